@@ -1,1 +1,41 @@
-//! Placeholder.
+//! The contract between `archety-relay` and `archety-backend`: the messages, the answers, and the
+//! signature both rely on.
+//!
+//! Everything here is pure. There is no I/O and no clock: whoever signs or verifies passes `now` in,
+//! so that every rule can be tested at its edge. Both binaries validate with the same code, so what
+//! the relay can produce and what the backend accepts cannot drift apart.
+
+mod answer;
+mod identity;
+mod message;
+mod problem;
+mod pull;
+mod relay_name;
+mod secrets;
+mod signature;
+
+pub use answer::{Answer, AnswerStatus};
+pub use identity::{MessageIdentity, conversation_guid};
+pub use message::{
+    Attachment, AttachmentState, Edit, Event, InvalidMessage, MAX_ATTACHMENTS, MAX_BODY_BYTES,
+    MAX_GUID_CHARS, MAX_NAME_CHARS, MAX_PARTICIPANTS, MAX_SENDER_CHARS, MAX_TEXT_CHARS, Message,
+    MessageTime, Mode, ReplyVia, Tapback, TapbackAction, TapbackKind, Violation,
+};
+pub use problem::{Problem, ProblemCode, SignatureReason};
+pub use pull::{Ack, AckState, Command, NewestMessage, PullAnswer, PullRequest, RelayStatus};
+pub use relay_name::{InvalidRelayName, RelayName};
+pub use secrets::{InvalidSecrets, RelaySecret, RelaySecrets};
+pub use signature::{
+    AnswerRefusal, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, InvalidKey, InvalidWebhookId,
+    MIN_KEY_BYTES, Purpose, Refusal, SignatureHeaders, SigningKey, TOLERANCE_SECS, Verified,
+    WebhookId, verify, verify_answer,
+};
+
+/// `POST` route of messages.
+pub const MESSAGE_ROUTE: &str = "/orchestrator/message";
+/// The predecessor's route of messages, kept as an alias.
+pub const LEGACY_MESSAGE_ROUTE: &str = "/edge/message";
+/// `POST` route of the relay's signed long poll.
+pub const PULL_ROUTE: &str = "/relay/commands/pull";
+/// Longest time that a pull may wait for a command, in seconds.
+pub const MAX_PULL_WAIT_SECS: u8 = 25;

@@ -1,0 +1,49 @@
+//! The backend's answer to a message that it has stored.
+
+use serde::{Deserialize, Serialize};
+
+/// Body of a 200 at [`crate::MESSAGE_ROUTE`].
+///
+/// The reply fields are filled only for callers that did not ask for [`crate::ReplyVia::Commands`];
+/// their shapes are those that relays before this one understand. `version` and `environment` lie in
+/// the body because only the body is covered by the answer's signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Whether this request stored the message or found it stored.
+    pub status: AnswerStatus,
+    /// The backend's id of the stored message, opaque to the relay.
+    pub message_id: String,
+    /// Whether a reply follows, inline or as a command.
+    pub should_respond: bool,
+    /// The whole reply as one text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_text: Option<String>,
+    /// The reply as it should appear, one bubble each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reply_bubbles: Vec<String>,
+    /// A short first reaction, sent at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reflex_message: Option<String>,
+    /// Bubbles that follow the reflex.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub burst_messages: Vec<String>,
+    /// Pause before each burst message, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst_delay_ms: Option<u32>,
+    /// Version of the backend.
+    #[serde(default)]
+    pub version: String,
+    /// `development` or `production`.
+    #[serde(default)]
+    pub environment: String,
+}
+
+/// Whether a message was new to the backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerStatus {
+    /// Stored by this request.
+    Accepted,
+    /// Stored earlier under the same identity.
+    Duplicate,
+}

@@ -1,0 +1,319 @@
+//! A message on its way from the relay to the backend.
+//!
+//! Six fields are required and enough (`chat_guid`, `mode`, `sender`, `text`, `timestamp`,
+//! `participants`); everything else is optional and unknown fields are ignored, so that either side
+//! can be deployed first. Bytes of attachments are not part of it: they never leave the Mac.
+
+mod parse;
+mod time;
+mod validate;
+
+use serde::{Deserialize, Serialize};
+
+pub use parse::InvalidMessage;
+pub use time::MessageTime;
+pub use validate::{
+    MAX_ATTACHMENTS, MAX_BODY_BYTES, MAX_GUID_CHARS, MAX_NAME_CHARS, MAX_PARTICIPANTS,
+    MAX_SENDER_CHARS, MAX_TEXT_CHARS, Violation,
+};
+
+/// One message, or one thing that happened to a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// `chat.guid` of chat.db, opaque; 1 to [`MAX_GUID_CHARS`] characters.
+    pub chat_guid: String,
+    /// Direct or group.
+    pub mode: Mode,
+    /// Phone number, e-mail address, short code or business id; 1 to [`MAX_SENDER_CHARS`] characters
+    /// without control characters.
+    pub sender: String,
+    /// At most [`MAX_TEXT_CHARS`] characters; empty only with attachments or an event.
+    pub text: String,
+    /// When it was sent, by the sender's clock.
+    pub timestamp: MessageTime,
+    /// Handles of the others in the chat; at most [`MAX_PARTICIPANTS`].
+    pub participants: Vec<String>,
+    /// `message.guid` of chat.db.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_guid: Option<String>,
+    /// What this is; absent means [`Event::Message`].
+    #[serde(default, skip_serializing_if = "Event::is_message")]
+    pub event: Event,
+    /// 0 for a message; the length of the edit history for an edit (0 for a text that came late);
+    /// otherwise a counter from 1 per guid and event.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revision: u32,
+    /// Typed by the Mac's owner: stored, never answered.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub from_owner: bool,
+    /// The own address that it came in on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
+    /// `iMessage`, `SMS`, `RCS`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// An old message that iCloud brought back: stored, never answered.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_backfill: bool,
+    /// The message that this one replies to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to_guid: Option<String>,
+    /// The reaction, if `event` is [`Event::Tapback`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tapback: Option<Tapback>,
+    /// What was edited or unsent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
+    /// What hangs on it; at most [`MAX_ATTACHMENTS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// Identifier of the screen or bubble effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<String>,
+    /// Set when the relay clipped `text`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub truncated: bool,
+    /// The persona that the predecessor's relays name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persona_id: Option<String>,
+    /// The relay's own name. Checked against the secret, never trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay_id: Option<String>,
+    /// How the caller wants the reply; absent means inline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_via: Option<ReplyVia>,
+}
+
+impl Message {
+    /// A message of the six required fields alone.
+    pub fn new(
+        chat_guid: impl Into<String>,
+        mode: Mode,
+        sender: impl Into<String>,
+        text: impl Into<String>,
+        timestamp: MessageTime,
+        participants: Vec<String>,
+    ) -> Self {
+        Self {
+            chat_guid: chat_guid.into(),
+            mode,
+            sender: sender.into(),
+            text: text.into(),
+            timestamp,
+            participants,
+            message_guid: None,
+            event: Event::Message,
+            revision: 0,
+            from_owner: false,
+            line: None,
+            service: None,
+            is_backfill: false,
+            reply_to_guid: None,
+            tapback: None,
+            edit: None,
+            attachments: Vec::new(),
+            effect: None,
+            truncated: false,
+            persona_id: None,
+            relay_id: None,
+            reply_via: None,
+        }
+    }
+}
+
+/// Whether a chat has one other person in it or several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// `chat.style` 45.
+    Direct,
+    /// `chat.style` 43.
+    Group,
+}
+
+impl Mode {
+    /// The mode as it stands on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Group => "group",
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A message came in.
+    #[default]
+    Message,
+    /// Its text changed, or came late.
+    Edit,
+    /// It, or a part of it, was taken back.
+    Unsend,
+    /// A reaction was put on it or taken off.
+    Tapback,
+    /// Its attachments arrived or changed state.
+    AttachmentUpdate,
+    /// Someone joined or left, or the group was renamed.
+    GroupChange,
+    /// A balloon, a location, a call: a short description stands in `text`.
+    Other,
+}
+
+impl Event {
+    /// Every event.
+    pub const ALL: [Self; 7] = [
+        Self::Message,
+        Self::Edit,
+        Self::Unsend,
+        Self::Tapback,
+        Self::AttachmentUpdate,
+        Self::GroupChange,
+        Self::Other,
+    ];
+
+    /// The event as it stands on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Edit => "edit",
+            Self::Unsend => "unsend",
+            Self::Tapback => "tapback",
+            Self::AttachmentUpdate => "attachment_update",
+            Self::GroupChange => "group_change",
+            Self::Other => "other",
+        }
+    }
+
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_message(&self) -> bool {
+        *self == Self::Message
+    }
+}
+
+/// How a caller wants the reply to its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyVia {
+    /// As commands at the next pull.
+    Commands,
+    /// In the answer to this request.
+    Inline,
+}
+
+/// A reaction to a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tapback {
+    /// Put on or taken off.
+    pub action: TapbackAction,
+    /// Which one.
+    pub kind: TapbackKind,
+    /// The emoji of [`TapbackKind::Emoji`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emoji: Option<String>,
+    /// The message that it sits on.
+    pub target_guid: String,
+    /// The part of that message, counted from 0; absent when it sits on the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_part: Option<i64>,
+}
+
+/// Whether a reaction was put on or taken off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TapbackAction {
+    /// Put on (2000 to 2007 in chat.db).
+    Added,
+    /// Taken off (3000 to 3007).
+    Removed,
+}
+
+/// Which reaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are Messages' own")]
+pub enum TapbackKind {
+    Love,
+    Like,
+    Dislike,
+    Laugh,
+    Emphasize,
+    Question,
+    Emoji,
+    Sticker,
+}
+
+/// What is known about an edit or an unsend.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Edit {
+    /// When it was edited, if Messages says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<MessageTime>,
+    /// Number of texts in the edit history, the original included.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub history_length: u32,
+    /// Parts that were taken back, counted from 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsent_parts: Vec<i64>,
+    /// Whether nothing of the message is left.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fully_unsent: bool,
+}
+
+/// What is known about an attachment. Its bytes stay on the Mac.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// `attachment.guid` of chat.db.
+    pub guid: String,
+    /// MIME type, if Messages knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<String>,
+    /// File name without its folder; at most [`MAX_NAME_CHARS`] characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Size of the file in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+    /// Whether it is a sticker.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_sticker: bool,
+    /// How far its transfer has come.
+    #[serde(default)]
+    pub state: AttachmentState,
+}
+
+/// How far the transfer of an attachment has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttachmentState {
+    /// Not on the Mac yet.
+    #[default]
+    Waiting,
+    /// On its way.
+    Transferring,
+    /// On the Mac's disk.
+    Finished,
+    /// Given up.
+    Failed,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}

@@ -1,0 +1,137 @@
+//! From a request's body to a [`Message`], or to everything that is wrong with it.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::{Attachment, Edit, Event, Message, MessageTime, Mode, ReplyVia, Tapback, Violation};
+
+/// A body that is not an acceptable message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidMessage {
+    /// Not JSON, not UTF-8, nested too deeply, a key twice, or not an object.
+    #[error("{0}")]
+    Json(String),
+    /// JSON, but fields are missing or break rules.
+    #[error("{} field(s) break a rule", .0.len())]
+    Fields(Vec<Violation>),
+}
+
+impl Message {
+    /// Reads and validates a body. On failure every offending field is listed, not only the first.
+    pub fn from_json(body: &[u8]) -> Result<Self, InvalidMessage> {
+        match serde_json::from_slice::<Self>(body) {
+            Ok(message) => match message.violations() {
+                found if found.is_empty() => Ok(message),
+                found => Err(InvalidMessage::Fields(found)),
+            },
+            // Only a body that failed pays for the second look.
+            Err(error) => Err(explain(body, &error)),
+        }
+    }
+}
+
+fn explain(body: &[u8], error: &serde_json::Error) -> InvalidMessage {
+    if std::str::from_utf8(body).is_err() {
+        return InvalidMessage::Json("the body is not UTF-8".to_owned());
+    }
+    let position = format!("line {}, column {}", error.line(), error.column());
+    match serde_json::from_slice::<Value>(body) {
+        Err(_) => InvalidMessage::Json(format!("the body is not JSON ({position})")),
+        Ok(Value::Object(object)) => {
+            let found = field_violations(&object);
+            if found.is_empty() {
+                // Every field is fine by itself, so the whole failed for a key that came twice.
+                InvalidMessage::Json(format!("the body has a key twice ({position})"))
+            } else {
+                InvalidMessage::Fields(found)
+            }
+        }
+        Ok(_) => InvalidMessage::Json("the body is not a JSON object".to_owned()),
+    }
+}
+
+fn field_violations(object: &Map<String, Value>) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut check = |field: &str, fault: fn(&Value) -> Option<String>| {
+        let fault = object.get(field).map(fault);
+        found.extend(
+            fault
+                .flatten()
+                .map(|message| Violation::new(field, message)),
+        );
+    };
+    check("chat_guid", fault::<String>);
+    check("mode", fault::<Mode>);
+    check("sender", fault::<String>);
+    check("text", fault::<String>);
+    check("timestamp", fault::<MessageTime>);
+    check("participants", fault::<Vec<String>>);
+    check("event", fault::<Event>);
+    check("revision", fault::<u32>);
+    check("reply_via", fault::<Option<ReplyVia>>);
+    check("tapback", fault::<Option<Tapback>>);
+    check("edit", fault::<Option<Edit>>);
+    check("attachments", fault::<Vec<Attachment>>);
+    for field in ["from_owner", "is_backfill", "truncated"] {
+        check(field, fault::<bool>);
+    }
+    for field in [
+        "message_guid",
+        "line",
+        "service",
+        "reply_to_guid",
+        "effect",
+        "persona_id",
+        "relay_id",
+    ] {
+        check(field, fault::<Option<String>>);
+    }
+    for field in [
+        "chat_guid",
+        "mode",
+        "sender",
+        "text",
+        "timestamp",
+        "participants",
+    ] {
+        if !object.contains_key(field) {
+            found.push(Violation::new(field, "is required"));
+        }
+    }
+    found
+}
+
+/// The rule that a value breaks. Serde's own words repeat the value, which may be somebody's text.
+fn fault<T: DeserializeOwned + Expected>(value: &Value) -> Option<String> {
+    serde_json::from_value::<T>(value.clone())
+        .err()
+        .map(|_| format!("must be {}", T::EXPECTED))
+}
+
+trait Expected {
+    const EXPECTED: &'static str;
+}
+
+impl<T: Expected> Expected for Option<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+}
+
+macro_rules! expected {
+    ($($type:ty: $text:literal,)*) => {
+        $(impl Expected for $type { const EXPECTED: &'static str = $text; })*
+    };
+}
+
+expected! {
+    String: "a string",
+    bool: "true or false",
+    u32: "a whole number from 0 to 2147483647",
+    Vec<String>: "a list of strings",
+    Mode: "\"direct\" or \"group\"",
+    MessageTime: "Unix seconds (a number; not milliseconds, not text)",
+    Event: "one of message, edit, unsend, tapback, attachment_update, group_change, other",
+    ReplyVia: "\"commands\" or \"inline\"",
+    Tapback: "an object with action, kind and target_guid",
+    Edit: "an object",
+    Vec<Attachment>: "a list of objects with a guid each",
+}

@@ -1,0 +1,130 @@
+//! Times on the wire.
+
+use std::fmt;
+
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A point in time: microseconds since 1970, written on the wire as Unix seconds, an integer when
+/// whole and a fraction otherwise.
+///
+/// Seconds as a double keep microseconds exact until the year 2255, nanoseconds they do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageTime(i64);
+
+impl MessageTime {
+    /// Latest time that is accepted: the end of the year 9999, in microseconds.
+    pub const MAX_MICROS: i64 = 253_402_300_799 * 1_000_000;
+
+    /// From microseconds since 1970; those before 1970 and after 9999 become the nearest bound.
+    pub fn from_micros(micros: i64) -> Self {
+        Self(micros.clamp(0, Self::MAX_MICROS))
+    }
+
+    /// From Unix seconds, clamped likewise.
+    pub fn from_secs(secs: i64) -> Self {
+        Self::from_micros(secs.saturating_mul(1_000_000))
+    }
+
+    /// Microseconds since 1970.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole Unix seconds.
+    pub const fn as_secs(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+}
+
+impl Serialize for MessageTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 % 1_000_000 == 0 {
+            serializer.serialize_i64(self.as_secs())
+        } else {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "below 2^53 by MAX_MICROS of any real date"
+            )]
+            serializer.serialize_f64(self.0 as f64 / 1e6)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MessageTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SecondsVisitor)
+    }
+}
+
+struct SecondsVisitor;
+
+impl SecondsVisitor {
+    fn accept<E: de::Error>(secs: f64) -> Result<MessageTime, E> {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the bound is a whole number of seconds"
+        )]
+        let max = (MessageTime::MAX_MICROS / 1_000_000) as f64;
+        if !(0.0..=max).contains(&secs) {
+            return Err(E::custom(
+                "must be Unix seconds between 0 and the year 9999, not milliseconds",
+            ));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "bounded just above")]
+        Ok(MessageTime((secs * 1e6).round() as i64))
+    }
+}
+
+impl Visitor<'_> for SecondsVisitor {
+    type Value = MessageTime;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unix seconds as a number")
+    }
+
+    fn visit_u64<E: de::Error>(self, secs: u64) -> Result<MessageTime, E> {
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53 when in range")]
+        Self::accept(secs as f64)
+    }
+
+    fn visit_i64<E: de::Error>(self, secs: i64) -> Result<MessageTime, E> {
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53 when in range")]
+        Self::accept(secs as f64)
+    }
+
+    fn visit_f64<E: de::Error>(self, secs: f64) -> Result<MessageTime, E> {
+        Self::accept(secs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_seconds_are_integers_and_fractions_survive() {
+        let whole: MessageTime = serde_json::from_str("1699123456").unwrap();
+        assert_eq!(serde_json::to_string(&whole).unwrap(), "1699123456");
+        let fraction: MessageTime = serde_json::from_str("1699123456.123457").unwrap();
+        assert_eq!(fraction.as_micros(), 1_699_123_456_123_457);
+        assert_eq!(
+            serde_json::to_string(&fraction).unwrap(),
+            "1699123456.123457"
+        );
+    }
+
+    #[test]
+    fn milliseconds_strings_and_negatives_are_refused() {
+        for bad in [
+            "1699123456000",
+            "-1",
+            "\"1699123456\"",
+            "null",
+            "1e300",
+            "true",
+        ] {
+            assert!(serde_json::from_str::<MessageTime>(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The rules a message must keep. The relay's reader obeys them, the backend enforces them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Event, Message};
+
+/// Longest text, in characters; the relay clips and sets `truncated`.
+pub const MAX_TEXT_CHARS: usize = 50_000;
+/// Longest guid of a chat, message or attachment, in characters.
+pub const MAX_GUID_CHARS: usize = 512;
+/// Longest handle (RFC 5321 allows 320 for an e-mail address), in characters.
+pub const MAX_SENDER_CHARS: usize = 320;
+/// Most participants of a chat.
+pub const MAX_PARTICIPANTS: usize = 512;
+/// Most attachments of a message.
+pub const MAX_ATTACHMENTS: usize = 100;
+/// Longest name or other short text, in characters.
+pub const MAX_NAME_CHARS: usize = 255;
+/// Largest body of a request, in bytes.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// One field that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// Path of the field, as in `attachments[2].name`.
+    pub field: String,
+    /// The rule, without the offending value.
+    pub message: String,
+}
+
+impl Violation {
+    pub(super) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl Message {
+    /// Every rule that this message breaks; empty when it is fine.
+    pub fn violations(&self) -> Vec<Violation> {
+        let mut found = Found(Vec::new());
+        found.guid("chat_guid", &self.chat_guid);
+        found.handle("sender", &self.sender);
+        if self.text.chars().nth(MAX_TEXT_CHARS).is_some() {
+            found.push("text", format!("at most {MAX_TEXT_CHARS} characters"));
+        }
+        if self.text.is_empty() && self.attachments.is_empty() && self.event == Event::Message {
+            found.push("text", "must not be empty without attachments or an event");
+        }
+        if self.participants.len() > MAX_PARTICIPANTS {
+            found.push(
+                "participants",
+                format!("at most {MAX_PARTICIPANTS} entries"),
+            );
+        }
+        for (i, participant) in self.participants.iter().take(MAX_PARTICIPANTS).enumerate() {
+            if participant.chars().count() > MAX_SENDER_CHARS {
+                found.push(
+                    format!("participants[{i}]"),
+                    format!("at most {MAX_SENDER_CHARS} characters"),
+                );
+            }
+        }
+        for (field, guid) in [
+            ("message_guid", &self.message_guid),
+            ("reply_to_guid", &self.reply_to_guid),
+        ] {
+            if let Some(guid) = guid {
+                found.guid(field, guid);
+            }
+        }
+        if i32::try_from(self.revision).is_err() {
+            found.push("revision", "at most 2147483647");
+        }
+        if let Some(line) = &self.line {
+            found.handle("line", line);
+        }
+        for (field, name) in [
+            ("service", &self.service),
+            ("effect", &self.effect),
+            ("persona_id", &self.persona_id),
+            ("relay_id", &self.relay_id),
+        ] {
+            found.name(field, name.as_deref());
+        }
+        match (&self.tapback, self.event) {
+            (None, Event::Tapback) => found.push("tapback", "required when event is tapback"),
+            (Some(tapback), _) => {
+                found.guid("tapback.target_guid", &tapback.target_guid);
+                found.name("tapback.emoji", tapback.emoji.as_deref());
+            }
+            (None, _) => {}
+        }
+        if self.attachments.len() > MAX_ATTACHMENTS {
+            found.push("attachments", format!("at most {MAX_ATTACHMENTS} entries"));
+        }
+        for (i, attachment) in self.attachments.iter().take(MAX_ATTACHMENTS).enumerate() {
+            found.guid(&format!("attachments[{i}].guid"), &attachment.guid);
+            found.name(
+                &format!("attachments[{i}].mime_type"),
+                attachment.mime_type.as_deref(),
+            );
+            found.name(
+                &format!("attachments[{i}].name"),
+                attachment.name.as_deref(),
+            );
+            if attachment
+                .size_bytes
+                .is_some_and(|bytes| i64::try_from(bytes).is_err())
+            {
+                found.push(format!("attachments[{i}].size_bytes"), "too large");
+            }
+        }
+        found.0
+    }
+}
+
+struct Found(Vec<Violation>);
+
+impl Found {
+    fn push(&mut self, field: impl Into<String>, rule: impl Into<String>) {
+        self.0.push(Violation::new(field, rule));
+    }
+
+    fn guid(&mut self, field: &str, guid: &str) {
+        if guid.is_empty() || guid.chars().count() > MAX_GUID_CHARS {
+            self.push(field, format!("1 to {MAX_GUID_CHARS} characters"));
+        }
+    }
+
+    fn handle(&mut self, field: &str, handle: &str) {
+        if handle.is_empty() || handle.chars().count() > MAX_SENDER_CHARS {
+            self.push(field, format!("1 to {MAX_SENDER_CHARS} characters"));
+        } else if handle.chars().any(char::is_control) {
+            self.push(field, "no control characters");
+        }
+    }
+
+    fn name(&mut self, field: &str, name: Option<&str>) {
+        if name.is_some_and(|name| name.chars().count() > MAX_NAME_CHARS) {
+            self.push(field, format!("at most {MAX_NAME_CHARS} characters"));
+        }
+    }
+}

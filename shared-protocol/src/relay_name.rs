@@ -1,0 +1,83 @@
+//! The name of a relay: which Mac a message came through.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Name of a relay, `[a-z0-9-]{1,32}`.
+///
+/// On the backend it always comes from the secret that verified a request, never from its body.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RelayName(String);
+
+impl RelayName {
+    /// Name of the relay whose secret carries no name.
+    pub const DEFAULT: &'static str = "default";
+
+    /// Accepts one to 32 lower-case letters, digits and hyphens.
+    pub fn parse(name: &str) -> Result<Self, InvalidRelayName> {
+        let fits = (1..=32).contains(&name.len());
+        let clean = name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if fits && clean {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(InvalidRelayName)
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for RelayName {
+    fn default() -> Self {
+        Self(Self::DEFAULT.to_owned())
+    }
+}
+
+impl fmt::Display for RelayName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for RelayName {
+    type Error = InvalidRelayName;
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::parse(&name)
+    }
+}
+
+impl From<RelayName> for String {
+    fn from(name: RelayName) -> Self {
+        name.0
+    }
+}
+
+/// The text is not a relay name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a relay name is 1 to 32 characters of a-z, 0-9 and -")]
+pub struct InvalidRelayName;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_short_lower_case_names_pass() {
+        for good in ["default", "a", "mac-mini-2", &"a".repeat(32)] {
+            assert_eq!(
+                RelayName::parse(good).map(String::from).as_deref(),
+                Ok(good)
+            );
+        }
+        for bad in ["", "Mac", "a_b", "a b", "é", "a:b", &"a".repeat(33)] {
+            assert_eq!(RelayName::parse(bad), Err(InvalidRelayName), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Verification of the backend's answers.
+
+use super::verify::{parse_signature, signed_by};
+use super::{Refusal, SignatureHeaders, SigningKey, WebhookId};
+
+/// Why an answer was not taken for the backend's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerRefusal {
+    /// It carries no signature at all: a proxy's answer, or a captive portal's.
+    #[error("the answer is not signed")]
+    Unsigned,
+    /// It answers another request.
+    #[error("the answer belongs to another request")]
+    OtherRequest,
+    /// Its signature does not hold.
+    #[error("the answer's signature does not hold: {0}")]
+    Signature(Refusal),
+}
+
+/// Verifies that an answer with this raw `body` came from the holder of `key` and belongs to the
+/// request signed under `request`; `now` in Unix seconds.
+pub fn verify_answer(
+    key: &SigningKey,
+    request: &WebhookId,
+    headers: SignatureHeaders<'_>,
+    body: &[u8],
+    now: i64,
+) -> Result<(), AnswerRefusal> {
+    if headers.id.is_none() && headers.signature.is_none() {
+        return Err(AnswerRefusal::Unsigned);
+    }
+    let expected = request.answer();
+    if headers.id != Some(expected.as_str().as_bytes()) {
+        return Err(AnswerRefusal::OtherRequest);
+    }
+    let (timestamp, signatures) =
+        parse_signature(headers, now).map_err(AnswerRefusal::Signature)?;
+    if signed_by(key, &signatures, &expected, timestamp, body) {
+        Ok(())
+    } else {
+        Err(AnswerRefusal::Signature(Refusal::Mismatch))
+    }
+}
