@@ -120,6 +120,14 @@ impl RelaySecrets {
     }
 }
 
+impl<'s> IntoIterator for &'s RelaySecrets {
+    type Item = &'s RelaySecret;
+    type IntoIter = std::slice::Iter<'s, RelaySecret>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 /// `RELAY_WEBHOOK_SECRET` cannot be used. Positions count from 1; the text is never repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSecrets {

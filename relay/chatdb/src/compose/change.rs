@@ -1,0 +1,116 @@
+//! What changed in a row that was read before.
+//!
+//! Messages edits, unsends and completes rows in place; their ROWIDs stay. The relay finds them by
+//! digest and asks here which messages tell the backend. Every message has a revision of its own, so
+//! that each is stored once however often the row is read.
+
+use shared_protocol::{Attachment, Event, Message};
+
+use super::{Options, build, kind};
+use crate::Digest;
+use crate::read::Row;
+
+/// What was told of a row so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// It had no text.
+    pub text_was_empty: bool,
+    /// Length of its edit history.
+    pub history_length: u32,
+    /// Parts that were taken back.
+    pub unsent_parts: u32,
+    /// Last revision of an unsend.
+    pub unsend_revision: u32,
+    /// Last revision of an attachment update.
+    pub attachment_revision: u32,
+    /// Digest over its attachments.
+    pub attachments: Digest,
+}
+
+impl Known {
+    /// What posting `message` for `row` tells.
+    pub fn of(row: &Row, message: &Message) -> Self {
+        Self {
+            text_was_empty: row.visible_text().trim().is_empty(),
+            history_length: row.summary.history_length,
+            unsent_parts: unsent_parts(row),
+            unsend_revision: u32::from(message.event == Event::Unsend),
+            attachment_revision: 0,
+            attachments: digest_of(&message.attachments),
+        }
+    }
+}
+
+/// The messages that a change calls for, and what is known after them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// To be posted in this order; empty when nothing changed that the backend needs to know.
+    pub messages: Vec<Message>,
+    /// What is known once they are posted.
+    pub known: Known,
+}
+
+/// Compares `row` with what is known of it. `None` while the row has no chat, as after a deletion;
+/// `now` in microseconds since 1970.
+pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> Option<Change> {
+    let current = build(row, row.chat.as_deref()?, options, now);
+    let text_is_empty = row.visible_text().trim().is_empty();
+    let mut after = Known {
+        text_was_empty: known.text_was_empty && text_is_empty,
+        history_length: row.summary.history_length.max(known.history_length),
+        unsent_parts: unsent_parts(row).max(known.unsent_parts),
+        ..known.clone()
+    };
+    let mut messages = Vec::new();
+    let event = |event, revision, attachments: &[Attachment]| Message {
+        event,
+        revision,
+        tapback: None,
+        attachments: attachments.to_vec(),
+        ..current.clone()
+    };
+    if after.history_length > known.history_length && !kind::is_fully_unsent(row) {
+        messages.push(event(Event::Edit, after.history_length, &[]));
+    } else if known.text_was_empty && !text_is_empty {
+        messages.push(event(Event::Edit, 0, &[]));
+    }
+    if after.unsent_parts > known.unsent_parts {
+        after.unsend_revision += 1;
+        messages.push(event(Event::Unsend, after.unsend_revision, &[]));
+    }
+    after.attachments = digest_of(&current.attachments);
+    if after.attachments != known.attachments && !current.attachments.is_empty() {
+        after.attachment_revision += 1;
+        let update = event(
+            Event::AttachmentUpdate,
+            after.attachment_revision,
+            &current.attachments,
+        );
+        messages.push(Message {
+            text: String::new(),
+            truncated: false,
+            ..update
+        });
+    }
+    Some(Change {
+        messages,
+        known: after,
+    })
+}
+
+fn unsent_parts(row: &Row) -> u32 {
+    u32::try_from(row.summary.unsent_parts.len()).unwrap_or(u32::MAX)
+}
+
+fn digest_of(attachments: &[Attachment]) -> Digest {
+    let lines: Vec<String> = attachments
+        .iter()
+        .map(|a| {
+            format!(
+                "{}\n{:?}\n{:?}\n{:?}\n{:?}",
+                a.guid, a.state, a.name, a.mime_type, a.size_bytes
+            )
+        })
+        .collect();
+    Digest::of(lines.iter().map(String::as_bytes))
+}

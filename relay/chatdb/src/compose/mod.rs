@@ -1,0 +1,251 @@
+//! From a row to a message of the wire, or to the reason why not.
+//!
+//! Pure: the row, the owner's options, how long it has been waited for and the clock go in. Whatever
+//! comes out obeys the backend's rules ([`Message::violations`] is empty), because nothing that
+//! chat.db can show may be refused for good.
+
+mod address;
+mod change;
+mod kind;
+mod text;
+
+use std::time::Duration;
+
+use shared_protocol::{
+    Attachment, AttachmentState, Edit, Event, MAX_ATTACHMENTS, Message, MessageTime, Mode,
+    ReplyVia, conversation_guid,
+};
+
+use crate::read::{Body, Chat, ChatStyle, Row};
+
+pub use change::{Change, Known, compose_change};
+
+/// How long a row may stay without its handle, its text or its final direction.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a row may stay without the attachments that its text names.
+const ATTACHMENT_PATIENCE: Duration = Duration::from_secs(4);
+
+/// What the owner wants relayed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Relay what Messages files under spam, promotions and transactions, and blocked chats.
+    pub relay_spam: bool,
+    /// Relay notes that the owner sends to the own address.
+    pub relay_note_to_self: bool,
+    /// The owner's own address, if the rows do not tell it.
+    pub owner_handle: Option<String>,
+}
+
+/// What is to become of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reading {
+    /// It is complete.
+    Post(Box<Message>),
+    /// A part of it is still to come; ask again.
+    Wait(WaitReason),
+    /// It is nothing to post.
+    Skip(SkipReason),
+}
+
+/// What a row still lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WaitReason {
+    /// Its chat. A row without one is never posted: a group's message would be taken for a direct one.
+    NoChat,
+    /// Its sender, or the mark that it is an own message.
+    NoHandle,
+    /// Its text.
+    NoText,
+    /// Attachments that its text names.
+    NoAttachment,
+}
+
+impl WaitReason {
+    /// The reason as it is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoChat => "no_chat",
+            Self::NoHandle => "no_handle",
+            Self::NoText => "no_text",
+            Self::NoAttachment => "no_attachment",
+        }
+    }
+}
+
+/// Why a row is not posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SkipReason {
+    /// Spam, a hidden category, or a blocked chat.
+    Spam,
+    /// The owner's note to self.
+    NoteToSelf,
+    /// The preview row of a link whose text was posted.
+    LinkPreview,
+    /// An own message that Messages will send later.
+    Scheduled,
+    /// A row of the system without content.
+    System,
+}
+
+impl SkipReason {
+    /// The reason as it is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Spam => "spam",
+            Self::NoteToSelf => "note_to_self",
+            Self::LinkPreview => "link_preview",
+            Self::Scheduled => "scheduled",
+            Self::System => "system",
+        }
+    }
+}
+
+/// Composes the message of `row`, which has been waited for since `waited`; `now` in microseconds
+/// since 1970 stands in for a date that is missing.
+pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Reading {
+    let Some(chat) = row.chat.as_deref() else {
+        return Reading::Wait(WaitReason::NoChat);
+    };
+    if let Some(reason) = skip_reason(row, chat, options) {
+        return Reading::Skip(reason);
+    }
+    // An own message shows up as incoming without a handle first and flips some 400 ms later; posted
+    // at once it would be answered.
+    if !row.is_from_me && row.handle.is_none() && row.item_type == 0 && waited < PATIENCE {
+        return Reading::Wait(WaitReason::NoHandle);
+    }
+    let message = build(row, chat, options, now);
+    if message.event == Event::Message {
+        let waiting = message
+            .attachments
+            .iter()
+            .any(|a| !row.attachments.iter().any(|r| r.guid == a.guid));
+        let expected = waiting || (row.has_attachments && row.attachments.is_empty());
+        if expected && waited < ATTACHMENT_PATIENCE {
+            return Reading::Wait(WaitReason::NoAttachment);
+        }
+        if message.text.is_empty() && message.attachments.is_empty() {
+            if waited < PATIENCE {
+                return Reading::Wait(WaitReason::NoText);
+            }
+            return Reading::Post(Box::new(without_content(row, message)));
+        }
+    }
+    Reading::Post(Box::new(message))
+}
+
+/// The lane of a chat: messages of one lane are posted in order.
+pub fn lane(chat_guid: &str) -> &str {
+    conversation_guid(chat_guid)
+}
+
+fn skip_reason(row: &Row, chat: &Chat, options: &Options) -> Option<SkipReason> {
+    const SEND_LATER: i64 = 2;
+    const SENT: i64 = 2;
+    if row.is_from_me && row.schedule_type == SEND_LATER && row.schedule_state != SENT {
+        return Some(SkipReason::Scheduled);
+    }
+    // 1 is an unknown sender, not spam; 2 and up are spam and the categories of iOS 26.
+    let filtered = row.is_spam || chat.filter >= 2 || row.filter_action >= 2 || chat.is_blocked;
+    if filtered && !row.is_from_me && !options.relay_spam {
+        return Some(SkipReason::Spam);
+    }
+    if !options.relay_note_to_self && address::is_note_to_self(row, chat, options) {
+        return Some(SkipReason::NoteToSelf);
+    }
+    if row.is_link_preview {
+        return Some(SkipReason::LinkPreview);
+    }
+    let empty = row.visible_text().trim().is_empty() && row.attachments.is_empty();
+    (row.is_system && row.item_type == 0 && empty && row.body != Body::Unreadable)
+        .then_some(SkipReason::System)
+}
+
+/// The message of a row, whether or not everything has arrived.
+fn build(row: &Row, chat: &Chat, options: &Options, now: i64) -> Message {
+    let kind = kind::of(row);
+    let mode = match chat.style {
+        ChatStyle::Direct => Mode::Direct,
+        ChatStyle::Group => Mode::Group,
+    };
+    let (text, truncated) = text::clipped(kind.text);
+    let mut message = Message::new(
+        address::guid(&chat.guid),
+        mode,
+        address::sender(row, chat, options),
+        text,
+        MessageTime::from_micros(row.sent_at.unwrap_or(now)),
+        address::participants(chat),
+    );
+    message.message_guid = Some(address::guid(&row.guid));
+    message.event = kind.event;
+    message.revision = u32::from(kind.event != Event::Message);
+    message.from_owner = row.is_from_me;
+    message.line = address::line(row, chat);
+    message.service = row.service.as_deref().map(text::name);
+    message.reply_to_guid = kind.reply_to.as_deref().map(address::guid);
+    message.tapback = kind.tapback;
+    message.edit = edit_of(row);
+    message.attachments = attachments(row);
+    message.effect = row.effect.as_deref().map(text::name);
+    message.truncated = truncated;
+    message.reply_via = Some(ReplyVia::Commands);
+    message
+}
+
+/// A row whose content never came, or cannot be read: it is told as such, so that it is not lost, and
+/// a text that comes later goes out as an edit of revision 0.
+fn without_content(row: &Row, mut message: Message) -> Message {
+    message.event = Event::Other;
+    message.revision = 1;
+    if row.body == Body::Unreadable {
+        "[a message that cannot be read on this Mac]".clone_into(&mut message.text);
+    }
+    message
+}
+
+fn edit_of(row: &Row) -> Option<Edit> {
+    let changed = row.summary.history_length > 0 || !row.summary.unsent_parts.is_empty();
+    changed.then(|| Edit {
+        edited_at: row.edited_at.map(MessageTime::from_micros),
+        history_length: row.summary.history_length,
+        unsent_parts: row
+            .summary
+            .unsent_parts
+            .iter()
+            .copied()
+            .take(MAX_ATTACHMENTS)
+            .collect(),
+        fully_unsent: kind::is_fully_unsent(row),
+    })
+}
+
+/// The files that a person sent: joined ones and those that the text names but Messages has not
+/// joined yet, without the payload of balloons.
+fn attachments(row: &Row) -> Vec<Attachment> {
+    let joined = row
+        .attachments
+        .iter()
+        .filter(|a| !a.is_hidden)
+        .map(|a| Attachment {
+            guid: address::guid(&a.guid),
+            mime_type: a.mime_type.as_deref().map(text::name),
+            name: a.name.as_deref().map(text::name),
+            size_bytes: a.size_bytes.filter(|bytes| i64::try_from(*bytes).is_ok()),
+            is_sticker: a.is_sticker,
+            state: a.state,
+        });
+    let named = row
+        .body
+        .attachment_guids()
+        .filter(|guid| !guid.is_empty() && !row.attachments.iter().any(|a| a.guid == **guid))
+        .map(|guid| Attachment {
+            guid: address::guid(guid),
+            mime_type: None,
+            name: None,
+            size_bytes: None,
+            is_sticker: false,
+            state: AttachmentState::Waiting,
+        });
+    joined.chain(named).take(MAX_ATTACHMENTS).collect()
+}

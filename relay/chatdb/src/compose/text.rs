@@ -1,0 +1,19 @@
+//! Texts cut to what the wire accepts.
+
+use shared_protocol::{MAX_NAME_CHARS, MAX_TEXT_CHARS};
+
+/// The text and whether it had to be clipped.
+pub(super) fn clipped(mut text: String) -> (String, bool) {
+    match text.char_indices().nth(MAX_TEXT_CHARS) {
+        Some((end, _)) => {
+            text.truncate(end);
+            (text, true)
+        }
+        None => (text, false),
+    }
+}
+
+/// A name, file name or identifier, at most [`MAX_NAME_CHARS`] characters.
+pub(super) fn name(text: &str) -> String {
+    text.chars().take(MAX_NAME_CHARS).collect()
+}

@@ -1,0 +1,72 @@
+//! Dates of chat.db: counted from 2001, in nanoseconds since macOS 10.13 and in seconds before.
+//!
+//! One database can hold both units, since an upgrade does not rewrite old rows, so the unit is told
+//! per value. Everything stays in integers: as a double a date of today is off by 128 ns.
+
+/// 2001-01-01T00:00:00Z in Unix seconds.
+pub const APPLE_EPOCH_UNIX_SECS: i64 = 978_307_200;
+
+/// As nanoseconds this is 17 minutes after the epoch, as seconds the year 33658.
+const SECONDS_BELOW: i64 = 1_000_000_000_000;
+
+/// A date column as microseconds since 1970. 0 means absent, and so does a date before 2001 or after
+/// 2200: `date_read` has been seen at the largest integer.
+pub fn from_apple_date(raw: i64) -> Option<i64> {
+    const LATEST: i64 = 7_258_118_400 * 1_000_000;
+    if raw <= 0 {
+        return None;
+    }
+    let since_epoch = if raw < SECONDS_BELOW {
+        raw.checked_mul(1_000_000)?
+    } else {
+        raw / 1_000
+    };
+    let micros = since_epoch.checked_add(APPLE_EPOCH_UNIX_SECS * 1_000_000)?;
+    (micros < LATEST).then_some(micros)
+}
+
+/// Microseconds since 1970 as Messages stores them today, in nanoseconds since 2001.
+pub fn to_apple_nanos(unix_micros: i64) -> i64 {
+    unix_micros
+        .saturating_sub(APPLE_EPOCH_UNIX_SECS * 1_000_000)
+        .saturating_mul(1_000)
+}
+
+/// The same instant in both units, as lower bounds for the date index.
+pub(crate) fn index_bounds(unix_micros: i64) -> (i64, i64) {
+    let nanos = to_apple_nanos(unix_micros).max(SECONDS_BELOW);
+    let seconds = (unix_micros / 1_000_000 - APPLE_EPOCH_UNIX_SECS).max(1);
+    (nanos, seconds.min(SECONDS_BELOW))
+}
+
+/// Values below this are seconds.
+pub(crate) const fn seconds_limit() -> i64 {
+    SECONDS_BELOW
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_units_give_the_same_instant() {
+        let unix = 1_699_123_456;
+        let apple = unix - APPLE_EPOCH_UNIX_SECS;
+        assert_eq!(from_apple_date(apple), Some(unix * 1_000_000));
+        assert_eq!(
+            from_apple_date(apple * 1_000_000_000 + 123_456_789),
+            Some(unix * 1_000_000 + 123_456)
+        );
+        assert_eq!(
+            from_apple_date(to_apple_nanos(unix * 1_000_000)),
+            Some(unix * 1_000_000)
+        );
+    }
+
+    #[test]
+    fn absent_and_absurd_dates_are_none() {
+        for raw in [0, -1, i64::MIN, i64::MAX, 999_999_999_999] {
+            assert_eq!(from_apple_date(raw), None, "{raw}");
+        }
+    }
+}

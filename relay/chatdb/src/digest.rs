@@ -1,0 +1,35 @@
+//! Short hashes by which a row is known again.
+//!
+//! A [`Digest`] changes whenever an edit, an unsend, a late text or an attachment changes a row; a
+//! twin hash is equal for two rows that are copies of one message under different guids.
+
+use sha2::{Digest as _, Sha256};
+
+/// 128 bits of a SHA-256 over length-prefixed parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 16]);
+
+impl Digest {
+    pub(crate) fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        let mut short = [0; 16];
+        short.copy_from_slice(&hash.finalize()[..16]);
+        Self(short)
+    }
+}
+
+/// The hash that copies of one message share: conversation, sender, instant (microseconds) and text.
+/// iCloud inserts old messages again under new ROWIDs and new guids, with the original date.
+pub fn twin_hash(conversation: &str, sender: &str, sent_at: i64, text: &str) -> Digest {
+    Digest::of([
+        b"twin".as_slice(),
+        conversation.as_bytes(),
+        sender.as_bytes(),
+        &sent_at.to_le_bytes(),
+        text.as_bytes(),
+    ])
+}

@@ -1,0 +1,115 @@
+//! What can go wrong with chat.db, by what its owner can do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+/// chat.db cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Nothing at this path: Messages was never signed in on this account, or the path is wrong.
+    #[error("{} does not exist; sign in to Messages on this account, or set chat_db to the right path", .0.display())]
+    Missing(PathBuf),
+    /// macOS (or the file mode) refuses to let this program read it.
+    #[error(
+        "{} may not be read; grant Full Disk Access to this program in System Settings > Privacy & Security \
+         (switch it off and on again if it is already listed)", .0.display()
+    )]
+    NoPermission(PathBuf),
+    /// It is there, but it is not a database, or only half of one.
+    #[error("{} is not a whole SQLite database ({detail}); if it was copied, copy chat.db, chat.db-wal and chat.db-shm together", path.display())]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+        /// What `SQLite` says.
+        detail: String,
+    },
+    /// A database, but not Messages'.
+    #[error("{} has no {table} table; it is not the database of Messages", path.display())]
+    NotMessages {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        table: &'static str,
+    },
+    /// Another process holds it; trying again helps.
+    #[error("{} is busy", .0.display())]
+    Busy(PathBuf),
+    /// Anything else.
+    #[error("{} cannot be opened", path.display())]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+}
+
+impl OpenError {
+    /// A short code for the heartbeat and the log.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "chat_db_missing",
+            Self::NoPermission(_) => "chat_db_no_permission",
+            Self::NotADatabase { .. } => "chat_db_damaged",
+            Self::NotMessages { .. } => "chat_db_foreign",
+            Self::Busy(_) => "chat_db_busy",
+            Self::Other { .. } => "chat_db_error",
+        }
+    }
+
+    pub(crate) fn from_io(path: &Path, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing(path.to_owned()),
+            io::ErrorKind::PermissionDenied => Self::NoPermission(path.to_owned()),
+            _ => Self::NotADatabase {
+                path: path.to_owned(),
+                detail: error.to_string(),
+            },
+        }
+    }
+
+    pub(crate) fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match code_of(&source) {
+            Some(ErrorCode::AuthorizationForStatementDenied | ErrorCode::PermissionDenied) => {
+                Self::NoPermission(path)
+            }
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::NotADatabase {
+                path,
+                detail: source.to_string(),
+            },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy(path),
+            _ => Self::Other { path, source },
+        }
+    }
+}
+
+/// A read of chat.db failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Another process holds the database, or changes its schema: try again.
+    #[error("chat.db is busy")]
+    Busy(#[source] rusqlite::Error),
+    /// The open file is of no use any more: damaged, truncated, or no longer readable. Opening it
+    /// again tells which.
+    #[error("chat.db can no longer be read")]
+    Lost(#[source] rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for ReadError {
+    fn from(error: rusqlite::Error) -> Self {
+        match code_of(&error) {
+            Some(
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SchemaChanged,
+            ) => Self::Busy(error),
+            _ => Self::Lost(error),
+        }
+    }
+}
+
+fn code_of(error: &rusqlite::Error) -> Option<ErrorCode> {
+    error.sqlite_error_code()
+}

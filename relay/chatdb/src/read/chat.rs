@@ -1,0 +1,129 @@
+//! The `chat` table.
+
+use rusqlite::Row as Columns;
+
+use super::value::{flag, integer, text};
+use crate::schema::Schema;
+
+const COLUMNS: [&str; 10] = [
+    "ROWID",
+    "guid",
+    "style",
+    "chat_identifier",
+    "room_name",
+    "display_name",
+    "account_login",
+    "last_addressed_handle",
+    "is_filtered",
+    "is_blackholed",
+];
+
+/// Direct or group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChatStyle {
+    /// One other person.
+    Direct,
+    /// Several others.
+    Group,
+}
+
+/// A conversation as Messages keeps it, one row per service on older systems.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chat {
+    /// `chat.ROWID`
+    pub rowid: i64,
+    /// `chat.guid`
+    pub guid: String,
+    /// Told by `chat.style`; by room name and guid where that is neither 43 nor 45.
+    pub style: ChatStyle,
+    /// The peer's address in a direct chat.
+    pub identifier: Option<String>,
+    /// The name that its members gave a group.
+    pub display_name: Option<String>,
+    /// The own account, without its `E:` or `P:`.
+    pub account_login: Option<String>,
+    /// The own address that was last used in it.
+    pub last_addressed_handle: Option<String>,
+    /// 0 known, 1 unknown sender, 2 spam, more: categories of iOS 26.
+    pub filter: i64,
+    /// Blocked by the owner.
+    pub is_blocked: bool,
+    /// Handles of the others.
+    pub participants: Vec<String>,
+}
+
+pub(super) fn select_list(schema: &Schema) -> String {
+    schema.list("chat", "c", &COLUMNS)
+}
+
+pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Chat>> {
+    let Some(guid) = text(row, 1)? else {
+        return Ok(None);
+    };
+    let identifier = text(row, 3)?;
+    let style = style(integer(row, 2)?, &guid, text(row, 4)?.is_some());
+    Ok(Some(Chat {
+        rowid: row.get(0)?,
+        guid,
+        style,
+        identifier,
+        display_name: text(row, 5)?,
+        account_login: text(row, 6)?.map(|login| without_account_prefix(&login).to_owned()),
+        last_addressed_handle: text(row, 7)?,
+        filter: integer(row, 8)?,
+        is_blocked: flag(row, 9)?,
+        participants: Vec::new(),
+    }))
+}
+
+/// The address of an own account: `E:mail` and `P:+1…` without the letter.
+pub(crate) fn without_account_prefix(login: &str) -> &str {
+    login
+        .strip_prefix("E:")
+        .or_else(|| login.strip_prefix("P:"))
+        .or_else(|| login.strip_prefix("e:"))
+        .unwrap_or(login)
+}
+
+/// Style 43 and 45 are authoritative. Never the identifier: `chat.lover@example.com` is a person, and
+/// some groups are named by 32 hexadecimal digits. In doubt it is a group, whose content must not be
+/// answered in private.
+fn style(style: i64, guid: &str, has_room: bool) -> ChatStyle {
+    match style {
+        43 => ChatStyle::Group,
+        45 => ChatStyle::Direct,
+        _ if !has_room && guid.contains(";-;") => ChatStyle::Direct,
+        _ => ChatStyle::Group,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_identifier_never_decides() {
+        assert_eq!(
+            style(45, "iMessage;-;chat.lover@example.com", false),
+            ChatStyle::Direct
+        );
+        assert_eq!(
+            style(43, "iMessage;+;0123456789abcdef0123456789abcdef", true),
+            ChatStyle::Group
+        );
+        assert_eq!(
+            style(43, "any;-;chat655304561542537998", true),
+            ChatStyle::Group
+        );
+    }
+
+    #[test]
+    fn without_a_style_doubt_means_group() {
+        assert_eq!(
+            style(0, "iMessage;-;+15550100001", false),
+            ChatStyle::Direct
+        );
+        assert_eq!(style(0, "iMessage;-;+15550100001", true), ChatStyle::Group);
+        assert_eq!(style(0, "something", false), ChatStyle::Group);
+    }
+}

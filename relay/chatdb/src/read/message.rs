@@ -1,0 +1,261 @@
+//! The `message` table.
+
+use std::rc::Rc;
+
+use rusqlite::Row as Columns;
+use rusqlite::types::ValueRef;
+
+use super::body::Body;
+use super::chat::without_account_prefix;
+use super::value::{bytes, flag, integer, text};
+use super::{AttachmentRow, Chat, Summary};
+use crate::dates::from_apple_date;
+use crate::digest::Digest;
+use crate::schema::Schema;
+
+const COLUMNS: [&str; 33] = [
+    "ROWID",
+    "guid",
+    "text",
+    "attributedBody",
+    "date",
+    "is_from_me",
+    "service",
+    "destination_caller_id",
+    "account",
+    "item_type",
+    "group_title",
+    "group_action_type",
+    "share_status",
+    "associated_message_guid",
+    "associated_message_type",
+    "associated_message_emoji",
+    "balloon_bundle_id",
+    "expressive_send_style_id",
+    "thread_originator_guid",
+    "message_summary_info",
+    "date_edited",
+    "part_count",
+    "is_empty",
+    "is_spam",
+    "filter_action",
+    "schedule_type",
+    "schedule_state",
+    "is_system_message",
+    "is_service_message",
+    "is_audio_message",
+    "cache_has_attachments",
+    "subject",
+    "handle_id",
+];
+
+/// One row of `message` with everything that belongs to it.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "the columns are flags")]
+pub struct Row {
+    /// `message.ROWID`: the order in which rows were inserted, not the order in time.
+    pub rowid: i64,
+    /// `message.guid`
+    pub guid: String,
+    /// When it was sent by the sender's clock, microseconds since 1970.
+    pub sent_at: Option<i64>,
+    pub(crate) raw_date: Option<i64>,
+    /// The text column; NULL on most rows since macOS 13.
+    pub text: Option<String>,
+    /// The decoded `attributedBody`.
+    pub body: Body,
+    /// Subject line of the few who use one.
+    pub subject: Option<String>,
+    /// The other side's address; for an own message in a direct chat the peer's.
+    pub handle: Option<String>,
+    /// Who was added or removed.
+    pub other_handle: Option<String>,
+    /// Typed on one of the owner's devices.
+    pub is_from_me: bool,
+    /// `iMessage`, `SMS`, `RCS`, …
+    pub service: Option<String>,
+    /// The own address that it came in on or went out from.
+    pub line: Option<String>,
+    /// The own account, without its `E:` or `P:`.
+    pub account: Option<String>,
+    /// 0 message, 1 participants, 2 name, 3 group action, 4 location, 5 kept audio, 6 call.
+    pub item_type: i64,
+    /// New name of the group.
+    pub group_title: Option<String>,
+    /// What `item_type` 1 or 3 did.
+    pub group_action_type: i64,
+    /// Whether location sharing started (0) or ended (1).
+    pub share_status: i64,
+    /// Target of a tapback, `p:<part>/<guid>`, `bp:<guid>` or a bare guid.
+    pub associated_guid: Option<String>,
+    /// 2000 to 2007 and 3000 to 3007 are tapbacks.
+    pub associated_type: i64,
+    /// Emoji of a tapback.
+    pub associated_emoji: Option<String>,
+    /// Which app drew the balloon.
+    pub balloon: Option<String>,
+    /// Effect.
+    pub effect: Option<String>,
+    /// The message that a person replied to. `reply_to_guid` is not that.
+    pub thread_originator_guid: Option<String>,
+    /// Edits and unsends.
+    pub summary: Summary,
+    /// When it was last edited or taken back, microseconds since 1970.
+    pub edited_at: Option<i64>,
+    /// Parts that are left.
+    pub part_count: i64,
+    /// Messages calls it empty.
+    pub is_empty: bool,
+    /// Messages calls it spam.
+    pub is_spam: bool,
+    /// macOS 27: 2 junk, 3 promotion, 4 transaction.
+    pub filter_action: i64,
+    /// 2: to be sent later.
+    pub schedule_type: i64,
+    /// 1 pending, 2 sent, 3 failed.
+    pub schedule_state: i64,
+    /// A row of the system.
+    pub is_system: bool,
+    /// An audio message.
+    pub is_audio: bool,
+    /// Whether Messages has joined attachments.
+    pub has_attachments: bool,
+    /// The chat, once joined.
+    pub chat: Option<Rc<Chat>>,
+    /// Its attachments.
+    pub attachments: Vec<AttachmentRow>,
+    /// The second row that Messages writes for a link: the preview of an earlier row's text.
+    pub is_link_preview: bool,
+    /// Digest over the columns that change.
+    pub digest: Digest,
+}
+
+impl Row {
+    /// Whether the balloon is that of a link.
+    pub(crate) fn is_link_balloon(&self) -> bool {
+        self.balloon
+            .as_deref()
+            .is_some_and(|id| id.ends_with("URLBalloonProvider"))
+    }
+
+    /// The text that a person would see: the decoded body, else the text column, without the
+    /// placeholders that stand for attachments and app balloons.
+    pub fn visible_text(&self) -> String {
+        let raw = self
+            .body
+            .text()
+            .or(self.text.as_deref())
+            .unwrap_or_default();
+        raw.chars()
+            .filter(|c| !matches!(c, '\u{fffc}' | '\u{fffd}'))
+            .collect()
+    }
+}
+
+pub(super) fn select_list(schema: &Schema) -> String {
+    format!(
+        "{}, {}",
+        schema.list("message", "m", &COLUMNS),
+        schema.column("handle", "h", "id")
+    )
+}
+
+/// The columns that a [`Digest`] covers. Lengths instead of contents: `octet_length` does not read
+/// the overflow pages of a long body, and 24 hours of rows are compared at every change.
+pub(super) fn digest_list(schema: &Schema) -> String {
+    let column = |name| schema.column("message", "m", name);
+    let attachments = if schema.has_table("attachment")
+        && schema.has_table("message_attachment_join")
+        && column("cache_has_attachments") != "null"
+    {
+        format!(
+            "case when {} then (select group_concat(
+                 a.ROWID || ':' || coalesce({}, 0) || ':' || coalesce({}, 0))
+             from message_attachment_join j join attachment a on a.ROWID = j.attachment_id
+             where j.message_id = m.ROWID) end",
+            column("cache_has_attachments"),
+            schema.column("attachment", "a", "transfer_state"),
+            schema.column("attachment", "a", "total_bytes"),
+        )
+    } else {
+        "null".to_owned()
+    };
+    [
+        column("date_edited"),
+        format!("octet_length({})", column("text")),
+        format!("octet_length({})", column("attributedBody")),
+        format!("octet_length({})", column("message_summary_info")),
+        column("part_count"),
+        column("is_empty"),
+        column("schedule_state"),
+        column("is_from_me"),
+        attachments,
+    ]
+    .join(", ")
+}
+
+const DIGEST_COLUMNS: usize = 9;
+
+/// The digest of the columns from `first` on.
+pub(super) fn digest(row: &Columns<'_>, first: usize) -> rusqlite::Result<Digest> {
+    let mut parts = Vec::with_capacity(DIGEST_COLUMNS);
+    for index in first..first + DIGEST_COLUMNS {
+        parts.push(match row.get_ref(index)? {
+            // NULL and 0 both mean "nothing": a default that a later UPDATE writes is no change.
+            ValueRef::Null | ValueRef::Integer(0) => Vec::new(),
+            ValueRef::Integer(number) => number.to_le_bytes().to_vec(),
+            ValueRef::Real(number) => number.to_le_bytes().to_vec(),
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
+        });
+    }
+    Ok(Digest::of(parts.iter().map(Vec::as_slice)))
+}
+
+/// Reads one row; none if its guid is missing or no text, which `UNIQUE NOT NULL` rules out in any
+/// file that Messages wrote.
+pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
+    let Some(guid) = text(row, 1)? else {
+        return Ok(None);
+    };
+    let raw_date = integer(row, 4)?;
+    Ok(Some(Row {
+        rowid: row.get(0)?,
+        guid,
+        sent_at: from_apple_date(raw_date),
+        raw_date: (raw_date > 0).then_some(raw_date),
+        text: text(row, 2)?,
+        body: Body::read(bytes(row, 3)?),
+        is_from_me: flag(row, 5)?,
+        service: text(row, 6)?,
+        line: text(row, 7)?,
+        account: text(row, 8)?.map(|account| without_account_prefix(&account).to_owned()),
+        item_type: integer(row, 9)?,
+        group_title: text(row, 10)?,
+        group_action_type: integer(row, 11)?,
+        share_status: integer(row, 12)?,
+        associated_guid: text(row, 13)?,
+        associated_type: integer(row, 14)?,
+        associated_emoji: text(row, 15)?,
+        balloon: text(row, 16)?,
+        effect: text(row, 17)?,
+        thread_originator_guid: text(row, 18)?,
+        summary: Summary::read(bytes(row, 19)?),
+        edited_at: from_apple_date(integer(row, 20)?),
+        part_count: integer(row, 21)?,
+        is_empty: flag(row, 22)?,
+        is_spam: flag(row, 23)?,
+        filter_action: integer(row, 24)?,
+        schedule_type: integer(row, 25)?,
+        schedule_state: integer(row, 26)?,
+        is_system: flag(row, 27)? || flag(row, 28)?,
+        is_audio: flag(row, 29)?,
+        has_attachments: flag(row, 30)?,
+        subject: text(row, 31)?,
+        handle: text(row, 33)?,
+        other_handle: text(row, 34)?,
+        digest: digest(row, 35)?,
+        chat: None,
+        attachments: Vec::new(),
+        is_link_preview: false,
+    }))
+}

@@ -1,0 +1,43 @@
+//! Columns as they are, whatever type `SQLite` gives them.
+//!
+//! Any column can hold any type. A value of another type than the column's reads as absent.
+
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+
+/// A text; a blob that is UTF-8 counts as one.
+pub(super) fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<String>> {
+    Ok(match row.get_ref(index)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => std::str::from_utf8(bytes)
+            .ok()
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned),
+        _ => None,
+    })
+}
+
+/// An integer; absent reads as 0, which is these columns' default.
+pub(super) fn integer(row: &Row<'_>, index: usize) -> rusqlite::Result<i64> {
+    Ok(match row.get_ref(index)? {
+        ValueRef::Integer(number) => number,
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a fraction in an integer column"
+        )]
+        ValueRef::Real(number) => number as i64,
+        _ => 0,
+    })
+}
+
+/// A flag.
+pub(super) fn flag(row: &Row<'_>, index: usize) -> rusqlite::Result<bool> {
+    Ok(integer(row, index)? != 0)
+}
+
+/// Bytes; a text gives its own.
+pub(super) fn bytes<'r>(row: &'r Row<'_>, index: usize) -> rusqlite::Result<Option<&'r [u8]>> {
+    Ok(match row.get_ref(index)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) if !bytes.is_empty() => Some(bytes),
+        _ => None,
+    })
+}

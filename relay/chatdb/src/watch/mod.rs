@@ -1,0 +1,266 @@
+//! Says when chat.db has something new.
+//!
+//! The guarantee is a poll: `PRAGMA data_version` on the held connection, four times a second, which
+//! no rotation, dropped event or sleeping Mac can silence. File events on `chat.db-wal` only make it
+//! faster. An event comes *before* the commit is visible, so it starts a short burst of probes
+//! instead of one look. Now and then, and at once after the Mac slept, everything is swept whether
+//! something seemed to happen or not.
+
+mod events;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::{ChatDb, ReadError};
+use events::FileEvents;
+
+/// What ended a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// Another process committed.
+    Changed,
+    /// Time to look at everything: a minute has passed, or the Mac slept.
+    Sweep,
+    /// Another file lies at the path; the open one gets no news any more.
+    Replaced,
+    /// Somebody asked through a [`Nudge`].
+    Nudged,
+    /// The patience given to [`Watcher::wait`] is over.
+    Elapsed,
+}
+
+/// Intervals of the watcher.
+#[derive(Clone, Debug)]
+pub struct WatchTimings {
+    /// Between two looks at `data_version` without an event.
+    pub poll: Duration,
+    /// Between two sweeps.
+    pub sweep: Duration,
+    /// Pauses before the probes that follow an event.
+    pub burst: Vec<Duration>,
+    /// A clock that ran this much further than the process did tells of sleep.
+    pub slept: Duration,
+}
+
+impl Default for WatchTimings {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_millis(250),
+            sweep: Duration::from_mins(1),
+            burst: [0, 1, 2, 4, 8, 16, 32].map(Duration::from_millis).to_vec(),
+            slept: Duration::from_secs(5),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    File,
+    Nudge,
+}
+
+/// Ends a [`Watcher`]'s wait from another thread.
+#[derive(Clone, Debug)]
+pub struct Nudge(Sender<Signal>);
+
+impl Nudge {
+    /// Ends the current wait, or the next one.
+    pub fn nudge(&self) {
+        // The watcher being gone is the end of the program: nobody is left to be woken.
+        let _ = self.0.send(Signal::Nudge);
+    }
+}
+
+/// Device and inode of a file: what an open handle stays bound to.
+type FileId = (u64, u64);
+
+/// Watches one chat.db for a thread of its own.
+pub struct Watcher {
+    chat_db: PathBuf,
+    wal: PathBuf,
+    timings: WatchTimings,
+    signals: Receiver<Signal>,
+    sender: Sender<Signal>,
+    events: Option<FileEvents>,
+    /// The WAL file that `events` is bound to.
+    armed: Option<FileId>,
+    /// The chat.db that was open when its version was first read.
+    opened: Option<FileId>,
+    version: Option<i64>,
+    last_sweep: Instant,
+    last_look: (Instant, i64),
+    /// The wall clock, microseconds since 1970.
+    wall_clock: Box<dyn Fn() -> i64 + Send>,
+}
+
+impl Watcher {
+    /// A watcher of the database at `chat_db`, which need not exist yet. `wall_clock` gives
+    /// microseconds since 1970.
+    pub fn new(
+        chat_db: &Path,
+        timings: WatchTimings,
+        wall_clock: impl Fn() -> i64 + Send + 'static,
+    ) -> Self {
+        let (sender, signals) = mpsc::channel();
+        let mut wal = chat_db.as_os_str().to_owned();
+        wal.push("-wal");
+        let now = (Instant::now(), wall_clock());
+        Self {
+            chat_db: chat_db.to_owned(),
+            wal: wal.into(),
+            timings,
+            signals,
+            sender,
+            events: None,
+            armed: None,
+            opened: None,
+            version: None,
+            last_sweep: now.0,
+            last_look: now,
+            wall_clock: Box::new(wall_clock),
+        }
+    }
+
+    /// A handle that ends a wait.
+    pub fn nudge(&self) -> Nudge {
+        Nudge(self.sender.clone())
+    }
+
+    /// Binds the watcher to a database that was just opened. Call it before the first read: what is
+    /// committed after it ends the next wait.
+    pub fn attach(&mut self, db: &ChatDb) -> Result<(), ReadError> {
+        self.opened = file_id(&self.chat_db);
+        self.version = Some(db.data_version()?);
+        self.arm();
+        Ok(())
+    }
+
+    /// Whether file events arrive; without them the poll alone serves.
+    pub fn has_events(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// Waits for something new, at most for `patience`. A failed read leaves the decision to the
+    /// caller, who opens the database again.
+    pub fn wait(&mut self, db: &ChatDb, patience: Duration) -> Result<Wake, ReadError> {
+        let deadline = Instant::now() + patience;
+        loop {
+            // Before waiting, not only after a quiet one: a steady stream of events must not keep a
+            // replaced file or the sweep from being noticed.
+            if self.last_look.0.elapsed() >= self.timings.poll
+                && let Some(wake) = self.look_around()
+            {
+                return Ok(wake);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.signals.recv_timeout(left.min(self.timings.poll)) {
+                Ok(Signal::Nudge) => return Ok(Wake::Nudged),
+                Ok(Signal::File) => {
+                    if self.drain_events() {
+                        return Ok(Wake::Nudged);
+                    }
+                    if self.probe(db)? {
+                        return Ok(Wake::Changed);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.version_changed(db)? {
+                        return Ok(Wake::Changed);
+                    }
+                    if Instant::now() >= deadline {
+                        return Ok(Wake::Elapsed);
+                    }
+                }
+                // `self.sender` keeps the channel open.
+                Err(RecvTimeoutError::Disconnected) => return Ok(Wake::Elapsed),
+            }
+        }
+    }
+
+    /// Waits while there is no database to look at; tells whether somebody nudged.
+    pub fn pause(&mut self, patience: Duration) -> Wake {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.signals.recv_timeout(left) {
+                Ok(Signal::Nudge) => return Wake::Nudged,
+                Ok(Signal::File) => {}
+                Err(_) => return Wake::Elapsed,
+            }
+        }
+    }
+
+    /// Swallows the events that came with the first one; one burst serves them all. Tells whether a
+    /// nudge was among them.
+    fn drain_events(&self) -> bool {
+        let mut nudged = false;
+        while let Ok(signal) = self.signals.try_recv() {
+            nudged |= signal == Signal::Nudge;
+        }
+        nudged
+    }
+
+    fn probe(&mut self, db: &ChatDb) -> Result<bool, ReadError> {
+        for pause in self.timings.burst.clone() {
+            thread::sleep(pause);
+            if self.version_changed(db)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn version_changed(&mut self, db: &ChatDb) -> Result<bool, ReadError> {
+        let version = Some(db.data_version()?);
+        let changed = version != self.version;
+        self.version = version;
+        Ok(changed)
+    }
+
+    /// What the poll checks beside the version: that the open file is still the one at the path, that
+    /// the events come from today's WAL, that nothing was slept through.
+    fn look_around(&mut self) -> Option<Wake> {
+        if file_id(&self.chat_db) != self.opened {
+            return Some(Wake::Replaced);
+        }
+        if file_id(&self.wal) != self.armed || self.events.is_none() {
+            self.arm();
+        }
+        let look = (Instant::now(), (self.wall_clock)());
+        let ran = look.0.duration_since(self.last_look.0);
+        let passed = Duration::from_micros(u64::try_from(look.1 - self.last_look.1).unwrap_or(0));
+        self.last_look = look;
+        let slept = passed > ran + self.timings.slept;
+        if slept || look.0.duration_since(self.last_sweep) >= self.timings.sweep {
+            self.last_sweep = look.0;
+            return Some(Wake::Sweep);
+        }
+        None
+    }
+
+    /// Binds the file events to the WAL that exists now. A watch stays with its inode: when the last
+    /// writer closes, the WAL is deleted, and the next one is another file.
+    fn arm(&mut self) {
+        let wal = file_id(&self.wal);
+        if wal.is_none() {
+            self.events = None;
+            self.armed = None;
+            return;
+        }
+        let sender = self.sender.clone();
+        self.events = FileEvents::watch(&self.wal, move || {
+            let _ = sender.send(Signal::File);
+        });
+        self.armed = wal;
+    }
+}
+
+fn file_id(path: &Path) -> Option<FileId> {
+    fs::metadata(path)
+        .ok()
+        .map(|metadata| (metadata.dev(), metadata.ino()))
+}
