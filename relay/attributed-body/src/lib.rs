@@ -11,23 +11,33 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod foundation;
+mod runs;
+mod skip;
+mod stream;
+mod unarchiver;
 
 use std::borrow::Cow;
 
 pub use error::DecodeError;
+
+use unarchiver::Unarchiver;
 
 /// Decodes an archive.
 ///
 /// Bytes after the attributed string are ignored: nothing is known to write any, and the text before
 /// them is whole.
 pub fn decode(archive: &[u8]) -> Result<AttributedBody<'_>, DecodeError> {
-    let _ = archive;
-    Err(DecodeError::NotTypedstream)
+    let mut unarchiver = Unarchiver::open(archive)?;
+    let text = unarchiver.text()?;
+    let runs = unarchiver.runs(text)?;
+    Ok(AttributedBody { text, runs })
 }
 
-/// Decodes only the text, for archives whose attributes [`decode`] refuses.
+/// Decodes only the text, for archives whose attributes [`decode`] refuses: a message must not be
+/// lost over an attribute that a later macOS writes in a new way.
 pub fn decode_text(archive: &[u8]) -> Result<&str, DecodeError> {
-    decode(archive).map(|body| body.text)
+    Unarchiver::open(archive)?.text()
 }
 
 /// A message's text and its attributes.

@@ -1,0 +1,182 @@
+//! Foundation's classes, as far as attributes of a message use them.
+//!
+//! A class that is not listed is passed over by its type encodings, and so is every group of values
+//! that a listed class is not known to write.
+
+use crate::stream::END;
+use crate::unarchiver::{Object, Unarchiver};
+use crate::{DecodeError, Run};
+
+/// Classes whose contents are read; subclasses read like their ancestor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    AttributedString,
+    String,
+    Dictionary,
+    Number,
+    Url,
+    Other,
+}
+
+impl Class {
+    pub(crate) fn named(name: &[u8]) -> Self {
+        match name {
+            b"NSAttributedString" => Self::AttributedString,
+            b"NSString" => Self::String,
+            b"NSDictionary" => Self::Dictionary,
+            b"NSNumber" => Self::Number,
+            b"NSURL" => Self::Url,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What a dictionary says under the keys that are known.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Dictionary<'a> {
+    /// The attributes, as a run without text.
+    pub(crate) attributes: Run<'a>,
+    /// A one-time code, in the dictionary that describes one.
+    code: Option<&'a str>,
+}
+
+impl<'a> Unarchiver<'a> {
+    /// Reads an object's groups of values, up to its end.
+    pub(crate) fn contents(&mut self, class: Class) -> Result<Object<'a>, DecodeError> {
+        match class {
+            Class::String => self.string(),
+            Class::Number => self.number(),
+            Class::Url => self.url(),
+            Class::Dictionary => self.dictionary(),
+            Class::AttributedString | Class::Other => {
+                self.skip_to_end()?;
+                Ok(Object::Opaque)
+            }
+        }
+    }
+
+    /// The type encoding of the object's next group of values; `None` at its end.
+    pub(crate) fn group(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
+        if self.stream.peek()? == END {
+            self.stream.byte()?;
+            return Ok(None);
+        }
+        self.encoding().map(Some)
+    }
+
+    pub(crate) fn skip_to_end(&mut self) -> Result<(), DecodeError> {
+        while let Some(encoding) = self.group()? {
+            self.skip_values(encoding)?;
+        }
+        Ok(())
+    }
+
+    /// `+`: the UTF-8 bytes.
+    fn string(&mut self) -> Result<Object<'a>, DecodeError> {
+        let mut object = Object::Opaque;
+        while let Some(encoding) = self.group()? {
+            if encoding == b"+" {
+                let bytes = self.stream.counted()?.unwrap_or_default();
+                let text =
+                    std::str::from_utf8(bytes).map_err(|fault| DecodeError::InvalidUtf8 {
+                        offset: self.stream.offset() - bytes.len() + fault.valid_up_to(),
+                    })?;
+                object = Object::Text(text);
+            } else {
+                self.skip_values(encoding)?;
+            }
+        }
+        Ok(object)
+    }
+
+    /// `*`: the type's name; then a value of that type.
+    fn number(&mut self) -> Result<Object<'a>, DecodeError> {
+        let mut object = Object::Opaque;
+        while let Some(encoding) = self.group()? {
+            let value = match encoding {
+                b"c" => Some(i64::from(self.stream.byte()?.cast_signed())),
+                b"C" | b"B" => Some(i64::from(self.stream.byte()?)),
+                b"s" | b"i" | b"l" | b"q" => Some(self.stream.signed()?),
+                b"S" | b"I" | b"L" | b"Q" => i64::try_from(self.stream.unsigned()?).ok(),
+                _ => {
+                    self.skip_values(encoding)?;
+                    None
+                }
+            };
+            if let Some(value) = value {
+                object = Object::Integer(value);
+            }
+        }
+        Ok(object)
+    }
+
+    /// `c`: whether it is relative; then, `@` each, the base if it is, and the text.
+    fn url(&mut self) -> Result<Object<'a>, DecodeError> {
+        let mut object = Object::Opaque;
+        while let Some(encoding) = self.group()? {
+            if encoding == b"@" {
+                if let Some(Object::Text(text)) = self.object()? {
+                    object = Object::Url(text);
+                }
+            } else {
+                self.skip_values(encoding)?;
+            }
+        }
+        Ok(object)
+    }
+
+    /// `i`: how many entries; then, `@` each, their keys and values.
+    fn dictionary(&mut self) -> Result<Object<'a>, DecodeError> {
+        let mut dictionary = Dictionary::default();
+        if self.encoding()? != b"i" {
+            return Err(self.stream.expected_before("the size of a dictionary"));
+        }
+        for _ in 0..self.stream.signed()? {
+            let key = self.object_group()?;
+            let value = self.object_group()?;
+            if let (Some(Object::Text(key)), Some(value)) = (key, value) {
+                self.enter(&mut dictionary, key, value);
+            }
+        }
+        self.skip_to_end()?;
+        self.dictionaries.push(dictionary);
+        Ok(Object::Dictionary(self.dictionaries.len() - 1))
+    }
+
+    /// Reads a group that consists of one object.
+    pub(crate) fn object_group(&mut self) -> Result<Option<Object<'a>>, DecodeError> {
+        if self.encoding()? == b"@" {
+            self.object()
+        } else {
+            Err(self.stream.expected_before("an object"))
+        }
+    }
+
+    fn enter(&self, dictionary: &mut Dictionary<'a>, key: &str, value: Object<'a>) {
+        let text = match value {
+            Object::Text(text) | Object::Url(text) => Some(text),
+            _ => None,
+        };
+        let run = &mut dictionary.attributes;
+        match key {
+            "__kIMMessagePartAttributeName" => {
+                if let Object::Integer(number) = value {
+                    run.part = Some(number);
+                }
+            }
+            "__kIMFileTransferGUIDAttributeName" => run.attachment_guid = text,
+            "__kIMMentionConfirmedMention" => run.mention = text,
+            "__kIMLinkAttributeName" => run.link = text,
+            "__kIMOneTimeCodeAttributeName" => {
+                run.one_time_code = match value {
+                    Object::Dictionary(index) => self.dictionaries[index].code,
+                    _ => text,
+                };
+            }
+            "IMAudioTranscription" => run.transcription = text,
+            "__kIMBreadcrumbTextMarkerAttributeName" => run.breadcrumb = text,
+            "code" => dictionary.code = text,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The attributed string itself: its text, and the runs that carve it up.
+//!
+//! Runs count in UTF-16 code units and must cover the text exactly; one that ends inside a character
+//! or beyond the text belongs to a damaged archive.
+
+use crate::foundation::Class;
+use crate::stream::NEW;
+use crate::unarchiver::{Object, Unarchiver};
+use crate::{DecodeError, Run};
+
+impl<'a> Unarchiver<'a> {
+    /// Reads the root object up to the end of its text.
+    pub(crate) fn text(&mut self) -> Result<&'a str, DecodeError> {
+        if self.encoding()? != b"@" || self.stream.byte()? != NEW {
+            return Err(DecodeError::NotAttributedString);
+        }
+        let (_, class) = self.begin_object()?;
+        if class != Class::AttributedString {
+            return Err(DecodeError::NotAttributedString);
+        }
+        match self.object_group()? {
+            Some(Object::Text(text)) => Ok(text),
+            _ => Err(self.stream.expected_before("the text")),
+        }
+    }
+
+    /// Reads the rest of the root object: the runs over `text`.
+    pub(crate) fn runs(&mut self, text: &'a str) -> Result<Vec<Run<'a>>, DecodeError> {
+        let mut runs = Vec::new();
+        // What the dictionaries say, in the order of their numbers.
+        let mut numbered: Vec<usize> = Vec::new();
+        let mut rest = Rest::of(text);
+        while let Some(encoding) = self.group()? {
+            if encoding != b"iI" {
+                self.skip_values(encoding)?;
+                continue;
+            }
+            let offset = self.stream.offset();
+            let number = self.stream.signed()?;
+            let len = self.stream.unsigned()?;
+            let unknown_number = DecodeError::Malformed {
+                offset,
+                expected: "the number of a dictionary",
+            };
+            // Numbers count from 1 and each new one is the next.
+            let number = number
+                .checked_sub(1)
+                .and_then(|number| usize::try_from(number).ok())
+                .ok_or(unknown_number)?;
+            if number == numbered.len() {
+                match self.object_group()? {
+                    Some(Object::Dictionary(index)) => numbered.push(index),
+                    _ => return Err(self.stream.expected_before("a dictionary")),
+                }
+            }
+            let dictionary = *numbered.get(number).ok_or(unknown_number)?;
+            let (text, utf16_len) = rest
+                .split_off(len)
+                .ok_or(DecodeError::RunsDontFit { offset })?;
+            runs.push(Run {
+                text,
+                utf16_len,
+                ..self.dictionaries[dictionary].attributes
+            });
+        }
+        if rest.utf16_len > 0 {
+            return Err(DecodeError::RunsDontFit {
+                offset: self.stream.offset(),
+            });
+        }
+        Ok(runs)
+    }
+}
+
+/// The text that no run has claimed yet.
+struct Rest<'a> {
+    text: &'a str,
+    utf16_len: u64,
+}
+
+impl<'a> Rest<'a> {
+    fn of(text: &'a str) -> Self {
+        // One unit for each character, a second one for those of four bytes.
+        let starts = text.bytes().filter(|b| b & 0b1100_0000 != 0b1000_0000);
+        let astral = text.bytes().filter(|b| *b >= 0b1111_0000);
+        Self {
+            text,
+            utf16_len: (starts.count() + astral.count()) as u64,
+        }
+    }
+
+    /// Splits off the next `len` code units: at least one, and never half a character.
+    fn split_off(&mut self, len: u64) -> Option<(&'a str, u32)> {
+        let left = self.utf16_len.checked_sub(len).filter(|_| len > 0)?;
+        let (taken, rest) = if left == 0 {
+            (self.text, "")
+        } else {
+            let mut units = 0;
+            let end = self.text.char_indices().find_map(|(start, character)| {
+                if units >= len {
+                    return Some(start);
+                }
+                units += character.len_utf16() as u64;
+                None
+            })?;
+            if units != len {
+                return None;
+            }
+            self.text.split_at(end)
+        };
+        self.text = rest;
+        self.utf16_len = left;
+        Some((taken, u32::try_from(len).ok()?))
+    }
+}

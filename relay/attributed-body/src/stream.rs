@@ -1,0 +1,187 @@
+//! The bytes of an archive: header, byte order, integers.
+//!
+//! Every value is read through [`Stream::take`], which checks the archive's end first. An integer is
+//! one byte, unless that byte is a tag (0x80 to 0x91): then the tag says how many bytes follow, or
+//! that something else than an integer stands here.
+
+use crate::DecodeError;
+
+/// A literal follows, not a reference to an earlier one.
+pub(crate) const NEW: u8 = 0x84;
+/// Nothing: the end of a class chain, an absent object.
+pub(crate) const NIL: u8 = 0x85;
+/// The object's last group has been read.
+pub(crate) const END: u8 = 0x86;
+
+const TAGS: std::ops::RangeInclusive<u8> = 0x80..=0x91;
+const TWO_BYTES: u8 = 0x81;
+const FOUR_BYTES: u8 = 0x82;
+const REAL: u8 = 0x83;
+const EIGHT_BYTES: u8 = 0x87;
+
+const VERSION: u8 = 4;
+const LITTLE: &[u8; 12] = b"\x0bstreamtyped";
+const BIG: &[u8; 12] = b"\x0btypedstream";
+
+#[derive(Clone, Copy)]
+enum ByteOrder {
+    Little,
+    Big,
+}
+
+/// Width of a floating-point number.
+#[derive(Clone, Copy)]
+pub(crate) enum Real {
+    Single,
+    Double,
+}
+
+pub(crate) struct Stream<'a> {
+    archive: &'a [u8],
+    offset: usize,
+    order: ByteOrder,
+}
+
+impl<'a> Stream<'a> {
+    /// Reads the header.
+    pub(crate) fn open(archive: &'a [u8]) -> Result<Self, DecodeError> {
+        if archive.starts_with(b"bplist00") {
+            return Err(DecodeError::KeyedArchive);
+        }
+        let (&version, rest) = archive.split_first().ok_or(DecodeError::NotTypedstream)?;
+        let order = match rest.first_chunk() {
+            Some(LITTLE) => ByteOrder::Little,
+            Some(BIG) => ByteOrder::Big,
+            None if LITTLE.starts_with(rest) || BIG.starts_with(rest) => {
+                return Err(DecodeError::Truncated {
+                    offset: archive.len(),
+                    needed: LITTLE.len() - rest.len(),
+                });
+            }
+            _ => return Err(DecodeError::NotTypedstream),
+        };
+        if version != VERSION {
+            return Err(DecodeError::UnsupportedVersion { version });
+        }
+        let mut stream = Self {
+            archive,
+            offset: 1 + LITTLE.len(),
+            order,
+        };
+        // Every writer puts 1000 here, which takes a tag. A codec that knows no 0x81 made of it a
+        // question mark, U+FFFD or U+0081.
+        if let b'?' | 0xEF | 0xC2 = stream.peek()? {
+            return Err(DecodeError::Recoded);
+        }
+        stream.unsigned()?;
+        Ok(stream)
+    }
+
+    pub(crate) fn offset(&self) -> usize {
+        self.offset
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.archive.len()
+    }
+
+    pub(crate) fn peek(&self) -> Result<u8, DecodeError> {
+        self.archive
+            .get(self.offset)
+            .copied()
+            .ok_or(DecodeError::Truncated {
+                offset: self.offset,
+                needed: 1,
+            })
+    }
+
+    pub(crate) fn byte(&mut self) -> Result<u8, DecodeError> {
+        let byte = self.peek()?;
+        self.offset += 1;
+        Ok(byte)
+    }
+
+    pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let rest = &self.archive[self.offset..];
+        let Some(taken) = rest.get(..len) else {
+            return Err(DecodeError::Truncated {
+                offset: self.archive.len(),
+                needed: len - rest.len(),
+            });
+        };
+        self.offset += len;
+        Ok(taken)
+    }
+
+    pub(crate) fn signed(&mut self) -> Result<i64, DecodeError> {
+        let head = self.byte()?;
+        self.signed_after(head)
+    }
+
+    /// A signed integer whose first byte has been read already.
+    pub(crate) fn signed_after(&mut self, head: u8) -> Result<i64, DecodeError> {
+        Ok(match head {
+            TWO_BYTES => i64::from(u16::from_ne_bytes(self.ordered()?).cast_signed()),
+            FOUR_BYTES => i64::from(u32::from_ne_bytes(self.ordered()?).cast_signed()),
+            EIGHT_BYTES => i64::from_ne_bytes(self.ordered()?),
+            tag if TAGS.contains(&tag) => return Err(self.expected_before("an integer")),
+            value => i64::from(value.cast_signed()),
+        })
+    }
+
+    pub(crate) fn unsigned(&mut self) -> Result<u64, DecodeError> {
+        Ok(match self.byte()? {
+            TWO_BYTES => u64::from(u16::from_ne_bytes(self.ordered()?)),
+            FOUR_BYTES => u64::from(u32::from_ne_bytes(self.ordered()?)),
+            EIGHT_BYTES => u64::from_ne_bytes(self.ordered()?),
+            tag if TAGS.contains(&tag) => return Err(self.expected_before("an integer")),
+            value => u64::from(value),
+        })
+    }
+
+    /// Passes over a floating-point number, which is an integer when it has no fraction.
+    pub(crate) fn skip_real(&mut self, width: Real) -> Result<(), DecodeError> {
+        if self.peek()? != REAL {
+            return self.signed().map(drop);
+        }
+        self.byte()?;
+        self.take(match width {
+            Real::Single => 4,
+            Real::Double => 8,
+        })
+        .map(drop)
+    }
+
+    /// A length and that many bytes, or nothing.
+    pub(crate) fn counted(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
+        if self.peek()? == NIL {
+            self.byte()?;
+            return Ok(None);
+        }
+        // A length beyond the address space is beyond the archive's end as well.
+        let len = usize::try_from(self.unsigned()?).unwrap_or(usize::MAX);
+        self.take(len).map(Some)
+    }
+
+    /// The error for a byte that has just been read and should have been something else.
+    pub(crate) fn expected_before(&self, expected: &'static str) -> DecodeError {
+        DecodeError::Malformed {
+            offset: self.offset - 1,
+            expected,
+        }
+    }
+
+    /// The next `N` bytes, turned from the archive's byte order into this machine's.
+    fn ordered<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(self.take(N)?);
+        let foreign = match self.order {
+            ByteOrder::Little => cfg!(target_endian = "big"),
+            ByteOrder::Big => cfg!(target_endian = "little"),
+        };
+        if foreign {
+            bytes.reverse();
+        }
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,210 @@
+//! The object graph of an archive: shared strings, classes, objects and references to them.
+//!
+//! Strings and objects have a table each, numbered in order of first appearance. Classes and C
+//! strings share the table of the objects, and an object takes its number before its class does.
+//! Nothing here follows a reference further than one step, so cycles cannot trap it; depth is capped,
+//! and `fuel` caps the values that take no bytes of their own.
+
+use crate::DecodeError;
+use crate::foundation::{Class, Dictionary};
+use crate::stream::{NEW, NIL, Stream};
+
+/// A reference is the index minus this, so that the first 110 fit one byte beside the tags.
+const FIRST_REFERENCE: i64 = -110;
+/// Messages nest eight levels deep.
+const MAX_DEPTH: usize = 64;
+/// Table sizes that hold a message of one or two parts without growing.
+const USUAL_STRINGS: usize = 24;
+const USUAL_OBJECTS: usize = 32;
+
+/// What is kept of an object.
+#[derive(Clone, Copy)]
+pub(crate) enum Object<'a> {
+    Class(Class),
+    CString,
+    Text(&'a str),
+    Integer(i64),
+    Url(&'a str),
+    /// Index into [`Unarchiver::dictionaries`].
+    Dictionary(usize),
+    /// Anything else, and an object that is still being read.
+    Opaque,
+}
+
+pub(crate) struct Unarchiver<'a> {
+    pub(crate) stream: Stream<'a>,
+    pub(crate) dictionaries: Vec<Dictionary<'a>>,
+    strings: Vec<&'a [u8]>,
+    objects: Vec<Object<'a>>,
+    depth: usize,
+    fuel: usize,
+}
+
+impl<'a> Unarchiver<'a> {
+    pub(crate) fn open(archive: &'a [u8]) -> Result<Self, DecodeError> {
+        let stream = Stream::open(archive)?;
+        Ok(Self {
+            // A real archive spends about one unit a byte.
+            fuel: stream.len().saturating_mul(16),
+            stream,
+            dictionaries: Vec::new(),
+            strings: Vec::with_capacity(USUAL_STRINGS),
+            objects: Vec::with_capacity(USUAL_OBJECTS),
+            depth: 0,
+        })
+    }
+
+    /// Reads an object, or nil.
+    pub(crate) fn object(&mut self) -> Result<Option<Object<'a>>, DecodeError> {
+        match self.stream.byte()? {
+            NIL => Ok(None),
+            NEW => self.new_object().map(Some),
+            head => match self.referenced_object(head)? {
+                Object::Class(_) | Object::CString => Err(self.stream.expected_before("an object")),
+                object => Ok(Some(object)),
+            },
+        }
+    }
+
+    fn new_object(&mut self) -> Result<Object<'a>, DecodeError> {
+        let (number, class) = self.begin_object()?;
+        self.descend()?;
+        let object = self.contents(class)?;
+        self.ascend();
+        self.objects[number] = object;
+        Ok(object)
+    }
+
+    /// Reads what stands before an object's contents: its number and its class.
+    pub(crate) fn begin_object(&mut self) -> Result<(usize, Class), DecodeError> {
+        let number = self.objects.len();
+        self.objects.push(Object::Opaque);
+        match self.class()? {
+            Some(class) => Ok((number, class)),
+            None => Err(self.stream.expected_before("a class")),
+        }
+    }
+
+    /// Reads a chain of classes, from the object's own to its root class or to one that is known.
+    pub(crate) fn class(&mut self) -> Result<Option<Class>, DecodeError> {
+        let first = self.objects.len();
+        let ancestor = loop {
+            match self.stream.byte()? {
+                NEW => {
+                    let name = self.required_string("a class name")?;
+                    self.stream.signed()?; // the class's version
+                    self.objects.push(Object::Class(Class::named(name)));
+                }
+                NIL if self.objects.len() == first => return Ok(None),
+                NIL => break Class::Other,
+                head => match self.referenced_object(head)? {
+                    Object::Class(class) => break class,
+                    _ => return Err(self.stream.expected_before("a class")),
+                },
+            }
+        };
+        // A class that is not known by name reads like the closest ancestor that is.
+        let mut family = ancestor;
+        for object in self.objects[first..].iter_mut().rev() {
+            match object {
+                Object::Class(Class::Other) => *object = Object::Class(family),
+                Object::Class(own) => family = *own,
+                _ => {}
+            }
+        }
+        Ok(Some(family))
+    }
+
+    /// Passes over a C string, which is numbered as an object.
+    pub(crate) fn skip_c_string(&mut self) -> Result<(), DecodeError> {
+        match self.stream.byte()? {
+            NIL => Ok(()),
+            NEW => {
+                self.objects.push(Object::CString);
+                self.required_string("a C string").map(drop)
+            }
+            head => match self.referenced_object(head)? {
+                Object::CString => Ok(()),
+                _ => Err(self.stream.expected_before("a C string")),
+            },
+        }
+    }
+
+    /// Reads the type encoding of the next group of values.
+    pub(crate) fn encoding(&mut self) -> Result<&'a [u8], DecodeError> {
+        self.required_string("a type encoding")
+    }
+
+    /// Reads a string of the shared table, or nil.
+    pub(crate) fn shared_string(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
+        match self.stream.byte()? {
+            NIL => Ok(None),
+            NEW => {
+                let string = self.stream.counted()?;
+                self.strings.extend(string);
+                match string {
+                    Some(_) => Ok(string),
+                    None => Err(self.stream.expected_before("a string")),
+                }
+            }
+            head => {
+                let number = self.reference(head)?;
+                match self.strings.get(number) {
+                    Some(string) => Ok(Some(string)),
+                    None => Err(self.stream.expected_before("a string seen before")),
+                }
+            }
+        }
+    }
+
+    fn required_string(&mut self, expected: &'static str) -> Result<&'a [u8], DecodeError> {
+        match self.shared_string()? {
+            Some(string) => Ok(string),
+            None => Err(self.stream.expected_before(expected)),
+        }
+    }
+
+    fn referenced_object(&mut self, head: u8) -> Result<Object<'a>, DecodeError> {
+        let number = self.reference(head)?;
+        match self.objects.get(number) {
+            Some(object) => Ok(*object),
+            None => Err(self.stream.expected_before("an object seen before")),
+        }
+    }
+
+    fn reference(&mut self, head: u8) -> Result<usize, DecodeError> {
+        let encoded = self.stream.signed_after(head)?;
+        encoded
+            .checked_sub(FIRST_REFERENCE)
+            .and_then(|number| usize::try_from(number).ok())
+            .ok_or_else(|| self.stream.expected_before("a reference"))
+    }
+
+    pub(crate) fn descend(&mut self) -> Result<(), DecodeError> {
+        if self.depth == MAX_DEPTH {
+            return Err(self.too_complex());
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    pub(crate) fn ascend(&mut self) {
+        self.depth -= 1;
+    }
+
+    pub(crate) fn spend(&mut self, fuel: usize) -> Result<(), DecodeError> {
+        match self.fuel.checked_sub(fuel) {
+            Some(left) => {
+                self.fuel = left;
+                Ok(())
+            }
+            None => Err(self.too_complex()),
+        }
+    }
+
+    fn too_complex(&self) -> DecodeError {
+        DecodeError::TooComplex {
+            offset: self.stream.offset(),
+        }
+    }
+}

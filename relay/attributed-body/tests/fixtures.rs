@@ -1,0 +1,64 @@
+//! Archives that a Mac wrote.
+//!
+//! They lie beside the repository where its makers have them; without them this says so, and the
+//! archives that the other tests write still cover every feature of the format.
+
+use std::fs;
+use std::path::Path;
+
+use attributed_body::{DecodeError, decode, decode_text};
+
+#[test]
+fn archives_written_by_macs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures/typedstream");
+    let Ok(expected) = fs::read(folder.join("expected.json")) else {
+        eprintln!("SKIPPED: no recorded archives at {}", folder.display());
+        return;
+    };
+    let expected: serde_json::Value = serde_json::from_slice(&expected).unwrap();
+    for (name, expected) in expected.as_object().unwrap() {
+        let archive = fs::read(folder.join(name)).unwrap();
+        let decoded = decode(&archive);
+        if let Some(text) = expected["text"].as_str() {
+            let body = decoded.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(body.text, text, "{name}");
+            let joined: String = body.runs.iter().map(|run| run.text).collect();
+            assert_eq!(joined, text, "{name}");
+            assert_eq!(decode_text(&archive), Ok(text), "{name}");
+        } else {
+            let error = decoded.expect_err(name);
+            assert_eq!(
+                error,
+                match name.as_str() {
+                    "crashing.bin" => DecodeError::Recoded,
+                    _ => DecodeError::KeyedArchive,
+                },
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn attributes_of_archives_written_by_macs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures/typedstream");
+    let Ok(tweet) = fs::read(folder.join("tweet.bin")) else {
+        eprintln!("SKIPPED: no recorded archives at {}", folder.display());
+        return;
+    };
+    let tweet = decode(&tweet).unwrap();
+    assert_eq!(tweet.runs.len(), 1);
+    assert_eq!(tweet.runs[0].part, Some(0));
+    assert_eq!(tweet.runs[0].link, Some(tweet.text));
+
+    let workout = fs::read(folder.join("completed-workout-2.bin")).unwrap();
+    let workout = decode(&workout).unwrap();
+    assert_eq!(workout.plain_text(), "💥");
+    let parts: Vec<_> = workout.runs.iter().map(|run| run.part).collect();
+    assert_eq!(parts, [Some(0), None]);
+    assert_eq!(workout.runs[0].breadcrumb, None);
+    assert_eq!(
+        workout.runs[1].breadcrumb,
+        Some("$(kIMTranscriptPluginBreadcrumbTextReceiverIdentifier) completed a workout.")
+    );
+}
