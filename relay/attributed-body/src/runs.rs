@@ -80,12 +80,9 @@ struct Rest<'a> {
 
 impl<'a> Rest<'a> {
     fn of(text: &'a str) -> Self {
-        // One unit for each character, a second one for those of four bytes.
-        let starts = text.bytes().filter(|b| b & 0b1100_0000 != 0b1000_0000);
-        let astral = text.bytes().filter(|b| *b >= 0b1111_0000);
         Self {
             text,
-            utf16_len: (starts.count() + astral.count()) as u64,
+            utf16_len: utf16_len(text) as u64,
         }
     }
 
@@ -112,4 +109,14 @@ impl<'a> Rest<'a> {
         self.utf16_len = left;
         Some((taken, u32::try_from(len).ok()?))
     }
+}
+
+fn utf16_len(text: &str) -> usize {
+    if text.is_ascii() {
+        return text.len();
+    }
+    // One unit for each character, a second one for those of four bytes.
+    let starts = text.bytes().filter(|byte| !(0x80..0xC0).contains(byte));
+    let astral = text.bytes().filter(|byte| *byte >= 0xF0);
+    starts.count() + astral.count()
 }

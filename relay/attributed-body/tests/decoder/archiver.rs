@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 /// Byte order of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endian {
+pub(crate) enum Endian {
     /// Every Mac since Intel.
     Little,
     /// PowerPC.
@@ -16,7 +16,7 @@ pub enum Endian {
 
 /// An object to archive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Value {
+pub(crate) enum Value {
     Text(String),
     MutableText(String),
     /// A type character (`i`, `q`, …) and the number.
@@ -33,32 +33,32 @@ pub enum Value {
 }
 
 /// Shorthand for [`Value::Text`].
-pub fn text(text: &str) -> Value {
+pub(crate) fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
 /// A run of the given number of UTF-16 code units, and its attributes.
-pub type Run = (u32, Vec<(String, Value)>);
+pub(crate) type Run = (u32, Vec<(String, Value)>);
 
 /// An attributed string to archive.
 #[derive(Clone, Debug)]
-pub struct Body {
-    pub endian: Endian,
+pub(crate) struct Body {
+    pub(crate) endian: Endian,
     /// Whether the string and its text are of the mutable classes.
-    pub mutability: Mutability,
-    pub text: String,
-    pub runs: Vec<Run>,
+    pub(crate) mutability: Mutability,
+    pub(crate) text: String,
+    pub(crate) runs: Vec<Run>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mutability {
+pub(crate) enum Mutability {
     Immutable,
     Mutable,
 }
 
 impl Body {
     /// A little-endian, immutable string with one run for part 0, or with none if it is empty.
-    pub fn plain(text: &str) -> Self {
+    pub(crate) fn plain(text: &str) -> Self {
         let len = u32::try_from(text.encode_utf16().count()).unwrap();
         let part = vec![(PART.to_owned(), Value::Number('i', 0))];
         Self {
@@ -70,7 +70,7 @@ impl Body {
     }
 
     /// The given stretches of text with their attributes.
-    pub fn of(stretches: &[(&str, &[(&str, Value)])]) -> Self {
+    pub(crate) fn of(stretches: &[(&str, &[(&str, Value)])]) -> Self {
         let runs = stretches.iter().map(|(text, attributes)| {
             let len = u32::try_from(text.encode_utf16().count()).unwrap();
             let owned = attributes
@@ -85,7 +85,7 @@ impl Body {
         }
     }
 
-    pub fn archive(&self) -> Vec<u8> {
+    pub(crate) fn archive(&self) -> Vec<u8> {
         let mut archiver = Archiver::new(self.endian);
         archiver.root(self);
         archiver.out
@@ -93,7 +93,7 @@ impl Body {
 }
 
 /// Key of the part number.
-pub const PART: &str = "__kIMMessagePartAttributeName";
+pub(crate) const PART: &str = "__kIMMessagePartAttributeName";
 
 struct Archiver {
     out: Vec<u8>,

@@ -1,0 +1,4 @@
+//! The decoder against archives that Macs wrote, archives written here, and damage to both.
+
+mod archiver;
+mod recorded;
