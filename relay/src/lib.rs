@@ -1,1 +1,4 @@
-//! Placeholder.
+//! `archety-relay`: watches Messages' chat.db on a Mac and carries each message to the backend, once.
+
+pub mod clock;
+pub mod state;

@@ -79,6 +79,8 @@ create table outbox (
     delivered_at integer
 ) strict;
 create index outbox_pending on outbox (seq) where state = 'pending';
+-- A chat with a long backlog is paged on its own, so that it never fills the sender's memory.
+create index outbox_lane on outbox (lane, seq) where state = 'pending';
 create index outbox_parked on outbox (seq) where state = 'parked';
 create index outbox_by_guid on outbox (message_guid);
 create index outbox_delivered on outbox (delivered_at) where state in ('delivered', 'dropped');
@@ -98,5 +100,5 @@ create table quarantine (
 -- Times without proven contact with the network; messages sent in them may arrive late and be live.
 create table contact_gap (
     started_at integer primary key,
-    ended_at integer
+    ended_at integer not null
 ) strict;

@@ -1,0 +1,161 @@
+//! Time as a value: microseconds since 1970 (UTC), and the one place that reads the system's clock.
+//!
+//! Everything that decides takes `now` as an argument or a [`Clock`]; tests move a [`ManualClock`] by
+//! hand. The wall clock of an unattended Mac jumps (sleep, NTP, a flat battery), so nothing here
+//! promises that two readings ascend.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use rusqlite::ToSql;
+use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
+
+/// A point in time, in microseconds since 1970 (UTC).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixMicros(i64);
+
+impl UnixMicros {
+    /// From microseconds since 1970.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// From whole seconds since 1970.
+    pub const fn from_secs(secs: i64) -> Self {
+        Self(secs.saturating_mul(1_000_000))
+    }
+
+    /// Microseconds since 1970.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970, rounded down.
+    pub const fn as_secs(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// This instant and `span` more.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(micros(span)))
+    }
+
+    /// This instant, `span` earlier.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(span)))
+    }
+
+    /// How long after `earlier` this is; zero when it is not.
+    pub fn since(self, earlier: Self) -> Duration {
+        let span = self.0.saturating_sub(earlier.0);
+        Duration::from_micros(u64::try_from(span).unwrap_or(0))
+    }
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// RFC 3339 in UTC to the second, for people.
+impl fmt::Display for UnixMicros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = time::OffsetDateTime::from_unix_timestamp(self.as_secs());
+        let text = seconds.ok().and_then(|at| {
+            at.format(&time::format_description::well_known::Rfc3339)
+                .ok()
+        });
+        match text {
+            Some(text) => f.write_str(&text),
+            None => write!(f, "{} µs", self.0),
+        }
+    }
+}
+
+impl ToSql for UnixMicros {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.into())
+    }
+}
+
+impl FromSql for UnixMicros {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        i64::column_result(value).map(Self)
+    }
+}
+
+/// Where `now` comes from.
+pub trait Clock: Send + Sync {
+    /// The present instant.
+    fn now(&self) -> UnixMicros;
+}
+
+/// The system's wall clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> UnixMicros {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the module that reads the clock for all others"
+        )]
+        let now = std::time::SystemTime::now();
+        let since = now.duration_since(std::time::UNIX_EPOCH);
+        UnixMicros(since.map_or(0, micros))
+    }
+}
+
+/// A clock that stands still until it is told to move.
+#[derive(Debug)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// A clock that shows `start`.
+    pub fn at(start: UnixMicros) -> Self {
+        Self(AtomicI64::new(start.0))
+    }
+
+    /// Moves it forward.
+    pub fn advance(&self, span: Duration) {
+        self.0.fetch_add(micros(span), Ordering::SeqCst);
+    }
+
+    /// Moves it anywhere, backwards too.
+    pub fn set(&self, to: UnixMicros) {
+        self.0.store(to.0, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> UnixMicros {
+        UnixMicros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_saturate_instead_of_wrapping() {
+        let start = UnixMicros::from_secs(100);
+        assert_eq!(start.plus(Duration::MAX).as_micros(), i64::MAX);
+        assert_eq!(
+            start.since(start.plus(Duration::from_secs(1))),
+            Duration::ZERO
+        );
+        assert_eq!(start.plus(Duration::from_millis(1500)).as_secs(), 101);
+        assert_eq!(UnixMicros::from_micros(-1).as_secs(), -1);
+    }
+
+    #[test]
+    fn people_read_dates() {
+        assert_eq!(
+            UnixMicros::from_secs(1_700_000_000).to_string(),
+            "2023-11-14T22:13:20Z"
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! What can go wrong with the relay's own state, sorted by what its caller can do about it.
+//!
+//! A full disk or a busy file passes: nothing was written, the same work is tried again later. The
+//! others need the owner, so their texts name the file and the way out. No row's content ever stands
+//! in one.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+use rusqlite::ffi;
+
+/// The state could not be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Another relay runs on this state.
+    #[error(
+        "another archety-relay already runs on the state in {}; stop that one first, or give this \
+         one its own folder with --state-dir", dir.display()
+    )]
+    InUse {
+        /// The state's folder.
+        dir: PathBuf,
+    },
+    /// There is no state yet.
+    #[error(
+        "there is no relay state in {}; start it once with `archety-relay run`, or name the right \
+         folder with --state-dir", dir.display()
+    )]
+    Missing {
+        /// The state's folder.
+        dir: PathBuf,
+    },
+    /// The file was written by a newer relay.
+    #[error(
+        "the state in {} is of version {found}, and this relay knows versions up to {known}; \
+         install the newer archety-relay again", path.display()
+    )]
+    Newer {
+        /// The state's file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest version that this relay knows.
+        known: i64,
+    },
+    /// The file is SQLite's, but not a relay's state.
+    #[error(
+        "{} is another program's database, not a relay's state; name the right folder with \
+         --state-dir", path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is damaged.
+    #[error(
+        "the state in {} is damaged ({source}); move the file and its -wal aside and start again: \
+         the relay then resumes after the newest message that the backend has", path.display()
+    )]
+    Corrupt {
+        /// The state's file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The folder or file cannot be made or opened.
+    #[error("cannot use {}: {source}; it must belong to the user that runs the relay", path.display())]
+    Inaccessible {
+        /// Folder or file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// No space is left; nothing was written and nothing is lost.
+    #[error(
+        "the disk that holds the relay's state is full; make space, the relay goes on by itself"
+    )]
+    DiskFull(#[source] rusqlite::Error),
+    /// Another process kept the file locked for too long; nothing was written.
+    #[error("the relay's state stayed locked by another process; it will be tried again")]
+    Busy(#[source] rusqlite::Error),
+    /// Anything else that SQLite refuses.
+    #[error("the relay's state cannot be used: {0}")]
+    Sqlite(#[source] rusqlite::Error),
+}
+
+impl StateError {
+    /// Whether the same call may succeed later without anybody mending anything but the disk.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::DiskFull(_) | Self::Busy(_))
+    }
+}
+
+impl From<rusqlite::Error> for StateError {
+    fn from(error: rusqlite::Error) -> Self {
+        let Some(code) = error.sqlite_error() else {
+            return Self::Sqlite(error);
+        };
+        match (code.code, code.extended_code) {
+            // A WAL that cannot grow reports FULL, its shared memory and a quota report I/O errors.
+            (ErrorCode::DiskFull, _)
+            | (
+                _,
+                ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE | ffi::SQLITE_IOERR_TRUNCATE,
+            ) => Self::DiskFull(error),
+            (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Self::Busy(error),
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+/// Adds the file's name to an error met while opening it.
+pub(super) fn while_opening(path: &std::path::Path, error: rusqlite::Error) -> StateError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StateError::Corrupt {
+            path: path.to_owned(),
+            source: error,
+        },
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            StateError::Inaccessible {
+                path: path.to_owned(),
+                source: std::io::Error::new(std::io::ErrorKind::PermissionDenied, error),
+            }
+        }
+        _ => error.into(),
+    }
+}

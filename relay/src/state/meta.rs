@@ -1,0 +1,46 @@
+//! Single values of the state, by name.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::StateError;
+
+/// When the state was made, in microseconds.
+pub const CREATED_AT: &str = "created_at";
+/// Random id of this installation: the backend leases a relay's name to one of them.
+pub const INSTANCE_ID: &str = "instance_id";
+/// Version of the backend that answered last.
+pub const BACKEND_VERSION: &str = "backend_version";
+/// Environment of the backend that answered last.
+pub const BACKEND_ENVIRONMENT: &str = "backend_environment";
+/// How delivery stands, as JSON, for `status`.
+pub const DELIVERY: &str = "delivery";
+/// When the backend last answered a pull, in microseconds.
+pub const LAST_PULL_AT: &str = "last_pull_at";
+
+/// The value called `key`.
+pub fn get(connection: &Connection, key: &str) -> Result<Option<String>, StateError> {
+    let mut statement = connection.prepare_cached("select value from meta where key = ?1")?;
+    Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+}
+
+/// Sets the value called `key`.
+pub fn set(tx: &Connection, key: &str, value: &str) -> Result<(), StateError> {
+    let mut statement = tx.prepare_cached(
+        "insert into meta (key, value) values (?1, ?2)
+         on conflict (key) do update set value = excluded.value",
+    )?;
+    statement.execute([key, value])?;
+    Ok(())
+}
+
+/// This installation's random id, made of `random` the first time.
+pub fn instance_id(tx: &Connection, random: [u8; 16]) -> Result<String, StateError> {
+    if let Some(id) = get(tx, INSTANCE_ID)? {
+        return Ok(id);
+    }
+    let id = uuid::Builder::from_random_bytes(random)
+        .into_uuid()
+        .to_string();
+    set(tx, INSTANCE_ID, &id)?;
+    Ok(id)
+}
