@@ -2,8 +2,6 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::StateError;
-
 /// When the state was made, in microseconds.
 pub const CREATED_AT: &str = "created_at";
 /// Random id of this installation: the backend leases a relay's name to one of them.
@@ -18,13 +16,13 @@ pub const DELIVERY: &str = "delivery";
 pub const LAST_PULL_AT: &str = "last_pull_at";
 
 /// The value called `key`.
-pub fn get(connection: &Connection, key: &str) -> Result<Option<String>, StateError> {
+pub fn get(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
     let mut statement = connection.prepare_cached("select value from meta where key = ?1")?;
-    Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+    statement.query_row([key], |row| row.get(0)).optional()
 }
 
 /// Sets the value called `key`.
-pub fn set(tx: &Connection, key: &str, value: &str) -> Result<(), StateError> {
+pub fn set(tx: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
     let mut statement = tx.prepare_cached(
         "insert into meta (key, value) values (?1, ?2)
          on conflict (key) do update set value = excluded.value",
@@ -34,7 +32,7 @@ pub fn set(tx: &Connection, key: &str, value: &str) -> Result<(), StateError> {
 }
 
 /// This installation's random id, made of `random` the first time.
-pub fn instance_id(tx: &Connection, random: [u8; 16]) -> Result<String, StateError> {
+pub fn instance_id(tx: &Connection, random: [u8; 16]) -> rusqlite::Result<String> {
     if let Some(id) = get(tx, INSTANCE_ID)? {
         return Ok(id);
     }

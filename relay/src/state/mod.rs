@@ -7,11 +7,16 @@
 //!
 //! The tables' meaning lies in the modules of this folder; this one owns opening, versions and locks.
 
+pub mod contact;
 mod error;
 pub(crate) mod files;
 mod lock;
 pub mod meta;
 pub mod outbox;
+pub mod quarantine;
+pub mod seen;
+pub mod source;
+pub mod waiting;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -113,7 +118,7 @@ impl State {
     /// `work` succeeds. On any error nothing has happened.
     pub fn write<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, StateError>,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StateError> {
         let mut connection = hold(&self.writer);
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -125,11 +130,11 @@ impl State {
     /// Runs `work` on one consistent view of the state; it waits for no writer.
     pub fn read<T>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, StateError>,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StateError> {
         let connection = hold(&self.reader);
         let tx = connection.unchecked_transaction()?;
-        work(&tx)
+        Ok(work(&tx)?)
     }
 
     /// A number that changes whenever anybody commits to the state.

@@ -13,7 +13,6 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 use shared_protocol::{Event, WebhookId};
 
-use super::StateError;
 use crate::clock::UnixMicros;
 
 pub use owner::{Depths, Entry, PostState, depths, drop_post, list, of_guid, retry};
@@ -60,7 +59,7 @@ pub enum Enqueued {
 }
 
 /// Adds a post, unless its identity is in the outbox already.
-pub fn enqueue(tx: &Connection, post: &NewPost<'_>) -> Result<Enqueued, StateError> {
+pub fn enqueue(tx: &Connection, post: &NewPost<'_>) -> rusqlite::Result<Enqueued> {
     let mut insert = tx.prepare_cached(
         "insert into outbox (lane, webhook_id, message_guid, event, revision, body, created_at)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -90,14 +89,14 @@ pub fn enqueue(tx: &Connection, post: &NewPost<'_>) -> Result<Enqueued, StateErr
 }
 
 /// Removes up to `limit` rows that were delivered or dropped before `before`, and says how many.
-pub fn clean(tx: &Connection, before: UnixMicros, limit: u32) -> Result<usize, StateError> {
+pub fn clean(tx: &Connection, before: UnixMicros, limit: u32) -> rusqlite::Result<usize> {
     let mut statement = tx.prepare_cached(
         "delete from outbox where seq in (
              select seq from outbox
              where state in ('delivered', 'dropped') and delivered_at < ?1
              limit ?2)",
     )?;
-    Ok(statement.execute(params![before, limit])?)
+    statement.execute(params![before, limit])
 }
 
 #[cfg(test)]

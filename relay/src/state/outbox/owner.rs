@@ -4,7 +4,6 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
-use super::super::StateError;
 use super::sending::bump_generation;
 use crate::clock::UnixMicros;
 
@@ -96,11 +95,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 /// The oldest `limit` posts in `state`.
-pub fn list(
-    connection: &Connection,
-    state: PostState,
-    limit: u32,
-) -> Result<Vec<Entry>, StateError> {
+pub fn list(connection: &Connection, state: PostState, limit: u32) -> rusqlite::Result<Vec<Entry>> {
     // The state stands in the text, so that SQLite can use the partial index of that state.
     let sql = format!(
         "select {COLUMNS} from outbox where state = '{}' order by seq limit ?1",
@@ -108,19 +103,19 @@ pub fn list(
     );
     let mut statement = connection.prepare(&sql)?;
     let rows = statement.query_map([limit], entry)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    rows.collect()
 }
 
 /// Everything that was ever posted about one message, oldest first.
-pub fn of_guid(connection: &Connection, message_guid: &str) -> Result<Vec<Entry>, StateError> {
+pub fn of_guid(connection: &Connection, message_guid: &str) -> rusqlite::Result<Vec<Entry>> {
     let sql = format!("select {COLUMNS} from outbox where message_guid = ?1 order by seq");
     let mut statement = connection.prepare(&sql)?;
     let rows = statement.query_map([message_guid], entry)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    rows.collect()
 }
 
 /// Has a pending or parked post tried at once. False if `seq` is neither.
-pub fn retry(tx: &Connection, seq: i64) -> Result<bool, StateError> {
+pub fn retry(tx: &Connection, seq: i64) -> rusqlite::Result<bool> {
     let changed = tx.execute(
         "update outbox set state = 'pending', next_attempt_at = 0, parked_version = null
          where seq = ?1 and state in ('pending', 'parked')",
@@ -133,7 +128,7 @@ pub fn retry(tx: &Connection, seq: i64) -> Result<bool, StateError> {
 }
 
 /// Gives a pending or parked post up; it is never sent again. False if `seq` is neither.
-pub fn drop_post(tx: &Connection, seq: i64, now: UnixMicros) -> Result<bool, StateError> {
+pub fn drop_post(tx: &Connection, seq: i64, now: UnixMicros) -> rusqlite::Result<bool> {
     let changed = tx.execute(
         "update outbox set state = 'dropped', body = null, delivered_at = ?2
          where seq = ?1 and state in ('pending', 'parked')",
@@ -155,8 +150,8 @@ pub struct Depths {
 }
 
 /// Counts what waits. Both counts run over small partial indexes.
-pub fn depths(connection: &Connection) -> Result<Depths, StateError> {
-    let count = |sql: &str| -> Result<u64, StateError> {
+pub fn depths(connection: &Connection) -> rusqlite::Result<Depths> {
+    let count = |sql: &str| -> rusqlite::Result<u64> {
         let found: i64 = connection
             .prepare_cached(sql)?
             .query_row([], |row| row.get(0))?;

@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::super::{StateError, meta};
+use super::super::meta;
 use crate::clock::UnixMicros;
 
 /// Counts the times that rows behind the sender's position became pending again.
@@ -84,13 +84,13 @@ pub fn pending_after(
     connection: &Connection,
     seq: i64,
     limit: usize,
-) -> Result<Vec<Pending>, StateError> {
+) -> rusqlite::Result<Vec<Pending>> {
     let mut statement = connection.prepare_cached(
         "select seq, lane, attempts, next_attempt_at from outbox indexed by outbox_pending
          where state = 'pending' and seq > ?1 order by seq limit ?2",
     )?;
     let rows = statement.query_map(params![seq, count(limit)], pending_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    rows.collect()
 }
 
 /// Up to `limit` pending posts of one lane after `seq`, in order.
@@ -99,17 +99,17 @@ pub fn pending_of_lane(
     lane: &str,
     seq: i64,
     limit: usize,
-) -> Result<Vec<Pending>, StateError> {
+) -> rusqlite::Result<Vec<Pending>> {
     let mut statement = connection.prepare_cached(
         "select seq, lane, attempts, next_attempt_at from outbox indexed by outbox_lane
          where state = 'pending' and lane = ?1 and seq > ?2 order by seq limit ?3",
     )?;
     let rows = statement.query_map(params![lane, seq, count(limit)], pending_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    rows.collect()
 }
 
 /// The posts of `seqs` that are still pending.
-pub fn load(connection: &Connection, seqs: &[i64]) -> Result<Vec<Sendable>, StateError> {
+pub fn load(connection: &Connection, seqs: &[i64]) -> rusqlite::Result<Vec<Sendable>> {
     let mut statement = connection.prepare_cached(
         "select seq, webhook_id, body from outbox
          where seq = ?1 and state = 'pending' and body is not null",
@@ -131,7 +131,7 @@ pub fn load(connection: &Connection, seqs: &[i64]) -> Result<Vec<Sendable>, Stat
 }
 
 /// Records that the backend has these; their bodies are let go.
-pub fn mark_delivered(tx: &Connection, posts: &[Delivered]) -> Result<(), StateError> {
+pub fn mark_delivered(tx: &Connection, posts: &[Delivered]) -> rusqlite::Result<()> {
     let mut statement = tx.prepare_cached(
         "update outbox
          set state = 'delivered', body = null, attempts = attempts + 1, message_id = ?2,
@@ -145,7 +145,7 @@ pub fn mark_delivered(tx: &Connection, posts: &[Delivered]) -> Result<(), StateE
 }
 
 /// Records attempts that failed and when to repeat them.
-pub fn mark_failed(tx: &Connection, posts: &[Failed]) -> Result<(), StateError> {
+pub fn mark_failed(tx: &Connection, posts: &[Failed]) -> rusqlite::Result<()> {
     let mut statement = tx.prepare_cached(
         "update outbox set attempts = attempts + 1, next_attempt_at = ?2, last_error = ?3
          where seq = ?1 and state = 'pending'",
@@ -157,7 +157,7 @@ pub fn mark_failed(tx: &Connection, posts: &[Failed]) -> Result<(), StateError> 
 }
 
 /// Sets posts aside that the backend refused for good. Others of their chats go on.
-pub fn park(tx: &Connection, posts: &[Refused]) -> Result<(), StateError> {
+pub fn park(tx: &Connection, posts: &[Refused]) -> rusqlite::Result<()> {
     let mut statement = tx.prepare_cached(
         "update outbox
          set state = 'parked', attempts = attempts + 1, last_error = ?2, parked_version = ?3
@@ -170,7 +170,7 @@ pub fn park(tx: &Connection, posts: &[Refused]) -> Result<(), StateError> {
 }
 
 /// Makes posts pending again that another version of the backend than `version` refused.
-pub fn revive_parked(tx: &Connection, version: &str) -> Result<usize, StateError> {
+pub fn revive_parked(tx: &Connection, version: &str) -> rusqlite::Result<usize> {
     let revived = tx.execute(
         "update outbox set state = 'pending', next_attempt_at = 0, parked_version = null
          where state = 'parked' and parked_version is not ?1",
@@ -183,12 +183,12 @@ pub fn revive_parked(tx: &Connection, version: &str) -> Result<usize, StateError
 }
 
 /// Changes whenever a row behind the sender's position became pending again.
-pub fn generation(connection: &Connection) -> Result<i64, StateError> {
+pub fn generation(connection: &Connection) -> rusqlite::Result<i64> {
     let text = meta::get(connection, GENERATION)?;
     Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 
-pub(super) fn bump_generation(tx: &Connection) -> Result<(), StateError> {
+pub(super) fn bump_generation(tx: &Connection) -> rusqlite::Result<()> {
     let next = generation(tx)?.wrapping_add(1);
     meta::set(tx, GENERATION, &next.to_string())
 }

@@ -1,0 +1,83 @@
+//! Messages that may be old ones brought back by iCloud, held until the owner decides.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+/// A message that is held. Times in microseconds since 1970.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Number by which the owner names it.
+    pub id: i64,
+    /// `message.guid`
+    pub guid: String,
+    /// The lane that it would take.
+    pub lane: String,
+    /// When it was sent.
+    pub sent_at: i64,
+    /// Why it is held.
+    pub reason: String,
+    /// The wire message as it would have been posted.
+    pub body: Vec<u8>,
+    /// Since when it is held.
+    pub held_at: i64,
+}
+
+impl std::fmt::Debug for Held {
+    /// Without the body, which is somebody's message.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Held").field("id", &self.id).field("guid", &self.guid).finish_non_exhaustive()
+    }
+}
+
+const COLUMNS: &str = "id, message_guid, lane, sent_at, reason, body, held_at";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Held> {
+    Ok(Held {
+        id: row.get(0)?,
+        guid: row.get(1)?,
+        lane: row.get(2)?,
+        sent_at: row.get(3)?,
+        reason: row.get(4)?,
+        body: row.get(5)?,
+        held_at: row.get(6)?,
+    })
+}
+
+/// Holds a message; one that is held already stays as it is. `held.id` is ignored.
+pub fn hold(connection: &Connection, held: &Held) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "insert into quarantine (message_guid, lane, sent_at, reason, body, held_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (message_guid) do nothing",
+        )?
+        .execute(params![held.guid, held.lane, held.sent_at, held.reason, held.body, held.held_at])?;
+    Ok(())
+}
+
+/// The text changed while it was held.
+pub fn set_body(connection: &Connection, guid: &str, body: &[u8]) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("update quarantine set body = ?2 where message_guid = ?1")?
+        .execute(params![guid, body])?;
+    Ok(())
+}
+
+/// Everything that is held, oldest first.
+pub fn list(connection: &Connection) -> rusqlite::Result<Vec<Held>> {
+    let mut statement =
+        connection.prepare_cached(&format!("select {COLUMNS} from quarantine order by id"))?;
+    let rows = statement.query_map([], read)?;
+    rows.collect()
+}
+
+/// Takes a message out; none if it is not held.
+pub fn take(connection: &Connection, id: i64) -> rusqlite::Result<Option<Held>> {
+    connection
+        .prepare_cached(&format!("delete from quarantine where id = ?1 returning {COLUMNS}"))?
+        .query_row([id], read)
+        .optional()
+}
+
+/// How many are held.
+pub fn count(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.prepare_cached("select count(*) from quarantine")?.query_row([], |row| row.get(0))
+}

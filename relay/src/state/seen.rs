@@ -1,0 +1,237 @@
+//! One row for every message of chat.db that was accounted for: what became of it, and what was told
+//! of it, so that a later change is told once.
+
+use chatdb::{Digest, Known};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Put into the outbox as live.
+    Forwarded,
+    /// Put into the outbox as an old message that iCloud brought back.
+    Backfilled,
+    /// A copy of one that was forwarded.
+    Twin,
+    /// Held for the owner.
+    Quarantined,
+    /// Dropped by the owner.
+    Dropped,
+    /// Sent before this relay began.
+    Recorded,
+    /// Never completed: no chat ever claimed it.
+    Orphaned,
+    /// Not relayed, by the owner's options.
+    Spam,
+    /// Not relayed, by the owner's options.
+    NoteToSelf,
+    /// The preview row of a link that was forwarded.
+    LinkPreview,
+    /// To be sent later by Messages.
+    Scheduled,
+    /// A row of the system without content.
+    System,
+}
+
+impl Outcome {
+    const ALL: [Self; 12] = [
+        Self::Forwarded,
+        Self::Backfilled,
+        Self::Twin,
+        Self::Quarantined,
+        Self::Dropped,
+        Self::Recorded,
+        Self::Orphaned,
+        Self::Spam,
+        Self::NoteToSelf,
+        Self::LinkPreview,
+        Self::Scheduled,
+        Self::System,
+    ];
+
+    /// The outcome as it is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Backfilled => "backfilled",
+            Self::Twin => "twin",
+            Self::Quarantined => "quarantined",
+            Self::Dropped => "dropped",
+            Self::Recorded => "recorded",
+            Self::Orphaned => "orphaned",
+            Self::Spam => "spam",
+            Self::NoteToSelf => "note_to_self",
+            Self::LinkPreview => "link_preview",
+            Self::Scheduled => "scheduled",
+            Self::System => "system",
+        }
+    }
+}
+
+impl From<chatdb::SkipReason> for Outcome {
+    fn from(reason: chatdb::SkipReason) -> Self {
+        match reason {
+            chatdb::SkipReason::Spam => Self::Spam,
+            chatdb::SkipReason::NoteToSelf => Self::NoteToSelf,
+            chatdb::SkipReason::LinkPreview => Self::LinkPreview,
+            chatdb::SkipReason::Scheduled => Self::Scheduled,
+            chatdb::SkipReason::System => Self::System,
+        }
+    }
+}
+
+impl ToSql for Outcome {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.as_str().to_sql()
+    }
+}
+
+impl FromSql for Outcome {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let text = value.as_str()?;
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// A message that was accounted for. Times in microseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// `message.guid`
+    pub guid: String,
+    /// `message.ROWID` in the file it was last seen in.
+    pub rowid: i64,
+    /// When it was sent.
+    pub sent_at: i64,
+    /// Equal for copies of one message.
+    pub twin: Digest,
+    /// Equal while nothing changed.
+    pub digest: Digest,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What was told of it.
+    pub known: Known,
+    /// When it was accounted for.
+    pub seen_at: i64,
+}
+
+const COLUMNS: &str = "guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty, \
+     history_length, unsent_parts, unsend_revision, attachment_revision, attachment_digest, seen_at";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Seen> {
+    Ok(Seen {
+        guid: row.get(0)?,
+        rowid: row.get(1)?,
+        sent_at: row.get(2)?,
+        twin: Digest(row.get(3)?),
+        digest: Digest(row.get(4)?),
+        outcome: row.get(5)?,
+        known: Known {
+            text_was_empty: row.get(6)?,
+            history_length: row.get(7)?,
+            unsent_parts: row.get(8)?,
+            unsend_revision: row.get(9)?,
+            attachment_revision: row.get(10)?,
+            attachments: Digest(row.get(11)?),
+        },
+        seen_at: row.get(12)?,
+    })
+}
+
+/// Writes a row, over an earlier one of the same guid.
+pub fn save(connection: &Connection, seen: &Seen) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "insert into seen (guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty,
+                 history_length, unsent_parts, unsend_revision, attachment_revision, attachment_digest,
+                 seen_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             on conflict (guid) do update set message_rowid = excluded.message_rowid,
+                 sent_at = excluded.sent_at, twin = excluded.twin, digest = excluded.digest,
+                 outcome = excluded.outcome, text_was_empty = excluded.text_was_empty,
+                 history_length = excluded.history_length, unsent_parts = excluded.unsent_parts,
+                 unsend_revision = excluded.unsend_revision,
+                 attachment_revision = excluded.attachment_revision,
+                 attachment_digest = excluded.attachment_digest, seen_at = excluded.seen_at",
+        )?
+        .execute(params![
+            seen.guid,
+            seen.rowid,
+            seen.sent_at,
+            seen.twin.0,
+            seen.digest.0,
+            seen.outcome,
+            seen.known.text_was_empty,
+            seen.known.history_length,
+            seen.known.unsent_parts,
+            seen.known.unsend_revision,
+            seen.known.attachment_revision,
+            seen.known.attachments.0,
+            seen.seen_at
+        ])?;
+    Ok(())
+}
+
+/// The row of a guid.
+pub fn find(connection: &Connection, guid: &str) -> rusqlite::Result<Option<Seen>> {
+    connection
+        .prepare_cached(&format!("select {COLUMNS} from seen where guid = ?1"))?
+        .query_row([guid], read)
+        .optional()
+}
+
+/// The ROWID of a guid that chat.db now keeps elsewhere.
+pub fn set_rowid(connection: &Connection, guid: &str, rowid: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("update seen set message_rowid = ?2 where guid = ?1 and message_rowid <> ?2")?
+        .execute(params![guid, rowid])?;
+    Ok(())
+}
+
+/// What became of a message, by the owner's word.
+pub fn set_outcome(connection: &Connection, guid: &str, outcome: Outcome) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("update seen set outcome = ?2 where guid = ?1")?
+        .execute(params![guid, outcome])?;
+    Ok(())
+}
+
+/// How many messages with this twin hash the backend was told of, and how many copies were dropped at
+/// or after `since`.
+pub fn count_twins(connection: &Connection, twin: Digest, since: i64) -> rusqlite::Result<(u32, u32)> {
+    connection
+        .prepare_cached(
+            "select count(*) filter (where outcome in ('forwarded', 'backfilled', 'quarantined', 'dropped')),
+                    count(*) filter (where outcome = 'twin' and seen_at >= ?2)
+             from seen where twin = ?1",
+        )?
+        .query_row(params![twin.0, since], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// The digest of a guid, to compare with a re-read one.
+pub fn digest_of(connection: &Connection, guid: &str) -> rusqlite::Result<Option<Digest>> {
+    connection
+        .prepare_cached("select digest from seen where guid = ?1")?
+        .query_row([guid], |row| row.get(0).map(Digest))
+        .optional()
+}
+
+/// Date of the newest forwarded message, none before the first.
+pub fn newest_forwarded(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached(
+            "select sent_at from seen where outcome = 'forwarded' order by sent_at desc limit 1",
+        )?
+        .query_row([], |row| row.get(0))
+        .optional()
+}
+
+/// Removes up to `limit` rows sent before `before`; tells how many.
+pub fn clean(connection: &Connection, before: i64, limit: u32) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "delete from seen where guid in
+                 (select guid from seen where sent_at < ?1 and seen_at < ?1 limit ?2)",
+        )?
+        .execute(params![before, limit])
+}
