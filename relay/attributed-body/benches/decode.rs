@@ -38,7 +38,7 @@ fn decoding(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(archive.len() as u64));
         group.bench_function("decode", |b| b.iter(|| decode(black_box(archive))));
         group.bench_function("decode_text", |b| {
-            b.iter(|| decode_text(black_box(archive)))
+            b.iter(|| decode_text(black_box(archive)));
         });
     }
 }

@@ -85,6 +85,7 @@ impl<'a> Stream<'a> {
         self.archive.len()
     }
 
+    #[inline]
     pub(crate) fn peek(&self) -> Result<u8, DecodeError> {
         self.archive
             .get(self.offset)
@@ -95,12 +96,14 @@ impl<'a> Stream<'a> {
             })
     }
 
+    #[inline]
     pub(crate) fn byte(&mut self) -> Result<u8, DecodeError> {
         let byte = self.peek()?;
         self.offset += 1;
         Ok(byte)
     }
 
+    #[inline]
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let rest = &self.archive[self.offset..];
         let Some(taken) = rest.get(..len) else {
@@ -113,30 +116,48 @@ impl<'a> Stream<'a> {
         Ok(taken)
     }
 
+    #[inline]
     pub(crate) fn signed(&mut self) -> Result<i64, DecodeError> {
         let head = self.byte()?;
         self.signed_after(head)
     }
 
     /// A signed integer whose first byte has been read already.
+    #[inline]
     pub(crate) fn signed_after(&mut self, head: u8) -> Result<i64, DecodeError> {
-        Ok(match head {
-            TWO_BYTES => i64::from(u16::from_ne_bytes(self.ordered()?).cast_signed()),
-            FOUR_BYTES => i64::from(u32::from_ne_bytes(self.ordered()?).cast_signed()),
-            EIGHT_BYTES => i64::from_ne_bytes(self.ordered()?),
-            tag if TAGS.contains(&tag) => return Err(self.expected_before("an integer")),
-            value => i64::from(value.cast_signed()),
-        })
+        if TAGS.contains(&head) {
+            self.signed_after_tag(head)
+        } else {
+            Ok(i64::from(head.cast_signed()))
+        }
     }
 
+    fn signed_after_tag(&mut self, tag: u8) -> Result<i64, DecodeError> {
+        match tag {
+            TWO_BYTES => Ok(u16::from_ne_bytes(self.ordered()?).cast_signed().into()),
+            FOUR_BYTES => Ok(u32::from_ne_bytes(self.ordered()?).cast_signed().into()),
+            EIGHT_BYTES => Ok(i64::from_ne_bytes(self.ordered()?)),
+            _ => Err(self.expected_before("an integer")),
+        }
+    }
+
+    #[inline]
     pub(crate) fn unsigned(&mut self) -> Result<u64, DecodeError> {
-        Ok(match self.byte()? {
-            TWO_BYTES => u64::from(u16::from_ne_bytes(self.ordered()?)),
-            FOUR_BYTES => u64::from(u32::from_ne_bytes(self.ordered()?)),
-            EIGHT_BYTES => u64::from_ne_bytes(self.ordered()?),
-            tag if TAGS.contains(&tag) => return Err(self.expected_before("an integer")),
-            value => u64::from(value),
-        })
+        let head = self.byte()?;
+        if TAGS.contains(&head) {
+            self.unsigned_after_tag(head)
+        } else {
+            Ok(head.into())
+        }
+    }
+
+    fn unsigned_after_tag(&mut self, tag: u8) -> Result<u64, DecodeError> {
+        match tag {
+            TWO_BYTES => Ok(u16::from_ne_bytes(self.ordered()?).into()),
+            FOUR_BYTES => Ok(u32::from_ne_bytes(self.ordered()?).into()),
+            EIGHT_BYTES => Ok(u64::from_ne_bytes(self.ordered()?)),
+            _ => Err(self.expected_before("an integer")),
+        }
     }
 
     /// Passes over a floating-point number, which is an integer when it has no fraction.

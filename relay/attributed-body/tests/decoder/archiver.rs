@@ -59,7 +59,7 @@ pub(crate) enum Mutability {
 impl Body {
     /// A little-endian, immutable string with one run for part 0, or with none if it is empty.
     pub(crate) fn plain(text: &str) -> Self {
-        let len = u32::try_from(text.encode_utf16().count()).unwrap();
+        let len = u32::try_from(text.encode_utf16().count()).expect("it fits");
         let part = vec![(PART.to_owned(), Value::Number('i', 0))];
         Self {
             endian: Endian::Little,
@@ -72,7 +72,7 @@ impl Body {
     /// The given stretches of text with their attributes.
     pub(crate) fn of(stretches: &[(&str, &[(&str, Value)])]) -> Self {
         let runs = stretches.iter().map(|(text, attributes)| {
-            let len = u32::try_from(text.encode_utf16().count()).unwrap();
+            let len = u32::try_from(text.encode_utf16().count()).expect("it fits");
             let owned = attributes
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), value.clone()));
@@ -147,7 +147,7 @@ impl Archiver {
             self.shared_string(b"iI");
             let known = dictionaries.iter().position(|known| *known == attributes);
             let number = known.unwrap_or(dictionaries.len());
-            self.integer(i64::try_from(number).unwrap() + 1);
+            self.integer(i64::try_from(number).expect("it fits") + 1);
             self.unsigned(u64::from(*len));
             if known.is_none() {
                 dictionaries.push(attributes);
@@ -242,9 +242,13 @@ impl Archiver {
         }
         self.shared_string(kind.to_string().as_bytes());
         match kind {
-            'c' => self.out.push(i8::try_from(number).unwrap().cast_unsigned()),
-            'B' | 'C' => self.out.push(u8::try_from(number).unwrap()),
-            'S' | 'I' | 'L' | 'Q' => self.unsigned(u64::try_from(number).unwrap()),
+            'c' => self
+                .out
+                .push(i8::try_from(number).expect("it fits").cast_unsigned()),
+            'B' | 'C' => self.out.push(u8::try_from(number).expect("it fits")),
+            'S' | 'I' | 'L' | 'Q' => {
+                self.unsigned(u64::try_from(number).expect("it fits"));
+            }
             _ => self.integer(number),
         }
     }
@@ -280,7 +284,7 @@ impl Archiver {
 
     fn count(&mut self, count: usize) {
         self.shared_string(b"i");
-        self.integer(i64::try_from(count).unwrap());
+        self.integer(i64::try_from(count).expect("it fits"));
     }
 
     fn shared_string(&mut self, string: &[u8]) {
@@ -288,7 +292,7 @@ impl Archiver {
             self.reference(number);
             return;
         }
-        let number = i64::try_from(self.strings.len()).unwrap();
+        let number = i64::try_from(self.strings.len()).expect("it fits");
         self.strings.insert(string.to_vec(), number);
         self.out.push(0x84);
         self.unsigned(string.len() as u64);
@@ -315,7 +319,7 @@ impl Archiver {
 
     fn unsigned(&mut self, value: u64) {
         if value < 0x80 {
-            self.out.push(u8::try_from(value).unwrap());
+            self.out.push(u8::try_from(value).expect("it fits"));
         } else if let Ok(short) = u16::try_from(value) {
             self.tagged(0x81, short.to_be_bytes());
         } else if let Ok(int) = u32::try_from(value) {
