@@ -1,1 +1,31 @@
-//! Placeholder.
+//! A stand-in for Messages: builds a chat.db as each macOS writes it, and appends to it live.
+//!
+//! [`ChatDb`] writes single rows in the order, and with the gaps, in which the real writer does:
+//! message first, its join later, text or attachments later still. [`attributed_body`] and
+//! [`Summary`] make the two binary columns. What the rows say is up to the caller.
+//!
+//! What must stay true: nothing here reads a clock or draws random numbers; no Apple code, no
+//! personal data. Reading a chat.db is the business of other crates, and this one shares no code
+//! with them but the archive decoder.
+
+#![forbid(unsafe_code)]
+
+mod date;
+mod db;
+mod error;
+mod guid;
+pub mod schema;
+mod style;
+mod summary;
+pub mod typedstream;
+
+pub use date::Date;
+pub use db::{
+    Attachment, Body, Chat, ChatDb, ChatStyle, DateUnit, Durability, Filter, MessageGuids,
+    NewMessage, Tapback, TapbackChange, TransferState, WalRotation,
+};
+pub use error::Error;
+pub use guid::Guids;
+pub use style::{Style, UnknownStyle};
+pub use summary::{Edition, Summary, message_summary_info};
+pub use typedstream::{Attribute, Piece, attributed_body};

@@ -1,0 +1,85 @@
+//! Instants as chat.db counts them: since 2001-01-01T00:00:00Z.
+//!
+//! Nothing here reads a clock; whoever calls says what time it is.
+
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+/// 2001-01-01T00:00:00Z as Unix time.
+const EPOCH_UNIX_SECS: i64 = 978_307_200;
+const NANOS_PER_SEC: i64 = 1_000_000_000;
+
+/// An instant, in nanoseconds since 2001.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date(i64);
+
+impl Date {
+    /// From nanoseconds since 2001, as `message.date` holds them.
+    pub const fn from_apple_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// From Unix seconds.
+    pub const fn from_unix_secs(secs: i64) -> Self {
+        Self((secs - EPOCH_UNIX_SECS) * NANOS_PER_SEC)
+    }
+
+    /// From Unix microseconds.
+    pub const fn from_unix_micros(micros: i64) -> Self {
+        Self(micros * 1000 - EPOCH_UNIX_SECS * NANOS_PER_SEC)
+    }
+
+    /// From Unix nanoseconds.
+    pub const fn from_unix_nanos(nanos: i64) -> Self {
+        Self(nanos - EPOCH_UNIX_SECS * NANOS_PER_SEC)
+    }
+
+    /// Nanoseconds since 2001.
+    pub const fn apple_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 2001, as attachments and databases before macOS 10.13 count.
+    pub const fn apple_secs(self) -> i64 {
+        self.0.div_euclid(NANOS_PER_SEC)
+    }
+
+    /// Seconds since 2001 with their fraction, as the history of edits counts.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a double is what macOS writes here"
+    )]
+    pub fn apple_secs_f64(self) -> f64 {
+        self.0 as f64 / NANOS_PER_SEC as f64
+    }
+
+    /// Unix nanoseconds.
+    pub const fn unix_nanos(self) -> i64 {
+        self.0 + EPOCH_UNIX_SECS * NANOS_PER_SEC
+    }
+
+    /// Unix microseconds.
+    pub const fn unix_micros(self) -> i64 {
+        self.unix_nanos().div_euclid(1000)
+    }
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+impl Add<Duration> for Date {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(duration)))
+    }
+}
+
+impl Sub<Duration> for Date {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(nanos(duration)))
+    }
+}

@@ -1,0 +1,336 @@
+//! Message rows as they are first written, before any join, late text or edit.
+
+use std::collections::BTreeMap;
+
+use rusqlite::types::Value;
+use rusqlite::{ToSql, params, params_from_iter};
+
+use super::chat::account;
+use super::{ChatDb, DateUnit};
+use crate::typedstream::{Piece, attributed_body};
+use crate::{Date, Error, Style, schema};
+
+/// Where a message's text is stored.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub enum Body {
+    /// Nowhere (yet).
+    #[default]
+    Empty,
+    /// As the style does it: in both columns up to macOS 12, in `attributedBody` alone since.
+    Usual(String),
+    /// In `attributedBody` alone.
+    Attributed(String),
+    /// In `text` alone.
+    Text(String),
+    /// In both columns.
+    Both(String),
+    /// These bytes in `attributedBody`, this in `text`.
+    Archive {
+        /// The archive, or anything that is to be taken for one.
+        archive: Vec<u8>,
+        /// `message.text`
+        text: Option<String>,
+    },
+}
+
+/// What a tapback says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tapback {
+    /// 2000
+    Love,
+    /// 2001
+    Like,
+    /// 2002
+    Dislike,
+    /// 2003
+    Laugh,
+    /// 2004
+    Emphasize,
+    /// 2005
+    Question,
+    /// 2006
+    Emoji(String),
+    /// 2007
+    Sticker,
+}
+
+impl Tapback {
+    fn code(&self) -> i64 {
+        match self {
+            Self::Love => 2000,
+            Self::Like => 2001,
+            Self::Dislike => 2002,
+            Self::Laugh => 2003,
+            Self::Emphasize => 2004,
+            Self::Question => 2005,
+            Self::Emoji(_) => 2006,
+            Self::Sticker => 2007,
+        }
+    }
+
+    fn verb(&self, change: TapbackChange) -> String {
+        let (add, remove) = match self {
+            Self::Love => ("Loved", "a heart"),
+            Self::Like => ("Liked", "a like"),
+            Self::Dislike => ("Disliked", "a dislike"),
+            Self::Laugh => ("Laughed at", "a laugh"),
+            Self::Emphasize => ("Emphasized", "an exclamation"),
+            Self::Question => ("Questioned", "a question mark"),
+            Self::Emoji(emoji) => {
+                return match change {
+                    TapbackChange::Add => format!("Reacted {emoji} to"),
+                    TapbackChange::Remove => format!("Removed {emoji} from"),
+                };
+            }
+            Self::Sticker => ("Reacted with a sticker to", "a sticker"),
+        };
+        match change {
+            TapbackChange::Add => add.to_owned(),
+            TapbackChange::Remove => format!("Removed {remove} from"),
+        }
+    }
+}
+
+/// Whether a tapback comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum TapbackChange {
+    /// 2000–2007
+    #[default]
+    Add,
+    /// 3000–3007
+    Remove,
+}
+
+/// A message row to be inserted.
+#[derive(Clone, Debug, Default)]
+pub struct NewMessage {
+    body: Body,
+    columns: BTreeMap<String, Value>,
+    dates: Vec<(&'static str, Date)>,
+}
+
+impl NewMessage {
+    /// A message that somebody sent to the owner, complete but for its body.
+    pub fn incoming(handle: i64, date: Date) -> Self {
+        Self::default()
+            .set("handle_id", handle)
+            .set("is_delivered", 1)
+            .set("is_finished", 1)
+            .on("iMessage")
+            .dated("date", date)
+    }
+
+    /// A message of the owner's, as it looks once sent.
+    pub fn outgoing(date: Date) -> Self {
+        Self::default()
+            .set("is_from_me", 1)
+            .set("is_sent", 1)
+            .set("is_finished", 1)
+            .on("iMessage")
+            .dated("date", date)
+    }
+
+    /// With a text, stored as the style stores it.
+    #[must_use]
+    pub fn text(self, text: impl Into<String>) -> Self {
+        self.body(Body::Usual(text.into()))
+    }
+
+    /// With a body.
+    #[must_use]
+    pub fn body(mut self, body: Body) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// With a body made of parts: attachments, mentions, links.
+    #[must_use]
+    pub fn pieces(self, pieces: &[Piece]) -> Self {
+        self.body(Body::Archive {
+            archive: attributed_body(pieces),
+            text: None,
+        })
+    }
+
+    /// Under this guid; otherwise the database makes one up.
+    #[must_use]
+    pub fn guid(self, guid: impl Into<String>) -> Self {
+        self.set("guid", guid.into())
+    }
+
+    /// Over this service.
+    #[must_use]
+    pub fn on(self, service: impl Into<String>) -> Self {
+        self.set("service", service.into())
+    }
+
+    /// As a reply in the thread that `guid` started.
+    #[must_use]
+    pub fn reply_to(self, guid: impl Into<String>) -> Self {
+        self.set("thread_originator_guid", guid.into())
+            .set("thread_originator_part", "0:0:1".to_owned())
+    }
+
+    /// As a tapback on part `part` of the message `guid`, whose text the row quotes.
+    #[must_use]
+    pub fn tapback(
+        self,
+        tapback: &Tapback,
+        change: TapbackChange,
+        (part, guid): (i64, &str),
+        quoted: &str,
+    ) -> Self {
+        let removal = match change {
+            TapbackChange::Add => 0,
+            TapbackChange::Remove => 1000,
+        };
+        let text = format!("{} “{quoted}”", tapback.verb(change));
+        let length = i64::try_from(quoted.encode_utf16().count()).unwrap_or(i64::MAX);
+        let message = self
+            .text(text)
+            .set("associated_message_guid", format!("p:{part}/{guid}"))
+            .set("associated_message_type", tapback.code() + removal)
+            .set("associated_message_range_length", length);
+        match tapback {
+            Tapback::Emoji(emoji) => message.set("associated_message_emoji", emoji.clone()),
+            _ => message,
+        }
+    }
+
+    /// With any column set. One that this macOS lacks is left out when the row is written; one that
+    /// no macOS has is an error then.
+    #[must_use]
+    pub fn set(mut self, column: &str, value: impl Into<Value>) -> Self {
+        self.columns.insert(column.to_owned(), value.into());
+        self
+    }
+
+    /// With a date column set, in the unit that the database uses.
+    #[must_use]
+    pub fn dated(mut self, column: &'static str, date: Date) -> Self {
+        self.dates.push((column, date));
+        self
+    }
+}
+
+impl ChatDb {
+    /// Inserts the message row and nothing else: no chat holds it yet.
+    pub fn insert_message(&mut self, message: &NewMessage) -> Result<i64, Error> {
+        let mut columns = message.columns.clone();
+        for (column, date) in &message.dates {
+            columns.insert((*column).to_owned(), self.stored_date(*date).into());
+        }
+        if !columns.contains_key("guid") {
+            columns.insert("guid".to_owned(), self.next_guid().into());
+        }
+        for (column, value) in self.body_columns(&message.body) {
+            columns.entry(column.to_owned()).or_insert(value);
+        }
+        let mut defaults: Vec<(&str, Value)> = vec![
+            ("version", 10.into()),
+            ("account", account(&self.line).into()),
+            ("destination_caller_id", self.line.clone().into()),
+            ("sort_id", 0.into()),
+            ("date_read", 0.into()),
+            ("date_delivered", 0.into()),
+            ("part_count", 1.into()),
+        ];
+        for (column, value) in defaults.drain(..) {
+            columns.entry(column.to_owned()).or_insert(value);
+        }
+        let present = schema::columns(self.style, "message");
+        if let Some(column) = columns
+            .keys()
+            .find(|column| !schema::is_known("message", column))
+        {
+            let (table, column) = ("message", column.clone());
+            return Err(Error::UnknownColumn { table, column });
+        }
+        columns.retain(|column, _| present.contains(&column.as_str()));
+        let names: Vec<&str> = columns.keys().map(String::as_str).collect();
+        let marks = vec!["?"; names.len()].join(", ");
+        let sql = format!(
+            "insert into message ({}) values ({marks})",
+            names.join(", ")
+        );
+        self.raw()
+            .prepare_cached(&sql)?
+            .execute(params_from_iter(columns.values()))?;
+        Ok(self.raw().last_insert_rowid())
+    }
+
+    /// Joins a message to a chat: what Messages does a moment after the insert.
+    pub fn join(&mut self, chat: i64, message: i64) -> Result<(), Error> {
+        self.raw()
+            .prepare_cached(
+                "insert into chat_message_join (chat_id, message_id, message_date)
+                 values (?1, ?2, (select date from message where ROWID = ?2))",
+            )?
+            .execute([chat, message])?;
+        Ok(())
+    }
+
+    /// Inserts a message and joins it to its chat in two commits; returns the ROWID.
+    pub fn deliver(&mut self, chat: i64, message: &NewMessage) -> Result<i64, Error> {
+        let rowid = self.insert_message(message)?;
+        self.join(chat, rowid)?;
+        Ok(rowid)
+    }
+
+    /// The guid of a row.
+    pub fn guid_of(&self, message: i64) -> Result<String, Error> {
+        self.message_column(message, "guid")
+    }
+
+    /// Overwrites one column of a row, without regard to what it means.
+    pub fn set_column(
+        &mut self,
+        message: i64,
+        column: &str,
+        value: impl ToSql,
+    ) -> Result<(), Error> {
+        if !schema::columns(self.style, "message").contains(&column) {
+            let (table, column) = ("message", column.to_owned());
+            return Err(Error::UnknownColumn { table, column });
+        }
+        let sql = format!("update message set {column} = ?1 where ROWID = ?2");
+        match self.raw().execute(&sql, params![value, message])? {
+            0 => Err(Error::NoMessage(message)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads one column of a row.
+    pub(super) fn message_column<T: rusqlite::types::FromSql>(
+        &self,
+        message: i64,
+        column: &str,
+    ) -> Result<T, Error> {
+        let sql = format!("select {column} from message where ROWID = ?1");
+        match self.raw().query_row(&sql, [message], |row| row.get(0)) {
+            Err(rusqlite::Error::QueryReturnedNoRows) => Err(Error::NoMessage(message)),
+            other => Ok(other?),
+        }
+    }
+
+    pub(super) fn stored_date(&self, date: Date) -> i64 {
+        match self.dates {
+            DateUnit::Nanoseconds => date.apple_nanos(),
+            DateUnit::Seconds => date.apple_secs(),
+        }
+    }
+
+    /// `text` and `attributedBody` of a body.
+    pub(super) fn body_columns(&self, body: &Body) -> [(&'static str, Value); 2] {
+        let archive = |text: &String| Value::Blob(attributed_body(&[Piece::text(text.clone())]));
+        let (text, archive) = match body {
+            Body::Empty => (Value::Null, Value::Null),
+            Body::Usual(text) if self.style >= Style::Ventura => (Value::Null, archive(text)),
+            Body::Usual(text) | Body::Both(text) => (text.clone().into(), archive(text)),
+            Body::Attributed(text) => (Value::Null, archive(text)),
+            Body::Text(text) => (text.clone().into(), Value::Null),
+            Body::Archive { archive, text } => (text.clone().into(), archive.clone().into()),
+        };
+        [("text", text), ("attributedBody", archive)]
+    }
+}

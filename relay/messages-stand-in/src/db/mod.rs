@@ -1,0 +1,202 @@
+//! A chat.db that can be written, held open in WAL mode the way macOS's own writer holds it.
+//!
+//! Each call is one commit, as Messages makes several small ones where a tidy program would make a
+//! single one; [`ChatDb::atomically`] groups calls. Ids and guids come from a seed and instants from
+//! the caller, so that the same calls give the same database. What to write is the caller's
+//! decision: this module will happily build histories that no Messages ever wrote.
+
+mod attachment;
+mod change;
+mod chat;
+mod file;
+mod message;
+mod rebuild;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+pub use attachment::{Attachment, TransferState};
+pub use chat::{Chat, ChatStyle, Filter};
+pub use file::{Durability, WalRotation};
+pub use message::{Body, NewMessage, Tapback, TapbackChange};
+pub use rebuild::MessageGuids;
+
+use crate::guid::Guids;
+use crate::{Error, Style, schema};
+
+/// How `message.date` and its relatives are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum DateUnit {
+    /// As every macOS since 10.13 does.
+    #[default]
+    Nanoseconds,
+    /// As before; upgraded databases still hold such rows.
+    Seconds,
+}
+
+/// A chat.db open for writing.
+#[derive(Debug)]
+pub struct ChatDb {
+    connection: Connection,
+    path: PathBuf,
+    style: Style,
+    guids: Guids,
+    dates: DateUnit,
+    line: String,
+}
+
+/// The own address of a fresh database.
+const DEFAULT_LINE: &str = "+15550009999";
+
+impl ChatDb {
+    /// Makes an empty database in the style of one macOS.
+    pub fn create(path: impl AsRef<Path>, style: Style) -> Result<Self, Error> {
+        let path = path.as_ref();
+        if path.exists() {
+            return Err(Error::Exists(path.to_owned()));
+        }
+        let mut connection = connect(path)?;
+        let transaction = connection.transaction()?;
+        for statement in schema::statements(style) {
+            transaction.execute_batch(&statement)?;
+        }
+        transaction.execute(
+            "insert into _SqliteDatabaseProperties (key, value) values ('_ClientVersion', ?1)",
+            [client_version(style)],
+        )?;
+        transaction.commit()?;
+        Ok(Self::over(connection, path, style, Guids::new(1)))
+    }
+
+    /// Opens an existing database; its columns tell the style.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        if !path.exists() {
+            let source = std::io::ErrorKind::NotFound.into();
+            let path = path.to_owned();
+            return Err(Error::File { path, source });
+        }
+        let connection = connect(path)?;
+        let style = schema::detect(&connection)?;
+        // Seeded by what is there, or the guids of the first session would come again.
+        let last: String = connection.query_row(
+            "select coalesce((select seq from sqlite_sequence where name = 'message'), 0)
+                    || coalesce((select guid from message order by ROWID desc limit 1), '')",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(Self::over(connection, path, style, Guids::from_text(&last)))
+    }
+
+    fn over(connection: Connection, path: &Path, style: Style, guids: Guids) -> Self {
+        Self {
+            connection,
+            path: path.to_owned(),
+            style,
+            guids,
+            dates: DateUnit::default(),
+            line: DEFAULT_LINE.to_owned(),
+        }
+    }
+
+    /// Draws guids from another sequence: two databases that must not share any need two seeds.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.guids = Guids::new(seed);
+        self
+    }
+
+    /// Stores the dates of messages from now on in this unit.
+    #[must_use]
+    pub fn with_dates_in(mut self, unit: DateUnit) -> Self {
+        self.dates = unit;
+        self
+    }
+
+    /// Uses this own address from now on.
+    #[must_use]
+    pub fn with_line(mut self, line: impl Into<String>) -> Self {
+        self.line = line.into();
+        self
+    }
+
+    /// The style that it is written in.
+    pub fn style(&self) -> Style {
+        self.style
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The own address that new messages and chats get.
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+
+    /// The connection, for what this crate has no word for.
+    pub fn raw(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Runs several writes as one commit. An error undoes all of them.
+    pub fn atomically<T, E: From<Error>>(
+        &mut self,
+        writes: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.raw()
+            .execute_batch("begin immediate")
+            .map_err(Error::from)?;
+        let result = writes(self);
+        let end = if result.is_ok() { "commit" } else { "rollback" };
+        self.raw().execute_batch(end).map_err(Error::from)?;
+        result
+    }
+
+    /// The highest ROWID that `message` ever had.
+    pub fn sequence(&self) -> Result<i64, Error> {
+        let sequence = self.connection.query_row(
+            "select coalesce(max(seq), 0) from sqlite_sequence where name = 'message'",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(sequence)
+    }
+
+    /// A fresh guid from this database's sequence.
+    pub fn next_guid(&mut self) -> String {
+        self.guids.next_guid()
+    }
+
+    fn requires(&self, since: Style, what: &'static str) -> Result<(), Error> {
+        if self.style < since {
+            let style = self.style;
+            return Err(Error::Unsupported { style, what });
+        }
+        Ok(())
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, Error> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // The cascades of the joins depend on it.
+    connection.pragma_update(None, "foreign_keys", "on")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// A plausible `_ClientVersion`; 19602 was seen on macOS 26, the others are only ordered.
+fn client_version(style: Style) -> &'static str {
+    match style {
+        Style::Monterey => "16100",
+        Style::Ventura => "17100",
+        Style::Sequoia => "18500",
+        Style::Tahoe => "19602",
+        Style::Macos27 => "20100",
+    }
+}

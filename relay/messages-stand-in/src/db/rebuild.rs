@@ -1,0 +1,93 @@
+//! A database that was built anew at the same path: the same conversation under other ROWIDs.
+
+use std::path::PathBuf;
+
+use rusqlite::{Connection, params};
+
+use super::{ChatDb, file::Durability};
+use crate::{Error, schema};
+
+/// What guids the messages have after a rebuild.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageGuids {
+    /// The same, as after a restore from a copy.
+    Kept,
+    /// Others, as when iCloud fills an empty Mac.
+    Renewed,
+}
+
+impl ChatDb {
+    /// Replaces the file by a new one that holds the newest `keep` messages, numbered from 1 in the
+    /// order of their dates.
+    pub fn rebuild(&mut self, keep: u32, guids: MessageGuids) -> Result<(), Error> {
+        let path = self.scratch();
+        let seed = self.next_guid();
+        let mut rebuilt = Self::create(&path, self.style())?;
+        rebuilt.guids = crate::guid::Guids::from_text(&seed);
+        rebuilt.set_durability(Durability::None)?;
+        rebuilt.copy_from(self, keep, guids)?;
+        rebuilt
+            .connection
+            .close()
+            .map_err(|(_, error)| Error::from(error))?;
+        self.replace_with(&path)
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.sidecar("-rebuild")
+    }
+
+    fn copy_from(&mut self, old: &Self, keep: u32, guids: MessageGuids) -> Result<(), Error> {
+        let path = old.path().to_string_lossy();
+        self.connection
+            .execute("attach database ?1 as old", [path.as_ref()])?;
+        let transaction = self.connection.transaction()?;
+        for table in ["handle", "chat", "chat_handle_join", "attachment"] {
+            copy_table(&transaction, table)?;
+        }
+        let mut query = transaction.prepare(
+            "select ROWID from (select ROWID, date from old.message order by date desc limit ?1)
+             order by date, ROWID",
+        )?;
+        let kept = query.query_map([keep], |row| row.get::<_, i64>(0))?;
+        let columns = schema::columns(self.style, "message");
+        let columns = columns[2..].join(", ");
+        let insert = format!(
+            "insert into message (guid, {columns})
+             select coalesce(?2, guid), {columns} from old.message where ROWID = ?1"
+        );
+        let mut insert = transaction.prepare(&insert)?;
+        for message in kept {
+            let message = message?;
+            let guid = match guids {
+                MessageGuids::Kept => None,
+                MessageGuids::Renewed => Some(self.guids.next_guid()),
+            };
+            insert.execute(params![message, guid])?;
+            let renumbered = transaction.last_insert_rowid();
+            transaction.execute(
+                "insert into chat_message_join (chat_id, message_id, message_date)
+                 select chat_id, ?2, message_date from old.chat_message_join where message_id = ?1",
+                [message, renumbered],
+            )?;
+            transaction.execute(
+                "insert into message_attachment_join (message_id, attachment_id)
+                 select ?2, attachment_id from old.message_attachment_join where message_id = ?1",
+                [message, renumbered],
+            )?;
+        }
+        drop(insert);
+        drop(query);
+        transaction.commit()?;
+        self.connection.execute_batch("detach database old")?;
+        Ok(())
+    }
+}
+
+fn copy_table(connection: &Connection, table: &str) -> Result<(), Error> {
+    connection.execute(
+        &format!("insert into main.{table} select * from old.{table}"),
+        [],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! What can go wrong while a chat.db is written.
+
+use std::path::PathBuf;
+
+use crate::Style;
+
+/// A step that could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// SQLite refused.
+    #[error("chat.db: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The file system refused.
+    #[error("{path}: {source}", path = .path.display())]
+    File {
+        /// What was touched.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// `create` was asked to write over an existing file.
+    #[error("{} exists already: remove it first or choose another path", .0.display())]
+    Exists(PathBuf),
+    /// No version of macOS has this column.
+    #[error("no version of macOS has a column {column:?} in {table}")]
+    UnknownColumn {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: String,
+    },
+    /// This version of macOS cannot do that.
+    #[error("{style} has no {what}")]
+    Unsupported {
+        /// The database's style.
+        style: Style,
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// No message with this ROWID.
+    #[error("no message has ROWID {0}")]
+    NoMessage(i64),
+    /// A property list could not be read or written.
+    #[error("message_summary_info: {0}")]
+    Summary(#[from] plist::Error),
+    /// A stored archive could not be read.
+    #[error("attributedBody: {0}")]
+    Body(#[from] attributed_body::DecodeError),
+}

@@ -1,0 +1,230 @@
+//! The typedstream itself: tags, integers, and the two tables of what was already written.
+//!
+//! An object takes its place in the table before its class does, and a class before its superclass;
+//! a string or object that was written before is written as its index minus 110.
+
+const NEW: u8 = 0x84;
+const NIL: u8 = 0x85;
+const END: u8 = 0x86;
+const TWO_BYTES: u8 = 0x81;
+const FOUR_BYTES: u8 = 0x82;
+const EIGHT_BYTES: u8 = 0x87;
+/// The first byte that is a value again after the tags, as a signed number.
+const FIRST_REFERENCE: i64 = -110;
+
+/// A class that archives of Messages name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClassName {
+    AttributedString,
+    MutableAttributedString,
+    String,
+    MutableString,
+    Dictionary,
+    Number,
+    Value,
+    Url,
+    Data,
+    Object,
+}
+
+impl ClassName {
+    fn name_version(self) -> (&'static str, u8) {
+        match self {
+            Self::AttributedString => ("NSAttributedString", 0),
+            Self::MutableAttributedString => ("NSMutableAttributedString", 0),
+            Self::String => ("NSString", 1),
+            Self::MutableString => ("NSMutableString", 1),
+            Self::Dictionary => ("NSDictionary", 0),
+            Self::Number => ("NSNumber", 0),
+            Self::Value => ("NSValue", 0),
+            Self::Url => ("NSURL", 0),
+            Self::Data => ("NSData", 0),
+            Self::Object => ("NSObject", 0),
+        }
+    }
+
+    fn superclass(self) -> Option<Self> {
+        match self {
+            Self::Object => None,
+            Self::MutableAttributedString => Some(Self::AttributedString),
+            Self::MutableString => Some(Self::String),
+            Self::Number => Some(Self::Value),
+            _ => Some(Self::Object),
+        }
+    }
+}
+
+/// An entry of the table that objects, classes and C strings share.
+#[derive(Debug, PartialEq, Eq)]
+enum Entry {
+    /// Written once and never referred to.
+    Anonymous,
+    Class(ClassName),
+    Constant(String),
+    Number(i64),
+    CString(String),
+}
+
+/// An archive in the making.
+#[derive(Debug)]
+pub(super) struct Archiver {
+    out: Vec<u8>,
+    strings: Vec<String>,
+    entries: Vec<Entry>,
+}
+
+impl Archiver {
+    pub(super) fn new() -> Self {
+        let mut out = vec![0x04, 0x0B];
+        out.extend_from_slice(b"streamtyped");
+        let mut archive = Self {
+            out,
+            strings: Vec::new(),
+            entries: Vec::new(),
+        };
+        archive.signed(1000);
+        archive
+    }
+
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.out
+    }
+
+    /// Announces values of the types in `encoding`.
+    pub(super) fn group(&mut self, encoding: &str) {
+        self.shared_string(encoding);
+    }
+
+    /// An object of its own.
+    pub(super) fn object(&mut self, class: ClassName, content: impl FnOnce(&mut Self)) {
+        self.entry_object(Entry::Anonymous, class, content);
+    }
+
+    /// A string that is the same object wherever it occurs.
+    pub(super) fn constant_string(&mut self, text: &str) {
+        let entry = Entry::Constant(text.to_owned());
+        if !self.reference(&entry) {
+            self.entry_object(entry, ClassName::String, |archive| {
+                archive.group("+");
+                archive.bytes(text.as_bytes());
+            });
+        }
+    }
+
+    /// A number; equal ones are the same object, as small ones are in Foundation.
+    pub(super) fn number(&mut self, value: i64) {
+        let entry = Entry::Number(value);
+        if self.reference(&entry) {
+            return;
+        }
+        let encoding = if i32::try_from(value).is_ok() {
+            "i"
+        } else {
+            "q"
+        };
+        self.entry_object(entry, ClassName::Number, |archive| {
+            archive.group("*");
+            let c_string = Entry::CString(encoding.to_owned());
+            if !archive.reference(&c_string) {
+                archive.out.push(NEW);
+                archive.entries.push(c_string);
+                archive.shared_string(encoding);
+            }
+            archive.group(encoding);
+            archive.signed(value);
+        });
+    }
+
+    /// Length and bytes.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.unsigned(bytes.len() as u64);
+        self.raw(bytes);
+    }
+
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    pub(super) fn raw_byte(&mut self, byte: u8) {
+        self.out.push(byte);
+    }
+
+    /// A signed integer in as few bytes as the tags leave room for.
+    pub(super) fn signed(&mut self, value: i64) {
+        if (FIRST_REFERENCE..=127).contains(&value) {
+            self.raw(&value.to_le_bytes()[..1]);
+        } else if i16::try_from(value).is_ok() {
+            self.tagged(TWO_BYTES, &value.to_le_bytes()[..2]);
+        } else if i32::try_from(value).is_ok() {
+            self.tagged(FOUR_BYTES, &value.to_le_bytes()[..4]);
+        } else {
+            self.tagged(EIGHT_BYTES, &value.to_le_bytes());
+        }
+    }
+
+    /// An unsigned integer.
+    pub(super) fn unsigned(&mut self, value: u64) {
+        if value <= 127 {
+            self.raw(&value.to_le_bytes()[..1]);
+        } else if u16::try_from(value).is_ok() {
+            self.tagged(TWO_BYTES, &value.to_le_bytes()[..2]);
+        } else if u32::try_from(value).is_ok() {
+            self.tagged(FOUR_BYTES, &value.to_le_bytes()[..4]);
+        } else {
+            self.tagged(EIGHT_BYTES, &value.to_le_bytes());
+        }
+    }
+
+    fn tagged(&mut self, tag: u8, bytes: &[u8]) {
+        self.out.push(tag);
+        self.raw(bytes);
+    }
+
+    fn entry_object(&mut self, entry: Entry, class: ClassName, content: impl FnOnce(&mut Self)) {
+        self.out.push(NEW);
+        self.entries.push(entry);
+        self.class(Some(class));
+        content(self);
+        self.out.push(END);
+    }
+
+    fn class(&mut self, class: Option<ClassName>) {
+        let mut next = class;
+        while let Some(class) = next {
+            if self.reference(&Entry::Class(class)) {
+                return;
+            }
+            let (name, version) = class.name_version();
+            self.out.push(NEW);
+            self.entries.push(Entry::Class(class));
+            self.shared_string(name);
+            self.raw_byte(version);
+            next = class.superclass();
+        }
+        self.out.push(NIL);
+    }
+
+    /// Refers to an entry, if it was written before.
+    fn reference(&mut self, entry: &Entry) -> bool {
+        let index = self.entries.iter().position(|known| known == entry);
+        if let Some(index) = index {
+            self.index(index);
+        }
+        index.is_some()
+    }
+
+    fn shared_string(&mut self, text: &str) {
+        if let Some(index) = self.strings.iter().position(|known| known == text) {
+            self.index(index);
+        } else {
+            self.strings.push(text.to_owned());
+            self.out.push(NEW);
+            self.bytes(text.as_bytes());
+        }
+    }
+
+    fn index(&mut self, index: usize) {
+        let index = i64::try_from(index).expect("a table held in memory has an index that fits");
+        self.signed(index + FIRST_REFERENCE);
+    }
+}

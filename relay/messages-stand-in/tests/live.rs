@@ -1,0 +1,212 @@
+//! A reader beside the writer: what it sees and when, and what happens to the files under it.
+
+use std::path::Path;
+
+use messages_stand_in::{
+    Body, Chat, ChatDb, Date, DateUnit, Edition, MessageGuids, NewMessage, Style, Summary,
+    WalRotation,
+};
+use rusqlite::{Connection, OpenFlags};
+
+const NOW: Date = Date::from_unix_secs(1_760_000_000);
+
+fn reader(path: &Path) -> Connection {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
+}
+
+fn count(reader: &Connection, sql: &str) -> i64 {
+    reader.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+fn with_messages(path: &Path, style: Style, messages: u32) -> (ChatDb, i64) {
+    let mut db = ChatDb::create(path, style).unwrap();
+    let chat = db.chat(&Chat::direct("+15555550101")).unwrap();
+    let handle = db.handle("+15555550101", "iMessage").unwrap();
+    for n in 0..messages {
+        let date = NOW + std::time::Duration::from_secs(n.into());
+        let message = NewMessage::incoming(handle, date).text(format!("message {n}"));
+        db.deliver(chat, &message).unwrap();
+    }
+    (db, chat)
+}
+
+#[test]
+fn reader_sees_the_message_before_its_join() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let (mut db, chat) = with_messages(&path, Style::Ventura, 0);
+    let reader = reader(&path);
+    let version = |reader: &Connection| count(reader, "pragma data_version");
+    let before = version(&reader);
+    let message = db
+        .insert_message(&NewMessage::outgoing(NOW).text("hello"))
+        .unwrap();
+    assert!(version(&reader) > before);
+    assert_eq!(count(&reader, "select count(*) from message"), 1);
+    assert_eq!(count(&reader, "select count(*) from chat_message_join"), 0);
+    db.join(chat, message).unwrap();
+    assert_eq!(count(&reader, "select count(*) from chat_message_join"), 1);
+}
+
+#[test]
+fn text_is_where_each_style_puts_it() {
+    for style in Style::ALL {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chat.db");
+        let (db, _) = with_messages(&path, style, 1);
+        let text: Option<String> = db
+            .raw()
+            .query_row("select text from message", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(text.is_some(), style == Style::Monterey);
+        let body: Vec<u8> = db
+            .raw()
+            .query_row("select attributedBody from message", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(attributed_body::decode(&body).unwrap().text, "message 0");
+        drop(db);
+        assert_eq!(ChatDb::open(&path).unwrap().style(), style);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn rotation_gives_the_wal_another_inode() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let wal = folder.path().join("chat.db-wal");
+    let (mut db, chat) = with_messages(&path, Style::Ventura, 1);
+    let inode = || std::fs::metadata(&wal).unwrap().ino();
+    let before = inode();
+    assert_eq!(db.rotate_wal().unwrap(), WalRotation::NewFile);
+    assert_ne!(inode(), before);
+    db.deliver(chat, &NewMessage::outgoing(NOW).text("after"))
+        .unwrap();
+    assert_eq!(count(&reader(&path), "select count(*) from message"), 2);
+
+    let held = reader(&path);
+    assert_eq!(count(&held, "select count(*) from message"), 2);
+    assert_eq!(db.rotate_wal().unwrap(), WalRotation::HeldOpen);
+}
+
+#[cfg(unix)]
+#[test]
+fn rebuild_starts_numbering_again_in_another_file() {
+    use std::os::unix::fs::MetadataExt;
+    for guids in [MessageGuids::Kept, MessageGuids::Renewed] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chat.db");
+        let (mut db, chat) = with_messages(&path, Style::Tahoe, 10);
+        let old_guid = db.guid_of(10).unwrap();
+        let old_reader = reader(&path);
+        assert_eq!(count(&old_reader, "select count(*) from message"), 10);
+        let inode = || std::fs::metadata(&path).unwrap().ino();
+        let before = inode();
+
+        db.rebuild(4, guids).unwrap();
+
+        assert_ne!(inode(), before);
+        assert_eq!(db.sequence().unwrap(), 4);
+        assert_eq!(
+            db.guid_of(4).unwrap() == old_guid,
+            guids == MessageGuids::Kept
+        );
+        let new_reader = reader(&path);
+        assert_eq!(
+            count(&new_reader, "select count(*) from chat_message_join"),
+            4
+        );
+        assert_eq!(count(&old_reader, "select count(*) from message"), 10);
+        let next = db.deliver(chat, &NewMessage::outgoing(NOW).text("next"));
+        assert_eq!(next.unwrap(), 5);
+        let sidecars = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(sidecars, 3, "chat.db, -wal and -shm only");
+    }
+}
+
+#[test]
+fn guids_differ_between_sessions_and_repeat_between_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["a.db", "b.db"].map(|name| folder.path().join(name));
+    let (first, chat) = with_messages(&a, Style::Ventura, 3);
+    let (second, _) = with_messages(&b, Style::Ventura, 3);
+    assert_eq!(first.guid_of(3).unwrap(), second.guid_of(3).unwrap());
+    drop(first);
+    let mut reopened = ChatDb::open(&a).unwrap();
+    for _ in 0..50 {
+        reopened.deliver(chat, &NewMessage::outgoing(NOW)).unwrap();
+    }
+}
+
+#[test]
+fn edits_and_unsends_keep_their_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut db, _) = with_messages(&folder.path().join("chat.db"), Style::Ventura, 1);
+    db.edit(1, "second", NOW).unwrap();
+    db.edit(1, "third", NOW).unwrap();
+    let read = |db: &ChatDb| -> Summary {
+        let sql = "select message_summary_info from message";
+        let plist: Vec<u8> = db.raw().query_row(sql, [], |row| row.get(0)).unwrap();
+        Summary::from_plist(&plist).unwrap()
+    };
+    let text = |edition: &Edition| {
+        attributed_body::decode(&edition.archive)
+            .unwrap()
+            .text
+            .to_owned()
+    };
+    let texts: Vec<_> = read(&db).history[&0].iter().map(text).collect();
+    assert_eq!(texts, ["message 0", "second", "third"]);
+    assert_eq!(read(&db).original_ranges[&0], (0, 9));
+    db.unsend(1, &[], NOW).unwrap();
+    assert!(read(&db).unsent_parts.contains(&0));
+    let (body, parts): (Option<Vec<u8>>, i64) = db
+        .raw()
+        .query_row(
+            "select attributedBody, part_count from message",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    assert_eq!((body, parts), (None, 0));
+}
+
+#[test]
+fn macos_26_unsends_without_a_retraction_date() {
+    for (style, retracted) in [(Style::Sequoia, true), (Style::Tahoe, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut db, _) = with_messages(&folder.path().join("chat.db"), style, 1);
+        db.unsend(1, &[], NOW).unwrap();
+        let dates = "select date_retracted is not null, date_edited is not null from message";
+        let dates = db
+            .raw()
+            .query_row(dates, [], |row| Ok((row.get(0)?, row.get(1)?)));
+        assert_eq!(dates.unwrap(), (retracted, !retracted));
+    }
+}
+
+#[test]
+fn dates_can_be_whole_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = ChatDb::create(folder.path().join("chat.db"), Style::Monterey).unwrap();
+    let mut db = db.with_dates_in(DateUnit::Seconds);
+    db.insert_message(&NewMessage::outgoing(NOW)).unwrap();
+    assert_eq!(count(db.raw(), "select date from message"), 781_692_800);
+}
+
+#[test]
+fn late_body_and_atomic_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut db, chat) = with_messages(&folder.path().join("chat.db"), Style::Ventura, 0);
+    let undone = db.atomically(|db| {
+        db.deliver(chat, &NewMessage::outgoing(NOW))?;
+        db.set_column(1, "no_such_column", 1)
+    });
+    assert!(undone.is_err());
+    assert_eq!(count(db.raw(), "select count(*) from message"), 0);
+    let message = db.deliver(chat, &NewMessage::outgoing(NOW)).unwrap();
+    db.set_body(message, &Body::Text("late".into())).unwrap();
+    let text = "select count(*) from message where text = 'late'";
+    assert_eq!(count(db.raw(), text), 1);
+}

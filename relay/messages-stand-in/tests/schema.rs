@@ -1,0 +1,252 @@
+//! The generated schema against dumps of real databases, and what its triggers do.
+//!
+//! The dumps are not part of this repository; without them the effects of the triggers are still
+//! checked, in every style.
+
+mod fixtures;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use messages_stand_in::{Attachment, Chat, ChatDb, Date, NewMessage, Style};
+use rusqlite::Connection;
+
+const NOW: Date = Date::from_unix_secs(1_760_000_000);
+
+fn in_each_style(check: impl Fn(ChatDb)) {
+    for style in Style::ALL {
+        let folder = tempfile::tempdir().unwrap();
+        check(ChatDb::create(folder.path().join("chat.db"), style).unwrap());
+    }
+}
+
+/// (sqlite) name, type, not null, default, primary key
+type Column = (String, String, bool, Option<String>, i64);
+
+fn columns(connection: &Connection) -> BTreeMap<String, Vec<Column>> {
+    let tables = "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'";
+    let mut tables = connection.prepare(tables).unwrap();
+    let tables = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let columns = tables.map(|table| {
+        let table = table.unwrap();
+        let mut query = connection
+            .prepare("select name, type, \"notnull\", dflt_value, pk from pragma_table_info(?1)")
+            .unwrap();
+        let columns = query.query_map([&table], |row| {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+            ))
+        });
+        let columns = columns.unwrap().map(Result::unwrap).collect();
+        (table, columns)
+    });
+    columns.collect()
+}
+
+/// Table, name, columns, whether it is partial.
+fn indexes(connection: &Connection) -> BTreeSet<(String, String, String, bool)> {
+    let mut query = connection
+        .prepare(
+            "select m.name, i.name, i.partial, (
+               select group_concat(name, ',') from (
+                 select name from pragma_index_info(i.name) order by seqno))
+             from sqlite_schema m, pragma_index_list(m.name) i
+             where m.type = 'table' and i.origin = 'c'",
+        )
+        .unwrap();
+    let rows = query.query_map([], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(3)?, row.get(2)?))
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+fn triggers(connection: &Connection) -> BTreeSet<(String, String)> {
+    let mut query = connection
+        .prepare("select tbl_name, name from sqlite_schema where type = 'trigger'")
+        .unwrap();
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// Names which columns the foreign keys cascade from.
+fn cascades(connection: &Connection) -> BTreeSet<(String, String, String, String)> {
+    let mut query = connection
+        .prepare(
+            "select m.name, f.\"from\", f.\"table\", f.on_delete
+             from sqlite_schema m, pragma_foreign_key_list(m.name) f where m.type = 'table'",
+        )
+        .unwrap();
+    let rows = query.query_map([], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// These call functions that only Apple registers.
+const APPLE_ONLY: [&str; 3] = [
+    "after_delete_on_message_plugin",
+    "after_delete_on_attachment",
+    "before_delete_on_attachment",
+];
+
+#[test]
+fn schema_is_that_of_the_real_databases() {
+    for (style, dump) in [
+        (Style::Monterey, "chatdb/schema-monterey.sql"),
+        (Style::Ventura, "chatdb/schema-ventura.sql"),
+    ] {
+        let Some(dump) = fixtures::read(dump) else {
+            continue;
+        };
+        let real = Connection::open_in_memory().unwrap();
+        let dump = String::from_utf8(dump).unwrap();
+        // SQLite makes its own tables.
+        let dump = dump.replace("CREATE TABLE sqlite_", "CREATE TEMP TABLE made_by_");
+        real.execute_batch(&dump).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let ours = ChatDb::create(folder.path().join("chat.db"), style).unwrap();
+        assert_eq!(columns(ours.raw()), columns(&real), "{style}");
+        assert_eq!(indexes(ours.raw()), indexes(&real), "{style}");
+        assert_eq!(cascades(ours.raw()), cascades(&real), "{style}");
+        let mut expected = triggers(&real);
+        expected.retain(|(_, name)| !APPLE_ONLY.contains(&name.as_str()));
+        assert_eq!(triggers(ours.raw()), expected, "{style}");
+    }
+}
+
+#[test]
+fn later_styles_append_columns() {
+    for pair in Style::ALL.windows(2) {
+        for table in ["message", "chat", "attachment", "chat_message_join"] {
+            let [older, newer] = [pair[0], pair[1]];
+            let older = messages_stand_in::schema::columns(older, table);
+            let newer = messages_stand_in::schema::columns(newer, table);
+            assert_eq!(newer[..older.len()], older, "{table}");
+        }
+    }
+}
+
+#[test]
+fn room_names_arrive_with_the_join() {
+    in_each_style(|mut db| {
+        let group = db
+            .chat(&Chat::group(["+15555550101", "+15555550102"]))
+            .unwrap();
+        let handle = db.handle("+15555550101", "iMessage").unwrap();
+        let message = db
+            .insert_message(&NewMessage::incoming(handle, NOW).text("hello"))
+            .unwrap();
+        let room = |db: &ChatDb| -> Option<String> {
+            let sql = "select cache_roomnames from message where ROWID = ?1";
+            db.raw()
+                .query_row(sql, [message], |row| row.get(0))
+                .unwrap()
+        };
+        assert_eq!(room(&db), None);
+        db.join(group, message).unwrap();
+        assert!(room(&db).unwrap().starts_with("chat"));
+    });
+}
+
+#[test]
+fn message_goes_with_its_last_join_and_leaves_a_tombstone() {
+    in_each_style(|mut db| {
+        let chat = db.chat(&Chat::direct("+15555550101")).unwrap();
+        let handle = db.handle("+15555550101", "iMessage").unwrap();
+        let message = NewMessage::incoming(handle, NOW).guid("GONE").text("hello");
+        let message = db.deliver(chat, &message).unwrap();
+        db.attach(message, &Attachment::photo("a.jpeg", 10), NOW)
+            .unwrap();
+        let flag: bool = db
+            .raw()
+            .query_row("select cache_has_attachments from message", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert!(flag);
+        db.raw()
+            .execute("delete from chat where ROWID = ?1", [chat])
+            .unwrap();
+        let count = |table: &str| -> i64 {
+            let sql = format!("select count(*) from {table}");
+            db.raw().query_row(&sql, [], |row| row.get(0)).unwrap()
+        };
+        for table in [
+            "message",
+            "chat_message_join",
+            "chat_handle_join",
+            "attachment",
+        ] {
+            assert_eq!(count(table), 0, "{table}");
+        }
+        assert_eq!(count("handle"), 0);
+        assert_eq!(count("deleted_messages"), 1);
+        assert_eq!(count("sync_deleted_messages"), 1);
+        assert_eq!(count("sync_deleted_attachments"), 1);
+        // A ROWID never comes back.
+        let next = NewMessage::outgoing(NOW).text("again");
+        assert_eq!(db.insert_message(&next).unwrap(), message + 1);
+    });
+}
+
+#[test]
+fn recently_deleted_keeps_the_row() {
+    in_each_style(|mut db| {
+        let chat = db.chat(&Chat::direct("+15555550101")).unwrap();
+        let handle = db.handle("+15555550101", "iMessage").unwrap();
+        let message = db
+            .deliver(chat, &NewMessage::incoming(handle, NOW).text("hello"))
+            .unwrap();
+        let moved = db.move_to_recently_deleted(message, NOW);
+        if db.style() == Style::Monterey {
+            assert!(moved.is_err());
+            return;
+        }
+        moved.unwrap();
+        assert!(db.guid_of(message).is_ok());
+        db.raw()
+            .execute("delete from chat_recoverable_message_join", [])
+            .unwrap();
+        assert!(db.guid_of(message).is_err());
+    });
+}
+
+#[test]
+fn changed_date_reaches_the_join() {
+    in_each_style(|mut db| {
+        let chat = db.chat(&Chat::direct("+15555550101")).unwrap();
+        let message = db
+            .deliver(chat, &NewMessage::outgoing(NOW).text("hello"))
+            .unwrap();
+        db.set_column(message, "date", 5).unwrap();
+        let date: i64 = db
+            .raw()
+            .query_row("select message_date from chat_message_join", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert_eq!(date, 5);
+    });
+}
+
+#[test]
+fn failed_send_is_noted() {
+    in_each_style(|mut db| {
+        let message = db
+            .insert_message(&NewMessage::outgoing(NOW).text("hello"))
+            .unwrap();
+        db.mark_failed(message, 22).unwrap();
+        let rowid: i64 = db
+            .raw()
+            .query_row(
+                "select value from kvtable where key = 'lastFailedMessageRowID'",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(rowid, message);
+    });
+}
