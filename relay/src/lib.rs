@@ -1,4 +1,5 @@
 //! `archety-relay`: watches Messages' chat.db on a Mac and carries each message to the backend, once.
 
 pub mod clock;
+pub mod pipeline;
 pub mod state;

@@ -51,12 +51,18 @@ pub fn gaps_since(connection: &Connection, since: i64) -> rusqlite::Result<Vec<G
     let mut statement = connection.prepare_cached(
         "select started_at, ended_at from contact_gap where ended_at >= ?1 order by started_at",
     )?;
-    let gaps =
-        statement.query_map([since], |row| Ok(Gap { started_at: row.get(0)?, ended_at: row.get(1)? }))?;
+    let gaps = statement.query_map([since], |row| {
+        Ok(Gap {
+            started_at: row.get(0)?,
+            ended_at: row.get(1)?,
+        })
+    })?;
     gaps.collect()
 }
 
 /// Removes gaps that ended before `before`.
 pub fn clean(connection: &Connection, before: i64) -> rusqlite::Result<usize> {
-    connection.prepare_cached("delete from contact_gap where ended_at < ?1")?.execute([before])
+    connection
+        .prepare_cached("delete from contact_gap where ended_at < ?1")?
+        .execute([before])
 }

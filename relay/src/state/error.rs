@@ -91,6 +91,23 @@ impl StateError {
     }
 }
 
+impl StateError {
+    /// A short code for the heartbeat and the log.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::InUse { .. } => "state_in_use",
+            Self::Missing { .. } => "state_missing",
+            Self::Newer { .. } => "state_newer",
+            Self::Foreign { .. } => "state_foreign",
+            Self::Corrupt { .. } => "state_damaged",
+            Self::Inaccessible { .. } => "state_no_permission",
+            Self::DiskFull(_) => "state_disk_full",
+            Self::Busy(_) => "state_busy",
+            Self::Sqlite(_) => "state_error",
+        }
+    }
+}
+
 impl From<rusqlite::Error> for StateError {
     fn from(error: rusqlite::Error) -> Self {
         let Some(code) = error.sqlite_error() else {

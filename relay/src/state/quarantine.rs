@@ -24,7 +24,10 @@ pub struct Held {
 impl std::fmt::Debug for Held {
     /// Without the body, which is somebody's message.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held").field("id", &self.id).field("guid", &self.guid).finish_non_exhaustive()
+        f.debug_struct("Held")
+            .field("id", &self.id)
+            .field("guid", &self.guid)
+            .finish_non_exhaustive()
     }
 }
 
@@ -49,7 +52,14 @@ pub fn hold(connection: &Connection, held: &Held) -> rusqlite::Result<()> {
             "insert into quarantine (message_guid, lane, sent_at, reason, body, held_at)
              values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (message_guid) do nothing",
         )?
-        .execute(params![held.guid, held.lane, held.sent_at, held.reason, held.body, held.held_at])?;
+        .execute(params![
+            held.guid,
+            held.lane,
+            held.sent_at,
+            held.reason,
+            held.body,
+            held.held_at
+        ])?;
     Ok(())
 }
 
@@ -72,12 +82,16 @@ pub fn list(connection: &Connection) -> rusqlite::Result<Vec<Held>> {
 /// Takes a message out; none if it is not held.
 pub fn take(connection: &Connection, id: i64) -> rusqlite::Result<Option<Held>> {
     connection
-        .prepare_cached(&format!("delete from quarantine where id = ?1 returning {COLUMNS}"))?
+        .prepare_cached(&format!(
+            "delete from quarantine where id = ?1 returning {COLUMNS}"
+        ))?
         .query_row([id], read)
         .optional()
 }
 
 /// How many are held.
 pub fn count(connection: &Connection) -> rusqlite::Result<u64> {
-    connection.prepare_cached("select count(*) from quarantine")?.query_row([], |row| row.get(0))
+    connection
+        .prepare_cached("select count(*) from quarantine")?
+        .query_row([], |row| row.get(0))
 }

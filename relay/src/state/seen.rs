@@ -90,7 +90,10 @@ impl ToSql for Outcome {
 impl FromSql for Outcome {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let text = value.as_str()?;
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text).ok_or(FromSqlError::InvalidType)
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == text)
+            .ok_or(FromSqlError::InvalidType)
     }
 }
 
@@ -183,7 +186,9 @@ pub fn find(connection: &Connection, guid: &str) -> rusqlite::Result<Option<Seen
 /// The ROWID of a guid that chat.db now keeps elsewhere.
 pub fn set_rowid(connection: &Connection, guid: &str, rowid: i64) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("update seen set message_rowid = ?2 where guid = ?1 and message_rowid <> ?2")?
+        .prepare_cached(
+            "update seen set message_rowid = ?2 where guid = ?1 and message_rowid <> ?2",
+        )?
         .execute(params![guid, rowid])?;
     Ok(())
 }
@@ -198,7 +203,11 @@ pub fn set_outcome(connection: &Connection, guid: &str, outcome: Outcome) -> rus
 
 /// How many messages with this twin hash the backend was told of, and how many copies were dropped at
 /// or after `since`.
-pub fn count_twins(connection: &Connection, twin: Digest, since: i64) -> rusqlite::Result<(u32, u32)> {
+pub fn count_twins(
+    connection: &Connection,
+    twin: Digest,
+    since: i64,
+) -> rusqlite::Result<(u32, u32)> {
     connection
         .prepare_cached(
             "select count(*) filter (where outcome in ('forwarded', 'backfilled', 'quarantined', 'dropped')),

@@ -68,15 +68,20 @@ pub fn save(connection: &Connection, source: &Source) -> rusqlite::Result<()> {
 pub fn anchors(connection: &Connection) -> rusqlite::Result<Vec<Anchor>> {
     let mut statement = connection
         .prepare_cached("select message_rowid, guid from anchor order by message_rowid desc")?;
-    let anchors = statement.query_map([], |row| Ok(Anchor { rowid: row.get(0)?, guid: row.get(1)? }))?;
+    let anchors = statement.query_map([], |row| {
+        Ok(Anchor {
+            rowid: row.get(0)?,
+            guid: row.get(1)?,
+        })
+    })?;
     anchors.collect()
 }
 
 /// Replaces the anchors.
 pub fn set_anchors(connection: &Connection, anchors: &[Anchor]) -> rusqlite::Result<()> {
     connection.execute("delete from anchor", [])?;
-    let mut statement =
-        connection.prepare_cached("insert or replace into anchor (message_rowid, guid) values (?1, ?2)")?;
+    let mut statement = connection
+        .prepare_cached("insert or replace into anchor (message_rowid, guid) values (?1, ?2)")?;
     for anchor in anchors {
         statement.execute(params![anchor.rowid, anchor.guid])?;
     }

@@ -24,13 +24,20 @@ pub fn save(connection: &Connection, waiting: &Waiting) -> rusqlite::Result<()> 
              on conflict (message_rowid) do update set reason = excluded.reason
              where waiting.reason <> excluded.reason",
         )?
-        .execute(params![waiting.rowid, waiting.guid, waiting.reason, waiting.since])?;
+        .execute(params![
+            waiting.rowid,
+            waiting.guid,
+            waiting.reason,
+            waiting.since
+        ])?;
     Ok(())
 }
 
 /// Takes a row out of the set.
 pub fn remove(connection: &Connection, rowid: i64) -> rusqlite::Result<()> {
-    connection.prepare_cached("delete from waiting where message_rowid = ?1")?.execute([rowid])?;
+    connection
+        .prepare_cached("delete from waiting where message_rowid = ?1")?
+        .execute([rowid])?;
     Ok(())
 }
 
@@ -46,12 +53,19 @@ pub fn list_since(connection: &Connection, since: i64) -> rusqlite::Result<Vec<W
         "select message_rowid, guid, reason, since from waiting where since >= ?1 order by message_rowid",
     )?;
     let rows = statement.query_map([since], |row| {
-        Ok(Waiting { rowid: row.get(0)?, guid: row.get(1)?, reason: row.get(2)?, since: row.get(3)? })
+        Ok(Waiting {
+            rowid: row.get(0)?,
+            guid: row.get(1)?,
+            reason: row.get(2)?,
+            since: row.get(3)?,
+        })
     })?;
     rows.collect()
 }
 
 /// How many rows wait.
 pub fn count(connection: &Connection) -> rusqlite::Result<u64> {
-    connection.prepare_cached("select count(*) from waiting")?.query_row([], |row| row.get(0))
+    connection
+        .prepare_cached("select count(*) from waiting")?
+        .query_row([], |row| row.get(0))
 }

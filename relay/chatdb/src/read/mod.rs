@@ -185,25 +185,6 @@ impl ChatDb {
         Ok(rowids.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Rows of the same instant as `row` with a lower ROWID: the candidates for its twin.
-    pub fn earlier_at_same_instant(&self, row: &Row) -> Result<Vec<Row>, ReadError> {
-        let Some(date) = row.raw_date else {
-            return Ok(Vec::new());
-        };
-        let mut statement = self.connection.prepare_cached(
-            "select ROWID from message where date = ?1 and ROWID < ?2 order by ROWID limit 50",
-        )?;
-        let rowids: Vec<i64> = statement
-            .query_map(params![date, row.rowid], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
-        drop(statement);
-        let mut rows = Vec::new();
-        for rowid in rowids {
-            rows.extend(self.row(rowid)?);
-        }
-        Ok(rows)
-    }
-
     /// Runs several reads against one state of the database. `begin` takes no lock before the first
     /// read, and the transaction ends before this returns, whatever happened.
     fn snapshot<T>(&self, read: impl FnOnce() -> rusqlite::Result<T>) -> Result<T, ReadError> {

@@ -1,0 +1,376 @@
+//! Whether a row that just appeared is live, late, or an old message that iCloud brought back.
+//!
+//! Rows appear in chat.db under new ROWIDs for three reasons that look alike: somebody wrote; the
+//! network was away and what somebody wrote arrives late; or a sync inserts old messages again, often
+//! under new guids, always with their original dates. Only the first two may be answered. Nothing is
+//! dropped without proof that its copy was delivered: what cannot be told apart is held for the owner.
+
+use crate::state::contact::Gap;
+
+const MINUTE: i64 = 60 * 1_000_000;
+const HOUR: i64 = 60 * MINUTE;
+
+/// A row this fresh is live whatever else happens.
+const FRESH: i64 = 15 * MINUTE;
+/// A message that is newer than everything before its batch is live up to this age.
+const NEWEST_LIVE_AGE: i64 = 12 * HOUR;
+/// So many late rows at once are a sync, not somebody whose phone was off.
+const BATCH_OF_SYNC: u32 = 3;
+/// Late rows this far apart belong to different batches.
+const BATCH_PAUSE: i64 = 10 * MINUTE;
+/// Without proof of contact for this long the network counts as away.
+const CONTACT_LOST: i64 = 3 * MINUTE;
+/// How long after the network's return late messages may still trickle in.
+const CATCH_UP: i64 = 6 * HOUR;
+/// Clocks of senders and of this Mac differ by this much at most.
+const CLOCK_SLACK: i64 = 5 * MINUTE;
+
+/// Verdict on a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// Forward it, to be answered.
+    Live,
+    /// Forward it, to be stored only.
+    Backfill,
+    /// Its copy was delivered; drop it.
+    Twin,
+    /// Sent before this relay began; record it only.
+    Recorded,
+    /// Hold it for the owner.
+    Doubtful,
+}
+
+/// What is known about one row. Times in microseconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Evidence {
+    /// When it was sent.
+    pub(super) sent_at: i64,
+    /// When it was first seen in chat.db.
+    pub(super) arrived_at: i64,
+    /// Nothing sent before this is forwarded.
+    pub(super) floor: i64,
+    /// Copies of it that the backend was told of and that no other row of this batch is a copy of.
+    pub(super) unmatched_twins: u32,
+    /// What made the relay look at it.
+    pub(super) occasion: Occasion,
+}
+
+/// What made the relay look at a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// It appeared above the cursor.
+    Ordinary,
+    /// chat.db was replaced: rows of any age are new in it, and copies share no guid with what was
+    /// delivered.
+    Rebuilt,
+    /// The owner asked a first run to go back in time.
+    FirstRun,
+}
+
+/// What came before, as far as it bears on what comes now.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals {
+    newest_live: Option<i64>,
+    batch: Option<Batch>,
+    last_contact: Option<i64>,
+    gaps: Vec<Gap>,
+}
+
+#[derive(Debug)]
+struct Batch {
+    started_at: i64,
+    last_at: i64,
+    /// The newest live date before the batch: its own rows, jumbled as they come, don't raise it.
+    newest_before: Option<i64>,
+    /// Late rows that no gap explains.
+    late: u32,
+}
+
+impl Arrivals {
+    /// What the state remembers: date of the newest live message, last contact, gaps.
+    pub(super) fn new(newest_live: Option<i64>, last_contact: Option<i64>, gaps: Vec<Gap>) -> Self {
+        Self {
+            newest_live,
+            batch: None,
+            last_contact,
+            gaps,
+        }
+    }
+
+    /// Takes note that the network was proven at `at`; tells of the gap that this closes.
+    pub(super) fn contact(&mut self, at: i64) -> Option<Gap> {
+        let started_at = self.last_contact.replace(at)?;
+        if at - started_at <= CONTACT_LOST {
+            return None;
+        }
+        let gap = Gap {
+            started_at,
+            ended_at: at,
+        };
+        self.gaps.push(gap);
+        Some(gap)
+    }
+
+    /// Adds a gap that was not observed: a lost state leaves one.
+    pub(super) fn add_gap(&mut self, gap: Gap) {
+        self.gaps.push(gap);
+    }
+
+    /// Counts the late rows among those about to be judged, given as (sent, arrived).
+    pub(super) fn begin(&mut self, rows: impl IntoIterator<Item = (i64, i64)>) {
+        for (sent_at, arrived_at) in rows {
+            if arrived_at - sent_at <= FRESH || self.in_gap(sent_at, arrived_at) {
+                continue;
+            }
+            let newest_before = self.newest_live;
+            match &mut self.batch {
+                Some(batch) if arrived_at - batch.last_at <= BATCH_PAUSE => {
+                    batch.last_at = batch.last_at.max(arrived_at);
+                    batch.late += 1;
+                }
+                batch => {
+                    *batch = Some(Batch {
+                        started_at: arrived_at,
+                        last_at: arrived_at,
+                        newest_before,
+                        late: 1,
+                    });
+                }
+            }
+        }
+    }
+
+    /// When the current batch of late rows began; copies are counted from there.
+    pub(super) fn batch_started_at(&self, arrived_at: i64) -> i64 {
+        self.batch
+            .as_ref()
+            .map_or(arrived_at, |batch| batch.started_at)
+    }
+
+    /// Judges one row.
+    pub(super) fn judge(&self, row: &Evidence) -> Arrival {
+        let age = row.arrived_at - row.sent_at;
+        if row.sent_at < row.floor {
+            return Arrival::Recorded;
+        }
+        let fresh = age <= FRESH;
+        if row.unmatched_twins > 0 && (!fresh || row.occasion == Occasion::Rebuilt) {
+            return Arrival::Twin;
+        }
+        if fresh || self.in_gap(row.sent_at, row.arrived_at) {
+            return Arrival::Live;
+        }
+        if row.occasion == Occasion::FirstRun {
+            return Arrival::Backfill;
+        }
+        let newest_before = self
+            .batch
+            .as_ref()
+            .map_or(self.newest_live, |batch| batch.newest_before);
+        let newer_than_all = newest_before.is_some_and(|newest| row.sent_at > newest);
+        if newer_than_all && age <= NEWEST_LIVE_AGE {
+            return Arrival::Live;
+        }
+        let in_batch = self
+            .batch
+            .as_ref()
+            .is_some_and(|batch| batch.late >= BATCH_OF_SYNC);
+        if age > NEWEST_LIVE_AGE || in_batch {
+            Arrival::Backfill
+        } else {
+            Arrival::Doubtful
+        }
+    }
+
+    /// Takes note that a row was forwarded as live. A date in the future counts as now, lest one
+    /// wrong clock make everything after it look old.
+    pub(super) fn accept(&mut self, sent_at: i64, arrived_at: i64) {
+        let newest = sent_at.min(arrived_at);
+        self.newest_live = Some(self.newest_live.map_or(newest, |known| known.max(newest)));
+    }
+
+    /// Whether the network was away when the message was sent, and came back not too long ago.
+    fn in_gap(&self, sent_at: i64, arrived_at: i64) -> bool {
+        let away = |started_at: i64, ended_at: i64| {
+            sent_at >= started_at - CLOCK_SLACK
+                && sent_at <= ended_at + CLOCK_SLACK
+                && arrived_at <= ended_at.saturating_add(CATCH_UP)
+        };
+        let still_away = self.last_contact.is_some_and(|last| {
+            arrived_at - last > CONTACT_LOST && away(last, i64::MAX - CLOCK_SLACK)
+        });
+        still_away
+            || self
+                .gaps
+                .iter()
+                .any(|gap| away(gap.started_at, gap.ended_at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T: i64 = 1_700_000_000_000_000;
+
+    fn row(sent_at: i64, arrived_at: i64) -> Evidence {
+        Evidence {
+            sent_at,
+            arrived_at,
+            floor: T - 1000 * HOUR,
+            unmatched_twins: 0,
+            occasion: Occasion::Ordinary,
+        }
+    }
+
+    /// Contact up to `at`, without gaps, the newest live message an hour before.
+    fn in_touch(at: i64) -> Arrivals {
+        Arrivals::new(Some(at - HOUR), Some(at), Vec::new())
+    }
+
+    fn judge_all(arrivals: &mut Arrivals, rows: &[(i64, i64)]) -> Vec<Arrival> {
+        arrivals.begin(rows.iter().copied());
+        rows.iter()
+            .map(|(sent, arrived)| arrivals.judge(&row(*sent, *arrived)))
+            .collect()
+    }
+
+    #[test]
+    fn six_hours_offline_are_late_live_messages() {
+        let mut arrivals = in_touch(T);
+        assert!(arrivals.contact(T + 6 * HOUR).is_some());
+        let rows: Vec<_> = (0..30)
+            .map(|i| (T + i * 12 * MINUTE, T + 6 * HOUR + MINUTE))
+            .collect();
+        assert!(
+            judge_all(&mut arrivals, &rows)
+                .iter()
+                .all(|a| *a == Arrival::Live)
+        );
+    }
+
+    #[test]
+    fn rows_that_arrive_before_the_relay_has_reached_the_backend_again_are_live_too() {
+        let mut arrivals = in_touch(T);
+        let verdicts = judge_all(
+            &mut arrivals,
+            &[(T + HOUR, T + 72 * HOUR), (T + 60 * HOUR, T + 72 * HOUR)],
+        );
+        assert_eq!(verdicts, [Arrival::Live, Arrival::Live]);
+    }
+
+    #[test]
+    fn a_stalled_messages_app_delivers_late_but_live() {
+        // The relay was in touch all the time; nothing newer came before these.
+        let mut arrivals = Arrivals::new(Some(T), Some(T + 3 * HOUR), Vec::new());
+        let rows: Vec<_> = (1..20).map(|i| (T + i * MINUTE, T + 3 * HOUR)).collect();
+        assert!(
+            judge_all(&mut arrivals, &rows)
+                .iter()
+                .all(|a| *a == Arrival::Live)
+        );
+    }
+
+    #[test]
+    fn a_sync_of_old_rows_is_backfill_and_never_live() {
+        let mut arrivals = in_touch(T);
+        let rows: Vec<_> = (0..90).map(|i| (T - 30 * HOUR + i * MINUTE, T)).collect();
+        assert!(
+            judge_all(&mut arrivals, &rows)
+                .iter()
+                .all(|a| *a == Arrival::Backfill)
+        );
+        // Younger ones in a batch as well.
+        let mut arrivals = in_touch(T);
+        let rows: Vec<_> = (0..5).map(|i| (T - 3 * HOUR + i * MINUTE, T)).collect();
+        assert!(
+            judge_all(&mut arrivals, &rows)
+                .iter()
+                .all(|a| *a == Arrival::Backfill)
+        );
+    }
+
+    #[test]
+    fn one_late_row_behind_newer_ones_is_held() {
+        let mut arrivals = in_touch(T);
+        assert_eq!(
+            judge_all(&mut arrivals, &[(T - 2 * HOUR, T)]),
+            [Arrival::Doubtful]
+        );
+    }
+
+    #[test]
+    fn a_copy_of_something_delivered_is_dropped_once_per_copy() {
+        let mut arrivals = in_touch(T);
+        arrivals.begin([(T - 30 * HOUR, T)]);
+        let twin = Evidence {
+            unmatched_twins: 1,
+            ..row(T - 30 * HOUR, T)
+        };
+        assert_eq!(arrivals.judge(&twin), Arrival::Twin);
+        assert_eq!(
+            arrivals.judge(&Evidence {
+                unmatched_twins: 0,
+                ..twin
+            }),
+            Arrival::Backfill
+        );
+        // Somebody who says "ok" twice within a second is not a copy of himself.
+        let fresh = Evidence {
+            unmatched_twins: 1,
+            ..row(T - 1, T)
+        };
+        assert_eq!(arrivals.judge(&fresh), Arrival::Live);
+        let rebuilt = Evidence {
+            occasion: Occasion::Rebuilt,
+            ..fresh
+        };
+        assert_eq!(arrivals.judge(&rebuilt), Arrival::Twin);
+    }
+
+    #[test]
+    fn nothing_before_the_beginning_is_forwarded() {
+        let mut arrivals = Arrivals::default();
+        arrivals.begin([(T - MINUTE, T)]);
+        let early = Evidence {
+            floor: T,
+            ..row(T - MINUTE, T + 1)
+        };
+        assert_eq!(arrivals.judge(&early), Arrival::Recorded);
+    }
+
+    #[test]
+    fn a_message_from_the_future_does_not_make_the_rest_old() {
+        let mut arrivals = in_touch(T);
+        arrivals.accept(T + 5 * 365 * 24 * HOUR, T);
+        assert_eq!(
+            judge_all(&mut arrivals, &[(T + MINUTE, T + 20 * MINUTE)]),
+            [Arrival::Live]
+        );
+    }
+
+    #[test]
+    fn a_clock_that_jumps_years_ahead_and_back_loses_nothing() {
+        let mut arrivals = in_touch(T);
+        let ahead = T + 5 * 365 * 24 * HOUR;
+        assert_eq!(
+            judge_all(&mut arrivals, &[(T + MINUTE, ahead)]),
+            [Arrival::Live]
+        );
+        arrivals.contact(ahead);
+        arrivals.contact(T + 2 * MINUTE);
+        assert_eq!(
+            judge_all(&mut arrivals, &[(T + 3 * MINUTE, T + 3 * MINUTE)]),
+            [Arrival::Live]
+        );
+    }
+
+    #[test]
+    fn a_gap_explains_only_what_was_sent_in_it_and_only_for_a_while() {
+        let mut arrivals = in_touch(T);
+        arrivals.contact(T + HOUR);
+        arrivals.accept(T + 30 * HOUR, T + 30 * HOUR);
+        let verdicts = judge_all(&mut arrivals, &[(T + 30 * MINUTE, T + 30 * HOUR)]);
+        assert_eq!(verdicts, [Arrival::Backfill]);
+    }
+}
