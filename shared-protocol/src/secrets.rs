@@ -29,6 +29,7 @@ impl RelaySecret {
             },
             None => (RelayName::default(), false, entry),
         };
+        let text = text.trim();
         let key = SigningKey::parse(text)?;
         Ok(Self {
             relay,
@@ -171,6 +172,16 @@ mod tests {
         );
         assert!(list.find_bearer(b"bbb").is_none());
         assert!(list.find_bearer(b"").is_none());
+    }
+
+    #[test]
+    fn space_around_a_secret_belongs_to_neither_of_its_uses() {
+        let spaced = RelaySecret::parse(&format!(" mini-2 : {A} "));
+        assert!(!spaced.expect("a secret with colons").is_named());
+        let spaced = RelaySecret::parse(&format!(" mini-2: {A} ")).expect("valid");
+        assert_eq!(spaced.relay().as_str(), "mini-2");
+        assert!(spaced.matches_bearer(A.as_bytes()));
+        assert_eq!(spaced.key().as_bytes(), A.as_bytes());
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! A message on its way from the relay to the backend.
 //!
 //! Six fields are required and enough (`chat_guid`, `mode`, `sender`, `text`, `timestamp`,
-//! `participants`); everything else is optional and unknown fields are ignored, so that either side
-//! can be deployed first. Bytes of attachments are not part of it: they never leave the Mac.
+//! `participants`); everything else is optional, null counts as absent, and unknown fields are ignored, so that either
+//! side can be deployed first. Bytes of attachments are not part of it: they never leave the Mac.
 
 mod parse;
 mod time;
 mod validate;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use parse::InvalidMessage;
 pub use time::MessageTime;
@@ -37,14 +37,26 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_guid: Option<String>,
     /// What this is; absent means [`Event::Message`].
-    #[serde(default, skip_serializing_if = "Event::is_message")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "Event::is_message"
+    )]
     pub event: Event,
     /// 0 for a message; the length of the edit history for an edit (0 for a text that came late);
     /// otherwise a counter from 1 per guid and event.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "is_zero"
+    )]
     pub revision: u32,
     /// Typed by the Mac's owner: stored, never answered.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "is_false"
+    )]
     pub from_owner: bool,
     /// The own address that it came in on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +65,11 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// An old message that iCloud brought back: stored, never answered.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "is_false"
+    )]
     pub is_backfill: bool,
     /// The message that this one replies to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,13 +81,21 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edit: Option<Edit>,
     /// What hangs on it; at most [`MAX_ATTACHMENTS`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub attachments: Vec<Attachment>,
     /// Identifier of the screen or bubble effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<String>,
     /// Set when the relay clipped `text`.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "is_false"
+    )]
     pub truncated: bool,
     /// The persona that the predecessor's relays name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -255,13 +279,25 @@ pub struct Edit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<MessageTime>,
     /// Number of texts in the edit history, the original included.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "is_zero"
+    )]
     pub history_length: u32,
     /// Parts that were taken back, counted from 0.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub unsent_parts: Vec<i64>,
     /// Whether nothing of the message is left.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "is_false"
+    )]
     pub fully_unsent: bool,
 }
 
@@ -280,10 +316,14 @@ pub struct Attachment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
     /// Whether it is a sticker.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "is_false"
+    )]
     pub is_sticker: bool,
     /// How far its transfer has come.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub state: AttachmentState,
 }
 
@@ -300,6 +340,15 @@ pub enum AttachmentState {
     Finished,
     /// Given up.
     Failed,
+}
+
+/// An optional field that is null is absent: the libraries of other languages write it so.
+fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 #[expect(

@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 
 use super::{Attachment, Edit, Event, Message, MessageTime, Mode, ReplyVia, Tapback, Violation};
 
+/// A message has three levels; the rest is room for fields that are not known yet.
+const MAX_DEPTH: usize = 32;
+
 /// A body that is not an acceptable message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMessage {
@@ -19,6 +22,11 @@ pub enum InvalidMessage {
 impl Message {
     /// Reads and validates a body. On failure every offending field is listed, not only the first.
     pub fn from_json(body: &[u8]) -> Result<Self, InvalidMessage> {
+        if depth(body) > MAX_DEPTH {
+            return Err(InvalidMessage::Json(format!(
+                "the body is nested more than {MAX_DEPTH} levels deep"
+            )));
+        }
         match serde_json::from_slice::<Self>(body) {
             Ok(message) => match message.violations() {
                 found if found.is_empty() => Ok(message),
@@ -28,6 +36,34 @@ impl Message {
             Err(error) => Err(explain(body, &error)),
         }
     }
+}
+
+/// How deep brackets nest outside of strings, in JSON; in anything else, some number.
+///
+/// Serde passes over unknown fields of any depth, but whoever keeps them reads them again.
+fn depth(body: &[u8]) -> usize {
+    let (mut open, mut deepest) = (0_usize, 0);
+    let mut bytes = body.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' | b'{' => {
+                open += 1;
+                deepest = deepest.max(open);
+            }
+            b']' | b'}' => open = open.saturating_sub(1),
+            b'"' => {
+                while let Some(b) = bytes.next()
+                    && *b != b'"'
+                {
+                    if *b == b'\\' {
+                        bytes.next();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    deepest
 }
 
 fn explain(body: &[u8], error: &serde_json::Error) -> InvalidMessage {
@@ -66,14 +102,14 @@ fn field_violations(object: &Map<String, Value>) -> Vec<Violation> {
     check("text", fault::<String>);
     check("timestamp", fault::<MessageTime>);
     check("participants", fault::<Vec<String>>);
-    check("event", fault::<Event>);
-    check("revision", fault::<u32>);
+    check("event", fault::<Option<Event>>);
+    check("revision", fault::<Option<u32>>);
     check("reply_via", fault::<Option<ReplyVia>>);
     check("tapback", fault::<Option<Tapback>>);
     check("edit", fault::<Option<Edit>>);
-    check("attachments", fault::<Vec<Attachment>>);
+    check("attachments", fault::<Option<Vec<Attachment>>>);
     for field in ["from_owner", "is_backfill", "truncated"] {
-        check(field, fault::<bool>);
+        check(field, fault::<Option<bool>>);
     }
     for field in [
         "message_guid",

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// A point in time: microseconds since 1970, written on the wire as Unix seconds, an integer when
 /// whole and a fraction otherwise.
 ///
-/// Seconds as a double keep microseconds exact until the year 2255, nanoseconds they do not.
+/// Seconds as a double tell microseconds apart until the year 2242, nanoseconds they do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageTime(i64);
 
@@ -71,8 +71,10 @@ impl SecondsVisitor {
                 "must be Unix seconds between 0 and the year 9999, not milliseconds",
             ));
         }
+        // Scaled whole, the product would be rounded once more than the fraction bears.
         #[expect(clippy::cast_possible_truncation, reason = "bounded just above")]
-        Ok(MessageTime((secs * 1e6).round() as i64))
+        let (whole, fraction) = (secs.trunc() as i64, (secs.fract() * 1e6).round() as i64);
+        Ok(MessageTime(whole * 1_000_000 + fraction))
     }
 }
 
@@ -112,6 +114,9 @@ mod tests {
             serde_json::to_string(&fraction).unwrap(),
             "1699123456.123457"
         );
+        // Beyond 2038 a parser that rounds twice is off by a microsecond.
+        let later: MessageTime = serde_json::from_str("4481987505.673906").unwrap();
+        assert_eq!(later.as_micros(), 4_481_987_505_673_906);
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub fn verify<'s>(
     let raw_timestamp = timestamp.to_string();
     // Every key and every signature is tried, so that timing does not tell which one fits.
     let mut signer = None;
-    for secret in secrets.iter() {
+    for secret in secrets {
         for signature in &signatures {
             if secret
                 .key()
