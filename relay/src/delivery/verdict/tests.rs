@@ -1,0 +1,250 @@
+//! Every rule, by example.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const NOW: i64 = 1_700_000_000;
+
+fn received(status: u16, body: &Value) -> Received {
+    Received {
+        status,
+        trust: Ok(()),
+        retry_after: None,
+        body: body.to_string().into_bytes(),
+    }
+}
+
+fn problem(status: u16, code: &str) -> Received {
+    received(status, &problem_body(status, code))
+}
+
+fn problem_body(status: u16, code: &str) -> Value {
+    json!({
+        "type": "about:blank", "title": "t", "status": status, "detail": "d", "code": code,
+        "request_id": "r", "version": "1.2.3", "environment": "development",
+    })
+}
+
+fn verdict(received: &Received) -> Verdict {
+    judge(received, None, NOW).verdict
+}
+
+fn accepted_body() -> Value {
+    json!({"status": "accepted", "message_id": "m1", "should_respond": true,
+           "version": "1.2.3", "environment": "development"})
+}
+
+#[test]
+fn a_signed_answer_is_a_receipt() {
+    for status in ["accepted", "duplicate"] {
+        let mut body = accepted_body();
+        body["status"] = json!(status);
+        let judgement = judge(&received(200, &body), Some("development"), NOW);
+        assert_eq!(
+            judgement.verdict,
+            Verdict::Delivered {
+                message_id: Some("m1".into()),
+                note: None
+            }
+        );
+        assert_eq!(judgement.backend.expect("its word").version, "1.2.3");
+    }
+}
+
+#[test]
+fn a_conflicting_identity_is_stored_and_counts_as_delivered() {
+    let mut body = problem_body(409, "id_conflict");
+    body["message_id"] = json!("m7");
+    assert_eq!(
+        verdict(&received(409, &body)),
+        Verdict::Delivered {
+            message_id: Some("m7".into()),
+            note: Some("id_conflict")
+        }
+    );
+}
+
+#[test]
+fn only_signed_refusals_park() {
+    for (status, code) in [
+        (400, "malformed_json"),
+        (403, "relay_mismatch"),
+        (413, "body_too_large"),
+        (415, "unsupported_media_type"),
+        (422, "invalid_fields"),
+    ] {
+        let mut answer = problem(status, code);
+        assert!(
+            matches!(verdict(&answer), Verdict::Park(Trouble::Refused { .. })),
+            "{status}"
+        );
+        for refusal in [
+            AnswerRefusal::Unsigned,
+            AnswerRefusal::OtherRequest,
+            AnswerRefusal::Signature(Refusal::Mismatch),
+        ] {
+            answer.trust = Err(refusal);
+            let judgement = judge(&answer, None, NOW);
+            assert!(
+                matches!(
+                    judgement.verdict,
+                    Verdict::Retry {
+                        scope: Scope::Backend,
+                        ..
+                    }
+                ),
+                "{status} {refusal:?}"
+            );
+            assert_eq!(judgement.backend, None, "not the backend's word");
+        }
+    }
+}
+
+#[test]
+fn an_unsigned_receipt_is_none() {
+    let mut answer = received(200, &accepted_body());
+    answer.trust = Err(AnswerRefusal::Unsigned);
+    assert_eq!(
+        verdict(&answer),
+        Verdict::Retry {
+            scope: Scope::Backend,
+            after: None,
+            trouble: Trouble::NotTheBackend { status: 200 }
+        }
+    );
+}
+
+#[test]
+fn a_401_pauses_signed_or_not() {
+    let mut body = problem_body(401, "invalid_signature");
+    body["reason"] = json!("mismatch");
+    let mut answer = received(401, &body);
+    for trust in [Ok(()), Err(AnswerRefusal::Unsigned)] {
+        answer.trust = trust;
+        assert_eq!(
+            verdict(&answer),
+            Verdict::Pause(Trouble::Unauthorized {
+                reason: Some(SignatureReason::Mismatch)
+            })
+        );
+    }
+    let page = Received {
+        body: b"<html>".to_vec(),
+        ..received(401, &json!({}))
+    };
+    assert_eq!(
+        verdict(&page),
+        Verdict::Pause(Trouble::Unauthorized { reason: None })
+    );
+}
+
+#[test]
+fn a_clock_that_is_off_is_measured() {
+    let mut body = problem_body(401, "invalid_signature");
+    body["reason"] = json!("stale_timestamp");
+    body["server_time"] = json!(NOW - 301);
+    assert_eq!(
+        verdict(&received(401, &body)),
+        Verdict::Pause(Trouble::ClockOff { skew_secs: 301 })
+    );
+}
+
+#[test]
+fn a_replay_is_signed_again() {
+    let mut body = problem_body(401, "invalid_signature");
+    body["reason"] = json!("replayed");
+    assert_eq!(verdict(&received(401, &body)), Verdict::SignAgain);
+}
+
+#[test]
+fn retries_reach_as_far_as_their_cause() {
+    for (status, code, scope) in [
+        (503, "answer_pending", Scope::Lane),
+        (500, "internal", Scope::Lane),
+        (408, "request_timeout", Scope::Lane),
+        (503, "store_unavailable", Scope::Backend),
+        (503, "shutting_down", Scope::Backend),
+        (429, "rate_limited", Scope::Backend),
+    ] {
+        let mut answer = problem(status, code);
+        answer.retry_after = Some(Duration::from_secs(9));
+        let Verdict::Retry {
+            scope: found,
+            after,
+            trouble,
+        } = verdict(&answer)
+        else {
+            panic!("{status} {code}");
+        };
+        assert_eq!(
+            (found, after),
+            (scope, Some(Duration::from_secs(9))),
+            "{code}"
+        );
+        assert_eq!(trouble.code(), code);
+    }
+}
+
+#[test]
+fn a_pause_asked_for_in_the_body_counts_too() {
+    let mut body = problem_body(503, "answer_pending");
+    body["retry_after"] = json!(1);
+    let Verdict::Retry { after, .. } = verdict(&received(503, &body)) else {
+        panic!("retry");
+    };
+    assert_eq!(after, Some(Duration::from_secs(1)));
+}
+
+#[test]
+fn another_installation_stops_this_one() {
+    assert_eq!(
+        verdict(&problem(409, "relay_elsewhere")),
+        Verdict::Pause(Trouble::Elsewhere)
+    );
+}
+
+#[test]
+fn another_environment_gets_nothing_and_parks_nothing() {
+    for answer in [
+        received(200, &accepted_body()),
+        problem(422, "invalid_fields"),
+    ] {
+        assert_eq!(
+            judge(&answer, Some("production"), NOW).verdict,
+            Verdict::Pause(Trouble::WrongEnvironment {
+                found: "development".into()
+            })
+        );
+    }
+}
+
+#[test]
+fn over_bearer_a_proxys_page_parks_nothing() {
+    let page = Received {
+        body: b"{\"status\":\"error\",\"code\":404,\"message\":\"Application not found\"}".to_vec(),
+        ..received(404, &json!({}))
+    };
+    let judgement = judge(&page, None, NOW);
+    assert!(matches!(
+        judgement.verdict,
+        Verdict::Retry {
+            trouble: Trouble::NotAnAnswer { status: 404 },
+            ..
+        }
+    ));
+    assert_eq!(judgement.backend, None);
+}
+
+#[test]
+fn redirects_are_named_as_such() {
+    let mut answer = received(308, &json!({}));
+    answer.trust = Err(AnswerRefusal::Unsigned);
+    assert!(matches!(
+        verdict(&answer),
+        Verdict::Retry {
+            trouble: Trouble::Redirected { status: 308 },
+            ..
+        }
+    ));
+}
