@@ -11,6 +11,8 @@ mod feed;
 mod origin;
 mod post;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;

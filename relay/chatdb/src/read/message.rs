@@ -59,7 +59,6 @@ pub struct Row {
     pub guid: String,
     /// When it was sent by the sender's clock, microseconds since 1970.
     pub sent_at: Option<i64>,
-    pub(crate) raw_date: Option<i64>,
     /// The text column; NULL on most rows since macOS 13.
     pub text: Option<String>,
     /// The decoded `attributedBody`.
@@ -217,12 +216,10 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
     let Some(guid) = text(row, 1)? else {
         return Ok(None);
     };
-    let raw_date = integer(row, 4)?;
     Ok(Some(Row {
         rowid: row.get(0)?,
         guid,
-        sent_at: from_apple_date(raw_date),
-        raw_date: (raw_date > 0).then_some(raw_date),
+        sent_at: from_apple_date(integer(row, 4)?),
         text: text(row, 2)?,
         body: Body::read(bytes(row, 3)?),
         is_from_me: flag(row, 5)?,

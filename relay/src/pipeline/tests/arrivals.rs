@@ -1,0 +1,170 @@
+//! Live, late, old, doubled: what is forwarded and what is not.
+
+use super::*;
+use crate::state::seen::Outcome;
+
+#[test]
+fn a_first_run_starts_now_and_replays_nothing() {
+    let mut mac = Mac::before_first_run(Style::Ventura);
+    for n in 0..50 {
+        mac.said(ADA, &format!("old {n}"), mac.ago(hours(24 * n)));
+    }
+    mac.look();
+    assert!(mac.posted().is_empty());
+    mac.pass(secs(1));
+    mac.says(ADA, "hello sage!");
+    mac.look();
+    assert_eq!(mac.texts(), ["hello sage!"]);
+}
+
+#[test]
+fn a_sync_after_the_first_start_forwards_nothing_old() {
+    let mut mac = Mac::new();
+    mac.pass(secs(30));
+    for n in 1..200 {
+        mac.said(ADA, &format!("from another device {n}"), mac.ago(hours(n)));
+    }
+    let live = mac.says(BOB, "and this one is new");
+    mac.look();
+    assert_eq!(mac.texts(), ["and this one is new"]);
+    assert!(mac.held().is_empty());
+    assert_eq!(mac.outcome(live), Some(Outcome::Forwarded));
+    assert_eq!(mac.outcome(1), Some(Outcome::Recorded));
+}
+
+#[test]
+fn a_first_run_can_go_back_and_what_it_finds_is_never_answered() {
+    let mut mac = Mac::before_first_run(Style::Ventura);
+    mac.said(ADA, "too old", mac.ago(hours(72)));
+    mac.said(ADA, "yesterday", mac.ago(hours(20)));
+    mac.said(ADA, "an hour ago", mac.ago(hours(1)));
+    mac.start(FirstRun::Since(hours(48)), Options::default());
+    mac.look();
+    assert_eq!(mac.texts(), ["yesterday", "an hour ago"]);
+    assert!(mac.posted().iter().all(|message| message.is_backfill));
+}
+
+#[test]
+fn what_came_while_the_relay_was_down_is_live() {
+    let mut mac = Mac::new();
+    mac.in_touch();
+    mac.look();
+    mac.pass(hours(72));
+    for n in (0..72).rev() {
+        mac.said(ADA, &format!("{n} hours ago"), mac.ago(hours(n)));
+    }
+    mac.look();
+    assert_eq!(mac.posted().len(), 72);
+    assert!(mac.posted().iter().all(|message| !message.is_backfill));
+    assert!(mac.held().is_empty());
+}
+
+#[test]
+fn six_hours_offline_with_thirty_messages_hold_none() {
+    let mut mac = Mac::new();
+    mac.says(ADA, "before");
+    mac.in_touch();
+    mac.watch(
+        |messages, clock, step| {
+            if step != 1 {
+                return;
+            }
+            clock.advance(hours(6));
+            let (chat, handle) = peer(messages, ADA);
+            // As they come: not in the order in which they were sent.
+            for n in [5, 3, 4, 1, 2] {
+                for m in 0..6 {
+                    let sent = clock.now().minus(hours(n)).plus(secs(m * 60)).as_micros();
+                    let text = format!("{n} {m}");
+                    messages
+                        .deliver(chat, &NewMessage::incoming(handle, date(sent)).text(text))
+                        .unwrap();
+                }
+            }
+        },
+        3,
+    );
+    assert_eq!(mac.posted().len(), 31);
+    assert!(mac.posted().iter().all(|message| !message.is_backfill));
+    assert!(mac.held().is_empty());
+}
+
+/// A sync that brings back, under new guids, what was delivered a day ago, and more.
+#[test]
+fn copies_of_delivered_messages_are_dropped_and_strangers_are_backfill() {
+    let mut mac = Mac::new();
+    mac.in_touch();
+    let first = mac.now();
+    mac.says(ADA, "hello");
+    mac.look();
+    mac.pass_in_touch(hours(26));
+    mac.says(BOB, "something newer");
+    mac.in_touch();
+    mac.look();
+    mac.pass(secs(60));
+    mac.in_touch();
+    let twin = mac.said(ADA, "hello", first);
+    let stranger = mac.said(ADA, "never seen", first);
+    mac.look();
+    assert_eq!(mac.outcome(twin), Some(Outcome::Twin));
+    assert_eq!(mac.outcome(stranger), Some(Outcome::Backfilled));
+    assert_eq!(mac.texts(), ["hello", "something newer", "never seen"]);
+    assert!(mac.posted()[2].is_backfill);
+}
+
+#[test]
+fn the_same_words_twice_in_a_second_are_two_messages() {
+    let mut mac = Mac::new();
+    let now = mac.now();
+    mac.said(ADA, "ok", now);
+    mac.said(ADA, "ok", now);
+    mac.look();
+    assert_eq!(mac.texts(), ["ok", "ok"]);
+}
+
+#[test]
+fn one_late_message_behind_newer_ones_is_held_and_not_lost() {
+    let mut mac = Mac::new();
+    mac.pass_in_touch(hours(5));
+    mac.says(BOB, "newer");
+    mac.look();
+    mac.pass(secs(10));
+    let late = mac.said(ADA, "two hours old", mac.ago(hours(2)));
+    mac.look();
+    assert_eq!(mac.texts(), ["newer"]);
+    assert_eq!(mac.outcome(late), Some(Outcome::Quarantined));
+    let held = mac.held();
+    assert_eq!(held.len(), 1);
+    assert_eq!(
+        Message::from_json(&held[0].body).unwrap().text,
+        "two hours old"
+    );
+    mac.look();
+    assert_eq!(mac.held().len(), 1, "a second look holds it once");
+}
+
+#[test]
+fn a_clock_five_years_ahead_or_behind_loses_nothing() {
+    for jump in [5 * 365 * 24 * 3600, -5 * 365 * 24 * 3600] {
+        let mut mac = Mac::new();
+        mac.in_touch();
+        mac.look();
+        let honest = mac.clock.now();
+        mac.clock.set(UnixMicros::from_secs(START + jump));
+        mac.said(
+            ADA,
+            "sent by an honest clock",
+            date(honest.plus(secs(60)).as_micros()),
+        );
+        mac.look();
+        mac.clock.set(honest.plus(secs(120)));
+        mac.in_touch();
+        mac.says(ADA, "after the clock was set right");
+        mac.look();
+        assert_eq!(
+            mac.texts(),
+            ["sent by an honest clock", "after the clock was set right"],
+            "clock off by {jump} s"
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! Rows that no Mac should write.
+
+use messages_stand_in::Body;
+use rusqlite::types::Value;
+
+use super::*;
+
+#[test]
+fn random_bytes_as_a_body_fall_back_to_the_text_and_lose_nothing() {
+    let mut mac = Mac::new();
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    for (archive, text) in [
+        (vec![0xff; 300], Some("the text column")),
+        (b"bplist00\x01\x02".to_vec(), Some("the other text")),
+        (b"\x04\x0bstreamtyped\x81\xe8".to_vec(), None),
+    ] {
+        let body = Body::Archive {
+            archive,
+            text: text.map(str::to_owned),
+        };
+        mac.messages
+            .deliver(chat, &NewMessage::incoming(ada, now).body(body))
+            .unwrap();
+    }
+    mac.look();
+    mac.pass(secs(3));
+    mac.look();
+    assert_eq!(
+        mac.texts(),
+        [
+            "the text column",
+            "the other text",
+            "[a message that cannot be read on this Mac]"
+        ]
+    );
+}
+
+#[test]
+fn null_or_a_wrong_type_in_any_column_stops_nobody() {
+    let mut mac = Mac::new();
+    let columns = messages_stand_in::schema::columns(Style::Ventura, "message");
+    let values = [
+        Value::Null,
+        Value::Text("text".to_owned()),
+        Value::Blob(vec![0xff, 0x00]),
+        Value::Real(-1.5e300),
+        Value::Integer(i64::MIN),
+        Value::Integer(i64::MAX),
+    ];
+    for column in columns
+        .iter()
+        .filter(|column| !["ROWID", "guid"].contains(column))
+    {
+        for value in &values {
+            let row = mac.says(ADA, "odd");
+            mac.messages.set_column(row, column, value).unwrap();
+        }
+    }
+    mac.says(BOB, "the last one");
+    mac.look();
+    mac.pass(secs(5));
+    mac.look();
+    assert!(mac.texts().contains(&"the last one".to_owned()));
+    let unaccounted: i64 = mac
+        .messages
+        .raw()
+        .query_row("select count(*) from message", [], |row| row.get(0))
+        .unwrap();
+    let seen: i64 = mac
+        .state()
+        .read(|s| s.query_row("select count(*) from seen", [], |row| row.get(0)))
+        .unwrap();
+    assert_eq!(seen, unaccounted, "every row is accounted for");
+    // `posted` has shown that the backend takes every one of them.
+    assert!(mac.posted().len() > columns.len());
+}

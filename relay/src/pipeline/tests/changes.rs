@@ -1,0 +1,144 @@
+//! Edits, unsends, late attachments: told once, under revisions of their own.
+
+use messages_stand_in::Attachment;
+
+use super::*;
+
+#[test]
+fn every_edit_is_told_once_with_the_length_of_the_history() {
+    let mut mac = Mac::new();
+    let row = mac.says(ADA, "helo");
+    mac.look();
+    mac.messages.edit(row, "hello", mac.now()).unwrap();
+    mac.look();
+    mac.look();
+    mac.messages.edit(row, "hello!", mac.now()).unwrap();
+    mac.look();
+    assert_eq!(
+        mac.events(),
+        [(Event::Message, 0), (Event::Edit, 2), (Event::Edit, 3)]
+    );
+    assert_eq!(mac.texts(), ["helo", "hello", "hello!"]);
+}
+
+#[test]
+fn a_message_that_was_edited_before_it_was_read_is_one_message() {
+    let mut mac = Mac::new();
+    let row = mac.says(ADA, "helo");
+    mac.messages.edit(row, "hello", mac.now()).unwrap();
+    mac.look();
+    mac.look();
+    assert_eq!(mac.events(), [(Event::Message, 0)]);
+    assert_eq!(mac.texts(), ["hello"]);
+    assert_eq!(
+        mac.posted()[0]
+            .edit
+            .as_ref()
+            .map(|edit| edit.history_length),
+        Some(2)
+    );
+}
+
+#[test]
+fn an_unsend_is_found_by_the_parts_taken_back() {
+    for style in [Style::Ventura, Style::Tahoe] {
+        let mut mac = Mac::before_first_run(style);
+        mac.look();
+        let row = mac.says(ADA, "oops");
+        mac.look();
+        mac.messages.unsend(row, &[], mac.now()).unwrap();
+        mac.look();
+        mac.look();
+        assert_eq!(
+            mac.events(),
+            [(Event::Message, 0), (Event::Unsend, 1)],
+            "{style:?}"
+        );
+        let unsend = mac.posted().pop().unwrap();
+        assert_eq!(unsend.text, "");
+        assert!(unsend.edit.unwrap().fully_unsent);
+    }
+}
+
+#[test]
+fn a_message_that_was_taken_back_before_it_was_read_is_an_unsend() {
+    let mut mac = Mac::new();
+    let row = mac.says(ADA, "oops");
+    mac.messages.unsend(row, &[], mac.now()).unwrap();
+    mac.look();
+    mac.look();
+    assert_eq!(mac.events(), [(Event::Unsend, 1)]);
+}
+
+#[test]
+fn an_edit_made_while_the_relay_was_down_is_found() {
+    let mut mac = Mac::new();
+    let row = mac.says(ADA, "helo");
+    mac.look();
+    mac.pass(hours(70));
+    mac.messages.edit(row, "hello", mac.now()).unwrap();
+    mac.look();
+    assert_eq!(mac.events(), [(Event::Message, 0), (Event::Edit, 2)]);
+}
+
+#[test]
+fn marks_of_delivery_and_reading_are_no_changes() {
+    let mut mac = Mac::new();
+    let row = mac.says(ADA, "hi");
+    mac.look();
+    mac.messages.mark_delivered(row, mac.now()).unwrap();
+    mac.messages.mark_read(row, mac.now()).unwrap();
+    mac.look();
+    assert_eq!(mac.events(), [(Event::Message, 0)]);
+}
+
+#[test]
+fn an_attachment_joined_after_the_message_went_out_is_an_update() {
+    let mut mac = Mac::new();
+    let row = mac.says(ADA, "see this");
+    mac.look();
+    mac.messages
+        .attach(row, &Attachment::photo("IMG_2.jpg", 10), mac.now())
+        .unwrap();
+    mac.look();
+    assert_eq!(
+        mac.events(),
+        [(Event::Message, 0), (Event::AttachmentUpdate, 1)]
+    );
+}
+
+#[test]
+fn a_message_scheduled_for_later_is_told_when_messages_sends_it() {
+    let mut mac = Mac::before_first_run(Style::Sequoia);
+    mac.look();
+    let (chat, _) = mac.peer(ADA);
+    let later = date(mac.clock.now().plus(hours(2)).as_micros());
+    let scheduled = NewMessage::outgoing(later)
+        .text("happy birthday")
+        .set("schedule_type", 2)
+        .set("schedule_state", 1);
+    let row = mac.messages.deliver(chat, &scheduled).unwrap();
+    mac.look();
+    assert!(mac.posted().is_empty());
+    mac.pass(hours(2));
+    mac.messages.set_column(row, "schedule_state", 2).unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), ["happy birthday"]);
+    assert!(mac.posted()[0].from_owner);
+}
+
+#[test]
+fn the_text_of_a_held_message_follows_its_edits() {
+    let mut mac = Mac::new();
+    mac.pass_in_touch(hours(5));
+    mac.says(BOB, "newer");
+    mac.look();
+    let late = mac.said(ADA, "helo", mac.ago(hours(2)));
+    mac.look();
+    mac.messages.edit(late, "hello", mac.now()).unwrap();
+    mac.look();
+    assert_eq!(
+        Message::from_json(&mac.held()[0].body).unwrap().text,
+        "hello"
+    );
+}

@@ -1,0 +1,72 @@
+//! Killed between any two durable steps, the relay neither loses nor doubles.
+
+use super::*;
+use crate::state::StateError;
+
+#[test]
+fn a_transaction_that_fails_leaves_cursor_and_outbox_together() {
+    let mut mac = Mac::new();
+    for n in 0..10 {
+        mac.says(ADA, &format!("{n}"));
+    }
+    // No room for another page: the commit fails as on a full disk.
+    let pages: i64 = mac
+        .state()
+        .read(|s| s.pragma_query_value(None, "page_count", |r| r.get(0)))
+        .unwrap();
+    set_max_pages(&mac, pages);
+    mac.says(ADA, &"x".repeat(40_000));
+    let error = mac.try_look().expect_err("the disk is full");
+    assert!(
+        matches!(error, PipelineError::State(StateError::DiskFull(_))),
+        "{error:?}"
+    );
+    assert!(mac.posted().is_empty());
+    set_max_pages(&mac, 1_000_000);
+    mac.look();
+    assert_eq!(mac.posted().len(), 11);
+}
+
+fn set_max_pages(mac: &Mac, pages: i64) {
+    mac.state()
+        .write(|tx| tx.query_row(&format!("pragma max_page_count = {pages}"), [], |_| Ok(())))
+        .unwrap();
+}
+
+#[test]
+fn reading_the_same_rows_again_changes_nothing() {
+    let mut mac = Mac::new();
+    for n in 0..10 {
+        mac.says(ADA, &format!("{n}"));
+    }
+    mac.look();
+    let before = mac.texts();
+    // As if the cursor's commit had been lost with the power, and the outbox's had not.
+    mac.state()
+        .write(|tx| tx.execute("update source set cursor = 3", []))
+        .unwrap();
+    mac.look();
+    mac.state()
+        .write(|tx| tx.execute_batch("delete from seen; update source set cursor = 0"))
+        .unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), before);
+}
+
+#[test]
+fn a_thousand_rows_over_many_restarts_are_a_thousand_posts_in_order() {
+    let mut mac = Mac::new();
+    for n in 0..1_000 {
+        mac.says(if n % 3 == 0 { ADA } else { BOB }, &format!("{n}"));
+        if n % 97 == 0 {
+            mac.look();
+        }
+    }
+    mac.look();
+    let texts: Vec<u32> = mac
+        .texts()
+        .iter()
+        .map(|text| text.parse().unwrap())
+        .collect();
+    assert_eq!(texts, (0..1_000).collect::<Vec<_>>());
+}

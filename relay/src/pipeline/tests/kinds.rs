@@ -1,0 +1,290 @@
+//! What each kind of row becomes on the wire.
+
+use messages_stand_in::{ChatStyle, Filter, Tapback, TapbackChange};
+use shared_protocol::{Mode, TapbackAction, TapbackKind};
+
+use super::*;
+use crate::state::seen::Outcome;
+
+const STYLES: [Style; 5] = [
+    Style::Monterey,
+    Style::Ventura,
+    Style::Sequoia,
+    Style::Tahoe,
+    Style::Macos27,
+];
+
+#[test]
+fn a_text_is_read_in_every_style() {
+    for style in STYLES {
+        let mut mac = Mac::before_first_run(style);
+        mac.look();
+        mac.says(ADA, "hello sage!");
+        mac.look();
+        let posted = mac.posted();
+        assert_eq!(posted.len(), 1, "{style:?}");
+        let message = &posted[0];
+        assert_eq!(message.text, "hello sage!", "{style:?}");
+        assert_eq!((message.mode, message.sender.as_str()), (Mode::Direct, ADA));
+        assert_eq!(message.participants, [ADA]);
+        assert_eq!(message.line.as_deref(), Some("+15550009999"));
+        assert_eq!(message.timestamp.as_micros(), mac.clock.now().as_micros());
+    }
+}
+
+#[test]
+fn groups_are_told_by_their_style_alone() {
+    let mut mac = Mac::new();
+    let lover = mac
+        .messages
+        .chat(&Chat::direct("chat.lover@example.com"))
+        .unwrap();
+    let handle = mac
+        .messages
+        .handle("chat.lover@example.com", "iMessage")
+        .unwrap();
+    let hex = Chat {
+        chat_identifier: Some("0123456789abcdef0123456789abcdef".to_owned()),
+        ..Chat::group([ADA, BOB])
+    };
+    assert_eq!(hex.style, ChatStyle::Group);
+    let hex = mac.messages.chat(&hex).unwrap();
+    let ada = mac.messages.handle(ADA, "iMessage").unwrap();
+    let now = mac.now();
+    mac.messages
+        .deliver(lover, &NewMessage::incoming(handle, now).text("only you"))
+        .unwrap();
+    mac.messages
+        .deliver(hex, &NewMessage::incoming(ada, now).text("all of you"))
+        .unwrap();
+    mac.look();
+    let modes: Vec<_> = mac.posted().iter().map(|message| message.mode).collect();
+    assert_eq!(modes, [Mode::Direct, Mode::Group]);
+    assert_eq!(mac.posted()[1].participants, [ADA, BOB]);
+}
+
+#[test]
+fn tapbacks_are_tapbacks_with_their_target_and_no_text() {
+    let mut mac = Mac::new();
+    let (chat, ada) = mac.peer(ADA);
+    let row = mac.says(ADA, "hi");
+    let guid = mac.messages.guid_of(row).unwrap();
+    let now = mac.now();
+    for (tapback, change) in [
+        (Tapback::Love, TapbackChange::Add),
+        (Tapback::Love, TapbackChange::Remove),
+        (Tapback::Sticker, TapbackChange::Remove),
+    ] {
+        let message = NewMessage::incoming(ada, now).tapback(&tapback, change, (0, &guid), "hi");
+        mac.messages.deliver(chat, &message).unwrap();
+    }
+    mac.look();
+    let tapbacks: Vec<_> = mac
+        .posted()
+        .into_iter()
+        .filter_map(|message| message.tapback)
+        .collect();
+    assert_eq!(
+        tapbacks
+            .iter()
+            .map(|t| (t.action, t.kind))
+            .collect::<Vec<_>>(),
+        [
+            (TapbackAction::Added, TapbackKind::Love),
+            (TapbackAction::Removed, TapbackKind::Love),
+            (TapbackAction::Removed, TapbackKind::Sticker)
+        ]
+    );
+    assert!(
+        tapbacks
+            .iter()
+            .all(|t| t.target_guid == guid && t.target_part == Some(0))
+    );
+    assert_eq!(mac.texts(), ["hi", "", "", ""]);
+}
+
+#[test]
+fn a_links_preview_row_is_not_a_second_message_and_a_link_sent_again_is() {
+    let mut mac = Mac::new();
+    let (chat, ada) = mac.peer(ADA);
+    let link = "https://example.com/a";
+    let balloon = "com.apple.messages.URLBalloonProvider";
+    let preview = |now| {
+        NewMessage::incoming(ada, now)
+            .text(link)
+            .set("balloon_bundle_id", balloon.to_owned())
+    };
+    mac.says(ADA, &format!("see {link}"));
+    mac.pass(Duration::from_millis(900));
+    let now = mac.now();
+    let twin = mac.messages.deliver(chat, &preview(now)).unwrap();
+    mac.look();
+    assert_eq!(mac.outcome(twin), Some(Outcome::LinkPreview));
+    mac.pass(secs(2));
+    let now = mac.now();
+    mac.messages.deliver(chat, &preview(now)).unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), [format!("see {link}"), link.to_owned()]);
+}
+
+#[test]
+fn hidden_categories_are_skipped_unless_the_owner_wants_them() {
+    for (options, expected) in [
+        (Options::default(), 1),
+        (
+            Options {
+                relay_spam: true,
+                ..Options::default()
+            },
+            3,
+        ),
+    ] {
+        let mut mac = Mac::new();
+        mac.start(FirstRun::Now, options);
+        for filter in [Filter::UNKNOWN_SENDER, Filter::SPAM, Filter(36)] {
+            let address = format!("5550{}", filter.0);
+            let chat = Chat {
+                filter,
+                ..Chat::direct(address.clone())
+            };
+            let chat = mac.messages.chat(&chat).unwrap();
+            let handle = mac.messages.handle(&address, "SMS").unwrap();
+            let now = mac.now();
+            mac.messages
+                .deliver(
+                    chat,
+                    &NewMessage::incoming(handle, now).text("buy").on("SMS"),
+                )
+                .unwrap();
+        }
+        mac.look();
+        assert_eq!(mac.posted().len(), expected);
+    }
+}
+
+#[test]
+fn a_note_to_self_is_skipped_and_a_message_to_somebody_is_not_taken_for_one() {
+    let mut mac = Mac::new();
+    let (own, _) = mac.peer("+15550009999");
+    let (peer, _) = mac.peer(ADA);
+    let now = mac.now();
+    let note = mac
+        .messages
+        .deliver(own, &NewMessage::outgoing(now).text("milk"))
+        .unwrap();
+    mac.messages
+        .deliver(peer, &NewMessage::outgoing(now).text("on my way"))
+        .unwrap();
+    mac.look();
+    assert_eq!(mac.outcome(note), Some(Outcome::NoteToSelf));
+    assert_eq!(mac.texts(), ["on my way"]);
+    let mut mac = Mac::new();
+    mac.start(
+        FirstRun::Now,
+        Options {
+            relay_note_to_self: true,
+            ..Options::default()
+        },
+    );
+    let (own, _) = mac.peer("+15550009999");
+    let now = mac.now();
+    mac.messages
+        .deliver(own, &NewMessage::outgoing(now).text("milk"))
+        .unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), ["milk"]);
+}
+
+#[test]
+fn changes_of_a_group_calls_and_balloons_are_described() {
+    let mut mac = Mac::new();
+    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let (ada, bob) = (
+        mac.messages.handle(ADA, "iMessage").unwrap(),
+        mac.messages.handle(BOB, "iMessage").unwrap(),
+    );
+    let now = mac.now();
+    let row = || NewMessage::incoming(ada, now);
+    for message in [
+        row().set("item_type", 1).set("other_handle", bob),
+        row()
+            .set("item_type", 1)
+            .set("group_action_type", 1)
+            .set("other_handle", bob),
+        row()
+            .set("item_type", 2)
+            .set("group_title", "Trip".to_owned()),
+        row().set("item_type", 3),
+        row().set("item_type", 4),
+        row().set("item_type", 6),
+        row().set("balloon_bundle_id", "com.apple.messages.Polls".to_owned()),
+        row()
+            .set("associated_message_type", 4000)
+            .set("associated_message_guid", "AAAA".to_owned()),
+    ] {
+        mac.messages.deliver(group, &message).unwrap();
+    }
+    mac.look();
+    let told: Vec<_> = mac
+        .posted()
+        .into_iter()
+        .map(|m| (m.event, m.text))
+        .collect();
+    let expected = [
+        (Event::GroupChange, "added +15550100002 to the group"),
+        (Event::GroupChange, "removed +15550100002 from the group"),
+        (Event::GroupChange, "named the group \u{201c}Trip\u{201d}"),
+        (Event::GroupChange, "left the group"),
+        (Event::Other, "started sharing location"),
+        (Event::Other, "a FaceTime or SharePlay call"),
+        (Event::Other, "a poll"),
+        (Event::Other, "voted in a poll"),
+    ];
+    assert_eq!(told, expected.map(|(event, text)| (event, text.to_owned())));
+}
+
+#[test]
+fn a_deleted_message_did_come_in() {
+    let mut mac = Mac::new();
+    let row = mac.says(ADA, "soon deleted");
+    mac.messages
+        .move_to_recently_deleted(row, mac.now())
+        .unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), ["soon deleted"]);
+}
+
+#[test]
+fn replies_effects_and_services_are_carried() {
+    let mut mac = Mac::new();
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let message = NewMessage::incoming(ada, now)
+        .text("yes")
+        .reply_to("AAAA-BBBB")
+        .set("reply_to_guid", "NOT-A-REPLY".to_owned())
+        .set(
+            "expressive_send_style_id",
+            "com.apple.MobileSMS.expressivesend.impact".to_owned(),
+        )
+        .on("RCS");
+    mac.messages.deliver(chat, &message).unwrap();
+    mac.look();
+    let message = &mac.posted()[0];
+    assert_eq!(message.reply_to_guid.as_deref(), Some("AAAA-BBBB"));
+    assert_eq!(
+        message.effect.as_deref(),
+        Some("com.apple.MobileSMS.expressivesend.impact")
+    );
+    assert_eq!(message.service.as_deref(), Some("RCS"));
+}
+
+#[test]
+fn a_very_long_text_is_clipped_and_says_so() {
+    let mut mac = Mac::new();
+    mac.says(ADA, &"é".repeat(60_000));
+    mac.look();
+    let message = &mac.posted()[0];
+    assert_eq!(message.text.chars().count(), 50_000);
+    assert!(message.truncated);
+}

@@ -1,0 +1,250 @@
+//! The pipeline on a chat.db that a stand-in writes, stepped by hand.
+//!
+//! Every [`Mac::look`] binds to the database anew, as a relay does that was killed and started again:
+//! what a test shows to survive has survived a restart.
+
+mod arrivals;
+mod bad_input;
+mod changes;
+mod crashes;
+mod kinds;
+mod order;
+mod rebuilds;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use chatdb::{ChatDb, Options, Wake, WatchTimings};
+use messages_stand_in::{Chat, ChatDb as StandIn, Date, NewMessage, Style};
+use shared_protocol::{Event, Message, MessageTime, NewestMessage, RelayName};
+use tempfile::TempDir;
+
+use super::feed::Feed;
+use super::{FirstRun, PipelineContext, PipelineError, PipelineHealth, Resume};
+use crate::clock::{Clock, ManualClock, UnixMicros};
+use crate::state::{State, quarantine, seen, waiting};
+
+const ADA: &str = "+15550100001";
+const BOB: &str = "+15550100002";
+const START: i64 = 1_790_000_000;
+
+/// A Mac with Messages and a relay, and a clock that a test moves.
+struct Mac {
+    folder: TempDir,
+    messages: StandIn,
+    clock: Arc<ManualClock>,
+    context: Option<PipelineContext>,
+    newest: Sender<Option<NewestMessage>>,
+}
+
+impl Mac {
+    /// A relay that has seen the empty chat.db once.
+    fn new() -> Self {
+        let mut mac = Self::before_first_run(Style::Ventura);
+        mac.look();
+        mac
+    }
+
+    fn before_first_run(style: Style) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let messages = StandIn::create(folder.path().join("chat.db"), style)
+            .unwrap()
+            .with_line("+15550009999");
+        let clock = Arc::new(ManualClock::at(UnixMicros::from_secs(START)));
+        let (newest, _) = channel();
+        let mut mac = Self {
+            folder,
+            messages,
+            clock,
+            context: None,
+            newest,
+        };
+        mac.start(FirstRun::Now, Options::default());
+        mac
+    }
+
+    /// Starts a relay on the state that is there.
+    fn start(&mut self, first_run: FirstRun, options: Options) {
+        self.context = None;
+        let state = State::open(&self.folder.path().join("state"), self.clock.now()).unwrap();
+        let (newest, incoming) = channel();
+        self.newest = newest;
+        self.context = Some(PipelineContext {
+            chat_db: self.folder.path().join("chat.db"),
+            options,
+            relay: RelayName::default(),
+            first_run,
+            resume: Resume::AskBackend,
+            state: Arc::new(state),
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            health: Arc::new(PipelineHealth::default()),
+            newest: incoming,
+            wake_sender: Box::new(|| ()),
+            timings: WatchTimings::default(),
+        });
+    }
+
+    /// Forgets the relay's state, as a lost disk does.
+    fn lose_state(&mut self) {
+        self.context = None;
+        std::fs::remove_dir_all(self.folder.path().join("state")).unwrap();
+        self.start(FirstRun::Now, Options::default());
+    }
+
+    fn context(&self) -> &PipelineContext {
+        self.context.as_ref().expect("a relay was started")
+    }
+
+    fn state(&self) -> &State {
+        &self.context().state
+    }
+
+    /// The relay opens chat.db and reads what there is.
+    fn look(&mut self) {
+        self.try_look().unwrap();
+    }
+
+    fn try_look(&mut self) -> Result<(), PipelineError> {
+        let db = ChatDb::open(&self.context().chat_db)?;
+        let mut feed = Feed::bind(self.context(), &db)?;
+        feed.step(&db, Wake::Changed)?;
+        Ok(())
+    }
+
+    /// One open database over several steps, with `between` in between.
+    fn watch(&mut self, mut between: impl FnMut(&mut StandIn, &ManualClock, usize), steps: usize) {
+        let db = ChatDb::open(&self.folder.path().join("chat.db")).unwrap();
+        let context = self.context.as_ref().expect("a relay was started");
+        let mut feed = Feed::bind(context, &db).unwrap();
+        for step in 0..steps {
+            between(&mut self.messages, &self.clock, step);
+            feed.step(&db, Wake::Changed).unwrap();
+        }
+    }
+
+    fn pass(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+
+    fn now(&self) -> Date {
+        date(self.clock.now().as_micros())
+    }
+
+    fn ago(&self, span: Duration) -> Date {
+        date(self.clock.now().minus(span).as_micros())
+    }
+
+    /// The chat and the handle of one peer.
+    fn peer(&mut self, id: &str) -> (i64, i64) {
+        peer(&mut self.messages, id)
+    }
+
+    /// Time passes with the network proven all along.
+    fn pass_in_touch(&mut self, span: Duration) {
+        let end = self.clock.now().plus(span);
+        while self.clock.now() < end {
+            self.pass(secs(150));
+            self.in_touch();
+            self.look();
+        }
+    }
+
+    /// A message from `id`, sent just now.
+    fn says(&mut self, id: &str, text: &str) -> i64 {
+        let now = self.now();
+        self.said(id, text, now)
+    }
+
+    /// A message from `id` that was sent at `date` and appears now.
+    fn said(&mut self, id: &str, text: &str, date: Date) -> i64 {
+        let (chat, handle) = self.peer(id);
+        self.messages
+            .deliver(chat, &NewMessage::incoming(handle, date).text(text))
+            .unwrap()
+    }
+
+    /// Everything ever put into the outbox, in order.
+    fn posted(&self) -> Vec<Message> {
+        let bodies = self
+            .state()
+            .read(|state| {
+                let mut statement = state.prepare("select body from outbox order by seq")?;
+                let bodies = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+                bodies.collect::<rusqlite::Result<Vec<_>>>()
+            })
+            .unwrap();
+        bodies
+            .iter()
+            .map(|body| Message::from_json(body).expect("the backend takes it"))
+            .collect()
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.posted()
+            .into_iter()
+            .map(|message| message.text)
+            .collect()
+    }
+
+    fn events(&self) -> Vec<(Event, u32)> {
+        self.posted()
+            .iter()
+            .map(|message| (message.event, message.revision))
+            .collect()
+    }
+
+    fn held(&self) -> Vec<quarantine::Held> {
+        self.state().read(quarantine::list).unwrap()
+    }
+
+    fn waiting(&self) -> Vec<String> {
+        let rows = self
+            .state()
+            .read(|state| waiting::list_since(state, i64::MIN))
+            .unwrap();
+        rows.into_iter().map(|row| row.reason).collect()
+    }
+
+    fn outcome(&self, rowid: i64) -> Option<seen::Outcome> {
+        let guid = self.messages.guid_of(rowid).unwrap();
+        self.state()
+            .read(|state| seen::find(state, &guid))
+            .unwrap()
+            .map(|seen| seen.outcome)
+    }
+
+    /// The network was proven just now.
+    fn in_touch(&self) {
+        self.context().health.contact(self.clock.now().as_micros());
+    }
+}
+
+fn peer(messages: &mut StandIn, id: &str) -> (i64, i64) {
+    let known = messages.raw().query_row(
+        "select ROWID from chat where chat_identifier = ?1 order by ROWID desc limit 1",
+        [id],
+        |row| row.get(0),
+    );
+    let chat = known.unwrap_or_else(|_| messages.chat(&Chat::direct(id)).unwrap());
+    (chat, messages.handle(id, "iMessage").unwrap())
+}
+
+fn date(micros: i64) -> Date {
+    Date::from_unix_micros(micros)
+}
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn hours(n: u64) -> Duration {
+    Duration::from_hours(n)
+}
+
+fn newest(guid: &str, at: i64) -> NewestMessage {
+    NewestMessage {
+        message_guid: guid.to_owned(),
+        timestamp: MessageTime::from_micros(at),
+    }
+}

@@ -1,0 +1,223 @@
+//! Rows that come in pieces, and the order per chat while they do.
+
+use messages_stand_in::{Attachment, Body, Piece, TransferState};
+
+use super::*;
+use crate::state::seen::Outcome;
+
+#[test]
+fn a_row_without_a_chat_is_not_lost_and_never_taken_for_a_direct_message() {
+    let mut mac = Mac::new();
+    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let ada = mac.messages.handle(ADA, "iMessage").unwrap();
+    let now = mac.now();
+    let row = mac
+        .messages
+        .insert_message(&NewMessage::incoming(ada, now).text("to the group"))
+        .unwrap();
+    mac.look();
+    assert!(mac.posted().is_empty());
+    assert_eq!(mac.waiting(), ["no_chat"]);
+    mac.pass(hours(3));
+    mac.in_touch();
+    mac.look();
+    assert!(mac.posted().is_empty(), "however long it takes");
+    mac.messages.join(group, row).unwrap();
+    mac.look();
+    let posted = mac.posted();
+    assert_eq!(posted.len(), 1);
+    assert_eq!(posted[0].mode, shared_protocol::Mode::Group);
+    assert!(mac.waiting().is_empty());
+}
+
+#[test]
+fn an_unjoined_row_holds_back_the_chats_of_its_sender_for_two_seconds_only() {
+    let mut mac = Mac::new();
+    let (ada_chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let unjoined = mac
+        .messages
+        .insert_message(&NewMessage::incoming(ada, now).text("first"))
+        .unwrap();
+    mac.says(ADA, "second");
+    mac.says(BOB, "somebody else");
+    mac.look();
+    assert_eq!(mac.texts(), ["somebody else"]);
+    mac.messages.join(ada_chat, unjoined).unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), ["somebody else", "first", "second"]);
+
+    let now = mac.now();
+    mac.messages
+        .insert_message(&NewMessage::incoming(ada, now).text("never joined"))
+        .unwrap();
+    mac.says(ADA, "third");
+    mac.look();
+    mac.pass(secs(2));
+    mac.look();
+    assert_eq!(mac.texts().last().map(String::as_str), Some("third"));
+    assert_eq!(mac.waiting(), ["no_chat"]);
+}
+
+#[test]
+fn an_orphan_is_recorded_after_a_month() {
+    let mut mac = Mac::new();
+    let (_, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let orphan = mac
+        .messages
+        .insert_message(&NewMessage::incoming(ada, now).text("code 123"))
+        .unwrap();
+    mac.look();
+    mac.pass(hours(24 * 31));
+    mac.in_touch();
+    mac.look();
+    assert!(mac.waiting().is_empty());
+    assert_eq!(mac.outcome(orphan), Some(Outcome::Orphaned));
+    assert!(mac.posted().is_empty());
+}
+
+#[test]
+fn a_row_that_is_deleted_while_it_waits_is_forgotten() {
+    let mut mac = Mac::new();
+    let (_, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let row = mac
+        .messages
+        .insert_message(&NewMessage::incoming(ada, now).text("code 123"))
+        .unwrap();
+    mac.look();
+    mac.messages.delete_message(row).unwrap();
+    mac.look();
+    assert!(mac.waiting().is_empty());
+    assert!(mac.posted().is_empty());
+}
+
+#[test]
+fn an_own_message_that_appears_as_incoming_is_never_posted_as_one() {
+    let mut mac = Mac::new();
+    let (chat, _) = mac.peer(ADA);
+    let now = mac.now();
+    let row = mac
+        .messages
+        .deliver(chat, &NewMessage::incoming(0, now).text("sent from here"))
+        .unwrap();
+    mac.look();
+    assert_eq!(mac.waiting(), ["no_handle"]);
+    mac.pass(Duration::from_millis(400));
+    mac.messages.flip_from_me(row).unwrap();
+    mac.look();
+    let posted = mac.posted();
+    assert_eq!(posted.len(), 1);
+    assert!(posted[0].from_owner);
+    assert_eq!(posted[0].sender, "+15550009999");
+}
+
+#[test]
+fn a_sender_that_is_resolved_late_is_waited_for() {
+    let mut mac = Mac::new();
+    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let now = mac.now();
+    let row = mac
+        .messages
+        .deliver(group, &NewMessage::incoming(0, now).text("who?"))
+        .unwrap();
+    mac.look();
+    assert!(mac.posted().is_empty());
+    let bob = mac.messages.handle(BOB, "iMessage").unwrap();
+    mac.messages.set_handle(row, bob).unwrap();
+    mac.look();
+    assert_eq!(mac.posted()[0].sender, BOB);
+}
+
+#[test]
+fn a_late_text_is_waited_for_and_a_very_late_one_becomes_an_edit() {
+    let mut mac = Mac::new();
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let soon = mac
+        .messages
+        .deliver(chat, &NewMessage::incoming(ada, now))
+        .unwrap();
+    mac.look();
+    assert_eq!(mac.waiting(), ["no_text"]);
+    mac.messages
+        .set_body(soon, &Body::Usual("here it is".to_owned()))
+        .unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), ["here it is"]);
+
+    let now = mac.now();
+    let late = mac
+        .messages
+        .deliver(chat, &NewMessage::incoming(ada, now))
+        .unwrap();
+    mac.look();
+    mac.pass(secs(3));
+    mac.look();
+    assert_eq!(mac.events().last(), Some(&(Event::Other, 1)));
+    mac.messages
+        .set_body(late, &Body::Usual("at last".to_owned()))
+        .unwrap();
+    mac.look();
+    mac.look();
+    assert_eq!(mac.events()[1..], [(Event::Other, 1), (Event::Edit, 0)]);
+    assert_eq!(mac.texts().last().map(String::as_str), Some("at last"));
+}
+
+#[test]
+fn attachments_that_the_text_names_are_waited_for_and_later_ones_follow() {
+    let mut mac = Mac::new();
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let pieces = [
+        Piece::attachment("at_0_AAAA"),
+        Piece::text("look").in_part(1),
+    ];
+    let row = mac
+        .messages
+        .deliver(chat, &NewMessage::incoming(ada, now).pieces(&pieces))
+        .unwrap();
+    mac.says(ADA, "did you see?");
+    mac.look();
+    assert!(mac.posted().is_empty(), "the chat keeps its order");
+    let photo = Attachment::photo("IMG_1.jpg", 1_000)
+        .with_guid("at_0_AAAA")
+        .in_state(TransferState::Transferring);
+    let attachment = mac.messages.attach(row, &photo, now).unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), ["look", "did you see?"]);
+    assert_eq!(mac.posted()[0].attachments.len(), 1);
+    mac.messages.finish_attachment(attachment, 1_000).unwrap();
+    mac.look();
+    mac.look();
+    assert_eq!(mac.events().last(), Some(&(Event::AttachmentUpdate, 1)));
+    let update = mac.posted().pop().unwrap();
+    assert_eq!(
+        update.attachments[0].state,
+        shared_protocol::AttachmentState::Finished
+    );
+    assert_eq!(mac.posted().len(), 3);
+}
+
+#[test]
+fn an_attachment_that_never_comes_does_not_hold_its_message() {
+    let mut mac = Mac::new();
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    mac.messages
+        .deliver(
+            chat,
+            &NewMessage::incoming(ada, now).pieces(&[Piece::attachment("at_0_GONE")]),
+        )
+        .unwrap();
+    mac.look();
+    mac.pass(secs(4));
+    mac.look();
+    let posted = mac.posted();
+    assert_eq!(posted[0].attachments[0].guid, "at_0_GONE");
+    assert_eq!(
+        posted[0].attachments[0].state,
+        shared_protocol::AttachmentState::Waiting
+    );
+}
