@@ -1,1 +1,18 @@
-//! Placeholder.
+//! The backend: verifies what relays send, stores it once, and answers.
+//!
+//! `config` reads the environment; `store` keeps everything that matters, on SQLite or Postgres;
+//! `relay_auth` decides who sent a request; `intake` and `pull` decide what it means; `http` gives all
+//! of it routes and statuses, and nothing else knows that `http` exists; `cli` wires the parts.
+//! The wire format is `shared-protocol`'s.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod http;
+mod ids;
+pub mod intake;
+pub mod lifecycle;
+pub mod pull;
+pub mod relay_auth;
+pub mod store;
+pub mod telemetry;

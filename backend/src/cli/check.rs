@@ -1,0 +1,51 @@
+//! `check`: what is in effect, and everything that is wrong with it.
+
+use serde_json::{Map, Value, json};
+
+use super::Failure;
+use crate::config::{Config, Variables};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    let variables = Variables::of_process()?;
+    let config = match Config::from_variables(&variables) {
+        Ok(config) => config,
+        Err(problems) => {
+            if args.json {
+                let list: Vec<_> = problems.iter().map(problem).collect();
+                println!("{}", json!({ "ok": false, "problems": list }));
+            }
+            return Err(problems.into());
+        }
+    };
+    if args.json {
+        let effective: Map<String, Value> = config
+            .effective()
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), Value::String(value)))
+            .collect();
+        let warnings: Vec<_> = config.warnings.iter().map(problem).collect();
+        println!(
+            "{}",
+            json!({ "ok": true, "effective": effective, "warnings": warnings })
+        );
+    } else {
+        for (key, value) in config.effective() {
+            println!("{key:<22} {value}");
+        }
+        for warning in &config.warnings {
+            eprintln!("warning: {warning}");
+        }
+    }
+    Ok(())
+}
+
+fn problem(problem: &crate::config::Problem) -> Value {
+    json!({ "key": problem.key, "message": problem.message })
+}

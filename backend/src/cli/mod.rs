@@ -1,0 +1,119 @@
+//! The command line: what there is, what it prints, how it ends.
+//!
+//! Data goes to standard output, notes to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage,
+//! 69 the database is not available or not for us, 78 the configuration is wrong.
+
+mod check;
+mod migrate;
+mod secret;
+mod serve;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Problems, Variables, VariablesError};
+use crate::store::OpenError;
+
+/// Receives messages from Mac relays, stores each once, and answers.
+#[derive(Debug, Parser)]
+#[command(
+    name = "archety-backend",
+    version,
+    after_long_help = "Configuration comes from the environment (and from .env in development); \
+`archety-backend check` shows what is in effect.\n\n\
+Exit codes: 0 done, 1 failed, 2 wrong usage, 69 database not available or not ours, \
+78 configuration wrong."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM; prints `listening on http://ADDRESS` once ready
+    #[command(
+        after_long_help = "With PORT=0 the system chooses a free port; the line on standard \
+output tells which. SIGTERM drains: readiness fails, requests in flight finish, long polls end."
+    )]
+    Serve,
+    /// Bring the database to this version's schema
+    #[command(
+        after_long_help = "Safe to repeat and to run from several places at once. On Railway \
+this is the pre-deploy step. SQLite needs no call: serve migrates it at start."
+    )]
+    Migrate(migrate::Args),
+    /// Check the configuration and show what is in effect, with secrets masked
+    Check(check::Args),
+    /// Make the secrets that relays sign with
+    Secret(secret::Args),
+}
+
+/// Runs one command to its end.
+pub async fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Serve => serve::run(configuration()?).await,
+        Command::Migrate(args) => migrate::run(args, configuration()?).await,
+        Command::Check(args) => check::run(args),
+        Command::Secret(args) => secret::run(args),
+    }
+}
+
+fn configuration() -> Result<Config, Failure> {
+    Ok(Config::from_variables(&Variables::of_process()?)?)
+}
+
+/// Why a command failed, which decides its exit code.
+#[derive(Debug)]
+pub enum Failure {
+    /// The configuration is wrong.
+    Configuration(anyhow::Error),
+    /// The database is not available, or not ours.
+    Database(anyhow::Error),
+    /// Anything else.
+    Other(anyhow::Error),
+}
+
+impl Failure {
+    /// As sysexits.h has them, so that supervisors can tell what a restart will not mend.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Configuration(_) => 78,
+            Self::Database(_) => 69,
+            Self::Other(_) => 1,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Configuration(error) | Self::Database(error) | Self::Other(error)) = self;
+        write!(f, "{error:#}")
+    }
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::Configuration(problems.into())
+    }
+}
+
+impl From<VariablesError> for Failure {
+    fn from(error: VariablesError) -> Self {
+        Self::Configuration(error.into())
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}

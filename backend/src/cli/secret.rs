@@ -1,0 +1,40 @@
+//! `secret new`: a secret that any Standard Webhooks library takes.
+
+use clap::Subcommand;
+use shared_protocol::{RelayName, SigningKey};
+
+use super::Failure;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print a new secret of 32 random bytes
+    #[command(after_long_help = "To rotate without one refused message:\n  \
+1. append the new secret to RELAY_WEBHOOK_SECRET of the backend, after a comma, and deploy\n  \
+2. give the relay the new secret\n  \
+3. remove the old secret from RELAY_WEBHOOK_SECRET and deploy")]
+    New {
+        /// Prefix the secret with the relay's name, as the backend's list takes it: name:secret
+        #[arg(long, value_parser = parse_name)]
+        name: Option<RelayName>,
+    },
+}
+
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    let Command::New { name } = args.command;
+    let secret = SigningKey::from_bytes(rand::random()).expose_whsec();
+    match name {
+        Some(name) => println!("{name}:{}", secret.as_str()),
+        None => println!("{}", secret.as_str()),
+    }
+    Ok(())
+}
+
+fn parse_name(text: &str) -> Result<RelayName, String> {
+    RelayName::parse(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,103 @@
+//! `serve`: wires the parts, listens, and takes them down in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use secrecy::ExposeSecret;
+use shared_protocol::RelaySecrets;
+use tokio::net::TcpListener;
+
+use super::Failure;
+use crate::clock::Clock;
+use crate::config::{Config, Environment, SecretSource, read_or_create_relay_secret};
+use crate::http::{App, Limits, MetricsAccess, router, serve};
+use crate::lifecycle::{Lifecycle, termination_signal};
+use crate::relay_auth::{FailureLimiter, RelayAuthenticator};
+use crate::store::Store;
+use crate::telemetry::{Metrics, start_logging};
+
+/// How often what has served its time is removed.
+const UPKEEP_EVERY: Duration = Duration::from_secs(60);
+/// Long enough for a megabyte over a bad line, short enough to shed whoever only holds on.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) async fn run(config: Config) -> Result<(), Failure> {
+    start_logging(&config.logging).map_err(|error| Failure::Configuration(error.into()))?;
+    for warning in &config.warnings {
+        tracing::warn!(key = warning.key, "{}", warning.message);
+    }
+    let clock = Clock::System;
+    let secrets = relay_secrets(&config)?;
+    let store = Store::open(&config.database, config.environment, clock.now()).await?;
+    let listener = TcpListener::bind(config.server.address)
+        .await
+        .with_context(|| format!("cannot listen on {} (HOST, PORT)", config.server.address))?;
+    let address = listener.local_addr().context("no local address")?;
+    let lifecycle = Lifecycle::new();
+    let metrics = Metrics::of_process();
+    let app = Arc::new(App {
+        relays: RelayAuthenticator::new(secrets, config.relay.auth, store.clone()),
+        store: store.clone(),
+        environment: config.environment,
+        clock: clock.clone(),
+        lifecycle: lifecycle.clone(),
+        failures: FailureLimiter::default(),
+        metrics: metrics_access(&config, metrics.clone()),
+        body_timeout: BODY_TIMEOUT,
+    });
+    let upkeep = tokio::spawn(keep_up(store.clone(), metrics, clock));
+    drain_on_signal(lifecycle.clone());
+    println!("listening on http://{address}");
+    tracing::info!(%address, environment = config.environment.as_str(), "listening");
+    serve(listener, router(app), lifecycle, Limits::default()).await;
+    upkeep.abort();
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn relay_secrets(config: &Config) -> Result<Arc<RelaySecrets>, Failure> {
+    match &config.relay.secrets {
+        SecretSource::Given(secrets) => Ok(Arc::clone(secrets)),
+        SecretSource::Generated => {
+            let (secrets, path) = read_or_create_relay_secret(&config.database, rand::random())
+                .map_err(|error| Failure::Configuration(error.into()))?;
+            tracing::warn!(
+                path = %path.display(),
+                "RELAY_WEBHOOK_SECRET is not set; the relay's secret for this machine is in the file"
+            );
+            Ok(Arc::new(secrets))
+        }
+    }
+}
+
+fn metrics_access(config: &Config, metrics: Metrics) -> MetricsAccess {
+    match (&config.metrics.token, config.environment) {
+        (Some(token), _) => MetricsAccess::Token(metrics, token.expose_secret().into()),
+        (None, Environment::Development) => MetricsAccess::Open(metrics),
+        (None, Environment::Production) => MetricsAccess::Closed,
+    }
+}
+
+fn drain_on_signal(lifecycle: Lifecycle) {
+    tokio::spawn(async move {
+        match termination_signal().await {
+            Ok(()) => tracing::info!("going down"),
+            Err(error) => tracing::error!(error = %error, "no signal handler; going down"),
+        }
+        lifecycle.start_draining();
+    });
+}
+
+async fn keep_up(store: Store, metrics: Metrics, clock: Clock) {
+    let mut tick = tokio::time::interval(UPKEEP_EVERY);
+    loop {
+        tick.tick().await;
+        metrics.run_upkeep();
+        match store.clean(clock.now()).await {
+            Ok(removed) => tracing::debug!(removed, "cleaned up"),
+            Err(error) => tracing::warn!(error = %error, "cleaning up failed; trying again later"),
+        }
+    }
+}

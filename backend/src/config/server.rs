@@ -1,0 +1,150 @@
+//! Where the backend listens, as what it runs, what it logs and who may read its metrics.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::{Problems, Variables};
+
+/// What this deployment is for. The database remembers it, so that neither can be mixed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// Everything has a default, weak secrets are warned about.
+    Development,
+    /// Weak, missing or half-set values are refused.
+    Production,
+}
+
+impl Environment {
+    /// As it stands in `APP_ENV`, in the database and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        }
+    }
+
+    /// Without `APP_ENV`, whoever can only be reached from this machine is in development.
+    pub(super) fn read(variables: &Variables, server: &ServerConfig, found: &mut Problems) -> Self {
+        match variables.get("APP_ENV") {
+            Some("development") => Self::Development,
+            Some("production") => Self::Production,
+            Some(_) => {
+                found.push("APP_ENV", "must be development or production");
+                Self::Production
+            }
+            None if server.address.ip().is_loopback() => Self::Development,
+            None => Self::Production,
+        }
+    }
+}
+
+/// Where to listen.
+#[derive(Debug)]
+pub struct ServerConfig {
+    /// Address and port; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// Under which URL the world reaches this backend.
+    pub public_url: Option<Url>,
+}
+
+impl ServerConfig {
+    const DEFAULT_PORT: u16 = 8000;
+
+    pub(super) fn read(variables: &Variables, found: &mut Problems) -> Self {
+        let host = match variables.get("HOST") {
+            None | Some("localhost") => IpAddr::from(Ipv4Addr::LOCALHOST),
+            Some(text) => text.trim_matches(['[', ']']).parse().unwrap_or_else(|_| {
+                found.push(
+                    "HOST",
+                    "must be an IP address such as 127.0.0.1, 0.0.0.0 or ::",
+                );
+                IpAddr::from(Ipv4Addr::LOCALHOST)
+            }),
+        };
+        let port = match variables.get("PORT").map(str::parse) {
+            None => Self::DEFAULT_PORT,
+            Some(Ok(port)) => port,
+            Some(Err(_)) => {
+                found.push("PORT", "must be a number from 0 to 65535");
+                Self::DEFAULT_PORT
+            }
+        };
+        let public_url = variables.get("PUBLIC_URL").and_then(|text| {
+            let url = Url::parse(text).ok().filter(|url| {
+                matches!(url.scheme(), "http" | "https") && url.has_host() && url.path() == "/"
+            });
+            if url.is_none() {
+                found.push(
+                    "PUBLIC_URL",
+                    "must be a URL without a path, such as https://api.example.com",
+                );
+            }
+            url
+        });
+        Self {
+            address: SocketAddr::new(host, port),
+            public_url,
+        }
+    }
+}
+
+/// Who may read the metrics.
+#[derive(Debug)]
+pub struct MetricsConfig {
+    /// Bearer token of `/metrics`. Without one the route is open in development and closed elsewhere.
+    pub token: Option<SecretString>,
+}
+
+impl MetricsConfig {
+    const MIN_TOKEN_CHARS: usize = 16;
+
+    pub(super) fn read(
+        variables: &Variables,
+        environment: Environment,
+        found: &mut Problems,
+    ) -> Self {
+        let token = variables.get("METRICS_TOKEN").map(SecretString::from);
+        let short =
+            |token: &SecretString| token.expose_secret().chars().count() < Self::MIN_TOKEN_CHARS;
+        if environment == Environment::Production && token.as_ref().is_some_and(short) {
+            found.push(
+                "METRICS_TOKEN",
+                "is shorter than 16 characters; make one with `openssl rand -hex 32`, or unset it to close /metrics",
+            );
+        }
+        Self { token }
+    }
+}
+
+/// What to log.
+#[derive(Debug)]
+pub struct LoggingConfig {
+    /// A filter as tracing reads it: `info`, `archety_backend=debug,sqlx=warn`.
+    pub filter: String,
+    /// For eyes or for programs.
+    pub format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For eyes.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LoggingConfig {
+    pub(super) fn read(variables: &Variables, environment: Environment) -> Self {
+        let format = match environment {
+            Environment::Development => LogFormat::Text,
+            Environment::Production => LogFormat::Json,
+        };
+        Self {
+            filter: variables.get("LOG_LEVEL").unwrap_or("info").to_owned(),
+            format,
+        }
+    }
+}

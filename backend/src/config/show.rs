@@ -1,0 +1,71 @@
+//! The effective configuration for `check`: every key, its value or a mask, in a fixed order.
+
+use url::Url;
+
+use secrecy::ExposeSecret;
+
+use super::{Config, DatabaseKind, LogFormat, MigrateOnStart, SecretSource};
+
+impl Config {
+    /// Key and shown value of everything that is in effect. Secrets appear as how many there are.
+    pub fn effective(&self) -> Vec<(&'static str, String)> {
+        let relay_secret = match &self.relay.secrets {
+            SecretSource::Generated => "(made by serve and kept beside the database)".to_owned(),
+            SecretSource::Given(secrets) => secrets
+                .iter()
+                .map(|secret| format!("{}:***", secret.relay()))
+                .collect::<Vec<_>>()
+                .join(","),
+        };
+        let database = match &self.database.kind {
+            DatabaseKind::Sqlite { path } => format!("sqlite://{}", path.display()),
+            DatabaseKind::Postgres { url } => masked(url.expose_secret()),
+        };
+        let migrate = match self.database.migrate_on_start {
+            MigrateOnStart::Yes => "1",
+            MigrateOnStart::No => "0",
+        };
+        let format = match self.logging.format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        };
+        let public_url = self.server.public_url.as_ref();
+        let token = self.metrics.token.as_ref();
+        vec![
+            ("APP_ENV", self.environment.as_str().to_owned()),
+            ("HOST", self.server.address.ip().to_string()),
+            ("PORT", self.server.address.port().to_string()),
+            (
+                "PUBLIC_URL",
+                public_url.map_or_else(not_set, Url::to_string),
+            ),
+            ("DATABASE_URL", database),
+            ("MIGRATE_ON_START", migrate.to_owned()),
+            ("RELAY_WEBHOOK_SECRET", relay_secret),
+            ("RELAY_AUTH", self.relay.auth.as_str().to_owned()),
+            (
+                "METRICS_TOKEN",
+                token.map_or_else(not_set, |_| "***".to_owned()),
+            ),
+            ("LOG_LEVEL", format!("{} ({format})", self.logging.filter)),
+        ]
+    }
+}
+
+fn not_set() -> String {
+    "(not set)".to_owned()
+}
+
+/// A URL without its password and without its query, where drivers accept passwords too.
+fn masked(url: &str) -> String {
+    let Ok(mut url) = Url::parse(url) else {
+        return "***".to_owned();
+    };
+    if url.password().is_some() && url.set_password(Some("***")).is_err() {
+        return "***".to_owned();
+    }
+    if url.query().is_some() {
+        url.set_query(Some("***"));
+    }
+    url.to_string()
+}

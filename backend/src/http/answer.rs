@@ -1,0 +1,91 @@
+//! From a result to a response, signed if the request was.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use super::api_error::ApiError;
+use super::context::Context;
+use super::{App, VERSION};
+use crate::clock::Timestamp;
+use crate::relay_auth::Caller;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// The answer to a relay whose proof held: whatever it says, it says it signed.
+pub(super) fn to_relay<T: Serialize>(
+    app: &App,
+    caller: &Caller<'_>,
+    context: &Context,
+    result: Result<T, ApiError>,
+) -> Response {
+    let now = app.clock.now();
+    let (mut response, bytes) = match result {
+        Ok(body) => {
+            let bytes = to_json(&body);
+            (response(StatusCode::OK, JSON), bytes)
+        }
+        Err(error) => {
+            error.log(context.request_id.as_str());
+            let mut problem = error.problem(context.request_id.as_str(), now.as_secs());
+            problem.version = Some(VERSION.to_owned());
+            problem.environment = Some(app.environment.as_str().to_owned());
+            let mut response = response(error.status(), PROBLEM_JSON);
+            add_error_headers(&mut response, &error);
+            (response, to_json(&problem))
+        }
+    };
+    caller.sign_answer(response.headers_mut(), &bytes, now);
+    *response.body_mut() = Body::from(bytes);
+    response
+}
+
+/// The answer to a request that failed before anybody was known to have sent it.
+pub(super) fn unsigned(error: &ApiError, context: &Context, now: Timestamp) -> Response {
+    error.log(context.request_id.as_str());
+    let problem = error.problem(context.request_id.as_str(), now.as_secs());
+    let mut response = response(error.status(), PROBLEM_JSON);
+    add_error_headers(&mut response, error);
+    *response.body_mut() = Body::from(to_json(&problem));
+    response
+}
+
+/// A plain JSON answer.
+pub(super) fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
+    let mut response = response(status, JSON);
+    *response.body_mut() = Body::from(to_json(body));
+    response
+}
+
+fn response(status: StatusCode, content_type: HeaderValue) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn add_error_headers(response: &mut Response, error: &ApiError) {
+    let headers = response.headers_mut();
+    if let Some(seconds) = error.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    match error {
+        ApiError::Unauthorized(_) | ApiError::TokenRequired => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        // The rest of the body is still on its way, and nobody will read it.
+        ApiError::BodyTooLarge { .. } | ApiError::RequestTimeout | ApiError::BrokenBody => {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        _ => {}
+    }
+}
+
+fn to_json<T: Serialize>(body: &T) -> Vec<u8> {
+    serde_json::to_vec(body).expect("plain data with string keys")
+}

@@ -1,0 +1,215 @@
+//! Every way in which a request fails, with its status and body: the only place that knows both.
+
+use http::StatusCode;
+use shared_protocol::{InvalidMessage, Problem, ProblemCode, SignatureReason, Violation};
+
+use crate::intake::IntakeError;
+use crate::relay_auth::AuthError;
+use crate::store::StoreError;
+
+/// A request that failed.
+#[derive(Debug)]
+pub(super) enum ApiError {
+    Unauthorized(SignatureReason),
+    /// The token of a route that is not a relay's.
+    TokenRequired,
+    RateLimited {
+        retry_after: u32,
+    },
+    RelayMismatch,
+    RelayElsewhere,
+    IdConflict {
+        message_id: String,
+    },
+    MalformedJson(String),
+    InvalidFields(Vec<Violation>),
+    BodyTooLarge {
+        limit: usize,
+    },
+    UnsupportedMediaType(&'static str),
+    NotFound,
+    MethodNotAllowed,
+    RequestTimeout,
+    StoreUnavailable(StoreError),
+    ShuttingDown,
+    Internal(StoreError),
+    Panicked,
+    BrokenBody,
+}
+
+/// A relay backs off by itself; a second keeps a short outage short.
+const STORE_RETRY_AFTER_SECS: u32 = 2;
+
+impl ApiError {
+    pub(super) fn code(&self) -> ProblemCode {
+        match self {
+            Self::Unauthorized(_) | Self::TokenRequired => ProblemCode::InvalidSignature,
+            Self::RateLimited { .. } => ProblemCode::RateLimited,
+            Self::RelayMismatch => ProblemCode::RelayMismatch,
+            Self::RelayElsewhere => ProblemCode::RelayElsewhere,
+            Self::IdConflict { .. } => ProblemCode::IdConflict,
+            Self::MalformedJson(_) | Self::BrokenBody => ProblemCode::MalformedJson,
+            Self::InvalidFields(_) => ProblemCode::InvalidFields,
+            Self::BodyTooLarge { .. } => ProblemCode::BodyTooLarge,
+            Self::UnsupportedMediaType(_) => ProblemCode::UnsupportedMediaType,
+            Self::NotFound => ProblemCode::NotFound,
+            Self::MethodNotAllowed => ProblemCode::MethodNotAllowed,
+            Self::RequestTimeout => ProblemCode::RequestTimeout,
+            Self::StoreUnavailable(_) => ProblemCode::StoreUnavailable,
+            Self::ShuttingDown => ProblemCode::ShuttingDown,
+            Self::Internal(_) | Self::Panicked => ProblemCode::Internal,
+        }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthorized(_) | Self::TokenRequired => StatusCode::UNAUTHORIZED,
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::RelayMismatch => StatusCode::FORBIDDEN,
+            Self::RelayElsewhere | Self::IdConflict { .. } => StatusCode::CONFLICT,
+            Self::MalformedJson(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::InvalidFields(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::StoreUnavailable(_) | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            // The words that operators of the older deployment search for.
+            Self::Unauthorized(_) => "Invalid signature".to_owned(),
+            Self::TokenRequired => "this route needs its bearer token".to_owned(),
+            Self::RateLimited { .. } => {
+                "too many requests that failed to prove themselves".to_owned()
+            }
+            Self::RelayMismatch => "relay_id names another relay than the secret does".to_owned(),
+            Self::RelayElsewhere => {
+                "this relay name is in use by another installation; stop that one, or move the relay"
+                    .to_owned()
+            }
+            Self::IdConflict { .. } => {
+                "a message with this identity is stored with another body".to_owned()
+            }
+            Self::MalformedJson(fault) => fault.clone(),
+            Self::BrokenBody => "the body ended before it was complete".to_owned(),
+            Self::InvalidFields(violations) => {
+                format!("{} field(s) break a rule", violations.len())
+            }
+            Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes"),
+            Self::UnsupportedMediaType(fault) => (*fault).to_owned(),
+            Self::NotFound => "there is nothing at this path".to_owned(),
+            Self::MethodNotAllowed => "this path does not take this method".to_owned(),
+            Self::RequestTimeout => "the body took too long to arrive".to_owned(),
+            Self::StoreUnavailable(_) => "the database does not answer; try again".to_owned(),
+            Self::ShuttingDown => "this server is going down; try again".to_owned(),
+            Self::Internal(_) | Self::Panicked => {
+                "something is wrong here; the log has it under the request id".to_owned()
+            }
+        }
+    }
+
+    pub(super) fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::RateLimited { retry_after } => Some(*retry_after),
+            Self::StoreUnavailable(_) => Some(STORE_RETRY_AFTER_SECS),
+            Self::ShuttingDown => Some(1),
+            _ => None,
+        }
+    }
+
+    /// The body of the answer. `server_time` in Unix seconds.
+    pub(super) fn problem(&self, request_id: &str, server_time: i64) -> Problem {
+        let status = self.status();
+        let (reason, told_time) = match self {
+            Self::Unauthorized(reason) => {
+                let stale = *reason == SignatureReason::StaleTimestamp;
+                (Some(*reason), stale.then_some(server_time))
+            }
+            _ => (None, None),
+        };
+        Problem {
+            kind: "about:blank".to_owned(),
+            title: status.canonical_reason().unwrap_or_default().to_owned(),
+            status: status.as_u16(),
+            detail: self.detail(),
+            code: self.code(),
+            request_id: request_id.to_owned(),
+            reason,
+            violations: match self {
+                Self::InvalidFields(violations) => violations.clone(),
+                _ => Vec::new(),
+            },
+            message_id: match self {
+                Self::IdConflict { message_id } => Some(message_id.clone()),
+                _ => None,
+            },
+            retry_after: self.retry_after(),
+            server_time: told_time,
+            version: None,
+            environment: None,
+        }
+    }
+
+    /// Logs what only the operator may know. What a caller did wrong is its own business.
+    pub(super) fn log(&self, request_id: &str) {
+        match self {
+            Self::StoreUnavailable(error) => {
+                tracing::warn!(request_id, error = %error, cause = %cause(error), "store unavailable");
+            }
+            Self::Internal(error) => {
+                tracing::error!(request_id, error = %error, cause = %cause(error), "request failed");
+            }
+            Self::Panicked => tracing::error!(request_id, "request panicked"),
+            _ => {}
+        }
+    }
+}
+
+fn cause(error: &StoreError) -> String {
+    std::error::Error::source(error)
+        .map(ToString::to_string)
+        .unwrap_or_default()
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Closed => Self::ShuttingDown,
+            StoreError::Unavailable(_) | StoreError::Overloaded => Self::StoreUnavailable(error),
+            StoreError::Statement(_) => Self::Internal(error),
+        }
+    }
+}
+
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Refused(reason) => Self::Unauthorized(reason),
+            AuthError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<InvalidMessage> for ApiError {
+    fn from(error: InvalidMessage) -> Self {
+        match error {
+            InvalidMessage::Json(fault) => Self::MalformedJson(fault),
+            InvalidMessage::Fields(violations) => Self::InvalidFields(violations),
+        }
+    }
+}
+
+impl From<IntakeError> for ApiError {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Invalid(error) => error.into(),
+            IntakeError::RelayMismatch => Self::RelayMismatch,
+            IntakeError::Store(error) => error.into(),
+        }
+    }
+}

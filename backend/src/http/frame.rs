@@ -1,0 +1,84 @@
+//! Around every route: the request id, the count, the time it took, and a net under panics.
+
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue};
+use tokio::time::Instant;
+
+use super::App;
+use super::answer::unsigned;
+use super::api_error::ApiError;
+use super::context::{Context, peer_of};
+use crate::ids::RequestId;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+pub(super) async fn frame(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let given = request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes);
+    let request_id = RequestId::accept(given).unwrap_or_else(|| RequestId::new(app.clock.now()));
+    let context = Context {
+        request_id,
+        peer: peer_of(request.extensions()),
+    };
+    // The pattern of the route, never the raw path: strangers choose paths, and each would become a
+    // time series of its own.
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched".to_owned(), |path| path.as_str().to_owned());
+    request.extensions_mut().insert(context.clone());
+    let started = Instant::now();
+    // A task of its own would catch a panic too, at the price of a hop for every request.
+    let answered = CatchPanic(Box::pin(next.run(request))).await;
+    let mut response = match answered {
+        Ok(response) => response,
+        Err(Panicked) => unsigned(&ApiError::Panicked, &context, app.clock.now()),
+    };
+    let status = response.status();
+    let labels = [
+        ("route", route.clone()),
+        ("status", status.as_str().to_owned()),
+    ];
+    metrics::counter!("http_requests_total", &labels).increment(1);
+    metrics::histogram!("http_request_duration_seconds", "route" => route)
+        .record(started.elapsed().as_secs_f64());
+    if let Ok(value) = HeaderValue::from_str(context.request_id.as_str()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    tracing::debug!(
+        request_id = context.request_id.as_str(),
+        status = status.as_u16(),
+        "answered"
+    );
+    response
+}
+
+struct Panicked;
+
+/// Polls a future and turns its panic into an error. The panic hook has logged where it happened.
+struct CatchPanic<F>(std::pin::Pin<Box<F>>);
+
+impl<F: Future> Future for CatchPanic<F> {
+    type Output = Result<F::Output, Panicked>;
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Self::Output> {
+        let inner = self.0.as_mut();
+        // Nothing that the handler was working on is used after its panic; the store's own tasks are
+        // other tasks.
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| inner.poll(context)));
+        match polled {
+            Ok(poll) => poll.map(Ok),
+            Err(_) => std::task::Poll::Ready(Err(Panicked)),
+        }
+    }
+}

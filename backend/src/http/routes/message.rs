@@ -1,0 +1,75 @@
+//! `POST /orchestrator/message` and its alias `/edge/message`.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use http::HeaderMap;
+use shared_protocol::{Answer, AnswerStatus, MAX_BODY_BYTES, SignatureReason};
+
+use super::refusal::refuse;
+use crate::http::answer::{to_relay, unsigned};
+use crate::http::api_error::ApiError;
+use crate::http::body::{expect_json, read};
+use crate::http::context::Context;
+use crate::http::{App, VERSION};
+use crate::intake::receive;
+use crate::relay_auth::Caller;
+use crate::store::Stored;
+
+pub(in crate::http) async fn message(
+    State(app): State<Arc<App>>,
+    context: Context,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let body = match read(&headers, body, MAX_BODY_BYTES, app.body_timeout).await {
+        Ok(body) => body,
+        Err(error) => return unsigned(&error, &context, app.clock.now()),
+    };
+    match app
+        .relays
+        .message_sender(&headers, &body, app.clock.now())
+        .await
+    {
+        Ok(caller) => {
+            let result = store(&app, &caller, &headers, &body).await;
+            to_relay(&app, &caller, &context, result)
+        }
+        Err(error) => refuse(&app, &context, error),
+    }
+}
+
+async fn store(
+    app: &App,
+    caller: &Caller<'_>,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Answer, ApiError> {
+    expect_json(headers)?;
+    let (status, id) = match receive(&app.store, caller, body, app.clock.now()).await? {
+        Stored::Accepted(id) => (AnswerStatus::Accepted, id),
+        Stored::Duplicate(id) => (AnswerStatus::Duplicate, id),
+        Stored::Conflict(id) => {
+            return Err(ApiError::IdConflict {
+                message_id: id.to_string(),
+            });
+        }
+        Stored::Replayed => return Err(ApiError::Unauthorized(SignatureReason::Replayed)),
+    };
+    Ok(Answer {
+        status,
+        message_id: id.to_string(),
+        // Nothing here answers messages yet, so there is no reply to wait for.
+        should_respond: false,
+        reply_text: None,
+        reply_bubbles: Vec::new(),
+        reflex_message: None,
+        burst_messages: Vec::new(),
+        burst_delay_ms: None,
+        version: VERSION.to_owned(),
+        environment: app.environment.as_str().to_owned(),
+    })
+}

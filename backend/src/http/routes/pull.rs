@@ -1,0 +1,77 @@
+//! `POST /relay/commands/pull`: the relay's heartbeat and long poll.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use http::HeaderMap;
+use shared_protocol::{PullAnswer, SignatureReason};
+
+use super::refusal::refuse;
+use crate::http::answer::{to_relay, unsigned};
+use crate::http::api_error::ApiError;
+use crate::http::body::{expect_json, read};
+use crate::http::context::Context;
+use crate::http::{App, VERSION};
+use crate::pull::{Pull, PullError, heartbeat};
+use crate::relay_auth::Caller;
+
+/// A heartbeat and its acks; far below a message.
+const MAX_PULL_BYTES: usize = 256 * 1024;
+
+pub(in crate::http) async fn pull(
+    State(app): State<Arc<App>>,
+    context: Context,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let body = match read(&headers, body, MAX_PULL_BYTES, app.body_timeout).await {
+        Ok(body) => body,
+        Err(error) => return unsigned(&error, &context, app.clock.now()),
+    };
+    match app.relays.puller(&headers, &body, app.clock.now()).await {
+        Ok(caller) => {
+            let result = answer(&app, &caller, &headers, &body).await;
+            to_relay(&app, &caller, &context, result)
+        }
+        Err(error) => refuse(&app, &context, error),
+    }
+}
+
+async fn answer(
+    app: &App,
+    caller: &Caller<'_>,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<PullAnswer, ApiError> {
+    expect_json(headers)?;
+    let pull = Pull::from_json(body)?;
+    heartbeat(&app.store, caller, &pull, app.clock.now()).await?;
+    // No command can come up yet; the poll is held so that relays keep one rhythm.
+    tokio::select! {
+        () = tokio::time::sleep(pull.wait()) => {}
+        () = app.lifecycle.draining() => {}
+    }
+    let newest_message = app.store.newest_message(caller.relay()).await?;
+    Ok(PullAnswer {
+        commands: Vec::new(),
+        server_time: app.clock.now().as_secs(),
+        version: VERSION.to_owned(),
+        environment: app.environment.as_str().to_owned(),
+        newest_message: newest_message.map(Into::into),
+    })
+}
+
+impl From<PullError> for ApiError {
+    fn from(error: PullError) -> Self {
+        match error {
+            PullError::Json(fault) => Self::MalformedJson(fault),
+            PullError::Fields(violations) => Self::InvalidFields(violations),
+            PullError::Replayed => Self::Unauthorized(SignatureReason::Replayed),
+            PullError::Elsewhere => Self::RelayElsewhere,
+            PullError::Store(error) => error.into(),
+        }
+    }
+}

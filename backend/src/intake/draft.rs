@@ -1,0 +1,69 @@
+//! A message as the store takes it: the conversation it belongs to, the person who wrote it.
+
+use sha2::{Digest, Sha256};
+use shared_protocol::{Message, Mode, conversation_guid};
+
+use super::{Phone, extras};
+use crate::clock::Timestamp;
+use crate::ids::row_id;
+use crate::relay_auth::Caller;
+use crate::store::{Chat, NewMessage};
+
+pub(super) fn new_message(
+    message: Message,
+    caller: &Caller<'_>,
+    identity: String,
+    body_hash: [u8; 32],
+    now: Timestamp,
+) -> NewMessage {
+    let meta_data = extras::of(&message);
+    // What the Mac's owner typed is nobody's message: it must not make the Mac's own number a person,
+    // nor the owner of somebody else's chat.
+    let phone = (!message.from_owner)
+        .then(|| Phone::parse(&message.sender))
+        .flatten();
+    let is_theirs = message.mode == Mode::Direct && !message.from_owner;
+    NewMessage {
+        id: row_id(now),
+        relay: caller.relay().clone(),
+        receipt: caller.receipt(),
+        identity,
+        body_hash,
+        chat: Chat {
+            id: row_id(now),
+            guid: conversation_guid(&message.chat_guid).to_owned(),
+            chat_guid: message.chat_guid,
+            line: message.line.unwrap_or_default(),
+            mode: message.mode,
+            owner: is_theirs.then(|| message.sender.clone()),
+            participants_digest: participants_digest(&message.participants),
+            participants: message.participants,
+        },
+        phone: phone.map(|phone| (phone.into_string(), row_id(now))),
+        role: if message.from_owner { "owner" } else { "user" },
+        sender: message.sender,
+        message_guid: message.message_guid,
+        event: message.event,
+        revision: i32::try_from(message.revision).expect("validation bounds it"),
+        text: message.text,
+        sent_at: Timestamp::from_micros(message.timestamp.as_micros()),
+        service: message.service,
+        from_owner: message.from_owner,
+        is_backfill: message.is_backfill,
+        meta_data,
+        received_at: now,
+    }
+}
+
+/// Order and repetition don't make another set of people.
+fn participants_digest(participants: &[String]) -> [u8; 32] {
+    let mut sorted: Vec<&str> = participants.iter().map(String::as_str).collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let mut hash = Sha256::new();
+    for handle in sorted {
+        hash.update((handle.len() as u64).to_be_bytes());
+        hash.update(handle);
+    }
+    hash.finalize().into()
+}

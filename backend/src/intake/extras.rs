@@ -1,0 +1,43 @@
+//! The parts of a message that are kept as they came: nothing looks for them by column.
+
+use serde::Serialize;
+use shared_protocol::{Attachment, Edit, Message, ReplyVia, Tapback};
+
+#[derive(Serialize)]
+struct Extras<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to_guid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tapback: Option<&'a Tapback>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edit: Option<&'a Edit>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    attachments: &'a [Attachment],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effect: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    truncated: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    persona_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_via: Option<ReplyVia>,
+}
+
+/// The rest of a message as JSON, if it has any.
+pub(super) fn of(message: &Message) -> Option<String> {
+    let extras = Extras {
+        line: message.line.as_deref(),
+        reply_to_guid: message.reply_to_guid.as_deref(),
+        tapback: message.tapback.as_ref(),
+        edit: message.edit.as_ref(),
+        attachments: &message.attachments,
+        effect: message.effect.as_deref(),
+        truncated: message.truncated.then_some(true),
+        persona_id: message.persona_id.as_deref(),
+        reply_via: message.reply_via,
+    };
+    let json = serde_json::to_string(&extras).expect("plain data with string keys");
+    (json != "{}").then_some(json)
+}

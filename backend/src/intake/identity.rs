@@ -1,0 +1,61 @@
+//! What makes a retry the same message.
+//!
+//! Messages' guid, with event and revision, where the message has one: the same row of chat.db is the
+//! same message whichever way it is sent. Without a guid the sender's own webhook-id says so. A bearer
+//! request has neither, so the same body within ten minutes counts as a retry; a longer window would
+//! swallow a person who says "ok" twice.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use shared_protocol::{Message, MessageIdentity};
+
+use crate::clock::Timestamp;
+use crate::relay_auth::{Caller, Proof};
+use crate::store::{Store, StoreError};
+
+const BODY_WINDOW: Duration = Duration::from_secs(10 * 60);
+
+/// SHA-256 of a body.
+pub(super) fn digest(body: &[u8]) -> [u8; 32] {
+    Sha256::digest(body).into()
+}
+
+/// The identity of a message, unique per relay.
+pub(super) async fn of(
+    store: &Store,
+    caller: &Caller<'_>,
+    message: &Message,
+    body_hash: &[u8; 32],
+    now: Timestamp,
+) -> Result<String, StoreError> {
+    if let Some(message_guid) = &message.message_guid {
+        let identity = MessageIdentity {
+            relay: caller.relay(),
+            message_guid,
+            event: message.event,
+            revision: message.revision,
+        };
+        return Ok(identity.webhook_id().as_str().to_owned());
+    }
+    match caller.proof() {
+        Proof::Signature { id, .. } => Ok(id.as_str().to_owned()),
+        Proof::Bearer => {
+            let opened_at = store
+                .open_body_window(caller.relay(), body_hash, now, now.minus(BODY_WINDOW))
+                .await?;
+            Ok(body_identity(body_hash, opened_at))
+        }
+    }
+}
+
+/// Begins with other letters than any webhook-id, so that the two can't meet.
+fn body_identity(body_hash: &[u8; 32], opened_at: Timestamp) -> String {
+    use std::fmt::Write;
+    let mut identity = String::from("body_");
+    for byte in body_hash {
+        let _ = write!(identity, "{byte:02x}");
+    }
+    let _ = write!(identity, "_{}", opened_at.as_micros());
+    identity
+}

@@ -1,0 +1,97 @@
+//! A relay whose proof holds, and the signature under which it is answered.
+
+use http::header::CACHE_CONTROL;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use shared_protocol::{
+    HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, RelayName, RelaySecret, Verified, WebhookId,
+};
+
+use crate::clock::Timestamp;
+use crate::store::Receipt;
+
+/// A relay, and how it proved itself.
+#[derive(Debug)]
+pub struct Caller<'s> {
+    secret: &'s RelaySecret,
+    proof: Proof,
+}
+
+/// How a relay proved itself.
+#[derive(Debug)]
+pub enum Proof {
+    /// By a signature; the answer is signed too.
+    Signature {
+        /// Id of the request.
+        id: WebhookId,
+        /// When it was signed, Unix seconds.
+        timestamp: i64,
+    },
+    /// By showing the secret.
+    Bearer,
+}
+
+impl<'s> Caller<'s> {
+    pub(super) fn signed(verified: Verified<'s>) -> Self {
+        Self {
+            secret: verified.secret,
+            proof: Proof::Signature {
+                id: verified.id,
+                timestamp: verified.timestamp,
+            },
+        }
+    }
+
+    pub(super) fn bearer(secret: &'s RelaySecret) -> Self {
+        Self {
+            secret,
+            proof: Proof::Bearer,
+        }
+    }
+
+    /// The relay, by its secret.
+    pub fn relay(&self) -> &'s RelayName {
+        self.secret.relay()
+    }
+
+    /// How it proved itself.
+    pub fn proof(&self) -> &Proof {
+        &self.proof
+    }
+
+    /// Whether a name in the body contradicts the secret. An unnamed secret contradicts nothing.
+    pub fn contradicts(&self, claimed: Option<&str>) -> bool {
+        self.secret.is_named() && claimed.is_some_and(|name| name != self.relay().as_str())
+    }
+
+    /// The signed request, to be remembered.
+    pub fn receipt(&self) -> Option<Receipt> {
+        match &self.proof {
+            Proof::Signature { id, timestamp } => Some(Receipt {
+                webhook_id: id.as_str().to_owned(),
+                signed_at: *timestamp,
+            }),
+            Proof::Bearer => None,
+        }
+    }
+
+    /// Signs an answer with these bytes, if the request was signed.
+    pub fn sign_answer(&self, headers: &mut HeaderMap, body: &[u8], now: Timestamp) {
+        let Proof::Signature { id, .. } = &self.proof else {
+            return;
+        };
+        let id = id.answer();
+        let now = now.as_secs();
+        let signature = self.secret.key().sign(&id, now, body);
+        for (name, value) in [
+            (HEADER_ID, id.as_str()),
+            (HEADER_TIMESTAMP, &now.to_string()),
+            (HEADER_SIGNATURE, &signature),
+        ] {
+            let value = HeaderValue::from_str(value).expect("ids, numbers and base64 are ASCII");
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        // A proxy that compressed or rewrote the answer would break its signature.
+        let untouched = HeaderValue::from_static("no-store, no-transform");
+        headers.insert(CACHE_CONTROL, untouched);
+    }
+}

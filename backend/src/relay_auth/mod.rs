@@ -1,0 +1,175 @@
+//! Whether a request comes from a relay, from which one, and by which proof.
+//!
+//! The relay's identity comes from the secret alone. If any `webhook-*` header is there, the signature
+//! decides and a bearer secret beside it counts for nothing, so that a stripped or broken signature
+//! can never be made good by the weaker proof. Nothing of a body is interpreted here: the signature is
+//! over its raw bytes. Remembering which signed requests were seen is the store's part, in the same
+//! commit as what the request does; answers are signed by the [`Caller`] that the request came from.
+
+mod caller;
+mod failures;
+mod hmac_seen;
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use shared_protocol::{
+    HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Purpose, Refusal, RelaySecret, RelaySecrets,
+    SignatureHeaders, SignatureReason,
+};
+
+pub use caller::{Caller, Proof};
+pub use failures::{FailureLimiter, Verdict};
+
+use crate::clock::Timestamp;
+use crate::config::RelayAuth;
+use crate::store::{Store, StoreError};
+use hmac_seen::HmacSeen;
+
+/// Verifies relays.
+pub struct RelayAuthenticator {
+    secrets: Arc<RelaySecrets>,
+    mode: RelayAuth,
+    store: Store,
+    hmac_seen: HmacSeen,
+}
+
+/// A request that no relay is known to have sent.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// Its proof does not hold.
+    #[error("refused: {0}")]
+    Refused(SignatureReason),
+    /// Whether it holds could not be found out.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl RelayAuthenticator {
+    /// Verifies against `secrets`, in the order of their list.
+    pub fn new(secrets: Arc<RelaySecrets>, mode: RelayAuth, store: Store) -> Self {
+        let hmac_seen = HmacSeen::new(&secrets);
+        Self {
+            secrets,
+            mode,
+            store,
+            hmac_seen,
+        }
+    }
+
+    /// Who sent a request to a route that takes signatures and, where allowed, bearer secrets.
+    pub async fn message_sender(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Caller<'_>, AuthError> {
+        if claims_signature(headers) {
+            return self.signer(Purpose::Message, headers, body, now).await;
+        }
+        if self.mode == RelayAuth::Hmac {
+            let reason = match headers.get(AUTHORIZATION) {
+                Some(_) => SignatureReason::BearerRefused,
+                None => SignatureReason::MissingCredentials,
+            };
+            return Err(AuthError::Refused(reason));
+        }
+        self.bearer(headers).await
+    }
+
+    /// Who sent a request to the route of pulls, where only a signature counts.
+    pub async fn puller(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Caller<'_>, AuthError> {
+        if claims_signature(headers) {
+            return self.signer(Purpose::Pull, headers, body, now).await;
+        }
+        Err(AuthError::Refused(match headers.get(AUTHORIZATION) {
+            Some(_) => SignatureReason::BearerRefused,
+            None => SignatureReason::MissingCredentials,
+        }))
+    }
+
+    async fn signer(
+        &self,
+        purpose: Purpose,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Caller<'_>, AuthError> {
+        if self.mode == RelayAuth::Bearer {
+            return Err(AuthError::Refused(SignatureReason::HmacRefused));
+        }
+        let signature = SignatureHeaders {
+            id: single(headers, HEADER_ID),
+            timestamp: single(headers, HEADER_TIMESTAMP),
+            signature: single(headers, HEADER_SIGNATURE),
+        };
+        let verified =
+            shared_protocol::verify(&self.secrets, purpose, signature, body, now.as_secs())
+                .map_err(|refusal: Refusal| AuthError::Refused(refusal.into()))?;
+        if verified.secret.is_named() {
+            self.note_hmac(verified.secret, now).await?;
+        }
+        Ok(Caller::signed(verified))
+    }
+
+    /// Once a named relay has signed, its bearer is refused for good. Written once per relay and
+    /// process, so that signed requests cost no write for it.
+    async fn note_hmac(&self, secret: &RelaySecret, now: Timestamp) -> Result<(), StoreError> {
+        if self.hmac_seen.is_noted(secret.relay()) {
+            return Ok(());
+        }
+        self.store.mark_hmac_seen(secret.relay(), now).await?;
+        self.hmac_seen.note(secret.relay());
+        Ok(())
+    }
+
+    async fn bearer(&self, headers: &HeaderMap) -> Result<Caller<'_>, AuthError> {
+        let refused = |reason| Err(AuthError::Refused(reason));
+        if !headers.contains_key(AUTHORIZATION) {
+            return refused(SignatureReason::MissingCredentials);
+        }
+        let secret = single(headers, AUTHORIZATION.as_str())
+            .and_then(bearer_token)
+            .and_then(|token| self.secrets.find_bearer(token));
+        let Some(secret) = secret else {
+            return refused(SignatureReason::WrongBearer);
+        };
+        // An unnamed secret is shared by whoever has it; one of them may not be able to sign yet.
+        if secret.is_named() && self.store.hmac_seen(secret.relay()).await? {
+            return refused(SignatureReason::BearerRefused);
+        }
+        metrics::counter!("relay_bearer_requests_total", "relay" => secret.relay().to_string())
+            .increment(1);
+        Ok(Caller::bearer(secret))
+    }
+}
+
+/// Whether a request claims to be signed: any header of the family, even one that we don't know.
+fn claims_signature(headers: &HeaderMap) -> bool {
+    headers
+        .keys()
+        .any(|name| name.as_str().starts_with("webhook-"))
+}
+
+/// The value of a header that came exactly once.
+fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Some(value.as_bytes()),
+        _ => None,
+    }
+}
+
+/// What follows `Bearer`, whose case does not matter (RFC 9110 § 11.1).
+fn bearer_token(header: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = header.split_at_checked("bearer ".len())?;
+    scheme
+        .eq_ignore_ascii_case(b"bearer ")
+        .then(|| token.trim_ascii())
+}

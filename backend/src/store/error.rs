@@ -1,0 +1,140 @@
+//! What can go wrong with the database, by what the caller can do about it.
+
+use sqlx::migrate::MigrateError;
+
+/// A statement did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, or did not answer in time. Trying again may help.
+    #[error("the database does not answer")]
+    Unavailable(#[source] sqlx::Error),
+    /// More requests wait for the database than it can serve soon.
+    #[error("too many requests wait for the database")]
+    Overloaded,
+    /// The process is going down and takes nothing new.
+    #[error("the store is closed")]
+    Closed,
+    /// The statement itself is at fault; trying again will not help.
+    #[error("a statement failed")]
+    Statement(#[source] sqlx::Error),
+}
+
+impl StoreError {
+    /// The same verdict for another request of the same failed batch. The cause is logged once, with
+    /// the batch, and not repeated.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::Unavailable(_) => Self::Unavailable(sqlx::Error::WorkerCrashed),
+            Self::Overloaded => Self::Overloaded,
+            Self::Closed => Self::Closed,
+            Self::Statement(_) => Self::Statement(sqlx::Error::WorkerCrashed),
+        }
+    }
+
+    /// What the driver said, without values: Postgres repeats rows in its details, not in its message.
+    pub(super) fn cause(&self) -> String {
+        match self {
+            Self::Unavailable(error) | Self::Statement(error) => error.to_string(),
+            Self::Overloaded | Self::Closed => String::new(),
+        }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if is_unavailable(&error) {
+            Self::Unavailable(error)
+        } else {
+            Self::Statement(error)
+        }
+    }
+}
+
+fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Protocol(_) => true,
+        // Postgres: connection trouble, a server that is out of something, one that goes down.
+        // SQLite: busy, locked, i/o error, full disk, cannot open.
+        sqlx::Error::Database(fault) => fault.code().is_some_and(|code| {
+            if fault
+                .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+                .is_some()
+            {
+                ["08", "53", "57", "25006"]
+                    .iter()
+                    .any(|class| code.starts_with(class))
+            } else {
+                code.parse::<u32>()
+                    .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
+            }
+        }),
+        _ => false,
+    }
+}
+
+/// The store cannot be opened, or not by this process.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has the SQLite file.
+    #[error("{path} is in use by another archety-backend; SQLite serves one process at a time")]
+    Locked {
+        /// The lock file.
+        path: std::path::PathBuf,
+    },
+    /// The folder or file of the SQLite database cannot be used.
+    #[error("{path}: {source}")]
+    File {
+        /// What could not be opened or created.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// `DATABASE_URL` cannot be understood by the driver.
+    #[error("DATABASE_URL is not usable; expected postgres://user:password@host/database")]
+    Url,
+    /// The database does not answer.
+    #[error("the database cannot be opened")]
+    Database(#[from] sqlx::Error),
+    /// Migrations are missing.
+    #[error(
+        "the database lacks {missing} migration(s): run `archety-backend migrate` first, or set MIGRATE_ON_START=1"
+    )]
+    NotMigrated {
+        /// How many.
+        missing: usize,
+    },
+    /// An older deployment's rows are there and nobody said that they may be adopted.
+    #[error(
+        "the database holds the older deployment's data ({rows} rows in {tables}); back it up, stop the old deployment, then run `archety-backend migrate --adopt`"
+    )]
+    NeedsAdoption {
+        /// Rows found.
+        rows: i64,
+        /// Where.
+        tables: String,
+    },
+    /// Other clients hold locks that adoption needs.
+    #[error(
+        "other clients are using the database; stop the old deployment and run `migrate --adopt` again"
+    )]
+    InUse,
+    /// The database belongs to another environment.
+    #[error(
+        "this database belongs to the environment `{stored}`, but APP_ENV is `{wanted}`; check DATABASE_URL"
+    )]
+    OtherEnvironment {
+        /// What the database says.
+        stored: String,
+        /// What the configuration says.
+        wanted: String,
+    },
+    /// A migration failed; the transaction around it was rolled back.
+    #[error("a migration failed")]
+    Migration(#[source] MigrateError),
+}

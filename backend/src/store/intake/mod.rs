@@ -1,0 +1,178 @@
+//! Storing messages, many to a commit.
+//!
+//! A commit costs the same for one message as for sixty, so the requests in flight share one: each
+//! waits in a queue, a single task takes what is waiting and writes it ([`postgres`] in one statement,
+//! [`sqlite`] in one transaction), and every request is answered only once its batch is durable. No
+//! time is spent waiting for company: a lone message is written at once, and the others gather behind
+//! it. A batch that fails fails its requests, whose relays send again under the same identity.
+
+mod batch;
+mod columns;
+pub(super) mod postgres;
+pub(super) mod sqlite;
+
+use std::sync::Arc;
+
+use shared_protocol::{Event, Mode, RelayName};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use super::{Pools, StoreError};
+use crate::clock::Timestamp;
+
+/// How many messages may wait. Beyond it a relay is better off to come back later.
+const QUEUE_CAPACITY: usize = 4_096;
+/// Most messages of one commit.
+const MAX_BATCH: usize = 64;
+
+/// A message as it is stored, with every id that storing it may need.
+#[derive(Debug)]
+pub struct NewMessage {
+    /// Id of the row if it is new.
+    pub id: Uuid,
+    /// The authenticated relay.
+    pub relay: RelayName,
+    /// The signed request that it came in; none for bearer requests.
+    pub receipt: Option<Receipt>,
+    /// What makes a retry the same message, unique per relay.
+    pub identity: String,
+    /// SHA-256 of the body.
+    pub body_hash: [u8; 32],
+    /// Where it belongs.
+    pub chat: Chat,
+    /// Raw handle of the sender.
+    pub sender: String,
+    /// The sender's phone and the id of its user if it is new; none for any other handle.
+    pub phone: Option<(String, Uuid)>,
+    /// `user` or `owner`.
+    pub role: &'static str,
+    /// `message.guid` of chat.db.
+    pub message_guid: Option<String>,
+    /// What happened.
+    pub event: Event,
+    /// Which revision of it.
+    pub revision: i32,
+    /// The text.
+    pub text: String,
+    /// The sender's clock.
+    pub sent_at: Timestamp,
+    /// `iMessage`, `SMS`, …
+    pub service: Option<String>,
+    /// Typed by the Mac's owner.
+    pub from_owner: bool,
+    /// Brought back by iCloud.
+    pub is_backfill: bool,
+    /// What else the message carries, as JSON.
+    pub meta_data: Option<String>,
+    /// Our clock.
+    pub received_at: Timestamp,
+}
+
+/// The conversation that a message belongs to.
+#[derive(Debug)]
+pub struct Chat {
+    /// Id of the row if it is new.
+    pub id: Uuid,
+    /// The chat's guid without its service prefix.
+    pub guid: String,
+    /// The full guid.
+    pub chat_guid: String,
+    /// The own address that it runs on; empty if the message names none.
+    pub line: String,
+    /// Direct or group.
+    pub mode: Mode,
+    /// The sender, if a direct conversation that is new belongs to them.
+    pub owner: Option<String>,
+    /// The others in the chat.
+    pub participants: Vec<String>,
+    /// Digest of `participants`.
+    pub participants_digest: [u8; 32],
+}
+
+/// A signed request, as it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Receipt {
+    /// Its id.
+    pub webhook_id: String,
+    /// When it was signed, Unix seconds.
+    pub signed_at: i64,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It is stored now.
+    Accepted(Uuid),
+    /// It was stored before.
+    Duplicate(Uuid),
+    /// Another body was stored under its identity.
+    Conflict(Uuid),
+    /// The signed request that carries it was seen before; nothing was stored.
+    Replayed,
+}
+
+/// A message and whoever waits for it.
+pub(super) struct Job {
+    message: NewMessage,
+    done: oneshot::Sender<Result<Stored, StoreError>>,
+}
+
+impl Job {
+    fn finish(self, outcome: Result<Stored, StoreError>) {
+        // A requester that has gone away needs no answer; its retry will find the message stored.
+        let _ = self.done.send(outcome);
+    }
+}
+
+/// The queue in front of the database.
+#[derive(Clone)]
+pub(super) struct Intake {
+    queue: mpsc::Sender<Job>,
+    writer: Arc<Mutex<Option<JoinHandle<()>>>>,
+    stop: tokio_util::sync::CancellationToken,
+}
+
+impl Intake {
+    /// Starts the task that writes.
+    pub(super) fn start(pools: &Pools) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE_CAPACITY);
+        let stop = tokio_util::sync::CancellationToken::new();
+        let source = batch::Source::new(waiting, stop.clone());
+        let writer = match pools {
+            Pools::Postgres(pool) => tokio::spawn(postgres::run(pool.clone(), source)),
+            Pools::Sqlite { writer, .. } => tokio::spawn(sqlite::run(writer.clone(), source)),
+        };
+        Self {
+            queue,
+            writer: Arc::new(Mutex::new(Some(writer))),
+            stop,
+        }
+    }
+
+    pub(super) async fn submit(&self, message: NewMessage) -> Result<Stored, StoreError> {
+        let (done, outcome) = oneshot::channel();
+        self.queue
+            .try_send(Job { message, done })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+            })?;
+        // The sender is dropped unused only when the writer task dies with the job in hand.
+        outcome.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    /// Takes nothing new, writes what waits, and returns when that is done.
+    pub(super) async fn close(&self) {
+        self.stop.cancel();
+        if let Some(writer) = self.writer.lock().await.take()
+            && writer.await.is_err()
+        {
+            tracing::error!("the intake task had died");
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Intake on SQLite: a batch is one transaction of the one writer.
+//!
+//! `begin immediate` takes the write lock at once; a transaction that read first and wrote later could
+//! find that somebody else had written in between, and would have to start over. With the lock held
+//! nothing races, so each message is looked up and then written in plain steps.
+
+use std::sync::Arc;
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{FromRow, SqlitePool};
+use uuid::Uuid;
+
+use super::batch::Source;
+use super::{Job, NewMessage, Stored};
+use crate::store::StoreError;
+use crate::store::statements::statements;
+
+statements! {
+    TAKE_RECEIPT {
+        sqlite: "insert into webhook_receipts (relay, webhook_id, signed_at, received_at) \
+                 values ($1, $2, $3, $4) on conflict do nothing",
+    }
+    FIND_MESSAGE {
+        sqlite: "select id, body_hash from messages where relay = $1 and identity = $2",
+    }
+    FIND_USER { sqlite: "select id from users where phone = $1" }
+    CREATE_USER { sqlite: "insert into users (id, phone, created_at) values ($1, $2, $3)" }
+    /// The conversation of exactly this line first, then one that has none yet.
+    FIND_CONVERSATION {
+        sqlite: "select id, chat_guid, line, owner_handle, participants_digest from conversations \
+                 where relay = $1 and guid = $2 and (line = $3 or line = '' or $3 = '') \
+                 order by line = $3 desc, created_at, id limit 1",
+    }
+    CREATE_CONVERSATION {
+        sqlite: "insert into conversations ( \
+                   id, chat_guid, mode, created_at, relay, line, guid, owner_handle, user_id, \
+                   participants_digest) \
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    }
+    TOUCH_CONVERSATION {
+        sqlite: "update conversations set \
+                   line = case when line = '' then $2 else line end, \
+                   user_id = case when owner_handle is null then $4 else user_id end, \
+                   owner_handle = coalesce(owner_handle, $3), \
+                   participants_digest = $5 \
+                 where id = $1",
+    }
+    ADD_ALIAS {
+        sqlite: "insert into conversation_aliases (conversation_id, chat_guid, created_at) \
+                 values ($1, $2, $3) on conflict do nothing",
+    }
+    ADD_PARTICIPANT {
+        sqlite: "insert into participants (conversation_id, handle, created_at) \
+                 values ($1, $2, $3) on conflict do nothing",
+    }
+    CREATE_MESSAGE {
+        sqlite: "insert into messages ( \
+                   id, conversation_id, user_id, role, text, meta_data, created_at, relay, identity, \
+                   body_hash, message_guid, event, revision, sender, service, from_owner, \
+                   is_backfill, sent_at) \
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+    }
+}
+
+/// Writes batches until the queue is closed and empty.
+pub(super) async fn run(writer: SqlitePool, mut source: Source) {
+    while source.ready().await {
+        let batch = source.take();
+        match write(&writer, &batch).await {
+            Ok(outcomes) => {
+                for (job, stored) in batch.into_iter().zip(outcomes) {
+                    job.finish(Ok(stored));
+                }
+            }
+            Err(error) => {
+                let error = Arc::new(StoreError::from(error));
+                tracing::error!(error = %error, cause = %error.cause(), messages = batch.len(), "intake failed");
+                for job in batch {
+                    job.finish(Err(error.again()));
+                }
+            }
+        }
+    }
+}
+
+async fn write(writer: &SqlitePool, batch: &[Job]) -> Result<Vec<Stored>, sqlx::Error> {
+    metrics::histogram!("intake_batch_messages")
+        .record(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
+    let mut transaction = writer.begin_with("begin immediate").await?;
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for job in batch {
+        outcomes.push(store(&mut transaction, &job.message).await?);
+    }
+    transaction.commit().await?;
+    Ok(outcomes)
+}
+
+async fn store(db: &mut SqliteConnection, message: &NewMessage) -> Result<Stored, sqlx::Error> {
+    let relay = message.relay.as_str();
+    if let Some(receipt) = &message.receipt {
+        let taken = sqlx::query(TAKE_RECEIPT.sqlite)
+            .bind(relay)
+            .bind(&receipt.webhook_id)
+            .bind(receipt.signed_at)
+            .bind(message.received_at)
+            .execute(&mut *db)
+            .await?;
+        if taken.rows_affected() == 0 {
+            return Ok(Stored::Replayed);
+        }
+    }
+    let existing: Option<(Uuid, Option<Vec<u8>>)> = sqlx::query_as(FIND_MESSAGE.sqlite)
+        .bind(relay)
+        .bind(&message.identity)
+        .fetch_optional(&mut *db)
+        .await?;
+    if let Some((id, body_hash)) = existing {
+        let same = body_hash.is_none_or(|hash| hash == message.body_hash);
+        return Ok(if same {
+            Stored::Duplicate(id)
+        } else {
+            Stored::Conflict(id)
+        });
+    }
+    let user_id = match &message.phone {
+        Some((phone, new_id)) => Some(user(db, phone, *new_id, message).await?),
+        None => None,
+    };
+    let conversation_id = conversation(db, message, user_id).await?;
+    sqlx::query(CREATE_MESSAGE.sqlite)
+        .bind(message.id)
+        .bind(conversation_id)
+        .bind(user_id)
+        .bind(message.role)
+        .bind(&message.text)
+        .bind(message.meta_data.as_deref())
+        .bind(message.received_at)
+        .bind(relay)
+        .bind(&message.identity)
+        .bind(&message.body_hash[..])
+        .bind(message.message_guid.as_deref())
+        .bind(message.event.as_str())
+        .bind(message.revision)
+        .bind(&message.sender)
+        .bind(message.service.as_deref())
+        .bind(message.from_owner)
+        .bind(message.is_backfill)
+        .bind(message.sent_at)
+        .execute(&mut *db)
+        .await?;
+    Ok(Stored::Accepted(message.id))
+}
+
+async fn user(
+    db: &mut SqliteConnection,
+    phone: &str,
+    new_id: Uuid,
+    message: &NewMessage,
+) -> Result<Uuid, sqlx::Error> {
+    let known = sqlx::query_scalar(FIND_USER.sqlite)
+        .bind(phone)
+        .fetch_optional(&mut *db)
+        .await?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    sqlx::query(CREATE_USER.sqlite)
+        .bind(new_id)
+        .bind(phone)
+        .bind(message.received_at)
+        .execute(db)
+        .await?;
+    Ok(new_id)
+}
+
+#[derive(FromRow)]
+struct Conversation {
+    id: Uuid,
+    chat_guid: String,
+    line: String,
+    owner_handle: Option<String>,
+    participants_digest: Option<Vec<u8>>,
+}
+
+async fn conversation(
+    db: &mut SqliteConnection,
+    message: &NewMessage,
+    user_id: Option<Uuid>,
+) -> Result<Uuid, sqlx::Error> {
+    let chat = &message.chat;
+    let found: Option<Conversation> = sqlx::query_as(FIND_CONVERSATION.sqlite)
+        .bind(message.relay.as_str())
+        .bind(&chat.guid)
+        .bind(&chat.line)
+        .fetch_optional(&mut *db)
+        .await?;
+    let Some(found) = found else {
+        create_conversation(db, message, user_id).await?;
+        add_alias(db, chat.id, message).await?;
+        add_participants(db, chat.id, message).await?;
+        return Ok(chat.id);
+    };
+    if found.chat_guid != chat.chat_guid {
+        add_alias(db, found.id, message).await?;
+    }
+    let has_other_participants =
+        found.participants_digest.as_deref() != Some(&chat.participants_digest[..]);
+    if has_other_participants {
+        add_participants(db, found.id, message).await?;
+    }
+    let lacks_line = found.line.is_empty() && !chat.line.is_empty();
+    let lacks_owner = found.owner_handle.is_none() && chat.owner.is_some();
+    if has_other_participants || lacks_line || lacks_owner {
+        sqlx::query(TOUCH_CONVERSATION.sqlite)
+            .bind(found.id)
+            .bind(&chat.line)
+            .bind(chat.owner.as_deref())
+            .bind(chat.owner.as_ref().and(user_id))
+            .bind(&chat.participants_digest[..])
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(found.id)
+}
+
+async fn create_conversation(
+    db: &mut SqliteConnection,
+    message: &NewMessage,
+    user_id: Option<Uuid>,
+) -> Result<(), sqlx::Error> {
+    let chat = &message.chat;
+    sqlx::query(CREATE_CONVERSATION.sqlite)
+        .bind(chat.id)
+        .bind(&chat.chat_guid)
+        .bind(chat.mode.as_str())
+        .bind(message.received_at)
+        .bind(message.relay.as_str())
+        .bind(&chat.line)
+        .bind(&chat.guid)
+        .bind(chat.owner.as_deref())
+        .bind(chat.owner.as_ref().and(user_id))
+        .bind(&chat.participants_digest[..])
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+async fn add_alias(
+    db: &mut SqliteConnection,
+    conversation_id: Uuid,
+    message: &NewMessage,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(ADD_ALIAS.sqlite)
+        .bind(conversation_id)
+        .bind(&message.chat.chat_guid)
+        .bind(message.received_at)
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+async fn add_participants(
+    db: &mut SqliteConnection,
+    conversation_id: Uuid,
+    message: &NewMessage,
+) -> Result<(), sqlx::Error> {
+    for handle in &message.chat.participants {
+        sqlx::query(ADD_PARTICIPANT.sqlite)
+            .bind(conversation_id)
+            .bind(handle)
+            .bind(message.received_at)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}

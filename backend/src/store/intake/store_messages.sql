@@ -1,0 +1,168 @@
+-- Stores a batch in one statement, hence in one commit and one round trip. Every part sees the
+-- database as it was when the statement began; what another replica inserts meanwhile makes an insert
+-- here do nothing, and its messages come out `unresolved`, to be tried again with eyes open.
+-- Rows are inserted in the order of their keys, so that two replicas don't lock crosswise.
+with input as materialized (
+  select * from unnest(
+    $1::int4[], $2::uuid[], $3::text[], $4::text[], $5::int8[], $6::text[], $7::bytea[],
+    $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[],
+    $15::uuid[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::int4[],
+    $22::text[], $23::timestamptz[], $24::text[], $25::bool[], $26::bool[], $27::text[],
+    $28::timestamptz[]
+  ) as input (
+    ord, id, relay, webhook_id, signed_at, identity, body_hash,
+    chat_id, guid, chat_guid, line, mode, owner_handle, participants_digest,
+    user_id, phone, sender, role, message_guid, event, revision,
+    text, sent_at, service, from_owner, is_backfill, meta_data,
+    received_at
+  )
+),
+receipts as (
+  insert into webhook_receipts (relay, webhook_id, signed_at, received_at)
+  select relay, webhook_id, signed_at, received_at
+  from input
+  where webhook_id is not null
+  order by relay, webhook_id, signed_at
+  on conflict do nothing
+  returning relay, webhook_id, signed_at
+),
+admitted as materialized (
+  select * from input i
+  where i.webhook_id is null or exists (
+    select 1 from receipts r
+    where r.relay = i.relay and r.webhook_id = i.webhook_id and r.signed_at = i.signed_at
+  )
+),
+existing as materialized (
+  select a.ord, m.id, m.body_hash
+  from admitted a
+  cross join lateral (
+    select id, body_hash from messages
+    where relay = a.relay and identity = a.identity
+    limit 1
+  ) m
+),
+fresh as materialized (
+  select * from admitted a where not exists (select 1 from existing e where e.ord = a.ord)
+),
+known_people as materialized (
+  select f.phone, u.id
+  from (select distinct phone from fresh where phone is not null) f
+  cross join lateral (select id from users where phone = f.phone limit 1) u
+),
+new_people as (
+  insert into users (id, phone, created_at)
+  select distinct on (f.phone) f.user_id, f.phone, f.received_at
+  from fresh f
+  where f.phone is not null and not exists (select 1 from known_people k where k.phone = f.phone)
+  order by f.phone, f.ord
+  on conflict (phone) do nothing
+  returning id, phone
+),
+people as materialized (
+  select phone, id from known_people union all select phone, id from new_people
+),
+chats as materialized (
+  select distinct on (f.relay, f.guid)
+    f.relay, f.guid, f.line, f.chat_guid, f.mode, f.chat_id, f.participants_digest, f.received_at,
+    f.owner_handle, case when f.owner_handle is not null then f.phone end as owner_phone
+  from fresh f
+  order by f.relay, f.guid, f.ord
+),
+found as materialized (
+  select k.relay, k.guid, k.line, k.chat_guid, k.participants_digest, k.received_at,
+    k.owner_handle, k.owner_phone, c.id, c.line as stored_line,
+    c.chat_guid <> k.chat_guid as has_other_guid,
+    c.participants_digest is distinct from k.participants_digest as has_other_participants,
+    c.owner_handle is null and k.owner_handle is not null as lacks_owner,
+    -- A conversation without a line takes the first one seen for its chat.
+    c.line = '' and k.line <> '' as lacks_line
+  from chats k
+  cross join lateral (
+    select id, chat_guid, line, participants_digest, owner_handle
+    from conversations
+    where relay = k.relay and guid = k.guid and (line = k.line or line = '' or k.line = '')
+    order by line = k.line desc, created_at, id
+    limit 1
+  ) c
+),
+touched as (
+  update conversations c
+  set line = case when f.lacks_line then f.line else c.line end,
+    participants_digest = f.participants_digest,
+    owner_handle = coalesce(c.owner_handle, f.owner_handle),
+    user_id = case when c.owner_handle is null then p.id else c.user_id end
+  from found f left join people p on p.phone = f.owner_phone
+  where c.id = f.id
+    and (f.lacks_line or f.has_other_participants or f.lacks_owner)
+    -- Read again under the row's lock: another replica may just have given it another line.
+    and c.line = f.stored_line
+  returning c.id
+),
+created as (
+  insert into conversations (
+    id, chat_guid, mode, created_at, relay, line, guid, owner_handle, user_id, participants_digest
+  )
+  select k.chat_id, k.chat_guid, k.mode, k.received_at, k.relay, k.line, k.guid, k.owner_handle,
+    p.id, k.participants_digest
+  from chats k left join people p on p.phone = k.owner_phone
+  where not exists (select 1 from found f where f.relay = k.relay and f.guid = k.guid)
+    and (k.owner_phone is null or p.id is not null)
+  order by k.relay, k.guid, k.line
+  on conflict (relay, guid, line) do nothing
+  returning id, relay, guid, chat_guid, created_at
+),
+homes as materialized (
+  select f.relay, f.guid, f.id, f.has_other_participants as needs_participants
+  from found f
+  where not f.lacks_line or exists (select 1 from touched t where t.id = f.id)
+  union all
+  select relay, guid, id, true from created
+),
+aliases as (
+  insert into conversation_aliases (conversation_id, chat_guid, created_at)
+  select id, chat_guid, received_at from found where has_other_guid
+  union all
+  select id, chat_guid, created_at from created
+  order by 1, 2
+  on conflict do nothing
+),
+joined as (
+  insert into participants (conversation_id, handle, created_at)
+  select distinct on (h.id, p.handle) h.id, p.handle, f.received_at
+  from unnest($29::int4[], $30::text[]) as p (ord, handle)
+  join fresh f on f.ord = p.ord
+  join homes h on h.relay = f.relay and h.guid = f.guid
+  where h.needs_participants
+  order by h.id, p.handle
+  on conflict do nothing
+),
+stored as (
+  insert into messages (
+    id, conversation_id, user_id, role, text, meta_data, created_at, relay, identity, body_hash,
+    message_guid, event, revision, sender, service, from_owner, is_backfill, sent_at
+  )
+  select f.id, h.id, p.id, f.role, f.text, f.meta_data::json, f.received_at, f.relay, f.identity,
+    f.body_hash, f.message_guid, f.event, f.revision, f.sender, f.service, f.from_owner,
+    f.is_backfill, f.sent_at
+  from fresh f
+  join homes h on h.relay = f.relay and h.guid = f.guid
+  left join people p on p.phone = f.phone
+  where f.phone is null or p.id is not null
+  order by f.relay, f.identity
+  on conflict (relay, identity) do nothing
+  returning id
+)
+select i.ord,
+  case
+    when a.ord is null then 'replayed'
+    when e.ord is not null and (e.body_hash is null or e.body_hash = i.body_hash) then 'duplicate'
+    when e.ord is not null then 'conflict'
+    when s.id is not null then 'accepted'
+    else 'unresolved'
+  end as outcome,
+  coalesce(e.id, s.id) as message_id
+from input i
+left join admitted a on a.ord = i.ord
+left join existing e on e.ord = i.ord
+left join stored s on s.id = i.id

@@ -1,0 +1,52 @@
+//! What the database knows about itself: the environment it belongs to.
+
+use super::pools::on_writer;
+use super::statements::statements;
+use super::{OpenError, Pools};
+use crate::clock::Timestamp;
+use crate::config::Environment;
+
+statements! {
+    /// First come, first served; a later call changes nothing.
+    CLAIM_ENVIRONMENT {
+        both: "insert into app_meta (key, value, updated_at) values ('environment', $1, $2) \
+               on conflict (key) do nothing",
+    }
+    READ_ENVIRONMENT {
+        both: "select value from app_meta where key = 'environment'",
+    }
+}
+
+/// Writes `environment` into a database that belongs to none, and refuses one that belongs to another.
+pub(super) async fn claim_environment(
+    pools: &Pools,
+    environment: Environment,
+    now: Timestamp,
+) -> Result<(), OpenError> {
+    on_writer!(*pools, CLAIM_ENVIRONMENT, |pool, sql| {
+        sqlx::query(sql)
+            .bind(environment.as_str())
+            .bind(now)
+            .execute(pool)
+            .await
+            .map(drop)
+    })?;
+    check_environment(pools, environment).await
+}
+
+/// Refuses a database that belongs to another environment.
+pub(super) async fn check_environment(
+    pools: &Pools,
+    environment: Environment,
+) -> Result<(), OpenError> {
+    let stored: Option<String> = on_writer!(*pools, READ_ENVIRONMENT, |pool, sql| {
+        sqlx::query_scalar(sql).fetch_optional(pool).await
+    })?;
+    match stored {
+        Some(stored) if stored != environment.as_str() => Err(OpenError::OtherEnvironment {
+            stored,
+            wanted: environment.as_str().to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}

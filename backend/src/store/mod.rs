@@ -1,0 +1,71 @@
+//! Everything that is kept: one face over Postgres and SQLite.
+//!
+//! One SQL text serves both databases where both can run it ([`statements`]); intake, where they
+//! differ most, has a dialect each ([`intake`]). A method returns only after its commit. No state that
+//! matters lives outside the database, so any number of replicas may share one Postgres; SQLite serves
+//! one process, which a file lock enforces. What a row means to a relay or a user is decided elsewhere.
+
+mod cleaning;
+mod error;
+mod file_lock;
+pub mod intake;
+mod meta;
+mod migrate;
+mod newest;
+mod open;
+mod pools;
+mod receipts;
+mod relays;
+pub mod statements;
+mod timestamp;
+
+use std::sync::Arc;
+
+pub use error::{OpenError, StoreError};
+pub use intake::{Chat, NewMessage, Receipt, Stored};
+pub use migrate::{Adoption, MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE};
+pub use newest::NewestRow;
+pub use pools::Pools;
+pub use receipts::Seen;
+pub use relays::Lease;
+
+use file_lock::FileLock;
+use intake::Intake;
+
+/// The open store. Cheap to clone; all clones share one pool and one intake queue.
+#[derive(Clone)]
+pub struct Store {
+    pools: Pools,
+    intake: Intake,
+    /// Held for as long as the SQLite file is open.
+    _lock: Option<Arc<FileLock>>,
+}
+
+impl Store {
+    /// Stores one message, or finds that it is stored. Requests in flight share one commit; this
+    /// returns once that commit is durable.
+    pub async fn store_message(&self, message: NewMessage) -> Result<Stored, StoreError> {
+        self.intake.submit(message).await
+    }
+
+    /// How many messages wait for their commit.
+    pub fn intake_depth(&self) -> usize {
+        self.intake.depth()
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.pools.ping().await
+    }
+
+    /// The pools, for tests that look at rows directly.
+    pub fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
+    /// Finishes what is queued and closes every connection.
+    pub async fn close(&self) {
+        self.intake.close().await;
+        self.pools.close().await;
+    }
+}

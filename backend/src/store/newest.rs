@@ -1,0 +1,40 @@
+//! The newest stored message of a relay: where one that lost its state resumes.
+
+use shared_protocol::RelayName;
+
+use super::pools::on_reader;
+use super::statements::statements;
+use super::{Store, StoreError};
+use crate::clock::Timestamp;
+
+statements! {
+    /// Old messages that iCloud brought back say nothing about how far the relay had come.
+    NEWEST_MESSAGE {
+        both: "select message_guid, sent_at from messages \
+               where relay = $1 and message_guid is not null and event = 'message' \
+                 and not is_backfill and sent_at is not null \
+               order by sent_at desc limit 1",
+    }
+}
+
+/// A stored message by Messages' own name for it.
+#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct NewestRow {
+    /// `message.guid` of chat.db.
+    pub message_guid: String,
+    /// The sender's clock.
+    pub sent_at: Timestamp,
+}
+
+impl Store {
+    /// The message of `relay` with the latest sending time.
+    pub async fn newest_message(&self, relay: &RelayName) -> Result<Option<NewestRow>, StoreError> {
+        let row = on_reader!(self.pools, NEWEST_MESSAGE, |pool, sql| {
+            sqlx::query_as(sql)
+                .bind(relay.as_str())
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(row)
+    }
+}

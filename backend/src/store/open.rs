@@ -1,0 +1,159 @@
+//! Opening the store: connections, migrations, and the check that it is the right database.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Executor, PgPool};
+
+use super::file_lock::FileLock;
+use super::intake::Intake;
+use super::migrate::{check_migrated, migrate};
+use super::{Adoption, OpenError, Pools, Store, meta};
+use crate::clock::Timestamp;
+use crate::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
+
+/// Replicas × this × 2 during a deploy must stay below what the server or its pooler allows.
+const POSTGRES_CONNECTIONS: u32 = 8;
+const SQLITE_READERS: u32 = 4;
+/// Longer than any commit should take, shorter than a relay waits.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Every lookup of intake goes by an index. The planner would rather scan or hash a table that its
+/// statistics still call empty, keep that plan, and fall off a cliff while the table fills.
+const SESSION_SETTINGS: &str = "set enable_seqscan = off; set enable_hashjoin = off; \
+     set enable_mergejoin = off; set plan_cache_mode = force_generic_plan; \
+     set statement_timeout = '10s'; set idle_in_transaction_session_timeout = '30s'";
+
+impl Store {
+    /// Opens the store for `serve`. SQLite is migrated, Postgres only if the configuration says so.
+    pub async fn open(
+        config: &DatabaseConfig,
+        environment: Environment,
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
+        let (pools, lock) = connect(&config.kind).await?;
+        match (&pools, config.migrate_on_start) {
+            (Pools::Postgres(pool), MigrateOnStart::No) => {
+                check_migrated(pool).await?;
+                meta::claim_environment(&pools, environment, now).await?;
+            }
+            _ => migrate_and_claim(&pools, environment, Adoption::Refused, now).await?,
+        }
+        Ok(Self {
+            intake: Intake::start(&pools),
+            pools,
+            _lock: lock,
+        })
+    }
+
+    /// Migrates and closes.
+    pub async fn migrate(
+        config: &DatabaseConfig,
+        environment: Environment,
+        adoption: Adoption,
+        now: Timestamp,
+    ) -> Result<(), OpenError> {
+        let (pools, _lock) = connect(&config.kind).await?;
+        let done = migrate_and_claim(&pools, environment, adoption, now).await;
+        pools.close().await;
+        done
+    }
+}
+
+async fn migrate_and_claim(
+    pools: &Pools,
+    environment: Environment,
+    adoption: Adoption,
+    now: Timestamp,
+) -> Result<(), OpenError> {
+    // Asked before as well as after: the schema of another environment's database stays untouched.
+    if is_ours(pools).await? {
+        meta::check_environment(pools, environment).await?;
+    }
+    migrate(pools, adoption).await?;
+    meta::claim_environment(pools, environment, now).await
+}
+
+async fn is_ours(pools: &Pools) -> Result<bool, sqlx::Error> {
+    match pools {
+        Pools::Postgres(pool) => {
+            sqlx::query_scalar("select to_regclass('app_meta') is not null")
+                .fetch_one(pool)
+                .await
+        }
+        Pools::Sqlite { writer, .. } => {
+            sqlx::query_scalar(
+                "select exists (select 1 from sqlite_schema where name = 'app_meta')",
+            )
+            .fetch_one(writer)
+            .await
+        }
+    }
+}
+
+async fn connect(kind: &DatabaseKind) -> Result<(Pools, Option<Arc<FileLock>>), OpenError> {
+    match kind {
+        DatabaseKind::Postgres { url } => {
+            let pool = connect_postgres(url.expose_secret()).await?;
+            Ok((Pools::Postgres(pool), None))
+        }
+        DatabaseKind::Sqlite { path } => {
+            let lock = FileLock::take(path)?;
+            Ok((connect_sqlite(path).await?, Some(Arc::new(lock))))
+        }
+    }
+}
+
+async fn connect_postgres(url: &str) -> Result<PgPool, OpenError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| OpenError::Url)?
+        .application_name("archety-backend")
+        // The driver logs every statement otherwise, slow ones with their text.
+        .disable_statement_logging();
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .max_lifetime(Duration::from_secs(30 * 60))
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute(SESSION_SETTINGS).await.map(drop) })
+        })
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
+async fn connect_sqlite(path: &Path) -> Result<Pools, OpenError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .disable_statement_logging();
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(10))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(
+            options
+                .clone()
+                .create_if_missing(true)
+                // An answered message must outlive a power cut: NORMAL would sync at checkpoints only.
+                .synchronous(SqliteSynchronous::Full)
+                .pragma("wal_autocheckpoint", "2000"),
+        )
+        .await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(SQLITE_READERS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_lazy_with(options.read_only(true));
+    Ok(Pools::Sqlite { writer, readers })
+}

@@ -1,0 +1,76 @@
+//! What was seen before: signed requests, and bodies that carry no identity of their own.
+
+use shared_protocol::RelayName;
+
+use super::pools::on_writer;
+use super::statements::statements;
+use super::{Receipt, Store, StoreError};
+use crate::clock::Timestamp;
+
+statements! {
+    TAKE_RECEIPT {
+        both: "insert into webhook_receipts (relay, webhook_id, signed_at, received_at) \
+               values ($1, $2, $3, $4) on conflict do nothing",
+    }
+    /// Opens a window, or returns the open one; a closed one is opened anew. In one statement, so that
+    /// two replicas cannot both open one.
+    OPEN_BODY_WINDOW {
+        both: "insert into body_windows (relay, body_hash, opened_at) values ($1, $2, $3) \
+               on conflict (relay, body_hash) do update set opened_at = \
+                 case when body_windows.opened_at <= $4 then excluded.opened_at \
+                      else body_windows.opened_at end \
+               returning opened_at",
+    }
+}
+
+/// Whether a signed request was seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Never; from now on it is.
+    First,
+    /// It is a replay.
+    Before,
+}
+
+impl Store {
+    /// Remembers a signed request that stores no message.
+    pub async fn take_receipt(
+        &self,
+        relay: &RelayName,
+        receipt: &Receipt,
+        now: Timestamp,
+    ) -> Result<Seen, StoreError> {
+        let rows = on_writer!(self.pools, TAKE_RECEIPT, |pool, sql| {
+            sqlx::query(sql)
+                .bind(relay.as_str())
+                .bind(&receipt.webhook_id)
+                .bind(receipt.signed_at)
+                .bind(now)
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+        Ok(if rows == 1 { Seen::First } else { Seen::Before })
+    }
+
+    /// When the window began in which this body counts as one message: now, or earlier if the same
+    /// body came after `closed_before`.
+    pub async fn open_body_window(
+        &self,
+        relay: &RelayName,
+        body_hash: &[u8],
+        now: Timestamp,
+        closed_before: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        let opened_at = on_writer!(self.pools, OPEN_BODY_WINDOW, |pool, sql| {
+            sqlx::query_scalar(sql)
+                .bind(relay.as_str())
+                .bind(body_hash)
+                .bind(now)
+                .bind(closed_before)
+                .fetch_one(pool)
+                .await
+        })?;
+        Ok(opened_at)
+    }
+}

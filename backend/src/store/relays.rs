@@ -1,0 +1,106 @@
+//! Relays as the backend knows them: who holds the name, how it is doing, how it proves itself.
+
+use std::time::Duration;
+
+use shared_protocol::{RelayName, RelayStatus};
+use sqlx::types::Json;
+
+use super::pools::{on_reader, on_writer};
+use super::statements::statements;
+use super::{Store, StoreError};
+use crate::clock::Timestamp;
+
+statements! {
+    /// Takes or renews the lease and notes the heartbeat, unless another live installation holds it.
+    RENEW_LEASE {
+        both: "insert into relays (name, lease_instance, lease_expires_at, status, last_seen_at, created_at) \
+               values ($1, $2, $3, $4, $5, $5) \
+               on conflict (name) do update set \
+                 lease_instance = excluded.lease_instance, \
+                 lease_expires_at = excluded.lease_expires_at, \
+                 status = excluded.status, \
+                 last_seen_at = excluded.last_seen_at \
+               where relays.lease_instance is null \
+                  or relays.lease_instance = excluded.lease_instance \
+                  or relays.lease_expires_at <= excluded.last_seen_at",
+    }
+    /// Once is enough: the first time stays.
+    MARK_HMAC_SEEN {
+        both: "insert into relays (name, hmac_seen_at, created_at) values ($1, $2, $2) \
+               on conflict (name) do update set hmac_seen_at = excluded.hmac_seen_at \
+               where relays.hmac_seen_at is null",
+    }
+    HMAC_SEEN {
+        both: "select hmac_seen_at is not null from relays where name = $1",
+    }
+}
+
+/// Whether an installation holds its relay's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// It does, until it stays away for [`Lease::TTL`].
+    Held,
+    /// Another installation does.
+    Elsewhere,
+}
+
+impl Lease {
+    /// How long a lease outlives the last pull. Three long polls: one may be lost to a deploy.
+    pub const TTL: Duration = Duration::from_secs(90);
+}
+
+impl Store {
+    /// Takes or renews `relay`'s lease for `instance` and notes its heartbeat.
+    pub async fn renew_lease(
+        &self,
+        relay: &RelayName,
+        instance: &str,
+        status: &RelayStatus,
+        now: Timestamp,
+    ) -> Result<Lease, StoreError> {
+        let rows = on_writer!(self.pools, RENEW_LEASE, |pool, sql| {
+            sqlx::query(sql)
+                .bind(relay.as_str())
+                .bind(instance)
+                .bind(now.plus(Lease::TTL))
+                .bind(Json(status))
+                .bind(now)
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+        Ok(if rows == 1 {
+            Lease::Held
+        } else {
+            Lease::Elsewhere
+        })
+    }
+
+    /// Notes for good that `relay` signs its requests.
+    pub async fn mark_hmac_seen(
+        &self,
+        relay: &RelayName,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        on_writer!(self.pools, MARK_HMAC_SEEN, |pool, sql| {
+            sqlx::query(sql)
+                .bind(relay.as_str())
+                .bind(now)
+                .execute(pool)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
+    }
+
+    /// Whether `relay` has ever signed a request.
+    pub async fn hmac_seen(&self, relay: &RelayName) -> Result<bool, StoreError> {
+        let seen: Option<bool> = on_reader!(self.pools, HMAC_SEEN, |pool, sql| {
+            sqlx::query_scalar(sql)
+                .bind(relay.as_str())
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(seen.unwrap_or(false))
+    }
+}

@@ -1,0 +1,73 @@
+//! Metrics in Prometheus' format.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Reads the process's metrics.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+/// The recorder is the process's, whoever asks first installs it.
+static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
+
+const SECONDS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
+];
+const MESSAGES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+
+impl Metrics {
+    /// The metrics of this process; recording starts with the first call.
+    pub fn of_process() -> Self {
+        let handle = INSTALLED.get_or_init(|| {
+            let recorder = PrometheusBuilder::new()
+                .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+                .and_then(|builder| {
+                    builder
+                        .set_buckets_for_metric(Matcher::Suffix("_messages".to_owned()), MESSAGES)
+                })
+                .expect("the buckets are not empty")
+                .build_recorder();
+            let handle = recorder.handle();
+            if metrics::set_global_recorder(recorder).is_err() {
+                tracing::warn!("another recorder is installed; /metrics stays empty");
+            }
+            handle
+        });
+        describe();
+        Self(handle.clone())
+    }
+
+    /// Everything recorded so far.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Merges what was recorded since the last call, so that histograms don't grow between scrapes.
+    pub fn run_upkeep(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+fn describe() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_counter!("http_requests_total", "Requests by route and status.");
+    describe_histogram!("http_request_duration_seconds", "Time to answer, by route.");
+    describe_counter!(
+        "relay_auth_failures_total",
+        "Refused relay requests by reason."
+    );
+    describe_counter!(
+        "relay_bearer_requests_total",
+        "Requests proved by bearer secret."
+    );
+    describe_gauge!(
+        "relay_last_seen_timestamp_seconds",
+        "Last pull of each relay."
+    );
+    describe_gauge!(
+        "intake_queue_messages",
+        "Messages waiting for their commit."
+    );
+    describe_histogram!("intake_batch_messages", "Messages per commit.");
+}
