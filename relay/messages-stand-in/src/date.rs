@@ -34,6 +34,17 @@ impl Date {
         Self(nanos - EPOCH_UNIX_SECS * NANOS_PER_SEC)
     }
 
+    /// The instant so many seconds later, or earlier if negative; to the microsecond.
+    #[must_use]
+    pub fn offset(self, secs: f64) -> Self {
+        let micros = Duration::from_secs_f64((secs.abs() * 1e6).round() / 1e6);
+        if secs < 0.0 {
+            self - micros
+        } else {
+            self + micros
+        }
+    }
+
     /// Nanoseconds since 2001.
     pub const fn apple_nanos(self) -> i64 {
         self.0

@@ -10,11 +10,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bulk;
 mod date;
 mod db;
 mod error;
 mod guid;
+pub mod play;
 pub mod schema;
+pub mod script;
 mod style;
 mod summary;
 pub mod typedstream;
@@ -26,6 +29,8 @@ pub use db::{
 };
 pub use error::Error;
 pub use guid::Guids;
+pub use play::{PlayError, Played, Player, build};
+pub use script::{Script, ScriptError};
 pub use style::{Style, UnknownStyle};
 pub use summary::{Edition, Summary, message_summary_info};
 pub use typedstream::{Attribute, Piece, attributed_body};

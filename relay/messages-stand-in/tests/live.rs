@@ -1,5 +1,7 @@
 //! A reader beside the writer: what it sees and when, and what happens to the files under it.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::path::Path;
 
 use messages_stand_in::{

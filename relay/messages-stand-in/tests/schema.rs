@@ -3,6 +3,8 @@
 //! The dumps are not part of this repository; without them the effects of the triggers are still
 //! checked, in every style.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod fixtures;
 
 use std::collections::{BTreeMap, BTreeSet};

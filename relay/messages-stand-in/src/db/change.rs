@@ -63,6 +63,15 @@ impl ChatDb {
         self.set_column(message, "error", error)
     }
 
+    /// It went out as SMS after all.
+    pub fn fall_back_to_sms(&mut self, message: i64) -> Result<(), Error> {
+        self.raw().execute(
+            "update message set was_downgraded = 1, service = 'SMS' where ROWID = ?1",
+            [message],
+        )?;
+        Ok(())
+    }
+
     /// The sender rewrote part 0.
     pub fn edit(&mut self, message: i64, text: &str, now: Date) -> Result<(), Error> {
         self.edit_part(message, 0, text, now)
@@ -82,16 +91,16 @@ impl ChatDb {
         let (mut of_part, mut location) = (Vec::new(), 0);
         let mut after = Vec::new();
         for piece in before {
-            if piece.part != Some(part) {
-                if of_part.is_empty() {
-                    location += piece.text.encode_utf16().count();
-                }
-                after.push(piece);
-            } else {
+            if piece.part == Some(part) {
                 if of_part.is_empty() {
                     after.push(Piece::text(text).in_part(part));
                 }
                 of_part.push(piece);
+            } else {
+                if of_part.is_empty() {
+                    location += piece.text.encode_utf16().count();
+                }
+                after.push(piece);
             }
         }
         if of_part.is_empty() {
@@ -188,6 +197,12 @@ impl ChatDb {
         self.raw()
             .execute("delete from message where ROWID = ?1", [message])?;
         Ok(())
+    }
+
+    /// The text as somebody reads it in Messages, whichever column holds it.
+    pub fn text_of(&self, message: i64) -> Result<String, Error> {
+        let pieces = self.pieces(message)?;
+        Ok(pieces.into_iter().map(|piece| piece.text).collect())
     }
 
     /// The body as pieces; a row with only a `text` is one piece in part 0.

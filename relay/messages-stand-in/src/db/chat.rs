@@ -224,7 +224,7 @@ impl ChatDb {
 }
 
 /// An own address as `account` columns write it.
-pub(super) fn account(line: &str) -> String {
+pub(crate) fn account(line: &str) -> String {
     let kind = if line.contains('@') { 'E' } else { 'P' };
     format!("{kind}:{line}")
 }

@@ -6,6 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{ToSql, params, params_from_iter};
 
 use super::chat::account;
+use super::tapback::{Tapback, TapbackChange};
 use super::{ChatDb, DateUnit};
 use crate::typedstream::{Piece, attributed_body};
 use crate::{Date, Error, Style, schema};
@@ -31,74 +32,6 @@ pub enum Body {
         /// `message.text`
         text: Option<String>,
     },
-}
-
-/// What a tapback says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tapback {
-    /// 2000
-    Love,
-    /// 2001
-    Like,
-    /// 2002
-    Dislike,
-    /// 2003
-    Laugh,
-    /// 2004
-    Emphasize,
-    /// 2005
-    Question,
-    /// 2006
-    Emoji(String),
-    /// 2007
-    Sticker,
-}
-
-impl Tapback {
-    fn code(&self) -> i64 {
-        match self {
-            Self::Love => 2000,
-            Self::Like => 2001,
-            Self::Dislike => 2002,
-            Self::Laugh => 2003,
-            Self::Emphasize => 2004,
-            Self::Question => 2005,
-            Self::Emoji(_) => 2006,
-            Self::Sticker => 2007,
-        }
-    }
-
-    fn verb(&self, change: TapbackChange) -> String {
-        let (add, remove) = match self {
-            Self::Love => ("Loved", "a heart"),
-            Self::Like => ("Liked", "a like"),
-            Self::Dislike => ("Disliked", "a dislike"),
-            Self::Laugh => ("Laughed at", "a laugh"),
-            Self::Emphasize => ("Emphasized", "an exclamation"),
-            Self::Question => ("Questioned", "a question mark"),
-            Self::Emoji(emoji) => {
-                return match change {
-                    TapbackChange::Add => format!("Reacted {emoji} to"),
-                    TapbackChange::Remove => format!("Removed {emoji} from"),
-                };
-            }
-            Self::Sticker => ("Reacted with a sticker to", "a sticker"),
-        };
-        match change {
-            TapbackChange::Add => add.to_owned(),
-            TapbackChange::Remove => format!("Removed {remove} from"),
-        }
-    }
-}
-
-/// Whether a tapback comes or goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum TapbackChange {
-    /// 2000–2007
-    #[default]
-    Add,
-    /// 3000–3007
-    Remove,
 }
 
 /// A message row to be inserted.
@@ -313,7 +246,7 @@ impl ChatDb {
         }
     }
 
-    pub(super) fn stored_date(&self, date: Date) -> i64 {
+    pub(crate) fn stored_date(&self, date: Date) -> i64 {
         match self.dates {
             DateUnit::Nanoseconds => date.apple_nanos(),
             DateUnit::Seconds => date.apple_secs(),
@@ -321,7 +254,7 @@ impl ChatDb {
     }
 
     /// `text` and `attributedBody` of a body.
-    pub(super) fn body_columns(&self, body: &Body) -> [(&'static str, Value); 2] {
+    pub(crate) fn body_columns(&self, body: &Body) -> [(&'static str, Value); 2] {
         let archive = |text: &String| Value::Blob(attributed_body(&[Piece::text(text.clone())]));
         let (text, archive) = match body {
             Body::Empty => (Value::Null, Value::Null),

@@ -11,6 +11,7 @@ mod chat;
 mod file;
 mod message;
 mod rebuild;
+mod tapback;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,10 +19,12 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 pub use attachment::{Attachment, TransferState};
+pub(crate) use chat::account;
 pub use chat::{Chat, ChatStyle, Filter};
 pub use file::{Durability, WalRotation};
-pub use message::{Body, NewMessage, Tapback, TapbackChange};
+pub use message::{Body, NewMessage};
 pub use rebuild::MessageGuids;
+pub use tapback::{Tapback, TapbackChange};
 
 use crate::guid::Guids;
 use crate::{Error, Style, schema};
@@ -108,11 +111,16 @@ impl ChatDb {
         self
     }
 
-    /// Stores the dates of messages from now on in this unit.
+    /// The same, storing the dates of messages in this unit.
     #[must_use]
     pub fn with_dates_in(mut self, unit: DateUnit) -> Self {
         self.dates = unit;
         self
+    }
+
+    /// Stores the dates of messages in this unit from here on.
+    pub fn set_date_unit(&mut self, unit: DateUnit) {
+        self.dates = unit;
     }
 
     /// Uses this own address from now on.

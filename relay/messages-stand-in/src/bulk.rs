@@ -1,0 +1,124 @@
+//! Fills a database with a long history, fast: for measuring, not for showing anything.
+//!
+//! The rows are plausible (direct chats and groups, one in eight from the owner, dates rising to the
+//! end given) and always the same. Indexes and the join trigger are taken off while it writes and put
+//! back afterwards, so that a million rows take seconds.
+
+use rusqlite::params;
+
+use crate::{Chat, ChatDb, Date, Durability, Error, attributed_body, schema};
+use crate::{Guids, Piece};
+
+/// The chats that the history is spread over.
+const CHATS: u32 = 200;
+/// One message in this many chats belongs to a group.
+const GROUP_EVERY: u32 = 5;
+const JOIN_TRIGGER: &str = "after_insert_on_chat_message_join";
+/// Seconds from one message to the next.
+const INTERVAL_SECS: f64 = 60.0;
+
+const TEXTS: [&str; 6] = [
+    "Are we still on for tonight?",
+    "Running ten minutes late, sorry!",
+    "👍",
+    "Could you send me the address again? I seem to have deleted the thread by accident.",
+    "Happy birthday 🎂🎉 hope you have a wonderful day and see you on Saturday",
+    "ok",
+];
+
+/// Adds `rows` messages, the last of them at `end`.
+pub fn fill(db: &mut ChatDb, rows: u32, end: Date) -> Result<(), Error> {
+    db.set_durability(Durability::None)?;
+    db.atomically(|db| {
+        let chats = make_chats(db)?;
+        let later: Vec<String> = schema::statements(db.style())
+            .into_iter()
+            .filter(|sql| is_put_off(sql))
+            .collect();
+        for sql in &later {
+            let (kind, name) = kind_and_name(sql);
+            db.raw().execute_batch(&format!("drop {kind} {name}"))?;
+        }
+        insert(db, &chats, rows, end)?;
+        for sql in &later {
+            db.raw().execute_batch(sql)?;
+        }
+        Ok::<_, Error>(())
+    })?;
+    db.checkpoint()?;
+    db.set_durability(Durability::Full)
+}
+
+/// A chat, one of its handles, and its room name if it is a group.
+type Place = (i64, i64, Option<String>);
+
+fn make_chats(db: &mut ChatDb) -> Result<Vec<Place>, Error> {
+    (0..CHATS)
+        .map(|n| {
+            let peer = format!("+1555{:07}", 2_000_000 + n);
+            let chat = if n % GROUP_EVERY == 0 {
+                let other = format!("+1555{:07}", 3_000_000 + n);
+                Chat::group([peer.clone(), other])
+            } else {
+                Chat::direct(peer.as_str())
+            };
+            let chat = db.chat(&chat)?;
+            let handle = db.handle(&peer, "iMessage")?;
+            let sql = "select room_name from chat where ROWID = ?1";
+            let room = db.raw().query_row(sql, [chat], |row| row.get(0))?;
+            Ok((chat, handle, room))
+        })
+        .collect()
+}
+
+fn insert(db: &ChatDb, chats: &[Place], rows: u32, end: Date) -> Result<(), Error> {
+    let mut guids = Guids::from_text("history");
+    let archives = TEXTS.map(|text| attributed_body(&[Piece::text(text)]));
+    let account = crate::db::account(db.line());
+    let mut message = db.raw().prepare(
+        "insert into message (guid, attributedBody, handle_id, service, account, version, date,
+                              date_read, date_delivered, is_delivered, is_finished, is_from_me,
+                              is_read, is_sent, cache_roomnames, destination_caller_id)
+         values (?1, ?2, ?3, 'iMessage', ?4, 10, ?5, ?5, ?5, 1, 1, ?6, 1, ?6, ?7, ?8)",
+    )?;
+    let mut join = db.raw().prepare(
+        "insert into chat_message_join (chat_id, message_id, message_date) values (?1, ?2, ?3)",
+    )?;
+    for (n, place) in (0..rows).zip(chats.iter().cycle()) {
+        let (chat, handle, room) = place;
+        let age = f64::from(rows - 1 - n) * INTERVAL_SECS;
+        let date = db.stored_date(end.offset(-age));
+        let from_me = n % 8 == 7;
+        let handle = if from_me && room.is_some() {
+            0
+        } else {
+            *handle
+        };
+        let archive = &archives[n as usize % archives.len()];
+        message.execute(params![
+            guids.next_guid(),
+            archive,
+            handle,
+            account,
+            date,
+            from_me,
+            room,
+            db.line(),
+        ])?;
+        join.execute(params![chat, db.raw().last_insert_rowid(), date])?;
+    }
+    Ok(())
+}
+
+/// Indexes on the two tables that grow, and the trigger between them.
+fn is_put_off(sql: &str) -> bool {
+    let on = |table: &str| sql.contains(&format!(" on {table} ("));
+    let index = sql.starts_with("create index") && (on("message") || on("chat_message_join"));
+    index || sql.starts_with(&format!("create trigger {JOIN_TRIGGER} "))
+}
+
+fn kind_and_name(sql: &str) -> (&str, &str) {
+    let mut words = sql.split(' ').skip(1);
+    let kind = words.next().unwrap_or_default();
+    (kind, words.next().unwrap_or_default())
+}

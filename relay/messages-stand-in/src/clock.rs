@@ -1,0 +1,24 @@
+//! The one place in this program that reads the clock and waits.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use messages_stand_in::Date;
+
+/// The time of day.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where the program's clock is"
+)]
+pub(crate) fn now() -> Date {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    let nanos = since_epoch.unwrap_or_default().as_nanos();
+    Date::from_unix_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+}
+
+/// Waits until the time of day is `then`.
+pub(crate) fn wait_until(then: Date) {
+    let nanos = then.apple_nanos() - now().apple_nanos();
+    if let Ok(nanos) = u64::try_from(nanos) {
+        std::thread::sleep(Duration::from_nanos(nanos));
+    }
+}

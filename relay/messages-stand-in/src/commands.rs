@@ -1,0 +1,159 @@
+//! The commands: `build`, `play`, `record`, `styles`.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+use messages_stand_in::{ChatDb, Date, Played, Player, Script, Style, bulk};
+use serde_json::json;
+
+use crate::clock;
+
+/// Builds and drives a chat.db the way Messages does.
+///
+/// Scripts hold one JSON object a line. The first may be a header:
+///   {"script":1,"about":"a greeting","style":"ventura","line":"+15550009999"}
+/// Each of the others is a step; `do` names it, `after_ms` is its distance from the step before:
+///   {"do":"chat","id":"ann","with":["+15555550101"]}
+///   {"do":"message","id":"hi","chat":"ann","from":"+15555550101","text":"Hi!","after_ms":500}
+///   {"do":"message","chat":"ann","from":"me","text":"Hello","join_after_ms":300}
+///   {"do":"tapback","on":"hi","chat":"ann","from":"me","kind":"love"}
+///   {"do":"edit","of":"hi","text":"Hi there!"}
+///
+/// Steps: chat, message, tapback, join, edit, unsend, receipt, attachment, `attachment_finished`,
+/// group, event, set, backfill, twin, `recently_deleted`, delete, checkpoint, `rotate_wal`, rebuild,
+/// dates, pause. A message knows id, guid, chat, `also_in`, from (`me`, an address, or none), to, text,
+/// runs, stored (usual, attributed, text, both, empty), archive, at (seconds from the start), date (Unix
+/// nanoseconds), service, line, `reply_to`, effect, app, attachments, columns, and how late the rest comes:
+/// `join_after_ms`, `text_after_ms`, `sender_after_ms`, `from_me_after_ms`, `attachments_after_ms`,
+/// `finish_after_ms`, `preview_after_ms`. A mistaken field is an error that lists the right ones.
+#[derive(Debug, Parser)]
+#[command(version, verbatim_doc_comment)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build a database at once.
+    Build {
+        /// The macOS it looks like (see `styles`); without it, what the script asks for.
+        #[arg(long)]
+        style: Option<Style>,
+        /// What happened in it.
+        #[arg(long, value_name = "FILE.jsonl")]
+        script: Option<PathBuf>,
+        /// Before that, a history of this many made-up messages.
+        #[arg(long, value_name = "N")]
+        rows: Option<u32>,
+        /// When the script starts, in Unix seconds; without it, what the script says, else now.
+        #[arg(long, value_name = "SECONDS")]
+        start: Option<i64>,
+        /// The file to make. It must not exist yet.
+        out: PathBuf,
+    },
+    /// Play a script into a database as time passes, one JSON line per committed step.
+    Play {
+        /// What happens.
+        script: PathBuf,
+        /// The database; it is made if it isn't there.
+        #[arg(long, value_name = "PATH")]
+        db: PathBuf,
+        /// Times as fast.
+        #[arg(long, default_value_t = 1.0, value_name = "X")]
+        speed: f64,
+    },
+    /// List the styles.
+    Styles,
+}
+
+pub(crate) fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Build {
+            style,
+            script,
+            rows,
+            start,
+            out: path,
+        } => {
+            let script = script.as_deref().map(read).transpose()?;
+            let script = script.unwrap_or_default();
+            let start = start.or(script.header.start).map(Date::from_unix_secs);
+            build(
+                &script,
+                style.unwrap_or_else(|| script.style()),
+                rows.unwrap_or(0),
+                start.unwrap_or_else(clock::now),
+                &path,
+            )
+        }
+        Command::Play { script, db, speed } => play(&read(&script)?, &db, speed, out),
+        Command::Styles => {
+            for style in Style::ALL {
+                writeln!(out, "{style}")?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn build(script: &Script, style: Style, rows: u32, start: Date, path: &Path) -> anyhow::Result<()> {
+    if !script.runs_in(style) {
+        bail!("this script can't happen in {style}: choose a later --style");
+    }
+    let mut db = ChatDb::create(path, style)?;
+    if rows > 0 {
+        bulk::fill(&mut db, rows, start)?;
+    }
+    let mut player = Player::new(db, script, start);
+    while let Some(due) = player.due() {
+        player.step(start + due)?;
+    }
+    player.finish().checkpoint()?;
+    Ok(())
+}
+
+fn play(script: &Script, path: &Path, speed: f64, out: &mut impl Write) -> anyhow::Result<()> {
+    if !(speed.is_finite() && speed > 0.0) {
+        bail!("--speed must be above 0");
+    }
+    let db = if path.exists() {
+        ChatDb::open(path)?
+    } else {
+        ChatDb::create(path, script.style())?
+    };
+    if !script.runs_in(db.style()) {
+        bail!("this script can't happen in {}", db.style());
+    }
+    let start = clock::now();
+    let mut player = Player::new(db, script, start);
+    while let Some(due) = player.due() {
+        clock::wait_until(start + Duration::from_secs_f64(due.as_secs_f64() / speed));
+        let played = player.step(clock::now())?;
+        let committed = clock::now();
+        if let Some(played) = played {
+            writeln!(out, "{}", line(&played, committed))?;
+            out.flush()?;
+        }
+    }
+    Ok(())
+}
+
+fn line(played: &Played, committed: Date) -> serde_json::Value {
+    json!({
+        "do": played.what,
+        "id": played.id,
+        "guid": played.guid,
+        "rowid": played.rowid,
+        "committed_at_us": committed.unix_micros(),
+    })
+}
+
+fn read(path: &Path) -> anyhow::Result<Script> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    Script::parse(&text).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,153 @@
+//! Rows that Messages shows between the bubbles: tapbacks, members, names, locations, calls.
+
+use super::{PlayError, Played, Player};
+use crate::script::{
+    EventKind, GroupChange, GroupStep, Label, TapbackEnd, TapbackKind, TapbackStep,
+};
+use crate::{Date, NewMessage, Tapback, TapbackChange};
+
+impl Player {
+    pub(super) fn tapback(&mut self, step: TapbackStep, now: Date) -> Result<Played, PlayError> {
+        let service = self.known_chat(&step.chat)?.service.clone();
+        let target = self.guid(&step.on)?;
+        let quoted = self.quoted(&step.on)?;
+        let row = self.row(&step.from, &service, now)?;
+        let change = match step.change {
+            TapbackEnd::Add => TapbackChange::Add,
+            TapbackEnd::Remove => TapbackChange::Remove,
+        };
+        let emoji = step.emoji.unwrap_or_else(|| "🎉".to_owned());
+        let tapback = match step.kind {
+            TapbackKind::Love => Tapback::Love,
+            TapbackKind::Like => Tapback::Like,
+            TapbackKind::Dislike => Tapback::Dislike,
+            TapbackKind::Laugh => Tapback::Laugh,
+            TapbackKind::Emphasize => Tapback::Emphasize,
+            TapbackKind::Question => Tapback::Question,
+            TapbackKind::Emoji => Tapback::Emoji(emoji),
+            TapbackKind::Sticker => Tapback::Sticker,
+            // Neither of these two is a tapback in the eyes of whoever looks at the chat.
+            TapbackKind::PlacedSticker | TapbackKind::PollVote => {
+                let code = match step.kind {
+                    TapbackKind::PollVote => 4000,
+                    _ => 1000,
+                };
+                // Votes name the poll without a prefix.
+                let target = match step.kind {
+                    TapbackKind::PollVote => target,
+                    _ => format!("p:{}/{target}", step.part),
+                };
+                let row = row
+                    .set("associated_message_guid", target)
+                    .set("associated_message_type", code)
+                    .text("\u{FFFC}");
+                return self.in_chat("tapback", step.id, &step.chat, row);
+            }
+        };
+        let row = row.tapback(&tapback, change, (step.part, &target), &quoted);
+        self.in_chat("tapback", step.id, &step.chat, row)
+    }
+
+    pub(super) fn group(&mut self, step: GroupStep, now: Date) -> Result<Played, PlayError> {
+        let chat = self.known_chat(&step.chat)?;
+        let (rowid, service) = (chat.rowid, chat.service.clone());
+        let from = self.sender(Some(&step.from), &service)?;
+        let mut row = self.row(&step.from, &service, now)?;
+        let (item_type, action) = match step.change {
+            GroupChange::Added | GroupChange::NumberChanged => (1, 0),
+            GroupChange::Removed => (1, 1),
+            GroupChange::Renamed => (2, 0),
+            GroupChange::Left => (3, 0),
+            GroupChange::PhotoSet => (3, 1),
+            GroupChange::PhotoRemoved => (3, 2),
+            GroupChange::BackgroundSet => (3, 4),
+        };
+        row = row
+            .set("item_type", item_type)
+            .set("group_action_type", action);
+        let who = self.sender(step.who.as_deref(), &service)?;
+        match step.change {
+            GroupChange::Added => {
+                if let Some(address) = &step.who {
+                    self.db.add_participant(rowid, address, &service)?;
+                }
+                row = row.set("other_handle", who);
+            }
+            GroupChange::Removed => row = row.set("other_handle", who),
+            // The same handle twice: the person's own number changed.
+            GroupChange::NumberChanged => row = row.set("other_handle", from),
+            GroupChange::Renamed => {
+                let title = step.title.as_deref().unwrap_or_default();
+                self.db.raw().execute(
+                    "update chat set display_name = ?1 where ROWID = ?2",
+                    rusqlite::params![title, rowid],
+                )?;
+                // A name taken off is NULL here.
+                row = row.set("group_title", step.title);
+            }
+            _ => {}
+        }
+        let played = self.in_chat("group", step.id, &step.chat, row)?;
+        // After the row: a handle that nothing refers to would be deleted with its membership.
+        match step.change {
+            GroupChange::Removed => self.db.remove_participant(rowid, who)?,
+            GroupChange::Left => self.db.remove_participant(rowid, from)?,
+            _ => {}
+        }
+        Ok(played)
+    }
+
+    pub(super) fn event(
+        &mut self,
+        chat: &str,
+        from: &str,
+        kind: EventKind,
+        now: Date,
+    ) -> Result<Played, PlayError> {
+        let service = self.known_chat(chat)?.service.clone();
+        let row = self.row(from, &service, now)?;
+        let row = match kind {
+            EventKind::LocationShared => row.set("item_type", 4).set("share_direction", 1),
+            EventKind::LocationStopped => row
+                .set("item_type", 4)
+                .set("share_status", 1)
+                .set("share_direction", 1),
+            EventKind::AudioKept => row.set("item_type", 5),
+            EventKind::Call => row.set("item_type", 6),
+        };
+        self.in_chat("event", None, chat, row)
+    }
+
+    fn row(&mut self, from: &str, service: &str, now: Date) -> Result<NewMessage, PlayError> {
+        let row = if from == "me" {
+            NewMessage::outgoing(now)
+        } else {
+            let handle = self.sender(Some(from), service)?;
+            NewMessage::incoming(handle, now)
+        };
+        Ok(row.on(service))
+    }
+
+    fn in_chat(
+        &mut self,
+        what: &'static str,
+        id: Option<Label>,
+        chat: &str,
+        row: NewMessage,
+    ) -> Result<Played, PlayError> {
+        let label = self.label(id);
+        let chat = self.known_chat(chat)?.rowid;
+        let rowid = self.db.deliver(chat, &row.guid(label.guid()))?;
+        self.messages.insert(label.clone(), rowid);
+        self.played(what, Some(label), rowid)
+    }
+
+    /// The text of the message that a tapback quotes; empty if this Mac doesn't have it.
+    fn quoted(&self, on: &Label) -> Result<String, PlayError> {
+        match self.rowid(on) {
+            Ok(message) => Ok(self.db.text_of(message)?),
+            Err(PlayError::UnknownMessage(_)) => Ok(String::new()),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Message steps: the row now, and the rest when the script says.
+
+use super::agenda::{Late, Task};
+use super::{PlayError, Played, Player, convert};
+use crate::script::{AttachmentSpec, Label, MessageStep};
+use crate::{Body, Date, NewMessage};
+
+const URL_BALLOON: &str = "com.apple.messages.URLBalloonProvider";
+
+impl Player {
+    pub(super) fn write_message(
+        &mut self,
+        due: u64,
+        step: MessageStep,
+        now: Date,
+    ) -> Result<Played, PlayError> {
+        let label = self.label(step.id.clone());
+        let body = self.body(&step)?;
+        let from_me = step.from.as_deref() == Some("me");
+        let chat = step.chat.as_deref().map(|chat| self.known_chat(chat));
+        let chat = chat.transpose()?;
+        let (service, peer, newest) = chat.map_or((None, None, None), |chat| {
+            let peer = chat.peer.clone();
+            (Some(chat.service.clone()), peer, chat.newest.clone())
+        });
+        let service = step.service.clone().or(service);
+        let service = service.unwrap_or_else(|| "iMessage".to_owned());
+        // Rows of the owner's carry the peer in direct chats.
+        let other = if from_me {
+            step.to.clone().or(peer)
+        } else {
+            step.from.clone()
+        };
+        let handle = self.sender(other.as_deref(), &service)?;
+
+        let date = match (step.date, step.at) {
+            (Some(nanos), _) => Date::from_unix_nanos(nanos),
+            (None, Some(secs)) => self.start.offset(secs),
+            (None, None) => now,
+        };
+        let late_sender = step.sender_after_ms > 0 || from_me;
+        let mut row = if from_me && step.from_me_after_ms == 0 {
+            NewMessage::outgoing(date).set("handle_id", handle)
+        } else {
+            NewMessage::incoming(if late_sender { 0 } else { handle }, date)
+        };
+        row = row.guid(step.guid.clone().unwrap_or_else(|| label.guid()));
+        row = row.on(service);
+        if step.text_after_ms == 0 {
+            row = row.body(body.clone());
+        }
+        if let Some(newest) = newest {
+            row = row.set("reply_to_guid", newest);
+        }
+        if let Some(line) = &step.line {
+            row = row
+                .set("destination_caller_id", line.clone())
+                .set("account", crate::db::account(line));
+        }
+        if let Some(thread) = &step.reply_to {
+            row = row.reply_to(self.guid(thread)?);
+        }
+        if let Some(effect) = &step.effect {
+            row = row.set("expressive_send_style_id", convert::effect(effect));
+        }
+        if let Some(app) = &step.app {
+            row = row.set("balloon_bundle_id", app.clone());
+        }
+        if let Some(summary) = &step.summary {
+            let plist = convert::summary(summary)?.to_plist();
+            row = row.set("message_summary_info", plist.map_err(crate::Error::from)?);
+        }
+        for (column, cell) in &step.columns {
+            row = row.set(column, self.value(cell.clone())?);
+        }
+        let rowid = self.db.insert_message(&row)?;
+        self.messages.insert(label.clone(), rowid);
+        self.schedule_rest(due, &label, step, body, handle, now)?;
+        self.played("message", Some(label), rowid)
+    }
+
+    /// Does at once what isn't late, and puts the rest on the agenda.
+    fn schedule_rest(
+        &mut self,
+        due: u64,
+        label: &Label,
+        mut step: MessageStep,
+        body: Body,
+        handle: i64,
+        now: Date,
+    ) -> Result<(), PlayError> {
+        let mut files = std::mem::take(&mut step.attachments);
+        let mut later: Vec<(u64, Late)> = Vec::new();
+        if step.finish_after_ms > 0 {
+            let finished = files.clone();
+            later.push((step.finish_after_ms, Late::Finish(finished)));
+            for file in &mut files {
+                file.state = Some(0);
+                file.bytes = 0;
+            }
+        }
+        if !files.is_empty() {
+            later.push((step.attachments_after_ms, Late::Attachments(files)));
+        }
+        let chats: Vec<String> = step.chat.iter().chain(&step.also_in).cloned().collect();
+        if !chats.is_empty() {
+            later.push((step.join_after_ms, Late::Join(chats)));
+        }
+        if step.text_after_ms > 0 {
+            later.push((step.text_after_ms, Late::Body(body)));
+        }
+        if step.sender_after_ms > 0 {
+            later.push((step.sender_after_ms, Late::Sender(handle)));
+        }
+        if step.from_me_after_ms > 0 {
+            later.push((step.from_me_after_ms, Late::FromMe));
+        }
+        if step.preview_after_ms > 0 {
+            let preview = Late::Preview(Box::new(preview(label, &step)));
+            later.push((step.preview_after_ms, preview));
+        }
+        for (after_ms, late) in later {
+            if after_ms == 0 {
+                self.catch_up(label.clone(), late, now)?;
+            } else {
+                let message = label.clone();
+                self.agenda
+                    .add(due + after_ms, Task::Late { message, late });
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what a message row still lacks.
+    pub(super) fn catch_up(
+        &mut self,
+        label: Label,
+        late: Late,
+        now: Date,
+    ) -> Result<Played, PlayError> {
+        if let Late::Preview(step) = late {
+            return self.write_message(0, *step, now);
+        }
+        let message = self.rowid(&label)?;
+        let what = match late {
+            Late::Join(chats) => {
+                let guid = self.db.guid_of(message)?;
+                for name in chats {
+                    let rowid = self.known_chat(&name)?.rowid;
+                    self.db.join(rowid, message)?;
+                    if let Some(chat) = self.chats.get_mut(&name) {
+                        chat.newest = Some(guid.clone());
+                    }
+                }
+                "join"
+            }
+            Late::Body(body) => {
+                self.db.set_body(message, &body)?;
+                "text"
+            }
+            Late::Sender(handle) => {
+                self.db.set_handle(message, handle)?;
+                "sender"
+            }
+            Late::FromMe => {
+                self.db.flip_from_me(message)?;
+                "from_me"
+            }
+            Late::Attachments(files) => {
+                for file in files {
+                    self.attach(message, &file, now)?;
+                }
+                "attachments"
+            }
+            Late::Finish(files) => {
+                for file in files {
+                    self.finish_attachment(&file.guid, file.bytes)?;
+                }
+                "attachments_finished"
+            }
+            Late::Preview(_) => unreachable!("handled above: it writes a row of its own"),
+        };
+        self.played(what, Some(label), message)
+    }
+
+    pub(super) fn attach(
+        &mut self,
+        message: i64,
+        spec: &AttachmentSpec,
+        now: Date,
+    ) -> Result<(), PlayError> {
+        let sql = "select is_from_me from message where ROWID = ?1";
+        let from_me = self.db.raw().query_row(sql, [message], |row| row.get(0))?;
+        let rowid = self
+            .db
+            .insert_attachment(&convert::attachment(spec, from_me), now)?;
+        let present = crate::schema::columns(self.db.style(), "attachment");
+        for (column, cell) in &spec.columns {
+            if !crate::schema::is_known("attachment", column) {
+                let (table, column) = ("attachment", column.clone());
+                return Err(crate::Error::UnknownColumn { table, column }.into());
+            }
+            if present.contains(&column.as_str()) {
+                let value = self.value(cell.clone())?;
+                let sql = format!("update attachment set {column} = ?1 where ROWID = ?2");
+                let parameters = rusqlite::params![value, rowid];
+                self.db.raw().execute(&sql, parameters)?;
+            }
+        }
+        self.db.join_attachment(message, rowid)?;
+        Ok(())
+    }
+
+    /// The message's name, made up if the script gave none.
+    pub(super) fn label(&mut self, id: Option<Label>) -> Label {
+        id.unwrap_or_else(|| {
+            self.unnamed += 1;
+            Label(format!("unnamed message {}", self.unnamed))
+        })
+    }
+}
+
+/// The row that a link's preview comes as: the same text under another guid, with hidden files.
+fn preview(label: &Label, step: &MessageStep) -> MessageStep {
+    let id = Label(format!("{}-preview", label.0));
+    let file = |name: &str| AttachmentSpec {
+        guid: Label(format!("{}-{name}", id.0)).guid(),
+        name: Some(format!("{name}.pluginPayloadAttachment")),
+        bytes: 4096,
+        hidden: 1,
+        ..AttachmentSpec::default()
+    };
+    let mut columns = step.columns.clone();
+    let payload = crate::script::Cell::Hex {
+        hex: "62706c6973743030".to_owned(),
+    };
+    columns.insert("payload_data".to_owned(), payload);
+    MessageStep {
+        attachments: vec![file("icon"), file("image")],
+        id: Some(id),
+        chat: step.chat.clone(),
+        from: step.from.clone(),
+        to: step.to.clone(),
+        text: step.text.clone(),
+        runs: step.runs.clone(),
+        service: step.service.clone(),
+        line: step.line.clone(),
+        app: Some(URL_BALLOON.to_owned()),
+        columns,
+        ..MessageStep::default()
+    }
+}

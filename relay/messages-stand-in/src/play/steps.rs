@@ -1,0 +1,183 @@
+//! Every step that is not a message of its own: changes to rows and to files.
+
+use rusqlite::OptionalExtension;
+
+use super::{PlayError, Played, Player};
+use crate::script::{Backfill, Label, RebuiltGuids, ReceiptKind, Step, Unit};
+use crate::{Date, DateUnit, MessageGuids, NewMessage, schema};
+
+impl Player {
+    pub(super) fn carry_out(
+        &mut self,
+        due: u64,
+        step: Step,
+        now: Date,
+    ) -> Result<Played, PlayError> {
+        match step {
+            Step::Chat(chat) => self.make_chat(chat).map(|()| file_step("chat")),
+            Step::Message(message) => self.write_message(due, *message, now),
+            Step::Tapback(tapback) => self.tapback(tapback, now),
+            Step::Group(group) => self.group(group, now),
+            Step::Event { chat, from, kind } => self.event(&chat, &from, kind, now),
+            Step::Backfill(backfill) => self.backfill(&backfill, now),
+            Step::Join { of, chat } => {
+                let rowid = self.known_chat(&chat)?.rowid;
+                self.changed("join", of, |player, message| {
+                    Ok(player.db.join(rowid, message)?)
+                })
+            }
+            Step::Edit { of, text, part } => self.changed("edit", of, |player, message| {
+                Ok(player.db.edit_part(message, part, &text, now)?)
+            }),
+            Step::Unsend { of, parts } => self.changed("unsend", of, |player, message| {
+                Ok(player.db.unsend(message, &parts, now)?)
+            }),
+            Step::Receipt { of, kind } => self.changed("receipt", of, |player, message| {
+                match kind {
+                    ReceiptKind::Delivered => player.db.mark_delivered(message, now)?,
+                    ReceiptKind::Read => player.db.mark_read(message, now)?,
+                    ReceiptKind::Failed => player.db.mark_failed(message, 22)?,
+                    ReceiptKind::Downgraded => player.db.fall_back_to_sms(message)?,
+                }
+                Ok(())
+            }),
+            Step::Attachment { of, attachment } => {
+                self.changed("attachment", of, |player, message| {
+                    player.attach(message, &attachment, now)
+                })
+            }
+            Step::AttachmentFinished { guid, bytes } => {
+                self.finish_attachment(&guid, bytes)?;
+                Ok(file_step("attachment_finished"))
+            }
+            Step::Set { of, columns } => self.changed("set", of, |player, message| {
+                let present = schema::columns(player.db.style(), "message");
+                for (column, cell) in columns {
+                    if present.contains(&column.as_str()) || !schema::is_known("message", &column) {
+                        let value = player.value(cell)?;
+                        player.db.set_column(message, &column, value)?;
+                    }
+                }
+                Ok(())
+            }),
+            Step::Twin { of } => self.twin(&of),
+            Step::RecentlyDeleted { of } => {
+                self.changed("recently_deleted", of, |player, message| {
+                    Ok(player.db.move_to_recently_deleted(message, now)?)
+                })
+            }
+            Step::Delete { of } => {
+                let message = self.rowid(&of)?;
+                let played = self.played("delete", Some(of), message)?;
+                self.db.delete_message(message)?;
+                Ok(played)
+            }
+            Step::Checkpoint {} => {
+                self.db.checkpoint()?;
+                Ok(file_step("checkpoint"))
+            }
+            Step::RotateWal {} => {
+                self.db.rotate_wal()?;
+                Ok(file_step("rotate_wal"))
+            }
+            Step::Rebuild { keep, guids } => {
+                let guids = match guids {
+                    RebuiltGuids::Renewed => MessageGuids::Renewed,
+                    RebuiltGuids::Kept => MessageGuids::Kept,
+                };
+                self.db.rebuild(keep, guids)?;
+                // The numbers of before mean other messages now.
+                self.messages.clear();
+                Ok(file_step("rebuild"))
+            }
+            Step::Dates { unit } => {
+                self.db.set_date_unit(match unit {
+                    Unit::Nanoseconds => DateUnit::Nanoseconds,
+                    Unit::Seconds => DateUnit::Seconds,
+                });
+                Ok(file_step("dates"))
+            }
+            Step::Pause {} => Ok(file_step("pause")),
+        }
+    }
+
+    fn changed(
+        &mut self,
+        what: &'static str,
+        of: Label,
+        change: impl FnOnce(&mut Self, i64) -> Result<(), PlayError>,
+    ) -> Result<Played, PlayError> {
+        let message = self.rowid(&of)?;
+        change(self, message)?;
+        self.played(what, Some(of), message)
+    }
+
+    pub(super) fn finish_attachment(&mut self, guid: &str, bytes: i64) -> Result<(), PlayError> {
+        let sql = "select ROWID from attachment where guid = ?1";
+        let rowid = self.db.raw().query_row(sql, [guid], |row| row.get(0));
+        let Some(rowid) = rowid.optional()? else {
+            return Err(PlayError::UnknownAttachment(guid.to_owned()));
+        };
+        Ok(self.db.finish_attachment(rowid, bytes)?)
+    }
+
+    /// One burst, one commit: what iCloud fetched is written together.
+    fn backfill(&mut self, backfill: &Backfill, now: Date) -> Result<Played, PlayError> {
+        let chat = self.known_chat(&backfill.chat)?;
+        let (rowid, service) = (chat.rowid, chat.service.clone());
+        let handle = self.sender(Some(&backfill.from), &service)?;
+        let text = backfill.text.as_deref().unwrap_or("old message");
+        let newest = now.offset(-backfill.newest_hours * 3600.0);
+        let span = (backfill.oldest_hours - backfill.newest_hours).max(0.0) * 3600.0;
+        let last = backfill.count.saturating_sub(1);
+        let from_me = backfill.from == "me";
+        self.db.atomically(|db| {
+            let mut inserted = 0;
+            for n in 0..backfill.count {
+                let age = span * f64::from(last - n) / f64::from(last.max(1));
+                let date = newest.offset(-age);
+                let row = if from_me {
+                    NewMessage::outgoing(date)
+                } else {
+                    NewMessage::incoming(handle, date)
+                };
+                let row = row.on(service.clone()).text(format!("{text} {n}"));
+                inserted = db.deliver(rowid, &row)?;
+            }
+            Ok::<_, PlayError>(inserted)
+        })?;
+        Ok(file_step("backfill"))
+    }
+
+    /// Copies a row and its joins under the next ROWID and another guid.
+    fn twin(&mut self, of: &Label) -> Result<Played, PlayError> {
+        let original = self.rowid(of)?;
+        let columns = schema::columns(self.db.style(), "message");
+        let columns = columns[2..].join(", ");
+        let sql = format!(
+            "insert into message (guid, {columns}) select ?2, {columns} from message
+             where ROWID = ?1"
+        );
+        let guid = self.db.next_guid();
+        self.db
+            .raw()
+            .execute(&sql, rusqlite::params![original, guid])?;
+        let twin = self.db.raw().last_insert_rowid();
+        self.db.raw().execute(
+            "insert into chat_message_join (chat_id, message_id, message_date)
+             select chat_id, ?2, message_date from chat_message_join where message_id = ?1",
+            [original, twin],
+        )?;
+        self.played("twin", None, twin)
+    }
+}
+
+/// A step that is not about one message.
+fn file_step(what: &'static str) -> Played {
+    Played {
+        what,
+        id: None,
+        guid: None,
+        rowid: None,
+    }
+}
