@@ -9,8 +9,8 @@ use crate::DecodeError;
 use crate::foundation::{Class, Dictionary};
 use crate::stream::{NEW, NIL, Stream};
 
-/// A reference is the index minus this, so that the first 110 fit one byte beside the tags.
-const FIRST_REFERENCE: i64 = -110;
+/// References count from here, as a signed number: from -110, so that they start behind the tags.
+const FIRST_REFERENCE: u8 = 0x92;
 /// Messages nest eight levels deep.
 const MAX_DEPTH: usize = 64;
 /// Table sizes that hold a message of one or two parts without growing.
@@ -136,17 +136,11 @@ impl<'a> Unarchiver<'a> {
     }
 
     /// Reads a string of the shared table, or nil.
+    #[inline]
     pub(crate) fn shared_string(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
         match self.stream.byte()? {
             NIL => Ok(None),
-            NEW => {
-                let string = self.stream.counted()?;
-                self.strings.extend(string);
-                match string {
-                    Some(_) => Ok(string),
-                    None => Err(self.stream.expected_before("a string")),
-                }
-            }
+            NEW => self.new_string().map(Some),
             head => {
                 let number = self.reference(head)?;
                 match self.strings.get(number) {
@@ -155,6 +149,14 @@ impl<'a> Unarchiver<'a> {
                 }
             }
         }
+    }
+
+    fn new_string(&mut self) -> Result<&'a [u8], DecodeError> {
+        let Some(string) = self.stream.counted()? else {
+            return Err(self.stream.expected_before("a string"));
+        };
+        self.strings.push(string);
+        Ok(string)
     }
 
     fn required_string(&mut self, expected: &'static str) -> Result<&'a [u8], DecodeError> {
@@ -172,12 +174,15 @@ impl<'a> Unarchiver<'a> {
         }
     }
 
+    #[inline]
     fn reference(&mut self, head: u8) -> Result<usize, DecodeError> {
-        let encoded = self.stream.signed_after(head)?;
-        encoded
-            .checked_sub(FIRST_REFERENCE)
-            .and_then(|number| usize::try_from(number).ok())
-            .ok_or_else(|| self.stream.expected_before("a reference"))
+        // Beside the tags, the first 110 references are one byte each: nearly all there are.
+        if head >= FIRST_REFERENCE {
+            return Ok(usize::from(head - FIRST_REFERENCE));
+        }
+        let first = i64::from(FIRST_REFERENCE.cast_signed());
+        usize::try_from(self.stream.signed_after(head)?.saturating_sub(first))
+            .map_err(|_| self.stream.expected_before("a reference"))
     }
 
     pub(crate) fn descend(&mut self) -> Result<(), DecodeError> {
