@@ -1,0 +1,65 @@
+//! A backlog of many chats, relay to backend.
+
+use std::net::TcpListener;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use archety_harness::{Binaries, Stored};
+
+use crate::{Bench, figure};
+
+const MESSAGES: u64 = 20_000;
+const CHATS: u64 = 2_000;
+
+pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
+    let mut bench = Bench::new(0)?;
+    // Nobody listens there until the backend starts.
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let relay = bench.relay(binaries, &format!("http://127.0.0.1:{port}"))?;
+    for n in 0..MESSAGES {
+        bench
+            .mac
+            .receive(&format!("+1555{:07}", n % CHATS), &format!("message {n}"))?;
+    }
+    wait_for_outbox(&bench)?;
+    // The relay backs off while the backend is away; started anew it tries at once.
+    relay.terminate()?;
+    let backend = bench.backend(binaries, port)?;
+    let stored = Stored::open(&bench.database())?;
+    let started = Instant::now();
+    let _relay = bench.relay(binaries, &backend.url())?;
+    while stored.count()? < MESSAGES {
+        ensure!(
+            started.elapsed() < Duration::from_secs(120),
+            "stored only {}",
+            stored.count()?
+        );
+        sleep(Duration::from_millis(5));
+    }
+    let took = started.elapsed();
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    let rate = MESSAGES as f64 / took.as_secs_f64();
+    figure(
+        "backlog of 20,000 in 2,000 chats, relay start included",
+        &format!("{rate:.0} msg/s ({:.1} s)", took.as_secs_f64()),
+        ">= 2,000 msg/s",
+    );
+    Ok(())
+}
+
+fn wait_for_outbox(bench: &Bench) -> anyhow::Result<()> {
+    let state = rusqlite::Connection::open(bench.path("relay").join("state.db"))?;
+    let started = Instant::now();
+    loop {
+        let pending: i64 = state.query_row("select count(*) from outbox", [], |row| row.get(0))?;
+        if pending.unsigned_abs() >= MESSAGES {
+            return Ok(());
+        }
+        ensure!(
+            started.elapsed() < Duration::from_secs(60),
+            "the outbox has only {pending}"
+        );
+        sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,43 @@
+//! What the relay costs while nothing happens.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use archety_harness::{Binaries, cpu_seconds, resident_kib};
+
+use crate::{Bench, figure};
+
+const WATCHED: Duration = Duration::from_secs(60);
+
+pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
+    for (older, rotations) in [(200_000, 0), (1_000_000, 100)] {
+        let mut bench = Bench::new(older)?;
+        let backend = bench.backend(binaries, 0)?;
+        let relay = bench.relay(binaries, &backend.url())?;
+        for n in 0..rotations {
+            bench.mac.messages.rotate_wal()?;
+            bench
+                .mac
+                .receive("+15550100001", &format!("rotation {n}"))?;
+        }
+        // Let the first scan and its comparison come to rest.
+        sleep(Duration::from_secs(3));
+        let (started, before) = (
+            Instant::now(),
+            cpu_seconds(relay.pid()).context("needs Linux's /proc")?,
+        );
+        sleep(WATCHED);
+        let used = cpu_seconds(relay.pid()).context("the relay is gone")? - before;
+        let share = used / started.elapsed().as_secs_f64() * 100.0;
+        #[expect(clippy::cast_precision_loss, reason = "a measurement")]
+        let mib = resident_kib(relay.pid()).context("the relay is gone")? as f64 / 1024.0;
+        let name = format!("idle relay, {older} rows, {rotations} WAL rotations");
+        figure(
+            &name,
+            &format!("CPU {share:.3} %, RSS {mib:.1} MiB"),
+            "CPU <= 0.1 %, RSS <= 15 MiB",
+        );
+    }
+    Ok(())
+}

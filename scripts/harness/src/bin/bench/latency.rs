@@ -1,0 +1,48 @@
+//! From a commit in chat.db to a message that is durable in the backend.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use archety_harness::{Binaries, Mac, Spread, Stored};
+
+use crate::{Bench, figure};
+
+const MESSAGES: u32 = 500;
+
+pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
+    let mut bench = Bench::new(200_000)?;
+    let backend = bench.backend(binaries, 0)?;
+    let _relay = bench.relay(binaries, &backend.url())?;
+    let mut stored = Stored::open(&bench.database())?;
+    let spread = one_by_one(&mut bench.mac, &mut stored, MESSAGES)?;
+    let name = "commit in chat.db -> durable, 200,000 rows";
+    figure(name, &spread.to_string(), "p50 <= 10 ms, p99 <= 50 ms");
+    Ok(())
+}
+
+/// Receives messages one by one and waits for each.
+pub(crate) fn one_by_one(mac: &mut Mac, stored: &mut Stored, count: u32) -> anyhow::Result<Spread> {
+    let mut times = Vec::new();
+    for n in 0..count {
+        let person = format!("+1555010{:04}", n % 200);
+        let row = mac.receive(&person, &format!("message {n}"))?;
+        let committed = Instant::now();
+        let guid = mac.messages.guid_of(row)?;
+        while !stored
+            .take_new()?
+            .iter()
+            .any(|message| message.guid == guid)
+        {
+            ensure!(
+                committed.elapsed() < Duration::from_secs(10),
+                "message {n} was not stored"
+            );
+            sleep(Duration::from_micros(100));
+        }
+        times.push(committed.elapsed());
+        // Not in step with the poll: otherwise its phase would decide the figure.
+        sleep(Duration::from_millis(u64::from(11 + n * 7 % 29)));
+    }
+    Ok(Spread::of(times))
+}

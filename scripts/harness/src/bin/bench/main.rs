@@ -1,0 +1,156 @@
+//! `scripts/bench`: how fast and how big, measured on this machine.
+//!
+//! Prints one line per figure, with its target. Nothing here fails a build: a figure is a fact about
+//! a machine, to be read by a person.
+
+mod drain;
+mod idle;
+mod intake;
+mod latency;
+mod sizes;
+mod start;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use archety_harness::{Backend, BackendStore, Binaries, Mac, Relay, Secret};
+use clap::{Parser, ValueEnum};
+use messages_stand_in::Style;
+use tempfile::TempDir;
+
+/// Measures the figures that the product promises.
+#[derive(Parser)]
+#[command(name = "bench")]
+struct Arguments {
+    /// What to measure; everything if absent
+    #[arg(value_enum)]
+    what: Vec<What>,
+    /// A Postgres to store into (its database `bench` is made anew); without it those are left out
+    #[arg(long)]
+    postgres: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// From a commit in chat.db to a message that is durable in the backend
+    Latency,
+    /// A backlog of many chats, relay to backend
+    Drain,
+    /// What the relay costs while nothing happens
+    Idle,
+    /// How the relay starts on a very large chat.db, and what a message costs there
+    Start,
+    /// Signed messages into the backend, 16 connections
+    Intake,
+    /// Sizes of the binaries, start-up and memory of the backend
+    Sizes,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let binaries = Binaries::beside_this_program()?;
+    if cfg!(debug_assertions) {
+        eprintln!("bench: this is a debug build; its figures say little (use scripts/bench)");
+    }
+    let all = [
+        What::Sizes,
+        What::Latency,
+        What::Drain,
+        What::Intake,
+        What::Start,
+        What::Idle,
+    ];
+    let what = if arguments.what.is_empty() {
+        &all
+    } else {
+        arguments.what.as_slice()
+    };
+    for what in what {
+        match what {
+            What::Latency => latency::measure(&binaries)?,
+            What::Drain => drain::measure(&binaries)?,
+            What::Idle => idle::measure(&binaries)?,
+            What::Start => start::measure(&binaries)?,
+            What::Intake => intake::measure(&binaries, arguments.postgres.as_deref())?,
+            What::Sizes => sizes::measure(&binaries)?,
+        }
+    }
+    Ok(())
+}
+
+/// One measured figure beside its target.
+fn figure(name: &str, measured: &str, target: &str) {
+    println!("{name:<58} {measured:<36} target {target}");
+}
+
+/// A folder with a chat.db in it, and room for a relay's and a backend's files.
+struct Bench {
+    folder: TempDir,
+    mac: Mac,
+    secret: Secret,
+}
+
+impl Bench {
+    fn new(older: u32) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("archety-bench-")
+            .tempdir()?;
+        let mut mac = Mac::create(folder.path(), Style::Sequoia)?;
+        if older > 0 {
+            let people: Vec<String> = (0..200).map(|n| format!("+1555010{n:04}")).collect();
+            let people: Vec<&str> = people.iter().map(String::as_str).collect();
+            mac.fill(&people, older)?;
+            mac.messages.checkpoint()?;
+        }
+        Ok(Self {
+            folder,
+            mac,
+            secret: Secret::default(),
+        })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn database(&self) -> PathBuf {
+        self.path("backend.db")
+    }
+
+    fn backend(&self, binaries: &Binaries, port: u16) -> anyhow::Result<Backend> {
+        let store = BackendStore::Sqlite(self.database());
+        Backend::start(
+            binaries,
+            &store,
+            &self.secret,
+            port,
+            &[],
+            &self.path("backend.log"),
+        )
+    }
+
+    fn relay(&self, binaries: &Binaries, url: &str) -> anyhow::Result<Relay> {
+        let state: &Path = &self.path("relay");
+        let log = self.path("relay.log");
+        let mut relay = Relay::start(
+            binaries,
+            self.mac.chat_db(),
+            state,
+            url,
+            &self.secret,
+            &[],
+            &log,
+        )?;
+        relay.wait_until_reading(state)?;
+        Ok(relay)
+    }
+}

@@ -1,0 +1,42 @@
+//! Sizes of the binaries, start-up and memory of the backend.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context;
+use archety_harness::{Binaries, resident_kib};
+
+use crate::{Bench, figure};
+
+pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
+    figure("archety-relay", &megabytes(&binaries.relay())?, "<= 10 MB");
+    figure(
+        "archety-backend",
+        &megabytes(&binaries.backend())?,
+        "<= 25 MB",
+    );
+    let bench = Bench::new(0)?;
+    // The first start makes the database.
+    bench.backend(binaries, 0)?.terminate()?;
+    let started = Instant::now();
+    let backend = bench.backend(binaries, 0)?;
+    let took = started.elapsed();
+    figure(
+        "backend start to listening (SQLite)",
+        &format!("{} ms", took.as_millis()),
+        "<= 300 ms",
+    );
+    let kib = resident_kib(backend.pid()).context("needs Linux's /proc")?;
+    figure(
+        "backend at rest",
+        &format!("RSS {} MiB", kib / 1024),
+        "<= 50 MiB under load",
+    );
+    Ok(())
+}
+
+fn megabytes(binary: &Path) -> anyhow::Result<String> {
+    #[expect(clippy::cast_precision_loss, reason = "a size")]
+    let bytes = binary.metadata()?.len() as f64;
+    Ok(format!("{:.1} MB", bytes / 1e6))
+}

@@ -1,0 +1,40 @@
+//! How the relay starts on a very large chat.db, and what a message costs there.
+
+use std::time::Instant;
+
+use archety_harness::{Binaries, Stored};
+
+use crate::latency::one_by_one;
+use crate::{Bench, figure};
+
+pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
+    let mut medians = Vec::new();
+    for older in [1_000, 1_000_000] {
+        let mut bench = Bench::new(older)?;
+        let backend = bench.backend(binaries, 0)?;
+        let started = Instant::now();
+        let _relay = bench.relay(binaries, &backend.url())?;
+        let took = started.elapsed();
+        let name = format!("relay start to first scan, {older} rows");
+        figure(
+            &name,
+            &format!("{:.0} ms", took.as_secs_f64() * 1e3),
+            "< 1,000 ms",
+        );
+        let mut stored = Stored::open(&bench.database())?;
+        let spread = one_by_one(&mut bench.mac, &mut stored, 200)?;
+        figure(
+            &format!("commit -> durable, {older} rows"),
+            &spread.to_string(),
+            "the same at any size",
+        );
+        medians.push(spread.percentile(50).as_secs_f64());
+    }
+    let ratio = medians[1] / medians[0];
+    figure(
+        "median at 1,000,000 rows / at 1,000",
+        &format!("{ratio:.2}"),
+        "about 1",
+    );
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Where the two binaries are.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+/// The binaries under test, of the same build as this program.
+#[derive(Clone, Debug)]
+pub struct Binaries {
+    folder: PathBuf,
+}
+
+impl Binaries {
+    /// Those that cargo put beside the running program (`target/debug` or `target/release`).
+    pub fn beside_this_program() -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("this program has no path")?;
+        // Tests run from `deps/`, binaries from the folder above.
+        let folder = program
+            .ancestors()
+            .skip(1)
+            .find(|folder| folder.join("archety-relay").is_file())
+            .with_context(|| {
+                format!(
+                    "no archety-relay near {}; run `cargo build --workspace` first",
+                    program.display()
+                )
+            })?;
+        let binaries = Self {
+            folder: folder.to_owned(),
+        };
+        binaries.refuse_stale()?;
+        Ok(binaries)
+    }
+
+    /// The relay.
+    pub fn relay(&self) -> PathBuf {
+        self.folder.join("archety-relay")
+    }
+
+    /// The backend.
+    pub fn backend(&self) -> PathBuf {
+        self.folder.join("archety-backend")
+    }
+
+    /// A binary that is older than its source proves nothing about the source.
+    fn refuse_stale(&self) -> anyhow::Result<()> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for (binary, source) in [(self.relay(), "relay/src"), (self.backend(), "backend/src")] {
+            let built = binary
+                .metadata()
+                .and_then(|m| m.modified())
+                .with_context(|| {
+                    format!(
+                        "{} is missing; run `cargo build --workspace`",
+                        binary.display()
+                    )
+                })?;
+            let source = root.join(source);
+            if source.is_dir() && newest(&source)?.is_some_and(|changed| changed > built) {
+                bail!(
+                    "{} is older than its source; run `cargo build --workspace`",
+                    binary.display()
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn newest(folder: &Path) -> anyhow::Result<Option<std::time::SystemTime>> {
+    let mut newest = None;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let changed = if entry.file_type()?.is_dir() {
+            self::newest(&entry.path())?
+        } else if entry.path().extension().is_some_and(|e| e == "rs") && !is_test(&entry.path()) {
+            Some(entry.metadata()?.modified()?)
+        } else {
+            None
+        };
+        newest = newest.max(changed);
+    }
+    Ok(newest)
+}
+
+fn is_test(path: &Path) -> bool {
+    path.components()
+        .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
+}

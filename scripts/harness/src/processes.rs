@@ -1,0 +1,235 @@
+//! The relay and the backend as processes that can be started, stopped and killed.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::Binaries;
+
+/// The secret that both sides share.
+#[derive(Clone, Debug)]
+pub struct Secret(pub String);
+
+impl Default for Secret {
+    /// Fixed: it guards nothing but this run's loopback port.
+    fn default() -> Self {
+        Self("whsec_ZGVtb25zdHJhdGlvbiBzZWNyZXQsIG5vdCBmb3IgdXNl".to_owned())
+    }
+}
+
+/// Where a backend keeps what it stores.
+#[derive(Clone, Debug)]
+pub enum BackendStore {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A server, by URL.
+    Postgres(String),
+}
+
+impl BackendStore {
+    fn url(&self) -> String {
+        match self {
+            Self::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Self::Postgres(url) => url.clone(),
+        }
+    }
+}
+
+/// A running `archety-backend serve`.
+#[derive(Debug)]
+pub struct Backend {
+    child: Child,
+    port: u16,
+}
+
+impl Backend {
+    /// Starts it and waits until it listens; `port` 0 takes a free one. `env` is added to its
+    /// environment, its log is appended to `log`.
+    pub fn start(
+        binaries: &Binaries,
+        store: &BackendStore,
+        secret: &Secret,
+        port: u16,
+        env: &[(&str, &str)],
+        log: &Path,
+    ) -> anyhow::Result<Self> {
+        let mut child = command(&binaries.backend(), log)?
+            .arg("serve")
+            .env("APP_ENV", "development")
+            .env("HOST", "127.0.0.1")
+            .env("PORT", port.to_string())
+            .env("DATABASE_URL", store.url())
+            .env("MIGRATE_ON_START", "1")
+            .env("RELAY_WEBHOOK_SECRET", &secret.0)
+            .envs(env.iter().copied())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start archety-backend")?;
+        let stdout = child
+            .stdout
+            .take()
+            .context("the backend has no standard output")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let port = line
+            .trim()
+            .strip_prefix("listening on http://127.0.0.1:")
+            .and_then(|port| port.parse().ok());
+        match port {
+            Some(port) => Ok(Self { child, port }),
+            None => {
+                let status = child.wait()?;
+                bail!(
+                    "archety-backend did not start ({status}); its log is {}",
+                    log.display()
+                )
+            }
+        }
+    }
+
+    /// Its base URL.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Its port, to start the next one on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended, as after a crash point.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
+    /// Kills it without a warning.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        kill(&mut self.child)
+    }
+
+    /// Asks it to end, and waits.
+    pub fn terminate(mut self) -> anyhow::Result<ExitStatus> {
+        terminate(&mut self.child)
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        let _ = kill(&mut self.child);
+    }
+}
+
+/// A running `archety-relay run`.
+#[derive(Debug)]
+pub struct Relay {
+    child: Child,
+}
+
+impl Relay {
+    /// Starts it on `chat_db`, with its state in `state`.
+    pub fn start(
+        binaries: &Binaries,
+        chat_db: &Path,
+        state: &Path,
+        backend_url: &str,
+        secret: &Secret,
+        env: &[(&str, &str)],
+        log: &Path,
+    ) -> anyhow::Result<Self> {
+        let child = command(&binaries.relay(), log)?
+            .arg("run")
+            .env("ARCHETY_BACKEND_URL", backend_url)
+            .env("ARCHETY_CHAT_DB", chat_db)
+            .env("ARCHETY_STATE_DIR", state)
+            .env("RELAY_WEBHOOK_SECRET", &secret.0)
+            .env("XDG_CONFIG_HOME", state)
+            .envs(env.iter().copied())
+            .stdout(Stdio::null())
+            .spawn()
+            .context("cannot start archety-relay")?;
+        Ok(Self { child })
+    }
+
+    /// Waits until its first scan is written down: from then on nothing is missed.
+    pub fn wait_until_reading(&mut self, state: &Path) -> anyhow::Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let file = state.join("state.db");
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("archety-relay ended at once ({status})");
+            }
+            let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+            let reading = rusqlite::Connection::open_with_flags(&file, flags).and_then(|state| {
+                state.query_row("select count(*) from source", [], |row| row.get(0))
+            });
+            if let Ok(1_i64) = reading {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "archety-relay did not begin to read"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended, as after a crash point.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
+    /// Kills it without a warning.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        kill(&mut self.child)
+    }
+
+    /// Asks it to end, and waits.
+    pub fn terminate(mut self) -> anyhow::Result<ExitStatus> {
+        terminate(&mut self.child)
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = kill(&mut self.child);
+    }
+}
+
+/// A command that inherits nothing of this process's environment that could configure it.
+fn command(binary: &Path, log: &Path) -> anyhow::Result<Command> {
+    let log = File::options().create(true).append(true).open(log)?;
+    let mut command = Command::new(binary);
+    command.env_clear().stdin(Stdio::null()).stderr(log);
+    // The working folder decides which `.env` is read; the log's has none.
+    Ok(command)
+}
+
+fn kill(child: &mut Child) -> anyhow::Result<()> {
+    if child.try_wait()?.is_none() {
+        child.kill()?;
+        child.wait()?;
+    }
+    Ok(())
+}
+
+fn terminate(child: &mut Child) -> anyhow::Result<ExitStatus> {
+    let status = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()?;
+    ensure!(status.success(), "kill -TERM failed");
+    Ok(child.wait()?)
+}
