@@ -1,6 +1,9 @@
 //! `archety-relay`: watches Messages' chat.db on a Mac and carries each message to the backend, once.
 
 pub mod clock;
+pub mod config;
 pub mod delivery;
+pub mod platform;
 pub mod pipeline;
+pub mod pull;
 pub mod state;

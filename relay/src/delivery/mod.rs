@@ -6,8 +6,13 @@
 //! sends it again and is told `duplicate`.
 
 pub mod backoff;
+pub mod client;
+pub mod contact;
 pub mod gate;
 pub mod lanes;
+mod ledger;
+pub mod report;
+pub mod sender;
 pub mod timestamps;
 mod trouble;
 pub mod verdict;

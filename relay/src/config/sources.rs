@@ -1,0 +1,180 @@
+//! Where values come from: defaults, then `config.toml`, then the environment, then flags.
+//!
+//! Everything is text here; meaning is given by [`super::Config`]. Only this module reads the
+//! environment.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::keys::KEYS;
+use super::problem::ConfigProblems;
+use crate::platform::{DefaultPaths, Platform};
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody set it.
+    Default,
+    /// The configuration file.
+    File(PathBuf),
+    /// This environment variable.
+    Environment(&'static str),
+    /// A flag of the command.
+    Flag,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Environment(name) => f.write_str(name),
+            Self::Flag => f.write_str("flag"),
+        }
+    }
+}
+
+/// A value and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// The value as text.
+    pub text: String,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// The environment as a value.
+pub type Environment = BTreeMap<String, String>;
+
+/// The process's environment; a variable that is not UTF-8 counts as unset.
+pub fn environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// What flags set, by key.
+pub type Flags = Vec<(&'static str, String)>;
+
+/// Every key's value, where there is one.
+#[derive(Debug)]
+pub struct Values {
+    /// The configuration file that was read, or would have been.
+    pub config_file: PathBuf,
+    values: BTreeMap<&'static str, Value>,
+}
+
+impl Values {
+    /// Puts the layers together. `config_file` is what `--config` says.
+    pub fn collect(
+        config_file: Option<&Path>,
+        flags: Flags,
+        environment: &Environment,
+        problems: &mut ConfigProblems,
+    ) -> Self {
+        let variable = |name: &str| environment.get(name).filter(|v| !v.is_empty()).cloned();
+        let home = PathBuf::from(variable("HOME").unwrap_or_else(|| "/".into()));
+        let defaults = DefaultPaths::new(Platform::HERE, &home, variable);
+        let named = config_file
+            .map(Path::to_owned)
+            .or_else(|| variable("ARCHETY_CONFIG").map(PathBuf::from));
+        let presence = if named.is_some() {
+            Presence::Required
+        } else {
+            Presence::Optional
+        };
+        let path = named.unwrap_or(defaults.config_file);
+
+        let mut values = BTreeMap::new();
+        let mut set = |name: &'static str, text: String, source: Source| {
+            values.insert(name, Value { text, source });
+        };
+        for (name, text) in [
+            ("relay_name", "default".to_owned()),
+            ("auth", "hmac".to_owned()),
+            ("chat_db", defaults.chat_db.display().to_string()),
+            ("state_dir", defaults.state_dir.display().to_string()),
+            ("relay_spam", "false".to_owned()),
+            ("relay_note_to_self", "false".to_owned()),
+            ("log", "info".to_owned()),
+        ] {
+            set(name, text, Source::Default);
+        }
+        for (name, text) in read_file(&path, presence, problems) {
+            set(name, text, Source::File(path.clone()));
+        }
+        for key in KEYS {
+            if let Some(text) = variable(key.env) {
+                set(key.name, text, Source::Environment(key.env));
+            }
+        }
+        for (name, text) in flags {
+            set(name, text, Source::Flag);
+        }
+        for name in ["chat_db", "state_dir"] {
+            if let Some(value) = values.get_mut(name)
+                && let Some(rest) = value.text.strip_prefix("~/")
+            {
+                value.text = home.join(rest).display().to_string();
+            }
+        }
+        Self {
+            config_file: path,
+            values,
+        }
+    }
+
+    /// The value of a key.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+}
+
+fn read_file(
+    path: &Path,
+    presence: Presence,
+    problems: &mut ConfigProblems,
+) -> Vec<(&'static str, String)> {
+    let source = Source::File(path.to_owned());
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && presence == Presence::Optional => {
+            return Vec::new();
+        }
+        Err(error) => {
+            problems.add("config", Some(&source), format!("cannot be read: {error}"));
+            return Vec::new();
+        }
+    };
+    let table = match text.parse::<toml::Table>() {
+        Ok(table) => table,
+        Err(error) => {
+            let error = error.message();
+            problems.add("config", Some(&source), format!("is not TOML: {error}"));
+            return Vec::new();
+        }
+    };
+    let mut found = Vec::new();
+    for (name, value) in table {
+        let Some(key) = KEYS.iter().find(|key| key.name == name) else {
+            let known: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+            let text = format!("there is no such key; there are {}", known.join(", "));
+            problems.add(&name, Some(&source), text);
+            continue;
+        };
+        match value {
+            toml::Value::String(text) => found.push((key.name, text)),
+            toml::Value::Boolean(flag) => found.push((key.name, flag.to_string())),
+            _ => problems.add(&name, Some(&source), "must be text in quotes, true or false"),
+        }
+    }
+    found
+}
+
+/// A file that somebody named must be there; the usual one may be missing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Required,
+    Optional,
+}

@@ -1,0 +1,199 @@
+//! The wire: one signed (or bearer) POST out, one bounded answer in, with its authenticity settled.
+//!
+//! The connections are pooled and built once. Redirects are not followed: a POST would arrive as
+//! something else, or elsewhere. Errors never carry the address, which may hold a token in its path.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::redirect;
+use shared_protocol::{
+    AnswerRefusal, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, SignatureHeaders, WebhookId,
+    verify_answer,
+};
+use url::Url;
+
+use super::Trouble;
+use super::verdict::Received;
+use crate::clock::Clock;
+use crate::config::{Auth, Link};
+
+/// Longest answer that is read. A pull may bring many commands; nothing else comes near it.
+const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Beyond the 55 s that the backend waits for a reply when it is wanted in the answer.
+const INLINE_TIMEOUT: Duration = Duration::from_mins(1);
+const SIGNED_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The client could not be built.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be set up: {0}; on Linux, install ca-certificates")]
+pub struct ClientError(#[source] reqwest::Error);
+
+/// A request to send.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The id under which it is signed.
+    pub id: WebhookId,
+    /// When it is signed, Unix seconds.
+    pub timestamp: i64,
+    /// The exact bytes.
+    pub body: Bytes,
+}
+
+/// Speaks to one backend.
+pub struct Client {
+    http: reqwest::Client,
+    link: Arc<Link>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Client {
+    /// A client for `link`. Opens no connection yet.
+    pub fn new(link: Arc<Link>, clock: Arc<dyn Clock>) -> Result<Self, ClientError> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("archety-relay/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            // A repeated request needs a new timestamp, so repeating is the sender's work alone.
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(Duration::from_secs(50))
+            .tcp_keepalive(Duration::from_secs(15))
+            .tcp_nodelay(true);
+        if link.backend_url.is_loopback() {
+            builder = builder.no_proxy();
+        } else {
+            builder = builder.https_only(true);
+        }
+        let http = builder.build().map_err(ClientError)?;
+        Ok(Self { http, link, clock })
+    }
+
+    /// What it speaks to.
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Posts a message, and waits as long as the backend may take.
+    pub async fn post(&self, route: &Url, request: &Request) -> Result<Received, Trouble> {
+        let timeout = match self.link.auth {
+            Auth::Hmac => SIGNED_TIMEOUT,
+            Auth::Bearer => INLINE_TIMEOUT,
+        };
+        self.post_within(route, request, timeout).await
+    }
+
+    /// Posts a request that is answered within `timeout`.
+    pub async fn post_within(
+        &self,
+        route: &Url,
+        request: &Request,
+        timeout: Duration,
+    ) -> Result<Received, Trouble> {
+        let response = self
+            .http
+            .post(route.clone())
+            .headers(self.headers(request))
+            .timeout(timeout)
+            .body(request.body.clone())
+            .send()
+            .await
+            .map_err(|error| trouble_of(&error))?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let body = read_bounded(response).await?;
+        Ok(Received {
+            status,
+            trust: self.trust(request, &headers, &body),
+            retry_after: retry_after(&headers),
+            body,
+        })
+    }
+
+    fn headers(&self, request: &Request) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let text = |text: &str| {
+            HeaderValue::from_str(text).expect("ids, numbers and base64 are header values")
+        };
+        match self.link.auth {
+            Auth::Hmac => {
+                let key = self.link.secret.key();
+                let signature = key.sign(&request.id, request.timestamp, &request.body);
+                headers.insert(HEADER_ID, text(request.id.as_str()));
+                headers.insert(HEADER_TIMESTAMP, text(&request.timestamp.to_string()));
+                headers.insert(HEADER_SIGNATURE, text(&signature));
+            }
+            Auth::Bearer => {
+                let bearer = format!("Bearer {}", self.link.secret.expose_bearer());
+                // The configuration refuses secrets that no header could carry.
+                let mut value = HeaderValue::from_str(&bearer)
+                    .unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
+                value.set_sensitive(true);
+                headers.insert(AUTHORIZATION, value);
+            }
+        }
+        headers
+    }
+
+    fn trust(
+        &self,
+        request: &Request,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<(), AnswerRefusal> {
+        match self.link.auth {
+            // Unsigned by nature; the transport is https or this machine, the client takes no other.
+            Auth::Bearer => Ok(()),
+            Auth::Hmac => {
+                let signature = SignatureHeaders {
+                    id: only(headers, HEADER_ID),
+                    timestamp: only(headers, HEADER_TIMESTAMP),
+                    signature: only(headers, HEADER_SIGNATURE),
+                };
+                let now = self.clock.now().as_secs();
+                verify_answer(self.link.secret.key(), &request.id, signature, body, now)
+            }
+        }
+    }
+}
+
+/// The one value of a header; a doubled header has none.
+fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    values.next().is_none().then_some(first.as_bytes())
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    text.trim().parse().ok().map(Duration::from_secs)
+}
+
+async fn read_bounded(mut response: reqwest::Response) -> Result<Vec<u8>, Trouble> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| match trouble_of(&error) {
+        Trouble::Unreachable => Trouble::BrokenAnswer,
+        other => other,
+    })? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(Trouble::BrokenAnswer);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn trouble_of(error: &reqwest::Error) -> Trouble {
+    if error.is_timeout() {
+        Trouble::Timeout
+    } else if error.is_body() || error.is_decode() {
+        Trouble::BrokenAnswer
+    } else {
+        Trouble::Unreachable
+    }
+}

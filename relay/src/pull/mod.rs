@@ -1,0 +1,251 @@
+//! The pull: a signed long poll that is heartbeat, lease and the way of commands in one.
+//!
+//! Each answer proves contact with the network, says which backend it is and whether this
+//! installation is the one it listens to, and names the newest message that the backend has of this
+//! relay. A relay that pulls has a name nobody else may pull under: another installation's lease stops
+//! all sending here. Commands that this relay does not know stay unacknowledged: the backend keeps
+//! them for one that does.
+
+mod heartbeat;
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender as Channel;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::RngExt;
+use shared_protocol::{
+    MAX_PULL_WAIT_SECS, NewestMessage, PULL_ROUTE, Problem, ProblemCode, PullAnswer, PullRequest,
+    WebhookId,
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::clock::{Clock, UnixMicros};
+use crate::delivery::Trouble;
+use crate::delivery::backoff::Backoff;
+use crate::delivery::client::{Client, Request};
+use crate::delivery::contact::{Contact, Standing};
+use crate::delivery::report::Reporter;
+use crate::delivery::verdict::{Backend, Judgement, Received, Verdict, judge, unanswered};
+use crate::pipeline::PipelineHealth;
+use crate::state::{State, StateError, meta};
+
+/// How long an answer may take beyond the wait that was asked for.
+const GRACE: Duration = Duration::from_secs(15);
+/// Pause after a refusal that only the owner can mend, and after commands that stay where they are.
+const PAUSE: Duration = Duration::from_mins(1);
+/// Pause between two polls that were answered at once.
+const BREATH: Duration = Duration::from_millis(200);
+
+/// What the pull is given.
+pub struct PullContext {
+    /// The relay's state.
+    pub state: Arc<State>,
+    /// The way to the backend.
+    pub client: Arc<Client>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for ids and jitter.
+    pub rng: StdRng,
+    /// What the sender is told.
+    pub contact: watch::Sender<Contact>,
+    /// The reading thread's health, for the heartbeat, and where contact is recorded.
+    pub health: Arc<PipelineHealth>,
+    /// Where the pipeline hears which message the backend has as the newest.
+    pub newest: Channel<Option<NewestMessage>>,
+    /// Asks the pull to end.
+    pub stop: CancellationToken,
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The backend answered; the next poll may follow at once.
+    Answered,
+    /// Wait so long before the next.
+    Pause(Duration),
+}
+
+/// The poller.
+pub struct Puller {
+    context: PullContext,
+    route: Url,
+    instance_id: String,
+    reporter: Reporter,
+    failures: u32,
+    /// The first poll is answered at once: the sender and an empty state wait for its word.
+    wait_seconds: u8,
+}
+
+impl Puller {
+    /// Prepares the poller, and this installation's id if it has none.
+    pub fn new(mut context: PullContext) -> Result<Self, StateError> {
+        let random = context.rng.random();
+        let instance_id = context.state.write(|tx| meta::instance_id(tx, random))?;
+        Ok(Self {
+            route: context.client.link().backend_url.join(PULL_ROUTE),
+            instance_id,
+            reporter: Reporter::default(),
+            failures: 0,
+            wait_seconds: 0,
+            context,
+        })
+    }
+
+    /// Polls until it is asked to stop. A poll under way is given up: it changes nothing.
+    pub async fn run(mut self) {
+        let stop = self.context.stop.clone();
+        let polling = async {
+            loop {
+                let pause = match self.step().await {
+                    Outcome::Answered => BREATH,
+                    Outcome::Pause(pause) => pause,
+                };
+                tokio::time::sleep(pause).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = polling => {}
+        }
+    }
+
+    /// One poll.
+    pub async fn step(&mut self) -> Outcome {
+        let body = match self.request() {
+            Ok(request) => serde_json::to_vec(&request).expect("plain fields"),
+            Err(error) => {
+                tracing::warn!(%error, "no heartbeat can be gathered");
+                return Outcome::Pause(self.backoff(None));
+            }
+        };
+        let request = Request {
+            id: WebhookId::pull(self.context.rng.random()),
+            timestamp: self.context.clock.now().as_secs(),
+            body: body.into(),
+        };
+        let timeout = Duration::from_secs(self.wait_seconds.into()) + GRACE;
+        let client = Arc::clone(&self.context.client);
+        match client.post_within(&self.route, &request, timeout).await {
+            Ok(received) => self.take(&received),
+            Err(trouble) => self.failed(unanswered(trouble).verdict),
+        }
+    }
+
+    fn request(&self) -> Result<PullRequest, StateError> {
+        let expect_env = self.context.client.link().expect_env.clone();
+        let now = self.context.clock.now();
+        let status = heartbeat::gather(&self.context.state, &self.context.health, expect_env, now)?;
+        Ok(PullRequest {
+            instance_id: self.instance_id.clone(),
+            wait_seconds: self.wait_seconds,
+            after_seq: 0,
+            acks: Vec::new(),
+            status,
+        })
+    }
+
+    fn take(&mut self, received: &Received) -> Outcome {
+        let now = self.context.clock.now();
+        let expected = self.context.client.link().expect_env.clone();
+        let judgement = judge(received, expected.as_deref(), now.as_secs());
+        if received.trust.is_ok() {
+            self.context.health.contact(now.as_micros());
+        }
+        if received.trust.is_ok() && received.status == 200 {
+            return match serde_json::from_slice::<PullAnswer>(&received.body) {
+                Ok(answer) => self.answered(answer, expected.as_deref(), now),
+                Err(_) => self.failed(Verdict::Pause(Trouble::NotAnAnswer { status: 200 })),
+            };
+        }
+        if is_unknown_route(received) {
+            // An older backend without commands: deliveries need not wait for it.
+            self.stand(Standing::Welcome, judgement.backend);
+            return Outcome::Pause(PAUSE);
+        }
+        let Judgement { verdict, backend } = judgement;
+        match &verdict {
+            Verdict::Pause(Trouble::Elsewhere) => self.stand(Standing::Elsewhere, backend),
+            Verdict::Pause(Trouble::WrongEnvironment { found }) => {
+                self.stand(Standing::WrongEnvironment(found.clone()), backend);
+            }
+            _ => {}
+        }
+        self.failed(verdict)
+    }
+
+    fn answered(&mut self, answer: PullAnswer, expected: Option<&str>, now: UnixMicros) -> Outcome {
+        self.failures = 0;
+        let backend = Backend {
+            version: answer.version,
+            environment: answer.environment,
+        };
+        if let Some(expected) = expected
+            && backend.environment != expected
+        {
+            let found = backend.environment.clone();
+            self.stand(Standing::WrongEnvironment(found.clone()), Some(backend));
+            return self.failed(Verdict::Pause(Trouble::WrongEnvironment { found }));
+        }
+        self.reporter.delivered(now);
+        self.stand(Standing::Welcome, Some(backend));
+        // The pipeline may have ended; then nobody needs to know.
+        let _ = self.context.newest.send(answer.newest_message);
+        let at = now.as_micros().to_string();
+        if let Err(error) = self.context.state.write(|tx| meta::set(tx, meta::LAST_PULL_AT, &at)) {
+            tracing::debug!(%error, "the time of this pull was not written down");
+        }
+        self.wait_seconds = MAX_PULL_WAIT_SECS;
+        if answer.commands.is_empty() {
+            return Outcome::Answered;
+        }
+        for command in &answer.commands {
+            let (seq, kind) = (command.seq, known_kind(&command.kind));
+            tracing::warn!(seq, kind, "this relay does not know this command; it stays with the backend");
+        }
+        Outcome::Pause(PAUSE)
+    }
+
+    fn stand(&self, standing: Standing, backend: Option<Backend>) {
+        let next = Contact { standing, backend };
+        self.context.contact.send_if_modified(|contact| {
+            let news = *contact != next;
+            *contact = next;
+            news
+        });
+    }
+
+    fn failed(&mut self, verdict: Verdict) -> Outcome {
+        let now = self.context.clock.now();
+        let (trouble, after) = match verdict {
+            Verdict::Pause(trouble) | Verdict::Park(trouble) => {
+                self.reporter.trouble(&trouble, now);
+                return Outcome::Pause(PAUSE);
+            }
+            Verdict::Retry { trouble, after, .. } => (trouble, after),
+            Verdict::SignAgain | Verdict::Delivered { .. } => (Trouble::Replayed, None),
+        };
+        self.reporter.trouble(&trouble, now);
+        Outcome::Pause(self.backoff(after))
+    }
+
+    fn backoff(&mut self, after: Option<Duration>) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        Backoff::BACKEND.delay(self.failures, after, &mut self.context.rng)
+    }
+}
+
+/// A kind is a name of ours; anything else is not repeated in a log.
+fn known_kind(kind: &str) -> &str {
+    let clean = kind.len() <= 32 && kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if clean { kind } else { "malformed" }
+}
+
+fn is_unknown_route(received: &Received) -> bool {
+    received.trust.is_ok()
+        && received.status == 404
+        && serde_json::from_slice::<Problem>(&received.body)
+            .is_ok_and(|problem| problem.code == ProblemCode::NotFound)
+}
