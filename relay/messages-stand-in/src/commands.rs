@@ -1,4 +1,4 @@
-//! The commands: `build`, `play`, `record`, `styles`.
+//! The commands: `build`, `play`, `styles`.
 
 use std::fs;
 use std::io::Write;
@@ -12,26 +12,29 @@ use serde_json::json;
 
 use crate::clock;
 
+/// What `--help` says about scripts.
+const SCRIPTS: &str = r#"Scripts hold one JSON object a line. The first may be a header:
+  {"script":1,"about":"a greeting","style":"ventura","line":"+15550009999"}
+Each of the others is a step: `do` names it, `after_ms` is its distance from the step before.
+  {"do":"chat","id":"ann","with":["+15555550101"]}
+  {"do":"message","id":"hi","chat":"ann","from":"+15555550101","text":"Hi!","after_ms":500}
+  {"do":"message","chat":"ann","from":"me","text":"Hello","join_after_ms":300}
+  {"do":"tapback","on":"hi","chat":"ann","from":"me","kind":"love"}
+  {"do":"edit","of":"hi","text":"Hi there!"}
+
+Steps: chat, message, tapback, join, edit, unsend, receipt, attachment, attachment_finished, group,
+event, set, backfill, twin, recently_deleted, delete, checkpoint, rotate_wal, rebuild, dates, pause.
+
+A message knows id, guid, chat, also_in, from ("me", an address, or none), to, text, runs, stored
+(usual, attributed, text, both, empty), archive, at (seconds from the start), date (Unix
+nanoseconds), service, line, reply_to, effect, app, attachments, summary, columns, and how late the
+rest of it comes: join_after_ms, text_after_ms, sender_after_ms, from_me_after_ms,
+attachments_after_ms, finish_after_ms, preview_after_ms. A mistaken field is an error that lists the
+right ones."#;
+
 /// Builds and drives a chat.db the way Messages does.
-///
-/// Scripts hold one JSON object a line. The first may be a header:
-///   {"script":1,"about":"a greeting","style":"ventura","line":"+15550009999"}
-/// Each of the others is a step; `do` names it, `after_ms` is its distance from the step before:
-///   {"do":"chat","id":"ann","with":["+15555550101"]}
-///   {"do":"message","id":"hi","chat":"ann","from":"+15555550101","text":"Hi!","after_ms":500}
-///   {"do":"message","chat":"ann","from":"me","text":"Hello","join_after_ms":300}
-///   {"do":"tapback","on":"hi","chat":"ann","from":"me","kind":"love"}
-///   {"do":"edit","of":"hi","text":"Hi there!"}
-///
-/// Steps: chat, message, tapback, join, edit, unsend, receipt, attachment, `attachment_finished`,
-/// group, event, set, backfill, twin, `recently_deleted`, delete, checkpoint, `rotate_wal`, rebuild,
-/// dates, pause. A message knows id, guid, chat, `also_in`, from (`me`, an address, or none), to, text,
-/// runs, stored (usual, attributed, text, both, empty), archive, at (seconds from the start), date (Unix
-/// nanoseconds), service, line, `reply_to`, effect, app, attachments, columns, and how late the rest comes:
-/// `join_after_ms`, `text_after_ms`, `sender_after_ms`, `from_me_after_ms`, `attachments_after_ms`,
-/// `finish_after_ms`, `preview_after_ms`. A mistaken field is an error that lists the right ones.
 #[derive(Debug, Parser)]
-#[command(version, verbatim_doc_comment)]
+#[command(version, after_long_help = SCRIPTS)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -133,22 +136,22 @@ fn play(script: &Script, path: &Path, speed: f64, out: &mut impl Write) -> anyho
     let mut player = Player::new(db, script, start);
     while let Some(due) = player.due() {
         clock::wait_until(start + Duration::from_secs_f64(due.as_secs_f64() / speed));
-        let played = player.step(clock::now())?;
+        let step = player.step(clock::now())?;
         let committed = clock::now();
-        if let Some(played) = played {
-            writeln!(out, "{}", line(&played, committed))?;
+        if let Some(step) = step {
+            writeln!(out, "{}", line(&step, committed))?;
             out.flush()?;
         }
     }
     Ok(())
 }
 
-fn line(played: &Played, committed: Date) -> serde_json::Value {
+fn line(step: &Played, committed: Date) -> serde_json::Value {
     json!({
-        "do": played.what,
-        "id": played.id,
-        "guid": played.guid,
-        "rowid": played.rowid,
+        "do": step.what,
+        "id": step.id,
+        "guid": step.guid,
+        "rowid": step.rowid,
         "committed_at_us": committed.unix_micros(),
     })
 }

@@ -1,0 +1,149 @@
+//! Every script in `scripts/`: it parses, says what it shows, names fictional people only, and builds
+//! in each style in which it can happen.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use messages_stand_in::{ChatDb, Date, Player, Script, Style, build};
+
+fn scripts() -> BTreeMap<String, Script> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let files = std::fs::read_dir(folder).unwrap();
+    let scripts = files.map(|file| {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let script = Script::parse(&std::fs::read_to_string(&path).unwrap());
+        let script = script.unwrap_or_else(|error| panic!("{name}: {error}"));
+        (name, script)
+    });
+    scripts.collect()
+}
+
+#[test]
+fn every_script_builds_in_every_style_that_can_show_it() {
+    let scripts = scripts();
+    assert!(scripts.len() > 40);
+    let folder = tempfile::tempdir().unwrap();
+    for (name, script) in &scripts {
+        assert!(
+            script.header.about.is_some(),
+            "{name} says nothing about itself"
+        );
+        for style in Style::ALL
+            .into_iter()
+            .filter(|style| script.runs_in(*style))
+        {
+            let path = folder.path().join(format!("{name}-{style}.db"));
+            let db = build(script, path, style, script.start());
+            let db = db.unwrap_or_else(|error| panic!("{name} in {style}: {error}"));
+            let sane: String = db
+                .raw()
+                .query_row("pragma integrity_check", [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(sane, "ok", "{name} in {style}");
+            assert!(db.sequence().unwrap() > 0, "{name} in {style} is empty");
+        }
+    }
+}
+
+#[test]
+fn people_are_fictional() {
+    let odd = ["30300", "56249(smsfp)", "EXAMPLE"];
+    for (name, script) in scripts() {
+        for address in script.addresses() {
+            let fictional = address.starts_with("+1555")
+                || address.ends_with("@example.com")
+                || address.starts_with("urn:biz:00000000-")
+                || address.starts_with("chat555")
+                || odd.contains(&address);
+            assert!(fictional, "{name}: {address}");
+        }
+    }
+}
+
+#[test]
+fn scripts_survive_being_written() {
+    for (name, script) in scripts() {
+        assert_eq!(Script::parse(&script.to_jsonl()).unwrap(), script, "{name}");
+    }
+}
+
+/// All rows of the message table, in text.
+fn messages(db: &ChatDb) -> Vec<String> {
+    let mut query = db.raw().prepare("select * from message").unwrap();
+    let width = query.column_count();
+    let rows = query.query_map([], |row| {
+        let values = (0..width).map(|i| format!("{:?}", row.get_ref_unwrap(i)));
+        Ok(values.collect::<Vec<_>>().join("|"))
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn same_script_gives_same_database() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, script) in scripts() {
+        let build = |copy: &str| {
+            let path = folder.path().join(format!("{name}-{copy}.db"));
+            build(&script, path, script.style(), script.start()).unwrap()
+        };
+        assert_eq!(messages(&build("a")), messages(&build("b")), "{name}");
+    }
+}
+
+#[test]
+fn played_in_steps_the_late_parts_come_one_by_one() {
+    let script = Script::parse(concat!(
+        r#"{"do":"chat","id":"ann","with":["+15555550101"]}"#,
+        "\n",
+        r#"{"do":"message","id":"m","chat":"ann","from":"+15555550101","text":"late","#,
+        r#""sender_after_ms":10,"text_after_ms":20,"join_after_ms":30}"#,
+        "\n",
+        r#"{"do":"message","chat":"ann","from":"+15555550101","text":"next","after_ms":15}"#,
+    ))
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let db = ChatDb::create(folder.path().join("chat.db"), Style::Ventura).unwrap();
+    let start = Date::from_unix_secs(1_760_000_000);
+    let mut player = Player::new(db, &script, start);
+    let mut seen = Vec::new();
+    while let Some(due) = player.due() {
+        let step = player.step(start + due).unwrap().unwrap();
+        seen.push((due.as_millis(), step.what));
+    }
+    let expected = [
+        (0, "chat"),
+        (0, "message"),
+        (10, "sender"),
+        (15, "message"),
+        (20, "text"),
+        (30, "join"),
+    ];
+    assert_eq!(seen, expected);
+    let whole: i64 = player
+        .db()
+        .raw()
+        .query_row(
+            "select count(*) from message m join chat_message_join on message_id = m.ROWID
+             where handle_id > 0 and attributedBody is not null",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(whole, 2);
+}
+
+#[test]
+fn mistakes_name_their_line() {
+    let error = |text: &str| Script::parse(text).unwrap_err().to_string();
+    let unknown = error("{\"script\":1}\n\n{\"do\":\"message\",\"txet\":\"a\"}");
+    assert!(
+        unknown.starts_with("line 3:") && unknown.contains("txet"),
+        "{unknown}"
+    );
+    assert!(error("{\"do\":\"dance\"}").contains("dance"));
+    assert!(error("{\"script\":2}").contains("version 2"));
+    assert!(error("not json").starts_with("line 1:"));
+}
