@@ -1,0 +1,50 @@
+//! Ends the process at a named instruction, so that a test can kill it exactly there.
+//!
+//! `ARCHETY_CRASH_AT=name:n` aborts the process when it reaches the point `name` for the `n`th time.
+//! Nothing is flushed and no destructor runs, as with `kill -9`. In release builds a point is nothing.
+
+/// Aborts here if this is the point, and the pass, that `ARCHETY_CRASH_AT` names.
+#[cfg(debug_assertions)]
+pub fn crash_point(name: &str) {
+    if let Some(point) = &*armed::POINT {
+        point.reach(name);
+    }
+}
+
+/// Nothing, in release builds.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn crash_point(_name: &str) {}
+
+#[cfg(debug_assertions)]
+mod armed {
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    pub(crate) static POINT: LazyLock<Option<Point>> = LazyLock::new(|| {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "no setting of the product: a test's own switch"
+        )]
+        let value = std::env::var("ARCHETY_CRASH_AT").ok()?;
+        let (name, pass) = value.rsplit_once(':')?;
+        Some(Point {
+            name: name.to_owned(),
+            left: AtomicU64::new(pass.parse().ok()?),
+        })
+    });
+
+    pub(crate) struct Point {
+        name: String,
+        left: AtomicU64,
+    }
+
+    impl Point {
+        pub(crate) fn reach(&self, name: &str) {
+            if self.name == name && self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+                eprintln!("crash point {name} reached");
+                std::process::abort();
+            }
+        }
+    }
+}
