@@ -46,6 +46,7 @@ impl Unarchiver<'_> {
         let count: usize = std::str::from_utf8(count)
             .ok()
             .and_then(|count| count.parse().ok())
+            .filter(|_| !element.is_empty())
             .ok_or_else(|| self.unsupported())?;
         if let b"c" | b"C" | b"B" = element {
             return self.stream.take(count).map(drop);

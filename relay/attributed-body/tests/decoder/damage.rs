@@ -217,6 +217,7 @@ fn types_of_unknown_size_are_refused() {
         "b3",
         "?",
         "[c]",
+        "[2]",
         "[2i",
         "{a}",
         "i}",

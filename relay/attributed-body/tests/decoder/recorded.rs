@@ -4,17 +4,29 @@
 //! archives that the other tests write still cover every feature of the format.
 
 use std::fs;
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use attributed_body::{DecodeError, decode, decode_text};
 
+fn recorded() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures/typedstream");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    // Not by `eprintln!`, which a test that passes keeps to itself.
+    let _ = writeln!(
+        io::stderr(),
+        "SKIPPED: no recorded archives at {}",
+        folder.display()
+    );
+    None
+}
+
 #[test]
 fn archives_written_by_macs() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures/typedstream");
-    let Ok(expected) = fs::read(folder.join("expected.json")) else {
-        eprintln!("SKIPPED: no recorded archives at {}", folder.display());
-        return;
-    };
+    let Some(folder) = recorded() else { return };
+    let expected = fs::read(folder.join("expected.json")).unwrap();
     let expected: serde_json::Value = serde_json::from_slice(&expected).unwrap();
     for (name, expected) in expected.as_object().unwrap() {
         let archive = fs::read(folder.join(name)).unwrap();
@@ -41,11 +53,8 @@ fn archives_written_by_macs() {
 
 #[test]
 fn attributes_of_archives_written_by_macs() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures/typedstream");
-    let Ok(tweet) = fs::read(folder.join("tweet.bin")) else {
-        eprintln!("SKIPPED: no recorded archives at {}", folder.display());
-        return;
-    };
+    let Some(folder) = recorded() else { return };
+    let tweet = fs::read(folder.join("tweet.bin")).unwrap();
     let tweet = decode(&tweet).unwrap();
     assert_eq!(tweet.runs.len(), 1);
     assert_eq!(tweet.runs[0].part, Some(0));
