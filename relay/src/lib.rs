@@ -1,8 +1,10 @@
 //! `archety-relay`: watches Messages' chat.db on a Mac and carries each message to the backend, once.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod delivery;
+pub mod lifecycle;
 pub mod platform;
 pub mod pipeline;
 pub mod pull;

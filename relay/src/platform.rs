@@ -36,11 +36,7 @@ pub struct DefaultPaths {
 
 impl DefaultPaths {
     /// The places below `home`; `variable` reads the environment.
-    pub fn new(
-        platform: Platform,
-        home: &Path,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Self {
+    pub fn new(platform: Platform, home: &Path, variable: impl Fn(&str) -> Option<String>) -> Self {
         let chat_db = home.join("Library/Messages/chat.db");
         match platform {
             Platform::MacOs => {
@@ -91,7 +87,10 @@ mod tests {
             paths.state_dir,
             Path::new("/Users/sam/Library/Application Support/archety-relay")
         );
-        assert_eq!(paths.chat_db, Path::new("/Users/sam/Library/Messages/chat.db"));
+        assert_eq!(
+            paths.chat_db,
+            Path::new("/Users/sam/Library/Messages/chat.db")
+        );
     }
 
     #[test]
@@ -101,8 +100,14 @@ mod tests {
             "XDG_STATE_HOME" => Some("relative".into()),
             _ => None,
         });
-        assert_eq!(paths.config_file, Path::new("/etc/sam/archety-relay/config.toml"));
-        assert_eq!(paths.state_dir, Path::new("/home/sam/.local/state/archety-relay"));
+        assert_eq!(
+            paths.config_file,
+            Path::new("/etc/sam/archety-relay/config.toml")
+        );
+        assert_eq!(
+            paths.state_dir,
+            Path::new("/home/sam/.local/state/archety-relay")
+        );
     }
 
     #[test]

@@ -113,7 +113,10 @@ mod tests {
     #[test]
     fn routes_go_behind_the_prefix_and_paths_are_not_shown() {
         let url = BackendUrl::parse("https://b.example.com/hook-token/").expect("valid");
-        assert_eq!(url.join("/a/b").as_str(), "https://b.example.com/hook-token/a/b");
+        assert_eq!(
+            url.join("/a/b").as_str(),
+            "https://b.example.com/hook-token/a/b"
+        );
         assert_eq!(url.to_string(), "https://b.example.com");
     }
 }

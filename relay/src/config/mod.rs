@@ -91,9 +91,8 @@ impl Config {
         let chat_db = reader.path("chat_db");
         let state_dir = reader.path("state_dir");
         let relay_name = reader.parse("relay_name", |text| {
-            RelayName::parse(text).map_err(|_| {
-                "must be 1 to 32 lower-case letters, digits and hyphens".to_owned()
-            })
+            RelayName::parse(text)
+                .map_err(|_| "must be 1 to 32 lower-case letters, digits and hyphens".to_owned())
         });
         let relay_spam = reader.flag("relay_spam");
         let relay_note_to_self = reader.flag("relay_note_to_self");

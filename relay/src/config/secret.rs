@@ -15,7 +15,10 @@ pub const SECRET_FILE: &str = "secret";
 
 /// Reads the secret: the variable wins over the file.
 pub fn read(environment: &Environment, state_dir: &Path) -> Result<RelaySecret, SecretError> {
-    if let Some(text) = environment.get(SECRET_VARIABLE).filter(|text| !text.is_empty()) {
+    if let Some(text) = environment
+        .get(SECRET_VARIABLE)
+        .filter(|text| !text.is_empty())
+    {
         return parse(text);
     }
     let path = state_dir.join(SECRET_FILE);
@@ -30,7 +33,11 @@ pub fn read(environment: &Environment, state_dir: &Path) -> Result<RelaySecret, 
         },
     };
     let file = std::fs::File::open(&path).map_err(|e| unreadable(&e))?;
-    let mode = file.metadata().map_err(|e| unreadable(&e))?.permissions().mode();
+    let mode = file
+        .metadata()
+        .map_err(|e| unreadable(&e))?
+        .permissions()
+        .mode();
     if mode & 0o077 != 0 {
         return Err(SecretError::Exposed { path: shown });
     }
@@ -52,9 +59,7 @@ fn parse(text: &str) -> Result<RelaySecret, SecretError> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// There is none.
-    #[error(
-        "is not set; set it to the backend's secret, or write that into {path} (mode 0600)"
-    )]
+    #[error("is not set; set it to the backend's secret, or write that into {path} (mode 0600)")]
     Missing {
         /// Where the file would lie.
         path: String,

@@ -139,7 +139,9 @@ fn read_file(
     let source = Source::File(path.to_owned());
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && presence == Presence::Optional => {
+        Err(error)
+            if error.kind() == std::io::ErrorKind::NotFound && presence == Presence::Optional =>
+        {
             return Vec::new();
         }
         Err(error) => {
@@ -166,7 +168,11 @@ fn read_file(
         match value {
             toml::Value::String(text) => found.push((key.name, text)),
             toml::Value::Boolean(flag) => found.push((key.name, flag.to_string())),
-            _ => problems.add(&name, Some(&source), "must be text in quotes, true or false"),
+            _ => problems.add(
+                &name,
+                Some(&source),
+                "must be text in quotes, true or false",
+            ),
         }
     }
     found

@@ -176,10 +176,14 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 async fn read_bounded(mut response: reqwest::Response) -> Result<Vec<u8>, Trouble> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| match trouble_of(&error) {
-        Trouble::Unreachable => Trouble::BrokenAnswer,
-        other => other,
-    })? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| match trouble_of(&error) {
+            Trouble::Unreachable => Trouble::BrokenAnswer,
+            other => other,
+        })?
+    {
         if body.len() + chunk.len() > MAX_ANSWER_BYTES {
             return Err(Trouble::BrokenAnswer);
         }

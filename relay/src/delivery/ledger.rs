@@ -50,7 +50,11 @@ impl Marks {
                 let revived = outbox::revive_parked(tx, &backend.version)?;
                 if revived > 0 {
                     let version = &backend.version;
-                    tracing::info!(revived, version, "another backend version: parked messages are tried again");
+                    tracing::info!(
+                        revived,
+                        version,
+                        "another backend version: parked messages are tried again"
+                    );
                 }
             }
             if let Some(standstill) = &self.standstill {
@@ -75,17 +79,22 @@ pub(super) fn load(state: &State, seqs: &[i64]) -> Result<Vec<Loaded>, StateErro
     let posts = state.read(|connection| outbox::load(connection, seqs))?;
     Ok(posts
         .into_iter()
-        .filter_map(|post| match WebhookId::parse(&post.webhook_id, Purpose::Message) {
-            Ok(id) => Some(Loaded {
-                seq: post.seq,
-                id,
-                body: post.body.into(),
-            }),
-            Err(_) => {
-                tracing::error!(seq = post.seq, "an outbox row has no usable id; it is left out");
-                None
-            }
-        })
+        .filter_map(
+            |post| match WebhookId::parse(&post.webhook_id, Purpose::Message) {
+                Ok(id) => Some(Loaded {
+                    seq: post.seq,
+                    id,
+                    body: post.body.into(),
+                }),
+                Err(_) => {
+                    tracing::error!(
+                        seq = post.seq,
+                        "an outbox row has no usable id; it is left out"
+                    );
+                    None
+                }
+            },
+        )
         .collect())
 }
 
@@ -98,11 +107,12 @@ pub(super) fn page(
 ) -> Result<Vec<Queued>, StateError> {
     let posts = state.read(|connection| match wanted {
         Wanted::After(seq, limit) => outbox::pending_after(connection, *seq, *limit),
-        Wanted::Lane(lane, seq, limit) => {
-            outbox::pending_of_lane(connection, lane, *seq, *limit)
-        }
+        Wanted::Lane(lane, seq, limit) => outbox::pending_of_lane(connection, lane, *seq, *limit),
     })?;
-    Ok(posts.into_iter().map(|post| queued(post, now, instant)).collect())
+    Ok(posts
+        .into_iter()
+        .map(|post| queued(post, now, instant))
+        .collect())
 }
 
 /// Turns the wall clock's instant into the monotonic one that waits are counted by.

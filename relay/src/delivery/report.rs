@@ -31,7 +31,10 @@ pub struct Reporter {
 impl Reporter {
     /// Takes note of a trouble; what stands now if that is news.
     pub fn trouble(&mut self, trouble: &Trouble, now: UnixMicros) -> Option<Standstill> {
-        let known = self.current.as_ref().filter(|(t, _)| t.code() == trouble.code());
+        let known = self
+            .current
+            .as_ref()
+            .filter(|(t, _)| t.code() == trouble.code());
         let news = known.is_none();
         let since = known.map_or(now, |(_, since)| *since);
         if news || now.since(self.told_at) >= REPEAT_AFTER {
@@ -51,10 +54,12 @@ impl Reporter {
     }
 
     fn standstill(&self) -> Standstill {
-        self.current.as_ref().map_or_else(Standstill::default, |(trouble, since)| Standstill {
-            trouble: Some(trouble.code().to_owned()),
-            text: Some(trouble.to_string()),
-            since: Some(since.as_micros()),
-        })
+        self.current
+            .as_ref()
+            .map_or_else(Standstill::default, |(trouble, since)| Standstill {
+                trouble: Some(trouble.code().to_owned()),
+                text: Some(trouble.to_string()),
+                since: Some(since.as_micros()),
+            })
     }
 }

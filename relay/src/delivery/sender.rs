@@ -64,7 +64,7 @@ pub struct SenderContext {
     /// What the pull knows of the backend.
     pub contact: watch::Receiver<Contact>,
     /// Called with the instant of each answer that was the backend's own word.
-    pub on_contact: Box<dyn Fn(UnixMicros) + Send>,
+    pub on_contact: Box<dyn Fn(UnixMicros) + Send + Sync>,
     /// Asks the sender to end.
     pub stop: CancellationToken,
 }
@@ -194,7 +194,9 @@ impl Sender {
         while let Some(wanted) = self.lanes.wanted() {
             let (clock, asked) = (self.context.clock.now(), wanted.clone());
             let instant = Instant::now().into_std();
-            let posts = self.at_state(move |state| page(state, &asked, clock, instant)).await?;
+            let posts = self
+                .at_state(move |state| page(state, &asked, clock, instant))
+                .await?;
             self.lanes.add(&wanted, posts);
         }
         let due = self.take_due();
@@ -217,7 +219,12 @@ impl Sender {
                 Some(loaded) => {
                     sent += 1;
                     let epoch = self.gate.epoch();
-                    self.send(Flight { taken, loaded, epoch, signed: 1 });
+                    self.send(Flight {
+                        taken,
+                        loaded,
+                        epoch,
+                        signed: 1,
+                    });
                 }
                 // The owner dropped it since it was read.
                 None => self.lanes.settled(&taken),
@@ -258,7 +265,9 @@ impl Sender {
         let route = self.route.clone();
         let request = Request {
             id: flight.loaded.id.clone(),
-            timestamp: self.timestamps.next(flight.taken.seq, clock.now().as_secs()),
+            timestamp: self
+                .timestamps
+                .next(flight.taken.seq, clock.now().as_secs()),
             body: flight.loaded.body.clone(),
         };
         self.flights.spawn(async move {
@@ -293,10 +302,19 @@ impl Sender {
         match judgement.verdict {
             Verdict::Delivered { message_id, note } => {
                 if let Some(code) = note {
-                    tracing::warn!(seq, code, "the backend has this message with other bytes; it counts as delivered");
+                    tracing::warn!(
+                        seq,
+                        code,
+                        "the backend has this message with other bytes; it counts as delivered"
+                    );
                 }
                 self.gate.succeeded(flight.epoch);
-                self.marks.delivered.push(Delivered { seq, message_id, at: now, note });
+                self.marks.delivered.push(Delivered {
+                    seq,
+                    message_id,
+                    at: now,
+                    note,
+                });
                 self.finish(&flight.taken);
                 if self.marks.standstill.is_none() || self.marks.failed.is_empty() {
                     let news = self.reporter.delivered(now);
@@ -306,16 +324,34 @@ impl Sender {
             Verdict::Park(trouble) => {
                 tracing::error!(seq, code = trouble.code(), "{trouble}");
                 self.gate.succeeded(flight.epoch);
-                let version = self.backend.as_ref().map_or_else(String::new, |b| b.version.clone());
-                self.marks.refused.push(Refused { seq, code: trouble.code(), version });
+                let version = self
+                    .backend
+                    .as_ref()
+                    .map_or_else(String::new, |b| b.version.clone());
+                self.marks.refused.push(Refused {
+                    seq,
+                    code: trouble.code(),
+                    version,
+                });
                 self.finish(&flight.taken);
             }
             Verdict::SignAgain if flight.signed < MAX_SIGN_AGAIN => {
                 let signed = flight.signed + 1;
                 self.send(Flight { signed, ..flight });
             }
-            Verdict::SignAgain => self.again(flight.taken, None, Scope::Lane, &Trouble::Replayed, now, flight.epoch),
-            Verdict::Retry { scope, after, trouble } => {
+            Verdict::SignAgain => self.again(
+                flight.taken,
+                None,
+                Scope::Lane,
+                &Trouble::Replayed,
+                now,
+                flight.epoch,
+            ),
+            Verdict::Retry {
+                scope,
+                after,
+                trouble,
+            } => {
                 if word && scope == Scope::Lane {
                     self.gate.succeeded(flight.epoch);
                 }
@@ -382,7 +418,9 @@ impl Sender {
         if backend.version.is_empty() || self.backend.as_ref() == Some(&backend) {
             return;
         }
-        let settles = self.backend_since.is_some_and(|since| since.elapsed() < VERSION_SETTLES);
+        let settles = self
+            .backend_since
+            .is_some_and(|since| since.elapsed() < VERSION_SETTLES);
         if !settles {
             self.backend_since = Some(Instant::now());
             self.marks.backend = Some(backend.clone());
@@ -395,7 +433,9 @@ impl Sender {
         let now = self.context.clock.now();
         match contact.standing {
             Standing::Elsewhere => self.tell(&Trouble::Elsewhere, now),
-            Standing::WrongEnvironment(found) => self.tell(&Trouble::WrongEnvironment { found }, now),
+            Standing::WrongEnvironment(found) => {
+                self.tell(&Trouble::WrongEnvironment { found }, now)
+            }
             Standing::Unknown | Standing::Welcome => {}
         }
         if let Some(backend) = contact.backend {
@@ -454,10 +494,16 @@ impl Sender {
         let known = self.data_version;
         let looked = self.at_state(move |state| {
             let version = state.data_version()?;
-            let generation = if version == known { None } else { Some(state.read(outbox::generation)?) };
+            let generation = if version == known {
+                None
+            } else {
+                Some(state.read(outbox::generation)?)
+            };
             Ok((version, generation))
         });
-        let Ok((version, generation)) = looked.await else { return };
+        let Ok((version, generation)) = looked.await else {
+            return;
+        };
         self.data_version = version;
         let Some(generation) = generation else { return };
         self.lanes.poke();
@@ -484,7 +530,9 @@ impl Sender {
     /// next start, and the backend knows it.
     async fn drain(&mut self) {
         let deadline = Instant::now() + DRAIN;
-        while let Ok(Some(landing)) = tokio::time::timeout_at(deadline, self.flights.join_next()).await {
+        while let Ok(Some(landing)) =
+            tokio::time::timeout_at(deadline, self.flights.join_next()).await
+        {
             self.land(landing);
             for (flight, judgement) in std::mem::take(&mut self.landed) {
                 // A replayed one is left to the next start, which signs it later anyway.

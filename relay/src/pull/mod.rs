@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender as Channel;
 use std::time::Duration;
 
-use rand::rngs::StdRng;
 use rand::RngExt;
+use rand::rngs::StdRng;
 use shared_protocol::{
     MAX_PULL_WAIT_SECS, NewestMessage, PULL_ROUTE, Problem, ProblemCode, PullAnswer, PullRequest,
     WebhookId,
@@ -194,7 +194,11 @@ impl Puller {
         // The pipeline may have ended; then nobody needs to know.
         let _ = self.context.newest.send(answer.newest_message);
         let at = now.as_micros().to_string();
-        if let Err(error) = self.context.state.write(|tx| meta::set(tx, meta::LAST_PULL_AT, &at)) {
+        if let Err(error) = self
+            .context
+            .state
+            .write(|tx| meta::set(tx, meta::LAST_PULL_AT, &at))
+        {
             tracing::debug!(%error, "the time of this pull was not written down");
         }
         self.wait_seconds = MAX_PULL_WAIT_SECS;
@@ -203,7 +207,11 @@ impl Puller {
         }
         for command in &answer.commands {
             let (seq, kind) = (command.seq, known_kind(&command.kind));
-            tracing::warn!(seq, kind, "this relay does not know this command; it stays with the backend");
+            tracing::warn!(
+                seq,
+                kind,
+                "this relay does not know this command; it stays with the backend"
+            );
         }
         Outcome::Pause(PAUSE)
     }

@@ -1,0 +1,119 @@
+//! `config`: a commented configuration to fill in, and the one that holds.
+
+use std::fmt::Write;
+
+use super::flags::ConfigFlags;
+use super::output;
+use crate::config::keys::KEYS;
+use crate::config::{
+    Config, ConfigProblems, Environment, Flags, Source, Values, environment, secret,
+};
+use crate::lifecycle::ExitCode;
+
+/// Write or show the configuration.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Print a commented config.toml with every key and its default
+    Init,
+    /// Show each value and where it comes from, and check them all
+    Show,
+}
+
+impl Command {
+    pub(super) fn execute(self, flags: &ConfigFlags) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Init => {
+                let defaults = Values::collect(
+                    None,
+                    Flags::new(),
+                    &environment(),
+                    &mut ConfigProblems::default(),
+                );
+                print!("{}", init(&defaults));
+                eprintln!("write this into {}", defaults.config_file.display());
+                Ok(ExitCode::Done)
+            }
+            Self::Show => {
+                let (environment, values) = (environment(), flags.values());
+                let file = flags.config.as_deref();
+                let mut problems = ConfigProblems::default();
+                let shown = Values::collect(file, values.clone(), &environment, &mut problems);
+                output::table(&["KEY", "VALUE", "FROM"], &rows(&shown, &environment))?;
+                Config::read_with_link(file, values, &environment)?;
+                Ok(ExitCode::Done)
+            }
+        }
+    }
+}
+
+/// A commented configuration. Values that hold already stand in it.
+pub(super) fn init(defaults: &Values) -> String {
+    let mut text = String::from(
+        "# Configuration of archety-relay. Every key can also be given as an environment variable or\n\
+         # as a flag; flags win over variables, variables over this file. The secret does not belong\n\
+         # here: set RELAY_WEBHOOK_SECRET, or write it into the file `secret` (mode 0600) in state_dir.\n",
+    );
+    for key in KEYS {
+        text.push('\n');
+        for line in wrap(key.doc) {
+            let _ = writeln!(text, "# {line}");
+        }
+        let _ = writeln!(text, "# Variable: {}", key.env);
+        let default = defaults
+            .get(key.name)
+            .filter(|value| value.source == Source::Default);
+        let value = default.map_or(key.example, |value| value.text.as_str());
+        let value = match value {
+            "true" | "false" => value.to_owned(),
+            text => toml::Value::String(text.to_owned()).to_string(),
+        };
+        let _ = writeln!(text, "#{} = {value}", key.name);
+    }
+    text
+}
+
+fn wrap(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("never empty");
+        if !line.is_empty() && line.len() + word.len() > 90 {
+            lines.push(word.to_owned());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
+/// Key, value and source. Of the secret only whether and where it is.
+pub(super) fn rows(values: &Values, environment: &Environment) -> Vec<Vec<String>> {
+    let mut rows: Vec<Vec<String>> = KEYS
+        .iter()
+        .map(|key| match values.get(key.name) {
+            Some(value) => vec![
+                key.name.to_owned(),
+                value.text.clone(),
+                value.source.to_string(),
+            ],
+            None => vec![key.name.to_owned(), "(not set)".to_owned(), "-".to_owned()],
+        })
+        .collect();
+    let from = if environment.contains_key(secret::SECRET_VARIABLE) {
+        ("(set, not shown)", secret::SECRET_VARIABLE.to_owned())
+    } else {
+        let dir = values
+            .get("state_dir")
+            .map_or("", |value| value.text.as_str());
+        let path = std::path::Path::new(dir).join(secret::SECRET_FILE);
+        if path.exists() {
+            ("(set, not shown)", path.display().to_string())
+        } else {
+            ("(not set)", "-".to_owned())
+        }
+    };
+    rows.push(vec!["secret".to_owned(), from.0.to_owned(), from.1]);
+    rows
+}

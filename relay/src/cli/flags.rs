@@ -1,0 +1,78 @@
+//! The configuration's flags, the same at every command.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::{Config, ConfigProblems, Flags, Link, environment};
+
+/// Each key of `config.toml` as a flag.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Configuration")]
+pub(super) struct ConfigFlags {
+    /// Configuration file [env: ARCHETY_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Address of archety-backend [env: ARCHETY_BACKEND_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    backend_url: Option<String>,
+    /// Name of this relay [env: ARCHETY_RELAY_NAME]
+    #[arg(long, global = true, value_name = "NAME")]
+    relay_name: Option<String>,
+    /// hmac or bearer [env: ARCHETY_AUTH]
+    #[arg(long, global = true, value_name = "KIND")]
+    auth: Option<String>,
+    /// Environment that the backend must report [env: ARCHETY_EXPECT_ENV]
+    #[arg(long, global = true, value_name = "NAME")]
+    expect_env: Option<String>,
+    /// Messages' database [env: ARCHETY_CHAT_DB]
+    #[arg(long, global = true, value_name = "FILE")]
+    chat_db: Option<String>,
+    /// Folder of the relay's own state [env: ARCHETY_STATE_DIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    state_dir: Option<String>,
+    /// The owner's own address in Messages [env: ARCHETY_OWNER_HANDLE]
+    #[arg(long, global = true, value_name = "HANDLE")]
+    owner_handle: Option<String>,
+    /// Relay spam, promotions and transactions too [env: ARCHETY_RELAY_SPAM]
+    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    relay_spam: Option<String>,
+    /// Relay notes to self too [env: ARCHETY_RELAY_NOTE_TO_SELF]
+    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    relay_note_to_self: Option<String>,
+    /// What is logged: error, warn, info, debug, or directives [env: ARCHETY_LOG]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log: Option<String>,
+}
+
+impl ConfigFlags {
+    /// What is set, by key.
+    pub(super) fn values(&self) -> Flags {
+        let flags = [
+            ("backend_url", &self.backend_url),
+            ("relay_name", &self.relay_name),
+            ("auth", &self.auth),
+            ("expect_env", &self.expect_env),
+            ("chat_db", &self.chat_db),
+            ("state_dir", &self.state_dir),
+            ("owner_handle", &self.owner_handle),
+            ("relay_spam", &self.relay_spam),
+            ("relay_note_to_self", &self.relay_note_to_self),
+            ("log", &self.log),
+        ];
+        flags
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value.clone()?)))
+            .collect()
+    }
+
+    /// The configuration without the backend.
+    pub(super) fn config(&self) -> Result<Config, ConfigProblems> {
+        Config::read(self.config.as_deref(), self.values(), &environment())
+    }
+
+    /// The configuration with everything that it takes to run.
+    pub(super) fn config_and_link(&self) -> Result<(Config, Link), ConfigProblems> {
+        Config::read_with_link(self.config.as_deref(), self.values(), &environment())
+    }
+}

@@ -1,0 +1,88 @@
+//! The command line. Data goes to stdout, notes and logs to stderr; `--json` where a script may read.
+//!
+//! One file a command. A command that only looks opens the state beside a running relay; nothing here
+//! decides anything that the library does not.
+
+mod config;
+mod flags;
+mod outbox;
+mod output;
+mod run;
+mod status;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::lifecycle::ExitCode;
+use flags::ConfigFlags;
+
+const AFTER_HELP: &str = "\
+Configuration comes from config.toml, then the environment, then flags; `archety-relay config show`
+tells where each value comes from. The secret is never a flag: set RELAY_WEBHOOK_SECRET, or write it
+into the file `secret` in the state's folder.
+
+Exit codes:
+   0  done, or stopped as asked
+   1  it failed, or what was asked for is not there
+   2  the command line is wrong
+  75  try again later: another relay runs, the disk is full, the state is locked
+  77  a permission is missing
+  78  the configuration or the state needs its owner
+
+First steps:
+  archety-relay config init > config.toml     a commented configuration to fill in
+  archety-relay run                           watch and deliver, until stopped
+  archety-relay status                        how it is doing";
+
+/// Watches Messages' chat.db and carries each message to archety-backend, once.
+#[derive(Debug, Parser)]
+#[command(name = "archety-relay", version, after_help = AFTER_HELP, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    flags: ConfigFlags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch chat.db and deliver, until stopped by SIGTERM or Ctrl-C
+    Run(run::Args),
+    /// Tell how the relay on this machine is doing
+    Status(status::Args),
+    /// See what waits to be delivered, try it again, or give it up
+    #[command(subcommand)]
+    Outbox(outbox::Command),
+    /// Write a commented configuration, or show the one that holds
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+impl Cli {
+    /// Runs the command and tells errors on stderr.
+    pub fn execute(self) -> ExitCode {
+        let result = match self.command {
+            Command::Run(args) => args.execute(&self.flags),
+            Command::Status(args) => args.execute(&self.flags),
+            Command::Outbox(command) => command.execute(&self.flags),
+            Command::Config(command) => command.execute(&self.flags),
+            Command::Completions { shell } => {
+                let name = "archety-relay";
+                clap_complete::generate(shell, &mut Self::command(), name, &mut std::io::stdout());
+                Ok(ExitCode::Done)
+            }
+        };
+        result.unwrap_or_else(|error| {
+            output::complain(&error);
+            ExitCode::of(&error)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! `outbox`: what waits to be delivered.
+
+use anyhow::bail;
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::flags::ConfigFlags;
+use super::output;
+use crate::clock::{Clock, SystemClock};
+use crate::lifecycle::ExitCode;
+use crate::state::State;
+use crate::state::outbox::{self, Entry, PostState};
+
+/// See what waits to be delivered. All of these work beside a running relay, which takes notice
+/// within a second.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// List posts, oldest first
+    List {
+        /// Only those in this state; pending and parked ones without it
+        #[arg(long, value_enum)]
+        state: Option<Listed>,
+        /// At most so many of each state
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try pending or parked posts again at once
+    Retry {
+        /// Numbers from `outbox list`
+        #[arg(required = true, value_name = "SEQ")]
+        seqs: Vec<i64>,
+    },
+    /// Give posts up: their messages never reach the backend
+    Drop {
+        /// Numbers from `outbox list`
+        #[arg(required = true, value_name = "SEQ")]
+        seqs: Vec<i64>,
+        /// Yes, for good
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Listed {
+    Pending,
+    Parked,
+    Delivered,
+    Dropped,
+}
+
+impl From<Listed> for PostState {
+    fn from(listed: Listed) -> Self {
+        match listed {
+            Listed::Pending => Self::Pending,
+            Listed::Parked => Self::Parked,
+            Listed::Delivered => Self::Delivered,
+            Listed::Dropped => Self::Dropped,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'e> {
+    seq: i64,
+    state: PostState,
+    message_guid: &'e str,
+    event: &'e str,
+    revision: u32,
+    webhook_id: &'e str,
+    attempts: u32,
+    last_error: Option<&'e str>,
+    message_id: Option<&'e str>,
+    /// Unix seconds, like every time here.
+    created_at: i64,
+    next_attempt_at: Option<i64>,
+    delivered_at: Option<i64>,
+}
+
+impl<'e> From<&'e Entry> for Line<'e> {
+    fn from(entry: &'e Entry) -> Self {
+        let next = entry.next_attempt_at.as_secs();
+        Self {
+            seq: entry.seq,
+            state: entry.state,
+            message_guid: &entry.message_guid,
+            event: &entry.event,
+            revision: entry.revision,
+            webhook_id: &entry.webhook_id,
+            attempts: entry.attempts,
+            last_error: entry.last_error.as_deref(),
+            message_id: entry.message_id.as_deref(),
+            created_at: entry.created_at.as_secs(),
+            next_attempt_at: (next > 0).then_some(next),
+            delivered_at: entry.delivered_at.map(crate::clock::UnixMicros::as_secs),
+        }
+    }
+}
+
+impl Command {
+    pub(super) fn execute(self, flags: &ConfigFlags) -> anyhow::Result<ExitCode> {
+        let config = flags.config()?;
+        let state = State::open_beside(&config.state_dir)?;
+        match self {
+            Self::List {
+                state: only,
+                limit,
+                json,
+            } => {
+                let states = only.map_or_else(
+                    || vec![PostState::Pending, PostState::Parked],
+                    |only| vec![only.into()],
+                );
+                let mut entries = Vec::new();
+                for wanted in states {
+                    entries.extend(state.read(|c| outbox::list(c, wanted, limit))?);
+                }
+                list(&entries, json.then_some(Json))?;
+                Ok(ExitCode::Done)
+            }
+            Self::Retry { seqs } => each(&seqs, "is tried again", |seq| {
+                Ok(state.write(|tx| outbox::retry(tx, seq))?)
+            }),
+            Self::Drop { yes: false, .. } => {
+                bail!("a dropped message never reaches the backend; add --yes if that is meant")
+            }
+            Self::Drop { seqs, yes: true } => {
+                let now = SystemClock.now();
+                each(&seqs, "is dropped", |seq| {
+                    Ok(state.write(|tx| outbox::drop_post(tx, seq, now))?)
+                })
+            }
+        }
+    }
+}
+
+/// Asks for JSON.
+struct Json;
+
+fn list(entries: &[Entry], json: Option<Json>) -> anyhow::Result<()> {
+    let lines: Vec<Line<'_>> = entries.iter().map(Line::from).collect();
+    if json.is_some() {
+        return output::json(&lines);
+    }
+    if lines.is_empty() {
+        eprintln!("nothing waits");
+        return Ok(());
+    }
+    let rows: Vec<Vec<String>> = entries
+        .iter()
+        .map(|entry| {
+            vec![
+                entry.seq.to_string(),
+                entry.state.as_str().to_owned(),
+                entry.event.clone(),
+                entry.attempts.to_string(),
+                entry.last_error.clone().unwrap_or_else(|| "-".to_owned()),
+                entry.created_at.to_string(),
+                entry.message_guid.clone(),
+            ]
+        })
+        .collect();
+    output::table(
+        &[
+            "SEQ",
+            "STATE",
+            "EVENT",
+            "ATTEMPTS",
+            "LAST ERROR",
+            "SINCE",
+            "GUID",
+        ],
+        &rows,
+    )?;
+    Ok(())
+}
+
+fn each(
+    seqs: &[i64],
+    done: &str,
+    act: impl Fn(i64) -> anyhow::Result<bool>,
+) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::Done;
+    for &seq in seqs {
+        if act(seq)? {
+            eprintln!("{seq} {done}");
+        } else {
+            eprintln!("{seq} is neither pending nor parked");
+            code = ExitCode::Failed;
+        }
+    }
+    Ok(code)
+}

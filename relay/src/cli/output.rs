@@ -1,0 +1,64 @@
+//! What commands print.
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+/// Prints a value as JSON.
+pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+/// Prints rows under a heading, columns aligned.
+pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> std::io::Result<()> {
+    let mut widths: Vec<usize> = heading.iter().map(|cell| cell.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    let heading: Vec<String> = heading.iter().map(ToString::to_string).collect();
+    for row in std::iter::once(&heading).chain(rows) {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+/// Tells an error and its causes on stderr.
+pub(super) fn complain(error: &anyhow::Error) {
+    let mut text = format!("archety-relay: {error}");
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1) {
+        // Many of our errors name their cause in their own sentence.
+        let cause = cause.to_string();
+        if !said.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+            said.push_str(&cause);
+        }
+    }
+    eprintln!("{text}");
+}
+
+/// Sends log lines to stderr. `filter` was checked with the configuration.
+pub(super) fn log_to_stderr(filter: &str) {
+    let filter: Targets = filter.parse().unwrap_or_default();
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .init();
+}

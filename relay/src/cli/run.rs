@@ -1,0 +1,79 @@
+//! `run`: the relay itself.
+
+use std::time::Duration;
+
+use super::flags::ConfigFlags;
+use super::output;
+use crate::config::Auth;
+use crate::lifecycle::{self, ExitCode};
+use crate::pipeline::FirstRun;
+
+/// Watch chat.db and deliver.
+///
+/// The first run starts with what arrives from now on; what is in chat.db already is recorded and not
+/// forwarded, unless --since says how far to go back. Later runs continue where the last one ended.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// On the first run, forward messages of the last while too, such as 12h or 7d; they are stored
+    /// and never answered
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    since: Option<Duration>,
+}
+
+impl Args {
+    pub(super) fn execute(&self, flags: &ConfigFlags) -> anyhow::Result<ExitCode> {
+        let (config, link) = flags.config_and_link()?;
+        output::log_to_stderr(&config.log);
+        if link.secret.key().is_weak() {
+            tracing::warn!(
+                "the secret is shorter than 24 bytes; a backend in production refuses it (make one \
+                 with `archety-backend secret new`)"
+            );
+        }
+        if link.auth == Auth::Bearer {
+            tracing::warn!("auth is bearer: answers are not signed and there are no commands");
+        }
+        let first_run = self.since.map_or(FirstRun::Now, FirstRun::Since);
+        lifecycle::run(&config, link, first_run)?;
+        Ok(ExitCode::Done)
+    }
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    let fault = || "write it as a number and s, m, h or d, such as 12h".to_owned();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().map_err(|_| fault())?;
+    let unit: u64 = match &text[digits.len()..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(fault()),
+    };
+    number
+        .checked_mul(unit)
+        .map(Duration::from_secs)
+        .ok_or_else(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_a_unit() {
+        assert_eq!(span("12h"), Ok(Duration::from_hours(12)));
+        assert_eq!(span("7d"), Ok(Duration::from_hours(168)));
+        for bad in [
+            "",
+            "12",
+            "h",
+            "-1h",
+            "1w",
+            "99999999999999999999d",
+            "18446744073709551615d",
+        ] {
+            assert!(span(bad).is_err(), "{bad}");
+        }
+    }
+}

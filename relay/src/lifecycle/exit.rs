@@ -1,0 +1,45 @@
+//! Exit codes, after sysexits: a supervisor tells by them whether another start may help.
+
+use crate::config::ConfigProblems;
+use crate::delivery::client::ClientError;
+use crate::state::StateError;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitCode {
+    /// Done, or stopped as asked.
+    Done = 0,
+    /// It failed, or what was asked for is not there.
+    Failed = 1,
+    /// Try again later: another relay runs, the disk is full, the state is locked.
+    Temporary = 75,
+    /// A permission is missing.
+    Permission = 77,
+    /// The configuration, or the state, needs its owner.
+    Config = 78,
+}
+
+impl ExitCode {
+    /// The code for an error that ended the process.
+    pub fn of(error: &anyhow::Error) -> Self {
+        if error.is::<ConfigProblems>() || error.is::<ClientError>() {
+            return Self::Config;
+        }
+        match error.downcast_ref::<StateError>() {
+            Some(StateError::InUse { .. } | StateError::DiskFull(_) | StateError::Busy(_)) => {
+                Self::Temporary
+            }
+            Some(StateError::Inaccessible { .. }) => Self::Permission,
+            Some(
+                StateError::Newer { .. } | StateError::Foreign { .. } | StateError::Corrupt { .. },
+            ) => Self::Config,
+            Some(StateError::Missing { .. } | StateError::Sqlite(_)) | None => Self::Failed,
+        }
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code as u8)
+    }
+}

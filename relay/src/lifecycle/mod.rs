@@ -1,0 +1,172 @@
+//! The life of `run`: everything is wired, runs until it is told to stop, and ends within five seconds.
+//!
+//! One runtime thread for the network, one thread that reads chat.db. Whatever ends first ends the
+//! others: a relay that only does half of its work must not look alive.
+
+mod exit;
+mod reading;
+mod signals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Auth, Config, Link};
+use crate::delivery::client::Client;
+use crate::delivery::contact::Contact;
+use crate::delivery::sender::{Sender, SenderContext};
+use crate::pipeline::{FirstRun, PipelineHealth};
+use crate::pull::{PullContext, Puller};
+use crate::state::{State, outbox};
+
+pub use exit::ExitCode;
+use reading::Reading;
+
+/// How long a clean end may take in all; launchd kills after 20 s.
+const SHUTDOWN: Duration = Duration::from_secs(4);
+/// How often old rows are cleaned away.
+const CLEANING: Duration = Duration::from_hours(1);
+const CLEANED_AT_ONCE: u32 = 1000;
+
+/// Runs the relay until SIGTERM or SIGINT.
+pub fn run(config: &Config, link: Link, first_run: FirstRun) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let state = Arc::new(State::open(&config.state_dir, clock.now())?);
+    let client = Arc::new(Client::new(Arc::new(link), Arc::clone(&clock))?);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        // One errand at the state at a time; the second is for the name lookups of the client.
+        .max_blocking_threads(4)
+        .build()?;
+    let stop = CancellationToken::new();
+    let result = runtime.block_on(live(config, first_run, &state, &client, &clock, &stop));
+    // A name lookup may hang in a blocking thread; the process ends without it.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    if let Err(error) = state.checkpoint() {
+        tracing::warn!(%error, "the state's WAL stays beside it");
+    }
+    result
+}
+
+async fn live(
+    config: &Config,
+    first_run: FirstRun,
+    state: &Arc<State>,
+    client: &Arc<Client>,
+    clock: &Arc<dyn Clock>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let mut signals = signals::Signals::listen()?;
+    let health = Arc::new(PipelineHealth::default());
+    let wake = Arc::new(Notify::new());
+    let (contact_tx, contact) = watch::channel(Contact::default());
+    let (newest_tx, newest) = std::sync::mpsc::channel();
+    let auth = client.link().auth;
+
+    let noted = Arc::clone(&health);
+    let sender = Sender::new(SenderContext {
+        state: Arc::clone(state),
+        client: Arc::clone(client),
+        clock: Arc::clone(clock),
+        rng: StdRng::from_rng(&mut rand::rng()),
+        wake: Arc::clone(&wake),
+        contact,
+        on_contact: Box::new(move |at| noted.contact(at.as_micros())),
+        stop: stop.clone(),
+    })?;
+    let mut reading = Reading::start(reading::Wiring {
+        config,
+        auth,
+        first_run,
+        state,
+        clock,
+        health: &health,
+        newest,
+        wake: &wake,
+    })?;
+    let mut sending = tokio::spawn(sender.run());
+    let puller = match auth {
+        Auth::Hmac => Some(Puller::new(PullContext {
+            state: Arc::clone(state),
+            client: Arc::clone(client),
+            clock: Arc::clone(clock),
+            rng: StdRng::from_rng(&mut rand::rng()),
+            contact: contact_tx,
+            health: Arc::clone(&health),
+            newest: newest_tx,
+            stop: stop.clone(),
+        })?),
+        Auth::Bearer => None,
+    };
+    let pulling = tokio::spawn(async move {
+        if let Some(puller) = puller {
+            puller.run().await;
+        }
+    });
+    let cleaning = tokio::spawn(clean(Arc::clone(state), Arc::clone(clock)));
+
+    let version = env!("CARGO_PKG_VERSION");
+    let backend = client.link().backend_url.to_string();
+    let relay = config.relay_name.as_str();
+    tracing::info!(version, backend, relay, "archety-relay runs");
+
+    let mut sender_ended = false;
+    let ended = tokio::select! {
+        name = signals.next() => {
+            tracing::info!(signal = name, "stopping");
+            Ok(())
+        }
+        () = reading.ended() => Err(anyhow::anyhow!("the thread that reads chat.db ended by itself")),
+        _ = &mut sending => {
+            sender_ended = true;
+            Err(anyhow::anyhow!("the sender ended by itself"))
+        }
+    };
+    stop.cancel();
+    cleaning.abort();
+    pulling.abort();
+    reading.stop();
+    let all_ended = async {
+        if !sender_ended {
+            // Its own wait for answers is shorter than ours for it.
+            let _ = sending.await;
+        }
+        reading.ended().await;
+    };
+    if tokio::time::timeout(SHUTDOWN, all_ended).await.is_err() {
+        tracing::warn!(
+            "not everything ended in time; what was under way is resumed at the next start"
+        );
+    }
+    ended
+}
+
+/// Cleans delivered and dropped posts away once they are old enough.
+async fn clean(state: Arc<State>, clock: Arc<dyn Clock>) {
+    loop {
+        let before = clock.now().minus(outbox::RETENTION);
+        let at = Arc::clone(&state);
+        let cleaned = tokio::task::spawn_blocking(move || {
+            at.write(|tx| outbox::clean(tx, before, CLEANED_AT_ONCE))
+        });
+        let full = u32::try_from(match cleaned.await {
+            Ok(Ok(count)) => count,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "old rows stay for now");
+                0
+            }
+            Err(_) => 0,
+        }) == Ok(CLEANED_AT_ONCE);
+        let pause = if full {
+            Duration::from_millis(50)
+        } else {
+            CLEANING
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
