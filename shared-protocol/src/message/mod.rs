@@ -4,13 +4,22 @@
 //! `participants`); everything else is optional, null counts as absent, and unknown fields are ignored, so that either
 //! side can be deployed first. Bytes of attachments are not part of it: they never leave the Mac.
 
+mod attachment;
+mod edit;
+mod optional;
 mod parse;
+mod tapback;
 mod time;
 mod validate;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
+use optional::{is_false, is_zero, null_as_default};
+
+pub use attachment::{Attachment, AttachmentState};
+pub use edit::Edit;
 pub use parse::InvalidMessage;
+pub use tapback::{Tapback, TapbackAction, TapbackKind};
 pub use time::MessageTime;
 pub use validate::{
     MAX_ATTACHMENTS, MAX_BODY_BYTES, MAX_GUID_CHARS, MAX_NAME_CHARS, MAX_PARTICIPANTS,
@@ -228,141 +237,4 @@ pub enum ReplyVia {
     Commands,
     /// In the answer to this request.
     Inline,
-}
-
-/// A reaction to a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tapback {
-    /// Put on or taken off.
-    pub action: TapbackAction,
-    /// Which one.
-    pub kind: TapbackKind,
-    /// The emoji of [`TapbackKind::Emoji`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub emoji: Option<String>,
-    /// The message that it sits on.
-    pub target_guid: String,
-    /// The part of that message, counted from 0; absent when it sits on the whole.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target_part: Option<i64>,
-}
-
-/// Whether a reaction was put on or taken off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TapbackAction {
-    /// Put on (2000 to 2007 in chat.db).
-    Added,
-    /// Taken off (3000 to 3007).
-    Removed,
-}
-
-/// Which reaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names are Messages' own")]
-pub enum TapbackKind {
-    Love,
-    Like,
-    Dislike,
-    Laugh,
-    Emphasize,
-    Question,
-    Emoji,
-    Sticker,
-}
-
-/// What is known about an edit or an unsend.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Edit {
-    /// When it was edited, if Messages says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub edited_at: Option<MessageTime>,
-    /// Number of texts in the edit history, the original included.
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "is_zero"
-    )]
-    pub history_length: u32,
-    /// Parts that were taken back, counted from 0.
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
-    pub unsent_parts: Vec<i64>,
-    /// Whether nothing of the message is left.
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "is_false"
-    )]
-    pub fully_unsent: bool,
-}
-
-/// What is known about an attachment. Its bytes stay on the Mac.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attachment {
-    /// `attachment.guid` of chat.db.
-    pub guid: String,
-    /// MIME type, if Messages knows it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mime_type: Option<String>,
-    /// File name without its folder; at most [`MAX_NAME_CHARS`] characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Size of the file in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size_bytes: Option<u64>,
-    /// Whether it is a sticker.
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "is_false"
-    )]
-    pub is_sticker: bool,
-    /// How far its transfer has come.
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub state: AttachmentState,
-}
-
-/// How far the transfer of an attachment has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AttachmentState {
-    /// Not on the Mac yet.
-    #[default]
-    Waiting,
-    /// On its way.
-    Transferring,
-    /// On the Mac's disk.
-    Finished,
-    /// Given up.
-    Failed,
-}
-
-/// An optional field that is null is absent: the libraries of other languages write it so.
-fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de> + Default,
-{
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn is_zero(value: &u32) -> bool {
-    *value == 0
 }

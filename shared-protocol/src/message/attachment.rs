@@ -1,0 +1,46 @@
+//! Attachments: what can be said of a file that stays on the Mac.
+
+use serde::{Deserialize, Serialize};
+
+use super::optional::{is_false, null_as_default};
+
+/// What is known about an attachment. Its bytes stay on the Mac.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// `attachment.guid` of chat.db.
+    pub guid: String,
+    /// MIME type, if Messages knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<String>,
+    /// File name without its folder; at most [`super::MAX_NAME_CHARS`] characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Size of the file in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+    /// Whether it is a sticker.
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "is_false"
+    )]
+    pub is_sticker: bool,
+    /// How far its transfer has come.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub state: AttachmentState,
+}
+
+/// How far the transfer of an attachment has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttachmentState {
+    /// Not on the Mac yet.
+    #[default]
+    Waiting,
+    /// On its way.
+    Transferring,
+    /// On the Mac's disk.
+    Finished,
+    /// Given up.
+    Failed,
+}

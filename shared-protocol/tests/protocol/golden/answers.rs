@@ -1,0 +1,170 @@
+//! What the backend answers, and the relay's poll for commands.
+
+use shared_protocol::{
+    Ack, AckState, Answer, AnswerStatus, Command, MessageTime, NewestMessage, Problem, ProblemCode,
+    PullAnswer, PullRequest, RelayStatus, SignatureReason, Violation,
+};
+
+use super::assert_golden;
+
+#[test]
+fn answers() {
+    let accepted = Answer {
+        status: AnswerStatus::Accepted,
+        message_id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
+        should_respond: true,
+        reply_text: None,
+        reply_bubbles: vec![],
+        reflex_message: None,
+        burst_messages: vec![],
+        burst_delay_ms: None,
+        version: "0.1.0".to_owned(),
+        environment: "production".to_owned(),
+    };
+    assert_golden("answer_accepted", &accepted);
+    assert_golden(
+        "answer_duplicate_inline",
+        &Answer {
+            status: AnswerStatus::Duplicate,
+            reply_text: Some("Hi! How are you?".to_owned()),
+            reply_bubbles: vec!["Hi!".to_owned(), "How are you?".to_owned()],
+            reflex_message: Some("Hi!".to_owned()),
+            burst_messages: vec!["How are you?".to_owned()],
+            burst_delay_ms: Some(1_500),
+            ..accepted
+        },
+    );
+}
+
+#[test]
+fn problems() {
+    let refused = Problem {
+        kind: "about:blank".to_owned(),
+        title: "Unauthorized".to_owned(),
+        status: 401,
+        detail: "Invalid signature".to_owned(),
+        code: ProblemCode::InvalidSignature,
+        request_id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
+        reason: Some(SignatureReason::StaleTimestamp),
+        violations: vec![],
+        message_id: None,
+        retry_after: None,
+        server_time: Some(1_700_000_000),
+        version: None,
+        environment: None,
+    };
+    assert_golden("problem_stale_timestamp", &refused);
+    let signed = Problem {
+        reason: None,
+        server_time: None,
+        version: Some("0.1.0".to_owned()),
+        environment: Some("production".to_owned()),
+        ..refused
+    };
+    assert_golden(
+        "problem_invalid_fields",
+        &Problem {
+            title: "Unprocessable Content".to_owned(),
+            status: 422,
+            detail: "2 fields break a rule".to_owned(),
+            code: ProblemCode::InvalidFields,
+            violations: [
+                ("mode", "must be \"direct\" or \"group\""),
+                ("text", "is required"),
+            ]
+            .map(|(field, message)| Violation {
+                field: field.to_owned(),
+                message: message.to_owned(),
+            })
+            .to_vec(),
+            ..signed.clone()
+        },
+    );
+    assert_golden(
+        "problem_id_conflict",
+        &Problem {
+            title: "Conflict".to_owned(),
+            status: 409,
+            detail: "This message is stored with other content".to_owned(),
+            code: ProblemCode::IdConflict,
+            message_id: Some("01890a5d-ac96-774b-bcce-b302099a8057".to_owned()),
+            ..signed.clone()
+        },
+    );
+    assert_golden(
+        "problem_answer_pending",
+        &Problem {
+            title: "Service Unavailable".to_owned(),
+            status: 503,
+            detail: "The first request for this message is still being answered".to_owned(),
+            code: ProblemCode::AnswerPending,
+            retry_after: Some(1),
+            ..signed
+        },
+    );
+}
+
+#[test]
+fn codes_on_the_wire() {
+    let codes: Vec<_> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
+    let reasons: Vec<_> = SignatureReason::ALL
+        .iter()
+        .map(|code| code.as_str())
+        .collect();
+    insta::assert_snapshot!("problem_codes", codes.join("\n"));
+    insta::assert_snapshot!("signature_reasons", reasons.join("\n"));
+}
+
+#[test]
+fn pulls() {
+    assert_golden(
+        "pull_request",
+        &PullRequest {
+            instance_id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
+            wait_seconds: 25,
+            after_seq: 41,
+            acks: vec![Ack {
+                seq: 41,
+                state: AckState::RowSeen,
+                code: None,
+            }],
+            status: RelayStatus {
+                version: "0.1.0".to_owned(),
+                environment: Some("production".to_owned()),
+                last_good_scan_at: Some(1_700_000_000),
+                outbox_depth: 3,
+                parked: 1,
+                waiting: 2,
+                quarantined: 0,
+                doctor_codes: vec!["automation_denied".to_owned()],
+                free_disk_bytes: Some(50_000_000_000),
+                clock: 1_700_000_001,
+            },
+        },
+    );
+    let fields = serde_json::json!({"chat_guid": "iMessage;-;+15550100001", "bubbles": ["Hi!"]});
+    assert_golden(
+        "pull_answer",
+        &PullAnswer {
+            commands: vec![Command {
+                seq: 42,
+                kind: "send".to_owned(),
+                fields: fields.as_object().expect("an object").clone(),
+            }],
+            server_time: 1_700_000_002,
+            version: "0.1.0".to_owned(),
+            environment: "production".to_owned(),
+            newest_message: Some(NewestMessage {
+                message_guid: "0A0A0A0A-0000-4000-8000-000000000001".to_owned(),
+                timestamp: MessageTime::from_micros(1_699_123_456_500_000),
+            }),
+        },
+    );
+}
+
+#[test]
+fn a_pull_needs_an_instance_and_nothing_else() {
+    let request: PullRequest = serde_json::from_str(r#"{"instance_id":"a"}"#).expect("enough");
+    assert_eq!((request.wait_seconds, request.after_seq), (0, 0));
+    assert_eq!(request.status, RelayStatus::default());
+}

@@ -1,0 +1,19 @@
+//! Golden bodies. Relays and backends of different versions meet on the wire: a change to one of
+//! these snapshots is a change to the protocol.
+
+mod answers;
+mod messages;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+#[track_caller]
+pub(super) fn assert_golden<T>(name: &str, value: &T)
+where
+    T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+{
+    let json = serde_json::to_string_pretty(value).expect("plain data");
+    let read: T = serde_json::from_str(&json).expect("its own form");
+    assert_eq!(&read, value, "{name}");
+    insta::assert_snapshot!(name, json);
+}
