@@ -11,7 +11,7 @@ use crate::stream::{NEW, NIL, Stream};
 
 /// References count from here, as a signed number: from -110, so that they start behind the tags.
 const FIRST_REFERENCE: u8 = 0x92;
-/// Messages nest eight levels deep.
+/// Many times what a message needs, and far from what a thread's stack bears.
 const MAX_DEPTH: usize = 64;
 /// Table sizes that hold a message of one or two parts without growing.
 const USUAL_STRINGS: usize = 24;
