@@ -25,7 +25,7 @@ Each of the others is a step: `do` names it, `after_ms` is its distance from the
 Steps: chat, message, tapback, join, edit, unsend, receipt, attachment, attachment_finished, group,
 event, set, backfill, twin, recently_deleted, delete, checkpoint, rotate_wal, rebuild, dates, pause.
 
-A message knows id, guid, chat, also_in, from ("me", an address, or none), to, text, runs, stored
+A message knows id, guid, chat, also_in, from ("me", an address, or none), to, about, text, runs, stored
 (usual, attributed, text, both, empty), archive, at (seconds from the start), date (Unix
 nanoseconds), service, line, reply_to, effect, app, attachments, summary, columns, and how late the
 rest of it comes: join_after_ms, text_after_ms, sender_after_ms, from_me_after_ms,

@@ -16,6 +16,7 @@ mod db;
 mod error;
 mod guid;
 pub mod play;
+pub mod record;
 pub mod schema;
 pub mod script;
 mod style;
@@ -30,6 +31,7 @@ pub use db::{
 pub use error::Error;
 pub use guid::Guids;
 pub use play::{PlayError, Played, Player, build};
+pub use record::{Redaction, Selection, record};
 pub use script::{Script, ScriptError};
 pub use style::{Style, UnknownStyle};
 pub use summary::{Edition, Summary, message_summary_info};

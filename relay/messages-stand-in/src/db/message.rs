@@ -150,8 +150,10 @@ impl ChatDb {
     /// Inserts the message row and nothing else: no chat holds it yet.
     pub fn insert_message(&mut self, message: &NewMessage) -> Result<i64, Error> {
         let mut columns = message.columns.clone();
-        for (column, date) in &message.dates {
-            columns.insert((*column).to_owned(), self.stored_date(*date).into());
+        // A raw value set by name wins over a date, the later date over the earlier.
+        for (column, date) in message.dates.iter().rev() {
+            let stored = self.stored_date(*date).into();
+            columns.entry((*column).to_owned()).or_insert(stored);
         }
         if !columns.contains_key("guid") {
             columns.insert("guid".to_owned(), self.next_guid().into());

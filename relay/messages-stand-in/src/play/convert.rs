@@ -108,13 +108,18 @@ pub(super) fn attachment(spec: &AttachmentSpec, from_me: i64) -> Attachment {
 pub(super) fn summary(spec: &SummarySpec) -> Result<Summary, PlayError> {
     let mut summary = Summary {
         edited_parts: spec.edited.iter().copied().collect(),
-        original_ranges: spec.ranges.clone(),
+        original_ranges: spec
+            .ranges
+            .iter()
+            .map(|(part, location, length)| (*part, (*location, *length)))
+            .collect(),
         unsent_parts: spec.unsent.iter().copied().collect(),
         ..Summary::default()
     };
-    for (part, editions) in &spec.history {
-        let editions = editions.iter().map(edition).collect::<Result<_, _>>()?;
-        summary.history.insert(*part, editions);
+    for history in &spec.history {
+        let editions = history.editions.iter().map(edition);
+        let editions = editions.collect::<Result<_, _>>()?;
+        summary.history.insert(history.part, editions);
     }
     Ok(summary)
 }

@@ -14,7 +14,8 @@ impl Player {
         step: MessageStep,
         now: Date,
     ) -> Result<Played, PlayError> {
-        let label = self.label(step.id.clone());
+        let name = step.id.clone().or_else(|| step.guid.clone().map(Label));
+        let label = self.label(name);
         let body = self.body(&step)?;
         let from_me = step.from.as_deref() == Some("me");
         let chat = step.chat.as_deref().map(|chat| self.known_chat(chat));
@@ -45,10 +46,14 @@ impl Player {
             NewMessage::incoming(if late_sender { 0 } else { handle }, date)
         };
         row = row.guid(step.guid.clone().unwrap_or_else(|| label.guid()));
-        row = row.on(service);
         if step.text_after_ms == 0 {
             row = row.body(body.clone());
         }
+        if step.about.is_some() {
+            let about = self.sender(step.about.as_deref(), &service)?;
+            row = row.set("other_handle", about);
+        }
+        row = row.on(service);
         if let Some(newest) = newest {
             row = row.set("reply_to_guid", newest);
         }

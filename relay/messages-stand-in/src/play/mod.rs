@@ -147,18 +147,18 @@ impl Player {
 
     /// The ROWID of a message by its name or guid.
     fn rowid(&self, label: &Label) -> Result<i64, PlayError> {
-        // By guid first: a rebuild renumbers.
-        let by_guid = |guid: &str| {
+        if let Some(rowid) = self.messages.get(label) {
+            return Ok(*rowid);
+        }
+        // Written before this script, or renumbered by a rebuild.
+        for guid in [&label.0, &label.guid()] {
             let sql = "select ROWID from message where guid = ?1";
             let query = self.db.raw().query_row(sql, [guid], |row| row.get(0));
-            query.optional()
-        };
-        let guid = match by_guid(&label.0)? {
-            Some(rowid) => return Ok(rowid),
-            None => by_guid(&label.guid())?,
-        };
-        guid.or_else(|| self.messages.get(label).copied())
-            .ok_or_else(|| PlayError::UnknownMessage(label.0.clone()))
+            if let Some(rowid) = query.optional()? {
+                return Ok(rowid);
+            }
+        }
+        Err(PlayError::UnknownMessage(label.0.clone()))
     }
 
     fn guid(&self, label: &Label) -> Result<String, PlayError> {

@@ -1,7 +1,5 @@
 //! The message step: a row, what is attached to it, and how late each piece of it arrives.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::words::Stored;
@@ -30,6 +28,9 @@ pub struct MessageStep {
     /// The handle of a row from the owner; without it, the peer in direct chats.
     #[serde(default, skip_serializing_if = "is_default")]
     pub to: Option<String>,
+    /// Whom a row without text is about: who was added, who was removed.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub about: Option<String>,
     /// The text.
     #[serde(default, skip_serializing_if = "is_default")]
     pub text: Option<String>,
@@ -152,16 +153,26 @@ pub struct AttachmentSpec {
 pub struct SummarySpec {
     /// Each edited part's versions.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub history: BTreeMap<i64, Vec<EditionSpec>>,
+    pub history: Vec<HistorySpec>,
     /// The edited parts.
     #[serde(default, skip_serializing_if = "is_default")]
     pub edited: Vec<i64>,
-    /// Original location and length of each part.
+    /// Each part's number, original location and length.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub ranges: BTreeMap<i64, (usize, usize)>,
+    pub ranges: Vec<(i64, usize, usize)>,
     /// The parts taken back.
     #[serde(default, skip_serializing_if = "is_default")]
     pub unsent: Vec<i64>,
+}
+
+/// The versions of one part.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistorySpec {
+    /// The part.
+    pub part: i64,
+    /// Its versions, the original first.
+    pub editions: Vec<EditionSpec>,
 }
 
 /// One version of a part.

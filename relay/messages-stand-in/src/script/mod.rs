@@ -19,7 +19,7 @@ use serde_json::Value;
 
 pub use cell::{Cell, Columns};
 pub use label::Label;
-pub use message::{AttachmentSpec, EditionSpec, MessageStep, RunSpec, SummarySpec};
+pub use message::{AttachmentSpec, EditionSpec, HistorySpec, MessageStep, RunSpec, SummarySpec};
 pub use step::{Backfill, ChatStep, GroupStep, Step, TapbackStep};
 pub use words::{
     ChatKind, EventKind, GroupChange, RebuiltGuids, ReceiptKind, Stored, TapbackEnd, TapbackKind,

@@ -236,6 +236,7 @@ impl Step {
                 vec![
                     message.from.as_ref(),
                     message.to.as_ref(),
+                    message.about.as_ref(),
                     message.line.as_ref(),
                 ]
             }

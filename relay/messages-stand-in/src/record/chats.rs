@@ -1,0 +1,91 @@
+//! Chats as steps.
+
+use rusqlite::types::Value;
+
+use super::Recorder;
+use crate::Error;
+use crate::script::{ChatKind, ChatStep};
+
+/// What a chat step's fields say, or what is counted and made anew in any case.
+const COVERED: &[&str] = &[
+    "ROWID",
+    "guid",
+    "style",
+    "chat_identifier",
+    "service_name",
+    "room_name",
+    "display_name",
+    "is_filtered",
+    // Made up anew; nothing refers to them.
+    "account_id",
+    "group_id",
+    "original_group_id",
+    // Holds photos and who was typing.
+    "properties",
+];
+
+impl Recorder<'_> {
+    pub(super) fn chat(&mut self, rowid: i64) -> Result<ChatStep, Error> {
+        let text = |column| self.text("chat", rowid, column);
+        let (guid, identifier) = (text("guid")?, text("chat_identifier")?);
+        let (service, name) = (text("service_name")?, text("display_name")?);
+        let group = self.int("chat", rowid, "style")? == Some(43);
+        let guid = guid.map(|guid| self.redactor.chat_identifier(&guid));
+        let identifier = identifier.map(|identifier| {
+            if group {
+                identifier
+            } else {
+                self.redactor.address(&identifier)
+            }
+        });
+        Ok(ChatStep {
+            id: self.chat_name(rowid),
+            kind: if group {
+                ChatKind::Group
+            } else {
+                ChatKind::Direct
+            },
+            with: self.participants(rowid)?,
+            service: service.filter(|service| service != "iMessage"),
+            // Most identifiers are the end of the guid.
+            identifier: identifier.filter(|identifier| {
+                let end = guid.as_ref().and_then(|guid| guid.splitn(3, ';').nth(2));
+                end != Some(identifier)
+            }),
+            guid,
+            name: name
+                .filter(|name| !name.is_empty())
+                .map(|name| self.redactor.text(&name)),
+            filter: self.int("chat", rowid, "is_filtered")?.unwrap_or(0),
+            line: None,
+            columns: self.rest(
+                "chat",
+                rowid,
+                COVERED,
+                &[
+                    ("state", Some(Value::Integer(3))),
+                    ("successful_query", Some(Value::Integer(1))),
+                    ("account_login", None),
+                    ("last_addressed_handle", None),
+                ],
+            )?,
+        })
+    }
+
+    fn participants(&mut self, chat: i64) -> Result<Vec<String>, Error> {
+        let mut query = self.connection.prepare(
+            "select id from handle join chat_handle_join on handle_id = handle.ROWID
+             where chat_id = ?1 order by chat_handle_join.ROWID",
+        )?;
+        let addresses = query.query_map([chat], |row| row.get::<_, String>(0))?;
+        addresses
+            .map(|address| Ok(self.redactor.address(&address?)))
+            .collect()
+    }
+
+    /// What a recorded chat is called in the script.
+    pub(super) fn chat_name(&self, rowid: i64) -> String {
+        let place = self.chats.iter().position(|chat| *chat == rowid);
+        format!("chat {}", place.map_or(0, |place| place + 1))
+    }
+}

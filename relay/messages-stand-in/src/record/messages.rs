@@ -1,0 +1,270 @@
+//! Messages as steps.
+
+use rusqlite::types::Value;
+
+use super::Recorder;
+use super::columns::hex;
+use crate::script::{
+    AttachmentSpec, Cell, EditionSpec, HistorySpec, MessageStep, RunSpec, Stored, SummarySpec,
+};
+use crate::{Date, Edition, Error, Piece, Summary, attributed_body};
+
+/// What a message step's fields say, or what the triggers make.
+const COVERED: &[&str] = &[
+    "ROWID",
+    "guid",
+    "text",
+    "attributedBody",
+    "handle_id",
+    "other_handle",
+    "service",
+    "message_summary_info",
+    "cache_roomnames",
+    "cache_has_attachments",
+];
+
+const ATTACHMENT_COVERED: &[&str] = &[
+    "ROWID",
+    "guid",
+    "original_guid",
+    "filename",
+    "transfer_name",
+    "mime_type",
+    "uti",
+    "total_bytes",
+    "transfer_state",
+    "is_sticker",
+    "hide_attachment",
+];
+
+impl Recorder<'_> {
+    pub(super) fn message(&mut self, rowid: i64) -> Result<MessageStep, Error> {
+        let from_me = self.int("message", rowid, "is_from_me")? == Some(1);
+        let sender = self.person(rowid, "handle_id")?;
+        let other = self.person(rowid, "other_handle")?;
+        let chats = self.chats_of(rowid)?;
+        let mut chats = chats.into_iter().map(|chat| self.chat_name(chat));
+        let (chat, also_in) = (chats.next(), chats.collect());
+        let mut step = MessageStep {
+            guid: self.text("message", rowid, "guid")?,
+            chat,
+            also_in,
+            from: if from_me {
+                Some("me".to_owned())
+            } else {
+                sender.clone()
+            },
+            to: sender.clone().filter(|_| from_me),
+            about: other.clone(),
+            service: self.text("message", rowid, "service")?,
+            attachments: self.attachments(rowid)?,
+            summary: self.summary(rowid)?,
+            ..MessageStep::default()
+        };
+        step.columns = self.rest("message", rowid, COVERED, &usual(from_me))?;
+        self.body(rowid, &mut step)?;
+        // A number without a person behind it, or none where the player would put the peer.
+        for (column, person) in [("handle_id", sender), ("other_handle", other)] {
+            if person.is_none()
+                && (column == "handle_id" || self.int("message", rowid, column)? != Some(0))
+            {
+                let cell = self
+                    .int("message", rowid, column)?
+                    .map_or(Cell::Null, Cell::Int);
+                step.columns.insert(column.to_owned(), cell);
+            }
+        }
+        if step.service.is_none() {
+            step.columns.insert("service".to_owned(), Cell::Null);
+        }
+        // A date as people count reads better, and can be moved; seconds and oddities stay raw.
+        if let Some(Cell::Int(nanos @ 1_000_000_000_000..)) = step.columns.get("date") {
+            step.date = Some(Date::from_apple_nanos(*nanos).unix_nanos());
+            step.columns.remove("date");
+        }
+        Ok(step)
+    }
+
+    /// The address behind a column with a handle.
+    fn person(&mut self, rowid: i64, column: &str) -> Result<Option<String>, Error> {
+        match self.int("message", rowid, column)? {
+            Some(handle @ 1..) => self.address(handle),
+            _ => Ok(None),
+        }
+    }
+
+    /// The two columns that hold the text.
+    fn body(&mut self, rowid: i64, step: &mut MessageStep) -> Result<(), Error> {
+        let text = self.value("message", rowid, "text")?;
+        let archive = match self.value("message", rowid, "attributedBody")? {
+            Value::Blob(archive) => Some(archive),
+            _ => None,
+        };
+        let pieces = archive.as_deref().map(Piece::read);
+        let runs = match (&archive, pieces) {
+            // An archive without text has nothing to hide.
+            (Some(_), Some(Ok(pieces))) if pieces.is_empty() => {
+                let hex = hex(&attributed_body(&[]));
+                step.archive = Some(Cell::Hex { hex });
+                Vec::new()
+            }
+            // Only what can be written again as it was.
+            (Some(archive), Some(Ok(pieces)))
+                if self.redactor.is_on() || attributed_body(&pieces) == *archive =>
+            {
+                self.redactor.runs(specs(pieces))
+            }
+            (Some(archive), _) => {
+                step.archive = Some(if self.redactor.is_on() {
+                    let zeros = archive.len();
+                    Cell::Zeros { zeros }
+                } else {
+                    let hex = hex(archive);
+                    Cell::Hex { hex }
+                });
+                Vec::new()
+            }
+            (None, _) => Vec::new(),
+        };
+        let in_runs: String = runs.iter().map(|run| run.text.as_str()).collect();
+        let text = match text {
+            Value::Text(text) => Some(self.redactor.text(&text)),
+            Value::Null => None,
+            other => {
+                let odd = match other {
+                    Value::Blob(blob) if self.redactor.is_on() => Cell::Zeros { zeros: blob.len() },
+                    Value::Blob(blob) => Cell::Hex { hex: hex(&blob) },
+                    Value::Integer(int) => Cell::Int(int),
+                    _ => Cell::Null,
+                };
+                step.columns.insert("text".to_owned(), odd);
+                None
+            }
+        };
+        match (runs.is_empty(), text) {
+            (true, text) => {
+                step.stored = match (&text, &step.archive) {
+                    (None, None) => Stored::Empty,
+                    (Some(_), None) => Stored::Text,
+                    (_, Some(_)) => Stored::Usual,
+                };
+                step.text = text;
+            }
+            (false, None) => {
+                step.stored = Stored::Attributed;
+                step.runs = runs;
+            }
+            (false, Some(text)) => {
+                // Redacted run by run and as a whole, the two columns would disagree.
+                if !self.redactor.is_on() && text != in_runs {
+                    step.columns.insert("text".to_owned(), Cell::Text(text));
+                }
+                step.stored = Stored::Both;
+                step.runs = runs;
+            }
+        }
+        Ok(())
+    }
+
+    fn summary(&mut self, rowid: i64) -> Result<Option<SummarySpec>, Error> {
+        let Value::Blob(plist) = self.value("message", rowid, "message_summary_info")? else {
+            return Ok(None);
+        };
+        let Ok(summary) = Summary::from_plist(&plist) else {
+            return Ok(None);
+        };
+        let mut spec = SummarySpec {
+            edited: summary.edited_parts.into_iter().collect(),
+            ranges: summary
+                .original_ranges
+                .iter()
+                .map(|(part, (location, length))| (*part, *location, *length))
+                .collect(),
+            unsent: summary.unsent_parts.into_iter().collect(),
+            ..SummarySpec::default()
+        };
+        for (part, editions) in summary.history {
+            let editions = editions
+                .iter()
+                .map(|edition| self.edition(edition))
+                .collect();
+            spec.history.push(HistorySpec { part, editions });
+        }
+        Ok(Some(spec))
+    }
+
+    fn edition(&mut self, edition: &Edition) -> EditionSpec {
+        let pieces = Piece::read(&edition.archive).unwrap_or_default();
+        EditionSpec {
+            secs: edition.secs.to_string(),
+            runs: self.redactor.runs(specs(pieces)),
+        }
+    }
+
+    fn attachments(&mut self, message: i64) -> Result<Vec<AttachmentSpec>, Error> {
+        let mut query = self.connection.prepare_cached(
+            "select attachment_id from message_attachment_join where message_id = ?1
+             order by attachment_id",
+        )?;
+        let rowids = query.query_map([message], |row| row.get(0))?;
+        let rowids: Vec<i64> = rowids.collect::<Result<_, _>>()?;
+        rowids
+            .into_iter()
+            .map(|rowid| self.attachment(rowid))
+            .collect()
+    }
+
+    fn attachment(&mut self, rowid: i64) -> Result<AttachmentSpec, Error> {
+        const TABLE: &str = "attachment";
+        // The player would take these from the message and from the time of the replay.
+        let unforeseen = ["is_outgoing", "created_date", "start_date"].map(|column| (column, None));
+        let mut columns = self.rest(TABLE, rowid, ATTACHMENT_COVERED, &unforeseen)?;
+        let filename = self.text(TABLE, rowid, "filename")?;
+        let filename = filename.map(|filename| self.redactor.file(&filename));
+        columns.insert(
+            "filename".to_owned(),
+            filename.map_or(Cell::Null, Cell::Text),
+        );
+        let name = self.text(TABLE, rowid, "transfer_name")?;
+        Ok(AttachmentSpec {
+            guid: self.text(TABLE, rowid, "guid")?.unwrap_or_default(),
+            name: name.map(|name| self.redactor.file(&name)),
+            mime_type: self.text(TABLE, rowid, "mime_type")?,
+            uti: self.text(TABLE, rowid, "uti")?,
+            bytes: self.int(TABLE, rowid, "total_bytes")?.unwrap_or(0),
+            state: self.int(TABLE, rowid, "transfer_state")?,
+            sticker: self.int(TABLE, rowid, "is_sticker")?.unwrap_or(0),
+            hidden: self.int(TABLE, rowid, "hide_attachment")?.unwrap_or(0),
+            columns,
+        })
+    }
+}
+
+/// What the player writes into a message row if a step says nothing about it.
+fn usual(from_me: bool) -> Vec<(&'static str, Option<Value>)> {
+    let sent = i64::from(from_me);
+    let foreseen = [
+        ("version", 10),
+        ("is_finished", 1),
+        ("is_from_me", sent),
+        ("is_sent", sent),
+        ("is_delivered", 1 - sent),
+        ("sort_id", 0),
+        ("date_read", 0),
+        ("date_delivered", 0),
+        ("part_count", 1),
+    ];
+    let foreseen = foreseen.map(|(column, value)| (column, Some(Value::Integer(value))));
+    let unforeseen = ["date", "account", "destination_caller_id", "reply_to_guid"];
+    let unforeseen = unforeseen.map(|column| (column, None));
+    foreseen.into_iter().chain(unforeseen).collect()
+}
+
+fn specs(pieces: Vec<Piece>) -> Vec<RunSpec> {
+    let runs = pieces.into_iter().map(|piece| RunSpec {
+        text: piece.text,
+        part: piece.part,
+        attributes: piece.attributes,
+    });
+    runs.collect()
+}
