@@ -4,11 +4,14 @@
 //! decides anything that the library does not.
 
 mod config;
+mod decode;
 mod flags;
 mod outbox;
 mod output;
+mod quarantine;
 mod run;
 mod status;
+mod trace;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -53,6 +56,13 @@ enum Command {
     /// See what waits to be delivered, try it again, or give it up
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// See what is held as possibly old, forward it, or give it up
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
+    /// Tell what became of one message
+    Trace(trace::Args),
+    /// Print an attributedBody archive as JSON
+    Decode(decode::Args),
     /// Write a commented configuration, or show the one that holds
     #[command(subcommand)]
     Config(config::Command),
@@ -70,6 +80,9 @@ impl Cli {
             Command::Run(args) => args.execute(&self.flags),
             Command::Status(args) => args.execute(&self.flags),
             Command::Outbox(command) => command.execute(&self.flags),
+            Command::Quarantine(command) => command.execute(&self.flags),
+            Command::Trace(args) => args.execute(&self.flags),
+            Command::Decode(args) => args.execute(),
             Command::Config(command) => command.execute(&self.flags),
             Command::Completions { shell } => {
                 let name = "archety-relay";

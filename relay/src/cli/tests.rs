@@ -1,1 +1,81 @@
+//! What people read: help, the commented configuration, and where values come from.
 
+use std::path::Path;
+
+use super::*;
+use crate::config::{ConfigProblems, Environment, Values};
+
+fn help(path: &[&str]) -> String {
+    let mut command = Cli::command().term_width(100);
+    command.build();
+    let mut command = &mut command;
+    for name in path {
+        command = command.find_subcommand_mut(name).expect("a command");
+    }
+    command.render_long_help().to_string()
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn help_teaches() {
+    insta::assert_snapshot!("help", help(&[]));
+    insta::assert_snapshot!("help_run", help(&["run"]));
+    insta::assert_snapshot!("help_outbox", help(&["outbox"]));
+}
+
+fn environment() -> Environment {
+    [
+        ("HOME", "/home/sam"),
+        ("ARCHETY_BACKEND_URL", "https://backend.example.com"),
+        (
+            "RELAY_WEBHOOK_SECRET",
+            "never-shown-never-shown-never-shown",
+        ),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+#[test]
+fn the_configuration_explains_itself() {
+    let nobody: Environment = [("HOME".to_owned(), "/home/sam".to_owned())].into();
+    let values = Values::collect(None, Vec::new(), &nobody, &mut ConfigProblems::default());
+    let text = config::init(&values);
+    assert!(
+        text.parse::<toml::Table>()
+            .is_ok_and(|table| table.is_empty()),
+        "all is commented"
+    );
+    let filled: String = text
+        .lines()
+        .map(|line| {
+            line.strip_prefix('#')
+                .filter(|rest| !rest.starts_with(' '))
+                .unwrap_or(line)
+        })
+        .fold(String::new(), |text, line| text + line + "\n");
+    assert_eq!(
+        filled.parse::<toml::Table>().expect("TOML").len(),
+        crate::config::keys::KEYS.len()
+    );
+    if cfg!(target_os = "linux") {
+        insta::assert_snapshot!("config_init", text);
+    }
+}
+
+#[test]
+fn each_value_names_its_source_and_the_secret_is_not_shown() {
+    let environment = environment();
+    let flags = vec![("state_dir", "/state".to_owned())];
+    let values = Values::collect(None, flags, &environment, &mut ConfigProblems::default());
+    let rows = config::rows(&values, &environment);
+    let text: Vec<String> = rows.iter().map(|row| row.join(" | ")).collect();
+    let text = text.join("\n");
+    assert!(!text.contains("never-shown"), "{text}");
+    insta::assert_snapshot!("config_show", text);
+    assert!(!Path::new("/state").exists(), "showing makes nothing");
+}

@@ -1,1 +1,179 @@
+//! Opening, locking, versions, damage, and a disk without space.
 
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+const NOW: UnixMicros = UnixMicros::from_secs(1_700_000_000);
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn write_file(dir: &Path, bytes: &[u8]) {
+    std::fs::write(dir.join(STATE_FILE), bytes).expect("written");
+}
+
+#[test]
+fn only_the_owner_can_read_it() {
+    let parent = folder();
+    let dir = parent.path().join("deep/state");
+    let _state = State::open(&dir, NOW).expect("a new state");
+    let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(&dir), 0o700);
+    for file in [STATE_FILE, "relay.lock"] {
+        assert_eq!(mode(&dir.join(file)), 0o600, "{file}");
+    }
+}
+
+#[test]
+fn what_was_written_is_there_after_a_restart_and_a_failure_writes_nothing() {
+    let dir = folder();
+    let state = State::open(dir.path(), NOW).expect("a new state");
+    let id = state
+        .write(|tx| meta::instance_id(tx, [1; 16]))
+        .expect("written");
+    let failed: Result<(), _> = state.write(|tx| {
+        meta::set(tx, "half", "done")?;
+        Err(rusqlite::Error::QueryReturnedNoRows)
+    });
+    assert!(failed.is_err());
+    drop(state);
+    let state = State::open(dir.path(), NOW.plus(Duration::from_secs(9))).expect("the same state");
+    let again = state
+        .write(|tx| meta::instance_id(tx, [2; 16]))
+        .expect("read");
+    assert_eq!(again, id, "the id of an installation never changes");
+    let read = |key| state.read(|c| meta::get(c, key)).expect("read");
+    assert_eq!(read("half"), None);
+    assert_eq!(read(meta::CREATED_AT), Some(NOW.as_micros().to_string()));
+}
+
+#[test]
+fn a_second_relay_is_refused_and_commands_are_not() {
+    let dir = folder();
+    assert!(!State::relay_runs(dir.path()));
+    let state = State::open(dir.path(), NOW).expect("a new state");
+    assert!(State::relay_runs(dir.path()));
+    let second = State::open(dir.path(), NOW).err().expect("refused");
+    assert!(matches!(second, StateError::InUse { .. }));
+    assert!(second.to_string().contains("--state-dir"), "{second}");
+    let beside = State::open_beside(dir.path()).expect("beside it");
+    let before = state.data_version().expect("read");
+    beside
+        .write(|tx| meta::set(tx, "by", "owner"))
+        .expect("written");
+    assert_ne!(
+        state.data_version().expect("read"),
+        before,
+        "the relay notices"
+    );
+    drop((state, beside));
+    assert!(
+        State::open(dir.path(), NOW).is_ok(),
+        "the lock goes with its holder"
+    );
+}
+
+#[test]
+fn a_command_makes_no_state() {
+    let dir = folder();
+    let error = State::open_beside(dir.path()).err().expect("refused");
+    assert!(matches!(error, StateError::Missing { .. }));
+    assert!(!dir.path().join(STATE_FILE).exists());
+}
+
+#[test]
+fn a_newer_state_is_left_alone() {
+    let dir = folder();
+    let state = State::open(dir.path(), NOW).expect("a new state");
+    state
+        .write(|tx| tx.pragma_update(None, "user_version", 99))
+        .expect("set");
+    drop(state);
+    for error in [
+        State::open(dir.path(), NOW).err().expect("refused"),
+        State::open_beside(dir.path()).err().expect("refused"),
+    ] {
+        let StateError::Newer {
+            found: 99, known, ..
+        } = &error
+        else {
+            panic!("{error}");
+        };
+        assert_eq!(*known, known_version());
+    }
+}
+
+#[test]
+fn damage_and_strangers_are_named_and_not_touched() {
+    let dir = folder();
+    let noise =
+        b"this is no database at all, but it is longer than a header of SQLite's would be...";
+    write_file(dir.path(), &noise.repeat(20));
+    let error = State::open(dir.path(), NOW).err().expect("refused");
+    assert!(matches!(error, StateError::Corrupt { .. }), "{error}");
+    assert_eq!(
+        std::fs::read(dir.path().join(STATE_FILE))
+            .expect("there")
+            .len(),
+        noise.len() * 20
+    );
+
+    let other = folder();
+    let stranger = Connection::open(other.path().join(STATE_FILE)).expect("made");
+    stranger
+        .execute_batch("create table message (guid text)")
+        .expect("made");
+    drop(stranger);
+    let error = State::open(other.path(), NOW).err().expect("refused");
+    assert!(matches!(error, StateError::Foreign { .. }), "{error}");
+}
+
+#[test]
+fn a_truncated_file_is_named() {
+    let dir = folder();
+    let state = State::open(dir.path(), NOW).expect("a new state");
+    state.checkpoint().expect("folded");
+    drop(state);
+    let whole = std::fs::read(dir.path().join(STATE_FILE)).expect("there");
+    write_file(dir.path(), &whole[..whole.len() / 2]);
+    let error = State::open(dir.path(), NOW).err().expect("refused");
+    assert!(matches!(error, StateError::Corrupt { .. }), "{error}");
+    assert!(error.to_string().contains("move the file"), "{error}");
+}
+
+#[test]
+fn a_full_disk_is_told_apart_writes_nothing_and_passes() {
+    let dir = folder();
+    let state = State::open(dir.path(), NOW).expect("a new state");
+    let limit = |pages: i64| {
+        hold(&state.writer)
+            .pragma_update_and_check(None, "max_page_count", pages, |row| row.get::<_, i64>(0))
+            .expect("set")
+    };
+    limit(1);
+    let long = "x".repeat(1_000_000);
+    let write = || {
+        state.write(|tx| {
+            meta::set(tx, "before", "1")?;
+            meta::set(tx, "long", &long)
+        })
+    };
+    let error = write().err().expect("no space");
+    assert!(matches!(error, StateError::DiskFull(_)), "{error}");
+    assert!(error.is_temporary());
+    assert_eq!(state.read(|c| meta::get(c, "before")).expect("read"), None);
+    limit(1_000_000);
+    write().expect("there is space again");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let dir = folder();
+    std::fs::write(dir.path().join("file"), "").expect("written");
+    let error = State::open(&dir.path().join("file/state"), NOW)
+        .err()
+        .expect("refused");
+    assert!(matches!(error, StateError::Inaccessible { .. }), "{error}");
+}

@@ -1,0 +1,221 @@
+//! `trace`: where one message is on its way from chat.db to the backend. Never its text.
+
+use chatdb::ChatDb;
+use serde::Serialize;
+
+use super::flags::ConfigFlags;
+use super::output;
+use crate::clock::UnixMicros;
+use crate::config::Config;
+use crate::lifecycle::ExitCode;
+use crate::state::outbox::{self, Entry};
+use crate::state::seen::{self, Seen};
+use crate::state::{State, quarantine, waiting};
+
+/// Tell what became of a message: its row in chat.db, the decision about it, its posts.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// `message.guid` of chat.db
+    guid: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Trace {
+    guid: String,
+    /// What chat.db has of it now, or why that cannot be told.
+    chat_db: Result<Option<RowFacts>, String>,
+    decision: Option<Decision>,
+    waiting_for: Option<String>,
+    held: Option<i64>,
+    posts: Vec<Post>,
+}
+
+#[derive(Serialize)]
+struct RowFacts {
+    rowid: i64,
+    service: Option<String>,
+    from_owner: bool,
+    has_chat: bool,
+    has_sender: bool,
+    text_chars: usize,
+    attachments: usize,
+    edits: u32,
+    unsent_parts: usize,
+}
+
+#[derive(Serialize)]
+struct Decision {
+    outcome: &'static str,
+    sent_at: String,
+    decided_at: String,
+}
+
+#[derive(Serialize)]
+struct Post {
+    seq: i64,
+    event: String,
+    revision: u32,
+    state: &'static str,
+    attempts: u32,
+    last_error: Option<String>,
+    message_id: Option<String>,
+    created_at: String,
+    delivered_at: Option<String>,
+}
+
+impl From<Entry> for Post {
+    fn from(entry: Entry) -> Self {
+        Self {
+            seq: entry.seq,
+            state: entry.state.as_str(),
+            created_at: entry.created_at.to_string(),
+            delivered_at: entry.delivered_at.map(|at| at.to_string()),
+            event: entry.event,
+            revision: entry.revision,
+            attempts: entry.attempts,
+            last_error: entry.last_error,
+            message_id: entry.message_id,
+        }
+    }
+}
+
+impl Args {
+    pub(super) fn execute(self, flags: &ConfigFlags) -> anyhow::Result<ExitCode> {
+        let config = flags.config()?;
+        let state = State::open_beside(&config.state_dir)?;
+        let trace = collect(&config, &state, self.guid)?;
+        let known = trace.decision.is_some()
+            || trace.waiting_for.is_some()
+            || !trace.posts.is_empty()
+            || matches!(trace.chat_db, Ok(Some(_)));
+        if self.json {
+            output::json(&trace)?;
+        } else {
+            print(&trace)?;
+        }
+        Ok(if known {
+            ExitCode::Done
+        } else {
+            ExitCode::Failed
+        })
+    }
+}
+
+fn collect(config: &Config, state: &State, guid: String) -> anyhow::Result<Trace> {
+    let (seen, waiting, held, posts) = state.read(|connection| {
+        Ok((
+            seen::find(connection, &guid)?,
+            waiting::list_since(connection, i64::MIN)?,
+            quarantine::list(connection)?,
+            outbox::of_guid(connection, &guid)?,
+        ))
+    })?;
+    Ok(Trace {
+        chat_db: row_facts(config, &guid),
+        decision: seen.map(decision),
+        waiting_for: waiting
+            .into_iter()
+            .find(|row| row.guid == guid)
+            .map(|row| row.reason),
+        held: held
+            .into_iter()
+            .find(|held| held.guid == guid)
+            .map(|held| held.id),
+        posts: posts.into_iter().map(Post::from).collect(),
+        guid,
+    })
+}
+
+fn row_facts(config: &Config, guid: &str) -> Result<Option<RowFacts>, String> {
+    let db = ChatDb::open(&config.chat_db).map_err(|error| error.to_string())?;
+    let row = match db.rowid_of(guid) {
+        Ok(Some(rowid)) => db.row(rowid),
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    let row = row.map_err(|error| error.to_string())?;
+    Ok(row.map(|row| RowFacts {
+        rowid: row.rowid,
+        from_owner: row.is_from_me,
+        has_chat: row.chat.is_some(),
+        has_sender: row.handle.is_some(),
+        text_chars: row.visible_text().chars().count(),
+        attachments: row.attachments.len(),
+        edits: row.summary.history_length,
+        unsent_parts: row.summary.unsent_parts.len(),
+        service: row.service,
+    }))
+}
+
+fn decision(seen: Seen) -> Decision {
+    let time = |micros| UnixMicros::from_micros(micros).to_string();
+    Decision {
+        outcome: seen.outcome.as_str(),
+        sent_at: time(seen.sent_at),
+        decided_at: time(seen.seen_at),
+    }
+}
+
+fn print(trace: &Trace) -> std::io::Result<()> {
+    let mut rows = vec![vec!["guid".to_owned(), trace.guid.clone()]];
+    let mut tell = |what: &str, text: String| rows.push(vec![what.to_owned(), text]);
+    match &trace.chat_db {
+        Ok(Some(row)) => {
+            let chat = if row.has_chat {
+                "in a chat"
+            } else {
+                "in no chat yet"
+            };
+            let sender = match (row.from_owner, row.has_sender) {
+                (true, _) => "by the owner",
+                (false, true) => "sender known",
+                (false, false) => "sender not known yet",
+            };
+            tell(
+                "chat.db",
+                format!(
+                    "row {}, {chat}, {sender}, {} characters, {} attachments",
+                    row.rowid, row.text_chars, row.attachments
+                ),
+            );
+        }
+        Ok(None) => tell("chat.db", "no such message".to_owned()),
+        Err(error) => tell("chat.db", error.clone()),
+    }
+    match (&trace.decision, &trace.waiting_for) {
+        (Some(decision), _) => {
+            tell(
+                "decision",
+                format!("{} at {}", decision.outcome, decision.decided_at),
+            );
+            tell("sent", decision.sent_at.clone());
+        }
+        (None, Some(reason)) => tell("waiting", reason.clone()),
+        (None, None) => tell("decision", "none: the relay has not met it".to_owned()),
+    }
+    if let Some(id) = trace.held {
+        tell(
+            "held",
+            format!("as number {id}; see `archety-relay quarantine list`"),
+        );
+    }
+    for post in &trace.posts {
+        let end = post
+            .delivered_at
+            .as_ref()
+            .map_or(String::new(), |at| format!(" at {at}"));
+        let error = post
+            .last_error
+            .as_ref()
+            .map_or(String::new(), |code| format!(", last {code}"));
+        let post = format!(
+            "{} {} {}{end} ({} attempts{error})",
+            post.event, post.revision, post.state, post.attempts
+        );
+        tell("post", post);
+    }
+    output::table(&["", ""], &rows)
+}

@@ -1,0 +1,259 @@
+//! Delivery over real sockets: every way in which an answer can fail to be one, and every point at
+//! which the process can die. Whatever happens, each message is stored once and in the order of its
+//! chat.
+
+mod backend;
+mod faults;
+mod pulls;
+mod refusals;
+mod restarts;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use archety_relay::clock::{Clock, ManualClock, UnixMicros};
+use archety_relay::config::{Auth, BackendUrl, Link};
+use archety_relay::delivery::client::Client;
+use archety_relay::delivery::contact::{Contact, Standing};
+use archety_relay::delivery::report::Standstill;
+use archety_relay::delivery::sender::{Outcome, Sender, SenderContext};
+use archety_relay::state::outbox::{self, Depths, NewPost};
+use archety_relay::state::{State, meta};
+use backend::{Backend, SECRET};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use shared_protocol::{Event, MessageIdentity, RelayName, RelaySecret};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+/// A relay's delivery without the rest of it.
+struct Relay {
+    dir: tempfile::TempDir,
+    clock: Arc<ManualClock>,
+    backend: Backend,
+    state: Option<Arc<State>>,
+    wake: Arc<Notify>,
+    contact: watch::Sender<Contact>,
+    contacts: Arc<AtomicUsize>,
+    expect_env: Option<String>,
+    auth: Auth,
+}
+
+impl Relay {
+    async fn start() -> Self {
+        let clock = Arc::new(ManualClock::at(UnixMicros::from_secs(1_700_000_000)));
+        let dir = tempfile::tempdir().expect("a folder");
+        let state = State::open(dir.path(), clock.now()).expect("a new state");
+        Self {
+            dir,
+            backend: Backend::start(Arc::clone(&clock) as Arc<dyn Clock>).await,
+            clock,
+            state: Some(Arc::new(state)),
+            wake: Arc::new(Notify::new()),
+            contact: watch::channel(Contact::default()).0,
+            contacts: Arc::default(),
+            expect_env: None,
+            auth: Auth::Hmac,
+        }
+    }
+
+    fn state(&self) -> &Arc<State> {
+        self.state.as_ref().expect("open")
+    }
+
+    fn enqueue(&self, lane: &str, text: &str) {
+        let guid = format!("{lane}-{text}");
+        let body = format!(
+            r#"{{"chat_guid":"{lane}","mode":"direct","sender":"+15550100001","text":"{text}","timestamp":1,"participants":[],"message_guid":"{guid}"}}"#
+        );
+        let id = MessageIdentity {
+            relay: &RelayName::default(),
+            message_guid: &guid,
+            event: Event::Message,
+            revision: 0,
+        }
+        .webhook_id();
+        let post = NewPost {
+            lane,
+            webhook_id: &id,
+            message_guid: &guid,
+            event: Event::Message,
+            revision: 0,
+            body: body.as_bytes(),
+            now: self.clock.now(),
+        };
+        self.state()
+            .write(|tx| outbox::enqueue(tx, &post))
+            .expect("written");
+        self.wake.notify_one();
+    }
+
+    fn sender(&self) -> Sender {
+        self.sender_until(CancellationToken::new())
+    }
+
+    fn sender_until(&self, stop: CancellationToken) -> Sender {
+        let link = Link {
+            backend_url: BackendUrl::parse(&self.backend.url).expect("loopback"),
+            auth: self.auth,
+            secret: RelaySecret::parse(SECRET).expect("valid"),
+            expect_env: self.expect_env.clone(),
+        };
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let contacts = Arc::clone(&self.contacts);
+        Sender::new(SenderContext {
+            state: Arc::clone(self.state()),
+            client: Arc::new(Client::new(Arc::new(link), Arc::clone(&clock)).expect("a client")),
+            clock,
+            rng: StdRng::seed_from_u64(1),
+            wake: Arc::clone(&self.wake),
+            contact: self.contact.subscribe(),
+            on_contact: Box::new(move |_| {
+                contacts.fetch_add(1, Ordering::Relaxed);
+            }),
+            stop,
+        })
+        .expect("a sender")
+    }
+
+    fn depths(&self) -> Depths {
+        self.state().read(outbox::depths).expect("read")
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let json = self
+            .state()
+            .read(|c| meta::get(c, meta::DELIVERY))
+            .expect("read")?;
+        serde_json::from_str::<Standstill>(&json)
+            .expect("own JSON")
+            .trouble
+    }
+
+    /// Steps until the outbox is as wanted.
+    async fn step_until(&self, sender: &mut Sender, what: impl Fn(&Self) -> bool) {
+        let stepping = async {
+            while !what(self) {
+                sender.step().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), stepping)
+            .await
+            .expect("it comes about in time");
+    }
+
+    async fn drain(&self, sender: &mut Sender) {
+        self.step_until(sender, |relay| relay.depths().pending == 0)
+            .await;
+    }
+
+    /// Opens the state again, as the next process does.
+    fn restart(&mut self) {
+        self.state = None;
+        let state = State::open(self.dir.path(), self.clock.now()).expect("the lock is free");
+        self.state = Some(Arc::new(state));
+    }
+}
+
+/// Lets so much time pass for timers, without waiting.
+async fn pass(span: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(span).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn messages_arrive_once_in_the_order_of_their_chat_and_chats_side_by_side() {
+    let relay = Relay::start().await;
+    for n in 0..20 {
+        for chat in ["a", "b", "c", "d", "e"] {
+            relay.enqueue(chat, &n.to_string());
+        }
+    }
+    let mut sender = relay.sender();
+    relay.drain(&mut sender).await;
+    assert_eq!(relay.backend.stored().len(), 100);
+    assert_eq!(relay.backend.requests(), 100);
+    assert!(relay.backend.most_at_once() > 1, "chats go side by side");
+    assert!(relay.contacts.load(Ordering::Relaxed) >= 100);
+    let first: Vec<_> = relay
+        .state()
+        .read(|c| outbox::of_guid(c, "a-0"))
+        .expect("read");
+    assert!(first[0].message_id.is_some() && first[0].delivered_at.is_some());
+}
+
+#[tokio::test]
+async fn a_new_post_wakes_the_sender() {
+    let relay = Relay::start().await;
+    let mut sender = relay.sender();
+    let stepping = tokio::time::Instant::now();
+    relay.enqueue("a", "1");
+    relay.drain(&mut sender).await;
+    assert!(
+        stepping.elapsed() < Duration::from_millis(900),
+        "it did not wait for the next look"
+    );
+}
+
+#[tokio::test]
+async fn the_owner_can_drop_and_retry_beside_the_running_sender() {
+    let relay = Relay::start().await;
+    relay.backend.script([backend::Act::Signed(
+        422,
+        serde_json::from_str(&backend::problem(422, "invalid_fields", "")).expect("JSON"),
+    )]);
+    relay.enqueue("a", "1");
+    let mut sender = relay.sender();
+    relay
+        .step_until(&mut sender, |relay| relay.depths().parked == 1)
+        .await;
+    let beside = State::open_beside(relay.dir.path()).expect("beside");
+    assert!(beside.write(|tx| outbox::retry(tx, 1)).expect("written"));
+    relay
+        .step_until(&mut sender, |relay| !relay.backend.stored().is_empty())
+        .await;
+    relay.drain(&mut sender).await;
+    assert_eq!(relay.depths().parked, 0);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_the_expected_environment_is_proven() {
+    let mut relay = Relay::start().await;
+    relay.expect_env = Some("production".into());
+    relay.enqueue("a", "1");
+    let mut sender = relay.sender();
+    for _ in 0..2 {
+        sender.step().await;
+    }
+    assert_eq!(relay.backend.requests(), 0);
+    relay.contact.send_replace(Contact {
+        standing: Standing::WrongEnvironment("development".into()),
+        backend: None,
+    });
+    relay
+        .step_until(&mut sender, |relay| relay.trouble().is_some())
+        .await;
+    assert_eq!(relay.trouble().as_deref(), Some("wrong_environment"));
+    assert_eq!((relay.backend.requests(), relay.depths().pending), (0, 1));
+}
+
+#[tokio::test]
+async fn a_clean_end_waits_for_what_is_under_way() {
+    let relay = Relay::start().await;
+    relay.enqueue("a", "1");
+    let stop = CancellationToken::new();
+    let mut sender = relay.sender_until(stop.clone());
+    assert_eq!(
+        sender.step().await,
+        Outcome::Worked {
+            answered: 0,
+            sent: 1
+        }
+    );
+    stop.cancel();
+    while sender.step().await != Outcome::Stopped {}
+    assert_eq!(relay.depths().pending, 0);
+    assert_eq!(relay.backend.stored(), ["1"]);
+}

@@ -1,0 +1,105 @@
+//! The long poll: what each answer tells the sender and the pipeline.
+
+use std::sync::mpsc::{Receiver, channel};
+
+use archety_relay::pipeline::PipelineHealth;
+use archety_relay::pull::{Outcome as Polled, PullContext, Puller};
+use serde_json::json;
+use shared_protocol::NewestMessage;
+
+use crate::backend::problem;
+use crate::*;
+
+fn puller(relay: &Relay) -> (Puller, Receiver<Option<NewestMessage>>) {
+    let link = Link {
+        backend_url: BackendUrl::parse(&relay.backend.url).expect("loopback"),
+        auth: Auth::Hmac,
+        secret: RelaySecret::parse(SECRET).expect("valid"),
+        expect_env: relay.expect_env.clone(),
+    };
+    let clock = Arc::clone(&relay.clock) as Arc<dyn Clock>;
+    let (newest, heard) = channel();
+    let puller = Puller::new(PullContext {
+        state: Arc::clone(relay.state()),
+        client: Arc::new(Client::new(Arc::new(link), Arc::clone(&clock)).expect("a client")),
+        clock,
+        rng: StdRng::seed_from_u64(2),
+        contact: relay.contact.clone(),
+        health: Arc::new(PipelineHealth::default()),
+        newest,
+        stop: CancellationToken::new(),
+    });
+    (puller.expect("a puller"), heard)
+}
+
+fn answer(commands: &serde_json::Value) -> serde_json::Value {
+    json!({"commands": commands, "server_time": 1_700_000_000, "version": "2.0.0",
+           "environment": "development",
+           "newest_message": {"message_guid": "g", "timestamp": 5}})
+}
+
+#[tokio::test]
+async fn an_answer_names_the_backend_and_its_newest_message() {
+    let relay = Relay::start().await;
+    relay.backend.script_pull(200, answer(&json!([])));
+    let (mut puller, heard) = puller(&relay);
+    assert_eq!(puller.step().await, Polled::Answered);
+    let contact = relay.contact.borrow().clone();
+    assert_eq!(contact.standing, Standing::Welcome);
+    assert_eq!(contact.backend.expect("it spoke").version, "2.0.0");
+    let newest = heard.try_recv().expect("told").expect("there is one");
+    assert_eq!(newest.message_guid, "g");
+}
+
+#[tokio::test]
+async fn commands_that_nobody_knows_are_not_asked_for_in_a_hurry() {
+    let relay = Relay::start().await;
+    relay
+        .backend
+        .script_pull(200, answer(&json!([{"seq": 1, "kind": "dance"}])));
+    let (mut puller, _heard) = puller(&relay);
+    assert!(
+        matches!(puller.step().await, Polled::Pause(pause) if pause >= Duration::from_secs(25))
+    );
+    assert_eq!(relay.contact.borrow().standing, Standing::Welcome);
+}
+
+#[tokio::test]
+async fn another_installation_and_another_environment_stop_the_sender_until_they_are_gone() {
+    let mut relay = Relay::start().await;
+    relay.expect_env = Some("development".into());
+    let elsewhere = serde_json::from_str(&problem(409, "relay_elsewhere", "")).expect("JSON");
+    relay.backend.script_pull(409, elsewhere);
+    let mut other = answer(&json!([]));
+    other["environment"] = json!("production");
+    relay.backend.script_pull(200, other);
+    relay.backend.script_pull(200, answer(&json!([])));
+    let (mut puller, heard) = puller(&relay);
+    let standing = || relay.contact.borrow().standing.clone();
+    puller.step().await;
+    assert_eq!(standing(), Standing::Elsewhere);
+    puller.step().await;
+    assert_eq!(standing(), Standing::WrongEnvironment("production".into()));
+    assert!(
+        heard.try_recv().is_err(),
+        "a stranger's newest message is none of ours"
+    );
+    assert_eq!(puller.step().await, Polled::Answered);
+    assert_eq!(standing(), Standing::Welcome);
+}
+
+#[tokio::test]
+async fn an_installation_keeps_its_id() {
+    let relay = Relay::start().await;
+    let id = || {
+        relay
+            .state()
+            .read(|c| meta::get(c, meta::INSTANCE_ID))
+            .expect("read")
+    };
+    let _first = puller(&relay);
+    let first = id();
+    let _second = puller(&relay);
+    assert!(first.is_some());
+    assert_eq!(id(), first);
+}

@@ -1,0 +1,124 @@
+//! What the backend itself refuses.
+
+use serde_json::Value;
+
+use crate::backend::{Act, problem};
+use crate::*;
+
+fn signed(status: u16, code: &str) -> Act {
+    let body: Value = serde_json::from_str(&problem(status, code, "")).expect("JSON");
+    Act::Signed(status, body)
+}
+
+#[tokio::test]
+async fn a_refused_message_is_parked_and_its_chat_goes_on() {
+    let relay = Relay::start().await;
+    relay.backend.script([signed(422, "invalid_fields")]);
+    relay.enqueue("a", "1");
+    relay.enqueue("a", "2");
+    let mut sender = relay.sender();
+    relay.drain(&mut sender).await;
+    assert_eq!(relay.backend.stored(), ["2"]);
+    assert_eq!(relay.depths().parked, 1);
+}
+
+#[tokio::test]
+async fn parked_messages_are_tried_again_on_another_version() {
+    let relay = Relay::start().await;
+    relay.backend.script([signed(422, "invalid_fields")]);
+    relay.enqueue("a", "1");
+    let mut sender = relay.sender();
+    relay
+        .step_until(&mut sender, |relay| relay.depths().parked == 1)
+        .await;
+    pass(Duration::from_secs(61)).await;
+    *relay.backend.version.lock().expect("sound") = "1.0.1".into();
+    relay.enqueue("b", "2");
+    relay
+        .step_until(&mut sender, |relay| relay.backend.stored().len() == 2)
+        .await;
+    relay.drain(&mut sender).await;
+    assert_eq!(relay.backend.stored(), ["2", "1"]);
+    assert_eq!(relay.depths().parked, 0);
+}
+
+#[tokio::test]
+async fn an_identity_with_other_bytes_counts_as_delivered() {
+    let relay = Relay::start().await;
+    relay.backend.script([signed(409, "id_conflict")]);
+    relay.enqueue("a", "1");
+    let mut sender = relay.sender();
+    relay.drain(&mut sender).await;
+    let row = &relay
+        .state()
+        .read(|c| outbox::of_guid(c, "a-1"))
+        .expect("read")[0];
+    assert_eq!(row.last_error.as_deref(), Some("id_conflict"));
+    assert_eq!(relay.depths(), Depths::default());
+}
+
+#[tokio::test]
+async fn a_401_pauses_every_chat_and_delivery_resumes_by_itself() {
+    let relay = Relay::start().await;
+    let refusal = r#"{"type":"about:blank","title":"t","status":401,"detail":"Invalid signature","code":"invalid_signature","request_id":"r","reason":"mismatch"}"#;
+    relay.backend.script([Act::Unsigned(401, refusal)]);
+    relay.enqueue("a", "1");
+    let mut sender = relay.sender();
+    relay
+        .step_until(&mut sender, |relay| {
+            relay.trouble().as_deref() == Some("unauthorized")
+        })
+        .await;
+    relay.enqueue("b", "2");
+    for _ in 0..3 {
+        sender.step().await;
+    }
+    assert_eq!(relay.backend.requests(), 1, "all lanes pause");
+    pass(Duration::from_secs(61)).await;
+    relay.drain(&mut sender).await;
+    assert_eq!(relay.backend.stored().len(), 2);
+    assert_eq!(relay.trouble(), None);
+}
+
+#[tokio::test]
+async fn later_is_honoured() {
+    let relay = Relay::start().await;
+    let mut body: Value =
+        serde_json::from_str(&problem(503, "store_unavailable", "")).expect("JSON");
+    body["retry_after"] = 30.into();
+    relay.backend.script([Act::Signed(503, body)]);
+    relay.enqueue("a", "1");
+    let mut sender = relay.sender();
+    relay
+        .step_until(&mut sender, |relay| relay.trouble().is_some())
+        .await;
+    for _ in 0..3 {
+        sender.step().await;
+    }
+    assert_eq!(relay.backend.requests(), 1);
+    pass(Duration::from_secs(34)).await;
+    relay.drain(&mut sender).await;
+    assert_eq!(relay.backend.stored(), ["1"]);
+}
+
+#[tokio::test]
+async fn another_installation_stops_this_one() {
+    let relay = Relay::start().await;
+    relay.enqueue("a", "1");
+    relay.contact.send_replace(Contact {
+        standing: Standing::Elsewhere,
+        backend: None,
+    });
+    let mut sender = relay.sender();
+    relay
+        .step_until(&mut sender, |relay| relay.trouble().is_some())
+        .await;
+    assert_eq!(relay.trouble().as_deref(), Some("relay_elsewhere"));
+    assert_eq!(relay.backend.requests(), 0);
+    relay.contact.send_replace(Contact {
+        standing: Standing::Welcome,
+        backend: None,
+    });
+    relay.drain(&mut sender).await;
+    assert_eq!(relay.backend.stored(), ["1"]);
+}

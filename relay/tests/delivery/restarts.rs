@@ -1,0 +1,100 @@
+//! Death between two steps, and what the next process makes of it.
+
+use crate::backend::Act;
+use crate::*;
+
+#[tokio::test]
+async fn death_between_the_answer_and_its_mark_doubles_nothing() {
+    let mut relay = Relay::start().await;
+    for n in 0..10 {
+        relay.enqueue("a", &n.to_string());
+    }
+    // Each process dies as soon as the backend has stored one more message, its answer not marked.
+    for _ in 0..10 {
+        let stored = relay.backend.stored().len();
+        let mut sender = relay.sender();
+        relay
+            .step_until(&mut sender, |relay| {
+                relay.backend.stored().len() > stored || relay.depths().pending == 0
+            })
+            .await;
+        drop(sender);
+        relay.restart();
+    }
+    let mut sender = relay.sender();
+    relay.drain(&mut sender).await;
+    let wanted: Vec<_> = (0..10).map(|n| n.to_string()).collect();
+    assert_eq!(relay.backend.stored(), wanted);
+}
+
+#[tokio::test]
+async fn a_restart_within_the_same_second_is_told_replayed_and_goes_on() {
+    let mut relay = Relay::start().await;
+    relay.backend.script([Act::StoreAndHang]);
+    relay.enqueue("a", "1");
+    let mut sender = relay.sender();
+    relay
+        .step_until(&mut sender, |relay| !relay.backend.stored().is_empty())
+        .await;
+    drop(sender);
+    // The clock stands still: the next process begins in the same second and signs the same pair.
+    relay.restart();
+    let mut sender = relay.sender();
+    relay.drain(&mut sender).await;
+    assert_eq!(relay.backend.stored(), ["1"]);
+    assert_eq!(
+        relay.backend.requests(),
+        3,
+        "the pair, its repetition, and a later one"
+    );
+    assert_eq!(relay.trouble(), None, "nothing paused");
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_sending_and_loses_nothing() {
+    let relay = Relay::start().await;
+    for n in 0..5 {
+        relay.enqueue("a", &n.to_string());
+    }
+    // Every mark needs a new page, and none is to be had.
+    relay
+        .state()
+        .write(|tx| {
+            tx.execute_batch(
+                "create table filler (bytes blob);
+                 create trigger filling after update on outbox
+                 begin insert into filler values (zeroblob(100000)); end;",
+            )
+        })
+        .expect("made");
+    let limit = |pages: i64| {
+        let set = |tx: &rusqlite::Transaction<'_>| {
+            tx.query_row(&format!("pragma max_page_count = {pages}"), [], |_| Ok(()))
+        };
+        relay.state().write(set).expect("set");
+    };
+    limit(1);
+    let mut sender = relay.sender();
+    let mut outcome = Outcome::Waited;
+    while outcome != Outcome::StateTrouble {
+        outcome = sender.step().await;
+    }
+    assert_eq!(
+        (relay.backend.stored().len(), relay.depths().pending),
+        (1, 5)
+    );
+    assert_eq!(sender.step().await, Outcome::StateTrouble);
+    assert_eq!(
+        relay.backend.requests(),
+        1,
+        "nothing is sent while answers cannot be marked"
+    );
+    limit(1_000_000);
+    relay.drain(&mut sender).await;
+    assert_eq!(relay.backend.stored().len(), 5);
+    assert_eq!(
+        relay.backend.requests(),
+        5,
+        "the kept answer was not asked for again"
+    );
+}
