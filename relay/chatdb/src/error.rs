@@ -1,6 +1,5 @@
 //! What can go wrong with chat.db, by what its owner can do about it.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
@@ -18,7 +17,10 @@ pub enum OpenError {
     )]
     NoPermission(PathBuf),
     /// It is there, but it is not a database, or only half of one.
-    #[error("{} is not a whole SQLite database ({detail}); if it was copied, copy chat.db, chat.db-wal and chat.db-shm together", path.display())]
+    #[error(
+        "{} is not a whole SQLite database ({detail}); set chat_db to Messages' chat.db, and if that is a copy, \
+         copy chat.db, chat.db-wal and chat.db-shm together", path.display()
+    )]
     NotADatabase {
         /// The file.
         path: PathBuf,
@@ -26,18 +28,27 @@ pub enum OpenError {
         detail: String,
     },
     /// A database, but not Messages'.
-    #[error("{} has no {table} table; it is not the database of Messages", path.display())]
+    #[error(
+        "{} has no {table} table; set chat_db to Messages' chat.db, and if that is a copy, copy chat.db-wal with it",
+        path.display()
+    )]
     NotMessages {
         /// The file.
         path: PathBuf,
         /// What is missing.
         table: &'static str,
     },
+    /// The file is fine, but the two that SQLite needs beside it can be neither read nor made.
+    #[error(
+        "{} cannot be read without chat.db-wal and chat.db-shm beside it; let this program write to their folder, \
+         or copy all three into one that it may write", .0.display()
+    )]
+    Companions(PathBuf),
     /// Another process holds it; trying again helps.
-    #[error("{} is busy", .0.display())]
+    #[error("{} is locked by another program; close what has it open, or wait", .0.display())]
     Busy(PathBuf),
     /// Anything else.
-    #[error("{} cannot be opened", path.display())]
+    #[error("{} cannot be opened; look at its disk, and at the cause that follows", path.display())]
     Other {
         /// The file.
         path: PathBuf,
@@ -55,19 +66,9 @@ impl OpenError {
             Self::NoPermission(_) => "chat_db_no_permission",
             Self::NotADatabase { .. } => "chat_db_damaged",
             Self::NotMessages { .. } => "chat_db_foreign",
+            Self::Companions(_) => "chat_db_companions",
             Self::Busy(_) => "chat_db_busy",
             Self::Other { .. } => "chat_db_error",
-        }
-    }
-
-    pub(crate) fn from_io(path: &Path, error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::NotFound => Self::Missing(path.to_owned()),
-            io::ErrorKind::PermissionDenied => Self::NoPermission(path.to_owned()),
-            _ => Self::NotADatabase {
-                path: path.to_owned(),
-                detail: error.to_string(),
-            },
         }
     }
 
@@ -81,7 +82,12 @@ impl OpenError {
                 path,
                 detail: source.to_string(),
             },
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy(path),
+            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => Self::Companions(path),
+            Some(
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::FileLockingProtocolFailed,
+            ) => Self::Busy(path),
             _ => Self::Other { path, source },
         }
     }
@@ -103,7 +109,10 @@ impl From<rusqlite::Error> for ReadError {
     fn from(error: rusqlite::Error) -> Self {
         match code_of(&error) {
             Some(
-                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SchemaChanged,
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::SchemaChanged,
             ) => Self::Busy(error),
             _ => Self::Lost(error),
         }

@@ -13,6 +13,7 @@ mod compose;
 mod dates;
 mod digest;
 mod error;
+mod files;
 mod read;
 mod schema;
 mod watch;

@@ -27,8 +27,8 @@ pub(super) fn sender(row: &Row, chat: &Chat, options: &Options) -> String {
     };
     row.handle
         .as_deref()
-        .or(peer)
         .and_then(handle)
+        .or_else(|| peer.and_then(handle))
         .unwrap_or_else(|| UNKNOWN.to_owned())
 }
 

@@ -10,6 +10,9 @@ use super::{Options, build, kind};
 use crate::Digest;
 use crate::read::Row;
 
+/// The wire takes no higher one.
+const MAX_REVISION: u32 = i32::MAX as u32;
+
 /// What was told of a row so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
@@ -69,18 +72,24 @@ pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> 
         attachments: attachments.to_vec(),
         ..current.clone()
     };
+    // The text of a reaction or of a change of the group is Messages' own wording, nobody's words.
+    let has_words = !matches!(current.event, Event::Tapback | Event::GroupChange);
     if after.history_length > known.history_length && !kind::is_fully_unsent(row) {
-        messages.push(event(Event::Edit, after.history_length, &[]));
-    } else if known.text_was_empty && !text_is_empty {
+        messages.push(event(
+            Event::Edit,
+            after.history_length.min(MAX_REVISION),
+            &[],
+        ));
+    } else if known.text_was_empty && !text_is_empty && has_words {
         messages.push(event(Event::Edit, 0, &[]));
     }
     if after.unsent_parts > known.unsent_parts {
-        after.unsend_revision += 1;
+        after.unsend_revision = next(known.unsend_revision);
         messages.push(event(Event::Unsend, after.unsend_revision, &[]));
     }
     after.attachments = digest_of(&current.attachments);
     if after.attachments != known.attachments && !current.attachments.is_empty() {
-        after.attachment_revision += 1;
+        after.attachment_revision = next(known.attachment_revision);
         let update = event(
             Event::AttachmentUpdate,
             after.attachment_revision,
@@ -96,6 +105,10 @@ pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> 
         messages,
         known: after,
     })
+}
+
+fn next(revision: u32) -> u32 {
+    revision.saturating_add(1).min(MAX_REVISION)
 }
 
 fn unsent_parts(row: &Row) -> u32 {

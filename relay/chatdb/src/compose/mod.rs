@@ -22,6 +22,8 @@ pub use change::{Change, Known, compose_change};
 
 /// How long a row may stay without its handle, its text or its final direction.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a group may stay without members: those of a new one are joined after its first message.
+const MEMBERS_PATIENCE: Duration = Duration::from_millis(500);
 /// How long a row may stay without the attachments that its text names.
 const ATTACHMENT_PATIENCE: Duration = Duration::from_secs(4);
 
@@ -52,7 +54,7 @@ pub enum Reading {
 pub enum WaitReason {
     /// Its chat. A row without one is never posted: a group's message would be taken for a direct one.
     NoChat,
-    /// Its sender, or the mark that it is an own message.
+    /// Its sender, the mark that it is an own message, or the members of its group.
     NoHandle,
     /// Its text.
     NoText,
@@ -114,6 +116,13 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Read
     if !row.is_from_me && row.handle.is_none() && row.item_type == 0 && waited < PATIENCE {
         return Reading::Wait(WaitReason::NoHandle);
     }
+    if chat.style == ChatStyle::Group
+        && chat.participants.is_empty()
+        && row.item_type == 0
+        && waited < MEMBERS_PATIENCE
+    {
+        return Reading::Wait(WaitReason::NoHandle);
+    }
     let message = build(row, chat, options, now);
     if message.event == Event::Message {
         let waiting = message
@@ -140,9 +149,7 @@ pub fn lane(chat_guid: &str) -> &str {
 }
 
 fn skip_reason(row: &Row, chat: &Chat, options: &Options) -> Option<SkipReason> {
-    const SEND_LATER: i64 = 2;
-    const SENT: i64 = 2;
-    if row.is_from_me && row.schedule_type == SEND_LATER && row.schedule_state != SENT {
+    if row.is_from_me && is_still_scheduled(row) {
         return Some(SkipReason::Scheduled);
     }
     // 1 is an unknown sender, not spam; 2 and up are spam and the categories of iOS 26.
@@ -159,6 +166,16 @@ fn skip_reason(row: &Row, chat: &Chat, options: &Options) -> Option<SkipReason> 
     let empty = row.visible_text().trim().is_empty() && row.attachments.is_empty();
     (row.is_system && row.item_type == 0 && empty && row.body != Body::Unreadable)
         .then_some(SkipReason::System)
+}
+
+/// Send Later: 1 pending, 2 sent, 3 failed, 4 seen. Its usual type is 2, whose state may be written
+/// after the row; another type counts as long as its state says so.
+fn is_still_scheduled(row: &Row) -> bool {
+    match row.schedule_type {
+        0 => false,
+        2 => !matches!(row.schedule_state, 2 | 4),
+        _ => matches!(row.schedule_state, 1 | 3),
+    }
 }
 
 /// The message of a row, whether or not everything has arrived.
@@ -226,7 +243,7 @@ fn attachments(row: &Row) -> Vec<Attachment> {
     let joined = row
         .attachments
         .iter()
-        .filter(|a| !a.is_hidden)
+        .filter(|a| !a.is_hidden && !a.guid.is_empty())
         .map(|a| Attachment {
             guid: address::guid(&a.guid),
             mime_type: a.mime_type.as_deref().map(text::name),

@@ -45,10 +45,13 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<AttachmentRow>>
     let Some(guid) = text(row, 1)? else {
         return Ok(None);
     };
-    let path_name = text(row, 4)?
-        .and_then(|path| path.rsplit('/').next().map(str::to_owned))
-        .filter(|name| !name.is_empty());
-    let name = text(row, 3)?.or(path_name);
+    let last_part = |path: String| {
+        let name = path.rsplit('/').next().map(str::to_owned);
+        name.filter(|name| !name.is_empty())
+    };
+    let name = text(row, 3)?
+        .and_then(last_part)
+        .or(text(row, 4)?.and_then(last_part));
     let payload = name
         .as_deref()
         .is_some_and(|name| name.ends_with(".pluginPayloadAttachment"));

@@ -1,6 +1,6 @@
 //! The text of a message and what is marked in it.
 
-use attributed_body::decode;
+use attributed_body::{decode, decode_text};
 
 /// The decoded `attributedBody`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,11 @@ impl Body {
                     })
                     .collect(),
             },
-            Err(_) => Self::Unreadable,
+            // A text is not lost over an attribute that a later macOS writes in a new way.
+            Err(_) => decode_text(archive).map_or(Self::Unreadable, |text| Self::Text {
+                text: text.to_owned(),
+                runs: Vec::new(),
+            }),
         }
     }
 

@@ -140,14 +140,17 @@ impl Row {
     /// The text that a person would see: the decoded body, else the text column, without the
     /// placeholders that stand for attachments and app balloons.
     pub fn visible_text(&self) -> String {
-        let raw = self
-            .body
-            .text()
-            .or(self.text.as_deref())
-            .unwrap_or_default();
-        raw.chars()
-            .filter(|c| !matches!(c, '\u{fffc}' | '\u{fffd}'))
-            .collect()
+        let without_placeholders = |text: &str| -> String {
+            text.chars()
+                .filter(|c| !matches!(c, '\u{fffc}' | '\u{fffd}'))
+                .collect()
+        };
+        [self.body.text(), self.text.as_deref()]
+            .into_iter()
+            .flatten()
+            .map(without_placeholders)
+            .find(|text| !text.is_empty())
+            .unwrap_or_default()
     }
 }
 
@@ -169,7 +172,7 @@ pub(super) fn digest_list(schema: &Schema) -> String {
     {
         format!(
             "case when {} then (select group_concat(
-                 a.ROWID || ':' || coalesce({}, 0) || ':' || coalesce({}, 0))
+                 a.ROWID || ':' || coalesce({}, 0) || ':' || coalesce({}, 0), ',' order by a.ROWID)
              from message_attachment_join j join attachment a on a.ROWID = j.attachment_id
              where j.message_id = m.ROWID) end",
             column("cache_has_attachments"),

@@ -4,31 +4,27 @@ mod attachment;
 mod body;
 mod chat;
 mod message;
+mod open;
+mod queries;
 mod summary;
 mod value;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::dates::{index_bounds, seconds_limit};
-use crate::schema::Schema;
+use crate::files::Files;
 use crate::{Digest, OpenError, ReadError};
+use queries::Queries;
 
 pub use attachment::AttachmentRow;
 pub use body::{Body, BodyRun};
 pub use chat::{Chat, ChatStyle};
 pub use message::Row;
 pub use summary::Summary;
-
-const SQLITE_HEADER: &[u8; 16] = b"SQLite format 3\0";
-/// A reader of a WAL database waits only for recovery and schema changes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A row's guid and digest: what the re-scan of recent rows compares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,52 +46,32 @@ pub struct Mark {
 pub struct ChatDb {
     connection: Connection,
     path: PathBuf,
+    files: Files,
     queries: Queries,
-}
-
-#[derive(Debug)]
-struct Queries {
-    rows_after: String,
-    row_at: String,
-    marks: String,
-    preceding: String,
-    chats: String,
-    participants: String,
-    attachments: Option<String>,
-    attachment_by_guid: Option<String>,
 }
 
 impl ChatDb {
     /// Opens the database at `path` and probes its schema.
-    ///
-    /// The first 16 bytes are read before `SQLite` is asked, since without Full Disk Access some
-    /// versions of macOS show an empty file instead of refusing. That look must stay before the
-    /// connection exists: closing any descriptor of a file drops this process's locks on it.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        probe_header(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let failed = |error| OpenError::from_sqlite(path, error);
-        let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        connection.set_prepared_statement_cache_capacity(16);
-        let schema = Schema::probe(&connection).map_err(failed)?;
-        if let Some(table) = schema.missing_table() {
-            return Err(OpenError::NotMessages {
-                path: path.to_owned(),
-                table,
-            });
-        }
-        let queries = Queries::build(&schema);
+        // Before SQLite opens them: if one is replaced in between, the watcher notices.
+        let files = Files::at(path);
+        let (connection, schema) = open::open(path)?;
         Ok(Self {
             connection,
             path: path.to_owned(),
-            queries,
+            files,
+            queries: Queries::build(&schema),
         })
     }
 
     /// The file that was opened.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What this connection is bound to.
+    pub(crate) fn files(&self) -> Files {
+        self.files
     }
 
     /// A number that changes with every commit of another process.
@@ -110,9 +86,8 @@ impl ChatDb {
     pub fn sequence(&self) -> Result<i64, ReadError> {
         let recorded: Option<i64> = self
             .connection
-            .prepare_cached("select seq from sqlite_sequence where name = 'message'")?
-            .query_row([], |row| row.get(0))
-            .optional()?;
+            .prepare_cached("select max(seq) from sqlite_sequence where name = 'message'")?
+            .query_row([], |row| row.get(0))?;
         let highest: Option<i64> = self
             .connection
             .prepare_cached("select max(ROWID) from message")?
@@ -174,15 +149,12 @@ impl ChatDb {
     /// ROWIDs of rows sent at or after `since` (microseconds since 1970), in insertion order.
     pub fn rowids_since(&self, since: i64) -> Result<Vec<i64>, ReadError> {
         let (nanos, seconds) = index_bounds(since);
-        let mut statement = self.connection.prepare_cached(
-            "select ROWID from message where date >= ?1
-             union all
-             select ROWID from message where date >= ?2 and date < ?3
-             order by 1",
-        )?;
+        let mut statement = self.connection.prepare_cached(self.queries.rowids_since)?;
         let rowids =
             statement.query_map(params![nanos, seconds, seconds_limit()], |row| row.get(0))?;
-        Ok(rowids.collect::<rusqlite::Result<_>>()?)
+        let mut rowids: Vec<i64> = rowids.collect::<rusqlite::Result<_>>()?;
+        rowids.sort_unstable();
+        Ok(rowids)
     }
 
     /// Runs several reads against one state of the database. `begin` takes no lock before the first
@@ -221,7 +193,11 @@ impl ChatDb {
         };
         let link = row.visible_text();
         let mut statement = self.connection.prepare_cached(&self.queries.preceding)?;
-        let mut columns = statement.query(params![chat.rowid, row.rowid, row.rowid - 200])?;
+        let mut columns = statement.query(params![
+            chat.rowid,
+            row.rowid,
+            row.rowid.saturating_sub(200)
+        ])?;
         let mut unmatched_previews = 0;
         while let Some(columns) = columns.next()? {
             let Some(earlier) = message::read(columns)? else {
@@ -252,7 +228,23 @@ impl ChatDb {
         message: i64,
         known: &mut HashMap<i64, Rc<Chat>>,
     ) -> rusqlite::Result<Option<Rc<Chat>>> {
-        let mut statement = self.connection.prepare_cached(&self.queries.chats)?;
+        if let Some(chat) = self.chat_by(&self.queries.chats, message, known)? {
+            return Ok(Some(chat));
+        }
+        // "Recently Deleted" moves the join row; the message did come in.
+        match &self.queries.chats_of_deleted {
+            Some(query) => self.chat_by(query, message, known),
+            None => Ok(None),
+        }
+    }
+
+    fn chat_by(
+        &self,
+        query: &str,
+        message: i64,
+        known: &mut HashMap<i64, Rc<Chat>>,
+    ) -> rusqlite::Result<Option<Rc<Chat>>> {
+        let mut statement = self.connection.prepare_cached(query)?;
         let mut rows = statement.query([message])?;
         // A message can be joined to several chats; the lowest is the choice that never changes.
         let Some(row) = rows.next()? else {
@@ -265,7 +257,7 @@ impl ChatDb {
         let Some(mut chat) = chat::read(row)? else {
             return Ok(None);
         };
-        let mut statement = self.connection.prepare_cached(&self.queries.participants)?;
+        let mut statement = self.connection.prepare_cached(self.queries.participants)?;
         let mut handles = statement.query([rowid])?;
         while let Some(row) = handles.next()? {
             if let Some(handle) = value::text(row, 0)?
@@ -305,78 +297,5 @@ impl ChatDb {
             }
         }
         Ok(found)
-    }
-}
-
-impl Queries {
-    fn build(schema: &Schema) -> Self {
-        let columns = message::select_list(schema);
-        let marks = message::digest_list(schema);
-        let from = "from message m left join handle h on h.ROWID = m.handle_id";
-        let other = match schema.column("message", "m", "other_handle").as_str() {
-            "null" => "null".to_owned(),
-            column => format!("(select o.id from handle o where o.ROWID = {column})"),
-        };
-        let select = format!("select {columns}, {other}, {marks} {from}");
-        let joins = if schema.has_table("chat_recoverable_message_join") {
-            // "Recently Deleted" moves the join row; the message did come in.
-            "(select chat_id from chat_message_join where message_id = ?1
-              union select chat_id from chat_recoverable_message_join where message_id = ?1)"
-        } else {
-            "(select chat_id from chat_message_join where message_id = ?1)"
-        };
-        let chat = chat::select_list(schema);
-        let attachment = attachment::select_list(schema);
-        let attachments =
-            schema.has_table("attachment") && schema.has_table("message_attachment_join");
-        Self {
-            rows_after: format!("{select} where m.ROWID > ?1 order by m.ROWID limit ?2"),
-            row_at: format!("{select} where m.ROWID = ?1"),
-            preceding: format!(
-                "{select} where m.ROWID in (
-                     select message_id from chat_message_join
-                     where chat_id = ?1 and message_id < ?2 and message_id > ?3)
-                 order by m.ROWID desc limit 20"
-            ),
-            marks: format!(
-                "select m.ROWID, m.guid, {marks} from message m where m.date >= ?1 and m.ROWID <= ?4
-                 union all
-                 select m.ROWID, m.guid, {marks} from message m
-                 where m.date >= ?2 and m.date < ?3 and m.ROWID <= ?4"
-            ),
-            chats: format!("select {chat} from chat c where c.ROWID in {joins} order by c.ROWID limit 1"),
-            participants: if schema.has_table("chat_handle_join") {
-                "select h.id from chat_handle_join j join handle h on h.ROWID = j.handle_id
-                 where j.chat_id = ?1 order by h.ROWID"
-                    .to_owned()
-            } else {
-                "select null where ?1 is null".to_owned()
-            },
-            attachments: attachments.then(|| {
-                format!(
-                    "select {attachment} from message_attachment_join j
-                     join attachment a on a.ROWID = j.attachment_id where j.message_id = ?1 order by a.ROWID"
-                )
-            }),
-            attachment_by_guid: attachments
-                .then(|| format!("select {attachment} from attachment a where a.guid = ?1")),
-        }
-    }
-}
-
-fn probe_header(path: &Path) -> Result<(), OpenError> {
-    let mut header = [0; 16];
-    let mut file = File::open(path).map_err(|error| OpenError::from_io(path, &error))?;
-    match file.read_exact(&mut header) {
-        Ok(()) if &header == SQLITE_HEADER => Ok(()),
-        Ok(()) => Err(OpenError::NotADatabase {
-            path: path.to_owned(),
-            detail: "the header is not SQLite's".to_owned(),
-        }),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            // macOS shows an empty file to a program without Full Disk Access.
-            Err(OpenError::NoPermission(path.to_owned()))
-        }
-        Err(error) => Err(OpenError::from_io(path, &error)),
     }
 }

@@ -2,18 +2,20 @@
 //!
 //! Any column can hold any type. A value of another type than the column's reads as absent.
 
+use std::borrow::Cow;
+
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
-/// A text; a blob that is UTF-8 counts as one.
+/// A text; a blob that is UTF-8 counts as one. Text that isn't is read with replacement characters:
+/// one odd byte must not cost the rest, still less a whole row by its guid.
 pub(super) fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<String>> {
-    Ok(match row.get_ref(index)? {
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => std::str::from_utf8(bytes)
-            .ok()
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned),
+    let text = match row.get_ref(index)? {
+        ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes)),
+        ValueRef::Blob(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
         _ => None,
-    })
+    };
+    Ok(text.filter(|text| !text.is_empty()).map(Cow::into_owned))
 }
 
 /// An integer; absent reads as 0, which is these columns' default.

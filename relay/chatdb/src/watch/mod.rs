@@ -6,16 +6,18 @@
 //! instead of one look. Now and then, and at once after the Mac slept, everything is swept whether
 //! something seemed to happen or not.
 
+mod bell;
 mod events;
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::files::{FileId, Files, companion};
 use crate::{ChatDb, ReadError};
+use bell::{Bell, Signal};
 use events::FileEvents;
 
 /// What ended a wait.
@@ -25,7 +27,7 @@ pub enum Wake {
     Changed,
     /// Time to look at everything: a minute has passed, or the Mac slept.
     Sweep,
-    /// Another file lies at the path; the open one gets no news any more.
+    /// Another file lies at the path of chat.db or of its WAL; the open one gets no news any more.
     Replaced,
     /// Somebody asked through a [`Nudge`].
     Nudged,
@@ -57,26 +59,16 @@ impl Default for WatchTimings {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Signal {
-    File,
-    Nudge,
-}
-
 /// Ends a [`Watcher`]'s wait from another thread.
 #[derive(Clone, Debug)]
-pub struct Nudge(Sender<Signal>);
+pub struct Nudge(Arc<Bell>);
 
 impl Nudge {
-    /// Ends the current wait, or the next one.
+    /// Ends the current wait, or the next one. Several before that end one.
     pub fn nudge(&self) {
-        // The watcher being gone is the end of the program: nobody is left to be woken.
-        let _ = self.0.send(Signal::Nudge);
+        self.0.ring(Signal::Nudge);
     }
 }
-
-/// Device and inode of a file: what an open handle stays bound to.
-type FileId = (u64, u64);
 
 /// Watches one chat.db for a thread of its own.
 pub struct Watcher {
@@ -84,12 +76,12 @@ pub struct Watcher {
     wal: PathBuf,
     timings: WatchTimings,
     signals: Receiver<Signal>,
-    sender: Sender<Signal>,
+    bell: Arc<Bell>,
     events: Option<FileEvents>,
     /// The WAL file that `events` is bound to.
     armed: Option<FileId>,
-    /// The chat.db that was open when its version was first read.
-    opened: Option<FileId>,
+    /// What the open database is bound to.
+    opened: Files,
     version: Option<i64>,
     last_sweep: Instant,
     last_look: (Instant, i64),
@@ -106,18 +98,16 @@ impl Watcher {
         wall_clock: impl Fn() -> i64 + Send + 'static,
     ) -> Self {
         let (sender, signals) = mpsc::channel();
-        let mut wal = chat_db.as_os_str().to_owned();
-        wal.push("-wal");
         let now = (Instant::now(), wall_clock());
         Self {
             chat_db: chat_db.to_owned(),
-            wal: wal.into(),
+            wal: companion(chat_db, "-wal"),
             timings,
             signals,
-            sender,
+            bell: Arc::new(Bell::new(sender)),
             events: None,
             armed: None,
-            opened: None,
+            opened: Files::default(),
             version: None,
             last_sweep: now.0,
             last_look: now,
@@ -127,15 +117,17 @@ impl Watcher {
 
     /// A handle that ends a wait.
     pub fn nudge(&self) -> Nudge {
-        Nudge(self.sender.clone())
+        Nudge(Arc::clone(&self.bell))
     }
 
     /// Binds the watcher to a database that was just opened. Call it before the first read: what is
     /// committed after it ends the next wait.
     pub fn attach(&mut self, db: &ChatDb) -> Result<(), ReadError> {
-        self.opened = file_id(&self.chat_db);
         self.version = Some(db.data_version()?);
-        self.arm();
+        let files = Files::at(&self.chat_db);
+        // The first read has made the companions if there were none when chat.db was opened.
+        self.opened = db.files().or(files);
+        self.arm(files.wal);
         Ok(())
     }
 
@@ -157,12 +149,10 @@ impl Watcher {
                 return Ok(wake);
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.signals.recv_timeout(left.min(self.timings.poll)) {
+            match self.heard(left.min(self.timings.poll)) {
                 Ok(Signal::Nudge) => return Ok(Wake::Nudged),
+                // One burst serves all events that came until now.
                 Ok(Signal::File) => {
-                    if self.drain_events() {
-                        return Ok(Wake::Nudged);
-                    }
                     if self.probe(db)? {
                         return Ok(Wake::Changed);
                     }
@@ -175,7 +165,7 @@ impl Watcher {
                         return Ok(Wake::Elapsed);
                     }
                 }
-                // `self.sender` keeps the channel open.
+                // `self.bell` keeps the channel open.
                 Err(RecvTimeoutError::Disconnected) => return Ok(Wake::Elapsed),
             }
         }
@@ -186,7 +176,7 @@ impl Watcher {
         let deadline = Instant::now() + patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.signals.recv_timeout(left) {
+            match self.heard(left) {
                 Ok(Signal::Nudge) => return Wake::Nudged,
                 Ok(Signal::File) => {}
                 Err(_) => return Wake::Elapsed,
@@ -194,14 +184,10 @@ impl Watcher {
         }
     }
 
-    /// Swallows the events that came with the first one; one burst serves them all. Tells whether a
-    /// nudge was among them.
-    fn drain_events(&self) -> bool {
-        let mut nudged = false;
-        while let Ok(signal) = self.signals.try_recv() {
-            nudged |= signal == Signal::Nudge;
-        }
-        nudged
+    fn heard(&self, patience: Duration) -> Result<Signal, RecvTimeoutError> {
+        let signal = self.signals.recv_timeout(patience)?;
+        self.bell.heard(signal);
+        Ok(signal)
     }
 
     fn probe(&mut self, db: &ChatDb) -> Result<bool, ReadError> {
@@ -224,43 +210,34 @@ impl Watcher {
     /// What the poll checks beside the version: that the open file is still the one at the path, that
     /// the events come from today's WAL, that nothing was slept through.
     fn look_around(&mut self) -> Option<Wake> {
-        if file_id(&self.chat_db) != self.opened {
+        let files = Files::at(&self.chat_db);
+        if self.opened.cut_off_by(&files) {
             return Some(Wake::Replaced);
-        }
-        if file_id(&self.wal) != self.armed || self.events.is_none() {
-            self.arm();
         }
         let look = (Instant::now(), (self.wall_clock)());
         let ran = look.0.duration_since(self.last_look.0);
-        let passed = Duration::from_micros(u64::try_from(look.1 - self.last_look.1).unwrap_or(0));
+        let passed = look.1.saturating_sub(self.last_look.1);
+        let passed = Duration::from_micros(u64::try_from(passed).unwrap_or(0));
         self.last_look = look;
         let slept = passed > ran + self.timings.slept;
-        if slept || look.0.duration_since(self.last_sweep) >= self.timings.sweep {
+        let sweep = slept || look.0.duration_since(self.last_sweep) >= self.timings.sweep;
+        // A system that gives no watch is asked again at the sweep, not four times a second.
+        if files.wal != self.armed || (sweep && self.events.is_none()) {
+            self.arm(files.wal);
+        }
+        if sweep {
             self.last_sweep = look.0;
             return Some(Wake::Sweep);
         }
         None
     }
 
-    /// Binds the file events to the WAL that exists now. A watch stays with its inode: when the last
-    /// writer closes, the WAL is deleted, and the next one is another file.
-    fn arm(&mut self) {
-        let wal = file_id(&self.wal);
-        if wal.is_none() {
-            self.events = None;
-            self.armed = None;
-            return;
-        }
-        let sender = self.sender.clone();
-        self.events = FileEvents::watch(&self.wal, move || {
-            let _ = sender.send(Signal::File);
+    /// Binds the file events to the WAL that exists now, if any. A watch stays with its inode.
+    fn arm(&mut self, wal: Option<FileId>) {
+        self.events = wal.and_then(|_| {
+            let bell = Arc::clone(&self.bell);
+            FileEvents::watch(&self.wal, move || bell.ring(Signal::File))
         });
         self.armed = wal;
     }
-}
-
-fn file_id(path: &Path) -> Option<FileId> {
-    fs::metadata(path)
-        .ok()
-        .map(|metadata| (metadata.dev(), metadata.ino()))
 }

@@ -1,0 +1,88 @@
+//! Opening, and telling why it failed.
+//!
+//! The file itself is opened here only after SQLite has failed with it: closing any descriptor of a
+//! file drops this process's POSIX locks on it, those of another connection included, and Messages
+//! would then delete a WAL that is still being read.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::OpenError;
+use crate::schema::Schema;
+
+const SQLITE_HEADER: &[u8; 16] = b"SQLite format 3\0";
+/// A reader of a WAL database waits only for recovery and schema changes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A read-only connection and the schema that it found.
+pub(super) fn open(path: &Path) -> Result<(Connection, Schema), OpenError> {
+    let metadata = fs::metadata(path).map_err(|error| from_io(path, &error))?;
+    if !metadata.is_file() {
+        return Err(damaged(path, "it is not a file"));
+    }
+    let (connection, schema, pages) = connect(path).map_err(|error| diagnose(path, error))?;
+    if pages == 0 {
+        // macOS shows an empty file to a program without Full Disk Access.
+        return Err(OpenError::NoPermission(path.to_owned()));
+    }
+    match schema.missing_table() {
+        Some(table) => Err(OpenError::NotMessages {
+            path: path.to_owned(),
+            table,
+        }),
+        None => Ok((connection, schema)),
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<(Connection, Schema, i64)> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(24);
+    let pages = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    let schema = Schema::probe(&connection)?;
+    Ok((connection, schema, pages))
+}
+
+/// What `SQLite`'s error means, by what the file system says about the file.
+fn diagnose(path: &Path, error: rusqlite::Error) -> OpenError {
+    let diagnosis = OpenError::from_sqlite(path, error);
+    if !matches!(
+        diagnosis,
+        OpenError::Companions(_) | OpenError::NotADatabase { .. }
+    ) {
+        return diagnosis;
+    }
+    let mut header = [0; 16];
+    match File::open(path).and_then(|mut file| file.read_exact(&mut header)) {
+        // Some versions of macOS tell a program without Full Disk Access the size and give no byte.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            match fs::metadata(path).map(|metadata| metadata.len()) {
+                Ok(1..16) => damaged(path, "it ends within its header"),
+                _ => OpenError::NoPermission(path.to_owned()),
+            }
+        }
+        Err(error) => from_io(path, &error),
+        Ok(()) if &header != SQLITE_HEADER => damaged(path, "its header is not SQLite's"),
+        Ok(()) => diagnosis,
+    }
+}
+
+fn from_io(path: &Path, error: &io::Error) -> OpenError {
+    match error.kind() {
+        io::ErrorKind::NotFound => OpenError::Missing(path.to_owned()),
+        io::ErrorKind::PermissionDenied => OpenError::NoPermission(path.to_owned()),
+        _ => damaged(path, &error.to_string()),
+    }
+}
+
+fn damaged(path: &Path, detail: &str) -> OpenError {
+    OpenError::NotADatabase {
+        path: path.to_owned(),
+        detail: detail.to_owned(),
+    }
+}

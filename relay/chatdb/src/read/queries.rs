@@ -1,0 +1,141 @@
+//! The texts of the queries, built once per open database from its columns.
+
+use super::{attachment, chat, message};
+use crate::schema::Schema;
+
+#[derive(Debug)]
+pub(super) struct Queries {
+    /// 1 cursor, 2 limit.
+    pub(super) rows_after: String,
+    /// 1 ROWID.
+    pub(super) row_at: String,
+    /// 1 nanoseconds, 2 seconds, 3 where seconds end, 4 cursor.
+    pub(super) marks: String,
+    /// The same, without 4.
+    pub(super) rowids_since: &'static str,
+    /// 1 chat, 2 and 3 the ROWIDs between which to look.
+    pub(super) preceding: String,
+    /// 1 message.
+    pub(super) chats: String,
+    /// 1 message; where "Recently Deleted" exists.
+    pub(super) chats_of_deleted: Option<String>,
+    /// 1 chat.
+    pub(super) participants: &'static str,
+    /// 1 message.
+    pub(super) attachments: Option<String>,
+    /// 1 guid.
+    pub(super) attachment_by_guid: Option<String>,
+}
+
+impl Queries {
+    pub(super) fn build(schema: &Schema) -> Self {
+        let columns = message::select_list(schema);
+        let marks = message::digest_list(schema);
+        let from = "from message m left join handle h on h.ROWID = m.handle_id";
+        let other = match schema.column("message", "m", "other_handle").as_str() {
+            "null" => "null".to_owned(),
+            column => format!("(select o.id from handle o where o.ROWID = {column})"),
+        };
+        let select = format!("select {columns}, {other}, {marks} {from}");
+        let chat = chat::select_list(schema);
+        let chats = |join: &str| {
+            format!(
+                "select {chat} from chat c
+                 where c.ROWID in (select chat_id from {join} where message_id = ?1)
+                 order by c.ROWID limit 1"
+            )
+        };
+        let attachment = attachment::select_list(schema);
+        let attachments =
+            schema.has_table("attachment") && schema.has_table("message_attachment_join");
+        Self {
+            rows_after: format!("{select} where m.ROWID > ?1 order by m.ROWID limit ?2"),
+            row_at: format!("{select} where m.ROWID = ?1"),
+            preceding: format!(
+                "{select} where m.ROWID in (
+                     select message_id from chat_message_join
+                     where chat_id = ?1 and message_id < ?2 and message_id > ?3)
+                 order by m.ROWID desc limit 20"
+            ),
+            // The plus signs keep the planner from walking the whole table by ROWID.
+            marks: format!(
+                "select m.ROWID, m.guid, {marks} from message m
+                 where m.date >= ?1 and +m.ROWID <= ?4
+                 union all
+                 select m.ROWID, m.guid, {marks} from message m
+                 where m.date >= ?2 and m.date < ?3 and +m.ROWID <= ?4"
+            ),
+            // Sorted by the caller: `order by` would have the planner walk the table too.
+            rowids_since: "select ROWID from message where date >= ?1
+                 union all
+                 select ROWID from message where date >= ?2 and date < ?3",
+            chats: chats("chat_message_join"),
+            // A query of its own: this table has no index on message_id.
+            chats_of_deleted: schema
+                .has_table("chat_recoverable_message_join")
+                .then(|| chats("chat_recoverable_message_join")),
+            participants: if schema.has_table("chat_handle_join") {
+                "select h.id from chat_handle_join j join handle h on h.ROWID = j.handle_id
+                 where j.chat_id = ?1 order by h.ROWID"
+            } else {
+                "select null where ?1 is null"
+            },
+            attachments: attachments.then(|| {
+                format!(
+                    "select {attachment} from message_attachment_join j
+                     join attachment a on a.ROWID = j.attachment_id where j.message_id = ?1 order by a.ROWID"
+                )
+            }),
+            attachment_by_guid: attachments
+                .then(|| format!("select {attachment} from attachment a where a.guid = ?1")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use messages_stand_in::{ChatDb, Style};
+
+    use super::*;
+
+    #[test]
+    fn no_query_walks_the_whole_history() {
+        for style in Style::ALL {
+            let folder = tempfile::tempdir().unwrap();
+            let db = ChatDb::create(folder.path().join("chat.db"), style).unwrap();
+            let schema = Schema::probe(db.raw()).unwrap();
+            let queries = Queries::build(&schema);
+            let mut all = vec![
+                &*queries.rows_after,
+                &queries.row_at,
+                &queries.marks,
+                queries.rowids_since,
+                &queries.preceding,
+                &queries.chats,
+                queries.participants,
+            ];
+            all.extend(queries.attachments.as_deref());
+            all.extend(queries.attachment_by_guid.as_deref());
+            for query in all {
+                let plan = plan_of(db.raw(), query);
+                let walks = plan.iter().any(|step| step.starts_with("SCAN"));
+                assert!(!walks, "{style}: {query}\n{plan:#?}");
+            }
+            let marks = plan_of(db.raw(), &queries.marks);
+            let by_date = marks.iter().filter(|s| s.contains("message_idx_date"));
+            assert_eq!(by_date.count(), 2, "{style}: {marks:#?}");
+        }
+    }
+
+    fn plan_of(connection: &rusqlite::Connection, query: &str) -> Vec<String> {
+        let mut statement = connection
+            .prepare(&format!("explain query plan {query}"))
+            .unwrap();
+        let mut steps = Vec::new();
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().unwrap() {
+            steps.push(row.get("detail").unwrap());
+        }
+        steps
+    }
+}
