@@ -8,6 +8,7 @@
 mod arrival;
 mod changes;
 mod feed;
+mod held;
 mod origin;
 mod post;
 mod settle;
@@ -28,6 +29,7 @@ use crate::state::{State, StateError};
 use feed::Feed;
 
 pub use chatdb::Nudge;
+pub use held::{ReleaseAs, give_up, release};
 
 /// Pause before a database that cannot be opened or read is tried again.
 const RETRY: Duration = Duration::from_secs(1);
