@@ -7,7 +7,7 @@
 
 -- An older deployment that still writes holds locks that this migration needs. Better to fail with a
 -- name for it than to queue behind them and block every reader meanwhile.
-set local lock_timeout = '10s';
+set local lock_timeout = '3s';
 -- A big adopted table may take longer than a request ever may.
 set local statement_timeout = 0;
 

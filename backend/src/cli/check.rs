@@ -12,13 +12,13 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: Args) -> Result<(), Failure> {
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let variables = Variables::of_process()?;
     let config = match Config::from_variables(&variables) {
         Ok(config) => config,
         Err(problems) => {
             if args.json {
-                let list: Vec<_> = problems.iter().map(problem).collect();
+                let list: Vec<_> = problems.as_slice().iter().map(problem).collect();
                 println!("{}", json!({ "ok": false, "problems": list }));
             }
             return Err(problems.into());

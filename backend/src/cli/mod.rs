@@ -56,8 +56,11 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Serve => serve::run(configuration()?).await,
         Command::Migrate(args) => migrate::run(args, configuration()?).await,
-        Command::Check(args) => check::run(args),
-        Command::Secret(args) => secret::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Secret(args) => {
+            secret::run(args);
+            Ok(())
+        }
     }
 }
 

@@ -3,8 +3,6 @@
 use clap::Subcommand;
 use shared_protocol::{RelayName, SigningKey};
 
-use super::Failure;
-
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -25,14 +23,13 @@ enum Command {
     },
 }
 
-pub(super) fn run(args: Args) -> Result<(), Failure> {
+pub(super) fn run(args: Args) {
     let Command::New { name } = args.command;
     let secret = SigningKey::from_bytes(rand::random()).expose_whsec();
     match name {
         Some(name) => println!("{name}:{}", secret.as_str()),
         None => println!("{}", secret.as_str()),
     }
-    Ok(())
 }
 
 fn parse_name(text: &str) -> Result<RelayName, String> {

@@ -18,7 +18,7 @@ use crate::store::Store;
 use crate::telemetry::{Metrics, start_logging};
 
 /// How often what has served its time is removed.
-const UPKEEP_EVERY: Duration = Duration::from_secs(60);
+const UPKEEP_EVERY: Duration = Duration::from_mins(1);
 /// Long enough for a megabyte over a bad line, short enough to shed whoever only holds on.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use super::{Environment, Problems, Variables};
 
 /// Where the data is kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DatabaseConfig {
     /// Which database, and how to reach it.
     pub kind: DatabaseKind,
@@ -26,6 +26,7 @@ pub enum MigrateOnStart {
 }
 
 /// Which database.
+#[derive(Clone)]
 pub enum DatabaseKind {
     /// One file, one process.
     Sqlite {

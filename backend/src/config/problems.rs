@@ -40,8 +40,8 @@ impl Problems {
     }
 
     /// The problems in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.0.iter()
+    pub fn as_slice(&self) -> &[Problem] {
+        &self.0
     }
 }
 

@@ -5,7 +5,11 @@ const STRONG: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbcc
 fn keys(pairs: &[(&str, &str)]) -> Vec<&'static str> {
     match Config::from_variables(&Variables::of(pairs.iter().copied())) {
         Ok(_) => Vec::new(),
-        Err(problems) => problems.iter().map(|problem| problem.key).collect(),
+        Err(problems) => problems
+            .as_slice()
+            .iter()
+            .map(|problem| problem.key)
+            .collect(),
     }
 }
 

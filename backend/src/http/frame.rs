@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::App;
 use super::answer::unsigned;
 use super::api_error::ApiError;
+use super::catch_panic::{CatchPanic, Panicked};
 use super::context::{Context, peer_of};
 use crate::ids::RequestId;
 
@@ -36,7 +37,7 @@ pub(super) async fn frame(
     request.extensions_mut().insert(context.clone());
     let started = Instant::now();
     // A task of its own would catch a panic too, at the price of a hop for every request.
-    let answered = CatchPanic(Box::pin(next.run(request))).await;
+    let answered = CatchPanic::new(next.run(request)).await;
     let mut response = match answered {
         Ok(response) => response,
         Err(Panicked) => unsigned(&ApiError::Panicked, &context, app.clock.now()),
@@ -58,27 +59,4 @@ pub(super) async fn frame(
         "answered"
     );
     response
-}
-
-struct Panicked;
-
-/// Polls a future and turns its panic into an error. The panic hook has logged where it happened.
-struct CatchPanic<F>(std::pin::Pin<Box<F>>);
-
-impl<F: Future> Future for CatchPanic<F> {
-    type Output = Result<F::Output, Panicked>;
-
-    fn poll(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
-        let inner = self.0.as_mut();
-        // Nothing that the handler was working on is used after its panic; the store's own tasks are
-        // other tasks.
-        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| inner.poll(context)));
-        match polled {
-            Ok(poll) => poll.map(Ok),
-            Err(_) => std::task::Poll::Ready(Err(Panicked)),
-        }
-    }
 }

@@ -7,6 +7,7 @@
 mod answer;
 mod api_error;
 mod body;
+mod catch_panic;
 mod context;
 mod frame;
 mod routes;

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -60,7 +61,15 @@ pub async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle, 
         let (builder, router, lifecycle) =
             (Arc::clone(&builder), router.clone(), lifecycle.clone());
         connections.spawn(async move {
-            serve_connection(&builder, stream, peer, router, lifecycle).await;
+            serve_connection(
+                &builder,
+                stream,
+                peer,
+                router,
+                lifecycle,
+                limits.header_timeout,
+            )
+            .await;
             drop(slot);
         });
     }
@@ -122,18 +131,20 @@ async fn serve_connection(
     peer: Peer,
     router: Router,
     lifecycle: Lifecycle,
+    header_timeout: Duration,
 ) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(peer);
-        let router = router.clone();
-        async move {
-            Ok::<_, Infallible>(
-                router
-                    .oneshot(request)
-                    .await
-                    .unwrap_or_else(|never| match never {}),
-            )
+    let asked = Arc::new(AtomicBool::new(false));
+    let service = service_fn({
+        let asked = Arc::clone(&asked);
+        move |request: Request<Incoming>| {
+            asked.store(true, Ordering::Relaxed);
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
+            let router = router.clone();
+            async move {
+                let Ok(response) = router.oneshot(request).await;
+                Ok::<_, Infallible>(response)
+            }
         }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -144,9 +155,19 @@ async fn serve_connection(
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = silence(&asked, header_timeout) => return,
     };
     if let Err(error) = ended {
         // Clients vanish all the time; this is worth a look only when one looks for it.
         tracing::debug!(error = %error, "connection ended early");
+    }
+}
+
+/// Ends if nobody has asked for anything in time. The limit for headers starts only once the first
+/// bytes have told which version of HTTP they are; a client that never sends those would stay for ever.
+async fn silence(asked: &AtomicBool, timeout: Duration) {
+    tokio::time::sleep(timeout).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
     }
 }

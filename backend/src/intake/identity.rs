@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::relay_auth::{Caller, Proof};
 use crate::store::{Store, StoreError};
 
-const BODY_WINDOW: Duration = Duration::from_secs(10 * 60);
+const BODY_WINDOW: Duration = Duration::from_mins(10);
 
 /// SHA-256 of a body.
 pub(super) fn digest(body: &[u8]) -> [u8; 32] {

@@ -6,6 +6,7 @@
 //! over its raw bytes. Remembering which signed requests were seen is the store's part, in the same
 //! commit as what the request does; answers are signed by the [`Caller`] that the request came from.
 
+mod bearer_warning;
 mod caller;
 mod failures;
 mod hmac_seen;
@@ -25,6 +26,7 @@ pub use failures::{FailureLimiter, Verdict};
 use crate::clock::Timestamp;
 use crate::config::RelayAuth;
 use crate::store::{Store, StoreError};
+use bearer_warning::BearerWarning;
 use hmac_seen::HmacSeen;
 
 /// Verifies relays.
@@ -33,6 +35,7 @@ pub struct RelayAuthenticator {
     mode: RelayAuth,
     store: Store,
     hmac_seen: HmacSeen,
+    bearer_warning: BearerWarning,
 }
 
 /// A request that no relay is known to have sent.
@@ -55,6 +58,7 @@ impl RelayAuthenticator {
             mode,
             store,
             hmac_seen,
+            bearer_warning: BearerWarning::default(),
         }
     }
 
@@ -75,7 +79,7 @@ impl RelayAuthenticator {
             };
             return Err(AuthError::Refused(reason));
         }
-        self.bearer(headers).await
+        self.bearer(headers, now).await
     }
 
     /// Who sent a request to the route of pulls, where only a signature counts.
@@ -129,7 +133,7 @@ impl RelayAuthenticator {
         Ok(())
     }
 
-    async fn bearer(&self, headers: &HeaderMap) -> Result<Caller<'_>, AuthError> {
+    async fn bearer(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller<'_>, AuthError> {
         let refused = |reason| Err(AuthError::Refused(reason));
         if !headers.contains_key(AUTHORIZATION) {
             return refused(SignatureReason::MissingCredentials);
@@ -146,6 +150,7 @@ impl RelayAuthenticator {
         }
         metrics::counter!("relay_bearer_requests_total", "relay" => secret.relay().to_string())
             .increment(1);
+        self.bearer_warning.warn(secret.relay(), now);
         Ok(Caller::bearer(secret))
     }
 }

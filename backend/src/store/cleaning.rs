@@ -25,7 +25,7 @@ statements! {
 impl Store {
     /// How long a signed request is remembered. A timestamp may lie five minutes ahead and stays
     /// acceptable until five minutes after; one more minute covers clocks of replicas that differ.
-    pub const RECEIPT_TTL: Duration = Duration::from_secs(11 * 60);
+    pub const RECEIPT_TTL: Duration = Duration::from_mins(11);
 
     /// Removes receipts and body windows that no longer matter at `now`. Tells how many rows went.
     pub async fn clean(&self, now: Timestamp) -> Result<u64, StoreError> {

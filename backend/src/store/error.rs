@@ -58,14 +58,15 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Protocol(_) => true,
-        // Postgres: connection trouble, a server that is out of something, one that goes down.
+        // Postgres: connection trouble, a server that is out of something, one that goes down, one that
+        // lets nobody in (a wrong password after a rotation mends itself with the next deploy).
         // SQLite: busy, locked, i/o error, full disk, cannot open.
         sqlx::Error::Database(fault) => fault.code().is_some_and(|code| {
             if fault
                 .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
                 .is_some()
             {
-                ["08", "53", "57", "25006"]
+                ["08", "28", "3D", "53", "55", "57", "25006"]
                     .iter()
                     .any(|class| code.starts_with(class))
             } else {

@@ -17,15 +17,18 @@ use super::{Adoption, OpenError, Pools, Store, meta};
 use crate::clock::Timestamp;
 use crate::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
 
+/// For migrations, which read whole tables and may take as long as they need.
+const MIGRATING: &str = "set idle_in_transaction_session_timeout = '30s'";
+
 /// Replicas × this × 2 during a deploy must stay below what the server or its pooler allows.
 const POSTGRES_CONNECTIONS: u32 = 8;
 const SQLITE_READERS: u32 = 4;
 /// Longer than any commit should take, shorter than a relay waits.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Every lookup of intake goes by an index. The planner would rather scan or hash a table that its
-/// statistics still call empty, keep that plan, and fall off a cliff while the table fills.
-const SESSION_SETTINGS: &str = "set enable_seqscan = off; set enable_hashjoin = off; \
+/// For requests. Every lookup of intake goes by an index; the planner would rather scan or hash a table
+/// that its statistics still call empty, keep that plan, and fall off a cliff while the table fills.
+const SERVING: &str = "set enable_seqscan = off; set enable_hashjoin = off; \
      set enable_mergejoin = off; set plan_cache_mode = force_generic_plan; \
      set statement_timeout = '10s'; set idle_in_transaction_session_timeout = '30s'";
 
@@ -36,13 +39,19 @@ impl Store {
         environment: Environment,
         now: Timestamp,
     ) -> Result<Self, OpenError> {
-        let (pools, lock) = connect(&config.kind).await?;
-        match (&pools, config.migrate_on_start) {
-            (Pools::Postgres(pool), MigrateOnStart::No) => {
+        let is_sqlite = matches!(config.kind, DatabaseKind::Sqlite { .. });
+        if config.migrate_on_start == MigrateOnStart::Yes && !is_sqlite {
+            Self::migrate(config, environment, Adoption::Refused, now).await?;
+        }
+        let (pools, lock) = connect(&config.kind, SERVING).await?;
+        match &pools {
+            Pools::Postgres(pool) => {
                 check_migrated(pool).await?;
                 meta::claim_environment(&pools, environment, now).await?;
             }
-            _ => migrate_and_claim(&pools, environment, Adoption::Refused, now).await?,
+            Pools::Sqlite { .. } => {
+                migrate_and_claim(&pools, environment, Adoption::Refused, now).await?;
+            }
         }
         Ok(Self {
             intake: Intake::start(&pools),
@@ -58,7 +67,7 @@ impl Store {
         adoption: Adoption,
         now: Timestamp,
     ) -> Result<(), OpenError> {
-        let (pools, _lock) = connect(&config.kind).await?;
+        let (pools, _lock) = connect(&config.kind, MIGRATING).await?;
         let done = migrate_and_claim(&pools, environment, adoption, now).await;
         pools.close().await;
         done
@@ -96,10 +105,13 @@ async fn is_ours(pools: &Pools) -> Result<bool, sqlx::Error> {
     }
 }
 
-async fn connect(kind: &DatabaseKind) -> Result<(Pools, Option<Arc<FileLock>>), OpenError> {
+async fn connect(
+    kind: &DatabaseKind,
+    session: &'static str,
+) -> Result<(Pools, Option<Arc<FileLock>>), OpenError> {
     match kind {
         DatabaseKind::Postgres { url } => {
-            let pool = connect_postgres(url.expose_secret()).await?;
+            let pool = connect_postgres(url.expose_secret(), session).await?;
             Ok((Pools::Postgres(pool), None))
         }
         DatabaseKind::Sqlite { path } => {
@@ -109,7 +121,7 @@ async fn connect(kind: &DatabaseKind) -> Result<(Pools, Option<Arc<FileLock>>), 
     }
 }
 
-async fn connect_postgres(url: &str) -> Result<PgPool, OpenError> {
+async fn connect_postgres(url: &str, session: &'static str) -> Result<PgPool, OpenError> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| OpenError::Url)?
         .application_name("archety-backend")
@@ -118,10 +130,10 @@ async fn connect_postgres(url: &str) -> Result<PgPool, OpenError> {
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .max_lifetime(Duration::from_secs(30 * 60))
+        .max_lifetime(Duration::from_mins(30))
         .test_before_acquire(false)
-        .after_connect(|connection, _| {
-            Box::pin(async move { connection.execute(SESSION_SETTINGS).await.map(drop) })
+        .after_connect(move |connection, _| {
+            Box::pin(async move { connection.execute(session).await.map(drop) })
         })
         .connect_with(options)
         .await?;

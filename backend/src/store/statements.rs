@@ -20,7 +20,7 @@ macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident { $($dialect:ident: $sql:expr),+ $(,)? })+) => {
         $(
             $(#[$doc])*
-            const $name: $crate::store::statements::Statement =
+            pub(in crate::store) const $name: $crate::store::statements::Statement =
                 $crate::store::statements::statement!(stringify!($name), $($dialect: $sql),+);
         )+
         /// Every statement of this file.

@@ -13,13 +13,10 @@ use uuid::Uuid;
 use super::batch::Source;
 use super::{Job, NewMessage, Stored};
 use crate::store::StoreError;
+use crate::store::receipts::TAKE_RECEIPT;
 use crate::store::statements::statements;
 
 statements! {
-    TAKE_RECEIPT {
-        sqlite: "insert into webhook_receipts (relay, webhook_id, signed_at, received_at) \
-                 values ($1, $2, $3, $4) on conflict do nothing",
-    }
     FIND_MESSAGE {
         sqlite: "select id, body_hash from messages where relay = $1 and identity = $2",
     }

@@ -1,0 +1,201 @@
+//! The older deployment's database becomes ours without losing a row.
+
+use archety_backend::config::Environment;
+use archety_backend::store::{Adoption, MIGRATIONS_POSTGRES, OpenError, Store};
+use shared_protocol::MESSAGE_ROUTE;
+use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
+
+use crate::support::{NOW, TestApp, TestDatabase, TestStore, fixture, message, secrets};
+
+/// The older schema with a few rows, in case the shared fixture is not there.
+const BUILT_IN: &str = include_str!("adoption.sql");
+
+async fn older() -> Option<TestDatabase> {
+    let database = TestDatabase::empty().await?;
+    let sql = fixture("legacy/postgres.sql").unwrap_or_else(|| BUILT_IN.to_owned());
+    let mut connection = database.connect().await;
+    connection
+        .execute(sqlx::raw_sql(AssertSqlSafe(sql)))
+        .await
+        .expect("the fixture loads");
+    Some(database)
+}
+
+async fn migrate(database: &TestDatabase, adoption: Adoption) -> Result<(), OpenError> {
+    Store::migrate(&database.config(), Environment::Development, adoption, NOW).await
+}
+
+/// Everything that was there before, as it should read afterwards.
+async fn contents(connection: &mut PgConnection, json: &str) -> Vec<String> {
+    let sql = format!(
+        "select row_to_json(r)::text from (
+           select 'u' as t, id::text, phone as a, name as b, {json}::text as j, created_at::text from users
+           union all select 'c', id::text, chat_guid, mode, {json}::text, created_at::text from conversations
+           union all select 'm', id::text, role, text, {json}::text, created_at::text from messages
+           union all select 'r', id::text, persona_id, stage || trust_score, {json}::text,
+             last_interaction_at::text from relationships
+         ) r order by 1"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .fetch_all(connection)
+        .await
+        .expect("rows");
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn data_is_adopted_only_when_asked_and_twice_is_harmless() {
+    let Some(database) = older().await else {
+        return;
+    };
+    let mut connection = database.connect().await;
+    let before = contents(&mut connection, "metadata").await;
+    assert!(before.len() >= 9);
+    let refused = migrate(&database, Adoption::Refused)
+        .await
+        .expect_err("not asked");
+    assert!(
+        matches!(refused, OpenError::NeedsAdoption { .. }),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("--adopt"));
+    for _ in 0..2 {
+        migrate(&database, Adoption::Allowed)
+            .await
+            .expect("adopted");
+        assert_eq!(contents(&mut connection, "meta_data").await, before);
+    }
+    // Also without the migrator's own memory, as when its table was lost with a partial restore.
+    for migration in MIGRATIONS_POSTGRES.iter() {
+        connection.execute("begin").await.expect("begun");
+        let sql = sqlx::raw_sql(AssertSqlSafe(migration.sql.as_str().to_owned()));
+        connection.execute(sql).await.expect("harmless");
+        connection.execute("commit").await.expect("committed");
+    }
+    assert_eq!(contents(&mut connection, "meta_data").await, before);
+    let json: String = sqlx::query_scalar(
+        "select data_type::text from information_schema.columns
+         where table_name = 'messages' and column_name = 'meta_data'",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .expect("the column");
+    assert_eq!(json, "json", "jsonb would have rewritten the table");
+}
+
+#[tokio::test]
+async fn adopted_rows_belong_where_they_should() {
+    let Some(database) = older().await else {
+        return;
+    };
+    migrate(&database, Adoption::Allowed)
+        .await
+        .expect("adopted");
+    let mut connection = database.connect().await;
+    let conversations: Vec<(String, String, Option<String>)> = sqlx::query_as(
+        "select c.relay, c.guid, u.phone from conversations c left join users u on u.id = c.user_id
+         order by c.guid",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("conversations");
+    let default = || "default".to_owned();
+    assert_eq!(
+        conversations,
+        [
+            (default(), "+;chat655304561542537998".to_owned(), None),
+            (
+                default(),
+                "-;+15550100001".to_owned(),
+                Some("+15550100001".to_owned())
+            ),
+        ]
+    );
+    let odd: i64 = sqlx::query_scalar("select count(*) from users where phone = '15550100003'")
+        .fetch_one(&mut connection)
+        .await
+        .expect("a count");
+    assert_eq!(odd, 1, "a number without its plus sign is kept as it is");
+    // The identity computed in SQL is the one that the wire computes.
+    let identity: String =
+        sqlx::query_scalar("select identity from messages where message_guid is not null")
+            .fetch_one(&mut connection)
+            .await
+            .expect("one guid was noted");
+    assert_eq!(identity, "msg_738d360a60c53a5363ff67ca839fb587");
+}
+
+#[tokio::test]
+async fn a_late_retry_of_an_adopted_message_is_a_duplicate() {
+    let Some(database) = older().await else {
+        return;
+    };
+    migrate(&database, Adoption::Allowed)
+        .await
+        .expect("adopted");
+    let store = TestStore::on(database).await;
+    let app = TestApp::on(store, archety_backend::config::RelayAuth::Both, &secrets());
+    let mut late = message("hello sage!");
+    late["message_guid"] = "0A0A0A0A-0000-4000-8000-000000000001".into();
+    let answer = app.relay().post_bearer(MESSAGE_ROUTE, &late).await;
+    assert_eq!(answer.json()["status"], "duplicate", "{}", answer.text());
+    // A new one joins the adopted history.
+    let next = app.relay().post("msg_next", &message("and now")).await;
+    assert_eq!(next.json()["status"], "accepted");
+    let mut connection = app
+        .base
+        .database
+        .as_ref()
+        .expect("Postgres")
+        .connect()
+        .await;
+    let messages: i64 = sqlx::query_scalar(
+        "select count(*) from messages where conversation_id = 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa'",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .expect("a count");
+    assert_eq!(messages, 3);
+}
+
+#[tokio::test]
+async fn a_filled_database_in_use_is_left_alone() {
+    let Some(database) = older().await else {
+        return;
+    };
+    let mut writer = database.connect().await;
+    writer
+        .execute("begin; lock table messages in row exclusive mode")
+        .await
+        .expect("locked");
+    let mut admin = database.connect().await;
+    let before = contents(&mut admin, "metadata").await;
+    let migrating = tokio::spawn({
+        let config = database.config();
+        async move { Store::migrate(&config, Environment::Development, Adoption::Allowed, NOW).await }
+    });
+    let refused = migrating.await.expect("no panic").expect_err("in use");
+    assert!(matches!(refused, OpenError::InUse), "{refused:?}");
+    writer.execute("rollback").await.expect("rolled back");
+    assert_eq!(
+        contents(&mut admin, "metadata").await,
+        before,
+        "nothing was changed"
+    );
+}
+
+#[tokio::test]
+async fn serving_an_unmigrated_database_names_the_command() {
+    let Some(database) = TestDatabase::empty().await else {
+        return;
+    };
+    let refused = Store::open(&database.config(), Environment::Development, NOW)
+        .await
+        .err();
+    let refused = refused.expect("not migrated");
+    assert!(
+        matches!(refused, OpenError::NotMigrated { .. }),
+        "{refused:?}"
+    );
+    assert!(refused.to_string().contains("archety-backend migrate"));
+}

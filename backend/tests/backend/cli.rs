@@ -1,0 +1,248 @@
+//! The binary: what it prints, how it ends.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use shared_protocol::{RelaySecret, RelaySecrets};
+use tempfile::TempDir;
+
+use crate::support::TestDatabase;
+
+const STRONG: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+/// The binary in an empty folder, with nothing in its environment but what is given.
+fn backend(folder: &Path, variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_archety-backend"));
+    command
+        .current_dir(folder)
+        .env_clear()
+        .envs(variables.iter().copied());
+    command
+}
+
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (Output, TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = backend(folder.path(), variables)
+        .args(arguments)
+        .output()
+        .expect("it runs");
+    (output, folder)
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).expect("text")
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).expect("text")
+}
+
+#[test]
+fn help_teaches() {
+    let pages: Vec<String> = [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["migrate", "--help"],
+        &["check", "--help"],
+        &["secret", "new", "--help"],
+    ]
+    .iter()
+    .map(|arguments| {
+        let (output, _folder) = run(arguments, &[]);
+        assert_eq!(output.status.code(), Some(0));
+        format!(
+            "$ archety-backend {}\n{}",
+            arguments.join(" "),
+            stdout(&output)
+        )
+    })
+    .collect();
+    insta::assert_snapshot!(pages.join("\n"));
+    let (wrong, _folder) = run(&["sing"], &[]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn a_new_secret_is_strong_and_parses() {
+    let (output, _folder) = run(&["secret", "new"], &[]);
+    let secret = RelaySecret::parse(stdout(&output).trim()).expect("a secret");
+    assert!(stdout(&output).starts_with("whsec_") && !secret.key().is_weak());
+    let (output, _folder) = run(&["secret", "new", "--name", "mini-2"], &[]);
+    let named = RelaySecret::parse(stdout(&output).trim()).expect("a secret");
+    assert_eq!((named.is_named(), named.relay().as_str()), (true, "mini-2"));
+    let (wrong, _folder) = run(&["secret", "new", "--name", "Mini 2"], &[]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn check_shows_what_is_in_effect_without_secrets() {
+    let variables = [
+        ("RELAY_WEBHOOK_SECRET", STRONG),
+        ("DATABASE_URL", "postgres://u:hunter2@db.example.com/a"),
+        ("METRICS_TOKEN", "hunter2"),
+    ];
+    let (output, _folder) = run(&["check"], &variables);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    insta::assert_snapshot!(stdout(&output));
+    let (json, _folder) = run(&["check", "--json"], &variables);
+    let json: Value = serde_json::from_str(stdout(&json)).expect("JSON");
+    assert_eq!(
+        (&json["ok"], &json["effective"]["PORT"]),
+        (&true.into(), &"8000".into())
+    );
+    assert!(!json.to_string().contains("hunter2"));
+}
+
+#[test]
+fn everything_wrong_is_named_at_once() {
+    let variables = [
+        ("APP_ENV", "production"),
+        ("PORT", "x"),
+        ("RELAY_AUTH", "y"),
+    ];
+    for command in [&["check"][..], &["serve"], &["migrate"]] {
+        let (output, _folder) = run(command, &variables);
+        assert_eq!(output.status.code(), Some(78));
+        insta::assert_snapshot!("configuration_problems", stderr(&output));
+    }
+    let (json, _folder) = run(&["check", "--json"], &variables);
+    assert_eq!(json.status.code(), Some(78));
+    let json: Value = serde_json::from_str(stdout(&json)).expect("JSON");
+    assert_eq!(json["problems"].as_array().map(Vec::len), Some(4));
+}
+
+#[test]
+fn the_env_file_counts_in_development_only() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join(".env"), "PORT=1234\n").expect("written");
+    let check = |variables: &[(&str, &str)]| {
+        let output = backend(folder.path(), variables)
+            .args(["check", "--json"])
+            .output();
+        serde_json::from_slice::<Value>(&output.expect("it runs").stdout).expect("JSON")
+    };
+    assert_eq!(check(&[])["effective"]["PORT"], "1234");
+    let production = [
+        ("APP_ENV", "production"),
+        ("RELAY_WEBHOOK_SECRET", STRONG),
+        ("DATABASE_URL", "postgres://db.example.com/a"),
+    ];
+    assert_eq!(check(&production)["effective"]["PORT"], "8000");
+}
+
+#[tokio::test]
+async fn migrating_tells_what_it_needs() {
+    let Some(database) = TestDatabase::empty().await else {
+        return;
+    };
+    let url = database.url();
+    let migrate = |variables: &[(&str, &str)]| {
+        let mut all = vec![
+            ("DATABASE_URL", url.as_str()),
+            ("RELAY_WEBHOOK_SECRET", STRONG),
+        ];
+        all.extend(variables);
+        run(&["migrate"], &all).0
+    };
+    for _ in 0..2 {
+        let output = migrate(&[]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    let other = migrate(&[("APP_ENV", "production")]);
+    assert_eq!(other.status.code(), Some(69));
+    assert!(
+        stderr(&other).contains("`development`"),
+        "{}",
+        stderr(&other)
+    );
+    let nowhere = run(
+        &["migrate"],
+        &[("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/a")],
+    )
+    .0;
+    assert_eq!(nowhere.status.code(), Some(69));
+    assert!(!stderr(&nowhere).contains("hunter2"));
+}
+
+/// `serve` in a folder of its own, killed if the test ends early.
+struct Serving {
+    child: Child,
+    address: String,
+}
+
+impl Serving {
+    fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut child = backend(folder, variables)
+            .env("PORT", "0")
+            .arg("serve")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it runs");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("piped");
+        BufReader::new(stdout).read_line(&mut line).expect("text");
+        let address = line
+            .trim()
+            .strip_prefix("listening on http://")
+            .expect("one line");
+        let address = address.to_owned();
+        Self { child, address }
+    }
+
+    fn terminate(&mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .expect("kill");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it does not stop");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn serve_tells_where_it_listens_and_stops_on_sigterm() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut serving = Serving::start(folder.path(), &[]);
+    let mut idle = TcpStream::connect(&serving.address).expect("it listens");
+    idle.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("written");
+    let mut status = String::new();
+    BufReader::new(&idle).read_line(&mut status).expect("text");
+    assert_eq!(status.trim(), "HTTP/1.1 200 OK");
+    // A laptop needs no secret of its own: one was made, for its owner's eyes alone.
+    let file = folder.path().join(".archety-dev-secret");
+    let secret = std::fs::read_to_string(&file).expect("made");
+    assert!(RelaySecrets::parse(&secret).is_ok());
+    let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let output = backend(folder.path(), &[("PORT", "0")])
+        .arg("serve")
+        .output();
+    let second = output.expect("it runs");
+    assert_eq!(second.status.code(), Some(69), "the file has one server");
+    assert!(stderr(&second).contains("in use by another archety-backend"));
+    assert_eq!(serving.terminate(), Some(0));
+    let again = Serving::start(folder.path(), &[]);
+    assert_eq!(std::fs::read_to_string(&file).expect("kept"), secret);
+    drop(again);
+}

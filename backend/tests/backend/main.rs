@@ -1,0 +1,11 @@
+//! The backend from outside: its routes, its stores, its commands.
+//!
+//! One binary, so that one throw-away Postgres serves all of it. The modules mirror what is tested:
+//! `routes` the wire, `store` the public store methods on both databases, `cli` the binary itself.
+
+mod adoption;
+mod cli;
+mod routes;
+mod server;
+mod store;
+mod support;

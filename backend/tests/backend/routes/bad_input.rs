@@ -1,0 +1,234 @@
+//! Bodies and headers that no relay of ours sends. Each gets one clear answer and stores nothing.
+
+use archety_backend::config::RelayAuth;
+use axum::body::Body;
+use http::Request;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use proptest::prelude::*;
+use serde_json::json;
+use shared_protocol::{MAX_BODY_BYTES, MESSAGE_ROUTE};
+
+use crate::support::{TestApp, apps, message, sqlite_app};
+
+async fn fault(app: &TestApp, id: &str, body: impl Into<Vec<u8>>) -> (u16, String) {
+    let relay = app.relay();
+    let answer = relay.post_bytes(id, body.into()).await;
+    assert!(
+        relay.trusts(id, &answer),
+        "a refusal to a known relay is signed"
+    );
+    let problem = answer.json();
+    assert_eq!(problem["environment"], "development");
+    assert_eq!(problem["version"], env!("CARGO_PKG_VERSION"));
+    (answer.status.as_u16(), answer.fault())
+}
+
+#[tokio::test]
+async fn what_is_not_json_is_malformed() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let nested = format!("{{\"text\":{deep}}}");
+    let doubled = message("x")
+        .to_string()
+        .replacen('{', "{\"text\":\"y\",", 1);
+    let cases: [(&str, Vec<u8>); 8] = [
+        ("empty", Vec::new()),
+        ("text", b"hello".to_vec()),
+        ("truncated", b"{\"chat_guid\":".to_vec()),
+        ("not UTF-8", b"{\"text\":\"\xff\xfe\"}".to_vec()),
+        ("too deep", deep.into_bytes()),
+        ("too deep inside", nested.into_bytes()),
+        ("not an object", b"[1,2]".to_vec()),
+        ("a key twice", doubled.into_bytes()),
+    ];
+    for (n, (what, body)) in cases.into_iter().enumerate() {
+        let found = fault(&app, &format!("msg_{n}"), body).await;
+        assert_eq!(found, (400, "malformed_json".to_owned()), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn every_field_that_breaks_a_rule_is_listed() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let body = json!({ "chat_guid": "", "mode": "trio", "sender": 7, "timestamp": "now" });
+    let answer = app.relay().post("msg_1", &body).await;
+    assert_eq!(answer.status, 422);
+    insta::assert_json_snapshot!("invalid_fields", answer.json()["violations"]);
+    let long = "x".repeat(50_001);
+    assert_eq!(
+        fault(&app, "msg_2", message(&long).to_string()).await.0,
+        422
+    );
+}
+
+#[tokio::test]
+async fn a_megabyte_is_the_limit() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let relay = app.relay();
+    let at_limit = relay.post_bytes("msg_1", vec![b' '; MAX_BODY_BYTES]).await;
+    assert_eq!(at_limit.fault(), "malformed_json");
+    let over = relay
+        .post_bytes("msg_2", vec![b' '; MAX_BODY_BYTES + 1])
+        .await;
+    assert_eq!(
+        (over.status.as_u16(), over.fault().as_str()),
+        (413, "body_too_large")
+    );
+    // Said before a byte is read, if the length is announced.
+    let announced = Request::post(MESSAGE_ROUTE)
+        .header(CONTENT_LENGTH, "99999999")
+        .body(Body::from("{}"));
+    assert_eq!(
+        app.send(announced.expect("valid")).await.fault(),
+        "body_too_large"
+    );
+}
+
+#[tokio::test]
+async fn only_plain_json_is_taken() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let now = app.clock.now().as_secs();
+    let relay = app.relay();
+    let mut number = 0;
+    let mut send = async |change: &dyn Fn(&mut Request<Body>)| {
+        number += 1;
+        let body = message("hello").to_string().into_bytes();
+        let id = format!("msg_{number}");
+        let mut request = relay.signed(MESSAGE_ROUTE, &id, now, body);
+        change(&mut request);
+        let answer = app.send(request).await;
+        assert!(relay.trusts(&id, &answer));
+        answer.status.as_u16()
+    };
+    let content_type = |value: &'static str| {
+        move |request: &mut Request<Body>| {
+            request
+                .headers_mut()
+                .insert(CONTENT_TYPE, value.parse().expect("a header"));
+        }
+    };
+    assert_eq!(
+        send(&|request| drop(request.headers_mut().remove(CONTENT_TYPE))).await,
+        415
+    );
+    assert_eq!(send(&content_type("text/plain")).await, 415);
+    assert_eq!(send(&content_type("application/jsonx")).await, 415);
+    assert_eq!(
+        send(&content_type("Application/JSON ; charset=utf-8")).await,
+        200
+    );
+    for encoding in ["gzip", "identity", "br"] {
+        let compressed = |request: &mut Request<Body>| {
+            request
+                .headers_mut()
+                .insert(CONTENT_ENCODING, encoding.parse().expect("a header"));
+        };
+        assert_eq!(send(&compressed).await, 415, "{encoding}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_given_up() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    // Nothing ever comes.
+    let (sender, body) =
+        tokio::sync::mpsc::channel::<Result<http_body_util_frame::Frame, std::io::Error>>(1);
+    let body = Body::new(http_body_util_frame::Waiting(body));
+    let request = Request::post(MESSAGE_ROUTE).body(body).expect("valid");
+    let answer = app.send(request).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.fault().as_str()),
+        (408, "request_timeout")
+    );
+    drop(sender);
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_problems_too() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let answer = app.get("/nowhere").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.fault().as_str()),
+        (404, "not_found")
+    );
+    let answer = app.get(MESSAGE_ROUTE).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.fault().as_str()),
+        (405, "method_not_allowed")
+    );
+    assert_eq!(answer.header("allow"), Some("POST"));
+}
+
+#[tokio::test]
+async fn a_request_id_is_kept_if_it_is_safe_to_log() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let ask = async |id: &[u8]| {
+        let request = Request::get("/healthz")
+            .header("x-request-id", id)
+            .body(Body::empty());
+        let answer = app.send(request.expect("valid")).await;
+        answer
+            .header("x-request-id")
+            .expect("always there")
+            .to_owned()
+    };
+    assert_eq!(ask(b"trace-7_a.b").await, "trace-7_a.b");
+    for unsafe_id in [&b""[..], b"a b", b"\xe9", &[b'x'; 65]] {
+        let id = ask(unsafe_id).await;
+        assert_eq!(id.len(), 32, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_refused_is_stored() {
+    for app in apps().await {
+        app.relay().post("msg_1", &json!({ "text": "x" })).await;
+        app.relay()
+            .post_bearer(MESSAGE_ROUTE, &json!({ "text": "x" }))
+            .await;
+        let newest = app
+            .store
+            .newest_message(&shared_protocol::RelayName::default())
+            .await;
+        assert_eq!(newest.expect("readable"), None);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn random_bytes_get_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (status, _) = runtime.block_on(async {
+            let app = sqlite_app(RelayAuth::Both).await;
+            fault(&app, "msg_random", bytes).await
+        });
+        prop_assert!(status == 400 || status == 422);
+    }
+}
+
+/// A body whose frames come from a channel.
+mod http_body_util_frame {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use bytes::Bytes;
+    use tokio::sync::mpsc::Receiver;
+
+    pub(super) type Frame = hyper::body::Frame<Bytes>;
+
+    pub(super) struct Waiting(pub(super) Receiver<Result<Frame, std::io::Error>>);
+
+    impl hyper::body::Body for Waiting {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame, Self::Error>>> {
+            self.0.poll_recv(context)
+        }
+    }
+}

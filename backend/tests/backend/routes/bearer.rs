@@ -1,0 +1,112 @@
+//! The old protocol: a secret shown instead of a signature.
+
+use archety_backend::config::RelayAuth;
+use axum::body::Body;
+use http::Request;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use shared_protocol::MESSAGE_ROUTE;
+
+use crate::support::{PLAIN_SECRET, apps, message, sqlite_app};
+
+#[tokio::test]
+async fn once_a_named_relay_signs_its_bearer_is_refused_for_good() {
+    for app in apps().await {
+        let body = message("hello");
+        assert_eq!(
+            app.mini().post_bearer(MESSAGE_ROUTE, &body).await.status,
+            200
+        );
+        assert_eq!(app.mini().post("msg_1", &body).await.status, 200);
+        let refused = app.mini().post_bearer(MESSAGE_ROUTE, &body).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.fault().as_str()),
+            (401, "bearer_refused")
+        );
+        // The unnamed secret may be in several hands, not all of which can sign yet.
+        assert_eq!(app.relay().post("msg_2", &body).await.status, 200);
+        assert_eq!(
+            app.relay()
+                .post_bearer(MESSAGE_ROUTE, &message("x"))
+                .await
+                .status,
+            200
+        );
+    }
+}
+
+#[tokio::test]
+async fn hmac_mode_refuses_it() {
+    let app = sqlite_app(RelayAuth::Hmac).await;
+    let refused = app
+        .relay()
+        .post_bearer(MESSAGE_ROUTE, &message("hello"))
+        .await;
+    assert_eq!(refused.fault(), "bearer_refused");
+    assert_eq!(
+        app.relay().post("msg_1", &message("hello")).await.status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn only_the_exact_secret_in_one_header_passes() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let send = async |values: &[&[u8]]| {
+        let mut request = Request::post(MESSAGE_ROUTE).header(CONTENT_TYPE, "application/json");
+        for value in values {
+            request = request.header(AUTHORIZATION, *value);
+        }
+        let body = Body::from(message("hello").to_string());
+        app.send(request.body(body).expect("valid")).await
+    };
+    let good = format!("Bearer {PLAIN_SECRET}");
+    let lower = format!("bearer  {PLAIN_SECRET}");
+    assert_eq!(send(&[good.as_bytes()]).await.status, 200);
+    assert_eq!(
+        send(&[lower.as_bytes()]).await.status,
+        200,
+        "the scheme has no case"
+    );
+    assert_eq!(send(&[]).await.fault(), "missing_credentials");
+    let long = format!("Bearer {}", "x".repeat(16_000));
+    for bad in [
+        "Bearer ",
+        "Bearer",
+        "",
+        "Basic dXNlcjpwYXNz",
+        PLAIN_SECRET,
+        &format!("Bearer {PLAIN_SECRET}x"),
+        &format!("Bearer mini:{PLAIN_SECRET}"),
+        "Bearer \u{e9}\u{e9}",
+        &long,
+    ] {
+        assert_eq!(
+            send(&[bad.as_bytes()]).await.fault(),
+            "wrong_bearer",
+            "{bad}"
+        );
+    }
+    assert_eq!(
+        send(&[good.as_bytes(), good.as_bytes()]).await.fault(),
+        "wrong_bearer"
+    );
+}
+
+#[tokio::test]
+async fn answers_are_not_signed() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let answer = app
+        .relay()
+        .post_bearer(MESSAGE_ROUTE, &message("hello"))
+        .await;
+    assert!(!answer.is_signed());
+    let metrics = Request::get("/metrics")
+        .header(AUTHORIZATION, "Bearer metrics-token")
+        .body(Body::empty());
+    let metrics = app.send(metrics.expect("valid")).await;
+    assert!(
+        metrics
+            .text()
+            .contains("relay_bearer_requests_total{relay=\"default\"}")
+    );
+}

@@ -1,0 +1,48 @@
+//! Liveness, readiness, metrics.
+
+use archety_backend::config::RelayAuth;
+use axum::body::Body;
+use http::Request;
+use http::header::AUTHORIZATION;
+
+use crate::support::{apps, sqlite_app};
+
+#[tokio::test]
+async fn health_is_the_process_and_readiness_its_use() {
+    for app in apps().await {
+        for path in ["/healthz", "/health", "/readyz"] {
+            let answer = app.get(path).await;
+            assert_eq!(answer.status, 200, "{path}");
+            assert_eq!(answer.json()["status"], "ok");
+        }
+        app.lifecycle.start_draining();
+        assert_eq!(app.get("/healthz").await.status, 200);
+        let drained = app.get("/readyz").await;
+        assert_eq!(
+            (drained.status.as_u16(), drained.fault().as_str()),
+            (503, "shutting_down")
+        );
+        assert_eq!(drained.header("retry-after"), Some("1"));
+    }
+}
+
+#[tokio::test]
+async fn metrics_need_their_token() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    app.get("/healthz").await;
+    assert_eq!(app.get("/metrics").await.status, 401);
+    let ask = async |token: &str| {
+        let request = Request::get("/metrics")
+            .header(AUTHORIZATION, token)
+            .body(Body::empty());
+        app.send(request.expect("valid")).await
+    };
+    assert_eq!(ask("Bearer wrong").await.status, 401);
+    let shown = ask("Bearer metrics-token").await;
+    assert_eq!(shown.status, 200);
+    assert!(
+        shown
+            .text()
+            .contains("http_requests_total{route=\"/healthz\",status=\"200\"}")
+    );
+}

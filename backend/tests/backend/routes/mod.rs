@@ -1,0 +1,7 @@
+mod bad_input;
+mod bearer;
+mod health;
+mod message;
+mod pull;
+mod signature;
+mod unavailable;

@@ -1,0 +1,297 @@
+//! Signed requests: what is believed, what is not, and how it is said.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use archety_backend::config::RelayAuth;
+use axum::body::Body;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Request};
+use serde_json::json;
+use shared_protocol::{HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, MESSAGE_ROUTE, PULL_ROUTE};
+
+use crate::support::{
+    MINI_SECRET, OTHER_SECRET, PLAIN_SECRET, TestApp, TestRelay, TestStore, apps, message,
+    sqlite_app, stores,
+};
+
+fn body() -> Vec<u8> {
+    message("hello").to_string().into_bytes()
+}
+
+#[tokio::test]
+async fn a_replay_is_refused_on_every_replica_and_answered_signed() {
+    for store in stores().await {
+        let second = store.second().await;
+        let first = TestApp::on(store, RelayAuth::Both, PLAIN_SECRET);
+        let second = TestApp::replica(
+            Arc::clone(&first.base),
+            second,
+            RelayAuth::Both,
+            PLAIN_SECRET,
+        );
+        let now = first.clock.now().as_secs();
+        let request = |app: &TestApp| app.relay().signed(MESSAGE_ROUTE, "msg_1", now, body());
+        assert_eq!(first.send(request(&first)).await.status, 200);
+        for app in [&first, &second] {
+            let replayed = app.send(request(app)).await;
+            assert_eq!(
+                (replayed.status.as_u16(), replayed.fault().as_str()),
+                (401, "replayed")
+            );
+            assert_eq!(replayed.json()["detail"], "Invalid signature");
+            assert!(app.relay().trusts("msg_1", &replayed));
+        }
+        let signed_again = second
+            .relay()
+            .signed(MESSAGE_ROUTE, "msg_1", now + 1, body());
+        assert_eq!(
+            second.send(signed_again).await.json()["status"],
+            "duplicate"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_replay_is_refused_after_a_restart() {
+    let before = TestStore::sqlite().await;
+    let (config, folder) = (before.config.clone(), before.keep_folder());
+    let app = TestApp::on(before, RelayAuth::Both, PLAIN_SECRET);
+    let now = app.clock.now().as_secs();
+    let request = app.relay().signed(MESSAGE_ROUTE, "msg_1", now, body());
+    assert_eq!(app.send(request).await.status, 200);
+    app.store.close().await;
+    drop(app);
+    let app = TestApp::on(
+        TestStore::at(config, folder).await,
+        RelayAuth::Both,
+        PLAIN_SECRET,
+    );
+    let request = app.relay().signed(MESSAGE_ROUTE, "msg_1", now, body());
+    assert_eq!(app.send(request).await.fault(), "replayed");
+}
+
+#[tokio::test]
+async fn receipts_are_kept_as_long_as_a_replay_could_pass() {
+    for app in apps().await {
+        let now = app.clock.now();
+        let ahead = now.as_secs() + 300;
+        let request = || app.relay().signed(MESSAGE_ROUTE, "msg_1", ahead, body());
+        assert_eq!(app.send(request()).await.status, 200);
+        app.clock.advance(Duration::from_mins(10));
+        app.store.clean(app.clock.now()).await.expect("cleaned");
+        assert_eq!(
+            app.send(request()).await.fault(),
+            "replayed",
+            "still acceptable by its time"
+        );
+        app.clock.advance(Duration::from_mins(2));
+        assert_eq!(app.store.clean(app.clock.now()).await.expect("cleaned"), 1);
+        assert_eq!(app.send(request()).await.fault(), "stale_timestamp");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_told_the_right_one() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let now = app.clock.now().as_secs();
+    for (skew, refused) in [
+        (-300, false),
+        (300, false),
+        (-301, true),
+        (301, true),
+        (5 * 365 * 86_400, true),
+    ] {
+        let id = format!("msg_{}", skew + 1_000_000);
+        let answer = app
+            .send(app.relay().signed(MESSAGE_ROUTE, &id, now + skew, body()))
+            .await;
+        assert_eq!(answer.status == 401, refused, "{skew}: {}", answer.text());
+        if refused {
+            assert_eq!(answer.fault(), "stale_timestamp");
+            assert_eq!(answer.json()["server_time"], now);
+            assert!(!answer.is_signed());
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_broken_proof_has_its_reason() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let now = app.clock.now().as_secs();
+    let good = |id: &str| app.relay().signed(MESSAGE_ROUTE, id, now, body());
+    let with = |name: &'static str, value: &[u8]| {
+        let mut request = good("msg_x");
+        request
+            .headers_mut()
+            .insert(name, HeaderValue::from_bytes(value).expect("bytes"));
+        request
+    };
+    let without = |name: &str| {
+        let mut request = good("msg_x");
+        request.headers_mut().remove(name);
+        request
+    };
+    let twice = |name: &'static str| {
+        let mut request = good("msg_x");
+        let value = request.headers()[name].clone();
+        request.headers_mut().append(name, value);
+        request
+    };
+    let stranger = TestRelay::new(&app, OTHER_SECRET);
+    let mut altered = good("msg_x");
+    *altered.body_mut() = Body::from("{}");
+    let cases: Vec<(&str, Request<Body>)> = vec![
+        (
+            "mismatch",
+            stranger.signed(MESSAGE_ROUTE, "msg_x", now, body()),
+        ),
+        ("mismatch", altered),
+        (
+            "wrong_purpose",
+            app.relay().signed(MESSAGE_ROUTE, "pull_x", now, body()),
+        ),
+        (
+            "wrong_purpose",
+            app.relay().signed(MESSAGE_ROUTE, "res_msg_x", now, body()),
+        ),
+        (
+            "wrong_purpose",
+            app.relay().signed(PULL_ROUTE, "msg_x", now, body()),
+        ),
+        ("malformed_header", without(HEADER_ID)),
+        ("malformed_header", without(HEADER_TIMESTAMP)),
+        ("malformed_header", without(HEADER_SIGNATURE)),
+        ("malformed_header", twice(HEADER_ID)),
+        ("malformed_header", twice(HEADER_SIGNATURE)),
+        ("malformed_header", with(HEADER_ID, b"")),
+        ("malformed_header", with(HEADER_ID, "msg_é".as_bytes())),
+        (
+            "malformed_header",
+            with(HEADER_ID, "m".repeat(8_000).as_bytes()),
+        ),
+        ("malformed_header", with(HEADER_TIMESTAMP, b"soon")),
+        ("malformed_header", with(HEADER_SIGNATURE, b"\xff\xfe")),
+        (
+            "malformed_header",
+            with(HEADER_SIGNATURE, "v1,".repeat(2_000).as_bytes()),
+        ),
+    ];
+    for (reason, request) in cases {
+        let answer = app.send(request).await;
+        assert_eq!(answer.status, 401);
+        assert_eq!(answer.fault(), reason);
+        assert_eq!(answer.json()["detail"], "Invalid signature");
+        assert!(!answer.is_signed(), "nobody knows who asked");
+    }
+}
+
+#[tokio::test]
+async fn any_webhook_header_shuts_the_bearer_out() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    for header in [
+        HEADER_ID,
+        HEADER_TIMESTAMP,
+        HEADER_SIGNATURE,
+        "webhook-anything",
+    ] {
+        let request = Request::post(MESSAGE_ROUTE)
+            .header(CONTENT_TYPE, "application/json")
+            .header(AUTHORIZATION, format!("Bearer {PLAIN_SECRET}"))
+            .header(header, "x")
+            .body(Body::from(body()))
+            .expect("valid");
+        let fault = app.send(request).await.fault();
+        assert!(
+            fault == "malformed_header" || fault == "wrong_purpose",
+            "{header}: {fault}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn rotation_refuses_no_message() {
+    for store in stores().await {
+        let second = store.second().await;
+        let old_and_new = format!("{PLAIN_SECRET},{OTHER_SECRET}");
+        let first = TestApp::on(store, RelayAuth::Both, &old_and_new);
+        let mut body = message("hello");
+        body["message_guid"] = json!("ROTATED");
+        for (n, secret) in [(1, PLAIN_SECRET), (2, OTHER_SECRET)] {
+            let relay = TestRelay::new(&first, secret);
+            let id = format!("msg_{n}");
+            let answer = relay.post(&id, &body).await;
+            assert_eq!(answer.status, 200);
+            assert!(
+                relay.trusts(&id, &answer),
+                "signed with the key that verified it"
+            );
+        }
+        let rotated = TestApp::replica(
+            Arc::clone(&first.base),
+            second,
+            RelayAuth::Both,
+            OTHER_SECRET,
+        );
+        let stale = TestRelay::new(&rotated, PLAIN_SECRET)
+            .post("msg_3", &body)
+            .await;
+        assert_eq!(stale.fault(), "mismatch");
+        let fresh = TestRelay::new(&rotated, OTHER_SECRET)
+            .post("msg_4", &body)
+            .await;
+        assert_eq!(
+            fresh.json()["status"],
+            "duplicate",
+            "still the relay `default`"
+        );
+    }
+}
+
+#[tokio::test]
+async fn bearer_mode_takes_neither_signatures_nor_pulls() {
+    let app = sqlite_app(RelayAuth::Bearer).await;
+    assert_eq!(
+        app.relay().post("msg_1", &message("hello")).await.fault(),
+        "hmac_refused"
+    );
+    let pull = json!({ "instance_id": "one" });
+    assert_eq!(
+        app.relay().pull("pull_1", &pull).await.fault(),
+        "hmac_refused"
+    );
+    assert_eq!(
+        app.relay()
+            .post_bearer(MESSAGE_ROUTE, &message("hello"))
+            .await
+            .status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn failures_of_one_address_are_slowed_down_and_good_proofs_are_not() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let stranger = TestRelay::new(&app, OTHER_SECRET);
+    let mut slowed = None;
+    for n in 0..100 {
+        let answer = stranger.post(&format!("msg_{n}"), &message("hello")).await;
+        if answer.status == 429 {
+            slowed = Some((n, answer));
+            break;
+        }
+        assert_eq!(answer.fault(), "mismatch");
+    }
+    let (n, answer) = slowed.expect("a limit");
+    assert!(n >= 20, "a relay with an old secret may try a few times");
+    assert_eq!(answer.fault(), "rate_limited");
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!(
+        app.relay().post("msg_ok", &message("hello")).await.status,
+        200
+    );
+    let named = TestRelay::new(&app, MINI_SECRET)
+        .post("msg_ok", &message("hello"))
+        .await;
+    assert_eq!(named.status, 200);
+}

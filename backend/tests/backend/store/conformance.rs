@@ -1,0 +1,241 @@
+//! Every public method of the store does the same on both databases.
+
+use std::time::Duration;
+
+use archety_backend::config::Environment;
+use archety_backend::store::{Adoption, Lease, OpenError, Receipt, Seen, Store, Stored};
+use shared_protocol::{RelayName, RelayStatus};
+
+use super::draft::{direct, signed};
+use crate::support::{NOW, stores};
+
+fn mini() -> RelayName {
+    RelayName::parse("mini").expect("valid")
+}
+
+#[tokio::test]
+async fn a_message_is_accepted_once() {
+    for store in stores().await {
+        let message = direct("msg_1");
+        let id = message.id;
+        let store = &store.store;
+        assert_eq!(
+            store.store_message(message).await.unwrap(),
+            Stored::Accepted(id)
+        );
+        assert_eq!(
+            store.store_message(direct("msg_1")).await.unwrap(),
+            Stored::Duplicate(id)
+        );
+        let mut other_body = direct("msg_1");
+        other_body.body_hash = [9; 32];
+        assert_eq!(
+            store.store_message(other_body).await.unwrap(),
+            Stored::Conflict(id)
+        );
+        let mut other_relay = direct("msg_1");
+        other_relay.relay = mini();
+        let id = other_relay.id;
+        assert_eq!(
+            store.store_message(other_relay).await.unwrap(),
+            Stored::Accepted(id)
+        );
+        assert_eq!(store.intake_depth(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_replay_stores_nothing() {
+    for store in stores().await {
+        let store = &store.store;
+        let first = store
+            .store_message(signed(direct("msg_1"), "msg_1", 7))
+            .await
+            .unwrap();
+        assert!(matches!(first, Stored::Accepted(_)));
+        let replay = signed(direct("msg_2"), "msg_1", 7);
+        assert_eq!(store.store_message(replay).await.unwrap(), Stored::Replayed);
+        let later = signed(direct("msg_2"), "msg_1", 8);
+        assert!(matches!(
+            store.store_message(later).await.unwrap(),
+            Stored::Accepted(_)
+        ));
+    }
+}
+
+#[tokio::test]
+async fn receipts_and_windows_are_taken_once_and_cleaned() {
+    for store in stores().await {
+        let store = &store.store;
+        let receipt = Receipt {
+            webhook_id: "pull_1".to_owned(),
+            signed_at: 5,
+        };
+        assert_eq!(
+            store.take_receipt(&mini(), &receipt, NOW).await.unwrap(),
+            Seen::First
+        );
+        assert_eq!(
+            store.take_receipt(&mini(), &receipt, NOW).await.unwrap(),
+            Seen::Before
+        );
+        let other = RelayName::default();
+        assert_eq!(
+            store.take_receipt(&other, &receipt, NOW).await.unwrap(),
+            Seen::First
+        );
+        let window = async |now| {
+            let before = archety_backend::clock::Timestamp::minus(now, Duration::from_mins(10));
+            store
+                .open_body_window(&mini(), b"hash", now, before)
+                .await
+                .unwrap()
+        };
+        assert_eq!(window(NOW).await, NOW);
+        assert_eq!(window(NOW.plus(Duration::from_mins(9))).await, NOW);
+        let anew = NOW.plus(Duration::from_mins(10));
+        assert_eq!(window(anew).await, anew);
+        assert_eq!(
+            store
+                .clean(NOW.plus(Duration::from_mins(11)))
+                .await
+                .unwrap(),
+            0
+        );
+        let late = anew.plus(Duration::from_mins(12));
+        assert_eq!(store.clean(late).await.unwrap(), 3);
+        assert_eq!(
+            store.take_receipt(&mini(), &receipt, late).await.unwrap(),
+            Seen::First
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_lease_has_one_holder() {
+    for store in stores().await {
+        let store = &store.store;
+        let renew = async |instance: &str, now| {
+            let status = RelayStatus::default();
+            store
+                .renew_lease(&mini(), instance, &status, now)
+                .await
+                .unwrap()
+        };
+        assert_eq!(renew("one", NOW).await, Lease::Held);
+        assert_eq!(renew("two", NOW).await, Lease::Elsewhere);
+        let renewed = NOW.plus(Duration::from_mins(1));
+        assert_eq!(renew("one", renewed).await, Lease::Held);
+        assert_eq!(renew("two", NOW.plus(Lease::TTL)).await, Lease::Elsewhere);
+        assert_eq!(renew("two", renewed.plus(Lease::TTL)).await, Lease::Held);
+    }
+}
+
+#[tokio::test]
+async fn having_signed_is_never_forgotten() {
+    for mut store in stores().await {
+        assert!(!store.store.hmac_seen(&mini()).await.unwrap());
+        store.store.mark_hmac_seen(&mini(), NOW).await.unwrap();
+        store
+            .store
+            .mark_hmac_seen(&mini(), NOW.plus(Duration::from_secs(9)))
+            .await
+            .unwrap();
+        assert!(store.store.hmac_seen(&mini()).await.unwrap());
+        assert!(!store.store.hmac_seen(&RelayName::default()).await.unwrap());
+        store.store = store.second().await;
+        assert!(store.store.hmac_seen(&mini()).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn the_newest_message_is_by_the_senders_clock_per_relay() {
+    for store in stores().await {
+        let store = &store.store;
+        assert_eq!(
+            store.newest_message(&RelayName::default()).await.unwrap(),
+            None
+        );
+        for (identity, secs, backfill) in [("a", 20, false), ("b", 10, false), ("c", 30, true)] {
+            let mut message = direct(identity);
+            message.sent_at = NOW.plus(Duration::from_micros(secs * 1_000_001));
+            message.is_backfill = backfill;
+            store.store_message(message).await.unwrap();
+        }
+        let newest = store
+            .newest_message(&RelayName::default())
+            .await
+            .unwrap()
+            .expect("stored");
+        assert_eq!(newest.message_guid, "guid-a");
+        let to_the_microsecond = NOW.plus(Duration::from_micros(20_000_020));
+        assert_eq!(newest.sent_at, to_the_microsecond);
+        assert_eq!(store.newest_message(&mini()).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_database_belongs_to_one_environment() {
+    for store in stores().await {
+        store.store.close().await;
+        let (config, folder) = (store.config.clone(), store);
+        let kind = folder.kind;
+        drop(folder.store.clone());
+        let reopened = if kind == "sqlite" {
+            let files = folder.keep_folder();
+            drop(folder);
+            let refused = Store::migrate(&config, Environment::Production, Adoption::Refused, NOW);
+            let refused = refused.await.err();
+            drop(files);
+            refused
+        } else {
+            let refused = Store::open(&config, Environment::Production, NOW)
+                .await
+                .err();
+            assert!(
+                matches!(refused, Some(OpenError::OtherEnvironment { .. })),
+                "{refused:?}"
+            );
+            let migrate = Store::migrate(&config, Environment::Production, Adoption::Refused, NOW);
+            migrate.await.err()
+        };
+        let told = reopened.expect("refused").to_string();
+        assert!(
+            told.contains("`development`") && told.contains("`production`"),
+            "{told}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn sqlite_serves_one_process() {
+    let store = crate::support::TestStore::sqlite().await;
+    let second = Store::open(&store.config, Environment::Development, NOW)
+        .await
+        .err();
+    assert!(
+        matches!(second, Some(OpenError::Locked { .. })),
+        "{second:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_closed_store_writes_what_waits_and_takes_nothing_new() {
+    for store in stores().await {
+        let waiting: Vec<_> = (0..50)
+            .map(|n| {
+                let store = store.store.clone();
+                tokio::spawn(async move { store.store_message(direct(&format!("msg_{n}"))).await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        store.store.close().await;
+        for result in waiting {
+            // Either it was in time, and then it is stored; or it was told to come back.
+            let result = result.await.expect("no panic");
+            let in_time = matches!(result, Ok(Stored::Accepted(_)));
+            let too_late = matches!(result, Err(archety_backend::store::StoreError::Closed));
+            assert!(in_time || too_late, "{result:?}");
+        }
+    }
+}

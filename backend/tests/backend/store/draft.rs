@@ -1,0 +1,78 @@
+//! Messages for the store, without a wire in front of it.
+
+use archety_backend::clock::Timestamp;
+use archety_backend::store::{Chat, NewMessage, Receipt};
+use shared_protocol::{Event, Mode, RelayName};
+use uuid::Uuid;
+
+use crate::support::NOW;
+
+/// A direct message of +1 555 010 0001, with `identity` for its identity.
+pub(super) fn direct(identity: &str) -> NewMessage {
+    NewMessage {
+        id: id(),
+        relay: RelayName::default(),
+        receipt: None,
+        identity: identity.to_owned(),
+        body_hash: [1; 32],
+        chat: Chat {
+            id: id(),
+            guid: "-;+15550100001".to_owned(),
+            chat_guid: "iMessage;-;+15550100001".to_owned(),
+            line: String::new(),
+            mode: Mode::Direct,
+            owner: Some("+15550100001".to_owned()),
+            participants: vec!["+15550100001".to_owned()],
+            participants_digest: [2; 32],
+        },
+        sender: "+15550100001".to_owned(),
+        phone: Some(("+15550100001".to_owned(), id())),
+        role: "user",
+        message_guid: Some(format!("guid-{identity}")),
+        event: Event::Message,
+        revision: 0,
+        text: "hello".to_owned(),
+        sent_at: NOW,
+        service: Some("iMessage".to_owned()),
+        from_owner: false,
+        is_backfill: false,
+        meta_data: Some("{\"effect\":\"echo\"}".to_owned()),
+        received_at: NOW,
+    }
+}
+
+pub(super) fn on_line(mut message: NewMessage, line: &str) -> NewMessage {
+    line.clone_into(&mut message.chat.line);
+    message
+}
+
+pub(super) fn from(mut message: NewMessage, sender: &str) -> NewMessage {
+    sender.clone_into(&mut message.sender);
+    message.chat.owner = Some(sender.to_owned());
+    message.phone = sender.starts_with('+').then(|| (sender.to_owned(), id()));
+    message
+}
+
+pub(super) fn in_chat(mut message: NewMessage, chat_guid: &str) -> NewMessage {
+    shared_protocol::conversation_guid(chat_guid).clone_into(&mut message.chat.guid);
+    chat_guid.clone_into(&mut message.chat.chat_guid);
+    message
+}
+
+pub(super) fn received(mut message: NewMessage, at: Timestamp) -> NewMessage {
+    message.received_at = at;
+    message
+}
+
+pub(super) fn signed(mut message: NewMessage, webhook_id: &str, signed_at: i64) -> NewMessage {
+    message.receipt = Some(Receipt {
+        webhook_id: webhook_id.to_owned(),
+        signed_at,
+    });
+    message
+}
+
+#[expect(clippy::disallowed_methods, reason = "any id will do in a test")]
+pub(super) fn id() -> Uuid {
+    Uuid::new_v4()
+}

@@ -1,0 +1,6 @@
+mod conformance;
+mod conversations;
+mod draft;
+mod races;
+mod schema;
+mod statements;

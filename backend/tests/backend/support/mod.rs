@@ -1,0 +1,35 @@
+//! What the tests stand on: a backend in this process on either store, and relays that talk to it.
+
+mod app;
+mod postgres;
+mod relay;
+mod response;
+mod stores;
+
+use std::path::PathBuf;
+
+use archety_backend::clock::Timestamp;
+
+pub(crate) use app::{TestApp, apps, sqlite_app};
+pub(crate) use postgres::TestDatabase;
+pub(crate) use relay::{MINI_SECRET, OTHER_SECRET, PLAIN_SECRET, TestRelay, message, secrets};
+pub(crate) use response::Answered;
+pub(crate) use stores::{TestStore, stores};
+
+/// Where the tests' clocks start.
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
+
+/// A file shared between projects. Absent in a plain checkout, which is said loudly.
+pub(crate) fn fixture(path: &str) -> Option<String> {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../shared/fixtures")
+        .join(path);
+    let text = std::fs::read_to_string(&file).ok();
+    if text.is_none() {
+        eprintln!(
+            "\n*** {} is not here; its test uses a built-in copy ***\n",
+            file.display()
+        );
+    }
+    text
+}

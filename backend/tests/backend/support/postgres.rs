@@ -1,0 +1,233 @@
+//! A Postgres for the tests: the one that `TEST_POSTGRES_URL` names, or a throw-away cluster of the
+//! programs installed here, started once for the whole binary. Every test gets a database of its own,
+//! copied from a migrated template.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
+use archety_backend::store::{Adoption, Store};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::sync::OnceCell;
+
+use super::NOW;
+
+/// How to reach the server, database by database.
+struct Server {
+    /// With `{}` where the name of the database belongs.
+    url: String,
+    /// Kept for its pipe: when it closes, the cluster goes.
+    _cluster: Option<Mutex<Child>>,
+    is_throwaway: bool,
+}
+
+static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+static NAMES: AtomicU32 = AtomicU32::new(0);
+
+/// A database that is gone with this value.
+pub(crate) struct TestDatabase {
+    name: String,
+}
+
+impl TestDatabase {
+    /// Migrated. `None` without a Postgres, which only a developer's machine may lack.
+    pub(crate) async fn migrated() -> Option<Self> {
+        let server = server()?;
+        let template = TEMPLATE
+            .get_or_init(|| async {
+                let template = Self::create(server, None).await;
+                Store::migrate(
+                    &config(&template.url()),
+                    Environment::Development,
+                    Adoption::Refused,
+                    NOW,
+                )
+                .await
+                .expect("an empty database migrates");
+                let name = template.name.clone();
+                std::mem::forget(template);
+                name
+            })
+            .await;
+        Some(Self::create(server, Some(template)).await)
+    }
+
+    /// Without any table.
+    pub(crate) async fn empty() -> Option<Self> {
+        Some(Self::create(server()?, None).await)
+    }
+
+    async fn create(server: &Server, template: Option<&str>) -> Self {
+        let number = NAMES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("archety_test_{}_{number}", std::process::id());
+        let template = template.unwrap_or("template0");
+        let sql = format!("create database {name} template {template}");
+        admin(server, sql).await;
+        Self { name }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let server = server().expect("it made this database");
+        server.url.replace("{}", &self.name)
+    }
+
+    pub(crate) fn config(&self) -> DatabaseConfig {
+        config(&self.url())
+    }
+
+    pub(crate) async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.url())
+            .await
+            .expect("the server is up")
+    }
+
+    /// Takes the database away from everybody who uses it.
+    pub(crate) async fn vanish(&self) {
+        let server = server().expect("it made this database");
+        admin(server, format!("drop database {} with (force)", self.name)).await;
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let Some(Some(server)) = SERVER.get() else {
+            return;
+        };
+        if server.is_throwaway {
+            return;
+        }
+        let sql = format!("drop database if exists {} with (force)", self.name);
+        // Drop cannot wait inside the test's runtime; a thread of its own can.
+        let dropped = std::thread::scope(|scope| {
+            let drop_it = || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                runtime.expect("a runtime").block_on(admin(server, sql));
+            };
+            scope.spawn(drop_it).join()
+        });
+        if dropped.is_err() {
+            eprintln!("the database {} was left behind", self.name);
+        }
+    }
+}
+
+fn config(url: &str) -> DatabaseConfig {
+    DatabaseConfig {
+        kind: DatabaseKind::Postgres { url: url.into() },
+        migrate_on_start: MigrateOnStart::No,
+    }
+}
+
+async fn admin(server: &Server, sql: String) {
+    let url = server.url.replace("{}", "postgres");
+    let mut connection = PgConnection::connect(&url).await.expect("the server is up");
+    connection
+        .execute(AssertSqlSafe(sql))
+        .await
+        .expect("an administrative statement");
+}
+
+fn server() -> Option<&'static Server> {
+    SERVER
+        .get_or_init(|| {
+            let found = given().or_else(throwaway);
+            if found.is_none() {
+                let missing = "NO POSTGRES: install it, or set TEST_POSTGRES_URL; \
+                               only SQLite is being tested";
+                assert!(variable("CI").is_none(), "{missing}");
+                eprintln!("\n*** {missing} ***\n");
+            }
+            found
+        })
+        .as_ref()
+}
+
+fn given() -> Option<Server> {
+    let url = variable("TEST_POSTGRES_URL").or_else(|| variable("DATABASE_URL_TEST"))?;
+    let (base, query) = url.split_once('?').unwrap_or((&url, ""));
+    let (server, _database) = base.rsplit_once('/').expect("a URL that names a database");
+    Some(Server {
+        url: format!("{server}/{{}}?{query}"),
+        _cluster: None,
+        is_throwaway: false,
+    })
+}
+
+fn throwaway() -> Option<Server> {
+    let programs = programs()?;
+    let script = include_str!("throwaway-postgres.sh");
+    // Postgres refuses to run as root.
+    let mut command = if is_root() {
+        let mut command = Command::new("su");
+        let login = format!("exec sh -c '{}' sh \"$1\"", script.replace('\'', r"'\''"));
+        command.args(["postgres", "-s", "/bin/sh", "-c", &login, "--", "sh"]);
+        command
+    } else {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]);
+        command
+    };
+    let mut cluster = command
+        .arg(&programs)
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    let mut folder = String::new();
+    BufReader::new(cluster.stdout.take().expect("piped"))
+        .read_line(&mut folder)
+        .expect("text");
+    let folder = folder.trim();
+    assert!(
+        !folder.is_empty(),
+        "the throw-away Postgres of {} did not start",
+        programs.display()
+    );
+    Some(Server {
+        url: format!("postgres://postgres@localhost/{{}}?host={folder}"),
+        _cluster: Some(Mutex::new(cluster)),
+        is_throwaway: true,
+    })
+}
+
+/// The folder of the newest Postgres installed.
+fn programs() -> Option<PathBuf> {
+    let mut found: Vec<PathBuf> = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"]
+        .iter()
+        .filter_map(|root| std::fs::read_dir(root).ok())
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .filter(|bin| bin.join("initdb").is_file() && bin.join("postgres").is_file())
+        .collect();
+    found.sort();
+    found.pop().or_else(|| {
+        let path = variable("PATH")?;
+        std::env::split_paths(&path).find(|folder| folder.join("initdb").is_file())
+    })
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    // The owner of this process's own entry, where there is one; else of a file that it just made.
+    let own = Path::new("/proc/self");
+    if let Ok(entry) = std::fs::metadata(own) {
+        return entry.uid() == 0;
+    }
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.as_file().metadata().expect("its owner").uid() == 0
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests are told by the environment where Postgres is"
+)]
+fn variable(key: &str) -> Option<String> {
+    std::env::var(key).ok().filter(|value| !value.is_empty())
+}

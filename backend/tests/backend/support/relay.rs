@@ -1,0 +1,128 @@
+//! A relay as the backend sees it: it signs, or shows its secret, and posts.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::body::Body;
+use http::Request;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use serde_json::{Value, json};
+use shared_protocol::{
+    HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, MESSAGE_ROUTE, PULL_ROUTE, Purpose, RelaySecret,
+    WebhookId,
+};
+
+use super::{Answered, TestApp};
+
+pub(crate) const PLAIN_SECRET: &str = "plain-secret-of-the-default-relay-0001";
+pub(crate) const MINI_SECRET: &str = "mini:secret-of-the-relay-called-mini-0002";
+pub(crate) const OTHER_SECRET: &str = "other-secret-that-nobody-has-given-out-3";
+
+/// What the test backends accept.
+pub(crate) fn secrets() -> String {
+    format!("{PLAIN_SECRET},{MINI_SECRET}")
+}
+
+/// Six fields, as any caller may send them.
+pub(crate) fn message(text: &str) -> Value {
+    json!({
+        "chat_guid": "iMessage;-;+15550100001",
+        "mode": "direct",
+        "sender": "+15550100001",
+        "text": text,
+        "timestamp": 1_789_999_990,
+        "participants": ["+15550100001"],
+    })
+}
+
+/// One relay, talking to one replica.
+pub(crate) struct TestRelay<'a> {
+    app: &'a TestApp,
+    secret: RelaySecret,
+    /// As the real relay does, no id is signed twice with one timestamp.
+    last: AtomicI64,
+}
+
+impl<'a> TestRelay<'a> {
+    pub(crate) fn new(app: &'a TestApp, secret: &str) -> Self {
+        Self {
+            app,
+            secret: RelaySecret::parse(secret).expect("the tests' secrets"),
+            last: AtomicI64::new(app.clock.now().as_secs() - 100),
+        }
+    }
+
+    /// Posts a message, signed under an id of its own.
+    pub(crate) async fn post(&self, id: &str, message: &Value) -> Answered {
+        self.post_bytes(id, message.to_string().into_bytes()).await
+    }
+
+    pub(crate) async fn post_bytes(&self, id: &str, body: Vec<u8>) -> Answered {
+        let timestamp = self.last.fetch_add(1, Ordering::SeqCst) + 1;
+        self.app
+            .send(self.signed(MESSAGE_ROUTE, id, timestamp, body))
+            .await
+    }
+
+    /// Posts a message the old way.
+    pub(crate) async fn post_bearer(&self, route: &str, message: &Value) -> Answered {
+        let request = Request::post(route)
+            .header(CONTENT_TYPE, "application/json")
+            .header(
+                AUTHORIZATION,
+                format!("Bearer {}", self.secret.expose_bearer()),
+            )
+            .body(Body::from(message.to_string()));
+        self.app.send(request.expect("valid")).await
+    }
+
+    pub(crate) async fn pull(&self, id: &str, pull: &Value) -> Answered {
+        let timestamp = self.last.fetch_add(1, Ordering::SeqCst) + 1;
+        let body = pull.to_string().into_bytes();
+        self.app
+            .send(self.signed(PULL_ROUTE, id, timestamp, body))
+            .await
+    }
+
+    /// A signed request; the id's prefix says for what it is signed.
+    pub(crate) fn signed(
+        &self,
+        route: &str,
+        id: &str,
+        timestamp: i64,
+        body: Vec<u8>,
+    ) -> Request<Body> {
+        let signature = self.signature(id, timestamp, &body);
+        let request = Request::post(route)
+            .header(CONTENT_TYPE, "application/json; charset=utf-8")
+            .header(HEADER_ID, id)
+            .header(HEADER_TIMESTAMP, timestamp.to_string())
+            .header(HEADER_SIGNATURE, signature)
+            .body(Body::from(body));
+        request.expect("valid")
+    }
+
+    pub(crate) fn signature(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
+        self.secret.key().sign(&request_id(id), timestamp, body)
+    }
+
+    /// Whether an answer to the request of this id carries the backend's signature.
+    pub(crate) fn trusts(&self, id: &str, answer: &Answered) -> bool {
+        let now = self.app.clock.now().as_secs();
+        let headers = answer.signature_headers();
+        shared_protocol::verify_answer(
+            self.secret.key(),
+            &request_id(id),
+            headers,
+            &answer.body,
+            now,
+        )
+        .is_ok()
+    }
+}
+
+fn request_id(id: &str) -> WebhookId {
+    [Purpose::Message, Purpose::Pull, Purpose::Answer]
+        .into_iter()
+        .find_map(|purpose| WebhookId::parse(id, purpose).ok())
+        .expect("a well-formed id")
+}

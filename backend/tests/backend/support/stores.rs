@@ -1,0 +1,91 @@
+//! Freshly migrated stores of both kinds.
+
+use std::sync::Arc;
+
+use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
+use archety_backend::store::Store;
+use tempfile::TempDir;
+
+use super::{NOW, TestDatabase};
+
+/// A store and what it stands on.
+pub(crate) struct TestStore {
+    pub(crate) store: Store,
+    pub(crate) kind: &'static str,
+    pub(crate) config: DatabaseConfig,
+    pub(crate) database: Option<TestDatabase>,
+    folder: Option<Arc<TempDir>>,
+}
+
+impl TestStore {
+    pub(crate) async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = DatabaseConfig {
+            kind: DatabaseKind::Sqlite {
+                path: folder.path().join("archety.db"),
+            },
+            migrate_on_start: MigrateOnStart::No,
+        };
+        Self {
+            store: open(&config).await,
+            kind: "sqlite",
+            config,
+            database: None,
+            folder: Some(Arc::new(folder)),
+        }
+    }
+
+    pub(crate) async fn postgres() -> Option<Self> {
+        Some(Self::on(TestDatabase::migrated().await?).await)
+    }
+
+    /// On a migrated Postgres database.
+    pub(crate) async fn on(database: TestDatabase) -> Self {
+        let config = database.config();
+        Self {
+            store: open(&config).await,
+            kind: "postgres",
+            config,
+            database: Some(database),
+            folder: None,
+        }
+    }
+
+    /// The files of a SQLite store, to outlive it.
+    pub(crate) fn keep_folder(&self) -> Arc<TempDir> {
+        Arc::clone(self.folder.as_ref().expect("a SQLite store"))
+    }
+
+    /// A SQLite store whose files are there already.
+    pub(crate) async fn at(config: DatabaseConfig, folder: Arc<TempDir>) -> Self {
+        Self {
+            store: open(&config).await,
+            kind: "sqlite",
+            config,
+            database: None,
+            folder: Some(folder),
+        }
+    }
+
+    /// The store of a second process on the same database. SQLite serves one process, so there it is
+    /// another handle of the first.
+    pub(crate) async fn second(&self) -> Store {
+        match &self.database {
+            Some(_) => open(&self.config).await,
+            None => self.store.clone(),
+        }
+    }
+}
+
+/// One of each kind.
+pub(crate) async fn stores() -> Vec<TestStore> {
+    let mut stores = vec![TestStore::sqlite().await];
+    stores.extend(TestStore::postgres().await);
+    stores
+}
+
+async fn open(config: &DatabaseConfig) -> Store {
+    Store::open(config, Environment::Development, NOW)
+        .await
+        .expect("a migrated database opens")
+}
