@@ -61,6 +61,8 @@ impl ChatDb {
             return Err(Error::Exists(path.to_owned()));
         }
         let mut connection = connect(path)?;
+        // An empty database needs no protection from a power cut.
+        connection.pragma_update(None, "synchronous", "off")?;
         let transaction = connection.transaction()?;
         for statement in schema::statements(style) {
             transaction.execute_batch(&statement)?;
@@ -70,6 +72,7 @@ impl ChatDb {
             [client_version(style)],
         )?;
         transaction.commit()?;
+        connection.pragma_update(None, "synchronous", "full")?;
         Ok(Self::over(connection, path, style, Guids::new(1)))
     }
 

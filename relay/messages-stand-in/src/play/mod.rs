@@ -92,6 +92,7 @@ pub fn build(
         player.step(start + due)?;
     }
     let mut db = player.finish();
+    db.checkpoint()?;
     db.set_durability(Durability::Full)?;
     Ok(db)
 }

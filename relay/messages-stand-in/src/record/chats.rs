@@ -26,11 +26,13 @@ const COVERED: &[&str] = &[
 
 impl Recorder<'_> {
     pub(super) fn chat(&mut self, rowid: i64) -> Result<ChatStep, Error> {
-        let text = |column| self.text("chat", rowid, column);
-        let (guid, identifier) = (text("guid")?, text("chat_identifier")?);
-        let (service, name) = (text("service_name")?, text("display_name")?);
-        let group = self.int("chat", rowid, "style")? == Some(43);
-        let guid = guid.map(|guid| self.redactor.chat_identifier(&guid));
+        let row = self.row("chat", rowid)?;
+        let identifier = row.text("chat_identifier");
+        let name = row.text("display_name");
+        let group = row.int("style") == Some(43);
+        let guid = row
+            .text("guid")
+            .map(|guid| self.redactor.chat_identifier(&guid));
         let identifier = identifier.map(|identifier| {
             if group {
                 identifier
@@ -46,7 +48,9 @@ impl Recorder<'_> {
                 ChatKind::Direct
             },
             with: self.participants(rowid)?,
-            service: service.filter(|service| service != "iMessage"),
+            service: row
+                .text("service_name")
+                .filter(|service| service != "iMessage"),
             // Most identifiers are the end of the guid.
             identifier: identifier.filter(|identifier| {
                 let end = guid.as_ref().and_then(|guid| guid.splitn(3, ';').nth(2));
@@ -56,11 +60,11 @@ impl Recorder<'_> {
             name: name
                 .filter(|name| !name.is_empty())
                 .map(|name| self.redactor.text(&name)),
-            filter: self.int("chat", rowid, "is_filtered")?.unwrap_or(0),
+            filter: row.int("is_filtered").unwrap_or(0),
             line: None,
             columns: self.rest(
                 "chat",
-                rowid,
+                &row,
                 COVERED,
                 &[
                     ("state", Some(Value::Integer(3))),
@@ -68,7 +72,7 @@ impl Recorder<'_> {
                     ("account_login", None),
                     ("last_addressed_handle", None),
                 ],
-            )?,
+            ),
         })
     }
 

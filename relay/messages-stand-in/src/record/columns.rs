@@ -1,5 +1,7 @@
 //! Columns that no field of a step covers: which are recorded, and how their values are redacted.
 
+use std::collections::BTreeMap;
+
 use rusqlite::types::Value;
 
 use super::Recorder;
@@ -55,19 +57,56 @@ impl Redactor {
     }
 }
 
-impl Recorder<'_> {
-    /// The columns that the table has here.
-    pub(super) fn columns_of(&mut self, table: &'static str) -> Result<Vec<String>, Error> {
-        if let Some(columns) = self.columns.get(table) {
-            return Ok(columns.clone());
+/// A row by the names of its columns.
+pub(super) struct Row(BTreeMap<String, Value>);
+
+impl Row {
+    /// One value, whatever its type; NULL for a column that isn't there.
+    pub(super) fn value(&self, column: &str) -> Value {
+        self.0.get(column).cloned().unwrap_or(Value::Null)
+    }
+
+    /// A text value; `None` for any other type.
+    pub(super) fn text(&self, column: &str) -> Option<String> {
+        match self.0.get(column) {
+            Some(Value::Text(text)) => Some(text.clone()),
+            _ => None,
         }
-        let mut query = self
-            .connection
-            .prepare("select name from pragma_table_info(?1)")?;
-        let columns = query.query_map([table], |row| row.get(0))?;
-        let columns: Vec<String> = columns.collect::<Result<_, _>>()?;
-        self.columns.insert(table, columns.clone());
-        Ok(columns)
+    }
+
+    /// An integer value; `None` for any other type.
+    pub(super) fn int(&self, column: &str) -> Option<i64> {
+        match self.0.get(column) {
+            Some(Value::Integer(int)) => Some(*int),
+            _ => None,
+        }
+    }
+
+    /// A blob; `None` for any other type.
+    pub(super) fn blob(&self, column: &str) -> Option<&[u8]> {
+        match self.0.get(column) {
+            Some(Value::Blob(blob)) => Some(blob),
+            _ => None,
+        }
+    }
+}
+
+impl Recorder<'_> {
+    /// Reads a whole row.
+    pub(super) fn row(&self, table: &str, rowid: i64) -> Result<Row, Error> {
+        let sql = format!("select * from {table} where ROWID = ?1");
+        let mut query = self.connection.prepare_cached(&sql)?;
+        let names: Vec<String> = query
+            .column_names()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let row = query.query_row([rowid], |row| {
+            let values = names.into_iter().enumerate();
+            let values = values.map(|(index, name)| Ok((name, row.get(index)?)));
+            values.collect::<Result<_, rusqlite::Error>>()
+        })?;
+        Ok(Row(row))
     }
 
     /// Every column of a row that isn't in `covered` and isn't what a row has anyway: NULL, 0, or the
@@ -76,55 +115,26 @@ impl Recorder<'_> {
     pub(super) fn rest(
         &mut self,
         table: &'static str,
-        rowid: i64,
+        row: &Row,
         covered: &[&str],
         usual: &[(&str, Option<Value>)],
-    ) -> Result<Columns, Error> {
+    ) -> Columns {
         let mut rest = Columns::new();
-        for column in self.columns_of(table)? {
+        for (column, value) in &row.0 {
             // What a macOS that this crate doesn't know added can't be built again.
-            if covered.contains(&column.as_str()) || !crate::schema::is_known(table, &column) {
+            if covered.contains(&column.as_str()) || !crate::schema::is_known(table, column) {
                 continue;
             }
-            let value = self.value(table, rowid, &column)?;
-            let unremarkable = match usual.iter().find(|(name, _)| *name == column) {
-                Some((_, usual)) => usual.as_ref() == Some(&value),
+            let unremarkable = match usual.iter().find(|(name, _)| name == column) {
+                Some((_, usual)) => usual.as_ref() == Some(value),
                 None => matches!(value, Value::Null | Value::Integer(0)),
             };
             if !unremarkable {
-                let cell = self.redactor.cell(&column, value);
-                rest.insert(column, cell);
+                let cell = self.redactor.cell(column, value.clone());
+                rest.insert(column.clone(), cell);
             }
         }
-        Ok(rest)
-    }
-
-    /// One value, whatever its type.
-    pub(super) fn value(&self, table: &str, rowid: i64, column: &str) -> Result<Value, Error> {
-        let sql = format!("select {column} from {table} where ROWID = ?1");
-        let mut query = self.connection.prepare_cached(&sql)?;
-        Ok(query.query_row([rowid], |row| row.get(0))?)
-    }
-
-    /// A text value; `None` for any other type.
-    pub(super) fn text(
-        &self,
-        table: &str,
-        rowid: i64,
-        column: &str,
-    ) -> Result<Option<String>, Error> {
-        Ok(match self.value(table, rowid, column)? {
-            Value::Text(text) => Some(text),
-            _ => None,
-        })
-    }
-
-    /// An integer value; `None` for any other type.
-    pub(super) fn int(&self, table: &str, rowid: i64, column: &str) -> Result<Option<i64>, Error> {
-        Ok(match self.value(table, rowid, column)? {
-            Value::Integer(int) => Some(int),
-            _ => None,
-        })
+        rest
     }
 }
 

@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 
 use super::Recorder;
-use super::columns::hex;
+use super::columns::{Row, hex};
 use crate::script::{
     AttachmentSpec, Cell, EditionSpec, HistorySpec, MessageStep, RunSpec, Stored, SummarySpec,
 };
@@ -39,14 +39,15 @@ const ATTACHMENT_COVERED: &[&str] = &[
 
 impl Recorder<'_> {
     pub(super) fn message(&mut self, rowid: i64) -> Result<MessageStep, Error> {
-        let from_me = self.int("message", rowid, "is_from_me")? == Some(1);
-        let sender = self.person(rowid, "handle_id")?;
-        let other = self.person(rowid, "other_handle")?;
+        let row = self.row("message", rowid)?;
+        let from_me = row.int("is_from_me") == Some(1);
+        let sender = self.person(&row, "handle_id")?;
+        let other = self.person(&row, "other_handle")?;
         let chats = self.chats_of(rowid)?;
         let mut chats = chats.into_iter().map(|chat| self.chat_name(chat));
         let (chat, also_in) = (chats.next(), chats.collect());
         let mut step = MessageStep {
-            guid: self.text("message", rowid, "guid")?,
+            guid: row.text("guid"),
             chat,
             also_in,
             from: if from_me {
@@ -56,21 +57,18 @@ impl Recorder<'_> {
             },
             to: sender.clone().filter(|_| from_me),
             about: other.clone(),
-            service: self.text("message", rowid, "service")?,
+            service: row.text("service"),
             attachments: self.attachments(rowid)?,
-            summary: self.summary(rowid)?,
+            summary: self.summary(&row),
             ..MessageStep::default()
         };
-        step.columns = self.rest("message", rowid, COVERED, &usual(from_me))?;
-        self.body(rowid, &mut step)?;
+        step.columns = self.rest("message", &row, COVERED, &usual(from_me));
+        self.body(&row, &mut step);
         // A number without a person behind it, or none where the player would put the peer.
         for (column, person) in [("handle_id", sender), ("other_handle", other)] {
-            if person.is_none()
-                && (column == "handle_id" || self.int("message", rowid, column)? != Some(0))
-            {
-                let cell = self
-                    .int("message", rowid, column)?
-                    .map_or(Cell::Null, Cell::Int);
+            let number = row.int(column);
+            if person.is_none() && (column == "handle_id" || number != Some(0)) {
+                let cell = number.map_or(Cell::Null, Cell::Int);
                 step.columns.insert(column.to_owned(), cell);
             }
         }
@@ -86,22 +84,18 @@ impl Recorder<'_> {
     }
 
     /// The address behind a column with a handle.
-    fn person(&mut self, rowid: i64, column: &str) -> Result<Option<String>, Error> {
-        match self.int("message", rowid, column)? {
+    fn person(&mut self, row: &Row, column: &str) -> Result<Option<String>, Error> {
+        match row.int(column) {
             Some(handle @ 1..) => self.address(handle),
             _ => Ok(None),
         }
     }
 
     /// The two columns that hold the text.
-    fn body(&mut self, rowid: i64, step: &mut MessageStep) -> Result<(), Error> {
-        let text = self.value("message", rowid, "text")?;
-        let archive = match self.value("message", rowid, "attributedBody")? {
-            Value::Blob(archive) => Some(archive),
-            _ => None,
-        };
-        let pieces = archive.as_deref().map(Piece::read);
-        let runs = match (&archive, pieces) {
+    fn body(&mut self, row: &Row, step: &mut MessageStep) {
+        let archive = row.blob("attributedBody");
+        let pieces = archive.map(Piece::read);
+        let runs = match (archive, pieces) {
             // An archive without text has nothing to hide.
             (Some(_), Some(Ok(pieces))) if pieces.is_empty() => {
                 let hex = hex(&attributed_body(&[]));
@@ -110,7 +104,7 @@ impl Recorder<'_> {
             }
             // Only what can be written again as it was.
             (Some(archive), Some(Ok(pieces)))
-                if self.redactor.is_on() || attributed_body(&pieces) == *archive =>
+                if self.redactor.is_on() || attributed_body(&pieces) == archive =>
             {
                 self.redactor.runs(specs(pieces))
             }
@@ -127,7 +121,7 @@ impl Recorder<'_> {
             (None, _) => Vec::new(),
         };
         let in_runs: String = runs.iter().map(|run| run.text.as_str()).collect();
-        let text = match text {
+        let text = match row.value("text") {
             Value::Text(text) => Some(self.redactor.text(&text)),
             Value::Null => None,
             other => {
@@ -163,16 +157,11 @@ impl Recorder<'_> {
                 step.runs = runs;
             }
         }
-        Ok(())
     }
 
-    fn summary(&mut self, rowid: i64) -> Result<Option<SummarySpec>, Error> {
-        let Value::Blob(plist) = self.value("message", rowid, "message_summary_info")? else {
-            return Ok(None);
-        };
-        let Ok(summary) = Summary::from_plist(&plist) else {
-            return Ok(None);
-        };
+    fn summary(&mut self, row: &Row) -> Option<SummarySpec> {
+        let plist = row.blob("message_summary_info")?;
+        let summary = Summary::from_plist(plist).ok()?;
         let mut spec = SummarySpec {
             edited: summary.edited_parts.into_iter().collect(),
             ranges: summary
@@ -190,7 +179,7 @@ impl Recorder<'_> {
                 .collect();
             spec.history.push(HistorySpec { part, editions });
         }
-        Ok(Some(spec))
+        Some(spec)
     }
 
     fn edition(&mut self, edition: &Edition) -> EditionSpec {
@@ -218,23 +207,24 @@ impl Recorder<'_> {
         const TABLE: &str = "attachment";
         // The player would take these from the message and from the time of the replay.
         let unforeseen = ["is_outgoing", "created_date", "start_date"].map(|column| (column, None));
-        let mut columns = self.rest(TABLE, rowid, ATTACHMENT_COVERED, &unforeseen)?;
-        let filename = self.text(TABLE, rowid, "filename")?;
+        let row = self.row(TABLE, rowid)?;
+        let mut columns = self.rest(TABLE, &row, ATTACHMENT_COVERED, &unforeseen);
+        let filename = row.text("filename");
         let filename = filename.map(|filename| self.redactor.file(&filename));
         columns.insert(
             "filename".to_owned(),
             filename.map_or(Cell::Null, Cell::Text),
         );
-        let name = self.text(TABLE, rowid, "transfer_name")?;
+        let name = row.text("transfer_name");
         Ok(AttachmentSpec {
-            guid: self.text(TABLE, rowid, "guid")?.unwrap_or_default(),
+            guid: row.text("guid").unwrap_or_default(),
             name: name.map(|name| self.redactor.file(&name)),
-            mime_type: self.text(TABLE, rowid, "mime_type")?,
-            uti: self.text(TABLE, rowid, "uti")?,
-            bytes: self.int(TABLE, rowid, "total_bytes")?.unwrap_or(0),
-            state: self.int(TABLE, rowid, "transfer_state")?,
-            sticker: self.int(TABLE, rowid, "is_sticker")?.unwrap_or(0),
-            hidden: self.int(TABLE, rowid, "hide_attachment")?.unwrap_or(0),
+            mime_type: row.text("mime_type"),
+            uti: row.text("uti"),
+            bytes: row.int("total_bytes").unwrap_or(0),
+            state: row.int("transfer_state"),
+            sticker: row.int("is_sticker").unwrap_or(0),
+            hidden: row.int("hide_attachment").unwrap_or(0),
             columns,
         })
     }

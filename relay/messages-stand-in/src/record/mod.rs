@@ -10,7 +10,7 @@ mod columns;
 mod messages;
 mod redact;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -54,7 +54,6 @@ pub fn record(
     let mut recorder = Recorder {
         connection,
         redactor: Redactor::new(redaction),
-        columns: BTreeMap::new(),
         chats: Vec::new(),
     };
     let rowids = recorder.select(selection)?;
@@ -80,8 +79,6 @@ pub fn record(
 struct Recorder<'a> {
     connection: &'a Connection,
     redactor: Redactor,
-    /// The columns that each table was found to have.
-    columns: BTreeMap<&'static str, Vec<String>>,
     /// The chats that are recorded; their place here is their name in the script.
     chats: Vec<i64>,
 }
