@@ -1,6 +1,7 @@
 //! The sender's errands at the state, done together in one hop to a blocking thread: write down what
 //! was answered, then read what to send next. In that order, so that nothing settled is read again.
 
+use crash_point::crash_point;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use super::lanes::{Queued, Wanted};
 use super::report::Standstill;
 use super::verdict::Backend;
 use crate::clock::UnixMicros;
-use crate::state::outbox::{self, Delivered, Failed, Pending, Refused};
+use crate::state::outbox::{self, Delivered, Failed, Pending, Refused, Sendable};
 use crate::state::{State, StateError, meta};
 
 /// What was answered and is not written down yet.
@@ -40,7 +41,7 @@ impl Marks {
         if self.is_empty() {
             return Ok(());
         }
-        state.write(|tx| {
+        let written = state.write(|tx| {
             outbox::mark_delivered(tx, &self.delivered)?;
             outbox::mark_failed(tx, &self.failed)?;
             outbox::park(tx, &self.refused)?;
@@ -62,7 +63,11 @@ impl Marks {
                 meta::set(tx, meta::DELIVERY, &json)?;
             }
             Ok(())
-        })
+        });
+        if !self.delivered.is_empty() {
+            crash_point("marked");
+        }
+        written
     }
 }
 
@@ -77,25 +82,22 @@ pub(super) struct Loaded {
 /// Reads the posts of `seqs` that are still pending.
 pub(super) fn load(state: &State, seqs: &[i64]) -> Result<Vec<Loaded>, StateError> {
     let posts = state.read(|connection| outbox::load(connection, seqs))?;
-    Ok(posts
-        .into_iter()
-        .filter_map(
-            |post| match WebhookId::parse(&post.webhook_id, Purpose::Message) {
-                Ok(id) => Some(Loaded {
-                    seq: post.seq,
-                    id,
-                    body: post.body.into(),
-                }),
-                Err(_) => {
-                    tracing::error!(
-                        seq = post.seq,
-                        "an outbox row has no usable id; it is left out"
-                    );
-                    None
-                }
-            },
-        )
-        .collect())
+    Ok(posts.into_iter().filter_map(with_id).collect())
+}
+
+fn with_id(post: Sendable) -> Option<Loaded> {
+    let Ok(id) = WebhookId::parse(&post.webhook_id, Purpose::Message) else {
+        tracing::error!(
+            seq = post.seq,
+            "an outbox row has no usable id; it is left out"
+        );
+        return None;
+    };
+    Some(Loaded {
+        seq: post.seq,
+        id,
+        body: post.body.into(),
+    })
 }
 
 /// Reads what the lanes want.

@@ -200,11 +200,11 @@ fn refused(status: u16, problem: &Problem, header: Option<Duration>) -> Verdict 
             note: Some(ProblemCode::IdConflict.as_str()),
         },
         (409, ProblemCode::RelayElsewhere) => Verdict::Pause(Trouble::Elsewhere),
-        // Only this message's turn has not come.
-        (_, ProblemCode::AnswerPending) => retry(Scope::Lane, after, Trouble::Later { code }),
-        // A bug may lie in this one message: it must not stop the others.
-        (500..=599, ProblemCode::Internal) => retry(Scope::Lane, after, Trouble::Later { code }),
-        (408 | 425, _) => retry(Scope::Lane, after, Trouble::Later { code }),
+        // Only this message's turn has not come, or a bug lies in this one message: it must not stop
+        // the others.
+        (_, ProblemCode::AnswerPending) | (500..=599, ProblemCode::Internal) | (408 | 425, _) => {
+            retry(Scope::Lane, after, Trouble::Later { code })
+        }
         (429 | 500..=599, _) => retry(Scope::Backend, after, Trouble::Later { code }),
         (400..=499, _) => Verdict::Park(Trouble::Refused { code }),
         _ => not_an_answer(status),

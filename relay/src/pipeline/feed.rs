@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chatdb::{ChatDb, Wake};
+use crash_point::crash_point;
 use shared_protocol::NewestMessage;
 
 use super::arrival::{Arrivals, Occasion};
@@ -30,6 +31,8 @@ const MANY_WAITING: u64 = 200;
 const CONTACT_NOTE: i64 = 30 * SECOND;
 /// A comparison of recent rows may take at most one part in this many of the thread's time.
 const COMPARE_SHARE: u32 = 20;
+/// Between two comparisons at least.
+const COMPARE_PAUSE: Duration = Duration::from_millis(20);
 /// An anchor is set every so many rows.
 const ANCHOR_EVERY: i64 = 100;
 /// Gaps and what was seen are remembered this long.
@@ -188,6 +191,9 @@ impl<'c> Feed<'c> {
             now: self.now(),
         };
         let arrivals = &mut self.arrivals;
+        if !candidates.is_empty() {
+            crash_point("rows_read");
+        }
         let settled = self.context.state.write(|tx| {
             let settled = settle(tx, arrivals, candidates, &rules)?;
             if let Some(source) = &source {
@@ -211,6 +217,7 @@ impl<'c> Feed<'c> {
             );
         }
         if settled.enqueued > 0 {
+            crash_point("rows_committed");
             (self.context.wake_sender)();
         }
         Ok(settled)
@@ -278,8 +285,7 @@ impl<'c> Feed<'c> {
         }
         self.compare = Compare {
             due: false,
-            not_before: Instant::now()
-                + (started.elapsed() * COMPARE_SHARE).max(Duration::from_millis(200)),
+            not_before: Instant::now() + (started.elapsed() * COMPARE_SHARE).max(COMPARE_PAUSE),
             since: now - CHANGES_WINDOW,
         };
         Ok(())

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
+use crash_point::crash_point;
 use http::HeaderMap;
 use shared_protocol::{Answer, AnswerStatus, MAX_BODY_BYTES, SignatureReason};
 
@@ -49,8 +50,12 @@ async fn store(
     body: &Bytes,
 ) -> Result<Answer, ApiError> {
     expect_json(headers)?;
+    crash_point("before_store");
     let (status, id) = match receive(&app.store, caller, body, app.clock.now()).await? {
-        Stored::Accepted(id) => (AnswerStatus::Accepted, id),
+        Stored::Accepted(id) => {
+            crash_point("stored");
+            (AnswerStatus::Accepted, id)
+        }
         Stored::Duplicate(id) => (AnswerStatus::Duplicate, id),
         Stored::Conflict(id) => {
             return Err(ApiError::IdConflict {

@@ -95,7 +95,7 @@ enum Inserted {
 #[derive(Debug)]
 pub struct Lanes {
     limits: Limits,
-    lanes: HashMap<Arc<str>, Lane>,
+    by_name: HashMap<Arc<str>, Lane>,
     ready: VecDeque<Arc<str>>,
     delayed: BTreeSet<(Instant, Arc<str>)>,
     /// Lanes that ran low while the outbox holds more of them.
@@ -111,7 +111,7 @@ impl Lanes {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            lanes: HashMap::new(),
+            by_name: HashMap::new(),
             ready: VecDeque::new(),
             delayed: BTreeSet::new(),
             thirsty: BTreeSet::new(),
@@ -153,7 +153,7 @@ impl Lanes {
         self.ready.clear();
         self.delayed.clear();
         self.thirsty.clear();
-        self.lanes.retain(|_, lane| {
+        self.by_name.retain(|_, lane| {
             lane.queue.clear();
             lane.read_to = 0;
             lane.more = false;
@@ -167,7 +167,7 @@ impl Lanes {
     /// What to read next, if there is room and there may be anything to read.
     pub fn wanted(&self) -> Option<Wanted> {
         if let Some(name) = self.thirsty.first() {
-            let read_to = self.lanes.get(name).map_or(0, |lane| lane.read_to);
+            let read_to = self.by_name.get(name).map_or(0, |lane| lane.read_to);
             return Some(Wanted::Lane(name.clone(), read_to, self.limits.per_lane));
         }
         let room = self.limits.window.saturating_sub(self.held);
@@ -183,21 +183,21 @@ impl Lanes {
                 for post in posts {
                     // What a lane's own page has read already comes by here once more.
                     let passed = self
-                        .lanes
+                        .by_name
                         .get(&post.lane)
                         .is_some_and(|lane| lane.more || post.seq <= lane.read_to);
                     if !passed {
-                        self.push(post);
+                        self.push(&post);
                     }
                 }
             }
             Wanted::Lane(name, _, limit) => {
                 self.thirsty.remove(name);
-                if let Some(lane) = self.lanes.get_mut(name) {
+                if let Some(lane) = self.by_name.get_mut(name) {
                     lane.more = posts.len() >= *limit;
                 }
                 for post in posts {
-                    self.push(post);
+                    self.push(&post);
                 }
                 self.retire(name);
             }
@@ -211,7 +211,7 @@ impl Lanes {
             self.ready.push_back(name);
         }
         while let Some(name) = self.ready.pop_front() {
-            let lane = self.lanes.get_mut(&name).expect("ready lanes exist");
+            let lane = self.by_name.get_mut(&name).expect("ready lanes exist");
             let head = lane.queue.front().expect("ready lanes have posts");
             if let Some(due) = head.not_before.filter(|due| *due > now) {
                 self.delayed.insert((due, name));
@@ -241,9 +241,9 @@ impl Lanes {
     }
 
     /// A post that was under way is to be sent again, not before `not_before`. Its lane waits.
-    pub fn failed(&mut self, post: Taken, attempts: u32, not_before: Option<Instant>) {
-        self.land(&post);
-        let lane = self.lanes.entry(post.lane.clone()).or_default();
+    pub fn failed(&mut self, post: &Taken, attempts: u32, not_before: Option<Instant>) {
+        self.land(post);
+        let lane = self.by_name.entry(post.lane.clone()).or_default();
         let slot = Slot {
             seq: post.seq,
             attempts,
@@ -255,8 +255,8 @@ impl Lanes {
         self.arm(&post.lane);
     }
 
-    fn push(&mut self, post: Queued) {
-        let lane = self.lanes.entry(post.lane.clone()).or_default();
+    fn push(&mut self, post: &Queued) {
+        let lane = self.by_name.entry(post.lane.clone()).or_default();
         if lane.queue.len() >= self.limits.per_lane {
             lane.more = true;
             return;
@@ -277,7 +277,7 @@ impl Lanes {
     }
 
     fn land(&mut self, post: &Taken) {
-        if let Some(lane) = self.lanes.get_mut(&post.lane) {
+        if let Some(lane) = self.by_name.get_mut(&post.lane) {
             debug_assert_eq!(
                 lane.under_way,
                 Some(post.seq),
@@ -289,7 +289,7 @@ impl Lanes {
     }
 
     fn arm(&mut self, name: &Arc<str>) {
-        let Some(lane) = self.lanes.get(name) else {
+        let Some(lane) = self.by_name.get(name) else {
             return;
         };
         let Some(head) = lane.queue.front().filter(|_| lane.under_way.is_none()) else {
@@ -305,11 +305,11 @@ impl Lanes {
 
     fn retire(&mut self, name: &Arc<str>) {
         let done = self
-            .lanes
+            .by_name
             .get(name)
             .is_some_and(|lane| lane.queue.is_empty() && lane.under_way.is_none() && !lane.more);
         if done {
-            self.lanes.remove(name);
+            self.by_name.remove(name);
         }
     }
 }

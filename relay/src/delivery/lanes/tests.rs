@@ -77,7 +77,7 @@ fn a_failed_post_holds_its_lane_until_it_is_due_and_no_other() {
     outbox.fill(&mut lanes);
     let first = take_all(&mut lanes, now);
     let due = now + Duration::from_secs(5);
-    lanes.failed(first[0].clone(), 1, Some(due));
+    lanes.failed(&first[0], 1, Some(due));
     lanes.settled(&first[1]);
     assert_eq!(take_all(&mut lanes, now)[0].seq, 4);
     assert_eq!(lanes.next_due(), Some(due));
@@ -162,7 +162,7 @@ proptest! {
                 Step::Fail(i, secs) if !under_way.is_empty() => {
                     let post = under_way.swap_remove(i % under_way.len());
                     let attempts = post.attempts + 1;
-                    lanes.failed(post, attempts, Some(now + Duration::from_secs(secs)));
+                    lanes.failed(&post, attempts, Some(now + Duration::from_secs(secs)));
                 }
                 Step::Wait(secs) => now += Duration::from_secs(secs),
                 Step::Rewind => lanes.rewind(),
@@ -176,7 +176,7 @@ proptest! {
             names.dedup();
             prop_assert_eq!(names.len(), under_way.len(), "one of a lane at a time");
         }
-        now += Duration::from_secs(60);
+        now += Duration::from_mins(1);
         loop {
             for post in std::mem::take(&mut under_way) {
                 settle(&mut outbox, &mut lanes, post);

@@ -6,9 +6,12 @@
 //! state cannot be written (a full disk), answers are kept, nothing more is sent, and it is tried
 //! again.
 
+mod settle;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use crash_point::crash_point;
 use rand::rngs::StdRng;
 use shared_protocol::MESSAGE_ROUTE;
 use tokio::sync::{Notify, watch};
@@ -26,11 +29,10 @@ use super::lanes::{Lanes, Limits, Taken};
 use super::ledger::{Loaded, Marks, load, page};
 use super::report::Reporter;
 use super::timestamps::Timestamps;
-use super::verdict::{Backend, Judgement, Scope, Verdict, judge, unanswered};
+use super::verdict::{Backend, Judgement, Verdict, judge, unanswered};
 use crate::clock::{Clock, UnixMicros};
 use crate::config::Auth;
-use crate::state::outbox::{self, Delivered, Failed, Refused};
-use crate::state::{State, StateError, meta};
+use crate::state::{State, StateError, meta, outbox};
 
 /// Requests under way at once. More gain nothing on one machine [measured], fewer lose on a long line.
 const IN_FLIGHT: usize = 32;
@@ -40,12 +42,6 @@ const LIMITS: Limits = Limits {
 };
 /// How often the outbox is looked at for what an owner's command changed.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often a backend that refuses this relay is asked again.
-const PROBE: Duration = Duration::from_mins(1);
-/// How long a second change of the backend's version waits: two versions answer during a deploy.
-const VERSION_SETTLES: Duration = Duration::from_mins(1);
-/// Replayed attempts that are signed again at once before the lane waits.
-const MAX_SIGN_AGAIN: u32 = 5;
 /// How long a clean end waits for answers that are under way.
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -208,7 +204,7 @@ impl Sender {
         let Ok(loaded) = loaded else {
             for taken in due {
                 let attempts = taken.attempts;
-                self.lanes.failed(taken, attempts, None);
+                self.lanes.failed(&taken, attempts, None);
             }
             return loaded.map(|_| 0);
         };
@@ -271,6 +267,7 @@ impl Sender {
             body: flight.loaded.body.clone(),
         };
         self.flights.spawn(async move {
+            crash_point("before_post");
             let judgement = match client.post(&route, &request).await {
                 Ok(received) => {
                     let expected = client.link().expect_env.as_deref();
@@ -287,159 +284,6 @@ impl Sender {
             Ok(landing) => self.landed.push(landing),
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => {}
-        }
-    }
-
-    /// Turns an answer into marks and into the next move of its lane.
-    fn settle(&mut self, flight: Flight, judgement: Judgement) {
-        let now = self.context.clock.now();
-        let seq = flight.taken.seq;
-        let word = judgement.backend.is_some();
-        if let Some(backend) = judgement.backend {
-            (self.context.on_contact)(now);
-            self.note_backend(backend);
-        }
-        match judgement.verdict {
-            Verdict::Delivered { message_id, note } => {
-                if let Some(code) = note {
-                    tracing::warn!(
-                        seq,
-                        code,
-                        "the backend has this message with other bytes; it counts as delivered"
-                    );
-                }
-                self.gate.succeeded(flight.epoch);
-                self.marks.delivered.push(Delivered {
-                    seq,
-                    message_id,
-                    at: now,
-                    note,
-                });
-                self.finish(&flight.taken);
-                if self.marks.standstill.is_none() || self.marks.failed.is_empty() {
-                    let news = self.reporter.delivered(now);
-                    self.marks.standstill = news.or(self.marks.standstill.take());
-                }
-            }
-            Verdict::Park(trouble) => {
-                tracing::error!(seq, code = trouble.code(), "{trouble}");
-                self.gate.succeeded(flight.epoch);
-                let version = self
-                    .backend
-                    .as_ref()
-                    .map_or_else(String::new, |b| b.version.clone());
-                self.marks.refused.push(Refused {
-                    seq,
-                    code: trouble.code(),
-                    version,
-                });
-                self.finish(&flight.taken);
-            }
-            Verdict::SignAgain if flight.signed < MAX_SIGN_AGAIN => {
-                let signed = flight.signed + 1;
-                self.send(Flight { signed, ..flight });
-            }
-            Verdict::SignAgain => self.again(
-                flight.taken,
-                None,
-                Scope::Lane,
-                &Trouble::Replayed,
-                now,
-                flight.epoch,
-            ),
-            Verdict::Retry {
-                scope,
-                after,
-                trouble,
-            } => {
-                if word && scope == Scope::Lane {
-                    self.gate.succeeded(flight.epoch);
-                }
-                self.again(flight.taken, after, scope, &trouble, now, flight.epoch);
-            }
-            Verdict::Pause(trouble) => {
-                if self.gate.failed(flight.epoch).is_some() {
-                    self.gate.close(Instant::now().into_std(), PROBE);
-                }
-                self.tell(&trouble, now);
-                self.put_back(flight.taken, Duration::ZERO, &trouble, now);
-            }
-        }
-    }
-
-    fn finish(&mut self, taken: &Taken) {
-        self.timestamps.settled(taken.seq);
-        self.lanes.settled(taken);
-    }
-
-    fn again(
-        &mut self,
-        taken: Taken,
-        after: Option<Duration>,
-        scope: Scope,
-        trouble: &Trouble,
-        now: UnixMicros,
-        epoch: u64,
-    ) {
-        let rng = &mut self.context.rng;
-        let mut wait = Backoff::LANE.delay(taken.attempts + 1, after, rng);
-        if scope == Scope::Backend
-            && let Some(failures) = self.gate.failed(epoch)
-            && (failures > 1 || after.is_some())
-        {
-            let pause = Backoff::BACKEND.delay(failures - 1, after, rng);
-            self.gate.close(Instant::now().into_std(), pause);
-            // The outage is the backend's: no single post is to wait beyond it.
-            wait = pause;
-        }
-        self.tell(trouble, now);
-        self.put_back(taken, wait, trouble, now);
-    }
-
-    fn put_back(&mut self, taken: Taken, wait: Duration, trouble: &Trouble, now: UnixMicros) {
-        self.marks.failed.push(Failed {
-            seq: taken.seq,
-            next_attempt_at: now.plus(wait),
-            code: trouble.code(),
-        });
-        let attempts = taken.attempts.saturating_add(1);
-        let due = Instant::now().into_std() + wait;
-        self.lanes.failed(taken, attempts, Some(due));
-    }
-
-    fn tell(&mut self, trouble: &Trouble, now: UnixMicros) {
-        if let Some(standstill) = self.reporter.trouble(trouble, now) {
-            self.marks.standstill = Some(standstill);
-        }
-    }
-
-    /// Notes which backend spoke. Parked posts are tried again on another version.
-    fn note_backend(&mut self, backend: Backend) {
-        if backend.version.is_empty() || self.backend.as_ref() == Some(&backend) {
-            return;
-        }
-        let settles = self
-            .backend_since
-            .is_some_and(|since| since.elapsed() < VERSION_SETTLES);
-        if !settles {
-            self.backend_since = Some(Instant::now());
-            self.marks.backend = Some(backend.clone());
-            self.backend = Some(backend);
-        }
-    }
-
-    fn note_contact(&mut self) {
-        let contact = self.context.contact.borrow_and_update().clone();
-        let now = self.context.clock.now();
-        match contact.standing {
-            Standing::Elsewhere => self.tell(&Trouble::Elsewhere, now),
-            Standing::WrongEnvironment(found) => {
-                self.tell(&Trouble::WrongEnvironment { found }, now)
-            }
-            Standing::Unknown | Standing::Welcome => {}
-        }
-        if let Some(backend) = contact.backend {
-            self.note_backend(backend);
         }
     }
 
