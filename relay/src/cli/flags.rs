@@ -1,4 +1,5 @@
 //! The configuration's flags, the same at every command.
+#![expect(clippy::doc_markdown, reason = "these comments are the text of --help")]
 
 use std::path::PathBuf;
 

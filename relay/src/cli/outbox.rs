@@ -118,7 +118,11 @@ impl Command {
                 for wanted in states {
                     entries.extend(state.read(|c| outbox::list(c, wanted, limit))?);
                 }
-                list(&entries, json.then_some(Json))?;
+                if json {
+                    output::json(&entries.iter().map(Line::from).collect::<Vec<_>>())?;
+                } else {
+                    list(&entries)?;
+                }
                 Ok(ExitCode::Done)
             }
             Self::Retry { seqs } => each(&seqs, "is tried again", |seq| {
@@ -137,15 +141,8 @@ impl Command {
     }
 }
 
-/// Asks for JSON.
-struct Json;
-
-fn list(entries: &[Entry], json: Option<Json>) -> anyhow::Result<()> {
-    let lines: Vec<Line<'_>> = entries.iter().map(Line::from).collect();
-    if json.is_some() {
-        return output::json(&lines);
-    }
-    if lines.is_empty() {
+fn list(entries: &[Entry]) -> std::io::Result<()> {
+    if entries.is_empty() {
         eprintln!("nothing waits");
         return Ok(());
     }

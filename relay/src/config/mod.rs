@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use chatdb::Options;
 use shared_protocol::{RelayName, RelaySecret};
+use tracing::level_filters::LevelFilter;
 
 pub use backend_url::{BackendUrl, InvalidBackendUrl};
 pub use problem::{ConfigProblem, ConfigProblems};
@@ -98,9 +99,14 @@ impl Config {
         let relay_note_to_self = reader.flag("relay_note_to_self");
         let owner_handle = reader.text("owner_handle");
         let log = reader.parse("log", |text| {
-            text.parse::<tracing_subscriber::filter::Targets>()
-                .map(|_| text.to_owned())
-                .map_err(|_| "must be error, warn, info, debug, trace or off".to_owned())
+            if is_log_filter(text) {
+                Ok(text.to_owned())
+            } else {
+                Err(
+                    "must be error, warn, info, debug, trace or off, or such as info,hyper=warn"
+                        .to_owned(),
+                )
+            }
         });
         Some(Self {
             chat_db: chat_db?,
@@ -154,16 +160,13 @@ impl Link {
             }
         };
         let mut reader = Reader { values, problems };
-        let backend_url = match values.get("backend_url") {
-            Some(_) => reader.parse("backend_url", |text| {
-                BackendUrl::parse(text).map_err(|error| error.to_string())
-            }),
-            None => {
-                let text = "is not set; name the backend, such as https://backend.example.com";
-                reader.problems.add("backend_url", None, text);
-                None
-            }
-        };
+        if values.get("backend_url").is_none() {
+            let text = "is not set; name the backend, such as https://backend.example.com";
+            reader.problems.add("backend_url", None, text);
+        }
+        let backend_url = reader.parse("backend_url", |text| {
+            BackendUrl::parse(text).map_err(|error| error.to_string())
+        });
         let auth = reader.parse("auth", |text| match text {
             "hmac" => Ok(Auth::Hmac),
             "bearer" => Ok(Auth::Bearer),
@@ -177,6 +180,14 @@ impl Link {
             expect_env,
         })
     }
+}
+
+/// A bare word must be a level: the filter would take a mistyped one for a module's name.
+fn is_log_filter(text: &str) -> bool {
+    text.split(',').all(|directive| {
+        let level = directive.rsplit('=').next().unwrap_or_default();
+        level.trim().parse::<LevelFilter>().is_ok() && !level.trim().is_empty()
+    })
 }
 
 struct Reader<'a> {

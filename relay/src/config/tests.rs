@@ -71,8 +71,8 @@ fn every_problem_is_told_at_once_with_its_key_its_place_and_its_fix() {
         ),
     ]);
     let problems = Config::read_with_link(Some(file.path()), Vec::new(), &environment)
-        .err()
-        .expect("much is wrong");
+        .map(|_| ())
+        .expect_err("much is wrong");
     let text = problems
         .to_string()
         .replace(&file.path().display().to_string(), "config.toml")
@@ -108,7 +108,7 @@ fn the_secret_comes_from_the_variable_or_from_a_private_file() {
     std::fs::write(&path, format!("{GOOD}\n")).expect("written");
     let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode));
     mode(0o640).expect("set");
-    let error = read(&[]).err().expect("others can read it");
+    let error = read(&[]).map(|_| ()).expect_err("others can read it");
     assert!(error.to_string().contains("chmod 600"), "{error}");
     mode(0o600).expect("set");
     assert_eq!(read(&[]).expect("private").expose_bearer().trim(), GOOD);
@@ -120,8 +120,8 @@ fn the_secret_comes_from_the_variable_or_from_a_private_file() {
         ("whsec_!!!".to_owned(), "base64"),
     ] {
         let error = read(&[(secret::SECRET_VARIABLE, &bad)])
-            .err()
-            .expect("refused")
+            .map(|_| ())
+            .expect_err("refused")
             .to_string();
         assert!(error.contains(what) && !error.contains(GOOD), "{error}");
     }
@@ -143,8 +143,8 @@ fn a_named_secret_tells_the_relays_name_and_contradictions_are_refused() {
     assert_eq!(config.relay_name.as_str(), "mini");
     assert_eq!(link.auth, Auth::Hmac);
     let problems = read(&[("ARCHETY_RELAY_NAME", "studio")])
-        .err()
-        .expect("two names");
+        .map(|_| ())
+        .expect_err("two names");
     assert!(
         problems
             .to_string()

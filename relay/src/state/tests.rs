@@ -160,7 +160,7 @@ fn a_full_disk_is_told_apart_writes_nothing_and_passes() {
             meta::set(tx, "long", &long)
         })
     };
-    let error = write().err().expect("no space");
+    let error = write().expect_err("no space");
     assert!(matches!(error, StateError::DiskFull(_)), "{error}");
     assert!(error.is_temporary());
     assert_eq!(state.read(|c| meta::get(c, "before")).expect("read"), None);

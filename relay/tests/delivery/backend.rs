@@ -35,6 +35,11 @@ pub(crate) enum Act {
     Gzip,
 }
 
+enum Next {
+    Act(Option<Act>),
+    Replayed,
+}
+
 #[derive(Default)]
 struct Shared {
     script: VecDeque<Act>,
@@ -143,14 +148,11 @@ impl Backend {
             timestamp: Some(request.timestamp.as_bytes()),
             signature: Some(request.signature.as_bytes()),
         };
-        let verified = match verify(&secrets, Purpose::Message, headers, &request.body, now) {
-            Ok(verified) => verified,
-            Err(_) => {
-                return unsigned(stream, 401, &problem(401, "invalid_signature", "mismatch")).await;
-            }
+        let Ok(verified) = verify(&secrets, Purpose::Message, headers, &request.body, now) else {
+            return unsigned(stream, 401, &problem(401, "invalid_signature", "mismatch")).await;
         };
         let pair = (request.id.clone(), verified.timestamp);
-        let Some(act) = self.next_act(pair) else {
+        let Next::Act(act) = self.next_act(pair) else {
             return unsigned(stream, 401, &problem(401, "invalid_signature", "replayed")).await;
         };
         let id = verified.id.answer();
@@ -199,11 +201,14 @@ impl Backend {
     }
 
     /// What to do with a request, unless its pair of id and timestamp was seen before.
-    fn next_act(&self, pair: (String, i64)) -> Option<Option<Act>> {
+    fn next_act(&self, pair: (String, i64)) -> Next {
         let mut shared = self.shared.lock().expect("sound");
         shared.requests += 1;
-        let fresh = shared.seen.insert(pair);
-        fresh.then(|| shared.script.pop_front())
+        if shared.seen.insert(pair) {
+            Next::Act(shared.script.pop_front())
+        } else {
+            Next::Replayed
+        }
     }
 
     async fn store(&self, id: &str, body: Value) -> String {
