@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use messages_stand_in::{ChatDb, Redaction, Script, Selection, build, record};
+use messages_stand_in::{ChatDb, Date, Player, Redaction, Script, Selection, build, record};
 use rusqlite::{Connection, OpenFlags};
 
 const ALL: Selection = Selection::Rowids(1, i64::MAX);
@@ -175,4 +175,34 @@ fn guid_selects_the_message_and_what_refers_to_it() {
     assert_eq!(count(&Selection::Newest(2)), 3);
     assert_eq!(count(&Selection::Rowids(2, 2)), 2);
     assert_eq!(count(&Selection::Guid("nobody".into())), 0);
+}
+
+#[test]
+fn recording_can_be_played_again_under_other_guids_and_dates() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["a.db", "b.db"].map(|name| folder.path().join(name));
+    let style = messages_stand_in::Style::Ventura;
+    let script = Script::parse(SECRETS).unwrap();
+    drop(build(&script, &a, style, script.start()).unwrap());
+    let mut recorded = record(&read_only(&a), &ALL, &Redaction::Off).unwrap();
+    let now = Date::from_unix_secs(1_800_000_000);
+    recorded.move_dates(now);
+    let mut player =
+        Player::new(ChatDb::create(&b, style).unwrap(), &recorded, now).salted("again");
+    while player.due().is_some() {
+        player.step(now).unwrap();
+    }
+    let db = player.finish();
+    let [old, new] = [&read_only(&a), db.raw()].map(|db| -> (String, String, String, i64) {
+        let sql = "select min(guid), max(thread_originator_guid), max(associated_message_guid),
+                   max(date) from message";
+        let row = db.query_row(sql, [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        });
+        row.unwrap()
+    });
+    assert_ne!(old.0, new.0);
+    let first = db.guid_of(1).unwrap();
+    assert_eq!((new.1, new.2), (first.clone(), format!("p:0/{first}")));
+    assert_eq!(new.3, now.apple_nanos());
 }

@@ -13,7 +13,7 @@ impl Player {
             Cell::Null => Value::Null,
             Cell::Int(int) => int.into(),
             Cell::Real(real) => real.into(),
-            Cell::Text(text) => text.into(),
+            Cell::Text(text) => self.as_salted(text).into(),
             Cell::Hex { hex } => bytes(&hex)?.into(),
             Cell::Zeros { zeros } => vec![0; zeros].into(),
             Cell::Guid { guid_of } => self.guid(&guid_of)?.into(),

@@ -45,7 +45,16 @@ impl Player {
         } else {
             NewMessage::incoming(if late_sender { 0 } else { handle }, date)
         };
-        row = row.guid(step.guid.clone().unwrap_or_else(|| label.guid()));
+        let guid = match step.guid.clone() {
+            Some(guid) if self.salt.is_empty() => guid,
+            Some(guid) => {
+                let salted = self.guid_for(&Label(guid.clone()));
+                self.salted.insert(guid, salted.clone());
+                salted
+            }
+            None => self.guid_for(&label),
+        };
+        row = row.guid(guid);
         if step.text_after_ms == 0 {
             row = row.body(body.clone());
         }

@@ -76,6 +76,10 @@ pub struct Player {
     messages: HashMap<Label, i64>,
     /// For messages that the script doesn't name.
     unnamed: u32,
+    /// Makes guids differ from those of another run.
+    salt: String,
+    /// The guids that the script gives, and what became of them.
+    salted: HashMap<String, String>,
 }
 
 /// Builds a database from a script at once, as if its time had passed.
@@ -111,7 +115,16 @@ impl Player {
             chats: HashMap::new(),
             messages: HashMap::new(),
             unnamed: 0,
+            salt: String::new(),
+            salted: HashMap::new(),
         }
+    }
+
+    /// The same with other guids, so that a script can be played again to somebody who has seen it.
+    #[must_use]
+    pub fn salted(mut self, salt: impl Into<String>) -> Self {
+        self.salt = salt.into();
+        self
     }
 
     /// When the next step is due, counted from the start; `None` when all is done.
@@ -152,7 +165,7 @@ impl Player {
             return Ok(*rowid);
         }
         // Written before this script, or renumbered by a rebuild.
-        for guid in [&label.0, &label.guid()] {
+        for guid in [&label.0, &self.guid_for(label)] {
             let sql = "select ROWID from message where guid = ?1";
             let query = self.db.raw().query_row(sql, [guid], |row| row.get(0));
             if let Some(rowid) = query.optional()? {
@@ -160,6 +173,27 @@ impl Player {
             }
         }
         Err(PlayError::UnknownMessage(label.0.clone()))
+    }
+
+    /// The guid that a message of this name gets.
+    fn guid_for(&self, label: &Label) -> String {
+        if self.salt.is_empty() {
+            return label.guid();
+        }
+        Label(format!("{}/{}", self.salt, label.0)).guid()
+    }
+
+    /// A guid of the script's own, or a text that ends in one, as it is in this run.
+    fn as_salted(&self, text: String) -> String {
+        let (prefix, guid) = text
+            .rsplit_once('/')
+            .map_or(("", text.as_str()), |(prefix, guid)| {
+                (&text[..=prefix.len()], guid)
+            });
+        match self.salted.get(guid) {
+            Some(salted) => format!("{prefix}{salted}"),
+            None => text,
+        }
     }
 
     fn guid(&self, label: &Label) -> Result<String, PlayError> {

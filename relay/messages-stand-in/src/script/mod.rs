@@ -190,6 +190,24 @@ impl Script {
         Duration::from_millis(self.steps.iter().map(|step| step.after_ms).sum())
     }
 
+    /// Moves the recorded dates so that the newest of them is `newest`; their distances stay.
+    pub fn move_dates(&mut self, newest: Date) {
+        let mut dates: Vec<&mut i64> = Vec::new();
+        for timed in &mut self.steps {
+            if let Step::Message(message) = &mut timed.step {
+                dates.extend(message.date.as_mut());
+            }
+        }
+        let Some(last) = dates.iter().map(|date| **date).max() else {
+            return;
+        };
+        for date in dates {
+            *date = date
+                .saturating_sub(last)
+                .saturating_add(newest.unix_nanos());
+        }
+    }
+
     /// Every address that takes part, own ones included: phone numbers, e-mails, short codes.
     pub fn addresses(&self) -> Vec<&str> {
         let steps = self.steps.iter().flat_map(|timed| timed.step.addresses());

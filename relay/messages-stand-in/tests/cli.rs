@@ -1,0 +1,143 @@
+//! The program itself: what it prints, and how it fails.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use messages_stand_in::{ChatDb, Date, Style, bulk, schema};
+use serde_json::Value;
+
+fn stand_in(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_messages-stand-in"));
+    command.args(arguments).output().unwrap()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn script(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    folder.join(name).to_string_lossy().into_owned()
+}
+
+#[test]
+fn play_prints_each_commit_with_guid_and_instant() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let db = path.to_str().unwrap();
+    let late = script("late-text.jsonl");
+    let played = lines(&stand_in(&["play", &late, "--db", db, "--speed", "1000"]));
+    let words: Vec<_> = played
+        .iter()
+        .map(|line| line["do"].as_str().unwrap())
+        .collect();
+    assert_eq!(words, ["chat", "message", "message", "text"]);
+    let rowids = [&played[1], &played[2], &played[3]].map(|line| line["rowid"].as_i64().unwrap());
+    assert_eq!(rowids, [1, 2, 1]);
+    assert_eq!(played[1]["guid"], played[3]["guid"]);
+    let instants: Vec<_> = played
+        .iter()
+        .map(|line| line["committed_at_us"].as_i64())
+        .collect();
+    assert!(instants.is_sorted() && instants[0].is_some());
+    assert_eq!(ChatDb::open(&path).unwrap().sequence().unwrap(), 2);
+}
+
+#[test]
+fn build_makes_one_file_in_the_style_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let out = path.to_str().unwrap();
+    let script = script("conversation.jsonl");
+    let built = stand_in(&[
+        "build", "--style", "26", "--script", &script, "--rows", "500", out,
+    ]);
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    assert!(built.stdout.is_empty());
+    let db = ChatDb::open(&path).unwrap();
+    assert_eq!(db.style(), Style::Tahoe);
+    assert!(db.sequence().unwrap() > 500);
+}
+
+#[test]
+fn failures_say_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let out = path.to_str().unwrap();
+    let error = |arguments: &[&str]| {
+        let output = stand_in(arguments);
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let edits = script("edits.jsonl");
+    let too_old = error(&["build", "--style", "monterey", "--script", &edits, out]);
+    assert!(
+        too_old.contains("monterey") && too_old.contains("--style"),
+        "{too_old}"
+    );
+    std::fs::write(&path, "precious").unwrap();
+    let taken = error(&["build", out]);
+    assert!(taken.contains("exists already"), "{taken}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    let unknown = error(&["build", "--style", "catalina", out]);
+    assert!(unknown.contains("monterey, ventura"), "{unknown}");
+}
+
+#[test]
+fn styles_are_listed() {
+    let output = stand_in(&["styles"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text, "monterey\nventura\nsequoia\ntahoe\nmacos27\n");
+}
+
+#[test]
+fn help_explains_scripts() {
+    let output = stand_in(&["--help"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for word in ["join_after_ms", "rotate_wal", "\"do\":\"message\""] {
+        assert!(text.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn long_history_leaves_the_schema_whole() {
+    let end = Date::from_unix_secs(1_760_000_000);
+    for style in Style::ALL {
+        let folder = tempfile::tempdir().unwrap();
+        let mut db = ChatDb::create(folder.path().join("chat.db"), style).unwrap();
+        let schema_of = |db: &ChatDb| -> Vec<String> {
+            let sql = "select sql from sqlite_schema where sql is not null order by name";
+            let mut query = db.raw().prepare(sql).unwrap();
+            let rows = query.query_map([], |row| row.get(0)).unwrap();
+            rows.map(Result::unwrap).collect()
+        };
+        let before = schema_of(&db);
+        bulk::fill(&mut db, 1000, end).unwrap();
+        assert_eq!(schema_of(&db), before);
+        assert!(before.len() > schema::statements(style).len() / 2);
+        let (joined, newest): (i64, i64) = db
+            .raw()
+            .query_row(
+                "select count(*), max(date) from message join chat_message_join
+                 on message_id = message.ROWID",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .unwrap();
+        assert_eq!((joined, newest), (1000, end.apple_nanos()));
+    }
+}
