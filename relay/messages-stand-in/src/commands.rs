@@ -25,8 +25,8 @@ Each of the others is a step: `do` names it, `after_ms` is its distance from the
 Steps: chat, message, tapback, join, edit, unsend, receipt, attachment, attachment_finished, group,
 event, set, backfill, twin, recently_deleted, delete, checkpoint, rotate_wal, rebuild, dates, pause.
 
-A message knows id, guid, chat, also_in, from ("me", an address, or none), to, about, text, runs, stored
-(usual, attributed, text, both, empty), archive, at (seconds from the start), date (Unix
+A message knows id, guid, chat, also_in, from ("me", an address, or none), to, about, text, runs,
+stored (usual, attributed, text, both, empty), archive, at (seconds from the start), date (Unix
 nanoseconds), service, line, reply_to, effect, app, attachments, summary, columns, and how late the
 rest of it comes: join_after_ms, text_after_ms, sender_after_ms, from_me_after_ms,
 attachments_after_ms, finish_after_ms, preview_after_ms. A mistaken field is an error that lists the
@@ -69,6 +69,14 @@ enum Command {
         /// Times as fast.
         #[arg(long, default_value_t = 1.0, value_name = "X")]
         speed: f64,
+        /// Give the messages other guids than the last time: any word will do.
+        #[arg(
+            long,
+            default_value = "",
+            hide_default_value = true,
+            value_name = "WORD"
+        )]
+        salt: String,
     },
     /// List the styles.
     Styles,
@@ -94,7 +102,12 @@ pub(crate) fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<()> {
                 &path,
             )
         }
-        Command::Play { script, db, speed } => play(&read(&script)?, &db, speed, out),
+        Command::Play {
+            script,
+            db,
+            speed,
+            salt,
+        } => play(&read(&script)?, &db, speed, salt, out),
         Command::Styles => {
             for style in Style::ALL {
                 writeln!(out, "{style}")?;
@@ -120,7 +133,13 @@ fn build(script: &Script, style: Style, rows: u32, start: Date, path: &Path) -> 
     Ok(())
 }
 
-fn play(script: &Script, path: &Path, speed: f64, out: &mut impl Write) -> anyhow::Result<()> {
+fn play(
+    script: &Script,
+    path: &Path,
+    speed: f64,
+    salt: String,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     if !(speed.is_finite() && speed > 0.0) {
         bail!("--speed must be above 0");
     }
@@ -133,7 +152,7 @@ fn play(script: &Script, path: &Path, speed: f64, out: &mut impl Write) -> anyho
         bail!("this script can't happen in {}", db.style());
     }
     let start = clock::now();
-    let mut player = Player::new(db, script, start);
+    let mut player = Player::new(db, script, start).salted(salt);
     while let Some(due) = player.due() {
         clock::wait_until(start + Duration::from_secs_f64(due.as_secs_f64() / speed));
         let step = player.step(clock::now())?;

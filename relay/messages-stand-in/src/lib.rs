@@ -1,8 +1,10 @@
 //! A stand-in for Messages: builds a chat.db as each macOS writes it, and appends to it live.
 //!
 //! [`ChatDb`] writes single rows in the order, and with the gaps, in which the real writer does:
-//! message first, its join later, text or attachments later still. [`attributed_body`] and
-//! [`Summary`] make the two binary columns. What the rows say is up to the caller.
+//! message first, its join later, text or attachments later still. [`attributed_body()`] and
+//! [`Summary`] make the two binary columns. What the rows say is up to the caller, or to a [`Script`]
+//! (see [`script`] for the format), which [`build()`] carries out at once and a [`Player`] as time passes;
+//! [`record()`] makes a script of what a Mac has seen.
 //!
 //! What must stay true: nothing here reads a clock or draws random numbers; no Apple code, no
 //! personal data. Reading a chat.db is the business of other crates, and this one shares no code

@@ -54,6 +54,21 @@ fn play_prints_each_commit_with_guid_and_instant() {
 }
 
 #[test]
+fn play_again_needs_a_salt() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let text = r#"{"do":"message","from":"+15555550101","text":"hi"}"#;
+    let script = folder.path().join("hi.jsonl");
+    std::fs::write(&script, text).unwrap();
+    let [db, script] = [&path, &script].map(|path| path.to_str().unwrap());
+    let play = |salt: &str| stand_in(&["play", script, "--db", db, "--salt", salt]);
+    assert!(play("").status.success());
+    assert!(!play("").status.success());
+    assert!(play("again").status.success());
+    assert_eq!(ChatDb::open(&path).unwrap().sequence().unwrap(), 2);
+}
+
+#[test]
 fn build_makes_one_file_in_the_style_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");

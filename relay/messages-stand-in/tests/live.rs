@@ -120,6 +120,7 @@ fn rebuild_starts_numbering_again_in_another_file() {
             4
         );
         assert_eq!(count(&old_reader, "select count(*) from message"), 10);
+        assert_eq!(count(&new_reader, "select count(*) from chat_lookup"), 1);
         let next = db.deliver(chat, &NewMessage::outgoing(NOW).text("next"));
         assert_eq!(next.unwrap(), 5);
         let sidecars = std::fs::read_dir(folder.path()).unwrap().count();

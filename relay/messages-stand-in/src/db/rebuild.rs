@@ -42,8 +42,17 @@ impl ChatDb {
         self.connection
             .execute("attach database ?1 as old", [path.as_ref()])?;
         let transaction = self.connection.transaction()?;
-        for table in ["handle", "chat", "chat_handle_join", "attachment"] {
-            copy_table(&transaction, table)?;
+        for table in [
+            "handle",
+            "chat",
+            "chat_handle_join",
+            "chat_lookup",
+            "chat_service",
+            "attachment",
+        ] {
+            if !schema::columns(self.style, table).is_empty() {
+                copy_table(&transaction, table)?;
+            }
         }
         let mut query = transaction.prepare(
             "select ROWID from (select ROWID, date from old.message order by date desc limit ?1)
@@ -65,16 +74,24 @@ impl ChatDb {
             };
             insert.execute(params![message, guid])?;
             let renumbered = transaction.last_insert_rowid();
-            transaction.execute(
-                "insert into chat_message_join (chat_id, message_id, message_date)
-                 select chat_id, ?2, message_date from old.chat_message_join where message_id = ?1",
-                [message, renumbered],
-            )?;
-            transaction.execute(
-                "insert into message_attachment_join (message_id, attachment_id)
-                 select ?2, attachment_id from old.message_attachment_join where message_id = ?1",
-                [message, renumbered],
-            )?;
+            for join in [
+                "chat_message_join",
+                "chat_recoverable_message_join",
+                "message_attachment_join",
+            ] {
+                let mut columns = schema::columns(self.style, join);
+                columns.retain(|column| *column != "message_id");
+                if !columns.is_empty() {
+                    let columns = columns.join(", ");
+                    let sql = format!(
+                        "insert into {join} (message_id, {columns})
+                         select ?2, {columns} from old.{join} where message_id = ?1"
+                    );
+                    transaction
+                        .prepare_cached(&sql)?
+                        .execute([message, renumbered])?;
+                }
+            }
         }
         drop(insert);
         drop(query);

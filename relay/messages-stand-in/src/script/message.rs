@@ -6,7 +6,7 @@ use super::words::Stored;
 use super::{Cell, Columns, Label, is_default};
 use crate::Attribute;
 
-/// See [`Step::Message`].
+/// See [`Step::Message`](super::Step::Message).
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MessageStep {
