@@ -5,7 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod lifecycle;
-pub mod platform;
 pub mod pipeline;
+pub mod platform;
 pub mod pull;
 pub mod state;

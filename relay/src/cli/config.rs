@@ -29,7 +29,7 @@ impl Command {
                     &environment(),
                     &mut ConfigProblems::default(),
                 );
-                print!("{}", init(&defaults));
+                output::text(init(&defaults).as_bytes())?;
                 eprintln!("write this into {}", defaults.config_file.display());
                 Ok(ExitCode::Done)
             }

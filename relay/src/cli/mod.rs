@@ -86,11 +86,15 @@ impl Cli {
             Command::Config(command) => command.execute(&self.flags),
             Command::Completions { shell } => {
                 let name = "archety-relay";
-                clap_complete::generate(shell, &mut Self::command(), name, &mut std::io::stdout());
-                Ok(ExitCode::Done)
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), name, &mut script);
+                output::text(&script).map(|()| ExitCode::Done)
             }
         };
         result.unwrap_or_else(|error| {
+            if output::reader_left(&error) {
+                return ExitCode::Done;
+            }
             output::complain(&error);
             ExitCode::of(&error)
         })

@@ -14,6 +14,24 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Prints text as it is.
+pub(super) fn text(text: &[u8]) -> anyhow::Result<()> {
+    Ok(std::io::stdout().lock().write_all(text)?)
+}
+
+/// Whether all that failed was to print to a reader that had seen enough (`… | head`).
+pub(super) fn reader_left(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause
+            .downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind);
+        let json = cause
+            .downcast_ref::<serde_json::Error>()
+            .and_then(serde_json::Error::io_error_kind);
+        io.or(json) == Some(std::io::ErrorKind::BrokenPipe)
+    })
+}
+
 /// Prints rows under a heading, columns aligned.
 pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> std::io::Result<()> {
     let mut widths: Vec<usize> = heading.iter().map(|cell| cell.chars().count()).collect();

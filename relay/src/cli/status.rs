@@ -34,6 +34,9 @@ struct Status {
     waiting: u64,
     quarantined: u64,
     delivery: Standstill,
+    pull: Standstill,
+    /// Code of what keeps chat.db from being read.
+    reading_trouble: Option<String>,
 }
 
 impl Args {
@@ -47,7 +50,12 @@ impl Args {
         } else {
             print(&status, SystemClock.now())?;
         }
-        let well = running && status.delivery.trouble.is_none();
+        let troubles = [
+            &status.delivery.trouble,
+            &status.pull.trouble,
+            &status.reading_trouble,
+        ];
+        let well = running && troubles.iter().all(|trouble| trouble.is_none());
         Ok(if well {
             ExitCode::Done
         } else {
@@ -59,9 +67,13 @@ impl Args {
 fn read(state: &State, running: bool) -> anyhow::Result<Status> {
     let secs = |micros: i64| UnixMicros::from_micros(micros).as_secs();
     Ok(state.read(|connection| {
-        let delivery = meta::get(connection, meta::DELIVERY)?
-            .and_then(|json| serde_json::from_str(&json).ok())
-            .unwrap_or_default();
+        let standstill = |key| -> rusqlite::Result<Standstill> {
+            let json = meta::get(connection, key)?;
+            Ok(json
+                .and_then(|json| serde_json::from_str(&json).ok())
+                .unwrap_or_default())
+        };
+        let reading = meta::get(connection, meta::READING)?;
         let last_pull = meta::get(connection, meta::LAST_PULL_AT)?;
         Ok(Status {
             running,
@@ -75,7 +87,9 @@ fn read(state: &State, running: bool) -> anyhow::Result<Status> {
             outbox: outbox::depths(connection)?,
             waiting: waiting::count(connection)?,
             quarantined: quarantine::count(connection)?,
-            delivery,
+            delivery: standstill(meta::DELIVERY)?,
+            pull: standstill(meta::PULL)?,
+            reading_trouble: reading.filter(|code| !code.is_empty()),
         })
     })?)
 }
@@ -92,11 +106,12 @@ fn print(status: &Status, now: UnixMicros) -> std::io::Result<()> {
         (Some(version), Some(environment)) => format!("version {version}, {environment}"),
         _ => "not heard of yet".to_owned(),
     };
-    let delivery = status
-        .delivery
-        .text
-        .clone()
-        .unwrap_or_else(|| "well".to_owned());
+    let stands =
+        |standstill: &Standstill| standstill.text.clone().unwrap_or_else(|| "well".to_owned());
+    let read = match &status.reading_trouble {
+        Some(code) => format!("not now ({code}); last {}", ago(status.last_scan_at)),
+        None => ago(status.last_scan_at),
+    };
     let rows = [
         (
             "relay",
@@ -108,11 +123,12 @@ fn print(status: &Status, now: UnixMicros) -> std::io::Result<()> {
             .to_owned(),
         ),
         ("state", status.state_dir.clone()),
-        ("chat.db read", ago(status.last_scan_at)),
+        ("chat.db read", read),
         ("backend", backend),
         ("last contact", ago(status.last_contact_at)),
         ("last pull", ago(status.last_pull_at)),
-        ("delivery", delivery),
+        ("pull", stands(&status.pull)),
+        ("delivery", stands(&status.delivery)),
         (
             "outbox",
             format!(

@@ -6,6 +6,7 @@
 mod exit;
 mod reading;
 mod signals;
+mod vitals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,6 +109,7 @@ async fn live(
             puller.run().await;
         }
     });
+    let noting = tokio::spawn(vitals::follow(Arc::clone(state), Arc::clone(&health)));
     let cleaning = tokio::spawn(clean(Arc::clone(state), Arc::clone(clock)));
 
     let version = env!("CARGO_PKG_VERSION");
@@ -128,6 +130,7 @@ async fn live(
         }
     };
     stop.cancel();
+    noting.abort();
     cleaning.abort();
     pulling.abort();
     reading.stop();

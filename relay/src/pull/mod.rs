@@ -27,7 +27,7 @@ use crate::delivery::Trouble;
 use crate::delivery::backoff::Backoff;
 use crate::delivery::client::{Client, Request};
 use crate::delivery::contact::{Contact, Standing};
-use crate::delivery::report::Reporter;
+use crate::delivery::report::{Reporter, Standstill};
 use crate::delivery::verdict::{Backend, Judgement, Received, Verdict, judge, unanswered};
 use crate::pipeline::PipelineHealth;
 use crate::state::{State, StateError, meta};
@@ -189,7 +189,8 @@ impl Puller {
             self.stand(Standing::WrongEnvironment(found.clone()), Some(backend));
             return self.failed(Verdict::Pause(Trouble::WrongEnvironment { found }));
         }
-        self.reporter.delivered(now);
+        let news = self.reporter.delivered(now);
+        self.write_down(news);
         self.stand(Standing::Welcome, Some(backend));
         // The pipeline may have ended; then nobody needs to know.
         let _ = self.context.newest.send(answer.newest_message);
@@ -229,14 +230,29 @@ impl Puller {
         let now = self.context.clock.now();
         let (trouble, after) = match verdict {
             Verdict::Pause(trouble) | Verdict::Park(trouble) => {
-                self.reporter.trouble(&trouble, now);
+                let news = self.reporter.trouble(&trouble, now);
+                self.write_down(news);
                 return Outcome::Pause(PAUSE);
             }
             Verdict::Retry { trouble, after, .. } => (trouble, after),
             Verdict::SignAgain | Verdict::Delivered { .. } => (Trouble::Replayed, None),
         };
-        self.reporter.trouble(&trouble, now);
+        let news = self.reporter.trouble(&trouble, now);
+        self.write_down(news);
         Outcome::Pause(self.backoff(after))
+    }
+
+    /// Keeps how the pull stands for `status`. Without it only `status` knows less.
+    fn write_down(&self, news: Option<Standstill>) {
+        let Some(standstill) = news else { return };
+        let json = serde_json::to_string(&standstill).expect("plain fields");
+        let written = self
+            .context
+            .state
+            .write(|tx| meta::set(tx, meta::PULL, &json));
+        if let Err(error) = written {
+            tracing::debug!(%error, "how the pull stands was not written down");
+        }
     }
 
     fn backoff(&mut self, after: Option<Duration>) -> Duration {

@@ -12,6 +12,10 @@ pub const BACKEND_VERSION: &str = "backend_version";
 pub const BACKEND_ENVIRONMENT: &str = "backend_environment";
 /// How delivery stands, as JSON, for `status`.
 pub const DELIVERY: &str = "delivery";
+/// How the pull stands, as JSON, for `status`.
+pub const PULL: &str = "pull";
+/// Code of what keeps chat.db from being read, or nothing, for `status`.
+pub const READING: &str = "reading";
 /// When the backend last answered a pull, in microseconds.
 pub const LAST_PULL_AT: &str = "last_pull_at";
 
