@@ -26,8 +26,7 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Schema), OpenError> {
     }
     let (connection, schema, pages) = connect(path).map_err(|error| diagnose(path, error))?;
     if pages == 0 {
-        // macOS shows an empty file to a program without Full Disk Access.
-        return Err(OpenError::NoPermission(path.to_owned()));
+        return Err(empty(path, metadata.len()));
     }
     match schema.missing_table() {
         Some(table) => Err(OpenError::NotMessages {
@@ -59,16 +58,22 @@ fn diagnose(path: &Path, error: rusqlite::Error) -> OpenError {
     }
     let mut header = [0; 16];
     match File::open(path).and_then(|mut file| file.read_exact(&mut header)) {
-        // Some versions of macOS tell a program without Full Disk Access the size and give no byte.
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            match fs::metadata(path).map(|metadata| metadata.len()) {
-                Ok(1..16) => damaged(path, "it ends within its header"),
-                _ => OpenError::NoPermission(path.to_owned()),
-            }
-        }
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => empty(
+            path,
+            fs::metadata(path).map_or(0, |metadata| metadata.len()),
+        ),
         Err(error) => from_io(path, &error),
         Ok(()) if &header != SQLITE_HEADER => damaged(path, "its header is not SQLite's"),
         Ok(()) => diagnosis,
+    }
+}
+
+/// A file that gives no header. Without Full Disk Access some versions of macOS show an empty file,
+/// others the true size and no byte of it.
+fn empty(path: &Path, length: u64) -> OpenError {
+    match length {
+        1..16 => damaged(path, "it ends within its header"),
+        _ => OpenError::NoPermission(path.to_owned()),
     }
 }
 

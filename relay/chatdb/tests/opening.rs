@@ -1,0 +1,287 @@
+//! What cannot be opened, and what its owner is told: the variant, the path and the way out.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use chatdb::{ChatDb, OpenError};
+use messages_stand_in::{Chat, ChatDb as StandIn, Date, NewMessage, Style};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+/// The unprivileged user of every Unix.
+const NOBODY: u32 = 65_534;
+
+fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    (folder, path)
+}
+
+fn written(path: &Path, messages: u32) -> StandIn {
+    let mut db = StandIn::create(path, Style::Ventura).unwrap();
+    let chat = db.chat(&Chat::direct("+15550100001")).unwrap();
+    let handle = db.handle("+15550100001", "iMessage").unwrap();
+    for _ in 0..messages {
+        let now = Date::from_unix_secs(1_790_000_000);
+        let message = NewMessage::incoming(handle, now).text("hello ".repeat(50));
+        db.deliver(chat, &message).unwrap();
+    }
+    db
+}
+
+/// The error, after checking that it names the file and, by this word, the way out.
+fn refused(path: &Path, way_out: &str) -> OpenError {
+    let started = Instant::now();
+    let error = ChatDb::open(path).unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(3), "{error}");
+    let told = error.to_string();
+    assert!(told.contains(path.to_str().unwrap()), "{told}");
+    assert!(told.contains(way_out), "{told}");
+    error
+}
+
+#[test]
+fn a_missing_file() {
+    let (folder, path) = folder();
+    let error = refused(&path, "sign in to Messages");
+    assert!(matches!(error, OpenError::Missing(_)), "{error:?}");
+    assert_eq!(error.code(), "chat_db_missing");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        0,
+        "nothing is made"
+    );
+    let error = refused(&path.join("below/chat.db"), "sign in to Messages");
+    assert!(matches!(error, OpenError::Missing(_)), "{error:?}");
+}
+
+#[test]
+fn an_empty_file_is_what_macos_shows_without_full_disk_access() {
+    let (_folder, path) = folder();
+    File::create(&path).unwrap();
+    let error = refused(&path, "Full Disk Access");
+    assert!(matches!(error, OpenError::NoPermission(_)), "{error:?}");
+    assert_eq!(error.code(), "chat_db_no_permission");
+}
+
+#[test]
+fn garbage_of_any_length() {
+    let (_folder, path) = folder();
+    for length in [1, 15, 16, 99, 100, 4_096, 70_000] {
+        fs::write(&path, vec![0xA5; length]).unwrap();
+        let error = refused(&path, "copy chat.db, chat.db-wal");
+        assert!(
+            matches!(error, OpenError::NotADatabase { .. }),
+            "{length}: {error:?}"
+        );
+        assert_eq!(error.code(), "chat_db_damaged");
+    }
+}
+
+#[test]
+fn a_copy_that_broke_off() {
+    let (_folder, path) = folder();
+    let mut db = written(&path, 200);
+    assert!(db.checkpoint().unwrap());
+    drop(db);
+    let whole = fs::read(&path).unwrap();
+    let (_folder, copy) = folder();
+    for part in [17, 100, 4_000, 4_096, whole.len() / 2, whole.len() - 4_096] {
+        fs::write(&copy, &whole[..part]).unwrap();
+        let error = refused(&copy, "copy chat.db, chat.db-wal");
+        assert!(
+            matches!(error, OpenError::NotADatabase { .. }),
+            "{part}: {error:?}"
+        );
+        for companion in ["chat.db-wal", "chat.db-shm"] {
+            let _ = fs::remove_file(copy.with_file_name(companion));
+        }
+    }
+}
+
+#[test]
+fn a_copy_without_its_wal_lacks_what_was_in_it() {
+    let (_folder, path) = folder();
+    let mut db = written(&path, 3);
+    let (_copies, copy) = folder();
+    fs::copy(&path, &copy).unwrap();
+    let error = refused(&copy, "copy chat.db-wal with it");
+    assert!(
+        matches!(
+            error,
+            OpenError::NotMessages {
+                table: "message",
+                ..
+            }
+        ),
+        "nothing of this file was in the database proper yet: {error:?}"
+    );
+    assert!(db.checkpoint().unwrap());
+    let (_copies, copy) = folder();
+    fs::copy(&path, &copy).unwrap();
+    let copied = ChatDb::open(&copy).unwrap();
+    assert_eq!(copied.rows_after(0, 10).unwrap().len(), 3);
+}
+
+#[test]
+fn a_database_of_something_else() {
+    let (_folder, path) = folder();
+    let other = Connection::open(&path).unwrap();
+    other
+        .execute_batch("create table notes (body text)")
+        .unwrap();
+    let error = refused(&path, "set chat_db to Messages' chat.db");
+    assert!(
+        matches!(
+            error,
+            OpenError::NotMessages {
+                table: "message",
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!(error.code(), "chat_db_foreign");
+    other
+        .execute_batch("create table message (ROWID integer primary key, guid text)")
+        .unwrap();
+    let error = refused(&path, "set chat_db to Messages' chat.db");
+    assert!(
+        matches!(error, OpenError::NotMessages { table: "chat", .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_database_that_somebody_locked() {
+    let (_folder, path) = folder();
+    let db = written(&path, 1);
+    let wal_mode = "pragma locking_mode = exclusive; begin immediate;
+                    update message set is_read = 1; commit;";
+    let old_mode = "pragma journal_mode = delete; pragma locking_mode = normal; begin exclusive;";
+    for lock in [wal_mode, old_mode] {
+        db.raw().execute_batch(lock).unwrap();
+        let error = refused(&path, "close what has it open");
+        assert!(matches!(error, OpenError::Busy(_)), "{lock}: {error:?}");
+        assert_eq!(error.code(), "chat_db_busy");
+    }
+    db.raw().execute_batch("commit").unwrap();
+    ChatDb::open(&path).unwrap();
+}
+
+#[test]
+fn a_folder_instead_of_the_file_in_it() {
+    let (folder, _) = folder();
+    let error = refused(folder.path(), "set chat_db to Messages' chat.db");
+    assert!(matches!(error, OpenError::NotADatabase { .. }), "{error:?}");
+}
+
+#[test]
+fn a_pipe_does_not_hang() {
+    let (_folder, path) = folder();
+    let made = Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    let error = refused(&path, "set chat_db to Messages' chat.db");
+    assert!(matches!(error, OpenError::NotADatabase { .. }), "{error:?}");
+}
+
+#[test]
+fn opening_it_again_keeps_the_locks_of_the_connection_that_is_open() {
+    // A descriptor of chat.db that is closed outside of SQLite drops this process's locks on it, and
+    // whoever closes last then deletes the WAL.
+    let (_folder, path) = folder();
+    let db = written(&path, 1);
+    let reader = ChatDb::open(&path).unwrap();
+    let before = locks_of(&path);
+    drop(ChatDb::open(&path).unwrap());
+    assert_eq!(locks_of(&path), before);
+    drop((reader, db));
+}
+
+/// The locks that this process holds on a file, as Linux lists them; nothing elsewhere.
+fn locks_of(path: &Path) -> usize {
+    use std::os::unix::fs::MetadataExt;
+    let inode = format!(":{} ", fs::metadata(path).unwrap().ino());
+    let Ok(locks) = fs::read_to_string("/proc/locks") else {
+        say("no /proc/locks here: that locks survive is NOT CHECKED");
+        return 0;
+    };
+    let held = locks.lines().filter(|line| line.contains(&inode)).count();
+    assert!(held > 0, "a WAL connection holds a lock: {locks}");
+    held
+}
+
+#[test]
+fn a_file_that_may_not_be_read() {
+    let name = "a_file_that_may_not_be_read";
+    as_somebody_else_if_root(name, || {
+        let (_folder, path) = folder();
+        drop(written(&path, 1));
+        fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
+        let error = refused(&path, "Full Disk Access");
+        assert!(matches!(error, OpenError::NoPermission(_)), "{error:?}");
+
+        let (folder, path) = folder();
+        drop(written(&path, 1));
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o600)).unwrap();
+        let error = refused(&path, "Full Disk Access");
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
+        assert!(matches!(error, OpenError::NoPermission(_)), "{error:?}");
+    });
+}
+
+#[test]
+fn a_file_whose_companions_can_neither_be_read_nor_made() {
+    let name = "a_file_whose_companions_can_neither_be_read_nor_made";
+    as_somebody_else_if_root(name, || {
+        let (folder, path) = folder();
+        drop(written(&path, 1));
+        assert!(!path.with_file_name("chat.db-wal").exists());
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o500)).unwrap();
+        let error = refused(&path, "copy all three");
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
+        assert!(matches!(error, OpenError::Companions(_)), "{error:?}");
+        assert_eq!(error.code(), "chat_db_companions");
+    });
+}
+
+/// File modes mean nothing to root, so the test called `name` runs once more as somebody else.
+fn as_somebody_else_if_root(name: &str, check: impl FnOnce()) {
+    let (_folder, probe) = folder();
+    fs::write(&probe, "").unwrap();
+    fs::set_permissions(&probe, Permissions::from_mode(0o000)).unwrap();
+    if File::open(&probe).is_err() {
+        return check();
+    }
+    let program = std::env::current_exe().unwrap();
+    let run = Command::new(program)
+        .args(["--exact", name, "--nocapture"])
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .output();
+    match run {
+        Ok(output) => {
+            let told = String::from_utf8_lossy(&output.stdout);
+            let why = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                output.status.success() && told.contains("1 passed"),
+                "as somebody else: {told}{why}"
+            );
+        }
+        Err(error) => say(&format!(
+            "root cannot run {name} as somebody else ({error}): NOT CHECKED"
+        )),
+    }
+}
+
+/// Past the test harness, which hides what a passing test prints.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "*** {line} ***");
+}
