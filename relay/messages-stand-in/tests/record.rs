@@ -15,6 +15,7 @@ fn scripts() -> Vec<(String, Script)> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "jsonl"))
         .collect();
     files.sort();
     let scripts = files.into_iter().map(|path| {

@@ -11,8 +11,9 @@ use messages_stand_in::{ChatDb, Date, Player, Script, Style, build};
 fn scripts() -> BTreeMap<String, Script> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
     let files = std::fs::read_dir(folder).unwrap();
-    let scripts = files.map(|file| {
-        let path = file.unwrap().path();
+    let files = files.map(|file| file.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
+    let scripts = files.map(|path| {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let script = Script::parse(&std::fs::read_to_string(&path).unwrap());
         let script = script.unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -46,6 +47,25 @@ fn every_script_builds_in_every_style_that_can_show_it() {
             assert!(db.sequence().unwrap() > 0, "{name} in {style} is empty");
         }
     }
+}
+
+#[test]
+fn readme_lists_every_script() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let rows = readme.lines().filter(|line| line.starts_with("| ["));
+    let mut listed: Vec<String> = rows.map(str::to_owned).collect();
+    let mut expected: Vec<String> = scripts()
+        .into_iter()
+        .map(|(name, script)| {
+            let since = script.header.since.map_or(Style::Monterey, |since| since.0);
+            let about = script.header.about.unwrap();
+            format!("| [{name}]({name}.jsonl) | {about} | {since} |")
+        })
+        .collect();
+    listed.sort();
+    expected.sort();
+    assert_eq!(listed, expected);
 }
 
 #[test]
