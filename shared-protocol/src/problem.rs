@@ -72,6 +72,8 @@ codes! {
     ProblemCode {
         /// Neither a good signature nor a good bearer secret.
         InvalidSignature = "invalid_signature",
+        /// This route needs a token, and the one shown is not it.
+        Unauthorized = "unauthorized",
         /// The body names another relay than the secret does.
         RelayMismatch = "relay_mismatch",
         /// The relay name is leased to another installation.

@@ -1,5 +1,7 @@
 //! `serve`: wires the parts, listens, and takes them down in order.
 
+use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,13 +50,21 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     });
     let upkeep = tokio::spawn(keep_up(store.clone(), metrics, clock));
     drain_on_signal(lifecycle.clone());
-    println!("listening on http://{address}");
+    announce(address);
     tracing::info!(%address, environment = config.environment.as_str(), "listening");
     serve(listener, router(app), lifecycle, Limits::default()).await;
     upkeep.abort();
     store.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// For whoever started this with PORT=0. Nobody has to read it.
+fn announce(address: SocketAddr) {
+    let line = format!("listening on http://{address}\n");
+    if let Err(error) = std::io::stdout().write_all(line.as_bytes()) {
+        tracing::warn!(error = %error, "standard output is closed");
+    }
 }
 
 fn relay_secrets(config: &Config) -> Result<Arc<RelaySecrets>, Failure> {

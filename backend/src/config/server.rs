@@ -88,6 +88,15 @@ impl ServerConfig {
             public_url,
         }
     }
+
+    /// Secrets and messages cross the open network only encrypted.
+    pub(super) fn check_public_url(&self, environment: Environment, found: &mut Problems) {
+        let is_plain = |url: &Url| url.scheme() != "https";
+        if environment == Environment::Production && self.public_url.as_ref().is_some_and(is_plain)
+        {
+            found.push("PUBLIC_URL", "must begin with https:// in production");
+        }
+    }
 }
 
 /// Who may read the metrics.

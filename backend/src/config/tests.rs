@@ -72,7 +72,12 @@ fn a_weak_secret_warns_in_development_and_stops_production() {
         keys(&[weak, production, postgres]),
         ["RELAY_WEBHOOK_SECRET"]
     );
+    let plain_http = ("PUBLIC_URL", "http://api.example.com");
     let strong = ("RELAY_WEBHOOK_SECRET", STRONG);
+    assert_eq!(
+        keys(&[strong, production, postgres, plain_http]),
+        ["PUBLIC_URL"]
+    );
     assert_eq!(keys(&[strong, production, postgres]), [""; 0]);
 }
 

@@ -43,7 +43,8 @@ const STORE_RETRY_AFTER_SECS: u32 = 2;
 impl ApiError {
     pub(super) fn code(&self) -> ProblemCode {
         match self {
-            Self::Unauthorized(_) | Self::TokenRequired => ProblemCode::InvalidSignature,
+            Self::Unauthorized(_) => ProblemCode::InvalidSignature,
+            Self::TokenRequired => ProblemCode::Unauthorized,
             Self::RateLimited { .. } => ProblemCode::RateLimited,
             Self::RelayMismatch => ProblemCode::RelayMismatch,
             Self::RelayElsewhere => ProblemCode::RelayElsewhere,

@@ -1,6 +1,6 @@
 //! The face to the network: routes, statuses, bodies, time limits.
 //!
-//! One error type owns every status ([`ApiError`]). Nothing internal reaches a body; what went wrong
+//! One error type owns every status (`ApiError`). Nothing internal reaches a body; what went wrong
 //! is logged once, under the request id that the body carries. Nothing outside this module knows that
 //! it exists, except whoever starts the server.
 

@@ -1,8 +1,8 @@
 //! From a verified request's body to a stored message.
 //!
 //! The body is read only here, after its sender is known. What two requests must share to be the same
-//! message is decided in [`identity`]; which conversation and person a message belongs to, in
-//! [`draft`]; what the store then does with both is the store's business.
+//! message is decided in `identity`; which conversation and person a message belongs to, in
+//! `draft`; what the store then does with both is the store's business.
 
 mod draft;
 mod extras;

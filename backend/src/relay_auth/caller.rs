@@ -53,6 +53,11 @@ impl<'s> Caller<'s> {
         self.secret.relay()
     }
 
+    /// Whether it signed with a secret that names it.
+    pub fn is_named_signer(&self) -> bool {
+        self.secret.is_named() && matches!(self.proof, Proof::Signature { .. })
+    }
+
     /// How it proved itself.
     pub fn proof(&self) -> &Proof {
         &self.proof

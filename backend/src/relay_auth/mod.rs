@@ -16,8 +16,8 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use shared_protocol::{
-    HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Purpose, Refusal, RelaySecret, RelaySecrets,
-    SignatureHeaders, SignatureReason,
+    HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Purpose, RelaySecrets, SignatureHeaders,
+    SignatureReason,
 };
 
 pub use caller::{Caller, Proof};
@@ -70,7 +70,7 @@ impl RelayAuthenticator {
         now: Timestamp,
     ) -> Result<Caller<'_>, AuthError> {
         if claims_signature(headers) {
-            return self.signer(Purpose::Message, headers, body, now).await;
+            return self.signer(Purpose::Message, headers, body, now);
         }
         if self.mode == RelayAuth::Hmac {
             let reason = match headers.get(AUTHORIZATION) {
@@ -83,14 +83,14 @@ impl RelayAuthenticator {
     }
 
     /// Who sent a request to the route of pulls, where only a signature counts.
-    pub async fn puller(
+    pub fn puller(
         &self,
         headers: &HeaderMap,
         body: &[u8],
         now: Timestamp,
     ) -> Result<Caller<'_>, AuthError> {
         if claims_signature(headers) {
-            return self.signer(Purpose::Pull, headers, body, now).await;
+            return self.signer(Purpose::Pull, headers, body, now);
         }
         Err(AuthError::Refused(match headers.get(AUTHORIZATION) {
             Some(_) => SignatureReason::BearerRefused,
@@ -98,7 +98,24 @@ impl RelayAuthenticator {
         }))
     }
 
-    async fn signer(
+    /// Notes that a named relay has signed: from then on its bearer is refused for good. Written once
+    /// per relay and process, so that signed requests cost no write for it. Done before the request
+    /// takes effect, because what was answered once must stay true.
+    pub async fn note_signature(
+        &self,
+        caller: &Caller<'_>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let relay = caller.relay();
+        if !caller.is_named_signer() || self.hmac_seen.is_noted(relay) {
+            return Ok(());
+        }
+        self.store.mark_hmac_seen(relay, now).await?;
+        self.hmac_seen.note(relay);
+        Ok(())
+    }
+
+    fn signer(
         &self,
         purpose: Purpose,
         headers: &HeaderMap,
@@ -113,24 +130,9 @@ impl RelayAuthenticator {
             timestamp: single(headers, HEADER_TIMESTAMP),
             signature: single(headers, HEADER_SIGNATURE),
         };
-        let verified =
-            shared_protocol::verify(&self.secrets, purpose, signature, body, now.as_secs())
-                .map_err(|refusal: Refusal| AuthError::Refused(refusal.into()))?;
-        if verified.secret.is_named() {
-            self.note_hmac(verified.secret, now).await?;
-        }
-        Ok(Caller::signed(verified))
-    }
-
-    /// Once a named relay has signed, its bearer is refused for good. Written once per relay and
-    /// process, so that signed requests cost no write for it.
-    async fn note_hmac(&self, secret: &RelaySecret, now: Timestamp) -> Result<(), StoreError> {
-        if self.hmac_seen.is_noted(secret.relay()) {
-            return Ok(());
-        }
-        self.store.mark_hmac_seen(secret.relay(), now).await?;
-        self.hmac_seen.note(secret.relay());
-        Ok(())
+        shared_protocol::verify(&self.secrets, purpose, signature, body, now.as_secs())
+            .map(Caller::signed)
+            .map_err(|refusal| AuthError::Refused(refusal.into()))
     }
 
     async fn bearer(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller<'_>, AuthError> {

@@ -1,5 +1,7 @@
 //! Opening the store: connections, migrations, and the check that it is the right database.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -121,6 +123,19 @@ async fn connect(
     }
 }
 
+/// People's messages are nobody else's on this machine. SQLite gives its other files the same mode.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let created = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match created {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
 async fn connect_postgres(url: &str, session: &'static str) -> Result<PgPool, OpenError> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| OpenError::Url)?
@@ -141,6 +156,10 @@ async fn connect_postgres(url: &str, session: &'static str) -> Result<PgPool, Op
 }
 
 async fn connect_sqlite(path: &Path) -> Result<Pools, OpenError> {
+    create_private(path).map_err(|source| OpenError::File {
+        path: path.to_owned(),
+        source,
+    })?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
@@ -156,7 +175,6 @@ async fn connect_sqlite(path: &Path) -> Result<Pools, OpenError> {
         .connect_with(
             options
                 .clone()
-                .create_if_missing(true)
                 // An answered message must outlive a power cut: NORMAL would sync at checkpoints only.
                 .synchronous(SqliteSynchronous::Full)
                 .pragma("wal_autocheckpoint", "2000"),

@@ -21,6 +21,19 @@ async fn older() -> Option<TestDatabase> {
     Some(database)
 }
 
+/// Rows that a database may hold after years, on top of the built-in ones.
+async fn odd() -> Option<TestDatabase> {
+    let database = TestDatabase::empty().await?;
+    let mut connection = database.connect().await;
+    for sql in [BUILT_IN, include_str!("adoption_odd_rows.sql")] {
+        connection
+            .execute(sqlx::raw_sql(sql))
+            .await
+            .expect("they load");
+    }
+    Some(database)
+}
+
 async fn migrate(database: &TestDatabase, adoption: Adoption) -> Result<(), OpenError> {
     Store::migrate(&database.config(), Environment::Development, adoption, NOW).await
 }
@@ -123,6 +136,47 @@ async fn adopted_rows_belong_where_they_should() {
             .await
             .expect("one guid was noted");
     assert_eq!(identity, "msg_738d360a60c53a5363ff67ca839fb587");
+}
+
+#[tokio::test]
+async fn odd_rows_are_adopted_too() {
+    let Some(database) = odd().await else { return };
+    let mut connection = database.connect().await;
+    let before = contents(&mut connection, "metadata").await;
+    migrate(&database, Adoption::Allowed)
+        .await
+        .expect("adopted");
+    assert_eq!(contents(&mut connection, "meta_data").await, before);
+    // One chat under two services stays two histories; the older one goes on.
+    let twins: Vec<(String, String)> = sqlx::query_as(
+        "select chat_guid, line from conversations where guid = '-;+15550100001' order by created_at",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("conversations");
+    let sms = "SMS;-;+15550100001";
+    assert_eq!(twins[0].1, "");
+    assert_eq!(twins[1], (sms.to_owned(), format!("adopted:{sms}")));
+    let identified: i64 = sqlx::query_scalar("select count(identity) from messages")
+        .fetch_one(&mut connection)
+        .await
+        .expect("a count");
+    assert_eq!(identified, 1, "a guid that was stored twice is one message");
+}
+
+#[tokio::test]
+async fn a_backend_that_may_migrate_does() {
+    let Some(database) = TestDatabase::empty().await else {
+        return;
+    };
+    let config = archety_backend::config::DatabaseConfig {
+        migrate_on_start: archety_backend::config::MigrateOnStart::Yes,
+        ..database.config()
+    };
+    let store = Store::open(&config, Environment::Development, NOW)
+        .await
+        .expect("migrated");
+    store.ping().await.expect("ready");
 }
 
 #[tokio::test]

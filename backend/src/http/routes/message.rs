@@ -50,6 +50,7 @@ async fn store(
     body: &Bytes,
 ) -> Result<Answer, ApiError> {
     expect_json(headers)?;
+    app.relays.note_signature(caller, app.clock.now()).await?;
     crash_point("before_store");
     let (status, id) = match receive(&app.store, caller, body, app.clock.now()).await? {
         Stored::Accepted(id) => {

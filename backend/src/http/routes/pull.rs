@@ -31,7 +31,7 @@ pub(in crate::http) async fn pull(
         Ok(body) => body,
         Err(error) => return unsigned(&error, &context, app.clock.now()),
     };
-    match app.relays.puller(&headers, &body, app.clock.now()).await {
+    match app.relays.puller(&headers, &body, app.clock.now()) {
         Ok(caller) => {
             let result = answer(&app, &caller, &headers, &body).await;
             to_relay(&app, &caller, &context, result)
@@ -48,6 +48,7 @@ async fn answer(
 ) -> Result<PullAnswer, ApiError> {
     expect_json(headers)?;
     let pull = Pull::from_json(body)?;
+    app.relays.note_signature(caller, app.clock.now()).await?;
     heartbeat(&app.store, caller, &pull, app.clock.now()).await?;
     // No command can come up yet; the poll is held so that relays keep one rhythm.
     tokio::select! {

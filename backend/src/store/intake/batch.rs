@@ -72,8 +72,8 @@ impl Source {
 struct Seen {
     identities: HashSet<(String, String)>,
     receipts: HashSet<(String, String, i64)>,
-    /// The line of each chat. One that was not admitted keeps its later messages out as well, so that
-    /// a chat's messages stay in order.
+    /// The line of each chat: a second line of one chat may have to begin, or to claim, a conversation
+    /// that the first has just begun.
     lines: HashMap<(String, String), String>,
 }
 

@@ -1,8 +1,8 @@
 //! Storing messages, many to a commit.
 //!
 //! A commit costs the same for one message as for sixty, so the requests in flight share one: each
-//! waits in a queue, a single task takes what is waiting and writes it ([`postgres`] in one statement,
-//! [`sqlite`] in one transaction), and every request is answered only once its batch is durable. No
+//! waits in a queue, a single task takes what is waiting and writes it (`postgres` in one statement,
+//! `sqlite` in one transaction), and every request is answered only once its batch is durable. No
 //! time is spent waiting for company: a lone message is written at once, and the others gather behind
 //! it. A batch that fails fails its requests, whose relays send again under the same identity.
 

@@ -30,7 +30,11 @@ async fn health_is_the_process_and_readiness_its_use() {
 async fn metrics_need_their_token() {
     let app = sqlite_app(RelayAuth::Both).await;
     app.get("/healthz").await;
-    assert_eq!(app.get("/metrics").await.status, 401);
+    let closed = app.get("/metrics").await;
+    assert_eq!(
+        (closed.status.as_u16(), closed.fault().as_str()),
+        (401, "unauthorized")
+    );
     let ask = async |token: &str| {
         let request = Request::get("/metrics")
             .header(AUTHORIZATION, token)
