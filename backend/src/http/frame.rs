@@ -36,7 +36,6 @@ pub(super) async fn frame(
         .map_or("unmatched".to_owned(), |path| path.as_str().to_owned());
     request.extensions_mut().insert(context.clone());
     let started = Instant::now();
-    // A task of its own would catch a panic too, at the price of a hop for every request.
     let answered = CatchPanic::new(next.run(request)).await;
     let mut response = match answered {
         Ok(response) => response,

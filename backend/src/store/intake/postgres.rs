@@ -5,6 +5,7 @@
 //! message whose content the database refuses must not take its batch down: such a batch is split.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -24,6 +25,8 @@ statements! {
 /// Batches in flight at once. While one waits for the disk the next is already being worked on; more
 /// would only make the batches smaller.
 const CONCURRENT_BATCHES: usize = 2;
+/// Longer than the server's own limit for a statement: this one is for a server that has fallen silent.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// How often a batch goes again. Each further try needs another replica to win the very same race.
 const MAX_TRIES: usize = 8;
 
@@ -125,7 +128,8 @@ impl Row {
 
 async fn execute(pool: &PgPool, jobs: &[Job]) -> Result<Vec<Row>, sqlx::Error> {
     let columns = Columns::of(jobs);
-    sqlx::query_as(STORE_MESSAGES.postgres)
+    let mut connection = pool.acquire().await?;
+    let statement = sqlx::query_as(STORE_MESSAGES.postgres)
         .bind(&columns.ord)
         .bind(&columns.id)
         .bind(&columns.relay)
@@ -156,8 +160,14 @@ async fn execute(pool: &PgPool, jobs: &[Job]) -> Result<Vec<Row>, sqlx::Error> {
         .bind(&columns.received_at)
         .bind(&columns.handle_ord)
         .bind(&columns.handle)
-        .fetch_all(pool)
-        .await
+        .fetch_all(&mut *connection);
+    if let Ok(rows) = tokio::time::timeout(PATIENCE, statement).await {
+        return rows;
+    }
+    // Whatever this connection still waits for, nobody else shall wait for it.
+    drop(connection.detach());
+    let silent = std::io::Error::from(std::io::ErrorKind::TimedOut);
+    Err(sqlx::Error::Io(silent))
 }
 
 /// Serialization failure, deadlock, or a row that another replica inserted or removed meanwhile.

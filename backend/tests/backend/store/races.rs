@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use archety_backend::store::{Pools, Stored};
+use archety_backend::store::{Pools, StoreError, Stored};
 
 use super::draft::{direct, from, in_chat, on_line, signed};
 use crate::support::{TestStore, stores};
@@ -96,4 +96,68 @@ async fn a_chat_without_a_line_is_claimed_by_one() {
         let mixed = "select count(*) from conversations where line = ''";
         assert_eq!(count(&store, mixed).await, 0);
     }
+}
+
+#[tokio::test]
+async fn two_lines_of_a_new_chat_are_two_conversations() {
+    for store in stores().await {
+        let (one, two, again) = tokio::join!(
+            store
+                .store
+                .store_message(on_line(direct("a"), "+15550100100")),
+            store
+                .store
+                .store_message(on_line(direct("b"), "+15550100200")),
+            store
+                .store
+                .store_message(on_line(direct("c"), "+15550100100")),
+        );
+        for stored in [one, two, again] {
+            assert!(matches!(stored.unwrap(), Stored::Accepted(_)));
+        }
+        assert_eq!(count(&store, "select count(*) from conversations").await, 2);
+    }
+}
+
+#[tokio::test]
+async fn one_message_that_cannot_be_stored_takes_no_other_with_it() {
+    let Some(store) = TestStore::postgres().await else {
+        return;
+    };
+    // Postgres has no room for it, and only whoever reads the wire replaces it.
+    let mut poison = direct("poison");
+    poison.text = "\0".to_owned();
+    let (before, refused, after) = tokio::join!(
+        store.store.store_message(direct("before")),
+        store.store.store_message(poison),
+        store.store.store_message(direct("after")),
+    );
+    assert!(matches!(before.unwrap(), Stored::Accepted(_)));
+    assert!(
+        matches!(refused, Err(StoreError::Statement(_))),
+        "{refused:?}"
+    );
+    assert!(matches!(after.unwrap(), Stored::Accepted(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_restarts_loses_nothing_that_was_answered() {
+    let Some(store) = TestStore::postgres().await else {
+        return;
+    };
+    let database = store.database.as_ref().expect("Postgres");
+    let mut answered = 0;
+    for n in 0..60 {
+        if n % 20 == 10 {
+            database.cut_connections().await;
+        }
+        // As a relay does: again, under the same identity, until it is answered.
+        let id = format!("msg_{n}");
+        while store.store.store_message(direct(&id)).await.is_err() {}
+        answered += 1;
+    }
+    assert_eq!(
+        count(&store, "select count(*) from messages").await,
+        answered
+    );
 }

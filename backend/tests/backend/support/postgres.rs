@@ -85,6 +85,16 @@ impl TestDatabase {
             .expect("the server is up")
     }
 
+    /// Ends every connection to the database, as a restart of the server does.
+    pub(crate) async fn cut_connections(&self) {
+        let server = server().expect("it made this database");
+        let sql = format!(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}'",
+            self.name
+        );
+        admin(server, sql).await;
+    }
+
     /// Takes the database away from everybody who uses it.
     pub(crate) async fn vanish(&self) {
         let server = server().expect("it made this database");
