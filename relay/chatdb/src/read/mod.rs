@@ -5,6 +5,7 @@ mod body;
 mod chat;
 mod message;
 mod open;
+mod plist;
 mod queries;
 mod summary;
 mod value;

@@ -1,8 +1,6 @@
 //! `message.message_summary_info`: the history of edits and the parts taken back.
 
-use std::io::Cursor;
-
-use plist::Value;
+use super::plist::Plist;
 
 /// What a message's summary says about edits and unsends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,30 +16,186 @@ impl Summary {
     /// happened": the column holds other things too. A search for the bytes `rp` would find them in
     /// strings.
     pub(super) fn read(bytes: Option<&[u8]>) -> Self {
-        let plist = bytes.and_then(|bytes| Value::from_reader(Cursor::new(bytes)).ok());
-        let Some(Value::Dictionary(summary)) = plist else {
+        let Some(list) = bytes.and_then(Plist::read) else {
             return Self::default();
         };
-        let history = summary
-            .get("ec")
-            .and_then(Value::as_dictionary)
-            .map_or(0, |parts| {
-                parts
-                    .values()
-                    .filter_map(Value::as_array)
-                    .map(Vec::len)
-                    .sum::<usize>()
-            });
-        let mut unsent_parts: Vec<i64> = summary
+        let history = list.top().get("ec").and_then(|parts| {
+            let lengths = parts
+                .values()?
+                .filter_map(|part| Some(part.elements()?.len()));
+            Some(lengths.fold(0, usize::saturating_add))
+        });
+        let mut unsent_parts: Vec<i64> = list
+            .top()
             .get("rp")
-            .and_then(Value::as_array)
-            .map(|parts| parts.iter().filter_map(Value::as_signed_integer).collect())
+            .and_then(|parts| {
+                Some(
+                    parts
+                        .elements()?
+                        .filter_map(|part| part.integer())
+                        .collect(),
+                )
+            })
             .unwrap_or_default();
         unsent_parts.sort_unstable();
         unsent_parts.dedup();
         Self {
-            history_length: u32::try_from(history).unwrap_or(u32::MAX).min(1_000_000),
+            history_length: u32::try_from(history.unwrap_or(0))
+                .unwrap_or(u32::MAX)
+                .min(1_000_000),
             unsent_parts,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use messages_stand_in::{Edition, message_summary_info};
+    use plist::{Dictionary, Value};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(value: &Value) -> Summary {
+        let mut bytes = Vec::new();
+        value.to_writer_binary(&mut bytes).unwrap();
+        Summary::read(Some(&bytes))
+    }
+
+    fn dictionary<const N: usize>(entries: [(&str, Value); N]) -> Value {
+        let entries = entries.map(|(key, value)| (key.to_owned(), value));
+        Value::Dictionary(entries.into_iter().collect())
+    }
+
+    fn array(values: impl IntoIterator<Item = i64>) -> Value {
+        Value::Array(
+            values
+                .into_iter()
+                .map(|v| Value::Integer(v.into()))
+                .collect(),
+        )
+    }
+
+    fn text(text: &str) -> Value {
+        Value::String(text.to_owned())
+    }
+
+    #[test]
+    fn edits_and_unsends_of_several_parts() {
+        let edition = |secs| Edition {
+            archive: vec![4; 300],
+            secs,
+        };
+        let summary = messages_stand_in::Summary {
+            history: [
+                (0, vec![edition(1.5), edition(2.5), edition(3.5)]),
+                (2, vec![edition(1.5), edition(9.0)]),
+            ]
+            .into(),
+            edited_parts: [0, 2].into(),
+            original_ranges: [(0, (0, 5)), (2, (6, 4))].into(),
+            unsent_parts: [3, 1].into(),
+        };
+        let bytes = message_summary_info(&summary).unwrap();
+        let read = Summary::read(Some(&bytes));
+        assert_eq!(read.history_length, 5);
+        assert_eq!(read.unsent_parts, [1, 3]);
+    }
+
+    #[test]
+    fn the_two_letters_in_a_string_take_nothing_back() {
+        for value in [
+            dictionary([
+                ("ams", text("rp")),
+                ("xrp", array([0])),
+                ("Rrp", array([1])),
+            ]),
+            dictionary([("rp", text("rp"))]),
+            dictionary([(
+                "nested",
+                dictionary([("rp", array([0])), ("ec", array([0]))]),
+            )]),
+            text("rp"),
+            array([0]),
+        ] {
+            assert_eq!(read(&value), Summary::default(), "{value:?}");
+        }
+        assert_eq!(Summary::read(Some(b"Rrp")), Summary::default());
+        assert_eq!(Summary::read(Some(b"")), Summary::default());
+        assert_eq!(Summary::read(None), Summary::default());
+    }
+
+    #[test]
+    fn wrong_types_count_for_nothing_and_hide_nothing_beside_them() {
+        let odd = || {
+            [
+                Value::Boolean(true),
+                Value::Real(1.0),
+                Value::Data(vec![1]),
+                text("0"),
+            ]
+        };
+        for value in odd()
+            .into_iter()
+            .chain([array([1]), dictionary([("lo", text("x"))])])
+        {
+            let summary = read(&dictionary([("ec", value.clone()), ("rp", array([7]))]));
+            assert_eq!(summary.unsent_parts, [7], "{value:?}");
+            let both = dictionary([("0", array([1, 2])), ("1", value.clone())]);
+            let summary = read(&dictionary([("ec", both), ("rp", value.clone())]));
+            assert!(summary.history_length >= 2, "{value:?}");
+        }
+        let mut parts = vec![Value::Integer(2.into()), Value::Integer((-1).into())];
+        parts.extend(odd());
+        parts.push(Value::Integer(u64::MAX.into()));
+        parts.push(Value::Integer(2.into()));
+        let summary = read(&dictionary([("rp", Value::Array(parts))]));
+        assert_eq!(summary.unsent_parts, [-1, 2]);
+    }
+
+    #[test]
+    fn long_histories_and_many_parts() {
+        let parts: Dictionary = (0..300)
+            .map(|part| (part.to_string(), array(0..20)))
+            .collect();
+        let value = dictionary([
+            ("ec", Value::Dictionary(parts)),
+            ("rp", array((0..70_000).rev())),
+        ]);
+        let summary = read(&value);
+        assert_eq!(summary.history_length, 6_000);
+        assert_eq!(summary.unsent_parts.len(), 70_000);
+        assert!(summary.unsent_parts.is_sorted());
+    }
+
+    #[test]
+    fn a_list_that_shares_or_contains_itself_ends() {
+        // Object 0 is an array that holds itself twice: built whole it would have no end.
+        let mut bytes = b"bplist00\xA2\x00\x00\x08".to_vec();
+        bytes.extend([0, 0, 0, 0, 0, 0, 1, 1]);
+        bytes.extend([1_u64, 0, 11].map(u64::to_be_bytes).concat());
+        assert_eq!(Summary::read(Some(&bytes)), Summary::default());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_damage_panics(at in 0..400_usize, byte: u8, cut in 0..400_usize, tail: Vec<u8>) {
+            let value = dictionary([
+                ("ec", dictionary([("0", array(0..20)), ("1", array([1]))])),
+                ("rp", array([0, 300, 70_000, i64::MAX, -1])),
+            ]);
+            let mut bytes = Vec::new();
+            value.to_writer_binary(&mut bytes).unwrap();
+            let mut damaged = bytes.clone();
+            let at = at % damaged.len();
+            damaged[at] = byte;
+            Summary::read(Some(&damaged));
+            damaged.truncate(cut);
+            damaged.extend(&tail);
+            Summary::read(Some(&damaged));
+            Summary::read(Some(&[b"bplist00".as_slice(), &tail].concat()));
         }
     }
 }

@@ -1,0 +1,152 @@
+//! Binary property lists, as far as a message's summary needs them.
+//!
+//! Nothing is built: objects are looked up where they lie, one at a time. A reader that builds the
+//! whole list can be made to fill the memory by a few hundred bytes, since objects may be shared, and
+//! to exhaust the stack by nesting. Whatever is out of bounds is absent, and no input panics.
+
+const MAGIC: &[u8] = b"bplist00";
+const TRAILER_BYTES: usize = 32;
+
+/// A list whose trailer makes sense.
+pub(super) struct Plist<'a> {
+    bytes: &'a [u8],
+    offsets: &'a [u8],
+    offset_bytes: usize,
+    reference_bytes: usize,
+    top: u64,
+}
+
+/// An object of a list, by its number.
+#[derive(Clone, Copy)]
+pub(super) struct Object<'a> {
+    list: &'a Plist<'a>,
+    number: u64,
+}
+
+impl<'a> Plist<'a> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+        if !bytes.starts_with(MAGIC) {
+            return None;
+        }
+        let trailer = bytes.len().checked_sub(TRAILER_BYTES)?;
+        let (objects, trailer) = bytes.split_at_checked(trailer)?;
+        let field = |from: usize| trailer.get(from..from + 8).and_then(number);
+        Some(Self {
+            bytes: objects,
+            offsets: objects.get(usize::try_from(field(24)?).ok()?..)?,
+            offset_bytes: usize::from(trailer[6]),
+            reference_bytes: usize::from(trailer[7]),
+            top: field(16)?,
+        })
+    }
+
+    /// The outermost object.
+    pub(super) fn top(&'a self) -> Object<'a> {
+        Object {
+            list: self,
+            number: self.top,
+        }
+    }
+
+    /// The first byte of an object and what follows it.
+    fn object(&self, object: u64) -> Option<(u8, &'a [u8])> {
+        let at = usize::try_from(object)
+            .ok()?
+            .checked_mul(self.offset_bytes)?;
+        let offset = self.offsets.get(at..at.checked_add(self.offset_bytes)?)?;
+        let offset = usize::try_from(number(offset)?).ok()?;
+        let (marker, rest) = self.bytes.get(offset..)?.split_first()?;
+        Some((*marker, rest))
+    }
+}
+
+impl<'a> Object<'a> {
+    /// The value under `key`, if this is a dictionary.
+    pub(super) fn get(self, key: &str) -> Option<Self> {
+        let mut entries = self.entries()?;
+        entries.find_map(|(name, value)| (name.text()? == key.as_bytes()).then_some(value))
+    }
+
+    /// The values, if this is a dictionary.
+    pub(super) fn values(self) -> Option<impl Iterator<Item = Self>> {
+        Some(self.entries()?.map(|(_, value)| value))
+    }
+
+    /// The elements, if this is an array.
+    pub(super) fn elements(self) -> Option<impl ExactSizeIterator<Item = Self>> {
+        let (count, rest) = self.counted(0xA0)?;
+        self.references(rest, count)
+    }
+
+    /// The number, if this is an integer.
+    pub(super) fn integer(self) -> Option<i64> {
+        let (marker, rest) = self.list.object(self.number)?;
+        let bytes = 1_usize << (marker & 0x0F);
+        match (marker & 0xF0, bytes) {
+            (0x10, 1 | 2 | 4) => number(rest.get(..bytes)?)?.try_into().ok(),
+            // Of these eight bytes the first bit is the sign.
+            (0x10, 8) => Some(number(rest.get(..8)?)?.cast_signed()),
+            _ => None,
+        }
+    }
+
+    fn text(self) -> Option<&'a [u8]> {
+        let (count, rest) = self.counted(0x50)?;
+        rest.get(..count)
+    }
+
+    fn entries(self) -> Option<impl Iterator<Item = (Self, Self)>> {
+        let (count, rest) = self.counted(0xD0)?;
+        let keys = self.references(rest, count)?;
+        let values = rest.get(count.checked_mul(self.list.reference_bytes)?..)?;
+        Some(keys.zip(self.references(values, count)?))
+    }
+
+    /// The count of an object of this kind, and what follows it. 15 in the marker says that the
+    /// count follows as an integer.
+    fn counted(self, kind: u8) -> Option<(usize, &'a [u8])> {
+        let (marker, rest) = self.list.object(self.number)?;
+        if marker & 0xF0 != kind {
+            return None;
+        }
+        let count = usize::from(marker & 0x0F);
+        if count < 15 {
+            return Some((count, rest));
+        }
+        let (marker, rest) = rest.split_first()?;
+        if !(0x10..=0x13).contains(marker) {
+            return None;
+        }
+        let (count, rest) = rest.split_at_checked(1 << (marker & 0x0F))?;
+        Some((usize::try_from(number(count)?).ok()?, rest))
+    }
+
+    fn references(
+        self,
+        bytes: &'a [u8],
+        count: usize,
+    ) -> Option<impl ExactSizeIterator<Item = Self>> {
+        let list = self.list;
+        let each = list.reference_bytes;
+        if !(1..=8).contains(&each) {
+            return None;
+        }
+        let bytes = bytes.get(..count.checked_mul(each)?)?;
+        Some(bytes.chunks_exact(each).map(move |reference| Self {
+            list,
+            number: number(reference).unwrap_or(u64::MAX),
+        }))
+    }
+}
+
+/// A big-endian number of 1 to 8 bytes.
+fn number(bytes: &[u8]) -> Option<u64> {
+    if !(1..=8).contains(&bytes.len()) {
+        return None;
+    }
+    Some(
+        bytes
+            .iter()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte)),
+    )
+}

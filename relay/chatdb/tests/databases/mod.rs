@@ -1,0 +1,60 @@
+//! The databases that are read: one in the style of each macOS, and the schemas of real ones where
+//! their dumps lie beside the repository.
+
+use std::io::Write;
+use std::path::Path;
+
+use messages_stand_in::{ChatDb, Style, schema};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+/// A database, what it is called, and the folder that it lives in.
+pub(crate) struct Database {
+    pub(crate) name: String,
+    pub(crate) messages: ChatDb,
+    folder: TempDir,
+}
+
+impl Database {
+    pub(crate) fn new(style: Style) -> Self {
+        Self::laid_out(style.name(), &schema::statements(style).join(";\n"))
+    }
+
+    /// A database with these tables, whatever macOS they are of.
+    pub(crate) fn laid_out(name: &str, statements: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chat.db");
+        let raw = Connection::open(&path).unwrap();
+        raw.execute_batch(statements).unwrap();
+        drop(raw);
+        let messages = ChatDb::open(&path).unwrap();
+        Self {
+            name: name.to_owned(),
+            messages,
+            folder,
+        }
+    }
+
+    /// Opens it as a relay does.
+    pub(crate) fn open(&self) -> chatdb::ChatDb {
+        chatdb::ChatDb::open(&self.folder.path().join("chat.db")).unwrap()
+    }
+}
+
+/// Every style, and every dump that is there.
+pub(crate) fn all() -> Vec<Database> {
+    let mut all: Vec<_> = Style::ALL.map(Database::new).into();
+    for name in ["schema-monterey.sql", "schema-ventura.sql"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures/chatdb");
+        let Ok(dump) = std::fs::read_to_string(root.join(name)) else {
+            // Not by `eprintln`: the test harness hides what a passing test prints.
+            let line = format!("*** {name} is not here: reading the real schema is SKIPPED ***");
+            let _ = writeln!(std::io::stderr(), "{line}");
+            continue;
+        };
+        // SQLite makes its own tables.
+        let dump = dump.replace("CREATE TABLE sqlite_", "CREATE TEMP TABLE made_by_");
+        all.push(Database::laid_out(name, &dump));
+    }
+    all
+}
