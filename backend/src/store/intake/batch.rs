@@ -5,6 +5,7 @@
 //! therefore never share a batch; the later one waits for the next.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -68,42 +69,36 @@ impl Source {
     }
 }
 
+/// Keys of what is in the batch, as hashes: two keys that happen to share one only keep a message
+/// waiting for the next batch.
 #[derive(Default)]
 struct Seen {
-    identities: HashSet<(String, String)>,
-    receipts: HashSet<(String, String, i64)>,
+    state: RandomState,
+    identities: HashSet<u64>,
+    receipts: HashSet<u64>,
     /// The line of each chat: a second line of one chat may have to begin, or to claim, a conversation
     /// that the first has just begun.
-    lines: HashMap<(String, String), String>,
+    lines: HashMap<u64, u64>,
 }
 
 impl Seen {
     fn admit(&mut self, message: &NewMessage) -> bool {
         let relay = message.relay.as_str();
-        let chat = (relay.to_owned(), message.chat.guid.clone());
-        if let Some(line) = self.lines.get(&chat)
-            && *line != message.chat.line
-        {
-            return false;
+        let identity = self.state.hash_one((relay, &message.identity));
+        let receipt = message
+            .receipt
+            .as_ref()
+            .map(|receipt| self.state.hash_one((relay, receipt)));
+        let chat = self.state.hash_one((relay, &message.chat.guid));
+        let line = self.state.hash_one(&message.chat.line);
+        let fits = !self.identities.contains(&identity)
+            && receipt.is_none_or(|receipt| !self.receipts.contains(&receipt))
+            && self.lines.get(&chat).is_none_or(|other| *other == line);
+        if fits {
+            self.identities.insert(identity);
+            self.receipts.extend(receipt);
+            self.lines.insert(chat, line);
         }
-        let identity = (relay.to_owned(), message.identity.clone());
-        let receipt = message.receipt.as_ref().map(|receipt| {
-            (
-                relay.to_owned(),
-                receipt.webhook_id.clone(),
-                receipt.signed_at,
-            )
-        });
-        if self.identities.contains(&identity)
-            || receipt
-                .as_ref()
-                .is_some_and(|receipt| self.receipts.contains(receipt))
-        {
-            return false;
-        }
-        self.identities.insert(identity);
-        self.receipts.extend(receipt);
-        self.lines.insert(chat, message.chat.line.clone());
-        true
+        fits
     }
 }

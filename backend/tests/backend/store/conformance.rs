@@ -177,33 +177,22 @@ async fn the_newest_message_is_by_the_senders_clock_per_relay() {
 #[tokio::test]
 async fn a_database_belongs_to_one_environment() {
     for store in stores().await {
-        store.store.close().await;
-        let (config, folder) = (store.config.clone(), store);
-        let kind = folder.kind;
-        drop(folder.store.clone());
-        let reopened = if kind == "sqlite" {
-            let files = folder.keep_folder();
-            drop(folder);
-            let refused = Store::migrate(&config, Environment::Production, Adoption::Refused, NOW);
-            let refused = refused.await.err();
-            drop(files);
-            refused
-        } else {
-            let refused = Store::open(&config, Environment::Production, NOW)
-                .await
-                .err();
+        let closed = store.close().await;
+        let production = Environment::Production;
+        let served = Store::open(&closed.config, production, NOW).await.err();
+        let migrated = Store::migrate(&closed.config, production, Adoption::Refused, NOW).await;
+        for refused in [served, migrated.err()] {
+            let refused = refused.expect("it belongs to development");
             assert!(
-                matches!(refused, Some(OpenError::OtherEnvironment { .. })),
+                matches!(refused, OpenError::OtherEnvironment { .. }),
                 "{refused:?}"
             );
-            let migrate = Store::migrate(&config, Environment::Production, Adoption::Refused, NOW);
-            migrate.await.err()
-        };
-        let told = reopened.expect("refused").to_string();
-        assert!(
-            told.contains("`development`") && told.contains("`production`"),
-            "{told}"
-        );
+            let told = refused.to_string();
+            assert!(
+                told.contains("`development`") && told.contains("`production`"),
+                "{told}"
+            );
+        }
     }
 }
 

@@ -51,6 +51,16 @@ impl TestStore {
         }
     }
 
+    /// Closes it, so that another process could open it.
+    pub(crate) async fn close(self) -> ClosedStore {
+        self.store.close().await;
+        ClosedStore {
+            config: self.config,
+            _database: self.database,
+            _folder: self.folder,
+        }
+    }
+
     /// The files of a SQLite store, to outlive it.
     pub(crate) fn keep_folder(&self) -> Arc<TempDir> {
         Arc::clone(self.folder.as_ref().expect("a SQLite store"))
@@ -75,6 +85,13 @@ impl TestStore {
             None => self.store.clone(),
         }
     }
+}
+
+/// A database that nobody has open. It is gone with this value.
+pub(crate) struct ClosedStore {
+    pub(crate) config: DatabaseConfig,
+    _database: Option<TestDatabase>,
+    _folder: Option<Arc<TempDir>>,
 }
 
 /// One of each kind.
