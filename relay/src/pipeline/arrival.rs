@@ -6,6 +6,7 @@
 //! dropped without proof that its copy was delivered: what cannot be told apart is held for the owner.
 
 use crate::state::contact::Gap;
+use crate::state::seen::Twins;
 
 const MINUTE: i64 = 60 * 1_000_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -49,8 +50,8 @@ pub(super) struct Evidence {
     pub(super) arrived_at: i64,
     /// Nothing sent before this is forwarded.
     pub(super) floor: i64,
-    /// Copies of it that the backend was told of and that no other row of this batch is a copy of.
-    pub(super) unmatched_twins: u32,
+    /// How often it, or a copy of it, was accounted for.
+    pub(super) twins: Twins,
     /// What made the relay look at it.
     pub(super) occasion: Occasion,
 }
@@ -154,7 +155,16 @@ impl Arrivals {
             return Arrival::Recorded;
         }
         let fresh = age <= FRESH;
-        if row.unmatched_twins > 0 && (!fresh || row.occasion == Occasion::Rebuilt) {
+        // The same words to the same people at the same microsecond are one message. A date in whole
+        // seconds, as of an SMS, proves less: somebody may say "ok" twice, so copies are counted.
+        let copy = if row.sent_at % 1_000_000 != 0 {
+            row.twins.told > 0
+        } else if fresh && row.occasion == Occasion::Ordinary {
+            false
+        } else {
+            row.twins.told > row.twins.dropped
+        };
+        if copy {
             return Arrival::Twin;
         }
         if fresh || self.in_gap(row.sent_at, row.arrived_at) {
@@ -218,7 +228,7 @@ mod tests {
             sent_at,
             arrived_at,
             floor: T - 1000 * HOUR,
-            unmatched_twins: 0,
+            twins: Twins::default(),
             occasion: Occasion::Ordinary,
         }
     }
@@ -301,26 +311,40 @@ mod tests {
 
     #[test]
     fn a_copy_of_something_delivered_is_dropped_once_per_copy() {
+        let told = |dropped| Twins { told: 1, dropped };
         let mut arrivals = in_touch(T);
         arrivals.begin([(T - 30 * HOUR, T)]);
         let twin = Evidence {
-            unmatched_twins: 1,
+            twins: told(0),
             ..row(T - 30 * HOUR, T)
         };
         assert_eq!(arrivals.judge(&twin), Arrival::Twin);
         assert_eq!(
             arrivals.judge(&Evidence {
-                unmatched_twins: 0,
+                twins: told(1),
                 ..twin
             }),
             Arrival::Backfill
         );
         // Somebody who says "ok" twice within a second is not a copy of himself.
         let fresh = Evidence {
-            unmatched_twins: 1,
-            ..row(T - 1, T)
+            twins: told(0),
+            ..row(T - MINUTE, T)
         };
         assert_eq!(arrivals.judge(&fresh), Arrival::Live);
+        // The very same instant is.
+        let precise = Evidence {
+            sent_at: fresh.sent_at + 1,
+            ..fresh
+        };
+        assert_eq!(arrivals.judge(&precise), Arrival::Twin);
+        assert_eq!(
+            arrivals.judge(&Evidence {
+                twins: told(1),
+                ..precise
+            }),
+            Arrival::Twin
+        );
         let rebuilt = Evidence {
             occasion: Occasion::Rebuilt,
             ..fresh

@@ -160,12 +160,12 @@ fn post(
         &message.text,
     );
     let batch = arrivals.batch_started_at(candidate.since);
-    let (told, matched) = seen::count_twins(state, twin, batch)?;
+    let twins = seen::count_twins(state, twin, batch)?;
     let arrival = arrivals.judge(&Evidence {
         sent_at,
         arrived_at: candidate.since,
         floor: rules.floor,
-        unmatched_twins: told.saturating_sub(matched),
+        twins,
         occasion: rules.occasion,
     });
     if *rules.relay != RelayName::default() {

@@ -201,20 +201,36 @@ pub fn set_outcome(connection: &Connection, guid: &str, outcome: Outcome) -> rus
     Ok(())
 }
 
-/// How many messages with this twin hash the backend was told of, and how many copies were dropped at
-/// or after `since`.
+/// How often a message and its copies were accounted for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Twins {
+    /// Told to the backend, or held or dropped by the owner's word.
+    pub told: u32,
+    /// Copies that were dropped since the row's batch began.
+    pub dropped: u32,
+}
+
+/// Counts the messages with this twin hash, for a row whose batch began at `batch_at`, in microseconds
+/// since 1970.
 pub fn count_twins(
     connection: &Connection,
     twin: Digest,
-    since: i64,
-) -> rusqlite::Result<(u32, u32)> {
+    batch_at: i64,
+) -> rusqlite::Result<Twins> {
     connection
         .prepare_cached(
-            "select count(*) filter (where outcome in ('forwarded', 'backfilled', 'quarantined', 'dropped')),
+            "select count(*) filter (where outcome <> 'twin'),
                     count(*) filter (where outcome = 'twin' and seen_at >= ?2)
-             from seen where twin = ?1",
+             from seen
+             where twin = ?1
+                 and outcome in ('forwarded', 'backfilled', 'quarantined', 'dropped', 'twin')",
         )?
-        .query_row(params![twin.0, since], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![twin.0, batch_at], |row| {
+            Ok(Twins {
+                told: row.get(0)?,
+                dropped: row.get(1)?,
+            })
+        })
 }
 
 /// The digest of a guid, to compare with a re-read one.

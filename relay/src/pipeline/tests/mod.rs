@@ -9,6 +9,7 @@ mod changes;
 mod crashes;
 mod kinds;
 mod order;
+mod packs;
 mod rebuilds;
 
 use std::sync::Arc;

@@ -1,0 +1,175 @@
+//! Every scripted behaviour of Messages, in every style that knows it, through the pipeline.
+//!
+//! Other tests say what becomes of a row; these say that whatever Messages does, each row is accounted
+//! for, whatever is posted is taken by the backend, and a relay that reads once and one that is
+//! restarted after every step post the same.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use messages_stand_in::play::Player;
+use messages_stand_in::script::Script;
+
+use super::*;
+
+fn packs() -> Vec<(String, Script)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("messages-stand-in/scripts");
+    let mut packs = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "jsonl")
+        {
+            let script = Script::parse(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            packs.push((
+                path.file_stem().unwrap().to_string_lossy().into_owned(),
+                script,
+            ));
+        }
+    }
+    assert!(packs.len() > 40, "the packs are there");
+    packs
+}
+
+/// How often the relay looks while a script plays.
+#[derive(Clone, Copy, PartialEq)]
+enum Looks {
+    AfterEveryStep,
+    AtTheEnd,
+}
+
+/// What came of playing a script.
+struct Outcome {
+    posted: Vec<Message>,
+    /// Messages that are in chat.db at the end.
+    left: BTreeSet<String>,
+}
+
+/// Plays a script as time passes.
+fn play(script: &Script, style: Style, looks: Looks) -> Outcome {
+    let mut mac = Mac::before_first_run(style);
+    mac.look();
+    mac.in_touch();
+    let folder = mac.folder.path().join("chat.db");
+    // iMessage dates have fractions; a whole second would stand for an SMS.
+    mac.pass(Duration::from_micros(1_123_457));
+    let start = mac.clock.now();
+    let mut player = Player::new(
+        StandIn::open(&folder).unwrap(),
+        script,
+        date(start.as_micros()),
+    );
+    while let Some(due) = player.due() {
+        mac.clock.set(start.plus(due));
+        player.step(date(mac.clock.now().as_micros())).unwrap();
+        if looks == Looks::AfterEveryStep {
+            mac.in_touch();
+            mac.look();
+        }
+    }
+    // Whatever was waited for has come or will not.
+    mac.look();
+    mac.pass(secs(5));
+    mac.look();
+    let left: BTreeSet<String> = {
+        let mut statement = player
+            .db()
+            .raw()
+            .prepare("select guid from message")
+            .unwrap();
+        let guids = statement.query_map([], |row| row.get(0)).unwrap();
+        guids.collect::<rusqlite::Result<_>>().unwrap()
+    };
+    let accounted: u64 = mac
+        .state()
+        .read(|state| {
+            state.query_row(
+                "select (select count(*) from seen) + (select count(*) from waiting)",
+                [],
+                |row| row.get(0),
+            )
+        })
+        .unwrap();
+    let rows = left.len();
+    assert!(
+        accounted >= rows as u64,
+        "{accounted} of {rows} rows are accounted for"
+    );
+    Outcome {
+        posted: mac.posted(),
+        left,
+    }
+}
+
+#[test]
+fn every_row_is_accounted_for_and_every_post_is_acceptable() {
+    for (name, script) in packs() {
+        for style in STYLES.into_iter().filter(|style| script.runs_in(*style)) {
+            eprintln!("{name} on {style}");
+            let stepwise = play(&script, style, Looks::AfterEveryStep).posted;
+            let identities: BTreeSet<_> = stepwise
+                .iter()
+                .map(|m| (m.message_guid.clone(), m.event.as_str(), m.revision))
+                .collect();
+            assert_eq!(
+                identities.len(),
+                stepwise.len(),
+                "{name} on {style}: an identity twice"
+            );
+        }
+    }
+}
+
+const STYLES: [Style; 2] = [Style::Ventura, Style::Tahoe];
+
+#[test]
+fn a_relay_that_comes_late_posts_every_message_that_is_left() {
+    for (name, script) in packs() {
+        if !script.runs_in(Style::Tahoe) {
+            continue;
+        }
+        let stepwise = play(&script, Style::Tahoe, Looks::AfterEveryStep);
+        let late = play(&script, Style::Tahoe, Looks::AtTheEnd);
+        // By content: a rebuilt file has other guids for the same messages.
+        let content = |message: &Message| {
+            (
+                message.sender.clone(),
+                message.text.clone(),
+                message.timestamp,
+                message.tapback.clone(),
+            )
+        };
+        let posted_late: Vec<_> = late.posted.iter().map(content).collect();
+        for message in stepwise
+            .posted
+            .iter()
+            .filter(|message| message.event == Event::Message)
+        {
+            let is_left = message
+                .message_guid
+                .as_ref()
+                .is_some_and(|guid| late.left.contains(guid));
+            let edited = late
+                .posted
+                .iter()
+                .any(|l| l.message_guid == message.message_guid);
+            assert!(
+                !is_left || edited || posted_late.contains(&content(message)),
+                "{name}: {message:?}"
+            );
+        }
+        let doubled = posted_late
+            .iter()
+            .enumerate()
+            .filter(|(i, c)| posted_late[..*i].contains(c))
+            .count();
+        let stepwise: Vec<_> = stepwise.posted.iter().map(content).collect();
+        let expected = stepwise
+            .iter()
+            .enumerate()
+            .filter(|(i, c)| stepwise[..*i].contains(c))
+            .count();
+        assert!(doubled <= expected, "{name}: {doubled} doubled");
+    }
+}
