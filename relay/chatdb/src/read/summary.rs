@@ -1,6 +1,6 @@
 //! `message.message_summary_info`: the history of edits and the parts taken back.
 
-use super::plist::Plist;
+use super::plist::{Object, Plist};
 
 /// What a message's summary says about edits and unsends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,14 +28,7 @@ impl Summary {
         let mut unsent_parts: Vec<i64> = list
             .top()
             .get("rp")
-            .and_then(|parts| {
-                Some(
-                    parts
-                        .elements()?
-                        .filter_map(|part| part.integer())
-                        .collect(),
-                )
-            })
+            .and_then(|parts| Some(parts.elements()?.filter_map(Object::integer).collect()))
             .unwrap_or_default();
         unsent_parts.sort_unstable();
         unsent_parts.dedup();

@@ -1,36 +1,13 @@
-//! What is read, from the chat.db of every macOS.
-
-#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
-
-mod databases;
+//! Databases of every macOS, unit and encoding; cursors, snapshots and the WAL.
 
 use chatdb::{Body, ChatStyle, Row};
-use databases::{Database, all};
 use messages_stand_in::{
     Attachment, Body as NewBody, Chat, ChatDb as StandIn, Date, DateUnit, NewMessage, Piece, Style,
-    TransferState, schema,
+    schema,
 };
-use shared_protocol::AttachmentState;
 
-const ADA: &str = "+15550100001";
-const BOB: &str = "bob@example.com";
-const NOW: i64 = 1_790_000_000_000_000;
-const HOUR: i64 = 3_600_000_000;
-
-fn now() -> Date {
-    Date::from_unix_micros(NOW)
-}
-
-fn direct(messages: &mut StandIn, peer: &str) -> (i64, i64) {
-    let chat = messages.chat(&Chat::direct(peer)).unwrap();
-    (chat, messages.handle(peer, "iMessage").unwrap())
-}
-
-fn only(db: &chatdb::ChatDb) -> Row {
-    let mut rows = db.rows_after(0, 10).unwrap();
-    assert_eq!(rows.len(), 1);
-    rows.pop().unwrap()
-}
+use super::databases::{Database, all};
+use super::{ADA, BOB, HOUR, NOW, direct, now, only};
 
 #[test]
 fn every_schema_reads_alike() {
@@ -201,136 +178,6 @@ fn a_database_in_utf_16() {
 }
 
 #[test]
-fn of_two_chats_the_lower_one_whatever_came_first() {
-    for order in [[0, 1], [1, 0]] {
-        let mut database = Database::new(Style::Tahoe);
-        let messages = &mut database.messages;
-        let (chat, ada) = direct(messages, ADA);
-        let chats = [
-            chat,
-            messages
-                .chat(&Chat::direct(ADA).with_guid("SMS;-;+15550100001"))
-                .unwrap(),
-        ];
-        let message = NewMessage::incoming(ada, now()).text("hi");
-        let row = messages.insert_message(&message).unwrap();
-        for i in order {
-            messages.join(chats[i], row).unwrap();
-        }
-        let row = only(&database.open());
-        assert_eq!(row.chat.unwrap().guid, "any;-;+15550100001");
-    }
-}
-
-#[test]
-fn recently_deleted_messages_keep_their_chat() {
-    let mut database = Database::new(Style::Ventura);
-    let messages = &mut database.messages;
-    let group = messages.chat(&Chat::group([ADA, BOB])).unwrap();
-    let ada = messages.handle(ADA, "iMessage").unwrap();
-    let row = messages
-        .deliver(group, &NewMessage::incoming(ada, now()).text("gone"))
-        .unwrap();
-    messages.move_to_recently_deleted(row, now()).unwrap();
-    let row = only(&database.open());
-    assert_eq!(row.chat.unwrap().style, ChatStyle::Group);
-}
-
-#[test]
-fn attachments_with_and_without_a_join() {
-    let mut database = Database::new(Style::Sequoia);
-    let messages = &mut database.messages;
-    let (chat, ada) = direct(messages, ADA);
-    let pieces = [
-        Piece::attachment("at_0_JOINED"),
-        Piece::attachment("PLAIN-UUID").in_part(1),
-        Piece::attachment("at_2_NOT_YET").in_part(2),
-        Piece::text("look").in_part(3),
-    ];
-    let message = NewMessage::incoming(ada, now()).pieces(&pieces);
-    let row = messages.deliver(chat, &message).unwrap();
-    let joined = Attachment::photo("a.jpg", 10).with_guid("at_0_JOINED");
-    messages.attach(row, &joined, now()).unwrap();
-    let preview = Attachment {
-        transfer_name: Some("X.pluginPayloadAttachment".to_owned()),
-        ..Attachment::default()
-    };
-    messages.attach(row, &preview, now()).unwrap();
-    let unjoined = Attachment {
-        filename: Some("~/Library/Messages/Attachments/ab/cd/E/b.heic".to_owned()),
-        is_sticker: 1,
-        ..Attachment::default()
-    };
-    let unjoined = unjoined
-        .with_guid("PLAIN-UUID")
-        .in_state(TransferState::Transferring);
-    messages.insert_attachment(&unjoined, now()).unwrap();
-    let row = only(&database.open());
-    let found: Vec<_> = row
-        .attachments
-        .iter()
-        .map(|a| (a.guid.as_str(), a.name.as_deref(), a.state, a.is_hidden))
-        .collect();
-    assert_eq!(found.len(), 3);
-    assert_eq!(
-        found[0],
-        (
-            "at_0_JOINED",
-            Some("a.jpg"),
-            AttachmentState::Finished,
-            false
-        )
-    );
-    assert_eq!(found[1].1, Some("X.pluginPayloadAttachment"));
-    assert!(found[1].3, "a preview image is no photo of a person's");
-    assert_eq!(
-        found[2],
-        (
-            "PLAIN-UUID",
-            Some("b.heic"),
-            AttachmentState::Transferring,
-            false
-        )
-    );
-    assert!(row.attachments[2].is_sticker);
-    assert_eq!(row.attachments[0].size_bytes, Some(10));
-    assert_eq!(row.attachments[2].size_bytes, None);
-    assert_eq!(row.visible_text(), "look");
-    assert_eq!(row.body.attachment_guids().count(), 3);
-}
-
-#[test]
-fn every_state_of_a_transfer() {
-    use AttachmentState::{Failed, Finished, Transferring, Waiting};
-    let mut database = Database::new(Style::Ventura);
-    let messages = &mut database.messages;
-    let (chat, ada) = direct(messages, ADA);
-    let row = messages
-        .deliver(chat, &NewMessage::incoming(ada, now()).text("x"))
-        .unwrap();
-    let codes = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 99];
-    for code in codes {
-        let attachment = Attachment::photo("a.jpg", 1).in_state(TransferState::Code(code));
-        messages.attach(row, &attachment, now()).unwrap();
-    }
-    let row = only(&database.open());
-    let states: Vec<_> = row.attachments.iter().map(|a| a.state).collect();
-    let expected = [
-        Finished,
-        Waiting,
-        Transferring,
-        Transferring,
-        Transferring,
-        Transferring,
-        Finished,
-        Failed,
-        Waiting,
-        Waiting,
-    ];
-    assert_eq!(states, expected);
-}
-
-#[test]
 fn the_sequence_outlives_the_newest_row() {
     let mut database = Database::new(Style::Ventura);
     assert_eq!(database.open().sequence().unwrap(), 0);
@@ -419,81 +266,4 @@ fn what_is_only_in_the_wal_is_seen() {
     assert_eq!(only(&db).visible_text(), long);
     assert_eq!(size(), before, "it is in the WAL alone");
     assert_eq!(only(&database.open()).visible_text(), long);
-}
-
-#[test]
-fn damaged_text_costs_no_row_and_no_more_than_itself() {
-    let mut database = Database::new(Style::Ventura);
-    let messages = &mut database.messages;
-    let (chat, ada) = direct(messages, ADA);
-    let row = messages
-        .deliver(chat, &NewMessage::incoming(ada, now()))
-        .unwrap();
-    let sql = "update message set guid = cast(x'41ff42' as text), text = cast(x'6869ff' as text),
-               service = x'ff', attributedBody = 'no archive', message_summary_info = 7,
-               date_edited = 'soon', part_count = 1.5";
-    messages.raw().execute(sql, []).unwrap();
-    let db = database.open();
-    let read = only(&db);
-    assert_eq!((read.rowid, read.guid.as_str()), (row, "A\u{fffd}B"));
-    assert_eq!(read.visible_text(), "hi");
-    assert_eq!(read.body, Body::Unreadable);
-    assert_eq!((read.service, read.edited_at), (None, None));
-    assert_eq!(db.marks_since(NOW, 9).unwrap()[0].digest, read.digest);
-}
-
-#[test]
-fn an_archive_without_words_leaves_the_text_column_to_speak() {
-    let mut database = Database::new(Style::Ventura);
-    let messages = &mut database.messages;
-    let (chat, ada) = direct(messages, ADA);
-    for archive in [vec![], vec![Piece::text("")], vec![Piece::text("\u{fffc}")]] {
-        let body = NewBody::Archive {
-            archive: messages_stand_in::attributed_body(&archive),
-            text: Some("in the column".to_owned()),
-        };
-        messages
-            .deliver(chat, &NewMessage::incoming(ada, now()).body(body))
-            .unwrap();
-    }
-    for row in database.open().rows_after(0, 10).unwrap() {
-        assert_eq!(row.visible_text(), "in the column");
-    }
-}
-
-#[test]
-fn a_digest_tells_changes_of_content_from_marks_of_delivery() {
-    let mut database = Database::new(Style::Ventura);
-    let messages = &mut database.messages;
-    let (chat, ada) = direct(messages, ADA);
-    let row = messages
-        .deliver(chat, &NewMessage::incoming(ada, now()).text("helo"))
-        .unwrap();
-    let db = database.open();
-    let messages = &mut database.messages;
-    let digest = || db.marks_since(NOW, row).unwrap()[0].digest;
-    let mut last = digest();
-    let later = Date::from_unix_micros(NOW + HOUR);
-    messages.mark_delivered(row, later).unwrap();
-    messages.mark_read(row, later).unwrap();
-    messages.mark_failed(row, 22).unwrap();
-    messages.fall_back_to_sms(row).unwrap();
-    assert_eq!(digest(), last);
-    let mut changed = |what: &str| {
-        let now = digest();
-        assert_ne!(now, last, "{what}");
-        assert_eq!(db.row(row).unwrap().unwrap().digest, now, "{what}");
-        last = now;
-    };
-    messages.edit(row, "held", later).unwrap();
-    changed("an edit of the same length");
-    let photo = Attachment::photo("a.jpg", 1).in_state(TransferState::Waiting);
-    let photo = messages.attach(row, &photo, later).unwrap();
-    changed("an attachment");
-    messages.finish_attachment(photo, 1).unwrap();
-    changed("its arrival");
-    messages.flip_from_me(row).unwrap();
-    changed("the direction");
-    messages.unsend(row, &[], later).unwrap();
-    changed("an unsend");
 }

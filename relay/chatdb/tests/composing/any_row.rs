@@ -1,0 +1,108 @@
+//! Whatever a row holds, what is composed of it is a message that the backend takes.
+
+use std::time::Duration;
+
+use chatdb::{Known, Reading, Row, WaitReason, compose, compose_change, lane};
+use proptest::prelude::*;
+use shared_protocol::{Event, MAX_BODY_BYTES, Message};
+
+use super::rows::{LATEST, any_date, any_known, any_options, any_row};
+
+/// Waited for longer than anything is.
+const LONG_ENOUGH: Duration = Duration::from_mins(1);
+
+/// The backend takes the message, and what it takes is what was composed.
+fn is_acceptable(message: &Message, row: &Row) -> Result<(), TestCaseError> {
+    prop_assert_eq!(message.violations(), vec![]);
+    let mut message = message.clone();
+    let body = serde_json::to_vec(&message).unwrap();
+    // What the outbox keeps of a body that is too long: as many attachments as fit, and always the text.
+    let kept = fitting(&mut message);
+    prop_assert!(kept.len() <= MAX_BODY_BYTES, "{} bytes", kept.len());
+    prop_assert!(kept == body || body.len() > MAX_BODY_BYTES);
+    let taken = Message::from_json(&kept);
+    prop_assert!(taken.is_ok(), "{taken:?}");
+    let in_range = |date: Option<i64>| date.is_none_or(|date| (0..LATEST).contains(&date));
+    if in_range(row.sent_at) && in_range(row.edited_at) {
+        prop_assert!(taken.unwrap() == message, "something is lost on the wire");
+    }
+    let is_first = message.event == Event::Message;
+    prop_assert!(is_first || message.revision >= 1 || message.event == Event::Edit);
+    prop_assert!(!is_first || message.revision == 0);
+    prop_assert_eq!(message.tapback.is_some(), message.event == Event::Tapback);
+    prop_assert_eq!(message.from_owner, row.is_from_me);
+    Ok(())
+}
+
+fn fitting(message: &mut Message) -> Vec<u8> {
+    loop {
+        let body = serde_json::to_vec(message).unwrap();
+        if body.len() <= MAX_BODY_BYTES || message.attachments.is_empty() {
+            return body;
+        }
+        message.attachments.truncate(message.attachments.len() / 2);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_row_makes_a_message_that_the_backend_takes(
+        row in any_row(),
+        options in any_options(),
+        waited in prop_oneof![(0..6_000_u64).prop_map(Duration::from_millis), Just(LONG_ENOUGH), Just(Duration::MAX)],
+        now in any_date(),
+    ) {
+        if let Reading::Post(message) = compose(&row, &options, waited, now) {
+            is_acceptable(&message, &row)?;
+        }
+        // Nothing is waited for without end but a chat.
+        let at_last = compose(&row, &options, LONG_ENOUGH, now);
+        prop_assert_eq!(at_last == Reading::Wait(WaitReason::NoChat), row.chat.is_none());
+        prop_assert!(row.chat.is_none() || !matches!(at_last, Reading::Wait(_)));
+    }
+
+    #[test]
+    fn every_change_makes_messages_that_the_backend_takes(
+        row in any_row(), options in any_options(), known in any_known(), now in any_date(),
+    ) {
+        let change = compose_change(&row, &options, &known, now);
+        prop_assert_eq!(change.is_none(), row.chat.is_none());
+        let Some(change) = change else { return Ok(()) };
+        for message in &change.messages {
+            is_acceptable(message, &row)?;
+            prop_assert_eq!(message.message_guid.is_some(), true);
+            match message.event {
+                Event::Edit => {
+                    let history = row.summary.history_length.min(i32::MAX as u32);
+                    prop_assert!([0, history].contains(&message.revision));
+                }
+                Event::Unsend | Event::AttachmentUpdate => {}
+                other => prop_assert!(false, "{other:?} is no change"),
+            }
+        }
+        // Told once: what is known now calls for nothing more.
+        let again = compose_change(&row, &options, &change.known, now).unwrap();
+        prop_assert_eq!(&again.messages, &vec![]);
+        prop_assert_eq!(again.known, change.known);
+    }
+
+    #[test]
+    fn what_was_posted_is_known(row in any_row(), options in any_options(), now in any_date()) {
+        if let Reading::Post(message) = compose(&row, &options, LONG_ENOUGH, now) {
+            let known = Known::of(&row, &message);
+            let change = compose_change(&row, &options, &known, now).unwrap();
+            prop_assert!(change.messages.is_empty(), "{:?}", change.messages[0].event);
+            prop_assert_eq!(change.known, known);
+        }
+    }
+
+    #[test]
+    fn the_lane_of_a_chat_is_the_same_on_every_service(id in "[+-];[a-z0-9+@.;]{1,20}") {
+        let lanes = ["iMessage", "SMS", "RCS", "any"].map(|service| format!("{service};{id}"));
+        for guid in &lanes {
+            prop_assert_eq!(lane(guid), lane(&lanes[0]));
+        }
+    }
+}

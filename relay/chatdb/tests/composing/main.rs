@@ -1,0 +1,99 @@
+//! From rows to messages.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod any_row;
+mod rows;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use chatdb::{Chat, ChatStyle, Known, Options, Reading, Row, WaitReason, compose, compose_change};
+
+fn group_row(participants: &[&str]) -> Row {
+    let chat = Chat {
+        rowid: 1,
+        guid: "any;+;chat1".to_owned(),
+        style: ChatStyle::Group,
+        identifier: Some("chat1".to_owned()),
+        display_name: None,
+        account_login: None,
+        last_addressed_handle: None,
+        filter: 0,
+        is_blocked: false,
+        participants: participants.iter().map(|&p| p.to_owned()).collect(),
+    };
+    Row {
+        guid: "A".to_owned(),
+        text: Some("hi".to_owned()),
+        handle: Some("+15550100001".to_owned()),
+        chat: Some(Rc::new(chat)),
+        ..Row::default()
+    }
+}
+
+fn composed(row: &Row, waited_millis: u64) -> Reading {
+    compose(
+        row,
+        &Options::default(),
+        Duration::from_millis(waited_millis),
+        0,
+    )
+}
+
+#[test]
+fn a_new_groups_members_are_waited_for_but_not_long() {
+    let alone = group_row(&[]);
+    assert_eq!(composed(&alone, 0), Reading::Wait(WaitReason::NoHandle));
+    assert!(matches!(composed(&alone, 500), Reading::Post(_)));
+    assert!(matches!(
+        composed(&group_row(&["+15550100001"]), 0),
+        Reading::Post(_)
+    ));
+    let left = Row {
+        item_type: 3,
+        ..alone
+    };
+    assert!(matches!(composed(&left, 0), Reading::Post(_)));
+}
+
+#[test]
+fn what_messages_will_send_later_is_not_told_before() {
+    for (schedule_type, schedule_state, told) in [
+        (0, 0, true),
+        (0, 1, true),
+        (2, 0, false),
+        (2, 1, false),
+        (2, 2, true),
+        (2, 3, false),
+        (2, 4, true),
+        (1, 1, false),
+        (1, 2, true),
+    ] {
+        let row = Row {
+            is_from_me: true,
+            schedule_type,
+            schedule_state,
+            ..group_row(&["+15550100001"])
+        };
+        let posts = matches!(composed(&row, 0), Reading::Post(_));
+        assert_eq!(posts, told, "type {schedule_type}, state {schedule_state}");
+    }
+}
+
+#[test]
+fn the_wording_of_a_reaction_is_not_an_edit() {
+    let row = |text: Option<&str>| Row {
+        associated_type: 2000,
+        associated_guid: Some("p:0/B".to_owned()),
+        text: text.map(str::to_owned),
+        ..group_row(&["+15550100001"])
+    };
+    let Reading::Post(message) = composed(&row(None), 0) else {
+        panic!("a reaction without text is complete")
+    };
+    let known = Known::of(&row(None), &message);
+    let late = row(Some("Loved \u{201c}hi\u{201d}"));
+    let change = compose_change(&late, &Options::default(), &known, 0).unwrap();
+    assert_eq!(change.messages, []);
+}

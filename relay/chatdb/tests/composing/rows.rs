@@ -1,0 +1,199 @@
+//! Rows wilder than any that the reader gives: every text of every length and of every character,
+//! every number, any attachment. Only guids are never empty, which the reader sees to.
+
+use std::rc::Rc;
+
+use chatdb::{AttachmentRow, Body, BodyRun, Chat, ChatStyle, Digest, Known, Options, Row, Summary};
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+use shared_protocol::AttachmentState;
+
+/// The reader gives no date before 2001 or after 2200; up to there microseconds survive JSON.
+pub(crate) const LATEST: i64 = 7_258_118_400_000_000;
+
+/// Texts of every kind: control characters, quotes, placeholders, four-byte characters, and lengths
+/// beyond every bound of the wire.
+fn any_text() -> BoxedStrategy<String> {
+    let piece = prop_oneof![
+        any::<String>(),
+        "[\u{0}-\u{1f}\u{7f}-\u{9f}\"\\\\]{1,8}",
+        "[a-z;+:/@-]{0,12}",
+        Just("\u{fffc}".to_owned()),
+        Just("\u{1f469}\u{200d}\u{1f680}".to_owned()),
+        Just(" ".to_owned()),
+    ];
+    let times = prop_oneof![
+        12 => Just(1_usize),
+        4 => 2..40_usize,
+        2 => Just(400_usize),
+        1 => Just(60_000_usize),
+    ];
+    (piece, times)
+        .prop_map(|(piece, times)| {
+            let most = 600_000 / piece.len().max(1);
+            piece.repeat(times.min(most))
+        })
+        .boxed()
+}
+
+fn any_guid() -> BoxedStrategy<String> {
+    prop_oneof![
+        "[0-9A-F]{8}-[0-9A-F]{4}",
+        "(iMessage|SMS|any);[+-];[a-z0-9+@.]{1,20}",
+        any_text().prop_filter("a guid is never empty", |guid| !guid.is_empty()),
+    ]
+    .boxed()
+}
+
+fn any_code() -> BoxedStrategy<i64> {
+    prop_oneof![any::<i64>(), -2..9_i64, 990..1_010_i64, 1_990..4_010_i64].boxed()
+}
+
+pub(crate) fn any_date() -> BoxedStrategy<i64> {
+    prop_oneof![any::<i64>(), 978_307_200_000_000..LATEST].boxed()
+}
+
+fn any_state() -> impl Strategy<Value = AttachmentState> {
+    use AttachmentState::{Failed, Finished, Transferring, Waiting};
+    prop::sample::select(vec![Waiting, Transferring, Finished, Failed])
+}
+
+fn any_attachment() -> impl Strategy<Value = AttachmentRow> {
+    (
+        (any_guid(), of(any_text()), of(any_text())),
+        (of(any::<u64>()), any_state(), any::<bool>(), any::<bool>()),
+    )
+        .prop_map(
+            |((guid, mime_type, name), (size_bytes, state, is_sticker, is_hidden))| AttachmentRow {
+                guid,
+                mime_type,
+                name,
+                size_bytes,
+                state,
+                is_sticker,
+                is_hidden,
+            },
+        )
+}
+
+fn any_attachments() -> BoxedStrategy<Vec<AttachmentRow>> {
+    prop_oneof![
+        6 => vec(any_attachment(), 0..4),
+        // One of them over and over, to go beyond what the wire takes.
+        1 => (any_attachment(), 90..300_usize).prop_map(|(attachment, times)| vec![attachment; times]),
+    ]
+    .boxed()
+}
+
+fn any_body() -> impl Strategy<Value = Body> {
+    let run = (of(any::<i64>()), of(any_text())).prop_map(|(part, attachment_guid)| BodyRun {
+        part,
+        attachment_guid,
+    });
+    prop_oneof![
+        Just(Body::Absent),
+        Just(Body::Unreadable),
+        (any_text(), vec(run, 0..4)).prop_map(|(text, runs)| Body::Text { text, runs }),
+    ]
+}
+
+fn any_chat() -> impl Strategy<Value = Chat> {
+    let participants = prop_oneof![
+        4 => vec(any_text(), 0..4),
+        1 => (any_text(), 400..900_usize).prop_map(|(text, times)| vec![text; times]),
+    ];
+    (
+        (any::<i64>(), any_guid(), any::<bool>(), of(any_text())),
+        (of(any_text()), of(any_text()), of(any_text())),
+        (
+            prop_oneof![3 => Just(0), 1 => any_code()],
+            any::<bool>(),
+            participants,
+        ),
+    )
+        .prop_map(
+            |(
+                (rowid, guid, group, identifier),
+                (display_name, account_login, last_addressed_handle),
+                (filter, is_blocked, participants),
+            )| Chat {
+                rowid,
+                guid,
+                style: if group {
+                    ChatStyle::Group
+                } else {
+                    ChatStyle::Direct
+                },
+                identifier,
+                display_name,
+                account_login,
+                last_addressed_handle,
+                filter,
+                is_blocked,
+                participants,
+            },
+        )
+}
+
+fn any_summary() -> impl Strategy<Value = Summary> {
+    let length = prop_oneof![4 => 0..6_u32, 1 => any::<u32>()];
+    (length, vec(any::<i64>(), 0..150)).prop_map(|(history_length, unsent_parts)| Summary {
+        history_length,
+        unsent_parts,
+    })
+}
+
+prop_compose! {
+    pub(crate) fn any_row()(
+        (rowid, guid, sent_at) in (any::<i64>(), any_guid(), of(any_date())),
+        (text, body, subject) in (of(any_text()), any_body(), of(any_text())),
+        (handle, other_handle, is_from_me) in (of(any_text()), of(any_text()), any::<bool>()),
+        (service, line, account) in (of(any_text()), of(any_text()), of(any_text())),
+        (item_type, group_title, group_action_type, share_status) in (
+            prop_oneof![3 => Just(0), 1 => any_code()], of(any_text()), any_code(), any_code()
+        ),
+        (associated_guid, associated_type, associated_emoji) in (
+            of(prop_oneof![any_text(), "(p:-?[0-9]{1,3}/|bp:|)[0-9A-F]{0,8}"]), any_code(), of(any_text())
+        ),
+        (balloon, effect, thread_originator_guid) in (of(any_text()), of(any_text()), of(any_guid())),
+        (summary, edited_at, part_count) in (any_summary(), of(any_date()), 0..3_i64),
+        (is_empty, is_spam, is_system, is_audio) in any::<(bool, bool, bool, bool)>(),
+        (filter_action, schedule_type, schedule_state) in (
+            prop_oneof![3 => Just(0), 1 => any_code()], -1..4_i64, any_code()
+        ),
+        (has_attachments, is_link_preview) in any::<(bool, bool)>(),
+        (chat, attachments) in (of(any_chat()), any_attachments()),
+    ) -> Row {
+        Row {
+            rowid, guid, sent_at, text, body, subject, handle, other_handle, is_from_me, service, line,
+            account, item_type, group_title, group_action_type, share_status, associated_guid,
+            associated_type, associated_emoji, balloon, effect, thread_originator_guid, summary,
+            edited_at, part_count, is_empty, is_spam, filter_action, schedule_type, schedule_state,
+            is_system, is_audio, has_attachments, chat: chat.map(Rc::new), attachments, is_link_preview,
+            digest: Digest::default(),
+        }
+    }
+}
+
+pub(crate) fn any_options() -> impl Strategy<Value = Options> {
+    (any::<(bool, bool)>(), of(any_text())).prop_map(|((spam, note), owner_handle)| Options {
+        relay_spam: spam,
+        relay_note_to_self: note,
+        owner_handle,
+    })
+}
+
+prop_compose! {
+    pub(crate) fn any_known()(
+        text_was_empty in any::<bool>(),
+        counts in prop::array::uniform4(prop_oneof![0..6_u32, any::<u32>()]),
+        attachments in any::<[u8; 16]>(),
+    ) -> Known {
+        let [history_length, unsent_parts, unsend_revision, attachment_revision] = counts;
+        Known {
+            text_was_empty, history_length, unsent_parts, unsend_revision, attachment_revision,
+            attachments: Digest(attachments),
+        }
+    }
+}

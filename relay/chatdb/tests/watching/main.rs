@@ -1,0 +1,105 @@
+//! When the watcher wakes: real files, real events, no pauses but the waits under test.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod files;
+mod wakes;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use chatdb::{ChatDb, Wake, WatchTimings, Watcher};
+use messages_stand_in::{ChatDb as StandIn, Date, NewMessage, Style};
+use tempfile::TempDir;
+
+/// No wait of a test ends by this, unless the test is about that.
+const LONG: Duration = Duration::from_mins(1);
+/// What a wake may take on a busy machine; far below [`LONG`].
+const SOON: Duration = Duration::from_secs(10);
+const MOMENT: Duration = Duration::from_millis(20);
+
+struct Mac {
+    folder: TempDir,
+    messages: StandIn,
+    wall_clock: Arc<AtomicI64>,
+}
+
+impl Mac {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let messages = StandIn::create(folder.path().join("chat.db"), Style::Tahoe).unwrap();
+        let wall_clock = Arc::new(AtomicI64::new(1_790_000_000_000_000));
+        Self {
+            folder,
+            messages,
+            wall_clock,
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("chat.db")
+    }
+
+    fn open(&self) -> ChatDb {
+        ChatDb::open(&self.path()).unwrap()
+    }
+
+    fn watcher(&self, timings: WatchTimings) -> Watcher {
+        let clock = Arc::clone(&self.wall_clock);
+        Watcher::new(&self.path(), timings, move || clock.load(Ordering::SeqCst))
+    }
+
+    fn attached(&self, timings: WatchTimings) -> (ChatDb, Watcher) {
+        let db = self.open();
+        let mut watcher = self.watcher(timings);
+        watcher.attach(&db).unwrap();
+        (db, watcher)
+    }
+
+    /// One commit.
+    fn commit(&mut self) -> i64 {
+        commit(&mut self.messages)
+    }
+}
+
+fn commit(messages: &mut StandIn) -> i64 {
+    let message = NewMessage::incoming(0, Date::from_unix_secs(1_790_000_000)).text("hi");
+    messages.insert_message(&message).unwrap()
+}
+
+/// Only file events can explain a wake before a minute is over.
+fn events_alone() -> WatchTimings {
+    WatchTimings {
+        poll: LONG,
+        sweep: LONG * 60,
+        ..WatchTimings::default()
+    }
+}
+
+/// Events start no probes, as if none came.
+fn poll_alone() -> WatchTimings {
+    WatchTimings {
+        poll: MOMENT,
+        sweep: LONG * 60,
+        burst: Vec::new(),
+        ..WatchTimings::default()
+    }
+}
+
+/// Waits until the row can be read, by nothing but changes.
+fn sees(watcher: &mut Watcher, db: &ChatDb, rowid: i64) {
+    let started = Instant::now();
+    loop {
+        assert_eq!(
+            watcher.wait(db, SOON).unwrap(),
+            Wake::Changed,
+            "row {rowid}"
+        );
+        if db.row(rowid).unwrap().is_some() {
+            break;
+        }
+    }
+    assert!(started.elapsed() < SOON);
+}
