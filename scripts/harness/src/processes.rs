@@ -215,6 +215,7 @@ fn command(binary: &Path, log: &Path) -> anyhow::Result<Command> {
     let mut command = Command::new(binary);
     command.env_clear().stdin(Stdio::null()).stderr(log);
     // The working folder decides which `.env` is read; the log's has none.
+    command.current_dir(log.parent().context("a log lies in a folder")?);
     Ok(command)
 }
 
