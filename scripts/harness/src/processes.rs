@@ -211,9 +211,9 @@ impl Drop for Relay {
 
 /// A command that inherits nothing of this process's environment that could configure it.
 fn command(binary: &Path, log: &Path) -> anyhow::Result<Command> {
-    let log = File::options().create(true).append(true).open(log)?;
+    let file = File::options().create(true).append(true).open(log)?;
     let mut command = Command::new(binary);
-    command.env_clear().stdin(Stdio::null()).stderr(log);
+    command.env_clear().stdin(Stdio::null()).stderr(file);
     // The working folder decides which `.env` is read; the log's has none.
     command.current_dir(log.parent().context("a log lies in a folder")?);
     Ok(command)
