@@ -228,8 +228,10 @@ fn kill(child: &mut Child) -> anyhow::Result<()> {
 }
 
 fn terminate(child: &mut Child) -> anyhow::Result<ExitStatus> {
-    let status = Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
+    // The shell's own kill: a minimal Debian has no program of that name.
+    let status = Command::new("sh")
+        .arg("-c")
+        .arg(format!("kill -TERM {}", child.id()))
         .status()?;
     ensure!(status.success(), "kill -TERM failed");
     Ok(child.wait()?)
