@@ -195,9 +195,10 @@ impl Serving {
     }
 
     fn terminate(&mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        Command::new("kill")
-            .args(["-TERM", &pid])
+        // The shell's own kill: a minimal Debian has no program of that name.
+        Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill -TERM {}", self.child.id()))
             .status()
             .expect("kill");
         let deadline = Instant::now() + Duration::from_secs(10);

@@ -1,13 +1,12 @@
 //! A backlog of many chats, relay to backend.
 
-use std::net::TcpListener;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use archety_harness::{Binaries, Stored};
 
-use crate::{Bench, figure};
+use crate::{Bench, figure, free_port};
 
 const MESSAGES: u64 = 20_000;
 const CHATS: u64 = 2_000;
@@ -15,7 +14,7 @@ const CHATS: u64 = 2_000;
 pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let mut bench = Bench::new(0)?;
     // Nobody listens there until the backend starts.
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let port = free_port()?;
     let relay = bench.relay(binaries, &format!("http://127.0.0.1:{port}"))?;
     for n in 0..MESSAGES {
         bench

@@ -10,6 +10,7 @@ mod latency;
 mod sizes;
 mod start;
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -28,6 +29,9 @@ struct Arguments {
     /// A Postgres to store into (its database `bench` is made anew); without it those are left out
     #[arg(long)]
     postgres: Option<String>,
+    /// Print a port that is free, and nothing else
+    #[arg(long)]
+    free_port: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,6 +61,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.free_port {
+        println!("{}", free_port()?);
+        return Ok(());
+    }
     let binaries = Binaries::beside_this_program()?;
     if cfg!(debug_assertions) {
         eprintln!("bench: this is a debug build; its figures say little (use scripts/bench)");
@@ -85,6 +93,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A port that nobody listens on.
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// One measured figure beside its target.
