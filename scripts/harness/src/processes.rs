@@ -79,15 +79,14 @@ impl Backend {
             .trim()
             .strip_prefix("listening on http://127.0.0.1:")
             .and_then(|port| port.parse().ok());
-        match port {
-            Some(port) => Ok(Self { child, port }),
-            None => {
-                let status = child.wait()?;
-                bail!(
-                    "archety-backend did not start ({status}); its log is {}",
-                    log.display()
-                )
-            }
+        if let Some(port) = port {
+            Ok(Self { child, port })
+        } else {
+            let status = child.wait()?;
+            bail!(
+                "archety-backend did not start ({status}); its log is {}",
+                log.display()
+            )
         }
     }
 

@@ -222,8 +222,8 @@ impl Show {
 
     fn heading(&self) {
         println!(
-            "{:>3}  {:<18} {:<17} {:<44} {}",
-            "#", "what", "from", "text", "stored after"
+            "{:>3}  {:<18} {:<17} {:<44} stored after",
+            "#", "what", "from", "text"
         );
     }
 

@@ -8,7 +8,7 @@ use archety_harness::{Binaries, cpu_seconds, resident_kib};
 
 use crate::{Bench, figure};
 
-const WATCHED: Duration = Duration::from_secs(60);
+const WATCHED: Duration = Duration::from_mins(1);
 
 pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     for (older, rotations) in [(200_000, 0), (1_000_000, 100)] {

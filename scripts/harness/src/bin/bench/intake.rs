@@ -21,19 +21,16 @@ pub(crate) fn measure(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Re
     let bench = Bench::new(0)?;
     let sqlite = BackendStore::Sqlite(bench.database());
     run(binaries, &bench, &sqlite, "SQLite", 20_000)?;
-    match postgres {
-        Some(url) => {
-            let store = BackendStore::Postgres(url.to_owned());
-            run(binaries, &bench, &store, "Postgres", 60_000)
-        }
-        None => {
-            figure(
-                "signed messages stored on Postgres",
-                "not measured: no --postgres",
-                ">= 5 x 2,580/s",
-            );
-            Ok(())
-        }
+    if let Some(url) = postgres {
+        let store = BackendStore::Postgres(url.to_owned());
+        run(binaries, &bench, &store, "Postgres", 60_000)
+    } else {
+        figure(
+            "signed messages stored on Postgres",
+            "not measured: no --postgres",
+            ">= 5 x 2,580/s",
+        );
+        Ok(())
     }
 }
 
