@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -87,14 +87,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     println!("relay    reading chat.db, posting to the backend\n");
 
     let mut show = Show::new(Stored::open(&store)?);
-    show.heading();
+    heading();
     converse(&mut mac, &mut show)?;
     // What should not come would come now.
     show.watch_for(Duration::from_millis(500))?;
     let outcome = show.summary();
     println!("\n{outcome}");
     if arguments.keep {
-        keep_running(folder.keep(), &url)?;
+        keep_running(&folder.keep(), &url)?;
     }
     relay.terminate()?;
     backend.terminate()?;
@@ -200,6 +200,13 @@ fn converse(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn heading() {
+    println!(
+        "{:>3}  {:<18} {:<17} {:<44} stored after",
+        "#", "what", "from", "text"
+    );
+}
+
 /// What was sent, what was stored, and how long it took.
 struct Show {
     stored: Stored,
@@ -218,13 +225,6 @@ impl Show {
             times: Vec::new(),
             lost: 0,
         }
-    }
-
-    fn heading(&self) {
-        println!(
-            "{:>3}  {:<18} {:<17} {:<44} stored after",
-            "#", "what", "from", "text"
-        );
     }
 
     /// Waits for what was just committed in chat.db.
@@ -335,7 +335,7 @@ impl std::fmt::Display for Summary {
     }
 }
 
-fn keep_running(folder: PathBuf, url: &str) -> anyhow::Result<()> {
+fn keep_running(folder: &Path, url: &str) -> anyhow::Result<()> {
     let folder = folder.display();
     println!("\nstill running (Ctrl-C ends it); in another terminal:");
     println!("  curl {url}/healthz");
