@@ -69,4 +69,29 @@ mod tests {
             assert_eq!(from_apple_date(raw), None, "{raw}");
         }
     }
+
+    #[test]
+    fn nanoseconds_survive_beyond_what_a_double_holds() {
+        let nanos = 783_000_000_123_456_789;
+        assert_eq!(from_apple_date(nanos), from_apple_date(nanos + 210));
+        assert_ne!(from_apple_date(nanos), from_apple_date(nanos + 211));
+    }
+
+    #[test]
+    fn the_bounds_of_the_index_are_never_of_the_other_unit() {
+        for unix in [
+            i64::MIN,
+            0,
+            APPLE_EPOCH_UNIX_SECS * 1_000_000,
+            1_790_000_000_000_000,
+            i64::MAX,
+        ] {
+            let (nanos, seconds) = index_bounds(unix);
+            assert!(nanos >= seconds_limit(), "{unix}");
+            assert!((1..=seconds_limit()).contains(&seconds), "{unix}");
+        }
+        let (nanos, seconds) = index_bounds(1_790_000_000_500_000);
+        assert_eq!(nanos, 811_692_800_500_000_000);
+        assert_eq!(seconds, 811_692_800, "a second that began before counts");
+    }
 }

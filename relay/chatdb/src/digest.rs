@@ -33,3 +33,58 @@ pub fn twin_hash(conversation: &str, sender: &str, sent_at: i64, text: &str) -> 
         text.as_bytes(),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_share_a_twin_hash_and_nothing_else_does() {
+        let original = twin_hash(
+            "-;+15550100001",
+            "+15550100001",
+            1_790_000_000_000_000,
+            "hi",
+        );
+        let copy = twin_hash(
+            "-;+15550100001",
+            "+15550100001",
+            1_790_000_000_000_000,
+            "hi",
+        );
+        assert_eq!(original, copy);
+        for other in [
+            twin_hash("+;chat1", "+15550100001", 1_790_000_000_000_000, "hi"),
+            twin_hash(
+                "-;+15550100001",
+                "+15550100002",
+                1_790_000_000_000_000,
+                "hi",
+            ),
+            twin_hash(
+                "-;+15550100001",
+                "+15550100001",
+                1_790_000_000_000_001,
+                "hi",
+            ),
+            twin_hash(
+                "-;+15550100001",
+                "+15550100001",
+                1_790_000_000_000_000,
+                "hi ",
+            ),
+        ] {
+            assert_ne!(other, original);
+        }
+    }
+
+    #[test]
+    fn what_stands_on_either_side_of_a_border_does_not_mix() {
+        assert_ne!(twin_hash("a", "bc", 0, ""), twin_hash("ab", "c", 0, ""));
+        assert_ne!(twin_hash("", "", 0, "a"), twin_hash("a", "", 0, ""));
+        assert_ne!(
+            Digest::of([b"a".as_slice(), b""]),
+            Digest::of([b"a".as_slice()])
+        );
+    }
+}
