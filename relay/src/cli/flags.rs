@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::{Config, ConfigProblems, Flags, Link, environment};
+use crate::config::{Config, ConfigProblems, Flags, Link, Values, environment};
 
 /// Each key of `config.toml` as a flag.
 #[derive(Debug, Default, Args)]
@@ -75,5 +75,27 @@ impl ConfigFlags {
     /// The configuration with everything that it takes to run.
     pub(super) fn config_and_link(&self) -> Result<(Config, Link), ConfigProblems> {
         Config::read_with_link(self.config.as_deref(), self.values(), &environment())
+    }
+
+    /// The same for a command that may speak to a backend of its own: `to` if given, else the
+    /// configured one, else `fallback`.
+    pub(super) fn config_and_link_to(
+        &self,
+        to: Option<String>,
+        fallback: &str,
+    ) -> Result<(Config, Link), ConfigProblems> {
+        let (mut flags, environment) = (self.values(), environment());
+        let file = self.config.as_deref();
+        let configured = || {
+            let mut problems = ConfigProblems::default();
+            let values = Values::collect(file, flags.clone(), &environment, &mut problems);
+            values.get("backend_url").is_some()
+        };
+        let to = to.or_else(|| (!configured()).then(|| fallback.to_owned()));
+        if let Some(to) = to {
+            flags.retain(|(key, _)| *key != "backend_url");
+            flags.push(("backend_url", to));
+        }
+        Config::read_with_link(file, flags, &environment)
     }
 }

@@ -9,6 +9,7 @@ mod flags;
 mod outbox;
 mod output;
 mod quarantine;
+mod replay;
 mod run;
 mod status;
 mod trace;
@@ -61,6 +62,8 @@ enum Command {
     Quarantine(quarantine::Command),
     /// Tell what became of one message
     Trace(trace::Args),
+    /// Post a script of what Messages did, without a Mac
+    Replay(replay::Args),
     /// Print an attributedBody archive as JSON
     Decode(decode::Args),
     /// Write a commented configuration, or show the one that holds
@@ -82,6 +85,7 @@ impl Cli {
             Command::Outbox(command) => command.execute(&self.flags),
             Command::Quarantine(command) => command.execute(&self.flags),
             Command::Trace(args) => args.execute(&self.flags),
+            Command::Replay(args) => args.execute(&self.flags),
             Command::Decode(args) => args.execute(),
             Command::Config(command) => command.execute(&self.flags),
             Command::Completions { shell } => {

@@ -115,7 +115,7 @@ fn collect(config: &Config, state: &State, guid: String) -> anyhow::Result<Trace
     })?;
     Ok(Trace {
         chat_db: row_facts(config, &guid),
-        decision: seen.map(decision),
+        decision: seen.as_ref().map(decision),
         waiting_for: waiting
             .into_iter()
             .find(|row| row.guid == guid)
@@ -150,7 +150,7 @@ fn row_facts(config: &Config, guid: &str) -> Result<Option<RowFacts>, String> {
     }))
 }
 
-fn decision(seen: Seen) -> Decision {
+fn decision(seen: &Seen) -> Decision {
     let time = |micros| UnixMicros::from_micros(micros).to_string();
     Decision {
         outcome: seen.outcome.as_str(),

@@ -157,6 +157,14 @@ impl PipelineError {
     }
 }
 
+/// Reads what there is once, as a relay does that has just been started. For those who make the time
+/// pass themselves instead of letting the thread wait for it.
+pub(crate) fn look(context: &PipelineContext) -> Result<(), PipelineError> {
+    let db = ChatDb::open(&context.chat_db)?;
+    Feed::bind(context, &db)?.step(&db, Wake::Changed)?;
+    Ok(())
+}
+
 /// The reading thread.
 pub struct Pipeline {
     context: PipelineContext,

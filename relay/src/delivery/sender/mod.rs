@@ -34,7 +34,7 @@ use crate::clock::{Clock, UnixMicros};
 use crate::config::Auth;
 use crate::state::{State, StateError, meta, outbox};
 
-/// Requests under way at once. More gain nothing on one machine [measured], fewer lose on a long line.
+/// Requests under way at once. More gain nothing on one machine, fewer lose on a long line.
 const IN_FLIGHT: usize = 32;
 const LIMITS: Limits = Limits {
     window: 4096,

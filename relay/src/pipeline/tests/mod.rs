@@ -22,7 +22,7 @@ use shared_protocol::{Event, Message, MessageTime, NewestMessage, RelayName};
 use tempfile::TempDir;
 
 use super::feed::Feed;
-use super::{FirstRun, PipelineContext, PipelineError, PipelineHealth, Resume};
+use super::{FirstRun, PipelineContext, PipelineError, PipelineHealth, Resume, look};
 use crate::clock::{Clock, ManualClock, UnixMicros};
 use crate::state::{State, quarantine, seen, waiting};
 
@@ -107,10 +107,7 @@ impl Mac {
     }
 
     fn try_look(&mut self) -> Result<(), PipelineError> {
-        let db = ChatDb::open(&self.context().chat_db)?;
-        let mut feed = Feed::bind(self.context(), &db)?;
-        feed.step(&db, Wake::Changed)?;
-        Ok(())
+        look(self.context())
     }
 
     /// One open database over several steps, with `between` in between.

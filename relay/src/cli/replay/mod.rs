@@ -1,0 +1,262 @@
+//! `replay`: a script of what Messages did, posted as if it had just happened.
+//!
+//! For those who have no Mac at hand. Nothing is sent before every address in it is known to be
+//! nobody's and the target to be this machine, unless `--really` says otherwise.
+
+mod fiction;
+mod post;
+mod stage;
+
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use chatdb::Options;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use messages_stand_in::Script;
+use shared_protocol::{Message, Mode};
+
+use super::flags::ConfigFlags;
+use super::output;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Link};
+use crate::delivery::client::Client;
+use crate::delivery::timestamps::Timestamps;
+use crate::lifecycle::ExitCode;
+use fiction::{is_fictional, masked};
+use post::{Fate, Posted, Poster};
+use stage::Played;
+
+/// Where `archety-backend serve` listens when nobody says otherwise.
+const LOCAL_BACKEND: &str = "http://127.0.0.1:8000";
+
+/// Post a script of what Messages did as if it had just happened, without a Mac.
+///
+/// The script is played into a chat.db of its own and read by the relay's own reader. Dates move to
+/// now and guids change with every replay, so that it can be run again. Replies are taken in the
+/// answers: no relay ever sends one. Ends with 0 only if every message was accepted.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The script; - reads standard input
+    #[arg(value_name = "FILE.jsonl")]
+    file: PathBuf,
+    /// Backend to post to; without it the configured one, else port 8000 of this machine
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// Messages per second at most
+    #[arg(long, value_name = "N", value_parser = rate)]
+    rate: Option<f64>,
+    /// Print what would be posted, a JSON object a line, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Send even to a backend elsewhere, and in the name of people who may exist
+    #[arg(long)]
+    really: bool,
+}
+
+impl Args {
+    pub(super) fn execute(self, flags: &ConfigFlags) -> anyhow::Result<ExitCode> {
+        let script = read(&self.file)?;
+        if self.dry_run {
+            let (played, people) = rehearse(script, &flags.config()?)?;
+            if let Some(list) = people {
+                eprintln!("not fictional, sent only with --really: {list}");
+            }
+            print(&played.messages)?;
+            tell_rest(&played);
+            return Ok(ExitCode::Done);
+        }
+        let (config, link) = flags.config_and_link_to(self.to, LOCAL_BACKEND)?;
+        let (played, people) = rehearse(script, &config)?;
+        if !self.really {
+            refuse(&link, people)?;
+        }
+        let results = post_all(&config, link, &played.messages, self.rate)?;
+        output::table(
+            &["EVENT", "FROM", "STATUS", "LATENCY"],
+            &rows(&played.messages, &results),
+        )?;
+        tell_rest(&played);
+        summarise(played.messages.len(), &results)
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Script> {
+    let mut text = String::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text).map(|_| ())
+    } else {
+        std::fs::read_to_string(path).map(|read| text = read)
+    };
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    Script::parse(&text).with_context(|| format!("{} is no script", path.display()))
+}
+
+/// Plays the script; tells whose addresses are in it that may be somebody's.
+fn rehearse(script: Script, config: &Config) -> anyhow::Result<(Played, Option<String>)> {
+    let mut addresses: BTreeSet<String> =
+        script.addresses().into_iter().map(str::to_owned).collect();
+    let salt = format!("{:032x}", rand::random::<u128>());
+    // The owner of this relay has no part in what is played.
+    let options = Options {
+        owner_handle: None,
+        ..config.options.clone()
+    };
+    let now = SystemClock.now();
+    let played = stage::play(script, &config.relay_name, options, &salt, now)
+        .context("the script cannot be played")?;
+    addresses.extend(played.messages.iter().flat_map(named_in).map(str::to_owned));
+    let people: BTreeSet<String> = addresses
+        .iter()
+        .filter(|address| !is_fictional(address))
+        .map(|address| masked(address))
+        .collect();
+    let list = people.into_iter().collect::<Vec<_>>().join(", ");
+    Ok((played, Some(list).filter(|list| !list.is_empty())))
+}
+
+/// Every address that a message tells the backend.
+fn named_in(message: &Message) -> impl Iterator<Item = &str> {
+    let peer = match message.mode {
+        Mode::Direct => message.chat_guid.rsplit(';').next(),
+        Mode::Group => None,
+    };
+    let people = message.participants.iter().map(String::as_str);
+    [Some(message.sender.as_str()), peer, message.line.as_deref()]
+        .into_iter()
+        .flatten()
+        .chain(people)
+}
+
+fn refuse(link: &Link, people: Option<String>) -> anyhow::Result<()> {
+    let mut reasons = Vec::new();
+    if !link.backend_url.is_loopback() {
+        reasons.push(format!("{} is not this machine", link.backend_url));
+    }
+    if let Some(list) = people {
+        reasons.push(format!(
+            "these addresses may be somebody's, since they are not in the fictional ranges \
+             (+1 555…, 555-01xx, 555xx, @example.com): {list}"
+        ));
+    }
+    if !reasons.is_empty() {
+        bail!(
+            "nothing was sent: {}; add --really if that is meant",
+            reasons.join("; ")
+        );
+    }
+    Ok(())
+}
+
+fn print(messages: &[Message]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for message in messages {
+        serde_json::to_writer(&mut out, message)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn post_all(
+    config: &Config,
+    link: Link,
+    messages: &[Message],
+    rate: Option<f64>,
+) -> anyhow::Result<Vec<Posted>> {
+    let clock = SystemClock;
+    let client = Client::new(Arc::new(link), Arc::new(clock))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut poster = Poster {
+        client: &client,
+        relay: &config.relay_name,
+        clock: &clock,
+        timestamps: Timestamps::new(clock.now().as_secs()),
+    };
+    let progress = progress(messages.len());
+    let results = runtime.block_on(poster.post_all(messages, rate, |_| progress.inc(1)));
+    progress.finish_and_clear();
+    Ok(results)
+}
+
+fn progress(count: usize) -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len}  {per_sec}  {eta} left");
+    ProgressBar::with_draw_target(Some(count), target)
+        .with_style(style.expect("the template is sound"))
+}
+
+fn rows(messages: &[Message], results: &[Posted]) -> Vec<Vec<String>> {
+    let row = |(message, posted): (&Message, &Posted)| {
+        let status = match &posted.fate {
+            Fate::Accepted => "accepted".to_owned(),
+            Fate::Duplicate => "duplicate".to_owned(),
+            Fate::Refused(code) => format!("refused: {code}"),
+        };
+        vec![
+            message.event.as_str().to_owned(),
+            masked(&message.sender),
+            status,
+            format!("{} ms", posted.latency.as_millis()),
+        ]
+    };
+    messages.iter().zip(results).map(row).collect()
+}
+
+/// What a relay would not have posted, or not yet.
+fn tell_rest(played: &Played) {
+    let Played {
+        held, incomplete, ..
+    } = played;
+    if *held > 0 {
+        eprintln!("{held} not posted: possibly old, a relay would hold them for its owner");
+    }
+    if *incomplete > 0 {
+        eprintln!("{incomplete} not posted: incomplete to the end");
+    }
+}
+
+fn summarise(count: usize, results: &[Posted]) -> anyhow::Result<ExitCode> {
+    let of = |wanted: fn(&Fate) -> bool| results.iter().filter(|r| wanted(&r.fate)).count();
+    let accepted = of(|fate| *fate == Fate::Accepted);
+    let duplicate = of(|fate| *fate == Fate::Duplicate);
+    let refused = results.len() - accepted - duplicate;
+    let mut latencies: Vec<Duration> = results.iter().map(|r| r.latency).collect();
+    latencies.sort_unstable();
+    let median = latencies
+        .get(latencies.len() / 2)
+        .map_or(String::new(), |p50| format!(", p50 {} ms", p50.as_millis()));
+    let unsent = count - results.len();
+    let line = format!(
+        "{count} messages: {accepted} accepted, {duplicate} duplicate, {refused} refused, \
+         {unsent} not sent{median}\n"
+    );
+    output::text(line.as_bytes())?;
+    if let Some(why) = results.last().and_then(|last| last.stop.as_ref()) {
+        eprintln!("archety-relay: {why}");
+    }
+    Ok(if accepted == count {
+        ExitCode::Done
+    } else {
+        ExitCode::Failed
+    })
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.001 => Ok(rate),
+        _ => Err("write it as a number above 0, such as 10 or 0.5".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
