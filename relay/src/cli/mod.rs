@@ -9,7 +9,9 @@ mod flags;
 mod outbox;
 mod output;
 mod quarantine;
+mod record;
 mod replay;
+mod report;
 mod run;
 mod status;
 mod trace;
@@ -62,6 +64,10 @@ enum Command {
     Quarantine(quarantine::Command),
     /// Tell what became of one message
     Trace(trace::Args),
+    /// Write a redacted report about one message, for a developer
+    Report(report::Args),
+    /// Write rows of chat.db as a script
+    Record(record::Args),
     /// Post a script of what Messages did, without a Mac
     Replay(replay::Args),
     /// Print an attributedBody archive as JSON
@@ -85,6 +91,8 @@ impl Cli {
             Command::Outbox(command) => command.execute(&self.flags),
             Command::Quarantine(command) => command.execute(&self.flags),
             Command::Trace(args) => args.execute(&self.flags),
+            Command::Report(args) => args.execute(&self.flags),
+            Command::Record(args) => args.execute(&self.flags),
             Command::Replay(args) => args.execute(&self.flags),
             Command::Decode(args) => args.execute(),
             Command::Config(command) => command.execute(&self.flags),

@@ -25,6 +25,9 @@ fn help_teaches() {
     insta::assert_snapshot!("help", help(&[]));
     insta::assert_snapshot!("help_run", help(&["run"]));
     insta::assert_snapshot!("help_outbox", help(&["outbox"]));
+    insta::assert_snapshot!("help_record", help(&["record"]));
+    insta::assert_snapshot!("help_replay", help(&["replay"]));
+    insta::assert_snapshot!("help_report", help(&["report"]));
 }
 
 fn environment() -> Environment {

@@ -1,5 +1,7 @@
 //! Exit codes, after sysexits: a supervisor tells by them whether another start may help.
 
+use chatdb::OpenError;
+
 use crate::config::ConfigProblems;
 use crate::delivery::client::ClientError;
 use crate::state::StateError;
@@ -24,6 +26,9 @@ impl ExitCode {
     pub fn of(error: &anyhow::Error) -> Self {
         if error.is::<ConfigProblems>() || error.is::<ClientError>() {
             return Self::Config;
+        }
+        if let Some(OpenError::NoPermission(_)) = error.downcast_ref() {
+            return Self::Permission;
         }
         match error.downcast_ref::<StateError>() {
             Some(StateError::InUse { .. } | StateError::DiskFull(_) | StateError::Busy(_)) => {
