@@ -31,7 +31,7 @@ const MANY_WAITING: u64 = 200;
 const CONTACT_NOTE: i64 = 30 * SECOND;
 /// A comparison of recent rows may take at most one part in this many of the thread's time.
 const COMPARE_SHARE: u32 = 20;
-/// Between two comparisons at least.
+/// Between a change and the comparison that it calls for.
 const COMPARE_PAUSE: Duration = Duration::from_millis(20);
 /// An anchor is set every so many rows.
 const ANCHOR_EVERY: i64 = 100;
@@ -115,7 +115,11 @@ impl<'c> Feed<'c> {
         if wake != Wake::Elapsed || self.waiting.0 > 0 {
             self.read_new(db, all_waiting)?;
         }
-        self.compare.due |= matches!(wake, Wake::Changed | Wake::Sweep);
+        if matches!(wake, Wake::Changed | Wake::Sweep) && !self.compare.due {
+            // Not at once: a row's join is written right behind the row, and comes first.
+            self.compare.not_before = self.compare.not_before.max(Instant::now() + COMPARE_PAUSE);
+            self.compare.due = true;
+        }
         if self.compare.due && Instant::now() >= self.compare.not_before {
             self.compare_recent(db)?;
         }
@@ -285,7 +289,7 @@ impl<'c> Feed<'c> {
         }
         self.compare = Compare {
             due: false,
-            not_before: Instant::now() + (started.elapsed() * COMPARE_SHARE).max(COMPARE_PAUSE),
+            not_before: Instant::now() + started.elapsed() * COMPARE_SHARE,
             since: now - CHANGES_WINDOW,
         };
         Ok(())
