@@ -11,6 +11,7 @@ mod kinds;
 mod order;
 mod packs;
 mod rebuilds;
+mod thread;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};

@@ -1,0 +1,69 @@
+//! The thread itself: no error ends it, and it goes on by itself when the fault is mended.
+
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
+
+use super::super::Pipeline;
+use super::*;
+
+/// Starts the thread; what it enqueues rings `woken`.
+fn spawn(
+    mac: &mut Mac,
+) -> (
+    Arc<PipelineHealth>,
+    chatdb::Nudge,
+    Receiver<()>,
+    std::thread::JoinHandle<()>,
+) {
+    let (ring, woken) = channel();
+    let mut context = mac.context.take().expect("a relay was started");
+    context.wake_sender = Box::new(move || ring.send(()).unwrap());
+    let health = Arc::clone(&context.health);
+    let pipeline = Pipeline::new(context);
+    let nudge = pipeline.nudge();
+    (health, nudge, woken, std::thread::spawn(|| pipeline.run()))
+}
+
+fn wait_for_trouble(health: &PipelineHealth, code: Option<&str>) {
+    let deadline = Instant::now() + secs(20);
+    while health.trouble() != code || (code.is_none() && health.last_good_scan().is_none()) {
+        assert!(
+            Instant::now() < deadline,
+            "{:?} instead of {code:?}",
+            health.trouble()
+        );
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_missing_a_damaged_and_a_mended_chat_db_are_waited_for_and_told() {
+    let mut mac = Mac::before_first_run(Style::Ventura);
+    let chat_db = mac.folder.path().join("chat.db");
+    let aside = mac.folder.path().join("aside.db");
+    mac.messages.rotate_wal().unwrap();
+    mac.says(ADA, "before the first run");
+    mac.messages.checkpoint().unwrap();
+    std::fs::rename(&chat_db, &aside).unwrap();
+
+    let (health, nudge, woken, thread) = spawn(&mut mac);
+    wait_for_trouble(&health, Some("chat_db_missing"));
+
+    std::fs::write(&chat_db, b"half a copy, and not of a database at all").unwrap();
+    wait_for_trouble(&health, Some("chat_db_damaged"));
+
+    std::fs::rename(&aside, &chat_db).unwrap();
+    wait_for_trouble(&health, None);
+    mac.messages = StandIn::open(&chat_db).unwrap();
+    mac.pass(secs(1));
+    mac.says(BOB, "after the first run");
+    woken
+        .recv_timeout(secs(20))
+        .expect("the message is relayed");
+
+    health.stop();
+    nudge.nudge();
+    thread.join().unwrap();
+    mac.start(FirstRun::Now, Options::default());
+    assert_eq!(mac.texts(), ["after the first run"]);
+}
