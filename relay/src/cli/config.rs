@@ -10,7 +10,7 @@ use crate::config::{
 };
 use crate::lifecycle::ExitCode;
 
-/// Write or show the configuration.
+/// Write a commented configuration, or show the one that holds.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Print a commented config.toml with every key and its default

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::output;
 use crate::lifecycle::ExitCode;
 
-/// Read an attributedBody archive and print its text and runs as JSON.
+/// Print an attributedBody archive, its text and its runs, as JSON.
 ///
 /// To get one: sqlite3 chat.db "select writefile('body.bin', attributedBody) from message where …"
 #[derive(Debug, clap::Args)]

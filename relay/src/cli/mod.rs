@@ -50,29 +50,20 @@ pub struct Cli {
     flags: ConfigFlags,
 }
 
+/// Each explains itself where it is: a comment here would take its place in --help.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Watch chat.db and deliver, until stopped by SIGTERM or Ctrl-C
     Run(run::Args),
-    /// Tell how the relay on this machine is doing
     Status(status::Args),
-    /// See what waits to be delivered, try it again, or give it up
     #[command(subcommand)]
     Outbox(outbox::Command),
-    /// See what is held as possibly old, forward it, or give it up
     #[command(subcommand)]
     Quarantine(quarantine::Command),
-    /// Tell what became of one message
     Trace(trace::Args),
-    /// Write a redacted report about one message, for a developer
     Report(report::Args),
-    /// Write rows of chat.db as a script
     Record(record::Args),
-    /// Post a script of what Messages did, without a Mac
     Replay(replay::Args),
-    /// Print an attributedBody archive as JSON
     Decode(decode::Args),
-    /// Write a commented configuration, or show the one that holds
     #[command(subcommand)]
     Config(config::Command),
     /// Print completions for a shell

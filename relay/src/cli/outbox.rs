@@ -11,8 +11,9 @@ use crate::lifecycle::ExitCode;
 use crate::state::State;
 use crate::state::outbox::{self, Entry, PostState};
 
-/// See what waits to be delivered. All of these work beside a running relay, which takes notice
-/// within a second.
+/// See what waits to be delivered, try it again, or give it up.
+///
+/// All of these work beside a running relay, which takes notice within a second.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// List posts, oldest first

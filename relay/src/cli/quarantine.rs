@@ -11,9 +11,10 @@ use crate::pipeline::{ReleaseAs, give_up, release};
 use crate::state::quarantine::{self, Held};
 use crate::state::{State, StateError};
 
-/// See what is held, forward it, or give it up. A message is held when it appears late, behind newer
-/// ones, though the network was there when it was sent: it may be new, and it may be an old one that
-/// iCloud brought back.
+/// See what is held as possibly old, forward it, or give it up.
+///
+/// A message is held when it appears late, behind newer ones, though the network was there when it was
+/// sent: it may be new, and it may be an old one that iCloud brought back.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// List what is held, oldest first

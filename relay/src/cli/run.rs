@@ -8,7 +8,7 @@ use crate::config::Auth;
 use crate::lifecycle::{self, ExitCode};
 use crate::pipeline::FirstRun;
 
-/// Watch chat.db and deliver.
+/// Watch chat.db and deliver, until stopped by SIGTERM or Ctrl-C.
 ///
 /// The first run starts with what arrives from now on; what is in chat.db already is recorded and not
 /// forwarded, unless --since says how far to go back. Later runs continue where the last one ended.

@@ -11,7 +11,9 @@ use crate::delivery::report::Standstill;
 use crate::lifecycle::ExitCode;
 use crate::state::{State, contact, meta, outbox, quarantine, source, waiting};
 
-/// Tell how the relay is doing. Ends with 0 if it runs and delivers, with 1 if not.
+/// Tell how the relay on this machine is doing.
+///
+/// Ends with 0 if it runs and delivers, with 1 if not.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Print JSON

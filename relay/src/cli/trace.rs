@@ -12,7 +12,7 @@ use crate::state::outbox::{self, Entry};
 use crate::state::seen::{self, Seen};
 use crate::state::{State, quarantine, waiting};
 
-/// Tell what became of a message: its row in chat.db, the decision about it, its posts.
+/// Tell what became of one message: its row in chat.db, the decision about it, its posts.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// `message.guid` of chat.db
