@@ -1,0 +1,116 @@
+//! A backend on a socket of its own that answers as told, in the name of the secret.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use archety_relay::clock::{Clock, SystemClock};
+use serde_json::{Value, json};
+use shared_protocol::{Purpose, RelaySecrets, SignatureHeaders, SigningKey, verify};
+
+use crate::home::SECRET;
+
+/// Answers with a status and a body, given how many requests came before.
+type Answers = fn(usize) -> (u16, Value);
+
+pub(crate) struct Backend {
+    pub(crate) url: String,
+    bodies: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Backend {
+    /// Serves until the test's process ends.
+    pub(crate) fn start(answers: Answers) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let bodies = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&bodies);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let bodies = Arc::clone(&kept);
+                std::thread::spawn(move || serve(&stream, &bodies, answers));
+            }
+        });
+        Self { url, bodies }
+    }
+
+    /// What came, in order; every signature held.
+    pub(crate) fn received(&self) -> Vec<Value> {
+        self.bodies.lock().expect("sound").clone()
+    }
+}
+
+/// Stored, and new.
+pub(crate) fn accepted() -> (u16, Value) {
+    let body = json!({"status": "accepted", "message_id": "m", "should_respond": false,
+        "version": "1.0.0", "environment": "development"});
+    (200, body)
+}
+
+/// A problem document.
+pub(crate) fn problem(status: u16, code: &str) -> (u16, Value) {
+    let body = json!({"type": "about:blank", "title": "t", "status": status, "detail": "d",
+        "code": code, "request_id": "r", "version": "1.0.0", "environment": "development"});
+    (status, body)
+}
+
+fn serve(stream: &TcpStream, bodies: &Mutex<Vec<Value>>, answers: Answers) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let (head, body) = read_request(&mut reader)?;
+        let header = |name: &str| {
+            head.iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, v)| v.as_str())
+        };
+        let headers = SignatureHeaders {
+            id: header("webhook-id").map(str::as_bytes),
+            timestamp: header("webhook-timestamp").map(str::as_bytes),
+            signature: header("webhook-signature").map(str::as_bytes),
+        };
+        let secrets = RelaySecrets::parse(SECRET).expect("valid");
+        let now = SystemClock.now().as_secs();
+        let verified = verify(&secrets, Purpose::Message, headers, &body, now).ok()?;
+        let (status, answer) = {
+            let mut bodies = bodies.lock().expect("sound");
+            bodies.push(serde_json::from_slice(&body).ok()?);
+            answers(bodies.len() - 1)
+        };
+        let (id, answer) = (verified.id.answer(), answer.to_string());
+        let key = SigningKey::parse(SECRET).expect("valid");
+        let signature = key.sign(&id, now, answer.as_bytes());
+        let reply = format!(
+            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+             webhook-id: {id}\r\nwebhook-timestamp: {now}\r\nwebhook-signature: {signature}\r\n\r\n{answer}",
+            answer.len()
+        );
+        (&mut &*stream).write_all(reply.as_bytes()).ok()?;
+    }
+}
+
+type Head = Vec<(String, String)>;
+
+fn read_request(reader: &mut impl BufRead) -> Option<(Head, Vec<u8>)> {
+    let mut head = Vec::new();
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        let Some((name, value)) = line.split_once(':') else {
+            continue;
+        };
+        let (name, value) = (name.to_ascii_lowercase(), value.trim().to_owned());
+        if name == "content-length" {
+            length = value.parse().ok()?;
+        }
+        head.push((name, value));
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some((head, body))
+}

@@ -1,0 +1,84 @@
+//! `outbox`.
+
+use archety_relay::clock::{Clock, SystemClock};
+use archety_relay::state::State;
+use archety_relay::state::outbox::{self, NewPost, PostState};
+use shared_protocol::{Event, MessageIdentity, RelayName};
+
+use super::*;
+
+/// Puts a post into the outbox.
+pub(crate) fn enqueue(state: &State, guid: &str) {
+    let id = MessageIdentity {
+        relay: &RelayName::default(),
+        message_guid: guid,
+        event: Event::Message,
+        revision: 0,
+    }
+    .webhook_id();
+    let post = NewPost {
+        lane: "-;+15550100001",
+        webhook_id: &id,
+        message_guid: guid,
+        event: Event::Message,
+        revision: 0,
+        body: b"{}",
+        now: SystemClock.now(),
+    };
+    state
+        .write(|tx| outbox::enqueue(tx, &post))
+        .expect("written");
+}
+
+fn states(home: &Home) -> Vec<PostState> {
+    let state = home.state();
+    let of = |guid| state.read(|c| outbox::of_guid(c, guid)).expect("read");
+    ["A", "B"]
+        .into_iter()
+        .flat_map(of)
+        .map(|entry| entry.state)
+        .collect()
+}
+
+#[test]
+fn what_waits_is_listed_tried_again_and_given_up() {
+    let home = Home::new();
+    for guid in ["A", "B"] {
+        enqueue(&home.state(), guid);
+    }
+    let run = home.relay(&["outbox", "list"]);
+    assert_eq!(run.ends_with(0).lines().count(), 3, "{run:?}");
+    let listed = home.relay(&["outbox", "list", "--json"]).json();
+    assert_eq!(listed[0]["message_guid"], "A");
+    assert_eq!(listed[1]["seq"], 2);
+
+    home.relay(&["outbox", "retry", "1"]).ends_with(0);
+    let run = home.relay(&["outbox", "retry", "7"]);
+    run.ends_with(1);
+    run.complains_of("7 is neither pending nor parked");
+
+    let run = home.relay(&["outbox", "drop", "1"]);
+    run.ends_with(1);
+    run.complains_of("--yes");
+    assert_eq!(states(&home), [PostState::Pending, PostState::Pending]);
+    home.relay(&["outbox", "drop", "--yes", "1"]).ends_with(0);
+    assert_eq!(states(&home), [PostState::Dropped, PostState::Pending]);
+    home.relay(&["outbox", "drop", "--yes", "1"]).ends_with(1);
+    let dropped = home.relay(&["outbox", "list", "--state", "dropped", "--json"]);
+    assert_eq!(dropped.json()[0]["message_guid"], "A");
+}
+
+#[test]
+fn nothing_waits_where_no_relay_has_run() {
+    let home = Home::new();
+    for command in ["outbox", "quarantine"] {
+        let run = home.relay(&[command, "list"]);
+        run.ends_with(1);
+        assert_eq!(run.err.lines().count(), 1, "{run:?}");
+    }
+    assert!(!home.path("state").exists(), "looking makes nothing");
+    drop(home.state());
+    let run = home.relay(&["outbox", "list"]);
+    run.ends_with(0);
+    run.complains_of("nothing waits");
+}

@@ -1,0 +1,103 @@
+//! `record`: from one Mac's chat.db to a script that another machine replays.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+const SCRIPT: &str = r#"
+{"do":"chat","id":"ann","with":["+15550100001"]}
+{"do":"chat","id":"club","kind":"group","with":["+15550100001","bob@example.com"],"name":"Book club"}
+{"do":"message","id":"first","chat":"ann","from":"+15550100001","text":"Hello, wörld 🙂"}
+{"do":"message","chat":"club","from":"bob@example.com","text":"Which book?","after_ms":700}
+{"do":"message","chat":"ann","from":"me","text":"Fine","after_ms":700}
+{"do":"tapback","on":"first","chat":"ann","from":"+15550100001","kind":"love","after_ms":700}
+"#;
+
+fn messages(run: &Run) -> Vec<serde_json::Value> {
+    let out = run.ends_with(0);
+    let json = |line| serde_json::from_str(line).expect("JSON");
+    out.lines().map(json).collect()
+}
+
+#[test]
+fn a_redacted_recording_replays_as_the_same_conversation_of_other_people() {
+    let home = Home::with_chat_db(SCRIPT);
+    let recorded = home.relay(&["record", "--redact"]);
+    for private in ["Hello", "book", "Fine", "0100001", "bob@", "club"] {
+        assert!(
+            !recorded.ends_with(0).contains(private),
+            "{private}: {recorded:?}"
+        );
+    }
+    assert_eq!(recorded.err, "");
+    let plain = home.relay(&["record"]);
+    plain.complains_of("private messages");
+
+    let dry_run = ["replay", "--dry-run", "-"];
+    let redacted = home.relay_reading(&dry_run, recorded.out.as_bytes());
+    let (told, original) = (
+        messages(&redacted),
+        messages(&home.relay_reading(&dry_run, plain.out.as_bytes())),
+    );
+    assert_eq!(redacted.err, "", "nobody in it is real");
+    assert_eq!(told.len(), 4);
+    assert_eq!(told.len(), original.len());
+    for (told, original) in told.iter().zip(&original) {
+        for same in ["mode", "event", "service", "from_owner"] {
+            assert_eq!(told[same], original[same], "{same}");
+        }
+        let utf16 = |m: &serde_json::Value| m["text"].as_str().map(|t| t.encode_utf16().count());
+        if told["event"] != "tapback" {
+            assert_eq!(utf16(told), utf16(original));
+        }
+        assert_eq!(told["reply_via"], "inline");
+    }
+}
+
+#[test]
+fn what_is_recorded_can_be_chosen() {
+    let home = Home::with_chat_db(SCRIPT);
+    let count = |args: &[&str]| {
+        let run = home.relay(&[&["record", "--redact"], args].concat());
+        let lines = run.ends_with(0).lines();
+        lines
+            .filter(|line| line.contains("\"do\":\"message\""))
+            .count()
+    };
+    assert_eq!(count(&[]), 4);
+    assert_eq!(count(&["--newest", "1"]), 1);
+    assert_eq!(count(&["--rows", "2..3"]), 2);
+    let first = messages_stand_in::script::Label("first".into()).guid();
+    assert_eq!(count(&["--guid", &first]), 2, "the message and its tapback");
+    for nothing in [["--guid", "no-such-guid"], ["--rows", "900..901"]] {
+        let run = home.relay(&[&["record", "--redact"], nothing.as_slice()].concat());
+        run.ends_with(1);
+        run.complains_of("no such message");
+    }
+    home.relay(&["record", "--newest", "1", "--rows", "1..2"])
+        .ends_with(2);
+}
+
+#[test]
+fn a_recording_is_a_new_file_of_its_owner_alone() {
+    let home = Home::with_chat_db(SCRIPT);
+    let args = ["record", "--redact", "--out", "case.jsonl"];
+    assert_eq!(home.relay(&args).ends_with(0), "");
+    let file = std::fs::metadata(home.path("case.jsonl")).expect("written");
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    let again = home.relay(&args);
+    again.ends_with(1);
+    again.complains_of("case.jsonl");
+}
+
+#[test]
+fn a_missing_or_foreign_database_is_told_with_the_way_out() {
+    let home = Home::new();
+    let run = home.relay(&["record"]);
+    run.ends_with(1);
+    run.complains_of("does not exist");
+    std::fs::write(home.path("chat.db"), vec![b'x'; 8192]).expect("written");
+    let run = home.relay(&["record"]);
+    run.ends_with(1);
+    run.complains_of("not a whole SQLite database");
+}

@@ -1,0 +1,77 @@
+//! `run`: that there is one of it, and that it ends when asked.
+
+use archety_relay::state::State;
+use rustix::process::Signal;
+use std::time::Duration;
+
+use super::*;
+
+const GREETING: &str = r#"
+{"do":"chat","id":"ann","with":["+15550100001"]}
+{"do":"message","chat":"ann","from":"+15550100001","text":"hello"}
+"#;
+
+#[test]
+fn it_ends_soon_when_asked_and_nothing_was_wrong() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let home = Home::with_chat_db(GREETING);
+        let relay = home.running(&[]);
+        let (code, took) = relay.ends_by(signal);
+        assert_eq!(code, Some(0));
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        assert!(!State::relay_runs(&home.path("state")));
+    }
+}
+
+#[test]
+fn a_second_one_on_the_same_state_is_sent_away_and_the_first_goes_on() {
+    let home = Home::with_chat_db(GREETING);
+    let first = home.running(&[]);
+    let second = home.relay(&["run"]);
+    second.ends_with(75);
+    second.complains_of("another archety-relay already runs");
+    assert!(State::relay_runs(&home.path("state")));
+    assert_eq!(first.ends_by(Signal::TERM).0, Some(0));
+}
+
+#[test]
+fn without_a_database_it_waits_and_says_so() {
+    let home = Home::new();
+    let mut relay = home.running(&[]);
+    relay.says("chat_db_missing");
+    assert_eq!(relay.ends_by(Signal::TERM).0, Some(0));
+}
+
+#[test]
+fn status_tells_whether_it_runs_and_what_keeps_it_from_delivering() {
+    let home = Home::with_chat_db(GREETING);
+    home.relay(&["status"]).ends_with(1);
+    let relay = home.running(&["--since", "1h"]);
+    home::wait_until("the status tells of the backend", || {
+        let status = home.relay(&["status", "--json"]);
+        status.code == Some(1) && status.json()["delivery"]["trouble"] == "unreachable"
+    });
+    let status = home.relay(&["status", "--json"]).json();
+    assert_eq!(status["running"], true);
+    assert_eq!(status["outbox"]["pending"], 1);
+    assert_eq!(relay.ends_by(Signal::TERM).0, Some(0));
+    let status = home.relay(&["status", "--json"]);
+    status.ends_with(1);
+    assert_eq!(status.json()["running"], false);
+}
+
+#[test]
+fn a_state_of_a_newer_version_is_left_alone() {
+    let home = Home::with_chat_db(GREETING);
+    drop(home.state());
+    let state = rusqlite::Connection::open(home.path("state/state.db")).expect("open");
+    state
+        .pragma_update(None, "user_version", 9999)
+        .expect("written");
+    drop(state);
+    for command in [["run", "--log=info"], ["outbox", "list"]] {
+        let run = home.relay(&command);
+        run.ends_with(78);
+        run.complains_of("9999");
+    }
+}

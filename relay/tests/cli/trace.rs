@@ -1,0 +1,106 @@
+//! `trace` and `report`: where one message is.
+
+use messages_stand_in::Script;
+use messages_stand_in::script::{Label, Step};
+use rustix::process::Signal;
+
+use super::*;
+
+const SCRIPT: &str = r#"
+{"do":"chat","id":"ann","with":["+15550100001"]}
+{"do":"message","id":"first","chat":"ann","from":"+15550100001","text":"Hello Bob"}
+{"do":"message","id":"second","chat":"ann","from":"+15550100001","text":"Shall we meet?","after_ms":500}
+"#;
+
+fn guid(name: &str) -> String {
+    Label(name.to_owned()).guid()
+}
+
+/// A home whose relay has read the messages and delivered none.
+fn home() -> Home {
+    let home = Home::with_chat_db(SCRIPT);
+    let relay = home.running(&["--since", "1h"]);
+    home::wait_until("both messages wait", || {
+        let run = home.relay(&["outbox", "list", "--json"]);
+        run.code == Some(0) && run.json().as_array().is_some_and(|posts| posts.len() == 2)
+    });
+    assert_eq!(relay.ends_by(Signal::TERM).0, Some(0));
+    home
+}
+
+#[test]
+fn a_message_is_followed_from_its_row_to_its_post() {
+    let home = home();
+    let run = home.relay(&["trace", &guid("first"), "--json"]);
+    run.ends_with(0);
+    let trace = run.json();
+    assert_eq!(trace["chat_db"]["Ok"]["text_chars"], 9);
+    assert_eq!(trace["decision"]["outcome"], "forwarded");
+    assert_eq!(trace["posts"][0]["state"], "pending");
+    let run = home.relay(&["trace", &guid("first")]);
+    assert!(run.ends_with(0).contains("forwarded"), "{run:?}");
+    assert!(
+        !run.out.contains("Hello") && !run.out.contains("5550100001"),
+        "{run:?}"
+    );
+
+    let run = home.relay(&["trace", "no-such-guid"]);
+    assert!(run.ends_with(1).contains("no such message"), "{run:?}");
+}
+
+#[test]
+fn a_report_holds_the_case_and_nothing_private_and_can_be_replayed() {
+    let home = home();
+    home.relay(&["report", &guid("second"), "--out", "case.jsonl"])
+        .ends_with(0);
+    let report = std::fs::read_to_string(home.path("case.jsonl")).expect("written");
+    for private in ["Hello", "Bob", "Shall", "meet", "0100001"] {
+        assert!(!report.contains(private), "{private}: {report}");
+    }
+    let comments: Vec<&str> = report
+        .lines()
+        .filter_map(|l| l.strip_prefix("// "))
+        .collect();
+    let about = comments
+        .iter()
+        .find_map(|line| line.strip_prefix("the message: "));
+    let about: serde_json::Value = serde_json::from_str(about.expect("a line")).expect("JSON");
+    assert_eq!(about["guid"], guid("second").as_str());
+    assert_eq!(about["outcome"], "forwarded");
+    assert_eq!(about["posts"][0]["state"], "pending");
+    assert!(about["decided_at"].as_i64() > about["sent_at"].as_i64());
+    let around = comments
+        .iter()
+        .filter(|line| line.starts_with("around it: "));
+    assert_eq!(around.count(), 1);
+
+    let script = Script::parse(&report).expect("still a script");
+    let is_message = |step: &&Step| matches!(step, Step::Message(_));
+    let steps = script.steps.iter().map(|timed| &timed.step);
+    assert_eq!(steps.filter(is_message).count(), 2);
+    let replayed = home.relay(&["replay", "--dry-run", "case.jsonl"]);
+    assert_eq!(replayed.ends_with(0).lines().count(), 2);
+    assert_eq!(replayed.err, "");
+    let lengths: Vec<usize> = replayed
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+        .map(|message| message["text"].as_str().map_or(0, str::len))
+        .collect();
+    assert_eq!(lengths, [9, 14]);
+}
+
+#[test]
+fn reports_are_about_known_messages_and_never_overwrite() {
+    let home = Home::with_chat_db(SCRIPT);
+    let run = home.relay(&["report", "no-such-guid"]);
+    run.ends_with(1);
+    run.complains_of("neither chat.db nor the relay's state");
+    let run = home.relay(&["report", &guid("first"), "--out", "chat.db"]);
+    run.ends_with(1);
+    run.complains_of("chat.db");
+    // Without any state there is still the script.
+    let run = home.relay(&["report", &guid("first")]);
+    assert!(run.ends_with(0).contains("\"do\":\"message\""), "{run:?}");
+    run.complains_of("has not run here yet");
+}
