@@ -41,7 +41,7 @@ const RETENTION: i64 = 90 * 24 * HOUR;
 const CLEAN_BATCH: u32 = 2_000;
 
 /// One open database, and how far it is read.
-pub(super) struct Feed<'c> {
+pub(crate) struct Feed<'c> {
     context: &'c PipelineContext,
     source: Source,
     anchors: Vec<Anchor>,
@@ -63,7 +63,7 @@ struct Compare {
 impl<'c> Feed<'c> {
     /// Finds out what the open file is to the cursor: new to this relay, the same as before, or
     /// another one at the same path.
-    pub(super) fn bind(context: &'c PipelineContext, db: &ChatDb) -> Result<Self, PipelineError> {
+    pub(crate) fn bind(context: &'c PipelineContext, db: &ChatDb) -> Result<Self, PipelineError> {
         let now = context.clock.now().as_micros();
         let sequence = db.sequence()?;
         let (source, anchors, last_contact, gaps, newest, waiting) =
@@ -102,7 +102,7 @@ impl<'c> Feed<'c> {
     }
 
     /// Does what is due; tells how long to wait at most before the next step.
-    pub(super) fn step(&mut self, db: &ChatDb, wake: Wake) -> Result<Duration, PipelineError> {
+    pub(crate) fn step(&mut self, db: &ChatDb, wake: Wake) -> Result<Duration, PipelineError> {
         self.note_contact()?;
         let all_waiting = match wake {
             Wake::Changed => self.waiting.1 <= MANY_WAITING,

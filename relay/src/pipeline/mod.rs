@@ -26,7 +26,8 @@ use shared_protocol::{NewestMessage, RelayName};
 
 use crate::clock::Clock;
 use crate::state::{State, StateError};
-use feed::Feed;
+
+pub(crate) use feed::Feed;
 
 pub use chatdb::Nudge;
 pub use held::{ReleaseAs, give_up, release};
@@ -155,14 +156,6 @@ impl PipelineError {
             Self::State(error) => error.code(),
         }
     }
-}
-
-/// Reads what there is once, as a relay does that has just been started. For those who make the time
-/// pass themselves instead of letting the thread wait for it.
-pub(crate) fn look(context: &PipelineContext) -> Result<(), PipelineError> {
-    let db = ChatDb::open(&context.chat_db)?;
-    Feed::bind(context, &db)?.step(&db, Wake::Changed)?;
-    Ok(())
 }
 
 /// The reading thread.

@@ -9,13 +9,13 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use anyhow::Context;
-use chatdb::{Options, WatchTimings};
+use chatdb::{Options, Wake, WatchTimings};
 use messages_stand_in::script::{Step, TimedStep};
 use messages_stand_in::{ChatDb, Date, Player, Script};
 use shared_protocol::{Message, RelayName, ReplyVia};
 
 use crate::clock::{Clock, ManualClock, UnixMicros};
-use crate::pipeline::{FirstRun, PipelineContext, PipelineHealth, Resume, look};
+use crate::pipeline::{Feed, FirstRun, PipelineContext, PipelineError, PipelineHealth, Resume};
 use crate::state::outbox::{self, PostState};
 use crate::state::{State, quarantine, waiting};
 
@@ -63,25 +63,48 @@ pub(super) fn play(
         wake_sender: Box::new(|| ()),
         timings: WatchTimings::default(),
     };
-    let observe = || {
-        // With the network there all along, an old message that appears is told from a late one.
-        health.contact(clock.now().as_micros());
-        look(&context)
-    };
-    observe()?;
+    let mut reader = Reader::open(&context)?;
     let mut player = Player::new(db, &script, date(start)).salted(salt);
     while let Some(due) = player.due() {
         clock.set(start.plus(due));
-        player.step(date(clock.now()))?;
-        observe()?;
+        let step = player.step(date(clock.now()))?;
+        // With the network there all along, an old message that appears is told from a late one.
+        health.contact(clock.now().as_micros());
+        if step.is_some_and(|step| step.what == "message") {
+            reader.read_new()?;
+        } else {
+            reader = Reader::open(&context)?;
+        }
     }
     clock.advance(PATIENCE);
-    observe()?;
+    Reader::open(&context)?;
     Ok(Played {
         messages: posted(&state)?,
         held: state.read(quarantine::list)?.len(),
         incomplete: state.read(waiting::count)?,
     })
+}
+
+/// The pipeline on the database that lies at the path now.
+struct Reader<'c> {
+    db: chatdb::ChatDb,
+    feed: Feed<'c>,
+}
+
+impl<'c> Reader<'c> {
+    /// Opens it anew, as a relay does that is started, and compares every recent row with what was
+    /// read of it: each change is told, however soon the next one follows.
+    fn open(context: &'c PipelineContext) -> Result<Self, PipelineError> {
+        let db = chatdb::ChatDb::open(&context.chat_db)?;
+        let mut feed = Feed::bind(context, &db)?;
+        feed.step(&db, Wake::Changed)?;
+        Ok(Self { db, feed })
+    }
+
+    /// Reads new rows alone: with thousands of messages, comparing after each would take minutes.
+    fn read_new(&mut self) -> Result<(), PipelineError> {
+        self.feed.step(&self.db, Wake::Nudged).map(|_| ())
+    }
 }
 
 /// Recorded messages carry dates, and no pauses between them: each is played at its own date, moved

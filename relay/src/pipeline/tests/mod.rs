@@ -23,7 +23,7 @@ use shared_protocol::{Event, Message, MessageTime, NewestMessage, RelayName};
 use tempfile::TempDir;
 
 use super::feed::Feed;
-use super::{FirstRun, PipelineContext, PipelineError, PipelineHealth, Resume, look};
+use super::{FirstRun, PipelineContext, PipelineError, PipelineHealth, Resume};
 use crate::clock::{Clock, ManualClock, UnixMicros};
 use crate::state::{State, quarantine, seen, waiting};
 
@@ -108,7 +108,10 @@ impl Mac {
     }
 
     fn try_look(&mut self) -> Result<(), PipelineError> {
-        look(self.context())
+        let db = ChatDb::open(&self.context().chat_db)?;
+        let mut feed = Feed::bind(self.context(), &db)?;
+        feed.step(&db, Wake::Changed)?;
+        Ok(())
     }
 
     /// One open database over several steps, with `between` in between.
