@@ -100,4 +100,9 @@ fn a_missing_or_foreign_database_is_told_with_the_way_out() {
     let run = home.relay(&["record"]);
     run.ends_with(1);
     run.complains_of("not a whole SQLite database");
+    // What some versions of macOS show to a program without Full Disk Access.
+    std::fs::write(home.path("chat.db"), b"").expect("written");
+    let run = home.relay(&["record"]);
+    run.ends_with(77);
+    run.complains_of("Full Disk Access");
 }
