@@ -2,12 +2,13 @@
 //!
 //! `begin immediate` takes the write lock at once; a transaction that read first and wrote later could
 //! find that somebody else had written in between, and would have to start over. With the lock held
-//! nothing races, so each message is looked up and then written in plain steps.
+//! nothing races, so each message is looked up and then written in plain steps. A connection on which
+//! something failed is not used again.
 
 use std::sync::Arc;
 
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{FromRow, SqlitePool};
+use sqlx::{Connection, FromRow, SqlitePool};
 use uuid::Uuid;
 
 use super::batch::Source;
@@ -83,7 +84,23 @@ pub(super) async fn run(writer: SqlitePool, mut source: Source) {
 async fn write(writer: &SqlitePool, batch: &[Job]) -> Result<Vec<Stored>, sqlx::Error> {
     metrics::histogram!("intake_batch_messages")
         .record(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
-    let mut transaction = writer.begin_with("begin immediate").await?;
+    let mut connection = writer.acquire().await?;
+    let written = commit(&mut connection, batch).await;
+    if written.is_err() {
+        // A full disk makes SQLite roll back by itself, and the driver, whose own rollback then finds
+        // nothing to undo, would count a transaction as open on this connection for ever.
+        if let Err(error) = connection.close().await {
+            tracing::warn!(error = %error, "the failed connection did not close cleanly");
+        }
+    }
+    written
+}
+
+async fn commit(
+    connection: &mut SqliteConnection,
+    batch: &[Job],
+) -> Result<Vec<Stored>, sqlx::Error> {
+    let mut transaction = connection.begin_with("begin immediate").await?;
     let mut outcomes = Vec::with_capacity(batch.len());
     for job in batch {
         outcomes.push(store(&mut transaction, &job.message).await?);

@@ -1,0 +1,43 @@
+//! A disk that is full for a while costs the messages of that while, and only until they come again.
+
+use archety_backend::store::{Pools, StoreError, Stored};
+use sqlx::AssertSqlSafe;
+
+use super::draft::direct;
+use crate::support::TestStore;
+
+#[tokio::test]
+async fn a_disk_that_has_room_again_takes_messages_again() {
+    let store = TestStore::sqlite().await;
+    let Pools::Sqlite { writer, .. } = store.store.pools() else {
+        unreachable!("it was opened as SQLite");
+    };
+    let limit = async |pages: i64| {
+        let sql = format!("pragma max_page_count = {pages}");
+        sqlx::query(AssertSqlSafe(sql))
+            .execute(writer)
+            .await
+            .expect("a limit");
+    };
+    let pages: i64 = sqlx::query_scalar("pragma page_count")
+        .fetch_one(writer)
+        .await
+        .expect("a count");
+    limit(pages).await;
+    let long = || {
+        let mut message = direct("msg_1");
+        message.text = "a".repeat(50_000);
+        message
+    };
+    for _ in 0..2 {
+        let refused = store.store.store_message(long()).await;
+        assert!(
+            matches!(refused, Err(StoreError::Unavailable(_))),
+            "{refused:?}"
+        );
+        limit(pages).await;
+    }
+    limit(1_000_000).await;
+    let stored = store.store.store_message(long()).await.expect("stored");
+    assert!(matches!(stored, Stored::Accepted(_)), "{stored:?}");
+}
