@@ -61,19 +61,24 @@ pub(super) async fn check_migrated(pool: &PgPool) -> Result<(), OpenError> {
     let known = MIGRATIONS_POSTGRES
         .iter()
         .map(|migration| migration.version);
-    let applied: Vec<i64> = if table_exists(pool, "_sqlx_migrations").await? {
-        sqlx::query_scalar(APPLIED_VERSIONS).fetch_all(pool).await?
-    } else {
-        Vec::new()
-    };
+    let applied = applied(pool).await?;
     match known.filter(|version| !applied.contains(version)).count() {
         0 => Ok(()),
         missing => Err(OpenError::NotMigrated { missing }),
     }
 }
 
-async fn refuse_older_data(pool: &PgPool) -> Result<(), OpenError> {
+async fn applied(pool: &PgPool) -> Result<Vec<i64>, sqlx::Error> {
     if table_exists(pool, "_sqlx_migrations").await? {
+        sqlx::query_scalar(APPLIED_VERSIONS).fetch_all(pool).await
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+async fn refuse_older_data(pool: &PgPool) -> Result<(), OpenError> {
+    // An adoption that failed leaves the migrator's table behind, but no row in it.
+    if !applied(pool).await?.is_empty() {
         return Ok(());
     }
     let mut filled = Vec::new();

@@ -236,6 +236,11 @@ async fn a_filled_database_in_use_is_left_alone() {
         before,
         "nothing was changed"
     );
+    let refused = migrate(&database, Adoption::Refused).await;
+    assert!(
+        matches!(refused, Err(OpenError::NeedsAdoption { .. })),
+        "an attempt that failed asks again: {refused:?}"
+    );
 }
 
 #[tokio::test]
