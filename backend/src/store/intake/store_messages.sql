@@ -95,6 +95,9 @@ touched as (
   from found f left join people p on p.phone = f.owner_phone
   where c.id = f.id
     and (f.lacks_line or f.has_other_participants or f.lacks_owner)
+    -- A person whom another replica is just adding is not seen here. Taking the handle without the
+    -- person would leave the conversation nobody's for ever.
+    and (not f.lacks_owner or f.owner_phone is null or p.id is not null)
     -- Read again under the row's lock: another replica may just have given it another line.
     and c.line = f.stored_line
   returning c.id

@@ -1,6 +1,7 @@
 //! Two replicas on one Postgres, or many tasks on one SQLite, at the same moment.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use archety_backend::store::{Pools, StoreError, Stored};
 
@@ -119,6 +120,35 @@ async fn two_lines_of_a_new_chat_are_two_conversations() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_new_at_both_replicas_owns_both_chats() {
+    for store in stores().await {
+        let replicas = [store.store.clone(), store.second().await];
+        for round in 0..40 {
+            let phone = format!("+1555010{round:04}");
+            let message = |n: usize, what: &str| {
+                let message = from(direct(&format!("{round}-{n}-{what}")), &phone);
+                in_chat(message, &format!("iMessage;-;{round}-{n}"))
+            };
+            for (n, replica) in replicas.iter().enumerate() {
+                // What the Mac's owner types begins a conversation that is nobody's yet.
+                let mut typed = message(n, "typed");
+                (typed.chat.owner, typed.phone) = (None, None);
+                replica.store_message(typed).await.unwrap();
+            }
+            let (one, two) = tokio::join!(
+                replicas[0].store_message(message(0, "answer")),
+                replicas[1].store_message(message(1, "answer")),
+            );
+            assert!(matches!(one.unwrap(), Stored::Accepted(_)));
+            assert!(matches!(two.unwrap(), Stored::Accepted(_)));
+        }
+        let owned = "select count(*) from conversations c join users u on u.id = c.user_id \
+                     where u.phone = c.owner_handle";
+        assert_eq!(count(&store, owned).await, 80, "{}", store.kind);
+    }
+}
+
 #[tokio::test]
 async fn one_message_that_cannot_be_stored_takes_no_other_with_it() {
     let Some(store) = TestStore::postgres().await else {
@@ -153,7 +183,10 @@ async fn a_server_that_restarts_loses_nothing_that_was_answered() {
         }
         // As a relay does: again, under the same identity, until it is answered.
         let id = format!("msg_{n}");
-        while store.store.store_message(direct(&id)).await.is_err() {}
+        let stored = async { while store.store.store_message(direct(&id)).await.is_err() {} };
+        tokio::time::timeout(Duration::from_secs(30), stored)
+            .await
+            .expect("the store finds its way back");
         answered += 1;
     }
     assert_eq!(
