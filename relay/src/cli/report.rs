@@ -149,7 +149,7 @@ fn timings(state: Option<&State>, guid: &str, rowid: Option<i64>) -> Result<Timi
             timings.sent_at = Some(seen.sent_at);
             timings.decided_at = Some(seen.seen_at);
         }
-        let mut rows = waiting::list_since(connection, i64::MIN)?.into_iter();
+        let mut rows = waiting::list(connection)?.into_iter();
         if let Some(row) = rows.find(|row| row.guid == guid) {
             timings.waiting_for = Some(row.reason);
             timings.waiting_since = Some(row.since);

@@ -108,7 +108,7 @@ fn collect(config: &Config, state: &State, guid: String) -> anyhow::Result<Trace
     let (seen, waiting, held, posts) = state.read(|connection| {
         Ok((
             seen::find(connection, &guid)?,
-            waiting::list_since(connection, i64::MIN)?,
+            waiting::list(connection)?,
             quarantine::list(connection)?,
             outbox::of_guid(connection, &guid)?,
         ))

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use chatdb::WatchTimings;
-use shared_protocol::NewestMessage;
+use shared_protocol::{NewestMessage, ReplyVia};
 use tokio::sync::{Notify, oneshot};
 
 use crate::clock::Clock;
 use crate::config::{Auth, Config};
-use crate::pipeline::{FirstRun, Nudge, Pipeline, PipelineContext, PipelineHealth, Resume};
+use crate::pipeline::{
+    FirstRun, Nudge, Pipeline, PipelineContext, PipelineHealth, Postmark, Resume,
+};
 use crate::state::State;
 
 /// What the thread is wired to.
@@ -38,7 +40,13 @@ impl Reading {
         let pipeline = Pipeline::new(PipelineContext {
             chat_db: wiring.config.chat_db.clone(),
             options: wiring.config.options.clone(),
-            relay: wiring.config.relay_name.clone(),
+            postmark: Postmark {
+                relay: wiring.config.relay_name.clone(),
+                reply_via: match wiring.auth {
+                    Auth::Hmac => Some(ReplyVia::Commands),
+                    Auth::Bearer => None,
+                },
+            },
             first_run: wiring.first_run,
             resume: match wiring.auth {
                 Auth::Hmac => Resume::AskBackend,

@@ -5,6 +5,8 @@
 //! under new guids, always with their original dates. Only the first two may be answered. Nothing is
 //! dropped without proof that its copy was delivered: what cannot be told apart is held for the owner.
 
+use std::collections::VecDeque;
+
 use crate::state::contact::Gap;
 use crate::state::seen::Twins;
 
@@ -19,6 +21,8 @@ const NEWEST_LIVE_AGE: i64 = 12 * HOUR;
 const BATCH_OF_SYNC: u32 = 3;
 /// Late rows this far apart belong to different batches.
 const BATCH_PAUSE: i64 = 10 * MINUTE;
+/// Messages that come within this span count as having come at once.
+const STEP: i64 = 5_000_000;
 /// Without proof of contact for this long the network counts as away.
 const CONTACT_LOST: i64 = 3 * MINUTE;
 /// How long after the network's return late messages may still trickle in.
@@ -69,15 +73,16 @@ pub(super) enum Occasion {
 }
 
 /// What came before, as far as it bears on what comes now.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Arrivals {
-    newest_live: Option<i64>,
+    /// How the date of the newest live message rose, as (arrival, date), over the last while.
+    newest_live: VecDeque<(i64, i64)>,
     batch: Option<Batch>,
     last_contact: Option<i64>,
     gaps: Vec<Gap>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Batch {
     started_at: i64,
     last_at: i64,
@@ -91,7 +96,10 @@ impl Arrivals {
     /// What the state remembers: date of the newest live message, last contact, gaps.
     pub(super) fn new(newest_live: Option<i64>, last_contact: Option<i64>, gaps: Vec<Gap>) -> Self {
         Self {
-            newest_live,
+            newest_live: newest_live
+                .map(|newest| (i64::MIN, newest))
+                .into_iter()
+                .collect(),
             batch: None,
             last_contact,
             gaps,
@@ -100,6 +108,9 @@ impl Arrivals {
 
     /// Takes note that the network was proven at `at`; tells of the gap that this closes.
     pub(super) fn contact(&mut self, at: i64) -> Option<Gap> {
+        // A gap that a clock ahead of its time recorded would explain everything until then.
+        self.gaps
+            .retain(|gap| gap.ended_at <= at && gap.ended_at.saturating_add(CATCH_UP) > at);
         let started_at = self.last_contact.replace(at)?;
         if at - started_at <= CONTACT_LOST {
             return None;
@@ -110,6 +121,11 @@ impl Arrivals {
         };
         self.gaps.push(gap);
         Some(gap)
+    }
+
+    /// The last proof of contact.
+    pub(super) fn last_contact(&self) -> Option<i64> {
+        self.last_contact
     }
 
     /// Adds a gap that was not observed: a lost state leaves one.
@@ -123,7 +139,7 @@ impl Arrivals {
             if arrived_at - sent_at <= FRESH || self.in_gap(sent_at, arrived_at) {
                 continue;
             }
-            let newest_before = self.newest_live;
+            let newest_before = self.newest_before(arrived_at);
             match &mut self.batch {
                 Some(batch) if arrived_at - batch.last_at <= BATCH_PAUSE => {
                     batch.last_at = batch.last_at.max(arrived_at);
@@ -167,17 +183,17 @@ impl Arrivals {
         if copy {
             return Arrival::Twin;
         }
-        if fresh || self.in_gap(row.sent_at, row.arrived_at) {
-            return Arrival::Live;
-        }
         if row.occasion == Occasion::FirstRun {
             return Arrival::Backfill;
         }
-        let newest_before = self
-            .batch
-            .as_ref()
-            .map_or(self.newest_live, |batch| batch.newest_before);
-        let newer_than_all = newest_before.is_some_and(|newest| row.sent_at > newest);
+        if fresh || self.in_gap(row.sent_at, row.arrived_at) {
+            return Arrival::Live;
+        }
+        let newest_before = self.batch.as_ref().map_or_else(
+            || self.newest_before(row.arrived_at),
+            |batch| batch.newest_before,
+        );
+        let newer_than_all = newest_before.is_none_or(|newest| row.sent_at > newest);
         if newer_than_all && age <= NEWEST_LIVE_AGE {
             return Arrival::Live;
         }
@@ -196,7 +212,33 @@ impl Arrivals {
     /// wrong clock make everything after it look old.
     pub(super) fn accept(&mut self, sent_at: i64, arrived_at: i64) {
         let newest = sent_at.min(arrived_at);
-        self.newest_live = Some(self.newest_live.map_or(newest, |known| known.max(newest)));
+        let known = self.newest_live.back().copied();
+        if known.is_some_and(|(_, known)| known >= newest) {
+            return;
+        }
+        match self.newest_live.back_mut() {
+            // A few seconds are one step: thousands of rows may arrive in one.
+            Some((since, known)) if arrived_at.saturating_sub(*since) < STEP => *known = newest,
+            _ => self.newest_live.push_back((arrived_at, newest)),
+        }
+        while self
+            .newest_live
+            .get(1)
+            .is_some_and(|(since, _)| *since <= arrived_at - BATCH_PAUSE)
+        {
+            self.newest_live.pop_front();
+        }
+    }
+
+    /// Date of the newest message that had come some minutes before `arrived_at`: when a stalled
+    /// Messages comes back, the newest of what it missed may come first.
+    fn newest_before(&self, arrived_at: i64) -> Option<i64> {
+        let before = arrived_at.saturating_sub(BATCH_PAUSE);
+        self.newest_live
+            .iter()
+            .rev()
+            .find(|(since, _)| *since <= before)
+            .map(|(_, newest)| *newest)
     }
 
     /// Whether the network was away when the message was sent, and came back not too long ago.

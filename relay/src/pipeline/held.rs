@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use shared_protocol::{Message, RelayName};
 
-use super::settle::enqueue;
+use super::post::Postmark;
 use crate::clock::UnixMicros;
 use crate::state::quarantine;
 use crate::state::seen::{self, Outcome};
@@ -33,7 +33,11 @@ pub fn release(
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, Box::new(error))
     })?;
     message.is_backfill = release_as == ReleaseAs::Backfill;
-    enqueue(tx, relay, &held.lane, &mut message, now.as_micros())?;
+    let postmark = Postmark {
+        relay: relay.clone(),
+        reply_via: message.reply_via,
+    };
+    postmark.enqueue(tx, &held.lane, &mut message, now.as_micros())?;
     let outcome = match release_as {
         ReleaseAs::Live => Outcome::Forwarded,
         ReleaseAs::Backfill => Outcome::Backfilled,

@@ -22,7 +22,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use chatdb::{ChatDb, OpenError, Options, ReadError, Wake, WatchTimings, Watcher};
-use shared_protocol::{NewestMessage, RelayName};
+use shared_protocol::NewestMessage;
 
 use crate::clock::Clock;
 use crate::state::{State, StateError};
@@ -31,11 +31,14 @@ pub(crate) use feed::Feed;
 
 pub use chatdb::Nudge;
 pub use held::{ReleaseAs, give_up, release};
+pub use post::Postmark;
 
 /// Pause before a database that cannot be opened or read is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// How often chat.db is looked at while a young row is incomplete.
 const WAITING_LOOK: Duration = Duration::from_millis(50);
+/// How often it is asked whether the backend has said where this relay's messages end.
+const RESUME_LOOK: Duration = Duration::from_millis(50);
 /// How often contact with the network is written down when nothing happens.
 const IDLE_LOOK: Duration = Duration::from_secs(5);
 
@@ -45,8 +48,8 @@ pub struct PipelineContext {
     pub chat_db: PathBuf,
     /// What the owner wants relayed.
     pub options: Options,
-    /// This relay's name, part of every message's identity.
-    pub relay: RelayName,
+    /// What this relay writes on every message.
+    pub postmark: Postmark,
     /// How far back the first run goes.
     pub first_run: FirstRun,
     /// Whether the backend can say where this relay's messages end.
@@ -114,6 +117,10 @@ impl PipelineHealth {
     /// Asks the thread to end; follow with a nudge.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
+    }
+
+    fn scanned(&self, at: i64) {
+        self.last_good_scan.store(at, Ordering::Relaxed);
     }
 
     fn is_stopping(&self) -> bool {

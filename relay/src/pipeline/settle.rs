@@ -6,17 +6,15 @@
 
 use std::time::Duration;
 
-use chatdb::{Known, Options, Reading, Row, WaitReason, compose, lane, twin_hash};
+use chatdb::{Digest, Known, Options, Reading, Row, WaitReason, compose, lane, twin_hash};
 use rusqlite::Connection;
-use shared_protocol::{Message, MessageIdentity, RelayName};
+use shared_protocol::Message;
 
 use super::arrival::{Arrival, Arrivals, Evidence, Occasion};
-use super::post::body_of;
-use crate::clock::UnixMicros;
-use crate::state::outbox::{self, Enqueued, NewPost};
+use super::post::Postmark;
 use crate::state::quarantine::{self, Held};
 use crate::state::seen::{self, Outcome, Seen};
-use crate::state::waiting::{self, Waiting};
+use crate::state::waiting::{self, BEHIND, Waiting};
 
 /// A row without a chat holds back the chats that it may belong to for this long.
 const HOLD_UNJOINED_MICROS: i64 = 2_000_000;
@@ -30,15 +28,27 @@ pub(super) struct Candidate {
     pub(super) row: Row,
     /// When it was first seen, microseconds since 1970.
     pub(super) since: i64,
+    pub(super) look: Look,
+}
+
+/// Whether a row was looked at before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// It just appeared.
+    First,
+    /// It has been waiting.
+    Again,
 }
 
 /// What deciding needs besides the rows.
 pub(super) struct Rules<'a> {
-    pub(super) relay: &'a RelayName,
+    pub(super) postmark: &'a Postmark,
     pub(super) options: &'a Options,
     pub(super) floor: i64,
     pub(super) occasion: Occasion,
     pub(super) now: i64,
+    /// The present as far as the network has proven it: nothing is given up by a wrong clock.
+    pub(super) proven_now: i64,
 }
 
 /// What came of it.
@@ -56,7 +66,6 @@ pub(super) struct Settled {
 struct Blocker {
     lane: Option<String>,
     handle: Option<String>,
-    until: i64,
 }
 
 /// Decides about `candidates`, which must be in the order of their ROWIDs.
@@ -66,25 +75,20 @@ pub(super) fn settle(
     candidates: &[Candidate],
     rules: &Rules<'_>,
 ) -> rusqlite::Result<Settled> {
-    arrivals.begin(
-        candidates
-            .iter()
-            .filter_map(|c| Some((c.row.sent_at?, c.since))),
-    );
+    let candidates = unaccounted(state, candidates)?;
+    // A row counts once, when it appears: one that waits for its chat is looked at many times.
+    let appeared = candidates
+        .iter()
+        .filter(|candidate| candidate.look == Look::First);
+    arrivals.begin(appeared.filter_map(|c| Some((c.row.sent_at?, c.since))));
     let mut settled = Settled::default();
     let mut blockers: Vec<Blocker> = Vec::new();
     for candidate in candidates {
         let row = &candidate.row;
-        if seen::find(state, &row.guid)?.is_some() {
-            // A rebuilt file keeps many guids and gives them other ROWIDs.
-            seen::set_rowid(state, &row.guid, row.rowid)?;
-            waiting::remove(state, row.rowid)?;
-            continue;
-        }
         let waited = Duration::from_micros(u64::try_from(rules.now - candidate.since).unwrap_or(0));
         match compose(row, rules.options, waited, rules.now) {
             Reading::Wait(WaitReason::NoChat)
-                if rules.now - candidate.since > ORPHAN_AFTER_MICROS =>
+                if rules.proven_now - candidate.since > ORPHAN_AFTER_MICROS =>
             {
                 record(state, row, rules.now, Outcome::Orphaned)?;
             }
@@ -97,16 +101,17 @@ pub(super) fn settle(
                 };
                 let until = candidate.since + hold;
                 wait(state, candidate, reason.as_str())?;
-                settled.waiting += u32::from(rules.now < until);
-                blockers.push(Blocker {
-                    lane: row.chat.as_ref().map(|chat| lane(&chat.guid).to_owned()),
-                    handle: row.handle.clone(),
-                    until,
-                });
+                if rules.now < until {
+                    settled.waiting += 1;
+                    blockers.push(Blocker {
+                        lane: row.chat.as_ref().map(|chat| lane(&chat.guid).to_owned()),
+                        handle: row.handle.clone(),
+                    });
+                }
             }
             Reading::Skip(reason) => record(state, row, rules.now, reason.into())?,
-            Reading::Post(_) if is_blocked(row, &blockers, rules.now) => {
-                wait(state, candidate, "behind")?;
+            Reading::Post(_) if is_blocked(row, &blockers) => {
+                wait(state, candidate, BEHIND)?;
                 settled.waiting += 1;
             }
             Reading::Post(message) => {
@@ -115,6 +120,25 @@ pub(super) fn settle(
         }
     }
     Ok(settled)
+}
+
+/// The candidates that nothing is known of. A rebuilt file keeps many guids and gives them other
+/// ROWIDs.
+fn unaccounted<'c>(
+    state: &Connection,
+    candidates: &'c [Candidate],
+) -> rusqlite::Result<Vec<&'c Candidate>> {
+    let mut unaccounted = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        let row = &candidate.row;
+        if seen::find(state, &row.guid)?.is_some() {
+            seen::set_rowid(state, &row.guid, row.rowid)?;
+            waiting::remove(state, row.rowid)?;
+        } else {
+            unaccounted.push(candidate);
+        }
+    }
+    Ok(unaccounted)
 }
 
 fn wait(state: &Connection, candidate: &Candidate, reason: &str) -> rusqlite::Result<()> {
@@ -129,7 +153,7 @@ fn wait(state: &Connection, candidate: &Candidate, reason: &str) -> rusqlite::Re
     )
 }
 
-fn is_blocked(row: &Row, blockers: &[Blocker], now: i64) -> bool {
+fn is_blocked(row: &Row, blockers: &[Blocker]) -> bool {
     let Some(chat) = &row.chat else { return false };
     let own_lane = lane(&chat.guid);
     blockers.iter().any(|blocker| {
@@ -138,7 +162,7 @@ fn is_blocked(row: &Row, blockers: &[Blocker], now: i64) -> bool {
             && blocker.handle.as_ref().is_some_and(|handle| {
                 chat.participants.contains(handle) || chat.identifier.as_ref() == Some(handle)
             });
-        now < blocker.until && (same_lane || may_belong)
+        same_lane || may_belong
     })
 }
 
@@ -153,12 +177,7 @@ fn post(
 ) -> rusqlite::Result<()> {
     let row = &candidate.row;
     let sent_at = message.timestamp.as_micros();
-    let twin = twin_hash(
-        lane(&message.chat_guid),
-        &message.sender,
-        sent_at,
-        &message.text,
-    );
+    let twin = twin_of(&message);
     let batch = arrivals.batch_started_at(candidate.since);
     let twins = seen::count_twins(state, twin, batch)?;
     let arrival = arrivals.judge(&Evidence {
@@ -168,14 +187,13 @@ fn post(
         twins,
         occasion: rules.occasion,
     });
-    if *rules.relay != RelayName::default() {
-        message.relay_id = Some(rules.relay.to_string());
-    }
     message.is_backfill = arrival == Arrival::Backfill;
     let lane = lane(&message.chat_guid).to_owned();
     let outcome = match arrival {
         Arrival::Live | Arrival::Backfill => {
-            settled.enqueued += enqueue(state, rules.relay, &lane, &mut message, rules.now)?;
+            settled.enqueued += rules
+                .postmark
+                .enqueue(state, &lane, &mut message, rules.now)?;
             if arrival == Arrival::Live {
                 arrivals.accept(sent_at, candidate.since);
                 Outcome::Forwarded
@@ -193,7 +211,7 @@ fn post(
                 lane,
                 sent_at,
                 reason: "late_out_of_order".to_owned(),
-                body: body_of(&mut message),
+                body: rules.postmark.body_of(&mut message),
                 held_at: rules.now,
             };
             quarantine::hold(state, &held)?;
@@ -208,37 +226,19 @@ fn post(
     waiting::remove(state, row.rowid)
 }
 
-/// Puts a message into the outbox; tells 1 if it was not there yet.
-pub(super) fn enqueue(
-    state: &Connection,
-    relay: &RelayName,
-    lane: &str,
-    message: &mut Message,
-    now: i64,
-) -> rusqlite::Result<u32> {
-    let body = body_of(message);
-    let message_guid = message.message_guid.as_deref().unwrap_or_default();
-    let (event, revision) = (message.event, message.revision);
-    let webhook_id = MessageIdentity {
-        relay,
-        message_guid,
-        event,
-        revision,
-    }
-    .webhook_id();
-    let post = NewPost {
-        lane,
-        webhook_id: &webhook_id,
-        message_guid,
-        event,
-        revision,
-        body: &body,
-        now: UnixMicros::from_micros(now),
-    };
-    Ok(u32::from(matches!(
-        outbox::enqueue(state, &post)?,
-        Enqueued::New { .. }
-    )))
+/// The hash that copies of a message share. Two photos without words, or two reactions, of one instant
+/// are no copies of each other.
+fn twin_of(message: &Message) -> Digest {
+    let tapback = message.tapback.as_ref().map_or(String::new(), |tapback| {
+        format!(
+            "{:?} {:?} {}",
+            tapback.action, tapback.kind, tapback.target_guid
+        )
+    });
+    let (event, files) = (message.event.as_str(), message.attachments.len());
+    let content = format!("{event} {files} {tapback}\n{}", message.text);
+    let sent_at = message.timestamp.as_micros();
+    twin_hash(lane(&message.chat_guid), &message.sender, sent_at, &content)
 }
 
 /// A row that is not forwarded.
@@ -266,7 +266,7 @@ fn record(state: &Connection, row: &Row, now: i64, outcome: Outcome) -> rusqlite
 fn seen_row(
     row: &Row,
     sent_at: i64,
-    twin: chatdb::Digest,
+    twin: Digest,
     outcome: Outcome,
     known: Known,
     now: i64,

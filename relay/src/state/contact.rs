@@ -2,7 +2,9 @@
 //!
 //! A message that was sent in a gap may arrive late and is live all the same.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
+
+use super::meta;
 
 const LAST_CONTACT: &str = "last_contact_at";
 
@@ -17,22 +19,12 @@ pub struct Gap {
 
 /// The last proof of contact that was written down.
 pub fn last(connection: &Connection) -> rusqlite::Result<Option<i64>> {
-    let text: Option<String> = connection
-        .prepare_cached("select value from meta where key = ?1")?
-        .query_row([LAST_CONTACT], |row| row.get(0))
-        .optional()?;
-    Ok(text.and_then(|text| text.parse().ok()))
+    Ok(meta::get(connection, LAST_CONTACT)?.and_then(|text| text.parse().ok()))
 }
 
 /// Writes down a proof of contact.
 pub fn set_last(connection: &Connection, at: i64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "insert into meta (key, value) values (?1, ?2)
-             on conflict (key) do update set value = excluded.value",
-        )?
-        .execute(params![LAST_CONTACT, at.to_string()])?;
-    Ok(())
+    meta::set(connection, LAST_CONTACT, &at.to_string())
 }
 
 /// Writes down a gap.

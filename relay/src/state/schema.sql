@@ -46,6 +46,7 @@ create table seen (
 ) strict, without rowid;
 create index seen_by_sent_at on seen (sent_at);
 create index seen_by_twin on seen (twin);
+create index seen_by_seen_at on seen (seen_at);
 
 -- Rows that are not complete yet, or that stand behind one of those.
 create table waiting (

@@ -241,22 +241,23 @@ pub fn digest_of(connection: &Connection, guid: &str) -> rusqlite::Result<Option
         .optional()
 }
 
-/// Date of the newest forwarded message, none before the first.
-pub fn newest_forwarded(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+/// Date of the newest forwarded message that is not dated after `now`; none before the first. One
+/// message from a clock years ahead must not make all others look old.
+pub fn newest_forwarded(connection: &Connection, now: i64) -> rusqlite::Result<Option<i64>> {
     connection
         .prepare_cached(
-            "select sent_at from seen where outcome = 'forwarded' order by sent_at desc limit 1",
+            "select sent_at from seen where outcome = 'forwarded' and sent_at <= ?1
+             order by sent_at desc limit 1",
         )?
-        .query_row([], |row| row.get(0))
+        .query_row([now], |row| row.get(0))
         .optional()
 }
 
-/// Removes up to `limit` rows sent before `before`; tells how many.
+/// Removes up to `limit` rows that were accounted for before `before`; tells how many.
 pub fn clean(connection: &Connection, before: i64, limit: u32) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(
-            "delete from seen where guid in
-                 (select guid from seen where sent_at < ?1 and seen_at < ?1 limit ?2)",
+            "delete from seen where guid in (select guid from seen where seen_at < ?1 limit ?2)",
         )?
         .execute(params![before, limit])
 }

@@ -3,6 +3,9 @@
 
 use rusqlite::{Connection, params};
 
+/// Reason of a row that is complete and stands behind one that is not.
+pub const BEHIND: &str = "behind";
+
 /// A row that waits. `since` in microseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
@@ -10,7 +13,7 @@ pub struct Waiting {
     pub rowid: i64,
     /// `message.guid`
     pub guid: String,
-    /// Why; a [`chatdb::WaitReason`], or `behind`.
+    /// Why; a [`chatdb::WaitReason`], or [`BEHIND`].
     pub reason: String,
     /// Since when.
     pub since: i64,
@@ -33,6 +36,14 @@ pub fn save(connection: &Connection, waiting: &Waiting) -> rusqlite::Result<()> 
     Ok(())
 }
 
+/// Lets rows that began to wait after `now` begin now: the clock was ahead and was set right, and what
+/// waits for a span would wait until the wrong time comes round.
+pub fn begin_no_later_than(connection: &Connection, now: i64) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached("update waiting set since = ?1 where since > ?1")?
+        .execute([now])
+}
+
 /// Takes a row out of the set.
 pub fn remove(connection: &Connection, rowid: i64) -> rusqlite::Result<()> {
     connection
@@ -47,12 +58,12 @@ pub fn clear(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The rows that began to wait at or after `since`, in the order of insertion.
-pub fn list_since(connection: &Connection, since: i64) -> rusqlite::Result<Vec<Waiting>> {
+/// The rows that wait, in the order of insertion.
+pub fn list(connection: &Connection) -> rusqlite::Result<Vec<Waiting>> {
     let mut statement = connection.prepare_cached(
-        "select message_rowid, guid, reason, since from waiting where since >= ?1 order by message_rowid",
+        "select message_rowid, guid, reason, since from waiting order by message_rowid",
     )?;
-    let rows = statement.query_map([since], |row| {
+    let rows = statement.query_map([], |row| {
         Ok(Waiting {
             rowid: row.get(0)?,
             guid: row.get(1)?,

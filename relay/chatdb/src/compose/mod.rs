@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use shared_protocol::{
     Attachment, AttachmentState, Edit, Event, MAX_ATTACHMENTS, Message, MessageTime, Mode,
-    ReplyVia, conversation_guid,
+    conversation_guid,
 };
 
 use crate::read::{Body, Chat, ChatStyle, Row};
@@ -206,7 +206,6 @@ fn build(row: &Row, chat: &Chat, options: &Options, now: i64) -> Message {
     message.attachments = attachments(row);
     message.effect = row.effect.as_deref().map(text::name);
     message.truncated = truncated;
-    message.reply_via = Some(ReplyVia::Commands);
     message
 }
 

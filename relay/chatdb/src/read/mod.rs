@@ -128,14 +128,13 @@ impl ChatDb {
             .pop())
     }
 
-    /// Digests of the rows sent at or after `since` (microseconds since 1970) up to `cursor`, found
-    /// through the date index.
-    pub fn marks_since(&self, since: i64, cursor: i64) -> Result<Vec<Mark>, ReadError> {
-        let (nanos, seconds) = index_bounds(since);
-        let mut statement = self.connection.prepare_cached(&self.queries.marks)?;
-        let mut rows = statement.query(params![nanos, seconds, seconds_limit(), cursor])?;
-        let mut marks = Vec::new();
-        while let Some(row) = rows.next()? {
+    /// Digests of the rows at `rowids` that still exist.
+    pub fn marks_of(&self, rowids: &[i64]) -> Result<Vec<Mark>, ReadError> {
+        let mut statement = self.connection.prepare_cached(&self.queries.mark)?;
+        let mut marks = Vec::with_capacity(rowids.len());
+        for rowid in rowids {
+            let mut rows = statement.query([rowid])?;
+            let Some(row) = rows.next()? else { continue };
             let Some(guid) = value::text(row, 1)? else {
                 continue;
             };
@@ -146,6 +145,14 @@ impl ChatDb {
             });
         }
         Ok(marks)
+    }
+
+    /// Whether a chat has claimed the row at `rowid`: cheaper than reading the row.
+    pub fn is_joined(&self, rowid: i64) -> Result<bool, ReadError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("select 1 from chat_message_join where message_id = ?1")?;
+        Ok(statement.exists([rowid])?)
     }
 
     /// ROWIDs of rows sent at or after `since` (microseconds since 1970), in insertion order.

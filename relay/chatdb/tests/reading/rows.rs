@@ -157,7 +157,7 @@ fn damaged_text_costs_no_row_and_no_more_than_itself() {
     assert_eq!(read.visible_text(), "hi");
     assert_eq!(read.body, Body::Unreadable);
     assert_eq!((read.service, read.edited_at), (None, None));
-    assert_eq!(db.marks_since(NOW, 9).unwrap()[0].digest, read.digest);
+    assert_eq!(db.marks_of(&[row]).unwrap()[0].digest, read.digest);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn a_digest_tells_changes_of_content_from_marks_of_delivery() {
         .unwrap();
     let db = database.open();
     let messages = &mut database.messages;
-    let digest = || db.marks_since(NOW, row).unwrap()[0].digest;
+    let digest = || db.marks_of(&[row]).unwrap()[0].digest;
     let mut last = digest();
     let later = Date::from_unix_micros(NOW + HOUR);
     messages.mark_delivered(row, later).unwrap();

@@ -15,7 +15,9 @@ use messages_stand_in::{ChatDb, Date, Player, Script};
 use shared_protocol::{Message, RelayName, ReplyVia};
 
 use crate::clock::{Clock, ManualClock, UnixMicros};
-use crate::pipeline::{Feed, FirstRun, PipelineContext, PipelineError, PipelineHealth, Resume};
+use crate::pipeline::{
+    Feed, FirstRun, PipelineContext, PipelineError, PipelineHealth, Postmark, Resume,
+};
 use crate::state::outbox::{self, PostState};
 use crate::state::{State, quarantine, waiting};
 
@@ -53,7 +55,11 @@ pub(super) fn play(
     let context = PipelineContext {
         chat_db: path,
         options,
-        relay: relay.clone(),
+        postmark: Postmark {
+            relay: relay.clone(),
+            // A reply as a command would be sent by whoever runs as this relay.
+            reply_via: Some(ReplyVia::Inline),
+        },
         first_run: FirstRun::Since(BEFORE),
         resume: Resume::Never,
         state: Arc::clone(&state),
@@ -152,10 +158,7 @@ fn posted(state: &State) -> anyhow::Result<Vec<Message>> {
     })?;
     let mut messages = Vec::with_capacity(posts.len());
     for post in posts {
-        let mut message = Message::from_json(&post.body)?;
-        // A reply as a command would be sent by whoever runs as this relay.
-        message.reply_via = Some(ReplyVia::Inline);
-        messages.push(message);
+        messages.push(Message::from_json(&post.body)?);
     }
     Ok(messages)
 }

@@ -73,6 +73,7 @@ fn only_signed_refusals_park() {
         (413, "body_too_large"),
         (415, "unsupported_media_type"),
         (422, "invalid_fields"),
+        (403, "a_code_of_a_newer_backend"),
     ] {
         let mut answer = problem(status, code);
         assert!(

@@ -128,7 +128,7 @@ fn one_late_message_behind_newer_ones_is_held_and_not_lost() {
     mac.pass_in_touch(hours(5));
     mac.says(BOB, "newer");
     mac.look();
-    mac.pass(secs(10));
+    mac.pass_in_touch(secs(900));
     let late = mac.said(ADA, "two hours old", mac.ago(hours(2)));
     mac.look();
     assert_eq!(mac.texts(), ["newer"]);
@@ -167,4 +167,60 @@ fn a_clock_five_years_ahead_or_behind_loses_nothing() {
             "clock off by {jump} s"
         );
     }
+}
+
+#[test]
+fn a_message_from_the_future_makes_nothing_old_after_a_restart_either() {
+    let mut mac = Mac::new();
+    let future = date(mac.clock.now().plus(hours(24 * 365)).as_micros());
+    mac.said(BOB, "from 2027", future);
+    mac.look();
+    mac.pass_in_touch(hours(3));
+    // Messages stalled for two hours, and nothing else came.
+    for n in (1..5).rev() {
+        mac.said(ADA, &format!("{n}"), mac.ago(Duration::from_mins(30 * n)));
+    }
+    mac.look();
+    assert_eq!(mac.posted().len(), 5);
+    assert!(mac.posted().iter().all(|message| !message.is_backfill));
+}
+
+#[test]
+fn a_first_run_under_a_clock_years_ahead_begins_when_the_clock_is_right() {
+    let mut mac = Mac::before_first_run(Style::Ventura);
+    mac.start_unanswered(FirstRun::Now, Options::default());
+    let honest = mac.clock.now();
+    mac.clock.set(honest.plus(hours(5 * 365 * 24)));
+    mac.look();
+    mac.said(
+        ADA,
+        "while the clock was wrong",
+        date(honest.plus(secs(1)).as_micros()),
+    );
+    mac.look();
+    assert!(
+        mac.posted().is_empty(),
+        "no signed answer came under that clock"
+    );
+    mac.clock.set(honest.plus(secs(60)));
+    mac.newest.send(None).unwrap();
+    mac.says(ADA, "after it was set right");
+    mac.look();
+    assert_eq!(
+        mac.texts(),
+        ["while the clock was wrong", "after it was set right"]
+    );
+}
+
+#[test]
+fn a_clock_years_ahead_forgets_nothing() {
+    let mut mac = Mac::new();
+    let row = mac.says(ADA, "helo");
+    mac.in_touch();
+    mac.look();
+    let honest = mac.clock.now();
+    mac.clock.set(honest.plus(hours(5 * 365 * 24)));
+    mac.sweep();
+    mac.clock.set(honest.plus(secs(60)));
+    assert_eq!(mac.outcome(row), Some(Outcome::Forwarded));
 }

@@ -133,6 +133,7 @@ fn the_text_of_a_held_message_follows_its_edits() {
     mac.pass_in_touch(hours(5));
     mac.says(BOB, "newer");
     mac.look();
+    mac.pass_in_touch(secs(900));
     let late = mac.said(ADA, "helo", mac.ago(hours(2)));
     mac.look();
     mac.messages.edit(late, "hello", mac.now()).unwrap();
@@ -141,4 +142,36 @@ fn the_text_of_a_held_message_follows_its_edits() {
         Message::from_json(&mac.held()[0].body).unwrap().text,
         "hello"
     );
+}
+
+#[test]
+fn a_relay_killed_before_it_compared_tells_the_changes_of_its_downtime_later() {
+    let mut mac = Mac::new();
+    let row = mac.says(ADA, "helo");
+    mac.look();
+    mac.pass(hours(70));
+    mac.messages.edit(row, "hello", mac.now()).unwrap();
+    mac.says(BOB, "new");
+    // New rows are read, and then it dies: no comparison was made.
+    let scanned = mac
+        .state()
+        .read(crate::state::source::load)
+        .unwrap()
+        .unwrap()
+        .last_good_scan_at;
+    mac.look();
+    mac.state()
+        .write(|tx| {
+            tx.execute("delete from outbox where event = 'edit'", [])?;
+            tx.execute(
+                "update seen set history_length = 0, digest = zeroblob(16) where guid = (
+                 select guid from seen order by message_rowid limit 1)",
+                [],
+            )?;
+            tx.execute("update source set last_good_scan_at = ?1", [scanned])
+        })
+        .unwrap();
+    mac.pass(hours(1));
+    mac.look();
+    assert_eq!(mac.events().last(), Some(&(Event::Edit, 2)));
 }

@@ -19,11 +19,11 @@ use std::time::Duration;
 
 use chatdb::{ChatDb, Options, Wake, WatchTimings};
 use messages_stand_in::{Chat, ChatDb as StandIn, Date, NewMessage, Style};
-use shared_protocol::{Event, Message, MessageTime, NewestMessage, RelayName};
+use shared_protocol::{Event, Message, MessageTime, NewestMessage, RelayName, ReplyVia};
 use tempfile::TempDir;
 
 use super::feed::Feed;
-use super::{FirstRun, PipelineContext, PipelineError, PipelineHealth, Resume};
+use super::{FirstRun, PipelineContext, PipelineError, PipelineHealth, Postmark, Resume};
 use crate::clock::{Clock, ManualClock, UnixMicros};
 use crate::state::{State, quarantine, seen, waiting};
 
@@ -66,8 +66,14 @@ impl Mac {
         mac
     }
 
-    /// Starts a relay on the state that is there.
+    /// Starts a relay on the state that is there; the backend knows nothing of it.
     fn start(&mut self, first_run: FirstRun, options: Options) {
+        self.start_unanswered(first_run, options);
+        self.newest.send(None).unwrap();
+    }
+
+    /// Starts a relay that has not heard from the backend yet.
+    fn start_unanswered(&mut self, first_run: FirstRun, options: Options) {
         self.context = None;
         let state = State::open(&self.folder.path().join("state"), self.clock.now()).unwrap();
         let (newest, incoming) = channel();
@@ -75,7 +81,10 @@ impl Mac {
         self.context = Some(PipelineContext {
             chat_db: self.folder.path().join("chat.db"),
             options,
-            relay: RelayName::default(),
+            postmark: Postmark {
+                relay: RelayName::default(),
+                reply_via: Some(ReplyVia::Commands),
+            },
             first_run,
             resume: Resume::AskBackend,
             state: Arc::new(state),
@@ -91,7 +100,7 @@ impl Mac {
     fn lose_state(&mut self) {
         self.context = None;
         std::fs::remove_dir_all(self.folder.path().join("state")).unwrap();
-        self.start(FirstRun::Now, Options::default());
+        self.start_unanswered(FirstRun::Now, Options::default());
     }
 
     fn context(&self) -> &PipelineContext {
@@ -105,6 +114,14 @@ impl Mac {
     /// The relay opens chat.db and reads what there is.
     fn look(&mut self) {
         self.try_look().unwrap();
+    }
+
+    /// A minute has passed: the relay looks at everything.
+    fn sweep(&mut self) {
+        let db = ChatDb::open(&self.context().chat_db).unwrap();
+        let mut feed = Feed::bind(self.context(), &db).unwrap();
+        feed.step(&db, Wake::Changed).unwrap();
+        feed.step(&db, Wake::Sweep).unwrap();
     }
 
     fn try_look(&mut self) -> Result<(), PipelineError> {
@@ -201,10 +218,7 @@ impl Mac {
     }
 
     fn waiting(&self) -> Vec<String> {
-        let rows = self
-            .state()
-            .read(|state| waiting::list_since(state, i64::MIN))
-            .unwrap();
+        let rows = self.state().read(waiting::list).unwrap();
         rows.into_iter().map(|row| row.reason).collect()
     }
 

@@ -70,8 +70,14 @@ fn an_orphan_is_recorded_after_a_month() {
         .unwrap();
     mac.look();
     mac.pass(hours(24 * 31));
+    mac.sweep();
+    assert_eq!(
+        mac.waiting(),
+        ["no_chat"],
+        "a clock that jumped proves nothing"
+    );
     mac.in_touch();
-    mac.look();
+    mac.sweep();
     assert!(mac.waiting().is_empty());
     assert_eq!(mac.outcome(orphan), Some(Outcome::Orphaned));
     assert!(mac.posted().is_empty());
@@ -220,4 +226,48 @@ fn an_attachment_that_never_comes_does_not_hold_its_message() {
         posted[0].attachments[0].state,
         shared_protocol::AttachmentState::Waiting
     );
+}
+
+#[test]
+fn a_clock_that_is_set_back_holds_nobody_for_years() {
+    let mut mac = Mac::new();
+    let (_, ada) = mac.peer(ADA);
+    mac.clock
+        .set(UnixMicros::from_secs(START + 5 * 365 * 24 * 3600));
+    let now = mac.now();
+    mac.messages
+        .insert_message(&NewMessage::incoming(ada, now).text("never joined"))
+        .unwrap();
+    mac.look();
+    mac.clock.set(UnixMicros::from_secs(START + 60));
+    mac.says(ADA, "after the clock was set right");
+    mac.look();
+    mac.pass(secs(3));
+    mac.look();
+    assert_eq!(mac.texts(), ["after the clock was set right"]);
+}
+
+#[test]
+fn a_late_row_that_waits_for_its_chat_counts_once() {
+    let mut mac = Mac::new();
+    mac.pass_in_touch(hours(5));
+    mac.says(BOB, "newer");
+    mac.look();
+    mac.pass_in_touch(secs(900));
+    let (chat, ada) = mac.peer(ADA);
+    let sent = mac.ago(hours(2));
+    let row = mac
+        .messages
+        .insert_message(&NewMessage::incoming(ada, sent).text("late"))
+        .unwrap();
+    mac.watch(
+        |messages, clock, step| {
+            clock.advance(Duration::from_millis(50));
+            if step == 4 {
+                messages.join(chat, row).unwrap();
+            }
+        },
+        6,
+    );
+    assert_eq!(mac.outcome(row), Some(Outcome::Quarantined));
 }

@@ -119,3 +119,65 @@ fn a_relay_that_the_backend_never_met_starts_now() {
     mac.look();
     assert!(mac.posted().is_empty());
 }
+
+#[test]
+fn a_file_set_back_by_a_few_rows_that_grew_again_is_noticed() {
+    let mut mac = Mac::new();
+    for n in 0..150 {
+        mac.says(ADA, &format!("{n}"));
+        mac.pass(secs(1));
+    }
+    mac.look();
+    // A copy taken 30 rows ago is put back, and Messages writes 40 others.
+    let since = mac.clock.now();
+    for row in 121..=150 {
+        mac.messages.delete_message(row).unwrap();
+    }
+    mac.messages
+        .raw()
+        .execute(
+            "update sqlite_sequence set seq = 120 where name = 'message'",
+            [],
+        )
+        .unwrap();
+    mac.messages = StandIn::open(mac.folder.path().join("chat.db"))
+        .unwrap()
+        .with_seed(99);
+    for n in 0..40 {
+        mac.pass(Duration::from_millis(1_001));
+        mac.says(BOB, &format!("other {n}"));
+    }
+    assert!(mac.messages.sequence().unwrap() > 150);
+    mac.look();
+    mac.look();
+    assert_eq!(
+        mac.posted().len(),
+        190,
+        "{since}: every other row is posted"
+    );
+}
+
+#[test]
+fn what_was_inserted_after_the_backends_newest_but_sent_before_it_is_not_lost() {
+    let mut mac = Mac::new();
+    mac.pass(hours(2));
+    mac.says(ADA, "stored");
+    mac.look();
+    let last = mac.posted().pop().unwrap();
+    mac.said(BOB, "sent a minute before, came after", mac.ago(secs(60)));
+    mac.pass(hours(1));
+    mac.lose_state();
+    mac.says(BOB, "before the backend has answered");
+    mac.look();
+    assert!(mac.posted().is_empty());
+    let target = newest(&last.message_guid.unwrap(), last.timestamp.as_micros());
+    mac.newest.send(Some(target)).unwrap();
+    mac.look();
+    assert_eq!(
+        mac.texts(),
+        [
+            "sent a minute before, came after",
+            "before the backend has answered"
+        ]
+    );
+}

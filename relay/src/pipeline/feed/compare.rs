@@ -1,0 +1,181 @@
+//! When recent rows are compared with what was settled of them, a slice at a time.
+//!
+//! Messages changes rows in place. Every change of the database asks for a comparison of the last 24
+//! hours; it begins a moment later, so that a row's join comes first, yields to news after each slice,
+//! and takes at most a small part of the thread's time.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use chatdb::{ChatDb, Digest};
+
+use super::{Feed, HOUR};
+use crate::pipeline::{PipelineError, changes};
+use crate::state::seen;
+
+/// Rows this old are compared.
+const WINDOW: i64 = 24 * HOUR;
+/// Between a change and the comparison that it calls for.
+const PAUSE: Duration = Duration::from_millis(20);
+/// A comparison may take at most one part in this many of the thread's time.
+const SHARE: u32 = 20;
+/// Rows per slice.
+const SLICE: usize = 256;
+
+/// The state of comparing.
+pub(super) struct Compare {
+    asked: bool,
+    not_before: Instant,
+    /// Rows sent from here on are compared, microseconds since 1970.
+    since: i64,
+    /// Rows of the pass under way that are still to be compared; the newest are last and come first.
+    left: Vec<i64>,
+    /// What the pass under way has cost.
+    spent: Duration,
+    /// When the pass under way began, microseconds since 1970.
+    began_at: i64,
+    /// Digests that were compared before: what did not change since is known to be settled.
+    settled: HashMap<i64, Digest>,
+    /// The first pass runs to its end at once: it covers what happened while nobody looked.
+    passes: u64,
+}
+
+impl Compare {
+    /// Begins with everything since the last good scan.
+    pub(super) fn since_last_scan(last_good_scan_at: i64, now: i64) -> Self {
+        Self {
+            asked: true,
+            not_before: Instant::now(),
+            since: last_good_scan_at.min(now) - WINDOW,
+            left: Vec::new(),
+            spent: Duration::ZERO,
+            began_at: now,
+            settled: HashMap::new(),
+            passes: 0,
+        }
+    }
+
+    /// Something changed.
+    pub(super) fn ask(&mut self) {
+        if !self.asked {
+            self.asked = true;
+            self.not_before = self.not_before.max(Instant::now() + PAUSE);
+        }
+    }
+
+    /// How long until there is something to compare; `None` if nothing is asked for.
+    pub(super) fn due_in(&self, now: Instant) -> Option<Duration> {
+        if !self.left.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        self.asked.then(|| {
+            self.not_before
+                .saturating_duration_since(now)
+                .max(Duration::from_millis(1))
+        })
+    }
+}
+
+impl Feed<'_> {
+    /// Compares a slice of recent rows, if it is time.
+    pub(super) fn compare_recent(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
+        let started = Instant::now();
+        if self.compare.left.is_empty() {
+            if !self.compare.asked || started < self.compare.not_before {
+                return Ok(());
+            }
+            self.begin_pass(db)?;
+        }
+        let first_pass = self.compare.passes == 0;
+        loop {
+            let from = self.compare.left.len().saturating_sub(SLICE);
+            let slice = self.compare.left.split_off(from);
+            if let Err(error) = self.compare_slice(db, &slice) {
+                // Asked for again as a whole; what was settled is known to be.
+                self.compare.left.clear();
+                self.compare.asked = true;
+                return Err(error);
+            }
+            if self.compare.left.is_empty() || !first_pass || self.context.health.is_stopping() {
+                break;
+            }
+        }
+        self.compare.spent += started.elapsed();
+        if self.compare.left.is_empty() {
+            self.end_pass()?;
+        }
+        Ok(())
+    }
+
+    fn begin_pass(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
+        let mut rowids = db.rowids_since(self.compare.since)?;
+        rowids.retain(|rowid| *rowid <= self.source.cursor);
+        let compare = &mut self.compare;
+        if compare.settled.len() > 2 * rowids.len() + 1_000 {
+            compare.settled.clear();
+        }
+        compare.left = rowids;
+        compare.asked = false;
+        compare.spent = Duration::ZERO;
+        compare.began_at = self.context.clock.now().as_micros();
+        Ok(())
+    }
+
+    fn compare_slice(&mut self, db: &ChatDb, slice: &[i64]) -> Result<(), PipelineError> {
+        // chat.db first, the state after: the sender shares the state and must not wait for chat.db.
+        let mut marks = db.marks_of(slice)?;
+        marks.retain(|mark| self.compare.settled.get(&mark.rowid) != Some(&mark.digest));
+        if marks.is_empty() {
+            return Ok(());
+        }
+        let known = self.context.state.read(|state| {
+            marks
+                .iter()
+                .map(|mark| seen::digest_of(state, &mark.guid))
+                .collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        let mut rows = Vec::new();
+        for (mark, known) in marks.iter().zip(&known) {
+            // A row without a record was there before the relay began, or is still waiting.
+            if known.is_some_and(|digest| digest != mark.digest) {
+                rows.extend(db.row(mark.rowid)?);
+            }
+        }
+        if !rows.is_empty() {
+            let (postmark, options, now) =
+                (&self.context.postmark, &self.context.options, self.now());
+            let enqueued = self.context.state.write(|tx| {
+                rows.iter().try_fold(0, |enqueued, row| {
+                    Ok(enqueued + changes::settle_change(tx, postmark, options, row, now)?)
+                })
+            })?;
+            if enqueued > 0 {
+                (self.context.wake_sender)();
+            }
+        }
+        for (mark, known) in marks.iter().zip(known) {
+            // One that waits gets its record later, perhaps with this very digest.
+            if known.is_some_and(|digest| digest == mark.digest) {
+                self.compare.settled.insert(mark.rowid, mark.digest);
+            }
+        }
+        Ok(())
+    }
+
+    /// Only a whole comparison is a good scan: what changed during downtime is told even if the relay
+    /// is killed between reading new rows and comparing old ones.
+    fn end_pass(&mut self) -> Result<(), PipelineError> {
+        let first_pass = self.compare.passes == 0;
+        self.source.last_good_scan_at = self.compare.began_at;
+        if first_pass {
+            let source = &self.source;
+            self.context
+                .state
+                .write(|tx| crate::state::source::save(tx, source))?;
+        }
+        self.compare.passes += 1;
+        self.compare.since = self.compare.began_at - WINDOW;
+        self.compare.not_before = Instant::now() + self.compare.spent * SHARE;
+        Ok(())
+    }
+}
