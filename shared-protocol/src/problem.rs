@@ -47,15 +47,24 @@ macro_rules! codes {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum $name { $($(#[$doc])* #[serde(rename = $text)] $variant,)* }
+        pub enum $name {
+            $($(#[$doc])* #[serde(rename = $text)] $variant,)*
+            /// A code of a newer version. It is read, so that the rest of the body still counts, and
+            /// never written.
+            #[serde(rename = "unknown", other)]
+            Unknown,
+        }
 
         impl $name {
-            /// Every code, in the order of this list.
+            /// Every code that this version writes, in the order of this list.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The code as it stands on the wire.
             pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
+                match self {
+                    $(Self::$variant => $text,)*
+                    Self::Unknown => "unknown",
+                }
             }
         }
 
@@ -68,7 +77,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The closed list of error codes.
+    /// The closed list of error codes. A later version may add to it.
     ProblemCode {
         /// Neither a good signature nor a good bearer secret.
         InvalidSignature = "invalid_signature",

@@ -116,6 +116,20 @@ fn codes_on_the_wire() {
 }
 
 #[test]
+fn a_code_of_a_newer_version_is_read() {
+    let body = r#"{
+        "type": "about:blank", "title": "Forbidden", "status": 403, "detail": "d",
+        "code": "not_yet_invented", "reason": "too_loud", "request_id": "r"
+    }"#;
+    let problem: Problem = serde_json::from_str(body).expect("still a problem");
+    assert_eq!(problem.code, ProblemCode::Unknown);
+    assert_eq!(problem.reason, Some(SignatureReason::Unknown));
+    // A proxy's own error page is none.
+    let page = body.replace("\"not_yet_invented\"", "404");
+    assert!(serde_json::from_str::<Problem>(&page).is_err());
+}
+
+#[test]
 fn pulls() {
     assert_golden(
         "pull_request",
