@@ -173,7 +173,7 @@ create index if not exists messages_by_conversation on messages (conversation_id
 drop index if exists ix_messages_conversation_id;
 create index if not exists messages_by_user on messages (user_id, created_at) where user_id is not null;
 -- Where a relay that lost its state resumes.
-create index if not exists messages_newest on messages (relay, sent_at desc)
+create index if not exists messages_newest on messages (relay, created_at desc)
   where message_guid is not null and event = 'message' and not is_backfill;
 
 -- The owner of an adopted direct conversation is whoever wrote in it first.

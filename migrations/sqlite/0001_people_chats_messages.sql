@@ -62,7 +62,7 @@ create table messages (
 create unique index messages_identity on messages (relay, identity);
 create index messages_by_conversation on messages (conversation_id, created_at);
 create index messages_by_user on messages (user_id, created_at) where user_id is not null;
-create index messages_newest on messages (relay, sent_at desc)
+create index messages_newest on messages (relay, created_at desc)
   where message_guid is not null and event = 'message' and not is_backfill;
 
 create table participants (

@@ -1,4 +1,7 @@
 //! The newest stored message of a relay: where one that lost its state resumes.
+//!
+//! Newest by our clock. By the senders' clocks one message from a phone whose clock is years ahead
+//! would stay the newest for those years, and the relay would skip everything before it.
 
 use shared_protocol::RelayName;
 
@@ -10,10 +13,12 @@ use crate::clock::Timestamp;
 statements! {
     /// Old messages that iCloud brought back say nothing about how far the relay had come.
     NEWEST_MESSAGE {
-        both: "select message_guid, sent_at from messages \
+        both: "select message_guid, \
+                 case when sent_at < created_at then sent_at else created_at end as sent_at \
+               from messages \
                where relay = $1 and message_guid is not null and event = 'message' \
                  and not is_backfill and sent_at is not null \
-               order by sent_at desc limit 1",
+               order by created_at desc, sent_at desc limit 1",
     }
 }
 
@@ -22,12 +27,12 @@ statements! {
 pub struct NewestRow {
     /// `message.guid` of chat.db.
     pub message_guid: String,
-    /// The sender's clock.
+    /// The sender's clock, but not after it was stored.
     pub sent_at: Timestamp,
 }
 
 impl Store {
-    /// The message of `relay` with the latest sending time.
+    /// The message of `relay` that was stored last.
     pub async fn newest_message(&self, relay: &RelayName) -> Result<Option<NewestRow>, StoreError> {
         let row = on_reader!(self.pools, NEWEST_MESSAGE, |pool, sql| {
             sqlx::query_as(sql)

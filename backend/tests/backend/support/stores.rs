@@ -94,6 +94,13 @@ pub(crate) struct ClosedStore {
     _folder: Option<Arc<TempDir>>,
 }
 
+impl ClosedStore {
+    /// Opens it again, as the next process would.
+    pub(crate) async fn open(&self) -> Store {
+        open(&self.config).await
+    }
+}
+
 /// One of each kind.
 pub(crate) async fn stores() -> Vec<TestStore> {
     let mut stores = vec![TestStore::sqlite().await];
