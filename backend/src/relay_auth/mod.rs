@@ -140,14 +140,16 @@ impl RelayAuthenticator {
         if !headers.contains_key(AUTHORIZATION) {
             return refused(SignatureReason::MissingCredentials);
         }
-        let secret = single(headers, AUTHORIZATION.as_str())
-            .and_then(bearer_token)
-            .and_then(|token| self.secrets.find_bearer(token));
+        let secret = shown_bearer(headers).and_then(|token| self.secrets.find_bearer(token));
         let Some(secret) = secret else {
             return refused(SignatureReason::WrongBearer);
         };
-        // An unnamed secret is shared by whoever has it; one of them may not be able to sign yet.
-        if secret.is_named() && self.store.hmac_seen(secret.relay()).await? {
+        // An unnamed secret is shared by whoever has it; one of them may not be able to sign yet. Where
+        // signatures are switched off, a refused bearer would leave the relay no way in at all.
+        if self.mode != RelayAuth::Bearer
+            && secret.is_named()
+            && self.store.hmac_seen(secret.relay()).await?
+        {
             return refused(SignatureReason::BearerRefused);
         }
         metrics::counter!("relay_bearer_requests_total", "relay" => secret.relay().to_string())
@@ -155,6 +157,11 @@ impl RelayAuthenticator {
         self.bearer_warning.warn(secret.relay(), now);
         Ok(Caller::bearer(secret))
     }
+}
+
+/// The token of the only `Authorization` header, if that is a bearer's.
+pub fn shown_bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    single(headers, AUTHORIZATION.as_str()).and_then(bearer_token)
 }
 
 /// Whether a request claims to be signed: any header of the family, even one that we don't know.

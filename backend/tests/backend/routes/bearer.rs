@@ -6,7 +6,9 @@ use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use shared_protocol::MESSAGE_ROUTE;
 
-use crate::support::{PLAIN_SECRET, apps, message, sqlite_app};
+use crate::support::{
+    PLAIN_SECRET, TestApp, TestRelay, TestStore, apps, message, secrets, sqlite_app,
+};
 
 #[tokio::test]
 async fn once_a_named_relay_signs_its_bearer_is_refused_for_good() {
@@ -32,6 +34,17 @@ async fn once_a_named_relay_signs_its_bearer_is_refused_for_good() {
             200
         );
     }
+}
+
+#[tokio::test]
+async fn bearer_mode_takes_it_from_a_relay_that_has_signed_before() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let body = message("hello");
+    assert_eq!(app.mini().post("msg_1", &body).await.status, 200);
+    let store = app.store.clone();
+    let app = TestApp::replica(app.base, store, RelayAuth::Bearer, &secrets());
+    let taken = app.mini().post_bearer(MESSAGE_ROUTE, &body).await;
+    assert_eq!(taken.status, 200, "there is no other way in");
 }
 
 #[tokio::test]
@@ -93,20 +106,14 @@ async fn only_the_exact_secret_in_one_header_passes() {
 }
 
 #[tokio::test]
-async fn answers_are_not_signed() {
-    let app = sqlite_app(RelayAuth::Both).await;
-    let answer = app
-        .relay()
-        .post_bearer(MESSAGE_ROUTE, &message("hello"))
-        .await;
+async fn it_is_counted_and_its_answers_are_not_signed() {
+    // Counters belong to the process; no other test has a relay of this name.
+    let counted = "counted:secret-of-the-relay-that-is-counted";
+    let app = TestApp::on(TestStore::sqlite().await, RelayAuth::Both, counted);
+    let relay = TestRelay::new(&app, counted);
+    let answer = relay.post_bearer(MESSAGE_ROUTE, &message("hello")).await;
+    assert_eq!(answer.status, 200);
     assert!(!answer.is_signed());
-    let metrics = Request::get("/metrics")
-        .header(AUTHORIZATION, "Bearer metrics-token")
-        .body(Body::empty());
-    let metrics = app.send(metrics.expect("valid")).await;
-    assert!(
-        metrics
-            .text()
-            .contains("relay_bearer_requests_total{relay=\"default\"}")
-    );
+    let counted = "relay_bearer_requests_total{relay=\"counted\"} 1\n";
+    assert!(app.metrics().await.contains(counted));
 }

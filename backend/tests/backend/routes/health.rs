@@ -41,7 +41,15 @@ async fn metrics_need_their_token() {
             .body(Body::empty());
         app.send(request.expect("valid")).await
     };
-    assert_eq!(ask("Bearer wrong").await.status, 401);
+    for wrong in [
+        "Bearer wrong",
+        "Bearer ",
+        "Basic metrics-token",
+        "metrics-token",
+    ] {
+        assert_eq!(ask(wrong).await.status, 401, "{wrong}");
+    }
+    assert_eq!(ask("bearer metrics-token").await.status, 200);
     let shown = ask("Bearer metrics-token").await;
     assert_eq!(shown.status, 200);
     assert!(

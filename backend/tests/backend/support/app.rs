@@ -13,6 +13,7 @@ use archety_backend::telemetry::Metrics;
 use axum::Router;
 use axum::body::Body;
 use http::Request;
+use http::header::AUTHORIZATION;
 use shared_protocol::RelaySecrets;
 use tower::ServiceExt;
 
@@ -69,6 +70,15 @@ impl TestApp {
     pub(crate) async fn get(&self, path: &str) -> Answered {
         self.send(Request::get(path).body(Body::empty()).expect("valid"))
             .await
+    }
+
+    /// What `/metrics` shows.
+    pub(crate) async fn metrics(&self) -> String {
+        let request = Request::get("/metrics")
+            .header(AUTHORIZATION, "Bearer metrics-token")
+            .body(Body::empty());
+        let shown = self.send(request.expect("valid")).await;
+        shown.text().to_owned()
     }
 
     /// The relay whose secret has no name.
