@@ -53,8 +53,11 @@ impl Store {
         self.intake.depth()
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers and messages are taken.
     pub async fn ping(&self) -> Result<(), StoreError> {
+        if self.intake.is_closed() {
+            return Err(StoreError::Closed);
+        }
         self.pools.ping().await
     }
 

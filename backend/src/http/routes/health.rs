@@ -32,7 +32,7 @@ pub(in crate::http) async fn health() -> Response {
     json(StatusCode::OK, &health)
 }
 
-/// 503 while the database is away or the process is going down.
+/// 503 while the database is away, nothing is taken in, or the process is going down.
 pub(in crate::http) async fn ready(State(app): State<Arc<App>>, context: Context) -> Response {
     let now = app.clock.now();
     if app.lifecycle.is_draining() {
@@ -41,7 +41,7 @@ pub(in crate::http) async fn ready(State(app): State<Arc<App>>, context: Context
     let answered = tokio::time::timeout(PING_TIMEOUT, app.store.ping()).await;
     match answered {
         Ok(Ok(())) => health().await,
-        Ok(Err(error)) => unsigned(&ApiError::StoreUnavailable(error), &context, now),
+        Ok(Err(error)) => unsigned(&error.into(), &context, now),
         Err(_) => unsigned(
             &ApiError::StoreUnavailable(StoreError::Overloaded),
             &context,

@@ -162,6 +162,11 @@ impl Intake {
         outcome.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// Whether nothing is taken any more: closed, or the task that writes has died.
+    pub(super) fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
     pub(super) fn depth(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
     }

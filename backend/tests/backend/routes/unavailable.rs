@@ -55,6 +55,11 @@ async fn a_closed_store_turns_requests_away() {
             (answer.status.as_u16(), answer.fault().as_str()),
             (503, "shutting_down")
         );
-        assert_eq!(app.get("/readyz").await.status, 503);
+        let ready = app.get("/readyz").await;
+        assert_eq!(
+            (ready.status.as_u16(), ready.fault().as_str()),
+            (503, "shutting_down"),
+            "whoever takes nothing in shall get nothing"
+        );
     }
 }
