@@ -83,10 +83,12 @@ fn relay_secrets(config: &Config) -> Result<Arc<RelaySecrets>, Failure> {
 }
 
 fn metrics_access(config: &Config, metrics: Metrics) -> MetricsAccess {
-    match (&config.metrics.token, config.environment) {
-        (Some(token), _) => MetricsAccess::Token(metrics, token.expose_secret().into()),
-        (None, Environment::Development) => MetricsAccess::Open(metrics),
-        (None, Environment::Production) => MetricsAccess::Closed,
+    let is_own_machine =
+        config.environment == Environment::Development && config.server.address.ip().is_loopback();
+    match &config.metrics.token {
+        Some(token) => MetricsAccess::Token(metrics, token.expose_secret().into()),
+        None if is_own_machine => MetricsAccess::Open(metrics),
+        None => MetricsAccess::Closed,
     }
 }
 
@@ -109,5 +111,27 @@ async fn keep_up(store: Store, metrics: Metrics, clock: Clock) {
             Ok(removed) => tracing::debug!(removed, "cleaned up"),
             Err(error) => tracing::warn!(error = %error, "cleaning up failed; trying again later"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Variables;
+
+    #[test]
+    fn metrics_without_a_token_stay_on_the_machine() {
+        let access = |pairs: &[(&str, &str)]| {
+            let variables = Variables::of(pairs.iter().copied());
+            let config = Config::from_variables(&variables).expect("valid");
+            metrics_access(&config, Metrics::of_process())
+        };
+        let development = ("APP_ENV", "development");
+        assert!(matches!(access(&[]), MetricsAccess::Open(_)));
+        let exposed = access(&[development, ("HOST", "0.0.0.0")]);
+        assert!(matches!(exposed, MetricsAccess::Closed));
+        let token = ("METRICS_TOKEN", "0123456789abcdef");
+        let exposed = access(&[development, ("HOST", "0.0.0.0"), token]);
+        assert!(matches!(exposed, MetricsAccess::Token(..)));
     }
 }

@@ -102,7 +102,8 @@ impl ServerConfig {
 /// Who may read the metrics.
 #[derive(Debug)]
 pub struct MetricsConfig {
-    /// Bearer token of `/metrics`. Without one the route is open in development and closed elsewhere.
+    /// Bearer token of `/metrics`. Without one the route is open in
+    /// development on a loopback address and closed elsewhere.
     pub token: Option<SecretString>,
 }
 
