@@ -8,9 +8,9 @@ use axum::response::Response;
 use bytes::Bytes;
 use crash_point::crash_point;
 use http::HeaderMap;
-use shared_protocol::{Answer, AnswerStatus, MAX_BODY_BYTES, SignatureReason};
+use shared_protocol::{Answer, AnswerStatus, MAX_BODY_BYTES};
 
-use super::refusal::refuse;
+use super::refusal::{refuse, replayed};
 use crate::http::answer::{to_relay, unsigned};
 use crate::http::api_error::ApiError;
 use crate::http::body::{expect_json, read};
@@ -36,7 +36,7 @@ pub(in crate::http) async fn message(
         .await
     {
         Ok(caller) => {
-            let result = store(&app, &caller, &headers, &body).await;
+            let result = store(&app, &caller, &context, &headers, &body).await;
             to_relay(&app, &caller, &context, result)
         }
         Err(error) => refuse(&app, &context, error),
@@ -46,6 +46,7 @@ pub(in crate::http) async fn message(
 async fn store(
     app: &App,
     caller: &Caller<'_>,
+    context: &Context,
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Answer, ApiError> {
@@ -63,7 +64,7 @@ async fn store(
                 message_id: id.to_string(),
             });
         }
-        Stored::Replayed => return Err(ApiError::Unauthorized(SignatureReason::Replayed)),
+        Stored::Replayed => return Err(replayed(app, context)),
     };
     Ok(Answer {
         status,

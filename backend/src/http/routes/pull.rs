@@ -7,9 +7,9 @@ use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
-use shared_protocol::{PullAnswer, SignatureReason};
+use shared_protocol::PullAnswer;
 
-use super::refusal::refuse;
+use super::refusal::{refuse, replayed};
 use crate::http::answer::{to_relay, unsigned};
 use crate::http::api_error::ApiError;
 use crate::http::body::{expect_json, read};
@@ -33,7 +33,7 @@ pub(in crate::http) async fn pull(
     };
     match app.relays.puller(&headers, &body, app.clock.now()) {
         Ok(caller) => {
-            let result = answer(&app, &caller, &headers, &body).await;
+            let result = answer(&app, &caller, &context, &headers, &body).await;
             to_relay(&app, &caller, &context, result)
         }
         Err(error) => refuse(&app, &context, error),
@@ -43,13 +43,16 @@ pub(in crate::http) async fn pull(
 async fn answer(
     app: &App,
     caller: &Caller<'_>,
+    context: &Context,
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<PullAnswer, ApiError> {
     expect_json(headers)?;
-    let pull = Pull::from_json(body)?;
+    let pull = Pull::from_json(body).map_err(|error| fault(app, context, error))?;
     app.relays.note_signature(caller, app.clock.now()).await?;
-    heartbeat(&app.store, caller, &pull, app.clock.now()).await?;
+    heartbeat(&app.store, caller, &pull, app.clock.now())
+        .await
+        .map_err(|error| fault(app, context, error))?;
     // No command can come up yet; the poll is held so that relays keep one rhythm.
     tokio::select! {
         () = tokio::time::sleep(pull.wait()) => {}
@@ -65,14 +68,12 @@ async fn answer(
     })
 }
 
-impl From<PullError> for ApiError {
-    fn from(error: PullError) -> Self {
-        match error {
-            PullError::Json(fault) => Self::MalformedJson(fault),
-            PullError::Fields(violations) => Self::InvalidFields(violations),
-            PullError::Replayed => Self::Unauthorized(SignatureReason::Replayed),
-            PullError::Elsewhere => Self::RelayElsewhere,
-            PullError::Store(error) => error.into(),
-        }
+fn fault(app: &App, context: &Context, error: PullError) -> ApiError {
+    match error {
+        PullError::Json(fault) => ApiError::MalformedJson(fault),
+        PullError::Fields(violations) => ApiError::InvalidFields(violations),
+        PullError::Replayed => replayed(app, context),
+        PullError::Elsewhere => ApiError::RelayElsewhere,
+        PullError::Store(error) => error.into(),
     }
 }

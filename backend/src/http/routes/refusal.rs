@@ -1,6 +1,7 @@
-//! A relay route's answer to a request whose sender is not known: told, counted, slowed down.
+//! A relay route's answer to a request whose proof does not hold: told, counted, slowed down.
 
 use axum::response::Response;
+use shared_protocol::SignatureReason;
 
 use crate::http::App;
 use crate::http::answer::unsigned;
@@ -13,18 +14,29 @@ pub(super) fn refuse(app: &App, context: &Context, error: AuthError) -> Response
     let AuthError::Refused(reason) = error else {
         return unsigned(&error.into(), context, now);
     };
-    metrics::counter!("relay_auth_failures_total", "reason" => reason.as_str()).increment(1);
-    match app.failures.count(context.peer, now) {
-        Verdict::Tell => {
-            tracing::warn!(
-                request_id = context.request_id.as_str(),
-                reason = reason.as_str(),
-                "relay refused"
-            );
-            unsigned(&ApiError::Unauthorized(reason), context, now)
-        }
+    match count(app, context, reason) {
+        Verdict::Tell => unsigned(&ApiError::Unauthorized(reason), context, now),
         Verdict::Wait { retry_after } => {
             unsigned(&ApiError::RateLimited { retry_after }, context, now)
         }
     }
+}
+
+/// A request that was seen before. Its sender is known and hears it signed, however often it comes.
+pub(super) fn replayed(app: &App, context: &Context) -> ApiError {
+    count(app, context, SignatureReason::Replayed);
+    ApiError::Unauthorized(SignatureReason::Replayed)
+}
+
+fn count(app: &App, context: &Context, reason: SignatureReason) -> Verdict {
+    metrics::counter!("relay_auth_failures_total", "reason" => reason.as_str()).increment(1);
+    let verdict = app.failures.count(context.peer, app.clock.now());
+    if verdict == Verdict::Tell {
+        tracing::warn!(
+            request_id = context.request_id.as_str(),
+            reason = reason.as_str(),
+            "relay refused"
+        );
+    }
+    verdict
 }

@@ -42,6 +42,8 @@ async fn a_replay_is_refused_on_every_replica_and_answered_signed() {
             assert_eq!(replayed.json()["detail"], "Invalid signature");
             assert!(app.relay().trusts("msg_1", &replayed));
         }
+        let counted = "relay_auth_failures_total{reason=\"replayed\"}";
+        assert!(first.metrics().await.contains(counted));
         let signed_again = second
             .relay()
             .signed(MESSAGE_ROUTE, "msg_1", now + 1, body());
