@@ -49,7 +49,7 @@ impl Config {
         let mut warnings = Problems::default();
         let relay = RelayConfig::read(variables, environment, &mut found, &mut warnings);
         let metrics = MetricsConfig::read(variables, environment, &mut found);
-        let logging = LoggingConfig::read(variables, environment);
+        let logging = LoggingConfig::read(variables, environment, &mut found);
         found.into_result(Self {
             environment,
             server,

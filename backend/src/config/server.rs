@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use secrecy::{ExposeSecret, SecretString};
+use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::{Problems, Variables};
@@ -147,14 +148,22 @@ pub enum LogFormat {
 }
 
 impl LoggingConfig {
-    pub(super) fn read(variables: &Variables, environment: Environment) -> Self {
+    pub(super) fn read(
+        variables: &Variables,
+        environment: Environment,
+        found: &mut Problems,
+    ) -> Self {
+        let filter = variables.get("LOG_LEVEL").unwrap_or("info").to_owned();
+        if EnvFilter::try_new(&filter).is_err() {
+            found.push(
+                "LOG_LEVEL",
+                "is not a filter; use a level such as info, or archety_backend=debug,info",
+            );
+        }
         let format = match environment {
             Environment::Development => LogFormat::Text,
             Environment::Production => LogFormat::Json,
         };
-        Self {
-            filter: variables.get("LOG_LEVEL").unwrap_or("info").to_owned(),
-            format,
-        }
+        Self { filter, format }
     }
 }

@@ -43,6 +43,7 @@ fn every_problem_is_reported_at_once() {
         ("RELAY_AUTH", "none"),
         ("RELAY_WEBHOOK_SECRET", "whsec_!"),
         ("METRICS_TOKEN", "short"),
+        ("LOG_LEVEL", "a=b=c"),
     ]);
     assert_eq!(
         all,
@@ -55,7 +56,8 @@ fn every_problem_is_reported_at_once() {
             "MIGRATE_ON_START",
             "RELAY_AUTH",
             "RELAY_WEBHOOK_SECRET",
-            "METRICS_TOKEN"
+            "METRICS_TOKEN",
+            "LOG_LEVEL"
         ]
     );
 }
