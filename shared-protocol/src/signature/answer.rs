@@ -1,6 +1,6 @@
 //! Verification of the backend's answers.
 
-use super::verify::{parse_signature, signed_by};
+use super::verify::parse_signature;
 use super::{Refusal, SignatureHeaders, SigningKey, WebhookId};
 
 /// Why an answer was not taken for the backend's.
@@ -35,7 +35,7 @@ pub fn verify_answer(
     }
     let (timestamp, signatures) =
         parse_signature(headers, now).map_err(AnswerRefusal::Signature)?;
-    if signed_by(key, &signatures, &expected, timestamp, body) {
+    if key.made_one_of(&signatures, &expected, timestamp, body) {
         Ok(())
     } else {
         Err(AnswerRefusal::Signature(Refusal::Mismatch))
