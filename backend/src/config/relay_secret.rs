@@ -64,7 +64,7 @@ pub fn read_or_create(
 #[derive(Debug, thiserror::Error)]
 pub enum SecretFileError {
     /// The file cannot be read or written.
-    #[error("{path}: {source}; set RELAY_WEBHOOK_SECRET, or make the folder writable")]
+    #[error("{path} cannot be used; set RELAY_WEBHOOK_SECRET, or make the folder writable")]
     File {
         /// The file.
         path: PathBuf,
@@ -72,7 +72,7 @@ pub enum SecretFileError {
         source: std::io::Error,
     },
     /// The file holds something else.
-    #[error("{path}: {source}; delete the file to have a new secret made")]
+    #[error("{path} holds no secret; delete the file to have a new one made")]
     Content {
         /// The file.
         path: PathBuf,

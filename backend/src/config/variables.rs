@@ -78,7 +78,7 @@ fn unquoted(value: &str) -> &str {
 #[derive(Debug, thiserror::Error)]
 pub enum VariablesError {
     /// It is there but cannot be read.
-    #[error("{path} cannot be read: {source}")]
+    #[error("{path} cannot be read")]
     Read {
         /// The file.
         path: PathBuf,

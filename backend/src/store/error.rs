@@ -1,13 +1,15 @@
 //! What can go wrong with the database, by what the caller can do about it.
 
+use std::sync::Arc;
+
 use sqlx::migrate::MigrateError;
 
-/// A statement did not do its work.
-#[derive(Debug, thiserror::Error)]
+/// A statement did not do its work. Cloned where one failure is many requests' own.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be reached, or did not answer in time. Trying again may help.
     #[error("the database does not answer")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] Arc<sqlx::Error>),
     /// More requests wait for the database than it can serve soon.
     #[error("too many requests wait for the database")]
     Overloaded,
@@ -16,21 +18,10 @@ pub enum StoreError {
     Closed,
     /// The statement itself is at fault; trying again will not help.
     #[error("a statement failed")]
-    Statement(#[source] sqlx::Error),
+    Statement(#[source] Arc<sqlx::Error>),
 }
 
 impl StoreError {
-    /// The same verdict for another request of the same failed batch. The cause is logged once, with
-    /// the batch, and not repeated.
-    pub(super) fn again(&self) -> Self {
-        match self {
-            Self::Unavailable(_) => Self::Unavailable(sqlx::Error::WorkerCrashed),
-            Self::Overloaded => Self::Overloaded,
-            Self::Closed => Self::Closed,
-            Self::Statement(_) => Self::Statement(sqlx::Error::WorkerCrashed),
-        }
-    }
-
     /// What the driver said, without values: Postgres repeats rows in its details, not in its message.
     pub(super) fn cause(&self) -> String {
         match self {
@@ -43,9 +34,9 @@ impl StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         if is_unavailable(&error) {
-            Self::Unavailable(error)
+            Self::Unavailable(Arc::new(error))
         } else {
-            Self::Statement(error)
+            Self::Statement(Arc::new(error))
         }
     }
 }
@@ -88,7 +79,7 @@ pub enum OpenError {
         path: std::path::PathBuf,
     },
     /// The folder or file of the SQLite database cannot be used.
-    #[error("{path}: {source}")]
+    #[error("{path} cannot be opened")]
     File {
         /// What could not be opened or created.
         path: std::path::PathBuf,

@@ -5,6 +5,7 @@
 //! the lock when the process ends, however it ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
@@ -28,6 +29,7 @@ impl FileLock {
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(0o600)
             .open(&path)
             .map_err(failed)?;
         match file.try_lock() {

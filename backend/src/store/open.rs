@@ -117,6 +117,11 @@ async fn connect(
             Ok((Pools::Postgres(pool), None))
         }
         DatabaseKind::Sqlite { path } => {
+            // Before the lock: what stands in the way is then told by the database's own name.
+            create_private(path).map_err(|source| OpenError::File {
+                path: path.to_owned(),
+                source,
+            })?;
             let lock = FileLock::take(path)?;
             Ok((connect_sqlite(path).await?, Some(Arc::new(lock))))
         }
@@ -156,10 +161,6 @@ async fn connect_postgres(url: &str, session: &'static str) -> Result<PgPool, Op
 }
 
 async fn connect_sqlite(path: &Path) -> Result<Pools, OpenError> {
-    create_private(path).map_err(|source| OpenError::File {
-        path: path.to_owned(),
-        source,
-    })?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)

@@ -116,6 +116,18 @@ fn everything_wrong_is_named_at_once() {
 }
 
 #[test]
+fn a_missing_folder_is_told_once_by_the_databases_name() {
+    let url = ("DATABASE_URL", "sqlite://missing/archety.db");
+    let (output, _folder) = run(&["migrate"], &[url]);
+    assert_eq!(output.status.code(), Some(69));
+    assert_eq!(
+        stderr(&output),
+        "archety-backend: missing/archety.db cannot be opened: \
+         No such file or directory (os error 2)\n"
+    );
+}
+
+#[test]
 fn the_env_file_counts_in_development_only() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join(".env"), "PORT=1234\n").expect("written");

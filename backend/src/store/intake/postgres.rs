@@ -100,10 +100,10 @@ fn settle(jobs: Vec<Job>, rows: &[Row]) -> Vec<Job> {
 }
 
 fn fail(jobs: Vec<Job>, error: sqlx::Error) {
-    let error = Arc::new(StoreError::from(error));
+    let error = StoreError::from(error);
     tracing::error!(error = %error, cause = %error.cause(), messages = jobs.len(), "intake failed");
     for job in jobs {
-        job.finish(Err(error.again()));
+        job.finish(Err(error.clone()));
     }
 }
 

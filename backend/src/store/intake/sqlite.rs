@@ -5,8 +5,6 @@
 //! nothing races, so each message is looked up and then written in plain steps. A connection on which
 //! something failed is not used again.
 
-use std::sync::Arc;
-
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, FromRow, SqlitePool};
 use uuid::Uuid;
@@ -71,10 +69,10 @@ pub(super) async fn run(writer: SqlitePool, mut source: Source) {
                 }
             }
             Err(error) => {
-                let error = Arc::new(StoreError::from(error));
+                let error = StoreError::from(error);
                 tracing::error!(error = %error, cause = %error.cause(), messages = batch.len(), "intake failed");
                 for job in batch {
-                    job.finish(Err(error.again()));
+                    job.finish(Err(error.clone()));
                 }
             }
         }
