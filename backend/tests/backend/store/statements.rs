@@ -1,5 +1,7 @@
 //! Every registered statement prepares on a freshly migrated database of its kind.
 
+use std::collections::HashSet;
+
 use archety_backend::store::{Pools, statements};
 use sqlx::{Executor, SqlSafeStr};
 
@@ -32,14 +34,25 @@ async fn every_statement_prepares() {
 }
 
 #[test]
-fn names_are_unique_and_texts_differ_only_where_they_must() {
-    let all: Vec<_> = statements::all().collect();
-    for (n, statement) in all.iter().enumerate() {
-        assert!(!statement.postgres.is_empty() || !statement.sqlite.is_empty());
-        let twin = all
-            .iter()
-            .skip(n + 1)
-            .find(|other| other.name == statement.name && other.sqlite == statement.sqlite);
-        assert!(twin.is_none(), "{} is registered twice", statement.name);
+fn names_are_unique_and_both_dialects_take_the_same_parameters() {
+    let mut names = HashSet::new();
+    for statement in statements::all() {
+        assert!(names.insert(statement.name), "{} twice", statement.name);
+        let dialects = [statement.postgres, statement.sqlite];
+        let counts = dialects.map(|sql| (!sql.is_empty()).then(|| parameters(sql)));
+        match counts {
+            [None, None] => panic!("{} has no text", statement.name),
+            [Some(postgres), Some(sqlite)] => assert_eq!(postgres, sqlite, "{}", statement.name),
+            _ => {}
+        }
     }
+}
+
+/// The highest number of a parameter.
+fn parameters(sql: &str) -> u32 {
+    let numbers = sql.split('$').skip(1).filter_map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_digit());
+        rest[..end.unwrap_or(rest.len())].parse().ok()
+    });
+    numbers.max().unwrap_or(0)
 }
