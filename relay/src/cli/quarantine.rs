@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use serde::Serialize;
+use shared_protocol::Message;
 
 use super::flags::ConfigFlags;
 use super::output;
@@ -22,6 +23,11 @@ pub(super) enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Print one held message, its text included
+    Show {
+        /// Its number from `quarantine list`
+        id: i64,
     },
     /// Forward held messages
     Release {
@@ -54,6 +60,8 @@ struct Line<'h> {
     id: i64,
     message_guid: &'h str,
     reason: &'h str,
+    /// The last four characters of who sent it.
+    from: String,
     /// Unix seconds, like every time here.
     sent_at: i64,
     held_at: i64,
@@ -66,6 +74,7 @@ impl<'h> From<&'h Held> for Line<'h> {
             id: held.id,
             message_guid: &held.guid,
             reason: &held.reason,
+            from: sender(held),
             sent_at: secs(held.sent_at),
             held_at: secs(held.held_at),
         }
@@ -84,6 +93,17 @@ impl Command {
                 } else {
                     print(&held)?;
                 }
+                Ok(ExitCode::Done)
+            }
+            Self::Show { id } => {
+                let held = state
+                    .read(quarantine::list)?
+                    .into_iter()
+                    .find(|held| held.id == id);
+                let Some(held) = held else {
+                    bail!("{id} is not held")
+                };
+                output::json(&serde_json::from_slice::<serde_json::Value>(&held.body)?)?;
                 Ok(ExitCode::Done)
             }
             Self::Release { ids, as_old, .. } => {
@@ -108,6 +128,17 @@ impl Command {
     }
 }
 
+/// Who sent it, masked: a list is read over shoulders; `show` tells everything.
+fn sender(held: &Held) -> String {
+    Message::from_json(&held.body)
+        .map_or_else(|_| "?".to_owned(), |message| masked(&message.sender))
+}
+
+fn masked(address: &str) -> String {
+    let hidden = address.chars().count().saturating_sub(4);
+    format!("…{}", address.chars().skip(hidden).collect::<String>())
+}
+
 fn print(held: &[Held]) -> std::io::Result<()> {
     if held.is_empty() {
         eprintln!("nothing is held");
@@ -119,6 +150,7 @@ fn print(held: &[Held]) -> std::io::Result<()> {
         .map(|held| {
             vec![
                 held.id.to_string(),
+                sender(held),
                 time(held.sent_at),
                 time(held.held_at),
                 held.reason.clone(),
@@ -126,7 +158,10 @@ fn print(held: &[Held]) -> std::io::Result<()> {
             ]
         })
         .collect();
-    output::table(&["ID", "SENT", "HELD SINCE", "REASON", "GUID"], &rows)
+    output::table(
+        &["ID", "FROM", "SENT", "HELD SINCE", "REASON", "GUID"],
+        &rows,
+    )
 }
 
 /// Acts on each of `ids`, or on everything that is held if none is named.

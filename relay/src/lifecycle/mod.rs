@@ -16,14 +16,14 @@ use rand::rngs::StdRng;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::config::{Auth, Config, Link};
 use crate::delivery::client::Client;
 use crate::delivery::contact::Contact;
 use crate::delivery::sender::{Sender, SenderContext};
 use crate::pipeline::{FirstRun, PipelineHealth};
 use crate::pull::{PullContext, Puller};
-use crate::state::{State, outbox};
+use crate::state::{State, contact, outbox};
 
 pub use exit::ExitCode;
 use reading::Reading;
@@ -104,9 +104,10 @@ async fn live(
         })?),
         Auth::Bearer => None,
     };
-    let pulling = tokio::spawn(async move {
-        if let Some(puller) = puller {
-            puller.run().await;
+    let mut pulling = tokio::spawn(async move {
+        match puller {
+            Some(puller) => puller.run().await,
+            None => std::future::pending().await,
         }
     });
     let noting = tokio::spawn(vitals::follow(Arc::clone(state), Arc::clone(&health)));
@@ -124,6 +125,7 @@ async fn live(
             Ok(())
         }
         () = reading.ended() => Err(anyhow::anyhow!("the thread that reads chat.db ended by itself")),
+        _ = &mut pulling => Err(anyhow::anyhow!("the pull ended by itself")),
         _ = &mut sending => {
             sender_ended = true;
             Err(anyhow::anyhow!("the sender ended by itself"))
@@ -152,10 +154,19 @@ async fn live(
 /// Cleans delivered and dropped posts away once they are old enough.
 async fn clean(state: Arc<State>, clock: Arc<dyn Clock>) {
     loop {
-        let before = clock.now().minus(outbox::RETENTION);
+        let now = clock.now();
         let at = Arc::clone(&state);
         let cleaned = tokio::task::spawn_blocking(move || {
-            at.write(|tx| outbox::clean(tx, before, CLEANED_AT_ONCE))
+            at.write(|tx| {
+                // By the time that the network has proven: a clock years ahead would clean it all.
+                let Some(proven) = contact::last(tx)? else {
+                    return Ok(0);
+                };
+                let before = now
+                    .min(UnixMicros::from_micros(proven))
+                    .minus(outbox::RETENTION);
+                outbox::clean(tx, before, CLEANED_AT_ONCE)
+            })
         });
         let full = u32::try_from(match cleaned.await {
             Ok(Ok(count)) => count,

@@ -83,7 +83,10 @@ impl Puller {
     /// Prepares the poller, and this installation's id if it has none.
     pub fn new(mut context: PullContext) -> Result<Self, StateError> {
         let random = context.rng.random();
-        let instance_id = context.state.write(|tx| meta::instance_id(tx, random))?;
+        let file = context.state.file_id()?;
+        let instance_id = context
+            .state
+            .write(|tx| meta::instance_id(tx, &file, random))?;
         Ok(Self {
             route: context.client.link().backend_url.join(PULL_ROUTE),
             instance_id,

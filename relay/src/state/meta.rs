@@ -6,6 +6,8 @@ use rusqlite::{Connection, OptionalExtension};
 pub const CREATED_AT: &str = "created_at";
 /// Random id of this installation: the backend leases a relay's name to one of them.
 pub const INSTANCE_ID: &str = "instance_id";
+/// The file in which the state lay when the id was made.
+pub const INSTANCE_FILE: &str = "instance_file";
 /// Version of the backend that answered last.
 pub const BACKEND_VERSION: &str = "backend_version";
 /// Environment of the backend that answered last.
@@ -35,14 +37,19 @@ pub fn set(tx: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// This installation's random id, made of `random` the first time.
-pub fn instance_id(tx: &Connection, random: [u8; 16]) -> rusqlite::Result<String> {
-    if let Some(id) = get(tx, INSTANCE_ID)? {
+/// This installation's random id, made of `random` the first time and whenever the state lies in
+/// another file than when the id was made: a copied state is another installation, and the backend
+/// must be able to tell a cloned Mac from the original.
+pub fn instance_id(tx: &Connection, file: &str, random: [u8; 16]) -> rusqlite::Result<String> {
+    if let Some(id) = get(tx, INSTANCE_ID)?
+        && get(tx, INSTANCE_FILE)?.as_deref() == Some(file)
+    {
         return Ok(id);
     }
     let id = uuid::Builder::from_random_bytes(random)
         .into_uuid()
         .to_string();
     set(tx, INSTANCE_ID, &id)?;
+    set(tx, INSTANCE_FILE, file)?;
     Ok(id)
 }

@@ -18,6 +18,7 @@ pub mod seen;
 pub mod source;
 pub mod waiting;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -102,6 +103,15 @@ impl State {
             reader: Mutex::new(reader),
             _lock: lock,
         })
+    }
+
+    /// Names the file that holds the state, not its path: a copy of it has another name.
+    pub fn file_id(&self) -> Result<String, StateError> {
+        let path = self.dir.join(STATE_FILE);
+        match std::fs::metadata(&path) {
+            Ok(metadata) => Ok(metadata.ino().to_string()),
+            Err(source) => Err(StateError::Inaccessible { path, source }),
+        }
     }
 
     /// The folder that holds the state.

@@ -46,7 +46,8 @@ fn without_a_database_it_waits_and_says_so() {
 fn status_tells_whether_it_runs_and_what_keeps_it_from_delivering() {
     let home = Home::with_chat_db(GREETING);
     home.relay(&["status"]).ends_with(1);
-    let relay = home.running(&["--since", "1h"]);
+    // The old protocol: the new one reads nothing before the backend has answered once.
+    let relay = home.running(&["--since", "1h", "--auth", "bearer"]);
     home::wait_until("the status tells of the backend", || {
         let status = home.relay(&["status", "--json"]);
         status.code == Some(1) && status.json()["delivery"]["trouble"] == "unreachable"

@@ -19,7 +19,7 @@ fn guid(name: &str) -> String {
 /// A home whose relay has read the messages and delivered none.
 fn home() -> Home {
     let home = Home::with_chat_db(SCRIPT);
-    let relay = home.running(&["--since", "1h"]);
+    let relay = home.running(&["--since", "1h", "--auth", "bearer"]);
     home::wait_until("both messages wait", || {
         let run = home.relay(&["outbox", "list", "--json"]);
         run.code == Some(0) && run.json().as_array().is_some_and(|posts| posts.len() == 2)
@@ -35,10 +35,10 @@ fn a_message_is_followed_from_its_row_to_its_post() {
     run.ends_with(0);
     let trace = run.json();
     assert_eq!(trace["chat_db"]["Ok"]["text_chars"], 9);
-    assert_eq!(trace["decision"]["outcome"], "forwarded");
+    assert_eq!(trace["decision"]["outcome"], "backfilled");
     assert_eq!(trace["posts"][0]["state"], "pending");
     let run = home.relay(&["trace", &guid("first")]);
-    assert!(run.ends_with(0).contains("forwarded"), "{run:?}");
+    assert!(run.ends_with(0).contains("backfilled"), "{run:?}");
     assert!(
         !run.out.contains("Hello") && !run.out.contains("5550100001"),
         "{run:?}"
@@ -66,7 +66,7 @@ fn a_report_holds_the_case_and_nothing_private_and_can_be_replayed() {
         .find_map(|line| line.strip_prefix("the message: "));
     let about: serde_json::Value = serde_json::from_str(about.expect("a line")).expect("JSON");
     assert_eq!(about["guid"], guid("second").as_str());
-    assert_eq!(about["outcome"], "forwarded");
+    assert_eq!(about["outcome"], "backfilled");
     assert_eq!(about["posts"][0]["state"], "pending");
     assert!(about["decided_at"].as_i64() > about["sent_at"].as_i64());
     let around = comments

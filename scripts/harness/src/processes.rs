@@ -158,7 +158,7 @@ impl Relay {
         Ok(Self { child })
     }
 
-    /// Waits until its first scan is written down: from then on nothing is missed.
+    /// Waits until the backend has told it where to begin: from then on what arrives is relayed.
     pub fn wait_until_reading(&mut self, state: &Path) -> anyhow::Result<()> {
         let deadline = Instant::now() + Duration::from_secs(20);
         let file = state.join("state.db");
@@ -168,7 +168,11 @@ impl Relay {
             }
             let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
             let reading = rusqlite::Connection::open_with_flags(&file, flags).and_then(|state| {
-                state.query_row("select count(*) from source", [], |row| row.get(0))
+                state.query_row(
+                    "select count(*) from source where resume_pending = 0",
+                    [],
+                    |row| row.get(0),
+                )
             });
             if let Ok(1_i64) = reading {
                 return Ok(());

@@ -67,6 +67,11 @@ impl<'c> Feed<'c> {
                 tracing::info!(rows = rowids.len(), "first run: going back as asked");
                 self.settle_rowids(db, &rowids, Occasion::FirstRun, source, anchors)
             }
+            _ if source.resume_pending => {
+                tracing::info!("first run: asking the backend whether it knows this relay");
+                self.commit(&[], Occasion::FirstRun, Some(source), Some(anchors))?;
+                Ok(())
+            }
             _ => {
                 tracing::info!("first run: messages from now on are relayed");
                 self.commit(&[], Occasion::FirstRun, Some(source), Some(anchors))?;

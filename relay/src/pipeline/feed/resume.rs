@@ -108,6 +108,9 @@ impl Feed<'_> {
                 )
             }
             FirstRun::Now => {
+                tracing::info!(
+                    "first run: the backend knows no message of this relay; messages from now on are relayed"
+                );
                 self.commit(&[], Occasion::Ordinary, Some(source), None)?;
                 Ok(())
             }

@@ -13,9 +13,11 @@ const CHATS: u64 = 2_000;
 
 pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let mut bench = Bench::new(0)?;
-    // Nobody listens there until the backend starts.
     let port = free_port()?;
-    let relay = bench.relay(binaries, &format!("http://127.0.0.1:{port}"))?;
+    let backend = bench.backend(binaries, port)?;
+    let relay = bench.relay(binaries, &backend.url())?;
+    // It has met the backend; now that one goes away.
+    backend.terminate()?;
     for n in 0..MESSAGES {
         bench
             .mac
