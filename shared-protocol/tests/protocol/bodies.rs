@@ -170,6 +170,25 @@ fn every_offending_field_is_listed() {
 }
 
 #[test]
+fn a_broken_type_hides_no_other_fault() {
+    let mut body = printed();
+    body["chat_guid"] = json!("");
+    body["text"] = json!("");
+    body["line"] = json!("a\nb");
+    body.as_object_mut().expect("an object").remove("mode");
+    assert_eq!(violated(&body), ["mode", "chat_guid", "text", "line"]);
+    // Whether this text may be empty, only a readable event can tell.
+    body["event"] = json!("greeting");
+    assert_eq!(violated(&body), ["event", "mode", "chat_guid", "line"]);
+    // Each field once, also where a rule asks for one that is broken.
+    let tapback = json!({"event": "tapback", "tapback": {"action": 1}});
+    let mut body = printed();
+    let tapback = tapback.as_object().expect("an object").clone();
+    body.as_object_mut().expect("an object").extend(tapback);
+    assert_eq!(violated(&body), ["tapback"]);
+}
+
+#[test]
 fn no_violation_repeats_the_value() {
     let body = with("mode", json!("a secret of the sender"));
     for violation in violations(&body) {
