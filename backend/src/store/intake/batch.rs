@@ -76,9 +76,10 @@ struct Seen {
     state: RandomState,
     identities: HashSet<u64>,
     receipts: HashSet<u64>,
-    /// The line of each chat: a second line of one chat may have to begin, or to claim, a conversation
-    /// that the first has just begun.
-    lines: HashMap<u64, u64>,
+    /// What a message would write about its chat. A second line may have to begin, or to claim, a
+    /// conversation that the first has just begun; and one statement writes an owner, an alias and a
+    /// set of participants for each chat, those of its first message.
+    chats: HashMap<u64, u64>,
 }
 
 impl Seen {
@@ -89,15 +90,21 @@ impl Seen {
             .receipt
             .as_ref()
             .map(|receipt| self.state.hash_one((relay, receipt)));
-        let chat = self.state.hash_one((relay, &message.chat.guid));
-        let line = self.state.hash_one(&message.chat.line);
+        let chat = &message.chat;
+        let written = self.state.hash_one((
+            &chat.line,
+            &chat.chat_guid,
+            &chat.owner,
+            &chat.participants_digest,
+        ));
+        let chat = self.state.hash_one((relay, &chat.guid));
         let fits = !self.identities.contains(&identity)
             && receipt.is_none_or(|receipt| !self.receipts.contains(&receipt))
-            && self.lines.get(&chat).is_none_or(|other| *other == line);
+            && self.chats.get(&chat).is_none_or(|other| *other == written);
         if fits {
             self.identities.insert(identity);
             self.receipts.extend(receipt);
-            self.lines.insert(chat, line);
+            self.chats.insert(chat, written);
         }
         fits
     }

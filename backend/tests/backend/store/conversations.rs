@@ -153,3 +153,32 @@ async fn everybody_ever_seen_in_a_chat_is_kept() {
         assert_eq!(people, ["+15550100001", "+15550100002"]);
     }
 }
+
+#[tokio::test]
+async fn what_comes_at_once_counts_as_what_comes_in_turn() {
+    for s in stores().await {
+        let mut typed = direct("a");
+        (typed.chat.owner, typed.phone, typed.from_owner) = (None, None, true);
+        let by_sms = in_chat(direct("b"), "SMS;-;+15550100001");
+        let mut with_others = direct("c");
+        with_others.chat.participants = vec!["+15550100001".into(), "+15550100002".into()];
+        with_others.chat.participants_digest = [3; 32];
+        // All three wait before the first is written.
+        let stored = tokio::join!(
+            s.store.store_message(typed),
+            s.store.store_message(by_sms),
+            s.store.store_message(with_others),
+        );
+        stored.0.and(stored.1).and(stored.2).expect("all stored");
+        let home = home(&s, "a").await;
+        assert_eq!(home.owner_handle.as_deref(), Some("+15550100001"));
+        assert_eq!(home.phone.as_deref(), Some("+15550100001"));
+        let aliases = "select chat_guid from conversation_aliases order by chat_guid";
+        assert_eq!(
+            column(&s, aliases).await,
+            ["SMS;-;+15550100001", "iMessage;-;+15550100001"]
+        );
+        let people = column(&s, "select handle from participants order by handle").await;
+        assert_eq!(people, ["+15550100001", "+15550100002"], "{}", s.kind);
+    }
+}
