@@ -27,8 +27,8 @@ pub use relay_name::{InvalidRelayName, RelayName};
 pub use secrets::{InvalidSecrets, RelaySecret, RelaySecrets};
 pub use signature::{
     AnswerRefusal, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, InvalidKey, InvalidWebhookId,
-    MIN_KEY_BYTES, Purpose, Refusal, SignatureHeaders, SigningKey, TOLERANCE_SECS, Verified,
-    WebhookId, verify, verify_answer,
+    MIN_KEY_BYTES, Purpose, Refusal, SignatureClaim, SignatureHeaders, SigningKey, TOLERANCE_SECS,
+    Verified, WebhookId, verify, verify_answer,
 };
 
 /// `POST` route of messages.

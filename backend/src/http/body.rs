@@ -17,11 +17,7 @@ pub(super) async fn read(
     limit: usize,
     timeout: Duration,
 ) -> Result<Bytes, ApiError> {
-    // Said at once where the length is announced, so that nothing is sent in vain.
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
+    if announces_more(headers, limit) {
         return Err(ApiError::BodyTooLarge { limit });
     }
     let collected = tokio::time::timeout(timeout, Limited::new(body, limit).collect()).await;
@@ -31,6 +27,26 @@ pub(super) async fn read(
         Ok(Err(_)) => Err(ApiError::BrokenBody),
         Err(_) => Err(ApiError::RequestTimeout),
     }
+}
+
+/// Lets a body go by without keeping it. A client that is still sending when the connection closes may
+/// never see the answer that tells it why.
+pub(super) async fn pass_over(headers: &HeaderMap, body: Body, limit: usize, timeout: Duration) {
+    if announces_more(headers, limit) {
+        return;
+    }
+    let mut body = Limited::new(body, limit);
+    let passing = async { while let Some(Ok(_)) = body.frame().await {} };
+    // Whoever takes longer, or sends more, is answered all the same.
+    let _ = tokio::time::timeout(timeout, passing).await;
+}
+
+/// Whether a body is known to be too large before it is sent, so that nothing is sent in vain.
+fn announces_more(headers: &HeaderMap, limit: usize) -> bool {
+    headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
+        .is_some_and(|length| length > limit)
 }
 
 /// Refuses what is not uncompressed JSON. Asked only once the sender is known, so that the refusal can

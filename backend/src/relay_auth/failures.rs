@@ -2,9 +2,9 @@
 //!
 //! Kept in the process, not in the store: a failed signature has changed nothing, guessing a 24-byte
 //! secret is hopeless at any rate, and a write per failure would let a stranger load the database.
-//! What the limit protects is the log and the processor, and those are this process's own. A good
-//! proof is never counted and never refused, also from an address that is over its limit, so a
-//! stranger behind the same proxy cannot shut a relay out.
+//! What the limit protects is the log, which is this process's own, and it is reached only after a
+//! proof has failed: a good one is never counted and never refused, also from an address that is over
+//! its limit, so a stranger behind the same proxy cannot shut a relay out.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -3,7 +3,8 @@
 //! The relay's identity comes from the secret alone. If any `webhook-*` header is there, the signature
 //! decides and a bearer secret beside it counts for nothing, so that a stripped or broken signature
 //! can never be made good by the weaker proof. Nothing of a body is interpreted here: the signature is
-//! over its raw bytes. Remembering which signed requests were seen is the store's part, in the same
+//! over its raw bytes. What the headers alone condemn is refused without keeping a byte of the body.
+//! Remembering which signed requests were seen is the store's part, in the same
 //! commit as what the request does; answers are signed by the [`Caller`] that the request came from.
 
 mod bearer_warning;
@@ -16,8 +17,8 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use shared_protocol::{
-    HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Purpose, RelaySecrets, SignatureHeaders,
-    SignatureReason,
+    HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Purpose, RelaySecrets, SignatureClaim,
+    SignatureHeaders, SignatureReason,
 };
 
 pub use caller::{Caller, Proof};
@@ -36,6 +37,15 @@ pub struct RelayAuthenticator {
     store: Store,
     hmac_seen: HmacSeen,
     bearer_warning: BearerWarning,
+}
+
+/// What a request says of itself before its body is there.
+#[derive(Debug)]
+pub enum Claim<'s> {
+    /// A signature in time and of the right form; the body decides.
+    Signed(SignatureClaim),
+    /// A secret that was shown: nothing is left to prove.
+    Proven(Caller<'s>),
 }
 
 /// A request that no relay is known to have sent.
@@ -62,15 +72,14 @@ impl RelayAuthenticator {
         }
     }
 
-    /// Who sent a request to a route that takes signatures and, where allowed, bearer secrets.
-    pub async fn message_sender(
+    /// What a request claims at a route that takes signatures and, where allowed, bearer secrets.
+    pub async fn message_claim(
         &self,
         headers: &HeaderMap,
-        body: &[u8],
         now: Timestamp,
-    ) -> Result<Caller<'_>, AuthError> {
+    ) -> Result<Claim<'_>, AuthError> {
         if claims_signature(headers) {
-            return self.signer(Purpose::Message, headers, body, now);
+            return self.signature(Purpose::Message, headers, now);
         }
         if self.mode == RelayAuth::Hmac {
             let reason = match headers.get(AUTHORIZATION) {
@@ -79,23 +88,29 @@ impl RelayAuthenticator {
             };
             return Err(AuthError::Refused(reason));
         }
-        self.bearer(headers, now).await
+        self.bearer(headers, now).await.map(Claim::Proven)
     }
 
-    /// Who sent a request to the route of pulls, where only a signature counts.
-    pub fn puller(
-        &self,
-        headers: &HeaderMap,
-        body: &[u8],
-        now: Timestamp,
-    ) -> Result<Caller<'_>, AuthError> {
+    /// What a request claims at the route of pulls, where only a signature counts.
+    pub fn pull_claim(&self, headers: &HeaderMap, now: Timestamp) -> Result<Claim<'_>, AuthError> {
         if claims_signature(headers) {
-            return self.signer(Purpose::Pull, headers, body, now);
+            return self.signature(Purpose::Pull, headers, now);
         }
         Err(AuthError::Refused(match headers.get(AUTHORIZATION) {
             Some(_) => SignatureReason::BearerRefused,
             None => SignatureReason::MissingCredentials,
         }))
+    }
+
+    /// Who sent the request that makes this claim and has this body.
+    pub fn prove<'s>(&'s self, claim: Claim<'s>, body: &[u8]) -> Result<Caller<'s>, AuthError> {
+        match claim {
+            Claim::Signed(claim) => claim
+                .verify(&self.secrets, body)
+                .map(Caller::signed)
+                .map_err(|refusal| AuthError::Refused(refusal.into())),
+            Claim::Proven(caller) => Ok(caller),
+        }
     }
 
     /// Notes that a named relay has signed: from then on its bearer is refused for good. Written once
@@ -115,13 +130,12 @@ impl RelayAuthenticator {
         Ok(())
     }
 
-    fn signer(
+    fn signature(
         &self,
         purpose: Purpose,
         headers: &HeaderMap,
-        body: &[u8],
         now: Timestamp,
-    ) -> Result<Caller<'_>, AuthError> {
+    ) -> Result<Claim<'_>, AuthError> {
         if self.mode == RelayAuth::Bearer {
             return Err(AuthError::Refused(SignatureReason::HmacRefused));
         }
@@ -130,8 +144,8 @@ impl RelayAuthenticator {
             timestamp: single(headers, HEADER_TIMESTAMP),
             signature: single(headers, HEADER_SIGNATURE),
         };
-        shared_protocol::verify(&self.secrets, purpose, signature, body, now.as_secs())
-            .map(Caller::signed)
+        SignatureClaim::parse(purpose, signature, now.as_secs())
+            .map(Claim::Signed)
             .map_err(|refusal| AuthError::Refused(refusal.into()))
     }
 

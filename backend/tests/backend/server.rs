@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use crate::support::{TestApp, sqlite_app};
+use crate::support::{PLAIN_SECRET, TestApp, sqlite_app};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -74,11 +74,25 @@ async fn a_client_that_dawdles_over_its_headers_is_cut_off() {
 async fn a_body_that_stops_coming_is_408_and_closes() {
     let server = start(Limits::default()).await;
     let mut slow = connect(&server).await;
-    slow.write_all(b"POST /edge/message HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
-        .await
-        .unwrap();
+    let begun = format!(
+        "POST /edge/message HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {PLAIN_SECRET}\r\n\
+         Content-Length: 10\r\n\r\n{{"
+    );
+    slow.write_all(begun.as_bytes()).await.unwrap();
     let answer = read_to_end(&mut slow).await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_whoever_is_still_sending() {
+    let server = start(Limits::default()).await;
+    let mut client = connect(&server).await;
+    let head = "POST /edge/message HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\
+                Authorization: Bearer wrong\r\nConnection: close\r\n\r\n";
+    client.write_all(head.as_bytes()).await.unwrap();
+    client.write_all(&vec![b' '; 1_000_000]).await.unwrap();
+    let answer = read_to_end(&mut client).await;
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ mod verify;
 pub use answer::{AnswerRefusal, verify_answer};
 pub use id::{InvalidWebhookId, Purpose, WebhookId};
 pub use key::{InvalidKey, MIN_KEY_BYTES, SigningKey};
-pub use verify::{Refusal, SignatureHeaders, TOLERANCE_SECS, Verified, verify};
+pub use verify::{Refusal, SignatureClaim, SignatureHeaders, TOLERANCE_SECS, Verified, verify};
 
 /// Header with the id of a request or answer.
 pub const HEADER_ID: &str = "webhook-id";

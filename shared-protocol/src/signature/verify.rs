@@ -86,21 +86,53 @@ pub fn verify<'s>(
     body: &[u8],
     now: i64,
 ) -> Result<Verified<'s>, Refusal> {
-    let id = WebhookId::parse(text(headers.id)?, purpose)?;
-    let (timestamp, signatures) = parse_signature(headers, now)?;
-    // Every key and every signature is tried, so that timing does not tell which one fits.
-    let mut signer = None;
-    for secret in secrets {
-        if secret.key().made_one_of(&signatures, &id, timestamp, body) {
-            signer = Some(secret);
-        }
+    SignatureClaim::parse(purpose, headers, now)?.verify(secrets, body)
+}
+
+/// Headers that are in order and in time. Whether the signature holds, only the body can tell.
+#[derive(Debug)]
+pub struct SignatureClaim {
+    id: WebhookId,
+    timestamp: i64,
+    signatures: Vec<Vec<u8>>,
+}
+
+impl SignatureClaim {
+    /// Reads the headers, at `now` in Unix seconds. What fails here fails with any body.
+    pub fn parse(
+        purpose: Purpose,
+        headers: SignatureHeaders<'_>,
+        now: i64,
+    ) -> Result<Self, Refusal> {
+        let id = WebhookId::parse(text(headers.id)?, purpose)?;
+        let (timestamp, signatures) = parse_signature(headers, now)?;
+        Ok(Self {
+            id,
+            timestamp,
+            signatures,
+        })
     }
-    let secret = signer.ok_or(Refusal::Mismatch)?;
-    Ok(Verified {
-        id,
-        timestamp,
-        secret,
-    })
+
+    /// Verifies the signature over the raw `body`.
+    pub fn verify<'s>(
+        self,
+        secrets: &'s RelaySecrets,
+        body: &[u8],
+    ) -> Result<Verified<'s>, Refusal> {
+        // Every key and every signature is tried, so that timing does not tell which one fits.
+        let mut signer = None;
+        for secret in secrets {
+            let key = secret.key();
+            if key.made_one_of(&self.signatures, &self.id, self.timestamp, body) {
+                signer = Some(secret);
+            }
+        }
+        Ok(Verified {
+            id: self.id,
+            timestamp: self.timestamp,
+            secret: signer.ok_or(Refusal::Mismatch)?,
+        })
+    }
 }
 
 /// Reads timestamp and signatures and checks the timestamp against `now`.

@@ -13,7 +13,7 @@ use shared_protocol::{Answer, AnswerStatus, MAX_BODY_BYTES};
 use super::refusal::{refuse, replayed};
 use crate::http::answer::{to_relay, unsigned};
 use crate::http::api_error::ApiError;
-use crate::http::body::{expect_json, read};
+use crate::http::body::{expect_json, pass_over, read};
 use crate::http::context::Context;
 use crate::http::{App, VERSION};
 use crate::intake::receive;
@@ -26,15 +26,18 @@ pub(in crate::http) async fn message(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    let claim = match app.relays.message_claim(&headers, app.clock.now()).await {
+        Ok(claim) => claim,
+        Err(error) => {
+            pass_over(&headers, body, MAX_BODY_BYTES, app.body_timeout).await;
+            return refuse(&app, &context, error);
+        }
+    };
     let body = match read(&headers, body, MAX_BODY_BYTES, app.body_timeout).await {
         Ok(body) => body,
         Err(error) => return unsigned(&error, &context, app.clock.now()),
     };
-    match app
-        .relays
-        .message_sender(&headers, &body, app.clock.now())
-        .await
-    {
+    match app.relays.prove(claim, &body) {
         Ok(caller) => {
             let result = store(&app, &caller, &context, &headers, &body).await;
             to_relay(&app, &caller, &context, result)

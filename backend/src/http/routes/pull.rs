@@ -12,7 +12,7 @@ use shared_protocol::PullAnswer;
 use super::refusal::{refuse, replayed};
 use crate::http::answer::{to_relay, unsigned};
 use crate::http::api_error::ApiError;
-use crate::http::body::{expect_json, read};
+use crate::http::body::{expect_json, pass_over, read};
 use crate::http::context::Context;
 use crate::http::{App, VERSION};
 use crate::pull::{Pull, PullError, heartbeat};
@@ -27,11 +27,18 @@ pub(in crate::http) async fn pull(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    let claim = match app.relays.pull_claim(&headers, app.clock.now()) {
+        Ok(claim) => claim,
+        Err(error) => {
+            pass_over(&headers, body, MAX_PULL_BYTES, app.body_timeout).await;
+            return refuse(&app, &context, error);
+        }
+    };
     let body = match read(&headers, body, MAX_PULL_BYTES, app.body_timeout).await {
         Ok(body) => body,
         Err(error) => return unsigned(&error, &context, app.clock.now()),
     };
-    match app.relays.puller(&headers, &body, app.clock.now()) {
+    match app.relays.prove(claim, &body) {
         Ok(caller) => {
             let result = answer(&app, &caller, &context, &headers, &body).await;
             to_relay(&app, &caller, &context, result)

@@ -2,13 +2,13 @@
 
 use archety_backend::config::RelayAuth;
 use axum::body::Body;
-use http::Request;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Request};
 use proptest::prelude::*;
 use serde_json::json;
 use shared_protocol::{MAX_BODY_BYTES, MESSAGE_ROUTE};
 
-use crate::support::{TestApp, apps, message, sqlite_app};
+use crate::support::{PLAIN_SECRET, TestApp, apps, message, sqlite_app};
 
 async fn fault(app: &TestApp, id: &str, body: impl Into<Vec<u8>>) -> (u16, String) {
     let relay = app.relay();
@@ -75,13 +75,11 @@ async fn a_megabyte_is_the_limit() {
         (413, "body_too_large")
     );
     // Said before a byte is read, if the length is announced.
-    let announced = Request::post(MESSAGE_ROUTE)
-        .header(CONTENT_LENGTH, "99999999")
-        .body(Body::from("{}"));
-    assert_eq!(
-        app.send(announced.expect("valid")).await.fault(),
-        "body_too_large"
-    );
+    let now = app.clock.now().as_secs();
+    let mut announced = relay.signed(MESSAGE_ROUTE, "msg_3", now, b"{}".to_vec());
+    let length = HeaderValue::from_static("99999999");
+    announced.headers_mut().insert(CONTENT_LENGTH, length);
+    assert_eq!(app.send(announced).await.fault(), "body_too_large");
 }
 
 #[tokio::test]
@@ -130,17 +128,25 @@ async fn only_plain_json_is_taken() {
 #[tokio::test]
 async fn a_body_that_never_ends_is_given_up() {
     let app = sqlite_app(RelayAuth::Both).await;
-    // Nothing ever comes.
-    let (sender, body) =
-        tokio::sync::mpsc::channel::<Result<http_body_util_frame::Frame, std::io::Error>>(1);
-    let body = Body::new(http_body_util_frame::Waiting(body));
-    let request = Request::post(MESSAGE_ROUTE).body(body).expect("valid");
-    let answer = app.send(request).await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.fault().as_str()),
-        (408, "request_timeout")
-    );
-    drop(sender);
+    let bearer = format!("Bearer {PLAIN_SECRET}");
+    for (authorization, status, fault) in [
+        (bearer.as_str(), 408, "request_timeout"),
+        // What the headers condemn stays so, whether a body comes or not.
+        ("Bearer wrong", 401, "wrong_bearer"),
+    ] {
+        // Nothing ever comes.
+        let (sender, body) =
+            tokio::sync::mpsc::channel::<Result<http_body_util_frame::Frame, std::io::Error>>(1);
+        let request = Request::post(MESSAGE_ROUTE)
+            .header(AUTHORIZATION, authorization)
+            .body(Body::new(http_body_util_frame::Waiting(body)));
+        let answer = app.send(request.expect("valid")).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.fault().as_str()),
+            (status, fault)
+        );
+        drop(sender);
+    }
 }
 
 #[tokio::test]
