@@ -45,6 +45,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         clock: clock.clone(),
         lifecycle: lifecycle.clone(),
         failures: FailureLimiter::default(),
+        proxies: config.proxies.clone(),
         metrics: metrics_access(&config, metrics.clone()),
         body_timeout: BODY_TIMEOUT,
     });

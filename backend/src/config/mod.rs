@@ -6,6 +6,7 @@
 
 mod database;
 mod problems;
+mod proxies;
 mod relay;
 mod relay_secret;
 mod server;
@@ -14,6 +15,7 @@ mod variables;
 
 pub use database::{DatabaseConfig, DatabaseKind, MigrateOnStart};
 pub use problems::{Problem, Problems};
+pub use proxies::TrustedProxies;
 pub use relay::{RelayAuth, RelayConfig, SecretSource};
 pub use relay_secret::{SecretFileError, read_or_create as read_or_create_relay_secret};
 pub use server::{Environment, LogFormat, LoggingConfig, MetricsConfig, ServerConfig};
@@ -30,6 +32,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// Whom to believe.
     pub relay: RelayConfig,
+    /// Whose word about a client's address counts.
+    pub proxies: TrustedProxies,
     /// Who may read the metrics.
     pub metrics: MetricsConfig,
     /// What to log.
@@ -49,12 +53,14 @@ impl Config {
         let mut warnings = Problems::default();
         let relay = RelayConfig::read(variables, environment, &mut found, &mut warnings);
         let metrics = MetricsConfig::read(variables, environment, &mut found);
+        let proxies = TrustedProxies::read(variables, environment, &mut found);
         let logging = LoggingConfig::read(variables, environment, &mut found);
         found.into_result(Self {
             environment,
             server,
             database,
             relay,
+            proxies,
             metrics,
             logging,
             warnings: warnings.into_list(),

@@ -47,6 +47,7 @@ impl Config {
                 "METRICS_TOKEN",
                 token.map_or_else(not_set, |_| "***".to_owned()),
             ),
+            ("TRUSTED_PROXIES", self.proxies.to_string()),
             ("LOG_LEVEL", format!("{} ({format})", self.logging.filter)),
         ]
     }

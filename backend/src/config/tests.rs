@@ -26,7 +26,7 @@ fn a_laptop_needs_no_configuration() {
 fn whoever_listens_to_the_world_is_in_production() {
     assert_eq!(
         keys(&[("HOST", "::")]),
-        ["DATABASE_URL", "RELAY_WEBHOOK_SECRET"]
+        ["DATABASE_URL", "RELAY_WEBHOOK_SECRET", "TRUSTED_PROXIES"]
     );
     assert_eq!(keys(&[("HOST", "::"), ("APP_ENV", "development")]), [""; 0]);
 }
@@ -43,6 +43,7 @@ fn every_problem_is_reported_at_once() {
         ("RELAY_AUTH", "none"),
         ("RELAY_WEBHOOK_SECRET", "whsec_!"),
         ("METRICS_TOKEN", "short"),
+        ("TRUSTED_PROXIES", "everybody"),
         ("LOG_LEVEL", "a=b=c"),
     ]);
     assert_eq!(
@@ -57,6 +58,7 @@ fn every_problem_is_reported_at_once() {
             "RELAY_AUTH",
             "RELAY_WEBHOOK_SECRET",
             "METRICS_TOKEN",
+            "TRUSTED_PROXIES",
             "LOG_LEVEL"
         ]
     );
@@ -70,26 +72,37 @@ fn a_weak_secret_warns_in_development_and_stops_production() {
     assert_eq!(config.warnings[0].key, "RELAY_WEBHOOK_SECRET");
     let production = ("APP_ENV", "production");
     let postgres = ("DATABASE_URL", "postgres://u:p@db.example.com/archety");
+    let direct = ("TRUSTED_PROXIES", "none");
     assert_eq!(
-        keys(&[weak, production, postgres]),
+        keys(&[weak, production, postgres, direct]),
         ["RELAY_WEBHOOK_SECRET"]
     );
     let plain_http = ("PUBLIC_URL", "http://api.example.com");
     let strong = ("RELAY_WEBHOOK_SECRET", STRONG);
     assert_eq!(
-        keys(&[strong, production, postgres, plain_http]),
+        keys(&[strong, production, postgres, direct, plain_http]),
         ["PUBLIC_URL"]
     );
-    assert_eq!(keys(&[strong, production, postgres]), [""; 0]);
+    assert_eq!(keys(&[strong, production, postgres, direct]), [""; 0]);
 }
 
 #[test]
 fn sqlite_in_production_needs_a_promise() {
-    let base = [("APP_ENV", "production"), ("RELAY_WEBHOOK_SECRET", STRONG)];
+    let base = [
+        ("APP_ENV", "production"),
+        ("RELAY_WEBHOOK_SECRET", STRONG),
+        ("TRUSTED_PROXIES", "none"),
+    ];
     let file = ("DATABASE_URL", "sqlite:///var/lib/archety/archety.db");
-    assert_eq!(keys(&[base[0], base[1], file]), ["DATABASE_URL"]);
+    assert_eq!(keys(&[base[0], base[1], base[2], file]), ["DATABASE_URL"]);
     assert_eq!(
-        keys(&[base[0], base[1], file, ("SQLITE_SINGLE_REPLICA", "1")]),
+        keys(&[
+            base[0],
+            base[1],
+            base[2],
+            file,
+            ("SQLITE_SINGLE_REPLICA", "1")
+        ]),
         [""; 0]
     );
 }

@@ -12,7 +12,7 @@ use super::App;
 use super::answer::unsigned;
 use super::api_error::ApiError;
 use super::catch_panic::{CatchPanic, Panicked};
-use super::context::{Context, peer_of};
+use super::context::{Context, client_of};
 use crate::ids::RequestId;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -26,7 +26,7 @@ pub(super) async fn frame(
     let request_id = RequestId::accept(given).unwrap_or_else(|| RequestId::new(app.clock.now()));
     let context = Context {
         request_id,
-        peer: peer_of(request.extensions()),
+        client: client_of(request.extensions(), request.headers(), &app.proxies),
     };
     // The pattern of the route, never the raw path: strangers choose paths, and each would become a
     // time series of its own.

@@ -23,7 +23,7 @@ use secrecy::SecretString;
 use shared_protocol::{LEGACY_MESSAGE_ROUTE, MESSAGE_ROUTE, PULL_ROUTE};
 
 use crate::clock::Clock;
-use crate::config::Environment;
+use crate::config::{Environment, TrustedProxies};
 use crate::lifecycle::Lifecycle;
 use crate::relay_auth::{FailureLimiter, RelayAuthenticator};
 use crate::store::Store;
@@ -48,6 +48,8 @@ pub struct App {
     pub lifecycle: Lifecycle,
     /// Slows down whoever keeps failing to prove itself.
     pub failures: FailureLimiter,
+    /// Whose word about a client's address counts.
+    pub proxies: TrustedProxies,
     /// What `/metrics` shows, and to whom.
     pub metrics: MetricsAccess,
     /// How long a body may take to arrive.

@@ -7,7 +7,7 @@
 //! its limit, so a stranger behind the same proxy cannot shut a relay out.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +42,7 @@ pub enum Verdict {
 impl FailureLimiter {
     /// Counts one failure of `address`.
     pub fn count(&self, address: IpAddr, now: Timestamp) -> Verdict {
+        let address = subscriber(address);
         let mut settled_at = self
             .settled_at
             .lock()
@@ -62,6 +63,14 @@ impl FailureLimiter {
         }
         *settled = next;
         Verdict::Tell
+    }
+}
+
+/// Whoever has one IPv6 address has the other 2^64 of its network too.
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 
@@ -89,6 +98,20 @@ mod tests {
             limiter.count(one, now.plus(STEP)),
             Verdict::Wait { .. }
         ));
+    }
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one() {
+        let limiter = FailureLimiter::default();
+        let now = Timestamp::from_secs(1_700_000_000);
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        for n in 0..BURST {
+            limiter.count(address(&format!("2001:db8::{n:x}")), now);
+        }
+        let same = limiter.count(address("2001:db8::ffff"), now);
+        assert!(matches!(same, Verdict::Wait { .. }));
+        let next = limiter.count(address("2001:db8:0:1::1"), now);
+        assert_eq!(next, Verdict::Tell);
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn everything_wrong_is_named_at_once() {
     let (json, _folder) = run(&["check", "--json"], &variables);
     assert_eq!(json.status.code(), Some(78));
     let json: Value = serde_json::from_str(stdout(&json)).expect("JSON");
-    assert_eq!(json["problems"].as_array().map(Vec::len), Some(4));
+    assert_eq!(json["problems"].as_array().map(Vec::len), Some(5));
 }
 
 #[test]
@@ -142,6 +142,7 @@ fn the_env_file_counts_in_development_only() {
         ("APP_ENV", "production"),
         ("RELAY_WEBHOOK_SECRET", STRONG),
         ("DATABASE_URL", "postgres://db.example.com/a"),
+        ("TRUSTED_PROXIES", "none"),
     ];
     assert_eq!(check(&production)["effective"]["PORT"], "8000");
 }
@@ -164,7 +165,7 @@ async fn migrating_tells_what_it_needs() {
         let output = migrate(&[]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     }
-    let other = migrate(&[("APP_ENV", "production")]);
+    let other = migrate(&[("APP_ENV", "production"), ("TRUSTED_PROXIES", "none")]);
     assert_eq!(other.status.code(), Some(69));
     assert!(
         stderr(&other).contains("`development`"),

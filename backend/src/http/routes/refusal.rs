@@ -30,7 +30,7 @@ pub(super) fn replayed(app: &App, context: &Context) -> ApiError {
 
 fn count(app: &App, context: &Context, reason: SignatureReason) -> Verdict {
     metrics::counter!("relay_auth_failures_total", "reason" => reason.as_str()).increment(1);
-    let verdict = app.failures.count(context.peer, app.clock.now());
+    let verdict = app.failures.count(context.client, app.clock.now());
     if verdict == Verdict::Tell {
         tracing::warn!(
             request_id = context.request_id.as_str(),

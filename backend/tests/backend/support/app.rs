@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archety_backend::clock::Clock;
-use archety_backend::config::{Environment, RelayAuth};
+use archety_backend::config::{Environment, RelayAuth, TrustedProxies};
 use archety_backend::http::{App, MetricsAccess, router};
 use archety_backend::lifecycle::Lifecycle;
 use archety_backend::relay_auth::{FailureLimiter, RelayAuthenticator};
@@ -49,6 +49,7 @@ impl TestApp {
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
             failures: FailureLimiter::default(),
+            proxies: TrustedProxies::default(),
             metrics: MetricsAccess::Token(Metrics::of_process(), "metrics-token".into()),
             body_timeout: Duration::from_millis(200),
         };
