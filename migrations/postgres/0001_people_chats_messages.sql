@@ -2,8 +2,9 @@
 --
 -- Every statement works on an empty database and on the older one, and may be run again: tables are
 -- created only if missing, with the columns that the older deployment already had, and everything
--- newer is added to whichever table stands there. No row is rewritten or lost. Adopted `json` columns
--- stay json: jsonb would rewrite the table, and nothing searches inside them.
+-- newer is added to whichever table stands there. No row is lost, and what a row said it still says:
+-- rows are updated only to fill in what is new. Adopted `json` columns stay json: jsonb would rewrite
+-- the table, and nothing searches inside them.
 
 -- An older deployment that still writes holds locks that this migration needs. Better to fail with a
 -- name for it than to queue behind them and block every reader meanwhile.

@@ -15,7 +15,7 @@ impl Variables {
     pub fn of_process() -> Result<Self, VariablesError> {
         let mut given = BTreeMap::new();
         for (key, value) in std::env::vars_os() {
-            // Other programs' variables may be anything; only a key of ours must be text.
+            // Other programs' variables may be anything. What is not text counts as not given.
             if let (Ok(key), Ok(value)) = (key.into_string(), value.into_string()) {
                 given.insert(key, value);
             }

@@ -75,6 +75,7 @@ fn add_error_headers(response: &mut Response, error: &ApiError) {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     match error {
+        // Every 401 has to name a scheme (RFC 9110 § 15.5.2), also where another proof would not help.
         ApiError::Unauthorized(_) | ApiError::TokenRequired => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

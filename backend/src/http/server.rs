@@ -73,7 +73,8 @@ pub async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle, 
             drop(slot);
         });
     }
-    // From here on the kernel refuses new connections, and the load balancer goes elsewhere.
+    // From here on the kernel refuses new connections, and the load balancer goes elsewhere. Those that
+    // waited to be accepted are reset: nothing of them was read, and their clients try again.
     drop(listener);
     connections.close();
     if tokio::time::timeout(limits.drain_timeout, connections.wait())

@@ -91,7 +91,9 @@ fn settle(jobs: Vec<Job>, rows: &[Row]) -> Vec<Job> {
         if let Some(stored) = outcome {
             job.finish(Ok(stored));
         } else {
-            // Its receipt is committed; taken a second time it would count as a replay of itself.
+            // Its receipt is committed; taken a second time it would count as a replay of itself. Should
+            // this process die before the next try, the sender hears `replayed`, signs again under the
+            // same identity, and is stored then.
             job.message.receipt = None;
             open.push(job);
         }
