@@ -12,7 +12,6 @@ mod events;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::files::{FileId, Files, companion};
@@ -70,6 +69,37 @@ impl Nudge {
     }
 }
 
+/// A burst of probes under way. It goes on from one wait to the next: the commit that an event told of
+/// may become visible after another one has been read.
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    step: usize,
+    due: Instant,
+}
+
+impl Burst {
+    fn begin(pauses: &[Duration]) -> Option<Self> {
+        let pause = pauses.first()?;
+        Some(Self {
+            step: 0,
+            due: Instant::now() + *pause,
+        })
+    }
+
+    /// The probe that is due is made now; what follows it.
+    fn next(self, pauses: &[Duration]) -> Option<Self> {
+        let now = Instant::now();
+        if now < self.due {
+            return Some(self);
+        }
+        let step = self.step + 1;
+        pauses.get(step).map(|pause| Self {
+            step,
+            due: now + *pause,
+        })
+    }
+}
+
 /// Watches one chat.db for a thread of its own.
 pub struct Watcher {
     chat_db: PathBuf,
@@ -83,6 +113,7 @@ pub struct Watcher {
     /// What the open database is bound to.
     opened: Files,
     version: Option<i64>,
+    burst: Option<Burst>,
     last_sweep: Instant,
     last_look: (Instant, i64),
     /// The wall clock, microseconds since 1970.
@@ -109,6 +140,7 @@ impl Watcher {
             armed: None,
             opened: Files::default(),
             version: None,
+            burst: None,
             last_sweep: now.0,
             last_look: now,
             wall_clock: Box::new(wall_clock),
@@ -148,16 +180,17 @@ impl Watcher {
             {
                 return Ok(wake);
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.heard(left.min(self.timings.poll)) {
+            let now = Instant::now();
+            let pause = self.burst.map_or(self.timings.poll, |burst| {
+                burst.due.saturating_duration_since(now)
+            });
+            let left = deadline.saturating_duration_since(now);
+            match self.heard(pause.min(left)) {
                 Ok(Signal::Nudge) => return Ok(Wake::Nudged),
-                // One burst serves all events that came until now.
-                Ok(Signal::File) => {
-                    if self.probe(db)? {
-                        return Ok(Wake::Changed);
-                    }
-                }
+                // Every event begins the burst anew: this one may belong to the next commit.
+                Ok(Signal::File) => self.burst = Burst::begin(&self.timings.burst),
                 Err(RecvTimeoutError::Timeout) => {
+                    self.burst = self.burst.and_then(|burst| burst.next(&self.timings.burst));
                     if self.version_changed(db)? {
                         return Ok(Wake::Changed);
                     }
@@ -188,16 +221,6 @@ impl Watcher {
         let signal = self.signals.recv_timeout(patience)?;
         self.bell.heard(signal);
         Ok(signal)
-    }
-
-    fn probe(&mut self, db: &ChatDb) -> Result<bool, ReadError> {
-        for pause in self.timings.burst.clone() {
-            thread::sleep(pause);
-            if self.version_changed(db)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     fn version_changed(&mut self, db: &ChatDb) -> Result<bool, ReadError> {
