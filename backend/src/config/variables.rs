@@ -1,9 +1,11 @@
 //! Where values come from: the process environment over a `.env` file in the working directory.
 //!
 //! The file is for development. It is not looked at when the process environment says
-//! `APP_ENV=production`, so that a forgotten file cannot change a deployment.
+//! `APP_ENV=production`, so that a forgotten file cannot change a deployment; and where the process
+//! environment says to listen to the world, the file cannot make that development.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// Keys and values as given.
@@ -49,6 +51,8 @@ impl Variables {
     }
 
     fn over_file(mut self, path: &Path, text: &str) -> Result<Self, VariablesError> {
+        let host = self.get("HOST").and_then(|host| host.parse().ok());
+        let is_exposed = host.is_some_and(|host: IpAddr| !host.is_loopback());
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -59,8 +63,12 @@ impl Variables {
                 path: path.to_owned(),
                 line: index + 1,
             })?;
+            let key = key.trim();
+            if is_exposed && key == "APP_ENV" {
+                continue;
+            }
             self.0
-                .entry(key.trim().to_owned())
+                .entry(key.to_owned())
                 .or_insert_with(|| unquoted(value.trim()).to_owned());
         }
         Ok(self)
@@ -107,6 +115,21 @@ mod tests {
         assert_eq!(both.get("PORT"), Some("1"));
         assert_eq!(both.get("LOG_LEVEL"), Some("debug"));
         assert_eq!(both.get("HOST"), None, "an empty value is still given");
+    }
+
+    #[test]
+    fn the_file_makes_no_development_of_what_the_world_can_reach() {
+        let environment = |given: Variables| {
+            let text = "APP_ENV=development\nPORT=2\n";
+            let both = given.over_file(Path::new(".env"), text).unwrap();
+            assert_eq!(both.get("PORT"), Some("2"));
+            both.get("APP_ENV").map(str::to_owned)
+        };
+        assert_eq!(environment(Variables::of([("HOST", "::")])), None);
+        for own in ["127.0.0.1", "::1", "localhost"] {
+            let found = environment(Variables::of([("HOST", own)]));
+            assert_eq!(found.as_deref(), Some("development"), "{own}");
+        }
     }
 
     #[test]
