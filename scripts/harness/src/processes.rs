@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -39,11 +40,64 @@ impl BackendStore {
     }
 }
 
+/// A process that goes down with whoever started it.
+#[derive(Debug)]
+pub struct Running(Child);
+
+impl Running {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Whether it has ended, as after a crash point.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(Some(_)))
+    }
+
+    /// Kills it without a warning.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        if !self.has_ended() {
+            self.0.kill()?;
+            self.0.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Asks it to end, and waits.
+    pub fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
+        // The shell's own kill: a minimal Debian has no program of that name.
+        let kill = format!("kill -TERM {}", self.pid());
+        let status = Command::new("sh").arg("-c").arg(kill).status()?;
+        ensure!(status.success(), "kill -TERM failed");
+        Ok(self.0.wait()?)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
+
 /// A running `archety-backend serve`.
 #[derive(Debug)]
 pub struct Backend {
-    child: Child,
+    running: Running,
     port: u16,
+}
+
+impl Deref for Backend {
+    type Target = Running;
+    fn deref(&self) -> &Running {
+        &self.running
+    }
+}
+
+impl DerefMut for Backend {
+    fn deref_mut(&mut self) -> &mut Running {
+        &mut self.running
+    }
 }
 
 impl Backend {
@@ -80,7 +134,10 @@ impl Backend {
             .strip_prefix("listening on http://127.0.0.1:")
             .and_then(|port| port.parse().ok());
         if let Some(port) = port {
-            Ok(Self { child, port })
+            Ok(Self {
+                running: Running(child),
+                port,
+            })
         } else {
             let status = child.wait()?;
             bail!(
@@ -99,38 +156,25 @@ impl Backend {
     pub fn port(&self) -> u16 {
         self.port
     }
-
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Whether it has ended, as after a crash point.
-    pub fn has_ended(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(Some(_)))
-    }
-
-    /// Kills it without a warning.
-    pub fn kill(&mut self) -> anyhow::Result<()> {
-        kill(&mut self.child)
-    }
-
-    /// Asks it to end, and waits.
-    pub fn terminate(mut self) -> anyhow::Result<ExitStatus> {
-        terminate(&mut self.child)
-    }
-}
-
-impl Drop for Backend {
-    fn drop(&mut self) {
-        let _ = kill(&mut self.child);
-    }
 }
 
 /// A running `archety-relay run`.
 #[derive(Debug)]
 pub struct Relay {
-    child: Child,
+    running: Running,
+}
+
+impl Deref for Relay {
+    type Target = Running;
+    fn deref(&self) -> &Running {
+        &self.running
+    }
+}
+
+impl DerefMut for Relay {
+    fn deref_mut(&mut self) -> &mut Running {
+        &mut self.running
+    }
 }
 
 impl Relay {
@@ -155,7 +199,9 @@ impl Relay {
             .stdout(Stdio::null())
             .spawn()
             .context("cannot start archety-relay")?;
-        Ok(Self { child })
+        Ok(Self {
+            running: Running(child),
+        })
     }
 
     /// Waits until the backend has told it where to begin: from then on what arrives is relayed.
@@ -163,7 +209,7 @@ impl Relay {
         let deadline = Instant::now() + Duration::from_secs(20);
         let file = state.join("state.db");
         loop {
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.running.0.try_wait()? {
                 bail!("archety-relay ended at once ({status})");
             }
             let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
@@ -184,32 +230,6 @@ impl Relay {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
-
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Whether it has ended, as after a crash point.
-    pub fn has_ended(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(Some(_)))
-    }
-
-    /// Kills it without a warning.
-    pub fn kill(&mut self) -> anyhow::Result<()> {
-        kill(&mut self.child)
-    }
-
-    /// Asks it to end, and waits.
-    pub fn terminate(mut self) -> anyhow::Result<ExitStatus> {
-        terminate(&mut self.child)
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _ = kill(&mut self.child);
-    }
 }
 
 /// A command that inherits nothing of this process's environment that could configure it.
@@ -220,22 +240,4 @@ fn command(binary: &Path, log: &Path) -> anyhow::Result<Command> {
     // The working folder decides which `.env` is read; the log's has none.
     command.current_dir(log.parent().context("a log lies in a folder")?);
     Ok(command)
-}
-
-fn kill(child: &mut Child) -> anyhow::Result<()> {
-    if child.try_wait()?.is_none() {
-        child.kill()?;
-        child.wait()?;
-    }
-    Ok(())
-}
-
-fn terminate(child: &mut Child) -> anyhow::Result<ExitStatus> {
-    // The shell's own kill: a minimal Debian has no program of that name.
-    let status = Command::new("sh")
-        .arg("-c")
-        .arg(format!("kill -TERM {}", child.id()))
-        .status()?;
-    ensure!(status.success(), "kill -TERM failed");
-    Ok(child.wait()?)
 }

@@ -58,7 +58,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
     let mut mac = Mac::create(folder.path(), arguments.style)?;
     mac.fill(&[ADA, BOB, EVE], arguments.older)?;
-    let backend = Backend::start(
+    let mut backend = Backend::start(
         &binaries,
         &BackendStore::Sqlite(store.clone()),
         &secret,

@@ -14,8 +14,8 @@ const CHATS: u64 = 2_000;
 pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let mut bench = Bench::new(0)?;
     let port = free_port()?;
-    let backend = bench.backend(binaries, port)?;
-    let relay = bench.relay(binaries, &backend.url())?;
+    let mut backend = bench.backend(binaries, port)?;
+    let mut relay = bench.relay(binaries, &backend.url())?;
     // It has met the backend; now that one goes away.
     backend.terminate()?;
     for n in 0..MESSAGES {
