@@ -34,7 +34,7 @@ const SIGNED_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct ClientError(#[source] reqwest::Error);
 
 /// A request to send.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     /// The id under which it is signed.
     pub id: WebhookId,
