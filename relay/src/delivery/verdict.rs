@@ -13,7 +13,6 @@ use shared_protocol::{
 use super::Trouble;
 
 /// An answer as it arrived. With bearer, `trust` is `Ok` once it came over https or loopback.
-
 pub struct Received {
     /// HTTP status.
     pub status: u16,

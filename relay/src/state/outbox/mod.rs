@@ -25,7 +25,6 @@ pub use sending::{
 pub const RETENTION: Duration = Duration::from_hours(30 * 24);
 
 /// A post on its way into the outbox.
-
 pub struct NewPost<'a> {
     /// The conversation; posts of one lane go out in the order in which they were enqueued.
     pub lane: &'a str,
