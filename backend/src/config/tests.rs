@@ -1,3 +1,5 @@
+//! What the configuration takes, and every problem that it names.
+
 use super::*;
 
 const STRONG: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";

@@ -84,12 +84,7 @@ pub enum StateError {
     Sqlite(#[source] rusqlite::Error),
 }
 
-impl StateError {
-    /// Whether the same call may succeed later without anybody mending anything but the disk.
-    pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::DiskFull(_) | Self::Busy(_))
-    }
-}
+impl StateError {}
 
 impl StateError {
     /// A short code for the heartbeat and the log.

@@ -180,7 +180,6 @@ fn a_full_disk_is_told_apart_writes_nothing_and_passes() {
     };
     let error = write().expect_err("no space");
     assert!(matches!(error, StateError::DiskFull(_)), "{error}");
-    assert!(error.is_temporary());
     assert_eq!(state.read(|c| meta::get(c, "before")).expect("read"), None);
     limit(1_000_000);
     write().expect("there is space again");

@@ -1,3 +1,5 @@
+//! The routes, from the wire.
+
 mod bad_input;
 mod bearer;
 mod health;

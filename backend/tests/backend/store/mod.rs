@@ -1,3 +1,5 @@
+//! The store on both databases.
+
 mod conformance;
 mod conversations;
 mod draft;

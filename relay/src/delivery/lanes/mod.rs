@@ -132,11 +132,6 @@ impl Lanes {
         self.held
     }
 
-    /// Whether a lane can go at once.
-    pub fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
     /// When the first of the delayed lanes is due.
     pub fn next_due(&self) -> Option<Instant> {
         self.delayed.first().map(|(due, _)| *due)
