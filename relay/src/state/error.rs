@@ -84,8 +84,6 @@ pub enum StateError {
     Sqlite(#[source] rusqlite::Error),
 }
 
-impl StateError {}
-
 impl StateError {
     /// A short code for the heartbeat and the log.
     pub const fn code(&self) -> &'static str {
