@@ -1,0 +1,1 @@
+//! Answers as Twilio Verify does, for tests and demonstrations without an account.
