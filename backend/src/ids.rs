@@ -39,3 +39,19 @@ impl RequestId {
         &self.0
     }
 }
+
+/// A new id that tells nothing: neither when it was made nor what comes next.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that makes random ids"
+)]
+pub(crate) fn random_id() -> Uuid {
+    Uuid::new_v4()
+}
+
+/// Random bytes, fit for keys.
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes);
+    bytes
+}

@@ -5,21 +5,34 @@
 //! refuses what development merely warns about, and nothing further in re-checks.
 
 mod database;
+mod dev_secret;
+mod identity;
+mod otp;
 mod problems;
 mod proxies;
 mod relay;
-mod relay_secret;
+
 mod server;
+mod session;
 mod show;
 mod variables;
+mod web;
 
 pub use database::{DatabaseConfig, DatabaseKind, MigrateOnStart};
+pub use dev_secret::{DevSecretError, read_or_create_relay_secret, read_or_create_session_secret};
+pub use identity::{ApiKey, IdentityConfig, SupabaseConfig};
+pub use otp::{OtpConfig, OtpLimits, OtpProviderConfig, TestNumber, TwilioConfig};
 pub use problems::{Problem, Problems};
 pub use proxies::TrustedProxies;
 pub use relay::{RelayAuth, RelayConfig, SecretSource};
-pub use relay_secret::{SecretFileError, read_or_create as read_or_create_relay_secret};
+
 pub use server::{Environment, LogFormat, LoggingConfig, MetricsConfig, ServerConfig};
+pub use session::{KeyringSource, Lifetimes, SessionConfig};
+
 pub use variables::{Variables, VariablesError};
+pub use web::{Site, WebConfig, WebOrigin};
+
+use url::{Host, Url};
 
 /// The whole configuration, valid as a whole.
 #[derive(Debug)]
@@ -36,6 +49,14 @@ pub struct Config {
     pub proxies: TrustedProxies,
     /// Who may read the metrics.
     pub metrics: MetricsConfig,
+    /// Who issues access tokens.
+    pub identity: IdentityConfig,
+    /// How people prove that a number is theirs.
+    pub otp: OtpConfig,
+    /// What sessions hang on.
+    pub session: SessionConfig,
+    /// Which pages may call.
+    pub web: WebConfig,
     /// What to log.
     pub logging: LoggingConfig,
     /// What works but should not stay so, named by key.
@@ -54,6 +75,10 @@ impl Config {
         let relay = RelayConfig::read(variables, environment, &mut found, &mut warnings);
         let metrics = MetricsConfig::read(variables, environment, &mut found);
         let proxies = TrustedProxies::read(variables, environment, &mut found);
+        let identity = IdentityConfig::read(variables, environment, &mut found);
+        let otp = OtpConfig::read(variables, environment, &server, &identity, &mut found);
+        let session = SessionConfig::read(variables, environment, &mut found);
+        let web = WebConfig::read(variables, environment, &server, &mut found);
         let logging = LoggingConfig::read(variables, environment, &mut found);
         found.into_result(Self {
             environment,
@@ -62,9 +87,23 @@ impl Config {
             relay,
             proxies,
             metrics,
+            identity,
+            otp,
+            session,
+            web,
             logging,
             warnings: warnings.into_list(),
         })
+    }
+}
+
+/// Whether nothing that is sent there leaves this machine.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
     }
 }
 

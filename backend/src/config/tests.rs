@@ -3,6 +3,18 @@
 use super::*;
 
 const STRONG: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+/// What production needs beside a database and a relay.
+const SIGN_IN: [(&str, &str); 6] = [
+    ("IDENTITY", "local"),
+    ("SESSION_SECRET", STRONG),
+    ("OTP_PROVIDER", "twilio"),
+    ("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000000"),
+    ("TWILIO_AUTH_TOKEN", "00000000000000000000000000000000"),
+    (
+        "TWILIO_VERIFY_SERVICE_SID",
+        "VA00000000000000000000000000000000",
+    ),
+];
 
 fn keys(pairs: &[(&str, &str)]) -> Vec<&'static str> {
     match Config::from_variables(&Variables::of(pairs.iter().copied())) {
@@ -28,9 +40,20 @@ fn a_laptop_needs_no_configuration() {
 fn whoever_listens_to_the_world_is_in_production() {
     assert_eq!(
         keys(&[("HOST", "::")]),
-        ["DATABASE_URL", "RELAY_WEBHOOK_SECRET", "TRUSTED_PROXIES"]
+        [
+            "DATABASE_URL",
+            "RELAY_WEBHOOK_SECRET",
+            "TRUSTED_PROXIES",
+            "IDENTITY",
+            "OTP_PROVIDER",
+            "SESSION_SECRET"
+        ]
     );
-    assert_eq!(keys(&[("HOST", "::"), ("APP_ENV", "development")]), [""; 0]);
+    // What prints codes, or lets a known number in, must not be within anybody's reach.
+    assert_eq!(
+        keys(&[("HOST", "::"), ("APP_ENV", "development")]),
+        ["OTP_PROVIDER"]
+    );
 }
 
 #[test]
@@ -46,6 +69,12 @@ fn every_problem_is_reported_at_once() {
         ("RELAY_WEBHOOK_SECRET", "whsec_!"),
         ("METRICS_TOKEN", "short"),
         ("TRUSTED_PROXIES", "everybody"),
+        ("IDENTITY", "somebody"),
+        ("OTP_PROVIDER", "pigeon"),
+        ("OTP_CALLING_CODES", "US"),
+        ("OTP_PER_DAY", "many"),
+        ("SESSION_SECRET", "short"),
+        ("WEB_ORIGINS", "app.example.com"),
         ("LOG_LEVEL", "a=b=c"),
     ]);
     assert_eq!(
@@ -61,6 +90,12 @@ fn every_problem_is_reported_at_once() {
             "RELAY_WEBHOOK_SECRET",
             "METRICS_TOKEN",
             "TRUSTED_PROXIES",
+            "IDENTITY",
+            "OTP_PROVIDER",
+            "OTP_CALLING_CODES",
+            "OTP_PER_DAY",
+            "SESSION_SECRET",
+            "WEB_ORIGINS",
             "LOG_LEVEL"
         ]
     );
@@ -75,17 +110,21 @@ fn a_weak_secret_warns_in_development_and_stops_production() {
     let production = ("APP_ENV", "production");
     let postgres = ("DATABASE_URL", "postgres://u:p@db.example.com/archety");
     let direct = ("TRUSTED_PROXIES", "none");
+    let with_sign_in = |pairs: &[(&'static str, &'static str)]| keys(&[&SIGN_IN, pairs].concat());
     assert_eq!(
-        keys(&[weak, production, postgres, direct]),
+        with_sign_in(&[weak, production, postgres, direct]),
         ["RELAY_WEBHOOK_SECRET"]
     );
     let plain_http = ("PUBLIC_URL", "http://api.example.com");
     let strong = ("RELAY_WEBHOOK_SECRET", STRONG);
     assert_eq!(
-        keys(&[strong, production, postgres, direct, plain_http]),
+        with_sign_in(&[strong, production, postgres, direct, plain_http]),
         ["PUBLIC_URL"]
     );
-    assert_eq!(keys(&[strong, production, postgres, direct]), [""; 0]);
+    assert_eq!(
+        with_sign_in(&[strong, production, postgres, direct]),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -96,17 +135,11 @@ fn sqlite_in_production_needs_a_promise() {
         ("TRUSTED_PROXIES", "none"),
     ];
     let file = ("DATABASE_URL", "sqlite:///var/lib/archety/archety.db");
-    assert_eq!(keys(&[base[0], base[1], base[2], file]), ["DATABASE_URL"]);
-    assert_eq!(
-        keys(&[
-            base[0],
-            base[1],
-            base[2],
-            file,
-            ("SQLITE_SINGLE_REPLICA", "1")
-        ]),
-        [""; 0]
-    );
+    let mut pairs = [&base[..], &SIGN_IN].concat();
+    pairs.push(file);
+    assert_eq!(keys(&pairs), ["DATABASE_URL"]);
+    pairs.push(("SQLITE_SINGLE_REPLICA", "1"));
+    assert_eq!(keys(&pairs), [""; 0]);
 }
 
 #[test]

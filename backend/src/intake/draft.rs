@@ -3,9 +3,10 @@
 use sha2::{Digest, Sha256};
 use shared_protocol::{Message, Mode, conversation_guid};
 
-use super::{Phone, extras};
+use super::extras;
 use crate::clock::Timestamp;
 use crate::ids::row_id;
+use crate::phone::Phone;
 use crate::relay_auth::Caller;
 use crate::store::{Chat, NewMessage};
 

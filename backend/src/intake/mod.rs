@@ -8,15 +8,12 @@ mod draft;
 mod extras;
 mod identity;
 mod nul;
-mod phone;
 
 use shared_protocol::{InvalidMessage, Message};
 
 use crate::clock::Timestamp;
 use crate::relay_auth::Caller;
 use crate::store::{Store, StoreError, Stored};
-
-pub use phone::Phone;
 
 /// Why a message was not stored.
 #[derive(Debug, thiserror::Error)]

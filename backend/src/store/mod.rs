@@ -9,6 +9,7 @@ mod cleaning;
 mod error;
 mod file_lock;
 pub mod intake;
+mod keys;
 mod meta;
 mod migrate;
 mod newest;
@@ -18,16 +19,19 @@ mod receipts;
 mod relays;
 pub mod statements;
 mod timestamp;
+mod transaction;
 
 use std::sync::Arc;
 
 pub use error::{OpenError, StoreError};
 pub use intake::{Chat, NewMessage, Receipt, Stored};
+pub use keys::{KeyError, Pepper};
 pub use migrate::{Adoption, MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE};
 pub use newest::NewestRow;
 pub use pools::Pools;
 pub use receipts::Seen;
 pub use relays::Lease;
+pub use transaction::Actor;
 
 use file_lock::FileLock;
 use intake::Intake;

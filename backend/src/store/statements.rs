@@ -65,6 +65,7 @@ pub(super) use {statement, statements};
 pub fn all() -> impl Iterator<Item = Statement> {
     [
         super::cleaning::ALL,
+        super::keys::ALL,
         super::meta::ALL,
         super::newest::ALL,
         super::receipts::ALL,

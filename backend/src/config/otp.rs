@@ -1,0 +1,293 @@
+//! `OTP_*` and `TWILIO_*`: how people prove that a number is theirs, and how much that may cost.
+
+use std::fmt;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::{Environment, IdentityConfig, Problems, ServerConfig, Variables};
+use crate::phone::{CallingCodes, Phone};
+
+/// Who sends codes, to whom, and how many.
+#[derive(Debug)]
+pub struct OtpConfig {
+    /// Who sends and checks them.
+    pub provider: OtpProviderConfig,
+    /// Numbers that get no message and whose code is fixed. Empty outside development on loopback.
+    pub test_numbers: Vec<TestNumber>,
+    /// Served calling codes.
+    pub calling_codes: CallingCodes,
+    /// How many codes may go out.
+    pub limits: OtpLimits,
+}
+
+/// Who sends and checks codes.
+#[derive(Debug)]
+pub enum OtpProviderConfig {
+    /// The terminal of a developer.
+    Console,
+    /// Twilio Verify.
+    Twilio(TwilioConfig),
+    /// Supabase Auth's own.
+    Supabase,
+}
+
+/// A Twilio Verify service.
+pub struct TwilioConfig {
+    /// Account SID, or the SID of an API key.
+    pub username: String,
+    /// Auth token, or the secret of that API key.
+    pub password: SecretString,
+    /// `VA…`.
+    pub service_sid: String,
+    /// `https://verify.twilio.com`, unless `TWILIO_BASE_URL` names a stand-in on this machine.
+    pub base_url: Url,
+}
+
+impl fmt::Debug for TwilioConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TwilioConfig(…)")
+    }
+}
+
+/// A number with a fixed code, for development.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TestNumber {
+    /// The number.
+    pub phone: Phone,
+    /// Its code.
+    pub code: String,
+}
+
+impl fmt::Debug for TestNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}=…", self.phone)
+    }
+}
+
+/// How many codes may be sent. Windows are of the clock's full hours and days, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtpLimits {
+    /// To one number in an hour.
+    pub per_phone_hour: u32,
+    /// To one number in a day.
+    pub per_phone_day: u32,
+    /// For one address (for IPv6, one /64) in an hour.
+    pub per_ip_hour: u32,
+    /// To one block of ten thousand numbers in an hour.
+    pub per_prefix_hour: u32,
+    /// To one country in a day.
+    pub per_country_day: u32,
+    /// In all in a day: the spend cap.
+    pub per_day: u32,
+    /// The last part of `per_day`, for known devices alone.
+    pub known_device_reserve: u32,
+}
+
+impl Default for OtpLimits {
+    fn default() -> Self {
+        Self {
+            per_phone_hour: 3,
+            per_phone_day: 6,
+            per_ip_hour: 15,
+            per_prefix_hour: 30,
+            per_country_day: 400,
+            per_day: 500,
+            known_device_reserve: 100,
+        }
+    }
+}
+
+/// The seed's own number and code.
+const DEFAULT_TEST_NUMBERS: &str = "+15551234567=123456";
+const TWILIO_URL: &str = "https://verify.twilio.com";
+
+impl OtpConfig {
+    pub(super) fn read(
+        variables: &Variables,
+        environment: Environment,
+        server: &ServerConfig,
+        identity: &IdentityConfig,
+        found: &mut Problems,
+    ) -> Self {
+        let is_own_machine =
+            environment == Environment::Development && server.address.ip().is_loopback();
+        let provider = read_provider(variables, environment, is_own_machine, identity, found);
+        let calling_codes = match variables.get("OTP_CALLING_CODES").map(str::parse) {
+            None => CallingCodes::default(),
+            Some(Ok(codes)) => codes,
+            Some(Err(error)) => {
+                let error: crate::phone::InvalidCallingCodes = error;
+                found.push("OTP_CALLING_CODES", error.to_string());
+                CallingCodes::default()
+            }
+        };
+        let test_numbers = read_test_numbers(variables, is_own_machine, &provider, found);
+        Self {
+            provider,
+            test_numbers,
+            calling_codes,
+            limits: read_limits(variables, found),
+        }
+    }
+}
+
+fn read_provider(
+    variables: &Variables,
+    environment: Environment,
+    is_own_machine: bool,
+    identity: &IdentityConfig,
+    found: &mut Problems,
+) -> OtpProviderConfig {
+    const KEY: &str = "OTP_PROVIDER";
+    let has_twilio = variables.get("TWILIO_VERIFY_SERVICE_SID").is_some();
+    match variables.get(KEY) {
+        Some("twilio") => read_twilio(variables, environment, found)
+            .map_or(OtpProviderConfig::Console, OtpProviderConfig::Twilio),
+        Some("supabase") => {
+            if matches!(identity, IdentityConfig::Local) {
+                found.push(KEY, "is supabase, which needs IDENTITY=supabase");
+            }
+            OtpProviderConfig::Supabase
+        }
+        Some("console") | None if is_own_machine && !has_twilio => OtpProviderConfig::Console,
+        Some("console") if is_own_machine => OtpProviderConfig::Console,
+        Some("console") => {
+            found.push(
+                KEY,
+                "is console, which prints codes; that works in development on a loopback HOST only",
+            );
+            OtpProviderConfig::Console
+        }
+        None if has_twilio => read_twilio(variables, environment, found)
+            .map_or(OtpProviderConfig::Console, OtpProviderConfig::Twilio),
+        None => {
+            found.push(
+                KEY,
+                "is not set; set it to twilio or supabase (console works in development on a loopback HOST only)",
+            );
+            OtpProviderConfig::Console
+        }
+        Some(_) => {
+            found.push(KEY, "must be twilio, supabase or console");
+            OtpProviderConfig::Console
+        }
+    }
+}
+
+fn read_twilio(
+    variables: &Variables,
+    environment: Environment,
+    found: &mut Problems,
+) -> Option<TwilioConfig> {
+    let service_sid = variables.get("TWILIO_VERIFY_SERVICE_SID");
+    if service_sid.is_none_or(|sid| !sid.starts_with("VA")) {
+        found.push(
+            "TWILIO_VERIFY_SERVICE_SID",
+            "must be the SID of a Verify service, which begins with VA",
+        );
+    }
+    let api_key = variables
+        .get("TWILIO_API_KEY_SID")
+        .zip(variables.get("TWILIO_API_KEY_SECRET"));
+    let account = variables
+        .get("TWILIO_ACCOUNT_SID")
+        .zip(variables.get("TWILIO_AUTH_TOKEN"));
+    let credentials = api_key.or(account);
+    if credentials.is_none() {
+        found.push(
+            "TWILIO_AUTH_TOKEN",
+            "set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET",
+        );
+    }
+    let base_url = match variables.get("TWILIO_BASE_URL") {
+        None => Url::parse(TWILIO_URL).ok(),
+        Some(text) => {
+            let near =
+                |url: &Url| environment == Environment::Development && super::is_loopback(url);
+            let url = Url::parse(text).ok().filter(near);
+            if url.is_none() {
+                found.push(
+                    "TWILIO_BASE_URL",
+                    "names a stand-in for Twilio, which works in development on this machine only",
+                );
+            }
+            url
+        }
+    };
+    let (username, password) = credentials?;
+    Some(TwilioConfig {
+        username: username.to_owned(),
+        password: password.into(),
+        service_sid: service_sid?.to_owned(),
+        base_url: base_url?,
+    })
+}
+
+fn read_test_numbers(
+    variables: &Variables,
+    is_own_machine: bool,
+    provider: &OtpProviderConfig,
+    found: &mut Problems,
+) -> Vec<TestNumber> {
+    const KEY: &str = "OTP_TEST_NUMBERS";
+    let given = variables.get(KEY);
+    if !is_own_machine {
+        if given.is_some() {
+            found.push(
+                KEY,
+                "lets anybody in who knows the list; it works in development on a loopback HOST only",
+            );
+        }
+        return Vec::new();
+    }
+    let default = match provider {
+        OtpProviderConfig::Console => DEFAULT_TEST_NUMBERS,
+        OtpProviderConfig::Twilio(_) | OtpProviderConfig::Supabase => "",
+    };
+    let entries = given.unwrap_or(default).split(',').map(str::trim);
+    let numbers: Option<Vec<_>> = entries
+        .filter(|entry| !entry.is_empty())
+        .map(parse_test_number)
+        .collect();
+    numbers.unwrap_or_else(|| {
+        found.push(
+            KEY,
+            "must be numbers and codes such as +15551234567=123456, separated by commas",
+        );
+        Vec::new()
+    })
+}
+
+fn parse_test_number(entry: &str) -> Option<TestNumber> {
+    let (phone, code) = entry.split_once('=')?;
+    let is_code = (4..=10).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit());
+    let phone = Phone::parse(phone)?;
+    is_code.then(|| TestNumber {
+        phone,
+        code: code.to_owned(),
+    })
+}
+
+fn read_limits(variables: &Variables, found: &mut Problems) -> OtpLimits {
+    let mut limits = OtpLimits::default();
+    for (key, limit) in [
+        ("OTP_PER_PHONE_HOUR", &mut limits.per_phone_hour),
+        ("OTP_PER_PHONE_DAY", &mut limits.per_phone_day),
+        ("OTP_PER_IP_HOUR", &mut limits.per_ip_hour),
+        ("OTP_PER_PREFIX_HOUR", &mut limits.per_prefix_hour),
+        ("OTP_PER_COUNTRY_DAY", &mut limits.per_country_day),
+        ("OTP_PER_DAY", &mut limits.per_day),
+        ("OTP_KNOWN_DEVICE_RESERVE", &mut limits.known_device_reserve),
+    ] {
+        match variables.get(key).map(str::parse) {
+            None => {}
+            Some(Ok(number)) => *limit = number,
+            Some(Err(_)) => found.push(key, "must be a number"),
+        }
+    }
+    if limits.known_device_reserve > limits.per_day {
+        found.push("OTP_KNOWN_DEVICE_RESERVE", "must not exceed OTP_PER_DAY");
+    }
+    limits
+}

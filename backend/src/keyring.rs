@@ -1,0 +1,271 @@
+//! `SESSION_SECRET`: the keys that everything derived or sealed hangs on, newest first.
+//!
+//! Each use derives a key of its own, so that a value made for one purpose is worth nothing for
+//! another. What is made is made with the newest key and names it; what is checked may be of any key
+//! that is still listed. So a key is rotated by putting a new one in front, and removed once what
+//! hangs on it has expired.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+/// Shortest key: 32 characters, as `openssl rand -hex 32` gives twice over.
+const MIN_KEY_CHARS: usize = 32;
+const NONCE_LEN: usize = 12;
+
+/// Names a key without telling it: eight hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyId(String);
+
+impl KeyId {
+    /// As it is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a derived key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Refresh tokens and session cookies.
+    SessionToken,
+    /// CSRF tokens.
+    Csrf,
+    /// Cookies of known devices.
+    Device,
+}
+
+impl Purpose {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::SessionToken => "session-token",
+            Self::Csrf => "csrf",
+            Self::Device => "device",
+        }
+    }
+}
+
+/// The list is not usable.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidKeyring {
+    /// There is no key.
+    #[error("holds no key")]
+    Empty,
+    /// A key is too short to be secret.
+    #[error("entry {entry} is shorter than {MIN_KEY_CHARS} characters")]
+    Short {
+        /// Counted from 1.
+        entry: usize,
+    },
+    /// Two entries are the same.
+    #[error("entry {entry} repeats an earlier one")]
+    Repeated {
+        /// Counted from 1.
+        entry: usize,
+    },
+}
+
+/// What was sealed cannot be opened: under a key that is gone, for another place, or changed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("sealed under a key that is not in SESSION_SECRET any more, or damaged")]
+pub struct CannotOpen;
+
+/// The keys, newest first; at least one.
+pub struct Keyring {
+    keys: Vec<Root>,
+}
+
+struct Root {
+    id: KeyId,
+    key: Zeroizing<[u8; 32]>,
+}
+
+impl Keyring {
+    /// Reads a comma-separated list, newest first.
+    pub fn parse(list: &str) -> Result<Self, InvalidKeyring> {
+        let mut keys: Vec<Root> = Vec::new();
+        for (entry, text) in (1..).zip(list.split(',').map(str::trim)) {
+            if text.is_empty() {
+                return Err(InvalidKeyring::Empty);
+            }
+            if text.chars().count() < MIN_KEY_CHARS {
+                return Err(InvalidKeyring::Short { entry });
+            }
+            let root = Root::of(text.as_bytes());
+            if keys.iter().any(|other| other.id == root.id) {
+                return Err(InvalidKeyring::Repeated { entry });
+            }
+            keys.push(root);
+        }
+        Ok(Self { keys })
+    }
+
+    /// The newest key's name.
+    pub fn newest(&self) -> &KeyId {
+        &self.keys[0].id
+    }
+
+    /// The names of all keys, newest first.
+    pub fn ids(&self) -> impl Iterator<Item = &KeyId> {
+        self.keys.iter().map(|root| &root.id)
+    }
+
+    /// MAC of `parts` under the newest key. Each part is bound with its length.
+    pub fn mac(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; 32] {
+        self.keys[0].mac(purpose, parts)
+    }
+
+    /// The same under the named key, if it is still listed.
+    pub fn mac_under(&self, id: &str, purpose: Purpose, parts: &[&[u8]]) -> Option<[u8; 32]> {
+        let root = self.keys.iter().find(|root| root.id.0 == id)?;
+        Some(root.mac(purpose, parts))
+    }
+
+    /// Whether `mac` is that of `parts` under any key of the list, in constant time for each.
+    pub fn verifies(&self, purpose: Purpose, parts: &[&[u8]], mac: &[u8]) -> bool {
+        use subtle::ConstantTimeEq;
+        let holds = |root: &Root| bool::from(root.mac(purpose, parts)[..].ct_eq(mac));
+        self.keys.iter().any(holds)
+    }
+
+    /// Encrypts what is kept in the database at `place`. The result names the key.
+    pub fn seal(&self, place: &str, plain: &[u8]) -> Vec<u8> {
+        let root = &self.keys[0];
+        let mut body = plain.to_vec();
+        let nonce = root
+            .sealing_key()
+            .seal_in_place_append_tag(Aad::from(place.as_bytes()), &mut body)
+            .expect("AES-GCM takes anything below 64 GiB");
+        let mut sealed = Vec::with_capacity(root.id.0.len() + NONCE_LEN + body.len());
+        sealed.extend_from_slice(root.id.0.as_bytes());
+        sealed.extend_from_slice(nonce.as_ref());
+        sealed.extend_from_slice(&body);
+        sealed
+    }
+
+    /// Decrypts what [`Keyring::seal`] made for the same `place`.
+    pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
+        let id_len = self.newest().0.len();
+        let (id, rest) = sealed.split_at_checked(id_len).ok_or(CannotOpen)?;
+        let (nonce, body) = rest.split_at_checked(NONCE_LEN).ok_or(CannotOpen)?;
+        let root = self.keys.iter().find(|root| root.id.0.as_bytes() == id);
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| CannotOpen)?;
+        let mut body = Zeroizing::new(body.to_vec());
+        let len = root
+            .ok_or(CannotOpen)?
+            .sealing_key()
+            .open_in_place(nonce, Aad::from(place.as_bytes()), &mut body)
+            .map_err(|_| CannotOpen)?
+            .len();
+        body.truncate(len);
+        Ok(body)
+    }
+
+    /// Whether `sealed` was made with the newest key.
+    pub fn is_newest(&self, sealed: &[u8]) -> bool {
+        sealed.starts_with(self.newest().0.as_bytes())
+    }
+}
+
+impl Root {
+    fn of(secret: &[u8]) -> Self {
+        let key = Zeroizing::new(keyed_hash(secret, &[b"archety root key v1"]));
+        let id = keyed_hash(&key[..], &[b"key id"]);
+        let id = id[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { id: KeyId(id), key }
+    }
+
+    fn mac(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; 32] {
+        let label = purpose.label().as_bytes();
+        let key = Zeroizing::new(keyed_hash(&self.key[..], &[b"purpose", label]));
+        keyed_hash(&key[..], parts)
+    }
+
+    fn sealing_key(&self) -> RandomizedNonceKey {
+        let key = Zeroizing::new(keyed_hash(&self.key[..], &[b"seal"]));
+        RandomizedNonceKey::new(&AES_256_GCM, &key[..]).expect("32 bytes are an AES-256 key")
+    }
+}
+
+/// HMAC-SHA256 of `parts`, each bound with its length.
+pub(crate) fn keyed_hash(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// SHA-256: for what is random already and is only looked up.
+pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "0123456789abcdef0123456789abcdef";
+    const NEW: &str = "fedcba9876543210fedcba9876543210";
+
+    fn ring(list: &str) -> Keyring {
+        Keyring::parse(list).expect("a list")
+    }
+
+    #[test]
+    fn what_an_old_key_made_holds_while_it_is_listed() {
+        let old = ring(OLD);
+        let both = ring(&format!("{NEW},{OLD}"));
+        let new = ring(NEW);
+        let sealed = old.seal("here", b"secret");
+        assert_eq!(
+            both.open("here", &sealed).expect("opens")[..],
+            b"secret"[..]
+        );
+        assert!(!both.is_newest(&sealed));
+        assert_eq!(new.open("here", &sealed), Err(CannotOpen));
+        let mac = old.mac(Purpose::Csrf, &[b"a", b"b"]);
+        assert!(both.verifies(Purpose::Csrf, &[b"a", b"b"], &mac));
+        assert!(!new.verifies(Purpose::Csrf, &[b"a", b"b"], &mac));
+        let id = old.newest().as_str();
+        assert_eq!(both.mac_under(id, Purpose::Csrf, &[b"a", b"b"]), Some(mac));
+        assert_eq!(new.mac_under(id, Purpose::Csrf, &[b"a", b"b"]), None);
+    }
+
+    #[test]
+    fn purposes_places_and_parts_are_kept_apart() {
+        let ring = ring(OLD);
+        let mac = ring.mac(Purpose::Csrf, &[b"a", b"b"]);
+        assert!(!ring.verifies(Purpose::Device, &[b"a", b"b"], &mac));
+        assert!(!ring.verifies(Purpose::Csrf, &[b"ab", b""], &mac));
+        assert!(!ring.verifies(Purpose::Csrf, &[b"a", b"b"], &mac[..31]));
+        let sealed = ring.seal("here", b"secret");
+        assert_ne!(sealed, ring.seal("here", b"secret"), "a nonce of its own");
+        assert_eq!(ring.open("there", &sealed), Err(CannotOpen));
+        for n in 0..sealed.len() {
+            let mut damaged = sealed.clone();
+            damaged[n] ^= 1;
+            assert_eq!(ring.open("here", &damaged), Err(CannotOpen), "byte {n}");
+            assert_eq!(
+                ring.open("here", &sealed[..n]),
+                Err(CannotOpen),
+                "{n} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn weak_lists_are_named() {
+        let short = Keyring::parse(&format!("{OLD},short")).err();
+        assert_eq!(short, Some(InvalidKeyring::Short { entry: 2 }));
+        let repeated = Keyring::parse(&format!("{OLD}, {OLD}")).err();
+        assert_eq!(repeated, Some(InvalidKeyring::Repeated { entry: 2 }));
+        assert_eq!(Keyring::parse("").err(), Some(InvalidKeyring::Empty));
+        assert_eq!(
+            Keyring::parse(&format!("{OLD},")).err(),
+            Some(InvalidKeyring::Empty)
+        );
+    }
+}

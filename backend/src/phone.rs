@@ -1,0 +1,259 @@
+//! Phone numbers of people: the one form that links a sender, a sign-in and a person.
+//!
+//! A [`Phone`] is E.164 with its plus sign, `^\+[1-9]\d{6,14}$`, and nothing else. A relay's sender
+//! counts only if its raw form passes: guessing a region would turn one person's number into another's.
+//! What people type may carry separators; it is parsed without a default region, and the library's own
+//! idea of the number has to be the same, digit for digit.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A number in E.164 form. Its `Debug` and its masked form show the last two digits alone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Phone(String);
+
+/// Why a number cannot be signed in with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPhone {
+    /// It is not written in international form.
+    #[error("write the number in international form, such as +15551234567")]
+    Form,
+    /// No number of its country has this many digits.
+    #[error("no number of this country has this many digits")]
+    Impossible,
+    /// Its country is not served here.
+    #[error("numbers of this country are not served here")]
+    CallingCode,
+}
+
+impl Phone {
+    /// A relay's handle as a phone, if its raw form is one.
+    pub fn parse(handle: &str) -> Option<Self> {
+        let digits = handle.strip_prefix('+')?;
+        let fits = (7..=15).contains(&digits.len())
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && !digits.starts_with('0');
+        fits.then(|| Self(handle.to_owned()))
+    }
+
+    /// What a person typed, if it is a possible number of an allowed calling code.
+    pub fn parse_typed(text: &str, allowed: &CallingCodes) -> Result<Self, InvalidPhone> {
+        let bare: String = text.trim().chars().filter(|c| !is_separator(*c)).collect();
+        let phone = Self::parse(&bare).ok_or(InvalidPhone::Form)?;
+        let number = phonenumber::parse(None, phone.as_str()).map_err(|_| InvalidPhone::Form)?;
+        let formatted = number.format().mode(phonenumber::Mode::E164).to_string();
+        if formatted != phone.as_str() {
+            return Err(InvalidPhone::Form);
+        }
+        if !allowed.contains(number.country().code()) {
+            return Err(InvalidPhone::CallingCode);
+        }
+        if is_possible(&phone, number.country().code()) {
+            Ok(phone)
+        } else {
+            Err(InvalidPhone::Impossible)
+        }
+    }
+
+    /// The number, with its plus sign.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The number, with its plus sign.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+
+    /// The number without its plus sign, as Supabase Auth keeps it.
+    pub fn digits(&self) -> &str {
+        &self.0[1..]
+    }
+
+    /// The block of ten thousand numbers that this one is of: what those who pump messages rent.
+    pub fn prefix(&self) -> &str {
+        &self.0[..self.0.len() - 4]
+    }
+
+    /// Calling code and, where the number tells, region: `1US`, `49DE`, `1`.
+    pub fn country(&self) -> String {
+        phonenumber::parse(None, self.as_str()).map_or_else(
+            |_| String::new(),
+            |number| {
+                let country = number.country();
+                let region = country.id().map(|id| format!("{id:?}"));
+                format!("{}{}", country.code(), region.unwrap_or_default())
+            },
+        )
+    }
+
+    /// For logs and lists: `+1…67`.
+    pub fn masked(&self) -> String {
+        format!("{}…{}", &self.0[..2], &self.0[self.0.len() - 2..])
+    }
+}
+
+impl fmt::Debug for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.masked())
+    }
+}
+
+/// What people put between digits. Anything else, a letter or a digit of another script, is a mistake.
+fn is_separator(c: char) -> bool {
+    matches!(
+        c,
+        ' ' | '\u{a0}' | '-' | '.' | '(' | ')' | '/' | '\u{2010}'..='\u{2013}' | '\u{202f}'
+    )
+}
+
+/// Whether any region of the calling code has numbers of this length that can receive a code.
+fn is_possible(phone: &Phone, code: u16) -> bool {
+    use phonenumber::Type::{FixedLine, Mobile, PersonalNumber, Voip};
+    let national = phone.digits().len() - code.to_string().len();
+    let regions = phonenumber::metadata::DATABASE.by_code(&code);
+    regions.into_iter().flatten().any(|region| {
+        let descriptors = region.descriptors();
+        [Mobile, FixedLine, Voip, PersonalNumber]
+            .into_iter()
+            .filter_map(|kind| descriptors.get(kind))
+            .flat_map(|descriptor| descriptor.possible_length())
+            .any(|length| usize::from(*length) == national)
+    })
+}
+
+/// The calling codes that are served: `OTP_CALLING_CODES`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallingCodes(Vec<u16>);
+
+impl CallingCodes {
+    /// Whether numbers of this code are served.
+    pub fn contains(&self, code: u16) -> bool {
+        self.0.contains(&code)
+    }
+}
+
+impl Default for CallingCodes {
+    /// The one of the United States and Canada.
+    fn default() -> Self {
+        Self(vec![1])
+    }
+}
+
+/// Not a list of calling codes.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be calling codes such as +1,+44")]
+pub struct InvalidCallingCodes;
+
+impl FromStr for CallingCodes {
+    type Err = InvalidCallingCodes;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCallingCodes> {
+        let code = |entry: &str| {
+            let digits = entry.trim();
+            let digits = digits.strip_prefix('+').unwrap_or(digits);
+            let code = digits.parse().ok().filter(|code| (1..=999).contains(code));
+            code.ok_or(InvalidCallingCodes)
+        };
+        text.split(',')
+            .map(code)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+impl fmt::Display for CallingCodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let codes: Vec<_> = self.0.iter().map(|code| format!("+{code}")).collect();
+        f.write_str(&codes.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_full_form_of_a_handle_is_a_phone() {
+        for good in [
+            "+15551234567",
+            "+4915112345678",
+            "+1234567",
+            "+123456789012345",
+        ] {
+            assert!(Phone::parse(good).is_some(), "{good}");
+        }
+        for opaque in [
+            "15550100003",
+            "+05550100003",
+            "+123456",
+            "+1234567890123456",
+            "+1 555 010 0003",
+            "+1555０100003",
+            "ada@example.com",
+            "56249(smsfp)",
+            "urn:biz:0000",
+            "262966",
+            "+",
+            "",
+        ] {
+            assert!(Phone::parse(opaque).is_none(), "{opaque}");
+        }
+    }
+
+    #[test]
+    fn what_people_type_is_one_number_or_none() {
+        let world: CallingCodes = "+1, 49,+44".parse().expect("a list");
+        let typed = |text: &str| Phone::parse_typed(text, &world).map(Phone::into_string);
+        for (text, number) in [
+            ("+15551234567", "+15551234567"),
+            (" +1 (555) 123-4567 ", "+15551234567"),
+            ("+1.555.123.4567", "+15551234567"),
+            ("+4915112345678", "+4915112345678"),
+            ("+49 151\u{a0}1234\u{2011}5678", "+4915112345678"),
+        ] {
+            assert_eq!(typed(text).as_deref(), Ok(number), "{text}");
+        }
+        use InvalidPhone::{CallingCode, Form, Impossible};
+        for (text, fault) in [
+            ("5551234567", Form),
+            ("15551234567", Form),
+            ("0015551234567", Form),
+            ("tel:+15551234567", Form),
+            ("+1555123456７", Form),
+            ("+15551234567x5", Form),
+            ("+15551234567;ext=5", Form),
+            ("56249(smsfp)", Form),
+            ("++15551234567", Form),
+            ("", Form),
+            ("+1555123456", Impossible),
+            ("+155512345678", Impossible),
+            ("+33612345678", CallingCode),
+        ] {
+            assert_eq!(typed(text), Err(fault), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_tells_its_block_and_never_itself() {
+        let phone = Phone::parse("+15551234567").expect("a phone");
+        assert_eq!(phone.prefix(), "+1555123");
+        assert_eq!(phone.digits(), "15551234567");
+        assert_eq!(format!("{phone:?}"), "+1…67");
+        let german = Phone::parse("+4915112345678").expect("a phone");
+        assert_eq!(german.country(), "49DE");
+        assert!(phone.country().starts_with('1'));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_accepted_reads_back_as_itself(text in "\\PC{0,40}") {
+            if let Ok(phone) = Phone::parse_typed(&text, &CallingCodes::default()) {
+                proptest::prop_assert_eq!(Phone::parse(phone.as_str()), Some(phone.clone()));
+                proptest::prop_assert_eq!(
+                    Phone::parse_typed(phone.as_str(), &CallingCodes::default()), Ok(phone)
+                );
+            }
+        }
+    }
+}

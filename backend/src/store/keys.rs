@@ -1,0 +1,94 @@
+//! Keys that the database keeps, sealed under the keyring: what must survive its rotation.
+
+use zeroize::Zeroizing;
+
+use super::pools::on_writer;
+use super::statements::statements;
+use super::{Store, StoreError};
+use crate::clock::Timestamp;
+use crate::keyring::{CannotOpen, Keyring, keyed_hash};
+
+const PEPPER: &str = "pepper";
+
+statements! {
+    /// First come, first served: replicas that start at once agree on one.
+    CREATE_SINGLE_KEY {
+        both: "insert into sealed_keys (id, purpose, sealed, created_at) values ($1, $1, $2, $3) \
+               on conflict (id) do nothing",
+    }
+    READ_KEY {
+        both: "select sealed from sealed_keys where id = $1",
+    }
+    RESEAL_KEY {
+        both: "update sealed_keys set sealed = $3 where id = $1 and sealed = $2",
+    }
+}
+
+/// The key of every keyed hash that is stored. It never changes: what was hashed must be found again.
+#[derive(Clone)]
+pub struct Pepper(Zeroizing<[u8; 32]>);
+
+impl Pepper {
+    /// A keyed hash of `text`; `kind` keeps hashes of different things apart.
+    pub fn hash(&self, kind: &str, text: &str) -> [u8; 32] {
+        keyed_hash(&self.0[..], &[kind.as_bytes(), text.as_bytes()])
+    }
+}
+
+/// A kept key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// It is sealed under a key that is gone.
+    #[error("a key in the database is {0}; put the key that sealed it back into SESSION_SECRET")]
+    Sealed(#[from] CannotOpen),
+    /// The database did not do its work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Store {
+    /// The pepper of this database, made of `fresh` random bytes if it has none.
+    pub async fn pepper(
+        &self,
+        keyring: &Keyring,
+        fresh: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Pepper, KeyError> {
+        let sealed = keyring.seal(PEPPER, &fresh);
+        on_writer!(self.pools, CREATE_SINGLE_KEY, |pool, sql| {
+            sqlx::query(sql)
+                .bind(PEPPER)
+                .bind(sealed)
+                .bind(now)
+                .execute(pool)
+                .await
+                .map(drop)
+        })
+        .map_err(StoreError::from)?;
+        let sealed: Vec<u8> = on_writer!(self.pools, READ_KEY, |pool, sql| {
+            sqlx::query_scalar(sql).bind(PEPPER).fetch_one(pool).await
+        })
+        .map_err(StoreError::from)?;
+        let plain = keyring.open(PEPPER, &sealed)?;
+        if !keyring.is_newest(&sealed) {
+            self.reseal(PEPPER, &sealed, &keyring.seal(PEPPER, &plain))
+                .await?;
+        }
+        let key: [u8; 32] = plain[..].try_into().map_err(|_| CannotOpen)?;
+        Ok(Pepper(Zeroizing::new(key)))
+    }
+
+    async fn reseal(&self, id: &str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
+        // Nothing changed means that another replica was faster.
+        on_writer!(self.pools, RESEAL_KEY, |pool, sql| {
+            sqlx::query(sql)
+                .bind(id)
+                .bind(from)
+                .bind(to)
+                .execute(pool)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
+    }
+}
