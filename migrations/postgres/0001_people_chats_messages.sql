@@ -72,10 +72,20 @@ end
 $$;
 
 -- From varchar(n) to text is a change of the catalogue alone; neither table nor index is rewritten.
-alter table users alter column phone type text, alter column name type text;
-alter table conversations alter column chat_guid type text, alter column mode type text;
-alter table messages alter column role type text;
-alter table relationships alter column persona_id type text, alter column stage type text;
+-- Only where it is due: a column that a policy reads cannot be altered, not even to what it is.
+do $$
+declare
+  narrow record;
+begin
+  for narrow in
+    select table_name, column_name from information_schema.columns
+    where table_schema = current_schema() and data_type = 'character varying'
+      and table_name in ('users', 'conversations', 'messages', 'relationships')
+  loop
+    execute format('alter table %I alter column %I type text', narrow.table_name, narrow.column_name);
+  end loop;
+end
+$$;
 
 -- A conversation is (relay, line, guid without its service prefix): the same chat on two Macs is two
 -- inboxes, so a chat guid alone is no longer unique. Adopted ones belong to relay `default`.

@@ -31,7 +31,7 @@ pub use newest::NewestRow;
 pub use pools::Pools;
 pub use receipts::Seen;
 pub use relays::Lease;
-pub use transaction::Actor;
+pub use transaction::{Access, Actor, begin_as_user};
 
 use file_lock::FileLock;
 use intake::Intake;

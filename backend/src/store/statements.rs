@@ -70,6 +70,7 @@ pub fn all() -> impl Iterator<Item = Statement> {
         super::newest::ALL,
         super::receipts::ALL,
         super::relays::ALL,
+        super::transaction::ALL,
         super::intake::postgres::ALL,
         super::intake::sqlite::ALL,
     ]

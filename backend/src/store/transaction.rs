@@ -5,9 +5,11 @@
 //! connection on which something failed is not used again: a full disk makes SQLite roll back by
 //! itself, and the driver would count a transaction as open on it for ever.
 
+use sqlx::postgres::PgTransaction;
+use sqlx::{Database, PgPool, Transaction};
 use uuid::Uuid;
 
-use super::statements::Statement;
+use super::statements::{Statement, statements};
 
 /// Which database a transaction runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,62 @@ impl Actor {
     }
 }
 
+statements! {
+    /// For the rest of the transaction: the guarded role, and whom it acts for. One round trip.
+    BECOME_USER {
+        postgres: "select set_config('role', 'archety_user', true), \
+                   set_config('request.jwt.claims', $1, true)",
+    }
+}
+
+/// Whether a transaction may change anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing: a write fails.
+    Reads,
+    /// What row-level security allows.
+    Writes,
+}
+
+/// A transaction in which row-level security lets `actor` see and change their own rows alone. Role
+/// and claims end with it, however it ends, so the next user of the connection inherits neither.
+pub async fn begin_as_user(
+    pool: &PgPool,
+    actor: &Actor,
+    access: Access,
+) -> Result<PgTransaction<'static>, sqlx::Error> {
+    let mut transaction = match access {
+        Access::Reads => pool.begin_with("begin read only").await?,
+        Access::Writes => pool.begin().await?,
+    };
+    sqlx::query(BECOME_USER.postgres)
+        .bind(actor.claims())
+        .execute(&mut *transaction)
+        .await?;
+    Ok(transaction)
+}
+
+/// Commits what came out `Ok`, rolls back what did not.
+pub(in crate::store) async fn settle<DB, T, E>(
+    transaction: Transaction<'_, DB>,
+    done: Result<T, E>,
+) -> Result<T, E>
+where
+    DB: Database,
+    E: From<sqlx::Error>,
+{
+    match done {
+        Ok(value) => {
+            transaction.commit().await?;
+            Ok(value)
+        }
+        Err(error) => {
+            log_rollback(transaction.rollback().await);
+            Err(error)
+        }
+    }
+}
+
 /// Runs the body on whichever database is open, in one transaction that is committed if the body comes
 /// out `Ok` and rolled back otherwise: `in_transaction!(self.pools, |tx, dialect| { … Ok(value) })`.
 /// The error type needs `From<sqlx::Error>`; it is that of the surrounding function.
@@ -51,53 +109,79 @@ macro_rules! in_transaction {
     ($pools:expr, |$tx:ident, $dialect:ident| $body:block) => {
         match &$pools {
             $crate::store::Pools::Postgres(pool) => {
-                let $dialect = $crate::store::transaction::Dialect::Postgres;
-                let mut transaction = pool.begin().await?;
-                let done = async {
-                    let $tx = &mut *transaction;
-                    $body
-                }
-                .await;
-                match done {
-                    Ok(value) => transaction
-                        .commit()
-                        .await
-                        .map(|()| value)
-                        .map_err(Into::into),
-                    Err(error) => {
-                        $crate::store::transaction::log_rollback(transaction.rollback().await);
-                        Err(error)
-                    }
-                }
+                let transaction = pool.begin().await?;
+                $crate::store::transaction::run_on!(Postgres, transaction, |$tx, $dialect| $body)
             }
             $crate::store::Pools::Sqlite { writer, .. } => {
-                let $dialect = $crate::store::transaction::Dialect::Sqlite;
-                let mut connection = writer.acquire().await?;
-                let mut transaction =
-                    sqlx::Connection::begin_with(&mut *connection, "begin immediate").await?;
-                let done = async {
-                    let $tx = &mut *transaction;
-                    $body
-                }
-                .await;
-                let done = match done {
-                    Ok(value) => transaction
-                        .commit()
-                        .await
-                        .map(|()| value)
-                        .map_err(Into::into),
-                    Err(error) => {
-                        $crate::store::transaction::log_rollback(transaction.rollback().await);
-                        Err(error)
-                    }
-                };
-                if done.is_err() {
-                    $crate::store::transaction::log_rollback(connection.close().await);
-                }
-                done
+                $crate::store::transaction::write_on_sqlite!(writer, |$tx, $dialect| $body)
             }
         }
     };
+}
+
+/// As [`in_transaction`], on behalf of a signed-in person:
+/// `as_user!(self.pools, actor, |tx, dialect| { … Ok(value) })`. On Postgres the body runs under
+/// row-level security as the guarded role; on SQLite the queries alone keep people apart, so they name
+/// the owner on both.
+macro_rules! as_user {
+    ($pools:expr, $actor:expr, |$tx:ident, $dialect:ident| $body:block) => {
+        match &$pools {
+            $crate::store::Pools::Postgres(pool) => {
+                let access = $crate::store::transaction::Access::Writes;
+                let transaction =
+                    $crate::store::transaction::begin_as_user(pool, $actor, access).await?;
+                $crate::store::transaction::run_on!(Postgres, transaction, |$tx, $dialect| $body)
+            }
+            $crate::store::Pools::Sqlite { writer, .. } => {
+                $crate::store::transaction::write_on_sqlite!(writer, |$tx, $dialect| $body)
+            }
+        }
+    };
+}
+
+/// As [`as_user`], for a body that only reads: it sees one state of the database, and on SQLite does
+/// not wait for the writer. A write in it fails.
+macro_rules! reading_as_user {
+    ($pools:expr, $actor:expr, |$tx:ident, $dialect:ident| $body:block) => {
+        match &$pools {
+            $crate::store::Pools::Postgres(pool) => {
+                let access = $crate::store::transaction::Access::Reads;
+                let transaction =
+                    $crate::store::transaction::begin_as_user(pool, $actor, access).await?;
+                $crate::store::transaction::run_on!(Postgres, transaction, |$tx, $dialect| $body)
+            }
+            $crate::store::Pools::Sqlite { readers, .. } => {
+                let transaction = readers.begin().await?;
+                $crate::store::transaction::run_on!(Sqlite, transaction, |$tx, $dialect| $body)
+            }
+        }
+    };
+}
+
+/// Runs the body in a transaction that has begun.
+macro_rules! run_on {
+    ($on:ident, $transaction:ident, |$tx:ident, $dialect:ident| $body:block) => {{
+        let $dialect = $crate::store::transaction::Dialect::$on;
+        let mut transaction = $transaction;
+        let done = async {
+            let $tx = &mut *transaction;
+            $body
+        }
+        .await;
+        $crate::store::transaction::settle(transaction, done).await
+    }};
+}
+
+macro_rules! write_on_sqlite {
+    ($writer:ident, |$tx:ident, $dialect:ident| $body:block) => {{
+        let mut connection = $writer.acquire().await?;
+        let transaction = sqlx::Connection::begin_with(&mut *connection, "begin immediate").await?;
+        let done = $crate::store::transaction::run_on!(Sqlite, transaction, |$tx, $dialect| $body);
+        if done.is_err() {
+            $crate::store::transaction::log_rollback(connection.close().await);
+        }
+        done
+    }};
 }
 
 /// A rollback that fails changes nothing: the server rolls back when the connection goes.
@@ -107,4 +191,4 @@ pub(in crate::store) fn log_rollback(done: Result<(), sqlx::Error>) {
     }
 }
 
-pub(super) use in_transaction;
+pub(super) use {as_user, in_transaction, reading_as_user, run_on, write_on_sqlite};
