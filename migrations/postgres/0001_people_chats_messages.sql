@@ -118,6 +118,8 @@ where c.line = '' and exists (
 );
 
 create unique index if not exists conversations_identity on conversations (relay, guid, line);
+create index if not exists conversations_by_user on conversations (user_id, created_at)
+  where user_id is not null;
 
 -- Every full guid under which a conversation was ever seen.
 create table if not exists conversation_aliases (

@@ -31,6 +31,7 @@ create table conversations (
   participants_digest blob
 );
 create unique index conversations_identity on conversations (relay, guid, line);
+create index conversations_by_user on conversations (user_id, created_at) where user_id is not null;
 
 create table conversation_aliases (
   conversation_id blob not null references conversations (id) on delete cascade,

@@ -1,0 +1,159 @@
+//! What the catalogue says about rights: nothing beyond the lists.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+pub(super) async fn assert_closed(connection: &mut PgConnection) {
+    let open: Vec<String> = sqlx::query_scalar(
+        "select relname::text from pg_class
+         where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relrowsecurity",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .expect("a catalogue");
+    assert!(
+        open.is_empty(),
+        "no row-level security on {open:?}: list them in 0003_row_level_security.sql, or enable it in \
+         the migration that creates them"
+    );
+    let views: i64 = sqlx::query_scalar(
+        "select count(*) from pg_class
+         where relnamespace in ('public'::regnamespace, 'app'::regnamespace) and relkind in ('v', 'm')",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .expect("a catalogue");
+    assert_eq!(views, 0, "a view would read as its owner");
+
+    let granted = grants(connection, &["anon", "public"]).await;
+    assert_eq!(granted, BTreeSet::new());
+    let mut expected: BTreeSet<String> = READABLE
+        .map(|table| format!("authenticated select {table}"))
+        .into();
+    assert_eq!(grants(connection, &["authenticated"]).await, expected);
+    expected = READABLE
+        .map(|table| format!("archety_user select {table}"))
+        .into();
+    expected.extend(
+        WRITABLE
+            .iter()
+            // By column, below.
+            .filter(|allowed| **allowed != ("users", "update"))
+            .map(|(table, right)| format!("archety_user {right} {table}")),
+    );
+    assert_eq!(grants(connection, &["archety_user"]).await, expected);
+
+    let columns: Vec<String> = sqlx::query_scalar(
+        "select c.relname || '.' || a.attname || ' ' || lower(g.privilege_type) || ' '
+           || coalesce(r.rolname, 'public')
+         from pg_attribute a join pg_class c on c.oid = a.attrelid, aclexplode(a.attacl) g
+           left join pg_roles r on r.oid = g.grantee
+         where c.relnamespace = 'public'::regnamespace
+           and coalesce(r.rolname, 'public') in ('public', 'anon', 'authenticated', 'archety_user')
+         order by 1",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .expect("a catalogue");
+    assert_eq!(
+        columns,
+        ["meta_data", "name", "updated_at"]
+            .map(|column| format!("users.{column} update archety_user"))
+    );
+}
+
+/// Rights on tables, views and sequences, as `role right relation`.
+async fn grants(connection: &mut PgConnection, roles: &[&str]) -> BTreeSet<String> {
+    let rights: Vec<String> = sqlx::query_scalar(
+        "select coalesce(r.rolname, 'public') || ' ' || lower(g.privilege_type) || ' ' || c.relname
+         from pg_class c, aclexplode(c.relacl) g left join pg_roles r on r.oid = g.grantee
+         where c.relnamespace in ('public'::regnamespace, 'app'::regnamespace)
+           and coalesce(r.rolname, 'public') = any ($1)",
+    )
+    .bind(roles)
+    .fetch_all(connection)
+    .await
+    .expect("a catalogue");
+    rights.into_iter().collect()
+}
+
+#[tokio::test]
+async fn rights_are_as_listed() {
+    let Some(mut people) = People::new().await else {
+        return;
+    };
+    assert_closed(&mut people.connection).await;
+    // The standard's own view of it agrees.
+    let listed: Vec<(String, String)> = sqlx::query_as(
+        "select table_name::text, lower(privilege_type)::text from information_schema.role_table_grants
+         where grantee in ('anon', 'authenticated') and table_schema in ('public', 'app') order by 1",
+    )
+    .fetch_all(&mut people.connection)
+    .await
+    .expect("a catalogue");
+    let mut expected = READABLE.map(|table| (table.to_owned(), "select".to_owned()));
+    expected.sort();
+    assert_eq!(listed, expected);
+}
+
+#[tokio::test]
+async fn functions_are_pinned_and_out_of_reach() {
+    let Some(mut people) = People::new().await else {
+        return;
+    };
+    let functions: Vec<(String, String, Option<Vec<String>>, bool, Vec<String>)> = sqlx::query_as(
+        "select n.nspname::text, p.proname::text, p.proconfig, p.prosecdef, array(
+           select coalesce(r.rolname, 'public')::text from aclexplode(
+             coalesce(p.proacl, acldefault('f', p.proowner))) g left join pg_roles r on r.oid = g.grantee
+           where g.grantee <> p.proowner order by 1)
+         from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+         where n.nspname in ('public', 'app') order by 1, 2",
+    )
+    .fetch_all(&mut people.connection)
+    .await
+    .expect("a catalogue");
+    let expected = ["is_group", "uid"].map(|name| {
+        (
+            "app".to_owned(),
+            name.to_owned(),
+            Some(vec!["search_path=\"\"".to_owned()]),
+            true,
+            vec!["archety_user".to_owned(), "authenticated".to_owned()],
+        )
+    });
+    assert_eq!(functions, expected);
+    let called = attempt(&mut people.connection, "anon", None, "select app.uid()").await;
+    assert_eq!(called, Outcome::Denied);
+    let sql = "create table app.mine (id integer)";
+    for role in ["anon", "authenticated", "archety_user"] {
+        let made = attempt(&mut people.connection, role, None, sql).await;
+        assert_eq!(made, Outcome::Denied, "{role}");
+    }
+    let auth: bool = sqlx::query_scalar("select to_regnamespace('auth') is not null")
+        .fetch_one(&mut people.connection)
+        .await
+        .expect("a catalogue");
+    assert!(!auth, "that schema is Supabase's to make");
+}
+
+#[tokio::test]
+async fn every_policys_owner_column_leads_an_index() {
+    let Some(mut people) = People::new().await else {
+        return;
+    };
+    for table in READABLE {
+        let column = if table == "users" { "id" } else { "user_id" };
+        let indexed: bool = sqlx::query_scalar(
+            "select exists (select 1 from pg_index i
+             join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+             where i.indrelid = to_regclass($1) and a.attname = $2 and i.indisvalid)",
+        )
+        .bind(table)
+        .bind(column)
+        .fetch_one(&mut people.connection)
+        .await
+        .expect("a catalogue");
+        assert!(indexed, "{table}.{column}");
+    }
+}

@@ -1,0 +1,144 @@
+//! Whom `app.uid()` takes a session for: one confirmed, present person, or nobody.
+
+use super::people::claims;
+use super::*;
+
+/// Whom these claims stand for.
+async fn uid(connection: &mut PgConnection, claims: &str) -> Option<uuid::Uuid> {
+    let mut transaction = connection.begin().await.expect("begun");
+    sqlx::query("select set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)")
+        .bind(claims)
+        .execute(&mut *transaction)
+        .await
+        .expect("become");
+    let uid = sqlx::query_scalar("select app.uid()")
+        .fetch_one(&mut *transaction)
+        .await
+        .expect("it never fails");
+    transaction.rollback().await.expect("rolled back");
+    uid
+}
+
+#[tokio::test]
+async fn only_the_right_issuer_and_subject_are_somebody() {
+    let Some(mut people) = People::new().await else {
+        return;
+    };
+    let connection = &mut people.connection;
+    assert_eq!(uid(connection, &ADA.claims()).await, Some(ADA.id));
+    let subject = ADA.subject.to_string();
+    let nested = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    for garbage in [
+        "",
+        " ",
+        "null",
+        "7",
+        "\"text\"",
+        "[]",
+        "{}",
+        "{",
+        "garbage",
+        "\u{feff}{}",
+        r#"{"sub": null}"#,
+        r#"{"sub": {"sub": 1}, "iss": []}"#,
+        r#"{"iss": "\u0000", "sub": "\u0000"}"#,
+        &nested,
+        &claims(ISSUER, ""),
+        &claims(ISSUER, "not-a-uuid"),
+        &claims(ISSUER, &format!("{subject}'; drop table users; --")),
+        &claims(ISSUER, &ADA.id.to_string()),
+        &claims("https://other.example/auth/v1", &subject),
+        &claims(&format!("{ISSUER}/"), &subject),
+        &claims(&ISSUER.to_uppercase(), &subject),
+        &claims("", &subject),
+        &format!(r#"{{"sub": "{subject}"}}"#),
+        &format!(r#"{{"iss": null, "sub": "{subject}"}}"#),
+        &format!(r#"[{{"iss": "{ISSUER}", "sub": "{subject}"}}]"#),
+    ] {
+        let shown: String = garbage.chars().take(60).collect();
+        assert_eq!(uid(connection, garbage).await, None, "{shown}");
+        for table in READABLE {
+            let sql = format!("select from {table}");
+            let seen = attempt(connection, "authenticated", Some(garbage), &sql).await;
+            assert_eq!(seen, Outcome::Rows(0), "{shown}: {table}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_never_named_anybody_is_nobody() {
+    let Some(mut people) = People::new().await else {
+        return;
+    };
+    let unset: Option<uuid::Uuid> = sqlx::query_scalar("select app.uid()")
+        .fetch_one(&mut people.connection)
+        .await
+        .expect("it never fails");
+    assert_eq!(unset, None);
+}
+
+#[tokio::test]
+async fn an_account_counts_once_confirmed_and_while_its_person_is_there() {
+    let Some(mut people) = People::new().await else {
+        return;
+    };
+    let connection = &mut people.connection;
+    for (change, expected) in [
+        ("update accounts set confirmed_at = null", None),
+        ("update accounts set confirmed_at = now()", Some(ADA.id)),
+        ("update users set archived_at = now()", None),
+        ("update users set archived_at = null", Some(ADA.id)),
+        ("delete from accounts", None),
+    ] {
+        connection.execute(change).await.expect("changed");
+        assert_eq!(uid(connection, &ADA.claims()).await, expected, "{change}");
+    }
+}
+
+/// The older way in which PostgREST gave claims, one setting each, opens nothing.
+#[tokio::test]
+async fn claims_one_by_one_are_not_claims() {
+    let Some(mut people) = People::new().await else {
+        return;
+    };
+    let mut transaction = people.connection.begin().await.expect("begun");
+    sqlx::query(
+        "select set_config('role', 'authenticated', true),
+           set_config('request.jwt.claim.sub', $1, true), set_config('request.jwt.claim.iss', $2, true)",
+    )
+    .bind(ADA.subject.to_string())
+    .bind(ISSUER)
+    .execute(&mut *transaction)
+    .await
+    .expect("set");
+    let uid: Option<uuid::Uuid> = sqlx::query_scalar("select app.uid()")
+        .fetch_one(&mut *transaction)
+        .await
+        .expect("it never fails");
+    assert_eq!(uid, None);
+}
+
+/// Neither schema, table nor operator of the caller's gets into the functions that run as their owner.
+#[tokio::test]
+async fn a_session_cannot_put_its_own_tables_under_the_functions() {
+    let Some(mut people) = People::new().await else {
+        return;
+    };
+    let connection = &mut people.connection;
+    for sql in [
+        "create schema mine",
+        "grant all on schema mine to authenticated",
+        "create table mine.accounts (issuer text, subject uuid, user_id uuid, confirmed_at timestamptz)",
+        "set search_path = mine, public",
+    ] {
+        connection.execute(sql).await.expect("prepared");
+    }
+    sqlx::query("insert into mine.accounts values ($1, $2, $3, now())")
+        .bind(ISSUER)
+        .bind(ADA.subject)
+        .bind(BEN.id)
+        .execute(&mut *connection)
+        .await
+        .expect("inserted");
+    assert_eq!(uid(connection, &ADA.claims()).await, Some(ADA.id));
+}

@@ -1,0 +1,225 @@
+//! What the backend's user routes may write, and that their role stays within its transaction.
+
+use archety_backend::store::{Access, StoreError, begin_as_user};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+
+use super::*;
+
+/// Every write, with `{whose}` in the place of the person whose row it is.
+const WRITES: [(&str, &str); 8] = [
+    (
+        "users",
+        "update users set name = 'n', meta_data = '{}', updated_at = now() where id = {whose}",
+    ),
+    (
+        "user_traits",
+        "insert into user_traits (id, user_id, name, value, source, created_at, updated_at)
+       values (gen_random_uuid(), {whose}, 'new', '1', 's', now(), now())",
+    ),
+    (
+        "user_traits",
+        "update user_traits set value = '2', updated_at = now() where user_id = {whose}",
+    ),
+    (
+        "user_traits",
+        "delete from user_traits where user_id = {whose}",
+    ),
+    (
+        "trait_profiles",
+        "insert into trait_profiles (user_id, profile, created_at, updated_at)
+       values ({whose}, '{}', now(), now())
+       on conflict (user_id) do update set profile = excluded.profile",
+    ),
+    (
+        "trait_profiles",
+        "update trait_profiles set profile = '{}' where user_id = {whose}",
+    ),
+    (
+        "onboarding_sessions",
+        "insert into onboarding_sessions
+       (id, user_id, persona_id, stage, answers, started_at, updated_at)
+       values (gen_random_uuid(), {whose}, 'sage', 'greeting', '{}', now(), now())",
+    ),
+    (
+        "onboarding_sessions",
+        "update onboarding_sessions set stage = 's' where user_id = {whose}",
+    ),
+];
+
+#[tokio::test]
+async fn own_rows_are_written_and_nobody_elses() {
+    let Some(mut people) = People::new().await else {
+        return;
+    };
+    let connection = &mut people.connection;
+    for (table, sql) in WRITES {
+        let on = |person: Person| sql.replace("{whose}", &format!("'{}'", person.id));
+        let ada = ADA.claims();
+        let mut attempt = async |claims: Option<&str>, sql: String| {
+            super::attempt(connection, "archety_user", claims, &sql).await
+        };
+        assert_eq!(
+            attempt(Some(&ada), on(ADA)).await,
+            Outcome::Rows(1),
+            "{table}"
+        );
+        let refused = if sql.starts_with("insert") {
+            Outcome::Denied
+        } else {
+            Outcome::Rows(0)
+        };
+        assert_eq!(attempt(Some(&ada), on(BEN)).await, refused, "{table}");
+        assert_eq!(attempt(None, on(ADA)).await, refused, "{table}");
+        assert_eq!(attempt(Some("garbage"), on(ADA)).await, refused, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn no_row_is_given_away() {
+    let Some(mut people) = People::new().await else {
+        return;
+    };
+    for table in ["user_traits", "trait_profiles", "onboarding_sessions"] {
+        let sql = format!("update {table} set user_id = '{}'", BEN.id);
+        let given = attempt(
+            &mut people.connection,
+            "archety_user",
+            Some(&ADA.claims()),
+            &sql,
+        )
+        .await;
+        assert_eq!(given, Outcome::Denied, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn of_themselves_people_change_what_their_profile_shows_alone() {
+    let Some(mut people) = People::new().await else {
+        return;
+    };
+    let connection = &mut people.connection;
+    let columns: Vec<String> = sqlx::query_scalar(
+        "select column_name::text from information_schema.columns
+         where table_schema = 'public' and table_name = 'users'",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .expect("columns");
+    for column in columns {
+        let sql = format!("update users set {column} = {column}");
+        let expected = if ["name", "meta_data", "updated_at"].contains(&column.as_str()) {
+            Outcome::Rows(1)
+        } else {
+            Outcome::Denied
+        };
+        let outcome = attempt(connection, "archety_user", Some(&ADA.claims()), &sql).await;
+        assert_eq!(outcome, expected, "{column}");
+    }
+}
+
+/// A pool of one connection, as every pool is in its worst moment.
+async fn pool(people: &People) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(1)
+        .connect(&people.database.url())
+        .await
+        .expect("the server is up")
+}
+
+async fn assert_clean(pool: &PgPool, after: &str) {
+    let (role, claims, seen): (String, Option<String>, i64) = sqlx::query_as(
+        "select current_user::text, nullif(current_setting('request.jwt.claims', true), ''),
+           (select count(*) from users)",
+    )
+    .fetch_one(pool)
+    .await
+    .expect("the connection is good");
+    assert_ne!(role, "archety_user", "after {after}");
+    assert_eq!((claims, seen), (None, 2), "after {after}");
+}
+
+#[tokio::test]
+async fn role_and_claims_end_with_their_transaction_however_it_ends() {
+    let Some(people) = People::new().await else {
+        return;
+    };
+    let pool = pool(&people).await;
+    let begin = || async {
+        let mut transaction = begin_as_user(&pool, &ADA.actor(), Access::Writes)
+            .await
+            .expect("begun");
+        let (role, seen): (String, i64) =
+            sqlx::query_as("select current_user::text, (select count(*) from users)")
+                .fetch_one(&mut *transaction)
+                .await
+                .expect("a row");
+        assert_eq!((role.as_str(), seen), ("archety_user", 1));
+        transaction
+    };
+    begin().await.commit().await.expect("committed");
+    assert_clean(&pool, "a commit").await;
+    begin().await.rollback().await.expect("rolled back");
+    assert_clean(&pool, "a rollback").await;
+    drop(begin().await);
+    assert_clean(&pool, "being dropped").await;
+    let mut failing = begin().await;
+    failing
+        .execute("select from accounts")
+        .await
+        .expect_err("denied");
+    assert!(
+        failing.commit().await.is_ok(),
+        "a failed one commits as a rollback"
+    );
+    assert_clean(&pool, "an error").await;
+    let panicking = tokio::spawn({
+        let pool = pool.clone();
+        async move {
+            let _transaction = begin_as_user(&pool, &ADA.actor(), Access::Writes).await;
+            panic!("in the middle of it");
+        }
+    });
+    assert!(panicking.await.is_err_and(|error| error.is_panic()));
+    assert_clean(&pool, "a panic").await;
+}
+
+#[tokio::test]
+async fn a_reading_transaction_writes_nothing() {
+    let Some(people) = People::new().await else {
+        return;
+    };
+    let pool = pool(&people).await;
+    let mut transaction = begin_as_user(&pool, &ADA.actor(), Access::Reads)
+        .await
+        .expect("begun");
+    let refused = transaction
+        .execute("update users set name = 'n'")
+        .await
+        .expect_err("read only");
+    assert!(
+        matches!(refused, sqlx::Error::Database(ref fault) if fault.code().as_deref() == Some("25006"))
+    );
+    drop(transaction);
+    assert_clean(&pool, "a refused write").await;
+}
+
+/// No reason to try again, and none to tell people that the database is away.
+#[tokio::test]
+async fn what_row_level_security_refuses_is_the_statements_fault() {
+    let Some(people) = People::new().await else {
+        return;
+    };
+    let pool = pool(&people).await;
+    let mut transaction = begin_as_user(&pool, &ADA.actor(), Access::Writes)
+        .await
+        .expect("begun");
+    let refused = transaction
+        .execute("delete from users")
+        .await
+        .expect_err("denied");
+    assert!(matches!(
+        StoreError::from(refused),
+        StoreError::Statement(_)
+    ));
+}

@@ -1,0 +1,160 @@
+//! Two people with rows in every table there is.
+//!
+//! The rows are made from the catalogue: what a column needs follows from its type and name. A table
+//! that cannot be filled this way fails here, and with it every test that would otherwise look at
+//! nothing.
+
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use uuid::Uuid;
+
+use archety_backend::store::Actor;
+
+use super::tables;
+use crate::support::TestDatabase;
+
+/// Who issues the tokens of both.
+pub(super) const ISSUER: &str = "https://issuer.example/auth/v1";
+
+/// One of the two.
+#[derive(Clone, Copy)]
+pub(super) struct Person {
+    pub(super) id: Uuid,
+    pub(super) subject: Uuid,
+    /// Their direct conversation.
+    pub(super) conversation: Uuid,
+    /// Keeps what must be unique apart.
+    mark: u8,
+}
+
+pub(super) const ADA: Person = Person::new(1);
+pub(super) const BEN: Person = Person::new(2);
+
+/// The group in which both write.
+pub(super) const GROUP: Uuid = Uuid::from_u128(0xcccc);
+
+impl Person {
+    const fn new(mark: u8) -> Self {
+        Self {
+            id: Uuid::from_u128(0xa000 + mark as u128),
+            subject: Uuid::from_u128(0xb000 + mark as u128),
+            conversation: Uuid::from_u128(0xd000 + mark as u128),
+            mark,
+        }
+    }
+
+    pub(super) fn actor(self) -> Actor {
+        Actor {
+            user_id: self.id,
+            issuer: ISSUER.to_owned(),
+            subject: self.subject,
+        }
+    }
+
+    pub(super) fn claims(self) -> String {
+        claims(ISSUER, &self.subject.to_string())
+    }
+
+    /// What a column of theirs holds.
+    fn value(self, table: &str, column: &str, kind: &str) -> String {
+        let mark = self.mark;
+        match (table, column) {
+            ("users", "id") | (_, "user_id") => format!("'{}'", self.id),
+            ("conversations", "id") | ("messages", "conversation_id") => {
+                format!("'{}'", self.conversation)
+            }
+            ("conversations", "mode") => "'direct'".to_owned(),
+            ("accounts", "issuer") => format!("'{ISSUER}'"),
+            ("accounts", "subject") => format!("'{}'", self.subject),
+            _ => match kind {
+                "uuid" => format!("'{}'", Uuid::from_u128(0xe000 + u128::from(mark))),
+                "text" | "varchar" => format!("'{mark}'"),
+                "bytea" => format!(r"'\x{mark:02x}'"),
+                "timestamptz" => "now()".to_owned(),
+                "bool" => "false".to_owned(),
+                "int2" | "int4" | "int8" | "float8" => mark.to_string(),
+                "json" | "jsonb" => format!("'{{\"n\": {mark}}}'"),
+                other => panic!("{table}.{column}: {other} is not known here"),
+            },
+        }
+    }
+}
+
+pub(super) fn claims(issuer: &str, subject: &str) -> String {
+    serde_json::json!({ "iss": issuer, "sub": subject, "role": "authenticated" }).to_string()
+}
+
+/// A migrated database with both people in it.
+pub(super) struct People {
+    pub(super) database: TestDatabase,
+    /// As the owner of the tables.
+    pub(super) connection: PgConnection,
+}
+
+impl People {
+    pub(super) async fn new() -> Option<Self> {
+        let database = TestDatabase::migrated().await?;
+        let mut connection = database.connect().await;
+        fill(&mut connection).await;
+        Some(Self {
+            database,
+            connection,
+        })
+    }
+}
+
+/// Gives each person one row in every table, and a message in a group.
+async fn fill(connection: &mut PgConnection) {
+    let mut transaction = connection.begin().await.expect("begun");
+    // Rows refer to each other; whether they do so rightly does not matter here.
+    transaction
+        .execute("set local session_replication_role = replica")
+        .await
+        .expect("the tests' login is a superuser");
+    for table in tables(&mut transaction).await {
+        if table == "_sqlx_migrations" {
+            continue;
+        }
+        // What must be given, whose it is, and when an account was confirmed.
+        let columns: Vec<(String, String)> = sqlx::query_as(
+            "select column_name::text, udt_name::text from information_schema.columns
+             where table_schema = 'public' and table_name = $1
+               and (is_nullable = 'NO' and column_default is null
+                 or column_name in ('id', 'user_id') or table_name = 'accounts')",
+        )
+        .bind(&table)
+        .fetch_all(&mut *transaction)
+        .await
+        .expect("columns");
+        let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        for person in [ADA, BEN] {
+            let values: Vec<String> = columns
+                .iter()
+                .map(|(name, kind)| person.value(&table, name, kind))
+                .collect();
+            let sql = format!(
+                "insert into {table} ({}) values ({})",
+                names.join(", "),
+                values.join(", ")
+            );
+            transaction
+                .execute(AssertSqlSafe(sql))
+                .await
+                .unwrap_or_else(|error| panic!("no row for {table} can be made up: {error}"));
+        }
+    }
+    let (ada, ben, own, group) = (ADA.id, BEN.id, ADA.conversation, GROUP);
+    let more = format!(
+        "insert into conversations (id, chat_guid, guid, mode) values ('{group}', 'g', 'g', 'group');
+         insert into messages (conversation_id, user_id, role, text) values
+           ('{group}', '{ada}', 'user', 'ada in the group'),
+           ('{group}', '{ben}', 'user', 'ben in the group'),
+           ('{group}', null, 'assistant', 'to the group'),
+           ('{own}', null, 'assistant', 'to ada'),
+           ('{own}', '{ben}', 'user', 'ben writes in the chat of ada')"
+    );
+    transaction
+        .execute(AssertSqlSafe(more))
+        .await
+        .expect("more rows");
+    transaction.commit().await.expect("committed");
+}

@@ -1,0 +1,84 @@
+//! Policies go by indexes: with 100,000 messages nothing is scanned from end to end.
+
+use super::*;
+use crate::support::TestDatabase;
+
+/// A thousand people with a chat of a hundred messages each, and one group in which all of them write.
+const MANY: &str = "
+    insert into users (id, phone)
+      select md5('u' || n)::uuid, '+1555' || lpad(n::text, 7, '0') from generate_series(1, 1000) n;
+    insert into accounts (issuer, user_id, subject, created_at, confirmed_at)
+      select 'https://issuer.example/auth/v1', md5('u' || n)::uuid, md5('s' || n)::uuid, now(), now()
+      from generate_series(1, 1000) n;
+    insert into conversations (id, chat_guid, guid, mode, user_id)
+      select md5('c' || n)::uuid, n::text, n::text, 'direct', md5('u' || n)::uuid
+      from generate_series(1, 1000) n
+      union all select md5('group')::uuid, 'group', 'group', 'group', null;
+    insert into messages (id, conversation_id, user_id, role, text, created_at)
+      select md5('m' || n)::uuid, md5('c' || (n % 1000 + 1))::uuid,
+        case when n % 2 = 0 then md5('u' || (n % 1000 + 1))::uuid end, 'user', 'text',
+        now() - n * interval '1 second'
+      from generate_series(1, 100000) n
+      union all select md5('g' || n)::uuid, md5('group')::uuid, md5('u' || (n % 1000 + 1))::uuid,
+        'user', 'text', now() - n * interval '1 second'
+      from generate_series(1, 10000) n;
+    insert into user_traits (id, user_id, name, value, source, created_at, updated_at)
+      select md5('t' || n)::uuid, md5('u' || (n % 1000 + 1))::uuid, n::text, '1', 's', now(), now()
+      from generate_series(1, 10000) n;
+    insert into relationships (user_id, persona_id) select id, 'sage' from users;
+    insert into trait_profiles select id, '{}', now(), now() from users;
+    insert into onboarding_sessions
+      select gen_random_uuid(), id, 'sage', 's', '{}', now(), now() from users;
+    analyze";
+
+/// What user routes and the Data API ask, with and without naming the owner.
+const QUERIES: [&str; 9] = [
+    "select * from messages",
+    "select * from messages order by created_at desc, id desc limit 50",
+    "select * from messages where user_id = app.uid() order by created_at desc limit 50",
+    "select * from conversations",
+    "select * from users",
+    "select * from relationships",
+    "select * from user_traits",
+    "select * from trait_profiles",
+    "select * from onboarding_sessions",
+];
+
+#[tokio::test]
+async fn no_policy_scans_a_table() {
+    let Some(database) = TestDatabase::migrated().await else {
+        return;
+    };
+    let mut connection = database.connect().await;
+    connection.execute(MANY).await.expect("rows");
+    for role in ["authenticated", "archety_user"] {
+        let mut transaction = connection.begin().await.expect("begun");
+        sqlx::query(
+            "select set_config('role', $1, true), set_config('request.jwt.claims',
+               json_build_object('iss', 'https://issuer.example/auth/v1', 'sub', md5('s7')::uuid)::text, true)",
+        )
+        .bind(role)
+        .execute(&mut *transaction)
+        .await
+        .expect("become");
+        for sql in QUERIES {
+            let explain = format!("explain (analyze, costs off, timing off) {sql}");
+            let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(explain))
+                .fetch_all(&mut *transaction)
+                .await
+                .expect("a plan");
+            let plan = plan.join("\n");
+            assert!(!plan.contains("Seq Scan"), "{role}: {sql}\n{plan}");
+            assert!(plan.contains("InitPlan"), "app.uid() is asked once\n{plan}");
+        }
+        let seen: (i64, i64) = sqlx::query_as(
+            "select count(*), count(*) filter (where user_id = app.uid()) from messages",
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .expect("a count");
+        // A hundred in the chat, ten in the group.
+        assert_eq!(seen.0, 110, "{role}");
+        transaction.rollback().await.expect("rolled back");
+    }
+}

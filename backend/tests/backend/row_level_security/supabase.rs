@@ -1,0 +1,179 @@
+//! A database as Supabase hands it out: its own schema `auth` that nobody else may write to, roles that
+//! are there already, rights on everything new for the Data API, and a login that is no superuser.
+
+use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
+use archety_backend::store::{Access, Adoption, Pools, Store, begin_as_user};
+use url::Url;
+
+use super::catalogue::assert_closed;
+use super::*;
+use crate::support::{NOW, TestDatabase};
+
+/// One for the whole server: who has a login of their own per database leaves them behind.
+const LOGIN: &str = "archety_test_login";
+
+struct Supabase {
+    /// Gone with this value.
+    _database: TestDatabase,
+    url: String,
+}
+
+impl Supabase {
+    async fn new() -> Option<Self> {
+        let database = TestDatabase::empty().await?;
+        let mut admin = database.connect().await;
+        let name: String = sqlx::query_scalar("select current_database()::text")
+            .fetch_one(&mut admin)
+            .await
+            .expect("a name");
+        let sql = include_str!("supabase.sql")
+            .replace("{login}", LOGIN)
+            .replace("{database}", &name);
+        admin
+            .execute(sqlx::raw_sql(AssertSqlSafe(sql)))
+            .await
+            .expect("a database like Supabase's");
+        // From Postgres 16 on only whoever made a role may grant it; there the login makes ours, here
+        // another test may have been faster.
+        let shared = "do $$ begin
+            if current_setting('server_version_num')::int >= 160000
+              and exists (select 1 from pg_roles where rolname = 'archety_user') then
+              execute format('grant archety_user to %I with admin true, inherit false, set false', '{login}');
+            end if;
+          end $$";
+        admin
+            .execute(AssertSqlSafe(shared.replace("{login}", LOGIN)))
+            .await
+            .expect("the right to grant");
+        let mut url = Url::parse(&database.url()).expect("a URL");
+        url.set_username(LOGIN).expect("a host");
+        url.set_password(Some("local")).expect("a host");
+        Some(Self {
+            _database: database,
+            url: url.into(),
+        })
+    }
+
+    fn config(&self) -> DatabaseConfig {
+        DatabaseConfig {
+            kind: DatabaseKind::Postgres {
+                url: self.url.as_str().into(),
+            },
+            migrate_on_start: MigrateOnStart::No,
+        }
+    }
+
+    async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.url).await.expect("a login")
+    }
+
+    async fn migrate(&self, adoption: Adoption) {
+        Store::migrate(&self.config(), Environment::Development, adoption, NOW)
+            .await
+            .expect("migrated");
+    }
+}
+
+#[tokio::test]
+async fn everything_new_is_closed_although_supabase_opens_it() {
+    let Some(supabase) = Supabase::new().await else {
+        return;
+    };
+    let mut connection = supabase.connect().await;
+    let refused = connection
+        .execute("create table auth.ours (id integer)")
+        .await;
+    assert!(refused.is_err(), "the stage is set: auth is not ours");
+    for _ in 0..2 {
+        supabase.migrate(Adoption::Refused).await;
+    }
+    assert_closed(&mut connection).await;
+    // And what a later migration makes, before anybody thinks of its rights.
+    connection
+        .execute("create table later (id integer); create sequence later_ids")
+        .await
+        .expect("created");
+    for role in ["anon", "authenticated", "archety_user"] {
+        for sql in [
+            "select from later",
+            "insert into later values (1)",
+            "select nextval('later_ids')",
+        ] {
+            let outcome = attempt(&mut connection, role, None, sql).await;
+            assert_eq!(outcome, Outcome::Denied, "{role}: {sql}");
+        }
+    }
+    let kept: bool = sqlx::query_scalar(
+        "select to_regprocedure('auth.uid()') is not null and to_regprocedure('auth.jwt()') is not null",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .expect("a catalogue");
+    assert!(kept, "what is Supabase's stands");
+}
+
+#[tokio::test]
+async fn the_backend_works_there_as_its_login() {
+    let Some(supabase) = Supabase::new().await else {
+        return;
+    };
+    supabase.migrate(Adoption::Refused).await;
+    let store = Store::open(&supabase.config(), Environment::Development, NOW)
+        .await
+        .expect("opened");
+    let Pools::Postgres(pool) = store.pools() else {
+        panic!("Postgres was asked for");
+    };
+    for person in [ADA, BEN] {
+        sqlx::query("insert into users (id, phone) values ($1, $2)")
+            .bind(person.id)
+            .bind(person.subject.to_string())
+            .execute(pool)
+            .await
+            .expect("a person");
+        sqlx::query("insert into accounts values ($1, $2, $3, now(), now())")
+            .bind(ISSUER)
+            .bind(person.id)
+            .bind(person.subject)
+            .execute(pool)
+            .await
+            .expect("an account");
+    }
+    let everybody: i64 = sqlx::query_scalar("select count(*) from users")
+        .fetch_one(pool)
+        .await
+        .expect("a count");
+    assert_eq!(everybody, 2, "the service sees all");
+    let mut transaction = begin_as_user(pool, &ADA.actor(), Access::Writes)
+        .await
+        .expect("it may become the guarded role");
+    let renamed: Vec<uuid::Uuid> = sqlx::query_scalar("update users set name = 'n' returning id")
+        .fetch_all(&mut *transaction)
+        .await
+        .expect("their own row");
+    assert_eq!(renamed, [ADA.id]);
+    transaction.commit().await.expect("committed");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn an_older_deployment_there_is_adopted_and_closed() {
+    let Some(supabase) = Supabase::new().await else {
+        return;
+    };
+    let mut connection = supabase.connect().await;
+    let older = crate::support::fixture("legacy/postgres.sql")
+        .unwrap_or_else(|| include_str!("../adoption.sql").to_owned());
+    connection
+        .execute(sqlx::raw_sql(AssertSqlSafe(older)))
+        .await
+        .expect("the fixture loads");
+    let open = attempt(&mut connection, "anon", None, "select from users").await;
+    assert_eq!(
+        open,
+        Outcome::Rows(3),
+        "the stage is set: the world reads it"
+    );
+    supabase.migrate(Adoption::Allowed).await;
+    assert_closed(&mut connection).await;
+}

@@ -1,0 +1,175 @@
+//! What each role sees and changes, on every table.
+
+use super::people::GROUP;
+use super::*;
+
+/// The first column of a table, to name in an update.
+async fn column(connection: &mut PgConnection, table: &str) -> String {
+    // The one that the guarded role may write.
+    if table == "users" {
+        return "name".to_owned();
+    }
+    sqlx::query_scalar(
+        "select attname::text from pg_attribute
+         where attrelid = to_regclass($1) and attnum > 0 and not attisdropped
+         order by attnum limit 1",
+    )
+    .bind(table)
+    .fetch_one(connection)
+    .await
+    .expect("a column")
+}
+
+/// Tries every statement on every table; `allowed` tells what must get past the rights, `rows` how many
+/// rows it then meets.
+async fn try_everything(
+    role: &str,
+    claims: Option<&str>,
+    allowed: impl Fn(&str, &str) -> bool,
+    rows: impl Fn(&str) -> u64,
+) {
+    let Some(People {
+        mut connection,
+        database,
+    }) = People::new().await
+    else {
+        return;
+    };
+    let connection = &mut connection;
+    for table in tables(connection).await {
+        let column = column(connection, &table).await;
+        for (kind, sql) in statements(&table, &column) {
+            let expected = match (kind, allowed(&table, kind)) {
+                (_, false) => Outcome::Denied,
+                ("insert", true) => Outcome::Rows(0),
+                (_, true) => Outcome::Rows(rows(&table)),
+            };
+            let outcome = attempt(connection, role, claims, &sql).await;
+            assert_eq!(outcome, expected, "{role} with {claims:?}: {sql}");
+        }
+    }
+    drop(database);
+}
+
+fn readable(table: &str, kind: &str) -> bool {
+    kind == "select" && READABLE.contains(&table)
+}
+
+fn of_the_user_routes(table: &str, kind: &str) -> bool {
+    readable(table, kind) || WRITABLE.contains(&(table, kind))
+}
+
+/// Ada's rows: one each, and in her chat also what Ben wrote and what was answered, and her word in the
+/// group.
+fn of_ada(table: &str) -> u64 {
+    if table == "messages" { 4 } else { 1 }
+}
+
+#[tokio::test]
+async fn a_signed_in_person_reads_their_own_rows_and_changes_none() {
+    try_everything("authenticated", Some(&ADA.claims()), readable, of_ada).await;
+}
+
+#[tokio::test]
+async fn the_backends_user_routes_meet_one_persons_rows_alone() {
+    try_everything(
+        "archety_user",
+        Some(&ADA.claims()),
+        of_the_user_routes,
+        of_ada,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_sees_nothing() {
+    try_everything("authenticated", None, readable, |_| 0).await;
+}
+
+#[tokio::test]
+async fn the_user_routes_without_a_person_meet_no_row() {
+    try_everything("archety_user", None, of_the_user_routes, |_| 0).await;
+}
+
+#[tokio::test]
+async fn anon_is_let_in_nowhere() {
+    try_everything("anon", Some(&ADA.claims()), |_, _| false, |_| 0).await;
+}
+
+#[tokio::test]
+async fn the_owner_meets_everything() {
+    let Some(mut people) = People::new().await else {
+        return;
+    };
+    for table in tables(&mut people.connection).await {
+        let sql = format!("select from {table}");
+        let done = people
+            .connection
+            .execute(AssertSqlSafe(sql))
+            .await
+            .expect("rows");
+        assert!(done.rows_affected() >= 2, "{table} has no row of each");
+    }
+}
+
+/// Every row that is visible is the person's own, not only as many as they have.
+#[tokio::test]
+async fn the_rows_are_the_right_ones() {
+    let Some(mut people) = People::new().await else {
+        return;
+    };
+    for role in ["authenticated", "archety_user"] {
+        for (person, texts) in [
+            (
+                ADA,
+                &[
+                    "1",
+                    "ada in the group",
+                    "ben writes in the chat of ada",
+                    "to ada",
+                ][..],
+            ),
+            (BEN, &["2", "ben in the group"]),
+        ] {
+            let mut transaction = people.connection.begin().await.expect("begun");
+            sqlx::query(
+                "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)",
+            )
+            .bind(role)
+            .bind(person.claims())
+            .execute(&mut *transaction)
+            .await
+            .expect("become");
+            for table in READABLE {
+                let owner = if table == "users" { "id" } else { "user_id" };
+                let sql = format!(
+                    "select count(*) from {table} where {owner} is distinct from '{}'",
+                    person.id
+                );
+                let strange: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
+                    .fetch_one(&mut *transaction)
+                    .await
+                    .expect("a count");
+                let answered = if table == "messages" && texts.len() > 2 {
+                    2
+                } else {
+                    0
+                };
+                assert_eq!(strange, answered, "{role}: {table}");
+            }
+            let seen: Vec<String> = sqlx::query_scalar("select text from messages order by text")
+                .fetch_all(&mut *transaction)
+                .await
+                .expect("messages");
+            assert_eq!(seen, texts, "{role}");
+            let groups: i64 =
+                sqlx::query_scalar("select count(*) from conversations where id = $1")
+                    .bind(GROUP)
+                    .fetch_one(&mut *transaction)
+                    .await
+                    .expect("a count");
+            assert_eq!(groups, 0, "{role}: a group's row tells who else is in it");
+            transaction.rollback().await.expect("rolled back");
+        }
+    }
+}
