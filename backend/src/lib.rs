@@ -1,7 +1,8 @@
 //! The backend: verifies what relays send, stores it once, and answers.
 //!
 //! `config` reads the environment; `store` keeps everything that matters, on SQLite or Postgres;
-//! `relay_auth` decides who sent a request; `intake` and `pull` decide what it means; `http` gives all
+//! `relay_auth` decides who sent a request; `intake` and `pull` decide what it means; `otp` finds out whose
+//! a number is; `http` gives all
 //! of it routes and statuses, and nothing else knows that `http` exists; `cli` wires the parts.
 //! The wire format is `shared-protocol`'s.
 
@@ -13,6 +14,7 @@ mod ids;
 pub mod intake;
 pub mod keyring;
 pub mod lifecycle;
+pub mod otp;
 pub mod phone;
 pub mod pull;
 pub mod relay_auth;

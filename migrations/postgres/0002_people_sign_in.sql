@@ -49,12 +49,16 @@ create table if not exists otp_codes (
   -- Keyed hash of the code, where we check it.
   code_hash bytea,
   is_test boolean not null,
-  sent_at timestamptz not null,
+  -- The row is written before the provider is asked, so that simultaneous starts send one message.
+  reserved_at timestamptz not null,
+  -- Null while the provider's answer is awaited; whoever awaited it may have died.
+  sent_at timestamptz,
   expires_at timestamptz not null,
   -- Approved, refused for good or given up: nothing joins it any more.
   spent_at timestamptz
 );
-create index if not exists otp_codes_by_phone on otp_codes (phone_hash, channel, expires_at);
+create unique index if not exists otp_codes_live on otp_codes (phone_hash, channel)
+  where spent_at is null;
 create index if not exists otp_codes_by_expiry on otp_codes (expires_at);
 
 -- One start of a verification. Several may share a code; each is bound to whoever began it.

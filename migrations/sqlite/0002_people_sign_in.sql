@@ -29,11 +29,13 @@ create table otp_codes (
   provider_ref text,
   code_hash blob,
   is_test boolean not null,
-  sent_at integer not null,
+  reserved_at integer not null,
+  sent_at integer,
   expires_at integer not null,
   spent_at integer
 );
-create index otp_codes_by_phone on otp_codes (phone_hash, channel, expires_at);
+create unique index otp_codes_live on otp_codes (phone_hash, channel)
+  where spent_at is null;
 create index otp_codes_by_expiry on otp_codes (expires_at);
 
 create table otp_challenges (

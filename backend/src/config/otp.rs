@@ -59,13 +59,21 @@ pub struct TestNumber {
     pub code: String,
 }
 
+impl TestNumber {
+    /// How many digits its code has.
+    pub fn code_length(&self) -> u32 {
+        u32::try_from(self.code.len()).expect("ten at most")
+    }
+}
+
 impl fmt::Debug for TestNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}=…", self.phone)
     }
 }
 
-/// How many codes may be sent. Windows are of the clock's full hours and days, UTC.
+/// How many codes may be sent and tried. Windows are of the clock's full hours and days, UTC, unless
+/// something else is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OtpLimits {
     /// To one number in an hour.
@@ -82,6 +90,22 @@ pub struct OtpLimits {
     pub per_day: u32,
     /// The last part of `per_day`, for known devices alone.
     pub known_device_reserve: u32,
+    /// Starts for one number in an hour that send nothing, because its code still lives.
+    pub joins_per_phone_hour: u32,
+    /// The same for one address.
+    pub joins_per_ip_hour: u32,
+    /// Wrong codes for one number in any 24 hours.
+    pub wrong_per_phone_day: u32,
+    /// Wrong codes from one address in an hour.
+    pub wrong_per_ip_hour: u32,
+    /// Wrong codes in all in an hour.
+    pub wrong_per_hour: u32,
+    /// Codes to one block of ten thousand numbers in two hours that prove something about it.
+    pub breaker_prefix_codes: u32,
+    /// The same for a country.
+    pub breaker_country_codes: u32,
+    /// Percent of them that have to be confirmed, or no more are sent there for an hour. 0: any will do.
+    pub breaker_percent: u32,
 }
 
 impl Default for OtpLimits {
@@ -94,6 +118,14 @@ impl Default for OtpLimits {
             per_country_day: 400,
             per_day: 500,
             known_device_reserve: 100,
+            joins_per_phone_hour: 30,
+            joins_per_ip_hour: 60,
+            wrong_per_phone_day: 10,
+            wrong_per_ip_hour: 30,
+            wrong_per_hour: 1_000,
+            breaker_prefix_codes: 10,
+            breaker_country_codes: 50,
+            breaker_percent: 20,
         }
     }
 }
@@ -279,6 +311,17 @@ fn read_limits(variables: &Variables, found: &mut Problems) -> OtpLimits {
         ("OTP_PER_COUNTRY_DAY", &mut limits.per_country_day),
         ("OTP_PER_DAY", &mut limits.per_day),
         ("OTP_KNOWN_DEVICE_RESERVE", &mut limits.known_device_reserve),
+        ("OTP_JOINS_PER_PHONE_HOUR", &mut limits.joins_per_phone_hour),
+        ("OTP_JOINS_PER_IP_HOUR", &mut limits.joins_per_ip_hour),
+        ("OTP_WRONG_PER_PHONE_DAY", &mut limits.wrong_per_phone_day),
+        ("OTP_WRONG_PER_IP_HOUR", &mut limits.wrong_per_ip_hour),
+        ("OTP_WRONG_PER_HOUR", &mut limits.wrong_per_hour),
+        ("OTP_BREAKER_PREFIX_CODES", &mut limits.breaker_prefix_codes),
+        (
+            "OTP_BREAKER_COUNTRY_CODES",
+            &mut limits.breaker_country_codes,
+        ),
+        ("OTP_BREAKER_PERCENT", &mut limits.breaker_percent),
     ] {
         match variables.get(key).map(str::parse) {
             None => {}
@@ -288,6 +331,9 @@ fn read_limits(variables: &Variables, found: &mut Problems) -> OtpLimits {
     }
     if limits.known_device_reserve > limits.per_day {
         found.push("OTP_KNOWN_DEVICE_RESERVE", "must not exceed OTP_PER_DAY");
+    }
+    if limits.breaker_percent > 100 {
+        found.push("OTP_BREAKER_PERCENT", "must be a percentage, 0 to 100");
     }
     limits
 }

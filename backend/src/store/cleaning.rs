@@ -47,6 +47,6 @@ impl Store {
                 }
             }
         }
-        Ok(removed)
+        Ok(removed + self.clean_codes(now).await?)
     }
 }

@@ -5,15 +5,19 @@
 //! matters lives outside the database, so any number of replicas may share one Postgres; SQLite serves
 //! one process, which a file lock enforces. What a row means to a relay or a user is decided elsewhere.
 
+mod breaker;
 mod cleaning;
+mod connection;
 mod error;
 mod file_lock;
 pub mod intake;
 mod keys;
+mod limits;
 mod meta;
 mod migrate;
 mod newest;
 mod open;
+pub mod otp;
 mod pools;
 mod receipts;
 mod relays;
@@ -23,9 +27,11 @@ mod transaction;
 
 use std::sync::Arc;
 
+pub use breaker::{Area, Breaker, Open, Since};
 pub use error::{OpenError, StoreError};
 pub use intake::{Chat, NewMessage, Receipt, Stored};
 pub use keys::{KeyError, Pepper};
+pub use limits::{Limit, Taken, Window};
 pub use migrate::{Adoption, MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE};
 pub use newest::NewestRow;
 pub use pools::Pools;

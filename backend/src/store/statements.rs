@@ -64,10 +64,16 @@ pub(super) use {statement, statements};
 /// Every statement that the store runs.
 pub fn all() -> impl Iterator<Item = Statement> {
     [
+        super::breaker::ALL,
         super::cleaning::ALL,
         super::keys::ALL,
+        super::limits::ALL,
         super::meta::ALL,
         super::newest::ALL,
+        super::otp::approvals::ALL,
+        super::otp::attempts::ALL,
+        super::otp::cleaning::ALL,
+        super::otp::codes::ALL,
         super::receipts::ALL,
         super::relays::ALL,
         super::transaction::ALL,

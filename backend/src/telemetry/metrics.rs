@@ -70,4 +70,18 @@ fn describe() {
         "Messages waiting for their commit."
     );
     describe_histogram!("intake_batch_messages", "Messages per commit.");
+    describe_counter!("otp_starts_total", "Codes asked for, by outcome.");
+    describe_counter!("otp_confirms_total", "Codes given back, by outcome.");
+    describe_counter!(
+        "otp_limited_total",
+        "Requests refused by a limit, by which one."
+    );
+    describe_counter!(
+        "otp_breaker_open_total",
+        "Prefixes and countries cut off because codes sent there were not confirmed."
+    );
+    describe_counter!(
+        "otp_provider_errors_total",
+        "Faults of the provider of codes, by code."
+    );
 }

@@ -5,6 +5,7 @@
 
 mod adoption;
 mod cli;
+mod otp;
 mod routes;
 mod row_level_security;
 mod server;

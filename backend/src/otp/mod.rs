@@ -1,0 +1,217 @@
+//! Proof that a number is somebody's: a code goes there, and comes back.
+//!
+//! Nothing here looks at people, so a known number is answered as an unknown one. What is decided is
+//! decided in the store, so that any replica may end what another began; both ends of the work run to
+//! their end even if the caller goes away in between. Providers send, and check what they sent; the
+//! only right answer is a plain "approved", and whatever is unclear fails closed. Who gets a session
+//! for an approved challenge, and what the number means, is decided elsewhere.
+
+mod code;
+mod confirm;
+mod console;
+mod guard;
+mod provider;
+mod start;
+mod twilio;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tracing::Instrument;
+use uuid::Uuid;
+
+pub use code::{Code, InvalidCode};
+pub use confirm::{Approved, Confirm, ConfirmError};
+pub use start::{Start, StartError, Started};
+
+use crate::clock::Timestamp;
+use crate::config::{OtpConfig, OtpLimits, TestNumber};
+use crate::phone::{CallingCodes, InvalidPhone, Phone};
+use crate::store::otp::BoundTo;
+use crate::store::{Pepper, Store};
+use provider::Provider;
+
+/// How a code travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// A text message.
+    Sms,
+    /// A voice reads it out.
+    Call,
+    /// A `WhatsApp` message.
+    WhatsApp,
+}
+
+impl Channel {
+    /// As it is written on the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Sms, Self::Call, Self::WhatsApp]
+            .into_iter()
+            .find(|channel| channel.as_str() == text)
+    }
+
+    /// As it is written on the wire, ours and Twilio's.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sms => "sms",
+            Self::Call => "call",
+            Self::WhatsApp => "whatsapp",
+        }
+    }
+}
+
+/// What kind of client asks, and by what it is known again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// An app: whoever has the challenge's id, or else the number, may confirm.
+    App,
+    /// A browser, by the digest of its pre-session.
+    Browser([u8; 32]),
+}
+
+/// Whether the number was confirmed on this device before. Strangers cannot use up what is kept for a
+/// known one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// It was.
+    Known,
+    /// It was not, or nobody can tell.
+    Unknown,
+}
+
+/// Sends codes and checks them. Cheap to clone.
+#[derive(Clone)]
+pub struct Otp(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    pepper: Pepper,
+    provider: Provider,
+    test_numbers: Vec<TestNumber>,
+    calling_codes: CallingCodes,
+    limits: OtpLimits,
+}
+
+/// The connection to the provider cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client of the provider of codes cannot be built")]
+pub struct OtpSetupError(#[source] reqwest::Error);
+
+impl Otp {
+    /// As configured.
+    pub fn new(config: &OtpConfig, store: Store, pepper: Pepper) -> Result<Self, OtpSetupError> {
+        Ok(Self(Arc::new(Inner {
+            store,
+            pepper,
+            provider: Provider::new(&config.provider).map_err(OtpSetupError)?,
+            test_numbers: config.test_numbers.clone(),
+            calling_codes: config.calling_codes.clone(),
+            limits: config.limits,
+        })))
+    }
+
+    /// What a person typed, if it is a number that codes are sent to.
+    pub fn parse_phone(&self, text: &str) -> Result<Phone, InvalidPhone> {
+        Phone::parse_typed(text, &self.0.calling_codes)
+    }
+
+    /// Sends a code, or joins the one that lives. The answer does not tell which.
+    pub async fn start(&self, ask: Start<'_>, now: Timestamp) -> Result<Started, StartError> {
+        let inner = Arc::clone(&self.0);
+        let phone = ask.phone.clone();
+        let ask = ask.without_phone();
+        to_its_end(async move { inner.start(&phone, ask, now).await }).await
+    }
+
+    /// Checks a code. Once right it stays right for whoever gave it, until a session is made of it.
+    pub async fn confirm(
+        &self,
+        ask: Confirm<'_>,
+        now: Timestamp,
+    ) -> Result<Approved, ConfirmError> {
+        let inner = Arc::clone(&self.0);
+        let (phone, code) = (ask.phone.clone(), ask.code.clone());
+        let ask = ask.without_values();
+        to_its_end(async move { inner.confirm(&phone, &code, ask, now).await }).await
+    }
+}
+
+impl Inner {
+    fn phone_hash(&self, phone: &Phone) -> [u8; 32] {
+        self.pepper.hash("otp-phone", phone.as_str())
+    }
+
+    /// The keyed hash of a code that we check ourselves.
+    fn code_hash(&self, code_id: Uuid, code: &str) -> [u8; 32] {
+        self.pepper.hash("otp-code", &format!("{code_id} {code}"))
+    }
+
+    fn test_number(&self, phone: &Phone) -> Option<&TestNumber> {
+        self.test_numbers.iter().find(|test| test.phone == *phone)
+    }
+}
+
+/// A client that hangs up must not leave a code sent and not noted, or approved and not noted.
+async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(done) => done,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}
+
+fn bound_to(binding: Binding, session: Option<Uuid>) -> BoundTo {
+    let browser = match binding {
+        Binding::App => None,
+        Binding::Browser(digest) => Some(digest),
+    };
+    BoundTo { browser, session }
+}
+
+/// Whole seconds until `until`, at least one.
+fn seconds_until(until: Timestamp, now: Timestamp) -> u32 {
+    let micros = until.as_micros().saturating_sub(now.as_micros());
+    u32::try_from(micros.div_euclid(1_000_000) + i64::from(micros.rem_euclid(1_000_000) > 0))
+        .unwrap_or(0)
+        .max(1)
+}
+
+/// Where a request comes from: whoever has one IPv6 address has the other 2^64 of its network too.
+fn network(client: IpAddr) -> String {
+    match client.to_canonical() {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => format!("{:x}/64", v6.to_bits() >> 64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+
+    #[test]
+    fn seconds_are_rounded_up() {
+        let now = Timestamp::from_secs(5);
+        let left = |micros| seconds_until(Timestamp::from_micros(micros), now);
+        assert_eq!(left(5_000_001), 1);
+        assert_eq!(left(65_000_000), 60);
+        assert_eq!(left(65_000_001), 61);
+        assert_eq!(left(0), 1);
+    }
+
+    #[test]
+    fn channels_are_a_closed_list() {
+        for channel in [Channel::Sms, Channel::Call, Channel::WhatsApp] {
+            assert_eq!(Channel::parse(channel.as_str()), Some(channel));
+        }
+        assert_eq!(Channel::parse("email"), None);
+        assert_eq!(Channel::parse("SMS"), None);
+    }
+}

@@ -1,0 +1,102 @@
+//! Who sends codes and checks them, and what their answers mean here.
+
+use super::twilio::Twilio;
+use super::{Channel, Code, console};
+use crate::config::OtpProviderConfig;
+use crate::phone::Phone;
+
+/// Name of the codes that test numbers have.
+pub(super) const TEST: &str = "test";
+
+pub(super) enum Provider {
+    Console,
+    Twilio(Twilio),
+    /// Not connected yet: it sends nothing and approves nothing.
+    Supabase,
+}
+
+/// A code that is on its way.
+pub(super) enum Sent {
+    /// We know it and check it.
+    Known(String),
+    /// The provider checks it, under this name.
+    Named(String),
+}
+
+/// A code that is not on its way, or not known to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum SendFault {
+    /// No message goes to this number, ever.
+    InvalidPhone,
+    /// No message goes to this number, for reasons that are nobody's business.
+    CannotSend,
+    /// The provider has had enough for now. Nothing was sent.
+    Busy { retry_after: u32 },
+    /// It is not there, or we are not let in. Nothing was sent.
+    Away,
+    /// It may have been sent, and it may be paid for.
+    Unknown,
+    /// It went to another number than ours.
+    Misdirected,
+}
+
+/// What became of a code that was to be checked.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Checked {
+    Right,
+    Wrong,
+    /// The code is used, cancelled or expired.
+    Gone,
+    /// It was guessed at too often.
+    TooMany,
+    /// Nothing was compared.
+    NotJudged {
+        retry_after: u32,
+    },
+    /// Nobody knows. It counts as guessed.
+    Unknown,
+}
+
+impl Provider {
+    pub(super) fn new(config: &OtpProviderConfig) -> Result<Self, reqwest::Error> {
+        Ok(match config {
+            OtpProviderConfig::Console => Self::Console,
+            OtpProviderConfig::Twilio(config) => Self::Twilio(Twilio::new(config)?),
+            OtpProviderConfig::Supabase => Self::Supabase,
+        })
+    }
+
+    /// As codes of it are stored.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Console => "console",
+            Self::Twilio(_) => "twilio",
+            Self::Supabase => "supabase",
+        }
+    }
+
+    pub(super) const fn code_length(&self) -> u32 {
+        match self {
+            Self::Console => console::CODE_LENGTH,
+            Self::Twilio(_) | Self::Supabase => 6,
+        }
+    }
+
+    /// Never tried again by itself: a message that was sent after all would be sent twice.
+    pub(super) async fn send(&self, phone: &Phone, channel: Channel) -> Result<Sent, SendFault> {
+        match self {
+            Self::Console => Ok(Sent::Known(console::send(phone, channel))),
+            Self::Twilio(twilio) => twilio.send(phone, channel).await.map(Sent::Named),
+            Self::Supabase => Err(SendFault::Away),
+        }
+    }
+
+    /// Checks a code that this provider checks itself.
+    pub(super) async fn check(&self, name: &str, phone: &Phone, code: &Code) -> Checked {
+        match self {
+            // It checks none: codes that it sent are known here.
+            Self::Console | Self::Supabase => Checked::Gone,
+            Self::Twilio(twilio) => twilio.check(name, phone, code).await,
+        }
+    }
+}

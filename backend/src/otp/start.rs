@@ -1,0 +1,253 @@
+//! Asking for a code.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::provider::{SendFault, Sent, TEST};
+use super::{Binding, Channel, Device, Inner, bound_to, seconds_until};
+use crate::clock::Timestamp;
+use crate::config::TestNumber;
+use crate::ids::random_id;
+use crate::phone::Phone;
+use crate::store::otp::{Begun, CODE_TTL, ChallengeAsk, Noted, SendGuard, SentCode};
+use crate::store::{Open, Since, StoreError};
+
+/// Seconds after which a provider that is away is worth another try.
+const TRY_AGAIN: u32 = 10;
+
+/// A wish for a code.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'a> {
+    /// Where to.
+    pub phone: &'a Phone,
+    /// How.
+    pub channel: Channel,
+    /// Who will confirm it.
+    pub binding: Binding,
+    /// The client's address.
+    pub client: IpAddr,
+    /// Whether the client confirmed this number before.
+    pub device: Device,
+    /// The session that wants it for step-up; only that session can confirm it then.
+    pub step_up: Option<Uuid>,
+}
+
+/// A code is there, or will be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// Names this challenge.
+    pub challenge_id: Uuid,
+    /// How long the code lives.
+    pub expires_in_secs: u32,
+    /// When asking again would send again.
+    pub resend_after_secs: u32,
+    /// How many digits it has.
+    pub code_length: u32,
+}
+
+/// No challenge was begun.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StartError {
+    /// Too many codes were asked for.
+    #[error("too many codes; try again later")]
+    Limited {
+        /// Seconds.
+        retry_after: u32,
+    },
+    /// This number gets none. Why is not said.
+    #[error("no code can be sent to this number")]
+    CannotSend,
+    /// There is no such number, or it cannot receive messages.
+    #[error("this number cannot receive codes")]
+    InvalidPhone,
+    /// The provider is away, or nobody knows whether it sent.
+    #[error("codes cannot be sent at the moment")]
+    Unavailable {
+        /// Seconds.
+        retry_after: u32,
+    },
+    /// The database did not do its work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl StartError {
+    const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Limited { .. } => "limited",
+            Self::CannotSend => "cannot_send",
+            Self::InvalidPhone => "invalid_phone",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Store(_) => "store",
+        }
+    }
+}
+
+/// A [`Start`] that outlives its caller.
+pub(super) struct OwnedStart {
+    channel: Channel,
+    binding: Binding,
+    client: IpAddr,
+    device: Device,
+    step_up: Option<Uuid>,
+}
+
+impl Start<'_> {
+    pub(super) fn without_phone(self) -> OwnedStart {
+        OwnedStart {
+            channel: self.channel,
+            binding: self.binding,
+            client: self.client,
+            device: self.device,
+            step_up: self.step_up,
+        }
+    }
+}
+
+impl Inner {
+    pub(super) async fn start(
+        self: Arc<Self>,
+        phone: &Phone,
+        ask: OwnedStart,
+        now: Timestamp,
+    ) -> Result<Started, StartError> {
+        let started = self.try_start(phone, &ask, now).await;
+        let outcome = match &started {
+            Ok((_, outcome)) => outcome,
+            Err(error) => error.outcome(),
+        };
+        metrics::counter!("otp_starts_total", "outcome" => outcome).increment(1);
+        started.map(|(started, _)| started)
+    }
+
+    async fn try_start(
+        &self,
+        phone: &Phone,
+        ask: &OwnedStart,
+        now: Timestamp,
+    ) -> Result<(Started, &'static str), StartError> {
+        let test = self.test_number(phone);
+        let wish = ChallengeAsk {
+            id: random_id(),
+            code_id: random_id(),
+            phone_hash: self.phone_hash(phone),
+            channel: ask.channel.as_str(),
+            provider: test.map_or(self.provider.name(), |_| TEST),
+            is_test: test.is_some(),
+            bound_to: bound_to(ask.binding, ask.step_up),
+        };
+        let guard = match test {
+            // Nothing is sent, so nothing is spent.
+            Some(_) => SendGuard::default(),
+            None => self.send_guard(phone, ask.client, ask.device),
+        };
+        let (expires_at, outcome) = match self.store.begin_challenge(&wish, &guard, now).await? {
+            Begun::Send => {
+                self.send(phone, test, ask.channel, &wish, &guard, now)
+                    .await?;
+                (now.plus(CODE_TTL), "sent")
+            }
+            Begun::Joined(joined) => (joined.expires_at, "joined"),
+            Begun::Limited { scope, until } => {
+                metrics::counter!("otp_limited_total", "scope" => scope).increment(1);
+                let retry_after = seconds_until(until, now);
+                return Err(StartError::Limited { retry_after });
+            }
+            Begun::Cut(open) => return Err(cut_off(open, now)),
+        };
+        let left = seconds_until(expires_at, now);
+        let started = Started {
+            challenge_id: wish.id,
+            expires_in_secs: left,
+            resend_after_secs: left,
+            code_length: test.map_or(self.provider.code_length(), TestNumber::code_length),
+        };
+        Ok((started, outcome))
+    }
+
+    /// Sends the code that was reserved. If the process dies in here the reservation dies a minute after
+    /// it was made, and the next start sends.
+    async fn send(
+        &self,
+        phone: &Phone,
+        test: Option<&TestNumber>,
+        channel: Channel,
+        wish: &ChallengeAsk,
+        guard: &SendGuard,
+        now: Timestamp,
+    ) -> Result<(), StartError> {
+        let sent = match test {
+            Some(test) => Ok(Sent::Known(test.code.clone())),
+            None => self.provider.send(phone, channel).await,
+        };
+        let sent = match sent {
+            Ok(Sent::Known(code)) => SentCode {
+                provider_ref: None,
+                code_hash: Some(self.code_hash(wish.code_id, &code)),
+            },
+            Ok(Sent::Named(name)) => SentCode {
+                provider_ref: Some(name),
+                code_hash: None,
+            },
+            Err(fault) => return Err(self.not_sent(fault, wish, guard, now).await?),
+        };
+        match self.store.note_code_sent(wish.code_id, &sent, now).await? {
+            Noted::Yes => Ok(()),
+            Noted::TooLate => Err(StartError::Unavailable {
+                retry_after: TRY_AGAIN,
+            }),
+        }
+    }
+
+    /// Counts nothing where nothing was sent. Where that is not certain the code is given up, but paid.
+    async fn not_sent(
+        &self,
+        fault: SendFault,
+        wish: &ChallengeAsk,
+        guard: &SendGuard,
+        now: Timestamp,
+    ) -> Result<StartError, StoreError> {
+        match fault {
+            SendFault::Unknown | SendFault::Misdirected => {
+                self.store.spend_code(wish.code_id, now).await?;
+            }
+            SendFault::InvalidPhone
+            | SendFault::CannotSend
+            | SendFault::Busy { .. }
+            | SendFault::Away => {
+                self.store
+                    .note_code_refused(wish.code_id, guard, now)
+                    .await?;
+            }
+        }
+        Ok(match fault {
+            SendFault::InvalidPhone => StartError::InvalidPhone,
+            SendFault::CannotSend | SendFault::Misdirected => StartError::CannotSend,
+            SendFault::Busy { retry_after } => StartError::Limited { retry_after },
+            SendFault::Away | SendFault::Unknown => StartError::Unavailable {
+                retry_after: TRY_AGAIN,
+            },
+        })
+    }
+}
+
+fn cut_off(open: Open, now: Timestamp) -> StartError {
+    let area = open.area.as_str();
+    if open.since == Since::Now {
+        metrics::counter!("otp_breaker_open_total", "scope" => area).increment(1);
+        // Which prefix or country it is stays unsaid: with a prefix the number is half told.
+        tracing::warn!(
+            area,
+            "hardly any of the codes sent there were confirmed; no more are sent for an hour"
+        );
+    }
+    let scope = match open.area {
+        crate::store::Area::Prefix => "breaker_prefix",
+        crate::store::Area::Country => "breaker_country",
+    };
+    metrics::counter!("otp_limited_total", "scope" => scope).increment(1);
+    let retry_after = seconds_until(open.until, now);
+    StartError::Limited { retry_after }
+}

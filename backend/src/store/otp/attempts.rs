@@ -1,0 +1,227 @@
+//! Trying a code: the attempt is counted before anything is compared, and taken back when it was right.
+
+use uuid::Uuid;
+
+use super::{BoundTo, MAX_ATTEMPTS};
+use crate::clock::Timestamp;
+use crate::store::connection::{Conn, all_or_nothing, on_conn};
+use crate::store::limits::{self, Limit, Taken};
+use crate::store::statements::statements;
+use crate::store::transaction::in_transaction;
+use crate::store::{Store, StoreError};
+
+statements! {
+    /// The challenge of the number that may be confirmed by whoever asks: the named one, or the newest.
+    /// A session's own goes before one that anybody could have begun, and one that still has attempts
+    /// before one that a stranger has used up. Approved ones count while their approval lasts.
+    FIND_CHALLENGE {
+        both: "select c.id, k.expires_at from otp_challenges c join otp_codes k on k.id = c.code_id \
+               where c.phone_hash = $1 and (c.id = $2 or $2 is null) \
+                 and (c.session_id = $4 \
+                   or (c.session_id is null and (c.binding = $3 or (c.binding is null and $3 is null)))) \
+                 and ((c.approved_at > $6 and c.used_at is null) \
+                   or (c.approved_at is null and c.expires_at > $5 and k.expires_at > $5 \
+                     and k.spent_at is null and k.sent_at is not null)) \
+               order by c.session_id is null, c.attempts >= $7, c.created_at desc, c.id desc limit 1",
+    }
+    COUNT_ATTEMPT {
+        both: "update otp_challenges set attempts = attempts + 1 where id = $1 and attempts < $2 \
+               returning code_id, session_id, attempts, approved_code_hash",
+    }
+    UNCOUNT_ATTEMPT {
+        both: "update otp_challenges set attempts = attempts - 1 where id = $1 and attempts > 0",
+    }
+    READ_CODE {
+        both: "select provider, provider_ref, code_hash, is_test, reserved_at from otp_codes where id = $1",
+    }
+}
+
+/// A code that somebody tries.
+#[derive(Clone, Debug)]
+pub struct AttemptAsk {
+    /// Keyed hash of the number.
+    pub phone_hash: [u8; 32],
+    /// The challenge, where it is told.
+    pub challenge_id: Option<Uuid>,
+    /// Whoever tries.
+    pub bound_to: BoundTo,
+}
+
+/// Whether the code may be compared.
+#[derive(Clone, Debug)]
+pub enum Attempt {
+    /// It may; the attempt is counted.
+    Counted(Box<Counted>),
+    /// There is nothing to compare it with.
+    NoChallenge,
+    /// The challenge has no attempts left.
+    Exhausted {
+        /// When its code dies.
+        until: Timestamp,
+    },
+    /// Too often.
+    Limited {
+        /// What is full.
+        scope: &'static str,
+        /// Until when.
+        until: Timestamp,
+    },
+}
+
+/// The challenge against which an attempt was counted.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    /// The challenge.
+    pub challenge_id: Uuid,
+    /// The session that asked for it.
+    pub session_id: Option<Uuid>,
+    /// Its code.
+    pub code_id: Uuid,
+    /// Who sent that.
+    pub provider: String,
+    /// The provider's name for it.
+    pub provider_ref: Option<String>,
+    /// Keyed hash, where we check it.
+    pub code_hash: Option<Vec<u8>>,
+    /// Whether it is a test number's.
+    pub is_test: bool,
+    /// When it was asked for.
+    pub reserved_at: Timestamp,
+    /// If it was approved already: keyed hash of the code that was.
+    pub approved_code_hash: Option<Vec<u8>>,
+    /// How many attempts are left after this one.
+    pub attempts_left: u32,
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    id: Uuid,
+    expires_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct Tried {
+    code_id: Uuid,
+    session_id: Option<Uuid>,
+    attempts: i32,
+    approved_code_hash: Option<Vec<u8>>,
+}
+
+#[derive(sqlx::FromRow)]
+struct SentRow {
+    provider: String,
+    provider_ref: Option<String>,
+    code_hash: Option<Vec<u8>>,
+    is_test: bool,
+    reserved_at: Timestamp,
+}
+
+impl Store {
+    /// Counts an attempt against its challenge and against all of `limits`, or against none.
+    pub async fn begin_attempt(
+        &self,
+        ask: &AttemptAsk,
+        limits: &[Limit],
+        now: Timestamp,
+    ) -> Result<Attempt, StoreError> {
+        in_transaction!(self.pools, |tx, _dialect| {
+            let is_counted = |attempt: &Attempt| matches!(attempt, Attempt::Counted(_));
+            let attempt = all_or_nothing!(tx, is_counted, |conn| attempt(conn, ask, limits, now)
+                .await?);
+            Ok(attempt)
+        })
+    }
+
+    /// Takes back an attempt that was counted at `counted_at`: the code was right, or never judged.
+    pub async fn take_back_attempt(
+        &self,
+        challenge_id: Uuid,
+        limits: &[Limit],
+        counted_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        in_transaction!(self.pools, |tx, _dialect| {
+            let conn = &mut Conn::from(&mut *tx);
+            uncount(conn, challenge_id, limits, counted_at).await?;
+            Ok(())
+        })
+    }
+}
+
+pub(super) async fn uncount(
+    conn: &mut Conn<'_>,
+    challenge_id: Uuid,
+    limits: &[Limit],
+    counted_at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    on_conn!(conn, UNCOUNT_ATTEMPT, |db, sql| {
+        sqlx::query(sql)
+            .bind(challenge_id)
+            .execute(db)
+            .await
+            .map(drop)
+    })?;
+    limits::put_back(conn, limits, counted_at).await
+}
+
+async fn attempt(
+    conn: &mut Conn<'_>,
+    ask: &AttemptAsk,
+    limits: &[Limit],
+    now: Timestamp,
+) -> Result<Attempt, sqlx::Error> {
+    let most = i32::try_from(MAX_ATTEMPTS).expect("a handful");
+    let Some(found) = find(conn, ask, most, now).await? else {
+        return Ok(Attempt::NoChallenge);
+    };
+    let tried: Option<Tried> = on_conn!(conn, COUNT_ATTEMPT, |db, sql| {
+        sqlx::query_as(sql)
+            .bind(found.id)
+            .bind(most)
+            .fetch_optional(db)
+            .await
+    })?;
+    let Some(tried) = tried else {
+        let until = found.expires_at;
+        return Ok(Attempt::Exhausted { until });
+    };
+    let left = match limits::take(conn, limits, now).await? {
+        Taken::Yes { left } => left,
+        Taken::Full { scope, until } => return Ok(Attempt::Limited { scope, until }),
+    };
+    let code: SentRow = on_conn!(conn, READ_CODE, |db, sql| {
+        sqlx::query_as(sql).bind(tried.code_id).fetch_one(db).await
+    })?;
+    let attempts_left = u32::try_from(most - tried.attempts).unwrap_or(0).min(left);
+    Ok(Attempt::Counted(Box::new(Counted {
+        challenge_id: found.id,
+        session_id: tried.session_id,
+        code_id: tried.code_id,
+        provider: code.provider,
+        provider_ref: code.provider_ref,
+        code_hash: code.code_hash,
+        is_test: code.is_test,
+        reserved_at: code.reserved_at,
+        approved_code_hash: tried.approved_code_hash,
+        attempts_left,
+    })))
+}
+
+async fn find(
+    conn: &mut Conn<'_>,
+    ask: &AttemptAsk,
+    most: i32,
+    now: Timestamp,
+) -> Result<Option<Found>, sqlx::Error> {
+    on_conn!(conn, FIND_CHALLENGE, |db, sql| {
+        sqlx::query_as(sql)
+            .bind(&ask.phone_hash[..])
+            .bind(ask.challenge_id)
+            .bind(ask.bound_to.browser.as_ref().map(|digest| &digest[..]))
+            .bind(ask.bound_to.session)
+            .bind(now)
+            .bind(now.minus(super::APPROVAL_TTL))
+            .bind(most)
+            .fetch_optional(db)
+            .await
+    })
+}

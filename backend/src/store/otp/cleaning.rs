@@ -1,0 +1,59 @@
+//! Removes codes, challenges and counters that decide nothing any more.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::store::pools::on_writer;
+use crate::store::statements::statements;
+use crate::store::{Store, StoreError};
+
+/// How many rows one statement removes.
+const SLICE: i64 = 2_000;
+/// Longer than an approval outlives its code.
+const KEPT_AFTER: Duration = Duration::from_hours(1);
+
+statements! {
+    /// Their challenges go with them. What another replica's cleaner holds is left to it.
+    DELETE_OLD_CODES {
+        postgres: "delete from otp_codes where id in ( \
+                     select id from otp_codes where expires_at < $1 \
+                     order by expires_at limit $2 for update skip locked)",
+        sqlite: "delete from otp_codes where id in ( \
+                   select id from otp_codes where expires_at < $1 order by expires_at limit $2)",
+    }
+    DELETE_OLD_COUNTERS {
+        postgres: "delete from rate_counters where (scope, key, window_start) in ( \
+                     select scope, key, window_start from rate_counters where expires_at < $1 \
+                     order by expires_at limit $2 for update skip locked)",
+        sqlite: "delete from rate_counters where (scope, key, window_start) in ( \
+                   select scope, key, window_start from rate_counters where expires_at < $1 \
+                   order by expires_at limit $2)",
+    }
+}
+
+impl Store {
+    /// Removes what is over at `now`, in slices. Tells how many codes and counters went.
+    pub async fn clean_codes(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        for (statement, before) in [
+            (DELETE_OLD_CODES, now.minus(KEPT_AFTER)),
+            (DELETE_OLD_COUNTERS, now),
+        ] {
+            loop {
+                let rows = on_writer!(self.pools, statement, |pool, sql| {
+                    sqlx::query(sql)
+                        .bind(before)
+                        .bind(SLICE)
+                        .execute(pool)
+                        .await
+                        .map(|done| done.rows_affected())
+                })?;
+                removed += rows;
+                if rows < SLICE.unsigned_abs() {
+                    break;
+                }
+            }
+        }
+        Ok(removed)
+    }
+}

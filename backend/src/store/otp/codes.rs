@@ -1,0 +1,332 @@
+//! Beginning a challenge: reserving the one live code of a number and channel, or joining it.
+
+use uuid::Uuid;
+
+use super::{BoundTo, CODE_TTL, RESERVED_FOR};
+use crate::clock::Timestamp;
+use crate::store::breaker::{self, Breaker, Open};
+use crate::store::connection::{Conn, all_or_nothing, on_conn};
+use crate::store::limits::{self, Limit, Taken};
+use crate::store::pools::on_writer;
+use crate::store::statements::statements;
+use crate::store::transaction::in_transaction;
+use crate::store::{Store, StoreError};
+
+statements! {
+    /// A code whose time is over, or whose provider is not asked any more, makes room.
+    RETIRE_CODE {
+        both: "update otp_codes set spent_at = $4 \
+               where phone_hash = $1 and channel = $2 and spent_at is null \
+                 and (expires_at <= $4 or provider <> $3)",
+    }
+    FIND_LIVE_CODE {
+        both: "select id, reserved_at, sent_at, expires_at from otp_codes \
+               where phone_hash = $1 and channel = $2 and spent_at is null",
+    }
+    /// First come, first served: a simultaneous start at another replica waits here and then joins.
+    RESERVE_CODE {
+        both: "insert into otp_codes (id, phone_hash, channel, provider, is_test, reserved_at, expires_at) \
+               values ($1, $2, $3, $4, $5, $6, $7) \
+               on conflict (phone_hash, channel) where spent_at is null do nothing",
+    }
+    CREATE_CHALLENGE {
+        both: "insert into otp_challenges ( \
+                 id, code_id, phone_hash, binding, session_id, attempts, created_at, expires_at) \
+               values ($1, $2, $3, $4, $5, 0, $6, $7)",
+    }
+    /// A reservation that has died by itself stays dead.
+    NOTE_CODE_SENT {
+        both: "update otp_codes set sent_at = $2, expires_at = $3, provider_ref = $4, code_hash = $5 \
+               where id = $1 and spent_at is null and sent_at is null",
+    }
+    SPEND_CODE {
+        both: "update otp_codes set spent_at = $2 where id = $1 and spent_at is null",
+    }
+}
+
+/// A challenge that somebody wants.
+#[derive(Clone, Debug)]
+pub struct ChallengeAsk {
+    /// Its id: random, for whoever has it may guess.
+    pub id: Uuid,
+    /// The id of the code, should one have to be sent.
+    pub code_id: Uuid,
+    /// Keyed hash of the number.
+    pub phone_hash: [u8; 32],
+    /// How the code travels.
+    pub channel: &'static str,
+    /// Who would send it.
+    pub provider: &'static str,
+    /// Whether the number is a test number.
+    pub is_test: bool,
+    /// Whoever asks.
+    pub bound_to: BoundTo,
+}
+
+/// What a challenge must not exceed.
+#[derive(Clone, Debug, Default)]
+pub struct SendGuard {
+    /// Where a code has to be sent.
+    pub sends: Vec<Limit>,
+    /// Where a live one is joined.
+    pub joins: Vec<Limit>,
+    /// Where codes go, if that is to be looked at.
+    pub breakers: Vec<Breaker>,
+    /// Where the code is counted that goes there.
+    pub counted: Vec<Breaker>,
+}
+
+/// What became of the wish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// The challenge is there and its code is to be sent, by the caller alone.
+    Send,
+    /// The challenge is there; its code was sent before, or is being sent.
+    Joined(Joined),
+    /// Too often.
+    Limited {
+        /// What is full.
+        scope: &'static str,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Nothing is sent to that place.
+    Cut(Open),
+}
+
+/// The live code that a challenge joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// When it dies.
+    pub expires_at: Timestamp,
+}
+
+/// A code that the provider took.
+#[derive(Clone, Debug, Default)]
+pub struct SentCode {
+    /// The provider's name for it.
+    pub provider_ref: Option<String>,
+    /// Keyed hash, where we check it.
+    pub code_hash: Option<[u8; 32]>,
+}
+
+/// Whether a row was still waiting for the note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// It was.
+    Yes,
+    /// It had died by then.
+    TooLate,
+}
+
+#[derive(sqlx::FromRow)]
+struct LiveCode {
+    id: Uuid,
+    reserved_at: Timestamp,
+    sent_at: Option<Timestamp>,
+    expires_at: Timestamp,
+}
+
+impl LiveCode {
+    /// One that is on its way will live as long as one that has arrived.
+    fn will_expire_at(&self) -> Timestamp {
+        match self.sent_at {
+            Some(_) => self.expires_at,
+            None => self.reserved_at.plus(CODE_TTL),
+        }
+    }
+}
+
+macro_rules! return_some {
+    ($outcome:expr) => {
+        if let Some(outcome) = $outcome {
+            return Ok(outcome);
+        }
+    };
+}
+impl Store {
+    /// Begins a challenge. A code is reserved and counted, or joined and counted, or nothing is.
+    pub async fn begin_challenge(
+        &self,
+        ask: &ChallengeAsk,
+        guard: &SendGuard,
+        now: Timestamp,
+    ) -> Result<Begun, StoreError> {
+        let is_begun =
+            |begun: &Option<Begun>| matches!(begun, Some(Begun::Send | Begun::Joined(_)));
+        in_transaction!(self.pools, |tx, _dialect| {
+            // Between not finding a code and reserving one another start may have been faster. That
+            // one's is then found, unless it is spent by then already.
+            for _ in 0..3 {
+                let live = find_live(&mut Conn::from(&mut *tx), ask, now).await?;
+                if let Some(live) = live {
+                    let joined = all_or_nothing!(tx, is_begun, |conn| Some(
+                        join(conn, ask, &live, guard, now).await?
+                    ));
+                    return_some!(joined);
+                }
+                let conn = &mut Conn::from(&mut *tx);
+                if let Some(open) = breaker::find_open(conn, &guard.breakers, now).await? {
+                    return Ok(Begun::Cut(open));
+                }
+                let reserved =
+                    all_or_nothing!(tx, is_begun, |conn| reserve(conn, ask, guard, now).await?);
+                return_some!(reserved);
+            }
+            Err(StoreError::Overloaded)
+        })
+    }
+
+    /// Notes that the provider took the code.
+    pub async fn note_code_sent(
+        &self,
+        code_id: Uuid,
+        sent: &SentCode,
+        now: Timestamp,
+    ) -> Result<Noted, StoreError> {
+        let rows = on_writer!(self.pools, NOTE_CODE_SENT, |pool, sql| {
+            sqlx::query(sql)
+                .bind(code_id)
+                .bind(now)
+                .bind(now.plus(CODE_TTL))
+                .bind(sent.provider_ref.as_deref())
+                .bind(sent.code_hash.as_ref().map(|hash| &hash[..]))
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+        Ok(if rows == 1 {
+            Noted::Yes
+        } else {
+            Noted::TooLate
+        })
+    }
+
+    /// Notes that the code of a challenge begun at `begun_at` was certainly not sent: nothing joins it,
+    /// and it counts for nothing.
+    pub async fn note_code_refused(
+        &self,
+        code_id: Uuid,
+        guard: &SendGuard,
+        begun_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        in_transaction!(self.pools, |tx, _dialect| {
+            let conn = &mut Conn::from(&mut *tx);
+            spend(conn, code_id, begun_at).await?;
+            limits::put_back(conn, &guard.sends, begun_at).await?;
+            breaker::uncount_sent(conn, &guard.counted, begun_at).await?;
+            Ok(())
+        })
+    }
+
+    /// Notes that a code is of no use any more: the next start sends another.
+    pub async fn spend_code(&self, code_id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+        in_transaction!(self.pools, |tx, _dialect| {
+            spend(&mut Conn::from(&mut *tx), code_id, now).await?;
+            Ok(())
+        })
+    }
+}
+
+async fn find_live(
+    conn: &mut Conn<'_>,
+    ask: &ChallengeAsk,
+    now: Timestamp,
+) -> Result<Option<LiveCode>, sqlx::Error> {
+    on_conn!(conn, RETIRE_CODE, |db, sql| {
+        sqlx::query(sql)
+            .bind(&ask.phone_hash[..])
+            .bind(ask.channel)
+            .bind(ask.provider)
+            .bind(now)
+            .execute(db)
+            .await
+            .map(drop)
+    })?;
+    on_conn!(conn, FIND_LIVE_CODE, |db, sql| {
+        sqlx::query_as(sql)
+            .bind(&ask.phone_hash[..])
+            .bind(ask.channel)
+            .fetch_optional(db)
+            .await
+    })
+}
+
+async fn join(
+    conn: &mut Conn<'_>,
+    ask: &ChallengeAsk,
+    live: &LiveCode,
+    guard: &SendGuard,
+    now: Timestamp,
+) -> Result<Begun, sqlx::Error> {
+    let expires_at = live.will_expire_at();
+    create_challenge(conn, ask, live.id, now, expires_at).await?;
+    Ok(match limits::take(conn, &guard.joins, now).await? {
+        Taken::Yes { .. } => Begun::Joined(Joined { expires_at }),
+        Taken::Full { scope, until } => Begun::Limited { scope, until },
+    })
+}
+
+/// `None` if another start was faster.
+async fn reserve(
+    conn: &mut Conn<'_>,
+    ask: &ChallengeAsk,
+    guard: &SendGuard,
+    now: Timestamp,
+) -> Result<Option<Begun>, sqlx::Error> {
+    let reserved = on_conn!(conn, RESERVE_CODE, |db, sql| {
+        sqlx::query(sql)
+            .bind(ask.code_id)
+            .bind(&ask.phone_hash[..])
+            .bind(ask.channel)
+            .bind(ask.provider)
+            .bind(ask.is_test)
+            .bind(now)
+            .bind(now.plus(RESERVED_FOR))
+            .execute(db)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    if reserved == 0 {
+        return Ok(None);
+    }
+    create_challenge(conn, ask, ask.code_id, now, now.plus(CODE_TTL)).await?;
+    if let Taken::Full { scope, until } = limits::take(conn, &guard.sends, now).await? {
+        return Ok(Some(Begun::Limited { scope, until }));
+    }
+    breaker::count_sent(conn, &guard.counted, now).await?;
+    Ok(Some(Begun::Send))
+}
+
+async fn create_challenge(
+    conn: &mut Conn<'_>,
+    ask: &ChallengeAsk,
+    code_id: Uuid,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    on_conn!(conn, CREATE_CHALLENGE, |db, sql| {
+        sqlx::query(sql)
+            .bind(ask.id)
+            .bind(code_id)
+            .bind(&ask.phone_hash[..])
+            .bind(ask.bound_to.browser.as_ref().map(|digest| &digest[..]))
+            .bind(ask.bound_to.session)
+            .bind(now)
+            .bind(expires_at)
+            .execute(db)
+            .await
+            .map(drop)
+    })
+}
+
+async fn spend(conn: &mut Conn<'_>, code_id: Uuid, now: Timestamp) -> Result<(), sqlx::Error> {
+    on_conn!(conn, SPEND_CODE, |db, sql| {
+        sqlx::query(sql)
+            .bind(code_id)
+            .bind(now)
+            .execute(db)
+            .await
+            .map(drop)
+    })
+}

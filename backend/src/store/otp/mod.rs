@@ -1,0 +1,37 @@
+//! Codes that were sent, the challenges that wait for them, and what came of these.
+//!
+//! A number and a channel have one live code at most; the row is there before the provider is asked,
+//! so that simultaneous starts send one message, and dies by itself if nobody notes the answer. Each
+//! start is a challenge of its own, bound to whoever began it. Numbers and codes are keyed hashes. In a
+//! transaction codes are locked before challenges, and those before counters.
+
+pub(in crate::store) mod approvals;
+pub(in crate::store) mod attempts;
+pub(in crate::store) mod cleaning;
+pub(in crate::store) mod codes;
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+pub use approvals::{Approval, Consumed};
+pub use attempts::{Attempt, AttemptAsk, Counted};
+pub use codes::{Begun, ChallengeAsk, Joined, Noted, SendGuard, SentCode};
+
+/// How long a code lives.
+pub const CODE_TTL: Duration = Duration::from_mins(10);
+/// How long a code may be on its way to the provider. Longer than any answer is waited for.
+pub const RESERVED_FOR: Duration = Duration::from_mins(1);
+/// How long an approval stays good.
+pub const APPROVAL_TTL: Duration = Duration::from_mins(10);
+/// How often a code may be guessed within one challenge.
+pub const MAX_ATTEMPTS: u32 = 5;
+
+/// Whoever began a challenge, and has to be the one who confirms it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoundTo {
+    /// Digest of a browser's pre-session; none for an app.
+    pub browser: Option<[u8; 32]>,
+    /// A signed-in session.
+    pub session: Option<Uuid>,
+}

@@ -1,0 +1,4 @@
+//! Codes: asked for, sent, joined, tried, approved, and never paid for twice.
+
+mod challenges;
+mod support;
