@@ -6,11 +6,28 @@
 -- rows are updated only to fill in what is new. Adopted `json` columns stay json: jsonb would rewrite
 -- the table, and nothing searches inside them.
 
--- An older deployment that still writes holds locks that this migration needs. Better to fail with a
--- name for it than to queue behind them and block every reader meanwhile.
+-- Changes of the catalogue alone: readers of an adopted table wait for as long as this file takes, and
+-- no longer because the table is big. What reads or writes rows comes in files of its own, 0004 to 0007,
+-- once these locks are gone. From the commit on the older deployment can write nothing more: it knows
+-- neither `meta_data` nor `guid`.
+
+-- First everybody who writes, which blocks no reader. An older deployment that still writes makes this
+-- fail, and better so than queueing behind it.
 set local lock_timeout = '3s';
--- A big adopted table may take longer than a request ever may.
-set local statement_timeout = 0;
+-- plan: share row exclusive on users, conversations, messages, relationships
+do $$
+declare
+  adopted text;
+begin
+  foreach adopted in array array['users', 'conversations', 'messages', 'relationships'] loop
+    if to_regclass(adopted) is not null then
+      execute format('lock table %I in share row exclusive mode', adopted);
+    end if;
+  end loop;
+end
+$$;
+-- Then everybody who reads: whoever comes while this waits would wait with it.
+set local lock_timeout = '500ms';
 
 create table if not exists app_meta (
   key text primary key,
@@ -56,6 +73,7 @@ create table if not exists relationships (
   unique (user_id, persona_id)
 );
 
+-- plan: access exclusive on users, conversations, messages, relationships
 do $$
 declare
   adopted text;
@@ -73,6 +91,7 @@ $$;
 
 -- From varchar(n) to text is a change of the catalogue alone; neither table nor index is rewritten.
 -- Only where it is due: a column that a policy reads cannot be altered, not even to what it is.
+-- plan: access exclusive on users, conversations, messages, relationships
 do $$
 declare
   narrow record;
@@ -102,24 +121,19 @@ alter table conversations
   -- Digest of the participants last written, so that an unchanged list costs no write.
   add column if not exists participants_digest bytea;
 
-update conversations
-set guid = coalesce(nullif(regexp_replace(chat_guid, '^(iMessage|SMS|RCS|any);', ''), ''), chat_guid)
-where guid is null;
-alter table conversations alter column guid set not null;
-
--- The older deployment kept one conversation per service, where a merged chat now has one. The line
--- column tells such twins apart: the oldest keeps '', the others are marked, and nothing is merged.
-update conversations c
-set line = 'adopted:' || c.chat_guid
-where c.line = '' and exists (
-  select 1 from conversations o
-  where o.relay = c.relay and o.guid = c.guid and o.line = ''
-    and (o.created_at, o.id) < (c.created_at, c.id)
-);
-
-create unique index if not exists conversations_identity on conversations (relay, guid, line);
-create index if not exists conversations_by_user on conversations (user_id, created_at)
-  where user_id is not null;
+-- Rows get their guid later; new ones need it from now on. Not null itself would read the table under
+-- these locks: it follows once a check of the same has been validated.
+-- plan: access exclusive on conversations
+do $$
+begin
+  if not exists (select 1 from pg_constraint where conname = 'conversations_guid_present')
+    and not (select attnotnull from pg_attribute
+             where attrelid = to_regclass('conversations') and attname = 'guid') then
+    alter table conversations
+      add constraint conversations_guid_present check (guid is not null) not valid;
+  end if;
+end
+$$;
 
 -- Every full guid under which a conversation was ever seen.
 create table if not exists conversation_aliases (
@@ -128,10 +142,6 @@ create table if not exists conversation_aliases (
   created_at timestamptz not null,
   primary key (conversation_id, chat_guid)
 );
-
-insert into conversation_aliases (conversation_id, chat_guid, created_at)
-select id, chat_guid, created_at from conversations
-on conflict do nothing;
 
 alter table messages
   add column if not exists relay text not null default 'default',
@@ -150,54 +160,6 @@ alter table messages
   add column if not exists is_backfill boolean not null default false,
   -- The sender's clock; created_at is ours.
   add column if not exists sent_at timestamptz;
-
--- The older deployment noted Messages' guid inside its json. With it a late retry of an adopted
--- message is recognised. The digest is that of the wire protocol: length-prefixed relay, guid, event
--- and revision. A guid that was stored twice identifies only its first row.
-with readable as (
-  -- json may hold \u0000, which no function can turn into text.
-  select id, created_at,
-         case when meta_data::text not like '%\u0000%' then meta_data end as meta_data
-  from messages
-  where identity is null and body_hash is null and role = 'user'
-), noted as (
-  select id, meta_data ->> 'guid' as guid,
-         row_number() over (partition by meta_data ->> 'guid' order by created_at, id) as nth
-  from readable
-  where json_typeof(meta_data -> 'guid') = 'string'
-)
-update messages m
-set message_guid = noted.guid,
-    identity = 'msg_' || encode(substring(sha256(
-      'archety.message.v1'::bytea
-      || int8send(7) || 'default'::bytea
-      || int8send(octet_length(noted.guid)) || convert_to(noted.guid, 'UTF8')
-      || int8send(7) || 'message'::bytea
-      || int8send(1) || '0'::bytea
-    ) from 1 for 16), 'hex')
-from noted
-where m.id = noted.id and noted.nth = 1 and char_length(noted.guid) between 1 and 512
-  and not exists (
-    select 1 from messages o where o.relay = 'default' and o.message_guid = noted.guid
-  );
-
-create unique index if not exists messages_identity on messages (relay, identity);
-create index if not exists messages_by_conversation on messages (conversation_id, created_at);
-drop index if exists ix_messages_conversation_id;
-create index if not exists messages_by_user on messages (user_id, created_at) where user_id is not null;
--- Where a relay that lost its state resumes.
-create index if not exists messages_newest on messages (relay, created_at desc)
-  where message_guid is not null and event = 'message' and not is_backfill;
-
--- The owner of an adopted direct conversation is whoever wrote in it first.
-update conversations c
-set user_id = first.user_id, owner_handle = first.phone
-from (
-  select distinct on (m.conversation_id) m.conversation_id, m.user_id, u.phone
-  from messages m join users u on u.id = m.user_id
-  order by m.conversation_id, m.created_at, m.id
-) first
-where first.conversation_id = c.id and c.mode = 'direct' and c.owner_handle is null;
 
 -- Every handle ever seen in a chat.
 create table if not exists participants (

@@ -1,9 +1,9 @@
 -- Sign-in: codes and their challenges, sessions, limits, the queue of durable jobs, the record of what
 -- happened, and what is left of a person who was deleted. As in 0001 every statement is harmless when
 -- run again, and none rewrites an adopted table: columns are added without a default or with a constant
--- one, which is a change of the catalogue alone.
+-- one, which is a change of the catalogue alone. Indexes on adopted tables follow in 0007.
 
-set local lock_timeout = '3s';
+set local lock_timeout = '500ms';
 set local statement_timeout = 0;
 
 alter table users
@@ -15,8 +15,6 @@ alter table users
   -- Why an adopted number is nobody's who signs in: `not_e164`, or `collides` with another row's once
   -- both are written the same way. Kept, never merged.
   add column if not exists phone_flag text;
-create index if not exists users_by_archived_phone on users (archived_phone)
-  where archived_phone is not null;
 
 alter table relationships
   add column if not exists message_count bigint not null default 0,

@@ -6,12 +6,12 @@
 -- A table of a later migration must be listed there with `enable row level security`; a test looks.
 -- Postgres only: SQLite has no other door than the backend.
 
-set local lock_timeout = '3s';
+set local lock_timeout = '500ms';
 set local statement_timeout = 0;
 
 -- Roles belong to the whole server: two databases that migrate at once may both find one missing.
 -- On Supabase all but ours are there.
--- plan: locks nothing that is adopted
+-- plan: nothing
 do $$
 declare
   wanted text;
@@ -36,7 +36,7 @@ $$;
 
 -- So that this login may become `archety_user`. A superuser may as it is; from Postgres 16 on being a
 -- member is not enough, and whoever made a role has no more than the right to grant it.
--- plan: locks nothing that is adopted
+-- plan: nothing
 do $$
 declare
   needed text := case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end;

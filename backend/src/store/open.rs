@@ -20,7 +20,8 @@ use crate::clock::Timestamp;
 use crate::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
 
 /// For migrations, which read whole tables and may take as long as they need.
-const MIGRATING: &str = "set idle_in_transaction_session_timeout = '30s'";
+const MIGRATING: &str =
+    "set statement_timeout = 0; set idle_in_transaction_session_timeout = '30s'";
 
 /// Replicas × this × 2 during a deploy must stay below what the server or its pooler allows.
 const POSTGRES_CONNECTIONS: u32 = 8;
