@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod http;
+pub mod identity;
 mod ids;
 pub mod intake;
 pub mod keyring;

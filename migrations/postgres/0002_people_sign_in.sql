@@ -31,6 +31,8 @@ create table if not exists accounts (
   created_at timestamptz not null,
   -- Set once the provider has confirmed the subject.
   confirmed_at timestamptz,
+  -- Until when one replica alone may be repairing the account at the provider.
+  repair_until timestamptz,
   primary key (issuer, user_id),
   unique (issuer, subject)
 );

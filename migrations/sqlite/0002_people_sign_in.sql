@@ -16,6 +16,7 @@ create table accounts (
   subject blob not null,
   created_at integer not null,
   confirmed_at integer,
+  repair_until integer,
   primary key (issuer, user_id),
   unique (issuer, subject)
 );

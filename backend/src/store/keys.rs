@@ -78,7 +78,8 @@ impl Store {
         Ok(Pepper(Zeroizing::new(key)))
     }
 
-    async fn reseal(&self, id: &str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
+    /// Puts a key under the newest key of the keyring.
+    pub(crate) async fn reseal(&self, id: &str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
         // Nothing changed means that another replica was faster.
         on_writer!(self.pools, RESEAL_KEY, |pool, sql| {
             sqlx::query(sql)

@@ -5,12 +5,14 @@
 //! matters lives outside the database, so any number of replicas may share one Postgres; SQLite serves
 //! one process, which a file lock enforces. What a row means to a relay or a user is decided elsewhere.
 
+mod accounts;
 mod breaker;
 mod cleaning;
 mod connection;
 mod error;
 mod file_lock;
 pub mod intake;
+mod issuer;
 mod keys;
 mod limits;
 mod meta;
@@ -21,15 +23,18 @@ pub mod otp;
 mod pools;
 mod receipts;
 mod relays;
+mod signing_keys;
 pub mod statements;
 mod timestamp;
 mod transaction;
 
 use std::sync::Arc;
 
+pub use accounts::{Account, Moved};
 pub use breaker::{Area, Breaker, Open, Since};
 pub use error::{OpenError, StoreError};
 pub use intake::{Chat, NewMessage, Receipt, Stored};
+pub use issuer::Binding;
 pub use keys::{KeyError, Pepper};
 pub use limits::{Limit, Taken, Window};
 pub use migrate::{Adoption, MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE};
@@ -37,6 +42,7 @@ pub use newest::NewestRow;
 pub use pools::Pools;
 pub use receipts::Seen;
 pub use relays::Lease;
+pub use signing_keys::SealedSigningKey;
 pub use transaction::{Access, Actor, begin_as_user};
 
 use file_lock::FileLock;

@@ -64,8 +64,10 @@ pub(super) use {statement, statements};
 /// Every statement that the store runs.
 pub fn all() -> impl Iterator<Item = Statement> {
     [
+        super::accounts::ALL,
         super::breaker::ALL,
         super::cleaning::ALL,
+        super::issuer::ALL,
         super::keys::ALL,
         super::limits::ALL,
         super::meta::ALL,
@@ -76,6 +78,7 @@ pub fn all() -> impl Iterator<Item = Statement> {
         super::otp::codes::ALL,
         super::receipts::ALL,
         super::relays::ALL,
+        super::signing_keys::ALL,
         super::transaction::ALL,
         super::intake::postgres::ALL,
         super::intake::sqlite::ALL,

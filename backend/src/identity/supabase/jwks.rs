@@ -1,0 +1,232 @@
+//! A project's public keys, kept for ten minutes.
+//!
+//! A key that is not known makes us look again, at most twice a minute, so that made-up names don't
+//! turn into requests. When the keys cannot be had, those known serve for an hour.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde_json::Value;
+
+use super::client::Client;
+use crate::clock::Timestamp;
+use crate::identity::failure::TokenError;
+use crate::identity::token::VerifyingKey;
+
+const FRESH_FOR: Duration = Duration::from_mins(10);
+const STALE_FOR: Duration = Duration::from_hours(1);
+/// Between two fetches for names that nobody knows.
+const FLOOR: Duration = Duration::from_secs(30);
+/// Between two fetches of which the first failed.
+const RETRY_FLOOR: Duration = Duration::from_secs(5);
+/// More keys than any project has.
+const MAX_KEYS: usize = 32;
+
+/// The keys, and when they were fetched.
+#[derive(Default)]
+pub(super) struct Jwks {
+    state: RwLock<State>,
+    fetching: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone, Default)]
+struct State {
+    fetched: Option<(Timestamp, Arc<PublicKeys>)>,
+    failed_at: Option<Timestamp>,
+}
+
+/// Keys that were published together.
+#[derive(Default)]
+pub(super) struct PublicKeys {
+    /// Counts changes.
+    pub(super) generation: u64,
+    by_id: HashMap<String, VerifyingKey>,
+    /// What they were read from.
+    document: Value,
+}
+
+impl PublicKeys {
+    pub(super) fn get(&self, id: &str) -> Option<&VerifyingKey> {
+        self.by_id.get(id)
+    }
+}
+
+impl Jwks {
+    /// The keys, if they can be had or are not too old.
+    pub(super) async fn known(&self, client: &Client, now: Timestamp) -> Option<Arc<PublicKeys>> {
+        let state = self.read();
+        if state.is_within(FRESH_FOR, now) || state.has_failed_within(RETRY_FLOOR, now) {
+            return state.usable(now);
+        }
+        self.fetch(client, now, &state).await;
+        self.read().usable(now)
+    }
+
+    /// The keys after a fetch, unless they have just been fetched.
+    pub(super) async fn look_again(
+        &self,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<Arc<PublicKeys>, TokenError> {
+        let unavailable = TokenError::Unavailable {
+            retry_after: RETRY_FLOOR,
+        };
+        let state = self.read();
+        if state.has_failed_within(RETRY_FLOOR, now) {
+            return Err(unavailable);
+        }
+        if !state.is_within(FLOOR, now) {
+            self.fetch(client, now, &state).await;
+        }
+        let state = self.read();
+        match state.fetched {
+            Some((_, keys)) if state.failed_at.is_none() => Ok(keys),
+            _ => Err(unavailable),
+        }
+    }
+
+    /// One at a time; whoever waited uses what the first has brought.
+    async fn fetch(&self, client: &Client, now: Timestamp, before: &State) {
+        let _turn = self.fetching.lock().await;
+        let state = self.read();
+        if state.times() != before.times() {
+            return;
+        }
+        let fetched = client.jwks().await.ok();
+        let document = fetched.filter(|document| document["keys"].is_array());
+        let outcome = if document.is_some() { "ok" } else { "failed" };
+        metrics::counter!("jwks_fetches_total", "outcome" => outcome).increment(1);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(document) = document else {
+            state.failed_at = Some(now);
+            return;
+        };
+        state.failed_at = None;
+        let keys = match state.fetched.take() {
+            Some((_, keys)) if keys.document == document => keys,
+            old => Arc::new(PublicKeys {
+                generation: old.map_or(1, |(_, keys)| keys.generation + 1),
+                by_id: read_keys(&document),
+                document,
+            }),
+        };
+        state.fetched = Some((now, keys));
+    }
+
+    fn read(&self) -> State {
+        self.state
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl State {
+    fn is_within(&self, span: Duration, now: Timestamp) -> bool {
+        self.fetched
+            .as_ref()
+            .is_some_and(|(at, _)| now < at.plus(span))
+    }
+
+    fn has_failed_within(&self, span: Duration, now: Timestamp) -> bool {
+        self.failed_at.is_some_and(|at| now < at.plus(span))
+    }
+
+    fn usable(self, now: Timestamp) -> Option<Arc<PublicKeys>> {
+        let usable = self.is_within(STALE_FOR, now);
+        self.fetched.filter(|_| usable).map(|(_, keys)| keys)
+    }
+
+    fn times(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        (self.fetched.as_ref().map(|(at, _)| *at), self.failed_at)
+    }
+}
+
+/// The keys that can be used here; others are passed over.
+fn read_keys(document: &Value) -> HashMap<String, VerifyingKey> {
+    let keys = document["keys"].as_array().map_or(&[][..], Vec::as_slice);
+    let mut by_id = HashMap::new();
+    for key in keys.iter().take(MAX_KEYS) {
+        match read_key(key) {
+            Some((id, key)) => {
+                by_id.entry(id).or_insert(key);
+            }
+            None => tracing::warn!("a public key of the identity provider is of no use here"),
+        }
+    }
+    by_id
+}
+
+fn read_key(key: &Value) -> Option<(String, VerifyingKey)> {
+    // Read from a copy without what need not be known.
+    let mut key = key.clone();
+    key.as_object_mut()?.remove("key_ops");
+    let jwk: Jwk = serde_json::from_value(key).ok()?;
+    let is_for_signatures = match jwk.common.public_key_use {
+        None | Some(PublicKeyUse::Signature) => true,
+        Some(_) => false,
+    };
+    let named = jwk.common.key_algorithm.map(|name| name.to_string());
+    let algorithm: Algorithm = match (named, &jwk.algorithm) {
+        (Some(name), _) => name.parse().ok()?,
+        (None, AlgorithmParameters::EllipticCurve(curve)) => match curve.curve {
+            EllipticCurve::P256 => Algorithm::ES256,
+            EllipticCurve::P384 => Algorithm::ES384,
+            _ => return None,
+        },
+        (None, AlgorithmParameters::OctetKeyPair(_)) => Algorithm::EdDSA,
+        (None, _) => return None,
+    };
+    let id = jwk.common.key_id.clone().filter(|id| !id.is_empty())?;
+    let key = VerifyingKey::new(algorithm, DecodingKey::from_jwk(&jwk).ok()?)?;
+    is_for_signatures.then_some((id, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn ids(keys: &Value) -> Vec<String> {
+        let mut ids: Vec<_> = read_keys(&json!({ "keys": keys })).into_keys().collect();
+        ids.sort();
+        ids
+    }
+
+    #[test]
+    fn only_public_keys_for_signatures_are_taken() {
+        let recorded = json!({
+            "alg": "ES256", "crv": "P-256", "ext": true, "key_ops": ["verify"], "kid": "a", "kty": "EC",
+            "use": "sig", "x": "tHITYPlGsHuV50GN8I98rs1mtNKAu530JmgK7-TX17w",
+            "y": "bxAfNSskXqR1GU_tcGqGEmUiIOd6G23yL9MMUiWD7po",
+        });
+        let with = |key: &str, value: Value| {
+            let mut changed = recorded.clone();
+            changed[key] = value;
+            changed
+        };
+        let rsa = json!({"alg": "RS256", "kty": "RSA", "kid": "r", "use": "sig", "n": "AQAB", "e": "AQAB"});
+        assert_eq!(ids(&json!([recorded, rsa])), ["a", "r"]);
+        assert_eq!(ids(&json!([with("alg", Value::Null)])), ["a"]);
+        let secret = json!({"alg": "HS256", "kty": "oct", "kid": "s", "k": "AQAB"});
+        for bad in [
+            secret,
+            with("alg", json!("HS256")),
+            with("alg", json!("RS256")),
+            with("alg", json!("ES512")),
+            with("use", json!("enc")),
+            with("kid", json!("")),
+            with("kid", Value::Null),
+            with("x", json!("=")),
+            json!("key"),
+            json!(null),
+        ] {
+            assert_eq!(ids(&json!([bad])), [""; 0], "{bad}");
+        }
+        assert_eq!(ids(&json!({})), [""; 0]);
+    }
+}

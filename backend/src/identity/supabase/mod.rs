@@ -1,0 +1,231 @@
+//! A Supabase project as the issuer: real sessions of its own for people whose number we have verified.
+//!
+//! `sign_in` is the usual way in, `repair` what happens when an account is not as we left it; `calls`
+//! and `client` speak to the project. Nothing here decides how long a session of ours lives, or calls
+//! the provider twice for what one call can tell.
+
+mod account;
+mod calls;
+mod client;
+mod jwks;
+mod otp;
+mod password;
+mod refusal;
+mod repair;
+mod session;
+mod settings;
+mod sign_in;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+pub use client::UpstreamTimeouts;
+pub use otp::{OtpChannel, StartOtpError, VerifyOtpError};
+pub use settings::{CodesBy, SettingsProblem, Unreachable};
+
+use super::claims::{Claims, RawClaims, Verified, upstream_session};
+use super::failure::{InvalidToken, OpenIdentityError, TokenError};
+use super::grant::{Grant, Upstream};
+use super::token::TokenParts;
+use super::verified::VerifiedTokens;
+use crate::clock::Timestamp;
+use crate::config::SupabaseConfig;
+use crate::store::Store;
+use calls::TokenAnswer;
+use client::Client;
+use jwks::Jwks;
+
+/// How many tokens the provider is asked about at once, and in a second: what is asked for strangers
+/// must not use up what signing in needs.
+const QUESTIONS_AT_ONCE: usize = 16;
+const QUESTIONS_A_SECOND: u32 = 50;
+const TOO_MANY_QUESTIONS: TokenError = TokenError::Unavailable {
+    retry_after: Duration::from_secs(1),
+};
+
+/// Issues and verifies through a Supabase project.
+pub struct SupabaseIdentity {
+    issuer: String,
+    store: Store,
+    client: Client,
+    /// Newest first; at least one.
+    password_keys: Vec<SecretString>,
+    jwks: Jwks,
+    verified: VerifiedTokens,
+    questions: Semaphore,
+    /// The second that it is, and how many questions it has seen.
+    asked: Mutex<(i64, u32)>,
+}
+
+impl SupabaseIdentity {
+    pub(super) fn new(
+        config: &SupabaseConfig,
+        timeouts: UpstreamTimeouts,
+        store: Store,
+    ) -> Result<Self, OpenIdentityError> {
+        Ok(Self {
+            issuer: config.issuer.clone(),
+            store,
+            client: Client::new(config, timeouts).map_err(OpenIdentityError::Client)?,
+            password_keys: config.password_keys.clone(),
+            jwks: Jwks::default(),
+            verified: VerifiedTokens::default(),
+            questions: Semaphore::new(QUESTIONS_AT_ONCE),
+            asked: Mutex::default(),
+        })
+    }
+
+    pub(super) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    pub(super) async fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, TokenError> {
+        let known = self.jwks.known(&self.client, now).await;
+        if let Some(keys) = &known
+            && let Some(claims) = self.verified.get(token, keys.generation)
+        {
+            claims.check_time(now)?;
+            return Ok(Verified::Proven(claims));
+        }
+        let parts = TokenParts::read(token)?;
+        if parts.is_by_secret() {
+            // One that names a public key takes it for the secret.
+            if let (Some(keys), Some(id)) = (&known, &parts.key_id)
+                && keys.get(id).is_some()
+            {
+                return Err(InvalidToken::Algorithm.into());
+            }
+            return Ok(Verified::Claimed(self.check(&parts.payload, now)?));
+        }
+        let id = parts.key_id.as_deref().ok_or(InvalidToken::UnknownKey)?;
+        let keys = match known {
+            Some(keys) if keys.get(id).is_some() => keys,
+            _ => self.jwks.look_again(&self.client, now).await?,
+        };
+        let key = keys.get(id).ok_or(InvalidToken::UnknownKey)?;
+        key.verify(&parts)?;
+        let claims = self.check(&parts.payload, now)?;
+        self.verified.put(token, keys.generation, claims.clone());
+        Ok(Verified::Proven(claims))
+    }
+
+    /// What the token claims, if the provider accepts it now: its signature, its session, its person.
+    pub(super) async fn ask_user(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
+        let parts = TokenParts::read(token)?;
+        let claims = self.check(&parts.payload, now)?;
+        let _permit = self
+            .questions
+            .try_acquire()
+            .map_err(|_| TOO_MANY_QUESTIONS)?;
+        if !self.may_ask(now) {
+            return Err(TOO_MANY_QUESTIONS);
+        }
+        let error = match self.client.user(token).await {
+            Ok(user) if user.id == claims.subject => return Ok(claims),
+            Ok(_) => return Err(InvalidToken::Refused.into()),
+            Err(error) => error,
+        };
+        match error.code() {
+            Some("session_not_found" | "user_not_found" | "user_banned") => {
+                Err(InvalidToken::Ended.into())
+            }
+            Some("bad_jwt" | "no_authorization" | "validation_failed") => {
+                Err(InvalidToken::Refused.into())
+            }
+            _ => Err(TokenError::Unavailable {
+                retry_after: error.retry_after(),
+            }),
+        }
+    }
+
+    fn may_ask(&self, now: Timestamp) -> bool {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.0 != now.as_secs() {
+            *asked = (now.as_secs(), 0);
+        }
+        asked.1 += 1;
+        asked.1 <= QUESTIONS_A_SECOND
+    }
+
+    fn check(&self, payload: &[u8], now: Timestamp) -> Result<Claims, InvalidToken> {
+        let raw = RawClaims::read(payload)?;
+        let claims = raw.check(&self.issuer, upstream_session)?;
+        raw.check_begun(now)?;
+        claims.check_time(now)?;
+        Ok(claims)
+    }
+
+    /// Tokens that came straight from the provider, if they are `subject`'s.
+    fn granted(&self, answer: TokenAnswer, subject: Uuid) -> Result<Grant, NotGranted> {
+        let user_id = answer.user_id();
+        let tokens = answer.into_tokens();
+        let access_token = tokens.access.clone();
+        let claims = self.own_claims(&access_token)?;
+        if user_id != subject || claims.0.subject != subject {
+            return Err(NotGranted::OtherSubject);
+        }
+        Ok(Grant {
+            access_token,
+            expires_at: claims.0.expires_at,
+            subject,
+            upstream: Some(Upstream {
+                session_id: claims.1,
+                tokens,
+            }),
+        })
+    }
+
+    /// The claims of a token that need not be proved, and the name of its session.
+    fn own_claims(&self, token: &SecretString) -> Result<(Claims, String), NotGranted> {
+        use secrecy::ExposeSecret;
+        let parts = TokenParts::read(token.expose_secret()).map_err(NotGranted::Token)?;
+        let raw = RawClaims::read(&parts.payload).map_err(NotGranted::Token)?;
+        let claims = raw
+            .check(&self.issuer, upstream_session)
+            .map_err(NotGranted::Token)?;
+        let name = match &claims.session {
+            super::claims::SessionRef::Upstream(name) => name.clone(),
+            super::claims::SessionRef::Own(id) => id.to_string(),
+        };
+        Ok((claims, name))
+    }
+}
+
+/// The provider has issued tokens that are of no use.
+#[derive(Debug)]
+enum NotGranted {
+    /// They are another account's.
+    OtherSubject,
+    /// We would not accept the access token ourselves.
+    Token(InvalidToken),
+}
+
+impl NotGranted {
+    /// Tells the owner.
+    fn tell_owner(&self) {
+        let kind = match self {
+            Self::OtherSubject => "other_subject",
+            Self::Token(InvalidToken::Issuer) => "issuer",
+            Self::Token(_) => "unusable_token",
+        };
+        metrics::counter!("identity_alerts_total", "kind" => kind).increment(1);
+        match self {
+            Self::OtherSubject => {
+                tracing::error!(
+                    "Supabase has issued tokens for another account than the one asked for"
+                );
+            }
+            Self::Token(InvalidToken::Issuer) => tracing::error!(
+                "Supabase issues tokens under another name than SUPABASE_URL makes; set SUPABASE_ISSUER to the `iss` of its tokens"
+            ),
+            Self::Token(reason) => tracing::error!(
+                %reason,
+                "Supabase issues tokens that lack a claim or carry another audience or role; check the project's token hook"
+            ),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The password that an account has at Supabase: derived, so that nobody has to keep it.
+//!
+//! It hangs on a key of `SUPABASE_PASSWORD_KEYS` and on the account's id, so it is the same on every
+//! replica and for every sign-in; setting one anew would end all sessions of its person.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+
+use crate::keyring::keyed_hash;
+
+/// Whatever kinds of characters a project asks for, here they are.
+const SUFFIX: &str = "aA1!";
+
+pub(super) fn derive(key: &SecretString, subject: Uuid) -> SecretString {
+    let key = key.expose_secret().as_bytes();
+    let hash = keyed_hash(key, &[b"archety supabase password v1", subject.as_bytes()]);
+    SecretString::from(URL_SAFE_NO_PAD.encode(hash) + SUFFIX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_never_changes_and_fits_every_policy() {
+        let key = SecretString::from("0123456789abcdef0123456789abcdef");
+        let other = SecretString::from("fedcba9876543210fedcba9876543210");
+        let ada = derive(&key, Uuid::from_u128(1));
+        // Were this to change, everybody's password would.
+        assert_eq!(ada.expose_secret(), "xFsN2YZ22hxf0fKDdhe-SPJtzvTvQNTv4kEifDsdXrwaA1!");
+        assert_eq!(ada.expose_secret().len(), 47, "bcrypt takes 72 bytes");
+        assert_ne!(
+            ada.expose_secret(),
+            derive(&key, Uuid::from_u128(2)).expose_secret()
+        );
+        assert_ne!(
+            ada.expose_secret(),
+            derive(&other, Uuid::from_u128(1)).expose_secret()
+        );
+    }
+}

@@ -1,0 +1,239 @@
+//! An account that is not as we left it: its password was changed, it was deleted, or another account
+//! holds the person's number.
+//!
+//! Repairing sets a password, which ends every session of the account; so one replica alone repairs,
+//! under a lease that others wait for, and it begins by looking whether that is still necessary. It may
+//! be stopped anywhere: the subject is decided in our own store first, and the next sign-in comes to
+//! the same account again.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::SupabaseIdentity;
+use super::account::{UserRecord, Verdict};
+use super::client::CallError;
+use super::sign_in::{Attempt, Creation, Tried, not_adoptable};
+use crate::clock::Timestamp;
+use crate::identity::failure::SignInError;
+use crate::identity::grant::Grant;
+use crate::ids::random_id;
+use crate::store::{Account, Moved};
+
+/// How long a repair may take, and when another replica may take it for dead.
+const REPAIR_TIMEOUT: Duration = Duration::from_secs(45);
+const LEASE: Duration = Duration::from_mins(1);
+/// How long one waits for another's repair, and how often one looks.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Users a page, and pages at most: 50,000 users, newest first.
+const PER_PAGE: usize = 200;
+const MAX_PAGES: usize = 250;
+
+impl SupabaseIdentity {
+    pub(super) async fn repair(
+        &self,
+        attempt: &Attempt<'_>,
+        creation: Creation,
+    ) -> Result<Grant, SignInError> {
+        let until = self.take_lease(attempt).await?;
+        let repaired = tokio::time::timeout(REPAIR_TIMEOUT, self.repair_alone(attempt, creation));
+        let repaired = repaired
+            .await
+            .unwrap_or_else(|_| Err(CallError::Lost.into()));
+        let user_id = attempt.person.user_id;
+        let released = self
+            .store
+            .release_repair(user_id, &self.issuer, until)
+            .await;
+        if let Err(error) = released {
+            tracing::warn!(error = %error, "a repair's lease is left to run out");
+        }
+        repaired
+    }
+
+    async fn take_lease(&self, attempt: &Attempt<'_>) -> Result<Timestamp, SignInError> {
+        let begun = Instant::now();
+        loop {
+            let now = attempt.now.plus(begun.elapsed());
+            let until = now.plus(LEASE);
+            let user_id = attempt.person.user_id;
+            if self
+                .store
+                .take_repair(user_id, &self.issuer, now, until)
+                .await?
+            {
+                return Ok(until);
+            }
+            if begun.elapsed() >= PATIENCE {
+                return Err(CallError::Lost.into());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn repair_alone(
+        &self,
+        attempt: &Attempt<'_>,
+        creation: Creation,
+    ) -> Result<Grant, SignInError> {
+        let phone = attempt.person.phone;
+        let user_id = attempt.person.user_id;
+        let account = self.store.read_account(user_id, &self.issuer).await?;
+        // Deleted meanwhile, as the whole person was.
+        let account = account.ok_or(SignInError::from(CallError::Lost))?;
+        // Whoever had the lease before may have mended it.
+        let password = self.password(account.subject);
+        if let Tried::Granted(grant) = self.try_grant(attempt, account.subject, &password).await? {
+            return self.finish(attempt, &account, grant).await;
+        }
+        match self.client.get_user(account.subject).await? {
+            Some(found) if found.has(phone) && account.is_confirmed => {
+                self.reset_password(attempt, account, "reset").await
+            }
+            Some(found) if found.has(phone) => self.take_over(attempt, account, &found).await,
+            // The id is somebody else's, or the account holds another number by now.
+            Some(_) => {
+                let account = self.move_to(attempt, account, random_id()).await?;
+                match self.create(attempt, account.subject).await? {
+                    Creation::Done => self.grant_once(attempt, &account).await,
+                    Creation::PhoneTaken => self.take_over_holder(attempt, account).await,
+                    Creation::IdTaken | Creation::Unclear => Err(CallError::Lost.into()),
+                }
+            }
+            None if creation == Creation::PhoneTaken => {
+                self.take_over_holder(attempt, account).await
+            }
+            None => Err(CallError::Lost.into()),
+        }
+    }
+
+    /// Finds who holds the number, and takes that account over if it may be.
+    async fn take_over_holder(
+        &self,
+        attempt: &Attempt<'_>,
+        account: Account,
+    ) -> Result<Grant, SignInError> {
+        let Some(holder) = self.find_holder(attempt).await? else {
+            metrics::counter!("identity_alerts_total", "kind" => "holder_not_found").increment(1);
+            tracing::error!(
+                "a person cannot sign in: a Supabase account holds the number, and is not among the users that are listed"
+            );
+            return Err(CallError::Lost.into());
+        };
+        // Pages leave out factors; and time has passed.
+        let Some(found) = self.client.get_user(holder).await? else {
+            return Err(CallError::Lost.into());
+        };
+        if !found.has(attempt.person.phone) {
+            return Err(CallError::Lost.into());
+        }
+        self.take_over(attempt, account, &found).await
+    }
+
+    async fn take_over(
+        &self,
+        attempt: &Attempt<'_>,
+        account: Account,
+        found: &UserRecord,
+    ) -> Result<Grant, SignInError> {
+        match found.verdict(attempt.person.phone) {
+            Verdict::Adopt => {
+                let account = self.move_to(attempt, account, found.id).await?;
+                self.reset_password(attempt, account, "adopted").await
+            }
+            Verdict::Replace => {
+                record("replaced", found.id);
+                self.client.delete_user(found.id).await?;
+                match self.create(attempt, account.subject).await? {
+                    Creation::Done => self.grant_once(attempt, &account).await,
+                    _ => Err(CallError::Lost.into()),
+                }
+            }
+            Verdict::Refuse => Err(not_adoptable("it has another way in", found.id)),
+        }
+    }
+
+    async fn reset_password(
+        &self,
+        attempt: &Attempt<'_>,
+        account: Account,
+        what: &'static str,
+    ) -> Result<Grant, SignInError> {
+        record(what, account.subject);
+        let password = self.password(account.subject);
+        let changed = self.client.set_password(account.subject, &password).await?;
+        if !changed.has(attempt.person.phone) {
+            return Err(not_adoptable(
+                "its number has just changed",
+                account.subject,
+            ));
+        }
+        self.grant_once(attempt, &account).await
+    }
+
+    async fn grant_once(
+        &self,
+        attempt: &Attempt<'_>,
+        account: &Account,
+    ) -> Result<Grant, SignInError> {
+        let password = self.password(account.subject);
+        match self.try_grant(attempt, account.subject, &password).await? {
+            Tried::Granted(grant) => self.finish(attempt, account, grant).await,
+            Tried::NoMatch => Err(CallError::Lost.into()),
+        }
+    }
+
+    /// Makes `subject` the person's, before the provider hears of it.
+    async fn move_to(
+        &self,
+        attempt: &Attempt<'_>,
+        account: Account,
+        subject: Uuid,
+    ) -> Result<Account, SignInError> {
+        if account.subject == subject {
+            return Ok(account);
+        }
+        let user_id = attempt.person.user_id;
+        let moved = self
+            .store
+            .move_account(user_id, &self.issuer, account.subject, subject)
+            .await?;
+        match moved {
+            Moved::Done => Ok(Account {
+                subject,
+                is_confirmed: false,
+                is_new: false,
+            }),
+            Moved::Not => Err(not_adoptable("it is another person's here", subject)),
+        }
+    }
+
+    /// Who holds the number. Pages are asked for until one brings nobody new: the server may give less
+    /// than a page, or the same one for ever.
+    async fn find_holder(&self, attempt: &Attempt<'_>) -> Result<Option<Uuid>, SignInError> {
+        let mut seen = HashSet::new();
+        for page in 1..=MAX_PAGES {
+            let users = self.client.list_users(page, PER_PAGE).await?;
+            let holder = users.iter().find(|user| user.has(attempt.person.phone));
+            if let Some(holder) = holder {
+                return Ok(Some(holder.id));
+            }
+            let before = seen.len();
+            seen.extend(users.iter().map(|user| user.id));
+            if seen.len() == before {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What was done to an account that is not ours from the start.
+fn record(what: &'static str, account: Uuid) {
+    metrics::counter!("identity_repairs_total", "kind" => what).increment(1);
+    tracing::warn!(%account, what, "an account at Supabase is repaired; its sessions end");
+}

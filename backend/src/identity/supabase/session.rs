@@ -1,0 +1,90 @@
+//! Sessions at the provider after they began: the next tokens, and the end.
+//!
+//! One call each. That two replicas don't refresh one session at once is the caller's care; a refresh
+//! whose answer was lost may be repeated with the same token.
+
+use std::net::IpAddr;
+
+use uuid::Uuid;
+
+use super::SupabaseIdentity;
+use super::client::CallError;
+use crate::identity::failure::{Ended, RefreshError, UpstreamError};
+use crate::identity::grant::{Grant, LogoutScope, UpstreamTokens};
+
+impl SupabaseIdentity {
+    /// The next tokens of a session.
+    pub(in crate::identity) async fn refresh(
+        &self,
+        subject: Uuid,
+        current: &UpstreamTokens,
+        client: Option<IpAddr>,
+    ) -> Result<Grant, RefreshError> {
+        let unavailable = |error: &CallError| RefreshError::Unavailable {
+            retry_after: error.retry_after(),
+        };
+        match self.client.refresh(&current.refresh, client).await {
+            Ok(answer) => self.granted(answer, subject).map_err(|fault| {
+                fault.tell_owner();
+                unavailable(&CallError::Lost)
+            }),
+            Err(error) => Err(match ended(&error) {
+                Some(ended) => RefreshError::Ended(ended),
+                None => {
+                    if let CallError::Refused(refusal) = &error {
+                        refusal.tell_owner();
+                    }
+                    unavailable(&error)
+                }
+            }),
+        }
+    }
+
+    /// Ends sessions at the provider. What is gone already counts as ended.
+    pub(in crate::identity) async fn log_out(
+        &self,
+        tokens: &UpstreamTokens,
+        scope: LogoutScope,
+    ) -> Result<(), UpstreamError> {
+        match self.client.log_out(&tokens.access, scope).await {
+            Err(error) if error.code() == Some("bad_jwt") => {}
+            answered => return finished(answered),
+        }
+        // The access token has expired. The refresh token gets another that can log out.
+        let tokens = match self.client.refresh(&tokens.refresh, None).await {
+            Ok(answer) => answer.into_tokens(),
+            Err(error) if ended(&error).is_some() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        finished(self.client.log_out(&tokens.access, scope).await)
+    }
+
+    /// Deletes the account at the provider. One that is gone already counts as deleted.
+    pub(in crate::identity) async fn delete_account(
+        &self,
+        subject: Uuid,
+    ) -> Result<(), UpstreamError> {
+        Ok(self.client.delete_user(subject).await?)
+    }
+}
+
+fn finished(answered: Result<(), CallError>) -> Result<(), UpstreamError> {
+    match answered {
+        Err(error) if matches!(error.code(), Some("session_not_found" | "user_not_found")) => {
+            Ok(())
+        }
+        answered => Ok(answered?),
+    }
+}
+
+/// The only answers that end a session.
+fn ended(error: &CallError) -> Option<Ended> {
+    Some(match error.code()? {
+        "refresh_token_already_used" => Ended::AlreadyUsed,
+        "refresh_token_not_found" => Ended::NotFound,
+        "session_not_found" => Ended::SessionNotFound,
+        "session_expired" => Ended::SessionExpired,
+        "user_banned" => Ended::UserBanned,
+        _ => return None,
+    })
+}

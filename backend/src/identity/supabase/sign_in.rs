@@ -1,0 +1,187 @@
+//! The usual way to a session at Supabase: a password grant, and before the first one an account.
+//!
+//! The subject is written down before the provider is asked, and the password derives from it: so
+//! simultaneous first sign-ins try to create the same account with the same password, one of them
+//! does, and all get their session. A later sign-in is one call. Old password keys are tried before
+//! anything is changed, for a new password ends every session of its person. Each call is made once;
+//! what comes next happens at the person's next try, for which the code stays good.
+
+use std::net::IpAddr;
+
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use super::client::CallError;
+use super::refusal::Taken;
+use super::{SupabaseIdentity, password};
+use crate::clock::Timestamp;
+use crate::identity::failure::SignInError;
+use crate::identity::grant::{Grant, Person};
+use crate::ids::random_id;
+use crate::store::Account;
+
+/// One sign-in.
+#[derive(Clone, Copy)]
+pub(super) struct Attempt<'a> {
+    pub(super) person: Person<'a>,
+    pub(super) client: IpAddr,
+    pub(super) now: Timestamp,
+}
+
+/// What a password grant comes to.
+pub(super) enum Tried {
+    Granted(Grant),
+    /// There is no account with this number and this password.
+    NoMatch,
+}
+
+/// What an attempt to create an account comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Creation {
+    Done,
+    /// An account has the number.
+    PhoneTaken,
+    /// An account has the id: perhaps this very one, a moment ago.
+    IdTaken,
+    /// It failed inside; a creation at the same moment looks like this, too.
+    Unclear,
+}
+
+impl SupabaseIdentity {
+    pub(in crate::identity) async fn sign_in(
+        &self,
+        person: &Person<'_>,
+        client: IpAddr,
+        now: Timestamp,
+    ) -> Result<Grant, SignInError> {
+        let attempt = Attempt {
+            person: *person,
+            client,
+            now,
+        };
+        let account = self.account(&attempt).await?;
+        if !account.is_new {
+            for key in &self.password_keys {
+                let password = password::derive(key, account.subject);
+                if let Tried::Granted(grant) =
+                    self.try_grant(&attempt, account.subject, &password).await?
+                {
+                    return self.finish(&attempt, &account, grant).await;
+                }
+            }
+        }
+        let creation = self.create(&attempt, account.subject).await?;
+        let password = self.password(account.subject);
+        match self.try_grant(&attempt, account.subject, &password).await? {
+            Tried::Granted(grant) => self.finish(&attempt, &account, grant).await,
+            Tried::NoMatch if creation == Creation::Unclear => Err(CallError::Lost.into()),
+            Tried::NoMatch => self.repair(&attempt, creation).await,
+        }
+    }
+
+    /// The person's account, decided before the provider hears of it.
+    async fn account(&self, attempt: &Attempt<'_>) -> Result<Account, SignInError> {
+        let Attempt { person, now, .. } = *attempt;
+        let mut proposed = person.user_id;
+        loop {
+            let account = self
+                .store
+                .account(person.user_id, &self.issuer, proposed, now)
+                .await?;
+            match account {
+                Some(account) => return Ok(account),
+                // Another person has adopted an account of this id. A random id is nobody's.
+                None if proposed == person.user_id => proposed = random_id(),
+                None => return Err(CallError::Lost.into()),
+            }
+        }
+    }
+
+    /// The password that accounts get now.
+    pub(super) fn password(&self, subject: Uuid) -> SecretString {
+        let newest = self.password_keys.first();
+        password::derive(newest.expect("the configuration asks for one"), subject)
+    }
+
+    /// One grant. If the number alone is unconfirmed, it is confirmed and one more made: the password
+    /// was right, and the person has just proved the number.
+    pub(super) async fn try_grant(
+        &self,
+        attempt: &Attempt<'_>,
+        subject: Uuid,
+        password: &SecretString,
+    ) -> Result<Tried, SignInError> {
+        let phone = attempt.person.phone;
+        let client = Some(attempt.client);
+        let mut answered = self.client.grant(phone, password, client).await;
+        if let Err(error) = &answered
+            && error.code() == Some("phone_not_confirmed")
+        {
+            let confirmed = self.client.confirm_phone(subject).await?;
+            if !confirmed.has(phone) {
+                return Err(not_adoptable("number moved", subject));
+            }
+            answered = self.client.grant(phone, password, client).await;
+        }
+        match answered {
+            Ok(answer) => {
+                let granted = self.granted(answer, subject);
+                granted.map(Tried::Granted).map_err(|fault| {
+                    fault.tell_owner();
+                    match fault {
+                        super::NotGranted::OtherSubject => SignInError::NotAdoptable,
+                        super::NotGranted::Token(_) => SignInError::Misconfigured,
+                    }
+                })
+            }
+            Err(error) if error.code() == Some("invalid_credentials") => Ok(Tried::NoMatch),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn create(
+        &self,
+        attempt: &Attempt<'_>,
+        subject: Uuid,
+    ) -> Result<Creation, SignInError> {
+        let phone = attempt.person.phone;
+        let password = self.password(subject);
+        match self.client.create_user(subject, phone, &password).await {
+            Ok(_) => Ok(Creation::Done),
+            Err(CallError::Refused(refusal)) => match (refusal.taken(), refusal.code()) {
+                (Some(Taken::Phone), _) => Ok(Creation::PhoneTaken),
+                (Some(Taken::Id), _) => Ok(Creation::IdTaken),
+                (None, "23505" | "unexpected_failure") => Ok(Creation::Unclear),
+                (None, _) => Err(CallError::Refused(refusal).into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn finish(
+        &self,
+        attempt: &Attempt<'_>,
+        account: &Account,
+        grant: Grant,
+    ) -> Result<Grant, SignInError> {
+        if !account.is_confirmed {
+            let Attempt { person, now, .. } = *attempt;
+            self.store
+                .confirm_account(person.user_id, &self.issuer, grant.subject, now)
+                .await?;
+        }
+        Ok(grant)
+    }
+}
+
+/// Tells the owner that a number is held by an account that is not touched.
+pub(super) fn not_adoptable(why: &'static str, account: Uuid) -> SignInError {
+    metrics::counter!("identity_alerts_total", "kind" => "not_adoptable").increment(1);
+    tracing::error!(
+        %account,
+        why,
+        "a person cannot sign in: a Supabase account that may be somebody else's holds the number; \
+         look at it under Authentication > Users, and delete it or take the number away from it"
+    );
+    SignInError::NotAdoptable
+}

@@ -1,0 +1,90 @@
+//! The outside of an access token: three parts, an algorithm, a key's name, a signature.
+//!
+//! Its length is bounded before anything else is done with it. The algorithm is the key's, never the
+//! token's: a token may only agree with it.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::failure::InvalidToken;
+
+/// Longest token that is looked at.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// A token taken apart. Nothing about it is proved.
+pub(super) struct TokenParts<'a> {
+    pub(super) algorithm: Algorithm,
+    pub(super) key_id: Option<String>,
+    pub(super) payload: Vec<u8>,
+    signed: &'a str,
+    signature: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    crit: Option<IgnoredAny>,
+}
+
+impl<'a> TokenParts<'a> {
+    pub(super) fn read(token: &'a str) -> Result<Self, InvalidToken> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(InvalidToken::TooLong);
+        }
+        let (signed, signature) = token.rsplit_once('.').ok_or(InvalidToken::Malformed)?;
+        let (header, payload) = signed.split_once('.').ok_or(InvalidToken::Malformed)?;
+        let decoded = |part: &str| {
+            URL_SAFE_NO_PAD
+                .decode(part)
+                .map_err(|_| InvalidToken::Malformed)
+        };
+        let header: Header =
+            serde_json::from_slice(&decoded(header)?).map_err(|_| InvalidToken::Malformed)?;
+        // An extension that must be understood, and isn't.
+        if header.crit.is_some() {
+            return Err(InvalidToken::Malformed);
+        }
+        Ok(Self {
+            // `none`, `NONE`, and what nobody knows.
+            algorithm: header.alg.parse().map_err(|_| InvalidToken::Algorithm)?,
+            key_id: header.kid,
+            payload: decoded(payload)?,
+            signed,
+            signature,
+        })
+    }
+
+    /// Whether the holder of a shared secret signed it, which cannot be checked here.
+    pub(super) fn is_by_secret(&self) -> bool {
+        self.algorithm.family() == AlgorithmFamily::Hmac
+    }
+}
+
+/// A public key and the one algorithm that it is for.
+pub(super) struct VerifyingKey {
+    algorithm: Algorithm,
+    key: DecodingKey,
+}
+
+impl VerifyingKey {
+    /// Whether public keys of `key`'s kind are used with `algorithm`.
+    pub(super) fn new(algorithm: Algorithm, key: DecodingKey) -> Option<Self> {
+        let is_public = algorithm.family() != AlgorithmFamily::Hmac;
+        (is_public && key.family() == algorithm.family()).then_some(Self { algorithm, key })
+    }
+
+    pub(super) fn verify(&self, token: &TokenParts<'_>) -> Result<(), InvalidToken> {
+        if token.algorithm != self.algorithm {
+            return Err(InvalidToken::Algorithm);
+        }
+        let signed = token.signed.as_bytes();
+        match jsonwebtoken::crypto::verify(token.signature, signed, &self.key, self.algorithm) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(InvalidToken::Signature),
+        }
+    }
+}

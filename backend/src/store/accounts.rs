@@ -1,0 +1,229 @@
+//! Who a person is at the identity provider.
+//!
+//! The row is written before the provider is asked, so that simultaneous first sign-ins, on however
+//! many replicas, agree on one subject. A subject changes only by compare-and-swap, and then counts as
+//! unconfirmed until the provider has issued tokens for it. What the provider says is decided elsewhere.
+
+use uuid::Uuid;
+
+use super::pools::{on_reader, on_writer};
+use super::statements::statements;
+use super::{Store, StoreError};
+use crate::clock::Timestamp;
+
+statements! {
+    READ_ACCOUNT {
+        both: "select subject, confirmed_at from accounts where user_id = $1 and issuer = $2",
+    }
+    /// The conflict may also be another person's with this subject.
+    CREATE_ACCOUNT {
+        both: "insert into accounts (user_id, issuer, subject, created_at) values ($1, $2, $3, $4) \
+               on conflict do nothing",
+    }
+    CONFIRM_ACCOUNT {
+        both: "update accounts set confirmed_at = $4 \
+               where user_id = $1 and issuer = $2 and subject = $3 and confirmed_at is null",
+    }
+    CREATE_CONFIRMED_ACCOUNT {
+        both: "insert into accounts (user_id, issuer, subject, created_at, confirmed_at) \
+               values ($1, $2, $3, $4, $4) on conflict do nothing",
+    }
+    MOVE_ACCOUNT {
+        both: "update accounts set subject = $4, confirmed_at = null \
+               where user_id = $1 and issuer = $2 and subject = $3 \
+                 and not exists (select 1 from accounts where issuer = $2 and subject = $4)",
+    }
+    TAKE_REPAIR {
+        both: "update accounts set repair_until = $4 \
+               where user_id = $1 and issuer = $2 and (repair_until is null or repair_until <= $3)",
+    }
+    /// Not somebody else's, who came after this one's time was up.
+    RELEASE_REPAIR {
+        both: "update accounts set repair_until = null \
+               where user_id = $1 and issuer = $2 and repair_until = $3",
+    }
+}
+
+/// A person's account at an issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The person's id there.
+    pub subject: Uuid,
+    /// Whether the issuer has ever issued tokens for it.
+    pub is_confirmed: bool,
+    /// Whether this very call has made the row.
+    pub is_new: bool,
+}
+
+/// What became of a change of subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// It is the new one.
+    Done,
+    /// Somebody else changed it first, or another person has the new one.
+    Not,
+}
+
+impl Store {
+    /// The account of `user_id` at `issuer`; if there is none, one with the subject `proposed`.
+    /// `None` if another person has that subject.
+    pub async fn account(
+        &self,
+        user_id: Uuid,
+        issuer: &str,
+        proposed: Uuid,
+        now: Timestamp,
+    ) -> Result<Option<Account>, StoreError> {
+        if let Some(account) = self.read_account(user_id, issuer).await? {
+            return Ok(Some(account));
+        }
+        let created = on_writer!(self.pools, CREATE_ACCOUNT, |pool, sql| {
+            sqlx::query(sql)
+                .bind(user_id)
+                .bind(issuer)
+                .bind(proposed)
+                .bind(now)
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+        if created == 1 {
+            return Ok(Some(Account {
+                subject: proposed,
+                is_confirmed: false,
+                is_new: true,
+            }));
+        }
+        self.read_account(user_id, issuer).await
+    }
+
+    /// The account of `user_id` at `issuer`, if there is one.
+    pub async fn read_account(
+        &self,
+        user_id: Uuid,
+        issuer: &str,
+    ) -> Result<Option<Account>, StoreError> {
+        let row: Option<(Uuid, Option<Timestamp>)> =
+            on_reader!(self.pools, READ_ACCOUNT, |pool, sql| {
+                sqlx::query_as(sql)
+                    .bind(user_id)
+                    .bind(issuer)
+                    .fetch_optional(pool)
+                    .await
+            })?;
+        Ok(row.map(|(subject, confirmed_at)| Account {
+            subject,
+            is_confirmed: confirmed_at.is_some(),
+            is_new: false,
+        }))
+    }
+
+    /// The issuer has issued tokens for this subject.
+    pub async fn confirm_account(
+        &self,
+        user_id: Uuid,
+        issuer: &str,
+        subject: Uuid,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        on_writer!(self.pools, CONFIRM_ACCOUNT, |pool, sql| {
+            sqlx::query(sql)
+                .bind(user_id)
+                .bind(issuer)
+                .bind(subject)
+                .bind(now)
+                .execute(pool)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
+    }
+
+    /// An account whose issuer is this backend: it needs nobody's confirmation.
+    pub async fn create_confirmed_account(
+        &self,
+        user_id: Uuid,
+        issuer: &str,
+        subject: Uuid,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        on_writer!(self.pools, CREATE_CONFIRMED_ACCOUNT, |pool, sql| {
+            sqlx::query(sql)
+                .bind(user_id)
+                .bind(issuer)
+                .bind(subject)
+                .bind(now)
+                .execute(pool)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
+    }
+
+    /// Changes the subject if it is still `from` and nobody else has `to`.
+    pub async fn move_account(
+        &self,
+        user_id: Uuid,
+        issuer: &str,
+        from: Uuid,
+        to: Uuid,
+    ) -> Result<Moved, StoreError> {
+        let moved = on_writer!(self.pools, MOVE_ACCOUNT, |pool, sql| {
+            sqlx::query(sql)
+                .bind(user_id)
+                .bind(issuer)
+                .bind(from)
+                .bind(to)
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected())
+        });
+        match moved {
+            Ok(1) => Ok(Moved::Done),
+            Ok(_) => Ok(Moved::Not),
+            // Two people reached for the same subject at the same moment.
+            Err(sqlx::Error::Database(fault)) if fault.is_unique_violation() => Ok(Moved::Not),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes the right to repair the account until `until`, unless another replica has it.
+    pub async fn take_repair(
+        &self,
+        user_id: Uuid,
+        issuer: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let taken = on_writer!(self.pools, TAKE_REPAIR, |pool, sql| {
+            sqlx::query(sql)
+                .bind(user_id)
+                .bind(issuer)
+                .bind(now)
+                .bind(until)
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+        Ok(taken == 1)
+    }
+
+    /// Gives back the right that was taken until `until`.
+    pub async fn release_repair(
+        &self,
+        user_id: Uuid,
+        issuer: &str,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        on_writer!(self.pools, RELEASE_REPAIR, |pool, sql| {
+            sqlx::query(sql)
+                .bind(user_id)
+                .bind(issuer)
+                .bind(until)
+                .execute(pool)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
+    }
+}

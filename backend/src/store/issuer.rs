@@ -1,0 +1,114 @@
+//! Whose identities the database is bound to.
+//!
+//! The first start writes its issuer down, and every later start is compared with it: were a Supabase
+//! configuration to vanish, everybody would become somebody else. Beside it stands this backend's own
+//! name as an issuer, made once, so that switching away and back finds the same people.
+
+use uuid::Uuid;
+
+use super::pools::on_writer;
+use super::statements::statements;
+use super::transaction::in_transaction;
+use super::{Store, StoreError};
+use crate::clock::Timestamp;
+
+const BOUND: &str = "issuer";
+const OWN: &str = "local_issuer";
+/// A registered form for a name that means nothing but itself. It is no address: an address changes,
+/// and then everybody's tokens would be somebody else's.
+const OWN_PREFIX: &str = "urn:uuid:";
+
+statements! {
+    /// First come, first served; a later call changes nothing.
+    CLAIM_META {
+        both: "insert into app_meta (key, value, updated_at) values ($1, $2, $3) \
+               on conflict (key) do nothing",
+    }
+    READ_META {
+        both: "select value from app_meta where key = $1",
+    }
+    WRITE_META {
+        both: "insert into app_meta (key, value, updated_at) values ($1, $2, $3) \
+               on conflict (key) do update set value = excluded.value, updated_at = excluded.updated_at",
+    }
+    /// The provider's tokens are of no use any more, and nobody is left who could return them.
+    END_ALL_SESSIONS {
+        both: "update sessions set ended_at = $1, end_reason = 'identity_switched', \
+                 upstream_tokens = null, access_hash = null, previous_access_hash = null, \
+                 upstream_version = upstream_version + 1 \
+               where ended_at is null",
+    }
+}
+
+/// Whether the database agrees with the configuration about who issues identities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// It does, from now on if not before.
+    Agreed,
+    /// It belongs to this issuer.
+    Other(String),
+}
+
+impl Store {
+    /// This backend's own name as an issuer, made of `fresh` if it has none.
+    pub async fn own_issuer(&self, fresh: Uuid, now: Timestamp) -> Result<String, StoreError> {
+        self.claim_meta(OWN, &format!("{OWN_PREFIX}{fresh}"), now)
+            .await
+    }
+
+    /// Whether `issuer` is a backend's own name rather than a provider's.
+    pub fn is_own_issuer(issuer: &str) -> bool {
+        issuer.starts_with(OWN_PREFIX)
+    }
+
+    /// Binds the database to `issuer`, if it is bound to none.
+    pub async fn bind_issuer(&self, issuer: &str, now: Timestamp) -> Result<Binding, StoreError> {
+        let bound = self.claim_meta(BOUND, issuer, now).await?;
+        Ok(if bound == issuer {
+            Binding::Agreed
+        } else {
+            Binding::Other(bound)
+        })
+    }
+
+    /// Binds the database to `issuer` whatever it was bound to, and ends every session. Tells how many
+    /// there were.
+    pub async fn switch_issuer(&self, issuer: &str, now: Timestamp) -> Result<u64, StoreError> {
+        in_transaction!(self.pools, |tx, dialect| {
+            let ended = sqlx::query(END_ALL_SESSIONS.on(dialect))
+                .bind(now)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            sqlx::query(WRITE_META.on(dialect))
+                .bind(BOUND)
+                .bind(issuer)
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+            Ok(ended)
+        })
+    }
+
+    /// The value under `key`, which is `fresh` if there was none.
+    async fn claim_meta(
+        &self,
+        key: &str,
+        fresh: &str,
+        now: Timestamp,
+    ) -> Result<String, StoreError> {
+        on_writer!(self.pools, CLAIM_META, |pool, sql| {
+            sqlx::query(sql)
+                .bind(key)
+                .bind(fresh)
+                .bind(now)
+                .execute(pool)
+                .await
+                .map(drop)
+        })?;
+        let value = on_writer!(self.pools, READ_META, |pool, sql| {
+            sqlx::query_scalar(sql).bind(key).fetch_one(pool).await
+        })?;
+        Ok(value)
+    }
+}

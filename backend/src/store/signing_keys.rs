@@ -1,0 +1,135 @@
+//! The sealed keys that this backend signs access tokens with.
+//!
+//! One of them signs; others wait for their turn or verify what they signed earlier. Changes take turns
+//! on one row, so that replicas that start at once make one key, not one each. What a key is, and when
+//! it signs, is `identity::local`'s.
+
+use super::pools::{on_reader, on_writer};
+use super::statements::statements;
+use super::transaction::in_transaction;
+use super::{Store, StoreError};
+use crate::clock::Timestamp;
+
+const PURPOSE: &str = "access_token_signing";
+
+statements! {
+    /// Whoever changes the keys holds this row, which `own_issuer` has made, until the commit.
+    LOCK_SIGNING_KEYS {
+        both: "update app_meta set updated_at = $1 where key = 'local_issuer'",
+    }
+    COUNT_UNRETIRED_KEYS {
+        both: "select count(*) from sealed_keys where purpose = $1 and retired_at is null",
+    }
+    RETIRE_SIGNING_KEYS {
+        both: "update sealed_keys set retired_at = $2, expires_at = $3 \
+               where purpose = $1 and retired_at is null",
+    }
+    CREATE_SIGNING_KEY {
+        both: "insert into sealed_keys (id, purpose, sealed, created_at) values ($1, $2, $3, $4)",
+    }
+    READ_SIGNING_KEYS {
+        both: "select id, sealed, created_at, retired_at, expires_at from sealed_keys \
+               where purpose = $1 order by created_at, id",
+    }
+    REMOVE_EXPIRED_KEYS {
+        both: "delete from sealed_keys where purpose = $1 and expires_at < $2",
+    }
+}
+
+/// A signing key as it is kept.
+#[derive(Clone, sqlx::FromRow)]
+pub struct SealedSigningKey {
+    /// Its name in token headers.
+    pub id: String,
+    /// The key, sealed.
+    pub sealed: Vec<u8>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From then on it signs nothing.
+    pub retired_at: Option<Timestamp>,
+    /// From then on it verifies nothing.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// Adds a key if none is left that signs. Needs [`Store::own_issuer`] to have been called.
+    pub async fn ensure_signing_key(
+        &self,
+        id: &str,
+        sealed: &[u8],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        in_transaction!(self.pools, |tx, dialect| {
+            sqlx::query(LOCK_SIGNING_KEYS.on(dialect))
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+            let unretired: i64 = sqlx::query_scalar(COUNT_UNRETIRED_KEYS.on(dialect))
+                .bind(PURPOSE)
+                .fetch_one(&mut *tx)
+                .await?;
+            if unretired == 0 {
+                sqlx::query(CREATE_SIGNING_KEY.on(dialect))
+                    .bind(id)
+                    .bind(PURPOSE)
+                    .bind(sealed)
+                    .bind(now)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds a key that takes over from all others at `retire_at`; they verify until `expire_at`.
+    pub async fn rotate_signing_key(
+        &self,
+        id: &str,
+        sealed: &[u8],
+        now: Timestamp,
+        retire_at: Timestamp,
+        expire_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        in_transaction!(self.pools, |tx, dialect| {
+            sqlx::query(LOCK_SIGNING_KEYS.on(dialect))
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query(RETIRE_SIGNING_KEYS.on(dialect))
+                .bind(PURPOSE)
+                .bind(retire_at)
+                .bind(expire_at)
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query(CREATE_SIGNING_KEY.on(dialect))
+                .bind(id)
+                .bind(PURPOSE)
+                .bind(sealed)
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+            Ok(())
+        })
+    }
+
+    /// Every signing key, oldest first.
+    pub async fn signing_keys(&self) -> Result<Vec<SealedSigningKey>, StoreError> {
+        let keys = on_reader!(self.pools, READ_SIGNING_KEYS, |pool, sql| {
+            sqlx::query_as(sql).bind(PURPOSE).fetch_all(pool).await
+        })?;
+        Ok(keys)
+    }
+
+    /// Removes the keys that verify nothing any more. Tells how many.
+    pub async fn remove_expired_signing_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let removed = on_writer!(self.pools, REMOVE_EXPIRED_KEYS, |pool, sql| {
+            sqlx::query(sql)
+                .bind(PURPOSE)
+                .bind(now)
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+        Ok(removed)
+    }
+}
