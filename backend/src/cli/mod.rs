@@ -4,6 +4,8 @@
 //! 69 the database is not available or not for us, 78 the configuration is wrong.
 
 mod check;
+mod identity;
+mod keys;
 mod migrate;
 mod secret;
 mod serve;
@@ -49,6 +51,10 @@ this is the pre-deploy step. SQLite needs no call: serve migrates it at start."
     Check(check::Args),
     /// Make the secrets that relays sign with
     Secret(secret::Args),
+    /// Keys that the database keeps
+    Keys(keys::Args),
+    /// Who issues people's access tokens
+    Identity(identity::Args),
 }
 
 /// Runs one command to its end.
@@ -57,6 +63,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve => serve::run(configuration()?).await,
         Command::Migrate(args) => migrate::run(args, configuration()?).await,
         Command::Check(args) => check::run(&args),
+        Command::Keys(args) => keys::run(args, configuration()?).await,
+        Command::Identity(args) => identity::run(args, configuration()?).await,
         Command::Secret(args) => {
             secret::run(args);
             Ok(())

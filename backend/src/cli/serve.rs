@@ -32,6 +32,9 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let clock = Clock::System;
     let secrets = relay_secrets(&config)?;
     let store = Store::open(&config.database, config.environment, clock.now()).await?;
+    let keyring = super::identity::keyring(&config)?;
+    let identity = super::identity::open(&config, &store, keyring, clock.now()).await?;
+    tracing::info!(issuer = identity.issuer(), "who issues access tokens");
     let listener = TcpListener::bind(config.server.address)
         .await
         .with_context(|| format!("cannot listen on {} (HOST, PORT)", config.server.address))?;

@@ -40,7 +40,7 @@ use crate::store::{Binding, Store, StoreError};
 /// Issues and verifies access tokens.
 pub enum Identity {
     /// This backend does.
-    Local(LocalIdentity),
+    Local(Box<LocalIdentity>),
     /// A Supabase project does.
     Supabase(Box<SupabaseIdentity>),
 }
@@ -62,9 +62,9 @@ impl Identity {
             });
         }
         Ok(match config {
-            IdentityConfig::Local => {
-                Self::Local(LocalIdentity::open(store.clone(), keyring, now).await?)
-            }
+            IdentityConfig::Local => Self::Local(Box::new(
+                LocalIdentity::open(store.clone(), keyring, now).await?,
+            )),
             IdentityConfig::Supabase(config) => Self::Supabase(Box::new(SupabaseIdentity::new(
                 config,
                 timeouts,

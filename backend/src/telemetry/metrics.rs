@@ -84,4 +84,28 @@ fn describe() {
         "otp_provider_errors_total",
         "Faults of the provider of codes, by code."
     );
+    describe_counter!(
+        "identity_calls_total",
+        "Calls to the identity provider by operation and outcome."
+    );
+    describe_histogram!(
+        "identity_call_duration_seconds",
+        "Time the identity provider takes, by operation."
+    );
+    describe_counter!(
+        "identity_repairs_total",
+        "Accounts at the identity provider that were reset, adopted or replaced."
+    );
+    describe_counter!(
+        "identity_alerts_total",
+        "What keeps people from signing in until the owner mends it, by kind."
+    );
+    describe_counter!(
+        "access_token_failures_total",
+        "Access tokens that were not accepted, by reason."
+    );
+    describe_counter!(
+        "jwks_fetches_total",
+        "Fetches of the identity provider's public keys by outcome."
+    );
 }

@@ -216,22 +216,21 @@ impl Client {
             json.flatten().as_ref(),
             retry_after(&headers),
         );
-        match &refusal {
-            Some(refusal) => {
-                tracing::debug!(
-                    operation,
-                    status = status.as_u16(),
-                    code = refusal.code(),
-                    "the identity provider refuses"
-                );
-            }
-            None => tracing::warn!(
+        let Some(refusal) = refusal else {
+            tracing::warn!(
                 operation,
                 status = status.as_u16(),
                 "something before the identity provider answers"
-            ),
-        }
-        Err(refusal.map_or(CallError::Lost, CallError::Refused))
+            );
+            return Err(CallError::Lost);
+        };
+        tracing::debug!(
+            operation,
+            status = status.as_u16(),
+            code = refusal.code(),
+            "the identity provider refuses"
+        );
+        Err(CallError::Refused(refusal))
     }
 
     fn headers(&self, caller: Caller<'_>, client: Option<IpAddr>) -> HeaderMap {

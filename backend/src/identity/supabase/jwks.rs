@@ -150,11 +150,10 @@ fn read_keys(document: &Value) -> HashMap<String, VerifyingKey> {
     let keys = document["keys"].as_array().map_or(&[][..], Vec::as_slice);
     let mut by_id = HashMap::new();
     for key in keys.iter().take(MAX_KEYS) {
-        match read_key(key) {
-            Some((id, key)) => {
-                by_id.entry(id).or_insert(key);
-            }
-            None => tracing::warn!("a public key of the identity provider is of no use here"),
+        if let Some((id, key)) = read_key(key) {
+            by_id.entry(id).or_insert(key);
+        } else {
+            tracing::warn!("a public key of the identity provider is of no use here");
         }
     }
     by_id

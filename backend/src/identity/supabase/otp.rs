@@ -20,7 +20,7 @@ const RESEND_AFTER: Duration = Duration::from_mins(1);
 pub enum OtpChannel {
     /// By SMS.
     Sms,
-    /// By WhatsApp.
+    /// By `WhatsApp`.
     WhatsApp,
 }
 

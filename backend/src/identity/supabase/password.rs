@@ -29,7 +29,10 @@ mod tests {
         let other = SecretString::from("fedcba9876543210fedcba9876543210");
         let ada = derive(&key, Uuid::from_u128(1));
         // Were this to change, everybody's password would.
-        assert_eq!(ada.expose_secret(), "xFsN2YZ22hxf0fKDdhe-SPJtzvTvQNTv4kEifDsdXrwaA1!");
+        assert_eq!(
+            ada.expose_secret(),
+            "xFsN2YZ22hxf0fKDdhe-SPJtzvTvQNTv4kEifDsdXrwaA1!"
+        );
         assert_eq!(ada.expose_secret().len(), 47, "bcrypt takes 72 bytes");
         assert_ne!(
             ada.expose_secret(),

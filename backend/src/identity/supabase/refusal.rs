@@ -16,7 +16,7 @@ const CODE_HEADER: &str = "x-sb-error-code";
 const MAX_CODE_CHARS: usize = 64;
 /// Without a word from the provider.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// Which unique key was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

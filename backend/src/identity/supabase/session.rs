@@ -23,21 +23,22 @@ impl SupabaseIdentity {
         let unavailable = |error: &CallError| RefreshError::Unavailable {
             retry_after: error.retry_after(),
         };
-        match self.client.refresh(&current.refresh, client).await {
-            Ok(answer) => self.granted(answer, subject).map_err(|fault| {
-                fault.tell_owner();
-                unavailable(&CallError::Lost)
-            }),
-            Err(error) => Err(match ended(&error) {
-                Some(ended) => RefreshError::Ended(ended),
-                None => {
-                    if let CallError::Refused(refusal) = &error {
-                        refusal.tell_owner();
-                    }
-                    unavailable(&error)
-                }
-            }),
+        let error = match self.client.refresh(&current.refresh, client).await {
+            Ok(answer) => {
+                return self.granted(answer, subject).map_err(|fault| {
+                    fault.tell_owner();
+                    unavailable(&CallError::Lost)
+                });
+            }
+            Err(error) => error,
+        };
+        if let Some(ended) = ended(&error) {
+            return Err(RefreshError::Ended(ended));
         }
+        if let CallError::Refused(refusal) = &error {
+            refusal.tell_owner();
+        }
+        Err(unavailable(&error))
     }
 
     /// Ends sessions at the provider. What is gone already counts as ended.

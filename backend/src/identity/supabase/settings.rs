@@ -99,7 +99,7 @@ impl SupabaseIdentity {
                         note(settings.disable_signup, SettingsProblem::SignupClosed);
                     }
                     CodesBy::Others => {
-                        note(!settings.disable_signup, SettingsProblem::PublicSignup)
+                        note(!settings.disable_signup, SettingsProblem::PublicSignup);
                     }
                 }
             }
@@ -109,7 +109,7 @@ impl SupabaseIdentity {
         match self.client.list_users(1, 1).await {
             Ok(_) => {}
             Err(error) if is_about_keys(&error) => {
-                problems.push(SettingsProblem::ServiceKeyRefused)
+                problems.push(SettingsProblem::ServiceKeyRefused);
             }
             Err(_) => return Err(Unreachable),
         }

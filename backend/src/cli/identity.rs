@@ -1,0 +1,144 @@
+//! Identities on the command line: opened for `serve`, and `identity switch`.
+//!
+//! What the provider's settings let strangers do is looked at before anything listens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use clap::Subcommand;
+
+use super::Failure;
+use crate::clock::{Clock, Timestamp};
+use crate::config::{
+    Config, IdentityConfig, KeyringSource, OtpProviderConfig, read_or_create_session_secret,
+};
+use crate::identity::{
+    CodesBy, Identity, OpenIdentityError, SettingsProblem, Unreachable, UpstreamTimeouts,
+    switch_identity,
+};
+use crate::ids::random_bytes;
+use crate::keyring::Keyring;
+use crate::store::{KeyError, Store};
+use crate::telemetry::start_logging;
+
+/// Starting waits no longer for a provider that hangs.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bind the database to the configured IDENTITY and sign everybody out
+    #[command(
+        after_long_help = "The database remembers who issues its people's tokens, so that a \
+vanished SUPABASE_* variable cannot turn everybody into somebody else. Set the new configuration, stop \
+every replica, run this, start again. People keep everything; they sign in anew."
+    )]
+    Switch {
+        /// Do it; without this flag nothing is changed
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
+    let Command::Switch { yes } = args.command;
+    start_logging(&config.logging).map_err(|error| Failure::Configuration(error.into()))?;
+    let wanted = match &config.identity {
+        IdentityConfig::Local => "this backend itself (IDENTITY=local)".to_owned(),
+        IdentityConfig::Supabase(supabase) => supabase.issuer.clone(),
+    };
+    if !yes {
+        return Err(Failure::Other(anyhow!(
+            "this would sign everybody out and take identities from {wanted}; add --yes to do it"
+        )));
+    }
+    let now = Clock::System.now();
+    let store = Store::open(&config.database, config.environment, now).await?;
+    let switched = switch_identity(&config.identity, &store, now).await;
+    store.close().await;
+    let ended = switched.map_err(|error| Failure::Database(error.into()))?;
+    eprintln!("identities now come from {wanted}; {ended} session(s) ended");
+    Ok(())
+}
+
+/// The keys that sessions hang on.
+pub(super) fn keyring(config: &Config) -> Result<Arc<Keyring>, Failure> {
+    match &config.session.keyring {
+        KeyringSource::Given(keyring) => Ok(Arc::clone(keyring)),
+        KeyringSource::Generated => {
+            let (keyring, path) = read_or_create_session_secret(&config.database, random_bytes())
+                .map_err(|error| Failure::Configuration(error.into()))?;
+            tracing::warn!(
+                path = %path.display(),
+                "SESSION_SECRET is not set; this machine's own is in the file"
+            );
+            Ok(keyring)
+        }
+    }
+}
+
+/// The configured issuer, if the database is its own and its settings let nobody in by a side door.
+pub(super) async fn open(
+    config: &Config,
+    store: &Store,
+    keyring: Arc<Keyring>,
+    now: Timestamp,
+) -> Result<Identity, Failure> {
+    let timeouts = UpstreamTimeouts::default();
+    let identity = Identity::open(&config.identity, timeouts, store, keyring, now).await?;
+    let Identity::Supabase(supabase) = &identity else {
+        tracing::warn!("Supabase not enabled");
+        return Ok(identity);
+    };
+    let codes = match config.otp.provider {
+        OtpProviderConfig::Supabase => CodesBy::Supabase,
+        OtpProviderConfig::Console | OtpProviderConfig::Twilio(_) => CodesBy::Others,
+    };
+    let checked = tokio::time::timeout(CHECK_TIMEOUT, supabase.check_settings(codes));
+    match checked.await.unwrap_or(Err(Unreachable)) {
+        Ok(problems) => {
+            report(&problems, config)?;
+            tracing::info!("Supabase client initialized");
+        }
+        Err(unreachable) => tracing::warn!(
+            error = %unreachable,
+            "Supabase's settings are not checked; nobody signs in until it answers"
+        ),
+    }
+    Ok(identity)
+}
+
+fn report(problems: &[SettingsProblem], config: &Config) -> Result<(), Failure> {
+    let is_fatal = |problem: &&SettingsProblem| problem.is_fatal(config.environment);
+    let fatal: Vec<String> = problems
+        .iter()
+        .filter(is_fatal)
+        .map(|problem| format!("\n  {}: {problem}", problem.key()))
+        .collect();
+    if !fatal.is_empty() {
+        return Err(Failure::Configuration(anyhow!(
+            "the Supabase project has {} problem(s):{}",
+            fatal.len(),
+            fatal.concat()
+        )));
+    }
+    for problem in problems {
+        tracing::warn!(key = problem.key(), "{problem}");
+    }
+    Ok(())
+}
+
+impl From<OpenIdentityError> for Failure {
+    fn from(error: OpenIdentityError) -> Self {
+        match error {
+            OpenIdentityError::Keys(KeyError::Store(error)) => Self::Database(error.into()),
+            error => Self::Configuration(error.into()),
+        }
+    }
+}
