@@ -1,0 +1,42 @@
+//! Random ids, codes and strings. Good enough to be unguessable in a test, not meant for more.
+
+use uuid::Uuid;
+
+/// A random UUID.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where a stand-in draws random numbers"
+)]
+pub fn uuid() -> Uuid {
+    Uuid::new_v4()
+}
+
+/// A code of `length` decimal digits.
+pub fn digits(length: usize) -> String {
+    string(length, b"0123456789")
+}
+
+/// A string of `length` characters out of `alphabet`.
+pub fn string(length: usize, alphabet: &[u8]) -> String {
+    let mut out = String::with_capacity(length);
+    while out.len() < length {
+        // The bytes that hold a UUID's version and variant are not random.
+        let bytes = uuid().into_bytes();
+        for byte in bytes[..6].iter().chain(&bytes[9..]) {
+            if out.len() < length {
+                out.push(char::from(alphabet[usize::from(*byte) % alphabet.len()]));
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn strings_have_their_length_and_differ() {
+        let (one, other) = (super::digits(40), super::digits(40));
+        assert_eq!(one.len(), 40);
+        assert_ne!(one, other);
+    }
+}

@@ -1,0 +1,213 @@
+//! The socket and what happens around every request: log, faults, then the service itself.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::faults::{Fault, Faults};
+use crate::requests::{Requests, Seen};
+use crate::socket::{Cut, CuttableListener};
+
+/// No client of ours sends more; a stand-in for a service with a lower limit enforces that itself.
+const MAX_BODY_BYTES: usize = 8 << 20;
+
+/// A request, read completely.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// `GET`, `POST`, …
+    pub method: Method,
+    /// Path without the query.
+    pub path: String,
+    /// Query without the question mark; empty when there is none.
+    pub query: String,
+    /// Headers as sent.
+    pub headers: HeaderMap,
+    /// Body as sent.
+    pub body: Bytes,
+}
+
+impl Request {
+    /// A header's value, if it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// An answer, written at once.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+/// What a stand-in does with a request.
+pub trait Service: Send + Sync + 'static {
+    /// Answers it.
+    fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send;
+}
+
+/// A running server. It ends when it is dropped, and every connection to it with it.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    faults: Faults,
+    requests: Requests,
+    closed: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+struct Surroundings<S> {
+    service: Arc<S>,
+    faults: Faults,
+    requests: Requests,
+}
+
+impl Server {
+    /// Starts on the loopback address; `port` 0 takes a free one.
+    pub async fn start<S: Service>(service: Arc<S>, port: u16) -> std::io::Result<Self> {
+        let inner = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let address = inner.local_addr()?;
+        let closed = Arc::new(AtomicBool::new(false));
+        let (faults, requests) = (Faults::default(), Requests::default());
+        let surroundings = Arc::new(Surroundings {
+            service,
+            faults: faults.clone(),
+            requests: requests.clone(),
+        });
+        let router = Router::new().fallback(
+            move |ConnectInfo(cut): ConnectInfo<Cut>, request: axum::extract::Request| {
+                let surroundings = Arc::clone(&surroundings);
+                async move { surroundings.exchange(cut, request).await }
+            },
+        );
+        let listener = CuttableListener {
+            inner,
+            closed: Arc::clone(&closed),
+        };
+        let serving = axum::serve(
+            listener,
+            router.into_make_service_with_connect_info::<Cut>(),
+        );
+        let task = tokio::spawn(async move {
+            // Never returns by itself; accept errors are retried inside.
+            let _ended = serving.await;
+        });
+        Ok(Self {
+            address,
+            faults,
+            requests,
+            closed,
+            task,
+        })
+    }
+
+    /// `http://127.0.0.1:port`, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Faults for the next requests.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// The requests so far.
+    pub fn requests(&self) -> &Requests {
+        &self.requests
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.closed.store(true, Ordering::Release);
+        self.task.abort();
+    }
+}
+
+impl<S: Service> Surroundings<S> {
+    async fn exchange(&self, cut: Cut, request: axum::extract::Request) -> Response {
+        let Some(request) = read(request).await else {
+            return write(Answer::empty(StatusCode::PAYLOAD_TOO_LARGE));
+        };
+        let path = match request.query.as_str() {
+            "" => request.path.clone(),
+            query => format!("{}?{query}", request.path),
+        };
+        let seen = Seen {
+            method: request.method.to_string(),
+            path,
+            headers: request.headers.clone(),
+            body: String::from_utf8_lossy(&request.body).into_owned(),
+            status: None,
+        };
+        let fault = self.faults.take(&seen.line());
+        let entry = self.requests.arrived(seen);
+        let answer = match fault {
+            None => Some(self.service.answer(request).await),
+            Some(fault) => self.spoil(fault, request).await,
+        };
+        let Some(answer) = answer else {
+            cut.now();
+            return write(Answer::empty(StatusCode::OK));
+        };
+        self.requests.answered(entry, answer.status.as_u16());
+        write(answer)
+    }
+
+    /// What is answered under a fault; none means that the connection is to be cut.
+    async fn spoil(&self, fault: Fault, request: Request) -> Option<Answer> {
+        match fault {
+            Fault::Answer(answer) => Some(answer),
+            Fault::AnswerAfter(answer) => {
+                self.service.answer(request).await;
+                Some(answer)
+            }
+            Fault::Drop => None,
+            Fault::DropAfter => {
+                self.service.answer(request).await;
+                None
+            }
+            Fault::Hang(duration) => {
+                tokio::time::sleep(duration).await;
+                Some(self.service.answer(request).await)
+            }
+            Fault::HangAfter(duration) => {
+                let answer = self.service.answer(request).await;
+                tokio::time::sleep(duration).await;
+                Some(answer)
+            }
+        }
+    }
+}
+
+async fn read(request: axum::extract::Request) -> Option<Request> {
+    let (parts, body) = request.into_parts();
+    Some(Request {
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers,
+        body: axum::body::to_bytes(body, MAX_BODY_BYTES).await.ok()?,
+    })
+}
+
+fn write(answer: Answer) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    response
+}

@@ -1,0 +1,106 @@
+//! A listener whose connections can be cut in the middle of an exchange.
+//!
+//! Cutting is a flag that the connection's reads and writes look at: the handler raises it and
+//! returns, the server fails to write the answer and closes the socket. The client sees what it sees
+//! when a real server dies: a connection that ends without an answer.
+
+use std::io::{Error, ErrorKind, Result};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Accepts connections until it is closed.
+pub(crate) struct CuttableListener {
+    pub(crate) inner: TcpListener,
+    /// Raised when the stand-in goes away: connections that a client keeps open end then, too.
+    pub(crate) closed: Arc<AtomicBool>,
+}
+
+/// One connection.
+pub(crate) struct CuttableStream {
+    inner: TcpStream,
+    cut: Cut,
+    closed: Arc<AtomicBool>,
+}
+
+/// The way to cut a connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cut(Arc<AtomicBool>);
+
+impl Cut {
+    /// From here on the connection neither reads nor writes.
+    pub(crate) fn now(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl Listener for CuttableListener {
+    type Io = CuttableStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let (inner, address) = Listener::accept(&mut self.inner).await;
+        let stream = CuttableStream {
+            inner,
+            cut: Cut::default(),
+            closed: Arc::clone(&self.closed),
+        };
+        (stream, address)
+    }
+
+    fn local_addr(&self) -> Result<Self::Addr> {
+        self.inner.local_addr()
+    }
+}
+
+impl Connected<IncomingStream<'_, CuttableListener>> for Cut {
+    fn connect_info(stream: IncomingStream<'_, CuttableListener>) -> Self {
+        stream.io().cut.clone()
+    }
+}
+
+impl CuttableStream {
+    fn check(&self) -> Result<()> {
+        if self.cut.0.load(Ordering::Acquire) || self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::ConnectionReset, "cut on purpose"));
+        }
+        Ok(())
+    }
+}
+
+impl AsyncRead for CuttableStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<Result<()>> {
+        self.check()?;
+        Pin::new(&mut self.inner).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for CuttableStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<Result<usize>> {
+        self.check()?;
+        Pin::new(&mut self.inner).poll_write(context, buffer)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
