@@ -1,0 +1,84 @@
+//! `GET` and `PUT /user`: what users see and change of themselves.
+
+use http::StatusCode;
+use serde::Deserialize;
+use stand_in::{Answer, Request};
+
+use crate::auth::{Auth, read_body};
+use crate::caller::Caller;
+use crate::error::{Outcome, Refusal};
+use crate::state::{Ending, State};
+use crate::user::{Object, View, merge};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OwnFields {
+    password: Option<String>,
+    current_password: Option<String>,
+    data: Option<Object>,
+}
+
+impl Auth {
+    pub(crate) fn show_own_user(&self, request: &Request) -> Outcome {
+        let state = self.lock();
+        let claims = self.claims(request)?;
+        let caller = self.require_user(request, &state)?;
+        if claims.get("aud").is_none_or(|aud| aud != "authenticated") {
+            let message = "Token audience doesn't match request audience";
+            return Err(Refusal::validation(message));
+        }
+        let user = state.user(caller.user).expect("the caller exists");
+        Ok(Answer::json(StatusCode::OK, &user.to_json(View::Stored)))
+    }
+
+    pub(crate) fn update_own_user(&self, request: &Request) -> Outcome {
+        let (limit, now) = (self.settings.otp_rate_limit, self.now());
+        let mut state = self.lock();
+        state
+            .buckets
+            .take("user", limit, request, &self.settings, now)?;
+        let caller = self.require_user(request, &state)?;
+        let fields: OwnFields = read_body(request)?;
+        if let Some(password) = &fields.password {
+            self.check_own_password(&state, caller, password, fields.current_password.as_deref())?;
+            // All but the one that asks.
+            let which = caller.session.map_or(Ending::All, Ending::AllBut);
+            state.end_sessions(caller.user, which);
+        }
+        let user = state.user_mut(caller.user).expect("the caller exists");
+        if let Some(password) = fields.password {
+            user.password = password;
+        }
+        merge(&mut user.user_metadata, &fields.data.unwrap_or_default());
+        user.updated_at = now;
+        Ok(Answer::json(StatusCode::OK, &user.to_json(View::Stored)))
+    }
+
+    fn check_own_password(
+        &self,
+        state: &State,
+        caller: Caller,
+        new: &str,
+        current: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let user = state.user(caller.user).expect("the caller exists");
+        let session = caller.session.and_then(|id| state.session(id));
+        // Whoever came in by a code may have forgotten the password, so is not asked for it.
+        let by_code = session.is_some_and(|session| session.method == "otp");
+        if self.settings.require_current_password && !by_code {
+            let current = current.ok_or_else(|| {
+                let message = "Current password required when setting new password.";
+                Refusal::new(400, "current_password_required", message)
+            })?;
+            if current != user.password {
+                let message = "Current password is incorrect.";
+                return Err(Refusal::new(400, "current_password_invalid", message));
+            }
+        }
+        if new == user.password {
+            let message = "New password should be different from the old password.";
+            return Err(Refusal::new(422, "same_password", message));
+        }
+        self.check_new_password(new)
+    }
+}

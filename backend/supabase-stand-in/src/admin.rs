@@ -1,0 +1,164 @@
+//! `/admin/users/{id}`: show, change, delete.
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+use stand_in::{Answer, Request};
+use uuid::Uuid;
+
+use crate::admin_create::{Ban, MAX_PASSWORD_BYTES, UserFields};
+use crate::auth::{Auth, read_body};
+use crate::error::{Outcome, Refusal};
+use crate::keys::sha256_base64;
+use crate::state::{Ending, State};
+use crate::user::{Object, User, View, merge};
+
+/// Columns of phone numbers hold no more characters.
+const PHONE_COLUMN: usize = 15;
+const UPDATE_FAILED: &str = "Database error updating user";
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Deletion {
+    should_soft_delete: bool,
+}
+
+impl Auth {
+    pub(crate) fn show_user(&self, id: &str) -> Outcome {
+        let state = self.lock();
+        let user = find(&state, id)?;
+        Ok(Answer::json(StatusCode::OK, &user.to_json(View::Stored)))
+    }
+
+    pub(crate) fn update_user(&self, id: &str, request: &Request) -> Outcome {
+        let mut state = self.lock();
+        let before = find(&state, id)?;
+        let (id, confirmed_before) = (before.id, before.confirmed_at());
+        let fields: UserFields = read_body(request)?;
+        let phone = fields.checked_phone()?;
+        let ban = fields.ban()?;
+        if let Some(password) = fields.password.as_deref() {
+            self.check_new_password(password)?;
+        }
+        if let Some(other) = state.user_by_phone(&phone)
+            && other.id != id
+        {
+            let constraint = "users_phone_key";
+            return Err(Refusal::unique_violation(constraint, "phone", &phone, UPDATE_FAILED));
+        }
+        if fields.password.is_some() {
+            // Even when it is the same one.
+            state.end_sessions(id, Ending::All);
+        }
+        let now = self.now();
+        let user = state.user_mut(id).expect("the user was just found");
+        if let Some(password) = &fields.password {
+            user.password.clone_from(password);
+            user.link = None;
+        }
+        if !phone.is_empty() {
+            set_phone(user, phone, now);
+        }
+        if let Some(email) = fields.email.filter(|email| !email.is_empty()) {
+            user.email = email.to_lowercase();
+            if !user.identities.iter().any(|i| i.provider == "email") {
+                user.add_identity("email", now);
+            }
+        }
+        if fields.phone_confirm == Some(true) {
+            user.phone_confirmed_at.get_or_insert(now);
+        }
+        if fields.email_confirm == Some(true) {
+            user.email_confirmed_at.get_or_insert(now);
+        }
+        match ban {
+            None => {}
+            Some(Ban::Lift) => user.banned_until = None,
+            Some(Ban::For(duration)) => user.banned_until = Some(now + duration),
+        }
+        merge(&mut user.app_metadata, &fields.app_metadata.unwrap_or_default());
+        merge(&mut user.user_metadata, &fields.user_metadata.unwrap_or_default());
+        user.updated_at = now;
+        let body = user.to_json(View::Changed { confirmed_before });
+        Ok(Answer::json(StatusCode::OK, &body))
+    }
+
+    /// What a password must be when it is changed; nothing of this is asked of a user's first one.
+    pub(crate) fn check_new_password(&self, password: &str) -> Result<(), Refusal> {
+        if password.len() > MAX_PASSWORD_BYTES {
+            let message =
+                format!("Password cannot be longer than {MAX_PASSWORD_BYTES} characters");
+            return Err(Refusal::validation(message));
+        }
+        let min_length = self.settings.password_min_length;
+        if password.len() < min_length {
+            return Err(Refusal::weak_password(min_length));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn delete_user(&self, id: &str, request: &Request) -> Outcome {
+        let deletion = if request.body.is_empty() {
+            Deletion::default()
+        } else {
+            read_body(request)?
+        };
+        let mut state = self.lock();
+        let id = find(&state, id)?.id;
+        if deletion.should_soft_delete {
+            state.end_sessions(id, Ending::All);
+            let now = self.now();
+            let user = state.user_mut(id).expect("the user was just found");
+            make_unreadable(user);
+            user.deleted_at = Some(now);
+            user.updated_at = now;
+        } else {
+            state.delete_user(id);
+        }
+        Ok(Answer::json(StatusCode::OK, &json!({})))
+    }
+}
+
+fn find<'a>(state: &'a State, id: &str) -> Result<&'a User, Refusal> {
+    let id: Uuid = id
+        .parse()
+        .map_err(|_| Refusal::new(404, "validation_failed", "user_id must be an UUID"))?;
+    let user = state.user(id);
+    user.ok_or_else(|| Refusal::new(404, "user_not_found", "User not found"))
+}
+
+/// A new number leaves `phone_confirmed_at` as it was.
+fn set_phone(user: &mut User, phone: String, now: time::OffsetDateTime) {
+    user.phone = phone;
+    let phone = json!(user.phone);
+    match user.identities.iter_mut().find(|i| i.provider == "phone") {
+        Some(identity) => {
+            if let Some(data) = &mut identity.data {
+                data.insert("phone".into(), phone);
+            }
+        }
+        None => user.add_identity("phone", now),
+    }
+}
+
+/// A soft deletion: the row stays, nothing in it can be read, the number is free again.
+fn make_unreadable(user: &mut User) {
+    let hash = |text: &str| sha256_base64(&format!("{}{text}", user.id));
+    let (email, mut phone) = (hash(&user.email), hash(&user.phone));
+    phone.truncate(PHONE_COLUMN);
+    let provider_ids: Vec<String> = user
+        .identities
+        .iter()
+        .map(|identity| hash(&format!("{}:{}", identity.provider, identity.provider_id)))
+        .collect();
+    for (identity, provider_id) in user.identities.iter_mut().zip(provider_ids) {
+        identity.provider_id = provider_id;
+        identity.data = None;
+    }
+    user.email = email;
+    user.phone = phone;
+    user.password = String::new();
+    user.app_metadata = Object::new();
+    user.user_metadata = Object::new();
+    user.link = None;
+}

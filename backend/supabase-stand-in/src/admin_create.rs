@@ -1,0 +1,186 @@
+//! `POST /admin/users`, and the race that it loses on purpose.
+//!
+//! The real server checks for a duplicate outside the transaction that inserts. Of simultaneous
+//! creates one succeeds; the others see either the check's refusal or the database's constraint. Here
+//! that is arranged: a create waits between check and insert, and every third one waits before the
+//! check instead, so that twenty at once get all three answers.
+
+use std::sync::atomic::Ordering;
+
+use http::StatusCode;
+use serde::Deserialize;
+use stand_in::{Answer, Request, random};
+use uuid::Uuid;
+
+use crate::auth::{Auth, read_body};
+use crate::error::{Outcome, Refusal};
+use crate::phone;
+use crate::settings::go_duration;
+use crate::state::State;
+use crate::user::{Object, User, View, merge};
+
+/// Longest password that bcrypt takes.
+pub(crate) const MAX_PASSWORD_BYTES: usize = 72;
+/// Length of the password that nobody knows, of a user created without one.
+const RANDOM_PASSWORD: usize = 64;
+const CREATE_FAILED: &str = "Database error creating new user";
+
+/// What an admin may set, on create and on update.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct UserFields {
+    pub(crate) id: Option<String>,
+    pub(crate) phone: Option<String>,
+    pub(crate) phone_confirm: Option<bool>,
+    pub(crate) email: Option<String>,
+    pub(crate) email_confirm: Option<bool>,
+    pub(crate) password: Option<String>,
+    pub(crate) password_hash: Option<String>,
+    pub(crate) app_metadata: Option<Object>,
+    pub(crate) user_metadata: Option<Object>,
+    pub(crate) ban_duration: Option<String>,
+}
+
+/// A ban to set, or to lift.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ban {
+    Lift,
+    For(std::time::Duration),
+}
+
+impl UserFields {
+    /// The phone in digits, empty when there is none.
+    pub(crate) fn checked_phone(&self) -> Result<String, Refusal> {
+        match self.phone.as_deref() {
+            None | Some("") => Ok(String::new()),
+            Some(phone) => phone::parse(phone).ok_or_else(bad_phone),
+        }
+    }
+
+    pub(crate) fn ban(&self) -> Result<Option<Ban>, Refusal> {
+        match self.ban_duration.as_deref() {
+            None | Some("") => Ok(None),
+            Some("none") => Ok(Some(Ban::Lift)),
+            Some(text) => match go_duration(text) {
+                Some(duration) => Ok(Some(Ban::For(duration))),
+                None => Err(Refusal::validation(format!(
+                    "invalid format for ban duration: time: invalid duration {text:?}"
+                ))),
+            },
+        }
+    }
+}
+
+pub(crate) fn bad_phone() -> Refusal {
+    Refusal::validation("Invalid phone number format (E.164 required)")
+}
+
+impl Auth {
+    pub(crate) async fn create_user(&self, request: &Request) -> Outcome {
+        let fields: UserFields = read_body(request)?;
+        let phone = fields.checked_phone()?;
+        let email = fields.email.clone().unwrap_or_default().to_lowercase();
+        if phone.is_empty() && email.is_empty() {
+            return Err(Refusal::validation(
+                "Cannot create a user without either an email or phone",
+            ));
+        }
+        let window = self.settings.creation_race;
+        let late = self.creations.fetch_add(1, Ordering::Relaxed) % 3 == 2;
+        if late {
+            tokio::time::sleep(2 * window).await;
+        }
+        check_free(&self.lock(), &phone, &email)?;
+        let user = self.build_user(&fields, phone, email)?;
+        if !late {
+            tokio::time::sleep(window).await;
+        }
+        let body = user.to_json(View::Changed {
+            confirmed_before: None,
+        });
+        insert(&mut self.lock(), user)?;
+        Ok(Answer::json(StatusCode::OK, &body))
+    }
+
+    fn build_user(
+        &self,
+        fields: &UserFields,
+        phone: String,
+        email: String,
+    ) -> Result<User, Refusal> {
+        if fields.password.is_some() && fields.password_hash.is_some() {
+            return Err(Refusal::validation(
+                "Only a password or a password hash should be provided",
+            ));
+        }
+        let id = match fields.id.as_deref() {
+            None | Some("") => random::uuid(),
+            Some(id) => id
+                .parse()
+                .map_err(|_| Refusal::validation("ID must conform to the uuid v4 format"))?,
+        };
+        if id == Uuid::nil() {
+            return Err(Refusal::validation("ID cannot be a nil uuid"));
+        }
+        let password = match fields.password.as_deref() {
+            // A hash given instead of a password cannot be checked here: nobody gets in with it.
+            None | Some("") => random::digits(RANDOM_PASSWORD),
+            Some(password) if password.len() > MAX_PASSWORD_BYTES => return Err(Refusal::crash()),
+            Some(password) => password.to_owned(),
+        };
+        let now = self.now();
+        let mut user = User::new(id, now);
+        user.phone = phone;
+        user.email = email;
+        user.password = password;
+        if !user.email.is_empty() {
+            user.add_identity("email", now);
+        }
+        if !user.phone.is_empty() {
+            user.add_identity("phone", now);
+        }
+        merge(&mut user.app_metadata, &fields.app_metadata.clone().unwrap_or_default());
+        merge(&mut user.user_metadata, &fields.user_metadata.clone().unwrap_or_default());
+        if fields.email_confirm == Some(true) {
+            user.email_confirmed_at = Some(now);
+            user.user_metadata.insert("email_verified".into(), true.into());
+        }
+        if fields.phone_confirm == Some(true) {
+            user.phone_confirmed_at = Some(now);
+        }
+        if let Some(Ban::For(duration)) = fields.ban()? {
+            user.banned_until = Some(now + duration);
+        }
+        Ok(user)
+    }
+}
+
+fn check_free(state: &State, phone: &str, email: &str) -> Result<(), Refusal> {
+    if state.user_by_email(email).is_some() {
+        let message = "A user with this email address has already been registered";
+        return Err(Refusal::new(422, "email_exists", message));
+    }
+    if state.user_by_phone(phone).is_some() {
+        let message = "Phone number already registered by another user";
+        return Err(Refusal::new(422, "phone_exists", message));
+    }
+    Ok(())
+}
+
+/// The database's side: its constraints hold whatever was checked before.
+pub(crate) fn insert(state: &mut State, user: User) -> Result<(), Refusal> {
+    if state.user(user.id).is_some() {
+        let id = user.id.to_string();
+        return Err(Refusal::unique_violation("users_pkey", "id", &id, CREATE_FAILED));
+    }
+    if state.user_by_phone(&user.phone).is_some() {
+        let constraint = "users_phone_key";
+        return Err(Refusal::unique_violation(constraint, "phone", &user.phone, CREATE_FAILED));
+    }
+    if state.user_by_email(&user.email).is_some() {
+        let constraint = "users_email_partial_key";
+        return Err(Refusal::unique_violation(constraint, "email", &user.email, CREATE_FAILED));
+    }
+    state.users.push(user);
+    Ok(())
+}

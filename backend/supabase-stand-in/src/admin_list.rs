@@ -1,0 +1,71 @@
+//! `GET /admin/users`: pages of users, newest first. The filter does not look at phone numbers.
+
+use http::StatusCode;
+use http::header::{HeaderName, LINK};
+use serde_json::{Value, json};
+use stand_in::{Answer, Request};
+
+use crate::auth::{Auth, query_value};
+use crate::error::{Outcome, Refusal};
+use crate::user::{User, View};
+
+const PER_PAGE: usize = 50;
+
+impl Auth {
+    pub(crate) fn list_users(&self, request: &Request) -> Outcome {
+        let page = number(request, "page", 1)?;
+        let per_page = number(request, "per_page", PER_PAGE)?;
+        let filter = query_value(request, "filter");
+        let state = self.lock();
+        let found: Vec<&User> = state.users.iter().rev().filter(|u| matches(u, &filter)).collect();
+        let users: Vec<Value> = found
+            .iter()
+            .skip((page - 1).saturating_mul(per_page))
+            .take(per_page)
+            .map(|user| user.to_json(View::Listed))
+            .collect();
+        let pages = found.len().div_ceil(per_page);
+        let mut link = format!("<{}>; rel=\"last\"", link_to(request, pages));
+        if pages > page {
+            link = format!("<{}>; rel=\"next\", {link}", link_to(request, page + 1));
+        }
+        let body = json!({ "users": users, "aud": "authenticated" });
+        Ok(Answer::json(StatusCode::OK, &body).with(LINK, &link).with(
+            HeaderName::from_static("x-total-count"),
+            &found.len().to_string(),
+        ))
+    }
+}
+
+/// Part of the e-mail address, in its case, or of the full name, in any case.
+fn matches(user: &User, filter: &str) -> bool {
+    let name = user.user_metadata.get("full_name").and_then(Value::as_str);
+    let name = name.unwrap_or_default().to_lowercase();
+    filter.is_empty() || user.email.contains(filter) || name.contains(&filter.to_lowercase())
+}
+
+fn number(request: &Request, name: &str, default: usize) -> Result<usize, Refusal> {
+    match query_value(request, name).as_str() {
+        "" => Ok(default),
+        text => text.parse().ok().filter(|number| *number > 0).ok_or_else(|| {
+            let message = format!(
+                "Bad Pagination Parameters: strconv.ParseUint: parsing {text:?}: invalid syntax"
+            );
+            Refusal::validation(message)
+        }),
+    }
+}
+
+/// The same request for another page, its parameters in alphabetical order. The server does not know
+/// of the prefix that a gateway took away.
+fn link_to(request: &Request, page: usize) -> String {
+    let mut pairs: Vec<(String, String)> = url::form_urlencoded::parse(request.query.as_bytes())
+        .filter(|(name, _)| name != "page")
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    pairs.push(("page".to_owned(), page.to_string()));
+    pairs.sort();
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(pairs);
+    format!("/admin/users?{}", query.finish())
+}

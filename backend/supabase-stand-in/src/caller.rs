@@ -1,0 +1,89 @@
+//! Who is asking: an admin by role, a user by token, and what stands in a token's way.
+
+use stand_in::Request;
+use uuid::Uuid;
+
+use crate::auth::Auth;
+use crate::error::Refusal;
+use crate::jwt::{self, Claims};
+use crate::state::State;
+
+/// Roles that may use the admin paths.
+const ADMIN_ROLES: [&str; 2] = ["service_role", "supabase_admin"];
+
+/// A user with a good access token.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller {
+    pub(crate) user: Uuid,
+    /// None for a token that somebody minted without a session.
+    pub(crate) session: Option<Uuid>,
+}
+
+impl Auth {
+    /// A verified token of an admin role. That the role comes first matters: an anon key is a good token.
+    pub(crate) fn require_admin(&self, request: &Request) -> Result<(), Refusal> {
+        let claims = self.claims(request)?;
+        let role = text(&claims, "role");
+        if ADMIN_ROLES.contains(&role) {
+            return Ok(());
+        }
+        Err(Refusal::new(403, "not_admin", "User not allowed"))
+    }
+
+    /// A verified token of a user who exists, is not banned, and whose session is still there.
+    pub(crate) fn require_user(&self, request: &Request, state: &State) -> Result<Caller, Refusal> {
+        let claims = self.claims(request)?;
+        let subject = text(&claims, "sub");
+        if subject.is_empty() {
+            return Err(Refusal::bad_jwt("invalid claim: missing sub claim"));
+        }
+        let user: Uuid = subject
+            .parse()
+            .map_err(|_| Refusal::bad_jwt("invalid claim: sub claim must be a UUID"))?;
+        let Some(stored) = state.user(user) else {
+            return Err(Refusal::new(
+                403,
+                "user_not_found",
+                "User from sub claim in JWT does not exist",
+            ));
+        };
+        if stored.is_banned(self.now()) {
+            return Err(Refusal::new(403, "user_banned", "User is banned"));
+        }
+        let session = text(&claims, "session_id");
+        if session.is_empty() {
+            return Ok(Caller { user, session: None });
+        }
+        match session.parse().ok().and_then(|id| state.session(id)) {
+            Some(session) => Ok(Caller { user, session: Some(session.id) }),
+            None => Err(Refusal::new(
+                403,
+                "session_not_found",
+                "Session from session_id claim in JWT does not exist",
+            )),
+        }
+    }
+
+    /// The claims of the bearer token, verified.
+    pub(crate) fn claims(&self, request: &Request) -> Result<Claims, Refusal> {
+        let token = bearer(request).ok_or_else(|| {
+            Refusal::new(
+                401,
+                "no_authorization",
+                "This endpoint requires a valid Bearer token",
+            )
+        })?;
+        jwt::verify(token, &self.keys, self.now()).map_err(Refusal::bad_jwt)
+    }
+}
+
+/// One token after the word Bearer, in any case.
+fn bearer(request: &Request) -> Option<&str> {
+    let (scheme, token) = request.header("authorization")?.split_once(' ')?;
+    let plain = !token.is_empty() && !token.contains(char::is_whitespace);
+    (scheme.eq_ignore_ascii_case("bearer") && plain).then_some(token)
+}
+
+fn text<'a>(claims: &'a Claims, name: &str) -> &'a str {
+    claims.get(name).and_then(|claim| claim.as_str()).unwrap_or_default()
+}

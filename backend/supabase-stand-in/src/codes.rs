@@ -1,0 +1,202 @@
+//! `/otp`, `/signup` and `/verify` by phone: the server's own codes, which only test numbers get.
+//!
+//! There is no SMS provider. A number with a fixed code behaves as if it had got it, any other one gets
+//! the error of a project without a provider, and nothing is created.
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+use stand_in::{Answer, Request, random};
+use uuid::Uuid;
+
+use crate::admin_create::{bad_phone, insert};
+use crate::auth::{Auth, read_body};
+use crate::error::{Outcome, Refusal};
+use crate::phone;
+use crate::state::State;
+use crate::user::{Object, User, View, merge};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CodeRequest {
+    phone: Option<String>,
+    create_user: Option<bool>,
+    data: Option<Object>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SignUp {
+    phone: Option<String>,
+    password: Option<String>,
+    data: Option<Object>,
+}
+
+/// The body of `/verify`, by code or by link.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Verification {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    phone: Option<String>,
+    token: Option<String>,
+    token_hash: Option<String>,
+}
+
+impl Auth {
+    pub(crate) fn send_code(&self, request: &Request) -> Outcome {
+        let mut state = self.lock();
+        self.take_code_bucket(&mut state, "otp", request)?;
+        let asked: CodeRequest = read_body(request)?;
+        let phone = asked.phone.as_deref().unwrap_or_default();
+        let phone = phone::parse(phone).ok_or_else(bad_phone)?;
+        let known = state.user_by_phone(&phone).map(|user| user.id);
+        if known.is_none() && asked.create_user == Some(false) {
+            return Err(Refusal::new(422, "otp_disabled", "Signups not allowed for otp"));
+        }
+        if !self.settings.phone_provider {
+            let message = "Unsupported phone provider";
+            return Err(Refusal::new(400, "phone_provider_disabled", message));
+        }
+        if known.is_none() && self.settings.disable_signup {
+            return Err(signup_disabled());
+        }
+        self.check_sending(&state, &phone)?;
+        let id = match known {
+            Some(id) => id,
+            None => self.add_by_phone(&mut state, phone, random::digits(64), asked.data)?,
+        };
+        self.note_sending(&mut state, id);
+        Ok(Answer::json(StatusCode::OK, &json!({ "message_id": "test-otp" })))
+    }
+
+    pub(crate) fn sign_up(&self, request: &Request) -> Outcome {
+        let mut state = self.lock();
+        self.take_code_bucket(&mut state, "signup", request)?;
+        let asked: SignUp = read_body(request)?;
+        if self.settings.disable_signup {
+            return Err(signup_disabled());
+        }
+        if !self.settings.phone_provider {
+            let message = "Phone signups are disabled";
+            return Err(Refusal::new(400, "phone_provider_disabled", message));
+        }
+        let phone = asked.phone.as_deref().unwrap_or_default();
+        let phone = phone::parse(phone).ok_or_else(bad_phone)?;
+        let password = asked.password.unwrap_or_default();
+        self.check_new_password(&password)?;
+        let known = state.user_by_phone(&phone).cloned();
+        if known.as_ref().is_some_and(|user| user.phone_confirmed_at.is_some()) {
+            let message = "User already registered";
+            return Err(Refusal::new(422, "user_already_exists", message));
+        }
+        if !self.settings.sms_autoconfirm {
+            self.check_sending(&state, &phone)?;
+        }
+        let id = match known {
+            Some(user) => user.id,
+            None => self.add_by_phone(&mut state, phone, password, asked.data)?,
+        };
+        if self.settings.sms_autoconfirm {
+            self.confirm_phone(&mut state, id);
+            let issued = self.sign_in(&mut state, id, "password");
+            return Ok(self.session_answer(&state, issued));
+        }
+        self.note_sending(&mut state, id);
+        let user = state.user(id).expect("the user was just added");
+        Ok(Answer::json(StatusCode::OK, &user.to_json(View::Stored)))
+    }
+
+    pub(crate) fn verify(&self, request: &Request) -> Outcome {
+        let (limit, now) = (self.settings.verify_rate_limit, self.now());
+        let mut state = self.lock();
+        state
+            .buckets
+            .take("verify", limit, request, &self.settings, now)?;
+        let asked: Verification = read_body(request)?;
+        if let Some(hash) = &asked.token_hash {
+            return self.verify_link(&mut state, hash);
+        }
+        if asked.kind.as_deref() != Some("sms") {
+            return Err(Refusal::validation("Only the token_hash and type should be provided"));
+        }
+        let phone = asked.phone.as_deref().unwrap_or_default();
+        let phone = phone::parse(phone).ok_or_else(bad_phone)?;
+        let user = state.user_by_phone(&phone);
+        let code = self.settings.sms_test_otp.get(&phone);
+        let (Some(user), true) = (user, code.is_some() && code == asked.token.as_ref()) else {
+            let message = "Token has expired or is invalid";
+            return Err(Refusal::new(403, "otp_expired", message));
+        };
+        if user.is_banned(now) {
+            return Err(Refusal::new(403, "user_banned", "User is banned"));
+        }
+        let id = user.id;
+        self.confirm_phone(&mut state, id);
+        let issued = self.sign_in(&mut state, id, "otp");
+        Ok(self.session_answer(&state, issued))
+    }
+
+    fn take_code_bucket(
+        &self,
+        state: &mut State,
+        route: &'static str,
+        request: &Request,
+    ) -> Result<(), Refusal> {
+        let (limit, now) = (self.settings.otp_rate_limit, self.now());
+        state.buckets.take(route, limit, request, &self.settings, now)
+    }
+
+    /// Whether a code could be sent to this number now.
+    fn check_sending(&self, state: &State, phone: &str) -> Result<(), Refusal> {
+        let last = state.user_by_phone(phone).and_then(|user| user.confirmation_sent_at);
+        let wait = last.map(|at| at + self.settings.sms_max_frequency - self.now());
+        if let Some(wait) = wait.filter(|wait| wait.is_positive()) {
+            let message = format!(
+                "For security purposes, you can only request this after {} seconds.",
+                wait.whole_seconds().max(1)
+            );
+            return Err(Refusal::new(429, "over_sms_send_rate_limit", message));
+        }
+        if !self.settings.sms_test_otp.contains_key(phone) {
+            return Err(Refusal::internal("Unable to get SMS provider"));
+        }
+        Ok(())
+    }
+
+    fn note_sending(&self, state: &mut State, user: Uuid) {
+        let now = self.now();
+        if let Some(user) = state.user_mut(user) {
+            user.confirmation_sent_at = Some(now);
+        }
+    }
+
+    fn add_by_phone(
+        &self,
+        state: &mut State,
+        phone: String,
+        password: String,
+        data: Option<Object>,
+    ) -> Result<Uuid, Refusal> {
+        let (id, now) = (random::uuid(), self.now());
+        let mut user = User::new(id, now);
+        user.phone = phone;
+        user.password = password;
+        user.add_identity("phone", now);
+        merge(&mut user.user_metadata, &data.unwrap_or_default());
+        insert(state, user)?;
+        Ok(id)
+    }
+
+    fn confirm_phone(&self, state: &mut State, user: Uuid) {
+        let now = self.now();
+        if let Some(user) = state.user_mut(user) {
+            user.phone_confirmed_at.get_or_insert(now);
+        }
+    }
+}
+
+fn signup_disabled() -> Refusal {
+    let message = "Signups not allowed for this instance";
+    Refusal::new(422, "signup_disabled", message)
+}

@@ -1,0 +1,64 @@
+//! The faults that are particular to this server; the general ones are [`Fault`]'s own.
+
+use serde_json::json;
+use stand_in::{Answer, Fault};
+
+use crate::error::Refusal;
+
+fn refused(refusal: Refusal) -> Answer {
+    refusal.answer(None)
+}
+
+/// 429 `over_request_rate_limit`, as all calls from one address share a bucket.
+pub fn rate_limited() -> Fault {
+    Fault::Answer(refused(Refusal::new(
+        429,
+        "over_request_rate_limit",
+        "Request rate limit reached",
+    )))
+}
+
+/// 409 `conflict`, after five seconds of contention for a session. Worth a retry.
+pub fn conflict() -> Fault {
+    let message = "Too many concurrent token refresh requests on the same session or refresh token";
+    Fault::Answer(refused(Refusal::new(409, "conflict", message)))
+}
+
+/// 504 `request_timeout`: the server cut the request off. Nothing was written here; see
+/// [`timed_out_after_writing`] for the other half.
+pub fn timed_out() -> Fault {
+    Fault::Answer(timeout())
+}
+
+/// The same, and the write did go through.
+pub fn timed_out_after_writing() -> Fault {
+    Fault::AnswerAfter(timeout())
+}
+
+fn timeout() -> Answer {
+    let message = "Processing this request timed out, please retry after a moment.";
+    refused(Refusal::new(504, "request_timeout", message))
+}
+
+/// 403 `bad_jwt` for a good `sb_secret_` key, which the hosted gateway was seen to cause at times.
+pub fn unrecognized_kid() -> Fault {
+    Fault::Answer(refused(Refusal::bad_jwt(
+        "invalid JWT: unable to parse or verify signature, token is unverifiable: error while executing \
+         keyfunc: unrecognized JWT kid <nil> for algorithm ES256",
+    )))
+}
+
+/// 422 `phone_provider_disabled`: somebody turned the provider off.
+pub fn phone_provider_disabled() -> Fault {
+    let message = "Phone logins are disabled";
+    Fault::Answer(refused(Refusal::new(422, "phone_provider_disabled", message)))
+}
+
+/// 401 of the gateway.
+pub fn bad_api_key() -> Fault {
+    let body = json!({
+        "message": "Invalid API key",
+        "hint": "Double check your Supabase `anon` or `service_role` API key.",
+    });
+    Fault::json(401, &body)
+}

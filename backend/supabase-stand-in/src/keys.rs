@@ -1,0 +1,153 @@
+//! The project's keys: the legacy secret, the signing key pair, and the API keys made of them.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
+};
+use aws_lc_rs::{digest, hmac};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use stand_in::random;
+use time::OffsetDateTime;
+
+use crate::settings::Signing;
+
+/// Ten years: the legacy keys' lifetime.
+const LEGACY_KEY_SECONDS: i64 = 10 * 365 * 24 * 3600;
+
+/// What a project signs with, and the keys that it hands out.
+#[derive(Debug)]
+pub(crate) struct ProjectKeys {
+    pub(crate) signing: Signing,
+    /// The legacy secret.
+    pub(crate) secret: String,
+    pair: EcdsaKeyPair,
+    /// The key pair's name in token headers and in the key set.
+    pub(crate) kid: String,
+    /// Legacy key of role `anon`.
+    pub(crate) anon: String,
+    /// Legacy key of role `service_role`.
+    pub(crate) service: String,
+    /// New key that stands for `anon`.
+    pub(crate) publishable: String,
+    /// New key that stands for `service_role`.
+    pub(crate) secret_key: String,
+}
+
+impl ProjectKeys {
+    pub(crate) fn generate(signing: Signing, now: OffsetDateTime) -> Self {
+        const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+        let mut keys = Self {
+            signing,
+            secret: random::string(40, ALPHABET),
+            pair: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+                .expect("a P-256 key pair can be generated"),
+            kid: random::uuid().to_string(),
+            anon: String::new(),
+            service: String::new(),
+            publishable: format!("sb_publishable_{}", random::string(31, ALPHABET)),
+            secret_key: format!("sb_secret_{}", random::string(31, ALPHABET)),
+        };
+        keys.anon = keys.legacy_key("anon", now);
+        keys.service = keys.legacy_key("service_role", now);
+        keys
+    }
+
+    fn legacy_key(&self, role: &str, now: OffsetDateTime) -> String {
+        let issued = now.unix_timestamp();
+        let claims = json!({
+            "role": role,
+            "iss": "supabase",
+            "iat": issued,
+            "exp": issued + LEGACY_KEY_SECONDS,
+        });
+        self.sign(&json!({ "alg": "HS256", "typ": "JWT" }), &claims)
+    }
+
+    /// The token that the gateway puts in place of a new key: short-lived, by the current key.
+    pub(crate) fn gateway_token(&self, role: &str, now: OffsetDateTime) -> String {
+        let issued = now.unix_timestamp();
+        let claims = json!({ "role": role, "iss": "supabase", "iat": issued, "exp": issued + 300 });
+        self.sign(&self.header(), &claims)
+    }
+
+    /// The header of tokens issued now.
+    pub(crate) fn header(&self) -> Value {
+        match self.signing {
+            Signing::Hs256 => json!({ "alg": "HS256", "typ": "JWT" }),
+            Signing::Es256 | Signing::Es256Only => {
+                json!({ "alg": "ES256", "kid": self.kid, "typ": "JWT" })
+            }
+        }
+    }
+
+    /// Signs as the header's `alg` says, whatever else it says: forgeries are made here too.
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
+        let message = format!("{}.{}", encode(header), encode(claims));
+        let signature = match header["alg"].as_str() {
+            Some("HS256") => hmac::sign(&self.hmac_key(), message.as_bytes()).as_ref().to_vec(),
+            Some("ES256") => self
+                .pair
+                .sign(&SystemRandom::new(), message.as_bytes())
+                .expect("a generated key pair signs")
+                .as_ref()
+                .to_vec(),
+            _ => Vec::new(),
+        };
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    pub(crate) fn hs256_verifies(&self, message: &str, signature: &[u8]) -> bool {
+        hmac::verify(&self.hmac_key(), message.as_bytes(), signature).is_ok()
+    }
+
+    pub(crate) fn es256_verifies(&self, message: &str, signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.pair.public_key().as_ref())
+            .verify(message.as_bytes(), signature)
+            .is_ok()
+    }
+
+    fn hmac_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, self.secret.as_bytes())
+    }
+
+    /// The public key set. The legacy secret is never in it.
+    pub(crate) fn key_set(&self) -> Value {
+        if self.signing == Signing::Hs256 {
+            return json!({ "keys": [] });
+        }
+        // An uncompressed point: one byte that says so, then the two coordinates.
+        let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
+        json!({ "keys": [{
+            "alg": "ES256",
+            "crv": "P-256",
+            "ext": true,
+            "key_ops": ["verify"],
+            "kid": self.kid,
+            "kty": "EC",
+            "use": "sig",
+            "x": URL_SAFE_NO_PAD.encode(x),
+            "y": URL_SAFE_NO_PAD.encode(y),
+        }]})
+    }
+}
+
+fn encode(part: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(part.to_string())
+}
+
+/// SHA-256 in base64url, as the server makes deleted users' data unreadable.
+pub(crate) fn sha256_base64(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
+}
+
+/// SHA-224 in hex, as the server hashes an e-mail address with its code.
+pub(crate) fn sha224_hex(text: &str) -> String {
+    let hash = digest::digest(&digest::SHA224, text.as_bytes());
+    hash.as_ref().iter().fold(String::new(), |mut hex, byte| {
+        use std::fmt::Write;
+        write!(hex, "{byte:02x}").expect("writing to a string succeeds");
+        hex
+    })
+}

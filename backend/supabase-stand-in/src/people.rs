@@ -1,0 +1,226 @@
+//! What a test does behind the server's back: puts users there, looks at them, ends their sessions.
+
+use serde_json::json;
+use stand_in::random;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::auth::Auth;
+use crate::phone;
+use crate::state::{Ending, Session};
+use crate::user::{Factor, Identity, Object, User};
+
+/// A user that is there before the test starts.
+#[derive(Debug, Clone, Default)]
+pub struct Seed {
+    id: Option<Uuid>,
+    phone: String,
+    email: String,
+    password: Option<String>,
+    phone_confirmed: bool,
+    identities: Vec<String>,
+    factors: usize,
+    app_metadata: Object,
+    user_metadata: Object,
+}
+
+impl Seed {
+    /// A user with this number, in any spelling the server accepts: confirmed, nobody knows the password.
+    pub fn phone(phone: &str) -> Self {
+        Self {
+            phone: phone::strip(phone),
+            phone_confirmed: true,
+            ..Self::default()
+        }
+    }
+
+    /// A user with this e-mail address and no number.
+    pub fn email(email: &str) -> Self {
+        Self::default().and_email(email)
+    }
+
+    /// With this id.
+    #[must_use]
+    pub fn id(mut self, id: Uuid) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// With this password.
+    #[must_use]
+    pub fn password(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self
+    }
+
+    /// Not confirmed, as after a sign-up that nobody completed.
+    #[must_use]
+    pub fn unconfirmed(mut self) -> Self {
+        self.phone_confirmed = false;
+        self
+    }
+
+    /// With an e-mail address, confirmed, and its identity.
+    #[must_use]
+    pub fn and_email(mut self, email: &str) -> Self {
+        email.clone_into(&mut self.email);
+        self
+    }
+
+    /// With an identity of another provider, such as `google`.
+    #[must_use]
+    pub fn identity(mut self, provider: &str) -> Self {
+        self.identities.push(provider.to_owned());
+        self
+    }
+
+    /// With a verified second factor.
+    #[must_use]
+    pub fn factor(mut self) -> Self {
+        self.factors += 1;
+        self
+    }
+
+    /// With this in the metadata that only admins write.
+    #[must_use]
+    pub fn app_metadata(mut self, key: &str, value: serde_json::Value) -> Self {
+        self.app_metadata.insert(key.to_owned(), value);
+        self
+    }
+
+    /// With this in the metadata that users write.
+    #[must_use]
+    pub fn user_metadata(mut self, key: &str, value: serde_json::Value) -> Self {
+        self.user_metadata.insert(key.to_owned(), value);
+        self
+    }
+
+    fn build(self, now: OffsetDateTime) -> User {
+        let mut user = User::new(self.id.unwrap_or_else(random::uuid), now);
+        user.phone = self.phone;
+        user.email = self.email;
+        user.password = self.password.unwrap_or_else(|| random::digits(64));
+        user.phone_confirmed_at = self.phone_confirmed.then_some(now);
+        if !user.email.is_empty() {
+            user.email_confirmed_at = Some(now);
+            user.add_identity("email", now);
+        }
+        if !user.phone.is_empty() {
+            user.add_identity("phone", now);
+        }
+        for provider in self.identities {
+            user.add_identity(&provider, now);
+        }
+        user.factors = (0..self.factors)
+            .map(|_| Factor {
+                id: random::uuid(),
+                verified: true,
+                created_at: now,
+            })
+            .collect();
+        user.app_metadata.extend(self.app_metadata);
+        user.user_metadata.extend(self.user_metadata);
+        user
+    }
+}
+
+/// A user as the server has it now.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Its id.
+    pub id: Uuid,
+    /// Digits, without a plus; empty when there is none.
+    pub phone: String,
+    /// Empty when there is none.
+    pub email: String,
+    /// The password in clear.
+    pub password: String,
+    /// Whether the number is confirmed.
+    pub phone_confirmed: bool,
+    /// Whether it is banned now.
+    pub banned: bool,
+    /// Whether it was soft-deleted.
+    pub deleted: bool,
+    /// Providers of its identities.
+    pub providers: Vec<String>,
+    /// Metadata that only admins write.
+    pub app_metadata: Object,
+    /// Metadata that users write.
+    pub user_metadata: Object,
+    /// Its sessions, oldest first.
+    pub sessions: Vec<Uuid>,
+}
+
+impl Auth {
+    pub(crate) fn seed(&self, seed: Seed) -> Uuid {
+        let user = seed.build(self.now());
+        let id = user.id;
+        self.lock().users.push(user);
+        id
+    }
+
+    pub(crate) fn people(&self) -> Vec<Person> {
+        let (state, now) = (self.lock(), self.now());
+        let sessions_of = |id: Uuid| {
+            let own = |session: &&Session| session.user == id;
+            state.sessions.iter().filter(own).map(|s| s.id).collect()
+        };
+        let person = |user: &User| Person {
+            id: user.id,
+            phone: user.phone.clone(),
+            email: user.email.clone(),
+            password: user.password.clone(),
+            phone_confirmed: user.phone_confirmed_at.is_some(),
+            banned: user.is_banned(now),
+            deleted: user.deleted_at.is_some(),
+            providers: user.identities.iter().map(provider).collect(),
+            app_metadata: user.app_metadata.clone(),
+            user_metadata: user.user_metadata.clone(),
+            sessions: sessions_of(user.id),
+        };
+        state.users.iter().map(person).collect()
+    }
+
+    /// Changes a user directly. Sessions stay as they are.
+    pub(crate) fn change(&self, id: Uuid, change: impl FnOnce(&mut User)) {
+        let mut state = self.lock();
+        let user = state.user_mut(id).expect("a test changes a user that is there");
+        change(user);
+    }
+
+    pub(crate) fn end(&self, user: Uuid) {
+        self.lock().end_sessions(user, Ending::All);
+    }
+
+    /// Makes sessions look as if their time box had run out.
+    pub(crate) fn expire(&self, session: Uuid) {
+        if let Some(session) = self.lock().session_mut(session) {
+            session.expired = true;
+        }
+    }
+
+    pub(crate) fn remove(&self, user: Uuid) {
+        self.lock().delete_user(user);
+    }
+
+    /// Claims of an access token for a session that is there.
+    pub(crate) fn mint_for(&self, session: Uuid) -> String {
+        let state = self.lock();
+        let session = state.session(session).expect("a test mints for a session that is there");
+        let issued_at = self.now().unix_timestamp();
+        let claims = json!({
+            "iss": self.issuer(),
+            "sub": session.user,
+            "aud": "authenticated",
+            "role": "authenticated",
+            "iat": issued_at,
+            "exp": issued_at.saturating_add_unsigned(self.settings.access_token_ttl.as_secs()),
+            "session_id": session.id,
+        });
+        self.keys.sign(&self.keys.header(), &claims)
+    }
+}
+
+fn provider(identity: &Identity) -> String {
+    identity.provider.clone()
+}

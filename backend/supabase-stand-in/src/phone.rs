@@ -1,0 +1,34 @@
+//! Phone numbers as the server stores them: digits, without a plus.
+
+/// Takes away one leading plus and every space. Not a check: the password grant looks up whatever is left.
+pub(crate) fn strip(phone: &str) -> String {
+    phone
+        .strip_prefix('+')
+        .unwrap_or(phone)
+        .chars()
+        .filter(|c| *c != ' ')
+        .collect()
+}
+
+/// Strips, then requires 2 to 15 digits of which the first is not zero.
+pub(crate) fn parse(phone: &str) -> Option<String> {
+    let digits = strip(phone);
+    let plausible = (2..=15).contains(&digits.len())
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && !digits.starts_with('0');
+    plausible.then_some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn only_spaces_and_one_plus_are_forgiven() {
+        assert_eq!(parse("+1 555 010 9001").as_deref(), Some("15550109001"));
+        assert_eq!(parse("5550").as_deref(), Some("5550"));
+        for refused in ["+1-555-010-9002", "001555010903", "++15550100100", "", "1"] {
+            assert_eq!(parse(refused), None, "{refused}");
+        }
+    }
+}

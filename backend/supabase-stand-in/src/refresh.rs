@@ -1,0 +1,170 @@
+//! `POST /token?grant_type=refresh_token`: rotation, and what becomes of a token used twice.
+//!
+//! Both kinds forgive the one case that a client cannot help, an answer that never arrived: the token
+//! before the current one gets the current one again, however late. Anything older is forgiven within
+//! the reuse interval only. After that the older kind revokes the session's refresh tokens and leaves
+//! its access tokens alone, the newer kind deletes the session.
+
+use serde::Deserialize;
+use stand_in::Request;
+use uuid::Uuid;
+
+use crate::auth::{Auth, read_body};
+use crate::error::{Outcome, Refusal};
+use crate::refresh_token::{self, Parsed, V1_LENGTH};
+use crate::state::{Ending, RefreshRow, Session, State};
+use crate::tokens::Issued;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RefreshRequest {
+    refresh_token: Option<String>,
+}
+
+impl Auth {
+    pub(crate) fn refresh_grant(&self, request: &Request) -> Outcome {
+        let token = read_body::<RefreshRequest>(request)?
+            .refresh_token
+            .unwrap_or_default();
+        let mut state = self.lock();
+        let issued = if token.len() == V1_LENGTH {
+            self.refresh_v1(&mut state, &token)?
+        } else {
+            let parsed = refresh_token::parse(&token).ok_or_else(not_valid)?;
+            self.refresh_v2(&mut state, &parsed)?
+        };
+        let turn = state.turn();
+        if let Some(session) = state.session_mut(issued.session) {
+            session.active = (self.now(), turn);
+        }
+        Ok(self.session_answer(&state, issued))
+    }
+
+    fn refresh_v1(&self, state: &mut State, token: &str) -> Result<Issued, Refusal> {
+        let row = state.refresh_rows.iter().find(|row| row.token == token);
+        let row = row.cloned().ok_or_else(not_found)?;
+        let session = state.session(row.session).cloned().ok_or_else(not_found)?;
+        self.check_session(state, &session)?;
+        if row.revoked {
+            let newest = state.refresh_rows.iter().rev();
+            let active = newest.clone().find(|one| one.session == session.id && !one.revoked);
+            if let Some(active) = active
+                && active.parent.as_deref() == Some(token)
+            {
+                return Ok(Issued::v1(session.id, active.token.clone()));
+            }
+            if self.now() > row.updated_at + self.settings.reuse_interval {
+                if self.settings.rotation {
+                    self.revoke(state, |one| one.session == session.id && !one.revoked);
+                }
+                return Err(already_used(&session));
+            }
+        }
+        self.revoke(state, |one| one.token == row.token);
+        let fresh = self.add_refresh_row(state, session.id, Some(row.token));
+        Ok(Issued::v1(session.id, fresh).with("sb-auth-refresh-token-reuse", "false"))
+    }
+
+    /// Revoking touches a row, and the reuse interval counts from there: that is why the newest token
+    /// of a revoked session works for a while yet.
+    fn revoke(&self, state: &mut State, meant: impl Fn(&RefreshRow) -> bool) {
+        let now = self.now();
+        for row in state.refresh_rows.iter_mut().filter(|row| meant(row)) {
+            row.revoked = true;
+            row.updated_at = now;
+        }
+    }
+
+    fn refresh_v2(&self, state: &mut State, token: &Parsed) -> Result<Issued, Refusal> {
+        let session = state.session(token.session).cloned().ok_or_else(not_found)?;
+        let signer = session.signer.as_ref().ok_or_else(not_found)?;
+        if !signer.made(token) || token.counter > session.counter {
+            return Err(not_valid());
+        }
+        self.check_session(state, &session)?;
+        let now = self.now();
+        if token.counter == session.counter {
+            let session = state.session_mut(session.id).ok_or_else(not_found)?;
+            session.counter += 1;
+            session.refreshed_at = Some(now);
+            let issued = Issued::v2(session).ok_or_else(not_found)?;
+            return Ok(issued.with("sb-auth-refresh-token-reuse", "false"));
+        }
+        let recent = session
+            .refreshed_at
+            .is_some_and(|at| now <= at + self.settings.reuse_interval);
+        let causes = [
+            recent.then_some("concurrent-refresh"),
+            (token.counter + 1 == session.counter).then_some("fail-to-save"),
+        ];
+        let causes: Vec<&str> = causes.into_iter().flatten().collect();
+        if causes.is_empty() {
+            state.end_sessions(session.user, Ending::Only(session.id));
+            return Err(already_used(&session).with("sb-auth-refresh-token-rotated", "true"));
+        }
+        let issued = Issued::v2(&session).ok_or_else(not_found)?;
+        Ok(issued.with("sb-auth-refresh-token-reuse-cause", &causes.join(",")))
+    }
+
+    /// Bans and limits, which count at a refresh and nowhere else.
+    fn check_session(&self, state: &State, session: &Session) -> Result<(), Refusal> {
+        let now = self.now();
+        let banned = state.user(session.user).is_some_and(|user| user.is_banned(now));
+        if banned {
+            let message = "Invalid Refresh Token: User Banned";
+            let refusal = Refusal::new(400, "user_banned", message);
+            return Err(refusal.with("sb-auth-user-id", session.user));
+        }
+        let idle = self
+            .settings
+            .session_inactivity
+            .is_some_and(|limit| now > session.active.0 + limit);
+        let reason = if self.past_timebox(session) {
+            "Session Expired"
+        } else if idle {
+            "Session Expired (Inactivity)"
+        } else if self.settings.single_session && self.newer_session(state, session).is_some() {
+            "Session Expired (Revoked by Newer Login)"
+        } else {
+            return Ok(());
+        };
+        let message = format!("Invalid Refresh Token: {reason}");
+        let refusal = Refusal::new(400, "session_expired", message);
+        Err(about(refusal, session))
+    }
+
+    fn past_timebox(&self, session: &Session) -> bool {
+        let now = self.now();
+        let timebox = self.settings.session_timebox;
+        session.expired || timebox.is_some_and(|limit| now > session.created_at + limit)
+    }
+
+    fn newer_session(&self, state: &State, session: &Session) -> Option<Uuid> {
+        let newer = |other: &&Session| {
+            other.user == session.user
+                && other.active > session.active
+                && !self.past_timebox(other)
+        };
+        state.sessions.iter().find(newer).map(|other| other.id)
+    }
+}
+
+fn about(refusal: Refusal, session: &Session) -> Refusal {
+    refusal
+        .with("sb-auth-user-id", session.user)
+        .with("sb-auth-session-id", session.id)
+}
+
+fn not_valid() -> Refusal {
+    Refusal::validation("Refresh token is not valid")
+}
+
+fn not_found() -> Refusal {
+    let message = "Invalid Refresh Token: Refresh Token Not Found";
+    Refusal::new(400, "refresh_token_not_found", message)
+}
+
+fn already_used(session: &Session) -> Refusal {
+    let message = "Invalid Refresh Token: Already Used";
+    about(Refusal::new(400, "refresh_token_already_used", message), session)
+}

@@ -1,0 +1,169 @@
+//! The stand-in as a test holds it: addresses, keys, clock, faults, and a look behind the scenes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use stand_in::{Clock, Faults, Requests, Server};
+use uuid::Uuid;
+
+use crate::auth::Auth;
+use crate::people::{Person, Seed};
+use crate::settings::Settings;
+
+/// A running server. It ends when it is dropped.
+#[derive(Debug)]
+pub struct StandIn {
+    auth: Arc<Auth>,
+    server: Server,
+}
+
+impl StandIn {
+    /// Starts it on the loopback address.
+    pub async fn start(settings: Settings) -> std::io::Result<Self> {
+        let port = settings.port;
+        let auth = Arc::new(Auth::new(settings));
+        let server = Server::start(Arc::clone(&auth), port).await?;
+        auth.listens_at(server.url());
+        Ok(Self { auth, server })
+    }
+
+    /// The bare server, where `/token` and `/admin/users` are. No slash at the end.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// What `SUPABASE_URL` would be: clients append `/auth/v1` and send an `apikey`.
+    pub fn hosted_url(&self) -> String {
+        self.server.url()
+    }
+
+    /// The `iss` of access tokens.
+    pub fn issuer(&self) -> String {
+        self.auth.issuer()
+    }
+
+    /// The legacy key of role `service_role`.
+    pub fn service_key(&self) -> &str {
+        &self.auth.keys.service
+    }
+
+    /// The legacy key of role `anon`.
+    pub fn anon_key(&self) -> &str {
+        &self.auth.keys.anon
+    }
+
+    /// The new kind of service key, `sb_secret_…`. The gateway knows it, the bare server does not.
+    pub fn secret_key(&self) -> &str {
+        &self.auth.keys.secret_key
+    }
+
+    /// The new kind of anon key, `sb_publishable_…`.
+    pub fn publishable_key(&self) -> &str {
+        &self.auth.keys.publishable
+    }
+
+    /// The legacy secret.
+    pub fn jwt_secret(&self) -> &str {
+        &self.auth.keys.secret
+    }
+
+    /// The signing key's name in token headers.
+    pub fn kid(&self) -> &str {
+        &self.auth.keys.kid
+    }
+
+    /// Signs any token with the project's keys, by the header's `alg`: `HS256`, `ES256` or `none`.
+    pub fn mint(&self, header: &Value, claims: &Value) -> String {
+        self.auth.keys.sign(header, claims)
+    }
+
+    /// A fresh access token for a session, of the fewest claims that are accepted.
+    pub fn access_token(&self, session: Uuid) -> String {
+        self.auth.mint_for(session)
+    }
+
+    /// The time it lives in.
+    pub fn clock(&self) -> &Clock {
+        &self.auth.clock
+    }
+
+    /// What was asked so far.
+    pub fn requests(&self) -> &Requests {
+        self.server.requests()
+    }
+
+    /// Faults for the next requests; see also [`faults`](crate::faults).
+    pub fn faults(&self) -> &Faults {
+        self.server.faults()
+    }
+
+    /// Puts a user there.
+    pub fn seed(&self, seed: Seed) -> Uuid {
+        self.auth.seed(seed)
+    }
+
+    /// Everybody, oldest first.
+    pub fn people(&self) -> Vec<Person> {
+        self.auth.people()
+    }
+
+    /// The user with this id.
+    pub fn person(&self, id: Uuid) -> Option<Person> {
+        self.people().into_iter().find(|person| person.id == id)
+    }
+
+    /// The users with this number, with or without plus. More than one would be a bug of the stand-in.
+    pub fn people_by_phone(&self, phone: &str) -> Vec<Person> {
+        let phone = crate::phone::strip(phone);
+        let mut people = self.people();
+        people.retain(|person| person.phone == phone);
+        people
+    }
+
+    /// The user with this number.
+    pub fn person_by_phone(&self, phone: &str) -> Option<Person> {
+        self.people_by_phone(phone).into_iter().next()
+    }
+
+    /// How many sessions this user has.
+    pub fn session_count(&self, user: Uuid) -> usize {
+        self.person(user).map_or(0, |person| person.sessions.len())
+    }
+
+    /// Bans a user from now on. Sessions stay, as with the real server.
+    pub fn ban(&self, user: Uuid, duration: Duration) {
+        let until = self.auth.now() + duration;
+        self.auth.change(user, |user| user.banned_until = Some(until));
+    }
+
+    /// Lifts a ban.
+    pub fn unban(&self, user: Uuid) {
+        self.auth.change(user, |user| user.banned_until = None);
+    }
+
+    /// Changes a password and nothing else: the sessions stay.
+    pub fn set_password(&self, user: Uuid, password: &str) {
+        self.auth.change(user, |user| password.clone_into(&mut user.password));
+    }
+
+    /// Takes back the confirmation of a number.
+    pub fn unconfirm_phone(&self, user: Uuid) {
+        self.auth.change(user, |user| user.phone_confirmed_at = None);
+    }
+
+    /// Deletes a user, with sessions and identities.
+    pub fn delete(&self, user: Uuid) {
+        self.auth.remove(user);
+    }
+
+    /// Deletes the sessions of a user, as a sign-out elsewhere does.
+    pub fn end_sessions(&self, user: Uuid) {
+        self.auth.end(user);
+    }
+
+    /// Lets the time box of a session run out: refreshing it gives `session_expired`.
+    pub fn expire_session(&self, session: Uuid) {
+        self.auth.expire(session);
+    }
+}

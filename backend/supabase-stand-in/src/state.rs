@@ -1,0 +1,145 @@
+//! Everything the server remembers: users, sessions, refresh tokens, rate limits. In memory only.
+
+use std::collections::HashMap;
+
+use stand_in::random;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::limits::Buckets;
+use crate::refresh_token::Signer;
+use crate::settings::RefreshTokens;
+use crate::user::User;
+
+/// The tables.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Oldest first.
+    pub(crate) users: Vec<User>,
+    pub(crate) sessions: Vec<Session>,
+    /// Rows of the older kind of refresh token, oldest first.
+    pub(crate) refresh_rows: Vec<RefreshRow>,
+    pub(crate) buckets: Buckets,
+    /// Orders what happens within one instant.
+    turn: u64,
+}
+
+/// A row of `auth.sessions`.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) id: Uuid,
+    pub(crate) user: Uuid,
+    pub(crate) created_at: OffsetDateTime,
+    /// How the user signed in: `password` or `otp`.
+    pub(crate) method: &'static str,
+    /// Last use, with its turn.
+    pub(crate) active: (OffsetDateTime, u64),
+    pub(crate) refreshed_at: Option<OffsetDateTime>,
+    /// For the newer kind of refresh token.
+    pub(crate) counter: u64,
+    pub(crate) signer: Option<Signer>,
+    /// Ended by a test: as if its time box had run out.
+    pub(crate) expired: bool,
+}
+
+/// A row of `auth.refresh_tokens`.
+#[derive(Debug, Clone)]
+pub(crate) struct RefreshRow {
+    pub(crate) token: String,
+    pub(crate) session: Uuid,
+    pub(crate) parent: Option<String>,
+    pub(crate) revoked: bool,
+    pub(crate) updated_at: OffsetDateTime,
+}
+
+/// Which of a user's sessions to end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ending {
+    All,
+    Only(Uuid),
+    AllBut(Uuid),
+}
+
+impl State {
+    pub(crate) fn user(&self, id: Uuid) -> Option<&User> {
+        self.users.iter().find(|user| user.id == id)
+    }
+
+    pub(crate) fn user_mut(&mut self, id: Uuid) -> Option<&mut User> {
+        self.users.iter_mut().find(|user| user.id == id)
+    }
+
+    /// By digits. No phone is nobody's phone.
+    pub(crate) fn user_by_phone(&self, phone: &str) -> Option<&User> {
+        self.users
+            .iter()
+            .find(|user| !phone.is_empty() && user.phone == phone)
+    }
+
+    pub(crate) fn user_by_email(&self, email: &str) -> Option<&User> {
+        self.users
+            .iter()
+            .find(|user| !email.is_empty() && user.email.eq_ignore_ascii_case(email))
+    }
+
+    pub(crate) fn session(&self, id: Uuid) -> Option<&Session> {
+        self.sessions.iter().find(|session| session.id == id)
+    }
+
+    pub(crate) fn session_mut(&mut self, id: Uuid) -> Option<&mut Session> {
+        self.sessions.iter_mut().find(|session| session.id == id)
+    }
+
+    /// A point in the order of events that no other event has.
+    pub(crate) fn turn(&mut self) -> u64 {
+        self.turn += 1;
+        self.turn
+    }
+
+    /// Signs the user in: a new session.
+    pub(crate) fn open_session(
+        &mut self,
+        user: Uuid,
+        method: &'static str,
+        tokens: RefreshTokens,
+        now: OffsetDateTime,
+    ) -> Uuid {
+        let id = random::uuid();
+        let turn = self.turn();
+        self.sessions.push(Session {
+            id,
+            user,
+            created_at: now,
+            method,
+            active: (now, turn),
+            refreshed_at: None,
+            counter: 0,
+            signer: (tokens == RefreshTokens::V2).then(Signer::generate),
+            expired: false,
+        });
+        if let Some(user) = self.user_mut(user) {
+            user.last_sign_in_at = Some(now);
+        }
+        id
+    }
+
+    /// Deletes sessions, and their refresh tokens with them.
+    pub(crate) fn end_sessions(&mut self, user: Uuid, which: Ending) {
+        self.sessions.retain(|session| {
+            let meant = match which {
+                Ending::All => true,
+                Ending::Only(id) => session.id == id,
+                Ending::AllBut(id) => session.id != id,
+            };
+            session.user != user || !meant
+        });
+        let alive: HashMap<Uuid, ()> = self.sessions.iter().map(|s| (s.id, ())).collect();
+        self.refresh_rows.retain(|row| alive.contains_key(&row.session));
+    }
+
+    /// Deletes a user and everything that hangs on it.
+    pub(crate) fn delete_user(&mut self, id: Uuid) {
+        self.end_sessions(id, Ending::All);
+        self.users.retain(|user| user.id != id);
+    }
+}

@@ -1,0 +1,143 @@
+//! The answer to every kind of sign-in: access token, refresh token, user.
+
+use http::StatusCode;
+use http::header::HeaderName;
+use serde_json::{Value, json};
+use stand_in::{Answer, random};
+use uuid::Uuid;
+
+use crate::auth::Auth;
+use crate::refresh_token::V1_LENGTH;
+use crate::state::{RefreshRow, Session, State};
+use crate::user::{User, View};
+
+const V1_ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// A refresh token about to be answered, with the headers that tell about it.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    pub(crate) session: Uuid,
+    pub(crate) token: String,
+    pub(crate) headers: Vec<(&'static str, String)>,
+}
+
+impl Issued {
+    /// The session's current token of the older kind.
+    pub(crate) fn v1(session: Uuid, token: String) -> Self {
+        let prefix = token[..5].to_owned();
+        Self {
+            session,
+            token,
+            headers: vec![("sb-auth-refresh-token-prefix", prefix)],
+        }
+    }
+
+    /// The session's current token of the newer kind.
+    pub(crate) fn v2(session: &Session) -> Option<Self> {
+        let token = session.signer.as_ref()?.token(session.id, session.counter);
+        Some(Self {
+            session: session.id,
+            token,
+            headers: vec![("sb-auth-refresh-token-counter", session.counter.to_string())],
+        })
+    }
+
+    #[must_use]
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+}
+
+impl Auth {
+    /// Signs a user in: a session, its first refresh token.
+    pub(crate) fn sign_in(&self, state: &mut State, user: Uuid, method: &'static str) -> Issued {
+        let session = state.open_session(user, method, self.settings.refresh_tokens, self.now());
+        let newer = state.session(session).and_then(Issued::v2);
+        newer.unwrap_or_else(|| Issued::v1(session, self.add_refresh_row(state, session, None)))
+    }
+
+    /// A fresh token of the older kind.
+    pub(crate) fn add_refresh_row(
+        &self,
+        state: &mut State,
+        session: Uuid,
+        parent: Option<String>,
+    ) -> String {
+        let token = random::string(V1_LENGTH, V1_ALPHABET);
+        state.refresh_rows.push(RefreshRow {
+            token: token.clone(),
+            session,
+            parent,
+            revoked: false,
+            updated_at: self.now(),
+        });
+        token
+    }
+
+    /// The body and headers of a successful sign-in or refresh.
+    pub(crate) fn session_answer(&self, state: &State, issued: Issued) -> Answer {
+        let body = self.session_body(state, &issued);
+        finish(&body, state, issued)
+    }
+
+    /// The same for the password grant, which also tells whether the password is weak.
+    pub(crate) fn grant_answer(&self, state: &State, issued: Issued, weak: Value) -> Answer {
+        let mut body = self.session_body(state, &issued);
+        body["weak_password"] = weak;
+        finish(&body, state, issued)
+    }
+
+    fn session_body(&self, state: &State, issued: &Issued) -> Value {
+        let (session, user) = parties(state, issued.session);
+        let expires_in = self.settings.access_token_ttl.as_secs();
+        let issued_at = self.now().unix_timestamp();
+        let expires_at = issued_at.saturating_add_unsigned(expires_in);
+        let claims = json!({
+            "iss": self.issuer(),
+            "sub": user.id,
+            "aud": "authenticated",
+            "exp": expires_at,
+            "iat": issued_at,
+            "email": user.email,
+            "phone": user.phone,
+            "app_metadata": user.app_metadata,
+            "user_metadata": user.user_metadata,
+            "role": "authenticated",
+            "aal": "aal1",
+            "amr": [{
+                "method": session.method,
+                "timestamp": session.created_at.unix_timestamp(),
+            }],
+            "session_id": session.id,
+            "is_anonymous": false,
+        });
+        json!({
+            "access_token": self.keys.sign(&self.keys.header(), &claims),
+            "token_type": "bearer",
+            "expires_in": expires_in,
+            "expires_at": expires_at,
+            "refresh_token": issued.token,
+            "user": user.to_json(View::Stored),
+        })
+    }
+}
+
+fn parties(state: &State, session: Uuid) -> (&Session, &User) {
+    let session = state.session(session).expect("a session just used exists");
+    let user = state.user(session.user).expect("a session's user exists");
+    (session, user)
+}
+
+fn finish(body: &Value, state: &State, issued: Issued) -> Answer {
+    let (session, user) = parties(state, issued.session);
+    let mut answer = Answer::json(StatusCode::OK, body);
+    let who = [
+        ("sb-auth-user-id", user.id.to_string()),
+        ("sb-auth-session-id", session.id.to_string()),
+    ];
+    for (name, value) in who.into_iter().chain(issued.headers) {
+        answer = answer.with(HeaderName::from_static(name), &value);
+    }
+    answer
+}

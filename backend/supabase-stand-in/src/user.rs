@@ -1,0 +1,233 @@
+//! A user as stored, and the JSON that answers show of one.
+
+use serde_json::{Map, Value, json};
+use stand_in::random;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+/// A JSON object.
+pub(crate) type Object = Map<String, Value>;
+
+/// A row of `auth.users` with what hangs on it.
+#[derive(Debug, Clone)]
+pub(crate) struct User {
+    pub(crate) id: Uuid,
+    /// Empty when there is none.
+    pub(crate) email: String,
+    /// Digits; empty when there is none.
+    pub(crate) phone: String,
+    /// In clear, because the cost of hashing is not what is being imitated.
+    pub(crate) password: String,
+    pub(crate) email_confirmed_at: Option<OffsetDateTime>,
+    pub(crate) phone_confirmed_at: Option<OffsetDateTime>,
+    pub(crate) confirmation_sent_at: Option<OffsetDateTime>,
+    pub(crate) recovery_sent_at: Option<OffsetDateTime>,
+    pub(crate) last_sign_in_at: Option<OffsetDateTime>,
+    pub(crate) banned_until: Option<OffsetDateTime>,
+    pub(crate) deleted_at: Option<OffsetDateTime>,
+    pub(crate) app_metadata: Object,
+    pub(crate) user_metadata: Object,
+    pub(crate) identities: Vec<Identity>,
+    pub(crate) factors: Vec<Factor>,
+    /// What `generate_link` made last: one slot, so a new link overwrites it.
+    pub(crate) link: Option<Link>,
+    pub(crate) created_at: OffsetDateTime,
+    pub(crate) updated_at: OffsetDateTime,
+}
+
+/// A way by which a user is known.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) id: Uuid,
+    pub(crate) provider: String,
+    pub(crate) provider_id: String,
+    /// None once the user was soft-deleted.
+    pub(crate) data: Option<Object>,
+    pub(crate) created_at: OffsetDateTime,
+}
+
+/// A second factor.
+#[derive(Debug, Clone)]
+pub(crate) struct Factor {
+    pub(crate) id: Uuid,
+    pub(crate) verified: bool,
+    pub(crate) created_at: OffsetDateTime,
+}
+
+/// An outstanding link.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    pub(crate) hash: String,
+}
+
+/// Which copy of a user an answer shows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum View {
+    /// As read back from the database.
+    Stored,
+    /// As held in memory by the request that changed it: the database's generated `confirmed_at` is
+    /// still the one from before.
+    Changed { confirmed_before: Option<OffsetDateTime> },
+    /// In a list, where identities are not loaded.
+    Listed,
+}
+
+impl User {
+    pub(crate) fn new(id: Uuid, now: OffsetDateTime) -> Self {
+        Self {
+            id,
+            email: String::new(),
+            phone: String::new(),
+            password: String::new(),
+            email_confirmed_at: None,
+            phone_confirmed_at: None,
+            confirmation_sent_at: None,
+            recovery_sent_at: None,
+            last_sign_in_at: None,
+            banned_until: None,
+            deleted_at: None,
+            app_metadata: Object::new(),
+            user_metadata: Object::new(),
+            identities: Vec::new(),
+            factors: Vec::new(),
+            link: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Adds an identity, and its provider to the metadata. The first one becomes the main provider.
+    pub(crate) fn add_identity(&mut self, provider: &str, now: OffsetDateTime) {
+        let mut data = Object::new();
+        data.insert("sub".into(), json!(self.id));
+        data.insert("email_verified".into(), json!(false));
+        data.insert("phone_verified".into(), json!(false));
+        match provider {
+            "phone" => data.insert("phone".into(), json!(self.phone)),
+            _ => data.insert("email".into(), json!(self.email)),
+        };
+        self.identities.push(Identity {
+            id: random::uuid(),
+            provider: provider.to_owned(),
+            provider_id: self.id.to_string(),
+            data: Some(data),
+            created_at: now,
+        });
+        let providers: Vec<&str> = self.identities.iter().map(|i| i.provider.as_str()).collect();
+        let (first, providers) = (json!(providers[0]), json!(providers));
+        self.app_metadata.insert("provider".into(), first);
+        self.app_metadata.insert("providers".into(), providers);
+    }
+
+    /// The earlier of the two confirmations, which the database derives.
+    pub(crate) fn confirmed_at(&self) -> Option<OffsetDateTime> {
+        match (self.email_confirmed_at, self.phone_confirmed_at) {
+            (Some(email), Some(phone)) => Some(email.min(phone)),
+            (email, phone) => email.or(phone),
+        }
+    }
+
+    pub(crate) fn is_banned(&self, now: OffsetDateTime) -> bool {
+        self.banned_until.is_some_and(|until| now < until)
+    }
+
+    pub(crate) fn to_json(&self, view: View) -> Value {
+        let confirmed_at = match view {
+            View::Stored | View::Listed => self.confirmed_at(),
+            View::Changed { confirmed_before } => confirmed_before,
+        };
+        let identities = match view {
+            View::Listed => Value::Null,
+            View::Stored | View::Changed { .. } => {
+                self.identities.iter().map(|i| i.to_json(self.id)).collect()
+            }
+        };
+        let mut user = json!({
+            "id": self.id,
+            "aud": "authenticated",
+            "role": "authenticated",
+            "email": self.email,
+            "phone": self.phone,
+            "app_metadata": self.app_metadata,
+            "user_metadata": self.user_metadata,
+            "identities": identities,
+            "created_at": stamp(self.created_at),
+            "updated_at": stamp(self.updated_at),
+            "is_anonymous": false,
+        });
+        for (name, time) in [
+            ("email_confirmed_at", self.email_confirmed_at),
+            ("phone_confirmed_at", self.phone_confirmed_at),
+            ("confirmation_sent_at", self.confirmation_sent_at),
+            ("confirmed_at", confirmed_at),
+            ("recovery_sent_at", self.recovery_sent_at),
+            ("last_sign_in_at", self.last_sign_in_at),
+            ("banned_until", self.banned_until),
+            ("deleted_at", self.deleted_at),
+        ] {
+            if let Some(time) = time {
+                user[name] = json!(stamp(time));
+            }
+        }
+        if self.deleted_at.is_some() {
+            // Pending changes are made unreadable like everything else, even when there are none.
+            let nothing = crate::keys::sha256_base64(&self.id.to_string());
+            user["new_phone"] = json!(nothing[..15]);
+            user["new_email"] = json!(nothing);
+        }
+        if !self.factors.is_empty() {
+            user["factors"] = self.factors.iter().map(Factor::to_json).collect();
+        }
+        user
+    }
+}
+
+impl Identity {
+    fn to_json(&self, user: Uuid) -> Value {
+        let mut identity = json!({
+            "identity_id": self.id,
+            "id": self.provider_id,
+            "user_id": user,
+            "provider": self.provider,
+            "last_sign_in_at": stamp(self.created_at),
+            "created_at": stamp(self.created_at),
+            "updated_at": stamp(self.created_at),
+        });
+        if let Some(data) = &self.data {
+            identity["identity_data"] = json!(data);
+            if let Some(email) = data.get("email") {
+                identity["email"] = email.clone();
+            }
+        }
+        identity
+    }
+}
+
+impl Factor {
+    fn to_json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "created_at": stamp(self.created_at),
+            "updated_at": stamp(self.created_at),
+            "status": if self.verified { "verified" } else { "unverified" },
+            "factor_type": "totp",
+        })
+    }
+}
+
+/// A time as the server writes it.
+pub(crate) fn stamp(time: OffsetDateTime) -> String {
+    time.format(&Rfc3339).expect("a time of this century can be written")
+}
+
+/// Merges metadata: each top-level key is replaced, `null` takes it away.
+pub(crate) fn merge(into: &mut Object, changes: &Object) {
+    for (key, value) in changes {
+        if value.is_null() {
+            into.remove(key);
+        } else {
+            into.insert(key.clone(), value.clone());
+        }
+    }
+}
