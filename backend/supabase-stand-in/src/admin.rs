@@ -44,7 +44,12 @@ impl Auth {
             && other.id != id
         {
             let constraint = "users_phone_key";
-            return Err(Refusal::unique_violation(constraint, "phone", &phone, UPDATE_FAILED));
+            return Err(Refusal::unique_violation(
+                constraint,
+                "phone",
+                &phone,
+                UPDATE_FAILED,
+            ));
         }
         if fields.password.is_some() {
             // Even when it is the same one.
@@ -76,8 +81,14 @@ impl Auth {
             Some(Ban::Lift) => user.banned_until = None,
             Some(Ban::For(duration)) => user.banned_until = Some(now + duration),
         }
-        merge(&mut user.app_metadata, &fields.app_metadata.unwrap_or_default());
-        merge(&mut user.user_metadata, &fields.user_metadata.unwrap_or_default());
+        merge(
+            &mut user.app_metadata,
+            &fields.app_metadata.unwrap_or_default(),
+        );
+        merge(
+            &mut user.user_metadata,
+            &fields.user_metadata.unwrap_or_default(),
+        );
         user.updated_at = now;
         let body = user.to_json(View::Changed { confirmed_before });
         Ok(Answer::json(StatusCode::OK, &body))
@@ -86,8 +97,7 @@ impl Auth {
     /// What a password must be when it is changed; nothing of this is asked of a user's first one.
     pub(crate) fn check_new_password(&self, password: &str) -> Result<(), Refusal> {
         if password.len() > MAX_PASSWORD_BYTES {
-            let message =
-                format!("Password cannot be longer than {MAX_PASSWORD_BYTES} characters");
+            let message = format!("Password cannot be longer than {MAX_PASSWORD_BYTES} characters");
             return Err(Refusal::validation(message));
         }
         let min_length = self.settings.password_min_length;

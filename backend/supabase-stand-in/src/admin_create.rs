@@ -139,11 +139,18 @@ impl Auth {
         if !user.phone.is_empty() {
             user.add_identity("phone", now);
         }
-        merge(&mut user.app_metadata, &fields.app_metadata.clone().unwrap_or_default());
-        merge(&mut user.user_metadata, &fields.user_metadata.clone().unwrap_or_default());
+        merge(
+            &mut user.app_metadata,
+            &fields.app_metadata.clone().unwrap_or_default(),
+        );
+        merge(
+            &mut user.user_metadata,
+            &fields.user_metadata.clone().unwrap_or_default(),
+        );
         if fields.email_confirm == Some(true) {
             user.email_confirmed_at = Some(now);
-            user.user_metadata.insert("email_verified".into(), true.into());
+            user.user_metadata
+                .insert("email_verified".into(), true.into());
         }
         if fields.phone_confirm == Some(true) {
             user.phone_confirmed_at = Some(now);
@@ -171,15 +178,30 @@ fn check_free(state: &State, phone: &str, email: &str) -> Result<(), Refusal> {
 pub(crate) fn insert(state: &mut State, user: User) -> Result<(), Refusal> {
     if state.user(user.id).is_some() {
         let id = user.id.to_string();
-        return Err(Refusal::unique_violation("users_pkey", "id", &id, CREATE_FAILED));
+        return Err(Refusal::unique_violation(
+            "users_pkey",
+            "id",
+            &id,
+            CREATE_FAILED,
+        ));
     }
     if state.user_by_phone(&user.phone).is_some() {
         let constraint = "users_phone_key";
-        return Err(Refusal::unique_violation(constraint, "phone", &user.phone, CREATE_FAILED));
+        return Err(Refusal::unique_violation(
+            constraint,
+            "phone",
+            &user.phone,
+            CREATE_FAILED,
+        ));
     }
     if state.user_by_email(&user.email).is_some() {
         let constraint = "users_email_partial_key";
-        return Err(Refusal::unique_violation(constraint, "email", &user.email, CREATE_FAILED));
+        return Err(Refusal::unique_violation(
+            constraint,
+            "email",
+            &user.email,
+            CREATE_FAILED,
+        ));
     }
     state.users.push(user);
     Ok(())

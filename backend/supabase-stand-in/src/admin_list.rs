@@ -17,7 +17,12 @@ impl Auth {
         let per_page = number(request, "per_page", PER_PAGE)?;
         let filter = query_value(request, "filter");
         let state = self.lock();
-        let found: Vec<&User> = state.users.iter().rev().filter(|u| matches(u, &filter)).collect();
+        let found: Vec<&User> = state
+            .users
+            .iter()
+            .rev()
+            .filter(|u| matches(u, &filter))
+            .collect();
         let users: Vec<Value> = found
             .iter()
             .skip((page - 1).saturating_mul(per_page))
@@ -47,12 +52,16 @@ fn matches(user: &User, filter: &str) -> bool {
 fn number(request: &Request, name: &str, default: usize) -> Result<usize, Refusal> {
     match query_value(request, name).as_str() {
         "" => Ok(default),
-        text => text.parse().ok().filter(|number| *number > 0).ok_or_else(|| {
-            let message = format!(
-                "Bad Pagination Parameters: strconv.ParseUint: parsing {text:?}: invalid syntax"
-            );
-            Refusal::validation(message)
-        }),
+        text => text
+            .parse()
+            .ok()
+            .filter(|number| *number > 0)
+            .ok_or_else(|| {
+                let message = format!(
+                    "Bad Pagination Parameters: strconv.ParseUint: parsing {text:?}: invalid syntax"
+                );
+                Refusal::validation(message)
+            }),
     }
 }
 

@@ -52,10 +52,16 @@ impl Auth {
         }
         let session = text(&claims, "session_id");
         if session.is_empty() {
-            return Ok(Caller { user, session: None });
+            return Ok(Caller {
+                user,
+                session: None,
+            });
         }
         match session.parse().ok().and_then(|id| state.session(id)) {
-            Some(session) => Ok(Caller { user, session: Some(session.id) }),
+            Some(session) => Ok(Caller {
+                user,
+                session: Some(session.id),
+            }),
             None => Err(Refusal::new(
                 403,
                 "session_not_found",
@@ -85,5 +91,8 @@ fn bearer(request: &Request) -> Option<&str> {
 }
 
 fn text<'a>(claims: &'a Claims, name: &str) -> &'a str {
-    claims.get(name).and_then(|claim| claim.as_str()).unwrap_or_default()
+    claims
+        .get(name)
+        .and_then(|claim| claim.as_str())
+        .unwrap_or_default()
 }

@@ -52,7 +52,11 @@ impl Auth {
         let phone = phone::parse(phone).ok_or_else(bad_phone)?;
         let known = state.user_by_phone(&phone).map(|user| user.id);
         if known.is_none() && asked.create_user == Some(false) {
-            return Err(Refusal::new(422, "otp_disabled", "Signups not allowed for otp"));
+            return Err(Refusal::new(
+                422,
+                "otp_disabled",
+                "Signups not allowed for otp",
+            ));
         }
         if !self.settings.phone_provider {
             let message = "Unsupported phone provider";
@@ -67,7 +71,10 @@ impl Auth {
             None => self.add_by_phone(&mut state, phone, random::digits(64), asked.data)?,
         };
         self.note_sending(&mut state, id);
-        Ok(Answer::json(StatusCode::OK, &json!({ "message_id": "test-otp" })))
+        Ok(Answer::json(
+            StatusCode::OK,
+            &json!({ "message_id": "test-otp" }),
+        ))
     }
 
     pub(crate) fn sign_up(&self, request: &Request) -> Outcome {
@@ -86,7 +93,10 @@ impl Auth {
         let password = asked.password.unwrap_or_default();
         self.check_new_password(&password)?;
         let known = state.user_by_phone(&phone).cloned();
-        if known.as_ref().is_some_and(|user| user.phone_confirmed_at.is_some()) {
+        if known
+            .as_ref()
+            .is_some_and(|user| user.phone_confirmed_at.is_some())
+        {
             let message = "User already registered";
             return Err(Refusal::new(422, "user_already_exists", message));
         }
@@ -118,7 +128,9 @@ impl Auth {
             return self.verify_link(&mut state, hash);
         }
         if asked.kind.as_deref() != Some("sms") {
-            return Err(Refusal::validation("Only the token_hash and type should be provided"));
+            return Err(Refusal::validation(
+                "Only the token_hash and type should be provided",
+            ));
         }
         let phone = asked.phone.as_deref().unwrap_or_default();
         let phone = phone::parse(phone).ok_or_else(bad_phone)?;
@@ -144,12 +156,16 @@ impl Auth {
         request: &Request,
     ) -> Result<(), Refusal> {
         let (limit, now) = (self.settings.otp_rate_limit, self.now());
-        state.buckets.take(route, limit, request, &self.settings, now)
+        state
+            .buckets
+            .take(route, limit, request, &self.settings, now)
     }
 
     /// Whether a code could be sent to this number now.
     fn check_sending(&self, state: &State, phone: &str) -> Result<(), Refusal> {
-        let last = state.user_by_phone(phone).and_then(|user| user.confirmation_sent_at);
+        let last = state
+            .user_by_phone(phone)
+            .and_then(|user| user.confirmation_sent_at);
         let wait = last.map(|at| at + self.settings.sms_max_frequency - self.now());
         if let Some(wait) = wait.filter(|wait| wait.is_positive()) {
             let message = format!(

@@ -34,7 +34,10 @@ enum Detail {
     /// Why a password is weak.
     Weak(Vec<&'static str>),
     /// The database's own words.
-    UniqueViolation { constraint: &'static str, key: String },
+    UniqueViolation {
+        constraint: &'static str,
+        key: String,
+    },
     /// A panic that the outermost layer caught: it sets no header.
     Crash,
 }
@@ -166,7 +169,6 @@ pub(crate) fn no_such_path() -> Answer {
         "404 page not found\n".to_owned(),
     )
 }
-
 
 /// What the gateway says when it turns a caller away.
 pub(crate) fn gateway_refusal(message: &str, hint: &str) -> Answer {

@@ -51,7 +51,11 @@ pub fn unrecognized_kid() -> Fault {
 /// 422 `phone_provider_disabled`: somebody turned the provider off.
 pub fn phone_provider_disabled() -> Fault {
     let message = "Phone logins are disabled";
-    Fault::Answer(refused(Refusal::new(422, "phone_provider_disabled", message)))
+    Fault::Answer(refused(Refusal::new(
+        422,
+        "phone_provider_disabled",
+        message,
+    )))
 }
 
 /// 401 of the gateway.

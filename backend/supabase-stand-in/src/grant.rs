@@ -26,7 +26,11 @@ impl Auth {
         match query_value(request, "grant_type").as_str() {
             "password" => self.password_grant(request).await,
             "refresh_token" => self.refresh_grant(request),
-            _ => Err(Refusal::new(400, "invalid_credentials", "unsupported_grant_type")),
+            _ => Err(Refusal::new(
+                400,
+                "invalid_credentials",
+                "unsupported_grant_type",
+            )),
         }
     }
 
@@ -56,10 +60,18 @@ impl Auth {
             return Err(wrong());
         }
         if !email.is_empty() && user.email_confirmed_at.is_none() {
-            return Err(Refusal::new(400, "email_not_confirmed", "Email not confirmed"));
+            return Err(Refusal::new(
+                400,
+                "email_not_confirmed",
+                "Email not confirmed",
+            ));
         }
         if email.is_empty() && user.phone_confirmed_at.is_none() {
-            return Err(Refusal::new(400, "phone_not_confirmed", "Phone not confirmed"));
+            return Err(Refusal::new(
+                400,
+                "phone_not_confirmed",
+                "Phone not confirmed",
+            ));
         }
         let id = user.id;
         let issued = self.sign_in(&mut state, id, "password");

@@ -20,9 +20,8 @@ pub(crate) fn verify(
     keys: &ProjectKeys,
     now: OffsetDateTime,
 ) -> Result<Claims, String> {
-    check(token, keys, now).map_err(|reason| {
-        format!("invalid JWT: unable to parse or verify signature, {reason}")
-    })
+    check(token, keys, now)
+        .map_err(|reason| format!("invalid JWT: unable to parse or verify signature, {reason}"))
 }
 
 fn check(token: &str, keys: &ProjectKeys, now: OffsetDateTime) -> Result<Claims, String> {

@@ -2,7 +2,8 @@
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
+    UnparsedPublicKey,
 };
 use aws_lc_rs::{digest, hmac};
 use base64::Engine;
@@ -86,7 +87,9 @@ impl ProjectKeys {
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         let message = format!("{}.{}", encode(header), encode(claims));
         let signature = match header["alg"].as_str() {
-            Some("HS256") => hmac::sign(&self.hmac_key(), message.as_bytes()).as_ref().to_vec(),
+            Some("HS256") => hmac::sign(&self.hmac_key(), message.as_bytes())
+                .as_ref()
+                .to_vec(),
             Some("ES256") => self
                 .pair
                 .sign(&SystemRandom::new(), message.as_bytes())

@@ -53,7 +53,10 @@ impl Auth {
             .redirect_to
             .unwrap_or_else(|| self.settings.site_url.clone());
         let now = self.now();
-        let id = state.user_by_email(&email).expect("known, or just added").id;
+        let id = state
+            .user_by_email(&email)
+            .expect("known, or just added")
+            .id;
         let user = state.user_mut(id).expect("the user was just found");
         user.link = Some(Link { hash: hash.clone() });
         if known {
@@ -98,7 +101,8 @@ impl Auth {
         user.link = None;
         if user.email_confirmed_at.is_none() {
             user.email_confirmed_at = Some(now);
-            user.user_metadata.insert("email_verified".into(), json!(true));
+            user.user_metadata
+                .insert("email_verified".into(), json!(true));
         }
         let id = user.id;
         let issued = self.sign_in(state, id, "otp");

@@ -184,7 +184,9 @@ impl Auth {
     /// Changes a user directly. Sessions stay as they are.
     pub(crate) fn change(&self, id: Uuid, change: impl FnOnce(&mut User)) {
         let mut state = self.lock();
-        let user = state.user_mut(id).expect("a test changes a user that is there");
+        let user = state
+            .user_mut(id)
+            .expect("a test changes a user that is there");
         change(user);
     }
 
@@ -206,7 +208,9 @@ impl Auth {
     /// Claims of an access token for a session that is there.
     pub(crate) fn mint_for(&self, session: Uuid) -> String {
         let state = self.lock();
-        let session = state.session(session).expect("a test mints for a session that is there");
+        let session = state
+            .session(session)
+            .expect("a test mints for a session that is there");
         let issued_at = self.now().unix_timestamp();
         let claims = json!({
             "iss": self.issuer(),

@@ -10,9 +10,30 @@ use crate::settings::Settings;
 
 /// Sign-in providers that are off here, always.
 const OTHER_PROVIDERS: [&str; 24] = [
-    "anonymous_users", "apple", "azure", "bitbucket", "discord", "facebook", "snapchat", "figma", "fly",
-    "github", "gitlab", "google", "keycloak", "kakao", "linkedin", "linkedin_oidc", "notion", "spotify",
-    "slack", "slack_oidc", "workos", "twitch", "twitter", "zoom",
+    "anonymous_users",
+    "apple",
+    "azure",
+    "bitbucket",
+    "discord",
+    "facebook",
+    "snapchat",
+    "figma",
+    "fly",
+    "github",
+    "gitlab",
+    "google",
+    "keycloak",
+    "kakao",
+    "linkedin",
+    "linkedin_oidc",
+    "notion",
+    "spotify",
+    "slack",
+    "slack_oidc",
+    "workos",
+    "twitch",
+    "twitter",
+    "zoom",
 ];
 
 pub(crate) fn health() -> Answer {

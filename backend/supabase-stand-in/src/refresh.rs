@@ -47,7 +47,9 @@ impl Auth {
         self.check_session(state, &session)?;
         if row.revoked {
             let newest = state.refresh_rows.iter().rev();
-            let active = newest.clone().find(|one| one.session == session.id && !one.revoked);
+            let active = newest
+                .clone()
+                .find(|one| one.session == session.id && !one.revoked);
             if let Some(active) = active
                 && active.parent.as_deref() == Some(token)
             {
@@ -76,7 +78,10 @@ impl Auth {
     }
 
     fn refresh_v2(&self, state: &mut State, token: &Parsed) -> Result<Issued, Refusal> {
-        let session = state.session(token.session).cloned().ok_or_else(not_found)?;
+        let session = state
+            .session(token.session)
+            .cloned()
+            .ok_or_else(not_found)?;
         let signer = session.signer.as_ref().ok_or_else(not_found)?;
         if !signer.made(token) || token.counter > session.counter {
             return Err(not_valid());
@@ -109,7 +114,9 @@ impl Auth {
     /// Bans and limits, which count at a refresh and nowhere else.
     fn check_session(&self, state: &State, session: &Session) -> Result<(), Refusal> {
         let now = self.now();
-        let banned = state.user(session.user).is_some_and(|user| user.is_banned(now));
+        let banned = state
+            .user(session.user)
+            .is_some_and(|user| user.is_banned(now));
         if banned {
             let message = "Invalid Refresh Token: User Banned";
             let refusal = Refusal::new(400, "user_banned", message);
@@ -141,9 +148,7 @@ impl Auth {
 
     fn newer_session(&self, state: &State, session: &Session) -> Option<Uuid> {
         let newer = |other: &&Session| {
-            other.user == session.user
-                && other.active > session.active
-                && !self.past_timebox(other)
+            other.user == session.user && other.active > session.active && !self.past_timebox(other)
         };
         state.sessions.iter().find(newer).map(|other| other.id)
     }
@@ -166,5 +171,8 @@ fn not_found() -> Refusal {
 
 fn already_used(session: &Session) -> Refusal {
     let message = "Invalid Refresh Token: Already Used";
-    about(Refusal::new(400, "refresh_token_already_used", message), session)
+    about(
+        Refusal::new(400, "refresh_token_already_used", message),
+        session,
+    )
 }

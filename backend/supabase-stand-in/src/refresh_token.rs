@@ -125,7 +125,11 @@ mod tests {
     #[test]
     fn one_character_changed_is_no_token() {
         let token = Signer::generate().token(random::uuid(), 0);
-        let changed = format!("{}{}", &token[..50], if token.ends_with('A') { 'Q' } else { 'A' });
+        let changed = format!(
+            "{}{}",
+            &token[..50],
+            if token.ends_with('A') { 'Q' } else { 'A' }
+        );
         assert!(parse(&changed).is_none());
         assert!(parse("").is_none());
         assert!(parse(&"a".repeat(300)).is_none());

@@ -162,7 +162,9 @@ impl Settings {
     fn set(&mut self, name: &str, value: &str) -> Option<()> {
         match name.strip_prefix("GOTRUE_")? {
             // The stand-in issues no others.
-            "JWT_AUD" | "JWT_DEFAULT_GROUP_NAME" => return (value == "authenticated").then_some(()),
+            "JWT_AUD" | "JWT_DEFAULT_GROUP_NAME" => {
+                return (value == "authenticated").then_some(());
+            }
             // Codes of the server's own making are never sent, so they need not expire.
             "SMS_OTP_EXP" => {}
             "SITE_URL" => value.clone_into(&mut self.site_url),

@@ -134,7 +134,8 @@ impl StandIn {
     /// Bans a user from now on. Sessions stay, as with the real server.
     pub fn ban(&self, user: Uuid, duration: Duration) {
         let until = self.auth.now() + duration;
-        self.auth.change(user, |user| user.banned_until = Some(until));
+        self.auth
+            .change(user, |user| user.banned_until = Some(until));
     }
 
     /// Lifts a ban.
@@ -144,12 +145,14 @@ impl StandIn {
 
     /// Changes a password and nothing else: the sessions stay.
     pub fn set_password(&self, user: Uuid, password: &str) {
-        self.auth.change(user, |user| password.clone_into(&mut user.password));
+        self.auth
+            .change(user, |user| password.clone_into(&mut user.password));
     }
 
     /// Takes back the confirmation of a number.
     pub fn unconfirm_phone(&self, user: Uuid) {
-        self.auth.change(user, |user| user.phone_confirmed_at = None);
+        self.auth
+            .change(user, |user| user.phone_confirmed_at = None);
     }
 
     /// Deletes a user, with sessions and identities.

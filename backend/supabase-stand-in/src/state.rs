@@ -134,7 +134,8 @@ impl State {
             session.user != user || !meant
         });
         let alive: HashMap<Uuid, ()> = self.sessions.iter().map(|s| (s.id, ())).collect();
-        self.refresh_rows.retain(|row| alive.contains_key(&row.session));
+        self.refresh_rows
+            .retain(|row| alive.contains_key(&row.session));
     }
 
     /// Deletes a user and everything that hangs on it.

@@ -68,7 +68,9 @@ pub(crate) enum View {
     Stored,
     /// As held in memory by the request that changed it: the database's generated `confirmed_at` is
     /// still the one from before.
-    Changed { confirmed_before: Option<OffsetDateTime> },
+    Changed {
+        confirmed_before: Option<OffsetDateTime>,
+    },
     /// In a list, where identities are not loaded.
     Listed,
 }
@@ -114,7 +116,11 @@ impl User {
             data: Some(data),
             created_at: now,
         });
-        let providers: Vec<&str> = self.identities.iter().map(|i| i.provider.as_str()).collect();
+        let providers: Vec<&str> = self
+            .identities
+            .iter()
+            .map(|i| i.provider.as_str())
+            .collect();
         let (first, providers) = (json!(providers[0]), json!(providers));
         self.app_metadata.insert("provider".into(), first);
         self.app_metadata.insert("providers".into(), providers);
@@ -218,7 +224,8 @@ impl Factor {
 
 /// A time as the server writes it.
 pub(crate) fn stamp(time: OffsetDateTime) -> String {
-    time.format(&Rfc3339).expect("a time of this century can be written")
+    time.format(&Rfc3339)
+        .expect("a time of this century can be written")
 }
 
 /// Merges metadata: each top-level key is replaced, `null` takes it away.

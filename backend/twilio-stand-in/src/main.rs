@@ -1,0 +1,50 @@
+//! Runs the stand-in by itself, for demonstrations: prints what to configure, then serves until it is
+//! stopped. Codes appear on standard error, as nobody gets a message.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use twilio_stand_in::{Announce, Settings, StandIn};
+
+/// Answers as Twilio Verify does. Prints its address and credentials as KEY=VALUE lines.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Port to listen on, on the loopback address; 0 takes a free one.
+    #[arg(long, default_value_t = 54322)]
+    port: u16,
+
+    /// The code of every verification; random without.
+    #[arg(long)]
+    code: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let settings = Settings {
+        port: arguments.port,
+        fixed_code: arguments.code,
+        announce: Announce::OnStderr,
+        ..Settings::default()
+    };
+    let stand_in = match StandIn::start(settings).await {
+        Ok(stand_in) => stand_in,
+        Err(problem) => {
+            eprintln!("cannot listen on port {}: {problem}", arguments.port);
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("TWILIO_VERIFY_URL={}", stand_in.url());
+    println!("TWILIO_ACCOUNT_SID={}", stand_in.settings().account_sid);
+    println!("TWILIO_AUTH_TOKEN={}", stand_in.settings().auth_token);
+    println!(
+        "TWILIO_VERIFY_SERVICE_SID={}",
+        stand_in.settings().service_sid
+    );
+    if tokio::signal::ctrl_c().await.is_err() {
+        eprintln!("cannot wait for an interrupt");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,131 @@
+//! The stand-in as a test holds it: address, credentials, codes, faults.
+
+use std::sync::Arc;
+
+use stand_in::{Clock, Fault, Faults, Requests, Server};
+
+use crate::error::TwilioError;
+use crate::faults::{CHECK, START, refuse};
+use crate::routes::{Forced, Verify};
+use crate::settings::Settings;
+use crate::verification::Status;
+
+/// A running server. It ends when it is dropped.
+#[derive(Debug)]
+pub struct StandIn {
+    verify: Arc<Verify>,
+    server: Server,
+}
+
+impl StandIn {
+    /// Starts it on the loopback address.
+    pub async fn start(settings: Settings) -> std::io::Result<Self> {
+        let port = settings.port;
+        let verify = Arc::new(Verify::new(settings));
+        let server = Server::start(Arc::clone(&verify), port).await?;
+        verify.url.get_or_init(|| server.url());
+        Ok(Self { verify, server })
+    }
+
+    /// What stands in place of `https://verify.twilio.com`. No slash at the end.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Credentials and limits.
+    pub fn settings(&self) -> &Settings {
+        &self.verify.settings
+    }
+
+    /// The time it lives in.
+    pub fn clock(&self) -> &Clock {
+        &self.verify.clock
+    }
+
+    /// What was asked so far.
+    pub fn requests(&self) -> &Requests {
+        self.server.requests()
+    }
+
+    /// Faults for the next requests, by the patterns [`START`] and [`CHECK`].
+    pub fn faults(&self) -> &Faults {
+        self.server.faults()
+    }
+
+    /// The code that a number was sent, while its verification lives.
+    pub fn code_for(&self, phone: &str) -> Option<String> {
+        let state = self.verify.current();
+        let mut under_way = state.verifications.iter();
+        let found = under_way.find(|one| one.to == phone);
+        found.map(|one| one.code.clone())
+    }
+
+    /// The id of the verification under way for a number.
+    pub fn sid_for(&self, phone: &str) -> Option<String> {
+        let state = self.verify.current();
+        let mut under_way = state.verifications.iter();
+        let found = under_way.find(|one| one.to == phone);
+        found.map(|one| one.sid.clone())
+    }
+
+    /// A code of the right length that is not the number's.
+    pub fn wrong_code_for(&self, phone: &str) -> String {
+        let length = self.verify.settings.code_length;
+        let zeros = "0".repeat(length);
+        if self.code_for(phone).as_ref() == Some(&zeros) {
+            return "1".repeat(length);
+        }
+        zeros
+    }
+
+    /// How many codes a number was sent, ever.
+    pub fn sends(&self, phone: &str) -> usize {
+        let state = self.verify.current();
+        state.sent.iter().filter(|(to, _)| to == phone).count()
+    }
+
+    /// How many codes were sent to anybody, ever.
+    pub fn total_sends(&self) -> usize {
+        self.verify.current().sent.len()
+    }
+
+    /// How many checks got as far as being looked at, right or wrong.
+    pub fn checks(&self) -> usize {
+        self.verify.current().checks
+    }
+
+    /// The next Start is refused.
+    pub fn refuse_start(&self, error: TwilioError) {
+        self.faults().next(START, refuse(error));
+    }
+
+    /// The next Check is refused.
+    pub fn refuse_check(&self, error: TwilioError) {
+        self.faults().next(CHECK, refuse(error));
+    }
+
+    /// The next Start gets this fault.
+    pub fn spoil_start(&self, fault: Fault) {
+        self.faults().next(START, fault);
+    }
+
+    /// The next Check gets this fault.
+    pub fn spoil_check(&self, fault: Fault) {
+        self.faults().next(CHECK, fault);
+    }
+
+    /// The next Check of a verification under way answers this status, whatever the code.
+    pub fn force_check(&self, status: Status) {
+        let forced = Forced { status, to: None };
+        self.verify.current().next_checks.push(forced);
+    }
+
+    /// The next Check is approved, and says it was for this other number.
+    pub fn approve_another(&self, to: &str) {
+        let forced = Forced {
+            status: Status::Approved,
+            to: Some(to.to_owned()),
+        };
+        self.verify.current().next_checks.push(forced);
+    }
+}

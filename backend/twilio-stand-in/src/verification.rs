@@ -1,0 +1,91 @@
+//! A verification: one number, one code, a few sends and guesses, ten minutes.
+
+use time::OffsetDateTime;
+
+use crate::settings::{Settings, sid};
+
+/// What Twilio calls the state of a verification. Only [`Approved`](Self::Approved) means success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Sent, and not yet answered right.
+    Pending,
+    /// Answered right.
+    Approved,
+    /// Called off.
+    Canceled,
+    /// Guessed wrong too often.
+    MaxAttemptsReached,
+    /// Deleted.
+    Deleted,
+    /// Could not be sent.
+    Failed,
+    /// Too old.
+    Expired,
+}
+
+impl Status {
+    /// As it stands in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Canceled => "canceled",
+            Self::MaxAttemptsReached => "max_attempts_reached",
+            Self::Deleted => "deleted",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// A code sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Send {
+    pub(crate) at: OffsetDateTime,
+    pub(crate) channel: String,
+    pub(crate) attempt: String,
+}
+
+/// A verification under way. Those that ended are not kept: to a client they are gone.
+#[derive(Debug, Clone)]
+pub(crate) struct Verification {
+    pub(crate) sid: String,
+    pub(crate) to: String,
+    pub(crate) code: String,
+    pub(crate) sends: Vec<Send>,
+    pub(crate) checks: usize,
+    pub(crate) created_at: OffsetDateTime,
+    pub(crate) updated_at: OffsetDateTime,
+}
+
+impl Verification {
+    pub(crate) fn new(to: String, code: String, now: OffsetDateTime) -> Self {
+        Self {
+            sid: sid("VE"),
+            to,
+            code,
+            sends: Vec::new(),
+            checks: 0,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    pub(crate) fn is_over(&self, settings: &Settings, now: OffsetDateTime) -> bool {
+        now >= self.created_at + settings.ttl
+    }
+
+    pub(crate) fn send(&mut self, channel: &str, now: OffsetDateTime) {
+        self.updated_at = now;
+        self.sends.push(Send {
+            at: now,
+            channel: channel.to_owned(),
+            attempt: sid("VL"),
+        });
+    }
+
+    /// The channel used last.
+    pub(crate) fn channel(&self) -> &str {
+        self.sends.last().map_or("sms", |send| &send.channel)
+    }
+}
