@@ -112,9 +112,9 @@ impl Service for Auth {
             .map(str::to_owned);
         if let Some(path) = &hosted
             && self.settings.gateway == Gateway::Hosted
-            && let Err(refusal) = gateway::admit(path, &mut request, &self.keys, self.now())
+            && let Err(reason) = gateway::admit(path, &mut request, &self.keys, self.now())
         {
-            return refusal;
+            return reason.answer();
         }
         let path = hosted.unwrap_or_else(|| request.path.clone());
         let outcome = self.route(&path, &request).await;

@@ -3,8 +3,8 @@
 //! Which shape is the caller's choice, by `X-Supabase-Api-Version`. Besides there is the raw error of
 //! the database, which leaks out of the older shape only.
 
+use http::StatusCode;
 use http::header::HeaderName;
-use http::{StatusCode, header};
 use serde_json::{Value, json};
 use stand_in::{Answer, random};
 
@@ -168,13 +168,4 @@ pub(crate) fn no_such_path() -> Answer {
         "text/plain; charset=utf-8",
         "404 page not found\n".to_owned(),
     )
-}
-
-/// What the gateway says when it turns a caller away.
-pub(crate) fn gateway_refusal(message: &str, hint: &str) -> Answer {
-    Answer::json(
-        StatusCode::UNAUTHORIZED,
-        &json!({ "message": message, "hint": hint }),
-    )
-    .with(header::WWW_AUTHENTICATE, "Key")
 }

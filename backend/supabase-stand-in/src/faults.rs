@@ -1,9 +1,9 @@
 //! The faults that are particular to this server; the general ones are [`Fault`]'s own.
 
-use serde_json::json;
 use stand_in::{Answer, Fault};
 
 use crate::error::Refusal;
+use crate::gateway::TurnedAway;
 
 fn refused(refusal: Refusal) -> Answer {
     refusal.answer(None)
@@ -58,11 +58,7 @@ pub fn phone_provider_disabled() -> Fault {
     )))
 }
 
-/// 401 of the gateway.
+/// 401 of the gateway, which does not know the key.
 pub fn bad_api_key() -> Fault {
-    let body = json!({
-        "message": "Invalid API key",
-        "hint": "Double check your Supabase `anon` or `service_role` API key.",
-    });
-    Fault::json(401, &body)
+    Fault::Answer(TurnedAway::BAD_KEY.answer())
 }

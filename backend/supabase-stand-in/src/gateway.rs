@@ -3,12 +3,40 @@
 //! It fills in `Authorization` only when there is none. A new key sent there as well goes through as it
 //! is, and the server refuses it: a mistake that many clients make.
 
+use http::StatusCode;
 use http::header::AUTHORIZATION;
+use serde_json::json;
 use stand_in::{Answer, Request};
 use time::OffsetDateTime;
 
-use crate::error::gateway_refusal;
 use crate::keys::ProjectKeys;
+
+/// Why a caller is turned away at the door.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TurnedAway {
+    message: &'static str,
+    hint: &'static str,
+}
+
+impl TurnedAway {
+    pub(crate) const NO_KEY: Self = Self {
+        message: "No API key found in request",
+        hint: "No `apikey` request header or url param was found.",
+    };
+    pub(crate) const BAD_KEY: Self = Self {
+        message: "Invalid API key",
+        hint: "Double check your Supabase `anon` or `service_role` API key.",
+    };
+    const IN_BROWSER: Self = Self {
+        message: "Forbidden use of secret API key in browser",
+        hint: "Secret API keys can only be used in a protected environment.",
+    };
+
+    pub(crate) fn answer(self) -> Answer {
+        let body = json!({ "message": self.message, "hint": self.hint });
+        Answer::json(StatusCode::UNAUTHORIZED, &body)
+    }
+}
 
 /// Lets a request through, or says why not.
 pub(crate) fn admit(
@@ -16,15 +44,12 @@ pub(crate) fn admit(
     request: &mut Request,
     keys: &ProjectKeys,
     now: OffsetDateTime,
-) -> Result<(), Answer> {
+) -> Result<(), TurnedAway> {
     if path.starts_with("/.well-known/") {
         return Ok(());
     }
     let Some(key) = request.header("apikey") else {
-        return Err(gateway_refusal(
-            "No API key found in request",
-            "No `apikey` request header or url param was found.",
-        ));
+        return Err(TurnedAway::NO_KEY);
     };
     let role = if key == keys.secret_key {
         "service_role"
@@ -33,19 +58,13 @@ pub(crate) fn admit(
     } else if key == keys.anon || key == keys.service {
         return Ok(());
     } else {
-        return Err(gateway_refusal(
-            "Invalid API key",
-            "Double check your Supabase `anon` or `service_role` API key.",
-        ));
+        return Err(TurnedAway::BAD_KEY);
     };
     let browser = request
         .header("user-agent")
         .is_some_and(|agent| agent.starts_with("Mozilla/"));
     if role == "service_role" && browser {
-        return Err(gateway_refusal(
-            "Forbidden use of secret API key in browser",
-            "Secret API keys can only be used in a protected environment.",
-        ));
+        return Err(TurnedAway::IN_BROWSER);
     }
     if !request.headers.contains_key(AUTHORIZATION) {
         let value = format!("Bearer {}", keys.gateway_token(role, now));

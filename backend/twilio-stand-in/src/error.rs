@@ -97,19 +97,41 @@ impl TwilioError {
         }
     }
 
-    /// The answer, with its own words.
+    /// The answer, with the usual words.
     pub fn answer(self) -> Answer {
-        self.answer_saying(self.facts().2)
+        Refused::from(self).answer()
     }
 
-    /// The answer, with particular words.
-    pub(crate) fn answer_saying(self, message: &str) -> Answer {
-        let (code, status, _) = self.facts();
+    /// The same with particular words.
+    pub(crate) fn saying(self, message: impl Into<String>) -> Refused {
+        Refused {
+            error: self,
+            message: message.into(),
+        }
+    }
+}
+
+/// An error on its way out.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    error: TwilioError,
+    message: String,
+}
+
+impl From<TwilioError> for Refused {
+    fn from(error: TwilioError) -> Self {
+        error.saying(error.facts().2)
+    }
+}
+
+impl Refused {
+    pub(crate) fn answer(self) -> Answer {
+        let (code, status, _) = self.error.facts();
         Answer::json(
             StatusCode::from_u16(status).expect("statuses here are literals"),
             &json!({
                 "code": code,
-                "message": message,
+                "message": self.message,
                 "more_info": format!("https://www.twilio.com/docs/errors/{code}"),
                 "status": status,
             }),

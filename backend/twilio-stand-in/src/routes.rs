@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use stand_in::{Answer, Clock, Request, Service, random};
 
 use crate::answers;
-use crate::error::TwilioError;
+use crate::error::{Refused, TwilioError};
 use crate::settings::{Announce, Settings};
 use crate::verification::{Status, Verification};
 
@@ -46,12 +46,12 @@ pub(crate) struct Forced {
     pub(crate) to: Option<String>,
 }
 
-type Outcome = Result<Answer, Answer>;
+type Outcome = Result<Answer, Refused>;
 type Form = HashMap<String, String>;
 
 impl Service for Verify {
     async fn answer(&self, request: Request) -> Answer {
-        self.route(&request).unwrap_or_else(|refusal| refusal)
+        self.route(&request).unwrap_or_else(Refused::answer)
     }
 }
 
@@ -96,7 +96,7 @@ impl Verify {
         }
     }
 
-    fn check_credentials(&self, request: &Request) -> Result<(), Answer> {
+    fn check_credentials(&self, request: &Request) -> Result<(), Refused> {
         let settings = &self.settings;
         let pairs = [
             (&settings.account_sid, &settings.auth_token),
@@ -111,7 +111,7 @@ impl Verify {
         if known {
             Ok(())
         } else {
-            Err(TwilioError::Authenticate.answer())
+            Err(TwilioError::Authenticate.into())
         }
     }
 
@@ -119,27 +119,27 @@ impl Verify {
         let to = form.get("To").map_or("", String::as_str);
         if !is_e164(to) {
             let message = format!("Invalid parameter `To`: {to}");
-            return Err(TwilioError::InvalidParameter.answer_saying(&message));
+            return Err(TwilioError::InvalidParameter.saying(message));
         }
         let channel = form.get("Channel").map_or("", String::as_str);
         if !CHANNELS.contains(&channel) {
             let message = format!("Invalid parameter `Channel`: {channel}");
-            return Err(TwilioError::InvalidParameter.answer_saying(&message));
+            return Err(TwilioError::InvalidParameter.saying(message));
         }
         let now = self.clock.now();
         let mut state = self.current();
-        let at = match state.verifications.iter().position(|one| one.to == to) {
-            Some(at) => at,
-            None => {
-                let code = self.new_code(form)?;
-                let fresh = Verification::new(to.to_owned(), code, now);
-                state.verifications.push(fresh);
-                state.verifications.len() - 1
-            }
+        let under_way = state.verifications.iter().position(|one| one.to == to);
+        let at = if let Some(at) = under_way {
+            at
+        } else {
+            let code = self.new_code(form)?;
+            let fresh = Verification::new(to.to_owned(), code, now);
+            state.verifications.push(fresh);
+            state.verifications.len() - 1
         };
         let verification = &mut state.verifications[at];
         if verification.sends.len() >= self.settings.max_sends {
-            return Err(TwilioError::MaxSends.answer());
+            return Err(TwilioError::MaxSends.into());
         }
         verification.send(channel, now);
         let body = self.show(verification, Status::Pending);
@@ -151,7 +151,7 @@ impl Verify {
         Ok(Answer::json(StatusCode::CREATED, &body))
     }
 
-    fn new_code(&self, form: &Form) -> Result<String, Answer> {
+    fn new_code(&self, form: &Form) -> Result<String, Refused> {
         let Some(custom) = form.get("CustomCode") else {
             let fixed = self.settings.fixed_code.clone();
             return Ok(fixed.unwrap_or_else(|| random::digits(self.settings.code_length)));
@@ -160,14 +160,14 @@ impl Verify {
             return Ok(custom.clone());
         }
         let message = "Invalid parameter `CustomCode`";
-        Err(TwilioError::InvalidParameter.answer_saying(message))
+        Err(TwilioError::InvalidParameter.saying(message))
     }
 
     fn check(&self, form: &Form, request: &Request) -> Outcome {
         let code = form.get("Code").map_or("", String::as_str);
         if !is_code(code) {
             let message = format!("Invalid parameter: Code. Invalid code `{code}`");
-            return Err(TwilioError::InvalidParameter.answer_saying(&message));
+            return Err(TwilioError::InvalidParameter.saying(message));
         }
         let mut state = self.current();
         state.checks += 1;
@@ -208,7 +208,7 @@ impl Verify {
             Some("approved") => Status::Approved,
             _ => {
                 let message = "Invalid parameter `Status`";
-                return Err(TwilioError::InvalidParameter.answer_saying(message));
+                return Err(TwilioError::InvalidParameter.saying(message));
             }
         };
         let mut state = self.current();
@@ -234,9 +234,9 @@ impl Verify {
     }
 }
 
-fn not_found(request: &Request) -> Answer {
+fn not_found(request: &Request) -> Refused {
     let message = format!("The requested resource {} was not found", request.path);
-    TwilioError::NotFound.answer_saying(&message)
+    TwilioError::NotFound.saying(message)
 }
 
 fn is_e164(to: &str) -> bool {
