@@ -101,7 +101,7 @@ impl Refusal {
     }
 
     /// The same with one more header.
-    pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: &impl ToString) -> Self {
         self.headers
             .push((HeaderName::from_static(name), value.to_string()));
         self

@@ -105,7 +105,7 @@ impl Auth {
         let causes: Vec<&str> = causes.into_iter().flatten().collect();
         if causes.is_empty() {
             state.end_sessions(session.user, Ending::Only(session.id));
-            return Err(already_used(&session).with("sb-auth-refresh-token-rotated", "true"));
+            return Err(already_used(&session).with("sb-auth-refresh-token-rotated", &true));
         }
         let issued = Issued::v2(&session).ok_or_else(not_found)?;
         Ok(issued.with("sb-auth-refresh-token-reuse-cause", &causes.join(",")))
@@ -120,7 +120,7 @@ impl Auth {
         if banned {
             let message = "Invalid Refresh Token: User Banned";
             let refusal = Refusal::new(400, "user_banned", message);
-            return Err(refusal.with("sb-auth-user-id", session.user));
+            return Err(refusal.with("sb-auth-user-id", &session.user));
         }
         let idle = self
             .settings
@@ -156,8 +156,8 @@ impl Auth {
 
 fn about(refusal: Refusal, session: &Session) -> Refusal {
     refusal
-        .with("sb-auth-user-id", session.user)
-        .with("sb-auth-session-id", session.id)
+        .with("sb-auth-user-id", &session.user)
+        .with("sb-auth-session-id", &session.id)
 }
 
 fn not_valid() -> Refusal {

@@ -8,6 +8,10 @@ use std::time::Duration;
 
 /// How the stand-in behaves.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one field an option of the real server, of the same type"
+)]
 pub struct Settings {
     /// Port to listen on; 0 takes a free one.
     pub port: u16,

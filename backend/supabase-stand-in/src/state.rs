@@ -1,6 +1,6 @@
 //! Everything the server remembers: users, sessions, refresh tokens, rate limits. In memory only.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use stand_in::random;
 use time::OffsetDateTime;
@@ -133,9 +133,8 @@ impl State {
             };
             session.user != user || !meant
         });
-        let alive: HashMap<Uuid, ()> = self.sessions.iter().map(|s| (s.id, ())).collect();
-        self.refresh_rows
-            .retain(|row| alive.contains_key(&row.session));
+        let alive: HashSet<Uuid> = self.sessions.iter().map(|s| s.id).collect();
+        self.refresh_rows.retain(|row| alive.contains(&row.session));
     }
 
     /// Deletes a user and everything that hangs on it.

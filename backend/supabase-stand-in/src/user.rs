@@ -11,6 +11,7 @@ pub(crate) type Object = Map<String, Value>;
 
 /// A row of `auth.users` with what hangs on it.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "named as in the answers")]
 pub(crate) struct User {
     pub(crate) id: Uuid,
     /// Empty when there is none.

@@ -1,0 +1,158 @@
+//! What was recorded of concurrent calls: totals and kinds of outcomes, not their order.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::player::{Answered, Player};
+use crate::scenario::Exchange;
+
+const ROUND: usize = 20;
+/// The numbers of the recording's five rounds; one more was for the newer error shape.
+const ROUND_PHONES: [&str; 6] = [
+    "+15550100112",
+    "+15550100113",
+    "+15550100114",
+    "+15550100115",
+    "+15550100116",
+    "+15550100117",
+];
+
+/// Rounds of simultaneous creates: one succeeds, the others see the check or the constraint, and each
+/// recorded kind is seen and compared.
+pub(crate) async fn creation_race(player: &mut Player) -> Result<usize, String> {
+    let exchanges = player.scenario.exchanges.clone();
+    let mut compared = vec![false; exchanges.len()];
+    for phone in ROUND_PHONES {
+        let newer = phone == "+15550100117";
+        let sample = exchanges
+            .iter()
+            .find(|one| one.name.ends_with("v2024") == newer)
+            .unwrap();
+        let original = sample.sent("phone").unwrap();
+        let changes = [(original, phone)];
+        let answers = at_once(player, sample, &changes, ROUND).await;
+        let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+        for answered in &answers {
+            let code = &answered.body[if answered.body.get("error_code").is_some() {
+                "error_code"
+            } else {
+                "code"
+            }];
+            let kind = format!("{} {}", answered.status, code.as_str().unwrap_or_default());
+            *kinds.entry(kind).or_default() += 1;
+        }
+        let constraint = if newer {
+            "500 unexpected_failure"
+        } else {
+            "500 23505"
+        };
+        let known = ["200 ", constraint, "422 phone_exists"];
+        if kinds.keys().any(|kind| !known.contains(&kind.as_str()))
+            || kinds.get("200 ") != Some(&1)
+            || kinds.len() != known.len()
+        {
+            return Err(format!("{phone}: outcomes {kinds:?}"));
+        }
+        for (at, exchange) in exchanges.iter().enumerate() {
+            if exchange.sent("phone") != Some(phone) {
+                continue;
+            }
+            let same = answers
+                .iter()
+                .find(|one| one.status == exchange.response.status);
+            player.compare(exchange, same.unwrap())?;
+            compared[at] = true;
+        }
+        if player.stand_in.people_by_phone(phone).len() != 1 {
+            return Err(format!("{phone} is there more than once"));
+        }
+    }
+    let compared = compared.iter().filter(|done| **done).count();
+    Ok(compared)
+}
+
+/// The bucket lets its burst through, and what refilled meanwhile. The recording's calls took about
+/// 80 ms each.
+pub(crate) async fn rate_limit(player: &mut Player) -> Result<(), String> {
+    let exchange = player.scenario.exchanges[0].clone();
+    let first_refused = player.scenario.observed[0]["first 429 at call"]
+        .as_u64()
+        .unwrap();
+    for call in 1..=first_refused {
+        let answered = player.send(&exchange, &[]).await;
+        if call == first_refused {
+            return player.compare(&exchange, &answered);
+        }
+        if answered.status != 400 {
+            return Err(format!("call {call} got {}", answered.status));
+        }
+        player.stand_in.clock().advance(Duration::from_millis(80));
+    }
+    Err("nothing was refused".to_owned())
+}
+
+/// Parallel refreshes with one token all succeed, converge on one new token, and that one works.
+pub(crate) async fn refresh_storm(player: &mut Player) -> Result<(), String> {
+    let exchanges = player.scenario.exchanges.clone();
+    let refresh = exchanges
+        .iter()
+        .find(|one| one.name == "first refresh")
+        .unwrap();
+    let used = player.bindings.get("<refresh_token:1>").unwrap().clone();
+    let current = player.bindings.get("<refresh_token:3>").unwrap().clone();
+    let answers = at_once(player, refresh, &[(&used, &current)], 10).await;
+    let mut tokens: Vec<String> = Vec::new();
+    for answered in &answers {
+        let token = answered.body["refresh_token"].as_str().unwrap_or_default();
+        tokens.push(format!("{} {token}", answered.status));
+    }
+    tokens.sort();
+    tokens.dedup();
+    let storm = &player.scenario.observed[0]["10 parallel refreshes with one token"];
+    let all_succeeded = storm["statuses"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .all(|s| *s == 200);
+    let distinct = &storm["distinct refresh tokens returned"];
+    assert!(all_succeeded && *distinct == 1, "recorded: {storm}");
+    let [only] = tokens.as_slice() else {
+        return Err(format!("the storm gave {tokens:?}"));
+    };
+    let token = only.strip_prefix("200 ").ok_or(only.clone())?;
+    let after = player.send(refresh, &[(&used, token)]).await;
+    let worked = after.status == 200 && after.body["refresh_token"] != Value::from(token);
+    worked
+        .then_some(())
+        .ok_or(format!("after the storm: {after:?}"))
+}
+
+async fn at_once(
+    player: &Player,
+    exchange: &Exchange,
+    changes: &[(&str, &str)],
+    times: usize,
+) -> Vec<Answered> {
+    let mut calls: Vec<_> = (0..times)
+        .map(|_| Box::pin(player.send(exchange, changes)))
+        .collect();
+    let mut answers = Vec::new();
+    std::future::poll_fn(|context| {
+        calls.retain_mut(|call| match call.as_mut().poll(context) {
+            std::task::Poll::Ready(answered) => {
+                answers.push(answered);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if calls.is_empty() {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    answers
+}

@@ -1,0 +1,83 @@
+//! Replays what the real server was recorded to answer, and compares every status, listed header and
+//! body. Each scenario runs twice: on the bare server, and under the hosted prefix.
+
+mod bindings;
+mod concurrent;
+mod player;
+mod scenario;
+
+use player::{Mount, Player};
+use scenario::{Expected, Recordings, Scenario};
+
+#[tokio::test]
+async fn every_exchange_on_the_bare_server() {
+    replay(Recordings::load(), Mount::Bare).await;
+}
+
+#[tokio::test]
+async fn every_exchange_under_the_hosted_prefix() {
+    replay(Recordings::load(), Mount::Hosted).await;
+}
+
+#[tokio::test]
+async fn the_built_in_copies() {
+    replay(Recordings::built_in(), Mount::Bare).await;
+}
+
+async fn replay(recordings: Recordings, mount: Mount) {
+    let mut done = Expected {
+        scenarios: 0,
+        exchanges: 0,
+    };
+    let mut problems = Vec::new();
+    for scenario in recordings.scenarios {
+        let name = scenario.name.clone();
+        let (exchanges, mut found) = play(scenario, mount).await;
+        done.scenarios += 1;
+        done.exchanges += exchanges;
+        problems.append(
+            &mut found
+                .iter_mut()
+                .map(|one| format!("{name}: {one}"))
+                .collect(),
+        );
+    }
+    assert!(problems.is_empty(), "{mount:?}\n{}", problems.join("\n"));
+    assert_eq!(done, recordings.expected, "{mount:?}");
+}
+
+/// Plays a scenario; how many exchanges were compared, and what differed.
+async fn play(scenario: Scenario, mount: Mount) -> (usize, Vec<String>) {
+    let mut player = Player::start(scenario, mount).await;
+    let name = player.scenario.name.clone();
+    if name == "admin_create_race" {
+        return match concurrent::creation_race(&mut player).await {
+            Ok(compared) => (compared, Vec::new()),
+            Err(problem) => (0, vec![problem]),
+        };
+    }
+    let mut problems = Vec::new();
+    let exchanges = player.scenario.exchanges.clone();
+    for exchange in &exchanges {
+        let outcome = if exchange.name == "token call" {
+            concurrent::rate_limit(&mut player).await
+        } else {
+            player.play(exchange).await
+        };
+        problems.extend(
+            outcome
+                .err()
+                .map(|problem| format!("{}: {problem}", exchange.name)),
+        );
+    }
+    if player
+        .scenario
+        .observed
+        .iter()
+        .any(|one| one.to_string().contains("parallel"))
+    {
+        let outcome = concurrent::refresh_storm(&mut player).await;
+        problems.extend(outcome.err());
+    }
+    (exchanges.len(), problems)
+}

@@ -1,0 +1,299 @@
+//! Plays one scenario against a stand-in of its own: prepares it, sends, compares, counts.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stand_in::random;
+use supabase_stand_in::{Seed, Settings, Signing, StandIn};
+
+use crate::bindings::Bindings;
+use crate::scenario::{Exchange, Scenario};
+
+/// Headers that the recordings list whenever they were there.
+const LISTED: [&str; 6] = [
+    "content-type",
+    "cache-control",
+    "link",
+    "x-total-count",
+    "x-sb-error-code",
+    "x-supabase-api-version",
+];
+
+/// Where the server is addressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mount {
+    Bare,
+    /// Under the prefix, with an API key for the gateway.
+    Hosted,
+}
+
+/// An answer as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Value,
+}
+
+/// A scenario under way.
+pub(crate) struct Player {
+    pub(crate) scenario: Scenario,
+    pub(crate) stand_in: StandIn,
+    pub(crate) bindings: Bindings,
+    client: reqwest::Client,
+    mount: Mount,
+}
+
+impl Player {
+    pub(crate) async fn start(scenario: Scenario, mount: Mount) -> Self {
+        let variables = scenario
+            .settings
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()));
+        let mut settings = Settings::from_variables(variables).unwrap();
+        // The recordings do not list the keys' settings.
+        settings.signing = match scenario.name.as_str() {
+            "es256" => Signing::Es256,
+            "es256_hs256_revoked" => Signing::Es256Only,
+            _ => Signing::Hs256,
+        };
+        // Long enough for twenty requests to be under way at once on a busy machine.
+        settings.creation_race = Duration::from_millis(50);
+        let stand_in = StandIn::start(settings).await.unwrap();
+        stand_in.clock().stop();
+        let mut bindings = Bindings::new(scenario.tokens.clone());
+        bindings.set("<host>", stand_in.url().replace("http://", ""));
+        bindings.set("<service_key>", stand_in.service_key());
+        bindings.set("<anon_key>", stand_in.anon_key());
+        let player = Self {
+            scenario,
+            stand_in,
+            bindings,
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            mount,
+        };
+        player.prepare().await;
+        player
+    }
+
+    /// Users that were there before the recording began: those who sign in without having been created.
+    async fn prepare(&self) {
+        if self.scenario.name == "es256_hs256_revoked" {
+            for number in 0..35 {
+                self.stand_in
+                    .seed(Seed::phone(&format!("155501802{number:02}")));
+            }
+            self.stand_in
+                .seed(Seed::phone("15550100143").password("Derived-Passw0rd-1!"));
+            let body = json!({ "phone": "15550100143", "password": "Derived-Passw0rd-1!" });
+            let request = self
+                .client
+                .post(format!("{}/token?grant_type=password", self.stand_in.url()));
+            assert_eq!(
+                request
+                    .body(body.to_string())
+                    .send()
+                    .await
+                    .unwrap()
+                    .status(),
+                200
+            );
+        }
+        let mut there: Vec<&str> = Vec::new();
+        for exchange in &self.scenario.exchanges {
+            let Some(phone) = exchange.sent("phone") else {
+                continue;
+            };
+            let absent = !there
+                .iter()
+                .any(|one| one.trim_start_matches('+') == digits(phone));
+            if exchange.is_grant() && absent {
+                let password = exchange.sent("password").unwrap();
+                self.stand_in.seed(Seed::phone(phone).password(password));
+            } else if exchange.name == "PUT the phone of another user" {
+                self.stand_in.seed(Seed::phone(phone));
+            }
+            if exchange.is_grant() || exchange.is_create() {
+                there.push(phone);
+            }
+        }
+    }
+
+    /// Sends one request and compares the answer.
+    pub(crate) async fn play(&mut self, exchange: &Exchange) -> Result<(), String> {
+        self.wait(exchange);
+        self.bind_what_is_sent(exchange).await;
+        let answered = self.send(exchange, &[]).await;
+        self.compare(exchange, &answered)
+    }
+
+    /// Moves the clock where the recording slept; the exchanges' names tell.
+    fn wait(&self, exchange: &Exchange) {
+        let name = &exchange.name;
+        let secs = if name.contains("after 11 s") || name.contains("11 s later") {
+            11
+        } else if name == "GET /user, expired" {
+            3
+        } else if name == "GET /user past the time box" {
+            4
+        } else {
+            let token = exchange.response.body["access_token"]
+                .as_str()
+                .unwrap_or("");
+            u64::from(self.bindings.get(token).is_none() && self.bindings.has_twin_of(token))
+        };
+        self.stand_in.clock().advance(Duration::from_secs(secs));
+    }
+
+    /// Makes up what the recording's client had made up: ids, unknown and forged tokens.
+    async fn bind_what_is_sent(&mut self, exchange: &Exchange) {
+        let sent = format!(
+            "{} {:?} {}",
+            exchange.request.path,
+            exchange.request.headers,
+            exchange.request.body.clone().unwrap_or_default()
+        );
+        for (start, _) in sent.match_indices('<') {
+            let end = start + sent[start..].find('>').unwrap() + 1;
+            let placeholder = &sent[start..end];
+            if self.bindings.get(placeholder).is_some() {
+                continue;
+            }
+            let value = if placeholder.starts_with("<uuid:") {
+                random::uuid().to_string()
+            } else if placeholder.starts_with("<jwt:") {
+                self.forge(placeholder, &exchange.name).await
+            } else if exchange.name.contains("300 characters") {
+                "a".repeat(300)
+            } else {
+                assert_eq!(exchange.name, "refresh, unknown token");
+                "zzzzzzzzzzzz".to_owned()
+            };
+            self.bindings.set(placeholder, value);
+        }
+    }
+
+    async fn forge(&mut self, placeholder: &str, name: &str) -> String {
+        let mut token = self.bindings.token(placeholder).unwrap().clone();
+        for mention in ["<uuid:5>"] {
+            if token.to_string().contains(mention) && self.bindings.get(mention).is_none() {
+                self.bindings.set(mention, random::uuid().to_string());
+            }
+        }
+        let now = self.stand_in.clock().now().unix_timestamp();
+        let lifetime = if name.contains("expired") { -60 } else { 3600 };
+        token["claims"]["iat"] = json!(now);
+        token["claims"]["exp"] = json!(now + lifetime);
+        let token: Value = serde_json::from_str(&self.bindings.fill(&token.to_string())).unwrap();
+        let (header, claims) = (&token["header"], &token["claims"]);
+        if name.contains("another project") {
+            let other = StandIn::start(Settings::default()).await.unwrap();
+            return other.mint(header, claims);
+        }
+        let token = self.stand_in.mint(header, claims);
+        if name.contains("signature changed") {
+            let (message, signature) = token.rsplit_once('.').unwrap();
+            let reversed: String = signature.chars().rev().collect();
+            return format!("{message}.{reversed}");
+        }
+        token
+    }
+
+    /// Sends the request with some of its placeholders or numbers replaced.
+    pub(crate) async fn send(&self, exchange: &Exchange, changes: &[(&str, &str)]) -> Answered {
+        let change = |text: &str| {
+            let filled = self.bindings.fill(text);
+            changes
+                .iter()
+                .fold(filled, |text, (from, to)| text.replace(from, to))
+        };
+        let request = &exchange.request;
+        let prefix = match self.mount {
+            Mount::Bare => "",
+            Mount::Hosted => "/auth/v1",
+        };
+        let url = format!("{}{prefix}{}", self.stand_in.url(), change(&request.path));
+        let method = request.method.parse().unwrap();
+        let mut builder = self.client.request(method, url);
+        if self.mount == Mount::Hosted {
+            builder = builder.header("apikey", self.stand_in.anon_key());
+        }
+        for (name, value) in &request.headers {
+            builder = builder.header(name, change(value));
+        }
+        if let Some(body) = &request.body {
+            builder = builder
+                .header("content-type", "application/json")
+                .body(change(&body.to_string()));
+        } else if let Some(raw) = &request.raw_body {
+            let body = match raw.strip_suffix(" bytes") {
+                Some(size) => " ".repeat(size.parse().unwrap()),
+                None => raw.clone(),
+            };
+            builder = builder.body(body);
+        }
+        Answered::read(builder.send().await.unwrap()).await
+    }
+
+    /// Compares status, headers and body.
+    pub(crate) fn compare(
+        &mut self,
+        exchange: &Exchange,
+        answered: &Answered,
+    ) -> Result<(), String> {
+        let recorded = &exchange.response;
+        if answered.status != recorded.status {
+            return Err(format!(
+                "status {}, recorded {}; body {}",
+                answered.status, recorded.status, answered.body
+            ));
+        }
+        self.bindings.fits(&recorded.body, &answered.body, "body")?;
+        let names: Vec<&String> = answered.headers.iter().map(|(name, _)| name).collect();
+        let recorded_names: Vec<&String> = recorded.headers.keys().collect();
+        if names != recorded_names {
+            return Err(format!("headers {names:?}, recorded {recorded_names:?}"));
+        }
+        for (name, value) in &answered.headers {
+            // The first characters of a random token.
+            if name == "sb-auth-refresh-token-prefix" {
+                let token = answered.body["refresh_token"].as_str().unwrap_or_default();
+                if !token.starts_with(value) || value.len() != 5 {
+                    return Err(format!("{name} is {value} of {token}"));
+                }
+            } else {
+                self.bindings
+                    .text_fits(&recorded.headers[name], value, name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Answered {
+    async fn read(response: reqwest::Response) -> Self {
+        let status = response.status().as_u16();
+        let mut headers: Vec<(String, String)> = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .filter(|(name, _)| LISTED.contains(&name.as_str()) || name.starts_with("sb-auth-"))
+            .collect();
+        headers.sort();
+        let text = response.text().await.unwrap();
+        let body = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        };
+        Self {
+            status,
+            headers,
+            body,
+        }
+    }
+}
+
+fn digits(phone: &str) -> String {
+    phone.chars().filter(char::is_ascii_digit).collect()
+}
