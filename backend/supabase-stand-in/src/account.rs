@@ -62,6 +62,11 @@ impl Auth {
         current: Option<&str>,
     ) -> Result<(), Refusal> {
         let user = state.user(caller.user).expect("the caller exists");
+        if user.factors.iter().any(|factor| factor.verified) {
+            let message =
+                "AAL2 session is required to update email or password when MFA is enabled.";
+            return Err(Refusal::new(401, "insufficient_aal", message));
+        }
         let session = caller.session.and_then(|id| state.session(id));
         // Whoever came in by a code may have forgotten the password, so is not asked for it.
         let by_code = session.is_some_and(|session| session.method == "otp");

@@ -78,37 +78,51 @@ impl Auth {
     }
 
     fn refresh_v2(&self, state: &mut State, token: &Parsed) -> Result<Issued, Refusal> {
-        let session = state
-            .session(token.session)
-            .cloned()
-            .ok_or_else(not_found)?;
+        let session = state.session(token.session).cloned();
+        let session = session.ok_or_else(not_found)?;
         let signer = session.signer.as_ref().ok_or_else(not_found)?;
-        if !signer.made(token) || token.counter > session.counter {
-            return Err(not_valid());
+        if !signer.made(token) {
+            return Err(not_found());
         }
         self.check_session(state, &session)?;
-        let now = self.now();
-        if token.counter == session.counter {
-            let session = state.session_mut(session.id).ok_or_else(not_found)?;
-            session.counter += 1;
-            session.refreshed_at = Some(now);
-            let issued = Issued::v2(session).ok_or_else(not_found)?;
-            return Ok(issued.with("sb-auth-refresh-token-reuse", "false"));
+        match session.counter.checked_sub(token.counter) {
+            None => {
+                let message = "Invalid Refresh Token: Not Issued By This Server";
+                Err(about(Refusal::validation(message), &session))
+            }
+            Some(0) => {
+                let session = state.session_mut(session.id).ok_or_else(not_found)?;
+                session.counter += 1;
+                let issued = Issued::v2(session).ok_or_else(not_found)?;
+                Ok(issued.with("sb-auth-refresh-token-reuse", "false"))
+            }
+            Some(behind) => self.reuse_v2(state, &session, behind),
         }
-        let recent = session
-            .refreshed_at
-            .is_some_and(|at| now <= at + self.settings.reuse_interval);
+    }
+
+    /// Forgiven, it gets the session's current token, and the counter stays.
+    fn reuse_v2(
+        &self,
+        state: &mut State,
+        session: &Session,
+        behind: u64,
+    ) -> Result<Issued, Refusal> {
+        let recent = self.now() < session.active.0 + self.settings.reuse_interval;
         let causes = [
             recent.then_some("concurrent-refresh"),
-            (token.counter + 1 == session.counter).then_some("fail-to-save"),
+            (behind == 1).then_some("fail-to-save"),
         ];
         let causes: Vec<&str> = causes.into_iter().flatten().collect();
-        if causes.is_empty() {
-            state.end_sessions(session.user, Ending::Only(session.id));
-            return Err(already_used(&session).with("sb-auth-refresh-token-rotated", &true));
+        if !causes.is_empty() {
+            let issued = Issued::v2(session).ok_or_else(not_found)?;
+            return Ok(issued.with("sb-auth-refresh-token-reuse-cause", &causes.join(",")));
         }
-        let issued = Issued::v2(&session).ok_or_else(not_found)?;
-        Ok(issued.with("sb-auth-refresh-token-reuse-cause", &causes.join(",")))
+        let refusal = already_used(session);
+        if !self.settings.rotation {
+            return Err(refusal);
+        }
+        state.end_sessions(session.user, Ending::Only(session.id));
+        Err(refusal.with("sb-auth-refresh-token-rotated", &true))
     }
 
     /// Bans and limits, which count at a refresh and nowhere else.

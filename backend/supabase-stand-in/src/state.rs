@@ -32,9 +32,8 @@ pub(crate) struct Session {
     pub(crate) created_at: OffsetDateTime,
     /// How the user signed in: `password` or `otp`.
     pub(crate) method: &'static str,
-    /// Last use, with its turn.
+    /// When it was opened or last refreshed, reuse included, with its turn.
     pub(crate) active: (OffsetDateTime, u64),
-    pub(crate) refreshed_at: Option<OffsetDateTime>,
     /// For the newer kind of refresh token.
     pub(crate) counter: u64,
     pub(crate) signer: Option<Signer>,
@@ -112,7 +111,6 @@ impl State {
             created_at: now,
             method,
             active: (now, turn),
-            refreshed_at: None,
             counter: 0,
             signer: (tokens == RefreshTokens::V2).then(Signer::generate),
             expired: false,

@@ -1,0 +1,93 @@
+//! The imitation of the hosted gateway, by the ways in which clients get their keys wrong.
+
+use serde_json::json;
+use supabase_stand_in::{Gateway, Settings, Signing};
+
+use crate::client::{Scene, answer};
+
+const USERS: &str = "/auth/v1/admin/users?page=1&per_page=1";
+
+#[tokio::test]
+async fn a_secret_key_alone_is_swapped_for_a_token() {
+    for signing in [Signing::Hs256, Signing::Es256, Signing::Es256Only] {
+        let settings = Settings {
+            signing,
+            ..Settings::default()
+        };
+        let scene = Scene::new(settings).await;
+        let key = scene.stand_in.secret_key();
+        let (status, _) = answer(scene.request("GET", USERS).header("apikey", key)).await;
+        assert_eq!(status, 200, "{signing:?}");
+        let key = scene.stand_in.publishable_key();
+        let (status, body) = answer(scene.request("GET", USERS).header("apikey", key)).await;
+        assert_eq!((status, &body["error_code"]), (403, &json!("not_admin")));
+    }
+}
+
+#[tokio::test]
+async fn a_secret_key_as_bearer_too_is_passed_on_and_refused() {
+    let scene = Scene::new(Settings::default()).await;
+    let key = scene.stand_in.secret_key();
+    let request = scene
+        .request("GET", USERS)
+        .header("apikey", key)
+        .bearer_auth(key);
+    let (status, body) = answer(request).await;
+    assert_eq!((status, &body["error_code"]), (403, &json!("bad_jwt")));
+}
+
+#[tokio::test]
+async fn legacy_keys_go_into_both_headers() {
+    let scene = Scene::new(Settings::default()).await;
+    let key = scene.stand_in.service_key();
+    let request = scene.request("GET", USERS).header("apikey", key);
+    let (status, body) = answer(request).await;
+    assert_eq!(
+        (status, &body["error_code"]),
+        (401, &json!("no_authorization"))
+    );
+    let request = scene
+        .request("GET", USERS)
+        .header("apikey", key)
+        .bearer_auth(key);
+    assert_eq!(answer(request).await.0, 200);
+}
+
+#[tokio::test]
+async fn nobody_gets_through_without_a_key() {
+    let scene = Scene::new(Settings::default()).await;
+    let (status, body) = answer(scene.request("GET", "/auth/v1/settings")).await;
+    assert_eq!(status, 401);
+    assert_eq!(body["message"], "No API key found in request");
+    let request = scene
+        .request("GET", "/auth/v1/settings")
+        .header("apikey", "sb_secret_unknown");
+    let (status, body) = answer(request).await;
+    assert_eq!((status, &body["message"]), (401, &json!("Invalid API key")));
+    // Public keys are public.
+    let (status, _) = answer(scene.request("GET", "/auth/v1/.well-known/jwks.json")).await;
+    assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn a_secret_key_in_a_browser_is_refused() {
+    let scene = Scene::new(Settings::default()).await;
+    let request = scene
+        .request("GET", USERS)
+        .header("apikey", scene.stand_in.secret_key())
+        .header("user-agent", "Mozilla/5.0 (X11; Linux x86_64)");
+    assert_eq!(answer(request).await.0, 401);
+}
+
+#[tokio::test]
+async fn without_a_gateway_the_prefix_is_just_a_prefix() {
+    let settings = Settings {
+        gateway: Gateway::None,
+        ..Settings::default()
+    };
+    let scene = Scene::new(settings).await;
+    let (status, _) = answer(scene.request("GET", "/auth/v1/settings")).await;
+    assert_eq!(status, 200);
+    let (status, _) = answer(scene.request("GET", "/auth/v2/settings")).await;
+    assert_eq!(status, 404);
+}
