@@ -9,6 +9,7 @@
 
 mod clock;
 mod faults;
+mod pattern;
 pub mod random;
 mod requests;
 mod server;

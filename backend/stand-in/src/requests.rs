@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderMap;
 
+use crate::pattern::matches;
+
 /// One request, and what became of it.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -38,10 +40,10 @@ impl Requests {
         self.lock().clone()
     }
 
-    /// Those whose [`line`](Seen::line) contains `pattern`.
+    /// Those that match `pattern`, by the same rules as [`Faults`](crate::Faults).
     pub fn matching(&self, pattern: &str) -> Vec<Seen> {
         let mut seen = self.all();
-        seen.retain(|one| one.line().contains(pattern));
+        seen.retain(|one| matches(pattern, &one.line()));
         seen
     }
 

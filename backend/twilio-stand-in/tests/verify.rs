@@ -1,0 +1,348 @@
+//! The rules of Verify, as a client meets them.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use twilio_stand_in::{Fault, Settings, StandIn, Status, TwilioError};
+
+const PHONE: &str = "+15550100123";
+
+struct Scene {
+    stand_in: StandIn,
+    http: reqwest::Client,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none());
+        Self {
+            stand_in: StandIn::start(Settings::default()).await.unwrap(),
+            http: http.build().unwrap(),
+        }
+    }
+
+    fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let settings = self.stand_in.settings();
+        let url = format!(
+            "{}/v2/Services/{}/{path}",
+            self.stand_in.url(),
+            settings.service_sid
+        );
+        self.http
+            .request(method.parse().unwrap(), url)
+            .basic_auth(&settings.account_sid, Some(&settings.auth_token))
+    }
+
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, Value) {
+        answer(self.request("POST", path).form(form)).await
+    }
+
+    async fn start(&self, to: &str) -> (u16, Value) {
+        self.post("Verifications", &[("To", to), ("Channel", "sms")])
+            .await
+    }
+
+    async fn check(&self, code: &str) -> (u16, Value) {
+        self.post("VerificationCheck", &[("To", PHONE), ("Code", code)])
+            .await
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (
+        status,
+        serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    )
+}
+
+fn error(answer: &(u16, Value)) -> (u16, u64) {
+    (answer.0, answer.1["code"].as_u64().unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_code_is_sent_and_approved_once() {
+    let scene = Scene::new().await;
+    let (status, started) = scene.start(PHONE).await;
+    assert_eq!(status, 201);
+    assert_eq!(
+        (&started["to"], &started["status"]),
+        (&PHONE.into(), &"pending".into())
+    );
+    assert_eq!(started["valid"], false);
+    let sid = started["sid"].as_str().unwrap();
+    assert!(sid.starts_with("VE") && sid.len() == 34);
+    assert_eq!(started["send_code_attempts"].as_array().unwrap().len(), 1);
+
+    let code = scene.stand_in.code_for(PHONE).unwrap();
+    assert_eq!(code.len(), 6);
+    let (status, checked) = scene.check(&code).await;
+    assert_eq!((status, &checked["status"]), (200, &"approved".into()));
+    assert_eq!(
+        (&checked["valid"], &checked["to"]),
+        (&true.into(), &PHONE.into())
+    );
+    assert_eq!(checked["sid"], sid);
+    assert_eq!(error(&scene.check(&code).await), (404, 20404));
+    assert_eq!(scene.stand_in.code_for(PHONE), None);
+}
+
+#[tokio::test]
+async fn the_fields_are_twilios() {
+    let scene = Scene::new().await;
+    let (_, started) = scene.start(PHONE).await;
+    let names = |body: &Value| {
+        body.as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(
+        names(&started),
+        "account_sid amount channel date_created date_updated lookup payee send_code_attempts \
+         service_sid sid sna status to url valid"
+    );
+    let (_, checked) = scene.check(&scene.stand_in.code_for(PHONE).unwrap()).await;
+    assert_eq!(
+        names(&checked),
+        "account_sid amount channel date_created date_updated payee service_sid sid \
+         sna_attempts_error_codes status to valid"
+    );
+    let (_, refused) = scene.check("12").await;
+    assert_eq!(names(&refused), "code message more_info status");
+    assert_eq!(
+        refused["more_info"],
+        "https://www.twilio.com/docs/errors/60200"
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_code_is_a_success_that_is_pending() {
+    let scene = Scene::new().await;
+    scene.start(PHONE).await;
+    let wrong = scene.stand_in.wrong_code_for(PHONE);
+    for _ in 0..5 {
+        let (status, checked) = scene.check(&wrong).await;
+        assert_eq!((status, &checked["status"]), (200, &"pending".into()));
+        assert_eq!(checked["valid"], false);
+    }
+    // Used up: gone, even for whoever knows the code.
+    assert_eq!(error(&scene.check(&wrong).await), (404, 20404));
+    assert_eq!(scene.stand_in.checks(), 6);
+    assert_eq!(scene.start(PHONE).await.0, 201);
+}
+
+#[tokio::test]
+async fn within_ten_minutes_the_same_code_and_id_five_times_at_most() {
+    let scene = Scene::new().await;
+    let (_, first) = scene.start(PHONE).await;
+    let code = scene.stand_in.code_for(PHONE);
+    for _ in 0..4 {
+        let (status, again) = scene.start(PHONE).await;
+        assert_eq!((status, &again["sid"]), (201, &first["sid"]));
+        assert_eq!(scene.stand_in.code_for(PHONE), code);
+    }
+    assert_eq!(error(&scene.start(PHONE).await), (429, 60203));
+    assert_eq!(scene.start("+15550100124").await.0, 201);
+    assert_eq!(
+        (scene.stand_in.sends(PHONE), scene.stand_in.total_sends()),
+        (5, 6)
+    );
+
+    scene.stand_in.clock().advance(Duration::from_mins(10));
+    assert_eq!(error(&scene.check(&code.unwrap()).await), (404, 20404));
+    let (status, fresh) = scene.start(PHONE).await;
+    assert_eq!(status, 201);
+    assert_ne!(fresh["sid"], first["sid"]);
+}
+
+#[tokio::test]
+async fn a_check_can_name_the_verification_instead_of_the_number() {
+    let scene = Scene::new().await;
+    scene.start(PHONE).await;
+    let sid = scene.stand_in.sid_for(PHONE).unwrap();
+    let code = scene.stand_in.code_for(PHONE).unwrap();
+    let form = [
+        ("VerificationSid", "VEffffffffffffffffffffffffffffffff"),
+        ("Code", &code),
+    ];
+    assert_eq!(
+        error(&scene.post("VerificationCheck", &form).await),
+        (404, 20404)
+    );
+    let form = [("VerificationSid", sid.as_str()), ("Code", &code)];
+    let (_, checked) = scene.post("VerificationCheck", &form).await;
+    assert_eq!(
+        (&checked["status"], &checked["to"]),
+        (&"approved".into(), &PHONE.into())
+    );
+}
+
+#[tokio::test]
+async fn a_verification_can_be_called_off_and_looked_at() {
+    let scene = Scene::new().await;
+    scene.start(PHONE).await;
+    let path = format!("Verifications/{}", scene.stand_in.sid_for(PHONE).unwrap());
+    let (status, shown) = answer(scene.request("GET", &path)).await;
+    assert_eq!((status, &shown["status"]), (200, &"pending".into()));
+    assert_eq!(
+        error(&scene.post(&path, &[("Status", "expired")]).await),
+        (400, 60200)
+    );
+    let (status, canceled) = scene.post(&path, &[("Status", "canceled")]).await;
+    assert_eq!((status, &canceled["status"]), (200, &"canceled".into()));
+    assert_eq!(
+        error(&answer(scene.request("GET", &path)).await),
+        (404, 20404)
+    );
+
+    scene.start(PHONE).await;
+    let path = format!("Verifications/{}", scene.stand_in.sid_for(PHONE).unwrap());
+    let (_, approved) = scene.post(&path, &[("Status", "approved")]).await;
+    assert_eq!(
+        (&approved["status"], &approved["valid"]),
+        (&"approved".into(), &true.into())
+    );
+}
+
+#[tokio::test]
+async fn parameters_are_checked() {
+    let scene = Scene::new().await;
+    for to in [
+        "15550100123",
+        "",
+        "+0155501",
+        "+1555010012a",
+        "+1 555 010 0123",
+    ] {
+        assert_eq!(error(&scene.start(to).await), (400, 60200), "{to}");
+    }
+    let form = [("To", PHONE), ("Channel", "pigeon")];
+    assert_eq!(
+        error(&scene.post("Verifications", &form).await),
+        (400, 60200)
+    );
+    scene.start(PHONE).await;
+    for code in ["", "123", "12345678901", "12345a"] {
+        assert_eq!(error(&scene.check(code).await), (400, 60200), "{code}");
+    }
+    assert_eq!(scene.stand_in.checks(), 0);
+}
+
+#[tokio::test]
+async fn credentials_are_the_accounts_or_the_keys() {
+    let scene = Scene::new().await;
+    let settings = scene.stand_in.settings();
+    let url = format!(
+        "{}/v2/Services/{}/Verifications",
+        scene.stand_in.url(),
+        settings.service_sid
+    );
+    let form = [("To", PHONE), ("Channel", "sms")];
+    let post = || scene.http.post(&url).form(&form);
+    assert_eq!(error(&answer(post()).await), (401, 20003));
+    let wrong = post().basic_auth(&settings.account_sid, Some("wrong"));
+    assert_eq!(error(&answer(wrong).await), (401, 20003));
+    let key = post().basic_auth(&settings.api_key_sid, Some(&settings.api_key_secret));
+    assert_eq!(answer(key).await.0, 201);
+    let other = url.replace(&settings.service_sid, "VA0");
+    let request = scene.http.post(other).form(&form);
+    let request = request.basic_auth(&settings.account_sid, Some(&settings.auth_token));
+    assert_eq!(error(&answer(request).await), (404, 20404));
+}
+
+#[tokio::test]
+async fn every_error_can_be_ordered_for_either_call() {
+    let scene = Scene::new().await;
+    scene.start(PHONE).await;
+    let code = scene.stand_in.code_for(PHONE).unwrap();
+    for wanted in TwilioError::ALL {
+        let expected = (wanted.status(), u64::from(wanted.code()));
+        scene.stand_in.refuse_start(wanted);
+        assert_eq!(error(&scene.start(PHONE).await), expected);
+        scene.stand_in.refuse_check(wanted);
+        assert_eq!(error(&scene.check(&code).await), expected);
+    }
+    assert_eq!(
+        (scene.stand_in.sends(PHONE), scene.stand_in.checks()),
+        (1, 0)
+    );
+    assert_eq!(scene.check(&code).await.1["status"], "approved");
+}
+
+#[tokio::test]
+async fn a_check_can_be_made_to_say_anything() {
+    let scene = Scene::new().await;
+    scene.start(PHONE).await;
+    let code = scene.stand_in.code_for(PHONE).unwrap();
+    for status in [
+        Status::Canceled,
+        Status::Failed,
+        Status::Expired,
+        Status::MaxAttemptsReached,
+        Status::Deleted,
+    ] {
+        scene.stand_in.force_check(status);
+        let (_, checked) = scene.check(&code).await;
+        assert_eq!(
+            (&checked["status"], &checked["valid"]),
+            (&status.name().into(), &false.into())
+        );
+    }
+    scene.stand_in.approve_another("+15550100199");
+    let (_, checked) = scene.check(&code).await;
+    assert_eq!(
+        (&checked["status"], &checked["to"]),
+        (&"approved".into(), &"+15550100199".into())
+    );
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_start_has_sent_and_to_a_check_has_approved() {
+    let scene = Scene::new().await;
+    let form = [("To", PHONE), ("Channel", "sms")];
+    let start = || scene.request("POST", "Verifications").form(&form).send();
+    scene.stand_in.spoil_start(Fault::Drop);
+    assert!(start().await.is_err());
+    assert_eq!(scene.stand_in.sends(PHONE), 0);
+    scene.stand_in.spoil_start(Fault::DropAfter);
+    assert!(start().await.is_err());
+    assert_eq!(scene.stand_in.sends(PHONE), 1);
+
+    let code = scene.stand_in.code_for(PHONE).unwrap();
+    scene.stand_in.spoil_check(Fault::DropAfter);
+    let form = [("To", PHONE), ("Code", code.as_str())];
+    let check = scene.request("POST", "VerificationCheck").form(&form);
+    assert!(check.send().await.is_err());
+    assert_eq!(error(&scene.check(&code).await), (404, 20404));
+}
+
+#[tokio::test]
+async fn answers_that_are_no_answers() {
+    let scene = Scene::new().await;
+    scene.stand_in.spoil_start(Fault::html(502));
+    let (status, body) = scene.start(PHONE).await;
+    assert!(status == 502 && body.is_string());
+    scene.stand_in.spoil_start(Fault::garbage());
+    let (status, body) = scene.start(PHONE).await;
+    assert!(status == 200 && body.is_string());
+    scene
+        .stand_in
+        .spoil_start(Fault::redirect("http://127.0.0.1:9/"));
+    assert_eq!(scene.start(PHONE).await.0, 302);
+    scene
+        .stand_in
+        .spoil_start(Fault::Hang(Duration::from_mins(1)));
+    let form = [("To", PHONE), ("Channel", "sms")];
+    let hanging = scene.request("POST", "Verifications").form(&form);
+    let hanging = hanging.timeout(Duration::from_millis(100)).send().await;
+    assert!(hanging.unwrap_err().is_timeout());
+    assert_eq!(scene.stand_in.total_sends(), 0);
+    assert_eq!(scene.stand_in.requests().count("/Verifications$"), 4);
+}
