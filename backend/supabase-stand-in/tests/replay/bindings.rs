@@ -51,6 +51,19 @@ impl Bindings {
         self.tokens.iter().any(twin)
     }
 
+    /// The placeholders of a text that stand for nothing yet.
+    pub(crate) fn unbound_in(&self, text: &str) -> Vec<String> {
+        let mut rest = text;
+        let mut unbound = Vec::new();
+        while let Some((_, placeholder, after)) = next_placeholder(rest) {
+            if !self.bound.contains_key(placeholder) {
+                unbound.push(placeholder.to_owned());
+            }
+            rest = after;
+        }
+        unbound
+    }
+
     /// Puts the bound values in a text.
     pub(crate) fn fill(&self, text: &str) -> String {
         let known = |text: String, (placeholder, value): (&String, &String)| {

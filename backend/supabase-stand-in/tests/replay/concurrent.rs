@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::player::{Answered, Player};
 use crate::scenario::Exchange;
 
@@ -123,7 +121,7 @@ pub(crate) async fn refresh_storm(player: &mut Player) -> Result<(), String> {
     };
     let token = only.strip_prefix("200 ").ok_or(only.clone())?;
     let after = player.send(refresh, &[(&used, token)]).await;
-    let worked = after.status == 200 && after.body["refresh_token"] != Value::from(token);
+    let worked = after.status == 200 && after.body["refresh_token"] != token;
     worked
         .then_some(())
         .ok_or(format!("after the storm: {after:?}"))

@@ -1,6 +1,8 @@
 //! Replays what the real server was recorded to answer, and compares every status, listed header and
 //! body. Each scenario runs twice: on the bare server, and under the hosted prefix.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod bindings;
 mod concurrent;
 mod player;

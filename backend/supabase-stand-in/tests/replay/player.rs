@@ -153,31 +153,26 @@ impl Player {
             exchange.request.headers,
             exchange.request.body.clone().unwrap_or_default()
         );
-        for (start, _) in sent.match_indices('<') {
-            let end = start + sent[start..].find('>').unwrap() + 1;
-            let placeholder = &sent[start..end];
-            if self.bindings.get(placeholder).is_some() {
-                continue;
-            }
+        for placeholder in self.bindings.unbound_in(&sent) {
             let value = if placeholder.starts_with("<uuid:") {
                 random::uuid().to_string()
             } else if placeholder.starts_with("<jwt:") {
-                self.forge(placeholder, &exchange.name).await
+                self.forge(&placeholder, &exchange.name).await
             } else if exchange.name.contains("300 characters") {
                 "a".repeat(300)
             } else {
                 assert_eq!(exchange.name, "refresh, unknown token");
                 "zzzzzzzzzzzz".to_owned()
             };
-            self.bindings.set(placeholder, value);
+            self.bindings.set(&placeholder, value);
         }
     }
 
     async fn forge(&mut self, placeholder: &str, name: &str) -> String {
         let mut token = self.bindings.token(placeholder).unwrap().clone();
-        for mention in ["<uuid:5>"] {
-            if token.to_string().contains(mention) && self.bindings.get(mention).is_none() {
-                self.bindings.set(mention, random::uuid().to_string());
+        for id in self.bindings.unbound_in(&token.to_string()) {
+            if id.starts_with("<uuid:") {
+                self.bindings.set(&id, random::uuid().to_string());
             }
         }
         let now = self.stand_in.clock().now().unix_timestamp();
