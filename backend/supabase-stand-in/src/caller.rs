@@ -20,7 +20,7 @@ pub(crate) struct Caller {
 }
 
 impl Auth {
-    /// A verified token of an admin role. That the role comes first matters: an anon key is a good token.
+    /// A verified token of an admin role. Nothing else is asked of it: a service key has no subject.
     pub(crate) fn require_admin(&self, request: &Request) -> Result<(), Refusal> {
         let claims = self.claims(request)?;
         let role = text(&claims, "role");

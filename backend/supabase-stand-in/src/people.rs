@@ -194,7 +194,7 @@ impl Auth {
         self.lock().end_sessions(user, Ending::All);
     }
 
-    /// Makes sessions look as if their time box had run out.
+    /// Makes a session look as if its time box had run out.
     pub(crate) fn expire(&self, session: Uuid) {
         if let Some(session) = self.lock().session_mut(session) {
             session.expired = true;
@@ -205,7 +205,7 @@ impl Auth {
         self.lock().delete_user(user);
     }
 
-    /// Claims of an access token for a session that is there.
+    /// An access token for a session that is there.
     pub(crate) fn mint_for(&self, session: Uuid) -> String {
         let state = self.lock();
         let session = state

@@ -46,10 +46,8 @@ impl Auth {
         let session = state.session(row.session).cloned().ok_or_else(not_found)?;
         self.check_session(state, &session)?;
         if row.revoked {
-            let newest = state.refresh_rows.iter().rev();
-            let active = newest
-                .clone()
-                .find(|one| one.session == session.id && !one.revoked);
+            let mut newest_first = state.refresh_rows.iter().rev();
+            let active = newest_first.find(|one| one.session == session.id && !one.revoked);
             if let Some(active) = active
                 && active.parent.as_deref() == Some(token)
             {
