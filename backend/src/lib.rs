@@ -1,9 +1,10 @@
 //! The backend: verifies what relays send, stores it once, and answers.
 //!
 //! `config` reads the environment; `store` keeps everything that matters, on SQLite or Postgres;
-//! `relay_auth` decides who sent a request; `intake` and `pull` decide what it means; `otp` finds out whose
-//! a number is; `http` gives all
-//! of it routes and statuses, and nothing else knows that `http` exists; `cli` wires the parts.
+//! `relay_auth` decides who sent a request; `intake` and `pull` decide what it means. `otp` finds out
+//! whose a number is, `identity` issues tokens for them, `sessions` keeps them signed in, `people` has
+//! their data. `http` gives all of it routes and statuses, and nothing else knows that `http` exists;
+//! `cli` wires the parts.
 //! The wire format is `shared-protocol`'s.
 
 pub mod cli;
@@ -13,11 +14,15 @@ pub mod http;
 pub mod identity;
 mod ids;
 pub mod intake;
+pub mod jobs;
 pub mod keyring;
+pub mod known_device;
 pub mod lifecycle;
 pub mod otp;
+pub mod people;
 pub mod phone;
 pub mod pull;
 pub mod relay_auth;
+pub mod sessions;
 pub mod store;
 pub mod telemetry;

@@ -32,6 +32,9 @@ pub struct Problem {
     /// When to try again, in seconds; the same as the `Retry-After` header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
+    /// How many more codes may be tried (`wrong_code`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts_left: Option<u32>,
     /// The backend's clock, Unix seconds: given when a timestamp was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_time: Option<i64>,
@@ -89,6 +92,26 @@ codes! {
         RelayElsewhere = "relay_elsewhere",
         /// This identity is stored with other bytes.
         IdConflict = "id_conflict",
+        /// The number is not one that can be signed in with.
+        InvalidPhone = "invalid_phone",
+        /// No code can be sent to this number.
+        CannotSend = "cannot_send",
+        /// The code is wrong; `attempts_left` says how many more may be tried.
+        WrongCode = "wrong_code",
+        /// No code is waiting to be confirmed: ask for a new one.
+        CodeExpired = "code_expired",
+        /// Too many wrong codes; `retry_after` says when to ask for a new one.
+        TooManyAttempts = "too_many_attempts",
+        /// The page that sent this is not one that may.
+        CrossSiteOrigin = "cross_site_origin",
+        /// The CSRF token is missing, or not of this session.
+        CsrfFailed = "csrf_failed",
+        /// A code has to be confirmed in this session first.
+        StepUpRequired = "step_up_required",
+        /// This account cannot be used here.
+        AccountRefused = "account_refused",
+        /// A service that this backend relies on does not answer.
+        ProviderUnavailable = "provider_unavailable",
         /// The first request for this message is still being answered.
         AnswerPending = "answer_pending",
         /// The body is not JSON, or not an object.

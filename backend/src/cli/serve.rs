@@ -13,14 +13,21 @@ use tokio::net::TcpListener;
 use super::Failure;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, SecretSource, read_or_create_relay_secret};
-use crate::http::{App, Limits, MetricsAccess, router, serve};
+use crate::http::{App, CookieRules, Limits, MetricsAccess, router, serve};
+use crate::ids::random_bytes;
+use crate::jobs::{Jobs, Outcome};
+use crate::known_device::KnownDevices;
 use crate::lifecycle::{Lifecycle, termination_signal};
+use crate::otp::Otp;
 use crate::relay_auth::{FailureLimiter, RelayAuthenticator};
+use crate::sessions::Sessions;
 use crate::store::Store;
 use crate::telemetry::{Metrics, start_logging};
 
 /// How often what has served its time is removed.
 const UPKEEP_EVERY: Duration = Duration::from_mins(1);
+/// How soon a new job is noticed.
+const WORK_EVERY: Duration = Duration::from_secs(2);
 /// Long enough for a megabyte over a bad line, short enough to shed whoever only holds on.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -33,7 +40,9 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let secrets = relay_secrets(&config)?;
     let store = Store::open(&config.database, config.environment, clock.now()).await?;
     let keyring = super::identity::keyring(&config)?;
-    let identity = super::identity::open(&config, &store, keyring, clock.now()).await?;
+    let identity =
+        super::identity::open(&config, &store, Arc::clone(&keyring), clock.now()).await?;
+    let identity = Arc::new(identity);
     tracing::info!(issuer = identity.issuer(), "who issues access tokens");
     let listener = TcpListener::bind(config.server.address)
         .await
@@ -41,6 +50,13 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let address = listener.local_addr().context("no local address")?;
     let lifecycle = Lifecycle::new();
     let metrics = Metrics::of_process();
+    let pepper = store
+        .pepper(&keyring, random_bytes(), clock.now())
+        .await
+        .map_err(|error| Failure::Database(error.into()))?;
+    let otp = Otp::new(&config.otp, store.clone(), pepper).context("codes cannot be sent")?;
+    let jobs = Jobs::new(store.clone(), Arc::clone(&identity), Arc::clone(&keyring));
+    let web = Arc::new(config.web.clone());
     let app = Arc::new(App {
         relays: RelayAuthenticator::new(secrets, config.relay.auth, store.clone()),
         store: store.clone(),
@@ -50,14 +66,29 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         failures: FailureLimiter::default(),
         proxies: config.proxies.clone(),
         metrics: metrics_access(&config, metrics.clone()),
+        otp,
+        sessions: Sessions::new(
+            store.clone(),
+            Arc::clone(&identity),
+            Arc::clone(&keyring),
+            config.session.lifetimes,
+        ),
+        identity,
+        known_devices: KnownDevices::new(Arc::clone(&keyring)),
+        keyring,
+        cookies: CookieRules::of(&web),
+        web,
         body_timeout: BODY_TIMEOUT,
     });
-    let upkeep = tokio::spawn(keep_up(store.clone(), metrics, clock));
+    let upkeep = tokio::spawn(keep_up(store.clone(), metrics, clock.clone()));
+    let working = tokio::spawn(work(jobs, clock));
     drain_on_signal(lifecycle.clone());
     announce(address);
     tracing::info!(%address, environment = config.environment.as_str(), "listening");
     serve(listener, router(app), lifecycle, Limits::default()).await;
     upkeep.abort();
+    // A job that is cut off here is taken again once its lease has ended.
+    working.abort();
     store.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -104,6 +135,21 @@ fn drain_on_signal(lifecycle: Lifecycle) {
         }
         lifecycle.start_draining();
     });
+}
+
+/// Does durable work as it comes up; looks again soon after something was done.
+async fn work(jobs: Jobs, clock: Clock) {
+    loop {
+        let pause = match jobs.step(clock.now()).await {
+            Ok(Outcome::Done | Outcome::Postponed | Outcome::Buried) => Duration::ZERO,
+            Ok(Outcome::Idle) => WORK_EVERY,
+            Err(error) => {
+                tracing::warn!(error = %error, "no job could be taken; trying again later");
+                WORK_EVERY
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
 }
 
 async fn keep_up(store: Store, metrics: Metrics, clock: Clock) {

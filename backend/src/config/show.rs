@@ -4,7 +4,11 @@ use url::Url;
 
 use secrecy::ExposeSecret;
 
-use super::{Config, DatabaseKind, LogFormat, MigrateOnStart, SecretSource};
+use super::{
+    Config, DatabaseKind, IdentityConfig, KeyringSource, LogFormat, MigrateOnStart,
+    OtpProviderConfig, SecretSource, Site,
+};
+use crate::keyring::KeyId;
 
 impl Config {
     /// Key and shown value of everything that is in effect. Secrets appear as how many there are.
@@ -48,8 +52,69 @@ impl Config {
                 token.map_or_else(not_set, |_| "***".to_owned()),
             ),
             ("TRUSTED_PROXIES", self.proxies.to_string()),
+            ("IDENTITY", self.shown_identity()),
+            ("OTP_PROVIDER", self.shown_otp()),
+            ("OTP_TEST_NUMBERS", self.shown_test_numbers()),
+            ("OTP_CALLING_CODES", self.otp.calling_codes.to_string()),
+            ("OTP_PER_DAY", self.otp.limits.per_day.to_string()),
+            ("SESSION_SECRET", self.shown_keyring()),
+            ("WEB_ORIGINS", self.shown_origins()),
             ("LOG_LEVEL", format!("{} ({format})", self.logging.filter)),
         ]
+    }
+}
+
+impl Config {
+    fn shown_identity(&self) -> String {
+        match &self.identity {
+            IdentityConfig::Local => "local".to_owned(),
+            IdentityConfig::Supabase(supabase) => {
+                let keys = supabase.password_keys.len();
+                format!("supabase {} ({keys} password key(s))", supabase.url)
+            }
+        }
+    }
+
+    fn shown_otp(&self) -> String {
+        match &self.otp.provider {
+            OtpProviderConfig::Console => "console (codes are printed)".to_owned(),
+            OtpProviderConfig::Twilio(twilio) => format!("twilio {}", twilio.service_sid),
+            OtpProviderConfig::Supabase => "supabase".to_owned(),
+        }
+    }
+
+    fn shown_test_numbers(&self) -> String {
+        let numbers = &self.otp.test_numbers;
+        if numbers.is_empty() {
+            return "(none)".to_owned();
+        }
+        let shown = numbers
+            .iter()
+            .map(|test| format!("{}=***", test.phone.as_str()));
+        shown.collect::<Vec<_>>().join(",")
+    }
+
+    fn shown_keyring(&self) -> String {
+        match &self.session.keyring {
+            KeyringSource::Generated => "(made by serve and kept beside the database)".to_owned(),
+            KeyringSource::Given(keyring) => {
+                let ids: Vec<_> = keyring.ids().map(KeyId::as_str).collect();
+                format!("*** (key ids {})", ids.join(", "))
+            }
+        }
+    }
+
+    fn shown_origins(&self) -> String {
+        let origins = self.web.origins.iter().map(|listed| match listed.site {
+            Site::Same => listed.origin.clone(),
+            Site::Cross => format!("{};cross-site", listed.origin),
+        });
+        let listed: Vec<_> = origins.collect();
+        if listed.is_empty() {
+            not_set()
+        } else {
+            listed.join(",")
+        }
     }
 }
 

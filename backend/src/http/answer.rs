@@ -60,6 +60,15 @@ pub(super) fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
     response
 }
 
+/// An answer that says all by its status.
+pub(super) fn no_content() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(CACHE_CONTROL, no_store);
+    response
+}
+
 fn response(status: StatusCode, content_type: HeaderValue) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
@@ -76,7 +85,11 @@ fn add_error_headers(response: &mut Response, error: &ApiError) {
     }
     match error {
         // Every 401 has to name a scheme (RFC 9110 § 15.5.2), also where another proof would not help.
-        ApiError::Unauthorized(_) | ApiError::TokenRequired => {
+        ApiError::Unauthorized(_)
+        | ApiError::TokenRequired
+        | ApiError::SignedOut
+        | ApiError::WrongCode { .. }
+        | ApiError::CodeExpired => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         // The rest of the body is still on its way, and nobody will read it.

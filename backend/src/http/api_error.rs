@@ -1,19 +1,47 @@
 //! Every way in which a request fails, with its status and body: the only place that knows both.
 
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use shared_protocol::{InvalidMessage, Problem, ProblemCode, SignatureReason, Violation};
 
 use crate::intake::IntakeError;
+use crate::phone::InvalidPhone;
 use crate::relay_auth::AuthError;
 use crate::store::StoreError;
 
 /// A request that failed.
-#[derive(Debug)]
+///
+/// As a response it is only a carrier: the frame around every route knows the request and writes the
+/// body.
+#[derive(Clone, Debug)]
 pub(super) enum ApiError {
     Unauthorized(SignatureReason),
     /// The token of a route that is not a relay's.
     TokenRequired,
+    /// Nobody is signed in: no token, or none that holds.
+    SignedOut,
+    /// Failed proofs of one address.
     RateLimited {
+        retry_after: u32,
+    },
+    /// Codes, or tries of codes.
+    TooManyCodes {
+        retry_after: u32,
+    },
+    InvalidPhone(InvalidPhone),
+    CannotSend,
+    WrongCode {
+        attempts_left: u32,
+    },
+    CodeExpired,
+    TooManyAttempts {
+        retry_after: u32,
+    },
+    CrossSiteOrigin,
+    CsrfFailed,
+    StepUpRequired,
+    AccountRefused,
+    ProviderUnavailable {
         retry_after: u32,
     },
     RelayMismatch,
@@ -44,8 +72,18 @@ impl ApiError {
     pub(super) fn code(&self) -> ProblemCode {
         match self {
             Self::Unauthorized(_) => ProblemCode::InvalidSignature,
-            Self::TokenRequired => ProblemCode::Unauthorized,
-            Self::RateLimited { .. } => ProblemCode::RateLimited,
+            Self::TokenRequired | Self::SignedOut => ProblemCode::Unauthorized,
+            Self::RateLimited { .. } | Self::TooManyCodes { .. } => ProblemCode::RateLimited,
+            Self::InvalidPhone(_) => ProblemCode::InvalidPhone,
+            Self::CannotSend => ProblemCode::CannotSend,
+            Self::WrongCode { .. } => ProblemCode::WrongCode,
+            Self::CodeExpired => ProblemCode::CodeExpired,
+            Self::TooManyAttempts { .. } => ProblemCode::TooManyAttempts,
+            Self::CrossSiteOrigin => ProblemCode::CrossSiteOrigin,
+            Self::CsrfFailed => ProblemCode::CsrfFailed,
+            Self::StepUpRequired => ProblemCode::StepUpRequired,
+            Self::AccountRefused => ProblemCode::AccountRefused,
+            Self::ProviderUnavailable { .. } => ProblemCode::ProviderUnavailable,
             Self::RelayMismatch => ProblemCode::RelayMismatch,
             Self::RelayElsewhere => ProblemCode::RelayElsewhere,
             Self::IdConflict { .. } => ProblemCode::IdConflict,
@@ -64,18 +102,30 @@ impl ApiError {
 
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Unauthorized(_) | Self::TokenRequired => StatusCode::UNAUTHORIZED,
-            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::RelayMismatch => StatusCode::FORBIDDEN,
+            Self::Unauthorized(_) | Self::TokenRequired | Self::SignedOut => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::RateLimited { .. } | Self::TooManyCodes { .. } | Self::TooManyAttempts { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::RelayMismatch
+            | Self::CannotSend
+            | Self::CrossSiteOrigin
+            | Self::CsrfFailed
+            | Self::StepUpRequired
+            | Self::AccountRefused => StatusCode::FORBIDDEN,
+            Self::WrongCode { .. } | Self::CodeExpired => StatusCode::UNAUTHORIZED,
             Self::RelayElsewhere | Self::IdConflict { .. } => StatusCode::CONFLICT,
             Self::MalformedJson(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
-            Self::InvalidFields(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::InvalidFields(_) | Self::InvalidPhone(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::StoreUnavailable(_) | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::StoreUnavailable(_) | Self::ShuttingDown | Self::ProviderUnavailable { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -87,6 +137,30 @@ impl ApiError {
             Self::TokenRequired => "this route needs its bearer token".to_owned(),
             Self::RateLimited { .. } => {
                 "too many requests that failed to prove themselves".to_owned()
+            }
+            Self::SignedOut => "nobody is signed in here; sign in, or refresh the session".to_owned(),
+            Self::TooManyCodes { .. } => "too many codes were asked for; wait a while".to_owned(),
+            Self::InvalidPhone(fault) => fault.to_string(),
+            Self::CannotSend => "no code can be sent to this number".to_owned(),
+            Self::WrongCode { .. } => "this is not the code".to_owned(),
+            Self::CodeExpired => "this code cannot be used any more; ask for a new one".to_owned(),
+            Self::TooManyAttempts { .. } => {
+                "too many wrong codes; ask for a new one later".to_owned()
+            }
+            Self::CrossSiteOrigin => {
+                "requests from this page are not accepted; its origin is not one of WEB_ORIGINS"
+                    .to_owned()
+            }
+            Self::CsrfFailed => {
+                "X-CSRF-Token is missing or not of this session; GET /auth/csrf-token has one"
+                    .to_owned()
+            }
+            Self::StepUpRequired => {
+                "confirm a code in this session first; it counts for ten minutes".to_owned()
+            }
+            Self::AccountRefused => "this account cannot be used here".to_owned(),
+            Self::ProviderUnavailable { .. } => {
+                "a service that this needs does not answer; try again".to_owned()
             }
             Self::RelayMismatch => "relay_id names another relay than the secret does".to_owned(),
             Self::RelayElsewhere => {
@@ -116,7 +190,10 @@ impl ApiError {
 
     pub(super) fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::RateLimited { retry_after } => Some(*retry_after),
+            Self::RateLimited { retry_after }
+            | Self::TooManyCodes { retry_after }
+            | Self::TooManyAttempts { retry_after }
+            | Self::ProviderUnavailable { retry_after } => Some(*retry_after),
             Self::StoreUnavailable(_) => Some(STORE_RETRY_AFTER_SECS),
             Self::ShuttingDown => Some(1),
             _ => None,
@@ -150,6 +227,10 @@ impl ApiError {
                 _ => None,
             },
             retry_after: self.retry_after(),
+            attempts_left: match self {
+                Self::WrongCode { attempts_left } => Some(*attempts_left),
+                _ => None,
+            },
             server_time: told_time,
             version: None,
             environment: None,
@@ -168,6 +249,14 @@ impl ApiError {
             Self::Panicked => tracing::error!(request_id, "request panicked"),
             _ => {}
         }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
     }
 }
 

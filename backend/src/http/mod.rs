@@ -4,12 +4,16 @@
 //! is logged once, under the request id that the body carries. Nothing outside this module knows that
 //! it exists, except whoever starts the server.
 
+mod access;
 mod answer;
 mod api_error;
 mod body;
+mod browser;
 mod catch_panic;
 mod context;
 mod frame;
+mod json_body;
+mod route_table;
 mod routes;
 mod server;
 
@@ -18,17 +22,23 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
 use secrecy::SecretString;
-use shared_protocol::{LEGACY_MESSAGE_ROUTE, MESSAGE_ROUTE, PULL_ROUTE};
 
 use crate::clock::Clock;
-use crate::config::{Environment, TrustedProxies};
+use crate::config::{Environment, TrustedProxies, WebConfig};
+use crate::identity::Identity;
+use crate::keyring::Keyring;
+use crate::known_device::KnownDevices;
 use crate::lifecycle::Lifecycle;
+use crate::otp::Otp;
 use crate::relay_auth::{FailureLimiter, RelayAuthenticator};
+use crate::sessions::Sessions;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
+pub use access::Access;
+pub use browser::cookies::CookieRules;
+pub use route_table::{RouteEntry, list as route_list};
 pub use server::{Limits, serve};
 
 /// Version of this backend, on the wire and in logs.
@@ -52,6 +62,20 @@ pub struct App {
     pub proxies: TrustedProxies,
     /// What `/metrics` shows, and to whom.
     pub metrics: MetricsAccess,
+    /// Sends and checks codes.
+    pub otp: Otp,
+    /// Who is signed in.
+    pub sessions: Sessions,
+    /// Who issues access tokens.
+    pub identity: Arc<Identity>,
+    /// The keys that cookies and CSRF tokens hang on.
+    pub keyring: Arc<Keyring>,
+    /// Which devices somebody signed in on before.
+    pub known_devices: KnownDevices,
+    /// Which pages may call.
+    pub web: Arc<WebConfig>,
+    /// How cookies are written.
+    pub cookies: CookieRules,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
 }
@@ -68,18 +92,16 @@ pub enum MetricsAccess {
 
 /// Every route.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route(MESSAGE_ROUTE, post(routes::message))
-        .route(LEGACY_MESSAGE_ROUTE, post(routes::message))
-        .route(PULL_ROUTE, post(routes::pull))
-        .route("/healthz", get(routes::health))
-        .route("/health", get(routes::health))
-        .route("/readyz", get(routes::ready))
-        .route("/metrics", get(routes::metrics))
+    let mut router = Router::new();
+    for route in route_table::routes() {
+        router = router.route(route.path, route.handler);
+    }
+    router
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
         // Each route reads its body within its own limit.
         .layer(DefaultBodyLimit::disable())
+        .layer(browser::cors::layer(&app.web))
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&app),
             frame::frame,

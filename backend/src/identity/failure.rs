@@ -67,6 +67,19 @@ pub enum Ended {
     UserBanned,
 }
 
+impl Ended {
+    /// As a label, and as the reason of a session's end.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AlreadyUsed => "already_used",
+            Self::NotFound => "not_found",
+            Self::SessionNotFound => "session_not_found",
+            Self::SessionExpired => "session_expired",
+            Self::UserBanned => "user_banned",
+        }
+    }
+}
+
 /// The provider has not done what was asked. Asking again is safe.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {

@@ -6,6 +6,7 @@
 //! one process, which a file lock enforces. What a row means to a relay or a user is decided elsewhere.
 
 mod accounts;
+mod audit;
 mod breaker;
 mod cleaning;
 mod connection;
@@ -13,6 +14,7 @@ mod error;
 mod file_lock;
 pub mod intake;
 mod issuer;
+pub mod jobs;
 mod keys;
 mod limits;
 mod meta;
@@ -20,9 +22,11 @@ mod migrate;
 mod newest;
 mod open;
 pub mod otp;
+mod people_placeholder;
 mod pools;
 mod receipts;
 mod relays;
+pub mod sessions;
 mod signing_keys;
 pub mod statements;
 mod timestamp;
@@ -31,6 +35,7 @@ mod transaction;
 use std::sync::Arc;
 
 pub use accounts::{Account, Moved};
+pub use audit::{EventRow, NewEvent};
 pub use breaker::{Area, Breaker, Open, Since};
 pub use error::{OpenError, StoreError};
 pub use intake::{Chat, NewMessage, Receipt, Stored};

@@ -190,7 +190,7 @@ async fn a_late_retry_of_an_adopted_message_is_a_duplicate() {
         .await
         .expect("adopted");
     let store = TestStore::on(database).await;
-    let app = TestApp::on(store, archety_backend::config::RelayAuth::Both, &secrets());
+    let app = TestApp::on(store, archety_backend::config::RelayAuth::Both, &secrets()).await;
     let mut late = message("hello sage!");
     late["message_guid"] = "0A0A0A0A-0000-4000-8000-000000000001".into();
     let answer = app.relay().post_bearer(MESSAGE_ROUTE, &late).await;

@@ -97,6 +97,20 @@ fn check_shows_what_is_in_effect_without_secrets() {
     assert!(!json.to_string().contains("hunter2"));
 }
 
+/// What production needs beside a database and a relay's secret.
+const PRODUCTION: [(&str, &str); 7] = [
+    ("APP_ENV", "production"),
+    ("TRUSTED_PROXIES", "none"),
+    ("IDENTITY", "local"),
+    ("SESSION_SECRET", STRONG),
+    ("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000000"),
+    ("TWILIO_AUTH_TOKEN", "hunter2"),
+    (
+        "TWILIO_VERIFY_SERVICE_SID",
+        "VA00000000000000000000000000000000",
+    ),
+];
+
 #[test]
 fn everything_wrong_is_named_at_once() {
     let variables = [
@@ -112,7 +126,7 @@ fn everything_wrong_is_named_at_once() {
     let (json, _folder) = run(&["check", "--json"], &variables);
     assert_eq!(json.status.code(), Some(78));
     let json: Value = serde_json::from_str(stdout(&json)).expect("JSON");
-    assert_eq!(json["problems"].as_array().map(Vec::len), Some(5));
+    assert_eq!(json["problems"].as_array().map(Vec::len), Some(8));
 }
 
 #[test]
@@ -138,12 +152,11 @@ fn the_env_file_counts_in_development_only() {
         serde_json::from_slice::<Value>(&output.expect("it runs").stdout).expect("JSON")
     };
     assert_eq!(check(&[])["effective"]["PORT"], "1234");
-    let production = [
-        ("APP_ENV", "production"),
+    let relay_and_database = [
         ("RELAY_WEBHOOK_SECRET", STRONG),
         ("DATABASE_URL", "postgres://db.example.com/a"),
-        ("TRUSTED_PROXIES", "none"),
     ];
+    let production = [&PRODUCTION[..], &relay_and_database].concat();
     assert_eq!(check(&production)["effective"]["PORT"], "8000");
 }
 
@@ -165,7 +178,7 @@ async fn migrating_tells_what_it_needs() {
         let output = migrate(&[]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     }
-    let other = migrate(&[("APP_ENV", "production"), ("TRUSTED_PROXIES", "none")]);
+    let other = migrate(&PRODUCTION);
     assert_eq!(other.status.code(), Some(69));
     assert!(
         stderr(&other).contains("`development`"),

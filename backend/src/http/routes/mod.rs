@@ -1,14 +1,20 @@
 //! One file per route.
 
+mod auth;
 mod fallback;
 mod health;
+mod jwks;
 mod message;
 mod metrics;
 mod pull;
 mod refusal;
 
+pub(super) use auth::{
+    confirm, csrf_token, delete_session, list_sessions, logout, refresh, session, start,
+};
 pub(super) use fallback::{method_not_allowed, not_found};
 pub(super) use health::{health, ready};
+pub(super) use jwks::jwks;
 pub(super) use message::message;
 pub(super) use metrics::metrics;
 pub(super) use pull::pull;

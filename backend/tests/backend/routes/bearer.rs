@@ -42,7 +42,7 @@ async fn bearer_mode_takes_it_from_a_relay_that_has_signed_before() {
     let body = message("hello");
     assert_eq!(app.mini().post("msg_1", &body).await.status, 200);
     let store = app.store.clone();
-    let app = TestApp::replica(app.base, store, RelayAuth::Bearer, &secrets());
+    let app = TestApp::replica(app.base, store, RelayAuth::Bearer, &secrets()).await;
     let taken = app.mini().post_bearer(MESSAGE_ROUTE, &body).await;
     assert_eq!(taken.status, 200, "there is no other way in");
 }
@@ -109,7 +109,7 @@ async fn only_the_exact_secret_in_one_header_passes() {
 async fn it_is_counted_and_its_answers_are_not_signed() {
     // Counters belong to the process; no other test has a relay of this name.
     let counted = "counted:secret-of-the-relay-that-is-counted";
-    let app = TestApp::on(TestStore::sqlite().await, RelayAuth::Both, counted);
+    let app = TestApp::on(TestStore::sqlite().await, RelayAuth::Both, counted).await;
     let relay = TestRelay::new(&app, counted);
     let answer = relay.post_bearer(MESSAGE_ROUTE, &message("hello")).await;
     assert_eq!(answer.status, 200);

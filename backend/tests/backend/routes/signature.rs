@@ -23,13 +23,14 @@ fn body() -> Vec<u8> {
 async fn a_replay_is_refused_on_every_replica_and_answered_signed() {
     for store in stores().await {
         let second = store.second().await;
-        let first = TestApp::on(store, RelayAuth::Both, PLAIN_SECRET);
+        let first = TestApp::on(store, RelayAuth::Both, PLAIN_SECRET).await;
         let second = TestApp::replica(
             Arc::clone(&first.base),
             second,
             RelayAuth::Both,
             PLAIN_SECRET,
-        );
+        )
+        .await;
         let now = first.clock.now().as_secs();
         let request = |app: &TestApp| app.relay().signed(MESSAGE_ROUTE, "msg_1", now, body());
         assert_eq!(first.send(request(&first)).await.status, 200);
@@ -58,7 +59,7 @@ async fn a_replay_is_refused_on_every_replica_and_answered_signed() {
 async fn a_replay_is_refused_after_a_restart() {
     let before = TestStore::sqlite().await;
     let (config, folder) = (before.config.clone(), before.keep_folder());
-    let app = TestApp::on(before, RelayAuth::Both, PLAIN_SECRET);
+    let app = TestApp::on(before, RelayAuth::Both, PLAIN_SECRET).await;
     let now = app.clock.now().as_secs();
     let request = app.relay().signed(MESSAGE_ROUTE, "msg_1", now, body());
     assert_eq!(app.send(request).await.status, 200);
@@ -68,7 +69,8 @@ async fn a_replay_is_refused_after_a_restart() {
         TestStore::at(config, folder).await,
         RelayAuth::Both,
         PLAIN_SECRET,
-    );
+    )
+    .await;
     let request = app.relay().signed(MESSAGE_ROUTE, "msg_1", now, body());
     assert_eq!(app.send(request).await.fault(), "replayed");
 }
@@ -216,7 +218,7 @@ async fn rotation_refuses_no_message() {
     for store in stores().await {
         let second = store.second().await;
         let old_and_new = format!("{PLAIN_SECRET},{OTHER_SECRET}");
-        let first = TestApp::on(store, RelayAuth::Both, &old_and_new);
+        let first = TestApp::on(store, RelayAuth::Both, &old_and_new).await;
         let mut body = message("hello");
         body["message_guid"] = json!("ROTATED");
         for (n, secret) in [(1, PLAIN_SECRET), (2, OTHER_SECRET)] {
@@ -234,7 +236,8 @@ async fn rotation_refuses_no_message() {
             second,
             RelayAuth::Both,
             OTHER_SECRET,
-        );
+        )
+        .await;
         let stale = TestRelay::new(&rotated, PLAIN_SECRET)
             .post("msg_3", &body)
             .await;

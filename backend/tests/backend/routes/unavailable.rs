@@ -10,7 +10,7 @@ async fn a_store_that_is_gone_is_503_and_says_when_to_come_back() {
     let Some(store) = TestStore::postgres().await else {
         return;
     };
-    let app = TestApp::on(store, RelayAuth::Both, &secrets());
+    let app = TestApp::on(store, RelayAuth::Both, &secrets()).await;
     assert_eq!(
         app.relay().post("msg_1", &message("before")).await.status,
         200

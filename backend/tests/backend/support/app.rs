@@ -4,10 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archety_backend::clock::Clock;
-use archety_backend::config::{Environment, RelayAuth, TrustedProxies};
-use archety_backend::http::{App, MetricsAccess, router};
+use archety_backend::config::{Config, Environment, KeyringSource, RelayAuth, Variables};
+use archety_backend::http::{App, CookieRules, MetricsAccess, router};
+use archety_backend::identity::{Identity, UpstreamTimeouts};
+use archety_backend::jobs::Jobs;
+use archety_backend::known_device::KnownDevices;
 use archety_backend::lifecycle::Lifecycle;
+use archety_backend::otp::Otp;
 use archety_backend::relay_auth::{FailureLimiter, RelayAuthenticator};
+use archety_backend::sessions::Sessions;
 use archety_backend::store::Store;
 use archety_backend::telemetry::Metrics;
 use axum::Router;
@@ -19,6 +24,17 @@ use tower::ServiceExt;
 
 use super::{Answered, NOW, TestRelay, TestStore, secrets, stores};
 
+/// What every test's backend is told. The numbers are fictional; each has a code of its own.
+const SETTINGS: [(&str, &str); 4] = [
+    ("APP_ENV", "development"),
+    ("SESSION_SECRET", "the session secret of the tests 0001"),
+    (
+        "OTP_TEST_NUMBERS",
+        "+15551234567=123456,+15550100001=100001,+15550100002=100002,+15550100003=100003",
+    ),
+    ("TRUSTED_PROXIES", "127.0.0.1"),
+];
+
 /// One replica. Clone for a second view of the same one.
 #[derive(Clone)]
 pub(crate) struct TestApp {
@@ -26,22 +42,54 @@ pub(crate) struct TestApp {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) lifecycle: Lifecycle,
+    pub(crate) jobs: Arc<Jobs>,
     pub(crate) kind: &'static str,
     /// Lives as long as any view of the app.
     pub(crate) base: Arc<TestStore>,
 }
 
 impl TestApp {
-    pub(crate) fn on(base: TestStore, mode: RelayAuth, list: &str) -> Self {
+    pub(crate) async fn on(base: TestStore, mode: RelayAuth, list: &str) -> Self {
         let store = base.store.clone();
-        Self::replica(Arc::new(base), store, mode, list)
+        Self::replica(Arc::new(base), store, mode, list).await
     }
 
     /// One more replica on the same database, with secrets of its own.
-    pub(crate) fn replica(base: Arc<TestStore>, store: Store, mode: RelayAuth, list: &str) -> Self {
+    pub(crate) async fn replica(
+        base: Arc<TestStore>,
+        store: Store,
+        mode: RelayAuth,
+        list: &str,
+    ) -> Self {
+        Self::configured(base, store, mode, list, &[]).await
+    }
+
+    /// A replica with these settings over those of every test.
+    pub(crate) async fn configured(
+        base: Arc<TestStore>,
+        store: Store,
+        mode: RelayAuth,
+        list: &str,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let clock = Clock::manual(NOW);
         let lifecycle = Lifecycle::new();
         let list = Arc::new(RelaySecrets::parse(list).expect("the tests' secrets"));
+        let settings = SETTINGS.iter().chain(settings).copied();
+        let config = Config::from_variables(&Variables::of(settings)).expect("the tests' settings");
+        let KeyringSource::Given(keyring) = &config.session.keyring else {
+            panic!("the tests' settings have a SESSION_SECRET");
+        };
+        let identity = Identity::open(
+            &config.identity,
+            UpstreamTimeouts::default(),
+            &store,
+            Arc::clone(keyring),
+            NOW,
+        );
+        let identity = Arc::new(identity.await.expect("the database is this issuer's"));
+        let pepper = store.pepper(keyring, [7; 32], NOW).await.expect("a pepper");
+        let web = Arc::new(config.web.clone());
         let app = App {
             relays: RelayAuthenticator::new(list, mode, store.clone()),
             store: store.clone(),
@@ -49,12 +97,25 @@ impl TestApp {
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
             failures: FailureLimiter::default(),
-            proxies: TrustedProxies::default(),
+            proxies: config.proxies,
             metrics: MetricsAccess::Token(Metrics::of_process(), "metrics-token".into()),
+            otp: Otp::new(&config.otp, store.clone(), pepper).expect("a provider of codes"),
+            sessions: Sessions::new(
+                store.clone(),
+                Arc::clone(&identity),
+                Arc::clone(keyring),
+                config.session.lifetimes,
+            ),
+            known_devices: KnownDevices::new(Arc::clone(keyring)),
+            keyring: Arc::clone(keyring),
+            cookies: CookieRules::of(&web),
+            web,
+            identity: Arc::clone(&identity),
             body_timeout: Duration::from_millis(200),
         };
         Self {
             router: router(Arc::new(app)),
+            jobs: Arc::new(Jobs::new(store.clone(), identity, Arc::clone(keyring))),
             store,
             clock,
             lifecycle,
@@ -95,12 +156,21 @@ impl TestApp {
 
 /// One on each store, that takes signatures and bearer secrets.
 pub(crate) async fn apps() -> Vec<TestApp> {
-    let stores = stores().await;
-    let app = |store| TestApp::on(store, RelayAuth::Both, &secrets());
-    stores.into_iter().map(app).collect()
+    apps_with(&[]).await
+}
+
+/// The same, with these settings over those of every test.
+pub(crate) async fn apps_with(settings: &[(&str, &str)]) -> Vec<TestApp> {
+    let mut apps = Vec::new();
+    for base in stores().await {
+        let store = base.store.clone();
+        let (base, list) = (Arc::new(base), secrets());
+        apps.push(TestApp::configured(base, store, RelayAuth::Both, &list, settings).await);
+    }
+    apps
 }
 
 /// Where the store makes no difference.
 pub(crate) async fn sqlite_app(mode: RelayAuth) -> TestApp {
-    TestApp::on(TestStore::sqlite().await, mode, &secrets())
+    TestApp::on(TestStore::sqlite().await, mode, &secrets()).await
 }

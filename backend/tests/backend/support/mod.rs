@@ -5,16 +5,18 @@ mod postgres;
 mod relay;
 mod response;
 mod stores;
+mod visitor;
 
 use std::path::PathBuf;
 
 use archety_backend::clock::Timestamp;
 
-pub(crate) use app::{TestApp, apps, sqlite_app};
+pub(crate) use app::{TestApp, apps, apps_with, sqlite_app};
 pub(crate) use postgres::TestDatabase;
 pub(crate) use relay::{MINI_SECRET, OTHER_SECRET, PLAIN_SECRET, TestRelay, message, secrets};
 pub(crate) use response::Answered;
 pub(crate) use stores::{TestStore, stores};
+pub(crate) use visitor::{TestBrowser, TestPhone, code_of};
 
 /// Where the tests' clocks start.
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);

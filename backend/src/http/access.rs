@@ -1,0 +1,142 @@
+//! Who may call: each route takes one of these, and is closed to everybody else.
+//!
+//! `SignedIn` is a person with a live session, by an app's access token or by a browser's cookie. What
+//! rides on a cookie and changes something also needs the session's CSRF token.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use super::App;
+use super::api_error::ApiError;
+use super::browser::Visitor;
+use super::browser::cookies::Kind;
+use super::browser::csrf::{Binding, holds};
+use crate::clock::Timestamp;
+use crate::relay_auth::shown_bearer;
+use crate::sessions::{Session, SessionError};
+use crate::store::Actor;
+
+/// Who may call a route, as the public list says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// A relay that signs or, where allowed, shows its secret.
+    Relay,
+    /// Whoever shows `METRICS_TOKEN`.
+    MetricsToken,
+    /// Whoever shows a refresh token, or the session's cookie.
+    RefreshToken,
+    /// A person who is signed in.
+    User,
+    /// A person who has confirmed a code in this session within ten minutes.
+    SteppedUpUser,
+}
+
+impl Access {
+    /// In words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "anybody",
+            Self::Relay => "relays",
+            Self::MetricsToken => "holder of METRICS_TOKEN",
+            Self::RefreshToken => "holder of a refresh token or session cookie",
+            Self::User => "signed-in person, own data",
+            Self::SteppedUpUser => "signed-in person, own data, code confirmed within 10 minutes",
+        }
+    }
+}
+
+/// A person who is signed in.
+pub(super) struct SignedIn {
+    pub(super) session: Arc<Session>,
+}
+
+impl SignedIn {
+    /// The person, as the store wants to know them.
+    pub(super) fn actor(&self) -> Actor {
+        self.session.actor()
+    }
+}
+
+impl FromRequestParts<Arc<App>> for SignedIn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let visitor = Visitor::of(&parts.method, &parts.headers, app)?;
+        let session = session_of(&visitor, &parts.headers, app).await?;
+        let session = session.ok_or(ApiError::SignedOut)?;
+        let rides_on_cookie = !parts.headers.contains_key(AUTHORIZATION);
+        if rides_on_cookie && !parts.method.is_safe() {
+            let binding = Binding::of_session(session.id);
+            if !holds(&app.keyring, binding, &parts.headers) {
+                return Err(ApiError::CsrfFailed);
+            }
+        }
+        Ok(Self { session })
+    }
+}
+
+/// The same, who has also confirmed a code in this session just now.
+pub(super) struct SteppedUp(pub(super) SignedIn);
+
+impl FromRequestParts<Arc<App>> for SteppedUp {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let signed_in = SignedIn::from_request_parts(parts, app).await?;
+        require_step_up(&signed_in.session, app.clock.now())?;
+        Ok(Self(signed_in))
+    }
+}
+
+fn require_step_up(session: &Session, now: Timestamp) -> Result<(), ApiError> {
+    session
+        .stepped_up_until(now)
+        .map(drop)
+        .ok_or(ApiError::StepUpRequired)
+}
+
+/// The live session of a request, if it shows one. A credential that was shown and does not hold is no
+/// session; one that cannot be judged right now is an error.
+pub(super) async fn session_of(
+    visitor: &Visitor,
+    headers: &HeaderMap,
+    app: &App,
+) -> Result<Option<Arc<Session>>, ApiError> {
+    let now = app.clock.now();
+    let found = if headers.contains_key(AUTHORIZATION) {
+        let token = shown_bearer(headers).and_then(|token| std::str::from_utf8(token).ok());
+        match token {
+            Some(token) => app.sessions.by_access_token(token, now).await,
+            None => return Ok(None),
+        }
+    } else {
+        let Visitor::Browser(browser) = visitor else {
+            return Ok(None);
+        };
+        match browser.cookies.get(Kind::Session) {
+            Some(cookie) => app.sessions.by_cookie(cookie, now).await,
+            None => return Ok(None),
+        }
+    };
+    match found {
+        Ok(session) => Ok(Some(session)),
+        Err(SessionError::SignedOut) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::SignedOut => Self::SignedOut,
+            SessionError::Unavailable { retry_after } => Self::ProviderUnavailable { retry_after },
+            SessionError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What is special about browsers: they send cookies by themselves, from whatever page they show.
+//!
+//! `origins` decides which pages may call at all, `cookies` names and writes our cookies, `csrf` proves
+//! that a page could read an answer of ours before it changes anything, `cors` lets allowed pages read
+//! answers. A request is a browser's if it has an `Origin` (also `null`), any `Sec-Fetch-*` header, or
+//! one of our cookies; anything else is an app's. Where an `Authorization` header is shown, cookies are
+//! ignored: never a fallback.
+
+pub(super) mod cookies;
+pub(super) mod cors;
+pub(super) mod csrf;
+mod origins;
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::header::{AUTHORIZATION, ORIGIN};
+use http::request::Parts;
+use http::{HeaderMap, Method};
+
+use super::App;
+use super::api_error::ApiError;
+use crate::config::Site;
+use cookies::ShownCookies;
+
+/// Who is calling, as far as browsers go.
+pub(super) enum Visitor {
+    /// No browser: nothing is sent that its program did not put there.
+    App,
+    /// A browser, on a page that may call.
+    Browser(Browser),
+}
+
+/// A browser, on a page that may call.
+pub(super) struct Browser {
+    /// How the page's site relates to ours.
+    pub(super) site: Site,
+    /// Our cookies that it sent. None if it also showed an `Authorization` header.
+    pub(super) cookies: ShownCookies,
+}
+
+impl Visitor {
+    /// Who sent a request with these headers; an error if it is a page that may not.
+    pub(super) fn of(method: &Method, headers: &HeaderMap, app: &App) -> Result<Self, ApiError> {
+        let cookies = ShownCookies::read(headers, &app.cookies);
+        let is_browser = headers.contains_key(ORIGIN)
+            || headers
+                .keys()
+                .any(|name| name.as_str().starts_with("sec-fetch-"))
+            || cookies.any();
+        if !is_browser {
+            return Ok(Self::App);
+        }
+        let site = origins::check(method, headers, &app.web).ok_or(ApiError::CrossSiteOrigin)?;
+        let cookies = if headers.contains_key(AUTHORIZATION) {
+            ShownCookies::default()
+        } else {
+            cookies
+        };
+        Ok(Self::Browser(Browser { site, cookies }))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Visitor {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        Self::of(&parts.method, &parts.headers, app)
+    }
+}

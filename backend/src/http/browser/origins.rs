@@ -1,0 +1,167 @@
+//! Which pages may call: ours, and those of `WEB_ORIGINS`.
+
+use http::header::{ORIGIN, REFERER};
+use http::{HeaderMap, Method};
+use url::{Host, Url};
+
+use crate::config::{Site, WebConfig};
+
+/// The site of the page that sent this, if it may.
+pub(super) fn check(method: &Method, headers: &HeaderMap, web: &WebConfig) -> Option<Site> {
+    let mut origins = headers.get_all(ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (Some(origin), None) => site_of(origin.to_str().ok()?, web),
+        (Some(_), Some(_)) => None,
+        (None, _) => without_origin(method, headers, web),
+    }
+}
+
+/// Browsers leave `Origin` out when a page reads from its own origin, and when somebody follows a link.
+fn without_origin(method: &Method, headers: &HeaderMap, web: &WebConfig) -> Option<Site> {
+    let is_read = method.is_safe();
+    match headers.get("sec-fetch-site").map(|value| value.as_bytes()) {
+        Some(b"same-origin" | b"none") => Some(Site::Same),
+        // A sibling's page may be somebody else's. It may look, if its origin is not told.
+        Some(b"same-site") if is_read => Some(Site::Same),
+        Some(_) => None,
+        None if is_read => Some(Site::Same),
+        // Too old to say where it is: the referrer has to.
+        None => {
+            let referrer = Url::parse(headers.get(REFERER)?.to_str().ok()?).ok()?;
+            site_of(&referrer.origin().ascii_serialization(), web)
+        }
+    }
+}
+
+fn site_of(origin: &str, web: &WebConfig) -> Option<Site> {
+    if web.own.as_deref() == Some(origin) {
+        return Some(Site::Same);
+    }
+    let listed = web.origins.iter().find(|listed| listed.origin == origin);
+    listed
+        .map(|listed| listed.site)
+        .or_else(|| (web.allows_localhost && is_localhost(origin)).then_some(Site::Same))
+}
+
+/// A developer's own page, whatever its port. Browsers count localhost as secure.
+fn is_localhost(origin: &str) -> bool {
+    let Ok(url) = Url::parse(origin) else {
+        return false;
+    };
+    let is_near = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    // Exactly an origin: what a browser sends has nothing after the port.
+    is_near && url.origin().ascii_serialization() == origin
+}
+
+/// Whether answers may be read by pages of this origin.
+pub(super) fn may_read(origin: &str, web: &WebConfig) -> bool {
+    site_of(origin, web).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+    use crate::config::WebOrigin;
+
+    fn web() -> WebConfig {
+        let origin = |origin: &str, site| WebOrigin {
+            origin: origin.to_owned(),
+            site,
+        };
+        WebConfig {
+            own: Some("https://api.example.com".to_owned()),
+            origins: vec![
+                origin("https://app.example.com", Site::Same),
+                origin("https://app.example.org", Site::Cross),
+            ],
+            allows_localhost: false,
+        }
+    }
+
+    fn checked(method: &Method, pairs: &[(&str, &str)]) -> Option<Site> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            let name: HeaderName = name.parse().expect("a name");
+            headers.append(name, HeaderValue::from_str(value).expect("a value"));
+        }
+        check(method, &headers, &web())
+    }
+
+    #[test]
+    fn only_listed_pages_may_call() {
+        let origin = |text| checked(&Method::POST, &[("origin", text)]);
+        assert_eq!(origin("https://api.example.com"), Some(Site::Same));
+        assert_eq!(origin("https://app.example.com"), Some(Site::Same));
+        assert_eq!(origin("https://app.example.org"), Some(Site::Cross));
+        for forged in [
+            "null",
+            "https://app.example.com.evil.example",
+            "https://evilapp.example.com",
+            "http://app.example.com",
+            "https://app.example.com:444",
+            "https://app.example.com/",
+            "http://localhost:3000",
+            "*",
+            "",
+        ] {
+            assert_eq!(origin(forged), None, "{forged}");
+        }
+        let twice = [("origin", "https://app.example.com"); 2];
+        assert_eq!(checked(&Method::POST, &twice), None);
+    }
+
+    #[test]
+    fn a_page_that_does_not_tell_its_origin_may_at_most_look() {
+        let told = |method: &Method, site| checked(method, &[("sec-fetch-site", site)]);
+        for method in [Method::GET, Method::POST] {
+            assert_eq!(told(&method, "same-origin"), Some(Site::Same));
+            assert_eq!(told(&method, "cross-site"), None);
+        }
+        assert_eq!(told(&Method::GET, "same-site"), Some(Site::Same));
+        assert_eq!(told(&Method::POST, "same-site"), None);
+        assert_eq!(told(&Method::POST, "same-origin, cross-site"), None);
+        assert_eq!(checked(&Method::GET, &[]), Some(Site::Same));
+        assert_eq!(checked(&Method::POST, &[]), None);
+        let referrer = |text| checked(&Method::POST, &[("referer", text)]);
+        assert_eq!(
+            referrer("https://app.example.com/page?q=1"),
+            Some(Site::Same)
+        );
+        assert_eq!(
+            referrer("https://evil.example/https://app.example.com"),
+            None
+        );
+    }
+
+    #[test]
+    fn localhost_is_a_developers_own() {
+        let near = |origin| {
+            let web = WebConfig {
+                allows_localhost: true,
+                ..WebConfig::default()
+            };
+            site_of(origin, &web)
+        };
+        for own in [
+            "http://localhost:3000",
+            "http://127.0.0.1",
+            "http://[::1]:8000",
+        ] {
+            assert_eq!(near(own), Some(Site::Same), "{own}");
+        }
+        for other in [
+            "http://localhost.evil.example",
+            "http://localhost:3000/",
+            "null",
+        ] {
+            assert_eq!(near(other), None, "{other}");
+        }
+    }
+}

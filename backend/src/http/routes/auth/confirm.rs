@@ -1,0 +1,242 @@
+//! `POST /auth/verify/confirm`: a code, for a session.
+//!
+//! A browser gets cookies and a CSRF token, and no token in the body that a script could keep; an app
+//! gets its tokens. Either way the session is a new one: what the browser had before is worth nothing
+//! afterwards.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::header::{SET_COOKIE, USER_AGENT};
+use http::{HeaderMap, StatusCode};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use shared_protocol::Violation;
+use uuid::Uuid;
+
+use super::{Asking, asking, device_of};
+use crate::clock::Timestamp;
+use crate::http::App;
+use crate::http::answer::json;
+use crate::http::api_error::ApiError;
+use crate::http::browser::cookies::Kind;
+use crate::http::browser::csrf::{Binding, issue};
+use crate::http::browser::{Browser, Visitor};
+use crate::http::context::Context;
+use crate::http::json_body::JsonBody;
+use crate::otp::{Code, Confirm, ConfirmError};
+use crate::phone::Phone;
+use crate::sessions::{Opened, Remember, Session, SignIn, SignInError, Transport, device_label};
+use crate::store::sessions::ConfirmedCode;
+
+const MAX_NAME_CHARS: usize = 255;
+/// How long a device is remembered to have been here.
+const DEVICE_TTL: Duration = Duration::from_hours(24 * 365);
+
+#[derive(Deserialize)]
+pub(in crate::http) struct Body {
+    phone: String,
+    code: String,
+    #[serde(default)]
+    challenge_id: Option<Uuid>,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    remember_me: bool,
+}
+
+/// What an app gets.
+#[derive(Serialize)]
+struct AppSession<'a> {
+    access_token: &'a str,
+    refresh_token: &'a str,
+    user_id: String,
+    token_type: &'static str,
+    expires_in: i64,
+    expires_at: i64,
+}
+
+/// What a browser's page gets.
+#[derive(Serialize)]
+struct BrowserSession {
+    user_id: String,
+    expires_at: i64,
+    csrf_token: String,
+}
+
+#[derive(Serialize)]
+struct SteppedUp {
+    user_id: String,
+    step_up_until: i64,
+}
+
+pub(in crate::http) async fn confirm(
+    State(app): State<Arc<App>>,
+    context: Context,
+    visitor: Visitor,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<Body>,
+) -> Result<Response, ApiError> {
+    let Asking { session, binding } = asking(&visitor, &headers, &app).await?;
+    let phone = app
+        .otp
+        .parse_phone(&body.phone)
+        .map_err(ApiError::InvalidPhone)?;
+    let code = Code::parse(&body.code).map_err(|fault| violation("code", &fault.to_string()))?;
+    let name = body
+        .name
+        .as_deref()
+        .map(checked_name)
+        .transpose()?
+        .flatten();
+    let now = app.clock.now();
+    let ask = Confirm {
+        phone: &phone,
+        code: &code,
+        challenge_id: body.challenge_id,
+        binding,
+        client: context.client,
+        device: device_of(&visitor, &phone, &app),
+        session: session.as_ref().map(|session| session.id),
+    };
+    let approved = app.otp.confirm(ask, now).await?;
+    let confirmed = ConfirmedCode {
+        challenge_id: approved.challenge_id,
+        is_test: approved.is_test,
+    };
+    if approved.step_up.is_some() {
+        let session = session.ok_or(ApiError::SignedOut)?;
+        return step_up(&app, &session, confirmed, now).await;
+    }
+    let browser = match &visitor {
+        // With an access token it asked as an app, and is answered as one.
+        Visitor::Browser(browser) if !headers.contains_key(http::header::AUTHORIZATION) => {
+            Some(browser)
+        }
+        _ => None,
+    };
+    let ask = SignIn {
+        phone: &phone,
+        code: confirmed,
+        transport: browser.map_or(Transport::Bearer, |_| Transport::Cookie),
+        remember: if body.remember_me {
+            Remember::Yes
+        } else {
+            Remember::No
+        },
+        name,
+        device: device_label(headers.get(USER_AGENT).map(|value| value.as_bytes())),
+        replaces: browser.and(session).map(|session| session.id),
+        client: context.client,
+        request_id: context.request_id.as_str().to_owned(),
+    };
+    let opened = app.sessions.sign_in(ask, now).await?;
+    Ok(match browser {
+        Some(browser) => for_browser(&app, browser, &phone, &opened, now),
+        None => for_app(&opened, now),
+    })
+}
+
+async fn step_up(
+    app: &App,
+    session: &Session,
+    confirmed: ConfirmedCode,
+    now: Timestamp,
+) -> Result<Response, ApiError> {
+    app.sessions.step_up(session, &confirmed, now).await?;
+    let until = now.plus(Session::STEP_UP_TTL);
+    let answer = SteppedUp {
+        user_id: session.user_id.to_string(),
+        step_up_until: until.as_secs(),
+    };
+    Ok(json(StatusCode::OK, &answer))
+}
+
+fn for_app(opened: &Opened, now: Timestamp) -> Response {
+    let answer = AppSession {
+        access_token: opened.access.token.expose_secret(),
+        refresh_token: opened.refresh_token.expose_secret(),
+        user_id: opened.session.user_id.to_string(),
+        token_type: "bearer",
+        expires_in: opened.access.expires_at.as_secs() - now.as_secs(),
+        expires_at: opened.access.expires_at.as_secs(),
+    };
+    json(StatusCode::OK, &answer)
+}
+
+fn for_browser(
+    app: &App,
+    browser: &Browser,
+    phone: &Phone,
+    opened: &Opened,
+    now: Timestamp,
+) -> Response {
+    let session = &opened.session;
+    let answer = BrowserSession {
+        user_id: session.user_id.to_string(),
+        expires_at: session.ends_at().as_secs(),
+        csrf_token: issue(&app.keyring, Binding::of_session(session.id)),
+    };
+    let mut response = json(StatusCode::OK, &answer);
+    let token = opened.refresh_token.expose_secret();
+    let device = app.known_devices.remember(phone);
+    let rules = app.cookies;
+    for cookie in [
+        rules.set(Kind::Session, token, max_age(session, now), browser.site),
+        rules.clear(Kind::PreSession, browser.site),
+        rules.set(Kind::Device, &device, DEVICE_TTL, browser.site),
+    ] {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// A browser keeps the cookie for as long as the session may last; when it ends is decided here.
+pub(super) fn max_age(session: &Session, now: Timestamp) -> Duration {
+    let micros = session.expires_at.as_micros() - now.as_micros();
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
+/// A name that is only space is none.
+fn checked_name(name: &str) -> Result<Option<String>, ApiError> {
+    let name = name.trim();
+    if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        return Err(violation(
+            "name",
+            "must be at most 255 characters, without control characters",
+        ));
+    }
+    Ok((!name.is_empty()).then(|| name.to_owned()))
+}
+
+fn violation(field: &str, message: &str) -> ApiError {
+    ApiError::InvalidFields(vec![Violation {
+        field: field.to_owned(),
+        message: message.to_owned(),
+    }])
+}
+
+impl From<ConfirmError> for ApiError {
+    fn from(error: ConfirmError) -> Self {
+        match error {
+            ConfirmError::Wrong { attempts_left } => Self::WrongCode { attempts_left },
+            ConfirmError::Expired => Self::CodeExpired,
+            ConfirmError::TooManyAttempts { retry_after } => Self::TooManyAttempts { retry_after },
+            ConfirmError::Unavailable { retry_after } => Self::ProviderUnavailable { retry_after },
+            ConfirmError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignInError> for ApiError {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::CodeUsed => Self::CodeExpired,
+            SignInError::AccountRefused => Self::AccountRefused,
+            SignInError::Unavailable { retry_after } => Self::ProviderUnavailable { retry_after },
+            SignInError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `/auth/…`: a number is proved, a session begins, goes on, ends. One file per route.
+
+mod confirm;
+mod csrf_token;
+mod logout;
+mod refresh;
+mod session;
+mod sessions;
+mod start;
+
+pub(in crate::http) use confirm::confirm;
+pub(in crate::http) use csrf_token::csrf_token;
+pub(in crate::http) use logout::logout;
+pub(in crate::http) use refresh::refresh;
+pub(in crate::http) use session::session;
+pub(in crate::http) use sessions::{delete_session, list_sessions};
+pub(in crate::http) use start::start;
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use crate::http::App;
+use crate::http::access::session_of;
+use crate::http::api_error::ApiError;
+use crate::http::browser::cookies::Kind;
+use crate::http::browser::csrf::{Binding, holds};
+use crate::http::browser::{Browser, Visitor};
+use crate::otp;
+use crate::phone::Phone;
+use crate::sessions::Session;
+
+/// Who asks for a code or confirms one: whoever is signed in already, and what the code is bound to.
+struct Asking {
+    session: Option<Arc<Session>>,
+    binding: otp::Binding,
+}
+
+/// A browser has to show the CSRF token of its session or pre-session: else another site's page could
+/// sign somebody in as somebody else, or spend our money.
+async fn asking(visitor: &Visitor, headers: &HeaderMap, app: &App) -> Result<Asking, ApiError> {
+    let session = session_of(visitor, headers, app).await?;
+    let Visitor::Browser(browser) = visitor else {
+        let binding = otp::Binding::App;
+        return Ok(Asking { session, binding });
+    };
+    if headers.contains_key(AUTHORIZATION) {
+        // Shown on purpose: no page can do that without being allowed to read us.
+        let binding = otp::Binding::App;
+        return Ok(Asking { session, binding });
+    }
+    let binding = binding_of(session.as_deref(), browser).ok_or(ApiError::CsrfFailed)?;
+    if !holds(&app.keyring, binding, headers) {
+        return Err(ApiError::CsrfFailed);
+    }
+    Ok(Asking {
+        session,
+        binding: otp::Binding::Browser(binding.0),
+    })
+}
+
+/// A browser's live session, else what it was given before it had one.
+fn binding_of(session: Option<&Session>, browser: &Browser) -> Option<Binding> {
+    match session {
+        Some(session) => Some(Binding::of_session(session.id)),
+        None => browser
+            .cookies
+            .get(Kind::PreSession)
+            .map(Binding::of_pre_session),
+    }
+}
+
+/// Whether somebody signed in with this number on this device before.
+fn device_of(visitor: &Visitor, phone: &Phone, app: &App) -> otp::Device {
+    let Visitor::Browser(browser) = visitor else {
+        return otp::Device::Unknown;
+    };
+    let cookie = browser.cookies.get(Kind::Device);
+    match cookie {
+        Some(value) if app.known_devices.knows(value, phone) => otp::Device::Known,
+        _ => otp::Device::Unknown,
+    }
+}

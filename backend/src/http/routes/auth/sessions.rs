@@ -1,0 +1,73 @@
+//! `GET /auth/sessions`, `DELETE /auth/sessions/{id}`: where a person is signed in.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::http::App;
+use crate::http::access::SignedIn;
+use crate::http::answer::json;
+use crate::http::api_error::ApiError;
+use crate::http::context::Context;
+
+#[derive(Serialize)]
+struct Sessions {
+    sessions: Vec<Item>,
+}
+
+#[derive(Serialize)]
+struct Item {
+    id: String,
+    current: bool,
+    transport: String,
+    device: Option<String>,
+    created_at: i64,
+    last_seen_at: i64,
+    expires_at: i64,
+}
+
+pub(in crate::http) async fn list_sessions(
+    State(app): State<Arc<App>>,
+    signed_in: SignedIn,
+) -> Result<Response, ApiError> {
+    let own = &signed_in.session;
+    let found = app.sessions.list(own, app.clock.now()).await?;
+    let sessions = found
+        .into_iter()
+        .map(|session| Item {
+            current: session.id == own.id,
+            id: session.id.to_string(),
+            transport: session.transport,
+            device: session.device,
+            created_at: session.created_at.as_secs(),
+            last_seen_at: session.last_seen_at.as_secs(),
+            expires_at: session.expires_at.as_secs(),
+        })
+        .collect();
+    Ok(json(StatusCode::OK, &Sessions { sessions }))
+}
+
+/// Somebody else's session is none.
+pub(in crate::http) async fn delete_session(
+    State(app): State<Arc<App>>,
+    context: Context,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let id = Uuid::try_parse(&id).map_err(|_| ApiError::NotFound)?;
+    let request_id = context.request_id.as_str();
+    let now = app.clock.now();
+    let ended = app
+        .sessions
+        .end_one(&signed_in.session, id, request_id, now)
+        .await?;
+    if ended {
+        Ok(crate::http::answer::no_content())
+    } else {
+        Err(ApiError::NotFound)
+    }
+}

@@ -1,0 +1,214 @@
+//! Durable work at the identity provider: logging out, deleting accounts.
+//!
+//! Each job is written in the transaction that makes it necessary and done at least once; both kinds
+//! bear being done twice. One that keeps failing is tried for days, more and more rarely, then given up
+//! and counted, and stays to be looked at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::identity::{Identity, LogoutScope, UpstreamTokens};
+use crate::ids::row_id;
+use crate::keyring::Keyring;
+use crate::sessions;
+use crate::store::jobs::{NewJob, TakenJob};
+use crate::store::{Store, StoreError};
+
+const LOG_OUT: &str = "log_out";
+const DELETE_ACCOUNT: &str = "delete_account";
+/// Where sealed payloads belong.
+const PLACE: &str = "job";
+/// With the pauses below, about ten days.
+const MAX_ATTEMPTS: i32 = 50;
+const MAX_PAUSE: Duration = Duration::from_hours(6);
+
+#[derive(Serialize, Deserialize)]
+struct LogOut {
+    session_id: Uuid,
+    /// Sealed once more, for their session.
+    tokens: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DeleteAccount {
+    issuer: String,
+    subject: Uuid,
+}
+
+/// Logs a session out at the provider; its tokens come as they are kept.
+pub(crate) fn log_out(
+    keyring: &Keyring,
+    session_id: Uuid,
+    sealed_tokens: &[u8],
+    now: Timestamp,
+) -> NewJob {
+    let payload = LogOut {
+        session_id,
+        tokens: STANDARD.encode(sealed_tokens),
+    };
+    new_job(keyring, LOG_OUT, &payload, now)
+}
+
+/// Deletes a person's account at the provider.
+pub(crate) fn delete_account(
+    keyring: &Keyring,
+    issuer: &str,
+    subject: Uuid,
+    now: Timestamp,
+) -> NewJob {
+    let payload = DeleteAccount {
+        issuer: issuer.to_owned(),
+        subject,
+    };
+    new_job(keyring, DELETE_ACCOUNT, &payload, now)
+}
+
+fn new_job(
+    keyring: &Keyring,
+    kind: &'static str,
+    payload: &impl Serialize,
+    now: Timestamp,
+) -> NewJob {
+    let plain = serde_json::to_vec(payload).expect("plain data with string keys");
+    NewJob {
+        id: row_id(now),
+        kind,
+        payload: keyring.seal(PLACE, &plain),
+    }
+}
+
+/// What one step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing was due.
+    Idle,
+    /// A job was done.
+    Done,
+    /// A job failed and will be tried again.
+    Postponed,
+    /// A job was given up.
+    Buried,
+}
+
+/// Does the jobs.
+pub struct Jobs {
+    store: Store,
+    identity: Arc<Identity>,
+    keyring: Arc<Keyring>,
+}
+
+/// A job that did not work out.
+enum Trouble {
+    /// The provider is away, or would not do it now.
+    Later,
+    /// It never will.
+    Never(&'static str),
+}
+
+impl Jobs {
+    /// Does jobs of `store` at `identity`.
+    pub fn new(store: Store, identity: Arc<Identity>, keyring: Arc<Keyring>) -> Self {
+        Self {
+            store,
+            identity,
+            keyring,
+        }
+    }
+
+    /// Takes one job that is due and does it.
+    pub async fn step(&self, now: Timestamp) -> Result<Outcome, StoreError> {
+        let Some(job) = self.store.take_job(now).await? else {
+            return Ok(Outcome::Idle);
+        };
+        let kind = label(&job.kind);
+        let outcome = match self.perform(&job).await {
+            Ok(()) => {
+                self.store.finish_job(&job).await?;
+                Outcome::Done
+            }
+            Err(Trouble::Later) if job.attempts < MAX_ATTEMPTS => {
+                let run_at = now.plus(pause(job.attempts));
+                self.store.postpone_job(&job, run_at).await?;
+                Outcome::Postponed
+            }
+            Err(trouble) => {
+                let why = match trouble {
+                    Trouble::Later => "it failed too often",
+                    Trouble::Never(why) => why,
+                };
+                tracing::error!(job_id = %job.id, kind, why, "a job is given up");
+                self.store.bury_job(&job, now).await?;
+                Outcome::Buried
+            }
+        };
+        let label = match outcome {
+            Outcome::Done => "done",
+            Outcome::Postponed => "postponed",
+            Outcome::Buried | Outcome::Idle => "buried",
+        };
+        metrics::counter!("jobs_total", "kind" => kind, "outcome" => label).increment(1);
+        Ok(outcome)
+    }
+
+    async fn perform(&self, job: &TakenJob) -> Result<(), Trouble> {
+        let plain = self
+            .keyring
+            .open(PLACE, &job.payload)
+            .map_err(|_| Trouble::Never("its key is not in SESSION_SECRET any more"))?;
+        match job.kind.as_str() {
+            LOG_OUT => self.perform_log_out(&plain).await,
+            DELETE_ACCOUNT => self.perform_delete(&plain).await,
+            _ => Err(Trouble::Never("its kind is not known to this version")),
+        }
+    }
+
+    async fn perform_log_out(&self, plain: &[u8]) -> Result<(), Trouble> {
+        let job: LogOut = serde_json::from_slice(plain).map_err(|_| DAMAGED)?;
+        let sealed = STANDARD.decode(job.tokens).map_err(|_| DAMAGED)?;
+        let place = sessions::upstream_place(job.session_id);
+        let tokens = self
+            .keyring
+            .open(&place, &sealed)
+            .ok()
+            .and_then(|plain| UpstreamTokens::from_json(&plain).ok())
+            .ok_or(DAMAGED)?;
+        self.identity
+            .log_out(&tokens, LogoutScope::Local)
+            .await
+            .map_err(|_| Trouble::Later)
+    }
+
+    async fn perform_delete(&self, plain: &[u8]) -> Result<(), Trouble> {
+        let job: DeleteAccount = serde_json::from_slice(plain).map_err(|_| DAMAGED)?;
+        if job.issuer != self.identity.issuer() {
+            return Err(Trouble::Never("it belongs to another identity provider"));
+        }
+        self.identity
+            .delete_account(job.subject)
+            .await
+            .map_err(|_| Trouble::Later)
+    }
+}
+
+const DAMAGED: Trouble = Trouble::Never("its content cannot be read");
+
+/// Kinds come from the database; labels from a closed list.
+fn label(kind: &str) -> &'static str {
+    match kind {
+        LOG_OUT => LOG_OUT,
+        DELETE_ACCOUNT => DELETE_ACCOUNT,
+        _ => "unknown",
+    }
+}
+
+/// 10 s, 20 s, 40 s … 6 h.
+fn pause(attempts: i32) -> Duration {
+    let doublings = u32::try_from(attempts - 1).unwrap_or(0).min(20);
+    Duration::from_secs(10 << doublings).min(MAX_PAUSE)
+}

@@ -1,0 +1,61 @@
+//! What a person recognises a session by: `Safari on iPhone`, from a User-Agent.
+//!
+//! Coarse on purpose: enough to tell a phone from a laptop, not enough to tell two people apart.
+
+/// Longer ones are cut before they are looked at.
+const MAX_BYTES: usize = 512;
+
+/// The more special names come first: every browser claims to be another one.
+const BROWSERS: [(&str, &str); 7] = [
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+];
+const SYSTEMS: [(&str, &str); 7] = [
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Macintosh", "Mac"),
+    ("Windows", "Windows"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+];
+
+/// A label for the device, if its User-Agent tells anything.
+pub fn label(user_agent: Option<&[u8]>) -> Option<String> {
+    let bytes = user_agent?;
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_BYTES)]);
+    let find = |names: &[(&str, &'static str)]| {
+        names
+            .iter()
+            .find(|(mark, _)| text.contains(mark))
+            .map(|(_, name)| *name)
+    };
+    match (find(&BROWSERS), find(&SYSTEMS)) {
+        (Some(browser), Some(system)) => Some(format!("{browser} on {system}")),
+        (Some(name), None) | (None, Some(name)) => Some(name.to_owned()),
+        (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_told_apart_and_nothing_more() {
+        let of = |text: &str| label(Some(text.as_bytes()));
+        let iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 \
+                      (KHTML, like Gecko) Version/19.0 Mobile/15E148 Safari/604.1";
+        assert_eq!(of(iphone).as_deref(), Some("Safari on iPhone"));
+        let edge = "Mozilla/5.0 (Windows NT 10.0) Chrome/140.0 Safari/537.36 Edg/140.0";
+        assert_eq!(of(edge).as_deref(), Some("Edge on Windows"));
+        assert_eq!(of("curl/8.0"), None);
+        assert_eq!(label(None), None);
+        assert_eq!(label(Some(&[0xff; 4_000])), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! Sessions: who is signed in, by which credential, until when.
+//!
+//! A browser shows a cookie, an app an access token; both belong to a row of our own table, and the
+//! row decides: one that has ended shuts out every token of it, on every replica, within a second. Our
+//! refresh token keeps a session going; the identity provider's tokens stay here, sealed. The parts:
+//! `sign_in` begins sessions, `reading` finds the one behind a credential, `refreshing` rotates,
+//! `upstream` keeps the provider's tokens fresh, `ending` ends them.
+
+mod device;
+mod ending;
+mod family;
+mod live;
+mod reading;
+mod refresh_token;
+mod refreshing;
+mod sign_in;
+mod upstream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::clock::Timestamp;
+use crate::config::Lifetimes;
+use crate::identity::Identity;
+use crate::keyring::Keyring;
+use crate::store::sessions::SessionRow;
+use crate::store::{Actor, Store, StoreError};
+
+pub use device::label as device_label;
+pub use family::GRACE;
+pub use refresh_token::RefreshToken;
+pub use refreshing::Refreshed;
+pub use sign_in::{Opened, Remember, SignIn, SignInError};
+
+use live::LiveSessions;
+use reading::UserChecks;
+use upstream::Flights;
+
+pub(crate) use upstream::place as upstream_place;
+
+/// A live session and the person in it.
+pub type Session = SessionRow;
+
+/// How a session's credential travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// A browser's cookie.
+    Cookie,
+    /// An app's access and refresh token.
+    Bearer,
+}
+
+impl Transport {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cookie => "cookie",
+            Self::Bearer => "bearer",
+        }
+    }
+}
+
+/// Nobody could be let in.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The credential is none, or its session is over.
+    #[error("nobody is signed in by this")]
+    SignedOut,
+    /// Whether it is good cannot be found out right now. The session lives on.
+    #[error("the identity provider does not answer")]
+    Unavailable {
+        /// Seconds.
+        retry_after: u32,
+    },
+    /// The database did not do its work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Whole seconds for a `Retry-After`, at least one.
+fn retry_secs(after: Duration) -> u32 {
+    u32::try_from(after.as_secs()).unwrap_or(u32::MAX).max(1)
+}
+
+/// Everything that sessions need.
+pub struct Sessions {
+    store: Store,
+    identity: Arc<Identity>,
+    keyring: Arc<Keyring>,
+    lifetimes: Lifetimes,
+    live: LiveSessions,
+    flights: Flights,
+    user_checks: UserChecks,
+}
+
+impl Sessions {
+    /// Sessions of the people in `store`, whose tokens `identity` issues.
+    pub fn new(
+        store: Store,
+        identity: Arc<Identity>,
+        keyring: Arc<Keyring>,
+        lifetimes: Lifetimes,
+    ) -> Self {
+        Self {
+            store,
+            identity,
+            keyring,
+            lifetimes,
+            live: LiveSessions::default(),
+            flights: Flights::default(),
+            user_checks: UserChecks::default(),
+        }
+    }
+
+    /// How long a session lives without being used, and at most.
+    fn spans(&self, remember: bool) -> (Duration, Duration) {
+        let lifetimes = &self.lifetimes;
+        if remember {
+            (lifetimes.remembered_idle, lifetimes.remembered_absolute)
+        } else {
+            (lifetimes.idle, lifetimes.absolute)
+        }
+    }
+
+    /// When a session that is used now ends unless it is used again.
+    fn idle_expiry(&self, session: &Session, now: Timestamp) -> Timestamp {
+        now.plus(self.spans(session.remember).0)
+            .min(session.expires_at)
+    }
+}
+
+impl SessionRow {
+    /// How long a confirmed code counts.
+    pub const STEP_UP_TTL: Duration = Duration::from_mins(10);
+
+    /// The person, as row-level security knows them.
+    pub fn actor(&self) -> Actor {
+        Actor {
+            user_id: self.user_id,
+            issuer: self.issuer.clone(),
+            subject: self.subject,
+        }
+    }
+
+    /// Until when the last confirmed code counts, if it still does.
+    pub fn stepped_up_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = self.step_up_at?.plus(Self::STEP_UP_TTL);
+        (now < until).then_some(until)
+    }
+
+    /// When it ends as things stand.
+    pub fn ends_at(&self) -> Timestamp {
+        self.idle_expires_at.min(self.expires_at)
+    }
+}
+
+/// An access token for an app, and how long it lasts.
+pub struct AccessToken {
+    /// The token.
+    pub token: SecretString,
+    /// When it expires.
+    pub expires_at: Timestamp,
+}

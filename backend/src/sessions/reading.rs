@@ -1,0 +1,201 @@
+//! The session behind a credential.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use super::family::{Standing, judge};
+use super::{RefreshToken, Session, SessionError, Sessions, Transport, retry_secs};
+use crate::clock::Timestamp;
+use crate::identity::{Claims, SessionRef, TokenError, Verified};
+use crate::keyring::digest;
+
+/// How often the last use of a session is written down.
+const TOUCH_EVERY: Duration = Duration::from_mins(5);
+/// The provider's access token is replaced this long before it expires.
+const FRESH_FOR: Duration = Duration::from_secs(60);
+
+impl Sessions {
+    /// The session of an app's access token.
+    pub async fn by_access_token(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Session>, SessionError> {
+        let shown = digest(token.as_bytes());
+        if let Some(session) = self.live.get(&shown, now) {
+            return Ok(session);
+        }
+        let began = self.live.epoch();
+        let verified = self.identity.verify(token, now).await?;
+        let (Verified::Proven(claims) | Verified::Claimed(claims)) = &verified;
+        let session = self
+            .session_of(claims, now)
+            .await?
+            .ok_or(SessionError::SignedOut)?;
+        let belongs = session.subject == claims.subject
+            && session.issuer == self.identity.issuer()
+            && session.transport == Transport::Bearer.as_str();
+        if !belongs {
+            return Err(SessionError::SignedOut);
+        }
+        if matches!(verified, Verified::Claimed(_)) && !was_issued(&session, &shown) {
+            self.ask_provider(&session, token, now).await?;
+        }
+        let session = self.touched(session, now).await?;
+        self.live.put(shown, &session, began, now);
+        Ok(session)
+    }
+
+    /// The session of a browser's cookie.
+    pub async fn by_cookie(
+        &self,
+        value: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Session>, SessionError> {
+        let token = RefreshToken::parse(value).ok_or(SessionError::SignedOut)?;
+        if let Some(session) = self.live.get(&token.digest(), now) {
+            return Ok(session);
+        }
+        let began = self.live.epoch();
+        let session = self
+            .of_refresh_token(&token, Transport::Cookie, now)
+            .await?;
+        let kept = self.store.tokens_of(session.id).await?;
+        match judge(&token, &kept, &self.keyring, now) {
+            Standing::Newest(counter) => {
+                let is_first_use = kept.first().is_some_and(|row| row.first_used_at.is_none());
+                if is_first_use && counter > 1 {
+                    self.store.note_first_use(session.id, counter, now).await?;
+                }
+            }
+            Standing::Superseded { .. } => {}
+            Standing::Reused => return Err(self.end_reused(&session, now).await?),
+            Standing::Unknown => return Err(SessionError::SignedOut),
+        }
+        let expires = session.access_expires_at;
+        if expires.is_some_and(|at| at <= now.plus(FRESH_FOR)) {
+            match self.fresh_access(&session, now.plus(FRESH_FOR), now).await {
+                // The person is who they were, whether or not the provider answers.
+                Ok(_) | Err(SessionError::Unavailable { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let session = self.touched(session, now).await?;
+        self.live.put(token.digest(), &session, began, now);
+        Ok(session)
+    }
+
+    /// The live session that a refresh token names, not yet judged.
+    pub(super) async fn of_refresh_token(
+        &self,
+        token: &RefreshToken,
+        transport: Transport,
+        now: Timestamp,
+    ) -> Result<Session, SessionError> {
+        let session = self.store.session(token.session_id, now).await?;
+        session
+            .filter(|session| {
+                session.transport == transport.as_str() && session.issuer == self.identity.issuer()
+            })
+            .ok_or(SessionError::SignedOut)
+    }
+
+    async fn session_of(
+        &self,
+        claims: &Claims,
+        now: Timestamp,
+    ) -> Result<Option<Session>, SessionError> {
+        Ok(match &claims.session {
+            SessionRef::Own(id) => self.store.session(*id, now).await?,
+            SessionRef::Upstream(name) => self.store.session_by_upstream(name, now).await?,
+        })
+    }
+
+    async fn touched(
+        &self,
+        mut session: Session,
+        now: Timestamp,
+    ) -> Result<Arc<Session>, SessionError> {
+        if session.last_seen_at.plus(TOUCH_EVERY) <= now {
+            let idle_expires_at = self.idle_expiry(&session, now);
+            self.store
+                .touch_session(session.id, idle_expires_at, now)
+                .await?;
+            session.idle_expires_at = idle_expires_at;
+            session.last_seen_at = now;
+        }
+        Ok(Arc::new(session))
+    }
+
+    /// A token whose signature only the provider can check, and that is not one of the last two that
+    /// were issued to its session.
+    async fn ask_provider(
+        &self,
+        session: &Session,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        if !self.user_checks.admit(session.id, now) {
+            return Err(SessionError::SignedOut);
+        }
+        let claims = self.identity.ask_user(token, now).await?;
+        if claims.subject == session.subject {
+            Ok(())
+        } else {
+            Err(SessionError::SignedOut)
+        }
+    }
+}
+
+/// Whether this is one of the last two access tokens that the provider issued to the session.
+fn was_issued(session: &Session, shown: &[u8; 32]) -> bool {
+    [&session.access_hash, &session.previous_access_hash]
+        .into_iter()
+        .flatten()
+        .any(|kept| bool::from(kept[..].ct_eq(&shown[..])))
+}
+
+impl From<TokenError> for SessionError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Invalid(_) => Self::SignedOut,
+            TokenError::Unavailable { retry_after } => Self::Unavailable {
+                retry_after: retry_secs(retry_after),
+            },
+        }
+    }
+}
+
+/// How often the provider is asked about tokens of one session. Whoever knows a session's name could
+/// make up tokens for it without end.
+#[derive(Default)]
+pub(super) struct UserChecks {
+    last: Mutex<HashMap<Uuid, Timestamp>>,
+}
+
+impl UserChecks {
+    const EVERY: Duration = Duration::from_secs(30);
+    const CAPACITY: usize = 10_000;
+
+    fn admit(&self, session_id: Uuid, now: Timestamp) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last
+            .get(&session_id)
+            .is_some_and(|at| now < at.plus(Self::EVERY))
+        {
+            return false;
+        }
+        if last.len() >= Self::CAPACITY {
+            last.retain(|_, at| now < at.plus(Self::EVERY));
+            if last.len() >= Self::CAPACITY {
+                return false;
+            }
+        }
+        last.insert(session_id, now);
+        true
+    }
+}

@@ -1,0 +1,159 @@
+//! Our refresh token: opaque to its holder, derived for us.
+//!
+//! A token names its session and its place in the family, and is a MAC of both: so the successor can
+//! be made again when the answer that carried it was lost, and an old one can be told from a forged one.
+//! The database keeps digests alone. The same token is the value of a browser's session cookie.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use crate::keyring::{Keyring, Purpose, digest};
+use crate::store::sessions::NextToken;
+
+const PREFIX: &str = "rt_";
+const LEN: usize = 16 + 8 + 32;
+
+/// A token that somebody has shown. It may be anything that has the form of one.
+pub struct RefreshToken {
+    /// The session that it claims to be of.
+    pub session_id: Uuid,
+    /// Its place in the family, from 1.
+    pub counter: i64,
+    mac: [u8; 32],
+    hash: [u8; 32],
+}
+
+impl fmt::Debug for RefreshToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RefreshToken(#{})", self.counter)
+    }
+}
+
+/// A token to be handed out.
+pub struct Minted {
+    /// What its holder gets.
+    pub text: SecretString,
+    /// What the database keeps.
+    pub kept: NextToken,
+}
+
+impl RefreshToken {
+    /// What has the form of a token.
+    pub fn parse(text: &str) -> Option<Self> {
+        // Longer ones are not even decoded.
+        let encoded = text
+            .strip_prefix(PREFIX)
+            .filter(|text| text.len() <= 2 * LEN)?;
+        let bytes: [u8; LEN] = URL_SAFE_NO_PAD.decode(encoded).ok()?.try_into().ok()?;
+        let (session_id, rest) = bytes.split_at(16);
+        let (counter, mac) = rest.split_at(8);
+        let counter = i64::from_be_bytes(counter.try_into().ok()?);
+        (counter >= 1).then_some(Self {
+            session_id: Uuid::from_slice(session_id).ok()?,
+            counter,
+            mac: mac.try_into().ok()?,
+            hash: digest(text.as_bytes()),
+        })
+    }
+
+    /// The token of this place in this family, under the newest key.
+    pub fn mint(keyring: &Keyring, session_id: Uuid, counter: i64) -> Minted {
+        let key_id = keyring.newest().as_str();
+        let minted = Self::mint_under(keyring, key_id, session_id, counter);
+        minted.expect("the newest key is listed")
+    }
+
+    /// The same under the named key; none once that key is gone.
+    pub fn mint_under(
+        keyring: &Keyring,
+        key_id: &str,
+        session_id: Uuid,
+        counter: i64,
+    ) -> Option<Minted> {
+        let counter_bytes = counter.to_be_bytes();
+        let parts: [&[u8]; 2] = [session_id.as_bytes(), &counter_bytes];
+        let mac = keyring.mac_under(key_id, Purpose::SessionToken, &parts)?;
+        let mut bytes = Vec::with_capacity(LEN);
+        bytes.extend_from_slice(session_id.as_bytes());
+        bytes.extend_from_slice(&counter_bytes);
+        bytes.extend_from_slice(&mac);
+        let text = SecretString::from(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(&bytes)));
+        let hash = digest(text.expose_secret().as_bytes());
+        let key_id = key_id.to_owned();
+        Some(Minted {
+            text,
+            kept: NextToken {
+                counter,
+                hash,
+                key_id,
+            },
+        })
+    }
+
+    /// Whether it is the token that is kept as `hash`.
+    pub fn is(&self, hash: &[u8]) -> bool {
+        self.hash[..].ct_eq(hash).into()
+    }
+
+    /// Whether we made it, under any key that is still listed. Who only guesses a session's id must
+    /// not be able to end it by a made-up old token.
+    pub fn is_genuine(&self, keyring: &Keyring) -> bool {
+        let counter = self.counter.to_be_bytes();
+        let parts: [&[u8]; 2] = [self.session_id.as_bytes(), &counter];
+        keyring.verifies(Purpose::SessionToken, &parts, &self.mac)
+    }
+
+    /// For caches: equal for equal tokens alone.
+    pub fn digest(&self) -> [u8; 32] {
+        self.hash
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ring() -> Keyring {
+        Keyring::parse("0123456789abcdef0123456789abcdef").expect("a key")
+    }
+
+    #[test]
+    fn a_token_is_made_again_the_same() {
+        let session = Uuid::from_u128(7);
+        let first = RefreshToken::mint(&ring(), session, 1);
+        let again = RefreshToken::mint(&ring(), session, 1);
+        assert_eq!(first.text.expose_secret(), again.text.expose_secret());
+        let read = RefreshToken::parse(first.text.expose_secret()).expect("a token");
+        assert_eq!((read.session_id, read.counter), (session, 1));
+        assert!(read.is(&first.kept.hash) && read.is_genuine(&ring()));
+        let next = RefreshToken::mint(&ring(), session, 2);
+        assert!(!read.is(&next.kept.hash));
+    }
+
+    #[test]
+    fn what_is_damaged_is_no_token_of_ours() {
+        let text = RefreshToken::mint(&ring(), Uuid::from_u128(7), 1).text;
+        let text = text.expose_secret();
+        for n in 0..text.len() {
+            let mut damaged = text.to_owned().into_bytes();
+            damaged[n] = if damaged[n] == b'A' { b'B' } else { b'A' };
+            let damaged = String::from_utf8(damaged).expect("ASCII");
+            let genuine = RefreshToken::parse(&damaged).is_some_and(|t| t.is_genuine(&ring()));
+            assert!(!genuine, "character {n}");
+        }
+        for bad in [
+            "",
+            "rt_",
+            &text[1..],
+            &format!("{text}A"),
+            &"rt_A".repeat(900),
+        ] {
+            assert!(RefreshToken::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Our refresh token goes on: the next one, or the same next one again if its answer was lost.
+//!
+//! Nothing is rotated before the access token that goes with it is at hand. A provider that is away
+//! therefore costs an app a retry, not its session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::family::{Standing, judge};
+use super::refresh_token::Minted;
+use super::{AccessToken, RefreshToken, Session, SessionError, Sessions, Transport};
+use crate::clock::Timestamp;
+use crate::ids::row_id;
+use crate::store::NewEvent;
+
+/// Each further try needs another request to win the very same race.
+const MAX_TRIES: usize = 4;
+/// An access token that an app gets lasts at least this long.
+const HANDED_OUT_FOR: Duration = Duration::from_mins(30);
+
+/// A session that goes on.
+pub struct Refreshed {
+    /// The session.
+    pub session: Arc<Session>,
+    /// Its newest refresh token.
+    pub refresh_token: SecretString,
+    /// An access token, for an app.
+    pub access: Option<AccessToken>,
+}
+
+impl Sessions {
+    /// Takes a refresh token, from a cookie or from an app, and gives the next.
+    pub async fn refresh(
+        &self,
+        text: &str,
+        transport: Transport,
+        now: Timestamp,
+    ) -> Result<Refreshed, SessionError> {
+        let shown = RefreshToken::parse(text).ok_or(SessionError::SignedOut)?;
+        let session = self.of_refresh_token(&shown, transport, now).await?;
+        let mut kept = self.store.tokens_of(session.id).await?;
+        self.standing(&shown, &kept, &session, now).await?;
+        let access = match transport {
+            Transport::Bearer => Some(
+                self.fresh_access(&session, now.plus(HANDED_OUT_FOR), now)
+                    .await?,
+            ),
+            Transport::Cookie => None,
+        };
+        for _ in 0..MAX_TRIES {
+            let newest = match self.standing(&shown, &kept, &session, now).await? {
+                Standing::Newest(newest) => newest,
+                Standing::Superseded { newest } => {
+                    let key_id = kept.first().map_or("", |row| row.key_id.as_str());
+                    match RefreshToken::mint_under(&self.keyring, key_id, session.id, newest) {
+                        Some(again) => return self.refreshed(session, again, access, now).await,
+                        // Its key is gone: what cannot be repeated is gone on from.
+                        None => newest,
+                    }
+                }
+                Standing::Reused | Standing::Unknown => return Err(SessionError::SignedOut),
+            };
+            let next = RefreshToken::mint(&self.keyring, session.id, newest + 1);
+            let idle_expires_at = self.idle_expiry(&session, now);
+            if self
+                .store
+                .rotate_token(session.id, &next.kept, idle_expires_at, now)
+                .await?
+            {
+                metrics::counter!("session_refreshes_total", "transport" => transport.as_str())
+                    .increment(1);
+                return self.refreshed(session, next, access, now).await;
+            }
+            kept = self.store.tokens_of(session.id).await?;
+        }
+        Err(SessionError::Unavailable { retry_after: 1 })
+    }
+
+    async fn standing(
+        &self,
+        shown: &RefreshToken,
+        kept: &[crate::store::sessions::TokenRow],
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<Standing, SessionError> {
+        match judge(shown, kept, &self.keyring, now) {
+            Standing::Reused => Err(self.end_reused(session, now).await?),
+            Standing::Unknown => Err(SessionError::SignedOut),
+            good => Ok(good),
+        }
+    }
+
+    async fn refreshed(
+        &self,
+        session: Session,
+        minted: Minted,
+        access: Option<AccessToken>,
+        now: Timestamp,
+    ) -> Result<Refreshed, SessionError> {
+        // It may have ended since; then nothing is handed out.
+        let session = self.store.session(session.id, now).await?;
+        let session = Arc::new(session.ok_or(SessionError::SignedOut)?);
+        Ok(Refreshed {
+            session,
+            refresh_token: minted.text,
+            access,
+        })
+    }
+
+    /// Somebody has a copy of a token that was gone on from: the session ends.
+    pub(super) async fn end_reused(
+        &self,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<SessionError, SessionError> {
+        self.end_all_of(session, crate::store::sessions::Ending::This, now)
+            .await?;
+        metrics::counter!("session_reuse_total").increment(1);
+        tracing::warn!(
+            session_id = %session.id,
+            "a refresh token was used again after its successor; the session is ended"
+        );
+        let event = NewEvent {
+            id: row_id(now),
+            kind: "refresh",
+            outcome: "reused",
+            user_id: Some(session.user_id),
+            session_id: Some(session.id),
+            request_id: None,
+        };
+        self.store.record_event(&event, now).await?;
+        Ok(SessionError::SignedOut)
+    }
+}

@@ -1,0 +1,203 @@
+//! A code was right: the person is found, the identity provider signs them in, a session begins.
+//!
+//! The approval is used up in the transaction that writes the session, so a provider that fails, or a
+//! process that dies, leaves it good for another try; and two tries at once open one session. The
+//! other's session at the provider is logged out again by a job.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use super::{AccessToken, RefreshToken, Session, Sessions, Transport, retry_secs};
+use crate::clock::Timestamp;
+use crate::identity::{self, Person};
+use crate::ids::{random_id, row_id};
+use crate::jobs;
+use crate::people::resolve_for_sign_in;
+use crate::phone::Phone;
+use crate::store::sessions::{ConfirmedCode, NewSession};
+use crate::store::{NewEvent, StoreError};
+
+/// Whether the person asked to stay signed in for longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remember {
+    /// No.
+    No,
+    /// Yes.
+    Yes,
+}
+
+/// Someone who has just proved a number.
+pub struct SignIn<'a> {
+    /// The number.
+    pub phone: &'a Phone,
+    /// The proof.
+    pub code: ConfirmedCode,
+    /// How the session's credential will travel.
+    pub transport: Transport,
+    /// For how long.
+    pub remember: Remember,
+    /// The name that they told.
+    pub name: Option<String>,
+    /// A label of their device.
+    pub device: Option<String>,
+    /// The session of the same browser that this one takes the place of.
+    pub replaces: Option<Uuid>,
+    /// Where they are.
+    pub client: IpAddr,
+    /// The request that they did it in.
+    pub request_id: String,
+}
+
+/// A session that has just begun.
+pub struct Opened {
+    /// The session.
+    pub session: Arc<Session>,
+    /// Its first refresh token.
+    pub refresh_token: SecretString,
+    /// Its first access token.
+    pub access: AccessToken,
+}
+
+/// Why no session began.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// The approval was used up by another request, or is too old.
+    #[error("the code was used already")]
+    CodeUsed,
+    /// The identity provider refuses this person.
+    #[error("the account is refused")]
+    AccountRefused,
+    /// The identity provider does not answer. The approval stays good.
+    #[error("the identity provider does not answer")]
+    Unavailable {
+        /// Seconds.
+        retry_after: u32,
+    },
+    /// The database did not do its work. The approval stays good, unless the session was written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Sessions {
+    /// Begins a session for whoever has proved a number.
+    pub async fn sign_in(&self, ask: SignIn<'_>, now: Timestamp) -> Result<Opened, SignInError> {
+        let person = resolve_for_sign_in(&self.store, ask.phone, now).await?;
+        self.delete_retired_accounts(ask.phone).await?;
+        let session_id = random_id();
+        let person = Person {
+            user_id: person.user_id,
+            phone: ask.phone,
+        };
+        let grant = self
+            .identity
+            .sign_in(&person, session_id, ask.client, now)
+            .await
+            .map_err(SignInError::from)?;
+        let minted = RefreshToken::mint(&self.keyring, session_id, 1);
+        let remember = ask.remember == Remember::Yes;
+        let (idle, absolute) = self.spans(remember);
+        let sealed = grant
+            .upstream
+            .as_ref()
+            .map(|upstream| self.seal_upstream(session_id, upstream, &grant));
+        let new = NewSession {
+            id: session_id,
+            user_id: person.user_id,
+            transport: ask.transport.as_str(),
+            issuer: self.identity.issuer().to_owned(),
+            remember,
+            idle_expires_at: now.plus(idle),
+            expires_at: now.plus(absolute),
+            is_test: ask.code.is_test,
+            device: ask.device,
+            token: minted.kept,
+            upstream: sealed,
+            name: ask.name,
+            replaces: ask.replaces,
+        };
+        let event = NewEvent {
+            id: row_id(now),
+            kind: "sign_in",
+            outcome: "opened",
+            user_id: Some(person.user_id),
+            session_id: Some(session_id),
+            request_id: Some(ask.request_id),
+        };
+        let opened = self
+            .store
+            .open_session(&new, &ask.code, &event, now)
+            .await?;
+        if !opened {
+            if let Some(upstream) = &new.upstream {
+                let job = jobs::log_out(&self.keyring, session_id, &upstream.sealed_tokens, now);
+                self.store.insert_job(&job, now).await?;
+            }
+            return Err(SignInError::CodeUsed);
+        }
+        if let Some(replaced) = ask.replaces {
+            self.live.forget(replaced);
+        }
+        // Others of this person learn of it with their next request.
+        self.live.forget_person(person.user_id);
+        let session = self.store.session(session_id, now).await?;
+        let session = session.ok_or(SignInError::CodeUsed)?;
+        Ok(Opened {
+            session: Arc::new(session),
+            refresh_token: minted.text,
+            access: AccessToken {
+                token: grant.access_token,
+                expires_at: grant.expires_at,
+            },
+        })
+    }
+
+    /// Uses up an approval to mark the session in which the code was confirmed.
+    pub async fn step_up(
+        &self,
+        session: &Session,
+        code: &ConfirmedCode,
+        now: Timestamp,
+    ) -> Result<(), SignInError> {
+        let marked = self
+            .store
+            .step_up_session(session.user_id, session.id, code, now)
+            .await?;
+        self.live.forget(session.id);
+        if marked {
+            Ok(())
+        } else {
+            Err(SignInError::CodeUsed)
+        }
+    }
+
+    /// Whoever had the number before is gone from the provider before somebody else gets in by it.
+    async fn delete_retired_accounts(&self, phone: &Phone) -> Result<(), SignInError> {
+        let issuer = self.identity.issuer();
+        for subject in self.store.retired_accounts(phone.as_str(), issuer).await? {
+            self.identity
+                .delete_account(subject)
+                .await
+                .map_err(|_| SignInError::Unavailable { retry_after: 5 })?;
+            self.store.forget_account(issuer, subject).await?;
+        }
+        Ok(())
+    }
+}
+
+impl From<identity::SignInError> for SignInError {
+    fn from(error: identity::SignInError) -> Self {
+        match error {
+            identity::SignInError::Unavailable { retry_after } => Self::Unavailable {
+                retry_after: retry_secs(retry_after),
+            },
+            identity::SignInError::Misconfigured => Self::Unavailable { retry_after: 60 },
+            identity::SignInError::Refused | identity::SignInError::NotAdoptable => {
+                Self::AccountRefused
+            }
+            identity::SignInError::Store(error) => Self::Store(error),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The record of what happened at the door: who by id, what, how it ended. No number, no address.
+
+use uuid::Uuid;
+
+use super::pools::{on_reader, on_writer};
+use super::statements::statements;
+use super::{Store, StoreError};
+use crate::clock::Timestamp;
+
+statements! {
+    RECORD_EVENT {
+        both: "insert into auth_events \
+                 (id, occurred_at, kind, outcome, user_id, session_id, request_id) \
+               values ($1, $2, $3, $4, $5, $6, $7)",
+    }
+    EVENTS_OF_USER {
+        both: "select id, occurred_at, kind, outcome, session_id from auth_events \
+               where user_id = $1 order by occurred_at desc, id desc limit $2",
+    }
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// Id of the row.
+    pub id: Uuid,
+    /// What happened.
+    pub kind: &'static str,
+    /// How it ended.
+    pub outcome: &'static str,
+    /// To whom, if that is known.
+    pub user_id: Option<Uuid>,
+    /// In which session.
+    pub session_id: Option<Uuid>,
+    /// The request that it happened in.
+    pub request_id: Option<String>,
+}
+
+/// One recorded thing.
+#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct EventRow {
+    /// Id of the row.
+    pub id: Uuid,
+    /// When.
+    pub occurred_at: Timestamp,
+    /// What happened.
+    pub kind: String,
+    /// How it ended.
+    pub outcome: String,
+    /// In which session.
+    pub session_id: Option<Uuid>,
+}
+
+impl Store {
+    /// Records what happened.
+    pub async fn record_event(&self, event: &NewEvent, now: Timestamp) -> Result<(), StoreError> {
+        on_writer!(self.pools, RECORD_EVENT, |pool, sql| {
+            sqlx::query(sql)
+                .bind(event.id)
+                .bind(now)
+                .bind(event.kind)
+                .bind(event.outcome)
+                .bind(event.user_id)
+                .bind(event.session_id)
+                .bind(event.request_id.as_deref())
+                .execute(pool)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
+    }
+
+    /// What happened to a person, newest first, at most `limit`.
+    pub async fn events_of(&self, user_id: Uuid, limit: i64) -> Result<Vec<EventRow>, StoreError> {
+        let events = on_reader!(self.pools, EVENTS_OF_USER, |pool, sql| {
+            sqlx::query_as(sql)
+                .bind(user_id)
+                .bind(limit)
+                .fetch_all(pool)
+                .await
+        })?;
+        Ok(events)
+    }
+}

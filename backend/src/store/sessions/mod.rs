@@ -1,0 +1,191 @@
+//! Sessions: who is signed in, where, until when, and which of its tokens are good.
+//!
+//! A session ends in one statement, whatever else has to follow. A row that has ended stays for a
+//! while, to be looked at; every query asks that it has not. `opening` begins one, `tokens` rotates our
+//! refresh token, `upstream` keeps the identity provider's tokens, `ending` ends them.
+
+mod ending;
+mod opening;
+mod tokens;
+mod upstream;
+
+use uuid::Uuid;
+
+use super::pools::{on_reader, on_writer};
+use super::statements::statements;
+use super::{Store, StoreError};
+use crate::clock::Timestamp;
+
+pub use ending::{Ended, Ending};
+pub use opening::{ConfirmedCode, NewSession};
+pub use tokens::{NextToken, TokenRow};
+pub use upstream::{NewUpstream, UpstreamRow};
+
+pub(in crate::store) use ending::ALL as ENDING;
+pub(in crate::store) use opening::ALL as OPENING;
+pub(in crate::store) use tokens::ALL as TOKENS;
+pub(in crate::store) use upstream::ALL as UPSTREAM;
+
+/// A live session and the person in it.
+macro_rules! live_session_where {
+    ($which:literal) => {
+        concat!(
+            "select s.id, s.user_id, s.issuer, a.subject, u.phone, s.transport, s.created_at, \
+               s.last_seen_at, s.idle_expires_at, s.expires_at, s.remember, s.step_up_at, \
+               s.step_up_is_test, s.access_hash, s.previous_access_hash, s.access_expires_at, \
+               (select max(o.created_at) from sessions o \
+                where o.user_id = s.user_id and o.created_at > s.created_at and o.id <> s.id \
+               ) as newer_sign_in_at \
+             from sessions s \
+             join users u on u.id = s.user_id \
+             join accounts a on a.user_id = s.user_id and a.issuer = s.issuer \
+             where s.ended_at is null and s.idle_expires_at > $2 and s.expires_at > $2 \
+               and u.archived_at is null and ",
+            $which
+        )
+    };
+}
+
+statements! {
+    FIND_SESSION { both: live_session_where!("s.id = $1") }
+    FIND_SESSION_BY_UPSTREAM { both: live_session_where!("s.upstream_session_id = $1") }
+    /// What was seen later stays: two requests at once must not shorten each other's session.
+    TOUCH_SESSION {
+        both: "update sessions set last_seen_at = $2, idle_expires_at = $3 \
+               where id = $1 and ended_at is null and last_seen_at < $2",
+    }
+    MARK_STEP_UP {
+        both: "update sessions set step_up_at = $3, step_up_is_test = $4 \
+               where user_id = $1 and id = $2 and ended_at is null",
+    }
+    LIVE_SESSIONS_OF {
+        both: "select id, transport, device, created_at, last_seen_at, expires_at from sessions \
+               where user_id = $1 and ended_at is null and idle_expires_at > $2 and expires_at > $2 \
+               order by created_at desc, id desc",
+    }
+}
+
+/// A live session, with the person in it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct SessionRow {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose it is.
+    pub user_id: Uuid,
+    /// Who issued its access tokens.
+    pub issuer: String,
+    /// The person's id there.
+    pub subject: Uuid,
+    /// The person's number.
+    pub phone: String,
+    /// `cookie` or `bearer`.
+    pub transport: String,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was used last, to within some minutes.
+    pub last_seen_at: Timestamp,
+    /// When it ends if nobody uses it.
+    pub idle_expires_at: Timestamp,
+    /// When it ends at the latest.
+    pub expires_at: Timestamp,
+    /// Whether the person asked to be remembered.
+    pub remember: bool,
+    /// When a code was confirmed in it last.
+    pub step_up_at: Option<Timestamp>,
+    /// Whether that was a test number's code.
+    pub step_up_is_test: bool,
+    /// Digest of the access token issued last.
+    pub access_hash: Option<Vec<u8>>,
+    /// Digest of the one before.
+    pub previous_access_hash: Option<Vec<u8>>,
+    /// When the provider's access token expires.
+    pub access_expires_at: Option<Timestamp>,
+    /// When the person signed in elsewhere after this session began.
+    pub newer_sign_in_at: Option<Timestamp>,
+}
+
+/// A live session as its owner sees it in a list.
+#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct SessionSummary {
+    /// Its id.
+    pub id: Uuid,
+    /// `cookie` or `bearer`.
+    pub transport: String,
+    /// `Safari on iPhone`.
+    pub device: Option<String>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was used last, to within some minutes.
+    pub last_seen_at: Timestamp,
+    /// When it ends at the latest.
+    pub expires_at: Timestamp,
+}
+
+impl Store {
+    /// The session with this id, if it is alive.
+    pub async fn session(
+        &self,
+        id: Uuid,
+        now: Timestamp,
+    ) -> Result<Option<SessionRow>, StoreError> {
+        let row = on_reader!(self.pools, FIND_SESSION, |pool, sql| {
+            sqlx::query_as(sql)
+                .bind(id)
+                .bind(now)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(row)
+    }
+
+    /// The session that the identity provider knows by this name, if it is alive.
+    pub async fn session_by_upstream(
+        &self,
+        upstream: &str,
+        now: Timestamp,
+    ) -> Result<Option<SessionRow>, StoreError> {
+        let row = on_reader!(self.pools, FIND_SESSION_BY_UPSTREAM, |pool, sql| {
+            sqlx::query_as(sql)
+                .bind(upstream)
+                .bind(now)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(row)
+    }
+
+    /// Notes that a session was used.
+    pub async fn touch_session(
+        &self,
+        id: Uuid,
+        idle_expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        on_writer!(self.pools, TOUCH_SESSION, |pool, sql| {
+            sqlx::query(sql)
+                .bind(id)
+                .bind(now)
+                .bind(idle_expires_at)
+                .execute(pool)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
+    }
+
+    /// The person's live sessions, newest first.
+    pub async fn sessions_of(
+        &self,
+        user_id: Uuid,
+        now: Timestamp,
+    ) -> Result<Vec<SessionSummary>, StoreError> {
+        let rows = on_reader!(self.pools, LIVE_SESSIONS_OF, |pool, sql| {
+            sqlx::query_as(sql)
+                .bind(user_id)
+                .bind(now)
+                .fetch_all(pool)
+                .await
+        })?;
+        Ok(rows)
+    }
+}

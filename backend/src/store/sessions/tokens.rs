@@ -1,0 +1,129 @@
+//! Our refresh tokens, as digests: the newest of a session and the two before it.
+
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::store::pools::{on_reader, on_writer};
+use crate::store::statements::statements;
+use crate::store::transaction::in_transaction;
+use crate::store::{Store, StoreError};
+
+statements! {
+    INSERT_TOKEN {
+        both: "insert into session_tokens (session_id, counter, token_hash, key_id, issued_at) \
+               values ($1, $2, $3, $4, $5)",
+    }
+    TOKENS_OF {
+        both: "select counter, token_hash, key_id, first_used_at from session_tokens \
+               where session_id = $1 order by counter desc limit 3",
+    }
+    /// Of two that rotate at once, one finds the counter changed.
+    ADVANCE_COUNTER {
+        both: "update sessions set token_counter = token_counter + 1, last_seen_at = $3, \
+                 idle_expires_at = $4 \
+               where id = $1 and token_counter = $2 and ended_at is null \
+                 and idle_expires_at > $3 and expires_at > $3",
+    }
+    NOTE_FIRST_USE {
+        both: "update session_tokens set first_used_at = $3 \
+               where session_id = $1 and counter = $2 and first_used_at is null",
+    }
+    DELETE_TOKENS_BEFORE {
+        both: "delete from session_tokens where session_id = $1 and counter < $2",
+    }
+}
+
+/// A refresh token as it is kept.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct TokenRow {
+    /// Its place in the family, from 1.
+    pub counter: i64,
+    /// Digest of the token.
+    pub token_hash: Vec<u8>,
+    /// The key that it derives from.
+    pub key_id: String,
+    /// When it was first shown to us.
+    pub first_used_at: Option<Timestamp>,
+}
+
+/// A refresh token that is about to be handed out.
+pub struct NextToken {
+    /// Its place in the family, from 1.
+    pub counter: i64,
+    /// Digest of the token.
+    pub hash: [u8; 32],
+    /// The key that it derives from.
+    pub key_id: String,
+}
+
+impl Store {
+    /// The newest tokens of a session, newest first.
+    pub async fn tokens_of(&self, session_id: Uuid) -> Result<Vec<TokenRow>, StoreError> {
+        let rows = on_reader!(self.pools, TOKENS_OF, |pool, sql| {
+            sqlx::query_as(sql).bind(session_id).fetch_all(pool).await
+        })?;
+        Ok(rows)
+    }
+
+    /// Makes `next` the newest token of a session. `false` if another request was faster.
+    pub async fn rotate_token(
+        &self,
+        session_id: Uuid,
+        next: &NextToken,
+        idle_expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        in_transaction!(self.pools, |tx, dialect| {
+            let current = next.counter - 1;
+            let advanced = sqlx::query(ADVANCE_COUNTER.on(dialect))
+                .bind(session_id)
+                .bind(current)
+                .bind(now)
+                .bind(idle_expires_at)
+                .execute(&mut *tx)
+                .await?;
+            if advanced.rows_affected() == 0 {
+                return Ok(false);
+            }
+            sqlx::query(NOTE_FIRST_USE.on(dialect))
+                .bind(session_id)
+                .bind(current)
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query(INSERT_TOKEN.on(dialect))
+                .bind(session_id)
+                .bind(next.counter)
+                .bind(&next.hash[..])
+                .bind(&next.key_id)
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query(DELETE_TOKENS_BEFORE.on(dialect))
+                .bind(session_id)
+                .bind(next.counter - 2)
+                .execute(&mut *tx)
+                .await?;
+            Ok(true)
+        })
+    }
+
+    /// Notes that a token was shown for the first time; from then on its predecessor is on its way out.
+    pub async fn note_first_use(
+        &self,
+        session_id: Uuid,
+        counter: i64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        on_writer!(self.pools, NOTE_FIRST_USE, |pool, sql| {
+            sqlx::query(sql)
+                .bind(session_id)
+                .bind(counter)
+                .bind(now)
+                .execute(pool)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! The identity provider's tokens of a session: sealed, changed by compare-and-swap.
+//!
+//! One replica at a time asks the provider for the next ones: it takes a lease, which ends by itself
+//! should that replica die. What comes back is kept only if the tokens are still those that were asked
+//! with.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::store::pools::{on_reader, on_writer};
+use crate::store::statements::statements;
+use crate::store::{Store, StoreError};
+
+statements! {
+    READ_UPSTREAM {
+        both: "select upstream_tokens, upstream_version, access_expires_at, upstream_lease_until \
+               from sessions where id = $1 and ended_at is null",
+    }
+    LEASE_UPSTREAM {
+        both: "update sessions set upstream_lease_until = $4 \
+               where id = $1 and upstream_version = $2 and ended_at is null \
+                 and (upstream_lease_until is null or upstream_lease_until <= $3)",
+    }
+    REPLACE_UPSTREAM {
+        both: "update sessions set upstream_tokens = $3, upstream_version = upstream_version + 1, \
+                 upstream_lease_until = null, previous_access_hash = access_hash, access_hash = $4, \
+                 access_expires_at = $5 \
+               where id = $1 and upstream_version = $2 and ended_at is null",
+    }
+    RELEASE_UPSTREAM {
+        both: "update sessions set upstream_lease_until = null \
+               where id = $1 and upstream_version = $2",
+    }
+}
+
+/// The provider's tokens as they are kept.
+#[derive(Debug, sqlx::FromRow)]
+pub struct UpstreamRow {
+    /// Sealed; none with an identity provider that has no tokens of its own.
+    pub upstream_tokens: Option<Vec<u8>>,
+    /// Counts their changes.
+    pub upstream_version: i64,
+    /// When the access token expires.
+    pub access_expires_at: Option<Timestamp>,
+    /// Until when somebody is asking for the next ones.
+    pub upstream_lease_until: Option<Timestamp>,
+}
+
+/// Tokens that the provider has just issued.
+pub struct NewUpstream {
+    /// The provider's name for the session.
+    pub session_id: String,
+    /// Digest of the access token.
+    pub access_hash: [u8; 32],
+    /// When the access token expires.
+    pub access_expires_at: Timestamp,
+    /// Both tokens, sealed.
+    pub sealed_tokens: Vec<u8>,
+}
+
+impl Store {
+    /// How long one replica may be asking. Longer than the provider takes to give up.
+    pub const UPSTREAM_LEASE: Duration = Duration::from_secs(20);
+
+    /// The tokens of a live session.
+    pub async fn upstream(&self, session_id: Uuid) -> Result<Option<UpstreamRow>, StoreError> {
+        let row = on_reader!(self.pools, READ_UPSTREAM, |pool, sql| {
+            sqlx::query_as(sql)
+                .bind(session_id)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(row)
+    }
+
+    /// Takes the lease on the next tokens. `false` if somebody has it, or was faster.
+    pub async fn lease_upstream(
+        &self,
+        session_id: Uuid,
+        version: i64,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let rows = on_writer!(self.pools, LEASE_UPSTREAM, |pool, sql| {
+            sqlx::query(sql)
+                .bind(session_id)
+                .bind(version)
+                .bind(now)
+                .bind(now.plus(Self::UPSTREAM_LEASE))
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+        Ok(rows == 1)
+    }
+
+    /// Keeps the next tokens and frees the lease. `false` if the session has ended, or others came in
+    /// between.
+    pub async fn replace_upstream(
+        &self,
+        session_id: Uuid,
+        version: i64,
+        next: &NewUpstream,
+    ) -> Result<bool, StoreError> {
+        let rows = on_writer!(self.pools, REPLACE_UPSTREAM, |pool, sql| {
+            sqlx::query(sql)
+                .bind(session_id)
+                .bind(version)
+                .bind(&next.sealed_tokens)
+                .bind(&next.access_hash[..])
+                .bind(next.access_expires_at)
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+        Ok(rows == 1)
+    }
+
+    /// Frees the lease after a try that failed.
+    pub async fn release_upstream(&self, session_id: Uuid, version: i64) -> Result<(), StoreError> {
+        on_writer!(self.pools, RELEASE_UPSTREAM, |pool, sql| {
+            sqlx::query(sql)
+                .bind(session_id)
+                .bind(version)
+                .execute(pool)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
+    }
+}

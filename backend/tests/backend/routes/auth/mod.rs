@@ -1,0 +1,3 @@
+//! `/auth/…` from the wire.
+
+mod sign_in;
