@@ -45,6 +45,20 @@ impl Timestamp {
     }
 }
 
+/// RFC 3339 in UTC, as JSON has it. A year that it cannot write counts as the last or first that it can.
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use time::format_description::well_known::Rfc3339;
+        const FIRST_YEAR: i128 = -62_167_219_200_000_000;
+        const LAST_YEAR: i128 = 253_402_300_799_999_999;
+        let micros = i128::from(self.0).clamp(FIRST_YEAR, LAST_YEAR);
+        let time = time::OffsetDateTime::from_unix_timestamp_nanos(micros * 1_000)
+            .expect("years 0 to 9999");
+        let text = time.format(&Rfc3339).expect("years 0 to 9999 in UTC");
+        serializer.serialize_str(&text)
+    }
+}
+
 fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
@@ -90,4 +104,21 @@ fn system_now() -> Timestamp {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     Timestamp(micros(since))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_times_as_rfc_3339() {
+        let json = |micros| serde_json::to_string(&Timestamp::from_micros(micros)).expect("json");
+        assert_eq!(json(0), "\"1970-01-01T00:00:00Z\"");
+        assert_eq!(
+            json(1_790_000_000_000_001),
+            "\"2026-09-21T14:13:20.000001Z\""
+        );
+        assert_eq!(json(i64::MIN), "\"0000-01-01T00:00:00Z\"");
+        assert_eq!(json(i64::MAX), "\"9999-12-31T23:59:59.999999Z\"");
+    }
 }

@@ -17,10 +17,10 @@ alter table users
   add column if not exists phone_flag text;
 
 alter table relationships
-  add column if not exists message_count bigint not null default 0,
-  -- When this person's number was heard of again after a long silence. What lies before it may be
-  -- somebody else's.
-  add column if not exists silence_ended_at timestamptz;
+  add column if not exists message_count bigint not null default 0;
+
+-- What is to be forgotten of a number in group chats is found by the number.
+create index if not exists participants_by_handle on participants (handle);
 
 -- Who a person is at the identity provider. The row is written before the provider is asked, so that
 -- simultaneous first sign-ins agree on one subject.
@@ -131,6 +131,7 @@ create index if not exists sessions_by_user on sessions (user_id, created_at);
 create index if not exists sessions_by_upstream on sessions (upstream_session_id)
   where upstream_session_id is not null;
 create index if not exists sessions_by_expiry on sessions (expires_at);
+create index if not exists sessions_by_end on sessions (ended_at) where ended_at is not null;
 
 -- Refresh tokens of a session, as digests: the one handed out last and the two before it.
 create table if not exists session_tokens (

@@ -8,7 +8,7 @@ alter table users add column phone_flag text;
 create index users_by_archived_phone on users (archived_phone)
   where archived_phone is not null;
 alter table relationships add column message_count integer not null default 0;
-alter table relationships add column silence_ended_at integer;
+create index participants_by_handle on participants (handle);
 
 create table accounts (
   issuer text not null,
@@ -94,6 +94,7 @@ create index sessions_by_user on sessions (user_id, created_at);
 create index sessions_by_upstream on sessions (upstream_session_id)
   where upstream_session_id is not null;
 create index sessions_by_expiry on sessions (expires_at);
+create index sessions_by_end on sessions (ended_at) where ended_at is not null;
 
 create table session_tokens (
   session_id blob not null references sessions (id) on delete cascade,

@@ -7,6 +7,7 @@ mod check;
 mod identity;
 mod keys;
 mod migrate;
+mod pepper;
 mod secret;
 mod serve;
 

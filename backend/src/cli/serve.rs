@@ -11,10 +11,10 @@ use shared_protocol::RelaySecrets;
 use tokio::net::TcpListener;
 
 use super::Failure;
+use super::pepper::pepper;
 use crate::clock::Clock;
-use crate::config::{Config, Environment, SecretSource, read_or_create_relay_secret};
+use crate::config::{Config, Environment, Retention, SecretSource, read_or_create_relay_secret};
 use crate::http::{App, CookieRules, Limits, MetricsAccess, router, serve};
-use crate::ids::random_bytes;
 use crate::jobs::{Jobs, Outcome};
 use crate::known_device::KnownDevices;
 use crate::lifecycle::{Lifecycle, termination_signal};
@@ -40,6 +40,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let secrets = relay_secrets(&config)?;
     let store = Store::open(&config.database, config.environment, clock.now()).await?;
     let keyring = super::identity::keyring(&config)?;
+    let pepper = pepper(&store, &keyring, clock.now()).await?;
     let identity =
         super::identity::open(&config, &store, Arc::clone(&keyring), clock.now()).await?;
     let identity = Arc::new(identity);
@@ -50,16 +51,14 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let address = listener.local_addr().context("no local address")?;
     let lifecycle = Lifecycle::new();
     let metrics = Metrics::of_process();
-    let pepper = store
-        .pepper(&keyring, random_bytes(), clock.now())
-        .await
-        .map_err(|error| Failure::Database(error.into()))?;
-    let otp = Otp::new(&config.otp, store.clone(), pepper).context("codes cannot be sent")?;
+    let otp =
+        Otp::new(&config.otp, store.clone(), pepper.clone()).context("codes cannot be sent")?;
     let jobs = Jobs::new(store.clone(), Arc::clone(&identity), Arc::clone(&keyring));
     let web = Arc::new(config.web.clone());
     let app = Arc::new(App {
         relays: RelayAuthenticator::new(secrets, config.relay.auth, store.clone()),
         store: store.clone(),
+        pepper,
         environment: config.environment,
         clock: clock.clone(),
         lifecycle: lifecycle.clone(),
@@ -80,7 +79,12 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         web,
         body_timeout: BODY_TIMEOUT,
     });
-    let upkeep = tokio::spawn(keep_up(store.clone(), metrics, clock.clone()));
+    let upkeep = tokio::spawn(keep_up(
+        store.clone(),
+        config.retention,
+        metrics,
+        clock.clone(),
+    ));
     let working = tokio::spawn(work(jobs, clock));
     drain_on_signal(lifecycle.clone());
     announce(address);
@@ -152,12 +156,12 @@ async fn work(jobs: Jobs, clock: Clock) {
     }
 }
 
-async fn keep_up(store: Store, metrics: Metrics, clock: Clock) {
+async fn keep_up(store: Store, retention: Retention, metrics: Metrics, clock: Clock) {
     let mut tick = tokio::time::interval(UPKEEP_EVERY);
     loop {
         tick.tick().await;
         metrics.run_upkeep();
-        match store.clean(clock.now()).await {
+        match store.clean(&retention, clock.now()).await {
             Ok(removed) => tracing::debug!(removed, "cleaned up"),
             Err(error) => tracing::warn!(error = %error, "cleaning up failed; trying again later"),
         }

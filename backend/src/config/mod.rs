@@ -11,6 +11,7 @@ mod otp;
 mod problems;
 mod proxies;
 mod relay;
+mod retention;
 
 mod server;
 mod session;
@@ -25,6 +26,7 @@ pub use otp::{OtpConfig, OtpLimits, OtpProviderConfig, TestNumber, TwilioConfig}
 pub use problems::{Problem, Problems};
 pub use proxies::TrustedProxies;
 pub use relay::{RelayAuth, RelayConfig, SecretSource};
+pub use retention::Retention;
 
 pub use server::{Environment, LogFormat, LoggingConfig, MetricsConfig, ServerConfig};
 pub use session::{KeyringSource, Lifetimes, SessionConfig};
@@ -57,6 +59,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// Which pages may call.
     pub web: WebConfig,
+    /// How long what is over is kept.
+    pub retention: Retention,
     /// What to log.
     pub logging: LoggingConfig,
     /// What works but should not stay so, named by key.
@@ -79,6 +83,7 @@ impl Config {
         let otp = OtpConfig::read(variables, environment, &server, &identity, &mut found);
         let session = SessionConfig::read(variables, environment, &mut found);
         let web = WebConfig::read(variables, environment, &server, &mut found);
+        let retention = Retention::read(variables, &mut found);
         let logging = LoggingConfig::read(variables, environment, &mut found);
         found.into_result(Self {
             environment,
@@ -91,6 +96,7 @@ impl Config {
             otp,
             session,
             web,
+            retention,
             logging,
             warnings: warnings.into_list(),
         })

@@ -33,7 +33,7 @@ use crate::lifecycle::Lifecycle;
 use crate::otp::Otp;
 use crate::relay_auth::{FailureLimiter, RelayAuthenticator};
 use crate::sessions::Sessions;
-use crate::store::Store;
+use crate::store::{Pepper, Store};
 use crate::telemetry::Metrics;
 
 pub use access::Access;
@@ -48,6 +48,8 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct App {
     /// The database.
     pub store: Store,
+    /// The key of every keyed hash.
+    pub pepper: Pepper,
     /// Verifies relays.
     pub relays: RelayAuthenticator,
     /// Development or production, told in answers.

@@ -6,6 +6,7 @@ use shared_protocol::{Message, Mode, conversation_guid};
 use super::extras;
 use crate::clock::Timestamp;
 use crate::ids::row_id;
+use crate::people::DEFAULT_PERSONA;
 use crate::phone::Phone;
 use crate::relay_auth::Caller;
 use crate::store::{Chat, NewMessage};
@@ -14,10 +15,12 @@ pub(super) fn new_message(
     message: Message,
     caller: &Caller<'_>,
     identity: String,
+    tombstone: [u8; 32],
     body_hash: [u8; 32],
     now: Timestamp,
 ) -> NewMessage {
     let meta_data = extras::of(&message);
+    let persona_id = message.persona_id.filter(|id| !id.is_empty());
     // What the Mac's owner typed is nobody's message: it must not make the Mac's own number a person,
     // nor the owner of somebody else's chat.
     let phone = (!message.from_owner)
@@ -29,6 +32,7 @@ pub(super) fn new_message(
         relay: caller.relay().clone(),
         receipt: caller.receipt(),
         identity,
+        tombstone,
         body_hash,
         chat: Chat {
             id: row_id(now),
@@ -43,6 +47,7 @@ pub(super) fn new_message(
         phone: phone.map(|phone| (phone.into_string(), row_id(now))),
         role: if message.from_owner { "owner" } else { "user" },
         sender: message.sender,
+        persona_id: persona_id.unwrap_or_else(|| DEFAULT_PERSONA.to_owned()),
         message_guid: message.message_guid,
         event: message.event,
         revision: i32::try_from(message.revision).expect("validation bounds it"),

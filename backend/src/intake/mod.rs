@@ -13,7 +13,7 @@ use shared_protocol::{InvalidMessage, Message};
 
 use crate::clock::Timestamp;
 use crate::relay_auth::Caller;
-use crate::store::{Store, StoreError, Stored};
+use crate::store::{Pepper, Store, StoreError, Stored};
 
 /// Why a message was not stored.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,7 @@ pub enum IntakeError {
 /// Reads, checks and stores the message in `body`, sent by `caller`.
 pub async fn receive(
     store: &Store,
+    pepper: &Pepper,
     caller: &Caller<'_>,
     body: &[u8],
     now: Timestamp,
@@ -43,6 +44,7 @@ pub async fn receive(
     nul::replace(&mut message, body);
     let body_hash = identity::digest(body);
     let identity = identity::of(store, caller, &message, &body_hash, now).await?;
-    let draft = draft::new_message(message, caller, identity, body_hash, now);
+    let tombstone = pepper.message_tombstone(caller.relay().as_str(), &identity);
+    let draft = draft::new_message(message, caller, identity, tombstone, body_hash, now);
     Ok(store.store_message(draft).await?)
 }

@@ -27,7 +27,7 @@ pub use start::{Start, StartError, Started};
 use crate::clock::Timestamp;
 use crate::config::{OtpConfig, OtpLimits, TestNumber};
 use crate::phone::{CallingCodes, InvalidPhone, Phone};
-use crate::store::otp::BoundTo;
+use crate::store::otp::{BoundTo, PHONE_HASH};
 use crate::store::{Pepper, Store};
 use provider::Provider;
 
@@ -138,7 +138,7 @@ impl Otp {
 
 impl Inner {
     fn phone_hash(&self, phone: &Phone) -> [u8; 32] {
-        self.pepper.hash("otp-phone", phone.as_str())
+        self.pepper.hash(PHONE_HASH, phone.as_str())
     }
 
     /// The keyed hash of a code that we check ourselves.

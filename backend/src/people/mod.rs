@@ -1,26 +1,22 @@
-//! Placeholder until the people's own module lands: finds or makes the row of a number.
+//! A person's own data: what they see, change, take with them and have deleted, and whose a number is.
+//!
+//! What is acceptable is decided here, before anything is stored; what belongs to whom is decided by
+//! the store's queries, which name the owner, and by row-level security behind them. Signing in is
+//! somebody else's: it asks [`resolve_for_sign_in`] who a confirmed number is.
 
-use uuid::Uuid;
+mod cursor;
+mod export;
+mod name;
+mod profile;
+mod tenure;
+mod traits;
 
-use crate::clock::Timestamp;
-use crate::ids::row_id;
-use crate::phone::Phone;
-use crate::store::{Store, StoreError};
+pub use cursor::{InvalidCursor, InvalidLimit, PageSize, encode_cursor, parse_cursor};
+pub use export::Export;
+pub use name::{InvalidName, PersonName};
+pub use profile::{MessageView, MessagesPage, OnboardingView, ProfileView, TraitsView};
+pub use tenure::{Resolved, resolve_for_sign_in};
+pub use traits::{GivenTraits, InvalidTraits, MAX_TRAITS, TraitName};
 
-/// The person who signs in.
-pub struct Resolved {
-    /// Our id.
-    pub user_id: Uuid,
-}
-
-/// Finds or makes the person of a number.
-pub async fn resolve_for_sign_in(
-    store: &Store,
-    phone: &Phone,
-    now: Timestamp,
-) -> Result<Resolved, StoreError> {
-    let user_id = store
-        .placeholder_person(phone.as_str(), row_id(now), now)
-        .await?;
-    Ok(Resolved { user_id })
-}
+/// The persona whom a message is for if it names none.
+pub const DEFAULT_PERSONA: &str = "sage";

@@ -29,6 +29,11 @@ statements! {
 pub struct Pepper(Zeroizing<[u8; 32]>);
 
 impl Pepper {
+    /// One whose key is known already; [`Store::pepper`] has that of a database.
+    pub fn of(key: [u8; 32]) -> Self {
+        Self(Zeroizing::new(key))
+    }
+
     /// A keyed hash of `text`; `kind` keeps hashes of different things apart.
     pub fn hash(&self, kind: &str, text: &str) -> [u8; 32] {
         keyed_hash(&self.0[..], &[kind.as_bytes(), text.as_bytes()])
@@ -75,7 +80,7 @@ impl Store {
                 .await?;
         }
         let key: [u8; 32] = plain[..].try_into().map_err(|_| CannotOpen)?;
-        Ok(Pepper(Zeroizing::new(key)))
+        Ok(Pepper::of(key))
     }
 
     /// Puts a key under the newest key of the keyring.

@@ -8,7 +8,7 @@
 mod accounts;
 mod audit;
 mod breaker;
-mod cleaning;
+pub mod cleaning;
 mod connection;
 mod error;
 mod file_lock;
@@ -22,7 +22,7 @@ mod migrate;
 mod newest;
 mod open;
 pub mod otp;
-mod people_placeholder;
+pub mod people;
 mod pools;
 mod receipts;
 mod relays;
@@ -30,6 +30,7 @@ pub mod sessions;
 mod signing_keys;
 pub mod statements;
 mod timestamp;
+mod tombstones;
 mod transaction;
 
 use std::sync::Arc;

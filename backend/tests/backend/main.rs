@@ -6,6 +6,7 @@
 mod adoption;
 mod cli;
 mod otp;
+mod people;
 mod routes;
 mod row_level_security;
 mod server;

@@ -56,7 +56,8 @@ async fn store(
     expect_json(headers)?;
     app.relays.note_signature(caller, app.clock.now()).await?;
     crash_point("before_store");
-    let (status, id) = match receive(&app.store, caller, body, app.clock.now()).await? {
+    let now = app.clock.now();
+    let (status, id) = match receive(&app.store, &app.pepper, caller, body, now).await? {
         Stored::Accepted(id) => {
             crash_point("stored");
             (AnswerStatus::Accepted, id)

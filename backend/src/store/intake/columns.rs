@@ -35,6 +35,8 @@ pub(super) struct Columns<'a> {
     pub(super) is_backfill: Vec<bool>,
     pub(super) meta_data: Vec<Option<&'a str>>,
     pub(super) received_at: Vec<Timestamp>,
+    pub(super) tombstone: Vec<&'a [u8]>,
+    pub(super) persona_id: Vec<&'a str>,
     pub(super) handle_ord: Vec<i32>,
     pub(super) handle: Vec<&'a str>,
 }
@@ -83,6 +85,8 @@ impl<'a> Columns<'a> {
         self.is_backfill.push(message.is_backfill);
         self.meta_data.push(message.meta_data.as_deref());
         self.received_at.push(message.received_at);
+        self.tombstone.push(&message.tombstone);
+        self.persona_id.push(&message.persona_id);
         for participant in &chat.participants {
             self.handle_ord.push(ord);
             self.handle.push(participant);

@@ -37,6 +37,8 @@ pub struct NewMessage {
     pub receipt: Option<Receipt>,
     /// What makes a retry the same message, unique per relay.
     pub identity: String,
+    /// What is left of it where its person was deleted: a keyed hash of relay and identity.
+    pub tombstone: [u8; 32],
     /// SHA-256 of the body.
     pub body_hash: [u8; 32],
     /// Where it belongs.
@@ -47,6 +49,8 @@ pub struct NewMessage {
     pub phone: Option<(String, Uuid)>,
     /// `user` or `owner`.
     pub role: &'static str,
+    /// Whom it is addressed to.
+    pub persona_id: String,
     /// `message.guid` of chat.db.
     pub message_guid: Option<String>,
     /// What happened.
@@ -104,7 +108,7 @@ pub struct Receipt {
 pub enum Stored {
     /// It is stored now.
     Accepted(Uuid),
-    /// It was stored before.
+    /// It was stored before. Of a person who was deleted only that is known, and the id is made up.
     Duplicate(Uuid),
     /// Another body was stored under its identity.
     Conflict(Uuid),

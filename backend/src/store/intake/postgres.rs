@@ -162,6 +162,8 @@ async fn execute(pool: &PgPool, jobs: &[Job]) -> Result<Vec<Row>, sqlx::Error> {
         .bind(&columns.received_at)
         .bind(&columns.handle_ord)
         .bind(&columns.handle)
+        .bind(&columns.tombstone)
+        .bind(&columns.persona_id)
         .fetch_all(&mut *connection);
     if let Ok(rows) = tokio::time::timeout(PATIENCE, statement).await {
         return rows;

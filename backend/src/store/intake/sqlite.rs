@@ -5,6 +5,7 @@
 //! nothing races, so each message is looked up and then written in plain steps. A connection on which
 //! something failed is not used again.
 
+use shared_protocol::Event;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, FromRow, SqlitePool};
 use uuid::Uuid;
@@ -18,6 +19,21 @@ use crate::store::statements::statements;
 statements! {
     FIND_MESSAGE {
         sqlite: "select id, body_hash from messages where relay = $1 and identity = $2",
+    }
+    /// Of somebody who was deleted: known, answered, and not stored again.
+    FIND_TOMBSTONE {
+        sqlite: "select 1 from tombstones \
+                 where hash = $1 and (expires_at is null or expires_at > $2)",
+    }
+    COUNT_INTERACTION {
+        sqlite: "insert into relationships ( \
+                   id, user_id, persona_id, trust_score, stage, message_count, last_interaction_at) \
+                 values (randomblob(16), $1, $2, 0, 'new', 1, $3) \
+                 on conflict (user_id, persona_id) do update set \
+                   message_count = message_count + 1, \
+                   last_interaction_at = \
+                     max(coalesce(last_interaction_at, excluded.last_interaction_at), \
+                         coalesce(excluded.last_interaction_at, last_interaction_at))",
     }
     FIND_USER { sqlite: "select id from users where phone = $1" }
     CREATE_USER { sqlite: "insert into users (id, phone, created_at) values ($1, $2, $3)" }
@@ -134,6 +150,14 @@ async fn store(db: &mut SqliteConnection, message: &NewMessage) -> Result<Stored
             Stored::Conflict(id)
         });
     }
+    let buried = sqlx::query(FIND_TOMBSTONE.sqlite)
+        .bind(&message.tombstone[..])
+        .bind(message.received_at)
+        .fetch_optional(&mut *db)
+        .await?;
+    if buried.is_some() {
+        return Ok(Stored::Duplicate(message.id));
+    }
     let user_id = match &message.phone {
         Some((phone, new_id)) => Some(user(db, phone, *new_id, message).await?),
         None => None,
@@ -160,6 +184,15 @@ async fn store(db: &mut SqliteConnection, message: &NewMessage) -> Result<Stored
         .bind(message.sent_at)
         .execute(&mut *db)
         .await?;
+    if let (Some(user_id), Event::Message) = (user_id, message.event) {
+        let spoken_at = (!message.is_backfill).then_some(message.received_at);
+        sqlx::query(COUNT_INTERACTION.sqlite)
+            .bind(user_id)
+            .bind(&message.persona_id)
+            .bind(spoken_at)
+            .execute(&mut *db)
+            .await?;
+    }
     Ok(Stored::Accepted(message.id))
 }
 

@@ -1,20 +1,21 @@
 -- Stores a batch in one statement, hence in one commit and one round trip. Every part sees the
 -- database as it was when the statement began; what another replica inserts meanwhile makes an insert
 -- here do nothing, and its messages come out `unresolved`, to be tried again with eyes open.
--- Rows are inserted in the order of their keys, so that two replicas don't lock crosswise.
+-- Rows are inserted in the order of their keys, so that two replicas don't lock crosswise. People are
+-- locked against their own deletion and archiving: whichever comes second sees what the first has done.
 with input as materialized (
   select * from unnest(
     $1::int4[], $2::uuid[], $3::text[], $4::text[], $5::int8[], $6::text[], $7::bytea[],
     $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[],
     $15::uuid[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::int4[],
     $22::text[], $23::timestamptz[], $24::text[], $25::bool[], $26::bool[], $27::text[],
-    $28::timestamptz[]
+    $28::timestamptz[], $31::bytea[], $32::text[]
   ) as input (
     ord, id, relay, webhook_id, signed_at, identity, body_hash,
     chat_id, guid, chat_guid, line, mode, owner_handle, participants_digest,
     user_id, phone, sender, role, message_guid, event, revision,
     text, sent_at, service, from_owner, is_backfill, meta_data,
-    received_at
+    received_at, tombstone, persona_id
   )
 ),
 receipts as (
@@ -42,13 +43,27 @@ existing as materialized (
     limit 1
   ) m
 ),
+-- Of somebody who was deleted: known, answered, and not stored again.
+buried as materialized (
+  select a.ord
+  from admitted a
+  cross join lateral (
+    select 1 from tombstones
+    where hash = a.tombstone and (expires_at is null or expires_at > a.received_at)
+    limit 1
+  ) t
+),
 fresh as materialized (
-  select * from admitted a where not exists (select 1 from existing e where e.ord = a.ord)
+  select * from admitted a
+  where not exists (select 1 from existing e where e.ord = a.ord)
+    and not exists (select 1 from buried b where b.ord = a.ord)
 ),
 known_people as materialized (
   select f.phone, u.id
-  from (select distinct phone from fresh where phone is not null) f
-  cross join lateral (select id from users where phone = f.phone limit 1) u
+  from (select distinct phone from fresh where phone is not null order by phone) f
+  -- The lock is the one that the message's foreign key takes anyway. A number that has gone to
+  -- somebody else meanwhile is not found here, nor added, and its messages are tried again.
+  cross join lateral (select id from users where phone = f.phone limit 1 for key share) u
 ),
 new_people as (
   insert into users (id, phone, created_at)
@@ -155,17 +170,39 @@ stored as (
   order by f.relay, f.identity
   on conflict (relay, identity) do nothing
   returning id
+),
+spoken as (
+  select p.id as user_id, f.persona_id, count(*) as messages,
+    max(f.received_at) filter (where not f.is_backfill) as last_interaction_at
+  from stored s
+  join fresh f on f.id = s.id
+  join people p on p.phone = f.phone
+  where f.event = 'message'
+  group by p.id, f.persona_id
+),
+related as (
+  insert into relationships as r (
+    id, user_id, persona_id, trust_score, stage, message_count, last_interaction_at
+  )
+  select gen_random_uuid(), user_id, persona_id, 0, 'new', messages, last_interaction_at
+  from spoken
+  order by user_id, persona_id
+  on conflict (user_id, persona_id) do update
+  set message_count = r.message_count + excluded.message_count,
+    last_interaction_at = greatest(r.last_interaction_at, excluded.last_interaction_at)
 )
 select i.ord,
   case
     when a.ord is null then 'replayed'
     when e.ord is not null and (e.body_hash is null or e.body_hash = i.body_hash) then 'duplicate'
     when e.ord is not null then 'conflict'
+    when b.ord is not null then 'duplicate'
     when s.id is not null then 'accepted'
     else 'unresolved'
   end as outcome,
-  coalesce(e.id, s.id) as message_id
+  coalesce(e.id, s.id, case when b.ord is not null then i.id end) as message_id
 from input i
 left join admitted a on a.ord = i.ord
 left join existing e on e.ord = i.ord
+left join buried b on b.ord = i.ord
 left join stored s on s.id = i.id

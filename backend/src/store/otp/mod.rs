@@ -19,6 +19,8 @@ pub use approvals::{Approval, Consumed};
 pub use attempts::{Attempt, AttemptAsk, Counted};
 pub use codes::{Begun, ChallengeAsk, Joined, Noted, SendGuard, SentCode};
 
+/// Under which kind of keyed hash numbers are kept.
+pub const PHONE_HASH: &str = "otp-phone";
 /// How long a code lives.
 pub const CODE_TTL: Duration = Duration::from_mins(10);
 /// How long a code may be on its way to the provider. Longer than any answer is waited for.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use archety_backend::config::RelayAuth;
+use archety_backend::config::{RelayAuth, Retention};
 use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Request};
@@ -83,14 +83,23 @@ async fn receipts_are_kept_as_long_as_a_replay_could_pass() {
         let request = || app.relay().signed(MESSAGE_ROUTE, "msg_1", ahead, body());
         assert_eq!(app.send(request()).await.status, 200);
         app.clock.advance(Duration::from_mins(10));
-        app.store.clean(app.clock.now()).await.expect("cleaned");
+        app.store
+            .clean(&Retention::default(), app.clock.now())
+            .await
+            .expect("cleaned");
         assert_eq!(
             app.send(request()).await.fault(),
             "replayed",
             "still acceptable by its time"
         );
         app.clock.advance(Duration::from_mins(2));
-        assert_eq!(app.store.clean(app.clock.now()).await.expect("cleaned"), 1);
+        assert_eq!(
+            app.store
+                .clean(&Retention::default(), app.clock.now())
+                .await
+                .expect("cleaned"),
+            1
+        );
         assert_eq!(app.send(request()).await.fault(), "stale_timestamp");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use archety_backend::config::Environment;
+use archety_backend::config::{Environment, Retention};
 use archety_backend::store::{
     Adoption, Lease, OpenError, Receipt, Seen, Store, StoreError, Stored,
 };
@@ -99,13 +99,13 @@ async fn receipts_and_windows_are_taken_once_and_cleaned() {
         assert_eq!(window(anew).await, anew);
         assert_eq!(
             store
-                .clean(NOW.plus(Duration::from_mins(11)))
+                .clean(&Retention::default(), NOW.plus(Duration::from_mins(11)))
                 .await
                 .unwrap(),
             0
         );
         let late = anew.plus(Duration::from_mins(12));
-        assert_eq!(store.clean(late).await.unwrap(), 3);
+        assert_eq!(store.clean(&Retention::default(), late).await.unwrap(), 3);
         assert_eq!(
             store.take_receipt(&mini(), &receipt, late).await.unwrap(),
             Seen::First

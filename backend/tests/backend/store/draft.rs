@@ -8,12 +8,13 @@ use uuid::Uuid;
 use crate::support::NOW;
 
 /// A direct message of +1 555 010 0001, with `identity` for its identity.
-pub(super) fn direct(identity: &str) -> NewMessage {
+pub(crate) fn direct(identity: &str) -> NewMessage {
     NewMessage {
         id: id(),
         relay: RelayName::default(),
         receipt: None,
         identity: identity.to_owned(),
+        tombstone: tombstone_of(identity),
         body_hash: [1; 32],
         chat: Chat {
             id: id(),
@@ -28,6 +29,7 @@ pub(super) fn direct(identity: &str) -> NewMessage {
         sender: "+15550100001".to_owned(),
         phone: Some(("+15550100001".to_owned(), id())),
         role: "user",
+        persona_id: "sage".to_owned(),
         message_guid: Some(format!("guid-{identity}")),
         event: Event::Message,
         revision: 0,
@@ -41,30 +43,39 @@ pub(super) fn direct(identity: &str) -> NewMessage {
     }
 }
 
-pub(super) fn on_line(mut message: NewMessage, line: &str) -> NewMessage {
+/// Stands for the keyed hash that whoever reads the wire makes.
+pub(crate) fn tombstone_of(identity: &str) -> [u8; 32] {
+    let mut hash = [7_u8; 32];
+    for (n, byte) in identity.bytes().enumerate() {
+        hash[n % 31] = hash[n % 31].wrapping_mul(31).wrapping_add(byte);
+    }
+    hash
+}
+
+pub(crate) fn on_line(mut message: NewMessage, line: &str) -> NewMessage {
     line.clone_into(&mut message.chat.line);
     message
 }
 
-pub(super) fn from(mut message: NewMessage, sender: &str) -> NewMessage {
+pub(crate) fn from(mut message: NewMessage, sender: &str) -> NewMessage {
     sender.clone_into(&mut message.sender);
     message.chat.owner = Some(sender.to_owned());
     message.phone = sender.starts_with('+').then(|| (sender.to_owned(), id()));
     message
 }
 
-pub(super) fn in_chat(mut message: NewMessage, chat_guid: &str) -> NewMessage {
+pub(crate) fn in_chat(mut message: NewMessage, chat_guid: &str) -> NewMessage {
     shared_protocol::conversation_guid(chat_guid).clone_into(&mut message.chat.guid);
     chat_guid.clone_into(&mut message.chat.chat_guid);
     message
 }
 
-pub(super) fn received(mut message: NewMessage, at: Timestamp) -> NewMessage {
+pub(crate) fn received(mut message: NewMessage, at: Timestamp) -> NewMessage {
     message.received_at = at;
     message
 }
 
-pub(super) fn signed(mut message: NewMessage, webhook_id: &str, signed_at: i64) -> NewMessage {
+pub(crate) fn signed(mut message: NewMessage, webhook_id: &str, signed_at: i64) -> NewMessage {
     message.receipt = Some(Receipt {
         webhook_id: webhook_id.to_owned(),
         signed_at,
@@ -73,6 +84,6 @@ pub(super) fn signed(mut message: NewMessage, webhook_id: &str, signed_at: i64) 
 }
 
 #[expect(clippy::disallowed_methods, reason = "any id will do in a test")]
-pub(super) fn id() -> Uuid {
+pub(crate) fn id() -> Uuid {
     Uuid::new_v4()
 }

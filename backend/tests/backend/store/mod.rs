@@ -2,7 +2,7 @@
 
 mod conformance;
 mod conversations;
-mod draft;
+pub(crate) mod draft;
 mod full_disk;
 mod races;
 mod schema;

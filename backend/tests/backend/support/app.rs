@@ -93,6 +93,7 @@ impl TestApp {
         let app = App {
             relays: RelayAuthenticator::new(list, mode, store.clone()),
             store: store.clone(),
+            pepper: pepper.clone(),
             environment: Environment::Development,
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),

@@ -1,0 +1,54 @@
+//! Who a confirmed number is: the person it was, or somebody new.
+//!
+//! Whoever texted before they first signed in finds what they said. Whoever gets a number that was
+//! silent for [`Store::SILENCE`] is a new person, who inherits nothing.
+
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::ids::row_id;
+use crate::phone::Phone;
+use crate::store::people::{Holder, NewHolder};
+use crate::store::{Store, StoreError};
+
+/// The person who signs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// Our id.
+    pub user_id: Uuid,
+    /// Who held the number before and was archived just now. Their accounts at the provider are to be
+    /// deleted before the new person gets one: [`Store::retired_accounts`] lists them, also after a
+    /// crash in between.
+    pub archived: Option<Uuid>,
+    /// Whether nothing was known of them until now.
+    pub is_new: bool,
+}
+
+/// Finds the person who signs in with a number that was just confirmed, and notes that they did.
+pub async fn resolve_for_sign_in(
+    store: &Store,
+    phone: &Phone,
+    now: Timestamp,
+) -> Result<Resolved, StoreError> {
+    let new = NewHolder {
+        id: row_id(now),
+        phone: phone.as_str(),
+    };
+    Ok(match store.resolve_holder(new, now).await? {
+        Holder::Known(user_id) => Resolved {
+            user_id,
+            archived: None,
+            is_new: false,
+        },
+        Holder::New(user_id) => Resolved {
+            user_id,
+            archived: None,
+            is_new: true,
+        },
+        Holder::After { user_id, archived } => Resolved {
+            user_id,
+            archived: Some(archived),
+            is_new: true,
+        },
+    })
+}

@@ -1,0 +1,148 @@
+//! Everything about one person beside their messages, which are read page by page.
+//!
+//! Sessions and what happened at the door are not open to the guarded role, whose grants would have to
+//! name the secrets among their columns; they are read by the backend itself, by the owner's id.
+
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::profile::{OnboardingRow, RelationshipRow};
+use super::reader::{Reader, reading};
+use crate::clock::Timestamp;
+use crate::store::pools::on_reader;
+use crate::store::statements::statements;
+use crate::store::{Store, StoreError};
+
+statements! {
+    LIST_RELATIONSHIPS {
+        both: "select persona_id, stage, trust_score, message_count, last_interaction_at \
+               from relationships where user_id = $1 order by persona_id",
+    }
+    LIST_ONBOARDINGS {
+        both: "select persona_id, stage, answers, started_at, updated_at, completed_at \
+               from onboarding_sessions where user_id = $1 order by started_at, id",
+    }
+    LIST_CONVERSATIONS {
+        both: "select id, chat_guid, line, created_at from conversations \
+               where user_id = $1 and mode = 'direct' order by created_at, id",
+    }
+    LIST_SESSIONS_FOR_EXPORT {
+        both: "select id, transport, device, created_at, last_seen_at, expires_at, ended_at, end_reason \
+               from sessions where user_id = $1 order by created_at, id",
+    }
+    LIST_EVENTS_FOR_EXPORT {
+        both: "select occurred_at, kind, outcome, session_id from auth_events \
+               where user_id = $1 order by occurred_at, id",
+    }
+    /// Whoever has this number, and whoever had it.
+    FIND_HOLDERS {
+        both: "select id, archived_at from users where phone = $1 or archived_phone = $1 \
+               order by created_at, id",
+    }
+}
+
+/// What there is beside the profile, the traits and the messages.
+#[derive(Debug)]
+pub struct ExportRows {
+    /// How they stand with each persona.
+    pub relationships: Vec<RelationshipRow>,
+    /// Every course of questions.
+    pub onboardings: Vec<OnboardingRow>,
+    /// Their direct conversations.
+    pub conversations: Vec<ConversationRow>,
+    /// Where they are or were signed in.
+    pub sessions: Vec<ExportedSession>,
+    /// What they did at the door.
+    pub events: Vec<ExportedEvent>,
+}
+
+/// A direct conversation.
+#[derive(Debug, FromRow)]
+pub struct ConversationRow {
+    /// Our id.
+    pub id: Uuid,
+    /// The chat's guid, as it was first seen.
+    pub chat_guid: String,
+    /// The own address that it runs on; empty if none was named.
+    pub line: String,
+    /// When it began.
+    pub created_at: Timestamp,
+}
+
+/// A session, without its secrets.
+#[derive(Debug, FromRow)]
+pub struct ExportedSession {
+    /// Its id.
+    pub id: Uuid,
+    /// `cookie` or `bearer`.
+    pub transport: String,
+    /// What the person recognises it by.
+    pub device: Option<String>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last used.
+    pub last_seen_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+    /// When it was ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why.
+    pub end_reason: Option<String>,
+}
+
+/// What happened at the door.
+#[derive(Debug, FromRow)]
+pub struct ExportedEvent {
+    /// When.
+    pub occurred_at: Timestamp,
+    /// What.
+    pub kind: String,
+    /// How it came out.
+    pub outcome: String,
+    /// In which session.
+    pub session_id: Option<Uuid>,
+}
+
+impl Store {
+    /// Everything about a person beside profile, traits and messages.
+    pub async fn export_rows(&self, reader: &Reader) -> Result<ExportRows, StoreError> {
+        let user_id = reader.user_id();
+        let (relationships, onboardings, conversations) =
+            reading!(self.pools, reader, |tx, dialect| {
+                let relationships = sqlx::query_as(LIST_RELATIONSHIPS.on(dialect))
+                    .bind(user_id)
+                    .fetch_all(&mut *tx)
+                    .await?;
+                let onboardings = sqlx::query_as(LIST_ONBOARDINGS.on(dialect))
+                    .bind(user_id)
+                    .fetch_all(&mut *tx)
+                    .await?;
+                let conversations = sqlx::query_as(LIST_CONVERSATIONS.on(dialect))
+                    .bind(user_id)
+                    .fetch_all(tx)
+                    .await?;
+                Ok::<_, StoreError>((relationships, onboardings, conversations))
+            })?;
+        let sessions = on_reader!(self.pools, LIST_SESSIONS_FOR_EXPORT, |pool, sql| {
+            sqlx::query_as(sql).bind(user_id).fetch_all(pool).await
+        })?;
+        let events = on_reader!(self.pools, LIST_EVENTS_FOR_EXPORT, |pool, sql| {
+            sqlx::query_as(sql).bind(user_id).fetch_all(pool).await
+        })?;
+        Ok(ExportRows {
+            relationships,
+            onboardings,
+            conversations,
+            sessions,
+            events,
+        })
+    }
+
+    /// Everybody who has or had this number, the earliest first; who had it, with the time when it went.
+    pub async fn holders(&self, phone: &str) -> Result<Vec<(Uuid, Option<Timestamp>)>, StoreError> {
+        let rows = on_reader!(self.pools, FIND_HOLDERS, |pool, sql| {
+            sqlx::query_as(sql).bind(phone).fetch_all(pool).await
+        })?;
+        Ok(rows)
+    }
+}

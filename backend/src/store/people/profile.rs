@@ -1,0 +1,201 @@
+//! The profile: who somebody is here, in one statement.
+//!
+//! Of several personas the relationship is the one spoken with last; of several onboardings the latest
+//! counts.
+
+use serde_json::value::RawValue;
+use sqlx::FromRow;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::reader::{Reader, reading};
+use crate::clock::Timestamp;
+use crate::store::statements::statements;
+use crate::store::transaction::as_user;
+use crate::store::{Actor, Store, StoreError};
+
+statements! {
+    READ_PROFILE {
+        postgres: "select u.id, u.phone, u.name, u.created_at, u.updated_at, u.last_sign_in_at, \
+                     t.profile as trait_profile, \
+                     r.persona_id, r.stage, r.trust_score, r.message_count, r.last_interaction_at, \
+                     o.persona_id as onboarding_persona_id, o.stage as onboarding_stage, \
+                     o.answers, o.started_at, o.updated_at as onboarding_updated_at, o.completed_at \
+                   from users u \
+                   left join trait_profiles t on t.user_id = u.id \
+                   left join lateral ( \
+                     select persona_id, stage, trust_score, message_count, last_interaction_at \
+                     from relationships where user_id = u.id \
+                     order by last_interaction_at desc nulls last, persona_id limit 1) r on true \
+                   left join lateral ( \
+                     select persona_id, stage, answers, started_at, updated_at, completed_at \
+                     from onboarding_sessions where user_id = u.id \
+                     order by started_at desc, id desc limit 1) o on true \
+                   where u.id = $1",
+        sqlite: "select u.id, u.phone, u.name, u.created_at, u.updated_at, u.last_sign_in_at, \
+                   t.profile as trait_profile, \
+                   r.persona_id, r.stage, r.trust_score, r.message_count, r.last_interaction_at, \
+                   o.persona_id as onboarding_persona_id, o.stage as onboarding_stage, \
+                   o.answers, o.started_at, o.updated_at as onboarding_updated_at, o.completed_at \
+                 from users u \
+                 left join trait_profiles t on t.user_id = u.id \
+                 left join relationships r on r.id = ( \
+                   select id from relationships where user_id = u.id \
+                   order by last_interaction_at desc nulls last, persona_id limit 1) \
+                 left join onboarding_sessions o on o.id = ( \
+                   select id from onboarding_sessions where user_id = u.id \
+                   order by started_at desc, id desc limit 1) \
+                 where u.id = $1",
+    }
+    RENAME {
+        both: "update users set name = $2, updated_at = $3 where id = $1 and archived_at is null",
+    }
+}
+
+/// What is known about a person.
+#[derive(Debug)]
+pub struct ProfileRow {
+    /// Who they are.
+    pub user: UserRow,
+    /// What their traits add up to.
+    pub trait_profile: Option<Json<Box<RawValue>>>,
+    /// How they stand with the persona whom they spoke with last.
+    pub relationship: Option<RelationshipRow>,
+    /// How far the persona has got to know them.
+    pub onboarding: Option<OnboardingRow>,
+}
+
+/// A person.
+#[derive(Debug, FromRow)]
+pub struct UserRow {
+    /// Our id.
+    pub id: Uuid,
+    /// E.164, or what an older deployment kept.
+    pub phone: String,
+    /// What they want to be called.
+    pub name: Option<String>,
+    /// When they were first heard of.
+    pub created_at: Timestamp,
+    /// When they last changed something here.
+    pub updated_at: Option<Timestamp>,
+    /// When they last signed in.
+    pub last_sign_in_at: Option<Timestamp>,
+}
+
+/// How a person stands with a persona.
+#[derive(Debug, FromRow)]
+pub struct RelationshipRow {
+    /// The persona.
+    pub persona_id: String,
+    /// `new`, until the persona says otherwise.
+    pub stage: String,
+    /// As the persona keeps it.
+    pub trust_score: f64,
+    /// Messages from the person.
+    pub message_count: i64,
+    /// When the last one came that was not brought back by iCloud.
+    pub last_interaction_at: Option<Timestamp>,
+}
+
+/// A course of questions, and how far it has come.
+#[derive(Debug, FromRow)]
+pub struct OnboardingRow {
+    /// Who asks.
+    pub persona_id: String,
+    /// Where it stands.
+    pub stage: String,
+    /// What was answered.
+    pub answers: Json<Box<RawValue>>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it last moved.
+    pub updated_at: Timestamp,
+    /// When it ended, if it has.
+    pub completed_at: Option<Timestamp>,
+}
+
+/// One row of the statement: what is joined may be missing.
+#[derive(FromRow)]
+struct Joined {
+    #[sqlx(flatten)]
+    user: UserRow,
+    trait_profile: Option<Json<Box<RawValue>>>,
+    persona_id: Option<String>,
+    stage: Option<String>,
+    trust_score: Option<f64>,
+    message_count: Option<i64>,
+    last_interaction_at: Option<Timestamp>,
+    onboarding_persona_id: Option<String>,
+    onboarding_stage: Option<String>,
+    answers: Option<Json<Box<RawValue>>>,
+    started_at: Option<Timestamp>,
+    onboarding_updated_at: Option<Timestamp>,
+    completed_at: Option<Timestamp>,
+}
+
+impl From<Joined> for ProfileRow {
+    fn from(row: Joined) -> Self {
+        let relationship = || {
+            Some(RelationshipRow {
+                persona_id: row.persona_id?,
+                stage: row.stage?,
+                trust_score: row.trust_score?,
+                message_count: row.message_count?,
+                last_interaction_at: row.last_interaction_at,
+            })
+        };
+        let onboarding = || {
+            Some(OnboardingRow {
+                persona_id: row.onboarding_persona_id?,
+                stage: row.onboarding_stage?,
+                answers: row.answers?,
+                started_at: row.started_at?,
+                updated_at: row.onboarding_updated_at?,
+                completed_at: row.completed_at,
+            })
+        };
+        Self {
+            relationship: relationship(),
+            onboarding: onboarding(),
+            user: row.user,
+            trait_profile: row.trait_profile,
+        }
+    }
+}
+
+impl Store {
+    /// The profile, unless the person is gone.
+    pub async fn profile(&self, reader: &Reader) -> Result<Option<ProfileRow>, StoreError> {
+        let row: Option<Joined> = reading!(self.pools, reader, |tx, dialect| {
+            let row = sqlx::query_as(READ_PROFILE.on(dialect))
+                .bind(reader.user_id())
+                .fetch_optional(tx)
+                .await;
+            row.map_err(StoreError::from)
+        })?;
+        Ok(row.map(ProfileRow::from))
+    }
+
+    /// Changes the name and returns the new profile, unless the person is gone.
+    pub async fn rename(
+        &self,
+        actor: &Actor,
+        name: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<ProfileRow>, StoreError> {
+        let row: Option<Joined> = as_user!(self.pools, actor, |tx, dialect| {
+            sqlx::query(RENAME.on(dialect))
+                .bind(actor.user_id)
+                .bind(name)
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+            let row = sqlx::query_as(READ_PROFILE.on(dialect))
+                .bind(actor.user_id)
+                .fetch_optional(tx)
+                .await;
+            row.map_err(StoreError::from)
+        })?;
+        Ok(row.map(ProfileRow::from))
+    }
+}

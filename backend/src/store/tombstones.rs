@@ -1,0 +1,105 @@
+//! What is left of people who were deleted: keyed hashes, which tell nothing to whoever lacks the key.
+//!
+//! A message's is looked up by intake, so that a late retry does not bring it back; it goes after
+//! [`Store::MESSAGE_TOMBSTONE_TTL`]. The wish to be left alone is kept by number and for ever, whether
+//! the person is here, was deleted, or never was here.
+
+use std::time::Duration;
+
+use super::pools::{on_reader, on_writer};
+use super::statements::statements;
+use super::{Pepper, Store, StoreError};
+use crate::clock::Timestamp;
+use crate::phone::Phone;
+
+statements! {
+    BURY_FOR_EVER {
+        both: "insert into tombstones (hash, kind, created_at) values ($1, $2, $3) \
+               on conflict (hash) do nothing",
+    }
+    /// A JSON list of hexadecimal hashes: an array of bytes is not something that SQLite takes.
+    BURY_MESSAGES {
+        postgres: "insert into tombstones (hash, kind, created_at, expires_at) \
+                   select distinct decode(given.hash, 'hex'), 'message', $2::timestamptz, $3::timestamptz \
+                   from jsonb_array_elements_text(($1::text)::jsonb) as given (hash) order by 1 \
+                   on conflict (hash) do update \
+                   set expires_at = greatest(tombstones.expires_at, excluded.expires_at)",
+        sqlite: "insert into tombstones (hash, kind, created_at, expires_at) \
+                 select distinct unhex(value), 'message', $2, $3 from json_each($1) where true \
+                 on conflict (hash) do update \
+                 set expires_at = max(tombstones.expires_at, excluded.expires_at)",
+    }
+    DIG_UP { both: "delete from tombstones where hash = $1 and kind = $2" }
+    IS_BURIED { both: "select kind from tombstones where hash = $1 and kind = $2" }
+}
+
+const MESSAGE: &str = "message";
+const STOP: &str = "stop";
+
+impl Pepper {
+    /// What is left of a message: its relay and what makes a retry the same message there.
+    pub fn message_tombstone(&self, relay: &str, identity: &str) -> [u8; 32] {
+        // No name of a relay has a line break.
+        self.hash(MESSAGE, &format!("{relay}\n{identity}"))
+    }
+
+    fn stop_tombstone(&self, phone: &Phone) -> [u8; 32] {
+        self.hash(STOP, phone.as_str())
+    }
+}
+
+impl Store {
+    /// How long a deleted message is known, so that a late retry does not bring it back.
+    pub const MESSAGE_TOMBSTONE_TTL: Duration = Duration::from_hours(30 * 24);
+
+    /// Remembers for ever that this number wants no messages. It survives the person's deletion.
+    pub async fn record_stop(
+        &self,
+        pepper: &Pepper,
+        phone: &Phone,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let hash = pepper.stop_tombstone(phone);
+        on_writer!(self.pools, BURY_FOR_EVER, |pool, sql| {
+            sqlx::query(sql)
+                .bind(&hash[..])
+                .bind(STOP)
+                .bind(now)
+                .execute(pool)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
+    }
+
+    /// Takes the wish back, as START does.
+    pub async fn lift_stop(&self, pepper: &Pepper, phone: &Phone) -> Result<(), StoreError> {
+        let hash = pepper.stop_tombstone(phone);
+        on_writer!(self.pools, DIG_UP, |pool, sql| {
+            sqlx::query(sql)
+                .bind(&hash[..])
+                .bind(STOP)
+                .execute(pool)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
+    }
+
+    /// Whether this number wants no messages.
+    pub async fn wants_no_messages(
+        &self,
+        pepper: &Pepper,
+        phone: &Phone,
+    ) -> Result<bool, StoreError> {
+        let hash = pepper.stop_tombstone(phone);
+        let found: Option<String> = on_reader!(self.pools, IS_BURIED, |pool, sql| {
+            sqlx::query_scalar(sql)
+                .bind(&hash[..])
+                .bind(STOP)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(found.is_some())
+    }
+}

@@ -1,0 +1,10 @@
+//! A person's own data, on both databases: who sees what, whose a number is, what deletion leaves.
+
+mod conversations_of_two;
+mod intake;
+mod messages;
+mod profile;
+mod retention;
+mod rows;
+mod tenure;
+mod traits;

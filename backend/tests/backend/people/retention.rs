@@ -1,0 +1,190 @@
+//! What is over goes, in slices; what is not stays; no table is forgotten.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use archety_backend::clock::Timestamp;
+use archety_backend::config::Retention;
+use archety_backend::store::Pools;
+use archety_backend::store::cleaning::{CLEANED, KEPT};
+
+use super::rows::{ADA, execute, select, signed_in};
+use crate::store::draft::id;
+use crate::support::{NOW, TestStore, stores};
+
+const DAY: Duration = Duration::from_hours(24);
+
+async fn tables(s: &TestStore) -> BTreeSet<String> {
+    let names: Vec<(String,)> = match s.store.pools() {
+        Pools::Postgres(pool) => {
+            let sql = "select table_name::text from information_schema.tables where table_schema = 'public'";
+            sqlx::query_as(sql).fetch_all(pool).await
+        }
+        Pools::Sqlite { writer, .. } => {
+            let sql = "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'";
+            sqlx::query_as(sql).fetch_all(writer).await
+        }
+    }
+    .expect("a catalogue");
+    names.into_iter().map(|row| row.0).collect()
+}
+
+#[tokio::test]
+async fn every_table_is_cleaned_or_kept_for_a_reason() {
+    for s in stores().await {
+        let listed: Vec<String> = CLEANED
+            .iter()
+            .chain(KEPT.iter().map(|(table, _)| table))
+            .map(|table| (*table).to_owned())
+            .collect();
+        let unique: BTreeSet<_> = listed.iter().cloned().collect();
+        assert_eq!(unique.len(), listed.len(), "on both lists");
+        assert_eq!(tables(&s).await, unique, "{}", s.kind);
+        assert!(KEPT.iter().all(|(_, reason)| reason.len() > 10));
+    }
+}
+
+/// One row in each cleaned table that is over at `over`.
+async fn add_one_of_each(s: &TestStore, user_id: uuid::Uuid, over: Timestamp) {
+    let bytes = id().into_bytes().to_vec();
+    let name = id().to_string();
+    let keep = Retention::default();
+    execute!(
+        s,
+        "insert into webhook_receipts (relay, webhook_id, signed_at, received_at) values ('r', $1, 1, $2)",
+        &name,
+        over.minus(archety_backend::store::Store::RECEIPT_TTL)
+    );
+    execute!(
+        s,
+        "insert into body_windows (relay, body_hash, opened_at) values ('r', $1, $2)",
+        &bytes,
+        over.minus(archety_backend::store::Store::RECEIPT_TTL)
+    );
+    execute!(
+        s,
+        "insert into auth_events (id, occurred_at, kind, outcome) values ($1, $2, 'k', 'o')",
+        id(),
+        over.minus(keep.auth_events)
+    );
+    for (ended, expires) in [
+        (Some(over.minus(keep.sessions)), NOW.plus(DAY * 9999)),
+        (None, over.minus(keep.sessions)),
+    ] {
+        let session = id();
+        execute!(
+            s,
+            "insert into sessions (id, user_id, transport, issuer, remember, created_at, last_seen_at, \
+               idle_expires_at, expires_at, ended_at, step_up_is_test, token_counter, upstream_version) \
+             values ($1, $2, 'bearer', 'i', true, $3, $3, $4, $4, $5, false, 0, 0)",
+            session,
+            user_id,
+            NOW,
+            expires,
+            ended
+        );
+        execute!(
+            s,
+            "insert into session_tokens (session_id, counter, token_hash, key_id, issued_at) \
+             values ($1, 0, $2, 'k', $3)",
+            session,
+            &bytes,
+            NOW
+        );
+    }
+    execute!(
+        s,
+        "insert into jobs (id, kind, payload, run_at, attempts, created_at, dead_at) \
+         values ($1, 'k', $2, $3, 0, $3, $4)",
+        id(),
+        &bytes,
+        NOW,
+        over.minus(keep.dead_jobs)
+    );
+    execute!(
+        s,
+        "insert into tombstones (hash, kind, created_at, expires_at) values ($1, 'message', $2, $3)",
+        &bytes,
+        NOW,
+        over
+    );
+    execute!(
+        s,
+        "insert into sealed_keys (id, purpose, sealed, created_at, expires_at) values ($1, 'p', $2, $3, $4)",
+        &name,
+        &bytes,
+        NOW,
+        over
+    );
+}
+
+#[tokio::test]
+async fn what_is_over_goes_and_what_is_not_stays() {
+    for s in stores().await {
+        let s = &s;
+        let ada = signed_in(s, ADA, NOW).await;
+        let now = NOW.plus(DAY * 400);
+        add_one_of_each(s, ada.user_id, now.minus(Duration::from_micros(1))).await;
+        add_one_of_each(s, ada.user_id, now).await;
+        execute!(
+            s,
+            "insert into tombstones (hash, kind, created_at) values ($1, 'stop', $2)",
+            &[1_u8][..],
+            NOW
+        );
+        let removed = s.store.clean(&Retention::default(), now).await.unwrap();
+        assert_eq!(removed, 8, "{}", s.kind);
+        for (table, left) in [
+            ("webhook_receipts", 1),
+            ("body_windows", 1),
+            ("auth_events", 1),
+            ("sessions", 2),
+            ("session_tokens", 2),
+            ("jobs", 1),
+            ("tombstones", 2),
+            ("sealed_keys", 1),
+            ("users", 1),
+            ("accounts", 1),
+        ] {
+            let sql = format!("select count(*) from {table}");
+            let count: Vec<(i64,)> = select!(s, sqlx::AssertSqlSafe(sql));
+            assert_eq!(count, [(left,)], "{table} on {}", s.kind);
+        }
+        let short = Retention {
+            auth_events: DAY,
+            ..Retention::default()
+        };
+        assert_eq!(s.store.clean(&short, now).await.unwrap(), 1, "as it is set");
+    }
+}
+
+#[tokio::test]
+async fn more_than_one_slice_goes_at_once() {
+    for s in stores().await {
+        match s.store.pools() {
+            Pools::Postgres(pool) => sqlx::query(
+                "insert into auth_events (id, occurred_at, kind, outcome) \
+                     select gen_random_uuid(), $1, 'k', 'o' from generate_series(1, 12000)",
+            )
+            .bind(NOW)
+            .execute(pool)
+            .await
+            .map(drop),
+            Pools::Sqlite { writer, .. } => sqlx::query(
+                "with recursive n (n) as (select 1 union all select n + 1 from n where n < 12000) \
+                     insert into auth_events (id, occurred_at, kind, outcome) \
+                     select randomblob(16), $1, 'k', 'o' from n",
+            )
+            .bind(NOW)
+            .execute(writer)
+            .await
+            .map(drop),
+        }
+        .expect("filled");
+        let now = NOW.plus(DAY * 181);
+        assert_eq!(
+            s.store.clean(&Retention::default(), now).await.unwrap(),
+            12_000
+        );
+    }
+}
