@@ -5,6 +5,7 @@
 
 mod adoption;
 mod cli;
+mod identity;
 mod otp;
 mod people;
 mod routes;

@@ -45,8 +45,9 @@ pub(super) struct SigningKeys {
 struct Loaded {
     keys: Arc<KeySet>,
     at: Timestamp,
-    /// The last reload that failed, or was asked for by an unknown name.
+    /// When somebody looked last, and whether in vain.
     tried_at: Timestamp,
+    has_failed: bool,
 }
 
 /// Keys that belong together. At least one.
@@ -98,6 +99,7 @@ impl SigningKeys {
                 keys,
                 at: now,
                 tried_at: now.minus(RELOAD_FLOOR),
+                has_failed: false,
             }),
             reloading: tokio::sync::Mutex::default(),
         })
@@ -106,41 +108,56 @@ impl SigningKeys {
     /// The keys, at most a minute old while the database answers.
     pub(super) async fn current(&self, now: Timestamp) -> Arc<KeySet> {
         let loaded = self.read();
-        let is_due = now >= loaded.at.plus(RELOAD_EVERY);
-        if !is_due || now < loaded.tried_at.plus(RELOAD_FLOOR) {
+        if !loaded.is_due(now) {
             return loaded.keys;
         }
-        match self.reload(now).await {
-            Ok(keys) => keys,
-            Err(error) => {
-                tracing::warn!(error = %error, "signing keys are not reloaded; going on with those known");
-                loaded.keys
-            }
+        let _turn = self.reloading.lock().await;
+        let loaded = self.read();
+        if !loaded.is_due(now) {
+            return loaded.keys;
         }
+        // What is known goes on being good.
+        self.reload(now).await.unwrap_or(loaded.keys)
     }
 
     /// The keys after a look at the database, unless somebody has just looked.
     pub(super) async fn look_again(&self, now: Timestamp) -> Result<Arc<KeySet>, TokenError> {
+        let _turn = self.reloading.lock().await;
         let loaded = self.read();
-        if now < loaded.tried_at.plus(RELOAD_FLOOR) {
-            return Ok(loaded.keys);
-        }
-        self.reload(now).await.map_err(|error| {
-            tracing::warn!(error = %error, "signing keys are not reloaded");
-            TokenError::Unavailable {
-                retry_after: RELOAD_FLOOR,
-            }
+        let reloaded = if !loaded.was_tried(now) {
+            self.reload(now).await
+        } else if loaded.has_failed {
+            None
+        } else {
+            Some(loaded.keys)
+        };
+        reloaded.ok_or(TokenError::Unavailable {
+            retry_after: RELOAD_FLOOR,
         })
     }
 
-    async fn reload(&self, now: Timestamp) -> Result<Arc<KeySet>, StoreError> {
-        let before = self.read();
-        let _turn = self.reloading.lock().await;
-        let known = self.read();
-        if known.at > before.at || known.tried_at > before.tried_at {
-            return Ok(known.keys);
+    /// Only in turn.
+    async fn reload(&self, now: Timestamp) -> Option<Arc<KeySet>> {
+        let read = self.read_from_store().await;
+        let reloaded = match read {
+            Ok(keys) => Some(keys),
+            Err(error) => {
+                tracing::warn!(error = %error, "signing keys are not reloaded; going on with those known");
+                None
+            }
+        };
+        let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+        loaded.tried_at = now;
+        loaded.has_failed = reloaded.is_none();
+        if let Some(keys) = &reloaded {
+            loaded.keys = Arc::clone(keys);
+            loaded.at = now;
         }
-        self.write(|loaded| loaded.tried_at = now);
+        reloaded
+    }
+
+    async fn read_from_store(&self) -> Result<Arc<KeySet>, StoreError> {
+        let known = self.read();
         let rows = self.store.signing_keys().await?;
         let mut keys = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -176,19 +193,14 @@ impl SigningKeys {
                 .iter()
                 .zip(&known.keys.keys)
                 .all(|(new, old)| Arc::ptr_eq(new, old));
-        let keys = if is_same {
+        Ok(if is_same {
             known.keys
         } else {
             Arc::new(KeySet {
                 generation: known.keys.generation + 1,
                 keys,
             })
-        };
-        self.write(|loaded| {
-            loaded.keys = Arc::clone(&keys);
-            loaded.at = now;
-        });
-        Ok(keys)
+        })
     }
 
     fn read(&self) -> Loaded {
@@ -197,18 +209,26 @@ impl SigningKeys {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
+}
 
-    fn write(&self, change: impl FnOnce(&mut Loaded)) {
-        change(&mut self.loaded.write().unwrap_or_else(PoisonError::into_inner));
+impl Loaded {
+    fn is_due(&self, now: Timestamp) -> bool {
+        now >= self.at.plus(RELOAD_EVERY) && !self.was_tried(now)
+    }
+
+    /// Whether somebody has just looked, in vain or not.
+    fn was_tried(&self, now: Timestamp) -> bool {
+        now < self.tried_at.plus(RELOAD_FLOOR)
     }
 }
 
 impl KeySet {
-    /// The key that signs now: the oldest that is not retired.
+    /// The key that signs now: of those that are not retired, the one that is retired next.
     pub(super) fn signing(&self, now: Timestamp) -> &LocalKey {
-        let is_active = |key: &&Arc<LocalKey>| key.retired_at.is_none_or(|at| at > now);
-        let key = self.keys.iter().find(is_active).or(self.keys.last());
-        key.expect("there is at least one key")
+        let active = self.keys.iter().filter(|key| key.retires_after(now));
+        let next = active.min_by_key(|key| (key.retired_at.is_none(), key.retired_at));
+        next.or(self.keys.last())
+            .expect("there is at least one key")
     }
 
     pub(super) fn verifying(&self, id: &str, now: Timestamp) -> Option<&VerifyingKey> {
@@ -225,6 +245,10 @@ impl KeySet {
 }
 
 impl LocalKey {
+    fn retires_after(&self, now: Timestamp) -> bool {
+        self.retired_at.is_none_or(|at| at > now)
+    }
+
     fn is_alive(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|at| at > now)
     }

@@ -1,0 +1,171 @@
+//! What a provider does when it is not well, at each step of a sign-in: nothing is lost, nothing is
+//! doubled, nothing is asked again in the same breath, and the next try gets in.
+
+use std::time::Duration;
+
+use archety_backend::identity::SignInError;
+use supabase_stand_in::{Fault, Seed, Settings, faults};
+
+use super::support::{project, upstream_session};
+
+fn unwell() -> Vec<(&'static str, Fault)> {
+    let long = Duration::from_secs(30);
+    vec![
+        ("cut before", Fault::Drop),
+        ("cut after", Fault::DropAfter),
+        ("hangs before", Fault::Hang(long)),
+        ("hangs after", Fault::HangAfter(long)),
+        ("502 in HTML", Fault::html(502)),
+        ("200 in HTML", Fault::html(200)),
+        ("nothing", Fault::empty(200)),
+        ("503 and nothing", Fault::empty(503)),
+        ("401 and nothing", Fault::empty(401)),
+        ("garbage", Fault::garbage()),
+        (
+            "another form",
+            Fault::json(200, &serde_json::json!({"id": 1})),
+        ),
+        ("elsewhere", Fault::redirect("https://elsewhere.example/")),
+        ("429", faults::rate_limited()),
+        ("409", faults::conflict()),
+        ("504 before", faults::timed_out()),
+        ("504 after", faults::timed_out_after_writing()),
+    ]
+}
+
+#[tokio::test]
+async fn a_fault_anywhere_is_over_with_the_next_try() {
+    let project = project(Settings::default()).await;
+    let impatient = project.waiting(Duration::from_millis(400)).await;
+    let mut n = 0;
+    for step in ["POST /auth/v1/admin/users", "/token?grant_type=password"] {
+        for (name, fault) in unwell() {
+            n += 1;
+            let ada = project.somebody(n).await;
+            project.stand_in.requests().clear();
+            project.stand_in.faults().next(step, fault);
+            let refused = impatient.sign_in(&ada).await;
+            assert!(
+                matches!(refused, Err(SignInError::Unavailable { retry_after }) if retry_after >= Duration::from_secs(1)),
+                "{step}, {name}: {refused:?}"
+            );
+            assert_eq!(
+                project.stand_in.requests().count(step),
+                1,
+                "{step}, {name}: once"
+            );
+            let grant = project.sign_in(&ada).await;
+            let grant = grant.unwrap_or_else(|error| panic!("{step}, {name}: {error}"));
+            let people = project.stand_in.people_by_phone(ada.phone.as_str());
+            assert_eq!(people.len(), 1, "{step}, {name}");
+            assert!(people[0].sessions.contains(&upstream_session(&grant)));
+            assert!(
+                project.stand_in.requests().all().len() <= 5,
+                "{step}, {name}"
+            );
+            assert_eq!(
+                project.stand_in.requests().count("PUT "),
+                0,
+                "{step}, {name}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_repair_that_is_interrupted_anywhere_ends_the_same() {
+    let project = project(Settings::default()).await;
+    let impatient = project.waiting(Duration::from_millis(400)).await;
+    let mut n = 0;
+    for step in [
+        "GET /auth/v1/admin/users/",
+        "GET /auth/v1/admin/users?",
+        "PUT /auth/v1/admin/users/",
+    ] {
+        for (name, fault) in unwell() {
+            n += 1;
+            let ada = project.somebody(n).await;
+            let id = project.stand_in.seed(Seed::phone(ada.phone.as_str()));
+            project.stand_in.faults().next(step, fault);
+            let refused = impatient.sign_in(&ada).await;
+            assert!(
+                matches!(refused, Err(SignInError::Unavailable { .. })),
+                "{step}, {name}: {refused:?}"
+            );
+            let grant = project.sign_in(&ada).await;
+            let grant = grant.unwrap_or_else(|error| panic!("{step}, {name}: {error}"));
+            assert_eq!(grant.subject, id, "{step}, {name}");
+            assert_eq!(
+                project.stand_in.people_by_phone(ada.phone.as_str()).len(),
+                1
+            );
+            assert!(project.account(&ada).await.is_confirmed, "{step}, {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_replacement_that_is_interrupted_ends_the_same() {
+    let project = project(Settings::default()).await;
+    let impatient = project.waiting(Duration::from_millis(400)).await;
+    for (n, (name, fault)) in (1..).zip(unwell()) {
+        let ada = project.somebody(n).await;
+        project
+            .stand_in
+            .seed(Seed::phone(ada.phone.as_str()).unconfirmed());
+        project
+            .stand_in
+            .faults()
+            .next("DELETE /auth/v1/admin/users/", fault);
+        // Any JSON will do as the answer to a deletion, and any deletion that is done is done.
+        if impatient.sign_in(&ada).await.is_err() {
+            project
+                .sign_in(&ada)
+                .await
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        let people = project.stand_in.people_by_phone(ada.phone.as_str());
+        assert_eq!((people.len(), people[0].id), (1, ada.user_id), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_good_key_that_the_gateway_spoils_is_tried_once_more() {
+    let project = project(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    project
+        .stand_in
+        .faults()
+        .next("/admin/users", faults::unrecognized_kid());
+    project.sign_in(&ada).await.expect("signed in");
+    assert_eq!(project.stand_in.requests().count("/admin/users"), 2);
+    let bob = project.somebody(2).await;
+    project.stand_in.requests().clear();
+    project
+        .stand_in
+        .faults()
+        .times(2, "/admin/users", faults::unrecognized_kid());
+    let refused = project.sign_in(&bob).await;
+    assert!(
+        matches!(refused, Err(SignInError::Misconfigured)),
+        "{refused:?}"
+    );
+    assert_eq!(
+        project.stand_in.requests().count("/admin/users"),
+        2,
+        "and not again"
+    );
+}
+
+#[tokio::test]
+async fn nothing_personal_is_in_an_error() {
+    let project = project(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    project.stand_in.faults().always("/token", Fault::Drop);
+    let refused = project.sign_in(&ada).await.expect_err("cut");
+    let told = format!("{refused} {refused:?}");
+    assert!(
+        !told.contains("127.0.0.1") && !told.contains(ada.phone.digits()),
+        "{told}"
+    );
+}

@@ -1,0 +1,350 @@
+//! Accounts that are not as we left them, and those that others made with our person's number.
+
+use archety_backend::identity::SignInError;
+use serde_json::json;
+use supabase_stand_in::{Seed, Settings};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::support::{
+    DEVICE, OTHER_PASSWORD_KEY, Project, Somebody, project, projects, upstream_session,
+};
+
+const GRANT: &str = "POST /token?grant_type=password";
+const CREATE: &str = "POST /admin/users";
+const LIST: &str = "GET /admin/users?page=1&per_page=200";
+
+fn get(id: Uuid) -> String {
+    format!("GET /admin/users/{id}")
+}
+
+fn put(id: Uuid) -> String {
+    format!("PUT /admin/users/{id}")
+}
+
+/// Puts an account there that nobody here knows.
+fn seed(project: &Project, ada: &Somebody, change: impl FnOnce(Seed) -> Seed) -> Uuid {
+    project
+        .stand_in
+        .seed(change(Seed::phone(ada.phone.as_str())))
+}
+
+#[tokio::test]
+async fn a_password_that_its_person_changed_is_reset() {
+    for project in projects(Settings::default()).await {
+        let ada = project.somebody(1).await;
+        let first = project.signed_in(&ada).await;
+        project
+            .stand_in
+            .set_password(ada.user_id, "Users-Own-Passw0rd!");
+        let second = project.sign_in(&ada).await.expect("signed in");
+        let calls = [
+            GRANT,
+            CREATE,
+            GRANT,
+            GRANT,
+            &get(ada.user_id),
+            &put(ada.user_id),
+            GRANT,
+        ];
+        assert_eq!(project.calls(), calls, "{}", project.kind);
+        let sessions = project
+            .stand_in
+            .person(ada.user_id)
+            .expect("there")
+            .sessions;
+        assert_eq!(sessions, [upstream_session(&second)], "{:?} is over", first);
+        project.sign_in(&ada).await.expect("signed in");
+        assert_eq!(project.calls(), [GRANT]);
+    }
+}
+
+#[tokio::test]
+async fn a_password_key_that_is_gone_costs_one_reset() {
+    let project = project(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    project.signed_in(&ada).await;
+    let other = project.with_keys(&[OTHER_PASSWORD_KEY]).await;
+    other.signed_in(&ada).await;
+    other.sign_in(&ada).await.expect("signed in");
+    assert_eq!(project.calls(), [GRANT]);
+}
+
+#[tokio::test]
+async fn one_alone_resets_however_many_come() {
+    for project in projects(Settings::default()).await {
+        let ada = project.somebody(1).await;
+        project.signed_in(&ada).await;
+        project
+            .stand_in
+            .set_password(ada.user_id, "Users-Own-Passw0rd!");
+        let replica = project.replica().await;
+        let mut tasks = JoinSet::new();
+        for n in 0..8_u128 {
+            let identity = if n % 2 == 0 {
+                &project.identity
+            } else {
+                &replica.identity
+            };
+            let (identity, ada, now) = (identity.clone(), ada.clone(), project.now());
+            tasks.spawn(async move {
+                let session = Uuid::from_u128(n + 1);
+                identity.sign_in(&ada.person(), session, DEVICE, now).await
+            });
+        }
+        for signed_in in tasks.join_all().await {
+            signed_in.expect("signed in");
+        }
+        assert_eq!(
+            project.stand_in.requests().count("PUT /"),
+            1,
+            "{}",
+            project.kind
+        );
+        assert_eq!(
+            project.stand_in.session_count(ada.user_id),
+            8,
+            "nobody lost theirs"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_was_deleted_is_made_again() {
+    for project in projects(Settings::default()).await {
+        let ada = project.somebody(1).await;
+        project.signed_in(&ada).await;
+        project.stand_in.delete(ada.user_id);
+        let grant = project.sign_in(&ada).await.expect("signed in");
+        assert_eq!(project.calls(), [GRANT, CREATE, GRANT], "{}", project.kind);
+        assert_eq!(grant.subject, ada.user_id);
+    }
+}
+
+#[tokio::test]
+async fn an_account_with_the_number_alone_is_adopted() {
+    for project in projects(Settings::default()).await {
+        let ada = project.somebody(1).await;
+        let metadata = |seed: Seed| seed.user_metadata("phone", json!("15550100299"));
+        let id = seed(&project, &ada, metadata);
+        let grant = project.sign_in(&ada).await.expect("signed in");
+        let calls = [
+            CREATE,
+            GRANT,
+            GRANT,
+            &get(ada.user_id),
+            LIST,
+            &get(id),
+            &put(id),
+            GRANT,
+        ];
+        assert_eq!(project.calls(), calls, "{}", project.kind);
+        assert_eq!(grant.subject, id);
+        let account = project.account(&ada).await;
+        assert_eq!((account.subject, account.is_confirmed), (id, true));
+        project.sign_in(&ada).await.expect("signed in");
+        assert_eq!(project.calls(), [GRANT]);
+        assert_eq!(
+            project.stand_in.people_by_phone(ada.phone.as_str()).len(),
+            1
+        );
+    }
+}
+
+#[tokio::test]
+async fn whoever_knew_the_password_of_an_adopted_account_is_out() {
+    let project = project(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    let id = seed(&project, &ada, |seed| seed.password("Attackers-Passw0rd!"));
+    let attacker = reqwest::Client::new();
+    let attack = async || {
+        let answer = attacker
+            .post(format!(
+                "{}/token?grant_type=password",
+                project.stand_in.url()
+            ))
+            .json(&json!({"phone": ada.phone.as_str(), "password": "Attackers-Passw0rd!"}))
+            .send();
+        answer.await.expect("answers").status().as_u16()
+    };
+    assert_eq!(attack().await, 200);
+    let grant = project.sign_in(&ada).await.expect("signed in");
+    assert_eq!(attack().await, 400);
+    let sessions = project.stand_in.person(id).expect("there").sessions;
+    assert_eq!(sessions, [upstream_session(&grant)]);
+}
+
+#[tokio::test]
+async fn a_sign_up_that_nobody_completed_is_replaced() {
+    for project in projects(Settings::default()).await {
+        let ada = project.somebody(1).await;
+        let squatter = seed(&project, &ada, |seed| {
+            seed.unconfirmed()
+                .password("Attackers-Passw0rd!")
+                .user_metadata("name", json!("Mallory"))
+        });
+        let grant = project.sign_in(&ada).await.expect("signed in");
+        assert_eq!(grant.subject, ada.user_id, "{}", project.kind);
+        assert!(project.stand_in.person(squatter).is_none());
+        let person = project.stand_in.person(ada.user_id).expect("there");
+        assert!(person.user_metadata.is_empty(), "nothing of it is left");
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_others_have_a_way_into_is_left_alone() {
+    let changes: [fn(Seed) -> Seed; 5] = [
+        |seed| seed.and_email("mallory@example.com"),
+        |seed| seed.identity("google"),
+        Seed::factor,
+        |seed| seed.unconfirmed().and_email("mallory@example.com"),
+        |seed| seed.unconfirmed().identity("google"),
+    ];
+    for (n, change) in (1..).zip(changes) {
+        let project = project(Settings::default()).await;
+        let ada = project.somebody(n).await;
+        let id = seed(&project, &ada, |seed| {
+            change(seed).password("Their-Passw0rd!")
+        });
+        let refused = project.sign_in(&ada).await;
+        assert!(
+            matches!(refused, Err(SignInError::NotAdoptable)),
+            "{n}: {refused:?}"
+        );
+        let calls = project.calls();
+        assert!(
+            !calls
+                .iter()
+                .any(|call| call.starts_with("PUT") || call.starts_with("DELETE"))
+        );
+        let person = project.stand_in.person(id).expect("still there");
+        assert_eq!(person.password, "Their-Passw0rd!");
+        assert_eq!(project.account(&ada).await.subject, ada.user_id);
+        // And so the next time, without anybody in between having been let in.
+        let refused = project.sign_in(&ada).await;
+        assert!(
+            matches!(refused, Err(SignInError::NotAdoptable)),
+            "{n}: {refused:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_taken_makes_way_for_a_random_one() {
+    for project in projects(Settings::default()).await {
+        let ada = project.somebody(1).await;
+        let other = Seed::phone("+15550100299").id(ada.user_id);
+        project.stand_in.seed(other.password("Theirs-Passw0rd!"));
+        let grant = project.sign_in(&ada).await.expect("signed in");
+        assert_ne!(grant.subject, ada.user_id);
+        assert_eq!(project.account(&ada).await.subject, grant.subject);
+        let calls = [CREATE, GRANT, GRANT, &get(ada.user_id), CREATE, GRANT];
+        assert_eq!(project.calls(), calls, "{}", project.kind);
+        let other = project.stand_in.person(ada.user_id).expect("still there");
+        assert_eq!(
+            (other.phone.as_str(), other.password.as_str()),
+            ("15550100299", "Theirs-Passw0rd!")
+        );
+        project.sign_in(&ada).await.expect("signed in");
+        assert_eq!(project.calls(), [GRANT]);
+    }
+}
+
+#[tokio::test]
+async fn a_taken_id_and_a_taken_number_are_told_apart() {
+    let project = project(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    project
+        .stand_in
+        .seed(Seed::phone("+15550100299").id(ada.user_id));
+    let holder = seed(&project, &ada, |seed| seed);
+    let grant = project.sign_in(&ada).await.expect("signed in");
+    assert_eq!(grant.subject, holder);
+    assert_eq!(project.account(&ada).await.subject, holder);
+}
+
+#[tokio::test]
+async fn an_account_whose_number_moved_on_is_not_its_persons_any_more() {
+    let project = project(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    project.signed_in(&ada).await;
+    let moved = reqwest::Client::new()
+        .put(format!(
+            "{}/admin/users/{}",
+            project.stand_in.url(),
+            ada.user_id
+        ))
+        .bearer_auth(project.stand_in.service_key())
+        .json(&json!({"phone": "+15550100298", "phone_confirm": true}))
+        .send();
+    assert_eq!(moved.await.expect("answers").status().as_u16(), 200);
+    let grant = project.sign_in(&ada).await.expect("signed in");
+    assert_ne!(grant.subject, ada.user_id);
+    let old = project.stand_in.person(ada.user_id).expect("there");
+    assert_eq!(old.phone, "15550100298", "left alone");
+}
+
+#[tokio::test]
+async fn two_people_never_share_an_account() {
+    let project = project(Settings::default()).await;
+    let (ada, bob) = (project.somebody(1).await, project.somebody(2).await);
+    // Bob's account got Ada's number behind our back.
+    project.signed_in(&bob).await;
+    let moved = reqwest::Client::new()
+        .put(format!(
+            "{}/admin/users/{}",
+            project.stand_in.url(),
+            bob.user_id
+        ))
+        .bearer_auth(project.stand_in.service_key())
+        .json(&json!({"phone": ada.phone.as_str(), "phone_confirm": true}))
+        .send();
+    assert_eq!(moved.await.expect("answers").status().as_u16(), 200);
+    let refused = project.sign_in(&ada).await;
+    assert!(
+        matches!(refused, Err(SignInError::NotAdoptable)),
+        "{refused:?}"
+    );
+    assert_eq!(project.account(&bob).await.subject, bob.user_id);
+}
+
+#[tokio::test]
+async fn the_holder_is_found_on_whatever_page() {
+    let project = project(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    let id = seed(&project, &ada, |seed| seed);
+    for n in 0..450 {
+        project
+            .stand_in
+            .seed(Seed::phone(&format!("+1555020{n:04}")));
+    }
+    let grant = project.sign_in(&ada).await.expect("signed in");
+    assert_eq!(grant.subject, id);
+    assert_eq!(project.stand_in.requests().count("per_page=200"), 3);
+}
+
+#[tokio::test]
+async fn a_list_that_repeats_itself_or_ends_without_the_holder_is_left() {
+    use supabase_stand_in::Fault;
+    let project = project(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    let id = seed(&project, &ada, |seed| seed);
+    let others =
+        json!({"aud": "authenticated", "users": [{"id": Uuid::from_u128(9), "phone": "1"}]});
+    for (page, asked) in [(others, 2), (json!({"users": []}), 1)] {
+        project
+            .stand_in
+            .faults()
+            .always("per_page=200", Fault::json(200, &page));
+        let refused = project.sign_in(&ada).await;
+        assert!(
+            matches!(refused, Err(SignInError::Unavailable { .. })),
+            "{refused:?}"
+        );
+        assert_eq!(project.stand_in.requests().count("per_page=200"), asked);
+        project.stand_in.faults().clear();
+        project.stand_in.requests().clear();
+    }
+    let grant = project.sign_in(&ada).await.expect("found after all");
+    assert_eq!(grant.subject, id);
+}

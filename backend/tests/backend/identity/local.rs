@@ -1,0 +1,290 @@
+//! Our own access tokens: keys that replicas share, rotate and seal anew.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use archety_backend::clock::Timestamp;
+use archety_backend::config::IdentityConfig;
+use archety_backend::identity::{
+    ACCESS_TOKEN_TTL, Claims, Grant, Identity, InvalidToken, LEEWAY, SessionRef, TokenError,
+    Verified, rotate_signing_key,
+};
+use archety_backend::keyring::Keyring;
+use archety_backend::store::Store;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::support::{DEVICE, OTHER_PASSWORD_KEY, PATIENT, SESSION_KEY, keyring, somebody, token};
+use crate::support::{NOW, TestStore, stores};
+
+const SESSION: Uuid = Uuid::from_u128(7);
+/// Longer than a new key waits.
+const STANDBY: Duration = Duration::from_mins(3);
+
+async fn open_with(store: &Store, ring: Arc<Keyring>, now: Timestamp) -> Arc<Identity> {
+    let opened = Identity::open(&IdentityConfig::Local, PATIENT, store, ring, now).await;
+    Arc::new(opened.expect("it is local"))
+}
+
+async fn open(store: &Store) -> Arc<Identity> {
+    open_with(store, keyring(SESSION_KEY), NOW).await
+}
+
+async fn issue(identity: &Identity, subject: Uuid, now: Timestamp) -> Grant {
+    let issued = identity.refresh(SESSION, subject, None, None, now).await;
+    issued.expect("issued")
+}
+
+fn part(token: &str, n: usize) -> Value {
+    let part = token.split('.').nth(n).expect("three parts");
+    let bytes = URL_SAFE_NO_PAD.decode(part).expect("base64url");
+    serde_json::from_slice(&bytes).expect("JSON")
+}
+
+async fn kids(identity: &Identity, now: Timestamp) -> Vec<String> {
+    let document: Value = serde_json::from_str(&identity.jwks(now).await.json).expect("JSON");
+    let keys = document["keys"].as_array().expect("a list");
+    keys.iter()
+        .map(|key| key["kid"].as_str().expect("a name").to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_token_says_who_in_which_session_until_when() {
+    for base in stores().await {
+        let identity = open(&base.store).await;
+        let ada = somebody(&base.store, 1, NOW).await;
+        let signed_in = identity.sign_in(&ada.person(), SESSION, DEVICE, NOW).await;
+        let grant = signed_in.expect("signed in");
+        assert!(grant.upstream.is_none());
+        assert_eq!(grant.subject, ada.user_id);
+        assert_eq!(grant.expires_at, NOW.plus(ACCESS_TOKEN_TTL));
+        let kid = part(token(&grant), 0)["kid"].clone();
+        assert_eq!(
+            part(token(&grant), 0),
+            json!({"alg": "ES256", "typ": "JWT", "kid": kid})
+        );
+        let (iat, exp) = (NOW.as_secs(), NOW.as_secs() + 3_600);
+        assert_eq!(
+            part(token(&grant), 1),
+            json!({"iss": identity.issuer(), "sub": ada.user_id, "aud": "authenticated",
+                "role": "authenticated", "session_id": SESSION, "iat": iat, "exp": exp, "aal": "aal1",
+                "is_anonymous": false})
+        );
+        let claims = Claims {
+            subject: ada.user_id,
+            session: SessionRef::Own(SESSION),
+            expires_at: grant.expires_at,
+        };
+        for _ in 0..2 {
+            let verified = identity.verify(token(&grant), NOW).await;
+            assert_eq!(verified, Ok(Verified::Proven(claims.clone())));
+        }
+        // Row-level security knows the person by issuer and subject.
+        let account = base
+            .store
+            .read_account(ada.user_id, identity.issuer())
+            .await;
+        assert!(account.expect("answers").expect("an account").is_confirmed);
+        let end = grant.expires_at.plus(LEEWAY);
+        let nearly = end.minus(Duration::from_micros(1));
+        assert!(identity.verify(token(&grant), nearly).await.is_ok());
+        let expired = identity.verify(token(&grant), end).await;
+        assert_eq!(expired, Err(TokenError::Invalid(InvalidToken::Expired)));
+        // Expired is expired for a replica that sees it for the first time, too.
+        let fresh = open(&base.second().await).await;
+        let expired = fresh.verify(token(&grant), end).await;
+        assert_eq!(expired, Err(TokenError::Invalid(InvalidToken::Expired)));
+    }
+}
+
+#[tokio::test]
+async fn the_published_keys_verify_what_is_signed() {
+    let base = TestStore::sqlite().await;
+    let identity = open(&base.store).await;
+    let grant = issue(&identity, Uuid::from_u128(1), NOW).await;
+    let document = identity.jwks(NOW).await;
+    assert!(document.max_age < STANDBY);
+    assert!(!document.json.contains("\"d\""), "no private part");
+    let set: jsonwebtoken::jwk::JwkSet = serde_json::from_str(&document.json).expect("a set");
+    let kid = part(token(&grant), 0)["kid"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
+    let jwk = set.find(&kid).expect("published");
+    let key = jsonwebtoken::DecodingKey::from_jwk(jwk).expect("a key");
+    let (signed, signature) = token(&grant).rsplit_once('.').expect("signed");
+    let holds = jsonwebtoken::crypto::verify(
+        signature,
+        signed.as_bytes(),
+        &key,
+        jsonwebtoken::Algorithm::ES256,
+    );
+    assert_eq!(holds, Ok(true));
+}
+
+#[tokio::test]
+async fn replicas_that_start_at_once_agree_on_one_key() {
+    for base in stores().await {
+        let mut tasks = JoinSet::new();
+        for n in 0..8 {
+            let store = if n % 2 == 0 {
+                base.store.clone()
+            } else {
+                base.second().await
+            };
+            tasks.spawn(async move { open(&store).await });
+        }
+        let replicas = tasks.join_all().await;
+        let first = kids(&replicas[0], NOW).await;
+        assert_eq!(first.len(), 1);
+        for replica in &replicas {
+            assert_eq!(kids(replica, NOW).await, first, "{}", base.kind);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_refuses_no_token_anywhere() {
+    for base in stores().await {
+        let (one, two) = (open(&base.store).await, open(&base.second().await).await);
+        let subject = Uuid::from_u128(1);
+        let old = issue(&one, subject, NOW).await;
+        let old_kid = part(token(&old), 0)["kid"].clone();
+        let ring = keyring(SESSION_KEY);
+        let new_kid = rotate_signing_key(&base.store, &ring, NOW)
+            .await
+            .expect("rotated");
+        // Published to whoever looks, signing nothing yet, even where it is known.
+        let started = open(&base.store).await;
+        assert_eq!(kids(&started, NOW).await.len(), 2);
+        let early = issue(&started, subject, NOW.plus(Duration::from_secs(170))).await;
+        assert_eq!(part(token(&early), 0)["kid"], old_kid, "{}", base.kind);
+        // From then on it signs, on every replica, and each verifies the other's.
+        let then = NOW.plus(STANDBY);
+        let grants = [
+            issue(&one, subject, then).await,
+            issue(&two, subject, then).await,
+        ];
+        for grant in &grants {
+            assert_eq!(part(token(grant), 0)["kid"], json!(new_kid));
+            for replica in [&one, &two, &started] {
+                assert!(replica.verify(token(grant), then).await.is_ok());
+            }
+        }
+        // The old key verifies for as long as the last token that it signed.
+        let last = issue(&two, subject, then.minus(Duration::from_secs(1))).await;
+        assert!(two.verify(token(&last), last.expires_at).await.is_ok());
+        assert!(one.verify(token(&last), last.expires_at).await.is_ok());
+        // And is gone some minutes later.
+        let after = then.plus(ACCESS_TOKEN_TTL).plus(Duration::from_mins(2));
+        assert_eq!(kids(&one, after).await, [new_kid.clone()]);
+        let restarted = open_with(&base.second().await, ring, after).await;
+        assert_eq!(kids(&restarted, after).await, [new_kid]);
+        assert_eq!(base.store.signing_keys().await.expect("answers").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn two_rotations_at_once_leave_one_key_that_signs_after_the_other() {
+    for base in stores().await {
+        let identity = open(&base.store).await;
+        let mut tasks = JoinSet::new();
+        for _ in 0..2 {
+            let store = base.second().await;
+            tasks.spawn(async move {
+                let rotated = rotate_signing_key(&store, &keyring(SESSION_KEY), NOW).await;
+                rotated.expect("rotated")
+            });
+        }
+        tasks.join_all().await;
+        let keys = base.store.signing_keys().await.expect("answers");
+        assert_eq!(keys.len(), 3);
+        let unretired = keys.iter().filter(|key| key.retired_at.is_none());
+        assert_eq!(unretired.count(), 1, "{}", base.kind);
+        let later = NOW.plus(Duration::from_mins(5));
+        let grant = issue(&identity, Uuid::from_u128(1), later).await;
+        assert!(identity.verify(token(&grant), later).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_another_replica_signs_with_is_looked_up_once_it_is_met() {
+    for base in stores().await {
+        let one = open(&base.store).await;
+        // An owner who restores a key, or clocks that differ: the other side signs at once.
+        rotate_signing_key(&base.store, &keyring(SESSION_KEY), NOW.minus(STANDBY))
+            .await
+            .expect("rotated");
+        let two = open(&base.second().await).await;
+        let grant = issue(&two, Uuid::from_u128(1), NOW).await;
+        assert!(
+            one.verify(token(&grant), NOW).await.is_ok(),
+            "{}",
+            base.kind
+        );
+    }
+}
+
+#[tokio::test]
+async fn keys_follow_the_newest_session_secret_and_old_replicas_go_on() {
+    for base in stores().await {
+        let old = open(&base.store).await;
+        let subject = Uuid::from_u128(1);
+        let grant = issue(&old, subject, NOW).await;
+        let both = format!("{OTHER_PASSWORD_KEY},{SESSION_KEY}");
+        let new = open_with(&base.second().await, keyring(&both), NOW).await;
+        assert!(new.verify(token(&grant), NOW).await.is_ok());
+        // Sealed anew: the old secret is not needed any more.
+        let only = open_with(&base.second().await, keyring(OTHER_PASSWORD_KEY), NOW).await;
+        assert!(
+            only.verify(token(&grant), NOW).await.is_ok(),
+            "{}",
+            base.kind
+        );
+        // A replica of before the deploy cannot open it, and need not.
+        let later = NOW.plus(Duration::from_mins(2));
+        rotate_signing_key(&base.store, &keyring(OTHER_PASSWORD_KEY), later)
+            .await
+            .expect("rotated");
+        let later = later.plus(Duration::from_mins(2));
+        let grant = issue(&old, subject, later).await;
+        assert!(only.verify(token(&grant), later).await.is_ok());
+        // Without any key that opens it nobody starts.
+        let opened = Identity::open(
+            &IdentityConfig::Local,
+            PATIENT,
+            &base.store,
+            keyring(SESSION_KEY),
+            later,
+        );
+        let Err(refused) = opened.await else {
+            panic!("{}: it cannot be opened", base.kind);
+        };
+        assert!(refused.to_string().contains("SESSION_SECRET"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_stops_no_verification() {
+    let Some(base) = TestStore::postgres().await else {
+        return;
+    };
+    let identity = open(&base.store).await;
+    let grant = issue(&identity, Uuid::from_u128(1), NOW).await;
+    base.database.as_ref().expect("postgres").vanish().await;
+    let later = NOW.plus(Duration::from_mins(10));
+    assert!(identity.verify(token(&grant), later).await.is_ok());
+    // A key that nobody knows may be a new one.
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256","kid":"new"}"#);
+    let (_, rest) = token(&grant).split_once('.').expect("three parts");
+    let later = later.plus(Duration::from_mins(1));
+    let unknown = identity.verify(&format!("{header}.{rest}"), later).await;
+    assert!(
+        matches!(unknown, Err(TokenError::Unavailable { .. })),
+        "{unknown:?}"
+    );
+}

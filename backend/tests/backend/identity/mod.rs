@@ -1,0 +1,13 @@
+//! Who issues access tokens: our own keys, and a Supabase project as the stand-in plays it.
+
+mod accounts;
+mod binding;
+mod faults;
+mod holders;
+mod local;
+mod native_codes;
+mod sessions;
+mod settings;
+mod sign_in;
+mod support;
+mod tokens;

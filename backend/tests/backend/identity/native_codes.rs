@@ -1,0 +1,132 @@
+//! Codes that the project sends and checks itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use archety_backend::identity::{LogoutScope, OtpChannel, StartOtpError, VerifyOtpError};
+use archety_backend::phone::Phone;
+use supabase_stand_in::{Fault, Settings, faults};
+
+use super::support::{DEVICE, Project, project};
+
+const CODE: &str = "123456";
+
+async fn with_code(settings: Settings) -> (Project, Phone) {
+    let phone = Phone::parse("+15550100201").expect("a phone");
+    let project = project(Settings {
+        sms_test_otp: BTreeMap::from([(phone.digits().to_owned(), CODE.to_owned())]),
+        ..settings
+    })
+    .await;
+    (project, phone)
+}
+
+#[tokio::test]
+async fn a_code_proves_a_number_and_its_session_is_put_away() {
+    let (project, phone) = with_code(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    assert_eq!(ada.phone, phone);
+    let supabase = project.supabase();
+    let start = async || {
+        supabase
+            .start_otp(&phone, OtpChannel::Sms, Some(DEVICE))
+            .await
+    };
+    start().await.expect("sent");
+    let again = start().await;
+    assert!(
+        matches!(again, Err(StartOtpError::TooSoon { .. })),
+        "{again:?}"
+    );
+    let wrong = supabase.verify_otp(&phone, "000000", Some(DEVICE)).await;
+    assert!(matches!(wrong, Err(VerifyOtpError::Wrong)), "{wrong:?}");
+    let tokens = supabase
+        .verify_otp(&phone, CODE, Some(DEVICE))
+        .await
+        .expect("right");
+    project
+        .identity
+        .log_out(&tokens, LogoutScope::Local)
+        .await
+        .expect("put away");
+    // The account that the code made is adopted: nobody else has a way into it.
+    let made = project
+        .stand_in
+        .person_by_phone(phone.as_str())
+        .expect("made");
+    assert!(made.sessions.is_empty());
+    let grant = project.sign_in(&ada).await.expect("signed in");
+    assert_eq!(grant.subject, made.id);
+    assert_eq!(project.stand_in.people_by_phone(phone.as_str()).len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_told_apart() {
+    let (project, phone) = with_code(Settings::default()).await;
+    let supabase = project.supabase();
+    let start = async |fault| {
+        project.stand_in.faults().next("/otp", fault);
+        let started = supabase.start_otp(&phone, OtpChannel::WhatsApp, None).await;
+        started.expect_err("spoilt")
+    };
+    let code = |code: &str| Fault::json(422, &serde_json::json!({"code": 422, "error_code": code}));
+    use StartOtpError::{InvalidPhone, Misconfigured, TooSoon, Unavailable, Undeliverable};
+    assert!(matches!(
+        start(code("validation_failed")).await,
+        InvalidPhone
+    ));
+    assert!(matches!(
+        start(code("sms_send_failed")).await,
+        Undeliverable
+    ));
+    assert!(matches!(
+        start(code("signup_disabled")).await,
+        Misconfigured
+    ));
+    assert!(matches!(
+        start(code("phone_provider_disabled")).await,
+        Misconfigured
+    ));
+    assert!(matches!(
+        start(faults::rate_limited()).await,
+        TooSoon { .. }
+    ));
+    assert!(matches!(start(Fault::Drop).await, Unavailable { .. }));
+    assert!(matches!(start(Fault::html(502)).await, Unavailable { .. }));
+    assert!(matches!(
+        start(faults::timed_out()).await,
+        Unavailable { .. }
+    ));
+}
+
+#[tokio::test]
+async fn what_is_unclear_proves_nothing() {
+    let (project, phone) = with_code(Settings::default()).await;
+    let supabase = project.supabase();
+    for fault in [
+        Fault::Drop,
+        Fault::DropAfter,
+        Fault::html(200),
+        Fault::garbage(),
+        Fault::empty(200),
+    ] {
+        project.stand_in.faults().next("/verify", fault);
+        let told = supabase.verify_otp(&phone, CODE, None).await;
+        assert!(
+            matches!(told, Err(VerifyOtpError::Unavailable { .. })),
+            "{told:?}"
+        );
+    }
+    supabase
+        .start_otp(&phone, OtpChannel::Sms, None)
+        .await
+        .expect("sent");
+    let banned = project
+        .stand_in
+        .person_by_phone(phone.as_str())
+        .expect("made")
+        .id;
+    project.stand_in.ban(banned, Duration::from_hours(1));
+    let told = supabase.verify_otp(&phone, CODE, None).await;
+    assert!(matches!(told, Err(VerifyOtpError::Banned)), "{told:?}");
+}

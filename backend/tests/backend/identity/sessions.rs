@@ -1,0 +1,290 @@
+//! Sessions at the project after they began: the next tokens, the end, and the end of the account.
+
+use std::time::Duration;
+
+use archety_backend::identity::{
+    Ended, Grant, LogoutScope, RefreshError, UpstreamError, UpstreamTokens,
+};
+use secrecy::ExposeSecret;
+use supabase_stand_in::{Fault, RefreshTokens, Settings, faults};
+use uuid::Uuid;
+
+use super::support::{DEVICE, KeyKind, PATIENT, Project, project, upstream_session};
+use crate::support::TestStore;
+
+const REFRESH: &str = "/token?grant_type=refresh_token";
+
+async fn refresh(
+    project: &Project,
+    subject: Uuid,
+    tokens: &UpstreamTokens,
+) -> Result<Grant, RefreshError> {
+    let session = Uuid::from_u128(1);
+    let now = project.now();
+    project
+        .identity
+        .refresh(session, subject, Some(tokens), Some(DEVICE), now)
+        .await
+}
+
+fn tokens(grant: &Grant) -> UpstreamTokens {
+    grant.upstream.as_ref().expect("a session").tokens.clone()
+}
+
+fn both() -> [Settings; 2] {
+    [RefreshTokens::V1, RefreshTokens::V2].map(|refresh_tokens| Settings {
+        refresh_tokens,
+        ..Settings::default()
+    })
+}
+
+#[tokio::test]
+async fn the_next_tokens_are_one_call_away_and_a_lost_answer_is_asked_for_again() {
+    for settings in both() {
+        let project = project(settings).await;
+        let ada = project.somebody(1).await;
+        let first = project.signed_in(&ada).await;
+        let second = refresh(&project, ada.user_id, &tokens(&first)).await;
+        let second = second.expect("refreshed");
+        assert_eq!(project.calls(), [format!("POST {REFRESH}")]);
+        assert_eq!(upstream_session(&first), upstream_session(&second));
+        assert_eq!(second.subject, ada.user_id);
+        project.stand_in.faults().next(REFRESH, Fault::DropAfter);
+        let lost = refresh(&project, ada.user_id, &tokens(&second)).await;
+        assert!(
+            matches!(lost, Err(RefreshError::Unavailable { .. })),
+            "{lost:?}"
+        );
+        project.stand_in.clock().advance(Duration::from_mins(2));
+        let third = refresh(&project, ada.user_id, &tokens(&second)).await;
+        let third = third.expect("the lost answer");
+        let forth = refresh(&project, ada.user_id, &tokens(&third)).await;
+        forth.expect("refreshed");
+    }
+}
+
+#[tokio::test]
+async fn only_five_answers_end_a_session() {
+    let kept = [
+        Fault::Drop,
+        Fault::html(502),
+        Fault::garbage(),
+        Fault::empty(401),
+        Fault::redirect("https://elsewhere.example/"),
+        faults::rate_limited(),
+        faults::conflict(),
+        faults::timed_out(),
+        faults::bad_api_key(),
+        Fault::json(
+            400,
+            &serde_json::json!({"code": 400, "error_code": "validation_failed"}),
+        ),
+        Fault::json(
+            400,
+            &serde_json::json!({"code": 400, "error_code": "something_new"}),
+        ),
+        Fault::json(
+            400,
+            &serde_json::json!({"error": "invalid_grant", "error_description": "…"}),
+        ),
+        Fault::json(
+            500,
+            &serde_json::json!({"code": "unexpected_failure", "message": "…"}),
+        ),
+    ];
+    let project = project(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    let grant = project.signed_in(&ada).await;
+    for fault in kept {
+        project.stand_in.faults().next(REFRESH, fault.clone());
+        let told = refresh(&project, ada.user_id, &tokens(&grant)).await;
+        assert!(
+            matches!(told, Err(RefreshError::Unavailable { .. })),
+            "{fault:?}: {told:?}"
+        );
+    }
+    let impatient = project.waiting(Duration::from_millis(200)).await;
+    project
+        .stand_in
+        .faults()
+        .next(REFRESH, Fault::Hang(Duration::from_secs(30)));
+    let told = refresh(&impatient, ada.user_id, &tokens(&grant)).await;
+    assert!(
+        matches!(told, Err(RefreshError::Unavailable { .. })),
+        "{told:?}"
+    );
+    refresh(&project, ada.user_id, &tokens(&grant))
+        .await
+        .expect("it is still there");
+    for (code, ended) in [
+        ("refresh_token_already_used", Ended::AlreadyUsed),
+        ("refresh_token_not_found", Ended::NotFound),
+        ("session_not_found", Ended::SessionNotFound),
+        ("session_expired", Ended::SessionExpired),
+        ("user_banned", Ended::UserBanned),
+    ] {
+        for body in [
+            serde_json::json!({"code": 400, "error_code": code, "msg": "…"}),
+            serde_json::json!({"code": code, "message": "…"}),
+        ] {
+            project
+                .stand_in
+                .faults()
+                .next(REFRESH, Fault::json(400, &body));
+            let told = refresh(&project, ada.user_id, &tokens(&grant)).await;
+            assert!(
+                matches!(told, Err(RefreshError::Ended(why)) if why == ended),
+                "{told:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_project_ends_is_ended() {
+    let project = project(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    let grant = project.signed_in(&ada).await;
+    project.stand_in.expire_session(upstream_session(&grant));
+    let told = refresh(&project, ada.user_id, &tokens(&grant)).await;
+    assert!(
+        matches!(told, Err(RefreshError::Ended(Ended::SessionExpired))),
+        "{told:?}"
+    );
+    let grant = project.signed_in(&ada).await;
+    project.stand_in.ban(ada.user_id, Duration::from_hours(1));
+    let told = refresh(&project, ada.user_id, &tokens(&grant)).await;
+    assert!(
+        matches!(told, Err(RefreshError::Ended(Ended::UserBanned))),
+        "{told:?}"
+    );
+    project.stand_in.unban(ada.user_id);
+    project.stand_in.end_sessions(ada.user_id);
+    let told = refresh(&project, ada.user_id, &tokens(&grant)).await;
+    assert!(
+        matches!(told, Err(RefreshError::Ended(Ended::NotFound))),
+        "{told:?}"
+    );
+    let session = Uuid::from_u128(1);
+    let now = project.now();
+    let lost = project
+        .identity
+        .refresh(session, ada.user_id, None, None, now)
+        .await;
+    assert!(matches!(lost, Err(RefreshError::Ended(_))), "{lost:?}");
+}
+
+#[tokio::test]
+async fn logging_out_ends_what_it_says_and_is_safe_to_repeat() {
+    let project = project(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    let alive = || project.stand_in.session_count(ada.user_id);
+    let grants = [
+        project.signed_in(&ada).await,
+        project.signed_in(&ada).await,
+        project.signed_in(&ada).await,
+    ];
+    let out = async |grant: &Grant, scope| project.identity.log_out(&tokens(grant), scope).await;
+    for _ in 0..2 {
+        out(&grants[0], LogoutScope::Local)
+            .await
+            .expect("logged out");
+        assert_eq!(alive(), 2);
+    }
+    out(&grants[1], LogoutScope::Others)
+        .await
+        .expect("logged out");
+    assert_eq!(alive(), 1);
+    out(&grants[1], LogoutScope::Global)
+        .await
+        .expect("logged out");
+    assert_eq!(alive(), 0);
+    let grant = project.signed_in(&ada).await;
+    project.stand_in.faults().next("/logout", Fault::DropAfter);
+    let lost = out(&grant, LogoutScope::Local).await;
+    assert!(
+        matches!(lost, Err(UpstreamError::Unavailable { .. })),
+        "{lost:?}"
+    );
+    out(&grant, LogoutScope::Local).await.expect("done already");
+    let grant = project.signed_in(&ada).await;
+    project.stand_in.delete(ada.user_id);
+    out(&grant, LogoutScope::Global)
+        .await
+        .expect("nothing is left");
+}
+
+#[tokio::test]
+async fn an_expired_access_token_is_refreshed_to_log_out() {
+    for settings in both() {
+        let project = project(settings).await;
+        let ada = project.somebody(1).await;
+        let grant = project.signed_in(&ada).await;
+        project.stand_in.clock().advance(Duration::from_hours(2));
+        let out = async || {
+            project
+                .identity
+                .log_out(&tokens(&grant), LogoutScope::Local)
+                .await
+        };
+        // The refreshed tokens are lost with the process; the old ones will do again.
+        project
+            .stand_in
+            .faults()
+            .next("/logout", Fault::Answer(bad_jwt()));
+        project.stand_in.faults().next("/logout", Fault::Drop);
+        out().await.expect_err("cut");
+        assert_eq!(project.stand_in.session_count(ada.user_id), 1);
+        out().await.expect("logged out");
+        assert_eq!(project.stand_in.session_count(ada.user_id), 0);
+        out().await.expect("and again");
+    }
+}
+
+fn bad_jwt() -> supabase_stand_in::Answer {
+    let body = serde_json::json!({"code": 403, "error_code": "bad_jwt", "msg": "token is expired"});
+    supabase_stand_in::Answer::json(http::StatusCode::FORBIDDEN, &body)
+}
+
+#[tokio::test]
+async fn deleting_is_for_good_and_safe_to_repeat() {
+    let base = TestStore::sqlite().await;
+    let project = Project::on(base, Settings::default(), KeyKind::New, PATIENT).await;
+    let ada = project.somebody(1).await;
+    project.signed_in(&ada).await;
+    project.stand_in.faults().next("DELETE", Fault::DropAfter);
+    let lost = project.identity.delete_account(ada.user_id).await;
+    assert!(
+        matches!(lost, Err(UpstreamError::Unavailable { .. })),
+        "{lost:?}"
+    );
+    for _ in 0..2 {
+        project
+            .identity
+            .delete_account(ada.user_id)
+            .await
+            .expect("gone");
+        assert!(project.stand_in.person(ada.user_id).is_none());
+    }
+    project
+        .stand_in
+        .faults()
+        .next("DELETE", faults::bad_api_key());
+    let refused = project.identity.delete_account(ada.user_id).await;
+    assert!(
+        matches!(refused, Err(UpstreamError::Misconfigured)),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn sealed_tokens_read_back() {
+    let project = project(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    let grant = project.signed_in(&ada).await;
+    let read = UpstreamTokens::from_json(&tokens(&grant).to_sealed_json()).expect("its own");
+    let refreshed = refresh(&project, ada.user_id, &read)
+        .await
+        .expect("refreshed");
+    assert!(!tokens(&refreshed).refresh.expose_secret().is_empty());
+}

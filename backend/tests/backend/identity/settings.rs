@@ -1,0 +1,86 @@
+//! What a project's settings mean, and what serve does about them.
+
+use archety_backend::config::Environment;
+use archety_backend::identity::{CodesBy, SettingsProblem, Unreachable};
+use supabase_stand_in::{Fault, Settings, faults};
+
+use super::support::project;
+
+async fn check(settings: Settings, codes: CodesBy) -> Vec<SettingsProblem> {
+    let project = project(settings).await;
+    let problems = project.supabase().check_settings(codes).await;
+    problems.expect("it answers")
+}
+
+fn closed() -> Settings {
+    Settings {
+        disable_signup: true,
+        ..Settings::default()
+    }
+}
+
+#[tokio::test]
+async fn side_doors_are_named() {
+    use SettingsProblem::{PhoneAutoconfirm, PhoneProviderOff, PublicSignup, SignupClosed};
+    assert_eq!(check(closed(), CodesBy::Others).await, []);
+    assert_eq!(
+        check(Settings::default(), CodesBy::Others).await,
+        [PublicSignup]
+    );
+    assert_eq!(check(Settings::default(), CodesBy::Supabase).await, []);
+    assert_eq!(check(closed(), CodesBy::Supabase).await, [SignupClosed]);
+    let open = Settings {
+        phone_provider: false,
+        sms_autoconfirm: true,
+        ..Settings::default()
+    };
+    assert_eq!(
+        check(open, CodesBy::Others).await,
+        [PhoneProviderOff, PhoneAutoconfirm, PublicSignup]
+    );
+    for problem in [PhoneProviderOff, PhoneAutoconfirm, PublicSignup] {
+        assert!(problem.is_fatal(Environment::Production));
+        assert!(!problem.is_fatal(Environment::Development));
+    }
+    assert!(!SignupClosed.is_fatal(Environment::Production));
+}
+
+#[tokio::test]
+async fn keys_that_are_refused_are_told_from_a_project_that_is_away() {
+    use SettingsProblem::{AnonKeyRefused, ServiceKeyRefused};
+    let project = project(closed()).await;
+    let check = async || project.supabase().check_settings(CodesBy::Others).await;
+    project
+        .stand_in
+        .faults()
+        .next("/settings", faults::bad_api_key());
+    assert_eq!(check().await, Ok(vec![AnonKeyRefused]));
+    project
+        .stand_in
+        .faults()
+        .next("/admin/users", faults::bad_api_key());
+    assert_eq!(check().await, Ok(vec![ServiceKeyRefused]));
+    // Once is the gateway's fault, twice is the key's.
+    project
+        .stand_in
+        .faults()
+        .next("/admin/users", faults::unrecognized_kid());
+    assert_eq!(check().await, Ok(vec![]));
+    project
+        .stand_in
+        .faults()
+        .times(2, "/admin/users", faults::unrecognized_kid());
+    assert_eq!(check().await, Ok(vec![ServiceKeyRefused]));
+    for fault in [
+        Fault::Drop,
+        Fault::html(502),
+        Fault::empty(401),
+        Fault::garbage(),
+    ] {
+        for step in ["/settings", "/admin/users"] {
+            project.stand_in.faults().next(step, fault.clone());
+            assert_eq!(check().await, Err(Unreachable), "{step}: {fault:?}");
+        }
+    }
+    assert_eq!(check().await, Ok(vec![]));
+}

@@ -1,0 +1,258 @@
+//! Signing in with Supabase: how many calls it takes, and what each answer leads to.
+
+use archety_backend::identity::SignInError;
+use secrecy::ExposeSecret;
+use supabase_stand_in::{Fault, Settings, StandIn, faults};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::support::{
+    DEVICE, KeyKind, OTHER_PASSWORD_KEY, PASSWORD_KEY, PATIENT, Project, Somebody, project,
+    projects, upstream_session,
+};
+use crate::support::TestStore;
+
+const GRANT: &str = "POST /token?grant_type=password";
+const CREATE: &str = "POST /admin/users";
+
+#[tokio::test]
+async fn the_first_time_takes_two_calls_and_later_ones_one() {
+    for project in projects(Settings::default()).await {
+        let ada = project.somebody(1).await;
+        let first = project.sign_in(&ada).await.expect("signed in");
+        assert_eq!(project.calls(), [CREATE, GRANT], "{}", project.kind);
+        assert_eq!(first.subject, ada.user_id);
+        assert!(project.account(&ada).await.is_confirmed);
+        let second = project.sign_in(&ada).await.expect("signed in");
+        assert_eq!(project.calls(), [GRANT], "{}", project.kind);
+        assert_ne!(upstream_session(&first), upstream_session(&second));
+        let person = project.stand_in.person(ada.user_id).expect("there");
+        assert_eq!(person.phone, ada.phone.digits());
+        assert!(person.phone_confirmed && person.email.is_empty());
+        assert_eq!(person.app_metadata["source"], "archety");
+        assert_eq!(person.sessions.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn twenty_first_sign_ins_at_once_are_one_account_and_twenty_sessions() {
+    for project in projects(Settings::default()).await {
+        let ada = project.somebody(1).await;
+        let replica = project.replica().await;
+        let mut tasks = JoinSet::new();
+        for n in 0..20_u128 {
+            let identity = if n % 2 == 0 {
+                &project.identity
+            } else {
+                &replica.identity
+            };
+            let (identity, ada, now) = (identity.clone(), ada.clone(), project.now());
+            tasks.spawn(async move {
+                let session = Uuid::from_u128(n + 1);
+                identity.sign_in(&ada.person(), session, DEVICE, now).await
+            });
+        }
+        for signed_in in tasks.join_all().await {
+            assert_eq!(signed_in.expect("signed in").subject, ada.user_id);
+        }
+        let people = project.stand_in.people_by_phone(ada.phone.as_str());
+        assert_eq!(people.len(), 1);
+        assert_eq!(people[0].sessions.len(), 20, "{}", project.kind);
+        let calls = project.calls();
+        assert!(calls.len() <= 60, "{} calls", calls.len());
+        assert!(calls.iter().all(|call| call == GRANT || call == CREATE));
+    }
+}
+
+#[tokio::test]
+async fn both_kinds_of_keys_travel_as_they_must() {
+    for kind in [KeyKind::Legacy, KeyKind::New] {
+        let base = TestStore::sqlite().await;
+        let project = Project::on(base, Settings::default(), kind, PATIENT).await;
+        let ada = project.somebody(1).await;
+        let grant = project.sign_in(&ada).await.expect("signed in");
+        let upstream = grant.upstream.expect("a session");
+        let scope = archety_backend::identity::LogoutScope::Local;
+        let out = project.identity.log_out(&upstream.tokens, scope).await;
+        out.expect("logged out");
+        let seen = project.stand_in.requests().all();
+        let (logout, service) = seen.split_last().expect("asked");
+        let (key, anon) = match kind {
+            KeyKind::Legacy => (project.stand_in.service_key(), project.stand_in.anon_key()),
+            KeyKind::New => (
+                project.stand_in.secret_key(),
+                project.stand_in.publishable_key(),
+            ),
+        };
+        for request in service {
+            assert_eq!(request.headers["apikey"], key);
+            match kind {
+                KeyKind::Legacy => {
+                    assert_eq!(request.headers["authorization"], format!("Bearer {key}"));
+                }
+                KeyKind::New => assert!(!request.headers.contains_key("authorization")),
+            }
+            let agent = request.headers["user-agent"].to_str().expect("text");
+            assert!(agent.starts_with("archety-backend/"), "{agent}");
+        }
+        assert_eq!(service[1].headers["sb-forwarded-for"], DEVICE.to_string());
+        assert_eq!(logout.headers["apikey"], anon);
+        let bearer = format!("Bearer {}", upstream.tokens.access.expose_secret());
+        assert_eq!(logout.headers["authorization"], bearer);
+    }
+}
+
+#[tokio::test]
+async fn new_password_keys_end_no_session() {
+    for project in projects(Settings::default()).await {
+        let ada = project.somebody(1).await;
+        project.signed_in(&ada).await;
+        let rotated = project.with_keys(&[OTHER_PASSWORD_KEY, PASSWORD_KEY]).await;
+        rotated.sign_in(&ada).await.expect("signed in");
+        assert_eq!(project.calls(), [GRANT, GRANT], "{}", project.kind);
+        assert_eq!(project.stand_in.session_count(ada.user_id), 2);
+        // Who is new gets a password of the new key at once.
+        let bob = project.somebody(2).await;
+        rotated.signed_in(&bob).await;
+        let alone = project.with_keys(&[OTHER_PASSWORD_KEY]).await;
+        alone.sign_in(&bob).await.expect("signed in");
+        assert_eq!(project.calls(), [GRANT]);
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_is_not_confirmed_is_confirmed_not_reset() {
+    for project in projects(Settings::default()).await {
+        let ada = project.somebody(1).await;
+        project.signed_in(&ada).await;
+        project.stand_in.unconfirm_phone(ada.user_id);
+        project.sign_in(&ada).await.expect("signed in");
+        let confirm = format!("PUT /admin/users/{}", ada.user_id);
+        assert_eq!(
+            project.calls(),
+            [GRANT, &confirm, GRANT],
+            "{}",
+            project.kind
+        );
+        assert_eq!(
+            project.stand_in.session_count(ada.user_id),
+            2,
+            "nobody is signed out"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_is_banned_is_told_so() {
+    let project = project(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    project.signed_in(&ada).await;
+    project
+        .stand_in
+        .ban(ada.user_id, std::time::Duration::from_hours(1));
+    let refused = project.sign_in(&ada).await;
+    assert!(matches!(refused, Err(SignInError::Refused)), "{refused:?}");
+    assert_eq!(project.calls(), [GRANT]);
+}
+
+#[tokio::test]
+async fn a_project_that_lets_nobody_in_is_the_owners_to_mend() {
+    let off = Settings {
+        phone_provider: false,
+        ..Settings::default()
+    };
+    let project = project(off).await;
+    let ada = project.somebody(1).await;
+    let refused = project.sign_in(&ada).await;
+    assert!(
+        matches!(refused, Err(SignInError::Misconfigured)),
+        "{refused:?}"
+    );
+    assert_eq!(project.calls(), [CREATE, GRANT]);
+    for fault in [faults::bad_api_key(), faults::phone_provider_disabled()] {
+        project.stand_in.faults().next(GRANT_PATH, fault);
+        let refused = project.sign_in(&ada).await;
+        assert!(
+            matches!(refused, Err(SignInError::Misconfigured)),
+            "{refused:?}"
+        );
+        assert_eq!(project.calls(), [GRANT]);
+    }
+}
+
+const GRANT_PATH: &str = "/token?grant_type=password";
+
+#[tokio::test]
+async fn keys_of_another_project_let_nobody_in() {
+    let (ours, theirs) = (
+        project(Settings::default()).await,
+        StandIn::start(Settings::default()).await.expect("a port"),
+    );
+    let mut config = super::support::config(&ours.stand_in, KeyKind::Legacy, &[PASSWORD_KEY]);
+    config.service_key = archety_backend::config::ApiKey::Legacy(theirs.service_key().into());
+    let config = archety_backend::config::IdentityConfig::Supabase(config);
+    let ring = super::support::keyring(super::support::SESSION_KEY);
+    let now = ours.now();
+    let identity =
+        archety_backend::identity::Identity::open(&config, PATIENT, &ours.store, ring, now).await;
+    let ada = ours.somebody(1).await;
+    let session = Uuid::from_u128(1);
+    let identity = identity.expect("the issuer is the same");
+    let refused = identity.sign_in(&ada.person(), session, DEVICE, now).await;
+    assert!(
+        matches!(refused, Err(SignInError::Misconfigured)),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn another_name_of_the_issuer_is_found_out_at_the_first_sign_in() {
+    let project = project(Settings::default()).await;
+    let mut config = super::support::config(&project.stand_in, KeyKind::Legacy, &[PASSWORD_KEY]);
+    config.issuer = "https://auth.example.com/auth/v1".to_owned();
+    let config = archety_backend::config::IdentityConfig::Supabase(config);
+    let base = TestStore::sqlite().await;
+    let ring = super::support::keyring(super::support::SESSION_KEY);
+    let now = project.now();
+    let identity =
+        archety_backend::identity::Identity::open(&config, PATIENT, &base.store, ring, now).await;
+    let identity = identity.expect("a database of its own");
+    let ada: Somebody = super::support::somebody(&base.store, 1, now).await;
+    let refused = identity
+        .sign_in(&ada.person(), Uuid::from_u128(1), DEVICE, now)
+        .await;
+    assert!(
+        matches!(refused, Err(SignInError::Misconfigured)),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn tokens_for_somebody_else_sign_nobody_in() {
+    let project = project(Settings::default()).await;
+    let (ada, bob) = (project.somebody(1).await, project.somebody(2).await);
+    project.signed_in(&ada).await;
+    project.signed_in(&bob).await;
+    // Bob's answer, to Ada's question.
+    let password = project
+        .stand_in
+        .person(bob.user_id)
+        .expect("there")
+        .password;
+    let answer = reqwest::Client::new()
+        .post(format!("{}{GRANT_PATH}", project.stand_in.url()))
+        .json(&serde_json::json!({"phone": bob.phone.as_str(), "password": password}))
+        .send()
+        .await
+        .expect("answers");
+    let body: serde_json::Value = answer.json().await.expect("JSON");
+    project
+        .stand_in
+        .faults()
+        .next(GRANT_PATH, Fault::json(200, &body));
+    let refused = project.sign_in(&ada).await;
+    assert!(
+        matches!(refused, Err(SignInError::NotAdoptable)),
+        "{refused:?}"
+    );
+}

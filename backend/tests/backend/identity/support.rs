@@ -1,0 +1,256 @@
+//! A Supabase project, a database bound to it, and people who have proved their number.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use archety_backend::clock::Timestamp;
+use archety_backend::config::{ApiKey, IdentityConfig, SupabaseConfig};
+use archety_backend::identity::{
+    Grant, Identity, Person, SignInError, SupabaseIdentity, UpstreamTimeouts,
+};
+use archety_backend::keyring::Keyring;
+use archety_backend::phone::Phone;
+use archety_backend::store::{Account, Pools, Store};
+use secrecy::{ExposeSecret, SecretString};
+use supabase_stand_in::{Settings, StandIn};
+use uuid::Uuid;
+
+use crate::support::{TestStore, stores};
+
+pub(crate) const PASSWORD_KEY: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const OTHER_PASSWORD_KEY: &str = "fedcba9876543210fedcba9876543210";
+pub(crate) const SESSION_KEY: &str = "00112233445566778899aabbccddeeff";
+pub(crate) const DEVICE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+pub(crate) const PATIENT: UpstreamTimeouts = UpstreamTimeouts {
+    connect: Duration::from_secs(5),
+    total: Duration::from_secs(10),
+};
+
+pub(crate) fn keyring(list: &str) -> Arc<Keyring> {
+    Arc::new(Keyring::parse(list).expect("a list"))
+}
+
+/// Which kind of API keys is configured.
+#[derive(Clone, Copy)]
+pub(crate) enum KeyKind {
+    Legacy,
+    New,
+}
+
+pub(crate) fn config(project: &StandIn, kind: KeyKind, password_keys: &[&str]) -> SupabaseConfig {
+    let (anon_key, service_key) = match kind {
+        KeyKind::Legacy => (
+            ApiKey::Legacy(project.anon_key().into()),
+            ApiKey::Legacy(project.service_key().into()),
+        ),
+        KeyKind::New => (
+            ApiKey::Opaque(project.publishable_key().into()),
+            ApiKey::Opaque(project.secret_key().into()),
+        ),
+    };
+    SupabaseConfig {
+        url: project.hosted_url().parse().expect("a URL"),
+        issuer: project.issuer(),
+        anon_key,
+        service_key,
+        password_keys: password_keys
+            .iter()
+            .map(|key| SecretString::from(*key))
+            .collect(),
+    }
+}
+
+/// A project and one replica that is bound to it.
+pub(crate) struct Project {
+    pub(crate) stand_in: Arc<StandIn>,
+    pub(crate) base: Arc<TestStore>,
+    pub(crate) store: Store,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) kind: &'static str,
+}
+
+/// A person with a number, known to the database.
+#[derive(Clone)]
+pub(crate) struct Somebody {
+    pub(crate) user_id: Uuid,
+    pub(crate) phone: Phone,
+}
+
+impl Somebody {
+    pub(crate) fn person(&self) -> Person<'_> {
+        Person {
+            user_id: self.user_id,
+            phone: &self.phone,
+        }
+    }
+}
+
+/// One on each store.
+pub(crate) async fn projects(settings: Settings) -> Vec<Project> {
+    let mut projects = Vec::new();
+    for base in stores().await {
+        projects.push(Project::on(base, settings.clone(), KeyKind::Legacy, PATIENT).await);
+    }
+    projects
+}
+
+/// Where the store makes no difference.
+pub(crate) async fn project(settings: Settings) -> Project {
+    Project::on(
+        TestStore::sqlite().await,
+        settings,
+        KeyKind::Legacy,
+        PATIENT,
+    )
+    .await
+}
+
+impl Project {
+    pub(crate) async fn on(
+        base: TestStore,
+        settings: Settings,
+        kind: KeyKind,
+        timeouts: UpstreamTimeouts,
+    ) -> Self {
+        let stand_in = StandIn::start(settings).await.expect("a port is free");
+        stand_in.clock().stop();
+        let config = config(&stand_in, kind, &[PASSWORD_KEY]);
+        let store = base.store.clone();
+        let identity = open(config, timeouts, &store, &stand_in).await;
+        Self {
+            stand_in: Arc::new(stand_in),
+            kind: base.kind,
+            base: Arc::new(base),
+            store,
+            identity,
+        }
+    }
+
+    /// A second replica on the same database.
+    pub(crate) async fn replica(&self) -> Self {
+        let store = self.base.second().await;
+        self.opened(store, &[PASSWORD_KEY], PATIENT).await
+    }
+
+    /// The same replica, started again with these keys.
+    pub(crate) async fn with_keys(&self, password_keys: &[&str]) -> Self {
+        self.opened(self.store.clone(), password_keys, PATIENT)
+            .await
+    }
+
+    /// The same replica, which waits no longer than this for an answer.
+    pub(crate) async fn waiting(&self, total: Duration) -> Self {
+        let timeouts = UpstreamTimeouts {
+            connect: total,
+            total,
+        };
+        self.opened(self.store.clone(), &[PASSWORD_KEY], timeouts)
+            .await
+    }
+
+    async fn opened(&self, store: Store, keys: &[&str], timeouts: UpstreamTimeouts) -> Self {
+        let config = config(&self.stand_in, KeyKind::Legacy, keys);
+        let identity = open(config, timeouts, &store, &self.stand_in).await;
+        Self {
+            stand_in: Arc::clone(&self.stand_in),
+            base: Arc::clone(&self.base),
+            store,
+            identity,
+            kind: self.kind,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        now_of(&self.stand_in)
+    }
+
+    pub(crate) fn supabase(&self) -> &SupabaseIdentity {
+        match &*self.identity {
+            Identity::Supabase(supabase) => supabase,
+            Identity::Local(_) => panic!("bound to Supabase"),
+        }
+    }
+
+    /// The person whose number ends in `n`.
+    pub(crate) async fn somebody(&self, n: u8) -> Somebody {
+        somebody(&self.store, n, self.now()).await
+    }
+
+    pub(crate) async fn sign_in(&self, somebody: &Somebody) -> Result<Grant, SignInError> {
+        let session = Uuid::from_u128(0x5e55);
+        self.identity
+            .sign_in(&somebody.person(), session, DEVICE, self.now())
+            .await
+    }
+
+    /// Signs in, and forgets how.
+    pub(crate) async fn signed_in(&self, somebody: &Somebody) -> Grant {
+        let grant = self.sign_in(somebody).await.expect("signed in");
+        self.stand_in.requests().clear();
+        grant
+    }
+
+    pub(crate) async fn account(&self, somebody: &Somebody) -> Account {
+        let issuer = self.identity.issuer();
+        let account = self.store.read_account(somebody.user_id, issuer).await;
+        account.expect("the store answers").expect("an account")
+    }
+
+    /// What the project was asked since the last time, without the prefix.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        let asked = self.stand_in.requests().all();
+        self.stand_in.requests().clear();
+        let lines = asked.iter().map(supabase_stand_in::Seen::line);
+        lines.map(|line| line.replace("/auth/v1", "")).collect()
+    }
+}
+
+async fn open(
+    config: SupabaseConfig,
+    timeouts: UpstreamTimeouts,
+    store: &Store,
+    stand_in: &StandIn,
+) -> Arc<Identity> {
+    let config = IdentityConfig::Supabase(config);
+    let now = now_of(stand_in);
+    let opened = Identity::open(&config, timeouts, store, keyring(SESSION_KEY), now).await;
+    Arc::new(opened.expect("the database is this project's"))
+}
+
+fn now_of(stand_in: &StandIn) -> Timestamp {
+    let micros = stand_in.clock().now().unix_timestamp_nanos() / 1_000;
+    Timestamp::from_micros(i64::try_from(micros).expect("a time of today"))
+}
+
+pub(crate) async fn somebody(store: &Store, n: u8, now: Timestamp) -> Somebody {
+    const SQL: &str = "insert into users (id, phone, created_at) values ($1, $2, $3)";
+    let phone = format!("+155501002{n:02}");
+    let user_id = Uuid::from_u128(0x7000_0000_0000_0000_8000_0000_0000_0000 + u128::from(n));
+    match store.pools() {
+        Pools::Postgres(pool) => {
+            let query = sqlx::query(SQL).bind(user_id).bind(&phone).bind(now);
+            query.execute(pool).await.map(drop)
+        }
+        Pools::Sqlite { writer, .. } => {
+            let query = sqlx::query(SQL).bind(user_id).bind(&phone).bind(now);
+            query.execute(writer).await.map(drop)
+        }
+    }
+    .expect("a new person");
+    Somebody {
+        user_id,
+        phone: Phone::parse(&phone).expect("a phone"),
+    }
+}
+
+/// The token that requests carry.
+pub(crate) fn token(grant: &Grant) -> &str {
+    grant.access_token.expose_secret()
+}
+
+/// The session at the project.
+pub(crate) fn upstream_session(grant: &Grant) -> Uuid {
+    let upstream = grant.upstream.as_ref().expect("a session at the project");
+    upstream.session_id.parse().expect("an id")
+}

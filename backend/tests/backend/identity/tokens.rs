@@ -1,0 +1,393 @@
+//! Access tokens that prove nothing, and those that do.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use archety_backend::clock::Timestamp;
+use archety_backend::identity::{
+    Claims, InvalidToken, MAX_TOKEN_BYTES, SessionRef, TokenError, Verified,
+};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use supabase_stand_in::{Fault, Settings, Signing};
+use uuid::Uuid;
+
+use super::support::{Project, project, token, upstream_session};
+
+const HOUR: Duration = Duration::from_hours(1);
+const JWKS: &str = "jwks.json";
+
+fn es256() -> Settings {
+    Settings {
+        signing: Signing::Es256,
+        ..Settings::default()
+    }
+}
+
+fn claims(project: &Project) -> Value {
+    json!({
+        "iss": project.identity.issuer(), "sub": Uuid::from_u128(1), "aud": "authenticated",
+        "exp": project.now().plus(HOUR).as_secs(), "iat": project.now().as_secs(),
+        "role": "authenticated", "session_id": Uuid::from_u128(2), "is_anonymous": false,
+    })
+}
+
+fn header(project: &Project) -> Value {
+    json!({"alg": "ES256", "typ": "JWT", "kid": project.stand_in.kid()})
+}
+
+async fn fault(project: &Project, token: &str) -> InvalidToken {
+    match project.identity.verify(token, project.now()).await {
+        Err(TokenError::Invalid(reason)) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn forged(header: &Value, claims: &Value, signature: &[u8]) -> String {
+    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+#[tokio::test]
+async fn a_public_key_proves_who_it_is() {
+    let project = project(es256()).await;
+    let ada = project.somebody(1).await;
+    let grant = project.signed_in(&ada).await;
+    let proven = Verified::Proven(Claims {
+        subject: ada.user_id,
+        session: SessionRef::Upstream(upstream_session(&grant).to_string()),
+        expires_at: grant.expires_at,
+    });
+    for _ in 0..5 {
+        let verified = project.identity.verify(token(&grant), project.now()).await;
+        assert_eq!(verified.as_ref(), Ok(&proven));
+    }
+    assert_eq!(project.calls(), ["GET /.well-known/jwks.json"]);
+}
+
+#[tokio::test]
+async fn what_is_not_a_persons_own_token_is_named() {
+    use InvalidToken::{
+        Algorithm, Anonymous, Audience, Expired, Issuer, Malformed, NotYet, Role, Signature,
+        TooLong, UnknownKey,
+    };
+    let project = project(es256()).await;
+    let good = claims(&project);
+    let now = project.now().as_secs();
+    let minted = |header: &Value, claims: &Value| project.stand_in.mint(header, claims);
+    let with = |key: &str, value: Value| {
+        let mut changed = good.clone();
+        changed[key] = value;
+        changed
+    };
+    let sound = minted(&header(&project), &good);
+    assert!(project.identity.verify(&sound, project.now()).await.is_ok());
+    for (claims, reason) in [
+        (
+            with("iss", json!("https://other.supabase.co/auth/v1")),
+            Issuer,
+        ),
+        (with("iss", json!("supabase")), Issuer),
+        (with("iss", Value::Null), Issuer),
+        (with("aud", json!("anon")), Audience),
+        (with("aud", json!(["authenticated"])), Audience),
+        (with("aud", Value::Null), Audience),
+        (with("role", json!("service_role")), Role),
+        (with("role", json!("anon")), Role),
+        (with("role", Value::Null), Role),
+        (with("is_anonymous", json!(true)), Anonymous),
+        (with("exp", json!(now - 30)), Expired),
+        (with("exp", json!(now - 100_000)), Expired),
+        (with("exp", Value::Null), InvalidToken::Claims),
+        (with("exp", json!("soon")), InvalidToken::Claims),
+        (with("exp", json!(1.5)), InvalidToken::Claims),
+        (with("nbf", json!(now + 60)), NotYet),
+        (with("sub", json!("ada")), InvalidToken::Claims),
+        (with("sub", Value::Null), InvalidToken::Claims),
+        (with("sub", json!(Uuid::nil())), InvalidToken::Claims),
+        (with("session_id", Value::Null), InvalidToken::Claims),
+        (with("session_id", json!("")), InvalidToken::Claims),
+        (
+            with("session_id", json!("x".repeat(65))),
+            InvalidToken::Claims,
+        ),
+        (json!([]), InvalidToken::Claims),
+    ] {
+        let token = minted(&header(&project), &claims);
+        assert_eq!(fault(&project, &token).await, reason, "{claims}");
+        // The same without a signature that can be checked here.
+        let token = minted(&json!({"alg": "HS256", "typ": "JWT"}), &claims);
+        assert_eq!(fault(&project, &token).await, reason, "HS256, {claims}");
+    }
+    let kid = project.stand_in.kid();
+    let none = |alg: &str| forged(&json!({"alg": alg, "kid": kid}), &good, b"");
+    let public = {
+        let set: Value = reqwest::get(format!("{}/.well-known/jwks.json", project.stand_in.url()))
+            .await
+            .expect("answers")
+            .json()
+            .await
+            .expect("JSON");
+        set["keys"][0].to_string()
+    };
+    let confused = {
+        let key = jsonwebtoken::EncodingKey::from_secret(public.as_bytes());
+        let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+        header.kid = Some(kid.to_owned());
+        jsonwebtoken::encode(&header, &good, &key).expect("signed")
+    };
+    let mut bent = sound.clone();
+    bent.replace_range(
+        sound.len() - 20..sound.len() - 19,
+        if sound.as_bytes()[sound.len() - 20] == b'A' {
+            "B"
+        } else {
+            "A"
+        },
+    );
+    let doubled = {
+        let payload = format!("{{\"role\":\"service_role\",{}", &good.to_string()[1..]);
+        let parts: Vec<&str> = sound.split('.').collect();
+        format!(
+            "{}.{}.{}",
+            parts[0],
+            URL_SAFE_NO_PAD.encode(payload),
+            parts[2]
+        )
+    };
+    for (token, reason) in [
+        (String::new(), Malformed),
+        (".".to_owned(), Malformed),
+        ("..".to_owned(), Malformed),
+        ("a.b.c".to_owned(), Malformed),
+        (format!("{sound}."), Malformed),
+        (format!(" {sound}"), Malformed),
+        ("x".repeat(MAX_TOKEN_BYTES), Malformed),
+        ("x".repeat(MAX_TOKEN_BYTES + 1), TooLong),
+        ("é".repeat(MAX_TOKEN_BYTES), TooLong),
+        (none("none"), Algorithm),
+        (none("None"), Algorithm),
+        (none("ES512"), Algorithm),
+        (none("RS256"), Algorithm),
+        (confused, Algorithm),
+        (bent, Signature),
+        (doubled, Signature),
+        (forged(&header(&project), &good, b""), Signature),
+        (forged(&header(&project), &good, &[0; 64]), Signature),
+        (
+            forged(&json!({"alg": "ES256"}), &good, &[0; 64]),
+            UnknownKey,
+        ),
+        (
+            forged(&json!({"alg": "ES256", "kid": "x"}), &good, &[0; 64]),
+            UnknownKey,
+        ),
+        (
+            forged(
+                &json!({"alg": "ES256", "kid": kid, "crit": ["exp"]}),
+                &good,
+                &[0; 64],
+            ),
+            Malformed,
+        ),
+        (project.stand_in.service_key().to_owned(), Issuer),
+        (project.stand_in.anon_key().to_owned(), Issuer),
+        (project.stand_in.secret_key().to_owned(), Malformed),
+    ] {
+        assert_eq!(fault(&project, &token).await, reason, "{token:.80}");
+    }
+}
+
+#[tokio::test]
+async fn another_projects_token_is_nobodys() {
+    let (project, other) = (project(es256()).await, project(es256()).await);
+    let foreign = other.stand_in.mint(&header(&other), &claims(&project));
+    assert_eq!(fault(&project, &foreign).await, InvalidToken::UnknownKey);
+    let mut named = header(&other);
+    named["kid"] = json!(project.stand_in.kid());
+    let foreign = other.stand_in.mint(&named, &claims(&project));
+    assert_eq!(fault(&project, &foreign).await, InvalidToken::Signature);
+}
+
+#[tokio::test]
+async fn unknown_keys_are_fetched_for_twice_a_minute_at_most() {
+    let project = project(es256()).await;
+    let unknown = |n: usize| {
+        let header = json!({"alg": "ES256", "kid": format!("k{n}")});
+        forged(&header, &claims(&project), &[0; 64])
+    };
+    let start = project.now();
+    let mut now = start;
+    for n in 0..120 {
+        now = now.plus(Duration::from_millis(500));
+        let refused = project.identity.verify(&unknown(n), now).await;
+        assert_eq!(refused, Err(TokenError::Invalid(InvalidToken::UnknownKey)));
+    }
+    assert!(now <= start.plus(Duration::from_mins(1)));
+    let fetched = project.stand_in.requests().count(JWKS);
+    assert!((2..=3).contains(&fetched), "{fetched}");
+}
+
+#[tokio::test]
+async fn many_first_tokens_at_once_fetch_the_keys_once() {
+    let project = project(es256()).await;
+    let sound = project.stand_in.mint(&header(&project), &claims(&project));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (identity, sound, now) = (project.identity.clone(), sound.clone(), project.now());
+        tasks.spawn(async move { identity.verify(&sound, now).await.is_ok() });
+    }
+    assert!(tasks.join_all().await.into_iter().all(|ok| ok));
+    assert_eq!(project.stand_in.requests().count(JWKS), 1);
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_fetched_serve_for_an_hour() {
+    let project = project(es256()).await;
+    let mut lasting = claims(&project);
+    lasting["exp"] = json!(project.now().plus(HOUR * 5).as_secs());
+    let sound = project.stand_in.mint(&header(&project), &lasting);
+    let start = project.now();
+    let verify = async |now: Timestamp| project.identity.verify(&sound, now).await;
+    assert!(verify(start).await.is_ok());
+    for fault in [
+        Fault::html(502),
+        Fault::Drop,
+        Fault::garbage(),
+        Fault::json(200, &json!({})),
+    ] {
+        project.stand_in.faults().clear();
+        project.stand_in.faults().always(JWKS, fault);
+        assert!(verify(start.plus(HOUR / 2)).await.is_ok());
+    }
+    let unknown = forged(&json!({"alg": "ES256", "kid": "new"}), &lasting, &[0; 64]);
+    let told = project
+        .identity
+        .verify(&unknown, start.plus(HOUR / 2))
+        .await;
+    assert!(
+        matches!(told, Err(TokenError::Unavailable { .. })),
+        "{told:?}"
+    );
+    let told = verify(start.plus(HOUR)).await;
+    assert!(
+        matches!(told, Err(TokenError::Unavailable { .. })),
+        "{told:?}"
+    );
+    project.stand_in.faults().clear();
+    assert!(
+        verify(start.plus(HOUR).plus(Duration::from_secs(6)))
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
+async fn a_provider_that_never_answered_is_no_verdict() {
+    let project = project(es256()).await;
+    project.stand_in.faults().always(JWKS, Fault::empty(500));
+    let sound = project.stand_in.mint(&header(&project), &claims(&project));
+    for _ in 0..10 {
+        let told = project.identity.verify(&sound, project.now()).await;
+        assert!(
+            matches!(told, Err(TokenError::Unavailable { .. })),
+            "{told:?}"
+        );
+    }
+    assert_eq!(
+        project.stand_in.requests().count(JWKS),
+        1,
+        "and is left in peace"
+    );
+}
+
+#[tokio::test]
+async fn tokens_by_the_shared_secret_are_asked_about() {
+    let project = project(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    let grant = project.signed_in(&ada).await;
+    let claimed = match project.identity.verify(token(&grant), project.now()).await {
+        Ok(Verified::Claimed(claims)) => claims,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(claimed.subject, ada.user_id);
+    let ask = async |token: &str| project.identity.ask_user(token, project.now()).await;
+    assert_eq!(ask(token(&grant)).await.as_ref(), Ok(&claimed));
+    // Forged under a secret of the forger's own.
+    let key = jsonwebtoken::EncodingKey::from_secret(b"not the secret");
+    let forged = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims(&project), &key);
+    let forged = forged.expect("signed");
+    assert!(matches!(
+        project.identity.verify(&forged, project.now()).await,
+        Ok(Verified::Claimed(_))
+    ));
+    assert_eq!(
+        ask(&forged).await,
+        Err(TokenError::Invalid(InvalidToken::Refused))
+    );
+    assert_eq!(
+        ask(project.stand_in.service_key()).await,
+        Err(TokenError::Invalid(InvalidToken::Issuer))
+    );
+    for fault in [
+        Fault::html(502),
+        Fault::Drop,
+        Fault::garbage(),
+        supabase_stand_in::faults::rate_limited(),
+    ] {
+        project.stand_in.faults().next("/user", fault);
+        let told = ask(token(&grant)).await;
+        assert!(
+            matches!(told, Err(TokenError::Unavailable { .. })),
+            "{told:?}"
+        );
+    }
+    project.stand_in.end_sessions(ada.user_id);
+    assert_eq!(
+        ask(token(&grant)).await,
+        Err(TokenError::Invalid(InvalidToken::Ended))
+    );
+    project.stand_in.delete(ada.user_id);
+    assert_eq!(
+        ask(token(&grant)).await,
+        Err(TokenError::Invalid(InvalidToken::Ended))
+    );
+}
+
+#[tokio::test]
+async fn strangers_cannot_make_us_ask_without_end() {
+    let project = project(Settings::default()).await;
+    let key = jsonwebtoken::EncodingKey::from_secret(b"not the secret");
+    let now = project.now();
+    let mut told = HashSet::new();
+    for n in 0..60_u128 {
+        let mut claims = claims(&project);
+        claims["session_id"] = json!(Uuid::from_u128(n));
+        let forged = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key);
+        let answered = project
+            .identity
+            .ask_user(&forged.expect("signed"), now)
+            .await;
+        told.insert(matches!(answered, Err(TokenError::Unavailable { .. })));
+    }
+    assert_eq!(told.len(), 2, "some are asked about, some are not");
+    assert_eq!(project.stand_in.requests().count("/user"), 50);
+}
+
+#[tokio::test]
+async fn tokens_of_before_a_change_of_keys_stay_good() {
+    // As recorded: the project signs ES256 by now and still accepts what the shared secret signed.
+    let project = project(es256()).await;
+    let ada = project.somebody(1).await;
+    let grant = project.signed_in(&ada).await;
+    let mut claims = claims(&project);
+    claims["sub"] = json!(ada.user_id);
+    claims["session_id"] = json!(upstream_session(&grant));
+    let old = project
+        .stand_in
+        .mint(&json!({"alg": "HS256", "typ": "JWT"}), &claims);
+    let verified = project.identity.verify(&old, project.now()).await;
+    assert!(matches!(verified, Ok(Verified::Claimed(_))), "{verified:?}");
+    assert!(project.identity.ask_user(&old, project.now()).await.is_ok());
+}
