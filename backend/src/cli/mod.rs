@@ -8,6 +8,7 @@ mod identity;
 mod keys;
 mod migrate;
 mod pepper;
+mod routes;
 mod secret;
 mod serve;
 
@@ -50,6 +51,8 @@ this is the pre-deploy step. SQLite needs no call: serve migrates it at start."
     Migrate(migrate::Args),
     /// Check the configuration and show what is in effect, with secrets masked
     Check(check::Args),
+    /// List every route and who may call it
+    Routes(routes::Args),
     /// Make the secrets that relays sign with
     Secret(secret::Args),
     /// Keys that the database keeps
@@ -66,6 +69,10 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args),
         Command::Keys(args) => keys::run(args, configuration()?).await,
         Command::Identity(args) => identity::run(args, configuration()?).await,
+        Command::Routes(args) => {
+            routes::run(&args);
+            Ok(())
+        }
         Command::Secret(args) => {
             secret::run(args);
             Ok(())

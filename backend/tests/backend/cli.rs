@@ -130,6 +130,16 @@ fn everything_wrong_is_named_at_once() {
 }
 
 #[test]
+fn every_route_is_listed_with_who_may_call_it() {
+    let (output, _folder) = run(&["routes"], &[]);
+    insta::assert_snapshot!(stdout(&output));
+    let (json, _folder) = run(&["routes", "--json"], &[]);
+    let json: Value = serde_json::from_str(stdout(&json)).expect("JSON");
+    let lines = stdout(&output).lines().count();
+    assert_eq!(json.as_array().map(Vec::len), Some(lines));
+}
+
+#[test]
 fn a_missing_folder_is_told_once_by_the_databases_name() {
     let url = ("DATABASE_URL", "sqlite://missing/archety.db");
     let (output, _folder) = run(&["migrate"], &[url]);

@@ -1,5 +1,6 @@
 //! The routes, from the wire.
 
+mod access;
 mod auth;
 mod bad_input;
 mod bearer;

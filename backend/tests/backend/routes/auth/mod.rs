@@ -1,3 +1,7 @@
 //! `/auth/…` from the wire.
 
+mod bad_input;
+mod browser;
+mod cookies;
 mod sign_in;
+mod step_up;

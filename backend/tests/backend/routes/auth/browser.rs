@@ -1,0 +1,236 @@
+//! Which pages may call, and what they have to show.
+
+use http::Method;
+use serde_json::json;
+
+use crate::support::{TestApp, TestBrowser, apps, apps_with};
+
+const SITE: [(&str, &str); 2] = [
+    ("PUBLIC_URL", "https://api.example.com"),
+    (
+        "WEB_ORIGINS",
+        "https://app.example.com,https://app.example.org;cross-site",
+    ),
+];
+
+fn on(app: &TestApp, origin: &str) -> TestBrowser {
+    TestBrowser {
+        origin: Some(origin.to_owned()),
+        ..app.browser()
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_is_turned_away_before_anything_is_sent() {
+    for app in apps_with(&SITE).await {
+        let body = json!({ "phone": "+15550100001" });
+        for origin in [
+            "https://evil.example",
+            "null",
+            "https://app.example.com.evil.example",
+        ] {
+            let mut page = on(&app, origin);
+            for (method, path) in [
+                (Method::POST, "/auth/verify/start"),
+                (Method::POST, "/auth/verify/confirm"),
+                (Method::GET, "/auth/csrf-token"),
+                (Method::GET, "/auth/session"),
+                (Method::POST, "/auth/refresh"),
+                (Method::GET, "/auth/sessions"),
+            ] {
+                let body = (method == Method::POST).then_some(&body);
+                let answer = page.call(&app, method, path, body).await;
+                assert_eq!(answer.status, 403, "{origin} {path}: {}", answer.text());
+                assert_eq!(answer.fault(), "cross_site_origin");
+                let readable = answer.header("access-control-allow-origin");
+                assert_eq!(readable, None, "{origin} may not even read why");
+            }
+        }
+        // What hides its origin but tells that it is elsewhere.
+        let hidden = [("sec-fetch-site", "cross-site")];
+        let answer = app
+            .call(Method::POST, "/auth/verify/start", &hidden, Some(&body))
+            .await;
+        assert_eq!(answer.fault(), "cross_site_origin");
+        let sent = app.post_json("/auth/verify/start", &body).await.json();
+        let waits = sent["resend_after"].as_u64().expect("seconds");
+        assert_eq!(waits, 600, "nothing had been sent before");
+    }
+}
+
+#[tokio::test]
+async fn allowed_pages_may_read_answers_with_cookies_and_no_others() {
+    for app in apps_with(&SITE).await {
+        for origin in [
+            "https://api.example.com",
+            "https://app.example.com",
+            "https://app.example.org",
+        ] {
+            let answer = on(&app, origin).get(&app, "/auth/session").await;
+            assert_eq!(answer.status, 200, "{origin}: {}", answer.text());
+            assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+            assert_eq!(
+                answer.header("access-control-allow-credentials"),
+                Some("true")
+            );
+            let exposed = answer
+                .header("access-control-expose-headers")
+                .unwrap_or_default();
+            assert_eq!(exposed, "retry-after,x-request-id");
+            assert!(
+                answer
+                    .header("vary")
+                    .is_some_and(|vary| vary.contains("origin"))
+            );
+        }
+        let preflight = [
+            ("origin", "https://app.example.com"),
+            ("access-control-request-method", "PATCH"),
+            (
+                "access-control-request-headers",
+                "x-csrf-token,content-type",
+            ),
+        ];
+        let answer = app
+            .call(Method::OPTIONS, "/auth/verify/start", &preflight, None)
+            .await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            Some("https://app.example.com")
+        );
+        let headers = answer
+            .header("access-control-allow-headers")
+            .unwrap_or_default();
+        assert!(
+            headers.contains("x-csrf-token") && !headers.contains('*'),
+            "{headers}"
+        );
+        let foreign = [("origin", "https://evil.example"), preflight[1]];
+        let answer = app
+            .call(Method::OPTIONS, "/auth/verify/start", &foreign, None)
+            .await;
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+        // A refusal can be read by the page that it is for, with when to come back.
+        let refused = on(&app, "https://app.example.com")
+            .get(&app, "/auth/sessions")
+            .await;
+        assert_eq!(refused.status, 401);
+        assert_eq!(
+            refused.header("access-control-allow-origin"),
+            Some("https://app.example.com")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_that_was_chosen_gets_partitioned_cookies() {
+    for app in apps_with(&SITE).await {
+        let mut page = on(&app, "https://app.example.org");
+        let confirmed = page.sign_in(&app, "+15550100001").await;
+        assert_eq!(confirmed.status, 200, "{}", confirmed.text());
+        for cookie in confirmed.headers.get_all("set-cookie") {
+            let cookie = cookie.to_str().expect("ASCII");
+            assert!(
+                cookie.contains("SameSite=None; Partitioned; Secure"),
+                "{cookie}"
+            );
+        }
+        let session = page.get(&app, "/auth/session").await.json();
+        assert_eq!(session["authenticated"], true);
+    }
+}
+
+#[tokio::test]
+async fn a_browser_needs_its_own_csrf_token_to_sign_in() {
+    for app in apps().await {
+        let phone = json!({ "phone": "+15550100001" });
+        let mut bare = app.browser();
+        let answer = bare.post(&app, "/auth/verify/start", &phone).await;
+        assert_eq!(answer.fault(), "csrf_failed", "without a pre-session");
+        let mut one = app.browser();
+        one.get(&app, "/auth/csrf-token").await;
+        let mut other = app.browser();
+        other.get(&app, "/auth/csrf-token").await;
+        let mixed = TestBrowser {
+            csrf_token: other.csrf_token.clone(),
+            ..one.clone()
+        };
+        let answer = mixed
+            .peek(&app, Method::POST, "/auth/verify/start", Some(&phone))
+            .await;
+        assert_eq!(answer.fault(), "csrf_failed", "of another browser");
+        let started = one.post(&app, "/auth/verify/start", &phone).await;
+        assert_eq!(started.status, 200, "{}", started.text());
+        // Login CSRF: the attacker's own code, confirmed in the victim's browser.
+        let confirm = json!({
+            "phone": "+15550100001",
+            "code": "100001",
+            "challenge_id": started.json()["challenge_id"],
+        });
+        let answer = other.post(&app, "/auth/verify/confirm", &confirm).await;
+        assert_eq!(answer.fault(), "code_expired", "{}", answer.text());
+        // And an app cannot confirm what a browser began.
+        let answer = app.post_json("/auth/verify/confirm", &confirm).await;
+        assert_eq!(answer.fault(), "code_expired", "{}", answer.text());
+        let confirmed = one.post(&app, "/auth/verify/confirm", &confirm).await;
+        assert_eq!(confirmed.status, 200, "{}", confirmed.text());
+    }
+}
+
+#[tokio::test]
+async fn what_a_browser_had_before_it_signed_in_is_worth_nothing_afterwards() {
+    for app in apps().await {
+        let mut browser = app.browser();
+        browser.get(&app, "/auth/csrf-token").await;
+        let before = browser.clone();
+        let planted = browser.cookies.clone();
+        assert_eq!(browser.sign_in(&app, "+15550100001").await.status, 200);
+        assert!(!browser.cookies.contains_key("archety_dev_pre"));
+        assert_ne!(
+            browser.cookies.get("archety_dev"),
+            planted.get("archety_dev_pre")
+        );
+        // Session fixation: who planted the pre-session is not signed in by it.
+        let session = before.peek(&app, Method::GET, "/auth/session", None).await;
+        assert_eq!(session.json()["authenticated"], false);
+        let stale = TestBrowser {
+            csrf_token: before.csrf_token,
+            ..browser.clone()
+        };
+        let answer = stale.peek(&app, Method::POST, "/auth/logout", None).await;
+        assert_eq!(answer.fault(), "csrf_failed");
+        // Signing in again makes another session, and ends this one.
+        let first = browser.clone();
+        assert_eq!(browser.sign_in(&app, "+15550100002").await.status, 200);
+        let old = first.peek(&app, Method::GET, "/auth/session", None).await;
+        assert_eq!(old.json()["authenticated"], false);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_shown_makes_cookies_count_for_nothing() {
+    for app in apps().await {
+        let browser = app.browser_of("+15550100001").await;
+        let phone = app.signed_in("+15550100002").await;
+        let cookie = format!("archety_dev={}", browser.cookies["archety_dev"]);
+        let session = |bearer: String| {
+            let (app, cookie) = (app.clone(), cookie.clone());
+            async move {
+                let headers = [
+                    ("cookie", cookie.as_str()),
+                    ("origin", "http://localhost:3000"),
+                    ("authorization", &bearer),
+                ];
+                let answer = app.call(Method::GET, "/auth/session", &headers, None).await;
+                answer.json()
+            }
+        };
+        let both = session(format!("Bearer {}", phone.access_token)).await;
+        assert_eq!(both["phone"], "+15550100002");
+        for wrong in ["Bearer wrong", "Basic YTpi", ""] {
+            let answer = session(wrong.to_owned()).await;
+            assert_eq!(answer["authenticated"], false, "{wrong}: never a fallback");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Cookies as they are written, and cookies that are not as we wrote them.
+
+use http::Method;
+use serde_json::json;
+
+use crate::support::{TestBrowser, apps, apps_with};
+
+#[tokio::test]
+async fn cookies_are_written_so_that_neither_scripts_nor_other_hosts_get_them() {
+    for app in apps_with(&[("PUBLIC_URL", "https://api.example.com")]).await {
+        let mut browser = TestBrowser {
+            origin: Some("https://api.example.com".to_owned()),
+            ..app.browser()
+        };
+        let confirmed = browser.sign_in(&app, "+15550100001").await;
+        let mut names = Vec::new();
+        for cookie in confirmed.headers.get_all("set-cookie") {
+            let cookie = cookie.to_str().expect("ASCII");
+            names.push(cookie.split('=').next().expect("a name").to_owned());
+            assert!(
+                cookie.contains("HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age="),
+                "{cookie}"
+            );
+            assert!(!cookie.contains("Domain"), "{cookie}");
+        }
+        names.sort();
+        assert_eq!(
+            names,
+            [
+                "__Host-archety_device",
+                "__Host-archety_pre",
+                "__Host-archety_session"
+            ]
+        );
+        let hsts = confirmed.header("strict-transport-security");
+        assert_eq!(hsts, Some("max-age=31536000"));
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_that_is_not_as_we_wrote_it_lets_nobody_in() {
+    for app in apps().await {
+        let browser = app.browser_of("+15550100001").await;
+        let other = app.browser_of("+15550100002").await;
+        let own = browser.cookies["archety_dev"].clone();
+        let mut tampered = own.clone().into_bytes();
+        let last = tampered.len() - 2;
+        tampered[last] = if tampered[last] == b'A' { b'B' } else { b'A' };
+        let tampered = String::from_utf8(tampered).expect("ASCII");
+        let foreign = &other.cookies["archety_dev"];
+        let huge = "x".repeat(20_000);
+        let phone = app.signed_in("+15550100003").await;
+        for shown in [
+            format!("archety_dev={tampered}"),
+            format!("archety_dev={own}; archety_dev={own}"),
+            format!("archety_dev={own}; archety_dev={foreign}"),
+            format!("archety_dev={huge}"),
+            "archety_dev=".to_owned(),
+            // An app's refresh token is no cookie.
+            format!("archety_dev={}", phone.refresh_token),
+        ] {
+            let headers = [
+                ("cookie", shown.as_str()),
+                ("origin", "http://localhost:3000"),
+            ];
+            let answer = app.call(Method::GET, "/auth/session", &headers, None).await;
+            let start: String = shown.chars().take(40).collect();
+            assert_eq!(answer.json()["authenticated"], false, "{start}");
+            let answer = app
+                .call(Method::GET, "/auth/sessions", &headers, None)
+                .await;
+            assert_eq!(answer.status, 401, "{start}");
+        }
+        // None of that has ended the session.
+        let session = browser.peek(&app, Method::GET, "/auth/session", None).await;
+        assert_eq!(session.json()["authenticated"], true);
+        // Nor does a cookie refresh as an app's token.
+        let answer = app
+            .post_json("/auth/refresh", &json!({ "refresh_token": own }))
+            .await;
+        assert_eq!(answer.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn a_dead_cookie_is_taken_away() {
+    for app in apps().await {
+        let mut browser = app.browser_of("+15550100001").await;
+        let lost = browser.clone();
+        let answer = browser.call(&app, Method::POST, "/auth/logout", None).await;
+        assert_eq!(answer.json()["ended"], 1);
+        assert!(!browser.cookies.contains_key("archety_dev"));
+        let mut lost = lost;
+        let session = lost.get(&app, "/auth/session").await;
+        assert_eq!(session.json()["authenticated"], false);
+        assert!(!lost.cookies.contains_key("archety_dev"));
+        assert!(
+            lost.cookies.contains_key("archety_dev_device"),
+            "the device is still known"
+        );
+    }
+}
