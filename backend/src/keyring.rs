@@ -172,7 +172,8 @@ impl Root {
     fn of(secret: &[u8]) -> Self {
         let key = Zeroizing::new(keyed_hash(secret, &[b"archety root key v1"]));
         let id = keyed_hash(&key[..], &[b"key id"]);
-        let id = id[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        let [a, b, c, d, ..] = id;
+        let id = format!("{:08x}", u32::from_be_bytes([a, b, c, d]));
         Self { id: KeyId(id), key }
     }
 

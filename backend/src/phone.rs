@@ -110,6 +110,7 @@ fn is_separator(c: char) -> bool {
 /// Whether any region of the calling code has numbers of this length that can receive a code.
 fn is_possible(phone: &Phone, code: u16) -> bool {
     use phonenumber::Type::{FixedLine, Mobile, PersonalNumber, Voip};
+    use phonenumber::metadata::Descriptor;
     let national = phone.digits().len() - code.to_string().len();
     let regions = phonenumber::metadata::DATABASE.by_code(&code);
     regions.into_iter().flatten().any(|region| {
@@ -117,7 +118,7 @@ fn is_possible(phone: &Phone, code: u16) -> bool {
         [Mobile, FixedLine, Voip, PersonalNumber]
             .into_iter()
             .filter_map(|kind| descriptors.get(kind))
-            .flat_map(|descriptor| descriptor.possible_length())
+            .flat_map(Descriptor::possible_length)
             .any(|length| usize::from(*length) == national)
     })
 }
@@ -203,6 +204,7 @@ mod tests {
 
     #[test]
     fn what_people_type_is_one_number_or_none() {
+        use InvalidPhone::{CallingCode, Form, Impossible};
         let world: CallingCodes = "+1, 49,+44".parse().expect("a list");
         let typed = |text: &str| Phone::parse_typed(text, &world).map(Phone::into_string);
         for (text, number) in [
@@ -214,7 +216,6 @@ mod tests {
         ] {
             assert_eq!(typed(text).as_deref(), Ok(number), "{text}");
         }
-        use InvalidPhone::{CallingCode, Form, Impossible};
         for (text, fault) in [
             ("5551234567", Form),
             ("15551234567", Form),

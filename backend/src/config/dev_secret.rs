@@ -9,6 +9,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use shared_protocol::{InvalidSecrets, RelaySecrets, SigningKey};
 use zeroize::Zeroizing;
 
@@ -37,7 +39,7 @@ pub fn read_or_create_session_secret(
     fresh: [u8; 32],
 ) -> Result<(Arc<Keyring>, PathBuf), DevSecretError> {
     let path = beside(database, SESSION_FILE);
-    let fresh = Zeroizing::new(fresh.iter().map(|byte| format!("{byte:02x}")).collect());
+    let fresh = Zeroizing::new(STANDARD.encode(fresh));
     let text = read_or_create(&path, fresh)?;
     match Keyring::parse(text.trim()) {
         Ok(keyring) => Ok((Arc::new(keyring), path)),

@@ -16,7 +16,7 @@ use crate::keyring::digest;
 /// How often the last use of a session is written down.
 const TOUCH_EVERY: Duration = Duration::from_mins(5);
 /// The provider's access token is replaced this long before it expires.
-const FRESH_FOR: Duration = Duration::from_secs(60);
+const FRESH_FOR: Duration = Duration::from_mins(1);
 
 impl Sessions {
     /// The session of an app's access token.

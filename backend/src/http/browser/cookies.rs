@@ -133,7 +133,7 @@ impl Shown {
 }
 
 impl ShownCookies {
-    pub(super) fn read(headers: &HeaderMap, rules: &CookieRules) -> Self {
+    pub(super) fn read(headers: &HeaderMap, rules: CookieRules) -> Self {
         let mut shown = Self::default();
         for header in headers.get_all(COOKIE) {
             let Ok(text) = header.to_str() else { continue };
@@ -214,7 +214,7 @@ mod tests {
             for text in texts {
                 headers.append(COOKIE, HeaderValue::from_static(text));
             }
-            ShownCookies::read(&headers, &rules)
+            ShownCookies::read(&headers, rules)
         };
         let one = shown(&["a=b; archety_dev=token", "archety_dev_pre=x"]);
         assert_eq!(one.get(Kind::Session), Some("token"));

@@ -42,7 +42,7 @@ pub(super) struct Browser {
 impl Visitor {
     /// Who sent a request with these headers; an error if it is a page that may not.
     pub(super) fn of(method: &Method, headers: &HeaderMap, app: &App) -> Result<Self, ApiError> {
-        let cookies = ShownCookies::read(headers, &app.cookies);
+        let cookies = ShownCookies::read(headers, app.cookies);
         let is_browser = headers.contains_key(ORIGIN)
             || headers
                 .keys()

@@ -1,7 +1,7 @@
 //! Which pages may call: ours, and those of `WEB_ORIGINS`.
 
 use http::header::{ORIGIN, REFERER};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use url::{Host, Url};
 
 use crate::config::{Site, WebConfig};
@@ -19,13 +19,13 @@ pub(super) fn check(method: &Method, headers: &HeaderMap, web: &WebConfig) -> Op
 /// Browsers leave `Origin` out when a page reads from its own origin, and when somebody follows a link.
 fn without_origin(method: &Method, headers: &HeaderMap, web: &WebConfig) -> Option<Site> {
     let is_read = method.is_safe();
-    match headers.get("sec-fetch-site").map(|value| value.as_bytes()) {
+    match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
         Some(b"same-origin" | b"none") => Some(Site::Same),
-        // A sibling's page may be somebody else's. It may look, if its origin is not told.
-        Some(b"same-site") if is_read => Some(Site::Same),
+        // A sibling's page may be somebody else's, so it may only look, as may what is too old to say
+        // where it is.
+        Some(b"same-site") | None if is_read => Some(Site::Same),
         Some(_) => None,
-        None if is_read => Some(Site::Same),
-        // Too old to say where it is: the referrer has to.
+        // To change something, the referrer has to say it.
         None => {
             let referrer = Url::parse(headers.get(REFERER)?.to_str().ok()?).ok()?;
             site_of(&referrer.origin().ascii_serialization(), web)
@@ -65,7 +65,7 @@ pub(super) fn may_read(origin: &str, web: &WebConfig) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderName;
 
     use super::*;
     use crate::config::WebOrigin;

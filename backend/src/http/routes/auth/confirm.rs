@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use http::header::{SET_COOKIE, USER_AGENT};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use shared_protocol::Violation;
@@ -127,7 +127,7 @@ pub(in crate::http) async fn confirm(
             Remember::No
         },
         name,
-        device: device_label(headers.get(USER_AGENT).map(|value| value.as_bytes())),
+        device: device_label(headers.get(USER_AGENT).map(HeaderValue::as_bytes)),
         replaces: browser.and(session).map(|session| session.id),
         client: context.client,
         request_id: context.request_id.as_str().to_owned(),
