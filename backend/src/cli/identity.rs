@@ -142,3 +142,40 @@ impl From<OpenIdentityError> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Variables;
+
+    #[test]
+    fn side_doors_are_a_reason_not_to_start_in_production() {
+        const SECRET: &str = "0123456789abcdef0123456789abcdef";
+        let config = |environment: &'static str| {
+            let variables = [
+                ("APP_ENV", environment),
+                ("IDENTITY", "local"),
+                ("SESSION_SECRET", SECRET),
+                ("RELAY_WEBHOOK_SECRET", SECRET),
+                ("TRUSTED_PROXIES", "none"),
+                ("PUBLIC_URL", "https://api.example.com"),
+                ("DATABASE_URL", "postgres://db.example.com/a"),
+                ("TWILIO_ACCOUNT_SID", "AC00"),
+                ("TWILIO_AUTH_TOKEN", "00"),
+                ("TWILIO_VERIFY_SERVICE_SID", "VA00"),
+            ];
+            Config::from_variables(&Variables::of(variables)).expect("valid")
+        };
+        let problems = [
+            SettingsProblem::PublicSignup,
+            SettingsProblem::PhoneAutoconfirm,
+        ];
+        assert!(report(&problems, &config("development")).is_ok());
+        assert!(report(&[], &config("production")).is_ok());
+        let refused = report(&problems, &config("production")).expect_err("two doors");
+        let told = refused.to_string();
+        assert!(told.contains("2 problem(s)"), "{told}");
+        assert!(told.contains("anybody may sign up"), "{told}");
+        assert!(report(&[SettingsProblem::SignupClosed], &config("production")).is_ok());
+    }
+}

@@ -22,6 +22,8 @@ const STALE_FOR: Duration = Duration::from_hours(1);
 const FLOOR: Duration = Duration::from_secs(30);
 /// Between two fetches of which the first failed.
 const RETRY_FLOOR: Duration = Duration::from_secs(5);
+/// People wait for it.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 /// More keys than any project has.
 const MAX_KEYS: usize = 32;
 
@@ -55,13 +57,25 @@ impl PublicKeys {
 }
 
 impl Jwks {
-    /// The keys, if they can be had or are not too old.
+    /// The keys, if nothing need be fetched.
+    pub(super) fn fresh(&self, now: Timestamp) -> Option<Arc<PublicKeys>> {
+        let state = self.read();
+        let is_fresh = state.is_within(FRESH_FOR, now);
+        state.fetched.filter(|_| is_fresh).map(|(_, keys)| keys)
+    }
+
+    /// The keys, if they can be had or are not too old. While somebody fetches newer ones, old ones do.
     pub(super) async fn known(&self, client: &Client, now: Timestamp) -> Option<Arc<PublicKeys>> {
         let state = self.read();
         if state.is_within(FRESH_FOR, now) || state.has_failed_within(RETRY_FLOOR, now) {
             return state.usable(now);
         }
-        self.fetch(client, now, &state).await;
+        let turn = match self.fetching.try_lock() {
+            Ok(turn) => turn,
+            Err(_) if state.is_within(STALE_FOR, now) => return state.usable(now),
+            Err(_) => self.fetching.lock().await,
+        };
+        self.fetch(client, now, &state, &turn).await;
         self.read().usable(now)
     }
 
@@ -79,7 +93,8 @@ impl Jwks {
             return Err(unavailable);
         }
         if !state.is_within(FLOOR, now) {
-            self.fetch(client, now, &state).await;
+            let turn = self.fetching.lock().await;
+            self.fetch(client, now, &state, &turn).await;
         }
         let state = self.read();
         match state.fetched {
@@ -89,13 +104,19 @@ impl Jwks {
     }
 
     /// One at a time; whoever waited uses what the first has brought.
-    async fn fetch(&self, client: &Client, now: Timestamp, before: &State) {
-        let _turn = self.fetching.lock().await;
+    async fn fetch(
+        &self,
+        client: &Client,
+        now: Timestamp,
+        before: &State,
+        _turn: &tokio::sync::MutexGuard<'_, ()>,
+    ) {
         let state = self.read();
         if state.times() != before.times() {
             return;
         }
-        let fetched = client.jwks().await.ok();
+        let fetched = tokio::time::timeout(FETCH_TIMEOUT, client.jwks()).await;
+        let fetched = fetched.ok().and_then(Result::ok);
         let document = fetched.filter(|document| document["keys"].is_array());
         let outcome = if document.is_some() { "ok" } else { "failed" };
         metrics::counter!("jwks_fetches_total", "outcome" => outcome).increment(1);

@@ -16,7 +16,7 @@ mod session;
 mod settings;
 mod sign_in;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -37,7 +37,7 @@ use crate::config::SupabaseConfig;
 use crate::store::Store;
 use calls::TokenAnswer;
 use client::Client;
-use jwks::Jwks;
+use jwks::{Jwks, PublicKeys};
 
 /// How many tokens the provider is asked about at once, and in a second: what is asked for strangers
 /// must not use up what signing in needs.
@@ -84,14 +84,16 @@ impl SupabaseIdentity {
     }
 
     pub(super) async fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, TokenError> {
-        let known = self.jwks.known(&self.client, now).await;
-        if let Some(keys) = &known
-            && let Some(claims) = self.verified.get(token, keys.generation)
-        {
+        if let Some(claims) = self.verified_before(token, self.jwks.fresh(now).as_ref()) {
             claims.check_time(now)?;
             return Ok(Verified::Proven(claims));
         }
         let parts = TokenParts::read(token)?;
+        let known = self.jwks.known(&self.client, now).await;
+        if let Some(claims) = self.verified_before(token, known.as_ref()) {
+            claims.check_time(now)?;
+            return Ok(Verified::Proven(claims));
+        }
         if parts.is_by_secret() {
             // One that names a public key takes it for the secret.
             if let (Some(keys), Some(id)) = (&known, &parts.key_id)
@@ -111,6 +113,10 @@ impl SupabaseIdentity {
         let claims = self.check(&parts.payload, now)?;
         self.verified.put(token, keys.generation, claims.clone());
         Ok(Verified::Proven(claims))
+    }
+
+    fn verified_before(&self, token: &str, keys: Option<&Arc<PublicKeys>>) -> Option<Claims> {
+        self.verified.get(token, keys?.generation)
     }
 
     /// What the token claims, if the provider accepts it now: its signature, its session, its person.

@@ -20,7 +20,7 @@ use crate::clock::Timestamp;
 use crate::identity::failure::SignInError;
 use crate::identity::grant::Grant;
 use crate::ids::random_id;
-use crate::store::{Account, Moved};
+use crate::store::{Account, Moved, Store};
 
 /// How long a repair may take, and when another replica may take it for dead.
 const REPAIR_TIMEOUT: Duration = Duration::from_secs(45);
@@ -39,34 +39,30 @@ impl SupabaseIdentity {
         attempt: &Attempt<'_>,
         creation: Creation,
     ) -> Result<Grant, SignInError> {
-        let until = self.take_lease(attempt).await?;
+        let lease = self.take_lease(attempt).await?;
         let repaired = tokio::time::timeout(REPAIR_TIMEOUT, self.repair_alone(attempt, creation));
-        let repaired = repaired
-            .await
-            .unwrap_or_else(|_| Err(CallError::Lost.into()));
-        let user_id = attempt.person.user_id;
-        let released = self
-            .store
-            .release_repair(user_id, &self.issuer, until)
-            .await;
-        if let Err(error) = released {
-            tracing::warn!(error = %error, "a repair's lease is left to run out");
-        }
-        repaired
+        let repaired = repaired.await;
+        lease.release().await;
+        repaired.unwrap_or_else(|_| Err(CallError::Lost.into()))
     }
 
-    async fn take_lease(&self, attempt: &Attempt<'_>) -> Result<Timestamp, SignInError> {
+    async fn take_lease(&self, attempt: &Attempt<'_>) -> Result<Lease, SignInError> {
         let begun = Instant::now();
         loop {
             let now = attempt.now.plus(begun.elapsed());
             let until = now.plus(LEASE);
             let user_id = attempt.person.user_id;
-            if self
+            let taken = self
                 .store
                 .take_repair(user_id, &self.issuer, now, until)
-                .await?
-            {
-                return Ok(until);
+                .await?;
+            if taken {
+                return Ok(Lease {
+                    store: self.store.clone(),
+                    issuer: self.issuer.clone(),
+                    user_id,
+                    until: Some(until),
+                });
             }
             if begun.elapsed() >= PATIENCE {
                 return Err(CallError::Lost.into());
@@ -229,6 +225,42 @@ impl SupabaseIdentity {
             }
         }
         Ok(None)
+    }
+}
+
+/// The right to repair an account. A person who goes away in the middle of it gives it back, too.
+struct Lease {
+    store: Store,
+    issuer: String,
+    user_id: Uuid,
+    /// `None` once it is given back.
+    until: Option<Timestamp>,
+}
+
+impl Lease {
+    async fn release(mut self) {
+        if let Some(until) = self.until.take() {
+            give_back(&self.store, &self.issuer, self.user_id, until).await;
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(until) = self.until.take() else {
+            return;
+        };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (store, issuer) = (self.store.clone(), std::mem::take(&mut self.issuer));
+            let user_id = self.user_id;
+            runtime.spawn(async move { give_back(&store, &issuer, user_id, until).await });
+        }
+    }
+}
+
+async fn give_back(store: &Store, issuer: &str, user_id: Uuid, until: Timestamp) {
+    if let Err(error) = store.release_repair(user_id, issuer, until).await {
+        tracing::warn!(error = %error, "a repair's lease is left to run out");
     }
 }
 

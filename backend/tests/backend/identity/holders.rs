@@ -53,7 +53,7 @@ async fn a_password_that_its_person_changed_is_reset() {
             .person(ada.user_id)
             .expect("there")
             .sessions;
-        assert_eq!(sessions, [upstream_session(&second)], "{:?} is over", first);
+        assert_eq!(sessions, [upstream_session(&second)], "{first:?} is over");
         project.sign_in(&ada).await.expect("signed in");
         assert_eq!(project.calls(), [GRANT]);
     }
@@ -347,4 +347,22 @@ async fn a_list_that_repeats_itself_or_ends_without_the_holder_is_left() {
     }
     let grant = project.sign_in(&ada).await.expect("found after all");
     assert_eq!(grant.subject, id);
+}
+
+#[tokio::test]
+async fn who_goes_away_in_the_middle_holds_up_nobody() {
+    use std::time::Duration;
+    use supabase_stand_in::Fault;
+    for project in projects(Settings::default()).await {
+        let ada = project.somebody(1).await;
+        project.signed_in(&ada).await;
+        project
+            .stand_in
+            .set_password(ada.user_id, "Users-Own-Passw0rd!");
+        let held = Fault::Hang(Duration::from_secs(30));
+        project.stand_in.faults().next("PUT ", held);
+        let gone = tokio::time::timeout(Duration::from_secs(1), project.sign_in(&ada)).await;
+        assert!(gone.is_err(), "{}", project.kind);
+        project.sign_in(&ada).await.expect("signed in");
+    }
 }

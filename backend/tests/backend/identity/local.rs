@@ -181,7 +181,7 @@ async fn a_rotation_refuses_no_token_anywhere() {
         assert!(one.verify(token(&last), last.expires_at).await.is_ok());
         // And is gone some minutes later.
         let after = then.plus(ACCESS_TOKEN_TTL).plus(Duration::from_mins(2));
-        assert_eq!(kids(&one, after).await, [new_kid.clone()]);
+        assert_eq!(kids(&one, after).await, std::slice::from_ref(&new_kid));
         let restarted = open_with(&base.second().await, ring, after).await;
         assert_eq!(kids(&restarted, after).await, [new_kid]);
         assert_eq!(base.store.signing_keys().await.expect("answers").len(), 1);

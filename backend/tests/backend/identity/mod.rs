@@ -2,6 +2,7 @@
 
 mod accounts;
 mod binding;
+mod commands;
 mod faults;
 mod holders;
 mod local;

@@ -62,6 +62,7 @@ async fn a_code_proves_a_number_and_its_session_is_put_away() {
 
 #[tokio::test]
 async fn what_cannot_be_sent_is_told_apart() {
+    use StartOtpError::{InvalidPhone, Misconfigured, TooSoon, Unavailable, Undeliverable};
     let (project, phone) = with_code(Settings::default()).await;
     let supabase = project.supabase();
     let start = async |fault| {
@@ -70,7 +71,6 @@ async fn what_cannot_be_sent_is_told_apart() {
         started.expect_err("spoilt")
     };
     let code = |code: &str| Fault::json(422, &serde_json::json!({"code": 422, "error_code": code}));
-    use StartOtpError::{InvalidPhone, Misconfigured, TooSoon, Unavailable, Undeliverable};
     assert!(matches!(
         start(code("validation_failed")).await,
         InvalidPhone

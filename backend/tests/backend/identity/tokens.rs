@@ -68,10 +68,7 @@ async fn a_public_key_proves_who_it_is() {
 
 #[tokio::test]
 async fn what_is_not_a_persons_own_token_is_named() {
-    use InvalidToken::{
-        Algorithm, Anonymous, Audience, Expired, Issuer, Malformed, NotYet, Role, Signature,
-        TooLong, UnknownKey,
-    };
+    use InvalidToken::{Anonymous, Audience, Expired, Issuer, NotYet, Role};
     let project = project(es256()).await;
     let good = claims(&project);
     let now = project.now().as_secs();
@@ -120,6 +117,14 @@ async fn what_is_not_a_persons_own_token_is_named() {
         let token = minted(&json!({"alg": "HS256", "typ": "JWT"}), &claims);
         assert_eq!(fault(&project, &token).await, reason, "HS256, {claims}");
     }
+}
+
+#[tokio::test]
+async fn what_is_no_token_of_the_projects_is_named() {
+    use InvalidToken::{Algorithm, Issuer, Malformed, Signature, TooLong, UnknownKey};
+    let project = project(es256()).await;
+    let good = claims(&project);
+    let sound = project.stand_in.mint(&header(&project), &good);
     let kid = project.stand_in.kid();
     let none = |alg: &str| forged(&json!({"alg": alg, "kid": kid}), &good, b"");
     let public = {
@@ -390,4 +395,49 @@ async fn tokens_of_before_a_change_of_keys_stay_good() {
     let verified = project.identity.verify(&old, project.now()).await;
     assert!(matches!(verified, Ok(Verified::Claimed(_))), "{verified:?}");
     assert!(project.identity.ask_user(&old, project.now()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_proves_nothing_ten_minutes_later() {
+    let project = project(es256()).await;
+    let mut lasting = claims(&project);
+    lasting["exp"] = json!(project.now().plus(HOUR * 5).as_secs());
+    let sound = project.stand_in.mint(&header(&project), &lasting);
+    assert!(project.identity.verify(&sound, project.now()).await.is_ok());
+    project
+        .stand_in
+        .faults()
+        .always(JWKS, Fault::json(200, &json!({"keys": []})));
+    let soon = project.now().plus(Duration::from_secs(599));
+    assert!(project.identity.verify(&sound, soon).await.is_ok());
+    let later = project.now().plus(Duration::from_mins(10));
+    let refused = project.identity.verify(&sound, later).await;
+    assert_eq!(refused, Err(TokenError::Invalid(InvalidToken::UnknownKey)));
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_holds_up_one_request_at_most() {
+    let project = project(es256()).await;
+    let sound = project.stand_in.mint(&header(&project), &claims(&project));
+    assert!(project.identity.verify(&sound, project.now()).await.is_ok());
+    project
+        .stand_in
+        .faults()
+        .always(JWKS, Fault::Hang(Duration::from_secs(30)));
+    let later = project.now().plus(HOUR / 2);
+    let (identity, token) = (project.identity.clone(), sound.clone());
+    let first = tokio::spawn(async move { identity.verify(&token, later).await });
+    while project.stand_in.requests().count(JWKS) < 2 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..20 {
+        assert!(project.identity.verify(&sound, later).await.is_ok());
+        let junk = project.identity.verify("junk", later).await;
+        assert_eq!(junk, Err(TokenError::Invalid(InvalidToken::Malformed)));
+    }
+    assert!(!first.is_finished());
+    assert!(
+        first.await.expect("no panic").is_ok(),
+        "with the keys that are known"
+    );
 }

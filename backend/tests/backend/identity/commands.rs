@@ -1,0 +1,143 @@
+//! The commands around identities, and what serve says about them, by the binary itself.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use supabase_stand_in::{Fault, Settings, StandIn};
+
+use super::support::PASSWORD_KEY;
+
+fn backend(folder: &Path, variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_archety-backend"));
+    command
+        .current_dir(folder)
+        .env_clear()
+        .env("PORT", "0")
+        .envs(variables.iter().copied());
+    command
+}
+
+fn run(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
+    let output: Output = backend(folder, variables)
+        .args(arguments)
+        .output()
+        .expect("it runs");
+    let told = String::from_utf8(output.stderr).expect("text");
+    (output.status.code(), told)
+}
+
+/// What serve logs until it listens.
+fn start(folder: &Path, variables: &[(&str, &str)]) -> String {
+    let mut child = backend(folder, variables)
+        .arg("serve")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut logged = String::new();
+    let stderr = child.stderr.take().expect("piped");
+    for line in BufReader::new(stderr).lines() {
+        let line = line.expect("text");
+        logged.push_str(&line);
+        logged.push('\n');
+        if line.contains("address=") {
+            break;
+        }
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    logged
+}
+
+fn supabase(project: &StandIn) -> Vec<(&'static str, String)> {
+    vec![
+        ("SUPABASE_URL", project.hosted_url()),
+        ("SUPABASE_ISSUER", project.issuer()),
+        ("SUPABASE_ANON_KEY", project.anon_key().to_owned()),
+        ("SUPABASE_SERVICE_KEY", project.service_key().to_owned()),
+        ("SUPABASE_PASSWORD_KEYS", PASSWORD_KEY.to_owned()),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_changes_hands_only_by_command() {
+    let project = StandIn::start(Settings::default()).await.expect("a port");
+    let given = supabase(&project);
+    let variables: Vec<(&str, &str)> = given.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+
+    let logged = start(folder, &[]);
+    assert!(
+        logged.contains("WARN") && logged.contains("Supabase not enabled"),
+        "{logged}"
+    );
+    let (code, told) = run(folder, &variables, &["serve"]);
+    assert_eq!(code, Some(78), "{told}");
+    assert!(told.contains("archety-backend identity switch"), "{told}");
+
+    let (code, told) = run(folder, &variables, &["identity", "switch"]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("--yes"), "{told}");
+    let (code, told) = run(folder, &variables, &["identity", "switch", "--yes"]);
+    assert_eq!(
+        (code, told.contains(&project.issuer())),
+        (Some(0), true),
+        "{told}"
+    );
+
+    let logged = start(folder, &variables);
+    assert!(
+        logged.contains("INFO") && logged.contains("Supabase client initialized"),
+        "{logged}"
+    );
+    assert!(logged.contains("anybody may sign up"), "{logged}");
+    for secret in [project.service_key(), project.anon_key(), PASSWORD_KEY] {
+        assert!(!logged.contains(secret));
+    }
+    // A configuration that vanished is not a wish to be somebody else.
+    let (code, told) = run(folder, &[], &["serve"]);
+    assert_eq!(code, Some(78), "{told}");
+    assert!(told.contains(&project.issuer()), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_is_away_takes_nothing_down() {
+    let project = StandIn::start(Settings::default()).await.expect("a port");
+    project.faults().always("/settings", Fault::html(502));
+    let given = supabase(&project);
+    let variables: Vec<(&str, &str)> = given.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let logged = start(folder.path(), &variables);
+    assert!(logged.contains("settings are not checked"), "{logged}");
+    assert!(!logged.contains("Supabase client initialized"), "{logged}");
+    assert!(logged.contains("listening"), "{logged}");
+}
+
+#[test]
+fn keys_rotate_and_are_sealed_anew() {
+    const OLD: &str = "0123456789abcdef0123456789abcdef";
+    const NEW: &str = "fedcba9876543210fedcba9876543210";
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    for _ in 0..2 {
+        let (code, told) = run(folder, &[("SESSION_SECRET", OLD)], &["keys", "rotate"]);
+        assert_eq!(code, Some(0), "{told}");
+    }
+    let both = format!("{NEW},{OLD}");
+    let (code, told) = run(folder, &[("SESSION_SECRET", NEW)], &["keys", "rotate"]);
+    assert_eq!(
+        (code, told.contains("SESSION_SECRET")),
+        (Some(78), true),
+        "{told}"
+    );
+    let (code, told) = run(folder, &[("SESSION_SECRET", &both)], &["keys", "rotate"]);
+    assert_eq!(code, Some(0), "{told}");
+    let (code, told) = run(folder, &[("SESSION_SECRET", NEW)], &["keys", "rotate"]);
+    assert_eq!(
+        code,
+        Some(0),
+        "the old secret is not needed any more: {told}"
+    );
+}
