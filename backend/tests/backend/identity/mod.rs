@@ -7,6 +7,7 @@ mod faults;
 mod holders;
 mod local;
 mod native_codes;
+mod public_keys;
 mod sessions;
 mod settings;
 mod sign_in;

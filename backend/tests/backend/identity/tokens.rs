@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use archety_backend::clock::Timestamp;
 use archety_backend::identity::{
     Claims, InvalidToken, MAX_TOKEN_BYTES, SessionRef, TokenError, Verified,
 };
@@ -15,17 +14,16 @@ use uuid::Uuid;
 
 use super::support::{Project, project, token, upstream_session};
 
-const HOUR: Duration = Duration::from_hours(1);
-const JWKS: &str = "jwks.json";
+pub(super) const HOUR: Duration = Duration::from_hours(1);
 
-fn es256() -> Settings {
+pub(super) fn es256() -> Settings {
     Settings {
         signing: Signing::Es256,
         ..Settings::default()
     }
 }
 
-fn claims(project: &Project) -> Value {
+pub(super) fn claims(project: &Project) -> Value {
     json!({
         "iss": project.identity.issuer(), "sub": Uuid::from_u128(1), "aud": "authenticated",
         "exp": project.now().plus(HOUR).as_secs(), "iat": project.now().as_secs(),
@@ -33,7 +31,7 @@ fn claims(project: &Project) -> Value {
     })
 }
 
-fn header(project: &Project) -> Value {
+pub(super) fn header(project: &Project) -> Value {
     json!({"alg": "ES256", "typ": "JWT", "kid": project.stand_in.kid()})
 }
 
@@ -44,7 +42,7 @@ async fn fault(project: &Project, token: &str) -> InvalidToken {
     }
 }
 
-fn forged(header: &Value, claims: &Value, signature: &[u8]) -> String {
+pub(super) fn forged(header: &Value, claims: &Value, signature: &[u8]) -> String {
     let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
     format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
@@ -216,98 +214,6 @@ async fn another_projects_token_is_nobodys() {
 }
 
 #[tokio::test]
-async fn unknown_keys_are_fetched_for_twice_a_minute_at_most() {
-    let project = project(es256()).await;
-    let unknown = |n: usize| {
-        let header = json!({"alg": "ES256", "kid": format!("k{n}")});
-        forged(&header, &claims(&project), &[0; 64])
-    };
-    let start = project.now();
-    let mut now = start;
-    for n in 0..120 {
-        now = now.plus(Duration::from_millis(500));
-        let refused = project.identity.verify(&unknown(n), now).await;
-        assert_eq!(refused, Err(TokenError::Invalid(InvalidToken::UnknownKey)));
-    }
-    assert!(now <= start.plus(Duration::from_mins(1)));
-    let fetched = project.stand_in.requests().count(JWKS);
-    assert!((2..=3).contains(&fetched), "{fetched}");
-}
-
-#[tokio::test]
-async fn many_first_tokens_at_once_fetch_the_keys_once() {
-    let project = project(es256()).await;
-    let sound = project.stand_in.mint(&header(&project), &claims(&project));
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..20 {
-        let (identity, sound, now) = (project.identity.clone(), sound.clone(), project.now());
-        tasks.spawn(async move { identity.verify(&sound, now).await.is_ok() });
-    }
-    assert!(tasks.join_all().await.into_iter().all(|ok| ok));
-    assert_eq!(project.stand_in.requests().count(JWKS), 1);
-}
-
-#[tokio::test]
-async fn keys_that_cannot_be_fetched_serve_for_an_hour() {
-    let project = project(es256()).await;
-    let mut lasting = claims(&project);
-    lasting["exp"] = json!(project.now().plus(HOUR * 5).as_secs());
-    let sound = project.stand_in.mint(&header(&project), &lasting);
-    let start = project.now();
-    let verify = async |now: Timestamp| project.identity.verify(&sound, now).await;
-    assert!(verify(start).await.is_ok());
-    for fault in [
-        Fault::html(502),
-        Fault::Drop,
-        Fault::garbage(),
-        Fault::json(200, &json!({})),
-    ] {
-        project.stand_in.faults().clear();
-        project.stand_in.faults().always(JWKS, fault);
-        assert!(verify(start.plus(HOUR / 2)).await.is_ok());
-    }
-    let unknown = forged(&json!({"alg": "ES256", "kid": "new"}), &lasting, &[0; 64]);
-    let told = project
-        .identity
-        .verify(&unknown, start.plus(HOUR / 2))
-        .await;
-    assert!(
-        matches!(told, Err(TokenError::Unavailable { .. })),
-        "{told:?}"
-    );
-    let told = verify(start.plus(HOUR)).await;
-    assert!(
-        matches!(told, Err(TokenError::Unavailable { .. })),
-        "{told:?}"
-    );
-    project.stand_in.faults().clear();
-    assert!(
-        verify(start.plus(HOUR).plus(Duration::from_secs(6)))
-            .await
-            .is_ok()
-    );
-}
-
-#[tokio::test]
-async fn a_provider_that_never_answered_is_no_verdict() {
-    let project = project(es256()).await;
-    project.stand_in.faults().always(JWKS, Fault::empty(500));
-    let sound = project.stand_in.mint(&header(&project), &claims(&project));
-    for _ in 0..10 {
-        let told = project.identity.verify(&sound, project.now()).await;
-        assert!(
-            matches!(told, Err(TokenError::Unavailable { .. })),
-            "{told:?}"
-        );
-    }
-    assert_eq!(
-        project.stand_in.requests().count(JWKS),
-        1,
-        "and is left in peace"
-    );
-}
-
-#[tokio::test]
 async fn tokens_by_the_shared_secret_are_asked_about() {
     let project = project(Settings::default()).await;
     let ada = project.somebody(1).await;
@@ -395,49 +301,4 @@ async fn tokens_of_before_a_change_of_keys_stay_good() {
     let verified = project.identity.verify(&old, project.now()).await;
     assert!(matches!(verified, Ok(Verified::Claimed(_))), "{verified:?}");
     assert!(project.identity.ask_user(&old, project.now()).await.is_ok());
-}
-
-#[tokio::test]
-async fn a_key_that_is_revoked_proves_nothing_ten_minutes_later() {
-    let project = project(es256()).await;
-    let mut lasting = claims(&project);
-    lasting["exp"] = json!(project.now().plus(HOUR * 5).as_secs());
-    let sound = project.stand_in.mint(&header(&project), &lasting);
-    assert!(project.identity.verify(&sound, project.now()).await.is_ok());
-    project
-        .stand_in
-        .faults()
-        .always(JWKS, Fault::json(200, &json!({"keys": []})));
-    let soon = project.now().plus(Duration::from_secs(599));
-    assert!(project.identity.verify(&sound, soon).await.is_ok());
-    let later = project.now().plus(Duration::from_mins(10));
-    let refused = project.identity.verify(&sound, later).await;
-    assert_eq!(refused, Err(TokenError::Invalid(InvalidToken::UnknownKey)));
-}
-
-#[tokio::test]
-async fn a_provider_that_hangs_holds_up_one_request_at_most() {
-    let project = project(es256()).await;
-    let sound = project.stand_in.mint(&header(&project), &claims(&project));
-    assert!(project.identity.verify(&sound, project.now()).await.is_ok());
-    project
-        .stand_in
-        .faults()
-        .always(JWKS, Fault::Hang(Duration::from_secs(30)));
-    let later = project.now().plus(HOUR / 2);
-    let (identity, token) = (project.identity.clone(), sound.clone());
-    let first = tokio::spawn(async move { identity.verify(&token, later).await });
-    while project.stand_in.requests().count(JWKS) < 2 {
-        tokio::task::yield_now().await;
-    }
-    for _ in 0..20 {
-        assert!(project.identity.verify(&sound, later).await.is_ok());
-        let junk = project.identity.verify("junk", later).await;
-        assert_eq!(junk, Err(TokenError::Invalid(InvalidToken::Malformed)));
-    }
-    assert!(!first.is_finished());
-    assert!(
-        first.await.expect("no panic").is_ok(),
-        "with the keys that are known"
-    );
 }
