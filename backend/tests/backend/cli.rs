@@ -49,6 +49,8 @@ fn help_teaches() {
         &["migrate", "--help"],
         &["check", "--help"],
         &["secret", "new", "--help"],
+        &["keys", "rotate", "--help"],
+        &["identity", "switch", "--help"],
     ]
     .iter()
     .map(|arguments| {
