@@ -16,6 +16,7 @@ mod twilio;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::Instrument;
 use uuid::Uuid;
@@ -92,6 +93,27 @@ struct Inner {
     limits: OtpLimits,
 }
 
+/// How long a provider is waited for. In all it has to stay below [`RESERVED_FOR`].
+///
+/// [`RESERVED_FOR`]: crate::store::otp::RESERVED_FOR
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProviderTimeouts {
+    /// Until a connection is there.
+    pub connect: Duration,
+    /// From the connection's beginning to the end of the answer.
+    pub total: Duration,
+}
+
+impl Default for ProviderTimeouts {
+    /// Twilio answers within a second or two; a person waits meanwhile.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            total: Duration::from_secs(10),
+        }
+    }
+}
+
 /// The connection to the provider cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client of the provider of codes cannot be built")]
@@ -99,11 +121,17 @@ pub struct OtpSetupError(#[source] reqwest::Error);
 
 impl Otp {
     /// As configured.
-    pub fn new(config: &OtpConfig, store: Store, pepper: Pepper) -> Result<Self, OtpSetupError> {
+    pub fn new(
+        config: &OtpConfig,
+        timeouts: ProviderTimeouts,
+        store: Store,
+        pepper: Pepper,
+    ) -> Result<Self, OtpSetupError> {
+        let provider = Provider::new(&config.provider, timeouts).map_err(OtpSetupError)?;
         Ok(Self(Arc::new(Inner {
             store,
             pepper,
-            provider: Provider::new(&config.provider).map_err(OtpSetupError)?,
+            provider,
             test_numbers: config.test_numbers.clone(),
             calling_codes: config.calling_codes.clone(),
             limits: config.limits,

@@ -1,7 +1,7 @@
 //! Who sends codes and checks them, and what their answers mean here.
 
 use super::twilio::Twilio;
-use super::{Channel, Code, console};
+use super::{Channel, Code, ProviderTimeouts, console};
 use crate::config::OtpProviderConfig;
 use crate::phone::Phone;
 
@@ -58,10 +58,13 @@ pub(super) enum Checked {
 }
 
 impl Provider {
-    pub(super) fn new(config: &OtpProviderConfig) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(
+        config: &OtpProviderConfig,
+        timeouts: ProviderTimeouts,
+    ) -> Result<Self, reqwest::Error> {
         Ok(match config {
             OtpProviderConfig::Console => Self::Console,
-            OtpProviderConfig::Twilio(config) => Self::Twilio(Twilio::new(config)?),
+            OtpProviderConfig::Twilio(config) => Self::Twilio(Twilio::new(config, timeouts)?),
             OtpProviderConfig::Supabase => Self::Supabase,
         })
     }

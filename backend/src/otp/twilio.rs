@@ -18,13 +18,12 @@ use serde::Deserialize;
 use url::Host;
 
 use super::provider::{Checked, SendFault};
-use super::{Channel, Code};
+use super::{Channel, Code, ProviderTimeouts};
 use crate::config::TwilioConfig;
 use crate::phone::Phone;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Twilio answers within one; a person waits for this.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Shorter than any server keeps a silent connection.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Its answers have two.
 const MAX_ANSWER: usize = 64 * 1024;
 /// Twilio forgets a verification, and its limits, after ten minutes.
@@ -66,12 +65,17 @@ enum Answer {
 }
 
 impl Twilio {
-    pub(super) fn new(config: &TwilioConfig) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(
+        config: &TwilioConfig,
+        timeouts: ProviderTimeouts,
+    ) -> Result<Self, reqwest::Error> {
         let mut client = Client::builder()
             .redirect(Policy::none())
             .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
+            .connect_timeout(timeouts.connect)
+            .timeout(timeouts.total)
+            // On a connection that the other side has given up nobody knows what has arrived.
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .user_agent(concat!("archety-backend/", env!("CARGO_PKG_VERSION")));
         if is_loopback(config) {
             client = client.no_proxy();
