@@ -148,7 +148,7 @@ impl Inner {
             let attempts_left = counted.attempts_left;
             return Err(ConfirmError::Wrong { attempts_left });
         }
-        match self.check(&counted, phone, code).await {
+        match self.check(&counted, phone, code, ask.client).await {
             Checked::Right => {
                 let breakers = if counted.is_test {
                     Vec::new()
@@ -212,7 +212,13 @@ impl Inner {
         Err(ConfirmError::TooManyAttempts { retry_after })
     }
 
-    async fn check(&self, counted: &Counted, phone: &Phone, code: &Code) -> Checked {
+    async fn check(
+        &self,
+        counted: &Counted,
+        phone: &Phone,
+        code: &Code,
+        client: IpAddr,
+    ) -> Checked {
         // A list of test numbers that has been taken away takes their codes with it.
         if counted.provider == TEST && self.test_number(phone).is_none() {
             return Checked::Gone;
@@ -228,7 +234,7 @@ impl Inner {
         }
         match &counted.provider_ref {
             Some(name) if counted.provider == self.provider.name() => {
-                self.provider.check(name, phone, code).await
+                self.provider.check(name, phone, code, client).await
             }
             _ => Checked::Gone,
         }

@@ -12,6 +12,7 @@ mod console;
 mod guard;
 mod provider;
 mod start;
+mod supabase;
 mod twilio;
 
 use std::net::IpAddr;
@@ -27,6 +28,7 @@ pub use start::{Start, StartError, Started};
 
 use crate::clock::Timestamp;
 use crate::config::{OtpConfig, OtpLimits, TestNumber};
+use crate::identity::Identity;
 use crate::phone::{CallingCodes, InvalidPhone, Phone};
 use crate::store::otp::{BoundTo, PHONE_HASH};
 use crate::store::{Pepper, Store};
@@ -114,20 +116,27 @@ impl Default for ProviderTimeouts {
     }
 }
 
-/// The connection to the provider cannot be set up.
+/// The provider cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the HTTP client of the provider of codes cannot be built")]
-pub struct OtpSetupError(#[source] reqwest::Error);
+pub enum OtpSetupError {
+    /// There is no TLS, or the like.
+    #[error("the HTTP client of the provider of codes cannot be built")]
+    Client(#[from] reqwest::Error),
+    /// `OTP_PROVIDER=supabase` without `IDENTITY=supabase`, which the configuration refuses.
+    #[error("Supabase sends no codes for a backend that issues its own identities")]
+    NoSupabase,
+}
 
 impl Otp {
-    /// As configured.
+    /// As configured. `identity` is whoever issues tokens, for it may be who sends codes too.
     pub fn new(
         config: &OtpConfig,
         timeouts: ProviderTimeouts,
+        identity: Arc<Identity>,
         store: Store,
         pepper: Pepper,
     ) -> Result<Self, OtpSetupError> {
-        let provider = Provider::new(&config.provider, timeouts).map_err(OtpSetupError)?;
+        let provider = Provider::new(&config.provider, timeouts, identity)?;
         Ok(Self(Arc::new(Inner {
             store,
             pepper,

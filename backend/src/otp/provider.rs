@@ -1,9 +1,15 @@
 //! Who sends codes and checks them, and what their answers mean here.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::twilio::Twilio;
-use super::{Channel, Code, ProviderTimeouts, console};
+use super::{Channel, Code, OtpSetupError, ProviderTimeouts, console, supabase};
 use crate::config::OtpProviderConfig;
+use crate::identity::Identity;
 use crate::phone::Phone;
+use crate::store::otp::CODE_TTL;
 
 /// Name of the codes that test numbers have.
 pub(super) const TEST: &str = "test";
@@ -11,8 +17,8 @@ pub(super) const TEST: &str = "test";
 pub(super) enum Provider {
     Console,
     Twilio(Twilio),
-    /// Not connected yet: it sends nothing and approves nothing.
-    Supabase,
+    /// The identity provider.
+    Supabase(Arc<Identity>),
 }
 
 /// A code that is on its way.
@@ -61,11 +67,15 @@ impl Provider {
     pub(super) fn new(
         config: &OtpProviderConfig,
         timeouts: ProviderTimeouts,
-    ) -> Result<Self, reqwest::Error> {
-        Ok(match config {
-            OtpProviderConfig::Console => Self::Console,
-            OtpProviderConfig::Twilio(config) => Self::Twilio(Twilio::new(config, timeouts)?),
-            OtpProviderConfig::Supabase => Self::Supabase,
+        identity: Arc<Identity>,
+    ) -> Result<Self, OtpSetupError> {
+        Ok(match (config, &*identity) {
+            (OtpProviderConfig::Console, _) => Self::Console,
+            (OtpProviderConfig::Twilio(config), _) => Self::Twilio(Twilio::new(config, timeouts)?),
+            (OtpProviderConfig::Supabase, Identity::Supabase(_)) => Self::Supabase(identity),
+            (OtpProviderConfig::Supabase, Identity::Local(_)) => {
+                return Err(OtpSetupError::NoSupabase);
+            }
         })
     }
 
@@ -74,32 +84,55 @@ impl Provider {
         match self {
             Self::Console => "console",
             Self::Twilio(_) => "twilio",
-            Self::Supabase => "supabase",
+            Self::Supabase(_) => "supabase",
         }
     }
 
     pub(super) const fn code_length(&self) -> u32 {
         match self {
             Self::Console => console::CODE_LENGTH,
-            Self::Twilio(_) | Self::Supabase => 6,
+            Self::Twilio(_) | Self::Supabase(_) => 6,
+        }
+    }
+
+    /// After what time a start sends a new code instead of joining the one that was sent.
+    pub(super) const fn resend_after(&self) -> Duration {
+        match self {
+            // Twilio would send the same code again.
+            Self::Console | Self::Twilio(_) => CODE_TTL,
+            Self::Supabase(_) => supabase::RESEND_AFTER,
         }
     }
 
     /// Never tried again by itself: a message that was sent after all would be sent twice.
-    pub(super) async fn send(&self, phone: &Phone, channel: Channel) -> Result<Sent, SendFault> {
+    pub(super) async fn send(
+        &self,
+        phone: &Phone,
+        channel: Channel,
+        client: IpAddr,
+    ) -> Result<Sent, SendFault> {
         match self {
             Self::Console => Ok(Sent::Known(console::send(phone, channel))),
             Self::Twilio(twilio) => twilio.send(phone, channel).await.map(Sent::Named),
-            Self::Supabase => Err(SendFault::Away),
+            Self::Supabase(identity) => supabase::send(identity, phone, channel, client)
+                .await
+                .map(|name| Sent::Named(name.to_owned())),
         }
     }
 
     /// Checks a code that this provider checks itself.
-    pub(super) async fn check(&self, name: &str, phone: &Phone, code: &Code) -> Checked {
+    pub(super) async fn check(
+        &self,
+        name: &str,
+        phone: &Phone,
+        code: &Code,
+        client: IpAddr,
+    ) -> Checked {
         match self {
             // It checks none: codes that it sent are known here.
-            Self::Console | Self::Supabase => Checked::Gone,
+            Self::Console => Checked::Gone,
             Self::Twilio(twilio) => twilio.check(name, phone, code).await,
+            Self::Supabase(identity) => supabase::check(identity, phone, code, client).await,
         }
     }
 }

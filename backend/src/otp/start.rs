@@ -129,6 +129,7 @@ impl Inner {
         now: Timestamp,
     ) -> Result<(Started, &'static str), StartError> {
         let test = self.test_number(phone);
+        let joinable_for = test.map_or(self.provider.resend_after(), |_| CODE_TTL);
         let wish = ChallengeAsk {
             id: random_id(),
             code_id: random_id(),
@@ -136,6 +137,7 @@ impl Inner {
             channel: ask.channel.as_str(),
             provider: test.map_or(self.provider.name(), |_| TEST),
             is_test: test.is_some(),
+            joinable_for,
             bound_to: bound_to(ask.binding, ask.step_up),
         };
         let guard = match test {
@@ -143,13 +145,12 @@ impl Inner {
             Some(_) => SendGuard::default(),
             None => self.send_guard(phone, ask.client, ask.device),
         };
-        let (expires_at, outcome) = match self.store.begin_challenge(&wish, &guard, now).await? {
+        let (until, outcome) = match self.store.begin_challenge(&wish, &guard, now).await? {
             Begun::Send => {
-                self.send(phone, test, ask.channel, &wish, &guard, now)
-                    .await?;
-                (now.plus(CODE_TTL), "sent")
+                self.send(phone, test, ask, &wish, &guard, now).await?;
+                (now.plus(joinable_for), "sent")
             }
-            Begun::Joined(joined) => (joined.expires_at, "joined"),
+            Begun::Joined(joined) => (joined.joinable_until, "joined"),
             Begun::Limited { scope, until } => {
                 metrics::counter!("otp_limited_total", "scope" => scope).increment(1);
                 let retry_after = seconds_until(until, now);
@@ -157,7 +158,7 @@ impl Inner {
             }
             Begun::Cut(open) => return Err(cut_off(open, now)),
         };
-        let left = seconds_until(expires_at, now);
+        let left = seconds_until(until, now);
         let started = Started {
             challenge_id: wish.id,
             expires_in_secs: left,
@@ -173,14 +174,14 @@ impl Inner {
         &self,
         phone: &Phone,
         test: Option<&TestNumber>,
-        channel: Channel,
+        ask: &OwnedStart,
         wish: &ChallengeAsk,
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<(), StartError> {
         let sent = match test {
             Some(test) => Ok(Sent::Known(test.code.clone())),
-            None => self.provider.send(phone, channel).await,
+            None => self.provider.send(phone, ask.channel, ask.client).await,
         };
         let sent = match sent {
             Ok(Sent::Known(code)) => SentCode {

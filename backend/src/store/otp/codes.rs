@@ -1,5 +1,7 @@
 //! Beginning a challenge: reserving the one live code of a number and channel, or joining it.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::{BoundTo, CODE_TTL, RESERVED_FOR};
@@ -13,11 +15,12 @@ use crate::store::transaction::in_transaction;
 use crate::store::{Store, StoreError};
 
 statements! {
-    /// A code whose time is over, or whose provider is not asked any more, makes room.
+    /// A code whose time is over, that is to be sent again by now, or whose provider is not asked any
+    /// more, makes room.
     RETIRE_CODE {
         both: "update otp_codes set spent_at = $4 \
                where phone_hash = $1 and channel = $2 and spent_at is null \
-                 and (expires_at <= $4 or provider <> $3)",
+                 and (expires_at <= $4 or reserved_at <= $5 or provider <> $3)",
     }
     FIND_LIVE_CODE {
         both: "select id, reserved_at, sent_at, expires_at from otp_codes \
@@ -59,6 +62,8 @@ pub struct ChallengeAsk {
     pub provider: &'static str,
     /// Whether the number is a test number.
     pub is_test: bool,
+    /// After what time a code is sent again rather than joined; [`CODE_TTL`] at most.
+    pub joinable_for: Duration,
     /// Whoever asks.
     pub bound_to: BoundTo,
 }
@@ -97,8 +102,8 @@ pub enum Begun {
 /// The live code that a challenge joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Joined {
-    /// When it dies.
-    pub expires_at: Timestamp,
+    /// When it dies, or the next one is sent.
+    pub joinable_until: Timestamp,
 }
 
 /// A code that the provider took.
@@ -239,6 +244,7 @@ async fn find_live(
             .bind(ask.channel)
             .bind(ask.provider)
             .bind(now)
+            .bind(now.minus(ask.joinable_for))
             .execute(db)
             .await
             .map(drop)
@@ -261,8 +267,9 @@ async fn join(
 ) -> Result<Begun, sqlx::Error> {
     let expires_at = live.will_expire_at();
     create_challenge(conn, ask, live.id, now, expires_at).await?;
+    let joinable_until = expires_at.min(live.reserved_at.plus(ask.joinable_for));
     Ok(match limits::take(conn, &guard.joins, now).await? {
-        Taken::Yes { .. } => Begun::Joined(Joined { expires_at }),
+        Taken::Yes { .. } => Begun::Joined(Joined { joinable_until }),
         Taken::Full { scope, until } => Begun::Limited { scope, until },
     })
 }

@@ -1,4 +1,9 @@
 //! Codes: asked for, sent, joined, tried, approved, and never paid for twice.
 
+mod breaker;
 mod challenges;
+mod known_devices;
+mod sends;
 mod support;
+mod twilio;
+mod upkeep;

@@ -1,16 +1,20 @@
 //! People who ask for codes, at one or two replicas over one store.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use archety_backend::clock::Timestamp;
-use archety_backend::config::{OtpConfig, OtpLimits, OtpProviderConfig, TestNumber};
+use archety_backend::config::{OtpConfig, OtpLimits, OtpProviderConfig, TestNumber, TwilioConfig};
+use archety_backend::identity::{Identity, UpstreamTimeouts};
 use archety_backend::keyring::Keyring;
 use archety_backend::otp::{
-    Approved, Binding, Channel, Code, Confirm, ConfirmError, Device, Otp, Start, StartError,
-    Started,
+    Approved, Binding, Channel, Code, Confirm, ConfirmError, Device, Otp, ProviderTimeouts, Start,
+    StartError, Started,
 };
 use archety_backend::phone::{CallingCodes, Phone};
 use archety_backend::store::{Pepper, Pools, Store};
+use twilio_stand_in::{Settings, StandIn};
 use uuid::Uuid;
 
 use crate::support::{NOW, TestStore, stores};
@@ -141,10 +145,13 @@ pub(crate) fn config(provider: OtpProviderConfig, limits: OtpLimits) -> OtpConfi
     }
 }
 
+fn keyring() -> Keyring {
+    Keyring::parse(SECRET).expect("a keyring")
+}
+
 pub(crate) async fn pepper(store: &Store) -> Pepper {
-    let keyring = Keyring::parse(SECRET).expect("a keyring");
     store
-        .pepper(&keyring, [7; 32], NOW)
+        .pepper(&keyring(), [7; 32], NOW)
         .await
         .expect("a pepper")
 }
@@ -160,7 +167,17 @@ pub(crate) async fn doors(limits: OtpLimits) -> Vec<Door> {
 }
 
 pub(crate) async fn otp_on(store: &Store, config: &OtpConfig) -> Otp {
-    Otp::new(config, store.clone(), pepper(store).await).expect("an HTTP client")
+    let timeouts = ProviderTimeouts {
+        connect: Duration::from_secs(1),
+        // Long enough for a stand-in on a busy machine, short enough for a test that waits for it.
+        total: Duration::from_secs(1),
+    };
+    let keyring = Arc::new(keyring());
+    let upstream = UpstreamTimeouts::default();
+    let identity = Identity::open(&IdentityConfig::Local, upstream, store, keyring, NOW);
+    let identity = Arc::new(identity.await.expect("an identity"));
+    let pepper = pepper(store).await;
+    Otp::new(config, timeouts, identity, store.clone(), pepper).expect("a provider")
 }
 
 impl Door {
@@ -176,5 +193,59 @@ impl Door {
             Pools::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(writer).await,
         }
         .expect("a count")
+    }
+}
+
+/// A store, and Twilio behind it.
+pub(crate) struct TwilioDoor {
+    pub(crate) twilio: StandIn,
+    pub(crate) door: Door,
+    limits: OtpLimits,
+}
+
+/// One on each store, with a Twilio of its own. Numbers of its tests get messages.
+pub(crate) async fn twilio_doors(limits: OtpLimits) -> Vec<TwilioDoor> {
+    let mut doors = Vec::new();
+    for base in stores().await {
+        let twilio = StandIn::start(Settings::default()).await.expect("a port");
+        let otp = otp_on(&base.store, &twilio_config(&twilio, limits)).await;
+        let door = Door { otp, base };
+        doors.push(TwilioDoor {
+            twilio,
+            door,
+            limits,
+        });
+    }
+    doors
+}
+
+fn twilio_config(twilio: &StandIn, limits: OtpLimits) -> OtpConfig {
+    let settings = twilio.settings();
+    let provider = OtpProviderConfig::Twilio(TwilioConfig {
+        username: settings.api_key_sid.clone(),
+        password: settings.api_key_secret.clone().into(),
+        service_sid: settings.service_sid.clone(),
+        base_url: twilio.url().parse().expect("a URL"),
+    });
+    OtpConfig {
+        test_numbers: Vec::new(),
+        ..config(provider, limits)
+    }
+}
+
+impl TwilioDoor {
+    pub(crate) fn otp(&self) -> &Otp {
+        &self.door.otp
+    }
+
+    /// A second replica with the same configuration.
+    pub(crate) async fn second(&self) -> Otp {
+        let store = self.door.base.second().await;
+        otp_on(&store, &twilio_config(&self.twilio, self.limits)).await
+    }
+
+    /// What the number's owner reads.
+    pub(crate) fn code(&self, number: &str) -> String {
+        self.twilio.code_for(number).expect("a code was sent")
     }
 }

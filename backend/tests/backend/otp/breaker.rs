@@ -1,0 +1,108 @@
+//! Where codes go and are never confirmed, no more are sent; elsewhere nothing changes.
+
+use std::time::Duration;
+
+use archety_backend::config::OtpLimits;
+use archety_backend::otp::StartError;
+
+use super::sends::WIDE;
+use super::support::{Client, TwilioDoor, app, twilio_doors};
+use crate::support::NOW;
+
+const LIMITS: OtpLimits = OtpLimits {
+    breaker_prefix_codes: 10,
+    breaker_country_codes: 40,
+    breaker_percent: 20,
+    ..WIDE
+};
+
+/// A number of the block `prefix`, `minutes` after the beginning.
+fn number(prefix: &str, n: u32, minutes: u64) -> Client {
+    app(&format!("{prefix}{n:04}")).at(NOW.plus(Duration::from_mins(minutes)))
+}
+
+async fn send(door: &TwilioDoor, client: &Client) {
+    client.start(door.otp()).await.unwrap();
+}
+
+async fn sign_in(door: &TwilioDoor, client: &Client) {
+    let started = client.start(door.otp()).await.unwrap();
+    let code = door.code(client.phone.as_str());
+    let id = Some(started.challenge_id);
+    client.confirm(door.otp(), id, &code).await.unwrap();
+}
+
+async fn is_cut_off(door: &TwilioDoor, client: &Client) -> Option<u32> {
+    match client.start(door.otp()).await {
+        Ok(_) => None,
+        Err(StartError::Limited { retry_after }) => Some(retry_after),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_block_that_confirms_hardly_anything_is_cut_off_for_an_hour() {
+    for door in twilio_doors(LIMITS).await {
+        sign_in(&door, &number("+1555111", 0, 0)).await;
+        for n in 1..10 {
+            send(&door, &number("+1555111", n, 0)).await;
+        }
+        // They may yet be confirmed.
+        assert_eq!(is_cut_off(&door, &number("+1555111", 10, 6)).await, None);
+        let cut = is_cut_off(&door, &number("+1555111", 11, 15)).await;
+        assert_eq!(cut, Some(3_600));
+        let cut = is_cut_off(&door, &number("+1555111", 11, 20)).await;
+        assert_eq!(cut, Some(3_300), "it stays open, and is not opened anew");
+        sign_in(&door, &number("+1555112", 0, 20)).await;
+        // Who has shown that codes arrive is not shut out, nor is who waits for one.
+        sign_in(&door, &number("+1555111", 12, 20).known()).await;
+        // An hour later it is judged by what is left of the last two hours.
+        let cut = is_cut_off(&door, &number("+1555111", 13, 76)).await;
+        assert_eq!(cut, Some(3_600), "nothing has changed");
+        assert_eq!(is_cut_off(&door, &number("+1555111", 13, 137)).await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_block_whose_people_sign_in_is_left_alone() {
+    for door in twilio_doors(LIMITS).await {
+        for n in 0..3 {
+            sign_in(&door, &number("+1555111", n, 0)).await;
+        }
+        for n in 3..15 {
+            send(&door, &number("+1555111", n, 0)).await;
+        }
+        assert_eq!(is_cut_off(&door, &number("+1555111", 20, 15)).await, None);
+        // Too few prove nothing.
+        for n in 0..9 {
+            send(&door, &number("+1555112", n, 0)).await;
+        }
+        assert_eq!(is_cut_off(&door, &number("+1555112", 20, 15)).await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_country_is_judged_over_all_its_blocks() {
+    for door in twilio_doors(LIMITS).await {
+        for n in 0..40 {
+            send(&door, &number(&format!("+1555{n:03}"), 1, 0)).await;
+        }
+        let cut = is_cut_off(&door, &number("+1555900", 1, 15)).await;
+        assert_eq!(cut, Some(3_600));
+        let abroad = number("+44740012", 3456, 15);
+        assert_eq!(is_cut_off(&door, &abroad).await, None);
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_no_sign_of_anything() {
+    for door in twilio_doors(LIMITS).await {
+        for n in 0..12 {
+            door.twilio
+                .refuse_start(twilio_stand_in::TwilioError::Blocked);
+            let refused = number("+1555111", n, 0).start(door.otp()).await;
+            assert!(matches!(refused, Err(StartError::CannotSend)));
+        }
+        assert_eq!(is_cut_off(&door, &number("+1555111", 20, 15)).await, None);
+    }
+}

@@ -1,0 +1,198 @@
+//! What strangers cannot do to somebody whose device is known: keep codes from being sent, or from
+//! being tried.
+
+use std::time::Duration;
+
+use archety_backend::config::OtpLimits;
+use archety_backend::otp::{ConfirmError, StartError};
+use uuid::Uuid;
+
+use super::sends::WIDE;
+use super::support::{ADA, ADAS_CODE, Client, WRONG, app, browser, doors, twilio_doors};
+use crate::support::NOW;
+
+const BO: &str = "+15550100001";
+
+#[tokio::test]
+async fn strangers_cannot_use_up_a_persons_attempts() {
+    for door in doors(OtpLimits::default()).await {
+        let otp = &door.otp;
+        let guess = async |n: u8| {
+            let stranger = browser(ADA, n).from([198, 51, 100, n]);
+            let id = Some(stranger.start(otp).await.unwrap().challenge_id);
+            stranger.confirm(otp, id, WRONG).await
+        };
+        for n in 0..10 {
+            let guessed = guess(n).await;
+            let left = u32::from(9 - n).min(4);
+            assert!(
+                matches!(guessed, Err(ConfirmError::Wrong { attempts_left }) if attempts_left == left),
+                "{guessed:?}"
+            );
+        }
+        let blocked = guess(10).await;
+        let Err(ConfirmError::TooManyAttempts { retry_after }) = blocked else {
+            panic!("{blocked:?}");
+        };
+        // Counted by the hour, from 800 s before.
+        assert_eq!(retry_after, 25 * 3_600 - 800);
+        // Who is not known has to wait with them; who is, has five of their own.
+        let own = browser(ADA, 100).known();
+        let id = Some(own.start(otp).await.unwrap().challenge_id);
+        let unknown = browser(ADA, 100).confirm(otp, id, ADAS_CODE).await;
+        assert!(matches!(unknown, Err(ConfirmError::TooManyAttempts { .. })));
+        for left in (1..5).rev() {
+            let wrong = own.confirm(otp, id, WRONG).await;
+            assert!(
+                matches!(wrong, Err(ConfirmError::Wrong { attempts_left }) if attempts_left == left)
+            );
+        }
+        own.confirm(otp, id, ADAS_CODE).await.unwrap();
+        // A right code was taken back.
+        let again = Some(own.start(otp).await.unwrap().challenge_id);
+        own.confirm(otp, again, ADAS_CODE).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn ten_wrong_codes_are_the_most_in_any_24_hours() {
+    for door in doors(OtpLimits::default()).await {
+        let otp = &door.otp;
+        let guess = async |hours: u64, n: u8| {
+            let stranger = browser(ADA, n).at(NOW.plus(Duration::from_hours(hours)));
+            let id = Some(stranger.start(otp).await.unwrap().challenge_id);
+            stranger.confirm(otp, id, WRONG).await
+        };
+        let is_judged = |guess: &Result<_, _>| matches!(guess, Err(ConfirmError::Wrong { .. }));
+        // Five before midnight, five after: the day's end forgives nothing.
+        for n in 0..10 {
+            let hours = if n < 5 { 0 } else { 11 };
+            assert!(is_judged(&guess(hours, n).await), "{n}");
+        }
+        assert!(!is_judged(&guess(11, 10).await));
+        assert!(!is_judged(&guess(24, 11).await));
+        for n in 12..17 {
+            assert!(is_judged(&guess(25, n).await), "{n}");
+        }
+        assert!(!is_judged(&guess(25, 17).await));
+    }
+}
+
+#[tokio::test]
+async fn an_address_and_the_world_may_guess_so_often() {
+    for (limits, elsewhere) in [
+        (
+            OtpLimits {
+                wrong_per_ip_hour: 3,
+                ..WIDE
+            },
+            true,
+        ),
+        (
+            OtpLimits {
+                wrong_per_hour: 3,
+                ..WIDE
+            },
+            false,
+        ),
+    ] {
+        for door in doors(limits).await {
+            let client = app(ADA);
+            let id = Some(client.start(&door.otp).await.unwrap().challenge_id);
+            for _ in 0..3 {
+                let wrong = client.confirm(&door.otp, id, WRONG).await;
+                assert!(matches!(wrong, Err(ConfirmError::Wrong { .. })));
+            }
+            let limited = client.confirm(&door.otp, id, ADAS_CODE).await;
+            assert!(
+                matches!(
+                    limited,
+                    Err(ConfirmError::TooManyAttempts { retry_after: 2_800 })
+                ),
+                "{limited:?}"
+            );
+            let other = client.clone().from([203, 0, 113, 1]);
+            let done = other.confirm(&door.otp, id, ADAS_CODE).await;
+            assert_eq!(done.is_ok(), elsewhere, "{done:?}");
+            // The attempt that was refused was not counted against the challenge.
+            if !elsewhere {
+                let later = client.at(NOW.plus(Duration::from_secs(2_800)));
+                let fresh = Some(later.start(&door.otp).await.unwrap().challenge_id);
+                later.confirm(&door.otp, fresh, ADAS_CODE).await.unwrap();
+            }
+        }
+    }
+}
+
+/// Every limit on sending, one at a time.
+fn tight() -> [OtpLimits; 6] {
+    [
+        OtpLimits {
+            per_phone_hour: 1,
+            ..WIDE
+        },
+        OtpLimits {
+            per_phone_day: 1,
+            ..WIDE
+        },
+        OtpLimits {
+            per_ip_hour: 1,
+            ..WIDE
+        },
+        OtpLimits {
+            per_prefix_hour: 1,
+            ..WIDE
+        },
+        OtpLimits {
+            per_country_day: 1,
+            known_device_reserve: 1,
+            ..WIDE
+        },
+        OtpLimits {
+            per_day: 2,
+            known_device_reserve: 1,
+            ..WIDE
+        },
+    ]
+}
+
+#[tokio::test]
+async fn strangers_cannot_use_up_what_is_sent_to_a_known_device() {
+    for limits in tight() {
+        for door in twilio_doors(limits).await {
+            let otp = door.otp();
+            app(BO).start(otp).await.unwrap();
+            let later: Client = app(BO).at(NOW.plus(Duration::from_mins(11)));
+            door.twilio.clock().advance(Duration::from_mins(11));
+            let stranger = later.start(otp).await;
+            assert!(
+                matches!(stranger, Err(StartError::Limited { .. })),
+                "{limits:?} {stranger:?}"
+            );
+            let own = later.known();
+            let id: Option<Uuid> = Some(own.start(otp).await.unwrap().challenge_id);
+            own.confirm(otp, id, &door.code(BO)).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_days_cap_holds_for_known_devices_too() {
+    let limits = OtpLimits {
+        per_day: 3,
+        known_device_reserve: 1,
+        ..WIDE
+    };
+    for door in twilio_doors(limits).await {
+        for n in 1..=3 {
+            let client = app(&format!("+1555010000{n}")).known();
+            client.start(door.otp()).await.unwrap();
+        }
+        let fourth = app("+15550100004").known().start(door.otp()).await;
+        assert!(
+            matches!(fourth, Err(StartError::Limited { .. })),
+            "{fourth:?}"
+        );
+        assert_eq!(door.twilio.total_sends(), 3);
+    }
+}

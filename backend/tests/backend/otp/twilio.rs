@@ -1,0 +1,352 @@
+//! Twilio's answers, and what goes wrong on the way to them.
+
+use std::time::Duration;
+
+use archety_backend::config::OtpLimits;
+use archety_backend::otp::{ConfirmError, StartError};
+use http::StatusCode;
+use serde_json::json;
+use twilio_stand_in::{Answer, Fault, Status, TwilioError};
+use uuid::Uuid;
+
+use super::sends::WIDE;
+use super::support::{TwilioDoor, app, browser, twilio_doors};
+use crate::support::NOW;
+
+const BO: &str = "+15550100001";
+
+/// A challenge whose code has been sent.
+async fn started(door: &TwilioDoor) -> Option<Uuid> {
+    Some(app(BO).start(door.otp()).await.unwrap().challenge_id)
+}
+
+#[tokio::test]
+async fn a_code_goes_out_and_comes_back() {
+    for door in twilio_doors(OtpLimits::default()).await {
+        let client = browser(BO, 1);
+        let started = client.start(door.otp()).await.unwrap();
+        assert_eq!(started.code_length, 6);
+        let id = Some(started.challenge_id);
+        let wrong = door.twilio.wrong_code_for(BO);
+        let wrong = client.confirm(door.otp(), id, &wrong).await;
+        assert!(matches!(
+            wrong,
+            Err(ConfirmError::Wrong { attempts_left: 4 })
+        ));
+        let code = door.code(BO);
+        let approved = client.confirm(door.otp(), id, &code).await.unwrap();
+        assert!(!approved.is_test);
+        // Twilio has forgotten it by now; the approval is ours.
+        assert_eq!(
+            client.confirm(door.otp(), id, &code).await.unwrap(),
+            approved
+        );
+        assert_eq!(door.twilio.checks(), 2);
+        let asked = door.twilio.requests().matching("/VerificationCheck");
+        assert!(
+            asked
+                .iter()
+                .all(|check| check.body.contains("VerificationSid=VE"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_to_send_has_its_meaning() {
+    for door in twilio_doors(WIDE).await {
+        for error in TwilioError::ALL {
+            door.twilio.refuse_start(error);
+            let refused = app(BO).start(door.otp()).await.unwrap_err();
+            let is_expected = match error {
+                TwilioError::InvalidNumber
+                | TwilioError::InvalidParameter
+                | TwilioError::Landline => matches!(refused, StartError::InvalidPhone),
+                TwilioError::MaxSends | TwilioError::MaxChecks => {
+                    matches!(refused, StartError::Limited { retry_after: 600 })
+                }
+                TwilioError::TooManyForNumber | TwilioError::TooManyRequests => {
+                    matches!(refused, StartError::Limited { retry_after: 30 })
+                }
+                TwilioError::UnverifiedNumber
+                | TwilioError::ChannelDisabled
+                | TwilioError::Blocked
+                | TwilioError::FraudGuard
+                | TwilioError::DeviceIntelligence
+                | TwilioError::GeoPermission => matches!(refused, StartError::CannotSend),
+                TwilioError::Authenticate | TwilioError::NotFound => {
+                    matches!(refused, StartError::Unavailable { .. })
+                }
+            };
+            assert!(is_expected, "{error:?}: {refused:?}");
+        }
+        // None of it stands in the way of the next one.
+        started(&door).await;
+        let asked = door.twilio.requests().count("/Verifications");
+        assert_eq!(
+            asked,
+            TwilioError::ALL.len() + 1,
+            "nothing is asked for twice"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_to_check_has_its_meaning() {
+    for door in twilio_doors(WIDE).await {
+        for error in TwilioError::ALL {
+            let id = started(&door).await;
+            door.twilio.refuse_check(error);
+            let code = door.code(BO);
+            let refused = app(BO).confirm(door.otp(), id, &code).await.unwrap_err();
+            let is_expected = match error {
+                TwilioError::MaxChecks => {
+                    matches!(refused, ConfirmError::TooManyAttempts { retry_after: 600 })
+                }
+                TwilioError::NotFound => matches!(refused, ConfirmError::Expired),
+                _ => matches!(refused, ConfirmError::Unavailable { .. }),
+            };
+            assert!(is_expected, "{error:?}: {refused:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_check_that_judged_nothing_costs_no_attempt() {
+    for door in twilio_doors(WIDE).await {
+        let id = started(&door).await;
+        for _ in 0..7 {
+            door.twilio.refuse_check(TwilioError::TooManyRequests);
+            let busy = app(BO).confirm(door.otp(), id, "123456").await;
+            assert!(
+                matches!(busy, Err(ConfirmError::Unavailable { retry_after: 30 })),
+                "{busy:?}"
+            );
+        }
+        let code = door.code(BO);
+        app(BO).confirm(door.otp(), id, &code).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn only_approved_is_a_yes() {
+    for door in twilio_doors(WIDE).await {
+        for status in [
+            Status::Pending,
+            Status::Canceled,
+            Status::MaxAttemptsReached,
+            Status::Deleted,
+            Status::Failed,
+            Status::Expired,
+        ] {
+            let id = started(&door).await;
+            door.twilio.force_check(status);
+            let code = door.code(BO);
+            let refused = app(BO).confirm(door.otp(), id, &code).await.unwrap_err();
+            let is_expected = match status {
+                Status::Pending => matches!(refused, ConfirmError::Wrong { .. }),
+                Status::MaxAttemptsReached => {
+                    matches!(refused, ConfirmError::TooManyAttempts { .. })
+                }
+                _ => matches!(refused, ConfirmError::Expired),
+            };
+            assert!(is_expected, "{status:?}: {refused:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_number_is_never_taken_for_ours() {
+    for door in twilio_doors(WIDE).await {
+        let other = json!({
+            "sid": "VE00000000000000000000000000000000",
+            "to": "+15550100002",
+            "status": "pending",
+        });
+        door.twilio.spoil_start(Fault::json(201, &other));
+        let misdirected = app(BO).start(door.otp()).await;
+        assert!(
+            matches!(misdirected, Err(StartError::CannotSend)),
+            "{misdirected:?}"
+        );
+        let id = started(&door).await;
+        door.twilio.approve_another("+15550100002");
+        let code = door.code(BO);
+        let refused = app(BO).confirm(door.otp(), id, &code).await;
+        assert!(
+            matches!(refused, Err(ConfirmError::Unavailable { .. })),
+            "{refused:?}"
+        );
+        let other = json!({
+            "sid": "VE00000000000000000000000000000000",
+            "to": BO,
+            "status": "approved",
+        });
+        door.twilio.spoil_check(Fault::json(200, &other));
+        let refused = app(BO).confirm(door.otp(), id, &code).await;
+        assert!(
+            matches!(refused, Err(ConfirmError::Unavailable { .. })),
+            "{refused:?}"
+        );
+    }
+}
+
+/// Answers that nobody can make anything of.
+fn nonsense() -> Vec<Fault> {
+    let typed =
+        |kind: &str, body: &str| Fault::Answer(Answer::text(StatusCode::OK, kind, body.to_owned()));
+    vec![
+        Fault::Drop,
+        Fault::html(200),
+        Fault::html(502),
+        Fault::html(404),
+        Fault::html(401),
+        Fault::garbage(),
+        Fault::empty(200),
+        Fault::empty(500),
+        Fault::json(200, &json!({})),
+        Fault::json(200, &json!([])),
+        Fault::json(200, &json!({"sid": null, "to": BO, "status": "approved"})),
+        Fault::json(200, &json!({"valid": true, "status": "approved"})),
+        Fault::json(500, &json!({"code": 20500, "message": "", "status": 500})),
+        typed("text/plain", "{\"status\": \"approved\"}"),
+        typed(
+            "application/json",
+            &format!("{{\"to\": \"{}\"}}", "1".repeat(100_000)),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_not_understood_is_neither_sent_nor_approved() {
+    for door in twilio_doors(WIDE).await {
+        for fault in nonsense() {
+            door.twilio.spoil_start(fault.clone());
+            let unclear = app(BO).start(door.otp()).await;
+            assert!(
+                matches!(unclear, Err(StartError::Unavailable { .. })),
+                "{fault:?} {unclear:?}"
+            );
+        }
+        for (n, fault) in nonsense().into_iter().enumerate() {
+            // A number each: an unclear check counts as a guess.
+            let client = app(&format!("+1555010{:04}", 100 + n));
+            let id = Some(client.start(door.otp()).await.unwrap().challenge_id);
+            door.twilio.spoil_check(fault.clone());
+            let code = door.code(client.phone.as_str());
+            let unclear = client.confirm(door.otp(), id, &code).await;
+            assert!(
+                matches!(unclear, Err(ConfirmError::Unavailable { .. })),
+                "{fault:?} {unclear:?}"
+            );
+            let wrong = door.twilio.wrong_code_for(client.phone.as_str());
+            let counted = client.confirm(door.otp(), id, &wrong).await;
+            assert!(
+                matches!(counted, Err(ConfirmError::Wrong { attempts_left: 3 })),
+                "{fault:?} {counted:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_followed_elsewhere() {
+    for door in twilio_doors(WIDE).await {
+        let elsewhere = twilio_stand_in::StandIn::start(door.twilio.settings().clone())
+            .await
+            .unwrap();
+        let service = &door.twilio.settings().service_sid;
+        let location = format!("{}/v2/Services/{service}/Verifications", elsewhere.url());
+        door.twilio.spoil_start(Fault::redirect(&location));
+        let unclear = app(BO).start(door.otp()).await;
+        assert!(matches!(unclear, Err(StartError::Unavailable { .. })));
+        assert!(elsewhere.requests().all().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_approval_whose_answer_is_lost_is_lost() {
+    for door in twilio_doors(WIDE).await {
+        let id = started(&door).await;
+        let code = door.code(BO);
+        door.twilio.spoil_check(Fault::DropAfter);
+        let lost = app(BO).confirm(door.otp(), id, &code).await;
+        assert!(
+            matches!(lost, Err(ConfirmError::Unavailable { .. })),
+            "{lost:?}"
+        );
+        let gone = app(BO).confirm(door.otp(), id, &code).await;
+        assert!(matches!(gone, Err(ConfirmError::Expired)), "{gone:?}");
+        // A new code is sent at once.
+        let id = started(&door).await;
+        assert_eq!(door.twilio.sends(BO), 2);
+        let code = door.code(BO);
+        app(BO).confirm(door.otp(), id, &code).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_twilio_that_is_slow_is_not_waited_for() {
+    for door in twilio_doors(WIDE).await {
+        let slow = Fault::HangAfter(Duration::from_mins(10));
+        door.twilio.spoil_start(slow.clone());
+        let unclear = app(BO).start(door.otp()).await;
+        assert!(matches!(unclear, Err(StartError::Unavailable { .. })));
+        let id = started(&door).await;
+        let code = door.code(BO);
+        door.twilio.spoil_check(slow);
+        let unclear = app(BO).confirm(door.otp(), id, &code).await;
+        assert!(matches!(unclear, Err(ConfirmError::Unavailable { .. })));
+        let gone = app(BO).confirm(door.otp(), id, &code).await;
+        assert!(matches!(gone, Err(ConfirmError::Expired)), "{gone:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_twilio_that_is_down_costs_nothing() {
+    let limits = OtpLimits {
+        per_phone_hour: 1,
+        ..WIDE
+    };
+    for mut door in twilio_doors(limits).await {
+        let id = started(&door).await;
+        let code = door.code(BO);
+        // Without a connection from before: on one that breaks nobody knows what has arrived.
+        let otp = door.second().await;
+        let url = door.twilio.url();
+        door.twilio = twilio_stand_in::StandIn::start(door.twilio.settings().clone())
+            .await
+            .unwrap();
+        assert_ne!(door.twilio.url(), url);
+        for _ in 0..6 {
+            let away = app(BO).confirm(&otp, id, &code).await;
+            assert!(
+                matches!(away, Err(ConfirmError::Unavailable { .. })),
+                "{away:?}"
+            );
+            let other = app("+15550100002").start(&otp).await;
+            assert!(
+                matches!(other, Err(StartError::Unavailable { .. })),
+                "{other:?}"
+            );
+        }
+        let counted =
+            "select count(*) from rate_counters where scope = 'send_phone_hour' and count > 0";
+        assert_eq!(door.door.count(counted).await, 1);
+        let counted = "select count(*) from rate_counters where scope like 'wrong_%' and count > 0";
+        assert_eq!(door.door.count(counted).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn wrong_credentials_tell_the_caller_nothing() {
+    for door in twilio_doors(WIDE).await {
+        let id = started(&door).await;
+        door.twilio.refuse_check(TwilioError::Authenticate);
+        let away = app(BO).confirm(door.otp(), id, "123456").await;
+        assert!(matches!(away, Err(ConfirmError::Unavailable { .. })));
+        door.twilio.refuse_start(TwilioError::Authenticate);
+        let later = app(BO).at(NOW.plus(Duration::from_mins(11)));
+        let away = later.start(door.otp()).await.unwrap_err();
+        assert_eq!(away.to_string(), "codes cannot be sent at the moment");
+    }
+}
