@@ -4,6 +4,7 @@ mod breaker;
 mod challenges;
 mod known_devices;
 mod sends;
+mod supabase;
 mod support;
 mod twilio;
 mod upkeep;

@@ -167,17 +167,27 @@ pub(crate) async fn doors(limits: OtpLimits) -> Vec<Door> {
 }
 
 pub(crate) async fn otp_on(store: &Store, config: &OtpConfig) -> Otp {
+    otp_with(store, config, &IdentityConfig::Local).await
+}
+
+pub(crate) async fn otp_with(store: &Store, config: &OtpConfig, identity: &IdentityConfig) -> Otp {
     let timeouts = ProviderTimeouts {
         connect: Duration::from_secs(1),
         // Long enough for a stand-in on a busy machine, short enough for a test that waits for it.
         total: Duration::from_secs(1),
     };
-    let keyring = Arc::new(keyring());
-    let upstream = UpstreamTimeouts::default();
-    let identity = Identity::open(&IdentityConfig::Local, upstream, store, keyring, NOW);
-    let identity = Arc::new(identity.await.expect("an identity"));
+    let identity = identity_on(store, identity).await;
     let pepper = pepper(store).await;
     Otp::new(config, timeouts, identity, store.clone(), pepper).expect("a provider")
+}
+
+pub(crate) async fn identity_on(store: &Store, config: &IdentityConfig) -> Arc<Identity> {
+    let timeouts = UpstreamTimeouts {
+        connect: Duration::from_secs(1),
+        total: Duration::from_secs(1),
+    };
+    let identity = Identity::open(config, timeouts, store, Arc::new(keyring()), NOW);
+    Arc::new(identity.await.expect("an identity"))
 }
 
 impl Door {

@@ -1,0 +1,152 @@
+//! Codes that Supabase Auth sends and checks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use archety_backend::config::{
+    ApiKey, IdentityConfig, OtpConfig, OtpLimits, OtpProviderConfig, SupabaseConfig,
+};
+use archety_backend::otp::{Channel, ConfirmError, Otp, ProviderTimeouts, StartError};
+use supabase_stand_in::{Fault, Settings, StandIn};
+
+use super::sends::WIDE;
+use super::support::{app, config, identity_on, otp_with, pepper};
+use crate::support::{NOW, TestStore, stores};
+
+const BO: &str = "+15550100001";
+const BOS_CODE: &str = "424242";
+
+struct SupabaseDoor {
+    supabase: StandIn,
+    otp: Otp,
+    /// What it stands on.
+    _base: TestStore,
+}
+
+async fn supabase_doors(limits: OtpLimits) -> Vec<SupabaseDoor> {
+    let mut doors = Vec::new();
+    for base in stores().await {
+        let settings = Settings {
+            sms_test_otp: BTreeMap::from([(BO[1..].to_owned(), BOS_CODE.to_owned())]),
+            ..Settings::default()
+        };
+        let supabase = StandIn::start(settings).await.expect("a port");
+        let identity = IdentityConfig::Supabase(SupabaseConfig {
+            url: supabase.hosted_url().parse().expect("a URL"),
+            issuer: supabase.issuer(),
+            anon_key: ApiKey::Legacy(supabase.anon_key().into()),
+            service_key: ApiKey::Legacy(supabase.service_key().into()),
+            password_keys: vec!["0123456789abcdef0123456789abcdef".into()],
+        });
+        let config = OtpConfig {
+            test_numbers: Vec::new(),
+            ..config(OtpProviderConfig::Supabase, limits)
+        };
+        let otp = otp_with(&base.store, &config, &identity).await;
+        doors.push(SupabaseDoor {
+            supabase,
+            otp,
+            _base: base,
+        });
+    }
+    doors
+}
+
+#[tokio::test]
+async fn its_code_proves_the_number_and_opens_nothing_else() {
+    for door in supabase_doors(OtpLimits::default()).await {
+        let client = app(BO);
+        let id = Some(client.start(&door.otp).await.unwrap().challenge_id);
+        let wrong = client.confirm(&door.otp, id, "111111").await;
+        assert!(
+            matches!(wrong, Err(ConfirmError::Wrong { attempts_left: 4 })),
+            "{wrong:?}"
+        );
+        let approved = client.confirm(&door.otp, id, BOS_CODE).await.unwrap();
+        assert!(!approved.is_test);
+        let person = door.supabase.person_by_phone(BO).unwrap();
+        assert_eq!(door.supabase.session_count(person.id), 0);
+        // The approval is ours: it is not asked for again.
+        let asked = door.supabase.requests().count("/verify");
+        assert_eq!(
+            client.confirm(&door.otp, id, BOS_CODE).await.unwrap(),
+            approved
+        );
+        assert_eq!(door.supabase.requests().count("/verify"), asked);
+    }
+}
+
+#[tokio::test]
+async fn the_next_code_is_sent_after_a_minute_and_replaces_the_last() {
+    for door in supabase_doors(OtpLimits::default()).await {
+        let client = app(BO);
+        let first = client.start(&door.otp).await.unwrap();
+        assert_eq!(first.resend_after_secs, 60);
+        let soon = client.clone().at(NOW.plus(Duration::from_secs(59)));
+        assert_eq!(soon.start(&door.otp).await.unwrap().resend_after_secs, 1);
+        assert_eq!(door.supabase.requests().count("/otp"), 1);
+        // How long a code lives is the project's to say.
+        let later = client.at(NOW.plus(Duration::from_secs(61)));
+        door.supabase.clock().advance(Duration::from_secs(61));
+        let second = later.start(&door.otp).await.unwrap();
+        assert_eq!(door.supabase.requests().count("/otp"), 2);
+        let old = later
+            .confirm(&door.otp, Some(first.challenge_id), BOS_CODE)
+            .await;
+        assert!(matches!(old, Err(ConfirmError::Expired)), "{old:?}");
+        let id = Some(second.challenge_id);
+        later.confirm(&door.otp, id, BOS_CODE).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_it_does_not_send_is_not_counted() {
+    let limits = OtpLimits { per_day: 1, ..WIDE };
+    for door in supabase_doors(limits).await {
+        let call = app(BO).by(Channel::Call).start(&door.otp).await;
+        assert!(matches!(call, Err(StartError::CannotSend)), "{call:?}");
+        // It has no way to send to this one.
+        let other = app("+15550100002").start(&door.otp).await;
+        assert!(matches!(other, Err(StartError::CannotSend)), "{other:?}");
+        app(BO).start(&door.otp).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_is_no_approval() {
+    for door in supabase_doors(WIDE).await {
+        let client = app(BO);
+        door.supabase.faults().next("/otp", Fault::DropAfter);
+        let lost = client.start(&door.otp).await;
+        assert!(
+            matches!(lost, Err(StartError::Unavailable { .. })),
+            "{lost:?}"
+        );
+        door.supabase.clock().advance(Duration::from_mins(2));
+        let id = Some(client.start(&door.otp).await.unwrap().challenge_id);
+        for fault in [Fault::DropAfter, Fault::html(502), Fault::garbage()] {
+            door.supabase.faults().next("/verify", fault);
+            let lost = client.confirm(&door.otp, id, BOS_CODE).await;
+            assert!(
+                matches!(lost, Err(ConfirmError::Unavailable { .. })),
+                "{lost:?}"
+            );
+        }
+        let person = door.supabase.person_by_phone(BO).unwrap();
+        door.supabase.ban(person.id, Duration::from_hours(1));
+        let banned = client.confirm(&door.otp, id, BOS_CODE).await;
+        assert!(matches!(banned, Err(ConfirmError::Expired)), "{banned:?}");
+    }
+}
+
+#[tokio::test]
+async fn it_is_no_choice_for_a_backend_with_identities_of_its_own() {
+    for store in stores().await {
+        let identity = identity_on(&store.store, &IdentityConfig::Local).await;
+        let config = config(OtpProviderConfig::Supabase, WIDE);
+        let timeouts = ProviderTimeouts::default();
+        let pepper = pepper(&store.store).await;
+        let otp = Otp::new(&config, timeouts, identity, store.store.clone(), pepper);
+        assert!(otp.is_err());
+    }
+}
