@@ -18,7 +18,7 @@ use crate::http::{App, CookieRules, Limits, MetricsAccess, router, serve};
 use crate::jobs::{Jobs, Outcome};
 use crate::known_device::KnownDevices;
 use crate::lifecycle::{Lifecycle, termination_signal};
-use crate::otp::Otp;
+use crate::otp::{Otp, ProviderTimeouts};
 use crate::relay_auth::{FailureLimiter, RelayAuthenticator};
 use crate::sessions::Sessions;
 use crate::store::Store;
@@ -51,8 +51,14 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let address = listener.local_addr().context("no local address")?;
     let lifecycle = Lifecycle::new();
     let metrics = Metrics::of_process();
-    let otp =
-        Otp::new(&config.otp, store.clone(), pepper.clone()).context("codes cannot be sent")?;
+    let otp = Otp::new(
+        &config.otp,
+        ProviderTimeouts::default(),
+        Arc::clone(&identity),
+        store.clone(),
+        pepper.clone(),
+    )
+    .context("codes cannot be sent")?;
     let jobs = Jobs::new(store.clone(), Arc::clone(&identity), Arc::clone(&keyring));
     let web = Arc::new(config.web.clone());
     let app = Arc::new(App {

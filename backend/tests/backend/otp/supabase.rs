@@ -7,6 +7,7 @@ use archety_backend::config::{
     ApiKey, IdentityConfig, OtpConfig, OtpLimits, OtpProviderConfig, SupabaseConfig,
 };
 use archety_backend::otp::{Channel, ConfirmError, Otp, ProviderTimeouts, StartError};
+use serde_json::json;
 use supabase_stand_in::{Fault, Settings, StandIn};
 
 use super::sends::WIDE;
@@ -105,9 +106,19 @@ async fn what_it_does_not_send_is_not_counted() {
     for door in supabase_doors(limits).await {
         let call = app(BO).by(Channel::Call).start(&door.otp).await;
         assert!(matches!(call, Err(StartError::CannotSend)), "{call:?}");
-        // It has no way to send to this one.
-        let other = app("+15550100002").start(&door.otp).await;
-        assert!(matches!(other, Err(StartError::CannotSend)), "{other:?}");
+        for (code, expected) in [
+            ("sms_send_failed", StartError::CannotSend),
+            ("validation_failed", StartError::InvalidPhone),
+            (
+                "over_sms_send_rate_limit",
+                StartError::Limited { retry_after: 60 },
+            ),
+        ] {
+            let body = json!({ "code": 422, "error_code": code, "msg": "" });
+            door.supabase.faults().next("/otp", Fault::json(422, &body));
+            let refused = app(BO).start(&door.otp).await.unwrap_err();
+            assert_eq!(format!("{refused:?}"), format!("{expected:?}"));
+        }
         app(BO).start(&door.otp).await.unwrap();
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archety_backend::clock::Timestamp;
-use archety_backend::config::{OtpConfig, OtpLimits, OtpProviderConfig, TestNumber, TwilioConfig};
+use archety_backend::config::{
+    IdentityConfig, OtpConfig, OtpLimits, OtpProviderConfig, TestNumber, TwilioConfig,
+};
 use archety_backend::identity::{Identity, UpstreamTimeouts};
 use archety_backend::keyring::Keyring;
 use archety_backend::otp::{

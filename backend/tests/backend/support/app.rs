@@ -10,7 +10,7 @@ use archety_backend::identity::{Identity, UpstreamTimeouts};
 use archety_backend::jobs::Jobs;
 use archety_backend::known_device::KnownDevices;
 use archety_backend::lifecycle::Lifecycle;
-use archety_backend::otp::Otp;
+use archety_backend::otp::{Otp, ProviderTimeouts};
 use archety_backend::relay_auth::{FailureLimiter, RelayAuthenticator};
 use archety_backend::sessions::Sessions;
 use archety_backend::store::Store;
@@ -89,18 +89,22 @@ impl TestApp {
         );
         let identity = Arc::new(identity.await.expect("the database is this issuer's"));
         let pepper = store.pepper(keyring, [7; 32], NOW).await.expect("a pepper");
+        let timeouts = ProviderTimeouts::default();
+        let sender = Arc::clone(&identity);
+        let otp = Otp::new(&config.otp, timeouts, sender, store.clone(), pepper.clone())
+            .expect("a provider of codes");
         let web = Arc::new(config.web.clone());
         let app = App {
             relays: RelayAuthenticator::new(list, mode, store.clone()),
             store: store.clone(),
-            pepper: pepper.clone(),
+            pepper,
             environment: Environment::Development,
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
             failures: FailureLimiter::default(),
             proxies: config.proxies,
             metrics: MetricsAccess::Token(Metrics::of_process(), "metrics-token".into()),
-            otp: Otp::new(&config.otp, store.clone(), pepper).expect("a provider of codes"),
+            otp,
             sessions: Sessions::new(
                 store.clone(),
                 Arc::clone(&identity),
