@@ -22,14 +22,15 @@ fn number(prefix: &str, n: u32, minutes: u64) -> Client {
 }
 
 async fn send(door: &TwilioDoor, client: &Client) {
-    client.start(door.otp()).await.unwrap();
+    client.start(door.otp()).await.expect("sent");
 }
 
 async fn sign_in(door: &TwilioDoor, client: &Client) {
-    let started = client.start(door.otp()).await.unwrap();
+    let started = client.start(door.otp()).await.expect("sent");
     let code = door.code(client.phone.as_str());
     let id = Some(started.challenge_id);
-    client.confirm(door.otp(), id, &code).await.unwrap();
+    let approved = client.confirm(door.otp(), id, &code).await;
+    approved.expect("the right code");
 }
 
 async fn is_cut_off(door: &TwilioDoor, client: &Client) -> Option<u32> {

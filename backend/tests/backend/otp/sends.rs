@@ -240,15 +240,10 @@ async fn a_start_that_died_on_the_way_is_forgotten_after_a_minute() {
     for door in twilio_doors(OtpLimits::default()).await {
         let store = &door.door.base.store;
         let client = app(BO);
+        client.start(door.otp()).await.unwrap();
+        let (sent, ask) = wish_like_the_last(&door).await;
+        store.spend_code(sent, NOW).await.unwrap();
         // What a process does before it asks the provider. Then it dies.
-        let started = client.start(door.otp()).await.unwrap();
-        store.spend_code(code_of(&door).await, NOW).await.unwrap();
-        drop(started);
-        let ask = ChallengeAsk {
-            id: Uuid::from_u128(1),
-            code_id: Uuid::from_u128(2),
-            ..twin(&door).await
-        };
         let guard = SendGuard::default();
         let begun = store.begin_challenge(&ask, &guard, NOW);
         assert_eq!(begun.await.unwrap(), Begun::Send);
@@ -271,18 +266,18 @@ async fn a_start_that_died_on_the_way_is_forgotten_after_a_minute() {
     }
 }
 
-/// The wish of an app for a code to the number that was asked for last.
-async fn twin(door: &TwilioDoor) -> ChallengeAsk {
-    let sql = "select phone_hash from otp_codes limit 1";
-    let hash: Vec<u8> = match door.door.base.store.pools() {
-        Pools::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
-        Pools::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(writer).await,
-    }
-    .unwrap();
-    ChallengeAsk {
-        id: Uuid::nil(),
-        code_id: Uuid::nil(),
-        phone_hash: hash.try_into().unwrap(),
+/// The code that was sent, and an app's wish for another one to the same number.
+async fn wish_like_the_last(door: &TwilioDoor) -> (Uuid, ChallengeAsk) {
+    let sql = "select id, phone_hash from otp_codes";
+    let row: Result<(Uuid, Vec<u8>), _> = match door.door.base.store.pools() {
+        Pools::Postgres(pool) => sqlx::query_as(sql).fetch_one(pool).await,
+        Pools::Sqlite { writer, .. } => sqlx::query_as(sql).fetch_one(writer).await,
+    };
+    let (sent, hash) = row.expect("one code");
+    let wish = ChallengeAsk {
+        id: Uuid::from_u128(1),
+        code_id: Uuid::from_u128(2),
+        phone_hash: hash.try_into().expect("32 bytes"),
         channel: Channel::Sms.as_str(),
         provider: "twilio",
         is_test: false,
@@ -291,16 +286,8 @@ async fn twin(door: &TwilioDoor) -> ChallengeAsk {
             browser: None,
             session: None,
         },
-    }
-}
-
-async fn code_of(door: &TwilioDoor) -> Uuid {
-    let sql = "select id from otp_codes limit 1";
-    match door.door.base.store.pools() {
-        Pools::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
-        Pools::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(writer).await,
-    }
-    .unwrap()
+    };
+    (sent, wish)
 }
 
 #[tokio::test]

@@ -17,7 +17,8 @@ const BO: &str = "+15550100001";
 
 /// A challenge whose code has been sent.
 async fn started(door: &TwilioDoor) -> Option<Uuid> {
-    Some(app(BO).start(door.otp()).await.unwrap().challenge_id)
+    let started = app(BO).start(door.otp()).await.expect("sent");
+    Some(started.challenge_id)
 }
 
 #[tokio::test]
