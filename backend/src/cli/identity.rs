@@ -104,7 +104,11 @@ pub(super) async fn open(
     match checked.await.unwrap_or(Err(Unreachable)) {
         Ok(problems) => {
             report(&problems, config)?;
-            tracing::info!("Supabase client initialized");
+            if problems.iter().all(|problem| problem.is_usable()) {
+                tracing::info!("Supabase client initialized");
+            } else {
+                tracing::error!("nobody can sign in with Supabase until that is mended");
+            }
         }
         Err(unreachable) => tracing::warn!(
             error = %unreachable,

@@ -44,6 +44,14 @@ impl SettingsProblem {
         }
     }
 
+    /// Whether somebody can sign in nevertheless.
+    pub fn is_usable(self) -> bool {
+        !matches!(
+            self,
+            Self::PhoneProviderOff | Self::AnonKeyRefused | Self::ServiceKeyRefused
+        )
+    }
+
     /// Whether one may not start with it.
     pub fn is_fatal(self, environment: Environment) -> bool {
         environment == Environment::Production && self != Self::SignupClosed

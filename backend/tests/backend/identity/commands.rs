@@ -115,6 +115,21 @@ async fn a_project_that_is_away_takes_nothing_down() {
     assert!(logged.contains("listening"), "{logged}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_lets_nobody_in_is_not_called_initialized() {
+    let off = Settings {
+        phone_provider: false,
+        ..Settings::default()
+    };
+    let project = StandIn::start(off).await.expect("a port");
+    let given = supabase(&project);
+    let variables: Vec<(&str, &str)> = given.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let logged = start(folder.path(), &variables);
+    assert!(logged.contains("the phone provider is off"), "{logged}");
+    assert!(!logged.contains("Supabase client initialized"), "{logged}");
+}
+
 #[test]
 fn keys_rotate_and_are_sealed_anew() {
     const OLD: &str = "0123456789abcdef0123456789abcdef";

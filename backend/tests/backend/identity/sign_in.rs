@@ -256,3 +256,26 @@ async fn tokens_for_somebody_else_sign_nobody_in() {
         "{refused:?}"
     );
 }
+
+#[tokio::test]
+async fn what_the_provider_is_asked_is_counted_and_names_nobody() {
+    let metrics = archety_backend::telemetry::Metrics::of_process();
+    let project = project(Settings::default()).await;
+    let ada = project.somebody(1).await;
+    project.stand_in.faults().next(GRANT_PATH, Fault::Drop);
+    project.sign_in(&ada).await.expect_err("cut");
+    project.sign_in(&ada).await.expect("signed in");
+    let junk = project.identity.verify("junk", project.now()).await;
+    junk.expect_err("not a token");
+    let shown = metrics.render();
+    for line in [
+        r#"identity_calls_total{operation="create_user",outcome="ok"}"#,
+        r#"identity_calls_total{operation="grant",outcome="lost"}"#,
+        r#"identity_calls_total{operation="grant",outcome="ok"}"#,
+        r#"access_token_failures_total{reason="malformed"}"#,
+    ] {
+        assert!(shown.contains(line), "{line}");
+    }
+    assert!(!shown.contains(ada.phone.digits()));
+    assert!(!shown.contains(&ada.user_id.to_string()));
+}
