@@ -4,6 +4,9 @@
 
 set local lock_timeout = '3s';
 set local statement_timeout = 0;
+-- Whole tables are joined, of which the planner knows little: a join row by row, which it may believe
+-- to be cheap, takes hours.
+set local enable_nestloop = off;
 lock table messages in share row exclusive mode;
 
 with readable as (

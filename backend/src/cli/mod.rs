@@ -8,6 +8,7 @@ mod identity;
 mod keys;
 mod migrate;
 mod pepper;
+mod plan_table;
 mod routes;
 mod secret;
 mod serve;
@@ -46,7 +47,8 @@ output tells which. SIGTERM drains: readiness fails, requests in flight finish, 
     /// Bring the database to this version's schema
     #[command(
         after_long_help = "Safe to repeat and to run from several places at once. On Railway \
-this is the pre-deploy step. SQLite needs no call: serve migrates it at start."
+this is the pre-deploy step. SQLite needs no call: serve migrates it at start. With --plan nothing is \
+changed."
     )]
     Migrate(migrate::Args),
     /// Check the configuration and show what is in effect, with secrets masked

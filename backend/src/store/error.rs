@@ -111,11 +111,15 @@ pub enum OpenError {
         /// Where.
         tables: String,
     },
-    /// Other clients hold locks that adoption needs.
+    /// Other clients have tables that a migration needs for itself.
     #[error(
-        "other clients are using the database; stop the old deployment and run `migrate --adopt` again"
+        "other clients are using the database{}; stop them (the older deployment first of all) and run it again",
+        listed(by)
     )]
-    InUse,
+    InUse {
+        /// The names that their sessions gave themselves, with how many of each; empty if they are gone.
+        by: Vec<String>,
+    },
     /// The database belongs to another environment.
     #[error(
         "this database belongs to the environment `{stored}`, but APP_ENV is `{wanted}`; check DATABASE_URL"
@@ -129,4 +133,12 @@ pub enum OpenError {
     /// A migration failed; the transaction around it was rolled back.
     #[error("a migration failed")]
     Migration(#[source] MigrateError),
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", names.join(", "))
+    }
 }

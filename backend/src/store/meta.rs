@@ -42,6 +42,14 @@ pub(super) async fn check_environment(
     let stored: Option<String> = on_writer!(*pools, READ_ENVIRONMENT, |pool, sql| {
         sqlx::query_scalar(sql).fetch_optional(pool).await
     })?;
+    compare_environment(stored, environment)
+}
+
+/// Refuses what another environment has stored.
+pub(super) fn compare_environment(
+    stored: Option<String>,
+    environment: Environment,
+) -> Result<(), OpenError> {
     match stored {
         Some(stored) if stored != environment.as_str() => Err(OpenError::OtherEnvironment {
             stored,

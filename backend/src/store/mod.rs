@@ -7,6 +7,7 @@
 
 mod accounts;
 mod audit;
+mod adoption;
 mod breaker;
 pub mod cleaning;
 mod connection;
@@ -23,6 +24,7 @@ mod newest;
 mod open;
 pub mod otp;
 pub mod people;
+pub mod plan;
 mod pools;
 mod receipts;
 mod relays;

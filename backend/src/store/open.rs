@@ -20,7 +20,7 @@ use crate::clock::Timestamp;
 use crate::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
 
 /// For migrations, which read whole tables and may take as long as they need.
-const MIGRATING: &str =
+pub(super) const MIGRATING: &str =
     "set statement_timeout = 0; set idle_in_transaction_session_timeout = '30s'";
 
 /// Replicas × this × 2 during a deploy must stay below what the server or its pooler allows.
@@ -142,7 +142,10 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     }
 }
 
-async fn connect_postgres(url: &str, session: &'static str) -> Result<PgPool, OpenError> {
+pub(super) async fn connect_postgres(
+    url: &str,
+    session: &'static str,
+) -> Result<PgPool, OpenError> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| OpenError::Url)?
         .application_name("archety-backend")

@@ -163,7 +163,7 @@ async fn an_older_deployment_there_is_adopted_and_closed() {
     };
     let mut connection = supabase.connect().await;
     let older = crate::support::fixture("legacy/postgres.sql")
-        .unwrap_or_else(|| include_str!("../adoption.sql").to_owned());
+        .unwrap_or_else(|| include_str!("../adoption/older.sql").to_owned());
     connection
         .execute(sqlx::raw_sql(AssertSqlSafe(older)))
         .await

@@ -1,4 +1,12 @@
 //! The older deployment's database becomes ours without losing a row.
+//!
+//! Here what it holds afterwards; beside it what a plan tells before, who may not be writing meanwhile,
+//! which numbers are flagged, and how long readers of a big one wait.
+
+mod in_use;
+mod phones;
+mod plan;
+mod size;
 
 use archety_backend::config::Environment;
 use archety_backend::store::{Adoption, MIGRATIONS_POSTGRES, OpenError, Store};
@@ -8,7 +16,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 use crate::support::{NOW, TestApp, TestDatabase, TestStore, fixture, message, secrets};
 
 /// The older schema with a few rows, in case the shared fixture is not there.
-const BUILT_IN: &str = include_str!("adoption.sql");
+const BUILT_IN: &str = include_str!("older.sql");
 
 async fn older() -> Option<TestDatabase> {
     let database = TestDatabase::empty().await?;
@@ -25,7 +33,7 @@ async fn older() -> Option<TestDatabase> {
 async fn odd() -> Option<TestDatabase> {
     let database = TestDatabase::empty().await?;
     let mut connection = database.connect().await;
-    for sql in [BUILT_IN, include_str!("adoption_odd_rows.sql")] {
+    for sql in [BUILT_IN, include_str!("odd_rows.sql")] {
         connection
             .execute(sqlx::raw_sql(sql))
             .await
@@ -212,37 +220,6 @@ async fn a_late_retry_of_an_adopted_message_is_a_duplicate() {
     .await
     .expect("a count");
     assert_eq!(messages, 3);
-}
-
-#[tokio::test]
-async fn a_filled_database_in_use_is_left_alone() {
-    let Some(database) = older().await else {
-        return;
-    };
-    let mut writer = database.connect().await;
-    writer
-        .execute("begin; lock table messages in row exclusive mode")
-        .await
-        .expect("locked");
-    let mut admin = database.connect().await;
-    let before = contents(&mut admin, "metadata").await;
-    let migrating = tokio::spawn({
-        let config = database.config();
-        async move { Store::migrate(&config, Environment::Development, Adoption::Allowed, NOW).await }
-    });
-    let refused = migrating.await.expect("no panic").expect_err("in use");
-    assert!(matches!(refused, OpenError::InUse), "{refused:?}");
-    writer.execute("rollback").await.expect("rolled back");
-    assert_eq!(
-        contents(&mut admin, "metadata").await,
-        before,
-        "nothing was changed"
-    );
-    let refused = migrate(&database, Adoption::Refused).await;
-    assert!(
-        matches!(refused, Err(OpenError::NeedsAdoption { .. })),
-        "an attempt that failed asks again: {refused:?}"
-    );
 }
 
 #[tokio::test]

@@ -1,0 +1,151 @@
+//! An older deployment's database: recognised before anything is changed, adopted only when the owner
+//! says so, and only while nobody else writes to it.
+//!
+//! Whether somebody writes is found out, not believed: the tables are locked against writers, not
+//! against readers, for a second, and whoever runs into that lock is one. From the first migration's
+//! commit on the older deployment cannot write any more: it knows neither `meta_data` nor `guid`.
+
+use std::time::Duration;
+
+use sqlx::{PgConnection, PgPool};
+
+use super::OpenError;
+
+/// Tables of the older deployment.
+pub(super) const OLDER_TABLES: [&str; 4] = ["users", "conversations", "messages", "relationships"];
+
+/// How long writers are waited for, and how often they are looked for.
+const WATCH: Duration = Duration::from_secs(1);
+const LOOKS: u32 = 20;
+
+// Not registered: they run before any table of ours exists.
+const COUNTS: [&str; 4] = [
+    "select count(*) from users",
+    "select count(*) from conversations",
+    "select count(*) from messages",
+    "select count(*) from relationships",
+];
+const TABLE_EXISTS: &str = "select to_regclass($1) is not null";
+const LOCK_WRITERS_OUT: &str = "do $$ \
+     declare adopted text; \
+     begin \
+       set local lock_timeout = '3s'; \
+       foreach adopted in array array['users', 'conversations', 'messages', 'relationships'] loop \
+         if to_regclass(adopted) is not null then \
+           execute format('lock table %I in share mode', adopted); \
+         end if; \
+       end loop; \
+     end $$";
+/// Other clients that hold or want more than to read one of the tables, or that sit in an open
+/// transaction with it: the names that they gave themselves, and how many of each. Vacuum is none of
+/// them, and gives way by itself; nor is another `migrate`, whose turn comes before or after.
+const SESSIONS: &str = "select coalesce(nullif(a.application_name, ''), \
+         case when l.pid is null then 'a prepared transaction' else 'unnamed' end), \
+       count(distinct coalesce(l.pid, 0)) \
+     from pg_locks l left join pg_stat_activity a on a.pid = l.pid \
+     where l.locktype = 'relation' \
+       and l.database = (select oid from pg_database where datname = current_database()) \
+       and l.relation = any (array(select to_regclass(t)::oid from unnest($1::text[]) t)) \
+       and l.pid is distinct from pg_backend_pid() \
+       and coalesce(a.backend_type, 'client backend') = 'client backend' \
+       and coalesce(a.application_name, '') <> 'archety-backend' \
+       and (l.mode not in ('AccessShareLock', 'RowShareLock') \
+         or a.state in ('idle in transaction', 'idle in transaction (aborted)')) \
+     group by 1 order by 1";
+
+/// Refuses an older deployment's data, naming what is there.
+pub(super) async fn refuse_older_data(pool: &PgPool) -> Result<(), OpenError> {
+    let filled = filled(pool).await?;
+    if filled.is_empty() {
+        return Ok(());
+    }
+    Err(OpenError::NeedsAdoption {
+        rows: filled.iter().map(|(_, rows)| rows).sum(),
+        tables: filled
+            .iter()
+            .map(|(table, _)| *table)
+            .collect::<Vec<_>>()
+            .join(", "),
+    })
+}
+
+/// Refuses to adopt an older deployment's data while others write to it.
+pub(super) async fn refuse_writers(pool: &PgPool) -> Result<(), OpenError> {
+    if filled(pool).await?.is_empty() {
+        return Ok(());
+    }
+    let mut transaction = pool.begin().await?;
+    let seen = match sqlx::query(LOCK_WRITERS_OUT)
+        .execute(&mut *transaction)
+        .await
+    {
+        Ok(_) => watch(&mut transaction).await?,
+        Err(error) if is_lock_timeout(&error) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    transaction.rollback().await?;
+    if !seen.is_empty() {
+        return Err(OpenError::InUse { by: seen });
+    }
+    // Not locked, and nobody seen: whoever stood in the way still does, or is another `migrate`.
+    refuse_sessions(pool).await
+}
+
+/// Refuses if somebody else has one of the tables at this moment.
+pub(super) async fn refuse_sessions(pool: &PgPool) -> Result<(), OpenError> {
+    let mut connection = pool.acquire().await?;
+    let seen = sessions(&mut connection).await?;
+    if seen.is_empty() {
+        Ok(())
+    } else {
+        Err(OpenError::InUse { by: seen })
+    }
+}
+
+/// Who runs into the lock that is held.
+async fn watch(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    for _ in 0..LOOKS {
+        let seen = sessions(connection).await?;
+        if !seen.is_empty() {
+            return Ok(seen);
+        }
+        tokio::time::sleep(WATCH / LOOKS).await;
+    }
+    Ok(Vec::new())
+}
+
+/// Other clients that write to the tables or keep a transaction open on them, as `2 × name`.
+pub(super) async fn sessions(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    let seen: Vec<(String, i64)> = sqlx::query_as(SESSIONS)
+        .bind(&OLDER_TABLES[..])
+        .fetch_all(connection)
+        .await?;
+    Ok(seen
+        .into_iter()
+        .map(|(name, count)| format!("{count} × {name}"))
+        .collect())
+}
+
+async fn filled(pool: &PgPool) -> Result<Vec<(&'static str, i64)>, sqlx::Error> {
+    let mut filled = Vec::new();
+    for (table, count) in OLDER_TABLES.into_iter().zip(COUNTS) {
+        if table_exists(pool, table).await? {
+            let rows: i64 = sqlx::query_scalar(count).fetch_one(pool).await?;
+            if rows > 0 {
+                filled.push((table, rows));
+            }
+        }
+    }
+    Ok(filled)
+}
+
+pub(super) async fn table_exists(pool: &PgPool, table: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(TABLE_EXISTS)
+        .bind(table)
+        .fetch_one(pool)
+        .await
+}
+
+pub(super) fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(fault) if fault.code().as_deref() == Some("55P03"))
+}

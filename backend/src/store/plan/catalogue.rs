@@ -1,0 +1,171 @@
+//! What a plan needs to know of the database. Everything here reads, in one read-only transaction.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+
+use super::{Count, Rows, Schema};
+use crate::config::Environment;
+use crate::store::adoption::{self, OLDER_TABLES};
+use crate::store::open::{MIGRATING, connect_postgres};
+use crate::store::{OpenError, meta};
+
+/// Bigger tables are not read to be counted.
+const COUNTED_BYTES: i64 = 64 << 20;
+
+// Not registered: they run before any table of ours exists.
+const TABLES: &str = "select relname::text, reltuples::bigint, pg_relation_size(oid) from pg_class \
+     where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p')";
+const INDEXES: &str = "select i.relname::text, t.relname::text from pg_index x \
+     join pg_class i on i.oid = x.indexrelid join pg_class t on t.oid = x.indrelid \
+     where t.relnamespace = current_schema()::regnamespace";
+const REFERENCES: &str = "select t.relname::text, a.attname::text, f.relname::text \
+     from pg_constraint c join pg_class t on t.oid = c.conrelid join pg_class f on f.oid = c.confrelid \
+     join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1] \
+     where c.contype = 'f' and t.relnamespace = current_schema()::regnamespace";
+const APPLIED: &str = "select version from _sqlx_migrations where success";
+const ENVIRONMENT: &str = "select value from app_meta where key = 'environment'";
+const SQLITE_TABLES: &str = "select name from sqlite_schema where type = 'table'";
+const SQLITE_INDEXES: &str = "select name, tbl_name from sqlite_schema where type = 'index'";
+
+/// The database before the first pending migration.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) applied: BTreeSet<i64>,
+    pub(super) schema: Schema,
+    pub(super) rows: Vec<Rows>,
+    /// Filled tables of an older deployment that nobody has adopted yet.
+    pub(super) older: Vec<Rows>,
+    pub(super) in_use_by: Vec<String>,
+}
+
+pub(super) async fn of_postgres(
+    url: &SecretString,
+    environment: Environment,
+) -> Result<Found, OpenError> {
+    let pool = connect_postgres(url.expose_secret(), MIGRATING).await?;
+    let mut transaction = pool.begin_with("begin read only").await?;
+    let found = read_postgres(&mut transaction, environment).await;
+    transaction.rollback().await?;
+    pool.close().await;
+    found
+}
+
+async fn read_postgres(
+    connection: &mut PgConnection,
+    environment: Environment,
+) -> Result<Found, OpenError> {
+    let tables: Vec<(String, i64, i64)> =
+        sqlx::query_as(TABLES).fetch_all(&mut *connection).await?;
+    let mut found = Found::default();
+    found.schema.tables = tables.iter().map(|(table, ..)| table.clone()).collect();
+    if found.schema.tables.contains("app_meta") {
+        let stored: Option<String> = sqlx::query_scalar(ENVIRONMENT)
+            .fetch_optional(&mut *connection)
+            .await?;
+        meta::compare_environment(stored, environment)?;
+    }
+    if found.schema.tables.contains("_sqlx_migrations") {
+        let applied: Vec<i64> = sqlx::query_scalar(APPLIED)
+            .fetch_all(&mut *connection)
+            .await?;
+        found.applied.extend(applied);
+    }
+    let indexes: Vec<(String, String)> =
+        sqlx::query_as(INDEXES).fetch_all(&mut *connection).await?;
+    found.schema.indexes.extend(indexes);
+    let references: Vec<(String, String, String)> = sqlx::query_as(REFERENCES)
+        .fetch_all(&mut *connection)
+        .await?;
+    let references = references.into_iter().map(|(t, c, to)| ((t, c), to));
+    found.schema.references.extend(references);
+    for (table, estimate, bytes) in tables {
+        let rows = if bytes > COUNTED_BYTES && estimate >= 0 {
+            Rows {
+                table,
+                rows: estimate,
+                counted: Count::Estimated,
+            }
+        } else {
+            let sql = count(&table);
+            let rows = sqlx::query_scalar(AssertSqlSafe(sql))
+                .fetch_one(&mut *connection)
+                .await?;
+            Rows {
+                table,
+                rows,
+                counted: Count::Exactly,
+            }
+        };
+        found.rows.push(rows);
+    }
+    if found.applied.is_empty() {
+        let filled = |table| {
+            let mut rows = found.rows.iter();
+            rows.find(|rows| rows.table == table && rows.rows > 0)
+        };
+        found.older = OLDER_TABLES
+            .into_iter()
+            .filter_map(filled)
+            .cloned()
+            .collect();
+        if !found.older.is_empty() {
+            found.in_use_by = adoption::sessions(connection).await?;
+        }
+    }
+    Ok(found)
+}
+
+pub(super) async fn of_sqlite(path: &Path, environment: Environment) -> Result<Found, OpenError> {
+    let mut found = Found::default();
+    // Planning makes no file either.
+    if !path.exists() {
+        return Ok(found);
+    }
+    let mut connection: SqliteConnection = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .disable_statement_logging()
+        .connect()
+        .await?;
+    let tables: Vec<String> = sqlx::query_scalar(SQLITE_TABLES)
+        .fetch_all(&mut connection)
+        .await?;
+    found.schema.tables = tables.into_iter().collect();
+    if found.schema.tables.contains("app_meta") {
+        let stored: Option<String> = sqlx::query_scalar(ENVIRONMENT)
+            .fetch_optional(&mut connection)
+            .await?;
+        meta::compare_environment(stored, environment)?;
+    }
+    if found.schema.tables.contains("_sqlx_migrations") {
+        let applied: Vec<i64> = sqlx::query_scalar(APPLIED)
+            .fetch_all(&mut connection)
+            .await?;
+        found.applied.extend(applied);
+    }
+    let indexes: Vec<(String, String)> = sqlx::query_as(SQLITE_INDEXES)
+        .fetch_all(&mut connection)
+        .await?;
+    found.schema.indexes.extend(indexes);
+    for table in &found.schema.tables {
+        let sql = count(table);
+        found.rows.push(Rows {
+            table: table.clone(),
+            rows: sqlx::query_scalar(AssertSqlSafe(sql))
+                .fetch_one(&mut connection)
+                .await?,
+            counted: Count::Exactly,
+        });
+    }
+    connection.close().await?;
+    Ok(found)
+}
+
+/// The name comes from the catalogue, and is quoted all the same.
+fn count(table: &str) -> String {
+    format!("select count(*) from \"{}\"", table.replace('"', "\"\""))
+}

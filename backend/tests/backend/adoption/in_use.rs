@@ -1,0 +1,141 @@
+//! Nobody else may write while an older deployment's database is adopted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+
+use super::*;
+
+/// A session as the older deployment's.
+async fn uvicorn(database: &TestDatabase) -> PgConnection {
+    let options: PgConnectOptions = database.url().parse().expect("a URL");
+    options
+        .application_name("uvicorn")
+        .connect()
+        .await
+        .expect("the server is up")
+}
+
+/// What the refusal says; nothing was changed.
+async fn refused(database: &TestDatabase) -> String {
+    let mut admin = database.connect().await;
+    let refused = migrate(database, Adoption::Allowed)
+        .await
+        .expect_err("in use");
+    assert!(matches!(refused, OpenError::InUse { .. }), "{refused:?}");
+    let count: i64 = sqlx::query_scalar(
+        "select count(*) from information_schema.columns where table_schema = 'public'
+           and (column_name = 'meta_data' or table_name = 'app_meta')",
+    )
+    .fetch_one(&mut admin)
+    .await
+    .expect("a catalogue");
+    assert_eq!(count, 0, "nothing was changed");
+    refused.to_string()
+}
+
+#[tokio::test]
+async fn a_session_that_has_written_and_not_ended_is_named() {
+    let Some(database) = older().await else {
+        return;
+    };
+    let mut writer = uvicorn(&database).await;
+    writer
+        .execute("begin; lock table messages in row exclusive mode")
+        .await
+        .expect("locked");
+    let told = refused(&database).await;
+    assert!(told.contains("1 × uvicorn"), "{told}");
+    writer.execute("rollback").await.expect("rolled back");
+    let again = migrate(&database, Adoption::Refused).await;
+    assert!(
+        matches!(again, Err(OpenError::NeedsAdoption { .. })),
+        "an attempt that failed asks again: {again:?}"
+    );
+    migrate(&database, Adoption::Allowed)
+        .await
+        .expect("adopted once nobody writes");
+}
+
+#[tokio::test]
+async fn a_transaction_left_open_on_a_table_counts() {
+    let Some(database) = older().await else {
+        return;
+    };
+    let mut reader = uvicorn(&database).await;
+    reader
+        .execute("begin; select count(*) from users")
+        .await
+        .expect("read");
+    let told = refused(&database).await;
+    assert!(told.contains("1 × uvicorn"), "{told}");
+    reader.execute("rollback").await.expect("rolled back");
+}
+
+/// Between two short writes nothing is locked: whoever looks at locks alone finds nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_who_writes_now_and_then_is_caught_in_the_act() {
+    let Some(database) = older().await else {
+        return;
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let writing = tokio::spawn({
+        let mut writer = uvicorn(&database).await;
+        let stop = Arc::clone(&stop);
+        async move {
+            let mut written = 0;
+            while !stop.load(Ordering::Relaxed) {
+                writer
+                    .execute(
+                        "insert into messages (conversation_id, role, text, metadata)
+                         values ('aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa', 'user', 'one more', null)",
+                    )
+                    .await
+                    .expect("the older deployment is not broken");
+                written += 1;
+                tokio::task::yield_now().await;
+            }
+            written
+        }
+    });
+    let told = refused(&database).await;
+    stop.store(true, Ordering::Relaxed);
+    let written: i64 = writing.await.expect("no panic");
+    assert!(told.contains("uvicorn"), "{told}");
+    let mut admin = database.connect().await;
+    let kept: i64 = sqlx::query_scalar("select count(*) from messages where text = 'one more'")
+        .fetch_one(&mut admin)
+        .await
+        .expect("a count");
+    assert_eq!(kept, written);
+}
+
+#[tokio::test]
+async fn who_is_merely_connected_or_has_read_is_nobody() {
+    let Some(database) = older().await else {
+        return;
+    };
+    let mut idle = uvicorn(&database).await;
+    idle.execute("select count(*) from users")
+        .await
+        .expect("read");
+    idle.execute("begin; select 1").await.expect("begun");
+    migrate(&database, Adoption::Allowed)
+        .await
+        .expect("adopted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_adopt_at_once_take_turns() {
+    let Some(database) = older().await else {
+        return;
+    };
+    let (one, two) = tokio::join!(
+        migrate(&database, Adoption::Allowed),
+        migrate(&database, Adoption::Allowed)
+    );
+    one.expect("adopted");
+    two.expect("adopted");
+}

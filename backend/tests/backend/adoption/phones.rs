@@ -1,0 +1,129 @@
+//! Numbers that nobody can sign in with stay as they are, and are flagged.
+
+use super::*;
+
+/// Number, and what becomes of it.
+const PHONES: [(&str, Option<&str>); 22] = [
+    ("+15550100010", None),
+    ("+491511234567", None),
+    // Alone, but not as sign-in writes it.
+    ("15550100020", Some("not_e164")),
+    ("5550100021", Some("not_e164")),
+    ("+1 (555) 010-0022", Some("not_e164")),
+    ("00491511234568", Some("not_e164")),
+    ("+0155501", Some("not_e164")),
+    ("+123456", Some("not_e164")),
+    ("+1234567890123456", Some("not_e164")),
+    ("someone@example.com", Some("not_e164")),
+    ("", Some("not_e164")),
+    (" +15550100023", Some("not_e164")),
+    ("+15550100024\n", Some("not_e164")),
+    // Another one's, written the same way; that one keeps it.
+    ("15550100010", Some("collides")),
+    ("+1 555 010 0010", Some("collides")),
+    ("0015550100010", Some("collides")),
+    ("00491511234567", Some("collides")),
+    // None of them is right, and all mean one number.
+    ("+1.555.010.0030", Some("collides")),
+    ("1-555-010-0030", Some("collides")),
+    ("001/555/010/0030", Some("collides")),
+    ("+1\u{a0}555\u{2011}010\u{202f}0031", Some("collides")),
+    ("15550100031", Some("collides")),
+];
+
+#[tokio::test]
+async fn what_is_no_number_or_anothers_is_flagged_and_kept() {
+    let Some(database) = older().await else {
+        return;
+    };
+    let mut connection = database.connect().await;
+    connection
+        .execute("alter table users alter column phone type varchar(64)")
+        .await
+        .expect("altered");
+    for (phone, _) in PHONES {
+        sqlx::query("insert into users (phone) values ($1)")
+            .bind(phone)
+            .execute(&mut connection)
+            .await
+            .expect("a person");
+    }
+    migrate(&database, Adoption::Allowed)
+        .await
+        .expect("adopted");
+    let stored: Vec<(String, Option<String>)> =
+        sqlx::query_as("select phone, phone_flag from users where phone !~ '^\\+?1555010000'")
+            .fetch_all(&mut connection)
+            .await
+            .expect("people");
+    assert_eq!(stored.len(), PHONES.len(), "none merged, none rewritten");
+    for (phone, flag) in PHONES {
+        let found = stored.iter().find(|(stored, _)| stored == phone);
+        assert_eq!(
+            found.map(|(_, flag)| flag.as_deref()),
+            Some(flag),
+            "{phone:?}"
+        );
+    }
+}
+
+/// More than one slice, so that an end in the middle of a slice and one at its edge are both met.
+#[tokio::test]
+async fn slices_leave_nothing_out() {
+    let Some(database) = older().await else {
+        return;
+    };
+    let mut connection = database.connect().await;
+    // The fixture has one odd number already.
+    connection
+        .execute(
+            "insert into users (phone) select '1' || n from generate_series(1000001, 1009999) n",
+        )
+        .await
+        .expect("people");
+    migrate(&database, Adoption::Allowed)
+        .await
+        .expect("adopted");
+    let flagged: i64 =
+        sqlx::query_scalar("select count(*) from users where phone_flag = 'not_e164'")
+            .fetch_one(&mut connection)
+            .await
+            .expect("a count");
+    assert_eq!(flagged, 10_000);
+}
+
+#[tokio::test]
+async fn who_cannot_be_confused_is_not_flagged_again() {
+    let Some(database) = older().await else {
+        return;
+    };
+    migrate(&database, Adoption::Allowed)
+        .await
+        .expect("adopted");
+    let mut connection = database.connect().await;
+    // Somebody signs in with the number that was adopted without its plus sign; somebody else's number
+    // was given away and their row keeps no number.
+    connection
+        .execute(
+            "insert into users (phone) values ('+15550100003');
+             insert into users (phone, archived_phone, archived_at)
+               values ('archived', '+15550100009', now())",
+        )
+        .await
+        .expect("people");
+    let sql = MIGRATIONS_POSTGRES
+        .iter()
+        .find(|migration| migration.description == "adopted phones")
+        .expect("it is there");
+    connection
+        .execute(sqlx::raw_sql(AssertSqlSafe(sql.sql.as_str().to_owned())))
+        .await
+        .expect("harmless");
+    let flags: Vec<(String, String)> = sqlx::query_as(
+        "select phone, phone_flag from users where phone_flag is not null order by 1",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("people");
+    assert_eq!(flags, [("15550100003".to_owned(), "not_e164".to_owned())]);
+}
