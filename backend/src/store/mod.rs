@@ -6,8 +6,8 @@
 //! one process, which a file lock enforces. What a row means to a relay or a user is decided elsewhere.
 
 mod accounts;
-mod audit;
 mod adoption;
+mod audit;
 mod breaker;
 pub mod cleaning;
 mod connection;
