@@ -41,8 +41,8 @@ impl Schema {
         let all = words(piece.body);
         let mut effects = Effects::default();
         let told = self.by_words(Words(&all), &mut effects);
-        if let Some(annotated) = annotation(piece) {
-            effects = annotated?;
+        if let Some(said) = annotation(piece) {
+            effects = read_annotation(said)?;
         } else {
             told?;
         }
@@ -256,15 +256,13 @@ fn lock(mut at: Words<'_>, effects: &mut Effects) -> Option<()> {
     Some(())
 }
 
-/// What the comment before a statement says of it: `None` if it says nothing, `Some(None)` if what it
-/// says is not understood.
-fn annotation(piece: Piece<'_>) -> Option<Option<Effects>> {
+/// What the comment before a statement says of it.
+fn annotation(piece: Piece<'_>) -> Option<&str> {
     let comments = &piece.text[..piece.text.len() - piece.body.len()];
-    let said = comments
+    comments
         .lines()
         .rev()
-        .find_map(|line| line.trim().strip_prefix("-- plan: "))?;
-    Some(read_annotation(said))
+        .find_map(|line| line.trim().strip_prefix("-- plan: "))
 }
 
 fn read_annotation(said: &str) -> Option<Effects> {

@@ -97,12 +97,15 @@ async fn rights_are_as_listed() {
     assert_eq!(listed, expected);
 }
 
+/// Schema, name, settings, whether it runs as its owner, who besides the owner may call it.
+type Function = (String, String, Option<Vec<String>>, bool, Vec<String>);
+
 #[tokio::test]
 async fn functions_are_pinned_and_out_of_reach() {
     let Some(mut people) = People::new().await else {
         return;
     };
-    let functions: Vec<(String, String, Option<Vec<String>>, bool, Vec<String>)> = sqlx::query_as(
+    let functions: Vec<Function> = sqlx::query_as(
         "select n.nspname::text, p.proname::text, p.proconfig, p.prosecdef, array(
            select coalesce(r.rolname, 'public')::text from aclexplode(
              coalesce(p.proacl, acldefault('f', p.proowner))) g left join pg_roles r on r.oid = g.grantee

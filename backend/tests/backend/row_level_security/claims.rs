@@ -95,7 +95,7 @@ async fn an_account_counts_once_confirmed_and_while_its_person_is_there() {
     }
 }
 
-/// The older way in which PostgREST gave claims, one setting each, opens nothing.
+/// The older way in which `PostgREST` gave claims, one setting each, opens nothing.
 #[tokio::test]
 async fn claims_one_by_one_are_not_claims() {
     let Some(mut people) = People::new().await else {
