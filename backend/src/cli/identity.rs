@@ -14,8 +14,7 @@ use crate::config::{
     Config, IdentityConfig, KeyringSource, OtpProviderConfig, read_or_create_session_secret,
 };
 use crate::identity::{
-    CodesBy, Identity, OpenIdentityError, SettingsProblem, Unreachable, UpstreamTimeouts,
-    switch_identity,
+    CodesBy, Identity, OpenIdentityError, SettingsProblem, UpstreamTimeouts, switch_identity,
 };
 use crate::ids::random_bytes;
 use crate::keyring::Keyring;
@@ -24,6 +23,7 @@ use crate::telemetry::start_logging;
 
 /// Starting waits no longer for a provider that hangs.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -89,33 +89,66 @@ pub(super) async fn open(
     store: &Store,
     keyring: Arc<Keyring>,
     now: Timestamp,
-) -> Result<Identity, Failure> {
+) -> Result<Arc<Identity>, Failure> {
     let timeouts = UpstreamTimeouts::default();
     let identity = Identity::open(&config.identity, timeouts, store, keyring, now).await?;
-    let Identity::Supabase(supabase) = &identity else {
-        tracing::warn!("Supabase not enabled");
-        return Ok(identity);
-    };
+    let identity = Arc::new(identity);
     let codes = match config.otp.provider {
         OtpProviderConfig::Supabase => CodesBy::Supabase,
         OtpProviderConfig::Console | OtpProviderConfig::Twilio(_) => CodesBy::Others,
     };
-    let checked = tokio::time::timeout(CHECK_TIMEOUT, supabase.check_settings(codes));
-    match checked.await.unwrap_or(Err(Unreachable)) {
-        Ok(problems) => {
+    match check(&identity, codes).await {
+        Checked::NotNeeded => tracing::warn!("Supabase not enabled"),
+        Checked::Answered(problems) => {
             report(&problems, config)?;
-            if problems.iter().all(|problem| problem.is_usable()) {
-                tracing::info!("Supabase client initialized");
-            } else {
-                tracing::error!("nobody can sign in with Supabase until that is mended");
-            }
+            announce(&problems);
         }
-        Err(unreachable) => tracing::warn!(
-            error = %unreachable,
-            "Supabase's settings are not checked; nobody signs in until it answers"
-        ),
+        Checked::Unreachable => {
+            tracing::warn!(
+                "Supabase does not answer; nobody signs in until it does, and its settings are looked at then"
+            );
+            tokio::spawn(check_later(Arc::clone(&identity), codes));
+        }
     }
     Ok(identity)
+}
+
+enum Checked {
+    NotNeeded,
+    Answered(Vec<SettingsProblem>),
+    Unreachable,
+}
+
+async fn check(identity: &Identity, codes: CodesBy) -> Checked {
+    let Identity::Supabase(supabase) = identity else {
+        return Checked::NotNeeded;
+    };
+    let checked = tokio::time::timeout(CHECK_TIMEOUT, supabase.check_settings(codes));
+    match checked.await {
+        Ok(Ok(problems)) => Checked::Answered(problems),
+        Ok(Err(_)) | Err(_) => Checked::Unreachable,
+    }
+}
+
+/// Looks again until there is an answer. A process that serves already is not stopped by it.
+async fn check_later(identity: Arc<Identity>, codes: CodesBy) {
+    loop {
+        tokio::time::sleep(CHECK_AGAIN_AFTER).await;
+        if let Checked::Answered(problems) = check(&identity, codes).await {
+            for problem in &problems {
+                tracing::error!(key = problem.key(), "{problem}");
+            }
+            return announce(&problems);
+        }
+    }
+}
+
+fn announce(problems: &[SettingsProblem]) {
+    if problems.iter().all(|problem| problem.is_usable()) {
+        tracing::info!("Supabase client initialized");
+    } else {
+        tracing::error!("nobody can sign in with Supabase until that is mended");
+    }
 }
 
 fn report(problems: &[SettingsProblem], config: &Config) -> Result<(), Failure> {

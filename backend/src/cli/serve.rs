@@ -43,7 +43,6 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let pepper = pepper(&store, &keyring, clock.now()).await?;
     let identity =
         super::identity::open(&config, &store, Arc::clone(&keyring), clock.now()).await?;
-    let identity = Arc::new(identity);
     tracing::info!(issuer = identity.issuer(), "who issues access tokens");
     let listener = TcpListener::bind(config.server.address)
         .await

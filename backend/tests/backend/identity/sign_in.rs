@@ -279,3 +279,31 @@ async fn what_the_provider_is_asked_is_counted_and_names_nobody() {
     assert!(!shown.contains(ada.phone.digits()));
     assert!(!shown.contains(&ada.user_id.to_string()));
 }
+
+#[tokio::test]
+async fn a_project_without_legacy_keys_works_as_well() {
+    let settings = Settings {
+        signing: supabase_stand_in::Signing::Es256Only,
+        ..Settings::default()
+    };
+    let base = TestStore::sqlite().await;
+    let project = Project::on(base, settings, KeyKind::New, PATIENT).await;
+    let ada = project.somebody(1).await;
+    let grant = project.sign_in(&ada).await.expect("signed in");
+    assert_eq!(project.calls(), [CREATE, GRANT]);
+    let token = super::support::token(&grant);
+    let verified = project.identity.verify(token, project.now()).await;
+    assert!(
+        matches!(verified, Ok(archety_backend::identity::Verified::Proven(_))),
+        "{verified:?}"
+    );
+    let upstream = grant.upstream.as_ref().expect("a session");
+    let scope = archety_backend::identity::LogoutScope::Global;
+    let out = project.identity.log_out(&upstream.tokens, scope).await;
+    out.expect("logged out");
+    project
+        .identity
+        .delete_account(ada.user_id)
+        .await
+        .expect("gone");
+}
