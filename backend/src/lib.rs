@@ -7,6 +7,7 @@
 //! `cli` wires the parts.
 //! The wire format is `shared-protocol`'s.
 
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -9,6 +9,7 @@ mod keys;
 mod migrate;
 mod pepper;
 mod plan_table;
+mod relay;
 mod routes;
 mod secret;
 mod serve;
@@ -53,6 +54,8 @@ changed."
     Migrate(migrate::Args),
     /// Check the configuration and show what is in effect, with secrets masked
     Check(check::Args),
+    /// List relays; let one show its secret again
+    Relay(relay::Args),
     /// List every route and who may call it
     Routes(routes::Args),
     /// Make the secrets that relays sign with
@@ -71,6 +74,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args),
         Command::Keys(args) => keys::run(args, configuration()?).await,
         Command::Identity(args) => identity::run(args, configuration()?).await,
+        Command::Relay(args) => relay::run(args, configuration()?).await,
         Command::Routes(args) => {
             routes::run(&args);
             Ok(())

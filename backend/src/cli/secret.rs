@@ -32,6 +32,6 @@ pub(super) fn run(args: Args) {
     }
 }
 
-fn parse_name(text: &str) -> Result<RelayName, String> {
+pub(super) fn parse_name(text: &str) -> Result<RelayName, String> {
     RelayName::parse(text).map_err(|error| error.to_string())
 }

@@ -13,7 +13,7 @@ use http::request::Parts;
 use super::App;
 use super::api_error::ApiError;
 use super::browser::Visitor;
-use super::browser::cookies::Kind;
+use super::browser::cookies::CookieKind;
 use super::browser::csrf::{Binding, holds};
 use crate::clock::Timestamp;
 use crate::relay_auth::shown_bearer;
@@ -119,7 +119,7 @@ pub(super) async fn session_of(
         let Visitor::Browser(browser) = visitor else {
             return Ok(None);
         };
-        match browser.cookies.get(Kind::Session) {
+        match browser.cookies.get(CookieKind::Session) {
             Some(cookie) => app.sessions.by_cookie(cookie, now).await,
             None => return Ok(None),
         }

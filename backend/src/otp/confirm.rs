@@ -79,7 +79,8 @@ pub enum ConfirmError {
 }
 
 impl ConfirmError {
-    const fn outcome(&self) -> &'static str {
+    /// As a label.
+    pub const fn outcome(&self) -> &'static str {
         match self {
             Self::Wrong { .. } => "wrong",
             Self::Expired => "expired",

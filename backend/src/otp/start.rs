@@ -74,7 +74,8 @@ pub enum StartError {
 }
 
 impl StartError {
-    const fn outcome(&self) -> &'static str {
+    /// As a label.
+    pub const fn outcome(&self) -> &'static str {
         match self {
             Self::Limited { .. } => "limited",
             Self::CannotSend => "cannot_send",

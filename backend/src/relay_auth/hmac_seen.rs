@@ -29,6 +29,13 @@ impl HmacSeen {
         }
     }
 
+    /// Its bearer was let in again by the operator: the next signature has to be noted anew.
+    pub(super) fn forget(&self, relay: &RelayName) {
+        for noted in self.entries(relay) {
+            noted.store(false, Ordering::Relaxed);
+        }
+    }
+
     fn entries<'a>(&'a self, relay: &'a RelayName) -> impl Iterator<Item = &'a AtomicBool> {
         self.0
             .iter()

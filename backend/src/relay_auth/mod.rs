@@ -166,6 +166,7 @@ impl RelayAuthenticator {
         {
             return refused(SignatureReason::BearerRefused);
         }
+        self.hmac_seen.forget(secret.relay());
         metrics::counter!("relay_bearer_requests_total", "relay" => secret.relay().to_string())
             .increment(1);
         self.bearer_warning.warn(secret.relay(), now);

@@ -3,11 +3,11 @@
 use uuid::Uuid;
 
 use super::{Session, Sessions};
+use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
-use crate::ids::row_id;
 use crate::jobs;
+use crate::store::StoreError;
 use crate::store::sessions::{Ended, Ending, SessionSummary};
-use crate::store::{NewEvent, StoreError};
 
 impl Sessions {
     /// Ends sessions of the person in `session`. Tells how many.
@@ -19,12 +19,13 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         let ended = self.end_all_of(session, which, now).await?;
-        let kind = match which {
-            Ending::This => "log_out_local",
-            Ending::Others => "log_out_others",
-            Ending::All => "log_out_global",
+        let outcome = match which {
+            Ending::This => "local",
+            Ending::Others => "others",
+            Ending::All => "global",
         };
-        self.record_end(session, kind, request_id, now).await?;
+        let event = Event::new(EventKind::LogOut, outcome);
+        self.record_end(event, session, request_id, now).await;
         Ok(ended)
     }
 
@@ -38,8 +39,8 @@ impl Sessions {
     ) -> Result<bool, StoreError> {
         let ended = self.end(session.user_id, id, Ending::This, now).await?;
         if ended > 0 {
-            self.record_end(session, "session_deleted", request_id, now)
-                .await?;
+            let event = Event::new(EventKind::SessionDelete, "ended");
+            self.record_end(event, session, request_id, now).await;
         }
         Ok(ended > 0)
     }
@@ -88,21 +89,11 @@ impl Sessions {
         Ok(ended.len())
     }
 
-    async fn record_end(
-        &self,
-        session: &Session,
-        kind: &'static str,
-        request_id: &str,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let event = NewEvent {
-            id: row_id(now),
-            kind,
-            outcome: "ended",
-            user_id: Some(session.user_id),
-            session_id: Some(session.id),
-            request_id: Some(request_id.to_owned()),
-        };
-        self.store.record_event(&event, now).await
+    async fn record_end(&self, event: Event, session: &Session, request_id: &str, now: Timestamp) {
+        let event = event
+            .of(session.user_id)
+            .in_session(session.id)
+            .by_request(request_id);
+        audit::record(&self.store, event, now).await;
     }
 }

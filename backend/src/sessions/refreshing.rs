@@ -11,9 +11,8 @@ use secrecy::SecretString;
 use super::family::{Standing, judge};
 use super::refresh_token::Minted;
 use super::{AccessToken, RefreshToken, Session, SessionError, Sessions, Transport};
+use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
-use crate::ids::row_id;
-use crate::store::NewEvent;
 
 /// Each further try needs another request to win the very same race.
 const MAX_TRIES: usize = 4;
@@ -69,8 +68,10 @@ impl Sessions {
                 .rotate_token(session.id, &next.kept, idle_expires_at, now)
                 .await?
             {
-                metrics::counter!("session_refreshes_total", "transport" => transport.as_str())
-                    .increment(1);
+                let event = Event::new(EventKind::Refresh, "rotated")
+                    .of(session.user_id)
+                    .in_session(session.id);
+                audit::record(&self.store, event, now).await;
                 return self.refreshed(session, next, access, now).await;
             }
             kept = self.store.tokens_of(session.id).await?;
@@ -117,20 +118,14 @@ impl Sessions {
     ) -> Result<SessionError, SessionError> {
         self.end_all_of(session, crate::store::sessions::Ending::This, now)
             .await?;
-        metrics::counter!("session_reuse_total").increment(1);
         tracing::warn!(
             session_id = %session.id,
             "a refresh token was used again after its successor; the session is ended"
         );
-        let event = NewEvent {
-            id: row_id(now),
-            kind: "refresh",
-            outcome: "reused",
-            user_id: Some(session.user_id),
-            session_id: Some(session.id),
-            request_id: None,
-        };
-        self.store.record_event(&event, now).await?;
+        let event = Event::new(EventKind::Refresh, "reused")
+            .of(session.user_id)
+            .in_session(session.id);
+        audit::record(&self.store, event, now).await;
         Ok(SessionError::SignedOut)
     }
 }

@@ -11,14 +11,15 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::{AccessToken, RefreshToken, Session, Sessions, Transport, retry_secs};
+use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
 use crate::identity::{self, Person};
-use crate::ids::{random_id, row_id};
+use crate::ids::random_id;
 use crate::jobs;
 use crate::people::resolve_for_sign_in;
 use crate::phone::Phone;
+use crate::store::StoreError;
 use crate::store::sessions::{ConfirmedCode, NewSession};
-use crate::store::{NewEvent, StoreError};
 
 /// Whether the person asked to stay signed in for longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +82,18 @@ pub enum SignInError {
     Store(#[from] StoreError),
 }
 
+impl SignInError {
+    /// As a label.
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            Self::CodeUsed => "code_used",
+            Self::AccountRefused => "account_refused",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Store(_) => "store",
+        }
+    }
+}
+
 impl Sessions {
     /// Begins a session for whoever has proved a number.
     pub async fn sign_in(&self, ask: SignIn<'_>, now: Timestamp) -> Result<Opened, SignInError> {
@@ -118,14 +131,11 @@ impl Sessions {
             name: ask.name,
             replaces: ask.replaces,
         };
-        let event = NewEvent {
-            id: row_id(now),
-            kind: "sign_in",
-            outcome: "opened",
-            user_id: Some(person.user_id),
-            session_id: Some(session_id),
-            request_id: Some(ask.request_id),
-        };
+        let event = Event::new(EventKind::SignIn, "opened")
+            .of(person.user_id)
+            .in_session(session_id)
+            .by_request(&ask.request_id)
+            .row(now);
         let opened = self
             .store
             .open_session(&new, &ask.code, &event, now)
@@ -137,6 +147,7 @@ impl Sessions {
             }
             return Err(SignInError::CodeUsed);
         }
+        audit::count(&event);
         if let Some(replaced) = ask.replaces {
             self.live.forget(replaced);
         }

@@ -49,7 +49,7 @@ pub use migrate::{Adoption, MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE};
 pub use newest::NewestRow;
 pub use pools::Pools;
 pub use receipts::Seen;
-pub use relays::Lease;
+pub use relays::{Lease, RelayRow};
 pub use signing_keys::SealedSigningKey;
 pub use transaction::{Access, Actor, begin_as_user};
 

@@ -30,6 +30,13 @@ statements! {
                on conflict (name) do update set hmac_seen_at = excluded.hmac_seen_at \
                where relays.hmac_seen_at is null",
     }
+    FORGET_HMAC_SEEN {
+        both: "update relays set hmac_seen_at = null where name = $1 and hmac_seen_at is not null",
+    }
+    RELAYS {
+        both: "select name, hmac_seen_at is not null as has_signed, last_seen_at from relays \
+               order by name",
+    }
     HMAC_SEEN {
         both: "select hmac_seen_at is not null from relays where name = $1",
     }
@@ -49,7 +56,38 @@ impl Lease {
     pub const TTL: Duration = Duration::from_secs(90);
 }
 
+/// A relay as it was seen.
+#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct RelayRow {
+    /// Its name.
+    pub name: String,
+    /// Whether it has signed, so that its bare secret is refused.
+    pub has_signed: bool,
+    /// When it pulled last.
+    pub last_seen_at: Option<Timestamp>,
+}
+
 impl Store {
+    /// Every relay that was seen, by name.
+    pub async fn relays(&self) -> Result<Vec<RelayRow>, StoreError> {
+        let rows = on_reader!(self.pools, RELAYS, |pool, sql| {
+            sqlx::query_as(sql).fetch_all(pool).await
+        })?;
+        Ok(rows)
+    }
+
+    /// Forgets that a relay has signed. `false` if it never had.
+    pub async fn allow_bearer(&self, relay: &RelayName) -> Result<bool, StoreError> {
+        let rows = on_writer!(self.pools, FORGET_HMAC_SEEN, |pool, sql| {
+            sqlx::query(sql)
+                .bind(relay.as_str())
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+        Ok(rows == 1)
+    }
+
     /// Takes or renews `relay`'s lease for `instance` and notes its heartbeat.
     pub async fn renew_lease(
         &self,

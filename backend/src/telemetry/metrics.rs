@@ -65,6 +65,15 @@ fn describe() {
         "relay_last_seen_timestamp_seconds",
         "Last pull of each relay."
     );
+    describe_counter!(
+        "auth_events_total",
+        "What happened at the door, by kind and outcome."
+    );
+    describe_counter!(
+        "sessions_ended_upstream_total",
+        "Sessions that the identity provider has ended, by reason."
+    );
+    describe_counter!("jobs_total", "Durable jobs by kind and outcome.");
     describe_gauge!(
         "intake_queue_messages",
         "Messages waiting for their commit."

@@ -4,6 +4,7 @@
 //! `routes` the wire, `store` the public store methods on both databases, `cli` the binary itself.
 
 mod adoption;
+mod audit;
 mod cli;
 mod identity;
 mod otp;

@@ -14,7 +14,7 @@ use crate::config::{Site, WebConfig};
 
 /// One of our cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) enum Kind {
+pub(in crate::http) enum CookieKind {
     /// The session's refresh token.
     Session,
     /// A random value that a browser has before anybody is signed in.
@@ -56,21 +56,21 @@ impl CookieRules {
         self.transport == Transport::Https
     }
 
-    const fn name(self, kind: Kind) -> &'static str {
+    const fn name(self, kind: CookieKind) -> &'static str {
         match (self.transport, kind) {
-            (Transport::Https, Kind::Session) => "__Host-archety_session",
-            (Transport::Https, Kind::PreSession) => "__Host-archety_pre",
-            (Transport::Https, Kind::Device) => "__Host-archety_device",
-            (Transport::PlainLocalhost, Kind::Session) => "archety_dev",
-            (Transport::PlainLocalhost, Kind::PreSession) => "archety_dev_pre",
-            (Transport::PlainLocalhost, Kind::Device) => "archety_dev_device",
+            (Transport::Https, CookieKind::Session) => "__Host-archety_session",
+            (Transport::Https, CookieKind::PreSession) => "__Host-archety_pre",
+            (Transport::Https, CookieKind::Device) => "__Host-archety_device",
+            (Transport::PlainLocalhost, CookieKind::Session) => "archety_dev",
+            (Transport::PlainLocalhost, CookieKind::PreSession) => "archety_dev_pre",
+            (Transport::PlainLocalhost, CookieKind::Device) => "archety_dev_device",
         }
     }
 
     /// Sets a cookie for `max_age`.
     pub(in crate::http) fn set(
         self,
-        kind: Kind,
+        kind: CookieKind,
         value: &str,
         max_age: Duration,
         site: Site,
@@ -95,7 +95,7 @@ impl CookieRules {
     }
 
     /// Takes a cookie away.
-    pub(in crate::http) fn clear(self, kind: Kind, site: Site) -> HeaderValue {
+    pub(in crate::http) fn clear(self, kind: CookieKind, site: Site) -> HeaderValue {
         self.set(kind, "", Duration::ZERO, site)
     }
 }
@@ -140,9 +140,9 @@ impl ShownCookies {
             for cookie in Cookie::split_parse(text).flatten() {
                 let name = cookie.name();
                 for (kind, slot) in [
-                    (Kind::Session, &mut shown.session),
-                    (Kind::PreSession, &mut shown.pre_session),
-                    (Kind::Device, &mut shown.device),
+                    (CookieKind::Session, &mut shown.session),
+                    (CookieKind::PreSession, &mut shown.pre_session),
+                    (CookieKind::Device, &mut shown.device),
                 ] {
                     if name == rules.name(kind) {
                         slot.add(cookie.value());
@@ -160,11 +160,11 @@ impl ShownCookies {
     }
 
     /// The value of a cookie that came exactly once.
-    pub(in crate::http) fn get(&self, kind: Kind) -> Option<&str> {
+    pub(in crate::http) fn get(&self, kind: CookieKind) -> Option<&str> {
         match kind {
-            Kind::Session => &self.session,
-            Kind::PreSession => &self.pre_session,
-            Kind::Device => &self.device,
+            CookieKind::Session => &self.session,
+            CookieKind::PreSession => &self.pre_session,
+            CookieKind::Device => &self.device,
         }
         .value()
     }
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn cookies_are_written_so_that_only_we_get_them() {
         let set = |rules: CookieRules, site| {
-            let value = rules.set(Kind::Session, "v", Duration::from_mins(1), site);
+            let value = rules.set(CookieKind::Session, "v", Duration::from_mins(1), site);
             value.to_str().expect("ASCII").to_owned()
         };
         let production = rules(Some("https://api.example.com"), false);
@@ -217,15 +217,15 @@ mod tests {
             ShownCookies::read(&headers, rules)
         };
         let one = shown(&["a=b; archety_dev=token", "archety_dev_pre=x"]);
-        assert_eq!(one.get(Kind::Session), Some("token"));
-        assert_eq!(one.get(Kind::PreSession), Some("x"));
-        assert_eq!(one.get(Kind::Device), None);
+        assert_eq!(one.get(CookieKind::Session), Some("token"));
+        assert_eq!(one.get(CookieKind::PreSession), Some("x"));
+        assert_eq!(one.get(CookieKind::Device), None);
         for twice in [
             &["archety_dev=a; archety_dev=b"][..],
             &["archety_dev=a", "archety_dev=a"],
         ] {
             let twice = shown(twice);
-            assert_eq!(twice.get(Kind::Session), None);
+            assert_eq!(twice.get(CookieKind::Session), None);
             assert!(twice.any(), "it is still a browser's");
         }
         let other = shown(&["archety_dev_session=a; __Host-archety_session=b"]);

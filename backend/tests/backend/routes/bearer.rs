@@ -117,3 +117,27 @@ async fn it_is_counted_and_its_answers_are_not_signed() {
     let counted = "relay_bearer_requests_total{relay=\"counted\"} 1\n";
     assert!(app.metrics().await.contains(counted));
 }
+
+#[tokio::test]
+async fn the_operator_lets_a_bearer_in_again_until_the_next_signature() {
+    for app in apps().await {
+        let mini = app.mini();
+        let signed = mini.post("msg_first", &message("signed")).await;
+        assert_eq!(signed.status, 200, "{}", signed.text());
+        let shown = mini.post_bearer(MESSAGE_ROUTE, &message("shown")).await;
+        assert_eq!(shown.fault(), "bearer_refused");
+        let name = shared_protocol::RelayName::parse("mini").expect("a name");
+        assert!(app.store.allow_bearer(&name).await.expect("a store"));
+        let shown = mini.post_bearer(MESSAGE_ROUTE, &message("shown")).await;
+        assert_eq!(shown.status, 200, "{}", shown.text());
+        mini.post("msg_second", &message("signed again")).await;
+        let shown = mini.post_bearer(MESSAGE_ROUTE, &message("too late")).await;
+        assert_eq!(shown.fault(), "bearer_refused");
+        let relays = app.store.relays().await.expect("a store");
+        assert!(
+            relays
+                .iter()
+                .any(|relay| relay.name == "mini" && relay.has_signed)
+        );
+    }
+}

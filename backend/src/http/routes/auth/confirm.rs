@@ -17,21 +17,22 @@ use shared_protocol::Violation;
 use uuid::Uuid;
 
 use super::{Asking, asking, device_of};
+use crate::audit::{Event, EventKind, record};
 use crate::clock::Timestamp;
 use crate::http::App;
 use crate::http::answer::json;
 use crate::http::api_error::ApiError;
-use crate::http::browser::cookies::Kind;
+use crate::http::browser::cookies::CookieKind;
 use crate::http::browser::csrf::{Binding, issue};
 use crate::http::browser::{Browser, Visitor};
 use crate::http::context::Context;
 use crate::http::json_body::JsonBody;
 use crate::otp::{Code, Confirm, ConfirmError};
+use crate::people::PersonName;
 use crate::phone::Phone;
 use crate::sessions::{Opened, Remember, Session, SignIn, SignInError, Transport, device_label};
 use crate::store::sessions::ConfirmedCode;
 
-const MAX_NAME_CHARS: usize = 255;
 /// How long a device is remembered to have been here.
 const DEVICE_TTL: Duration = Duration::from_hours(24 * 365);
 
@@ -85,12 +86,7 @@ pub(in crate::http) async fn confirm(
         .parse_phone(&body.phone)
         .map_err(ApiError::InvalidPhone)?;
     let code = Code::parse(&body.code).map_err(|fault| violation("code", &fault.to_string()))?;
-    let name = body
-        .name
-        .as_deref()
-        .map(checked_name)
-        .transpose()?
-        .flatten();
+    let name = body.name.as_deref().map(told_name).transpose()?.flatten();
     let now = app.clock.now();
     let ask = Confirm {
         phone: &phone,
@@ -101,14 +97,21 @@ pub(in crate::http) async fn confirm(
         device: device_of(&visitor, &phone, &app),
         session: session.as_ref().map(|session| session.id),
     };
-    let approved = app.otp.confirm(ask, now).await?;
+    let request_id = context.request_id.as_str();
+    let approved = app.otp.confirm(ask, now).await;
+    let outcome = approved
+        .as_ref()
+        .map_or_else(ConfirmError::outcome, |_| "approved");
+    let event = Event::new(EventKind::CodeConfirm, outcome).by_request(request_id);
+    record(&app.store, event, now).await;
+    let approved = approved?;
     let confirmed = ConfirmedCode {
         challenge_id: approved.challenge_id,
         is_test: approved.is_test,
     };
     if approved.step_up.is_some() {
         let session = session.ok_or(ApiError::SignedOut)?;
-        return step_up(&app, &session, confirmed, now).await;
+        return step_up(&app, &session, confirmed, request_id, now).await;
     }
     let browser = match &visitor {
         // With an access token it asked as an app, and is answered as one.
@@ -130,9 +133,14 @@ pub(in crate::http) async fn confirm(
         device: device_label(headers.get(USER_AGENT).map(HeaderValue::as_bytes)),
         replaces: browser.and(session).map(|session| session.id),
         client: context.client,
-        request_id: context.request_id.as_str().to_owned(),
+        request_id: request_id.to_owned(),
     };
-    let opened = app.sessions.sign_in(ask, now).await?;
+    let opened = app.sessions.sign_in(ask, now).await;
+    if let Err(error) = &opened {
+        let event = Event::new(EventKind::SignIn, error.outcome()).by_request(request_id);
+        record(&app.store, event, now).await;
+    }
+    let opened = opened?;
     Ok(match browser {
         Some(browser) => for_browser(&app, browser, &phone, &opened, now),
         None => for_app(&opened, now),
@@ -143,9 +151,15 @@ async fn step_up(
     app: &App,
     session: &Session,
     confirmed: ConfirmedCode,
+    request_id: &str,
     now: Timestamp,
 ) -> Result<Response, ApiError> {
     app.sessions.step_up(session, &confirmed, now).await?;
+    let event = Event::new(EventKind::StepUp, "confirmed")
+        .of(session.user_id)
+        .in_session(session.id)
+        .by_request(request_id);
+    record(&app.store, event, now).await;
     let until = now.plus(Session::STEP_UP_TTL);
     let answer = SteppedUp {
         user_id: session.user_id.to_string(),
@@ -184,9 +198,14 @@ fn for_browser(
     let device = app.known_devices.remember(phone);
     let rules = app.cookies;
     for cookie in [
-        rules.set(Kind::Session, token, max_age(session, now), browser.site),
-        rules.clear(Kind::PreSession, browser.site),
-        rules.set(Kind::Device, &device, DEVICE_TTL, browser.site),
+        rules.set(
+            CookieKind::Session,
+            token,
+            max_age(session, now),
+            browser.site,
+        ),
+        rules.clear(CookieKind::PreSession, browser.site),
+        rules.set(CookieKind::Device, &device, DEVICE_TTL, browser.site),
     ] {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -200,15 +219,12 @@ pub(super) fn max_age(session: &Session, now: Timestamp) -> Duration {
 }
 
 /// A name that is only space is none.
-fn checked_name(name: &str) -> Result<Option<String>, ApiError> {
-    let name = name.trim();
-    if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(violation(
-            "name",
-            "must be at most 255 characters, without control characters",
-        ));
+fn told_name(text: &str) -> Result<Option<String>, ApiError> {
+    if text.trim().is_empty() {
+        return Ok(None);
     }
-    Ok((!name.is_empty()).then(|| name.to_owned()))
+    let name = PersonName::parse(text).map_err(|fault| violation("name", &fault.to_string()))?;
+    Ok(Some(name.as_str().to_owned()))
 }
 
 fn violation(field: &str, message: &str) -> ApiError {

@@ -18,7 +18,7 @@ use crate::http::access::session_of;
 use crate::http::answer::json;
 use crate::http::api_error::ApiError;
 use crate::http::browser::Visitor;
-use crate::http::browser::cookies::Kind;
+use crate::http::browser::cookies::CookieKind;
 use crate::http::browser::csrf::{Binding, issue};
 use crate::ids::random_bytes;
 
@@ -50,7 +50,7 @@ pub(in crate::http) async fn csrf_token(
     let mut response = json(StatusCode::OK, &Token { csrf_token });
     let cookie = app
         .cookies
-        .set(Kind::PreSession, &value, PRE_SESSION_TTL, site);
+        .set(CookieKind::PreSession, &value, PRE_SESSION_TTL, site);
     response.headers_mut().append(SET_COOKIE, cookie);
     Ok(response)
 }

@@ -13,7 +13,7 @@ use crate::http::access::SignedIn;
 use crate::http::answer::json;
 use crate::http::api_error::ApiError;
 use crate::http::browser::Visitor;
-use crate::http::browser::cookies::Kind;
+use crate::http::browser::cookies::CookieKind;
 use crate::http::context::Context;
 use crate::http::json_body::JsonBody;
 use crate::store::sessions::Ending;
@@ -59,9 +59,9 @@ pub(in crate::http) async fn logout(
     let mut response = json(StatusCode::OK, &Ended { ended });
     if let Visitor::Browser(browser) = &visitor
         && scope != Scope::Others
-        && browser.cookies.get(Kind::Session).is_some()
+        && browser.cookies.get(CookieKind::Session).is_some()
     {
-        let gone = app.cookies.clear(Kind::Session, browser.site);
+        let gone = app.cookies.clear(CookieKind::Session, browser.site);
         response.headers_mut().append(SET_COOKIE, gone);
     }
     Ok(response)

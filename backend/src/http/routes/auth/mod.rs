@@ -24,7 +24,7 @@ use http::header::AUTHORIZATION;
 use crate::http::App;
 use crate::http::access::session_of;
 use crate::http::api_error::ApiError;
-use crate::http::browser::cookies::Kind;
+use crate::http::browser::cookies::CookieKind;
 use crate::http::browser::csrf::{Binding, holds};
 use crate::http::browser::{Browser, Visitor};
 use crate::otp;
@@ -66,7 +66,7 @@ fn binding_of(session: Option<&Session>, browser: &Browser) -> Option<Binding> {
         Some(session) => Some(Binding::of_session(session.id)),
         None => browser
             .cookies
-            .get(Kind::PreSession)
+            .get(CookieKind::PreSession)
             .map(Binding::of_pre_session),
     }
 }
@@ -76,7 +76,7 @@ fn device_of(visitor: &Visitor, phone: &Phone, app: &App) -> otp::Device {
     let Visitor::Browser(browser) = visitor else {
         return otp::Device::Unknown;
     };
-    let cookie = browser.cookies.get(Kind::Device);
+    let cookie = browser.cookies.get(CookieKind::Device);
     match cookie {
         Some(value) if app.known_devices.knows(value, phone) => otp::Device::Known,
         _ => otp::Device::Unknown,

@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::http::App;
 use crate::http::answer::json;
 use crate::http::api_error::ApiError;
-use crate::http::browser::cookies::Kind;
+use crate::http::browser::cookies::CookieKind;
 use crate::http::browser::csrf::{Binding, holds, issue};
 use crate::http::browser::{Browser, Visitor};
 use crate::http::json_body::JsonBody;
@@ -49,7 +49,7 @@ pub(in crate::http) async fn refresh(
     request: Request,
 ) -> Result<Response, ApiError> {
     if let Visitor::Browser(browser) = &visitor
-        && let Some(cookie) = browser.cookies.get(Kind::Session)
+        && let Some(cookie) = browser.cookies.get(CookieKind::Session)
     {
         return by_cookie(&app, browser, cookie, request.headers()).await;
     }
@@ -76,9 +76,12 @@ async fn by_cookie(
     };
     let mut response = json(StatusCode::OK, &answer);
     let next = refreshed.refresh_token.expose_secret();
-    let cookie = app
-        .cookies
-        .set(Kind::Session, next, max_age(session, now), browser.site);
+    let cookie = app.cookies.set(
+        CookieKind::Session,
+        next,
+        max_age(session, now),
+        browser.site,
+    );
     response.headers_mut().append(SET_COOKIE, cookie);
     Ok(response)
 }

@@ -14,7 +14,7 @@ use crate::http::access::session_of;
 use crate::http::answer::json;
 use crate::http::api_error::ApiError;
 use crate::http::browser::Visitor;
-use crate::http::browser::cookies::Kind;
+use crate::http::browser::cookies::CookieKind;
 use crate::sessions::Session;
 
 #[derive(Serialize)]
@@ -49,9 +49,9 @@ pub(in crate::http) async fn session(
         };
         let mut response = json(StatusCode::OK, &nobody);
         if let Visitor::Browser(browser) = &visitor
-            && browser.cookies.get(Kind::Session).is_some()
+            && browser.cookies.get(CookieKind::Session).is_some()
         {
-            let gone = app.cookies.clear(Kind::Session, browser.site);
+            let gone = app.cookies.clear(CookieKind::Session, browser.site);
             response.headers_mut().append(SET_COOKIE, gone);
         }
         return Ok(response);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::Violation;
 
 use super::{Asking, asking, device_of};
+use crate::audit::{Event, EventKind, record};
 use crate::http::App;
 use crate::http::answer::json;
 use crate::http::api_error::ApiError;
@@ -76,7 +77,14 @@ pub(in crate::http) async fn start(
         device: device_of(&visitor, &phone, &app),
         step_up,
     };
-    let started = app.otp.start(ask, app.clock.now()).await?;
+    let now = app.clock.now();
+    let started = app.otp.start(ask, now).await;
+    let outcome = started
+        .as_ref()
+        .map_or_else(StartError::outcome, |_| "accepted");
+    let event = Event::new(EventKind::CodeStart, outcome).by_request(context.request_id.as_str());
+    record(&app.store, event, now).await;
+    let started = started?;
     let answer = Started {
         challenge_id: started.challenge_id.to_string(),
         expires_in: started.expires_in_secs,

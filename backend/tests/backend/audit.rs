@@ -1,0 +1,55 @@
+//! Every event of the door is written down and counted, and none of it names a number or a code.
+
+use archety_backend::store::Pools;
+use http::Method;
+use serde_json::json;
+
+use crate::support::{TestApp, apps};
+
+async fn rows(app: &TestApp) -> Vec<(String, String, bool)> {
+    let sql = "select kind, outcome, user_id is not null from auth_events order by occurred_at, id";
+    match app.store.pools() {
+        Pools::Postgres(pool) => sqlx::query_as(sql).fetch_all(pool).await,
+        Pools::Sqlite { writer, .. } => sqlx::query_as(sql).fetch_all(writer).await,
+    }
+    .expect("rows")
+}
+
+#[tokio::test]
+async fn what_happens_at_the_door_is_written_down_and_counted() {
+    for app in apps().await {
+        let wrong = json!({ "phone": "+15550100001", "code": "999999" });
+        app.post_json("/auth/verify/start", &json!({ "phone": "+15550100001" }))
+            .await;
+        app.post_json("/auth/verify/confirm", &wrong).await;
+        let phone = app.signed_in("+15550100001").await;
+        phone.refresh(&app).await;
+        phone.call(&app, Method::POST, "/auth/logout", None).await;
+        let seen = rows(&app).await;
+        let seen: Vec<_> = seen
+            .iter()
+            .map(|(kind, outcome, known)| (kind.as_str(), outcome.as_str(), *known))
+            .collect();
+        // The clock stands still, so that events of one instant come in any order.
+        for expected in [
+            ("code_start", "accepted", false),
+            ("code_confirm", "wrong", false),
+            ("code_confirm", "approved", false),
+            ("sign_in", "opened", true),
+            ("refresh", "rotated", true),
+            ("log_out", "local", true),
+        ] {
+            assert!(
+                seen.contains(&expected),
+                "{expected:?} in {seen:?} on {}",
+                app.kind
+            );
+        }
+        let metrics = app.metrics().await;
+        let counted = r#"auth_events_total{kind="sign_in",outcome="opened"}"#;
+        assert!(metrics.contains(counted));
+        for personal in ["15550100001", "5550100001", &phone.access_token] {
+            assert!(!metrics.contains(personal), "{personal}");
+        }
+    }
+}
