@@ -8,6 +8,7 @@ mod identity;
 mod keys;
 mod migrate;
 mod pepper;
+mod person;
 mod plan_table;
 mod relay;
 mod routes;
@@ -56,6 +57,8 @@ changed."
     Check(check::Args),
     /// List relays; let one show its secret again
     Relay(relay::Args),
+    /// Export or delete what is kept about a person
+    Person(person::Args),
     /// List every route and who may call it
     Routes(routes::Args),
     /// Make the secrets that relays sign with
@@ -75,6 +78,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Keys(args) => keys::run(args, configuration()?).await,
         Command::Identity(args) => identity::run(args, configuration()?).await,
         Command::Relay(args) => relay::run(args, configuration()?).await,
+        Command::Person(args) => person::run(args, configuration()?).await,
         Command::Routes(args) => {
             routes::run(&args);
             Ok(())

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use shared_protocol::{LEGACY_MESSAGE_ROUTE, MESSAGE_ROUTE, PULL_ROUTE};
 
 use super::access::Access;
@@ -66,6 +66,21 @@ pub(super) fn routes() -> Vec<Route> {
         route!("/auth/logout", POST User post(routes::logout)),
         route!("/auth/sessions", GET User get(routes::list_sessions)),
         route!("/auth/sessions/{id}", DELETE User delete(routes::delete_session)),
+        route!(
+            "/user/profile",
+            GET User get(routes::profile),
+            PATCH User patch(routes::change_profile)
+        ),
+        route!(
+            "/user/traits",
+            GET User get(routes::traits),
+            PUT User put(routes::set_traits),
+            DELETE User delete(routes::delete_traits)
+        ),
+        route!("/user/onboarding", GET User get(routes::onboarding)),
+        route!("/user/messages", GET User get(routes::messages)),
+        route!("/user/export", GET SteppedUpUser get(routes::export)),
+        route!("/user", DELETE SteppedUpUser delete(routes::delete_person)),
         route!(MESSAGE_ROUTE, POST Relay post(routes::message)),
         route!(LEGACY_MESSAGE_ROUTE, POST Relay post(routes::message)),
         route!(PULL_ROUTE, POST Relay post(routes::pull)),

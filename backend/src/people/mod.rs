@@ -5,6 +5,7 @@
 //! somebody else's: it asks [`resolve_for_sign_in`] who a confirmed number is.
 
 mod cursor;
+mod deletion;
 mod export;
 mod name;
 mod profile;
@@ -12,6 +13,7 @@ mod tenure;
 mod traits;
 
 pub use cursor::{InvalidCursor, InvalidLimit, PageSize, encode_cursor, parse_cursor};
+pub use deletion::delete_person;
 pub use export::Export;
 pub use name::{InvalidName, PersonName};
 pub use profile::{MessageView, MessagesPage, OnboardingView, ProfileView, TraitsView};

@@ -88,6 +88,7 @@ pub fn all() -> impl Iterator<Item = Statement> {
         super::signing_keys::ALL,
         super::transaction::ALL,
         super::tombstones::ALL,
+        super::people::deletion::ALL,
         super::people::export::ALL,
         super::people::messages::ALL,
         super::people::profile::ALL,

@@ -8,6 +8,7 @@ mod message;
 mod metrics;
 mod pull;
 mod refusal;
+mod user;
 
 pub(super) use auth::{
     confirm, csrf_token, delete_session, list_sessions, logout, refresh, session, start,
@@ -18,3 +19,7 @@ pub(super) use jwks::jwks;
 pub(super) use message::message;
 pub(super) use metrics::metrics;
 pub(super) use pull::pull;
+pub(super) use user::{
+    change_profile, delete_person, delete_traits, export, messages, onboarding, profile,
+    set_traits, traits,
+};

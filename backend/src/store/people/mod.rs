@@ -6,6 +6,7 @@
 //! once; the rest reads and writes one thing. What is acceptable and what it means to the person is
 //! decided in `crate::people`.
 
+pub(in crate::store) mod deletion;
 pub(in crate::store) mod export;
 pub(in crate::store) mod messages;
 pub(in crate::store) mod profile;
@@ -13,6 +14,7 @@ pub(in crate::store) mod reader;
 pub(in crate::store) mod tenure;
 pub(in crate::store) mod traits;
 
+pub use deletion::{Deleted, ProviderAccount};
 pub use export::{ConversationRow, ExportRows, ExportedEvent, ExportedSession};
 pub use messages::{MessagePosition, MessageQuery, MessageRow};
 pub use profile::{OnboardingRow, ProfileRow, RelationshipRow, UserRow};

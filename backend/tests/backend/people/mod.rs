@@ -1,6 +1,8 @@
 //! A person's own data, on both databases: who sees what, whose a number is, what deletion leaves.
 
 mod conversations_of_two;
+mod deletion;
+mod export;
 mod intake;
 mod messages;
 mod profile;

@@ -4,7 +4,7 @@ use archety_backend::clock::Timestamp;
 use archety_backend::people::resolve_for_sign_in;
 use archety_backend::phone::Phone;
 use archety_backend::store::people::{MessagePosition, MessageQuery, MessageRow, Reader};
-use archety_backend::store::{Actor, NewMessage, Stored};
+use archety_backend::store::{Actor, NewMessage, Pepper, Stored};
 use uuid::Uuid;
 
 use crate::store::draft::{direct, from, id, in_chat, received};
@@ -106,6 +106,12 @@ pub(super) fn typed(identity: &str, number: &str, at: Timestamp) -> NewMessage {
 pub(super) async fn store(store: &TestStore, mut message: NewMessage) -> Stored {
     message.text = message.identity.clone();
     store.store.store_message(message).await.expect("stored")
+}
+
+/// The same, with what is left of it once its person is deleted, as whoever reads the wire makes it.
+pub(super) fn with_tombstone(mut message: NewMessage, pepper: &Pepper) -> NewMessage {
+    message.tombstone = pepper.message_tombstone(message.relay.as_str(), &message.identity);
+    message
 }
 
 /// A reply of the persona in the conversation of a stored message.

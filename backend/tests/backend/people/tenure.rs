@@ -143,7 +143,8 @@ async fn who_texts_before_signing_in_keeps_what_was_said_since_the_silence() {
         let old = settled(s).await;
         store(s, typed("typed in between", ADA, day(20))).await;
         store(s, from_person("new 1", ADA, day(200))).await;
-        reply(s, "new reply", "new 1", day(200)).await;
+        let moment_later = day(200).plus(Duration::from_secs(1));
+        reply(s, "new reply", "new 1", moment_later).await;
         let mut brought_back = from_person("brought back", ADA, day(201));
         brought_back.is_backfill = true;
         brought_back.sent_at = NOW;

@@ -9,3 +9,4 @@ mod message;
 mod pull;
 mod signature;
 mod unavailable;
+mod user;

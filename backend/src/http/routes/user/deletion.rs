@@ -1,0 +1,52 @@
+//! `DELETE /user`: the person goes, with everything that is theirs.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::header::SET_COOKIE;
+
+use crate::http::App;
+use crate::http::access::SteppedUp;
+use crate::http::answer::no_content;
+use crate::http::api_error::ApiError;
+use crate::http::browser::Visitor;
+use crate::http::browser::cookies::Kind;
+use crate::http::context::Context;
+use crate::ids::row_id;
+use crate::people;
+use crate::store::NewEvent;
+use crate::store::people::Deleted;
+
+pub(in crate::http) async fn delete_person(
+    State(app): State<Arc<App>>,
+    context: Context,
+    visitor: Visitor,
+    SteppedUp(signed_in): SteppedUp,
+) -> Result<Response, ApiError> {
+    let user_id = signed_in.session.user_id;
+    let now = app.clock.now();
+    let deleted =
+        people::delete_person(&app.store, &app.pepper, &app.keyring, user_id, now).await?;
+    app.sessions.forget_person(user_id);
+    if deleted == Deleted::Now {
+        // Whom it was about is not known any more.
+        let event = NewEvent {
+            id: row_id(now),
+            kind: "delete_person",
+            outcome: "deleted",
+            user_id: None,
+            session_id: None,
+            request_id: Some(context.request_id.as_str().to_owned()),
+        };
+        app.store.record_event(&event, now).await?;
+    }
+    let mut response = no_content();
+    if let Visitor::Browser(browser) = &visitor {
+        for kind in [Kind::Session, Kind::Device] {
+            let gone = app.cookies.clear(kind, browser.site);
+            response.headers_mut().append(SET_COOKIE, gone);
+        }
+    }
+    Ok(response)
+}

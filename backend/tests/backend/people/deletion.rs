@@ -1,0 +1,407 @@
+//! What deletion leaves: keyed hashes, and what is somebody else's.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use archety_backend::clock::Timestamp;
+use archety_backend::keyring::Keyring;
+use archety_backend::people::delete_person;
+use archety_backend::store::people::{Deleted, Reader};
+use archety_backend::store::{Pepper, Pools, Store, Stored};
+use sqlx::AssertSqlSafe;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::rows::{
+    ADA, BEN, execute, from_person, in_group, phone, reply, select, signed_in, store, texts, typed,
+    with_tombstone,
+};
+use crate::store::draft::{from, id};
+use crate::support::{NOW, TestStore, stores};
+
+fn at(secs: u64) -> Timestamp {
+    NOW.plus(Duration::from_secs(secs))
+}
+
+fn pepper() -> Pepper {
+    Pepper::of([9; 32])
+}
+
+fn keyring() -> Keyring {
+    Keyring::parse("the session secret of the tests 0001").expect("long enough")
+}
+
+async fn delete(store: &Store, user_id: Uuid) -> Deleted {
+    delete_person(store, &pepper(), &keyring(), user_id, at(100))
+        .await
+        .expect("deleted")
+}
+
+/// Every place in the database where any of `traces` stands, be it a part of a text or an id.
+async fn found(s: &TestStore, traces: &[&str], ids: &[Uuid]) -> Vec<String> {
+    let columns: Vec<(String, String)> = match s.store.pools() {
+        Pools::Postgres(pool) => {
+            let sql = "select table_name::text, column_name::text from information_schema.columns \
+                       where table_schema = 'public' and table_name <> '_sqlx_migrations'";
+            sqlx::query_as(sql).fetch_all(pool).await
+        }
+        Pools::Sqlite { writer, .. } => {
+            let sql = "select t.name, c.name from sqlite_schema t join pragma_table_info(t.name) c \
+                       where t.type = 'table' and t.name not like 'sqlite_%' and t.name <> '_sqlx_migrations'";
+            sqlx::query_as(sql).fetch_all(writer).await
+        }
+    }
+    .expect("a catalogue");
+    assert!(columns.len() > 100, "{}", columns.len());
+    let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (table, column) in columns {
+        // Ids as Postgres writes them, and as the bytes that SQLite keeps.
+        let text = match s.kind {
+            "postgres" => format!("{column}::text"),
+            _ => format!(
+                "case typeof({column}) when 'blob' then lower(hex({column})) else {column} end"
+            ),
+        };
+        tables
+            .entry(table)
+            .or_default()
+            .push(format!("coalesce({text}, '')"));
+    }
+    let mut places = Vec::new();
+    for (table, texts) in tables {
+        let row = texts.join(" || ' ' || ");
+        let ids = ids.iter().map(|id| match s.kind {
+            "postgres" => id.to_string(),
+            _ => id.simple().to_string(),
+        });
+        for trace in traces.iter().map(|trace| (*trace).to_owned()).chain(ids) {
+            let sql = format!("select count(*) from {table} where {row} like '%' || $1 || '%'");
+            let count: Vec<(i64,)> = select!(s, AssertSqlSafe(sql), &trace);
+            if count[0].0 > 0 {
+                places.push(format!("{} times {trace} in {table}", count[0].0));
+            }
+        }
+    }
+    places
+}
+
+/// Ada with one of everything that can be hers.
+async fn full(s: &TestStore) -> Uuid {
+    let pepper = pepper();
+    let ada = signed_in(s, ADA, NOW).await;
+    store(
+        s,
+        with_tombstone(from_person("ada-secret-1", ADA, at(1)), &pepper),
+    )
+    .await;
+    reply(s, "ada-secret-reply", "ada-secret-1", at(2)).await;
+    store(
+        s,
+        with_tombstone(typed("ada-secret-typed", ADA, at(3)), &pepper),
+    )
+    .await;
+    store(
+        s,
+        with_tombstone(in_group("ada-secret-group", "g", ADA, at(4)), &pepper),
+    )
+    .await;
+    store(s, in_group("ben in group", "g", BEN, at(5))).await;
+    store(s, from_person("ben 1", BEN, at(6))).await;
+    // What she said in somebody else's chat is hers as well.
+    let in_bens = from(from_person("ada-secret-in-bens", BEN, at(7)), ADA);
+    store(s, with_tombstone(in_bens, &pepper)).await;
+    let json = || sqlx::types::Json(serde_json::json!({ "is": "ada-secret-json" }));
+    execute!(
+        s,
+        "insert into user_traits (id, user_id, name, value, source, created_at, updated_at) \
+         values ($1, $2, 'ada-secret-trait', $3, 'user', $4, $4)",
+        id(),
+        ada.user_id,
+        json(),
+        NOW
+    );
+    execute!(
+        s,
+        "insert into trait_profiles (user_id, profile, created_at, updated_at) values ($1, $2, $3, $3)",
+        ada.user_id,
+        json(),
+        NOW
+    );
+    execute!(
+        s,
+        "insert into onboarding_sessions (id, user_id, persona_id, stage, answers, started_at, updated_at) \
+         values ($1, $2, 'sage', 's', $3, $4, $4)",
+        id(),
+        ada.user_id,
+        json(),
+        NOW
+    );
+    let session = id();
+    execute!(
+        s,
+        "insert into sessions (id, user_id, transport, issuer, remember, created_at, last_seen_at, \
+           idle_expires_at, expires_at, device, step_up_is_test, token_counter, upstream_version) \
+         values ($1, $2, 'bearer', 'i', true, $3, $3, $4, $4, 'ada-secret-device', false, 0, 0)",
+        session,
+        ada.user_id,
+        NOW,
+        at(999)
+    );
+    execute!(
+        s,
+        "insert into session_tokens (session_id, counter, token_hash, key_id, issued_at) \
+         values ($1, 0, $2, 'k', $3)",
+        session,
+        &[1_u8, 2][..],
+        NOW
+    );
+    execute!(
+        s,
+        "insert into auth_events (id, occurred_at, kind, outcome, user_id) values ($1, $2, 'k', 'o', $3)",
+        id(),
+        NOW,
+        ada.user_id
+    );
+    let code = id();
+    let hash = pepper.hash(archety_backend::store::otp::PHONE_HASH, ADA);
+    execute!(
+        s,
+        "insert into otp_codes (id, phone_hash, channel, provider, is_test, reserved_at, expires_at) \
+         values ($1, $2, 'sms', 'console', true, $3, $4)",
+        code,
+        &hash[..],
+        NOW,
+        at(600)
+    );
+    execute!(
+        s,
+        "insert into otp_challenges (id, code_id, phone_hash, attempts, created_at, expires_at) \
+         values ($1, $2, $3, 0, $4, $5)",
+        id(),
+        code,
+        &hash[..],
+        NOW,
+        at(600)
+    );
+    execute!(
+        s,
+        "update users set name = 'ada-secret-name' where id = $1",
+        ada.user_id
+    );
+    ada.user_id
+}
+
+#[tokio::test]
+async fn nothing_is_left_but_keyed_hashes() {
+    for s in stores().await {
+        let s = &s;
+        let ada = full(s).await;
+        s.store
+            .record_stop(&pepper(), &phone(ADA), NOW)
+            .await
+            .unwrap();
+        assert!(
+            found(s, &[ADA, "ada-secret"], &[ada]).await.len() > 12,
+            "the search finds"
+        );
+        assert_eq!(delete(&s.store, ada).await, Deleted::Now);
+        // As the draft has it, Ben's messages list her as somebody in the chat; she is not in it now.
+        let places = found(s, &[ADA, "ada-secret"], &[ada]).await;
+        assert_eq!(places, Vec::<String>::new(), "{}", s.kind);
+        for (table, left) in [
+            ("otp_codes", 0),
+            ("otp_challenges", 0),
+            ("sessions", 0),
+            ("session_tokens", 0),
+            ("accounts", 0),
+            ("relationships", 1),
+            // What she and the Mac's owner said, of which the wire has an identity, and the reply.
+            ("tombstones", 6),
+            ("jobs", 1),
+            ("auth_events", 1),
+            ("users", 1),
+        ] {
+            let sql = format!("select count(*) from {table}");
+            let count: Vec<(i64,)> = select!(s, AssertSqlSafe(sql));
+            assert_eq!(count, [(left,)], "{table} on {}", s.kind);
+        }
+        let bens: Vec<(Uuid,)> = select!(s, "select id from users");
+        assert_eq!(
+            texts(s, &Reader::Operator(bens[0].0)).await,
+            ["ben 1", "ben in group"]
+        );
+        assert!(
+            s.store
+                .wants_no_messages(&pepper(), &phone(ADA))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !s.store
+                .wants_no_messages(&pepper(), &phone(BEN))
+                .await
+                .unwrap()
+        );
+        s.store.lift_stop(&pepper(), &phone(ADA)).await.unwrap();
+        assert!(
+            !s.store
+                .wants_no_messages(&pepper(), &phone(ADA))
+                .await
+                .unwrap()
+        );
+        assert_eq!(delete(&s.store, ada).await, Deleted::Before);
+    }
+}
+
+#[tokio::test]
+async fn a_late_retry_brings_nothing_back_and_a_new_message_begins_anew() {
+    for s in stores().await {
+        let s = &s;
+        let ada = full(s).await;
+        delete(&s.store, ada).await;
+        for late in [
+            from_person("ada-secret-1", ADA, at(200)),
+            in_group("ada-secret-group", "g", ADA, at(200)),
+            typed("ada-secret-typed", ADA, at(200)),
+        ] {
+            let late = store(s, with_tombstone(late, &pepper())).await;
+            assert!(
+                matches!(late, Stored::Duplicate(_)),
+                "{late:?} on {}",
+                s.kind
+            );
+        }
+        assert_eq!(
+            found(s, &[ADA, "ada-secret"], &[ada]).await,
+            Vec::<String>::new()
+        );
+        // At another relay it is another message; and what she says next begins a new history.
+        let next = store(
+            s,
+            with_tombstone(from_person("next", ADA, at(201)), &pepper()),
+        )
+        .await;
+        assert!(matches!(next, Stored::Accepted(_)));
+        let again = signed_in(s, ADA, at(300)).await;
+        assert_ne!(again.user_id, ada);
+        assert_eq!(texts(s, &Reader::Operator(again.user_id)).await, ["next"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_come_during_the_deletion_go_with_it_or_come_after_it() {
+    for s in stores().await {
+        let replicas = [s.store.clone(), s.second().await];
+        for round in 0..15_u32 {
+            let number = format!("+1555010{:04}", 3000 + round);
+            let person = signed_in(&s, &number, NOW).await.user_id;
+            for n in 0..5 {
+                let old = from_person(&format!("old {round} {n}"), &number, at(1));
+                store(&s, with_tombstone(old, &pepper())).await;
+            }
+            let mut tasks = JoinSet::new();
+            for replica in &replicas {
+                let replica = replica.clone();
+                tasks.spawn(async move {
+                    delete(&replica, person).await;
+                });
+            }
+            for n in 0..10 {
+                // Retries of what is there, and new ones.
+                let what = if n < 5 { "old" } else { "new" };
+                let message = from_person(&format!("{what} {round} {n}"), &number, at(2));
+                let (message, replica) =
+                    (with_tombstone(message, &pepper()), replicas[n % 2].clone());
+                tasks.spawn(async move {
+                    let stored = replica.store_message(message).await.expect("stored");
+                    let is_retry = n < 5;
+                    assert_eq!(
+                        matches!(stored, Stored::Duplicate(_)),
+                        is_retry,
+                        "{stored:?}"
+                    );
+                });
+            }
+            while let Some(done) = tasks.join_next().await {
+                done.expect("no panic");
+            }
+            let left: Vec<(String, Uuid)> = select!(
+                s,
+                "select m.identity, m.user_id from messages m join conversations c on c.id = m.conversation_id \
+                 where m.identity like $1",
+                format!("% {round} %")
+            );
+            for (identity, user_id) in &left {
+                assert!(identity.starts_with("new"), "{identity} on {}", s.kind);
+                assert_ne!(*user_id, person, "{}", s.kind);
+            }
+            let orphans: Vec<(i64,)> = select!(
+                s,
+                "select count(*) from messages where user_id is null and from_owner = false"
+            );
+            assert_eq!(orphans, [(0,)], "round {round} on {}", s.kind);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_fails_leaves_everything_as_it_was() {
+    for s in stores().await {
+        let s = &s;
+        let ada = full(s).await;
+        let before = found(s, &[ADA, "ada-secret"], &[ada]).await;
+        // Each table in turn refuses to give up its rows.
+        for (table, event) in [
+            ("messages", "delete"),
+            ("tombstones", "insert"),
+            ("conversations", "delete"),
+            ("participants", "delete"),
+            ("otp_codes", "delete"),
+            ("jobs", "insert"),
+            ("users", "delete"),
+            ("sessions", "delete"),
+        ] {
+            let (make, drop) = match s.kind {
+                "postgres" => (
+                    format!(
+                        "create trigger broken before {event} on {table} for each row execute function broken()"
+                    ),
+                    format!("drop trigger broken on {table}"),
+                ),
+                _ => (
+                    format!(
+                        "create trigger broken before {event} on {table} begin select raise(abort, 'broken'); end"
+                    ),
+                    "drop trigger broken".to_owned(),
+                ),
+            };
+            if s.kind == "postgres" {
+                execute!(
+                    s,
+                    "create or replace function broken() returns trigger language plpgsql as \
+                     $$ begin raise exception 'broken'; end $$"
+                );
+            }
+            execute!(s, AssertSqlSafe(make));
+            let failed = delete_person(&s.store, &pepper(), &keyring(), ada, at(100)).await;
+            assert!(failed.is_err(), "{table} on {}", s.kind);
+            execute!(s, AssertSqlSafe(drop));
+            assert_eq!(
+                found(s, &[ADA, "ada-secret"], &[ada]).await,
+                before,
+                "{table} on {}",
+                s.kind
+            );
+            let left: Vec<(i64,)> = select!(
+                s,
+                "select (select count(*) from tombstones) + (select count(*) from jobs)"
+            );
+            assert_eq!(left, [(0,)], "{table} on {}", s.kind);
+        }
+        assert_eq!(delete(&s.store, ada).await, Deleted::Now);
+        assert_eq!(
+            found(s, &[ADA, "ada-secret"], &[ada]).await,
+            Vec::<String>::new()
+        );
+    }
+}

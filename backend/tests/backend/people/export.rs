@@ -1,0 +1,104 @@
+//! The export: complete, in pieces, one's own alone.
+
+use std::time::Duration;
+
+use archety_backend::people::Export;
+use archety_backend::store::Pools;
+use archety_backend::store::people::Reader;
+use serde_json::Value;
+use sqlx::Executor;
+
+use super::rows::{ADA, BEN, from_person, in_group, reply, signed_in, store, themselves};
+use crate::support::{NOW, TestStore, stores};
+
+async fn export(s: &TestStore, reader: Reader) -> (Value, usize, usize) {
+    let export = Export::begin(&s.store, reader, NOW).await.expect("read");
+    let mut export = export.expect("a person");
+    let (mut document, mut pieces, mut longest) = (String::new(), 0, 0);
+    while let Some(piece) = export.next_piece().await.expect("read") {
+        pieces += 1;
+        longest = longest.max(piece.len());
+        document.push_str(&piece);
+    }
+    (
+        serde_json::from_str(&document).expect("one document"),
+        pieces,
+        longest,
+    )
+}
+
+#[tokio::test]
+async fn an_export_has_everything_of_one_person() {
+    for s in stores().await {
+        let s = &s;
+        store(s, from_person("ada 1", ADA, NOW)).await;
+        reply(s, "sage 1", "ada 1", NOW.plus(Duration::from_secs(1))).await;
+        store(s, in_group("ada in group", "g", ADA, NOW)).await;
+        store(s, in_group("ben in group", "g", BEN, NOW)).await;
+        let ada = signed_in(s, ADA, NOW).await;
+        for reader in [themselves(&ada), Reader::Operator(ada.user_id)] {
+            let (document, _, _) = export(s, reader).await;
+            let mut texts: Vec<_> = document["messages"]
+                .as_array()
+                .expect("a list")
+                .iter()
+                .map(|message| message["text"].as_str().expect("a text"))
+                .collect();
+            texts.sort_unstable();
+            assert_eq!(texts, ["ada 1", "ada in group", "sage 1"], "{}", s.kind);
+            assert_eq!(document["user"]["phone"], ADA);
+            assert_eq!(document["relationships"][0]["message_count"], 2);
+            assert_eq!(document["conversations"].as_array().map(Vec::len), Some(1));
+            for list in ["onboarding_sessions", "sessions", "auth_events"] {
+                assert_eq!(document[list], serde_json::json!([]), "{list}");
+            }
+            assert_eq!(document["traits"], serde_json::json!({}));
+            assert!(!document.to_string().contains("ben in group"));
+        }
+        let mut nobody = ada;
+        nobody.user_id = crate::store::draft::id();
+        let none = Export::begin(&s.store, themselves(&nobody), NOW).await;
+        assert!(none.expect("read").is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_long_history_comes_in_pieces_of_a_page() {
+    for s in stores().await {
+        let s = &s;
+        store(s, from_person("seed", ADA, NOW)).await;
+        let ada = signed_in(s, ADA, NOW).await;
+        let fill = match s.store.pools() {
+            Pools::Postgres(pool) => {
+                let fill = "insert into messages (id, conversation_id, user_id, role, text, created_at) \
+                     select gen_random_uuid(), conversation_id, user_id, 'user', 'x', created_at \
+                     from messages, generate_series(1, 20000)";
+                pool.execute(fill).await.map(drop)
+            }
+            Pools::Sqlite { writer, .. } => {
+                let fill = "with recursive n (n) as (select 1 union all select n + 1 from n where n < 20000) \
+                     insert into messages (id, conversation_id, user_id, role, text, created_at) \
+                     select randomblob(16), conversation_id, user_id, 'user', 'x', created_at from messages, n";
+                writer.execute(fill).await.map(drop)
+            }
+        };
+        fill.expect("filled");
+        let started = std::time::Instant::now();
+        let (document, pieces, longest) = export(s, themselves(&ada)).await;
+        eprintln!(
+            "20,001 messages of one instant exported from {}: {:?}",
+            s.kind,
+            started.elapsed()
+        );
+        assert_eq!(
+            document["messages"].as_array().map(Vec::len),
+            Some(20_001),
+            "{}",
+            s.kind
+        );
+        assert!(
+            pieces > 40 && longest < 500 * 600,
+            "{pieces} pieces of up to {longest} bytes"
+        );
+    }
+}

@@ -1,0 +1,5 @@
+//! `/user/…`: a person's own data, through the wire.
+
+mod deletion;
+mod profile;
+mod reading;
