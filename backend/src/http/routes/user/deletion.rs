@@ -11,7 +11,7 @@ use crate::http::access::SteppedUp;
 use crate::http::answer::no_content;
 use crate::http::api_error::ApiError;
 use crate::http::browser::Visitor;
-use crate::http::browser::cookies::Kind;
+use crate::http::browser::cookies::CookieKind;
 use crate::http::context::Context;
 use crate::ids::row_id;
 use crate::people;
@@ -43,7 +43,7 @@ pub(in crate::http) async fn delete_person(
     }
     let mut response = no_content();
     if let Visitor::Browser(browser) = &visitor {
-        for kind in [Kind::Session, Kind::Device] {
+        for kind in [CookieKind::Session, CookieKind::Device] {
             let gone = app.cookies.clear(kind, browser.site);
             response.headers_mut().append(SET_COOKIE, gone);
         }
