@@ -136,6 +136,24 @@ async fn full(s: &TestStore) -> Uuid {
         json(),
         NOW
     );
+    a_session(s, ada.user_id).await;
+    execute!(
+        s,
+        "insert into auth_events (id, occurred_at, kind, outcome, user_id) values ($1, $2, 'k', 'o', $3)",
+        id(),
+        NOW,
+        ada.user_id
+    );
+    a_code(s).await;
+    execute!(
+        s,
+        "update users set name = 'ada-secret-name' where id = $1",
+        ada.user_id
+    );
+    ada.user_id
+}
+
+async fn a_session(s: &TestStore, user_id: Uuid) {
     let session = id();
     execute!(
         s,
@@ -143,7 +161,7 @@ async fn full(s: &TestStore) -> Uuid {
            idle_expires_at, expires_at, device, step_up_is_test, token_counter, upstream_version) \
          values ($1, $2, 'bearer', 'i', true, $3, $3, $4, $4, 'ada-secret-device', false, 0, 0)",
         session,
-        ada.user_id,
+        user_id,
         NOW,
         at(999)
     );
@@ -155,15 +173,11 @@ async fn full(s: &TestStore) -> Uuid {
         &[1_u8, 2][..],
         NOW
     );
-    execute!(
-        s,
-        "insert into auth_events (id, occurred_at, kind, outcome, user_id) values ($1, $2, 'k', 'o', $3)",
-        id(),
-        NOW,
-        ada.user_id
-    );
+}
+
+async fn a_code(s: &TestStore) {
     let code = id();
-    let hash = pepper.hash(archety_backend::store::otp::PHONE_HASH, ADA);
+    let hash = pepper().hash(archety_backend::store::otp::PHONE_HASH, ADA);
     execute!(
         s,
         "insert into otp_codes (id, phone_hash, channel, provider, is_test, reserved_at, expires_at) \
@@ -183,12 +197,6 @@ async fn full(s: &TestStore) -> Uuid {
         NOW,
         at(600)
     );
-    execute!(
-        s,
-        "update users set name = 'ada-secret-name' where id = $1",
-        ada.user_id
-    );
-    ada.user_id
 }
 
 #[tokio::test]

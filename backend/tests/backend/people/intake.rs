@@ -66,8 +66,8 @@ async fn figures_are_exact_when_replicas_count_at_once() {
     for s in stores().await {
         let replicas = [s.store.clone(), s.second().await];
         let mut tasks = JoinSet::new();
-        for n in 0..600_u64 {
-            let replica = replicas[n as usize % 2].clone();
+        for (n, replica) in (0..600_u64).zip(replicas.iter().cycle()) {
+            let replica = replica.clone();
             tasks.spawn(async move {
                 let number = format!("+1555010{:04}", n * 7 % 13);
                 let mut message = from_person(&format!("m{n}"), &number, at(n));

@@ -96,7 +96,7 @@ pub(super) fn in_group(identity: &str, name: &str, number: &str, at: Timestamp) 
 /// What the Mac's owner typed into the chat with `number`.
 pub(super) fn typed(identity: &str, number: &str, at: Timestamp) -> NewMessage {
     let mut message = from_person(identity, number, at);
-    message.sender = "+15550100900".to_owned();
+    "+15550100900".clone_into(&mut message.sender);
     (message.chat.owner, message.phone) = (None, None);
     (message.from_owner, message.role) = (true, "owner");
     message

@@ -35,6 +35,17 @@ pub(crate) struct TestBrowser {
     pub(crate) csrf_token: Option<String>,
 }
 
+impl TestBrowser {
+    /// One that has not been here.
+    pub(crate) fn new() -> Self {
+        Self {
+            origin: Some("http://localhost:3000".to_owned()),
+            cookies: BTreeMap::new(),
+            csrf_token: None,
+        }
+    }
+}
+
 impl TestApp {
     /// Sends a request with JSON, if any, and these headers.
     pub(crate) async fn call(
@@ -78,18 +89,9 @@ impl TestApp {
         TestPhone::of(phone, &confirmed)
     }
 
-    /// A browser that has not been here.
-    pub(crate) fn browser(&self) -> TestBrowser {
-        TestBrowser {
-            origin: Some("http://localhost:3000".to_owned()),
-            cookies: BTreeMap::new(),
-            csrf_token: None,
-        }
-    }
-
     /// Signs a browser in by the number's code.
     pub(crate) async fn browser_of(&self, phone: &str) -> TestBrowser {
-        let mut browser = self.browser();
+        let mut browser = TestBrowser::new();
         let confirmed = browser.sign_in(self, phone).await;
         assert_eq!(confirmed.status, 200, "{}", confirmed.text());
         browser

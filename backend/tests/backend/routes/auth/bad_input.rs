@@ -83,7 +83,7 @@ async fn bodies_that_are_none_are_told_why() {
         ("/auth/verify/start", json!({}), "phone"),
         (
             "/auth/verify/start",
-            json!({ "phone": 15551234567_i64 }),
+            json!({ "phone": 15_551_234_567_i64 }),
             "phone",
         ),
         ("/auth/verify/start", json!({ "phone": null }), "phone"),

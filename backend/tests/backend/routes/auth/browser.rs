@@ -16,7 +16,7 @@ const SITE: [(&str, &str); 2] = [
 fn on(app: &TestApp, origin: &str) -> TestBrowser {
     TestBrowser {
         origin: Some(origin.to_owned()),
-        ..app.browser()
+        ..TestBrowser::new()
     }
 }
 
@@ -145,12 +145,12 @@ async fn a_page_of_another_site_that_was_chosen_gets_partitioned_cookies() {
 async fn a_browser_needs_its_own_csrf_token_to_sign_in() {
     for app in apps().await {
         let phone = json!({ "phone": "+15550100001" });
-        let mut bare = app.browser();
+        let mut bare = TestBrowser::new();
         let answer = bare.post(&app, "/auth/verify/start", &phone).await;
         assert_eq!(answer.fault(), "csrf_failed", "without a pre-session");
-        let mut one = app.browser();
+        let mut one = TestBrowser::new();
         one.get(&app, "/auth/csrf-token").await;
-        let mut other = app.browser();
+        let mut other = TestBrowser::new();
         other.get(&app, "/auth/csrf-token").await;
         let mixed = TestBrowser {
             csrf_token: other.csrf_token.clone(),
@@ -181,7 +181,7 @@ async fn a_browser_needs_its_own_csrf_token_to_sign_in() {
 #[tokio::test]
 async fn what_a_browser_had_before_it_signed_in_is_worth_nothing_afterwards() {
     for app in apps().await {
-        let mut browser = app.browser();
+        let mut browser = TestBrowser::new();
         browser.get(&app, "/auth/csrf-token").await;
         let before = browser.clone();
         let planted = browser.cookies.clone();

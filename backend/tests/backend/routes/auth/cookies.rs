@@ -10,7 +10,7 @@ async fn cookies_are_written_so_that_neither_scripts_nor_other_hosts_get_them() 
     for app in apps_with(&[("PUBLIC_URL", "https://api.example.com")]).await {
         let mut browser = TestBrowser {
             origin: Some("https://api.example.com".to_owned()),
-            ..app.browser()
+            ..TestBrowser::new()
         };
         let confirmed = browser.sign_in(&app, "+15550100001").await;
         let mut names = Vec::new();

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use crate::support::apps;
+use crate::support::{TestBrowser, apps};
 
 #[tokio::test]
 async fn an_app_signs_in_with_a_number_and_its_code() {
@@ -41,7 +41,7 @@ async fn an_app_signs_in_with_a_number_and_its_code() {
 #[tokio::test]
 async fn a_browser_signs_in_and_no_script_gets_a_token() {
     for app in apps().await {
-        let mut browser = app.browser();
+        let mut browser = TestBrowser::new();
         let confirmed = browser.sign_in(&app, "+15550100001").await;
         assert_eq!(confirmed.status, 200, "{}", confirmed.text());
         let body = confirmed.json();
