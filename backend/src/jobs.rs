@@ -160,24 +160,23 @@ impl Jobs {
         let plain = self
             .keyring
             .open(PLACE, &job.payload)
-            .map_err(|_| Trouble::Never("its key is not in SESSION_SECRET any more"))?;
+            .map_err(|_| key_missing(job))?;
         match job.kind.as_str() {
-            LOG_OUT => self.perform_log_out(&plain).await,
+            LOG_OUT => self.perform_log_out(job, &plain).await,
             DELETE_ACCOUNT => self.perform_delete(&plain).await,
             _ => Err(Trouble::Never("its kind is not known to this version")),
         }
     }
 
-    async fn perform_log_out(&self, plain: &[u8]) -> Result<(), Trouble> {
+    async fn perform_log_out(&self, taken: &TakenJob, plain: &[u8]) -> Result<(), Trouble> {
         let job: LogOut = serde_json::from_slice(plain).map_err(|_| DAMAGED)?;
         let sealed = STANDARD.decode(job.tokens).map_err(|_| DAMAGED)?;
         let place = sessions::upstream_place(job.session_id);
         let tokens = self
             .keyring
             .open(&place, &sealed)
-            .ok()
-            .and_then(|plain| UpstreamTokens::from_json(&plain).ok())
-            .ok_or(DAMAGED)?;
+            .map_err(|_| key_missing(taken))?;
+        let tokens = UpstreamTokens::from_json(&tokens).map_err(|_| DAMAGED)?;
         self.identity
             .log_out(&tokens, LogoutScope::Local)
             .await
@@ -197,6 +196,13 @@ impl Jobs {
 }
 
 const DAMAGED: Trouble = Trouble::Never("its content cannot be read");
+
+/// Its key is not in `SESSION_SECRET` any more, or not yet: while a new key is rolled out, a replica that
+/// does not have it must not give up what the others have written down.
+fn key_missing(job: &TakenJob) -> Trouble {
+    tracing::warn!(job_id = %job.id, "a job was sealed with a key that is not in SESSION_SECRET");
+    Trouble::Later
+}
 
 /// Kinds come from the database; labels from a closed list.
 fn label(kind: &str) -> &'static str {

@@ -7,6 +7,7 @@ use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
 use crate::jobs;
 use crate::store::StoreError;
+use crate::store::jobs::NewJob;
 use crate::store::sessions::{Ended, Ending, SessionSummary};
 
 impl Sessions {
@@ -75,18 +76,26 @@ impl Sessions {
         which: Ending,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let log_out = |ended: &Ended| {
-            let sealed = ended.upstream_tokens.as_deref()?;
-            Some(jobs::log_out(&self.keyring, ended.id, sealed, now))
-        };
         let ended = self
             .store
-            .end_sessions(user_id, session_id, which, log_out, now)
+            .end_sessions(
+                user_id,
+                session_id,
+                which,
+                |ended| self.log_out_job(ended, now),
+                now,
+            )
             .await?;
         for id in &ended {
             self.live.forget(*id);
         }
         Ok(ended.len())
+    }
+
+    /// What is left to do at the identity provider, if it has a session of its own.
+    pub(super) fn log_out_job(&self, ended: &Ended, now: Timestamp) -> Option<NewJob> {
+        let sealed = ended.upstream_tokens.as_deref()?;
+        Some(jobs::log_out(&self.keyring, ended.id, sealed, now))
     }
 
     async fn record_end(&self, event: Event, session: &Session, request_id: &str, now: Timestamp) {

@@ -49,7 +49,9 @@ pub(super) fn judge(
             Standing::Unknown
         };
     };
-    if !shown.is(&kept[index].token_hash) {
+    // The digest alone would let a token outlive its key; whoever takes a key out of the list wants
+    // what was made with it to be worth nothing, above all if somebody else has got hold of that key.
+    if !shown.is(&kept[index].token_hash) || !shown.is_genuine(keyring) {
         return Standing::Unknown;
     }
     let Some(successor) = index.checked_sub(1).map(|index| &kept[index]) else {
@@ -134,5 +136,15 @@ mod tests {
         }
         assert_eq!(judge(&token(9), &kept, &ring(), NOW), Standing::Unknown);
         assert_eq!(judge(&token(1), &[], &ring(), NOW), Standing::Unknown);
+    }
+
+    #[test]
+    fn a_token_is_worth_nothing_without_its_key() {
+        let kept = [row(3, None), row(2, None)];
+        let newer = Keyring::parse("another key, another key, another key").expect("a key");
+        for counter in [2, 3] {
+            let judged = judge(&token(counter), &kept, &newer, NOW);
+            assert_eq!(judged, Standing::Unknown);
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::Session;
+use super::{Session, Transport};
 use crate::clock::Timestamp;
 
 /// Less than the second that a revocation may take, by the time that a request takes.
@@ -36,12 +36,19 @@ struct Seen {
 pub(super) struct Epoch(u64);
 
 impl LiveSessions {
-    /// The session, if it was seen alive just now.
-    pub(super) fn get(&self, shown: &[u8; 32], now: Timestamp) -> Option<Arc<Session>> {
+    /// The session, if it was seen alive just now by a credential of this kind. A browser's cookie that
+    /// is shown as an app's token has the same digest and is none.
+    pub(super) fn get(
+        &self,
+        shown: &[u8; 32],
+        transport: Transport,
+        now: Timestamp,
+    ) -> Option<Arc<Session>> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, session) = seen.sessions.get(shown)?;
         // A clock that was set back makes everything look fresh; then nothing is.
-        (*at <= now && now < at.plus(TRUSTED_FOR)).then(|| Arc::clone(session))
+        let is_fresh = *at <= now && now < at.plus(TRUSTED_FOR);
+        (is_fresh && session.transport == transport.as_str()).then(|| Arc::clone(session))
     }
 
     /// To be taken before a look-up.
@@ -86,5 +93,67 @@ impl LiveSessions {
         seen.epoch += 1;
         seen.sessions
             .retain(|_, (_, session)| session.user_id != user_id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
+    const SHOWN: [u8; 32] = [7; 32];
+
+    fn session(transport: Transport) -> Arc<Session> {
+        Arc::new(Session {
+            id: Uuid::from_u128(1),
+            user_id: Uuid::from_u128(2),
+            issuer: String::new(),
+            subject: Uuid::from_u128(3),
+            phone: String::new(),
+            transport: transport.as_str().to_owned(),
+            created_at: NOW,
+            last_seen_at: NOW,
+            idle_expires_at: NOW,
+            expires_at: NOW,
+            remember: false,
+            step_up_at: None,
+            step_up_is_test: false,
+            access_hash: None,
+            previous_access_hash: None,
+            access_expires_at: None,
+            newer_sign_in_at: None,
+        })
+    }
+
+    #[test]
+    fn a_look_up_that_began_before_an_end_does_not_bring_a_session_back() {
+        let live = LiveSessions::default();
+        let session = session(Transport::Bearer);
+        let forget: [fn(&LiveSessions); 2] = [
+            |live| live.forget(Uuid::from_u128(1)),
+            |live| live.forget_person(Uuid::from_u128(2)),
+        ];
+        for forget in forget {
+            let began = live.epoch();
+            live.put(SHOWN, &session, began, NOW);
+            assert!(live.get(&SHOWN, Transport::Bearer, NOW).is_some());
+            let began = live.epoch();
+            forget(&live);
+            assert!(live.get(&SHOWN, Transport::Bearer, NOW).is_none());
+            live.put(SHOWN, &session, began, NOW);
+            assert!(live.get(&SHOWN, Transport::Bearer, NOW).is_none());
+        }
+    }
+
+    #[test]
+    fn it_is_trusted_for_less_than_a_second_and_in_its_own_place() {
+        let live = LiveSessions::default();
+        live.put(SHOWN, &session(Transport::Cookie), live.epoch(), NOW);
+        let at = |transport, now| live.get(&SHOWN, transport, now).is_some();
+        assert!(at(Transport::Cookie, NOW));
+        assert!(!at(Transport::Bearer, NOW));
+        assert!(!at(Transport::Cookie, NOW.minus(Duration::from_micros(1))));
+        assert!(at(Transport::Cookie, NOW.plus(Duration::from_millis(799))));
+        assert!(!at(Transport::Cookie, NOW.plus(TRUSTED_FOR)));
     }
 }

@@ -14,7 +14,9 @@ mod reading;
 mod refresh_token;
 mod refreshing;
 mod sign_in;
+mod single_flight;
 mod upstream;
+mod user_checks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,8 +37,8 @@ pub use refreshing::Refreshed;
 pub use sign_in::{Opened, Remember, SignIn, SignInError};
 
 use live::LiveSessions;
-use reading::UserChecks;
-use upstream::Flights;
+use upstream::UpstreamSessions;
+use user_checks::UserChecks;
 
 pub(crate) use upstream::place as upstream_place;
 
@@ -90,8 +92,8 @@ pub struct Sessions {
     identity: Arc<Identity>,
     keyring: Arc<Keyring>,
     lifetimes: Lifetimes,
-    live: LiveSessions,
-    flights: Flights,
+    live: Arc<LiveSessions>,
+    upstream: UpstreamSessions,
     user_checks: UserChecks,
 }
 
@@ -103,13 +105,20 @@ impl Sessions {
         keyring: Arc<Keyring>,
         lifetimes: Lifetimes,
     ) -> Self {
+        let live = Arc::<LiveSessions>::default();
+        let upstream = UpstreamSessions::new(
+            store.clone(),
+            Arc::clone(&identity),
+            Arc::clone(&keyring),
+            Arc::clone(&live),
+        );
         Self {
             store,
             identity,
             keyring,
             lifetimes,
-            live: LiveSessions::default(),
-            flights: Flights::default(),
+            live,
+            upstream,
             user_checks: UserChecks::default(),
         }
     }

@@ -1,22 +1,19 @@
 //! The session behind a credential.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-
-use subtle::ConstantTimeEq;
-use uuid::Uuid;
 
 use super::family::{Standing, judge};
 use super::{RefreshToken, Session, SessionError, Sessions, Transport, retry_secs};
 use crate::clock::Timestamp;
 use crate::identity::{Claims, SessionRef, TokenError, Verified};
 use crate::keyring::digest;
+use subtle::ConstantTimeEq;
 
 /// How often the last use of a session is written down.
 const TOUCH_EVERY: Duration = Duration::from_mins(5);
 /// The provider's access token is replaced this long before it expires.
-const FRESH_FOR: Duration = Duration::from_mins(1);
+pub(super) const FRESH_FOR: Duration = Duration::from_mins(1);
 
 impl Sessions {
     /// The session of an app's access token.
@@ -26,13 +23,13 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<Arc<Session>, SessionError> {
         let shown = digest(token.as_bytes());
-        if let Some(session) = self.live.get(&shown, now) {
+        if let Some(session) = self.live.get(&shown, Transport::Bearer, now) {
             return Ok(session);
         }
         let began = self.live.epoch();
         let verified = self.identity.verify(token, now).await?;
         let (Verified::Proven(claims) | Verified::Claimed(claims)) = &verified;
-        let session = self
+        let mut session = self
             .session_of(claims, now)
             .await?
             .ok_or(SessionError::SignedOut)?;
@@ -43,7 +40,10 @@ impl Sessions {
             return Err(SessionError::SignedOut);
         }
         if matches!(verified, Verified::Claimed(_)) && !was_issued(&session, &shown) {
-            self.ask_provider(&session, token, now).await?;
+            self.user_checks
+                .check(&self.identity, &session, token, now)
+                .await?;
+            session = self.alive_still(&session, now).await?;
         }
         let session = self.touched(session, now).await?;
         self.live.put(shown, &session, began, now);
@@ -57,11 +57,11 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<Arc<Session>, SessionError> {
         let token = RefreshToken::parse(value).ok_or(SessionError::SignedOut)?;
-        if let Some(session) = self.live.get(&token.digest(), now) {
+        if let Some(session) = self.live.get(&token.digest(), Transport::Cookie, now) {
             return Ok(session);
         }
         let began = self.live.epoch();
-        let session = self
+        let mut session = self
             .of_refresh_token(&token, Transport::Cookie, now)
             .await?;
         let kept = self.store.tokens_of(session.id).await?;
@@ -77,12 +77,18 @@ impl Sessions {
             Standing::Unknown => return Err(SessionError::SignedOut),
         }
         let expires = session.access_expires_at;
-        if expires.is_some_and(|at| at <= now.plus(FRESH_FOR)) {
-            match self.fresh_access(&session, now.plus(FRESH_FOR), now).await {
+        let is_due = expires.is_some_and(|at| at <= now.plus(FRESH_FOR));
+        if is_due && !self.upstream.failed_just_now(session.id, now) {
+            match self
+                .upstream
+                .fresh_access(&session, now.plus(FRESH_FOR), now)
+                .await
+            {
                 // The person is who they were, whether or not the provider answers.
                 Ok(_) | Err(SessionError::Unavailable { .. }) => {}
                 Err(error) => return Err(error),
             }
+            session = self.alive_still(&session, now).await?;
         }
         let session = self.touched(session, now).await?;
         self.live.put(token.digest(), &session, began, now);
@@ -131,23 +137,14 @@ impl Sessions {
         Ok(Arc::new(session))
     }
 
-    /// A token whose signature only the provider can check, and that is not one of the last two that
-    /// were issued to its session.
-    async fn ask_provider(
+    /// The provider may have taken seconds, in which the session may have ended elsewhere.
+    async fn alive_still(
         &self,
         session: &Session,
-        token: &str,
         now: Timestamp,
-    ) -> Result<(), SessionError> {
-        if !self.user_checks.admit(session.id, now) {
-            return Err(SessionError::SignedOut);
-        }
-        let claims = self.identity.ask_user(token, now).await?;
-        if claims.subject == session.subject {
-            Ok(())
-        } else {
-            Err(SessionError::SignedOut)
-        }
+    ) -> Result<Session, SessionError> {
+        let session = self.store.session(session.id, now).await?;
+        session.ok_or(SessionError::SignedOut)
     }
 }
 
@@ -167,35 +164,5 @@ impl From<TokenError> for SessionError {
                 retry_after: retry_secs(retry_after),
             },
         }
-    }
-}
-
-/// How often the provider is asked about tokens of one session. Whoever knows a session's name could
-/// make up tokens for it without end.
-#[derive(Default)]
-pub(super) struct UserChecks {
-    last: Mutex<HashMap<Uuid, Timestamp>>,
-}
-
-impl UserChecks {
-    const EVERY: Duration = Duration::from_secs(30);
-    const CAPACITY: usize = 10_000;
-
-    fn admit(&self, session_id: Uuid, now: Timestamp) -> bool {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last
-            .get(&session_id)
-            .is_some_and(|at| now < at.plus(Self::EVERY))
-        {
-            return false;
-        }
-        if last.len() >= Self::CAPACITY {
-            last.retain(|_, at| now < at.plus(Self::EVERY));
-            if last.len() >= Self::CAPACITY {
-                return false;
-            }
-        }
-        last.insert(session_id, now);
-        true
     }
 }

@@ -43,7 +43,8 @@ impl Sessions {
         self.standing(&shown, &kept, &session, now).await?;
         let access = match transport {
             Transport::Bearer => Some(
-                self.fresh_access(&session, now.plus(HANDED_OUT_FOR), now)
+                self.upstream
+                    .fresh_access(&session, now.plus(HANDED_OUT_FOR), now)
                     .await?,
             ),
             Transport::Cookie => None,

@@ -115,7 +115,7 @@ impl Sessions {
         let sealed = grant
             .upstream
             .as_ref()
-            .map(|upstream| self.seal_upstream(session_id, upstream, &grant));
+            .map(|upstream| self.upstream.seal(session_id, upstream, &grant));
         let new = NewSession {
             id: session_id,
             user_id: person.user_id,
@@ -138,7 +138,13 @@ impl Sessions {
             .row(now);
         let opened = self
             .store
-            .open_session(&new, &ask.code, &event, now)
+            .open_session(
+                &new,
+                &ask.code,
+                &event,
+                |replaced| self.log_out_job(replaced, now),
+                now,
+            )
             .await?;
         if !opened {
             if let Some(upstream) = &new.upstream {

@@ -3,58 +3,106 @@
 //! The provider rotates its refresh tokens and takes a second use of one for theft. So of all requests
 //! that find the access token about to expire, in this process and in others, one asks; the others wait
 //! for what it writes down. One that asked and died leaves its lease to expire; whoever asks next does
-//! so with the old token, which the provider allows for lost answers.
+//! so with the old token, which the provider allows for lost answers. A client that hangs up meanwhile
+//! changes nothing: what was asked for is written down. When the provider does not answer, those who
+//! waited don't ask again one after the other.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
+use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{AccessToken, Session, SessionError, Sessions, retry_secs};
+use super::live::LiveSessions;
+use super::reading::FRESH_FOR;
+use super::single_flight::Flights;
+use super::{AccessToken, Session, SessionError, retry_secs};
+use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
-use crate::identity::{Grant, RefreshError, Upstream, UpstreamTokens};
+use crate::identity::{Ended, Grant, Identity, RefreshError, Upstream, UpstreamTokens};
 use crate::jobs;
-use crate::keyring::digest;
+use crate::keyring::{Keyring, digest};
+use crate::store::Store;
 use crate::store::sessions::NewUpstream;
 
 /// How often a waiting request looks whether another replica is done.
 const LOOK_EVERY: Duration = Duration::from_millis(40);
 /// And how often it looks in all: as long as the provider may take.
 const MAX_LOOKS: usize = 250;
+/// Nobody's answer depends on the provider when a browser asks; so it waits less often.
+const BROWSERS_PAUSE: Duration = Duration::from_secs(15);
+/// Beyond it failures are forgotten.
+const MAX_FAILURES: usize = 10_000;
 
 /// Where sealed tokens of a session belong.
 pub(crate) fn place(session_id: Uuid) -> String {
     format!("upstream-tokens:{session_id}")
 }
 
-/// One request of this process at a time asks for a session's tokens.
-#[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<Uuid, Weak<tokio::sync::Mutex<()>>>>);
+/// Keeps the provider's tokens of all sessions. Clones share what they know.
+#[derive(Clone)]
+pub(super) struct UpstreamSessions {
+    store: Store,
+    identity: Arc<Identity>,
+    keyring: Arc<Keyring>,
+    live: Arc<LiveSessions>,
+    flights: Arc<Flights>,
+    failures: Arc<Mutex<HashMap<Uuid, Failure>>>,
+}
 
-impl Flights {
-    fn of(&self, session_id: Uuid) -> Arc<tokio::sync::Mutex<()>> {
-        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flights.get(&session_id).and_then(Weak::upgrade) {
-            return flight;
-        }
-        flights.retain(|_, flight| flight.strong_count() > 0);
-        let flight = Arc::default();
-        flights.insert(session_id, Arc::downgrade(&flight));
-        flight
+/// The provider did not answer.
+#[derive(Clone, Copy)]
+struct Failure {
+    at: Timestamp,
+    retry_at: Timestamp,
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// An access token that is good beyond this,
+    until: Timestamp,
+    /// or at least one that was issued after the request began. A project whose tokens never last that
+    /// long would be asked once by each of those who wait.
+    newer_than: Option<Timestamp>,
+}
+
+impl Wanted {
+    fn is(self, expires_at: Timestamp, now: Timestamp) -> bool {
+        expires_at > self.until
+            || (Some(expires_at) > self.newer_than && expires_at > now.plus(FRESH_FOR))
     }
 }
 
-impl Sessions {
-    /// An access token of this session that is good beyond `until`.
+impl UpstreamSessions {
+    pub(super) fn new(
+        store: Store,
+        identity: Arc<Identity>,
+        keyring: Arc<Keyring>,
+        live: Arc<LiveSessions>,
+    ) -> Self {
+        Self {
+            store,
+            identity,
+            keyring,
+            live,
+            flights: Arc::default(),
+            failures: Arc::default(),
+        }
+    }
+
+    /// An access token of this session that is good beyond `until`, or as long as the provider makes
+    /// them.
     pub(super) async fn fresh_access(
         &self,
         session: &Session,
         until: Timestamp,
         now: Timestamp,
     ) -> Result<AccessToken, SessionError> {
-        if session.access_expires_at.is_none() {
+        let newer_than = session.access_expires_at;
+        if newer_than.is_none() {
             let grant = self
                 .identity
                 .refresh(session.id, session.subject, None, None, now)
@@ -62,8 +110,32 @@ impl Sessions {
                 .map_err(trouble)?;
             return Ok(access_of(grant));
         }
-        let flight = self.flights.of(session.id);
-        let _turn = flight.lock().await;
+        let wanted = Wanted { until, newer_than };
+        let (this, session) = (self.clone(), session.clone());
+        let work = async move { this.in_turn(&session, wanted, now).await };
+        match tokio::spawn(work.in_current_span()).await {
+            Ok(done) => done,
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_shutting_down) => Err(SessionError::Unavailable { retry_after: 1 }),
+            },
+        }
+    }
+
+    /// Whether the provider has not answered about this session a moment ago.
+    pub(super) fn failed_just_now(&self, session_id: Uuid, now: Timestamp) -> bool {
+        let failures = self.failures();
+        let failure = failures.get(&session_id);
+        failure.is_some_and(|failure| now < failure.at.plus(BROWSERS_PAUSE))
+    }
+
+    async fn in_turn(
+        &self,
+        session: &Session,
+        wanted: Wanted,
+        now: Timestamp,
+    ) -> Result<AccessToken, SessionError> {
+        let _turn = self.flights.turn(session.id).await;
         for _ in 0..MAX_LOOKS {
             let row = self.store.upstream(session.id).await?;
             let row = row.ok_or(SessionError::SignedOut)?;
@@ -71,51 +143,57 @@ impl Sessions {
             else {
                 return Err(SessionError::SignedOut);
             };
-            let tokens = self.open_upstream(session.id, &sealed, now).await?;
-            if expires_at > until {
+            let tokens = self.open(session.id, &sealed, now).await?;
+            if wanted.is(expires_at, now) {
                 return Ok(AccessToken {
                     token: tokens.access,
                     expires_at,
                 });
             }
+            self.may_ask(session.id, now)?;
             let version = row.upstream_version;
             if !self.store.lease_upstream(session.id, version, now).await? {
                 tokio::time::sleep(LOOK_EVERY).await;
                 continue;
             }
-            let asked = self
-                .identity
-                .refresh(session.id, session.subject, Some(&tokens), None, now)
-                .await;
-            match asked {
-                Ok(grant) => {
-                    if let Some(access) = self.keep(session, version, grant, now).await? {
-                        return Ok(access);
-                    }
-                }
-                Err(RefreshError::Ended(reason)) => {
-                    let reason = reason.as_str();
-                    let ended = self
-                        .store
-                        .end_if_unchanged(session.id, version, reason, now)
-                        .await?;
-                    if ended {
-                        metrics::counter!("sessions_ended_upstream_total", "reason" => reason)
-                            .increment(1);
-                        self.live.forget(session.id);
-                        return Err(SessionError::SignedOut);
-                    }
-                }
-                Err(error) => {
-                    self.store.release_upstream(session.id, version).await?;
-                    return Err(trouble(error));
-                }
+            if let Some(access) = self.ask(session, version, &tokens, now).await? {
+                return Ok(access);
             }
         }
-        Err(SessionError::Unavailable { retry_after: 2 })
+        let retry_after = Duration::from_secs(2);
+        self.note_failure(session.id, retry_after, now);
+        let retry_after = retry_secs(retry_after);
+        Err(SessionError::Unavailable { retry_after })
     }
 
-    /// Writes the next tokens down. None if the session has ended, or others came in between.
+    /// Asks the provider for the next tokens. None if another replica was faster after all.
+    async fn ask(
+        &self,
+        session: &Session,
+        version: i64,
+        tokens: &UpstreamTokens,
+        now: Timestamp,
+    ) -> Result<Option<AccessToken>, SessionError> {
+        let begun = Instant::now();
+        let asked = self
+            .identity
+            .refresh(session.id, session.subject, Some(tokens), None, now)
+            .await;
+        match asked {
+            Ok(grant) => self.keep(session, version, grant, now).await,
+            Err(RefreshError::Ended(reason)) => self.end(session, version, reason, now).await,
+            Err(error) => {
+                if let RefreshError::Unavailable { retry_after } = error {
+                    let now = now.plus(begun.elapsed());
+                    self.note_failure(session.id, retry_after, now);
+                }
+                self.store.release_upstream(session.id, version).await?;
+                Err(trouble(error))
+            }
+        }
+    }
+
+    /// Writes the next tokens down. None if others came in between.
     async fn keep(
         &self,
         session: &Session,
@@ -126,7 +204,7 @@ impl Sessions {
         let Some(upstream) = &grant.upstream else {
             return Ok(Some(access_of(grant)));
         };
-        let next = self.seal_upstream(session.id, upstream, &grant);
+        let next = self.seal(session.id, upstream, &grant);
         if self
             .store
             .replace_upstream(session.id, version, &next)
@@ -143,13 +221,34 @@ impl Sessions {
         Ok(None)
     }
 
-    /// As they are kept.
-    pub(super) fn seal_upstream(
+    /// The provider has ended the session. None if it was another replica's tokens that it meant, and
+    /// these have changed meanwhile.
+    async fn end(
         &self,
-        session_id: Uuid,
-        upstream: &Upstream,
-        grant: &Grant,
-    ) -> NewUpstream {
+        session: &Session,
+        version: i64,
+        reason: Ended,
+        now: Timestamp,
+    ) -> Result<Option<AccessToken>, SessionError> {
+        let reason = reason.as_str();
+        let ended = self
+            .store
+            .end_if_unchanged(session.id, version, reason, now)
+            .await?;
+        if !ended {
+            return Ok(None);
+        }
+        metrics::counter!("sessions_ended_upstream_total", "reason" => reason).increment(1);
+        self.live.forget(session.id);
+        let event = Event::new(EventKind::Refresh, reason)
+            .of(session.user_id)
+            .in_session(session.id);
+        audit::record(&self.store, event, now).await;
+        Err(SessionError::SignedOut)
+    }
+
+    /// As they are kept.
+    pub(super) fn seal(&self, session_id: Uuid, upstream: &Upstream, grant: &Grant) -> NewUpstream {
         let plain = upstream.tokens.to_sealed_json();
         NewUpstream {
             session_id: upstream.session_id.clone(),
@@ -159,7 +258,7 @@ impl Sessions {
         }
     }
 
-    async fn open_upstream(
+    async fn open(
         &self,
         session_id: Uuid,
         sealed: &[u8],
@@ -174,6 +273,37 @@ impl Sessions {
         self.store.end_session(session_id, "key_gone", now).await?;
         self.live.forget(session_id);
         Err(SessionError::SignedOut)
+    }
+
+    fn may_ask(&self, session_id: Uuid, now: Timestamp) -> Result<(), SessionError> {
+        let failures = self.failures();
+        let Some(failure) = failures.get(&session_id).filter(|one| now < one.retry_at) else {
+            return Ok(());
+        };
+        let micros = failure.retry_at.as_micros() - now.as_micros();
+        let left = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
+        Err(SessionError::Unavailable {
+            retry_after: retry_secs(left),
+        })
+    }
+
+    fn note_failure(&self, session_id: Uuid, retry_after: Duration, now: Timestamp) {
+        let mut failures = self.failures();
+        if failures.len() >= MAX_FAILURES {
+            failures.retain(|_, failure| now < failure.at.plus(BROWSERS_PAUSE));
+        }
+        if failures.len() >= MAX_FAILURES {
+            failures.clear();
+        }
+        let failure = Failure {
+            at: now,
+            retry_at: now.plus(retry_after),
+        };
+        failures.insert(session_id, failure);
+    }
+
+    fn failures(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Failure>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -12,5 +12,6 @@ mod people;
 mod routes;
 mod row_level_security;
 mod server;
+mod sessions;
 mod store;
 mod support;

@@ -13,7 +13,7 @@ use crate::store::{Store, StoreError};
 statements! {
     END_ONE {
         both: "update sessions set ended_at = $2, end_reason = $3 \
-               where id = $1 and ended_at is null",
+               where id = $1 and ended_at is null returning id, upstream_tokens",
     }
     /// Only while the provider's tokens are those that it refused.
     END_IF_UNCHANGED {

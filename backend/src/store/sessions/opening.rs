@@ -8,8 +8,9 @@ use super::upstream::NewUpstream;
 use crate::clock::Timestamp;
 use crate::store::audit::{NewEvent, RECORD_EVENT};
 use crate::store::connection::Conn;
+use crate::store::jobs::{INSERT_JOB, NewJob};
 use crate::store::otp::{Consumed, consume_approval};
-use crate::store::sessions::ending::END_ONE;
+use crate::store::sessions::ending::{END_ONE, Ended};
 use crate::store::statements::statements;
 use crate::store::transaction::in_transaction;
 use crate::store::{Store, StoreError};
@@ -71,12 +72,14 @@ pub struct NewSession {
 
 impl Store {
     /// Uses up the approval of a code and begins a session, or finds that it was used up before:
-    /// `false`, and nothing is written.
+    /// `false`, and nothing is written. `log_out` tells the job that is left to do for the session that
+    /// it takes the place of, if any.
     pub async fn open_session(
         &self,
         session: &NewSession,
         code: &ConfirmedCode,
         event: &NewEvent,
+        log_out: impl Fn(&Ended) -> Option<NewJob>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let done: Result<(), NotOpened> = in_transaction!(self.pools, |tx, dialect| {
@@ -95,12 +98,21 @@ impl Store {
                 return Err(NotOpened::UsedUp);
             }
             if let Some(replaced) = session.replaces {
-                sqlx::query(END_ONE.on(dialect))
+                let ended: Option<Ended> = sqlx::query_as(END_ONE.on(dialect))
                     .bind(replaced)
                     .bind(now)
                     .bind("replaced")
-                    .execute(&mut *tx)
+                    .fetch_optional(&mut *tx)
                     .await?;
+                if let Some(job) = ended.as_ref().and_then(&log_out) {
+                    sqlx::query(INSERT_JOB.on(dialect))
+                        .bind(job.id)
+                        .bind(job.kind)
+                        .bind(&job.payload)
+                        .bind(now)
+                        .execute(&mut *tx)
+                        .await?;
+                }
             }
             let upstream = session.upstream.as_ref();
             sqlx::query(INSERT_SESSION.on(dialect))

@@ -1,4 +1,6 @@
-//! Our refresh tokens, as digests: the newest of a session and the two before it.
+//! Our refresh tokens, as digests: the newest of a session, and those before it that may still be shown.
+
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -15,12 +17,14 @@ statements! {
     }
     TOKENS_OF {
         both: "select counter, token_hash, key_id, first_used_at from session_tokens \
-               where session_id = $1 order by counter desc limit 3",
+               where session_id = $1 order by counter desc limit 32",
     }
-    /// Of two that rotate at once, one finds the counter changed.
+    /// Of two that rotate at once, one finds the counter changed. One that has waited long for the
+    /// identity provider must not take back what was seen meanwhile.
     ADVANCE_COUNTER {
-        both: "update sessions set token_counter = token_counter + 1, last_seen_at = $3, \
-                 idle_expires_at = $4 \
+        both: "update sessions set token_counter = token_counter + 1, \
+                 last_seen_at = case when last_seen_at < $3 then $3 else last_seen_at end, \
+                 idle_expires_at = case when idle_expires_at < $4 then $4 else idle_expires_at end \
                where id = $1 and token_counter = $2 and ended_at is null \
                  and idle_expires_at > $3 and expires_at > $3",
     }
@@ -28,8 +32,13 @@ statements! {
         both: "update session_tokens set first_used_at = $3 \
                where session_id = $1 and counter = $2 and first_used_at is null",
     }
-    DELETE_TOKENS_BEFORE {
-        both: "delete from session_tokens where session_id = $1 and counter < $2",
+    /// Those whose successor was used before `$2`, and in any case those before the place `$3`. A token
+    /// that is deleted while it still works would look like one that was stolen.
+    DELETE_OLD_TOKENS {
+        both: "delete from session_tokens where session_id = $1 and (counter < $3 or exists ( \
+                 select 1 from session_tokens s \
+                 where s.session_id = $1 and s.counter = session_tokens.counter + 1 \
+                   and s.first_used_at < $2))",
     }
 }
 
@@ -56,7 +65,13 @@ pub struct NextToken {
     pub key_id: String,
 }
 
+/// More tokens than anybody's honest client goes through in half a minute.
+const MAX_KEPT: i64 = 31;
+
 impl Store {
+    /// How long a token is kept after its successor was first used: longer than it works.
+    pub const TOKENS_KEPT_FOR: Duration = Duration::from_mins(1);
+
     /// The newest tokens of a session, newest first.
     pub async fn tokens_of(&self, session_id: Uuid) -> Result<Vec<TokenRow>, StoreError> {
         let rows = on_reader!(self.pools, TOKENS_OF, |pool, sql| {
@@ -99,9 +114,10 @@ impl Store {
                 .bind(now)
                 .execute(&mut *tx)
                 .await?;
-            sqlx::query(DELETE_TOKENS_BEFORE.on(dialect))
+            sqlx::query(DELETE_OLD_TOKENS.on(dialect))
                 .bind(session_id)
-                .bind(next.counter - 2)
+                .bind(now.minus(Self::TOKENS_KEPT_FOR))
+                .bind(next.counter - MAX_KEPT)
                 .execute(&mut *tx)
                 .await?;
             Ok(true)

@@ -1,0 +1,207 @@
+//! A code was right: exactly one session comes of it, whatever the provider does.
+
+use std::time::Duration;
+
+use archety_backend::jobs::Outcome;
+use serde_json::{Value, json};
+use supabase_stand_in::Fault;
+
+use super::support::{
+    ADA, BOB, LOG_OUT, Pair, Person, at_once, local_pairs, renewed, supabase_pairs,
+};
+use crate::support::{TestApp, TestPhone, code_of};
+
+const GRANT: &str = "grant_type=password";
+
+/// What confirms a challenge of the number's own.
+async fn started(app: &TestApp, phone: &str) -> Value {
+    let started = app
+        .post_json("/auth/verify/start", &json!({ "phone": phone }))
+        .await;
+    assert_eq!(started.status, 200, "{}", started.text());
+    let challenge = started.json()["challenge_id"].clone();
+    json!({ "phone": phone, "code": code_of(phone), "challenge_id": challenge })
+}
+
+/// Approved, and not used up: the provider was away.
+async fn approved(pair: &Pair, phone: &str) -> Value {
+    let confirm = started(pair.here(), phone).await;
+    pair.provider().faults().always(GRANT, Fault::html(502));
+    let refused = pair
+        .here()
+        .post_json("/auth/verify/confirm", &confirm)
+        .await;
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert_eq!(refused.fault(), "provider_unavailable");
+    assert!(refused.header("retry-after").is_some());
+    pair.provider().faults().clear();
+    confirm
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_who_confirm_one_approved_code_open_one_session() {
+    for pair in supabase_pairs().await {
+        let confirm = approved(&pair, ADA).await;
+        pair.provider()
+            .faults()
+            .times(20, GRANT, Fault::HangAfter(Duration::from_millis(30)));
+        let answers = at_once(20, |n| {
+            let (confirm, app) = (confirm.clone(), pair.replicas[n % 2].clone());
+            async move { app.post_json("/auth/verify/confirm", &confirm).await }
+        });
+        let (mut phones, mut refused) = (Vec::new(), 0);
+        for answer in answers.await {
+            match answer.status.as_u16() {
+                200 => phones.push(TestPhone::of(ADA, &answer)),
+                401 | 429 => refused += 1,
+                _ => panic!("{} {}", answer.status, answer.text()),
+            }
+        }
+        assert_eq!((phones.len(), refused), (1, 19), "{}", pair.kind());
+        let opened = pair.number("select count(*) from sessions").await;
+        assert_eq!(opened, 1, "{}", pair.kind());
+        let granted = pair.sessions_at_provider(ADA);
+        let jobs = pair.do_jobs().await;
+        assert_eq!(jobs.len(), granted - 1, "{}", pair.kind());
+        assert!(jobs.iter().all(|job| *job == Outcome::Done));
+        assert_eq!(pair.asked(LOG_OUT), granted - 1);
+        assert_eq!(pair.sessions_at_provider(ADA), 1, "{}", pair.kind());
+        assert!(phones[0].is_in(pair.there()).await);
+        let next = phones[0].refresh(pair.there()).await;
+        assert_eq!(next.status, 200, "{}", next.text());
+        let late = pair
+            .there()
+            .post_json("/auth/verify/confirm", &confirm)
+            .await;
+        assert_eq!(late.fault(), "code_expired");
+    }
+}
+
+#[tokio::test]
+async fn an_approval_outlasts_a_provider_that_is_away_by_ten_minutes() {
+    for pair in supabase_pairs().await {
+        let confirm = approved(&pair, ADA).await;
+        pair.advance(Duration::from_secs(599));
+        let opened = pair
+            .there()
+            .post_json("/auth/verify/confirm", &confirm)
+            .await;
+        assert!(TestPhone::of(ADA, &opened).is_in(pair.here()).await);
+
+        let confirm = approved(&pair, BOB).await;
+        let wrong = json!({
+            "phone": BOB, "code": "999999", "challenge_id": confirm["challenge_id"],
+        });
+        let refused = pair.there().post_json("/auth/verify/confirm", &wrong).await;
+        assert_eq!(refused.fault(), "wrong_code");
+        pair.advance(Duration::from_mins(10));
+        let late = pair
+            .there()
+            .post_json("/auth/verify/confirm", &confirm)
+            .await;
+        assert_eq!(late.status, 401, "{}", late.text());
+        assert_eq!(late.fault(), "code_expired", "{}", pair.kind());
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_checked_once() {
+    const SOMEBODY: &str = "+15550100044";
+    for pair in supabase_pairs().await {
+        let twilio = twilio_stand_in::StandIn::start(twilio_stand_in::Settings::default());
+        let twilio = twilio.await.expect("a port");
+        let account = twilio.settings().clone();
+        let app = pair
+            .another(&[
+                ("OTP_PROVIDER", "twilio"),
+                ("OTP_TEST_NUMBERS", ""),
+                ("TWILIO_ACCOUNT_SID", &account.account_sid),
+                ("TWILIO_AUTH_TOKEN", &account.auth_token),
+                ("TWILIO_VERIFY_SERVICE_SID", &account.service_sid),
+                ("TWILIO_BASE_URL", &twilio.url()),
+            ])
+            .await;
+        let mut confirm = started(&app, SOMEBODY).await;
+        confirm["code"] = json!(twilio.code_for(SOMEBODY).expect("a code"));
+        pair.provider().faults().times(3, GRANT, Fault::Drop);
+        for _ in 0..3 {
+            let refused = app.post_json("/auth/verify/confirm", &confirm).await;
+            assert_eq!(refused.status, 503, "{}", refused.text());
+        }
+        let opened = app.post_json("/auth/verify/confirm", &confirm).await;
+        assert!(TestPhone::of(SOMEBODY, &opened).is_in(&app).await);
+        assert_eq!(twilio.checks(), 1, "{}", pair.kind());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_first_sign_ins_of_one_number_are_one_person() {
+    for pairs in [local_pairs().await, supabase_pairs().await] {
+        for pair in pairs {
+            let answers = at_once(20, |n| {
+                let app = pair.replicas[n % 2].clone();
+                async move {
+                    let confirm = started(&app, ADA).await;
+                    app.post_json("/auth/verify/confirm", &confirm).await
+                }
+            });
+            let mut phones = Vec::new();
+            for answer in answers.await {
+                match answer.status.as_u16() {
+                    200 => phones.push(TestPhone::of(ADA, &answer)),
+                    // The code that it had joined was used by somebody else at that moment.
+                    401 => assert_eq!(answer.fault(), "code_expired", "{}", answer.text()),
+                    _ => panic!("{} {}", answer.status, answer.text()),
+                }
+            }
+            assert!(!phones.is_empty());
+            for phone in &phones {
+                assert_eq!(phone.user_id, phones[0].user_id);
+                assert!(phone.is_in(pair.here()).await && phone.is_in(pair.there()).await);
+                let next = renewed(phone, &phone.refresh(pair.there()).await);
+                assert!(next.is_in(pair.here()).await, "{}", pair.kind());
+            }
+            assert_eq!(pair.number("select count(*) from users").await, 1);
+            assert_eq!(pair.number("select count(*) from accounts").await, 1);
+            let sessions = pair.number("select count(*) from sessions").await;
+            assert_eq!(usize::try_from(sessions), Ok(phones.len()));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_provider_they_are_one_person_too() {
+    for pair in supabase_pairs().await {
+        // Twenty codes that were right while the provider was away: nobody is held up before it.
+        let mut confirms = Vec::new();
+        pair.provider()
+            .faults()
+            .always("POST /auth/v1/", Fault::html(502));
+        for n in 0..20 {
+            let app = &pair.replicas[n % 2];
+            let confirm = started(app, BOB).await;
+            let refused = app.post_json("/auth/verify/confirm", &confirm).await;
+            assert_eq!(refused.status, 503, "{}", refused.text());
+            confirms.push(confirm);
+        }
+        pair.provider().faults().clear();
+        let answers = at_once(20, |n| {
+            let (confirm, app) = (confirms[n].clone(), pair.replicas[n % 2].clone());
+            async move { app.post_json("/auth/verify/confirm", &confirm).await }
+        });
+        let phones: Vec<_> = answers
+            .await
+            .iter()
+            .map(|a| TestPhone::of(BOB, a))
+            .collect();
+        for phone in &phones {
+            assert!(phone.is_in(pair.there()).await, "{}", pair.kind());
+            assert_eq!(phone.user_id, phones[0].user_id);
+        }
+        assert_eq!(pair.provider().people_by_phone(BOB).len(), 1);
+        assert_eq!(pair.number("select count(*) from users").await, 1);
+        assert_eq!(pair.number("select count(*) from accounts").await, 1);
+        assert_eq!(pair.do_jobs().await, []);
+        assert_eq!(pair.sessions_at_provider(BOB), 20, "{}", pair.kind());
+    }
+}

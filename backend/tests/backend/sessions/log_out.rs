@@ -1,0 +1,270 @@
+//! Somebody logs out, here and elsewhere, while others are at it.
+
+use std::time::Duration;
+
+use archety_backend::jobs::Outcome;
+use http::Method;
+use serde_json::json;
+use supabase_stand_in::{Fault, faults};
+
+use super::support::{
+    ADA, BOB, EXPIRED, LOG_OUT, NEARLY_EXPIRED, Pair, Person, REFRESH, at_once, local_pairs,
+    supabase_pairs, until,
+};
+use crate::support::{TestBrowser, TestPhone};
+
+/// Less than the second that an end may take to be known everywhere.
+const WITHIN_A_SECOND: Duration = Duration::from_millis(900);
+
+struct People {
+    first: TestPhone,
+    second: TestPhone,
+    browser: TestBrowser,
+    stranger: TestPhone,
+}
+
+impl People {
+    async fn of(pair: &Pair) -> Self {
+        let people = Self {
+            first: pair.here().signed_in(ADA).await,
+            second: pair.here().signed_in(ADA).await,
+            browser: pair.here().browser_of(ADA).await,
+            stranger: pair.here().signed_in(BOB).await,
+        };
+        // Both replicas have just seen everybody.
+        assert_eq!(people.in_at(pair, 0).await, [true; 4]);
+        assert_eq!(people.in_at(pair, 1).await, [true; 4]);
+        people
+    }
+
+    async fn in_at(&self, pair: &Pair, replica: usize) -> [bool; 4] {
+        let app = &pair.replicas[replica];
+        [
+            self.first.is_in(app).await,
+            self.second.is_in(app).await,
+            self.browser.is_in(app).await,
+            self.stranger.is_in(app).await,
+        ]
+    }
+
+    /// Here at once, there within a second.
+    async fn are_in(&self, pair: &Pair, expected: [bool; 4]) {
+        assert_eq!(self.in_at(pair, 0).await, expected, "{}", pair.kind());
+        pair.advance(WITHIN_A_SECOND);
+        assert_eq!(self.in_at(pair, 1).await, expected, "{}", pair.kind());
+    }
+}
+
+async fn log_out(pair: &Pair, phone: &TestPhone, scope: &str) {
+    let body = json!({ "scope": scope });
+    let answer = phone
+        .call(pair.here(), Method::POST, "/auth/logout", Some(&body))
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn each_scope_ends_what_it_says() {
+    for pairs in [local_pairs().await, supabase_pairs().await] {
+        for pair in pairs {
+            let people = People::of(&pair).await;
+            log_out(&pair, &people.first, "local").await;
+            people.are_in(&pair, [false, true, true, true]).await;
+            let people = People::of(&pair).await;
+            log_out(&pair, &people.first, "others").await;
+            people.are_in(&pair, [true, false, false, true]).await;
+            let people = People::of(&pair).await;
+            log_out(&pair, &people.first, "global").await;
+            people.are_in(&pair, [false, false, false, true]).await;
+            for phone in [&people.first, &people.second] {
+                assert_eq!(phone.refresh(pair.there()).await.status, 401);
+                let list = phone.get(pair.there(), "/auth/sessions").await;
+                assert_eq!(list.status, 401);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_browser_logs_out_and_loses_its_cookie() {
+    for pair in local_pairs().await {
+        let people = People::of(&pair).await;
+        let mut browser = people.browser.clone();
+        let answer = browser.post(pair.here(), "/auth/logout", &json!({})).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert!(!browser.cookies.values().any(|v| v.starts_with("rt_")));
+        people.are_in(&pair, [true, true, false, true]).await;
+    }
+}
+
+#[tokio::test]
+async fn one_session_is_ended_by_its_id_by_its_owner_alone() {
+    for pairs in [local_pairs().await, supabase_pairs().await] {
+        for pair in pairs {
+            let people = People::of(&pair).await;
+            let second = people.second.session_id(pair.here()).await;
+            let path = format!("/auth/sessions/{second}");
+            let delete = async |phone: &TestPhone, path: &str| {
+                phone.call(pair.here(), Method::DELETE, path, None).await
+            };
+            for path in [&path, "/auth/sessions/none"] {
+                let refused = delete(&people.stranger, path).await;
+                assert_eq!(refused.status, 404, "{}", refused.text());
+            }
+            let unsigned = pair.here().call(Method::DELETE, &path, &[], None).await;
+            assert_eq!(unsigned.status, 401);
+            people.are_in(&pair, [true; 4]).await;
+            let ended = people
+                .browser
+                .peek(pair.here(), Method::DELETE, &path, None)
+                .await;
+            assert_eq!(ended.status, 204, "{}", ended.text());
+            people.are_in(&pair, [true, false, true, true]).await;
+            assert_eq!(delete(&people.first, &path).await.status, 404, "it is over");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_provider_is_told_of_each_end() {
+    for pair in supabase_pairs().await {
+        let people = People::of(&pair).await;
+        log_out(&pair, &people.first, "global").await;
+        assert_eq!(pair.sessions_at_provider(ADA), 3, "not by the request");
+        assert_eq!(pair.do_jobs().await, [Outcome::Done; 3]);
+        assert_eq!(pair.sessions_at_provider(ADA), 0);
+        assert_eq!(pair.sessions_at_provider(BOB), 1);
+        let scopes = pair.provider().requests().matching(LOG_OUT);
+        assert!(scopes.iter().all(|one| one.path.ends_with("scope=local")));
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_is_told_later() {
+    for pair in supabase_pairs().await {
+        let phone = pair.here().signed_in(ADA).await;
+        log_out(&pair, &phone, "local").await;
+        pair.provider().faults().times(4, LOG_OUT, Fault::html(503));
+        let (mut pause, second) = (Duration::from_secs(10), Duration::from_secs(1));
+        for _ in 0..4 {
+            assert_eq!(pair.do_jobs().await, [Outcome::Postponed]);
+            pair.advance(pause - second);
+            assert_eq!(pair.do_jobs().await, []);
+            pair.advance(second);
+            pause *= 2;
+        }
+        assert_eq!(pair.sessions_at_provider(ADA), 1);
+        assert_eq!(pair.do_jobs().await, [Outcome::Done]);
+        assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
+    }
+}
+
+#[tokio::test]
+async fn telling_it_twice_is_harmless() {
+    for pair in supabase_pairs().await {
+        let phone = pair.here().signed_in(ADA).await;
+        log_out(&pair, &phone, "local").await;
+        pair.provider().faults().next(LOG_OUT, Fault::DropAfter);
+        assert_eq!(pair.do_jobs().await, [Outcome::Postponed]);
+        assert_eq!(pair.sessions_at_provider(ADA), 0, "it took effect");
+        pair.advance(Duration::from_secs(10));
+        assert_eq!(pair.do_jobs().await, [Outcome::Done], "{}", pair.kind());
+
+        // The process died after the call and before it could write that down.
+        let phone = pair.here().signed_in(ADA).await;
+        log_out(&pair, &phone, "local").await;
+        let now = pair.here().clock.now();
+        let taken = pair.base.store.take_job(now).await.expect("a store");
+        assert!(taken.is_some());
+        let person = pair.provider().person_by_phone(ADA).expect("an account");
+        pair.provider().end_sessions(person.id);
+        pair.advance(EXPIRED);
+        assert_eq!(pair.do_jobs().await, [Outcome::Done], "{}", pair.kind());
+    }
+}
+
+#[tokio::test]
+async fn an_access_token_that_has_expired_is_refreshed_to_log_out() {
+    for pair in supabase_pairs().await {
+        let phone = pair.here().signed_in(ADA).await;
+        log_out(&pair, &phone, "local").await;
+        pair.advance(EXPIRED);
+        // And every answer on the way is lost once.
+        let faults = pair.provider().faults();
+        faults.next(REFRESH, Fault::DropAfter);
+        assert_eq!(pair.do_jobs().await, [Outcome::Postponed]);
+        pair.advance(Duration::from_hours(1));
+        faults.next(REFRESH, faults::rate_limited());
+        assert_eq!(pair.do_jobs().await, [Outcome::Postponed]);
+        pair.advance(Duration::from_hours(1));
+        assert_eq!(pair.do_jobs().await, [Outcome::Done]);
+        assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_arrive_after_a_log_out_do_not_keep_a_session_alive() {
+    for expired in [NEARLY_EXPIRED, EXPIRED] {
+        for pair in supabase_pairs().await {
+            let phone = pair.here().signed_in(ADA).await;
+            let browser = pair.here().browser_of(ADA).await;
+            pair.advance(NEARLY_EXPIRED);
+            assert!(phone.is_in(pair.here()).await);
+            let held = Fault::HangAfter(Duration::from_millis(500));
+            pair.provider().faults().times(2, REFRESH, held);
+            let late_refresh = {
+                let (phone, app) = (phone.clone(), pair.there().clone());
+                tokio::spawn(async move { phone.refresh(&app).await })
+            };
+            let late_page = {
+                let (browser, app) = (browser.clone(), pair.there().clone());
+                tokio::spawn(async move { browser.is_in(&app).await })
+            };
+            until(|| pair.asked(REFRESH) == 2).await;
+            log_out(&pair, &phone, "global").await;
+            pair.advance(expired - NEARLY_EXPIRED);
+            pair.provider().faults().next(LOG_OUT, Fault::html(502));
+            pair.do_jobs().await;
+            let refused = late_refresh.await.expect("no panic");
+            assert_eq!(refused.status, 401, "{}", refused.text());
+            assert!(!late_page.await.expect("no panic"), "{}", pair.kind());
+            for _ in 0..3 {
+                pair.advance(Duration::from_hours(3));
+                pair.do_jobs().await;
+            }
+            assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
+            assert_eq!(pair.base.store.waiting_jobs().await.expect("a store"), 0);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_in_after_a_log_out_was_answered_however_many_try() {
+    for pair in local_pairs().await {
+        for _ in 0..5 {
+            let phone = pair.here().signed_in(ADA).await;
+            let browser = pair.here().browser_of(ADA).await;
+            let tries = {
+                let (phone, browser, app) = (phone.clone(), browser.clone(), pair.here().clone());
+                // Each begins its look-up at some point before, during or after the end.
+                at_once(40, move |n| {
+                    let (phone, browser, app) = (phone.clone(), browser.clone(), app.clone());
+                    async move {
+                        for _ in 0..n % 7 {
+                            tokio::task::yield_now().await;
+                        }
+                        phone.is_in(&app).await;
+                        browser.is_in(&app).await;
+                    }
+                })
+            };
+            let tries = tokio::spawn(tries);
+            log_out(&pair, &phone, "global").await;
+            assert!(!phone.is_in(pair.here()).await, "{}", pair.kind());
+            assert!(!browser.is_in(pair.here()).await, "{}", pair.kind());
+            tries.await.expect("no panic");
+            assert!(!phone.is_in(pair.here()).await, "{}", pair.kind());
+            assert!(!browser.is_in(pair.here()).await, "{}", pair.kind());
+        }
+    }
+}

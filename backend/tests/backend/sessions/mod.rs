@@ -1,0 +1,18 @@
+//! Sessions under attack: lost answers, replicas that die, people who log out meanwhile, stolen tokens.
+//!
+//! Nearly everything runs on both stores, with two replicas on each; with Supabase, against the
+//! stand-in, whose clock goes with the replicas'.
+
+mod support;
+
+mod approval;
+mod dying;
+mod keys;
+mod lifetimes;
+mod log_out;
+mod provider;
+mod rotation;
+mod secrets;
+mod single_flight;
+mod verification;
+mod work;

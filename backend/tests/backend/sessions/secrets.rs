@@ -1,0 +1,153 @@
+//! Tokens are nowhere in clear but in answers: not in the database, not in the log.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use archety_backend::store::Pools;
+use http::Method;
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+
+use super::support::{
+    ADA, BOB, EXPIRED, Pair, REFRESH, cookie_of, local_pairs, renewed, supabase_pairs,
+};
+
+/// Everything in the database, as text; bytes as hexadecimal digits.
+async fn dump(pair: &Pair) -> String {
+    const TABLES: &str = "select table_name from information_schema.tables \
+                          where table_schema = 'public' and table_type = 'BASE TABLE'";
+    let mut text = String::new();
+    match pair.base.store.pools() {
+        Pools::Postgres(pool) => {
+            let tables: Vec<String> = sqlx::query_scalar(TABLES)
+                .fetch_all(pool)
+                .await
+                .expect("tables");
+            for table in tables {
+                let sql = format!(r#"select t::text from "{table}" t"#);
+                let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
+                    .fetch_all(pool)
+                    .await
+                    .expect("rows");
+                text.extend(rows);
+            }
+        }
+        Pools::Sqlite { writer, .. } => {
+            let columns: Vec<(String, String)> = sqlx::query_as(
+                "select m.name, c.name from sqlite_schema m join pragma_table_info(m.name) c \
+                 where m.type = 'table'",
+            )
+            .fetch_all(writer)
+            .await
+            .expect("columns");
+            for (table, column) in columns {
+                let sql = format!(r#"select quote("{column}") from "{table}""#);
+                let values: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
+                    .fetch_all(writer)
+                    .await
+                    .expect("values");
+                text.extend(values);
+            }
+        }
+    }
+    text.to_lowercase()
+}
+
+/// What is looked for: the token, and the token as the bytes of a blob.
+fn is_in(text: &str, token: &str) -> bool {
+    let hex: String = token.bytes().map(|byte| format!("{byte:02x}")).collect();
+    text.contains(&token.to_lowercase()) || text.contains(&hex)
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("no panic")).into_owned()
+    }
+}
+
+#[tokio::test]
+async fn no_token_is_kept_in_clear_or_written_to_the_log() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    for pairs in [local_pairs().await, supabase_pairs().await] {
+        for pair in pairs {
+            let phone = pair.here().signed_in(ADA).await;
+            let browser = pair.here().browser_of(BOB).await;
+            let mut dumps = dump(&pair).await;
+            pair.advance(EXPIRED);
+            let next = renewed(&phone, &phone.refresh(pair.here()).await);
+            let mut page = browser.clone();
+            let answer = page.post(pair.here(), "/auth/refresh", &json!({})).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            page.get(pair.here(), "/auth/session").await;
+            dumps.push_str(&dump(&pair).await);
+            // So that a theft and a log-out leave their traces, too.
+            pair.advance(Duration::from_mins(1));
+            let last = renewed(&next, &next.refresh(pair.here()).await);
+            pair.advance(Duration::from_mins(1));
+            page.get(pair.here(), "/auth/session").await;
+            browser
+                .peek(pair.here(), Method::GET, "/auth/session", None)
+                .await;
+            last.call(pair.here(), Method::POST, "/auth/logout", None)
+                .await;
+            dumps.push_str(&dump(&pair).await);
+            pair.do_jobs().await;
+
+            let mut tokens = vec![cookie_of(&browser).to_owned()];
+            for phone in [&phone, &next, &last] {
+                tokens.push(phone.refresh_token.clone());
+                tokens.push(phone.access_token.clone());
+            }
+            if pair.has_provider() {
+                pair.advance(EXPIRED);
+                for seen in pair.provider().requests().all() {
+                    let bearer = seen.headers.get("authorization");
+                    let bearer = bearer.and_then(|value| value.to_str().ok());
+                    if let Some(token) = bearer.and_then(|text| text.strip_prefix("Bearer ")) {
+                        tokens.push(token.to_owned());
+                    }
+                    if let Ok(body) = serde_json::from_str::<Value>(&seen.body) {
+                        let secrets = ["refresh_token", "password"];
+                        let secrets = secrets.iter().filter_map(|key| body[key].as_str());
+                        tokens.extend(secrets.map(str::to_owned));
+                    }
+                }
+                assert!(pair.asked(REFRESH) >= 2, "{}", pair.kind());
+                assert!(tokens.len() > 12, "{}", tokens.len());
+            }
+            assert!(is_in(&dumps, ADA), "it is looked for in the right place");
+            let (dumps, log) = (dumps.as_str(), log.text());
+            assert!(log.contains("used again after its successor"), "{log}");
+            for token in &tokens {
+                let n = token.len();
+                assert!(!is_in(dumps, token), "{n} chars on {}", pair.kind());
+                assert!(!log.contains(token), "{n} chars in the log");
+            }
+            for personal in [ADA, BOB, &ADA[2..], &BOB[2..]] {
+                assert!(!log.contains(personal), "a number is in the log");
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Two replicas on one store, over this backend's own identities or over a Supabase project.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use archety_backend::config::RelayAuth;
+use archety_backend::jobs::Outcome;
+use archety_backend::store::Pools;
+use supabase_stand_in::{Settings, StandIn};
+use uuid::Uuid;
+
+use crate::support::{Answered, NOW, TestApp, TestBrowser, TestPhone, TestStore, secrets, stores};
+
+/// People with numbers of their own.
+pub(crate) const ADA: &str = "+15551234567";
+pub(crate) const BOB: &str = "+15550100001";
+
+/// An access token of the provider is about to expire, and still good, after this.
+pub(crate) const NEARLY_EXPIRED: Duration = Duration::from_secs(59 * 60 + 30);
+/// And this much later it no longer is.
+pub(crate) const EXPIRED: Duration = Duration::from_secs(62 * 60);
+
+pub(crate) const REFRESH: &str = "grant_type=refresh_token";
+pub(crate) const LOG_OUT: &str = "POST /auth/v1/logout";
+
+/// Two replicas and what stands behind them.
+pub(crate) struct Pair {
+    pub(crate) replicas: [TestApp; 2],
+    pub(crate) base: Arc<TestStore>,
+    provider: Option<StandIn>,
+    settings: BTreeMap<&'static str, String>,
+}
+
+/// On each store, with tokens of the backend's own.
+pub(crate) async fn local_pairs() -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for base in stores().await {
+        pairs.push(Pair::on(base, None, BTreeMap::new()).await);
+    }
+    pairs
+}
+
+/// On each store, with a Supabase project.
+pub(crate) async fn supabase_pairs() -> Vec<Pair> {
+    supabase_pairs_with(&Settings::default()).await
+}
+
+/// The same, of a project that is set up like this.
+pub(crate) async fn supabase_pairs_with(settings: &Settings) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for base in stores().await {
+        let provider = StandIn::start(settings.clone()).await.expect("a port");
+        provider.clock().stop();
+        let settings = BTreeMap::from([
+            ("IDENTITY", "supabase".to_owned()),
+            ("SUPABASE_URL", provider.hosted_url()),
+            ("SUPABASE_ANON_KEY", provider.anon_key().to_owned()),
+            ("SUPABASE_SERVICE_KEY", provider.service_key().to_owned()),
+            (
+                "SUPABASE_PASSWORD_KEYS",
+                "the password key of the tests 00001".to_owned(),
+            ),
+        ]);
+        pairs.push(Pair::on(base, Some(provider), settings).await);
+    }
+    pairs
+}
+
+impl Pair {
+    async fn on(
+        base: TestStore,
+        provider: Option<StandIn>,
+        settings: BTreeMap<&'static str, String>,
+    ) -> Self {
+        let base = Arc::new(base);
+        let one = app(&base, &settings).await;
+        let two = app(&base, &settings).await;
+        let pair = Self {
+            replicas: [one, two],
+            base,
+            provider,
+            settings,
+        };
+        pair.align();
+        pair
+    }
+
+    /// The clocks of all start at the same moment, whenever the test runs.
+    fn align(&self) {
+        let Some(provider) = &self.provider else {
+            return;
+        };
+        let theirs = provider.clock().now().unix_timestamp_nanos() / 1_000;
+        let ours = i128::from(NOW.as_micros());
+        let apart = |span: i128| Duration::from_micros(u64::try_from(span).unwrap_or(0));
+        provider.clock().advance(apart(ours - theirs));
+        for replica in &self.replicas {
+            replica.clock.advance(apart(theirs - ours));
+        }
+    }
+
+    pub(crate) fn here(&self) -> &TestApp {
+        &self.replicas[0]
+    }
+
+    pub(crate) fn there(&self) -> &TestApp {
+        &self.replicas[1]
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        self.base.kind
+    }
+
+    pub(crate) fn has_provider(&self) -> bool {
+        self.provider.is_some()
+    }
+
+    pub(crate) fn provider(&self) -> &StandIn {
+        self.provider.as_ref().expect("a pair with a project")
+    }
+
+    /// Another replica, with these settings over those of the pair; its clock stands where theirs do.
+    pub(crate) async fn another(&self, settings: &[(&'static str, &str)]) -> TestApp {
+        let mut all = self.settings.clone();
+        all.extend(settings.iter().map(|(k, v)| (*k, (*v).to_owned())));
+        let another = app(&self.base, &all).await;
+        let ahead = self.here().clock.now().as_micros() - another.clock.now().as_micros();
+        let ahead = u64::try_from(ahead).expect("clocks only go forward");
+        another.clock.advance(Duration::from_micros(ahead));
+        another
+    }
+
+    /// Time passes for everybody.
+    pub(crate) fn advance(&self, span: Duration) {
+        for replica in &self.replicas {
+            replica.clock.advance(span);
+        }
+        if let Some(provider) = &self.provider {
+            provider.clock().advance(span);
+        }
+    }
+
+    /// How often the provider was asked for this so far.
+    pub(crate) fn asked(&self, pattern: &str) -> usize {
+        self.provider().requests().count(pattern)
+    }
+
+    /// How many sessions the person has at the provider.
+    pub(crate) fn sessions_at_provider(&self, phone: &str) -> usize {
+        let person = self.provider().person_by_phone(phone);
+        person.map_or(0, |person| person.sessions.len())
+    }
+
+    /// Does what there is to do now.
+    pub(crate) async fn do_jobs(&self) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        loop {
+            let now = self.here().clock.now();
+            match self.here().jobs.step(now).await.expect("a step") {
+                Outcome::Idle => return outcomes,
+                outcome => outcomes.push(outcome),
+            }
+        }
+    }
+
+    /// Why a session has ended, if it has.
+    pub(crate) async fn end_of(&self, session: Uuid) -> Option<String> {
+        const SQL: &str = "select end_reason from sessions where id = $1";
+        match self.base.store.pools() {
+            Pools::Postgres(pool) => sqlx::query_scalar(SQL).bind(session).fetch_one(pool).await,
+            Pools::Sqlite { readers, .. } => {
+                sqlx::query_scalar(SQL)
+                    .bind(session)
+                    .fetch_one(readers)
+                    .await
+            }
+        }
+        .expect("a session")
+    }
+
+    /// The only number that a query gives.
+    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
+        match self.base.store.pools() {
+            Pools::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
+            Pools::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(writer).await,
+        }
+        .expect("a number")
+    }
+}
+
+/// Nobody here is after our money.
+const LIMITS: [(&str, &str); 8] = [
+    ("OTP_JOINS_PER_PHONE_HOUR", "1000"),
+    ("OTP_JOINS_PER_IP_HOUR", "1000"),
+    ("OTP_PER_PHONE_HOUR", "1000"),
+    ("OTP_PER_PHONE_DAY", "1000"),
+    ("OTP_PER_IP_HOUR", "1000"),
+    ("OTP_PER_PREFIX_HOUR", "1000"),
+    ("OTP_WRONG_PER_PHONE_DAY", "1000"),
+    ("OTP_WRONG_PER_IP_HOUR", "1000"),
+];
+
+async fn app(base: &Arc<TestStore>, settings: &BTreeMap<&'static str, String>) -> TestApp {
+    let settings = settings.iter().map(|(k, v)| (*k, v.as_str()));
+    let settings: Vec<_> = LIMITS.into_iter().chain(settings).collect();
+    let store = base.second().await;
+    TestApp::configured(
+        Arc::clone(base),
+        store,
+        RelayAuth::Both,
+        &secrets(),
+        &settings,
+    )
+    .await
+}
+
+/// What `GET /auth/session` says to whoever asks.
+pub(crate) trait Person {
+    async fn who_am_i(&self, app: &TestApp) -> Answered;
+
+    async fn is_in(&self, app: &TestApp) -> bool {
+        let answer = self.who_am_i(app).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["authenticated"] == true
+    }
+
+    async fn session_id(&self, app: &TestApp) -> Uuid {
+        let answer = self.who_am_i(app).await;
+        let body = answer.json();
+        let id = body["session_id"].as_str().expect("somebody signed in");
+        id.parse().expect("an id")
+    }
+}
+
+impl Person for TestPhone {
+    async fn who_am_i(&self, app: &TestApp) -> Answered {
+        self.get(app, "/auth/session").await
+    }
+}
+
+impl Person for TestBrowser {
+    async fn who_am_i(&self, app: &TestApp) -> Answered {
+        self.peek(app, http::Method::GET, "/auth/session", None)
+            .await
+    }
+}
+
+/// The same phone with the tokens of this answer.
+pub(crate) fn renewed(phone: &TestPhone, answer: &Answered) -> TestPhone {
+    TestPhone::of(&phone.phone, answer)
+}
+
+/// The value of a browser's session cookie.
+pub(crate) fn cookie_of(browser: &TestBrowser) -> &str {
+    let session = browser.cookies.values().find(|v| v.starts_with("rt_"));
+    session.expect("a session cookie")
+}
+
+/// `count` of these at the same moment, in order of their numbers.
+pub(crate) async fn at_once<T, F>(count: usize, work: impl Fn(usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let tasks: Vec<_> = (0..count).map(|n| tokio::spawn(work(n))).collect();
+    let mut done = Vec::with_capacity(count);
+    for task in tasks {
+        done.push(task.await.expect("no panic"));
+    }
+    done
+}
+
+/// Waits until something outside has happened.
+pub(crate) async fn until(happened: impl Fn() -> bool) {
+    let waiting = async {
+        while !happened() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    waited.expect("it happens");
+}

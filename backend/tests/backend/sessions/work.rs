@@ -1,0 +1,136 @@
+//! Jobs: done at least once, by one at a time, and not for ever.
+
+use std::time::Duration;
+
+use archety_backend::jobs::Outcome;
+use archety_backend::keyring::Keyring;
+use archety_backend::store::Store;
+use archety_backend::store::jobs::NewJob;
+use http::Method;
+use serde_json::json;
+use supabase_stand_in::Fault;
+use uuid::Uuid;
+
+use super::support::{ADA, LOG_OUT, Pair, at_once, supabase_pairs};
+
+/// So many sessions that have ended here and not yet at the provider.
+async fn with_jobs(count: usize) -> Vec<Pair> {
+    let pairs = supabase_pairs().await;
+    for pair in &pairs {
+        let mut last = pair.here().signed_in(ADA).await;
+        for _ in 1..count {
+            last = pair.here().signed_in(ADA).await;
+        }
+        let body = json!({ "scope": "global" });
+        let answer = last
+            .call(pair.here(), Method::POST, "/auth/logout", Some(&body))
+            .await;
+        assert_eq!(answer.json()["ended"], count, "{}", answer.text());
+    }
+    pairs
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_of_two_replicas_never_do_the_same_job() {
+    for pair in with_jobs(12).await {
+        pair.provider()
+            .faults()
+            .times(12, LOG_OUT, Fault::HangAfter(Duration::from_millis(20)));
+        let workers = at_once(8, |n| {
+            let app = pair.replicas[n % 2].clone();
+            async move {
+                let mut done = 0;
+                while app.jobs.step(app.clock.now()).await.expect("a step") == Outcome::Done {
+                    done += 1;
+                }
+                done
+            }
+        });
+        assert_eq!(workers.await.iter().sum::<usize>(), 12, "{}", pair.kind());
+        assert_eq!(pair.asked(LOG_OUT), 12, "{}", pair.kind());
+        assert_eq!(pair.sessions_at_provider(ADA), 0);
+        assert_eq!(pair.number("select count(*) from jobs").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_died_holds_a_job_for_two_minutes() {
+    for pair in with_jobs(1).await {
+        let store = &pair.base.store;
+        let now = pair.here().clock.now();
+        let dead = store.take_job(now).await.expect("a store").expect("a job");
+        pair.advance(Store::JOB_LEASE - Duration::from_micros(1));
+        assert_eq!(pair.do_jobs().await, []);
+        pair.advance(Duration::from_micros(1));
+        let now = pair.here().clock.now();
+        let taken = store.take_job(now).await.expect("a store").expect("a job");
+        assert_eq!((taken.id, taken.attempts), (dead.id, 2));
+        // The first was only slow: what it says does not count any more.
+        store.finish_job(&dead).await.expect("a store");
+        store.bury_job(&dead, now).await.expect("a store");
+        store.postpone_job(&dead, now).await.expect("a store");
+        assert_eq!(pair.do_jobs().await, [], "the second has it");
+        assert_eq!(store.waiting_jobs().await.expect("a store"), 1);
+        store.finish_job(&taken).await.expect("a store");
+        assert_eq!(pair.number("select count(*) from jobs").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_never_works_is_given_up_and_stays_to_be_looked_at() {
+    for pair in with_jobs(1).await {
+        pair.provider().faults().always(LOG_OUT, Fault::html(502));
+        for _ in 1..50 {
+            assert_eq!(pair.do_jobs().await, [Outcome::Postponed]);
+            pair.advance(Duration::from_hours(6));
+        }
+        assert_eq!(pair.do_jobs().await, [Outcome::Buried], "{}", pair.kind());
+        pair.provider().faults().clear();
+        pair.advance(Duration::from_hours(24));
+        assert_eq!(pair.do_jobs().await, []);
+        assert_eq!(pair.base.store.waiting_jobs().await.expect("a store"), 0);
+        let dead = "select count(*) from jobs where dead_at is not null and attempts = 50";
+        assert_eq!(pair.number(dead).await, 1, "{}", pair.kind());
+    }
+}
+
+#[tokio::test]
+async fn what_no_version_can_do_is_given_up_at_once() {
+    for pair in supabase_pairs().await {
+        let keyring = Keyring::parse("the session secret of the tests 0001").expect("a key");
+        let now = pair.here().clock.now();
+        let kinds: [(&str, &[u8]); 3] = [
+            ("dance", b"{}"),
+            ("log_out", b"{}"),
+            ("log_out", b"not JSON"),
+        ];
+        for (n, (kind, plain)) in (1..).zip(kinds) {
+            let job = NewJob {
+                id: Uuid::from_u128(n),
+                kind,
+                payload: keyring.seal("job", plain),
+            };
+            pair.base
+                .store
+                .insert_job(&job, now)
+                .await
+                .expect("a store");
+        }
+        assert_eq!(pair.do_jobs().await, [Outcome::Buried; 3]);
+        assert_eq!(pair.provider().requests().count("logout"), 0);
+        let dead = "select count(*) from jobs where dead_at is not null";
+        assert_eq!(pair.number(dead).await, 3, "{}", pair.kind());
+    }
+}
+
+#[tokio::test]
+async fn one_that_waits_does_not_hold_up_the_others() {
+    for pair in with_jobs(4).await {
+        pair.provider().faults().next(LOG_OUT, Fault::Drop);
+        let outcomes = pair.do_jobs().await;
+        assert_eq!(outcomes.len(), 4, "{}", pair.kind());
+        assert_eq!(outcomes[0], Outcome::Postponed);
+        assert_eq!(outcomes[1..], [Outcome::Done; 3]);
+        assert_eq!(pair.sessions_at_provider(ADA), 1);
+    }
+}
