@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_made_up_token_ends_nothing() {
         let kept = [row(3, None), row(2, None)];
-        let other = Keyring::parse("another key, another key, another key").expect("a key");
+        let other = Keyring::parse("another key of thirty-two characters").expect("a key");
         for counter in [1, 2, 3, 4] {
             let text = RefreshToken::mint(&other, SESSION, counter).text;
             let made_up = RefreshToken::parse(text.expose_secret()).expect("of its form");
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn a_token_is_worth_nothing_without_its_key() {
         let kept = [row(3, None), row(2, None)];
-        let newer = Keyring::parse("another key, another key, another key").expect("a key");
+        let newer = Keyring::parse("another key of thirty-two characters").expect("a key");
         for counter in [2, 3] {
             let judged = judge(&token(counter), &kept, &newer, NOW);
             assert_eq!(judged, Standing::Unknown);

@@ -10,6 +10,7 @@ use super::support::{
     ADA, BOB, EXPIRED, LOG_OUT, NEARLY_EXPIRED, Person, cookie_of, local_pairs, renewed,
     supabase_pairs,
 };
+use crate::support::TestBrowser;
 
 const OLD: &str = "the session secret of the tests 0001";
 const NEW: &str = "the session secret of the tests 0002";
@@ -70,7 +71,7 @@ async fn what_hangs_on_a_key_that_was_dropped_is_over() {
             }
             // And whoever signs in again gets in.
             let dropped = pair.another(&[("SESSION_SECRET", NEW)]).await;
-            let mut fresh = dropped.browser();
+            let mut fresh = TestBrowser::new();
             let answer = fresh.sign_in(&dropped, ADA).await;
             assert_eq!(answer.status, 200, "{}", answer.text());
             assert!(fresh.is_in(&dropped).await);

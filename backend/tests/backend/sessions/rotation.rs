@@ -209,7 +209,7 @@ async fn a_browsers_token_is_no_apps_and_the_other_way_round() {
 #[tokio::test]
 async fn what_a_browser_is_answered_holds_no_token() {
     for pair in supabase_pairs().await {
-        let mut browser = pair.here().browser();
+        let mut browser = TestBrowser::new();
         let mut said = browser.sign_in(pair.here(), ADA).await.text().to_owned();
         for (method, path) in [
             (Method::GET, "/auth/session"),

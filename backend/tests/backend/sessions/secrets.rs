@@ -56,8 +56,8 @@ async fn dump(pair: &Pair) -> String {
 
 /// What is looked for: the token, and the token as the bytes of a blob.
 fn is_in(text: &str, token: &str) -> bool {
-    let hex: String = token.bytes().map(|byte| format!("{byte:02x}")).collect();
-    text.contains(&token.to_lowercase()) || text.contains(&hex)
+    let hex: Vec<String> = token.bytes().map(|byte| format!("{byte:02x}")).collect();
+    text.contains(&token.to_lowercase()) || text.contains(&hex.concat())
 }
 
 #[derive(Clone, Default)]

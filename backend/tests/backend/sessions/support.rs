@@ -20,7 +20,7 @@ pub(crate) const BOB: &str = "+15550100001";
 /// An access token of the provider is about to expire, and still good, after this.
 pub(crate) const NEARLY_EXPIRED: Duration = Duration::from_secs(59 * 60 + 30);
 /// And this much later it no longer is.
-pub(crate) const EXPIRED: Duration = Duration::from_secs(62 * 60);
+pub(crate) const EXPIRED: Duration = Duration::from_mins(62);
 
 pub(crate) const REFRESH: &str = "grant_type=refresh_token";
 pub(crate) const LOG_OUT: &str = "POST /auth/v1/logout";
