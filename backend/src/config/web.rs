@@ -69,8 +69,11 @@ impl WebConfig {
                 );
                 continue;
             };
-            let is_same = own.is_some_and(|own| same_site(own, &url))
-                || (allows_localhost && super::is_loopback(&url));
+            let is_same = match own {
+                Some(own) => same_site(own, &url),
+                // The browser will tell whether it takes the page for a site of ours.
+                None => allows_localhost && super::is_loopback(&url),
+            };
             if chosen == Site::Same && !is_same {
                 found.push(KEY, explain(own, &url));
                 continue;

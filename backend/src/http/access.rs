@@ -14,7 +14,7 @@ use super::App;
 use super::api_error::ApiError;
 use super::browser::Visitor;
 use super::browser::cookies::CookieKind;
-use super::browser::csrf::{Binding, holds};
+use super::browser::csrf::{Binding, CsrfFault, holds};
 use crate::clock::Timestamp;
 use crate::relay_auth::shown_bearer;
 use crate::sessions::{Session, SessionError};
@@ -74,7 +74,7 @@ impl FromRequestParts<Arc<App>> for SignedIn {
         if rides_on_cookie && !parts.method.is_safe() {
             let binding = Binding::of_session(session.id);
             if !holds(&app.keyring, binding, &parts.headers) {
-                return Err(ApiError::CsrfFailed);
+                return Err(ApiError::CsrfFailed(CsrfFault::Token));
             }
         }
         Ok(Self { session })

@@ -4,6 +4,8 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use shared_protocol::{InvalidMessage, Problem, ProblemCode, SignatureReason, Violation};
 
+use super::browser::OriginFault;
+use super::browser::csrf::CsrfFault;
 use crate::intake::IntakeError;
 use crate::phone::InvalidPhone;
 use crate::relay_auth::AuthError;
@@ -37,8 +39,8 @@ pub(super) enum ApiError {
     TooManyAttempts {
         retry_after: u32,
     },
-    CrossSiteOrigin,
-    CsrfFailed,
+    CrossSiteOrigin(OriginFault),
+    CsrfFailed(CsrfFault),
     StepUpRequired,
     AccountRefused,
     ProviderUnavailable {
@@ -79,8 +81,8 @@ impl ApiError {
             Self::WrongCode { .. } => ProblemCode::WrongCode,
             Self::CodeExpired => ProblemCode::CodeExpired,
             Self::TooManyAttempts { .. } => ProblemCode::TooManyAttempts,
-            Self::CrossSiteOrigin => ProblemCode::CrossSiteOrigin,
-            Self::CsrfFailed => ProblemCode::CsrfFailed,
+            Self::CrossSiteOrigin(_) => ProblemCode::CrossSiteOrigin,
+            Self::CsrfFailed(_) => ProblemCode::CsrfFailed,
             Self::StepUpRequired => ProblemCode::StepUpRequired,
             Self::AccountRefused => ProblemCode::AccountRefused,
             Self::ProviderUnavailable { .. } => ProblemCode::ProviderUnavailable,
@@ -110,8 +112,8 @@ impl ApiError {
             }
             Self::RelayMismatch
             | Self::CannotSend
-            | Self::CrossSiteOrigin
-            | Self::CsrfFailed
+            | Self::CrossSiteOrigin(_)
+            | Self::CsrfFailed(_)
             | Self::StepUpRequired
             | Self::AccountRefused => StatusCode::FORBIDDEN,
             Self::WrongCode { .. } | Self::CodeExpired => StatusCode::UNAUTHORIZED,
@@ -147,11 +149,21 @@ impl ApiError {
             Self::TooManyAttempts { .. } => {
                 "too many wrong codes; ask for a new one later".to_owned()
             }
-            Self::CrossSiteOrigin => {
+            Self::CrossSiteOrigin(OriginFault::NotListed) => {
                 "requests from this page are not accepted; its origin is not one of WEB_ORIGINS"
                     .to_owned()
             }
-            Self::CsrfFailed => {
+            Self::CrossSiteOrigin(OriginFault::OtherSite) => {
+                "to the browser this page is another site than this server, so that cookies would \
+                 not arrive; open both under one domain (both as localhost, or both as 127.0.0.1)"
+                    .to_owned()
+            }
+            Self::CsrfFailed(CsrfFault::NoCookie) => {
+                "no cookie of ours came along; GET /auth/csrf-token sets one, and requests have to \
+                 include credentials"
+                    .to_owned()
+            }
+            Self::CsrfFailed(CsrfFault::Token) => {
                 "X-CSRF-Token is missing or not of this session; GET /auth/csrf-token has one"
                     .to_owned()
             }

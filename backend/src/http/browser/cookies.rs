@@ -161,12 +161,20 @@ impl ShownCookies {
 
     /// The value of a cookie that came exactly once.
     pub(in crate::http) fn get(&self, kind: CookieKind) -> Option<&str> {
+        self.slot(kind).value()
+    }
+
+    /// Whether it came at all, be it twice.
+    pub(in crate::http) fn came(&self, kind: CookieKind) -> bool {
+        !matches!(self.slot(kind), Shown::No)
+    }
+
+    fn slot(&self, kind: CookieKind) -> &Shown {
         match kind {
             CookieKind::Session => &self.session,
             CookieKind::PreSession => &self.pre_session,
             CookieKind::Device => &self.device,
         }
-        .value()
     }
 }
 

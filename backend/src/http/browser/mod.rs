@@ -11,6 +11,8 @@ pub(super) mod cors;
 pub(super) mod csrf;
 mod origins;
 
+pub(super) use origins::OriginFault;
+
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -51,7 +53,13 @@ impl Visitor {
         if !is_browser {
             return Ok(Self::App);
         }
-        let site = origins::check(method, headers, &app.web).ok_or(ApiError::CrossSiteOrigin)?;
+        let site = origins::check(method, headers, &app.web).map_err(|fault| {
+            // A page that is refused cannot read why; its author, on this machine, can.
+            if app.web.allows_localhost {
+                tracing::warn!(origin = ?headers.get(ORIGIN), ?fault, "a page may not call");
+            }
+            ApiError::CrossSiteOrigin(fault)
+        })?;
         let cookies = if headers.contains_key(AUTHORIZATION) {
             ShownCookies::default()
         } else {

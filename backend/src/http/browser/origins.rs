@@ -6,20 +6,43 @@ use url::{Host, Url};
 
 use crate::config::{Site, WebConfig};
 
+/// Why a page may not call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum OriginFault {
+    /// It is not one of ours.
+    NotListed,
+    /// It is, but to the browser it is another site, so that no cookie of ours would reach us from it:
+    /// `http://127.0.0.1` is not `http://localhost`.
+    OtherSite,
+}
+
 /// The site of the page that sent this, if it may.
-pub(super) fn check(method: &Method, headers: &HeaderMap, web: &WebConfig) -> Option<Site> {
+pub(super) fn check(
+    method: &Method,
+    headers: &HeaderMap,
+    web: &WebConfig,
+) -> Result<Site, OriginFault> {
     let mut origins = headers.get_all(ORIGIN).iter();
-    match (origins.next(), origins.next()) {
-        (Some(origin), None) => site_of(origin.to_str().ok()?, web),
+    let site = match (origins.next(), origins.next()) {
+        (Some(origin), None) => origin.to_str().ok().and_then(|origin| site_of(origin, web)),
         (Some(_), Some(_)) => None,
         (None, _) => without_origin(method, headers, web),
+    };
+    let site = site.ok_or(OriginFault::NotListed)?;
+    if site == Site::Same && fetch_site(headers) == Some(b"cross-site") {
+        return Err(OriginFault::OtherSite);
     }
+    Ok(site)
+}
+
+fn fetch_site(headers: &HeaderMap) -> Option<&[u8]> {
+    headers.get("sec-fetch-site").map(HeaderValue::as_bytes)
 }
 
 /// Browsers leave `Origin` out when a page reads from its own origin, and when somebody follows a link.
 fn without_origin(method: &Method, headers: &HeaderMap, web: &WebConfig) -> Option<Site> {
     let is_read = method.is_safe();
-    match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
+    match fetch_site(headers) {
         Some(b"same-origin" | b"none") => Some(Site::Same),
         // A sibling's page may be somebody else's, so it may only look, as may what is too old to say
         // where it is.
@@ -91,7 +114,7 @@ mod tests {
             let name: HeaderName = name.parse().expect("a name");
             headers.append(name, HeaderValue::from_str(value).expect("a value"));
         }
-        check(method, &headers, &web())
+        check(method, &headers, &web()).ok()
     }
 
     #[test]
@@ -137,6 +160,25 @@ mod tests {
         assert_eq!(
             referrer("https://evil.example/https://app.example.com"),
             None
+        );
+    }
+
+    #[test]
+    fn a_listed_page_that_the_browser_calls_another_site_gets_no_cookies() {
+        let told = |origin, site| {
+            checked(
+                &Method::GET,
+                &[("origin", origin), ("sec-fetch-site", site)],
+            )
+        };
+        assert_eq!(
+            told("https://app.example.com", "same-site"),
+            Some(Site::Same)
+        );
+        assert_eq!(told("https://app.example.com", "cross-site"), None);
+        assert_eq!(
+            told("https://app.example.org", "cross-site"),
+            Some(Site::Cross)
         );
     }
 

@@ -13,10 +13,9 @@ use http::header::{SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use shared_protocol::Violation;
 use uuid::Uuid;
 
-use super::{Asking, asking, device_of};
+use super::{Asking, asking, device_of, for_app, violation};
 use crate::audit::{Event, EventKind, record};
 use crate::clock::Timestamp;
 use crate::http::App;
@@ -46,17 +45,6 @@ pub(in crate::http) struct Body {
     name: Option<String>,
     #[serde(default)]
     remember_me: bool,
-}
-
-/// What an app gets.
-#[derive(Serialize)]
-struct AppSession<'a> {
-    access_token: &'a str,
-    refresh_token: &'a str,
-    user_id: String,
-    token_type: &'static str,
-    expires_in: i64,
-    expires_at: i64,
 }
 
 /// What a browser's page gets.
@@ -143,7 +131,7 @@ pub(in crate::http) async fn confirm(
     let opened = opened?;
     Ok(match browser {
         Some(browser) => for_browser(&app, browser, &phone, &opened, now),
-        None => for_app(&opened, now),
+        None => for_app(&opened.session, &opened.access, &opened.refresh_token, now),
     })
 }
 
@@ -166,18 +154,6 @@ async fn step_up(
         step_up_until: until.as_secs(),
     };
     Ok(json(StatusCode::OK, &answer))
-}
-
-fn for_app(opened: &Opened, now: Timestamp) -> Response {
-    let answer = AppSession {
-        access_token: opened.access.token.expose_secret(),
-        refresh_token: opened.refresh_token.expose_secret(),
-        user_id: opened.session.user_id.to_string(),
-        token_type: "bearer",
-        expires_in: opened.access.expires_at.as_secs() - now.as_secs(),
-        expires_at: opened.access.expires_at.as_secs(),
-    };
-    json(StatusCode::OK, &answer)
 }
 
 fn for_browser(
@@ -225,13 +201,6 @@ fn told_name(text: &str) -> Result<Option<String>, ApiError> {
     }
     let name = PersonName::parse(text).map_err(|fault| violation("name", &fault.to_string()))?;
     Ok(Some(name.as_str().to_owned()))
-}
-
-fn violation(field: &str, message: &str) -> ApiError {
-    ApiError::InvalidFields(vec![Violation {
-        field: field.to_owned(),
-        message: message.to_owned(),
-    }])
 }
 
 impl From<ConfirmError> for ApiError {

@@ -18,18 +18,25 @@ pub(in crate::http) use start::start;
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use axum::response::Response;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use shared_protocol::Violation;
+
+use crate::clock::Timestamp;
 
 use crate::http::App;
 use crate::http::access::session_of;
+use crate::http::answer::json;
 use crate::http::api_error::ApiError;
 use crate::http::browser::cookies::CookieKind;
-use crate::http::browser::csrf::{Binding, holds};
+use crate::http::browser::csrf::{Binding, CsrfFault, holds};
 use crate::http::browser::{Browser, Visitor};
 use crate::otp;
 use crate::phone::Phone;
-use crate::sessions::Session;
+use crate::sessions::{AccessToken, Session};
 
 /// Who asks for a code or confirms one: whoever is signed in already, and what the code is bound to.
 struct Asking {
@@ -41,6 +48,10 @@ struct Asking {
 /// sign somebody in as somebody else, or spend our money.
 async fn asking(visitor: &Visitor, headers: &HeaderMap, app: &App) -> Result<Asking, ApiError> {
     let session = session_of(visitor, headers, app).await?;
+    // A token that does not hold must not make an anonymous app of whoever shows it.
+    if headers.contains_key(AUTHORIZATION) && session.is_none() {
+        return Err(ApiError::SignedOut);
+    }
     let Visitor::Browser(browser) = visitor else {
         let binding = otp::Binding::App;
         return Ok(Asking { session, binding });
@@ -50,9 +61,10 @@ async fn asking(visitor: &Visitor, headers: &HeaderMap, app: &App) -> Result<Ask
         let binding = otp::Binding::App;
         return Ok(Asking { session, binding });
     }
-    let binding = binding_of(session.as_deref(), browser).ok_or(ApiError::CsrfFailed)?;
+    let binding =
+        binding_of(session.as_deref(), browser).ok_or(ApiError::CsrfFailed(CsrfFault::NoCookie))?;
     if !holds(&app.keyring, binding, headers) {
-        return Err(ApiError::CsrfFailed);
+        return Err(ApiError::CsrfFailed(CsrfFault::Token));
     }
     Ok(Asking {
         session,
@@ -81,4 +93,39 @@ fn device_of(visitor: &Visitor, phone: &Phone, app: &App) -> otp::Device {
         Some(value) if app.known_devices.knows(value, phone) => otp::Device::Known,
         _ => otp::Device::Unknown,
     }
+}
+
+/// What an app gets when its session begins and when it goes on.
+#[derive(Serialize)]
+struct AppSession<'a> {
+    access_token: &'a str,
+    refresh_token: &'a str,
+    user_id: String,
+    token_type: &'static str,
+    expires_in: i64,
+    expires_at: i64,
+}
+
+fn for_app(
+    session: &Session,
+    access: &AccessToken,
+    refresh_token: &SecretString,
+    now: Timestamp,
+) -> Response {
+    let answer = AppSession {
+        access_token: access.token.expose_secret(),
+        refresh_token: refresh_token.expose_secret(),
+        user_id: session.user_id.to_string(),
+        token_type: "bearer",
+        expires_in: access.expires_at.as_secs() - now.as_secs(),
+        expires_at: access.expires_at.as_secs(),
+    };
+    json(StatusCode::OK, &answer)
+}
+
+fn violation(field: &str, message: &str) -> ApiError {
+    ApiError::InvalidFields(vec![Violation {
+        field: field.to_owned(),
+        message: message.to_owned(),
+    }])
 }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
@@ -11,29 +10,20 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::confirm::max_age;
-use crate::clock::Timestamp;
+use super::{for_app, violation};
 use crate::http::App;
 use crate::http::answer::json;
 use crate::http::api_error::ApiError;
 use crate::http::browser::cookies::CookieKind;
-use crate::http::browser::csrf::{Binding, holds, issue};
+use crate::http::browser::csrf::{Binding, CsrfFault, holds, issue};
 use crate::http::browser::{Browser, Visitor};
 use crate::http::json_body::JsonBody;
-use crate::sessions::{RefreshToken, Refreshed, SessionError, Transport};
+use crate::sessions::{RefreshToken, SessionError, Transport};
 
 #[derive(Deserialize)]
-struct Shown {
-    refresh_token: SecretString,
-}
-
-#[derive(Serialize)]
-struct ForApp<'a> {
-    access_token: &'a str,
-    refresh_token: &'a str,
-    user_id: String,
-    token_type: &'static str,
-    expires_in: i64,
-    expires_at: i64,
+pub(in crate::http) struct Shown {
+    #[serde(default)]
+    refresh_token: Option<SecretString>,
 }
 
 #[derive(Serialize)]
@@ -46,14 +36,21 @@ struct ForBrowser {
 pub(in crate::http) async fn refresh(
     State(app): State<Arc<App>>,
     visitor: Visitor,
-    request: Request,
+    headers: HeaderMap,
+    body: Option<JsonBody<Shown>>,
 ) -> Result<Response, ApiError> {
     if let Visitor::Browser(browser) = &visitor
         && let Some(cookie) = browser.cookies.get(CookieKind::Session)
     {
-        return by_cookie(&app, browser, cookie, request.headers()).await;
+        return by_cookie(&app, browser, cookie, &headers).await;
     }
-    by_token(&app, request).await
+    let shown = body.and_then(|JsonBody(shown)| shown.refresh_token);
+    match (shown, &visitor) {
+        (Some(token), _) => by_token(&app, &token).await,
+        // A page whose cookie is gone calls as it did while it was there: it is signed out.
+        (None, Visitor::Browser(_)) => Err(ApiError::SignedOut),
+        (None, Visitor::App) => Err(violation("refresh_token", "is required")),
+    }
 }
 
 async fn by_cookie(
@@ -64,7 +61,7 @@ async fn by_cookie(
 ) -> Result<Response, ApiError> {
     let token = RefreshToken::parse(cookie).ok_or(ApiError::SignedOut)?;
     if !holds(&app.keyring, Binding::of_session(token.session_id), headers) {
-        return Err(ApiError::CsrfFailed);
+        return Err(ApiError::CsrfFailed(CsrfFault::Token));
     }
     let now = app.clock.now();
     let refreshed = app.sessions.refresh(cookie, Transport::Cookie, now).await?;
@@ -86,23 +83,15 @@ async fn by_cookie(
     Ok(response)
 }
 
-async fn by_token(app: &Arc<App>, request: Request<Body>) -> Result<Response, ApiError> {
-    let JsonBody(shown) = JsonBody::<Shown>::from_request(request, app).await?;
+async fn by_token(app: &App, token: &SecretString) -> Result<Response, ApiError> {
     let now = app.clock.now();
-    let text = shown.refresh_token.expose_secret();
+    let text = token.expose_secret();
     let refreshed = app.sessions.refresh(text, Transport::Bearer, now).await?;
-    for_app(&refreshed, now)
-}
-
-fn for_app(refreshed: &Refreshed, now: Timestamp) -> Result<Response, ApiError> {
     let access = refreshed.access.as_ref().ok_or(SessionError::SignedOut)?;
-    let answer = ForApp {
-        access_token: access.token.expose_secret(),
-        refresh_token: refreshed.refresh_token.expose_secret(),
-        user_id: refreshed.session.user_id.to_string(),
-        token_type: "bearer",
-        expires_in: access.expires_at.as_secs() - now.as_secs(),
-        expires_at: access.expires_at.as_secs(),
-    };
-    Ok(json(StatusCode::OK, &answer))
+    Ok(for_app(
+        &refreshed.session,
+        access,
+        &refreshed.refresh_token,
+        now,
+    ))
 }

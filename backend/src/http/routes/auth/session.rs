@@ -49,7 +49,7 @@ pub(in crate::http) async fn session(
         };
         let mut response = json(StatusCode::OK, &nobody);
         if let Visitor::Browser(browser) = &visitor
-            && browser.cookies.get(CookieKind::Session).is_some()
+            && browser.cookies.came(CookieKind::Session)
         {
             let gone = app.cookies.clear(CookieKind::Session, browser.site);
             response.headers_mut().append(SET_COOKIE, gone);

@@ -6,9 +6,8 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
-use shared_protocol::Violation;
 
-use super::{Asking, asking, device_of};
+use super::{Asking, asking, device_of, violation};
 use crate::audit::{Event, EventKind, record};
 use crate::http::App;
 use crate::http::answer::json;
@@ -97,13 +96,6 @@ pub(in crate::http) async fn start(
 fn channel(text: Option<&str>) -> Result<Channel, ApiError> {
     text.map_or(Some(Channel::Sms), Channel::parse)
         .ok_or_else(|| violation("channel", "must be sms, call or whatsapp"))
-}
-
-fn violation(field: &str, message: &str) -> ApiError {
-    ApiError::InvalidFields(vec![Violation {
-        field: field.to_owned(),
-        message: message.to_owned(),
-    }])
 }
 
 impl From<StartError> for ApiError {

@@ -13,7 +13,7 @@ const SITE: [(&str, &str); 2] = [
     ),
 ];
 
-fn on(app: &TestApp, origin: &str) -> TestBrowser {
+fn on(origin: &str) -> TestBrowser {
     TestBrowser {
         origin: Some(origin.to_owned()),
         ..TestBrowser::new()
@@ -29,7 +29,7 @@ async fn a_page_of_another_site_is_turned_away_before_anything_is_sent() {
             "null",
             "https://app.example.com.evil.example",
         ] {
-            let mut page = on(&app, origin);
+            let mut page = on(origin);
             for (method, path) in [
                 (Method::POST, "/auth/verify/start"),
                 (Method::POST, "/auth/verify/confirm"),
@@ -66,7 +66,7 @@ async fn allowed_pages_may_read_answers_with_cookies_and_no_others() {
             "https://app.example.com",
             "https://app.example.org",
         ] {
-            let answer = on(&app, origin).get(&app, "/auth/session").await;
+            let answer = on(origin).get(&app, "/auth/session").await;
             assert_eq!(answer.status, 200, "{origin}: {}", answer.text());
             assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
             assert_eq!(
@@ -112,7 +112,7 @@ async fn allowed_pages_may_read_answers_with_cookies_and_no_others() {
             .await;
         assert_eq!(answer.header("access-control-allow-origin"), None);
         // A refusal can be read by the page that it is for, with when to come back.
-        let refused = on(&app, "https://app.example.com")
+        let refused = on("https://app.example.com")
             .get(&app, "/auth/sessions")
             .await;
         assert_eq!(refused.status, 401);
@@ -126,7 +126,7 @@ async fn allowed_pages_may_read_answers_with_cookies_and_no_others() {
 #[tokio::test]
 async fn a_page_of_another_site_that_was_chosen_gets_partitioned_cookies() {
     for app in apps_with(&SITE).await {
-        let mut page = on(&app, "https://app.example.org");
+        let mut page = on("https://app.example.org");
         let confirmed = page.sign_in(&app, "+15550100001").await;
         assert_eq!(confirmed.status, 200, "{}", confirmed.text());
         for cookie in confirmed.headers.get_all("set-cookie") {
