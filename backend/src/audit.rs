@@ -112,6 +112,12 @@ pub(crate) fn count(row: &NewEvent) {
     metrics::counter!("auth_events_total", &labels).increment(1);
 }
 
+/// Counts what happened and nothing more: whoever is turned away can make it happen without end.
+pub fn count_only(kind: EventKind, outcome: &'static str) {
+    let labels = [("kind", kind.as_str()), ("outcome", outcome)];
+    metrics::counter!("auth_events_total", &labels).increment(1);
+}
+
 /// Counts what happened and writes it down.
 pub async fn record(store: &Store, event: Event, now: Timestamp) {
     let row = event.row(now);

@@ -30,6 +30,7 @@ const MAX_PAUSE: Duration = Duration::from_hours(6);
 
 #[derive(Serialize, Deserialize)]
 struct LogOut {
+    issuer: String,
     session_id: Uuid,
     /// Sealed once more, for their session.
     tokens: String,
@@ -44,11 +45,13 @@ struct DeleteAccount {
 /// Logs a session out at the provider; its tokens come as they are kept.
 pub(crate) fn log_out(
     keyring: &Keyring,
+    issuer: &str,
     session_id: Uuid,
     sealed_tokens: &[u8],
     now: Timestamp,
 ) -> NewJob {
     let payload = LogOut {
+        issuer: issuer.to_owned(),
         session_id,
         tokens: STANDARD.encode(sealed_tokens),
     };
@@ -170,6 +173,7 @@ impl Jobs {
 
     async fn perform_log_out(&self, taken: &TakenJob, plain: &[u8]) -> Result<(), Trouble> {
         let job: LogOut = serde_json::from_slice(plain).map_err(|_| DAMAGED)?;
+        self.expect_issuer(&job.issuer)?;
         let sealed = STANDARD.decode(job.tokens).map_err(|_| DAMAGED)?;
         let place = sessions::upstream_place(job.session_id);
         let tokens = self
@@ -183,11 +187,18 @@ impl Jobs {
             .map_err(|_| Trouble::Later)
     }
 
+    /// Tokens and ids of one provider mean nothing to another.
+    fn expect_issuer(&self, issuer: &str) -> Result<(), Trouble> {
+        if issuer == self.identity.issuer() {
+            Ok(())
+        } else {
+            Err(Trouble::Never("it belongs to another identity provider"))
+        }
+    }
+
     async fn perform_delete(&self, plain: &[u8]) -> Result<(), Trouble> {
         let job: DeleteAccount = serde_json::from_slice(plain).map_err(|_| DAMAGED)?;
-        if job.issuer != self.identity.issuer() {
-            return Err(Trouble::Never("it belongs to another identity provider"));
-        }
+        self.expect_issuer(&job.issuer)?;
         self.identity
             .delete_account(job.subject)
             .await

@@ -2,8 +2,8 @@
 //!
 //! Each use derives a key of its own, so that a value made for one purpose is worth nothing for
 //! another. What is made is made with the newest key and names it; what is checked may be of any key
-//! that is still listed. So a key is rotated by putting a new one in front, and removed once what
-//! hangs on it has expired.
+//! that is still listed. So a key is rotated in three deployments: `old,new`, so that every replica
+//! knows the new one before any uses it; `new,old`; and `new` once what hangs on the old one has expired.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use hmac::{Hmac, KeyInit, Mac};
@@ -66,10 +66,16 @@ pub enum InvalidKeyring {
     },
 }
 
-/// What was sealed cannot be opened: under a key that is gone, for another place, or changed.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("sealed under a key that is not in SESSION_SECRET any more, or damaged")]
-pub struct CannotOpen;
+/// What was sealed cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CannotOpen {
+    /// Its key is not listed: not any more, or not yet, while a new one is being rolled out.
+    #[error("sealed under a key that is not in SESSION_SECRET")]
+    UnknownKey,
+    /// It was changed, or belongs elsewhere.
+    #[error("damaged")]
+    Damaged,
+}
 
 /// The keys, newest first; at least one.
 pub struct Keyring {
@@ -147,16 +153,18 @@ impl Keyring {
     /// Decrypts what [`Keyring::seal`] made for the same `place`.
     pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
         let id_len = self.newest().0.len();
-        let (id, rest) = sealed.split_at_checked(id_len).ok_or(CannotOpen)?;
-        let (nonce, body) = rest.split_at_checked(NONCE_LEN).ok_or(CannotOpen)?;
+        let (id, rest) = sealed.split_at_checked(id_len).ok_or(CannotOpen::Damaged)?;
+        let (nonce, body) = rest
+            .split_at_checked(NONCE_LEN)
+            .ok_or(CannotOpen::Damaged)?;
         let root = self.keys.iter().find(|root| root.id.0.as_bytes() == id);
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| CannotOpen)?;
+        let root = root.ok_or(CannotOpen::UnknownKey)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| CannotOpen::Damaged)?;
         let mut body = Zeroizing::new(body.to_vec());
         let len = root
-            .ok_or(CannotOpen)?
             .sealing_key()
             .open_in_place(nonce, Aad::from(place.as_bytes()), &mut body)
-            .map_err(|_| CannotOpen)?
+            .map_err(|_| CannotOpen::Damaged)?
             .len();
         body.truncate(len);
         Ok(body)
@@ -226,7 +234,7 @@ mod tests {
             b"secret"[..]
         );
         assert!(!both.is_newest(&sealed));
-        assert_eq!(new.open("here", &sealed), Err(CannotOpen));
+        assert_eq!(new.open("here", &sealed), Err(CannotOpen::UnknownKey));
         let mac = old.mac(Purpose::Csrf, &[b"a", b"b"]);
         assert!(both.verifies(Purpose::Csrf, &[b"a", b"b"], &mac));
         assert!(!new.verifies(Purpose::Csrf, &[b"a", b"b"], &mac));
@@ -244,16 +252,12 @@ mod tests {
         assert!(!ring.verifies(Purpose::Csrf, &[b"a", b"b"], &mac[..31]));
         let sealed = ring.seal("here", b"secret");
         assert_ne!(sealed, ring.seal("here", b"secret"), "a nonce of its own");
-        assert_eq!(ring.open("there", &sealed), Err(CannotOpen));
+        assert_eq!(ring.open("there", &sealed), Err(CannotOpen::Damaged));
         for n in 0..sealed.len() {
             let mut damaged = sealed.clone();
             damaged[n] ^= 1;
-            assert_eq!(ring.open("here", &damaged), Err(CannotOpen), "byte {n}");
-            assert_eq!(
-                ring.open("here", &sealed[..n]),
-                Err(CannotOpen),
-                "{n} bytes"
-            );
+            assert!(ring.open("here", &damaged).is_err(), "byte {n}");
+            assert!(ring.open("here", &sealed[..n]).is_err(), "{n} bytes");
         }
     }
 

@@ -23,8 +23,8 @@ enum Command {
         after_long_help = "The new key is published at once and signs after three minutes, \
 when every replica has it. Old keys verify what they signed until it expires, about an hour, and are \
 removed by the next rotation or start. Nobody is signed out.\n\n\
-To change SESSION_SECRET: put the new key in front of the list, deploy, run this, and remove the old key \
-once the sessions that hang on it are over."
+To change SESSION_SECRET, deploy `old,new`, so that every replica knows the new key before any uses it; \
+then `new,old`; run this; and deploy `new` alone once the sessions that hang on the old one are over."
     )]
     Rotate,
 }

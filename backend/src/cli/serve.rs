@@ -21,7 +21,7 @@ use crate::lifecycle::{Lifecycle, termination_signal};
 use crate::otp::{Otp, ProviderTimeouts};
 use crate::relay_auth::{FailureLimiter, RelayAuthenticator};
 use crate::sessions::Sessions;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::telemetry::{Metrics, start_logging};
 
 /// How often what has served its time is removed.
@@ -68,6 +68,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         clock: clock.clone(),
         lifecycle: lifecycle.clone(),
         failures: FailureLimiter::default(),
+        sign_in_failures: FailureLimiter::default(),
         proxies: config.proxies.clone(),
         metrics: metrics_access(&config, metrics.clone()),
         otp,
@@ -84,12 +85,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         web,
         body_timeout: BODY_TIMEOUT,
     });
-    let upkeep = tokio::spawn(keep_up(
-        store.clone(),
-        config.retention,
-        metrics,
-        clock.clone(),
-    ));
+    let upkeep = tokio::spawn(keep_up(Arc::clone(&app), config.retention, metrics));
     let working = tokio::spawn(work(jobs, clock));
     drain_on_signal(lifecycle.clone());
     announce(address);
@@ -161,16 +157,25 @@ async fn work(jobs: Jobs, clock: Clock) {
     }
 }
 
-async fn keep_up(store: Store, retention: Retention, metrics: Metrics, clock: Clock) {
+async fn keep_up(app: Arc<App>, retention: Retention, metrics: Metrics) {
     let mut tick = tokio::time::interval(UPKEEP_EVERY);
     loop {
         tick.tick().await;
         metrics.run_upkeep();
-        match store.clean(&retention, clock.now()).await {
-            Ok(removed) => tracing::debug!(removed, "cleaned up"),
-            Err(error) => tracing::warn!(error = %error, "cleaning up failed; trying again later"),
+        if let Err(error) = look_after(&app, &retention).await {
+            tracing::warn!(error = %error, "upkeep failed; trying again later");
         }
     }
+}
+
+async fn look_after(app: &App, retention: &Retention) -> Result<(), StoreError> {
+    let now = app.clock.now();
+    let ended = app.sessions.end_expired(now).await?;
+    let removed = app.store.clean(retention, now).await?;
+    tracing::debug!(ended, removed, "cleaned up");
+    let waiting = u32::try_from(app.store.waiting_jobs().await?).unwrap_or(u32::MAX);
+    metrics::gauge!("jobs_waiting").set(f64::from(waiting));
+    Ok(())
 }
 
 #[cfg(test)]

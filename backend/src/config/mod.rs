@@ -73,7 +73,7 @@ impl Config {
         let mut found = Problems::default();
         let server = ServerConfig::read(variables, &mut found);
         let environment = Environment::read(variables, &server, &mut found);
-        server.check_public_url(environment, &mut found);
+        server.check_public_url(variables, environment, &mut found);
         let database = DatabaseConfig::read(variables, environment, &mut found);
         let mut warnings = Problems::default();
         let relay = RelayConfig::read(variables, environment, &mut found, &mut warnings);

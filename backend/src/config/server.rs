@@ -72,26 +72,41 @@ impl ServerConfig {
                 Self::DEFAULT_PORT
             }
         };
-        let public_url = variables.get("PUBLIC_URL").and_then(|text| {
-            let url = Url::parse(text).ok().filter(|url| {
-                matches!(url.scheme(), "http" | "https") && url.has_host() && url.path() == "/"
+        let public_url = variables
+            .get("PUBLIC_URL")
+            .filter(|text| *text != "none")
+            .and_then(|text| {
+                let url = Url::parse(text).ok().filter(|url| {
+                    matches!(url.scheme(), "http" | "https") && url.has_host() && url.path() == "/"
+                });
+                if url.is_none() {
+                    found.push(
+                        "PUBLIC_URL",
+                        "must be a URL without a path, such as https://api.example.com",
+                    );
+                }
+                url
             });
-            if url.is_none() {
-                found.push(
-                    "PUBLIC_URL",
-                    "must be a URL without a path, such as https://api.example.com",
-                );
-            }
-            url
-        });
         Self {
             address: SocketAddr::new(host, port),
             public_url,
         }
     }
 
-    /// Secrets and messages cross the open network only encrypted.
-    pub(super) fn check_public_url(&self, environment: Environment, found: &mut Problems) {
+    /// Secrets and messages cross the open network only encrypted. Without the address nobody can
+    /// tell which pages are ours, and no browser can sign in.
+    pub(super) fn check_public_url(
+        &self,
+        variables: &Variables,
+        environment: Environment,
+        found: &mut Problems,
+    ) {
+        if environment == Environment::Production && variables.get("PUBLIC_URL").is_none() {
+            found.push(
+                "PUBLIC_URL",
+                "is not set; set it to the address that people reach this under, or to none if no browser ever signs in",
+            );
+        }
         let is_plain = |url: &Url| url.scheme() != "https";
         if environment == Environment::Production && self.public_url.as_ref().is_some_and(is_plain)
         {

@@ -4,7 +4,8 @@ use super::*;
 
 const STRONG: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 /// What production needs beside a database and a relay.
-const SIGN_IN: [(&str, &str); 6] = [
+const SIGN_IN: [(&str, &str); 7] = [
+    ("PUBLIC_URL", "https://api.example.com"),
     ("IDENTITY", "local"),
     ("SESSION_SECRET", STRONG),
     ("OTP_PROVIDER", "twilio"),
@@ -41,6 +42,7 @@ fn whoever_listens_to_the_world_is_in_production() {
     assert_eq!(
         keys(&[("HOST", "::")]),
         [
+            "PUBLIC_URL",
             "DATABASE_URL",
             "RELAY_WEBHOOK_SECRET",
             "TRUSTED_PROXIES",

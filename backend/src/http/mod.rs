@@ -60,6 +60,8 @@ pub struct App {
     pub lifecycle: Lifecycle,
     /// Slows down whoever keeps failing to prove itself.
     pub failures: FailureLimiter,
+    /// Slows down whoever keeps being turned away at the sign-in.
+    pub sign_in_failures: FailureLimiter,
     /// Whose word about a client's address counts.
     pub proxies: TrustedProxies,
     /// What `/metrics` shows, and to whom.

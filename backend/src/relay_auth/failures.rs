@@ -40,6 +40,17 @@ pub enum Verdict {
 }
 
 impl FailureLimiter {
+    /// How long, in seconds, an address that is over its limit has to wait. Counts nothing.
+    pub fn waits(&self, address: IpAddr, now: Timestamp) -> Option<u32> {
+        let settled_at = self
+            .settled_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let settled = *settled_at.get(&subscriber(address))?;
+        let over = settled.plus(STEP).as_micros() - now.plus(STEP * BURST).as_micros();
+        (over > 0).then(|| u32::try_from(over.div_euclid(1_000_000) + 1).unwrap_or(60))
+    }
+
     /// Counts one failure of `address`.
     pub fn count(&self, address: IpAddr, now: Timestamp) -> Verdict {
         let address = subscriber(address);
@@ -98,6 +109,21 @@ mod tests {
             limiter.count(one, now.plus(STEP)),
             Verdict::Wait { .. }
         ));
+    }
+
+    #[test]
+    fn looking_counts_nothing_and_strangers_do_not_wait() {
+        let limiter = FailureLimiter::default();
+        let now = Timestamp::from_secs(1_700_000_000);
+        let address = IpAddr::from([192, 0, 2, 1]);
+        assert_eq!(limiter.waits(address, now), None);
+        for _ in 0..BURST {
+            limiter.count(address, now);
+        }
+        assert_eq!(limiter.waits(address, now), Some(3));
+        assert_eq!(limiter.waits(address, now), Some(3));
+        assert_eq!(limiter.waits(address, now.plus(STEP)), None);
+        assert_eq!(limiter.waits(IpAddr::from([192, 0, 2, 2]), now), None);
     }
 
     #[test]

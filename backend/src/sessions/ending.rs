@@ -10,6 +10,9 @@ use crate::store::StoreError;
 use crate::store::jobs::NewJob;
 use crate::store::sessions::{Ended, Ending, SessionSummary};
 
+/// How many sessions that are over one transaction ends.
+const EXPIRED_SLICE: i64 = 500;
+
 impl Sessions {
     /// Ends sessions of the person in `session`. Tells how many.
     pub async fn log_out(
@@ -55,6 +58,22 @@ impl Sessions {
         self.store.sessions_of(session.user_id, now).await
     }
 
+    /// Ends sessions whose time is over, here and at the provider. Tells how many there were.
+    pub async fn end_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let mut ended = 0;
+        loop {
+            let log_out = |expired: &Ended| self.log_out_job(expired, now);
+            let found = self
+                .store
+                .end_expired_sessions(log_out, EXPIRED_SLICE, now)
+                .await?;
+            ended += found;
+            if i64::try_from(found).unwrap_or(i64::MAX) < EXPIRED_SLICE {
+                return Ok(ended);
+            }
+        }
+    }
+
     /// Forgets what this process remembers of a person who is gone.
     pub fn forget_person(&self, user_id: Uuid) {
         self.live.forget_person(user_id);
@@ -95,7 +114,13 @@ impl Sessions {
     /// What is left to do at the identity provider, if it has a session of its own.
     pub(super) fn log_out_job(&self, ended: &Ended, now: Timestamp) -> Option<NewJob> {
         let sealed = ended.upstream_tokens.as_deref()?;
-        Some(jobs::log_out(&self.keyring, ended.id, sealed, now))
+        Some(jobs::log_out(
+            &self.keyring,
+            self.identity.issuer(),
+            ended.id,
+            sealed,
+            now,
+        ))
     }
 
     async fn record_end(&self, event: Event, session: &Session, request_id: &str, now: Timestamp) {

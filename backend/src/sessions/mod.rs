@@ -124,18 +124,17 @@ impl Sessions {
     }
 
     /// How long a session lives without being used, and at most.
-    fn spans(&self, remember: bool) -> (Duration, Duration) {
+    fn spans(&self, remember: Remember) -> (Duration, Duration) {
         let lifetimes = &self.lifetimes;
-        if remember {
-            (lifetimes.remembered_idle, lifetimes.remembered_absolute)
-        } else {
-            (lifetimes.idle, lifetimes.absolute)
+        match remember {
+            Remember::Yes => (lifetimes.remembered_idle, lifetimes.remembered_absolute),
+            Remember::No => (lifetimes.idle, lifetimes.absolute),
         }
     }
 
     /// When a session that is used now ends unless it is used again.
     fn idle_expiry(&self, session: &Session, now: Timestamp) -> Timestamp {
-        now.plus(self.spans(session.remember).0)
+        now.plus(self.spans(Remember::of(session.remember)).0)
             .min(session.expires_at)
     }
 }

@@ -13,13 +13,13 @@ use uuid::Uuid;
 use super::{AccessToken, RefreshToken, Session, Sessions, Transport, retry_secs};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
-use crate::identity::{self, Person};
+use crate::identity::{self, LogoutScope, Person};
 use crate::ids::random_id;
 use crate::jobs;
 use crate::people::resolve_for_sign_in;
 use crate::phone::Phone;
 use crate::store::StoreError;
-use crate::store::sessions::{ConfirmedCode, NewSession};
+use crate::store::sessions::{ConfirmedCode, Ended, NewSession};
 
 /// Whether the person asked to stay signed in for longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +30,17 @@ pub enum Remember {
     Yes,
 }
 
+impl Remember {
+    /// As it is stored, and sent.
+    pub const fn of(asked: bool) -> Self {
+        if asked { Self::Yes } else { Self::No }
+    }
+}
+
 /// Someone who has just proved a number.
-pub struct SignIn<'a> {
+pub struct SignIn {
     /// The number.
-    pub phone: &'a Phone,
+    pub phone: Phone,
     /// The proof.
     pub code: ConfirmedCode,
     /// How the session's credential will travel.
@@ -96,13 +103,13 @@ impl SignInError {
 
 impl Sessions {
     /// Begins a session for whoever has proved a number.
-    pub async fn sign_in(&self, ask: SignIn<'_>, now: Timestamp) -> Result<Opened, SignInError> {
-        let person = resolve_for_sign_in(&self.store, ask.phone, now).await?;
-        self.delete_retired_accounts(ask.phone).await?;
+    pub async fn sign_in(&self, ask: SignIn, now: Timestamp) -> Result<Opened, SignInError> {
+        let person = resolve_for_sign_in(&self.store, &ask.phone, now).await?;
+        self.delete_retired_accounts(&ask.phone).await?;
         let session_id = random_id();
         let person = Person {
             user_id: person.user_id,
-            phone: ask.phone,
+            phone: &ask.phone,
         };
         let grant = self
             .identity
@@ -111,7 +118,7 @@ impl Sessions {
             .map_err(SignInError::from)?;
         let minted = RefreshToken::mint(&self.keyring, session_id, 1);
         let remember = ask.remember == Remember::Yes;
-        let (idle, absolute) = self.spans(remember);
+        let (idle, absolute) = self.spans(ask.remember);
         let sealed = grant
             .upstream
             .as_ref()
@@ -136,22 +143,30 @@ impl Sessions {
             .in_session(session_id)
             .by_request(&ask.request_id)
             .row(now);
+        let log_out = |replaced: &Ended| self.log_out_job(replaced, now);
         let opened = self
             .store
-            .open_session(
-                &new,
-                &ask.code,
-                &event,
-                |replaced| self.log_out_job(replaced, now),
-                now,
-            )
-            .await?;
-        if !opened {
-            if let Some(upstream) = &new.upstream {
-                let job = jobs::log_out(&self.keyring, session_id, &upstream.sealed_tokens, now);
-                self.store.insert_job(&job, now).await?;
+            .open_session(&new, &ask.code, &event, log_out, now)
+            .await;
+        match opened {
+            Ok(true) => {}
+            Ok(false) => {
+                self.leave_upstream(&new, now).await?;
+                return Err(SignInError::CodeUsed);
             }
-            return Err(SignInError::CodeUsed);
+            Err(error) => {
+                // Where nothing can be written down, this is all that can be done.
+                if let Some(upstream) = &grant.upstream
+                    && self
+                        .identity
+                        .log_out(&upstream.tokens, LogoutScope::Local)
+                        .await
+                        .is_err()
+                {
+                    tracing::warn!("a session at the provider is left behind");
+                }
+                return Err(error.into());
+            }
         }
         audit::count(&event);
         if let Some(replaced) = ask.replaces {
@@ -159,16 +174,24 @@ impl Sessions {
         }
         // Others of this person learn of it with their next request.
         self.live.forget_person(person.user_id);
-        let session = self.store.session(session_id, now).await?;
-        let session = session.ok_or(SignInError::CodeUsed)?;
         Ok(Opened {
-            session: Arc::new(session),
+            session: Arc::new(begun(&new, &ask.phone, grant.subject, now)),
             refresh_token: minted.text,
             access: AccessToken {
                 token: grant.access_token,
                 expires_at: grant.expires_at,
             },
         })
+    }
+
+    /// Another request was faster: what the provider has begun for this one is ended again.
+    async fn leave_upstream(&self, new: &NewSession, now: Timestamp) -> Result<(), StoreError> {
+        let Some(upstream) = &new.upstream else {
+            return Ok(());
+        };
+        let sealed = &upstream.sealed_tokens;
+        let job = jobs::log_out(&self.keyring, &new.issuer, new.id, sealed, now);
+        self.store.insert_job(&job, now).await
     }
 
     /// Uses up an approval to mark the session in which the code was confirmed.
@@ -201,6 +224,30 @@ impl Sessions {
             self.store.forget_account(issuer, subject).await?;
         }
         Ok(())
+    }
+}
+
+/// A session as it has just been written. To read it again could fail, and the code would be used up.
+fn begun(new: &NewSession, phone: &Phone, subject: Uuid, now: Timestamp) -> Session {
+    let upstream = new.upstream.as_ref();
+    Session {
+        id: new.id,
+        user_id: new.user_id,
+        issuer: new.issuer.clone(),
+        subject,
+        phone: phone.as_str().to_owned(),
+        transport: new.transport.to_owned(),
+        created_at: now,
+        last_seen_at: now,
+        idle_expires_at: new.idle_expires_at,
+        expires_at: new.expires_at,
+        remember: new.remember,
+        step_up_at: Some(now),
+        step_up_is_test: new.is_test,
+        access_hash: upstream.map(|upstream| upstream.access_hash.to_vec()),
+        previous_access_hash: None,
+        access_expires_at: upstream.map(|upstream| upstream.access_expires_at),
+        newer_sign_in_at: None,
     }
 }
 

@@ -23,7 +23,7 @@ use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
 use crate::identity::{Ended, Grant, Identity, RefreshError, Upstream, UpstreamTokens};
 use crate::jobs;
-use crate::keyring::{Keyring, digest};
+use crate::keyring::{CannotOpen, Keyring, digest};
 use crate::store::Store;
 use crate::store::sessions::NewUpstream;
 
@@ -35,6 +35,9 @@ const MAX_LOOKS: usize = 250;
 const BROWSERS_PAUSE: Duration = Duration::from_secs(15);
 /// Beyond it failures are forgotten.
 const MAX_FAILURES: usize = 10_000;
+
+/// How soon a replica that lacks a key may have been replaced by one that has it.
+const KEY_RETRY_SECS: u32 = 30;
 
 /// Where sealed tokens of a session belong.
 pub(crate) fn place(session_id: Uuid) -> String {
@@ -214,7 +217,13 @@ impl UpstreamSessions {
         }
         if self.store.upstream(session.id).await?.is_none() {
             // Its end was written down with the old tokens; these are newer.
-            let job = jobs::log_out(&self.keyring, session.id, &next.sealed_tokens, now);
+            let job = jobs::log_out(
+                &self.keyring,
+                self.identity.issuer(),
+                session.id,
+                &next.sealed_tokens,
+                now,
+            );
             self.store.insert_job(&job, now).await?;
             return Err(SessionError::SignedOut);
         }
@@ -264,14 +273,24 @@ impl UpstreamSessions {
         sealed: &[u8],
         now: Timestamp,
     ) -> Result<UpstreamTokens, SessionError> {
-        let opened = self.keyring.open(&place(session_id), sealed).ok();
-        if let Some(tokens) = opened.and_then(|plain| UpstreamTokens::from_json(&plain).ok()) {
+        let opened = match self.keyring.open(&place(session_id), sealed) {
+            Ok(plain) => UpstreamTokens::from_json(&plain).ok(),
+            // A replica that does not know a new key yet must not end what another one has sealed.
+            Err(CannotOpen::UnknownKey) => {
+                return Err(SessionError::Unavailable {
+                    retry_after: KEY_RETRY_SECS,
+                });
+            }
+            Err(CannotOpen::Damaged) => None,
+        };
+        if let Some(tokens) = opened {
             return Ok(tokens);
         }
-        // Its key was taken out of the keyring before the session was over.
-        tracing::warn!(%session_id, "the session's tokens cannot be opened; it is ended");
-        self.store.end_session(session_id, "key_gone", now).await?;
+        tracing::error!(%session_id, "the session's tokens are damaged; it is ended");
+        self.store.end_session(session_id, "damaged", now).await?;
         self.live.forget(session_id);
+        let event = Event::new(EventKind::Refresh, "damaged").in_session(session_id);
+        audit::record(&self.store, event, now).await;
         Err(SessionError::SignedOut)
     }
 

@@ -79,7 +79,7 @@ impl Store {
             self.reseal(PEPPER, &sealed, &keyring.seal(PEPPER, &plain))
                 .await?;
         }
-        let key: [u8; 32] = plain[..].try_into().map_err(|_| CannotOpen)?;
+        let key: [u8; 32] = plain[..].try_into().map_err(|_| CannotOpen::Damaged)?;
         Ok(Pepper::of(key))
     }
 

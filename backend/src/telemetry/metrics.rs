@@ -74,6 +74,7 @@ fn describe() {
         "Sessions that the identity provider has ended, by reason."
     );
     describe_counter!("jobs_total", "Durable jobs by kind and outcome.");
+    describe_gauge!("jobs_waiting", "Durable jobs that are not done yet.");
     describe_gauge!(
         "intake_queue_messages",
         "Messages waiting for their commit."

@@ -53,3 +53,35 @@ async fn what_happens_at_the_door_is_written_down_and_counted() {
         }
     }
 }
+
+#[tokio::test]
+async fn who_is_turned_away_again_and_again_writes_nothing_and_is_slowed_down() {
+    for app in apps().await {
+        let stranger = json!({ "phone": "+15550100001", "code": "123456" });
+        let mut slowed = 0;
+        for _ in 0..50 {
+            let answer = app.post_json("/auth/verify/confirm", &stranger).await;
+            match answer.fault().as_str() {
+                "code_expired" => {}
+                "rate_limited" => {
+                    assert!(answer.header("retry-after").is_some());
+                    slowed += 1;
+                }
+                other => panic!("{other}"),
+            }
+        }
+        assert_eq!(slowed, 20, "a burst is answered");
+        assert_eq!(rows(&app).await, [], "{}", app.kind);
+        // Somewhere else nothing is slow.
+        let headers = [("x-real-ip", "192.0.2.1")];
+        let answer = app
+            .call(
+                Method::POST,
+                "/auth/verify/confirm",
+                &headers,
+                Some(&stranger),
+            )
+            .await;
+        assert_eq!(answer.fault(), "code_expired");
+    }
+}

@@ -100,7 +100,8 @@ fn check_shows_what_is_in_effect_without_secrets() {
 }
 
 /// What production needs beside a database and a relay's secret.
-const PRODUCTION: [(&str, &str); 7] = [
+const PRODUCTION: [(&str, &str); 8] = [
+    ("PUBLIC_URL", "none"),
     ("APP_ENV", "production"),
     ("TRUSTED_PROXIES", "none"),
     ("IDENTITY", "local"),
@@ -128,7 +129,7 @@ fn everything_wrong_is_named_at_once() {
     let (json, _folder) = run(&["check", "--json"], &variables);
     assert_eq!(json.status.code(), Some(78));
     let json: Value = serde_json::from_str(stdout(&json)).expect("JSON");
-    assert_eq!(json["problems"].as_array().map(Vec::len), Some(8));
+    assert_eq!(json["problems"].as_array().map(Vec::len), Some(9));
 }
 
 #[test]

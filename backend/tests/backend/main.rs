@@ -11,6 +11,7 @@ mod otp;
 mod people;
 mod routes;
 mod row_level_security;
+mod seed;
 mod server;
 mod sessions;
 mod store;

@@ -282,8 +282,10 @@ async fn open_key(
     let place = place(&row.id);
     let pair: Zeroizing<Vec<u8>> = keyring.open(&place, &row.sealed)?;
     let signing = EncodingKey::from_ec_der(&pair);
-    let mut public = Jwk::from_encoding_key(&signing, Algorithm::ES256).map_err(|_| CannotOpen)?;
-    jsonwebtoken::crypto::sign(b"proof", &signing, Algorithm::ES256).map_err(|_| CannotOpen)?;
+    let mut public =
+        Jwk::from_encoding_key(&signing, Algorithm::ES256).map_err(|_| CannotOpen::Damaged)?;
+    jsonwebtoken::crypto::sign(b"proof", &signing, Algorithm::ES256)
+        .map_err(|_| CannotOpen::Damaged)?;
     public.common.key_id = Some(row.id.clone());
     public.common.public_key_use = Some(PublicKeyUse::Signature);
     if !keyring.is_newest(&row.sealed) {

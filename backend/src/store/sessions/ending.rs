@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::store::connection::{Conn, on_conn};
 use crate::store::jobs::{INSERT_JOB, NewJob};
 use crate::store::pools::on_writer;
 use crate::store::statements::statements;
@@ -13,27 +14,40 @@ use crate::store::{Store, StoreError};
 statements! {
     END_ONE {
         both: "update sessions set ended_at = $2, end_reason = $3 \
-               where id = $1 and ended_at is null returning id, upstream_tokens",
+               where id = $1 and ended_at is null returning id, issuer, upstream_tokens",
     }
     /// Only while the provider's tokens are those that it refused.
     END_IF_UNCHANGED {
         both: "update sessions set ended_at = $3, end_reason = $4 \
                where id = $1 and upstream_version = $2 and ended_at is null",
     }
+    END_EXPIRED {
+        both: "update sessions set ended_at = $1, end_reason = 'expired' \
+               where id in ( \
+                 select id from sessions \
+                 where ended_at is null and (idle_expires_at <= $1 or expires_at <= $1) limit $2) \
+               returning id, issuer, upstream_tokens",
+    }
+    /// What was sealed for a session that is over serves nobody; its job has a copy.
+    FORGET_UPSTREAM {
+        both: "update sessions set upstream_tokens = null \
+               where id = $1 and ended_at is not null",
+    }
     END_THIS {
         both: "update sessions set ended_at = $3, end_reason = 'logged_out' \
                where user_id = $1 and id = $2 and ended_at is null \
-               returning id, upstream_tokens",
+               returning id, issuer, upstream_tokens",
     }
     END_OTHERS {
         both: "update sessions set ended_at = $3, end_reason = 'logged_out' \
                where user_id = $1 and id <> $2 and ended_at is null \
-               returning id, upstream_tokens",
+               returning id, issuer, upstream_tokens",
     }
+    /// Takes the same parameters as the others.
     END_ALL {
         both: "update sessions set ended_at = $3, end_reason = 'logged_out' \
                where user_id = $1 and (id = $2 or id <> $2) and ended_at is null \
-               returning id, upstream_tokens",
+               returning id, issuer, upstream_tokens",
     }
 }
 
@@ -53,6 +67,8 @@ pub enum Ending {
 pub struct Ended {
     /// Its id.
     pub id: Uuid,
+    /// Whose tokens they are.
+    pub issuer: String,
     /// The identity provider's tokens, sealed.
     pub upstream_tokens: Option<Vec<u8>>,
 }
@@ -79,16 +95,32 @@ impl Store {
                 .bind(now)
                 .fetch_all(&mut *tx)
                 .await?;
-            for job in ended.iter().filter_map(&log_out) {
-                sqlx::query(INSERT_JOB.on(dialect))
-                    .bind(job.id)
-                    .bind(job.kind)
-                    .bind(&job.payload)
-                    .bind(now)
-                    .execute(&mut *tx)
-                    .await?;
+            let conn = &mut Conn::from(&mut *tx);
+            for session in &ended {
+                leave(conn, session, &log_out, now).await?;
             }
             Ok(ended.into_iter().map(|session| session.id).collect())
+        })
+    }
+
+    /// Ends at most `limit` sessions whose time is over. Tells how many there were.
+    pub async fn end_expired_sessions(
+        &self,
+        log_out: impl Fn(&Ended) -> Option<NewJob>,
+        limit: i64,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        in_transaction!(self.pools, |tx, dialect| {
+            let ended: Vec<Ended> = sqlx::query_as(END_EXPIRED.on(dialect))
+                .bind(now)
+                .bind(limit)
+                .fetch_all(&mut *tx)
+                .await?;
+            let conn = &mut Conn::from(&mut *tx);
+            for session in &ended {
+                leave(conn, session, &log_out, now).await?;
+            }
+            Ok(ended.len())
         })
     }
 
@@ -132,4 +164,29 @@ impl Store {
         })?;
         Ok(rows == 1)
     }
+}
+
+/// What is left to do for a session that has just ended, inside the transaction that ended it.
+pub(in crate::store) async fn leave(
+    conn: &mut Conn<'_>,
+    ended: &Ended,
+    log_out: impl Fn(&Ended) -> Option<NewJob>,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let Some(job) = log_out(ended) else {
+        return Ok(());
+    };
+    on_conn!(conn, INSERT_JOB, |db, sql| {
+        sqlx::query(sql)
+            .bind(job.id)
+            .bind(job.kind)
+            .bind(&job.payload)
+            .bind(now)
+            .execute(db)
+            .await
+            .map(drop)
+    })?;
+    on_conn!(conn, FORGET_UPSTREAM, |db, sql| {
+        sqlx::query(sql).bind(ended.id).execute(db).await.map(drop)
+    })
 }

@@ -9,6 +9,8 @@ mod opening;
 mod tokens;
 mod upstream;
 
+use std::fmt;
+
 use uuid::Uuid;
 
 use super::pools::{on_reader, on_writer};
@@ -59,14 +61,17 @@ statements! {
                where user_id = $1 and id = $2 and ended_at is null",
     }
     LIVE_SESSIONS_OF {
-        both: "select id, transport, device, created_at, last_seen_at, expires_at from sessions \
+        both: "select id, transport, device, created_at, last_seen_at, \
+                 case when idle_expires_at < expires_at then idle_expires_at else expires_at end \
+                   as expires_at \
+               from sessions \
                where user_id = $1 and ended_at is null and idle_expires_at > $2 and expires_at > $2 \
                order by created_at desc, id desc",
     }
 }
 
 /// A live session, with the person in it.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, sqlx::FromRow)]
 pub struct SessionRow {
     /// Its id.
     pub id: Uuid,
@@ -104,6 +109,16 @@ pub struct SessionRow {
     pub newer_sign_in_at: Option<Timestamp>,
 }
 
+impl fmt::Debug for SessionRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionRow")
+            .field("id", &self.id)
+            .field("user_id", &self.user_id)
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A live session as its owner sees it in a list.
 #[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct SessionSummary {
@@ -117,7 +132,7 @@ pub struct SessionSummary {
     pub created_at: Timestamp,
     /// When it was used last, to within some minutes.
     pub last_seen_at: Timestamp,
-    /// When it ends at the latest.
+    /// When it ends as things stand.
     pub expires_at: Timestamp,
 }
 

@@ -8,9 +8,9 @@ use super::upstream::NewUpstream;
 use crate::clock::Timestamp;
 use crate::store::audit::{NewEvent, RECORD_EVENT};
 use crate::store::connection::Conn;
-use crate::store::jobs::{INSERT_JOB, NewJob};
+use crate::store::jobs::NewJob;
 use crate::store::otp::{Consumed, consume_approval};
-use crate::store::sessions::ending::{END_ONE, Ended};
+use crate::store::sessions::ending::{END_ONE, Ended, leave};
 use crate::store::statements::statements;
 use crate::store::transaction::in_transaction;
 use crate::store::{Store, StoreError};
@@ -104,14 +104,8 @@ impl Store {
                     .bind("replaced")
                     .fetch_optional(&mut *tx)
                     .await?;
-                if let Some(job) = ended.as_ref().and_then(&log_out) {
-                    sqlx::query(INSERT_JOB.on(dialect))
-                        .bind(job.id)
-                        .bind(job.kind)
-                        .bind(&job.payload)
-                        .bind(now)
-                        .execute(&mut *tx)
-                        .await?;
+                if let Some(ended) = &ended {
+                    leave(&mut Conn::from(&mut *tx), ended, &log_out, now).await?;
                 }
             }
             let upstream = session.upstream.as_ref();

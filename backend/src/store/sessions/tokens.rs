@@ -43,7 +43,7 @@ statements! {
 }
 
 /// A refresh token as it is kept.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, sqlx::FromRow)]
 pub struct TokenRow {
     /// Its place in the family, from 1.
     pub counter: i64,

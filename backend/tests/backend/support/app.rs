@@ -102,6 +102,7 @@ impl TestApp {
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
             failures: FailureLimiter::default(),
+            sign_in_failures: FailureLimiter::default(),
             proxies: config.proxies,
             metrics: MetricsAccess::Token(Metrics::of_process(), "metrics-token".into()),
             otp,

@@ -13,9 +13,10 @@ use http::header::{SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{Asking, asking, device_of, for_app, violation};
+use super::{Asking, admit, asking, device_of, for_app, note, violation};
 use crate::audit::{Event, EventKind, record};
 use crate::clock::Timestamp;
 use crate::http::App;
@@ -68,6 +69,7 @@ pub(in crate::http) async fn confirm(
     headers: HeaderMap,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Response, ApiError> {
+    admit(&app, context.client)?;
     let Asking { session, binding } = asking(&visitor, &headers, &app).await?;
     let phone = app
         .otp
@@ -90,8 +92,7 @@ pub(in crate::http) async fn confirm(
     let outcome = approved
         .as_ref()
         .map_or_else(ConfirmError::outcome, |_| "approved");
-    let event = Event::new(EventKind::CodeConfirm, outcome).by_request(request_id);
-    record(&app.store, event, now).await;
+    note(&app, &context, EventKind::CodeConfirm, outcome).await;
     let approved = approved?;
     let confirmed = ConfirmedCode {
         challenge_id: approved.challenge_id,
@@ -109,21 +110,17 @@ pub(in crate::http) async fn confirm(
         _ => None,
     };
     let ask = SignIn {
-        phone: &phone,
+        phone: phone.clone(),
         code: confirmed,
         transport: browser.map_or(Transport::Bearer, |_| Transport::Cookie),
-        remember: if body.remember_me {
-            Remember::Yes
-        } else {
-            Remember::No
-        },
+        remember: Remember::of(body.remember_me),
         name,
         device: device_label(headers.get(USER_AGENT).map(HeaderValue::as_bytes)),
         replaces: browser.and(session).map(|session| session.id),
         client: context.client,
         request_id: request_id.to_owned(),
     };
-    let opened = app.sessions.sign_in(ask, now).await;
+    let opened = to_its_end(&app, ask, now).await;
     if let Err(error) = &opened {
         let event = Event::new(EventKind::SignIn, error.outcome()).by_request(request_id);
         record(&app.store, event, now).await;
@@ -133,6 +130,19 @@ pub(in crate::http) async fn confirm(
         Some(browser) => for_browser(&app, browser, &phone, &opened, now),
         None => for_app(&opened.session, &opened.access, &opened.refresh_token, now),
     })
+}
+
+/// A client that hangs up half-way must not leave a session at the provider that nobody knows of.
+async fn to_its_end(app: &Arc<App>, ask: SignIn, now: Timestamp) -> Result<Opened, SignInError> {
+    let app = Arc::clone(app);
+    let work = async move { app.sessions.sign_in(ask, now).await };
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(opened) => opened,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_shutting_down) => Err(SignInError::Unavailable { retry_after: 1 }),
+        },
+    }
 }
 
 async fn step_up(

@@ -16,6 +16,7 @@ pub(in crate::http) use session::session;
 pub(in crate::http) use sessions::{delete_session, list_sessions};
 pub(in crate::http) use start::start;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::response::Response;
@@ -25,6 +26,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use shared_protocol::Violation;
 
+use crate::audit::{Event, EventKind, count_only, record};
 use crate::clock::Timestamp;
 
 use crate::http::App;
@@ -34,9 +36,31 @@ use crate::http::api_error::ApiError;
 use crate::http::browser::cookies::CookieKind;
 use crate::http::browser::csrf::{Binding, CsrfFault, holds};
 use crate::http::browser::{Browser, Visitor};
+use crate::http::context::Context;
 use crate::otp;
 use crate::phone::Phone;
 use crate::sessions::{AccessToken, Session};
+
+/// Turns away an address that was turned away too often, before it costs more than a look.
+fn admit(app: &App, client: IpAddr) -> Result<(), ApiError> {
+    match app.sign_in_failures.waits(client, app.clock.now()) {
+        Some(retry_after) => Err(ApiError::TooManyCodes { retry_after }),
+        None => Ok(()),
+    }
+}
+
+/// Writes down what a person may want to know of later. What strangers can make happen without end is
+/// counted, and counts against their address.
+async fn note(app: &App, context: &Context, kind: EventKind, outcome: &'static str) {
+    let now = app.clock.now();
+    if matches!(outcome, "accepted" | "approved" | "wrong") {
+        let event = Event::new(kind, outcome).by_request(context.request_id.as_str());
+        record(&app.store, event, now).await;
+    } else {
+        count_only(kind, outcome);
+        app.sign_in_failures.count(context.client, now);
+    }
+}
 
 /// Who asks for a code or confirms one: whoever is signed in already, and what the code is bound to.
 struct Asking {

@@ -7,8 +7,8 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::{Asking, asking, device_of, violation};
-use crate::audit::{Event, EventKind, record};
+use super::{Asking, admit, asking, device_of, note, violation};
+use crate::audit::EventKind;
 use crate::http::App;
 use crate::http::answer::json;
 use crate::http::api_error::ApiError;
@@ -52,6 +52,7 @@ pub(in crate::http) async fn start(
     headers: HeaderMap,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Response, ApiError> {
+    admit(&app, context.client)?;
     let Asking { session, binding } = asking(&visitor, &headers, &app).await?;
     let phone = app
         .otp
@@ -81,8 +82,7 @@ pub(in crate::http) async fn start(
     let outcome = started
         .as_ref()
         .map_or_else(StartError::outcome, |_| "accepted");
-    let event = Event::new(EventKind::CodeStart, outcome).by_request(context.request_id.as_str());
-    record(&app.store, event, now).await;
+    note(&app, &context, EventKind::CodeStart, outcome).await;
     let started = started?;
     let answer = Started {
         challenge_id: started.challenge_id.to_string(),

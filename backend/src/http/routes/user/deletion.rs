@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::header::SET_COOKIE;
 
+use crate::audit::{Event, EventKind, record};
 use crate::http::App;
 use crate::http::access::SteppedUp;
 use crate::http::answer::no_content;
@@ -13,9 +14,7 @@ use crate::http::api_error::ApiError;
 use crate::http::browser::Visitor;
 use crate::http::browser::cookies::CookieKind;
 use crate::http::context::Context;
-use crate::ids::row_id;
 use crate::people;
-use crate::store::NewEvent;
 use crate::store::people::Deleted;
 
 pub(in crate::http) async fn delete_person(
@@ -31,15 +30,9 @@ pub(in crate::http) async fn delete_person(
     app.sessions.forget_person(user_id);
     if deleted == Deleted::Now {
         // Whom it was about is not known any more.
-        let event = NewEvent {
-            id: row_id(now),
-            kind: "delete_person",
-            outcome: "deleted",
-            user_id: None,
-            session_id: None,
-            request_id: Some(context.request_id.as_str().to_owned()),
-        };
-        app.store.record_event(&event, now).await?;
+        let event =
+            Event::new(EventKind::Delete, "deleted").by_request(context.request_id.as_str());
+        record(&app.store, event, now).await;
     }
     let mut response = no_content();
     if let Visitor::Browser(browser) = &visitor {

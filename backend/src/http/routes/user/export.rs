@@ -11,13 +11,13 @@ use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use http_body_util::channel::{Channel, Sender};
 
 use super::reader;
+use crate::audit::{Event, EventKind, record};
 use crate::http::App;
 use crate::http::access::SteppedUp;
 use crate::http::api_error::ApiError;
 use crate::http::context::Context;
-use crate::ids::row_id;
 use crate::people::Export;
-use crate::store::{NewEvent, StoreError};
+use crate::store::StoreError;
 
 /// Pieces that may wait for a slow reader.
 const PIECES_AHEAD: usize = 1;
@@ -30,15 +30,11 @@ pub(in crate::http) async fn export(
     let now = app.clock.now();
     let export = Export::begin(&app.store, reader(&signed_in), now).await?;
     let export = export.ok_or(ApiError::SignedOut)?;
-    let event = NewEvent {
-        id: row_id(now),
-        kind: "export",
-        outcome: "begun",
-        user_id: Some(signed_in.session.user_id),
-        session_id: Some(signed_in.session.id),
-        request_id: Some(context.request_id.as_str().to_owned()),
-    };
-    app.store.record_event(&event, now).await?;
+    let event = Event::new(EventKind::Export, "begun")
+        .of(signed_in.session.user_id)
+        .in_session(signed_in.session.id)
+        .by_request(context.request_id.as_str());
+    record(&app.store, event, now).await;
     let (sender, body) = Channel::<Bytes, StoreError>::new(PIECES_AHEAD);
     tokio::spawn(send(export, sender, context));
     let mut response = Response::new(Body::new(body));

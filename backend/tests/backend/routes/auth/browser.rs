@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use crate::support::{TestApp, TestBrowser, apps, apps_with};
+use crate::support::{TestBrowser, apps, apps_with};
 
 const SITE: [(&str, &str); 2] = [
     ("PUBLIC_URL", "https://api.example.com"),
@@ -232,5 +232,42 @@ async fn a_token_that_is_shown_makes_cookies_count_for_nothing() {
             let answer = session(wrong.to_owned()).await;
             assert_eq!(answer["authenticated"], false, "{wrong}: never a fallback");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_does_not_hold_makes_no_anonymous_app_of_a_page() {
+    for app in apps().await {
+        let headers = [
+            ("origin", "http://localhost:3000"),
+            ("authorization", "Bearer wrong"),
+        ];
+        for path in ["/auth/verify/start", "/auth/verify/confirm"] {
+            let body = json!({ "phone": "+15550100001", "code": "100001" });
+            let answer = app.call(Method::POST, path, &headers, Some(&body)).await;
+            assert_eq!(answer.status, 401, "{path}: {}", answer.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_told_what_is_in_the_way_of_its_cookies() {
+    for app in apps().await {
+        // A page on 127.0.0.1 that calls localhost: the browser takes them for two sites.
+        let headers = [
+            ("origin", "http://127.0.0.1:3000"),
+            ("sec-fetch-site", "cross-site"),
+        ];
+        let answer = app
+            .call(Method::GET, "/auth/csrf-token", &headers, None)
+            .await;
+        assert_eq!(answer.fault(), "cross_site_origin");
+        let detail = answer.json()["detail"].to_string();
+        assert!(detail.contains("both as localhost"), "{detail}");
+        let phone = json!({ "phone": "+15550100001" });
+        let mut bare = TestBrowser::new();
+        let answer = bare.post(&app, "/auth/verify/start", &phone).await;
+        let detail = answer.json()["detail"].to_string();
+        assert!(detail.contains("no cookie of ours"), "{detail}");
     }
 }

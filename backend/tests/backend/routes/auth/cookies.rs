@@ -100,3 +100,35 @@ async fn a_dead_cookie_is_taken_away() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_page_whose_cookie_is_gone_hears_that_it_is_signed_out() {
+    for app in apps().await {
+        let mut browser = app.browser_of("+15550100001").await;
+        let refreshed = browser
+            .call(&app, Method::POST, "/auth/refresh", None)
+            .await;
+        assert_eq!(refreshed.status, 200, "{}", refreshed.text());
+        browser.call(&app, Method::POST, "/auth/logout", None).await;
+        for body in [None, Some(json!({}))] {
+            let answer = browser
+                .call(&app, Method::POST, "/auth/refresh", body.as_ref())
+                .await;
+            assert_eq!(answer.status, 401, "{}", answer.text());
+            assert_eq!(answer.fault(), "unauthorized");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_that_came_twice_can_be_taken_away() {
+    for app in apps().await {
+        let headers = [
+            ("cookie", "archety_dev=a; archety_dev=b"),
+            ("origin", "http://localhost:3000"),
+        ];
+        let answer = app.call(Method::GET, "/auth/session", &headers, None).await;
+        let cleared = answer.header("set-cookie").unwrap_or_default();
+        assert!(cleared.starts_with("archety_dev=;"), "{cleared}");
+    }
+}
