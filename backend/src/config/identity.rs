@@ -33,6 +33,8 @@ pub struct SupabaseConfig {
     pub service_key: ApiKey,
     /// What passwords derive from, newest first.
     pub password_keys: Vec<SecretString>,
+    /// Where we run: production lets nobody in before the project's own settings are known.
+    pub environment: Environment,
 }
 
 /// A key of a Supabase project, of either kind.
@@ -183,6 +185,7 @@ impl SupabaseConfig {
             anon_key: ApiKey::parse(anon_key?),
             service_key: ApiKey::parse(service_key?),
             password_keys: password_keys?,
+            environment,
         })
     }
 }

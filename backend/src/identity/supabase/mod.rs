@@ -38,6 +38,7 @@ use crate::store::Store;
 use calls::TokenAnswer;
 use client::Client;
 use jwks::{Jwks, PublicKeys};
+use settings::Gate;
 
 /// How many tokens the provider is asked about at once, and in a second: what is asked for strangers
 /// must not use up what signing in needs.
@@ -59,6 +60,7 @@ pub struct SupabaseIdentity {
     questions: Semaphore,
     /// The second that it is, and how many questions it has seen.
     asked: Mutex<(i64, u32)>,
+    gate: Gate,
 }
 
 impl SupabaseIdentity {
@@ -76,6 +78,7 @@ impl SupabaseIdentity {
             verified: VerifiedTokens::default(),
             questions: Semaphore::new(QUESTIONS_AT_ONCE),
             asked: Mutex::default(),
+            gate: Gate::new(config.environment),
         })
     }
 

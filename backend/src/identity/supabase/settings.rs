@@ -1,13 +1,53 @@
-//! What the project's own settings mean for us, asked once at start.
+//! What the project's own settings mean for us, asked at start and until they are known.
 //!
 //! A setting that opens a side door is a reason not to start; a project that does not answer is none,
-//! for it would take the whole product down with it.
+//! for it would take the whole product down with it. But nobody is signed in by it in production until
+//! its settings were seen and open no side door: that it did not answer proves nothing.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::SupabaseIdentity;
 use super::client::CallError;
 use crate::config::Environment;
+use crate::identity::failure::SignInError;
+
+/// How long whoever finds the gate shut waits; the settings are looked at about as often.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// Whether anybody is signed in. Shut at first in production, and open in development.
+pub(super) struct Gate {
+    environment: Environment,
+    is_shut: AtomicBool,
+}
+
+impl Gate {
+    pub(super) const fn new(environment: Environment) -> Self {
+        let is_shut = matches!(environment, Environment::Production);
+        Self {
+            environment,
+            is_shut: AtomicBool::new(is_shut),
+        }
+    }
+
+    fn set(&self, problems: &[SettingsProblem]) {
+        let is_fatal = |problem: &SettingsProblem| problem.is_fatal(self.environment);
+        let is_shut = problems.iter().any(is_fatal);
+        // Nothing else is published with it.
+        self.is_shut.store(is_shut, Ordering::Relaxed);
+    }
+
+    pub(super) fn pass(&self) -> Result<(), SignInError> {
+        if self.is_shut.load(Ordering::Relaxed) {
+            Err(SignInError::Unavailable {
+                retry_after: RETRY_AFTER,
+            })
+        } else {
+            Ok(())
+        }
+    }
+}
 
 /// Something to mend in the project or in its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +124,8 @@ impl fmt::Display for SettingsProblem {
 }
 
 impl SupabaseIdentity {
-    /// What is wrong with the project, as far as it tells. `codes` says who sends them.
+    /// What is wrong with the project, as far as it tells, and from now on nobody is signed in if that
+    /// is fatal, and everybody if it is not. `codes` says who sends them.
     pub async fn check_settings(
         &self,
         codes: CodesBy,
@@ -121,6 +162,7 @@ impl SupabaseIdentity {
             }
             Err(_) => return Err(Unreachable),
         }
+        self.gate.set(&problems);
         Ok(problems)
     }
 }

@@ -1,7 +1,8 @@
 //! What a project's settings mean, and what serve does about them.
 
 use archety_backend::config::Environment;
-use archety_backend::identity::{CodesBy, SettingsProblem, Unreachable};
+use archety_backend::identity::{CodesBy, SettingsProblem, SignInError, Unreachable};
+use serde_json::json;
 use supabase_stand_in::{Fault, Settings, faults};
 
 use super::support::project;
@@ -83,4 +84,50 @@ async fn keys_that_are_refused_are_told_from_a_project_that_is_away() {
         }
     }
     assert_eq!(check().await, Ok(vec![]));
+}
+
+#[tokio::test]
+async fn production_signs_nobody_in_before_the_settings_are_known_to_be_safe() {
+    let development = project(closed()).await;
+    let production = development.in_production().await;
+    let ada = development.somebody(1).await;
+    let check = async || {
+        let checked = production.supabase().check_settings(CodesBy::Others).await;
+        development.calls();
+        checked
+    };
+    let assert_shut = async |why: &str| {
+        let refused = production.sign_in(&ada).await;
+        assert!(
+            matches!(refused, Err(SignInError::Unavailable { .. })),
+            "{why}: {refused:?}"
+        );
+        assert_eq!(production.calls(), [""; 0], "{why}");
+    };
+    let settings = |phone_autoconfirm, disable_signup| {
+        let said = json!({
+            "external": { "phone": true },
+            "phone_autoconfirm": phone_autoconfirm,
+            "disable_signup": disable_signup,
+        });
+        let next = Fault::json(200, &said);
+        development.stand_in.faults().next("/settings", next);
+    };
+    assert_shut("nobody has looked").await;
+    development
+        .stand_in
+        .faults()
+        .next("/settings", Fault::html(502));
+    assert_eq!(check().await, Err(Unreachable));
+    assert_shut("it did not answer").await;
+    settings(true, true);
+    assert_eq!(check().await, Ok(vec![SettingsProblem::PhoneAutoconfirm]));
+    assert_shut("anybody owns any number").await;
+    settings(false, false);
+    assert_eq!(check().await, Ok(vec![SettingsProblem::PublicSignup]));
+    assert_shut("anybody may sign up").await;
+    let grant = development.sign_in(&ada).await;
+    grant.expect("development is open whatever the settings are");
+    assert_eq!(check().await, Ok(vec![]));
+    production.sign_in(&ada).await.expect("mended");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archety_backend::clock::Timestamp;
-use archety_backend::config::{ApiKey, IdentityConfig, SupabaseConfig};
+use archety_backend::config::{ApiKey, Environment, IdentityConfig, SupabaseConfig};
 use archety_backend::identity::{
     Grant, Identity, Person, SignInError, SupabaseIdentity, UpstreamTimeouts,
 };
@@ -58,6 +58,7 @@ pub(crate) fn config(project: &StandIn, kind: KeyKind, password_keys: &[&str]) -
             .iter()
             .map(|key| SecretString::from(*key))
             .collect(),
+        environment: Environment::Development,
     }
 }
 
@@ -149,8 +150,24 @@ impl Project {
             .await
     }
 
+    /// The same replica, started again in production.
+    pub(crate) async fn in_production(&self) -> Self {
+        let mut config = config(&self.stand_in, KeyKind::Legacy, &[PASSWORD_KEY]);
+        config.environment = Environment::Production;
+        self.opened_as(config, self.store.clone(), PATIENT).await
+    }
+
     async fn opened(&self, store: Store, keys: &[&str], timeouts: UpstreamTimeouts) -> Self {
         let config = config(&self.stand_in, KeyKind::Legacy, keys);
+        self.opened_as(config, store, timeouts).await
+    }
+
+    async fn opened_as(
+        &self,
+        config: SupabaseConfig,
+        store: Store,
+        timeouts: UpstreamTimeouts,
+    ) -> Self {
         let identity = open(config, timeouts, &store, &self.stand_in).await;
         Self {
             stand_in: Arc::clone(&self.stand_in),

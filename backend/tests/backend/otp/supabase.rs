@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use archety_backend::config::{
-    ApiKey, IdentityConfig, OtpConfig, OtpLimits, OtpProviderConfig, SupabaseConfig,
+    ApiKey, Environment, IdentityConfig, OtpConfig, OtpLimits, OtpProviderConfig, SupabaseConfig,
 };
 use archety_backend::otp::{Channel, ConfirmError, Otp, ProviderTimeouts, StartError};
 use serde_json::json;
@@ -38,6 +38,7 @@ async fn supabase_doors(limits: OtpLimits) -> Vec<SupabaseDoor> {
             anon_key: ApiKey::Legacy(supabase.anon_key().into()),
             service_key: ApiKey::Legacy(supabase.service_key().into()),
             password_keys: vec!["0123456789abcdef0123456789abcdef".into()],
+            environment: Environment::Development,
         });
         let config = OtpConfig {
             test_numbers: Vec::new(),
