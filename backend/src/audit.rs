@@ -1,4 +1,5 @@
-//! What happened at the door, written down and counted: who by id, what, how it ended.
+//! What happened at the door, and what the operator did to it, written down and counted: who by id,
+//! what, how it ended.
 //!
 //! No number, address, code or token is ever part of it; labels come from the closed lists here. A
 //! record that cannot be written is logged and lets the request pass: it tells what was done, it does
@@ -31,6 +32,12 @@ pub enum EventKind {
     Export,
     /// A person had everything deleted.
     Delete,
+    /// An account at the identity provider was not as we left it.
+    AccountRepair,
+    /// The operator bound the database to another identity provider.
+    IdentitySwitch,
+    /// The operator made new keys.
+    KeysRotate,
 }
 
 impl EventKind {
@@ -46,6 +53,9 @@ impl EventKind {
             Self::SessionDelete => "session_delete",
             Self::Export => "export",
             Self::Delete => "delete",
+            Self::AccountRepair => "account_repair",
+            Self::IdentitySwitch => "identity_switch",
+            Self::KeysRotate => "keys_rotate",
         }
     }
 }

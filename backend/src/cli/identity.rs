@@ -9,9 +9,11 @@ use anyhow::anyhow;
 use clap::Subcommand;
 
 use super::Failure;
+use crate::audit::{self, Event, EventKind};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{
-    Config, IdentityConfig, KeyringSource, OtpProviderConfig, read_or_create_session_secret,
+    Config, Environment, IdentityConfig, KeyringSource, OtpProviderConfig,
+    read_or_create_session_secret,
 };
 use crate::identity::{
     CodesBy, Identity, OpenIdentityError, SettingsProblem, UpstreamTimeouts, switch_identity,
@@ -61,6 +63,10 @@ pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
     let now = Clock::System.now();
     let store = Store::open(&config.database, config.environment, now).await?;
     let switched = switch_identity(&config.identity, &store, now).await;
+    if switched.is_ok() {
+        let event = Event::new(EventKind::IdentitySwitch, "switched");
+        audit::record(&store, event, now).await;
+    }
     store.close().await;
     let ended = switched.map_err(|error| Failure::Database(error.into()))?;
     eprintln!("identities now come from {wanted}; {ended} session(s) ended");
@@ -107,7 +113,11 @@ pub(super) async fn open(
             tracing::warn!(
                 "Supabase does not answer; nobody signs in until it does, and its settings are looked at then"
             );
-            tokio::spawn(check_later(Arc::clone(&identity), codes));
+            tokio::spawn(check_later(
+                Arc::clone(&identity),
+                codes,
+                config.environment,
+            ));
         }
     }
     Ok(identity)
@@ -130,15 +140,19 @@ async fn check(identity: &Identity, codes: CodesBy) -> Checked {
     }
 }
 
-/// Looks again until there is an answer. A process that serves already is not stopped by it.
-async fn check_later(identity: Arc<Identity>, codes: CodesBy) {
+/// Looks again until there is an answer that is not fatal; until then `identity` signs nobody in. A
+/// process that serves already is not stopped by it.
+async fn check_later(identity: Arc<Identity>, codes: CodesBy, environment: Environment) {
     loop {
         tokio::time::sleep(CHECK_AGAIN_AFTER).await;
         if let Checked::Answered(problems) = check(&identity, codes).await {
             for problem in &problems {
                 tracing::error!(key = problem.key(), "{problem}");
             }
-            return announce(&problems);
+            if !problems.iter().any(|problem| problem.is_fatal(environment)) {
+                return announce(&problems);
+            }
+            tracing::error!("nobody can sign in until that is mended; looking again soon");
         }
     }
 }

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::{Failure, identity};
+use crate::audit::{self, Event, EventKind};
 use crate::clock::Clock;
 use crate::config::{Config, IdentityConfig};
 use crate::identity::rotate_signing_key;
@@ -44,6 +45,10 @@ pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
         }
     }
     .await;
+    if let Ok(made) = &rotated {
+        let outcome = made.as_ref().map_or("resealed", |_| "rotated");
+        audit::record(&store, Event::new(EventKind::KeysRotate, outcome), now).await;
+    }
     store.close().await;
     match rotated {
         Ok(Some(id)) => eprintln!("access tokens are signed with {id} from three minutes on"),

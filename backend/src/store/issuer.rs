@@ -1,13 +1,14 @@
 //! Whose identities the database is bound to.
 //!
 //! The first start writes its issuer down, and every later start is compared with it: were a Supabase
-//! configuration to vanish, everybody would become somebody else. Beside it stands this backend's own
+//! configuration to vanish, everybody would become somebody else. While there is nobody to become
+//! somebody else, a later start may say otherwise: a typo at the first one binds nothing. Beside it stands this backend's own
 //! name as an issuer, made once, so that switching away and back finds the same people.
 
 use uuid::Uuid;
 
 use super::pools::on_writer;
-use super::statements::statements;
+use super::statements::{Statement, statements};
 use super::transaction::in_transaction;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
@@ -26,6 +27,16 @@ statements! {
     }
     READ_META {
         both: "select value from app_meta where key = $1",
+    }
+    /// First come, first served, once anybody hangs on it: an account, a session, or what is still to
+    /// be done at the provider.
+    CLAIM_ISSUER {
+        both: "insert into app_meta (key, value, updated_at) values ($1, $2, $3) \
+               on conflict (key) do update set value = excluded.value, updated_at = excluded.updated_at \
+               where app_meta.value <> excluded.value \
+                 and not exists (select 1 from accounts) \
+                 and not exists (select 1 from sessions) \
+                 and not exists (select 1 from jobs)",
     }
     WRITE_META {
         both: "insert into app_meta (key, value, updated_at) values ($1, $2, $3) \
@@ -52,8 +63,8 @@ pub enum Binding {
 impl Store {
     /// This backend's own name as an issuer, made of `fresh` if it has none.
     pub async fn own_issuer(&self, fresh: Uuid, now: Timestamp) -> Result<String, StoreError> {
-        self.claim_meta(OWN, &format!("{OWN_PREFIX}{fresh}"), now)
-            .await
+        let name = format!("{OWN_PREFIX}{fresh}");
+        self.claim_meta(&CLAIM_META, OWN, &name, now).await
     }
 
     /// Whether `issuer` is a backend's own name rather than a provider's.
@@ -61,9 +72,9 @@ impl Store {
         issuer.starts_with(OWN_PREFIX)
     }
 
-    /// Binds the database to `issuer`, if it is bound to none.
+    /// Binds the database to `issuer`, if it is bound to none or nobody is in it yet.
     pub async fn bind_issuer(&self, issuer: &str, now: Timestamp) -> Result<Binding, StoreError> {
-        let bound = self.claim_meta(BOUND, issuer, now).await?;
+        let bound = self.claim_meta(&CLAIM_ISSUER, BOUND, issuer, now).await?;
         Ok(if bound == issuer {
             Binding::Agreed
         } else {
@@ -90,14 +101,15 @@ impl Store {
         })
     }
 
-    /// The value under `key`, which is `fresh` if there was none.
+    /// The value under `key`, which is `fresh` if `claim` allows it.
     async fn claim_meta(
         &self,
+        claim: &Statement,
         key: &str,
         fresh: &str,
         now: Timestamp,
     ) -> Result<String, StoreError> {
-        on_writer!(self.pools, CLAIM_META, |pool, sql| {
+        on_writer!(self.pools, claim, |pool, sql| {
             sqlx::query(sql)
                 .bind(key)
                 .bind(fresh)

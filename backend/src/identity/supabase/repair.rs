@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::SupabaseIdentity;
 use super::account::{UserRecord, Verdict};
 use super::client::CallError;
-use super::sign_in::{Attempt, Creation, Tried, not_adoptable};
+use super::sign_in::{Attempt, Creation, Tried};
 use crate::clock::Timestamp;
 use crate::identity::failure::SignInError;
 use crate::identity::grant::Grant;
@@ -88,12 +88,13 @@ impl SupabaseIdentity {
         }
         match self.client.get_user(account.subject).await? {
             Some(found) if found.has(phone) && account.is_confirmed => {
-                self.reset_password(attempt, account, "reset").await
+                self.reset_password(attempt, account, "repaired").await
             }
             Some(found) if found.has(phone) => self.take_over(attempt, account, &found).await,
             // The id is somebody else's, or the account holds another number by now.
             Some(_) => {
                 let account = self.move_to(attempt, account, random_id()).await?;
+                self.note(attempt, "repaired").await;
                 match self.create(attempt, account.subject).await? {
                     Creation::Done => self.grant_once(attempt, &account).await,
                     Creation::PhoneTaken => self.take_over_holder(attempt, account).await,
@@ -142,14 +143,16 @@ impl SupabaseIdentity {
                 self.reset_password(attempt, account, "adopted").await
             }
             Verdict::Replace => {
-                record("replaced", found.id);
+                self.record(attempt, "replaced", found.id).await;
                 self.client.delete_user(found.id).await?;
                 match self.create(attempt, account.subject).await? {
                     Creation::Done => self.grant_once(attempt, &account).await,
                     _ => Err(CallError::Lost.into()),
                 }
             }
-            Verdict::Refuse => Err(not_adoptable("it has another way in", found.id)),
+            Verdict::Refuse => Err(self
+                .not_adoptable(attempt, "it has another way in", found.id)
+                .await),
         }
     }
 
@@ -159,14 +162,13 @@ impl SupabaseIdentity {
         account: Account,
         what: &'static str,
     ) -> Result<Grant, SignInError> {
-        record(what, account.subject);
+        self.record(attempt, what, account.subject).await;
         let password = self.password(account.subject);
         let changed = self.client.set_password(account.subject, &password).await?;
         if !changed.has(attempt.person.phone) {
-            return Err(not_adoptable(
-                "its number has just changed",
-                account.subject,
-            ));
+            return Err(self
+                .not_adoptable(attempt, "its number has just changed", account.subject)
+                .await);
         }
         self.grant_once(attempt, &account).await
     }
@@ -204,7 +206,9 @@ impl SupabaseIdentity {
                 is_confirmed: false,
                 is_new: false,
             }),
-            Moved::Not => Err(not_adoptable("it is another person's here", subject)),
+            Moved::Not => Err(self
+                .not_adoptable(attempt, "it is another person's here", subject)
+                .await),
         }
     }
 
@@ -225,6 +229,14 @@ impl SupabaseIdentity {
             }
         }
         Ok(None)
+    }
+
+    /// What is done to an account that is not ours from the start. Written down before it is done: it
+    /// may take effect although no answer comes.
+    async fn record(&self, attempt: &Attempt<'_>, what: &'static str, account: Uuid) {
+        metrics::counter!("identity_repairs_total", "kind" => what).increment(1);
+        tracing::warn!(%account, what, "an account at Supabase is repaired; its sessions end");
+        self.note(attempt, what).await;
     }
 }
 
@@ -262,10 +274,4 @@ async fn give_back(store: &Store, issuer: &str, user_id: Uuid, until: Timestamp)
     if let Err(error) = store.release_repair(user_id, issuer, until).await {
         tracing::warn!(error = %error, "a repair's lease is left to run out");
     }
-}
-
-/// What was done to an account that is not ours from the start.
-fn record(what: &'static str, account: Uuid) {
-    metrics::counter!("identity_repairs_total", "kind" => what).increment(1);
-    tracing::warn!(%account, what, "an account at Supabase is repaired; its sessions end");
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::client::CallError;
 use super::refusal::Taken;
 use super::{SupabaseIdentity, password};
+use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
 use crate::identity::failure::SignInError;
 use crate::identity::grant::{Grant, Person};
@@ -54,6 +55,7 @@ impl SupabaseIdentity {
         client: IpAddr,
         now: Timestamp,
     ) -> Result<Grant, SignInError> {
+        self.gate.pass()?;
         let attempt = Attempt {
             person: *person,
             client,
@@ -119,20 +121,24 @@ impl SupabaseIdentity {
         {
             let confirmed = self.client.confirm_phone(subject).await?;
             if !confirmed.has(phone) {
-                return Err(not_adoptable("number moved", subject));
+                return Err(self.not_adoptable(attempt, "number moved", subject).await);
             }
             answered = self.client.grant(phone, password, client).await;
         }
         match answered {
             Ok(answer) => {
-                let granted = self.granted(answer, subject);
-                granted.map(Tried::Granted).map_err(|fault| {
-                    fault.tell_owner();
-                    match fault {
-                        super::NotGranted::OtherSubject => SignInError::NotAdoptable,
-                        super::NotGranted::Token(_) => SignInError::Misconfigured,
+                let fault = match self.granted(answer, subject) {
+                    Ok(grant) => return Ok(Tried::Granted(grant)),
+                    Err(fault) => fault,
+                };
+                fault.tell_owner();
+                match fault {
+                    super::NotGranted::OtherSubject => {
+                        self.note(attempt, "refused").await;
+                        Err(SignInError::NotAdoptable)
                     }
-                })
+                    super::NotGranted::Token(_) => Err(SignInError::Misconfigured),
+                }
             }
             Err(error) if error.code() == Some("invalid_credentials") => Ok(Tried::NoMatch),
             Err(error) => Err(error.into()),
@@ -172,16 +178,28 @@ impl SupabaseIdentity {
         }
         Ok(grant)
     }
-}
 
-/// Tells the owner that a number is held by an account that is not touched.
-pub(super) fn not_adoptable(why: &'static str, account: Uuid) -> SignInError {
-    metrics::counter!("identity_alerts_total", "kind" => "not_adoptable").increment(1);
-    tracing::error!(
-        %account,
-        why,
-        "a person cannot sign in: a Supabase account that may be somebody else's holds the number; \
-         look at it under Authentication > Users, and delete it or take the number away from it"
-    );
-    SignInError::NotAdoptable
+    /// Tells the owner that a number is held by an account that is not touched.
+    pub(super) async fn not_adoptable(
+        &self,
+        attempt: &Attempt<'_>,
+        why: &'static str,
+        account: Uuid,
+    ) -> SignInError {
+        metrics::counter!("identity_alerts_total", "kind" => "not_adoptable").increment(1);
+        tracing::error!(
+            %account,
+            why,
+            "a person cannot sign in: a Supabase account that may be somebody else's holds the number; \
+             look at it under Authentication > Users, and delete it or take the number away from it"
+        );
+        self.note(attempt, "refused").await;
+        SignInError::NotAdoptable
+    }
+
+    /// Writes down what was done, or not done, to the person's account.
+    pub(super) async fn note(&self, attempt: &Attempt<'_>, outcome: &'static str) {
+        let event = Event::new(EventKind::AccountRepair, outcome).of(attempt.person.user_id);
+        audit::record(&self.store, event, attempt.now).await;
+    }
 }

@@ -6,7 +6,9 @@ use archety_backend::store::{Pools, Store};
 use supabase_stand_in::{Settings, StandIn};
 use uuid::Uuid;
 
-use super::support::{KeyKind, PASSWORD_KEY, PATIENT, SESSION_KEY, config, keyring, somebody};
+use super::support::{
+    KeyKind, PASSWORD_KEY, PATIENT, SESSION_KEY, Somebody, config, keyring, somebody,
+};
 use crate::support::{NOW, stores};
 
 async fn open(config: &IdentityConfig, store: &Store) -> Result<Identity, OpenIdentityError> {
@@ -19,6 +21,11 @@ async fn count(store: &Store, sql: &'static str) -> i64 {
         Pools::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(writer).await,
     }
     .expect("a number")
+}
+
+async fn account(store: &Store, somebody: &Somebody, issuer: &str) {
+    let account = store.account(somebody.user_id, issuer, somebody.user_id, NOW);
+    account.await.expect("the store answers").expect("nobody's");
 }
 
 async fn open_session(store: &Store, id: u128, user_id: Uuid) {
@@ -58,6 +65,8 @@ async fn a_vanished_configuration_does_not_turn_people_into_others() {
         open(&supabase, &base.second().await)
             .await
             .expect("the same");
+        let ada = somebody(&base.store, 1, NOW).await;
+        account(&base.store, &ada, identity.issuer()).await;
         let Err(refused) = open(&IdentityConfig::Local, &base.store).await else {
             panic!("{}: another issuer", base.kind);
         };
@@ -67,6 +76,42 @@ async fn a_vanished_configuration_does_not_turn_people_into_others() {
         assert!(told.contains("IDENTITY=local"), "{told}");
     }
     assert_eq!(project.requests().all().len(), 0, "nobody was asked");
+}
+
+#[tokio::test]
+async fn a_typo_at_the_first_start_binds_nothing() {
+    let project = StandIn::start(Settings::default()).await.expect("a port");
+    let right = IdentityConfig::Supabase(config(&project, KeyKind::Legacy, &[PASSWORD_KEY]));
+    let mut typo = config(&project, KeyKind::Legacy, &[PASSWORD_KEY]);
+    typo.issuer.push_str("/typo");
+    let typo = IdentityConfig::Supabase(typo);
+    for base in stores().await {
+        let store = &base.store;
+        open(&typo, store).await.expect("the first");
+        open(&IdentityConfig::Local, store).await.expect("nobody");
+        // Somebody who only texted has no identity to lose.
+        let ada = somebody(store, 1, NOW).await;
+        open(&right, store).await.expect("nobody has signed in");
+        open_session(store, 1, ada.user_id).await;
+        assert!(
+            open(&typo, store).await.is_err(),
+            "{}: a session",
+            base.kind
+        );
+        open(&right, store).await.expect("bound to it");
+    }
+    for base in stores().await {
+        let store = &base.store;
+        open(&right, store).await.expect("the first");
+        let ada = somebody(store, 1, NOW).await;
+        account(store, &ada, &project.issuer()).await;
+        assert!(
+            open(&typo, store).await.is_err(),
+            "{}: an account",
+            base.kind
+        );
+        open(&right, store).await.expect("bound to it");
+    }
 }
 
 #[tokio::test]

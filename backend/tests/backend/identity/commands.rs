@@ -4,9 +4,12 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use archety_backend::clock::Clock;
+use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
+use archety_backend::store::{Pools, Store};
 use supabase_stand_in::{Fault, Settings, StandIn};
 
-use super::support::PASSWORD_KEY;
+use super::support::{PASSWORD_KEY, somebody};
 
 fn backend(folder: &Path, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_archety-backend"));
@@ -50,6 +53,40 @@ fn start(folder: &Path, variables: &[(&str, &str)]) -> String {
     logged
 }
 
+async fn open(folder: &Path) -> Store {
+    let config = DatabaseConfig {
+        kind: DatabaseKind::Sqlite {
+            path: folder.join("archety.db"),
+        },
+        migrate_on_start: MigrateOnStart::No,
+    };
+    let now = Clock::System.now();
+    let store = Store::open(&config, Environment::Development, now).await;
+    store.expect("nobody has it open")
+}
+
+/// What the operator's commands have written down.
+async fn events(folder: &Path) -> Vec<(String, String)> {
+    const SQL: &str = "select kind, outcome from auth_events order by occurred_at";
+    let store = open(folder).await;
+    let Pools::Sqlite { readers, .. } = store.pools() else {
+        panic!("a file");
+    };
+    let events = sqlx::query_as(SQL).fetch_all(readers).await.expect("rows");
+    store.close().await;
+    events
+}
+
+/// Somebody who has an account in the folder's database.
+async fn sign_somebody_in(folder: &Path) {
+    let store = open(folder).await;
+    let now = Clock::System.now();
+    let ada = somebody(&store, 1, now).await;
+    let account = store.account(ada.user_id, "whoever it was", ada.user_id, now);
+    account.await.expect("the store answers").expect("nobody's");
+    store.close().await;
+}
+
 fn supabase(project: &StandIn) -> Vec<(&'static str, String)> {
     vec![
         ("SUPABASE_URL", project.hosted_url()),
@@ -73,6 +110,7 @@ async fn a_database_changes_hands_only_by_command() {
         logged.contains("WARN") && logged.contains("Supabase not enabled"),
         "{logged}"
     );
+    sign_somebody_in(folder).await;
     let (code, told) = run(folder, &variables, &["serve"]);
     assert_eq!(code, Some(78), "{told}");
     assert!(told.contains("archety-backend identity switch"), "{told}");
@@ -85,6 +123,12 @@ async fn a_database_changes_hands_only_by_command() {
         (code, told.contains(&project.issuer())),
         (Some(0), true),
         "{told}"
+    );
+    let switched = ("identity_switch".to_owned(), "switched".to_owned());
+    assert_eq!(
+        events(folder).await,
+        [switched],
+        "once, by the one with --yes"
     );
 
     let logged = start(folder, &variables);
@@ -130,8 +174,8 @@ async fn a_project_that_lets_nobody_in_is_not_called_initialized() {
     assert!(!logged.contains("Supabase client initialized"), "{logged}");
 }
 
-#[test]
-fn keys_rotate_and_are_sealed_anew() {
+#[tokio::test]
+async fn keys_rotate_and_are_sealed_anew() {
     const OLD: &str = "0123456789abcdef0123456789abcdef";
     const NEW: &str = "fedcba9876543210fedcba9876543210";
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -140,6 +184,8 @@ fn keys_rotate_and_are_sealed_anew() {
         let (code, told) = run(folder, &[("SESSION_SECRET", OLD)], &["keys", "rotate"]);
         assert_eq!(code, Some(0), "{told}");
     }
+    let rotated = ("keys_rotate".to_owned(), "rotated".to_owned());
+    assert_eq!(events(folder).await, [rotated.clone(), rotated]);
     let both = format!("{NEW},{OLD}");
     let (code, told) = run(folder, &[("SESSION_SECRET", NEW)], &["keys", "rotate"]);
     assert_eq!(

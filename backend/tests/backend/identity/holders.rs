@@ -285,6 +285,38 @@ async fn an_account_whose_number_moved_on_is_not_its_persons_any_more() {
 }
 
 #[tokio::test]
+async fn what_is_done_to_accounts_is_written_down() {
+    type Change = fn(Seed) -> Seed;
+    let cases: [(Change, &str); 3] = [
+        (|seed| seed, "adopted"),
+        (Seed::unconfirmed, "replaced"),
+        (Seed::factor, "refused"),
+    ];
+    for project in projects(Settings::default()).await {
+        let outcomes = async |somebody: &Somebody| {
+            let events = project.store.events_of(somebody.user_id, 10).await;
+            let events = events.expect("the store answers");
+            assert!(events.iter().all(|event| event.kind == "account_repair"));
+            let outcomes: Vec<_> = events.into_iter().map(|event| event.outcome).collect();
+            outcomes
+        };
+        for (n, (change, outcome)) in (1..).zip(cases) {
+            let somebody = project.somebody(n).await;
+            seed(&project, &somebody, change);
+            assert_eq!(project.sign_in(&somebody).await.is_ok(), n < 3);
+            assert_eq!(outcomes(&somebody).await, [outcome], "{}", project.kind);
+        }
+        let dora = project.somebody(4).await;
+        project.signed_in(&dora).await;
+        assert_eq!(outcomes(&dora).await, [""; 0], "nothing to repair");
+        let own = "Users-Own-Passw0rd!";
+        project.stand_in.set_password(dora.user_id, own);
+        project.signed_in(&dora).await;
+        assert_eq!(outcomes(&dora).await, ["repaired"], "{}", project.kind);
+    }
+}
+
+#[tokio::test]
 async fn two_people_never_share_an_account() {
     let project = project(Settings::default()).await;
     let (ada, bob) = (project.somebody(1).await, project.somebody(2).await);
