@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         );
     } else {
         for (key, value) in config.effective() {
-            println!("{key:<22} {value}");
+            println!("{key:<26} {value}");
         }
         for warning in &config.warnings {
             eprintln!("warning: {warning}");

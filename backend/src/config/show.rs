@@ -1,12 +1,13 @@
 //! The effective configuration for `check`: every key, its value or a mask, in a fixed order.
 
-use url::Url;
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
+use url::Url;
 
 use super::{
     Config, DatabaseKind, IdentityConfig, KeyringSource, LogFormat, MigrateOnStart,
-    OtpProviderConfig, SecretSource, Site,
+    OtpProviderConfig, SecretSource, Site, SupabaseConfig,
 };
 use crate::keyring::KeyId;
 
@@ -53,12 +54,26 @@ impl Config {
             ),
             ("TRUSTED_PROXIES", self.proxies.to_string()),
             ("IDENTITY", self.shown_identity()),
+            ("SUPABASE_URL", self.supabase(|it| it.url.to_string())),
+            ("SUPABASE_ISSUER", self.supabase(|it| it.issuer.clone())),
+            ("SUPABASE_ANON_KEY", self.supabase(|_| "***".to_owned())),
+            ("SUPABASE_SERVICE_KEY", self.supabase(|_| "***".to_owned())),
+            (
+                "SUPABASE_PASSWORD_KEYS",
+                self.supabase(|it| format!("*** ({} key(s))", it.password_keys.len())),
+            ),
             ("OTP_PROVIDER", self.shown_otp()),
             ("OTP_TEST_NUMBERS", self.shown_test_numbers()),
             ("OTP_CALLING_CODES", self.otp.calling_codes.to_string()),
             ("OTP_PER_DAY", self.otp.limits.per_day.to_string()),
             ("SESSION_SECRET", self.shown_keyring()),
             ("WEB_ORIGINS", self.shown_origins()),
+            (
+                "RETENTION_AUTH_EVENTS_DAYS",
+                days(self.retention.auth_events),
+            ),
+            ("RETENTION_SESSIONS_DAYS", days(self.retention.sessions)),
+            ("RETENTION_DEAD_JOBS_DAYS", days(self.retention.dead_jobs)),
             ("LOG_LEVEL", format!("{} ({format})", self.logging.filter)),
         ]
     }
@@ -68,10 +83,14 @@ impl Config {
     fn shown_identity(&self) -> String {
         match &self.identity {
             IdentityConfig::Local => "local".to_owned(),
-            IdentityConfig::Supabase(supabase) => {
-                let keys = supabase.password_keys.len();
-                format!("supabase {} ({keys} password key(s))", supabase.url)
-            }
+            IdentityConfig::Supabase(_) => "supabase".to_owned(),
+        }
+    }
+
+    fn supabase(&self, show: impl FnOnce(&SupabaseConfig) -> String) -> String {
+        match &self.identity {
+            IdentityConfig::Local => not_set(),
+            IdentityConfig::Supabase(supabase) => show(supabase),
         }
     }
 
@@ -116,6 +135,10 @@ impl Config {
             listed.join(",")
         }
     }
+}
+
+fn days(span: Duration) -> String {
+    (span.as_secs() / (24 * 60 * 60)).to_string()
 }
 
 fn not_set() -> String {

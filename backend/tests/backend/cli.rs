@@ -97,6 +97,23 @@ fn check_shows_what_is_in_effect_without_secrets() {
         (&true.into(), &"8000".into())
     );
     assert!(!json.to_string().contains("hunter2"));
+    let supabase = [
+        ("SUPABASE_URL", "https://abc.supabase.co"),
+        ("SUPABASE_ANON_KEY", "sb_publishable_hunter2"),
+        ("SUPABASE_SERVICE_KEY", "sb_secret_hunter2"),
+        (
+            "SUPABASE_PASSWORD_KEYS",
+            "hunter2hunter2hunter2hunter2hunter2",
+        ),
+        ("RETENTION_SESSIONS_DAYS", "7"),
+    ];
+    let (json, _folder) = run(&["check", "--json"], &supabase);
+    let json: Value = serde_json::from_str(stdout(&json)).expect("JSON");
+    let shown = &json["effective"];
+    assert_eq!(shown["SUPABASE_URL"], "https://abc.supabase.co/");
+    assert_eq!(shown["SUPABASE_PASSWORD_KEYS"], "*** (1 key(s))");
+    assert_eq!(shown["RETENTION_SESSIONS_DAYS"], "7");
+    assert!(!json.to_string().contains("hunter2"), "{json}");
 }
 
 /// What production needs beside a database and a relay's secret.
