@@ -116,6 +116,10 @@ async fn delete(
         deleted.map_err(failed)?;
     }
     let handles = store.forget_number(phone, &pepper).await.map_err(failed)?;
+    if people.is_empty() && handles == 0 {
+        eprintln!("nothing is there: nobody is known by this number");
+        return Ok(());
+    }
     eprintln!(
         "{} person(s) deleted, and the number from {handles} chat(s) of others",
         people.len()

@@ -9,6 +9,7 @@ mod cli;
 mod identity;
 mod otp;
 mod people;
+mod person_cli;
 mod routes;
 mod row_level_security;
 mod seed;

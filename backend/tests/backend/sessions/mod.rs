@@ -5,6 +5,7 @@
 
 mod support;
 
+mod account_deletion;
 mod approval;
 mod dying;
 mod keys;
