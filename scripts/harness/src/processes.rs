@@ -22,6 +22,9 @@ impl Default for Secret {
     }
 }
 
+/// Fixed, so that a database can be served by one backend after the other; it guards as little.
+const SESSION_SECRET: &str = "demonstration secret, not for use";
+
 /// Where a backend keeps what it stores.
 #[derive(Clone, Debug)]
 pub enum BackendStore {
@@ -119,6 +122,7 @@ impl Backend {
             .env("DATABASE_URL", store.url())
             .env("MIGRATE_ON_START", "1")
             .env("RELAY_WEBHOOK_SECRET", &secret.0)
+            .env("SESSION_SECRET", SESSION_SECRET)
             .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,21 +1,16 @@
 //! Signed messages into the backend, 16 connections.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
 
-use anyhow::{Context, ensure};
 use archety_harness::{Backend, BackendStore, Binaries, now_micros, resident_kib};
 use shared_protocol::{
     Event, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, MESSAGE_ROUTE, Message, MessageIdentity,
     MessageTime, Mode, RelayName, ReplyVia, SigningKey,
 };
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 
+use crate::keep_alive::{CONNECTIONS, Load};
+use crate::people::person;
 use crate::{Bench, figure};
-
-const CONNECTIONS: usize = 16;
 
 pub(crate) fn measure(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Result<()> {
     let bench = Bench::new(0)?;
@@ -49,28 +44,7 @@ fn run(
         &[],
         &bench.path("intake.log"),
     )?;
-    let requests: Arc<Vec<Vec<u8>>> = Arc::new(requests(&bench.secret.0, count)?);
-    let address = backend.url().trim_start_matches("http://").to_owned();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let next = Arc::new(AtomicU32::new(0));
-    let started = Instant::now();
-    runtime.block_on(async {
-        let mut connections = tokio::task::JoinSet::new();
-        for _ in 0..CONNECTIONS {
-            connections.spawn(connection(
-                address.clone(),
-                Arc::clone(&requests),
-                Arc::clone(&next),
-            ));
-        }
-        while let Some(ended) = connections.join_next().await {
-            ended??;
-        }
-        anyhow::Ok(())
-    })?;
-    let rate = f64::from(count) / started.elapsed().as_secs_f64();
+    let rate = load(&backend, requests(&bench.secret.0, count)?).rate_of_all()?;
     let mib = resident_kib(backend.pid()).unwrap_or(0) / 1024;
     let target = if name == "Postgres" {
         ">= 12,900/s, RSS <= 50 MiB"
@@ -85,15 +59,20 @@ fn run(
     Ok(())
 }
 
-/// Whole requests, made before the clock starts: the load generator shares the cores.
-fn requests(secret: &str, count: u32) -> anyhow::Result<Vec<Vec<u8>>> {
+/// Messages on their way to a backend.
+pub(crate) fn load(backend: &Backend, requests: Vec<Vec<u8>>) -> Arc<Load> {
+    Load::new(backend, requests, "\"status\":")
+}
+
+/// Whole requests, the first thousand each from another person.
+pub(crate) fn requests(secret: &str, count: u32) -> anyhow::Result<Vec<Vec<u8>>> {
     let key = SigningKey::parse(secret)?;
     let relay = RelayName::default();
     let now = now_micros();
     let salt = format!("{now:X}");
     (0..count)
         .map(|n| {
-            let person = format!("+1555{:07}", n % 1_000);
+            let person = person(n % 1_000);
             let guid = format!("{salt}-{n}");
             let mut message = Message::new(
                 format!("iMessage;-;{person}"),
@@ -126,50 +105,4 @@ fn requests(secret: &str, count: u32) -> anyhow::Result<Vec<Vec<u8>>> {
             Ok(request)
         })
         .collect()
-}
-
-/// One keep-alive connection that sends the next request when the last is answered.
-async fn connection(
-    address: String,
-    requests: Arc<Vec<Vec<u8>>>,
-    next: Arc<AtomicU32>,
-) -> anyhow::Result<()> {
-    let stream = TcpStream::connect(&address).await?;
-    stream.set_nodelay(true)?;
-    let mut stream = BufReader::new(stream);
-    let mut line = String::new();
-    let mut body = Vec::new();
-    loop {
-        let n = next.fetch_add(1, Ordering::Relaxed) as usize;
-        let Some(request) = requests.get(n) else {
-            return Ok(());
-        };
-        stream.get_mut().write_all(request).await?;
-        let mut length = 0;
-        let mut status = String::new();
-        loop {
-            line.clear();
-            ensure!(
-                stream.read_line(&mut line).await? > 0,
-                "the backend closed the connection"
-            );
-            if status.is_empty() {
-                status.clone_from(&line);
-            }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().context("a length")?;
-            }
-            if line == "\r\n" {
-                break;
-            }
-        }
-        body.resize(length, 0);
-        stream.read_exact(&mut body).await?;
-        ensure!(
-            status.starts_with("HTTP/1.1 200"),
-            "{} {}",
-            status.trim(),
-            String::from_utf8_lossy(&body)
-        );
-    }
 }

@@ -6,7 +6,11 @@
 mod drain;
 mod idle;
 mod intake;
+mod keep_alive;
 mod latency;
+mod people;
+mod reading;
+mod sign_in;
 mod sizes;
 mod start;
 
@@ -26,7 +30,8 @@ struct Arguments {
     /// What to measure; everything if absent
     #[arg(value_enum)]
     what: Vec<What>,
-    /// A Postgres to store into (its database `bench` is made anew); without it those are left out
+    /// A fresh Postgres database to store into, beside which there is one of the same name and
+    /// `_supabase`; without it what is measured on Postgres is left out
     #[arg(long)]
     postgres: Option<String>,
     /// Print a port that is free, and nothing else
@@ -46,6 +51,12 @@ enum What {
     Start,
     /// Signed messages into the backend, 16 connections
     Intake,
+    /// `GET /auth/session` by access token, 16 connections
+    Session,
+    /// `GET /user/profile`, on Postgres under row-level security, 16 connections
+    Profile,
+    /// What is added to Supabase's own calls when somebody signs in
+    SignIn,
     /// Sizes of the binaries, start-up and memory of the backend
     Sizes,
 }
@@ -74,6 +85,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         What::Latency,
         What::Drain,
         What::Intake,
+        What::Session,
+        What::Profile,
+        What::SignIn,
         What::Start,
         What::Idle,
     ];
@@ -82,13 +96,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         arguments.what.as_slice()
     };
+    let postgres = arguments.postgres.as_deref();
     for what in what {
         match what {
             What::Latency => latency::measure(&binaries)?,
             What::Drain => drain::measure(&binaries)?,
             What::Idle => idle::measure(&binaries)?,
             What::Start => start::measure(&binaries)?,
-            What::Intake => intake::measure(&binaries, arguments.postgres.as_deref())?,
+            What::Intake => intake::measure(&binaries, postgres)?,
+            What::Session => reading::session(&binaries, postgres)?,
+            What::Profile => reading::profile(&binaries, postgres)?,
+            What::SignIn => sign_in::measure(&binaries, postgres)?,
             What::Sizes => sizes::measure(&binaries)?,
         }
     }

@@ -1,0 +1,92 @@
+//! People of the benchmarks, who sign in as an app does, with codes that nobody has to send.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use archety_harness::Backend;
+use serde_json::{Value, json};
+
+const CODE: &str = "246813";
+
+/// The number of one of ten million people.
+pub(crate) fn person(n: u32) -> String {
+    format!("+1555{n:07}")
+}
+
+/// Environment of a backend that lets the first `count` people in, all from one address.
+pub(crate) fn environment(count: u32) -> Vec<(&'static str, String)> {
+    let numbers: Vec<String> = (0..count)
+        .map(|n| format!("{}={CODE}", person(n)))
+        .collect();
+    let mut environment = vec![("OTP_TEST_NUMBERS", numbers.join(","))];
+    for limit in [
+        "OTP_PER_PHONE_HOUR",
+        "OTP_PER_PHONE_DAY",
+        "OTP_PER_IP_HOUR",
+        "OTP_PER_PREFIX_HOUR",
+        "OTP_PER_COUNTRY_DAY",
+        "OTP_PER_DAY",
+        "OTP_JOINS_PER_PHONE_HOUR",
+        "OTP_JOINS_PER_IP_HOUR",
+        "OTP_WRONG_PER_PHONE_DAY",
+        "OTP_WRONG_PER_IP_HOUR",
+        "OTP_WRONG_PER_HOUR",
+    ] {
+        environment.push((limit, "1000000".to_owned()));
+    }
+    environment
+}
+
+/// As [`Backend::start`] takes it.
+pub(crate) fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    let pairs = environment.iter();
+    pairs.map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+/// Whoever signs people in.
+pub(crate) struct Door {
+    http: reqwest::Client,
+    url: String,
+}
+
+/// A person is in.
+pub(crate) struct Entered {
+    /// Proves it.
+    pub(crate) access_token: String,
+    /// From the code's last digit to the token.
+    pub(crate) took: Duration,
+}
+
+impl Door {
+    pub(crate) fn of(backend: &Backend) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let url = backend.url();
+        Ok(Self { http, url })
+    }
+
+    /// Signs a person in.
+    pub(crate) async fn enter(&self, n: u32) -> anyhow::Result<Entered> {
+        let phone = person(n);
+        let started = self
+            .ask("/auth/verify/start", &json!({ "phone": phone }))
+            .await?;
+        let ask = json!({ "phone": phone, "code": CODE, "challenge_id": started["challenge_id"] });
+        let begun = Instant::now();
+        let confirmed = self.ask("/auth/verify/confirm", &ask).await?;
+        let took = begun.elapsed();
+        let token = confirmed["access_token"].as_str().context("no token")?;
+        Ok(Entered {
+            access_token: token.to_owned(),
+            took,
+        })
+    }
+
+    async fn ask(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let url = format!("{}{path}", self.url);
+        let response = self.http.post(url).json(body).send().await?;
+        let status = response.status();
+        let text = response.text().await?;
+        ensure!(status.is_success(), "POST {path}: {status} {text}");
+        Ok(serde_json::from_str(&text)?)
+    }
+}
