@@ -23,7 +23,7 @@ impl Default for Secret {
 }
 
 /// Fixed, so that a database can be served by one backend after the other; it guards as little.
-const SESSION_SECRET: &str = "demonstration secret, not for use";
+const SESSION_SECRET: &str = "a secret of demonstrations that guards nothing";
 
 /// Where a backend keeps what it stores.
 #[derive(Clone, Debug)]
