@@ -86,7 +86,7 @@ pub fn all() -> impl Iterator<Item = Statement> {
         super::receipts::ALL,
         super::relays::ALL,
         super::signing_keys::ALL,
-        super::transaction::ALL,
+        super::entry::ALL,
         super::tombstones::ALL,
         super::people::deletion::ALL,
         super::people::export::ALL,

@@ -5,11 +5,10 @@
 //! connection on which something failed is not used again: a full disk makes SQLite roll back by
 //! itself, and the driver would count a transaction as open on it for ever.
 
-use sqlx::postgres::PgTransaction;
-use sqlx::{Database, PgPool, Transaction};
+use sqlx::{Database, Transaction};
 use uuid::Uuid;
 
-use super::statements::{Statement, statements};
+use super::statements::Statement;
 
 /// Which database a transaction runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,41 +45,6 @@ impl Actor {
     }
 }
 
-statements! {
-    /// For the rest of the transaction: the guarded role, and whom it acts for. One round trip.
-    BECOME_USER {
-        postgres: "select set_config('role', 'archety_user', true), \
-                   set_config('request.jwt.claims', $1, true)",
-    }
-}
-
-/// Whether a transaction may change anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Nothing: a write fails.
-    Reads,
-    /// What row-level security allows.
-    Writes,
-}
-
-/// A transaction in which row-level security lets `actor` see and change their own rows alone. Role
-/// and claims end with it, however it ends, so the next user of the connection inherits neither.
-pub async fn begin_as_user(
-    pool: &PgPool,
-    actor: &Actor,
-    access: Access,
-) -> Result<PgTransaction<'static>, sqlx::Error> {
-    let mut transaction = match access {
-        Access::Reads => pool.begin_with("begin read only").await?,
-        Access::Writes => pool.begin().await?,
-    };
-    sqlx::query(BECOME_USER.postgres)
-        .bind(actor.claims())
-        .execute(&mut *transaction)
-        .await?;
-    Ok(transaction)
-}
-
 /// Commits what came out `Ok`, rolls back what did not.
 pub(in crate::store) async fn settle<DB, T, E>(
     transaction: Transaction<'_, DB>,
@@ -109,7 +73,8 @@ macro_rules! in_transaction {
     ($pools:expr, |$tx:ident, $dialect:ident| $body:block) => {
         match &$pools {
             $crate::store::Pools::Postgres(pool) => {
-                let transaction = pool.begin().await?;
+                let mut entry = $crate::store::entry::PgEntry::of(pool).await?;
+                let transaction = entry.begin().await?;
                 $crate::store::transaction::run_on!(Postgres, transaction, |$tx, $dialect| $body)
             }
             $crate::store::Pools::Sqlite { writer, .. } => {
@@ -127,9 +92,9 @@ macro_rules! as_user {
     ($pools:expr, $actor:expr, |$tx:ident, $dialect:ident| $body:block) => {
         match &$pools {
             $crate::store::Pools::Postgres(pool) => {
-                let access = $crate::store::transaction::Access::Writes;
-                let transaction =
-                    $crate::store::transaction::begin_as_user(pool, $actor, access).await?;
+                let access = $crate::store::entry::Access::Writes;
+                let mut entry = $crate::store::entry::PgEntry::of(pool).await?;
+                let transaction = entry.begin_as_user($actor, access).await?;
                 $crate::store::transaction::run_on!(Postgres, transaction, |$tx, $dialect| $body)
             }
             $crate::store::Pools::Sqlite { writer, .. } => {
@@ -145,14 +110,14 @@ macro_rules! reading_as_user {
     ($pools:expr, $actor:expr, |$tx:ident, $dialect:ident| $body:block) => {
         match &$pools {
             $crate::store::Pools::Postgres(pool) => {
-                let access = $crate::store::transaction::Access::Reads;
-                let transaction =
-                    $crate::store::transaction::begin_as_user(pool, $actor, access).await?;
-                $crate::store::transaction::run_on!(Postgres, transaction, |$tx, $dialect| $body)
+                let access = $crate::store::entry::Access::Reads;
+                let mut entry = $crate::store::entry::PgEntry::of(pool).await?;
+                let transaction = entry.begin_as_user($actor, access).await?;
+                $crate::store::transaction::read_on!(Postgres, transaction, |$tx, $dialect| $body)
             }
             $crate::store::Pools::Sqlite { readers, .. } => {
                 let transaction = readers.begin().await?;
-                $crate::store::transaction::run_on!(Sqlite, transaction, |$tx, $dialect| $body)
+                $crate::store::transaction::read_on!(Sqlite, transaction, |$tx, $dialect| $body)
             }
         }
     };
@@ -169,6 +134,20 @@ macro_rules! run_on {
         }
         .await;
         $crate::store::transaction::settle(transaction, done).await
+    }};
+}
+
+/// As [`run_on`], where there is nothing to commit: the rollback goes out when the connection goes back
+/// to the pool, and nobody waits for it.
+macro_rules! read_on {
+    ($on:ident, $transaction:ident, |$tx:ident, $dialect:ident| $body:block) => {{
+        let $dialect = $crate::store::transaction::Dialect::$on;
+        let mut transaction = $transaction;
+        async {
+            let $tx = &mut *transaction;
+            $body
+        }
+        .await
     }};
 }
 
@@ -191,4 +170,4 @@ pub(in crate::store) fn log_rollback(done: Result<(), sqlx::Error>) {
     }
 }
 
-pub(super) use {as_user, in_transaction, reading_as_user, run_on, write_on_sqlite};
+pub(super) use {as_user, in_transaction, read_on, reading_as_user, run_on, write_on_sqlite};

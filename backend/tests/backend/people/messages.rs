@@ -98,13 +98,12 @@ async fn a_page_of_a_long_history_is_found_by_indexes() {
         match s.store.pools() {
             Pools::Postgres(pool) => {
                 let actor = ada.clone();
-                let mut tx = archety_backend::store::begin_as_user(
-                    pool,
-                    &actor,
-                    archety_backend::store::Access::Reads,
-                )
-                .await
-                .expect("a transaction");
+                let entry = archety_backend::store::PgEntry::of(pool).await;
+                let mut entry = entry.expect("a connection");
+                let mut tx = entry
+                    .begin_as_user(&actor, archety_backend::store::Access::Reads)
+                    .await
+                    .expect("a transaction");
                 let sql = format!(
                     "explain (analyze, costs off, timing off, summary off) {}",
                     statement.postgres

@@ -1,8 +1,12 @@
 //! What the backend's user routes may write, and that their role stays within its transaction.
 
-use archety_backend::store::{Access, StoreError, begin_as_user};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use archety_backend::store::{Access, PgEntry, StoreError};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgPoolOptions, PgTransaction};
 
 use super::*;
 
@@ -139,49 +143,113 @@ async fn assert_clean(pool: &PgPool, after: &str) {
     assert_eq!((claims, seen), (None, 2), "after {after}");
 }
 
+async fn is_ada(transaction: &mut PgTransaction<'_>) {
+    let (role, seen): (String, i64) =
+        sqlx::query_as("select current_user::text, (select count(*) from users)")
+            .fetch_one(&mut **transaction)
+            .await
+            .expect("a row");
+    assert_eq!((role.as_str(), seen), ("archety_user", 1));
+}
+
 #[tokio::test]
 async fn role_and_claims_end_with_their_transaction_however_it_ends() {
     let Some(people) = People::new().await else {
         return;
     };
     let pool = pool(&people).await;
-    let begin = || async {
-        let mut transaction = begin_as_user(&pool, &ADA.actor(), Access::Writes)
-            .await
-            .expect("begun");
-        let (role, seen): (String, i64) =
-            sqlx::query_as("select current_user::text, (select count(*) from users)")
-                .fetch_one(&mut *transaction)
+    for end in ["commit", "rollback", "drop", "error", "panic"] {
+        let pool_of_task = pool.clone();
+        let ended = tokio::spawn(async move {
+            let mut entry = PgEntry::of(&pool_of_task).await.expect("a connection");
+            let mut transaction = entry
+                .begin_as_user(&ADA.actor(), Access::Writes)
                 .await
-                .expect("a row");
-        assert_eq!((role.as_str(), seen), ("archety_user", 1));
-        transaction
+                .expect("begun");
+            is_ada(&mut transaction).await;
+            match end {
+                "commit" => transaction.commit().await.expect("committed"),
+                "rollback" => transaction.rollback().await.expect("rolled back"),
+                "drop" => drop(transaction),
+                "error" => {
+                    let refused = transaction.execute("select from accounts").await;
+                    refused.expect_err("denied");
+                    let done = transaction.commit().await;
+                    done.expect("a failed one commits as a rollback");
+                }
+                _ => panic!("in the middle of it"),
+            }
+        });
+        let panicked = ended.await.is_err_and(|error| error.is_panic());
+        assert_eq!(panicked, end == "panic");
+        assert_clean(&pool, end).await;
+    }
+}
+
+/// A request may be given up at any moment, and the driver counts a transaction only once the server has
+/// answered.
+#[tokio::test]
+async fn whoever_gives_up_while_it_begins_leaves_nothing_behind() {
+    let Some(mut people) = People::new().await else {
+        return;
     };
-    begin().await.commit().await.expect("committed");
-    assert_clean(&pool, "a commit").await;
-    begin().await.rollback().await.expect("rolled back");
-    assert_clean(&pool, "a rollback").await;
-    drop(begin().await);
-    assert_clean(&pool, "being dropped").await;
-    let mut failing = begin().await;
-    failing
-        .execute("select from accounts")
-        .await
-        .expect_err("denied");
-    assert!(
-        failing.commit().await.is_ok(),
-        "a failed one commits as a rollback"
-    );
-    assert_clean(&pool, "an error").await;
-    let panicking = tokio::spawn({
-        let pool = pool.clone();
-        async move {
-            let _transaction = begin_as_user(&pool, &ADA.actor(), Access::Writes).await;
-            panic!("in the middle of it");
+    let pool = pool(&people).await;
+    for polls in 1..=6 {
+        let mut entry = PgEntry::of(&pool).await.expect("a connection");
+        {
+            let actor = ADA.actor();
+            let mut begin = pin!(entry.begin_as_user(&actor, Access::Writes));
+            for _ in 0..polls {
+                let is_begun =
+                    poll_fn(|context| Poll::Ready(begin.as_mut().poll(context).is_ready()));
+                if is_begun.await {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
         }
-    });
-    assert!(panicking.await.is_err_and(|error| error.is_panic()));
-    assert_clean(&pool, "a panic").await;
+        drop(entry);
+        assert_clean(&pool, "being given up").await;
+        let name = format!("after {polls}");
+        sqlx::query("update users set name = $1")
+            .bind(&name)
+            .execute(&pool)
+            .await
+            .expect("the connection is good");
+        let kept: i64 = sqlx::query_scalar("select count(*) from users where name = $1")
+            .bind(&name)
+            .fetch_one(&mut people.connection)
+            .await
+            .expect("a count");
+        assert_eq!(kept, 2, "it was committed");
+    }
+}
+
+#[tokio::test]
+async fn a_begin_that_fails_half_way_spoils_no_connection() {
+    let Some(people) = People::new().await else {
+        return;
+    };
+    // Who may not become the guarded role.
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .after_connect(|connection, _| {
+            Box::pin(async {
+                connection
+                    .execute("set session authorization anon")
+                    .await
+                    .map(drop)
+            })
+        })
+        .connect(&people.database.url())
+        .await
+        .expect("the server is up");
+    let mut entry = PgEntry::of(&pool).await.expect("a connection");
+    let actor = ADA.actor();
+    let refused = entry.begin_as_user(&actor, Access::Reads).await.map(drop);
+    refused.expect_err("denied");
+    drop(entry);
+    pool.execute("select 1").await.expect("a good connection");
 }
 
 #[tokio::test]
@@ -190,7 +258,9 @@ async fn a_reading_transaction_writes_nothing() {
         return;
     };
     let pool = pool(&people).await;
-    let mut transaction = begin_as_user(&pool, &ADA.actor(), Access::Reads)
+    let mut entry = PgEntry::of(&pool).await.expect("a connection");
+    let mut transaction = entry
+        .begin_as_user(&ADA.actor(), Access::Reads)
         .await
         .expect("begun");
     let refused = transaction
@@ -201,6 +271,7 @@ async fn a_reading_transaction_writes_nothing() {
         matches!(refused, sqlx::Error::Database(ref fault) if fault.code().as_deref() == Some("25006"))
     );
     drop(transaction);
+    drop(entry);
     assert_clean(&pool, "a refused write").await;
 }
 
@@ -211,7 +282,9 @@ async fn what_row_level_security_refuses_is_the_statements_fault() {
         return;
     };
     let pool = pool(&people).await;
-    let mut transaction = begin_as_user(&pool, &ADA.actor(), Access::Writes)
+    let mut entry = PgEntry::of(&pool).await.expect("a connection");
+    let mut transaction = entry
+        .begin_as_user(&ADA.actor(), Access::Writes)
         .await
         .expect("begun");
     let refused = transaction

@@ -2,7 +2,7 @@
 //! are there already, rights on everything new for the Data API, and a login that is no superuser.
 
 use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
-use archety_backend::store::{Access, Adoption, Pools, Store, begin_as_user};
+use archety_backend::store::{Access, Adoption, PgEntry, Pools, Store};
 use url::Url;
 
 use super::catalogue::assert_closed;
@@ -144,7 +144,9 @@ async fn the_backend_works_there_as_its_login() {
         .await
         .expect("a count");
     assert_eq!(everybody, 2, "the service sees all");
-    let mut transaction = begin_as_user(pool, &ADA.actor(), Access::Writes)
+    let mut entry = PgEntry::of(pool).await.expect("a connection");
+    let mut transaction = entry
+        .begin_as_user(&ADA.actor(), Access::Writes)
         .await
         .expect("it may become the guarded role");
     let renamed: Vec<uuid::Uuid> = sqlx::query_scalar("update users set name = 'n' returning id")
@@ -153,6 +155,7 @@ async fn the_backend_works_there_as_its_login() {
         .expect("their own row");
     assert_eq!(renamed, [ADA.id]);
     transaction.commit().await.expect("committed");
+    drop(entry);
     store.close().await;
 }
 
