@@ -73,8 +73,9 @@ impl fmt::Debug for ApiKey {
 }
 
 const MIN_PASSWORD_KEY_CHARS: usize = 32;
-const SUPABASE_KEYS: [&str; 4] = [
+const SUPABASE_KEYS: [&str; 5] = [
     "SUPABASE_URL",
+    "SUPABASE_ISSUER",
     "SUPABASE_ANON_KEY",
     "SUPABASE_SERVICE_KEY",
     "SUPABASE_PASSWORD_KEYS",

@@ -80,7 +80,14 @@ impl Config {
         let metrics = MetricsConfig::read(variables, environment, &mut found);
         let proxies = TrustedProxies::read(variables, environment, &mut found);
         let identity = IdentityConfig::read(variables, environment, &mut found);
-        let otp = OtpConfig::read(variables, environment, &server, &identity, &mut found);
+        let otp = OtpConfig::read(
+            variables,
+            environment,
+            &server,
+            &identity,
+            &mut found,
+            &mut warnings,
+        );
         let session = SessionConfig::read(variables, environment, &mut found);
         let web = WebConfig::read(variables, environment, &server, &mut found);
         let retention = Retention::read(variables, &mut found);

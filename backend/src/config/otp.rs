@@ -80,7 +80,8 @@ pub struct OtpLimits {
     pub per_phone_hour: u32,
     /// To one number in a day.
     pub per_phone_day: u32,
-    /// For one address (for IPv6, one /64) in an hour.
+    /// For one address (for IPv6, one /64) in an hour. It and the two above count numbers to which the
+    /// provider refuses to send, too.
     pub per_ip_hour: u32,
     /// To one block of ten thousand numbers in an hour.
     pub per_prefix_hour: u32,
@@ -92,7 +93,7 @@ pub struct OtpLimits {
     pub known_device_reserve: u32,
     /// Starts for one number in an hour that send nothing, because its code still lives.
     pub joins_per_phone_hour: u32,
-    /// The same for one address.
+    /// The same for one address; and as many that ask the provider, also while it is away.
     pub joins_per_ip_hour: u32,
     /// Wrong codes for one number in any 24 hours.
     pub wrong_per_phone_day: u32,
@@ -100,7 +101,8 @@ pub struct OtpLimits {
     pub wrong_per_ip_hour: u32,
     /// Wrong codes in all in an hour.
     pub wrong_per_hour: u32,
-    /// Codes to one block of ten thousand numbers in two hours that prove something about it.
+    /// Codes to one block of ten thousand numbers in two hours that prove something about it; as many of
+    /// a block weigh for its country.
     pub breaker_prefix_codes: u32,
     /// The same for a country.
     pub breaker_country_codes: u32,
@@ -133,6 +135,14 @@ impl Default for OtpLimits {
 /// The seed's own number and code.
 const DEFAULT_TEST_NUMBERS: &str = "+15551234567=123456";
 const TWILIO_URL: &str = "https://verify.twilio.com";
+/// Any of them means Twilio. `TWILIO_BASE_URL` alone is none: it tells where, not who.
+const TWILIO_KEYS: [&str; 5] = [
+    "TWILIO_VERIFY_SERVICE_SID",
+    "TWILIO_ACCOUNT_SID",
+    "TWILIO_AUTH_TOKEN",
+    "TWILIO_API_KEY_SID",
+    "TWILIO_API_KEY_SECRET",
+];
 
 impl OtpConfig {
     pub(super) fn read(
@@ -141,10 +151,12 @@ impl OtpConfig {
         server: &ServerConfig,
         identity: &IdentityConfig,
         found: &mut Problems,
+        warnings: &mut Problems,
     ) -> Self {
         let is_own_machine =
             environment == Environment::Development && server.address.ip().is_loopback();
         let provider = read_provider(variables, environment, is_own_machine, identity, found);
+        warn_of_idle_twilio(variables, &provider, warnings);
         let calling_codes = match variables.get("OTP_CALLING_CODES").map(str::parse) {
             None => CallingCodes::default(),
             Some(Ok(codes)) => codes,
@@ -172,18 +184,27 @@ fn read_provider(
     found: &mut Problems,
 ) -> OtpProviderConfig {
     const KEY: &str = "OTP_PROVIDER";
-    let has_twilio = variables.get("TWILIO_VERIFY_SERVICE_SID").is_some();
+    let any_twilio = TWILIO_KEYS.iter().any(|key| variables.get(key).is_some());
+    let twilio = |found: &mut Problems| {
+        read_twilio(variables, environment, found)
+            .map_or(OtpProviderConfig::Console, OtpProviderConfig::Twilio)
+    };
     match variables.get(KEY) {
-        Some("twilio") => read_twilio(variables, environment, found)
-            .map_or(OtpProviderConfig::Console, OtpProviderConfig::Twilio),
+        Some("twilio") => twilio(found),
+        None if any_twilio => twilio(found),
         Some("supabase") => {
             if matches!(identity, IdentityConfig::Local) {
                 found.push(KEY, "is supabase, which needs IDENTITY=supabase");
             }
+            if any_twilio {
+                found.push(
+                    KEY,
+                    "is supabase, but TWILIO_* variables are set; unset them, or set it to twilio",
+                );
+            }
             OtpProviderConfig::Supabase
         }
-        Some("console") | None if is_own_machine && !has_twilio => OtpProviderConfig::Console,
-        Some("console") if is_own_machine => OtpProviderConfig::Console,
+        Some("console") | None if is_own_machine => OtpProviderConfig::Console,
         Some("console") => {
             found.push(
                 KEY,
@@ -191,8 +212,6 @@ fn read_provider(
             );
             OtpProviderConfig::Console
         }
-        None if has_twilio => read_twilio(variables, environment, found)
-            .map_or(OtpProviderConfig::Console, OtpProviderConfig::Twilio),
         None => {
             found.push(
                 KEY,
@@ -204,6 +223,23 @@ fn read_provider(
             found.push(KEY, "must be twilio, supabase or console");
             OtpProviderConfig::Console
         }
+    }
+}
+
+/// Whoever says console in development may keep what production needs, but should know that it idles.
+fn warn_of_idle_twilio(
+    variables: &Variables,
+    provider: &OtpProviderConfig,
+    warnings: &mut Problems,
+) {
+    let is_console = matches!(provider, OtpProviderConfig::Console);
+    let is_idle = variables.get("OTP_PROVIDER") == Some("console")
+        && TWILIO_KEYS.iter().any(|key| variables.get(key).is_some());
+    if is_console && is_idle {
+        warnings.push(
+            "OTP_PROVIDER",
+            "is console, so TWILIO_* variables are ignored and no message is sent",
+        );
     }
 }
 
@@ -219,19 +255,7 @@ fn read_twilio(
             "must be the SID of a Verify service, which begins with VA",
         );
     }
-    let api_key = variables
-        .get("TWILIO_API_KEY_SID")
-        .zip(variables.get("TWILIO_API_KEY_SECRET"));
-    let account = variables
-        .get("TWILIO_ACCOUNT_SID")
-        .zip(variables.get("TWILIO_AUTH_TOKEN"));
-    let credentials = api_key.or(account);
-    if credentials.is_none() {
-        found.push(
-            "TWILIO_AUTH_TOKEN",
-            "set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET",
-        );
-    }
+    let credentials = read_twilio_credentials(variables, found);
     let base_url = match variables.get("TWILIO_BASE_URL") {
         None => Url::parse(TWILIO_URL).ok(),
         Some(text) => {
@@ -249,11 +273,45 @@ fn read_twilio(
     };
     let (username, password) = credentials?;
     Some(TwilioConfig {
-        username: username.to_owned(),
+        username,
         password: password.into(),
         service_sid: service_sid?.to_owned(),
         base_url: base_url?,
     })
+}
+
+/// An API key if there is one, else the account's own token; never half of either, which would be a key
+/// that somebody believes to be in use.
+fn read_twilio_credentials(
+    variables: &Variables,
+    found: &mut Problems,
+) -> Option<(String, String)> {
+    let mut is_half = false;
+    let mut pair = |name: &'static str, secret: &'static str| {
+        let pair = (variables.get(name), variables.get(secret));
+        let (missing, given) = match pair {
+            (Some(name), Some(secret)) => return Some((name.to_owned(), secret.to_owned())),
+            (None, None) => return None,
+            (Some(_), None) => (secret, name),
+            (None, Some(_)) => (name, secret),
+        };
+        is_half = true;
+        found.push(
+            missing,
+            format!("is not set, but {given} is; set both or neither"),
+        );
+        None
+    };
+    let api_key = pair("TWILIO_API_KEY_SID", "TWILIO_API_KEY_SECRET");
+    let account = pair("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN");
+    let credentials = api_key.or(account);
+    if credentials.is_none() && !is_half {
+        found.push(
+            "TWILIO_AUTH_TOKEN",
+            "set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET",
+        );
+    }
+    credentials
 }
 
 fn read_test_numbers(

@@ -161,3 +161,85 @@ fn nothing_shown_is_a_secret() {
     }
     assert!(shown.contains("mini:***"));
 }
+
+const TWILIO: [(&str, &str); 5] = [
+    ("TWILIO_VERIFY_SERVICE_SID", "VA00"),
+    ("TWILIO_ACCOUNT_SID", "AC00"),
+    ("TWILIO_AUTH_TOKEN", "00"),
+    ("TWILIO_API_KEY_SID", "SK00"),
+    ("TWILIO_API_KEY_SECRET", "00"),
+];
+
+#[test]
+fn half_of_twilio_is_none() {
+    let [service, account, token, key, secret] = TWILIO;
+    for whole in [
+        &[service, account, token][..],
+        &[service, key, secret],
+        &TWILIO,
+    ] {
+        assert_eq!(keys(whole), [""; 0]);
+    }
+    for (set, missing) in [
+        (&[account, token][..], &["TWILIO_VERIFY_SERVICE_SID"][..]),
+        (&[key, secret], &["TWILIO_VERIFY_SERVICE_SID"]),
+        (&[service], &["TWILIO_AUTH_TOKEN"]),
+        (&[service, account], &["TWILIO_AUTH_TOKEN"]),
+        (&[service, token], &["TWILIO_ACCOUNT_SID"]),
+        (&[service, account, token, key], &["TWILIO_API_KEY_SECRET"]),
+        (&[service, account, token, secret], &["TWILIO_API_KEY_SID"]),
+        (&[service, key, secret, account], &["TWILIO_AUTH_TOKEN"]),
+        (
+            &[key],
+            &["TWILIO_VERIFY_SERVICE_SID", "TWILIO_API_KEY_SECRET"],
+        ),
+    ] {
+        assert_eq!(keys(set), missing, "{set:?}");
+        let named = [set, &[("OTP_PROVIDER", "twilio")]].concat();
+        assert_eq!(keys(&named), missing, "{set:?}");
+    }
+}
+
+#[test]
+fn what_is_set_for_twilio_is_not_ignored_in_silence() {
+    let stand_in = ("TWILIO_BASE_URL", "http://127.0.0.1:8012");
+    let provider = |pairs: &[(&'static str, &'static str)]| {
+        let config = Config::from_variables(&Variables::of(pairs.iter().copied())).expect("valid");
+        let warnings: Vec<_> = config.warnings.iter().map(|problem| problem.key).collect();
+        (config.otp.provider, warnings)
+    };
+    let (chosen, warnings) = provider(&[&TWILIO[..], &[stand_in]].concat());
+    assert!(matches!(chosen, OtpProviderConfig::Twilio(_)));
+    assert_eq!(warnings, [""; 0]);
+    // Where Twilio would be is not that it is wanted.
+    let (chosen, warnings) = provider(&[stand_in]);
+    assert!(matches!(chosen, OtpProviderConfig::Console));
+    assert_eq!(warnings, [""; 0]);
+    let console = ("OTP_PROVIDER", "console");
+    let (chosen, warnings) = provider(&[TWILIO[1], console]);
+    assert!(matches!(chosen, OtpProviderConfig::Console));
+    assert_eq!(warnings, ["OTP_PROVIDER"]);
+    let supabase = [
+        ("OTP_PROVIDER", "supabase"),
+        ("SUPABASE_URL", "https://abc.supabase.co"),
+        ("SUPABASE_ANON_KEY", "anon"),
+        ("SUPABASE_SERVICE_KEY", "service"),
+        ("SUPABASE_PASSWORD_KEYS", STRONG),
+    ];
+    assert_eq!(keys(&supabase), [""; 0]);
+    let both = [&supabase[..], &[TWILIO[2]]].concat();
+    assert_eq!(keys(&both), ["OTP_PROVIDER"]);
+}
+
+#[test]
+fn any_variable_of_supabase_means_supabase() {
+    let issuer = ("SUPABASE_ISSUER", "https://auth.example.com/auth/v1");
+    let missing = [
+        "SUPABASE_URL",
+        "SUPABASE_ANON_KEY",
+        "SUPABASE_SERVICE_KEY",
+        "SUPABASE_PASSWORD_KEYS",
+    ];
+    assert_eq!(keys(&[issuer]), missing);
+    assert_eq!(keys(&[issuer, ("IDENTITY", "local")]), ["IDENTITY"]);
+}
