@@ -27,14 +27,12 @@ use crate::http::browser::csrf::{Binding, issue};
 use crate::http::browser::{Browser, Visitor};
 use crate::http::context::Context;
 use crate::http::json_body::JsonBody;
+use crate::known_device;
 use crate::otp::{Code, Confirm, ConfirmError};
 use crate::people::PersonName;
 use crate::phone::Phone;
 use crate::sessions::{Opened, Remember, Session, SignIn, SignInError, Transport, device_label};
 use crate::store::sessions::ConfirmedCode;
-
-/// How long a device is remembered to have been here.
-const DEVICE_TTL: Duration = Duration::from_hours(24 * 365);
 
 #[derive(Deserialize)]
 pub(in crate::http) struct Body {
@@ -84,7 +82,7 @@ pub(in crate::http) async fn confirm(
         challenge_id: body.challenge_id,
         binding,
         client: context.client,
-        device: device_of(&visitor, &phone, &app),
+        device: device_of(&visitor, &phone, &app, now),
         session: session.as_ref().map(|session| session.id),
     };
     let request_id = context.request_id.as_str();
@@ -181,7 +179,7 @@ fn for_browser(
     };
     let mut response = json(StatusCode::OK, &answer);
     let token = opened.refresh_token.expose_secret();
-    let device = app.known_devices.remember(phone);
+    let device = app.known_devices.remember(phone, now);
     let rules = app.cookies;
     for cookie in [
         rules.set(
@@ -191,7 +189,7 @@ fn for_browser(
             browser.site,
         ),
         rules.clear(CookieKind::PreSession, browser.site),
-        rules.set(CookieKind::Device, &device, DEVICE_TTL, browser.site),
+        rules.set(CookieKind::Device, &device, known_device::TTL, browser.site),
     ] {
         response.headers_mut().append(SET_COOKIE, cookie);
     }

@@ -108,13 +108,13 @@ fn binding_of(session: Option<&Session>, browser: &Browser) -> Option<Binding> {
 }
 
 /// Whether somebody signed in with this number on this device before.
-fn device_of(visitor: &Visitor, phone: &Phone, app: &App) -> otp::Device {
+fn device_of(visitor: &Visitor, phone: &Phone, app: &App, now: Timestamp) -> otp::Device {
     let Visitor::Browser(browser) = visitor else {
         return otp::Device::Unknown;
     };
     let cookie = browser.cookies.get(CookieKind::Device);
     match cookie {
-        Some(value) if app.known_devices.knows(value, phone) => otp::Device::Known,
+        Some(value) if app.known_devices.knows(value, phone, now) => otp::Device::Known,
         _ => otp::Device::Unknown,
     }
 }

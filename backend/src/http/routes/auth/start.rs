@@ -69,15 +69,15 @@ pub(in crate::http) async fn start(
             Some(session.id)
         }
     };
+    let now = app.clock.now();
     let ask = Start {
         phone: &phone,
         channel,
         binding,
         client: context.client,
-        device: device_of(&visitor, &phone, &app),
+        device: device_of(&visitor, &phone, &app, now),
         step_up,
     };
-    let now = app.clock.now();
     let started = app.otp.start(ask, now).await;
     let outcome = started
         .as_ref()
