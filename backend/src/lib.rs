@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod cli;
+mod client_network;
 pub mod clock;
 pub mod config;
 pub mod http;

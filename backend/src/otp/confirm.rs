@@ -151,14 +151,10 @@ impl Inner {
         }
         match self.check(&counted, phone, code, ask.client).await {
             Checked::Right => {
-                let breakers = if counted.is_test {
-                    Vec::new()
-                } else {
-                    self.breakers(phone)
-                };
+                let block = (!counted.is_test).then(|| self.block(phone));
                 let approval = self
                     .store
-                    .approve_challenge(&counted, &approved_hash, &limits, &breakers, now)
+                    .approve_challenge(&counted, &approved_hash, &limits, block, now)
                     .await?;
                 match approval {
                     Approval::Approved | Approval::Already => Ok(approved(&counted)),

@@ -5,10 +5,11 @@
 
 use std::net::IpAddr;
 
-use super::{Device, Inner, network};
+use super::{Device, Inner};
+use crate::client_network::client_network;
 use crate::phone::Phone;
 use crate::store::otp::SendGuard;
-use crate::store::{Area, Breaker, Limit, Window};
+use crate::store::{Area, Block, Breaker, Limit, Window};
 
 /// What a known device may have beyond a stranger.
 mod kept {
@@ -47,9 +48,15 @@ impl Inner {
             window,
             most,
         };
-        let counted = self.breakers(phone);
         SendGuard {
-            sends: vec![
+            asks: vec![limit(
+                "ask_ip_hour",
+                ip,
+                Window::HOUR,
+                // As many as may join: neither sends anything.
+                most(limits.joins_per_ip_hour, kept::JOINS_PER_IP),
+            )],
+            answers: vec![
                 limit(
                     "send_phone_hour",
                     number,
@@ -68,6 +75,8 @@ impl Inner {
                     Window::HOUR,
                     most(limits.per_ip_hour, kept::SENDS_PER_IP),
                 ),
+            ],
+            paid: vec![
                 limit(
                     "send_prefix_hour",
                     self.prefix_key(phone),
@@ -105,9 +114,9 @@ impl Inner {
             // Whoever pumps a country must not shut out those who proved before that codes reach them.
             breakers: match device {
                 Device::Known => Vec::new(),
-                Device::Unknown => counted.clone(),
+                Device::Unknown => self.breakers(phone),
             },
-            counted,
+            block: Some(self.block(phone)),
         }
     }
 
@@ -142,27 +151,31 @@ impl Inner {
         ]
     }
 
-    /// Where a code to `phone` goes.
-    pub(super) fn breakers(&self, phone: &Phone) -> Vec<Breaker> {
+    /// Where a code to `phone` goes, as it is judged.
+    fn breakers(&self, phone: &Phone) -> Vec<Breaker> {
         let limits = &self.limits;
-        let breaker = |area, key, min_sent| Breaker {
+        let block = self.block(phone);
+        let breaker = |area, min_sent| Breaker {
             area,
-            key,
+            block,
             min_sent,
             min_percent: limits.breaker_percent,
+            most_per_block: match area {
+                Area::Prefix => u32::MAX,
+                // So many suffice to cut the block off by itself; what goes there until then, and after,
+                // says nothing more about its neighbours.
+                Area::Country => limits.breaker_prefix_codes,
+            },
         };
         vec![
-            breaker(
-                Area::Prefix,
-                self.prefix_key(phone),
-                limits.breaker_prefix_codes,
-            ),
-            breaker(
-                Area::Country,
-                self.country_key(phone),
-                limits.breaker_country_codes,
-            ),
+            breaker(Area::Prefix, limits.breaker_prefix_codes),
+            breaker(Area::Country, limits.breaker_country_codes),
         ]
+    }
+
+    /// Where a code to `phone` goes, as it is counted.
+    pub(super) fn block(&self, phone: &Phone) -> Block {
+        Block::new(&self.country_key(phone), &self.prefix_key(phone))
     }
 
     fn phone_key(&self, phone: &Phone) -> [u8; 32] {
@@ -178,7 +191,8 @@ impl Inner {
     }
 
     fn ip_key(&self, client: IpAddr) -> [u8; 32] {
-        self.pepper.hash("limit-ip", &network(client))
+        self.pepper
+            .hash("limit-ip", &client_network(client).to_string())
     }
 
     fn all_key(&self) -> [u8; 32] {

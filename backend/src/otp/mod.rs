@@ -15,7 +15,6 @@ mod start;
 mod supabase;
 mod twilio;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -212,26 +211,9 @@ fn seconds_until(until: Timestamp, now: Timestamp) -> u32 {
         .max(1)
 }
 
-/// Where a request comes from: whoever has one IPv6 address has the other 2^64 of its network too.
-fn network(client: IpAddr) -> String {
-    match client.to_canonical() {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => format!("{:x}/64", v6.to_bits() >> 64),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_network_of_ipv6_counts_as_one() {
-        let of = |text: &str| network(text.parse().unwrap());
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-    }
 
     #[test]
     fn seconds_are_rounded_up() {

@@ -36,8 +36,10 @@ pub(super) enum SendFault {
     InvalidPhone,
     /// No message goes to this number, for reasons that are nobody's business.
     CannotSend,
-    /// The provider has had enough for now. Nothing was sent.
+    /// The provider has had enough of this number for now. Nothing was sent.
     Busy { retry_after: u32 },
+    /// It has had enough of all of us for now. Nothing was sent.
+    Overloaded { retry_after: u32 },
     /// It is not there, or we are not let in. Nothing was sent.
     Away,
     /// It may have been sent, and it may be paid for.

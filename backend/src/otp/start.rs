@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::config::TestNumber;
 use crate::ids::random_id;
 use crate::phone::Phone;
-use crate::store::otp::{Begun, CODE_TTL, ChallengeAsk, Noted, SendGuard, SentCode};
+use crate::store::otp::{Begun, CODE_TTL, ChallengeAsk, Noted, Refusal, SendGuard, SentCode};
 use crate::store::{Open, Since, StoreError};
 
 /// Seconds after which a provider that is away is worth another try.
@@ -203,7 +203,10 @@ impl Inner {
         }
     }
 
-    /// Counts nothing where nothing was sent. Where that is not certain the code is given up, but paid.
+    /// Where nothing was sent nothing is paid, but the provider was asked: answers about the number count
+    /// against it and against the client, lest somebody asks about numbers without end. While the
+    /// provider is away for everybody nobody's few codes are used up, only the client's many asks. Where
+    /// it is not certain that nothing was sent the code is given up, but paid.
     async fn not_sent(
         &self,
         fault: SendFault,
@@ -211,23 +214,27 @@ impl Inner {
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<StartError, StoreError> {
-        match fault {
-            SendFault::Unknown | SendFault::Misdirected => {
-                self.store.spend_code(wish.code_id, now).await?;
+        let refusal = match fault {
+            SendFault::Unknown | SendFault::Misdirected => None,
+            SendFault::InvalidPhone | SendFault::CannotSend | SendFault::Busy { .. } => {
+                Some(Refusal::Answered)
             }
-            SendFault::InvalidPhone
-            | SendFault::CannotSend
-            | SendFault::Busy { .. }
-            | SendFault::Away => {
+            SendFault::Overloaded { .. } | SendFault::Away => Some(Refusal::Unanswered),
+        };
+        match refusal {
+            None => self.store.spend_code(wish.code_id, now).await?,
+            Some(refusal) => {
                 self.store
-                    .note_code_refused(wish.code_id, guard, now)
+                    .note_code_refused(wish.code_id, guard, refusal, now)
                     .await?;
             }
         }
         Ok(match fault {
             SendFault::InvalidPhone => StartError::InvalidPhone,
             SendFault::CannotSend | SendFault::Misdirected => StartError::CannotSend,
-            SendFault::Busy { retry_after } => StartError::Limited { retry_after },
+            SendFault::Busy { retry_after } | SendFault::Overloaded { retry_after } => {
+                StartError::Limited { retry_after }
+            }
             SendFault::Away | SendFault::Unknown => StartError::Unavailable {
                 retry_after: TRY_AGAIN,
             },

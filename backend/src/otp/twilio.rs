@@ -6,7 +6,6 @@
 //! is a yes; an answer that is lost, late or not understood is a no. Answers carry numbers, so nothing
 //! of them is logged but the code of an error.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -15,11 +14,10 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use url::Host;
 
 use super::provider::{Checked, SendFault};
 use super::{Channel, Code, ProviderTimeouts};
-use crate::config::TwilioConfig;
+use crate::config::{TwilioConfig, is_loopback};
 use crate::phone::Phone;
 
 /// Shorter than any server keeps a silent connection.
@@ -72,12 +70,14 @@ impl Twilio {
         let mut client = Client::builder()
             .redirect(Policy::none())
             .referer(false)
+            // A start that is sent twice is two messages.
+            .retry(reqwest::retry::never())
             .connect_timeout(timeouts.connect)
             .timeout(timeouts.total)
             // On a connection that the other side has given up nobody knows what has arrived.
             .pool_idle_timeout(IDLE_TIMEOUT)
             .user_agent(concat!("archety-backend/", env!("CARGO_PKG_VERSION")));
-        if is_loopback(config) {
+        if is_loopback(&config.base_url) {
             client = client.no_proxy();
         } else {
             client = client.https_only(true);
@@ -235,7 +235,10 @@ fn send_fault(status: StatusCode, code: u32, retry_after: Option<u32>) -> SendFa
         60202 | 60203 => SendFault::Busy {
             retry_after: wait(LONGEST_WAIT),
         },
-        60212 | 20429 => SendFault::Busy {
+        60212 => SendFault::Busy {
+            retry_after: wait(SHORT_WAIT),
+        },
+        20429 => SendFault::Overloaded {
             retry_after: wait(SHORT_WAIT),
         },
         // Channel off, vetting, blocked, fraud guard, device, country, trial account.
@@ -248,7 +251,7 @@ fn send_fault(status: StatusCode, code: u32, retry_after: Option<u32>) -> SendFa
                 );
                 SendFault::Away
             }
-            StatusCode::TOO_MANY_REQUESTS => SendFault::Busy {
+            StatusCode::TOO_MANY_REQUESTS => SendFault::Overloaded {
                 retry_after: wait(SHORT_WAIT),
             },
             StatusCode::SERVICE_UNAVAILABLE => SendFault::Away,
@@ -264,6 +267,8 @@ fn check_fault(status: StatusCode, code: u32, retry_after: Option<u32>) -> Check
         retry_after: retry_after.unwrap_or(SHORT_WAIT).clamp(1, LONGEST_WAIT),
     };
     match code {
+        // What is no code to Twilio, such as one of another length, is not the one that it sent.
+        60200 => Checked::Wrong,
         60202 => Checked::TooMany,
         60212 | 20429 => not_judged(),
         _ => match status {
@@ -286,15 +291,6 @@ fn is_sid(sid: &str) -> bool {
     (3..=64).contains(&sid.len())
         && sid.starts_with("VE")
         && sid.bytes().all(|b| b.is_ascii_alphanumeric())
-}
-
-fn is_loopback(config: &TwilioConfig) -> bool {
-    match config.base_url.host() {
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
-    }
 }
 
 fn note_fault(code: &'static str) {

@@ -7,10 +7,11 @@
 //! its limit, so a stranger behind the same proxy cannot shut a relay out.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::client_network::client_network;
 use crate::clock::Timestamp;
 
 /// Failures that an address may have at once.
@@ -46,14 +47,14 @@ impl FailureLimiter {
             .settled_at
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let settled = *settled_at.get(&subscriber(address))?;
+        let settled = *settled_at.get(&client_network(address))?;
         let over = settled.plus(STEP).as_micros() - now.plus(STEP * BURST).as_micros();
         (over > 0).then(|| u32::try_from(over.div_euclid(1_000_000) + 1).unwrap_or(60))
     }
 
     /// Counts one failure of `address`.
     pub fn count(&self, address: IpAddr, now: Timestamp) -> Verdict {
-        let address = subscriber(address);
+        let address = client_network(address);
         let mut settled_at = self
             .settled_at
             .lock()
@@ -74,14 +75,6 @@ impl FailureLimiter {
         }
         *settled = next;
         Verdict::Tell
-    }
-}
-
-/// Whoever has one IPv6 address has the other 2^64 of its network too.
-fn subscriber(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

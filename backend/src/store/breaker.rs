@@ -2,8 +2,9 @@
 //!
 //! Codes are counted in the five minutes in which they were sent, and a confirmation counts where its
 //! code does; what is judged is the last two hours less the youngest codes, which may yet be confirmed.
-//! Where enough were sent and too few confirmed, nothing is sent for an hour. A place that is cut off
-//! takes no other with it.
+//! Where enough were sent and too few confirmed, nothing is sent for an hour. Codes are counted by
+//! block of numbers alone; a country is judged over its blocks, and of each block only so many codes
+//! weigh, so that a few blocks that are pumped do not take their country with them.
 
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ const JUDGED: Duration = Duration::from_hours(2);
 const OPEN_FOR: Duration = Duration::from_hours(1);
 /// The one row of an open breaker has no window.
 const NO_WINDOW: Timestamp = Timestamp::from_micros(0);
+/// What is counted of a block.
+const SENT: &str = "sent_prefix";
+const CONFIRMED: &str = "confirmed_prefix";
 
 statements! {
     COUNT_CODE {
@@ -26,9 +30,21 @@ statements! {
                values ($1, $2, $3, 1, $4) \
                on conflict (scope, key, window_start) do update set count = rate_counters.count + 1",
     }
-    SUM_CODES {
-        both: "select cast(coalesce(sum(count), 0) as bigint) from rate_counters \
-               where scope = $1 and key = $2 and window_start > $3 and window_start <= $4",
+    /// What was sent to the blocks from $3 to $4, and the hundredfold of what was confirmed. A block
+    /// beyond $7 codes weighs as much as $7 of which the same share was confirmed.
+    WEIGH_BLOCKS {
+        both: "select \
+                 cast(coalesce(sum(case when sent > $7 then $7 else sent end), 0) as bigint), \
+                 cast(coalesce(sum(case when sent > $7 then confirmed * 100 * $7 / sent \
+                   else confirmed * 100 end), 0) as bigint) \
+               from ( \
+                 select sum(case when scope = $1 then count else 0 end) as sent, \
+                   sum(case when scope = $2 then count else 0 end) as confirmed \
+                 from rate_counters \
+                 where scope in ($1, $2) and key >= $3 and key <= $4 \
+                   and window_start > $5 and window_start <= $6 \
+                 group by key) blocks \
+               where sent > 0",
     }
     BREAKER_OPEN_UNTIL {
         both: "select expires_at from rate_counters \
@@ -63,20 +79,6 @@ impl Area {
         }
     }
 
-    const fn sent(self) -> &'static str {
-        match self {
-            Self::Prefix => "sent_prefix",
-            Self::Country => "sent_country",
-        }
-    }
-
-    const fn confirmed(self) -> &'static str {
-        match self {
-            Self::Prefix => "confirmed_prefix",
-            Self::Country => "confirmed_country",
-        }
-    }
-
     const fn open(self) -> &'static str {
         match self {
             Self::Prefix => "open_prefix",
@@ -85,17 +87,52 @@ impl Area {
     }
 }
 
+/// A block of numbers: keyed hashes of its country, and then of itself, so that the blocks of a country
+/// lie side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block([u8; 32]);
+
+const COUNTRY_LEN: usize = 16;
+
+impl Block {
+    /// Of halves of two keyed hashes.
+    pub fn new(country: &[u8; 32], block: &[u8; 32]) -> Self {
+        let mut key = *block;
+        key[..COUNTRY_LEN].copy_from_slice(&country[..COUNTRY_LEN]);
+        Self(key)
+    }
+
+    /// This block, or the first and the last that its country can have.
+    fn range(self, area: Area) -> ([u8; 32], [u8; 32]) {
+        let (mut first, mut last) = (self.0, self.0);
+        if area == Area::Country {
+            first[COUNTRY_LEN..].fill(0);
+            last[COUNTRY_LEN..].fill(u8::MAX);
+        }
+        (first, last)
+    }
+}
+
 /// One place to which codes are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breaker {
     /// What kind of place.
     pub area: Area,
-    /// Which: a keyed hash.
-    pub key: [u8; 32],
+    /// Which: this block, or the country that it is of.
+    pub block: Block,
     /// Fewer codes prove nothing.
     pub min_sent: u32,
     /// The share, in percent, that has to be confirmed. 0: any will do.
     pub min_percent: u32,
+    /// How many codes of one block weigh.
+    pub most_per_block: u32,
+}
+
+impl Breaker {
+    /// Under which its opening is kept.
+    fn key(&self) -> [u8; 32] {
+        self.block.range(self.area).0
+    }
 }
 
 /// Nothing is sent there.
@@ -147,7 +184,7 @@ async fn open_until(
     on_conn!(conn, BREAKER_OPEN_UNTIL, |db, sql| {
         sqlx::query_scalar(sql)
             .bind(breaker.area.open())
-            .bind(&breaker.key[..])
+            .bind(&breaker.key()[..])
             .bind(NO_WINDOW)
             .bind(now)
             .fetch_optional(db)
@@ -160,30 +197,22 @@ async fn is_failing(
     breaker: &Breaker,
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
-    let sent = sum(conn, breaker.area.sent(), breaker, now).await?;
-    if sent == 0 || sent < i64::from(breaker.min_sent) {
-        return Ok(false);
-    }
-    let confirmed = sum(conn, breaker.area.confirmed(), breaker, now).await?;
-    Ok(confirmed * 100 < sent * i64::from(breaker.min_percent))
-}
-
-async fn sum(
-    conn: &mut Conn<'_>,
-    scope: &'static str,
-    breaker: &Breaker,
-    now: Timestamp,
-) -> Result<i64, sqlx::Error> {
+    let (first, last) = breaker.block.range(breaker.area);
     let ripe = now.minus(RIPE_AFTER);
-    on_conn!(conn, SUM_CODES, |db, sql| {
-        sqlx::query_scalar(sql)
-            .bind(scope)
-            .bind(&breaker.key[..])
+    let (sent, confirmed_hundredfold): (i64, i64) = on_conn!(conn, WEIGH_BLOCKS, |db, sql| {
+        sqlx::query_as(sql)
+            .bind(SENT)
+            .bind(CONFIRMED)
+            .bind(&first[..])
+            .bind(&last[..])
             .bind(ripe.minus(JUDGED))
             .bind(ripe)
+            .bind(i64::from(breaker.most_per_block.max(1)))
             .fetch_one(db)
             .await
-    })
+    })?;
+    let is_proof = sent > 0 && sent >= i64::from(breaker.min_sent);
+    Ok(is_proof && confirmed_hundredfold < sent * i64::from(breaker.min_percent))
 }
 
 async fn open(
@@ -195,7 +224,7 @@ async fn open(
     let opened: Option<i64> = on_conn!(conn, OPEN_BREAKER, |db, sql| {
         sqlx::query_scalar(sql)
             .bind(breaker.area.open())
-            .bind(&breaker.key[..])
+            .bind(&breaker.key()[..])
             .bind(NO_WINDOW)
             .bind(until)
             .bind(now)
@@ -208,38 +237,32 @@ async fn open(
 /// Counts a code that is about to be sent.
 pub(in crate::store) async fn count_sent(
     conn: &mut Conn<'_>,
-    breakers: &[Breaker],
+    block: Block,
     sent_at: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    for breaker in breakers {
-        count(conn, breaker.area.sent(), breaker, sent_at).await?;
-    }
-    Ok(())
+    count(conn, SENT, block, sent_at).await
 }
 
 /// Counts the confirmation of a code that was sent at `sent_at`.
 pub(in crate::store) async fn count_confirmed(
     conn: &mut Conn<'_>,
-    breakers: &[Breaker],
+    block: Block,
     sent_at: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    for breaker in breakers {
-        count(conn, breaker.area.confirmed(), breaker, sent_at).await?;
-    }
-    Ok(())
+    count(conn, CONFIRMED, block, sent_at).await
 }
 
 async fn count(
     conn: &mut Conn<'_>,
     scope: &'static str,
-    breaker: &Breaker,
+    block: Block,
     sent_at: Timestamp,
 ) -> Result<(), sqlx::Error> {
     let start = window_start(sent_at, BUCKET);
     on_conn!(conn, COUNT_CODE, |db, sql| {
         sqlx::query(sql)
             .bind(scope)
-            .bind(&breaker.key[..])
+            .bind(&block.0[..])
             .bind(start)
             .bind(start.plus(JUDGED + OPEN_FOR))
             .execute(db)
@@ -251,19 +274,16 @@ async fn count(
 /// Takes back what [`count_sent`] counted: the code was not sent.
 pub(in crate::store) async fn uncount_sent(
     conn: &mut Conn<'_>,
-    breakers: &[Breaker],
+    block: Block,
     sent_at: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    for breaker in breakers {
-        on_conn!(conn, COUNT_DOWN, |db, sql| {
-            sqlx::query(sql)
-                .bind(breaker.area.sent())
-                .bind(&breaker.key[..])
-                .bind(window_start(sent_at, BUCKET))
-                .execute(db)
-                .await
-                .map(drop)
-        })?;
-    }
-    Ok(())
+    on_conn!(conn, COUNT_DOWN, |db, sql| {
+        sqlx::query(sql)
+            .bind(SENT)
+            .bind(&block.0[..])
+            .bind(window_start(sent_at, BUCKET))
+            .execute(db)
+            .await
+            .map(drop)
+    })
 }

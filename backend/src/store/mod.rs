@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 pub use accounts::{Account, Moved};
 pub use audit::{EventRow, NewEvent};
-pub use breaker::{Area, Breaker, Open, Since};
+pub use breaker::{Area, Block, Breaker, Open, Since};
 pub use entry::{Access, PgEntry};
 pub use error::{OpenError, StoreError};
 pub use intake::{Chat, NewMessage, Receipt, Stored};

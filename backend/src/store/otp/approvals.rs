@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{APPROVAL_TTL, Counted};
 use crate::clock::Timestamp;
-use crate::store::breaker::{self, Breaker};
+use crate::store::breaker::{self, Block};
 use crate::store::connection::{Conn, on_conn};
 use crate::store::limits::Limit;
 use crate::store::otp::attempts::uncount;
@@ -64,15 +64,15 @@ impl Store {
         counted: &Counted,
         approved_code_hash: &[u8; 32],
         limits: &[Limit],
-        breakers: &[Breaker],
+        block: Option<Block>,
         now: Timestamp,
     ) -> Result<Approval, StoreError> {
         in_transaction!(self.pools, |tx, _dialect| {
             let conn = &mut Conn::from(&mut *tx);
             let approval = approve(conn, counted, approved_code_hash, now).await?;
             uncount(conn, counted.challenge_id, limits, now).await?;
-            if approval == Approval::Approved {
-                breaker::count_confirmed(conn, breakers, counted.reserved_at).await?;
+            if let (Approval::Approved, Some(block)) = (approval, block) {
+                breaker::count_confirmed(conn, block, counted.reserved_at).await?;
             }
             Ok(approval)
         })

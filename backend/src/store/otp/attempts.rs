@@ -1,5 +1,7 @@
 //! Trying a code: the attempt is counted before anything is compared, and taken back when it was right.
 
+use std::fmt;
+
 use uuid::Uuid;
 
 use super::{BoundTo, MAX_ATTEMPTS};
@@ -69,7 +71,7 @@ pub enum Attempt {
 }
 
 /// The challenge against which an attempt was counted.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Counted {
     /// The challenge.
     pub challenge_id: Uuid,
@@ -91,6 +93,17 @@ pub struct Counted {
     pub approved_code_hash: Option<Vec<u8>>,
     /// How many attempts are left after this one.
     pub attempts_left: u32,
+}
+
+/// Hashes of codes are kept out: a short code is soon found from its hash by whoever has the key.
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counted")
+            .field("challenge_id", &self.challenge_id)
+            .field("provider", &self.provider)
+            .field("attempts_left", &self.attempts_left)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -224,4 +237,32 @@ async fn find(
             .fetch_optional(db)
             .await
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_codes_hash_is_never_printed() {
+        let counted = Counted {
+            challenge_id: Uuid::from_u128(1),
+            session_id: None,
+            code_id: Uuid::from_u128(2),
+            provider: "console".to_owned(),
+            provider_ref: Some("VE77".to_owned()),
+            code_hash: Some(vec![77; 32]),
+            is_test: false,
+            reserved_at: Timestamp::from_secs(0),
+            approved_code_hash: Some(vec![77; 32]),
+            attempts_left: 4,
+        };
+        let shown = format!("{:?}", Attempt::Counted(Box::new(counted)));
+        assert!(!shown.contains("77"), "{shown}");
+        let sent = crate::store::otp::SentCode {
+            provider_ref: None,
+            code_hash: Some([77; 32]),
+        };
+        assert!(!format!("{sent:?}").contains("77"));
+    }
 }

@@ -1,12 +1,13 @@
 //! Beginning a challenge: reserving the one live code of a number and channel, or joining it.
 
+use std::fmt;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::{BoundTo, CODE_TTL, RESERVED_FOR};
 use crate::clock::Timestamp;
-use crate::store::breaker::{self, Breaker, Open};
+use crate::store::breaker::{self, Block, Breaker, Open};
 use crate::store::connection::{Conn, all_or_nothing, on_conn};
 use crate::store::limits::{self, Limit, Taken};
 use crate::store::pools::on_writer;
@@ -71,14 +72,34 @@ pub struct ChallengeAsk {
 /// What a challenge must not exceed.
 #[derive(Clone, Debug, Default)]
 pub struct SendGuard {
-    /// Where a code has to be sent.
-    pub sends: Vec<Limit>,
+    /// Where a code has to be sent: what counts each time that the provider is asked.
+    pub asks: Vec<Limit>,
+    /// What counts each time that the provider answers, also that it sends nothing.
+    pub answers: Vec<Limit>,
+    /// What counts what is paid.
+    pub paid: Vec<Limit>,
     /// Where a live one is joined.
     pub joins: Vec<Limit>,
     /// Where codes go, if that is to be looked at.
     pub breakers: Vec<Breaker>,
     /// Where the code is counted that goes there.
-    pub counted: Vec<Breaker>,
+    pub block: Option<Block>,
+}
+
+impl SendGuard {
+    /// All that sending takes, together: in one order, and all or nothing.
+    fn sends(&self) -> Vec<Limit> {
+        [&self.asks[..], &self.answers, &self.paid].concat()
+    }
+}
+
+/// Who says that a code was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The provider, to this number.
+    Answered,
+    /// The provider was not there to say anything.
+    Unanswered,
 }
 
 /// What became of the wish.
@@ -107,12 +128,21 @@ pub struct Joined {
 }
 
 /// A code that the provider took.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct SentCode {
     /// The provider's name for it.
     pub provider_ref: Option<String>,
     /// Keyed hash, where we check it.
     pub code_hash: Option<[u8; 32]>,
+}
+
+/// The code's hash is kept out.
+impl fmt::Debug for SentCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SentCode")
+            .field("provider_ref", &self.provider_ref)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Whether a row was still waiting for the note.
@@ -208,18 +238,25 @@ impl Store {
     }
 
     /// Notes that the code of a challenge begun at `begun_at` was certainly not sent: nothing joins it,
-    /// and it counts for nothing.
+    /// and nothing is paid. That the provider was asked still counts.
     pub async fn note_code_refused(
         &self,
         code_id: Uuid,
         guard: &SendGuard,
+        refusal: Refusal,
         begun_at: Timestamp,
     ) -> Result<(), StoreError> {
         in_transaction!(self.pools, |tx, _dialect| {
             let conn = &mut Conn::from(&mut *tx);
             spend(conn, code_id, begun_at).await?;
-            limits::put_back(conn, &guard.sends, begun_at).await?;
-            breaker::uncount_sent(conn, &guard.counted, begun_at).await?;
+            let unspent = match refusal {
+                Refusal::Answered => &guard.paid,
+                Refusal::Unanswered => &[&guard.answers[..], &guard.paid].concat(),
+            };
+            limits::put_back(conn, unspent, begun_at).await?;
+            if let Some(block) = guard.block {
+                breaker::uncount_sent(conn, block, begun_at).await?;
+            }
             Ok(())
         })
     }
@@ -298,10 +335,12 @@ async fn reserve(
         return Ok(None);
     }
     create_challenge(conn, ask, ask.code_id, now, now.plus(CODE_TTL)).await?;
-    if let Taken::Full { scope, until } = limits::take(conn, &guard.sends, now).await? {
+    if let Taken::Full { scope, until } = limits::take(conn, &guard.sends(), now).await? {
         return Ok(Some(Begun::Limited { scope, until }));
     }
-    breaker::count_sent(conn, &guard.counted, now).await?;
+    if let Some(block) = guard.block {
+        breaker::count_sent(conn, block, now).await?;
+    }
     Ok(Some(Begun::Send))
 }
 

@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub(in crate::store) use approvals::consume_approval;
 pub use approvals::{Approval, Consumed};
 pub use attempts::{Attempt, AttemptAsk, Counted};
-pub use codes::{Begun, ChallengeAsk, Joined, Noted, SendGuard, SentCode};
+pub use codes::{Begun, ChallengeAsk, Joined, Noted, Refusal, SendGuard, SentCode};
 
 /// Under which kind of keyed hash numbers are kept.
 pub const PHONE_HASH: &str = "otp-phone";

@@ -95,6 +95,50 @@ async fn a_country_is_judged_over_all_its_blocks() {
     }
 }
 
+/// Thirty codes to each of `blocks`, and none comes back.
+async fn pump(door: &TwilioDoor, blocks: std::ops::Range<u32>) {
+    for block in blocks {
+        for n in 0..30 {
+            send(door, &number(&format!("+1555{block:03}"), n, 0)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_few_blocks_that_are_pumped_do_not_take_their_country_with_them() {
+    for door in twilio_doors(LIMITS).await {
+        pump(&door, 0..3).await;
+        for block in 0..3 {
+            let pumped = number(&format!("+1555{block:03}"), 40, 15);
+            assert_eq!(is_cut_off(&door, &pumped).await, Some(3_600));
+        }
+        assert_eq!(is_cut_off(&door, &number("+1555900", 1, 15)).await, None);
+        // Many are a matter of the country.
+        pump(&door, 3..4).await;
+        let cut = is_cut_off(&door, &number("+1555901", 1, 15)).await;
+        assert_eq!(cut, Some(3_600));
+    }
+}
+
+#[tokio::test]
+async fn a_block_weighs_with_the_share_that_it_confirms() {
+    for door in twilio_doors(LIMITS).await {
+        // As heavy as 10 codes of which 9 are confirmed: with 30 that are not, 22 percent.
+        for n in 0..18 {
+            sign_in(&door, &number("+1555800", n, 0)).await;
+        }
+        for n in 18..20 {
+            send(&door, &number("+1555800", n, 0)).await;
+        }
+        pump(&door, 0..3).await;
+        assert_eq!(is_cut_off(&door, &number("+1555900", 1, 15)).await, None);
+        // Below 20.
+        pump(&door, 3..4).await;
+        let cut = is_cut_off(&door, &number("+1555901", 1, 15)).await;
+        assert_eq!(cut, Some(3_600));
+    }
+}
+
 #[tokio::test]
 async fn what_is_refused_is_no_sign_of_anything() {
     for door in twilio_doors(LIMITS).await {

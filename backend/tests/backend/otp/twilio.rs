@@ -104,6 +104,8 @@ async fn every_refusal_to_check_has_its_meaning() {
                     matches!(refused, ConfirmError::TooManyAttempts { retry_after: 600 })
                 }
                 TwilioError::NotFound => matches!(refused, ConfirmError::Expired),
+                // As for a code of another length.
+                TwilioError::InvalidParameter => matches!(refused, ConfirmError::Wrong { .. }),
                 _ => matches!(refused, ConfirmError::Unavailable { .. }),
             };
             assert!(is_expected, "{error:?}: {refused:?}");
