@@ -48,6 +48,7 @@ fn problems() {
         reason: Some(SignatureReason::StaleTimestamp),
         violations: vec![],
         message_id: None,
+        attempts_left: None,
         retry_after: None,
         server_time: Some(1_700_000_000),
         version: None,
