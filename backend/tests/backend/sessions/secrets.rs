@@ -89,6 +89,9 @@ async fn no_token_is_kept_in_clear_or_written_to_the_log() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
+    // With one subscriber alone, a log statement that another test reaches first is judged by that
+    // test's thread, which has none, and stays silent here as well. With two, all are asked.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _logging = tracing::subscriber::set_default(subscriber);
     for pairs in [local_pairs().await, supabase_pairs().await] {
         for pair in pairs {
