@@ -3,6 +3,7 @@
 mod breaker;
 mod challenges;
 mod known_devices;
+mod refusals;
 mod sends;
 mod supabase;
 mod support;

@@ -2,6 +2,7 @@
 
 mod conversations_of_two;
 mod deletion;
+mod everything;
 mod export;
 mod intake;
 mod messages;
