@@ -41,16 +41,26 @@ impl MessageIdentity<'_> {
     }
 }
 
-/// The part of a chat guid that names the conversation: the guid without its service prefix.
+/// The part of a chat guid that names the conversation: the guid without its service.
 ///
 /// macOS 26 merges the per-service chats of one conversation under `any;`, and older Macs keep one
-/// chat per service; without the prefix they are one history.
+/// chat per service; without the service they are one history. The service is whatever stands before
+/// `;-;` (a direct chat) or `;+;` (a group): new ones appear, such as `iMessageLite` and
+/// `SatelliteSMS`.
 pub fn conversation_guid(chat_guid: &str) -> &str {
-    ["iMessage;", "SMS;", "RCS;", "any;"]
+    let Some((service, rest)) = chat_guid.split_once(';') else {
+        return chat_guid;
+    };
+    let names_a_chat = ["-;", "+;"]
         .iter()
-        .find_map(|prefix| chat_guid.strip_prefix(prefix))
-        .filter(|rest| !rest.is_empty())
-        .unwrap_or(chat_guid)
+        .any(|sign| rest.strip_prefix(sign).is_some_and(|id| !id.is_empty()));
+    // Identities that were given before guids of every service were cut must stay.
+    let is_old_form = ["iMessage", "SMS", "RCS", "any"].contains(&service) && !rest.is_empty();
+    if (names_a_chat && !service.is_empty()) || is_old_form {
+        rest
+    } else {
+        chat_guid
+    }
 }
 
 #[cfg(test)]
@@ -100,14 +110,36 @@ mod tests {
 
     #[test]
     fn service_prefixes_do_not_split_a_conversation() {
-        for service in ["iMessage", "SMS", "RCS", "any"] {
+        for service in [
+            "iMessage",
+            "SMS",
+            "RCS",
+            "any",
+            "iMessageLite",
+            "SatelliteSMS",
+            "imessage",
+            "Some New Service",
+        ] {
             assert_eq!(
                 conversation_guid(&format!("{service};-;+15550100001")),
                 "-;+15550100001"
             );
+            assert_eq!(conversation_guid(&format!("{service};+;chat1")), "+;chat1");
         }
-        for whole in ["test-123", "chat655304561542537998", "iMessage;", "any", ""] {
+        for whole in [
+            "test-123",
+            "chat655304561542537998",
+            "iMessage;",
+            "any",
+            "",
+            ";-;+15550100001",
+            "iMessageLite;-;",
+            "iMessageLite;chat1",
+            "-;+15550100001",
+            "urn:biz:1;x;-;y",
+        ] {
             assert_eq!(conversation_guid(whole), whole);
         }
+        assert_eq!(conversation_guid("iMessage;chat1"), "chat1");
     }
 }

@@ -8,6 +8,7 @@
 mod answer;
 mod identity;
 mod message;
+mod optional;
 mod problem;
 mod pull;
 mod relay_name;
@@ -18,11 +19,12 @@ pub use answer::{Answer, AnswerStatus};
 pub use identity::{MessageIdentity, conversation_guid};
 pub use message::{
     Attachment, AttachmentState, Edit, Event, InvalidMessage, MAX_ATTACHMENTS, MAX_BODY_BYTES,
-    MAX_GUID_CHARS, MAX_NAME_CHARS, MAX_PARTICIPANTS, MAX_SENDER_CHARS, MAX_TEXT_CHARS, Message,
-    MessageTime, Mode, ReplyVia, Tapback, TapbackAction, TapbackKind, Violation,
+    MAX_GUID_CHARS, MAX_NAME_CHARS, MAX_PARTICIPANTS, MAX_SENDER_CHARS, MAX_TEXT_CHARS,
+    MAX_TRANSCRIPT_CHARS, Message, MessageTime, Mode, ReplyVia, Tapback, TapbackAction,
+    TapbackKind, Violation,
 };
 pub use problem::{Problem, ProblemCode, SignatureReason};
-pub use pull::{Ack, AckState, Command, NewestMessage, PullAnswer, PullRequest, RelayStatus};
+pub use pull::{Ack, AckState, Command, Line, NewestMessage, PullAnswer, PullRequest, RelayStatus};
 pub use relay_name::{InvalidRelayName, RelayName};
 pub use secrets::{InvalidSecrets, RelaySecret, RelaySecrets};
 pub use signature::{

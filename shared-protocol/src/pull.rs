@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::optional::is_false;
+
 /// Body of `POST /relay/commands/pull`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PullRequest {
@@ -14,6 +16,9 @@ pub struct PullRequest {
     /// Highest command sequence number that the relay has written down.
     #[serde(default)]
     pub after_seq: i64,
+    /// Asked by a rehearsal, which has commands of its own and takes no lease from the relay.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub rehearsal: bool,
     /// What became of earlier commands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acks: Vec<Ack>,
@@ -94,6 +99,15 @@ pub enum AckState {
     Cancelled,
 }
 
+/// Own addresses that count as one persona's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// What [`crate::Message::line`] says for every one of the addresses; it is one of them.
+    pub name: String,
+    /// The addresses, normalised.
+    pub addresses: Vec<String>,
+}
+
 /// The relay's heartbeat. Times are Unix seconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -112,6 +126,9 @@ pub struct RelayStatus {
     pub waiting: u64,
     /// Messages held back because they may be old ones that iCloud brought back.
     pub quarantined: u64,
+    /// Which own addresses count as one persona's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Line>,
     /// Codes of the checks that fail on this Mac.
     pub doctor_codes: Vec<String>,
     /// Free space on the disk that holds the relay's state, in bytes.

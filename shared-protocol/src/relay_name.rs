@@ -28,6 +28,13 @@ impl RelayName {
         }
     }
 
+    /// The name under which this relay's rehearsals are kept. No secret can carry it: a slash is in
+    /// no name that [`RelayName::parse`] accepts.
+    #[must_use]
+    pub fn rehearsal(&self) -> Self {
+        Self(format!("{}/rehearsal", self.0))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -76,8 +83,15 @@ mod tests {
                 Ok(good)
             );
         }
-        for bad in ["", "Mac", "a_b", "a b", "é", "a:b", &"a".repeat(33)] {
+        for bad in ["", "Mac", "a_b", "a b", "é", "a:b", "a/b", &"a".repeat(33)] {
             assert_eq!(RelayName::parse(bad), Err(InvalidRelayName), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn no_relay_can_have_the_name_of_a_rehearsal() {
+        let name = RelayName::default().rehearsal();
+        assert_eq!(name.as_str(), "default/rehearsal");
+        assert_eq!(RelayName::parse(name.as_str()), Err(InvalidRelayName));
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn replace(message: &mut Message, body: &[u8]) {
     let tapback = message
         .tapback
         .iter_mut()
-        .flat_map(|tapback| [Some(&mut tapback.target_guid), tapback.emoji.as_mut()]);
+        .flat_map(|tapback| [tapback.target_guid.as_mut(), tapback.emoji.as_mut()]);
     let fields = [
         Some(&mut message.chat_guid),
         Some(&mut message.text),

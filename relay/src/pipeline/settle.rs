@@ -232,7 +232,9 @@ fn twin_of(message: &Message) -> Digest {
     let tapback = message.tapback.as_ref().map_or(String::new(), |tapback| {
         format!(
             "{:?} {:?} {}",
-            tapback.action, tapback.kind, tapback.target_guid
+            tapback.action,
+            tapback.kind,
+            tapback.target_guid.as_deref().unwrap_or_default()
         )
     });
     let (event, files) = (message.event.as_str(), message.attachments.len());

@@ -35,6 +35,7 @@ pub(super) fn gather(
         parked: depths.parked,
         waiting,
         quarantined,
+        lines: Vec::new(),
         doctor_codes: health.trouble().map(str::to_owned).into_iter().collect(),
         free_disk_bytes: platform::free_disk_bytes(state.dir()),
         clock: now.as_secs(),

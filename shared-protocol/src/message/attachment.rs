@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::optional::{is_false, null_as_default};
+use crate::optional::{is_false, null_as_default};
 
 /// What is known about an attachment. Its bytes stay on the Mac.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,15 @@ pub struct Attachment {
     /// Size of the file in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
+    /// The part of the message that it is, counted from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<i64>,
+    /// What a Genmoji or a sticker shows, in words; at most [`super::MAX_NAME_CHARS`] characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What is said in a voice message; at most [`super::MAX_TRANSCRIPT_CHARS`] characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<String>,
     /// Whether it is a sticker.
     #[serde(
         default,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::MessageTime;
-use super::optional::{is_false, is_zero, null_as_default};
+use crate::optional::{is_false, is_zero, null_as_default};
 
 /// What is known about an edit or an unsend.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@
 
 mod attachment;
 mod edit;
-mod optional;
+
 mod parse;
 mod tapback;
 mod time;
@@ -14,7 +14,7 @@ mod validate;
 
 use serde::{Deserialize, Serialize};
 
-use optional::{is_false, is_zero, null_as_default};
+use crate::optional::{is_false, is_zero, null_as_default};
 
 pub use attachment::{Attachment, AttachmentState};
 pub use edit::Edit;
@@ -23,7 +23,7 @@ pub use tapback::{Tapback, TapbackAction, TapbackKind};
 pub use time::MessageTime;
 pub use validate::{
     MAX_ATTACHMENTS, MAX_BODY_BYTES, MAX_GUID_CHARS, MAX_NAME_CHARS, MAX_PARTICIPANTS,
-    MAX_SENDER_CHARS, MAX_TEXT_CHARS, Violation,
+    MAX_SENDER_CHARS, MAX_TEXT_CHARS, MAX_TRANSCRIPT_CHARS, Violation,
 };
 
 /// One message, or one thing that happened to a message.
@@ -83,6 +83,12 @@ pub struct Message {
     /// The message that this one replies to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to_guid: Option<String>,
+    /// The part of that message which this one replies to, counted from 0; -1 stands for the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to_part: Option<i64>,
+    /// The text whose link this message shows: Messages sent the link in a row of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_of_guid: Option<String>,
     /// The reaction, if `event` is [`Event::Tapback`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tapback: Option<Tapback>,
@@ -96,6 +102,16 @@ pub struct Message {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub attachments: Vec<Attachment>,
+    /// Addresses of the people whom the text mentions; at most [`MAX_PARTICIPANTS`].
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub mentions: Vec<String>,
+    /// The name that the members gave their group; at most [`MAX_NAME_CHARS`] characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_name: Option<String>,
     /// Identifier of the screen or bubble effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<String>,
@@ -106,6 +122,13 @@ pub struct Message {
         skip_serializing_if = "is_false"
     )]
     pub truncated: bool,
+    /// Posted by a rehearsal (`replay`): kept apart from what the relay itself posts.
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "is_false"
+    )]
+    pub rehearsal: bool,
     /// The persona that the predecessor's relays name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persona_id: Option<String>,
@@ -142,11 +165,16 @@ impl Message {
             service: None,
             is_backfill: false,
             reply_to_guid: None,
+            reply_to_part: None,
+            link_of_guid: None,
             tapback: None,
             edit: None,
             attachments: Vec::new(),
+            mentions: Vec::new(),
+            group_name: None,
             effect: None,
             truncated: false,
+            rehearsal: false,
             persona_id: None,
             relay_id: None,
             reply_via: None,

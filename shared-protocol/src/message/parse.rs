@@ -109,7 +109,9 @@ fn field_violations(object: &Map<String, Value>) -> Vec<Violation> {
     check("tapback", fault::<Option<Tapback>>);
     check("edit", fault::<Option<Edit>>);
     check("attachments", fault::<Option<Vec<Attachment>>>);
-    for field in ["from_owner", "is_backfill", "truncated"] {
+    check("mentions", fault::<Option<Vec<String>>>);
+    check("reply_to_part", fault::<Option<i64>>);
+    for field in ["from_owner", "is_backfill", "truncated", "rehearsal"] {
         check(field, fault::<Option<bool>>);
     }
     for field in [
@@ -117,6 +119,8 @@ fn field_violations(object: &Map<String, Value>) -> Vec<Violation> {
         "line",
         "service",
         "reply_to_guid",
+        "link_of_guid",
+        "group_name",
         "effect",
         "persona_id",
         "relay_id",
@@ -197,12 +201,13 @@ expected! {
     String: "a string",
     bool: "true or false",
     u32: "a whole number from 0 to 2147483647",
+    i64: "a whole number",
     Vec<String>: "a list of strings",
     Mode: "\"direct\" or \"group\"",
     MessageTime: "Unix seconds (a number; not milliseconds, not text)",
     Event: "one of message, edit, unsend, tapback, attachment_update, group_change, other",
     ReplyVia: "\"commands\" or \"inline\"",
-    Tapback: "an object with action, kind and target_guid",
+    Tapback: "an object with action and kind",
     Edit: "an object",
     Vec<Attachment>: "a list of objects with a guid each",
 }

@@ -12,8 +12,10 @@ pub struct Tapback {
     /// The emoji of [`TapbackKind::Emoji`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emoji: Option<String>,
-    /// The message that it sits on.
-    pub target_guid: String,
+    /// The message that it sits on; absent where that is not known, as of a reaction that came over
+    /// SMS as a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_guid: Option<String>,
     /// The part of that message, counted from 0; absent when it sits on the whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_part: Option<i64>,

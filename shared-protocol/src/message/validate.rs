@@ -16,6 +16,8 @@ pub const MAX_PARTICIPANTS: usize = 512;
 pub const MAX_ATTACHMENTS: usize = 100;
 /// Longest name or other short text, in characters.
 pub const MAX_NAME_CHARS: usize = 255;
+/// Longest transcript of a voice message, in characters.
+pub const MAX_TRANSCRIPT_CHARS: usize = 10_000;
 /// Largest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
@@ -63,9 +65,16 @@ impl Message {
                 );
             }
         }
+        if self.mentions.len() > MAX_PARTICIPANTS {
+            found.push("mentions", format!("at most {MAX_PARTICIPANTS} entries"));
+        }
+        for (i, address) in self.mentions.iter().take(MAX_PARTICIPANTS).enumerate() {
+            found.handle(&format!("mentions[{i}]"), address);
+        }
         for (field, guid) in [
             ("message_guid", &self.message_guid),
             ("reply_to_guid", &self.reply_to_guid),
+            ("link_of_guid", &self.link_of_guid),
         ] {
             if let Some(guid) = guid {
                 found.guid(field, guid);
@@ -79,6 +88,7 @@ impl Message {
         }
         for (field, name) in [
             ("service", &self.service),
+            ("group_name", &self.group_name),
             ("effect", &self.effect),
             ("persona_id", &self.persona_id),
             ("relay_id", &self.relay_id),
@@ -88,7 +98,9 @@ impl Message {
         match (&self.tapback, self.event) {
             (None, Event::Tapback) => found.push("tapback", "required when event is tapback"),
             (Some(tapback), _) => {
-                found.guid("tapback.target_guid", &tapback.target_guid);
+                if let Some(target) = &tapback.target_guid {
+                    found.guid("tapback.target_guid", target);
+                }
                 found.name("tapback.emoji", tapback.emoji.as_deref());
             }
             (None, _) => {}
@@ -106,6 +118,18 @@ impl Message {
                 &format!("attachments[{i}].name"),
                 attachment.name.as_deref(),
             );
+            found.name(
+                &format!("attachments[{i}].description"),
+                attachment.description.as_deref(),
+            );
+            if attachment
+                .transcript
+                .as_ref()
+                .is_some_and(|transcript| transcript.chars().nth(MAX_TRANSCRIPT_CHARS).is_some())
+            {
+                let rule = format!("at most {MAX_TRANSCRIPT_CHARS} characters");
+                found.push(format!("attachments[{i}].transcript"), rule);
+            }
             if attachment
                 .size_bytes
                 .is_some_and(|bytes| i64::try_from(bytes).is_err())

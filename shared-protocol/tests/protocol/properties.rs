@@ -25,7 +25,7 @@ fn tapback() -> impl Strategy<Value = Tapback> {
             TapbackKind::Sticker,
         ]),
         of("\\PC{1,8}"),
-        "\\PC{1,40}",
+        of("\\PC{1,40}"),
         of(any::<i64>()),
     )
         .prop_map(|(action, kind, emoji, target_guid, target_part)| Tapback {
@@ -69,15 +69,22 @@ fn attachment() -> impl Strategy<Value = Attachment> {
         size,
         any::<bool>(),
         state,
+        (of(any::<i64>()), of(".{0,40}"), of(".{0,200}")),
     )
         .prop_map(
-            |(guid, mime_type, name, size_bytes, is_sticker, state)| Attachment {
-                guid,
-                mime_type,
-                name,
-                size_bytes,
-                is_sticker,
-                state,
+            |(guid, mime_type, name, size_bytes, is_sticker, state, said)| {
+                let (part, description, transcript) = said;
+                Attachment {
+                    guid,
+                    mime_type,
+                    name,
+                    size_bytes,
+                    part,
+                    description,
+                    transcript,
+                    is_sticker,
+                    state,
+                }
             },
         )
 }
@@ -92,23 +99,26 @@ prop_compose! {
         participants in vec(".{0,40}", 0..5),
     )(
         names in [of(".{1,40}"), of("\\PC{1,40}"), of(".{0,40}"), of(".{1,40}"), of(".{0,40}"),
-            of(".{0,40}"), of(".{0,40}")],
+            of(".{0,40}"), of(".{0,40}"), of(".{1,40}"), of(".{0,40}")],
         event in select(Event::ALL.to_vec()),
         revision in 0..=i32::MAX.cast_unsigned(),
-        flags in any::<[bool; 3]>(),
+        flags in any::<[bool; 4]>(),
         tapback in tapback(),
         edit in of(edit()),
         attachments in vec(attachment(), 0..4),
+        mentions in vec("\\PC{1,40}", 0..3),
+        reply_to_part in of(any::<i64>()),
         reply_via in of(select(vec![ReplyVia::Commands, ReplyVia::Inline])),
         required in Just((chat_guid, mode, sender, text, timestamp, participants)),
     ) -> Message {
         let (chat_guid, mode, sender, text, timestamp, participants) = required;
-        let [message_guid, line, service, reply_to_guid, effect, persona_id, relay_id] = names;
-        let [from_owner, is_backfill, truncated] = flags;
+        let [message_guid, line, service, reply_to_guid, effect, persona_id, relay_id, link_of_guid,
+            group_name] = names;
+        let [from_owner, is_backfill, truncated, rehearsal] = flags;
         let tapback = (event == Event::Tapback).then_some(tapback);
         Message {
             message_guid, event, revision, from_owner, line, service, is_backfill, reply_to_guid,
-            tapback, edit, attachments, effect, truncated, persona_id, relay_id, reply_via,
+            reply_to_part, link_of_guid, mentions, group_name, rehearsal, tapback, edit, attachments, effect, truncated, persona_id, relay_id, reply_via,
             ..Message::new(chat_guid, mode, sender, text, timestamp, participants)
         }
     }

@@ -140,7 +140,7 @@ fn tapback(row: &Row) -> Option<Tapback> {
         action,
         kind,
         emoji: row.associated_emoji.as_deref().map(text::name),
-        target_guid: address::guid(&target.guid),
+        target_guid: Some(address::guid(&target.guid)),
         target_part: target.part,
     })
 }
@@ -218,10 +218,10 @@ mod tests {
                 .tapback
                 .map(|t| (t.target_guid, t.target_part))
         };
-        assert_eq!(of("p:3/AAAA"), Some(("AAAA".to_owned(), Some(3))));
-        assert_eq!(of("p:-1/AAAA"), Some(("AAAA".to_owned(), Some(-1))));
-        assert_eq!(of("bp:AAAA"), Some(("AAAA".to_owned(), None)));
-        assert_eq!(of("AAAA"), Some(("AAAA".to_owned(), None)));
+        assert_eq!(of("p:3/AAAA"), Some((Some("AAAA".to_owned()), Some(3))));
+        assert_eq!(of("p:-1/AAAA"), Some((Some("AAAA".to_owned()), Some(-1))));
+        assert_eq!(of("bp:AAAA"), Some((Some("AAAA".to_owned()), None)));
+        assert_eq!(of("AAAA"), Some((Some("AAAA".to_owned()), None)));
         assert_eq!(of("p:0/"), None);
     }
 }

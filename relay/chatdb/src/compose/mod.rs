@@ -248,6 +248,9 @@ fn attachments(row: &Row) -> Vec<Attachment> {
             mime_type: a.mime_type.as_deref().map(text::name),
             name: a.name.as_deref().map(text::name),
             size_bytes: a.size_bytes.filter(|bytes| i64::try_from(*bytes).is_ok()),
+            part: None,
+            description: None,
+            transcript: None,
             is_sticker: a.is_sticker,
             state: a.state,
         });
@@ -260,6 +263,9 @@ fn attachments(row: &Row) -> Vec<Attachment> {
             mime_type: None,
             name: None,
             size_bytes: None,
+            part: None,
+            description: None,
+            transcript: None,
             is_sticker: false,
             state: AttachmentState::Waiting,
         });

@@ -3,6 +3,7 @@
 mod attachment;
 mod body;
 mod chat;
+mod keyed_archive;
 mod message;
 mod open;
 mod plist;

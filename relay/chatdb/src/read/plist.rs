@@ -1,4 +1,5 @@
-//! Binary property lists, as far as a message's summary needs them.
+//! Binary property lists, as far as a message needs them: its summary, the payload of its balloon, the
+//! facts about an attachment.
 //!
 //! Nothing is built: objects are looked up where they lie, one at a time. A reader that builds the
 //! whole list can be made to fill the memory by a few hundred bytes, since objects may be shared, and
@@ -64,7 +65,7 @@ impl<'a> Object<'a> {
     /// The value under `key`, if this is a dictionary.
     pub(super) fn get(self, key: &str) -> Option<Self> {
         let mut entries = self.entries()?;
-        entries.find_map(|(name, value)| (name.text()? == key.as_bytes()).then_some(value))
+        entries.find_map(|(name, value)| (name.ascii()? == key.as_bytes()).then_some(value))
     }
 
     /// The values, if this is a dictionary.
@@ -90,7 +91,46 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn text(self) -> Option<&'a [u8]> {
+    /// The text, if this is a string. Unpaired surrogates read as U+FFFD.
+    pub(super) fn string(self) -> Option<String> {
+        if let Some(ascii) = self.ascii() {
+            return Some(ascii.iter().map(|byte| char::from(*byte)).collect());
+        }
+        let (count, rest) = self.counted(0x60)?;
+        let units = rest.get(..count.checked_mul(2)?)?.chunks_exact(2);
+        let units = units.map(|unit| u16::from_be_bytes([unit[0], unit[1]]));
+        Some(
+            char::decode_utf16(units)
+                .map(|c| c.unwrap_or('\u{fffd}'))
+                .collect(),
+        )
+    }
+
+    /// The bytes, if this is data.
+    pub(super) fn data(self) -> Option<&'a [u8]> {
+        let (count, rest) = self.counted(0x40)?;
+        rest.get(..count)
+    }
+
+    /// The number of another object in a keyed archive, if this is a UID.
+    pub(super) fn uid(self) -> Option<u64> {
+        let (marker, rest) = self.list.object(self.number)?;
+        if marker & 0xF0 != 0x80 {
+            return None;
+        }
+        number(rest.get(..usize::from(marker & 0x0F) + 1)?)
+    }
+
+    /// The element at `index`, if this is an array that has one.
+    pub(super) fn element(self, index: u64) -> Option<Self> {
+        let (count, rest) = self.counted(0xA0)?;
+        let index = usize::try_from(index).ok().filter(|index| *index < count)?;
+        let each = self.list.reference_bytes;
+        let at = index.checked_mul(each)?;
+        self.references(rest.get(at..)?, 1)?.next()
+    }
+
+    fn ascii(self) -> Option<&'a [u8]> {
         let (count, rest) = self.counted(0x50)?;
         rest.get(..count)
     }

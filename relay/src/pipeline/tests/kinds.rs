@@ -98,7 +98,7 @@ fn tapbacks_are_tapbacks_with_their_target_and_no_text() {
     assert!(
         tapbacks
             .iter()
-            .all(|t| t.target_guid == guid && t.target_part == Some(0))
+            .all(|t| t.target_guid.as_ref() == Some(&guid) && t.target_part == Some(0))
     );
     assert_eq!(mac.texts(), ["hi", "", "", ""]);
 }

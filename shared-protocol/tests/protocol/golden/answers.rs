@@ -1,8 +1,8 @@
 //! What the backend answers, and the relay's poll for commands.
 
 use shared_protocol::{
-    Ack, AckState, Answer, AnswerStatus, Command, MessageTime, NewestMessage, Problem, ProblemCode,
-    PullAnswer, PullRequest, RelayStatus, SignatureReason, Violation,
+    Ack, AckState, Answer, AnswerStatus, Command, Line, MessageTime, NewestMessage, Problem,
+    ProblemCode, PullAnswer, PullRequest, RelayStatus, SignatureReason, Violation,
 };
 
 use super::assert_golden;
@@ -138,6 +138,7 @@ fn pulls() {
             instance_id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
             wait_seconds: 25,
             after_seq: 41,
+            rehearsal: false,
             acks: vec![Ack {
                 seq: 41,
                 state: AckState::RowSeen,
@@ -151,10 +152,25 @@ fn pulls() {
                 parked: 1,
                 waiting: 2,
                 quarantined: 0,
+                lines: vec![Line {
+                    name: "+15550100000".to_owned(),
+                    addresses: vec!["+15550100000".to_owned(), "sage@example.com".to_owned()],
+                }],
                 doctor_codes: vec!["automation_denied".to_owned()],
                 free_disk_bytes: Some(50_000_000_000),
                 clock: 1_700_000_001,
             },
+        },
+    );
+    assert_golden(
+        "pull_request_of_a_rehearsal",
+        &PullRequest {
+            instance_id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
+            wait_seconds: 0,
+            after_seq: 0,
+            rehearsal: true,
+            acks: vec![],
+            status: RelayStatus::default(),
         },
     );
     let fields = serde_json::json!({"chat_guid": "iMessage;-;+15550100001", "bubbles": ["Hi!"]});

@@ -37,6 +37,9 @@ fn heic(state: AttachmentState) -> Attachment {
         mime_type: Some("image/heic".to_owned()),
         name: Some("IMG_0001.HEIC".to_owned()),
         size_bytes: Some(1_234_567),
+        part: None,
+        description: None,
+        transcript: None,
         is_sticker: false,
         state,
     }
@@ -50,7 +53,7 @@ fn tapback(action: TapbackAction, kind: TapbackKind, emoji: Option<&str>) -> Mes
             action,
             kind,
             emoji: emoji.map(str::to_owned),
-            target_guid: "0A0A0A0A-0000-4000-8000-000000000009".to_owned(),
+            target_guid: Some("0A0A0A0A-0000-4000-8000-000000000009".to_owned()),
             target_part: Some(0),
         }),
         ..direct("")
@@ -87,6 +90,57 @@ fn messages() {
         &Message {
             attachments: vec![heic(AttachmentState::Transferring)],
             ..direct("")
+        },
+    );
+    assert_golden_message(
+        "message_voice_with_transcript",
+        &Message {
+            attachments: vec![Attachment {
+                guid: "at_0_0A0A0A0A-0000-4000-8000-000000000003".to_owned(),
+                mime_type: Some("audio/x-caf".to_owned()),
+                name: Some("Audio Message.caf".to_owned()),
+                part: Some(0),
+                transcript: Some("see you at eight".to_owned()),
+                ..heic(AttachmentState::Finished)
+            }],
+            ..direct("")
+        },
+    );
+    assert_golden_message(
+        "message_genmoji",
+        &Message {
+            attachments: vec![Attachment {
+                part: Some(1),
+                description: Some("a cat that plays the piano".to_owned()),
+                ..heic(AttachmentState::Finished)
+            }],
+            ..direct("look: ")
+        },
+    );
+    assert_golden_message(
+        "message_group_mention_of_a_part",
+        &Message {
+            mode: Mode::Group,
+            chat_guid: "any;+;chat100000000000000001".to_owned(),
+            group_name: Some("Trip".to_owned()),
+            mentions: vec!["+15550100000".to_owned(), "guest@example.com".to_owned()],
+            reply_to_guid: Some("0A0A0A0A-0000-4000-8000-000000000009".to_owned()),
+            reply_to_part: Some(2),
+            ..direct("@sage @guest what about this one?")
+        },
+    );
+    assert_golden_message(
+        "message_link_of_a_text",
+        &Message {
+            link_of_guid: Some("0A0A0A0A-0000-4000-8000-000000000009".to_owned()),
+            ..direct("https://example.com/article")
+        },
+    );
+    assert_golden_message(
+        "message_of_a_rehearsal",
+        &Message {
+            rehearsal: true,
+            ..direct("played, not said")
         },
     );
     assert_golden_message(
@@ -159,6 +213,9 @@ fn events() {
     assert_golden_message("event_tapback_added", &emoji);
     let love = tapback(TapbackAction::Removed, TapbackKind::Love, None);
     assert_golden_message("event_tapback_removed", &love);
+    let mut unplaced = tapback(TapbackAction::Added, TapbackKind::Like, None);
+    unplaced.tapback.as_mut().expect("a tapback").target_guid = None;
+    assert_golden_message("event_tapback_without_target", &unplaced);
     assert_golden_message(
         "event_attachment_update",
         &Message {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Deserializer};
 
 /// An optional field that is null is absent: the libraries of other languages write it so.
-pub(super) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,
@@ -16,7 +16,7 @@ where
     clippy::trivially_copy_pass_by_ref,
     reason = "serde passes a reference"
 )]
-pub(super) fn is_false(value: &bool) -> bool {
+pub(crate) fn is_false(value: &bool) -> bool {
     !value
 }
 
@@ -24,6 +24,6 @@ pub(super) fn is_false(value: &bool) -> bool {
     clippy::trivially_copy_pass_by_ref,
     reason = "serde passes a reference"
 )]
-pub(super) fn is_zero(value: &u32) -> bool {
+pub(crate) fn is_zero(value: &u32) -> bool {
     *value == 0
 }

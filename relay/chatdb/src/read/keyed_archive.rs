@@ -1,0 +1,230 @@
+//! Archives of `NSKeyedArchiver`: what polls, links and apps keep in `message.payload_data`.
+//!
+//! Such an archive is a binary property list of the objects `$objects`, which refer to one another by
+//! UID. Objects are looked up where they lie, as [`super::plist`] does it: nothing is built, cycles cost
+//! nothing, and what is damaged or of another shape is absent.
+
+use super::plist::{Object, Plist};
+
+/// UIDs that are followed from one value to the next before it counts as absent.
+const MAX_HOPS: usize = 4;
+
+/// A property list that is a keyed archive.
+#[derive(Clone, Copy)]
+pub(super) struct KeyedArchive<'a> {
+    objects: Object<'a>,
+    top: Object<'a>,
+}
+
+/// A value of an archive.
+#[derive(Clone, Copy)]
+pub(super) struct Archived<'a> {
+    archive: KeyedArchive<'a>,
+    object: Object<'a>,
+}
+
+impl<'a> KeyedArchive<'a> {
+    /// `None` if `list` is another kind of property list.
+    pub(super) fn of(list: &'a Plist<'a>) -> Option<Self> {
+        Some(Self {
+            objects: list.top().get("$objects")?,
+            top: list.top().get("$top")?,
+        })
+    }
+
+    /// The object that was archived.
+    pub(super) fn root(self) -> Option<Archived<'a>> {
+        let root = self.top.get("root")?;
+        self.resolve(root)
+    }
+
+    /// The value behind `object`, which may be a UID.
+    fn resolve(self, mut object: Object<'a>) -> Option<Archived<'a>> {
+        for _ in 0..MAX_HOPS {
+            let Some(uid) = object.uid() else {
+                return Some(Archived {
+                    archive: self,
+                    object,
+                });
+            };
+            // Object 0 is `$null`.
+            if uid == 0 {
+                return None;
+            }
+            object = self.objects.element(uid)?;
+        }
+        None
+    }
+}
+
+impl<'a> Archived<'a> {
+    /// The value under `key`: a field of an object, or an entry of an archived dictionary.
+    pub(super) fn get(self, key: &str) -> Option<Self> {
+        if let Some(field) = self.object.get(key) {
+            return self.archive.resolve(field);
+        }
+        let keys = self.object.get("NS.keys")?.elements()?;
+        let values = self.object.get("NS.objects")?;
+        let (index, _) = (0..).zip(keys).find(|(_, name)| {
+            let name = self.archive.resolve(*name);
+            name.and_then(Self::text).is_some_and(|name| name == key)
+        })?;
+        self.archive.resolve(values.element(index)?)
+    }
+
+    /// The text of a string, in either of its classes.
+    pub(super) fn text(self) -> Option<String> {
+        self.object.string().or_else(|| {
+            let text = self.object.get("NS.string")?;
+            self.archive.resolve(text)?.object.string()
+        })
+    }
+
+    /// The address of an `NSURL` or of a string, without its base.
+    pub(super) fn url(self) -> Option<String> {
+        self.text().or_else(|| self.get("NS.relative")?.text())
+    }
+
+    /// The bytes of data, in either of its classes.
+    pub(super) fn data(self) -> Option<&'a [u8]> {
+        self.object.data().or_else(|| {
+            let data = self.object.get("NS.data")?;
+            self.archive.resolve(data)?.object.data()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plist::{Uid, Value};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn dictionary<const N: usize>(entries: [(&str, Value); N]) -> Value {
+        let entries = entries.map(|(key, value)| (key.to_owned(), value));
+        Value::Dictionary(entries.into_iter().collect())
+    }
+
+    fn text(text: &str) -> Value {
+        Value::String(text.to_owned())
+    }
+
+    fn uid(number: u64) -> Value {
+        Value::Uid(Uid::new(number))
+    }
+
+    fn archive(objects: Vec<Value>) -> Vec<u8> {
+        let list = dictionary([
+            ("$version", Value::Integer(100_000.into())),
+            ("$archiver", text("NSKeyedArchiver")),
+            ("$top", dictionary([("root", uid(1))])),
+            ("$objects", Value::Array(objects)),
+        ]);
+        let mut bytes = Vec::new();
+        list.to_writer_binary(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// A link's metadata inside an object, a dictionary beside it.
+    fn sample() -> Vec<u8> {
+        archive(vec![
+            text("$null"),
+            dictionary([("richLinkMetadata", uid(2)), ("$class", uid(9))]),
+            dictionary([
+                ("title", uid(3)),
+                ("URL", uid(4)),
+                ("icon", uid(0)),
+                ("extra", uid(6)),
+                ("blob", uid(8)),
+            ]),
+            text("Ein Artikel über Äpfel 🍏"),
+            dictionary([("NS.base", uid(0)), ("NS.relative", uid(5))]),
+            text("https://example.com/a"),
+            dictionary([
+                ("NS.keys", Value::Array(vec![uid(5), uid(7)])),
+                ("NS.objects", Value::Array(vec![uid(3), uid(5)])),
+            ]),
+            dictionary([("NS.string", text("an"))]),
+            dictionary([("NS.data", Value::Data(vec![1, 2, 3]))]),
+            dictionary([("$classname", text("RichLink"))]),
+        ])
+    }
+
+    fn title_of(bytes: &[u8]) -> Option<String> {
+        let list = Plist::read(bytes)?;
+        let metadata = KeyedArchive::of(&list)?.root()?.get("richLinkMetadata")?;
+        let _ = metadata.get("URL").and_then(Archived::url);
+        let _ = metadata.get("blob").and_then(Archived::data);
+        let _ = metadata.get("extra").and_then(|extra| extra.get("an"));
+        metadata.get("title")?.text()
+    }
+
+    #[test]
+    fn fields_dictionaries_urls_and_data_are_found() {
+        let bytes = sample();
+        assert_eq!(
+            title_of(&bytes).as_deref(),
+            Some("Ein Artikel über Äpfel 🍏")
+        );
+        let list = Plist::read(&bytes).unwrap();
+        let root = KeyedArchive::of(&list).unwrap().root().unwrap();
+        let metadata = root.get("richLinkMetadata").unwrap();
+        let url = metadata.get("URL").and_then(Archived::url);
+        assert_eq!(url.as_deref(), Some("https://example.com/a"));
+        assert!(metadata.get("icon").is_none(), "null is absent");
+        assert!(metadata.get("no such field").is_none());
+        let extra = metadata.get("extra").unwrap();
+        assert_eq!(
+            extra.get("an").and_then(Archived::text).as_deref(),
+            Some("https://example.com/a")
+        );
+        assert_eq!(
+            metadata.get("blob").and_then(Archived::data),
+            Some([1, 2, 3].as_slice())
+        );
+    }
+
+    #[test]
+    fn references_in_a_circle_or_beyond_the_end_are_absent() {
+        for objects in [
+            vec![text("$null"), uid(1)],
+            vec![text("$null"), uid(2), uid(1)],
+            vec![text("$null"), uid(7)],
+            vec![text("$null")],
+            vec![],
+        ] {
+            let bytes = archive(objects);
+            let list = Plist::read(&bytes).unwrap();
+            assert!(KeyedArchive::of(&list).unwrap().root().is_none());
+        }
+    }
+
+    #[test]
+    fn another_property_list_is_no_archive() {
+        let mut bytes = Vec::new();
+        let list = dictionary([("audio-transcription", text("hello"))]);
+        list.to_writer_binary(&mut bytes).unwrap();
+        let list = Plist::read(&bytes).unwrap();
+        assert!(KeyedArchive::of(&list).is_none());
+        let transcript = list.top().get("audio-transcription");
+        assert_eq!(
+            transcript.and_then(Object::string).as_deref(),
+            Some("hello")
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_damage_panics(at in 0..900_usize, byte: u8, cut in 0..900_usize) {
+            let mut bytes = sample();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            title_of(&bytes);
+            bytes.truncate(cut);
+            title_of(&bytes);
+        }
+    }
+}
