@@ -3,9 +3,11 @@
 mod attachment;
 mod body;
 mod chat;
+#[allow(dead_code, reason = "read by what follows")]
 mod keyed_archive;
 mod message;
 mod open;
+#[allow(dead_code, reason = "read by what follows")]
 mod plist;
 mod preview;
 mod queries;
