@@ -24,5 +24,8 @@ pub use compose::{
 pub use dates::{APPLE_EPOCH_UNIX_SECS, from_apple_date, to_apple_nanos};
 pub use digest::{Digest, twin_hash};
 pub use error::{OpenError, ReadError};
-pub use read::{AttachmentRow, Body, BodyRun, Chat, ChatDb, ChatStyle, Mark, Row, Summary};
+pub use read::{
+    AppCard, AttachmentRow, Body, BodyRun, Chat, ChatDb, ChatStyle, Mark, Payload, Poll,
+    PollOption, RichLink, Row, Summary, Vote,
+};
 pub use watch::{Nudge, Wake, WatchTimings, Watcher};

@@ -28,6 +28,10 @@ pub use validate::{
 
 /// One message, or one thing that happened to a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "flags of the wire, independent of one another"
+)]
 pub struct Message {
     /// `chat.guid` of chat.db, opaque; 1 to [`MAX_GUID_CHARS`] characters.
     pub chat_guid: String,

@@ -72,7 +72,7 @@ fn balloon(row: &Row) -> Kind {
     let description = match row.balloon.as_deref() {
         None => None,
         Some(_) if row.is_link_balloon() => None,
-        Some(id) if id.ends_with("com.apple.messages.Polls") => Some("a poll"),
+        Some(_) if row.is_poll_balloon() => Some("a poll"),
         Some(id) if id.contains("Handwriting") => Some("a handwritten message"),
         Some(id) if id.contains("DigitalTouch") => Some("a Digital Touch message"),
         Some(id) if id.contains("SafetyMonitor") => Some("a Check In"),

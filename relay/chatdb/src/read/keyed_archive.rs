@@ -8,6 +8,8 @@ use super::plist::{Object, Plist};
 
 /// UIDs that are followed from one value to the next before it counts as absent.
 const MAX_HOPS: usize = 4;
+/// Keys of an archived dictionary that are looked at.
+const MAX_KEYS: usize = 256;
 
 /// A property list that is a keyed archive.
 #[derive(Clone, Copy)]
@@ -65,9 +67,9 @@ impl<'a> Archived<'a> {
         }
         let keys = self.object.get("NS.keys")?.elements()?;
         let values = self.object.get("NS.objects")?;
-        let (index, _) = (0..).zip(keys).find(|(_, name)| {
+        let (index, _) = (0..).zip(keys.take(MAX_KEYS)).find(|(_, name)| {
             let name = self.archive.resolve(*name);
-            name.and_then(Self::text).is_some_and(|name| name == key)
+            name.is_some_and(|name| name.is_text(key))
         })?;
         self.archive.resolve(values.element(index)?)
     }
@@ -80,12 +82,22 @@ impl<'a> Archived<'a> {
         })
     }
 
+    /// Whether it is the string `text`, in either of its classes.
+    fn is_text(self, text: &str) -> bool {
+        self.object.is_text(text)
+            || self.object.get("NS.string").is_some_and(|inner| {
+                let inner = self.archive.resolve(inner);
+                inner.is_some_and(|inner| inner.object.is_text(text))
+            })
+    }
+
     /// The address of an `NSURL` or of a string, without its base.
     pub(super) fn url(self) -> Option<String> {
         self.text().or_else(|| self.get("NS.relative")?.text())
     }
 
     /// The bytes of data, in either of its classes.
+    #[allow(dead_code, reason = "read by what follows")]
     pub(super) fn data(self) -> Option<&'a [u8]> {
         self.object.data().or_else(|| {
             let data = self.object.get("NS.data")?;

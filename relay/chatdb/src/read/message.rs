@@ -7,6 +7,7 @@ use rusqlite::types::ValueRef;
 
 use super::body::Body;
 use super::chat::without_account_prefix;
+use super::payload::{Balloon, MAX_PAYLOAD_BYTES, Payload, RichLink};
 use super::value::{bytes, flag, integer, text};
 use super::{AttachmentRow, Chat, Summary};
 use crate::dates::from_apple_date;
@@ -48,6 +49,9 @@ const COLUMNS: [&str; 33] = [
     "subject",
     "handle_id",
 ];
+
+/// `associated_message_type` of a vote in a poll.
+pub(crate) const VOTE: i64 = 4000;
 
 /// One row of `message` with everything that belongs to it.
 #[derive(Clone, Debug, Default)]
@@ -93,6 +97,8 @@ pub struct Row {
     pub associated_emoji: Option<String>,
     /// Which app drew the balloon.
     pub balloon: Option<String>,
+    /// What the balloon shows, once Messages has written it down.
+    pub payload: Option<Payload>,
     /// Effect.
     pub effect: Option<String>,
     /// The message that a person replied to. `reply_to_guid` is not that.
@@ -132,9 +138,20 @@ pub struct Row {
 impl Row {
     /// Whether the balloon is that of a link.
     pub(crate) fn is_link_balloon(&self) -> bool {
-        self.balloon
-            .as_deref()
-            .is_some_and(|id| id.ends_with("URLBalloonProvider"))
+        self.balloon.as_deref().is_some_and(is_link)
+    }
+
+    /// Whether the balloon is that of a poll.
+    pub(crate) fn is_poll_balloon(&self) -> bool {
+        self.balloon.as_deref().is_some_and(is_poll)
+    }
+
+    /// The link that the balloon shows.
+    pub fn link(&self) -> Option<&RichLink> {
+        match &self.payload {
+            Some(Payload::Link(link)) => Some(link),
+            _ => None,
+        }
     }
 
     /// The text that a person would see: the decoded body, else the text column, without the
@@ -159,6 +176,17 @@ pub(super) fn select_list(schema: &Schema) -> String {
         "{}, {}",
         schema.list("message", "m", &COLUMNS),
         schema.column("handle", "h", "id")
+    )
+}
+
+/// The payload of rows that have a balloon, or vote in a poll, if it is not too large.
+pub(super) fn payload_column(schema: &Schema) -> String {
+    let column = |name| schema.column("message", "m", name);
+    let (payload, balloon) = (column("payload_data"), column("balloon_bundle_id"));
+    let vote = column("associated_message_type");
+    format!(
+        "case when ({balloon} is not null or {vote} = {VOTE})
+             and octet_length({payload}) <= {MAX_PAYLOAD_BYTES} then {payload} end"
     )
 }
 
@@ -253,9 +281,28 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
         subject: text(row, 31)?,
         handle: text(row, 33)?,
         other_handle: text(row, 34)?,
-        digest: digest(row, 35)?,
+        payload: payload(row, 35)?,
+        digest: digest(row, 36)?,
         chat: None,
         attachments: Vec::new(),
         is_link_preview: false,
     }))
+}
+
+fn payload(row: &Columns<'_>, index: usize) -> rusqlite::Result<Option<Payload>> {
+    let drawn_by = text(row, 16)?;
+    let balloon = match drawn_by.as_deref() {
+        Some(id) if is_link(id) => Balloon::Link,
+        Some(id) if !is_poll(id) && integer(row, 14)? != VOTE => Balloon::App,
+        _ => Balloon::Poll,
+    };
+    Ok(Payload::read(bytes(row, index)?, balloon))
+}
+
+fn is_link(balloon: &str) -> bool {
+    balloon.ends_with("URLBalloonProvider")
+}
+
+fn is_poll(balloon: &str) -> bool {
+    balloon.ends_with("com.apple.messages.Polls")
 }

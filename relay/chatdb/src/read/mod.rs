@@ -3,12 +3,12 @@
 mod attachment;
 mod body;
 mod chat;
-#[allow(dead_code, reason = "read by what follows")]
 mod keyed_archive;
 mod message;
 mod open;
-#[allow(dead_code, reason = "read by what follows")]
+mod payload;
 mod plist;
+mod poll;
 mod preview;
 mod queries;
 mod summary;
@@ -29,6 +29,8 @@ pub use attachment::AttachmentRow;
 pub use body::{Body, BodyRun};
 pub use chat::{Chat, ChatStyle};
 pub use message::Row;
+pub use payload::{AppCard, Payload, RichLink};
+pub use poll::{Poll, PollOption, Vote};
 pub use summary::Summary;
 
 /// A row's guid and digest: what the re-scan of recent rows compares.

@@ -7,6 +7,8 @@
 
 const MAGIC: &[u8] = b"bplist00";
 const TRAILER_BYTES: usize = 32;
+/// Entries of a dictionary in which a key is looked for: look-ups in look-ups must stay cheap.
+const MAX_ENTRIES: usize = 4_096;
 
 /// A list whose trailer makes sense.
 pub(super) struct Plist<'a> {
@@ -64,7 +66,7 @@ impl<'a> Plist<'a> {
 impl<'a> Object<'a> {
     /// The value under `key`, if this is a dictionary.
     pub(super) fn get(self, key: &str) -> Option<Self> {
-        let mut entries = self.entries()?;
+        let mut entries = self.entries()?.take(MAX_ENTRIES);
         entries.find_map(|(name, value)| (name.ascii()? == key.as_bytes()).then_some(value))
     }
 
@@ -106,7 +108,19 @@ impl<'a> Object<'a> {
         )
     }
 
+    /// Whether this is the string `text`, without building it.
+    pub(super) fn is_text(self, text: &str) -> bool {
+        if let Some(ascii) = self.ascii() {
+            return ascii == text.as_bytes();
+        }
+        let Some((count, _)) = self.counted(0x60) else {
+            return false;
+        };
+        count == text.encode_utf16().count() && self.string().as_deref() == Some(text)
+    }
+
     /// The bytes, if this is data.
+    #[allow(dead_code, reason = "read by what follows")]
     pub(super) fn data(self) -> Option<&'a [u8]> {
         let (count, rest) = self.counted(0x40)?;
         rest.get(..count)

@@ -36,7 +36,8 @@ impl Queries {
             "null" => "null".to_owned(),
             column => format!("(select o.id from handle o where o.ROWID = {column})"),
         };
-        let select = format!("select {columns}, {other}, {marks} {from}");
+        let payload = message::payload_column(schema);
+        let select = format!("select {columns}, {other}, {payload}, {marks} {from}");
         let chat = chat::select_list(schema);
         let chats = |join: &str| {
             format!(

@@ -3,7 +3,10 @@
 
 use std::rc::Rc;
 
-use chatdb::{AttachmentRow, Body, BodyRun, Chat, ChatStyle, Digest, Known, Options, Row, Summary};
+use chatdb::{
+    AppCard, AttachmentRow, Body, BodyRun, Chat, ChatStyle, Digest, Known, Options, Payload, Poll,
+    PollOption, RichLink, Row, Summary, Vote,
+};
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
@@ -144,6 +147,47 @@ fn any_summary() -> impl Strategy<Value = Summary> {
     })
 }
 
+fn any_payload() -> impl Strategy<Value = Payload> {
+    let option = || (any_text(), any_text()).prop_map(|(id, text)| PollOption { id, text });
+    let vote = (any_text(), of(any_text())).prop_map(|(option, participant)| Vote {
+        option,
+        participant,
+    });
+    prop_oneof![
+        (of(any_text()), of(any_text()), of(any_text())).prop_map(|(url, original_url, title)| {
+            Payload::Link(RichLink {
+                url,
+                original_url,
+                title,
+            })
+        }),
+        (of(any_text()), vec(option(), 0..4))
+            .prop_map(|(title, options)| Payload::Poll(Poll { title, options })),
+        vec(vote, 0..4).prop_map(Payload::Votes),
+        (of(any_text()), of(any_text()), vec(any_text(), 0..3)).prop_map(
+            |(name, spoken, captions)| Payload::App(AppCard {
+                name,
+                spoken,
+                captions
+            })
+        ),
+    ]
+}
+
+/// Balloons of every kind, and names that no app has.
+fn any_balloon() -> impl Strategy<Value = String> {
+    let known = [
+        "com.apple.messages.URLBalloonProvider",
+        "com.apple.messages.MSMessageExtensionBalloonPlugin:0000000000:com.apple.messages.Polls",
+        "com.apple.messages.MSMessageExtensionBalloonPlugin:A:com.apple.PassbookUIService.PeerPaymentMessagesExtension",
+        "com.apple.messages.MSMessageExtensionBalloonPlugin:A:com.example.game",
+    ];
+    prop_oneof![
+        any_text(),
+        prop::sample::select(known.to_vec()).prop_map(str::to_owned)
+    ]
+}
+
 prop_compose! {
     pub(crate) fn any_row()(
         (rowid, guid, sent_at) in (any::<i64>(), any_guid(), of(any_date())),
@@ -156,7 +200,8 @@ prop_compose! {
         (associated_guid, associated_type, associated_emoji) in (
             of(prop_oneof![any_text(), "(p:-?[0-9]{1,3}/|bp:|)[0-9A-F]{0,8}"]), any_code(), of(any_text())
         ),
-        (balloon, effect, thread_originator_guid) in (of(any_text()), of(any_text()), of(any_guid())),
+        (balloon, effect, thread_originator_guid) in (of(any_balloon()), of(any_text()), of(any_guid())),
+        payload in of(any_payload()),
         (summary, edited_at, part_count) in (any_summary(), of(any_date()), 0..3_i64),
         (is_empty, is_spam, is_system, is_audio) in any::<(bool, bool, bool, bool)>(),
         (filter_action, schedule_type, schedule_state) in (
@@ -168,8 +213,8 @@ prop_compose! {
         Row {
             rowid, guid, sent_at, text, body, subject, handle, other_handle, is_from_me, service, line,
             account, item_type, group_title, group_action_type, share_status, associated_guid,
-            associated_type, associated_emoji, balloon, effect, thread_originator_guid, summary,
-            edited_at, part_count, is_empty, is_spam, filter_action, schedule_type, schedule_state,
+            associated_type, associated_emoji, balloon, payload, effect, thread_originator_guid,
+            summary, edited_at, part_count, is_empty, is_spam, filter_action, schedule_type, schedule_state,
             is_system, is_audio, has_attachments, chat: chat.map(Rc::new), attachments, is_link_preview,
             digest: Digest::default(),
         }

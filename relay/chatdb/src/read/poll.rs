@@ -1,0 +1,106 @@
+//! Polls: their title and options, and the votes in them.
+//!
+//! The payload's `URL` is `data:,` with a base64 of JSON, then a query. The JSON is
+//! `{version, item}`; the item of a poll has `title` and `orderedPollOptions`, that of a vote `votes`.
+
+use base64::Engine;
+use base64::engine::general_purpose::GeneralPurpose;
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+use serde_json::Value;
+
+use super::keyed_archive::Archived;
+use super::payload::{Payload, clipped};
+
+/// JSON larger than this is not read: a poll has a dozen options.
+const MAX_JSON_BYTES: usize = 256 * 1024;
+/// Options and votes after these are left out.
+pub(super) const MAX_OPTIONS: usize = 100;
+
+/// A poll, with all of its options so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Poll {
+    /// What is asked; many polls ask in a text of their own.
+    pub title: Option<String>,
+    /// What can be chosen, in the order shown.
+    pub options: Vec<PollOption>,
+}
+
+/// What can be chosen in a poll.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PollOption {
+    /// The name that votes call it by.
+    pub id: String,
+    /// Its words.
+    pub text: String,
+}
+
+/// One choice of one person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vote {
+    /// [`PollOption::id`] of what was chosen.
+    pub option: String,
+    /// Address of the person who chose it.
+    pub participant: Option<String>,
+}
+
+pub(super) fn read(root: Archived<'_>) -> Option<Payload> {
+    let json = json(&root.get("URL")?.url()?)?;
+    let json: Value = serde_json::from_slice(&json).ok()?;
+    let item = json.get("item")?;
+    if let Some(options) = item.get("orderedPollOptions") {
+        let poll = Poll {
+            title: words(item, "title"),
+            options: entries(options, option),
+        };
+        return (poll != Poll::default()).then_some(Payload::Poll(poll));
+    }
+    let votes = item.get("votes")?;
+    let read = entries(votes, vote);
+    // An empty list withdraws the vote; one of which nothing can be read does not.
+    let withdrawn = votes.as_array().is_some_and(Vec::is_empty);
+    (withdrawn || !read.is_empty()).then_some(Payload::Votes(read))
+}
+
+/// The bytes behind `data:,`, before the query.
+fn json(url: &str) -> Option<Vec<u8>> {
+    const ANY_PADDING: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    const BASE64: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, ANY_PADDING);
+    let (_, data) = url.strip_prefix("data:")?.split_once(',')?;
+    let data = data.split(['?', '#']).next()?;
+    if data.len() > MAX_JSON_BYTES * 4 / 3 {
+        return None;
+    }
+    // A URL may write these three signs in its own way.
+    let data = data
+        .replace("%3D", "=")
+        .replace("%2B", "+")
+        .replace("%2F", "/")
+        .replace('-', "+")
+        .replace('_', "/");
+    BASE64.decode(data).ok()
+}
+
+fn entries<T>(list: &Value, read: impl Fn(&Value) -> Option<T>) -> Vec<T> {
+    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(read).take(MAX_OPTIONS).collect()
+}
+
+fn option(option: &Value) -> Option<PollOption> {
+    Some(PollOption {
+        id: words(option, "optionIdentifier")?,
+        text: words(option, "text").or_else(|| words(option, "attributedText"))?,
+    })
+}
+
+fn vote(vote: &Value) -> Option<Vote> {
+    Some(Vote {
+        option: words(vote, "voteOptionIdentifier")?,
+        participant: words(vote, "participantHandle"),
+    })
+}
+
+fn words(object: &Value, key: &str) -> Option<String> {
+    clipped(object.get(key)?.as_str()?)
+}
