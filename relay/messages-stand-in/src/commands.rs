@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
+use messages_stand_in::play::unused_salt;
 use messages_stand_in::{ChatDb, Date, Played, Player, Script, Style, bulk};
 use serde_json::json;
 
@@ -22,13 +23,13 @@ Each of the others is a step: `do` names it, `after_ms` is its distance from the
   {"do":"tapback","on":"hi","chat":"ann","from":"me","kind":"love"}
   {"do":"edit","of":"hi","text":"Hi there!"}
 
-Steps: chat, message, tapback, join, edit, unsend, receipt, attachment, attachment_finished, group,
-event, set, backfill, twin, recently_deleted, delete, checkpoint, rotate_wal, rebuild, dates, pause.
+Steps: chat, message, tapback, join, edit, unsend, receipt, attachment, attachment_finished,
+transcript, group, event, set, set_chat, lookup, backfill, twin, recently_deleted, delete, checkpoint, rotate_wal, rebuild, dates, pause.
 
 A message knows id, guid, chat, also_in, from ("me", an address, or none), to, about, text, runs,
 stored (usual, attributed, text, both, empty), archive, at (seconds from the start), date (Unix
-nanoseconds), service, line, reply_to, effect, app, attachments, summary, columns, and how late the
-rest of it comes: join_after_ms, text_after_ms, sender_after_ms, from_me_after_ms,
+nanoseconds), service, line, reply_to, effect, app, link, poll, vote, balloon, attachments, summary,
+columns, and how late the rest of it comes: join_after_ms, text_after_ms, sender_after_ms, from_me_after_ms,
 attachments_after_ms, finish_after_ms, preview_after_ms. A mistaken field is an error that lists the
 right ones."#;
 
@@ -69,14 +70,10 @@ enum Command {
         /// Times as fast.
         #[arg(long, default_value_t = 1.0, value_name = "X")]
         speed: f64,
-        /// Give the messages other guids than the last time: any word will do.
-        #[arg(
-            long,
-            default_value = "",
-            hide_default_value = true,
-            value_name = "WORD"
-        )]
-        salt: String,
+        /// Give the messages the guids that go with this word; without it, guids that the database
+        /// has not seen.
+        #[arg(long, value_name = "WORD")]
+        salt: Option<String>,
     },
     /// List the styles.
     Styles,
@@ -137,7 +134,7 @@ fn play(
     script: &Script,
     path: &Path,
     speed: f64,
-    salt: String,
+    salt: Option<String>,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     if !(speed.is_finite() && speed > 0.0) {
@@ -151,6 +148,7 @@ fn play(
     if !script.runs_in(db.style()) {
         bail!("this script can't happen in {}", db.style());
     }
+    let salt = salt.map_or_else(|| unused_salt(&db, script), Ok)?;
     let start = clock::now();
     let mut player = Player::new(db, script, start).salted(salt);
     while let Some(due) = player.due() {

@@ -40,9 +40,12 @@ pub enum Error {
     /// No message with this ROWID.
     #[error("no message has ROWID {0}")]
     NoMessage(i64),
+    /// No chat with this ROWID.
+    #[error("no chat has ROWID {0}")]
+    NoChat(i64),
     /// A property list could not be read or written.
-    #[error("message_summary_info: {0}")]
-    Summary(#[from] plist::Error),
+    #[error("property list: {0}")]
+    Plist(#[from] plist::Error),
     /// A stored archive could not be read.
     #[error("attributedBody: {0}")]
     Body(#[from] attributed_body::DecodeError),

@@ -1,8 +1,8 @@
 //! A stand-in for Messages: builds a chat.db as each macOS writes it, and appends to it live.
 //!
 //! [`ChatDb`] writes single rows in the order, and with the gaps, in which the real writer does:
-//! message first, its join later, text or attachments later still. [`attributed_body()`] and
-//! [`Summary`] make the two binary columns. What the rows say is up to the caller, or to a [`Script`]
+//! message first, its join later, text or attachments later still. [`attributed_body()`], [`Summary`]
+//! and [`payload`] make the binary columns. What the rows say is up to the caller, or to a [`Script`]
 //! (see [`script`] for the format), which [`build()`] carries out at once and a [`Player`] as time passes;
 //! [`record()`] makes a script of what a Mac has seen.
 //!
@@ -17,6 +17,8 @@ mod date;
 mod db;
 mod error;
 mod guid;
+pub mod keyed_archive;
+pub mod payload;
 pub mod play;
 pub mod record;
 pub mod schema;
@@ -27,11 +29,12 @@ pub mod typedstream;
 
 pub use date::Date;
 pub use db::{
-    Attachment, Body, Chat, ChatDb, ChatStyle, DateUnit, Durability, Filter, MessageGuids,
-    NewMessage, Tapback, TapbackChange, TransferState, WalRotation,
+    Attachment, Body, Chat, ChatDb, ChatStyle, DateUnit, Durability, Edit, EditDate, Filter,
+    MessageGuids, NewMessage, PartCount, Tapback, TapbackChange, TransferState, WalRotation,
 };
 pub use error::Error;
 pub use guid::Guids;
+pub use payload::{AppBalloon, Poll, PollOption, PollVote, RichLink};
 pub use play::{PlayError, Played, Player, build};
 pub use record::{Redaction, Selection, record};
 pub use script::{Script, ScriptError};

@@ -5,6 +5,8 @@ use std::io::Cursor;
 
 use plist::{Dictionary, Value};
 
+use crate::typedstream::Piece;
+
 /// One version of a part's text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edition {
@@ -12,6 +14,8 @@ pub struct Edition {
     pub archive: Vec<u8>,
     /// When it was written, in seconds since 2001.
     pub secs: f64,
+    /// `bcg`: the guid of the row that tells older devices of it.
+    pub compatibility_guid: Option<String>,
 }
 
 /// The whole summary.
@@ -33,6 +37,22 @@ pub fn message_summary_info(summary: &Summary) -> Result<Vec<u8>, plist::Error> 
 }
 
 impl Summary {
+    /// Notes where each part stands, if that was not noted before.
+    pub(crate) fn keep_original_ranges(&mut self, pieces: &[Piece]) {
+        if !self.original_ranges.is_empty() {
+            return;
+        }
+        let mut location = 0;
+        for piece in pieces {
+            let length = piece.text.encode_utf16().count();
+            if let Some(part) = piece.part {
+                let range = self.original_ranges.entry(part).or_insert((location, 0));
+                range.1 += length;
+            }
+            location += length;
+        }
+    }
+
     /// As a binary property list; what is empty is left out.
     pub fn to_plist(&self) -> Result<Vec<u8>, plist::Error> {
         let mut root = Dictionary::new();
@@ -40,10 +60,14 @@ impl Summary {
         if !self.history.is_empty() {
             let history = self.history.iter().map(|(part, editions)| {
                 let editions = editions.iter().map(|edition| {
-                    dictionary([
+                    let mut entries = vec![
                         ("d", Value::Real(edition.secs)),
                         ("t", Value::Data(edition.archive.clone())),
-                    ])
+                    ];
+                    if let Some(guid) = &edition.compatibility_guid {
+                        entries.push(("bcg", Value::String(guid.clone())));
+                    }
+                    dictionary(entries)
                 });
                 (part.to_string(), Value::Array(editions.collect()))
             });
@@ -92,6 +116,10 @@ impl Summary {
                         .get("d")
                         .and_then(Value::as_real)
                         .unwrap_or_default(),
+                    compatibility_guid: edition
+                        .get("bcg")
+                        .and_then(Value::as_string)
+                        .map(str::to_owned),
                 });
             summary.history.insert(part, editions.collect());
         }
@@ -109,7 +137,7 @@ impl Summary {
     }
 }
 
-fn dictionary<const N: usize>(entries: [(&str, Value); N]) -> Value {
+fn dictionary<'a>(entries: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
     Value::Dictionary(
         entries
             .into_iter()

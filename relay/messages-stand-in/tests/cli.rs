@@ -54,7 +54,43 @@ fn play_prints_each_commit_with_guid_and_instant() {
 }
 
 #[test]
-fn play_again_needs_a_salt() {
+fn play_again_gives_other_messages_in_the_same_chats() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let db = path.to_str().unwrap();
+    let count = |sql: &str| -> i64 {
+        let db = ChatDb::open(&path).unwrap();
+        db.raw().query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let conversation = script("conversation.jsonl");
+    let play = || {
+        let arguments = ["play", &conversation, "--db", db, "--speed", "1000"];
+        lines(&stand_in(&arguments)).len()
+    };
+    let steps = play();
+    let [messages, files] =
+        ["message", "attachment"].map(|table| count(&format!("select count(*) from {table}")));
+    let bodies = "select count(distinct guid) from message";
+    for again in 2..=3 {
+        assert_eq!(play(), steps);
+        assert_eq!(count("select count(*) from message"), again * messages);
+        assert_eq!(count("select count(*) from attachment"), again * files);
+        assert_eq!(count(bodies), again * messages);
+        assert_eq!(count("select count(*) from chat"), 2);
+        assert_eq!(count("select count(*) from handle"), 2);
+    }
+    // Another script with names and chats of the same kind.
+    let edits = script("edits.jsonl");
+    lines(&stand_in(&["play", &edits, "--db", db, "--speed", "1000"]));
+    assert_eq!(count("select count(*) from chat"), 2);
+    // Tapbacks, edits and bodies of each play name its own messages and files.
+    let strays = "select count(*) from message m where associated_message_guid is not null and not
+        exists (select 1 from message o where 'p:0/' || o.guid = m.associated_message_guid)";
+    assert_eq!(count(strays), 0);
+}
+
+#[test]
+fn a_salt_that_was_used_is_refused_by_the_database() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let text = r#"{"do":"message","from":"+15555550101","text":"hi"}"#;

@@ -78,6 +78,7 @@ mod tests {
         let edition = |secs| Edition {
             archive: vec![4; 300],
             secs,
+            compatibility_guid: None,
         };
         let summary = messages_stand_in::Summary {
             history: [

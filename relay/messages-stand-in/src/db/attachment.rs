@@ -3,7 +3,9 @@
 use rusqlite::params;
 
 use super::ChatDb;
-use crate::{Date, Error};
+use crate::{Date, Error, schema};
+
+const DESCRIPTION: &str = "emoji_image_short_description";
 
 /// `attachment.transfer_state`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -56,6 +58,11 @@ pub struct Attachment {
     pub hide: i64,
     /// 1 for those that the owner sent.
     pub is_outgoing: i64,
+    /// What was said in a voice message, in `user_info`.
+    pub transcript: Option<String>,
+    /// What a Genmoji or sticker shows, in `emoji_image_short_description`; left out where this
+    /// macOS has no such column.
+    pub description: Option<String>,
 }
 
 impl Attachment {
@@ -68,6 +75,36 @@ impl Attachment {
             total_bytes,
             ..Self::default()
         }
+    }
+
+    /// A voice message.
+    pub fn voice(total_bytes: i64) -> Self {
+        Self {
+            transfer_name: Some("Audio Message.caf".to_owned()),
+            mime_type: Some("audio/x-caf".to_owned()),
+            uti: Some("com.apple.coreaudio-format".to_owned()),
+            total_bytes,
+            ..Self::default()
+        }
+    }
+
+    /// A Genmoji or sticker inside a text, with what it shows.
+    pub fn genmoji(description: impl Into<String>) -> Self {
+        Self {
+            transfer_name: Some("Genmoji.heic".to_owned()),
+            mime_type: Some("image/heic".to_owned()),
+            uti: Some("public.heic".to_owned()),
+            total_bytes: 9_000,
+            description: Some(description.into()),
+            ..Self::default()
+        }
+    }
+
+    /// The same with a transcript.
+    #[must_use]
+    pub fn with_transcript(mut self, transcript: impl Into<String>) -> Self {
+        self.transcript = Some(transcript.into());
+        self
     }
 
     /// The same under a given guid.
@@ -123,7 +160,40 @@ impl ChatDb {
                 attachment.hide,
             ],
         )?;
-        Ok(self.raw().last_insert_rowid())
+        let rowid = self.raw().last_insert_rowid();
+        if let Some(transcript) = &attachment.transcript {
+            self.transcribe_attachment(rowid, transcript)?;
+        }
+        if let Some(description) = &attachment.description
+            && schema::columns(self.style(), "attachment").contains(&DESCRIPTION)
+        {
+            let sql = format!("update attachment set {DESCRIPTION} = ?1 where ROWID = ?2");
+            self.raw().execute(&sql, params![description, rowid])?;
+        }
+        Ok(rowid)
+    }
+
+    /// Sets a transcript in an attachment's `user_info`; Messages does so seconds after the message.
+    pub fn transcribe_attachment(
+        &mut self,
+        attachment: i64,
+        transcript: &str,
+    ) -> Result<(), Error> {
+        self.raw().execute(
+            "update attachment set user_info = ?1 where ROWID = ?2",
+            params![user_info(transcript)?, attachment],
+        )?;
+        Ok(())
+    }
+
+    /// The attachments of a message, in the order of their rows.
+    pub fn attachments_of(&self, message: i64) -> Result<Vec<i64>, Error> {
+        let mut query = self.raw().prepare_cached(
+            "select attachment_id from message_attachment_join where message_id = ?1
+             order by attachment_id",
+        )?;
+        let rowids = query.query_map([message], |row| row.get(0))?;
+        Ok(rowids.collect::<Result<_, _>>()?)
     }
 
     /// Joins an attachment to its message.
@@ -159,4 +229,18 @@ impl ChatDb {
         )?;
         Ok(())
     }
+}
+
+/// `attachment.user_info` of a voice message: what the transfer needed, and what was said.
+fn user_info(transcript: &str) -> Result<Vec<u8>, Error> {
+    let text = |text: &str| plist::Value::String(text.to_owned());
+    let entries = [
+        ("file-size", text("20480")),
+        ("uti-type", text("com.apple.coreaudio-format")),
+        ("audio-transcription", text(transcript)),
+    ];
+    let entries = entries.map(|(key, value)| (key.to_owned(), value));
+    let mut bytes = Vec::new();
+    plist::Value::Dictionary(entries.into_iter().collect()).to_writer_binary(&mut bytes)?;
+    Ok(bytes)
 }

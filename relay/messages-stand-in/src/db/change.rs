@@ -4,8 +4,7 @@
 use rusqlite::params;
 
 use super::{Body, ChatDb};
-use crate::summary::{Edition, Summary};
-use crate::typedstream::{Piece, attributed_body};
+use crate::typedstream::{ATTACHMENT, Attribute, attributed_body};
 use crate::{Date, Error, Style};
 
 impl ChatDb {
@@ -72,110 +71,6 @@ impl ChatDb {
         Ok(())
     }
 
-    /// The sender rewrote part 0.
-    pub fn edit(&mut self, message: i64, text: &str, now: Date) -> Result<(), Error> {
-        self.edit_part(message, 0, text, now)
-    }
-
-    /// The sender rewrote a part. Other parts stay as they are.
-    pub fn edit_part(
-        &mut self,
-        message: i64,
-        part: i64,
-        text: &str,
-        now: Date,
-    ) -> Result<(), Error> {
-        self.requires(Style::Ventura, "edits")?;
-        let before = self.pieces(message)?;
-        let mut summary = self.summary(message)?;
-        let (mut of_part, mut location) = (Vec::new(), 0);
-        let mut after = Vec::new();
-        for piece in before {
-            if piece.part == Some(part) {
-                if of_part.is_empty() {
-                    after.push(Piece::text(text).in_part(part));
-                }
-                of_part.push(piece);
-            } else {
-                if of_part.is_empty() {
-                    location += piece.text.encode_utf16().count();
-                }
-                after.push(piece);
-            }
-        }
-        if of_part.is_empty() {
-            after.push(Piece::text(text).in_part(part));
-        }
-        let length: usize = of_part.iter().map(|p| p.text.encode_utf16().count()).sum();
-        let history = summary.history.entry(part).or_default();
-        if history.is_empty() {
-            let date = self.message_column::<Option<i64>>(message, "date")?;
-            history.push(Edition {
-                archive: attributed_body(&of_part),
-                secs: Date::from_apple_nanos(date.unwrap_or_default()).apple_secs_f64(),
-            });
-            summary.original_ranges.insert(part, (location, length));
-        }
-        history.push(Edition {
-            archive: attributed_body(&[Piece::text(text).in_part(part)]),
-            secs: now.apple_secs_f64(),
-        });
-        summary.edited_parts.insert(part);
-        let date = self.stored_date(now);
-        self.raw().execute(
-            "update message set text = null, attributedBody = ?1, message_summary_info = ?2,
-                                date_edited = ?3
-             where ROWID = ?4",
-            params![attributed_body(&after), summary.to_plist()?, date, message],
-        )?;
-        Ok(())
-    }
-
-    /// The sender took parts back; no parts named means all of them.
-    pub fn unsend(&mut self, message: i64, parts: &[i64], now: Date) -> Result<(), Error> {
-        self.requires(Style::Ventura, "unsends")?;
-        let before = self.pieces(message)?;
-        let mut summary = self.summary(message)?;
-        let (gone, left): (Vec<Piece>, Vec<Piece>) = before
-            .into_iter()
-            .partition(|piece| parts.is_empty() || piece.part.is_some_and(|p| parts.contains(&p)));
-        summary
-            .unsent_parts
-            .extend(gone.iter().filter_map(|piece| piece.part));
-        summary.unsent_parts.extend(parts);
-        // A body that was never archived counts as part 0.
-        if summary.unsent_parts.is_empty() {
-            summary.unsent_parts.insert(0);
-        }
-        // macOS 26 stamps date_edited instead.
-        let column = if self.style() >= Style::Tahoe {
-            "date_edited"
-        } else {
-            "date_retracted"
-        };
-        let mut remaining: Vec<i64> = left.iter().filter_map(|piece| piece.part).collect();
-        remaining.dedup();
-        let archive = (!left.is_empty()).then(|| attributed_body(&left));
-        let sql = format!(
-            "update message set text = null, attributedBody = ?1, message_summary_info = ?2,
-                                part_count = ?3, is_empty = ?4, {column} = ?5
-             where ROWID = ?6"
-        );
-        let part_count = i64::try_from(remaining.len()).unwrap_or(i64::MAX);
-        self.raw().execute(
-            &sql,
-            params![
-                archive,
-                summary.to_plist()?,
-                part_count,
-                left.is_empty(),
-                self.stored_date(now),
-                message
-            ],
-        )?;
-        Ok(())
-    }
-
     /// Puts a message into "Recently Deleted": the row stays, its joins move.
     pub fn move_to_recently_deleted(&mut self, message: i64, now: Date) -> Result<(), Error> {
         self.requires(Style::Ventura, "\"Recently Deleted\"")?;
@@ -199,27 +94,39 @@ impl ChatDb {
         Ok(())
     }
 
-    /// The text as somebody reads it in Messages, whichever column holds it.
-    pub fn text_of(&self, message: i64) -> Result<String, Error> {
-        let pieces = self.pieces(message)?;
-        Ok(pieces.into_iter().map(|piece| piece.text).collect())
+    /// The other columns of Apple's filters, where this macOS has them: 0 none, 1 allow, 2 junk,
+    /// 3 promotion, 4 transaction. The joins carry it too.
+    pub fn set_filter_action(&mut self, message: i64, action: i64) -> Result<(), Error> {
+        self.requires(Style::Macos27, "filter actions")?;
+        self.set_column(message, "filter_action", action)?;
+        self.copy_filter_to_joins(message)
     }
 
-    /// The body as pieces; a row with only a `text` is one piece in part 0.
-    fn pieces(&self, message: i64) -> Result<Vec<Piece>, Error> {
-        let archive: Option<Vec<u8>> = self.message_column(message, "attributedBody")?;
-        let Some(archive) = archive else {
-            let text: Option<String> = self.message_column(message, "text")?;
-            return Ok(text.map(Piece::text).into_iter().collect());
-        };
-        Ok(Piece::read(&archive)?)
-    }
-
-    fn summary(&self, message: i64) -> Result<Summary, Error> {
-        let plist: Option<Vec<u8>> = self.message_column(message, "message_summary_info")?;
-        match plist {
-            Some(plist) => Ok(Summary::from_plist(&plist)?),
-            None => Ok(Summary::default()),
+    /// Sets a transcript in the body, on the place of each attachment; Messages does so later.
+    pub fn transcribe_body(&mut self, message: i64, transcript: &str) -> Result<(), Error> {
+        let mut pieces = self.pieces(message)?;
+        for piece in &mut pieces {
+            if piece.text == ATTACHMENT {
+                let old = |attribute: &Attribute| matches!(attribute, Attribute::Transcription(_));
+                piece.attributes.retain(|attribute| !old(attribute));
+                piece
+                    .attributes
+                    .push(Attribute::Transcription(transcript.to_owned()));
+            }
         }
+        self.set_column(message, "attributedBody", attributed_body(&pieces))
+    }
+
+    pub(crate) fn copy_filter_to_joins(&mut self, message: i64) -> Result<(), Error> {
+        if self.style() >= Style::Macos27 {
+            self.raw().execute(
+                "update chat_message_join set (filter_action, filter_sub_action) = (
+                   select coalesce(filter_action, 0), coalesce(filter_sub_action, 0)
+                   from message where ROWID = ?1)
+                 where message_id = ?1",
+                [message],
+            )?;
+        }
+        Ok(())
     }
 }

@@ -1,9 +1,9 @@
 //! Handles, chats and who is in them.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, ToSql, params};
 
 use super::ChatDb;
-use crate::{Error, Style};
+use crate::{Error, Style, schema};
 
 /// `chat.style`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -103,6 +103,39 @@ impl Chat {
         self.guid = Some(guid.into());
         self
     }
+
+    /// The guid that the chat gets in a style; `None` if it is made up when the chat is.
+    pub fn guid_in(&self, style: Style) -> Option<String> {
+        Some(self.guid_as(&self.identifier()?, style))
+    }
+
+    fn service(&self) -> &str {
+        if self.service.is_empty() {
+            "iMessage"
+        } else {
+            &self.service
+        }
+    }
+
+    /// `None` if it has to be made up.
+    fn identifier(&self) -> Option<String> {
+        let in_guid = || {
+            let guid = self.guid.as_ref()?;
+            guid.splitn(3, ';').nth(2).map(str::to_owned)
+        };
+        let peer = || match self.style {
+            ChatStyle::Direct => Some(self.participants.first().cloned().unwrap_or_default()),
+            ChatStyle::Group => None,
+        };
+        self.chat_identifier.clone().or_else(in_guid).or_else(peer)
+    }
+
+    fn guid_as(&self, identifier: &str, style: Style) -> String {
+        self.guid.clone().unwrap_or_else(|| {
+            let prefix = style.chat_prefix(self.service());
+            format!("{prefix};{};{identifier}", self.style.sign())
+        })
+    }
 }
 
 impl ChatDb {
@@ -128,27 +161,10 @@ impl ChatDb {
 
     /// Makes a chat with its participants.
     pub fn chat(&mut self, chat: &Chat) -> Result<i64, Error> {
-        let service = if chat.service.is_empty() {
-            "iMessage"
-        } else {
-            &chat.service
-        };
-        let given = chat
-            .guid
-            .as_ref()
-            .and_then(|guid| guid.splitn(3, ';').nth(2));
-        let identifier = match (&chat.chat_identifier, given, chat.style) {
-            (Some(identifier), ..) => identifier.clone(),
-            (None, Some(identifier), _) => identifier.to_owned(),
-            (None, None, ChatStyle::Direct) => {
-                chat.participants.first().cloned().unwrap_or_default()
-            }
-            (None, None, ChatStyle::Group) => self.group_identifier(),
-        };
-        let guid = chat.guid.clone().unwrap_or_else(|| {
-            let prefix = self.style().chat_prefix(service);
-            format!("{prefix};{};{identifier}", chat.style.sign())
-        });
+        let service = chat.service();
+        let identifier = chat.identifier();
+        let identifier = identifier.unwrap_or_else(|| group_identifier(&self.next_guid()));
+        let guid = chat.guid_as(&identifier, self.style());
         let group = chat.style == ChatStyle::Group;
         let (account_id, group_id) = (self.next_guid(), self.next_guid());
         let login = chat.account_login.clone();
@@ -191,6 +207,43 @@ impl ChatDb {
         Ok(rowid)
     }
 
+    /// The chat with this guid.
+    pub fn find_chat(&self, guid: &str) -> Result<Option<i64>, Error> {
+        let sql = "select ROWID from chat where guid = ?1";
+        let mut query = self.raw().prepare_cached(sql)?;
+        Ok(query.query_row([guid], |row| row.get(0)).optional()?)
+    }
+
+    /// Overwrites one column of a chat, such as `is_filtered` when the owner moves it out of junk.
+    pub fn set_chat_column(
+        &mut self,
+        chat: i64,
+        column: &str,
+        value: impl ToSql,
+    ) -> Result<(), Error> {
+        if !schema::columns(self.style(), "chat").contains(&column) {
+            let (table, column) = ("chat", column.to_owned());
+            return Err(Error::UnknownColumn { table, column });
+        }
+        let sql = format!("update chat set {column} = ?1 where ROWID = ?2");
+        match self.raw().execute(&sql, params![value, chat])? {
+            0 => Err(Error::NoChat(chat)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes `identifier` on the service `domain` stand for a chat in `chat_lookup`, and for no other
+    /// one any more. Does nothing where this macOS has no such table.
+    pub fn look_up(&mut self, chat: i64, identifier: &str, domain: &str) -> Result<(), Error> {
+        if self.style() >= Style::Tahoe {
+            self.raw().execute(
+                "insert or replace into chat_lookup (identifier, domain, chat) values (?1, ?2, ?3)",
+                params![identifier, domain, chat],
+            )?;
+        }
+        Ok(())
+    }
+
     /// Puts somebody into a chat; returns the handle.
     pub fn add_participant(&mut self, chat: i64, id: &str, service: &str) -> Result<i64, Error> {
         let handle = self.handle(id, service)?;
@@ -209,18 +262,13 @@ impl ChatDb {
         )?;
         Ok(())
     }
+}
 
-    /// `chat` and eighteen digits, as macOS makes them up.
-    fn group_identifier(&mut self) -> String {
-        let guid = self.next_guid();
-        let hex: String = guid
-            .chars()
-            .filter(char::is_ascii_hexdigit)
-            .take(15)
-            .collect();
-        let number = u64::from_str_radix(&hex, 16).unwrap_or_default();
-        format!("chat{:018}", number % 1_000_000_000_000_000_000)
-    }
+/// `chat` and eighteen digits, as macOS makes them up.
+pub(crate) fn group_identifier(guid: &str) -> String {
+    let digits = guid.chars().filter(char::is_ascii_hexdigit).take(15);
+    let number = u64::from_str_radix(&digits.collect::<String>(), 16).unwrap_or_default();
+    format!("chat{:018}", number % 1_000_000_000_000_000_000)
 }
 
 /// An own address as `account` columns write it.

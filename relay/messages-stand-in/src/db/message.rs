@@ -196,13 +196,19 @@ impl ChatDb {
 
     /// Joins a message to a chat: what Messages does a moment after the insert.
     pub fn join(&mut self, chat: i64, message: i64) -> Result<(), Error> {
-        self.raw()
-            .prepare_cached(
-                "insert into chat_message_join (chat_id, message_id, message_date)
-                 values (?1, ?2, (select date from message where ROWID = ?2))",
-            )?
-            .execute([chat, message])?;
-        Ok(())
+        let sql = if self.style >= Style::Macos27 {
+            "insert into chat_message_join (chat_id, message_id, message_date, filter_action,
+                                            filter_sub_action)
+             select ?1, ROWID, date, coalesce(filter_action, 0), coalesce(filter_sub_action, 0)
+             from message where ROWID = ?2"
+        } else {
+            "insert into chat_message_join (chat_id, message_id, message_date)
+             select ?1, ROWID, date from message where ROWID = ?2"
+        };
+        match self.raw().prepare_cached(sql)?.execute([chat, message])? {
+            0 => Err(Error::NoMessage(message)),
+            _ => Ok(()),
+        }
     }
 
     /// Inserts a message and joins it to its chat in two commits; returns the ROWID.

@@ -6,8 +6,10 @@
 //! decision: this module will happily build histories that no Messages ever wrote.
 
 mod attachment;
+mod balloon;
 mod change;
 mod chat;
+mod edit;
 mod file;
 mod message;
 mod rebuild;
@@ -19,8 +21,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 pub use attachment::{Attachment, TransferState};
-pub(crate) use chat::account;
 pub use chat::{Chat, ChatStyle, Filter};
+pub(crate) use chat::{account, group_identifier};
+pub use edit::{Edit, EditDate, PartCount};
 pub use file::{Durability, WalRotation};
 pub use message::{Body, NewMessage};
 pub use rebuild::MessageGuids;

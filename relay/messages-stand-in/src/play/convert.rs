@@ -2,9 +2,10 @@
 
 use rusqlite::types::Value;
 
+use super::balloons::stands_for_an_app;
 use super::{PlayError, Player};
 use crate::script::{AttachmentSpec, Cell, EditionSpec, MessageStep, RunSpec, Stored, SummarySpec};
-use crate::typedstream::{ATTACHMENT, Piece};
+use crate::typedstream::{APP, Piece};
 use crate::{Attachment, Attribute, Body, Edition, Summary, TransferState, attributed_body};
 
 impl Player {
@@ -13,17 +14,17 @@ impl Player {
             Cell::Null => Value::Null,
             Cell::Int(int) => int.into(),
             Cell::Real(real) => real.into(),
-            Cell::Text(text) => self.as_salted(text).into(),
+            Cell::Text(text) => self.salt.as_salted(text).into(),
             Cell::Hex { hex } => bytes(&hex)?.into(),
             Cell::Zeros { zeros } => vec![0; zeros].into(),
-            Cell::Guid { guid_of } => self.guid(&guid_of)?.into(),
+            Cell::Guid { guid_of, prefix } => format!("{prefix}{}", self.guid(&guid_of)?).into(),
             Cell::At { at } => self.db.stored_date(self.start.offset(at)).into(),
         })
     }
 
     /// The body that a message has in the end, and the attachments in it.
     pub(super) fn body(&self, message: &MessageStep) -> Result<Body, PlayError> {
-        let pieces = pieces(message);
+        let pieces = self.pieces(message);
         let text: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
         if let Some(archive) = &message.archive {
             let archive = match self.value(archive.clone())? {
@@ -58,79 +59,88 @@ impl Player {
             },
         })
     }
-}
 
-/// Runs as given, or the text in part 0 and each attachment in a part after it.
-fn pieces(message: &MessageStep) -> Vec<Piece> {
-    if !message.runs.is_empty() {
-        return message.runs.iter().map(piece).collect();
+    /// Runs as given, or the text in part 0 and each attachment in a part after it.
+    fn pieces(&self, message: &MessageStep) -> Vec<Piece> {
+        if !message.runs.is_empty() {
+            return message.runs.iter().map(|run| self.piece(run)).collect();
+        }
+        let text = message.text.iter().map(Piece::text);
+        let first = i64::from(message.text.is_some());
+        // The parts of link previews have no place in the text.
+        let files = message.attachments.iter().filter(|file| file.hidden == 0);
+        let places = (first..).zip(files).map(|(part, file)| {
+            Piece::attachment(self.salt.attachment_guid(&file.guid)).in_part(part)
+        });
+        let pieces: Vec<Piece> = text.chain(places).collect();
+        if pieces.is_empty() && stands_for_an_app(message) {
+            return vec![Piece::text(APP)];
+        }
+        pieces
     }
-    let text = message.text.iter().map(Piece::text);
-    let first = i64::from(message.text.is_some());
-    // The parts of link previews have no place in the text.
-    let files = message.attachments.iter().filter(|file| file.hidden == 0);
-    let places = (first..).zip(files).map(|(part, file)| Piece {
-        text: ATTACHMENT.to_owned(),
-        part: Some(part),
-        attributes: vec![Attribute::Attachment(file.guid.clone())],
-    });
-    text.chain(places).collect()
-}
 
-fn piece(run: &RunSpec) -> Piece {
-    Piece {
-        text: run.text.clone(),
-        part: run.part,
-        attributes: run.attributes.clone(),
+    fn piece(&self, run: &RunSpec) -> Piece {
+        let attributes = run.attributes.iter().map(|attribute| match attribute {
+            Attribute::Attachment(guid) => Attribute::Attachment(self.salt.attachment_guid(guid)),
+            other => other.clone(),
+        });
+        Piece {
+            text: run.text.clone(),
+            part: run.part,
+            attributes: attributes.collect(),
+        }
     }
-}
 
-pub(super) fn attachment(spec: &AttachmentSpec, from_me: i64) -> Attachment {
-    Attachment {
-        guid: Some(spec.guid.clone()),
-        transfer_name: spec.name.clone(),
-        filename: None,
-        mime_type: spec.mime_type.clone(),
-        uti: spec.uti.clone(),
-        total_bytes: spec.bytes,
-        state: spec
-            .state
-            .map_or(TransferState::Finished, |code| match code {
-                5 => TransferState::Finished,
-                code => TransferState::Code(code),
-            }),
-        is_sticker: spec.sticker,
-        hide: spec.hidden,
-        is_outgoing: from_me,
+    pub(super) fn attachment(&self, spec: &AttachmentSpec, from_me: i64) -> Attachment {
+        Attachment {
+            guid: Some(self.salt.attachment_guid(&spec.guid)),
+            transfer_name: spec.name.clone(),
+            filename: None,
+            mime_type: spec.mime_type.clone(),
+            uti: spec.uti.clone(),
+            total_bytes: spec.bytes,
+            state: spec
+                .state
+                .map_or(TransferState::Finished, |code| match code {
+                    5 => TransferState::Finished,
+                    code => TransferState::Code(code),
+                }),
+            is_sticker: spec.sticker,
+            hide: spec.hidden,
+            is_outgoing: from_me,
+            transcript: spec.transcript.clone(),
+            description: spec.description.clone(),
+        }
     }
-}
 
-pub(super) fn summary(spec: &SummarySpec) -> Result<Summary, PlayError> {
-    let mut summary = Summary {
-        edited_parts: spec.edited.iter().copied().collect(),
-        original_ranges: spec
-            .ranges
-            .iter()
-            .map(|(part, location, length)| (*part, (*location, *length)))
-            .collect(),
-        unsent_parts: spec.unsent.iter().copied().collect(),
-        ..Summary::default()
-    };
-    for history in &spec.history {
-        let editions = history.editions.iter().map(edition);
-        let editions = editions.collect::<Result<_, _>>()?;
-        summary.history.insert(history.part, editions);
+    pub(super) fn summary(&self, spec: &SummarySpec) -> Result<Summary, PlayError> {
+        let mut summary = Summary {
+            edited_parts: spec.edited.iter().copied().collect(),
+            original_ranges: spec
+                .ranges
+                .iter()
+                .map(|(part, location, length)| (*part, (*location, *length)))
+                .collect(),
+            unsent_parts: spec.unsent.iter().copied().collect(),
+            ..Summary::default()
+        };
+        for history in &spec.history {
+            let editions = history.editions.iter().map(|spec| self.edition(spec));
+            let editions = editions.collect::<Result<_, _>>()?;
+            summary.history.insert(history.part, editions);
+        }
+        Ok(summary)
     }
-    Ok(summary)
-}
 
-fn edition(spec: &EditionSpec) -> Result<Edition, PlayError> {
-    let pieces: Vec<Piece> = spec.runs.iter().map(piece).collect();
-    let secs = spec.secs.parse();
-    Ok(Edition {
-        archive: attributed_body(&pieces),
-        secs: secs.map_err(|_| PlayError::NotSeconds(spec.secs.clone()))?,
-    })
+    fn edition(&self, spec: &EditionSpec) -> Result<Edition, PlayError> {
+        let pieces: Vec<Piece> = spec.runs.iter().map(|run| self.piece(run)).collect();
+        let secs = spec.secs.parse();
+        Ok(Edition {
+            archive: attributed_body(&pieces),
+            secs: secs.map_err(|_| PlayError::NotSeconds(spec.secs.clone()))?,
+            compatibility_guid: spec.told_by.clone().map(|guid| self.salt.as_salted(guid)),
+        })
+    }
 }
 
 pub(super) fn effect(name: &str) -> String {

@@ -137,7 +137,9 @@ impl Player {
     ) -> Result<Played, PlayError> {
         let label = self.label(id);
         let chat = self.known_chat(chat)?.rowid;
-        let rowid = self.db.deliver(chat, &row.guid(self.guid_for(&label)))?;
+        let rowid = self
+            .db
+            .deliver(chat, &row.guid(self.salt.guid_for(&label)))?;
         self.messages.insert(label.clone(), rowid);
         self.played(what, Some(label), rowid)
     }

@@ -2,10 +2,8 @@
 
 use super::agenda::{Late, Task};
 use super::{PlayError, Played, Player, convert};
-use crate::script::{AttachmentSpec, Label, MessageStep};
-use crate::{Body, Date, NewMessage};
-
-const URL_BALLOON: &str = "com.apple.messages.URLBalloonProvider";
+use crate::script::{AttachmentSpec, Label, LinkSpec, MessageStep};
+use crate::{Attribute, Body, Date, NewMessage};
 
 impl Player {
     pub(super) fn write_message(
@@ -45,14 +43,9 @@ impl Player {
         } else {
             NewMessage::incoming(if late_sender { 0 } else { handle }, date)
         };
-        let guid = match step.guid.clone() {
-            Some(guid) if self.salt.is_empty() => guid,
-            Some(guid) => {
-                let salted = self.guid_for(&Label(guid.clone()));
-                self.salted.insert(guid, salted.clone());
-                salted
-            }
-            None => self.guid_for(&label),
+        let guid = match &step.guid {
+            Some(guid) => self.salt.as_salted(guid.clone()),
+            None => self.salt.guid_for(&label),
         };
         row = row.guid(guid);
         if step.text_after_ms == 0 {
@@ -77,11 +70,20 @@ impl Player {
         if let Some(effect) = &step.effect {
             row = row.set("expressive_send_style_id", convert::effect(effect));
         }
+        if let Some(balloon) = self.balloon(&step)? {
+            row = row.set("payload_data", balloon.payload);
+            if let Some(bundle_id) = balloon.bundle_id {
+                row = row.set("balloon_bundle_id", bundle_id.to_owned());
+            }
+            if let Some((kind, guid)) = balloon.associated {
+                row = row.associated(kind, guid);
+            }
+        }
         if let Some(app) = &step.app {
             row = row.set("balloon_bundle_id", app.clone());
         }
         if let Some(summary) = &step.summary {
-            let plist = convert::summary(summary)?.to_plist();
+            let plist = self.summary(summary)?.to_plist();
             row = row.set("message_summary_info", plist.map_err(crate::Error::from)?);
         }
         for (column, cell) in &step.columns {
@@ -207,19 +209,11 @@ impl Player {
         let from_me = self.db.raw().query_row(sql, [message], |row| row.get(0))?;
         let rowid = self
             .db
-            .insert_attachment(&convert::attachment(spec, from_me), now)?;
-        let present = crate::schema::columns(self.db.style(), "attachment");
-        for (column, cell) in &spec.columns {
-            if !crate::schema::is_known("attachment", column) {
-                let (table, column) = ("attachment", column.clone());
-                return Err(crate::Error::UnknownColumn { table, column }.into());
-            }
-            if present.contains(&column.as_str()) {
-                let value = self.value(cell.clone())?;
-                let sql = format!("update attachment set {column} = ?1 where ROWID = ?2");
-                let parameters = rusqlite::params![value, rowid];
-                self.db.raw().execute(&sql, parameters)?;
-            }
+            .insert_attachment(&self.attachment(spec, from_me), now)?;
+        for (column, value) in self.present("attachment", spec.columns.clone())? {
+            let sql = format!("update attachment set {column} = ?1 where ROWID = ?2");
+            let parameters = rusqlite::params![value, rowid];
+            self.db.raw().execute(&sql, parameters)?;
         }
         self.db.join_attachment(message, rowid)?;
         Ok(())
@@ -229,7 +223,7 @@ impl Player {
     pub(super) fn label(&mut self, id: Option<Label>) -> Label {
         id.unwrap_or_else(|| {
             self.unnamed += 1;
-            Label(format!("unnamed message {}", self.unnamed))
+            Label::unnamed(self.unnamed)
         })
     }
 }
@@ -244,11 +238,7 @@ fn preview(label: &Label, step: &MessageStep) -> MessageStep {
         hidden: 1,
         ..AttachmentSpec::default()
     };
-    let mut columns = step.columns.clone();
-    let payload = crate::script::Cell::Hex {
-        hex: "62706c6973743030".to_owned(),
-    };
-    columns.insert("payload_data".to_owned(), payload);
+    let url = url_in(step);
     MessageStep {
         attachments: vec![file("icon"), file("image")],
         id: Some(id),
@@ -259,8 +249,28 @@ fn preview(label: &Label, step: &MessageStep) -> MessageStep {
         runs: step.runs.clone(),
         service: step.service.clone(),
         line: step.line.clone(),
-        app: Some(URL_BALLOON.to_owned()),
-        columns,
+        link: Some(LinkSpec {
+            original: url.clone(),
+            url,
+            ..LinkSpec::default()
+        }),
+        columns: step.columns.clone(),
         ..MessageStep::default()
     }
+}
+
+/// The first link of a message: marked as one, or by its look.
+fn url_in(step: &MessageStep) -> Option<String> {
+    let attributes = step.runs.iter().flat_map(|run| &run.attributes);
+    let marked = attributes
+        .into_iter()
+        .find_map(|attribute| match attribute {
+            Attribute::Link(url) => Some(url.clone()),
+            _ => None,
+        });
+    let runs = step.runs.iter().map(|run| run.text.as_str());
+    let text: String = step.text.as_deref().into_iter().chain(runs).collect();
+    let mut words = text.split_whitespace();
+    let looks = words.find(|word| word.starts_with("https://") || word.starts_with("http://"));
+    marked.or_else(|| looks.map(str::to_owned))
 }

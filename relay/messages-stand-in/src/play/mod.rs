@@ -6,10 +6,13 @@
 //! the order in which Messages makes them; equal scripts, seeds and times give equal databases.
 
 mod agenda;
+mod balloons;
+mod changes;
 mod chats;
 mod convert;
 mod events;
 mod messages;
+mod salt;
 mod steps;
 
 use std::collections::HashMap;
@@ -18,8 +21,11 @@ use std::time::Duration;
 
 use rusqlite::OptionalExtension;
 
+pub use salt::unused_salt;
+
 use agenda::{Agenda, Task};
 use chats::KnownChat;
+use salt::Salt;
 
 use crate::script::{Label, Script};
 use crate::{ChatDb, Date, Durability, Error, Style};
@@ -76,10 +82,7 @@ pub struct Player {
     messages: HashMap<Label, i64>,
     /// For messages that the script doesn't name.
     unnamed: u32,
-    /// Makes guids differ from those of another run.
-    salt: String,
-    /// The guids that the script gives, and what became of them.
-    salted: HashMap<String, String>,
+    salt: Salt,
 }
 
 /// Builds a database from a script at once, as if its time had passed.
@@ -115,15 +118,14 @@ impl Player {
             chats: HashMap::new(),
             messages: HashMap::new(),
             unnamed: 0,
-            salt: String::new(),
-            salted: HashMap::new(),
+            salt: Salt::new(script, ""),
         }
     }
 
     /// The same with other guids, so that a script can be played again to somebody who has seen it.
     #[must_use]
     pub fn salted(mut self, salt: impl Into<String>) -> Self {
-        self.salt = salt.into();
+        self.salt = self.salt.with_word(salt.into());
         self
     }
 
@@ -165,7 +167,7 @@ impl Player {
             return Ok(*rowid);
         }
         // Written before this script, or renumbered by a rebuild.
-        for guid in [&label.0, &self.guid_for(label)] {
+        for guid in [&self.salt.guid_of_absent(label), &label.0] {
             let sql = "select ROWID from message where guid = ?1";
             let query = self.db.raw().query_row(sql, [guid], |row| row.get(0));
             if let Some(rowid) = query.optional()? {
@@ -175,32 +177,11 @@ impl Player {
         Err(PlayError::UnknownMessage(label.0.clone()))
     }
 
-    /// The guid that a message of this name gets.
-    fn guid_for(&self, label: &Label) -> String {
-        if self.salt.is_empty() {
-            return label.guid();
-        }
-        Label(format!("{}/{}", self.salt, label.0)).guid()
-    }
-
-    /// A guid of the script's own, or a text that ends in one, as it is in this run.
-    fn as_salted(&self, text: String) -> String {
-        let (prefix, guid) = text
-            .rsplit_once('/')
-            .map_or(("", text.as_str()), |(prefix, guid)| {
-                (&text[..=prefix.len()], guid)
-            });
-        match self.salted.get(guid) {
-            Some(salted) => format!("{prefix}{salted}"),
-            None => text,
-        }
-    }
-
+    /// The guid of a message, also of one that is yet to come or that this Mac never had.
     fn guid(&self, label: &Label) -> Result<String, PlayError> {
         match self.rowid(label) {
             Ok(rowid) => Ok(self.db.guid_of(rowid)?),
-            // Replies and tapbacks may refer to messages that this Mac never had.
-            Err(PlayError::UnknownMessage(guid)) => Ok(guid),
+            Err(PlayError::UnknownMessage(_)) => Ok(self.salt.guid_of_absent(label)),
             Err(error) => Err(error),
         }
     }

@@ -26,12 +26,12 @@ impl Player {
                     Ok(player.db.join(rowid, message)?)
                 })
             }
-            Step::Edit { of, text, part } => self.changed("edit", of, |player, message| {
-                Ok(player.db.edit_part(message, part, &text, now)?)
-            }),
-            Step::Unsend { of, parts } => self.changed("unsend", of, |player, message| {
-                Ok(player.db.unsend(message, &parts, now)?)
-            }),
+            Step::Edit(step) => self.edit(step, now),
+            Step::Unsend(step) => self.unsend(step, now),
+            Step::Transcript(step) => self.transcribe(step),
+            Step::Set { of, columns } => self.set(of, columns),
+            Step::SetChat { chat, columns } => self.set_chat(&chat, columns),
+            Step::Lookup(step) => self.look_up(step),
             Step::Receipt { of, kind } => self.changed("receipt", of, |player, message| {
                 match kind {
                     ReceiptKind::Delivered => player.db.mark_delivered(message, now)?,
@@ -50,16 +50,6 @@ impl Player {
                 self.finish_attachment(&guid, bytes)?;
                 Ok(file_step("attachment_finished"))
             }
-            Step::Set { of, columns } => self.changed("set", of, |player, message| {
-                let present = schema::columns(player.db.style(), "message");
-                for (column, cell) in columns {
-                    if present.contains(&column.as_str()) || !schema::is_known("message", &column) {
-                        let value = player.value(cell)?;
-                        player.db.set_column(message, &column, value)?;
-                    }
-                }
-                Ok(())
-            }),
             Step::Twin { of } => self.twin(&of),
             Step::RecentlyDeleted { of } => {
                 self.changed("recently_deleted", of, |player, message| {
@@ -101,7 +91,7 @@ impl Player {
         }
     }
 
-    fn changed(
+    pub(super) fn changed(
         &mut self,
         what: &'static str,
         of: Label,
@@ -113,8 +103,11 @@ impl Player {
     }
 
     pub(super) fn finish_attachment(&mut self, guid: &str, bytes: i64) -> Result<(), PlayError> {
-        let sql = "select ROWID from attachment where guid = ?1";
-        let rowid = self.db.raw().query_row(sql, [guid], |row| row.get(0));
+        // One of this script, or one that was there before.
+        let sql = "select ROWID from attachment where guid in (?1, ?2)
+                   order by guid = ?2 desc limit 1";
+        let own = self.salt.attachment_guid(guid);
+        let rowid = self.db.raw().query_row(sql, [guid, &own], |row| row.get(0));
         let Some(rowid) = rowid.optional()? else {
             return Err(PlayError::UnknownAttachment(guid.to_owned()));
         };
@@ -173,7 +166,7 @@ impl Player {
 }
 
 /// A step that is not about one message.
-fn file_step(what: &'static str) -> Played {
+pub(super) fn file_step(what: &'static str) -> Played {
     Played {
         what,
         id: None,

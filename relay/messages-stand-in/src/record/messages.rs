@@ -187,6 +187,7 @@ impl Recorder<'_> {
         EditionSpec {
             secs: edition.secs.to_string(),
             runs: self.redactor.runs(specs(pieces)),
+            told_by: edition.compatibility_guid.clone(),
         }
     }
 
@@ -226,6 +227,7 @@ impl Recorder<'_> {
             sticker: row.int("is_sticker").unwrap_or(0),
             hidden: row.int("hide_attachment").unwrap_or(0),
             columns,
+            ..AttachmentSpec::default()
         })
     }
 }

@@ -33,6 +33,9 @@ pub enum Cell {
     Guid {
         /// Its name.
         guid_of: Label,
+        /// What stands before it, such as `p:0/` or `bp:`.
+        #[serde(default, skip_serializing_if = "super::is_default")]
+        prefix: String,
     },
     /// An instant, in seconds after the script's start.
     At {

@@ -14,6 +14,11 @@ impl Label {
     pub fn guid(&self) -> String {
         Guids::from_text(&self.0).next_guid()
     }
+
+    /// The name of the so-many-th message that the script doesn't name.
+    pub(crate) fn unnamed(number: u32) -> Self {
+        Self(format!("unnamed message {number}"))
+    }
 }
 
 impl From<&str> for Label {

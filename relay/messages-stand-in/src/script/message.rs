@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::balloon::{BalloonSpec, LinkSpec, PollSpec, VoteSpec};
 use super::words::Stored;
 use super::{Cell, Columns, Label, is_default};
 use crate::Attribute;
@@ -64,6 +65,18 @@ pub struct MessageStep {
     /// The balloon's bundle id: links, apps, polls.
     #[serde(default, skip_serializing_if = "is_default")]
     pub app: Option<String>,
+    /// The link that the row shows; `app` is that of links without another.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub link: Option<LinkSpec>,
+    /// The poll that the row begins, or adds to.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub poll: Option<PollSpec>,
+    /// What the sender chooses in a poll.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub vote: Option<VoteSpec>,
+    /// What the app named by `app` shows.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub balloon: Option<BalloonSpec>,
     /// The attachments.
     #[serde(default, skip_serializing_if = "is_default")]
     pub attachments: Vec<AttachmentSpec>,
@@ -142,6 +155,12 @@ pub struct AttachmentSpec {
     /// `hide_attachment`
     #[serde(default, skip_serializing_if = "is_default")]
     pub hidden: i64,
+    /// What was said, in `user_info`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub transcript: Option<String>,
+    /// What a Genmoji or sticker shows, where this macOS has a column for it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub description: Option<String>,
     /// Anything else.
     #[serde(default, skip_serializing_if = "is_default")]
     pub columns: Columns,
@@ -183,4 +202,7 @@ pub struct EditionSpec {
     pub secs: String,
     /// The text.
     pub runs: Vec<RunSpec>,
+    /// The guid of the row that tells older devices of it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub told_by: Option<String>,
 }

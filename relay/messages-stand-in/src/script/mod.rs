@@ -6,7 +6,9 @@
 //! script says everything; no defaults depend on the clock, the machine or earlier runs, and an
 //! unknown field is an error that names its line.
 
+mod balloon;
 mod cell;
+mod change;
 mod label;
 mod message;
 mod step;
@@ -17,13 +19,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use balloon::{BalloonSpec, LinkSpec, OptionSpec, PollSpec, VoteSpec};
 pub use cell::{Cell, Columns};
+pub use change::{EditStep, LookupStep, TranscriptStep, UnsendStep};
 pub use label::Label;
 pub use message::{AttachmentSpec, EditionSpec, HistorySpec, MessageStep, RunSpec, SummarySpec};
 pub use step::{Backfill, ChatStep, GroupStep, Step, TapbackStep};
 pub use words::{
-    ChatKind, EventKind, GroupChange, RebuiltGuids, ReceiptKind, Stored, TapbackEnd, TapbackKind,
-    Unit,
+    ChatKind, Counting, EditStamp, EventKind, GroupChange, RebuiltGuids, ReceiptKind, Stored,
+    TapbackEnd, TapbackKind, TranscriptIn, Unit, UrlIs,
 };
 
 use crate::{Date, Style};

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::change::{EditStep, LookupStep, TranscriptStep, UnsendStep};
 use super::message::{AttachmentSpec, MessageStep};
 use super::words::{
     ChatKind, EventKind, GroupChange, RebuiltGuids, ReceiptKind, TapbackEnd, TapbackKind, Unit,
@@ -29,23 +30,9 @@ pub enum Step {
         chat: String,
     },
     /// A part is rewritten.
-    Edit {
-        /// The message.
-        of: Label,
-        /// The new text.
-        text: String,
-        /// Which part.
-        #[serde(default, skip_serializing_if = "is_default")]
-        part: i64,
-    },
+    Edit(EditStep),
     /// Parts are taken back; none named means all.
-    Unsend {
-        /// The message.
-        of: Label,
-        /// Which parts.
-        #[serde(default, skip_serializing_if = "is_default")]
-        parts: Vec<i64>,
-    },
+    Unsend(UnsendStep),
     /// A receipt, an error, a fall-back to SMS.
     Receipt {
         /// The message.
@@ -67,6 +54,8 @@ pub enum Step {
         /// Size in bytes.
         bytes: i64,
     },
+    /// The transcript of a voice message appears.
+    Transcript(TranscriptStep),
     /// Members come and go, names and photos change: a row in the chat says so.
     Group(GroupStep),
     /// Location sharing, a kept audio message, a call: rows without a body.
@@ -85,6 +74,15 @@ pub enum Step {
         /// The columns.
         columns: Columns,
     },
+    /// Columns of a chat change.
+    SetChat {
+        /// The chat.
+        chat: String,
+        /// The columns.
+        columns: Columns,
+    },
+    /// An identifier stands for a chat in `chat_lookup`, where this macOS has that table.
+    Lookup(LookupStep),
     /// Old messages arrive at once, with new ROWIDs and guids.
     Backfill(Backfill),
     /// iCloud inserts a message again: another ROWID, another guid, the same date and text.

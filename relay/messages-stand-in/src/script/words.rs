@@ -34,3 +34,11 @@ words! { /// Whether guids survive a rebuild.
 RebuiltGuids { Renewed, Kept } }
 words! { /// The unit of message dates.
 Unit { Nanoseconds, Seconds } }
+words! { /// The class of a link's addresses.
+UrlIs { Url, Text } }
+words! { /// Where a transcript is written.
+TranscriptIn { Both, Body, Attachment } }
+words! { /// Whether an edit says when.
+EditStamp { Dated, Undated } }
+words! { /// What `part_count` counts after parts were taken back.
+Counting { Left, Sent } }

@@ -1,0 +1,215 @@
+//! Edits and unsends: the row keeps its ROWID, the history goes into `message_summary_info`.
+
+use std::collections::BTreeSet;
+
+use rusqlite::params;
+
+use super::ChatDb;
+use crate::summary::{Edition, Summary};
+use crate::typedstream::{Piece, attributed_body};
+use crate::{Date, Error, Style};
+
+/// Whether `date_edited` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum EditDate {
+    /// As usual.
+    #[default]
+    Written,
+    /// It stays as it was, as macOS 26.6 leaves it.
+    Missing,
+}
+
+/// What becomes of `part_count` when parts are taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum PartCount {
+    /// It counts what is left.
+    #[default]
+    Left,
+    /// It goes on counting what was sent.
+    Kept,
+}
+
+/// A part that is rewritten.
+#[derive(Clone, Debug, Default)]
+pub struct Edit {
+    /// Which part.
+    pub part: i64,
+    /// What it says now.
+    pub text: String,
+    /// `bcg`: the guid of the row `Edited to “…”` that older devices see in its place.
+    pub compatibility_guid: Option<String>,
+    /// Whether the row says when.
+    pub date: EditDate,
+}
+
+impl Edit {
+    /// Part 0 now says this.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The same of another part.
+    #[must_use]
+    pub fn of_part(mut self, part: i64) -> Self {
+        self.part = part;
+        self
+    }
+
+    /// The same, told to older devices by the row with this guid.
+    #[must_use]
+    pub fn told_by(mut self, guid: impl Into<String>) -> Self {
+        self.compatibility_guid = Some(guid.into());
+        self
+    }
+
+    /// The same without a `date_edited`.
+    #[must_use]
+    pub fn undated(mut self) -> Self {
+        self.date = EditDate::Missing;
+        self
+    }
+}
+
+impl ChatDb {
+    /// The sender rewrote part 0.
+    pub fn edit(&mut self, message: i64, text: &str, now: Date) -> Result<(), Error> {
+        self.rewrite(message, &Edit::new(text), now)
+    }
+
+    /// The sender rewrote a part. Other parts stay as they are.
+    pub fn rewrite(&mut self, message: i64, edit: &Edit, now: Date) -> Result<(), Error> {
+        self.requires(Style::Ventura, "edits")?;
+        let before = self.pieces(message)?;
+        let mut summary = self.summary(message)?;
+        summary.keep_original_ranges(&before);
+        let rewritten = || Piece::text(edit.text.as_str()).in_part(edit.part);
+        let mut of_part = Vec::new();
+        let mut after = Vec::new();
+        for piece in before {
+            if piece.part != Some(edit.part) {
+                after.push(piece);
+                continue;
+            }
+            if of_part.is_empty() {
+                after.push(rewritten());
+            }
+            of_part.push(piece);
+        }
+        if of_part.is_empty() {
+            after.push(rewritten());
+        }
+        let history = summary.history.entry(edit.part).or_default();
+        if history.is_empty() {
+            let date = self.message_column::<Option<i64>>(message, "date")?;
+            history.push(Edition {
+                archive: attributed_body(&of_part),
+                secs: Date::from_apple_nanos(date.unwrap_or_default()).apple_secs_f64(),
+                compatibility_guid: None,
+            });
+        }
+        history.push(Edition {
+            archive: attributed_body(&[rewritten()]),
+            secs: now.apple_secs_f64(),
+            compatibility_guid: edit.compatibility_guid.clone(),
+        });
+        summary.edited_parts.insert(edit.part);
+        self.raw().execute(
+            "update message set text = null, attributedBody = ?1, message_summary_info = ?2
+             where ROWID = ?3",
+            params![attributed_body(&after), summary.to_plist()?, message],
+        )?;
+        match edit.date {
+            EditDate::Written => {
+                let date = self.stored_date(now);
+                self.set_column(message, "date_edited", date)
+            }
+            EditDate::Missing => Ok(()),
+        }
+    }
+
+    /// The sender took parts back; no parts named means all of them.
+    pub fn unsend(&mut self, message: i64, parts: &[i64], now: Date) -> Result<(), Error> {
+        self.take_back(message, parts, PartCount::Left, now)
+    }
+
+    /// The sender took parts back; no parts named means all of them.
+    pub fn take_back(
+        &mut self,
+        message: i64,
+        parts: &[i64],
+        part_count: PartCount,
+        now: Date,
+    ) -> Result<(), Error> {
+        self.requires(Style::Ventura, "unsends")?;
+        let before = self.pieces(message)?;
+        let mut summary = self.summary(message)?;
+        summary.keep_original_ranges(&before);
+        let (gone, left): (Vec<Piece>, Vec<Piece>) = before
+            .into_iter()
+            .partition(|piece| parts.is_empty() || piece.part.is_some_and(|p| parts.contains(&p)));
+        summary
+            .unsent_parts
+            .extend(gone.iter().filter_map(|piece| piece.part));
+        summary.unsent_parts.extend(parts);
+        // A body that was never archived counts as part 0.
+        if summary.unsent_parts.is_empty() {
+            summary.unsent_parts.insert(0);
+        }
+        // macOS 26 stamps date_edited instead.
+        let column = if self.style() >= Style::Tahoe {
+            "date_edited"
+        } else {
+            "date_retracted"
+        };
+        let remaining: BTreeSet<i64> = left.iter().filter_map(|piece| piece.part).collect();
+        let count = match part_count {
+            PartCount::Left => Some(i64::try_from(remaining.len()).unwrap_or(i64::MAX)),
+            PartCount::Kept => None,
+        };
+        let archive = (!left.is_empty()).then(|| attributed_body(&left));
+        let sql = format!(
+            "update message set text = null, attributedBody = ?1, message_summary_info = ?2,
+                                part_count = coalesce(?3, part_count), is_empty = ?4, {column} = ?5
+             where ROWID = ?6"
+        );
+        self.raw().execute(
+            &sql,
+            params![
+                archive,
+                summary.to_plist()?,
+                count,
+                left.is_empty(),
+                self.stored_date(now),
+                message
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// The text as a person reads it in Messages, whichever column holds it.
+    pub fn text_of(&self, message: i64) -> Result<String, Error> {
+        let pieces = self.pieces(message)?;
+        Ok(pieces.into_iter().map(|piece| piece.text).collect())
+    }
+
+    /// The body as pieces; a row with only a `text` is one piece in part 0.
+    pub(super) fn pieces(&self, message: i64) -> Result<Vec<Piece>, Error> {
+        let archive: Option<Vec<u8>> = self.message_column(message, "attributedBody")?;
+        let Some(archive) = archive else {
+            let text: Option<String> = self.message_column(message, "text")?;
+            return Ok(text.map(Piece::text).into_iter().collect());
+        };
+        Ok(Piece::read(&archive)?)
+    }
+
+    fn summary(&self, message: i64) -> Result<Summary, Error> {
+        let plist: Option<Vec<u8>> = self.message_column(message, "message_summary_info")?;
+        match plist {
+            Some(plist) => Ok(Summary::from_plist(&plist)?),
+            None => Ok(Summary::default()),
+        }
+    }
+}

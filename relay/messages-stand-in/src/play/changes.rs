@@ -1,0 +1,103 @@
+//! Steps that change rows in place: what a cursor over ROWIDs never sees.
+
+use rusqlite::types::Value;
+
+use super::steps::file_step;
+use super::{PlayError, Played, Player};
+use crate::script::{
+    Columns, Counting, EditStamp, EditStep, Label, LookupStep, TranscriptIn, TranscriptStep,
+    UnsendStep,
+};
+use crate::{Date, Edit, EditDate, Error, PartCount, schema};
+
+impl Player {
+    pub(super) fn edit(&mut self, step: EditStep, now: Date) -> Result<Played, PlayError> {
+        let told_by = step.told_by.map(|row| self.guid(&row)).transpose()?;
+        let edit = Edit {
+            part: step.part,
+            text: step.text,
+            compatibility_guid: told_by,
+            date: match step.stamp {
+                EditStamp::Dated => EditDate::Written,
+                EditStamp::Undated => EditDate::Missing,
+            },
+        };
+        self.changed("edit", step.of, |player, message| {
+            Ok(player.db.rewrite(message, &edit, now)?)
+        })
+    }
+
+    pub(super) fn unsend(&mut self, step: UnsendStep, now: Date) -> Result<Played, PlayError> {
+        let part_count = match step.part_count {
+            Counting::Left => PartCount::Left,
+            Counting::Sent => PartCount::Kept,
+        };
+        self.changed("unsend", step.of, |player, message| {
+            let db = &mut player.db;
+            Ok(db.take_back(message, &step.parts, part_count, now)?)
+        })
+    }
+
+    pub(super) fn transcribe(&mut self, step: TranscriptStep) -> Result<Played, PlayError> {
+        self.changed("transcript", step.of, |player, message| {
+            let db = &mut player.db;
+            if step.place != TranscriptIn::Attachment {
+                db.transcribe_body(message, &step.text)?;
+            }
+            if step.place != TranscriptIn::Body {
+                for attachment in db.attachments_of(message)? {
+                    db.transcribe_attachment(attachment, &step.text)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn set(&mut self, of: Label, columns: Columns) -> Result<Played, PlayError> {
+        self.changed("set", of, |player, message| {
+            let filters = columns.keys().any(|column| column.starts_with("filter_"));
+            for (column, value) in player.present("message", columns)? {
+                player.db.set_column(message, &column, value)?;
+            }
+            if filters {
+                player.db.copy_filter_to_joins(message)?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn set_chat(&mut self, chat: &str, columns: Columns) -> Result<Played, PlayError> {
+        let rowid = self.known_chat(chat)?.rowid;
+        for (column, value) in self.present("chat", columns)? {
+            self.db.set_chat_column(rowid, &column, value)?;
+        }
+        Ok(file_step("set_chat"))
+    }
+
+    pub(super) fn look_up(&mut self, step: LookupStep) -> Result<Played, PlayError> {
+        let chat = self.known_chat(&step.chat)?;
+        let (rowid, service) = (chat.rowid, chat.service.clone());
+        let domain = step.domain.unwrap_or(service);
+        self.db.look_up(rowid, &step.identifier, &domain)?;
+        Ok(file_step("lookup"))
+    }
+
+    /// The values of the columns that this macOS has.
+    pub(super) fn present(
+        &self,
+        table: &'static str,
+        columns: Columns,
+    ) -> Result<Vec<(String, Value)>, PlayError> {
+        let present = schema::columns(self.db.style(), table);
+        let mut values = Vec::new();
+        for (column, cell) in columns {
+            if !schema::is_known(table, &column) {
+                return Err(Error::UnknownColumn { table, column }.into());
+            }
+            if present.contains(&column.as_str()) {
+                values.push((column, self.value(cell)?));
+            }
+        }
+        Ok(values)
+    }
+}

@@ -1,0 +1,159 @@
+//! The guids of a run: they follow from the script's names and a salt.
+//!
+//! Without a salt the same script gives the same guids each time. With one, messages and attachments
+//! get others, so that the script can be played again to a reader who has seen it; what is only
+//! referred to, such as a message that this Mac never had, keeps its guid.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+
+use super::balloons::is_guid;
+use crate::script::{AttachmentSpec, Label, Script, Step};
+use crate::{ChatDb, Error};
+
+#[derive(Debug)]
+pub(super) struct Salt {
+    word: String,
+    /// The guids that the script gives to its messages, and what they are in this run.
+    given: HashMap<String, String>,
+}
+
+impl Salt {
+    pub(super) fn new(script: &Script, word: &str) -> Self {
+        let given = script.steps.iter().filter_map(|timed| match &timed.step {
+            Step::Message(message) => message.guid.clone(),
+            _ => None,
+        });
+        let mut salt = Self {
+            word: word.to_owned(),
+            given: given.map(|guid| (guid.clone(), guid)).collect(),
+        };
+        salt.season();
+        salt
+    }
+
+    /// The same names under another word.
+    pub(super) fn with_word(mut self, word: String) -> Self {
+        self.word = word;
+        self.season();
+        self
+    }
+
+    fn season(&mut self) {
+        let word = &self.word;
+        for (given, salted) in &mut self.given {
+            *salted = if word.is_empty() {
+                given.clone()
+            } else {
+                salted_guid(word, given)
+            };
+        }
+    }
+
+    /// The guid that a message of this name gets.
+    pub(super) fn guid_for(&self, label: &Label) -> String {
+        if self.word.is_empty() {
+            return label.guid();
+        }
+        salted_guid(&self.word, &label.0)
+    }
+
+    /// The guid of a message that is not there (yet).
+    pub(super) fn guid_of_absent(&self, label: &Label) -> String {
+        match self.given.get(&label.0) {
+            Some(guid) => guid.clone(),
+            None if is_guid(&label.0) => label.0.clone(),
+            None => self.guid_for(label),
+        }
+    }
+
+    /// A guid of the script's own, or a text that ends in one, as it is in this run.
+    pub(super) fn as_salted(&self, text: String) -> String {
+        // `p:0/GUID`, `bp:GUID`
+        let (prefix, guid) = text
+            .rsplit_once(['/', ':'])
+            .map_or(("", text.as_str()), |(prefix, guid)| {
+                (&text[..=prefix.len()], guid)
+            });
+        match self.given.get(guid) {
+            Some(salted) => format!("{prefix}{salted}"),
+            None => text,
+        }
+    }
+
+    /// The guid of an attachment in this run; `at_0_…` stays recognisable.
+    pub(super) fn attachment_guid(&self, guid: &str) -> String {
+        if self.word.is_empty() {
+            return guid.to_owned();
+        }
+        let prefix = match guid.rsplit_once('_') {
+            Some((prefix, _)) if guid.starts_with("at_") => &guid[..=prefix.len()],
+            _ => "",
+        };
+        format!("{prefix}{}", salted_guid(&self.word, guid))
+    }
+
+    /// Every guid that a play may write.
+    fn guids(&self, script: &Script) -> (Vec<String>, Vec<String>) {
+        let (mut messages, mut attachments) = (Vec::new(), Vec::new());
+        let mut files = |files: &[AttachmentSpec]| {
+            let guids = files.iter().map(|file| self.attachment_guid(&file.guid));
+            attachments.extend(guids);
+        };
+        for (number, timed) in (1..).zip(&script.steps) {
+            // Of the steps without a name, each takes the next number.
+            messages.push(self.guid_for(&Label::unnamed(number)));
+            let id = match &timed.step {
+                Step::Message(message) => {
+                    files(&message.attachments);
+                    if let Some(guid) = &message.guid {
+                        messages.push(self.as_salted(guid.clone()));
+                    }
+                    message.id.as_ref()
+                }
+                Step::Attachment { attachment, .. } => {
+                    files(std::slice::from_ref(attachment));
+                    None
+                }
+                Step::Tapback(tapback) => tapback.id.as_ref(),
+                Step::Group(group) => group.id.as_ref(),
+                _ => None,
+            };
+            messages.extend(id.map(|id| self.guid_for(id)));
+        }
+        (messages, attachments)
+    }
+}
+
+fn salted_guid(word: &str, name: &str) -> String {
+    Label(format!("{word}/{name}")).guid()
+}
+
+/// The first word that makes the guids of `script` differ from all that `db` has seen: empty if it has
+/// seen none of them, else a number.
+pub fn unused_salt(db: &ChatDb, script: &Script) -> Result<String, Error> {
+    let mut salt = Salt::new(script, "");
+    let mut number = 1;
+    loop {
+        let (messages, attachments) = salt.guids(script);
+        let seen = "select exists (select 1 from message where guid = ?1)
+                        or exists (select 1 from deleted_messages where guid = ?1)";
+        let attached = "select exists (select 1 from attachment where guid = ?1)";
+        if !has_any(db.raw(), seen, &messages)? && !has_any(db.raw(), attached, &attachments)? {
+            return Ok(salt.word);
+        }
+        number += 1;
+        salt = salt.with_word(number.to_string());
+    }
+}
+
+fn has_any(connection: &Connection, sql: &str, guids: &[String]) -> Result<bool, Error> {
+    let mut query = connection.prepare(sql)?;
+    for guid in guids {
+        if query.query_row([guid], |row| row.get(0))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
