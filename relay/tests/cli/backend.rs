@@ -15,7 +15,7 @@ type Answers = fn(usize) -> (u16, Value);
 
 pub(crate) struct Backend {
     pub(crate) url: String,
-    bodies: Arc<Mutex<Vec<Value>>>,
+    posts: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
 impl Backend {
@@ -23,20 +23,27 @@ impl Backend {
     pub(crate) fn start(answers: Answers) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let bodies = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&bodies);
+        let posts = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&posts);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let bodies = Arc::clone(&kept);
-                std::thread::spawn(move || serve(&stream, &bodies, answers));
+                let posts = Arc::clone(&kept);
+                std::thread::spawn(move || serve(&stream, &posts, answers));
             }
         });
-        Self { url, bodies }
+        Self { url, posts }
     }
 
     /// What came, in order; every signature held.
     pub(crate) fn received(&self) -> Vec<Value> {
-        self.bodies.lock().expect("sound").clone()
+        let posts = self.posts.lock().expect("sound");
+        posts.iter().map(|(_, body)| body.clone()).collect()
+    }
+
+    /// The ids under which they were signed.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        let posts = self.posts.lock().expect("sound");
+        posts.iter().map(|(id, _)| id.clone()).collect()
     }
 }
 
@@ -54,7 +61,7 @@ pub(crate) fn problem(status: u16, code: &str) -> (u16, Value) {
     (status, body)
 }
 
-fn serve(stream: &TcpStream, bodies: &Mutex<Vec<Value>>, answers: Answers) -> Option<()> {
+fn serve(stream: &TcpStream, posts: &Mutex<Vec<(String, Value)>>, answers: Answers) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let (head, body) = read_request(&mut reader)?;
@@ -72,9 +79,10 @@ fn serve(stream: &TcpStream, bodies: &Mutex<Vec<Value>>, answers: Answers) -> Op
         let now = SystemClock.now().as_secs();
         let verified = verify(&secrets, Purpose::Message, headers, &body, now).ok()?;
         let (status, answer) = {
-            let mut bodies = bodies.lock().expect("sound");
-            bodies.push(serde_json::from_slice(&body).ok()?);
-            answers(bodies.len() - 1)
+            let mut posts = posts.lock().expect("sound");
+            let id = verified.id.as_str().to_owned();
+            posts.push((id, serde_json::from_slice(&body).ok()?));
+            answers(posts.len() - 1)
         };
         let (id, answer) = (verified.id.answer(), answer.to_string());
         let key = SigningKey::parse(SECRET).expect("valid");

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use shared_protocol::{Message, MessageIdentity, RelayName};
+
 use super::*;
 use crate::backend::{Backend, accepted, problem};
 
@@ -59,6 +61,60 @@ fn each_message_is_posted_signed_and_the_results_are_told() {
         .map(|m| m["message_guid"].to_string())
         .collect();
     assert_eq!((received.len(), guids.len()), (6, 4));
+}
+
+#[test]
+fn a_replay_speaks_as_a_rehearsal_and_never_as_the_relay() {
+    let backend = Backend::start(|_| accepted());
+    let home = Home::with_chat_db(SCRIPT);
+    let files = |home: &Home| {
+        let folder = std::fs::read_dir(home.path("")).expect("the home");
+        let names = folder.map(|entry| entry.expect("an entry").file_name());
+        names.collect::<BTreeSet<_>>()
+    };
+    let before = (
+        files(&home),
+        std::fs::read(home.path("chat.db")).expect("read"),
+    );
+    replay(
+        &home,
+        SCRIPT,
+        &["--to", &backend.url, "--relay-name", "mini"],
+    )
+    .ends_with(0);
+    let after = (
+        files(&home),
+        std::fs::read(home.path("chat.db")).expect("read"),
+    );
+    assert!(
+        before == after,
+        "nothing of this machine's relay is touched"
+    );
+
+    let relay = RelayName::parse("mini").expect("a name");
+    let received = backend.received();
+    assert_eq!(received.len(), 3);
+    for (body, id) in received.iter().zip(backend.ids()) {
+        assert_eq!(body["rehearsal"], true, "{body}");
+        assert_eq!(body["relay_id"], "mini", "the name that the secret has");
+        let message = Message::from_json(body.to_string().as_bytes()).expect("a message");
+        let identity = |relay: &RelayName| {
+            MessageIdentity {
+                relay,
+                message_guid: message.message_guid.as_deref().expect("a guid"),
+                event: message.event,
+                revision: message.revision,
+            }
+            .webhook_id()
+        };
+        assert_eq!(id, identity(&relay.rehearsal()).as_str());
+        assert_ne!(id, identity(&relay).as_str());
+    }
+    // What would be posted is shown as it would be posted.
+    let shown = replay(&home, SCRIPT, &["--dry-run"]);
+    for line in shown.ends_with(0).lines() {
+        assert!(line.contains(r#""rehearsal":true"#), "{line}");
+    }
 }
 
 #[test]

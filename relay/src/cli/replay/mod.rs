@@ -1,7 +1,9 @@
 //! `replay`: a script of what Messages did, posted as if it had just happened.
 //!
 //! For those who have no Mac at hand. Nothing is sent before every address in it is known to be
-//! nobody's and the target to be this machine, unless `--really` says otherwise.
+//! nobody's and the target to be this machine, unless `--really` says otherwise. What is sent is marked
+//! as a rehearsal: the backend keeps it apart from what the relay itself has posted, and a relay that
+//! lost its state never goes on from it.
 
 mod fiction;
 mod post;
@@ -36,8 +38,10 @@ const LOCAL_BACKEND: &str = "http://127.0.0.1:8000";
 /// Post a script of what Messages did as if it had just happened, without a Mac.
 ///
 /// The script is played into a chat.db of its own and read by the relay's own reader. Dates move to
-/// now and guids change with every replay, so that it can be run again. Replies are taken in the
-/// answers: no relay ever sends one. Ends with 0 only if every message was accepted.
+/// now and guids change with every replay, so that it can be run again. Every message is marked as a
+/// rehearsal: the backend keeps it under NAME/rehearsal, apart from what the relay NAME has posted, and
+/// this machine's relay, its state and its chat.db are not touched. Replies are taken in the answers:
+/// no relay ever sends one. Ends with 0 only if every message was accepted.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The script; - reads standard input
@@ -173,7 +177,7 @@ fn post_all(
         .build()?;
     let mut poster = Poster {
         client: &client,
-        relay: &config.relay_name,
+        rehearsal: &config.relay_name.rehearsal(),
         clock: &clock,
         timestamps: Timestamps::new(clock.now().as_secs()),
     };

@@ -1,6 +1,8 @@
 //! Posts messages one after the other and tells what became of each.
 //!
-//! Unlike the relay's sender this one gives up: it is watched by a person, who can run it again.
+//! Unlike the relay's sender this one gives up: it is watched by a person, who can run it again. It
+//! signs with the relay's secret but never speaks as the relay: every message is a rehearsal's, in its
+//! body and in its identity, so that none is ever the newest one that the backend has of the relay.
 
 use std::time::{Duration, Instant};
 
@@ -43,7 +45,8 @@ pub(super) struct Posted {
 /// Posts to one backend.
 pub(super) struct Poster<'a> {
     pub(super) client: &'a Client,
-    pub(super) relay: &'a RelayName,
+    /// The name under which the backend keeps what is posted.
+    pub(super) rehearsal: &'a RelayName,
     pub(super) clock: &'a dyn Clock,
     pub(super) timestamps: Timestamps,
 }
@@ -80,7 +83,7 @@ impl Poster<'_> {
 
     async fn post(&mut self, place: i64, message: &Message) -> Posted {
         let id = MessageIdentity {
-            relay: self.relay,
+            relay: self.rehearsal,
             message_guid: message.message_guid.as_deref().unwrap_or_default(),
             event: message.event,
             revision: message.revision,

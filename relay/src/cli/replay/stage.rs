@@ -28,7 +28,8 @@ const BEFORE: Duration = Duration::from_hours(30 * 24);
 
 /// What came of a script.
 pub(super) struct Played {
-    /// In the order in which a relay would post them; replies are asked for in the answer.
+    /// In the order in which a relay would post them, each marked as a rehearsal's; replies are asked
+    /// for in the answer.
     pub(super) messages: Vec<Message>,
     /// Messages that a relay would hold for its owner.
     pub(super) held: usize,
@@ -158,7 +159,9 @@ fn posted(state: &State) -> anyhow::Result<Vec<Message>> {
     })?;
     let mut messages = Vec::with_capacity(posts.len());
     for post in posts {
-        messages.push(Message::from_json(&post.body)?);
+        let mut message = Message::from_json(&post.body)?;
+        message.rehearsal = true;
+        messages.push(message);
     }
     Ok(messages)
 }

@@ -42,6 +42,7 @@ fn every_pack_can_be_replayed_and_names_nobody() {
         }
         for message in &played.messages {
             assert_eq!(message.reply_via, Some(ReplyVia::Inline), "{name}");
+            assert!(message.rehearsal, "{name}");
             assert_eq!(message.violations(), [], "{name}");
         }
     }
