@@ -16,6 +16,7 @@ pub mod outbox;
 pub mod quarantine;
 pub mod seen;
 pub mod source;
+mod steps;
 pub mod waiting;
 
 use std::os::unix::fs::MetadataExt;
@@ -32,7 +33,8 @@ use lock::InstanceLock;
 /// Name of the file within the state's folder.
 pub const STATE_FILE: &str = "state.db";
 
-/// Each entry takes the schema from version `index` to `index + 1`. An applied one is never edited.
+/// Each entry takes `user_version` from `index` to `index + 1`; an older relay refuses what comes out.
+/// A change that only adds something is a step instead ([`steps`]). An applied one is never edited.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
 /// `PRAGMA application_id`: "Arch", so that no other program's database is taken for a state.
@@ -72,17 +74,21 @@ impl State {
                 dir: dir.to_owned(),
             });
         }
-        let writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let found = version(&writer, &path)?;
-        if found != known_version() {
+        let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let found = user_version(&writer, &path)?;
+        if found < base_version() {
             // The relay migrates, commands don't: they may be of another version than the relay.
-            return Err(if found > known_version() {
-                newer(&path, found)
-            } else {
-                StateError::Missing {
-                    dir: dir.to_owned(),
-                }
+            return Err(StateError::Missing {
+                dir: dir.to_owned(),
             });
+        }
+        check_version(&writer, &path, found)?;
+        // A relay that was replaced on disk may still run as it was before. What it lacks is additive:
+        // it works on beside it, and the owner need not restart it to be answered.
+        if steps_missing(&writer, &path)? {
+            let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            steps::apply(&tx, base_version())?;
+            tx.commit()?;
         }
         Self::with_connections(dir, &path, writer, None)
     }
@@ -195,8 +201,34 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StateError> {
     open().map_err(|e| error::while_opening(path, e))
 }
 
-fn known_version() -> i64 {
+/// `user_version` of every state that this release writes.
+fn base_version() -> i64 {
     i64::try_from(MIGRATIONS.len()).expect("a handful of migrations")
+}
+
+/// The version of a state with every step that this release knows.
+fn known_version() -> i64 {
+    base_version() + steps::count()
+}
+
+/// Refuses a state that this release may not open.
+fn check_version(connection: &Connection, path: &Path, found: i64) -> Result<(), StateError> {
+    if found > base_version() {
+        return Err(newer(path, found));
+    }
+    let applied = applied_steps(connection, path)?;
+    if applied.oldest > known_version() {
+        return Err(newer(path, applied.oldest));
+    }
+    Ok(())
+}
+
+fn steps_missing(connection: &Connection, path: &Path) -> Result<bool, StateError> {
+    Ok(applied_steps(connection, path)?.version < known_version())
+}
+
+fn applied_steps(connection: &Connection, path: &Path) -> Result<steps::Applied, StateError> {
+    steps::applied(connection, base_version()).map_err(|e| error::while_opening(path, e))
 }
 
 fn newer(path: &Path, found: i64) -> StateError {
@@ -213,8 +245,8 @@ fn pragma(connection: &Connection, path: &Path, name: &str) -> Result<i64, State
         .map_err(|e| error::while_opening(path, e))
 }
 
-/// The version of the state behind `connection`: 0 for an empty file.
-fn version(connection: &Connection, path: &Path) -> Result<i64, StateError> {
+/// The `user_version` of the state behind `connection`: 0 for an empty file.
+fn user_version(connection: &Connection, path: &Path) -> Result<i64, StateError> {
     let found = pragma(connection, path, "user_version")?;
     let owner = pragma(connection, path, "application_id")?;
     // Reads the first table page too, which finds a file that was cut off.
@@ -230,22 +262,21 @@ fn version(connection: &Connection, path: &Path) -> Result<i64, StateError> {
 }
 
 fn migrate(connection: &mut Connection, path: &Path, now: UnixMicros) -> Result<(), StateError> {
-    let found = version(connection, path)?;
-    if found > known_version() {
-        return Err(newer(path, found));
-    }
+    let found = user_version(connection, path)?;
+    check_version(connection, path, found)?;
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let done = usize::try_from(found).unwrap_or(0);
     for sql in MIGRATIONS.iter().skip(done) {
         tx.execute_batch(sql)?;
     }
-    if found < known_version() {
+    if found < base_version() {
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-        tx.pragma_update(None, "user_version", known_version())?;
+        tx.pragma_update(None, "user_version", base_version())?;
     }
     if found == 0 {
         meta::set(&tx, meta::CREATED_AT, &now.as_micros().to_string())?;
     }
+    steps::apply(&tx, base_version())?;
     tx.commit()?;
     Ok(())
 }

@@ -35,7 +35,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 12] = [
+    /// The previous release reads the column too, and stops at a word that it does not know: a new
+    /// outcome is written under one of these words, and what is special about it into a column of its
+    /// own.
+    pub(super) const ALL: [Self; 12] = [
         Self::Forwarded,
         Self::Backfilled,
         Self::Twin,

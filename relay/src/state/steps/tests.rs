@@ -1,0 +1,223 @@
+//! The previous release's states get the steps, and the previous release works on what comes out.
+
+use std::path::Path;
+
+use super::super::*;
+use super::*;
+use crate::clock::UnixMicros;
+use crate::state::seen::Outcome;
+
+const NOW: UnixMicros = UnixMicros::from_secs(1_700_000_000);
+const STATEMENTS_OF_0_1: &str = include_str!("statements_of_0_1.sql");
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn raw(dir: &Path) -> Connection {
+    Connection::open(dir.join(STATE_FILE)).expect("opened")
+}
+
+/// A state as release 0.1 makes it.
+fn of_release_0_1(dir: &Path) -> Connection {
+    let connection = raw(dir);
+    connection
+        .execute_batch(&format!(
+            "pragma journal_mode = wal; begin; {} pragma application_id = {APPLICATION_ID};
+             pragma user_version = 1; commit;",
+            MIGRATIONS[0]
+        ))
+        .expect("made");
+    connection
+}
+
+fn statements() -> impl Iterator<Item = &'static str> {
+    STATEMENTS_OF_0_1
+        .lines()
+        .filter(|line| !line.starts_with("--"))
+}
+
+fn has_column(connection: &Connection, table: &str, column: &str) -> bool {
+    connection
+        .column_exists(None, table, column)
+        .expect("asked")
+}
+
+#[test]
+fn a_state_of_the_previous_release_gets_the_steps_and_keeps_its_version() {
+    let dir = folder();
+    let old = of_release_0_1(dir.path());
+    old.execute("insert into meta values ('k', 'v')", [])
+        .expect("written");
+    drop(old);
+    for _ in 0..2 {
+        let state = State::open(dir.path(), NOW).expect("opened");
+        let (value, applied, user_version) = state
+            .read(|c| {
+                Ok((
+                    meta::get(c, "k")?,
+                    applied(c, 1)?,
+                    c.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?,
+                ))
+            })
+            .expect("read");
+        assert_eq!(value.as_deref(), Some("v"));
+        assert_eq!((applied.version, applied.oldest), (known_version(), 1));
+        assert_eq!(user_version, 1);
+    }
+}
+
+#[test]
+fn the_previous_release_prepares_every_statement_on_what_comes_out() {
+    let dir = folder();
+    drop(State::open(dir.path(), NOW).expect("a new state"));
+    let connection = raw(dir.path());
+    assert!(statements().count() > 40);
+    for statement in statements() {
+        if let Err(error) = connection.prepare(statement) {
+            panic!("{statement}: {error}");
+        }
+    }
+}
+
+#[test]
+fn what_the_previous_release_writes_is_read_and_the_other_way_round() {
+    let dir = folder();
+    let state = State::open(dir.path(), NOW).expect("a new state");
+    let old = raw(dir.path());
+    let insert = statements().find(|sql| sql.starts_with("insert into seen"));
+    old.execute(
+        insert.expect("there"),
+        rusqlite::params![
+            "G", 7, 1, [1_u8; 16], [2_u8; 16], "spam", 0, 0, 0, 0, 0, [3_u8; 16], 9
+        ],
+    )
+    .expect("written");
+    let seen = state.read(|c| seen::find(c, "G")).expect("read");
+    assert_eq!(seen.expect("there").outcome, Outcome::Spam);
+}
+
+/// What release 0.1 reads in `seen.outcome`; another word would end its reading of chat.db.
+#[test]
+fn every_outcome_is_one_that_the_previous_release_knows() {
+    const KNOWN: [&str; 12] = [
+        "forwarded",
+        "backfilled",
+        "twin",
+        "quarantined",
+        "dropped",
+        "recorded",
+        "orphaned",
+        "spam",
+        "note_to_self",
+        "link_preview",
+        "scheduled",
+        "system",
+    ];
+    for outcome in Outcome::ALL {
+        assert!(KNOWN.contains(&outcome.as_str()), "{outcome:?}");
+    }
+}
+
+#[test]
+fn killed_in_between_nothing_has_happened() {
+    let dir = folder();
+    let mut connection = of_release_0_1(dir.path());
+    {
+        let tx = connection.transaction().expect("begun");
+        assert!(apply(&tx, 1).expect("applied"));
+    }
+    assert!(!has_column(&connection, "seen", "chat_guid"));
+    let failing = [
+        Step {
+            sql: "create table first (id integer primary key) strict",
+            oldest: 1,
+        },
+        Step {
+            sql: "create table second (id integer primary key) strict; select nothing from it",
+            oldest: 1,
+        },
+    ];
+    {
+        let tx = connection.transaction().expect("begun");
+        assert!(apply_all(&tx, 1, &failing).is_err());
+    }
+    assert_eq!(
+        applied(&connection, 1).expect("read"),
+        Applied {
+            version: 1,
+            oldest: 1
+        }
+    );
+    assert!(!connection.table_exists(None, "first").expect("asked"));
+    drop(connection);
+    State::open(dir.path(), NOW).expect("opened all the same");
+}
+
+#[test]
+fn later_steps_are_applied_once_on_top() {
+    let dir = folder();
+    drop(State::open(dir.path(), NOW).expect("a new state"));
+    let mut connection = raw(dir.path());
+    let more = [
+        Step {
+            sql: "this one was applied before and is not read again",
+            oldest: 1,
+        },
+        Step {
+            sql: "create table later (id integer primary key) strict",
+            oldest: 2,
+        },
+    ];
+    for changed in [true, false] {
+        let tx = connection.transaction().expect("begun");
+        assert_eq!(apply_all(&tx, 1, &more).expect("applied"), changed);
+        tx.commit().expect("committed");
+    }
+    assert_eq!(
+        applied(&connection, 1).expect("read"),
+        Applied {
+            version: 3,
+            oldest: 2
+        }
+    );
+    // A release with fewer steps opens it as long as it is not too old for them.
+    State::open(dir.path(), NOW).expect("opened");
+}
+
+#[test]
+fn a_state_that_this_release_is_too_old_for_is_left_alone() {
+    let dir = folder();
+    drop(State::open(dir.path(), NOW).expect("a new state"));
+    raw(dir.path())
+        .execute(
+            "insert into schema_step (version, oldest) values (99, 98)",
+            [],
+        )
+        .expect("written");
+    for error in [
+        State::open(dir.path(), NOW).err().expect("refused"),
+        State::open_beside(dir.path()).err().expect("refused"),
+    ] {
+        let StateError::Newer { found, known, .. } = &error else {
+            panic!("{error}");
+        };
+        assert_eq!((*found, *known), (98, known_version()));
+    }
+}
+
+#[test]
+fn a_command_works_beside_a_relay_of_the_previous_release() {
+    let dir = folder();
+    let old = of_release_0_1(dir.path());
+    let mut find = old
+        .prepare(
+            statements()
+                .find(|sql| sql.contains("from seen where guid = ?1"))
+                .expect("there"),
+        )
+        .expect("prepared");
+    let beside = State::open_beside(dir.path()).expect("opened");
+    assert_eq!(beside.read(|c| seen::find(c, "G")).expect("read"), None);
+    assert!(!find.exists(["G"]).expect("the old relay goes on"));
+}
