@@ -212,7 +212,8 @@ impl Script {
         }
     }
 
-    /// Every address that takes part, own ones included: phone numbers, e-mails, short codes.
+    /// Every address that takes part, own ones included: phone numbers, e-mails, short codes; without
+    /// the invisible marks around them.
     pub fn addresses(&self) -> Vec<&str> {
         let steps = self.steps.iter().flat_map(|timed| timed.step.addresses());
         let mut addresses: Vec<&str> = self
@@ -221,11 +222,17 @@ impl Script {
             .as_deref()
             .into_iter()
             .chain(steps)
+            .map(|address| address.trim_matches(is_mark))
             .collect();
         addresses.sort_unstable();
         addresses.dedup();
         addresses
     }
+}
+
+/// Whether a character around an address says only how to write it: zero width, direction, isolation.
+pub(crate) fn is_mark(c: char) -> bool {
+    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 fn json(value: &impl Serialize) -> Value {
