@@ -19,13 +19,13 @@ mod schema;
 mod watch;
 
 pub use compose::{
-    Change, Known, Options, Reading, SkipReason, WaitReason, compose, compose_change, lane,
+    Change, Known, Options, Reading, SkipReason, WaitReason, compose, compose_change, lane, shorten,
 };
 pub use dates::{APPLE_EPOCH_UNIX_SECS, from_apple_date, to_apple_nanos};
 pub use digest::{Digest, twin_hash};
 pub use error::{OpenError, ReadError};
 pub use read::{
-    AppCard, AttachmentRow, Body, BodyRun, Chat, ChatDb, ChatStyle, Mark, Payload, Poll,
+    AppCard, AttachmentRow, Body, BodyRun, Chat, ChatDb, ChatStyle, KnownPoll, Mark, Payload, Poll,
     PollOption, RichLink, Row, Summary, Vote,
 };
 pub use watch::{Nudge, Wake, WatchTimings, Watcher};

@@ -18,8 +18,8 @@ pub struct Postmark {
 impl Postmark {
     /// The body of a message as it is signed and posted, for ever the same bytes.
     ///
-    /// The fields are bounded one by one; only a message with a hundred attachments of the longest
-    /// names could still outgrow what the backend takes, and loses the last of them.
+    /// The fields are bounded one by one; only a message with a hundred attachments of long transcripts
+    /// and the longest names could still outgrow what the backend takes, and is shortened.
     pub(super) fn body_of(&self, message: &mut Message) -> Vec<u8> {
         message.reply_via = self.reply_via;
         message.relay_id =
@@ -27,11 +27,9 @@ impl Postmark {
         loop {
             let body = serde_json::to_vec(message)
                 .expect("a message has only string keys and finite numbers");
-            if body.len() <= MAX_BODY_BYTES || message.attachments.is_empty() {
+            if body.len() <= MAX_BODY_BYTES || !chatdb::shorten(message) {
                 return body;
             }
-            let half = message.attachments.len() / 2;
-            message.attachments.truncate(half);
         }
     }
 

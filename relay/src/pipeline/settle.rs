@@ -95,9 +95,10 @@ pub(super) fn settle(
             Reading::Wait(reason) => {
                 let hold = match reason {
                     WaitReason::NoChat => HOLD_UNJOINED_MICROS,
-                    WaitReason::NoHandle | WaitReason::NoText | WaitReason::NoAttachment => {
-                        HOLD_INCOMPLETE_MICROS
-                    }
+                    WaitReason::NoHandle
+                    | WaitReason::NotFinished
+                    | WaitReason::NoText
+                    | WaitReason::NoAttachment => HOLD_INCOMPLETE_MICROS,
                 };
                 let until = candidate.since + hold;
                 wait(state, candidate, reason.as_str())?;

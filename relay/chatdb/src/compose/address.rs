@@ -91,7 +91,7 @@ pub(super) fn guid(guid: &str) -> String {
 }
 
 /// An address without control characters, clipped; none if nothing is left.
-fn handle(address: &str) -> Option<String> {
+pub(super) fn handle(address: &str) -> Option<String> {
     let clean: String = address
         .chars()
         .filter(|c| !c.is_control())

@@ -6,7 +6,7 @@
 
 use shared_protocol::{Attachment, Event, Message};
 
-use super::{Options, build, kind};
+use super::{Options, attachments, build, kind};
 use crate::Digest;
 use crate::read::Row;
 
@@ -16,7 +16,7 @@ const MAX_REVISION: u32 = i32::MAX as u32;
 /// What was told of a row so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// It had no text.
+    /// It had no text, and its balloon showed nothing.
     pub text_was_empty: bool,
     /// Length of its edit history.
     pub history_length: u32,
@@ -34,12 +34,12 @@ impl Known {
     /// What posting `message` for `row` tells.
     pub fn of(row: &Row, message: &Message) -> Self {
         Self {
-            text_was_empty: row.visible_text().trim().is_empty(),
+            text_was_empty: kind::is_bare(row),
             history_length: row.summary.history_length,
             unsent_parts: unsent_parts(row),
             unsend_revision: u32::from(message.event == Event::Unsend),
             attachment_revision: 0,
-            attachments: digest_of(&message.attachments),
+            attachments: attachments::digest(row),
         }
     }
 }
@@ -57,7 +57,7 @@ pub struct Change {
 /// `now` in microseconds since 1970.
 pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> Option<Change> {
     let current = build(row, row.chat.as_deref()?, options, now);
-    let text_is_empty = row.visible_text().trim().is_empty();
+    let text_is_empty = kind::is_bare(row);
     let mut after = Known {
         text_was_empty: known.text_was_empty && text_is_empty,
         history_length: row.summary.history_length.max(known.history_length),
@@ -87,7 +87,7 @@ pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> 
         after.unsend_revision = next(known.unsend_revision);
         messages.push(event(Event::Unsend, after.unsend_revision, &[]));
     }
-    after.attachments = digest_of(&current.attachments);
+    after.attachments = attachments::digest(row);
     if after.attachments != known.attachments && !current.attachments.is_empty() {
         after.attachment_revision = next(known.attachment_revision);
         let update = event(
@@ -113,17 +113,4 @@ fn next(revision: u32) -> u32 {
 
 fn unsent_parts(row: &Row) -> u32 {
     u32::try_from(row.summary.unsent_parts.len()).unwrap_or(u32::MAX)
-}
-
-fn digest_of(attachments: &[Attachment]) -> Digest {
-    let lines: Vec<String> = attachments
-        .iter()
-        .map(|a| {
-            format!(
-                "{}\n{:?}\n{:?}\n{:?}\n{:?}",
-                a.guid, a.state, a.name, a.mime_type, a.size_bytes
-            )
-        })
-        .collect();
-    Digest::of(lines.iter().map(String::as_bytes))
 }

@@ -2,8 +2,8 @@
 
 use shared_protocol::{Event, Tapback, TapbackAction, TapbackKind};
 
-use super::{address, text};
-use crate::read::{Body, Row};
+use super::{address, balloon, text};
+use crate::read::{Body, Row, target};
 
 /// The kind of a row.
 pub(super) struct Kind {
@@ -11,6 +11,7 @@ pub(super) struct Kind {
     pub(super) text: String,
     pub(super) tapback: Option<Tapback>,
     pub(super) reply_to: Option<String>,
+    pub(super) reply_to_part: Option<i64>,
 }
 
 impl Kind {
@@ -20,6 +21,7 @@ impl Kind {
             text: text.into(),
             tapback: None,
             reply_to: None,
+            reply_to_part: None,
         }
     }
 }
@@ -37,15 +39,40 @@ pub(super) fn of(row: &Row) -> Kind {
             described(row, "something new in the conversation"),
         ),
     };
-    if kind.reply_to.is_none() {
+    if kind.reply_to.is_none() && row.thread_originator_guid.is_some() {
         kind.reply_to.clone_from(&row.thread_originator_guid);
+        kind.reply_to_part = row.thread_originator_part.as_deref().and_then(replied_part);
     }
     kind
 }
 
+/// The part of `part:start:length`; absent if it is not written like that. -1, which stands for the
+/// whole message, is also written as the unsigned number of the same bits.
+fn replied_part(originator: &str) -> Option<i64> {
+    let mut numbers = originator.split(':');
+    let (part, start, length) = (numbers.next()?, numbers.next()?, numbers.next()?);
+    let is_whole = numbers.next().is_none()
+        && [start, length]
+            .iter()
+            .all(|number| number.parse::<u64>().is_ok());
+    let part = part
+        .parse::<i64>()
+        .or_else(|_| part.parse::<u64>().map(u64::cast_signed));
+    part.ok().filter(|part| is_whole && *part >= -1)
+}
+
 /// Whether nothing of the message is left. `date_retracted` does not tell: macOS 26 leaves it at 0.
+/// `part_count` alone does not, either: it may still count the parts that were there.
 pub(super) fn is_fully_unsent(row: &Row) -> bool {
-    !row.summary.unsent_parts.is_empty() && row.part_count == 0 && row.visible_text().is_empty()
+    let summary = &row.summary;
+    let nothing_left = row.part_count == 0
+        || (summary.is_all_unsent() && row.body.attachment_guids().next().is_none());
+    !summary.unsent_parts.is_empty() && nothing_left && row.visible_text().is_empty()
+}
+
+/// Whether a row has told nothing of its own yet: neither words nor what its balloon shows.
+pub(super) fn is_bare(row: &Row) -> bool {
+    row.visible_text().trim().is_empty() && !balloon::has_words(row)
 }
 
 fn message(row: &Row) -> Kind {
@@ -61,28 +88,28 @@ fn message(row: &Row) -> Kind {
             None => associated(row, "an unknown reaction"),
         },
         1000 => associated(row, "placed a sticker"),
-        4000 => associated(row, "voted in a poll"),
+        _ if row.is_vote() => of_poll(row, "voted in a poll"),
         4001.. => associated(row, "an unknown reaction"),
         _ if is_fully_unsent(row) => Kind::new(Event::Unsend, ""),
-        _ => balloon(row),
+        _ => match balloon::description(row) {
+            Some(description) => of_poll(row, description),
+            // A caption refers to its poll.
+            None => Kind {
+                reply_to: row.poll.as_ref().map(|poll| poll.guid.clone()),
+                ..Kind::new(Event::Message, balloon::with_link(row, with_subject(row)))
+            },
+        },
     }
 }
 
-fn balloon(row: &Row) -> Kind {
-    let description = match row.balloon.as_deref() {
-        None => None,
-        Some(_) if row.is_link_balloon() => None,
-        Some(_) if row.is_poll_balloon() => Some("a poll"),
-        Some(id) if id.contains("Handwriting") => Some("a handwritten message"),
-        Some(id) if id.contains("DigitalTouch") => Some("a Digital Touch message"),
-        Some(id) if id.contains("SafetyMonitor") => Some("a Check In"),
-        Some(id) if id.contains("PeerPayment") => Some("an Apple Pay message"),
-        Some(id) if id.contains("findmy") || id.contains("FindMy") => Some("a location"),
-        Some(_) => Some("a message of an app"),
-    };
-    match description {
-        Some(description) => Kind::new(Event::Other, described(row, description)),
-        None => Kind::new(Event::Message, with_subject(row)),
+/// What a balloon shows, told of the first row of its poll, if it belongs to one.
+fn of_poll(row: &Row, description: &str) -> Kind {
+    let target = row.associated_guid.as_deref().and_then(target);
+    let target = target.filter(|_| row.is_vote() || row.adds_to_poll().is_some());
+    let poll = row.poll.as_ref().map(|poll| poll.guid.as_str());
+    Kind {
+        reply_to: poll.or(target.map(|target| target.guid)).map(str::to_owned),
+        ..Kind::new(Event::Other, balloon::told(row, description))
     }
 }
 
@@ -113,7 +140,7 @@ fn with_subject(row: &Row) -> String {
 fn associated(row: &Row, description: &str) -> Kind {
     let target = row.associated_guid.as_deref().and_then(target);
     Kind {
-        reply_to: target.map(|target| target.guid),
+        reply_to: target.map(|target| target.guid.to_owned()),
         ..Kind::new(Event::Other, described(row, description))
     }
 }
@@ -140,27 +167,8 @@ fn tapback(row: &Row) -> Option<Tapback> {
         action,
         kind,
         emoji: row.associated_emoji.as_deref().map(text::name),
-        target_guid: Some(address::guid(&target.guid)),
+        target_guid: Some(address::guid(target.guid)),
         target_part: target.part,
-    })
-}
-
-struct Target {
-    guid: String,
-    part: Option<i64>,
-}
-
-/// `p:<part>/<guid>`, `bp:<guid>` for a balloon, or a bare guid.
-fn target(associated: &str) -> Option<Target> {
-    let (part, guid) = if let Some(rest) = associated.strip_prefix("p:") {
-        let (part, guid) = rest.split_once('/')?;
-        (part.parse().ok(), guid)
-    } else {
-        (None, associated.strip_prefix("bp:").unwrap_or(associated))
-    };
-    (!guid.is_empty()).then(|| Target {
-        guid: guid.to_owned(),
-        part,
     })
 }
 

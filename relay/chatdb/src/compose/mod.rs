@@ -5,20 +5,23 @@
 //! chat.db can show may be refused for good.
 
 mod address;
+mod attachments;
+mod balloon;
 mod change;
 mod kind;
+mod size;
 mod text;
 
 use std::time::Duration;
 
 use shared_protocol::{
-    Attachment, AttachmentState, Edit, Event, MAX_ATTACHMENTS, Message, MessageTime, Mode,
-    conversation_guid,
+    Edit, Event, MAX_ATTACHMENTS, MAX_PARTICIPANTS, Message, MessageTime, Mode, conversation_guid,
 };
 
 use crate::read::{Body, Chat, ChatStyle, Row};
 
 pub use change::{Change, Known, compose_change};
+pub use size::shorten;
 
 /// How long a row may stay without its handle, its text or its final direction.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,6 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MEMBERS_PATIENCE: Duration = Duration::from_millis(500);
 /// How long a row may stay without the attachments that its text names.
 const ATTACHMENT_PATIENCE: Duration = Duration::from_secs(4);
+/// How long a row that Messages has not finished may stay without anything to tell. Afterwards it is
+/// told as what it is so far: what is added within 24 hours of its date still goes out as a change.
+const UNFINISHED_PATIENCE: Duration = Duration::from_hours(12);
+/// Bound on the bytes of all mentions together, so that no body outgrows what the backend takes.
+const MAX_MENTION_BYTES: usize = 32 * 1024;
 
 /// What the owner wants relayed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +64,8 @@ pub enum WaitReason {
     NoChat,
     /// Its sender, the mark that it is an own message, or the members of its group.
     NoHandle,
+    /// Anything to tell: Messages has not finished it.
+    NotFinished,
     /// Its text.
     NoText,
     /// Attachments that its text names.
@@ -68,6 +78,7 @@ impl WaitReason {
         match self {
             Self::NoChat => "no_chat",
             Self::NoHandle => "no_handle",
+            Self::NotFinished => "not_finished",
             Self::NoText => "no_text",
             Self::NoAttachment => "no_attachment",
         }
@@ -124,6 +135,9 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Read
         return Reading::Wait(WaitReason::NoHandle);
     }
     let message = build(row, chat, options, now);
+    if row.is_unfinished && waited < UNFINISHED_PATIENCE && has_nothing_yet(row, &message) {
+        return Reading::Wait(WaitReason::NotFinished);
+    }
     if message.event == Event::Message {
         let waiting = message
             .attachments
@@ -141,6 +155,17 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Read
         }
     }
     Reading::Post(Box::new(message))
+}
+
+/// Whether a message, or what an app sends, has neither words nor files. What cannot be read is there.
+fn has_nothing_yet(row: &Row, message: &Message) -> bool {
+    let may_be_filled = match message.event {
+        Event::Message => message.text.trim().is_empty(),
+        Event::Other => row.item_type == 0 && row.balloon.is_some(),
+        _ => false,
+    };
+    let is_empty = kind::is_bare(row) && message.attachments.is_empty();
+    may_be_filled && is_empty && row.body != Body::Unreadable
 }
 
 /// The lane of a chat: messages of one lane are posted in order.
@@ -203,7 +228,10 @@ fn build(row: &Row, chat: &Chat, options: &Options, now: i64) -> Message {
     message.reply_to_guid = kind.reply_to.as_deref().map(address::guid);
     message.tapback = kind.tapback;
     message.edit = edit_of(row);
-    message.attachments = attachments(row);
+    message.reply_to_part = kind.reply_to_part;
+    message.attachments = attachments::of(row);
+    message.mentions = mentions(row);
+    message.group_name = group_name(chat);
     message.effect = row.effect.as_deref().map(text::name);
     message.truncated = truncated;
     message
@@ -236,38 +264,30 @@ fn edit_of(row: &Row) -> Option<Edit> {
     })
 }
 
-/// The files that a person sent: joined ones and those that the text names but Messages has not
-/// joined yet, without the payload of balloons.
-fn attachments(row: &Row) -> Vec<Attachment> {
-    let joined = row
-        .attachments
-        .iter()
-        .filter(|a| !a.is_hidden && !a.guid.is_empty())
-        .map(|a| Attachment {
-            guid: address::guid(&a.guid),
-            mime_type: a.mime_type.as_deref().map(text::name),
-            name: a.name.as_deref().map(text::name),
-            size_bytes: a.size_bytes.filter(|bytes| i64::try_from(*bytes).is_ok()),
-            part: None,
-            description: None,
-            transcript: None,
-            is_sticker: a.is_sticker,
-            state: a.state,
-        });
-    let named = row
+/// The name that its members gave a group.
+fn group_name(chat: &Chat) -> Option<String> {
+    let name = chat.display_name.as_deref().map(str::trim);
+    let name = name.filter(|name| !name.is_empty() && chat.style == ChatStyle::Group);
+    name.map(text::name)
+}
+
+/// The people whom the text mentions, each once, in the order of the text.
+fn mentions(row: &Row) -> Vec<String> {
+    let mut bytes = 0;
+    let mut mentions: Vec<String> = Vec::new();
+    let addresses = row
         .body
-        .attachment_guids()
-        .filter(|guid| !guid.is_empty() && !row.attachments.iter().any(|a| a.guid == **guid))
-        .map(|guid| Attachment {
-            guid: address::guid(guid),
-            mime_type: None,
-            name: None,
-            size_bytes: None,
-            part: None,
-            description: None,
-            transcript: None,
-            is_sticker: false,
-            state: AttachmentState::Waiting,
-        });
-    joined.chain(named).take(MAX_ATTACHMENTS).collect()
+        .runs()
+        .iter()
+        .filter_map(|run| run.mention.as_deref());
+    for address in addresses.filter_map(address::handle) {
+        bytes += address.len();
+        if mentions.len() == MAX_PARTICIPANTS || bytes > MAX_MENTION_BYTES {
+            break;
+        }
+        if !mentions.contains(&address) {
+            mentions.push(address);
+        }
+    }
+    mentions
 }

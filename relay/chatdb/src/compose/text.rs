@@ -1,6 +1,6 @@
 //! Texts cut to what the wire accepts.
 
-use shared_protocol::{MAX_NAME_CHARS, MAX_TEXT_CHARS};
+use shared_protocol::{MAX_NAME_CHARS, MAX_TEXT_CHARS, MAX_TRANSCRIPT_CHARS};
 
 /// The text and whether it had to be clipped.
 pub(super) fn clipped(mut text: String) -> (String, bool) {
@@ -16,4 +16,12 @@ pub(super) fn clipped(mut text: String) -> (String, bool) {
 /// A name, file name or identifier, at most [`MAX_NAME_CHARS`] characters.
 pub(super) fn name(text: &str) -> String {
     text.chars().take(MAX_NAME_CHARS).collect()
+}
+
+/// What is said in a voice message, as far as the wire takes it.
+pub(super) fn transcript(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MAX_TRANSCRIPT_CHARS) {
+        text.truncate(end);
+    }
+    text
 }

@@ -3,10 +3,11 @@
 use rusqlite::Row as Columns;
 use shared_protocol::AttachmentState;
 
-use super::value::{flag, integer, text};
+use super::transcript::{self, MAX_USER_INFO_BYTES};
+use super::value::{bytes, flag, integer, text};
 use crate::schema::Schema;
 
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "ROWID",
     "guid",
     "mime_type",
@@ -16,6 +17,7 @@ const COLUMNS: [&str; 9] = [
     "transfer_state",
     "is_sticker",
     "hide_attachment",
+    "emoji_image_short_description",
 ];
 
 /// A file that hangs on a message.
@@ -35,10 +37,37 @@ pub struct AttachmentRow {
     pub is_sticker: bool,
     /// Whether it is not a file that a person sent: preview images and other payload of balloons.
     pub is_hidden: bool,
+    /// What a Genmoji or a sticker shows, in words.
+    pub description: Option<String>,
+    /// What is said in a voice message, once Messages has written it down here.
+    pub transcript: Option<String>,
 }
 
 pub(super) fn select_list(schema: &Schema) -> String {
-    schema.list("attachment", "a", &COLUMNS)
+    let user_info = schema.column("attachment", "a", "user_info");
+    format!(
+        "{}, case when octet_length({user_info}) <= {MAX_USER_INFO_BYTES} then {user_info} end",
+        schema.list("attachment", "a", &COLUMNS)
+    )
+}
+
+/// What of an attachment may change, as one text. Lengths of columns that are empty stand for nothing,
+/// so that a column that is covered anew leaves the digests of most rows as they were.
+pub(super) fn digest_expression(schema: &Schema) -> String {
+    let column = |name| schema.column("attachment", "a", name);
+    let length = |mark: char, name| {
+        let column = column(name);
+        format!(
+            "case when octet_length({column}) > 0 then '{mark}' || octet_length({column}) else '' end"
+        )
+    };
+    format!(
+        "a.ROWID || ':' || coalesce({}, 0) || ':' || coalesce({}, 0) || {} || {}",
+        column("transfer_state"),
+        column("total_bytes"),
+        length('u', "user_info"),
+        length('d', "emoji_image_short_description"),
+    )
 }
 
 pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<AttachmentRow>> {
@@ -64,6 +93,8 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<AttachmentRow>>
         state: state(integer(row, 6)?),
         is_sticker: flag(row, 7)?,
         is_hidden: payload || flag(row, 8)?,
+        description: text(row, 9)?.filter(|description| !description.trim().is_empty()),
+        transcript: transcript::of_user_info(bytes(row, COLUMNS.len())?),
         name,
     }))
 }

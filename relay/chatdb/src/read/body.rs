@@ -1,6 +1,14 @@
 //! The text of a message and what is marked in it.
 
-use attributed_body::{decode, decode_text};
+use std::collections::HashSet;
+
+use attributed_body::{Run, decode, decode_text};
+use shared_protocol::MAX_ATTACHMENTS;
+
+use super::transcript;
+
+/// Marked runs after these are left out: no message has as many attachments and mentions.
+const MAX_MARKED_RUNS: usize = 1_000;
 
 /// The decoded `attributedBody`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,20 +20,25 @@ pub enum Body {
     Text {
         /// The text with its placeholders.
         text: String,
-        /// What is marked in it.
+        /// What is marked in it, in the order of the text.
         runs: Vec<BodyRun>,
     },
     /// It cannot be decoded; the text column has to serve.
     Unreadable,
 }
 
-/// One run of a body, reduced to what a relay needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A run of a body that names an attachment, mentions a person or holds a transcript. What an earlier
+/// run has marked already is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodyRun {
     /// Part number.
     pub part: Option<i64>,
     /// `attachment.guid` of the placeholder in this run.
     pub attachment_guid: Option<String>,
+    /// Address of the person mentioned here.
+    pub mention: Option<String>,
+    /// What is said in the voice message here, as far as the wire takes it.
+    pub transcript: Option<String>,
 }
 
 impl Body {
@@ -36,14 +49,7 @@ impl Body {
         match decode(archive) {
             Ok(body) => Self::Text {
                 text: body.text.to_owned(),
-                runs: body
-                    .runs
-                    .iter()
-                    .map(|run| BodyRun {
-                        part: run.part,
-                        attachment_guid: run.attachment_guid.map(str::to_owned),
-                    })
-                    .collect(),
+                runs: marked(&body.runs),
             },
             // A text is not lost over an attribute that a later macOS writes in a new way.
             Err(_) => decode_text(archive).map_or(Self::Unreadable, |text| Self::Text {
@@ -61,12 +67,64 @@ impl Body {
         }
     }
 
+    /// What is marked in the text.
+    pub fn runs(&self) -> &[BodyRun] {
+        match self {
+            Self::Text { runs, .. } => runs,
+            Self::Absent | Self::Unreadable => &[],
+        }
+    }
+
     /// Guids of the attachments that the text names.
     pub fn attachment_guids(&self) -> impl Iterator<Item = &str> {
-        let runs = match self {
-            Self::Text { runs, .. } => runs.as_slice(),
-            Self::Absent | Self::Unreadable => &[],
+        let runs = self.runs().iter();
+        runs.filter_map(|run| run.attachment_guid.as_deref())
+    }
+}
+
+fn marked(runs: &[Run<'_>]) -> Vec<BodyRun> {
+    let (mut attachments, mut mentions) = (Marks::default(), Marks::default());
+    let mut transcripts = Marks::default();
+    let mut left = MAX_ATTACHMENTS;
+    let mut marked = Vec::new();
+    for run in runs {
+        if marked.len() == MAX_MARKED_RUNS {
+            break;
+        }
+        let attachment = attachments.first(run.attachment_guid);
+        let mention = mentions.first(run.mention);
+        // Two voice messages may say the same, so the transcript of an attachment is not compared.
+        let transcript = match run.attachment_guid {
+            Some(_) => run.transcription.filter(|_| attachment.is_some()),
+            None => transcripts.first(run.transcription),
         };
-        runs.iter().filter_map(|run| run.attachment_guid.as_deref())
+        let transcript = transcript.filter(|_| left > 0);
+        left -= usize::from(transcript.is_some());
+        if attachment.is_some() || mention.is_some() || transcript.is_some() {
+            marked.push(BodyRun {
+                part: run.part,
+                attachment_guid: attachment.map(str::to_owned),
+                mention: mention.map(str::to_owned),
+                transcript: transcript.and_then(transcript::clipped),
+            });
+        }
+    }
+    marked
+}
+
+/// Marks of one kind that were met before. Runs share their attributes, so one long text may be met a
+/// hundred thousand times: it is known by its place in the archive, and hashed once.
+#[derive(Default)]
+struct Marks<'a> {
+    places: HashSet<(*const u8, usize)>,
+    texts: HashSet<&'a str>,
+}
+
+impl<'a> Marks<'a> {
+    /// The mark, if it is met for the first time.
+    fn first(&mut self, mark: Option<&'a str>) -> Option<&'a str> {
+        let mark = mark.filter(|mark| !mark.is_empty())?;
+        let is_new = self.places.insert((mark.as_ptr(), mark.len())) && self.texts.insert(mark);
+        is_new.then_some(mark)
     }
 }

@@ -10,10 +10,12 @@ use super::plist::{Object, Plist};
 const MAX_HOPS: usize = 4;
 /// Keys of an archived dictionary that are looked at.
 const MAX_KEYS: usize = 256;
+/// Values that are looked through where the key is not known.
+const MAX_VALUES: usize = 64;
 
 /// A property list that is a keyed archive.
 #[derive(Clone, Copy)]
-pub(super) struct KeyedArchive<'a> {
+struct KeyedArchive<'a> {
     objects: Object<'a>,
     top: Object<'a>,
 }
@@ -25,9 +27,22 @@ pub(super) struct Archived<'a> {
     object: Object<'a>,
 }
 
+/// What was archived; of another property list its outermost object.
+pub(super) fn root<'a>(list: &'a Plist<'a>) -> Option<Archived<'a>> {
+    if let Some(archive) = KeyedArchive::of(list) {
+        return archive.root();
+    }
+    let top = list.top();
+    let archive = KeyedArchive { objects: top, top };
+    Some(Archived {
+        archive,
+        object: top,
+    })
+}
+
 impl<'a> KeyedArchive<'a> {
     /// `None` if `list` is another kind of property list.
-    pub(super) fn of(list: &'a Plist<'a>) -> Option<Self> {
+    fn of(list: &'a Plist<'a>) -> Option<Self> {
         Some(Self {
             objects: list.top().get("$objects")?,
             top: list.top().get("$top")?,
@@ -35,7 +50,7 @@ impl<'a> KeyedArchive<'a> {
     }
 
     /// The object that was archived.
-    pub(super) fn root(self) -> Option<Archived<'a>> {
+    fn root(self) -> Option<Archived<'a>> {
         let root = self.top.get("root")?;
         self.resolve(root)
     }
@@ -74,6 +89,20 @@ impl<'a> Archived<'a> {
         self.archive.resolve(values.element(index)?)
     }
 
+    /// The first of what a dictionary or an object holds.
+    pub(super) fn values(self) -> impl Iterator<Item = Self> {
+        let archived = self.object.get("NS.objects").and_then(Object::elements);
+        let fields = match archived {
+            Some(_) => None,
+            None => self.object.values(),
+        };
+        let values = archived.into_iter().flatten();
+        values
+            .chain(fields.into_iter().flatten())
+            .take(MAX_VALUES)
+            .filter_map(move |value| self.archive.resolve(value))
+    }
+
     /// The text of a string, in either of its classes.
     pub(super) fn text(self) -> Option<String> {
         self.object.string().or_else(|| {
@@ -97,7 +126,6 @@ impl<'a> Archived<'a> {
     }
 
     /// The bytes of data, in either of its classes.
-    #[allow(dead_code, reason = "read by what follows")]
     pub(super) fn data(self) -> Option<&'a [u8]> {
         self.object.data().or_else(|| {
             let data = self.object.get("NS.data")?;

@@ -9,12 +9,12 @@ use super::body::Body;
 use super::chat::without_account_prefix;
 use super::payload::{Balloon, MAX_PAYLOAD_BYTES, Payload, RichLink};
 use super::value::{bytes, flag, integer, text};
-use super::{AttachmentRow, Chat, Summary};
+use super::{AttachmentRow, Chat, KnownPoll, Summary, attachment};
 use crate::dates::from_apple_date;
 use crate::digest::Digest;
 use crate::schema::Schema;
 
-const COLUMNS: [&str; 33] = [
+const COLUMNS: [&str; 35] = [
     "ROWID",
     "guid",
     "text",
@@ -47,11 +47,37 @@ const COLUMNS: [&str; 33] = [
     "is_audio_message",
     "cache_has_attachments",
     "subject",
-    "handle_id",
+    "thread_originator_part",
+    "reply_to_guid",
+    "is_finished",
 ];
+/// The sender's address follows the columns, then what the queries add.
+const HANDLE: usize = COLUMNS.len();
+const OTHER_HANDLE: usize = HANDLE + 1;
+const PAYLOAD: usize = HANDLE + 2;
+const DIGEST: usize = HANDLE + 3;
 
+/// How the name of the app ends that draws polls.
+pub(super) const POLLS: &str = "com.apple.messages.Polls";
 /// `associated_message_type` of a vote in a poll.
-pub(crate) const VOTE: i64 = 4000;
+pub(super) const VOTE: i64 = 4000;
+
+/// What `associated_message_guid` refers to.
+pub(crate) struct Target<'a> {
+    pub(crate) guid: &'a str,
+    pub(crate) part: Option<i64>,
+}
+
+/// `p:<part>/<guid>`, `bp:<guid>` for a balloon, or a bare guid.
+pub(crate) fn target(associated: &str) -> Option<Target<'_>> {
+    let (part, guid) = if let Some(rest) = associated.strip_prefix("p:") {
+        let (part, guid) = rest.split_once('/')?;
+        (part.parse().ok(), guid)
+    } else {
+        (None, associated.strip_prefix("bp:").unwrap_or(associated))
+    };
+    (!guid.is_empty()).then_some(Target { guid, part })
+}
 
 /// One row of `message` with everything that belongs to it.
 #[derive(Clone, Debug, Default)]
@@ -101,14 +127,20 @@ pub struct Row {
     pub payload: Option<Payload>,
     /// Effect.
     pub effect: Option<String>,
-    /// The message that a person replied to. `reply_to_guid` is not that.
+    /// The message that a person replied to. [`Self::reply_to_guid`] is not that.
     pub thread_originator_guid: Option<String>,
+    /// The part that a person replied to, `part:start:length`.
+    pub thread_originator_part: Option<String>,
+    /// The row before this one in its chat; of a poll's caption, the poll.
+    pub reply_to_guid: Option<String>,
     /// Edits and unsends.
     pub summary: Summary,
     /// When it was last edited or taken back, microseconds since 1970.
     pub edited_at: Option<i64>,
     /// Parts that are left.
     pub part_count: i64,
+    /// Messages has not written all of it yet.
+    pub is_unfinished: bool,
     /// Messages calls it empty.
     pub is_empty: bool,
     /// Messages calls it spam.
@@ -129,6 +161,8 @@ pub struct Row {
     pub chat: Option<Rc<Chat>>,
     /// Its attachments.
     pub attachments: Vec<AttachmentRow>,
+    /// The poll that it votes in, adds a choice to or captions.
+    pub poll: Option<KnownPoll>,
     /// The second row that Messages writes for a link: the preview of an earlier row's text.
     pub is_link_preview: bool,
     /// Digest over the columns that change.
@@ -199,13 +233,11 @@ pub(super) fn digest_list(schema: &Schema) -> String {
         && column("cache_has_attachments") != "null"
     {
         format!(
-            "case when {} then (select group_concat(
-                 a.ROWID || ':' || coalesce({}, 0) || ':' || coalesce({}, 0), ',' order by a.ROWID)
+            "case when {} then (select group_concat({}, ',' order by a.ROWID)
              from message_attachment_join j join attachment a on a.ROWID = j.attachment_id
              where j.message_id = m.ROWID) end",
             column("cache_has_attachments"),
-            schema.column("attachment", "a", "transfer_state"),
-            schema.column("attachment", "a", "total_bytes"),
+            attachment::digest_expression(schema),
         )
     } else {
         "null".to_owned()
@@ -220,23 +252,30 @@ pub(super) fn digest_list(schema: &Schema) -> String {
         column("schedule_state"),
         column("is_from_me"),
         attachments,
+        format!("octet_length({})", column("payload_data")),
     ]
     .join(", ")
 }
 
-const DIGEST_COLUMNS: usize = 9;
+const DIGEST_COLUMNS: usize = 10;
+/// Columns after these are covered since later. They count only if there is something in them: the
+/// digests of rows without it stay as they were, and an upgraded relay need not read those rows again.
+const FIRST_DIGEST_COLUMNS: usize = 9;
 
 /// The digest of the columns from `first` on.
 pub(super) fn digest(row: &Columns<'_>, first: usize) -> rusqlite::Result<Digest> {
     let mut parts = Vec::with_capacity(DIGEST_COLUMNS);
-    for index in first..first + DIGEST_COLUMNS {
-        parts.push(match row.get_ref(index)? {
+    for index in 0..DIGEST_COLUMNS {
+        let part = match row.get_ref(first + index)? {
             // NULL and 0 both mean "nothing": a default that a later UPDATE writes is no change.
             ValueRef::Null | ValueRef::Integer(0) => Vec::new(),
             ValueRef::Integer(number) => number.to_le_bytes().to_vec(),
             ValueRef::Real(number) => number.to_le_bytes().to_vec(),
             ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
-        });
+        };
+        if index < FIRST_DIGEST_COLUMNS || !part.is_empty() {
+            parts.push(part);
+        }
     }
     Ok(Digest::of(parts.iter().map(Vec::as_slice)))
 }
@@ -279,12 +318,17 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
         is_audio: flag(row, 29)?,
         has_attachments: flag(row, 30)?,
         subject: text(row, 31)?,
-        handle: text(row, 33)?,
-        other_handle: text(row, 34)?,
-        payload: payload(row, 35)?,
-        digest: digest(row, 36)?,
+        thread_originator_part: text(row, 32)?,
+        reply_to_guid: text(row, 33)?,
+        // Absent and NULL count as finished.
+        is_unfinished: row.get_ref(34)? == ValueRef::Integer(0),
+        handle: text(row, HANDLE)?,
+        other_handle: text(row, OTHER_HANDLE)?,
+        payload: payload(row, PAYLOAD)?,
+        digest: digest(row, DIGEST)?,
         chat: None,
         attachments: Vec::new(),
+        poll: None,
         is_link_preview: false,
     }))
 }
@@ -304,5 +348,5 @@ fn is_link(balloon: &str) -> bool {
 }
 
 fn is_poll(balloon: &str) -> bool {
-    balloon.ends_with("com.apple.messages.Polls")
+    balloon.ends_with(POLLS)
 }

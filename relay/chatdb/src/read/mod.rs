@@ -4,6 +4,7 @@ mod attachment;
 mod body;
 mod chat;
 mod keyed_archive;
+mod known_poll;
 mod message;
 mod open;
 mod payload;
@@ -12,6 +13,7 @@ mod poll;
 mod preview;
 mod queries;
 mod summary;
+mod transcript;
 mod value;
 
 use std::collections::HashMap;
@@ -28,7 +30,9 @@ use queries::Queries;
 pub use attachment::AttachmentRow;
 pub use body::{Body, BodyRun};
 pub use chat::{Chat, ChatStyle};
+pub use known_poll::KnownPoll;
 pub use message::Row;
+pub(crate) use message::target;
 pub use payload::{AppCard, Payload, RichLink};
 pub use poll::{Poll, PollOption, Vote};
 pub use summary::Summary;
@@ -193,6 +197,7 @@ impl ChatDb {
         for row in &mut rows {
             row.chat = self.chat_of(row.rowid, &mut chats)?;
             row.attachments = self.attachments_of(row)?;
+            row.poll = self.poll_of(row)?;
             row.is_link_preview = row.is_link_balloon() && self.previews_earlier_row(row)?;
         }
         Ok(rows)

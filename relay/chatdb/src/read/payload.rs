@@ -4,7 +4,7 @@
 //! or the votes in one ([`super::poll`]), the captions of any other app. Only what a reader of texts
 //! needs is taken. What is damaged, of another shape or too large is absent, and no input panics.
 
-use super::keyed_archive::{Archived, KeyedArchive};
+use super::keyed_archive::{self, Archived};
 use super::plist::Plist;
 use super::poll::{self, Poll, Vote};
 
@@ -61,7 +61,7 @@ impl Payload {
     pub(super) fn read(bytes: Option<&[u8]>, balloon: Balloon) -> Option<Self> {
         let bytes = bytes.filter(|bytes| bytes.len() <= MAX_PAYLOAD_BYTES)?;
         let list = Plist::read(bytes)?;
-        let root = KeyedArchive::of(&list)?.root()?;
+        let root = keyed_archive::root(&list)?;
         match balloon {
             Balloon::Link => RichLink::read(root).map(Self::Link),
             Balloon::Poll => poll::read(root),

@@ -70,6 +70,11 @@ impl<'a> Object<'a> {
         entries.find_map(|(name, value)| (name.ascii()? == key.as_bytes()).then_some(value))
     }
 
+    /// The keys, if this is a dictionary.
+    pub(super) fn keys(self) -> Option<impl Iterator<Item = Self>> {
+        Some(self.entries()?.map(|(key, _)| key))
+    }
+
     /// The values, if this is a dictionary.
     pub(super) fn values(self) -> Option<impl Iterator<Item = Self>> {
         Some(self.entries()?.map(|(_, value)| value))
@@ -120,7 +125,6 @@ impl<'a> Object<'a> {
     }
 
     /// The bytes, if this is data.
-    #[allow(dead_code, reason = "read by what follows")]
     pub(super) fn data(self) -> Option<&'a [u8]> {
         let (count, rest) = self.counted(0x40)?;
         rest.get(..count)

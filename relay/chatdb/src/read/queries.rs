@@ -1,5 +1,6 @@
 //! The texts of the queries, built once per open database from its columns.
 
+use super::message::{POLLS, VOTE};
 use super::{attachment, chat, message};
 use crate::schema::Schema;
 
@@ -15,6 +16,10 @@ pub(super) struct Queries {
     pub(super) rowids_since: &'static str,
     /// 1 chat, 2 and 3 the ROWIDs between which to look.
     pub(super) preceding: String,
+    /// 1 guid.
+    pub(super) poll: String,
+    /// 1 guid of the first poll.
+    pub(super) poll_updates: String,
     /// 1 message.
     pub(super) chats: String,
     /// 1 message; where "Recently Deleted" exists.
@@ -46,6 +51,14 @@ impl Queries {
                  order by c.ROWID limit 1"
             )
         };
+        // Votes have the balloon, too, and may be many.
+        let is_poll = format!(
+            "substr({}, -{}) = '{POLLS}' and coalesce({}, 0) <> {VOTE}",
+            schema.column("message", "m", "balloon_bundle_id"),
+            POLLS.len(),
+            schema.column("message", "m", "associated_message_type"),
+        );
+        let associated = schema.column("message", "m", "associated_message_guid");
         let attachment = attachment::select_list(schema);
         let attachments =
             schema.has_table("attachment") && schema.has_table("message_attachment_join");
@@ -57,6 +70,11 @@ impl Queries {
                      select message_id from chat_message_join
                      where chat_id = ?1 and message_id < ?2 and message_id > ?3)
                  order by m.ROWID desc limit 20"
+            ),
+            poll: format!("{select} where m.guid = ?1 and {is_poll}"),
+            poll_updates: format!(
+                "{select} where {associated} in (?1, 'p:0/' || ?1, 'bp:' || ?1) and {is_poll}
+                 order by m.ROWID limit 100"
             ),
             mark: format!("select m.ROWID, m.guid, {marks} from message m where m.ROWID = ?1"),
             // Sorted by the caller: `order by` would have the planner walk the table too.
@@ -105,6 +123,8 @@ mod tests {
                 &queries.mark,
                 queries.rowids_since,
                 &queries.preceding,
+                &queries.poll,
+                &queries.poll_updates,
                 &queries.chats,
                 queries.participants,
             ];

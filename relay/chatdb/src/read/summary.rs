@@ -9,6 +9,9 @@ pub struct Summary {
     pub history_length: u32,
     /// Parts that were taken back, ascending.
     pub unsent_parts: Vec<i64>,
+    /// Parts that the message had before anything of it was edited or taken back, ascending; empty if
+    /// that is not written down.
+    pub original_parts: Vec<i64>,
 }
 
 impl Summary {
@@ -32,12 +35,27 @@ impl Summary {
             .unwrap_or_default();
         unsent_parts.sort_unstable();
         unsent_parts.dedup();
+        let original_parts = list.top().get("otr").and_then(|ranges| {
+            let parts = ranges.keys()?.map(|part| part.string()?.parse().ok());
+            // A part that cannot be read may be one that is left.
+            parts.collect::<Option<Vec<i64>>>()
+        });
+        let mut original_parts = original_parts.unwrap_or_default();
+        original_parts.sort_unstable();
+        original_parts.dedup();
         Self {
             history_length: u32::try_from(history.unwrap_or(0))
                 .unwrap_or(u32::MAX)
                 .min(1_000_000),
             unsent_parts,
+            original_parts,
         }
+    }
+
+    /// Whether every part that the message had was taken back.
+    pub fn is_all_unsent(&self) -> bool {
+        let gone = |part| self.unsent_parts.binary_search(part).is_ok();
+        !self.original_parts.is_empty() && self.original_parts.iter().all(gone)
     }
 }
 
@@ -94,6 +112,36 @@ mod tests {
         let read = Summary::read(Some(&bytes));
         assert_eq!(read.history_length, 5);
         assert_eq!(read.unsent_parts, [1, 3]);
+        assert_eq!(read.original_parts, [0, 2]);
+        assert!(!read.is_all_unsent());
+    }
+
+    #[test]
+    fn all_is_unsent_once_every_original_part_is() {
+        let range = || dictionary([("lo", array([])), ("le", array([]))]);
+        let otr = |parts: &[&str]| {
+            Value::Dictionary(
+                parts
+                    .iter()
+                    .map(|part| ((*part).to_owned(), range()))
+                    .collect(),
+            )
+        };
+        for (original, unsent, all) in [
+            (otr(&["0", "1"]), array([1, 0]), true),
+            (otr(&["0", "1"]), array([0]), false),
+            (otr(&["0"]), array([0, 5]), true),
+            (otr(&["0", "x"]), array([0]), false),
+            (otr(&[]), array([0]), false),
+            (array([0]), array([0]), false),
+            (otr(&["0"]), array([]), false),
+        ] {
+            let summary = read(&dictionary([
+                ("otr", original.clone()),
+                ("rp", unsent.clone()),
+            ]));
+            assert_eq!(summary.is_all_unsent(), all, "{original:?} {unsent:?}");
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use std::rc::Rc;
 
 use chatdb::{
-    AppCard, AttachmentRow, Body, BodyRun, Chat, ChatStyle, Digest, Known, Options, Payload, Poll,
-    PollOption, RichLink, Row, Summary, Vote,
+    AppCard, AttachmentRow, Body, BodyRun, Chat, ChatStyle, Digest, Known, KnownPoll, Options,
+    Payload, Poll, PollOption, RichLink, Row, Summary, Vote,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -66,9 +66,14 @@ fn any_attachment() -> impl Strategy<Value = AttachmentRow> {
     (
         (any_guid(), of(any_text()), of(any_text())),
         (of(any::<u64>()), any_state(), any::<bool>(), any::<bool>()),
+        (of(any_text()), of(any_text())),
     )
         .prop_map(
-            |((guid, mime_type, name), (size_bytes, state, is_sticker, is_hidden))| AttachmentRow {
+            |(
+                (guid, mime_type, name),
+                (size_bytes, state, is_sticker, is_hidden),
+                (description, transcript),
+            )| AttachmentRow {
                 guid,
                 mime_type,
                 name,
@@ -76,6 +81,8 @@ fn any_attachment() -> impl Strategy<Value = AttachmentRow> {
                 state,
                 is_sticker,
                 is_hidden,
+                description,
+                transcript,
             },
         )
 }
@@ -90,14 +97,26 @@ fn any_attachments() -> BoxedStrategy<Vec<AttachmentRow>> {
 }
 
 fn any_body() -> impl Strategy<Value = Body> {
-    let run = (of(any::<i64>()), of(any_text())).prop_map(|(part, attachment_guid)| BodyRun {
-        part,
-        attachment_guid,
-    });
+    let run = (
+        of(any::<i64>()),
+        of(any_text()),
+        of(any_text()),
+        of(any_text()),
+    )
+        .prop_map(|(part, attachment_guid, mention, transcript)| BodyRun {
+            part,
+            attachment_guid,
+            mention,
+            transcript,
+        });
+    let runs = prop_oneof![
+        6 => vec(run.clone(), 0..4),
+        1 => (run, 500..700_usize).prop_map(|(run, times)| vec![run; times]),
+    ];
     prop_oneof![
         Just(Body::Absent),
         Just(Body::Unreadable),
-        (any_text(), vec(run, 0..4)).prop_map(|(text, runs)| Body::Text { text, runs }),
+        (any_text(), runs).prop_map(|(text, runs)| Body::Text { text, runs }),
     ]
 }
 
@@ -141,9 +160,17 @@ fn any_chat() -> impl Strategy<Value = Chat> {
 
 fn any_summary() -> impl Strategy<Value = Summary> {
     let length = prop_oneof![4 => 0..6_u32, 1 => any::<u32>()];
-    (length, vec(any::<i64>(), 0..150)).prop_map(|(history_length, unsent_parts)| Summary {
+    let parts = || {
+        vec(prop_oneof![0..4_i64, any::<i64>()], 0..150).prop_map(|mut parts| {
+            parts.sort_unstable();
+            parts.dedup();
+            parts
+        })
+    };
+    (length, parts(), parts()).prop_map(|(history_length, unsent_parts, original_parts)| Summary {
         history_length,
         unsent_parts,
+        original_parts,
     })
 }
 
@@ -188,10 +215,19 @@ fn any_balloon() -> impl Strategy<Value = String> {
     ]
 }
 
+fn any_poll() -> impl Strategy<Value = KnownPoll> {
+    let option = (any_text(), any_text()).prop_map(|(id, text)| PollOption { id, text });
+    (any_guid(), of(any_text()), vec(option, 0..4)).prop_map(|(guid, title, options)| KnownPoll {
+        guid,
+        title,
+        options,
+    })
+}
+
 prop_compose! {
     pub(crate) fn any_row()(
         (rowid, guid, sent_at) in (any::<i64>(), any_guid(), of(any_date())),
-        (text, body, subject) in (of(any_text()), any_body(), of(any_text())),
+        (text, body, subject) in (of(any_text()), any_body().boxed(), of(any_text())),
         (handle, other_handle, is_from_me) in (of(any_text()), of(any_text()), any::<bool>()),
         (service, line, account) in (of(any_text()), of(any_text()), of(any_text())),
         (item_type, group_title, group_action_type, share_status) in (
@@ -200,20 +236,24 @@ prop_compose! {
         (associated_guid, associated_type, associated_emoji) in (
             of(prop_oneof![any_text(), "(p:-?[0-9]{1,3}/|bp:|)[0-9A-F]{0,8}"]), any_code(), of(any_text())
         ),
-        (balloon, effect, thread_originator_guid) in (of(any_balloon()), of(any_text()), of(any_guid())),
-        payload in of(any_payload()),
-        (summary, edited_at, part_count) in (any_summary(), of(any_date()), 0..3_i64),
+        (balloon, effect, thread_originator_guid) in (of(any_balloon().boxed()), of(any_text()), of(any_guid())),
+        (payload, poll) in (of(any_payload().boxed()), of(any_poll().boxed())),
+        (thread_originator_part, reply_to_guid) in (
+            of(prop_oneof![any_text(), "-?[0-9]{1,20}:[0-9]{1,2}:[0-9]{1,2}"]), of(any_guid())
+        ),
+        is_unfinished in any::<bool>(),
+        (summary, edited_at, part_count) in (any_summary().boxed(), of(any_date()), 0..3_i64),
         (is_empty, is_spam, is_system, is_audio) in any::<(bool, bool, bool, bool)>(),
         (filter_action, schedule_type, schedule_state) in (
             prop_oneof![3 => Just(0), 1 => any_code()], -1..4_i64, any_code()
         ),
         (has_attachments, is_link_preview) in any::<(bool, bool)>(),
-        (chat, attachments) in (of(any_chat()), any_attachments()),
+        (chat, attachments) in (of(any_chat().boxed()), any_attachments()),
     ) -> Row {
         Row {
             rowid, guid, sent_at, text, body, subject, handle, other_handle, is_from_me, service, line,
             account, item_type, group_title, group_action_type, share_status, associated_guid,
-            associated_type, associated_emoji, balloon, payload, effect, thread_originator_guid,
+            associated_type, associated_emoji, balloon, payload, poll, effect, thread_originator_part, reply_to_guid, is_unfinished, thread_originator_guid,
             summary, edited_at, part_count, is_empty, is_spam, filter_action, schedule_type, schedule_state,
             is_system, is_audio, has_attachments, chat: chat.map(Rc::new), attachments, is_link_preview,
             digest: Digest::default(),

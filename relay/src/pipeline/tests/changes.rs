@@ -1,6 +1,6 @@
 //! Edits, unsends, late attachments: told once, under revisions of their own.
 
-use messages_stand_in::Attachment;
+use messages_stand_in::{Attachment, PartCount, Piece};
 
 use super::*;
 
@@ -57,6 +57,76 @@ fn an_unsend_is_found_by_the_parts_taken_back() {
         let unsend = mac.posted().pop().unwrap();
         assert_eq!(unsend.text, "");
         assert!(unsend.edit.unwrap().fully_unsent);
+    }
+}
+
+#[test]
+fn all_is_taken_back_whatever_the_row_still_counts() {
+    for (pieces, files) in [
+        (vec![Piece::text("oops")], vec![]),
+        (
+            vec![Piece::attachment("PHOTO"), Piece::text("look").in_part(1)],
+            vec!["PHOTO"],
+        ),
+        (vec![Piece::attachment("PHOTO")], vec!["PHOTO"]),
+    ] {
+        for style in [Style::Ventura, Style::Tahoe] {
+            for read_before in [true, false] {
+                let mut mac = Mac::before_first_run(style);
+                mac.look();
+                let (chat, ada) = mac.peer(ADA);
+                let now = mac.now();
+                let message = NewMessage::incoming(ada, now).pieces(&pieces);
+                let row = mac
+                    .messages
+                    .deliver(chat, &message.set("part_count", 2))
+                    .unwrap();
+                for guid in &files {
+                    let photo = Attachment::photo("a.jpg", 1).with_guid(*guid);
+                    mac.messages.attach(row, &photo, now).unwrap();
+                }
+                if read_before {
+                    mac.look();
+                }
+                mac.messages
+                    .take_back(row, &[], PartCount::Kept, now)
+                    .unwrap();
+                mac.look();
+                mac.look();
+                let unsend = mac.posted().pop().unwrap();
+                assert_eq!(mac.posted().len(), 1 + usize::from(read_before));
+                assert_eq!((unsend.event, unsend.revision), (Event::Unsend, 1));
+                assert_eq!(unsend.text, "");
+                assert!(unsend.edit.unwrap().fully_unsent, "{style} {pieces:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_part_that_is_left_makes_it_a_part() {
+    let photo = Piece::attachment("PHOTO").in_part(1);
+    for (pieces, unsent, left) in [
+        (vec![Piece::text("a"), Piece::text("b").in_part(1)], 0, "b"),
+        (vec![Piece::text("a"), photo], 0, ""),
+    ] {
+        for count in [PartCount::Kept, PartCount::Left] {
+            let mut mac = Mac::new();
+            let (chat, ada) = mac.peer(ADA);
+            let now = mac.now();
+            let message = NewMessage::incoming(ada, now)
+                .pieces(&pieces)
+                .set("part_count", 2);
+            let row = mac.messages.deliver(chat, &message).unwrap();
+            mac.look();
+            mac.pass(secs(5));
+            mac.look();
+            mac.messages.take_back(row, &[unsent], count, now).unwrap();
+            mac.look();
+            let unsend = mac.posted().pop().unwrap();
+            assert_eq!((unsend.event, unsend.text.as_str()), (Event::Unsend, left));
+            assert!(!unsend.edit.unwrap().fully_unsent, "{count:?} {left}");
+        }
     }
 }
 

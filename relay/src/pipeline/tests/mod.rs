@@ -5,13 +5,19 @@
 
 mod arrivals;
 mod bad_input;
+mod balloons;
 mod changes;
 mod crashes;
 mod kinds;
+mod marks;
 mod order;
 mod packs;
+mod polls;
 mod rebuilds;
 mod thread;
+mod unfinished;
+mod upgrades;
+mod voice;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};

@@ -1,0 +1,194 @@
+//! Balloons in words: links, polls and the votes in them, payments, games and what else apps send.
+
+use std::collections::HashSet;
+
+use crate::read::{AppCard, Payload, RichLink, Row, Vote};
+
+/// What a balloon that is no message is, in a few words; none for links and rows without a balloon.
+pub(super) fn description(row: &Row) -> Option<&'static str> {
+    let id = row.balloon.as_deref()?;
+    if row.is_link_balloon() {
+        return None;
+    }
+    Some(if row.is_poll_balloon() {
+        "a poll"
+    } else if id.contains("Handwriting") {
+        "a handwritten message"
+    } else if id.contains("DigitalTouch") {
+        "a Digital Touch message"
+    } else if id.contains("SafetyMonitor") {
+        "a Check In"
+    } else if id.contains("PeerPayment") {
+        "an Apple Pay message"
+    } else if id.contains("findmy") || id.contains("FindMy") {
+        "a location"
+    } else {
+        APP
+    })
+}
+
+const APP: &str = "a message of an app";
+
+/// Whether the balloon says more than what it is.
+pub(super) fn has_words(row: &Row) -> bool {
+    match &row.payload {
+        Some(Payload::Link(link)) => words_of(link).is_some(),
+        Some(Payload::Poll(poll)) => poll.title.is_some() || !poll.options.is_empty(),
+        Some(Payload::Votes(_)) => true,
+        Some(Payload::App(card)) => card.spoken.is_some() || !card.captions.is_empty(),
+        None => false,
+    }
+}
+
+/// The balloon in words, beside the text of its row, if it has any.
+pub(super) fn told(row: &Row, description: &str) -> String {
+    let text = row.visible_text();
+    let text = text.trim();
+    match &row.payload {
+        Some(Payload::Poll(_)) if has_words(row) => poll(row),
+        Some(Payload::Votes(votes)) => vote(row, votes),
+        Some(Payload::App(card)) => {
+            let told = app(card, description);
+            if text.is_empty() || told.contains(text) {
+                told
+            } else if has_words(row) {
+                format!("{told}\n{text}")
+            } else {
+                text.to_owned()
+            }
+        }
+        _ if text.is_empty() => description.to_owned(),
+        _ => row.visible_text(),
+    }
+}
+
+/// The text of a row with a link that only its balloon shows.
+pub(super) fn with_link(row: &Row, text: String) -> String {
+    let Some(words) = row.link().and_then(words_of) else {
+        return text;
+    };
+    if text.trim().is_empty() {
+        words
+    } else if names_a_link(&text) {
+        text
+    } else {
+        format!("{text}\n{words}")
+    }
+}
+
+fn words_of(link: &RichLink) -> Option<String> {
+    match (link.address(), link.title.as_deref()) {
+        (Some(url), Some(title)) if title != url => Some(format!("{url}\n{title}")),
+        (Some(words), _) | (None, Some(words)) => Some(words.to_owned()),
+        (None, None) => None,
+    }
+}
+
+/// Whether a text holds anything like an address of the web: then it is the one that the balloon shows,
+/// however either is written.
+fn names_a_link(text: &str) -> bool {
+    text.split_whitespace().any(|word| {
+        let host = word.split(['/', '?', '#', ':']).next().unwrap_or_default();
+        let host = host.trim_matches(|c: char| !c.is_alphanumeric());
+        let domain = host.rsplit_once('.').is_some_and(|(name, end)| {
+            !name.is_empty() && end.chars().count() >= 2 && end.chars().all(char::is_alphabetic)
+        });
+        word.contains("://") || domain
+    })
+}
+
+fn app(card: &AppCard, description: &str) -> String {
+    let words = card.spoken.clone();
+    let words = words.unwrap_or_else(|| card.captions.join(", "));
+    let name = card.name.as_deref().filter(|_| description == APP);
+    let what = match name {
+        Some(name) => format!("{description} ({name})"),
+        None => description.to_owned(),
+    };
+    // A card may begin by saying what it is: `Check In: Timer Started`.
+    let (_, noun) = description.split_once(' ').unwrap_or_default();
+    let words = words
+        .strip_prefix(noun)
+        .and_then(|rest| rest.strip_prefix(": "))
+        .unwrap_or(&words);
+    if words.is_empty() {
+        what
+    } else {
+        format!("{what}: {words}")
+    }
+}
+
+/// A poll, or the choices that a row adds to one.
+fn poll(row: &Row) -> String {
+    let Some(Payload::Poll(poll)) = &row.payload else {
+        return String::new();
+    };
+    let texts = || poll.options.iter().map(|option| option.text.as_str());
+    let Some(before) = row.poll.as_ref().filter(|_| row.adds_to_poll().is_some()) else {
+        return offer("a poll", poll.title.as_deref(), texts());
+    };
+    let known: HashSet<&str> = before
+        .options
+        .iter()
+        .map(|option| option.id.as_str())
+        .collect();
+    let added: Vec<&str> = poll
+        .options
+        .iter()
+        .filter(|option| !known.contains(option.id.as_str()))
+        .map(|option| option.text.as_str())
+        .collect();
+    let title = poll.title.as_deref().or(before.title.as_deref());
+    match added.as_slice() {
+        [] => offer("changed a poll", title, texts()),
+        _ if known.is_empty() => offer("added a choice to a poll", title, texts()),
+        [one] => format!("added a choice to {}: {one}", named(title)),
+        several => format!("added choices to {}: {}", named(title), several.join(", ")),
+    }
+}
+
+fn offer<'a>(what: &str, title: Option<&str>, options: impl Iterator<Item = &'a str>) -> String {
+    let options = options.collect::<Vec<_>>().join(", ");
+    match (title, options.is_empty()) {
+        (Some(title), false) => format!("{what}: \u{201c}{title}\u{201d} Options: {options}"),
+        (Some(title), true) => format!("{what}: \u{201c}{title}\u{201d}"),
+        (None, false) => format!("{what}. Options: {options}"),
+        (None, true) => what.to_owned(),
+    }
+}
+
+fn named(title: Option<&str>) -> String {
+    match title {
+        Some(title) => format!("the poll \u{201c}{title}\u{201d}"),
+        None => "a poll".to_owned(),
+    }
+}
+
+/// Everything that one person has chosen in a poll.
+fn vote(row: &Row, votes: &[Vote]) -> String {
+    let poll = row.poll.as_ref();
+    let named = named(poll.and_then(|poll| poll.title.as_deref()));
+    // A row tells the votes of its sender; where it tells all, the others' are no news.
+    let own = |vote: &&Vote| vote.participant.is_some() && vote.participant == row.handle;
+    let by_sender: Vec<&Vote> = votes.iter().filter(own).collect();
+    let votes = match by_sender.as_slice() {
+        [] => votes.iter().collect(),
+        _ => by_sender,
+    };
+    if votes.is_empty() {
+        return format!("withdrew the vote in {named}");
+    }
+    let options = poll.map(|poll| poll.options.as_slice()).unwrap_or_default();
+    let mut chosen: Vec<&str> = Vec::new();
+    for vote in &votes {
+        let option = options.iter().find(|option| option.id == vote.option);
+        let text = option.map_or("an unknown choice", |option| option.text.as_str());
+        if !chosen.contains(&text) {
+            chosen.push(text);
+        }
+    }
+    if chosen == ["an unknown choice"] {
+        return format!("voted in {named}");
+    }
+    format!("voted in {named}: {}", chosen.join(", "))
+}

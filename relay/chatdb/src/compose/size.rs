@@ -1,0 +1,87 @@
+//! What a message can do without where its body outgrows what the backend takes.
+
+use shared_protocol::Message;
+
+/// Transcripts shorter than this are not cut any further but left out.
+const SHORTEST_TRANSCRIPT_CHARS: usize = 100;
+
+/// Makes a message smaller by one step; `false` if nothing is left that it can do without.
+///
+/// Its other fields are bounded one by one. Transcripts go first, the longest of them cut to half, then
+/// descriptions, then the last attachments. The text stays.
+pub fn shorten(message: &mut Message) -> bool {
+    let transcripts = message
+        .attachments
+        .iter()
+        .filter_map(|a| a.transcript.as_ref());
+    if let Some(longest) = transcripts
+        .map(|transcript| transcript.chars().count())
+        .max()
+    {
+        let most = longest / 2;
+        for attachment in &mut message.attachments {
+            match &mut attachment.transcript {
+                Some(_) if most < SHORTEST_TRANSCRIPT_CHARS => attachment.transcript = None,
+                Some(transcript) => {
+                    if let Some((end, _)) = transcript.char_indices().nth(most) {
+                        transcript.truncate(end);
+                    }
+                }
+                None => {}
+            }
+        }
+        return true;
+    }
+    if message.attachments.iter().any(|a| a.description.is_some()) {
+        for attachment in &mut message.attachments {
+            attachment.description = None;
+        }
+        return true;
+    }
+    let half = message.attachments.len() / 2;
+    let shortens = !message.attachments.is_empty();
+    message.attachments.truncate(half);
+    shortens
+}
+
+#[cfg(test)]
+mod tests {
+    use shared_protocol::{Attachment, AttachmentState, MessageTime, Mode};
+
+    use super::*;
+
+    #[test]
+    fn transcripts_go_before_descriptions_and_those_before_files() {
+        let attachment = |chars: usize| Attachment {
+            guid: "A".to_owned(),
+            mime_type: None,
+            name: None,
+            size_bytes: None,
+            part: None,
+            description: Some("a cat".to_owned()),
+            transcript: (chars > 0).then(|| "ä".repeat(chars)),
+            is_sticker: false,
+            state: AttachmentState::Finished,
+        };
+        let now = MessageTime::from_micros(0);
+        let mut message = Message::new("c", Mode::Direct, "s", "hi", now, Vec::new());
+        message.attachments = vec![attachment(400), attachment(150), attachment(0)];
+        let mut steps = Vec::new();
+        while shorten(&mut message) {
+            let chars = |a: &Attachment| a.transcript.as_ref().map_or(0, |t| t.chars().count());
+            let longest: Vec<_> = message.attachments.iter().map(chars).collect();
+            let described = message.attachments.iter().any(|a| a.description.is_some());
+            steps.push((longest, described));
+        }
+        let expected = [
+            (vec![200, 150, 0], true),
+            (vec![100, 100, 0], true),
+            (vec![0, 0, 0], true),
+            (vec![0, 0, 0], false),
+            (vec![0], false),
+            (vec![], false),
+        ];
+        assert_eq!(steps, expected);
+        assert_eq!(message.text, "hi");
+    }
+}

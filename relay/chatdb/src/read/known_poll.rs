@@ -1,0 +1,134 @@
+//! The poll that a row belongs to: one that it votes in, adds a choice to, or captions.
+//!
+//! A poll is a row, and each choice added later another one with the whole list; a vote names its
+//! options by id alone, and the row that it refers to may be any of these. Everything is told of the
+//! first row: its guid is the poll's.
+
+use super::payload::Payload;
+use super::poll::PollOption;
+use super::{ChatDb, Row, message};
+
+/// Rows that are followed from a vote to the first poll.
+const MAX_HOPS: usize = 4;
+/// A caption follows its poll this closely, in microseconds.
+const CAPTION_WITHIN: i64 = 10_000_000;
+
+/// A poll as it stands in chat.db.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownPoll {
+    /// `message.guid` of the first row of the poll.
+    pub guid: String,
+    /// What is asked.
+    pub title: Option<String>,
+    /// What can be chosen, in the order in which it was added; before a row that adds a choice, what
+    /// could be chosen without it.
+    pub options: Vec<PollOption>,
+}
+
+impl Row {
+    /// Guid of the poll to which this row adds a choice: a poll whose associated guid is another's.
+    pub(crate) fn adds_to_poll(&self) -> Option<&str> {
+        let target = message::target(self.associated_guid.as_deref()?)?.guid;
+        (self.is_poll_balloon() && !self.is_vote() && target != self.guid).then_some(target)
+    }
+
+    /// Whether it votes in a poll.
+    pub(crate) fn is_vote(&self) -> bool {
+        self.associated_type == message::VOTE
+    }
+
+    /// Whether it is a text that another row may be the poll of.
+    fn may_caption(&self) -> bool {
+        self.item_type == 0
+            && self.associated_type == 0
+            && self.balloon.is_none()
+            && self.thread_originator_guid.is_none()
+    }
+
+    /// Messages sends a poll and its caption as two rows. Any other row may name the poll too, as the
+    /// row before it in the chat.
+    fn captions(&self, poll: &Self) -> bool {
+        let same_sender =
+            self.is_from_me == poll.is_from_me && (self.is_from_me || self.handle == poll.handle);
+        let near = self
+            .sent_at
+            .zip(poll.sent_at)
+            .is_some_and(|(caption, poll)| (0..=CAPTION_WITHIN).contains(&(caption - poll)));
+        same_sender && near
+    }
+}
+
+impl ChatDb {
+    pub(super) fn poll_of(&self, row: &Row) -> rusqlite::Result<Option<KnownPoll>> {
+        if row.is_vote() {
+            let target = row.associated_guid.as_deref().and_then(message::target);
+            return match target {
+                Some(target) => self.known_poll(target.guid, row).map(Some),
+                None => Ok(None),
+            };
+        }
+        if let Some(target) = row.adds_to_poll() {
+            return self.known_poll(target, row).map(Some);
+        }
+        let (true, Some(before)) = (row.may_caption(), row.reply_to_guid.as_deref()) else {
+            return Ok(None);
+        };
+        match self.poll_row(before)? {
+            Some(poll) if poll.adds_to_poll().is_none() && row.captions(&poll) => {
+                self.known_poll(before, row).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn known_poll(&self, target: &str, row: &Row) -> rusqlite::Result<KnownPoll> {
+        let mut first = target.to_owned();
+        let mut lists = Vec::new();
+        for _ in 0..MAX_HOPS {
+            let Some(list) = self.poll_row(&first)? else {
+                break;
+            };
+            let earlier = list.adds_to_poll().map(str::to_owned);
+            lists.insert(0, list);
+            match earlier {
+                Some(earlier) => first = earlier,
+                None => break,
+            }
+        }
+        let mut statement = self.connection.prepare_cached(&self.queries.poll_updates)?;
+        let mut updates = statement.query([&first])?;
+        while let Some(update) = updates.next()? {
+            lists.extend(message::read(update)?);
+        }
+        let mut poll = KnownPoll {
+            guid: first,
+            ..KnownPoll::default()
+        };
+        for list in lists {
+            // What a row adds is what no earlier row had.
+            let is_later = list.guid == row.guid || list.sent_at > row.sent_at;
+            if is_later && !row.is_vote() {
+                continue;
+            }
+            if let Some(Payload::Poll(list)) = list.payload {
+                poll.title = list.title.or(poll.title);
+                for option in list.options {
+                    match poll.options.iter_mut().find(|known| known.id == option.id) {
+                        Some(known) => *known = option,
+                        None => poll.options.push(option),
+                    }
+                }
+            }
+        }
+        Ok(poll)
+    }
+
+    fn poll_row(&self, guid: &str) -> rusqlite::Result<Option<Row>> {
+        let mut statement = self.connection.prepare_cached(&self.queries.poll)?;
+        let mut rows = statement.query([guid])?;
+        match rows.next()? {
+            Some(row) => message::read(row),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Links and the balloons of apps: what stands in their payload alone is told.
+
+use messages_stand_in::payload::UrlClass;
+use messages_stand_in::{AppBalloon, RichLink};
+
+use super::*;
+
+const URL: &str = "https://example.com/docs/setup";
+const CASH: &str = "com.apple.messages.MSMessageExtensionBalloonPlugin:0000000000:\
+                    com.apple.PassbookUIService.PeerPaymentMessagesExtension";
+const CHECK_IN: &str = "com.apple.messages.MSMessageExtensionBalloonPlugin:0000000000:\
+                        com.apple.SafetyMonitorApp.SafetyMonitorMessages";
+const FIND_MY: &str = "com.apple.messages.MSMessageExtensionBalloonPlugin:0000000000:\
+                       com.apple.findmy.FindMyMessagesApp";
+const GAME: &str = "com.apple.messages.MSMessageExtensionBalloonPlugin:EWFNLB79LQ:com.example.game";
+
+fn deliver(mac: &mut Mac, message: impl Fn(NewMessage) -> NewMessage) -> i64 {
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let message = message(NewMessage::incoming(ada, now));
+    mac.messages.deliver(chat, &message).unwrap()
+}
+
+fn titled() -> RichLink {
+    RichLink::new(URL).titled("How to set it up")
+}
+
+#[test]
+fn a_link_that_stands_in_the_payload_alone_is_a_message_with_address_and_title() {
+    let both = format!("{URL}\nHow to set it up");
+    for text in [None, Some("\u{fffc}"), Some("\u{fffd}"), Some(" ")] {
+        for class in [UrlClass::Url, UrlClass::Text] {
+            let mut mac = Mac::new();
+            deliver(&mut mac, |message| {
+                let message = message.link(&RichLink { class, ..titled() });
+                match text {
+                    Some(text) => message.text(text),
+                    None => message,
+                }
+            });
+            mac.look();
+            mac.look();
+            assert_eq!(mac.events(), [(Event::Message, 0)], "{text:?}");
+            assert_eq!(mac.texts(), [both.as_str()], "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn whatever_of_a_link_is_known_is_told_once() {
+    let link = |url: Option<&str>, original_url: Option<&str>, title: Option<&str>| RichLink {
+        url: url.map(str::to_owned),
+        original_url: original_url.map(str::to_owned),
+        title: title.map(str::to_owned),
+        class: UrlClass::Url,
+    };
+    for (link, expected) in [
+        (link(Some(URL), None, None), URL),
+        (link(None, Some(URL), None), URL),
+        (link(Some("https://example.com/end"), Some(URL), None), URL),
+        (link(None, None, Some("A page")), "A page"),
+        (link(Some(URL), Some(URL), Some(URL)), URL),
+    ] {
+        let mut mac = Mac::new();
+        deliver(&mut mac, |message| message.link(&link));
+        mac.look();
+        assert_eq!(mac.texts(), [expected]);
+        assert_eq!(mac.events(), [(Event::Message, 0)]);
+    }
+}
+
+#[test]
+fn a_text_that_names_the_link_stays_as_it_is() {
+    for text in [
+        URL,
+        "see https://example.com/docs/setup, please",
+        "HTTP://EXAMPLE.COM/docs/setup/",
+        "example.com/docs/setup",
+        "www.example.com",
+        "t.co/abc",
+        "https://bücher.example/ä",
+    ] {
+        let mut mac = Mac::new();
+        deliver(&mut mac, |message| message.text(text).link(&titled()));
+        mac.look();
+        assert_eq!(mac.texts(), [text]);
+    }
+    for text in ["look at this...", "at 3.30 p.m.", "ok.", "half a cup/day"] {
+        let mut mac = Mac::new();
+        deliver(&mut mac, |message| message.text(text).link(&titled()));
+        mac.look();
+        assert_eq!(mac.texts(), [format!("{text}\n{URL}\nHow to set it up")]);
+    }
+}
+
+#[test]
+fn a_link_whose_payload_comes_later_is_a_late_text() {
+    let mut mac = Mac::new();
+    let row = deliver(&mut mac, |message| {
+        let none = rusqlite::types::Value::Null;
+        message
+            .text("\u{fffc}")
+            .link(&titled())
+            .set("payload_data", none)
+    });
+    mac.look();
+    assert_eq!(mac.waiting(), ["no_text"]);
+    mac.pass(secs(1));
+    mac.messages
+        .set_column(row, "payload_data", titled().payload())
+        .unwrap();
+    mac.look();
+    assert_eq!(mac.events(), [(Event::Message, 0)], "it was waited for");
+
+    let mut mac = Mac::new();
+    let row = deliver(&mut mac, |message| {
+        message.set(
+            "balloon_bundle_id",
+            "com.apple.messages.URLBalloonProvider".to_owned(),
+        )
+    });
+    mac.look();
+    mac.pass(secs(3));
+    mac.look();
+    assert_eq!(mac.events(), [(Event::Other, 1)]);
+    mac.messages
+        .set_column(row, "payload_data", RichLink::new(URL).payload())
+        .unwrap();
+    mac.look();
+    // A title that is found later still is no other text.
+    mac.messages
+        .set_column(row, "payload_data", titled().payload())
+        .unwrap();
+    mac.look();
+    assert_eq!(mac.events(), [(Event::Other, 1), (Event::Edit, 0)]);
+    assert_eq!(mac.texts(), ["", URL]);
+}
+
+#[test]
+fn apps_say_what_they_show() {
+    let app = |name: Option<&str>, spoken: Option<&str>, captions: [Option<&str>; 2]| AppBalloon {
+        app: name.map(str::to_owned),
+        spoken: spoken.map(str::to_owned),
+        caption: captions[0].map(str::to_owned),
+        subcaption: captions[1].map(str::to_owned),
+        url: Some("data:,".to_owned()),
+    };
+    for (bundle_id, balloon, expected) in [
+        (
+            CASH,
+            app(
+                Some("Apple Pay"),
+                Some("$20 requested"),
+                [Some("Apple Cash"), Some("$20 Request")],
+            ),
+            "an Apple Pay message: $20 requested",
+        ),
+        (
+            CASH,
+            app(
+                Some("Apple Pay"),
+                None,
+                [Some("Apple Cash"), Some("$20 Request")],
+            ),
+            "an Apple Pay message: Apple Cash, $20 Request",
+        ),
+        (
+            CHECK_IN,
+            app(
+                Some("Check In"),
+                Some("Check In: Timer Started"),
+                [None, None],
+            ),
+            "a Check In: Timer Started",
+        ),
+        (
+            CHECK_IN,
+            app(None, None, [Some("Arrived safely"), None]),
+            "a Check In: Arrived safely",
+        ),
+        (
+            FIND_MY,
+            app(None, Some("Ada's location"), [None, None]),
+            "a location: Ada's location",
+        ),
+        (
+            GAME,
+            app(
+                Some("Dots"),
+                Some("Dots & Boxes"),
+                [Some("Your move."), None],
+            ),
+            "a message of an app (Dots): Dots & Boxes",
+        ),
+        (
+            GAME,
+            app(Some("Dots"), None, [None, None]),
+            "a message of an app (Dots)",
+        ),
+        (
+            GAME,
+            app(None, Some(" "), [None, Some("")]),
+            "a message of an app",
+        ),
+    ] {
+        let mut mac = Mac::new();
+        deliver(&mut mac, |message| message.app(bundle_id, &balloon));
+        mac.look();
+        assert_eq!(mac.texts(), [expected]);
+        assert_eq!(mac.events(), [(Event::Other, 1)]);
+    }
+}
+
+#[test]
+fn the_words_of_an_app_follow_its_text_and_its_late_payload() {
+    let game = AppBalloon {
+        app: Some("Dots".to_owned()),
+        spoken: Some("Your move".to_owned()),
+        ..AppBalloon::default()
+    };
+    let mut mac = Mac::new();
+    deliver(&mut mac, |message| message.app(GAME, &game).text("beat me"));
+    let damaged = deliver(&mut mac, |message| {
+        message
+            .app(GAME, &game)
+            .set("payload_data", vec![0_u8; 2_000])
+    });
+    deliver(&mut mac, |message| {
+        message
+            .app(GAME, &game)
+            .text("beat me")
+            .set("payload_data", vec![0_u8; 2_000])
+    });
+    mac.look();
+    let expected = [
+        "a message of an app (Dots): Your move\nbeat me",
+        "a message of an app",
+        "beat me",
+    ];
+    assert_eq!(mac.texts(), expected);
+    mac.messages
+        .set_column(damaged, "payload_data", game.payload())
+        .unwrap();
+    mac.look();
+    mac.look();
+    assert_eq!(mac.events()[3..], [(Event::Edit, 0)]);
+    assert_eq!(mac.texts()[3], "a message of an app (Dots): Your move");
+}

@@ -1,0 +1,176 @@
+//! What a body marks in its text, and what a chat and an attachment say beside it: parts, mentions,
+//! descriptions, the part of a reply, the name of a group.
+
+use messages_stand_in::{Attachment, Attribute, Piece, TransferState};
+
+use super::*;
+
+#[test]
+fn files_come_in_the_order_of_their_parts_with_what_they_show() {
+    let mut mac = Mac::before_first_run(Style::Sequoia);
+    mac.look();
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let pieces = [
+        Piece::text("me today: "),
+        Piece::attachment("GENMOJI"),
+        Piece::attachment("PHOTO").in_part(1),
+        Piece::attachment("LATE").in_part(2),
+        Piece::text("bye").in_part(3),
+    ];
+    let message = NewMessage::incoming(ada, now).pieces(&pieces);
+    let row = mac.messages.deliver(chat, &message).unwrap();
+    let genmoji = Attachment {
+        is_sticker: 1,
+        ..Attachment::genmoji("a cat that codes")
+    };
+    // Joined in another order than they stand in.
+    for (file, guid) in [
+        (Attachment::photo("loose.jpg", 3), "LOOSE"),
+        (Attachment::photo("b.jpg", 2), "PHOTO"),
+        (genmoji, "GENMOJI"),
+    ] {
+        mac.messages
+            .attach(row, &file.with_guid(guid), now)
+            .unwrap();
+    }
+    mac.look();
+    mac.pass(secs(5));
+    mac.look();
+    let message = mac.posted().remove(0);
+    assert_eq!(message.text, "me today: bye");
+    let told: Vec<_> = message
+        .attachments
+        .iter()
+        .map(|a| {
+            (
+                a.guid.as_str(),
+                a.part,
+                a.description.as_deref(),
+                a.is_sticker,
+            )
+        })
+        .collect();
+    let expected = [
+        ("GENMOJI", Some(0), Some("a cat that codes"), true),
+        ("PHOTO", Some(1), None, false),
+        ("LATE", Some(2), None, false),
+        ("LOOSE", None, None, false),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_description_that_comes_late_is_an_update() {
+    let mut mac = Mac::before_first_run(Style::Tahoe);
+    mac.look();
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let message = NewMessage::incoming(ada, now).pieces(&[Piece::attachment("GENMOJI")]);
+    let row = mac.messages.deliver(chat, &message).unwrap();
+    let mut genmoji = Attachment::genmoji("").with_guid("GENMOJI");
+    genmoji.description = None;
+    mac.messages
+        .attach(row, &genmoji.in_state(TransferState::Finished), now)
+        .unwrap();
+    mac.look();
+    let sql = "update attachment set emoji_image_short_description = 'a cat'";
+    mac.messages.raw().execute(sql, []).unwrap();
+    mac.look();
+    mac.look();
+    assert_eq!(
+        mac.events(),
+        [(Event::Message, 0), (Event::AttachmentUpdate, 1)]
+    );
+    let update = mac.posted().remove(1);
+    assert_eq!(update.attachments[0].description.as_deref(), Some("a cat"));
+}
+
+#[test]
+fn mentions_are_told_once_each_in_the_order_of_the_text() {
+    let mut mac = Mac::new();
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let mention =
+        |text: &str, address: &str| Piece::text(text).with(Attribute::Mention(address.to_owned()));
+    let pieces = [
+        mention("Bob", BOB),
+        Piece::text(" and "),
+        mention("Ada", "ada@example.com"),
+        mention(" Bob", BOB),
+        mention("nobody", "\u{7}"),
+    ];
+    let message = NewMessage::incoming(ada, now).pieces(&pieces);
+    let row = mac.messages.deliver(chat, &message).unwrap();
+    mac.says(ADA, "no one is meant");
+    mac.look();
+    mac.messages.edit(row, "never mind", mac.now()).unwrap();
+    mac.look();
+    let mentions: Vec<_> = mac.posted().into_iter().map(|m| m.mentions).collect();
+    let both = vec![BOB.to_owned(), "ada@example.com".to_owned()];
+    assert_eq!(mentions, [both, vec![], vec![]]);
+}
+
+#[test]
+fn a_group_has_its_name_and_a_direct_chat_none() {
+    let mut mac = Mac::new();
+    let long = "x".repeat(400);
+    for (chat, expected) in [
+        (Chat::group([ADA, BOB]).named("Trip"), Some("Trip")),
+        (Chat::group([ADA, BOB]).named(" "), None),
+        (Chat::group([ADA, BOB]), None),
+        (Chat::group([ADA, BOB]).named(&*long), Some(&long[..255])),
+        (Chat::direct(ADA).named("Ada"), None),
+    ] {
+        let chat = mac.messages.chat(&chat).unwrap();
+        let ada = mac.messages.handle(ADA, "iMessage").unwrap();
+        let message = NewMessage::incoming(ada, mac.now()).text("hi");
+        mac.messages.deliver(chat, &message).unwrap();
+        mac.look();
+        let posted = mac.posted().pop().unwrap();
+        assert_eq!(posted.group_name.as_deref(), expected);
+    }
+}
+
+#[test]
+fn a_reply_names_its_part_if_that_is_written_as_it_should_be() {
+    for (originator, part) in [
+        ("0:0:12", Some(0)),
+        ("3:17:2", Some(3)),
+        ("-1:0:5", Some(-1)),
+        ("18446744073709551615:0:5", Some(-1)),
+        ("18446744073709551614:0:5", None),
+        ("-2:0:5", None),
+        ("99999999999999999999:0:5", None),
+        ("1", None),
+        ("1:0", None),
+        ("1:0:5:7", None),
+        ("1:x:5", None),
+        (":0:5", None),
+        ("", None),
+        ("part", None),
+    ] {
+        let mut mac = Mac::new();
+        let (chat, ada) = mac.peer(ADA);
+        let message = NewMessage::incoming(ada, mac.now())
+            .text("yes")
+            .reply_to("AAAA")
+            .set("thread_originator_part", originator.to_owned());
+        mac.messages.deliver(chat, &message).unwrap();
+        let message = NewMessage::incoming(ada, mac.now())
+            .text("no reply")
+            .set("thread_originator_part", originator.to_owned());
+        mac.messages.deliver(chat, &message).unwrap();
+        mac.look();
+        let told: Vec<_> = mac
+            .posted()
+            .into_iter()
+            .map(|m| (m.reply_to_guid, m.reply_to_part))
+            .collect();
+        assert_eq!(
+            told,
+            [(Some("AAAA".to_owned()), part), (None, None)],
+            "{originator}"
+        );
+    }
+}

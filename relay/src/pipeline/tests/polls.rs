@@ -1,0 +1,301 @@
+//! Polls, their captions, added choices, and the votes in them.
+
+use messages_stand_in::payload::votes_payload;
+use messages_stand_in::{Poll, PollOption, PollVote};
+
+use super::*;
+
+const QUESTION: &str = "Where to eat?";
+
+struct Group {
+    mac: Mac,
+    chat: i64,
+    ada: i64,
+    bob: i64,
+}
+
+impl Group {
+    fn new() -> Self {
+        let mut mac = Mac::before_first_run(Style::Tahoe);
+        mac.look();
+        let chat = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+        let ada = mac.messages.handle(ADA, "iMessage").unwrap();
+        let bob = mac.messages.handle(BOB, "iMessage").unwrap();
+        Self {
+            mac,
+            chat,
+            ada,
+            bob,
+        }
+    }
+
+    fn deliver(&mut self, message: &NewMessage) -> String {
+        let row = self.mac.messages.deliver(self.chat, message).unwrap();
+        self.mac.messages.guid_of(row).unwrap()
+    }
+
+    fn from(&self, handle: i64) -> NewMessage {
+        NewMessage::incoming(handle, self.mac.now())
+    }
+
+    /// Ada asks; the guid of the poll.
+    fn asks(&mut self, title: &str) -> String {
+        let message = self.from(self.ada).poll(&poll(title, &["Pizza", "Sushi"]));
+        self.deliver(&message)
+    }
+
+    fn votes(&mut self, on: &str, options: &[&str]) {
+        let message = self.from(self.bob).vote(on, &votes(options));
+        self.deliver(&message);
+    }
+
+    /// Texts and targets of everything that was told.
+    fn told(&mut self) -> Vec<(Event, String, Option<String>)> {
+        self.mac.look();
+        let posted = self.mac.posted().into_iter();
+        posted.map(|m| (m.event, m.text, m.reply_to_guid)).collect()
+    }
+
+    fn texts(&mut self) -> Vec<String> {
+        self.told().into_iter().map(|(_, text, _)| text).collect()
+    }
+}
+
+fn poll(title: &str, options: &[&str]) -> Poll {
+    Poll::new(title, ADA, options.iter().copied())
+}
+
+fn votes(options: &[&str]) -> Vec<PollVote> {
+    let vote = |option: &&str| PollVote {
+        option: PollOption::id_of(option),
+        voter: BOB.to_owned(),
+    };
+    options.iter().map(vote).collect()
+}
+
+fn other(text: &str, on: Option<&str>) -> (Event, String, Option<String>) {
+    (Event::Other, text.to_owned(), on.map(str::to_owned))
+}
+
+#[test]
+fn a_poll_its_votes_and_its_added_choices_are_told_with_the_first_polls_guid() {
+    let mut group = Group::new();
+    let first = group.asks(QUESTION);
+    group.votes(&first, &["Sushi"]);
+    let added = poll(QUESTION, &["Pizza", "Sushi", "Tacos"]);
+    let message = group.from(group.bob).added_choice(&first, &added);
+    let update = group.deliver(&message);
+    // A vote may name the row that added the choice.
+    group.votes(&update, &["Tacos", "Pizza", "Tacos"]);
+    group.votes(&format!("p:0/{first}"), &[]);
+    let added = poll(QUESTION, &["Pizza", "Sushi", "Tacos", "Ramen", "Soup"]);
+    group.mac.pass(secs(1));
+    let message = NewMessage::outgoing(group.mac.now())
+        .poll(&added)
+        .associated(3, &update);
+    group.deliver(&message);
+    let on = Some(first.as_str());
+    let expected = [
+        other("a poll: “Where to eat?” Options: Pizza, Sushi", None),
+        other("voted in the poll “Where to eat?”: Sushi", on),
+        other("added a choice to the poll “Where to eat?”: Tacos", on),
+        other("voted in the poll “Where to eat?”: Tacos, Pizza", on),
+        other("withdrew the vote in the poll “Where to eat?”", on),
+        other("added choices to the poll “Where to eat?”: Ramen, Soup", on),
+    ];
+    assert_eq!(group.told(), expected);
+    assert_eq!(group.told(), expected, "nothing is told twice");
+}
+
+#[test]
+fn a_poll_that_asks_in_its_caption_is_named_by_none() {
+    let mut group = Group::new();
+    let first = group.asks("");
+    group.mac.pass(Duration::from_millis(300));
+    let caption = |group: &Group, handle| {
+        group
+            .from(handle)
+            .text("Lunch where?")
+            .set("reply_to_guid", first.clone())
+    };
+    let message = caption(&group, group.ada);
+    let asked = group.deliver(&message);
+    group.votes(&first, &["Pizza"]);
+    // The row before each of these is the poll, and yet they are no captions of it.
+    let message = caption(&group, group.bob);
+    group.deliver(&message);
+    let message = NewMessage::outgoing(group.mac.now())
+        .text("hm")
+        .set("reply_to_guid", first.clone());
+    group.deliver(&message);
+    group.mac.pass(secs(60));
+    let message = caption(&group, group.ada);
+    group.deliver(&message);
+    let message = group
+        .from(group.ada)
+        .text("and?")
+        .set("reply_to_guid", asked);
+    group.deliver(&message);
+    let message =
+        |text: &str, on: Option<&str>| (Event::Message, text.to_owned(), on.map(str::to_owned));
+    let on = Some(first.as_str());
+    let expected = [
+        other("a poll. Options: Pizza, Sushi", None),
+        message("Lunch where?", on),
+        other("voted in a poll: Pizza", on),
+        message("Lunch where?", None),
+        message("hm", None),
+        message("Lunch where?", None),
+        message("and?", None),
+    ];
+    assert_eq!(group.told(), expected);
+}
+
+#[test]
+fn a_text_right_after_an_own_vote_is_no_caption() {
+    let mut group = Group::new();
+    let first = group.asks(QUESTION);
+    let message = group.from(group.bob).vote(&first, &votes(&["Pizza"]));
+    let vote = group.deliver(&message);
+    let added = poll(QUESTION, &["Pizza", "Sushi", "Tacos"]);
+    let message = group.from(group.bob).added_choice(&first, &added);
+    let added = group.deliver(&message);
+    for before in [vote, added] {
+        let message = group
+            .from(group.bob)
+            .text("yum")
+            .set("reply_to_guid", before);
+        group.deliver(&message);
+    }
+    let told = group.told();
+    assert_eq!(
+        told[3..]
+            .iter()
+            .map(|(.., on)| on.clone())
+            .collect::<Vec<_>>(),
+        [None, None]
+    );
+}
+
+#[test]
+fn a_hundred_votes_hide_no_added_choice() {
+    let mut group = Group::new();
+    let first = group.asks(QUESTION);
+    for _ in 0..120 {
+        group.votes(&first, &["Pizza"]);
+    }
+    let message = group
+        .from(group.ada)
+        .added_choice(&first, &poll(QUESTION, &["Pizza", "Tacos"]));
+    group.deliver(&message);
+    group.votes(&first, &["Tacos"]);
+    assert_eq!(
+        group.texts()[122],
+        "voted in the poll “Where to eat?”: Tacos"
+    );
+}
+
+#[test]
+fn without_its_payload_a_poll_is_a_poll_and_a_vote_a_vote() {
+    let mut group = Group::new();
+    let first = group.asks(QUESTION);
+    let damaged = |message: NewMessage| message.set("payload_data", b"bplist00 damaged".to_vec());
+    let missing = |message: NewMessage| message.set("payload_data", rusqlite::types::Value::Null);
+    for spoil in [damaged as fn(NewMessage) -> NewMessage, missing] {
+        for message in [
+            group.from(group.ada).poll(&poll("", &["A"])),
+            group.from(group.bob).vote(&first, &votes(&["Pizza"])),
+            group
+                .from(group.bob)
+                .added_choice(&first, &poll("", &["A"])),
+        ] {
+            group.deliver(&spoil(message));
+        }
+    }
+    let on = Some(first.as_str());
+    let each = [
+        other("a poll", None),
+        other("voted in a poll", on),
+        other("a poll", on),
+    ];
+    assert_eq!(group.told()[1..], [each.clone(), each].concat());
+}
+
+#[test]
+fn votes_in_a_poll_that_is_not_there_or_for_what_it_does_not_know() {
+    let mut group = Group::new();
+    group.votes("GONE", &["Pizza"]);
+    let message = group
+        .from(group.bob)
+        .added_choice("GONE", &poll("", &["Pizza", "Sushi"]));
+    group.deliver(&message);
+    let first = group.asks(QUESTION);
+    group.votes(&first, &["Soup", "Pizza", "Stew"]);
+    group.votes(&first, &["Soup"]);
+    let mine = PollVote {
+        option: PollOption::id_of("Pizza"),
+        voter: ADA.to_owned(),
+    };
+    let all = [votes(&["Sushi"]), vec![mine]].concat();
+    let message = group.from(group.ada).vote(&first, &all);
+    group.deliver(&message);
+    let on = Some(first.as_str());
+    let expected = [
+        // The choices of a poll whose update is at hand are known from there.
+        other("voted in a poll: Pizza", Some("GONE")),
+        other(
+            "added a choice to a poll. Options: Pizza, Sushi",
+            Some("GONE"),
+        ),
+        other("a poll: “Where to eat?” Options: Pizza, Sushi", None),
+        other(
+            "voted in the poll “Where to eat?”: an unknown choice, Pizza",
+            on,
+        ),
+        other("voted in the poll “Where to eat?”", on),
+        // Of votes of several people those of the sender are told.
+        other("voted in the poll “Where to eat?”: Pizza", on),
+    ];
+    assert_eq!(group.told(), expected);
+}
+
+#[test]
+fn a_payload_that_comes_later_is_a_late_text() {
+    let mut group = Group::new();
+    let none = rusqlite::types::Value::Null;
+    let message = group
+        .from(group.ada)
+        .poll(&poll("", &["A"]))
+        .set("payload_data", none.clone());
+    let asked = group.deliver(&message);
+    let message = group
+        .from(group.bob)
+        .vote(&asked, &[])
+        .set("payload_data", none);
+    let voted = group.deliver(&message);
+    assert_eq!(group.texts(), ["a poll", "voted in a poll"]);
+    group.mac.pass(secs(3));
+    for (guid, payload) in [
+        (&asked, poll(QUESTION, &["Pizza", "Sushi"]).payload()),
+        (&voted, votes_payload(&votes(&["Pizza"]))),
+    ] {
+        let sql = "update message set payload_data = ?1 where guid = ?2";
+        group
+            .mac
+            .messages
+            .raw()
+            .execute(sql, rusqlite::params![payload, guid])
+            .unwrap();
+    }
+    group.mac.look();
+    group.mac.look();
+    let events: Vec<_> = group.mac.events()[2..].to_vec();
+    assert_eq!(events, [(Event::Edit, 0), (Event::Edit, 0)]);
+    assert_eq!(
+        group.texts()[2..],
+        [
+            "a poll: “Where to eat?” Options: Pizza, Sushi",
+            "voted in the poll “Where to eat?”: Pizza"
+        ]
+    );
+}

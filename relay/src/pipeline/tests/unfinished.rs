@@ -1,0 +1,166 @@
+//! Rows that Messages has not finished: they wait for something to tell, and hold nothing back for long.
+
+use messages_stand_in::{Attachment, Piece};
+use rusqlite::types::Value;
+
+use super::*;
+
+fn begun(mac: &mut Mac) -> i64 {
+    let (chat, ada) = mac.peer(ADA);
+    let message = NewMessage::incoming(ada, mac.now()).set("is_finished", 0);
+    mac.messages.deliver(chat, &message).unwrap()
+}
+
+#[test]
+fn a_row_that_is_not_finished_waits_for_its_text() {
+    let mut mac = Mac::new();
+    let row = begun(&mut mac);
+    for wait in [0, 3, 60, 3_600] {
+        mac.pass(secs(wait));
+        mac.look();
+        assert_eq!(mac.waiting(), ["not_finished"], "{wait}");
+    }
+    mac.messages.set_text(row, "here I am").unwrap();
+    mac.look();
+    mac.messages.set_column(row, "is_finished", 1).unwrap();
+    mac.look();
+    assert_eq!(mac.events(), [(Event::Message, 0)]);
+    assert_eq!(mac.texts(), ["here I am"]);
+    assert!(mac.waiting().is_empty());
+}
+
+#[test]
+fn it_holds_back_its_chat_no_longer_than_other_incomplete_rows() {
+    let mut mac = Mac::new();
+    begun(&mut mac);
+    mac.says(ADA, "behind it");
+    mac.says(BOB, "elsewhere");
+    mac.look();
+    assert_eq!(mac.texts(), ["elsewhere"]);
+    mac.pass(Duration::from_millis(3_900));
+    mac.look();
+    assert_eq!(mac.texts(), ["elsewhere"]);
+    mac.pass(Duration::from_millis(200));
+    mac.look();
+    assert_eq!(mac.texts(), ["elsewhere", "behind it"]);
+    assert_eq!(mac.waiting(), ["not_finished"]);
+}
+
+#[test]
+fn a_row_that_is_finished_without_content_is_told_as_such() {
+    let mut mac = Mac::new();
+    let row = begun(&mut mac);
+    mac.look();
+    mac.pass(secs(30));
+    mac.look();
+    assert!(mac.posted().is_empty());
+    mac.messages.set_column(row, "is_finished", 1).unwrap();
+    mac.look();
+    assert_eq!(mac.events(), [(Event::Other, 1)]);
+}
+
+#[test]
+fn a_row_that_is_never_finished_is_told_after_half_a_day_and_completed_by_an_edit() {
+    let mut mac = Mac::new();
+    let row = begun(&mut mac);
+    mac.look();
+    mac.pass(secs(12 * 3_600 - 1));
+    mac.sweep();
+    assert!(mac.posted().is_empty());
+    mac.pass(secs(1));
+    mac.sweep();
+    assert_eq!(mac.events(), [(Event::Other, 1)]);
+    assert!(mac.waiting().is_empty());
+    mac.messages.set_text(row, "at last").unwrap();
+    mac.look();
+    assert_eq!(mac.events(), [(Event::Other, 1), (Event::Edit, 0)]);
+    assert_eq!(mac.texts(), ["", "at last"]);
+}
+
+#[test]
+fn what_has_content_is_told_whether_or_not_it_is_finished() {
+    let mut mac = Mac::new();
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let unfinished = || NewMessage::incoming(ada, now).set("is_finished", 0);
+    let pieces = [Piece::attachment("PHOTO")];
+    let photo = mac
+        .messages
+        .deliver(chat, &unfinished().pieces(&pieces))
+        .unwrap();
+    let file = Attachment::photo("a.jpg", 1).with_guid("PHOTO");
+    mac.messages.attach(photo, &file, now).unwrap();
+    mac.messages
+        .deliver(chat, &unfinished().text("hi"))
+        .unwrap();
+    let subject = unfinished().set("subject", "Dinner".to_owned());
+    mac.messages.deliver(chat, &subject).unwrap();
+    mac.messages
+        .deliver(chat, &unfinished().set("item_type", 4))
+        .unwrap();
+    mac.look();
+    assert_eq!(
+        mac.texts(),
+        ["", "hi", "Dinner", "started sharing location"]
+    );
+}
+
+#[test]
+fn an_app_that_shows_nothing_yet_is_waited_for_until_it_is_finished() {
+    let mut mac = Mac::new();
+    let (chat, ada) = mac.peer(ADA);
+    let message = NewMessage::incoming(ada, mac.now())
+        .set("balloon_bundle_id", "com.example.game".to_owned())
+        .set("is_finished", 0);
+    let row = mac.messages.deliver(chat, &message).unwrap();
+    mac.look();
+    mac.pass(secs(5));
+    mac.look();
+    assert_eq!(mac.waiting(), ["not_finished"]);
+    mac.messages.set_column(row, "is_finished", 1).unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), ["a message of an app"]);
+}
+
+#[test]
+fn absent_and_null_count_as_finished() {
+    let mut mac = Mac::new();
+    let row = begun(&mut mac);
+    mac.messages
+        .set_column(row, "is_finished", Value::Null)
+        .unwrap();
+    mac.look();
+    assert_eq!(mac.waiting(), ["no_text"]);
+    mac.pass(secs(3));
+    mac.look();
+    assert_eq!(mac.events(), [(Event::Other, 1)]);
+
+    let mut mac = Mac::new();
+    let indexes = mac
+        .messages
+        .raw()
+        .prepare(
+            "select name from sqlite_master where type = 'index'
+        and sql like '%is_finished%'",
+        )
+        .unwrap()
+        .query_map([], |row| row.get::<_, String>(0))
+        .unwrap()
+        .collect::<rusqlite::Result<Vec<_>>>()
+        .unwrap();
+    for index in indexes {
+        mac.messages
+            .raw()
+            .execute_batch(&format!("drop index {index}"))
+            .unwrap();
+    }
+    begun(&mut mac);
+    mac.messages
+        .raw()
+        .execute_batch("alter table message drop column is_finished")
+        .unwrap();
+    mac.look();
+    mac.pass(secs(3));
+    mac.look();
+    assert_eq!(mac.events(), [(Event::Other, 1)]);
+}

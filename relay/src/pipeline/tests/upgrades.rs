@@ -1,0 +1,57 @@
+//! A release that reads more of a row than the one before it tells nothing again.
+
+use messages_stand_in::{Attachment, Attribute, Piece, Poll, RichLink};
+
+use super::*;
+
+#[test]
+fn a_digest_that_changed_without_news_posts_nothing() {
+    let mut mac = Mac::before_first_run(Style::Tahoe);
+    mac.look();
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let row = || NewMessage::incoming(ada, now);
+    let poll = mac
+        .messages
+        .deliver(chat, &row().poll(&Poll::new("?", ADA, ["A"])))
+        .unwrap();
+    let poll = mac.messages.guid_of(poll).unwrap();
+    let link = RichLink::new("https://example.com").titled("A page");
+    let pieces = [
+        Piece::text("look").with(Attribute::Mention(BOB.to_owned())),
+        Piece::attachment("SECOND").in_part(1),
+        Piece::attachment("FIRST").in_part(2),
+    ];
+    let mut rows = Vec::new();
+    for message in [
+        row().text("hi"),
+        row().text("yes").reply_to(&*poll),
+        row().link(&link),
+        row().text("https://example.com").link(&link),
+        row().vote(&*poll, &[]),
+        row().pieces(&pieces),
+        row(),
+    ] {
+        rows.push(mac.messages.deliver(chat, &message).unwrap());
+    }
+    // Joined in another order than they stand in.
+    for guid in ["FIRST", "SECOND"] {
+        let photo = Attachment::photo("a.jpg", 1).with_guid(guid);
+        mac.messages.attach(rows[5], &photo, now).unwrap();
+    }
+    mac.messages.edit(rows[0], "hello", now).unwrap();
+    mac.look();
+    mac.pass(secs(5));
+    mac.look();
+    let told = mac.events();
+    assert_eq!(told.len(), 8);
+    mac.state()
+        .write(|tx| tx.execute("update seen set digest = zeroblob(16)", []))
+        .unwrap();
+    mac.look();
+    assert_eq!(mac.events(), told);
+    // They are known again: a change is told.
+    mac.messages.edit(rows[0], "hello!", now).unwrap();
+    mac.look();
+    assert_eq!(mac.events()[8..], [(Event::Edit, 3)]);
+}

@@ -1,0 +1,191 @@
+//! Voice messages: what is said in them is told with them, or once Messages has written it down.
+
+use messages_stand_in::{Attachment, Attribute, Body, Piece, attributed_body};
+use shared_protocol::{MAX_BODY_BYTES, MAX_TRANSCRIPT_CHARS};
+
+use super::*;
+
+const VOICE: &str = "at_0_VOICE";
+
+/// A voice message as Messages writes it, with the transcript of its body and that of its file.
+fn sent(mac: &mut Mac, in_body: Option<&str>, in_file: Option<&str>) -> (i64, i64) {
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let message = NewMessage::incoming(ada, now)
+        .pieces(&[placeholder(in_body)])
+        .set("is_audio_message", 1);
+    let row = mac.messages.deliver(chat, &message).unwrap();
+    let mut file = Attachment::voice(20_480).with_guid(VOICE);
+    file.transcript = in_file.map(str::to_owned);
+    let file = mac.messages.attach(row, &file, now).unwrap();
+    (row, file)
+}
+
+fn placeholder(transcript: Option<&str>) -> Piece {
+    let piece = Piece::attachment(VOICE);
+    match transcript {
+        Some(transcript) => piece.with(Attribute::Transcription(transcript.to_owned())),
+        None => piece,
+    }
+}
+
+/// Event, revision and transcript of everything that was posted.
+fn told(mac: &Mac) -> Vec<(Event, u32, Option<String>)> {
+    let posted = mac.posted();
+    let told = posted.into_iter().map(|mut message| {
+        assert_eq!(message.attachments.len(), 1);
+        let transcript = message.attachments.remove(0).transcript;
+        (message.event, message.revision, transcript)
+    });
+    told.collect()
+}
+
+#[test]
+fn a_transcript_is_told_with_the_message_from_either_place() {
+    for (in_body, in_file, expected) in [
+        (Some("Bring milk"), None, Some("Bring milk")),
+        (None, Some("Bring milk"), Some("Bring milk")),
+        (Some("Bring milk"), Some("bring milk"), Some("Bring milk")),
+        (Some("  "), Some("Bring milk"), Some("Bring milk")),
+        (None, None, None),
+        (None, Some(" \n"), None),
+    ] {
+        let mut mac = Mac::new();
+        sent(&mut mac, in_body, in_file);
+        mac.look();
+        let transcript = expected.map(str::to_owned);
+        assert_eq!(told(&mac), [(Event::Message, 0, transcript)]);
+        assert_eq!(mac.texts(), [""]);
+    }
+}
+
+#[test]
+fn a_transcript_that_comes_late_is_one_update_wherever_it_is_written() {
+    let late = |mac: &mut Mac, (row, file): (i64, i64), in_body: bool| {
+        if in_body {
+            let archive = attributed_body(&[placeholder(Some("Bring milk"))]);
+            let body = Body::Archive {
+                archive,
+                text: None,
+            };
+            mac.messages.set_body(row, &body).unwrap();
+        } else {
+            mac.messages
+                .transcribe_attachment(file, "Bring milk")
+                .unwrap();
+        }
+    };
+    for order in [
+        vec![true],
+        vec![false],
+        vec![true, false],
+        vec![false, true],
+    ] {
+        let mut mac = Mac::new();
+        let voice = sent(&mut mac, None, None);
+        mac.look();
+        for in_body in &order {
+            mac.pass(secs(4));
+            late(&mut mac, voice, *in_body);
+            mac.look();
+            mac.look();
+        }
+        let expected = [
+            (Event::Message, 0, None),
+            (Event::AttachmentUpdate, 1, Some("Bring milk".to_owned())),
+        ];
+        assert_eq!(told(&mac), expected, "{order:?}");
+        // What Messages says anew is told anew.
+        mac.messages
+            .transcribe_attachment(voice.1, "Bring milk, please")
+            .unwrap();
+        let archive = attributed_body(&[placeholder(None)]);
+        let body = Body::Archive {
+            archive,
+            text: None,
+        };
+        mac.messages.set_body(voice.0, &body).unwrap();
+        mac.look();
+        let last = Some("Bring milk, please".to_owned());
+        assert_eq!(
+            told(&mac)[2..],
+            [(Event::AttachmentUpdate, 2, last)],
+            "{order:?}"
+        );
+    }
+}
+
+#[test]
+fn a_transcript_written_while_the_relay_was_down_is_told() {
+    let mut mac = Mac::new();
+    let (_, file) = sent(&mut mac, None, None);
+    mac.look();
+    mac.pass(hours(30));
+    mac.messages
+        .transcribe_attachment(file, "Bring milk")
+        .unwrap();
+    mac.look();
+    let update = (Event::AttachmentUpdate, 1, Some("Bring milk".to_owned()));
+    assert_eq!(told(&mac)[1..], [update]);
+}
+
+#[test]
+fn transcripts_are_clipped_and_a_hundred_of_them_fit() {
+    let mut mac = Mac::new();
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let long = "\u{1f5e3}".repeat(MAX_TRANSCRIPT_CHARS + 10);
+    sent(&mut mac, None, Some(&long));
+    mac.look();
+    let transcript = mac.posted().pop().unwrap().attachments.remove(0).transcript;
+    assert_eq!(
+        transcript.map(|t| t.chars().count()),
+        Some(MAX_TRANSCRIPT_CHARS)
+    );
+    let message = NewMessage::incoming(ada, now).text("all of them");
+    let row = mac.messages.deliver(chat, &message).unwrap();
+    for _ in 0..100 {
+        let file = Attachment::voice(1).with_transcript(long.clone());
+        mac.messages.attach(row, &file, now).unwrap();
+    }
+    mac.look();
+    let message = mac.posted().pop().unwrap();
+    assert!(serde_json::to_vec(&message).unwrap().len() <= MAX_BODY_BYTES);
+    assert_eq!(
+        (message.text.as_str(), message.attachments.len()),
+        ("all of them", 100)
+    );
+    // Each says as much as fits.
+    assert!(
+        message
+            .attachments
+            .iter()
+            .all(|a| a.transcript.as_ref().unwrap().len() > 4_000)
+    );
+    mac.look();
+    assert_eq!(
+        mac.posted().len(),
+        2,
+        "what was shortened is known as it is in chat.db"
+    );
+}
+
+#[test]
+fn user_info_without_a_transcript_tells_nothing() {
+    let mut mac = Mac::new();
+    let (_, file) = sent(&mut mac, None, None);
+    mac.look();
+    for info in [
+        b"bplist00".to_vec(),
+        vec![0; 300],
+        b"audio-transcription".to_vec(),
+    ] {
+        let sql = "update attachment set user_info = ?1 where ROWID = ?2";
+        mac.messages
+            .raw()
+            .execute(sql, rusqlite::params![info, file])
+            .unwrap();
+        mac.look();
+    }
+    assert_eq!(told(&mac), [(Event::Message, 0, None)]);
+}
