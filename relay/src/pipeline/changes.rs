@@ -1,12 +1,14 @@
 //! What a row that changed after it was settled calls for: edits, unsends, late texts, attachments.
 //!
-//! Each change is told once, under a revision of its own, in the transaction that writes it down.
+//! Each change is told once, under a revision of its own, in the transaction that writes it down, and
+//! in the conversation in which the message was first told.
 
 use std::time::Duration;
 
 use chatdb::{Options, Reading, Row, compose, compose_change, lane};
 use rusqlite::Connection;
 
+use super::binding;
 use super::post::Postmark;
 use crate::state::quarantine;
 use crate::state::seen::{self, Outcome, Seen};
@@ -14,7 +16,8 @@ use crate::state::seen::{self, Outcome, Seen};
 /// Patience that is over: an old row is taken as it is.
 const NO_MORE_WAITING: Duration = Duration::from_hours(24);
 
-/// Writes down what a changed row calls for; tells how many posts are new.
+/// Writes down what a changed row calls for; tells how many posts are new. The row has been put into
+/// the chat that its message was told in ([`binding::put_back`]).
 pub(super) fn settle_change(
     state: &Connection,
     postmark: &Postmark,
@@ -37,6 +40,8 @@ pub(super) fn settle_change(
             };
             for mut message in change.messages {
                 message.is_backfill = before.outcome == Outcome::Backfilled;
+                binding::rename(&mut message, before.bound_chat.as_ref());
+                after.bound_chat = Some(binding::chat_of(&message));
                 let lane = lane(&message.chat_guid).to_owned();
                 enqueued += postmark.enqueue(state, &lane, &mut message, now)?;
             }
@@ -44,6 +49,7 @@ pub(super) fn settle_change(
         }
         Outcome::Quarantined => {
             if let Reading::Post(mut message) = compose(row, options, NO_MORE_WAITING, now) {
+                binding::rename(&mut message, before.bound_chat.as_ref());
                 after.known = chatdb::Known::of(row, &message);
                 quarantine::set_body(state, &row.guid, &postmark.body_of(&mut message))?;
             }
@@ -53,6 +59,7 @@ pub(super) fn settle_change(
             if let Reading::Post(mut message) = compose(row, options, NO_MORE_WAITING, now) {
                 after.known = chatdb::Known::of(row, &message);
                 after.outcome = Outcome::Forwarded;
+                after.bound_chat = Some(binding::chat_of(&message));
                 let lane = lane(&message.chat_guid).to_owned();
                 enqueued += postmark.enqueue(state, &lane, &mut message, now)?;
             }

@@ -6,6 +6,7 @@
 //! An error never ends the thread; it is reported once, by its code, and tried again.
 
 mod arrival;
+mod binding;
 mod changes;
 mod feed;
 mod held;

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use shared_protocol::Message;
 
 use super::arrival::{Arrival, Arrivals, Evidence, Occasion};
+use super::binding;
 use super::post::Postmark;
 use crate::state::quarantine::{self, Held};
 use crate::state::seen::{self, Outcome, Seen};
@@ -220,10 +221,11 @@ fn post(
         }
     };
     let known = Known::of(row, &message);
-    seen::save(
-        state,
-        &seen_row(row, sent_at, twin, outcome, known, rules.now),
-    )?;
+    let seen = Seen {
+        bound_chat: Some(binding::chat_of(&message)),
+        ..seen_row(row, sent_at, twin, outcome, known, rules.now)
+    };
+    seen::save(state, &seen)?;
     waiting::remove(state, row.rowid)
 }
 
@@ -283,5 +285,6 @@ fn seen_row(
         outcome,
         known,
         seen_at: now,
+        bound_chat: None,
     }
 }

@@ -4,6 +4,7 @@
 use chatdb::{Digest, Known};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use shared_protocol::Mode;
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +101,30 @@ impl FromSql for Outcome {
     }
 }
 
+/// The chat that a message was first told in, as the wire names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundChat {
+    /// [`shared_protocol::Message::chat_guid`]
+    pub chat_guid: String,
+    /// Direct or group.
+    pub mode: Mode,
+}
+
+impl BoundChat {
+    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Self>> {
+        let (chat_guid, mode): (Option<String>, Option<String>) =
+            (row.get(first)?, row.get(first + 1)?);
+        let mode = mode.and_then(|mode| {
+            [Mode::Direct, Mode::Group]
+                .into_iter()
+                .find(|known| known.as_str() == mode)
+        });
+        Ok(chat_guid
+            .zip(mode)
+            .map(|(chat_guid, mode)| Self { chat_guid, mode }))
+    }
+}
+
 /// A message that was accounted for. Times in microseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
@@ -119,10 +144,13 @@ pub struct Seen {
     pub known: Known,
     /// When it was accounted for.
     pub seen_at: i64,
+    /// The chat that it was first told in; none if it was not told, or before this was written down.
+    pub bound_chat: Option<BoundChat>,
 }
 
 const COLUMNS: &str = "guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty, \
-     history_length, unsent_parts, unsend_revision, attachment_revision, attachment_digest, seen_at";
+     history_length, unsent_parts, unsend_revision, attachment_revision, attachment_digest, seen_at, \
+     chat_guid, chat_mode";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Seen> {
     Ok(Seen {
@@ -141,6 +169,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Seen> {
             attachments: Digest(row.get(11)?),
         },
         seen_at: row.get(12)?,
+        bound_chat: BoundChat::read(row, 13)?,
     })
 }
 
@@ -150,15 +179,16 @@ pub fn save(connection: &Connection, seen: &Seen) -> rusqlite::Result<()> {
         .prepare_cached(
             "insert into seen (guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty,
                  history_length, unsent_parts, unsend_revision, attachment_revision, attachment_digest,
-                 seen_at)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                 seen_at, chat_guid, chat_mode)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
              on conflict (guid) do update set message_rowid = excluded.message_rowid,
                  sent_at = excluded.sent_at, twin = excluded.twin, digest = excluded.digest,
                  outcome = excluded.outcome, text_was_empty = excluded.text_was_empty,
                  history_length = excluded.history_length, unsent_parts = excluded.unsent_parts,
                  unsend_revision = excluded.unsend_revision,
                  attachment_revision = excluded.attachment_revision,
-                 attachment_digest = excluded.attachment_digest, seen_at = excluded.seen_at",
+                 attachment_digest = excluded.attachment_digest, seen_at = excluded.seen_at,
+                 chat_guid = excluded.chat_guid, chat_mode = excluded.chat_mode",
         )?
         .execute(params![
             seen.guid,
@@ -173,7 +203,9 @@ pub fn save(connection: &Connection, seen: &Seen) -> rusqlite::Result<()> {
             seen.known.unsend_revision,
             seen.known.attachment_revision,
             seen.known.attachments.0,
-            seen.seen_at
+            seen.seen_at,
+            seen.bound_chat.as_ref().map(|chat| &chat.chat_guid),
+            seen.bound_chat.as_ref().map(|chat| chat.mode.as_str())
         ])?;
     Ok(())
 }
@@ -184,6 +216,15 @@ pub fn find(connection: &Connection, guid: &str) -> rusqlite::Result<Option<Seen
         .prepare_cached(&format!("select {COLUMNS} from seen where guid = ?1"))?
         .query_row([guid], read)
         .optional()
+}
+
+/// The chat that the message of a guid was first told in.
+pub fn bound_chat(connection: &Connection, guid: &str) -> rusqlite::Result<Option<BoundChat>> {
+    let bound = connection
+        .prepare_cached("select chat_guid, chat_mode from seen where guid = ?1")?
+        .query_row([guid], |row| BoundChat::read(row, 0))
+        .optional()?;
+    Ok(bound.flatten())
 }
 
 /// The ROWID of a guid that chat.db now keeps elsewhere.

@@ -168,6 +168,13 @@ fn has_nothing_yet(row: &Row, message: &Message) -> bool {
     may_be_filled && is_empty && row.body != Body::Unreadable
 }
 
+impl Chat {
+    /// Its guid as a message names it on the wire.
+    pub fn wire_guid(&self) -> String {
+        address::guid(&self.guid)
+    }
+}
+
 /// The lane of a chat: messages of one lane are posted in order.
 pub fn lane(chat_guid: &str) -> &str {
     conversation_guid(chat_guid)
@@ -212,7 +219,7 @@ fn build(row: &Row, chat: &Chat, options: &Options, now: i64) -> Message {
     };
     let (text, truncated) = text::clipped(kind.text);
     let mut message = Message::new(
-        address::guid(&chat.guid),
+        chat.wire_guid(),
         mode,
         address::sender(row, chat, options),
         text,

@@ -52,8 +52,42 @@ pub struct Chat {
     pub participants: Vec<String>,
 }
 
+impl Chat {
+    /// A chat that chat.db no longer has, as far as it is remembered.
+    pub fn remembered(guid: String, style: ChatStyle, participants: Vec<String>) -> Self {
+        let identifier = match style {
+            ChatStyle::Direct => guid.split_once(";-;").map(|(_, peer)| peer.to_owned()),
+            ChatStyle::Group => None,
+        };
+        Self {
+            rowid: 0,
+            guid,
+            style,
+            identifier,
+            display_name: None,
+            account_login: None,
+            last_addressed_handle: None,
+            filter: 0,
+            is_blocked: false,
+            participants,
+        }
+    }
+}
+
 pub(super) fn select_list(schema: &Schema) -> String {
     schema.list("chat", "c", &COLUMNS)
+}
+
+/// 0 for a group and 1 for a direct chat, as [`style`] tells them apart.
+pub(super) fn groups_first(schema: &Schema) -> String {
+    let (style, room) = (
+        schema.column("chat", "c", "style"),
+        schema.column("chat", "c", "room_name"),
+    );
+    format!(
+        "case {style} when 43 then 0 when 45 then 1
+         else coalesce({room}, '') = '' and instr(c.guid, ';-;') > 0 end"
+    )
 }
 
 pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Chat>> {

@@ -3,6 +3,7 @@
 mod attachment;
 mod body;
 mod chat;
+mod conversation;
 mod keyed_archive;
 mod known_poll;
 mod message;
@@ -16,15 +17,14 @@ mod summary;
 mod transcript;
 mod value;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::dates::{index_bounds, seconds_limit};
 use crate::files::Files;
 use crate::{Digest, OpenError, ReadError};
+use conversation::Chats;
 use queries::Queries;
 
 pub use attachment::AttachmentRow;
@@ -192,8 +192,7 @@ impl ChatDb {
             rows.extend(message::read(columns)?);
         }
         drop(raw);
-        // A chat is read once a batch: thousands of messages share a few chats.
-        let mut chats: HashMap<i64, Rc<Chat>> = HashMap::new();
+        let mut chats = Chats::new();
         for row in &mut rows {
             row.chat = self.chat_of(row.rowid, &mut chats)?;
             row.attachments = self.attachments_of(row)?;
@@ -201,54 +200,6 @@ impl ChatDb {
             row.is_link_preview = row.is_link_balloon() && self.previews_earlier_row(row)?;
         }
         Ok(rows)
-    }
-
-    fn chat_of(
-        &self,
-        message: i64,
-        known: &mut HashMap<i64, Rc<Chat>>,
-    ) -> rusqlite::Result<Option<Rc<Chat>>> {
-        if let Some(chat) = self.chat_by(&self.queries.chats, message, known)? {
-            return Ok(Some(chat));
-        }
-        // "Recently Deleted" moves the join row; the message did come in.
-        match &self.queries.chats_of_deleted {
-            Some(query) => self.chat_by(query, message, known),
-            None => Ok(None),
-        }
-    }
-
-    fn chat_by(
-        &self,
-        query: &str,
-        message: i64,
-        known: &mut HashMap<i64, Rc<Chat>>,
-    ) -> rusqlite::Result<Option<Rc<Chat>>> {
-        let mut statement = self.connection.prepare_cached(query)?;
-        let mut rows = statement.query([message])?;
-        // A message can be joined to several chats; the lowest is the choice that never changes.
-        let Some(row) = rows.next()? else {
-            return Ok(None);
-        };
-        let rowid: i64 = row.get(0)?;
-        if let Some(chat) = known.get(&rowid) {
-            return Ok(Some(Rc::clone(chat)));
-        }
-        let Some(mut chat) = chat::read(row)? else {
-            return Ok(None);
-        };
-        let mut statement = self.connection.prepare_cached(self.queries.participants)?;
-        let mut handles = statement.query([rowid])?;
-        while let Some(row) = handles.next()? {
-            if let Some(handle) = value::text(row, 0)?
-                && !chat.participants.contains(&handle)
-            {
-                chat.participants.push(handle);
-            }
-        }
-        let chat = Rc::new(chat);
-        known.insert(rowid, Rc::clone(&chat));
-        Ok(Some(chat))
     }
 
     fn attachments_of(&self, row: &Row) -> rusqlite::Result<Vec<AttachmentRow>> {

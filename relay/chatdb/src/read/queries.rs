@@ -20,10 +20,12 @@ pub(super) struct Queries {
     pub(super) poll: String,
     /// 1 guid of the first poll.
     pub(super) poll_updates: String,
-    /// 1 message.
+    /// 1 message; the chat that counts comes first.
     pub(super) chats: String,
     /// 1 message; where "Recently Deleted" exists.
     pub(super) chats_of_deleted: Option<String>,
+    /// 1 guid of a chat.
+    pub(super) chat_by_guid: String,
     /// 1 chat.
     pub(super) participants: &'static str,
     /// 1 message.
@@ -44,11 +46,12 @@ impl Queries {
         let payload = message::payload_column(schema);
         let select = format!("select {columns}, {other}, {payload}, {marks} {from}");
         let chat = chat::select_list(schema);
+        let groups_first = chat::groups_first(schema);
         let chats = |join: &str| {
             format!(
                 "select {chat} from chat c
                  where c.ROWID in (select chat_id from {join} where message_id = ?1)
-                 order by c.ROWID limit 1"
+                 order by {groups_first}, c.ROWID"
             )
         };
         // Votes have the balloon, too, and may be many.
@@ -86,6 +89,7 @@ impl Queries {
             chats_of_deleted: schema
                 .has_table("chat_recoverable_message_join")
                 .then(|| chats("chat_recoverable_message_join")),
+            chat_by_guid: format!("select {chat} from chat c where c.guid = ?1"),
             participants: if schema.has_table("chat_handle_join") {
                 "select h.id from chat_handle_join j join handle h on h.ROWID = j.handle_id
                  where j.chat_id = ?1 order by h.ROWID"
@@ -126,6 +130,7 @@ mod tests {
                 &queries.poll,
                 &queries.poll_updates,
                 &queries.chats,
+                &queries.chat_by_guid,
                 queries.participants,
             ];
             all.extend(queries.attachments.as_deref());

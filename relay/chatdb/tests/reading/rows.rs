@@ -32,6 +32,40 @@ fn of_two_chats_the_lower_one_whatever_came_first() {
 }
 
 #[test]
+fn a_group_comes_before_a_direct_chat_whatever_their_order() {
+    for style in [43, 0] {
+        let mut database = Database::new(Style::Ventura);
+        let messages = &mut database.messages;
+        let (direct, ada) = direct(messages, ADA);
+        let groups: Vec<_> = [1, 2]
+            .map(|n| Chat::group([ADA, BOB]).with_guid(format!("iMessage;+;chat{n}")))
+            .iter()
+            .map(|group| messages.chat(group).unwrap())
+            .collect();
+        for group in &groups {
+            messages.set_chat_column(*group, "style", style).unwrap();
+        }
+        let message = NewMessage::incoming(ada, now()).text("hi");
+        let row = messages.insert_message(&message).unwrap();
+        for chat in [direct, groups[1], groups[0]] {
+            messages.join(chat, row).unwrap();
+        }
+        let db = database.open();
+        let chats: Vec<_> = db
+            .chats_of(row)
+            .unwrap()
+            .iter()
+            .map(|chat| chat.rowid)
+            .collect();
+        assert_eq!(chats, [groups[0], groups[1], direct]);
+        assert_eq!(only(&db).chat.unwrap().rowid, groups[0]);
+        let by_guid = db.chat("iMessage;+;chat2").unwrap().expect("there");
+        assert_eq!(by_guid.participants, [ADA, BOB]);
+        assert!(db.chat("iMessage;+;chat3").unwrap().is_none());
+    }
+}
+
+#[test]
 fn recently_deleted_messages_keep_their_chat() {
     let mut database = Database::new(Style::Ventura);
     let messages = &mut database.messages;

@@ -7,10 +7,10 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use chatdb::{ChatDb, Digest};
+use chatdb::{ChatDb, Digest, Row};
 
 use super::{Feed, HOUR};
-use crate::pipeline::{PipelineError, changes};
+use crate::pipeline::{PipelineError, binding, changes};
 use crate::state::seen;
 
 /// Rows this old are compared.
@@ -142,6 +142,7 @@ impl Feed<'_> {
             }
         }
         if !rows.is_empty() {
+            self.put_back(db, &mut rows)?;
             let (postmark, options, now) =
                 (&self.context.postmark, &self.context.options, self.now());
             let enqueued = self.context.state.write(|tx| {
@@ -158,6 +159,19 @@ impl Feed<'_> {
             if known.is_some_and(|digest| digest == mark.digest) {
                 self.compare.settled.insert(mark.rowid, mark.digest);
             }
+        }
+        Ok(())
+    }
+
+    /// Puts changed rows into the chats that their messages were told in.
+    pub(super) fn put_back(&self, db: &ChatDb, rows: &mut [Row]) -> Result<(), PipelineError> {
+        let told = self.context.state.read(|state| {
+            rows.iter()
+                .map(|row| binding::told_in(state, &row.guid))
+                .collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        for (row, told) in rows.iter_mut().zip(&told) {
+            binding::put_back(db, row, told)?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 mod arrivals;
 mod bad_input;
 mod balloons;
+mod binding;
 mod changes;
 mod crashes;
 mod kinds;

@@ -87,6 +87,14 @@ pub fn enqueue(tx: &Connection, post: &NewPost<'_>) -> rusqlite::Result<Enqueued
     Ok(Enqueued::AlreadyThere { seq })
 }
 
+/// The lane in which a message was first posted, as long as that is remembered.
+pub fn lane_of(connection: &Connection, message_guid: &str) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached("select lane from outbox where message_guid = ?1 order by seq limit 1")?
+        .query_row([message_guid], |row| row.get(0))
+        .optional()
+}
+
 /// Removes up to `limit` rows that were delivered or dropped before `before`, and says how many.
 pub fn clean(tx: &Connection, before: UnixMicros, limit: u32) -> rusqlite::Result<usize> {
     let mut statement = tx.prepare_cached(

@@ -1,0 +1,302 @@
+//! A message stays in the conversation that it was first told in.
+
+use messages_stand_in::{Attachment, MessageGuids, TransferState};
+use shared_protocol::Mode;
+
+use super::*;
+
+const TRIP: &str = "iMessage;+;chat77";
+
+/// A group of Ada and Bob, and the direct chat of Ada; `lower` has the lower ROWID.
+struct Chats {
+    group: i64,
+    direct: i64,
+    ada: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lower {
+    Group,
+    Direct,
+}
+
+fn chats(mac: &mut Mac, lower: Lower) -> Chats {
+    let group = |mac: &mut Mac| {
+        let trip = Chat::group([ADA, BOB]).with_guid(TRIP);
+        mac.messages.chat(&trip).unwrap()
+    };
+    let (group, direct) = match lower {
+        Lower::Group => (group(mac), mac.peer(ADA).0),
+        Lower::Direct => {
+            let (direct, _) = mac.peer(ADA);
+            (group(mac), direct)
+        }
+    };
+    let ada = mac.messages.handle(ADA, "iMessage").unwrap();
+    Chats { group, direct, ada }
+}
+
+/// Where each post went, and what it told.
+fn told(mac: &Mac) -> Vec<(Event, Mode, String)> {
+    mac.posted()
+        .into_iter()
+        .map(|message| (message.event, message.mode, message.chat_guid))
+        .collect()
+}
+
+fn lanes(mac: &Mac) -> Vec<String> {
+    mac.state()
+        .read(|state| {
+            let mut statement = state.prepare("select distinct lane from outbox")?;
+            let lanes = statement.query_map([], |row| row.get(0))?;
+            lanes.collect()
+        })
+        .unwrap()
+}
+
+#[test]
+fn the_edit_of_a_groups_message_stays_in_the_group_whatever_its_row_is_joined_to_later() {
+    for lower in [Lower::Group, Lower::Direct] {
+        let mut mac = Mac::new();
+        let chats = chats(&mut mac, lower);
+        let now = mac.now();
+        let hello = NewMessage::incoming(chats.ada, now).text("helo all");
+        let row = mac.messages.deliver(chats.group, &hello).unwrap();
+        mac.look();
+        mac.messages.join(chats.direct, row).unwrap();
+        mac.messages.edit(row, "hello all", mac.now()).unwrap();
+        mac.look();
+        mac.messages.unsend(row, &[], mac.now()).unwrap();
+        mac.look();
+        let group = |event| (event, Mode::Group, TRIP.to_owned());
+        assert_eq!(
+            told(&mac),
+            [Event::Message, Event::Edit, Event::Unsend].map(group),
+            "{lower:?}"
+        );
+        let edit = &mac.posted()[1];
+        assert_eq!(edit.participants, [ADA, BOB]);
+        assert_eq!(lanes(&mac), ["+;chat77"]);
+    }
+}
+
+#[test]
+fn the_edit_of_a_direct_message_stays_there_if_a_group_claims_its_row_later() {
+    let mut mac = Mac::new();
+    let chats = chats(&mut mac, Lower::Group);
+    let row = mac.says(ADA, "helo");
+    mac.look();
+    let first = mac.posted().pop().unwrap();
+    mac.messages.join(chats.group, row).unwrap();
+    mac.messages.edit(row, "hello", mac.now()).unwrap();
+    mac.look();
+    let edit = mac.posted().pop().unwrap();
+    assert_eq!(edit.event, Event::Edit);
+    assert_eq!(
+        (edit.mode, &edit.chat_guid, &edit.sender),
+        (Mode::Direct, &first.chat_guid, &first.sender)
+    );
+    assert_eq!(edit.participants, first.participants);
+}
+
+#[test]
+fn at_first_sight_the_group_wins_in_whatever_order_the_joins_came() {
+    for lower in [Lower::Group, Lower::Direct] {
+        for group_first in [true, false] {
+            let mut mac = Mac::new();
+            let chats = chats(&mut mac, lower);
+            let now = mac.now();
+            let row = mac
+                .messages
+                .insert_message(&NewMessage::incoming(chats.ada, now).text("to all"))
+                .unwrap();
+            mac.look();
+            assert!(mac.posted().is_empty(), "no chat has claimed it");
+            let mut joins = [chats.direct, chats.group];
+            if group_first {
+                joins.reverse();
+            }
+            for chat in joins {
+                mac.messages.join(chat, row).unwrap();
+            }
+            mac.look();
+            assert_eq!(
+                told(&mac),
+                [(Event::Message, Mode::Group, TRIP.to_owned())],
+                "{lower:?}, {group_first}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_row_that_still_waits_goes_to_the_group_that_claims_it_meanwhile() {
+    let mut mac = Mac::new();
+    let chats = chats(&mut mac, Lower::Direct);
+    let now = mac.now();
+    let row = mac
+        .messages
+        .deliver(chats.direct, &NewMessage::incoming(chats.ada, now))
+        .unwrap();
+    mac.look();
+    assert_eq!(mac.waiting(), ["no_text"]);
+    mac.messages.join(chats.group, row).unwrap();
+    mac.messages.set_text(row, "to all").unwrap();
+    mac.look();
+    assert_eq!(told(&mac), [(Event::Message, Mode::Group, TRIP.to_owned())]);
+}
+
+#[test]
+fn late_texts_and_attachments_stay_too() {
+    let mut mac = Mac::new();
+    let chats = chats(&mut mac, Lower::Direct);
+    let now = mac.now();
+    let silent = mac
+        .messages
+        .deliver(chats.group, &NewMessage::incoming(chats.ada, now))
+        .unwrap();
+    let photo = mac
+        .messages
+        .deliver(
+            chats.group,
+            &NewMessage::incoming(chats.ada, now).text("see"),
+        )
+        .unwrap();
+    mac.pass(secs(3));
+    mac.look();
+    mac.look();
+    mac.pass(secs(3));
+    mac.look();
+    assert_eq!(mac.posted().len(), 2);
+    for row in [silent, photo] {
+        mac.messages.join(chats.direct, row).unwrap();
+    }
+    mac.messages.set_text(silent, "late").unwrap();
+    let picture = Attachment::photo("a.jpg", 10).in_state(TransferState::Transferring);
+    mac.messages.attach(photo, &picture, mac.now()).unwrap();
+    mac.look();
+    let later: Vec<_> = told(&mac).split_off(2);
+    let group = |event| (event, Mode::Group, TRIP.to_owned());
+    assert_eq!(later, [Event::Edit, Event::AttachmentUpdate].map(group));
+}
+
+#[test]
+fn a_chat_that_is_gone_is_named_as_it_was() {
+    let mut mac = Mac::new();
+    let chats = chats(&mut mac, Lower::Direct);
+    let now = mac.now();
+    let hello = NewMessage::incoming(chats.ada, now).text("helo all");
+    let row = mac.messages.deliver(chats.group, &hello).unwrap();
+    mac.look();
+    mac.messages.join(chats.direct, row).unwrap();
+    mac.messages
+        .raw()
+        .execute("delete from chat where ROWID = ?1", [chats.group])
+        .unwrap();
+    mac.messages.edit(row, "hello all", mac.now()).unwrap();
+    mac.look();
+    let edit = mac.posted().pop().unwrap();
+    assert_eq!(edit.event, Event::Edit);
+    assert_eq!(
+        (edit.mode, edit.chat_guid.as_str(), edit.sender.as_str()),
+        (Mode::Group, TRIP, ADA)
+    );
+}
+
+#[test]
+fn a_row_that_lost_its_only_chat_is_still_changed_in_it() {
+    let mut mac = Mac::new();
+    let row = mac.says(ADA, "helo");
+    mac.look();
+    let first = mac.posted().pop().unwrap();
+    let raw = mac.messages.raw();
+    raw.execute_batch("drop trigger if exists after_delete_on_chat_message_join")
+        .unwrap();
+    raw.execute("delete from chat_message_join", []).unwrap();
+    mac.messages.edit(row, "hello", mac.now()).unwrap();
+    mac.look();
+    let edit = mac.posted().pop().unwrap();
+    assert_eq!(edit.event, Event::Edit);
+    assert_eq!(edit.chat_guid, first.chat_guid);
+}
+
+#[test]
+fn a_chat_that_a_rebuild_or_an_update_named_anew_is_named_as_at_first() {
+    for keep in [1, 10] {
+        let mut mac = Mac::new();
+        let row = mac.says(ADA, "helo");
+        let guid = mac.messages.guid_of(row).unwrap();
+        mac.look();
+        let first = mac.posted().pop().unwrap();
+        assert!(first.chat_guid.starts_with("iMessage;"), "{first:?}");
+        mac.messages.rebuild(keep, MessageGuids::Kept).unwrap();
+        let raw = mac.messages.raw();
+        raw.execute(
+            "update chat set guid = replace(guid, 'iMessage;', 'any;')",
+            [],
+        )
+        .unwrap();
+        let row: i64 = raw
+            .query_row("select ROWID from message where guid = ?1", [guid], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        mac.messages.edit(row, "hello", mac.now()).unwrap();
+        mac.look();
+        let edit = mac.posted().pop().unwrap();
+        assert_eq!(edit.event, Event::Edit);
+        assert_eq!(edit.chat_guid, first.chat_guid);
+        assert_eq!(edit.participants, first.participants);
+    }
+}
+
+#[test]
+fn a_message_told_before_chats_were_written_down_keeps_its_lane() {
+    let mut mac = Mac::new();
+    let chats = chats(&mut mac, Lower::Direct);
+    let row = mac.says(ADA, "helo");
+    let now = mac.now();
+    let all = NewMessage::incoming(chats.ada, now).text("helo all");
+    let to_all = mac.messages.deliver(chats.group, &all).unwrap();
+    mac.look();
+    mac.state()
+        .write(|tx| tx.execute("update seen set chat_guid = null, chat_mode = null", []))
+        .unwrap();
+    mac.messages.join(chats.group, row).unwrap();
+    mac.messages.join(chats.direct, to_all).unwrap();
+    for (row, text) in [(row, "hello"), (to_all, "hello all")] {
+        mac.messages.edit(row, text, mac.now()).unwrap();
+    }
+    mac.look();
+    let edits: Vec<_> = mac
+        .posted()
+        .split_off(2)
+        .into_iter()
+        .map(|message| (message.text, message.mode))
+        .collect();
+    assert!(
+        edits.contains(&("hello".to_owned(), Mode::Direct))
+            && edits.contains(&("hello all".to_owned(), Mode::Group)),
+        "{edits:?}"
+    );
+}
+
+#[test]
+fn a_message_in_quarantine_keeps_its_chat() {
+    let mut mac = Mac::new();
+    let chats = chats(&mut mac, Lower::Direct);
+    mac.pass_in_touch(hours(5));
+    mac.says(BOB, "newer");
+    mac.look();
+    mac.pass_in_touch(secs(900));
+    let late = NewMessage::incoming(chats.ada, mac.ago(hours(2))).text("helo");
+    let row = mac.messages.deliver(chats.group, &late).unwrap();
+    mac.look();
+    mac.messages.join(chats.direct, row).unwrap();
+    mac.messages.edit(row, "hello", mac.now()).unwrap();
+    mac.look();
+    let held = mac.held();
+    let body = Message::from_json(&held[0].body).unwrap();
+    assert_eq!((body.mode, body.chat_guid.as_str()), (Mode::Group, TRIP));
+    assert_eq!(body.text, "hello");
+}
