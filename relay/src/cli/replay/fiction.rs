@@ -7,6 +7,20 @@
 /// codes that begin with 555, mailboxes at the example domains, the stand-ins of redaction, and the
 /// numbers of chats.
 pub(super) fn is_fictional(address: &str) -> bool {
+    // Messages writes marks of direction and characters without width around addresses, and what kind
+    // of address it is before own ones.
+    let visible: String = address.chars().filter(|c| !is_mark(*c)).collect();
+    let bare = ["tel:", "mailto:", "P:", "E:", "p:", "e:"]
+        .into_iter()
+        .find_map(|kind| visible.strip_prefix(kind));
+    is_nobodys(bare.unwrap_or(&visible))
+}
+
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+fn is_nobodys(address: &str) -> bool {
     // Behind it stands what kind of filter an SMS fell into.
     let address = address.split('(').next().unwrap_or_default().trim();
     if let Some((_, domain)) = address.rsplit_once('@') {
@@ -94,6 +108,9 @@ mod tests {
             "SENDER1",
             "EXAMPLE",
             "chat123456",
+            "\u{202a}+15555550101\u{202c}",
+            "tel:+15550009999",
+            "E:ann@example.com",
         ] {
             assert!(is_fictional(address), "{address}");
         }
