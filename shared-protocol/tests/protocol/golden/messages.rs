@@ -92,6 +92,10 @@ fn messages() {
             ..direct("")
         },
     );
+}
+
+#[test]
+fn what_a_message_carries() {
     assert_golden_message(
         "message_voice_with_transcript",
         &Message {
@@ -136,6 +140,10 @@ fn messages() {
             ..direct("https://example.com/article")
         },
     );
+}
+
+#[test]
+fn messages_of_another_origin() {
     assert_golden_message(
         "message_of_a_rehearsal",
         &Message {
