@@ -1,14 +1,20 @@
 //! A relay's heartbeat: checked, remembered, bound to one installation.
 //!
 //! A pull changes something (the lease, the heartbeat), so a signed one counts once, as a message does.
+//! A rehearsal's pull takes a lease of its own and tells nothing about the relay.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use shared_protocol::{MAX_PULL_WAIT_SECS, MessageTime, NewestMessage, PullRequest, Violation};
+use shared_protocol::{
+    Line, MAX_LINE_ADDRESSES, MAX_LINES, MAX_PULL_WAIT_SECS, MAX_SENDER_CHARS, MessageTime,
+    NewestMessage, PullRequest, RelayName, Violation,
+};
 
 use crate::clock::Timestamp;
+use crate::intake::own_address;
 use crate::relay_auth::Caller;
-use crate::store::{Lease, NewestRow, Seen, Store, StoreError};
+use crate::store::{Lease, LineAddress, LinesTold, NewestRow, Seen, Store, StoreError};
 
 const MAX_INSTANCE_ID_CHARS: usize = 64;
 const MAX_VERSION_CHARS: usize = 64;
@@ -16,7 +22,11 @@ const MAX_DOCTOR_CODES: usize = 64;
 
 /// A well-formed pull.
 #[derive(Debug)]
-pub struct Pull(PullRequest);
+pub struct Pull {
+    request: PullRequest,
+    /// The relay's own addresses; empty from a relay that does not tell them.
+    own_addresses: BTreeSet<LineAddress>,
+}
 
 /// Why a pull got nothing.
 #[derive(Debug, thiserror::Error)]
@@ -53,9 +63,13 @@ impl Pull {
                 PullError::Json(format!("the body is not JSON ({position})"))
             }
         })?;
-        let found = violations(&request);
+        let mut found = violations(&request);
+        let own_addresses = own_addresses(&request.status.lines, &mut found);
         if found.is_empty() {
-            Ok(Self(request))
+            Ok(Self {
+                request,
+                own_addresses,
+            })
         } else {
             Err(PullError::Fields(found))
         }
@@ -63,7 +77,16 @@ impl Pull {
 
     /// How long to wait for a command.
     pub fn wait(&self) -> Duration {
-        Duration::from_secs(u64::from(self.0.wait_seconds))
+        Duration::from_secs(u64::from(self.request.wait_seconds))
+    }
+
+    /// Whose lease, commands and newest message this is about.
+    pub fn relay(&self, caller: &Caller<'_>) -> RelayName {
+        if self.request.rehearsal {
+            caller.relay().rehearsal()
+        } else {
+            caller.relay().clone()
+        }
     }
 }
 
@@ -74,19 +97,33 @@ pub async fn heartbeat(
     pull: &Pull,
     now: Timestamp,
 ) -> Result<(), PullError> {
-    let relay = caller.relay();
     if let Some(receipt) = caller.receipt()
-        && store.take_receipt(relay, &receipt, now).await? == Seen::Before
+        && store.take_receipt(&receipt, now).await? == Seen::Before
     {
         return Err(PullError::Replayed);
     }
-    let Pull(request) = pull;
+    let request = &pull.request;
+    let relay = pull.relay(caller);
     match store
-        .renew_lease(relay, &request.instance_id, &request.status, now)
+        .renew_lease(&relay, &request.instance_id, &request.status, now)
         .await?
     {
         Lease::Held => {}
         Lease::Elsewhere => return Err(PullError::Elsewhere),
+    }
+    if request.rehearsal {
+        return Ok(());
+    }
+    if !pull.own_addresses.is_empty()
+        && let LinesTold::New { conversations } =
+            store.tell_lines(&relay, &pull.own_addresses).await?
+    {
+        tracing::info!(
+            relay = relay.as_str(),
+            addresses = pull.own_addresses.len(),
+            conversations,
+            "a relay's lines changed; conversations came under the names of their lines"
+        );
     }
     #[expect(
         clippy::cast_precision_loss,
@@ -132,6 +169,40 @@ fn violations(request: &PullRequest) -> Vec<Violation> {
         found.push(violation("status.doctor_codes", rule));
     }
     found
+}
+
+/// Every address with the name of its line, which is one of its addresses, whether or not it is listed.
+fn own_addresses(lines: &[Line], found: &mut Vec<Violation>) -> BTreeSet<LineAddress> {
+    let named = || lines.iter().map(|line| (own_address(&line.name), line));
+    let all = |line: &Line| {
+        let addresses = line.addresses.iter().map(String::as_str);
+        std::iter::once(line.name.as_str()).chain(addresses).count()
+    };
+    if lines.len() > MAX_LINES || lines.iter().map(all).sum::<usize>() > MAX_LINE_ADDRESSES {
+        let rule = format!("at most {MAX_LINES} lines and {MAX_LINE_ADDRESSES} addresses");
+        found.push(violation("status.lines", rule));
+        return BTreeSet::new();
+    }
+    let mut line_of = BTreeMap::new();
+    for (i, (name, line)) in named().enumerate() {
+        let addresses = line.addresses.iter().enumerate();
+        let fields = addresses.map(|(n, text)| (format!("status.lines[{i}].addresses[{n}]"), text));
+        for (field, text) in
+            std::iter::once((format!("status.lines[{i}].name"), &line.name)).chain(fields)
+        {
+            let address = own_address(text);
+            if address.is_empty() || !is_plain(text, MAX_SENDER_CHARS) {
+                let rule = format!("1 to {MAX_SENDER_CHARS} characters, no control characters");
+                found.push(violation(&field, rule));
+            } else if *line_of.entry(address).or_insert_with(|| name.clone()) != name {
+                found.push(violation(&field, "the address of another line"));
+            }
+        }
+    }
+    line_of
+        .into_iter()
+        .map(|(address, line)| LineAddress { address, line })
+        .collect()
 }
 
 fn is_plain(text: &str, max_chars: usize) -> bool {

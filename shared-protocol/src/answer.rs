@@ -47,3 +47,13 @@ pub enum AnswerStatus {
     /// Stored earlier under the same identity.
     Duplicate,
 }
+
+impl AnswerStatus {
+    /// The status as it stands on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}

@@ -24,7 +24,10 @@ pub use message::{
     TapbackKind, Violation,
 };
 pub use problem::{Problem, ProblemCode, SignatureReason};
-pub use pull::{Ack, AckState, Command, Line, NewestMessage, PullAnswer, PullRequest, RelayStatus};
+pub use pull::{
+    Ack, AckState, Command, Line, MAX_LINE_ADDRESSES, MAX_LINES, NewestMessage, PullAnswer,
+    PullRequest, RelayStatus,
+};
 pub use relay_name::{InvalidRelayName, RelayName};
 pub use secrets::{InvalidSecrets, RelaySecret, RelaySecrets};
 pub use signature::{

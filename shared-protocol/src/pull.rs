@@ -99,7 +99,12 @@ pub enum AckState {
     Cancelled,
 }
 
-/// Own addresses that count as one persona's.
+/// Most lines of a heartbeat.
+pub const MAX_LINES: usize = 64;
+/// Most addresses of all lines of a heartbeat together, names included.
+pub const MAX_LINE_ADDRESSES: usize = 512;
+
+/// Own addresses that count as one persona's. No address belongs to two lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// What [`crate::Message::line`] says for every one of the addresses; it is one of them.

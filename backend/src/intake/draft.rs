@@ -1,9 +1,9 @@
 //! A message as the store takes it: the conversation it belongs to, the person who wrote it.
 
 use sha2::{Digest, Sha256};
-use shared_protocol::{Message, Mode, conversation_guid};
+use shared_protocol::{Message, Mode, RelayName, conversation_guid};
 
-use super::extras;
+use super::{extras, identity, line};
 use crate::clock::Timestamp;
 use crate::ids::row_id;
 use crate::people::DEFAULT_PERSONA;
@@ -14,13 +14,19 @@ use crate::store::{Chat, NewMessage};
 pub(super) fn new_message(
     message: Message,
     caller: &Caller<'_>,
+    relay: RelayName,
     identity: String,
     tombstone: [u8; 32],
     body_hash: [u8; 32],
     now: Timestamp,
 ) -> NewMessage {
     let meta_data = extras::of(&message);
+    let changes = identity::of_changed(&relay, &message);
+    let line = line::of(&message);
     let persona_id = message.persona_id.filter(|id| !id.is_empty());
+    // A rehearsal is no conversation with anybody: what is known of a person stays as it is.
+    let spoken_to =
+        (!message.rehearsal).then(|| persona_id.unwrap_or_else(|| DEFAULT_PERSONA.to_owned()));
     // What the Mac's owner typed is nobody's message: it must not make the Mac's own number a person,
     // nor the owner of somebody else's chat.
     let phone = (!message.from_owner)
@@ -29,7 +35,7 @@ pub(super) fn new_message(
     let is_theirs = message.mode == Mode::Direct && !message.from_owner;
     NewMessage {
         id: row_id(now),
-        relay: caller.relay().clone(),
+        relay,
         receipt: caller.receipt(),
         identity,
         tombstone,
@@ -38,7 +44,7 @@ pub(super) fn new_message(
             id: row_id(now),
             guid: conversation_guid(&message.chat_guid).to_owned(),
             chat_guid: message.chat_guid,
-            line: message.line.unwrap_or_default(),
+            line,
             mode: message.mode,
             owner: is_theirs.then(|| message.sender.clone()),
             participants_digest: participants_digest(&message.participants),
@@ -47,7 +53,7 @@ pub(super) fn new_message(
         phone: phone.map(|phone| (phone.into_string(), row_id(now))),
         role: if message.from_owner { "owner" } else { "user" },
         sender: message.sender,
-        persona_id: persona_id.unwrap_or_else(|| DEFAULT_PERSONA.to_owned()),
+        persona_id: spoken_to,
         message_guid: message.message_guid,
         event: message.event,
         revision: i32::try_from(message.revision).expect("validation bounds it"),
@@ -56,6 +62,8 @@ pub(super) fn new_message(
         service: message.service,
         from_owner: message.from_owner,
         is_backfill: message.is_backfill,
+        changes,
+        mentions: message.mentions,
         meta_data,
         received_at: now,
     }

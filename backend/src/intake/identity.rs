@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use shared_protocol::{Message, MessageIdentity};
+use shared_protocol::{Event, Message, MessageIdentity, RelayName};
 
 use crate::clock::Timestamp;
 use crate::relay_auth::{Caller, Proof};
@@ -25,28 +25,52 @@ pub(super) fn digest(body: &[u8]) -> [u8; 32] {
 pub(super) async fn of(
     store: &Store,
     caller: &Caller<'_>,
+    relay: &RelayName,
     message: &Message,
     body_hash: &[u8; 32],
     now: Timestamp,
 ) -> Result<String, StoreError> {
     if let Some(message_guid) = &message.message_guid {
-        let identity = MessageIdentity {
-            relay: caller.relay(),
+        return Ok(of_guid(
+            relay,
             message_guid,
-            event: message.event,
-            revision: message.revision,
-        };
-        return Ok(identity.webhook_id().as_str().to_owned());
+            message.event,
+            message.revision,
+        ));
     }
     match caller.proof() {
         Proof::Signature { id, .. } => Ok(id.as_str().to_owned()),
         Proof::Bearer => {
             let opened_at = store
-                .open_body_window(caller.relay(), body_hash, now, now.minus(BODY_WINDOW))
+                .open_body_window(relay, body_hash, now, now.minus(BODY_WINDOW))
                 .await?;
             Ok(body_identity(body_hash, opened_at))
         }
     }
+}
+
+/// Of what changes a message: the identities that the message itself may have. It was told as a message,
+/// or as something else whose text came late.
+pub(super) fn of_changed(relay: &RelayName, message: &Message) -> Vec<String> {
+    let is_change = match message.event {
+        Event::Edit | Event::Unsend | Event::AttachmentUpdate => true,
+        Event::Message | Event::Tapback | Event::GroupChange | Event::Other => false,
+    };
+    let guid = message.message_guid.as_deref().filter(|_| is_change);
+    let first_told = [(Event::Message, 0), (Event::Other, 1)];
+    guid.into_iter()
+        .flat_map(|guid| first_told.map(|(event, revision)| of_guid(relay, guid, event, revision)))
+        .collect()
+}
+
+fn of_guid(relay: &RelayName, message_guid: &str, event: Event, revision: u32) -> String {
+    let identity = MessageIdentity {
+        relay,
+        message_guid,
+        event,
+        revision,
+    };
+    identity.webhook_id().as_str().to_owned()
 }
 
 /// Begins with other letters than any webhook-id, so that the two can't meet.

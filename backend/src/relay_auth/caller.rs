@@ -72,6 +72,7 @@ impl<'s> Caller<'s> {
     pub fn receipt(&self) -> Option<Receipt> {
         match &self.proof {
             Proof::Signature { id, timestamp } => Some(Receipt {
+                relay: self.relay().clone(),
                 webhook_id: id.as_str().to_owned(),
                 signed_at: *timestamp,
             }),

@@ -11,14 +11,15 @@ mod bearer_warning;
 mod caller;
 mod failures;
 mod hmac_seen;
+mod proof_notes;
 
 use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use shared_protocol::{
-    HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Purpose, RelaySecrets, SignatureClaim,
-    SignatureHeaders, SignatureReason,
+    HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Purpose, RelayName, RelaySecrets,
+    SignatureClaim, SignatureHeaders, SignatureReason,
 };
 
 pub use caller::{Caller, Proof};
@@ -26,9 +27,10 @@ pub use failures::{FailureLimiter, Verdict};
 
 use crate::clock::Timestamp;
 use crate::config::RelayAuth;
-use crate::store::{Store, StoreError};
+use crate::store::{ProofKind, Store, StoreError};
 use bearer_warning::BearerWarning;
 use hmac_seen::HmacSeen;
+use proof_notes::ProofNotes;
 
 /// Verifies relays.
 pub struct RelayAuthenticator {
@@ -37,6 +39,7 @@ pub struct RelayAuthenticator {
     store: Store,
     hmac_seen: HmacSeen,
     bearer_warning: BearerWarning,
+    proof_notes: ProofNotes,
 }
 
 /// What a request says of itself before its body is there.
@@ -63,12 +66,14 @@ impl RelayAuthenticator {
     /// Verifies against `secrets`, in the order of their list.
     pub fn new(secrets: Arc<RelaySecrets>, mode: RelayAuth, store: Store) -> Self {
         let hmac_seen = HmacSeen::new(&secrets);
+        let proof_notes = ProofNotes::new(&secrets);
         Self {
             secrets,
             mode,
             store,
             hmac_seen,
             bearer_warning: BearerWarning::default(),
+            proof_notes,
         }
     }
 
@@ -113,21 +118,35 @@ impl RelayAuthenticator {
         }
     }
 
-    /// Notes that a named relay has signed: from then on its bearer is refused for good. Written once
-    /// per relay and process, so that signed requests cost no write for it. Done before the request
-    /// takes effect, because what was answered once must stay true.
+    /// Notes that a relay signs; of a named one, that its bearer is refused for good from then on. Written
+    /// once per relay and process, and once a minute for the operator's list, so that signed requests cost
+    /// no write for it. Done before the request takes effect, because what was answered once must stay
+    /// true.
     pub async fn note_signature(
         &self,
         caller: &Caller<'_>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let relay = caller.relay();
+        if matches!(caller.proof(), Proof::Signature { .. }) {
+            self.note_proof(relay, ProofKind::Signature, now).await;
+        }
         if !caller.is_named_signer() || self.hmac_seen.is_noted(relay) {
             return Ok(());
         }
         self.store.mark_hmac_seen(relay, now).await?;
         self.hmac_seen.note(relay);
         Ok(())
+    }
+
+    /// For the operator's list alone: without the note the request is as good. Where the store is away,
+    /// what the request itself has to write says so.
+    async fn note_proof(&self, relay: &RelayName, proof: ProofKind, now: Timestamp) {
+        if self.proof_notes.is_due(relay, proof, now)
+            && let Err(error) = self.store.note_proof(relay, proof, now).await
+        {
+            tracing::debug!(%error, "a relay's proof was not noted");
+        }
     }
 
     fn signature(
@@ -170,6 +189,8 @@ impl RelayAuthenticator {
         metrics::counter!("relay_bearer_requests_total", "relay" => secret.relay().to_string())
             .increment(1);
         self.bearer_warning.warn(secret.relay(), now);
+        self.note_proof(secret.relay(), ProofKind::Bearer, now)
+            .await;
         Ok(Caller::bearer(secret))
     }
 }

@@ -40,12 +40,20 @@ pub const KEPT: &[(&str, &str)] = &[
     ("conversation_aliases", "goes with the conversation"),
     ("conversations", "a person's history; goes with the person"),
     ("messages", "a person's history; goes with the person"),
+    (
+        "mentions",
+        "goes with the message, or with the person mentioned",
+    ),
     ("onboarding_sessions", "goes with the person"),
     (
         "participants",
         "goes with the conversation, or with the person whose handle it is",
     ),
     ("relationships", "goes with the person"),
+    (
+        "relay_lines",
+        "a relay's own addresses; replaced as a whole",
+    ),
     ("relays", "one row a relay"),
     ("trait_profiles", "goes with the person"),
     ("user_traits", "goes with the person"),

@@ -36,13 +36,12 @@ impl Store {
     /// Remembers a signed request that stores no message.
     pub async fn take_receipt(
         &self,
-        relay: &RelayName,
         receipt: &Receipt,
         now: Timestamp,
     ) -> Result<Seen, StoreError> {
         let rows = on_writer!(self.pools, TAKE_RECEIPT, |pool, sql| {
             sqlx::query(sql)
-                .bind(relay.as_str())
+                .bind(receipt.relay.as_str())
                 .bind(&receipt.webhook_id)
                 .bind(receipt.signed_at)
                 .bind(now)

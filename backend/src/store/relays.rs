@@ -33,9 +33,20 @@ statements! {
     FORGET_HMAC_SEEN {
         both: "update relays set hmac_seen_at = null where name = $1 and hmac_seen_at is not null",
     }
+    NOTE_SIGNATURE {
+        both: "insert into relays (name, last_signed_at, created_at) values ($1, $2, $2) \
+               on conflict (name) do update set last_signed_at = excluded.last_signed_at",
+    }
+    NOTE_BEARER {
+        both: "insert into relays (name, last_bearer_at, created_at) values ($1, $2, $2) \
+               on conflict (name) do update set last_bearer_at = excluded.last_bearer_at",
+    }
+    /// Without rehearsals, which are no relay's.
     RELAYS {
-        both: "select name, hmac_seen_at is not null as has_signed, last_seen_at from relays \
-               order by name",
+        both: "select name, hmac_seen_at is not null as has_signed, last_seen_at, \
+                 coalesce(last_signed_at, last_seen_at, hmac_seen_at) as last_signed_at, \
+                 last_bearer_at \
+               from relays where name not like '%/rehearsal' order by name",
     }
     HMAC_SEEN {
         both: "select hmac_seen_at is not null from relays where name = $1",
@@ -56,15 +67,28 @@ impl Lease {
     pub const TTL: Duration = Duration::from_secs(90);
 }
 
+/// The ways in which a relay can prove itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProofKind {
+    /// It signs.
+    Signature,
+    /// It shows its secret.
+    Bearer,
+}
+
 /// A relay as it was seen.
 #[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct RelayRow {
     /// Its name.
     pub name: String,
-    /// Whether it has signed, so that its bare secret is refused.
+    /// Whether it has signed under its name, so that its bare secret is refused.
     pub has_signed: bool,
     /// When it pulled last.
     pub last_seen_at: Option<Timestamp>,
+    /// When it was last noted that it signs; to the minute.
+    pub last_signed_at: Option<Timestamp>,
+    /// When it was last noted that it shows its secret; to the minute.
+    pub last_bearer_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -121,6 +145,28 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         on_writer!(self.pools, MARK_HMAC_SEEN, |pool, sql| {
+            sqlx::query(sql)
+                .bind(relay.as_str())
+                .bind(now)
+                .execute(pool)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
+    }
+
+    /// Notes that `relay` proves itself by `proof`.
+    pub async fn note_proof(
+        &self,
+        relay: &RelayName,
+        proof: ProofKind,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let statement = match proof {
+            ProofKind::Signature => NOTE_SIGNATURE,
+            ProofKind::Bearer => NOTE_BEARER,
+        };
+        on_writer!(self.pools, statement, |pool, sql| {
             sqlx::query(sql)
                 .bind(relay.as_str())
                 .bind(now)

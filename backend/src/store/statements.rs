@@ -77,6 +77,7 @@ pub fn all() -> impl Iterator<Item = Statement> {
         super::sessions::UPSTREAM,
         super::keys::ALL,
         super::limits::ALL,
+        super::lines::ALL,
         super::meta::ALL,
         super::newest::ALL,
         super::otp::approvals::ALL,

@@ -57,7 +57,8 @@ async fn store(
     app.relays.note_signature(caller, app.clock.now()).await?;
     crash_point("before_store");
     let now = app.clock.now();
-    let (status, id) = match receive(&app.store, &app.pepper, caller, body, now).await? {
+    let received = receive(&app.store, &app.pepper, caller, body, now).await?;
+    let (status, id) = match received.stored {
         Stored::Accepted(id) => {
             crash_point("stored");
             (AnswerStatus::Accepted, id)
@@ -70,6 +71,14 @@ async fn store(
         }
         Stored::Replayed => return Err(replayed(app, context)),
     };
+    tracing::info!(
+        request_id = context.request_id.as_str(),
+        relay = received.relay.as_str(),
+        message_id = %id,
+        event = received.event.as_str(),
+        status = status.as_str(),
+        "message taken"
+    );
     Ok(Answer {
         status,
         message_id: id.to_string(),

@@ -65,7 +65,7 @@ async fn answer(
         () = tokio::time::sleep(pull.wait()) => {}
         () = app.lifecycle.draining() => {}
     }
-    let newest_message = app.store.newest_message(caller.relay()).await?;
+    let newest_message = app.store.newest_message(&pull.relay(caller)).await?;
     Ok(PullAnswer {
         commands: Vec::new(),
         server_time: app.clock.now().as_secs(),

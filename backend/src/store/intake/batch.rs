@@ -89,7 +89,7 @@ impl Seen {
         let receipt = message
             .receipt
             .as_ref()
-            .map(|receipt| self.state.hash_one((relay, receipt)));
+            .map(|receipt| self.state.hash_one(receipt));
         let chat = &message.chat;
         let written = self.state.hash_one((
             &chat.line,

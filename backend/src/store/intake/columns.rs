@@ -36,9 +36,14 @@ pub(super) struct Columns<'a> {
     pub(super) meta_data: Vec<Option<&'a str>>,
     pub(super) received_at: Vec<Timestamp>,
     pub(super) tombstone: Vec<&'a [u8]>,
-    pub(super) persona_id: Vec<&'a str>,
+    pub(super) persona_id: Vec<Option<&'a str>>,
+    pub(super) receipt_relay: Vec<Option<&'a str>>,
     pub(super) handle_ord: Vec<i32>,
     pub(super) handle: Vec<&'a str>,
+    pub(super) change_ord: Vec<i32>,
+    pub(super) changed: Vec<&'a str>,
+    pub(super) mention_ord: Vec<i32>,
+    pub(super) mention: Vec<&'a str>,
 }
 
 impl<'a> Columns<'a> {
@@ -86,10 +91,20 @@ impl<'a> Columns<'a> {
         self.meta_data.push(message.meta_data.as_deref());
         self.received_at.push(message.received_at);
         self.tombstone.push(&message.tombstone);
-        self.persona_id.push(&message.persona_id);
+        self.persona_id.push(message.persona_id.as_deref());
+        self.receipt_relay
+            .push(receipt.map(|receipt| receipt.relay.as_str()));
         for participant in &chat.participants {
             self.handle_ord.push(ord);
             self.handle.push(participant);
+        }
+        for identity in &message.changes {
+            self.change_ord.push(ord);
+            self.changed.push(identity);
+        }
+        for address in &message.mentions {
+            self.mention_ord.push(ord);
+            self.mention.push(address);
         }
     }
 }

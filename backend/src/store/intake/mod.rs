@@ -31,7 +31,7 @@ const MAX_BATCH: usize = 64;
 pub struct NewMessage {
     /// Id of the row if it is new.
     pub id: Uuid,
-    /// The authenticated relay.
+    /// The relay under which it is kept: the authenticated one, or that one's rehearsal.
     pub relay: RelayName,
     /// The signed request that it came in; none for bearer requests.
     pub receipt: Option<Receipt>,
@@ -49,8 +49,8 @@ pub struct NewMessage {
     pub phone: Option<(String, Uuid)>,
     /// `user` or `owner`.
     pub role: &'static str,
-    /// Whom it is addressed to.
-    pub persona_id: String,
+    /// With which persona it counts as spoken to; with none in a rehearsal.
+    pub persona_id: Option<String>,
     /// `message.guid` of chat.db.
     pub message_guid: Option<String>,
     /// What happened.
@@ -67,6 +67,10 @@ pub struct NewMessage {
     pub from_owner: bool,
     /// Brought back by iCloud.
     pub is_backfill: bool,
+    /// Of a change: the identities that the changed message may have.
+    pub changes: Vec<String>,
+    /// Addresses that `meta_data` has among its mentions.
+    pub mentions: Vec<String>,
     /// What else the message carries, as JSON.
     pub meta_data: Option<String>,
     /// Our clock.
@@ -82,7 +86,7 @@ pub struct Chat {
     pub guid: String,
     /// The full guid.
     pub chat_guid: String,
-    /// The own address that it runs on; empty if the message names none.
+    /// The line that it runs on, or any own address of that line; empty if the message names none.
     pub line: String,
     /// Direct or group.
     pub mode: Mode,
@@ -97,6 +101,8 @@ pub struct Chat {
 /// A signed request, as it is remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Receipt {
+    /// The authenticated relay.
+    pub relay: RelayName,
     /// Its id.
     pub webhook_id: String,
     /// When it was signed, Unix seconds.

@@ -164,6 +164,11 @@ async fn execute(pool: &PgPool, jobs: &[Job]) -> Result<Vec<Row>, sqlx::Error> {
         .bind(&columns.handle)
         .bind(&columns.tombstone)
         .bind(&columns.persona_id)
+        .bind(&columns.receipt_relay)
+        .bind(&columns.change_ord)
+        .bind(&columns.changed)
+        .bind(&columns.mention_ord)
+        .bind(&columns.mention)
         .fetch_all(&mut *connection);
     if let Ok(rows) = tokio::time::timeout(PATIENCE, statement).await {
         return rows;

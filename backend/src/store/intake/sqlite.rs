@@ -37,21 +37,38 @@ statements! {
     }
     FIND_USER { sqlite: "select id from users where phone = $1" }
     CREATE_USER { sqlite: "insert into users (id, phone, created_at) values ($1, $2, $3)" }
-    /// The conversation of exactly this line first, then one that has none yet.
+    /// Where the message went that this one changes.
+    FIND_CHANGED {
+        sqlite: "select conversation_id from messages where relay = $1 and identity = $2",
+    }
+    /// The conversation of exactly this line first, then one that has none yet. Any own address of a line
+    /// stands for it; under one of its other addresses stands what was closed when the line was told.
     FIND_CONVERSATION {
-        sqlite: "select id, chat_guid, line, owner_handle, participants_digest from conversations \
-                 where relay = $1 and guid = $2 and (line = $3 or line = '' or $3 = '') \
-                 order by line = $3 desc, created_at, id limit 1",
+        sqlite: "with own (line) as materialized ( \
+                   select coalesce( \
+                     (select line from relay_lines where relay = $1 and address = $3), $3)) \
+                 select c.id, c.chat_guid, c.line, c.owner_handle, c.participants_digest \
+                 from own cross join conversations c \
+                 where c.relay = $1 and c.guid = $2 and (c.line = own.line or c.line = '' or ( \
+                   own.line = '' and not exists ( \
+                     select 1 from relay_lines l \
+                     where l.relay = $1 and l.address = c.line and l.line <> c.line))) \
+                 order by c.line = own.line desc, c.created_at, c.id limit 1",
     }
     CREATE_CONVERSATION {
         sqlite: "insert into conversations ( \
                    id, chat_guid, mode, created_at, relay, line, guid, owner_handle, user_id, \
                    participants_digest) \
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                 values ($1, $2, $3, $4, $5, \
+                   coalesce((select line from relay_lines where relay = $5 and address = $6), $6), \
+                   $7, $8, $9, $10)",
     }
     TOUCH_CONVERSATION {
         sqlite: "update conversations set \
-                   line = case when line = '' then $2 else line end, \
+                   line = case when line = '' \
+                     then coalesce((select l.line from relay_lines l \
+                       where l.relay = conversations.relay and l.address = $2), $2) \
+                     else line end, \
                    user_id = case when owner_handle is null then $4 else user_id end, \
                    owner_handle = coalesce(owner_handle, $3), \
                    participants_digest = $5 \
@@ -64,6 +81,9 @@ statements! {
     ADD_PARTICIPANT {
         sqlite: "insert into participants (conversation_id, handle, created_at) \
                  values ($1, $2, $3) on conflict do nothing",
+    }
+    ADD_MENTION {
+        sqlite: "insert into mentions (message_id, address) values ($1, $2) on conflict do nothing",
     }
     CREATE_MESSAGE {
         sqlite: "insert into messages ( \
@@ -127,7 +147,7 @@ async fn store(db: &mut SqliteConnection, message: &NewMessage) -> Result<Stored
     let relay = message.relay.as_str();
     if let Some(receipt) = &message.receipt {
         let taken = sqlx::query(TAKE_RECEIPT.sqlite)
-            .bind(relay)
+            .bind(receipt.relay.as_str())
             .bind(&receipt.webhook_id)
             .bind(receipt.signed_at)
             .bind(message.received_at)
@@ -162,7 +182,10 @@ async fn store(db: &mut SqliteConnection, message: &NewMessage) -> Result<Stored
         Some((phone, new_id)) => Some(user(db, phone, *new_id, message).await?),
         None => None,
     };
-    let conversation_id = conversation(db, message, user_id).await?;
+    let conversation_id = match changed(db, message).await? {
+        Some(id) => id,
+        None => conversation(db, message, user_id).await?,
+    };
     sqlx::query(CREATE_MESSAGE.sqlite)
         .bind(message.id)
         .bind(conversation_id)
@@ -184,11 +207,20 @@ async fn store(db: &mut SqliteConnection, message: &NewMessage) -> Result<Stored
         .bind(message.sent_at)
         .execute(&mut *db)
         .await?;
-    if let (Some(user_id), Event::Message) = (user_id, message.event) {
+    for address in &message.mentions {
+        sqlx::query(ADD_MENTION.sqlite)
+            .bind(message.id)
+            .bind(address)
+            .execute(&mut *db)
+            .await?;
+    }
+    if let (Some(user_id), Some(persona_id), Event::Message) =
+        (user_id, &message.persona_id, message.event)
+    {
         let spoken_at = (!message.is_backfill).then_some(message.received_at);
         sqlx::query(COUNT_INTERACTION.sqlite)
             .bind(user_id)
-            .bind(&message.persona_id)
+            .bind(persona_id)
             .bind(spoken_at)
             .execute(&mut *db)
             .await?;
@@ -216,6 +248,24 @@ async fn user(
         .execute(db)
         .await?;
     Ok(new_id)
+}
+
+/// The conversation of the message that this one changes, if that is stored.
+async fn changed(
+    db: &mut SqliteConnection,
+    message: &NewMessage,
+) -> Result<Option<Uuid>, sqlx::Error> {
+    for identity in &message.changes {
+        let found = sqlx::query_scalar(FIND_CHANGED.sqlite)
+            .bind(message.relay.as_str())
+            .bind(identity)
+            .fetch_optional(&mut *db)
+            .await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 #[derive(FromRow)]

@@ -9,21 +9,21 @@ with input as materialized (
     $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[],
     $15::uuid[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::int4[],
     $22::text[], $23::timestamptz[], $24::text[], $25::bool[], $26::bool[], $27::text[],
-    $28::timestamptz[], $31::bytea[], $32::text[]
+    $28::timestamptz[], $31::bytea[], $32::text[], $33::text[]
   ) as input (
     ord, id, relay, webhook_id, signed_at, identity, body_hash,
     chat_id, guid, chat_guid, line, mode, owner_handle, participants_digest,
     user_id, phone, sender, role, message_guid, event, revision,
     text, sent_at, service, from_owner, is_backfill, meta_data,
-    received_at, tombstone, persona_id
+    received_at, tombstone, persona_id, receipt_relay
   )
 ),
 receipts as (
   insert into webhook_receipts (relay, webhook_id, signed_at, received_at)
-  select relay, webhook_id, signed_at, received_at
+  select receipt_relay, webhook_id, signed_at, received_at
   from input
   where webhook_id is not null
-  order by relay, webhook_id, signed_at
+  order by receipt_relay, webhook_id, signed_at
   on conflict do nothing
   returning relay, webhook_id, signed_at
 ),
@@ -31,7 +31,7 @@ admitted as materialized (
   select * from input i
   where i.webhook_id is null or exists (
     select 1 from receipts r
-    where r.relay = i.relay and r.webhook_id = i.webhook_id and r.signed_at = i.signed_at
+    where r.relay = i.receipt_relay and r.webhook_id = i.webhook_id and r.signed_at = i.signed_at
   )
 ),
 existing as materialized (
@@ -77,11 +77,29 @@ new_people as (
 people as materialized (
   select phone, id from known_people union all select phone, id from new_people
 ),
+-- A change goes where the message went that it changes, whatever chat its row is joined to by now.
+kept as materialized (
+  select distinct on (o.ord) o.ord, m.conversation_id
+  from unnest($34::int4[], $35::text[]) as o (ord, identity)
+  join fresh f on f.ord = o.ord
+  cross join lateral (
+    select conversation_id, created_at from messages
+    where relay = f.relay and identity = o.identity
+    limit 1
+  ) m
+  order by o.ord, m.created_at
+),
 chats as materialized (
   select distinct on (f.relay, f.guid)
-    f.relay, f.guid, f.line, f.chat_guid, f.mode, f.chat_id, f.participants_digest, f.received_at,
-    f.owner_handle, case when f.owner_handle is not null then f.phone end as owner_phone
+    f.relay, f.guid, coalesce(l.line, f.line) as line, f.chat_guid, f.mode, f.chat_id,
+    f.participants_digest, f.received_at, f.owner_handle,
+    case when f.owner_handle is not null then f.phone end as owner_phone
   from fresh f
+  -- Any own address of a line stands for it.
+  left join lateral (
+    select line from relay_lines where relay = f.relay and address = f.line limit 1
+  ) l on true
+  where not exists (select 1 from kept k where k.ord = f.ord)
   order by f.relay, f.guid, f.ord
 ),
 found as materialized (
@@ -95,8 +113,12 @@ found as materialized (
   from chats k
   cross join lateral (
     select id, chat_guid, line, participants_digest, owner_handle
-    from conversations
-    where relay = k.relay and guid = k.guid and (line = k.line or line = '' or k.line = '')
+    from conversations o
+    where relay = k.relay and guid = k.guid and (line = k.line or line = '' or (
+      -- Under one of a line's other addresses stands what was closed when the line was told.
+      k.line = '' and not exists (
+        select 1 from relay_lines
+        where relay = k.relay and address = o.line and relay_lines.line <> o.line)))
     order by line = k.line desc, created_at, id
     limit 1
   ) c
@@ -160,16 +182,25 @@ stored as (
     id, conversation_id, user_id, role, text, meta_data, created_at, relay, identity, body_hash,
     message_guid, event, revision, sender, service, from_owner, is_backfill, sent_at
   )
-  select f.id, h.id, p.id, f.role, f.text, f.meta_data::json, f.received_at, f.relay, f.identity,
+  select f.id, coalesce(k.conversation_id, h.id), p.id, f.role, f.text, f.meta_data::json, f.received_at, f.relay, f.identity,
     f.body_hash, f.message_guid, f.event, f.revision, f.sender, f.service, f.from_owner,
     f.is_backfill, f.sent_at
   from fresh f
-  join homes h on h.relay = f.relay and h.guid = f.guid
+  left join kept k on k.ord = f.ord
+  left join homes h on h.relay = f.relay and h.guid = f.guid
   left join people p on p.phone = f.phone
-  where f.phone is null or p.id is not null
+  where (f.phone is null or p.id is not null) and (k.ord is not null or h.id is not null)
   order by f.relay, f.identity
   on conflict (relay, identity) do nothing
   returning id
+),
+mentioned as (
+  insert into mentions (message_id, address)
+  select distinct s.id, m.address
+  from unnest($36::int4[], $37::text[]) as m (ord, address)
+  join fresh f on f.ord = m.ord
+  join stored s on s.id = f.id
+  order by 1, 2
 ),
 spoken as (
   select p.id as user_id, f.persona_id, count(*) as messages,
@@ -177,7 +208,7 @@ spoken as (
   from stored s
   join fresh f on f.id = s.id
   join people p on p.phone = f.phone
-  where f.event = 'message'
+  where f.event = 'message' and f.persona_id is not null
   group by p.id, f.persona_id
 ),
 related as (

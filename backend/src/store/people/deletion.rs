@@ -48,6 +48,24 @@ statements! {
         both: "delete from conversations where user_id = $1 and mode = 'direct'",
     }
     DELETE_HANDLE { both: "delete from participants where handle = $1" }
+    /// What others wrote stays theirs, without the number.
+    DELETE_FROM_MENTIONS {
+        postgres: "update messages m set meta_data = jsonb_set( \
+                     m.meta_data::jsonb, '{mentions}', coalesce( \
+                       (select jsonb_agg(given.address order by given.n) \
+                        from jsonb_array_elements_text(m.meta_data::jsonb -> 'mentions') \
+                          with ordinality as given (address, n) \
+                        where given.address <> $1), \
+                       '[]'))::json \
+                   from mentions t where t.address = $1 and m.id = t.message_id",
+        sqlite: "update messages set meta_data = json_set( \
+                   meta_data, '$.mentions', json( \
+                     (select json_group_array(value) from ( \
+                       select value from json_each(messages.meta_data, '$.mentions') \
+                       where value <> $1 order by id)))) \
+                 where id in (select message_id from mentions where address = $1)",
+    }
+    DELETE_MENTIONS { both: "delete from mentions where address = $1" }
     /// Challenges go with their codes.
     DELETE_CODES { both: "delete from otp_codes where phone_hash = $1" }
     DELETE_CHALLENGES { both: "delete from otp_challenges where phone_hash = $1" }
@@ -94,8 +112,8 @@ impl Identity {
 }
 
 impl Store {
-    /// Removes a number from the chats of others and from the codes, whoever's it is. Tells from how
-    /// many chats.
+    /// Removes a number from the chats of others, from what they wrote to mention it, and from the codes,
+    /// whoever's it is. Tells from how many chats and messages.
     pub async fn forget_number(&self, phone: &str, pepper: &Pepper) -> Result<u64, StoreError> {
         let phone_hash = pepper.hash(PHONE_HASH, phone);
         in_transaction!(self.pools, |tx, dialect| {
@@ -105,8 +123,19 @@ impl Store {
                     .execute(&mut *tx)
                     .await?;
             }
-            let handles = sqlx::query(DELETE_HANDLE.on(dialect)).bind(phone);
-            Ok(handles.execute(&mut *tx).await?.rows_affected())
+            sqlx::query(DELETE_FROM_MENTIONS.on(dialect))
+                .bind(phone)
+                .execute(&mut *tx)
+                .await?;
+            let mut places = 0;
+            for statement in [DELETE_MENTIONS, DELETE_HANDLE] {
+                places += sqlx::query(statement.on(dialect))
+                    .bind(phone)
+                    .execute(&mut *tx)
+                    .await?
+                    .rows_affected();
+            }
+            Ok(places)
         })
     }
 
@@ -161,10 +190,12 @@ impl Store {
                 .bind(user_id)
                 .execute(&mut *tx)
                 .await?;
-            sqlx::query(DELETE_HANDLE.on(dialect))
-                .bind(&phone)
-                .execute(&mut *tx)
-                .await?;
+            for statement in [DELETE_HANDLE, DELETE_FROM_MENTIONS, DELETE_MENTIONS] {
+                sqlx::query(statement.on(dialect))
+                    .bind(&phone)
+                    .execute(&mut *tx)
+                    .await?;
+            }
             let phone_hash = pepper.hash(PHONE_HASH, &phone);
             for statement in [DELETE_CHALLENGES, DELETE_CODES] {
                 sqlx::query(statement.on(dialect))

@@ -43,7 +43,8 @@ statements! {
                      select created_at as met_at from users where id = $1 \
                      union all select last_sign_in_at from users where id = $1 \
                      union all select last_interaction_at from relationships where user_id = $1 \
-                     union all select created_at from messages where user_id = $1 and not is_backfill \
+                     union all select created_at from messages \
+                       where user_id = $1 and not is_backfill and relay not like '%/rehearsal' \
                      union all select $2 \
                    ), gaps as ( \
                      select met_at, lag(met_at) over (order by met_at) as before from contacts \
@@ -55,7 +56,8 @@ statements! {
                    select created_at as met_at from users where id = $1 \
                    union all select last_sign_in_at from users where id = $1 \
                    union all select last_interaction_at from relationships where user_id = $1 \
-                   union all select created_at from messages where user_id = $1 and not is_backfill \
+                   union all select created_at from messages \
+                     where user_id = $1 and not is_backfill and relay not like '%/rehearsal' \
                    union all select $2 \
                  ), gaps as ( \
                    select met_at, lag(met_at) over (order by met_at) as before from contacts \
@@ -148,14 +150,16 @@ statements! {
                      id, user_id, persona_id, trust_score, stage, message_count, last_interaction_at) \
                    select gen_random_uuid(), $2, r.persona_id, 0, 'new', \
                      least(r.message_count, (select count(*) from messages \
-                       where user_id = $2 and event = 'message' and not from_owner)), \
+                       where user_id = $2 and event = 'message' and not from_owner \
+                         and relay not like '%/rehearsal')), \
                      r.last_interaction_at \
                    from relationships r where r.user_id = $1 and r.last_interaction_at >= $3",
         sqlite: "insert into relationships ( \
                    id, user_id, persona_id, trust_score, stage, message_count, last_interaction_at) \
                  select randomblob(16), $2, r.persona_id, 0, 'new', \
                    min(r.message_count, (select count(*) from messages \
-                     where user_id = $2 and event = 'message' and not from_owner)), \
+                     where user_id = $2 and event = 'message' and not from_owner \
+                       and relay not like '%/rehearsal')), \
                    r.last_interaction_at \
                  from relationships r where r.user_id = $1 and r.last_interaction_at >= $3",
     }
@@ -165,7 +169,7 @@ statements! {
                  message_count = message_count - (select n.message_count from relationships n \
                    where n.user_id = $2 and n.persona_id = relationships.persona_id), \
                  last_interaction_at = (select max(created_at) from messages \
-                   where user_id = $1 and not is_backfill) \
+                   where user_id = $1 and not is_backfill and relay not like '%/rehearsal') \
                where user_id = $1 and last_interaction_at >= $3",
     }
     /// What the provider still has of those who had this number before.

@@ -47,7 +47,7 @@ async fn a_relationship_counts_what_its_person_said() {
             "update relationships set stage = 'friend', trust_score = 0.5"
         );
         let mut other = from_person("c", ADA, at(3));
-        other.persona_id = "other".to_owned();
+        other.persona_id = Some("other".to_owned());
         store(s, other).await;
         store(s, from_person("d", ADA, at(4))).await;
         let all = figures(s).await;
@@ -71,7 +71,7 @@ async fn figures_are_exact_when_replicas_count_at_once() {
             tasks.spawn(async move {
                 let number = format!("+1555010{:04}", n * 7 % 13);
                 let mut message = from_person(&format!("m{n}"), &number, at(n));
-                message.persona_id = format!("p{}", n % 3);
+                message.persona_id = Some(format!("p{}", n % 3));
                 replica.store_message(message).await
             });
         }

@@ -5,6 +5,7 @@ mod deletion;
 mod everything;
 mod export;
 mod intake;
+mod mentions;
 mod messages;
 mod profile;
 mod retention;

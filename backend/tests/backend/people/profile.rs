@@ -45,7 +45,7 @@ async fn a_profile_has_user_traits_relationship_and_onboarding_if_there_are_any(
         );
         store(s, from_person("a", ADA, at(1))).await;
         let mut to_other = from_person("b", ADA, at(2));
-        to_other.persona_id = "other".to_owned();
+        to_other.persona_id = Some("other".to_owned());
         store(s, to_other).await;
         let json_of =
             |text: &str| sqlx::types::Json(serde_json::from_str::<Value>(text).expect("json"));

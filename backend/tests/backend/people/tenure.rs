@@ -316,3 +316,16 @@ async fn a_message_at_the_moment_of_the_change_belongs_to_somebody() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_rehearsal_does_not_keep_a_number() {
+    for s in stores().await {
+        let s = &s;
+        let first = signed_in(s, ADA, NOW).await;
+        let mut rehearsed = from_person("rehearsed", ADA, day(179));
+        (rehearsed.relay, rehearsed.persona_id) = (rehearsed.relay.rehearsal(), None);
+        store(s, rehearsed).await;
+        let after = resolve(&s.store, ADA, day(180)).await;
+        assert_eq!(after.archived, Some(first.user_id), "{}", s.kind);
+    }
+}

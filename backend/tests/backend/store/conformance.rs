@@ -70,22 +70,23 @@ async fn receipts_and_windows_are_taken_once_and_cleaned() {
     for store in stores().await {
         let store = &store.store;
         let receipt = Receipt {
+            relay: mini(),
             webhook_id: "pull_1".to_owned(),
             signed_at: 5,
         };
         assert_eq!(
-            store.take_receipt(&mini(), &receipt, NOW).await.unwrap(),
+            store.take_receipt(&receipt, NOW).await.unwrap(),
             Seen::First
         );
         assert_eq!(
-            store.take_receipt(&mini(), &receipt, NOW).await.unwrap(),
+            store.take_receipt(&receipt, NOW).await.unwrap(),
             Seen::Before
         );
-        let other = RelayName::default();
-        assert_eq!(
-            store.take_receipt(&other, &receipt, NOW).await.unwrap(),
-            Seen::First
-        );
+        let other = Receipt {
+            relay: RelayName::default(),
+            ..receipt.clone()
+        };
+        assert_eq!(store.take_receipt(&other, NOW).await.unwrap(), Seen::First);
         let window = async |now| {
             let before = archety_backend::clock::Timestamp::minus(now, Duration::from_mins(10));
             store
@@ -107,7 +108,7 @@ async fn receipts_and_windows_are_taken_once_and_cleaned() {
         let late = anew.plus(Duration::from_mins(12));
         assert_eq!(store.clean(&Retention::default(), late).await.unwrap(), 3);
         assert_eq!(
-            store.take_receipt(&mini(), &receipt, late).await.unwrap(),
+            store.take_receipt(&receipt, late).await.unwrap(),
             Seen::First
         );
     }

@@ -29,7 +29,7 @@ pub(crate) fn direct(identity: &str) -> NewMessage {
         sender: "+15550100001".to_owned(),
         phone: Some(("+15550100001".to_owned(), id())),
         role: "user",
-        persona_id: "sage".to_owned(),
+        persona_id: Some("sage".to_owned()),
         message_guid: Some(format!("guid-{identity}")),
         event: Event::Message,
         revision: 0,
@@ -38,6 +38,8 @@ pub(crate) fn direct(identity: &str) -> NewMessage {
         service: Some("iMessage".to_owned()),
         from_owner: false,
         is_backfill: false,
+        changes: Vec::new(),
+        mentions: Vec::new(),
         meta_data: Some("{\"effect\":\"echo\"}".to_owned()),
         received_at: NOW,
     }
@@ -77,6 +79,7 @@ pub(crate) fn received(mut message: NewMessage, at: Timestamp) -> NewMessage {
 
 pub(crate) fn signed(mut message: NewMessage, webhook_id: &str, signed_at: i64) -> NewMessage {
     message.receipt = Some(Receipt {
+        relay: message.relay.clone(),
         webhook_id: webhook_id.to_owned(),
         signed_at,
     });

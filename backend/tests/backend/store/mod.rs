@@ -4,6 +4,8 @@ mod conformance;
 mod conversations;
 pub(crate) mod draft;
 mod full_disk;
+mod lines;
+mod older_rows;
 mod races;
 mod schema;
 mod statements;

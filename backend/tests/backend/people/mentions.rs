@@ -1,0 +1,92 @@
+//! Whom others mention: kept with their messages, and gone with the person mentioned.
+
+use archety_backend::keyring::Keyring;
+use archety_backend::people::delete_person;
+use archety_backend::store::NewMessage;
+use serde_json::Value;
+use sqlx::types::Json;
+
+use super::everything::pepper;
+use super::rows::{ADA, BEN, execute, in_group, select, signed_in, store};
+use crate::support::{NOW, TestStore, stores};
+
+const CLEO: &str = "cleo@example.com";
+
+fn mentioning(identity: &str, writer: &str, mentions: &[&str]) -> NewMessage {
+    let mut message = in_group(identity, "g", writer, NOW);
+    message.chat.participants.clear();
+    message.mentions = mentions.iter().map(|&address| address.to_owned()).collect();
+    let json = serde_json::json!({ "mentions": mentions, "group_name": "run", "reply_to_part": 1 });
+    message.meta_data = Some(json.to_string());
+    message
+}
+
+/// What each message says of its mentions, and where they are looked up.
+async fn mentions(s: &TestStore) -> (Vec<Value>, Vec<(String, String)>) {
+    let kept: Vec<(Json<Value>,)> = select!(s, "select meta_data from messages order by identity");
+    let found = select!(
+        s,
+        "select m.identity, t.address from mentions t join messages m on m.id = t.message_id \
+         order by m.identity, t.address"
+    );
+    let kept = kept.into_iter().map(|row| {
+        let meta_data = row.0.0;
+        assert_eq!(meta_data["group_name"], "run");
+        assert_eq!(meta_data["reply_to_part"], 1);
+        meta_data["mentions"].clone()
+    });
+    (kept.collect(), found)
+}
+
+#[tokio::test]
+async fn a_deleted_persons_number_goes_from_what_others_wrote() {
+    for s in stores().await {
+        let s = &s;
+        let ada = signed_in(s, ADA, NOW).await.user_id;
+        store(s, mentioning("1", BEN, &[CLEO, ADA, BEN, ADA])).await;
+        store(s, mentioning("2", BEN, &[ADA])).await;
+        store(s, mentioning("3", BEN, &[CLEO])).await;
+        store(s, mentioning("4 of her own", ADA, &[BEN, ADA])).await;
+        let keyring = Keyring::parse("the session secret of the tests 0001").expect("long enough");
+        delete_person(&s.store, &pepper(), &keyring, ada, NOW)
+            .await
+            .expect("deleted");
+        let (kept, found) = mentions(s).await;
+        let expected = [vec![CLEO, BEN], vec![], vec![CLEO]].map(|list| serde_json::json!(list));
+        assert_eq!(kept, expected, "{}", s.kind);
+        let row = |identity: &str, address: &str| (identity.to_owned(), address.to_owned());
+        assert_eq!(
+            found,
+            [row("1", BEN), row("1", CLEO), row("3", CLEO)],
+            "{}",
+            s.kind
+        );
+        execute!(s, "delete from conversations");
+        assert_eq!(mentions(s).await, (vec![], vec![]), "{}", s.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_number_without_a_person_is_forgotten_too() {
+    for s in stores().await {
+        let s = &s;
+        store(s, mentioning("1", BEN, &["+15550100077", CLEO])).await;
+        store(s, mentioning("2", BEN, &["+15550100077"])).await;
+        let places = s.store.forget_number("+15550100077", &pepper()).await;
+        assert_eq!(places.expect("forgotten"), 2, "{}", s.kind);
+        let (kept, _) = mentions(s).await;
+        assert_eq!(
+            kept,
+            [serde_json::json!([CLEO]), serde_json::json!([])],
+            "{}",
+            s.kind
+        );
+        assert_eq!(
+            s.store
+                .forget_number("+15550100077", &pepper())
+                .await
+                .expect("again"),
+            0
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! A change goes where the message went that it changes.
+
+use serde_json::{Value, json};
+
+use crate::support::{TestApp, apps, message};
+
+/// What is stored, as `text in guid`, in the order of texts.
+async fn homes(app: &TestApp) -> Vec<String> {
+    use archety_backend::store::Pools;
+    let sql = "select m.text || ' in ' || c.guid from messages m \
+               join conversations c on c.id = m.conversation_id order by m.text";
+    match app.store.pools() {
+        Pools::Postgres(pool) => sqlx::query_scalar(sql).fetch_all(pool).await,
+        Pools::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_all(writer).await,
+    }
+    .expect("texts")
+}
+
+fn in_group(text: &str, guid: &str) -> Value {
+    let mut body = message(text);
+    body["chat_guid"] = json!("iMessage;+;chat1");
+    body["mode"] = json!("group");
+    body["participants"] = json!(["+15550100001", "+15550100002"]);
+    body["message_guid"] = json!(guid);
+    body
+}
+
+/// The same row, read again when it is joined to the sender's direct chat, too.
+fn change(text: &str, guid: &str, event: &str, revision: u32) -> Value {
+    let mut body = message(text);
+    body["message_guid"] = json!(guid);
+    body["event"] = json!(event);
+    body["revision"] = json!(revision);
+    body
+}
+
+#[tokio::test]
+async fn a_change_stays_in_the_conversation_of_its_message() {
+    for app in apps().await {
+        let mut number = 0;
+        let mut post = async |body: &Value| {
+            number += 1;
+            let answer = app.relay().post(&format!("msg_{number}"), body).await;
+            assert_eq!(answer.json()["status"], "accepted", "{}", answer.text());
+        };
+        post(&in_group("1 first", "A")).await;
+        post(&change("2 edit", "A", "edit", 2)).await;
+        post(&change("3 unsend", "A", "unsend", 1)).await;
+        post(&change("4 photo", "A", "attachment_update", 1)).await;
+        let mut without_text = in_group("5 no text yet", "B");
+        without_text["event"] = json!("other");
+        without_text["revision"] = json!(1);
+        post(&without_text).await;
+        post(&change("6 late text", "B", "edit", 0)).await;
+        // Of a message that nobody told, the chat decides; of another relay's message as well.
+        post(&change("7 unknown", "C", "edit", 2)).await;
+        let answer = app
+            .mini()
+            .post("msg_a", &change("8 elsewhere", "A", "edit", 2))
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        // A message of the same guid is no change, whatever else has that guid.
+        post(&message("9 direct")).await;
+        let (group, direct) = ("+;chat1", "-;+15550100001");
+        assert_eq!(
+            homes(&app).await,
+            [
+                format!("1 first in {group}"),
+                format!("2 edit in {group}"),
+                format!("3 unsend in {group}"),
+                format!("4 photo in {group}"),
+                format!("5 no text yet in {group}"),
+                format!("6 late text in {group}"),
+                format!("7 unknown in {direct}"),
+                format!("8 elsewhere in {direct}"),
+                format!("9 direct in {direct}"),
+            ],
+            "{}",
+            app.kind
+        );
+    }
+}

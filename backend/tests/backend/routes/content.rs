@@ -1,0 +1,220 @@
+//! What a message carries beside its text: taken, shown, exported, refused field by field.
+
+use archety_backend::config::RelayAuth;
+use serde_json::{Value, json};
+use shared_protocol::MESSAGE_ROUTE;
+
+use crate::support::{TestApp, apps, message, sqlite_app};
+
+const ADA: &str = "+15550100001";
+
+fn with(fields: Value) -> Value {
+    let mut body = message("hello");
+    let (Some(body_fields), Value::Object(fields)) = (body.as_object_mut(), fields) else {
+        panic!("objects");
+    };
+    body_fields.extend(fields);
+    body
+}
+
+/// Posts it and tells the status.
+async fn post(app: &TestApp, id: &str, body: &Value) -> Value {
+    let answer = app.relay().post(id, body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()["status"].clone()
+}
+
+/// Ada's messages as she sees them, without what differs from run to run.
+async fn shown(app: &TestApp) -> Vec<Value> {
+    let ada = app.signed_in(ADA).await;
+    let page = ada.get(app, "/user/messages").await.json();
+    let exported = ada.get(app, "/user/export").await.json();
+    assert_eq!(
+        page["messages"], exported["messages"],
+        "the export has what is shown, on {}",
+        app.kind
+    );
+    let mut messages = page["messages"].as_array().expect("a list").clone();
+    for message in &mut messages {
+        let fields = message.as_object_mut().expect("an object");
+        fields.retain(|name, _| ["text", "event", "mode", "meta_data"].contains(&name.as_str()));
+    }
+    messages
+}
+
+#[tokio::test]
+async fn everything_that_a_message_carries_is_shown_and_exported() {
+    for app in apps().await {
+        let bodies = [
+            with(json!({
+                "text": "", "message_guid": "VOICE",
+                "attachments": [{
+                    "guid": "at_0", "mime_type": "audio/x-caf", "name": "Audio Message.caf",
+                    "size_bytes": 4_000, "part": 0, "state": "finished",
+                    "transcript": "I am \u{fffc} on my way, zoë",
+                }],
+            })),
+            with(json!({
+                "message_guid": "VOICE", "event": "attachment_update", "revision": 1, "text": "",
+                "attachments": [{ "guid": "at_0", "state": "finished", "transcript": "late words" }],
+            })),
+            with(json!({
+                "message_guid": "GENMOJI", "text": "look \u{fffc}",
+                "attachments": [{
+                    "guid": "at_1", "part": 1, "is_sticker": true, "state": "finished",
+                    "description": "a dragon on roller skates",
+                }],
+            })),
+            with(json!({
+                "message_guid": "LINK", "text": "https://example.com/docs", "link_of_guid": "TEXT",
+            })),
+            with(json!({
+                "message_guid": "REPLY", "reply_to_guid": "GENMOJI", "reply_to_part": -1,
+                "text": "which one?",
+            })),
+            with(json!({
+                "message_guid": "SMS-REACTION", "event": "tapback", "revision": 1, "service": "SMS",
+                "text": "", "tapback": { "action": "added", "kind": "like" },
+            })),
+            with(json!({
+                "message_guid": "MENTION", "chat_guid": "iMessage;+;chat1", "mode": "group",
+                "participants": [ADA, "+15550100002"], "text": "Ben, are you there?",
+                "mentions": ["+15550100002", "ben@example.com"], "group_name": "Sunday 🏃 run",
+            })),
+        ];
+        for (n, body) in bodies.iter().enumerate() {
+            app.clock.advance(std::time::Duration::from_secs(1));
+            assert_eq!(post(&app, &format!("msg_{n}"), body).await, "accepted");
+        }
+        insta::assert_json_snapshot!("messages_shown", shown(&app).await);
+    }
+}
+
+#[tokio::test]
+async fn every_text_of_the_longest_kind_and_u0000_in_it_are_taken() {
+    for app in apps().await {
+        let long = |n: usize| format!("{}\0", "ж".repeat(n - 1));
+        let body = with(json!({
+            "message_guid": "LONG", "link_of_guid": long(512), "group_name": long(255),
+            "mentions": vec!["m".repeat(320); 512], "reply_to_part": i64::MIN,
+            "attachments": [{
+                "guid": "at_0", "part": i64::MAX, "description": long(255), "transcript": long(10_000),
+            }],
+        }));
+        let relay = app.relay();
+        for status in ["accepted", "duplicate"] {
+            let answer = relay.post("msg_1", &body).await;
+            assert_eq!(answer.json()["status"], status, "{}", answer.text());
+        }
+        let meta_data = shown(&app).await[0]["meta_data"].clone();
+        let transcript = meta_data["attachments"][0]["transcript"].as_str();
+        let expected = format!("{}\u{fffd}", "ж".repeat(9_999));
+        assert_eq!(transcript, Some(expected.as_str()), "{}", app.kind);
+        assert_eq!(meta_data["mentions"].as_array().map(Vec::len), Some(512));
+        assert_eq!(meta_data["reply_to_part"], i64::MIN);
+    }
+}
+
+#[tokio::test]
+async fn each_bad_value_is_named_by_its_field() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let attachment = |fields: Value| {
+        let mut all = json!({ "guid": "at_0" });
+        all.as_object_mut()
+            .expect("an object")
+            .extend(fields.as_object().expect("fields").clone());
+        json!({ "attachments": [{ "guid": "fine" }, all] })
+    };
+    let cases = [
+        (json!({ "reply_to_part": "0" }), "reply_to_part"),
+        (json!({ "reply_to_part": 0.5 }), "reply_to_part"),
+        (
+            json!({ "reply_to_part": 9_223_372_036_854_775_808_u64 }),
+            "reply_to_part",
+        ),
+        (json!({ "link_of_guid": "" }), "link_of_guid"),
+        (json!({ "link_of_guid": "x".repeat(513) }), "link_of_guid"),
+        (json!({ "link_of_guid": ["x"] }), "link_of_guid"),
+        (json!({ "mentions": "+15550100002" }), "mentions"),
+        (json!({ "mentions": [7] }), "mentions"),
+        (json!({ "mentions": ["a", ""] }), "mentions[1]"),
+        (json!({ "mentions": ["a\nb"] }), "mentions[0]"),
+        (json!({ "mentions": ["x".repeat(321)] }), "mentions[0]"),
+        (json!({ "mentions": vec!["x"; 513] }), "mentions"),
+        (json!({ "group_name": 1 }), "group_name"),
+        (json!({ "group_name": "x".repeat(256) }), "group_name"),
+        (json!({ "rehearsal": "yes" }), "rehearsal"),
+        (json!({ "rehearsal": 1 }), "rehearsal"),
+        (attachment(json!({ "part": "0" })), "attachments"),
+        (attachment(json!({ "part": 1.5 })), "attachments"),
+        (
+            attachment(json!({ "description": "x".repeat(256) })),
+            "attachments[1].description",
+        ),
+        (
+            attachment(json!({ "transcript": "x".repeat(10_001) })),
+            "attachments[1].transcript",
+        ),
+        (attachment(json!({ "transcript": {} })), "attachments"),
+        (json!({ "event": "tapback", "revision": 1 }), "tapback"),
+        (
+            json!({ "tapback": { "action": "added", "kind": "like", "target_guid": "" } }),
+            "tapback.target_guid",
+        ),
+        (json!({ "tapback": { "kind": "like" } }), "tapback"),
+    ];
+    for (n, (fields, field)) in cases.into_iter().enumerate() {
+        let (id, body) = (format!("msg_{n}"), with(fields));
+        let refused = app.relay().post(&id, &body).await;
+        assert_eq!(refused.status, 422, "{body} {}", refused.text());
+        assert!(app.relay().trusts(&id, &refused), "a refusal is signed");
+        let violations = refused.json()["violations"].clone();
+        assert_eq!(violations.as_array().map(Vec::len), Some(1), "{violations}");
+        assert_eq!(violations[0]["field"], field);
+    }
+    let all_at_once = with(json!({
+        "reply_to_part": "0", "link_of_guid": "", "mentions": [""], "group_name": "x".repeat(256),
+        "rehearsal": "yes", "attachments": [{ "guid": "", "transcript": "x".repeat(10_001) }],
+    }));
+    let refused = app.relay().post("msg_all", &all_at_once).await.json();
+    let mut fields: Vec<&str> = refused["violations"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|violation| violation["field"].as_str())
+        .collect();
+    fields.sort_unstable();
+    assert_eq!(
+        fields,
+        [
+            "attachments[0].guid",
+            "attachments[0].transcript",
+            "group_name",
+            "link_of_guid",
+            "mentions[0]",
+            "rehearsal",
+            "reply_to_part"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn relays_of_other_releases_are_understood() {
+    for app in apps().await {
+        // An older one sends none of the fields, another language's library sends null for each.
+        assert_eq!(post(&app, "msg_old", &message("old")).await, "accepted");
+        let nulls = with(json!({
+            "text": "nulls", "reply_to_part": null, "link_of_guid": null, "mentions": null,
+            "group_name": null, "rehearsal": null,
+            "attachments": [{ "guid": "a", "part": null, "description": null, "transcript": null }],
+        }));
+        assert_eq!(post(&app, "msg_nulls", &nulls).await, "accepted");
+        let newer = with(json!({
+            "text": "newer", "mood": "fine", "mentions_of_the_future": [{ "deep": [1, [2]] }],
+            "attachments": [{ "guid": "a", "waveform": [1, 2, 3] }],
+        }));
+        assert_eq!(post(&app, "msg_newer", &newer).await, "accepted");
+        let shown = app.relay().post_bearer(MESSAGE_ROUTE, &newer).await;
+        assert_eq!(shown.status, 200, "{}", shown.text());
+    }
+}

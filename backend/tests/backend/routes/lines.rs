@@ -1,0 +1,204 @@
+//! The lines that a heartbeat tells, and what becomes of conversations.
+
+use archety_backend::config::RelayAuth;
+use serde_json::{Value, json};
+
+use crate::support::{TestApp, apps, message, sqlite_app};
+
+const ONE: &str = "+15550100100";
+
+fn pull(lines: &Value) -> Value {
+    json!({ "instance_id": "one", "status": { "version": "0.2.0", "lines": lines } })
+}
+
+fn on_line(text: &str, line: &str) -> Value {
+    let mut body = message(text);
+    body["line"] = json!(line);
+    body
+}
+
+/// The lines of all conversations, each with the texts in it.
+async fn conversations(app: &TestApp) -> Vec<(String, String)> {
+    use archety_backend::store::Pools;
+    let aggregate = match app.kind {
+        "postgres" => "string_agg(m.text, ' ' order by m.text)",
+        _ => "group_concat(m.text, ' ' order by m.text)",
+    };
+    let sql = sqlx::AssertSqlSafe(format!(
+        "select c.line, {aggregate} from conversations c join messages m on m.conversation_id = c.id \
+         group by c.id, c.line order by 2"
+    ));
+    match app.store.pools() {
+        Pools::Postgres(pool) => sqlx::query_as(sql).fetch_all(pool).await,
+        Pools::Sqlite { writer, .. } => sqlx::query_as(sql).fetch_all(writer).await,
+    }
+    .expect("rows")
+}
+
+async fn post_all(app: &TestApp, bodies: &[Value]) {
+    for body in bodies {
+        let id = format!("msg_{}", body["text"].as_str().expect("a text"));
+        let answer = app.mini().post(&id, body).await;
+        assert_eq!(answer.json()["status"], "accepted", "{}", answer.text());
+    }
+}
+
+fn one(line: &str, texts: &str) -> Vec<(String, String)> {
+    vec![(line.to_owned(), texts.to_owned())]
+}
+
+#[tokio::test]
+async fn every_own_address_in_every_form_is_one_conversation() {
+    for app in apps().await {
+        // By an older relay, which passes on what stands in the row.
+        post_all(
+            &app,
+            &[
+                on_line("a", "E:Me@Example.com"),
+                on_line("b", "me@example.com"),
+            ],
+        )
+        .await;
+        let lines = json!([{
+            "name": ONE,
+            "addresses": [ONE, "me@example.com", "+15550100200"],
+        }]);
+        let answer = app.mini().pull("pull_1", &pull(&lines)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(conversations(&app).await, one(ONE, "a b"), "{}", app.kind);
+        let bodies = [
+            on_line("c", ONE),
+            on_line("d", "tel:+15550100200"),
+            on_line("e", "P:+15550100200"),
+            on_line("f", "\u{202a}me@EXAMPLE.com\u{202c}"),
+            message("g"),
+            on_line("h", "+15550100001"),
+        ];
+        post_all(&app, &bodies).await;
+        assert_eq!(
+            conversations(&app).await,
+            one(ONE, "a b c d e f g h"),
+            "{}",
+            app.kind
+        );
+        // Of a relay that tells no lines any more they stay as they were.
+        let older = json!({ "instance_id": "one", "status": { "version": "0.1.0" } });
+        assert_eq!(app.mini().pull("pull_2", &older).await.status, 200);
+        post_all(&app, &[on_line("i", "+15550100200")]).await;
+        assert_eq!(conversations(&app).await.len(), 1, "{}", app.kind);
+    }
+}
+
+#[tokio::test]
+async fn the_other_persons_address_is_no_line() {
+    for app in apps().await {
+        let bodies = [
+            on_line("a", "+15550100001"),
+            on_line("b", ONE),
+            on_line("c", "tel:+15550100001"),
+            message("d"),
+            on_line("e", ONE),
+        ];
+        post_all(&app, &bodies).await;
+        assert_eq!(
+            conversations(&app).await,
+            one(ONE, "a b c d e"),
+            "{}",
+            app.kind
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_lines_of_one_relay_are_two_histories() {
+    for app in apps().await {
+        let lines = json!([
+            { "name": ONE, "addresses": [ONE, "me@example.com"] },
+            { "name": "work@example.com", "addresses": ["work@example.com", "+15550100200"] },
+        ]);
+        assert_eq!(app.mini().pull("pull_1", &pull(&lines)).await.status, 200);
+        let bodies = [
+            on_line("a", "me@example.com"),
+            on_line("b", "+15550100200"),
+            on_line("c", ONE),
+            on_line("d", "work@example.com"),
+        ];
+        post_all(&app, &bodies).await;
+        let expected = [
+            (ONE.to_owned(), "a c".to_owned()),
+            ("work@example.com".to_owned(), "b d".to_owned()),
+        ];
+        assert_eq!(conversations(&app).await, expected, "{}", app.kind);
+    }
+}
+
+#[tokio::test]
+async fn an_installation_without_the_lease_tells_no_lines() {
+    for app in apps().await {
+        let told = |instance: &str, name: &str| {
+            let mut pull = pull(&json!([{ "name": name, "addresses": [name, "me@example.com"] }]));
+            pull["instance_id"] = json!(instance);
+            pull
+        };
+        assert_eq!(
+            app.mini().pull("pull_1", &told("one", ONE)).await.status,
+            200
+        );
+        let cloned = app
+            .mini()
+            .pull("pull_2", &told("two", "+15550100200"))
+            .await;
+        assert_eq!(cloned.status, 409);
+        post_all(&app, &[on_line("a", "me@example.com")]).await;
+        assert_eq!(conversations(&app).await, one(ONE, "a"), "{}", app.kind);
+    }
+}
+
+#[tokio::test]
+async fn odd_lines_are_refused_field_by_field() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let many: Vec<_> = (0..65)
+        .map(|n| json!({ "name": format!("l{n}"), "addresses": [] }))
+        .collect();
+    let long: Vec<_> = (0..512).map(|n| format!("a{n}")).collect();
+    let cases = [
+        (json!(many), "status.lines"),
+        (json!([{ "name": "n", "addresses": long }]), "status.lines"),
+        (
+            json!([{ "name": "", "addresses": ["a"] }]),
+            "status.lines[0].name",
+        ),
+        (
+            json!([{ "name": "tel:", "addresses": ["a"] }]),
+            "status.lines[0].name",
+        ),
+        (
+            json!([{ "name": "a\u{0}", "addresses": [] }]),
+            "status.lines[0].name",
+        ),
+        (
+            json!([{ "name": "a", "addresses": ["a", " "] }]),
+            "status.lines[0].addresses[1]",
+        ),
+        (
+            json!([{ "name": "a", "addresses": ["x".repeat(321)] }]),
+            "status.lines[0].addresses[0]",
+        ),
+        (
+            json!([{ "name": "a", "addresses": ["b@x"] }, { "name": "c", "addresses": ["c", "E:B@X"] }]),
+            "status.lines[1].addresses[1]",
+        ),
+        (json!([{ "name": "a" }]), "(body)"),
+        (json!("a"), "(body)"),
+    ];
+    for (n, (lines, field)) in cases.iter().enumerate() {
+        let refused = app.mini().pull(&format!("pull_{n}"), &pull(lines)).await;
+        assert_eq!(refused.status, 422, "{field}");
+        assert_eq!(refused.json()["violations"][0]["field"], *field);
+    }
+    // A name counts as an address whether or not it is listed, and an address may be listed twice.
+    let odd =
+        json!([{ "name": "a", "addresses": ["b", "b", "P:b"] }, { "name": "c", "addresses": [] }]);
+    let taken = app.mini().pull("pull_taken", &pull(&odd)).await;
+    assert_eq!(taken.status, 200, "{}", taken.text());
+}
