@@ -45,16 +45,36 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// As people read it: `2026-09-21 14:13:20 UTC`. A year that cannot be written so counts as the last or
+    /// first that can.
+    pub fn for_people(self) -> String {
+        let at = self.date();
+        let (date, time) = (at.date(), at.time());
+        format!(
+            "{date} {:02}:{:02}:{:02} UTC",
+            time.hour(),
+            time.minute(),
+            time.second()
+        )
+    }
+
+    fn date(self) -> time::OffsetDateTime {
+        const FIRST_YEAR: i128 = -62_167_219_200_000_000;
+        const LAST_YEAR: i128 = 253_402_300_799_999_999;
+        let micros = i128::from(self.0).clamp(FIRST_YEAR, LAST_YEAR);
+        time::OffsetDateTime::from_unix_timestamp_nanos(micros * 1_000).expect("years 0 to 9999")
+    }
+}
+
 /// RFC 3339 in UTC, as JSON has it. A year that it cannot write counts as the last or first that it can.
 impl serde::Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use time::format_description::well_known::Rfc3339;
-        const FIRST_YEAR: i128 = -62_167_219_200_000_000;
-        const LAST_YEAR: i128 = 253_402_300_799_999_999;
-        let micros = i128::from(self.0).clamp(FIRST_YEAR, LAST_YEAR);
-        let time = time::OffsetDateTime::from_unix_timestamp_nanos(micros * 1_000)
-            .expect("years 0 to 9999");
-        let text = time.format(&Rfc3339).expect("years 0 to 9999 in UTC");
+        let text = self
+            .date()
+            .format(&Rfc3339)
+            .expect("years 0 to 9999 in UTC");
         serializer.serialize_str(&text)
     }
 }

@@ -115,13 +115,13 @@ async fn delete(
         let deleted = delete_person(store, &pepper, &keyring, *user_id, now).await;
         deleted.map_err(failed)?;
     }
-    let handles = store.forget_number(phone, &pepper).await.map_err(failed)?;
-    if people.is_empty() && handles == 0 {
+    let places = store.forget_number(phone, &pepper).await.map_err(failed)?;
+    if people.is_empty() && places == 0 {
         eprintln!("nothing is there: nobody is known by this number");
         return Ok(());
     }
     eprintln!(
-        "{} person(s) deleted, and the number from {handles} chat(s) of others",
+        "{} person(s) deleted, and the number from {places} chat(s) and message(s) of others",
         people.len()
     );
     Ok(())

@@ -41,8 +41,9 @@ async fn main() -> ExitCode {
     println!("SUPABASE_URL={}", stand_in.hosted_url());
     println!("SUPABASE_ANON_KEY={}", stand_in.anon_key());
     println!("SUPABASE_SERVICE_KEY={}", stand_in.service_key());
-    println!("SUPABASE_PUBLISHABLE_KEY={}", stand_in.publishable_key());
-    println!("SUPABASE_SECRET_KEY={}", stand_in.secret_key());
+    println!("# the new kind of keys, for the same two variables:");
+    println!("# SUPABASE_ANON_KEY={}", stand_in.publishable_key());
+    println!("# SUPABASE_SERVICE_KEY={}", stand_in.secret_key());
     if tokio::signal::ctrl_c().await.is_err() {
         eprintln!("cannot wait for an interrupt");
         return ExitCode::FAILURE;

@@ -15,7 +15,7 @@ use crate::support::TestDatabase;
 const STRONG: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /// The binary in an empty folder, with nothing in its environment but what is given.
-fn backend(folder: &Path, variables: &[(&str, &str)]) -> Command {
+pub(crate) fn backend(folder: &Path, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_archety-backend"));
     command
         .current_dir(folder)
@@ -50,6 +50,7 @@ fn help_teaches() {
         &["check", "--help"],
         &["secret", "new", "--help"],
         &["keys", "rotate", "--help"],
+        &["relay", "list", "--help"],
         &["identity", "switch", "--help"],
     ]
     .iter()
@@ -302,19 +303,20 @@ fn a_plan_makes_no_file() {
     assert!(stdout(&plan.expect("it runs")).starts_with("Nothing to do"));
 }
 
-/// `serve` in a folder of its own, killed if the test ends early.
-struct Serving {
+/// `serve` in a folder of its own, killed if the test ends early. Its log is the folder's `log`.
+pub(crate) struct Serving {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Serving {
-    fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
+        let log = std::fs::File::create(folder.join("log")).expect("a file");
         let mut child = backend(folder, variables)
             .env("PORT", "0")
             .arg("serve")
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .expect("it runs");
         let mut line = String::new();
@@ -328,7 +330,7 @@ impl Serving {
         Self { child, address }
     }
 
-    fn terminate(&mut self) -> Option<i32> {
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
         // The shell's own kill: a minimal Debian has no program of that name.
         Command::new("sh")
             .arg("-c")

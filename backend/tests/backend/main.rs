@@ -17,3 +17,4 @@ mod server;
 mod sessions;
 mod store;
 mod support;
+mod told;

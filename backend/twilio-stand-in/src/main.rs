@@ -35,13 +35,9 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    println!("TWILIO_VERIFY_URL={}", stand_in.url());
-    println!("TWILIO_ACCOUNT_SID={}", stand_in.settings().account_sid);
-    println!("TWILIO_AUTH_TOKEN={}", stand_in.settings().auth_token);
-    println!(
-        "TWILIO_VERIFY_SERVICE_SID={}",
-        stand_in.settings().service_sid
-    );
+    for (name, value) in stand_in.variables() {
+        println!("{name}={value}");
+    }
     if tokio::signal::ctrl_c().await.is_err() {
         eprintln!("cannot wait for an interrupt");
         return ExitCode::FAILURE;

@@ -32,6 +32,17 @@ impl StandIn {
         self.server.url()
     }
 
+    /// What a backend is told to use it.
+    pub fn variables(&self) -> [(&'static str, String); 4] {
+        let settings = self.settings();
+        [
+            ("TWILIO_BASE_URL", self.url()),
+            ("TWILIO_ACCOUNT_SID", settings.account_sid.clone()),
+            ("TWILIO_AUTH_TOKEN", settings.auth_token.clone()),
+            ("TWILIO_VERIFY_SERVICE_SID", settings.service_sid.clone()),
+        ]
+    }
+
     /// Credentials and limits.
     pub fn settings(&self) -> &Settings {
         &self.verify.settings

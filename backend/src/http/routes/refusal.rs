@@ -35,8 +35,30 @@ fn count(app: &App, context: &Context, reason: SignatureReason) -> Verdict {
         tracing::warn!(
             request_id = context.request_id.as_str(),
             reason = reason.as_str(),
+            fix = fix(reason),
             "relay refused"
         );
     }
     verdict
+}
+
+/// What the operator of this backend can do about it.
+const fn fix(reason: SignatureReason) -> &'static str {
+    match reason {
+        SignatureReason::HmacRefused => {
+            "RELAY_AUTH=bearer refuses signatures here: set it to both, or auth = \"bearer\" on the relay"
+        }
+        SignatureReason::BearerRefused => {
+            "let the relay sign (auth = \"hmac\"); to take its bare secret again set RELAY_AUTH=both and run \
+             `archety-backend relay allow-bearer NAME`"
+        }
+        SignatureReason::StaleTimestamp => "set the clock of the relay's machine, or of this one",
+        SignatureReason::Replayed => "none is needed: the relay signs again",
+        SignatureReason::MissingCredentials
+        | SignatureReason::MalformedHeader
+        | SignatureReason::WrongPurpose => "it is no request of a relay of ours",
+        SignatureReason::Mismatch | SignatureReason::WrongBearer | SignatureReason::Unknown => {
+            "set the same RELAY_WEBHOOK_SECRET here and on the relay"
+        }
+    }
 }

@@ -131,7 +131,7 @@ async fn every_service_and_every_form_of_a_line_is_one_conversation() {
 async fn of_several_forms_the_one_used_last_goes_on() {
     for s in stores().await {
         let s = &s;
-        let later = NOW.plus(std::time::Duration::from_secs(60));
+        let later = NOW.plus(std::time::Duration::from_mins(1));
         store(s, older("a", "SMS;-;+15550100001", "e:me@example.com")).await;
         store(
             s,

@@ -1,0 +1,172 @@
+//! What the operator is told of relays: a line for each message, and the list.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use serde_json::{Value, json};
+use shared_protocol::{MESSAGE_ROUTE, PULL_ROUTE, Purpose, RelaySecret, WebhookId};
+
+use crate::cli::{Serving, backend};
+
+const SECRET: &str = "mini:secret-of-the-relay-called-mini-0002";
+const BARE: &str = "old:secret-of-the-relay-that-cannot-sign-03";
+
+/// Posts to a serving backend and tells the answer.
+fn post(address: &str, route: &str, headers: &[(&str, &str)], body: &Value) -> String {
+    let body = body.to_string();
+    let mut request = format!(
+        "POST {route} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{CONTENT_TYPE}: application/json\r\n\
+         Content-Length: {}\r\n",
+        body.len()
+    );
+    for (name, value) in headers {
+        let _ = write!(request, "{name}: {value}\r\n");
+    }
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let whole = format!("{request}\r\n{body}");
+    stream.write_all(whole.as_bytes()).expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    answer
+}
+
+fn signed(address: &str, route: &str, id: &str, purpose: Purpose, body: &Value) -> String {
+    let secret = RelaySecret::parse(SECRET).expect("a secret");
+    let parsed = WebhookId::parse(id, purpose).expect("an id");
+    let now = archety_backend::clock::Clock::System.now().as_secs();
+    let signature = secret.key().sign(&parsed, now, body.to_string().as_bytes());
+    let timestamp = now.to_string();
+    let headers = [
+        ("webhook-id", id),
+        ("webhook-timestamp", &timestamp),
+        ("webhook-signature", &signature),
+    ];
+    post(address, route, &headers, body)
+}
+
+fn bare(address: &str, body: &Value) -> String {
+    let secret = RelaySecret::parse(BARE).expect("a secret");
+    let bearer = format!("Bearer {}", secret.expose_bearer());
+    post(
+        address,
+        MESSAGE_ROUTE,
+        &[(AUTHORIZATION.as_str(), &bearer)],
+        body,
+    )
+}
+
+#[test]
+fn each_message_is_told_by_one_line_and_each_relay_by_its_proof() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let secrets = format!("{SECRET},{BARE}");
+    let variables = [("RELAY_WEBHOOK_SECRET", secrets.as_str())];
+    let mut serving = Serving::start(folder.path(), &variables);
+    let address = serving.address.clone();
+    let mut body = json!({
+        "chat_guid": "iMessage;-;+15550100001", "mode": "direct", "sender": "+15550100001",
+        "text": "a private word", "timestamp": 1_789_999_990, "participants": ["+15550100001"],
+        "message_guid": "0A0A0A0A-0000-4000-8000-000000000001", "group_name": "our secret club",
+        "mentions": ["+15550100002"], "attachments": [{ "guid": "at_0", "transcript": "spoken" }],
+    });
+    for id in ["msg_1", "msg_2"] {
+        let answer = signed(&address, MESSAGE_ROUTE, id, Purpose::Message, &body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    body["event"] = json!("edit");
+    assert!(bare(&address, &body).starts_with("HTTP/1.1 200"));
+    body["rehearsal"] = json!(true);
+    let answer = signed(&address, MESSAGE_ROUTE, "msg_3", Purpose::Message, &body);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    for (id, rehearsal) in [("pull_1", false), ("pull_2", true)] {
+        let pull = json!({ "instance_id": "one", "rehearsal": rehearsal });
+        let answer = signed(&address, PULL_ROUTE, id, Purpose::Pull, &pull);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    let headers = [("webhook-id", "msg_x")];
+    assert!(post(&address, MESSAGE_ROUTE, &headers, &body).starts_with("HTTP/1.1 401"));
+    assert_eq!(serving.terminate(), Some(0));
+    let log = std::fs::read_to_string(folder.path().join("log")).expect("a log");
+    assert_log(&log);
+    assert_list(folder.path(), &variables);
+}
+
+fn assert_log(log: &str) {
+    let told: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("message taken"))
+        .collect();
+    let expected = [
+        ("mini", "message", "accepted"),
+        ("mini", "message", "duplicate"),
+        ("old", "edit", "accepted"),
+        ("mini/rehearsal", "edit", "accepted"),
+    ];
+    assert_eq!(told.len(), expected.len(), "{log}");
+    for (line, (relay, event, status)) in told.iter().zip(expected) {
+        for field in [
+            " INFO ".to_owned(),
+            format!("relay=\"{relay}\""),
+            format!("event=\"{event}\""),
+            format!("status=\"{status}\""),
+            "message_id=".to_owned(),
+            "request_id=".to_owned(),
+        ] {
+            assert!(line.contains(&field), "{field} in {line}");
+        }
+    }
+    assert!(log.contains("fix="), "a refusal names what to do: {log}");
+    for private in [
+        "1555010",
+        "private",
+        "secret club",
+        "spoken",
+        "0A0A0A0A",
+        "at_0",
+        "secret-of",
+    ] {
+        assert!(!log.contains(private), "{private} in {log}");
+    }
+}
+
+fn assert_list(folder: &Path, variables: &[(&str, &str)]) {
+    let list = |arguments: &[&str]| {
+        let output = backend(folder, variables)
+            .args(["relay", "list"])
+            .args(arguments)
+            .output();
+        let output = output.expect("it runs");
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let lines = list(&[]);
+    let lines: Vec<&str> = lines.lines().collect();
+    let [mini, old] = lines[..] else {
+        panic!("{lines:?}")
+    };
+    assert!(
+        mini.starts_with("mini ") && mini.contains(" signature "),
+        "{mini}"
+    );
+    assert!(
+        mini.contains("last pulled 20") && mini.contains(" s ago)"),
+        "{mini}"
+    );
+    assert!(old.starts_with("old ") && old.contains(" bearer "), "{old}");
+    assert!(old.ends_with("never pulled"), "{old}");
+    let json: Value = serde_json::from_str(&list(&["--json"])).expect("JSON");
+    assert_eq!(
+        (&json[0]["proof"], &json[1]["proof"]),
+        (&json!("signature"), &json!("bearer"))
+    );
+    assert!(
+        json[0]["last_seen_at"].is_i64() && json[0]["last_signed_at"].is_i64(),
+        "{json}"
+    );
+    assert!(
+        json[1]["last_bearer_at"].is_i64() && json[1]["last_seen_at"].is_null(),
+        "{json}"
+    );
+}
