@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use chatdb::{Digest, Known, Options, Reading, Row, WaitReason, compose, lane, twin_hash};
 use rusqlite::Connection;
-use shared_protocol::Message;
+use shared_protocol::{Event, Message};
 
-use super::arrival::{Arrival, Arrivals, Evidence, Occasion};
+use super::arrival::{Arrival, Arrivals, Evidence, Instant, Occasion};
 use super::binding;
 use super::post::Postmark;
 use crate::state::quarantine::{self, Held};
@@ -180,13 +180,14 @@ fn post(
     let row = &candidate.row;
     let sent_at = message.timestamp.as_micros();
     let twin = twin_of(&message);
-    let batch = arrivals.batch_started_at(candidate.since);
+    let batch = arrivals.batch_started_at(rules.occasion, candidate.since);
     let twins = seen::count_twins(state, twin, batch)?;
     let arrival = arrivals.judge(&Evidence {
         sent_at,
         arrived_at: candidate.since,
         floor: rules.floor,
         twins,
+        instant: instant_of(&message),
         occasion: rules.occasion,
     });
     message.is_backfill = arrival == Arrival::Backfill;
@@ -229,8 +230,25 @@ fn post(
     waiting::remove(state, row.rowid)
 }
 
-/// The hash that copies of a message share. Two photos without words, or two reactions, of one instant
-/// are no copies of each other.
+/// What the instant of a message proves. A reaction to a message is as good as words.
+fn instant_of(message: &Message) -> Instant {
+    let to_the_microsecond = message.timestamp.as_micros() % 1_000_000 != 0;
+    let is_distinct = match message.event {
+        Event::Message => !message.text.trim().is_empty(),
+        Event::Tapback => {
+            let tapback = message.tapback.as_ref();
+            tapback.is_some_and(|tapback| tapback.target_guid.is_some())
+        }
+        _ => false,
+    };
+    if to_the_microsecond && is_distinct {
+        Instant::Names
+    } else {
+        Instant::Shared
+    }
+}
+
+/// The hash that copies of a message share. Two reactions of one instant are no copies of each other.
 fn twin_of(message: &Message) -> Digest {
     let tapback = message.tapback.as_ref().map_or(String::new(), |tapback| {
         format!(

@@ -21,6 +21,10 @@ pub const READING: &str = "reading";
 /// When the backend last answered a pull, in microseconds.
 pub const LAST_PULL_AT: &str = "last_pull_at";
 
+/// When the chat.db that replaced another was first looked at, in microseconds; as long as its rows are
+/// not all accounted for.
+pub const REBUILD_BEGAN_AT: &str = "rebuild_began_at";
+
 /// The value called `key`.
 pub fn get(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
     let mut statement = connection.prepare_cached("select value from meta where key = ?1")?;
@@ -34,6 +38,13 @@ pub fn set(tx: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
          on conflict (key) do update set value = excluded.value",
     )?;
     statement.execute([key, value])?;
+    Ok(())
+}
+
+/// Forgets the value called `key`.
+pub fn remove(tx: &Connection, key: &str) -> rusqlite::Result<()> {
+    tx.prepare_cached("delete from meta where key = ?1")?
+        .execute([key])?;
     Ok(())
 }
 

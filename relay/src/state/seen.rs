@@ -250,6 +250,8 @@ pub fn set_outcome(connection: &Connection, guid: &str, outcome: Outcome) -> rus
 pub struct Twins {
     /// Told to the backend, or held or dropped by the owner's word.
     pub told: u32,
+    /// Those of them that were accounted for before the row's batch began.
+    pub told_before: u32,
     /// Copies that were dropped since the row's batch began.
     pub dropped: u32,
 }
@@ -264,6 +266,7 @@ pub fn count_twins(
     connection
         .prepare_cached(
             "select count(*) filter (where outcome <> 'twin'),
+                    count(*) filter (where outcome <> 'twin' and seen_at < ?2),
                     count(*) filter (where outcome = 'twin' and seen_at >= ?2)
              from seen
              where twin = ?1
@@ -272,7 +275,8 @@ pub fn count_twins(
         .query_row(params![twin.0, batch_at], |row| {
             Ok(Twins {
                 told: row.get(0)?,
-                dropped: row.get(1)?,
+                told_before: row.get(1)?,
+                dropped: row.get(2)?,
             })
         })
 }

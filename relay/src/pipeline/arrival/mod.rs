@@ -56,8 +56,20 @@ pub(super) struct Evidence {
     pub(super) floor: i64,
     /// How often it, or a copy of it, was accounted for.
     pub(super) twins: Twins,
+    /// What its instant proves about copies.
+    pub(super) instant: Instant,
     /// What made the relay look at it.
     pub(super) occasion: Occasion,
+}
+
+/// What the instant of a row proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Instant {
+    /// The same content from the same sender in the same chat at this very microsecond is one message.
+    Names,
+    /// There may be several: the date is in whole seconds, as of an SMS, and somebody may say "ok"
+    /// twice; or the content is not a person's words, and two photos may be sent at once.
+    Shared,
 }
 
 /// What made the relay look at a row.
@@ -67,7 +79,10 @@ pub(super) enum Occasion {
     Ordinary,
     /// chat.db was replaced: rows of any age are new in it, and copies share no guid with what was
     /// delivered.
-    Rebuilt,
+    Rebuilt {
+        /// When the new file was first looked at: what was told before is what it can hold copies of.
+        began_at: i64,
+    },
     /// The owner asked a first run to go back in time.
     FirstRun,
 }
@@ -157,11 +172,19 @@ impl Arrivals {
         }
     }
 
-    /// When the current batch of late rows began; copies are counted from there.
-    pub(super) fn batch_started_at(&self, arrived_at: i64) -> i64 {
-        self.batch
-            .as_ref()
-            .map_or(arrived_at, |batch| batch.started_at)
+    /// When the batch began that a row came with. What was told since then came with it and is no
+    /// original that the row could be a copy of: of two equal messages of one second that arrive late
+    /// together, neither may be lost. Rows of the last few minutes count to it in any case, since a
+    /// relay that was started again remembers no batch.
+    pub(super) fn batch_started_at(&self, occasion: Occasion, arrived_at: i64) -> i64 {
+        if let Occasion::Rebuilt { began_at } = occasion {
+            return began_at;
+        }
+        let lately = arrived_at - BATCH_PAUSE;
+        match &self.batch {
+            Some(batch) if batch.last_at >= lately => batch.started_at.min(lately),
+            _ => lately,
+        }
     }
 
     /// Judges one row.
@@ -171,14 +194,11 @@ impl Arrivals {
             return Arrival::Recorded;
         }
         let fresh = age <= FRESH;
-        // The same words to the same people at the same microsecond are one message. A date in whole
-        // seconds, as of an SMS, proves less: somebody may say "ok" twice, so copies are counted.
-        let copy = if row.sent_at % 1_000_000 != 0 {
-            row.twins.told > 0
-        } else if fresh && row.occasion == Occasion::Ordinary {
-            false
-        } else {
-            row.twins.told > row.twins.dropped
+        let copy = match row.instant {
+            Instant::Names => row.twins.told > 0,
+            Instant::Shared if fresh && row.occasion == Occasion::Ordinary => false,
+            // Counted: each copy takes one original.
+            Instant::Shared => row.twins.told_before > row.twins.dropped,
         };
         if copy {
             return Arrival::Twin;

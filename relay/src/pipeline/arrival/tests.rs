@@ -10,6 +10,7 @@ fn row(sent_at: i64, arrived_at: i64) -> Evidence {
         arrived_at,
         floor: T - 1000 * HOUR,
         twins: Twins::default(),
+        instant: Instant::Shared,
         occasion: Occasion::Ordinary,
     }
 }
@@ -92,7 +93,11 @@ fn one_late_row_behind_newer_ones_is_held() {
 
 #[test]
 fn a_copy_of_something_delivered_is_dropped_once_per_copy() {
-    let told = |dropped| Twins { told: 1, dropped };
+    let told = |dropped| Twins {
+        told: 1,
+        told_before: 1,
+        dropped,
+    };
     let mut arrivals = in_touch(T);
     arrivals.begin([(T - 30 * HOUR, T)]);
     let twin = Evidence {
@@ -115,7 +120,7 @@ fn a_copy_of_something_delivered_is_dropped_once_per_copy() {
     assert_eq!(arrivals.judge(&fresh), Arrival::Live);
     // The very same instant is.
     let precise = Evidence {
-        sent_at: fresh.sent_at + 1,
+        instant: Instant::Names,
         ..fresh
     };
     assert_eq!(arrivals.judge(&precise), Arrival::Twin);
@@ -127,10 +132,48 @@ fn a_copy_of_something_delivered_is_dropped_once_per_copy() {
         Arrival::Twin
     );
     let rebuilt = Evidence {
-        occasion: Occasion::Rebuilt,
+        occasion: Occasion::Rebuilt { began_at: T },
         ..fresh
     };
     assert_eq!(arrivals.judge(&rebuilt), Arrival::Twin);
+}
+
+#[test]
+fn what_came_with_a_row_is_not_what_it_is_a_copy_of() {
+    let together = Twins {
+        told: 1,
+        told_before: 0,
+        dropped: 0,
+    };
+    let mut arrivals = in_touch(T);
+    arrivals.begin([(T - 30 * HOUR, T), (T - 30 * HOUR, T)]);
+    let second = Evidence {
+        twins: together,
+        ..row(T - 30 * HOUR, T)
+    };
+    assert_eq!(arrivals.judge(&second), Arrival::Backfill);
+    let precise = Evidence {
+        instant: Instant::Names,
+        ..second
+    };
+    assert_eq!(arrivals.judge(&precise), Arrival::Twin);
+}
+
+#[test]
+fn a_batch_lasts_as_long_as_late_rows_keep_coming() {
+    let began = |arrivals: &Arrivals, at| arrivals.batch_started_at(Occasion::Ordinary, at);
+    let mut arrivals = in_touch(T);
+    assert_eq!(began(&arrivals, T), T - 10 * MINUTE);
+    for n in 0..10 {
+        arrivals.begin([(T - 30 * HOUR, T + n * 9 * MINUTE)]);
+    }
+    assert_eq!(began(&arrivals, T + 81 * MINUTE), T);
+    assert_eq!(began(&arrivals, T + 5 * HOUR), T + 5 * HOUR - 10 * MINUTE);
+    let rebuilt = Occasion::Rebuilt { began_at: T + HOUR };
+    assert_eq!(
+        arrivals.batch_started_at(rebuilt, T + 81 * MINUTE),
+        T + HOUR
+    );
 }
 
 #[test]

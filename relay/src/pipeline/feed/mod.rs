@@ -20,7 +20,7 @@ use super::settle::{Candidate, Look, Rules, Settled, settle};
 use super::{IDLE_LOOK, PipelineContext, PipelineError, RESUME_LOOK, WAITING_LOOK};
 use crate::state::source::{self, Anchor, Source};
 use crate::state::waiting::{self, BEHIND, Waiting};
-use crate::state::{contact, seen};
+use crate::state::{contact, meta, seen};
 use compare::Compare;
 
 const SECOND: i64 = 1_000_000;
@@ -164,6 +164,9 @@ impl Feed<'_> {
             let settled = settle(tx, &mut arrivals, candidates, &rules)?;
             if let Some(source) = &source {
                 source::save(tx, source)?;
+                if matches!(occasion, Occasion::Rebuilt { .. }) {
+                    meta::remove(tx, meta::REBUILD_BEGAN_AT)?;
+                }
             }
             if let Some(anchors) = &anchors {
                 source::set_anchors(tx, anchors)?;

@@ -7,7 +7,7 @@ use crate::pipeline::PipelineError;
 use crate::pipeline::arrival::Occasion;
 use crate::pipeline::origin::{Origin, origin};
 use crate::state::source::{Anchor, Source};
-use crate::state::{seen, waiting};
+use crate::state::{meta, seen, waiting};
 
 /// Rows sent this long before the last delivery are looked at.
 const WINDOW: i64 = 48 * HOUR;
@@ -41,7 +41,16 @@ impl Feed<'_> {
             rows = rowids.len(),
             "chat.db was replaced; matching its recent rows"
         );
-        self.context.state.write(|tx| waiting::clear(tx))?;
+        let began_at = self.context.state.write(|tx| {
+            waiting::clear(tx)?;
+            // Killed in between, the relay begins again with the rows, and not with the time: what the
+            // first attempt told came from this file.
+            let began_at = meta::get(tx, meta::REBUILD_BEGAN_AT)?
+                .and_then(|text| text.parse().ok())
+                .map_or(now, |began_at: i64| began_at.min(now));
+            meta::set(tx, meta::REBUILD_BEGAN_AT, &began_at.to_string())?;
+            Ok(began_at)
+        })?;
         self.waiting = Patients::default();
         let last = match db.guid_at(sequence)? {
             Some(guid) => Some(Anchor {
@@ -61,7 +70,7 @@ impl Feed<'_> {
         self.settle_rowids(
             db,
             &rowids,
-            Occasion::Rebuilt,
+            Occasion::Rebuilt { began_at },
             source,
             last.into_iter().collect(),
         )

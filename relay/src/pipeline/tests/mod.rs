@@ -16,6 +16,7 @@ mod packs;
 mod polls;
 mod rebuilds;
 mod thread;
+mod twins;
 mod unfinished;
 mod upgrades;
 mod voice;

@@ -1,0 +1,220 @@
+//! Copies that iCloud brings back, and real messages that look like copies of each other.
+
+use messages_stand_in::{Attachment, MessageGuids};
+
+use super::*;
+use crate::state::seen::Outcome;
+
+/// A photo without a word from Ada; the same file name and size each time.
+fn photo(mac: &mut Mac, sent: Date) -> i64 {
+    let (chat, ada) = mac.peer(ADA);
+    let message = NewMessage::incoming(ada, sent).text("\u{fffc}");
+    let row = mac.messages.deliver(chat, &message).unwrap();
+    let now = mac.now();
+    mac.messages
+        .attach(row, &Attachment::photo("IMG_0001.jpeg", 48_213), now)
+        .unwrap();
+    row
+}
+
+/// Not a whole second, as the dates of iMessage.
+fn precise(mac: &Mac) -> Date {
+    mac.pass(Duration::from_micros(250_001));
+    mac.now()
+}
+
+/// A day later, something newer has come, and the network was there all the time.
+fn a_day_later(mac: &mut Mac) {
+    mac.pass_in_touch(hours(26));
+    mac.says(BOB, "newer");
+    mac.in_touch();
+    mac.look();
+    mac.pass(secs(60));
+    mac.in_touch();
+}
+
+fn outcomes(mac: &Mac, rows: &[i64]) -> Vec<Outcome> {
+    let outcome = |row: &i64| mac.outcome(*row).expect("accounted for");
+    rows.iter().map(outcome).collect()
+}
+
+#[test]
+fn two_photos_of_one_microsecond_are_two_messages() {
+    for looks_between in [false, true] {
+        let mut mac = Mac::new();
+        let sent = precise(&mac);
+        let first = photo(&mut mac, sent);
+        if looks_between {
+            mac.look();
+        }
+        let second = photo(&mut mac, sent);
+        mac.look();
+        let told = outcomes(&mac, &[first, second]);
+        assert_eq!(told, [Outcome::Forwarded; 2], "{looks_between}");
+    }
+}
+
+#[test]
+fn two_photos_of_one_microsecond_that_come_late_together_are_two_messages() {
+    for looks_between in [false, true] {
+        let mut mac = Mac::new();
+        mac.in_touch();
+        mac.look();
+        let sent = precise(&mac);
+        mac.pass(hours(6));
+        let first = photo(&mut mac, sent);
+        if looks_between {
+            mac.look();
+            mac.pass(secs(90));
+        }
+        let second = photo(&mut mac, sent);
+        mac.look();
+        let told = outcomes(&mac, &[first, second]);
+        assert_eq!(told, [Outcome::Forwarded; 2], "{looks_between}");
+    }
+}
+
+#[test]
+fn the_copy_of_a_photo_is_dropped_and_a_third_photo_of_that_instant_is_not() {
+    let mut mac = Mac::new();
+    let sent = precise(&mac);
+    let originals = [photo(&mut mac, sent), photo(&mut mac, sent)];
+    mac.look();
+    a_day_later(&mut mac);
+    let copies = [photo(&mut mac, sent), photo(&mut mac, sent)];
+    let other = photo(&mut mac, sent);
+    mac.look();
+    assert_eq!(outcomes(&mac, &originals), [Outcome::Forwarded; 2]);
+    assert_eq!(outcomes(&mac, &copies), [Outcome::Twin; 2]);
+    assert_eq!(mac.outcome(other), Some(Outcome::Backfilled));
+    // The next sync brings all of them again.
+    a_day_later(&mut mac);
+    let again = [0; 3].map(|_| photo(&mut mac, sent));
+    mac.look();
+    assert_eq!(outcomes(&mac, &again), [Outcome::Twin; 3]);
+}
+
+#[test]
+fn two_equal_texts_of_one_second_that_come_late_together_are_two_messages() {
+    for (away, told) in [
+        (hours(6), Outcome::Forwarded),
+        (hours(80), Outcome::Forwarded),
+    ] {
+        let mut mac = Mac::new();
+        mac.in_touch();
+        mac.look();
+        mac.pass(secs(60));
+        let sent = mac.now();
+        mac.pass(away);
+        let rows = [mac.said(ADA, "ok", sent), mac.said(ADA, "ok", sent)];
+        mac.look();
+        assert_eq!(outcomes(&mac, &rows), [told; 2]);
+    }
+}
+
+#[test]
+fn a_backlog_that_takes_several_transactions_loses_none_of_two_equal_texts() {
+    let mut mac = Mac::new();
+    mac.in_touch();
+    mac.look();
+    let sent = mac.now();
+    mac.pass(hours(6));
+    for n in 0..1_100 {
+        let text = if n % 499 == 0 {
+            "ok".to_owned()
+        } else {
+            format!("{n}")
+        };
+        mac.said(ADA, &text, sent);
+    }
+    mac.look();
+    let texts = mac.texts();
+    assert_eq!(texts.len(), 1_100);
+    assert_eq!(texts.iter().filter(|text| *text == "ok").count(), 3);
+}
+
+#[test]
+fn a_sync_that_brings_an_unknown_text_twice_tells_it_twice_as_old() {
+    let mut mac = Mac::new();
+    let sent = mac.now();
+    mac.says(ADA, "known");
+    mac.look();
+    a_day_later(&mut mac);
+    let rows = ["known", "ok", "ok"].map(|text| mac.said(ADA, text, sent));
+    mac.look();
+    let told = outcomes(&mac, &rows);
+    assert_eq!(
+        told,
+        [Outcome::Twin, Outcome::Backfilled, Outcome::Backfilled]
+    );
+}
+
+#[test]
+fn the_same_words_at_the_same_microsecond_are_one_message_also_in_one_batch() {
+    let mut mac = Mac::new();
+    let sent = precise(&mac);
+    let rows = [mac.said(ADA, "hi", sent), mac.said(ADA, "hi", sent)];
+    mac.look();
+    let told = outcomes(&mac, &rows);
+    assert_eq!(told, [Outcome::Forwarded, Outcome::Twin]);
+}
+
+#[test]
+fn a_rebuild_under_other_guids_tells_no_photo_again_and_loses_none() {
+    let mut mac = Mac::new();
+    let sent = precise(&mac);
+    photo(&mut mac, sent);
+    photo(&mut mac, sent);
+    mac.look();
+    // In the file, and not read before it was rebuilt.
+    photo(&mut mac, sent);
+    mac.pass(secs(1));
+    mac.messages.rebuild(10, MessageGuids::Renewed).unwrap();
+    mac.look();
+    mac.look();
+    assert_eq!(mac.posted().len(), 3);
+    let began = |mac: &Mac| {
+        mac.state()
+            .read(|state| crate::state::meta::get(state, crate::state::meta::REBUILD_BEGAN_AT))
+            .unwrap()
+    };
+    assert_eq!(began(&mac), None, "every row of it is accounted for");
+}
+
+#[test]
+fn a_rebuild_that_is_looked_at_in_two_attempts_counts_from_the_first() {
+    let mut mac = Mac::new();
+    mac.says(ADA, "before");
+    mac.look();
+    mac.pass(secs(60));
+    let sent = mac.now();
+    mac.said(ADA, "ok", sent);
+    mac.said(ADA, "ok", sent);
+    mac.messages.rebuild(10, MessageGuids::Renewed).unwrap();
+    let source = mac.state().read(crate::state::source::load).unwrap();
+    let anchors = mac.state().read(crate::state::source::anchors).unwrap();
+    let began_at = mac.clock.now().as_micros();
+    mac.look();
+    assert_eq!(mac.texts(), ["before", "ok", "ok"]);
+    // As if it had been killed after the first of both: nothing else of the new file is known.
+    mac.state()
+        .write(|tx| {
+            crate::state::source::save(tx, &source.unwrap())?;
+            crate::state::source::set_anchors(tx, &anchors)?;
+            crate::state::meta::set(
+                tx,
+                crate::state::meta::REBUILD_BEGAN_AT,
+                &began_at.to_string(),
+            )?;
+            tx.execute("delete from outbox where seq = 3", [])?;
+            tx.execute(
+                "delete from seen where guid = (select guid from seen where outcome = 'forwarded'
+                 order by message_rowid desc limit 1)",
+                [],
+            )
+        })
+        .unwrap();
+    mac.pass(secs(60));
+    mac.look();
+    assert_eq!(mac.texts(), ["before", "ok", "ok"]);
+}
