@@ -97,3 +97,80 @@ fn all(row: &Row) -> Vec<Attachment> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::{AttachmentRow, Body};
+
+    fn file(guid: &str) -> AttachmentRow {
+        AttachmentRow {
+            guid: guid.to_owned(),
+            mime_type: Some("image/heic".to_owned()),
+            name: None,
+            size_bytes: Some(7),
+            state: AttachmentState::Finished,
+            is_sticker: false,
+            is_hidden: false,
+            description: None,
+            transcript: None,
+        }
+    }
+
+    fn row(runs: &[(&str, i64)]) -> Row {
+        let run = |(guid, part): &(&str, i64)| BodyRun {
+            part: Some(*part),
+            attachment_guid: Some((*guid).to_owned()),
+            ..BodyRun::default()
+        };
+        Row {
+            body: Body::Text {
+                text: String::new(),
+                runs: runs.iter().map(run).collect(),
+            },
+            attachments: vec![file("A"), file("B")],
+            ..Row::default()
+        }
+    }
+
+    /// What releases that told neither kept of the two files of [`row`].
+    fn digest_of_before() -> Digest {
+        let line = |guid| format!("{guid}\nFinished\nNone\nSome(\"image/heic\")\nSome(7)");
+        Digest::of([line("A"), line("B")].iter().map(String::as_bytes))
+    }
+
+    #[test]
+    fn parts_and_their_order_are_told_and_are_no_change() {
+        let row = row(&[("B", 0), ("A", 2)]);
+        let parts: Vec<_> = of(&row).into_iter().map(|a| (a.guid, a.part)).collect();
+        let expected = [("B".to_owned(), Some(0)), ("A".to_owned(), Some(2))];
+        assert_eq!(parts, expected);
+        assert_eq!(digest(&row), digest_of_before());
+    }
+
+    #[test]
+    fn words_about_a_file_are_a_change_whichever_they_are() {
+        let mut described = row(&[]);
+        described.attachments[0].description = Some("a cat".to_owned());
+        let mut said = row(&[]);
+        said.attachments[0].transcript = Some("a cat".to_owned());
+        let digests = [digest_of_before(), digest(&described), digest(&said)];
+        assert!(digests[0] != digests[1] && digests[1] != digests[2] && digests[0] != digests[2]);
+    }
+
+    #[test]
+    fn a_transcript_without_a_place_belongs_to_the_only_file() {
+        let loose = BodyRun {
+            transcript: Some("hello".to_owned()),
+            ..BodyRun::default()
+        };
+        let mut row = row(&[]);
+        let Body::Text { runs, .. } = &mut row.body else {
+            panic!("it has a body")
+        };
+        runs.push(loose);
+        assert!(of(&row).iter().all(|a| a.transcript.is_none()));
+        row.attachments[0].is_hidden = true;
+        assert_eq!(of(&row)[0].transcript.as_deref(), Some("hello"));
+    }
+}

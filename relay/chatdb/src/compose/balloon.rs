@@ -35,7 +35,10 @@ pub(super) fn has_words(row: &Row) -> bool {
         Some(Payload::Link(link)) => words_of(link).is_some(),
         Some(Payload::Poll(poll)) => poll.title.is_some() || !poll.options.is_empty(),
         Some(Payload::Votes(_)) => true,
-        Some(Payload::App(card)) => card.spoken.is_some() || !card.captions.is_empty(),
+        Some(Payload::App(card)) => {
+            let description = description(row).unwrap_or(APP);
+            !lines(card, description).is_empty()
+        }
         None => false,
     }
 }
@@ -98,24 +101,42 @@ fn names_a_link(text: &str) -> bool {
 }
 
 fn app(card: &AppCard, description: &str) -> String {
-    let words = card.spoken.clone();
-    let words = words.unwrap_or_else(|| card.captions.join(", "));
     let name = card.name.as_deref().filter(|_| description == APP);
     let what = match name {
         Some(name) => format!("{description} ({name})"),
         None => description.to_owned(),
     };
-    // A card may begin by saying what it is: `Check In: Timer Started`.
-    let (_, noun) = description.split_once(' ').unwrap_or_default();
-    let words = words
-        .strip_prefix(noun)
-        .and_then(|rest| rest.strip_prefix(": "))
-        .unwrap_or(&words);
+    let words = lines(card, description);
     if words.is_empty() {
         what
     } else {
-        format!("{what}: {words}")
+        format!("{what}: {}", words.join(", "))
     }
+}
+
+/// What a card says beyond what it is. What is spoken often repeats the captions, and either may begin
+/// by saying what the card is: `Check In: Timer Started`.
+fn lines<'c>(card: &'c AppCard, description: &str) -> Vec<&'c str> {
+    let (_, noun) = description.split_once(' ').unwrap_or_default();
+    let known = [Some(noun), card.name.as_deref()].into_iter().flatten();
+    let known: Vec<String> = known.map(plain).collect();
+    let mut lines: Vec<&str> = Vec::new();
+    for line in card.spoken.iter().chain(&card.captions) {
+        let after_noun = line
+            .strip_prefix(noun)
+            .and_then(|rest| rest.strip_prefix(':'));
+        let line = after_noun.unwrap_or(line).trim();
+        let is_said = lines.iter().any(|said| plain(said).contains(&plain(line)));
+        if !line.is_empty() && !is_said && !known.contains(&plain(line)) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// A text as it is compared: apps join words by spaces that do not break.
+fn plain(text: &str) -> String {
+    text.replace('\u{a0}', " ").to_lowercase()
 }
 
 /// A poll, or the choices that a row adds to one.

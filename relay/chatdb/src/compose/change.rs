@@ -98,6 +98,7 @@ pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> 
         messages.push(Message {
             text: String::new(),
             truncated: false,
+            mentions: Vec::new(),
             ..update
         });
     }

@@ -61,13 +61,23 @@ fn replied_part(originator: &str) -> Option<i64> {
     part.ok().filter(|part| is_whole && *part >= -1)
 }
 
-/// Whether nothing of the message is left. `date_retracted` does not tell: macOS 26 leaves it at 0.
-/// `part_count` alone does not, either: it may still count the parts that were there.
+/// Whether nothing of the message is left. `date_retracted` does not tell: macOS 26 leaves it at 0;
+/// nor does `part_count` alone, which may go on counting the parts that were there.
 pub(super) fn is_fully_unsent(row: &Row) -> bool {
     let summary = &row.summary;
-    let nothing_left = row.part_count == 0
-        || (summary.is_all_unsent() && row.body.attachment_guids().next().is_none());
-    !summary.unsent_parts.is_empty() && nothing_left && row.visible_text().is_empty()
+    if summary.unsent_parts.is_empty() || !row.visible_text().is_empty() {
+        return false;
+    }
+    let names_a_file = row.body.attachment_guids().next().is_some();
+    // Without a list of the parts that there were, a file that is joined may be one that is left.
+    let holds_a_file = || {
+        row.attachments
+            .iter()
+            .any(|attachment| !attachment.is_hidden)
+    };
+    let is_unlisted = summary.original_parts.is_empty() && row.body != Body::Unreadable;
+    row.part_count == 0
+        || (!names_a_file && (summary.is_all_unsent() || (is_unlisted && !holds_a_file())))
 }
 
 /// Whether a row has told nothing of its own yet: neither words nor what its balloon shows.

@@ -4,9 +4,7 @@
 //! options by id alone, and the row that it refers to may be any of these. Everything is told of the
 //! first row: its guid is the poll's.
 
-use super::payload::Payload;
-use super::poll::PollOption;
-use super::{ChatDb, Row, message};
+use super::{ChatDb, Payload, PollOption, Row, message};
 
 /// Rows that are followed from a vote to the first poll.
 const MAX_HOPS: usize = 4;

@@ -9,7 +9,7 @@ use super::body::Body;
 use super::chat::without_account_prefix;
 use super::payload::{Balloon, MAX_PAYLOAD_BYTES, Payload, RichLink};
 use super::value::{bytes, flag, integer, text};
-use super::{AttachmentRow, Chat, KnownPoll, Summary, attachment};
+use super::{AttachmentRow, Chat, KnownPoll, Summary, mark};
 use crate::dates::from_apple_date;
 use crate::digest::Digest;
 use crate::schema::Schema;
@@ -224,62 +224,6 @@ pub(super) fn payload_column(schema: &Schema) -> String {
     )
 }
 
-/// The columns that a [`Digest`] covers. Lengths instead of contents: `octet_length` does not read
-/// the overflow pages of a long body, and 24 hours of rows are compared at every change.
-pub(super) fn digest_list(schema: &Schema) -> String {
-    let column = |name| schema.column("message", "m", name);
-    let attachments = if schema.has_table("attachment")
-        && schema.has_table("message_attachment_join")
-        && column("cache_has_attachments") != "null"
-    {
-        format!(
-            "case when {} then (select group_concat({}, ',' order by a.ROWID)
-             from message_attachment_join j join attachment a on a.ROWID = j.attachment_id
-             where j.message_id = m.ROWID) end",
-            column("cache_has_attachments"),
-            attachment::digest_expression(schema),
-        )
-    } else {
-        "null".to_owned()
-    };
-    [
-        column("date_edited"),
-        format!("octet_length({})", column("text")),
-        format!("octet_length({})", column("attributedBody")),
-        format!("octet_length({})", column("message_summary_info")),
-        column("part_count"),
-        column("is_empty"),
-        column("schedule_state"),
-        column("is_from_me"),
-        attachments,
-        format!("octet_length({})", column("payload_data")),
-    ]
-    .join(", ")
-}
-
-const DIGEST_COLUMNS: usize = 10;
-/// Columns after these are covered since later. They count only if there is something in them: the
-/// digests of rows without it stay as they were, and an upgraded relay need not read those rows again.
-const FIRST_DIGEST_COLUMNS: usize = 9;
-
-/// The digest of the columns from `first` on.
-pub(super) fn digest(row: &Columns<'_>, first: usize) -> rusqlite::Result<Digest> {
-    let mut parts = Vec::with_capacity(DIGEST_COLUMNS);
-    for index in 0..DIGEST_COLUMNS {
-        let part = match row.get_ref(first + index)? {
-            // NULL and 0 both mean "nothing": a default that a later UPDATE writes is no change.
-            ValueRef::Null | ValueRef::Integer(0) => Vec::new(),
-            ValueRef::Integer(number) => number.to_le_bytes().to_vec(),
-            ValueRef::Real(number) => number.to_le_bytes().to_vec(),
-            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
-        };
-        if index < FIRST_DIGEST_COLUMNS || !part.is_empty() {
-            parts.push(part);
-        }
-    }
-    Ok(Digest::of(parts.iter().map(Vec::as_slice)))
-}
-
 /// Reads one row; none if its guid is missing or no text, which `UNIQUE NOT NULL` rules out in any
 /// file that Messages wrote.
 pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
@@ -325,7 +269,7 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
         handle: text(row, HANDLE)?,
         other_handle: text(row, OTHER_HANDLE)?,
         payload: payload(row, PAYLOAD)?,
-        digest: digest(row, DIGEST)?,
+        digest: mark::digest(row, DIGEST)?,
         chat: None,
         attachments: Vec::new(),
         poll: None,

@@ -6,11 +6,11 @@ mod chat;
 mod conversation;
 mod keyed_archive;
 mod known_poll;
+mod mark;
 mod message;
 mod open;
 mod payload;
 mod plist;
-mod poll;
 mod preview;
 mod queries;
 mod summary;
@@ -23,7 +23,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::dates::{index_bounds, seconds_limit};
 use crate::files::Files;
-use crate::{Digest, OpenError, ReadError};
+use crate::{OpenError, ReadError};
 use conversation::Chats;
 use queries::Queries;
 
@@ -31,22 +31,11 @@ pub use attachment::AttachmentRow;
 pub use body::{Body, BodyRun};
 pub use chat::{Chat, ChatStyle};
 pub use known_poll::KnownPoll;
+pub use mark::Mark;
 pub use message::Row;
 pub(crate) use message::target;
-pub use payload::{AppCard, Payload, RichLink};
-pub use poll::{Poll, PollOption, Vote};
+pub use payload::{AppCard, Payload, Poll, PollOption, RichLink, Vote};
 pub use summary::Summary;
-
-/// A row's guid and digest: what the re-scan of recent rows compares.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// `message.ROWID`
-    pub rowid: i64,
-    /// `message.guid`
-    pub guid: String,
-    /// Digest over the columns that change.
-    pub digest: Digest,
-}
 
 /// Messages' database, open for reading.
 ///
@@ -135,25 +124,6 @@ impl ChatDb {
         Ok(self
             .snapshot(|| self.collect(&self.queries.row_at, params![rowid]))?
             .pop())
-    }
-
-    /// Digests of the rows at `rowids` that still exist.
-    pub fn marks_of(&self, rowids: &[i64]) -> Result<Vec<Mark>, ReadError> {
-        let mut statement = self.connection.prepare_cached(&self.queries.mark)?;
-        let mut marks = Vec::with_capacity(rowids.len());
-        for rowid in rowids {
-            let mut rows = statement.query([rowid])?;
-            let Some(row) = rows.next()? else { continue };
-            let Some(guid) = value::text(row, 1)? else {
-                continue;
-            };
-            marks.push(Mark {
-                rowid: row.get(0)?,
-                guid,
-                digest: message::digest(row, 2)?,
-            });
-        }
-        Ok(marks)
     }
 
     /// Whether a chat has claimed the row at `rowid`: cheaper than reading the row.

@@ -1,7 +1,7 @@
 //! The texts of the queries, built once per open database from its columns.
 
 use super::message::{POLLS, VOTE};
-use super::{attachment, chat, message};
+use super::{attachment, chat, mark, message};
 use crate::schema::Schema;
 
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(super) struct Queries {
 impl Queries {
     pub(super) fn build(schema: &Schema) -> Self {
         let columns = message::select_list(schema);
-        let marks = message::digest_list(schema);
+        let marks = mark::digest_list(schema);
         let from = "from message m left join handle h on h.ROWID = m.handle_id";
         let other = match schema.column("message", "m", "other_handle").as_str() {
             "null" => "null".to_owned(),

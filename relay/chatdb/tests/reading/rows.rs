@@ -2,7 +2,7 @@
 
 use chatdb::{Body, ChatStyle};
 use messages_stand_in::{
-    Attachment, Body as NewBody, Chat, Date, NewMessage, Piece, Style, TransferState,
+    Attachment, Body as NewBody, Chat, Date, NewMessage, Piece, RichLink, Style, TransferState,
 };
 use shared_protocol::AttachmentState;
 
@@ -215,7 +215,7 @@ fn an_archive_without_words_leaves_the_text_column_to_speak() {
 
 #[test]
 fn a_digest_tells_changes_of_content_from_marks_of_delivery() {
-    let mut database = Database::new(Style::Ventura);
+    let mut database = Database::new(Style::Tahoe);
     let messages = &mut database.messages;
     let (chat, ada) = direct(messages, ADA);
     let row = messages
@@ -244,6 +244,21 @@ fn a_digest_tells_changes_of_content_from_marks_of_delivery() {
     changed("an attachment");
     messages.finish_attachment(photo, 1).unwrap();
     changed("its arrival");
+    messages.transcribe_attachment(photo, "hello").unwrap();
+    changed("what is said in it");
+    messages
+        .raw()
+        .execute(
+            "update attachment set emoji_image_short_description = 'a cat'",
+            [],
+        )
+        .unwrap();
+    changed("what it shows");
+    for url in ["https://example.com", "https://example.com/a"] {
+        let payload = RichLink::new(url).payload();
+        messages.set_column(row, "payload_data", payload).unwrap();
+        changed("a payload");
+    }
     messages.flip_from_me(row).unwrap();
     changed("the direction");
     messages.unsend(row, &[], later).unwrap();

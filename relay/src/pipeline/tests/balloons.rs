@@ -57,7 +57,7 @@ fn whatever_of_a_link_is_known_is_told_once() {
     for (link, expected) in [
         (link(Some(URL), None, None), URL),
         (link(None, Some(URL), None), URL),
-        (link(Some("https://example.com/end"), Some(URL), None), URL),
+        (link(Some(URL), Some("example.com/docs/setup"), None), URL),
         (link(None, None, Some("A page")), "A page"),
         (link(Some(URL), Some(URL), Some(URL)), URL),
     ] {
@@ -151,8 +151,13 @@ fn apps_say_what_they_show() {
             app(
                 Some("Apple Pay"),
                 Some("$20 requested"),
-                [Some("Apple Cash"), Some("$20 Request")],
+                [Some("Apple\u{a0}Pay"), Some("for lunch")],
             ),
+            "an Apple Pay message: $20 requested, for lunch",
+        ),
+        (
+            CASH,
+            app(Some("Apple Pay"), Some("$20 requested"), [None, None]),
             "an Apple Pay message: $20 requested",
         ),
         (
@@ -169,7 +174,7 @@ fn apps_say_what_they_show() {
             app(
                 Some("Check In"),
                 Some("Check In: Timer Started"),
-                [None, None],
+                [Some("Check In"), Some("timer started")],
             ),
             "a Check In: Timer Started",
         ),
@@ -190,7 +195,7 @@ fn apps_say_what_they_show() {
                 Some("Dots & Boxes"),
                 [Some("Your move."), None],
             ),
-            "a message of an app (Dots): Dots & Boxes",
+            "a message of an app (Dots): Dots & Boxes, Your move.",
         ),
         (
             GAME,
@@ -201,6 +206,15 @@ fn apps_say_what_they_show() {
             GAME,
             app(None, Some(" "), [None, Some("")]),
             "a message of an app",
+        ),
+        (
+            CHECK_IN,
+            app(
+                Some("Check In"),
+                Some("Check In:"),
+                [Some("Check In"), None],
+            ),
+            "a Check In",
         ),
     ] {
         let mut mac = Mac::new();

@@ -8,8 +8,7 @@ use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use serde_json::Value;
 
-use super::keyed_archive::Archived;
-use super::payload::{Payload, clipped};
+use super::{Archived, Payload, clipped};
 
 /// JSON larger than this is not read: a poll has a dozen options.
 const MAX_JSON_BYTES: usize = 256 * 1024;
@@ -46,7 +45,7 @@ pub struct Vote {
 pub(super) fn read(root: Archived<'_>) -> Option<Payload> {
     let json = json(&root.get("URL")?.url()?)?;
     let json: Value = serde_json::from_slice(&json).ok()?;
-    let item = json.get("item")?;
+    let item = json.get("item").unwrap_or(&json);
     if let Some(options) = item.get("orderedPollOptions") {
         let poll = Poll {
             title: words(item, "title"),
@@ -72,14 +71,25 @@ fn json(url: &str) -> Option<Vec<u8>> {
     if data.len() > MAX_JSON_BYTES * 4 / 3 {
         return None;
     }
-    // A URL may write these three signs in its own way.
-    let data = data
-        .replace("%3D", "=")
-        .replace("%2B", "+")
-        .replace("%2F", "/")
-        .replace('-', "+")
-        .replace('_', "/");
-    BASE64.decode(data).ok()
+    let mut signs = Vec::with_capacity(data.len());
+    let mut rest = data.as_bytes();
+    while let [sign, after @ ..] = rest {
+        // A URL may write signs in its own way: by their numbers, or with the alphabet for URLs.
+        let (sign, after) = match (sign, after) {
+            (b'%', [high, low, after @ ..]) => (hex(*high)? << 4 | hex(*low)?, after),
+            (b'-', _) => (b'+', after),
+            (b'_', _) => (b'/', after),
+            _ => (*sign, after),
+        };
+        signs.push(sign);
+        rest = after;
+    }
+    BASE64.decode(signs).ok()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    let value = char::from(digit).to_digit(16)?;
+    u8::try_from(value).ok()
 }
 
 fn entries<T>(list: &Value, read: impl Fn(&Value) -> Option<T>) -> Vec<T> {

@@ -1,0 +1,156 @@
+//! The digest by which a row that changed is noticed.
+
+use rusqlite::Row as Columns;
+use rusqlite::types::ValueRef;
+
+use super::{ChatDb, attachment, value};
+use crate::ReadError;
+use crate::digest::Digest;
+use crate::schema::Schema;
+
+/// A row's guid and digest: what the re-scan of recent rows compares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// `message.ROWID`
+    pub rowid: i64,
+    /// `message.guid`
+    pub guid: String,
+    /// Digest over the columns that change.
+    pub digest: Digest,
+}
+
+impl ChatDb {
+    /// Digests of the rows at `rowids` that still exist.
+    pub fn marks_of(&self, rowids: &[i64]) -> Result<Vec<Mark>, ReadError> {
+        let mut statement = self.connection.prepare_cached(&self.queries.mark)?;
+        let mut marks = Vec::with_capacity(rowids.len());
+        for rowid in rowids {
+            let mut rows = statement.query([rowid])?;
+            let Some(row) = rows.next()? else { continue };
+            let Some(guid) = value::text(row, 1)? else {
+                continue;
+            };
+            marks.push(Mark {
+                rowid: row.get(0)?,
+                guid,
+                digest: digest(row, 2)?,
+            });
+        }
+        Ok(marks)
+    }
+}
+
+/// The columns that a [`Digest`] covers. Lengths instead of contents: `octet_length` does not read
+/// the overflow pages of a long body, and 24 hours of rows are compared at every change.
+pub(super) fn digest_list(schema: &Schema) -> String {
+    let column = |name| schema.column("message", "m", name);
+    let attachments = if schema.has_table("attachment")
+        && schema.has_table("message_attachment_join")
+        && column("cache_has_attachments") != "null"
+    {
+        format!(
+            "case when {} then (select group_concat({}, ',' order by a.ROWID)
+             from message_attachment_join j join attachment a on a.ROWID = j.attachment_id
+             where j.message_id = m.ROWID) end",
+            column("cache_has_attachments"),
+            attachment::digest_expression(schema),
+        )
+    } else {
+        "null".to_owned()
+    };
+    [
+        column("date_edited"),
+        format!("octet_length({})", column("text")),
+        format!("octet_length({})", column("attributedBody")),
+        format!("octet_length({})", column("message_summary_info")),
+        column("part_count"),
+        column("is_empty"),
+        column("schedule_state"),
+        column("is_from_me"),
+        attachments,
+        format!("octet_length({})", column("payload_data")),
+    ]
+    .join(", ")
+}
+
+const DIGEST_COLUMNS: usize = 10;
+/// Columns after these are covered since later. They count only if there is something in them: the
+/// digests of rows without it stay as they were, and an upgraded relay need not read those rows again.
+const FIRST_DIGEST_COLUMNS: usize = 9;
+
+/// The digest of the columns from `first` on.
+pub(super) fn digest(row: &Columns<'_>, first: usize) -> rusqlite::Result<Digest> {
+    let mut parts = Vec::with_capacity(DIGEST_COLUMNS);
+    for index in 0..DIGEST_COLUMNS {
+        let part = match row.get_ref(first + index)? {
+            // NULL and 0 both mean "nothing": a default that a later UPDATE writes is no change.
+            ValueRef::Null | ValueRef::Integer(0) => Vec::new(),
+            ValueRef::Integer(number) => number.to_le_bytes().to_vec(),
+            ValueRef::Real(number) => number.to_le_bytes().to_vec(),
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
+        };
+        if index < FIRST_DIGEST_COLUMNS || !part.is_empty() {
+            parts.push(part);
+        }
+    }
+    Ok(Digest::of(parts.iter().map(Vec::as_slice)))
+}
+
+#[cfg(test)]
+mod tests {
+    use messages_stand_in::{Attachment, Date, NewMessage, RichLink, Style};
+
+    use super::*;
+    use crate::read::ChatDb;
+
+    /// What a release that covered nine columns kept of a row.
+    fn digest_of_before(body_bytes: i64, attachments: &str) -> Digest {
+        let number = |number: i64| number.to_le_bytes().to_vec();
+        let nothing = Vec::new;
+        let parts = [
+            nothing(),
+            nothing(),
+            number(body_bytes),
+            nothing(),
+            number(1),
+            nothing(),
+            nothing(),
+            nothing(),
+            attachments.as_bytes().to_vec(),
+        ];
+        Digest::of(parts.iter().map(Vec::as_slice))
+    }
+
+    #[test]
+    fn a_row_without_anything_new_has_the_digest_of_before() {
+        for style in [Style::Ventura, Style::Tahoe] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("chat.db");
+            let mut messages = messages_stand_in::ChatDb::create(&path, style).unwrap();
+            let now = Date::from_unix_micros(1_790_000_000_000_000);
+            let text = NewMessage::incoming(1, now).text("hi");
+            let plain = messages.insert_message(&text).unwrap();
+            let photo = messages.insert_message(&text).unwrap();
+            messages
+                .attach(photo, &Attachment::photo("a.jpg", 10), now)
+                .unwrap();
+            let voice = messages.insert_message(&text).unwrap();
+            let said = Attachment::voice(10).with_transcript("hello");
+            messages.attach(voice, &said, now).unwrap();
+            let link = RichLink::new("https://example.com");
+            let link = messages.insert_message(&text.link(&link)).unwrap();
+            let bytes: i64 = messages
+                .raw()
+                .query_row("select length(attributedBody) from message", [], |row| {
+                    row.get(0)
+                })
+                .unwrap();
+            let db = ChatDb::open(&path).unwrap();
+            let digest = |row| db.marks_of(&[row]).unwrap()[0].digest;
+            assert_eq!(digest(plain), digest_of_before(bytes, ""), "{style}");
+            assert_eq!(digest(photo), digest_of_before(bytes, "1:5:10"), "{style}");
+            assert_ne!(digest(voice), digest_of_before(bytes, "2:5:10"), "{style}");
+            assert_ne!(digest(link), digest_of_before(bytes, ""), "{style}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `message.payload_data`: what a balloon shows that its text does not say.
+//!
+//! A keyed archive whose shape depends on the app that drew the balloon: the metadata of a link, a poll
+//! or the votes in one ([`poll`]), the captions of any other app. Only what a reader of texts
+//! needs is taken. What is damaged, of another shape or too large is absent, and no input panics.
+
+mod poll;
+#[cfg(test)]
+mod tests;
+
+use super::keyed_archive::{self, Archived};
+use super::plist::Plist;
+
+pub use poll::{Poll, PollOption, Vote};
+
+/// Payloads larger than this are not read.
+pub(super) const MAX_PAYLOAD_BYTES: usize = 1 << 20;
+/// Titles, captions and names are cut to this many characters.
+const MAX_CHARS: usize = 1_000;
+
+/// What a balloon shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// A link.
+    Link(RichLink),
+    /// A poll, with all of its options so far.
+    Poll(Poll),
+    /// What one person chose in a poll: everything that the person has chosen there, so an empty list
+    /// withdraws the vote.
+    Votes(Vec<Vote>),
+    /// The message of an app: a payment, a Check In, a location, a move in a game.
+    App(AppCard),
+}
+
+/// A link and what Messages found out about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RichLink {
+    /// Where the link led in the end.
+    pub url: Option<String>,
+    /// The link as it was sent.
+    pub original_url: Option<String>,
+    /// Title of the page.
+    pub title: Option<String>,
+}
+
+/// The message of an app, in the app's own words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppCard {
+    /// Name of the app.
+    pub name: Option<String>,
+    /// What `VoiceOver` would say.
+    pub spoken: Option<String>,
+    /// What stands on the card, from its top to its bottom.
+    pub captions: Vec<String>,
+}
+
+/// Which app drew a balloon, as far as its payload differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Balloon {
+    Link,
+    Poll,
+    App,
+}
+
+impl Payload {
+    pub(super) fn read(bytes: Option<&[u8]>, balloon: Balloon) -> Option<Self> {
+        let bytes = bytes.filter(|bytes| bytes.len() <= MAX_PAYLOAD_BYTES)?;
+        let list = Plist::read(bytes)?;
+        let root = keyed_archive::root(&list)?;
+        match balloon {
+            Balloon::Link => RichLink::read(root).map(Self::Link),
+            Balloon::Poll => poll::read(root),
+            Balloon::App => AppCard::read(root).map(Self::App),
+        }
+    }
+}
+
+impl RichLink {
+    fn read(root: Archived<'_>) -> Option<Self> {
+        let metadata = ["richLinkMetadata", "metadata"]
+            .into_iter()
+            .find_map(|key| root.get(key))?;
+        let url = |key| {
+            let url = metadata.get(key)?.url()?;
+            let url = url.trim();
+            (!url.is_empty()).then(|| url.to_owned())
+        };
+        let link = Self {
+            url: url("URL"),
+            original_url: url("originalURL"),
+            title: words(metadata.get("title")),
+        };
+        (link != Self::default()).then_some(link)
+    }
+
+    /// Where the link led, with its scheme, else the link as it was sent.
+    pub fn address(&self) -> Option<&str> {
+        self.url.as_deref().or(self.original_url.as_deref())
+    }
+}
+
+impl AppCard {
+    fn read(root: Archived<'_>) -> Option<Self> {
+        let on_card = root.get("userInfo");
+        let captions = [
+            "image-title",
+            "image-subtitle",
+            "caption",
+            "subcaption",
+            "secondary-subcaption",
+            "tertiary-subcaption",
+        ];
+        let mut card = Self {
+            name: words(root.get("an")),
+            spoken: words(root.get("ldtext")),
+            captions: Vec::new(),
+        };
+        for caption in captions {
+            let caption = on_card.and_then(|card| words(card.get(caption)));
+            card.captions
+                .extend(caption.filter(|caption| !card.captions.contains(caption)));
+        }
+        (card != Self::default()).then_some(card)
+    }
+}
+
+/// A text without the white space around it, clipped; absent if nothing is left.
+fn words(archived: Option<Archived<'_>>) -> Option<String> {
+    clipped(&archived?.text()?)
+}
+
+pub(super) fn clipped(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.chars().take(MAX_CHARS).collect())
+}
