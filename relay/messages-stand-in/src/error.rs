@@ -19,8 +19,27 @@ pub enum Error {
         source: std::io::Error,
     },
     /// `create` was asked to write over an existing file.
-    #[error("{} exists already: remove it first or choose another path", .0.display())]
+    #[error(
+        "{path} exists already, and a new chat.db is never written over another file: choose another \
+         path, go on with this one by `messages-stand-in play SCRIPT --db {path}`, or, if nothing in it \
+         is needed, `rm {path} {path}-wal {path}-shm` first",
+        path = .0.display()
+    )]
     Exists(PathBuf),
+    /// Beside the path of a new database lies what an earlier one left.
+    #[error(
+        "{} is left of an earlier database that is gone; SQLite would take it for part of the new one: \
+         remove it",
+        .0.display()
+    )]
+    Leftover(PathBuf),
+    /// `open` found something else.
+    #[error(
+        "{} is no chat.db: it has no table of messages. Name another path, or remove it and it is made \
+         anew",
+        .0.display()
+    )]
+    NotMessages(PathBuf),
     /// No version of macOS has this column.
     #[error("no version of macOS has a column {column:?} in {table}")]
     UnknownColumn {

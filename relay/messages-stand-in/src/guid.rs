@@ -41,3 +41,9 @@ impl Guids {
         z ^ (z >> 31)
     }
 }
+
+/// Whether a text is a guid.
+pub(crate) fn is_guid(text: &str) -> bool {
+    let digits = text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit());
+    digits && text.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+}

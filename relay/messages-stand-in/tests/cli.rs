@@ -142,8 +142,31 @@ fn failures_say_what_to_do() {
     );
     std::fs::write(&path, "precious").unwrap();
     let taken = error(&["build", out]);
-    assert!(taken.contains("exists already"), "{taken}");
+    for word in ["exists already", "another path", "play SCRIPT --db", "rm "] {
+        assert!(taken.contains(word), "{taken}");
+    }
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    let hi = script("late-text.jsonl");
+    for content in [&b"precious"[..], b""] {
+        std::fs::write(&path, content).unwrap();
+        let foreign = error(&["play", &hi, "--db", out]);
+        assert!(
+            foreign.contains("is no chat.db") && foreign.contains("another path"),
+            "{foreign}"
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), content);
+    }
+    std::fs::remove_file(&path).unwrap();
+    let wal = folder.path().join("chat.db-wal");
+    std::fs::write(&wal, "left").unwrap();
+    for arguments in [&["build", out][..], &["play", &hi, "--db", out]] {
+        let left = error(arguments);
+        assert!(
+            left.contains("chat.db-wal is left of an earlier database"),
+            "{left}"
+        );
+    }
+    std::fs::remove_file(&wal).unwrap();
     let unknown = error(&["build", "--style", "catalina", out]);
     assert!(unknown.contains("monterey, ventura"), "{unknown}");
 }

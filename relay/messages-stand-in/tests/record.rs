@@ -4,7 +4,8 @@
 
 use std::path::Path;
 
-use messages_stand_in::{ChatDb, Date, Player, Redaction, Script, Selection, build, record};
+use base64::Engine as _;
+use messages_stand_in::{ChatDb, Date, Player, Redaction, Script, Selection, Style, build, record};
 use rusqlite::{Connection, OpenFlags};
 
 const ALL: Selection = Selection::Rowids(1, i64::MAX);
@@ -92,25 +93,65 @@ fn redaction_keeps_the_shape_of_every_body() {
 const SECRETS: &str = r#"{"do":"chat","id":"c","kind":"group","with":["+4915112345678","jane.roe@mail.test","+15551112222"],"name":"Wedding of Jane","line":"john@mail.test"}
 {"do":"message","id":"m","chat":"c","from":"+4915112345678","text":"Jane, my PIN is 4711 🤫 naïve 東京 ☕","line":"john@mail.test","attachments":[{"guid":"at_0_X","name":"Jane passport.jpeg"}],"columns":{"subject":"Confidential"}}
 {"do":"message","chat":"c","from":"jane.roe@mail.test","reply_to":"m","runs":[{"text":"ask "},{"text":"Jill","attributes":[{"mention":"+15551112222"}]},{"text":" at mail.test","attributes":[{"link":"https://mail.test/jane"},{"transcription":"spoken by Jane"}]}],"columns":{"payload_data":{"hex":"4a616e65"}}}
-{"do":"edit","of":"m","text":"Jane knows"}
+{"do":"edit","of":"m","text":"Jane knows","told_by":"e"}
+{"do":"message","id":"e","chat":"c","from":"+4915112345678","text":"Edited to “Jane knows”"}
 {"do":"group","chat":"c","from":"jane.roe@mail.test","change":"renamed","title":"Divorce of Jane"}
 {"do":"group","chat":"c","from":"jane.roe@mail.test","change":"added","who":"+33612345678"}
-{"do":"tapback","on":"m","chat":"c","from":"me","kind":"like"}"#;
+{"do":"tapback","on":"m","chat":"c","from":"me","kind":"like"}
+{"do":"message","chat":"c","from":"jane.roe@mail.test","link":{"url":"https://mail.test/jane?pin=4711","title":"Wedding of Jane"}}
+{"do":"message","id":"p","chat":"c","from":"jane.roe@mail.test","poll":{"title":"Divorce?","options":["Jill",{"text":"Jane","by":"+15551112222"}]}}
+{"do":"message","chat":"c","from":"+33612345678","vote":{"on":"p","for":["Jill"]}}
+{"do":"message","chat":"c","from":"me","app":"com.example:pay","balloon":{"name":"Bank of Jane","spoken":"4711 paid","caption":"for Jill","subcaption":"Jane","url":"?pin=4711"}}
+{"do":"message","chat":"c","from":"+33612345678","attachments":[{"guid":"V","name":"Jane.caf","transcript":"spoken by Jane"},{"guid":"G","description":"Jane as a cat"}]}"#;
+
+/// Every text in the blobs of a database, whichever way it is encoded.
+fn blobs(db: &Connection) -> String {
+    let mut said = String::new();
+    for table in ["message", "attachment"] {
+        let mut query = db.prepare(&format!("select * from {table}")).unwrap();
+        let width = query.column_count();
+        let mut rows = query.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            for column in 0..width {
+                if let Ok(blob) = row.get::<_, Vec<u8>>(column) {
+                    said.push_str(&readings(&blob));
+                }
+            }
+        }
+    }
+    said
+}
+
+fn readings(blob: &[u8]) -> String {
+    let utf8 = String::from_utf8_lossy(blob);
+    let utf16 = |from: usize| {
+        let units = blob[from..].chunks_exact(2);
+        let units = units.map(|unit| u16::from_be_bytes([unit[0], unit[1]]));
+        char::decode_utf16(units)
+            .map(Result::unwrap_or_default)
+            .collect::<String>()
+    };
+    let json = utf8.split("data:,").skip(1).map(|url| {
+        let url = url.split('?').next().unwrap();
+        let json = base64::engine::general_purpose::STANDARD.decode(url);
+        String::from_utf8(json.unwrap()).unwrap()
+    });
+    let json: String = json.collect();
+    format!(
+        "{utf8}\n{}\n{}\n{json}\n",
+        utf16(0),
+        utf16(1.min(blob.len()))
+    )
+}
 
 #[test]
 fn redacted_recording_names_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let script = Script::parse(SECRETS).unwrap();
-    drop(
-        build(
-            &script,
-            &path,
-            messages_stand_in::Style::Ventura,
-            script.start(),
-        )
-        .unwrap(),
-    );
+    // The first with a column for what a Genmoji shows.
+    let style = Style::Sequoia;
+    drop(build(&script, &path, style, script.start()).unwrap());
     let text = record(&read_only(&path), &ALL, &SALTED).unwrap().to_jsonl();
     let secrets = [
         "Jane",
@@ -133,9 +174,31 @@ fn redacted_recording_names_nobody() {
         "john",
         "612345678",
         "4a616e65",
+        "Bank",
+        "paid",
+        "Divorce",
+        "cat",
+        "33612345678",
     ];
+    // Blobs stand in the script as digits: they speak once they are built.
+    let built = folder.path().join("redacted.db");
+    let script = Script::parse(&text).unwrap();
+    let db = build(&script, &built, style, script.start()).unwrap();
+    let said = blobs(db.raw());
     for secret in secrets {
         assert!(!text.contains(secret), "{secret} is still in\n{text}");
+        assert!(!said.contains(secret), "{secret} is still in\n{said}");
+    }
+    for kept in [
+        "richLinkMetadata",
+        "orderedPollOptions",
+        "voteOptionIdentifier",
+        "https:",
+        "subcaption",
+        "audio-transcription",
+        "bcg",
+    ] {
+        assert!(said.contains(kept), "{kept} is gone from\n{said}");
     }
     // One person stays one person, and numbers keep their length.
     let redacted = Script::parse(&text).unwrap();
@@ -155,17 +218,56 @@ fn redacted_recording_names_nobody() {
 }
 
 #[test]
+fn redaction_keeps_what_belongs_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["a.db", "b.db"].map(|name| folder.path().join(name));
+    let script = Script::parse(concat!(
+        r#"{"do":"chat","id":"c","with":["Jane@mail.test"]}"#,
+        "\n",
+        r#"{"do":"message","id":"m","chat":"c","from":"\u202ajane@mail.test\u202c","text":"see https://mail.test/Jane?a=1 now"}"#,
+        "\n",
+        r#"{"do":"message","chat":"c","from":"Jane@mail.test","link":{"url":"https://mail.test/Jane?a=1"},"columns":{"reply_to_guid":{"guid_of":"m"},"destination_caller_id":"tel:+4915112345678"}}"#,
+        "\n",
+        r#"{"do":"message","id":"p","chat":"c","from":"Jane@mail.test","poll":{"title":"Who?","options":["Jill","Jane"]},"line":"+4915112345678"}"#,
+        "\n",
+        r#"{"do":"lookup","chat":"c","identifier":"jane@mail.test","domain":"SMS"}"#,
+    ));
+    let script = script.unwrap();
+    drop(build(&script, &a, Style::Tahoe, script.start()).unwrap());
+    let redacted = record(&read_only(&a), &ALL, &SALTED).unwrap();
+    let db = build(&redacted, &b, Style::Tahoe, script.start()).unwrap();
+    let said = blobs(db.raw());
+    let url = said.split_once("https://").unwrap().1;
+    let url = url.split_once(' ').unwrap().0;
+    assert!(!url.contains("Jane") && url.contains('?'), "{url}");
+    assert_eq!(
+        said.matches(url).count(),
+        2,
+        "text and payload agree: {said}"
+    );
+    assert_eq!(said.matches("optionIdentifier").count(), 2);
+    let column = |sql: &str| -> Vec<String> {
+        let mut query = db.raw().prepare(sql).unwrap();
+        let rows = query.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    let peers = column("select distinct id from handle order by id");
+    assert_eq!(peers.len(), 2, "{peers:?}");
+    let bare = peers[1].trim_matches(['\u{202a}', '\u{202c}']);
+    assert_ne!(bare, peers[1], "the marks stay");
+    assert_eq!(bare, peers[0].to_lowercase(), "the address stays the same");
+    let lookups = column("select identifier from chat_lookup where domain = 'SMS'");
+    assert_eq!(lookups, [bare]);
+    let own = column("select destination_caller_id from message where ROWID > 1 order by ROWID");
+    assert_eq!(own[0], format!("tel:{}", own[1]));
+}
+
+#[test]
 fn guid_selects_the_message_and_what_refers_to_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let script = Script::parse(SECRETS).unwrap();
-    let db: ChatDb = build(
-        &script,
-        &path,
-        messages_stand_in::Style::Ventura,
-        script.start(),
-    )
-    .unwrap();
+    let db: ChatDb = build(&script, &path, Style::Ventura, script.start()).unwrap();
     let selection = Selection::Guid(db.guid_of(1).unwrap());
     let count = |selection: &Selection| {
         let script = record(&read_only(&path), selection, &Redaction::Off).unwrap();
@@ -182,7 +284,7 @@ fn guid_selects_the_message_and_what_refers_to_it() {
 fn recording_can_be_played_again_under_other_guids_and_dates() {
     let folder = tempfile::tempdir().unwrap();
     let [a, b] = ["a.db", "b.db"].map(|name| folder.path().join(name));
-    let style = messages_stand_in::Style::Ventura;
+    let style = Style::Ventura;
     let script = Script::parse(SECRETS).unwrap();
     drop(build(&script, &a, style, script.start()).unwrap());
     let mut recorded = record(&read_only(&a), &ALL, &Redaction::Off).unwrap();

@@ -90,9 +90,7 @@ impl ChatDb {
     }
 
     pub(super) fn sidecar(&self, suffix: &str) -> PathBuf {
-        let mut path = self.path.clone().into_os_string();
-        path.push(suffix);
-        path.into()
+        super::sidecar(&self.path, suffix)
     }
 
     fn disconnect(&mut self) -> Result<(), Error> {

@@ -18,7 +18,7 @@ mod tapback;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use attachment::{Attachment, TransferState};
 pub use chat::{Chat, ChatStyle, Filter};
@@ -63,6 +63,10 @@ impl ChatDb {
         if path.exists() {
             return Err(Error::Exists(path.to_owned()));
         }
+        let leftover = ["-wal", "-shm", "-journal"].map(|suffix| sidecar(path, suffix));
+        if let Some(leftover) = leftover.into_iter().find(|path| path.exists()) {
+            return Err(Error::Leftover(leftover));
+        }
         let mut connection = connect(path)?;
         // An empty database needs no protection from a power cut.
         connection.pragma_update(None, "synchronous", "off")?;
@@ -87,6 +91,7 @@ impl ChatDb {
             let path = path.to_owned();
             return Err(Error::File { path, source });
         }
+        require_messages(path)?;
         let connection = connect(path)?;
         let style = schema::detect(&connection)?;
         // Seeded by what is there, or the guids of the first session would come again.
@@ -192,6 +197,30 @@ impl ChatDb {
         }
         Ok(())
     }
+}
+
+/// Looks before anything is written: opening for writing would turn an empty file into a database.
+fn require_messages(path: &Path) -> Result<(), Error> {
+    let has_messages = || {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let sql = "select exists (select 1 from sqlite_schema where name = 'message')";
+        connection.query_row(sql, [], |row| row.get(0))
+    };
+    match has_messages() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::NotMessages(path.to_owned())),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            Err(Error::NotMessages(path.to_owned()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The file that SQLite keeps beside a database.
+fn sidecar(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.to_owned().into_os_string();
+    path.push(suffix);
+    path.into()
 }
 
 fn connect(path: &Path) -> Result<Connection, Error> {

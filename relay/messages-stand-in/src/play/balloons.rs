@@ -1,6 +1,7 @@
 //! From what a message step says of a balloon to its bundle id, payload and target.
 
 use super::{PlayError, Player};
+use crate::guid::is_guid;
 use crate::payload::{
     AppBalloon, POLL_BALLOON, Poll, PollOption, PollVote, RichLink, URL_BALLOON, UrlClass,
     votes_payload,
@@ -65,13 +66,6 @@ impl Player {
 /// Whether a row of this kind has U+FFFD as its text.
 pub(super) fn stands_for_an_app(step: &MessageStep) -> bool {
     step.poll.is_some() || step.vote.is_some() || step.balloon.is_some()
-}
-
-/// Whether a name is a guid already.
-pub(super) fn is_guid(name: &str) -> bool {
-    let groups: Vec<usize> = name.split('-').map(str::len).collect();
-    let digits = name.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit());
-    digits && groups == [8, 4, 4, 4, 12]
 }
 
 fn rich_link(spec: &LinkSpec) -> RichLink {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use rusqlite::Connection;
 
-use super::balloons::is_guid;
+use crate::guid::is_guid;
 use crate::script::{AttachmentSpec, Label, Script, Step};
 use crate::{ChatDb, Error};
 

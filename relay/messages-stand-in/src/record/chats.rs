@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 
 use super::Recorder;
 use crate::Error;
-use crate::script::{ChatKind, ChatStep};
+use crate::script::{ChatKind, ChatStep, LookupStep};
 
 /// What a chat step's fields say, or what is counted and made anew in any case.
 const COVERED: &[&str] = &[
@@ -74,6 +74,33 @@ impl Recorder<'_> {
                 ],
             ),
         })
+    }
+
+    /// What stands for a chat in `chat_lookup` besides its own identifier.
+    pub(super) fn lookups(&mut self, chat: i64) -> Result<Vec<LookupStep>, Error> {
+        let has_table = "select exists (select 1 from pragma_table_info('chat_lookup'))";
+        if !self.connection.query_row(has_table, [], |row| row.get(0))? {
+            return Ok(Vec::new());
+        }
+        let mut query = self.connection.prepare(
+            "select identifier, domain, c.style = 43 from chat_lookup join chat c on c.ROWID = chat
+             where chat = ?1 and (identifier, domain) is not (chat_identifier, service_name)
+             order by identifier, domain",
+        )?;
+        let rows = query.query_map([chat], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let mut steps = Vec::new();
+        for row in rows {
+            let (identifier, domain, group): (Option<String>, Option<String>, bool) = row?;
+            steps.push(LookupStep {
+                chat: self.chat_name(chat),
+                identifier: match identifier.unwrap_or_default() {
+                    identifier if group && !identifier.contains(['+', '@']) => identifier,
+                    address => self.redactor.address(&address),
+                },
+                domain,
+            });
+        }
+        Ok(steps)
     }
 
     fn participants(&mut self, chat: i64) -> Result<Vec<String>, Error> {

@@ -51,7 +51,15 @@ impl Redactor {
                 Content::Address => self.account(&text),
                 Content::Written => self.text(&text),
             }),
-            Value::Blob(blob) if self.is_on() => Cell::Zeros { zeros: blob.len() },
+            Value::Blob(blob) if self.is_on() => {
+                let list = match column {
+                    "payload_data" | "user_info" => self.property_list(&blob),
+                    _ => None,
+                };
+                list.map_or(Cell::Zeros { zeros: blob.len() }, |list| Cell::Hex {
+                    hex: hex(&list),
+                })
+            }
             Value::Blob(blob) => Cell::Hex { hex: hex(&blob) },
         }
     }

@@ -8,6 +8,7 @@
 mod chats;
 mod columns;
 mod messages;
+mod payload;
 mod redact;
 
 use std::collections::BTreeSet;
@@ -67,6 +68,12 @@ pub fn record(
     for chat in chats {
         let chat = recorder.chat(chat)?;
         script.steps.push(Step::Chat(chat).into());
+    }
+    // After every chat: an identifier stands for one of them alone.
+    for chat in recorder.chats.clone() {
+        let lookups = recorder.lookups(chat)?;
+        let lookups = lookups.into_iter().map(|step| Step::Lookup(step).into());
+        script.steps.extend(lookups);
     }
     for rowid in rowids {
         let message = recorder.message(rowid)?;

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use sha2::{Digest, Sha256};
 
 use super::Redaction;
-use crate::script::RunSpec;
+use crate::script::{RunSpec, is_mark};
 use crate::{Attribute, Guids};
 
 #[derive(Debug)]
@@ -40,7 +40,16 @@ impl Redactor {
             return text.to_owned();
         };
         let mut letters = Letters::new(&salt, text);
-        text.chars().map(|c| letters.replace(c)).collect()
+        let words = text.split_inclusive(char::is_whitespace).map(|word| {
+            // A link in a text becomes what it becomes in the row that shows it.
+            let url = word.trim_end();
+            if url.starts_with("https://") || url.starts_with("http://") {
+                format!("{}{}", self.link(url), &word[url.len()..])
+            } else {
+                word.chars().map(|c| letters.replace(c)).collect()
+            }
+        });
+        words.collect()
     }
 
     /// A phone number, e-mail address, short code, business id.
@@ -48,20 +57,30 @@ impl Redactor {
         if self.salt.is_none() {
             return address.to_owned();
         }
-        if let Some(known) = self.addresses.get(address) {
-            return known.clone();
+        // Marks and capitals are how the same address is written elsewhere: they stay, and the address
+        // stays the same.
+        let bare = address.trim_matches(is_mark);
+        if bare.is_empty() {
+            return address.to_owned();
         }
         let number = self.addresses.len() + 1;
-        let fictional = fictional(address, number);
-        self.addresses.insert(address.to_owned(), fictional.clone());
-        fictional
+        let entry = self.addresses.entry(bare.to_lowercase());
+        let fictional = entry.or_insert_with(|| fictional(bare, number)).clone();
+        let fictional = if bare.contains('@') && bare.chars().any(char::is_uppercase) {
+            fictional.replacen('u', "U", 1)
+        } else {
+            fictional
+        };
+        address.replacen(bare, &fictional, 1)
     }
 
-    /// An own account: an address behind `P:` or `E:`.
+    /// An own account: an address behind `P:`, `E:` or `tel:`.
     pub(super) fn account(&mut self, account: &str) -> String {
-        match account.split_at_checked(2) {
-            Some((kind @ ("P:" | "E:" | "p:" | "e:"), address)) => {
-                format!("{kind}{}", self.address(address))
+        match account.split_once(':') {
+            Some((kind, address))
+                if ["p", "e", "tel", "mailto"].contains(&kind.to_lowercase().as_str()) =>
+            {
+                format!("{kind}:{}", self.address(address))
             }
             _ => self.address(account),
         }
@@ -133,10 +152,12 @@ impl Redactor {
     }
 
     /// The scheme stays, since `tel:` and `https:` are handled differently.
-    fn link(&self, url: &str) -> String {
+    pub(super) fn link(&self, url: &str) -> String {
         match url.split_once(':') {
-            Some((scheme, rest)) => format!("{scheme}:{}", self.text(rest)),
-            None => self.text(url),
+            Some((scheme @ ("http" | "https" | "tel" | "mailto" | "sms" | "data"), rest)) => {
+                format!("{scheme}:{}", self.text(rest))
+            }
+            _ => self.text(url),
         }
     }
 }

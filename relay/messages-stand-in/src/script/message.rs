@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::balloon::{BalloonSpec, LinkSpec, PollSpec, VoteSpec};
+use super::balloon::{BalloonSpec, LinkSpec, OptionSpec, PollSpec, VoteSpec};
 use super::words::Stored;
 use super::{Cell, Columns, Label, is_default};
 use crate::Attribute;
@@ -107,6 +107,29 @@ pub struct MessageStep {
     /// Anything else.
     #[serde(default, skip_serializing_if = "is_default")]
     pub columns: Columns,
+}
+
+impl MessageStep {
+    /// The addresses mentioned in the text.
+    pub(super) fn mentions(&self) -> impl Iterator<Item = &String> {
+        let attributes = self.runs.iter().flat_map(|run| &run.attributes);
+        attributes.filter_map(|attribute| match attribute {
+            Attribute::Mention(address) => Some(address),
+            _ => None,
+        })
+    }
+
+    /// The addresses of those who made a poll or added to it, besides the sender.
+    pub(super) fn poll_creators(&self) -> impl Iterator<Item = &String> {
+        let poll = self.poll.iter();
+        poll.flat_map(|poll| {
+            let added = poll.options.iter().filter_map(|option| match option {
+                OptionSpec::Whole { by, .. } => by.as_ref(),
+                OptionSpec::Text(_) => None,
+            });
+            poll.by.iter().chain(added)
+        })
+    }
 }
 
 /// A run of text.

@@ -231,12 +231,10 @@ impl Step {
                 line.chain(chat.with.iter().map(Some)).collect()
             }
             Self::Message(message) => {
-                vec![
-                    message.from.as_ref(),
-                    message.to.as_ref(),
-                    message.about.as_ref(),
-                    message.line.as_ref(),
-                ]
+                let own = [&message.from, &message.to, &message.about, &message.line];
+                let told = message.mentions().chain(message.poll_creators());
+                let own = own.map(Option::as_ref).into_iter();
+                own.chain(told.map(Some)).collect()
             }
             Self::Tapback(tapback) => vec![Some(&tapback.from)],
             Self::Group(group) => vec![Some(&group.from), group.who.as_ref()],

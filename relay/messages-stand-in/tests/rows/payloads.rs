@@ -1,9 +1,5 @@
 //! The archives of balloons and of voice messages, read back from the rows.
 
-#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
-
-mod archive;
-
 use base64::Engine as _;
 use messages_stand_in::keyed_archive::{Archived, keyed_archive};
 use messages_stand_in::payload::UrlClass;
@@ -13,7 +9,7 @@ use messages_stand_in::{
 };
 use serde_json::{Value as Json, json};
 
-use archive::Archive;
+use crate::archive::Archive;
 
 const NOW: Date = Date::from_unix_secs(1_760_000_000);
 const ANN: &str = "+15555550101";
