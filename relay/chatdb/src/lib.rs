@@ -9,23 +9,27 @@
 //! What was already read, what was delivered and what is too old to answer is not known here; the
 //! relay keeps that in its own state.
 
+mod address;
 mod compose;
 mod dates;
 mod digest;
 mod error;
 mod files;
+mod lines;
 mod read;
 mod schema;
 mod watch;
 
+pub use address::Address;
 pub use compose::{
     Change, Known, Options, Reading, SkipReason, WaitReason, compose, compose_change, lane, shorten,
 };
 pub use dates::{APPLE_EPOCH_UNIX_SECS, from_apple_date, to_apple_nanos};
 pub use digest::{Digest, twin_hash};
 pub use error::{OpenError, ReadError};
+pub use lines::{Declaration, Lines};
 pub use read::{
-    AppCard, AttachmentRow, Body, BodyRun, Chat, ChatDb, ChatStyle, KnownPoll, Mark, Payload, Poll,
-    PollOption, RichLink, Row, Summary, Vote,
+    AppCard, AttachmentRow, Body, BodyRun, Chat, ChatDb, ChatStyle, CopyOf, KnownPoll, Mark,
+    OwnSend, Payload, Poll, PollOption, RichLink, Row, Summary, Vote,
 };
 pub use watch::{Nudge, Wake, WatchTimings, Watcher};

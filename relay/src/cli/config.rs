@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::flags::ConfigFlags;
 use super::output;
-use crate::config::keys::KEYS;
+use crate::config::keys::{Form, KEYS};
 use crate::config::{
     Config, ConfigProblems, Environment, Flags, Source, Values, environment, secret,
 };
@@ -63,13 +63,25 @@ pub(super) fn init(defaults: &Values) -> String {
             .get(key.name)
             .filter(|value| value.source == Source::Default);
         let value = default.map_or(key.example, |value| value.text.as_str());
-        let value = match value {
-            "true" | "false" => value.to_owned(),
-            text => toml::Value::String(text.to_owned()).to_string(),
-        };
+        let value = in_toml(value, key.form);
         let _ = writeln!(text, "#{} = {value}", key.name);
     }
     text
+}
+
+fn in_toml(value: &str, form: Form) -> String {
+    let text = |text: &str| toml::Value::String(text.to_owned());
+    let list =
+        |list: &str, separator| toml::Value::Array(list.split(separator).map(text).collect());
+    match (form, value) {
+        (Form::Text, "true" | "false") => value.to_owned(),
+        (Form::Text, value) => text(value).to_string(),
+        (Form::List, value) => list(value, ',').to_string(),
+        (Form::Lists, value) => {
+            let lists = value.split(',').map(|inner| list(inner, '|')).collect();
+            toml::Value::Array(lists).to_string()
+        }
+    }
 }
 
 fn wrap(text: &str) -> Vec<String> {

@@ -32,7 +32,13 @@ pub(super) struct ConfigFlags {
     /// Folder of the relay's own state [env: ARCHETY_STATE_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<String>,
-    /// The owner's own address in Messages [env: ARCHETY_OWNER_HANDLE]
+    /// Own addresses in Messages, separated by commas [env: ARCHETY_OWN_ADDRESSES]
+    #[arg(long, global = true, value_name = "LIST")]
+    own_addresses: Option<String>,
+    /// Own addresses by persona, as a|b,c|d [env: ARCHETY_LINES]
+    #[arg(long, global = true, value_name = "LISTS")]
+    lines: Option<String>,
+    /// The old name of --own-addresses, for one address [env: ARCHETY_OWNER_HANDLE]
     #[arg(long, global = true, value_name = "HANDLE")]
     owner_handle: Option<String>,
     /// Relay spam, promotions and transactions too [env: ARCHETY_RELAY_SPAM]
@@ -56,6 +62,8 @@ impl ConfigFlags {
             ("expect_env", &self.expect_env),
             ("chat_db", &self.chat_db),
             ("state_dir", &self.state_dir),
+            ("own_addresses", &self.own_addresses),
+            ("lines", &self.lines),
             ("owner_handle", &self.owner_handle),
             ("relay_spam", &self.relay_spam),
             ("relay_note_to_self", &self.relay_note_to_self),

@@ -3,13 +3,14 @@
 use std::io::Write;
 
 use serde::Serialize;
+use shared_protocol::Line;
 
 use super::flags::ConfigFlags;
 use super::output;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::delivery::report::Standstill;
 use crate::lifecycle::ExitCode;
-use crate::state::{State, contact, meta, outbox, quarantine, source, waiting};
+use crate::state::{State, contact, meta, outbox, own_addresses, quarantine, source, waiting};
 
 /// Tell how the relay on this machine is doing.
 ///
@@ -39,6 +40,8 @@ struct Status {
     pull: Standstill,
     /// Code of what keeps chat.db from being read.
     reading_trouble: Option<String>,
+    /// Own addresses by line, as far as they are known.
+    lines: Vec<Line>,
 }
 
 impl Args {
@@ -92,8 +95,21 @@ fn read(state: &State, running: bool) -> anyhow::Result<Status> {
             delivery: standstill(meta::DELIVERY)?,
             pull: standstill(meta::PULL)?,
             reading_trouble: reading.filter(|code| !code.is_empty()),
+            lines: own_addresses::lines(connection)?,
         })
     })?)
+}
+
+/// Each line by its name, with its other addresses behind it.
+fn own_addresses_of(lines: &[Line]) -> String {
+    let line = |line: &Line| {
+        let others: Vec<&str> = line.addresses.iter().map(String::as_str).collect();
+        others.join(", ")
+    };
+    match lines {
+        [] => "none known yet".to_owned(),
+        lines => lines.iter().map(line).collect::<Vec<_>>().join("; "),
+    }
 }
 
 fn print(status: &Status, now: UnixMicros) -> std::io::Result<()> {
@@ -126,6 +142,7 @@ fn print(status: &Status, now: UnixMicros) -> std::io::Result<()> {
         ),
         ("state", status.state_dir.clone()),
         ("chat.db read", read),
+        ("own addresses", own_addresses_of(&status.lines)),
         ("backend", backend),
         ("last contact", ago(status.last_contact_at)),
         ("last pull", ago(status.last_pull_at)),

@@ -5,13 +5,14 @@
 
 mod backend_url;
 pub mod keys;
+mod lines;
 mod problem;
 pub mod secret;
 pub mod sources;
 
 use std::path::{Path, PathBuf};
 
-use chatdb::Options;
+use chatdb::{Lines, Options};
 use shared_protocol::{RelayName, RelaySecret};
 use tracing::level_filters::LevelFilter;
 
@@ -97,7 +98,6 @@ impl Config {
         });
         let relay_spam = reader.flag("relay_spam");
         let relay_note_to_self = reader.flag("relay_note_to_self");
-        let owner_handle = reader.text("owner_handle");
         let log = reader.parse("log", |text| {
             if is_log_filter(text) {
                 Ok(text.to_owned())
@@ -108,6 +108,7 @@ impl Config {
                 )
             }
         });
+        let lines = Lines::new(lines::read(values, problems));
         Some(Self {
             chat_db: chat_db?,
             state_dir: state_dir?,
@@ -115,7 +116,7 @@ impl Config {
             options: Options {
                 relay_spam: relay_spam?,
                 relay_note_to_self: relay_note_to_self?,
-                owner_handle,
+                lines,
             },
             log: log?,
         })

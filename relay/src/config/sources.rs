@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::keys::KEYS;
+use super::keys::{Form, KEYS};
 use super::problem::ConfigProblems;
 use crate::platform::{DefaultPaths, Platform};
 
@@ -165,17 +165,46 @@ fn read_file(
             problems.add(&name, Some(&source), text);
             continue;
         };
-        match value {
-            toml::Value::String(text) => found.push((key.name, text)),
-            toml::Value::Boolean(flag) => found.push((key.name, flag.to_string())),
-            _ => problems.add(
-                &name,
-                Some(&source),
-                "must be text in quotes, true or false",
-            ),
+        match as_text(&value, key.form) {
+            Ok(text) => found.push((key.name, text)),
+            Err(problem) => problems.add(&name, Some(&source), problem),
         }
     }
     found
+}
+
+/// A value of the file as a variable would have it.
+fn as_text(value: &toml::Value, form: Form) -> Result<String, &'static str> {
+    const NO_LIST: &str = "must be a list of texts in quotes";
+    const NO_LISTS: &str = "must be a list of lists of texts in quotes";
+    match (form, value) {
+        (_, toml::Value::String(text)) => Ok(text.clone()),
+        (Form::Text, toml::Value::Boolean(flag)) => Ok(flag.to_string()),
+        (Form::Text, _) => Err("must be text in quotes, true or false"),
+        (Form::List, toml::Value::Array(entries)) => joined(entries, ",").ok_or(NO_LIST),
+        (Form::List, _) => Err(NO_LIST),
+        (Form::Lists, toml::Value::Array(lists)) => {
+            let mut texts = Vec::with_capacity(lists.len());
+            for list in lists {
+                let entries = list.as_array().ok_or(NO_LISTS)?;
+                if entries.is_empty() {
+                    return Err("has an empty list in it");
+                }
+                texts.push(joined(entries, "|").ok_or(NO_LISTS)?);
+            }
+            Ok(texts.join(","))
+        }
+        (Form::Lists, _) => Err(NO_LISTS),
+    }
+}
+
+/// The texts with `separator` between them; none if one is no text, or has a separator of its own.
+fn joined(entries: &[toml::Value], separator: &str) -> Option<String> {
+    let mut texts = Vec::with_capacity(entries.len());
+    for entry in entries {
+        texts.push(entry.as_str().filter(|text| !text.contains([',', '|']))?);
+    }
+    Some(texts.join(separator))
 }
 
 /// A file that somebody named must be there; the usual one may be missing.

@@ -151,3 +151,145 @@ fn a_named_secret_tells_the_relays_name_and_contradictions_are_refused() {
             .starts_with("the configuration has 1 problem:\n  relay_name")
     );
 }
+
+fn own_side(text: &str, variables: &[(&str, &str)]) -> Result<chatdb::Lines, ConfigProblems> {
+    let file = file(text);
+    let environment = env(variables);
+    Config::read(Some(file.path()), Vec::new(), &environment).map(|config| config.options.lines)
+}
+
+fn addresses_of(lines: &chatdb::Lines) -> Vec<Vec<String>> {
+    lines.all().into_iter().map(|line| line.addresses).collect()
+}
+
+#[test]
+fn lines_are_lists_in_the_file_and_one_text_elsewhere() {
+    let in_file = r#"lines = [["+1 (555) 010-0001", "E:Sam@Example.com"], ["tel:+15550100003"]]
+        own_addresses = ["+15550100004"]"#;
+    let expected = [
+        vec!["+15550100001", "sam@example.com", "+15550100004"],
+        vec!["+15550100003"],
+    ];
+    let variables = [
+        (
+            "ARCHETY_LINES",
+            " +15550100001 | sam@example.com, +15550100003 ",
+        ),
+        ("ARCHETY_OWN_ADDRESSES", "+15550100004,+15550100003"),
+    ];
+    let as_text = r#"lines = "+15550100001|sam@example.com,+15550100003"
+        own_addresses = "+15550100004,+15550100004""#;
+    for lines in [
+        own_side(in_file, &[]),
+        own_side("", &variables),
+        own_side(as_text, &[]),
+        own_side("lines = [[\"+15550100009\"]]", &variables),
+    ] {
+        assert_eq!(addresses_of(&lines.expect("valid")), expected);
+    }
+    for nothing in ["", "own_addresses = []\nlines = []", "lines = \"\""] {
+        assert_eq!(own_side(nothing, &[]), Ok(chatdb::Lines::default()));
+    }
+}
+
+#[test]
+fn the_old_key_still_names_an_own_address() {
+    let lines = own_side("owner_handle = \"+15550100001\"", &[]).expect("valid");
+    assert!(lines.is_declared("+15550100001"));
+    // Any text was taken, so any text still is.
+    assert!(
+        own_side(
+            "owner_handle = \"sam\"",
+            &[("ARCHETY_OWN_ADDRESSES", "a@b.example")]
+        )
+        .is_ok()
+    );
+}
+
+#[test]
+fn an_address_behind_an_exclamation_mark_is_anothers() {
+    let text = "own_addresses = [\"!+1 555 010 0001\", \"+15550100002\"]";
+    let mut lines = own_side(text, &[]).expect("valid");
+    let person = chatdb::Address::parse("+15550100001").expect("an address");
+    assert!(!lines.learn(person) && !lines.is_own("+15550100001"));
+    assert!(lines.is_declared("+15550100002"));
+}
+
+#[test]
+fn what_is_wrong_with_own_addresses_is_told_by_key_and_place_without_the_address() {
+    for (text, problem) in [
+        (
+            r#"own_addresses = ["+15550100001", "5550100002"]"#,
+            "own_addresses: address 2 is neither",
+        ),
+        (
+            r#"own_addresses = ["30300"]"#,
+            "own_addresses: address 1 is neither",
+        ),
+        (
+            r#"own_addresses = ["a@b.example", ""]"#,
+            "own_addresses: address 2 is neither",
+        ),
+        (
+            r#"own_addresses = ["!"]"#,
+            "own_addresses: address 1 is neither",
+        ),
+        (
+            r#"own_addresses = [["a@b.example"]]"#,
+            "own_addresses: must be a list of texts",
+        ),
+        (
+            r#"own_addresses = ["a@b.example,c@d.example"]"#,
+            "own_addresses: must be a list of texts",
+        ),
+        (
+            "own_addresses = 15550100001",
+            "own_addresses: must be a list of texts",
+        ),
+        (
+            "own_addresses = true",
+            "own_addresses: must be a list of texts",
+        ),
+        (
+            r#"own_addresses = ["a@b.example", "!A@b.example"]"#,
+            "own_addresses: an address behind",
+        ),
+        (
+            "own_addresses = [\"!a@b.example\"]\nlines = [[\"a@b.example\"]]",
+            "own_addresses: an address behind",
+        ),
+        (
+            r#"lines = ["+15550100001"]"#,
+            "lines: must be a list of lists",
+        ),
+        (
+            r#"lines = [["a@b.example"], []]"#,
+            "lines: has an empty list in it",
+        ),
+        ("lines = [[1]]", "lines: must be a list of lists"),
+        (
+            r#"lines = "a@b.example,,c@d.example""#,
+            "lines: line 2 has no address",
+        ),
+        (
+            r#"lines = "a@b.example|""#,
+            "lines: address 2 of line 1 is neither",
+        ),
+        (
+            r#"lines = [["a@b.example", "home"]]"#,
+            "lines: address 2 of line 1 is neither",
+        ),
+        (
+            r#"lines = [["+15550100001"], ["a@b.example", "tel:+1-555-010-0001"]]"#,
+            "lines: address 2 of line 2 is in line 1 too",
+        ),
+    ] {
+        let problems = own_side(text, &[]).expect_err(text);
+        let told = format!("{}: {}", problems.0[0].key, problems.0[0].text);
+        assert!(told.starts_with(problem), "{text}: {told}");
+        assert!(
+            !told.contains("0100001") && !told.contains("b.example"),
+            "{told}"
+        );
+    }
+}

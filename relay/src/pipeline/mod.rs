@@ -11,6 +11,7 @@ mod changes;
 mod feed;
 mod held;
 mod origin;
+mod own_addresses;
 mod post;
 mod settle;
 #[cfg(test)]
@@ -94,6 +95,7 @@ pub struct PipelineHealth {
     last_contact: AtomicI64,
     last_good_scan: AtomicI64,
     trouble: std::sync::Mutex<Option<&'static str>>,
+    knows_lines: AtomicBool,
 }
 
 impl PipelineHealth {
@@ -115,6 +117,11 @@ impl PipelineHealth {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Whether the state has the owner's lines as they are now: chat.db was opened in this run.
+    pub fn knows_lines(&self) -> bool {
+        self.knows_lines.load(Ordering::Relaxed)
+    }
+
     /// Asks the thread to end; follow with a nudge.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -122,6 +129,10 @@ impl PipelineHealth {
 
     fn scanned(&self, at: i64) {
         self.last_good_scan.store(at, Ordering::Relaxed);
+    }
+
+    fn lines_are_known(&self) {
+        self.knows_lines.store(true, Ordering::Relaxed);
     }
 
     fn is_stopping(&self) -> bool {

@@ -30,6 +30,8 @@ pub(super) struct Candidate {
     /// When it was first seen, microseconds since 1970.
     pub(super) since: i64,
     pub(super) look: Look,
+    /// Guid of the own message that it repeats.
+    pub(super) copy_of: Option<String>,
 }
 
 /// Whether a row was looked at before.
@@ -106,12 +108,18 @@ pub(super) fn settle(
                 if rules.now < until {
                     settled.waiting += 1;
                     blockers.push(Blocker {
-                        lane: row.chat.as_ref().map(|chat| lane(&chat.guid).to_owned()),
+                        lane: row
+                            .chat
+                            .as_ref()
+                            .map(|chat| lane(&chat.wire_guid()).to_owned()),
                         handle: row.handle.clone(),
                     });
                 }
             }
             Reading::Skip(reason) => record(state, row, rules.now, reason.into())?,
+            Reading::Post(_) if let Some(outcome) = outcome_of_copy(state, candidate)? => {
+                record(state, row, rules.now, outcome)?;
+            }
             Reading::Post(_) if is_blocked(row, &blockers) => {
                 wait(state, candidate, BEHIND)?;
                 settled.waiting += 1;
@@ -143,6 +151,20 @@ fn unaccounted<'c>(
     Ok(unaccounted)
 }
 
+/// What becomes of a row that repeats an own message: dropped where that was told, a note where that was
+/// one. If it was not looked at yet, or was sent before this relay began, the copy stands for it.
+fn outcome_of_copy(state: &Connection, candidate: &Candidate) -> rusqlite::Result<Option<Outcome>> {
+    let Some(original) = &candidate.copy_of else {
+        return Ok(None);
+    };
+    let original = seen::find(state, original)?.map(|seen| seen.outcome);
+    Ok(match original {
+        Some(Outcome::Forwarded | Outcome::Backfilled) => Some(Outcome::Twin),
+        Some(Outcome::NoteToSelf) => Some(Outcome::NoteToSelf),
+        _ => None,
+    })
+}
+
 fn wait(state: &Connection, candidate: &Candidate, reason: &str) -> rusqlite::Result<()> {
     waiting::save(
         state,
@@ -156,8 +178,11 @@ fn wait(state: &Connection, candidate: &Candidate, reason: &str) -> rusqlite::Re
 }
 
 fn is_blocked(row: &Row, blockers: &[Blocker]) -> bool {
-    let Some(chat) = &row.chat else { return false };
-    let own_lane = lane(&chat.guid);
+    let Some(chat) = row.chat.as_ref().filter(|_| !blockers.is_empty()) else {
+        return false;
+    };
+    let wire_guid = chat.wire_guid();
+    let own_lane = lane(&wire_guid);
     blockers.iter().any(|blocker| {
         let same_lane = blocker.lane.as_deref() == Some(own_lane);
         let may_belong = blocker.lane.is_none()
@@ -267,9 +292,12 @@ fn twin_of(message: &Message) -> Digest {
 /// A row that is not forwarded.
 fn record(state: &Connection, row: &Row, now: i64, outcome: Outcome) -> rusqlite::Result<()> {
     let sent_at = row.sent_at.unwrap_or(now);
-    let chat = row.chat.as_ref().map_or("", |chat| lane(&chat.guid));
+    let chat = row
+        .chat
+        .as_ref()
+        .map_or_else(String::new, |chat| chat.wire_guid());
     let twin = twin_hash(
-        chat,
+        lane(&chat),
         row.handle.as_deref().unwrap_or_default(),
         sent_at,
         &row.visible_text(),

@@ -7,7 +7,7 @@ use shared_protocol::RelayStatus;
 use crate::clock::UnixMicros;
 use crate::pipeline::PipelineHealth;
 use crate::platform;
-use crate::state::{State, StateError, outbox, quarantine, source, waiting};
+use crate::state::{State, StateError, outbox, own_addresses, quarantine, source, waiting};
 
 /// Gathers the heartbeat at `now`.
 pub(super) fn gather(
@@ -16,12 +16,13 @@ pub(super) fn gather(
     expect_env: Option<String>,
     now: UnixMicros,
 ) -> Result<RelayStatus, StateError> {
-    let (depths, waiting, quarantined, source) = state.read(|connection| {
+    let (depths, waiting, quarantined, source, lines) = state.read(|connection| {
         Ok((
             outbox::depths(connection)?,
             waiting::count(connection)?,
             quarantine::count(connection)?,
             source::load(connection)?,
+            own_addresses::lines(connection)?,
         ))
     })?;
     let scanned = health
@@ -35,9 +36,35 @@ pub(super) fn gather(
         parked: depths.parked,
         waiting,
         quarantined,
-        lines: Vec::new(),
+        lines,
         doctor_codes: health.trouble().map(str::to_owned).into_iter().collect(),
         free_disk_bytes: platform::free_disk_bytes(state.dir()),
         clock: now.as_secs(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use shared_protocol::Line;
+
+    use super::*;
+    use crate::state::own_addresses::Learnt;
+
+    #[test]
+    fn the_lines_are_those_that_the_reading_thread_knows() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let now = UnixMicros::from_secs(1_700_000_000);
+        let state = State::open(dir.path(), now).expect("a new state");
+        let health = Arc::new(PipelineHealth::default());
+        let told = || gather(&state, &health, None, now).expect("gathered").lines;
+        assert_eq!(told(), []);
+        let lines = vec![Line {
+            name: "+15550109999".to_owned(),
+            addresses: vec!["+15550109999".to_owned(), "sage@example.com".to_owned()],
+        }];
+        state
+            .write(|tx| own_addresses::save(tx, &Learnt::default(), &lines))
+            .expect("written");
+        assert_eq!(told(), lines);
+    }
 }

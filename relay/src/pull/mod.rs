@@ -36,6 +36,9 @@ use crate::state::{State, StateError, meta};
 const GRACE: Duration = Duration::from_secs(15);
 /// Pause after a refusal that only the owner can mend, and after commands that stay where they are.
 const PAUSE: Duration = Duration::from_mins(1);
+/// How long the first poll waits for the reading thread to know the lines, and how often it looks.
+const LINES_WAIT: Duration = Duration::from_secs(2);
+const LINES_LOOK: Duration = Duration::from_millis(5);
 /// Pause between two polls that were answered at once.
 const BREATH: Duration = Duration::from_millis(200);
 
@@ -101,6 +104,7 @@ impl Puller {
     pub async fn run(mut self) {
         let stop = self.context.stop.clone();
         let polling = async {
+            self.await_lines().await;
             loop {
                 let pause = match self.step().await {
                     Outcome::Answered => BREATH,
@@ -113,6 +117,18 @@ impl Puller {
             () = stop.cancelled() => {}
             () = polling => {}
         }
+    }
+
+    /// The first heartbeat tells the lines as they are now: whoever delivers comes after its answer, and
+    /// a message of a line that the backend does not know yet would begin another conversation. A
+    /// chat.db that cannot be read holds this up for a moment only.
+    async fn await_lines(&self) {
+        let known = async {
+            while !self.context.health.knows_lines() {
+                tokio::time::sleep(LINES_LOOK).await;
+            }
+        };
+        let _ = tokio::time::timeout(LINES_WAIT, known).await;
     }
 
     /// One poll.

@@ -13,6 +13,7 @@ pub(crate) mod files;
 mod lock;
 pub mod meta;
 pub mod outbox;
+pub mod own_addresses;
 pub mod quarantine;
 pub mod seen;
 pub mod source;

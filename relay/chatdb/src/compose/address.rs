@@ -1,10 +1,11 @@
 //! Who sent a message, to whom, and on which of the own addresses.
 
 use sha2::{Digest, Sha256};
-use shared_protocol::{MAX_GUID_CHARS, MAX_PARTICIPANTS, MAX_SENDER_CHARS};
+use shared_protocol::{MAX_GUID_CHARS, MAX_PARTICIPANTS};
 
-use super::Options;
+use crate::address::without_marks;
 use crate::read::{Chat, ChatStyle, Row};
+use crate::{Address, Lines};
 
 /// Stands in for a sender whom Messages never named.
 const UNKNOWN: &str = "unknown";
@@ -13,36 +14,115 @@ const OWNER: &str = "me";
 /// Bound on the bytes of all participants together, so that no body outgrows what the backend takes.
 const MAX_PARTICIPANT_BYTES: usize = 128 * 1024;
 
-pub(super) fn sender(row: &Row, chat: &Chat, options: &Options) -> String {
-    if row.is_from_me {
-        let own = options.owner_handle.clone().or_else(|| line(row, chat));
-        return own
-            .as_deref()
-            .and_then(handle)
-            .unwrap_or_else(|| OWNER.to_owned());
+/// Who wrote a row, and on which side of it the owner stands.
+pub(super) struct Parties {
+    /// Ourselves, whatever the row says of itself.
+    pub(super) from_owner: bool,
+    /// Nobody but ourselves is in the chat.
+    pub(super) is_note_to_self: bool,
+    pub(super) sender: String,
+    pub(super) line: Option<String>,
+}
+
+impl Parties {
+    pub(super) fn of(row: &Row, chat: &Chat, lines: &Lines) -> Self {
+        let writer = writer(row, chat);
+        let from_owner = row.is_from_me
+            || row.is_own_copy
+            || writer
+                .as_ref()
+                .is_some_and(|writer| is_own(row, chat, lines, writer));
+        let line = line(row, chat, lines).map(Address::into_string);
+        let sender = if from_owner {
+            line.clone().unwrap_or_else(|| OWNER.to_owned())
+        } else {
+            writer
+                .clone()
+                .map_or_else(|| UNKNOWN.to_owned(), Address::into_string)
+        };
+        Self {
+            is_note_to_self: from_owner && is_note_to_self(row, chat, lines, writer.as_ref()),
+            from_owner,
+            sender,
+            line,
+        }
     }
-    let peer = match chat.style {
+}
+
+/// The other side, as the row names it; in a direct chat else the peer.
+fn writer(row: &Row, chat: &Chat) -> Option<Address> {
+    let peer = || match chat.style {
         ChatStyle::Direct => chat.identifier.as_deref(),
         ChatStyle::Group => None,
     };
-    row.handle
-        .as_deref()
-        .and_then(handle)
-        .or_else(|| peer.and_then(handle))
-        .unwrap_or_else(|| UNKNOWN.to_owned())
+    let named = row.handle.as_deref().and_then(Address::parse);
+    named.or_else(|| peer().and_then(Address::parse))
 }
 
-/// The own address that a message came in on. Messages' column for it holds the own side in both
-/// directions.
-pub(super) fn line(row: &Row, chat: &Chat) -> Option<String> {
-    [
-        &row.line,
-        &chat.last_addressed_handle,
-        &row.account,
-        &chat.account_login,
-    ]
-    .into_iter()
-    .find_map(|address| address.as_deref().and_then(handle))
+/// An own address is a known one, or one that two of the three columns for the own side name. One column
+/// alone may name the peer on some Mac, and all that the peer writes would be ours.
+fn is_own(row: &Row, chat: &Chat, lines: &Lines, address: &Address) -> bool {
+    let naming = [&row.line, &row.account, &chat.account_login]
+        .into_iter()
+        .filter(|own| own.as_deref() == Some(address.as_str()));
+    let text = address.as_str();
+    lines.is_own(text) || (naming.count() >= 2 && !lines.is_anothers(text))
+}
+
+/// Whether nobody but ourselves is in the chat, and it is certain enough to skip the row.
+///
+/// What the owner typed is no person's message, so any own address will do as the peer. A row that came
+/// in needs more: an address that was learnt may have gone to a person since, whose messages would
+/// vanish. It is a note if the writer was declared, or the row itself says that it came from the own
+/// account or the address that it went to, or it repeats an own message, or writer and peer are two
+/// own addresses. Otherwise it is told as ours, which loses nothing and is never answered.
+fn is_note_to_self(row: &Row, chat: &Chat, lines: &Lines, writer: Option<&Address>) -> bool {
+    let ours = |party: &str| {
+        Address::parse(party).is_some_and(|address| is_own(row, chat, lines, &address))
+    };
+    let alone = match chat.style {
+        ChatStyle::Direct => {
+            (row.is_from_me && row.is_to_itself) || chat.identifier.as_deref().is_some_and(ours)
+        }
+        ChatStyle::Group => {
+            !chat.participants.is_empty() && chat.participants.iter().all(|party| ours(party))
+        }
+    };
+    if !alone || row.is_from_me || row.is_own_copy {
+        return alone;
+    }
+    writer.is_some_and(|writer| {
+        let writer = writer.as_str();
+        let own_side = [&row.line, &row.account, &chat.account_login];
+        lines.is_declared(writer)
+            || own_side.iter().any(|own| own.as_deref() == Some(writer))
+            || !chat.has_party(writer)
+    })
+}
+
+/// The line of a row: that of its own address. The column for it holds the own side in both directions;
+/// where it is empty the account tells. The peer and the participants are never the own side.
+fn line(row: &Row, chat: &Chat, lines: &Lines) -> Option<Address> {
+    if let Some(only) = lines.only_line() {
+        return Some(only.clone());
+    }
+    let own_side = [&row.line, &row.account, &chat.account_login];
+    let mut named = own_side
+        .into_iter()
+        .filter_map(|own| own.as_deref().and_then(Address::parse));
+    let own = named
+        .find(|own| {
+            let is_anothers =
+                chat.has_party(own.as_str()) || row.handle.as_deref() == Some(own.as_str());
+            let is_nobody_elses = chat.parties_are_known() && !is_anothers;
+            lines.is_own(own.as_str()) || (own.is_of_an_account() && is_nobody_elses)
+        })
+        .or_else(|| {
+            let last = chat.last_addressed_handle.as_deref();
+            last.and_then(Address::parse)
+                .filter(|last| lines.is_own(last.as_str()))
+        });
+    lines.line_of(own.as_ref()).cloned().or(own)
 }
 
 pub(super) fn participants(chat: &Chat) -> Vec<String> {
@@ -63,18 +143,14 @@ pub(super) fn participants(chat: &Chat) -> Vec<String> {
     others
 }
 
-/// A note to self is a direct chat whose peer is the address that the row itself went through. The
-/// peer alone proves nothing: it is the chat's identifier in every outgoing row.
-pub(super) fn is_note_to_self(row: &Row, chat: &Chat, options: &Options) -> bool {
-    let (ChatStyle::Direct, Some(peer)) = (chat.style, chat.identifier.as_deref()) else {
-        return false;
-    };
-    let own = |address: &Option<String>| address.as_deref() == Some(peer);
-    own(&row.line)
-        && (own(&row.account)
-            || own(&chat.account_login)
-            || own(&options.owner_handle)
-            || own(&chat.last_addressed_handle))
+/// The guid under which the wire names a chat: Messages' own, without marks that no one sees.
+pub(super) fn chat_guid(chat: &Chat) -> String {
+    let visible = without_marks(&chat.guid);
+    guid(if visible.is_empty() {
+        &chat.guid
+    } else {
+        &visible
+    })
 }
 
 /// A guid as the wire takes it. Longer ones than any that Messages makes are named by their hash,
@@ -90,12 +166,7 @@ pub(super) fn guid(guid: &str) -> String {
         })
 }
 
-/// An address without control characters, clipped; none if nothing is left.
+/// An address in its one form; none if nothing is left of it.
 pub(super) fn handle(address: &str) -> Option<String> {
-    let clean: String = address
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(MAX_SENDER_CHARS)
-        .collect();
-    (!clean.is_empty()).then_some(clean)
+    Address::parse(address).map(Address::into_string)
 }

@@ -6,6 +6,7 @@
 
 use shared_protocol::{Attachment, Event, Message};
 
+use super::address::Parties;
 use super::{Options, attachments, build, kind};
 use crate::Digest;
 use crate::read::Row;
@@ -56,7 +57,8 @@ pub struct Change {
 /// Compares `row` with what is known of it. `None` while the row has no chat, as after a deletion;
 /// `now` in microseconds since 1970.
 pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> Option<Change> {
-    let current = build(row, row.chat.as_deref()?, options, now);
+    let chat = row.chat.as_deref()?;
+    let current = build(row, chat, Parties::of(row, chat, &options.lines), now);
     let text_is_empty = kind::is_bare(row);
     let mut after = Known {
         text_was_empty: known.text_was_empty && text_is_empty,

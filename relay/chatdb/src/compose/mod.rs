@@ -18,7 +18,9 @@ use shared_protocol::{
     Edit, Event, MAX_ATTACHMENTS, MAX_PARTICIPANTS, Message, MessageTime, Mode, conversation_guid,
 };
 
+use crate::Lines;
 use crate::read::{Body, Chat, ChatStyle, Row};
+use address::Parties;
 
 pub use change::{Change, Known, compose_change};
 pub use size::shorten;
@@ -42,8 +44,8 @@ pub struct Options {
     pub relay_spam: bool,
     /// Relay notes that the owner sends to the own address.
     pub relay_note_to_self: bool,
-    /// The owner's own address, if the rows do not tell it.
-    pub owner_handle: Option<String>,
+    /// The own addresses, as far as they are known.
+    pub lines: Lines,
 }
 
 /// What is to become of a row.
@@ -119,7 +121,8 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Read
     let Some(chat) = row.chat.as_deref() else {
         return Reading::Wait(WaitReason::NoChat);
     };
-    if let Some(reason) = skip_reason(row, chat, options) {
+    let parties = Parties::of(row, chat, &options.lines);
+    if let Some(reason) = skip_reason(row, chat, options, &parties) {
         return Reading::Skip(reason);
     }
     // An own message shows up as incoming without a handle first and flips some 400 ms later; posted
@@ -134,7 +137,7 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Read
     {
         return Reading::Wait(WaitReason::NoHandle);
     }
-    let message = build(row, chat, options, now);
+    let message = build(row, chat, parties, now);
     if row.is_unfinished && waited < UNFINISHED_PATIENCE && has_nothing_yet(row, &message) {
         return Reading::Wait(WaitReason::NotFinished);
     }
@@ -171,7 +174,7 @@ fn has_nothing_yet(row: &Row, message: &Message) -> bool {
 impl Chat {
     /// Its guid as a message names it on the wire.
     pub fn wire_guid(&self) -> String {
-        address::guid(&self.guid)
+        address::chat_guid(self)
     }
 }
 
@@ -180,16 +183,16 @@ pub fn lane(chat_guid: &str) -> &str {
     conversation_guid(chat_guid)
 }
 
-fn skip_reason(row: &Row, chat: &Chat, options: &Options) -> Option<SkipReason> {
+fn skip_reason(row: &Row, chat: &Chat, options: &Options, parties: &Parties) -> Option<SkipReason> {
     if row.is_from_me && is_still_scheduled(row) {
         return Some(SkipReason::Scheduled);
     }
     // 1 is an unknown sender, not spam; 2 and up are spam and the categories of iOS 26.
     let filtered = row.is_spam || chat.filter >= 2 || row.filter_action >= 2 || chat.is_blocked;
-    if filtered && !row.is_from_me && !options.relay_spam {
+    if filtered && !parties.from_owner && !options.relay_spam {
         return Some(SkipReason::Spam);
     }
-    if !options.relay_note_to_self && address::is_note_to_self(row, chat, options) {
+    if !options.relay_note_to_self && parties.is_note_to_self {
         return Some(SkipReason::NoteToSelf);
     }
     if row.is_link_preview {
@@ -211,7 +214,7 @@ fn is_still_scheduled(row: &Row) -> bool {
 }
 
 /// The message of a row, whether or not everything has arrived.
-fn build(row: &Row, chat: &Chat, options: &Options, now: i64) -> Message {
+fn build(row: &Row, chat: &Chat, parties: Parties, now: i64) -> Message {
     let kind = kind::of(row);
     let mode = match chat.style {
         ChatStyle::Direct => Mode::Direct,
@@ -221,7 +224,7 @@ fn build(row: &Row, chat: &Chat, options: &Options, now: i64) -> Message {
     let mut message = Message::new(
         chat.wire_guid(),
         mode,
-        address::sender(row, chat, options),
+        parties.sender,
         text,
         MessageTime::from_micros(row.sent_at.unwrap_or(now)),
         address::participants(chat),
@@ -229,8 +232,8 @@ fn build(row: &Row, chat: &Chat, options: &Options, now: i64) -> Message {
     message.message_guid = Some(address::guid(&row.guid));
     message.event = kind.event;
     message.revision = u32::from(kind.event != Event::Message);
-    message.from_owner = row.is_from_me;
-    message.line = address::line(row, chat);
+    message.from_owner = parties.from_owner;
+    message.line = parties.line;
     message.service = row.service.as_deref().map(text::name);
     message.reply_to_guid = kind.reply_to.as_deref().map(address::guid);
     message.tapback = kind.tapback;

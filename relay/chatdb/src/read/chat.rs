@@ -2,7 +2,8 @@
 
 use rusqlite::Row as Columns;
 
-use super::value::{flag, integer, text};
+use super::value::{address, flag, integer, text};
+use crate::Address;
 use crate::schema::Schema;
 
 const COLUMNS: [&str; 10] = [
@@ -36,13 +37,14 @@ pub struct Chat {
     pub guid: String,
     /// Told by `chat.style`; by room name and guid where that is neither 43 nor 45.
     pub style: ChatStyle,
-    /// The peer's address in a direct chat.
+    /// The peer's address in a direct chat, in the form of [`Address`](crate::Address) like every one
+    /// here; in a group a name that Messages made up.
     pub identifier: Option<String>,
     /// The name that its members gave a group.
     pub display_name: Option<String>,
-    /// The own account, without its `E:` or `P:`.
+    /// The own account.
     pub account_login: Option<String>,
-    /// The own address that was last used in it.
+    /// Said to be the own address that was last used in it; on some Macs it is the peer's.
     pub last_addressed_handle: Option<String>,
     /// 0 known, 1 unknown sender, 2 spam, more: categories of iOS 26.
     pub filter: i64,
@@ -56,7 +58,10 @@ impl Chat {
     /// A chat that chat.db no longer has, as far as it is remembered.
     pub fn remembered(guid: String, style: ChatStyle, participants: Vec<String>) -> Self {
         let identifier = match style {
-            ChatStyle::Direct => guid.split_once(";-;").map(|(_, peer)| peer.to_owned()),
+            ChatStyle::Direct => guid
+                .split_once(";-;")
+                .and_then(|(_, peer)| Address::parse(peer))
+                .map(Address::into_string),
             ChatStyle::Group => None,
         };
         Self {
@@ -71,6 +76,20 @@ impl Chat {
             is_blocked: false,
             participants,
         }
+    }
+
+    /// Whether it is known who is in it: the members of a new group are joined a moment later.
+    pub fn parties_are_known(&self) -> bool {
+        self.style == ChatStyle::Direct || !self.participants.is_empty()
+    }
+
+    /// Whether an address is the peer's or a participant's.
+    pub fn has_party(&self, address: &str) -> bool {
+        let peer = match self.style {
+            ChatStyle::Direct => self.identifier.as_deref(),
+            ChatStyle::Group => None,
+        };
+        peer == Some(address) || self.participants.iter().any(|party| party == address)
     }
 }
 
@@ -94,29 +113,23 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Chat>> {
     let Some(guid) = text(row, 1)? else {
         return Ok(None);
     };
-    let identifier = text(row, 3)?;
     let style = style(integer(row, 2)?, &guid, text(row, 4)?.is_some());
+    let identifier = match style {
+        ChatStyle::Direct => address(row, 3)?,
+        ChatStyle::Group => text(row, 3)?,
+    };
     Ok(Some(Chat {
         rowid: row.get(0)?,
         guid,
         style,
         identifier,
         display_name: text(row, 5)?,
-        account_login: text(row, 6)?.map(|login| without_account_prefix(&login).to_owned()),
-        last_addressed_handle: text(row, 7)?,
+        account_login: address(row, 6)?,
+        last_addressed_handle: address(row, 7)?,
         filter: integer(row, 8)?,
         is_blocked: flag(row, 9)?,
         participants: Vec::new(),
     }))
-}
-
-/// The address of an own account: `E:mail` and `P:+1…` without the letter.
-pub(crate) fn without_account_prefix(login: &str) -> &str {
-    login
-        .strip_prefix("E:")
-        .or_else(|| login.strip_prefix("P:"))
-        .or_else(|| login.strip_prefix("e:"))
-        .unwrap_or(login)
 }
 
 /// Style 43 and 45 are authoritative. Never the identifier: `chat.lover@example.com` is a person, and

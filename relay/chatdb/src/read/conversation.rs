@@ -88,7 +88,7 @@ impl ChatDb {
         let mut statement = self.connection.prepare_cached(self.queries.participants)?;
         let mut handles = statement.query([rowid])?;
         while let Some(row) = handles.next()? {
-            if let Some(handle) = value::text(row, 0)?
+            if let Some(handle) = value::address(row, 0)?
                 && !chat.participants.contains(&handle)
             {
                 chat.participants.push(handle);

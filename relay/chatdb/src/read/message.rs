@@ -6,9 +6,8 @@ use rusqlite::Row as Columns;
 use rusqlite::types::ValueRef;
 
 use super::body::Body;
-use super::chat::without_account_prefix;
 use super::payload::{Balloon, MAX_PAYLOAD_BYTES, Payload, RichLink};
-use super::value::{bytes, flag, integer, text};
+use super::value::{address, bytes, flag, integer, text};
 use super::{AttachmentRow, Chat, KnownPoll, Summary, mark};
 use crate::dates::from_apple_date;
 use crate::digest::Digest;
@@ -95,7 +94,8 @@ pub struct Row {
     pub body: Body,
     /// Subject line of the few who use one.
     pub subject: Option<String>,
-    /// The other side's address; for an own message in a direct chat the peer's.
+    /// The other side's address, in the form of [`Address`](crate::Address) like every one here; for an
+    /// own message in a direct chat the peer's.
     pub handle: Option<String>,
     /// Who was added or removed.
     pub other_handle: Option<String>,
@@ -105,7 +105,7 @@ pub struct Row {
     pub service: Option<String>,
     /// The own address that it came in on or went out from.
     pub line: Option<String>,
-    /// The own account, without its `E:` or `P:`.
+    /// The own account.
     pub account: Option<String>,
     /// 0 message, 1 participants, 2 name, 3 group action, 4 location, 5 kept audio, 6 call.
     pub item_type: i64,
@@ -165,6 +165,12 @@ pub struct Row {
     pub poll: Option<KnownPoll>,
     /// The second row that Messages writes for a link: the preview of an earlier row's text.
     pub is_link_preview: bool,
+    /// It says the same as an own message of the same moment: that one, mirrored back from another own
+    /// address. [`ChatDb::own_send_like`](crate::ChatDb::own_send_like) tells.
+    pub is_own_copy: bool,
+    /// An own message through the very address that it went to, where that address never wrote
+    /// otherwise.
+    pub is_to_itself: bool,
     /// Digest over the columns that change.
     pub digest: Digest,
 }
@@ -238,8 +244,8 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
         body: Body::read(bytes(row, 3)?),
         is_from_me: flag(row, 5)?,
         service: text(row, 6)?,
-        line: text(row, 7)?,
-        account: text(row, 8)?.map(|account| without_account_prefix(&account).to_owned()),
+        line: address(row, 7)?,
+        account: address(row, 8)?,
         item_type: integer(row, 9)?,
         group_title: text(row, 10)?,
         group_action_type: integer(row, 11)?,
@@ -266,14 +272,16 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
         reply_to_guid: text(row, 33)?,
         // Absent and NULL count as finished.
         is_unfinished: row.get_ref(34)? == ValueRef::Integer(0),
-        handle: text(row, HANDLE)?,
-        other_handle: text(row, OTHER_HANDLE)?,
+        handle: address(row, HANDLE)?,
+        other_handle: address(row, OTHER_HANDLE)?,
         payload: payload(row, PAYLOAD)?,
         digest: mark::digest(row, DIGEST)?,
         chat: None,
         attachments: Vec::new(),
         poll: None,
         is_link_preview: false,
+        is_own_copy: false,
+        is_to_itself: false,
     }))
 }
 

@@ -32,6 +32,14 @@ pub(super) struct Queries {
     pub(super) attachments: Option<String>,
     /// 1 guid.
     pub(super) attachment_by_guid: Option<String>,
+    /// 1 ROWID above which to look.
+    pub(super) addresses: String,
+    /// 1 address.
+    pub(super) handles: &'static str,
+    /// 1 handle, 2 limit.
+    pub(super) written_by: &'static str,
+    /// 1 and 2 nanoseconds, 3 and 4 seconds between which to look.
+    pub(super) own_sends: String,
 }
 
 impl Queries {
@@ -104,6 +112,23 @@ impl Queries {
             }),
             attachment_by_guid: attachments
                 .then(|| format!("select {attachment} from attachment a where a.guid = ?1")),
+            addresses: format!(
+                "select m.ROWID, {}, h.id {from} where m.ROWID > ?1 order by m.ROWID desc",
+                schema.list("message", "m", &["is_from_me", "destination_caller_id", "account"])
+            ),
+            // Walks the handles, of which there are far fewer than messages.
+            handles: "select ROWID from handle where id = ?1 collate nocase",
+            written_by: "select m.ROWID from message m where m.handle_id = ?1 order by m.date desc limit ?2",
+            // The date is what bounds it; an index over the other column would not.
+            own_sends: {
+                let own = schema.column("message", "m", "is_from_me");
+                format!(
+                    "select m.ROWID from message m where m.date between ?1 and ?2 and +{own} = 1
+                     union all
+                     select m.ROWID from message m where m.date between ?3 and ?4 and +{own} = 1
+                     limit 64"
+                )
+            },
         }
     }
 }
@@ -132,6 +157,9 @@ mod tests {
                 &queries.chats,
                 &queries.chat_by_guid,
                 queries.participants,
+                &queries.addresses,
+                queries.written_by,
+                &queries.own_sends,
             ];
             all.extend(queries.attachments.as_deref());
             all.extend(queries.attachment_by_guid.as_deref());

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
+use crate::Address;
+
 /// A text; a blob that is UTF-8 counts as one. Text that isn't is read with replacement characters:
 /// one odd byte must not cost the rest, still less a whole row by its guid.
 pub(super) fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<String>> {
@@ -16,6 +18,12 @@ pub(super) fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Strin
         _ => None,
     };
     Ok(text.filter(|text| !text.is_empty()).map(Cow::into_owned))
+}
+
+/// An address in its one form.
+pub(super) fn address(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<String>> {
+    let address = text(row, index)?.and_then(|text| Address::parse(&text));
+    Ok(address.map(Address::into_string))
 }
 
 /// An integer; absent reads as 0, which is these columns' default.

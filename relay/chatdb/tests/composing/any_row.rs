@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use chatdb::{Known, Reading, Row, WaitReason, compose, compose_change, lane, shorten};
+use chatdb::{
+    Address, ChatStyle, Known, Lines, Reading, Row, WaitReason, compose, compose_change, lane,
+    shorten,
+};
 use proptest::prelude::*;
 use shared_protocol::{Event, MAX_BODY_BYTES, Message};
 
@@ -31,7 +34,30 @@ fn is_acceptable(message: &Message, row: &Row, now: i64) -> Result<(), TestCaseE
     prop_assert!(is_first || message.revision >= 1 || message.event == Event::Edit);
     prop_assert!(!is_first || message.revision == 0);
     prop_assert_eq!(message.tapback.is_some(), message.event == Event::Tapback);
-    prop_assert_eq!(message.from_owner, row.is_from_me);
+    prop_assert!(message.from_owner || !row.is_from_me);
+    Ok(())
+}
+
+/// Another's address is never the own side, and ours never comes as another's.
+fn keeps_sides_apart(message: &Message, row: &Row, lines: &Lines) -> Result<(), TestCaseError> {
+    let chat = row.chat.as_deref().unwrap();
+    let form = |text: &str| Address::parse(text).map(Address::into_string);
+    if let Some(line) = &message.line {
+        let peer = match chat.style {
+            ChatStyle::Direct => chat.identifier.as_deref(),
+            ChatStyle::Group => None,
+        };
+        let mut others = chat.participants.iter().map(String::as_str).chain(peer);
+        let is_anothers = others.any(|other| form(other).as_ref() == Some(line));
+        prop_assert!(lines.is_own(line) || !is_anothers, "{line} is another's");
+        prop_assert_eq!(form(line), Some(line.clone()));
+    }
+    if !message.from_owner {
+        prop_assert!(!lines.is_own(&message.sender), "{} is ours", message.sender);
+        prop_assert!(message.line.as_ref() != Some(&message.sender));
+    } else if message.sender != "me" {
+        prop_assert_eq!(Some(&message.sender), message.line.as_ref());
+    }
     Ok(())
 }
 
@@ -56,6 +82,7 @@ proptest! {
     ) {
         if let Reading::Post(message) = compose(&row, &options, waited, now) {
             is_acceptable(&message, &row, now)?;
+            keeps_sides_apart(&message, &row, &options.lines)?;
         }
         // Nothing is waited for without end but a chat.
         let at_last = compose(&row, &options, LONG_ENOUGH, now);
@@ -72,6 +99,7 @@ proptest! {
         let Some(change) = change else { return Ok(()) };
         for message in &change.messages {
             is_acceptable(message, &row, now)?;
+            keeps_sides_apart(message, &row, &options.lines)?;
             prop_assert_eq!(message.message_guid.is_some(), true);
             match message.event {
                 Event::Edit => {

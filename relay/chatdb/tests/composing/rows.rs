@@ -1,11 +1,12 @@
 //! Rows wilder than any that the reader gives: every text of every length and of every character,
-//! every number, any attachment. Only guids are never empty, which the reader sees to.
+//! every number, any attachment. Only guids are never empty, and addresses are in their one form: the
+//! reader sees to both.
 
 use std::rc::Rc;
 
 use chatdb::{
-    AppCard, AttachmentRow, Body, BodyRun, Chat, ChatStyle, Digest, Known, KnownPoll, Options,
-    Payload, Poll, PollOption, RichLink, Row, Summary, Vote,
+    Address, AppCard, AttachmentRow, Body, BodyRun, Chat, ChatStyle, Declaration, Digest, Known,
+    KnownPoll, Lines, Options, Payload, Poll, PollOption, RichLink, Row, Summary, Vote,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -36,6 +37,25 @@ fn any_text() -> BoxedStrategy<String> {
         .prop_map(|(piece, times)| {
             let most = 600_000 / piece.len().max(1);
             piece.repeat(times.min(most))
+        })
+        .boxed()
+}
+
+/// Few enough that a row's own side, its peer and the own addresses are often the same.
+pub(crate) fn any_address() -> BoxedStrategy<String> {
+    let known = prop::sample::select(vec![
+        "+15550100001",
+        "P:+15550100001",
+        "\u{202a}tel:+1 555 010 0001\u{202c}",
+        "sam@example.com",
+        "E:Sam@Example.com",
+        "+15550109999",
+        "30300",
+        "P:",
+    ]);
+    prop_oneof![2 => known.prop_map(str::to_owned), 1 => any_text()]
+        .prop_filter_map("the reader gives addresses in their one form", |text| {
+            Address::parse(&text).map(Address::into_string)
         })
         .boxed()
 }
@@ -122,12 +142,12 @@ fn any_body() -> impl Strategy<Value = Body> {
 
 fn any_chat() -> impl Strategy<Value = Chat> {
     let participants = prop_oneof![
-        4 => vec(any_text(), 0..4),
-        1 => (any_text(), 400..900_usize).prop_map(|(text, times)| vec![text; times]),
+        4 => vec(any_address(), 0..4),
+        1 => (any_address(), 400..900_usize).prop_map(|(text, times)| vec![text; times]),
     ];
     (
-        (any::<i64>(), any_guid(), any::<bool>(), of(any_text())),
-        (of(any_text()), of(any_text()), of(any_text())),
+        (any::<i64>(), any_guid(), any::<bool>(), of(any_address())),
+        (of(any_text()), of(any_address()), of(any_address())),
         (
             prop_oneof![3 => Just(0), 1 => any_code()],
             any::<bool>(),
@@ -228,8 +248,8 @@ prop_compose! {
     pub(crate) fn any_row()(
         (rowid, guid, sent_at) in (any::<i64>(), any_guid(), of(any_date())),
         (text, body, subject) in (of(any_text()), any_body().boxed(), of(any_text())),
-        (handle, other_handle, is_from_me) in (of(any_text()), of(any_text()), any::<bool>()),
-        (service, line, account) in (of(any_text()), of(any_text()), of(any_text())),
+        (handle, other_handle, is_from_me) in (of(any_address()), of(any_text()), any::<bool>()),
+        (service, line, account) in (of(any_text()), of(any_address()), of(any_address())),
         (item_type, group_title, group_action_type, share_status) in (
             prop_oneof![3 => Just(0), 1 => any_code()], of(any_text()), any_code(), any_code()
         ),
@@ -247,7 +267,7 @@ prop_compose! {
         (filter_action, schedule_type, schedule_state) in (
             prop_oneof![3 => Just(0), 1 => any_code()], -1..4_i64, any_code()
         ),
-        (has_attachments, is_link_preview) in any::<(bool, bool)>(),
+        (has_attachments, is_link_preview, is_own_copy, is_to_itself) in any::<(bool, bool, bool, bool)>(),
         (chat, attachments) in (of(any_chat().boxed()), any_attachments()),
     ) -> Row {
         Row {
@@ -256,16 +276,45 @@ prop_compose! {
             associated_type, associated_emoji, balloon, payload, poll, effect, thread_originator_part, reply_to_guid, is_unfinished, thread_originator_guid,
             summary, edited_at, part_count, is_empty, is_spam, filter_action, schedule_type, schedule_state,
             is_system, is_audio, has_attachments, chat: chat.map(Rc::new), attachments, is_link_preview,
+            is_own_copy, is_to_itself,
             digest: Digest::default(),
         }
     }
 }
 
+fn any_lines() -> impl Strategy<Value = Lines> {
+    let addresses = |count| {
+        vec(any_address(), count).prop_map(|texts| {
+            let parsed = texts.iter().filter_map(|text| Address::parse(text));
+            parsed.collect::<Vec<_>>()
+        })
+    };
+    (
+        addresses(0..3),
+        addresses(0..2),
+        addresses(0..3),
+        any::<bool>(),
+    )
+        .prop_map(|(line, own, learnt, named)| {
+            let lines = Some(line).filter(|line| !line.is_empty());
+            let declaration = Declaration {
+                lines: lines.into_iter().collect(),
+                own,
+                others: Vec::new(),
+            };
+            let mut lines = Lines::new(declaration).remembering(learnt, None);
+            if named {
+                lines.choose_name();
+            }
+            lines
+        })
+}
+
 pub(crate) fn any_options() -> impl Strategy<Value = Options> {
-    (any::<(bool, bool)>(), of(any_text())).prop_map(|((spam, note), owner_handle)| Options {
+    (any::<(bool, bool)>(), any_lines()).prop_map(|((spam, note), lines)| Options {
         relay_spam: spam,
         relay_note_to_self: note,
-        owner_handle,
+        lines,
     })
 }
 

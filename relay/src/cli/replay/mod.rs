@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use chatdb::Options;
+use chatdb::{Lines, Options};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use messages_stand_in::Script;
 use shared_protocol::{Message, Mode};
@@ -106,7 +106,7 @@ fn rehearse(script: Script, config: &Config) -> anyhow::Result<(Played, Option<S
     let salt = format!("{:032x}", rand::random::<u128>());
     // The owner of this relay has no part in what is played.
     let options = Options {
-        owner_handle: None,
+        lines: Lines::default(),
         ..config.options.clone()
     };
     let now = SystemClock.now();

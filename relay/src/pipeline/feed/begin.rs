@@ -8,6 +8,7 @@ use super::compare::Compare;
 use super::{BATCH, Feed, Patients, RETENTION};
 use crate::pipeline::arrival::{Arrivals, Occasion};
 use crate::pipeline::origin::Origin;
+use crate::pipeline::own_addresses::OwnAddresses;
 use crate::pipeline::settle::{Candidate, Look};
 use crate::pipeline::{FirstRun, PipelineContext, PipelineError, Resume};
 use crate::state::source::{self, Anchor, Source};
@@ -43,7 +44,10 @@ impl<'c> Feed<'c> {
                 young: 0,
                 all: waiting,
             },
+            options: context.options.clone(),
+            own_addresses: OwnAddresses::default(),
         };
+        feed.recall_lines(db)?;
         if first {
             feed.begin(db)?;
         } else if feed.origin(db, sequence)? == Origin::Replaced {
@@ -69,12 +73,24 @@ impl<'c> Feed<'c> {
             }
             _ if source.resume_pending => {
                 tracing::info!("first run: asking the backend whether it knows this relay");
-                self.commit(&[], Occasion::FirstRun, Some(source), Some(anchors))?;
+                self.commit(
+                    db,
+                    Vec::new(),
+                    Occasion::FirstRun,
+                    Some(source),
+                    Some(anchors),
+                )?;
                 Ok(())
             }
             _ => {
                 tracing::info!("first run: messages from now on are relayed");
-                self.commit(&[], Occasion::FirstRun, Some(source), Some(anchors))?;
+                self.commit(
+                    db,
+                    Vec::new(),
+                    Occasion::FirstRun,
+                    Some(source),
+                    Some(anchors),
+                )?;
                 Ok(())
             }
         }
@@ -100,16 +116,17 @@ impl<'c> Feed<'c> {
                     row,
                     since,
                     look: Look::First,
+                    copy_of: None,
                 }));
             }
-            let settled = self.commit(&candidates, occasion, None, None)?;
+            let settled = self.commit(db, candidates, occasion, None, None)?;
             self.count_waiting(settled.waiting)?;
             if self.context.health.is_stopping() {
                 return Ok(());
             }
             self.note_contact()?;
         }
-        self.commit(&[], occasion, Some(source), Some(anchors))?;
+        self.commit(db, Vec::new(), occasion, Some(source), Some(anchors))?;
         Ok(())
     }
 }

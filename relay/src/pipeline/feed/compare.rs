@@ -143,8 +143,10 @@ impl Feed<'_> {
         }
         if !rows.is_empty() {
             self.put_back(db, &mut rows)?;
-            let (postmark, options, now) =
-                (&self.context.postmark, &self.context.options, self.now());
+            for row in &mut rows {
+                self.own_addresses.examine(db, row, &self.options.lines)?;
+            }
+            let (postmark, options, now) = (&self.context.postmark, &self.options, self.now());
             let enqueued = self.context.state.write(|tx| {
                 rows.iter().try_fold(0, |enqueued, row| {
                     Ok(enqueued + changes::settle_change(tx, postmark, options, row, now)?)

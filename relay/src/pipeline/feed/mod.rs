@@ -6,22 +6,25 @@
 mod begin;
 mod compare;
 mod contacts;
+mod lines;
 mod rebuilt;
 mod resume;
 
 use std::time::{Duration, Instant};
 
-use chatdb::{ChatDb, Wake};
+use chatdb::{ChatDb, Options, Wake};
 use crash_point::crash_point;
 
 use super::arrival::{Arrivals, Occasion};
 use super::origin::{Origin, with_anchor};
+use super::own_addresses::OwnAddresses;
 use super::settle::{Candidate, Look, Rules, Settled, settle};
 use super::{IDLE_LOOK, PipelineContext, PipelineError, RESUME_LOOK, WAITING_LOOK};
 use crate::state::source::{self, Anchor, Source};
 use crate::state::waiting::{self, BEHIND, Waiting};
 use crate::state::{contact, meta, seen};
 use compare::Compare;
+use lines::save_lines;
 
 const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3600 * SECOND;
@@ -45,6 +48,9 @@ pub(crate) struct Feed<'c> {
     noted_contact: i64,
     compare: Compare,
     waiting: Patients,
+    /// What the owner wants, and the own addresses as they are known by now.
+    options: Options,
+    own_addresses: OwnAddresses,
 }
 
 /// How many rows wait.
@@ -118,6 +124,7 @@ impl Feed<'_> {
                 row,
                 since,
                 look: Look::First,
+                copy_of: None,
             }));
             if candidates.is_empty() {
                 return self.count_waiting(0);
@@ -131,7 +138,7 @@ impl Feed<'_> {
                 // and grew again differs there and nowhere else.
                 anchors = Some(with_anchor(self.anchors.clone(), newest));
             }
-            let settled = self.commit(&candidates, Occasion::Ordinary, Some(source), anchors)?;
+            let settled = self.commit(db, candidates, Occasion::Ordinary, Some(source), anchors)?;
             self.count_waiting(settled.waiting)?;
             if !full || self.context.health.is_stopping() {
                 return Ok(());
@@ -143,14 +150,22 @@ impl Feed<'_> {
     /// Settles rows and moves the cursor, in one transaction; memory follows only after the commit.
     fn commit(
         &mut self,
-        candidates: &[Candidate],
+        db: &ChatDb,
+        mut candidates: Vec<Candidate>,
         occasion: Occasion,
         source: Option<Source>,
         anchors: Option<Vec<Anchor>>,
     ) -> Result<Settled, PipelineError> {
+        let learnt = self.learn_lines(db, &candidates)?;
+        let options = learnt.as_ref().unwrap_or(&self.options);
+        for candidate in &mut candidates {
+            candidate.copy_of =
+                self.own_addresses
+                    .examine(db, &mut candidate.row, &options.lines)?;
+        }
         let rules = Rules {
             postmark: &self.context.postmark,
-            options: &self.context.options,
+            options,
             floor: self.source.floor,
             occasion,
             now: self.now(),
@@ -161,7 +176,10 @@ impl Feed<'_> {
             crash_point("rows_read");
         }
         let settled = self.context.state.write(|tx| {
-            let settled = settle(tx, &mut arrivals, candidates, &rules)?;
+            let settled = settle(tx, &mut arrivals, &candidates, &rules)?;
+            if let Some(learnt) = &learnt {
+                save_lines(tx, &learnt.lines)?;
+            }
             if let Some(source) = &source {
                 source::save(tx, source)?;
                 if matches!(occasion, Occasion::Rebuilt { .. }) {
@@ -174,6 +192,9 @@ impl Feed<'_> {
             Ok(settled)
         })?;
         self.arrivals = arrivals;
+        if let Some(learnt) = learnt {
+            self.options = learnt;
+        }
         if let Some(source) = source {
             self.source = source;
         }
@@ -220,6 +241,7 @@ impl Feed<'_> {
                         row,
                         since: entry.since,
                         look: Look::Again,
+                        copy_of: None,
                     });
                 }
                 // Deleted while it waited: a code that Messages filled in and took away, for one.

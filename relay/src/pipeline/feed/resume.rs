@@ -111,7 +111,7 @@ impl Feed<'_> {
                 tracing::info!(
                     "first run: the backend knows no message of this relay; messages from now on are relayed"
                 );
-                self.commit(&[], Occasion::Ordinary, Some(source), None)?;
+                self.commit(db, Vec::new(), Occasion::Ordinary, Some(source), None)?;
                 Ok(())
             }
         }

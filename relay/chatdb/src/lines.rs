@@ -1,0 +1,278 @@
+//! The owner's own addresses, and the lines that they form.
+//!
+//! A line is a set of own addresses that count as one persona's. The owner declares lines where there
+//! are several. Without a declaration all own addresses are one line, named by the first phone number
+//! among them, else by the first e-mail address; the relay keeps that name for ever, because the
+//! backend's conversations are bound to it. What is declared is certain; what was learnt from chat.db
+//! is own as well, but never so certain that a person's message would be dropped for it (see
+//! [`crate::compose()`]).
+
+use std::collections::HashSet;
+
+use shared_protocol::Line;
+
+use crate::Address;
+
+/// So many addresses are learnt at most. An account has a handful.
+const MAX_LEARNT: usize = 64;
+
+/// What the owner says about own addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declaration {
+    /// The lines, each with its name first; none of them is empty.
+    pub lines: Vec<Vec<Address>>,
+    /// Own addresses of no line.
+    pub own: Vec<Address>,
+    /// Addresses that are never taken for own ones, whatever chat.db seems to prove.
+    pub others: Vec<Address>,
+}
+
+/// Own addresses, declared and learnt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    declaration: Declaration,
+    declared: HashSet<Address>,
+    /// In the order in which they were learnt.
+    learnt: Vec<Address>,
+    name: Option<Address>,
+    own: HashSet<Address>,
+}
+
+impl Lines {
+    /// What the owner declares, and nothing else.
+    pub fn new(declaration: Declaration) -> Self {
+        let declared: HashSet<Address> = declaration
+            .lines
+            .iter()
+            .flatten()
+            .chain(&declaration.own)
+            .cloned()
+            .collect();
+        Self {
+            own: declared.clone(),
+            declared,
+            declaration,
+            ..Self::default()
+        }
+    }
+
+    /// With what was learnt and chosen before.
+    #[must_use]
+    pub fn remembering(mut self, learnt: Vec<Address>, name: Option<Address>) -> Self {
+        for address in learnt {
+            self.learn(address);
+        }
+        if let Some(name) = name.filter(|name| !self.declaration.others.contains(name)) {
+            self.own.insert(name.clone());
+            self.name = Some(name);
+        }
+        self
+    }
+
+    /// Takes an address for an own one; tells whether that is news.
+    pub fn learn(&mut self, address: Address) -> bool {
+        let refused = self.declaration.others.contains(&address) || self.learnt.len() >= MAX_LEARNT;
+        if refused || self.learnt.contains(&address) {
+            return false;
+        }
+        self.own.insert(address.clone());
+        self.learnt.push(address);
+        true
+    }
+
+    /// Chooses the name of the one line that there is without a declaration, unless it has one; tells
+    /// whether that is news.
+    pub fn choose_name(&mut self) -> bool {
+        if self.name.is_some() || !self.declaration.lines.is_empty() {
+            return false;
+        }
+        let all = || self.declaration.own.iter().chain(&self.learnt);
+        let name = all()
+            .find(|address| address.is_phone())
+            .or_else(|| all().find(|address| address.is_of_an_account()));
+        self.name = name.cloned();
+        self.name.is_some()
+    }
+
+    /// Whether an address, in its one form, is an own one.
+    pub fn is_own(&self, address: &str) -> bool {
+        self.own.contains(address)
+    }
+
+    /// Whether the owner declares it an own one.
+    pub fn is_declared(&self, address: &str) -> bool {
+        self.declared.contains(address)
+    }
+
+    /// Whether the owner declares it another's.
+    pub(crate) fn is_anothers(&self, address: &str) -> bool {
+        self.declaration
+            .others
+            .iter()
+            .any(|other| other.as_str() == address)
+    }
+
+    /// The addresses that were learnt, in order.
+    pub fn learnt(&self) -> &[Address] {
+        &self.learnt
+    }
+
+    /// The name of the one line that there is without a declaration, once it was chosen.
+    pub fn name(&self) -> Option<&Address> {
+        self.name.as_ref()
+    }
+
+    /// Whether there is one line, whatever address a message came in on.
+    pub(crate) fn only_line(&self) -> Option<&Address> {
+        match &*self.declaration.lines {
+            [] => self.name.as_ref(),
+            [line] => line.first(),
+            _ => None,
+        }
+    }
+
+    /// The name of the line that an own address belongs to: the first declared one if it belongs to
+    /// none, or if the address is not known.
+    pub(crate) fn line_of(&self, address: Option<&Address>) -> Option<&Address> {
+        let lines = &self.declaration.lines;
+        address
+            .and_then(|address| lines.iter().find(|line| line.contains(address)))
+            .or_else(|| lines.first())
+            .and_then(|line| line.first())
+            .or(self.name.as_ref())
+    }
+
+    /// Every line with its addresses, the name first.
+    pub fn all(&self) -> Vec<Line> {
+        let mut lines = self.declaration.lines.clone();
+        if lines.is_empty() {
+            lines.extend(self.name.clone().map(|name| vec![name]));
+        }
+        let rest: Vec<Address> = self
+            .declaration
+            .own
+            .iter()
+            .chain(&self.learnt)
+            .cloned()
+            .collect();
+        for address in rest {
+            if let Some(first) = lines.first_mut()
+                && !self
+                    .declaration
+                    .lines
+                    .iter()
+                    .any(|line| line.contains(&address))
+                && !first.contains(&address)
+            {
+                first.push(address);
+            }
+        }
+        let line = |addresses: Vec<Address>| Line {
+            name: addresses[0].as_str().to_owned(),
+            addresses: addresses.into_iter().map(Address::into_string).collect(),
+        };
+        lines.into_iter().map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::parse(text).expect("not empty")
+    }
+
+    fn lines(lines: &[&[&str]], own: &[&str], others: &[&str]) -> Lines {
+        let all = |texts: &[&str]| texts.iter().map(|text| address(text)).collect::<Vec<_>>();
+        Lines::new(Declaration {
+            lines: lines.iter().map(|line| all(line)).collect(),
+            own: all(own),
+            others: all(others),
+        })
+    }
+
+    fn told(lines: &Lines) -> Vec<Vec<String>> {
+        lines.all().into_iter().map(|line| line.addresses).collect()
+    }
+
+    #[test]
+    fn without_a_declaration_the_first_phone_number_names_the_line_for_ever() {
+        let mut one = lines(&[], &[], &[]);
+        assert!(!one.choose_name(), "there is nothing to choose from");
+        assert_eq!(one.all(), []);
+        for text in ["sam@example.com", "+15550109999", "+15550108888"] {
+            assert!(one.learn(address(text)));
+        }
+        assert!(!one.learn(address("+15550109999")));
+        assert!(one.choose_name());
+        assert_eq!(one.name(), Some(&address("+15550109999")));
+        assert_eq!(
+            told(&one),
+            [["+15550109999", "sam@example.com", "+15550108888"]]
+        );
+
+        let mut by_mail = lines(&[], &[], &[]).remembering(vec![address("sam@example.com")], None);
+        by_mail.choose_name();
+        by_mail.learn(address("+15550109999"));
+        assert!(!by_mail.choose_name(), "a line keeps its name");
+        assert_eq!(told(&by_mail), [["sam@example.com", "+15550109999"]]);
+        let again = lines(&[], &["+15550107777"], &[])
+            .remembering(by_mail.learnt().to_vec(), by_mail.name().cloned());
+        assert_eq!(again.line_of(None), by_mail.name());
+        assert!(again.is_own("+15550107777") && again.is_own("+15550109999"));
+    }
+
+    #[test]
+    fn with_a_declaration_unlisted_own_addresses_count_to_the_first_line() {
+        let mut two = lines(
+            &[&["+15550109999", "sam@example.com"], &["pat@example.com"]],
+            &["+15550107777"],
+            &[],
+        );
+        two.learn(address("+15550106666"));
+        two.learn(address("pat@example.com"));
+        assert!(!two.choose_name());
+        let name = |text: &str| two.line_of(Some(&address(text))).map(Address::as_str);
+        assert_eq!(name("pat@example.com"), Some("pat@example.com"));
+        for first in [
+            "sam@example.com",
+            "+15550107777",
+            "+15550106666",
+            "+15550101111",
+        ] {
+            assert_eq!(name(first), Some("+15550109999"), "{first}");
+        }
+        assert_eq!(
+            told(&two),
+            [
+                vec![
+                    "+15550109999",
+                    "sam@example.com",
+                    "+15550107777",
+                    "+15550106666"
+                ],
+                vec!["pat@example.com"]
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_owner_calls_anothers_is_never_own() {
+        let person = address("+15550100001");
+        let mut lines = lines(&[], &[], &["+15550100001"])
+            .remembering(vec![person.clone()], Some(person.clone()));
+        assert!(!lines.learn(person));
+        assert!(!lines.is_own("+15550100001"));
+        assert_eq!(lines.name(), None);
+    }
+
+    #[test]
+    fn what_is_learnt_is_bounded() {
+        let mut lines = Lines::default();
+        for n in 0..1_000 {
+            lines.learn(address(&format!("+1555010{n:04}")));
+        }
+        assert_eq!(lines.learnt().len(), MAX_LEARNT);
+    }
+}

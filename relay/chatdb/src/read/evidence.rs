@@ -1,0 +1,152 @@
+//! What chat.db proves about own addresses, beyond a row itself.
+//!
+//! An own message can come back as a received row, from another address of the same account. It says the
+//! same and carries the same instant. And an address that others have written to may be a person's by
+//! now: a former number of the owner's, for one. Both are asked for a few rows only, never for every
+//! one.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::conversation::Chats;
+use super::{ChatDb, Row, message, value};
+use crate::ReadError;
+use crate::dates::to_apple_nanos;
+
+/// A copy carries the instant of the original, which two devices may round differently.
+const SAME_MOMENT_MICROS: i64 = 2_000_000;
+/// Rows of an address that are looked at, newest first.
+const LOOK_BACK: u32 = 100;
+
+/// An own message that a received row repeats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnSend {
+    /// `message.guid`
+    pub guid: String,
+    /// When it was sent, microseconds since 1970.
+    pub sent_at: Option<i64>,
+}
+
+/// Where the message that is repeated must stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyOf {
+    /// In the chat of the row.
+    SameChat,
+    /// In any chat: a note from one own address to another appears in the chat of each.
+    AnyChat,
+}
+
+impl ChatDb {
+    /// The last `limit` rows with their addresses and their chats alone, newest first.
+    pub fn addresses_of_newest(&self, limit: u32) -> Result<Vec<Row>, ReadError> {
+        let after = self.sequence()?.saturating_sub(limit.into());
+        self.snapshot(|| {
+            let mut statement = self.connection.prepare_cached(&self.queries.addresses)?;
+            let mut raw = statement.query([after])?;
+            let mut rows = Vec::new();
+            while let Some(columns) = raw.next()? {
+                rows.push(Row {
+                    rowid: columns.get(0)?,
+                    is_from_me: value::flag(columns, 1)?,
+                    line: value::address(columns, 2)?,
+                    account: value::address(columns, 3)?,
+                    handle: value::address(columns, 4)?,
+                    ..Row::default()
+                });
+            }
+            let mut chats = Chats::new();
+            for row in &mut rows {
+                row.chat = self.chat_of(row.rowid, &mut chats)?;
+            }
+            Ok(rows)
+        })
+    }
+
+    /// The own message of the same moment that says the same as `row`, if there is one.
+    pub fn own_send_like(&self, row: &Row, place: CopyOf) -> Result<Option<OwnSend>, ReadError> {
+        Ok(self.repeated_by(row, place)?)
+    }
+
+    /// Whether a message came in from `address`, as from one of the others in its chat, that neither went
+    /// to that very address nor repeats an own one: then a person writes from it.
+    pub fn has_written(&self, address: &str) -> Result<bool, ReadError> {
+        let mut handles = self.connection.prepare_cached(self.queries.handles)?;
+        let handles: Vec<i64> = handles
+            .query_map([address], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        for handle in handles {
+            let mut written = self.connection.prepare_cached(self.queries.written_by)?;
+            let written: Vec<i64> = written
+                .query_map(params![handle, LOOK_BACK], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            for rowid in written {
+                let Some(row) = self.bare_row(rowid)? else {
+                    continue;
+                };
+                let is_letter = !row.is_from_me
+                    && row.item_type == 0
+                    && row.handle.as_deref() == Some(address)
+                    && row.line.as_deref() != Some(address);
+                if !is_letter || self.repeated_by(&row, CopyOf::AnyChat)?.is_some() {
+                    continue;
+                }
+                let chat = self.chat_of(rowid, &mut Chats::new())?;
+                if chat.is_some_and(|chat| chat.has_party(address)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn repeated_by(&self, row: &Row, place: CopyOf) -> rusqlite::Result<Option<OwnSend>> {
+        let Some(sent_at) = row.sent_at else {
+            return Ok(None);
+        };
+        let (from, until) = (sent_at - SAME_MOMENT_MICROS, sent_at + SAME_MOMENT_MICROS);
+        let seconds = |micros: i64| to_apple_nanos(micros) / 1_000_000_000;
+        let mut statement = self.connection.prepare_cached(&self.queries.own_sends)?;
+        let own: Vec<i64> = statement
+            .query_map(
+                params![
+                    to_apple_nanos(from),
+                    to_apple_nanos(until),
+                    seconds(from),
+                    seconds(until)
+                ],
+                |row| row.get(0),
+            )?
+            .collect::<rusqlite::Result<_>>()?;
+        for rowid in own {
+            let Some(own) = self.bare_row(rowid)? else {
+                continue;
+            };
+            let text = own.visible_text();
+            // Without words only the very instant tells one photo from another.
+            let same = text == row.visible_text()
+                && own.associated_type == row.associated_type
+                && (!text.trim().is_empty() || own.sent_at == row.sent_at);
+            if same && (place == CopyOf::AnyChat || self.shares_chat(own.rowid, row.rowid)?) {
+                return Ok(Some(OwnSend {
+                    guid: own.guid,
+                    sent_at: own.sent_at,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A row without its chat and its attachments.
+    fn bare_row(&self, rowid: i64) -> rusqlite::Result<Option<Row>> {
+        let mut statement = self.connection.prepare_cached(&self.queries.row_at)?;
+        let row = statement.query_row([rowid], message::read).optional()?;
+        Ok(row.flatten())
+    }
+
+    fn shares_chat(&self, one: i64, other: i64) -> rusqlite::Result<bool> {
+        let mut statement = self.connection.prepare_cached(
+            "select 1 from chat_message_join a join chat_message_join b on b.chat_id = a.chat_id
+             where a.message_id = ?1 and b.message_id = ?2",
+        )?;
+        statement.exists([one, other])
+    }
+}

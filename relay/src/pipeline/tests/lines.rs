@@ -1,0 +1,299 @@
+//! Lines: which one a message came in on, however the row names its own side, and what they are called.
+
+use chatdb::{Address, Declaration, Lines};
+use rusqlite::types::Value;
+
+use super::*;
+use crate::state::own_addresses;
+
+const OWN: &str = "+15550009999";
+const MAILBOX: &str = "sage@example.com";
+const OTHER: &str = "+15550008888";
+
+fn declaring(lines: &[&[&str]]) -> Options {
+    let line = |line: &&[&str]| {
+        line.iter()
+            .map(|text| Address::parse(text).unwrap())
+            .collect()
+    };
+    Options {
+        lines: Lines::new(Declaration {
+            lines: lines.iter().map(line).collect(),
+            ..Declaration::default()
+        }),
+        ..Options::default()
+    }
+}
+
+fn text(text: &str) -> Value {
+    text.to_owned().into()
+}
+
+impl Mac {
+    fn to(&mut self, destination: Value, account: Value) -> NewMessage {
+        let (_, ada) = self.peer(ADA);
+        self.pass(secs(1));
+        NewMessage::incoming(ada, self.now())
+            .text("hi")
+            .set("destination_caller_id", destination)
+            .set("account", account)
+    }
+
+    fn ada_writes(&mut self, destination: Value, account: Value) {
+        let message = self.to(destination, account);
+        let (chat, _) = self.peer(ADA);
+        self.messages.deliver(chat, &message).unwrap();
+        self.look();
+    }
+
+    fn line(&self) -> Option<String> {
+        self.posted().pop().and_then(|message| message.line)
+    }
+
+    fn told_lines(&self) -> Vec<Vec<String>> {
+        let lines = self.state().read(own_addresses::lines).unwrap();
+        assert!(lines.iter().all(|line| line.addresses[0] == line.name));
+        lines.into_iter().map(|line| line.addresses).collect()
+    }
+}
+
+#[test]
+fn however_a_row_names_the_own_side_it_is_one_line() {
+    let mut mac = Mac::new();
+    for (destination, account) in [
+        (text(OWN), text("P:+15550009999")),
+        (Value::Null, text("P:+15550009999")),
+        (text(""), text("p:tel:+1 (555) 000-9999")),
+        (text("tel:+15550009999"), Value::Null),
+        (text("TEL:+1-555-000-9999"), text("E:sage@example.com")),
+        (text("P:+15550009999"), text("e:Sage@Example.com")),
+        (text("E:Sage@Example.COM"), text("")),
+        (text("sage@example.com"), text("E:")),
+        (text("\u{202a}+15550009999\u{202c}"), text("E:")),
+        (text(OTHER), text("E:sage@example.com")),
+        (Value::Null, Value::Null),
+        (text(ADA), Value::Null),
+        (Value::Null, text("P:+15550100001")),
+    ] {
+        mac.ada_writes(destination.clone(), account.clone());
+        assert_eq!(
+            mac.line().as_deref(),
+            Some(OWN),
+            "{destination:?} {account:?}"
+        );
+    }
+    assert_eq!(mac.posted().len(), 13);
+    assert_eq!(mac.told_lines(), [[OWN, MAILBOX, OTHER]]);
+}
+
+#[test]
+fn the_peer_is_never_the_line_nor_the_writer_of_an_own_row() {
+    for (destination, account) in [
+        (Value::Null, Value::Null),
+        (text(ADA), Value::Null),
+        (text(""), text("")),
+        (text("tel:+15550100001"), text("E:")),
+    ] {
+        let mut mac = Mac::new();
+        let (chat, _) = mac.peer(ADA);
+        let raw = mac.messages.raw();
+        raw.execute_batch(&format!(
+            "update chat set last_addressed_handle = '{ADA}', account_login = null"
+        ))
+        .unwrap();
+        // A chat in which she has written before, so that this is no note to self.
+        mac.ada_writes(Value::Null, Value::Null);
+        assert_eq!(mac.line(), None, "nothing on this Mac tells an own address");
+        let now = mac.now();
+        let own = NewMessage::outgoing(now)
+            .text("hello ada")
+            .set("destination_caller_id", destination.clone())
+            .set("account", account.clone());
+        mac.messages.deliver(chat, &own).unwrap();
+        mac.look();
+        let own = mac.posted().pop().unwrap();
+        assert_eq!(
+            (own.text.as_str(), own.sender.as_str()),
+            ("hello ada", "me")
+        );
+        assert_eq!((own.line.as_deref(), own.from_owner), (None, true));
+
+        mac.pass(secs(1));
+        mac.ada_writes(text(OWN), Value::Null);
+        assert_eq!(mac.line().as_deref(), Some(OWN), "and now one does");
+        mac.pass(secs(1));
+        let now = mac.now();
+        let own = NewMessage::outgoing(now)
+            .text("hello again")
+            .set("destination_caller_id", destination)
+            .set("account", account);
+        mac.messages.deliver(chat, &own).unwrap();
+        mac.look();
+        let own = mac.posted().pop().unwrap();
+        assert_eq!((own.sender.as_str(), own.line.as_deref()), (OWN, Some(OWN)));
+    }
+}
+
+#[test]
+fn a_line_keeps_the_name_that_it_was_given_first() {
+    let mut mac = Mac::new();
+    mac.messages
+        .raw()
+        .execute_batch(
+            "create trigger logins after insert on chat begin
+             update chat set account_login = null, last_addressed_handle = null; end",
+        )
+        .unwrap();
+    mac.ada_writes(Value::Null, text("E:sage@example.com"));
+    assert_eq!(mac.line().as_deref(), Some(MAILBOX));
+    mac.ada_writes(text(OWN), text("E:sage@example.com"));
+    assert_eq!(
+        mac.line().as_deref(),
+        Some(MAILBOX),
+        "a later number renames nothing"
+    );
+    assert_eq!(mac.told_lines(), [[MAILBOX, OWN]]);
+
+    mac.start(FirstRun::Now, declaring(&[&[OTHER], &[OWN, MAILBOX]]));
+    mac.ada_writes(text(MAILBOX), Value::Null);
+    assert_eq!(
+        mac.line().as_deref(),
+        Some(OWN),
+        "a declared name goes first"
+    );
+    assert_eq!(mac.told_lines(), [vec![OTHER], vec![OWN, MAILBOX]]);
+
+    mac.start(FirstRun::Now, Options::default());
+    mac.ada_writes(text(OWN), Value::Null);
+    assert_eq!(
+        mac.line().as_deref(),
+        Some(MAILBOX),
+        "without it the old name is back"
+    );
+}
+
+#[test]
+fn of_an_account_with_a_number_the_number_names_the_line() {
+    let mut mac = Mac::new();
+    mac.ada_writes(text(OWN), text("E:sage@example.com"));
+    assert_eq!(mac.line().as_deref(), Some(OWN));
+    assert_eq!(mac.told_lines().len(), 1);
+    assert_eq!(mac.told_lines()[0][0], OWN);
+}
+
+#[test]
+fn each_declared_line_gets_what_came_in_on_its_addresses() {
+    let mut mac = Mac::new();
+    mac.start(
+        FirstRun::Now,
+        declaring(&[&[OWN, "home@example.com"], &[MAILBOX, OTHER]]),
+    );
+    for (destination, account, expected) in [
+        (text(OWN), text("E:sage@example.com"), OWN),
+        (text("E:Home@example.com"), Value::Null, OWN),
+        (text(OTHER), text("P:+15550009999"), MAILBOX),
+        (Value::Null, text("E:sage@example.com"), MAILBOX),
+        (text("+15550007777"), text("E:sage@example.com"), OWN),
+        (Value::Null, Value::Null, OWN),
+    ] {
+        let message = mac.to(destination.clone(), account.clone());
+        let (chat, _) = mac.peer(ADA);
+        mac.messages
+            .raw()
+            .execute_batch("update chat set account_login = null")
+            .unwrap();
+        mac.messages.deliver(chat, &message).unwrap();
+        mac.look();
+        assert_eq!(
+            mac.line().as_deref(),
+            Some(expected),
+            "{destination:?} {account:?}"
+        );
+    }
+    // Learnt, and of no declared line: the first one's.
+    assert_eq!(
+        mac.told_lines(),
+        [
+            vec![OWN, "home@example.com", "+15550007777"],
+            vec![MAILBOX, OTHER]
+        ]
+    );
+    let (chat, _) = mac.peer(ADA);
+    let now = mac.now();
+    let own = NewMessage::outgoing(now)
+        .text("from the second")
+        .set("destination_caller_id", OTHER.to_owned());
+    mac.messages.deliver(chat, &own).unwrap();
+    mac.look();
+    let own = mac.posted().pop().unwrap();
+    assert_eq!(
+        (own.sender.as_str(), own.line.as_deref()),
+        (MAILBOX, Some(MAILBOX))
+    );
+}
+
+#[test]
+fn where_a_chat_was_last_addressed_counts_only_if_it_is_an_own_address() {
+    for (last, expected) in [(OTHER, OTHER), (ADA, OWN), ("+15550100003", OWN)] {
+        let mut mac = Mac::new();
+        mac.start(FirstRun::Now, declaring(&[&[OWN], &[OTHER]]));
+        let (_, _) = mac.peer(ADA);
+        mac.messages
+            .raw()
+            .execute_batch(&format!(
+                "update chat set account_login = null, last_addressed_handle = '{last}'"
+            ))
+            .unwrap();
+        mac.ada_writes(Value::Null, Value::Null);
+        assert_eq!(mac.line().as_deref(), Some(expected), "{last}");
+    }
+}
+
+#[test]
+fn marks_around_an_address_name_nobody_else() {
+    let marked = "\u{202a}+1 555 010\u{2011}0001\u{202c}";
+    let mut mac = Mac::new();
+    mac.says(ADA, "plain");
+    let chat = Chat::direct(marked).with_guid(format!("SMS;-;\u{202a}{ADA}\u{202c}"));
+    let chat = mac.messages.chat(&chat).unwrap();
+    let handle = mac.messages.handle(marked, "SMS").unwrap();
+    let group = mac
+        .messages
+        .chat(&Chat::group([marked, "\u{2068}Bob@Example.com\u{2069}"]))
+        .unwrap();
+    for chat in [chat, group] {
+        mac.pass(secs(1));
+        let message = NewMessage::incoming(handle, mac.now()).text("marked");
+        mac.messages.deliver(chat, &message).unwrap();
+    }
+    mac.look();
+    let posted = mac.posted();
+    assert!(posted.iter().all(|message| message.sender == ADA));
+    assert_eq!(posted[1].participants, [ADA]);
+    assert_eq!(posted[2].participants, [ADA, "bob@example.com"]);
+    assert_eq!(posted[1].chat_guid, format!("SMS;-;{ADA}"));
+    let lanes: Vec<&str> = posted
+        .iter()
+        .map(|message| chatdb::lane(&message.chat_guid))
+        .collect();
+    assert_eq!(lanes[0], lanes[1], "one person, one conversation");
+}
+
+#[test]
+fn a_marked_row_without_a_chat_holds_back_the_chat_of_its_writer() {
+    let mut mac = Mac::new();
+    let (ada, _) = mac.peer(ADA);
+    let marked = mac
+        .messages
+        .handle("tel:\u{200e}+15550100001", "SMS")
+        .unwrap();
+    let now = mac.now();
+    let first = NewMessage::incoming(marked, now).text("first");
+    let first = mac.messages.insert_message(&first).unwrap();
+    mac.says(ADA, "second");
+    mac.look();
+    assert_eq!(mac.texts(), [""; 0]);
+    mac.messages.join(ada, first).unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), ["first", "second"]);
+}

@@ -1,0 +1,472 @@
+//! Own addresses: how they become known, whose rows are ours for them, and that no person's are.
+
+use chatdb::{Address, Declaration, Lines};
+
+use super::*;
+use crate::state::own_addresses::{self, Learnt};
+use crate::state::seen::Outcome;
+
+/// The Mac's own number: every row of the stand-in came in on it unless it says otherwise.
+const OWN: &str = "+15550009999";
+const ALIAS: &str = "sam@example.com";
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+/// Options of an owner who declares own addresses; one behind an exclamation mark is another's.
+fn declaring(addresses: &[&str]) -> Options {
+    let (others, own): (Vec<&str>, Vec<&str>) =
+        addresses.iter().partition(|text| text.starts_with('!'));
+    Options {
+        lines: Lines::new(Declaration {
+            own: own.into_iter().map(address).collect(),
+            others: others.iter().map(|text| address(&text[1..])).collect(),
+            ..Declaration::default()
+        }),
+        ..Options::default()
+    }
+}
+
+fn learnt(mac: &Mac) -> Vec<String> {
+    let learnt = mac.state().read(own_addresses::learnt).unwrap();
+    learnt.unwrap_or_default().addresses
+}
+
+/// Texts of what was posted, with who is said to have written it.
+fn told(mac: &Mac) -> Vec<(String, String)> {
+    let posted = mac.posted().into_iter();
+    posted
+        .map(|message| {
+            let from = if message.from_owner {
+                "owner"
+            } else {
+                &message.sender
+            };
+            (from.to_owned(), message.text)
+        })
+        .collect()
+}
+
+fn from(who: &str, text: &str) -> (String, String) {
+    (who.to_owned(), text.to_owned())
+}
+
+impl Mac {
+    /// A received row in `chat` from `writer`.
+    fn received(&mut self, chat: i64, writer: &str, text: &str) -> NewMessage {
+        let handle = self.messages.handle(writer, "iMessage").unwrap();
+        let _ = chat;
+        NewMessage::incoming(handle, self.now()).text(text)
+    }
+
+    fn write(&mut self, chat: i64, message: &NewMessage) -> i64 {
+        self.messages.deliver(chat, message).unwrap()
+    }
+
+    fn sql(&self, sql: &str) {
+        self.messages.raw().execute_batch(sql).unwrap();
+    }
+
+    /// Somebody has written to the alias.
+    fn alias_is_proven(&mut self) {
+        let (chat, _) = self.peer(BOB);
+        let message = self
+            .received(chat, BOB, "to the alias")
+            .set("destination_caller_id", ALIAS.to_owned());
+        self.write(chat, &message);
+        self.look();
+    }
+}
+
+#[test]
+fn an_own_send_that_comes_back_from_another_own_address_is_ours() {
+    for known_by in ["declared", "account", "login", "a message to it"] {
+        let mut mac = Mac::new();
+        match known_by {
+            "declared" => mac.start(FirstRun::Now, declaring(&[ALIAS])),
+            "account" => {
+                let (chat, _) = mac.peer(BOB);
+                let message = mac
+                    .received(chat, BOB, "x")
+                    .set("account", format!("E:{ALIAS}"));
+                mac.write(chat, &message);
+            }
+            "login" => {
+                let chat = Chat {
+                    account_login: Some(format!("e:{}", ALIAS.to_uppercase())),
+                    ..Chat::direct(BOB)
+                };
+                let chat = mac.messages.chat(&chat).unwrap();
+                let message = mac.received(chat, BOB, "x");
+                mac.write(chat, &message);
+            }
+            _ => mac.alias_is_proven(),
+        }
+        mac.look();
+        let before = mac.posted().len();
+        let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+        let (direct, _) = mac.peer(ADA);
+        for chat in [group, direct] {
+            mac.pass(secs(70));
+            let now = mac.now();
+            mac.write(chat, &NewMessage::outgoing(now).text("on my way"));
+            let copy = mac.received(chat, "Sam@Example.com", "on my way");
+            mac.write(chat, &copy);
+            // The same without the row that it repeats: written on another device.
+            mac.pass(secs(70));
+            let alone = mac.received(chat, ALIAS, "from the phone");
+            mac.write(chat, &alone);
+        }
+        mac.look();
+        let told: Vec<_> = told(&mac).split_off(before);
+        let owner = [from("owner", "on my way"), from("owner", "from the phone")];
+        assert_eq!(
+            told,
+            [owner.clone(), owner].concat(),
+            "{known_by}: told once each"
+        );
+        let senders = mac.posted().split_off(before);
+        assert!(
+            senders.iter().all(|message| message.sender == OWN),
+            "{known_by}"
+        );
+    }
+}
+
+#[test]
+fn an_own_send_that_comes_back_from_an_unknown_address_is_known_by_what_it_repeats() {
+    let mut mac = Mac::new();
+    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let now = mac.now();
+    mac.write(group, &NewMessage::outgoing(now).text("on my way"));
+    // Another device rounds the instant differently, and the row is seen later.
+    mac.look();
+    mac.pass(Duration::from_millis(400));
+    let copy = mac.received(group, ALIAS, "on my way");
+    mac.write(group, &copy);
+    mac.pass(secs(70));
+    let others = mac.received(group, ALIAS, "something else");
+    mac.write(group, &others);
+    mac.look();
+    assert_eq!(
+        told(&mac),
+        [
+            from("owner", "on my way"),
+            from("owner", "on my way"),
+            from(ALIAS, "something else")
+        ]
+    );
+    assert!(
+        !learnt(&mac).contains(&ALIAS.to_owned()),
+        "that proves nothing"
+    );
+}
+
+#[test]
+fn repeating_the_owners_words_makes_nobody_the_owner() {
+    let mut mac = Mac::new();
+    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let (direct, _) = mac.peer(ADA);
+    for chat in [group, direct] {
+        let now = mac.now();
+        mac.write(chat, &NewMessage::outgoing(now).text("ok"));
+        let same = mac.received(chat, ADA, "ok");
+        mac.write(chat, &same);
+    }
+    mac.look();
+    let ada = told(&mac)
+        .into_iter()
+        .filter(|told| *told == from(ADA, "ok"));
+    assert_eq!(ada.count(), 2, "{:?}", told(&mac));
+}
+
+/// Chats with nobody but the owner in them: the peer's name, and the account and the destination of the
+/// rows.
+const NOTES: [(&str, Option<&str>, Option<&str>); 8] = [
+    (OWN, Some("E:sam@example.com"), Some(OWN)),
+    (OWN, Some("E:sam@example.com"), Some("tel:+15550009999")),
+    (OWN, Some("E:sam@example.com"), Some("sam@example.com")),
+    (OWN, Some("E:sam@example.com"), None),
+    (OWN, None, Some(OWN)),
+    (ALIAS, Some("P:+15550009999"), Some(ALIAS)),
+    (
+        "Sam@Example.com",
+        Some("E:sam@example.com"),
+        Some("E:sam@example.com"),
+    ),
+    ("SAM@EXAMPLE.COM", Some("E:sam@example.com"), None),
+];
+
+/// A note and its copy, as a Mac writes both.
+fn note(
+    mac: &mut Mac,
+    (peer, account, destination): (&str, Option<&str>, Option<&str>),
+) -> [i64; 2] {
+    let chat = Chat {
+        account_login: Some(account.unwrap_or_default().to_owned()),
+        ..Chat::direct(peer)
+    };
+    let chat = mac.messages.chat(&chat).unwrap();
+    mac.sql("update chat set last_addressed_handle = null");
+    let columns = |message: NewMessage| {
+        let value = |text: Option<&str>| {
+            text.map_or(rusqlite::types::Value::Null, |text| text.to_owned().into())
+        };
+        message
+            .set("account", value(account))
+            .set("destination_caller_id", value(destination))
+    };
+    let now = mac.now();
+    let sent = columns(NewMessage::outgoing(now).text("milk"));
+    let copy = columns(mac.received(chat, peer, "milk"));
+    [mac.write(chat, &sent), mac.write(chat, &copy)]
+}
+
+#[test]
+fn a_note_to_self_is_one_whatever_names_the_own_side() {
+    for case in NOTES {
+        let mut mac = Mac::new();
+        mac.says(BOB, "to the number");
+        mac.alias_is_proven();
+        let rows = note(&mut mac, case);
+        mac.look();
+        for row in rows {
+            assert_eq!(mac.outcome(row), Some(Outcome::NoteToSelf), "{case:?}");
+        }
+        assert_eq!(mac.texts(), ["to the number", "to the alias"], "{case:?}");
+    }
+}
+
+#[test]
+fn a_note_to_self_is_one_on_a_mac_where_nobody_has_written_yet() {
+    for case in NOTES {
+        // Where neither destination nor account names the number, nothing on this Mac does.
+        if case.0 == OWN && case.2.is_none_or(|destination| !destination.ends_with(OWN)) {
+            continue;
+        }
+        let mut mac = Mac::new();
+        note(&mut mac, case);
+        mac.look();
+        // With an e-mail account alone and no destination there is one witness: told as the owner's.
+        let answered = mac
+            .posted()
+            .into_iter()
+            .filter(|message| !message.from_owner);
+        assert_eq!(answered.count(), 0, "{case:?}: {:?}", told(&mac));
+        if case.2.is_some() {
+            assert_eq!(mac.posted(), [], "{case:?}");
+        }
+    }
+}
+
+#[test]
+fn a_copy_without_its_note_is_a_note_where_the_row_proves_it() {
+    for (case, skipped) in NOTES
+        .into_iter()
+        .zip([true, true, false, false, true, true, true, true])
+    {
+        let mut mac = Mac::new();
+        mac.says(BOB, "to the number");
+        mac.alias_is_proven();
+        let [sent, copy] = note(&mut mac, case);
+        mac.messages.delete_message(sent).unwrap();
+        mac.look();
+        // Else an address that was learnt may be a person's by now: told, and not answered.
+        let told = told(&mac).split_off(2);
+        let expected = if skipped {
+            Vec::new()
+        } else {
+            vec![from("owner", "milk")]
+        };
+        assert_eq!(told, expected, "{case:?}");
+        assert_eq!(
+            mac.outcome(copy) == Some(Outcome::NoteToSelf),
+            skipped,
+            "{case:?}"
+        );
+    }
+}
+
+#[test]
+fn notes_are_told_as_the_owners_where_the_owner_wants_them() {
+    for case in NOTES {
+        let mut mac = Mac::new();
+        let options = Options {
+            relay_note_to_self: true,
+            ..declaring(&[OWN, ALIAS])
+        };
+        mac.start(FirstRun::Now, options);
+        note(&mut mac, case);
+        mac.look();
+        assert_eq!(told(&mac), [from("owner", "milk")], "{case:?}");
+        assert_eq!(mac.posted()[0].line.as_deref(), Some(OWN), "{case:?}");
+        assert_eq!(mac.posted()[0].sender, OWN, "{case:?}");
+    }
+}
+
+#[test]
+fn a_group_of_own_addresses_alone_is_a_note_to_self() {
+    let mut mac = Mac::new();
+    mac.start(FirstRun::Now, declaring(&[OWN, ALIAS]));
+    let alone = mac.messages.chat(&Chat::group([OWN, ALIAS])).unwrap();
+    let with_ada = mac.messages.chat(&Chat::group([OWN, ALIAS, ADA])).unwrap();
+    for chat in [alone, with_ada] {
+        let now = mac.now();
+        mac.write(chat, &NewMessage::outgoing(now).text("milk"));
+        mac.pass(secs(1));
+        let copy = mac.received(chat, ALIAS, "bread");
+        mac.write(chat, &copy);
+    }
+    mac.look();
+    assert_eq!(told(&mac), [from("owner", "milk"), from("owner", "bread")]);
+}
+
+#[test]
+fn the_peer_a_participant_and_the_writer_are_never_learnt() {
+    let mut mac = Mac::new();
+    let (ada, _) = mac.peer(ADA);
+    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let without_members = mac.messages.chat(&Chat::group::<&str>([])).unwrap();
+    mac.sql(&format!(
+        "update chat set last_addressed_handle = '{ADA}', account_login = null"
+    ));
+    for (chat, writer, destination, account) in [
+        (ada, ADA, ADA, ""),
+        (ada, ADA, "", "P:+15550100001"),
+        (group, ADA, BOB, BOB),
+        (group, BOB, ADA, ADA),
+        (without_members, BOB, ADA, ""),
+        (group, "+15550100003", "tel:+1 555 010 0003", ""),
+    ] {
+        mac.pass(secs(1));
+        let message = mac
+            .received(chat, writer, "hi")
+            .set("destination_caller_id", destination.to_owned())
+            .set("account", account.to_owned());
+        mac.write(chat, &message);
+    }
+    mac.look();
+    mac.pass(secs(1));
+    mac.look();
+    assert_eq!(learnt(&mac), [""; 0]);
+    for person in [ADA, BOB, "+15550100003"] {
+        mac.pass(secs(70));
+        mac.says(person, "still me");
+        mac.look();
+        assert_eq!(told(&mac).last(), Some(&from(person, "still me")));
+    }
+    assert_eq!(mac.posted().len(), 9);
+    let lines = mac.posted().into_iter().filter_map(|message| message.line);
+    assert!(lines.into_iter().all(|line| line == OWN));
+}
+
+#[test]
+fn an_address_from_which_a_person_writes_is_not_learnt() {
+    let mut mac = Mac::new();
+    mac.says(ADA, "I am a person");
+    mac.look();
+    let (bob, _) = mac.peer(BOB);
+    let odd = mac
+        .received(bob, BOB, "to ada's number?")
+        .set("destination_caller_id", ADA.to_owned());
+    mac.write(bob, &odd);
+    mac.pass(secs(1));
+    mac.says(ADA, "and stay one");
+    mac.look();
+    assert_eq!(learnt(&mac), [OWN]);
+    assert_eq!(told(&mac).last(), Some(&from(ADA, "and stay one")));
+}
+
+#[test]
+fn nothing_of_a_person_is_lost_whose_number_was_once_the_owners() {
+    for (options, expected) in [
+        (Options::default(), "owner"),
+        (declaring(&[&format!("!{ADA}")]), ADA),
+    ] {
+        let mut mac = Mac::new();
+        mac.start(FirstRun::Now, options);
+        let (bob, _) = mac.peer(BOB);
+        let old = mac
+            .received(bob, BOB, "old")
+            .set("destination_caller_id", ADA.to_owned());
+        mac.write(bob, &old);
+        mac.look();
+        mac.pass(secs(70));
+        mac.says(ADA, "new phone, who is this?");
+        mac.look();
+        assert_eq!(told(&mac)[1], from(expected, "new phone, who is this?"));
+        assert_eq!(learnt(&mac).contains(&ADA.to_owned()), expected == "owner");
+    }
+}
+
+#[test]
+fn a_first_start_and_an_upgrade_learn_from_what_is_there() {
+    let mut mac = Mac::before_first_run(Style::Tahoe);
+    let (bob, _) = mac.peer(BOB);
+    let before = mac
+        .received(bob, BOB, "before the relay")
+        .set("account", format!("E:{ALIAS}"));
+    mac.write(bob, &before);
+    mac.look();
+    assert_eq!(learnt(&mac), [OWN, ALIAS]);
+    assert!(mac.posted().is_empty());
+    // A state of before addresses were learnt.
+    mac.state()
+        .write(|tx| {
+            tx.execute(
+                "delete from meta where key in ('own_addresses', 'lines')",
+                [],
+            )
+        })
+        .unwrap();
+    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let copy = mac.received(group, ALIAS, "from the phone");
+    mac.write(group, &copy);
+    mac.look();
+    assert_eq!(told(&mac), [from("owner", "from the phone")]);
+    assert_eq!(learnt(&mac), [OWN, ALIAS]);
+}
+
+#[test]
+fn what_was_learnt_survives_the_rows_that_proved_it() {
+    let mut mac = Mac::new();
+    mac.alias_is_proven();
+    mac.sql("update message set destination_caller_id = null, account = null");
+    mac.sql("update chat set account_login = null");
+    let expected = Learnt {
+        addresses: vec![ALIAS.to_owned(), OWN.to_owned()],
+        name: Some(OWN.to_owned()),
+    };
+    mac.look();
+    assert_eq!(
+        mac.state().read(own_addresses::learnt).unwrap(),
+        Some(expected)
+    );
+    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let copy = mac.received(group, ALIAS, "from the phone");
+    mac.write(group, &copy);
+    mac.look();
+    assert_eq!(told(&mac)[1], from("owner", "from the phone"));
+}
+
+#[test]
+fn an_edit_of_a_copy_is_the_owners_as_well() {
+    let mut mac = Mac::new();
+    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let now = mac.now();
+    mac.write(group, &NewMessage::outgoing(now).text("on my way"));
+    mac.pass(Duration::from_millis(1));
+    let copy = mac.received(group, ALIAS, "on my way");
+    let copy = mac.write(group, &copy);
+    mac.look();
+    mac.alias_is_proven();
+    let now = mac.now();
+    mac.messages.edit(copy, "almost there", now).unwrap();
+    mac.look();
+    let edits = mac
+        .posted()
+        .into_iter()
+        .filter(|message| message.event == Event::Edit);
+    assert!(edits.clone().count() == 1 && edits.into_iter().all(|edit| edit.from_owner));
+}
