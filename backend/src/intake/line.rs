@@ -4,6 +4,8 @@
 //! may put invisible marks around either. Relays before this release passed on what stood there, and
 //! where no own address stood they named the other person. Nobody but the owner is a line.
 
+use std::borrow::Cow;
+
 use shared_protocol::{Message, Mode};
 
 /// What Messages puts before an address.
@@ -20,31 +22,74 @@ pub(super) fn of(message: &Message) -> String {
     if is_sender || is_peer || message.participants.iter().any(|handle| is(handle)) {
         String::new()
     } else {
-        line
+        line.into_owned()
     }
 }
 
-/// An own address without prefix, spaces and invisible marks; e-mail in lower case.
-pub(crate) fn own_address(text: &str) -> String {
-    let bare: String = text
+/// An own address without prefixes and invisible marks, as the relay writes it too: a number without
+/// spaces and punctuation, e-mail in lower case.
+pub(crate) fn own_address(text: &str) -> Cow<'_, str> {
+    if is_phone(text) {
+        return Cow::Borrowed(text);
+    }
+    let visible: String = text
         .chars()
-        .filter(|c| !c.is_whitespace() && !is_invisible(*c))
+        .filter(|c| !c.is_control() && !is_invisible(*c))
         .collect();
-    let prefix = PREFIXES.iter().find(|prefix| {
-        bare.get(..prefix.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    });
-    let address = &bare[prefix.map_or(0, |prefix| prefix.len())..];
-    if address.contains('@') {
-        address.to_lowercase()
-    } else {
-        address.to_owned()
+    let bare = without_prefixes(&visible);
+    let dense = || bare.chars().filter(|c| !c.is_whitespace());
+    if bare.contains('@') {
+        let address = dense().collect::<String>().to_lowercase();
+        return Cow::Owned(without_prefixes(&address).to_owned());
     }
+    let is_number = |c: char| c.is_ascii_digit() || c == '+' || is_punctuation(c);
+    if !dense().all(is_number) {
+        return Cow::Owned(bare.to_owned());
+    }
+    let number: String = dense().filter(|c| !is_punctuation(*c)).collect();
+    // A digit in brackets is dialled at home alone: without them it is another number.
+    Cow::Owned(if is_phone(&number) && !bare.contains("(0)") {
+        number
+    } else {
+        dense().collect()
+    })
 }
 
-/// Marks of direction and joiners, which stand around an address without being seen.
+fn without_prefixes(text: &str) -> &str {
+    let mut rest = text.trim();
+    while let Some(bare) = PREFIXES.iter().find_map(|prefix| {
+        let (start, bare) = rest.split_at_checked(prefix.len())?;
+        start.eq_ignore_ascii_case(prefix).then_some(bare)
+    }) {
+        rest = bare.trim_start();
+    }
+    rest
+}
+
+/// `+` and 7 to 15 digits.
+fn is_phone(text: &str) -> bool {
+    text.strip_prefix('+').is_some_and(|digits| {
+        (7..=15).contains(&digits.len())
+            && !digits.starts_with('0')
+            && digits.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+fn is_punctuation(c: char) -> bool {
+    matches!(
+        c,
+        '(' | ')' | '-' | '.' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}'
+    )
+}
+
+/// Marks of direction, joiners, soft hyphens, byte order marks: they stand around an address without being
+/// seen.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
 }
 
 /// Whom a direct chat is with.
@@ -64,7 +109,8 @@ mod tests {
             "+15550100100",
             "tel:+15550100100",
             "P:+15550100100",
-            "p:+1 555 010 0100",
+            "p:+1 (555) 010-0100",
+            "E:tel: +1.555.010.0100",
             "\u{202a}+15550100100\u{202c}",
             "\u{2068}tel:+1\u{a0}555\u{202f}010\u{200b}0100\u{2069}",
         ] {
@@ -79,10 +125,14 @@ mod tests {
         }
         for (odd, kept) in [
             ("", ""),
-            ("E:", ""),
+            ("E: P:", ""),
             ("é", "é"),
+            ("My Bank", "My Bank"),
             ("Tel", "Tel"),
             ("urn:biz:1", "urn:biz:1"),
+            ("56249(smsfp)", "56249(smsfp)"),
+            ("555 12", "55512"),
+            ("+44 (0)20 5550", "+44(0)205550"),
         ] {
             assert_eq!(own_address(odd), kept);
         }

@@ -97,6 +97,7 @@ pub fn all() -> impl Iterator<Item = Statement> {
         super::people::traits::ALL,
         super::intake::postgres::ALL,
         super::intake::sqlite::ALL,
+        super::intake::sqlite::conversation::ALL,
     ]
     .into_iter()
     .flatten()

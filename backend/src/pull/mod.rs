@@ -3,16 +3,16 @@
 //! A pull changes something (the lease, the heartbeat), so a signed one counts once, as a message does.
 //! A rehearsal's pull takes a lease of its own and tells nothing about the relay.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod lines;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use shared_protocol::{
-    Line, MAX_LINE_ADDRESSES, MAX_LINES, MAX_PULL_WAIT_SECS, MAX_SENDER_CHARS, MessageTime,
-    NewestMessage, PullRequest, RelayName, Violation,
+    MAX_PULL_WAIT_SECS, MessageTime, NewestMessage, PullRequest, RelayName, Violation,
 };
 
 use crate::clock::Timestamp;
-use crate::intake::own_address;
 use crate::relay_auth::Caller;
 use crate::store::{Lease, LineAddress, LinesTold, NewestRow, Seen, Store, StoreError};
 
@@ -64,7 +64,7 @@ impl Pull {
             }
         })?;
         let mut found = violations(&request);
-        let own_addresses = own_addresses(&request.status.lines, &mut found);
+        let own_addresses = lines::own_addresses(&request.status.lines, &mut found);
         if found.is_empty() {
             Ok(Self {
                 request,
@@ -169,40 +169,6 @@ fn violations(request: &PullRequest) -> Vec<Violation> {
         found.push(violation("status.doctor_codes", rule));
     }
     found
-}
-
-/// Every address with the name of its line, which is one of its addresses, whether or not it is listed.
-fn own_addresses(lines: &[Line], found: &mut Vec<Violation>) -> BTreeSet<LineAddress> {
-    let named = || lines.iter().map(|line| (own_address(&line.name), line));
-    let all = |line: &Line| {
-        let addresses = line.addresses.iter().map(String::as_str);
-        std::iter::once(line.name.as_str()).chain(addresses).count()
-    };
-    if lines.len() > MAX_LINES || lines.iter().map(all).sum::<usize>() > MAX_LINE_ADDRESSES {
-        let rule = format!("at most {MAX_LINES} lines and {MAX_LINE_ADDRESSES} addresses");
-        found.push(violation("status.lines", rule));
-        return BTreeSet::new();
-    }
-    let mut line_of = BTreeMap::new();
-    for (i, (name, line)) in named().enumerate() {
-        let addresses = line.addresses.iter().enumerate();
-        let fields = addresses.map(|(n, text)| (format!("status.lines[{i}].addresses[{n}]"), text));
-        for (field, text) in
-            std::iter::once((format!("status.lines[{i}].name"), &line.name)).chain(fields)
-        {
-            let address = own_address(text);
-            if address.is_empty() || !is_plain(text, MAX_SENDER_CHARS) {
-                let rule = format!("1 to {MAX_SENDER_CHARS} characters, no control characters");
-                found.push(violation(&field, rule));
-            } else if *line_of.entry(address).or_insert_with(|| name.clone()) != name {
-                found.push(violation(&field, "the address of another line"));
-            }
-        }
-    }
-    line_of
-        .into_iter()
-        .map(|(address, line)| LineAddress { address, line })
-        .collect()
 }
 
 fn is_plain(text: &str, max_chars: usize) -> bool {

@@ -1,0 +1,40 @@
+//! The lines of a heartbeat, checked and flattened: each own address with the name of its line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter::once;
+
+use shared_protocol::{Line, MAX_LINE_ADDRESSES, MAX_LINES, MAX_SENDER_CHARS, Violation};
+
+use super::{is_plain, violation};
+use crate::intake::own_address;
+use crate::store::LineAddress;
+
+/// The own addresses, or what is wrong with them. A line's name is one of its addresses, whether or not it
+/// is listed among them.
+pub(super) fn own_addresses(lines: &[Line], found: &mut Vec<Violation>) -> BTreeSet<LineAddress> {
+    let count: usize = lines.iter().map(|line| line.addresses.len() + 1).sum();
+    if lines.len() > MAX_LINES || count > MAX_LINE_ADDRESSES {
+        let rule = format!("at most {MAX_LINES} lines and {MAX_LINE_ADDRESSES} addresses");
+        found.push(violation("status.lines", rule));
+        return BTreeSet::new();
+    }
+    let mut line_of = BTreeMap::new();
+    for (i, line) in lines.iter().enumerate() {
+        let name = own_address(&line.name).into_owned();
+        let listed = line.addresses.iter().enumerate();
+        let listed = listed.map(|(n, text)| (format!("status.lines[{i}].addresses[{n}]"), text));
+        for (field, text) in once((format!("status.lines[{i}].name"), &line.name)).chain(listed) {
+            let address = own_address(text).into_owned();
+            if address.is_empty() || !is_plain(text, MAX_SENDER_CHARS) {
+                let rule = format!("1 to {MAX_SENDER_CHARS} characters, no control characters");
+                found.push(violation(&field, rule));
+            } else if *line_of.entry(address).or_insert_with(|| name.clone()) != name {
+                found.push(violation(&field, "the address of another line"));
+            }
+        }
+    }
+    line_of
+        .into_iter()
+        .map(|(address, line)| LineAddress { address, line })
+        .collect()
+}
