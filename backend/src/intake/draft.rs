@@ -42,7 +42,7 @@ pub(super) fn new_message(
         body_hash,
         chat: Chat {
             id: row_id(now),
-            guid: conversation_guid(&message.chat_guid).to_owned(),
+            guid: index_key(conversation_guid(&message.chat_guid)),
             chat_guid: message.chat_guid,
             line,
             mode: message.mode,
@@ -67,6 +67,20 @@ pub(super) fn new_message(
         meta_data,
         received_at: now,
     }
+}
+
+/// A guid as the index of conversations takes it: a row of it holds 2,704 bytes on Postgres, line and relay
+/// included. No guid of Messages is as long; such a one is named by its hash, which keeps chats apart.
+fn index_key(guid: &str) -> String {
+    const MAX_BYTES: usize = 1_200;
+    if guid.len() <= MAX_BYTES {
+        return guid.to_owned();
+    }
+    Sha256::digest(guid)
+        .iter()
+        .fold("sha256:".to_owned(), |key, byte| {
+            key + &format!("{byte:02x}")
+        })
 }
 
 /// Order and repetition don't make another set of people.
