@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use crate::read::{AppCard, Payload, RichLink, Row, Vote};
 
-/// What a balloon that is no message is, in a few words; none for links and rows without a balloon.
+/// What the balloon is, in a few words. `None` for a link, which is a message like any text, and for a
+/// row without a balloon.
 pub(super) fn description(row: &Row) -> Option<&'static str> {
     let id = row.balloon.as_deref()?;
     if row.is_link_balloon() {
@@ -43,7 +44,7 @@ pub(super) fn has_words(row: &Row) -> bool {
     }
 }
 
-/// The balloon in words, beside the text of its row, if it has any.
+/// What the balloon shows, in words, and the text of its row, if there is one.
 pub(super) fn told(row: &Row, description: &str) -> String {
     let text = row.visible_text();
     let text = text.trim();
@@ -65,17 +66,15 @@ pub(super) fn told(row: &Row, description: &str) -> String {
     }
 }
 
-/// The text of a row with a link that only its balloon shows.
+/// The text with the link that the balloon shows, unless the text has it already.
 pub(super) fn with_link(row: &Row, text: String) -> String {
-    let Some(words) = row.link().and_then(words_of) else {
+    let Some(link) = row.link() else {
         return text;
     };
-    if text.trim().is_empty() {
-        words
-    } else if names_a_link(&text) {
-        text
-    } else {
-        format!("{text}\n{words}")
+    match words_of(link) {
+        Some(words) if text.trim().is_empty() => words,
+        Some(words) if !names_link(&text, link) => format!("{text}\n{words}"),
+        _ => text,
     }
 }
 
@@ -87,17 +86,28 @@ fn words_of(link: &RichLink) -> Option<String> {
     }
 }
 
-/// Whether a text holds anything like an address of the web: then it is the one that the balloon shows,
-/// however either is written.
-fn names_a_link(text: &str) -> bool {
+/// Whether a text holds an address of the web: then it is the one that the balloon shows, however either
+/// is written. A word with a dot in it is one if it goes on with a path, or names the site of the link.
+fn names_link(text: &str, link: &RichLink) -> bool {
+    let sites = [&link.url, &link.original_url].map(|url| url.as_deref().map(site));
     text.split_whitespace().any(|word| {
-        let host = word.split(['/', '?', '#', ':']).next().unwrap_or_default();
-        let host = host.trim_matches(|c: char| !c.is_alphanumeric());
-        let domain = host.rsplit_once('.').is_some_and(|(name, end)| {
+        let word = word.trim_start_matches(|c: char| !c.is_alphanumeric());
+        let site = site(word);
+        let is_domain = site.rsplit_once('.').is_some_and(|(name, end)| {
             !name.is_empty() && end.chars().count() >= 2 && end.chars().all(char::is_alphabetic)
         });
-        word.contains("://") || domain
+        let has_path = word.contains('/');
+        word.contains("://") || (is_domain && (has_path || sites.contains(&Some(site))))
     })
+}
+
+/// The site of an address: its host without `www.`, in lower case.
+fn site(address: &str) -> String {
+    let (_, rest) = address.split_once("://").unwrap_or(("", address));
+    let host = rest.split(['/', '?', '#', ':']).next().unwrap_or_default();
+    let host = host.trim_end_matches(|c: char| !c.is_alphanumeric());
+    let host = host.to_lowercase();
+    host.strip_prefix("www.").unwrap_or(&host).to_owned()
 }
 
 fn app(card: &AppCard, description: &str) -> String {

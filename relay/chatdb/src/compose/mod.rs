@@ -239,7 +239,10 @@ fn build(row: &Row, chat: &Chat, parties: Parties, now: i64) -> Message {
     message.tapback = kind.tapback;
     message.edit = edit_of(row);
     message.reply_to_part = kind.reply_to_part;
-    message.attachments = attachments::of(row);
+    // What was taken back before it was read is not told any more.
+    if message.event != Event::Unsend {
+        message.attachments = attachments::of(row);
+    }
     message.mentions = mentions(row);
     message.group_name = group_name(chat);
     message.effect = row.effect.as_deref().map(text::name);

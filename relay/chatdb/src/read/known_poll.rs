@@ -95,17 +95,20 @@ impl ChatDb {
         }
         let mut statement = self.connection.prepare_cached(&self.queries.poll_updates)?;
         let mut updates = statement.query([&first])?;
+        let after_these = lists.len();
         while let Some(update) = updates.next()? {
             lists.extend(message::read(update)?);
         }
+        lists[after_these..].reverse();
         let mut poll = KnownPoll {
             guid: first,
             ..KnownPoll::default()
         };
         for list in lists {
             // What a row adds is what no earlier row had.
-            let is_later = list.guid == row.guid || list.sent_at > row.sent_at;
-            if is_later && !row.is_vote() {
+            let is_earlier = (list.sent_at, list.rowid) < (row.sent_at, row.rowid);
+            let counts = row.is_vote() || is_earlier || list.guid == poll.guid;
+            if !counts || list.guid == row.guid {
                 continue;
             }
             if let Some(Payload::Poll(list)) = list.payload {

@@ -18,7 +18,7 @@ pub(super) struct Queries {
     pub(super) preceding: String,
     /// 1 guid.
     pub(super) poll: String,
-    /// 1 guid of the first poll.
+    /// 1 guid of the first poll; the newest lists first, each of which is whole.
     pub(super) poll_updates: String,
     /// 1 message; the chat that counts comes first.
     pub(super) chats: String,
@@ -85,7 +85,7 @@ impl Queries {
             poll: format!("{select} where m.guid = ?1 and {is_poll}"),
             poll_updates: format!(
                 "{select} where {associated} in (?1, 'p:0/' || ?1, 'bp:' || ?1) and {is_poll}
-                 order by m.ROWID limit 100"
+                 order by m.ROWID desc limit 40"
             ),
             mark: format!("select m.ROWID, m.guid, {marks} from message m where m.ROWID = ?1"),
             // Sorted by the caller: `order by` would have the planner walk the table too.

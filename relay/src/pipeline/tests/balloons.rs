@@ -78,6 +78,7 @@ fn a_text_that_names_the_link_stays_as_it_is() {
         "example.com/docs/setup",
         "www.example.com",
         "t.co/abc",
+        "(example.com)",
         "https://bücher.example/ä",
     ] {
         let mut mac = Mac::new();
@@ -85,7 +86,12 @@ fn a_text_that_names_the_link_stays_as_it_is() {
         mac.look();
         assert_eq!(mac.texts(), [text]);
     }
-    for text in ["look at this...", "at 3.30 p.m.", "ok.", "half a cup/day"] {
+    for text in [
+        "look at this...",
+        "at 3.30 p.m.",
+        "half a cup/day",
+        "from Mr.Smith, with love.Ada",
+    ] {
         let mut mac = Mac::new();
         deliver(&mut mac, |message| message.text(text).link(&titled()));
         mac.look();

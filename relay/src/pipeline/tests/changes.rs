@@ -96,10 +96,43 @@ fn all_is_taken_back_whatever_the_row_still_counts() {
                 let unsend = mac.posted().pop().unwrap();
                 assert_eq!(mac.posted().len(), 1 + usize::from(read_before));
                 assert_eq!((unsend.event, unsend.revision), (Event::Unsend, 1));
-                assert_eq!(unsend.text, "");
+                assert_eq!((&*unsend.text, unsend.attachments.len()), ("", 0));
                 assert!(unsend.edit.unwrap().fully_unsent, "{style} {pieces:?}");
             }
         }
+    }
+}
+
+#[test]
+fn without_a_list_of_what_there_was_all_is_gone_once_nothing_is_left() {
+    let summary = messages_stand_in::Summary {
+        unsent_parts: [0].into(),
+        ..messages_stand_in::Summary::default()
+    };
+    let summary = summary.to_plist().unwrap();
+    for (text, file, fully) in [
+        (None, false, true),
+        (Some("still here"), false, false),
+        (None, true, false),
+    ] {
+        let mut mac = Mac::new();
+        let row = mac.says(ADA, "oops");
+        if file {
+            let photo = Attachment::photo("a.jpg", 1);
+            mac.messages.attach(row, &photo, mac.now()).unwrap();
+        }
+        mac.look();
+        let columns = "text = ?2, attributedBody = null, message_summary_info = ?3";
+        let sql = format!("update message set {columns} where ROWID = ?1");
+        let values = rusqlite::params![row, text, summary];
+        mac.messages.raw().execute(&sql, values).unwrap();
+        mac.look();
+        let unsend = mac.posted().pop().unwrap();
+        assert_eq!(
+            (unsend.event, &*unsend.text),
+            (Event::Unsend, text.unwrap_or_default())
+        );
+        assert_eq!(unsend.edit.unwrap().fully_unsent, fully, "{text:?} {file}");
     }
 }
 

@@ -108,7 +108,31 @@ fn a_poll_its_votes_and_its_added_choices_are_told_with_the_first_polls_guid() {
 }
 
 #[test]
-fn a_poll_that_asks_in_its_caption_is_named_by_none() {
+fn choices_that_two_people_add_at_once_are_told_one_each() {
+    let mut group = Group::new();
+    let first = group.asks("");
+    for choice in ["Tacos", "Ramen"] {
+        let list = poll("", &["Pizza", "Sushi", choice]);
+        let message = group.from(group.bob).added_choice(&first, &list);
+        group.deliver(&message);
+    }
+    // The words of a choice are changed.
+    let mut list = poll("", &["Pizza", "Sushi"]);
+    list.options[1].text = "Sushi at last".to_owned();
+    let message = group.from(group.ada).added_choice(&first, &list);
+    group.deliver(&message);
+    group.votes(&first, &["Sushi", "Ramen"]);
+    let expected = [
+        "added a choice to a poll: Tacos",
+        "added a choice to a poll: Ramen",
+        "changed a poll. Options: Pizza, Sushi at last",
+        "voted in a poll: Sushi at last, Ramen",
+    ];
+    assert_eq!(group.texts()[1..], expected);
+}
+
+#[test]
+fn the_caption_of_a_poll_refers_to_it_and_no_other_text_does() {
     let mut group = Group::new();
     let first = group.asks("");
     group.mac.pass(Duration::from_millis(300));
