@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::address;
 use crate::read::{AppCard, Payload, RichLink, Row, Vote};
 
 /// What the balloon is, in a few words. `None` for a link, which is a message like any text, and for a
@@ -200,7 +201,10 @@ fn vote(row: &Row, votes: &[Vote]) -> String {
     let poll = row.poll.as_ref();
     let named = named(poll.and_then(|poll| poll.title.as_deref()));
     // A row tells the votes of its sender; where it tells all, the others' are no news.
-    let own = |vote: &&Vote| vote.participant.is_some() && vote.participant == row.handle;
+    let own = |vote: &&Vote| {
+        let participant = vote.participant.as_deref().and_then(address::handle);
+        participant.is_some() && participant == row.handle
+    };
     let by_sender: Vec<&Vote> = votes.iter().filter(own).collect();
     let votes = match by_sender.as_slice() {
         [] => votes.iter().collect(),

@@ -258,7 +258,7 @@ fn votes_in_a_poll_that_is_not_there_or_for_what_it_does_not_know() {
     group.votes(&first, &["Soup"]);
     let mine = PollVote {
         option: PollOption::id_of("Pizza"),
-        voter: ADA.to_owned(),
+        voter: format!("tel:{ADA}"),
     };
     let all = [votes(&["Sushi"]), vec![mine]].concat();
     let message = group.from(group.ada).vote(&first, &all);
