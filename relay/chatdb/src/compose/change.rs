@@ -74,7 +74,7 @@ pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> 
         attachments: attachments.to_vec(),
         ..current.clone()
     };
-    // The text of a reaction or of a change of the group is Messages' own wording, nobody's words.
+    // The text of a reaction or of a change of the group is Messages' own wording, not a person's words.
     let has_words = !matches!(current.event, Event::Tapback | Event::GroupChange);
     if after.history_length > known.history_length && !kind::is_fully_unsent(row) {
         messages.push(event(

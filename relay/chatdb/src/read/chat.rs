@@ -37,7 +37,7 @@ pub struct Chat {
     pub guid: String,
     /// Told by `chat.style`; by room name and guid where that is neither 43 nor 45.
     pub style: ChatStyle,
-    /// The peer's address in a direct chat, in the form of [`Address`](crate::Address) like every one
+    /// The peer's address in a direct chat, in the form of [`Address`] like every one
     /// here; in a group a name that Messages made up.
     pub identifier: Option<String>,
     /// The name that its members gave a group.

@@ -71,6 +71,11 @@ impl ChatDb {
         let (true, Some(before)) = (row.may_caption(), row.reply_to_guid.as_deref()) else {
             return Ok(None);
         };
+        // The row before is a poll in one of many thousands.
+        let mut statement = self.connection.prepare_cached(&self.queries.is_poll)?;
+        if !statement.exists([before])? {
+            return Ok(None);
+        }
         match self.poll_row(before)? {
             Some(poll) if poll.adds_to_poll().is_none() && row.captions(&poll) => {
                 self.known_poll(before, row).map(Some)

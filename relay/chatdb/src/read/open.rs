@@ -41,7 +41,7 @@ fn connect(path: &Path) -> rusqlite::Result<(Connection, Schema, i64)> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(24);
+    connection.set_prepared_statement_cache_capacity(48);
     let pages = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
     let schema = Schema::probe(&connection)?;
     Ok((connection, schema, pages))

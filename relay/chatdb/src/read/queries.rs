@@ -16,6 +16,8 @@ pub(super) struct Queries {
     pub(super) rowids_since: &'static str,
     /// 1 chat, 2 and 3 the ROWIDs between which to look.
     pub(super) preceding: String,
+    /// 1 guid: whether it is a poll's, asked of almost every row.
+    pub(super) is_poll: String,
     /// 1 guid.
     pub(super) poll: String,
     /// 1 guid of the first poll; the newest lists first, each of which is whole.
@@ -82,6 +84,7 @@ impl Queries {
                      where chat_id = ?1 and message_id < ?2 and message_id > ?3)
                  order by m.ROWID desc limit 20"
             ),
+            is_poll: format!("select 1 from message m where m.guid = ?1 and {is_poll}"),
             poll: format!("{select} where m.guid = ?1 and {is_poll}"),
             poll_updates: format!(
                 "{select} where {associated} in (?1, 'p:0/' || ?1, 'bp:' || ?1) and {is_poll}
@@ -152,6 +155,7 @@ mod tests {
                 &queries.mark,
                 queries.rowids_since,
                 &queries.preceding,
+                &queries.is_poll,
                 &queries.poll,
                 &queries.poll_updates,
                 &queries.chats,

@@ -100,7 +100,7 @@ fn mentions_are_told_once_each_in_the_order_of_the_text() {
         mention(" Bob", BOB),
         mention(" Bob", "tel:\u{202a}+1 (555) 010-0002\u{202c}"),
         mention(" Ada", "mailto:Ada@Example.com"),
-        mention("nobody", "\u{7}"),
+        mention("no one", "\u{7}"),
     ];
     let message = NewMessage::incoming(ada, now).pieces(&pieces);
     let row = mac.messages.deliver(chat, &message).unwrap();
