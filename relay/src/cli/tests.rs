@@ -24,6 +24,7 @@ fn the_command_line_is_sound() {
 fn help_teaches() {
     insta::assert_snapshot!("help", help(&[]));
     insta::assert_snapshot!("help_run", help(&["run"]));
+    insta::assert_snapshot!("help_status", help(&["status"]));
     insta::assert_snapshot!("help_outbox", help(&["outbox"]));
     insta::assert_snapshot!("help_record", help(&["record"]));
     insta::assert_snapshot!("help_replay", help(&["replay"]));

@@ -1,7 +1,8 @@
 //! The wire: one signed (or bearer) POST out, one bounded answer in, with its authenticity settled.
 //!
 //! The connections are pooled and built once. Redirects are not followed: a POST would arrive as
-//! something else, or elsewhere. Errors never carry the address, which may hold a token in its path.
+//! something else, or elsewhere. Errors carry scheme and host of the address, never its path, which may
+//! hold a token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use shared_protocol::{
 use url::Url;
 
 use super::Trouble;
+use super::connection::trouble_of;
 use super::verdict::Received;
 use crate::clock::Clock;
 use crate::config::{Auth, Link};
@@ -102,16 +104,32 @@ impl Client {
             .body(request.body.clone())
             .send()
             .await
-            .map_err(|error| trouble_of(&error))?;
+            .map_err(|error| trouble_of(&error, self.link.backend_url.to_string()))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = read_bounded(response).await?;
+        let body = self.read_bounded(response).await?;
         Ok(Received {
             status,
             trust: self.trust(request, &headers, &body),
             retry_after: retry_after(&headers),
             body,
         })
+    }
+
+    async fn read_bounded(&self, mut response: reqwest::Response) -> Result<Vec<u8>, Trouble> {
+        let broken =
+            |error: reqwest::Error| match trouble_of(&error, self.link.backend_url.to_string()) {
+                Trouble::Unreachable { .. } => Trouble::BrokenAnswer,
+                other => other,
+            };
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
+            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                return Err(Trouble::BrokenAnswer);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
     }
 
     fn headers(&self, request: &Request) -> HeaderMap {
@@ -172,32 +190,4 @@ fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse().ok().map(Duration::from_secs)
-}
-
-async fn read_bounded(mut response: reqwest::Response) -> Result<Vec<u8>, Trouble> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| match trouble_of(&error) {
-            Trouble::Unreachable => Trouble::BrokenAnswer,
-            other => other,
-        })?
-    {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(Trouble::BrokenAnswer);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn trouble_of(error: &reqwest::Error) -> Trouble {
-    if error.is_timeout() {
-        Trouble::Timeout
-    } else if error.is_body() || error.is_decode() {
-        Trouble::BrokenAnswer
-    } else {
-        Trouble::Unreachable
-    }
 }

@@ -76,6 +76,8 @@ impl Marks {
 pub(super) struct Loaded {
     pub(super) seq: i64,
     pub(super) id: WebhookId,
+    pub(super) event: String,
+    pub(super) revision: u32,
     pub(super) body: Bytes,
 }
 
@@ -96,6 +98,8 @@ fn with_id(post: Sendable) -> Option<Loaded> {
     Some(Loaded {
         seq: post.seq,
         id,
+        event: post.event,
+        revision: post.revision,
         body: post.body.into(),
     })
 }

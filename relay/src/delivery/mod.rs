@@ -7,6 +7,7 @@
 
 pub mod backoff;
 pub mod client;
+mod connection;
 pub mod contact;
 pub mod gate;
 pub mod lanes;

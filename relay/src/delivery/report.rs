@@ -29,20 +29,22 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Takes note of a trouble; what stands now if that is news.
+    /// Takes note of a trouble; what stands now if that is news. Another cause of the same trouble is
+    /// news for `status`, and none for the log.
     pub fn trouble(&mut self, trouble: &Trouble, now: UnixMicros) -> Option<Standstill> {
         let known = self
             .current
             .as_ref()
             .filter(|(t, _)| t.code() == trouble.code());
         let news = known.is_none();
+        let other_text = known.is_some_and(|(t, _)| t != trouble);
         let since = known.map_or(now, |(_, since)| *since);
         if news || now.since(self.told_at) >= REPEAT_AFTER {
             self.told_at = now;
             tracing::warn!(code = trouble.code(), since = %since, "{trouble}");
         }
         self.current = Some((trouble.clone(), since));
-        news.then(|| self.standstill())
+        (news || other_text).then(|| self.standstill())
     }
 
     /// Takes note of a delivery; what stands now if that is news.
@@ -51,6 +53,12 @@ impl Reporter {
         let lasted_secs = now.since(since).as_secs();
         tracing::info!(code = trouble.code(), lasted_secs, "delivering again");
         Some(self.standstill())
+    }
+
+    /// Forgets the trouble, of which nothing was written down while it lasted; what stands now.
+    pub fn forget(&mut self) -> Standstill {
+        self.current = None;
+        Standstill::default()
     }
 
     fn standstill(&self) -> Standstill {

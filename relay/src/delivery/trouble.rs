@@ -9,11 +9,19 @@ use shared_protocol::{ProblemCode, SignatureReason};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// No connection.
-    #[error("the backend cannot be reached")]
-    Unreachable,
+    #[error("the backend cannot be reached at {backend}: {cause}")]
+    Unreachable {
+        /// Scheme and host of its address.
+        backend: String,
+        /// What stood in the way.
+        cause: String,
+    },
     /// No answer in time.
-    #[error("the backend did not answer in time")]
-    Timeout,
+    #[error("the backend at {backend} did not answer in time")]
+    Timeout {
+        /// Scheme and host of its address.
+        backend: String,
+    },
     /// The connection ended within the answer, or the answer had no end.
     #[error("the backend's answer was cut off or too long")]
     BrokenAnswer,
@@ -50,10 +58,7 @@ pub enum Trouble {
         status: u16,
     },
     /// 401.
-    #[error(
-        "the backend refuses this relay's secret ({}); set the same RELAY_WEBHOOK_SECRET on both sides",
-        reason.map_or("no reason given", SignatureReason::as_str)
-    )]
+    #[error("{}", unauthorized(*reason))]
     Unauthorized {
         /// Why, if it says so.
         reason: Option<SignatureReason>,
@@ -90,13 +95,16 @@ pub enum Trouble {
     )]
     Elsewhere,
     /// The backend is not the one that the owner expects.
-    #[error("the backend runs as `{found}`, not as expect_env says; nothing is sent to it")]
+    #[error(
+        "the backend runs as `{found}`, not as expect_env says, and gets nothing; set backend_url to \
+         the right one, or expect_env to `{found}`"
+    )]
     WrongEnvironment {
         /// Its environment.
         found: String,
     },
     /// The relay's own state cannot be written.
-    #[error("the relay's state cannot be written")]
+    #[error("the relay's state cannot be written: is its disk full?")]
     State,
 }
 
@@ -104,13 +112,19 @@ impl Trouble {
     /// The code of this trouble.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Unreachable => "unreachable",
-            Self::Timeout => "timeout",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Timeout { .. } => "timeout",
             Self::BrokenAnswer => "broken_answer",
             Self::NotTheBackend { .. } => "not_the_backend",
             Self::Redirected { .. } => "redirected",
             Self::BadSignature { .. } => "bad_answer_signature",
             Self::NotAnAnswer { .. } => "not_an_answer",
+            Self::Unauthorized {
+                reason: Some(SignatureReason::HmacRefused),
+            } => SignatureReason::HmacRefused.as_str(),
+            Self::Unauthorized {
+                reason: Some(SignatureReason::BearerRefused),
+            } => SignatureReason::BearerRefused.as_str(),
             Self::Unauthorized { .. } => "unauthorized",
             Self::ClockOff { .. } => "clock_off",
             Self::Replayed => "replayed",
@@ -118,6 +132,90 @@ impl Trouble {
             Self::Elsewhere => "relay_elsewhere",
             Self::WrongEnvironment { .. } => "wrong_environment",
             Self::State => "state",
+        }
+    }
+}
+
+/// What a 401 means and what to do about it: each reason has its own way out.
+fn unauthorized(reason: Option<SignatureReason>) -> &'static str {
+    match reason {
+        Some(SignatureReason::HmacRefused) => {
+            "the backend takes no signatures (hmac_refused): it runs with RELAY_AUTH=bearer; set \
+             RELAY_AUTH=both there, or auth = \"bearer\" here"
+        }
+        Some(SignatureReason::BearerRefused) => {
+            "the backend takes no bearer secret from this relay (bearer_refused): set auth = \"hmac\" \
+             here, its default; if this relay cannot sign, set RELAY_AUTH=both there and run \
+             `archety-backend relay allow-bearer NAME`"
+        }
+        Some(SignatureReason::MissingCredentials) => {
+            "the backend saw neither a signature nor a secret (missing_credentials): a proxy on the way \
+             removes the webhook-* or Authorization headers; let it pass them on"
+        }
+        Some(SignatureReason::MalformedHeader) => {
+            "the backend cannot read the webhook-* headers (malformed_header): a proxy on the way \
+             changes or doubles them; let it pass them on"
+        }
+        Some(SignatureReason::WrongPurpose) => {
+            "the backend takes this request for another kind (wrong_purpose): set backend_url to its \
+             address without any route"
+        }
+        Some(SignatureReason::StaleTimestamp) => {
+            "the backend's clock and this Mac's are more than five minutes apart (stale_timestamp); \
+             switch on \"Set time automatically\""
+        }
+        Some(SignatureReason::Mismatch) => {
+            "the backend knows another secret (mismatch); set the same RELAY_WEBHOOK_SECRET on both \
+             sides"
+        }
+        Some(SignatureReason::WrongBearer) => {
+            "the backend knows another secret (wrong_bearer); set the same RELAY_WEBHOOK_SECRET on both \
+             sides"
+        }
+        Some(SignatureReason::Replayed) => {
+            "the backend has seen this very request before (replayed)"
+        }
+        Some(SignatureReason::Unknown) | None => {
+            "the backend refuses this relay, and gives no reason that this version knows; set the same \
+             RELAY_WEBHOOK_SECRET on both sides, and see that backend_url is the backend's own address"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(reason: Option<SignatureReason>) -> (String, &'static str) {
+        let trouble = Trouble::Unauthorized { reason };
+        (trouble.to_string(), trouble.code())
+    }
+
+    #[test]
+    fn each_refusal_names_its_own_way_out() {
+        let (text, code) = told(Some(SignatureReason::HmacRefused));
+        assert_eq!(code, "hmac_refused");
+        assert!(
+            text.contains("RELAY_AUTH=both") && text.contains("auth = \"bearer\""),
+            "{text}"
+        );
+        let (text, code) = told(Some(SignatureReason::BearerRefused));
+        assert_eq!(code, "bearer_refused");
+        assert!(
+            text.contains("auth = \"hmac\"") && text.contains("allow-bearer"),
+            "{text}"
+        );
+        for reason in SignatureReason::ALL {
+            let (text, code) = told(Some(*reason));
+            assert!(text.contains(reason.as_str()), "{text}");
+            let of_secrets = [SignatureReason::Mismatch, SignatureReason::WrongBearer];
+            assert_eq!(
+                text.contains("the same RELAY_WEBHOOK_SECRET"),
+                of_secrets.contains(reason),
+                "only another secret is mended by setting it: {text}"
+            );
+            let own_code = [SignatureReason::HmacRefused, SignatureReason::BearerRefused];
+            assert_eq!(code == reason.as_str(), own_code.contains(reason), "{code}");
         }
     }
 }

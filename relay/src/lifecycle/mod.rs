@@ -6,7 +6,7 @@
 mod exit;
 mod reading;
 mod signals;
-mod vitals;
+pub mod vitals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, SystemClock, UnixMicros};
@@ -27,6 +28,7 @@ use crate::state::{State, contact, outbox};
 
 pub use exit::ExitCode;
 use reading::Reading;
+use vitals::{Signs, Vitals};
 
 /// How long a clean end may take in all; launchd kills after 20 s.
 const SHUTDOWN: Duration = Duration::from_secs(4);
@@ -39,13 +41,22 @@ pub fn run(config: &Config, link: Link, first_run: FirstRun) -> anyhow::Result<(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let state = Arc::new(State::open(&config.state_dir, clock.now())?);
     let client = Arc::new(Client::new(Arc::new(link), Arc::clone(&clock))?);
+    let vitals = vitals::begin(&state, client.link(), clock.now())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // One errand at the state at a time; the second is for the name lookups of the client.
         .max_blocking_threads(4)
         .build()?;
     let stop = CancellationToken::new();
-    let result = runtime.block_on(live(config, first_run, &state, &client, &clock, &stop));
+    let context = RunContext {
+        config,
+        first_run,
+        state: &state,
+        client: &client,
+        clock: &clock,
+        stop: &stop,
+    };
+    let result = runtime.block_on(live(context, vitals));
     // A name lookup may hang in a blocking thread; the process ends without it.
     runtime.shutdown_timeout(Duration::from_millis(200));
     if let Err(error) = state.checkpoint() {
@@ -54,19 +65,32 @@ pub fn run(config: &Config, link: Link, first_run: FirstRun) -> anyhow::Result<(
     result
 }
 
-async fn live(
-    config: &Config,
+/// What the parts of the relay are wired to.
+#[derive(Clone, Copy)]
+struct RunContext<'a> {
+    config: &'a Config,
     first_run: FirstRun,
-    state: &Arc<State>,
-    client: &Arc<Client>,
-    clock: &Arc<dyn Clock>,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
+    state: &'a Arc<State>,
+    client: &'a Arc<Client>,
+    clock: &'a Arc<dyn Clock>,
+    stop: &'a CancellationToken,
+}
+
+async fn live(context: RunContext<'_>, vitals: Vitals) -> anyhow::Result<()> {
+    let RunContext {
+        config,
+        first_run,
+        state,
+        client,
+        clock,
+        stop,
+    } = context;
     let mut signals = signals::Signals::listen()?;
     let health = Arc::new(PipelineHealth::default());
     let wake = Arc::new(Notify::new());
     let (contact_tx, contact) = watch::channel(Contact::default());
     let (newest_tx, newest) = std::sync::mpsc::channel();
+    let (answered_tx, answered) = watch::channel(None);
     let auth = client.link().auth;
 
     let noted = Arc::clone(&health);
@@ -98,6 +122,7 @@ async fn live(
             clock: Arc::clone(clock),
             rng: StdRng::from_rng(&mut rand::rng()),
             contact: contact_tx,
+            answered: answered_tx,
             health: Arc::clone(&health),
             newest: newest_tx,
             stop: stop.clone(),
@@ -110,7 +135,13 @@ async fn live(
             None => std::future::pending().await,
         }
     });
-    let noting = tokio::spawn(vitals::follow(Arc::clone(state), Arc::clone(&health)));
+    let signs = Signs {
+        state: Arc::clone(state),
+        clock: Arc::clone(clock),
+        health: Arc::clone(&health),
+        answered,
+    };
+    let noting = tokio::spawn(signs.follow(vitals));
     let cleaning = tokio::spawn(clean(Arc::clone(state), Arc::clone(clock)));
 
     let version = env!("CARGO_PKG_VERSION");
@@ -132,12 +163,18 @@ async fn live(
         }
     };
     stop.cancel();
-    noting.abort();
-    cleaning.abort();
-    pulling.abort();
+    for task in [noting, cleaning, pulling] {
+        task.abort();
+    }
+    end(reading, (!sender_ended).then_some(sending)).await;
+    ended
+}
+
+/// Waits for the thread that reads and for the sender, if it still runs.
+async fn end(mut reading: Reading, sending: Option<JoinHandle<()>>) {
     reading.stop();
     let all_ended = async {
-        if !sender_ended {
+        if let Some(sending) = sending {
             // Its own wait for answers is shorter than ours for it.
             let _ = sending.await;
         }
@@ -148,7 +185,6 @@ async fn live(
             "not everything ended in time; what was under way is resumed at the next start"
         );
     }
-    ended
 }
 
 /// Cleans delivered and dropped posts away once they are old enough.

@@ -10,7 +10,7 @@ mod heartbeat;
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender as Channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -36,6 +36,10 @@ use crate::state::{State, StateError, meta};
 const GRACE: Duration = Duration::from_secs(15);
 /// Pause after a refusal that only the owner can mend, and after commands that stay where they are.
 const PAUSE: Duration = Duration::from_mins(1);
+/// A poll that is answered follows the answer before within this time, whatever the pause between and
+/// however long the backend lets it wait; the rest is for a loaded machine.
+pub const ANSWER_OVERDUE: Duration =
+    Duration::from_secs(MAX_PULL_WAIT_SECS as u64 + GRACE.as_secs() + PAUSE.as_secs() + 10);
 /// How long the first poll waits for the reading thread to know the lines, and how often it looks.
 const LINES_WAIT: Duration = Duration::from_secs(2);
 const LINES_LOOK: Duration = Duration::from_millis(5);
@@ -56,6 +60,8 @@ pub struct PullContext {
     pub contact: watch::Sender<Contact>,
     /// The reading thread's health, for the heartbeat, and where contact is recorded.
     pub health: Arc<PipelineHealth>,
+    /// Where it is told when the backend last answered.
+    pub answered: watch::Sender<Option<Instant>>,
     /// Where the pipeline hears which message the backend has as the newest.
     pub newest: Channel<Option<NewestMessage>>,
     /// Asks the pull to end.
@@ -183,6 +189,7 @@ impl Puller {
         if is_unknown_route(received) {
             // An older backend without commands: deliveries need not wait for it.
             self.stand(Standing::Welcome, judgement.backend);
+            self.note_answer(now);
             return Outcome::Pause(PAUSE);
         }
         let Judgement { verdict, backend } = judgement;
@@ -209,19 +216,10 @@ impl Puller {
             self.stand(Standing::WrongEnvironment(found.clone()), Some(backend));
             return self.failed(Verdict::Pause(Trouble::WrongEnvironment { found }));
         }
-        let news = self.reporter.delivered(now);
-        self.write_down(news);
         self.stand(Standing::Welcome, Some(backend));
         // The pipeline may have ended; then nobody needs to know.
         let _ = self.context.newest.send(answer.newest_message);
-        let at = now.as_micros().to_string();
-        if let Err(error) = self
-            .context
-            .state
-            .write(|tx| meta::set(tx, meta::LAST_PULL_AT, &at))
-        {
-            tracing::debug!(%error, "the time of this pull was not written down");
-        }
+        self.note_answer(now);
         self.wait_seconds = MAX_PULL_WAIT_SECS;
         if answer.commands.is_empty() {
             return Outcome::Answered;
@@ -235,6 +233,21 @@ impl Puller {
             );
         }
         Outcome::Pause(PAUSE)
+    }
+
+    /// The backend has answered: nothing troubles the pull any more.
+    fn note_answer(&mut self, now: UnixMicros) {
+        self.context.answered.send_replace(Some(Instant::now()));
+        let news = self.reporter.delivered(now);
+        self.write_down(news);
+        let at = now.as_micros().to_string();
+        if let Err(error) = self
+            .context
+            .state
+            .write(|tx| meta::set(tx, meta::LAST_PULL_AT, &at))
+        {
+            tracing::debug!(%error, "the time of this pull was not written down");
+        }
     }
 
     fn stand(&self, standing: Standing, backend: Option<Backend>) {

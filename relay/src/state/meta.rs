@@ -18,6 +18,8 @@ pub const DELIVERY: &str = "delivery";
 pub const PULL: &str = "pull";
 /// Code of what keeps chat.db from being read, or nothing, for `status`.
 pub const READING: &str = "reading";
+/// Signs of life of the running relay, as JSON, for `status`.
+pub const VITALS: &str = "vitals";
 /// When the backend last answered a pull, in microseconds.
 pub const LAST_PULL_AT: &str = "last_pull_at";
 

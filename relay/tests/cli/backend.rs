@@ -1,4 +1,5 @@
-//! A backend on a socket of its own that answers as told, in the name of the secret.
+//! A backend on a socket of its own that answers posts as told, in the name of the secret, and every
+//! pull at once: it knows no message of the relay.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use archety_relay::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
-use shared_protocol::{Purpose, RelaySecrets, SignatureHeaders, SigningKey, verify};
+use shared_protocol::{PULL_ROUTE, Purpose, RelaySecrets, SignatureHeaders, SigningKey, verify};
 
 use crate::home::SECRET;
 
@@ -64,7 +65,7 @@ pub(crate) fn problem(status: u16, code: &str) -> (u16, Value) {
 fn serve(stream: &TcpStream, posts: &Mutex<Vec<(String, Value)>>, answers: Answers) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
-        let (head, body) = read_request(&mut reader)?;
+        let Request { path, head, body } = read_request(&mut reader)?;
         let header = |name: &str| {
             head.iter()
                 .find(|(key, _)| key == name)
@@ -77,8 +78,17 @@ fn serve(stream: &TcpStream, posts: &Mutex<Vec<(String, Value)>>, answers: Answe
         };
         let secrets = RelaySecrets::parse(SECRET).expect("valid");
         let now = SystemClock.now().as_secs();
-        let verified = verify(&secrets, Purpose::Message, headers, &body, now).ok()?;
-        let (status, answer) = {
+        let purpose = if path == PULL_ROUTE {
+            Purpose::Pull
+        } else {
+            Purpose::Message
+        };
+        let verified = verify(&secrets, purpose, headers, &body, now).ok()?;
+        let (status, answer) = if purpose == Purpose::Pull {
+            let body = json!({"commands": [], "server_time": now, "version": "1.0.0",
+                "environment": "development"});
+            (200, body)
+        } else {
             let mut posts = posts.lock().expect("sound");
             let id = verified.id.as_str().to_owned();
             posts.push((id, serde_json::from_slice(&body).ok()?));
@@ -96,9 +106,16 @@ fn serve(stream: &TcpStream, posts: &Mutex<Vec<(String, Value)>>, answers: Answe
     }
 }
 
-type Head = Vec<(String, String)>;
+struct Request {
+    path: String,
+    head: Vec<(String, String)>,
+    body: Vec<u8>,
+}
 
-fn read_request(reader: &mut impl BufRead) -> Option<(Head, Vec<u8>)> {
+fn read_request(reader: &mut impl BufRead) -> Option<Request> {
+    let mut first = String::new();
+    reader.read_line(&mut first).ok()?;
+    let path = first.split(' ').nth(1)?.to_owned();
     let mut head = Vec::new();
     let mut length = 0;
     loop {
@@ -120,5 +137,5 @@ fn read_request(reader: &mut impl BufRead) -> Option<(Head, Vec<u8>)> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some((head, body))
+    Some(Request { path, head, body })
 }

@@ -1,6 +1,6 @@
 //! A home folder with a chat.db and a state, and the program run in it.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -121,7 +121,11 @@ impl Home {
             .spawn()
             .expect("it starts");
         let mut stdin = child.stdin.take().expect("piped");
-        stdin.write_all(input).expect("it reads");
+        // One that refuses its command line ends without reading.
+        match stdin.write_all(input) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => panic!("{error}"),
+            _ => {}
+        }
         drop(stdin);
         child.wait_with_output().expect("it ends").into()
     }
@@ -172,6 +176,11 @@ impl Running {
             self.said += &line;
             self.said.push('\n');
         }
+    }
+
+    /// Sends it a signal that does not end it.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it is alive");
     }
 
     /// Asks it to end with `signal`; its exit code, and how long that took.

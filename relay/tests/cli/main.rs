@@ -11,6 +11,7 @@ mod quarantine;
 mod recordings;
 mod replay;
 mod run;
+mod status;
 mod trace;
 
 use home::{Home, Run};

@@ -43,25 +43,6 @@ fn without_a_database_it_waits_and_says_so() {
 }
 
 #[test]
-fn status_tells_whether_it_runs_and_what_keeps_it_from_delivering() {
-    let home = Home::with_chat_db(GREETING);
-    home.relay(&["status"]).ends_with(1);
-    // The old protocol: the new one reads nothing before the backend has answered once.
-    let relay = home.running(&["--since", "1h", "--auth", "bearer"]);
-    home::wait_until("the status tells of the backend", || {
-        let status = home.relay(&["status", "--json"]);
-        status.code == Some(1) && status.json()["delivery"]["trouble"] == "unreachable"
-    });
-    let status = home.relay(&["status", "--json"]).json();
-    assert_eq!(status["running"], true);
-    assert_eq!(status["outbox"]["pending"], 1);
-    assert_eq!(relay.ends_by(Signal::TERM).0, Some(0));
-    let status = home.relay(&["status", "--json"]);
-    status.ends_with(1);
-    assert_eq!(status.json()["running"], false);
-}
-
-#[test]
 fn a_state_of_a_newer_version_is_left_alone() {
     let home = Home::with_chat_db(GREETING);
     drop(home.state());

@@ -25,6 +25,7 @@ fn puller(relay: &Relay) -> (Puller, Receiver<Option<NewestMessage>>) {
         clock,
         rng: StdRng::seed_from_u64(2),
         contact: relay.contact.clone(),
+        answered: watch::channel(None).0,
         health: Arc::new(PipelineHealth::default()),
         newest,
         stop: CancellationToken::new(),

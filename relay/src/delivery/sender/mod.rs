@@ -288,6 +288,10 @@ impl Sender {
     }
 
     async fn write_marks(&mut self) -> Result<(), StateError> {
+        if self.state_failures > 0 {
+            // What stands in the state is of the time before; what else is wrong is soon told again.
+            self.marks.standstill = Some(self.reporter.forget());
+        }
         if !self.marks.is_empty() {
             let marks = self.marks.clone();
             self.at_state(move |state| marks.write(state)).await?;
@@ -359,7 +363,10 @@ impl Sender {
 
     async fn stand_aside(&mut self, error: &StateError) {
         self.state_failures += 1;
-        self.tell(&Trouble::State, self.context.clock.now());
+        // For the log alone: by the time that it could be written down it would not be true any more.
+        let _ = self
+            .reporter
+            .trouble(&Trouble::State, self.context.clock.now());
         if self.state_failures == 1 {
             tracing::error!(%error, "answers are kept in memory and nothing is sent until it can");
         }

@@ -40,6 +40,10 @@ impl Sender {
                         code,
                         "the backend has this message with other bytes; it counts as delivered"
                     );
+                } else {
+                    let (event, revision) = (&flight.loaded.event, flight.loaded.revision);
+                    let message_id = message_id.as_deref().unwrap_or("-");
+                    tracing::info!(seq, event, revision, message_id, "delivered");
                 }
                 self.gate.succeeded(flight.epoch);
                 self.marks.delivered.push(Delivered {

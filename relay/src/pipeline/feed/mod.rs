@@ -191,6 +191,10 @@ impl Feed<'_> {
             }
             Ok(settled)
         })?;
+        if !candidates.is_empty() {
+            // A backlog takes longer than a scan may: each batch of it counts as one.
+            self.context.health.scanned(rules.now);
+        }
         self.arrivals = arrivals;
         if let Some(learnt) = learnt {
             self.options = learnt;

@@ -31,6 +31,10 @@ pub struct Sendable {
     pub seq: i64,
     /// The id under which it is signed.
     pub webhook_id: String,
+    /// What happened to the message.
+    pub event: String,
+    /// Which revision of it.
+    pub revision: u32,
     /// The exact bytes to sign and post.
     pub body: Vec<u8>,
 }
@@ -111,7 +115,7 @@ pub fn pending_of_lane(
 /// The posts of `seqs` that are still pending.
 pub fn load(connection: &Connection, seqs: &[i64]) -> rusqlite::Result<Vec<Sendable>> {
     let mut statement = connection.prepare_cached(
-        "select seq, webhook_id, body from outbox
+        "select seq, webhook_id, event, revision, body from outbox
          where seq = ?1 and state = 'pending' and body is not null",
     )?;
     let mut found = Vec::with_capacity(seqs.len());
@@ -120,7 +124,9 @@ pub fn load(connection: &Connection, seqs: &[i64]) -> rusqlite::Result<Vec<Senda
             Ok(Sendable {
                 seq: row.get(0)?,
                 webhook_id: row.get(1)?,
-                body: row.get(2)?,
+                event: row.get(2)?,
+                revision: row.get(3)?,
+                body: row.get(4)?,
             })
         })?;
         for row in rows {

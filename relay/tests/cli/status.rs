@@ -1,0 +1,205 @@
+//! `status`: what it says of a relay that runs, is stopped, cannot write, or was just started. Time
+//! passes by dating the relay's signs of life back while it cannot write new ones.
+
+use archety_relay::lifecycle::vitals::Vitals;
+use archety_relay::state::meta;
+use rusqlite::Connection;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::backend::{Backend, accepted};
+use crate::home::{Running, wait_until};
+
+const GREETING: &str = r#"
+{"do":"chat","id":"ann","with":["+15550100001"]}
+{"do":"message","chat":"ann","from":"+15550100001","text":"hello"}
+"#;
+
+/// A relay that reads, and a backend that answers it.
+struct Mac {
+    home: Home,
+    backend: Backend,
+    relay: Running,
+}
+
+impl Mac {
+    /// Returns once the relay is well and past its start.
+    fn well() -> Self {
+        let (home, backend) = (Home::with_chat_db(GREETING), Backend::start(|_| accepted()));
+        let relay = home.running(&["--since", "1h", "--backend-url", &backend.url]);
+        let mac = Self {
+            home,
+            backend,
+            relay,
+        };
+        wait_until("the relay reads and is answered", || {
+            let status = mac.status();
+            status["last_scan_at"].is_i64() && status["last_pull_at"].is_i64()
+        });
+        mac
+    }
+
+    fn status(&self) -> Value {
+        let run = self.home.relay(&["status", "--json"]);
+        let status = run.json();
+        let code = i32::from(status["well"] != true);
+        run.ends_with(code);
+        status
+    }
+
+    #[track_caller]
+    fn reasons(&self) -> Value {
+        self.status()["reasons"].clone()
+    }
+
+    fn state(&self) -> Connection {
+        let state = Connection::open(self.home.path("state/state.db")).expect("open");
+        let wait = std::time::Duration::from_secs(30);
+        state.busy_timeout(wait).expect("set");
+        state
+    }
+
+    /// Makes the signs of life so much older; negative makes them younger than now.
+    fn age(&self, secs: i64) {
+        let state = self.state();
+        let mut vitals = Vitals::load(&state).expect("read").expect("written");
+        vitals.written_at -= secs * 1_000_000;
+        let json = serde_json::to_string(&vitals).expect("JSON");
+        meta::set(&state, meta::VITALS, &json).expect("written");
+    }
+}
+
+#[test]
+fn a_relay_that_runs_reads_and_is_answered_is_well() {
+    let mac = Mac::well();
+    assert_eq!(mac.reasons(), json!([]));
+    let run = mac.home.relay(&["status"]);
+    let out = run.ends_with(0);
+    for told in ["running", "last answered", "version 1.0.0, development"] {
+        assert!(out.contains(told), "{told}: {out}");
+    }
+    wait_until("the message is delivered", || {
+        mac.backend.received().len() == 1
+    });
+    assert_eq!(mac.relay.ends_by(Signal::TERM).0, Some(0));
+    let run = mac.home.relay(&["status", "--json"]);
+    run.ends_with(1);
+    assert_eq!(run.json()["reasons"], json!(["not_running"]));
+    let run = mac.home.relay(&["status"]);
+    assert!(run.ends_with(1).contains("archety-relay run"), "{run:?}");
+}
+
+#[test]
+fn a_stopped_process_is_not_well_once_it_is_overdue_and_is_when_it_goes_on() {
+    let mac = Mac::well();
+    mac.relay.signal(Signal::STOP);
+    assert_eq!(mac.reasons(), json!([]), "nothing is overdue yet");
+    mac.age(150);
+    let status = mac.status();
+    assert_eq!(status["reasons"], json!(["scan_overdue", "pull_overdue"]));
+    assert_eq!(status["running"], true, "it holds its lock");
+    let run = mac.home.relay(&["status"]);
+    let out = run.ends_with(1);
+    assert!(out.contains("chat.db was last read 15"), "{out}");
+    assert!(
+        out.contains("is stopped, hangs, or cannot write its state"),
+        "{out}"
+    );
+    mac.relay.signal(Signal::CONT);
+    wait_until("it is well again", || mac.reasons() == json!([]));
+}
+
+#[test]
+fn a_state_that_cannot_be_written_is_told_though_the_relay_cannot_tell_it() {
+    let mac = Mac::well();
+    // As on a full disk nothing gets written; what is read is what was there before.
+    mac.relay.signal(Signal::STOP);
+    mac.age(120);
+    let state = mac.state();
+    state
+        .execute_batch("begin immediate")
+        .expect("the only writer");
+    mac.relay.signal(Signal::CONT);
+    assert_eq!(mac.reasons(), json!(["scan_overdue", "pull_overdue"]));
+    state.execute_batch("rollback").expect("let go");
+    wait_until("it is well again", || mac.reasons() == json!([]));
+    assert_eq!(mac.status()["delivery"]["trouble"], Value::Null);
+}
+
+#[test]
+fn a_clock_that_is_set_does_not_make_a_silent_relay_look_well() {
+    let mac = Mac::well();
+    mac.relay.signal(Signal::STOP);
+    mac.age(-3600);
+    assert_eq!(mac.reasons(), json!(["time_in_future"]));
+    mac.relay.signal(Signal::CONT);
+    wait_until("it is well again", || mac.reasons() == json!([]));
+}
+
+#[test]
+fn a_new_relay_says_that_it_waits_for_the_backend_and_what_keeps_that_from_answering() {
+    let home = Home::with_chat_db(GREETING);
+    let _relay = home.running(&[]);
+    wait_until("the trouble is told", || {
+        let run = home.relay(&["status", "--json"]);
+        run.code == Some(1) && run.json()["reasons"] == json!(["unreachable"])
+    });
+    let status = home.relay(&["status", "--json"]).json();
+    assert_eq!(status["starting"], true);
+    assert_eq!(status["waits_for_backend"], true);
+    assert_eq!(status["last_scan_at"], Value::Null);
+    let since = status["pull"]["since"].as_i64().expect("a time");
+    let last = status["pull"]["text"].as_str().expect("a text");
+    assert!(
+        last.contains("http://127.0.0.1:9: connection refused"),
+        "{last}"
+    );
+    assert!((0..60).contains(&(now() - since)), "Unix seconds: {since}");
+    let run = home.relay(&["status"]);
+    let out = run.ends_with(1);
+    assert!(
+        out.contains("waits for the backend's first answer"),
+        "{out}"
+    );
+    assert!(out.contains("starting"), "{out}");
+}
+
+#[test]
+fn with_bearer_there_is_no_pull_to_wait_for() {
+    let home = Home::with_chat_db(GREETING);
+    home.relay(&["status"]).ends_with(1);
+    let _relay = home.running(&["--since", "1h", "--auth", "bearer"]);
+    wait_until("the status tells of the backend", || {
+        let status = home.relay(&["status", "--json"]);
+        status.code == Some(1) && status.json()["reasons"] == json!(["unreachable"])
+    });
+    let status = home.relay(&["status", "--json"]).json();
+    assert_eq!(status["outbox"]["pending"], 1);
+    assert_eq!(status["delivery"]["trouble"], "unreachable");
+    assert!(
+        home.relay(&["status"])
+            .out
+            .contains("none (auth is bearer)")
+    );
+}
+
+#[test]
+fn a_trouble_of_the_run_before_is_not_told_of_this_one() {
+    let backend = Backend::start(|_| accepted());
+    let home = Home::with_chat_db(GREETING);
+    let relay = home.running(&["--since", "1h", "--auth", "bearer"]);
+    wait_until("the trouble is told", || {
+        home.relay(&["status", "--json"]).json()["delivery"]["trouble"] == "unreachable"
+    });
+    assert_eq!(relay.ends_by(Signal::TERM).0, Some(0));
+    let _relay = home.running(&["--backend-url", &backend.url]);
+    wait_until("the message is delivered and all is well", || {
+        home.relay(&["status", "--json"]).code == Some(0) && backend.received().len() == 1
+    });
+}
+
+fn now() -> i64 {
+    use archety_relay::clock::{Clock, SystemClock};
+    SystemClock.now().as_secs()
+}
