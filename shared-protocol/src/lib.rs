@@ -5,6 +5,7 @@
 //! so that every rule can be tested at its edge. Both binaries validate with the same code, so what
 //! the relay can produce and what the backend accepts cannot drift apart.
 
+mod address;
 mod answer;
 mod identity;
 mod message;
@@ -15,6 +16,7 @@ mod relay_name;
 mod secrets;
 mod signature;
 
+pub use address::{Address, without_marks};
 pub use answer::{Answer, AnswerStatus};
 pub use identity::{MessageIdentity, conversation_guid};
 pub use message::{

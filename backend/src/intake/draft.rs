@@ -1,7 +1,7 @@
 //! A message as the store takes it: the conversation it belongs to, the person who wrote it.
 
 use sha2::{Digest, Sha256};
-use shared_protocol::{Message, Mode, RelayName, conversation_guid};
+use shared_protocol::{Address, Message, Mode, RelayName, conversation_guid};
 
 use super::{extras, identity, line};
 use crate::clock::Timestamp;
@@ -22,7 +22,7 @@ pub(super) fn new_message(
 ) -> NewMessage {
     let meta_data = extras::of(&message);
     let changes = identity::of_changed(&relay, &message);
-    let line = line::of(&message);
+    let line = line::of(&message).map_or_else(String::new, Address::into_string);
     let persona_id = message.persona_id.filter(|id| !id.is_empty());
     // A rehearsal is no conversation with anybody: what is known of a person stays as it is.
     let spoken_to =

@@ -33,8 +33,6 @@ pub enum IntakeError {
     Store(#[from] StoreError),
 }
 
-pub(crate) use line::own_address;
-
 /// A message that was read, and what became of it.
 #[derive(Debug)]
 pub struct Received {

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::once;
 
-use shared_protocol::{Line, MAX_LINE_ADDRESSES, MAX_LINES, MAX_SENDER_CHARS, Violation};
+use shared_protocol::{Address, Line, MAX_LINE_ADDRESSES, MAX_LINES, MAX_SENDER_CHARS, Violation};
 
 use super::{is_plain, violation};
-use crate::intake::own_address;
 use crate::store::LineAddress;
 
 /// The own addresses, or what is wrong with them. A line's name is one of its addresses, whether or not it
@@ -20,21 +19,31 @@ pub(super) fn own_addresses(lines: &[Line], found: &mut Vec<Violation>) -> BTree
     }
     let mut line_of = BTreeMap::new();
     for (i, line) in lines.iter().enumerate() {
-        let name = own_address(&line.name).into_owned();
+        let name = Address::parse(&line.name);
         let listed = line.addresses.iter().enumerate();
         let listed = listed.map(|(n, text)| (format!("status.lines[{i}].addresses[{n}]"), text));
         for (field, text) in once((format!("status.lines[{i}].name"), &line.name)).chain(listed) {
-            let address = own_address(text).into_owned();
-            if address.is_empty() || !is_plain(text, MAX_SENDER_CHARS) {
-                let rule = format!("1 to {MAX_SENDER_CHARS} characters, no control characters");
-                found.push(violation(&field, rule));
-            } else if *line_of.entry(address).or_insert_with(|| name.clone()) != name {
-                found.push(violation(&field, "the address of another line"));
+            let address = Address::parse(text).filter(|_| is_plain(text, MAX_SENDER_CHARS));
+            match (address, &name) {
+                (None, _) => {
+                    let rule = format!("1 to {MAX_SENDER_CHARS} characters, no control characters");
+                    found.push(violation(&field, rule));
+                }
+                (Some(address), Some(name)) => {
+                    if line_of.entry(address).or_insert_with(|| name.clone()) != name {
+                        found.push(violation(&field, "the address of another line"));
+                    }
+                }
+                // Of no line; what is wrong with the name is told already.
+                (Some(_), None) => {}
             }
         }
     }
     line_of
         .into_iter()
-        .map(|(address, line)| LineAddress { address, line })
+        .map(|(address, line)| LineAddress {
+            address: address.into_string(),
+            line: line.into_string(),
+        })
         .collect()
 }

@@ -9,7 +9,6 @@
 //! What was already read, what was delivered and what is too old to answer is not known here; the
 //! relay keeps that in its own state.
 
-mod address;
 mod compose;
 mod dates;
 mod digest;
@@ -20,7 +19,6 @@ mod read;
 mod schema;
 mod watch;
 
-pub use address::Address;
 pub use compose::{
     Change, Known, Options, Reading, SkipReason, WaitReason, compose, compose_change, lane, shorten,
 };
@@ -32,4 +30,5 @@ pub use read::{
     AppCard, AttachmentRow, Body, BodyRun, Chat, ChatDb, ChatStyle, CopyOf, KnownPoll, Mark,
     OwnSend, Payload, Poll, PollOption, RichLink, Row, Summary, Vote,
 };
+pub use shared_protocol::Address;
 pub use watch::{Nudge, Wake, WatchTimings, Watcher};

@@ -1,9 +1,8 @@
 //! Who sent a message, to whom, and on which of the own addresses.
 
 use sha2::{Digest, Sha256};
-use shared_protocol::{MAX_GUID_CHARS, MAX_PARTICIPANTS};
+use shared_protocol::{MAX_GUID_CHARS, MAX_PARTICIPANTS, without_marks};
 
-use crate::address::without_marks;
 use crate::read::{Chat, ChatStyle, Row};
 use crate::{Address, Lines};
 

@@ -8,7 +8,7 @@
 
 use std::borrow::{Borrow, Cow};
 
-use shared_protocol::MAX_SENDER_CHARS;
+use crate::MAX_SENDER_CHARS;
 
 /// What accounts and links write before an address.
 const PREFIXES: [&str; 4] = ["tel:", "mailto:", "p:", "e:"];
@@ -77,7 +77,7 @@ impl Borrow<str> for Address {
 }
 
 /// `text` without characters that no one sees.
-pub(crate) fn without_marks(text: &str) -> Cow<'_, str> {
+pub fn without_marks(text: &str) -> Cow<'_, str> {
     if text.contains(is_invisible) {
         Cow::Owned(text.chars().filter(|c| !is_invisible(*c)).collect())
     } else {
