@@ -28,6 +28,7 @@ impl Schema {
             "chat_handle_join",
             "message_attachment_join",
             "chat_recoverable_message_join",
+            "chat_lookup",
         ] {
             let mut names = HashSet::new();
             connection.pragma(None, "table_info", table, |row| {

@@ -9,6 +9,7 @@ mod arrival;
 mod binding;
 mod changes;
 mod feed;
+mod groups;
 mod held;
 mod origin;
 mod own_addresses;

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use chatdb::{Digest, Known, Options, Reading, Row, WaitReason, compose, lane, twin_hash};
 use rusqlite::Connection;
-use shared_protocol::{Event, Message};
+use shared_protocol::{Event, Message, Mode};
 
 use super::arrival::{Arrival, Arrivals, Evidence, Instant, Occasion};
 use super::binding;
+use super::groups::{self, Groups};
 use super::post::Postmark;
 use crate::state::quarantine::{self, Held};
 use crate::state::seen::{self, Outcome, Seen};
+use crate::state::told_group::ToldGroup;
 use crate::state::waiting::{self, BEHIND, Waiting};
 
 /// A row without a chat holds back the chats that it may belong to for this long.
@@ -47,6 +49,8 @@ pub(super) enum Look {
 pub(super) struct Rules<'a> {
     pub(super) postmark: &'a Postmark,
     pub(super) options: &'a Options,
+    /// The groups that were told.
+    pub(super) groups: &'a Groups,
     pub(super) floor: i64,
     pub(super) occasion: Occasion,
     pub(super) now: i64,
@@ -61,6 +65,8 @@ pub(super) struct Settled {
     pub(super) enqueued: u32,
     /// Messages that are newly held.
     pub(super) held: u32,
+    /// Groups that were told for the first time.
+    pub(super) told_groups: Vec<ToldGroup>,
     /// Rows that are still waiting and young enough to be looked at again at once.
     pub(super) waiting: u32,
 }
@@ -246,6 +252,15 @@ fn post(
             Outcome::Quarantined
         }
     };
+    if let Some(chat) = &row.chat
+        && message.mode == Mode::Group
+        && matches!(arrival, Arrival::Live | Arrival::Backfill)
+        && !rules.groups.knows(chat)
+    {
+        let group = groups::first_telling(chat, &message.chat_guid, rules.now);
+        groups::save(state, std::slice::from_ref(&group))?;
+        settled.told_groups.push(group);
+    }
     let known = Known::of(row, &message);
     let seen = Seen {
         bound_chat: Some(binding::chat_of(&message)),

@@ -4,6 +4,8 @@ use rusqlite::{Connection, OptionalExtension};
 
 /// When the state was made, in microseconds.
 pub const CREATED_AT: &str = "created_at";
+/// The newest message of this relay that the backend had when the state was found empty, as JSON.
+pub const RESUME_TARGET: &str = "resume_target";
 /// Random id of this installation: the backend leases a relay's name to one of them.
 pub const INSTANCE_ID: &str = "instance_id";
 /// The file in which the state lay when the id was made.

@@ -18,6 +18,7 @@ pub mod quarantine;
 pub mod seen;
 pub mod source;
 mod steps;
+pub mod told_group;
 pub mod waiting;
 
 use std::os::unix::fs::MetadataExt;

@@ -21,10 +21,16 @@ pub(super) struct Step {
 }
 
 /// In the order in which they are applied.
-pub(super) const STEPS: &[Step] = &[Step {
-    sql: include_str!("steps/bound_chats_and_filtered.sql"),
-    oldest: 1,
-}];
+pub(super) const STEPS: &[Step] = &[
+    Step {
+        sql: include_str!("steps/bound_chats_and_filtered.sql"),
+        oldest: 1,
+    },
+    Step {
+        sql: include_str!("steps/told_groups.sql"),
+        oldest: 1,
+    },
+];
 
 /// How many steps there are.
 pub(super) fn count() -> i64 {

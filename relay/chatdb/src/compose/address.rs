@@ -142,14 +142,12 @@ pub(super) fn participants(chat: &Chat) -> Vec<String> {
     others
 }
 
-/// The guid under which the wire names a chat: Messages' own, without marks that no one sees.
+/// The guid under which the wire names a chat: Messages' own, without marks that no one sees, or the one
+/// under which the group was told first.
 pub(super) fn chat_guid(chat: &Chat) -> String {
-    let visible = without_marks(&chat.guid);
-    guid(if visible.is_empty() {
-        &chat.guid
-    } else {
-        &visible
-    })
+    let own = chat.told_as.as_ref().unwrap_or(&chat.guid);
+    let visible = without_marks(own);
+    guid(if visible.is_empty() { own } else { &visible })
 }
 
 /// A guid as the wire takes it. Longer ones than any that Messages makes are named by their hash,

@@ -52,6 +52,11 @@ pub struct Chat {
     pub is_blocked: bool,
     /// Handles of the others.
     pub participants: Vec<String>,
+    /// Guids of other chats that are the same group, as Messages sees it: it began anew under another
+    /// identifier.
+    pub joined: Vec<String>,
+    /// The guid under which the group was told first, if that is another one. chat.db does not say so.
+    pub told_as: Option<String>,
 }
 
 impl Chat {
@@ -75,6 +80,8 @@ impl Chat {
             filter: 0,
             is_blocked: false,
             participants,
+            joined: Vec::new(),
+            told_as: None,
         }
     }
 
@@ -129,6 +136,8 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Chat>> {
         filter: integer(row, 8)?,
         is_blocked: flag(row, 9)?,
         participants: Vec::new(),
+        joined: Vec::new(),
+        told_as: None,
     }))
 }
 

@@ -5,11 +5,17 @@ use std::rc::Rc;
 
 use rusqlite::Row as Columns;
 
-use super::{Chat, ChatDb, chat, value};
+use super::lookup::Lookup;
+use super::{Chat, ChatDb, ChatStyle, chat, value};
 use crate::ReadError;
 
-/// Chats that were read before, by ROWID: thousands of messages share a few.
-pub(super) type Chats = HashMap<i64, Rc<Chat>>;
+/// Chats that were read before, in one snapshot: thousands of messages share a few.
+#[derive(Default)]
+pub(super) struct Chats {
+    by_rowid: HashMap<i64, Rc<Chat>>,
+    /// Which groups are one, once a group was read.
+    lookup: Option<Rc<Lookup>>,
+}
 
 impl ChatDb {
     /// Every chat that claims the row at `rowid`, the one that counts first: a group before a direct
@@ -17,7 +23,7 @@ impl ChatDb {
     /// never changes. Of a row in "Recently Deleted" the chats that it lay in: it did come in.
     pub fn chats_of(&self, rowid: i64) -> Result<Vec<Rc<Chat>>, ReadError> {
         self.snapshot(|| {
-            let mut known = Chats::new();
+            let mut known = Chats::default();
             let joined = self.chats_by(&self.queries.chats, rowid, usize::MAX, &mut known)?;
             match &self.queries.chats_of_deleted {
                 Some(query) if joined.is_empty() => {
@@ -34,7 +40,7 @@ impl ChatDb {
             let mut statement = self.connection.prepare_cached(&self.queries.chat_by_guid)?;
             let mut rows = statement.query([guid])?;
             match rows.next()? {
-                Some(row) => self.read_chat(row, &mut Chats::new()),
+                Some(row) => self.read_chat(row, &mut Chats::default()),
                 None => Ok(None),
             }
         })
@@ -79,7 +85,7 @@ impl ChatDb {
         known: &mut Chats,
     ) -> rusqlite::Result<Option<Rc<Chat>>> {
         let rowid: i64 = row.get(0)?;
-        if let Some(chat) = known.get(&rowid) {
+        if let Some(chat) = known.by_rowid.get(&rowid) {
             return Ok(Some(Rc::clone(chat)));
         }
         let Some(mut chat) = chat::read(row)? else {
@@ -94,8 +100,15 @@ impl ChatDb {
                 chat.participants.push(handle);
             }
         }
+        if let (ChatStyle::Group, Some(identifier)) = (chat.style, &chat.identifier) {
+            let lookup = match &mut known.lookup {
+                Some(lookup) => lookup,
+                unread => unread.insert(self.lookup()?),
+            };
+            chat.joined = self.groups_joined_with(identifier, lookup)?;
+        }
         let chat = Rc::new(chat);
-        known.insert(rowid, Rc::clone(&chat));
+        known.by_rowid.insert(rowid, Rc::clone(&chat));
         Ok(Some(chat))
     }
 }

@@ -53,7 +53,7 @@ impl ChatDb {
                     ..Row::default()
                 });
             }
-            let mut chats = Chats::new();
+            let mut chats = Chats::default();
             for row in &mut rows {
                 row.chat = self.chat_of(row.rowid, &mut chats)?;
             }
@@ -89,7 +89,7 @@ impl ChatDb {
                 if !is_letter || self.repeated_by(&row, CopyOf::AnyChat)?.is_some() {
                     continue;
                 }
-                let chat = self.chat_of(rowid, &mut Chats::new())?;
+                let chat = self.chat_of(rowid, &mut Chats::default())?;
                 if chat.is_some_and(|chat| chat.has_party(address)) {
                     return Ok(true);
                 }

@@ -7,6 +7,7 @@ mod conversation;
 mod evidence;
 mod keyed_archive;
 mod known_poll;
+mod lookup;
 mod mark;
 mod message;
 mod open;
@@ -18,7 +19,9 @@ mod summary;
 mod transcript;
 mod value;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -26,6 +29,7 @@ use crate::dates::{index_bounds, seconds_limit};
 use crate::files::Files;
 use crate::{OpenError, ReadError};
 use conversation::Chats;
+use lookup::Lookup;
 use queries::Queries;
 
 pub use attachment::AttachmentRow;
@@ -50,6 +54,7 @@ pub struct ChatDb {
     path: PathBuf,
     files: Files,
     queries: Queries,
+    lookup: RefCell<Option<Rc<Lookup>>>,
 }
 
 impl ChatDb {
@@ -63,6 +68,7 @@ impl ChatDb {
             path: path.to_owned(),
             files,
             queries: Queries::build(&schema),
+            lookup: RefCell::default(),
         })
     }
 
@@ -164,7 +170,7 @@ impl ChatDb {
             rows.extend(message::read(columns)?);
         }
         drop(raw);
-        let mut chats = Chats::new();
+        let mut chats = Chats::default();
         for row in &mut rows {
             row.chat = self.chat_of(row.rowid, &mut chats)?;
             row.attachments = self.attachments_of(row)?;

@@ -1,5 +1,6 @@
 //! The texts of the queries, built once per open database from its columns.
 
+use super::lookup::{self, LookupQueries};
 use super::message::{POLLS, VOTE};
 use super::{attachment, chat, mark, message};
 use crate::schema::Schema;
@@ -34,6 +35,10 @@ pub(super) struct Queries {
     pub(super) attachments: Option<String>,
     /// 1 guid.
     pub(super) attachment_by_guid: Option<String>,
+    /// Where there is a table that joins groups.
+    pub(super) lookup: Option<LookupQueries>,
+    /// 1 guid of a chat, 2 nanoseconds from which to look.
+    pub(super) first_in_chat: String,
     /// 1 ROWID above which to look.
     pub(super) addresses: String,
     /// 1 address.
@@ -115,6 +120,21 @@ impl Queries {
             }),
             attachment_by_guid: attachments
                 .then(|| format!("select {attachment} from attachment a where a.guid = ?1")),
+            lookup: [
+                ("chat_lookup", "identifier"),
+                ("chat_lookup", "chat"),
+                ("chat", "chat_identifier"),
+                ("chat", "style"),
+            ]
+            .iter()
+            .all(|(table, column)| schema.column(table, "t", column) != "null")
+            .then_some(lookup::QUERIES),
+            first_in_chat: format!(
+                "select m.guid, {date} from chat_message_join j join message m on m.ROWID = j.message_id
+                 where j.chat_id = (select ROWID from chat where guid = ?1) and {date} >= ?2
+                 order by {date} limit 1",
+                date = schema.column("chat_message_join", "j", "message_date")
+            ),
             addresses: format!(
                 "select m.ROWID, {}, h.id {from} where m.ROWID > ?1 order by m.ROWID desc",
                 schema.list("message", "m", &["is_from_me", "destination_caller_id", "account"])
@@ -161,6 +181,7 @@ mod tests {
                 &queries.chats,
                 &queries.chat_by_guid,
                 queries.participants,
+                &queries.first_in_chat,
                 &queries.addresses,
                 queries.written_by,
                 &queries.own_sends,

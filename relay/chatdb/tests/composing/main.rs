@@ -21,6 +21,8 @@ fn group_row(participants: &[&str]) -> Row {
         last_addressed_handle: None,
         filter: 0,
         is_blocked: false,
+        joined: Vec::new(),
+        told_as: None,
         participants: participants.iter().map(|&p| p.to_owned()).collect(),
     };
     Row {

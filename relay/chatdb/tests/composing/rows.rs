@@ -174,6 +174,8 @@ fn any_chat() -> impl Strategy<Value = Chat> {
                 filter,
                 is_blocked,
                 participants,
+                joined: Vec::new(),
+                told_as: None,
             },
         )
 }

@@ -7,6 +7,7 @@ use chatdb::ChatDb;
 use super::compare::Compare;
 use super::{BATCH, Feed, Patients, RETENTION};
 use crate::pipeline::arrival::{Arrivals, Occasion};
+use crate::pipeline::groups::Groups;
 use crate::pipeline::origin::Origin;
 use crate::pipeline::own_addresses::OwnAddresses;
 use crate::pipeline::settle::{Candidate, Look};
@@ -46,6 +47,7 @@ impl<'c> Feed<'c> {
             },
             options: context.options.clone(),
             own_addresses: OwnAddresses::default(),
+            groups: context.state.read(Groups::load)?,
         };
         feed.recall_lines(db)?;
         if first {

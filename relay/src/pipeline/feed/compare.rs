@@ -142,6 +142,9 @@ impl Feed<'_> {
             }
         }
         if !rows.is_empty() {
+            for row in &mut rows {
+                self.groups.name(row);
+            }
             self.put_back(db, &mut rows)?;
             for row in &mut rows {
                 self.own_addresses.examine(db, row, &self.options.lines)?;

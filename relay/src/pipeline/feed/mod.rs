@@ -6,16 +6,18 @@
 mod begin;
 mod compare;
 mod contacts;
-mod lines;
+mod learn;
 mod rebuilt;
 mod resume;
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use chatdb::{ChatDb, Options, Wake};
 use crash_point::crash_point;
 
 use super::arrival::{Arrivals, Occasion};
+use super::groups::{self, Groups};
 use super::origin::{Origin, with_anchor};
 use super::own_addresses::OwnAddresses;
 use super::settle::{Candidate, Look, Rules, Settled, settle};
@@ -24,7 +26,7 @@ use crate::state::source::{self, Anchor, Source};
 use crate::state::waiting::{self, BEHIND, Waiting};
 use crate::state::{contact, meta, seen};
 use compare::Compare;
-use lines::save_lines;
+use learn::save_lines;
 
 const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3600 * SECOND;
@@ -51,6 +53,7 @@ pub(crate) struct Feed<'c> {
     /// What the owner wants, and the own addresses as they are known by now.
     options: Options,
     own_addresses: OwnAddresses,
+    groups: Groups,
 }
 
 /// How many rows wait.
@@ -158,7 +161,13 @@ impl Feed<'_> {
     ) -> Result<Settled, PipelineError> {
         let learnt = self.learn_lines(db, &candidates)?;
         let options = learnt.as_ref().unwrap_or(&self.options);
+        let joined = self.join_groups(db, &candidates)?;
+        let mut groups = Cow::Borrowed(&self.groups);
+        if !joined.is_empty() {
+            groups.to_mut().add(joined.clone());
+        }
         for candidate in &mut candidates {
+            groups.name(&mut candidate.row);
             candidate.copy_of =
                 self.own_addresses
                     .examine(db, &mut candidate.row, &options.lines)?;
@@ -166,6 +175,7 @@ impl Feed<'_> {
         let rules = Rules {
             postmark: &self.context.postmark,
             options,
+            groups: &groups,
             floor: self.source.floor,
             occasion,
             now: self.now(),
@@ -176,6 +186,7 @@ impl Feed<'_> {
             crash_point("rows_read");
         }
         let settled = self.context.state.write(|tx| {
+            groups::save(tx, &joined)?;
             let settled = settle(tx, &mut arrivals, &candidates, &rules)?;
             if let Some(learnt) = &learnt {
                 save_lines(tx, &learnt.lines)?;
@@ -196,6 +207,8 @@ impl Feed<'_> {
             self.context.health.scanned(rules.now);
         }
         self.arrivals = arrivals;
+        self.groups.add(joined);
+        self.groups.add(settled.told_groups.iter().cloned());
         if let Some(learnt) = learnt {
             self.options = learnt;
         }

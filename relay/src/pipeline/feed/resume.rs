@@ -17,7 +17,7 @@ use crate::state::source::Source;
 
 /// What the backend said, kept until everything after it is accounted for: what is posted on the way
 /// would be its answer the next time.
-const TARGET: &str = "resume_target";
+const TARGET: &str = meta::RESUME_TARGET;
 /// Rows sent this long before the backend's newest message are looked at if they came after it.
 const WINDOW: i64 = 48 * HOUR;
 /// Clocks of senders differ by this much.

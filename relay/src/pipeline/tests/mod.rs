@@ -9,6 +9,7 @@ mod balloons;
 mod binding;
 mod changes;
 mod crashes;
+mod groups;
 mod kinds;
 mod lines;
 mod marks;

@@ -1,4 +1,6 @@
-//! The owner's lines, as they are known by now: recalled from the state, learnt with each batch.
+//! What is learnt with each batch: the owner's lines, and which groups are one.
+
+use std::borrow::Cow;
 
 use chatdb::{ChatDb, Lines, Options};
 use rusqlite::Connection;
@@ -7,7 +9,8 @@ use super::Feed;
 use crate::pipeline::PipelineError;
 use crate::pipeline::own_addresses::{memory_of, with_memory};
 use crate::pipeline::settle::Candidate;
-use crate::state::own_addresses;
+use crate::state::told_group::ToldGroup;
+use crate::state::{meta, own_addresses};
 
 impl Feed<'_> {
     /// Puts together what the owner declares and what was learnt. A state that has learnt nothing yet,
@@ -51,6 +54,35 @@ impl Feed<'_> {
             lines,
             ..self.options.clone()
         }))
+    }
+
+    /// Decides about groups of a batch that chat.db has joined since, or that were never told.
+    pub(super) fn join_groups(
+        &self,
+        db: &ChatDb,
+        candidates: &[Candidate],
+    ) -> Result<Vec<ToldGroup>, PipelineError> {
+        let state = &self.context.state;
+        let mut decided = Vec::new();
+        let mut groups = Cow::Borrowed(&self.groups);
+        for Candidate { row, .. } in candidates {
+            if !groups.is_undecided(row) {
+                continue;
+            }
+            let news = groups.decide(db, state, row, self.began()?, self.now())?;
+            groups.to_mut().add(news.iter().cloned());
+            decided.extend(news);
+        }
+        Ok(decided)
+    }
+
+    /// From when on messages may have been told. After a lost state that is long ago.
+    fn began(&self) -> Result<i64, PipelineError> {
+        let resumed = |state: &Connection| meta::get(state, meta::RESUME_TARGET);
+        Ok(match self.context.state.read(resumed)? {
+            Some(_) => 0,
+            None => self.source.floor,
+        })
     }
 }
 

@@ -1,0 +1,205 @@
+//! Groups that `chat_lookup` joins.
+//!
+//! When a group moves to another service, Messages begins a new chat under another identifier, and the
+//! lookup then lists several identifiers for one of the chats, or one identifier for several. Whatever
+//! hangs together that way is one group. Direct chats are left alone, and so is what hangs together too
+//! widely: in doubt two groups stay two, because what one of them says is not the other's to know.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use rusqlite::OptionalExtension;
+
+use super::{ChatDb, value};
+use crate::{Address, ReadError};
+
+/// No group changes its identifier more often.
+const MAX_JOINED: usize = 16;
+
+/// The table, as far as it speaks of groups, and by what it is known to be the same still.
+#[derive(Debug, Default)]
+pub(super) struct Lookup {
+    version: (i64, i64, i64),
+    /// Chats that an identifier stands for.
+    chats: HashMap<String, Vec<i64>>,
+    /// Identifiers that stand for a chat, its own among them.
+    identifiers: HashMap<i64, Vec<String>>,
+}
+
+impl Lookup {
+    fn add(&mut self, identifier: String, chat: i64) {
+        // A number or an empty text would join groups that share nothing else.
+        let is_phone = Address::parse(&identifier).is_none_or(|address| address.is_phone());
+        if is_phone {
+            return;
+        }
+        let chats = self.chats.entry(identifier.clone()).or_default();
+        if !chats.contains(&chat) {
+            chats.push(chat);
+            self.identifiers.entry(chat).or_default().push(identifier);
+        }
+    }
+
+    /// Everything that hangs together with `identifier`, without it; nothing if that is too much.
+    fn joined_with(&self, identifier: &str) -> Vec<String> {
+        let mut found: Vec<&str> = vec![identifier];
+        let mut visited: HashSet<i64> = HashSet::new();
+        let mut next = 0;
+        while let Some(identifier) = found.get(next).copied() {
+            next += 1;
+            let chats = self.chats.get(identifier).into_iter().flatten();
+            for chat in chats.copied().filter(|chat| visited.insert(*chat)) {
+                for other in self.identifiers.get(&chat).into_iter().flatten() {
+                    if !found.contains(&other.as_str()) {
+                        found.push(other);
+                    }
+                }
+                if found.len() > MAX_JOINED {
+                    return Vec::new();
+                }
+            }
+        }
+        found.drain(1..).map(str::to_owned).collect()
+    }
+}
+
+impl ChatDb {
+    /// The guid of the first message at or after `since` in the chat with `guid`, as far as it is still
+    /// there, and when it was sent; both in microseconds since 1970.
+    pub fn first_message_in(
+        &self,
+        guid: &str,
+        since: i64,
+    ) -> Result<Option<(String, i64)>, ReadError> {
+        // A date of 0 is none.
+        let since = crate::dates::to_apple_nanos(since).max(1);
+        let mut statement = self
+            .connection
+            .prepare_cached(&self.queries.first_in_chat)?;
+        let first = statement
+            .query_row(rusqlite::params![guid, since], |row| {
+                Ok((value::text(row, 0)?, value::integer(row, 1)?))
+            })
+            .optional()?;
+        Ok(first.and_then(|(guid, date)| guid.zip(crate::dates::from_apple_date(date))))
+    }
+
+    /// The guids of the groups that are one with the group of `identifier`, without its own. One of which
+    /// only the identifier is left is named by that.
+    pub(super) fn groups_joined_with(
+        &self,
+        identifier: &str,
+        lookup: &Lookup,
+    ) -> rusqlite::Result<Vec<String>> {
+        let mut guids = Vec::new();
+        for other in lookup.joined_with(identifier) {
+            let mut statement = self
+                .connection
+                .prepare_cached("select guid, style from chat where chat_identifier = ?1")?;
+            let mut rows = statement.query([&other])?;
+            let mut is_there = false;
+            while let Some(row) = rows.next()? {
+                is_there = true;
+                if value::integer(row, 1)? == 43 {
+                    guids.extend(value::text(row, 0)?);
+                }
+            }
+            if !is_there {
+                guids.push(format!("any;+;{other}"));
+            }
+        }
+        Ok(guids)
+    }
+
+    /// The lookup as it is now, empty where there is none. Read again only if it has changed: it changes seldom, and each new
+    /// message of a group asks.
+    pub(super) fn lookup(&self) -> rusqlite::Result<Rc<Lookup>> {
+        let Some(queries) = &self.queries.lookup else {
+            return Ok(Rc::default());
+        };
+        let mut statement = self.connection.prepare_cached(queries.version)?;
+        let version = statement.query_row([], |row| {
+            Ok((row.get(0)?, row.get(1)?, value::integer(row, 2)?))
+        })?;
+        let mut kept = self.lookup.borrow_mut();
+        if let Some(lookup) = kept.as_ref().filter(|lookup| lookup.version == version) {
+            return Ok(Rc::clone(lookup));
+        }
+        let mut lookup = Lookup {
+            version,
+            ..Lookup::default()
+        };
+        let mut statement = self.connection.prepare_cached(queries.groups)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let chat: i64 = row.get(1)?;
+            for index in [0, 2] {
+                if let Some(identifier) = value::text(row, index)? {
+                    lookup.add(identifier, chat);
+                }
+            }
+        }
+        let lookup = Rc::new(lookup);
+        *kept = Some(Rc::clone(&lookup));
+        Ok(lookup)
+    }
+}
+
+/// The queries of a chat.db that has the table.
+#[derive(Debug)]
+pub(super) struct LookupQueries {
+    /// Numbers that change with it.
+    pub(super) version: &'static str,
+    /// Identifier, chat, identifier of the chat.
+    pub(super) groups: &'static str,
+}
+
+pub(super) const QUERIES: LookupQueries = LookupQueries {
+    version: "select count(*), coalesce(max(ROWID), 0), \
+              total(cast(chat as integer) * (ROWID % 65521 + 1)) from chat_lookup",
+    groups: "select l.identifier, c.ROWID, c.chat_identifier from chat_lookup l
+             join chat c on c.ROWID = l.chat where c.style = 43",
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup(rows: &[(&str, i64, &str)]) -> Lookup {
+        let mut lookup = Lookup::default();
+        for (identifier, chat, own) in rows {
+            lookup.add((*identifier).to_owned(), *chat);
+            lookup.add((*own).to_owned(), *chat);
+        }
+        lookup
+    }
+
+    #[test]
+    fn whatever_hangs_together_is_joined() {
+        let lookup = lookup(&[
+            ("chat1", 1, "chat1"),
+            ("chat1", 2, "chat2"),
+            ("chat3", 2, "chat2"),
+            ("chat9", 9, "chat9"),
+        ]);
+        assert_eq!(lookup.joined_with("chat1"), ["chat2", "chat3"]);
+        assert_eq!(lookup.joined_with("chat3"), ["chat1", "chat2"]);
+        assert_eq!(lookup.joined_with("chat9"), [""; 0]);
+        assert_eq!(lookup.joined_with("chat7"), [""; 0]);
+    }
+
+    #[test]
+    fn a_number_and_a_crowd_join_nothing() {
+        let members = lookup(&[
+            ("+15550100001", 1, "chat1"),
+            ("tel:+15550100001", 2, "chat2"),
+        ]);
+        assert_eq!(members.joined_with("chat1"), [""; 0]);
+        let names: Vec<String> = (0..100).map(|n| format!("chat{n}")).collect();
+        let crowd: Vec<_> = (0..)
+            .zip(&names)
+            .map(|(n, name)| ("all", n, name.as_str()))
+            .collect();
+        assert_eq!(lookup(&crowd).joined_with("chat5"), [""; 0]);
+    }
+}

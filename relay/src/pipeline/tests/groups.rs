@@ -1,0 +1,370 @@
+//! Groups that move between services: one conversation, told under the name that it had first.
+
+use messages_stand_in::MessageGuids;
+
+use super::*;
+
+/// A Mac with a group that has moved from SMS to RCS: two chats under two identifiers.
+struct Moved {
+    mac: Mac,
+    old: i64,
+    new: i64,
+}
+
+const OLD: &str = "SMS;+;chat111";
+const NEW: &str = "RCS;+;chat222";
+
+impl Moved {
+    fn on(style: Style) -> Self {
+        let mut mac = Mac::before_first_run(style);
+        mac.look();
+        let mut group = |service: &str, guid: &str| {
+            let chat = Chat::group([ADA, BOB]).on(service).with_guid(guid);
+            mac.messages.chat(&chat).unwrap()
+        };
+        let (old, new) = (group("SMS", OLD), group("RCS", NEW));
+        Self { mac, old, new }
+    }
+
+    fn new() -> Self {
+        Self::on(Style::Tahoe)
+    }
+
+    /// The lookup comes to list both identifiers for one of the chats.
+    fn join(&self, chat: i64) {
+        for identifier in ["chat111", "chat222"] {
+            self.lookup(identifier, "joined", chat);
+        }
+    }
+
+    fn lookup(&self, identifier: &str, domain: &str, chat: i64) {
+        self.mac
+            .messages
+            .raw()
+            .execute(
+                "insert into chat_lookup (identifier, domain, chat) values (?1, ?2, ?3)",
+                rusqlite::params![identifier, domain, chat],
+            )
+            .unwrap();
+    }
+
+    fn say(&mut self, chat: i64, text: &str) -> i64 {
+        self.mac.pass(secs(70));
+        let ada = self.mac.messages.handle(ADA, "SMS").unwrap();
+        let message = NewMessage::incoming(ada, self.mac.now())
+            .text(text)
+            .on("RCS");
+        self.mac.messages.deliver(chat, &message).unwrap()
+    }
+
+    fn says(&mut self, chat: i64, text: &str) -> i64 {
+        let row = self.say(chat, text);
+        self.mac.look();
+        row
+    }
+
+    fn guids(&self) -> Vec<String> {
+        self.mac
+            .posted()
+            .into_iter()
+            .map(|message| message.chat_guid)
+            .collect()
+    }
+
+    fn lanes(&self) -> Vec<String> {
+        let lanes = |state: &rusqlite::Connection| {
+            let mut statement = state.prepare("select lane from outbox order by seq")?;
+            let lanes = statement.query_map([], |row| row.get(0))?;
+            lanes.collect::<rusqlite::Result<Vec<String>>>()
+        };
+        self.mac.state().read(lanes).unwrap()
+    }
+}
+
+#[test]
+fn a_group_that_moved_is_told_under_its_first_name_whichever_chat_the_lookup_names() {
+    for names_the_old in [true, false] {
+        let mut group = Moved::new();
+        group.says(group.old, "by SMS");
+        group.join(if names_the_old { group.old } else { group.new });
+        group.says(group.new, "by RCS");
+        group.says(group.old, "by SMS again");
+        assert_eq!(group.guids(), [OLD; 3], "{names_the_old}");
+        assert_eq!(group.lanes(), ["+;chat111"; 3]);
+    }
+}
+
+#[test]
+fn one_identifier_for_two_chats_joins_them_as_well() {
+    let mut group = Moved::new();
+    group.says(group.old, "one");
+    group.lookup("chat111", "RCS", group.new);
+    group.says(group.new, "two");
+    assert_eq!(group.guids(), [OLD; 2]);
+}
+
+#[test]
+fn a_join_that_is_told_late_counts_from_then_on() {
+    let mut group = Moved::new();
+    group.says(group.old, "one");
+    group.says(group.new, "two");
+    assert_eq!(group.guids(), [OLD, NEW], "nothing joins them yet");
+    group.join(group.new);
+    group.says(group.new, "three");
+    group.says(group.old, "four");
+    assert_eq!(group.guids()[2..], [OLD; 2]);
+
+    let mut other_way_round = Moved::new();
+    other_way_round.says(other_way_round.new, "one");
+    other_way_round.says(other_way_round.old, "two");
+    other_way_round.join(other_way_round.old);
+    other_way_round.says(other_way_round.old, "three");
+    assert_eq!(other_way_round.guids()[2..], [NEW]);
+}
+
+#[test]
+fn a_change_within_one_open_database_is_noticed() {
+    let mut group = Moved::new();
+    let (old, new) = (group.old, group.new);
+    let mut step = 0;
+    let ada = group.mac.messages.handle(ADA, "SMS").unwrap();
+    group.mac.watch(
+        |messages, clock, _| {
+            clock.advance(secs(70));
+            step += 1;
+            if step == 2 {
+                let sql = "insert into chat_lookup (identifier, domain, chat) values ('chat333', 'x', ?1)";
+                messages.raw().execute(sql, [old]).unwrap();
+            }
+            if step == 3 {
+                // In place: neither a row more nor another highest one.
+                let sql = "update chat_lookup set chat = ?1 where identifier = 'chat222'";
+                messages.raw().execute(sql, [old]).unwrap();
+            }
+            let chat = if step == 1 { old } else { new };
+            let now = date(clock.now().as_micros());
+            let message = NewMessage::incoming(ada, now).text(format!("{step}"));
+            messages.deliver(chat, &message).unwrap();
+        },
+        3,
+    );
+    assert_eq!(group.guids(), [OLD, NEW, OLD]);
+}
+
+#[test]
+fn the_name_stays_when_chat_db_is_rebuilt_and_its_lookup_has_forgotten() {
+    let mut group = Moved::new();
+    group.says(group.old, "one");
+    group.join(group.new);
+    group.says(group.new, "two");
+    group
+        .mac
+        .messages
+        .raw()
+        .execute("delete from chat_lookup", [])
+        .unwrap();
+    let raw = group.mac.messages.raw();
+    raw.pragma_update(None, "foreign_keys", false).unwrap();
+    let old = group.old;
+    raw.execute_batch(&format!(
+        "update chat set ROWID = ROWID + 40 where ROWID = {old};
+         update chat_message_join set chat_id = chat_id + 40 where chat_id = {old};
+         update chat_handle_join set chat_id = chat_id + 40 where chat_id = {old};"
+    ))
+    .unwrap();
+    group.mac.messages.rebuild(20, MessageGuids::Kept).unwrap();
+    group.mac.look();
+    group.says(group.new, "three");
+    group.says(group.old + 40, "four");
+    assert_eq!(group.guids(), [OLD; 4]);
+}
+
+#[test]
+fn the_name_stays_when_only_the_new_chat_is_left() {
+    let mut group = Moved::new();
+    group.says(group.old, "one");
+    group.join(group.new);
+    let raw = group.mac.messages.raw();
+    raw.execute(
+        "update chat_message_join set chat_id = ?1 where chat_id = ?2",
+        [group.new, group.old],
+    )
+    .unwrap();
+    raw.execute("delete from chat where ROWID = ?1", [group.old])
+        .unwrap();
+    group.says(group.new, "two");
+    assert_eq!(group.guids(), [OLD; 2]);
+    assert_eq!(group.lanes(), ["+;chat111"; 2]);
+}
+
+#[test]
+fn a_state_of_before_takes_what_it_must_have_told_first() {
+    // Told both, told the new one alone, told nothing yet.
+    for (before_the_relay, told, expected) in [
+        (None, [true, true], OLD),
+        (Some(()), [false, true], NEW),
+        (Some(()), [false, false], NEW),
+    ] {
+        let mut group = Moved::new();
+        if before_the_relay.is_some() {
+            let ancient = group.mac.ago(hours(24 * 40));
+            let ada = group.mac.messages.handle(ADA, "SMS").unwrap();
+            let message = NewMessage::incoming(ada, ancient).text("ancient");
+            group.mac.messages.deliver(group.old, &message).unwrap();
+            group.mac.look();
+        }
+        for (chat, _) in [group.old, group.new]
+            .into_iter()
+            .zip(told)
+            .filter(|(_, told)| *told)
+        {
+            group.says(chat, "told by the release before");
+        }
+        group
+            .mac
+            .state()
+            .write(|tx| tx.execute("delete from told_group", []))
+            .unwrap();
+        group.join(group.new);
+        let before = group.guids().len();
+        group.says(group.new, "news");
+        assert_eq!(group.guids()[before..], [expected], "{told:?}");
+    }
+}
+
+#[test]
+fn a_lost_state_finds_the_first_name_again() {
+    let mut group = Moved::new();
+    group.says(group.old, "one");
+    group.join(group.new);
+    let row = group.says(group.new, "two");
+    let guid = group.mac.messages.guid_of(row).unwrap();
+    let at = group.mac.clock.now().as_micros();
+    group.mac.pass(hours(30));
+    group.mac.lose_state();
+    group.say(group.new, "three");
+    group.mac.newest.send(Some(newest(&guid, at))).unwrap();
+    group.mac.look();
+    group.mac.look();
+    group.says(group.new, "four");
+    assert_eq!(group.guids(), [OLD; 2]);
+}
+
+#[test]
+fn direct_chats_and_groups_beside_them_are_never_joined() {
+    let mut group = Moved::new();
+    let direct = |group: &mut Moved, peer: &str, service: &str| {
+        let chat = Chat::direct(peer)
+            .on(service)
+            .with_guid(format!("{service};-;{peer}"));
+        group.mac.messages.chat(&chat).unwrap()
+    };
+    let (ada, bob) = (
+        direct(&mut group, ADA, "SMS"),
+        direct(&mut group, "bob@example.com", "any"),
+    );
+    for (identifier, chat) in [
+        (ADA, bob),
+        ("bob@example.com", ada),
+        ("chat111", ada),
+        (ADA, group.old),
+        (ADA, group.new),
+        ("", group.old),
+        ("", group.new),
+    ] {
+        group.lookup(identifier, &format!("{identifier}{chat}"), chat);
+    }
+    for chat in [group.old, ada, bob, group.new] {
+        group.says(chat, "hi");
+    }
+    assert_eq!(
+        group.guids(),
+        [OLD, &format!("SMS;-;{ADA}"), "any;-;bob@example.com", NEW]
+    );
+}
+
+#[test]
+fn without_a_lookup_groups_are_what_their_chats_are() {
+    for style in [Style::Monterey, Style::Ventura, Style::Sequoia] {
+        let mut group = Moved::on(style);
+        group.says(group.old, "one");
+        group.says(group.new, "two");
+        assert_eq!(group.guids(), [OLD, NEW]);
+    }
+}
+
+#[test]
+fn a_damaged_lookup_joins_nothing_and_stops_nobody() {
+    let mut group = Moved::new();
+    let raw = group.mac.messages.raw();
+    raw.pragma_update(None, "foreign_keys", false).unwrap();
+    raw.execute_batch(
+        "insert into chat_lookup values (null, null, null, null), (x'ff', 'a', 'chat', 'x'),
+                 (7, 'b', 1.5, 0), ('chat111', 'c', 99999, 0), ('chat222', 'd', -1, 0);",
+    )
+    .unwrap();
+    group.says(group.old, "one");
+    group.says(group.new, "two");
+    assert_eq!(group.guids(), [OLD, NEW]);
+}
+
+#[test]
+fn an_edit_and_the_order_follow_the_first_name() {
+    let mut group = Moved::new();
+    group.says(group.old, "one");
+    group.join(group.new);
+    let row = group.says(group.new, "two");
+    let now = group.mac.now();
+    group.mac.messages.edit(row, "two, edited", now).unwrap();
+    group.mac.look();
+    assert_eq!(group.guids(), [OLD; 3]);
+
+    // A row of the one chat that is not complete yet holds back the other.
+    group.mac.pass(secs(70));
+    let ada = group.mac.messages.handle(ADA, "SMS").unwrap();
+    let message = NewMessage::incoming(ada, group.mac.now());
+    let unfinished = group.mac.messages.deliver(group.old, &message).unwrap();
+    group.say(group.new, "after it");
+    group.mac.look();
+    assert_eq!(group.mac.posted().len(), 3);
+    group
+        .mac
+        .messages
+        .set_text(unfinished, "before it")
+        .unwrap();
+    group.mac.look();
+    assert_eq!(group.mac.texts()[3..], ["before it", "after it"]);
+}
+
+#[test]
+fn a_group_of_several_chats_under_one_identifier_is_one_conversation() {
+    let mut mac = Mac::before_first_run(Style::Tahoe);
+    mac.look();
+    let services = [
+        "iMessage",
+        "SMS",
+        "RCS",
+        "any",
+        "iMessageLite",
+        "SatelliteSMS",
+        "New Service",
+    ];
+    for service in services {
+        mac.pass(secs(70));
+        let chat = Chat::group([ADA, BOB])
+            .on(service)
+            .with_guid(format!("{service};+;chat77"));
+        let chat = mac.messages.chat(&chat).unwrap();
+        let ada = mac.messages.handle(ADA, service).unwrap();
+        let message = NewMessage::incoming(ada, mac.now()).text("hi").on(service);
+        mac.messages.deliver(chat, &message).unwrap();
+        mac.look();
+    }
+    let posted = mac.posted();
+    assert_eq!(posted.len(), services.len());
+    assert!(
+        posted
+            .iter()
+            .all(|message| chatdb::lane(&message.chat_guid) == "+;chat77")
+    );
+}
