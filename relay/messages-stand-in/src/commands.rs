@@ -22,6 +22,9 @@ Each of the others is a step: `do` names it, `after_ms` is its distance from the
   {"do":"message","chat":"ann","from":"me","text":"Hello","join_after_ms":300}
   {"do":"tapback","on":"hi","chat":"ann","from":"me","kind":"love"}
   {"do":"edit","of":"hi","text":"Hi there!"}
+  {"do":"message","chat":"ann","from":"me","link":{"url":"https://example.com","title":"Example"}}
+  {"do":"message","id":"p","chat":"ann","from":"me","poll":{"title":"Lunch?","options":["Ramen","Tacos"]}}
+  {"do":"message","chat":"ann","from":"+15555550101","vote":{"on":"p","for":["Ramen"]}}
 
 Steps: chat, message, tapback, join, edit, unsend, receipt, attachment, attachment_finished,
 transcript, group, event, set, set_chat, lookup, backfill, twin, recently_deleted, delete, checkpoint, rotate_wal, rebuild, dates, pause.

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
-use messages_stand_in::{ChatDb, Date, Player, Script, Style, build};
+use messages_stand_in::play::unused_salt;
+use messages_stand_in::{ChatDb, Date, Durability, Player, Script, Style, build};
 
 fn scripts() -> BTreeMap<String, Script> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
@@ -110,6 +112,50 @@ fn same_script_gives_same_database() {
             build(&script, path, script.style(), script.start()).unwrap()
         };
         assert_eq!(messages(&build("a")), messages(&build("b")), "{name}");
+    }
+}
+
+#[test]
+fn every_script_can_be_played_again_and_after_the_others() {
+    let play = |db: ChatDb, name: &str, script: &Script, start: Date| {
+        let salt = unused_salt(&db, script).unwrap();
+        let mut player = Player::new(db, script, start).salted(salt);
+        while let Some(due) = player.due() {
+            let step = player.step(start + due);
+            step.unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        player.finish()
+    };
+    for style in [Style::Ventura, Style::Macos27] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut all = ChatDb::create(folder.path().join("all.db"), style).unwrap();
+        all.set_durability(Durability::None).unwrap();
+        let scripts = scripts();
+        for (name, script) in scripts.iter().filter(|(_, script)| script.runs_in(style)) {
+            let path = folder.path().join(format!("{name}.db"));
+            let mut db = ChatDb::create(path, style).unwrap();
+            db.set_durability(Durability::None).unwrap();
+            let mut counted = Vec::new();
+            for time in 0..3 {
+                let start = script.start() + Duration::from_secs(3600 * time);
+                db = play(db, name, script, start);
+                let count = |table: &str| -> i64 {
+                    let sql = format!("select count(*) from {table}");
+                    db.raw().query_row(&sql, [], |row| row.get(0)).unwrap()
+                };
+                counted.push(["chat", "handle", "message"].map(count));
+            }
+            let [first, second, third] = counted[..] else {
+                unreachable!("it was played three times")
+            };
+            assert_eq!(first[..2], second[..2], "{name} in {style}");
+            assert_eq!(first[..2], third[..2], "{name} in {style}");
+            let rebuilt = ["rebuild", "restore"].contains(&name.as_str());
+            if !rebuilt {
+                assert_eq!(third[2], 3 * first[2], "{name} in {style}");
+                all = play(all, name, script, script.start());
+            }
+        }
     }
 }
 
