@@ -31,7 +31,7 @@ impl Parties {
             || writer
                 .as_ref()
                 .is_some_and(|writer| is_own(row, chat, lines, writer));
-        let line = line(row, chat, lines).map(Address::into_string);
+        let line = line(row, chat, lines).map(|line| line.as_str().to_owned());
         let sender = if from_owner {
             line.clone().unwrap_or_else(|| OWNER.to_owned())
         } else {
@@ -99,29 +99,24 @@ fn is_note_to_self(row: &Row, chat: &Chat, lines: &Lines, writer: Option<&Addres
     })
 }
 
-/// The line of a row: that of its own address. The column for it holds the own side in both directions;
-/// where it is empty the account tells. The peer and the participants are never the own side.
-fn line(row: &Row, chat: &Chat, lines: &Lines) -> Option<Address> {
+/// The line of a row: that of its own address, which must be a known one. The column for it holds the own
+/// side in both directions; where it is empty the account tells. As long as no own address is known a
+/// row has no line: any other name would be another conversation.
+fn line<'l>(row: &Row, chat: &Chat, lines: &'l Lines) -> Option<&'l Address> {
     if let Some(only) = lines.only_line() {
-        return Some(only.clone());
+        return Some(only);
     }
-    let own_side = [&row.line, &row.account, &chat.account_login];
-    let mut named = own_side
-        .into_iter()
-        .filter_map(|own| own.as_deref().and_then(Address::parse));
+    let named = [
+        &row.line,
+        &row.account,
+        &chat.account_login,
+        &chat.last_addressed_handle,
+    ];
     let own = named
-        .find(|own| {
-            let is_anothers =
-                chat.has_party(own.as_str()) || row.handle.as_deref() == Some(own.as_str());
-            let is_nobody_elses = chat.parties_are_known() && !is_anothers;
-            lines.is_own(own.as_str()) || (own.is_of_an_account() && is_nobody_elses)
-        })
-        .or_else(|| {
-            let last = chat.last_addressed_handle.as_deref();
-            last.and_then(Address::parse)
-                .filter(|last| lines.is_own(last.as_str()))
-        });
-    lines.line_of(own.as_ref()).cloned().or(own)
+        .into_iter()
+        .filter_map(|own| own.as_deref())
+        .find(|own| lines.is_own(own));
+    lines.line_of(own)
 }
 
 pub(super) fn participants(chat: &Chat) -> Vec<String> {

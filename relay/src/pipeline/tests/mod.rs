@@ -3,6 +3,7 @@
 //! Every [`Mac::look`] binds to the database anew, as a relay does that was killed and started again:
 //! what a test shows to survive has survived a restart.
 
+mod any_own_side;
 mod arrivals;
 mod bad_input;
 mod balloons;
