@@ -27,8 +27,9 @@ pub use digest::{Digest, twin_hash};
 pub use error::{OpenError, ReadError};
 pub use lines::{Declaration, Lines};
 pub use read::{
-    AppCard, AttachmentRow, Body, BodyRun, Chat, ChatDb, ChatStyle, CopyOf, KnownPoll, Mark,
-    OwnSend, Payload, Poll, PollOption, RichLink, Row, Summary, Vote,
+    AppCard, AttachmentRow, Body, BodyRun, Chat, ChatDb, ChatMarks, ChatStyle, CopyOf, FilterMarks,
+    FilterReason, KnownPoll, Mark, OwnSend, Payload, Poll, PollOption, RichLink, Row, Summary,
+    Vote,
 };
 pub use shared_protocol::Address;
 pub use watch::{Nudge, Wake, WatchTimings, Watcher};

@@ -1,4 +1,5 @@
-//! `quarantine`: messages that may be old ones brought back by iCloud, held until the owner decides.
+//! `quarantine`: messages that are held: those that may be old ones brought back by iCloud, until the
+//! owner decides, and those that Apple's filters hold back, until their mark is lifted.
 
 use anyhow::bail;
 use serde::Serialize;
@@ -8,18 +9,25 @@ use super::flags::ConfigFlags;
 use super::output;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::lifecycle::ExitCode;
-use crate::pipeline::{ReleaseAs, give_up, release};
+use crate::pipeline::{ReleaseAs, Released, give_up, release};
+use crate::state::filtered::{self, Filtered};
 use crate::state::quarantine::{self, Held};
 use crate::state::{State, StateError};
 
-/// See what is held as possibly old, forward it, or give it up.
+/// See what is held, forward it, or give it up.
 ///
-/// A message is held when it appears late, behind newer ones, though the network was there when it was
-/// sent: it may be new, and it may be an old one that iCloud brought back.
+/// A message is held as `late` when it appears behind newer ones, though the network was there when it
+/// was sent: it may be new, and it may be an old one that iCloud brought back. The owner decides.
+///
+/// A message is held as `filtered` when Apple's filters or a blocked chat hold it back. It is relayed by
+/// itself once Messages lifts the mark; more than 12 hours after it was sent as an old one.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List what is held, oldest first
+    /// List what is held, in the order of the numbers
     List {
+        /// Only what is held for this
+        #[arg(long, value_name = "KIND")]
+        only: Option<Kind>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -30,34 +38,97 @@ pub(super) enum Command {
         id: i64,
     },
     /// Forward held messages
+    ///
+    /// What filters held back goes as an old message, stored and never answered, if it was sent more than
+    /// 12 hours ago; everything else as one that just came in.
     Release {
-        /// Numbers from `quarantine list`
-        #[arg(required_unless_present = "all", value_name = "ID")]
-        ids: Vec<i64>,
-        /// Everything that is held
-        #[arg(long, conflicts_with = "ids")]
-        all: bool,
+        #[command(flatten)]
+        which: Which,
         /// As old messages: stored, never answered
         #[arg(long)]
         as_old: bool,
+        /// As messages that just came in, however old
+        #[arg(long, conflicts_with = "as_old")]
+        as_new: bool,
     },
     /// Give held messages up: they never reach the backend
     Drop {
-        /// Numbers from `quarantine list`
-        #[arg(required_unless_present = "all", value_name = "ID")]
-        ids: Vec<i64>,
-        /// Everything that is held
-        #[arg(long, conflicts_with = "ids")]
-        all: bool,
+        #[command(flatten)]
+        which: Which,
         /// Yes, for good
         #[arg(long)]
         yes: bool,
     },
 }
 
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct Which {
+    /// Numbers from `quarantine list`
+    #[arg(value_name = "ID")]
+    ids: Vec<i64>,
+    /// Everything that is held as late
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+    /// Everything that filters hold back
+    #[arg(long, conflicts_with = "ids")]
+    all_filtered: bool,
+}
+
+/// What a message is held for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    /// It may be an old one
+    Late,
+    /// Apple's filters hold it back
+    Filtered,
+}
+
+/// A held message of either kind.
+struct Entry {
+    id: i64,
+    kind: Kind,
+    guid: String,
+    reason: String,
+    sent_at: i64,
+    held_at: i64,
+    /// None until the relay has read the row.
+    body: Option<Vec<u8>>,
+}
+
+impl From<Held> for Entry {
+    fn from(held: Held) -> Self {
+        Self {
+            id: held.id,
+            kind: Kind::Late,
+            guid: held.guid,
+            reason: held.reason,
+            sent_at: held.sent_at,
+            held_at: held.held_at,
+            body: Some(held.body),
+        }
+    }
+}
+
+impl From<Filtered> for Entry {
+    fn from(held: Filtered) -> Self {
+        Self {
+            id: held.id,
+            kind: Kind::Filtered,
+            guid: held.guid,
+            reason: held.reason,
+            sent_at: held.sent_at,
+            held_at: held.held_since,
+            body: held.body,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Line<'h> {
     id: i64,
+    kind: Kind,
     message_guid: &'h str,
     reason: &'h str,
     /// The last four characters of who sent it.
@@ -67,11 +138,12 @@ struct Line<'h> {
     held_at: i64,
 }
 
-impl<'h> From<&'h Held> for Line<'h> {
-    fn from(held: &'h Held) -> Self {
+impl<'h> From<&'h Entry> for Line<'h> {
+    fn from(held: &'h Entry) -> Self {
         let secs = |micros| UnixMicros::from_micros(micros).as_secs();
         Self {
             id: held.id,
+            kind: held.kind,
             message_guid: &held.guid,
             reason: &held.reason,
             from: sender(held),
@@ -86,8 +158,9 @@ impl Command {
         let config = flags.config()?;
         let state = State::open_beside(&config.state_dir)?;
         match self {
-            Self::List { json } => {
-                let held = state.read(quarantine::list)?;
+            Self::List { only, json } => {
+                let mut held = everything(&state)?;
+                held.retain(|held| only.is_none_or(|kind| held.kind == kind));
                 if json {
                     output::json(&held.iter().map(Line::from).collect::<Vec<_>>())?;
                 } else {
@@ -96,42 +169,70 @@ impl Command {
                 Ok(ExitCode::Done)
             }
             Self::Show { id } => {
-                let held = state
-                    .read(quarantine::list)?
-                    .into_iter()
-                    .find(|held| held.id == id);
-                let Some(held) = held else {
+                let Some(held) = everything(&state)?.into_iter().find(|held| held.id == id) else {
                     bail!("{id} is not held")
                 };
-                output::json(&serde_json::from_slice::<serde_json::Value>(&held.body)?)?;
+                let Some(body) = held.body else {
+                    bail!("{id} {NOT_READ_YET}")
+                };
+                output::json(&serde_json::from_slice::<serde_json::Value>(&body)?)?;
                 Ok(ExitCode::Done)
             }
-            Self::Release { ids, as_old, .. } => {
-                let release_as = if as_old {
-                    ReleaseAs::Backfill
-                } else {
-                    ReleaseAs::Live
+            Self::Release {
+                which,
+                as_old,
+                as_new,
+            } => {
+                let release_as = match (as_old, as_new) {
+                    (true, _) => ReleaseAs::Backfill,
+                    (_, true) => ReleaseAs::Live,
+                    _ => ReleaseAs::ItsKind,
                 };
                 let now = SystemClock.now();
                 let relay = &config.relay_name;
-                each(&state, ids, "is forwarded", |id| {
-                    state.write(|tx| release(tx, relay, id, release_as, now))
+                each(&state, which, |id| {
+                    let released = state.write(|tx| release(tx, relay, id, release_as, now))?;
+                    Ok(match released {
+                        Released::Done => Ok("is forwarded"),
+                        Released::NotHeld => Err("is not held"),
+                        Released::NotReadYet => Err(NOT_READ_YET),
+                    })
                 })
             }
             Self::Drop { yes: false, .. } => {
                 bail!("a dropped message never reaches the backend; add --yes if that is meant")
             }
-            Self::Drop { ids, yes: true, .. } => each(&state, ids, "is dropped", |id| {
-                state.write(|tx| give_up(tx, id))
+            Self::Drop { which, yes: true } => each(&state, which, |id| {
+                let given_up = state.write(|tx| give_up(tx, id))?;
+                Ok(if given_up {
+                    Ok("is dropped")
+                } else {
+                    Err("is not held")
+                })
             }),
         }
     }
 }
 
+/// Rows that an earlier release skipped are listed at once and read by the relay.
+const NOT_READ_YET: &str = "was not read yet; the relay reads it while it runs: try again then";
+
+fn everything(state: &State) -> Result<Vec<Entry>, StateError> {
+    let (late, filtered) = state
+        .read(|connection| Ok((quarantine::list(connection)?, filtered::list(connection)?)))?;
+    let late = late.into_iter().map(Entry::from);
+    let mut held: Vec<Entry> = late.chain(filtered.into_iter().map(Entry::from)).collect();
+    held.sort_by_key(|held| held.id);
+    Ok(held)
+}
+
 /// Who sent it, masked: a list is read over shoulders; `show` tells everything.
-fn sender(held: &Held) -> String {
-    Message::from_json(&held.body)
-        .map_or_else(|_| "?".to_owned(), |message| masked(&message.sender))
+fn sender(held: &Entry) -> String {
+    let message = held.body.as_deref().map(Message::from_json);
+    match message {
+        Some(Ok(message)) => masked(&message.sender),
+        _ => "?".to_owned(),
+    }
 }
 
 fn masked(address: &str) -> String {
@@ -139,17 +240,22 @@ fn masked(address: &str) -> String {
     format!("…{}", address.chars().skip(hidden).collect::<String>())
 }
 
-fn print(held: &[Held]) -> std::io::Result<()> {
+fn print(held: &[Entry]) -> std::io::Result<()> {
     if held.is_empty() {
         eprintln!("nothing is held");
         return Ok(());
     }
     let time = |micros| UnixMicros::from_micros(micros).to_string();
+    let kind = |kind| match kind {
+        Kind::Late => "late".to_owned(),
+        Kind::Filtered => "filtered".to_owned(),
+    };
     let rows: Vec<Vec<String>> = held
         .iter()
         .map(|held| {
             vec![
                 held.id.to_string(),
+                kind(held.kind),
                 sender(held),
                 time(held.sent_at),
                 time(held.held_at),
@@ -159,35 +265,33 @@ fn print(held: &[Held]) -> std::io::Result<()> {
         })
         .collect();
     output::table(
-        &["ID", "FROM", "SENT", "HELD SINCE", "REASON", "GUID"],
+        &["ID", "KIND", "FROM", "SENT", "HELD SINCE", "REASON", "GUID"],
         &rows,
     )
 }
 
-/// Acts on each of `ids`, or on everything that is held if none is named.
+/// Acts on each of the chosen messages, and says what came of it.
 fn each(
     state: &State,
-    ids: Vec<i64>,
-    done: &str,
-    act: impl Fn(i64) -> Result<bool, StateError>,
+    which: Which,
+    act: impl Fn(i64) -> Result<Result<&'static str, &'static str>, StateError>,
 ) -> anyhow::Result<ExitCode> {
-    let ids = if ids.is_empty() {
-        state
-            .read(quarantine::list)?
-            .iter()
-            .map(|held| held.id)
-            .collect()
-    } else {
-        ids
-    };
+    let mut ids = which.ids;
+    if which.all || which.all_filtered {
+        let held = everything(state)?.into_iter();
+        let chosen = held.filter(|held| match held.kind {
+            Kind::Late => which.all,
+            Kind::Filtered => which.all_filtered,
+        });
+        ids = chosen.map(|held| held.id).collect();
+    }
     let mut code = ExitCode::Done;
     for id in ids {
-        if act(id)? {
-            eprintln!("{id} {done}");
-        } else {
-            eprintln!("{id} is not held");
+        let came_of_it = act(id)?;
+        if came_of_it.is_err() {
             code = ExitCode::Failed;
         }
+        eprintln!("{id} {}", came_of_it.unwrap_or_else(|failed| failed));
     }
     Ok(code)
 }

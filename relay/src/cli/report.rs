@@ -17,7 +17,7 @@ use super::record;
 use crate::clock::{Clock, SystemClock};
 use crate::lifecycle::ExitCode;
 use crate::state::outbox::{self, Entry, PostState};
-use crate::state::{State, StateError, quarantine, seen, waiting};
+use crate::state::{State, StateError, filtered, quarantine, seen, waiting};
 
 /// Rows before and after the message.
 const AROUND: i64 = 10;
@@ -158,6 +158,12 @@ fn timings(state: Option<&State>, guid: &str, rowid: Option<i64>) -> Result<Timi
         if let Some(held) = held.find(|held| held.guid == guid) {
             timings.held_for = Some(held.reason);
             timings.held_since = Some(held.held_at);
+        }
+        if let Some(id) = filtered::id_of(connection, guid)?
+            && let Some(held) = filtered::find(connection, id)?
+        {
+            timings.held_for = Some(held.reason);
+            timings.held_since = Some(held.held_since);
         }
         let posts = outbox::of_guid(connection, guid)?;
         timings.posts = posts.into_iter().map(Post::from).collect();

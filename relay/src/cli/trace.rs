@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::lifecycle::ExitCode;
 use crate::state::outbox::{self, Entry};
 use crate::state::seen::{self, Seen};
-use crate::state::{State, quarantine, waiting};
+use crate::state::{State, filtered, quarantine, waiting};
 
 /// Tell what became of one message: its row in chat.db, the decision about it, its posts.
 #[derive(Debug, clap::Args)]
@@ -88,6 +88,7 @@ impl Args {
         let state = State::open_beside(&config.state_dir)?;
         let trace = collect(&config, &state, self.guid)?;
         let known = trace.decision.is_some()
+            || trace.held.is_some()
             || trace.waiting_for.is_some()
             || !trace.posts.is_empty()
             || matches!(trace.chat_db, Ok(Some(_)));
@@ -105,11 +106,12 @@ impl Args {
 }
 
 fn collect(config: &Config, state: &State, guid: String) -> anyhow::Result<Trace> {
-    let (seen, waiting, held, posts) = state.read(|connection| {
+    let (seen, waiting, held, filtered, posts) = state.read(|connection| {
         Ok((
             seen::find(connection, &guid)?,
             waiting::list(connection)?,
             quarantine::list(connection)?,
+            filtered::id_of(connection, &guid)?,
             outbox::of_guid(connection, &guid)?,
         ))
     })?;
@@ -123,7 +125,8 @@ fn collect(config: &Config, state: &State, guid: String) -> anyhow::Result<Trace
         held: held
             .into_iter()
             .find(|held| held.guid == guid)
-            .map(|held| held.id),
+            .map(|held| held.id)
+            .or(filtered),
         posts: posts.into_iter().map(Post::from).collect(),
         guid,
     })

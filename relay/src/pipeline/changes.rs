@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use chatdb::{Options, Reading, Row, compose, compose_change, lane};
+use chatdb::{Reading, Row, compose, compose_change, lane};
 use rusqlite::Connection;
 
-use super::binding;
-use super::post::Postmark;
+use super::settle::Rules;
+use super::{binding, filtered};
+use crate::state::filtered as filtered_rows;
 use crate::state::quarantine;
 use crate::state::seen::{self, Outcome, Seen};
 
@@ -20,11 +21,15 @@ const NO_MORE_WAITING: Duration = Duration::from_hours(24);
 /// the chat that its message was told in ([`binding::put_back`]).
 pub(super) fn settle_change(
     state: &Connection,
-    postmark: &Postmark,
-    options: &Options,
     row: &Row,
-    now: i64,
+    rules: &Rules<'_>,
 ) -> rusqlite::Result<u32> {
+    let Rules {
+        postmark,
+        options,
+        now,
+        ..
+    } = *rules;
     let Some(before) = seen::find(state, &row.guid)? else {
         return Ok(0);
     };
@@ -54,6 +59,12 @@ pub(super) fn settle_change(
                 quarantine::set_body(state, &row.guid, &postmark.body_of(&mut message))?;
             }
         }
+        Outcome::Spam => {
+            if let Some(id) = filtered_rows::id_of(state, &row.guid)? {
+                filtered::refresh(state, id, row, None, rules)?;
+                return Ok(0);
+            }
+        }
         // Sent at last by Messages, or given the content that it lacked.
         Outcome::Scheduled | Outcome::System => {
             if let Reading::Post(mut message) = compose(row, options, NO_MORE_WAITING, now) {
@@ -68,7 +79,6 @@ pub(super) fn settle_change(
         | Outcome::Dropped
         | Outcome::Recorded
         | Outcome::Orphaned
-        | Outcome::Spam
         | Outcome::NoteToSelf
         | Outcome::LinkPreview => {}
     }

@@ -10,11 +10,15 @@ use std::rc::Rc;
 
 use chatdb::{Chat, ChatDb, ChatStyle, Row, lane};
 use rusqlite::Connection;
+use shared_protocol::{Message, Mode};
 
 use super::PipelineError;
 use super::binding::{self, ToldIn};
-use crate::state::State;
 use crate::state::told_group::{self, ToldGroup};
+use crate::state::{State, filtered};
+
+/// So many messages of a chat are looked at to find one that was told.
+const HELD_AT_FIRST: usize = 100;
 
 /// The groups that were told, by the guid of their chat without its service.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +40,12 @@ impl Groups {
     /// Whether the group of `chat` was told before.
     pub(super) fn knows(&self, chat: &Chat) -> bool {
         self.told.contains_key(lane(&chat.guid))
+    }
+
+    /// The guid under which the group of a chat was told first, if it was.
+    pub(super) fn told_as(&self, chat_guid: &str) -> Option<&str> {
+        let group = self.told.get(lane(chat_guid))?;
+        Some(&group.chat_guid)
     }
 
     /// Adds what was written down.
@@ -129,10 +139,7 @@ impl Groups {
         for guid in guids {
             let since = match self.told.get(lane(guid)) {
                 Some(group) => Some((group.told_since, group.chat_guid.clone())),
-                None => match db.first_message_in(guid, began)? {
-                    Some((message, sent_at)) => Some((sent_at, told_as(state, &message, guid)?)),
-                    None => None,
-                },
+                None => first_told_in(db, state, guid, began)?,
             };
             // A date of somebody's clock says nothing about a time to come.
             let since = since.filter(|(since, _)| *since < now);
@@ -144,6 +151,26 @@ impl Groups {
         }
         Ok(first.map_or_else(|| (guids[0].to_owned(), now), |(since, guid)| (guid, since)))
     }
+}
+
+/// When a chat was told first, and as which, by the messages in it; what filters hold back was not told.
+fn first_told_in(
+    db: &ChatDb,
+    state: &State,
+    guid: &str,
+    began: i64,
+) -> Result<Option<(i64, String)>, PipelineError> {
+    let mut since = began;
+    for _ in 0..HELD_AT_FIRST {
+        let Some((message, sent_at)) = db.first_message_in(guid, since)? else {
+            break;
+        };
+        if !state.read(|state| filtered::contains(state, &message))? {
+            return Ok(Some((sent_at, told_as(state, &message, guid)?)));
+        }
+        since = sent_at + 1;
+    }
+    Ok(None)
 }
 
 /// The chat in which a message was told, as far as that is known; else `guid`. When a group moves, its
@@ -158,13 +185,23 @@ fn told_as(state: &State, message: &str, guid: &str) -> Result<String, PipelineE
     )
 }
 
-/// A group that is told for the first time, as `chat_guid`.
-pub(super) fn first_telling(chat: &Chat, chat_guid: &str, now: i64) -> ToldGroup {
-    ToldGroup {
+/// Writes down under what name the group of a row is told, if that is for the first time.
+pub(super) fn note_telling(
+    state: &Connection,
+    groups: &Groups,
+    row: &Row,
+    message: &Message,
+    now: i64,
+) -> rusqlite::Result<Option<ToldGroup>> {
+    let chat = group_of(row).filter(|chat| message.mode == Mode::Group && !groups.knows(chat));
+    let Some(chat) = chat else { return Ok(None) };
+    let group = ToldGroup {
         conversation: lane(&chat.guid).to_owned(),
-        chat_guid: chat_guid.to_owned(),
+        chat_guid: message.chat_guid.clone(),
         told_since: now,
-    }
+    };
+    told_group::save(state, &group)?;
+    Ok(Some(group))
 }
 
 /// Writes groups down.

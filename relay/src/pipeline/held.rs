@@ -1,56 +1,151 @@
-//! What becomes of a held message, by its owner's word.
+//! What becomes of a held message, by its owner's word: one that may be old, or one that filters hold
+//! back.
 
+use chatdb::{Digest, Known, lane};
 use rusqlite::Connection;
 use shared_protocol::{Message, RelayName};
 
+use super::arrival::NEWEST_LIVE_AGE;
+use super::binding;
 use super::post::Postmark;
 use crate::clock::UnixMicros;
+use crate::state::filtered::{self, Came, Filtered};
 use crate::state::quarantine;
-use crate::state::seen::{self, Outcome};
+use crate::state::seen::{self, Outcome, Seen};
 
 /// How a held message is released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReleaseAs {
+    /// One that may be old as live, since its owner has looked at it; one that filters held back as live
+    /// if it was new when it came and was sent in the last twelve hours, else as an old one.
+    ItsKind,
     /// As a message that just came in, to be answered.
     Live,
     /// As an old one: stored, never answered.
     Backfill,
 }
 
-/// Puts a held message into the outbox; tells whether it was held. The quarantine and the outbox
-/// change in the caller's one transaction.
+/// What came of releasing a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Released {
+    /// It is in the outbox.
+    Done,
+    /// Nothing is held under that number.
+    NotHeld,
+    /// Its row was listed by the relay and not yet read.
+    NotReadYet,
+}
+
+/// Puts a held message into the outbox. The list and the outbox change in the caller's one transaction.
 pub fn release(
     tx: &Connection,
     relay: &RelayName,
     id: i64,
     release_as: ReleaseAs,
     now: UnixMicros,
-) -> rusqlite::Result<bool> {
-    let Some(held) = quarantine::take(tx, id)? else {
-        return Ok(false);
+) -> rusqlite::Result<Released> {
+    if let Some(held) = quarantine::take(tx, id)? {
+        let is_backfill = release_as == ReleaseAs::Backfill;
+        enqueue(tx, relay, &held.lane, parsed(&held.body)?, is_backfill, now)?;
+        seen::set_outcome(tx, &held.guid, outcome(is_backfill))?;
+        return Ok(Released::Done);
+    }
+    let Some(held) = filtered::find(tx, id)? else {
+        return Ok(Released::NotHeld);
     };
-    let mut message = Message::from_json(&held.body).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, Box::new(error))
-    })?;
-    message.is_backfill = release_as == ReleaseAs::Backfill;
-    let postmark = Postmark {
-        relay: relay.clone(),
-        reply_via: message.reply_via,
+    let Some(body) = &held.body else {
+        return Ok(Released::NotReadYet);
     };
-    postmark.enqueue(tx, &held.lane, &mut message, now.as_micros())?;
-    let outcome = match release_as {
-        ReleaseAs::Live => Outcome::Forwarded,
-        ReleaseAs::Backfill => Outcome::Backfilled,
+    let message = parsed(body)?;
+    let is_old = held.came == Came::Old || now.as_micros() - held.sent_at > NEWEST_LIVE_AGE;
+    let is_backfill = match release_as {
+        ReleaseAs::ItsKind => is_old,
+        ReleaseAs::Live => false,
+        ReleaseAs::Backfill => true,
     };
-    seen::set_outcome(tx, &held.guid, outcome)?;
-    Ok(true)
+    filtered::take(tx, id)?;
+    decide(tx, &held, outcome(is_backfill))?;
+    let lane = lane(&message.chat_guid).to_owned();
+    enqueue(tx, relay, &lane, message, is_backfill, now)?;
+    Ok(Released::Done)
 }
 
 /// Gives a held message up; tells whether it was held.
 pub fn give_up(tx: &Connection, id: i64) -> rusqlite::Result<bool> {
-    let Some(held) = quarantine::take(tx, id)? else {
+    if let Some(held) = quarantine::take(tx, id)? {
+        seen::set_outcome(tx, &held.guid, Outcome::Dropped)?;
+        return Ok(true);
+    }
+    let Some(held) = filtered::take(tx, id)? else {
         return Ok(false);
     };
-    seen::set_outcome(tx, &held.guid, Outcome::Dropped)?;
+    decide(tx, &held, Outcome::Dropped)?;
     Ok(true)
+}
+
+fn parsed(body: &[u8]) -> rusqlite::Result<Message> {
+    Message::from_json(body).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, Box::new(error))
+    })
+}
+
+fn outcome(is_backfill: bool) -> Outcome {
+    if is_backfill {
+        Outcome::Backfilled
+    } else {
+        Outcome::Forwarded
+    }
+}
+
+fn enqueue(
+    tx: &Connection,
+    relay: &RelayName,
+    lane: &str,
+    mut message: Message,
+    is_backfill: bool,
+    now: UnixMicros,
+) -> rusqlite::Result<()> {
+    message.is_backfill = is_backfill;
+    let postmark = Postmark {
+        relay: relay.clone(),
+        reply_via: message.reply_via,
+    };
+    postmark.enqueue(tx, lane, &mut message, now.as_micros())?;
+    Ok(())
+}
+
+/// Writes down what became of a row that filters held back. `seen` may have forgotten it by now: it is
+/// remembered anew, so that no later look at its row tells it again.
+fn decide(tx: &Connection, held: &Filtered, outcome: Outcome) -> rusqlite::Result<()> {
+    let message = held.body.as_deref().map(parsed).transpose()?;
+    let seen = match seen::find(tx, &held.guid)? {
+        Some(seen) => Seen { outcome, ..seen },
+        None => Seen {
+            guid: held.guid.clone(),
+            rowid: held.rowid,
+            sent_at: held.sent_at,
+            twin: held.twin,
+            digest: Digest::default(),
+            outcome,
+            known: long_known(message.as_ref()),
+            seen_at: held.held_since,
+            bound_chat: message.as_ref().map(binding::chat_of),
+        },
+    };
+    seen::save(tx, &seen)
+}
+
+/// What was told of a row that came too long ago to change.
+fn long_known(message: Option<&Message>) -> Known {
+    let edit = message.and_then(|message| message.edit.as_ref());
+    Known {
+        text_was_empty: false,
+        history_length: edit.map_or(0, |edit| edit.history_length),
+        unsent_parts: edit.map_or(0, |edit| {
+            u32::try_from(edit.unsent_parts.len()).unwrap_or(u32::MAX)
+        }),
+        unsend_revision: 0,
+        attachment_revision: 0,
+        attachments: Digest::default(),
+    }
 }

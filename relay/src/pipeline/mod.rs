@@ -9,6 +9,7 @@ mod arrival;
 mod binding;
 mod changes;
 mod feed;
+mod filtered;
 mod groups;
 mod held;
 mod origin;
@@ -33,7 +34,7 @@ use crate::state::{State, StateError};
 pub(crate) use feed::Feed;
 
 pub use chatdb::Nudge;
-pub use held::{ReleaseAs, give_up, release};
+pub use held::{ReleaseAs, Released, give_up, release};
 pub use post::Postmark;
 
 /// Pause before a database that cannot be opened or read is tried again.

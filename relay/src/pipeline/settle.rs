@@ -6,14 +6,17 @@
 
 use std::time::Duration;
 
-use chatdb::{Digest, Known, Options, Reading, Row, WaitReason, compose, lane, twin_hash};
+use chatdb::{
+    Digest, Known, Options, Reading, Row, SkipReason, WaitReason, compose, lane, twin_hash,
+};
 use rusqlite::Connection;
-use shared_protocol::{Event, Message, Mode};
+use shared_protocol::{Event, Message};
 
 use super::arrival::{Arrival, Arrivals, Evidence, Instant, Occasion};
-use super::binding;
 use super::groups::{self, Groups};
 use super::post::Postmark;
+use super::{binding, filtered};
+use crate::state::filtered as filtered_rows;
 use crate::state::quarantine::{self, Held};
 use crate::state::seen::{self, Outcome, Seen};
 use crate::state::told_group::ToldGroup;
@@ -67,6 +70,8 @@ pub(super) struct Settled {
     pub(super) held: u32,
     /// Groups that were told for the first time.
     pub(super) told_groups: Vec<ToldGroup>,
+    /// Chats, as chat.db names them, of rows that are newly held back by filters.
+    pub(super) filtered_chats: Vec<String>,
     /// Rows that are still waiting and young enough to be looked at again at once.
     pub(super) waiting: u32,
 }
@@ -122,6 +127,9 @@ pub(super) fn settle(
                     });
                 }
             }
+            Reading::Skip(SkipReason::Spam) => {
+                filtered::hold_back(state, arrivals, candidate, rules, &mut settled)?;
+            }
             Reading::Skip(reason) => record(state, row, rules.now, reason.into())?,
             Reading::Post(_) if let Some(outcome) = outcome_of_copy(state, candidate)? => {
                 record(state, row, rules.now, outcome)?;
@@ -147,8 +155,10 @@ fn unaccounted<'c>(
     let mut unaccounted = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         let row = &candidate.row;
-        if seen::find(state, &row.guid)?.is_some() {
+        // What filters hold back stays listed after `seen` has forgotten it.
+        if seen::find(state, &row.guid)?.is_some() || filtered_rows::contains(state, &row.guid)? {
             seen::set_rowid(state, &row.guid, row.rowid)?;
+            filtered_rows::set_rowid(state, &row.guid, row.rowid)?;
             waiting::remove(state, row.rowid)?;
         } else {
             unaccounted.push(candidate);
@@ -199,6 +209,39 @@ fn is_blocked(row: &Row, blockers: &[Blocker]) -> bool {
     })
 }
 
+/// A verdict, and what it was found by.
+pub(super) struct Judged {
+    pub(super) sent_at: i64,
+    pub(super) twin: Digest,
+    pub(super) arrival: Arrival,
+}
+
+/// Judges the message of a candidate.
+pub(super) fn judge(
+    state: &Connection,
+    arrivals: &Arrivals,
+    candidate: &Candidate,
+    message: &Message,
+    rules: &Rules<'_>,
+) -> rusqlite::Result<Judged> {
+    let (sent_at, twin) = (sent_at_of(message), twin_of(message));
+    let batch = arrivals.batch_started_at(rules.occasion, candidate.since);
+    let twins = seen::count_twins(state, twin, batch)?;
+    let arrival = arrivals.judge(&Evidence {
+        sent_at,
+        arrived_at: candidate.since,
+        floor: rules.floor,
+        twins,
+        instant: instant_of(message),
+        occasion: rules.occasion,
+    });
+    Ok(Judged {
+        sent_at,
+        twin,
+        arrival,
+    })
+}
+
 /// A message that is complete: judged, and put where the verdict says.
 fn post(
     state: &Connection,
@@ -209,18 +252,11 @@ fn post(
     settled: &mut Settled,
 ) -> rusqlite::Result<()> {
     let row = &candidate.row;
-    let sent_at = message.timestamp.as_micros();
-    let twin = twin_of(&message);
-    let batch = arrivals.batch_started_at(rules.occasion, candidate.since);
-    let twins = seen::count_twins(state, twin, batch)?;
-    let arrival = arrivals.judge(&Evidence {
+    let Judged {
         sent_at,
-        arrived_at: candidate.since,
-        floor: rules.floor,
-        twins,
-        instant: instant_of(&message),
-        occasion: rules.occasion,
-    });
+        twin,
+        arrival,
+    } = judge(state, arrivals, candidate, &message, rules)?;
     message.is_backfill = arrival == Arrival::Backfill;
     let lane = lane(&message.chat_guid).to_owned();
     let outcome = match arrival {
@@ -252,14 +288,9 @@ fn post(
             Outcome::Quarantined
         }
     };
-    if let Some(chat) = &row.chat
-        && message.mode == Mode::Group
-        && matches!(arrival, Arrival::Live | Arrival::Backfill)
-        && !rules.groups.knows(chat)
-    {
-        let group = groups::first_telling(chat, &message.chat_guid, rules.now);
-        groups::save(state, std::slice::from_ref(&group))?;
-        settled.told_groups.push(group);
+    if matches!(arrival, Arrival::Live | Arrival::Backfill) {
+        let group = groups::note_telling(state, rules.groups, row, &message, rules.now)?;
+        settled.told_groups.extend(group);
     }
     let known = Known::of(row, &message);
     let seen = Seen {
@@ -271,7 +302,7 @@ fn post(
 }
 
 /// What the instant of a message proves. A reaction to a message is as good as words.
-fn instant_of(message: &Message) -> Instant {
+pub(super) fn instant_of(message: &Message) -> Instant {
     let to_the_microsecond = message.timestamp.as_micros() % 1_000_000 != 0;
     let is_distinct = match message.event {
         Event::Message => !message.text.trim().is_empty(),
@@ -289,7 +320,7 @@ fn instant_of(message: &Message) -> Instant {
 }
 
 /// The hash that copies of a message share. Two reactions of one instant are no copies of each other.
-fn twin_of(message: &Message) -> Digest {
+pub(super) fn twin_of(message: &Message) -> Digest {
     let tapback = message.tapback.as_ref().map_or(String::new(), |tapback| {
         format!(
             "{:?} {:?} {}",
@@ -300,23 +331,37 @@ fn twin_of(message: &Message) -> Digest {
     });
     let (event, files) = (message.event.as_str(), message.attachments.len());
     let content = format!("{event} {files} {tapback}\n{}", message.text);
-    let sent_at = message.timestamp.as_micros();
+    let sent_at = sent_at_of(message);
     twin_hash(lane(&message.chat_guid), &message.sender, sent_at, &content)
 }
 
-/// A row that is not forwarded.
-fn record(state: &Connection, row: &Row, now: i64, outcome: Outcome) -> rusqlite::Result<()> {
-    let sent_at = row.sent_at.unwrap_or(now);
+/// When a message was sent, microseconds since 1970.
+pub(super) fn sent_at_of(message: &Message) -> i64 {
+    message.timestamp.as_micros()
+}
+
+/// The twin hash of a row that is not composed.
+pub(super) fn recorded_twin(row: &Row, now: i64) -> Digest {
     let chat = row
         .chat
         .as_ref()
         .map_or_else(String::new, |chat| chat.wire_guid());
-    let twin = twin_hash(
+    twin_hash(
         lane(&chat),
         row.handle.as_deref().unwrap_or_default(),
-        sent_at,
+        row.sent_at.unwrap_or(now),
         &row.visible_text(),
-    );
+    )
+}
+
+/// A row that is not forwarded.
+pub(super) fn record(
+    state: &Connection,
+    row: &Row,
+    now: i64,
+    outcome: Outcome,
+) -> rusqlite::Result<()> {
+    let (sent_at, twin) = (row.sent_at.unwrap_or(now), recorded_twin(row, now));
     let known = Known {
         text_was_empty: false,
         history_length: 0,
@@ -329,7 +374,7 @@ fn record(state: &Connection, row: &Row, now: i64, outcome: Outcome) -> rusqlite
     waiting::remove(state, row.rowid)
 }
 
-fn seen_row(
+pub(super) fn seen_row(
     row: &Row,
     sent_at: i64,
     twin: Digest,

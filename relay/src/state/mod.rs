@@ -10,6 +10,7 @@
 pub mod contact;
 mod error;
 pub(crate) mod files;
+pub mod filtered;
 mod lock;
 pub mod meta;
 pub mod outbox;
@@ -90,6 +91,7 @@ impl State {
         if steps_missing(&writer, &path)? {
             let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             steps::apply(&tx, base_version())?;
+            filtered::list_skipped(&tx)?;
             tx.commit()?;
         }
         Self::with_connections(dir, &path, writer, None)
@@ -279,6 +281,8 @@ fn migrate(connection: &mut Connection, path: &Path, now: UnixMicros) -> Result<
         meta::set(&tx, meta::CREATED_AT, &now.as_micros().to_string())?;
     }
     steps::apply(&tx, base_version())?;
+    // At every start: the release before, which lists nothing, may have run meanwhile.
+    filtered::list_skipped(&tx)?;
     tx.commit()?;
     Ok(())
 }

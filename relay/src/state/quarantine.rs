@@ -89,6 +89,30 @@ pub fn take(connection: &Connection, id: i64) -> rusqlite::Result<Option<Held>> 
         .optional()
 }
 
+/// The highest number ever given, to what is held here and to what filters hold back
+/// ([`filtered`](super::filtered)). SQLite keeps it for this table, and the previous release, which
+/// knows this table alone, goes on from it.
+pub(super) fn last_number(connection: &Connection) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached(
+            "select coalesce(max(seq), 0) from sqlite_sequence where name = 'quarantine'",
+        )?
+        .query_row([], |row| row.get(0))
+}
+
+/// Numbers up to `number` are given.
+pub(super) fn set_last_number(connection: &Connection, number: i64) -> rusqlite::Result<()> {
+    let changed = connection
+        .prepare_cached("update sqlite_sequence set seq = ?1 where name = 'quarantine'")?
+        .execute([number])?;
+    if changed == 0 {
+        connection
+            .prepare_cached("insert into sqlite_sequence (name, seq) values ('quarantine', ?1)")?
+            .execute([number])?;
+    }
+    Ok(())
+}
+
 /// How many are held.
 pub fn count(connection: &Connection) -> rusqlite::Result<u64> {
     connection

@@ -23,7 +23,7 @@ pub enum Outcome {
     Recorded,
     /// Never completed: no chat ever claimed it.
     Orphaned,
-    /// Not relayed, by the owner's options.
+    /// Held back by Apple's filters; listed in [`filtered`](super::filtered).
     Spam,
     /// Not relayed, by the owner's options.
     NoteToSelf,
@@ -227,6 +227,14 @@ pub fn bound_chat(connection: &Connection, guid: &str) -> rusqlite::Result<Optio
     Ok(bound.flatten())
 }
 
+/// Forgets a guid: should its row come back, it is read as a new one.
+pub fn forget(connection: &Connection, guid: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("delete from seen where guid = ?1")?
+        .execute([guid])?;
+    Ok(())
+}
+
 /// The ROWID of a guid that chat.db now keeps elsewhere.
 pub fn set_rowid(connection: &Connection, guid: &str, rowid: i64) -> rusqlite::Result<()> {
     connection
@@ -279,6 +287,14 @@ pub fn count_twins(
                 dropped: row.get(2)?,
             })
         })
+}
+
+/// `now`, or just after the last message that was accounted for if that was this very moment.
+pub fn after_everything(connection: &Connection, now: i64) -> rusqlite::Result<i64> {
+    let last: Option<i64> = connection
+        .prepare_cached("select max(seen_at) from seen where seen_at >= ?1 and seen_at < ?2")?
+        .query_row([now, now.saturating_add(1_000_000)], |row| row.get(0))?;
+    Ok(last.map_or(now, |last| last + 1))
 }
 
 /// The digest of a guid, to compare with a re-read one.

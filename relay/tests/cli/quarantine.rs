@@ -1,6 +1,7 @@
 //! `quarantine`.
 
 use archety_relay::clock::{Clock, SystemClock};
+use archety_relay::state::filtered::{self, Came, Filtered};
 use archety_relay::state::outbox::{self, PostState};
 use archety_relay::state::quarantine::{self, Held};
 use shared_protocol::{Message, MessageTime, Mode};
@@ -89,4 +90,170 @@ fn what_is_released_goes_out_and_what_is_dropped_never_does() {
     run.complains_of("3 is not held");
     assert_eq!(posted(&home).len(), 2);
     home.relay(&["quarantine", "release"]).ends_with(2);
+}
+
+/// A state that holds the three messages, and two that filters hold back: one of an hour ago and one of a
+/// day ago.
+fn home_with_filtered() -> Home {
+    let home = home();
+    let state = home.state();
+    let now = SystemClock.now().as_micros();
+    for (guid, age_hours, reason) in [("D", 1, "spam"), ("E", 24, "category")] {
+        let sent_at = now - age_hours * 3_600_000_000;
+        let mut message = Message::new(
+            "SMS;-;55530",
+            Mode::Direct,
+            "55530",
+            "20 % off",
+            MessageTime::from_micros(sent_at),
+            vec!["55530".into()],
+        );
+        message.message_guid = Some(guid.into());
+        let held = Filtered {
+            id: 0,
+            guid: guid.into(),
+            rowid: 7,
+            chat_guid: Some("SMS;-;55530".into()),
+            reason: reason.into(),
+            sent_at,
+            twin: chatdb::Digest::default(),
+            came: Came::New,
+            held_since: sent_at,
+            body: Some(serde_json::to_vec(&message).expect("JSON")),
+        };
+        state.write(|tx| filtered::hold(tx, &held)).expect("held");
+    }
+    drop(state);
+    home
+}
+
+#[test]
+fn what_filters_hold_back_stands_in_the_same_list_with_its_reason() {
+    let home = home_with_filtered();
+    let run = home.relay(&["quarantine", "list"]);
+    let lines: Vec<_> = run.ends_with(0).lines().collect();
+    assert_eq!(lines.len(), 6, "{run:?}");
+    assert!(lines[4].starts_with("4   filtered  …5530"), "{run:?}");
+    assert!(
+        lines[4].contains("spam") && !run.out.contains("off"),
+        "{run:?}"
+    );
+    let listed = home.relay(&["quarantine", "list", "--json"]).json();
+    assert_eq!(listed[0]["kind"], "late");
+    assert_eq!(
+        (&listed[4]["id"], &listed[4]["kind"], &listed[4]["reason"]),
+        (&5.into(), &"filtered".into(), &"category".into())
+    );
+    let only = home.relay(&["quarantine", "list", "--only", "filtered", "--json"]);
+    assert_eq!(only.json().as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        home.relay(&["quarantine", "show", "4"]).json()["text"],
+        "20 % off"
+    );
+    let status = home.relay(&["status"]);
+    assert!(status.out.contains("filtered by Apple: 2"), "{status:?}");
+    assert!(status.out.contains("quarantine:        3"), "{status:?}");
+    let status = home.relay(&["status", "--json"]).json();
+    assert_eq!(
+        (&status["filtered"], &status["quarantined"]),
+        (&2.into(), &3.into())
+    );
+    let trace = home.relay(&["trace", "E", "--json"]).json();
+    assert_eq!(trace["held"], 5);
+}
+
+#[test]
+fn what_filters_hold_back_is_released_by_its_age_or_as_asked() {
+    let home = home_with_filtered();
+    home.relay(&["quarantine", "release", "4", "5"])
+        .ends_with(0);
+    assert_eq!(
+        posted(&home),
+        [("D".to_owned(), false), ("E".to_owned(), true)]
+    );
+    home.relay(&["quarantine", "show", "4"]).ends_with(1);
+
+    let home = home_with_filtered();
+    home.relay(&["quarantine", "release", "4", "--as-old"])
+        .ends_with(0);
+    home.relay(&["quarantine", "release", "5", "--as-new"])
+        .ends_with(0);
+    assert_eq!(
+        posted(&home),
+        [("D".to_owned(), true), ("E".to_owned(), false)]
+    );
+    home.relay(&["quarantine", "release", "1", "--as-old", "--as-new"])
+        .ends_with(2);
+}
+
+#[test]
+fn everything_late_is_not_everything_that_filters_hold_back() {
+    let home = home_with_filtered();
+    home.relay(&["quarantine", "release", "--all"]).ends_with(0);
+    let guids: Vec<_> = posted(&home).into_iter().map(|(guid, _)| guid).collect();
+    assert_eq!(guids, GUIDS);
+    home.relay(&["quarantine", "drop", "--all-filtered"])
+        .ends_with(1);
+    home.relay(&["quarantine", "drop", "--all-filtered", "--yes"])
+        .ends_with(0);
+    assert_eq!(
+        home.relay(&["quarantine", "list", "--json"]).json(),
+        serde_json::json!([])
+    );
+    assert_eq!(posted(&home).len(), 3);
+    home.relay(&["quarantine", "release", "1", "--all-filtered"])
+        .ends_with(2);
+}
+
+#[test]
+fn a_row_that_was_not_read_yet_says_so() {
+    let home = home_with_filtered();
+    home.state()
+        .write(|tx| tx.execute("update filtered set body = null", []))
+        .expect("written");
+    home.relay(&["quarantine", "list"]).ends_with(0);
+    for args in [["quarantine", "show", "4"], ["quarantine", "release", "4"]] {
+        let run = home.relay(&args);
+        run.ends_with(1);
+        run.complains_of("4 was not read yet");
+    }
+}
+
+/// The binary was replaced, and the relay of the release before still runs: its state has no list yet.
+#[test]
+fn commands_work_on_a_state_of_the_release_before() {
+    let home = Home::new();
+    std::fs::create_dir(home.path("state")).expect("made");
+    let old = rusqlite::Connection::open(home.path("state").join("state.db")).expect("made");
+    old.execute_batch(include_str!("../../src/state/schema.sql"))
+        .expect("its tables");
+    old.execute_batch(
+        "pragma application_id = 0x41726368;
+         pragma user_version = 1;
+         insert into quarantine (message_guid, lane, sent_at, reason, body, held_at)
+         values ('Q', '-;+15550100001', 1, 'late_out_of_order', x'7b7d', 1);
+         insert into seen (guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty,
+             attachment_digest, seen_at)
+         values ('S', 9, 1, zeroblob(16), zeroblob(16), 'spam', 0, zeroblob(16), 1)",
+    )
+    .expect("its rows");
+    let listed = home.relay(&["quarantine", "list", "--json"]).json();
+    let listed: Vec<_> = listed
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|held| (held["id"].clone(), held["message_guid"].clone()))
+        .collect();
+    assert_eq!(listed, [(1.into(), "Q".into()), (2.into(), "S".into())]);
+    assert_eq!(home.relay(&["status", "--json"]).json()["filtered"], 1);
+    home.relay(&["trace", "S"]).ends_with(0);
+    home.relay(&["outbox", "list"]).ends_with(0);
+    // The relay of the release before goes on with it.
+    old.execute(
+        "insert into seen (guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty,
+             attachment_digest, seen_at)
+         values ('T', 10, 1, zeroblob(16), zeroblob(16), 'forwarded', 0, zeroblob(16), 1)",
+        [],
+    )
+    .expect("written");
 }

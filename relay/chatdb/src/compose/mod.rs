@@ -19,7 +19,7 @@ use shared_protocol::{
 };
 
 use crate::Lines;
-use crate::read::{Body, Chat, ChatStyle, Row};
+use crate::read::{Body, Chat, ChatStyle, FilterReason, Row};
 use address::Parties;
 
 pub use change::{Change, Known, compose_change};
@@ -171,6 +171,13 @@ fn has_nothing_yet(row: &Row, message: &Message) -> bool {
     may_be_filled && is_empty && row.body != Body::Unreadable
 }
 
+impl Row {
+    /// Its guid as a message names it on the wire.
+    pub fn wire_guid(&self) -> String {
+        address::guid(&self.guid)
+    }
+}
+
 impl Chat {
     /// Its guid as a message names it on the wire.
     pub fn wire_guid(&self) -> String {
@@ -187,9 +194,7 @@ fn skip_reason(row: &Row, chat: &Chat, options: &Options, parties: &Parties) -> 
     if row.is_from_me && is_still_scheduled(row) {
         return Some(SkipReason::Scheduled);
     }
-    // 1 is an unknown sender, not spam; 2 and up are spam and the categories of iOS 26.
-    let filtered = row.is_spam || chat.filter >= 2 || row.filter_action >= 2 || chat.is_blocked;
-    if filtered && !parties.from_owner && !options.relay_spam {
+    if !parties.from_owner && !options.relay_spam && FilterReason::of(row, chat).is_some() {
         return Some(SkipReason::Spam);
     }
     if !options.relay_note_to_self && parties.is_note_to_self {
@@ -229,7 +234,7 @@ fn build(row: &Row, chat: &Chat, parties: Parties, now: i64) -> Message {
         MessageTime::from_micros(row.sent_at.unwrap_or(now)),
         address::participants(chat),
     );
-    message.message_guid = Some(address::guid(&row.guid));
+    message.message_guid = Some(row.wire_guid());
     message.event = kind.event;
     message.revision = u32::from(kind.event != Event::Message);
     message.from_owner = parties.from_owner;

@@ -16,7 +16,7 @@ use crate::lifecycle::ExitCode;
 use crate::lifecycle::vitals::{LOOK, Vitals};
 use crate::platform;
 use crate::state::{
-    State, StateError, contact, meta, outbox, own_addresses, quarantine, source, waiting,
+    State, StateError, contact, filtered, meta, outbox, own_addresses, quarantine, source, waiting,
 };
 use reasons::{Known, Reason, Since};
 
@@ -60,6 +60,8 @@ struct Status {
     outbox: outbox::Depths,
     waiting: u64,
     quarantined: u64,
+    /// Held back by Apple's filters or a blocked chat, until the mark is lifted.
+    filtered: u64,
     delivery: Standing,
     pull: Standing,
     /// Code of what keeps chat.db from being read.
@@ -164,6 +166,7 @@ fn look(state: &State) -> Result<Look, StateError> {
             outbox: outbox::depths(connection)?,
             waiting: waiting::count(connection)?,
             quarantined: quarantine::count(connection)?,
+            filtered: filtered::count(connection)?,
             delivery: Standing::from(&known.delivery),
             pull: Standing::from(&known.pull),
             reading_trouble: known.reading_trouble.clone(),
@@ -225,9 +228,10 @@ fn print(look: &Look) -> std::io::Result<()> {
         ),
         ("incomplete rows", status.waiting.to_string()),
         ("quarantine", status.quarantined.to_string()),
+        ("filtered by Apple", status.filtered.to_string()),
     ];
     let mut out = std::io::stdout().lock();
-    let mut row = |name: &str, value: &str| writeln!(out, "{:<17}{value}", format!("{name}:"));
+    let mut row = |name: &str, value: &str| writeln!(out, "{:<19}{value}", format!("{name}:"));
     rows.iter().try_for_each(|(name, value)| row(name, value))?;
     reasons
         .iter()

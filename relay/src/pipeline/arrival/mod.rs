@@ -16,7 +16,7 @@ const HOUR: i64 = 60 * MINUTE;
 /// A row this fresh is live whatever else happens.
 const FRESH: i64 = 15 * MINUTE;
 /// A message that is newer than everything before its batch is live up to this age.
-const NEWEST_LIVE_AGE: i64 = 12 * HOUR;
+pub(super) const NEWEST_LIVE_AGE: i64 = 12 * HOUR;
 /// So many late rows at once are a sync, not somebody whose phone was off.
 const BATCH_OF_SYNC: u32 = 3;
 /// Late rows this far apart belong to different batches.
@@ -60,6 +60,12 @@ pub(super) struct Evidence {
     pub(super) instant: Instant,
     /// What made the relay look at it.
     pub(super) occasion: Occasion,
+}
+
+impl Evidence {
+    fn is_fresh(&self) -> bool {
+        self.arrived_at - self.sent_at <= FRESH
+    }
 }
 
 /// What the instant of a row proves.
@@ -187,26 +193,29 @@ impl Arrivals {
         }
     }
 
+    /// Whether a row is a copy of something that was told.
+    pub(super) fn is_copy(row: &Evidence) -> bool {
+        match row.instant {
+            Instant::Names => row.twins.told > 0,
+            Instant::Shared if row.is_fresh() && row.occasion == Occasion::Ordinary => false,
+            // Counted: each copy takes one original.
+            Instant::Shared => row.twins.told_before > row.twins.dropped,
+        }
+    }
+
     /// Judges one row.
     pub(super) fn judge(&self, row: &Evidence) -> Arrival {
         let age = row.arrived_at - row.sent_at;
         if row.sent_at < row.floor {
             return Arrival::Recorded;
         }
-        let fresh = age <= FRESH;
-        let copy = match row.instant {
-            Instant::Names => row.twins.told > 0,
-            Instant::Shared if fresh && row.occasion == Occasion::Ordinary => false,
-            // Counted: each copy takes one original.
-            Instant::Shared => row.twins.told_before > row.twins.dropped,
-        };
-        if copy {
+        if Self::is_copy(row) {
             return Arrival::Twin;
         }
         if row.occasion == Occasion::FirstRun {
             return Arrival::Backfill;
         }
-        if fresh || self.in_gap(row.sent_at, row.arrived_at) {
+        if row.is_fresh() || self.in_gap(row.sent_at, row.arrived_at) {
             return Arrival::Live;
         }
         let newest_before = self.batch.as_ref().map_or_else(

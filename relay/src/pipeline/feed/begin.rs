@@ -5,6 +5,7 @@ use std::time::Duration;
 use chatdb::ChatDb;
 
 use super::compare::Compare;
+use super::filtered::FilteredLook;
 use super::{BATCH, Feed, Patients, RETENTION};
 use crate::pipeline::arrival::{Arrivals, Occasion};
 use crate::pipeline::groups::Groups;
@@ -39,6 +40,7 @@ impl<'c> Feed<'c> {
             compare: Compare::since_last_scan(source.last_good_scan_at, now),
             source,
             anchors,
+            filtered: FilteredLook::default(),
             arrivals: Arrivals::new(newest, last_contact, gaps),
             noted_contact: last_contact.unwrap_or(0),
             waiting: Patients {

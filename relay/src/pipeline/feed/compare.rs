@@ -2,7 +2,8 @@
 //!
 //! Messages changes rows in place. Every change of the database asks for a comparison of the last 24
 //! hours; it begins a moment later, so that a row's join comes first, yields to news after each slice,
-//! and takes at most a small part of the thread's time.
+//! and takes at most a small part of the thread's time, together with the look at what filters hold back
+//! that follows it.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use chatdb::{ChatDb, Digest, Row};
 
 use super::{Feed, HOUR};
+use crate::pipeline::arrival::Occasion;
 use crate::pipeline::{PipelineError, binding, changes};
 use crate::state::seen;
 
@@ -28,6 +30,7 @@ pub(super) struct Compare {
     not_before: Instant,
     /// Rows sent from here on are compared, microseconds since 1970.
     since: i64,
+    is_under_way: bool,
     /// Rows of the pass under way that are still to be compared; the newest are last and come first.
     left: Vec<i64>,
     /// What the pass under way has cost.
@@ -47,6 +50,7 @@ impl Compare {
             asked: true,
             not_before: Instant::now(),
             since: last_good_scan_at.min(now) - WINDOW,
+            is_under_way: false,
             left: Vec::new(),
             spent: Duration::ZERO,
             began_at: now,
@@ -65,7 +69,7 @@ impl Compare {
 
     /// How long until there is something to compare; `None` if nothing is asked for.
     pub(super) fn due_in(&self, now: Instant) -> Option<Duration> {
-        if !self.left.is_empty() {
+        if self.is_under_way {
             return Some(Duration::ZERO);
         }
         self.asked.then(|| {
@@ -77,10 +81,10 @@ impl Compare {
 }
 
 impl Feed<'_> {
-    /// Compares a slice of recent rows, if it is time.
+    /// Compares a slice of recent rows, or looks at a slice of what filters hold back, if it is time.
     pub(super) fn compare_recent(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         let started = Instant::now();
-        if self.compare.left.is_empty() {
+        if !self.compare.is_under_way {
             if !self.compare.asked || started < self.compare.not_before {
                 return Ok(());
             }
@@ -88,23 +92,33 @@ impl Feed<'_> {
         }
         let first_pass = self.compare.passes == 0;
         loop {
-            let from = self.compare.left.len().saturating_sub(SLICE);
-            let slice = self.compare.left.split_off(from);
-            if let Err(error) = self.compare_slice(db, &slice) {
+            if let Err(error) = self.next_slice(db) {
                 // Asked for again as a whole; what was settled is known to be.
                 self.compare.left.clear();
+                self.compare.is_under_way = false;
                 self.compare.asked = true;
                 return Err(error);
             }
-            if self.compare.left.is_empty() || !first_pass || self.context.health.is_stopping() {
+            let is_done = self.compare.left.is_empty() && self.filtered.is_done();
+            self.compare.is_under_way = !is_done;
+            if is_done || !first_pass || self.context.health.is_stopping() {
                 break;
             }
         }
         self.compare.spent += started.elapsed();
-        if self.compare.left.is_empty() {
+        if !self.compare.is_under_way {
             self.end_pass()?;
         }
         Ok(())
+    }
+
+    fn next_slice(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
+        if self.compare.left.is_empty() {
+            return self.look_at_filtered(db);
+        }
+        let from = self.compare.left.len().saturating_sub(SLICE);
+        let slice = self.compare.left.split_off(from);
+        self.compare_slice(db, &slice)
     }
 
     fn begin_pass(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
@@ -118,6 +132,8 @@ impl Feed<'_> {
         compare.asked = false;
         compare.spent = Duration::ZERO;
         compare.began_at = self.context.clock.now().as_micros();
+        self.begin_filtered()?;
+        self.compare.is_under_way = true;
         Ok(())
     }
 
@@ -149,10 +165,10 @@ impl Feed<'_> {
             for row in &mut rows {
                 self.own_addresses.examine(db, row, &self.options.lines)?;
             }
-            let (postmark, options, now) = (&self.context.postmark, &self.options, self.now());
+            let rules = self.rules(Occasion::Ordinary);
             let enqueued = self.context.state.write(|tx| {
                 rows.iter().try_fold(0, |enqueued, row| {
-                    Ok(enqueued + changes::settle_change(tx, postmark, options, row, now)?)
+                    Ok(enqueued + changes::settle_change(tx, row, &rules)?)
                 })
             })?;
             if enqueued > 0 {

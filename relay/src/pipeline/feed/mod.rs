@@ -1,11 +1,13 @@
 //! Reading one open chat.db: what is new since the cursor, in what order, and what is due when.
 //!
 //! `begin` decides where to start, `rebuilt` what to do with another file at the same path, `resume`
-//! what a lost state missed, `compare` finds rows that changed in place. Here they are put in order.
+//! what a lost state missed, `compare` finds rows that changed in place, `filtered` those whose mark was
+//! lifted. Here they are put in order.
 
 mod begin;
 mod compare;
 mod contacts;
+mod filtered;
 mod learn;
 mod rebuilt;
 mod resume;
@@ -26,6 +28,7 @@ use crate::state::source::{self, Anchor, Source};
 use crate::state::waiting::{self, BEHIND, Waiting};
 use crate::state::{contact, meta, seen};
 use compare::Compare;
+use filtered::FilteredLook;
 use learn::save_lines;
 
 const SECOND: i64 = 1_000_000;
@@ -49,6 +52,7 @@ pub(crate) struct Feed<'c> {
     arrivals: Arrivals,
     noted_contact: i64,
     compare: Compare,
+    filtered: FilteredLook,
     waiting: Patients,
     /// What the owner wants, and the own addresses as they are known by now.
     options: Options,
@@ -173,19 +177,15 @@ impl Feed<'_> {
                     .examine(db, &mut candidate.row, &options.lines)?;
         }
         let rules = Rules {
-            postmark: &self.context.postmark,
             options,
             groups: &groups,
-            floor: self.source.floor,
-            occasion,
-            now: self.now(),
-            proven_now: self.proven_now(),
+            ..self.rules(occasion)
         };
         let mut arrivals = self.arrivals.clone();
         if !candidates.is_empty() {
             crash_point("rows_read");
         }
-        let settled = self.context.state.write(|tx| {
+        let mut settled = self.context.state.write(|tx| {
             groups::save(tx, &joined)?;
             let settled = settle(tx, &mut arrivals, &candidates, &rules)?;
             if let Some(learnt) = &learnt {
@@ -212,6 +212,8 @@ impl Feed<'_> {
         if let Some(learnt) = learnt {
             self.options = learnt;
         }
+        self.filtered
+            .add_chats(std::mem::take(&mut settled.filtered_chats));
         if let Some(source) = source {
             self.source = source;
         }
@@ -229,6 +231,39 @@ impl Feed<'_> {
             (self.context.wake_sender)();
         }
         Ok(settled)
+    }
+
+    /// How many chats and held rows were looked at so far.
+    #[cfg(test)]
+    pub(super) fn filtered_looks(&self) -> (usize, usize) {
+        self.filtered.looks
+    }
+
+    /// Looks at what is held back as a pass does, whether or not it is time.
+    #[cfg(test)]
+    pub(super) fn look_once(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
+        self.begin_filtered()?;
+        while !self.filtered.is_done() {
+            self.look_at_filtered(db)?;
+        }
+        Ok(())
+    }
+
+    fn rules(&self, occasion: Occasion) -> Rules<'_> {
+        // What a new file tells is never older than the look at it, however coarse the clock.
+        let now = match occasion {
+            Occasion::Rebuilt { began_at } => self.now().max(began_at),
+            Occasion::Ordinary | Occasion::FirstRun => self.now(),
+        };
+        Rules {
+            postmark: &self.context.postmark,
+            options: &self.options,
+            groups: &self.groups,
+            floor: self.source.floor,
+            occasion,
+            now,
+            proven_now: self.proven_now(),
+        }
     }
 
     /// Waiting rows, read again.

@@ -2,7 +2,7 @@
 
 use chatdb::ChatDb;
 
-use super::{Feed, HOUR, Patients, RETENTION};
+use super::{Feed, HOUR, Patients, RETENTION, SECOND};
 use crate::pipeline::PipelineError;
 use crate::pipeline::arrival::Occasion;
 use crate::pipeline::origin::{Origin, origin};
@@ -47,11 +47,13 @@ impl Feed<'_> {
             // first attempt told came from this file.
             let began_at = meta::get(tx, meta::REBUILD_BEGAN_AT)?
                 .and_then(|text| text.parse().ok())
-                .map_or(now, |began_at: i64| began_at.min(now));
+                .filter(|began_at: &i64| *began_at <= now + SECOND)
+                .map_or_else(|| seen::after_everything(tx, now), Ok)?;
             meta::set(tx, meta::REBUILD_BEGAN_AT, &began_at.to_string())?;
             Ok(began_at)
         })?;
         self.waiting = Patients::default();
+        self.find_filtered_again(db)?;
         let last = match db.guid_at(sequence)? {
             Some(guid) => Some(Anchor {
                 rowid: sequence,

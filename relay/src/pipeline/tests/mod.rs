@@ -10,6 +10,7 @@ mod balloons;
 mod binding;
 mod changes;
 mod crashes;
+mod filtered;
 mod groups;
 mod kinds;
 mod lines;
@@ -37,6 +38,7 @@ use tempfile::TempDir;
 use super::feed::Feed;
 use super::{FirstRun, PipelineContext, PipelineError, PipelineHealth, Postmark, Resume};
 use crate::clock::{Clock, ManualClock, UnixMicros};
+use crate::state::filtered as filtered_rows;
 use crate::state::{State, quarantine, seen, waiting};
 
 const ADA: &str = "+15550100001";
@@ -227,6 +229,12 @@ impl Mac {
 
     fn held(&self) -> Vec<quarantine::Held> {
         self.state().read(quarantine::list).unwrap()
+    }
+
+    /// What filters hold back, as (guid, reason).
+    fn filtered(&self) -> Vec<(String, String)> {
+        let rows = self.state().read(filtered_rows::list).unwrap();
+        rows.into_iter().map(|row| (row.guid, row.reason)).collect()
     }
 
     fn waiting(&self) -> Vec<String> {

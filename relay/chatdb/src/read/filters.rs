@@ -1,0 +1,194 @@
+//! What Apple's filters and the owner's blocking hold back, and whether they still do.
+//!
+//! The marks stand on the row and on its chat, and are lifted in place: no new row says so. Rows that
+//! were held back are asked for again and again, so the questions here read a few columns by ROWID.
+
+use std::rc::Rc;
+
+use rusqlite::{OptionalExtension, Row as Columns};
+
+use super::value::{flag, integer, text};
+use super::{Chat, ChatDb, Row};
+use crate::ReadError;
+use crate::dates::index_bounds;
+use crate::schema::Schema;
+
+/// Why a row is held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FilterReason {
+    /// The owner blocked the chat.
+    Blocked,
+    /// Spam, by the row or by its chat.
+    Spam,
+    /// Junk, by the row (macOS 27).
+    Junk,
+    /// A promotion, by the row (macOS 27).
+    Promotion,
+    /// A transaction, by the row (macOS 27).
+    Transaction,
+    /// A category of iOS 26 or one that is not known here, by the row or by its chat.
+    Category,
+}
+
+impl FilterReason {
+    /// Why `row` is held back in `chat`; none if nothing does.
+    pub fn of(row: &Row, chat: &Chat) -> Option<Self> {
+        let of_chat = chat_reason(chat.filter, chat.is_blocked);
+        of_chat
+            .filter(|reason| *reason == Self::Blocked)
+            .or_else(|| row_reason(row.is_spam, row.filter_action))
+            .or(of_chat)
+    }
+
+    /// The reason as it is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Blocked => "blocked",
+            Self::Spam => "spam",
+            Self::Junk => "junk",
+            Self::Promotion => "promotion",
+            Self::Transaction => "transaction",
+            Self::Category => "category",
+        }
+    }
+}
+
+impl Row {
+    /// The row as it would be if nothing held it back.
+    #[must_use]
+    pub fn unfiltered(&self) -> Self {
+        let chat = self.chat.as_deref().map(|chat| {
+            Rc::new(Chat {
+                filter: 0,
+                is_blocked: false,
+                ..chat.clone()
+            })
+        });
+        Self {
+            is_spam: false,
+            filter_action: 0,
+            chat,
+            ..self.clone()
+        }
+    }
+}
+
+/// `filter_action`: 1 lets through, 2 is junk, 3 a promotion, 4 a transaction.
+fn row_reason(is_spam: bool, filter_action: i64) -> Option<FilterReason> {
+    if is_spam {
+        return Some(FilterReason::Spam);
+    }
+    match filter_action {
+        ..2 => None,
+        2 => Some(FilterReason::Junk),
+        3 => Some(FilterReason::Promotion),
+        4 => Some(FilterReason::Transaction),
+        _ => Some(FilterReason::Category),
+    }
+}
+
+/// `is_filtered`: 1 is an unknown sender and holds back nothing, 2 is spam, more are categories.
+fn chat_reason(filter: i64, is_blocked: bool) -> Option<FilterReason> {
+    match filter {
+        _ if is_blocked => Some(FilterReason::Blocked),
+        ..2 => None,
+        2 => Some(FilterReason::Spam),
+        _ => Some(FilterReason::Category),
+    }
+}
+
+/// What chat.db says by now of a row that was held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterMarks {
+    /// `message.ROWID`
+    pub rowid: i64,
+    /// Why the row itself is held back, whatever its chat says; an own row never is.
+    pub reason: Option<FilterReason>,
+    /// An own row: no filter holds it back.
+    pub is_from_me: bool,
+}
+
+/// The marks of a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChatMarks {
+    /// `chat.ROWID`
+    pub rowid: i64,
+    /// Why everything in it is held back.
+    pub reason: Option<FilterReason>,
+}
+
+pub(super) fn marks_list(schema: &Schema) -> String {
+    schema.list(
+        "message",
+        "m",
+        &["ROWID", "guid", "is_from_me", "is_spam", "filter_action"],
+    )
+}
+
+pub(super) fn chat_marks_list(schema: &Schema) -> String {
+    schema.list("chat", "c", &["ROWID", "is_filtered", "is_blackholed"])
+}
+
+fn read_chat_marks(row: &Columns<'_>) -> rusqlite::Result<ChatMarks> {
+    Ok(ChatMarks {
+        rowid: row.get(0)?,
+        reason: chat_reason(integer(row, 1)?, flag(row, 2)?),
+    })
+}
+
+impl ChatDb {
+    /// The marks of the row with `guid`, which lay at `rowid` when it was last seen; none if it is gone.
+    pub fn filter_marks(&self, rowid: i64, guid: &str) -> Result<Option<FilterMarks>, ReadError> {
+        let read = |row: &Columns<'_>| {
+            let is_from_me = flag(row, 2)?;
+            let marks = FilterMarks {
+                rowid: row.get(0)?,
+                reason: row_reason(flag(row, 3)?, integer(row, 4)?).filter(|_| !is_from_me),
+                is_from_me,
+            };
+            Ok((text(row, 1)?, marks))
+        };
+        let there = self
+            .connection
+            .prepare_cached(&self.queries.filter_marks_at)?
+            .query_row([rowid], read)
+            .optional()?;
+        if let Some((Some(found), marks)) = there
+            && found == guid
+        {
+            return Ok(Some(marks));
+        }
+        let elsewhere = self
+            .connection
+            .prepare_cached(&self.queries.filter_marks_of)?
+            .query_row([guid], read)
+            .optional()?;
+        Ok(elsewhere.map(|(_, marks)| marks))
+    }
+
+    /// The marks of the chat with `guid`.
+    pub fn chat_marks(&self, guid: &str) -> Result<Option<ChatMarks>, ReadError> {
+        let mut statement = self
+            .connection
+            .prepare_cached(&self.queries.chat_marks_of)?;
+        Ok(statement.query_row([guid], read_chat_marks).optional()?)
+    }
+
+    /// The marks of the chat at `rowid`; ROWIDs of chats are never given twice.
+    pub fn chat_marks_at(&self, rowid: i64) -> Result<Option<ChatMarks>, ReadError> {
+        let mut statement = self
+            .connection
+            .prepare_cached(&self.queries.chat_marks_at)?;
+        Ok(statement.query_row([rowid], read_chat_marks).optional()?)
+    }
+
+    /// ROWIDs of the rows that were sent at `sent_at`, to the microsecond.
+    pub fn rowids_at(&self, sent_at: i64) -> Result<Vec<i64>, ReadError> {
+        let [from, to] = [sent_at, sent_at + 1].map(index_bounds);
+        let mut statement = self
+            .connection
+            .prepare_cached(self.queries.rowids_between)?;
+        let rowids = statement.query_map([from.0, to.0, from.1, from.1 + 1], |row| row.get(0))?;
+        Ok(rowids.collect::<rusqlite::Result<_>>()?)
+    }
+}

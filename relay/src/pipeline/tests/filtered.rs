@@ -1,0 +1,273 @@
+//! Rows that Apple's filters hold back: listed without a limit of time, and told once their mark is
+//! lifted.
+
+mod changes;
+mod copies;
+mod earlier;
+mod owner;
+mod passes;
+
+use messages_stand_in::Filter;
+
+use super::*;
+use crate::state::seen::Outcome;
+
+/// By what a row is held back, and what lifts that.
+#[derive(Clone, Copy, Debug)]
+enum Mark {
+    Chat(i64),
+    Blocked,
+    Spam,
+    Action(i64),
+}
+
+const MARKS: [(Mark, &str); 8] = [
+    (Mark::Chat(2), "spam"),
+    (Mark::Chat(3), "category"),
+    (Mark::Chat(68), "category"),
+    (Mark::Blocked, "blocked"),
+    (Mark::Spam, "spam"),
+    (Mark::Action(2), "junk"),
+    (Mark::Action(3), "promotion"),
+    (Mark::Action(4), "transaction"),
+];
+
+impl Mark {
+    fn set(self, mac: &mut Mac, row: i64) {
+        self.write(mac, row, true);
+    }
+
+    /// 1 is an unknown sender, or what Messages has let through: both are relayed.
+    fn lift(self, mac: &mut Mac, row: i64) {
+        self.write(mac, row, false);
+    }
+
+    fn write(self, mac: &mut Mac, row: i64, is_set: bool) {
+        let chat: i64 = mac
+            .messages
+            .raw()
+            .query_row(
+                "select chat_id from chat_message_join where message_id = ?1",
+                [row],
+                |row| row.get(0),
+            )
+            .unwrap();
+        let messages = &mut mac.messages;
+        match self {
+            Self::Chat(code) => {
+                let filter = if is_set { code } else { 1 };
+                messages.set_chat_column(chat, "is_filtered", filter)
+            }
+            Self::Blocked => messages.set_chat_column(chat, "is_blackholed", i64::from(is_set)),
+            Self::Spam => messages.set_column(row, "is_spam", i64::from(is_set)),
+            Self::Action(code) => messages.set_filter_action(row, if is_set { code } else { 1 }),
+        }
+        .unwrap();
+    }
+}
+
+/// A message from Ada that a filter holds back; the relay has seen it.
+fn held(mac: &mut Mac, mark: Mark, text: &str) -> i64 {
+    let row = mac.says(ADA, text);
+    mark.set(mac, row);
+    mac.look();
+    row
+}
+
+fn chat_of(mac: &mut Mac, filter: Filter, address: &str) -> (i64, i64) {
+    let chat = Chat {
+        filter,
+        ..Chat::direct(address)
+    };
+    let chat = mac.messages.chat(&chat).unwrap();
+    (chat, mac.messages.handle(address, "SMS").unwrap())
+}
+
+#[test]
+fn what_is_held_back_is_listed_with_its_reason_and_told_once_when_its_mark_is_lifted() {
+    for (mark, reason) in MARKS {
+        let mut mac = Mac::before_first_run(Style::Macos27);
+        mac.look();
+        let row = held(&mut mac, mark, "hello");
+        let guid = mac.messages.guid_of(row).unwrap();
+        assert_eq!(mac.filtered(), [(guid, reason.to_owned())], "{mark:?}");
+        assert_eq!(mac.outcome(row), Some(Outcome::Spam));
+        mac.pass(hours(3));
+        mac.look();
+        assert!(mac.posted().is_empty(), "{mark:?}");
+        mark.lift(&mut mac, row);
+        mac.look();
+        mac.look();
+        let posted = mac.posted();
+        assert_eq!(posted.len(), 1, "{mark:?}");
+        assert_eq!(posted[0].text, "hello");
+        assert!(
+            !posted[0].is_backfill,
+            "three hours old, and new when it came"
+        );
+        assert!(mac.filtered().is_empty());
+        assert_eq!(mac.outcome(row), Some(Outcome::Forwarded));
+        // Marked again: what was told is told.
+        mark.set(&mut mac, row);
+        mac.look();
+        mark.lift(&mut mac, row);
+        mac.look();
+        assert_eq!(mac.posted().len(), 1, "{mark:?}");
+    }
+}
+
+#[test]
+fn a_mark_set_back_to_null_or_zero_is_lifted() {
+    for value in [Some(0), Some(1), None] {
+        let mut mac = Mac::new();
+        let row = held(&mut mac, Mark::Chat(2), "hello");
+        let raw = mac.messages.raw();
+        raw.execute("update chat set is_filtered = ?1", [value])
+            .unwrap();
+        mac.look();
+        assert_eq!(mac.texts(), ["hello"], "{value:?}");
+        assert_eq!(mac.outcome(row), Some(Outcome::Forwarded));
+    }
+}
+
+#[test]
+fn every_mark_must_be_lifted() {
+    let mut mac = Mac::before_first_run(Style::Macos27);
+    mac.look();
+    let row = mac.says(ADA, "hello");
+    let marks = [Mark::Spam, Mark::Action(2), Mark::Blocked, Mark::Chat(2)];
+    for mark in marks {
+        mark.set(&mut mac, row);
+    }
+    mac.look();
+    for mark in marks {
+        assert!(mac.posted().is_empty(), "before {mark:?} is lifted");
+        mark.lift(&mut mac, row);
+        mac.look();
+    }
+    assert_eq!(mac.texts(), ["hello"]);
+}
+
+#[test]
+fn twelve_hours_after_its_date_it_is_an_old_message() {
+    for (age, is_old) in [(hours(11), false), (hours(13), true), (hours(2_000), true)] {
+        let mut mac = Mac::new();
+        mac.in_touch();
+        let row = held(&mut mac, Mark::Chat(2), "hello");
+        mac.pass(age);
+        mac.in_touch();
+        // More than 90 days: what was seen is forgotten, and what is held is not.
+        mac.sweep();
+        Mark::Chat(2).lift(&mut mac, row);
+        mac.look();
+        mac.sweep();
+        mac.look();
+        let posted = mac.posted();
+        assert_eq!(posted.len(), 1, "{age:?}");
+        assert_eq!(posted[0].is_backfill, is_old, "{age:?}");
+    }
+}
+
+#[test]
+fn what_came_as_an_old_message_is_never_answered() {
+    let mut mac = Mac::new();
+    mac.pass_in_touch(hours(5));
+    mac.says(BOB, "newer");
+    mac.look();
+    mac.pass_in_touch(secs(900));
+    // One late row behind newer ones: without the filter it would be held for the owner.
+    let sent = mac.ago(hours(2));
+    let row = mac.said(ADA, "hello", sent);
+    Mark::Chat(2).set(&mut mac, row);
+    mac.look();
+    Mark::Chat(2).lift(&mut mac, row);
+    mac.look();
+    let posted = mac.posted();
+    assert_eq!(posted.len(), 2);
+    assert!(posted[1].is_backfill);
+}
+
+#[test]
+fn messages_of_one_chat_that_are_lifted_together_go_out_in_the_order_in_which_they_came() {
+    let mut mac = Mac::new();
+    let (junk, handle) = chat_of(&mut mac, Filter::SPAM, "+15550100009");
+    let (other, ben) = chat_of(&mut mac, Filter::SPAM, "+15550100008");
+    for n in 0..300 {
+        mac.pass(secs(1));
+        let now = mac.now();
+        let message = |handle, text: String| NewMessage::incoming(handle, now).text(text);
+        mac.messages
+            .deliver(junk, &message(handle, format!("{n}")))
+            .unwrap();
+        mac.messages
+            .deliver(other, &message(ben, format!("other {n}")))
+            .unwrap();
+    }
+    mac.look();
+    assert_eq!(mac.filtered().len(), 600);
+    mac.messages
+        .set_chat_column(junk, "is_filtered", 0)
+        .unwrap();
+    mac.look();
+    let expected: Vec<String> = (0..300).map(|n| n.to_string()).collect();
+    assert_eq!(mac.texts(), expected);
+    assert_eq!(mac.filtered().len(), 300);
+}
+
+#[test]
+fn with_the_owners_wish_for_everything_what_is_held_is_told() {
+    let mut mac = Mac::new();
+    for mark in [Mark::Chat(2), Mark::Blocked, Mark::Spam] {
+        let row = mac.says(ADA, "hello");
+        mark.set(&mut mac, row);
+        mac.look();
+        mac.pass(hours(10));
+    }
+    assert_eq!(mac.filtered().len(), 3);
+    let everything = Options {
+        relay_spam: true,
+        ..Options::default()
+    };
+    mac.start(FirstRun::Now, everything);
+    mac.look();
+    mac.look();
+    let told: Vec<_> = mac.posted().iter().map(|m| m.is_backfill).collect();
+    assert_eq!(told, [true, true, false]);
+    assert!(mac.filtered().is_empty());
+}
+
+#[test]
+fn an_own_row_is_never_held_back() {
+    let mut mac = Mac::new();
+    let (chat, _) = chat_of(&mut mac, Filter::SPAM, "+15550100009");
+    let now = mac.now();
+    mac.messages
+        .deliver(chat, &NewMessage::outgoing(now).text("mine"))
+        .unwrap();
+    // An own send that first looks like somebody's.
+    let flips = mac
+        .messages
+        .deliver(chat, &NewMessage::incoming(0, now).text("mine, too"))
+        .unwrap();
+    mac.look();
+    mac.pass(Duration::from_millis(400));
+    mac.messages.flip_from_me(flips).unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), ["mine", "mine, too"]);
+    assert!(mac.posted().iter().all(|message| message.from_owner));
+    assert!(mac.filtered().is_empty());
+}
+
+#[test]
+fn what_was_sent_before_the_relay_began_is_not_listed() {
+    let mut mac = Mac::new();
+    mac.pass(secs(60));
+    let sent = mac.ago(hours(1));
+    let row = mac.said(ADA, "old", sent);
+    Mark::Chat(2).set(&mut mac, row);
+    mac.look();
+    assert_eq!(mac.outcome(row), Some(Outcome::Recorded));
+    Mark::Chat(2).lift(&mut mac, row);
+    mac.look();
+    assert!(mac.filtered().is_empty() && mac.posted().is_empty());
+}

@@ -1,0 +1,271 @@
+//! Held rows that change, move to another chat, are deleted, or lie in a chat.db that was built anew.
+
+use messages_stand_in::{Attachment, MessageGuids};
+use shared_protocol::Mode;
+
+use super::*;
+
+#[test]
+fn what_is_told_is_the_newest_content() {
+    let mut mac = Mac::new();
+    let row = held(&mut mac, Mark::Chat(2), "helo");
+    mac.messages.edit(row, "hello", mac.now()).unwrap();
+    mac.look();
+    let body = |mac: &Mac| {
+        let held = mac.state().read(filtered_rows::list).unwrap();
+        Message::from_json(held[0].body.as_ref().unwrap()).unwrap()
+    };
+    assert_eq!(body(&mac).text, "hello", "the list has it, too");
+    mac.pass(hours(40));
+    let picture = Attachment::photo("a.jpg", 10);
+    mac.messages.attach(row, &picture, mac.now()).unwrap();
+    Mark::Chat(2).lift(&mut mac, row);
+    mac.look();
+    mac.look();
+    let posted = mac.posted();
+    assert_eq!(mac.events(), [(Event::Message, 0)]);
+    assert_eq!(
+        (posted[0].text.as_str(), posted[0].attachments.len()),
+        ("hello", 1)
+    );
+    mac.messages.edit(row, "hello!", mac.now()).unwrap();
+    mac.pass(secs(1));
+    mac.start(FirstRun::Now, Options::default());
+    mac.look();
+}
+
+#[test]
+fn an_edit_after_it_was_lifted_is_an_edit() {
+    let mut mac = Mac::new();
+    let row = held(&mut mac, Mark::Spam, "helo");
+    Mark::Spam.lift(&mut mac, row);
+    mac.look();
+    mac.messages.edit(row, "hello", mac.now()).unwrap();
+    mac.look();
+    assert_eq!(mac.events(), [(Event::Message, 0), (Event::Edit, 2)]);
+    assert_eq!(mac.texts(), ["helo", "hello"]);
+}
+
+#[test]
+fn a_row_that_is_deleted_leaves_the_list_and_is_new_if_it_comes_back() {
+    let mut mac = Mac::new();
+    let row = held(&mut mac, Mark::Chat(2), "hello");
+    let guid = mac.messages.guid_of(row).unwrap();
+    mac.messages.delete_message(row).unwrap();
+    mac.look();
+    assert!(mac.filtered().is_empty());
+    let (chat, ada) = mac.peer(ADA);
+    mac.messages
+        .set_chat_column(chat, "is_filtered", 0)
+        .unwrap();
+    mac.pass(secs(60));
+    let now = mac.now();
+    let again = NewMessage::incoming(ada, now).text("hello").guid(guid);
+    mac.messages.deliver(chat, &again).unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), ["hello"]);
+}
+
+#[test]
+fn a_chat_that_is_deleted_takes_its_rows_with_it() {
+    let mut mac = Mac::new();
+    let row = held(&mut mac, Mark::Chat(2), "hello");
+    let (chat, _) = mac.peer(ADA);
+    mac.messages.delete_message(row).unwrap();
+    mac.messages
+        .raw()
+        .execute("delete from chat where ROWID = ?1", [chat])
+        .unwrap();
+    mac.look();
+    mac.look();
+    assert!(mac.filtered().is_empty() && mac.posted().is_empty());
+}
+
+#[test]
+fn what_lies_in_recently_deleted_is_told_once_it_is_taken_back_out() {
+    let mut mac = Mac::new();
+    let row = held(&mut mac, Mark::Chat(2), "hello");
+    let (chat, _) = mac.peer(ADA);
+    mac.messages
+        .move_to_recently_deleted(row, mac.now())
+        .unwrap();
+    mac.messages
+        .set_chat_column(chat, "is_filtered", 0)
+        .unwrap();
+    mac.look();
+    assert!(mac.posted().is_empty());
+    assert_eq!(mac.filtered().len(), 1);
+    let raw = mac.messages.raw();
+    raw.execute(
+        "insert into chat_message_join (chat_id, message_id) values (?1, ?2)",
+        [chat, row],
+    )
+    .unwrap();
+    raw.execute("delete from chat_recoverable_message_join", [])
+        .unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), ["hello"]);
+}
+
+#[test]
+fn a_groups_row_is_told_in_the_group_though_its_direct_chat_claims_it_meanwhile() {
+    let mut mac = Mac::new();
+    let (direct, ada) = mac.peer(ADA);
+    let trip = Chat {
+        filter: Filter::SPAM,
+        ..Chat::group([ADA, BOB]).with_guid("iMessage;+;chat77")
+    };
+    let group = mac.messages.chat(&trip).unwrap();
+    let now = mac.now();
+    let row = mac
+        .messages
+        .deliver(group, &NewMessage::incoming(ada, now).text("to all"))
+        .unwrap();
+    mac.look();
+    mac.messages.join(direct, row).unwrap();
+    mac.look();
+    assert!(mac.posted().is_empty(), "the group's mark counts");
+    mac.messages
+        .set_chat_column(group, "is_filtered", 0)
+        .unwrap();
+    mac.look();
+    let posted = mac.posted();
+    assert_eq!(
+        (posted[0].mode, posted[0].chat_guid.as_str()),
+        (Mode::Group, "iMessage;+;chat77")
+    );
+}
+
+#[test]
+fn a_row_whose_chat_was_merged_into_another_follows_that_ones_mark_and_keeps_its_conversation() {
+    for (filter, told) in [(Filter::SPAM, 0), (Filter::KNOWN, 1)] {
+        let mut mac = Mac::new();
+        let row = held(&mut mac, Mark::Chat(2), "hello");
+        let (old, _) = mac.peer(ADA);
+        let merged = Chat {
+            filter,
+            ..Chat::direct(ADA).with_guid("any;-;+15550100001")
+        };
+        let merged = mac.messages.chat(&merged).unwrap();
+        mac.messages.join(merged, row).unwrap();
+        let raw = mac.messages.raw();
+        raw.execute("delete from chat_message_join where chat_id = ?1", [old])
+            .unwrap();
+        raw.execute("delete from chat where ROWID = ?1", [old])
+            .unwrap();
+        mac.look();
+        mac.look();
+        assert_eq!(mac.posted().len(), told);
+        mac.messages
+            .set_chat_column(merged, "is_filtered", 0)
+            .unwrap();
+        mac.look();
+        let posted = mac.posted();
+        assert_eq!(posted.len(), 1);
+        assert_eq!(posted[0].chat_guid, "iMessage;-;+15550100001");
+    }
+}
+
+#[test]
+fn what_is_held_is_found_again_in_a_chat_db_that_was_built_anew() {
+    for guids in [MessageGuids::Kept, MessageGuids::Renewed] {
+        for age in [hours(1), hours(24 * 30)] {
+            let mut mac = Mac::new();
+            for n in 0..20 {
+                mac.said(BOB, &format!("{n}"), mac.now());
+                mac.pass(secs(1));
+            }
+            held(&mut mac, Mark::Chat(2), "held");
+            held(&mut mac, Mark::Chat(2), "held, too");
+            let before = mac.posted().len();
+            mac.pass(age);
+            mac.says(BOB, "newer");
+            mac.look();
+            mac.messages.rebuild(12, guids).unwrap();
+            mac.look();
+            mac.look();
+            assert_eq!(mac.posted().len(), before + 1, "{guids:?}, {age:?}");
+            assert_eq!(mac.filtered().len(), 2, "{guids:?}, {age:?}");
+            let (chat, _) = mac.peer(ADA);
+            mac.messages
+                .set_chat_column(chat, "is_filtered", 0)
+                .unwrap();
+            mac.look();
+            mac.look();
+            let texts = mac.texts();
+            assert_eq!(
+                texts[before + 1..],
+                ["held", "held, too"],
+                "{guids:?}, {age:?}"
+            );
+            let guids_now: Vec<_> = mac.posted()[before + 1..]
+                .iter()
+                .map(|message| message.message_guid.clone().unwrap())
+                .collect();
+            for guid in guids_now {
+                let there = mac.messages.raw().query_row(
+                    "select count(*) from message where guid = ?1",
+                    [guid],
+                    |row| row.get::<_, i64>(0),
+                );
+                assert_eq!(there, Ok(1), "told under the guid that chat.db has");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mark_that_a_rebuild_brings_without_is_lifted() {
+    for guids in [MessageGuids::Kept, MessageGuids::Renewed] {
+        let mut mac = Mac::new();
+        held(&mut mac, Mark::Chat(2), "hello");
+        mac.pass(hours(1));
+        mac.messages.rebuild(10, guids).unwrap();
+        let (chat, _) = mac.peer(ADA);
+        mac.messages
+            .set_chat_column(chat, "is_filtered", 0)
+            .unwrap();
+        mac.look();
+        mac.look();
+        assert_eq!(mac.texts(), ["hello"], "{guids:?}");
+        assert!(mac.filtered().is_empty());
+    }
+}
+
+#[test]
+fn a_group_that_moved_meanwhile_tells_what_was_held_under_the_name_that_it_has_by_now() {
+    let mut mac = Mac::before_first_run(Style::Tahoe);
+    mac.look();
+    let group = |service: &str, guid: &str| Chat::group([ADA, BOB]).on(service).with_guid(guid);
+    let old = Chat {
+        filter: Filter::SPAM,
+        ..group("SMS", "SMS;+;chat111")
+    };
+    let old = mac.messages.chat(&old).unwrap();
+    let new = mac.messages.chat(&group("RCS", "RCS;+;chat222")).unwrap();
+    let ada = mac.messages.handle(ADA, "SMS").unwrap();
+    for (chat, text) in [(old, "held"), (new, "told first")] {
+        let message = NewMessage::incoming(ada, mac.now()).text(text);
+        mac.messages.deliver(chat, &message).unwrap();
+        mac.look();
+        mac.pass(secs(70));
+    }
+    for identifier in ["chat111", "chat222"] {
+        mac.messages.look_up(new, identifier, "joined").unwrap();
+    }
+    let message = NewMessage::incoming(ada, mac.now()).text("joined");
+    mac.messages.deliver(new, &message).unwrap();
+    mac.look();
+    mac.messages.set_chat_column(old, "is_filtered", 0).unwrap();
+    mac.look();
+    let told: Vec<_> = mac
+        .posted()
+        .into_iter()
+        .map(|message| (message.text, message.chat_guid))
+        .collect();
+    let expected = ["told first", "joined", "held"];
+    assert_eq!(
+        told,
+        expected.map(|text| (text.to_owned(), "RCS;+;chat222".to_owned()))
+    );
+}

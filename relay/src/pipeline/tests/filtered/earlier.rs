@@ -1,0 +1,133 @@
+//! States of a release that skipped such rows for good, and transactions that fail.
+
+use super::*;
+
+/// As the release before leaves a row that it skipped.
+fn skipped_before(mac: &Mac) {
+    mac.state()
+        .write(|tx| {
+            tx.execute("delete from filtered", [])?;
+            tx.execute(
+                "update seen set chat_guid = null, chat_mode = null, attachment_digest = digest,
+                     twin = zeroblob(16)
+                 where outcome = 'spam'",
+                [],
+            )
+        })
+        .unwrap();
+}
+
+#[test]
+fn rows_that_an_earlier_release_skipped_are_listed_read_and_told_when_lifted() {
+    for lifted_meanwhile in [false, true] {
+        let mut mac = Mac::new();
+        let row = held(&mut mac, Mark::Chat(3), "hello");
+        skipped_before(&mac);
+        if lifted_meanwhile {
+            Mark::Chat(3).lift(&mut mac, row);
+        }
+        mac.pass(hours(24 * 20));
+        mac.start(FirstRun::Now, Options::default());
+        assert_eq!(mac.filtered().len(), 1, "listed before chat.db was opened");
+        mac.look();
+        if !lifted_meanwhile {
+            let held = mac.state().read(filtered_rows::list).unwrap();
+            assert_eq!(held[0].reason, "category");
+            let body = Message::from_json(held[0].body.as_ref().unwrap()).unwrap();
+            assert_eq!(body.text, "hello");
+            Mark::Chat(3).lift(&mut mac, row);
+            mac.look();
+        }
+        mac.look();
+        let posted = mac.posted();
+        assert_eq!(posted.len(), 1, "{lifted_meanwhile}");
+        assert!(posted[0].is_backfill);
+        // It is a message like others from here on.
+        mac.messages.edit(row, "hello!", mac.now()).unwrap();
+        mac.look();
+        assert!(mac.filtered().is_empty());
+    }
+}
+
+#[test]
+fn a_row_that_is_gone_by_now_leaves_the_list() {
+    let mut mac = Mac::new();
+    let row = held(&mut mac, Mark::Chat(3), "hello");
+    skipped_before(&mac);
+    mac.messages.delete_message(row).unwrap();
+    mac.start(FirstRun::Now, Options::default());
+    mac.look();
+    mac.start(FirstRun::Now, Options::default());
+    assert!(mac.filtered().is_empty(), "and does not come back onto it");
+}
+
+#[test]
+fn many_of_them_are_read_in_slices() {
+    let mut mac = Mac::new();
+    let (junk, handle) = chat_of(&mut mac, Filter::SPAM, "+15550100009");
+    for n in 0..700 {
+        let now = mac.now();
+        let message = NewMessage::incoming(handle, now).text(format!("{n}"));
+        mac.messages.deliver(junk, &message).unwrap();
+    }
+    mac.look();
+    skipped_before(&mac);
+    mac.start(FirstRun::Now, Options::default());
+    mac.look();
+    let held = mac.state().read(filtered_rows::list).unwrap();
+    assert_eq!(held.len(), 700);
+    assert!(held.iter().all(|row| row.body.is_some()));
+    mac.messages
+        .set_chat_column(junk, "is_filtered", 0)
+        .unwrap();
+    mac.look();
+    let expected: Vec<String> = (0..700).map(|n| n.to_string()).collect();
+    assert_eq!(mac.texts(), expected);
+}
+
+#[test]
+fn killed_before_the_commit_it_is_still_held_and_told_once_later() {
+    let mut mac = Mac::new();
+    let row = held(&mut mac, Mark::Chat(2), "hello");
+    Mark::Chat(2).lift(&mut mac, row);
+    let sql = |mac: &Mac, sql: &str| mac.state().write(|tx| tx.execute_batch(sql)).unwrap();
+    for step in ["delete on filtered", "insert on outbox", "update on seen"] {
+        sql(
+            &mac,
+            &format!("create trigger killed before {step} begin select raise(abort, 'now'); end"),
+        );
+        let error = mac.try_look().expect_err("it is killed");
+        assert!(matches!(error, PipelineError::State(_)), "{error:?}");
+        assert!(mac.posted().is_empty(), "{step}");
+        assert_eq!(mac.filtered().len(), 1, "{step}");
+        assert_eq!(mac.outcome(row), Some(Outcome::Spam), "{step}");
+        sql(&mac, "drop trigger killed");
+    }
+    mac.look();
+    mac.look();
+    assert_eq!(mac.texts(), ["hello"]);
+    assert!(mac.filtered().is_empty());
+}
+
+#[test]
+fn reading_the_same_rows_again_lists_nothing_twice_and_tells_nothing_twice() {
+    let mut mac = Mac::new();
+    let rows: Vec<i64> = (0..3)
+        .map(|n| held(&mut mac, Mark::Spam, &format!("{n}")))
+        .collect();
+    // As if the cursor's commit had been lost with the power, and the list's had not.
+    let again = |mac: &Mac, sql: &str| mac.state().write(|tx| tx.execute_batch(sql)).unwrap();
+    again(&mac, "update source set cursor = 0");
+    mac.look();
+    assert_eq!(mac.filtered().len(), 3);
+    again(&mac, "delete from seen; update source set cursor = 0");
+    mac.look();
+    assert_eq!(mac.filtered().len(), 3);
+    for row in &rows {
+        Mark::Spam.lift(&mut mac, *row);
+    }
+    again(&mac, "update source set cursor = 0");
+    mac.look();
+    mac.look();
+    assert_eq!(mac.texts(), ["0", "1", "2"]);
+}

@@ -1,0 +1,98 @@
+//! The owner's word on what is held back, before or after the mark is lifted.
+
+use super::*;
+use crate::pipeline::{ReleaseAs, Released, give_up, release};
+
+fn number(mac: &Mac) -> i64 {
+    mac.state().read(filtered_rows::list).unwrap()[0].id
+}
+
+fn release_as(mac: &Mac, id: i64, how: ReleaseAs) -> Released {
+    let now = mac.clock.now();
+    mac.state()
+        .write(|tx| release(tx, &RelayName::default(), id, how, now))
+        .unwrap()
+}
+
+#[test]
+fn what_the_owner_releases_is_told_once_though_its_mark_is_lifted_later() {
+    let old = hours(13);
+    for (how, age, is_old) in [
+        (ReleaseAs::ItsKind, hours(1), false),
+        (ReleaseAs::ItsKind, old, true),
+        (ReleaseAs::Live, old, false),
+        (ReleaseAs::Backfill, hours(1), true),
+    ] {
+        let mut mac = Mac::new();
+        let row = held(&mut mac, Mark::Chat(2), "hello");
+        mac.pass(age);
+        let id = number(&mac);
+        assert_eq!(release_as(&mac, id, how), Released::Done);
+        assert_eq!(release_as(&mac, id, how), Released::NotHeld);
+        Mark::Chat(2).lift(&mut mac, row);
+        mac.look();
+        let posted = mac.posted();
+        assert_eq!(posted.len(), 1);
+        assert_eq!(posted[0].is_backfill, is_old, "{how:?} after {age:?}");
+        mac.messages.edit(row, "hello!", mac.now()).unwrap();
+        if age < old {
+            mac.look();
+            assert_eq!(mac.events(), [(Event::Message, 0), (Event::Edit, 2)]);
+        }
+    }
+}
+
+#[test]
+fn what_the_owner_drops_is_never_told() {
+    let mut mac = Mac::new();
+    let row = held(&mut mac, Mark::Chat(2), "hello");
+    let id = number(&mac);
+    assert!(mac.state().write(|tx| give_up(tx, id)).unwrap());
+    assert!(!mac.state().write(|tx| give_up(tx, id)).unwrap());
+    Mark::Chat(2).lift(&mut mac, row);
+    mac.look();
+    mac.start(FirstRun::Now, Options::default());
+    mac.look();
+    assert!(mac.posted().is_empty() && mac.filtered().is_empty());
+    assert_eq!(mac.outcome(row), Some(Outcome::Dropped));
+}
+
+#[test]
+fn the_owners_word_counts_after_seen_has_forgotten_the_row() {
+    for releases in [true, false] {
+        let mut mac = Mac::new();
+        mac.in_touch();
+        let row = held(&mut mac, Mark::Chat(2), "hello");
+        mac.pass(hours(24 * 100));
+        mac.in_touch();
+        mac.sweep();
+        assert_eq!(mac.outcome(row), None);
+        let id = number(&mac);
+        if releases {
+            assert_eq!(release_as(&mac, id, ReleaseAs::ItsKind), Released::Done);
+        } else {
+            assert!(mac.state().write(|tx| give_up(tx, id)).unwrap());
+        }
+        Mark::Chat(2).lift(&mut mac, row);
+        mac.sweep();
+        mac.look();
+        assert_eq!(mac.posted().len(), usize::from(releases));
+    }
+}
+
+#[test]
+fn a_row_that_was_not_read_yet_is_not_released() {
+    let mut mac = Mac::new();
+    held(&mut mac, Mark::Chat(2), "hello");
+    mac.state()
+        .write(|tx| tx.execute("update filtered set body = null", []))
+        .unwrap();
+    let id = number(&mac);
+    assert_eq!(
+        release_as(&mac, id, ReleaseAs::ItsKind),
+        Released::NotReadYet
+    );
+    mac.look();
+    assert_eq!(release_as(&mac, id, ReleaseAs::ItsKind), Released::Done);
+    assert_eq!(mac.texts(), ["hello"]);
+}

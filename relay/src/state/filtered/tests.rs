@@ -1,0 +1,165 @@
+//! The list of what filters hold back: its numbers, its limits, and states of earlier releases.
+
+use super::*;
+use crate::clock::UnixMicros;
+use crate::state::seen::{self, Outcome, Seen};
+use crate::state::source::{self, Source};
+use crate::state::{State, StateError};
+
+const NOW: UnixMicros = UnixMicros::from_secs(1_700_000_000);
+const DAY: i64 = 24 * 3600 * 1_000_000;
+
+fn state() -> (tempfile::TempDir, State) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let state = State::open(dir.path(), NOW).expect("a new state");
+    (dir, state)
+}
+
+fn row(guid: &str) -> Filtered {
+    Filtered {
+        id: 0,
+        guid: guid.into(),
+        rowid: 1,
+        chat_guid: Some("SMS;-;55530".into()),
+        reason: "category".into(),
+        sent_at: NOW.as_micros(),
+        twin: Digest([1; 16]),
+        came: Came::New,
+        held_since: NOW.as_micros(),
+        body: Some(b"{}".to_vec()),
+    }
+}
+
+fn late(guid: &str) -> quarantine::Held {
+    quarantine::Held {
+        id: 0,
+        guid: guid.into(),
+        lane: "-;+15550100001".into(),
+        sent_at: NOW.as_micros(),
+        reason: "late_out_of_order".into(),
+        body: b"{}".to_vec(),
+        held_at: NOW.as_micros(),
+    }
+}
+
+fn skipped(guid: &str, sent_at: i64, seen_at: i64) -> Seen {
+    Seen {
+        guid: guid.into(),
+        rowid: 7,
+        sent_at,
+        twin: Digest([2; 16]),
+        digest: Digest([3; 16]),
+        outcome: Outcome::Spam,
+        known: chatdb::Known {
+            text_was_empty: false,
+            history_length: 0,
+            unsent_parts: 0,
+            unsend_revision: 0,
+            attachment_revision: 0,
+            attachments: Digest([3; 16]),
+        },
+        seen_at,
+        bound_chat: None,
+    }
+}
+
+fn listed(state: &State) -> Vec<(i64, String)> {
+    let rows = state.read(list).expect("read");
+    rows.into_iter().map(|row| (row.id, row.guid)).collect()
+}
+
+#[test]
+fn numbers_are_one_series_with_those_of_the_quarantine_and_never_given_twice() {
+    let (_dir, state) = state();
+    state.write(|tx| hold(tx, &row("A"))).expect("written");
+    state
+        .write(|tx| quarantine::hold(tx, &late("B")))
+        .expect("written");
+    state.write(|tx| hold(tx, &row("C"))).expect("written");
+    state
+        .write(|tx| hold(tx, &row("C")))
+        .expect("listed already");
+    assert_eq!(listed(&state), [(1, "A".into()), (3, "C".into())]);
+    assert_eq!(state.read(quarantine::list).expect("read")[0].id, 2);
+    state.write(|tx| take(tx, 3)).expect("written");
+    state.write(|tx| hold(tx, &row("D"))).expect("written");
+    state
+        .write(|tx| quarantine::hold(tx, &late("E")))
+        .expect("written");
+    assert_eq!(listed(&state), [(1, "A".into()), (4, "D".into())]);
+    assert_eq!(state.read(quarantine::list).expect("read")[1].id, 5);
+}
+
+#[test]
+fn what_an_earlier_release_skipped_is_listed_at_every_start_and_once() {
+    let (dir, state) = state();
+    let now = NOW.as_micros();
+    state
+        .write(|tx| {
+            source::save(
+                tx,
+                &Source {
+                    cursor: 9,
+                    sequence: 9,
+                    floor: now - DAY,
+                    last_good_scan_at: now,
+                    resume_pending: false,
+                },
+            )?;
+            quarantine::hold(tx, &late("Q"))?;
+            seen::save(tx, &skipped("B", now - DAY / 2, now + 1))?;
+            seen::save(tx, &skipped("A", now - 60, now))?;
+            seen::save(tx, &skipped("before the relay began", now - 2 * DAY, now))?;
+            let other = Outcome::NoteToSelf;
+            seen::save(
+                tx,
+                &Seen {
+                    outcome: other,
+                    ..skipped("note", now, now)
+                },
+            )
+        })
+        .expect("written");
+    assert_eq!(listed(&state), []);
+    drop(state);
+    for _ in 0..2 {
+        let state = State::open(dir.path(), NOW).expect("opened");
+        let rows = state.read(list).expect("read");
+        let told: Vec<_> = rows
+            .iter()
+            .map(|row| (row.id, row.guid.as_str(), row.came))
+            .collect();
+        assert_eq!(told, [(2, "A", Came::New), (3, "B", Came::Old)]);
+        assert!(
+            rows.iter()
+                .all(|row| row.body.is_none() && row.chat_guid.is_none())
+        );
+        assert_eq!(state.read(|c| of_chat(c, None)).expect("read"), [2, 3]);
+    }
+    // Dropped by the owner, and forgotten by `seen`: neither comes back.
+    let state = State::open(dir.path(), NOW).expect("opened");
+    state
+        .write(|tx| {
+            take(tx, 2)?;
+            seen::set_outcome(tx, "A", Outcome::Dropped)?;
+            seen::clean(tx, now + 10, 100)
+        })
+        .expect("written");
+    drop(state);
+    let state = State::open(dir.path(), NOW).expect("opened");
+    assert_eq!(listed(&state), [(3, "B".into())]);
+}
+
+#[test]
+fn nothing_is_listed_by_halves() -> Result<(), StateError> {
+    let (_dir, state) = state();
+    let failed = state.write(|tx| {
+        hold(tx, &row("A"))?;
+        tx.execute("insert into filtered (id) values (null)", [])
+    });
+    assert!(failed.is_err());
+    assert_eq!(listed(&state), []);
+    state.write(|tx| hold(tx, &row("A")))?;
+    assert_eq!(listed(&state), [(1, "A".into())], "its number was not lost");
+    Ok(())
+}
