@@ -16,6 +16,7 @@ mod error;
 mod files;
 mod lines;
 mod read;
+mod relation;
 mod schema;
 mod watch;
 
@@ -31,5 +32,6 @@ pub use read::{
     FilterReason, KnownPoll, Mark, OwnSend, Payload, Poll, PollOption, RichLink, Row, Summary,
     Vote,
 };
+pub use relation::{Awaited, Relation, TextReaction};
 pub use shared_protocol::Address;
 pub use watch::{Nudge, Wake, WatchTimings, Watcher};

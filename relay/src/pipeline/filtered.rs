@@ -137,7 +137,7 @@ pub(super) fn refresh(
     }
     held.guid.clone_from(&row.guid);
     held.rowid = row.rowid;
-    held.twin = twin_of(&message);
+    held.twin = twin_of(row, &message);
     let known = Known::of(row, &message);
     let seen = Seen {
         bound_chat: Some(binding::chat_of(&message)),
@@ -184,7 +184,7 @@ pub(super) fn release_lifted(
     if let Some(told) = rules.groups.told_as(&message.chat_guid) {
         message.chat_guid = told.to_owned();
     }
-    let (sent_at, twin) = (sent_at_of(&message), twin_of(&message));
+    let (sent_at, twin) = (sent_at_of(&message), twin_of(row, &message));
     let arrived_at = held.held_since;
     let began_at = arrivals.batch_started_at(Occasion::Ordinary, arrived_at);
     let evidence = Evidence {
@@ -192,7 +192,7 @@ pub(super) fn release_lifted(
         arrived_at,
         floor: rules.floor,
         twins: seen::count_twins(state, twin, began_at)?,
-        instant: instant_of(&message),
+        instant: instant_of(row, &message),
         occasion: Occasion::Ordinary,
     };
     let outcome = if Arrivals::is_copy(&evidence) {
@@ -276,7 +276,7 @@ fn renamed(body: Vec<u8>, row: &Row) -> Vec<u8> {
 /// Whether `row`, under whatever guid, is the message that is held back with this twin hash.
 pub(super) fn is_same(row: &Row, twin: Digest, rules: &Rules<'_>) -> bool {
     let reading = compose(&row.unfiltered(), rules.options, NO_MORE_WAITING, rules.now);
-    matches!(&reading, Reading::Post(message) if twin_of(message) == twin)
+    matches!(&reading, Reading::Post(message) if twin_of(row, message) == twin)
         || recorded_twin(row, rules.now) == twin
 }
 

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use chatdb::{
-    Digest, Known, Options, Reading, Row, SkipReason, WaitReason, compose, lane, twin_hash,
+    Awaited, Digest, Known, Options, Reading, Relation, Row, SkipReason, WaitReason, compose, lane,
+    twin_hash,
 };
 use rusqlite::Connection;
 use shared_protocol::{Event, Message};
@@ -112,7 +113,9 @@ pub(super) fn settle(
                     WaitReason::NoHandle
                     | WaitReason::NotFinished
                     | WaitReason::NoText
-                    | WaitReason::NoAttachment => HOLD_INCOMPLETE_MICROS,
+                    | WaitReason::NoAttachment
+                    | WaitReason::NoReference
+                    | WaitReason::NoEdit => HOLD_INCOMPLETE_MICROS,
                 };
                 let until = candidate.since + hold;
                 wait(state, candidate, reason.as_str())?;
@@ -133,6 +136,9 @@ pub(super) fn settle(
             Reading::Skip(reason) => record(state, row, rules.now, reason.into())?,
             Reading::Post(_) if let Some(outcome) = outcome_of_copy(state, candidate)? => {
                 record(state, row, rules.now, outcome)?;
+            }
+            Reading::Post(_) if is_told_by_preview(state, row)? => {
+                record(state, row, rules.now, Outcome::LinkPreview)?;
             }
             Reading::Post(_) if is_blocked(row, &blockers) => {
                 wait(state, candidate, BEHIND)?;
@@ -224,7 +230,7 @@ pub(super) fn judge(
     message: &Message,
     rules: &Rules<'_>,
 ) -> rusqlite::Result<Judged> {
-    let (sent_at, twin) = (sent_at_of(message), twin_of(message));
+    let (sent_at, twin) = (sent_at_of(message), twin_of(&candidate.row, message));
     let batch = arrivals.batch_started_at(rules.occasion, candidate.since);
     let twins = seen::count_twins(state, twin, batch)?;
     let arrival = arrivals.judge(&Evidence {
@@ -232,7 +238,7 @@ pub(super) fn judge(
         arrived_at: candidate.since,
         floor: rules.floor,
         twins,
-        instant: instant_of(message),
+        instant: instant_of(&candidate.row, message),
         occasion: rules.occasion,
     });
     Ok(Judged {
@@ -240,6 +246,17 @@ pub(super) fn judge(
         twin,
         arrival,
     })
+}
+
+/// Whether a text of nothing but a link came into its chat after its preview, which was told in its
+/// place.
+fn is_told_by_preview(state: &Connection, row: &Row) -> rusqlite::Result<bool> {
+    let Relation::TextOfLink(preview) = &row.relation else {
+        return Ok(false);
+    };
+    let told = seen::find(state, preview)?
+        .is_some_and(|preview| matches!(preview.outcome, Outcome::Forwarded | Outcome::Backfilled));
+    Ok(told)
 }
 
 /// A message that is complete: judged, and put where the verdict says.
@@ -302,9 +319,10 @@ fn post(
 }
 
 /// What the instant of a message proves. A reaction to a message is as good as words.
-pub(super) fn instant_of(message: &Message) -> Instant {
+pub(super) fn instant_of(row: &Row, message: &Message) -> Instant {
     let to_the_microsecond = message.timestamp.as_micros() % 1_000_000 != 0;
     let is_distinct = match message.event {
+        Event::Tapback if matches!(row.relation, Relation::Reaction(_)) => true,
         Event::Message => !message.text.trim().is_empty(),
         Event::Tapback => {
             let tapback = message.tapback.as_ref();
@@ -319,8 +337,9 @@ pub(super) fn instant_of(message: &Message) -> Instant {
     }
 }
 
-/// The hash that copies of a message share. Two reactions of one instant are no copies of each other.
-pub(super) fn twin_of(message: &Message) -> Digest {
+/// The hash that copies of a message share. Two reactions of one instant are no copies of each other. A
+/// reaction that came as a text is known by its text: of a copy it may be unknown to what it is one.
+pub(super) fn twin_of(row: &Row, message: &Message) -> Digest {
     let tapback = message.tapback.as_ref().map_or(String::new(), |tapback| {
         format!(
             "{:?} {:?} {}",
@@ -330,7 +349,10 @@ pub(super) fn twin_of(message: &Message) -> Digest {
         )
     });
     let (event, files) = (message.event.as_str(), message.attachments.len());
-    let content = format!("{event} {files} {tapback}\n{}", message.text);
+    let content = match row.relation {
+        Relation::Reaction(_) => format!("{} 0 \n{}", Event::Message.as_str(), row.visible_text()),
+        _ => format!("{event} {files} {tapback}\n{}", message.text),
+    };
     let sent_at = sent_at_of(message);
     twin_hash(lane(&message.chat_guid), &message.sender, sent_at, &content)
 }
@@ -363,7 +385,8 @@ pub(super) fn record(
 ) -> rusqlite::Result<()> {
     let (sent_at, twin) = (row.sent_at.unwrap_or(now), recorded_twin(row, now));
     let known = Known {
-        text_was_empty: false,
+        // What was taken for a preview without showing a link may show another one later.
+        text_was_empty: row.awaits == Some(Awaited::Link),
         history_length: 0,
         unsent_parts: 0,
         unsend_revision: 0,

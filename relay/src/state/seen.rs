@@ -27,7 +27,7 @@ pub enum Outcome {
     Spam,
     /// Not relayed, by the owner's options.
     NoteToSelf,
-    /// The preview row of a link that was forwarded.
+    /// Told by another row: the preview of a link, the row beside an edit.
     LinkPreview,
     /// To be sent later by Messages.
     Scheduled,
@@ -78,7 +78,7 @@ impl From<chatdb::SkipReason> for Outcome {
         match reason {
             chatdb::SkipReason::Spam => Self::Spam,
             chatdb::SkipReason::NoteToSelf => Self::NoteToSelf,
-            chatdb::SkipReason::LinkPreview => Self::LinkPreview,
+            chatdb::SkipReason::LinkPreview | chatdb::SkipReason::EditNotice => Self::LinkPreview,
             chatdb::SkipReason::Scheduled => Self::Scheduled,
             chatdb::SkipReason::System => Self::System,
         }

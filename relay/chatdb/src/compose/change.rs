@@ -10,6 +10,7 @@ use super::address::Parties;
 use super::{Options, attachments, build, kind};
 use crate::Digest;
 use crate::read::Row;
+use crate::relation::Relation;
 
 /// The wire takes no higher one.
 const MAX_REVISION: u32 = i32::MAX as u32;
@@ -74,8 +75,18 @@ pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> 
         attachments: attachments.to_vec(),
         ..current.clone()
     };
-    // The text of a reaction or of a change of the group is Messages' own wording, not a person's words.
-    let has_words = !matches!(current.event, Event::Tapback | Event::GroupChange);
+    // Another row tells what it says, now that it can be seen.
+    if matches!(row.relation, Relation::EditNotice(_)) {
+        return Some(Change {
+            messages,
+            known: after,
+        });
+    }
+    // The text of a reaction or of a change of the group is a system's own wording, no person's words.
+    let has_words = !matches!(current.event, Event::Tapback | Event::GroupChange)
+        && !matches!(row.relation, Relation::LinkPreview(_));
+    let is_reaction =
+        matches!(row.relation, Relation::Reaction(_)) && current.event == Event::Tapback;
     if after.history_length > known.history_length && !kind::is_fully_unsent(row) {
         messages.push(event(
             Event::Edit,
@@ -84,6 +95,11 @@ pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> 
         ));
     } else if known.text_was_empty && !text_is_empty && has_words {
         messages.push(event(Event::Edit, 0, &[]));
+    } else if known.text_was_empty && !text_is_empty && is_reaction {
+        messages.push(Message {
+            attachments: Vec::new(),
+            ..current.clone()
+        });
     }
     if after.unsent_parts > known.unsent_parts {
         after.unsend_revision = next(known.unsend_revision);

@@ -4,6 +4,7 @@ use shared_protocol::{Event, Tapback, TapbackAction, TapbackKind};
 
 use super::{address, balloon, text};
 use crate::read::{Body, Row, target};
+use crate::relation::{Relation, TextReaction};
 
 /// The kind of a row.
 pub(super) struct Kind {
@@ -86,15 +87,12 @@ pub(super) fn is_bare(row: &Row) -> bool {
 }
 
 fn message(row: &Row) -> Kind {
+    if let Relation::Reaction(reaction) = &row.relation {
+        return tapback(tapback_of_text(reaction));
+    }
     match row.associated_type {
-        2000..=3999 => match tapback(row) {
-            Some(tapback) => {
-                // Its text says `Loved "…"`, which a reader of texts would take for one.
-                Kind {
-                    tapback: Some(tapback),
-                    ..Kind::new(Event::Tapback, "")
-                }
-            }
+        2000..=3999 => match tapback_of(row) {
+            Some(native) => tapback(native),
             None => associated(row, "an unknown reaction"),
         },
         1000 => associated(row, "placed a sticker"),
@@ -147,15 +145,35 @@ fn with_subject(row: &Row) -> String {
     }
 }
 
+/// What is put on another message. Its text quotes that message, which a reader of texts would take for
+/// the sender's own words.
 fn associated(row: &Row, description: &str) -> Kind {
     let target = row.associated_guid.as_deref().and_then(target);
     Kind {
         reply_to: target.map(|target| target.guid.to_owned()),
-        ..Kind::new(Event::Other, described(row, description))
+        ..Kind::new(Event::Other, description)
     }
 }
 
-fn tapback(row: &Row) -> Option<Tapback> {
+/// A reaction. Its text says `Loved "…"`, and is left out for the same reason.
+fn tapback(tapback: Tapback) -> Kind {
+    Kind {
+        tapback: Some(tapback),
+        ..Kind::new(Event::Tapback, "")
+    }
+}
+
+fn tapback_of_text(reaction: &TextReaction) -> Tapback {
+    Tapback {
+        action: reaction.action,
+        kind: reaction.kind,
+        emoji: reaction.emoji.as_deref().map(text::name),
+        target_guid: reaction.target.as_deref().map(address::guid),
+        target_part: None,
+    }
+}
+
+fn tapback_of(row: &Row) -> Option<Tapback> {
     let action = if row.associated_type < 3000 {
         TapbackAction::Added
     } else {
@@ -172,13 +190,13 @@ fn tapback(row: &Row) -> Option<Tapback> {
         7 => TapbackKind::Sticker,
         _ => return None,
     };
-    let target = target(row.associated_guid.as_deref()?)?;
+    let target = row.associated_guid.as_deref().and_then(target);
     Some(Tapback {
         action,
         kind,
         emoji: row.associated_emoji.as_deref().map(text::name),
-        target_guid: Some(address::guid(target.guid)),
-        target_part: target.part,
+        target_guid: target.as_ref().map(|target| address::guid(target.guid)),
+        target_part: target.and_then(|target| target.part),
     })
 }
 
@@ -205,7 +223,7 @@ fn group_change(row: &Row) -> String {
 mod tests {
     use super::*;
 
-    fn tapback_of(associated_type: i64, associated: &str) -> Kind {
+    fn kind_of(associated_type: i64, associated: &str) -> Kind {
         of(&Row {
             associated_type,
             associated_guid: Some(associated.to_owned()),
@@ -217,22 +235,26 @@ mod tests {
     #[test]
     fn every_tapback_code_is_a_tapback_and_never_a_text() {
         for code in (2000..=2007).chain(3000..=3007) {
-            let kind = tapback_of(code, "p:0/AAAA");
+            let kind = kind_of(code, "p:0/AAAA");
             assert_eq!(kind.event, Event::Tapback, "{code}");
             assert_eq!(kind.text, "", "{code}");
         }
-        for code in [1000, 2008, 3999, 4000, 4001] {
-            assert_eq!(tapback_of(code, "p:0/AAAA").event, Event::Other, "{code}");
+        for code in [1000, 2008, 3999, 4001, 9999] {
+            let kind = kind_of(code, "p:0/AAAA");
+            assert_eq!(kind.event, Event::Other, "{code}");
+            assert!(!kind.text.contains("hi"), "{code}: {}", kind.text);
+            assert_eq!(kind.reply_to.as_deref(), Some("AAAA"), "{code}");
         }
+        assert_eq!(kind_of(4000, "p:0/AAAA").event, Event::Other);
         for code in [0, 2, 3] {
-            assert_eq!(tapback_of(code, "AAAA").event, Event::Message, "{code}");
+            assert_eq!(kind_of(code, "AAAA").event, Event::Message, "{code}");
         }
     }
 
     #[test]
     fn targets_are_parsed_not_assumed() {
         let of = |associated| {
-            tapback_of(2000, associated)
+            kind_of(2000, associated)
                 .tapback
                 .map(|t| (t.target_guid, t.target_part))
         };
@@ -240,6 +262,8 @@ mod tests {
         assert_eq!(of("p:-1/AAAA"), Some((Some("AAAA".to_owned()), Some(-1))));
         assert_eq!(of("bp:AAAA"), Some((Some("AAAA".to_owned()), None)));
         assert_eq!(of("AAAA"), Some((Some("AAAA".to_owned()), None)));
-        assert_eq!(of("p:0/"), None);
+        for nothing in ["p:0/", "p:0", "bp:", ""] {
+            assert_eq!(of(nothing), Some((None, None)), "{nothing:?}");
+        }
     }
 }

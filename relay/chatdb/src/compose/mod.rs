@@ -20,6 +20,7 @@ use shared_protocol::{
 
 use crate::Lines;
 use crate::read::{Body, Chat, ChatStyle, FilterReason, Row};
+use crate::relation::{Awaited, Relation};
 use address::Parties;
 
 pub use change::{Change, Known, compose_change};
@@ -72,6 +73,10 @@ pub enum WaitReason {
     NoText,
     /// Attachments that its text names.
     NoAttachment,
+    /// The row that it refers to, or the link that it shows.
+    NoReference,
+    /// The edit that it seems to tell of.
+    NoEdit,
 }
 
 impl WaitReason {
@@ -83,6 +88,8 @@ impl WaitReason {
             Self::NotFinished => "not_finished",
             Self::NoText => "no_text",
             Self::NoAttachment => "no_attachment",
+            Self::NoReference => "no_reference",
+            Self::NoEdit => "no_edit",
         }
     }
 }
@@ -96,6 +103,8 @@ pub enum SkipReason {
     NoteToSelf,
     /// The preview row of a link whose text was posted.
     LinkPreview,
+    /// The row that tells older devices of an edit.
+    EditNotice,
     /// An own message that Messages will send later.
     Scheduled,
     /// A row of the system without content.
@@ -109,6 +118,7 @@ impl SkipReason {
             Self::Spam => "spam",
             Self::NoteToSelf => "note_to_self",
             Self::LinkPreview => "link_preview",
+            Self::EditNotice => "edit_notice",
             Self::Scheduled => "scheduled",
             Self::System => "system",
         }
@@ -124,6 +134,19 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Read
     let parties = Parties::of(row, chat, &options.lines);
     if let Some(reason) = skip_reason(row, chat, options, &parties) {
         return Reading::Skip(reason);
+    }
+    if let Some(awaited) = row.awaits
+        && waited < PATIENCE
+    {
+        return Reading::Wait(match awaited {
+            Awaited::Reference | Awaited::Link => WaitReason::NoReference,
+            Awaited::Edit => WaitReason::NoEdit,
+        });
+    }
+    match row.relation {
+        Relation::LinkPreview(_) => return Reading::Skip(SkipReason::LinkPreview),
+        Relation::EditNotice(_) => return Reading::Skip(SkipReason::EditNotice),
+        Relation::None | Relation::LinkOf(_) | Relation::TextOfLink(_) | Relation::Reaction(_) => {}
     }
     // An own message shows up as incoming without a handle first and flips some 400 ms later; posted
     // at once it would be answered.
@@ -200,9 +223,6 @@ fn skip_reason(row: &Row, chat: &Chat, options: &Options, parties: &Parties) -> 
     if !options.relay_note_to_self && parties.is_note_to_self {
         return Some(SkipReason::NoteToSelf);
     }
-    if row.is_link_preview {
-        return Some(SkipReason::LinkPreview);
-    }
     let empty = row.visible_text().trim().is_empty() && row.attachments.is_empty();
     (row.is_system && row.item_type == 0 && empty && row.body != Body::Unreadable)
         .then_some(SkipReason::System)
@@ -240,6 +260,9 @@ fn build(row: &Row, chat: &Chat, parties: Parties, now: i64) -> Message {
     message.from_owner = parties.from_owner;
     message.line = parties.line;
     message.service = row.service.as_deref().map(text::name);
+    if let Relation::LinkOf(text) = &row.relation {
+        message.link_of_guid = Some(address::guid(text));
+    }
     message.reply_to_guid = kind.reply_to.as_deref().map(address::guid);
     message.tapback = kind.tapback;
     message.edit = edit_of(row);

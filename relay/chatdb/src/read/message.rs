@@ -11,6 +11,7 @@ use super::value::{address, bytes, flag, integer, text};
 use super::{AttachmentRow, Chat, KnownPoll, Summary, mark};
 use crate::dates::from_apple_date;
 use crate::digest::Digest;
+use crate::relation::{Awaited, Relation};
 use crate::schema::Schema;
 
 const COLUMNS: [&str; 35] = [
@@ -163,14 +164,16 @@ pub struct Row {
     pub attachments: Vec<AttachmentRow>,
     /// The poll that it votes in, adds a choice to or captions.
     pub poll: Option<KnownPoll>,
-    /// The second row that Messages writes for a link: the preview of an earlier row's text.
-    pub is_link_preview: bool,
     /// It says the same as an own message of the same moment: that one, mirrored back from another own
     /// address. [`ChatDb::own_send_like`](crate::ChatDb::own_send_like) tells.
     pub is_own_copy: bool,
     /// An own message through the very address that it went to, where that address never wrote
     /// otherwise.
     pub is_to_itself: bool,
+    /// What it is to an earlier row of its chat.
+    pub relation: Relation,
+    /// What it may still turn out to be a part of.
+    pub awaits: Option<Awaited>,
     /// Digest over the columns that change.
     pub digest: Digest,
 }
@@ -197,18 +200,23 @@ impl Row {
     /// The text that a person would see: the decoded body, else the text column, without the
     /// placeholders that stand for attachments and app balloons.
     pub fn visible_text(&self) -> String {
-        let without_placeholders = |text: &str| -> String {
-            text.chars()
-                .filter(|c| !matches!(c, '\u{fffc}' | '\u{fffd}'))
-                .collect()
-        };
-        [self.body.text(), self.text.as_deref()]
-            .into_iter()
-            .flatten()
-            .map(without_placeholders)
-            .find(|text| !text.is_empty())
-            .unwrap_or_default()
+        visible_text(self.body.text(), self.text.as_deref())
     }
+}
+
+/// The text of a body, else of the text column, without placeholders.
+pub(super) fn visible_text(body: Option<&str>, column: Option<&str>) -> String {
+    let without_placeholders = |text: &str| -> String {
+        text.chars()
+            .filter(|c| !matches!(c, '\u{fffc}' | '\u{fffd}'))
+            .collect()
+    };
+    [body, column]
+        .into_iter()
+        .flatten()
+        .map(without_placeholders)
+        .find(|text| !text.is_empty())
+        .unwrap_or_default()
 }
 
 pub(super) fn select_list(schema: &Schema) -> String {
@@ -279,9 +287,10 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
         chat: None,
         attachments: Vec::new(),
         poll: None,
-        is_link_preview: false,
         is_own_copy: false,
         is_to_itself: false,
+        relation: Relation::None,
+        awaits: None,
     }))
 }
 
@@ -295,7 +304,7 @@ fn payload(row: &Columns<'_>, index: usize) -> rusqlite::Result<Option<Payload>>
     Ok(Payload::read(bytes(row, index)?, balloon))
 }
 
-fn is_link(balloon: &str) -> bool {
+pub(super) fn is_link(balloon: &str) -> bool {
     balloon.ends_with("URLBalloonProvider")
 }
 

@@ -14,8 +14,8 @@ mod message;
 mod open;
 mod payload;
 mod plist;
-mod preview;
 mod queries;
+mod relation;
 mod summary;
 mod transcript;
 mod value;
@@ -177,7 +177,7 @@ impl ChatDb {
             row.chat = self.chat_of(row.rowid, &mut chats)?;
             row.attachments = self.attachments_of(row)?;
             row.poll = self.poll_of(row)?;
-            row.is_link_preview = row.is_link_balloon() && self.previews_earlier_row(row)?;
+            self.relate(row)?;
         }
         Ok(rows)
     }

@@ -2,6 +2,7 @@
 
 use super::lookup::{self, LookupQueries};
 use super::message::{POLLS, VOTE};
+use super::relation::RelationQueries;
 use super::{attachment, chat, filters, mark, message};
 use crate::schema::Schema;
 
@@ -15,8 +16,6 @@ pub(super) struct Queries {
     pub(super) mark: String,
     /// The same, without 4.
     pub(super) rowids_since: &'static str,
-    /// 1 chat, 2 and 3 the ROWIDs between which to look.
-    pub(super) preceding: String,
     /// 1 guid: whether it is a poll's, asked of almost every row.
     pub(super) is_poll: String,
     /// 1 guid.
@@ -57,6 +56,7 @@ pub(super) struct Queries {
     pub(super) written_by: &'static str,
     /// 1 and 2 nanoseconds, 3 and 4 seconds between which to look.
     pub(super) own_sends: String,
+    pub(super) relation: RelationQueries,
 }
 
 impl Queries {
@@ -95,12 +95,6 @@ impl Queries {
         Self {
             rows_after: format!("{select} where m.ROWID > ?1 order by m.ROWID limit ?2"),
             row_at: format!("{select} where m.ROWID = ?1"),
-            preceding: format!(
-                "{select} where m.ROWID in (
-                     select message_id from chat_message_join
-                     where chat_id = ?1 and message_id < ?2 and message_id > ?3)
-                 order by m.ROWID desc limit 20"
-            ),
             is_poll: format!("select 1 from message m where m.guid = ?1 and {is_poll}"),
             poll: format!("{select} where m.guid = ?1 and {is_poll}"),
             poll_updates: format!(
@@ -171,6 +165,7 @@ impl Queries {
                      limit 64"
                 )
             },
+            relation: RelationQueries::build(schema),
         }
     }
 }
@@ -193,7 +188,6 @@ mod tests {
                 &queries.row_at,
                 &queries.mark,
                 queries.rowids_since,
-                &queries.preceding,
                 &queries.is_poll,
                 &queries.poll,
                 &queries.poll_updates,
@@ -212,10 +206,16 @@ mod tests {
             ];
             all.extend(queries.attachments.as_deref());
             all.extend(queries.attachment_by_guid.as_deref());
+            all.extend(queries.relation.all());
             for query in all {
                 let plan = plan_of(db.raw(), query);
                 let walks = plan.iter().any(|step| step.starts_with("SCAN"));
                 assert!(!walks, "{style}: {query}\n{plan:#?}");
+            }
+            for query in queries.relation.limited() {
+                let plan = plan_of(db.raw(), query);
+                let sorts = plan.iter().any(|step| step.contains("TEMP B-TREE"));
+                assert!(!sorts, "{style}: {query}\n{plan:#?}");
             }
             let recent = plan_of(db.raw(), queries.rowids_since);
             let by_date = recent.iter().filter(|s| s.contains("message_idx_date"));

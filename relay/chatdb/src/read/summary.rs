@@ -2,6 +2,9 @@
 
 use super::plist::{Object, Plist};
 
+/// More rows than a message has edits.
+const MAX_NOTICES: usize = 200;
+
 /// What a message's summary says about edits and unsends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -57,6 +60,19 @@ impl Summary {
         let gone = |part| self.unsent_parts.binary_search(part).is_ok();
         !self.original_parts.is_empty() && self.original_parts.iter().all(gone)
     }
+}
+
+/// Guids of the rows that tell older devices of the edits of a message.
+pub(super) fn edit_notices(bytes: Option<&[u8]>) -> Vec<String> {
+    let Some(list) = bytes.and_then(Plist::read) else {
+        return Vec::new();
+    };
+    let parts = list.top().get("ec").and_then(Object::values);
+    let editions = parts.into_iter().flatten().filter_map(Object::elements);
+    let guids = editions
+        .flatten()
+        .filter_map(|edition| edition.get("bcg")?.string());
+    guids.take(MAX_NOTICES).collect()
 }
 
 #[cfg(test)]
@@ -141,6 +157,45 @@ mod tests {
                 ("rp", unsent.clone()),
             ]));
             assert_eq!(summary.is_all_unsent(), all, "{original:?} {unsent:?}");
+        }
+    }
+
+    #[test]
+    fn edits_name_the_rows_that_tell_of_them() {
+        let edition = |guid: Option<&str>| Edition {
+            archive: vec![4; 300],
+            secs: 1.5,
+            compatibility_guid: guid.map(str::to_owned),
+        };
+        let summary = messages_stand_in::Summary {
+            history: [
+                (
+                    0,
+                    vec![edition(None), edition(Some("A")), edition(Some("B"))],
+                ),
+                (2, vec![edition(None), edition(Some("C"))]),
+            ]
+            .into(),
+            ..messages_stand_in::Summary::default()
+        };
+        let bytes = message_summary_info(&summary).unwrap();
+        assert_eq!(edit_notices(Some(&bytes)), ["A", "B", "C"]);
+        let odd = dictionary([(
+            "ec",
+            dictionary([
+                (
+                    "0",
+                    Value::Array(vec![dictionary([("bcg", array([1]))]), text("bcg")]),
+                ),
+                ("1", Value::Array(vec![dictionary([("bcg", text("D"))])])),
+                ("2", text("bcg")),
+            ]),
+        )]);
+        let mut bytes = Vec::new();
+        odd.to_writer_binary(&mut bytes).unwrap();
+        assert_eq!(edit_notices(Some(&bytes)), ["D"]);
+        for nothing in [None, Some(b"".as_slice()), Some(b"bcg")] {
+            assert_eq!(edit_notices(nothing), [""; 0]);
         }
     }
 
@@ -234,6 +289,7 @@ mod tests {
             let at = at % damaged.len();
             damaged[at] = byte;
             Summary::read(Some(&damaged));
+            edit_notices(Some(&damaged));
             damaged.truncate(cut);
             damaged.extend(&tail);
             Summary::read(Some(&damaged));

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use chatdb::{Known, Lines, Reading, Row, WaitReason, compose, compose_change, lane, shorten};
+use chatdb::{
+    Known, Lines, Reading, Relation, Row, WaitReason, compose, compose_change, lane, shorten,
+};
 use proptest::prelude::*;
 use shared_protocol::{Event, MAX_BODY_BYTES, Message};
 
@@ -95,6 +97,7 @@ proptest! {
                     prop_assert!([0, history].contains(&message.revision));
                 }
                 Event::Unsend | Event::AttachmentUpdate => {}
+                Event::Tapback => prop_assert!(matches!(row.relation, Relation::Reaction(_))),
                 other => prop_assert!(false, "{other:?} is no change"),
             }
         }

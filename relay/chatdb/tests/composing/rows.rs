@@ -5,13 +5,14 @@
 use std::rc::Rc;
 
 use chatdb::{
-    Address, AppCard, AttachmentRow, Body, BodyRun, Chat, ChatStyle, Declaration, Digest, Known,
-    KnownPoll, Lines, Options, Payload, Poll, PollOption, RichLink, Row, Summary, Vote,
+    Address, AppCard, AttachmentRow, Awaited, Body, BodyRun, Chat, ChatStyle, Declaration, Digest,
+    Known, KnownPoll, Lines, Options, Payload, Poll, PollOption, Relation, RichLink, Row, Summary,
+    TextReaction, Vote,
 };
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
-use shared_protocol::AttachmentState;
+use shared_protocol::{AttachmentState, TapbackAction, TapbackKind};
 
 /// The reader gives no date before 2001 or after 2200; up to there microseconds survive JSON.
 pub(crate) const LATEST: i64 = 7_258_118_400_000_000;
@@ -246,6 +247,35 @@ fn any_poll() -> impl Strategy<Value = KnownPoll> {
     })
 }
 
+fn any_relation() -> impl Strategy<Value = Relation> {
+    use TapbackAction::{Added, Removed};
+    use TapbackKind::{Emoji, Laugh, Like, Sticker};
+    let reaction = (
+        prop::sample::select(vec![Added, Removed]),
+        prop::sample::select(vec![Like, Laugh, Emoji, Sticker]),
+        (of(any_text()), of(any_guid())),
+    );
+    let reaction = reaction.prop_map(|(action, kind, (emoji, target))| TextReaction {
+        action,
+        kind,
+        emoji,
+        target,
+    });
+    prop_oneof![
+        4 => Just(Relation::None),
+        1 => any_guid().prop_map(Relation::LinkPreview),
+        1 => any_guid().prop_map(Relation::LinkOf),
+        1 => any_guid().prop_map(Relation::TextOfLink),
+        1 => any_guid().prop_map(Relation::EditNotice),
+        2 => reaction.prop_map(Relation::Reaction),
+    ]
+}
+
+fn any_awaited() -> BoxedStrategy<Option<Awaited>> {
+    let awaited = [Awaited::Reference, Awaited::Link, Awaited::Edit];
+    prop_oneof![3 => Just(None), 1 => prop::sample::select(awaited.to_vec()).prop_map(Some)].boxed()
+}
+
 prop_compose! {
     pub(crate) fn any_row()(
         (rowid, guid, sent_at) in (any::<i64>(), any_guid(), of(any_date())),
@@ -269,7 +299,8 @@ prop_compose! {
         (filter_action, schedule_type, schedule_state) in (
             prop_oneof![3 => Just(0), 1 => any_code()], -1..4_i64, any_code()
         ),
-        (has_attachments, is_link_preview, is_own_copy, is_to_itself) in any::<(bool, bool, bool, bool)>(),
+        (has_attachments, is_own_copy, is_to_itself) in any::<(bool, bool, bool)>(),
+        (relation, awaits) in (any_relation().boxed(), any_awaited()),
         (chat, attachments) in (of(any_chat().boxed()), any_attachments()),
     ) -> Row {
         Row {
@@ -277,7 +308,7 @@ prop_compose! {
             account, item_type, group_title, group_action_type, share_status, associated_guid,
             associated_type, associated_emoji, balloon, payload, poll, effect, thread_originator_part, reply_to_guid, is_unfinished, thread_originator_guid,
             summary, edited_at, part_count, is_empty, is_spam, filter_action, schedule_type, schedule_state,
-            is_system, is_audio, has_attachments, chat: chat.map(Rc::new), attachments, is_link_preview,
+            is_system, is_audio, has_attachments, chat: chat.map(Rc::new), attachments, relation, awaits,
             is_own_copy, is_to_itself,
             digest: Digest::default(),
         }

@@ -104,30 +104,6 @@ fn tapbacks_are_tapbacks_with_their_target_and_no_text() {
 }
 
 #[test]
-fn a_links_preview_row_is_not_a_second_message_and_a_link_sent_again_is() {
-    let mut mac = Mac::new();
-    let (chat, ada) = mac.peer(ADA);
-    let link = "https://example.com/a";
-    let balloon = "com.apple.messages.URLBalloonProvider";
-    let preview = |now| {
-        NewMessage::incoming(ada, now)
-            .text(link)
-            .set("balloon_bundle_id", balloon.to_owned())
-    };
-    mac.says(ADA, &format!("see {link}"));
-    mac.pass(Duration::from_millis(900));
-    let now = mac.now();
-    let twin = mac.messages.deliver(chat, &preview(now)).unwrap();
-    mac.look();
-    assert_eq!(mac.outcome(twin), Some(Outcome::LinkPreview));
-    mac.pass(secs(2));
-    let now = mac.now();
-    mac.messages.deliver(chat, &preview(now)).unwrap();
-    mac.look();
-    assert_eq!(mac.texts(), [format!("see {link}"), link.to_owned()]);
-}
-
-#[test]
 fn hidden_categories_are_skipped_unless_the_owner_wants_them() {
     for (options, expected) in [
         (Options::default(), 1),

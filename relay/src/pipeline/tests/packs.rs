@@ -173,3 +173,38 @@ fn a_relay_that_comes_late_posts_every_message_that_is_left() {
         assert!(doubled <= expected, "{name}: {doubled} doubled");
     }
 }
+
+#[test]
+fn what_one_act_in_several_rows_becomes() {
+    let scripts = [
+        "link-rows",
+        "link-lookalikes",
+        "edits-told-twice",
+        "reactions-as-text",
+        "tapback-without-target",
+    ];
+    let packs = packs();
+    let mut lines = Vec::new();
+    for name in scripts {
+        let (_, script) = packs.iter().find(|(pack, _)| pack == name).unwrap();
+        let posted = play(script, Style::Tahoe, Looks::AfterEveryStep).posted;
+        lines.push(format!("== {name}"));
+        for message in &posted {
+            let place = |guid: &Option<String>| {
+                let place = posted.iter().position(|m| m.message_guid == *guid);
+                place.map_or("?".to_owned(), |place| place.to_string())
+            };
+            let mut line = vec![format!("{} {:?}", message.event.as_str(), message.text)];
+            if message.link_of_guid.is_some() {
+                line.push(format!("link of {}", place(&message.link_of_guid)));
+            }
+            if let Some(tapback) = &message.tapback {
+                line.push(format!("{:?} {:?}", tapback.action, tapback.kind));
+                line.extend(tapback.emoji.clone());
+                line.push(format!("on {}", place(&tapback.target_guid)));
+            }
+            lines.push(line.join(" "));
+        }
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+}

@@ -1,0 +1,319 @@
+//! Finds the rows that tell what a row is to an earlier one ([`crate::relation`]).
+//!
+//! Only rows that need it are looked up: links, texts of nothing but a link, and texts that quote. Every
+//! look-up is bounded, by a number of rows of the chat or by ROWIDs around the row.
+
+mod neighbour;
+mod queries;
+
+use rusqlite::params;
+
+use super::value::{bytes, flag, integer, text};
+use super::{AttachmentRow, Chat, ChatDb, Row, attachment, summary};
+use crate::dates::from_apple_date;
+use crate::relation::link::{self, Form, Neighbour, Reference, Referent};
+use crate::relation::reaction::{Channel, Suspect};
+use crate::relation::{Awaited, Media, Relation, TextReaction, may_be_edit_notice};
+
+pub(super) use queries::RelationQueries;
+
+/// Rows with a ROWID this much lower or higher may be those beside a row.
+const ROWIDS_AROUND: i64 = 400;
+/// Rows dated this much before or after a link are looked at, microseconds.
+const MICROS_AROUND: i64 = 25_000_000;
+/// So many of them at most, the nearest ones.
+const ROWS_AROUND: usize = 60;
+/// A reaction is to one of so many last rows of the chat. The first page is enough for nearly all.
+const PAGES: [u32; 2] = [40, 460];
+/// A row that tells of an edit comes at most so many rows of the chat after the message.
+const ROWS_BEFORE_NOTICE: u32 = 300;
+/// Messages can be edited for 15 minutes; clocks differ.
+const EDITABLE_MICROS: i64 = 20 * 60 * 1_000_000;
+
+/// Where a row lies, as seen from a chat.
+enum Place {
+    Here,
+    Elsewhere,
+    /// In no chat yet.
+    Nowhere,
+}
+
+/// What the rows before a text tell of whether it is the notice of an edit.
+enum Notice {
+    /// The history of this message names it.
+    Of(String),
+    /// Its sender has a text that may be edited.
+    Possible,
+    Impossible,
+}
+
+impl ChatDb {
+    /// Finds out what `row` is to an earlier row of its chat, and what it may still turn out to be.
+    pub(super) fn relate(&self, row: &mut Row) -> rusqlite::Result<()> {
+        let Some(chat) = row.chat.clone() else {
+            return Ok(());
+        };
+        if row.is_link_balloon() {
+            (row.relation, row.awaits) = self.relation_of_link(row, &chat)?;
+            return Ok(());
+        }
+        let is_plain = row.item_type == 0 && row.associated_type == 0 && row.balloon.is_none();
+        let has_files = row.has_attachments || row.body.attachment_guids().next().is_some();
+        if !is_plain || has_files || row.subject.is_some() || row.summary.history_length > 0 {
+            return Ok(());
+        }
+        let text = row.visible_text();
+        if link::is_bare_address(&text) {
+            row.relation = self.relation_of_bare_address(row, &chat)?;
+            return Ok(());
+        }
+        let channel = Channel::of(row.service.as_deref());
+        // Where there are no edits, the row that tells of one is the only word of it.
+        let notice = if channel == Channel::Reactions && may_be_edit_notice(&text) {
+            self.notice(row, &chat)?
+        } else {
+            Notice::Impossible
+        };
+        if let Notice::Of(edited) = notice {
+            row.relation = Relation::EditNotice(edited);
+            return Ok(());
+        }
+        if let Some(suspect) = Suspect::of(&text, channel)
+            && let Some(reaction) = self.reaction(&suspect, row, &chat)?
+        {
+            row.relation = Relation::Reaction(reaction);
+        } else if matches!(notice, Notice::Possible) {
+            row.awaits = Some(Awaited::Edit);
+        }
+        Ok(())
+    }
+
+    fn relation_of_link(
+        &self,
+        row: &Row,
+        chat: &Chat,
+    ) -> rusqlite::Result<(Relation, Option<Awaited>)> {
+        let Some(link) = self.neighbour(&row.guid)? else {
+            return Ok((Relation::None, None));
+        };
+        let around = self.around(&link, chat)?;
+        let named = match link.reference() {
+            Some(Reference::Associated(guid) | Reference::ReplyTo(guid)) => {
+                Some(self.neighbour(guid)?)
+            }
+            None => None,
+        };
+        let referent = match &named {
+            Some(Some(text)) => Some(match self.place_of(text.rowid, chat)? {
+                Place::Here => Referent::Here(text),
+                Place::Elsewhere => Referent::Elsewhere,
+                Place::Nowhere => Referent::Unjoined(text),
+            }),
+            Some(None) => Some(Referent::Missing),
+            None => None,
+        };
+        Ok(link::relation(&link, referent, &around))
+    }
+
+    /// A text of nothing but a link may have been joined to its chat after its preview was.
+    fn relation_of_bare_address(&self, row: &Row, chat: &Chat) -> rusqlite::Result<Relation> {
+        let mut statement = self.connection.prepare_cached(queries::HAS_ROWS_AFTER)?;
+        let limit = row.rowid.saturating_add(ROWIDS_AROUND);
+        if !statement.exists(params![chat.rowid, row.rowid, limit])? {
+            return Ok(Relation::None);
+        }
+        let Some(text) = self.neighbour(&row.guid)? else {
+            return Ok(Relation::None);
+        };
+        let around = self.around(&text, chat)?;
+        let preview = link::preview_of(&text, &around).map(|link| link.guid.clone());
+        Ok(preview.map_or(Relation::None, Relation::TextOfLink))
+    }
+
+    /// The row with `guid`.
+    fn neighbour(&self, guid: &str) -> rusqlite::Result<Option<Neighbour>> {
+        let query = &self.queries.relation.neighbour;
+        let mut statement = self.connection.prepare_cached(query)?;
+        let mut rows = statement.query([guid])?;
+        match rows.next()? {
+            Some(columns) => neighbour::read(columns),
+            None => Ok(None),
+        }
+    }
+
+    /// The rows of the chat that were written and sent about when `middle` was.
+    fn around(&self, middle: &Neighbour, chat: &Chat) -> rusqlite::Result<Vec<Neighbour>> {
+        let query = &self.queries.relation.neighbours_between;
+        let mut statement = self.connection.prepare_cached(query)?;
+        let mut rows = statement.query(params![
+            chat.rowid,
+            middle.rowid.saturating_sub(ROWIDS_AROUND),
+            middle.rowid.saturating_add(ROWIDS_AROUND)
+        ])?;
+        let mut around = Vec::new();
+        while let Some(columns) = rows.next()? {
+            let distance = neighbour::sent_at(columns)?
+                .zip(middle.sent_at)
+                .map(|(at, middle)| at.saturating_sub(middle).saturating_abs());
+            if distance.is_some_and(|micros| micros <= MICROS_AROUND) {
+                around.extend(neighbour::read(columns)?);
+            }
+        }
+        around.sort_by_key(|row| row.rowid.abs_diff(middle.rowid));
+        around.truncate(ROWS_AROUND);
+        Ok(around)
+    }
+
+    /// Where a row lies, as seen from `chat`. A row in "Recently Deleted" lies in its chat.
+    fn place_of(&self, message: i64, chat: &Chat) -> rusqlite::Result<Place> {
+        let is_here = |query: &str| {
+            let mut statement = self.connection.prepare_cached(query)?;
+            statement.exists([chat.rowid, message])
+        };
+        let deleted = self.queries.relation.lay_in_chat;
+        if is_here(queries::LIES_IN_CHAT)? || deleted.map_or(Ok(false), is_here)? {
+            return Ok(Place::Here);
+        }
+        let mut joined = self.connection.prepare_cached(queries::LIES_IN_ANY_CHAT)?;
+        Ok(if joined.exists([message])? {
+            Place::Elsewhere
+        } else {
+            Place::Nowhere
+        })
+    }
+
+    /// Whether a row may be what older devices see of an edit.
+    fn notice(&self, row: &Row, chat: &Chat) -> rusqlite::Result<Notice> {
+        let Some(own) = self.neighbour(&row.guid)? else {
+            return Ok(Notice::Impossible);
+        };
+        let query = &self.queries.relation.histories_before;
+        let mut statement = self.connection.prepare_cached(query)?;
+        // The message may have been written after the row that tells of its edit.
+        let before = row.rowid.saturating_add(ROWIDS_AROUND);
+        let mut rows = statement.query(params![chat.rowid, before, ROWS_BEFORE_NOTICE])?;
+        let mut notice = Notice::Impossible;
+        while let Some(columns) = rows.next()? {
+            let Some(guid) = text(columns, 0)?.filter(|guid| *guid != row.guid) else {
+                continue;
+            };
+            if summary::edit_notices(bytes(columns, 1)?).contains(&row.guid) {
+                return Ok(Notice::Of(guid));
+            }
+            let sender = neighbour::sender(flag(columns, 3)?, text(columns, 4)?);
+            let age = from_apple_date(integer(columns, 2)?)
+                .zip(own.sent_at)
+                .map(|(sent_at, now)| now.saturating_sub(sent_at));
+            let is_text = integer(columns, 5)? == 0
+                && integer(columns, 6)? == 0
+                && text(columns, 7)?.is_none();
+            let is_editable = age.is_some_and(|age| age.saturating_abs() <= EDITABLE_MICROS);
+            if is_text && is_editable && sender == own.sender {
+                notice = Notice::Possible;
+            }
+        }
+        Ok(notice)
+    }
+
+    fn reaction(
+        &self,
+        suspect: &Suspect,
+        row: &Row,
+        chat: &Chat,
+    ) -> rusqlite::Result<Option<TextReaction>> {
+        let chats = self.chats_of_conversation(chat)?;
+        let mut before = vec![row.rowid; chats.len()];
+        for page in PAGES {
+            let mut rows: Vec<Neighbour> = Vec::new();
+            for (chat, before) in chats.iter().zip(&mut before) {
+                *before = self.rows_before(*chat, *before, page, &mut rows)?;
+            }
+            // The newest of all chats first.
+            rows.sort_by_key(|row| std::cmp::Reverse(row.rowid));
+            for earlier in rows {
+                let reaction = if earlier.form == Form::Text {
+                    suspect.to_text(&earlier.guid, &earlier.text)
+                } else {
+                    None
+                };
+                if reaction.is_some() {
+                    return Ok(reaction);
+                }
+                if let Some(media) = suspect.media().filter(|_| earlier.has_attachments)
+                    && self.has_media(earlier.rowid, media)?
+                {
+                    return Ok(suspect.to_media(Some(&earlier.guid)));
+                }
+            }
+        }
+        Ok(suspect.without_target())
+    }
+
+    /// The chat, and the others that one conversation has where it has one per service.
+    fn chats_of_conversation(&self, chat: &Chat) -> rusqlite::Result<Vec<i64>> {
+        let mut chats = vec![chat.rowid];
+        if let Some(query) = &self.queries.relation.chats_of_conversation {
+            let mut statement = self.connection.prepare_cached(query)?;
+            let mut rows = statement.query([chat.rowid])?;
+            while let Some(columns) = rows.next()? {
+                chats.push(integer(columns, 0)?);
+            }
+        }
+        Ok(chats)
+    }
+
+    /// Adds the last `limit` rows of a chat before `before`; returns the ROWID of the first of them.
+    fn rows_before(
+        &self,
+        chat: i64,
+        before: i64,
+        limit: u32,
+        found: &mut Vec<Neighbour>,
+    ) -> rusqlite::Result<i64> {
+        let query = &self.queries.relation.neighbours_before;
+        let mut statement = self.connection.prepare_cached(query)?;
+        let mut rows = statement.query(params![chat, before, limit])?;
+        let mut first = i64::MIN;
+        while let Some(columns) = rows.next()? {
+            first = integer(columns, 0)?;
+            found.extend(neighbour::read(columns)?);
+        }
+        Ok(first)
+    }
+
+    fn has_media(&self, message: i64, media: Media) -> rusqlite::Result<bool> {
+        let Some(query) = &self.queries.attachments else {
+            return Ok(false);
+        };
+        let mut statement = self.connection.prepare_cached(query)?;
+        let mut rows = statement.query([message])?;
+        while let Some(columns) = rows.next()? {
+            if attachment::read(columns)?.is_some_and(|file| is_of(&file, media)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether a file is what a reaction names.
+fn is_of(file: &AttachmentRow, media: Media) -> bool {
+    if file.is_hidden {
+        return false;
+    }
+    let name = file.name.as_deref().unwrap_or_default();
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    let is_type = |kind: &str, extensions: &[&str]| match file.mime_type.as_deref() {
+        Some(mime) => mime.to_ascii_lowercase().starts_with(kind),
+        None => extensions.contains(&extension.to_ascii_lowercase().as_str()),
+    };
+    match media {
+        Media::Image => {
+            !file.is_sticker && is_type("image/", &["jpg", "jpeg", "png", "heic", "gif", "webp"])
+        }
+        Media::Video => is_type("video/", &["mov", "mp4", "m4v", "3gp"]),
+        Media::Audio => is_type("audio/", &["caf", "m4a", "amr", "mp3"]),
+        Media::Sticker => file.is_sticker,
+        Media::Any => true,
+    }
+}

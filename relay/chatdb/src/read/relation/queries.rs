@@ -1,0 +1,104 @@
+//! The texts of the queries for rows near a row.
+
+use super::neighbour;
+use crate::schema::Schema;
+
+/// 1 chat, 2 and 3 ROWIDs.
+pub(super) const HAS_ROWS_AFTER: &str =
+    "select 1 from chat_message_join where chat_id = ?1 and message_id > ?2 and message_id <= ?3";
+/// 1 chat, 2 message.
+pub(super) const LIES_IN_CHAT: &str =
+    "select 1 from chat_message_join where chat_id = ?1 and message_id = ?2";
+/// 1 message.
+pub(super) const LIES_IN_ANY_CHAT: &str = "select 1 from chat_message_join where message_id = ?1";
+
+#[derive(Debug)]
+pub(in crate::read) struct RelationQueries {
+    /// 1 guid.
+    pub(super) neighbour: String,
+    /// 1 chat, 2 and 3 the first and the last ROWID.
+    pub(super) neighbours_between: String,
+    /// 1 chat, 2 ROWID, 3 limit; the last ones first.
+    pub(super) neighbours_before: String,
+    /// 1 chat, 2 ROWID, 3 limit; the last ones first.
+    pub(super) histories_before: String,
+    /// 1 chat, 2 message; where "Recently Deleted" exists.
+    pub(super) lay_in_chat: Option<&'static str>,
+    /// 1 chat.
+    pub(super) chats_of_conversation: Option<String>,
+}
+
+impl RelationQueries {
+    pub(in crate::read) fn build(schema: &Schema) -> Self {
+        let columns = neighbour::select_list(schema);
+        let column = |name| schema.column("message", "m", name);
+        let handle = "left join handle h on h.ROWID = m.handle_id";
+        // `cross join` keeps the order: the chat's rows are walked from the end, and no further than
+        // the limit.
+        let before = |columns: &str| {
+            format!(
+                "select {columns} from chat_message_join j
+                 cross join message m on m.ROWID = j.message_id {handle}
+                 where j.chat_id = ?1 and j.message_id < ?2
+                 order by j.message_id desc limit ?3"
+            )
+        };
+        let history = [
+            column("guid"),
+            column("message_summary_info"),
+            column("date"),
+            column("is_from_me"),
+            schema.column("handle", "h", "id"),
+            column("item_type"),
+            column("associated_message_type"),
+            column("balloon_bundle_id"),
+        ];
+        let has_identifiers = schema.column("chat", "c", "chat_identifier") != "null";
+        Self {
+            neighbour: format!("select {columns} from message m {handle} where m.guid = ?1"),
+            neighbours_between: format!(
+                "select {columns} from message m {handle}
+                 where m.ROWID in (select message_id from chat_message_join
+                     where chat_id = ?1 and message_id between ?2 and ?3)"
+            ),
+            neighbours_before: before(&columns),
+            histories_before: before(&history.join(", ")),
+            lay_in_chat: schema.has_table("chat_recoverable_message_join").then_some(
+                "select 1 from chat_recoverable_message_join
+                 where chat_id = ?1 and message_id = ?2",
+            ),
+            chats_of_conversation: has_identifiers.then(|| {
+                format!(
+                    "select o.ROWID from chat c
+                     cross join chat o on o.chat_identifier = c.chat_identifier
+                     where c.ROWID = ?1 and o.ROWID <> c.ROWID and {} is {} limit 7",
+                    schema.column("chat", "o", "style"),
+                    schema.column("chat", "c", "style"),
+                )
+            }),
+        }
+    }
+
+    /// Every one of them.
+    #[cfg(test)]
+    pub(in crate::read) fn all(&self) -> Vec<&str> {
+        let mut all = vec![
+            HAS_ROWS_AFTER,
+            LIES_IN_CHAT,
+            LIES_IN_ANY_CHAT,
+            &self.neighbour,
+            &self.neighbours_between,
+            &self.neighbours_before,
+            &self.histories_before,
+        ];
+        all.extend(self.lay_in_chat);
+        all.extend(self.chats_of_conversation.as_deref());
+        all
+    }
+
+    /// Those that a limit ends, and that must not sort all rows of a chat first.
+    #[cfg(test)]
+    pub(in crate::read) fn limited(&self) -> [&str; 2] {
+        [&self.neighbours_before, &self.histories_before]
+    }
+}

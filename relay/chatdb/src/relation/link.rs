@@ -1,0 +1,311 @@
+//! Which text a link row belongs to.
+//!
+//! Messages writes a link in a row of its own, seconds after the text that has it, or leaves the link out
+//! of the text. The row's own reference decides. Without one, the nearest earlier text of the sender that
+//! has the same whole address decides, and each text has one preview: the same link sent twice is two
+//! messages.
+
+use super::url::WebAddress;
+use super::{Awaited, Relation};
+
+/// A preview comes at most this long after its text, microseconds.
+const PREVIEW_WITHIN: i64 = 10_000_000;
+/// A link that its text leaves out comes at most this long after it, microseconds.
+const LEFT_OUT_WITHIN: i64 = 6_000_000;
+
+/// A row near a link, as far as it bears on what the link belongs to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Neighbour {
+    pub(crate) rowid: i64,
+    pub(crate) guid: String,
+    /// Microseconds since 1970.
+    pub(crate) sent_at: Option<i64>,
+    pub(crate) sender: Sender,
+    pub(crate) form: Form,
+    /// The text that a person would see.
+    pub(crate) text: String,
+    /// Targets of the links in the text, or addresses of the link that the row shows.
+    pub(crate) links: Vec<String>,
+    /// The row that `associated_message_guid` names.
+    pub(crate) associated: Option<String>,
+    /// `message.reply_to_guid`
+    pub(crate) reply_to: Option<String>,
+    /// Whether Messages has joined attachments.
+    pub(crate) has_attachments: bool,
+}
+
+/// Who sent a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// The owner, from whichever address.
+    #[default]
+    Owner,
+    /// Another person.
+    Peer(Option<String>),
+}
+
+/// What a row is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// An ordinary text.
+    Text,
+    /// A link.
+    Link,
+    /// Anything else.
+    #[default]
+    Other,
+}
+
+/// The row that a link names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Referent<'n> {
+    /// It is not there.
+    Missing,
+    /// It is in no chat yet.
+    Unjoined(&'n Neighbour),
+    /// It is in the same chat.
+    Here(&'n Neighbour),
+    /// It is in another chat.
+    Elsewhere,
+}
+
+/// How a link names another row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reference<'r> {
+    /// By `associated_message_guid`, which ordinary rows lack.
+    Associated(&'r str),
+    /// By `reply_to_guid`, which names the previous message of the chat in ordinary rows too.
+    ReplyTo(&'r str),
+}
+
+impl Neighbour {
+    /// The row that it names, if it names one.
+    pub(crate) fn reference(&self) -> Option<Reference<'_>> {
+        let other = |guid: &&str| *guid != self.guid;
+        let associated = self.associated.as_deref().filter(other);
+        let reply_to = self.reply_to.as_deref().filter(other);
+        associated
+            .map(Reference::Associated)
+            .or(reply_to.map(Reference::ReplyTo))
+    }
+
+    fn addresses(&self) -> Vec<WebAddress> {
+        let mut addresses = match self.form {
+            Form::Text => WebAddress::all_in(&self.text),
+            Form::Link => WebAddress::parse(&self.text).into_iter().collect(),
+            Form::Other => return Vec::new(),
+        };
+        let links = self.links.iter().filter_map(|link| WebAddress::parse(link));
+        for link in links {
+            if !addresses.contains(&link) {
+                addresses.push(link);
+            }
+        }
+        addresses
+    }
+
+    /// Whether a link row has words besides the link: then it is a message.
+    fn has_words(&self) -> bool {
+        !self.text.trim().is_empty() && WebAddress::parse(&self.text).is_none()
+    }
+
+    /// The order in which a chat shows its rows.
+    fn order(&self) -> (i64, i64) {
+        (self.sent_at.unwrap_or(i64::MIN), self.rowid)
+    }
+
+    /// Microseconds from `earlier` to this row. A row that was written before may be dated after.
+    fn after(&self, earlier: &Self) -> Option<i64> {
+        let micros = self.sent_at?.saturating_sub(earlier.sent_at?);
+        let is_before = earlier.rowid < self.rowid || micros >= 0;
+        is_before.then(|| micros.saturating_abs())
+    }
+}
+
+/// What the link row `link` is to its text. `around` are the rows of its chat near it.
+pub(crate) fn relation(
+    link: &Neighbour,
+    referent: Option<Referent<'_>>,
+    around: &[Neighbour],
+) -> (Relation, Option<Awaited>) {
+    if link.has_words() {
+        return (Relation::None, None);
+    }
+    let own = link.addresses();
+    match (link.reference(), referent) {
+        (Some(reference), Some(Referent::Here(text))) => {
+            let relation = named(link, &own, reference, text, around);
+            // Its own link may come a moment later, and be another.
+            let is_open = own.is_empty() && matches!(relation, Relation::LinkPreview(_));
+            (relation, is_open.then_some(Awaited::Link))
+        }
+        (Some(_), Some(Referent::Unjoined(text))) => {
+            let may_be = text.form == Form::Text && text.sender == link.sender;
+            let relation = if may_be {
+                Relation::LinkOf(text.guid.clone())
+            } else {
+                Relation::None
+            };
+            (relation, Some(Awaited::Reference))
+        }
+        (Some(_), Some(Referent::Elsewhere)) => (Relation::None, None),
+        (Some(reference), _) => {
+            // A copy that iCloud brought back may name a row that it has under another guid.
+            let relation = match (unnamed(link, &own, around), reference) {
+                (preview @ Relation::LinkPreview(_), _) => preview,
+                (_, Reference::Associated(guid)) => Relation::LinkOf(guid.to_owned()),
+                (relation, Reference::ReplyTo(_)) => relation,
+            };
+            (relation, Some(Awaited::Reference))
+        }
+        (None, _) => (unnamed(link, &own, around), None),
+    }
+}
+
+/// What a link is to the row that it names.
+fn named(
+    link: &Neighbour,
+    own: &[WebAddress],
+    reference: Reference<'_>,
+    text: &Neighbour,
+    around: &[Neighbour],
+) -> Relation {
+    let distance = link.after(text);
+    let is_near = match reference {
+        Reference::Associated(_) => true,
+        Reference::ReplyTo(_) => distance.is_some_and(|micros| micros <= PREVIEW_WITHIN),
+    };
+    if text.form != Form::Text || text.sender != link.sender || !is_near {
+        return Relation::None;
+    }
+    let addresses = text.addresses();
+    if own.is_empty() {
+        return if addresses.is_empty() {
+            Relation::LinkOf(text.guid.clone())
+        } else {
+            Relation::LinkPreview(text.guid.clone())
+        };
+    }
+    if !own.iter().any(|address| addresses.contains(address)) {
+        return Relation::LinkOf(text.guid.clone());
+    }
+    // The previous message of the chat has its preview already: this is the link once more.
+    if matches!(reference, Reference::ReplyTo(_)) && is_taken(text, link, own, around) {
+        return Relation::None;
+    }
+    Relation::LinkPreview(text.guid.clone())
+}
+
+/// What a link is that names no row.
+fn unnamed(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> Relation {
+    let taken = taken_before(link, own, around);
+    if let Some(text) = nearest_free(link, own, around, &taken) {
+        return Relation::LinkPreview(text.guid.clone());
+    }
+    let previous = around
+        .iter()
+        .filter(|row| row.sender == link.sender && row.rowid != link.rowid)
+        .filter(|row| link.after(row).is_some())
+        .max_by_key(|row| row.order());
+    match previous {
+        Some(text)
+            if text.form == Form::Text
+                && link
+                    .after(text)
+                    .is_some_and(|micros| micros <= LEFT_OUT_WITHIN)
+                && text.addresses().is_empty() =>
+        {
+            Relation::LinkOf(text.guid.clone())
+        }
+        _ => Relation::None,
+    }
+}
+
+fn is_taken(text: &Neighbour, link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> bool {
+    taken_before(link, own, around).contains(&text.rowid)
+}
+
+/// The texts whose link, one of `own`, was shown by a link row before `link`. A row of the same instant
+/// with the same link is a copy of `link`, which iCloud brought back.
+fn taken_before(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> Vec<i64> {
+    let mut links: Vec<&Neighbour> = around
+        .iter()
+        .filter(|row| {
+            let is_other = row.rowid != link.rowid && row.sent_at != link.sent_at;
+            row.form == Form::Link && row.sender == link.sender && is_other
+        })
+        .filter(|row| row.order() < link.order() && !row.has_words())
+        .collect();
+    links.sort_unstable_by_key(|row| row.order());
+    let mut taken = Vec::new();
+    for earlier in links {
+        let shared: Vec<WebAddress> = earlier.addresses();
+        let shared: Vec<WebAddress> = shared
+            .into_iter()
+            .filter(|address| own.contains(address))
+            .collect();
+        if shared.is_empty() {
+            continue;
+        }
+        let guid = match earlier.reference() {
+            Some(Reference::Associated(guid) | Reference::ReplyTo(guid)) => Some(guid),
+            None => None,
+        };
+        let text = match guid.and_then(|guid| around.iter().find(|row| row.guid == guid)) {
+            Some(text) => {
+                let has_it = text.form == Form::Text
+                    && text.sender == earlier.sender
+                    && text.addresses().iter().any(|has| shared.contains(has));
+                has_it.then_some(text)
+            }
+            None => nearest_free(earlier, &shared, around, &taken),
+        };
+        taken.extend(text.map(|text| text.rowid));
+    }
+    taken
+}
+
+/// The nearest text of the sender before `link` that has one of its addresses and no preview yet.
+fn nearest_free<'n>(
+    link: &Neighbour,
+    own: &[WebAddress],
+    around: &'n [Neighbour],
+    taken: &[i64],
+) -> Option<&'n Neighbour> {
+    around
+        .iter()
+        .filter(|row| row.form == Form::Text && row.sender == link.sender)
+        .filter(|row| {
+            link.after(row)
+                .is_some_and(|micros| micros <= PREVIEW_WITHIN)
+        })
+        .filter(|row| !taken.contains(&row.rowid))
+        .filter(|row| row.addresses().iter().any(|address| own.contains(address)))
+        .max_by_key(|row| row.order())
+}
+
+/// Whether `text` says nothing but an address.
+pub(crate) fn is_bare_address(text: &str) -> bool {
+    WebAddress::parse(text).is_some()
+}
+
+/// The link row among `around` that is the preview of `text`, a text of nothing but an address.
+pub(crate) fn preview_of<'n>(text: &Neighbour, around: &'n [Neighbour]) -> Option<&'n Neighbour> {
+    around.iter().find(|link| {
+        if link.form != Form::Link || link.sender != text.sender {
+            return false;
+        }
+        let referent = match link.reference() {
+            Some(Reference::Associated(guid) | Reference::ReplyTo(guid)) => around
+                .iter()
+                .find(|row| row.guid == guid)
+                .map(Referent::Here),
+            None => None,
+        };
+        let (relation, _) = relation(link, referent, around);
+        relation == Relation::LinkPreview(text.guid.clone())
+    })
+}
+
+#[cfg(test)]
+mod tests;

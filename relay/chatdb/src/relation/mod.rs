@@ -1,0 +1,58 @@
+//! What a row is to an earlier row of its chat, as far as that decides how it is told.
+//!
+//! Messages and the networks tell one act in several rows: a link beside the text that has it, a row
+//! `Edited to “…”` beside the edit, a text `Liked “…”` in place of a reaction. Everything here is pure:
+//! the row and the rows near it go in, [`crate::ChatDb`] finds them. A text is never lost over it: only
+//! what is told by another row, or as a reaction, is not told as a message.
+
+mod emoji;
+pub(crate) mod link;
+mod quote;
+pub(crate) mod reaction;
+mod url;
+mod wording;
+mod words;
+
+use quote::{Marks, Quotation, has_marks};
+pub use reaction::TextReaction;
+pub(crate) use wording::Media;
+
+/// What a row is to an earlier row of its chat.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Relation {
+    /// Nothing, as far as is known.
+    #[default]
+    None,
+    /// The preview of a link that this text has: it tells nothing more.
+    LinkPreview(String),
+    /// The link that this text leaves out.
+    LinkOf(String),
+    /// A text of nothing but a link, of which this row is the preview. Usually the text is told and the
+    /// preview is not; if the preview was there first, the other way round.
+    TextOfLink(String),
+    /// What older devices see of the edit of this message.
+    EditNotice(String),
+    /// A reaction that came as a text.
+    Reaction(TextReaction),
+}
+
+/// What a row may still turn out to be a part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// The row that it refers to is not in its chat yet.
+    Reference,
+    /// It shows no link of its own yet, so it is taken for the preview of the text that it refers to.
+    Link,
+    /// It reads like the notice of an edit, and the edit may be written any moment.
+    Edit,
+}
+
+/// Whether `text` may be what older devices see of an edit, `Edited to “…”` in any language.
+pub(crate) fn may_be_edit_notice(text: &str) -> bool {
+    has_marks(text)
+        && Quotation::readings(text).iter().any(|quotation| {
+            quotation.marks == Marks::Typographic
+                && quotation.is_one
+                && reaction::may_tell_of_an_edit(quotation.lead, quotation.tail)
+        })
+}

@@ -1,0 +1,269 @@
+//! Reactions that came as texts: over SMS and RCS a reaction is a text that quotes what it is about.
+//!
+//! The quotation tells it: a few words, and then a text that was said in the chat not long ago, with
+//! nothing behind it. Words alone tell it only where they are a system's own ([`super::wording`]). A text
+//! that merely has a quotation in it, or answers one, stays a message: a reaction has no text, so what is
+//! taken for one is not told.
+
+use shared_protocol::{TapbackAction, TapbackKind};
+
+use super::quote::{CutAfter, Marks, Quotation, comparable, has_marks, is_blank, quotes};
+use super::wording::{EDIT_STEMS, MEDIA, Media, REMOVAL_STEMS, STEMS, TAIL_STEMS, WORDINGS};
+use super::words::Words;
+
+/// A reaction whose wording is known quotes a text by so much of it.
+const CUT_IF_KNOWN: CutAfter = CutAfter {
+    with_ellipsis: 3,
+    without: 12,
+};
+/// One whose wording is not known must quote more.
+const CUT_IF_GUESSED: CutAfter = CutAfter {
+    with_ellipsis: 12,
+    without: 20,
+};
+/// A quotation without its end must hold so many characters: it was cut because it is long.
+const LEAST_WITHOUT_END: usize = 40;
+/// The longest wording of a reaction to media.
+const MAX_MEDIA_BYTES: usize = 160;
+
+/// A reaction that came as a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextReaction {
+    /// Put on or taken off.
+    pub action: TapbackAction,
+    /// Which one.
+    pub kind: TapbackKind,
+    /// The emoji of [`TapbackKind::Emoji`].
+    pub emoji: Option<String>,
+    /// `message.guid` of what it is about, if that is known.
+    pub target: Option<String>,
+}
+
+/// How a text came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Channel {
+    /// A channel without reactions of its own: SMS, or RCS with some of its devices.
+    Texts,
+    /// iMessage, where a reaction is a row of its own kind. A text that says the same is a person's, or
+    /// a device's that is too old: words and quotation must both be right.
+    Reactions,
+}
+
+impl Channel {
+    pub(crate) fn of(service: Option<&str>) -> Self {
+        let service = service.unwrap_or_default().to_ascii_uppercase();
+        if ["SMS", "MMS", "RCS"]
+            .iter()
+            .any(|texts| service.contains(texts))
+        {
+            Self::Texts
+        } else {
+            Self::Reactions
+        }
+    }
+}
+
+/// A text that may be a reaction, and what it would be one to.
+#[derive(Clone, Debug)]
+pub(crate) struct Suspect {
+    readings: Vec<Reading>,
+    media: Option<(Said, Media)>,
+}
+
+/// What a reaction says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Said {
+    action: TapbackAction,
+    kind: TapbackKind,
+    emoji: Option<String>,
+}
+
+/// One way to read a text as a reaction.
+#[derive(Clone, Debug)]
+struct Reading {
+    said: Said,
+    /// What it quotes, [`comparable`].
+    quoted: String,
+    cut_after: CutAfter,
+    /// Whether its words tell it without a text that it quotes.
+    stands_alone: bool,
+}
+
+impl Suspect {
+    /// What `text` may be a reaction to; none for nearly every text.
+    pub(crate) fn of(text: &str, channel: Channel) -> Option<Self> {
+        let readings = if has_marks(text) {
+            readings(text, channel)
+        } else {
+            Vec::new()
+        };
+        let media = match channel {
+            Channel::Texts if text.len() <= MAX_MEDIA_BYTES => media(text),
+            _ => None,
+        };
+        (!readings.is_empty() || media.is_some()).then_some(Self { readings, media })
+    }
+
+    /// Which media it is about.
+    pub(crate) fn media(&self) -> Option<Media> {
+        self.media.as_ref().map(|(_, media)| *media)
+    }
+
+    /// The reaction, if it is one to the message `guid` that says `text`.
+    pub(crate) fn to_text(&self, guid: &str, text: &str) -> Option<TextReaction> {
+        let text = comparable(text);
+        let reading = self
+            .readings
+            .iter()
+            .find(|reading| quotes(&reading.quoted, &text, reading.cut_after))?;
+        Some(reading.said.clone().about(Some(guid)))
+    }
+
+    /// The reaction to media of the message `guid`, or of one that is not known.
+    pub(crate) fn to_media(&self, guid: Option<&str>) -> Option<TextReaction> {
+        let (said, _) = self.media.as_ref()?;
+        Some(said.clone().about(guid))
+    }
+
+    /// The reaction, if it is one whatever it is about.
+    pub(crate) fn without_target(&self) -> Option<TextReaction> {
+        let reading = self.readings.iter().find(|reading| reading.stands_alone);
+        match reading {
+            Some(reading) => Some(reading.said.clone().about(None)),
+            None => self.to_media(None),
+        }
+    }
+}
+
+impl Said {
+    fn about(self, target: Option<&str>) -> TextReaction {
+        TextReaction {
+            action: self.action,
+            kind: self.kind,
+            emoji: self.emoji,
+            target: target.map(str::to_owned),
+        }
+    }
+}
+
+fn readings(text: &str, channel: Channel) -> Vec<Reading> {
+    let mut readings: Vec<Reading> = Quotation::readings(text)
+        .iter()
+        .filter_map(|quotation| reading(quotation, channel))
+        .collect();
+    if let Some((lead, quoted)) = Quotation::without_end(text)
+        && let Some(said) = known(&Words::of(lead), &Words::of(""))
+    {
+        let quoted = comparable(quoted);
+        if quoted.chars().nth(LEAST_WITHOUT_END - 1).is_some() {
+            readings.push(Reading {
+                said,
+                quoted,
+                cut_after: CUT_IF_KNOWN,
+                stands_alone: false,
+            });
+        }
+    }
+    readings
+}
+
+fn reading(quotation: &Quotation<'_>, channel: Channel) -> Option<Reading> {
+    let (lead, tail) = (Words::of(quotation.lead), Words::of(quotation.tail));
+    let is_typographic = quotation.marks == Marks::Typographic;
+    let ends_it = quotation.tail.is_empty() && quotation.is_one;
+    if let Some(said) = known(&lead, &tail) {
+        let by_system = is_typographic && ends_it && lead.begin_like_a_system();
+        return (channel == Channel::Texts || is_typographic).then(|| Reading {
+            said,
+            quoted: comparable(quotation.quoted),
+            cut_after: CUT_IF_KNOWN,
+            stands_alone: by_system && channel == Channel::Texts,
+        });
+    }
+    let said = (channel == Channel::Texts && is_typographic)
+        .then(|| guessed(&lead, &tail))
+        .flatten()?;
+    Some(Reading {
+        said,
+        quoted: comparable(quotation.quoted),
+        cut_after: CUT_IF_GUESSED,
+        stands_alone: false,
+    })
+}
+
+/// What a system's own words say.
+fn known(lead: &Words<'_>, tail: &Words<'_>) -> Option<Said> {
+    if lead.has_several_emoji() || tail.has_several_emoji() {
+        return None;
+    }
+    let (_, _, kind, action) = WORDINGS
+        .iter()
+        .find(|(before, after, ..)| lead.form() == *before && tail.form() == *after)?;
+    Some(Said {
+        action: *action,
+        kind: *kind,
+        emoji: lead.emoji().or(tail.emoji()).map(str::to_owned),
+    })
+}
+
+/// What words say that are not known, if they may be a system's. Behind the quotation they must be of a
+/// language that tells reactions there.
+fn guessed(lead: &Words<'_>, tail: &Words<'_>) -> Option<Said> {
+    let words = match (lead.is_empty(), tail.is_empty()) {
+        (false, true) => lead,
+        (true, false) if tail.have(TAIL_STEMS) => tail,
+        _ => return None,
+    };
+    let is_odd = words.has_several_emoji() || words.end_with_colon() || words.have(EDIT_STEMS);
+    if is_odd || !words.may_be_a_systems() {
+        return None;
+    }
+    let action = if words.have(REMOVAL_STEMS) {
+        TapbackAction::Removed
+    } else {
+        TapbackAction::Added
+    };
+    let spaced = format!(" {} ", words.form());
+    let stem = STEMS.iter().find(|(stem, _)| spaced.contains(stem));
+    let kind = match (words.emoji(), stem) {
+        (Some(_), _) => TapbackKind::Emoji,
+        (None, Some((_, kind))) => *kind,
+        (None, None) => TapbackKind::Like,
+    };
+    Some(Said {
+        action,
+        kind,
+        emoji: words.emoji().map(str::to_owned),
+    })
+}
+
+/// A reaction in a system's own words to what has no words: `Loved an image`.
+fn media(text: &str) -> Option<(Said, Media)> {
+    let words = Words::of(text.trim_matches(is_blank));
+    if words.has_several_emoji() || !words.begin_like_a_system() {
+        return None;
+    }
+    WORDINGS.iter().find_map(|(before, after, kind, action)| {
+        let rest = words.form().strip_prefix(before)?.strip_suffix(after)?;
+        let (_, media) = MEDIA.iter().find(|(media, _)| rest.trim() == *media)?;
+        let said = Said {
+            action: *action,
+            kind: *kind,
+            emoji: words.emoji().map(str::to_owned),
+        };
+        Some((said, *media))
+    })
+}
+
+/// Whether the words around a quotation may be those of a row that tells of an edit.
+pub(super) fn may_tell_of_an_edit(lead: &str, tail: &str) -> bool {
+    let (lead, tail) = (Words::of(lead), Words::of(tail));
+    match (lead.is_empty(), tail.is_empty()) {
+        (false, true) => lead.may_be_a_systems(),
+        (true, false) => tail.may_be_a_systems(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,332 @@
+use proptest::prelude::*;
+use shared_protocol::TapbackAction::{Added, Removed};
+use shared_protocol::TapbackKind::{
+    Dislike, Emoji, Emphasize, Laugh, Like, Love, Question, Sticker,
+};
+
+use super::*;
+
+const TEXT: &str = "See you tonight at eight";
+
+/// What `text` is over SMS in a chat whose earlier messages say `earlier`, numbered from 0.
+fn over_sms(text: &str, earlier: &[&str]) -> Option<TextReaction> {
+    over(Channel::Texts, text, earlier)
+}
+
+fn over(channel: Channel, text: &str, earlier: &[&str]) -> Option<TextReaction> {
+    let suspect = Suspect::of(text, channel)?;
+    let quoted = earlier
+        .iter()
+        .enumerate()
+        .find_map(|(i, earlier)| suspect.to_text(&i.to_string(), earlier));
+    quoted.or_else(|| suspect.without_target())
+}
+
+fn said(reaction: Option<TextReaction>) -> Option<(TapbackAction, TapbackKind, Option<String>)> {
+    reaction.map(|reaction| (reaction.action, reaction.kind, reaction.emoji))
+}
+
+#[test]
+fn the_usual_words_are_reactions_with_and_without_their_text() {
+    for (words, action, kind) in [
+        ("Liked", Added, Like),
+        ("Loved", Added, Love),
+        ("Disliked", Added, Dislike),
+        ("Laughed at", Added, Laugh),
+        ("Emphasized", Added, Emphasize),
+        ("Questioned", Added, Question),
+        ("Removed a like from", Removed, Like),
+        ("Removed a heart from", Removed, Love),
+        ("Removed a dislike from", Removed, Dislike),
+        ("Removed a laugh from", Removed, Laugh),
+        ("Removed an exclamation from", Removed, Emphasize),
+        ("Removed a question mark from", Removed, Question),
+        ("Reacted with a sticker to", Added, Sticker),
+    ] {
+        let text = format!("{words} “{TEXT}”");
+        let with = over_sms(&text, &["other", TEXT]).unwrap();
+        assert_eq!((with.action, with.kind), (action, kind), "{text}");
+        assert_eq!(with.target.as_deref(), Some("1"), "{text}");
+        let without = over_sms(&text, &["other"]).unwrap();
+        assert_eq!((without.action, without.kind), (action, kind), "{text}");
+        assert_eq!(without.target, None, "{text}");
+        let native = over(Channel::Reactions, &text, &[TEXT]).unwrap();
+        assert_eq!(native.target.as_deref(), Some("0"), "{text}");
+        assert_eq!(over(Channel::Reactions, &text, &["other"]), None, "{text}");
+    }
+}
+
+#[test]
+fn emoji_reactions_keep_their_emoji_whole() {
+    for emoji in ["🎉", "👍🏽", "❤️", "👩‍👩‍👧", "🇩🇪", "1️⃣", "‼️"]
+    {
+        for (text, action) in [
+            (format!("Reacted {emoji} to “{TEXT}”"), Added),
+            (format!("Reacted with {emoji} to “{TEXT}”"), Added),
+            (format!("{emoji} to “{TEXT}”"), Added),
+            (
+                format!("\u{200a}\u{200b}{emoji}\u{200b} to “\u{200a}{TEXT}\u{200a}”"),
+                Added,
+            ),
+            (
+                format!("\u{200a}\u{200c}{emoji}\u{200c} from “\u{200a}{TEXT}\u{200a}”"),
+                Removed,
+            ),
+            (format!("Removed {emoji} from “{TEXT}” "), Removed),
+            (format!("Hat mit {emoji} auf „{TEXT}“ reagiert"), Added),
+            (
+                format!("A réagi avec {emoji} à «\u{a0}{TEXT}\u{a0}»"),
+                Added,
+            ),
+            (format!("Reaccionó con {emoji} a “{TEXT}”"), Added),
+            (format!("Reagerte med {emoji} på «{TEXT}»"), Added),
+            (format!("{emoji} “{TEXT}”"), Added),
+            (format!("Nẹ {emoji} si “{TEXT}”"), Added),
+        ] {
+            let expected = Some((action, Emoji, Some(emoji.to_owned())));
+            assert_eq!(said(over_sms(&text, &[TEXT])), expected, "{text}");
+        }
+        let unknown = said(over_sms(&format!("\u{200b}{emoji}\u{200b} to “gone”"), &[]));
+        assert_eq!(unknown, Some((Added, Emoji, Some(emoji.to_owned()))));
+    }
+}
+
+#[test]
+fn other_languages_and_other_quotation_marks() {
+    for (text, kind) in [
+        ("Gefällt „{}“", Like),
+        ("Liebt „{}“", Love),
+        ("Lacht über »{}«", Laugh),
+        ("Hat „{}“ mit „Gefällt mir“ markiert", Like),
+        ("A aimé «\u{202f}{}\u{202f}»", Like),
+        ("A adoré “{}”", Love),
+        ("N’a pas aimé « {} »", Dislike),
+        ("A ajouté un « J’aime » à « {} »", Like),
+        ("Le gustó «{}»", Like),
+        ("Le encantó “{}”", Love),
+        ("Le dio risa “{}”", Laugh),
+        ("Exclamó por “{}”", Emphasize),
+        ("Dudó sobre “{}”", Question),
+        ("Adorou “{}”", Love),
+        ("Gostou de “{}”", Like),
+        ("Ha adorato “{}”", Love),
+        ("Ha messo “Mi piace” a “{}”", Like),
+        ("Vond ‘{}’ leuk", Like),
+        ("Gillade ”{}”", Like),
+        ("Likte «{}»", Like),
+        ("Syntes godt om »{}«", Like),
+        ("Polubiono: „{}”", Like),
+        ("Понравилось «{}»", Like),
+        ("“{}” iletisini beğendi", Like),
+        ("「{}」を強調しました", Emphasize),
+        ("『{}』に“いいね”しました", Like),
+        ("“{}”을(를) 좋아함", Like),
+        ("赞了“{}”", Like),
+        ("喜欢“{}”", Like),
+        ("Líkaði við „{}“", Like),
+        ("Les gusta ‹{}›", Like),
+        ("Elsker “{}”", Love),
+        ("Liked: “{}”", Like),
+    ] {
+        let text = text.replace("{}", TEXT);
+        let found = over_sms(&text, &[TEXT]);
+        assert_eq!(said(found), Some((Added, kind, None)), "{text}");
+    }
+    for text in [
+        "Gefällt „nicht da“",
+        "A aimé « pas là »",
+        "Le gustó «no está»",
+        "Понравилось «нет»",
+    ] {
+        let found = over_sms(text, &[TEXT]).unwrap();
+        assert_eq!(found.target, None, "{text}");
+    }
+}
+
+#[test]
+fn what_a_person_writes_stays_a_message() {
+    for text in [
+        "My sister said “See you tonight at eight” and then never came",
+        "“See you tonight at eight”",
+        "lol “See you tonight at eight” haha",
+        "she said “See you tonight at eight”",
+        "You said “See you tonight at eight”",
+        "Why “See you tonight at eight”?",
+        "What does he mean by “See you tonight at eight”",
+        "I meant “See you tonight at eight”",
+        "Re: “See you tonight at eight”",
+        "She wrote: “See you tonight at eight”",
+        "Reminder: “See you tonight at eight”",
+        "“See you tonight at eight” really?",
+        "“See you tonight at eight” sounds good",
+        "“See you tonight at eight” 😂",
+        "“See you tonight at eight”! Great.",
+        "Ich meinte „See you tonight at eight“",
+        "Edited to “See you tonight at eight”",
+        "Liked the film, loved the music",
+        "I loved “Dune”",
+        "Have you read “Dune”",
+        "The word is “dune”",
+        "😂 he said “no way”",
+        "Liked “Dune” a lot",
+        "Liked “Dune” and “Alien”",
+        "Loved it",
+        "Loved an image of the lake",
+        "I loved an image",
+        "Liked \"Dune\"",
+        "Liked 'Dune'",
+        "don't say 'See you tonight at eight'",
+        "5'11\" tall",
+        "“”",
+        "Liked “”",
+        "”“",
+        "",
+    ] {
+        assert_eq!(over_sms(text, &[TEXT, "no"]), None, "{text}");
+    }
+}
+
+#[test]
+fn a_person_with_straight_quotes_needs_known_words_and_the_text() {
+    let of = |text: &str| said(over_sms(text, &[TEXT, "I'm \"in\""]));
+    assert_eq!(of(&format!("Liked \"{TEXT}\"")), Some((Added, Like, None)));
+    assert_eq!(of(&format!("Liked '{TEXT}'")), Some((Added, Like, None)));
+    assert_eq!(of("Liked \"I'm \"in\"\""), Some((Added, Like, None)));
+    assert_eq!(of(&format!("Patiko \"{TEXT}\"")), None);
+    let old = format!("👍 to \"{TEXT}\"");
+    assert_eq!(of(&old), Some((Added, Emoji, Some("👍".to_owned()))));
+}
+
+#[test]
+fn texts_are_compared_without_what_networks_change() {
+    for (quoted, text) in [
+        ("she said “hi” to me", "she said “hi” to me"),
+        ("she said \"hi\" to me", "she said “hi” to me"),
+        ("“hi”", "“hi”"),
+        ("one\ntwo  three", "one two three"),
+        ("\u{200a}one two\u{200b}", "one\u{a0}two"),
+        ("see ❤ you", "see ❤️ you"),
+        ("wait...", "wait…"),
+        ("two – three", "two - three"),
+        ("5” of snow", "5” of snow"),
+        ("it’s me", "it's me"),
+        ("look \u{fffc}", "look"),
+        ("😂", "😂"),
+    ] {
+        let found = over_sms(&format!("Liked “{quoted}”"), &[text]);
+        assert_eq!(found.unwrap().target.as_deref(), Some("0"), "{quoted}");
+    }
+}
+
+#[test]
+fn a_text_may_be_cut_but_not_to_nothing() {
+    let long = "The long way around the lake, past the old mill and the boat house";
+    let target = |quoted: &str, words: &str| {
+        let found = over_sms(&format!("{words} “{quoted}”"), &[long, "The"]);
+        found.and_then(|found| found.target)
+    };
+    assert_eq!(
+        target("The long way around…", "Loved").as_deref(),
+        Some("0")
+    );
+    assert_eq!(target("The long way …", "Loved").as_deref(), Some("0"));
+    assert_eq!(
+        target("The long way around...", "Loved").as_deref(),
+        Some("0")
+    );
+    assert_eq!(target("The long way around", "Loved").as_deref(), Some("0"));
+    assert_eq!(target("The", "Loved").as_deref(), Some("1"));
+    assert_eq!(target("The long", "Loved"), None);
+    assert_eq!(target("The long way around", "Patiko"), None);
+    assert_eq!(
+        target("The long way around the…", "Patiko").as_deref(),
+        Some("0")
+    );
+    assert_eq!(target("…", "Loved"), None);
+    // Cut by a network that allows so many characters and no more.
+    let open = format!("Loved “{}", &long[..50]);
+    assert_eq!(
+        over_sms(&open, &[long]).unwrap().target.as_deref(),
+        Some("0")
+    );
+    assert_eq!(over_sms(&open, &["other"]), None);
+    assert_eq!(over_sms("Loved “The long way", &[long]), None);
+}
+
+#[test]
+fn media_have_no_words_to_quote() {
+    for (text, kind, media) in [
+        ("Loved an image", Love, Media::Image),
+        ("Liked a movie", Like, Media::Video),
+        ("Laughed at an attachment", Laugh, Media::Any),
+        ("Emphasized an audio message", Emphasize, Media::Audio),
+        ("Removed a heart from an image", Love, Media::Image),
+        ("Reacted 🎉 to a photo", Emoji, Media::Image),
+        ("\u{200b}👍\u{200b} to an image ", Emoji, Media::Image),
+        ("Le encantó una imagen", Love, Media::Image),
+        ("A adoré une image", Love, Media::Image),
+        ("Gefällt ein Bild", Like, Media::Image),
+        (
+            "Hat ein Bild mit „Gefällt mir“ markiert",
+            Like,
+            Media::Image,
+        ),
+    ] {
+        let suspect = Suspect::of(text, Channel::Texts).unwrap();
+        assert_eq!(suspect.media(), Some(media), "{text}");
+        let found = suspect.to_media(Some("P")).unwrap();
+        assert_eq!(
+            (found.kind, found.target.as_deref()),
+            (kind, Some("P")),
+            "{text}"
+        );
+        assert_eq!(suspect.without_target().unwrap().target, None, "{text}");
+        let native = Suspect::of(text, Channel::Reactions);
+        assert!(
+            native.is_none_or(|native| native.media().is_none()),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn services_without_reactions_of_their_own() {
+    for (service, expected) in [
+        (Some("SMS"), Channel::Texts),
+        (Some("sms"), Channel::Texts),
+        (Some("RCS"), Channel::Texts),
+        (Some("SatelliteSMS"), Channel::Texts),
+        (Some("iMessage"), Channel::Reactions),
+        (Some("iMessageLite"), Channel::Reactions),
+        (None, Channel::Reactions),
+    ] {
+        assert_eq!(Channel::of(service), expected, "{service:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_panics(text in any::<String>(), odd in "[“”„«»‹›「」\"'’‘ a-zL👍❤️\u{200d}\u{fe0f}\u{200b}…:.]{0,40}") {
+        for text in [&text, &odd] {
+            for channel in [Channel::Texts, Channel::Reactions] {
+                let _ = over(channel, text, &[&odd, "a"]);
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_was_said_can_be_reacted_to(earlier in "[^\u{fffc}\u{fffd}]{1,60}") {
+        prop_assume!(!comparable(&earlier).is_empty());
+        let found = over_sms(&format!("Loved “{earlier}”"), &[&earlier]);
+        let found = found.and_then(|found| found.target);
+        prop_assert_eq!(found.as_deref(), Some("0"));
+    }
+
+    #[test]
+    fn no_text_without_a_quotation_is_swallowed_but_the_known_ones(text in "[^“”„«»‹›「」『』《》〈〉\"'’‘‚＂]{0,80}") {
+        let found = over_sms(&text, &[&text]);
+        prop_assert!(found.is_none() || Suspect::of(&text, Channel::Texts).unwrap().media().is_some());
+    }
+}

@@ -1,0 +1,414 @@
+//! Addresses of the web, in texts and out of links, in one form by which they are compared.
+//!
+//! Two addresses are the same if their whole normal forms are equal. A part of an address is another
+//! address: `https://example.com` is not the link of a text that says `https://example.com/docs`.
+
+use url::Url;
+
+/// Longer ones are not taken for addresses.
+const MAX_BYTES: usize = 8 * 1024;
+/// So many addresses of one text are looked at.
+const MAX_IN_TEXT: usize = 64;
+
+/// An address in its normal form. The scheme of the web is left out, http and https lead to one page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WebAddress(String);
+
+impl WebAddress {
+    /// The address that `text` is as a whole.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let text = text.trim_matches(is_blank);
+        if text.is_empty() || text.len() > MAX_BYTES || text.contains(is_blank) {
+            return None;
+        }
+        match scheme(text) {
+            Some("http" | "https") => Self::of_web(&Url::parse(text).ok()?),
+            Some(_) => Url::parse(text).ok().map(|url| Self(url.into())),
+            None if has_domain(text) => Self::of_web(&Url::parse(&format!("http://{text}")).ok()?),
+            None => None,
+        }
+    }
+
+    /// The addresses that `text` holds, with or without their scheme.
+    pub(super) fn all_in(text: &str) -> Vec<Self> {
+        let mut found = Vec::new();
+        for word in text.split(is_blank).filter(|word| word.contains('.')) {
+            for candidate in candidates(word) {
+                if found.len() == MAX_IN_TEXT {
+                    return found;
+                }
+                found.extend(Self::parse(candidate).filter(|address| !found.contains(address)));
+            }
+        }
+        found
+    }
+
+    fn of_web(url: &Url) -> Option<Self> {
+        let host = url.host_str()?;
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let mut form = String::new();
+        if !url.username().is_empty() || url.password().is_some() {
+            form.push_str(url.username());
+            if let Some(password) = url.password() {
+                form.push(':');
+                form.push_str(password);
+            }
+            form.push('@');
+        }
+        form.push_str(host);
+        if let Some(port) = url.port() {
+            form.push(':');
+            form.push_str(&port.to_string());
+        }
+        let path = escaped(url.path());
+        form.push_str(path.strip_suffix('/').unwrap_or(&path));
+        // A `?` or `#` with nothing behind it asks for nothing.
+        for (mark, part) in [('?', url.query()), ('#', url.fragment())] {
+            if let Some(part) = part.filter(|part| !part.is_empty()) {
+                form.push(mark);
+                form.push_str(&escaped(part));
+            }
+        }
+        Some(Self(form))
+    }
+}
+
+/// Where addresses may stand in a word: at each scheme, else after what opens the word. Each is given
+/// without the punctuation behind it. A scheme within an address is a part of that address, so a second
+/// one begins another address only behind a mark that separates.
+fn candidates(word: &str) -> Vec<&str> {
+    let lower = word.to_ascii_lowercase();
+    let mut starts: Vec<usize> = Vec::new();
+    for scheme in ["http://", "https://"] {
+        starts.extend(lower.match_indices(scheme).map(|(at, _)| at));
+    }
+    starts.sort_unstable();
+    let mut kept: Vec<usize> = Vec::new();
+    for start in starts {
+        let before = word[..start].chars().next_back();
+        if kept.is_empty() || before.is_some_and(separates) {
+            kept.push(start);
+        }
+    }
+    if kept.is_empty() {
+        let bare = word.trim_start_matches(|c: char| !c.is_alphanumeric());
+        let bare = match lower.find("www.") {
+            // Scripts that write no spaces leave none before an address either.
+            Some(at) if word[..at].ends_with(is_ideographic) => &word[at..],
+            _ => bare,
+        };
+        let host_end = bare.find(['/', '?', '#']).unwrap_or(bare.len());
+        // What is named at a host is a mailbox.
+        if bare[..host_end].contains('@') {
+            return Vec::new();
+        }
+        return endings(bare);
+    }
+    let ends = kept.iter().skip(1).copied().chain([word.len()]);
+    kept.iter()
+        .zip(ends)
+        .flat_map(|(start, end)| endings(&word[*start..end]))
+        .collect()
+}
+
+/// An address without the punctuation behind it; and cut at the first ideograph too, where the text
+/// goes on without a space.
+fn endings(address: &str) -> Vec<&str> {
+    let whole = without_closing(address);
+    let cut = address.find(is_ideographic).map(|at| &address[..at]);
+    let cut = cut.map(without_closing).filter(|cut| !cut.is_empty());
+    [Some(whole), cut].into_iter().flatten().collect()
+}
+
+fn without_closing(mut address: &str) -> &str {
+    while let Some(last) = address.chars().next_back() {
+        let opening = match last {
+            ')' => Some('('),
+            ']' => Some('['),
+            '}' => Some('{'),
+            _ => None,
+        };
+        let is_unbalanced = opening.is_some_and(|opening| {
+            address.matches(opening).count() < address.matches(last).count()
+        });
+        if !is_unbalanced && !is_closing(last) {
+            break;
+        }
+        address = &address[..address.len() - last.len_utf8()];
+    }
+    address
+}
+
+/// Punctuation of the sentence around an address.
+fn is_closing(c: char) -> bool {
+    matches!(
+        c,
+        '.' | ','
+            | ';'
+            | ':'
+            | '!'
+            | '?'
+            | '…'
+            | '"'
+            | '\''
+            | '>'
+            | '“'
+            | '”'
+            | '„'
+            | '‘'
+            | '’'
+            | '«'
+            | '»'
+            | '‹'
+            | '›'
+            | '\u{3001}'
+            | '\u{3002}'
+            | '\u{3008}'
+            ..='\u{3011}'
+                | '\u{ff01}'
+                | '\u{ff08}'
+                | '\u{ff09}'
+                | '\u{ff0c}'
+                | '\u{ff1a}'
+                | '\u{ff1b}'
+                | '\u{ff1f}'
+    )
+}
+
+fn separates(c: char) -> bool {
+    is_closing(c) && !matches!(c, '.' | ':' | '?' | '!')
+        || matches!(c, '|' | '<' | '(' | ')' | '[' | ']' | '{' | '}')
+        || is_ideographic(c)
+}
+
+/// Han, Kana, Hangul and the punctuation that goes with them.
+fn is_ideographic(c: char) -> bool {
+    matches!(c, '\u{3000}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{ff00}'..='\u{ff60}')
+}
+
+/// The scheme of an address that has one, in lower case as far as it is one of the web.
+fn scheme(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once(':')?;
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    if !is_scheme {
+        return None;
+    }
+    for web in ["http", "https"] {
+        if scheme.eq_ignore_ascii_case(web) {
+            return Some(web);
+        }
+    }
+    // `example.com:8080/a` has a port and no scheme.
+    rest.starts_with("//").then_some(scheme)
+}
+
+/// Whether a text without a scheme begins with the name of a domain.
+fn has_domain(text: &str) -> bool {
+    let end = text.find(['/', '?', '#', ':']).unwrap_or(text.len());
+    let host = &text[..end];
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let Some((name, top)) = host.rsplit_once('.') else {
+        return false;
+    };
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label
+                .chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_') || !c.is_ascii())
+    };
+    let is_top = top.chars().count() >= 2
+        && (top.chars().all(char::is_alphabetic) || top.to_ascii_lowercase().starts_with("xn--"));
+    is_top && name.split('.').all(is_label)
+}
+
+/// A path, query or fragment whose escapes are the same for the same characters: `%7e` is `~`, and what
+/// may not stand in an address unescaped is escaped, in capitals.
+fn escaped(part: &str) -> String {
+    let bytes = part.as_bytes();
+    let mut form = String::with_capacity(part.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let hex = (byte == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
+        let escape = hex
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match escape {
+            Some(escape) if is_unreserved(escape) => form.push(char::from(escape)),
+            Some(escape) => push_escape(&mut form, escape),
+            None if is_unreserved(byte) || is_delimiter(byte) => form.push(char::from(byte)),
+            None => push_escape(&mut form, byte),
+        }
+        at += if escape.is_some() { 3 } else { 1 };
+    }
+    form
+}
+
+fn push_escape(form: &mut String, byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    form.push('%');
+    for digit in [byte >> 4, byte & 15] {
+        form.push(char::from(DIGITS[usize::from(digit)]));
+    }
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// What may stand unescaped in a path, query or fragment and means something there.
+fn is_delimiter(byte: u8) -> bool {
+    b"!$&'()*+,;=:@/?".contains(&byte)
+}
+
+/// White space, and marks that no one sees.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || super::quote::is_invisible(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn same(a: &str, b: &str) -> bool {
+        let (a, b) = (WebAddress::parse(a), WebAddress::parse(b));
+        assert!(a.is_some() && b.is_some(), "{a:?} {b:?}");
+        a == b
+    }
+
+    #[test]
+    fn one_address_has_many_spellings() {
+        for (a, b) in [
+            ("https://example.com/a", "http://example.com/a"),
+            ("https://example.com/a", "example.com/a"),
+            ("https://example.com/a", "HTTPS://EXAMPLE.com/a/"),
+            ("https://example.com", "example.com/"),
+            ("https://example.com.", "example.com"),
+            ("https://example.com:443/a", "http://example.com:80/a"),
+            ("https://example.com/?q=1", "example.com?q=1"),
+            ("https://example.com/a?", "https://example.com/a#"),
+            ("https://example.com/%7euser", "https://example.com/~user"),
+            ("https://example.com/caf%c3%a9", "https://example.com/café"),
+            (
+                "https://example.com/a%2fb?x=%3d",
+                "https://example.com/a%2Fb?x=%3D",
+            ),
+            ("https://example.com/a|b", "https://example.com/a%7Cb"),
+            ("https://example.com/[1]", "https://example.com/%5B1%5D"),
+            ("https://example.com/?q=ü", "https://example.com/?q=%C3%BC"),
+            (
+                "https://bücher.example/a",
+                "https://xn--bcher-kva.example/a",
+            ),
+            ("https://example.com/a/../b", "https://example.com/b"),
+            ("  https://example.com/a\u{200b} ", "https://example.com/a"),
+        ] {
+            assert!(same(a, b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn what_differs_in_anything_else_is_another() {
+        for (a, b) in [
+            ("https://example.com/docs/setup", "https://example.com"),
+            ("https://example.com/docs", "https://example.com/doc"),
+            ("https://example.com/A", "https://example.com/a"),
+            ("https://example.com/a?x=1", "https://example.com/a?x=2"),
+            ("https://example.com/a?x=1", "https://example.com/a"),
+            ("https://example.com/a#b", "https://example.com/a"),
+            ("https://www.example.com", "https://example.com"),
+            ("https://example.com:8080", "https://example.com"),
+            ("https://example.com/a%2Fb", "https://example.com/a/b"),
+            ("https://example.com/a%25", "https://example.com/a"),
+            ("https://user@example.com/a", "https://example.com/a"),
+            ("ftp://example.com/a", "https://example.com/a"),
+        ] {
+            assert!(!same(a, b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_is_no_address() {
+        for text in [
+            "",
+            "hello",
+            "see https://example.com",
+            "e.g",
+            "3.14",
+            "...",
+            "https://",
+            "http://?",
+            "tel:+15550100001",
+            "mailto:bob@example.com",
+        ] {
+            assert_eq!(WebAddress::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_found_without_the_punctuation_around_them() {
+        let found = |text: &str| -> Vec<String> {
+            let all = WebAddress::all_in(text);
+            all.into_iter().map(|address| address.0).collect()
+        };
+        for text in [
+            "see https://example.com/a.",
+            "see (https://example.com/a)",
+            "(see https://example.com/a).",
+            "[here](https://example.com/a)!",
+            "<https://example.com/a>",
+            "“https://example.com/a”",
+            "« https://example.com/a »",
+            "example.com/a?",
+            "look:https://example.com/a…",
+            "看这个https://example.com/a，好",
+            "（https://example.com/a）",
+            "Text\nhttps://EXAMPLE.com/a/\nText",
+            "\u{200b}https://example.com/a\u{feff}",
+        ] {
+            assert!(found(text).contains(&"example.com/a".to_owned()), "{text}");
+        }
+        assert_eq!(
+            found("https://example.com/a_(b) and www.example.com, bob@example.com"),
+            ["example.com/a_(b)", "www.example.com"]
+        );
+        assert_eq!(
+            found("https://example.com/a,https://example.com/b"),
+            ["example.com/a", "example.com/b"]
+        );
+        assert_eq!(
+            found("https://proxy.example/?u=https://example.com/a"),
+            ["proxy.example?u=https://example.com/a"],
+            "an address within an address is a part of it"
+        );
+        assert_eq!(found("我的网站www.example.com"), ["www.example.com"]);
+        assert_eq!(found("at 7.30 p.m. or 12.5 e.g. now...then"), [""; 0]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_text_panics(text in any::<String>(), odd in "[a-zA-Z0-9./:?#%@\\[\\](){}<>,;一。 -]{0,60}") {
+            WebAddress::parse(&text);
+            WebAddress::all_in(&text);
+            WebAddress::parse(&odd);
+            WebAddress::all_in(&odd);
+        }
+
+        #[test]
+        fn an_address_is_found_again_in_a_sentence(path in "[a-zA-Z0-9_~-]{1,12}(/[a-z0-9]{1,8}){0,3}") {
+            let address = format!("https://example.com/{path}");
+            let expected = WebAddress::parse(&address);
+            for text in [format!("look: {address}."), format!("({address})"), format!("{address}, and")] {
+                let found = WebAddress::all_in(&text);
+                prop_assert_eq!(found.first(), expected.as_ref());
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The row `Edited to “…”` that Messages writes for older devices beside the edit itself.
+
+use messages_stand_in::Edit;
+
+use super::*;
+
+fn guid(mac: &Mac, row: i64) -> String {
+    mac.messages.guid_of(row).unwrap()
+}
+
+#[test]
+fn an_edit_is_told_once_whichever_row_comes_first() {
+    for (notice_first, undated) in [(true, false), (true, true), (false, false), (false, true)] {
+        for words in [
+            "Edited to “at seven”",
+            "Bearbeitet: „at seven“",
+            "Modifié en « at seven »",
+            "「at seven」に編集しました",
+            "Изменено на «at seven»",
+        ] {
+            let mut mac = Mac::before_first_run(Style::Tahoe);
+            mac.look();
+            let message = mac.says(ADA, "at sven");
+            mac.look();
+            mac.pass(secs(20));
+            let notice = "AAAAAAAA-0000-4000-8000-000000000001".to_owned();
+            let edit = Edit::new("at seven").told_by(&*notice);
+            let edit = if undated { edit.undated() } else { edit };
+            let (chat, ada) = mac.peer(ADA);
+            let now = mac.now();
+            let row = NewMessage::incoming(ada, now).text(words).guid(&*notice);
+            if notice_first {
+                mac.messages.deliver(chat, &row).unwrap();
+                mac.look();
+                assert_eq!(mac.waiting(), ["no_edit"], "{words}");
+                mac.pass(Duration::from_millis(1_500));
+                mac.messages.rewrite(message, &edit, now).unwrap();
+            } else {
+                mac.messages.rewrite(message, &edit, now).unwrap();
+                mac.look();
+                mac.messages.deliver(chat, &row).unwrap();
+            }
+            mac.look();
+            mac.pass(secs(3));
+            mac.look();
+            assert_eq!(
+                mac.events(),
+                [(Event::Message, 0), (Event::Edit, 2)],
+                "{words}"
+            );
+            assert_eq!(mac.texts(), ["at sven", "at seven"], "{words}");
+            assert!(mac.waiting().is_empty());
+        }
+    }
+}
+
+#[test]
+fn every_edit_of_several_has_a_notice_of_its_own() {
+    let mut mac = Mac::before_first_run(Style::Tahoe);
+    mac.look();
+    let message = mac.says(ADA, "one");
+    mac.look();
+    for text in ["two", "three", "four"] {
+        mac.pass(secs(30));
+        let notice = mac.says(ADA, &format!("Edited to “{text}”"));
+        let edit = Edit::new(text).told_by(guid(&mac, notice));
+        let now = mac.now();
+        mac.messages.rewrite(message, &edit, now).unwrap();
+        mac.look();
+    }
+    assert_eq!(mac.texts(), ["one", "two", "three", "four"]);
+}
+
+#[test]
+fn a_message_that_was_edited_before_it_was_read_is_one_message() {
+    let mut mac = Mac::before_first_run(Style::Tahoe);
+    mac.look();
+    let message = mac.says(ADA, "at sven");
+    mac.pass(secs(5));
+    let notice = mac.says(ADA, "Edited to “at seven”");
+    let edit = Edit::new("at seven").told_by(guid(&mac, notice));
+    let now = mac.now();
+    mac.messages.rewrite(message, &edit, now).unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), ["at seven"]);
+    // Nothing that happens to it is told.
+    let later = mac.now();
+    mac.messages.edit(notice, "something else", later).unwrap();
+    mac.look();
+    mac.messages.delete_message(notice).unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), ["at seven"]);
+}
+
+#[test]
+fn a_row_that_no_edit_names_is_a_message_after_two_seconds() {
+    let mut mac = Mac::new();
+    mac.says(ADA, "at sven");
+    mac.look();
+    mac.pass(secs(1));
+    mac.says(ADA, "Edited to “at seven”");
+    mac.says(ADA, "and so on");
+    mac.look();
+    assert_eq!(mac.texts(), ["at sven"], "the chat keeps its order");
+    mac.pass(secs(2));
+    mac.look();
+    assert_eq!(
+        mac.texts(),
+        ["at sven", "Edited to “at seven”", "and so on"]
+    );
+}
+
+#[test]
+fn what_cannot_be_a_notice_is_told_at_once() {
+    let mut mac = Mac::new();
+    let expected = [
+        // The sender has no message that could be edited.
+        (ADA, "Edited to “at seven”"),
+        // A person speaks.
+        (ADA, "she said “at seven”"),
+        (ADA, "“at seven”"),
+        (ADA, "my word is “at seven” and nothing else"),
+        // Of another person.
+        (BOB, "Edited to “at seven”"),
+    ];
+    for (sender, text) in expected {
+        mac.says(sender, text);
+        mac.look();
+    }
+    assert_eq!(mac.texts(), expected.map(|(_, text)| text));
+    assert!(mac.waiting().is_empty());
+}
+
+#[test]
+fn over_sms_it_is_the_only_word_of_the_edit() {
+    for service in ["SMS", "RCS"] {
+        let mut mac = Mac::new();
+        let (chat, ada) = mac.peer(ADA);
+        let texts = ["at sven", "at seven", "Edited to “at seven”"];
+        for text in texts {
+            let now = mac.now();
+            let row = NewMessage::incoming(ada, now).text(text).on(service);
+            mac.messages.deliver(chat, &row).unwrap();
+            mac.look();
+            mac.pass(secs(5));
+        }
+        assert_eq!(mac.texts(), texts, "{service}");
+        assert!(mac.posted().iter().all(|m| m.event == Event::Message));
+    }
+}
+
+#[test]
+fn a_notice_that_is_deleted_while_it_waits_is_forgotten() {
+    let mut mac = Mac::new();
+    mac.says(ADA, "at sven");
+    let notice = mac.says(ADA, "Edited to “at seven”");
+    mac.look();
+    mac.messages.delete_message(notice).unwrap();
+    mac.look();
+    mac.pass(secs(3));
+    mac.look();
+    assert_eq!(mac.texts(), ["at sven"]);
+}

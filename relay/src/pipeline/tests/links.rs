@@ -1,0 +1,346 @@
+//! Link rows: the preview of a text that has the link, the link that a text leaves out, or a message.
+
+use messages_stand_in::payload::URL_BALLOON;
+use messages_stand_in::{Body, RichLink};
+
+use super::*;
+use crate::state::seen::Outcome;
+
+const URL: &str = "https://example.com/docs/setup";
+
+impl Mac {
+    /// A link row of Ada's, written just now.
+    fn shows(&mut self, change: impl Fn(NewMessage) -> NewMessage) -> i64 {
+        let (chat, ada) = self.peer(ADA);
+        let now = self.now();
+        let message = change(NewMessage::incoming(ada, now));
+        let row = message.set("balloon_bundle_id", URL_BALLOON.to_owned());
+        self.messages.deliver(chat, &row).unwrap()
+    }
+
+    fn guid(&self, row: i64) -> String {
+        self.messages.guid_of(row).unwrap()
+    }
+
+    /// The texts that were told, each with the place of the one whose link it shows.
+    fn told(&self) -> Vec<(String, Option<usize>)> {
+        let posted = self.posted();
+        let place = |guid: &String| {
+            posted
+                .iter()
+                .position(|message| message.message_guid.as_ref() == Some(guid))
+        };
+        posted
+            .iter()
+            .map(|message| {
+                let of = message
+                    .link_of_guid
+                    .as_ref()
+                    .map(|guid| place(guid).unwrap());
+                (message.text.clone(), of)
+            })
+            .collect()
+    }
+}
+
+fn told<const N: usize>(expected: [(&str, Option<usize>); N]) -> Vec<(String, Option<usize>)> {
+    expected
+        .map(|(text, of)| (text.to_owned(), of))
+        .into_iter()
+        .collect()
+}
+
+#[test]
+fn a_links_preview_row_is_not_a_second_message_and_a_link_sent_again_is() {
+    let mut mac = Mac::new();
+    mac.says(ADA, &format!("see {URL}"));
+    mac.pass(Duration::from_millis(900));
+    let preview = mac.shows(|row| row.text(URL));
+    mac.look();
+    assert_eq!(mac.outcome(preview), Some(Outcome::LinkPreview));
+    mac.pass(secs(2));
+    mac.shows(|row| row.text(URL));
+    mac.look();
+    assert_eq!(mac.texts(), [format!("see {URL}"), URL.to_owned()]);
+}
+
+#[test]
+fn a_link_that_is_a_part_of_an_earlier_one_is_a_message() {
+    for shorter in [
+        "https://example.com",
+        "https://example.com/docs",
+        "https://example.com/docs/set",
+        "example.com",
+    ] {
+        let mut mac = Mac::new();
+        mac.says(ADA, &format!("see {URL}"));
+        mac.pass(secs(4));
+        mac.shows(|row| row.text(shorter).link(&RichLink::new(shorter)));
+        mac.look();
+        let expected = [format!("see {URL}"), shorter.to_owned()];
+        assert_eq!(mac.texts(), expected);
+    }
+}
+
+#[test]
+fn a_link_in_another_spelling_is_told_once() {
+    for spelling in [
+        "http://example.com/docs/setup",
+        "example.com/docs/setup",
+        "HTTPS://Example.COM/docs/setup",
+        "https://example.com/docs/setup/",
+        "https://example.com:443/docs/setup",
+        "https://example.com/d%6fcs/setup",
+    ] {
+        for named in [None, Some(RichLink::new(spelling))] {
+            let mut mac = Mac::new();
+            mac.says(ADA, &format!("see {URL}!"));
+            mac.pass(Duration::from_millis(900));
+            mac.shows(|row| match &named {
+                None => row.text(spelling),
+                Some(link) => row.link(link),
+            });
+            mac.look();
+            mac.look();
+            assert_eq!(mac.texts(), [format!("see {URL}!")], "{spelling}");
+        }
+    }
+}
+
+#[test]
+fn a_text_that_leaves_its_link_out_and_the_link_are_told_and_joined() {
+    let link = RichLink::new(URL).titled("Setup");
+    for reference in ["reply_to_guid", "associated_message_guid", "p:0/", "none"] {
+        let mut mac = Mac::new();
+        let text = mac.says(ADA, "this one is short");
+        let guid = mac.guid(text);
+        mac.look();
+        mac.pass(Duration::from_millis(5_900));
+        mac.shows(|row| match reference {
+            "none" => row.link(&link),
+            "p:0/" => row
+                .link(&link)
+                .set("associated_message_guid", format!("p:0/{guid}")),
+            column => row.link(&link).set(column, guid.clone()),
+        });
+        mac.look();
+        mac.look();
+        let expected = told([
+            ("this one is short", None),
+            (&format!("{URL}\nSetup"), Some(0)),
+        ]);
+        assert_eq!(mac.told(), expected, "{reference}");
+        assert!(mac.posted().iter().all(|m| m.event == Event::Message));
+    }
+}
+
+#[test]
+fn a_reference_to_another_row_says_that_the_link_is_no_preview() {
+    let mut mac = Mac::new();
+    mac.says(ADA, URL);
+    mac.pass(secs(1));
+    let (chat, _) = mac.peer(ADA);
+    let now = mac.now();
+    let own = NewMessage::outgoing(now).text("ok");
+    let own = mac.messages.deliver(chat, &own).unwrap();
+    let own = mac.guid(own);
+    mac.pass(secs(1));
+    mac.shows(|row| row.text(URL).set("reply_to_guid", own.clone()));
+    mac.look();
+    assert_eq!(mac.texts(), [URL, "ok", URL]);
+}
+
+#[test]
+fn the_same_link_sent_twice_is_two_messages_with_a_preview_each() {
+    let mut mac = Mac::new();
+    for _ in 0..2 {
+        mac.says(ADA, URL);
+        mac.pass(Duration::from_millis(800));
+        mac.shows(|row| row.text(URL));
+        mac.look();
+        mac.pass(Duration::from_millis(800));
+    }
+    assert_eq!(mac.texts(), [URL, URL]);
+    let mut mac = Mac::new();
+    for row in 0..6 {
+        if row < 3 {
+            mac.says(ADA, URL);
+        } else {
+            mac.shows(|row| row.text(URL));
+        }
+        mac.pass(Duration::from_millis(500));
+    }
+    mac.look();
+    assert_eq!(mac.texts(), [URL, URL, URL]);
+}
+
+#[test]
+fn own_links_are_of_one_sender() {
+    let mut mac = Mac::new();
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let own = NewMessage::outgoing(now).text(URL);
+    mac.messages.deliver(chat, &own).unwrap();
+    mac.pass(secs(1));
+    let now = mac.now();
+    let preview = NewMessage::outgoing(now)
+        .set("handle_id", ada)
+        .text(URL)
+        .set("balloon_bundle_id", URL_BALLOON.to_owned());
+    mac.messages.deliver(chat, &preview).unwrap();
+    mac.shows(|row| row.text(URL));
+    mac.look();
+    assert_eq!(mac.texts(), [URL, URL]);
+    let from_owner: Vec<_> = mac.posted().iter().map(|m| m.from_owner).collect();
+    assert_eq!(from_owner, [true, false]);
+}
+
+/// A link row that names its text and shows no link yet; `later` is what it turns out to show.
+fn named_without_a_link(text: &str, later: Option<&str>, wait: Duration) -> Mac {
+    let mut mac = Mac::new();
+    let sent = mac.says(ADA, text);
+    let guid = mac.guid(sent);
+    mac.pass(Duration::from_millis(900));
+    let row = mac.shows(|row| row.set("reply_to_guid", guid.clone()));
+    mac.look();
+    mac.pass(wait);
+    mac.look();
+    if let Some(later) = later {
+        let payload = RichLink::new(later).payload();
+        mac.messages
+            .set_column(row, "payload_data", payload)
+            .unwrap();
+    }
+    mac.look();
+    mac.pass(secs(3));
+    mac.look();
+    mac.look();
+    mac
+}
+
+#[test]
+fn a_link_row_that_is_filled_in_later_is_neither_lost_nor_told_twice() {
+    let see = format!("see {URL}");
+    for wait in [secs(1), secs(3)] {
+        let preview = named_without_a_link(&see, Some(URL), wait);
+        assert_eq!(preview.texts(), [see.as_str()], "{wait:?}");
+        let never = named_without_a_link(&see, None, wait);
+        assert_eq!(never.texts(), [see.as_str()], "{wait:?}");
+        let another = named_without_a_link(&see, Some("https://example.com"), wait);
+        let expected = told([(&see, None), ("https://example.com", Some(0))]);
+        assert_eq!(another.told(), expected, "{wait:?}");
+        let left_out = named_without_a_link("this one", Some(URL), wait);
+        assert_eq!(left_out.texts().last().map(String::as_str), Some(URL));
+        assert!(
+            left_out
+                .posted()
+                .iter()
+                .skip(1)
+                .all(|m| m.link_of_guid.is_some()),
+            "{wait:?}"
+        );
+    }
+}
+
+#[test]
+fn a_link_row_without_a_reference_that_is_filled_in_later() {
+    for (wait, events) in [
+        (secs(1), vec![(Event::Message, 0)]),
+        (secs(3), vec![(Event::Message, 0), (Event::Other, 1)]),
+    ] {
+        let mut mac = Mac::new();
+        mac.says(ADA, URL);
+        mac.pass(Duration::from_millis(900));
+        let row = mac.shows(|row| row);
+        mac.look();
+        mac.pass(wait);
+        mac.look();
+        mac.messages
+            .set_body(row, &Body::Usual(URL.to_owned()))
+            .unwrap();
+        mac.look();
+        mac.look();
+        assert_eq!(mac.events(), events, "{wait:?}");
+        assert_eq!(mac.texts().concat(), URL, "the preview tells nothing more");
+    }
+}
+
+#[test]
+fn a_text_that_is_joined_after_its_link_row_is_told_once_all_the_same() {
+    for (text, wait, expected) in [
+        (URL, secs(1), vec![URL]),
+        (
+            "see https://example.com/docs/setup",
+            secs(1),
+            vec!["see https://example.com/docs/setup"],
+        ),
+        // For two seconds the text was waited for; then the link row was told.
+        (URL, secs(3), vec![URL]),
+        (
+            "see https://example.com/docs/setup",
+            secs(3),
+            vec![URL, "see https://example.com/docs/setup"],
+        ),
+    ] {
+        let mut mac = Mac::new();
+        let (chat, ada) = mac.peer(ADA);
+        let now = mac.now();
+        let late = NewMessage::incoming(ada, now).text(text);
+        let late = mac.messages.insert_message(&late).unwrap();
+        mac.pass(Duration::from_millis(100));
+        mac.shows(|row| row.text(URL));
+        mac.look();
+        mac.pass(wait);
+        mac.look();
+        mac.messages.join(chat, late).unwrap();
+        mac.look();
+        mac.look();
+        assert_eq!(mac.texts(), expected, "{text} after {wait:?}");
+    }
+}
+
+#[test]
+fn a_text_that_is_written_after_its_link_row_is_waited_for_if_the_link_names_it() {
+    let mut mac = Mac::new();
+    let guid = "AAAAAAAA-0000-4000-8000-000000000001";
+    let link = mac.shows(|row| row.text(URL).set("reply_to_guid", guid.to_owned()));
+    mac.look();
+    assert_eq!(mac.waiting(), ["no_reference"]);
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let text = NewMessage::incoming(ada, now)
+        .text(format!("see {URL}"))
+        .guid(guid);
+    mac.messages.deliver(chat, &text).unwrap();
+    mac.look();
+    mac.look();
+    assert_eq!(mac.texts(), [format!("see {URL}")]);
+    assert_eq!(mac.outcome(link), Some(Outcome::LinkPreview));
+
+    let mut mac = Mac::new();
+    mac.shows(|row| row.text(URL).set("reply_to_guid", guid.to_owned()));
+    mac.look();
+    mac.pass(secs(2));
+    mac.look();
+    assert_eq!(mac.texts(), [URL], "it is not waited for without end");
+}
+
+#[test]
+fn copies_of_a_text_and_its_link_row_that_icloud_brings_back_are_not_told() {
+    let mut mac = Mac::new();
+    mac.pass(Duration::from_micros(123_457));
+    let (chat, ada) = mac.peer(ADA);
+    let sent = mac.now();
+    let text = NewMessage::incoming(ada, sent).text(format!("see {URL}"));
+    let shown = date(mac.clock.now().plus(secs(1)).as_micros());
+    let link = NewMessage::incoming(ada, shown)
+        .text(URL)
+        .set("balloon_bundle_id", URL_BALLOON.to_owned());
+    for _ in 0..2 {
+        mac.messages.deliver(chat, &text).unwrap();
+        mac.messages.deliver(chat, &link).unwrap();
+        mac.look();
+        mac.pass(hours(3));
+    }
+    assert_eq!(mac.texts(), [format!("see {URL}")]);
+}

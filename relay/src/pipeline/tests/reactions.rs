@@ -1,0 +1,305 @@
+//! Reactions: native ones, and those that come over SMS and RCS as texts.
+
+use messages_stand_in::{Attachment, Body, MessageGuids};
+use shared_protocol::{Tapback, TapbackAction, TapbackKind};
+
+use super::*;
+
+const TEXT: &str = "See you tonight at eight";
+
+impl Mac {
+    /// A text from Ada over `service`.
+    fn texts_over(&mut self, service: &str, text: &str) -> i64 {
+        let (chat, ada) = self.peer(ADA);
+        let now = self.now();
+        let row = NewMessage::incoming(ada, now).text(text).on(service);
+        self.messages.deliver(chat, &row).unwrap()
+    }
+
+    /// A text of the owner's in Ada's chat.
+    fn owner_says(&mut self, text: &str) -> String {
+        let (chat, _) = self.peer(ADA);
+        let now = self.now();
+        let row = NewMessage::outgoing(now).text(text).on("SMS");
+        let row = self.messages.deliver(chat, &row).unwrap();
+        self.messages.guid_of(row).unwrap()
+    }
+
+    fn last_tapback(&self) -> Tapback {
+        let message = self.posted().pop().unwrap();
+        assert_eq!((message.event, message.revision), (Event::Tapback, 1));
+        assert_eq!(message.text, "");
+        message.tapback.unwrap()
+    }
+}
+
+fn tapback(action: TapbackAction, kind: TapbackKind, target: Option<&str>) -> Tapback {
+    Tapback {
+        action,
+        kind,
+        emoji: None,
+        target_guid: target.map(str::to_owned),
+        target_part: None,
+    }
+}
+
+#[test]
+fn a_reaction_over_sms_is_a_tapback_on_what_it_quotes() {
+    use TapbackAction::{Added, Removed};
+    for service in ["SMS", "RCS", "sms"] {
+        let mut mac = Mac::new();
+        let target = mac.owner_says(TEXT);
+        mac.owner_says("and bring the cake");
+        mac.look();
+        for (words, action, kind) in [
+            ("Liked", Added, TapbackKind::Like),
+            ("Removed a like from", Removed, TapbackKind::Like),
+            ("Le encantó", Added, TapbackKind::Love),
+            ("Laughed at", Added, TapbackKind::Laugh),
+            ("Patiko", Added, TapbackKind::Like),
+        ] {
+            mac.texts_over(service, &format!("{words} “{TEXT}”"));
+            mac.look();
+            mac.look();
+            let expected = tapback(action, kind, Some(&target));
+            assert_eq!(mac.last_tapback(), expected, "{words} over {service}");
+        }
+        assert_eq!(mac.posted().len(), 7);
+    }
+}
+
+#[test]
+fn a_reaction_to_a_text_that_is_not_there_has_no_target_and_no_text() {
+    let mut mac = Mac::new();
+    mac.owner_says(TEXT);
+    for text in [
+        "Questioned “a text that this Mac never had”",
+        "\u{200b}👍\u{200b} to “\u{200a}gone\u{200a}”",
+        "Gefällt „nicht da“",
+        "Loved an image",
+    ] {
+        mac.texts_over("RCS", text);
+        mac.look();
+        assert_eq!(mac.last_tapback().target_guid, None, "{text}");
+    }
+}
+
+#[test]
+fn a_text_that_merely_has_a_quotation_stays_a_message() {
+    let mut mac = Mac::new();
+    mac.owner_says(TEXT);
+    let texts = [
+        "she said “See you tonight at eight” and left",
+        "lol “See you tonight at eight” haha",
+        "“See you tonight at eight”",
+        "the film is called “Dune”",
+        "Liked the film, loved the music",
+        "Liked \"Dune\"",
+        "Liked “Dune” a lot",
+    ];
+    for text in texts {
+        mac.texts_over("SMS", text);
+    }
+    mac.look();
+    assert_eq!(mac.texts()[1..], texts);
+    assert!(mac.posted().iter().all(|m| m.event == Event::Message));
+}
+
+#[test]
+fn over_imessage_the_words_and_the_quotation_must_both_be_right() {
+    let mut mac = Mac::new();
+    let target = mac.owner_says(TEXT);
+    mac.texts_over("iMessage", &format!("Loved “{TEXT}”"));
+    mac.look();
+    let expected = tapback(TapbackAction::Added, TapbackKind::Love, Some(&target));
+    assert_eq!(mac.last_tapback(), expected);
+    let texts = [
+        "Loved “Dune”".to_owned(),
+        format!("Patiko “{TEXT}”"),
+        "Loved an image".to_owned(),
+        format!("Loved \"{TEXT}\""),
+    ];
+    for text in &texts {
+        mac.texts_over("iMessage", text);
+        mac.look();
+        mac.pass(secs(2));
+        mac.look();
+    }
+    assert_eq!(mac.texts()[2..], texts);
+}
+
+#[test]
+fn a_reaction_to_a_photo_is_to_the_newest_one() {
+    let mut mac = Mac::new();
+    let (chat, _) = mac.peer(ADA);
+    let mut photos = Vec::new();
+    for name in ["one.jpeg", "two.jpeg"] {
+        let now = mac.now();
+        let row = mac
+            .messages
+            .deliver(chat, &NewMessage::outgoing(now).text("\u{fffc}"))
+            .unwrap();
+        mac.messages
+            .attach(row, &Attachment::photo(name, 10), now)
+            .unwrap();
+        photos.push(mac.messages.guid_of(row).unwrap());
+    }
+    let now = mac.now();
+    let voice = mac
+        .messages
+        .deliver(chat, &NewMessage::outgoing(now).text("\u{fffc}"))
+        .unwrap();
+    mac.messages
+        .attach(voice, &Attachment::voice(10), now)
+        .unwrap();
+    let voice = mac.messages.guid_of(voice).unwrap();
+    for (text, target) in [
+        ("Loved an image", Some(&photos[1])),
+        ("Reacted 🎉 to an image", Some(&photos[1])),
+        ("Liked an audio message", Some(&voice)),
+        ("Liked an attachment", Some(&voice)),
+        ("Liked a movie", None),
+    ] {
+        mac.texts_over("SMS", text);
+        mac.look();
+        assert_eq!(mac.last_tapback().target_guid.as_ref(), target, "{text}");
+    }
+}
+
+#[test]
+fn own_reactions_and_those_of_a_group() {
+    let mut mac = Mac::new();
+    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let (ada, bob) = (
+        mac.messages.handle(ADA, "SMS").unwrap(),
+        mac.messages.handle(BOB, "SMS").unwrap(),
+    );
+    let now = mac.now();
+    let cake = NewMessage::incoming(ada, now)
+        .text("who brings the cake?")
+        .on("SMS");
+    let cake = mac.messages.deliver(group, &cake).unwrap();
+    let cake = mac.messages.guid_of(cake).unwrap();
+    for row in [NewMessage::incoming(bob, now), NewMessage::outgoing(now)] {
+        let row = row.text("Emphasized “who brings the cake?”").on("SMS");
+        mac.messages.deliver(group, &row).unwrap();
+        mac.look();
+        let expected = tapback(TapbackAction::Added, TapbackKind::Emphasize, Some(&cake));
+        assert_eq!(mac.last_tapback(), expected);
+    }
+    assert!(mac.posted()[2].from_owner);
+}
+
+#[test]
+fn the_newest_of_equal_texts_is_meant_and_old_ones_are_found_within_bounds() {
+    let mut mac = Mac::new();
+    mac.owner_says(TEXT);
+    let target = mac.owner_says(TEXT);
+    for n in 0..450 {
+        mac.says(ADA, &format!("message {n}"));
+    }
+    mac.texts_over("SMS", &format!("Liked “{TEXT}”"));
+    mac.look();
+    assert_eq!(mac.last_tapback().target_guid, Some(target));
+    for n in 0..100 {
+        mac.says(ADA, &format!("more {n}"));
+    }
+    mac.texts_over("SMS", &format!("Liked “{TEXT}”"));
+    mac.look();
+    assert_eq!(mac.last_tapback().target_guid, None);
+}
+
+#[test]
+fn one_conversation_may_have_a_chat_per_service() {
+    let mut mac = Mac::new();
+    let (_, ada) = mac.peer(ADA);
+    let target = mac.owner_says(TEXT);
+    let other = Chat::direct(ADA)
+        .on("SMS")
+        .with_guid(format!("SMS;-;{ADA}"));
+    let other = mac.messages.chat(&other).unwrap();
+    let now = mac.now();
+    let row = NewMessage::incoming(ada, now)
+        .text(format!("Liked “{TEXT}”"))
+        .on("SMS");
+    mac.messages.deliver(other, &row).unwrap();
+    mac.look();
+    assert_eq!(mac.last_tapback().target_guid, Some(target));
+}
+
+#[test]
+fn a_reaction_whose_text_comes_late_is_a_tapback_and_no_edit() {
+    let mut mac = Mac::new();
+    let target = mac.owner_says(TEXT);
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let row = mac
+        .messages
+        .deliver(chat, &NewMessage::incoming(ada, now).on("SMS"))
+        .unwrap();
+    mac.look();
+    mac.pass(secs(3));
+    mac.look();
+    mac.messages
+        .set_body(row, &Body::Usual(format!("Liked “{TEXT}”")))
+        .unwrap();
+    mac.look();
+    mac.look();
+    let expected = [(Event::Message, 0), (Event::Other, 1), (Event::Tapback, 1)];
+    assert_eq!(mac.events(), expected);
+    assert_eq!(mac.last_tapback().target_guid, Some(target));
+}
+
+#[test]
+fn a_reaction_that_was_told_is_told_no_more() {
+    let mut mac = Mac::new();
+    let message = mac.says(ADA, TEXT);
+    let (chat, _) = mac.peer(ADA);
+    let now = mac.now();
+    let own = NewMessage::outgoing(now)
+        .text(format!("Liked “{TEXT}”"))
+        .on("SMS");
+    let own = mac.messages.deliver(chat, &own).unwrap();
+    mac.look();
+    // The quoted text is gone, and the row changes.
+    mac.messages.delete_message(message).unwrap();
+    mac.messages.set_column(own, "date_edited", 1).unwrap();
+    mac.look();
+    mac.pass(secs(60));
+    mac.messages.rebuild(50, MessageGuids::Renewed).unwrap();
+    mac.look();
+    assert_eq!(mac.events(), [(Event::Message, 0), (Event::Tapback, 1)]);
+}
+
+#[test]
+fn a_native_tapback_without_a_target_never_tells_the_text_that_it_quotes() {
+    let mut mac = Mac::new();
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let rows = |code: i64, guid: Option<&str>| {
+        let row = NewMessage::incoming(ada, now)
+            .text("Loved “a secret”")
+            .set("associated_message_type", code);
+        match guid {
+            Some(guid) => row.set("associated_message_guid", guid.to_owned()),
+            None => row,
+        }
+    };
+    for code in [2000, 3003, 2006] {
+        for guid in [None, Some(""), Some("p:0/"), Some("p:0"), Some("bp:")] {
+            mac.messages.deliver(chat, &rows(code, guid)).unwrap();
+            mac.look();
+            assert_eq!(mac.last_tapback().target_guid, None, "{code} {guid:?}");
+        }
+    }
+    for code in [1000, 2042, 3999, 4001, 5000] {
+        mac.messages
+            .deliver(chat, &rows(code, Some("p:0/AAAA")))
+            .unwrap();
+        mac.look();
+        let other = mac.posted().pop().unwrap();
+        assert_eq!(other.event, Event::Other, "{code}");
+        assert!(!other.text.contains("secret"), "{code}");
+        assert_eq!(other.reply_to_guid.as_deref(), Some("AAAA"));
+    }
+}
