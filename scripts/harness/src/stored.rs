@@ -20,6 +20,8 @@ pub struct StoredMessage {
     pub chat: String,
     /// Who sent it.
     pub sender: String,
+    /// What is kept as it came: attachments, tapback, mentions, the link's text. Null if nothing is.
+    pub details: serde_json::Value,
 }
 
 /// A look into a backend's `SQLite` file while the backend runs.
@@ -71,7 +73,9 @@ impl Stored {
 
     fn after(&self, place: i64) -> anyhow::Result<Vec<StoredMessage>> {
         let mut statement = self.connection.prepare_cached(
-            "select m.rowid, coalesce(m.message_guid, ''), m.event, m.text, c.chat_guid, coalesce(m.sender, '')
+            "select m.rowid, coalesce(m.message_guid, ''), m.event, m.text, c.chat_guid,
+                    coalesce(m.sender, ''),
+                    coalesce(m.meta_data, 'null')
              from messages m join conversations c on c.id = m.conversation_id
              where m.rowid > ?1 order by m.rowid",
         )?;
@@ -83,6 +87,7 @@ impl Stored {
                 text: row.get(3)?,
                 chat: row.get(4)?,
                 sender: row.get(5)?,
+                details: serde_json::from_str(&row.get::<_, String>(6)?).unwrap_or_default(),
             })
         })?;
         Ok(messages.collect::<rusqlite::Result<_>>()?)

@@ -1,0 +1,204 @@
+//! What happens in Messages while the demonstration runs: a bit of everything that it writes.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use archety_harness::{Mac, now_micros};
+use messages_stand_in::{
+    Attachment, Chat, Date, NewMessage, Piece, Poll, PollOption, PollVote, RichLink, Style,
+    Tapback, TapbackChange, TransferState,
+};
+
+use crate::show::Show;
+
+pub(crate) const ADA: &str = "+15550100001";
+pub(crate) const BOB: &str = "+15550100002";
+pub(crate) const EVE: &str = "eve@example.com";
+
+fn now() -> Date {
+    Date::from_unix_micros(now_micros())
+}
+
+/// Plays the whole conversation.
+pub(crate) fn converse(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+    texts(mac, show)?;
+    group(mac, show)?;
+    late_join(mac, show)?;
+    photo(mac, show)?;
+    voice(mac, show)?;
+    link(mac, show)?;
+    over_sms(mac, show)?;
+    restart(mac, show)?;
+    let (ada_chat, _) = mac.direct(ADA)?;
+    let typed = NewMessage::outgoing(now()).text("typed by the owner");
+    deliver(mac, show, ada_chat, &typed, "message")?;
+    for n in 1..=5 {
+        let row = mac.receive(ADA, &format!("and {n} more"))?;
+        show.expect(mac.messages.guid_of(row)?, "message")?;
+    }
+    Ok(())
+}
+
+/// Writes a row and its join, and waits until it is stored as `event`. Returns its ROWID and guid.
+fn deliver(
+    mac: &mut Mac,
+    show: &mut Show,
+    chat: i64,
+    message: &NewMessage,
+    event: &str,
+) -> anyhow::Result<(i64, String)> {
+    let row = mac.messages.deliver(chat, message)?;
+    let guid = mac.messages.guid_of(row)?;
+    show.expect(guid.clone(), event)?;
+    Ok((row, guid))
+}
+
+fn texts(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+    let texts = [
+        (ADA, "hello sage!"),
+        (ADA, "are you there? 👋"),
+        (BOB, "Can you remind me about the dentist tomorrow?"),
+        (EVE, "Grüße aus Köln – läuft alles?"),
+        (ADA, "it is about the trip ✈️"),
+    ];
+    for (person, text) in texts {
+        let row = mac.receive(person, text)?;
+        show.expect(mac.messages.guid_of(row)?, "message")?;
+    }
+    Ok(())
+}
+
+/// A group that likes, replies, edits, and votes.
+fn group(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+    let (ada, bob) = (mac.direct(ADA)?.1, mac.direct(BOB)?.1);
+    let group = mac.group(&[ADA, BOB], "Trip")?;
+    for (handle, text) in [(ada, "who is in?"), (bob, "me!")] {
+        let message = NewMessage::incoming(handle, now()).text(text);
+        deliver(mac, show, group, &message, "message")?;
+    }
+    let message = NewMessage::incoming(ada, now()).text("great, Friday at nine 🚆");
+    let (row, target) = deliver(mac, show, group, &message, "message")?;
+    let like = NewMessage::incoming(bob, now()).tapback(
+        &Tapback::Like,
+        TapbackChange::Add,
+        (0, &target),
+        "great, Friday at nine 🚆",
+    );
+    deliver(mac, show, group, &like, "tapback")?;
+    let reply = NewMessage::incoming(bob, now())
+        .text("nine is early")
+        .reply_to(&target);
+    deliver(mac, show, group, &reply, "message")?;
+    if mac.messages.style() >= Style::Ventura {
+        mac.messages.edit(row, "great, Friday at ten 🚆", now())?;
+        show.expect(target, "edit")?;
+    }
+
+    let mut poll = Poll::new("Where do we stay?", ADA, ["The old mill", "A tent"]);
+    let created = NewMessage::incoming(ada, now()).poll(&poll);
+    let (_, first) = deliver(mac, show, group, &created, "other")?;
+    let choice = PollVote {
+        option: poll.options[0].id.clone(),
+        voter: BOB.to_owned(),
+    };
+    let vote = NewMessage::incoming(bob, now()).vote(&first, &[choice]);
+    deliver(mac, show, group, &vote, "other")?;
+    poll.options.push(PollOption::new("The hostel", BOB));
+    let added = NewMessage::incoming(bob, now()).added_choice(&first, &poll);
+    deliver(mac, show, group, &added, "other")?;
+    Ok(())
+}
+
+/// The row is there, its chat is not yet: Messages writes them one after the other.
+fn late_join(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+    let (chat, ada) = mac.direct(ADA)?;
+    let message = NewMessage::incoming(ada, now()).text("this one was joined late");
+    let row = mac.messages.insert_message(&message)?;
+    sleep(Duration::from_millis(300));
+    mac.messages.join(chat, row)?;
+    show.expect(mac.messages.guid_of(row)?, "message")
+}
+
+/// A photo whose download finishes later.
+fn photo(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+    const GUID: &str = "at_0_00000000-0000-4000-8000-00000000D3D0";
+    let (chat, ada) = mac.direct(ADA)?;
+    let photo = Attachment::photo("tickets.jpg", 184_000).in_state(TransferState::Transferring);
+    let photo = photo.with_guid(GUID);
+    let pieces = [
+        Piece::attachment(GUID),
+        Piece::text("the tickets").in_part(1),
+    ];
+    let message = NewMessage::incoming(ada, now()).pieces(&pieces);
+    let row = mac.messages.deliver(chat, &message)?;
+    sleep(Duration::from_millis(200));
+    let attachment = mac.messages.attach(row, &photo, now())?;
+    let guid = mac.messages.guid_of(row)?;
+    show.expect(guid.clone(), "message")?;
+    mac.messages.finish_attachment(attachment, 184_000)?;
+    show.expect(guid, "attachment_update")
+}
+
+/// A voice message: Messages writes what was said seconds after it came.
+fn voice(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+    const GUID: &str = "at_0_00000000-0000-4000-8000-00000000A0D1";
+    let (chat, ada) = mac.direct(ADA)?;
+    let message = NewMessage::incoming(ada, now()).pieces(&[Piece::attachment(GUID)]);
+    let row = mac
+        .messages
+        .insert_message(&message.set("is_audio_message", 1))?;
+    let file = Attachment::voice(20_480).with_guid(GUID);
+    let attachment = mac.messages.attach(row, &file, now())?;
+    mac.messages.join(chat, row)?;
+    let guid = mac.messages.guid_of(row)?;
+    show.expect(guid.clone(), "message")?;
+    sleep(Duration::from_millis(400));
+    let said = "I am at the station, platform four";
+    mac.messages.transcribe_attachment(attachment, said)?;
+    show.expect(guid, "attachment_update")
+}
+
+/// A text that leaves its link out, and the row that brings it.
+fn link(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+    let (chat, bob) = mac.direct(BOB)?;
+    let text = NewMessage::incoming(bob, now()).text("look at this");
+    let (_, guid) = deliver(mac, show, chat, &text, "message")?;
+    sleep(Duration::from_millis(400));
+    let link = RichLink::new("https://example.com/old-mill").titled("The old mill by the lake");
+    let link = NewMessage::incoming(bob, now())
+        .link(&link)
+        .set("reply_to_guid", guid);
+    deliver(mac, show, chat, &link, "message")?;
+    Ok(())
+}
+
+/// Over SMS a reaction is a text that quotes what it is about.
+fn over_sms(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+    let sms = Chat::direct(BOB)
+        .on("SMS")
+        .with_guid(format!("SMS;-;{BOB}"));
+    let chat = mac.messages.chat(&sms)?;
+    let bob = mac.messages.handle(BOB, "SMS")?;
+    let asked = NewMessage::outgoing(now())
+        .on("SMS")
+        .text("See you at the station?");
+    deliver(mac, show, chat, &asked, "message")?;
+    let reaction = NewMessage::incoming(bob, now())
+        .on("SMS")
+        .text("Liked “See you at the station?”");
+    deliver(mac, show, chat, &reaction, "tapback")?;
+    Ok(())
+}
+
+/// Messages is restarted: its write-ahead log is another file.
+fn restart(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+    mac.messages.rotate_wal()?;
+    let row = mac.receive(BOB, "after Messages was restarted")?;
+    let guid = mac.messages.guid_of(row)?;
+    show.expect(guid.clone(), "message")?;
+    if mac.messages.style() >= Style::Ventura {
+        mac.messages.unsend(row, &[], now())?;
+        show.expect(guid, "unsend")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! `scripts/demo`: a conversation arrives in a chat.db, and one sees each message being stored.
+//!
+//! Everything is the product itself, started as its owner would; only Messages is a stand-in. Ends
+//! with one line that sums up, and with exit code 0 if nothing was lost or doubled.
+
+mod conversation;
+mod show;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use archety_harness::{Backend, BackendStore, Binaries, Mac, Relay, Secret, Stored};
+use clap::Parser;
+use messages_stand_in::Style;
+
+use conversation::{ADA, BOB, EVE, converse};
+use show::{Show, heading};
+
+/// Shows the whole product at work on this machine, without a Mac and without any account.
+#[derive(Parser)]
+#[command(name = "demo")]
+struct Arguments {
+    /// Leave backend and relay running afterwards, until Ctrl-C
+    #[arg(long)]
+    keep: bool,
+    /// Which macOS the chat.db looks like: monterey, ventura, sequoia, tahoe, macos27
+    #[arg(long, default_value = "tahoe")]
+    style: Style,
+    /// Messages that are in chat.db before the relay starts; none of them is relayed
+    #[arg(long, default_value_t = 2_000)]
+    older: u32,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("demo: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let binaries = Binaries::beside_this_program()?;
+    let folder = tempfile::Builder::new().prefix("archety-demo-").tempdir()?;
+    let at = |name: &str| folder.path().join(name);
+    let secret = Secret::default();
+    let store = at("backend.db");
+
+    let mut mac = Mac::create(folder.path(), arguments.style)?;
+    mac.fill(&[ADA, BOB, EVE], arguments.older)?;
+    let mut backend = Backend::start(
+        &binaries,
+        &BackendStore::Sqlite(store.clone()),
+        &secret,
+        0,
+        &[],
+        &at("backend.log"),
+    )?;
+    let (url, state) = (backend.url(), at("relay"));
+    let mut relay = Relay::start(
+        &binaries,
+        mac.chat_db(),
+        &state,
+        &url,
+        &secret,
+        &[],
+        &at("relay.log"),
+    )?;
+    relay.wait_until_reading(&state)?;
+    println!("backend  {url}, storing in {}", store.display());
+    println!(
+        "chat.db  {} ({}, {} older messages)",
+        mac.chat_db().display(),
+        arguments.style,
+        arguments.older
+    );
+    println!("relay    reading chat.db, posting to the backend\n");
+
+    let mut show = Show::new(Stored::open(&store)?);
+    heading();
+    converse(&mut mac, &mut show)?;
+    // What should not come would come now.
+    show.watch_for(Duration::from_millis(500))?;
+    let outcome = show.summary();
+    println!("\n{outcome}");
+    if arguments.keep {
+        keep_running(&folder.keep(), &url)?;
+    }
+    relay.terminate()?;
+    backend.terminate()?;
+    Ok(if outcome.is_good() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn keep_running(folder: &Path, url: &str) -> anyhow::Result<()> {
+    let folder = folder.display();
+    println!("\nstill running (Ctrl-C ends it); in another terminal:");
+    println!("  curl {url}/healthz");
+    println!("  ARCHETY_STATE_DIR={folder}/relay target/debug/archety-relay status");
+    println!("  sqlite3 {folder}/backend.db 'select event, sender, text from messages'");
+    println!("everything lies in {folder}");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime
+        .block_on(tokio::signal::ctrl_c())
+        .context("cannot wait for Ctrl-C")
+}
