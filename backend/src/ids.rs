@@ -22,7 +22,8 @@ pub(crate) struct RequestId(String);
 impl RequestId {
     const MAX_LEN: usize = 64;
 
-    /// The caller's own id if it has a form that is safe to log, so that a trace can span both sides.
+    /// The caller's own id if it has a form that is safe to log, so that a trace can span both sides. It
+    /// is kept beside ours: callers may use one id for many requests.
     pub(crate) fn accept(header: Option<&[u8]>) -> Option<Self> {
         let text = std::str::from_utf8(header?).ok()?;
         let clean = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');

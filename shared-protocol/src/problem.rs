@@ -114,6 +114,8 @@ codes! {
         ProviderUnavailable = "provider_unavailable",
         /// The first request for this message is still being answered.
         AnswerPending = "answer_pending",
+        /// The request cannot be understood as one of HTTP.
+        BadRequest = "bad_request",
         /// The body is not JSON, or not an object.
         MalformedJson = "malformed_json",
         /// Fields break rules; `violations` lists them.
@@ -130,6 +132,10 @@ codes! {
         RateLimited = "rate_limited",
         /// The request took too long to arrive.
         RequestTimeout = "request_timeout",
+        /// Too much is on its way here; `retry_after` says when to come back.
+        Overloaded = "overloaded",
+        /// This backend is in development and serves its own machine alone.
+        DevelopmentOnly = "development_only",
         /// The database does not answer.
         StoreUnavailable = "store_unavailable",
         /// The backend is going down; another replica will take over.

@@ -14,7 +14,9 @@ use super::Failure;
 use super::pepper::pepper;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Retention, SecretSource, read_or_create_relay_secret};
-use crate::http::{App, CookieRules, Limits, MetricsAccess, router, serve};
+use crate::http::{
+    App, BodyBudget, ClientAddresses, CookieRules, Limits, MetricsAccess, Reach, router, serve,
+};
 use crate::jobs::{Jobs, Outcome};
 use crate::known_device::KnownDevices;
 use crate::lifecycle::{Lifecycle, termination_signal};
@@ -29,7 +31,7 @@ const UPKEEP_EVERY: Duration = Duration::from_mins(1);
 /// How soon a new job is noticed.
 const WORK_EVERY: Duration = Duration::from_secs(2);
 /// Long enough for a megabyte over a bad line, short enough to shed whoever only holds on.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
     start_logging(&config.logging).map_err(|error| Failure::Configuration(error.into()))?;
@@ -69,7 +71,9 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         lifecycle: lifecycle.clone(),
         failures: FailureLimiter::default(),
         sign_in_failures: FailureLimiter::default(),
-        proxies: config.proxies.clone(),
+        client_addresses: ClientAddresses::new(config.proxies.clone(), config.client_ip_header),
+        reach: reach(&config),
+        bodies: BodyBudget::default(),
         metrics: metrics_access(&config, metrics.clone()),
         otp,
         sessions: Sessions::new(
@@ -90,7 +94,8 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     drain_on_signal(lifecycle.clone());
     announce(address);
     tracing::info!(%address, environment = config.environment.as_str(), "listening");
-    serve(listener, router(app), lifecycle, Limits::default()).await;
+    let limits = Limits::of_process();
+    serve(listener, router(app), lifecycle, limits, config.proxies).await;
     upkeep.abort();
     // A job that is cut off here is taken again once its lease has ended.
     working.abort();
@@ -122,12 +127,19 @@ fn relay_secrets(config: &Config) -> Result<Arc<RelaySecrets>, Failure> {
     }
 }
 
+fn reach(config: &Config) -> Reach {
+    let is_development = config.environment == Environment::Development;
+    if is_development && config.server.address.ip().is_loopback() {
+        Reach::OwnMachine
+    } else {
+        Reach::Network
+    }
+}
+
 fn metrics_access(config: &Config, metrics: Metrics) -> MetricsAccess {
-    let is_own_machine =
-        config.environment == Environment::Development && config.server.address.ip().is_loopback();
     match &config.metrics.token {
         Some(token) => MetricsAccess::Token(metrics, token.expose_secret().into()),
-        None if is_own_machine => MetricsAccess::Open(metrics),
+        None if reach(config) == Reach::OwnMachine => MetricsAccess::Open(metrics),
         None => MetricsAccess::Closed,
     }
 }

@@ -24,7 +24,7 @@ pub use dev_secret::{DevSecretError, read_or_create_relay_secret, read_or_create
 pub use identity::{ApiKey, IdentityConfig, SupabaseConfig};
 pub use otp::{OtpConfig, OtpLimits, OtpProviderConfig, TestNumber, TwilioConfig};
 pub use problems::{Problem, Problems};
-pub use proxies::TrustedProxies;
+pub use proxies::{ClientIpHeader, TrustedProxies};
 pub use relay::{RelayAuth, RelayConfig, SecretSource};
 pub use retention::Retention;
 
@@ -49,6 +49,8 @@ pub struct Config {
     pub relay: RelayConfig,
     /// Whose word about a client's address counts.
     pub proxies: TrustedProxies,
+    /// Which of their headers names the client.
+    pub client_ip_header: ClientIpHeader,
     /// Who may read the metrics.
     pub metrics: MetricsConfig,
     /// Who issues access tokens.
@@ -79,6 +81,7 @@ impl Config {
         let relay = RelayConfig::read(variables, environment, &mut found, &mut warnings);
         let metrics = MetricsConfig::read(variables, environment, &mut found);
         let proxies = TrustedProxies::read(variables, environment, &mut found);
+        let client_ip_header = ClientIpHeader::read(variables, &mut found);
         let identity = IdentityConfig::read(variables, environment, &mut found);
         let otp = OtpConfig::read(
             variables,
@@ -98,6 +101,7 @@ impl Config {
             database,
             relay,
             proxies,
+            client_ip_header,
             metrics,
             identity,
             otp,

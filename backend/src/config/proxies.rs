@@ -16,6 +16,41 @@ const NONE: &str = "none";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<Network>);
 
+/// Which header of a proxy names the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientIpHeader {
+    /// `X-Real-IP`: one address.
+    #[default]
+    RealIp,
+    /// `X-Forwarded-For`: a list that each proxy adds to at its right end.
+    ForwardedFor,
+}
+
+impl ClientIpHeader {
+    const KEY: &str = "CLIENT_IP_HEADER";
+
+    /// The header's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RealIp => "X-Real-IP",
+            Self::ForwardedFor => "X-Forwarded-For",
+        }
+    }
+
+    pub(super) fn read(variables: &Variables, found: &mut Problems) -> Self {
+        let Some(text) = variables.get(Self::KEY) else {
+            return Self::default();
+        };
+        [Self::RealIp, Self::ForwardedFor]
+            .into_iter()
+            .find(|header| header.as_str().eq_ignore_ascii_case(text))
+            .unwrap_or_else(|| {
+                found.push(Self::KEY, "must be X-Real-IP or X-Forwarded-For");
+                Self::default()
+            })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Network {
     address: IpAddr,
@@ -40,7 +75,8 @@ impl TrustedProxies {
         Self::parse(text).unwrap_or_else(|| {
             found.push(
                 KEY,
-                "must be none, or addresses and networks such as 10.0.0.7,100.64.0.0/10,fd00::/8",
+                "must be none, or addresses and networks such as 10.0.0.7,100.64.0.0/10,fd00::/8; a \
+                 network wider than /8, or /7 of IPv6, would let strangers choose their address",
             );
             Self::default()
         })
@@ -81,9 +117,12 @@ impl Network {
             None => (text, None),
         };
         let address: IpAddr = address.parse().ok()?;
-        let width = if address.is_ipv4() { 32 } else { 128 };
+        // Wider ones hold strangers too: fc00::/7 is the widest network that is private.
+        let (widest, width) = if address.is_ipv4() { (8, 32) } else { (7, 128) };
         let prefix = prefix.unwrap_or(width);
-        (prefix <= width).then_some(Self { address, prefix })
+        (widest..=width)
+            .contains(&prefix)
+            .then_some(Self { address, prefix })
     }
 
     fn contains(self, peer: IpAddr) -> bool {
@@ -114,8 +153,9 @@ mod tests {
         for peer in ["192.0.2.6", "100.63.255.255", "100.128.0.0", "fe80::1"] {
             assert!(!trusts(list, peer), "{peer}");
         }
-        assert!(trusts("0.0.0.0/0", "203.0.113.9"));
-        assert!(!trusts("0.0.0.0/0", "2001:db8::1"));
+        assert!(trusts("10.0.0.0/8", "10.255.255.255"));
+        assert!(!trusts("10.0.0.0/8", "11.0.0.0"));
+        assert!(!trusts("10.0.0.0/8", "2001:db8::1"));
         assert!(!trusts("none", "127.0.0.1"));
     }
 
@@ -124,6 +164,10 @@ mod tests {
         for bad in [
             "all",
             "10.0.0.0/33",
+            "0.0.0.0/0",
+            "::/0",
+            "0.0.0.0/1,128.0.0.0/1",
+            "2000::/3",
             "10.0.0.0/-1",
             "10.0.0.1,",
             "example.com",

@@ -53,6 +53,10 @@ impl Config {
                 token.map_or_else(not_set, |_| "***".to_owned()),
             ),
             ("TRUSTED_PROXIES", self.proxies.to_string()),
+            (
+                "CLIENT_IP_HEADER",
+                self.client_ip_header.as_str().to_owned(),
+            ),
             ("IDENTITY", self.shown_identity()),
             ("SUPABASE_URL", self.supabase(|it| it.url.to_string())),
             ("SUPABASE_ISSUER", self.supabase(|it| it.issuer.clone())),

@@ -2,15 +2,20 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::api_error::ApiError;
 use super::context::Context;
 use super::{App, VERSION};
 use crate::clock::Timestamp;
+use crate::ids::random_id;
 use crate::relay_auth::Caller;
+
+/// Names a request in its answer and in the log.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -53,6 +58,43 @@ pub(super) fn unsigned(error: &ApiError, context: &Context, now: Timestamp) -> R
     response
 }
 
+/// The answer to a request that the HTTP library could not read, in place of the library's own empty one.
+/// `None` if `bytes` are anything else: every answer of ours has a request id.
+pub(super) fn unreadable_request(bytes: &[u8]) -> Option<Bytes> {
+    let status = bytes
+        .strip_prefix(b"HTTP/1.1 ")
+        .or_else(|| bytes.strip_prefix(b"HTTP/1.0 "))?
+        .get(..3)?;
+    let error = match status {
+        b"400" => ApiError::BadRequest("this is not an HTTP request"),
+        b"414" => ApiError::UriTooLong,
+        b"431" => ApiError::HeadersTooLarge,
+        _ => return None,
+    };
+    let is_bare = bytes.ends_with(b"\r\n\r\n");
+    let name = b"x-request-id";
+    if !is_bare || bytes.windows(name.len()).any(|window| window == name) {
+        return None;
+    }
+    let request_id = random_id().simple().to_string();
+    let status = error.status();
+    let body = to_json(&error.problem(&request_id, 0));
+    let head = format!(
+        "HTTP/1.1 {} {}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
+         x-content-type-options: nosniff\r\n{REQUEST_ID}: {request_id}\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n",
+        status.as_u16(),
+        status.canonical_reason().unwrap_or_default(),
+        body.len(),
+    );
+    tracing::info!(
+        request_id,
+        status = status.as_u16(),
+        "a request could not be read"
+    );
+    Some([head.into_bytes(), body].concat().into())
+}
+
 /// A plain JSON answer.
 pub(super) fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
     let mut response = response(status, JSON);
@@ -93,7 +135,10 @@ fn add_error_headers(response: &mut Response, error: &ApiError) {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         // The rest of the body is still on its way, and nobody will read it.
-        ApiError::BodyTooLarge { .. } | ApiError::RequestTimeout | ApiError::BrokenBody => {
+        ApiError::BodyTooLarge { .. }
+        | ApiError::RequestTimeout
+        | ApiError::BrokenBody
+        | ApiError::Overloaded => {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         _ => {}

@@ -65,6 +65,14 @@ pub(super) enum ApiError {
     Internal(StoreError),
     Panicked,
     BrokenBody,
+    /// The request cannot be understood as one.
+    BadRequest(&'static str),
+    UriTooLong,
+    HeadersTooLarge,
+    /// Bodies whose sender is not known yet fill the memory that is kept for them.
+    Overloaded,
+    /// A proxy on this machine brings requests of others to a backend that is in development.
+    DevelopmentOnly,
 }
 
 /// A relay backs off by itself; a second keeps a short outage short.
@@ -99,6 +107,11 @@ impl ApiError {
             Self::StoreUnavailable(_) => ProblemCode::StoreUnavailable,
             Self::ShuttingDown => ProblemCode::ShuttingDown,
             Self::Internal(_) | Self::Panicked => ProblemCode::Internal,
+            Self::BadRequest(_) | Self::UriTooLong | Self::HeadersTooLarge => {
+                ProblemCode::BadRequest
+            }
+            Self::Overloaded => ProblemCode::Overloaded,
+            Self::DevelopmentOnly => ProblemCode::DevelopmentOnly,
         }
     }
 
@@ -115,19 +128,25 @@ impl ApiError {
             | Self::CrossSiteOrigin(_)
             | Self::CsrfFailed(_)
             | Self::StepUpRequired
-            | Self::AccountRefused => StatusCode::FORBIDDEN,
+            | Self::AccountRefused
+            | Self::DevelopmentOnly => StatusCode::FORBIDDEN,
             Self::WrongCode { .. } | Self::CodeExpired => StatusCode::UNAUTHORIZED,
             Self::RelayElsewhere | Self::IdConflict { .. } => StatusCode::CONFLICT,
-            Self::MalformedJson(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::MalformedJson(_) | Self::BrokenBody | Self::BadRequest(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::InvalidFields(_) | Self::InvalidPhone(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::StoreUnavailable(_) | Self::ShuttingDown | Self::ProviderUnavailable { .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::StoreUnavailable(_)
+            | Self::ShuttingDown
+            | Self::ProviderUnavailable { .. }
+            | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -183,12 +202,20 @@ impl ApiError {
                 "a message with this identity is stored with another body".to_owned()
             }
             Self::MalformedJson(fault) => fault.clone(),
+            Self::UriTooLong => "the path and query are too long".to_owned(),
+            Self::HeadersTooLarge => "the headers are too large".to_owned(),
+            Self::Overloaded => "too many bodies are on their way; try again".to_owned(),
+            Self::DevelopmentOnly => {
+                "this backend is in development and serves this machine alone, but a proxy named a \
+                 client elsewhere; set APP_ENV=production to serve others"
+                    .to_owned()
+            }
             Self::BrokenBody => "the body ended before it was complete".to_owned(),
             Self::InvalidFields(violations) => {
                 format!("{} field(s) break a rule", violations.len())
             }
             Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes"),
-            Self::UnsupportedMediaType(fault) => (*fault).to_owned(),
+            Self::UnsupportedMediaType(fault) | Self::BadRequest(fault) => (*fault).to_owned(),
             Self::NotFound => "there is nothing at this path".to_owned(),
             Self::MethodNotAllowed => "this path does not take this method".to_owned(),
             Self::RequestTimeout => "the body took too long to arrive".to_owned(),
@@ -207,7 +234,7 @@ impl ApiError {
             | Self::TooManyAttempts { retry_after }
             | Self::ProviderUnavailable { retry_after } => Some(*retry_after),
             Self::StoreUnavailable(_) => Some(STORE_RETRY_AFTER_SECS),
-            Self::ShuttingDown => Some(1),
+            Self::ShuttingDown | Self::Overloaded => Some(1),
             _ => None,
         }
     }

@@ -1,38 +1,92 @@
-//! Reading a body: as raw bytes, within a size and a time, before anything is made of it.
+//! Reading a body: as raw bytes, within a size, a time and the budget of its network, before anything is
+//! made of it.
 
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+use super::App;
 use super::api_error::ApiError;
+use super::body_budget::Charge;
+use super::context::Context;
+
+/// A body that arrived whole. It counts against the budget of its network until this is dropped.
+pub(super) struct ReadBody {
+    pub(super) bytes: Bytes,
+    _charge: Charge,
+}
 
 /// The whole body, if it arrives in time and is at most `limit` bytes.
 pub(super) async fn read(
+    app: &App,
+    context: &Context,
     headers: &HeaderMap,
     body: Body,
     limit: usize,
-    timeout: Duration,
-) -> Result<Bytes, ApiError> {
+) -> Result<ReadBody, ApiError> {
     if announces_more(headers, limit) {
         return Err(ApiError::BodyTooLarge { limit });
     }
-    let collected = tokio::time::timeout(timeout, Limited::new(body, limit).collect()).await;
-    match collected {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::BodyTooLarge { limit }),
-        Ok(Err(_)) => Err(ApiError::BrokenBody),
-        Err(_) => Err(ApiError::RequestTimeout),
+    let mut charge = app.bodies.charge(context.client, app.clock.now());
+    let collecting = collect(Limited::new(body, limit), limit, &mut charge);
+    let bytes = tokio::time::timeout(app.body_timeout, collecting)
+        .await
+        .unwrap_or(Err(ApiError::RequestTimeout))?;
+    Ok(ReadBody {
+        bytes,
+        _charge: charge,
+    })
+}
+
+impl ReadBody {
+    /// The bytes alone; from here on they count against nothing.
+    pub(super) fn into_bytes(self) -> Bytes {
+        self.bytes
     }
 }
 
+async fn collect(
+    mut body: Limited<Body>,
+    limit: usize,
+    charge: &mut Charge,
+) -> Result<Bytes, ApiError> {
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                ApiError::BodyTooLarge { limit }
+            } else {
+                ApiError::BrokenBody
+            }
+        })?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        charge.grow(data.len()).map_err(|_| ApiError::Overloaded)?;
+        // Most bodies come in one piece, which need not be copied.
+        if first.is_empty() && whole.is_empty() {
+            first = data;
+            continue;
+        }
+        whole.extend_from_slice(&std::mem::take(&mut first));
+        whole.extend_from_slice(&data);
+    }
+    Ok(if whole.is_empty() {
+        first
+    } else {
+        whole.freeze()
+    })
+}
+
 /// Lets a body go by without keeping it. A client that is still sending when the connection closes may
-/// never see the answer that tells it why.
+/// never see the answer that tells it why. One that asks first is told before it sends.
 pub(super) async fn pass_over(headers: &HeaderMap, body: Body, limit: usize, timeout: Duration) {
-    if announces_more(headers, limit) {
+    if announces_more(headers, limit) || headers.contains_key(EXPECT) {
         return;
     }
     let mut body = Limited::new(body, limit);

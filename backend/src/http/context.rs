@@ -4,14 +4,12 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::extract::FromRequestParts;
+use http::header::HOST;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderName};
+use http::uri::Authority;
+use http::{Request, Version};
 
-use crate::config::TrustedProxies;
 use crate::ids::RequestId;
-
-/// Where proxies put the client's address. `X-Forwarded-For` is a list that clients may begin.
-const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// Names the request and where it came from.
 #[derive(Clone, Debug)]
@@ -24,6 +22,15 @@ pub(super) struct Context {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) IpAddr);
 
+impl Peer {
+    /// The peer of a request. Requests that come in without a connection are a test's.
+    pub(super) fn of(extensions: &http::Extensions) -> IpAddr {
+        extensions
+            .get::<Self>()
+            .map_or(IpAddr::from(Ipv4Addr::LOCALHOST), |peer| peer.0)
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Context {
     type Rejection = Infallible;
 
@@ -33,53 +40,82 @@ impl<S: Sync> FromRequestParts<S> for Context {
     }
 }
 
-/// The address that a request came from: the peer's, or what a proxy of ours says it was.
-pub(super) fn client_of(
-    extensions: &Extensions,
-    headers: &HeaderMap,
-    proxies: &TrustedProxies,
-) -> IpAddr {
-    // Requests that come in without a connection are a test's.
-    let peer = extensions
-        .get::<Peer>()
-        .map_or(IpAddr::from(Ipv4Addr::LOCALHOST), |peer| peer.0);
-    if !proxies.contains(peer) {
-        return peer;
+/// Why a request does not say which host it is for (RFC 9112 § 3.2). Put into the request by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HostFault {
+    Missing,
+    Doubled,
+    Malformed,
+}
+
+impl HostFault {
+    pub(super) fn of<B>(request: &Request<B>) -> Option<Self> {
+        let mut hosts = request.headers().get_all(HOST).iter();
+        match (hosts.next(), hosts.next()) {
+            (Some(_), Some(_)) => Some(Self::Doubled),
+            (Some(host), None) => {
+                let is_host = host.as_bytes().is_empty()
+                    || Authority::try_from(host.as_bytes())
+                        .is_ok_and(|authority| !authority.as_str().contains('@'));
+                (!is_host).then_some(Self::Malformed)
+            }
+            // HTTP/2 says it in the target, HTTP/1.0 need not say it.
+            (None, _) => {
+                let in_target = request.uri().authority().is_some();
+                let is_optional = request.version() < Version::HTTP_11;
+                (!in_target && !is_optional).then_some(Self::Missing)
+            }
+        }
     }
-    let mut told = headers.get_all(REAL_IP).iter();
-    match (told.next(), told.next()) {
-        (Some(address), None) => address
-            .to_str()
-            .ok()
-            .and_then(|text| text.trim().parse::<IpAddr>().ok())
-            .map_or(peer, |address| address.to_canonical()),
-        _ => peer,
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "the request has no Host header",
+            Self::Doubled => "the request has more than one Host header",
+            Self::Malformed => "the Host header is no host",
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
-    #[test]
-    fn only_a_proxy_of_ours_is_believed() {
-        let proxies = TrustedProxies::parse("100.64.0.0/10").expect("a list");
-        let client = |peer: &str, told: &[&'static str]| {
-            let mut extensions = Extensions::new();
-            extensions.insert(Peer(peer.parse().expect("an address")));
-            let mut headers = HeaderMap::new();
-            for address in told {
-                headers.append(REAL_IP, HeaderValue::from_static(address));
-            }
-            client_of(&extensions, &headers, &proxies).to_string()
-        };
-        assert_eq!(client("100.64.0.2", &["203.0.113.9"]), "203.0.113.9");
-        assert_eq!(client("100.64.0.2", &["::ffff:203.0.113.9"]), "203.0.113.9");
-        assert_eq!(client("192.0.2.1", &["203.0.113.9"]), "192.0.2.1");
-        for unclear in [&[][..], &["unknown"], &["203.0.113.9", "203.0.113.8"]] {
-            assert_eq!(client("100.64.0.2", unclear), "100.64.0.2");
+    fn fault(version: Version, target: &str, hosts: &[&str]) -> Option<HostFault> {
+        let mut request = Request::builder().version(version).uri(target);
+        for host in hosts {
+            request = request.header(HOST, *host);
         }
+        HostFault::of(&request.body(()).expect("valid"))
+    }
+
+    #[test]
+    fn a_request_names_one_host() {
+        for (hosts, expected) in [
+            (&["api.example.com"][..], None),
+            (&["[2001:db8::1]:8000"], None),
+            (&["localhost:8000"], None),
+            (&[""], None),
+            (&[], Some(HostFault::Missing)),
+            (
+                &["a.example.com", "a.example.com"],
+                Some(HostFault::Doubled),
+            ),
+            (
+                &["a.example.com, b.example.com"],
+                Some(HostFault::Malformed),
+            ),
+            (&["user@a.example.com"], Some(HostFault::Malformed)),
+            (&["a.example.com/path"], Some(HostFault::Malformed)),
+        ] {
+            assert_eq!(
+                fault(Version::HTTP_11, "/healthz", hosts),
+                expected,
+                "{hosts:?}"
+            );
+        }
+        assert_eq!(fault(Version::HTTP_10, "/healthz", &[]), None);
+        assert_eq!(fault(Version::HTTP_2, "https://a.example.com/", &[]), None);
+        assert_eq!(fault(Version::HTTP_2, "/", &[]), Some(HostFault::Missing));
     }
 }

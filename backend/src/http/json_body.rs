@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequest, OptionalFromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request};
 use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 use shared_protocol::Violation;
@@ -10,6 +10,7 @@ use shared_protocol::Violation;
 use super::App;
 use super::api_error::ApiError;
 use super::body::{expect_json, read};
+use super::context::Context;
 
 /// What people send about themselves is small; messages have a route and a limit of their own.
 const MAX_BYTES: usize = 64 * 1024;
@@ -21,10 +22,11 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         expect_json(&parts.headers)?;
-        let bytes = read(&parts.headers, body, MAX_BYTES, app.body_timeout).await?;
-        parse(&bytes).map(Self)
+        let Ok(context) = Context::from_request_parts(&mut parts, app).await;
+        let body = read(app, &context, &parts.headers, body, MAX_BYTES).await?;
+        parse(&body.bytes).map(Self)
     }
 }
 
@@ -38,9 +40,10 @@ impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for JsonBody<T> {
                 .await
                 .map(Some);
         }
-        let (parts, body) = request.into_parts();
-        let bytes = read(&parts.headers, body, MAX_BYTES, app.body_timeout).await?;
-        if bytes.is_empty() {
+        let (mut parts, body) = request.into_parts();
+        let Ok(context) = Context::from_request_parts(&mut parts, app).await;
+        let body = read(app, &context, &parts.headers, body, MAX_BYTES).await?;
+        if body.bytes.is_empty() {
             Ok(None)
         } else {
             expect_json(&parts.headers).map(|()| None)
@@ -51,6 +54,13 @@ impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for JsonBody<T> {
 /// Serde's own words about a value may repeat it, so they are not passed on; those about a missing
 /// field only name the field.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // Serde takes an array for a struct, field by field.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(ApiError::InvalidFields(vec![Violation {
+            field: "(body)".to_owned(),
+            message: "is not an object".to_owned(),
+        }]));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut reader);
     let value = parsed.map_err(|error| {

@@ -8,8 +8,10 @@ mod access;
 mod answer;
 mod api_error;
 mod body;
+mod body_budget;
 mod browser;
 mod catch_panic;
+mod client_address;
 mod context;
 mod frame;
 mod json_body;
@@ -25,7 +27,7 @@ use axum::extract::DefaultBodyLimit;
 use secrecy::SecretString;
 
 use crate::clock::Clock;
-use crate::config::{Environment, TrustedProxies, WebConfig};
+use crate::config::{Environment, WebConfig};
 use crate::identity::Identity;
 use crate::keyring::Keyring;
 use crate::known_device::KnownDevices;
@@ -37,7 +39,9 @@ use crate::store::{Pepper, Store};
 use crate::telemetry::Metrics;
 
 pub use access::Access;
+pub use body_budget::BodyBudget;
 pub use browser::cookies::CookieRules;
+pub use client_address::ClientAddresses;
 pub use route_table::{RouteEntry, list as route_list};
 pub use server::{Limits, serve};
 
@@ -62,8 +66,10 @@ pub struct App {
     pub failures: FailureLimiter,
     /// Slows down whoever keeps being turned away at the sign-in.
     pub sign_in_failures: FailureLimiter,
-    /// Whose word about a client's address counts.
-    pub proxies: TrustedProxies,
+    /// Where requests come from.
+    pub client_addresses: ClientAddresses,
+    /// Whom this backend serves.
+    pub reach: Reach,
     /// What `/metrics` shows, and to whom.
     pub metrics: MetricsAccess,
     /// Sends and checks codes.
@@ -80,8 +86,20 @@ pub struct App {
     pub web: Arc<WebConfig>,
     /// How cookies are written.
     pub cookies: CookieRules,
+    /// What the bodies of strangers may take.
+    pub bodies: BodyBudget,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+}
+
+/// Whom a backend serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// This machine alone: everything has a default, down to the codes that sign people in. Requests that
+    /// a proxy brings from elsewhere are refused.
+    OwnMachine,
+    /// Whoever can connect.
+    Network,
 }
 
 /// Who may read the metrics.

@@ -2,9 +2,10 @@
 //!
 //! `origins` decides which pages may call at all, `cookies` names and writes our cookies, `csrf` proves
 //! that a page could read an answer of ours before it changes anything, `cors` lets allowed pages read
-//! answers. A request is a browser's if it has an `Origin` (also `null`), any `Sec-Fetch-*` header, or
-//! one of our cookies; anything else is an app's. Where an `Authorization` header is shown, cookies are
-//! ignored: never a fallback.
+//! answers. A request is a browser's if it has an `Origin` (also `null`), a `Sec-Fetch-Site`, or one of
+//! our cookies; anything else is an app's. Other headers of the `Sec-Fetch-*` family prove nothing:
+//! Node's own `fetch` sends `sec-fetch-mode`. Where an `Authorization` header is shown, cookies are
+//! ignored, never a fallback, and no origin is asked: a page has to be given a token to show one.
 
 pub(super) mod cookies;
 pub(super) mod cors;
@@ -37,19 +38,19 @@ pub(super) enum Visitor {
 pub(super) struct Browser {
     /// How the page's site relates to ours.
     pub(super) site: Site,
-    /// Our cookies that it sent. None if it also showed an `Authorization` header.
+    /// Our cookies that it sent.
     pub(super) cookies: ShownCookies,
 }
 
 impl Visitor {
     /// Who sent a request with these headers; an error if it is a page that may not.
     pub(super) fn of(method: &Method, headers: &HeaderMap, app: &App) -> Result<Self, ApiError> {
+        if headers.contains_key(AUTHORIZATION) {
+            return Ok(Self::App);
+        }
         let cookies = ShownCookies::read(headers, app.cookies);
-        let is_browser = headers.contains_key(ORIGIN)
-            || headers
-                .keys()
-                .any(|name| name.as_str().starts_with("sec-fetch-"))
-            || cookies.any();
+        let is_browser =
+            headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site") || cookies.any();
         if !is_browser {
             return Ok(Self::App);
         }
@@ -60,11 +61,6 @@ impl Visitor {
             }
             ApiError::CrossSiteOrigin(fault)
         })?;
-        let cookies = if headers.contains_key(AUTHORIZATION) {
-            ShownCookies::default()
-        } else {
-            cookies
-        };
         Ok(Self::Browser(Browser { site, cookies }))
     }
 }

@@ -34,12 +34,15 @@ pub(in crate::http) async fn pull(
             return refuse(&app, &context, error);
         }
     };
-    let body = match read(&headers, body, MAX_PULL_BYTES, app.body_timeout).await {
+    let body = match read(&app, &context, &headers, body, MAX_PULL_BYTES).await {
         Ok(body) => body,
         Err(error) => return unsigned(&error, &context, app.clock.now()),
     };
-    match app.relays.prove(claim, &body) {
+    match app.relays.prove(claim, &body.bytes) {
         Ok(caller) => {
+            app.bodies.proved(context.client, app.clock.now());
+            // What is known to be a relay's counts no longer as a stranger's.
+            let body = body.into_bytes();
             let result = answer(&app, &caller, &context, &headers, &body).await;
             to_relay(&app, &caller, &context, result)
         }

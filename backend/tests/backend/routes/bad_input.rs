@@ -166,22 +166,38 @@ async fn unknown_paths_and_methods_are_problems_too() {
 }
 
 #[tokio::test]
-async fn a_request_id_is_kept_if_it_is_safe_to_log() {
+async fn every_request_has_an_id_of_ours() {
     let app = sqlite_app(RelayAuth::Both).await;
-    let ask = async |id: &[u8]| {
-        let request = Request::get("/healthz")
-            .header("x-request-id", id)
+    let mut seen = std::collections::HashSet::new();
+    for given in [
+        &b""[..],
+        b"trace-7_a.b",
+        b"trace-7_a.b",
+        b"a b",
+        b"\xe9",
+        &[b'x'; 65],
+    ] {
+        let request = Request::get("/nowhere")
+            .header("x-request-id", given)
             .body(Body::empty());
         let answer = app.send(request.expect("valid")).await;
-        answer
-            .header("x-request-id")
-            .expect("always there")
-            .to_owned()
-    };
-    assert_eq!(ask(b"trace-7_a.b").await, "trace-7_a.b");
-    for unsafe_id in [&b""[..], b"a b", b"\xe9", &[b'x'; 65]] {
-        let id = ask(unsafe_id).await;
+        let id = answer.header("x-request-id").expect("always there");
         assert_eq!(id.len(), 32, "{id}");
+        assert_eq!(answer.json()["request_id"], id);
+        assert!(seen.insert(id.to_owned()), "{id} names two requests");
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_for_nothing_finds_nothing() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    for (path, status) in [("/nowhere", 404), ("/auth/session", 200)] {
+        let request = Request::options(path)
+            .header("origin", "http://localhost:3000")
+            .header("access-control-request-method", "GET")
+            .body(Body::empty());
+        let answer = app.send(request.expect("valid")).await;
+        assert_eq!(answer.status.as_u16(), status, "{path}");
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use archety_backend::clock::Clock;
 use archety_backend::config::{Config, Environment, KeyringSource, RelayAuth, Variables};
-use archety_backend::http::{App, CookieRules, MetricsAccess, router};
+use archety_backend::http::{
+    App, BodyBudget, ClientAddresses, CookieRules, MetricsAccess, Reach, router,
+};
 use archety_backend::identity::{Identity, UpstreamTimeouts};
 use archety_backend::jobs::Jobs;
 use archety_backend::known_device::KnownDevices;
@@ -103,7 +105,9 @@ impl TestApp {
             lifecycle: lifecycle.clone(),
             failures: FailureLimiter::default(),
             sign_in_failures: FailureLimiter::default(),
-            proxies: config.proxies,
+            client_addresses: ClientAddresses::new(config.proxies, config.client_ip_header),
+            reach: Reach::Network,
+            bodies: BodyBudget::default(),
             metrics: MetricsAccess::Token(Metrics::of_process(), "metrics-token".into()),
             otp,
             sessions: Sessions::new(

@@ -80,11 +80,6 @@ async fn asking(visitor: &Visitor, headers: &HeaderMap, app: &App) -> Result<Ask
         let binding = otp::Binding::App;
         return Ok(Asking { session, binding });
     };
-    if headers.contains_key(AUTHORIZATION) {
-        // Shown on purpose: no page can do that without being allowed to read us.
-        let binding = otp::Binding::App;
-        return Ok(Asking { session, binding });
-    }
     let binding =
         binding_of(session.as_deref(), browser).ok_or(ApiError::CsrfFailed(CsrfFault::NoCookie))?;
     if !holds(&app.keyring, binding, headers) {

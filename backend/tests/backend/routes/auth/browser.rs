@@ -271,3 +271,34 @@ async fn a_page_is_told_what_is_in_the_way_of_its_cookies() {
         assert!(detail.contains("no cookie of ours"), "{detail}");
     }
 }
+
+#[tokio::test]
+async fn a_program_is_no_browser_whatever_its_library_sends_along() {
+    for app in apps_with(&SITE).await {
+        // Node's own fetch sends these two by itself.
+        let node = [("sec-fetch-mode", "cors"), ("accept-language", "*")];
+        let body = json!({ "phone": "+15550100001" });
+        let answer = app
+            .call(Method::POST, "/auth/verify/start", &node, Some(&body))
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let phone = app.signed_in("+15550100001").await;
+        let bearer = format!("Bearer {}", phone.access_token);
+        for headers in [
+            [
+                ("authorization", bearer.as_str()),
+                ("sec-fetch-mode", "cors"),
+            ],
+            [("authorization", &bearer), ("sec-fetch-site", "cross-site")],
+            [
+                ("authorization", &bearer),
+                ("origin", "https://evil.example"),
+            ],
+        ] {
+            let answer = app.call(Method::GET, "/user/profile", &headers, None).await;
+            assert_eq!(answer.status, 200, "{headers:?}: {}", answer.text());
+            // Who shows no right to read answers still cannot.
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+        }
+    }
+}

@@ -1,10 +1,14 @@
 //! Connections: time limits, keep-alive, draining.
 
+mod crowd;
+mod http2;
+mod unreadable;
+
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use archety_backend::config::RelayAuth;
+use archety_backend::config::{RelayAuth, TrustedProxies};
 use archety_backend::http::{Limits, serve};
 use serde_json::json;
 use shared_protocol::PULL_ROUTE;
@@ -31,6 +35,7 @@ async fn start(limits: Limits) -> Server {
         app.router.clone(),
         app.lifecycle.clone(),
         limits,
+        TrustedProxies::default(),
     ));
     Server { app, address, task }
 }
@@ -53,7 +58,7 @@ async fn read_to_end(stream: &mut TcpStream) -> String {
 #[tokio::test]
 async fn a_client_that_dawdles_over_its_headers_is_cut_off() {
     let server = start(Limits {
-        header_timeout: Duration::from_millis(100),
+        first_request_timeout: Duration::from_millis(100),
         ..Limits::default()
     })
     .await;

@@ -1,0 +1,214 @@
+//! The address that a request came from: the peer's, or what a proxy of ours says it was.
+//!
+//! Headers that name a client can be written by anyone, so they count from trusted peers alone, and only
+//! the one that `CLIENT_IP_HEADER` names. Of `X-Forwarded-For` the right end is the proxies' own: it is
+//! read from there, past every hop that is ours.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use http::header::FORWARDED;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::clock::Timestamp;
+use crate::config::{ClientIpHeader, TrustedProxies};
+
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// A proxy that names no client is told of this often.
+const TOLD_EVERY_SECS: i64 = 3_600;
+
+/// Finds out where requests come from.
+#[derive(Debug)]
+pub struct ClientAddresses {
+    proxies: TrustedProxies,
+    header: ClientIpHeader,
+    told_at: AtomicI64,
+}
+
+impl ClientAddresses {
+    /// Believes `header` from `proxies`.
+    pub fn new(proxies: TrustedProxies, header: ClientIpHeader) -> Self {
+        Self {
+            proxies,
+            header,
+            told_at: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// The address that a request of `peer` with these headers came from.
+    pub(super) fn of(&self, peer: IpAddr, headers: &HeaderMap, now: Timestamp) -> IpAddr {
+        if !self.proxies.contains(peer) {
+            return peer;
+        }
+        let found = match self.header {
+            ClientIpHeader::RealIp => real_ip(headers),
+            ClientIpHeader::ForwardedFor => self.forwarded_for(headers),
+        };
+        found.unwrap_or_else(|| {
+            self.tell(now);
+            peer
+        })
+    }
+
+    fn forwarded_for(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let mut hops: Vec<IpAddr> = Vec::new();
+        for value in headers.get_all(FORWARDED_FOR) {
+            // One entry that is no address may be a client's invention; what stands to its right is not.
+            let entries = value.to_str().unwrap_or_default().split(',');
+            for entry in entries {
+                match parse_address(entry) {
+                    Some(address) => hops.push(address),
+                    None => hops.clear(),
+                }
+            }
+        }
+        let foreign = hops.iter().rev().find(|hop| !self.proxies.contains(**hop));
+        foreign.or(hops.first()).copied()
+    }
+
+    fn tell(&self, now: Timestamp) {
+        let told_at = self.told_at.load(Ordering::Relaxed);
+        if now.as_secs().saturating_sub(told_at) >= TOLD_EVERY_SECS {
+            self.told_at.store(now.as_secs(), Ordering::Relaxed);
+            tracing::warn!(
+                header = self.header.as_str(),
+                "a trusted proxy names no client, or several; its own address is counted instead (CLIENT_IP_HEADER, TRUSTED_PROXIES)"
+            );
+        }
+    }
+}
+
+fn real_ip(headers: &HeaderMap) -> Option<IpAddr> {
+    let mut told = headers.get_all(REAL_IP).iter();
+    match (told.next(), told.next()) {
+        (Some(address), None) => parse_address(address.to_str().ok()?),
+        _ => None,
+    }
+}
+
+/// Whether any header of proxies names a client that is not on this machine, or hides it.
+pub(super) fn names_a_client_elsewhere(headers: &HeaderMap) -> bool {
+    let texts = |name: HeaderName| {
+        let values = headers.get_all(name).into_iter();
+        values
+            .map(|value: &HeaderValue| value.to_str().unwrap_or("unreadable").to_owned())
+            .collect::<Vec<_>>()
+    };
+    let listed = [texts(REAL_IP), texts(FORWARDED_FOR)].concat();
+    let listed = listed.iter().flat_map(|text| text.split(','));
+    let forwarded = texts(FORWARDED);
+    let forwarded = forwarded.iter().flat_map(|text| text.split([',', ';']));
+    let forwarded = forwarded.filter_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("for").then_some(value)
+    });
+    listed
+        .chain(forwarded)
+        .any(|text| !parse_address(text).is_some_and(|address| address.is_loopback()))
+}
+
+/// An address as proxies write it: perhaps with a port, brackets, quotes.
+fn parse_address(text: &str) -> Option<IpAddr> {
+    let text = text.trim().trim_matches('"').trim();
+    let address = text
+        .parse()
+        .ok()
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
+        .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok());
+    address.map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+    fn headers(name: &HeaderName, values: &[&'static str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn addresses(header: ClientIpHeader) -> ClientAddresses {
+        let proxies = TrustedProxies::parse("100.64.0.0/10,fd00::/8").expect("a list");
+        ClientAddresses::new(proxies, header)
+    }
+
+    #[test]
+    fn only_a_proxy_of_ours_is_believed() {
+        let client = |peer: &str, told: &[&'static str]| {
+            let headers = headers(&REAL_IP, told);
+            let peer = peer.parse().expect("an address");
+            let client = addresses(ClientIpHeader::RealIp).of(peer, &headers, NOW);
+            client.to_string()
+        };
+        assert_eq!(client("100.64.0.2", &["203.0.113.9"]), "203.0.113.9");
+        assert_eq!(client("100.64.0.2", &["::ffff:203.0.113.9"]), "203.0.113.9");
+        assert_eq!(client("192.0.2.1", &["203.0.113.9"]), "192.0.2.1");
+        for unclear in [&[][..], &["unknown"], &["203.0.113.9", "203.0.113.8"]] {
+            assert_eq!(client("100.64.0.2", unclear), "100.64.0.2");
+        }
+    }
+
+    #[test]
+    fn a_list_of_hops_is_read_from_its_right_end() {
+        let client = |told: &[&'static str]| {
+            let headers = headers(&FORWARDED_FOR, told);
+            let peer = "100.64.0.2".parse().expect("an address");
+            let client = addresses(ClientIpHeader::ForwardedFor).of(peer, &headers, NOW);
+            client.to_string()
+        };
+        assert_eq!(client(&["203.0.113.9"]), "203.0.113.9");
+        // What the client wrote itself stands to the left.
+        assert_eq!(client(&["198.51.100.1, 203.0.113.9"]), "203.0.113.9");
+        assert_eq!(client(&["203.0.113.9, 100.64.0.7, fd00::1"]), "203.0.113.9");
+        assert_eq!(client(&["198.51.100.1", "203.0.113.9"]), "203.0.113.9");
+        assert_eq!(client(&["x, 203.0.113.9:4711"]), "203.0.113.9");
+        assert_eq!(client(&["[2001:db8::9]:443"]), "2001:db8::9");
+        assert_eq!(client(&["203.0.113.9, nonsense"]), "100.64.0.2");
+        assert_eq!(client(&["100.64.0.9, 100.64.0.7"]), "100.64.0.9");
+        assert_eq!(client(&[]), "100.64.0.2");
+        // The other header is not asked.
+        let other = headers(&REAL_IP, &["203.0.113.9"]);
+        let peer: IpAddr = "100.64.0.2".parse().expect("an address");
+        assert_eq!(
+            addresses(ClientIpHeader::ForwardedFor).of(peer, &other, NOW),
+            peer
+        );
+    }
+
+    #[test]
+    fn a_proxy_that_names_a_client_elsewhere_shows_in_any_header() {
+        for (name, value) in [
+            (REAL_IP, "203.0.113.9"),
+            (FORWARDED_FOR, "127.0.0.1, 203.0.113.9"),
+            (FORWARDED_FOR, "unknown"),
+            (FORWARDED, "for=203.0.113.9;proto=https"),
+            (FORWARDED, "for=127.0.0.1, For=\"[2001:db8::1]:4711\""),
+            (FORWARDED, "for=_hidden"),
+        ] {
+            assert!(
+                names_a_client_elsewhere(&headers(&name, &[value])),
+                "{value}"
+            );
+        }
+        for (name, value) in [
+            (REAL_IP, "127.0.0.1"),
+            (FORWARDED_FOR, "::ffff:127.0.0.1"),
+            (FORWARDED_FOR, "127.0.0.1, ::1"),
+            (FORWARDED, "for=\"[::1]:4711\";host=localhost;proto=http"),
+            (FORWARDED, "proto=http"),
+        ] {
+            assert!(
+                !names_a_client_elsewhere(&headers(&name, &[value])),
+                "{value}"
+            );
+        }
+        assert!(!names_a_client_elsewhere(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,105 @@
+//! One connection, from its first byte to its end.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tower::ServiceExt;
+
+use super::Limits;
+use super::activity::{Activity, InFlight, Watched};
+use super::open::Slot;
+use super::stream::ClientStream;
+use crate::http::context::{HostFault, Peer};
+use crate::lifecycle::Lifecycle;
+
+/// Requests of one HTTP/2 connection at once; the relay has at most sixteen.
+const MAX_STREAMS: u32 = 32;
+/// For a connection that was told to end, before it is closed.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What every connection is served with.
+pub(super) struct Connections {
+    builder: auto::Builder<TokioExecutor>,
+    router: Router,
+    lifecycle: Lifecycle,
+    limits: Limits,
+}
+
+impl Connections {
+    pub(super) fn new(router: Router, lifecycle: Lifecycle, limits: Limits) -> Self {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_timeout)
+            .max_buf_size(64 * 1024);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .keep_alive_interval(limits.header_timeout)
+            .keep_alive_timeout(Duration::from_secs(20));
+        Self {
+            builder,
+            router,
+            lifecycle,
+            limits,
+        }
+    }
+
+    /// Serves one connection to its end.
+    pub(super) async fn serve(&self, stream: TcpStream, peer: Peer, slot: Slot) {
+        let activity = Arc::clone(slot.activity());
+        let service = service_fn(|request| self.answer(request, peer, &activity));
+        let stream = ClientStream::new(stream, self.limits.write_timeout);
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.lifecycle.draining() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            () = activity.ended(&self.limits) => {
+                // HTTP/2 is told; what does not go by itself is closed.
+                connection.as_mut().graceful_shutdown();
+                let _ = tokio::time::timeout(GRACE, connection).await;
+                eprintln!("closed");
+                return;
+            }
+        };
+        if let Err(error) = ended {
+            // Clients vanish all the time; this is worth a look only when one looks for it.
+            tracing::debug!(error = %error, "connection ended early");
+        }
+    }
+
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        activity: &Arc<Activity>,
+    ) -> impl Future<Output = Result<Response<Watched<Body>>, Infallible>> + use<> {
+        let in_flight = InFlight::begin(activity);
+        let fault = HostFault::of(&request);
+        let mut request = request.map(|body| Body::new(Watched::request(body, activity)));
+        request.extensions_mut().insert(peer);
+        if let Some(fault) = fault {
+            request.extensions_mut().insert(fault);
+        }
+        let answering = self.router.clone().oneshot(request);
+        async move {
+            let Ok(response) = answering.await;
+            Ok(response.map(|body| Watched::answer(body, in_flight)))
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Connections: accepted within bounds, given time but not for ever, ended without losing a request.
+//!
+//! hyper is driven directly because a time limit for headers, a bound on connections and a drain that
+//! closes idle ones at once are its features, not those of the convenience above it. What hyper does not
+//! bound is bounded here: how long a client may say nothing, take no answer, or hold connections that
+//! others need.
+
+mod activity;
+mod connection;
+mod descriptors;
+mod open;
+mod stream;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use super::context::Peer;
+use crate::config::TrustedProxies;
+use crate::lifecycle::Lifecycle;
+use connection::Connections;
+use open::{OpenConnections, Slot};
+
+/// A shortage of descriptors is logged this often.
+const ACCEPT_FAILURE_LOGGED_EVERY: Duration = Duration::from_mins(1);
+
+/// How much a client may ask of the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For the first request on a connection, its headers included.
+    pub first_request_timeout: Duration,
+    /// For the headers of a later request, and for the next request on an idle connection.
+    pub header_timeout: Duration,
+    /// For a request or an answer that does not move: no byte arrives, no byte is taken.
+    pub stall_timeout: Duration,
+    /// For bytes that the client's side of the connection does not take.
+    pub write_timeout: Duration,
+    /// Connections open at once; more wait in the kernel's queue.
+    pub max_connections: usize,
+    /// Connections of one address, or of one /64 of IPv6; a /48 may have four times as many.
+    pub max_connections_per_network: usize,
+    /// For requests in flight once the process goes down.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            first_request_timeout: Duration::from_secs(10),
+            // Longer than proxies keep idle connections, so that it is they who close them.
+            header_timeout: Duration::from_secs(75),
+            // Longer than the longest wait for a reply.
+            stall_timeout: Duration::from_mins(2),
+            write_timeout: Duration::from_secs(30),
+            max_connections: 10_000,
+            max_connections_per_network: 128,
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    /// The defaults, as far as this process may open files: the limit is raised as far as the system
+    /// allows, and what the database and the log need is left over.
+    pub fn of_process() -> Self {
+        let defaults = Self::default();
+        Self {
+            max_connections: descriptors::for_connections().min(defaults.max_connections),
+            ..defaults
+        }
+    }
+}
+
+/// Serves until the process goes down, then finishes what is in flight. `proxies` bring everybody's
+/// connections, so that no limit per network applies to them.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    lifecycle: Lifecycle,
+    limits: Limits,
+    proxies: TrustedProxies,
+) {
+    let tasks = TaskTracker::new();
+    let open = OpenConnections::new(limits, proxies);
+    let connections = Arc::new(Connections::new(router, lifecycle.clone(), limits));
+    let mut acceptor = Acceptor::new(listener);
+    loop {
+        let accepted = tokio::select! {
+            () = lifecycle.draining() => break,
+            accepted = acceptor.accept(&open) => accepted,
+        };
+        let Some((stream, peer, slot)) = accepted else {
+            continue;
+        };
+        let connections = Arc::clone(&connections);
+        tasks.spawn(async move { connections.serve(stream, peer, slot).await });
+    }
+    // From here on the kernel refuses new connections, and the load balancer goes elsewhere. Those that
+    // waited to be accepted are reset: nothing of them was read, and their clients try again.
+    drop(acceptor);
+    tasks.close();
+    if tokio::time::timeout(limits.drain_timeout, tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(open = tasks.len(), "gave up on requests that would not end");
+    }
+}
+
+/// Takes connections from the kernel.
+struct Acceptor {
+    listener: TcpListener,
+    failure_logged_at: Option<Instant>,
+}
+
+impl Acceptor {
+    fn new(listener: TcpListener) -> Self {
+        Self {
+            listener,
+            failure_logged_at: None,
+        }
+    }
+
+    /// The next connection; `None` if it was refused or could not be had.
+    async fn accept(&mut self, open: &OpenConnections) -> Option<(TcpStream, Peer, Slot)> {
+        let place = open.place().await;
+        match self.listener.accept().await {
+            Ok((stream, address)) => {
+                let peer: IpAddr = address.ip().to_canonical();
+                let Some(slot) = open.admit(place, peer) else {
+                    metrics::counter!("connections_refused_total").increment(1);
+                    return None;
+                };
+                // Answers are small and awaited; collecting them into larger packets only delays them.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(error = %error, "no TCP_NODELAY");
+                }
+                Some((stream, Peer(peer), slot))
+            }
+            Err(error) => {
+                // Out of file descriptors, or a client that has gone: neither ends the server. A pause
+                // keeps the first from becoming a busy loop.
+                self.log(&error);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                None
+            }
+        }
+    }
+
+    fn log(&mut self, error: &std::io::Error) {
+        let now = Instant::now();
+        let is_due = self
+            .failure_logged_at
+            .is_none_or(|at| now.duration_since(at) >= ACCEPT_FAILURE_LOGGED_EVERY);
+        if is_due {
+            self.failure_logged_at = Some(now);
+            tracing::warn!(error = %error, "accepting connections fails; told once a minute");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Many clients, and clients that only take up room.
+
+use super::*;
+
+const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+const LAST_HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+async fn is_open(stream: &mut TcpStream) -> bool {
+    let mut byte = [0];
+    let read = tokio::time::timeout(Duration::from_millis(1), stream.read(&mut byte)).await;
+    read.is_err()
+}
+
+#[tokio::test]
+async fn a_request_finds_a_place_where_silent_clients_hold_all_of_them() {
+    let server = start(Limits {
+        max_connections: 5,
+        ..Limits::default()
+    })
+    .await;
+    let mut polite = connect(&server).await;
+    polite.write_all(HEALTH).await.unwrap();
+    let mut first = [0; 12];
+    polite.read_exact(&mut first).await.unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..50 {
+        silent.push(connect(&server).await);
+    }
+    let mut client = connect(&server).await;
+    client.write_all(LAST_HEALTH).await.unwrap();
+    let began = std::time::Instant::now();
+    let answer = read_to_end(&mut client).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+    // One that has asked for something is not the first to go.
+    let mut open = 0;
+    for stream in &mut silent {
+        open += usize::from(is_open(stream).await);
+    }
+    assert!(open <= 5, "{open} are open");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_answer_is_cut_off() {
+    let server = start(Limits {
+        write_timeout: Duration::from_millis(200),
+        ..Limits::default()
+    })
+    .await;
+    let mut greedy = connect(&server).await;
+    let requests = HEALTH.repeat(1_000);
+    // It asks until the answers that it does not take fill every buffer in between.
+    let asking = async { while greedy.write_all(&requests).await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, asking)
+        .await
+        .expect("the connection is closed under the writer");
+    let mut client = connect(&server).await;
+    client.write_all(LAST_HEALTH).await.unwrap();
+    assert!(read_to_end(&mut client).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn bodies_of_strangers_share_a_small_budget() {
+    let server = start(Limits::default()).await;
+    let head = "POST /orchestrator/message HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\
+                Content-Type: application/json\r\nConnection: close\r\n";
+    let now = server.app.clock.now().as_secs();
+    let claim = format!(
+        "webhook-id: msg_1\r\nwebhook-timestamp: {now}\r\n\
+         webhook-signature: v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n"
+    );
+    let mut senders = Vec::new();
+    for _ in 0..12 {
+        let mut stream = connect(&server).await;
+        let request = [head.as_bytes(), claim.as_bytes(), &vec![b' '; 900_000]].concat();
+        senders.push(tokio::spawn(async move {
+            // The server may answer before it has taken everything.
+            let _ = stream.write_all(&request).await;
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer).await;
+            String::from_utf8_lossy(&answer).into_owned()
+        }));
+    }
+    let mut refused = 0;
+    for sender in senders {
+        let answer = sender.await.unwrap();
+        if answer.starts_with("HTTP/1.1 503") {
+            assert!(answer.contains("retry-after: 1"), "{answer}");
+            assert!(answer.contains(r#""code":"overloaded""#), "{answer}");
+            refused += 1;
+        } else {
+            // Kept, and given up for its time.
+            assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        }
+    }
+    assert!(refused >= 7, "four of twelve fit: {refused} were refused");
+    // What they held is free again.
+    let answer = server
+        .app
+        .mini()
+        .post("msg_1", &json!({ "text": "x" }))
+        .await;
+    assert_eq!(answer.status.as_u16(), 422);
+}

@@ -1,0 +1,95 @@
+//! HTTP/2 by its bare frames: what no well-behaved client library would do.
+
+use super::*;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const HEADERS: u8 = 1;
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+    let mut frame = length[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// `GET /healthz` in HPACK, with names from its static table.
+fn health(stream: u32) -> Vec<u8> {
+    let mut block = vec![0x82, 0x86, 0x04, 8];
+    block.extend(b"/healthz");
+    block.extend([0x01, 1, b'x']);
+    frame(HEADERS, 0x5, stream, &block)
+}
+
+/// Reads frames until the server has taken our settings over.
+async fn settings_taken(stream: &mut TcpStream) {
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.expect("a frame");
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).expect("short")];
+        stream
+            .read_exact(&mut payload)
+            .await
+            .expect("a whole frame");
+        if head[3] == SETTINGS && head[4] == 1 {
+            return;
+        }
+    }
+}
+
+/// Sends a ping every 20 ms for as long as the server keeps the connection.
+async fn ping_until_closed(stream: &mut TcpStream) {
+    let mut buffer = [0; 4096];
+    loop {
+        let sent = stream.write_all(&frame(PING, 0, 0, &[1; 8])).await;
+        let read = tokio::time::timeout(Duration::from_millis(20), stream.read(&mut buffer)).await;
+        if sent.is_err() || matches!(read, Ok(Ok(0) | Err(_))) {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_only_pings_ends() {
+    let server = start(Limits {
+        first_request_timeout: Duration::from_millis(500),
+        header_timeout: Duration::from_millis(500),
+        ..Limits::default()
+    })
+    .await;
+    for request in [None, Some(health(1))] {
+        let mut stream = connect(&server).await;
+        let settings = frame(SETTINGS, 0, 0, &[]);
+        let opening = [PREFACE, &settings, &request.unwrap_or_default()].concat();
+        stream.write_all(&opening).await.unwrap();
+        tokio::time::timeout(PATIENCE, ping_until_closed(&mut stream))
+            .await
+            .expect("without a request, and after its last one, it ends");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_no_window_lets_through_does_not_stay_for_ever() {
+    let server = start(Limits {
+        // How a connection stands is looked at when the time of its earlier standing is over.
+        first_request_timeout: Duration::from_millis(300),
+        stall_timeout: Duration::from_millis(300),
+        ..Limits::default()
+    })
+    .await;
+    let mut stingy = connect(&server).await;
+    // SETTINGS_INITIAL_WINDOW_SIZE = 0: headers may come, the body may not.
+    let no_window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let opening = [PREFACE, &no_window].concat();
+    stingy.write_all(&opening).await.unwrap();
+    settings_taken(&mut stingy).await;
+    // Under load the time for a first request may be over by now.
+    let _ = stingy.write_all(&health(1)).await;
+    tokio::time::timeout(PATIENCE, ping_until_closed(&mut stingy))
+        .await
+        .expect("the answer is given up");
+}

@@ -1,0 +1,91 @@
+//! What is no request of HTTP, or none for this host.
+
+use super::*;
+
+async fn ask(server: &Server, request: &str) -> String {
+    let mut client = connect(server).await;
+    // The server may close before it has read everything.
+    let _ = client.write_all(request.as_bytes()).await;
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, client.read_to_end(&mut answer)).await;
+    assert!(read.is_ok(), "the connection ends");
+    String::from_utf8(answer).expect("text")
+}
+
+fn problem(answer: &str, status: &str) -> serde_json::Value {
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    assert!(
+        head.contains("content-type: application/problem+json"),
+        "{answer}"
+    );
+    let body: serde_json::Value = serde_json::from_str(body).expect("a problem");
+    let id = body["request_id"].as_str().expect("an id");
+    assert!(head.contains(&format!("x-request-id: {id}")), "{answer}");
+    assert_eq!(body["status"].to_string(), status);
+    body
+}
+
+#[tokio::test]
+async fn the_http_layers_own_refusals_are_problems_with_an_id() {
+    let server = start(Limits::default()).await;
+    for garbage in [
+        "HELO mail\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nno colon here\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+        "POST /auth/verify/start HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        "GET /\u{1} HTTP/1.1\r\nHost: x\r\n\r\n",
+    ] {
+        let body = problem(&ask(&server, garbage).await, "400");
+        assert_eq!(body["code"], "bad_request", "{garbage:?}");
+    }
+    let huge = format!(
+        "GET / HTTP/1.1\r\nHost: x\r\nX-Huge: {}\r\n\r\n",
+        "x".repeat(200_000)
+    );
+    problem(&ask(&server, &huge).await, "431");
+    // After an answer of ours on the same connection, too.
+    let second = ask(
+        &server,
+        "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nHELO mail\r\n\r\n",
+    )
+    .await;
+    let (first, second) = second.split_at(second.rfind("HTTP/1.1").expect("two answers"));
+    assert!(first.starts_with("HTTP/1.1 200"), "{first}");
+    problem(second, "400");
+}
+
+#[tokio::test]
+async fn a_request_is_for_exactly_one_host() {
+    let server = start(Limits::default()).await;
+    for hosts in [
+        "",
+        "Host: a\r\nHost: a\r\n",
+        "Host: a, b\r\n",
+        "Host: a/b\r\n",
+    ] {
+        let request = format!("GET /healthz HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+        let body = problem(&ask(&server, &request).await, "400");
+        assert_eq!(body["code"], "bad_request", "{hosts:?}");
+    }
+    let old = ask(&server, "GET /healthz HTTP/1.0\r\n\r\n").await;
+    assert!(old.starts_with("HTTP/1.0 200"), "{old}");
+}
+
+#[tokio::test]
+async fn nothing_is_asked_to_be_sent_that_the_headers_condemn() {
+    let server = start(Limits::default()).await;
+    for condemned in [
+        "POST /orchestrator/message HTTP/1.1\r\nContent-Length: 10\r\n",
+        "POST /orchestrator/message HTTP/1.1\r\nContent-Length: 10\r\nAuthorization: Bearer wrong\r\n",
+        "POST /orchestrator/message HTTP/1.1\r\nContent-Length: 99999999\r\n",
+        "POST /auth/verify/start HTTP/1.1\r\nContent-Length: 10\r\nContent-Type: text/plain\r\n",
+        "PATCH /user/profile HTTP/1.1\r\nContent-Length: 10\r\nContent-Type: application/json\r\n",
+        "POST /nowhere HTTP/1.1\r\nContent-Length: 10\r\n",
+    ] {
+        let request =
+            format!("{condemned}Host: x\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n");
+        let answer = ask(&server, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 4"), "{condemned}: {answer}");
+    }
+}
