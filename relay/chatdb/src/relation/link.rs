@@ -129,7 +129,7 @@ pub(crate) fn relation(
     around: &[Neighbour],
 ) -> (Relation, Option<Awaited>) {
     if link.has_words() {
-        return (Relation::None, None);
+        return (repeated(link, around), None);
     }
     let own = link.addresses();
     match (link.reference(), referent) {
@@ -160,6 +160,32 @@ pub(crate) fn relation(
         }
         (None, _) => (unnamed(link, &own, around), None),
     }
+}
+
+/// What a link with words is: a preview of the text that it repeats word for word, if any. Each text has
+/// one preview: said again, it is another message.
+fn repeated(link: &Neighbour, around: &[Neighbour]) -> Relation {
+    let earlier = |form: Form| {
+        around
+            .iter()
+            .filter(move |row| row.form == form && row.sender == link.sender)
+            .filter(|row| row.rowid != link.rowid && row.order() < link.order())
+            .filter(|row| row.text.split_whitespace().eq(link.text.split_whitespace()))
+            .filter(|row| {
+                link.after(row)
+                    .is_some_and(|micros| micros <= PREVIEW_WITHIN)
+            })
+    };
+    let texts = earlier(Form::Text).count();
+    let previews = earlier(Form::Link).filter(|row| row.sent_at != link.sent_at);
+    if texts <= previews.count() {
+        return Relation::None;
+    }
+    earlier(Form::Text)
+        .max_by_key(|row| row.order())
+        .map_or(Relation::None, |text| {
+            Relation::LinkPreview(text.guid.clone())
+        })
 }
 
 /// What a link is to the row that it names.

@@ -280,3 +280,29 @@ fn a_late_text_finds_the_link_row_that_shows_it() {
     );
     assert_eq!(found(std::slice::from_ref(&late)), None);
 }
+
+#[test]
+fn a_link_row_that_repeats_a_text_word_for_word_is_its_preview_once() {
+    let words = "See you there: https://example.com/place";
+    let said = text(1, 0, words);
+    let preview = || Relation::LinkPreview("G1".to_owned());
+    assert_eq!(last(&[said.clone(), link(2, 900, words)]), preview());
+    let spaced = link(2, 900, "See you  there:\nhttps://example.com/place ");
+    assert_eq!(last(&[said.clone(), spaced]), preview());
+    let again = link(3, 2_000, words);
+    assert_eq!(
+        last(&[said.clone(), link(2, 900, words), again]),
+        Relation::None
+    );
+    for other in [
+        link(2, 900, "See you there at 8: https://example.com/place"),
+        link(2, 11_000, words),
+        link(2, 900, words).by_owner(),
+    ] {
+        assert_eq!(
+            last(&[said.clone(), other.clone()]),
+            Relation::None,
+            "{other:?}"
+        );
+    }
+}
