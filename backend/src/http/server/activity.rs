@@ -78,12 +78,6 @@ impl Activity {
                 Phase::Idle => self.moved_at() + limits.header_timeout,
                 Phase::Busy => self.moved_at() + limits.stall_timeout,
             };
-            eprintln!(
-                "phase {:?} now {:?} deadline in {:?}",
-                self.phase(),
-                self.began_at.elapsed(),
-                deadline.checked_duration_since(Instant::now())
-            );
             if Instant::now() >= deadline {
                 return;
             }

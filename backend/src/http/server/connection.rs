@@ -73,7 +73,6 @@ impl Connections {
                 // HTTP/2 is told; what does not go by itself is closed.
                 connection.as_mut().graceful_shutdown();
                 let _ = tokio::time::timeout(GRACE, connection).await;
-                eprintln!("closed");
                 return;
             }
         };
