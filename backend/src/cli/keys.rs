@@ -33,9 +33,9 @@ then `new,old`; run this; and deploy `new` alone once the sessions that hang on 
 pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
     let Command::Rotate = args.command;
     start_logging(&config.logging).map_err(|error| Failure::Configuration(error.into()))?;
-    let keyring = identity::keyring(&config)?;
     let now = Clock::System.now();
-    let store = Store::open(&config.database, config.environment, now).await?;
+    let store = Store::open_beside(&config.database, config.environment, now).await?;
+    let keyring = identity::keyring(&config)?;
     let rotated = async {
         // Reading it seals it anew.
         store.pepper(&keyring, random_bytes(), now).await?;

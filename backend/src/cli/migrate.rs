@@ -2,13 +2,17 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::{Adoption, Store};
+use crate::store::{Adoption, SchemaVersion, Store};
 use crate::telemetry::start_logging;
 
 use super::Failure;
 use super::plan_table::PlanTable;
 
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(super) struct Args {
     /// Adopt the data of an older deployment that the database holds
     #[arg(
@@ -18,13 +22,23 @@ kept; `metadata` columns become `meta_data`. Stop the older deployment and make 
 another client writes to the older tables, nothing is changed."
     )]
     adopt: bool,
+    /// With --adopt: make views of the older deployment read as whoever asks them
+    #[arg(
+        long,
+        requires = "adopt",
+        long_help = "With --adopt: make views of the older deployment read as whoever asks them. \
+Views that other roles may use read the adopted tables as their owner, past row-level security, so \
+that they stop an adoption; this sets `security_invoker` on them (Postgres 15 or newer). Materialized \
+views and functions have to be closed by hand; --plan lists all of them."
+    )]
+    secure_views: bool,
     /// Show what would be done, and do nothing
     #[arg(
         long,
         conflicts_with = "adopt",
         long_help = "Show what would be done, and do nothing: each statement, the tables it touches, \
-how many rows they have, which lock it takes and whether it reads or rewrites rows. Tables that would be \
-new are left out. Locks last until the end of their migration, unless it says otherwise."
+how many rows they have, which lock it takes and whether it reads or rewrites rows, and before all what \
+stands in the way. Tables that would be new are left out. Locks last until the end of their migration, unless it says otherwise."
     )]
     plan: bool,
     /// With --plan: print one JSON object
@@ -46,21 +60,26 @@ pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    let adoption = if args.adopt {
-        Adoption::Allowed
-    } else {
-        Adoption::Refused
+    let adoption = match (args.adopt, args.secure_views) {
+        (false, _) => Adoption::Refused,
+        (true, false) => Adoption::Allowed,
+        (true, true) => Adoption::AllowedSecuringViews,
     };
-    Store::migrate(
+    let version = Store::migrate(
         &config.database,
         config.environment,
         adoption,
         Clock::System.now(),
     )
     .await?;
-    eprintln!(
-        "the database is up to date ({})",
-        config.environment.as_str()
-    );
+    let environment = config.environment.as_str();
+    match version {
+        SchemaVersion::Current => eprintln!("the database is up to date ({environment})"),
+        SchemaVersion::Newer(versions) => eprintln!(
+            "a newer version has migrated the database ({} migration(s) more); this version can serve on \
+             it, and changed nothing ({environment})",
+            versions.len()
+        ),
+    }
     Ok(())
 }

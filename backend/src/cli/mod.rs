@@ -3,6 +3,7 @@
 //! Data goes to standard output, notes to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage,
 //! 69 the database is not available or not for us, 78 the configuration is wrong.
 
+mod adoption;
 mod check;
 mod identity;
 mod keys;
@@ -53,6 +54,8 @@ this is the pre-deploy step. SQLite needs no call: serve migrates it at start. W
 changed."
     )]
     Migrate(migrate::Args),
+    /// What the adoption of an older deployment's data left to be decided
+    Adoption(adoption::Args),
     /// Check the configuration and show what is in effect, with secrets masked
     Check(check::Args),
     /// List relays; let one show its secret again
@@ -74,6 +77,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Serve => serve::run(configuration()?).await,
         Command::Migrate(args) => migrate::run(args, configuration()?).await,
+        Command::Adoption(args) => adoption::run(args, configuration()?).await,
         Command::Check(args) => check::run(&args),
         Command::Keys(args) => keys::run(args, configuration()?).await,
         Command::Identity(args) => identity::run(args, configuration()?).await,

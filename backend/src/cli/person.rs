@@ -56,7 +56,7 @@ by serve, soon after."
 pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
     start_logging(&config.logging).map_err(|error| Failure::Configuration(error.into()))?;
     let now = Clock::System.now();
-    let store = Store::open(&config.database, config.environment, now).await?;
+    let store = Store::open_beside(&config.database, config.environment, now).await?;
     let done = match args.command {
         Command::Export { phone } => export(&store, phone.trim(), now).await,
         Command::Delete { phone, yes: true } => delete(&store, &config, phone.trim(), now).await,

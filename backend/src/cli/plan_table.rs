@@ -11,6 +11,28 @@ pub(super) struct PlanTable<'a>(pub(super) &'a Plan);
 impl fmt::Display for PlanTable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plan = self.0;
+        for need in &plan.needs {
+            writeln!(f, "Stands in the way: {need}")?;
+        }
+        for door in &plan.doors {
+            writeln!(
+                f,
+                "Shows texts past row-level security: {} {}, to {}",
+                door.kind,
+                door.name,
+                door.roles.join(", ")
+            )?;
+        }
+        if !plan.needs.is_empty() || !plan.doors.is_empty() {
+            writeln!(f)?;
+        }
+        if !plan.newer.is_empty() {
+            writeln!(
+                f,
+                "A newer version has migrated the database ({} migration(s) more).",
+                plan.newer.len()
+            )?;
+        }
         if !plan.adopts.is_empty() {
             let tables: Vec<String> = plan
                 .adopts

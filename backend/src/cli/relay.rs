@@ -43,7 +43,7 @@ back to an older version."
 
 pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
     let now = Clock::System.now();
-    let store = Store::open(&config.database, config.environment, now).await?;
+    let store = Store::open_beside(&config.database, config.environment, now).await?;
     let done = perform(args.command, &store, now).await;
     store.close().await;
     done

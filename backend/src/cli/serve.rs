@@ -39,8 +39,9 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         tracing::warn!(key = warning.key, "{}", warning.message);
     }
     let clock = Clock::System;
-    let secrets = relay_secrets(&config)?;
+    // First: beside a file that is not ours no secret is made either.
     let store = Store::open(&config.database, config.environment, clock.now()).await?;
+    let secrets = relay_secrets(&config)?;
     let keyring = super::identity::keyring(&config)?;
     let pepper = pepper(&store, &keyring, clock.now()).await?;
     let identity =

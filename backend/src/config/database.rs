@@ -1,9 +1,11 @@
 //! `DATABASE_URL` and what belongs to it.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
 use super::{Environment, Problems, Variables};
 
@@ -14,6 +16,8 @@ pub struct DatabaseConfig {
     pub kind: DatabaseKind,
     /// Whether `serve` migrates Postgres itself (`MIGRATE_ON_START`). SQLite always migrates at start.
     pub migrate_on_start: MigrateOnStart,
+    /// How many connections to Postgres this process may have (`DATABASE_CONNECTIONS`).
+    pub connections: u32,
 }
 
 /// Whether `serve` may change the schema of Postgres.
@@ -51,11 +55,16 @@ impl fmt::Debug for DatabaseKind {
 
 impl DatabaseConfig {
     const DEFAULT_FILE: &'static str = "archety.db";
+    /// Replicas × this × 2 during a deploy must stay below what the server or its pooler allows.
+    pub const DEFAULT_CONNECTIONS: u32 = 8;
+    /// Two are kept for intake and readiness.
+    const CONNECTIONS: RangeInclusive<u32> = 3..=200;
 
     pub(super) fn read(
         variables: &Variables,
         environment: Environment,
         found: &mut Problems,
+        warnings: &mut Problems,
     ) -> Self {
         let url = variables.get("DATABASE_URL");
         let kind = url.map_or_else(
@@ -82,6 +91,28 @@ impl DatabaseConfig {
             };
             found.push("DATABASE_URL", message);
         }
+        if let Some(DatabaseKind::Postgres { url }) = &kind
+            && is_transaction_pooler(url.expose_secret())
+        {
+            found.push(
+                "DATABASE_URL",
+                "is Supabase's pooler in transaction mode (port 6543), where no session lasts; use the session mode of the same host (port 5432), or the database's own address",
+            );
+        }
+        if is_sqlite && variables.get("DATABASE_CONNECTIONS").is_some() {
+            warnings.push("DATABASE_CONNECTIONS", "means nothing to a SQLite file");
+        }
+        let connections = match variables.get("DATABASE_CONNECTIONS").map(str::parse) {
+            None => Self::DEFAULT_CONNECTIONS,
+            Some(Ok(number)) if Self::CONNECTIONS.contains(&number) => number,
+            Some(_) => {
+                found.push(
+                    "DATABASE_CONNECTIONS",
+                    "must be a whole number from 3 to 200, two of which are kept for intake and readiness",
+                );
+                Self::DEFAULT_CONNECTIONS
+            }
+        };
         let migrate_on_start = match variables.get("MIGRATE_ON_START") {
             None | Some("0" | "false") => MigrateOnStart::No,
             Some("1" | "true") => MigrateOnStart::Yes,
@@ -95,6 +126,7 @@ impl DatabaseConfig {
                 path: Self::DEFAULT_FILE.into(),
             }),
             migrate_on_start,
+            connections,
         }
     }
 
@@ -108,9 +140,22 @@ impl DatabaseConfig {
             let names_file = !path.is_empty() && !path.contains(":memory:") && !path.contains('?');
             return names_file.then(|| DatabaseKind::Sqlite { path: path.into() });
         }
-        let parsed = url::Url::parse(url).ok()?;
+        let parsed = Url::parse(url).ok()?;
         (matches!(parsed.scheme(), "postgres" | "postgresql")).then(|| DatabaseKind::Postgres {
             url: SecretString::from(url),
         })
     }
+}
+
+/// Elsewhere the port proves nothing; how sessions behave is found out at start.
+fn is_transaction_pooler(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| {
+        let host = url.host_str().unwrap_or_default();
+        let is_supabase = [".supabase.com", ".supabase.co"]
+            .iter()
+            .any(|end| host.ends_with(end));
+        let port = url.query_pairs().find(|(key, _)| key == "port");
+        let port = port.map_or_else(|| url.port(), |(_, port)| port.parse().ok());
+        is_supabase && port == Some(6543)
+    })
 }

@@ -76,8 +76,8 @@ impl Config {
         let server = ServerConfig::read(variables, &mut found);
         let environment = Environment::read(variables, &server, &mut found);
         server.check_public_url(variables, environment, &mut found);
-        let database = DatabaseConfig::read(variables, environment, &mut found);
         let mut warnings = Problems::default();
+        let database = DatabaseConfig::read(variables, environment, &mut found, &mut warnings);
         let relay = RelayConfig::read(variables, environment, &mut found, &mut warnings);
         let metrics = MetricsConfig::read(variables, environment, &mut found);
         let proxies = TrustedProxies::read(variables, environment, &mut found);

@@ -45,6 +45,10 @@ impl Config {
                 public_url.map_or_else(not_set, Url::to_string),
             ),
             ("DATABASE_URL", database),
+            (
+                "DATABASE_CONNECTIONS",
+                self.database.connections.to_string(),
+            ),
             ("MIGRATE_ON_START", migrate.to_owned()),
             ("RELAY_WEBHOOK_SECRET", relay_secret),
             ("RELAY_AUTH", self.relay.auth.as_str().to_owned()),

@@ -130,6 +130,70 @@ fn a_weak_secret_warns_in_development_and_stops_production() {
 }
 
 #[test]
+fn connections_are_a_number_that_leaves_some_for_people() {
+    let url = ("DATABASE_URL", "postgres://u:p@db.example.com/a");
+    let read = |value| {
+        let variables = Variables::of([url, ("DATABASE_CONNECTIONS", value)]);
+        Config::from_variables(&variables).map(|config| config.database.connections)
+    };
+    let default = Config::from_variables(&Variables::of([url])).expect("valid");
+    assert_eq!(default.database.connections, 8);
+    for (value, expected) in [("3", 3), ("8", 8), ("200", 200)] {
+        assert_eq!(read(value), Ok(expected));
+    }
+    for value in ["0", "2", "201", "-1", "8.5", "eight", "8,0", "99999999999"] {
+        let problems = read(value).expect_err("refused");
+        assert_eq!(
+            problems.as_slice()[0].key,
+            "DATABASE_CONNECTIONS",
+            "{value}"
+        );
+    }
+    let variables = Variables::of([("DATABASE_CONNECTIONS", "9")]);
+    let config = Config::from_variables(&variables).expect("harmless");
+    assert_eq!(config.warnings[0].key, "DATABASE_CONNECTIONS");
+}
+
+#[test]
+fn supabases_transaction_pooler_is_known_by_its_port() {
+    for (url, expected) in [
+        (
+            "postgres://u.ref:p@aws-0-eu-west-1.pooler.supabase.com:6543/postgres",
+            1,
+        ),
+        (
+            "postgres://u:p@db.ref.supabase.co:6543/postgres?pgbouncer=true",
+            1,
+        ),
+        ("postgres://u:p@db.ref.supabase.co/postgres?port=6543", 1),
+        (
+            "postgres://u.ref:p@aws-0-eu-west-1.pooler.supabase.com:5432/postgres",
+            0,
+        ),
+        ("postgres://u:p@db.ref.supabase.co/postgres", 0),
+        // Others may have their database there.
+        ("postgres://u:p@db.example.com:6543/a", 0),
+        ("postgres://u:p@supabase.com.example.com:6543/a", 0),
+    ] {
+        let variables = Variables::of([("DATABASE_URL", url)]);
+        let problems = match Config::from_variables(&variables) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.into_list(),
+        };
+        let of_url: Vec<_> = problems
+            .iter()
+            .filter(|it| it.key == "DATABASE_URL")
+            .collect();
+        assert_eq!(of_url.len(), expected, "{url}: {problems:?}");
+        assert!(
+            of_url
+                .iter()
+                .all(|problem| problem.message.contains("5432"))
+        );
+    }
+}
+
+#[test]
 fn sqlite_in_production_needs_a_promise() {
     let base = [
         ("APP_ENV", "production"),

@@ -219,6 +219,9 @@ impl ApiError {
             Self::NotFound => "there is nothing at this path".to_owned(),
             Self::MethodNotAllowed => "this path does not take this method".to_owned(),
             Self::RequestTimeout => "the body took too long to arrive".to_owned(),
+            Self::StoreUnavailable(StoreError::ReadOnly) => {
+                "the database is read-only at this time; try again".to_owned()
+            }
             Self::StoreUnavailable(_) => "the database does not answer; try again".to_owned(),
             Self::ShuttingDown => "this server is going down; try again".to_owned(),
             Self::Internal(_) | Self::Panicked => {
@@ -309,7 +312,9 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Closed => Self::ShuttingDown,
-            StoreError::Unavailable(_) | StoreError::Overloaded => Self::StoreUnavailable(error),
+            StoreError::Unavailable(_) | StoreError::ReadOnly | StoreError::Overloaded => {
+                Self::StoreUnavailable(error)
+            }
             StoreError::Statement(_) => Self::Internal(error),
         }
     }

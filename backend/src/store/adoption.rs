@@ -8,8 +8,13 @@
 use std::time::Duration;
 
 use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
-use super::OpenError;
+use super::doors::{self, Door};
+use super::migrate::refuse;
+use super::pools::on_reader;
+use super::statements::statements;
+use super::{Adoption, OpenError, Store, StoreError};
 
 /// Tables of the older deployment.
 pub(super) const OLDER_TABLES: [&str; 4] = ["users", "conversations", "messages", "relationships"];
@@ -53,8 +58,64 @@ const SESSIONS: &str = "select coalesce(nullif(a.application_name, ''), \
          or a.state in ('idle in transaction', 'idle in transaction (aborted)')) \
      group by 1 order by 1";
 
+statements! {
+    FLAGGED_PEOPLE {
+        both: "select u.id, u.phone, u.phone_flag as flag, \
+                 (select count(*) from messages m where m.user_id = u.id) as messages \
+               from users u where u.phone_flag is not null and u.archived_at is null \
+               order by u.phone_flag, u.phone",
+    }
+}
+
+/// Somebody whose adopted number nobody can sign in with.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct FlaggedPerson {
+    /// Our id.
+    pub id: Uuid,
+    /// As the older deployment wrote it.
+    pub phone: String,
+    /// `not_e164` or `collides`.
+    pub flag: String,
+    /// How many messages the person wrote.
+    pub messages: i64,
+}
+
+impl Store {
+    /// Everybody whose number is flagged, by flag and number.
+    pub async fn flagged_people(&self) -> Result<Vec<FlaggedPerson>, StoreError> {
+        let people = on_reader!(self.pools, FLAGGED_PEOPLE, |pool, sql| {
+            sqlx::query_as(sql).fetch_all(pool).await
+        })?;
+        Ok(people)
+    }
+}
+
+/// Everything that has to be so before the first migration of a database: its data may be adopted, no
+/// door stays open, nobody writes.
+pub(super) async fn prepare(
+    pool: &PgPool,
+    connection: &mut PgConnection,
+    adoption: Adoption,
+) -> Result<(), OpenError> {
+    if adoption == Adoption::Refused {
+        refuse_older_data(pool).await?;
+    }
+    let secures =
+        adoption == Adoption::AllowedSecuringViews && doors::has_invoker_views(connection).await?;
+    let (views, open): (Vec<Door>, Vec<Door>) = doors::of(connection)
+        .await?
+        .into_iter()
+        .partition(|door| secures && door.is_securable());
+    refuse(
+        open.iter().map(Door::finding).collect(),
+        OpenError::OpenDoors,
+    )?;
+    refuse_writers(pool).await?;
+    Ok(doors::secure(connection, &views).await?)
+}
+
 /// Refuses an older deployment's data, naming what is there.
-pub(super) async fn refuse_older_data(pool: &PgPool) -> Result<(), OpenError> {
+async fn refuse_older_data(pool: &PgPool) -> Result<(), OpenError> {
     let filled = filled(pool).await?;
     if filled.is_empty() {
         return Ok(());
@@ -70,7 +131,7 @@ pub(super) async fn refuse_older_data(pool: &PgPool) -> Result<(), OpenError> {
 }
 
 /// Refuses to adopt an older deployment's data while others write to it.
-pub(super) async fn refuse_writers(pool: &PgPool) -> Result<(), OpenError> {
+async fn refuse_writers(pool: &PgPool) -> Result<(), OpenError> {
     if filled(pool).await?.is_empty() {
         return Ok(());
     }

@@ -9,8 +9,8 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgTransaction;
 use sqlx::{AssertSqlSafe, Connection, PgPool, Postgres};
 
-use super::Actor;
 use super::statements::statements;
+use super::{Actor, trust};
 
 statements! {
     /// For the rest of the transaction: the guarded role, and whom it acts for.
@@ -31,6 +31,13 @@ pub enum Access {
 
 /// A connection on its way into a transaction, which then borrows it.
 pub struct PgEntry {
+    first: Slot,
+    /// In place of a first one that was gone before anything was done on it.
+    second: Option<Slot>,
+    pool: PgPool,
+}
+
+struct Slot {
     connection: PoolConnection<Postgres>,
     progress: Progress,
 }
@@ -46,8 +53,9 @@ impl PgEntry {
     /// Takes a connection.
     pub async fn of(pool: &PgPool) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            connection: pool.acquire().await?,
-            progress: Progress::Outside,
+            first: Slot::of(pool).await?,
+            second: None,
+            pool: pool.clone(),
         })
     }
 
@@ -75,19 +83,35 @@ impl PgEntry {
     }
 
     async fn enter(&mut self, sql: String) -> Result<PgTransaction<'_>, sqlx::Error> {
-        let Self {
-            connection,
-            progress,
-        } = self;
-        *progress = Progress::Entering;
+        match self.first.enter(sql.clone()).await {
+            Err(error) if trust::is_lost(&error) => {
+                trust::learn(&error);
+                let second = self.second.insert(Slot::of(&self.pool).await?);
+                second.enter(sql).await
+            }
+            entered => entered,
+        }
+    }
+}
+
+impl Slot {
+    async fn of(pool: &PgPool) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            connection: trust::acquire(pool).await?,
+            progress: Progress::Outside,
+        })
+    }
+
+    async fn enter(&mut self, sql: String) -> Result<PgTransaction<'_>, sqlx::Error> {
+        self.progress = Progress::Entering;
         let sql = AssertSqlSafe(sql);
-        let transaction = Connection::begin_with(&mut **connection, sql).await?;
-        *progress = Progress::Entered;
+        let transaction = Connection::begin_with(&mut *self.connection, sql).await?;
+        self.progress = Progress::Entered;
         Ok(transaction)
     }
 }
 
-impl Drop for PgEntry {
+impl Drop for Slot {
     fn drop(&mut self) {
         if self.progress == Progress::Entering {
             self.connection.close_on_drop();

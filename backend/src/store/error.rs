@@ -4,12 +4,18 @@ use std::sync::Arc;
 
 use sqlx::migrate::MigrateError;
 
+use super::finding::{Finding, listed};
+use super::trust;
+
 /// A statement did not do its work. Cloned where one failure is many requests' own.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be reached, or did not answer in time. Trying again may help.
     #[error("the database does not answer")]
     Unavailable(#[source] Arc<sqlx::Error>),
+    /// The database takes no writes at this time.
+    #[error("the database is read-only")]
+    ReadOnly,
     /// More requests wait for the database than it can serve soon.
     #[error("too many requests wait for the database")]
     Overloaded,
@@ -26,14 +32,22 @@ impl StoreError {
     pub(super) fn cause(&self) -> String {
         match self {
             Self::Unavailable(error) | Self::Statement(error) => error.to_string(),
-            Self::Overloaded | Self::Closed => String::new(),
+            Self::ReadOnly | Self::Overloaded | Self::Closed => String::new(),
         }
+    }
+
+    /// Whether the connection was gone, rather than the statement refused.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self, Self::Unavailable(error) if trust::is_lost(error))
     }
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        if is_unavailable(&error) {
+        trust::learn(&error);
+        if trust::is_read_only(&error) {
+            Self::ReadOnly
+        } else if is_unavailable(&error) {
             Self::Unavailable(Arc::new(error))
         } else {
             Self::Statement(Arc::new(error))
@@ -57,7 +71,7 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
                 .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
                 .is_some()
             {
-                ["08", "28", "3D", "53", "55", "57", "25006"]
+                ["08", "25P03", "28", "3D", "53", "55", "57"]
                     .iter()
                     .any(|class| code.starts_with(class))
             } else {
@@ -90,9 +104,55 @@ pub enum OpenError {
     /// `DATABASE_URL` cannot be understood by the driver.
     #[error("DATABASE_URL is not usable; expected postgres://user:password@host/database")]
     Url,
-    /// The database does not answer.
+    /// No session can be had.
+    #[error("the database at {address} cannot be used: {cause}")]
+    Unreachable {
+        /// Host and port, or folder of the socket and port.
+        address: String,
+        /// Why, in the words of whoever refused.
+        cause: String,
+    },
+    /// A session there is not ours alone.
+    #[error(
+        "{address} is a pooler in transaction mode, where a session is another one after each \
+         transaction; set DATABASE_URL to the database's own address, or to a pooler in session mode \
+         (Supabase: port 5432 in place of 6543; PgBouncer: pool_mode = session)"
+    )]
+    TransactionPooler {
+        /// Host and port.
+        address: String,
+    },
+    /// Something went wrong once the database was open.
     #[error("the database cannot be opened")]
     Database(#[from] sqlx::Error),
+    /// The file of the SQLite database is another program's.
+    #[error(
+        "{path} is not a database of archety-backend ({what}), and was left as it is; set DATABASE_URL \
+         to a file of its own"
+    )]
+    NotOurs {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What it is instead.
+        what: &'static str,
+    },
+    /// What migrating needs is not there. Nothing was changed.
+    #[error("the database is not ready to be migrated, and nothing was changed:{}", listed(.0))]
+    NotReady(Vec<Finding>),
+    /// What an older deployment left shows its texts to other roles.
+    #[error(
+        "row-level security would not close these ways to the older deployment's texts, and nothing was \
+         changed:{}\n  (`archety-backend migrate --adopt --secure-views` makes views read as whoever asks, \
+         where the server is Postgres 15 or newer)",
+        listed(.0)
+    )]
+    OpenDoors(Vec<Finding>),
+    /// A newer version has changed the database too much.
+    #[error("a newer version has migrated the database, and this one cannot serve on it:{}", listed(.0))]
+    TooNew(Vec<String>),
+    /// People's rows are not kept apart as they must be.
+    #[error("the database is not safe to serve:{}", listed(.0))]
+    NotSafe(Vec<Finding>),
     /// Migrations are missing.
     #[error(
         "the database lacks {missing} migration(s): run `archety-backend migrate` first, or set MIGRATE_ON_START=1"
@@ -114,7 +174,7 @@ pub enum OpenError {
     /// Other clients have tables that a migration needs for itself.
     #[error(
         "other clients are using the database{}; stop them (the older deployment first of all) and run it again",
-        listed(by)
+        in_brackets(by)
     )]
     InUse {
         /// The names that their sessions gave themselves, with how many of each; empty if they are gone.
@@ -135,7 +195,7 @@ pub enum OpenError {
     Migration(#[source] MigrateError),
 }
 
-fn listed(names: &[String]) -> String {
+fn in_brackets(names: &[String]) -> String {
     if names.is_empty() {
         String::new()
     } else {

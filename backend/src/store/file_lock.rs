@@ -1,14 +1,15 @@
-//! The lock that keeps a second process away from the SQLite file.
+//! The lock that keeps a second `serve` or `migrate` away from the SQLite file.
 //!
 //! SQLite itself would let two backends in; their group commits would then wait for each other by
-//! busy loops, and a command meant for a stopped backend would run beside a live one. The kernel frees
-//! the lock when the process ends, however it ends.
+//! busy loops. Commands take no lock: their statements are short. The kernel frees the lock when the
+//! process ends, however it ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::OpenError;
+use super::sqlite_file::beside;
 
 /// Held until dropped.
 pub(super) struct FileLock {
@@ -18,9 +19,7 @@ pub(super) struct FileLock {
 impl FileLock {
     /// Takes the lock beside `database`, or tells that somebody has it.
     pub(super) fn take(database: &Path) -> Result<Self, OpenError> {
-        let mut name = database.as_os_str().to_owned();
-        name.push(".lock");
-        let path = PathBuf::from(name);
+        let path = beside(database, ".lock");
         let failed = |source| OpenError::File {
             path: path.clone(),
             source,

@@ -79,7 +79,7 @@ impl Store {
         relay: &RelayName,
         addresses: &BTreeSet<LineAddress>,
     ) -> Result<LinesTold, StoreError> {
-        let known: Vec<LineAddress> = on_reader!(self.pools, LINES_OF_RELAY, |pool, sql| {
+        let known: Vec<LineAddress> = on_reader!(self.reserved, LINES_OF_RELAY, |pool, sql| {
             sqlx::query_as(sql)
                 .bind(relay.as_str())
                 .fetch_all(pool)

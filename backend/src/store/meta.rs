@@ -23,6 +23,10 @@ pub(super) async fn claim_environment(
     environment: Environment,
     now: Timestamp,
 ) -> Result<(), OpenError> {
+    // A database that is read-only at this time can be started on: it says that it is not ready.
+    if check_environment(pools, environment).await? == Claim::Ours {
+        return Ok(());
+    }
     on_writer!(*pools, CLAIM_ENVIRONMENT, |pool, sql| {
         sqlx::query(sql)
             .bind(environment.as_str())
@@ -31,14 +35,21 @@ pub(super) async fn claim_environment(
             .await
             .map(drop)
     })?;
-    check_environment(pools, environment).await
+    check_environment(pools, environment).await.map(drop)
+}
+
+/// Whose a database is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    None,
+    Ours,
 }
 
 /// Refuses a database that belongs to another environment.
 pub(super) async fn check_environment(
     pools: &Pools,
     environment: Environment,
-) -> Result<(), OpenError> {
+) -> Result<Claim, OpenError> {
     let stored: Option<String> = on_writer!(*pools, READ_ENVIRONMENT, |pool, sql| {
         sqlx::query_scalar(sql).fetch_optional(pool).await
     })?;
@@ -49,12 +60,13 @@ pub(super) async fn check_environment(
 pub(super) fn compare_environment(
     stored: Option<String>,
     environment: Environment,
-) -> Result<(), OpenError> {
+) -> Result<Claim, OpenError> {
     match stored {
+        None => Ok(Claim::None),
         Some(stored) if stored != environment.as_str() => Err(OpenError::OtherEnvironment {
             stored,
             wanted: environment.as_str().to_owned(),
         }),
-        _ => Ok(()),
+        Some(_) => Ok(Claim::Ours),
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! One SQL text serves both databases where both can run it ([`statements`]); intake, where they
 //! differ most, has a dialect each ([`intake`]). A method returns only after its commit. No state that
-//! matters lives outside the database, so any number of replicas may share one Postgres; SQLite serves
-//! one process, which a file lock enforces. What a row means to a relay or a user is decided elsewhere.
+//! matters lives outside the database, so any number of replicas may share one Postgres; SQLite has
+//! one server, which a file lock enforces, and commands beside it. What a row means to a relay or a user is decided elsewhere.
 
 mod accounts;
 mod adoption;
@@ -11,9 +11,11 @@ mod audit;
 mod breaker;
 pub mod cleaning;
 mod connection;
+mod doors;
 mod entry;
 mod error;
 mod file_lock;
+mod finding;
 pub mod intake;
 mod issuer;
 pub mod jobs;
@@ -22,34 +24,42 @@ mod limits;
 mod lines;
 mod meta;
 mod migrate;
+mod needs;
 mod newest;
 mod open;
 pub mod otp;
 pub mod people;
 pub mod plan;
 mod pools;
+mod postgres;
 mod receipts;
 mod relays;
+mod safety;
 pub mod sessions;
 mod signing_keys;
+mod sqlite_file;
 pub mod statements;
 mod timestamp;
 mod tombstones;
 mod transaction;
+mod trust;
 
 use std::sync::Arc;
 
 pub use accounts::{Account, Moved};
+pub use adoption::FlaggedPerson;
 pub use audit::{EventRow, NewEvent};
 pub use breaker::{Area, Block, Breaker, Open, Since};
+pub use doors::Door;
 pub use entry::{Access, PgEntry};
 pub use error::{OpenError, StoreError};
+pub use finding::Finding;
 pub use intake::{Chat, NewMessage, Receipt, Stored};
 pub use issuer::Binding;
 pub use keys::{KeyError, Pepper};
 pub use limits::{Limit, Taken, Window};
 pub use lines::{LineAddress, LinesTold};
-pub use migrate::{Adoption, MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE};
+pub use migrate::{Adoption, MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE, SchemaVersion};
 pub use newest::NewestRow;
 pub use pools::Pools;
 pub use receipts::Seen;
@@ -64,6 +74,8 @@ use intake::Intake;
 #[derive(Clone)]
 pub struct Store {
     pools: Pools,
+    /// For what must not wait behind requests of people: relays, and readiness.
+    reserved: Pools,
     intake: Intake,
     /// Held for as long as the SQLite file is open.
     _lock: Option<Arc<FileLock>>,
@@ -86,7 +98,7 @@ impl Store {
         if self.intake.is_closed() {
             return Err(StoreError::Closed);
         }
-        self.pools.ping().await
+        self.reserved.ping().await
     }
 
     /// The pools, for tests that look at rows directly.
@@ -97,6 +109,7 @@ impl Store {
     /// Finishes what is queued and closes every connection.
     pub async fn close(&self) {
         self.intake.close().await;
+        self.reserved.close().await;
         self.pools.close().await;
     }
 }

@@ -34,7 +34,7 @@ pub struct NewestRow {
 impl Store {
     /// The message of `relay` that was stored last.
     pub async fn newest_message(&self, relay: &RelayName) -> Result<Option<NewestRow>, StoreError> {
-        let row = on_reader!(self.pools, NEWEST_MESSAGE, |pool, sql| {
+        let row = on_reader!(self.reserved, NEWEST_MESSAGE, |pool, sql| {
             sqlx::query_as(sql)
                 .bind(relay.as_str())
                 .fetch_optional(pool)

@@ -3,37 +3,44 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Executor, PgPool};
 
 use super::file_lock::FileLock;
 use super::intake::Intake;
-use super::migrate::{check_migrated, migrate};
-use super::{Adoption, OpenError, Pools, Store, meta};
+use super::migrate::{check_migrated, migrate, refuse};
+use super::postgres::{MIGRATING, SERVING, Server};
+use super::sqlite_file::{APPLICATION_ID, SqliteFile, inspect};
+use super::trust::{self, ACQUIRE_TIMEOUT};
+use super::{Adoption, OpenError, Pools, SchemaVersion, Store, doors, meta, safety};
 use crate::clock::Timestamp;
 use crate::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
 
-/// For migrations, which read whole tables and may take as long as they need.
-pub(super) const MIGRATING: &str =
-    "set statement_timeout = 0; set idle_in_transaction_session_timeout = '30s'";
-
-/// Replicas × this × 2 during a deploy must stay below what the server or its pooler allows.
-const POSTGRES_CONNECTIONS: u32 = 8;
 const SQLITE_READERS: u32 = 4;
-/// Longer than any commit should take, shorter than a relay waits.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Of the connections to Postgres, those that intake and readiness have to themselves: requests of
+/// people that are slow keep no message out.
+const RESERVED: u32 = 2;
+/// Migrating, looking who is in the way, and one to spare.
+const TO_MIGRATE: u32 = 3;
 
-/// For requests. Every lookup of intake goes by an index; the planner would rather scan or hash a table
-/// that its statistics still call empty, keep that plan, and fall off a cliff while the table fills.
-const SERVING: &str = "set enable_seqscan = off; set enable_hashjoin = off; \
-     set enable_mergejoin = off; set plan_cache_mode = force_generic_plan; \
-     set statement_timeout = '10s'; set idle_in_transaction_session_timeout = '30s'";
+/// What a store runs on.
+struct Connections {
+    pools: Pools,
+    reserved: Pools,
+}
+
+impl Connections {
+    fn of_sqlite(pools: Pools) -> Self {
+        Self {
+            reserved: pools.clone(),
+            pools,
+        }
+    }
+}
 
 impl Store {
     /// Opens the store for `serve`. SQLite is migrated, Postgres only if the configuration says so.
@@ -42,25 +49,47 @@ impl Store {
         environment: Environment,
         now: Timestamp,
     ) -> Result<Self, OpenError> {
-        let is_sqlite = matches!(config.kind, DatabaseKind::Sqlite { .. });
-        if config.migrate_on_start == MigrateOnStart::Yes && !is_sqlite {
-            Self::migrate(config, environment, Adoption::Refused, now).await?;
-        }
-        let (pools, lock) = connect(&config.kind, SERVING).await?;
-        match &pools {
-            Pools::Postgres(pool) => {
-                check_migrated(pool).await?;
-                meta::claim_environment(&pools, environment, now).await?;
+        match &config.kind {
+            DatabaseKind::Postgres { url } => {
+                if config.migrate_on_start == MigrateOnStart::Yes {
+                    Self::migrate(config, environment, Adoption::Refused, now).await?;
+                }
+                let connections = connect_postgres(url.expose_secret(), config.connections).await?;
+                check_migrated(&connections.pools).await?;
+                meta::claim_environment(&connections.pools, environment, now).await?;
+                check_safety(&connections.pools).await?;
+                Ok(Self::on(connections, None))
             }
-            Pools::Sqlite { .. } => {
+            DatabaseKind::Sqlite { path } => {
+                let (pools, lock) = connect_sqlite_alone(path).await?;
                 migrate_and_claim(&pools, environment, Adoption::Refused, now).await?;
+                Ok(Self::on(Connections::of_sqlite(pools), Some(lock)))
             }
         }
-        Ok(Self {
-            intake: Intake::start(&pools),
-            pools,
-            _lock: lock,
-        })
+    }
+
+    /// Opens the store for one command. On SQLite it may stand beside a running server.
+    pub async fn open_beside(
+        config: &DatabaseConfig,
+        environment: Environment,
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
+        let DatabaseKind::Sqlite { path } = &config.kind else {
+            return Self::open(config, environment, now).await;
+        };
+        if inspect(path).await? == SqliteFile::Ours {
+            let pools = connect_sqlite(path).await?;
+            match check_migrated(&pools).await {
+                Ok(()) => {
+                    meta::claim_environment(&pools, environment, now).await?;
+                    return Ok(Self::on(Connections::of_sqlite(pools), None));
+                }
+                Err(OpenError::NotMigrated { .. }) => pools.close().await,
+                Err(error) => return Err(error),
+            }
+        }
+        // Nobody serves on it, or an earlier version that has to stop before this one changes anything.
+        Self::open(config, environment, now).await
     }
 
     /// Migrates and closes.
@@ -69,11 +98,29 @@ impl Store {
         environment: Environment,
         adoption: Adoption,
         now: Timestamp,
-    ) -> Result<(), OpenError> {
-        let (pools, _lock) = connect(&config.kind, MIGRATING).await?;
+    ) -> Result<SchemaVersion, OpenError> {
+        let (pools, _lock) = match &config.kind {
+            DatabaseKind::Postgres { url } => {
+                let server = Server::reach(url.expose_secret(), MIGRATING).await?;
+                (Pools::Postgres(server.pool(TO_MIGRATE).await?), None)
+            }
+            DatabaseKind::Sqlite { path } => {
+                let (pools, lock) = connect_sqlite_alone(path).await?;
+                (pools, Some(lock))
+            }
+        };
         let done = migrate_and_claim(&pools, environment, adoption, now).await;
         pools.close().await;
         done
+    }
+
+    fn on(connections: Connections, lock: Option<FileLock>) -> Self {
+        Self {
+            intake: Intake::start(&connections.reserved),
+            pools: connections.pools,
+            reserved: connections.reserved,
+            _lock: lock.map(Arc::new),
+        }
     }
 }
 
@@ -82,21 +129,41 @@ async fn migrate_and_claim(
     environment: Environment,
     adoption: Adoption,
     now: Timestamp,
-) -> Result<(), OpenError> {
+) -> Result<SchemaVersion, OpenError> {
     // Asked before as well as after: the schema of another environment's database stays untouched.
     if is_ours(pools).await? {
         meta::check_environment(pools, environment).await?;
     }
-    migrate(pools, adoption).await?;
-    meta::claim_environment(pools, environment, now).await
+    let version = migrate(pools, adoption).await?;
+    meta::claim_environment(pools, environment, now).await?;
+    check_safety(pools).await?;
+    Ok(version)
+}
+
+/// Refuses a Postgres on which people's rows are not kept apart.
+async fn check_safety(pools: &Pools) -> Result<(), OpenError> {
+    let Pools::Postgres(pool) = pools else {
+        return Ok(());
+    };
+    let mut connection = trust::acquire(pool).await?;
+    refuse(safety::check(&mut connection).await?, OpenError::NotSafe)?;
+    for door in doors::of(&mut connection).await? {
+        let finding = door.finding();
+        tracing::warn!(fix = %finding.fix.join(" "), "{}", finding.problem);
+    }
+    Ok(())
 }
 
 async fn is_ours(pools: &Pools) -> Result<bool, sqlx::Error> {
     match pools {
         Pools::Postgres(pool) => {
-            sqlx::query_scalar("select to_regclass('app_meta') is not null")
-                .fetch_one(pool)
-                .await
+            // By name alone, which needs no right to the schema.
+            sqlx::query_scalar(
+                "select exists (select 1 from pg_tables \
+                   where schemaname = 'public' and tablename = 'app_meta')",
+            )
+            .fetch_one(pool)
+            .await
         }
         Pools::Sqlite { writer, .. } => {
             sqlx::query_scalar(
@@ -108,25 +175,42 @@ async fn is_ours(pools: &Pools) -> Result<bool, sqlx::Error> {
     }
 }
 
-async fn connect(
-    kind: &DatabaseKind,
-    session: &'static str,
-) -> Result<(Pools, Option<Arc<FileLock>>), OpenError> {
-    match kind {
-        DatabaseKind::Postgres { url } => {
-            let pool = connect_postgres(url.expose_secret(), session).await?;
-            Ok((Pools::Postgres(pool), None))
-        }
-        DatabaseKind::Sqlite { path } => {
-            // Before the lock: what stands in the way is then told by the database's own name.
-            create_private(path).map_err(|source| OpenError::File {
-                path: path.to_owned(),
-                source,
-            })?;
-            let lock = FileLock::take(path)?;
-            Ok((connect_sqlite(path).await?, Some(Arc::new(lock))))
-        }
+async fn connect_postgres(url: &str, connections: u32) -> Result<Connections, OpenError> {
+    let server = Server::reach(url, SERVING).await?;
+    let others = connections.saturating_sub(RESERVED).max(1);
+    let pool: PgPool = server.pool(others).await?;
+    Ok(Connections {
+        pools: Pools::Postgres(pool),
+        reserved: Pools::Postgres(server.pool(RESERVED).await?),
+    })
+}
+
+/// Opens the file for a process that keeps every other server away. What is not ours stays untouched:
+/// not even the lock is left beside it.
+async fn connect_sqlite_alone(path: &Path) -> Result<(Pools, FileLock), OpenError> {
+    let file = inspect(path).await?;
+    // Before the lock: what stands in the way is then told by the database's own name.
+    create_private(path).map_err(|source| OpenError::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    let lock = FileLock::take(path)?;
+    let pools = connect_sqlite(path).await?;
+    if file != SqliteFile::Ours {
+        mark(&pools).await?;
     }
+    Ok((pools, lock))
+}
+
+/// Makes the file tell whose it is, also to a look at its header alone.
+async fn mark(pools: &Pools) -> Result<(), OpenError> {
+    let Pools::Sqlite { writer, .. } = pools else {
+        return Ok(());
+    };
+    let mut connection = writer.acquire().await?;
+    let sql = format!("pragma application_id = {APPLICATION_ID}; pragma wal_checkpoint(truncate)");
+    connection.execute(sqlx::AssertSqlSafe(sql)).await?;
+    Ok(())
 }
 
 /// People's messages are nobody else's on this machine. SQLite gives its other files the same mode.
@@ -140,28 +224,6 @@ fn create_private(path: &Path) -> std::io::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
-}
-
-pub(super) async fn connect_postgres(
-    url: &str,
-    session: &'static str,
-) -> Result<PgPool, OpenError> {
-    let options = PgConnectOptions::from_str(url)
-        .map_err(|_| OpenError::Url)?
-        .application_name("archety-backend")
-        // The driver logs every statement otherwise, slow ones with their text.
-        .disable_statement_logging();
-    let pool = PgPoolOptions::new()
-        .max_connections(POSTGRES_CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .max_lifetime(Duration::from_mins(30))
-        .test_before_acquire(false)
-        .after_connect(move |connection, _| {
-            Box::pin(async move { connection.execute(session).await.map(drop) })
-        })
-        .connect_with(options)
-        .await?;
-    Ok(pool)
 }
 
 async fn connect_sqlite(path: &Path) -> Result<Pools, OpenError> {
@@ -182,7 +244,9 @@ async fn connect_sqlite(path: &Path) -> Result<Pools, OpenError> {
                 .clone()
                 // An answered message must outlive a power cut: NORMAL would sync at checkpoints only.
                 .synchronous(SqliteSynchronous::Full)
-                .pragma("wal_autocheckpoint", "2000"),
+                .pragma("wal_autocheckpoint", "2000")
+                // What a person had deleted must not be found in free pages.
+                .pragma("secure_delete", "on"),
         )
         .await?;
     let readers = SqlitePoolOptions::new()

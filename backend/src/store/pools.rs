@@ -5,7 +5,7 @@
 
 use sqlx::{PgPool, SqlitePool};
 
-use super::StoreError;
+use super::{StoreError, trust};
 
 /// The connections of an open store.
 #[derive(Clone)]
@@ -24,7 +24,17 @@ pub enum Pools {
 impl Pools {
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
         match self {
-            Self::Postgres(pool) => sqlx::query("select 1").execute(pool).await.map(drop)?,
+            Self::Postgres(pool) => {
+                if is_read_only(pool).await? {
+                    // As this session was made; the next one may know better.
+                    trust::distrust_read_only();
+                    tokio::time::sleep(trust::READ_ONLY_FOR).await;
+                    trust::distrust_read_only();
+                    if is_read_only(pool).await? {
+                        return Err(StoreError::ReadOnly);
+                    }
+                }
+            }
             // A read of the file proves more than a constant: the disk may be gone.
             Self::Sqlite { readers, .. } => {
                 sqlx::query("select count(*) from sqlite_schema")
@@ -47,14 +57,33 @@ impl Pools {
     }
 }
 
+async fn is_read_only(pool: &PgPool) -> Result<bool, StoreError> {
+    match ask_read_only(pool).await {
+        Err(error) if error.is_lost() => ask_read_only(pool).await,
+        done => done,
+    }
+}
+
+async fn ask_read_only(pool: &PgPool) -> Result<bool, StoreError> {
+    let mut connection = trust::acquire(pool).await?;
+    let sql = "select current_setting('transaction_read_only')::boolean";
+    Ok(sqlx::query_scalar(sql).fetch_one(&mut *connection).await?)
+}
+
 /// Runs the same body on whichever database is open, with the statement's text for it:
-/// `on_writer!(self.pools, STATEMENT, |pool, sql| …)`.
+/// `on_writer!(self.pools, STATEMENT, |db, sql| …)`. The body's outcome is a `Result` of the driver's.
 macro_rules! on_writer {
     ($pools:expr, $statement:expr, |$pool:ident, $sql:ident| $body:expr) => {
         match &$pools {
-            $crate::store::Pools::Postgres($pool) => {
+            $crate::store::Pools::Postgres(pool) => {
                 let $sql = $statement.postgres;
-                $body
+                match $crate::store::trust::acquire(pool).await {
+                    Ok(mut connection) => {
+                        let $pool = &mut *connection;
+                        $body
+                    }
+                    Err(error) => Err(error),
+                }
             }
             $crate::store::Pools::Sqlite { writer: $pool, .. } => {
                 let $sql = $statement.sqlite;
@@ -64,13 +93,30 @@ macro_rules! on_writer {
     };
 }
 
-/// As [`on_writer`], for statements that only read.
+/// As [`on_writer`], for statements that only read: on Postgres they are read once more if their
+/// connection turns out to be gone.
 macro_rules! on_reader {
     ($pools:expr, $statement:expr, |$pool:ident, $sql:ident| $body:expr) => {
         match &$pools {
-            $crate::store::Pools::Postgres($pool) => {
+            $crate::store::Pools::Postgres(pool) => {
                 let $sql = $statement.postgres;
-                $body
+                let mut is_second = false;
+                loop {
+                    let done = match $crate::store::trust::acquire(pool).await {
+                        Ok(mut connection) => {
+                            let $pool = &mut *connection;
+                            $body
+                        }
+                        Err(error) => Err(error),
+                    };
+                    match done {
+                        Err(error) if !is_second && $crate::store::trust::is_lost(&error) => {
+                            $crate::store::trust::learn(&error);
+                            is_second = true;
+                        }
+                        done => break done,
+                    }
+                }
             }
             $crate::store::Pools::Sqlite { readers: $pool, .. } => {
                 let $sql = $statement.sqlite;

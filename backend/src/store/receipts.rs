@@ -39,7 +39,7 @@ impl Store {
         receipt: &Receipt,
         now: Timestamp,
     ) -> Result<Seen, StoreError> {
-        let rows = on_writer!(self.pools, TAKE_RECEIPT, |pool, sql| {
+        let rows = on_writer!(self.reserved, TAKE_RECEIPT, |pool, sql| {
             sqlx::query(sql)
                 .bind(receipt.relay.as_str())
                 .bind(&receipt.webhook_id)
@@ -61,7 +61,7 @@ impl Store {
         now: Timestamp,
         closed_before: Timestamp,
     ) -> Result<Timestamp, StoreError> {
-        let opened_at = on_writer!(self.pools, OPEN_BODY_WINDOW, |pool, sql| {
+        let opened_at = on_writer!(self.reserved, OPEN_BODY_WINDOW, |pool, sql| {
             sqlx::query_scalar(sql)
                 .bind(relay.as_str())
                 .bind(body_hash)

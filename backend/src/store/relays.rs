@@ -120,7 +120,7 @@ impl Store {
         status: &RelayStatus,
         now: Timestamp,
     ) -> Result<Lease, StoreError> {
-        let rows = on_writer!(self.pools, RENEW_LEASE, |pool, sql| {
+        let rows = on_writer!(self.reserved, RENEW_LEASE, |pool, sql| {
             sqlx::query(sql)
                 .bind(relay.as_str())
                 .bind(instance)
@@ -144,7 +144,7 @@ impl Store {
         relay: &RelayName,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        on_writer!(self.pools, MARK_HMAC_SEEN, |pool, sql| {
+        on_writer!(self.reserved, MARK_HMAC_SEEN, |pool, sql| {
             sqlx::query(sql)
                 .bind(relay.as_str())
                 .bind(now)
@@ -166,7 +166,7 @@ impl Store {
             ProofKind::Signature => NOTE_SIGNATURE,
             ProofKind::Bearer => NOTE_BEARER,
         };
-        on_writer!(self.pools, statement, |pool, sql| {
+        on_writer!(self.reserved, statement, |pool, sql| {
             sqlx::query(sql)
                 .bind(relay.as_str())
                 .bind(now)
@@ -179,7 +179,7 @@ impl Store {
 
     /// Whether `relay` has ever signed a request.
     pub async fn hmac_seen(&self, relay: &RelayName) -> Result<bool, StoreError> {
-        let seen: Option<bool> = on_reader!(self.pools, HMAC_SEEN, |pool, sql| {
+        let seen: Option<bool> = on_reader!(self.reserved, HMAC_SEEN, |pool, sql| {
             sqlx::query_scalar(sql)
                 .bind(relay.as_str())
                 .fetch_optional(pool)

@@ -65,6 +65,7 @@ pub(super) use {statement, statements};
 pub fn all() -> impl Iterator<Item = Statement> {
     [
         super::accounts::ALL,
+        super::adoption::ALL,
         super::breaker::ALL,
         super::cleaning::ALL,
         super::issuer::ALL,

@@ -105,15 +105,29 @@ macro_rules! as_user {
 }
 
 /// As [`as_user`], for a body that only reads: it sees one state of the database, and on SQLite does
-/// not wait for the writer. A write in it fails.
+/// not wait for the writer. A write in it fails. On Postgres it runs once more if its connection turns
+/// out to be gone. The error type is [`StoreError`](super::StoreError).
 macro_rules! reading_as_user {
     ($pools:expr, $actor:expr, |$tx:ident, $dialect:ident| $body:block) => {
         match &$pools {
             $crate::store::Pools::Postgres(pool) => {
                 let access = $crate::store::entry::Access::Reads;
-                let mut entry = $crate::store::entry::PgEntry::of(pool).await?;
-                let transaction = entry.begin_as_user($actor, access).await?;
-                $crate::store::transaction::read_on!(Postgres, transaction, |$tx, $dialect| $body)
+                let mut is_second = false;
+                loop {
+                    let mut entry = $crate::store::entry::PgEntry::of(pool).await?;
+                    let transaction = entry.begin_as_user($actor, access).await?;
+                    let done = $crate::store::transaction::read_on!(
+                        Postgres,
+                        transaction,
+                        |$tx, $dialect| $body
+                    );
+                    match done {
+                        Err(error) if !is_second && $crate::store::StoreError::is_lost(&error) => {
+                            is_second = true;
+                        }
+                        done => break done,
+                    }
+                }
             }
             $crate::store::Pools::Sqlite { readers, .. } => {
                 let transaction = readers.begin().await?;

@@ -357,6 +357,75 @@ impl Drop for Serving {
 }
 
 #[test]
+fn commands_read_and_write_beside_a_server_on_sqlite() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut serving = Serving::start(folder.path(), &[]);
+    let run = |arguments: &[&str]| {
+        let output = backend(folder.path(), &[]).args(arguments).output();
+        output.expect("it runs")
+    };
+    for (arguments, code, expected) in [
+        (&["relay", "list"][..], 0, ""),
+        (
+            &["person", "export", "--phone", "+15550100001"],
+            1,
+            "nobody is known",
+        ),
+        (&["adoption", "flagged"], 0, "no number is flagged"),
+        (
+            &["person", "delete", "--phone", "+15550100001", "--yes"],
+            0,
+            "nothing is there",
+        ),
+        (&["keys", "rotate"], 0, "three minutes"),
+        (&["migrate", "--plan"], 0, ""),
+        (&["migrate"], 69, "in use by another archety-backend"),
+    ] {
+        let output = run(arguments);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+        assert!(told.contains(expected), "{arguments:?}: {told}");
+    }
+    assert_eq!(serving.terminate(), Some(0));
+}
+
+/// A path that is mistyped names another program's database: it stays as it is, and alone.
+#[test]
+fn nothing_is_left_beside_a_file_that_is_not_ours() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = "not a database, but somebody's notes, of more than a hundred bytes so that they would \
+                pass for a header if nobody looked at what they say";
+    std::fs::write(folder.path().join("archety.db"), text).expect("written");
+    for arguments in [
+        &["serve"][..],
+        &["migrate"],
+        &["migrate", "--plan"],
+        &["relay", "list"],
+        &["person", "export", "--phone", "+15550100001"],
+        &["keys", "rotate"],
+        &["identity", "switch", "--yes"],
+        &["adoption", "flagged"],
+    ] {
+        let output = backend(folder.path(), &[("PORT", "0")])
+            .args(arguments)
+            .output();
+        let output = output.expect("it runs");
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(69), "{arguments:?}: {told}");
+        assert!(
+            told.contains("it is not a SQLite database"),
+            "{arguments:?}: {told}"
+        );
+        let files: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("a folder")
+            .collect();
+        assert_eq!(files.len(), 1, "{arguments:?}: {files:?}");
+    }
+    let kept = std::fs::read_to_string(folder.path().join("archety.db"));
+    assert_eq!(kept.expect("kept"), text);
+}
+
+#[test]
 fn serve_tells_where_it_listens_and_stops_on_sigterm() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut serving = Serving::start(folder.path(), &[]);

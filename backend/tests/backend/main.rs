@@ -6,6 +6,7 @@
 mod adoption;
 mod audit;
 mod cli;
+mod database;
 mod identity;
 mod otp;
 mod people;

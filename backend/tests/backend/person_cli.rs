@@ -35,6 +35,7 @@ async fn text(folder: &Path) {
             path: folder.join("archety.db"),
         },
         migrate_on_start: MigrateOnStart::No,
+        connections: DatabaseConfig::DEFAULT_CONNECTIONS,
     };
     let store = Store::open(&config, Environment::Development, Clock::System.now())
         .await

@@ -15,8 +15,8 @@ use uuid::Uuid;
 use super::batch::Source;
 use super::columns::Columns;
 use super::{Job, Stored};
-use crate::store::StoreError;
 use crate::store::statements::statements;
+use crate::store::{StoreError, trust};
 
 statements! {
     STORE_MESSAGES { postgres: include_str!("store_messages.sql") }
@@ -54,6 +54,7 @@ async fn write(pool: &PgPool, mut open: Vec<Job>) {
     metrics::histogram!("intake_batch_messages")
         .record(f64::from(u32::try_from(open.len()).unwrap_or(u32::MAX)));
     let mut last = None;
+    let mut is_second = false;
     for _ in 0..MAX_TRIES {
         match execute(pool, &open).await {
             Ok(rows) => {
@@ -63,6 +64,16 @@ async fn write(pool: &PgPool, mut open: Vec<Job>) {
                 }
             }
             Err(error) if lost_a_race(&error) => last = Some(error),
+            // Committed all the same, the second try finds the receipt: the relay hears `replayed`.
+            Err(error) if !is_second && trust::is_lost(&error) => {
+                trust::learn(&error);
+                (is_second, last) = (true, Some(error));
+            }
+            Err(error) if !is_second && trust::is_read_only(&error) => {
+                tokio::time::sleep(trust::READ_ONLY_FOR).await;
+                trust::learn(&error);
+                (is_second, last) = (true, Some(error));
+            }
             Err(error) if open.len() > 1 && refuses_content(&error) => {
                 for job in open {
                     Box::pin(write(pool, vec![job])).await;
@@ -130,7 +141,7 @@ impl Row {
 
 async fn execute(pool: &PgPool, jobs: &[Job]) -> Result<Vec<Row>, sqlx::Error> {
     let columns = Columns::of(jobs);
-    let mut connection = pool.acquire().await?;
+    let mut connection = trust::acquire(pool).await?;
     let statement = sqlx::query_as(STORE_MESSAGES.postgres)
         .bind(&columns.ord)
         .bind(&columns.id)

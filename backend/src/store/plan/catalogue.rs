@@ -10,14 +10,16 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use super::{Count, Rows, Schema};
 use crate::config::Environment;
 use crate::store::adoption::{self, OLDER_TABLES};
-use crate::store::open::{MIGRATING, connect_postgres};
-use crate::store::{OpenError, meta};
+use crate::store::postgres::{MIGRATING, Server};
+use crate::store::sqlite_file::inspect;
+use crate::store::{Door, Finding, MIGRATIONS_POSTGRES, OpenError, doors, meta, needs, safety};
 
 /// Bigger tables are not read to be counted.
 const COUNTED_BYTES: i64 = 64 << 20;
 
 // Not registered: they run before any table of ours exists.
-const TABLES: &str = "select relname::text, reltuples::bigint, pg_relation_size(oid) from pg_class \
+const TABLES: &str = "select relname::text, reltuples::bigint, pg_relation_size(oid), \
+       has_table_privilege(oid, 'select') from pg_class \
      where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p')";
 const INDEXES: &str = "select i.relname::text, t.relname::text from pg_index x \
      join pg_class i on i.oid = x.indexrelid join pg_class t on t.oid = x.indrelid \
@@ -40,13 +42,16 @@ pub(super) struct Found {
     /// Filled tables of an older deployment that nobody has adopted yet.
     pub(super) older: Vec<Rows>,
     pub(super) in_use_by: Vec<String>,
+    pub(super) needs: Vec<Finding>,
+    pub(super) doors: Vec<Door>,
 }
 
 pub(super) async fn of_postgres(
     url: &SecretString,
     environment: Environment,
 ) -> Result<Found, OpenError> {
-    let pool = connect_postgres(url.expose_secret(), MIGRATING).await?;
+    let server = Server::reach(url.expose_secret(), MIGRATING).await?;
+    let pool = server.pool(1).await?;
     let mut transaction = pool.begin_with("begin read only").await?;
     let found = read_postgres(&mut transaction, environment).await;
     transaction.rollback().await?;
@@ -58,9 +63,15 @@ async fn read_postgres(
     connection: &mut PgConnection,
     environment: Environment,
 ) -> Result<Found, OpenError> {
-    let tables: Vec<(String, i64, i64)> =
+    let mut found = Found {
+        needs: safety::check_place(connection).await?,
+        ..Found::default()
+    };
+    if !found.needs.is_empty() {
+        return Ok(found);
+    }
+    let tables: Vec<(String, i64, i64, bool)> =
         sqlx::query_as(TABLES).fetch_all(&mut *connection).await?;
-    let mut found = Found::default();
     found.schema.tables = tables.iter().map(|(table, ..)| table.clone()).collect();
     if found.schema.tables.contains("app_meta") {
         let stored: Option<String> = sqlx::query_scalar(ENVIRONMENT)
@@ -74,6 +85,15 @@ async fn read_postgres(
             .await?;
         found.applied.extend(applied);
     }
+    let pending: Vec<i64> = MIGRATIONS_POSTGRES
+        .iter()
+        .map(|migration| migration.version)
+        .filter(|version| !found.applied.contains(version))
+        .collect();
+    if !pending.is_empty() {
+        found.needs = needs::of(connection, &pending).await?;
+    }
+    found.doors = doors::of(connection).await?;
     let indexes: Vec<(String, String)> =
         sqlx::query_as(INDEXES).fetch_all(&mut *connection).await?;
     found.schema.indexes.extend(indexes);
@@ -82,11 +102,11 @@ async fn read_postgres(
         .await?;
     let references = references.into_iter().map(|(t, c, to)| ((t, c), to));
     found.schema.references.extend(references);
-    for (table, estimate, bytes) in tables {
-        let rows = if bytes > COUNTED_BYTES && estimate >= 0 {
+    for (table, estimate, bytes, may_read) in tables {
+        let rows = if !may_read || bytes > COUNTED_BYTES && estimate >= 0 {
             Rows {
                 table,
-                rows: estimate,
+                rows: estimate.max(0),
                 counted: Count::Estimated,
             }
         } else {
@@ -121,6 +141,7 @@ async fn read_postgres(
 
 pub(super) async fn of_sqlite(path: &Path, environment: Environment) -> Result<Found, OpenError> {
     let mut found = Found::default();
+    inspect(path).await?;
     // Planning makes no file either.
     if !path.exists() {
         return Ok(found);

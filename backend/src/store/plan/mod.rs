@@ -9,6 +9,7 @@ mod catalogue;
 mod effects;
 mod lock;
 mod split;
+mod tables;
 mod words;
 
 use serde::Serialize;
@@ -17,8 +18,9 @@ use sqlx::migrate::Migrator;
 pub use effects::Schema;
 pub use lock::{Effect, Lock, Work};
 pub use split::{Piece, split};
+pub use tables::tables;
 
-use super::{MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE, OpenError, Store};
+use super::{Door, Finding, MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE, OpenError, Store};
 use crate::config::{DatabaseConfig, DatabaseKind, Environment};
 use catalogue::Found;
 
@@ -34,6 +36,13 @@ pub struct Plan {
     pub adopts: Vec<Rows>,
     /// Who holds such a table at this moment, by the name that the session gave itself.
     pub in_use_by: Vec<String>,
+    /// What stands in the way, with the statements that clear it.
+    pub needs: Vec<Finding>,
+    /// Views and functions that show texts to other roles whatever row-level security says. Those of an
+    /// older deployment stop its adoption.
+    pub doors: Vec<Door>,
+    /// Applied by a newer version and unknown to this one.
+    pub newer: Vec<i64>,
     /// In the order in which they would run.
     pub migrations: Vec<PlannedMigration>,
 }
@@ -123,7 +132,15 @@ impl Store {
             database,
             migrations: pending(migrator, &found, database),
             adopts: found.older,
+            newer: {
+                let unknown = found.applied.iter().copied();
+                unknown
+                    .filter(|version| !migrator.version_exists(*version))
+                    .collect()
+            },
             in_use_by: found.in_use_by,
+            needs: found.needs,
+            doors: found.doors,
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Here what it holds afterwards; beside it what a plan tells before, who may not be writing meanwhile,
 //! which numbers are flagged, and how long readers of a big one wait.
 
+mod doors;
 mod in_use;
 mod phones;
 mod plan;
@@ -43,7 +44,8 @@ async fn odd() -> Option<TestDatabase> {
 }
 
 async fn migrate(database: &TestDatabase, adoption: Adoption) -> Result<(), OpenError> {
-    Store::migrate(&database.config(), Environment::Development, adoption, NOW).await
+    let done = Store::migrate(&database.config(), Environment::Development, adoption, NOW).await;
+    done.map(drop)
 }
 
 /// Everything that was there before, as it should read afterwards.

@@ -67,6 +67,37 @@ async fn what_is_no_number_or_anothers_is_flagged_and_kept() {
     }
 }
 
+#[tokio::test]
+async fn flagged_numbers_are_listed() {
+    let Some(database) = older().await else {
+        return;
+    };
+    database
+        .run(
+            "insert into users (phone) values ('+1 (555) 010-0001');
+             insert into messages (conversation_id, user_id, role, text)
+               select 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa', id, 'user', 'hi' from users
+               where phone = '+1 (555) 010-0001'",
+        )
+        .await;
+    migrate(&database, Adoption::Allowed)
+        .await
+        .expect("adopted");
+    let store = TestStore::on(database).await;
+    let flagged = store.store.flagged_people().await.expect("read");
+    let listed: Vec<(&str, &str, i64)> = flagged
+        .iter()
+        .map(|person| (person.flag.as_str(), person.phone.as_str(), person.messages))
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            ("collides", "+1 (555) 010-0001", 1),
+            ("not_e164", "15550100003", 0)
+        ]
+    );
+}
+
 /// More than one slice, so that an end in the middle of a slice and one at its edge are both met.
 #[tokio::test]
 async fn slices_leave_nothing_out() {

@@ -59,6 +59,7 @@ async fn open(folder: &Path) -> Store {
             path: folder.join("archety.db"),
         },
         migrate_on_start: MigrateOnStart::No,
+        connections: DatabaseConfig::DEFAULT_CONNECTIONS,
     };
     let now = Clock::System.now();
     let store = Store::open(&config, Environment::Development, now).await;

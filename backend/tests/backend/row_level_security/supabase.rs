@@ -60,6 +60,7 @@ impl Supabase {
                 url: self.url.as_str().into(),
             },
             migrate_on_start: MigrateOnStart::No,
+            connections: DatabaseConfig::DEFAULT_CONNECTIONS,
         }
     }
 

@@ -8,4 +8,5 @@ mod lines;
 mod older_rows;
 mod races;
 mod schema;
+mod sqlite_file;
 mod statements;

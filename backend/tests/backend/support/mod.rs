@@ -1,6 +1,7 @@
 //! What the tests stand on: a backend in this process on either store, and relays that talk to it.
 
 mod app;
+mod pooler;
 mod postgres;
 mod relay;
 mod response;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use archety_backend::clock::Timestamp;
 
 pub(crate) use app::{TestApp, apps, apps_with, sqlite_app};
+pub(crate) use pooler::{PoolMode, Pooler};
 pub(crate) use postgres::TestDatabase;
 pub(crate) use relay::{MINI_SECRET, OTHER_SECRET, PLAIN_SECRET, TestRelay, message, secrets};
 pub(crate) use response::Answered;

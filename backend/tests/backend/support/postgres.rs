@@ -31,6 +31,9 @@ static NAMES: AtomicU32 = AtomicU32::new(0);
 /// A database that is gone with this value.
 pub(crate) struct TestDatabase {
     name: String,
+    /// Its server, where the tests' common one would not do.
+    own: Option<Server>,
+    logins: AtomicU32,
 }
 
 impl TestDatabase {
@@ -61,18 +64,73 @@ impl TestDatabase {
         Some(Self::create(server()?, None).await)
     }
 
+    /// Empty, on a server of its own, where roles are what the test makes of them.
+    pub(crate) async fn on_fresh_server() -> Option<Self> {
+        let fresh = throwaway();
+        let missing = "NO POSTGRES PROGRAMS: what needs a server of its own is not being tested";
+        if fresh.is_none() {
+            assert!(variable("CI").is_none(), "{missing}");
+            eprintln!("\n*** {missing} ***\n");
+        }
+        let fresh = fresh?;
+        let mut database = Self::create(&fresh, None).await;
+        database.own = Some(fresh);
+        Some(database)
+    }
+
     async fn create(server: &Server, template: Option<&str>) -> Self {
         let number = NAMES.fetch_add(1, Ordering::Relaxed);
         let name = format!("archety_test_{}_{number}", std::process::id());
         let template = template.unwrap_or("template0");
         let sql = format!("create database {name} template {template}");
         admin(server, sql).await;
-        Self { name }
+        Self {
+            name,
+            own: None,
+            logins: AtomicU32::new(0),
+        }
+    }
+
+    /// Whether it lets in whoever says a name, as a test's own server does.
+    pub(crate) fn trusts(&self) -> bool {
+        self.server().is_throwaway
+    }
+
+    fn server(&self) -> &Server {
+        self.own
+            .as_ref()
+            .unwrap_or_else(|| server().expect("it made this database"))
+    }
+
+    /// As SQL writes it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(crate) fn url(&self) -> String {
-        let server = server().expect("it made this database");
-        server.url.replace("{}", &self.name)
+        self.server().url.replace("{}", &self.name)
+    }
+
+    /// A login with `attributes` and no rights beside: its name, and the configuration to connect as it.
+    pub(crate) async fn login(&self, attributes: &str) -> (String, DatabaseConfig) {
+        let number = self.logins.fetch_add(1, Ordering::Relaxed);
+        let login = format!("{}_login_{number}", self.name);
+        self.run(&format!(
+            "create role {login} login password 'of the tests' {attributes}"
+        ))
+        .await;
+        let mut url = url::Url::parse(&self.url()).expect("a URL");
+        url.set_username(&login).expect("it has a host");
+        url.set_password(Some("of the tests"))
+            .expect("it has a host");
+        (login, config(url.as_str()))
+    }
+
+    /// Statements as a superuser.
+    pub(crate) async fn run(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        let done = self.connect().await.execute(sqlx::raw_sql(sql)).await;
+        done.expect("a superuser may do it");
     }
 
     pub(crate) fn config(&self) -> DatabaseConfig {
@@ -87,7 +145,7 @@ impl TestDatabase {
 
     /// Ends every connection to the database, as a restart of the server does.
     pub(crate) async fn cut_connections(&self) {
-        let server = server().expect("it made this database");
+        let server = self.server();
         let sql = format!(
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}'",
             self.name
@@ -97,7 +155,7 @@ impl TestDatabase {
 
     /// Takes the database away from everybody who uses it.
     pub(crate) async fn vanish(&self) {
-        let server = server().expect("it made this database");
+        let server = self.server();
         admin(server, format!("drop database {} with (force)", self.name)).await;
     }
 }
@@ -107,17 +165,25 @@ impl Drop for TestDatabase {
         let Some(Some(server)) = SERVER.get() else {
             return;
         };
-        if server.is_throwaway {
+        if server.is_throwaway || self.own.is_some() {
             return;
         }
-        let sql = format!("drop database if exists {} with (force)", self.name);
+        let mut statements = vec![format!(
+            "drop database if exists {} with (force)",
+            self.name
+        )];
+        let logins = 0..self.logins.load(Ordering::Relaxed);
+        statements.extend(logins.map(|n| format!("drop role if exists {}_login_{n}", self.name)));
         // Drop cannot wait inside the test's runtime; a thread of its own can.
         let dropped = std::thread::scope(|scope| {
             let drop_it = || {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build();
-                runtime.expect("a runtime").block_on(admin(server, sql));
+                let runtime = runtime.expect("a runtime");
+                for sql in statements {
+                    runtime.block_on(admin(server, sql));
+                }
             };
             scope.spawn(drop_it).join()
         });
@@ -127,10 +193,11 @@ impl Drop for TestDatabase {
     }
 }
 
-fn config(url: &str) -> DatabaseConfig {
+pub(super) fn config(url: &str) -> DatabaseConfig {
     DatabaseConfig {
         kind: DatabaseKind::Postgres { url: url.into() },
         migrate_on_start: MigrateOnStart::No,
+        connections: DatabaseConfig::DEFAULT_CONNECTIONS,
     }
 }
 

@@ -25,6 +25,7 @@ impl TestStore {
                 path: folder.path().join("archety.db"),
             },
             migrate_on_start: MigrateOnStart::No,
+            connections: DatabaseConfig::DEFAULT_CONNECTIONS,
         };
         Self {
             store: open(&config).await,
@@ -56,7 +57,7 @@ impl TestStore {
         self.store.close().await;
         ClosedStore {
             config: self.config,
-            _database: self.database,
+            database: self.database,
             _folder: self.folder,
         }
     }
@@ -90,11 +91,16 @@ impl TestStore {
 /// A database that nobody has open. It is gone with this value.
 pub(crate) struct ClosedStore {
     pub(crate) config: DatabaseConfig,
-    _database: Option<TestDatabase>,
+    database: Option<TestDatabase>,
     _folder: Option<Arc<TempDir>>,
 }
 
 impl ClosedStore {
+    /// Where it stands on Postgres.
+    pub(crate) fn database(&self) -> &TestDatabase {
+        self.database.as_ref().expect("a Postgres store")
+    }
+
     /// Opens it again, as the next process would.
     pub(crate) async fn open(&self) -> Store {
         open(&self.config).await

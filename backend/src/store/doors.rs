@@ -1,0 +1,143 @@
+//! Doors that an older deployment left: ways to its texts that row-level security does not close.
+//!
+//! A view reads as its owner, a materialized view is a copy, a function with `security definer` does what
+//! its owner may. Each of them goes on showing everything to whatever role may use it once the tables
+//! themselves are closed. What a function's text names is taken for what it reads.
+
+use serde::Serialize;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+use super::adoption::OLDER_TABLES;
+use super::finding::Finding;
+
+/// Views got `security_invoker` with it.
+const INVOKER_VIEWS: i32 = 150_000;
+
+/// Everything that reads an adopted table for others: kind, name, and the roles that may use it. Roles
+/// that pass row-level security anyway are no others. A trigger's function cannot be called.
+const DOORS: &str = r#"
+with recursive adopted as (
+  select c.oid, c.relowner from pg_class c
+  where c.relnamespace = to_regnamespace('public') and c.relname = any ($1) and c.relkind in ('r', 'p')
+), readers (oid) as (
+  select oid from adopted
+  union
+  select r.ev_class from readers t
+  join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = t.oid
+    and d.classid = 'pg_rewrite'::regclass
+  join pg_rewrite r on r.oid = d.objid
+), others (oid, name) as (
+  select r.oid, quote_ident(r.rolname) from pg_roles r
+  where not r.rolsuper and not r.rolbypassrls and r.rolname !~ '^pg_'
+    and not exists (select 1 from adopted a where pg_has_role(r.oid, a.relowner, 'usage'))
+  union all select 0, 'public'
+), objects as (
+  select case c.relkind when 'v' then 'view' else 'materialized view' end as kind,
+    c.relnamespace as namespace, c.relowner as owner, format('%I.%I', n.nspname, c.relname) as name,
+    array(
+      select x.grantee from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) x
+      where x.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+      union select x.grantee from pg_attribute a, aclexplode(a.attacl) x where a.attrelid = c.oid
+    ) as grantees
+  from readers join pg_class c on c.oid = readers.oid join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind = 'm' or c.relkind = 'v' and not coalesce((
+    select o.option_value::boolean from pg_options_to_table(c.reloptions) o
+    where o.option_name = 'security_invoker'), false)
+  union all
+  select case p.prokind when 'p' then 'procedure' else 'function' end, p.pronamespace, p.proowner,
+    format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
+    array(select x.grantee from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x)
+  from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+  join pg_language l on l.oid = p.prolang
+  where p.prosecdef and l.lanname not in ('internal', 'c') and exists (select 1 from adopted)
+    and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'app')
+    and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)
+    and not exists (select 1 from pg_depend d
+      where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+    and (exists (select 1 from pg_depend d join readers on readers.oid = d.refobjid
+        where d.classid = 'pg_proc'::regclass and d.objid = p.oid
+          and d.refclassid = 'pg_class'::regclass)
+      or exists (select 1 from readers join pg_class c on c.oid = readers.oid
+        join pg_namespace m on m.oid = c.relnamespace
+        where p.prosrc ~* format('(^|[^[:alnum:]_.$"])("?%s"?\s*\.\s*)?"?%s"?($|[^[:alnum:]_$])',
+          regexp_replace(m.nspname, '(\W)', '\\\1', 'g'), regexp_replace(c.relname, '(\W)', '\\\1', 'g'))))
+)
+select distinct o.kind, o.name, pg_has_role(current_user, o.owner, 'usage') as is_ours, array(
+    select distinct w.name from others w
+    where w.oid = any (o.grantees) and w.oid <> o.owner and exists (
+      select 1 from others u where (w.oid = 0 or u.oid = w.oid)
+        and case u.oid when 0 then has_schema_privilege('public', o.namespace, 'usage')
+          else has_schema_privilege(u.oid, o.namespace, 'usage') end)
+    order by 1
+  ) as roles
+from objects o order by 1, 2"#;
+
+/// One such way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Door {
+    /// `view`, `materialized view`, `function` or `procedure`.
+    pub kind: String,
+    /// With its schema, as SQL writes it.
+    pub name: String,
+    /// Roles that may use it; `public` is every role.
+    pub roles: Vec<String>,
+    /// Whether this login may change it.
+    #[serde(skip)]
+    pub(super) is_ours: bool,
+}
+
+impl Door {
+    pub(super) fn finding(&self) -> Finding {
+        let Self {
+            kind, name, roles, ..
+        } = self;
+        let roles = roles.join(", ");
+        let thing = if kind.ends_with("view") {
+            "table"
+        } else {
+            kind
+        };
+        Finding::new(
+            format!("the {kind} {name} shows adopted rows to {roles}"),
+            [format!("revoke all on {thing} {name} from {roles};")],
+        )
+    }
+
+    /// Whether it is a view that can be made to read as whoever asks it.
+    pub(super) fn is_securable(&self) -> bool {
+        self.kind == "view" && self.is_ours
+    }
+}
+
+/// What other roles may use, by name.
+pub(super) async fn of(connection: &mut PgConnection) -> Result<Vec<Door>, sqlx::Error> {
+    let doors: Vec<Door> = sqlx::query_as(DOORS)
+        .bind(&OLDER_TABLES[..])
+        .fetch_all(connection)
+        .await?;
+    Ok(doors
+        .into_iter()
+        .filter(|door| !door.roles.is_empty())
+        .collect())
+}
+
+/// Whether the server has views that read as whoever asks them.
+pub(super) async fn has_invoker_views(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
+        .fetch_one(connection)
+        .await?;
+    Ok(version >= INVOKER_VIEWS)
+}
+
+/// Makes each of the views read as whoever asks it, so that row-level security closes it too.
+pub(super) async fn secure(
+    connection: &mut PgConnection,
+    views: &[Door],
+) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    for view in views {
+        let sql = format!("alter view {} set (security_invoker = true)", view.name);
+        transaction.execute(AssertSqlSafe(sql)).await?;
+    }
+    transaction.commit().await
+}

@@ -1,0 +1,345 @@
+//! What migrating Postgres needs of server, login and tables, asked before anything is changed.
+//!
+//! The migrations run one after the other, each with its own commit: what one of them could find out to
+//! be missing has to be known before the first. Each need is told with the statements that meet it, for
+//! a superuser or an owner to paste.
+
+use std::collections::BTreeSet;
+
+use sqlx::PgConnection;
+
+use super::OpenError;
+use super::adoption::OLDER_TABLES;
+use super::finding::Finding;
+use super::safety::{BOOKKEEPING, GUARDED, our_tables};
+
+/// `gen_random_uuid()` came with it.
+const OLDEST_SERVER: i32 = 130_000;
+/// The migration that makes roles, the schema `app`, and closes the tables.
+const ROW_LEVEL_SECURITY: i64 = 3;
+/// The migration that widens and renames columns of adopted tables.
+const WIDENING: i64 = 1;
+
+const ROLES: [&str; 4] = ["anon", "authenticated", "service_role", GUARDED];
+
+/// Columns of an older deployment's tables that migrations read, and their types where they matter.
+const OLDER_COLUMNS: [(&str, &str, &str); 21] = [
+    ("users", "id", "uuid"),
+    ("users", "phone", ""),
+    ("users", "name", ""),
+    ("users", "created_at", "timestamp with time zone"),
+    ("users", "updated_at", "timestamp with time zone"),
+    ("conversations", "id", "uuid"),
+    ("conversations", "chat_guid", ""),
+    ("conversations", "mode", ""),
+    ("conversations", "created_at", "timestamp with time zone"),
+    ("messages", "id", "uuid"),
+    ("messages", "conversation_id", "uuid"),
+    ("messages", "user_id", "uuid"),
+    ("messages", "role", ""),
+    ("messages", "text", ""),
+    ("messages", "created_at", "timestamp with time zone"),
+    ("relationships", "id", "uuid"),
+    ("relationships", "user_id", "uuid"),
+    ("relationships", "persona_id", ""),
+    ("relationships", "trust_score", "double precision"),
+    ("relationships", "stage", ""),
+    (
+        "relationships",
+        "last_interaction_at",
+        "timestamp with time zone",
+    ),
+];
+
+const FACTS: &str = "select format('%I', current_user) as login, \
+       format('%I', current_database()) as database, \
+       current_setting('server_version_num')::int as version, \
+       pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean as is_read_only, \
+       r.rolsuper as is_superuser, r.rolcreaterole as may_create_roles, \
+       has_database_privilege(current_database(), 'create') as may_create_schemas, \
+       has_schema_privilege('public', 'create') as may_create_tables, \
+       has_schema_privilege('public', 'usage with grant option') \
+         or coalesce((select has_schema_privilege(g.oid, 'public', 'usage') \
+             from pg_roles g where g.rolname = $2), has_schema_privilege('public', 'public', 'usage')) \
+         as guarded_may_look, \
+       (select format('%I', pg_get_userbyid(n.nspowner)) from pg_namespace n \
+         where n.nspname = 'app' and not pg_has_role(current_user, n.nspowner, 'usage')) as owner_of_app, \
+       array(select w from unnest($1::text[]) w \
+         where not exists (select 1 from pg_roles k where k.rolname = w)) as missing_roles, \
+       coalesce((select pg_has_role(current_user, g.oid, case \
+           when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end) \
+         from pg_roles g where g.rolname = $2), false) as may_become_guarded, \
+       coalesce((select pg_has_role(current_user, g.oid, 'member with admin option') \
+         from pg_roles g where g.rolname = $2), false) as may_grant_guarded \
+     from pg_roles r where r.rolname = current_user";
+const THERE: &str = "select c.relname::text as name, c.relkind = 'r' as is_table, \
+       pg_has_role(current_user, c.relowner, 'usage') as is_ours, \
+       format('%I', pg_get_userbyid(c.relowner)) as owner, \
+       exists (select 1 from pg_inherits i where c.oid in (i.inhparent, i.inhrelid)) as inherits \
+     from pg_class c where c.relnamespace = 'public'::regnamespace and c.relname = any ($1) \
+     order by 1";
+const OLDER_SHAPE: &str = "select w.relname || '.' || w.attname, a.attname is null \
+     from unnest($1::text[], $2::text[], $3::text[]) w (relname, attname, wanted) \
+     join pg_class c on c.relnamespace = 'public'::regnamespace and c.relname = w.relname \
+     left join pg_attribute a \
+       on a.attrelid = c.oid and a.attname = w.attname and a.attnum > 0 and not a.attisdropped \
+     where a.attname is null or (w.wanted <> '' and format_type(a.atttypid, null) <> w.wanted)";
+const METADATA: &str = "select c.relname::text from pg_class c join pg_attribute a \
+       on a.attrelid = c.oid and a.attname in ('metadata', 'meta_data') and not a.attisdropped \
+     where c.relnamespace = 'public'::regnamespace and c.relname = any ($1) \
+     group by 1 having count(*) > 1 or bool_or(a.atttypid <> 'json'::regtype)";
+/// What hangs on a column that is to be widened, and is not rebuilt with it as an index is.
+const HELD_COLUMNS: &str = "select distinct c.relname || '.' || a.attname, \
+       coalesce(case v.relkind when 'v' then 'view ' when 'm' then 'materialized view ' end \
+         || quote_ident(n.nspname) || '.' || quote_ident(v.relname), \
+         pg_describe_object(d.classid, d.objid, d.objsubid)), \
+       coalesce(v.relkind in ('v', 'm'), false) \
+     from pg_class c \
+     join pg_attribute a on a.attrelid = c.oid and a.atttypid = 'varchar'::regtype and not a.attisdropped \
+     join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid \
+       and d.refobjsubid = a.attnum \
+     left join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid \
+     left join pg_class v on v.oid = r.ev_class and v.oid <> c.oid \
+     left join pg_namespace n on n.oid = v.relnamespace \
+     where c.relnamespace = 'public'::regnamespace and c.relname = any ($1) \
+       and d.classid in ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass, \
+         'pg_proc'::regclass, 'pg_publication_rel'::regclass) \
+     order by 2, 1";
+
+#[derive(sqlx::FromRow)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of the catalogue"
+)]
+struct Facts {
+    login: String,
+    database: String,
+    version: i32,
+    is_read_only: bool,
+    is_superuser: bool,
+    may_create_roles: bool,
+    may_create_schemas: bool,
+    may_create_tables: bool,
+    guarded_may_look: bool,
+    owner_of_app: Option<String>,
+    missing_roles: Vec<String>,
+    may_become_guarded: bool,
+    may_grant_guarded: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct Relation {
+    name: String,
+    is_table: bool,
+    is_ours: bool,
+    owner: String,
+    inherits: bool,
+}
+
+/// What the `pending` migrations need and do not have.
+pub(super) async fn of(
+    connection: &mut PgConnection,
+    pending: &[i64],
+) -> Result<Vec<Finding>, OpenError> {
+    let facts: Facts = sqlx::query_as(FACTS)
+        .bind(&ROLES[..])
+        .bind(GUARDED)
+        .fetch_one(&mut *connection)
+        .await?;
+    let mut names = our_tables();
+    names.push("alembic_version".to_owned());
+    let there: Vec<Relation> = sqlx::query_as(THERE)
+        .bind(&names)
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut found = of_server(&facts);
+    if pending.contains(&ROW_LEVEL_SECURITY) {
+        found.extend(of_roles(&facts));
+    }
+    found.extend(of_tables(&facts, &there));
+    if pending.contains(&WIDENING) {
+        found.extend(of_older_tables(connection).await?);
+    }
+    Ok(found)
+}
+
+fn of_server(facts: &Facts) -> Vec<Finding> {
+    let Facts { login, .. } = facts;
+    let mut found = Vec::new();
+    if facts.version < OLDEST_SERVER {
+        let version = facts.version / 10_000;
+        found.push(Finding::new(
+            format!("the server is Postgres {version}; version 13 or newer is needed"),
+            [] as [&str; 0],
+        ));
+    }
+    if facts.is_read_only {
+        found.push(Finding::new("the database is read-only", [] as [&str; 0]));
+    }
+    if !facts.may_create_tables {
+        found.push(Finding::new(
+            format!("{login} may not create tables in the schema public"),
+            [format!("grant usage, create on schema public to {login};")],
+        ));
+    }
+    found
+}
+
+fn of_roles(facts: &Facts) -> Vec<Finding> {
+    let Facts {
+        login, database, ..
+    } = facts;
+    let mut found = Vec::new();
+    let may_create_roles = facts.is_superuser || facts.may_create_roles;
+    let missing = &facts.missing_roles;
+    let lacks_guarded = missing.iter().any(|role| role == GUARDED);
+    let grant = format!("grant {GUARDED} to {login};");
+    if !missing.is_empty() && !may_create_roles {
+        let create = missing
+            .iter()
+            .map(|role| format!("create role {role} nologin;"));
+        let grant = lacks_guarded.then(|| grant.clone());
+        found.push(Finding::new(
+            format!(
+                "roles are missing that {login} may not create: {}",
+                missing.join(", ")
+            ),
+            create.chain(grant),
+        ));
+    }
+    // Before version 16 whoever may create roles may also grant them.
+    let may_grant = facts.is_superuser
+        || facts.may_grant_guarded
+        || (facts.may_create_roles && facts.version < 160_000);
+    if !lacks_guarded && !facts.may_become_guarded && !may_grant {
+        found.push(Finding::new(
+            format!("{login} cannot act as {GUARDED}, the role that people's requests run as"),
+            [grant],
+        ));
+    }
+    if !facts.guarded_may_look {
+        found.push(Finding::new(
+            format!("{login} may not let {GUARDED} use the schema public, and nothing else does"),
+            [format!(
+                "grant usage on schema public to {login} with grant option;"
+            )],
+        ));
+    }
+    if !facts.may_create_schemas {
+        found.push(Finding::new(
+            format!("{login} may not create the schema app in the database {database}"),
+            [format!("grant create on database {database} to {login};")],
+        ));
+    }
+    if let Some(owner) = &facts.owner_of_app {
+        found.push(Finding::new(
+            format!("the schema app belongs to {owner}, and {login} has to put functions into it"),
+            [format!("alter schema app owner to {login};")],
+        ));
+    }
+    found
+}
+
+fn of_tables(facts: &Facts, there: &[Relation]) -> Vec<Finding> {
+    let Facts { login, .. } = facts;
+    let listed = |rows: &[&Relation]| -> String {
+        let names: Vec<String> = rows
+            .iter()
+            .map(|row| format!("public.{}", row.name))
+            .collect();
+        names.join(", ")
+    };
+    let mut found = Vec::new();
+    let others: Vec<&Relation> = there.iter().filter(|row| !row.is_ours).collect();
+    if !others.is_empty() {
+        let owners: BTreeSet<&str> = others.iter().map(|row| row.owner.as_str()).collect();
+        let take = |row: &&Relation| format!("alter table public.{} owner to {login};", row.name);
+        found.push(Finding::new(
+            format!(
+                "tables belong to {}, and only their owner may change them: {}",
+                owners.into_iter().collect::<Vec<_>>().join(", "),
+                listed(&others)
+            ),
+            others.iter().map(take),
+        ));
+    }
+    let odd: Vec<&Relation> = there
+        .iter()
+        .filter(|row| !row.is_table || row.inherits)
+        .collect();
+    if !odd.is_empty() {
+        found.push(Finding::new(
+            format!(
+                "these are views, partitions or parents, and have to be plain tables: {}",
+                listed(&odd)
+            ),
+            [] as [&str; 0],
+        ));
+    }
+    let is_ours = there.iter().any(|row| row.name == "app_meta");
+    let is_older = |row: &&Relation| {
+        OLDER_TABLES.contains(&row.name.as_str())
+            || row.name == BOOKKEEPING
+            || row.name == "alembic_version"
+    };
+    let foreign: Vec<&Relation> = there.iter().filter(|row| !is_older(row)).collect();
+    if !is_ours && !foreign.is_empty() {
+        found.push(Finding::new(
+            format!(
+                "tables of another program have names of ours: {}; give this backend a database of its own",
+                listed(&foreign)
+            ),
+            [] as [&str; 0],
+        ));
+    }
+    found
+}
+
+async fn of_older_tables(connection: &mut PgConnection) -> Result<Vec<Finding>, OpenError> {
+    let mut found = Vec::new();
+    let column =
+        |pick: fn(&(&'static str, &'static str, &'static str)) -> &'static str| -> Vec<&str> {
+            OLDER_COLUMNS.iter().map(pick).collect()
+        };
+    let unlike: Vec<(String, bool)> = sqlx::query_as(OLDER_SHAPE)
+        .bind(column(|of| of.0))
+        .bind(column(|of| of.1))
+        .bind(column(|of| of.2))
+        .fetch_all(&mut *connection)
+        .await?;
+    for (column, is_missing) in unlike {
+        let fault = if is_missing {
+            "does not exist"
+        } else {
+            "has another type"
+        };
+        found.push(Finding::new(
+            format!("a table is not the older deployment's: its column {column} {fault}"),
+            [] as [&str; 0],
+        ));
+    }
+    let metadata: Vec<String> = sqlx::query_scalar(METADATA)
+        .bind(&OLDER_TABLES[..])
+        .fetch_all(&mut *connection)
+        .await?;
+    for table in metadata {
+        found.push(Finding::new(
+            format!("public.{table} has to have one column metadata or meta_data, of type json"),
+            [] as [&str; 0],
+        ));
+    }
+    let held: Vec<(String, String, bool)> = sqlx::query_as(HELD_COLUMNS)
+        .bind(&OLDER_TABLES[..])
+        .fetch_all(connection)
+        .await?;
+    for (column, holder, is_view) in held {
+        let fix = is_view.then(|| format!("drop {holder};"));
+        found.push(Finding::new(
+            format!(
+                "{column} is to be widened, which {holder} prevents: drop it, migrate, and make it again"
+            ),
+            fix,
+        ));
+    }
+    Ok(found)
+}

@@ -1,0 +1,222 @@
+//! Ways by which an older deployment shows its texts to other roles: named by a plan, refused by an
+//! adoption, closed by choice.
+
+use super::*;
+
+/// Roles as a project at Supabase has them; they belong to the server, and are there already or made now.
+const ROLES: &str = "do $$ begin
+  for n in 1..2 loop
+    begin
+      execute format('create role %I nologin', (array['anon', 'authenticated'])[n]);
+    exception when duplicate_object or unique_violation then null;
+    end;
+  end loop;
+end $$";
+
+async fn doors(database: &TestDatabase) -> Vec<String> {
+    let plan = Store::plan(&database.config(), Environment::Development).await;
+    let doors = plan.expect("a plan").doors;
+    doors
+        .iter()
+        .map(|door| format!("{} {} to {}", door.kind, door.name, door.roles.join(", ")))
+        .collect()
+}
+
+async fn with(sql: &str) -> Option<TestDatabase> {
+    let database = older().await?;
+    database.run(ROLES).await;
+    database.run(sql).await;
+    Some(database)
+}
+
+/// What an older deployment may have, and by which name it is told if it is a door.
+const WAYS: [(&str, Option<&str>); 17] = [
+    (
+        "create view texts as select id, text from messages; grant select on texts to anon",
+        Some("view public.texts to anon"),
+    ),
+    (
+        "create view texts as select id, text from messages; grant select on texts to public",
+        Some("view public.texts to public"),
+    ),
+    (
+        "create view texts as select id, text from messages; grant select (text) on texts to anon",
+        Some("view public.texts to anon"),
+    ),
+    (
+        "create view inner_texts as select text from messages;
+             create schema api; grant usage on schema api to authenticated;
+             create view api.\"Texts\" as select t.text from inner_texts t;
+             grant select on api.\"Texts\" to authenticated",
+        Some("view api.\"Texts\" to authenticated"),
+    ),
+    (
+        "create view people as select id from users; grant insert on people to anon, authenticated",
+        Some("view public.people to anon, authenticated"),
+    ),
+    (
+        "create materialized view counts as select count(*) from messages;
+             grant select on counts to anon",
+        Some("materialized view public.counts to anon"),
+    ),
+    (
+        "create function texts() returns setof text language sql security definer
+               as 'select text from public.messages'",
+        Some("function public.texts() to public"),
+    ),
+    (
+        "create function texts(of uuid) returns setof text language plpgsql security definer
+               as $$ begin return query execute 'select m.text from messages m'; end $$;
+             revoke all on function texts(uuid) from public;
+             grant execute on function texts(uuid) to authenticated",
+        Some("function public.texts(of uuid) to authenticated"),
+    ),
+    (
+        "create function texts() returns setof text language sql security definer
+             begin atomic select text from messages; end",
+        Some("function public.texts() to public"),
+    ),
+    (
+        "create view inner_texts as select text from messages;
+             create function texts() returns setof text language sql security definer
+               as 'select text from inner_texts'",
+        Some("function public.texts() to public"),
+    ),
+    // None of these shows a row to others.
+    ("create view texts as select text from messages", None),
+    (
+        "create view texts with (security_invoker = on) as select text from messages;
+             grant select on texts to anon",
+        None,
+    ),
+    (
+        "create schema hidden; create view hidden.texts as select text from messages;
+             grant select on hidden.texts to anon",
+        None,
+    ),
+    (
+        "create table notes (text text); create view texts as select text from notes;
+             grant select on texts to anon",
+        None,
+    ),
+    (
+        "create function texts() returns setof text language sql as 'select text from messages'",
+        None,
+    ),
+    (
+        "create function touched() returns trigger language plpgsql security definer
+               as $$ begin perform 1 from users; return new; end $$",
+        None,
+    ),
+    (
+        "create schema auth; create table auth.users (id int);
+             create function known() returns bigint language sql security definer
+               as 'select count(*) from auth.users'",
+        None,
+    ),
+];
+
+#[tokio::test]
+async fn every_way_is_named_and_nothing_else_is() {
+    for (sql, expected) in WAYS {
+        let Some(database) = with(sql).await else {
+            return;
+        };
+        let expected: Vec<&str> = expected.into_iter().collect();
+        assert_eq!(doors(&database).await, expected, "{sql}");
+        if !expected.is_empty() {
+            let refused = migrate(&database, Adoption::Allowed).await;
+            let Err(OpenError::OpenDoors(found)) = refused else {
+                panic!("{sql}: {refused:?}");
+            };
+            // Still the older deployment's.
+            contents(&mut database.connect().await, "metadata").await;
+            for statement in found.iter().flat_map(|finding| &finding.fix) {
+                database.run(statement).await;
+            }
+        }
+        let adopted = migrate(&database, Adoption::Allowed).await;
+        adopted.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(doors(&database).await, [""; 0], "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn views_are_made_to_read_as_whoever_asks_by_choice() {
+    let Some(database) = with(
+        "create view texts as select id, text from messages; grant select on texts, messages to anon;
+         create materialized view counts as select count(*) from messages; grant select on counts to anon",
+    )
+    .await
+    else {
+        return;
+    };
+    let texts = async || -> i64 {
+        let mut connection = database.connect().await;
+        connection.execute("set role anon").await.expect("entered");
+        let texts = sqlx::query_scalar("select count(*) from texts");
+        texts.fetch_one(&mut connection).await.unwrap_or(0)
+    };
+    assert_eq!(texts().await, 3, "as the older deployment left it");
+    let refused = migrate(&database, Adoption::AllowedSecuringViews).await;
+    let told = refused.expect_err("a copy cannot be secured").to_string();
+    assert!(
+        told.contains("public.counts") && !told.contains("public.texts"),
+        "{told}"
+    );
+    assert_eq!(texts().await, 3, "nothing was changed");
+    database.run("drop materialized view counts").await;
+    migrate(&database, Adoption::AllowedSecuringViews)
+        .await
+        .expect("adopted");
+    assert_eq!(texts().await, 0);
+    assert_eq!(doors(&database).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_holds_a_column_that_is_to_be_widened_is_named_beforehand() {
+    for (sql, holder, fix) in [
+        (
+            "create view names as select name from users",
+            "view public.names",
+            Some("drop view public.names;"),
+        ),
+        (
+            "create schema api; create materialized view api.modes as select mode from conversations",
+            "materialized view api.modes",
+            Some("drop materialized view api.modes;"),
+        ),
+        (
+            "create policy named on users using (name = 'me')",
+            "policy named on table users",
+            None,
+        ),
+        (
+            "create function noted() returns trigger language plpgsql as 'begin return new; end';
+             create trigger noted after update of name on users for each row execute function noted()",
+            "trigger noted on table users",
+            None,
+        ),
+        (
+            "create function names() returns setof text language sql
+             begin atomic select name from users; end",
+            "function names()",
+            None,
+        ),
+    ] {
+        let Some(database) = with(sql).await else {
+            return;
+        };
+        let before = contents(&mut database.connect().await, "metadata").await;
+        let refused = migrate(&database, Adoption::Allowed).await;
+        let Err(OpenError::NotReady(found)) = refused else {
+            panic!("{sql}: {refused:?}");
+        };
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].problem.contains(holder), "{found:?}");
+        assert_eq!(found[0].fix.first().map(String::as_str), fix);
+        let plan = Store::plan(&database.config(), Environment::Development).await;
+        assert_eq!(plan.expect("a plan").needs, found);
+        assert_eq!(contents(&mut database.connect().await, "metadata").await, before);
+    }
+}

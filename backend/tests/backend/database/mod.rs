@@ -1,0 +1,94 @@
+//! Databases as people have them: logins with few rights, schemas of other names, poolers, servers that
+//! restart or take no writes.
+
+mod needs;
+mod newer;
+mod outages;
+mod place;
+mod poolers;
+mod safety;
+mod unreachable;
+
+use archety_backend::config::{DatabaseConfig, Environment};
+use archety_backend::store::{Adoption, Finding, OpenError, SchemaVersion, Store};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+use crate::support::{NOW, TestDatabase};
+
+async fn migrate(config: &DatabaseConfig) -> Result<SchemaVersion, OpenError> {
+    Store::migrate(config, Environment::Development, Adoption::Refused, NOW).await
+}
+
+async fn open(config: &DatabaseConfig) -> Result<Store, OpenError> {
+    Store::open(config, Environment::Development, NOW).await
+}
+
+/// What stands in the way of migrating or serving.
+fn findings<T>(done: Result<T, OpenError>) -> Vec<Finding> {
+    match done.err().expect("refused") {
+        OpenError::NotReady(found) | OpenError::NotSafe(found) | OpenError::OpenDoors(found) => {
+            found
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Runs the statements that a refusal offers.
+async fn mend(database: &TestDatabase, found: &[Finding]) {
+    for finding in found {
+        for statement in &finding.fix {
+            database.run(statement).await;
+        }
+    }
+}
+
+/// All that is said, on one line.
+fn told(found: &[Finding]) -> String {
+    let told: Vec<String> = found.iter().map(ToString::to_string).collect();
+    told.join(" | ").replace('\n', " ")
+}
+
+/// A login that may migrate an empty database, on a server where the roles are there already.
+async fn deployer(database: &TestDatabase) -> (String, DatabaseConfig) {
+    let (login, config) = database.login("createrole").await;
+    let name = database.name();
+    database
+        .run(&format!(
+            "grant create on database {name} to {login}; grant usage, create on schema public to {login}"
+        ))
+        .await;
+    (login, config)
+}
+
+/// Tables outside of `public`, and those in it without row-level security.
+async fn astray(database: &TestDatabase) -> Vec<String> {
+    sqlx::query_scalar(
+        "select n.nspname || '.' || c.relname from pg_class c join pg_namespace n
+           on n.oid = c.relnamespace
+         where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+           and (n.nspname <> 'public' or not c.relrowsecurity)
+         order by 1",
+    )
+    .fetch_all(&mut database.connect().await)
+    .await
+    .expect("a catalogue")
+}
+
+async fn as_login(config: &DatabaseConfig) -> PgConnection {
+    use archety_backend::config::DatabaseKind;
+    use secrecy::ExposeSecret;
+    let DatabaseKind::Postgres { url } = &config.kind else {
+        panic!("a server");
+    };
+    PgConnection::connect(url.expose_secret())
+        .await
+        .expect("the server is up")
+}
+
+async fn run_as(connection: &mut PgConnection, sql: &str) {
+    let sql = AssertSqlSafe(sql.to_owned());
+    connection
+        .execute(sqlx::raw_sql(sql))
+        .await
+        .expect("it may");
+}

@@ -1,0 +1,138 @@
+//! What migrating needs is asked before anything is changed, and told by `--plan` too.
+
+use super::*;
+
+/// Every relation, schema and role that there is.
+async fn everything(database: &TestDatabase) -> Vec<String> {
+    sqlx::query_scalar(
+        "select 'r ' || n.nspname || '.' || c.relname || c.relowner from pg_class c join pg_namespace n
+           on n.oid = c.relnamespace where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+         union all select 'n ' || nspname from pg_namespace
+         union all select 'a ' || rolname from pg_roles where rolname !~ '^archety_test'
+         order by 1",
+    )
+    .fetch_all(&mut database.connect().await)
+    .await
+    .expect("a catalogue")
+}
+
+async fn plan(config: &DatabaseConfig) -> Vec<Finding> {
+    let plan = Store::plan(config, Environment::Development).await;
+    plan.expect("a plan needs no rights").needs
+}
+
+#[tokio::test]
+async fn a_login_without_rights_is_told_everything_at_once() {
+    let Some(database) = TestDatabase::on_fresh_server().await else {
+        return;
+    };
+    let (login, config) = database.login("").await;
+    let before = everything(&database).await;
+    let found = findings(migrate(&config).await);
+    assert_eq!(plan(&config).await, found);
+    assert_eq!(everything(&database).await, before, "nothing was changed");
+    let fixes: Vec<&str> = found
+        .iter()
+        .flat_map(|it| &it.fix)
+        .map(String::as_str)
+        .collect();
+    let name = database.name();
+    for expected in [
+        format!("grant usage, create on schema public to {login};"),
+        "create role anon nologin;".to_owned(),
+        "create role authenticated nologin;".to_owned(),
+        "create role service_role nologin;".to_owned(),
+        "create role archety_user nologin;".to_owned(),
+        format!("grant archety_user to {login};"),
+        format!("grant create on database {name} to {login};"),
+    ] {
+        assert!(fixes.contains(&expected.as_str()), "{expected}: {fixes:?}");
+    }
+    mend(&database, &found).await;
+    assert_eq!(plan(&config).await, []);
+    migrate(&config).await.expect("what was pasted is enough");
+    open(&config).await.expect("it serves").close().await;
+}
+
+#[tokio::test]
+async fn roles_that_are_there_have_to_be_granted() {
+    let Some(database) = TestDatabase::migrated().await else {
+        return;
+    };
+    let Some(empty) = TestDatabase::empty().await else {
+        return;
+    };
+    drop(database);
+    let (login, config) = empty.login("").await;
+    let name = empty.name();
+    empty
+        .run(&format!(
+            "grant create on database {name} to {login}; grant usage, create on schema public to {login}"
+        ))
+        .await;
+    let found = findings(migrate(&config).await);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].fix, [format!("grant archety_user to {login};")]);
+    mend(&empty, &found).await;
+    migrate(&config).await.expect("mended");
+}
+
+#[tokio::test]
+async fn adopted_tables_have_to_be_the_logins() {
+    let Some(database) = TestDatabase::empty().await else {
+        return;
+    };
+    database.run(include_str!("../adoption/older.sql")).await;
+    let (login, config) = deployer(&database).await;
+    let adopt =
+        async || Store::migrate(&config, Environment::Development, Adoption::Allowed, NOW).await;
+    let before = everything(&database).await;
+    let found = findings(adopt().await);
+    assert_eq!(plan(&config).await, found, "planning reads no row of them");
+    assert_eq!(everything(&database).await, before, "nothing was changed");
+    assert!(
+        found[0]
+            .fix
+            .contains(&format!("alter table public.messages owner to {login};")),
+        "{found:?}"
+    );
+    mend(&database, &found).await;
+    adopt().await.expect("mended");
+}
+
+#[tokio::test]
+async fn tables_of_others_are_not_taken_for_ours() {
+    for (sql, expected) in [
+        ("create table sessions (token text)", "another program have names of ours: public.sessions"),
+        ("create view jobs as select 1 as id", "have to be plain tables: public.jobs"),
+        ("create table users (id serial primary key, email text)", "users.phone does not exist"),
+        (
+            "create table messages (id uuid, conversation_id uuid, user_id uuid, role text, text text,
+               created_at timestamptz, metadata jsonb)",
+            "public.messages has to have one column metadata or meta_data, of type json",
+        ),
+        (
+            "create table users (id uuid primary key, phone text, name text, created_at timestamptz,
+               updated_at timestamptz, metadata json, meta_data json)",
+            "public.users has to have one column metadata or meta_data, of type json",
+        ),
+        (
+            "create table messages (id uuid, conversation_id uuid, user_id uuid, role text, text text,
+               created_at timestamptz, metadata json) partition by range (created_at)",
+            "have to be plain tables: public.messages",
+        ),
+        ("alter database :name set default_transaction_read_only = on", "the database is read-only"),
+        ("create schema app authorization pg_monitor", "the schema app belongs to pg_monitor"),
+    ] {
+        let Some(database) = TestDatabase::empty().await else {
+            return;
+        };
+        let (_, config) = deployer(&database).await;
+        database.run(&sql.replace(":name", database.name())).await;
+        let before = everything(&database).await;
+        let found = findings(migrate(&config).await);
+        assert!(told(&found).contains(expected), "{sql}: {}", told(&found));
+        assert_eq!(plan(&config).await, found);
+        assert_eq!(everything(&database).await, before, "nothing was changed");
+    }
+}

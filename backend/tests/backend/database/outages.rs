@@ -1,0 +1,171 @@
+//! Servers that restart, and databases that take no writes for a while.
+
+use archety_backend::config::RelayAuth;
+use archety_backend::store::Pools;
+
+use super::*;
+use crate::store::draft::direct;
+use crate::support::{TestApp, TestStore, message, secrets};
+
+/// The same, so many times at once, each on the store.
+async fn at_once<F>(store: &Store, times: usize, act: fn(Store, usize) -> F) -> Vec<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let tasks: Vec<_> = (0..times)
+        .map(|n| tokio::spawn(act(store.clone(), n)))
+        .collect();
+    let mut done = Vec::new();
+    for task in tasks {
+        done.push(task.await.expect("no panic"));
+    }
+    done
+}
+
+/// As many as there are connections, and some more.
+async fn read(store: &Store) {
+    let reading = at_once(store, 12, |store, _| async move {
+        store.holders("+15550100001").await.map(drop)
+    });
+    for read in reading.await {
+        read.expect("nobody notices");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_is_seen_by_nobody_who_reads_and_by_no_message() {
+    let Some(store) = TestStore::postgres().await else {
+        return;
+    };
+    let database = store.database.as_ref().expect("Postgres");
+    let store = &store.store;
+    for round in 0..5 {
+        read(store).await;
+        store
+            .store_message(direct(&format!("msg_{round}")))
+            .await
+            .expect("stored");
+        database.cut_connections().await;
+        read(store).await;
+        database.cut_connections().await;
+        let storing = at_once(store, 12, |store, n| async move {
+            store.store_message(direct(&format!("msg_of_{n}"))).await
+        });
+        for stored in storing.await {
+            stored.expect("the relay notices nothing");
+        }
+        read(store).await;
+        database.cut_connections().await;
+        store.ping().await.expect("ready");
+    }
+}
+
+/// Nothing was done on a connection whose `begin` fails, so a transaction begins on another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_begins_on_another_connection() {
+    let Some(store) = TestStore::postgres().await else {
+        return;
+    };
+    let database = store.database.as_ref().expect("Postgres");
+    let store = &store.store;
+    for round in 0..5 {
+        read(store).await;
+        database.cut_connections().await;
+        let ending = at_once(store, 6, |store, _| async move {
+            store.switch_issuer("urn:uuid:x", NOW).await
+        });
+        for ended in ending.await {
+            ended.unwrap_or_else(|error| panic!("{round}: {error:?}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_read_only_database_is_not_ready_and_writers_come_back_with_it() {
+    let Some(store) = TestStore::postgres().await else {
+        return;
+    };
+    let app = TestApp::on(store, RelayAuth::Both, &secrets()).await;
+    let database = app.base.database.as_ref().expect("Postgres");
+    let name = database.name();
+    for round in 0..2 {
+        database
+            .run(&format!(
+                "alter database {name} set default_transaction_read_only = on"
+            ))
+            .await;
+        database.cut_connections().await;
+        for n in 0..4 {
+            let ready = app.get("/readyz").await;
+            assert_eq!(
+                (ready.status.as_u16(), ready.fault().as_str()),
+                (503, "store_unavailable")
+            );
+            assert!(ready.text().contains("read-only"), "{}", ready.text());
+            let id = format!("msg_{round}_{n}");
+            let posted = app.relay().post(&id, &message("kept by the relay")).await;
+            assert_eq!(posted.status, 503);
+            assert!(posted.text().contains("read-only"), "{}", posted.text());
+        }
+        let mut admin = database.connect().await;
+        let lift = format!(
+            "set transaction read write; alter database {name} reset default_transaction_read_only"
+        );
+        let mut lifting = admin.begin().await.expect("begun");
+        lifting.execute(AssertSqlSafe(lift)).await.expect("lifted");
+        lifting.commit().await.expect("committed");
+        // The sessions of before are still there, and read-only.
+        let id = format!("msg_{round}_after");
+        let posted = app.relay().post(&id, &message("kept by the relay")).await;
+        assert_eq!(posted.status, 200, "{}", posted.text());
+        assert_eq!(app.get("/readyz").await.status, 200);
+    }
+}
+
+/// A server is started while its database is read-only, and becomes ready with it.
+#[tokio::test]
+async fn a_start_on_a_read_only_database_waits_for_it() {
+    let Some(store) = TestStore::postgres().await else {
+        return;
+    };
+    let closed = store.close().await;
+    let database = closed.database();
+    let name = database.name();
+    database
+        .run(&format!(
+            "alter database {name} set default_transaction_read_only = on"
+        ))
+        .await;
+    let store = closed.open().await;
+    let refused = store.ping().await.expect_err("it is read-only");
+    assert!(
+        matches!(refused, archety_backend::store::StoreError::ReadOnly),
+        "{refused:?}"
+    );
+    database
+        .run(&format!(
+            "begin read write; alter database {name} reset default_transaction_read_only; commit"
+        ))
+        .await;
+    store.ping().await.expect("ready");
+    store.store_message(direct("msg_1")).await.expect("stored");
+}
+
+#[tokio::test]
+async fn slow_requests_keep_no_message_out() {
+    let Some(store) = TestStore::postgres().await else {
+        return;
+    };
+    let app = TestApp::on(store, RelayAuth::Both, &secrets()).await;
+    let Pools::Postgres(pool) = app.store.pools() else {
+        panic!("a server");
+    };
+    let mut held = Vec::new();
+    for _ in 0..pool.options().get_max_connections() {
+        held.push(pool.acquire().await.expect("a connection"));
+    }
+    assert_eq!(held.len(), 6, "eight, of which two are kept");
+    let posted = app.mini().post("msg_1", &message("hello")).await;
+    assert_eq!(posted.status, 200, "{}", posted.text());
+    assert_eq!(app.get("/readyz").await.status, 200);
+}

@@ -1,0 +1,223 @@
+//! Our tables stand in `public`, whichever schema the login's names would lead to.
+
+use archety_backend::config::DatabaseKind;
+use archety_backend::store::MIGRATIONS_POSTGRES;
+use secrecy::ExposeSecret;
+
+use super::*;
+use crate::store::draft::direct;
+
+/// The login's configuration with this in the query of its URL.
+fn with_query(config: &DatabaseConfig, query: &str) -> DatabaseConfig {
+    let DatabaseKind::Postgres { url } = &config.kind else {
+        panic!("a server");
+    };
+    let url = format!("{}&{query}", url.expose_secret());
+    let url = if url.contains('?') {
+        url
+    } else {
+        url.replacen('&', "?", 1)
+    };
+    DatabaseConfig {
+        kind: DatabaseKind::Postgres { url: url.into() },
+        ..config.clone()
+    }
+}
+
+#[tokio::test]
+async fn no_other_schema_gets_our_tables() {
+    for way in 0..7 {
+        let Some(database) = TestDatabase::empty().await else {
+            return;
+        };
+        let name = database.name();
+        let (login, config) = deployer(&database).await;
+        let mine = format!("create schema mine authorization {login};");
+        let (sql, config) = match way {
+            0 => (
+                format!("create schema {login} authorization {login}"),
+                config,
+            ),
+            1 => (mine, with_query(&config, "options=-c%20search_path%3Dmine")),
+            2 => (
+                mine,
+                with_query(&config, "options[search_path]=mine,public"),
+            ),
+            3 => (
+                format!("{mine} alter role {login} set search_path = mine, public"),
+                config,
+            ),
+            4 => (
+                format!("{mine} alter database {name} set search_path = mine"),
+                config,
+            ),
+            5 => (
+                format!("{mine} alter role {login} in database {name} set search_path = mine"),
+                config,
+            ),
+            // Ours by name, and first in the path.
+            _ => (
+                format!(
+                    "create schema app authorization {login}; create table app.users (id int);
+                     alter table app.users owner to {login};
+                     alter role {login} set search_path = app"
+                ),
+                config,
+            ),
+        };
+        database.run(&sql).await;
+        for _ in 0..2 {
+            migrate(&config)
+                .await
+                .unwrap_or_else(|error| panic!("{way}: {error}"));
+        }
+        let expected: &[&str] = if way == 6 { &["app.users"] } else { &[] };
+        assert_eq!(astray(&database).await, expected, "{way}");
+        let store = open(&config).await.expect("it serves");
+        store.store_message(direct("msg_1")).await.expect("stored");
+        let stored: i64 = sqlx::query_scalar("select count(*) from public.messages")
+            .fetch_one(&mut database.connect().await)
+            .await
+            .expect("a count");
+        assert_eq!(stored, 1, "{way}");
+        store.close().await;
+    }
+}
+
+/// What the fault of earlier versions made: everything in the schema that came first.
+async fn in_own_schema(login: &str, config: &DatabaseConfig) {
+    let mut connection = as_login(config).await;
+    run_as(&mut connection, &format!("create schema {login}")).await;
+    MIGRATIONS_POSTGRES
+        .run_direct(None, &mut connection, false)
+        .await
+        .expect("it went through without a word");
+    run_as(
+        &mut connection,
+        "insert into users (phone) values ('+15550100001')",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_set_of_tables_in_another_schema_is_named_and_can_be_moved() {
+    let Some(database) = TestDatabase::empty().await else {
+        return;
+    };
+    let (login, config) = deployer(&database).await;
+    in_own_schema(&login, &config).await;
+    assert!(
+        astray(&database)
+            .await
+            .contains(&format!("{login}.messages"))
+    );
+    for refused in [
+        migrate(&config).await.map(drop),
+        open(&config).await.map(drop),
+    ] {
+        let found = findings(refused);
+        for table in ["users", "messages", "_sqlx_migrations"] {
+            assert!(
+                told(&found).contains(&format!("{login}.{table}")),
+                "{found:?}"
+            );
+        }
+    }
+    let there: bool = sqlx::query_scalar("select to_regclass('public.users') is not null")
+        .fetch_one(&mut database.connect().await)
+        .await
+        .expect("a catalogue");
+    assert!(!there, "no second set was made beside it");
+    // What is said is what mends it, step by step.
+    mend(&database, &findings(migrate(&config).await)).await;
+    let found = findings(migrate(&config).await);
+    assert!(
+        told(&found).contains("have no row-level security"),
+        "{found:?}"
+    );
+    mend(&database, &found).await;
+    migrate(&config).await.expect("mended");
+    let store = open(&config).await.expect("it serves");
+    assert_eq!(astray(&database).await, [""; 0]);
+    assert_eq!(store.holders("+15550100001").await.expect("read").len(), 1);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_second_set_beside_ours_is_named_until_it_is_closed_or_gone() {
+    let Some(database) = TestDatabase::empty().await else {
+        return;
+    };
+    let (login, config) = deployer(&database).await;
+    in_own_schema(&login, &config).await;
+    // Of which one part only was moved away.
+    database
+        .run(&format!(
+            "create schema elsewhere; create table elsewhere.users (id int, phone text);
+             alter schema {login} rename to attic"
+        ))
+        .await;
+    run_as(
+        &mut as_login(&config).await,
+        "drop table attic.app_meta; drop table attic.sealed_keys",
+    )
+    .await;
+    let found = findings(migrate(&config).await);
+    assert!(told(&found).contains("attic.messages"), "{found:?}");
+    assert!(
+        !told(&found).contains("elsewhere"),
+        "another program's: {found:?}"
+    );
+    let found = findings(open(&config).await);
+    assert!(told(&found).contains("attic.messages"), "{found:?}");
+    mend(&database, &found).await;
+    open(&config)
+        .await
+        .expect("closed is good enough")
+        .close()
+        .await;
+    // A copy that is made by hand, of one table alone.
+    database
+        .run("create schema copies; create table copies.messages as select * from public.messages")
+        .await;
+    let found = findings(open(&config).await);
+    assert!(told(&found).contains("copies.messages"), "{found:?}");
+    database.run("drop schema copies cascade").await;
+    open(&config).await.expect("gone").close().await;
+}
+
+#[tokio::test]
+async fn a_public_that_is_closed_to_the_login_is_said_with_the_grant() {
+    let Some(database) = TestDatabase::empty().await else {
+        return;
+    };
+    let (login, config) = database.login("createrole").await;
+    let name = database.name();
+    database
+        .run(&format!("grant create on database {name} to {login}"))
+        .await;
+    // As every database is since Postgres 15.
+    let found = findings(migrate(&config).await);
+    let grant = format!("grant usage, create on schema public to {login};");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].fix, std::slice::from_ref(&grant));
+    // Not even to be looked into.
+    database
+        .run("revoke usage on schema public from public")
+        .await;
+    let found = findings(migrate(&config).await);
+    assert_eq!(found[0].fix, [grant], "{found:?}");
+    // Gone.
+    database.run("drop schema public").await;
+    let found = findings(migrate(&config).await);
+    assert_eq!(found[0].fix[0], "create schema public;", "{found:?}");
+    mend(&database, &found).await;
+    let found = findings(migrate(&config).await);
+    assert!(
+        told(&found).contains("may not let archety_user use the schema public"),
+        "{found:?}"
+    );
+    mend(&database, &found).await;
+    migrate(&config).await.expect("mended");
+    open(&config).await.expect("it serves").close().await;
+}

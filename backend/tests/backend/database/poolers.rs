@@ -1,0 +1,96 @@
+//! Behind a pooler: in transaction mode nothing starts and nothing is left behind; in session mode all of
+//! our settings are in effect, although the pooler takes none at the start.
+
+use archety_backend::store::Pools;
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+
+use super::*;
+use crate::store::draft::direct;
+use crate::support::{PoolMode, Pooler};
+
+const SETTINGS: &str = "select current_setting('search_path'), current_setting('statement_timeout'), \
+     current_setting('enable_seqscan'), current_setting('row_security')";
+
+type Settings = (String, String, String, String);
+
+async fn settings(url: &str) -> Settings {
+    let options: PgConnectOptions = url.parse().expect("a URL");
+    let mut connection = options
+        .extra_float_digits(None)
+        .statement_cache_capacity(0)
+        .connect()
+        .await
+        .expect("the pooler is up");
+    sqlx::query_as(SETTINGS)
+        .persistent(false)
+        .fetch_one(&mut connection)
+        .await
+        .expect("settings")
+}
+
+#[tokio::test]
+async fn a_pooler_in_transaction_mode_is_refused_by_name_and_nothing_is_set_on_it() {
+    let Some(database) = TestDatabase::migrated().await else {
+        return;
+    };
+    if !database.trusts() {
+        return;
+    }
+    let pooler = Pooler::before(&database, PoolMode::Transaction).await;
+    let before = settings(&pooler.url()).await;
+    let config = pooler.config();
+    for refused in [
+        open(&config).await.map(drop),
+        migrate(&config).await.map(drop),
+        Store::plan(&config, Environment::Development)
+            .await
+            .map(drop),
+    ] {
+        let refused = refused.expect_err("sessions are shared");
+        assert!(
+            matches!(refused, OpenError::TransactionPooler { .. }),
+            "{refused:?}"
+        );
+        let told = refused.to_string();
+        for part in ["127.0.0.1:", "transaction mode", "session mode", "5432"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+    assert_eq!(
+        settings(&pooler.url()).await,
+        before,
+        "whoever comes next finds what was there"
+    );
+}
+
+#[tokio::test]
+async fn a_pooler_in_session_mode_serves_under_our_settings() {
+    let Some(database) = TestDatabase::empty().await else {
+        return;
+    };
+    if !database.trusts() {
+        return;
+    }
+    let name = database.name();
+    database
+        .run(&format!(
+            "create schema first; alter database {name} set search_path = first, public"
+        ))
+        .await;
+    let pooler = Pooler::before(&database, PoolMode::Session).await;
+    migrate(&pooler.config()).await.expect("migrated");
+    assert_eq!(astray(&database).await, [""; 0]);
+    let store = open(&pooler.config()).await.expect("it serves");
+    store.store_message(direct("msg_1")).await.expect("stored");
+    let Pools::Postgres(pool) = store.pools() else {
+        panic!("a server");
+    };
+    let found: Settings = sqlx::query_as(SETTINGS)
+        .fetch_one(pool)
+        .await
+        .expect("settings");
+    let expected = ["public,pg_temp", "10s", "off", "on"].map(str::to_owned);
+    assert_eq!([found.0, found.1, found.2, found.3], expected);
+    store.close().await;
+}

@@ -1,0 +1,113 @@
+//! Each way by which people's rows would not be kept apart is found at start, and said with what mends
+//! it.
+
+use super::*;
+
+#[tokio::test]
+async fn what_opens_a_table_stops_the_start_and_its_fix_mends_it() {
+    let Some(database) = TestDatabase::empty().await else {
+        return;
+    };
+    let (login, config) = deployer(&database).await;
+    migrate(&config).await.expect("migrated");
+    open(&config).await.expect("it serves").close().await;
+    for (fault, expected) in [
+        (
+            "alter table messages disable row level security".to_owned(),
+            "no row-level security: public.messages".to_owned(),
+        ),
+        (
+            "alter table messages force row level security".to_owned(),
+            format!("binds {login} itself"),
+        ),
+        (
+            format!("revoke archety_user from {login}"),
+            format!("{login} cannot act as archety_user"),
+        ),
+        (
+            format!("grant {login} to authenticated"),
+            "does not bind the role authenticated".to_owned(),
+        ),
+        (
+            "revoke usage on schema app from archety_user".to_owned(),
+            "archety_user cannot read what it should".to_owned(),
+        ),
+        (
+            "revoke select on users from archety_user".to_owned(),
+            "archety_user cannot read what it should".to_owned(),
+        ),
+    ] {
+        database.run(&fault).await;
+        for refused in [
+            open(&config).await.map(drop),
+            migrate(&config).await.map(drop),
+        ] {
+            let found = findings(refused);
+            assert!(
+                told(&found).contains(&expected),
+                "{fault}: {}",
+                told(&found)
+            );
+        }
+        let found = findings(open(&config).await);
+        mend(&database, &found).await;
+        let mended = open(&config).await;
+        mended
+            .unwrap_or_else(|error| panic!("{fault}: {error}"))
+            .close()
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_owns_nothing_would_find_nothing_and_is_told() {
+    let Some(database) = TestDatabase::migrated().await else {
+        return;
+    };
+    let (login, config) = database.login("").await;
+    database
+        .run(&format!(
+            "grant all on all tables in schema public to {login}; grant archety_user to {login}"
+        ))
+        .await;
+    let found = findings(open(&config).await);
+    assert!(
+        told(&found).contains(&format!("binds {login} itself")),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_table_that_is_gone_is_named() {
+    let Some(database) = TestDatabase::migrated().await else {
+        return;
+    };
+    database.run("drop table body_windows").await;
+    let found = findings(open(&database.config()).await);
+    assert!(told(&found).contains("public.body_windows"), "{found:?}");
+}
+
+/// Roles belong to a server, so these faults need one of their own.
+#[tokio::test]
+async fn roles_that_pass_row_level_security_are_named() {
+    let Some(database) = TestDatabase::on_fresh_server().await else {
+        return;
+    };
+    migrate(&database.config()).await.expect("migrated");
+    for (fault, role) in [
+        ("alter role authenticated bypassrls", "authenticated"),
+        ("alter role anon superuser", "anon"),
+        ("alter role archety_user superuser", "archety_user"),
+    ] {
+        database.run(fault).await;
+        let found = findings(open(&database.config()).await);
+        let expected = format!("does not bind the role {role}");
+        assert!(told(&found).contains(&expected), "{fault}: {found:?}");
+        mend(&database, &found).await;
+        open(&database.config())
+            .await
+            .expect("mended")
+            .close()
+            .await;
+    }
+}

@@ -1,0 +1,102 @@
+//! What cannot be reached is named with host, port and cause, and without the password.
+
+use archety_backend::config::{DatabaseKind, MigrateOnStart};
+
+use super::*;
+
+const PASSWORD: &str = "hunter2";
+
+fn at(url: &str) -> DatabaseConfig {
+    DatabaseConfig {
+        kind: DatabaseKind::Postgres { url: url.into() },
+        migrate_on_start: MigrateOnStart::No,
+        connections: DatabaseConfig::DEFAULT_CONNECTIONS,
+    }
+}
+
+/// As a command prints it.
+fn printed(error: OpenError) -> String {
+    assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
+    format!("{:#}", anyhow::Error::from(error))
+}
+
+async fn told(url: &str) -> String {
+    let migrated = printed(migrate(&at(url)).await.expect_err("nobody is there"));
+    let served = printed(open(&at(url)).await.err().expect("nobody is there"));
+    assert_eq!(migrated, served);
+    assert!(
+        !served.contains(PASSWORD) && !served.contains("timed out while"),
+        "{served}"
+    );
+    served
+}
+
+#[tokio::test]
+async fn a_closed_port_and_a_wrong_host_are_named() {
+    let closed = told("postgres://bob:hunter2@127.0.0.1:1/a").await;
+    assert!(
+        closed.contains("127.0.0.1:1") && closed.contains("refused"),
+        "{closed}"
+    );
+    let nowhere = told("postgres://bob:hunter2@db.invalid:6000/a").await;
+    assert!(
+        nowhere.contains("db.invalid:6000") && nowhere.contains("lookup"),
+        "{nowhere}"
+    );
+    let socket = told("postgres://bob:hunter2@localhost/a?host=/nowhere/at/all").await;
+    assert!(socket.contains("/nowhere/at/all:5432"), "{socket}");
+    assert!(socket.contains("No such file"), "{socket}");
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_is_said_in_its_words() {
+    let Some(database) = TestDatabase::empty().await else {
+        return;
+    };
+    if !database.trusts() {
+        return;
+    }
+    let url = database.url();
+    let unknown = told(&url.replace(database.name(), "no_such_database")).await;
+    assert!(
+        unknown.contains("\"no_such_database\" does not exist"),
+        "{unknown}"
+    );
+    let login = told(&url.replace("postgres@", "no_such_login:hunter2@")).await;
+    assert!(
+        login.contains("\"no_such_login\" does not exist"),
+        "{login}"
+    );
+    database
+        .run("create role limited login connection limit 0")
+        .await;
+    let limited = told(&url.replace("postgres@", "limited:hunter2@")).await;
+    assert!(limited.contains("too many connections"), "{limited}");
+    database.run("drop role limited").await;
+}
+
+/// Something else listens there: it says nothing that Postgres would say.
+#[tokio::test]
+async fn another_service_on_the_port_is_no_riddle() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let serving = tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut greeting = [0; 8];
+            // Whether it is read or not, the answer is the same.
+            let _ = client.read(&mut greeting).await;
+            let _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    for mode in ["disable", "prefer", "require", "verify-full"] {
+        let told = told(&format!(
+            "postgres://bob:hunter2@{address}/a?sslmode={mode}"
+        ))
+        .await;
+        assert!(told.contains(&address.to_string()), "{mode}: {told}");
+    }
+    serving.abort();
+}

@@ -1,0 +1,317 @@
+//! A file that is not ours is left as it is, byte for byte and alone; one of ours is known again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
+use archety_backend::store::{Adoption, OpenError, Store};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+use tempfile::TempDir;
+
+use super::draft::direct;
+use crate::support::NOW;
+
+/// "Arcb", where a SQLite file has its application id.
+const OUR_ID: &[u8] = b"Arcb";
+const ID_AT: usize = 68;
+
+fn at(path: &Path) -> DatabaseConfig {
+    DatabaseConfig {
+        kind: DatabaseKind::Sqlite {
+            path: path.to_owned(),
+        },
+        migrate_on_start: MigrateOnStart::No,
+        connections: DatabaseConfig::DEFAULT_CONNECTIONS,
+    }
+}
+
+fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("chat.db");
+    (folder, path)
+}
+
+/// Every file of a folder with what is in it.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .map(|path| (path.clone(), std::fs::read(&path).unwrap_or_default()))
+        .collect()
+}
+
+async fn database(path: &Path, mode: SqliteJournalMode, sql: &str) -> SqliteConnection {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(mode);
+    let mut connection = options.connect().await.expect("a file");
+    let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+    connection.execute(sql).await.expect("it runs");
+    connection
+}
+
+/// Tries everything on a file that is not ours.
+async fn refused(folder: &Path, path: &Path) -> String {
+    let before = files(folder);
+    let config = at(path);
+    let development = Environment::Development;
+    let mut told = String::new();
+    for refused in [
+        Store::open(&config, development, NOW).await.map(drop),
+        Store::open_beside(&config, development, NOW)
+            .await
+            .map(drop),
+        Store::migrate(&config, development, Adoption::Allowed, NOW)
+            .await
+            .map(drop),
+        Store::plan(&config, development).await.map(drop),
+    ] {
+        let refused = refused.expect_err("it is not ours");
+        assert!(matches!(refused, OpenError::NotOurs { .. }), "{refused:?}");
+        told = refused.to_string();
+        assert!(told.contains(&path.display().to_string()), "{told}");
+        assert!(
+            files(folder) == before,
+            "no byte is changed, no file is made"
+        );
+    }
+    told
+}
+
+const CHAT: &str = "create table message (ROWID integer primary key, guid text unique, text text);
+    create table chat (ROWID integer primary key); insert into message values (1, 'a', 'hello')";
+
+#[tokio::test]
+async fn other_programs_databases_are_refused_and_untouched() {
+    // As Messages has it: open, and with a log that nobody has written back.
+    let (dir, path) = folder();
+    let open = database(&path, SqliteJournalMode::Wal, CHAT).await;
+    assert!(files(dir.path()).len() == 3);
+    let told = refused(dir.path(), &path).await;
+    assert!(told.contains("another program"), "{told}");
+    // The same, killed.
+    let (dead, dead_path) = folder();
+    for (file, bytes) in files(dir.path()) {
+        let name = file.file_name().expect("a name");
+        if name.to_string_lossy().ends_with("-shm") {
+            continue;
+        }
+        std::fs::write(dead.path().join(name), bytes).expect("a copy");
+    }
+    refused(dead.path(), &dead_path).await;
+    open.close().await.expect("closed");
+    refused(dir.path(), &path).await;
+    for (mode, sql) in [
+        (SqliteJournalMode::Delete, CHAT),
+        (
+            SqliteJournalMode::Truncate,
+            "create table users (id integer primary key)",
+        ),
+        // Others migrate with the same library.
+        (
+            SqliteJournalMode::Wal,
+            "create table _sqlx_migrations (version bigint primary key); create table app_meta (id int)",
+        ),
+        // The relay's own state.
+        (SqliteJournalMode::Wal, "pragma application_id = 0x41726368"),
+        (
+            SqliteJournalMode::Delete,
+            "pragma application_id = 252006675; create table x (y)",
+        ),
+    ] {
+        let (dir, path) = folder();
+        let open = database(&path, mode, sql).await;
+        refused(dir.path(), &path).await;
+        open.close().await.expect("closed");
+        refused(dir.path(), &path).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_refused_and_untouched() {
+    for bytes in [
+        &b"x"[..],
+        b"SQLite format 3\0",
+        b"a few notes\n",
+        &[0; 4096],
+        &[0xa5; 8192],
+        &[b"SQLite format 3\0", &[0xff; 4096][..]].concat(),
+        "{\"json\": true}".repeat(100).as_bytes(),
+    ] {
+        let (dir, path) = folder();
+        std::fs::write(&path, bytes).expect("written");
+        refused(dir.path(), &path).await;
+    }
+    let (dir, path) = folder();
+    std::fs::create_dir(&path).expect("a folder");
+    refused(dir.path(), &path).await;
+}
+
+/// The id in the file's header, without asking SQLite.
+fn header_id(path: &Path) -> Vec<u8> {
+    std::fs::read(path).expect("a file")[ID_AT..ID_AT + 4].to_vec()
+}
+
+#[tokio::test]
+async fn new_and_empty_files_become_ours_and_are_marked_at_once() {
+    let (dir, path) = folder();
+    let empty = dir.path().join("empty.db");
+    std::fs::write(&empty, b"").expect("written");
+    let blank = dir.path().join("blank.db");
+    let open = database(&blank, SqliteJournalMode::Delete, "vacuum").await;
+    open.close().await.expect("closed");
+    for path in [&path, &empty, &blank] {
+        let store = Store::open(&at(path), Environment::Development, NOW).await;
+        let store = store.expect("it becomes ours");
+        assert_eq!(
+            header_id(path),
+            OUR_ID,
+            "also if this process is killed now"
+        );
+        store.store_message(direct("msg_1")).await.expect("stored");
+        store.close().await;
+        drop(store);
+        let again = Store::open(&at(path), Environment::Development, NOW).await;
+        again.expect("it is ours").close().await;
+    }
+}
+
+#[tokio::test]
+async fn an_earlier_versions_file_is_adopted_by_its_tables() {
+    let (dir, path) = folder();
+    let store = Store::open(&at(&path), Environment::Development, NOW).await;
+    let store = store.expect("it becomes ours");
+    store.store_message(direct("msg_1")).await.expect("stored");
+    // Earlier versions set no id. Before anything is written back, a copy as of a killed process.
+    let archety_backend::store::Pools::Sqlite { writer, .. } = store.pools() else {
+        unreachable!("it was opened as SQLite");
+    };
+    writer
+        .execute("pragma application_id = 0")
+        .await
+        .expect("unmarked");
+    let killed = dir.path().join("killed.db");
+    for ending in ["", "-wal"] {
+        let from = dir.path().join(format!("chat.db{ending}"));
+        let to = dir.path().join(format!("killed.db{ending}"));
+        std::fs::copy(from, to).expect("a copy");
+    }
+    store.close().await;
+    drop(store);
+    assert_eq!(header_id(&path), [0; 4]);
+    for path in [&path, &killed] {
+        let plan = Store::plan(&at(path), Environment::Development).await;
+        assert!(plan.expect("it is ours").migrations.is_empty());
+        let store = Store::open(&at(path), Environment::Development, NOW).await;
+        let store = store.expect("it is ours");
+        assert_eq!(header_id(path), OUR_ID);
+        let again = store.store_message(direct("msg_1")).await.expect("stored");
+        assert!(matches!(
+            again,
+            archety_backend::store::Stored::Duplicate(_)
+        ));
+        store.close().await;
+    }
+}
+
+/// Killed before its first checkpoint: all is in the log, and the file itself is blank.
+#[tokio::test]
+async fn an_earlier_versions_file_is_known_by_its_log_alone() {
+    let (dir, path) = folder();
+    // As the earlier version began: a file in this mode, and nothing written back.
+    let mut open = database(
+        &path,
+        SqliteJournalMode::Wal,
+        "pragma wal_autocheckpoint = 0",
+    )
+    .await;
+    archety_backend::store::MIGRATIONS_SQLITE
+        .run_direct(None, &mut open, false)
+        .await
+        .expect("migrated");
+    let killed = dir.path().join("killed.db");
+    for ending in ["", "-wal"] {
+        let from = dir.path().join(format!("chat.db{ending}"));
+        std::fs::copy(from, dir.path().join(format!("killed.db{ending}"))).expect("a copy");
+    }
+    assert_eq!(
+        std::fs::read(&killed).expect("a file").len(),
+        4096,
+        "all is in the log"
+    );
+    let store = Store::open(&at(&killed), Environment::Development, NOW).await;
+    store.expect("it is ours").close().await;
+    assert_eq!(header_id(&killed), OUR_ID);
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_overwritten() {
+    let (_dir, path) = folder();
+    let store = Store::open(&at(&path), Environment::Development, NOW).await;
+    let store = store.expect("it becomes ours");
+    let archety_backend::store::Pools::Sqlite { writer, .. } = store.pools() else {
+        unreachable!("it was opened as SQLite");
+    };
+    let is_on: i64 = sqlx::query_scalar("pragma secure_delete")
+        .fetch_one(writer)
+        .await
+        .expect("a setting");
+    assert_eq!(is_on, 1);
+    let mut message = direct("msg_1");
+    message.text = "between you and me".repeat(100);
+    store.store_message(message).await.expect("stored");
+    writer
+        .execute("delete from messages")
+        .await
+        .expect("deleted");
+    store.close().await;
+    let bytes = std::fs::read(&path).expect("a file");
+    let found = bytes.windows(12).any(|window| window == b"you and mebe");
+    assert!(!found, "its pages are free, and empty");
+}
+
+#[tokio::test]
+async fn a_command_stands_beside_a_server_and_is_seen_by_it() {
+    let (_dir, path) = folder();
+    let development = Environment::Development;
+    let serving = Store::open(&at(&path), development, NOW)
+        .await
+        .expect("it serves");
+    serving
+        .store_message(direct("msg_1"))
+        .await
+        .expect("stored");
+    let mini = shared_protocol::RelayName::parse("mini").expect("a name");
+    serving.mark_hmac_seen(&mini, NOW).await.expect("noted");
+    let beside = Store::open_beside(&at(&path), development, NOW).await;
+    let beside = beside.expect("it waits for nobody");
+    assert_eq!(beside.holders("+15550100001").await.expect("read").len(), 1);
+    assert!(beside.allow_bearer(&mini).await.expect("written"));
+    assert!(
+        !serving.hmac_seen(&mini).await.expect("read"),
+        "seen at once"
+    );
+    for refused in [
+        Store::open(&at(&path), development, NOW).await.map(drop),
+        Store::migrate(&at(&path), development, Adoption::Refused, NOW)
+            .await
+            .map(drop),
+    ] {
+        let refused = refused.expect_err("it has a server");
+        assert!(matches!(refused, OpenError::Locked { .. }), "{refused:?}");
+    }
+    // Another environment's command is refused as its server would be.
+    let other = Store::open_beside(&at(&path), Environment::Production, NOW).await;
+    assert!(matches!(
+        other.err(),
+        Some(OpenError::OtherEnvironment { .. })
+    ));
+    beside.close().await;
+    serving
+        .store_message(direct("msg_2"))
+        .await
+        .expect("stored");
+    serving.close().await;
+}

@@ -1,0 +1,187 @@
+//! A pooler in front of Postgres, as they commonly behave: it takes no settings at the start of a session,
+//! and in transaction mode its clients share sessions.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use archety_backend::config::DatabaseConfig;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use super::TestDatabase;
+use super::postgres::config;
+
+/// When a client's session becomes somebody else's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PoolMode {
+    Transaction,
+    Session,
+}
+
+/// Gone with this value.
+pub(crate) struct Pooler {
+    address: SocketAddr,
+    database: String,
+    task: JoinHandle<()>,
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+type Server = Box<dyn Stream>;
+
+const SSL_REQUEST: u32 = 80_877_103;
+const REFUSED: [&str; 2] = ["options", "extra_float_digits"];
+
+impl Pooler {
+    pub(crate) async fn before(database: &TestDatabase, mode: PoolMode) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let url = database.url();
+        let shared = Arc::new(Mutex::new(None));
+        let task = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (url, shared) = (url.clone(), Arc::clone(&shared));
+                tokio::spawn(async move {
+                    // A client that goes away ends its part.
+                    let _ = serve(client, &url, mode, &shared).await;
+                });
+            }
+        });
+        Self {
+            address,
+            database: database.name().to_owned(),
+            task,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!(
+            "postgres://postgres@{}/{}?sslmode=disable",
+            self.address, self.database
+        )
+    }
+
+    pub(crate) fn config(&self) -> DatabaseConfig {
+        config(&self.url())
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A session on the server, and what it said when it began.
+struct Shared {
+    server: Server,
+    greeting: Vec<u8>,
+}
+
+async fn serve(
+    mut client: TcpStream,
+    url: &str,
+    mode: PoolMode,
+    shared: &Mutex<Option<Shared>>,
+) -> std::io::Result<()> {
+    let startup = loop {
+        let length = client.read_u32().await?;
+        let mut body = vec![0; length as usize - 4];
+        client.read_exact(&mut body).await?;
+        if body[..4] == SSL_REQUEST.to_be_bytes() {
+            client.write_all(b"N").await?;
+            continue;
+        }
+        break [&length.to_be_bytes()[..], &body].concat();
+    };
+    let text = String::from_utf8_lossy(&startup[8..]).into_owned();
+    if let Some(refused) = text
+        .split('\0')
+        .step_by(2)
+        .find(|key| REFUSED.contains(key))
+    {
+        let fields = format!("SFATAL\0C08P01\0Munsupported startup parameter: {refused}\0\0");
+        client.write_u8(b'E').await?;
+        client.write_all(&length_of(fields.as_bytes())).await?;
+        return client.write_all(fields.as_bytes()).await;
+    }
+    if mode == PoolMode::Session {
+        let mut server = connect(url).await?;
+        server.write_all(&startup).await?;
+        return copy_bidirectional(&mut client, &mut server).await.map(drop);
+    }
+    {
+        let mut shared = shared.lock().await;
+        if shared.is_none() {
+            let mut server = connect(url).await?;
+            server.write_all(&startup).await?;
+            let mut greeting = Vec::new();
+            until_ready(&mut server, &mut greeting).await?;
+            *shared = Some(Shared { server, greeting });
+        }
+        let greeting = &shared.as_ref().expect("it was made").greeting;
+        client.write_all(greeting).await?;
+    }
+    loop {
+        let mut message = next(&mut client).await?;
+        // The session is this client's until its transaction is over.
+        let mut shared = shared.lock().await;
+        let server = &mut shared.as_mut().expect("it was made").server;
+        loop {
+            if message[0] == b'X' {
+                return Ok(());
+            }
+            server.write_all(&message).await?;
+            if matches!(message[0], b'Q' | b'S') {
+                let mut answer = Vec::new();
+                let status = until_ready(server, &mut answer).await?;
+                client.write_all(&answer).await?;
+                if status == b'I' {
+                    break;
+                }
+            }
+            message = next(&mut client).await?;
+        }
+    }
+}
+
+fn length_of(body: &[u8]) -> [u8; 4] {
+    u32::try_from(body.len() + 4).expect("short").to_be_bytes()
+}
+
+/// One message with its type and length.
+async fn next<S: AsyncRead + Unpin + ?Sized>(from: &mut S) -> std::io::Result<Vec<u8>> {
+    let kind = from.read_u8().await?;
+    let length = from.read_u32().await?;
+    let mut message = vec![kind];
+    message.extend(length.to_be_bytes());
+    message.resize(1 + length as usize, 0);
+    from.read_exact(&mut message[5..]).await?;
+    Ok(message)
+}
+
+/// Everything up to the server's being ready, and in which state of a transaction it is.
+async fn until_ready(server: &mut Server, all: &mut Vec<u8>) -> std::io::Result<u8> {
+    loop {
+        let message = next(server).await?;
+        all.extend(&message);
+        if message[0] == b'Z' {
+            return Ok(message[5]);
+        }
+    }
+}
+
+async fn connect(url: &str) -> std::io::Result<Server> {
+    let url = url::Url::parse(url).expect("a URL");
+    let port = url.port().unwrap_or(5432);
+    let folder = url.query_pairs().find(|(key, _)| key == "host");
+    Ok(match folder {
+        Some((_, folder)) => {
+            Box::new(UnixStream::connect(format!("{folder}/.s.PGSQL.{port}")).await?)
+        }
+        None => Box::new(TcpStream::connect((url.host_str().expect("a host"), port)).await?),
+    })
+}
