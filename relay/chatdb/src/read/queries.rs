@@ -155,19 +155,21 @@ impl Queries {
             // Walks the handles, of which there are far fewer than messages.
             handles: "select ROWID from handle where id = ?1 collate nocase",
             written_by: "select m.ROWID from message m where m.handle_id = ?1 order by m.date desc limit ?2",
-            // The date is what bounds it; an index over the other column would not.
-            own_sends: {
-                let own = schema.column("message", "m", "is_from_me");
-                format!(
-                    "select m.ROWID from message m where m.date between ?1 and ?2 and +{own} = 1
-                     union all
-                     select m.ROWID from message m where m.date between ?3 and ?4 and +{own} = 1
-                     limit 64"
-                )
-            },
+            own_sends: own_sends(schema),
             relation: RelationQueries::build(schema),
         }
     }
+}
+
+/// The date is what bounds it; an index over the other column would not.
+fn own_sends(schema: &Schema) -> String {
+    let own = schema.column("message", "m", "is_from_me");
+    format!(
+        "select m.ROWID from message m where m.date between ?1 and ?2 and +{own} = 1
+         union all
+         select m.ROWID from message m where m.date between ?3 and ?4 and +{own} = 1
+         limit 64"
+    )
 }
 
 #[cfg(test)]

@@ -228,6 +228,34 @@ fn one_conversation_may_have_a_chat_per_service() {
 }
 
 #[test]
+fn a_group_that_moved_is_one_conversation() {
+    let mut mac = Mac::before_first_run(Style::Tahoe);
+    mac.look();
+    let group = Chat::group([ADA, BOB]);
+    let old = mac.messages.chat(&group).unwrap();
+    let moved = Chat {
+        chat_identifier: Some("chat990000000000000002".to_owned()),
+        ..Chat::group([ADA, BOB]).on("RCS")
+    };
+    let moved = mac.messages.chat(&moved).unwrap();
+    for identifier in ["chat990000000000000001", "chat990000000000000002"] {
+        mac.messages.look_up(moved, identifier, "RCS").unwrap();
+    }
+    mac.messages
+        .set_chat_column(old, "chat_identifier", "chat990000000000000001")
+        .unwrap();
+    let ada = mac.messages.handle(ADA, "SMS").unwrap();
+    let now = mac.now();
+    let cake = NewMessage::incoming(ada, now).text("cake?").on("SMS");
+    let cake = mac.messages.deliver(old, &cake).unwrap();
+    let own = NewMessage::outgoing(now).text("Liked “cake?”").on("RCS");
+    mac.messages.deliver(moved, &own).unwrap();
+    mac.look();
+    let target = mac.messages.guid_of(cake).unwrap();
+    assert_eq!(mac.last_tapback().target_guid, Some(target));
+}
+
+#[test]
 fn a_reaction_whose_text_comes_late_is_a_tapback_and_no_edit() {
     let mut mac = Mac::new();
     let target = mac.owner_says(TEXT);

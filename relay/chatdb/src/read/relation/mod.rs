@@ -27,6 +27,8 @@ const ROWS_AROUND: usize = 60;
 const PAGES: [u32; 2] = [40, 460];
 /// A row that tells of an edit comes at most so many rows of the chat after the message.
 const ROWS_BEFORE_NOTICE: u32 = 300;
+/// So many chats that were the same group are looked at.
+const MAX_JOINED: usize = 4;
 /// Messages can be edited for 15 minutes; clocks differ.
 const EDITABLE_MICROS: i64 = 20 * 60 * 1_000_000;
 
@@ -249,7 +251,7 @@ impl ChatDb {
         Ok(suspect.without_target())
     }
 
-    /// The chat, and the others that one conversation has where it has one per service.
+    /// The chat, and the others of its conversation: one per service, and those that its group had before.
     fn chats_of_conversation(&self, chat: &Chat) -> rusqlite::Result<Vec<i64>> {
         let mut chats = vec![chat.rowid];
         if let Some(query) = &self.queries.relation.chats_of_conversation {
@@ -259,6 +261,15 @@ impl ChatDb {
                 chats.push(integer(columns, 0)?);
             }
         }
+        for guid in chat.joined.iter().take(MAX_JOINED) {
+            let mut statement = self.connection.prepare_cached(queries::CHAT)?;
+            let mut rows = statement.query([guid])?;
+            if let Some(columns) = rows.next()? {
+                chats.push(integer(columns, 0)?);
+            }
+        }
+        chats.sort_unstable();
+        chats.dedup();
         Ok(chats)
     }
 

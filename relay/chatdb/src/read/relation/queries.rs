@@ -9,6 +9,8 @@ pub(super) const HAS_ROWS_AFTER: &str =
 /// 1 chat, 2 message.
 pub(super) const LIES_IN_CHAT: &str =
     "select 1 from chat_message_join where chat_id = ?1 and message_id = ?2";
+/// 1 guid.
+pub(super) const CHAT: &str = "select ROWID from chat where guid = ?1";
 /// 1 message.
 pub(super) const LIES_IN_ANY_CHAT: &str = "select 1 from chat_message_join where message_id = ?1";
 
@@ -86,6 +88,7 @@ impl RelationQueries {
             HAS_ROWS_AFTER,
             LIES_IN_CHAT,
             LIES_IN_ANY_CHAT,
+            CHAT,
             &self.neighbour,
             &self.neighbours_between,
             &self.neighbours_before,
