@@ -53,6 +53,7 @@ pub(crate) fn may_be_edit_notice(text: &str) -> bool {
         && Quotation::readings(text).iter().any(|quotation| {
             quotation.marks == Marks::Typographic
                 && quotation.is_one
+                && !quotation.quoted.is_empty()
                 && reaction::may_tell_of_an_edit(quotation.lead, quotation.tail)
         })
 }

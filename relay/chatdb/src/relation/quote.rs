@@ -77,9 +77,7 @@ impl<'t> Quotation<'t> {
                     marks: marks_of(opening),
                     is_one: is_one(quoted, opening, closing),
                 };
-                if !reading.quoted.is_empty() {
-                    readings.push(reading);
-                }
+                readings.push(reading);
                 if readings.len() == MAX_READINGS {
                     return readings;
                 }
@@ -101,7 +99,12 @@ impl<'t> Quotation<'t> {
 
 /// Whether `text` may quote anything, told without taking it apart.
 pub(super) fn has_marks(text: &str) -> bool {
-    text.contains(|c| PAIRS.iter().any(|(opening, _)| *opening == c))
+    // Nearly every character of nearly every text is a letter or a space.
+    text.contains(|c: char| !c.is_ascii_alphanumeric() && c != ' ' && opens(c))
+}
+
+fn opens(c: char) -> bool {
+    PAIRS.iter().any(|(opening, _)| *opening == c)
 }
 
 /// The first places at which a quotation may begin.
@@ -114,8 +117,7 @@ fn openings(text: &str) -> Vec<(usize, char)> {
         }
         // Marks that also close, or stand in words, open only where a word may begin.
         let stands_in_words = matches!(c, '"' | '\'' | '’' | '”' | '»' | '›' | '‘' | '＂');
-        let is_opening = PAIRS.iter().any(|(opening, _)| *opening == c);
-        if is_opening && (!stands_in_words || before.is_none_or(is_blank)) {
+        if opens(c) && (!stands_in_words || before.is_none_or(is_blank)) {
             openings.push((at, c));
         }
         before = Some(c);

@@ -92,13 +92,16 @@ struct Reading {
 impl Suspect {
     /// What `text` may be a reaction to; none for nearly every text.
     pub(crate) fn of(text: &str, channel: Channel) -> Option<Self> {
-        let readings = if has_marks(text) {
-            readings(text, channel)
+        let quotations = if has_marks(text) {
+            Quotation::readings(text)
         } else {
             Vec::new()
         };
+        let readings = readings(text, &quotations, channel);
         let media = match channel {
-            Channel::Texts if text.len() <= MAX_MEDIA_BYTES => media(text),
+            Channel::Texts if text.len() <= MAX_MEDIA_BYTES => {
+                media(text).or_else(|| quoted_media(&quotations))
+            }
             _ => None,
         };
         (!readings.is_empty() || media.is_some()).then_some(Self { readings, media })
@@ -146,8 +149,8 @@ impl Said {
     }
 }
 
-fn readings(text: &str, channel: Channel) -> Vec<Reading> {
-    let mut readings: Vec<Reading> = Quotation::readings(text)
+fn readings(text: &str, quotations: &[Quotation<'_>], channel: Channel) -> Vec<Reading> {
+    let mut readings: Vec<Reading> = quotations
         .iter()
         .filter_map(|quotation| reading(quotation, channel))
         .collect();
@@ -168,6 +171,9 @@ fn readings(text: &str, channel: Channel) -> Vec<Reading> {
 }
 
 fn reading(quotation: &Quotation<'_>, channel: Channel) -> Option<Reading> {
+    if quotation.quoted.is_empty() {
+        return None;
+    }
     let (lead, tail) = (Words::of(quotation.lead), Words::of(quotation.tail));
     let is_typographic = quotation.marks == Marks::Typographic;
     let ends_it = quotation.tail.is_empty() && quotation.is_one;
@@ -196,12 +202,12 @@ fn known(lead: &Words<'_>, tail: &Words<'_>) -> Option<Said> {
     if lead.has_several_emoji() || tail.has_several_emoji() {
         return None;
     }
-    let (_, _, kind, action) = WORDINGS
+    let wording = WORDINGS
         .iter()
-        .find(|(before, after, ..)| lead.form() == *before && tail.form() == *after)?;
+        .find(|wording| lead.form() == wording.before && tail.form() == wording.behind)?;
     Some(Said {
-        action: *action,
-        kind: *kind,
+        action: wording.action,
+        kind: wording.kind,
         emoji: lead.emoji().or(tail.emoji()).map(str::to_owned),
     })
 }
@@ -223,11 +229,10 @@ fn guessed(lead: &Words<'_>, tail: &Words<'_>) -> Option<Said> {
     } else {
         TapbackAction::Added
     };
-    let spaced = format!(" {} ", words.form());
-    let stem = STEMS.iter().find(|(stem, _)| spaced.contains(stem));
-    let kind = match (words.emoji(), stem) {
+    let guess = STEMS.iter().find(|(_, stems)| words.have(stems));
+    let kind = match (words.emoji(), guess) {
         (Some(_), _) => TapbackKind::Emoji,
-        (None, Some((_, kind))) => *kind,
+        (None, Some((kind, _))) => *kind,
         (None, None) => TapbackKind::Like,
     };
     Some(Said {
@@ -243,16 +248,28 @@ fn media(text: &str) -> Option<(Said, Media)> {
     if words.has_several_emoji() || !words.begin_like_a_system() {
         return None;
     }
-    WORDINGS.iter().find_map(|(before, after, kind, action)| {
-        let rest = words.form().strip_prefix(before)?.strip_suffix(after)?;
-        let (_, media) = MEDIA.iter().find(|(media, _)| rest.trim() == *media)?;
-        let said = Said {
-            action: *action,
-            kind: *kind,
-            emoji: words.emoji().map(str::to_owned),
-        };
-        Some((said, *media))
-    })
+    let form = words.form();
+    let (wording, media) = WORDINGS.iter().find_map(|wording| {
+        let rest = form.strip_prefix(wording.before)?;
+        let rest = rest.strip_suffix(wording.behind)?.trim();
+        let (_, media) = MEDIA.iter().find(|(media, _)| rest == *media)?;
+        Some((wording, *media))
+    })?;
+    let said = Said {
+        action: wording.action,
+        kind: wording.kind,
+        emoji: words.emoji().map(str::to_owned),
+    };
+    Some((said, media))
+}
+
+/// A reaction that quotes nothing but the placeholder of a file, which is left out of the text.
+fn quoted_media(quotations: &[Quotation<'_>]) -> Option<(Said, Media)> {
+    let empty = quotations
+        .iter()
+        .find(|quotation| quotation.quoted.is_empty() && quotation.marks == Marks::Typographic)?;
+    let said = known(&Words::of(empty.lead), &Words::of(empty.tail))?;
+    Some((said, Media::Any))
 }
 
 /// Whether the words around a quotation may be those of a row that tells of an edit.

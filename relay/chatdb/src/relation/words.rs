@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::emoji;
 use super::quote::is_blank;
-use super::wording::SPEECH;
+use super::wording::{begins_speech, occur};
 
 /// Words of a system that are not known are few.
 const MAX_WORDS: usize = 4;
@@ -60,9 +60,9 @@ impl<'t> Words<'t> {
         self.emoji.len() > 1
     }
 
-    /// Whether one of these occurs.
-    pub(super) fn have(&self, stems: &[&str]) -> bool {
-        stems.iter().any(|stem| self.form.contains(stem))
+    /// Whether one of these parts of words occurs.
+    pub(super) fn have(&self, stems: &str) -> bool {
+        occur(&self.form, stems)
     }
 
     /// Whether they begin as systems do, with a capital where the script has any, or with an emoji.
@@ -88,7 +88,7 @@ impl<'t> Words<'t> {
         let is_phrase = !self.raw.trim_end_matches([':', '：']).contains([
             '.', ',', ';', ':', '!', '?', '…', '。', '，', '、', '：', '？', '！', '\n',
         ]);
-        let is_spoken = words().next().is_some_and(|first| SPEECH.contains(&first));
+        let is_spoken = words().next().is_some_and(begins_speech);
         is_short && is_phrase && !is_spoken && self.begin_like_a_system()
     }
 }

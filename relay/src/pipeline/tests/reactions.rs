@@ -1,6 +1,6 @@
 //! Reactions: native ones, and those that come over SMS and RCS as texts.
 
-use messages_stand_in::{Attachment, Body, MessageGuids};
+use messages_stand_in::{Attachment, Body, MessageGuids, RichLink};
 use shared_protocol::{Tapback, TapbackAction, TapbackKind};
 
 use super::*;
@@ -77,6 +77,7 @@ fn a_reaction_to_a_text_that_is_not_there_has_no_target_and_no_text() {
         "\u{200b}👍\u{200b} to “\u{200a}gone\u{200a}”",
         "Gefällt „nicht da“",
         "Loved an image",
+        "Loved “\u{fffc}”",
     ] {
         mac.texts_over("RCS", text);
         mac.look();
@@ -164,6 +165,20 @@ fn a_reaction_to_a_photo_is_to_the_newest_one() {
         mac.look();
         assert_eq!(mac.last_tapback().target_guid.as_ref(), target, "{text}");
     }
+}
+
+#[test]
+fn a_link_row_is_quoted_by_its_address() {
+    let mut mac = Mac::new();
+    let (chat, _) = mac.peer(ADA);
+    let now = mac.now();
+    let link = RichLink::new("https://example.com/a").titled("A page");
+    let link = NewMessage::outgoing(now).link(&link);
+    let link = mac.messages.deliver(chat, &link).unwrap();
+    mac.texts_over("SMS", "Loved “https://example.com/a”");
+    mac.look();
+    let target = mac.messages.guid_of(link).unwrap();
+    assert_eq!(mac.last_tapback().target_guid, Some(target));
 }
 
 #[test]

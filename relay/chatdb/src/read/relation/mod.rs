@@ -233,11 +233,8 @@ impl ChatDb {
             // The newest of all chats first.
             rows.sort_by_key(|row| std::cmp::Reverse(row.rowid));
             for earlier in rows {
-                let reaction = if earlier.form == Form::Text {
-                    suspect.to_text(&earlier.guid, &earlier.text)
-                } else {
-                    None
-                };
+                let reaction =
+                    texts_of(&earlier).find_map(|text| suspect.to_text(&earlier.guid, text));
                 if reaction.is_some() {
                     return Ok(reaction);
                 }
@@ -305,6 +302,16 @@ impl ChatDb {
         }
         Ok(false)
     }
+}
+
+/// What a reaction to a row may quote: its text, or the link that it shows.
+fn texts_of(row: &Neighbour) -> impl Iterator<Item = &str> {
+    let (text, links) = match row.form {
+        Form::Text => (Some(row.text.as_str()), &[][..]),
+        Form::Link => (Some(row.text.as_str()), row.links.as_slice()),
+        Form::Other => (None, &[][..]),
+    };
+    text.into_iter().chain(links.iter().map(String::as_str))
 }
 
 /// Whether a file is what a reaction names.

@@ -79,8 +79,11 @@ pub(super) fn read(columns: &Columns<'_>) -> rusqlite::Result<Option<Neighbour>>
         }
         Form::Other => {}
     }
-    let associated = text(columns, 7)?;
-    let associated = associated.as_deref().and_then(target);
+    let (associated, reply_to) = (text(columns, 7)?, text(columns, 8)?);
+    let guid_in = |column: &Option<String>| {
+        let target = column.as_deref().and_then(target)?;
+        Some(target.guid.to_owned())
+    };
     Ok(Some(Neighbour {
         rowid: integer(columns, 0)?,
         guid,
@@ -89,8 +92,8 @@ pub(super) fn read(columns: &Columns<'_>) -> rusqlite::Result<Option<Neighbour>>
         form,
         text: seen,
         links,
-        associated: associated.map(|target| target.guid.to_owned()),
-        reply_to: text(columns, 8)?,
+        associated: guid_in(&associated),
+        reply_to: guid_in(&reply_to),
         has_attachments: flag(columns, 13)?,
     }))
 }

@@ -63,6 +63,7 @@ fn emoji_reactions_keep_their_emoji_whole() {
         for (text, action) in [
             (format!("Reacted {emoji} to “{TEXT}”"), Added),
             (format!("Reacted with {emoji} to “{TEXT}”"), Added),
+            (format!("Reacted to “{TEXT}” with {emoji}"), Added),
             (format!("{emoji} to “{TEXT}”"), Added),
             (
                 format!("\u{200a}\u{200b}{emoji}\u{200b} to “\u{200a}{TEXT}\u{200a}”"),
@@ -178,7 +179,7 @@ fn what_a_person_writes_stays_a_message() {
         "don't say 'See you tonight at eight'",
         "5'11\" tall",
         "“”",
-        "Liked “”",
+        "I like “”",
         "”“",
         "",
     ] {
@@ -271,6 +272,9 @@ fn media_have_no_words_to_quote() {
             Like,
             Media::Image,
         ),
+        // The placeholder of a file is left out.
+        ("Loved “”", Love, Media::Any),
+        ("👍 to “\u{200a}\u{200a}”", Emoji, Media::Any),
     ] {
         let suspect = Suspect::of(text, Channel::Texts).unwrap();
         assert_eq!(suspect.media(), Some(media), "{text}");
@@ -322,6 +326,25 @@ proptest! {
         let found = over_sms(&format!("Loved “{earlier}”"), &[&earlier]);
         let found = found.and_then(|found| found.target);
         prop_assert_eq!(found.as_deref(), Some("0"));
+    }
+
+    #[test]
+    fn without_the_text_only_known_words_are_a_reaction(
+        lead in "[A-Z][a-z]{1,8}( [a-z]{1,8}){0,4}", quoted in "[a-z ]{1,20}", tail in "( [a-z]{1,8}){0,2}",
+    ) {
+        let is_known = WORDINGS.iter().any(|known| lead.to_lowercase() == known.before);
+        prop_assume!(!is_known && !quoted.trim().is_empty());
+        let text = format!("{lead} “{quoted}”{tail}");
+        prop_assert_eq!(over_sms(&text, &["other"]), None);
+        prop_assert_eq!(over(Channel::Reactions, &text, &[&quoted]), None);
+    }
+
+    #[test]
+    fn over_imessage_nothing_is_a_reaction_without_its_text(text in any::<String>(), words in 0..WORDINGS.len()) {
+        let wording = &WORDINGS[words];
+        for text in [text.clone(), format!("{} “{text}” {}", wording.before, wording.behind)] {
+            prop_assert_eq!(over(Channel::Reactions, &text, &[]), None);
+        }
     }
 
     #[test]
