@@ -44,6 +44,10 @@ struct RowFacts {
     attachments: usize,
     edits: u32,
     unsent_parts: usize,
+    /// What it is to another row, if anything: that may be why it was not told by itself.
+    relation: Option<&'static str>,
+    /// The other row, if it is known.
+    related_to: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -149,6 +153,8 @@ fn row_facts(config: &Config, guid: &str) -> Result<Option<RowFacts>, String> {
         attachments: row.attachments.len(),
         edits: row.summary.history_length,
         unsent_parts: row.summary.unsent_parts.len(),
+        relation: row.relation.as_str(),
+        related_to: row.relation.other().map(str::to_owned),
         service: row.service,
     }))
 }
@@ -184,6 +190,13 @@ fn print(trace: &Trace) -> std::io::Result<()> {
                     row.rowid, row.text_chars, row.attachments
                 ),
             );
+            if let Some(relation) = row.relation {
+                let other = row
+                    .related_to
+                    .as_deref()
+                    .unwrap_or("a row that is not known");
+                tell("relation", format!("{relation} {other}"));
+            }
         }
         Ok(None) => tell("chat.db", "no such message".to_owned()),
         Err(error) => tell("chat.db", error.clone()),

@@ -49,6 +49,34 @@ fn a_message_is_followed_from_its_row_to_its_post() {
 }
 
 #[test]
+fn a_row_that_another_one_tells_says_which() {
+    let home = Home::with_chat_db(
+        r#"
+{"do":"chat","id":"ann","with":["+15550100001"]}
+{"do":"message","id":"edited","chat":"ann","from":"+15550100001","text":"at sven"}
+{"do":"message","id":"notice","chat":"ann","from":"+15550100001","text":"Edited to “at seven”","after_ms":500}
+{"do":"edit","of":"edited","text":"at seven","told_by":"notice","after_ms":100}
+"#,
+    );
+    let relay = home.running(&["--since", "1h", "--auth", "bearer"]);
+    let mut trace = serde_json::Value::Null;
+    home::wait_until("both rows are decided", || {
+        trace = home.relay(&["trace", &guid("notice"), "--json"]).json();
+        trace["decision"].is_object()
+    });
+    assert_eq!(relay.ends_by(Signal::TERM).0, Some(0));
+    assert_eq!(trace["chat_db"]["Ok"]["relation"], "edit_notice");
+    let edited = guid("edited");
+    assert_eq!(trace["chat_db"]["Ok"]["related_to"], edited.as_str());
+    assert_eq!(trace["posts"].as_array().map(Vec::len), Some(0));
+    let run = home.relay(&["trace", &guid("notice")]);
+    assert!(
+        run.ends_with(0).contains(&format!("edit_notice {edited}")),
+        "{run:?}"
+    );
+}
+
+#[test]
 fn a_report_holds_the_case_and_nothing_private_and_can_be_replayed() {
     let home = home();
     home.relay(&["report", &guid("second"), "--out", "case.jsonl"])

@@ -36,6 +36,32 @@ pub enum Relation {
     Reaction(TextReaction),
 }
 
+impl Relation {
+    /// The relation as it is shown; none where there is none.
+    pub const fn as_str(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::None => return None,
+            Self::LinkPreview(_) => "link_preview",
+            Self::LinkOf(_) => "link_of",
+            Self::TextOfLink(_) => "text_of_link",
+            Self::EditNotice(_) => "edit_notice",
+            Self::Reaction(_) => "reaction",
+        })
+    }
+
+    /// `message.guid` of the other row.
+    pub fn other(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::LinkPreview(guid)
+            | Self::LinkOf(guid)
+            | Self::TextOfLink(guid)
+            | Self::EditNotice(guid) => Some(guid),
+            Self::Reaction(reaction) => reaction.target.as_deref(),
+        }
+    }
+}
+
 /// What a row may still turn out to be a part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaited {
