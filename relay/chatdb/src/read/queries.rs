@@ -133,15 +133,7 @@ impl Queries {
             }),
             attachment_by_guid: attachments
                 .then(|| format!("select {attachment} from attachment a where a.guid = ?1")),
-            lookup: [
-                ("chat_lookup", "identifier"),
-                ("chat_lookup", "chat"),
-                ("chat", "chat_identifier"),
-                ("chat", "style"),
-            ]
-            .iter()
-            .all(|(table, column)| schema.column(table, "t", column) != "null")
-            .then_some(lookup::QUERIES),
+            lookup: has_lookup(schema).then_some(lookup::QUERIES),
             first_in_chat: format!(
                 "select m.guid, {date} from chat_message_join j join message m on m.ROWID = j.message_id
                  where j.chat_id = (select ROWID from chat where guid = ?1) and {date} >= ?2
@@ -159,6 +151,18 @@ impl Queries {
             relation: RelationQueries::build(schema),
         }
     }
+}
+
+/// Whether chats can be looked up by all of their identifiers, as since macOS 26.
+fn has_lookup(schema: &Schema) -> bool {
+    [
+        ("chat_lookup", "identifier"),
+        ("chat_lookup", "chat"),
+        ("chat", "chat_identifier"),
+        ("chat", "style"),
+    ]
+    .iter()
+    .all(|(table, column)| schema.column(table, "t", column) != "null")
 }
 
 /// The date is what bounds it; an index over the other column would not.
