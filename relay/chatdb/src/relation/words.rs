@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::emoji;
 use super::quote::is_blank;
-use super::wording::{begins_speech, occur};
+use super::wording::{SPEECH_STEMS, begins_speech, occur};
 
 /// Words of a system that are not known are few.
 const MAX_WORDS: usize = 4;
@@ -89,6 +89,7 @@ impl<'t> Words<'t> {
             '.', ',', ';', ':', '!', '?', '…', '。', '，', '、', '：', '？', '！', '\n',
         ]);
         let is_spoken = words().next().is_some_and(begins_speech);
+        let is_spoken = is_spoken || self.have(SPEECH_STEMS);
         is_short && is_phrase && !is_spoken && self.begin_like_a_system()
     }
 }

@@ -326,6 +326,26 @@ fn a_text_that_is_written_after_its_link_row_is_waited_for_if_the_link_names_it(
 }
 
 #[test]
+fn whatever_kind_of_association_a_link_row_has_its_link_is_not_lost() {
+    for code in [0, 1, 2, 3, 4, 999] {
+        let mut mac = Mac::new();
+        let text = mac.says(ADA, &format!("see {URL}"));
+        let guid = mac.guid(text);
+        mac.pass(secs(1));
+        mac.shows(|row| {
+            row.text("https://example.com")
+                .associated(code, guid.clone())
+        });
+        mac.look();
+        let expected = told([
+            (&format!("see {URL}"), None),
+            ("https://example.com", Some(0)),
+        ]);
+        assert_eq!(mac.told(), expected, "{code}");
+    }
+}
+
+#[test]
 fn copies_of_a_text_and_its_link_row_that_icloud_brings_back_are_not_told() {
     let mut mac = Mac::new();
     mac.pass(Duration::from_micros(123_457));

@@ -55,11 +55,14 @@ impl ChatDb {
         let Some(chat) = row.chat.clone() else {
             return Ok(());
         };
+        if row.item_type != 0 || row.associated_type >= 1000 {
+            return Ok(());
+        }
         if row.is_link_balloon() {
             (row.relation, row.awaits) = self.relation_of_link(row, &chat)?;
             return Ok(());
         }
-        let is_plain = row.item_type == 0 && row.associated_type == 0 && row.balloon.is_none();
+        let is_plain = row.associated_type == 0 && row.balloon.is_none();
         let has_files = row.has_attachments || row.body.attachment_guids().next().is_some();
         if !is_plain || has_files || row.subject.is_some() || row.summary.history_length > 0 {
             return Ok(());

@@ -59,7 +59,8 @@ pub(super) fn read(columns: &Columns<'_>) -> rusqlite::Result<Option<Neighbour>>
     };
     let seen = visible_text(body_text, text(columns, 10)?.as_deref());
     let balloon = text(columns, 9)?;
-    let is_message = integer(columns, 5)? == 0 && matches!(integer(columns, 6)?, 0 | 2 | 3);
+    // From 1000 on it is something put on another message.
+    let is_message = integer(columns, 5)? == 0 && integer(columns, 6)? < 1000;
     let form = match balloon.as_deref() {
         Some(balloon) if is_message && is_link(balloon) => Form::Link,
         None if is_message && !seen.trim().is_empty() => Form::Text,

@@ -162,6 +162,8 @@ fn what_a_person_writes_stays_a_message() {
         "“See you tonight at eight” sounds good",
         "“See you tonight at eight” 😂",
         "“See you tonight at eight”! Great.",
+        "「See you tonight at eight」って言いました",
+        "Mom said “See you tonight at eight”",
         "Ich meinte „See you tonight at eight“",
         "Edited to “See you tonight at eight”",
         "Liked the film, loved the music",

@@ -7,4 +7,6 @@ mod stems;
 pub(super) use media::MEDIA;
 pub(crate) use media::Media;
 pub(super) use reactions::WORDINGS;
-pub(super) use stems::{EDIT_STEMS, REMOVAL_STEMS, STEMS, TAIL_STEMS, begins_speech, occur};
+pub(super) use stems::{
+    EDIT_STEMS, REMOVAL_STEMS, SPEECH_STEMS, STEMS, TAIL_STEMS, begins_speech, occur,
+};

@@ -60,6 +60,11 @@ pub(in crate::relation) const EDIT_STEMS: &str = "\
     edit|modif|bearbeit|geändert|bewerkt|redig|rediger|muokat|edyt|измен|редакт|відред|düzenle|編集|\
     编辑|編輯|편집|upraven|szerkeszt|επεξεργ|chỉnh sửa|sunting|diedit|แก้ไข|संपादित|عدّل|تعديل|ערך";
 
+/// Parts of words in which a person tells what another one said, in languages that write it behind or without
+/// spaces.
+pub(in crate::relation) const SPEECH_STEMS: &str =
+    "って|言|と思|话说|说了|說了|말했|라고|dedi|diye|yazdı| said | says ";
+
 /// Words with which a person begins to speak about a quotation, or tells whose words it has. A lead that
 /// begins with one of them is no system's.
 const SPEECH: &str = "\
