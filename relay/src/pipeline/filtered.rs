@@ -133,7 +133,7 @@ pub(super) fn refresh(
     binding::rename(&mut message, bound_chat(&held, before.as_ref()).as_ref());
     if let Some(held_by) = held_by {
         held.chat_guid = Some(held_by.chat_guid);
-        held.reason = held_by.reason.to_owned();
+        held_by.reason.clone_into(&mut held.reason);
     }
     held.guid.clone_from(&row.guid);
     held.rowid = row.rowid;
@@ -182,7 +182,7 @@ pub(super) fn release_lifted(
     binding::rename(&mut message, bound_chat(&held, before.as_ref()).as_ref());
     // It was not told until now: its group may have been told under another name meanwhile.
     if let Some(told) = rules.groups.told_as(&message.chat_guid) {
-        message.chat_guid = told.to_owned();
+        told.clone_into(&mut message.chat_guid);
     }
     let (sent_at, twin) = (sent_at_of(&message), twin_of(row, &message));
     let arrived_at = held.held_since;

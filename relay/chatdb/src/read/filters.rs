@@ -117,16 +117,39 @@ pub struct ChatMarks {
     pub reason: Option<FilterReason>,
 }
 
-pub(super) fn marks_list(schema: &Schema) -> String {
-    schema.list(
-        "message",
-        "m",
-        &["ROWID", "guid", "is_from_me", "is_spam", "filter_action"],
-    )
+/// The texts of the queries here.
+#[derive(Debug)]
+pub(super) struct FilterQueries {
+    /// 1 ROWID of a message.
+    pub(super) marks_at: String,
+    /// 1 guid of a message.
+    pub(super) marks_of: String,
+    /// 1 ROWID of a chat.
+    pub(super) chat_marks_at: String,
+    /// 1 guid of a chat.
+    pub(super) chat_marks_of: String,
+    /// 1 chat, 2 message.
+    pub(super) join: &'static str,
+    /// 1 and 2 nanoseconds, 3 and 4 seconds: from and before.
+    pub(super) rowids_between: &'static str,
 }
 
-pub(super) fn chat_marks_list(schema: &Schema) -> String {
-    schema.list("chat", "c", &["ROWID", "is_filtered", "is_blackholed"])
+impl FilterQueries {
+    pub(super) fn build(schema: &Schema) -> Self {
+        let columns = ["ROWID", "guid", "is_from_me", "is_spam", "filter_action"];
+        let marks = schema.list("message", "m", &columns);
+        let chat_marks = schema.list("chat", "c", &["ROWID", "is_filtered", "is_blackholed"]);
+        Self {
+            marks_at: format!("select {marks} from message m where m.ROWID = ?1"),
+            marks_of: format!("select {marks} from message m where m.guid = ?1"),
+            chat_marks_at: format!("select {chat_marks} from chat c where c.ROWID = ?1"),
+            chat_marks_of: format!("select {chat_marks} from chat c where c.guid = ?1"),
+            join: "select 1 from chat_message_join where chat_id = ?1 and message_id = ?2",
+            rowids_between: "select ROWID from message where date >= ?1 and date < ?2
+                 union all
+                 select ROWID from message where date >= ?3 and date < ?4",
+        }
+    }
 }
 
 fn read_chat_marks(row: &Columns<'_>) -> rusqlite::Result<ChatMarks> {
@@ -150,7 +173,7 @@ impl ChatDb {
         };
         let there = self
             .connection
-            .prepare_cached(&self.queries.filter_marks_at)?
+            .prepare_cached(&self.queries.filters.marks_at)?
             .query_row([rowid], read)
             .optional()?;
         if let Some((Some(found), marks)) = there
@@ -160,7 +183,7 @@ impl ChatDb {
         }
         let elsewhere = self
             .connection
-            .prepare_cached(&self.queries.filter_marks_of)?
+            .prepare_cached(&self.queries.filters.marks_of)?
             .query_row([guid], read)
             .optional()?;
         Ok(elsewhere.map(|(_, marks)| marks))
@@ -170,7 +193,7 @@ impl ChatDb {
     pub fn chat_marks(&self, guid: &str) -> Result<Option<ChatMarks>, ReadError> {
         let mut statement = self
             .connection
-            .prepare_cached(&self.queries.chat_marks_of)?;
+            .prepare_cached(&self.queries.filters.chat_marks_of)?;
         Ok(statement.query_row([guid], read_chat_marks).optional()?)
     }
 
@@ -178,8 +201,14 @@ impl ChatDb {
     pub fn chat_marks_at(&self, rowid: i64) -> Result<Option<ChatMarks>, ReadError> {
         let mut statement = self
             .connection
-            .prepare_cached(&self.queries.chat_marks_at)?;
+            .prepare_cached(&self.queries.filters.chat_marks_at)?;
         Ok(statement.query_row([rowid], read_chat_marks).optional()?)
+    }
+
+    /// Whether the row at `rowid` is joined to the chat at `chat`.
+    pub fn is_joined_to(&self, rowid: i64, chat: i64) -> Result<bool, ReadError> {
+        let mut statement = self.connection.prepare_cached(self.queries.filters.join)?;
+        Ok(statement.exists([chat, rowid])?)
     }
 
     /// ROWIDs of the rows that were sent at `sent_at`, to the microsecond.
@@ -187,7 +216,7 @@ impl ChatDb {
         let [from, to] = [sent_at, sent_at + 1].map(index_bounds);
         let mut statement = self
             .connection
-            .prepare_cached(self.queries.rowids_between)?;
+            .prepare_cached(self.queries.filters.rowids_between)?;
         let rowids = statement.query_map([from.0, to.0, from.1, from.1 + 1], |row| row.get(0))?;
         Ok(rowids.collect::<rusqlite::Result<_>>()?)
     }

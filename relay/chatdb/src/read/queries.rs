@@ -1,9 +1,10 @@
 //! The texts of the queries, built once per open database from its columns.
 
+use super::filters::FilterQueries;
 use super::lookup::{self, LookupQueries};
 use super::message::{POLLS, VOTE};
 use super::relation::RelationQueries;
-use super::{attachment, chat, filters, mark, message};
+use super::{attachment, chat, mark, message};
 use crate::schema::Schema;
 
 #[derive(Debug)]
@@ -28,16 +29,7 @@ pub(super) struct Queries {
     pub(super) chats_of_deleted: Option<String>,
     /// 1 guid of a chat.
     pub(super) chat_by_guid: String,
-    /// 1 ROWID of a message.
-    pub(super) filter_marks_at: String,
-    /// 1 guid of a message.
-    pub(super) filter_marks_of: String,
-    /// 1 guid of a chat.
-    pub(super) chat_marks_of: String,
-    /// 1 ROWID of a chat.
-    pub(super) chat_marks_at: String,
-    /// 1 and 2 nanoseconds, 3 and 4 seconds: from and before.
-    pub(super) rowids_between: &'static str,
+    pub(super) filters: FilterQueries,
     /// 1 chat.
     pub(super) participants: &'static str,
     /// 1 message.
@@ -72,8 +64,6 @@ impl Queries {
         let select = format!("select {columns}, {other}, {payload}, {marks} {from}");
         let chat = chat::select_list(schema);
         let groups_first = chat::groups_first(schema);
-        let filter_marks = filters::marks_list(schema);
-        let chat_marks = filters::chat_marks_list(schema);
         let chats = |join: &str| {
             format!(
                 "select {chat} from chat c
@@ -112,13 +102,7 @@ impl Queries {
                 .has_table("chat_recoverable_message_join")
                 .then(|| chats("chat_recoverable_message_join")),
             chat_by_guid: format!("select {chat} from chat c where c.guid = ?1"),
-            filter_marks_at: format!("select {filter_marks} from message m where m.ROWID = ?1"),
-            filter_marks_of: format!("select {filter_marks} from message m where m.guid = ?1"),
-            chat_marks_of: format!("select {chat_marks} from chat c where c.guid = ?1"),
-            chat_marks_at: format!("select {chat_marks} from chat c where c.ROWID = ?1"),
-            rowids_between: "select ROWID from message where date >= ?1 and date < ?2
-                 union all
-                 select ROWID from message where date >= ?3 and date < ?4",
+            filters: FilterQueries::build(schema),
             participants: if schema.has_table("chat_handle_join") {
                 "select h.id from chat_handle_join j join handle h on h.ROWID = j.handle_id
                  where j.chat_id = ?1 order by h.ROWID"
@@ -199,11 +183,12 @@ mod tests {
                 &queries.poll_updates,
                 &queries.chats,
                 &queries.chat_by_guid,
-                &queries.filter_marks_at,
-                &queries.filter_marks_of,
-                &queries.chat_marks_of,
-                &queries.chat_marks_at,
-                queries.rowids_between,
+                &queries.filters.marks_at,
+                &queries.filters.marks_of,
+                &queries.filters.chat_marks_of,
+                &queries.filters.chat_marks_at,
+                queries.filters.join,
+                queries.filters.rowids_between,
                 queries.participants,
                 &queries.first_in_chat,
                 &queries.addresses,

@@ -7,7 +7,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chatdb::{ChatDb, FilterReason, Row};
+use chatdb::{ChatDb, ChatMarks, FilterReason, Row};
+use crash_point::crash_point;
 
 use super::Feed;
 use crate::pipeline::PipelineError;
@@ -180,7 +181,7 @@ impl Feed<'_> {
         }
         let rules = self.rules(Occasion::Ordinary);
         let mut arrivals = self.arrivals.clone();
-        let mut placed = Vec::new();
+        let mut chats = Vec::new();
         let settled = self.context.state.write(|tx| {
             let mut settled = Settled::default();
             for finding in findings {
@@ -189,7 +190,7 @@ impl Feed<'_> {
                     Finding::Moved { guid, rowid } => rows::set_rowid(tx, &guid, rowid)?,
                     Finding::Deleted(id) => filtered::forget_deleted(tx, id)?,
                     Finding::Refreshed(id, row, held_by) => {
-                        placed.push(held_by.chat_guid.clone());
+                        chats.push(held_by.chat_guid.clone());
                         filtered::refresh(tx, id, &row, Some(held_by), &rules)?;
                     }
                     Finding::Lifted(id, row) => {
@@ -202,12 +203,13 @@ impl Feed<'_> {
         })?;
         self.arrivals = arrivals;
         self.groups.add(settled.told_groups);
-        self.filtered.add_chats(placed);
+        self.filtered.add_chats(chats);
         if settled.enqueued > 0 {
             tracing::info!(
                 released = settled.enqueued,
                 "messages that filters had held back are relayed"
             );
+            crash_point("rows_committed");
             (self.context.wake_sender)();
         }
         Ok(())
@@ -218,25 +220,28 @@ impl Feed<'_> {
         &mut self,
         db: &ChatDb,
         place: &Place,
-        marks: &mut HashMap<String, Option<Option<FilterReason>>>,
+        marks: &mut HashMap<String, Option<ChatMarks>>,
     ) -> Result<Finding, PipelineError> {
         let Some(own) = db.filter_marks(place.rowid, &place.guid)? else {
             return Ok(Finding::Deleted(place.id));
         };
-        let by_chat = match &place.chat_guid {
-            None => None,
-            Some(guid) => match marks.get(guid) {
-                Some(known) => *known,
-                None => {
-                    let found = db.chat_marks(guid)?.map(|marks| marks.reason);
-                    marks.insert(guid.clone(), found);
-                    found
-                }
-            },
-        };
+        let mut chat = None;
+        if let Some(guid) = &place.chat_guid {
+            if !marks.contains_key(guid) {
+                marks.insert(guid.clone(), db.chat_marks(guid)?);
+            }
+            chat = marks[guid];
+        }
         let passes = own.is_from_me || self.options.relay_spam;
-        let is_held = !passes && by_chat.is_some_and(|chat| own.reason.or(chat).is_some());
-        if is_held && place.has_body {
+        let is_held = !passes && chat.is_some_and(|chat| own.reason.or(chat.reason).is_some());
+        // The mark of a chat that it was taken out of holds it no longer.
+        let is_elsewhere = match chat {
+            Some(chat) if is_held && own.reason.is_none() => {
+                !db.is_joined_to(own.rowid, chat.rowid)? && db.is_joined(own.rowid)?
+            }
+            _ => false,
+        };
+        if is_held && place.has_body && !is_elsewhere {
             return Ok(if own.rowid == place.rowid {
                 Finding::Unchanged
             } else {

@@ -167,6 +167,24 @@ fn a_row_whose_chat_was_merged_into_another_follows_that_ones_mark_and_keeps_its
 }
 
 #[test]
+fn the_mark_of_a_chat_that_a_row_was_taken_out_of_holds_it_no_longer() {
+    let mut mac = Mac::new();
+    let row = held(&mut mac, Mark::Chat(2), "hello");
+    let (junk, _) = mac.peer(ADA);
+    let sorted = Chat::direct(ADA).with_guid("any;-;+15550100001");
+    let sorted = mac.messages.chat(&sorted).unwrap();
+    mac.messages.join(sorted, row).unwrap();
+    mac.look();
+    assert!(mac.posted().is_empty(), "it is in both");
+    mac.messages
+        .raw()
+        .execute("delete from chat_message_join where chat_id = ?1", [junk])
+        .unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), ["hello"]);
+}
+
+#[test]
 fn what_is_held_is_found_again_in_a_chat_db_that_was_built_anew() {
     for guids in [MessageGuids::Kept, MessageGuids::Renewed] {
         for age in [hours(1), hours(24 * 30)] {

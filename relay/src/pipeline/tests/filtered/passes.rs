@@ -142,7 +142,7 @@ fn with_ten_thousand_held_rows_a_change_reads_their_chats_and_a_few_rows() {
         .raw()
         .execute("delete from message where guid = 'HELD-4321'", [])
         .unwrap();
-    for _ in 0..(9_800 / 64 + 1) {
+    for _ in 0..=9_800 / 64 {
         feed.look_once(&db).unwrap();
     }
     assert_eq!(mac.filtered().len(), 9_799);
