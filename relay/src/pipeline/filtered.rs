@@ -13,9 +13,9 @@ use shared_protocol::Message;
 
 use super::arrival::{Arrival, Arrivals, Evidence, NEWEST_LIVE_AGE, Occasion};
 use super::settle::{
-    Candidate, Rules, Settled, instant_of, judge, record, recorded_twin, seen_row, sent_at_of,
-    twin_of,
+    Candidate, Rules, Settled, is_told_by_preview, judge, outcome_of_copy, record, seen_row,
 };
+use super::twins::{instant_of, recorded_twin, sent_at_of, twin_of};
 use super::{binding, groups};
 use crate::state::filtered::{self, Came, Filtered};
 use crate::state::seen::{self, BoundChat, Outcome, Seen};
@@ -160,10 +160,11 @@ pub(super) fn release_lifted(
     state: &Connection,
     arrivals: &mut Arrivals,
     id: i64,
-    row: &Row,
+    candidate: &Candidate,
     rules: &Rules<'_>,
     settled: &mut Settled,
 ) -> rusqlite::Result<()> {
+    let row = &candidate.row;
     let reading = compose(&row.unfiltered(), rules.options, NO_MORE_WAITING, rules.now);
     if matches!(reading, Reading::Wait(_)) {
         return Ok(());
@@ -172,12 +173,17 @@ pub(super) fn release_lifted(
     let Some(held) = filtered::take(state, id)? else {
         return Ok(());
     };
-    let Reading::Post(mut message) = reading else {
-        if let Reading::Skip(reason) = reading {
-            record(state, row, held.held_since, reason.into())?;
-        }
-        return Ok(());
+    let mut message = match reading {
+        Reading::Skip(reason) => return record(state, row, held.held_since, reason.into()),
+        Reading::Wait(_) => return Ok(()),
+        Reading::Post(message) => message,
     };
+    if let Some(outcome) = outcome_of_copy(state, candidate)? {
+        return record(state, row, held.held_since, outcome);
+    }
+    if is_told_by_preview(state, row)? {
+        return record(state, row, held.held_since, Outcome::LinkPreview);
+    }
     let before = seen::find(state, &held.guid)?;
     binding::rename(&mut message, bound_chat(&held, before.as_ref()).as_ref());
     // It was not told until now: its group may have been told under another name meanwhile.

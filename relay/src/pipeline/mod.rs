@@ -18,6 +18,7 @@ mod post;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod twins;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use chatdb::{
     Awaited, Digest, Known, Options, Reading, Relation, Row, SkipReason, WaitReason, compose, lane,
-    twin_hash,
 };
 use rusqlite::Connection;
-use shared_protocol::{Event, Message};
+use shared_protocol::Message;
 
-use super::arrival::{Arrival, Arrivals, Evidence, Instant, Occasion};
+use super::arrival::{Arrival, Arrivals, Evidence, Occasion};
 use super::groups::{self, Groups};
 use super::post::Postmark;
+use super::twins::{instant_of, recorded_twin, sent_at_of, twin_of};
 use super::{binding, filtered};
 use crate::state::filtered as filtered_rows;
 use crate::state::quarantine::{self, Held};
@@ -175,7 +175,10 @@ fn unaccounted<'c>(
 
 /// What becomes of a row that repeats an own message: dropped where that was told, a note where that was
 /// one. If it was not looked at yet, or was sent before this relay began, the copy stands for it.
-fn outcome_of_copy(state: &Connection, candidate: &Candidate) -> rusqlite::Result<Option<Outcome>> {
+pub(super) fn outcome_of_copy(
+    state: &Connection,
+    candidate: &Candidate,
+) -> rusqlite::Result<Option<Outcome>> {
     let Some(original) = &candidate.copy_of else {
         return Ok(None);
     };
@@ -250,7 +253,7 @@ pub(super) fn judge(
 
 /// Whether a text of nothing but a link came into its chat after its preview, which was told in its
 /// place.
-fn is_told_by_preview(state: &Connection, row: &Row) -> rusqlite::Result<bool> {
+pub(super) fn is_told_by_preview(state: &Connection, row: &Row) -> rusqlite::Result<bool> {
     let Relation::TextOfLink(preview) = &row.relation else {
         return Ok(false);
     };
@@ -316,64 +319,6 @@ fn post(
     };
     seen::save(state, &seen)?;
     waiting::remove(state, row.rowid)
-}
-
-/// What the instant of a message proves. A reaction to a message is as good as words.
-pub(super) fn instant_of(row: &Row, message: &Message) -> Instant {
-    let to_the_microsecond = message.timestamp.as_micros() % 1_000_000 != 0;
-    let is_distinct = match message.event {
-        Event::Tapback if matches!(row.relation, Relation::Reaction(_)) => true,
-        Event::Message => !message.text.trim().is_empty(),
-        Event::Tapback => {
-            let tapback = message.tapback.as_ref();
-            tapback.is_some_and(|tapback| tapback.target_guid.is_some())
-        }
-        _ => false,
-    };
-    if to_the_microsecond && is_distinct {
-        Instant::Names
-    } else {
-        Instant::Shared
-    }
-}
-
-/// The hash that copies of a message share. Two reactions of one instant are no copies of each other. A
-/// reaction that came as a text is known by its text: of a copy it may be unknown to what it is one.
-pub(super) fn twin_of(row: &Row, message: &Message) -> Digest {
-    let tapback = message.tapback.as_ref().map_or(String::new(), |tapback| {
-        format!(
-            "{:?} {:?} {}",
-            tapback.action,
-            tapback.kind,
-            tapback.target_guid.as_deref().unwrap_or_default()
-        )
-    });
-    let (event, files) = (message.event.as_str(), message.attachments.len());
-    let content = match row.relation {
-        Relation::Reaction(_) => format!("{} 0 \n{}", Event::Message.as_str(), row.visible_text()),
-        _ => format!("{event} {files} {tapback}\n{}", message.text),
-    };
-    let sent_at = sent_at_of(message);
-    twin_hash(lane(&message.chat_guid), &message.sender, sent_at, &content)
-}
-
-/// When a message was sent, microseconds since 1970.
-pub(super) fn sent_at_of(message: &Message) -> i64 {
-    message.timestamp.as_micros()
-}
-
-/// The twin hash of a row that is not composed.
-pub(super) fn recorded_twin(row: &Row, now: i64) -> Digest {
-    let chat = row
-        .chat
-        .as_ref()
-        .map_or_else(String::new, |chat| chat.wire_guid());
-    twin_hash(
-        lane(&chat),
-        row.handle.as_deref().unwrap_or_default(),
-        row.sent_at.unwrap_or(now),
-        &row.visible_text(),
-    )
 }
 
 /// A row that is not forwarded.

@@ -14,7 +14,7 @@ use super::Feed;
 use crate::pipeline::PipelineError;
 use crate::pipeline::arrival::Occasion;
 use crate::pipeline::filtered::{self, HeldBy};
-use crate::pipeline::settle::Settled;
+use crate::pipeline::settle::{Candidate, Look, Settled};
 use crate::state::filtered::{self as rows, Place};
 
 /// Chats per slice.
@@ -54,7 +54,7 @@ enum Finding {
     Moved { guid: String, rowid: i64 },
     Deleted(i64),
     Refreshed(i64, Box<Row>, HeldBy),
-    Lifted(i64, Box<Row>),
+    Lifted(i64, Box<Candidate>),
 }
 
 impl FilteredLook {
@@ -193,9 +193,9 @@ impl Feed<'_> {
                         chats.push(held_by.chat_guid.clone());
                         filtered::refresh(tx, id, &row, Some(held_by), &rules)?;
                     }
-                    Finding::Lifted(id, row) => {
+                    Finding::Lifted(id, lifted) => {
                         let arrivals = &mut arrivals;
-                        filtered::release_lifted(tx, arrivals, id, &row, &rules, &mut settled)?;
+                        filtered::release_lifted(tx, arrivals, id, &lifted, &rules, &mut settled)?;
                     }
                 }
             }
@@ -265,20 +265,25 @@ impl Feed<'_> {
         let is_held = !passes && FilterReason::of(&row, chat).is_some();
         self.groups.name(&mut row);
         self.put_back(db, std::slice::from_mut(&mut row))?;
-        self.own_addresses
+        let copy_of = self
+            .own_addresses
             .examine(db, &mut row, &self.options.lines)?;
-        let row = Box::new(row);
-        if is_held {
-            return Ok(Finding::Refreshed(place.id, row, held_by));
-        }
         // In "Recently Deleted" it is lifted only once the owner takes it back out.
-        if db.is_joined(row.rowid)? {
-            Ok(Finding::Lifted(place.id, row))
-        } else if place.has_body {
-            Ok(Finding::Unchanged)
-        } else {
-            Ok(Finding::Refreshed(place.id, row, held_by))
+        if !is_held && db.is_joined(row.rowid)? {
+            return Ok(Finding::Lifted(
+                place.id,
+                Box::new(Candidate {
+                    row,
+                    since: self.now(),
+                    look: Look::Again,
+                    copy_of,
+                }),
+            ));
         }
+        if is_held || !place.has_body {
+            return Ok(Finding::Refreshed(place.id, Box::new(row), held_by));
+        }
+        Ok(Finding::Unchanged)
     }
 
     /// Finds rows that are held back in a chat.db that was built anew: by their guids, else as the

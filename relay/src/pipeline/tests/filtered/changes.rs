@@ -287,3 +287,32 @@ fn a_group_that_moved_meanwhile_tells_what_was_held_under_the_name_that_it_has_b
         expected.map(|text| (text.to_owned(), "RCS;+;chat222".to_owned()))
     );
 }
+
+#[test]
+fn a_link_and_its_preview_that_are_held_are_told_once() {
+    for text_first in [true, false] {
+        let mut mac = Mac::new();
+        let (chat, handle) = chat_of(&mut mac, Filter::SPAM, "+15550100009");
+        let link = "https://example.com/a";
+        let text = NewMessage::incoming(handle, mac.now()).text(link);
+        let balloon = "com.apple.messages.URLBalloonProvider".to_owned();
+        let preview = text.clone().set("balloon_bundle_id", balloon);
+        let mut rows = [text, preview];
+        if !text_first {
+            rows.reverse();
+        }
+        for row in rows {
+            mac.messages.deliver(chat, &row).unwrap();
+            mac.look();
+            mac.pass(secs(1));
+        }
+        assert!(mac.posted().is_empty());
+        mac.messages
+            .set_chat_column(chat, "is_filtered", 0)
+            .unwrap();
+        mac.look();
+        mac.look();
+        assert_eq!(mac.texts(), [link], "{text_first}");
+        assert!(mac.filtered().is_empty());
+    }
+}
