@@ -191,8 +191,21 @@ pub enum OpenError {
         wanted: String,
     },
     /// A migration failed; the transaction around it was rolled back.
-    #[error("a migration failed")]
-    Migration(#[source] MigrateError),
+    #[error("{}", of_migration(.0))]
+    Migration(MigrateError),
+}
+
+/// Each fault once: the driver's words repeat those of their sources.
+fn of_migration(error: &MigrateError) -> String {
+    match error {
+        MigrateError::ExecuteMigration(sqlx::Error::Database(fault), version) => {
+            format!("the migration {version:04} failed: {}", fault.message())
+        }
+        MigrateError::Execute(sqlx::Error::Database(fault)) => {
+            format!("migrating failed: {}", fault.message())
+        }
+        other => format!("migrating failed: {other}"),
+    }
 }
 
 fn in_brackets(names: &[String]) -> String {

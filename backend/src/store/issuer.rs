@@ -109,6 +109,12 @@ impl Store {
         fresh: &str,
         now: Timestamp,
     ) -> Result<String, StoreError> {
+        // Read first, so that a database that is read-only at this time can be started on.
+        if let Some(value) = self.read_meta(key).await?
+            && (value == fresh || key == OWN)
+        {
+            return Ok(value);
+        }
         on_writer!(self.pools, claim, |pool, sql| {
             sqlx::query(sql)
                 .bind(key)
@@ -118,8 +124,13 @@ impl Store {
                 .await
                 .map(drop)
         })?;
+        let value = self.read_meta(key).await?;
+        value.ok_or(StoreError::Closed)
+    }
+
+    async fn read_meta(&self, key: &str) -> Result<Option<String>, StoreError> {
         let value = on_writer!(self.pools, READ_META, |pool, sql| {
-            sqlx::query_scalar(sql).bind(key).fetch_one(pool).await
+            sqlx::query_scalar(sql).bind(key).fetch_optional(pool).await
         })?;
         Ok(value)
     }

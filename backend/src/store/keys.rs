@@ -59,21 +59,23 @@ impl Store {
         fresh: [u8; 32],
         now: Timestamp,
     ) -> Result<Pepper, KeyError> {
-        let sealed = keyring.seal(PEPPER, &fresh);
-        on_writer!(self.pools, CREATE_SINGLE_KEY, |pool, sql| {
-            sqlx::query(sql)
-                .bind(PEPPER)
-                .bind(sealed)
-                .bind(now)
-                .execute(pool)
-                .await
-                .map(drop)
-        })
-        .map_err(StoreError::from)?;
-        let sealed: Vec<u8> = on_writer!(self.pools, READ_KEY, |pool, sql| {
-            sqlx::query_scalar(sql).bind(PEPPER).fetch_one(pool).await
-        })
-        .map_err(StoreError::from)?;
+        // Read first, so that a database that is read-only at this time can be started on.
+        let mut sealed = self.sealed_key(PEPPER).await?;
+        if sealed.is_none() {
+            let made = keyring.seal(PEPPER, &fresh);
+            on_writer!(self.pools, CREATE_SINGLE_KEY, |pool, sql| {
+                sqlx::query(sql)
+                    .bind(PEPPER)
+                    .bind(made)
+                    .bind(now)
+                    .execute(pool)
+                    .await
+                    .map(drop)
+            })
+            .map_err(StoreError::from)?;
+            sealed = self.sealed_key(PEPPER).await?;
+        }
+        let sealed = sealed.ok_or(StoreError::Closed)?;
         let plain = keyring.open(PEPPER, &sealed)?;
         if !keyring.is_newest(&sealed) {
             self.reseal(PEPPER, &sealed, &keyring.seal(PEPPER, &plain))
@@ -81,6 +83,13 @@ impl Store {
         }
         let key: [u8; 32] = plain[..].try_into().map_err(|_| CannotOpen::Damaged)?;
         Ok(Pepper::of(key))
+    }
+
+    async fn sealed_key(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let sealed = on_writer!(self.pools, READ_KEY, |pool, sql| {
+            sqlx::query_scalar(sql).bind(id).fetch_optional(pool).await
+        })?;
+        Ok(sealed)
     }
 
     /// Puts a key under the newest key of the keyring.

@@ -18,8 +18,9 @@ use crate::ids::random_id;
 /// `PRAGMA application_id`: "Arcb".
 pub(super) const APPLICATION_ID: i64 = 0x4172_6362;
 
-/// Where the header of a SQLite file has it, most significant byte first.
+/// Where the header of a SQLite file has numbers, most significant byte first.
 const ID_AT: usize = 68;
+const USER_VERSION_AT: usize = 60;
 const HEADER_BYTES: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
@@ -58,16 +59,21 @@ pub(super) async fn inspect(path: &Path) -> Result<SqliteFile, OpenError> {
     File::open(path)
         .and_then(|file| file.take(HEADER_BYTES as u64).read_to_end(&mut header))
         .map_err(failed)?;
-    let Some(id) = application_id(&header) else {
+    let (Some(id), Some(user_version)) = (number(&header, ID_AT), number(&header, USER_VERSION_AT))
+    else {
         return Err(not_ours("it is not a SQLite database"));
     };
     if id != 0 {
         return of_id(id).ok_or_else(|| not_ours("it has the application id of another program"));
     }
+    // No version of ours counts there.
+    if user_version != 0 {
+        return Err(not_ours("it has the user version of another program"));
+    }
     let log = beside(path, "-wal");
     let has_log = fs::metadata(&log).is_ok_and(|log| log.len() > 0);
     match look(path, Look::AsItStands).await {
-        Ok(seen) if !seen.tables.is_empty() => seen
+        Ok(seen) if !seen.names.is_empty() => seen
             .verdict()
             .ok_or_else(|| not_ours("it has tables of another program")),
         Ok(_) if !has_log => Ok(SqliteFile::Empty),
@@ -80,11 +86,12 @@ pub(super) async fn inspect(path: &Path) -> Result<SqliteFile, OpenError> {
     }
 }
 
-fn application_id(header: &[u8]) -> Option<i64> {
-    let id = header.get(ID_AT..ID_AT + 4)?.try_into().ok()?;
+/// A number of the header, if it is one.
+fn number(header: &[u8], at: usize) -> Option<i64> {
+    let bytes = header.get(at..at + 4)?.try_into().ok()?;
     header
         .starts_with(MAGIC)
-        .then(|| i64::from(u32::from_be_bytes(id)))
+        .then(|| i64::from(u32::from_be_bytes(bytes)))
 }
 
 fn of_id(id: i64) -> Option<SqliteFile> {
@@ -93,15 +100,16 @@ fn of_id(id: i64) -> Option<SqliteFile> {
 
 struct Seen {
     id: i64,
-    tables: Vec<String>,
+    /// Tables and whatever else there is.
+    names: Vec<String>,
 }
 
 impl Seen {
     fn verdict(&self) -> Option<SqliteFile> {
-        let has = |name: &&str| self.tables.iter().any(|table| table == name);
+        let has = |name: &&str| self.names.iter().any(|there| there == name);
         if self.id != 0 {
             of_id(self.id)
-        } else if self.tables.is_empty() {
+        } else if self.names.is_empty() {
             Some(SqliteFile::Empty)
         } else {
             EARLIER.iter().all(has).then_some(SqliteFile::Unmarked)
@@ -128,11 +136,11 @@ async fn look(path: &Path, how: Look) -> Result<Seen, sqlx::Error> {
     let id = sqlx::query_scalar("pragma application_id")
         .fetch_one(&mut connection)
         .await?;
-    let tables = sqlx::query_scalar("select name from sqlite_schema where type = 'table'")
+    let names = sqlx::query_scalar("select name from sqlite_schema")
         .fetch_all(&mut connection)
         .await?;
     connection.close().await?;
-    Ok(Seen { id, tables })
+    Ok(Seen { id, names })
 }
 
 /// Looks at a copy, which SQLite may bring in order as it likes.

@@ -17,6 +17,7 @@ pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Asking costs a round trip, which a busy connection is spared.
 const ASKED_AFTER: Duration = Duration::from_millis(100);
+const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 /// A session that is younger was made read-only just now: another one would be no better.
 pub(super) const READ_ONLY_FOR: Duration = Duration::from_millis(200);
 
@@ -74,8 +75,10 @@ pub(super) async fn is_good(
         return Ok(false);
     }
     if known.idle_for >= ASKED_AFTER {
-        // An error here would be logged as one; that an idle connection has died is none.
-        return Ok(connection.ping().await.is_ok());
+        // An error here would be logged as one; that an idle connection has died is none. One whose other
+        // end vanished without a word never answers.
+        let answered = tokio::time::timeout(ANSWERED_WITHIN, connection.ping()).await;
+        return Ok(matches!(answered, Ok(Ok(()))));
     }
     Ok(true)
 }

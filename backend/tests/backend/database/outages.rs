@@ -1,6 +1,8 @@
 //! Servers that restart, and databases that take no writes for a while.
 
-use archety_backend::config::RelayAuth;
+use std::sync::Arc;
+
+use archety_backend::config::{MigrateOnStart, RelayAuth};
 use archety_backend::store::Pools;
 
 use super::*;
@@ -122,33 +124,37 @@ async fn a_read_only_database_is_not_ready_and_writers_come_back_with_it() {
     }
 }
 
-/// A server is started while its database is read-only, and becomes ready with it.
+/// A replica is started while the database is read-only, and becomes ready with it.
 #[tokio::test]
 async fn a_start_on_a_read_only_database_waits_for_it() {
     let Some(store) = TestStore::postgres().await else {
         return;
     };
-    let closed = store.close().await;
-    let database = closed.database();
+    let config = DatabaseConfig {
+        migrate_on_start: MigrateOnStart::Yes,
+        ..store.config.clone()
+    };
+    // Another one was started before: the database has its keys.
+    let first = TestApp::on(store, RelayAuth::Both, &secrets()).await;
+    let database = first.base.database.as_ref().expect("Postgres");
     let name = database.name();
     database
         .run(&format!(
             "alter database {name} set default_transaction_read_only = on"
         ))
         .await;
-    let store = closed.open().await;
-    let refused = store.ping().await.expect_err("it is read-only");
-    assert!(
-        matches!(refused, archety_backend::store::StoreError::ReadOnly),
-        "{refused:?}"
-    );
+    let store = open(&config).await.expect("it starts");
+    let base = Arc::clone(&first.base);
+    let app = TestApp::replica(base, store, RelayAuth::Both, &secrets()).await;
+    assert_eq!(app.get("/readyz").await.fault(), "store_unavailable");
     database
         .run(&format!(
             "begin read write; alter database {name} reset default_transaction_read_only; commit"
         ))
         .await;
-    store.ping().await.expect("ready");
-    store.store_message(direct("msg_1")).await.expect("stored");
+    assert_eq!(app.get("/readyz").await.status, 200);
+    let posted = app.relay().post("msg_1", &message("hello")).await;
+    assert_eq!(posted.status, 200, "{}", posted.text());
 }
 
 #[tokio::test]

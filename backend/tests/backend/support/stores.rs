@@ -57,7 +57,7 @@ impl TestStore {
         self.store.close().await;
         ClosedStore {
             config: self.config,
-            database: self.database,
+            _database: self.database,
             _folder: self.folder,
         }
     }
@@ -91,16 +91,11 @@ impl TestStore {
 /// A database that nobody has open. It is gone with this value.
 pub(crate) struct ClosedStore {
     pub(crate) config: DatabaseConfig,
-    database: Option<TestDatabase>,
+    _database: Option<TestDatabase>,
     _folder: Option<Arc<TempDir>>,
 }
 
 impl ClosedStore {
-    /// Where it stands on Postgres.
-    pub(crate) fn database(&self) -> &TestDatabase {
-        self.database.as_ref().expect("a Postgres store")
-    }
-
     /// Opens it again, as the next process would.
     pub(crate) async fn open(&self) -> Store {
         open(&self.config).await
