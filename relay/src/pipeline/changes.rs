@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chatdb::{Awaited, Reading, Row, compose, compose_change, lane};
+use chatdb::{Awaited, Reading, Row, SkipReason, compose, compose_change, lane};
 use rusqlite::Connection;
 
 use super::settle::Rules;
@@ -66,15 +66,20 @@ pub(super) fn settle_change(
             }
         }
         // Sent at last by Messages, or given the content that it lacked.
-        Outcome::Scheduled | Outcome::System => {
-            if let Reading::Post(mut message) = compose(row, options, NO_MORE_WAITING, now) {
+        Outcome::Scheduled | Outcome::System => match compose(row, options, NO_MORE_WAITING, now) {
+            Reading::Post(mut message) => {
                 after.known = chatdb::Known::of(row, &message);
                 after.outcome = Outcome::Forwarded;
                 after.bound_chat = Some(binding::chat_of(&message));
                 let lane = lane(&message.chat_guid).to_owned();
                 enqueued += postmark.enqueue(state, &lane, &mut message, now)?;
             }
-        }
+            Reading::Skip(SkipReason::Spam) => {
+                filtered::hold_back_late(state, row, &before, rules)?;
+                return Ok(0);
+            }
+            Reading::Skip(_) | Reading::Wait(_) => {}
+        },
         // It was taken for a preview while it showed no link; now it may show one of its own.
         Outcome::LinkPreview if before.known.text_was_empty => {
             match compose(row, options, NO_MORE_WAITING, now) {
@@ -84,6 +89,10 @@ pub(super) fn settle_change(
                     after.bound_chat = Some(binding::chat_of(&message));
                     let lane = lane(&message.chat_guid).to_owned();
                     enqueued += postmark.enqueue(state, &lane, &mut message, now)?;
+                }
+                Reading::Skip(SkipReason::Spam) if row.awaits != Some(Awaited::Link) => {
+                    filtered::hold_back_late(state, row, &before, rules)?;
+                    return Ok(0);
                 }
                 Reading::Skip(_) | Reading::Wait(_) => {
                     after.known.text_was_empty = row.awaits == Some(Awaited::Link);

@@ -78,6 +78,38 @@ pub(super) fn hold_back(
     waiting::remove(state, row.rowid)
 }
 
+/// Lists a row that told nothing when it came, and that now has something to tell that its filter holds
+/// back.
+pub(super) fn hold_back_late(
+    state: &Connection,
+    row: &Row,
+    before: &Seen,
+    rules: &Rules<'_>,
+) -> rusqlite::Result<()> {
+    let Some(chat) = row.chat.as_deref() else {
+        return Ok(());
+    };
+    let reading = compose(&row.unfiltered(), rules.options, NO_MORE_WAITING, rules.now);
+    let Reading::Post(mut message) = reading else {
+        return Ok(());
+    };
+    let seen = Seen {
+        bound_chat: Some(binding::chat_of(&message)),
+        known: Known::of(row, &message),
+        twin: twin_of(row, &message),
+        digest: row.digest,
+        outcome: Outcome::Spam,
+        ..before.clone()
+    };
+    let held = Filtered {
+        twin: seen.twin,
+        body: Some(rules.postmark.body_of(&mut message)),
+        ..incomplete(row, chat, rules.now)
+    };
+    filtered::hold(state, &held)?;
+    seen::save(state, &seen)
+}
+
 /// A row of which nothing can be told yet.
 fn incomplete(row: &Row, chat: &Chat, now: i64) -> Filtered {
     Filtered {

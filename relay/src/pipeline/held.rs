@@ -3,7 +3,7 @@
 
 use chatdb::{Digest, Known, lane};
 use rusqlite::Connection;
-use shared_protocol::{Message, RelayName};
+use shared_protocol::{Message, Mode, RelayName};
 
 use super::arrival::NEWEST_LIVE_AGE;
 use super::binding;
@@ -12,6 +12,7 @@ use crate::clock::UnixMicros;
 use crate::state::filtered::{self, Came, Filtered};
 use crate::state::quarantine;
 use crate::state::seen::{self, Outcome, Seen};
+use crate::state::told_group;
 
 /// How a held message is released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,10 @@ pub fn release(
 ) -> rusqlite::Result<Released> {
     if let Some(held) = quarantine::take(tx, id)? {
         let is_backfill = release_as == ReleaseAs::Backfill;
-        enqueue(tx, relay, &held.lane, parsed(&held.body)?, is_backfill, now)?;
+        let mut message = parsed(&held.body)?;
+        rename_group(tx, &mut message)?;
+        let lane = lane(&message.chat_guid).to_owned();
+        enqueue(tx, relay, &lane, message, is_backfill, now)?;
         seen::set_outcome(tx, &held.guid, outcome(is_backfill))?;
         return Ok(Released::Done);
     }
@@ -56,7 +60,8 @@ pub fn release(
     let Some(body) = &held.body else {
         return Ok(Released::NotReadYet);
     };
-    let message = parsed(body)?;
+    let mut message = parsed(body)?;
+    rename_group(tx, &mut message)?;
     let is_old = held.came == Came::Old || now.as_micros() - held.sent_at > NEWEST_LIVE_AGE;
     let is_backfill = match release_as {
         ReleaseAs::ItsKind => is_old,
@@ -65,9 +70,23 @@ pub fn release(
     };
     filtered::take(tx, id)?;
     decide(tx, &held, outcome(is_backfill))?;
+    if let Some(seen) = seen::find(tx, &held.guid)? {
+        let bound_chat = Some(binding::chat_of(&message));
+        seen::save(tx, &Seen { bound_chat, ..seen })?;
+    }
     let lane = lane(&message.chat_guid).to_owned();
     enqueue(tx, relay, &lane, message, is_backfill, now)?;
     Ok(Released::Done)
+}
+
+/// A group may have been told under another name since the message was composed.
+fn rename_group(tx: &Connection, message: &mut Message) -> rusqlite::Result<()> {
+    if message.mode == Mode::Group
+        && let Some(told_as) = told_group::find(tx, lane(&message.chat_guid))?
+    {
+        message.chat_guid = told_as;
+    }
+    Ok(())
 }
 
 /// Gives a held message up; tells whether it was held.

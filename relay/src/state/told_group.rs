@@ -1,6 +1,6 @@
 //! Under which name each group was told: one row for every group that ever was.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// A group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,14 @@ pub fn all(connection: &Connection) -> rusqlite::Result<Vec<ToldGroup>> {
         })
     })?;
     groups.collect()
+}
+
+/// The chat guid under which the backend knows a group, if it was told before.
+pub fn find(connection: &Connection, conversation: &str) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached("select chat_guid from told_group where conversation = ?1")?
+        .query_row([conversation], |row| row.get(0))
+        .optional()
 }
 
 /// Writes a group down, over what was known of it.

@@ -1,7 +1,5 @@
 //! `scripts/demo --help` explains before anything is built, and names every option there is.
 
-#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
-
 use std::path::Path;
 use std::process::Command;
 

@@ -243,6 +243,38 @@ fn a_link_row_that_is_filled_in_later_is_neither_lost_nor_told_twice() {
 }
 
 #[test]
+fn a_link_row_that_is_filled_in_while_its_chat_is_filtered_is_held_back_with_its_text() {
+    let mut mac = Mac::new();
+    let (chat, _) = mac.peer(ADA);
+    let mark = |mac: &mut Mac, filter: i64| {
+        let marked = mac.messages.set_chat_column(chat, "is_filtered", filter);
+        marked.unwrap();
+    };
+    mark(&mut mac, 2);
+    let sent = mac.says(ADA, "see https://example.com/a");
+    let guid = mac.guid(sent);
+    mac.pass(Duration::from_millis(900));
+    let row = mac.shows(|row| row.set("reply_to_guid", guid.clone()));
+    mac.look();
+    mac.pass(secs(3));
+    mac.look();
+    let payload = RichLink::new("https://example.com/another").payload();
+    mac.messages
+        .set_column(row, "payload_data", payload)
+        .unwrap();
+    mac.look();
+    assert_eq!(mac.texts(), Vec::<String>::new());
+    mark(&mut mac, 1);
+    mac.look();
+    mac.look();
+    let texts = mac.texts();
+    assert_eq!(
+        texts,
+        ["see https://example.com/a", "https://example.com/another"]
+    );
+}
+
+#[test]
 fn a_link_row_without_a_reference_that_is_filled_in_later() {
     for (wait, events) in [
         (secs(1), vec![(Event::Message, 0)]),
