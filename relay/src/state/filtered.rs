@@ -2,7 +2,7 @@
 //!
 //! Each stays listed until its mark is lifted, its row is deleted from chat.db, or the owner decides;
 //! no limit of time ends that, and the row of `seen` may be forgotten meanwhile. Their numbers and
-//! those of [`quarantine`](super::quarantine) are one series, since the owner sees one list.
+//! those of [`quarantine`] are one series, since the owner sees one list.
 
 use chatdb::Digest;
 use rusqlite::{Connection, OptionalExtension, Row, params};
