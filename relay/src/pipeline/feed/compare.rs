@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use chatdb::{ChatDb, Digest, Row};
+use chatdb::{ChatDb, Digest, FilterReason, Row};
 
 use super::{Feed, HOUR};
 use crate::pipeline::arrival::Occasion;
@@ -171,6 +171,12 @@ impl Feed<'_> {
                     Ok(enqueued + changes::settle_change(tx, row, &rules)?)
                 })
             })?;
+            // Some of them may be newly held back.
+            let marked = rows.iter().filter_map(|row| {
+                let chat = row.chat.as_deref()?;
+                FilterReason::of(row, chat).map(|_| chat.guid.clone())
+            });
+            self.filtered.add_chats(marked.collect());
             if enqueued > 0 {
                 (self.context.wake_sender)();
             }

@@ -63,6 +63,31 @@ fn a_running_relay_notices_a_lifted_mark_and_a_deleted_row() {
     run_until(&mac, &mut feed, &db, |mac| mac.posted().len() == 20);
 }
 
+#[test]
+fn a_running_relay_asks_the_chat_of_a_row_that_was_held_back_late() {
+    let mut mac = Mac::new();
+    many(&mut mac, 3, 200);
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let empty = NewMessage::incoming(ada, now).set("is_system_message", 1);
+    let row = mac.messages.deliver(chat, &empty).unwrap();
+    let mut messages = StandIn::open(mac.folder.path().join("chat.db")).unwrap();
+    let db = ChatDb::open(&mac.folder.path().join("chat.db")).unwrap();
+    let mut feed = Feed::bind(mac.context(), &db).unwrap();
+    feed.step(&db, Wake::Changed).unwrap();
+    assert_eq!(mac.outcome(row), Some(Outcome::System));
+    messages.set_chat_column(chat, "is_filtered", 2).unwrap();
+    messages.set_text(row, "words at last").unwrap();
+    feed.step(&db, Wake::Changed).unwrap();
+    run_until(&mac, &mut feed, &db, |mac| mac.filtered().len() == 201);
+    for _ in 0..10 {
+        feed.look_once(&db).unwrap();
+    }
+    messages.set_chat_column(chat, "is_filtered", 0).unwrap();
+    feed.look_once(&db).unwrap();
+    assert_eq!(mac.texts(), ["words at last"]);
+}
+
 /// Ten thousand rows of those chats, in chat.db and on the list.
 fn ten_thousand(mac: &Mac, chats: &[i64]) {
     let (date, first) = (mac.now(), mac.messages.sequence().unwrap() + 1);
