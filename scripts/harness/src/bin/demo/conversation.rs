@@ -164,7 +164,7 @@ fn link(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
     let text = NewMessage::incoming(bob, now()).text("look at this");
     let (_, guid) = deliver(mac, show, chat, &text, "message")?;
     sleep(Duration::from_millis(400));
-    let link = RichLink::new("https://example.com/old-mill").titled("The old mill by the lake");
+    let link = RichLink::new("https://example.com/inn").titled("The old inn");
     let link = NewMessage::incoming(bob, now())
         .link(&link)
         .set("reply_to_guid", guid);

@@ -127,7 +127,7 @@ impl Show {
         }
         if let Some(text) = details["link_of_guid"].as_str() {
             let text = self.texts.get(text).map_or("a message", String::as_str);
-            told.push(format!("(the link of “{text}”)"));
+            told.push(format!("(link of “{text}”)"));
         }
         told.join(" ")
     }
