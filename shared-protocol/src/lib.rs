@@ -7,6 +7,7 @@
 
 mod address;
 mod answer;
+mod health;
 mod identity;
 mod message;
 mod optional;
@@ -18,6 +19,7 @@ mod signature;
 
 pub use address::{Address, without_marks};
 pub use answer::{Answer, AnswerStatus};
+pub use health::Health;
 pub use identity::{MessageIdentity, conversation_guid};
 pub use message::{
     Attachment, AttachmentState, Edit, Event, InvalidMessage, MAX_ATTACHMENTS, MAX_BODY_BYTES,
@@ -42,6 +44,8 @@ pub use signature::{
 pub const MESSAGE_ROUTE: &str = "/orchestrator/message";
 /// The predecessor's route of messages, kept as an alias.
 pub const LEGACY_MESSAGE_ROUTE: &str = "/edge/message";
+/// `GET` route of [`Health`].
+pub const HEALTH_ROUTE: &str = "/healthz";
 /// `POST` route of the relay's signed long poll.
 pub const PULL_ROUTE: &str = "/relay/commands/pull";
 /// Longest time that a pull may wait for a command, in seconds.

@@ -7,6 +7,7 @@ mod config;
 mod decode;
 mod flags;
 mod outbox;
+mod mask;
 mod output;
 mod quarantine;
 mod record;

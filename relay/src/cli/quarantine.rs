@@ -6,6 +6,7 @@ use serde::Serialize;
 use shared_protocol::Message;
 
 use super::flags::ConfigFlags;
+use super::mask::masked;
 use super::output;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::lifecycle::ExitCode;
@@ -40,7 +41,8 @@ pub(super) enum Command {
     /// Forward held messages
     ///
     /// What filters held back goes as an old message, stored and never answered, if it was sent more than
-    /// 12 hours ago; everything else as one that just came in.
+    /// 12 hours ago; everything else as one that just came in. A copy of a message that was told is taken
+    /// off the list and not told again.
     Release {
         #[command(flatten)]
         which: Which,
@@ -131,7 +133,7 @@ struct Line<'h> {
     kind: Kind,
     message_guid: &'h str,
     reason: &'h str,
-    /// The last four characters of who sent it.
+    /// The sender, masked.
     from: String,
     /// Unix seconds, like every time here.
     sent_at: i64,
@@ -194,6 +196,9 @@ impl Command {
                     let released = state.write(|tx| release(tx, relay, id, release_as, now))?;
                     Ok(match released {
                         Released::Done => Ok("is forwarded"),
+                        Released::ToldBefore => {
+                            Ok("was told before, by another row; it is off the list")
+                        }
                         Released::NotHeld => Err("is not held"),
                         Released::NotReadYet => Err(NOT_READ_YET),
                     })
@@ -226,18 +231,13 @@ fn everything(state: &State) -> Result<Vec<Entry>, StateError> {
     Ok(held)
 }
 
-/// Who sent it, masked: a list is read over shoulders; `show` tells everything.
+/// The sender, masked; `show` tells everything.
 fn sender(held: &Entry) -> String {
     let message = held.body.as_deref().map(Message::from_json);
     match message {
         Some(Ok(message)) => masked(&message.sender),
         _ => "?".to_owned(),
     }
-}
-
-fn masked(address: &str) -> String {
-    let hidden = address.chars().count().saturating_sub(4);
-    format!("…{}", address.chars().skip(hidden).collect::<String>())
 }
 
 fn print(held: &[Entry]) -> std::io::Result<()> {

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect;
 use shared_protocol::{
-    AnswerRefusal, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, SignatureHeaders, WebhookId,
-    verify_answer,
+    AnswerRefusal, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, HEALTH_ROUTE, Health,
+    SignatureHeaders, WebhookId, verify_answer,
 };
 use url::Url;
 
@@ -114,6 +114,16 @@ impl Client {
             retry_after: retry_after(&headers),
             body,
         })
+    }
+
+    /// What the backend says of itself, unsigned; none if nothing that says so answers.
+    pub async fn health(&self) -> Option<Health> {
+        let request = self
+            .http
+            .get(self.link.backend_url.join(HEALTH_ROUTE))
+            .timeout(CONNECT_TIMEOUT);
+        let body = self.read_bounded(request.send().await.ok()?).await.ok()?;
+        serde_json::from_slice(&body).ok()
     }
 
     async fn read_bounded(&self, mut response: reqwest::Response) -> Result<Vec<u8>, Trouble> {

@@ -1,7 +1,7 @@
 //! What sender and pull know of the backend together: which one it is, and whether it may be sent to.
 //!
-//! A pull learns it at once and says so to the sender through a watch channel; deliveries of an hmac
-//! relay that expects an environment wait for its first word.
+//! A pull learns it at once and says so to the sender through a watch channel. The deliveries of an hmac
+//! relay wait for its first word: it says which environment the backend is, and has told it the lines.
 
 use super::verdict::Backend;
 
@@ -26,4 +26,7 @@ pub struct Contact {
     pub standing: Standing,
     /// Which backend it is.
     pub backend: Option<Backend>,
+    /// Whether the backend has taken in a heartbeat with the lines of this run. A message of a line that
+    /// it does not know would begin another conversation.
+    pub lines_told: bool,
 }

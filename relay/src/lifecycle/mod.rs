@@ -93,7 +93,7 @@ async fn live(context: RunContext<'_>, vitals: Vitals) -> anyhow::Result<()> {
     let (answered_tx, answered) = watch::channel(None);
     let auth = client.link().auth;
 
-    let noted = Arc::clone(&health);
+    let (noted, read) = (Arc::clone(&health), Arc::clone(&health));
     let sender = Sender::new(SenderContext {
         state: Arc::clone(state),
         client: Arc::clone(client),
@@ -101,6 +101,7 @@ async fn live(context: RunContext<'_>, vitals: Vitals) -> anyhow::Result<()> {
         rng: StdRng::from_rng(&mut rand::rng()),
         wake: Arc::clone(&wake),
         contact,
+        knows_lines: Box::new(move || read.knows_lines()),
         on_contact: Box::new(move |at| noted.contact(at.as_micros())),
         stop: stop.clone(),
     })?;

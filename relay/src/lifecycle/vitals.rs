@@ -38,23 +38,20 @@ pub struct Vitals {
     pub scan_secs_ago: Option<u64>,
     /// How long before the backend had answered a pull; none if it never did.
     pub pull_secs_ago: Option<u64>,
-    /// Whether this relay pulls; one that authenticates by bearer does not.
+    /// Whether this relay pulls; one that authenticates by bearer does not. Deliveries of one that does
+    /// wait for its first pull to be answered.
     pub pulls: bool,
-    /// Whether deliveries wait until a pull has told the backend's environment.
-    pub expects_env: bool,
 }
 
 impl Vitals {
     /// Those of a relay that begins.
     fn at_start(link: &Link, now: UnixMicros) -> Self {
-        let pulls = link.auth == Auth::Hmac;
         Self {
             written_at: now.as_micros(),
             up_secs: 0,
             scan_secs_ago: None,
             pull_secs_ago: None,
-            pulls,
-            expects_env: pulls && link.expect_env.is_some(),
+            pulls: link.auth == Auth::Hmac,
         }
     }
 
@@ -156,7 +153,6 @@ mod tests {
             scan_secs_ago: Some(3),
             pull_secs_ago: None,
             pulls: true,
-            expects_env: false,
         }
     }
 

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use chatdb::{Chat, Digest, FilterReason, Known, Reading, Row, compose, lane};
+use chatdb::{Chat, Digest, FilterReason, Known, Reading, Relation, Row, compose, lane};
 use rusqlite::Connection;
 use shared_protocol::Message;
 
@@ -66,6 +66,7 @@ pub(super) fn hold_back(
             came,
             held_since: rules.now,
             body: Some(rules.postmark.body_of(&mut message)),
+            told_by: told_by(row),
         };
         filtered::hold(state, &held)?;
         settled.filtered_chats.push(chat.guid.clone());
@@ -123,6 +124,15 @@ fn incomplete(row: &Row, chat: &Chat, now: i64) -> Filtered {
         came: Came::New,
         held_since: now,
         body: None,
+        told_by: told_by(row),
+    }
+}
+
+/// The preview that tells the same as this row.
+fn told_by(row: &Row) -> Option<String> {
+    match &row.relation {
+        Relation::TextOfLink(preview) => Some(preview.clone()),
+        _ => None,
     }
 }
 
@@ -183,6 +193,7 @@ pub(super) fn refresh(
         )
     };
     held.body = Some(rules.postmark.body_of(&mut message));
+    held.told_by = told_by(row);
     filtered::update(state, &held)?;
     seen::save(state, &seen)
 }

@@ -5,9 +5,10 @@ use chatdb::{Digest, Known, lane};
 use rusqlite::Connection;
 use shared_protocol::{Message, Mode, RelayName};
 
-use super::arrival::NEWEST_LIVE_AGE;
+use super::arrival::{Arrivals, Evidence, NEWEST_LIVE_AGE, Occasion};
 use super::binding;
 use super::post::Postmark;
+use super::twins::instant_of_message;
 use crate::clock::UnixMicros;
 use crate::state::filtered::{self, Came, Filtered};
 use crate::state::quarantine;
@@ -31,6 +32,8 @@ pub enum ReleaseAs {
 pub enum Released {
     /// It is in the outbox.
     Done,
+    /// It was told before, under another guid or by its link preview. It is off the list.
+    ToldBefore,
     /// Nothing is held under that number.
     NotHeld,
     /// Its row was listed by the relay and not yet read.
@@ -69,6 +72,10 @@ pub fn release(
         ReleaseAs::Backfill => true,
     };
     filtered::take(tx, id)?;
+    if let Some(outcome) = told_before(tx, &held, &message)? {
+        decide(tx, &held, outcome)?;
+        return Ok(Released::ToldBefore);
+    }
     decide(tx, &held, outcome(is_backfill))?;
     if let Some(seen) = seen::find(tx, &held.guid)? {
         let bound_chat = Some(binding::chat_of(&message));
@@ -77,6 +84,31 @@ pub fn release(
     let lane = lane(&message.chat_guid).to_owned();
     enqueue(tx, relay, &lane, message, is_backfill, now)?;
     Ok(Released::Done)
+}
+
+/// Whether another row has told the same: the preview of a link, or a copy.
+fn told_before(
+    tx: &Connection,
+    held: &Filtered,
+    message: &Message,
+) -> rusqlite::Result<Option<Outcome>> {
+    if let Some(preview) = &held.told_by
+        && let Some(Outcome::Forwarded | Outcome::Backfilled) =
+            seen::find(tx, preview)?.map(|preview| preview.outcome)
+    {
+        return Ok(Some(Outcome::LinkPreview));
+    }
+    let (occasion, arrived_at) = (Occasion::Ordinary, held.held_since);
+    let began_at = Arrivals::default().batch_started_at(occasion, arrived_at);
+    let is_copy = Arrivals::is_copy(&Evidence {
+        sent_at: held.sent_at,
+        arrived_at,
+        floor: 0,
+        twins: seen::count_told_twins(tx, held.twin, began_at)?,
+        instant: instant_of_message(message),
+        occasion,
+    });
+    Ok(is_copy.then_some(Outcome::Twin))
 }
 
 /// A group may have been told under another name since the message was composed.

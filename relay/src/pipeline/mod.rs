@@ -134,7 +134,8 @@ impl PipelineHealth {
         self.last_good_scan.store(at, Ordering::Relaxed);
     }
 
-    fn lines_are_known(&self) {
+    /// The state has the owner's lines as they are in this run.
+    pub fn lines_are_known(&self) {
         self.knows_lines.store(true, Ordering::Relaxed);
     }
 

@@ -10,9 +10,15 @@ use super::arrival::Instant;
 
 /// What the instant of a message proves. A reaction to a message is as good as words.
 pub(super) fn instant_of(row: &Row, message: &Message) -> Instant {
-    let to_the_microsecond = message.timestamp.as_micros() % 1_000_000 != 0;
+    if matches!(row.relation, Relation::Reaction(_)) && is_to_the_microsecond(message) {
+        return Instant::Names;
+    }
+    instant_of_message(message)
+}
+
+/// The same, as far as the message itself tells.
+pub(super) fn instant_of_message(message: &Message) -> Instant {
     let is_distinct = match message.event {
-        Event::Tapback if matches!(row.relation, Relation::Reaction(_)) => true,
         Event::Message => !message.text.trim().is_empty(),
         Event::Tapback => {
             let tapback = message.tapback.as_ref();
@@ -20,11 +26,15 @@ pub(super) fn instant_of(row: &Row, message: &Message) -> Instant {
         }
         _ => false,
     };
-    if to_the_microsecond && is_distinct {
+    if is_distinct && is_to_the_microsecond(message) {
         Instant::Names
     } else {
         Instant::Shared
     }
+}
+
+fn is_to_the_microsecond(message: &Message) -> bool {
+    message.timestamp.as_micros() % 1_000_000 != 0
 }
 
 /// The hash that copies of a message share. Two reactions of one instant are no copies of each other. A

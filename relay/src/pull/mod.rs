@@ -86,6 +86,7 @@ pub struct Puller {
     failures: u32,
     /// The first poll is answered at once: the sender and an empty state wait for its word.
     wait_seconds: u8,
+    lines_told: bool,
 }
 
 impl Puller {
@@ -102,6 +103,7 @@ impl Puller {
             reporter: Reporter::default(),
             failures: 0,
             wait_seconds: 0,
+            lines_told: false,
             context,
         })
     }
@@ -125,20 +127,17 @@ impl Puller {
         }
     }
 
-    /// The first heartbeat tells the lines as they are now: whoever delivers comes after its answer, and
-    /// a message of a line that the backend does not know yet would begin another conversation. A
-    /// chat.db that cannot be read holds this up for a moment only.
+    /// The first heartbeat tells the lines if they are soon known. A chat.db that cannot be read holds it
+    /// up for a moment only: the backend is to hear that this relay is alive.
     async fn await_lines(&self) {
-        let known = async {
-            while !self.context.health.knows_lines() {
-                tokio::time::sleep(LINES_LOOK).await;
-            }
-        };
+        let known = lines_known(&self.context.health);
         let _ = tokio::time::timeout(LINES_WAIT, known).await;
     }
 
-    /// One poll.
+    /// One poll. One that had no lines to tell is given up as soon as there are some: deliveries wait
+    /// for a poll that has told them.
     pub async fn step(&mut self) -> Outcome {
+        let tells_lines = self.context.health.knows_lines();
         let body = match self.request() {
             Ok(request) => serde_json::to_vec(&request).expect("plain fields"),
             Err(error) => {
@@ -153,8 +152,19 @@ impl Puller {
         };
         let timeout = Duration::from_secs(self.wait_seconds.into()) + GRACE;
         let client = Arc::clone(&self.context.client);
-        match client.post_within(&self.route, &request, timeout).await {
-            Ok(received) => self.take(&received),
+        let health = Arc::clone(&self.context.health);
+        let lines_are_new = async {
+            if tells_lines {
+                std::future::pending::<()>().await;
+            }
+            lines_known(&health).await;
+        };
+        let answer = tokio::select! {
+            answer = client.post_within(&self.route, &request, timeout) => answer,
+            () = lines_are_new => return Outcome::Answered,
+        };
+        match answer {
+            Ok(received) => self.take(&received, tells_lines),
             Err(trouble) => self.failed(unanswered(trouble).verdict),
         }
     }
@@ -173,7 +183,7 @@ impl Puller {
         })
     }
 
-    fn take(&mut self, received: &Received) -> Outcome {
+    fn take(&mut self, received: &Received, tells_lines: bool) -> Outcome {
         let now = self.context.clock.now();
         let expected = self.context.client.link().expect_env.clone();
         let judgement = judge(received, expected.as_deref(), now.as_secs());
@@ -182,12 +192,16 @@ impl Puller {
         }
         if received.trust.is_ok() && received.status == 200 {
             return match serde_json::from_slice::<PullAnswer>(&received.body) {
-                Ok(answer) => self.answered(answer, expected.as_deref(), now),
+                Ok(answer) => {
+                    self.lines_told |= tells_lines;
+                    self.answered(answer, expected.as_deref(), now)
+                }
                 Err(_) => self.failed(Verdict::Pause(Trouble::NotAnAnswer { status: 200 })),
             };
         }
         if is_unknown_route(received) {
             // An older backend without commands: deliveries need not wait for it.
+            self.lines_told = true;
             self.stand(Standing::Welcome, judgement.backend);
             self.note_answer(now);
             return Outcome::Pause(PAUSE);
@@ -197,6 +211,11 @@ impl Puller {
             Verdict::Pause(Trouble::Elsewhere) => self.stand(Standing::Elsewhere, backend),
             Verdict::Pause(Trouble::WrongEnvironment { found }) => {
                 self.stand(Standing::WrongEnvironment(found.clone()), backend);
+            }
+            // The right backend, which cannot read this heartbeat. Messages go on all the same.
+            Verdict::Park(_) => {
+                self.lines_told = true;
+                self.stand(Standing::Welcome, backend);
             }
             _ => {}
         }
@@ -251,7 +270,11 @@ impl Puller {
     }
 
     fn stand(&self, standing: Standing, backend: Option<Backend>) {
-        let next = Contact { standing, backend };
+        let next = Contact {
+            standing,
+            backend,
+            lines_told: self.lines_told,
+        };
         self.context.contact.send_if_modified(|contact| {
             let news = *contact != next;
             *contact = next;
@@ -291,6 +314,13 @@ impl Puller {
     fn backoff(&mut self, after: Option<Duration>) -> Duration {
         self.failures = self.failures.saturating_add(1);
         Backoff::BACKEND.delay(self.failures, after, &mut self.context.rng)
+    }
+}
+
+/// Waits until the reading thread knows the lines.
+async fn lines_known(health: &PipelineHealth) {
+    while !health.knows_lines() {
+        tokio::time::sleep(LINES_LOOK).await;
     }
 }
 

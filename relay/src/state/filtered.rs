@@ -37,6 +37,8 @@ pub struct Filtered {
     pub held_since: i64,
     /// The wire message as it would have been posted; none until the row was looked at.
     pub body: Option<Vec<u8>>,
+    /// `message.guid` of the link preview that tells the same, if there is one.
+    pub told_by: Option<String>,
 }
 
 /// Whether a row was new when it came.
@@ -60,7 +62,7 @@ impl std::fmt::Debug for Filtered {
 }
 
 const COLUMNS: &str = "id, message_guid, message_rowid, chat_guid, reason, sent_at, twin, came_old, \
-                       held_since, body";
+                       held_since, body, told_by";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Filtered> {
     Ok(Filtered {
@@ -74,6 +76,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Filtered> {
         came: if row.get(7)? { Came::Old } else { Came::New },
         held_since: row.get(8)?,
         body: row.get(9)?,
+        told_by: row.get(10)?,
     })
 }
 
@@ -87,8 +90,8 @@ pub fn hold(connection: &Connection, row: &Filtered) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "insert into filtered (id, message_guid, message_rowid, chat_guid, reason, sent_at, twin,
-                 came_old, held_since, body)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 came_old, held_since, body, told_by)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
             id,
@@ -100,7 +103,8 @@ pub fn hold(connection: &Connection, row: &Filtered) -> rusqlite::Result<()> {
             row.twin.0,
             row.came == Came::Old,
             row.held_since,
-            row.body
+            row.body,
+            row.told_by
         ])?;
     Ok(())
 }
@@ -224,7 +228,7 @@ pub fn update(connection: &Connection, row: &Filtered) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "update filtered set message_guid = ?2, message_rowid = ?3, chat_guid = ?4, reason = ?5,
-                 sent_at = ?6, twin = ?7, body = ?8
+                 sent_at = ?6, twin = ?7, body = ?8, told_by = ?9
              where id = ?1",
         )?
         .execute(params![
@@ -235,7 +239,8 @@ pub fn update(connection: &Connection, row: &Filtered) -> rusqlite::Result<()> {
             row.reason,
             row.sent_at,
             row.twin.0,
-            row.body
+            row.body,
+            row.told_by
         ])?;
     Ok(())
 }

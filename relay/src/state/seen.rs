@@ -271,15 +271,34 @@ pub fn count_twins(
     twin: Digest,
     batch_at: i64,
 ) -> rusqlite::Result<Twins> {
+    const ACCOUNTED: &str = "'forwarded', 'backfilled', 'quarantined', 'dropped'";
+    count_twins_among(connection, twin, batch_at, ACCOUNTED)
+}
+
+/// The same, where only what was put into the outbox counts: the owner may release one copy and have
+/// dropped another.
+pub fn count_told_twins(
+    connection: &Connection,
+    twin: Digest,
+    batch_at: i64,
+) -> rusqlite::Result<Twins> {
+    count_twins_among(connection, twin, batch_at, "'forwarded', 'backfilled'")
+}
+
+fn count_twins_among(
+    connection: &Connection,
+    twin: Digest,
+    batch_at: i64,
+    outcomes: &'static str,
+) -> rusqlite::Result<Twins> {
     connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "select count(*) filter (where outcome <> 'twin'),
                     count(*) filter (where outcome <> 'twin' and seen_at < ?2),
                     count(*) filter (where outcome = 'twin' and seen_at >= ?2)
              from seen
-             where twin = ?1
-                 and outcome in ('forwarded', 'backfilled', 'quarantined', 'dropped', 'twin')",
-        )?
+             where twin = ?1 and outcome in ({outcomes}, 'twin')"
+        ))?
         .query_row(params![twin.0, batch_at], |row| {
             Ok(Twins {
                 told: row.get(0)?,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use archety_relay::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
-use shared_protocol::{PULL_ROUTE, Purpose, RelaySecrets, SignatureHeaders, SigningKey, verify};
+use shared_protocol::{HEALTH_ROUTE, PULL_ROUTE, Purpose, RelaySecrets, SignatureHeaders, SigningKey, verify};
 
 use crate::home::SECRET;
 
@@ -22,6 +22,15 @@ pub(crate) struct Backend {
 impl Backend {
     /// Serves until the test's process ends.
     pub(crate) fn start(answers: Answers) -> Self {
+        Self::serving(answers, true)
+    }
+
+    /// One of a release that knows no rehearsals.
+    pub(crate) fn before_rehearsals(answers: Answers) -> Self {
+        Self::serving(answers, false)
+    }
+
+    fn serving(answers: Answers, rehearsals: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let posts = Arc::new(Mutex::new(Vec::new()));
@@ -29,7 +38,7 @@ impl Backend {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let posts = Arc::clone(&kept);
-                std::thread::spawn(move || serve(&stream, &posts, answers));
+                std::thread::spawn(move || serve(&stream, &posts, answers, rehearsals));
             }
         });
         Self { url, posts }
@@ -62,10 +71,28 @@ pub(crate) fn problem(status: u16, code: &str) -> (u16, Value) {
     (status, body)
 }
 
-fn serve(stream: &TcpStream, posts: &Mutex<Vec<(String, Value)>>, answers: Answers) -> Option<()> {
+fn answer_of(body: &Value) -> String {
+    let body = body.to_string();
+    let length = body.len();
+    format!(
+        "HTTP/1.1 200 X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
+fn serve(
+    stream: &TcpStream,
+    posts: &Mutex<Vec<(String, Value)>>,
+    answers: Answers,
+    rehearsals: bool,
+) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let Request { path, head, body } = read_request(&mut reader)?;
+        if path == HEALTH_ROUTE {
+            let health = json!({"status": "ok", "version": "1.0.0", "rehearsals": rehearsals});
+            (&mut &*stream).write_all(answer_of(&health).as_bytes()).ok()?;
+            continue;
+        }
         let header = |name: &str| {
             head.iter()
                 .find(|(key, _)| key == name)

@@ -118,6 +118,16 @@ fn a_replay_speaks_as_a_rehearsal_and_never_as_the_relay() {
 }
 
 #[test]
+fn a_backend_that_would_take_it_for_the_relay_gets_nothing() {
+    let backend = Backend::before_rehearsals(|_| accepted());
+    let home = Home::new();
+    let run = replay(&home, SCRIPT, &["--to", &backend.url]);
+    run.ends_with(1);
+    run.complains_of("is of an earlier release");
+    assert!(backend.received().is_empty());
+}
+
+#[test]
 fn refusals_and_duplicates_are_told_apart_and_end_with_one() {
     let backend = Backend::start(|before| match before {
         0 => problem(422, "invalid_fields"),

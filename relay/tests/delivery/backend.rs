@@ -46,7 +46,8 @@ struct Shared {
     stored: Vec<(String, Value)>,
     seen: HashSet<(String, i64)>,
     requests: usize,
-    pulls: VecDeque<(u16, Value)>,
+    /// An answer each; without one the poll is held.
+    pulls: VecDeque<Option<(u16, Value)>>,
     at_once: usize,
     most_at_once: usize,
     lanes_at_once: HashMap<String, usize>,
@@ -91,7 +92,12 @@ impl Backend {
             .lock()
             .expect("sound")
             .pulls
-            .push_back((status, body));
+            .push_back(Some((status, body)));
+    }
+
+    /// The next pull is never answered.
+    pub(crate) fn hold_next_pull(&self) {
+        self.shared.lock().expect("sound").pulls.push_back(None);
     }
 
     /// Texts in the order in which they were stored, each identity once.
@@ -118,7 +124,9 @@ impl Backend {
         loop {
             let request = read_request(&mut stream, &mut buffer).await?;
             if request.path.ends_with("/relay/commands/pull") {
-                let (status, body) = self.pull_answer();
+                let Some((status, body)) = self.pull_answer() else {
+                    std::future::pending().await
+                };
                 let id = WebhookId::parse(&request.id, Purpose::Pull).ok()?;
                 let reply = self.signed(status, &body.to_string(), &id.answer(), &Self::key());
                 stream.write_all(reply.as_bytes()).await.ok()?;
@@ -128,15 +136,15 @@ impl Backend {
         }
     }
 
-    fn pull_answer(&self) -> (u16, Value) {
+    fn pull_answer(&self) -> Option<(u16, Value)> {
         let scripted = self.shared.lock().expect("sound").pulls.pop_front();
         scripted.unwrap_or_else(|| {
             let version = self.version.lock().expect("sound").clone();
-            (
+            Some((
                 200,
                 json!({"commands": [], "server_time": self.clock.now().as_secs(),
                          "version": version, "environment": "development"}),
-            )
+            ))
         })
     }
 

@@ -9,7 +9,7 @@ mod refusals;
 mod restarts;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use archety_relay::clock::{Clock, ManualClock, UnixMicros};
@@ -36,8 +36,18 @@ struct Relay {
     wake: Arc<Notify>,
     contact: watch::Sender<Contact>,
     contacts: Arc<AtomicUsize>,
+    knows_lines: Arc<AtomicBool>,
     expect_env: Option<String>,
     auth: Auth,
+}
+
+/// What the sender knows after a pull that was answered.
+fn welcome() -> Contact {
+    Contact {
+        standing: Standing::Welcome,
+        backend: None,
+        lines_told: true,
+    }
 }
 
 impl Relay {
@@ -51,7 +61,8 @@ impl Relay {
             clock,
             state: Some(Arc::new(state)),
             wake: Arc::new(Notify::new()),
-            contact: watch::channel(Contact::default()).0,
+            contact: watch::channel(welcome()).0,
+            knows_lines: Arc::new(AtomicBool::new(true)),
             contacts: Arc::default(),
             expect_env: None,
             auth: Auth::Hmac,
@@ -102,6 +113,7 @@ impl Relay {
         };
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let contacts = Arc::clone(&self.contacts);
+        let knows_lines = Arc::clone(&self.knows_lines);
         Sender::new(SenderContext {
             state: Arc::clone(self.state()),
             client: Arc::new(Client::new(Arc::new(link), Arc::clone(&clock)).expect("a client")),
@@ -109,6 +121,7 @@ impl Relay {
             rng: StdRng::seed_from_u64(1),
             wake: Arc::clone(&self.wake),
             contact: self.contact.subscribe(),
+            knows_lines: Box::new(move || knows_lines.load(Ordering::Relaxed)),
             on_contact: Box::new(move |_| {
                 contacts.fetch_add(1, Ordering::Relaxed);
             }),
@@ -219,9 +232,56 @@ async fn the_owner_can_drop_and_retry_beside_the_running_sender() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_before_the_expected_environment_is_proven() {
+async fn nothing_is_sent_before_a_pull_was_answered_and_the_lines_are_told() {
+    let relay = Relay::start().await;
+    relay.contact.send_replace(Contact::default());
+    relay.enqueue("a", "1");
+    let mut sender = relay.sender();
+    for _ in 0..2 {
+        sender.step().await;
+    }
+    assert_eq!(relay.backend.requests(), 0, "no pull was answered yet");
+    relay.contact.send_replace(Contact {
+        lines_told: false,
+        ..welcome()
+    });
+    for _ in 0..2 {
+        sender.step().await;
+    }
+    assert_eq!(relay.backend.requests(), 0, "the lines are not told yet");
+    relay.contact.send_replace(welcome());
+    relay.drain(&mut sender).await;
+    assert_eq!(relay.backend.stored(), ["1"]);
+}
+
+#[tokio::test]
+async fn what_an_earlier_run_left_goes_out_though_chat_db_cannot_be_read() {
+    let relay = Relay::start().await;
+    relay.knows_lines.store(false, Ordering::Relaxed);
+    relay.contact.send_replace(Contact {
+        lines_told: false,
+        ..welcome()
+    });
+    relay.enqueue("a", "1");
+    relay.drain(&mut relay.sender()).await;
+    assert_eq!(relay.backend.stored(), ["1"]);
+}
+
+#[tokio::test]
+async fn a_bearer_relay_waits_for_no_pull() {
+    let mut relay = Relay::start().await;
+    relay.auth = Auth::Bearer;
+    relay.contact.send_replace(Contact::default());
+    relay.enqueue("a", "1");
+    relay.drain(&mut relay.sender()).await;
+    assert_eq!(relay.backend.stored(), ["1"]);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_another_environment() {
     let mut relay = Relay::start().await;
     relay.expect_env = Some("production".into());
+    relay.contact.send_replace(Contact::default());
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     for _ in 0..2 {
@@ -230,7 +290,7 @@ async fn nothing_is_sent_before_the_expected_environment_is_proven() {
     assert_eq!(relay.backend.requests(), 0);
     relay.contact.send_replace(Contact {
         standing: Standing::WrongEnvironment("development".into()),
-        backend: None,
+        ..welcome()
     });
     relay
         .step_until(&mut sender, |relay| relay.trouble().is_some())

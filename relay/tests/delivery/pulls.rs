@@ -11,6 +11,13 @@ use crate::backend::problem;
 use crate::*;
 
 fn puller(relay: &Relay) -> (Puller, Receiver<Option<NewestMessage>>) {
+    puller_of(relay, &Arc::new(PipelineHealth::default()))
+}
+
+fn puller_of(
+    relay: &Relay,
+    health: &Arc<PipelineHealth>,
+) -> (Puller, Receiver<Option<NewestMessage>>) {
     let link = Link {
         backend_url: BackendUrl::parse(&relay.backend.url).expect("loopback"),
         auth: Auth::Hmac,
@@ -26,11 +33,48 @@ fn puller(relay: &Relay) -> (Puller, Receiver<Option<NewestMessage>>) {
         rng: StdRng::seed_from_u64(2),
         contact: relay.contact.clone(),
         answered: watch::channel(None).0,
-        health: Arc::new(PipelineHealth::default()),
+        health: Arc::clone(health),
         newest,
         stop: CancellationToken::new(),
     });
     (puller.expect("a puller"), heard)
+}
+
+/// A poll that waits at the backend has no lines to tell yet. Once chat.db is opened, they are told at once.
+#[tokio::test]
+async fn a_poll_without_lines_gives_way_to_one_that_tells_them() {
+    let relay = Relay::start().await;
+    relay.contact.send_replace(Contact::default());
+    let health = Arc::new(PipelineHealth::default());
+    relay.backend.script_pull(200, answer(&json!([])));
+    let (mut puller, _heard) = puller_of(&relay, &health);
+    assert_eq!(puller.step().await, Polled::Answered);
+    assert!(!relay.contact.borrow().lines_told, "there were none to tell");
+    relay.backend.hold_next_pull();
+    let stepping = puller.step();
+    let opening = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        health.lines_are_known();
+    };
+    let (polled, ()) = tokio::join!(stepping, opening);
+    assert_eq!(polled, Polled::Answered, "it was given up");
+    assert!(!relay.contact.borrow().lines_told);
+    relay.backend.script_pull(200, answer(&json!([])));
+    assert_eq!(puller.step().await, Polled::Answered);
+    assert!(relay.contact.borrow().lines_told);
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_the_backend_cannot_read_holds_up_no_message() {
+    let relay = Relay::start().await;
+    relay.contact.send_replace(Contact::default());
+    let refusal = serde_json::from_str(&problem(422, "invalid_fields", "")).expect("JSON");
+    relay.backend.script_pull(422, refusal);
+    let (mut puller, _heard) = puller(&relay);
+    puller.step().await;
+    let contact = relay.contact.borrow().clone();
+    assert_eq!(contact.standing, Standing::Welcome);
+    assert!(contact.lines_told);
 }
 
 fn answer(commands: &serde_json::Value) -> serde_json::Value {

@@ -107,7 +107,7 @@ async fn another_installation_stops_this_one() {
     relay.enqueue("a", "1");
     relay.contact.send_replace(Contact {
         standing: Standing::Elsewhere,
-        backend: None,
+        ..welcome()
     });
     let mut sender = relay.sender();
     relay
@@ -115,10 +115,7 @@ async fn another_installation_stops_this_one() {
         .await;
     assert_eq!(relay.trouble().as_deref(), Some("relay_elsewhere"));
     assert_eq!(relay.backend.requests(), 0);
-    relay.contact.send_replace(Contact {
-        standing: Standing::Welcome,
-        backend: None,
-    });
+    relay.contact.send_replace(welcome());
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored(), ["1"]);
 }

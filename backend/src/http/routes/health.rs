@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use serde::Serialize;
+use shared_protocol::Health;
 
 use crate::http::answer::{json, unsigned};
 use crate::http::api_error::ApiError;
@@ -17,17 +17,12 @@ use crate::store::StoreError;
 /// Shorter than any probe waits.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-#[derive(Serialize)]
-struct Health {
-    status: &'static str,
-    version: &'static str,
-}
-
 /// Always 200: a process that can answer is alive, and restarting it would not mend its database.
 pub(in crate::http) async fn health() -> Response {
     let health = Health {
-        status: "ok",
-        version: VERSION,
+        status: "ok".to_owned(),
+        version: VERSION.to_owned(),
+        rehearsals: true,
     };
     json(StatusCode::OK, &health)
 }

@@ -14,6 +14,7 @@ async fn health_is_the_process_and_readiness_its_use() {
             let answer = app.get(path).await;
             assert_eq!(answer.status, 200, "{path}");
             assert_eq!(answer.json()["status"], "ok");
+            assert_eq!(answer.json()["rehearsals"], true);
         }
         app.lifecycle.start_draining();
         assert_eq!(app.get("/healthz").await.status, 200);

@@ -71,6 +71,11 @@ impl<'t> Words<'t> {
         self.form.starts_with("{}") || first_letter.is_none_or(|letter| !letter.is_lowercase())
     }
 
+    /// Whether a letter among them is not one of English.
+    pub(super) fn are_foreign(&self) -> bool {
+        self.form.chars().any(|c| c.is_alphabetic() && !c.is_ascii())
+    }
+
     /// Whether a colon leads over to the quotation.
     pub(super) fn end_with_colon(&self) -> bool {
         self.raw.ends_with([':', '：'])

@@ -22,13 +22,14 @@ use messages_stand_in::Script;
 use shared_protocol::{Message, Mode};
 
 use super::flags::ConfigFlags;
+use super::mask::masked;
 use super::output;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Link};
 use crate::delivery::client::Client;
 use crate::delivery::timestamps::Timestamps;
 use crate::lifecycle::ExitCode;
-use fiction::{is_fictional, masked};
+use fiction::is_fictional;
 use post::{Fate, Posted, Poster};
 use stage::Played;
 
@@ -175,6 +176,15 @@ fn post_all(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let knows_rehearsals = runtime.block_on(client.health()).is_none_or(|backend| backend.rehearsals);
+    if !knows_rehearsals {
+        bail!(
+            "nothing was sent: the backend at {} is of an earlier release, which would keep a replay \
+             among the messages of the relay {}; update it, or replay to another backend with --to",
+            client.link().backend_url,
+            config.relay_name
+        );
+    }
     let mut poster = Poster {
         client: &client,
         rehearsal: &config.relay_name.rehearsal(),

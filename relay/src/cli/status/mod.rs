@@ -280,11 +280,11 @@ fn pull(known: &Known, now: UnixMicros) -> String {
 }
 
 fn delivery(known: &Known) -> String {
-    let unanswered = |vitals: &Vitals| vitals.expects_env && vitals.pull_secs_ago.is_none();
+    let unanswered = |vitals: &Vitals| vitals.pulls && vitals.pull_secs_ago.is_none();
     match &known.delivery.text {
         Some(text) => text.clone(),
         None if known.vitals.as_ref().is_some_and(unanswered) => {
-            "waits for the backend's first answer, since expect_env is set".to_owned()
+            "waits for the backend's first answer to a pull".to_owned()
         }
         None => "nothing in its way".to_owned(),
     }

@@ -59,6 +59,8 @@ pub struct SenderContext {
     pub wake: Arc<Notify>,
     /// What the pull knows of the backend.
     pub contact: watch::Receiver<Contact>,
+    /// Whether this run composes messages with the lines that the state has.
+    pub knows_lines: Box<dyn Fn() -> bool + Send + Sync>,
     /// Called with the instant of each answer that was the backend's own word.
     pub on_contact: Box<dyn Fn(UnixMicros) + Send + Sync>,
     /// Asks the sender to end.
@@ -246,11 +248,13 @@ impl Sender {
     }
 
     fn may_send(&self) -> bool {
-        let link = self.context.client.link();
-        match self.context.contact.borrow().standing {
-            Standing::Welcome => true,
-            // Without a pull to ask, the first answer tells which environment it is.
-            Standing::Unknown => link.expect_env.is_none() || link.auth == Auth::Bearer,
+        let contact = self.context.contact.borrow();
+        match contact.standing {
+            // Messages are composed with lines only once these are known. Until then there may be posts
+            // of an earlier run, which the backend keeps by the lines that it was told then.
+            Standing::Welcome => contact.lines_told || !(self.context.knows_lines)(),
+            // A bearer relay does not pull: the first answer tells which environment it is.
+            Standing::Unknown => self.context.client.link().auth == Auth::Bearer,
             Standing::Elsewhere | Standing::WrongEnvironment(_) => false,
         }
     }

@@ -21,6 +21,9 @@ use crate::state::filtered::{self as rows, Place};
 const CHATS: usize = 512;
 /// Rows per slice.
 const ROWS: usize = 128;
+/// Rows of one chat that are looked at before news of that chat. More of them, which bear marks of their
+/// own, would hold the news up.
+const AT_ONCE: usize = 512;
 /// Rows that each pass looks at in turn, whatever their chats say.
 const IN_TURN: u32 = 64;
 
@@ -103,6 +106,37 @@ impl Feed<'_> {
         look.next_chat = if wants_all { usize::MAX } else { 0 };
         look.turn = in_turn.last().copied().unwrap_or(0);
         look.rows = rows.into_iter().chain(in_turn).collect();
+        Ok(())
+    }
+
+    /// Looks at what is held back in the chats of rows that no filter holds back: a mark was lifted
+    /// there, and what it held goes out before the news of its chat.
+    pub(super) fn release_before(
+        &mut self,
+        db: &ChatDb,
+        candidates: &[Candidate],
+    ) -> Result<(), PipelineError> {
+        let look = &self.filtered;
+        if look.chats.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(());
+        }
+        let unheld = candidates.iter().filter_map(|candidate| {
+            let chat = candidate.row.chat.as_deref()?;
+            let is_held = FilterReason::of(&candidate.row, chat).is_some();
+            (!is_held).then_some(chat.guid.as_str())
+        });
+        let chats: BTreeSet<&str> = unheld.collect();
+        let ids = self.context.state.read(|state| {
+            let mut ids = Vec::new();
+            for chat in chats {
+                let held = rows::of_chat(state, Some(chat))?;
+                ids.extend(held.into_iter().take(AT_ONCE));
+            }
+            Ok(ids)
+        })?;
+        for slice in ids.chunks(ROWS) {
+            self.look_at_rows(db, slice)?;
+        }
         Ok(())
     }
 

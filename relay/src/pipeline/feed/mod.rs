@@ -145,6 +145,7 @@ impl Feed<'_> {
                 // and grew again differs there and nowhere else.
                 anchors = Some(with_anchor(self.anchors.clone(), newest));
             }
+            self.release_before(db, &candidates)?;
             let settled = self.commit(db, candidates, Occasion::Ordinary, Some(source), anchors)?;
             self.count_waiting(settled.waiting)?;
             if !full || self.context.health.is_stopping() {

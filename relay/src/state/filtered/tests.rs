@@ -27,6 +27,7 @@ fn row(guid: &str) -> Filtered {
         came: Came::New,
         held_since: NOW.as_micros(),
         body: Some(b"{}".to_vec()),
+        told_by: None,
     }
 }
 

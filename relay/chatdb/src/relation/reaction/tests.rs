@@ -125,6 +125,9 @@ fn other_languages_and_other_quotation_marks() {
         ("赞了“{}”", Like),
         ("喜欢“{}”", Like),
         ("Líkaði við „{}“", Like),
+        ("Patiko „{}“", Like),
+        ("Sviđa mu se “{}”", Like),
+        ("أعجبه “{}”", Like),
         ("Les gusta ‹{}›", Like),
         ("Elsker “{}”", Love),
         ("Liked: “{}”", Like),
@@ -156,6 +159,9 @@ fn what_a_person_writes_stays_a_message() {
         "What does he mean by “See you tonight at eight”",
         "I meant “See you tonight at eight”",
         "Re: “See you tonight at eight”",
+        "Great “See you tonight at eight”",
+        "So true “See you tonight at eight”",
+        "Perfect “See you tonight at eight”",
         "She wrote: “See you tonight at eight”",
         "Reminder: “See you tonight at eight”",
         "“See you tonight at eight” really?",
@@ -195,7 +201,7 @@ fn a_person_with_straight_quotes_needs_known_words_and_the_text() {
     assert_eq!(of(&format!("Liked \"{TEXT}\"")), Some((Added, Like, None)));
     assert_eq!(of(&format!("Liked '{TEXT}'")), Some((Added, Like, None)));
     assert_eq!(of("Liked \"I'm \"in\"\""), Some((Added, Like, None)));
-    assert_eq!(of(&format!("Patiko \"{TEXT}\"")), None);
+    assert_eq!(of(&format!("Líkaði við \"{TEXT}\"")), None);
     let old = format!("👍 to \"{TEXT}\"");
     assert_eq!(of(&old), Some((Added, Emoji, Some("👍".to_owned()))));
 }
@@ -240,9 +246,9 @@ fn a_text_may_be_cut_but_not_to_nothing() {
     assert_eq!(target("The long way around", "Loved").as_deref(), Some("0"));
     assert_eq!(target("The", "Loved").as_deref(), Some("1"));
     assert_eq!(target("The long", "Loved"), None);
-    assert_eq!(target("The long way around", "Patiko"), None);
+    assert_eq!(target("The long way around", "Líkaði við"), None);
     assert_eq!(
-        target("The long way around the…", "Patiko").as_deref(),
+        target("The long way around the…", "Líkaði við").as_deref(),
         Some("0")
     );
     assert_eq!(target("…", "Loved"), None);

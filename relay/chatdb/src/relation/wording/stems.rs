@@ -1,6 +1,6 @@
 //! Parts of words by which words are judged that are not known as a system's. `|` stands between them.
 
-use shared_protocol::TapbackKind::{self, Dislike, Emphasize, Laugh, Love, Question};
+use shared_protocol::TapbackKind::{self, Dislike, Emphasize, Laugh, Like, Love, Question};
 
 /// Whether one of `stems` occurs in `words`, before and behind which a space counts.
 pub(in crate::relation) fn occur(words: &str, stems: &str) -> bool {
@@ -41,6 +41,10 @@ pub(in crate::relation) const STEMS: &[(TapbackKind, &str)] = &[
         Question,
         "question|frag|cuestion|dud|interrog|dubbio|vraag|spørsm|spørgsm|ifrågas|kyseenal|\
          kwestion|вопрос|sorgul|疑|質|물음|질문",
+    ),
+    (
+        Like,
+        "gusta|gefällt|aime|piace|curti|gosto|leuk|gilla|likte|liker|polub|нрав|beğen|thích|suka",
     ),
 ];
 

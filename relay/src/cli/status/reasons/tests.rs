@@ -18,7 +18,6 @@ fn running(silence: u64) -> Known {
             scan_secs_ago: Some(4),
             pull_secs_ago: Some(20),
             pulls: true,
-            expects_env: false,
         }),
         free_disk_bytes: Some(1 << 30),
         ..Known::default()

@@ -91,3 +91,50 @@ fn a_copy_that_comes_with_the_lifted_mark_is_told_instead_or_not_at_all() {
     assert_eq!(mac.texts(), ["hello"]);
     assert!(mac.filtered().is_empty());
 }
+
+#[test]
+fn what_was_held_goes_out_before_the_message_that_comes_as_the_mark_is_lifted() {
+    for restarted in [true, false] {
+        let mut mac = Mac::new();
+        let (chat, _) = mac.peer(ADA);
+        mac.messages
+            .set_chat_column(chat, "is_filtered", 2)
+            .unwrap();
+        for text in ["one", "two"] {
+            mac.says(ADA, text);
+            mac.pass(secs(60));
+        }
+        let lift_and_say = |messages: &mut StandIn, now: Date| {
+            messages.set_chat_column(chat, "is_filtered", 1).unwrap();
+            let (chat, ada) = peer(messages, ADA);
+            let three = NewMessage::incoming(ada, now).text("three");
+            messages.deliver(chat, &three).unwrap();
+        };
+        if restarted {
+            mac.look();
+            let now = mac.now();
+            lift_and_say(&mut mac.messages, now);
+            mac.look();
+        } else {
+            let lift = |messages: &mut StandIn, clock: &ManualClock, step| {
+                if step == 1 {
+                    lift_and_say(messages, date(clock.now().as_micros()));
+                }
+            };
+            mac.watch(lift, 3);
+        }
+        assert_eq!(mac.texts(), ["one", "two", "three"], "{restarted}");
+    }
+}
+
+#[test]
+fn a_message_in_a_marked_chat_releases_nothing() {
+    let mut mac = Mac::new();
+    let row = held(&mut mac, Mark::Chat(2), "spam");
+    mac.says(ADA, "more of it");
+    mac.says(BOB, "hello");
+    mac.look();
+    assert_eq!(mac.texts(), ["hello"]);
+    assert_eq!(mac.filtered().len(), 2);
+    assert_eq!(mac.outcome(row), Some(Outcome::Spam));
+}

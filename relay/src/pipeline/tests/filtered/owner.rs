@@ -96,3 +96,58 @@ fn a_row_that_was_not_read_yet_is_not_released() {
     assert_eq!(release_as(&mac, id, ReleaseAs::ItsKind), Released::Done);
     assert_eq!(mac.texts(), ["hello"]);
 }
+
+/// `quarantine release --all-filtered`: copies of one message, and a link beside its text.
+#[test]
+fn of_copies_that_are_held_the_owners_release_tells_one() {
+    for whole_second in [true, false] {
+        let mut mac = Mac::new();
+        mac.pass(Duration::from_micros(if whole_second { 0 } else { 250_001 }));
+        let sent = mac.now();
+        let (chat, _) = mac.peer(ADA);
+        mac.messages
+            .set_chat_column(chat, "is_filtered", 2)
+            .unwrap();
+        mac.said(ADA, "hello", sent);
+        mac.look();
+        mac.pass_in_touch(hours(26));
+        let copy = mac.said(ADA, "hello", sent);
+        mac.look();
+        let ids: Vec<i64> = mac
+            .state()
+            .read(|state| filtered_rows::ids_after(state, 0, 9))
+            .unwrap();
+        let released: Vec<Released> = ids
+            .into_iter()
+            .map(|id| release_as(&mac, id, ReleaseAs::ItsKind))
+            .collect();
+        assert_eq!(
+            released,
+            [Released::Done, Released::ToldBefore],
+            "{whole_second}"
+        );
+        assert_eq!(mac.texts(), ["hello"]);
+        assert!(mac.filtered().is_empty());
+        assert_eq!(mac.outcome(copy), Some(Outcome::Twin));
+    }
+}
+
+#[test]
+fn of_two_equal_messages_the_owner_may_drop_one_and_release_the_other() {
+    let mut mac = Mac::new();
+    let sent = mac.now();
+    let (chat, _) = mac.peer(ADA);
+    mac.messages
+        .set_chat_column(chat, "is_filtered", 2)
+        .unwrap();
+    mac.said(ADA, "ok", sent);
+    mac.look();
+    mac.pass_in_touch(hours(26));
+    mac.said(ADA, "ok", sent);
+    mac.look();
+    let first = number(&mac);
+    assert!(mac.state().write(|tx| give_up(tx, first)).unwrap());
+    let second = number(&mac);
+    assert_eq!(release_as(&mac, second, ReleaseAs::ItsKind), Released::Done);
+    assert_eq!(mac.texts(), ["ok"]);
+}
