@@ -6,8 +6,8 @@
 mod config;
 mod decode;
 mod flags;
-mod outbox;
 mod mask;
+mod outbox;
 mod output;
 mod quarantine;
 mod record;

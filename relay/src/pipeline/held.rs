@@ -3,7 +3,7 @@
 
 use chatdb::{Digest, Known, lane};
 use rusqlite::Connection;
-use shared_protocol::{Message, Mode, RelayName};
+use shared_protocol::{Address, Message, Mode, RelayName};
 
 use super::arrival::{Arrivals, Evidence, NEWEST_LIVE_AGE, Occasion};
 use super::binding;
@@ -11,9 +11,9 @@ use super::post::Postmark;
 use super::twins::instant_of_message;
 use crate::clock::UnixMicros;
 use crate::state::filtered::{self, Came, Filtered};
-use crate::state::quarantine;
 use crate::state::seen::{self, Outcome, Seen};
 use crate::state::told_group;
+use crate::state::{own_addresses, quarantine};
 
 /// How a held message is released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,12 +157,23 @@ fn enqueue(
     now: UnixMicros,
 ) -> rusqlite::Result<()> {
     message.is_backfill = is_backfill;
+    message.from_owner |= is_own(tx, &message.sender)?;
     let postmark = Postmark {
         relay: relay.clone(),
         reply_via: message.reply_via,
     };
     postmark.enqueue(tx, lane, &mut message, now.as_micros())?;
     Ok(())
+}
+
+/// Whether an address is the owner's by now: it may have been learnt since the message was composed.
+fn is_own(tx: &Connection, sender: &str) -> rusqlite::Result<bool> {
+    let Some(sender) = Address::parse(sender) else {
+        return Ok(false);
+    };
+    let lines = own_addresses::lines(tx)?;
+    let mut own = lines.iter().flat_map(|line| &line.addresses);
+    Ok(own.any(|address| address == sender.as_str()))
 }
 
 /// Writes down what became of a row that filters held back. `seen` may have forgotten it by now: it is

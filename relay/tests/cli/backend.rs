@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use archety_relay::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
-use shared_protocol::{HEALTH_ROUTE, PULL_ROUTE, Purpose, RelaySecrets, SignatureHeaders, SigningKey, verify};
+use shared_protocol::{
+    HEALTH_ROUTE, PULL_ROUTE, Purpose, RelaySecrets, SignatureHeaders, SigningKey, verify,
+};
 
 use crate::home::SECRET;
 
@@ -90,7 +92,9 @@ fn serve(
         let Request { path, head, body } = read_request(&mut reader)?;
         if path == HEALTH_ROUTE {
             let health = json!({"status": "ok", "version": "1.0.0", "rehearsals": rehearsals});
-            (&mut &*stream).write_all(answer_of(&health).as_bytes()).ok()?;
+            (&mut &*stream)
+                .write_all(answer_of(&health).as_bytes())
+                .ok()?;
             continue;
         }
         let header = |name: &str| {

@@ -105,7 +105,7 @@ fn home_with_filtered() -> Home {
     let home = home();
     let state = beside(&home);
     let now = SystemClock.now().as_micros();
-    for (guid, age_hours, reason) in [("D", 1, "spam"), ("E", 24, "category")] {
+    for (n, guid, age_hours, reason) in [(1, "D", 1, "spam"), (2, "E", 24, "category")] {
         let sent_at = now - age_hours * 3_600_000_000;
         let mut message = Message::new(
             "SMS;-;55530",
@@ -123,10 +123,11 @@ fn home_with_filtered() -> Home {
             chat_guid: Some("SMS;-;55530".into()),
             reason: reason.into(),
             sent_at,
-            twin: chatdb::Digest::default(),
+            twin: chatdb::Digest([n; 16]),
             came: Came::New,
             held_since: sent_at,
             body: Some(serde_json::to_vec(&message).expect("JSON")),
+            told_by: None,
         };
         state.write(|tx| filtered::hold(tx, &held)).expect("held");
     }

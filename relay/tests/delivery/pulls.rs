@@ -49,7 +49,10 @@ async fn a_poll_without_lines_gives_way_to_one_that_tells_them() {
     relay.backend.script_pull(200, answer(&json!([])));
     let (mut puller, _heard) = puller_of(&relay, &health);
     assert_eq!(puller.step().await, Polled::Answered);
-    assert!(!relay.contact.borrow().lines_told, "there were none to tell");
+    assert!(
+        !relay.contact.borrow().lines_told,
+        "there were none to tell"
+    );
     relay.backend.hold_next_pull();
     let stepping = puller.step();
     let opening = async {

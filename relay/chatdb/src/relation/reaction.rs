@@ -233,7 +233,9 @@ fn guessed(lead: &Words<'_>, tail: &Words<'_>) -> Option<Said> {
     let kind = match (words.emoji(), guess) {
         (Some(_), _) => TapbackKind::Emoji,
         (None, Some((kind, _))) => *kind,
-        (None, None) if action == TapbackAction::Removed || words.are_foreign() => TapbackKind::Like,
+        (None, None) if action == TapbackAction::Removed || words.are_foreign() => {
+            TapbackKind::Like
+        }
         // `Great “see you at 8”`: nothing says that it is a reaction but its form, and all that systems
         // write in English is known.
         (None, None) => return None,

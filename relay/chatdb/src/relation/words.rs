@@ -73,7 +73,9 @@ impl<'t> Words<'t> {
 
     /// Whether a letter among them is not one of English.
     pub(super) fn are_foreign(&self) -> bool {
-        self.form.chars().any(|c| c.is_alphabetic() && !c.is_ascii())
+        self.form
+            .chars()
+            .any(|c| c.is_alphabetic() && !c.is_ascii())
     }
 
     /// Whether a colon leads over to the quotation.

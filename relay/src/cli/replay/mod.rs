@@ -176,7 +176,9 @@ fn post_all(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let knows_rehearsals = runtime.block_on(client.health()).is_none_or(|backend| backend.rehearsals);
+    let knows_rehearsals = runtime
+        .block_on(client.health())
+        .is_none_or(|backend| backend.rehearsals);
     if !knows_rehearsals {
         bail!(
             "nothing was sent: the backend at {} is of an earlier release, which would keep a replay \

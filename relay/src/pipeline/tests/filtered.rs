@@ -4,6 +4,7 @@
 mod changes;
 mod copies;
 mod earlier;
+mod interplay;
 mod owner;
 mod passes;
 

@@ -56,7 +56,7 @@ fn a_reaction_over_sms_is_a_tapback_on_what_it_quotes() {
             ("Removed a like from", Removed, TapbackKind::Like),
             ("Le encantó", Added, TapbackKind::Love),
             ("Laughed at", Added, TapbackKind::Laugh),
-            ("Patiko", Added, TapbackKind::Like),
+            ("Líkaði við", Added, TapbackKind::Like),
         ] {
             mac.texts_over(service, &format!("{words} “{TEXT}”"));
             mac.look();
@@ -116,7 +116,7 @@ fn over_imessage_the_words_and_the_quotation_must_both_be_right() {
     assert_eq!(mac.last_tapback(), expected);
     let texts = [
         "Loved “Dune”".to_owned(),
-        format!("Patiko “{TEXT}”"),
+        format!("Líkaði við “{TEXT}”"),
         "Loved an image".to_owned(),
         format!("Loved \"{TEXT}\""),
     ];

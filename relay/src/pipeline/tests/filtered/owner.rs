@@ -3,11 +3,11 @@
 use super::*;
 use crate::pipeline::{ReleaseAs, Released, give_up, release};
 
-fn number(mac: &Mac) -> i64 {
+pub(super) fn number(mac: &Mac) -> i64 {
     mac.state().read(filtered_rows::list).unwrap()[0].id
 }
 
-fn release_as(mac: &Mac, id: i64, how: ReleaseAs) -> Released {
+pub(super) fn release_as(mac: &Mac, id: i64, how: ReleaseAs) -> Released {
     let now = mac.clock.now();
     mac.state()
         .write(|tx| release(tx, &RelayName::default(), id, how, now))
@@ -102,7 +102,11 @@ fn a_row_that_was_not_read_yet_is_not_released() {
 fn of_copies_that_are_held_the_owners_release_tells_one() {
     for whole_second in [true, false] {
         let mut mac = Mac::new();
-        mac.pass(Duration::from_micros(if whole_second { 0 } else { 250_001 }));
+        mac.pass(Duration::from_micros(if whole_second {
+            0
+        } else {
+            250_001
+        }));
         let sent = mac.now();
         let (chat, _) = mac.peer(ADA);
         mac.messages

@@ -130,6 +130,7 @@ fn ten_thousand(mac: &Mac, chats: &[i64]) {
                     came: filtered_rows::Came::New,
                     held_since: now,
                     body: Some(b"{}".to_vec()),
+                    told_by: None,
                 };
                 filtered_rows::hold(tx, &held)?;
             }

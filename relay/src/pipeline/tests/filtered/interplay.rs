@@ -1,0 +1,120 @@
+//! What is held back and is something else besides: a reaction, a note to self, a text with its link.
+
+use messages_stand_in::payload::URL_BALLOON;
+use shared_protocol::{TapbackAction, TapbackKind};
+
+use super::owner::release_as;
+use super::*;
+use crate::pipeline::{ReleaseAs, Released};
+
+const QUOTED: &str = "See you tonight at eight";
+
+#[test]
+fn a_reaction_over_sms_that_was_held_is_a_reaction_once_it_is_lifted() {
+    for owner_releases in [true, false] {
+        let mut mac = Mac::new();
+        let (chat, ada) = mac.peer(ADA);
+        let own = NewMessage::outgoing(mac.now()).text(QUOTED).on("SMS");
+        let own = mac.messages.deliver(chat, &own).unwrap();
+        let target = mac.messages.guid_of(own).unwrap();
+        mac.messages
+            .set_chat_column(chat, "is_filtered", 2)
+            .unwrap();
+        let text = format!("Loved “{QUOTED}”");
+        let reaction = NewMessage::incoming(ada, mac.now()).text(&text).on("SMS");
+        mac.messages.deliver(chat, &reaction).unwrap();
+        mac.look();
+        mac.look();
+        if owner_releases {
+            let id = owner::number(&mac);
+            assert_eq!(release_as(&mac, id, ReleaseAs::ItsKind), Released::Done);
+        }
+        mac.messages
+            .set_chat_column(chat, "is_filtered", 0)
+            .unwrap();
+        mac.look();
+        let posted = mac.posted();
+        assert_eq!(posted.len(), 2, "the owner's text and the reaction");
+        let tapback = posted[1].tapback.as_ref().unwrap();
+        assert_eq!(posted[1].event, Event::Tapback);
+        assert_eq!(posted[1].text, "");
+        assert_eq!(
+            (tapback.action, tapback.kind, tapback.target_guid.as_deref()),
+            (
+                TapbackAction::Added,
+                TapbackKind::Love,
+                Some(target.as_str())
+            )
+        );
+    }
+}
+
+/// The owner declares the alias while its row is held back.
+#[test]
+fn a_held_message_of_an_own_address_that_becomes_known_later_is_the_owners() {
+    for owner_releases in [true, false] {
+        becomes_the_owners(owner_releases);
+    }
+}
+
+fn becomes_the_owners(owner_releases: bool) {
+    let mut mac = Mac::new();
+    let alias = "sam@example.com";
+    let (chat, handle) = mac.peer(alias);
+    let row = NewMessage::incoming(handle, mac.now()).text("note");
+    let row = mac.messages.deliver(chat, &row).unwrap();
+    Mark::Spam.set(&mut mac, row);
+    mac.look();
+    assert_eq!(mac.filtered().len(), 1);
+    let own = chatdb::Address::parse(alias).unwrap();
+    let options = Options {
+        lines: chatdb::Lines::new(chatdb::Declaration {
+            own: vec![own],
+            ..chatdb::Declaration::default()
+        }),
+        ..Options::default()
+    };
+    mac.start(FirstRun::Now, options);
+    if owner_releases {
+        mac.look();
+        let id = owner::number(&mac);
+        assert_eq!(release_as(&mac, id, ReleaseAs::ItsKind), Released::Done);
+    }
+    Mark::Spam.lift(&mut mac, row);
+    mac.look();
+    let answered = mac.posted().into_iter().filter(|told| !told.from_owner);
+    assert_eq!(answered.count(), 0, "own words are never answered");
+    assert!(mac.filtered().is_empty());
+}
+
+/// The preview of a bare link came first; both are held. One release tells the link once.
+#[test]
+fn a_link_and_its_text_that_are_held_are_released_once() {
+    let url = "https://example.com/docs/setup";
+    let mut mac = Mac::new();
+    let (chat, ada) = mac.peer(ADA);
+    mac.messages
+        .set_chat_column(chat, "is_filtered", 2)
+        .unwrap();
+    let text = NewMessage::incoming(ada, mac.now()).text(url);
+    let preview = text
+        .clone()
+        .set("balloon_bundle_id", URL_BALLOON.to_owned());
+    let text = mac.messages.insert_message(&text).unwrap();
+    mac.messages.deliver(chat, &preview).unwrap();
+    mac.look();
+    mac.pass(secs(3));
+    mac.look();
+    mac.messages.join(chat, text).unwrap();
+    mac.look();
+    let ids: Vec<i64> = mac
+        .state()
+        .read(|state| filtered_rows::ids_after(state, 0, 9))
+        .unwrap();
+    let released: Vec<Released> = ids
+        .into_iter()
+        .map(|id| release_as(&mac, id, ReleaseAs::ItsKind))
+        .collect();
+    assert_eq!(released, [Released::Done, Released::ToldBefore]);
+    assert_eq!(mac.texts().len(), 1);
+}
