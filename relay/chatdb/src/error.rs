@@ -16,6 +16,12 @@ pub enum OpenError {
          (switch it off and on again if it is already listed)", .0.display()
     )]
     NoPermission(PathBuf),
+    /// A file without a byte. Some versions of macOS also show one so where Full Disk Access is missing.
+    #[error(
+        "{} is empty: Messages has written nothing into it; sign in to Messages on this account, or set chat_db to \
+         the right path (where Messages shows conversations, grant Full Disk Access to this program)", .0.display()
+    )]
+    Empty(PathBuf),
     /// It is there, but it is not a database, or only half of one.
     #[error(
         "{} is not a whole SQLite database ({detail}); set chat_db to Messages' chat.db, and if that is a copy, \
@@ -64,6 +70,7 @@ impl OpenError {
         match self {
             Self::Missing(_) => "chat_db_missing",
             Self::NoPermission(_) => "chat_db_no_permission",
+            Self::Empty(_) => "chat_db_empty",
             Self::NotADatabase { .. } => "chat_db_damaged",
             Self::NotMessages { .. } => "chat_db_foreign",
             Self::Companions(_) => "chat_db_companions",

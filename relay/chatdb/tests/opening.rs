@@ -63,12 +63,12 @@ fn a_missing_file() {
 }
 
 #[test]
-fn an_empty_file_is_what_macos_shows_without_full_disk_access() {
+fn an_empty_file_is_one_that_messages_has_not_written() {
     let (_folder, path) = folder();
     File::create(&path).unwrap();
-    let error = refused(&path, "Full Disk Access");
-    assert!(matches!(error, OpenError::NoPermission(_)), "{error:?}");
-    assert_eq!(error.code(), "chat_db_no_permission");
+    let error = refused(&path, "sign in to Messages");
+    assert!(matches!(error, OpenError::Empty(_)), "{error:?}");
+    assert_eq!(error.code(), "chat_db_empty");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! `config`: a commented configuration to fill in, and the one that holds.
 
 use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::Context;
 
 use super::flags::ConfigFlags;
 use super::output;
@@ -9,12 +12,17 @@ use crate::config::{
     Config, ConfigProblems, Environment, Flags, Source, Values, environment, secret,
 };
 use crate::lifecycle::ExitCode;
+use crate::state::files::private_dir;
 
 /// Write a commented configuration, or show the one that holds.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Print a commented config.toml with every key and its default
-    Init,
+    Init {
+        /// Write it where the relay looks for it; a file that is there already stays as it is
+        #[arg(long)]
+        write: bool,
+    },
     /// Show each value and where it comes from, and check them all
     Show,
 }
@@ -22,15 +30,23 @@ pub(super) enum Command {
 impl Command {
     pub(super) fn execute(self, flags: &ConfigFlags) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Init => {
+            Self::Init { write } => {
                 let defaults = Values::collect(
                     None,
                     Flags::new(),
                     &environment(),
                     &mut ConfigProblems::default(),
                 );
-                output::text(init(&defaults).as_bytes())?;
-                eprintln!("write this into {}", defaults.config_file.display());
+                let path = flags.config.as_ref().unwrap_or(&defaults.config_file);
+                if write {
+                    make(path, &init(&defaults))?;
+                    let path = path.display();
+                    eprintln!("wrote {path}; set backend_url there, and the secret as it says");
+                } else {
+                    output::text(init(&defaults).as_bytes())?;
+                    let path = path.display();
+                    eprintln!("the relay looks for this in {path}; --write puts it there");
+                }
                 Ok(ExitCode::Done)
             }
             Self::Show => {
@@ -44,6 +60,14 @@ impl Command {
             }
         }
     }
+}
+
+/// Writes a new configuration file, and makes its folder.
+fn make(path: &Path, text: &str) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        private_dir(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    output::new_file(path, text.as_bytes())
 }
 
 /// A commented configuration. Values that hold already stand in it.

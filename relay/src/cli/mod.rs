@@ -37,9 +37,11 @@ Exit codes:
   78  the configuration or the state needs its owner
 
 First steps:
-  archety-relay config init > config.toml     a commented configuration to fill in
-  archety-relay run                           watch and deliver, until stopped
-  archety-relay status                        how it is doing";
+  archety-relay config init --write   a commented configuration, where the relay looks for it;
+                                      set backend_url in it, and the secret as it says
+  archety-relay config show           what holds now, and what is still wrong
+  archety-relay run                   watch and deliver, until stopped
+  archety-relay status                how it is doing";
 
 /// Watches Messages' chat.db and carries each message to archety-backend, once.
 #[derive(Debug, Parser)]

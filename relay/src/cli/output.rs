@@ -1,10 +1,15 @@
 //! What commands print.
 
-use std::io::{IsTerminal, Write};
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
 
+use anyhow::{Context, bail};
 use serde::Serialize;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
+
+use crate::state::files::private_file;
 
 /// Prints a value as JSON.
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
@@ -17,6 +22,22 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 /// Prints text as it is.
 pub(super) fn text(text: &[u8]) -> anyhow::Result<()> {
     Ok(std::io::stdout().lock().write_all(text)?)
+}
+
+/// Writes a new file that only its owner may read. One that is there already stays as it is.
+pub(super) fn new_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let mut options = OpenOptions::new();
+    let file = private_file(options.write(true).create_new(true)).open(path);
+    if let Err(error) = &file
+        && error.kind() == ErrorKind::AlreadyExists
+    {
+        bail!(
+            "{} exists already and stays as it is; name another file, or move it away first",
+            path.display()
+        );
+    }
+    file.and_then(|mut file| file.write_all(content))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Whether all that failed was to print to a reader that had seen enough (`… | head`).

@@ -1,9 +1,6 @@
 //! `record`: rows of chat.db as a script, for `replay` and for tests.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::ops::RangeInclusive;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -103,10 +100,7 @@ pub(super) fn write(out: Option<&Path>, script: &str) -> anyhow::Result<()> {
     let Some(path) = out else {
         return output::text(script.as_bytes());
     };
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(script.as_bytes()))
-        .with_context(|| format!("cannot write a new file {}", path.display()))
+    output::new_file(path, script.as_bytes())
 }
 
 fn rows(text: &str) -> Result<RangeInclusive<i64>, String> {

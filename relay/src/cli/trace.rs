@@ -53,8 +53,9 @@ struct RowFacts {
 #[derive(Serialize)]
 struct Decision {
     outcome: &'static str,
-    sent_at: String,
-    decided_at: String,
+    /// Unix seconds, like every time here.
+    sent_at: i64,
+    decided_at: i64,
 }
 
 #[derive(Serialize)]
@@ -66,8 +67,8 @@ struct Post {
     attempts: u32,
     last_error: Option<String>,
     message_id: Option<String>,
-    created_at: String,
-    delivered_at: Option<String>,
+    created_at: i64,
+    delivered_at: Option<i64>,
 }
 
 impl From<Entry> for Post {
@@ -75,8 +76,8 @@ impl From<Entry> for Post {
         Self {
             seq: entry.seq,
             state: entry.state.as_str(),
-            created_at: entry.created_at.to_string(),
-            delivered_at: entry.delivered_at.map(|at| at.to_string()),
+            created_at: entry.created_at.as_secs(),
+            delivered_at: entry.delivered_at.map(UnixMicros::as_secs),
             event: entry.event,
             revision: entry.revision,
             attempts: entry.attempts,
@@ -160,12 +161,17 @@ fn row_facts(config: &Config, guid: &str) -> Result<Option<RowFacts>, String> {
 }
 
 fn decision(seen: &Seen) -> Decision {
-    let time = |micros| UnixMicros::from_micros(micros).to_string();
+    let time = |micros| UnixMicros::from_micros(micros).as_secs();
     Decision {
         outcome: seen.outcome.as_str(),
         sent_at: time(seen.sent_at),
         decided_at: time(seen.seen_at),
     }
+}
+
+/// A time as people read it.
+fn shown(secs: i64) -> String {
+    UnixMicros::from_secs(secs).to_string()
 }
 
 fn print(trace: &Trace) -> std::io::Result<()> {
@@ -205,9 +211,9 @@ fn print(trace: &Trace) -> std::io::Result<()> {
         (Some(decision), _) => {
             tell(
                 "decision",
-                format!("{} at {}", decision.outcome, decision.decided_at),
+                format!("{} at {}", decision.outcome, shown(decision.decided_at)),
             );
-            tell("sent", decision.sent_at.clone());
+            tell("sent", shown(decision.sent_at));
         }
         (None, Some(reason)) => tell("waiting", reason.clone()),
         (None, None) => tell("decision", "none: the relay has not met it".to_owned()),
@@ -221,8 +227,7 @@ fn print(trace: &Trace) -> std::io::Result<()> {
     for post in &trace.posts {
         let end = post
             .delivered_at
-            .as_ref()
-            .map_or(String::new(), |at| format!(" at {at}"));
+            .map_or(String::new(), |at| format!(" at {}", shown(at)));
         let error = post
             .last_error
             .as_ref()

@@ -17,7 +17,7 @@ use shared_protocol::{RelayName, RelaySecret};
 use tracing::level_filters::LevelFilter;
 
 pub use backend_url::{BackendUrl, InvalidBackendUrl};
-pub use problem::{ConfigProblem, ConfigProblems};
+pub use problem::{ConfigProblem, ConfigProblems, MissingFile};
 pub use sources::{Environment, Flags, Source, Value, Values, environment};
 
 /// How requests are authenticated.

@@ -1,6 +1,7 @@
 //! What is wrong with a configuration: every problem at once, each by its key, its place and its fix.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use super::Source;
 
@@ -26,11 +27,25 @@ impl fmt::Display for ConfigProblem {
 
 /// Everything that is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConfigProblems(pub Vec<ConfigProblem>);
+pub struct ConfigProblems {
+    /// One by one.
+    pub list: Vec<ConfigProblem>,
+    /// The configuration file that was looked for, if it is not there.
+    pub missing_file: Option<MissingFile>,
+}
+
+/// A configuration file that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingFile {
+    /// Where it was looked for.
+    pub path: PathBuf,
+    /// A file of that name in the current folder, which is not read.
+    pub beside: Option<PathBuf>,
+}
 
 impl ConfigProblems {
     pub(super) fn add(&mut self, key: &str, source: Option<&Source>, text: impl Into<String>) {
-        self.0.push(ConfigProblem {
+        self.list.push(ConfigProblem {
             key: key.to_owned(),
             source: source.cloned(),
             text: text.into(),
@@ -39,7 +54,7 @@ impl ConfigProblems {
 
     pub(super) fn into_result<T>(self, value: Option<T>) -> Result<T, Self> {
         match value {
-            Some(value) if self.0.is_empty() => Ok(value),
+            Some(value) if self.list.is_empty() => Ok(value),
             _ => Err(self),
         }
     }
@@ -47,12 +62,25 @@ impl ConfigProblems {
 
 impl fmt::Display for ConfigProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.0.len();
+        let count = self.list.len();
         let noun = if count == 1 { "problem" } else { "problems" };
         write!(f, "the configuration has {count} {noun}:")?;
-        self.0
-            .iter()
-            .try_for_each(|problem| write!(f, "\n  {problem}"))
+        for problem in &self.list {
+            write!(f, "\n  {problem}")?;
+        }
+        let Some(missing) = &self.missing_file else {
+            return Ok(());
+        };
+        let path = missing.path.display();
+        write!(f, "\nThere is no configuration file at {path}; ")?;
+        match &missing.beside {
+            Some(beside) => write!(
+                f,
+                "{} in this folder is not read: move it there, or name it with --config.",
+                beside.display()
+            ),
+            None => f.write_str("`archety-relay config init --write` makes one there."),
+        }
     }
 }
 

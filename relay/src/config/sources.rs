@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::keys::{Form, KEYS};
-use super::problem::ConfigProblems;
+use super::problem::{ConfigProblems, MissingFile};
 use crate::platform::{DefaultPaths, Platform};
 
 /// Where a value comes from.
@@ -142,6 +142,11 @@ fn read_file(
         Err(error)
             if error.kind() == std::io::ErrorKind::NotFound && presence == Presence::Optional =>
         {
+            let beside = path.file_name().map(PathBuf::from);
+            problems.missing_file = Some(MissingFile {
+                path: path.to_owned(),
+                beside: beside.filter(|name| name.is_file()),
+            });
             return Vec::new();
         }
         Err(error) => {

@@ -285,7 +285,7 @@ fn what_is_wrong_with_own_addresses_is_told_by_key_and_place_without_the_address
         ),
     ] {
         let problems = own_side(text, &[]).expect_err(text);
-        let told = format!("{}: {}", problems.0[0].key, problems.0[0].text);
+        let told = format!("{}: {}", problems.list[0].key, problems.list[0].text);
         assert!(told.starts_with(problem), "{text}: {told}");
         assert!(
             !told.contains("0100001") && !told.contains("b.example"),

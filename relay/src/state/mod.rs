@@ -72,10 +72,15 @@ impl State {
     /// Opens an existing state for one of the owner's commands, beside the relay if it runs.
     pub fn open_beside(dir: &Path) -> Result<Self, StateError> {
         let path = dir.join(STATE_FILE);
-        if !path.exists() {
-            return Err(StateError::Missing {
-                dir: dir.to_owned(),
-            });
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => {
+                return Err(StateError::Missing {
+                    dir: dir.to_owned(),
+                });
+            }
+            // A folder of another user, whose files cannot even be seen.
+            Err(source) => return Err(StateError::Inaccessible { path, source }),
         }
         let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let found = user_version(&writer, &path)?;

@@ -33,6 +33,50 @@ fn what_init_prints_can_be_used_as_it_is() {
         .ends_with(0);
 }
 
+/// The first steps of `--help`, word for word.
+#[test]
+fn what_init_writes_is_found_and_is_never_overwritten() {
+    let home = Home::new();
+    let bare =
+        |args: &[&str]| -> Run { home.bare_command(args).output().expect("it starts").into() };
+    let written = home.path(".config/archety-relay/config.toml");
+    let first = bare(&["config", "init", "--write"]);
+    first.ends_with(0);
+    first.complains_of(&written.display().to_string());
+    std::fs::write(&written, "relay_name = \"mine\"\n").expect("filled in");
+    let again = bare(&["config", "init", "--write"]);
+    again.ends_with(1);
+    again.complains_of("exists already");
+    assert!(bare(&["config", "show"]).out.contains("mine"));
+    let named = bare(&["config", "init", "--write", "--config", "below/mine.toml"]);
+    named.ends_with(0);
+    assert!(home.path("below/mine.toml").is_file());
+}
+
+#[test]
+fn without_a_configuration_it_is_told_where_one_was_looked_for() {
+    let home = Home::new();
+    let bare =
+        |args: &[&str]| -> Run { home.bare_command(args).output().expect("it starts").into() };
+    let run = bare(&["run"]);
+    run.ends_with(78);
+    run.complains_of(
+        &home
+            .path(".config/archety-relay/config.toml")
+            .display()
+            .to_string(),
+    );
+    run.complains_of("config init --write");
+    // What `config init > config.toml` leaves.
+    std::fs::write(home.path("config.toml"), "").expect("written");
+    let run = bare(&["run"]);
+    run.ends_with(78);
+    run.complains_of("config.toml in this folder is not read");
+    run.complains_of("--config");
+    let named = bare(&["run", "--config", "config.toml"]);
+    assert!(!named.err.contains("is not read"), "{named:?}");
+}
+
 #[test]
 fn every_problem_is_told_at_once() {
     let home = Home::new();

@@ -128,6 +128,18 @@ fn a_backend_that_would_take_it_for_the_relay_gets_nothing() {
 }
 
 #[test]
+fn a_script_without_a_step_is_a_failure() {
+    let home = Home::new();
+    for script in ["", "\n\n", "{\"script\":1}\n", "// nothing happens\n"] {
+        for args in [&[][..], &["--dry-run"]] {
+            let run = replay(&home, script, args);
+            run.ends_with(1);
+            run.complains_of("nothing to replay");
+        }
+    }
+}
+
+#[test]
 fn refusals_and_duplicates_are_told_apart_and_end_with_one() {
     let backend = Backend::start(|before| match before {
         0 => problem(422, "invalid_fields"),

@@ -68,10 +68,11 @@ fn diagnose(path: &Path, error: rusqlite::Error) -> OpenError {
     }
 }
 
-/// A file that gives no header. Without Full Disk Access some versions of macOS show an empty file,
-/// others the true size and no byte of it.
+/// A file that gives no header. Without Full Disk Access some versions of macOS show the true size and no
+/// byte of it.
 fn empty(path: &Path, length: u64) -> OpenError {
     match length {
+        0 => OpenError::Empty(path.to_owned()),
         1..16 => damaged(path, "it ends within its header"),
         _ => OpenError::NoPermission(path.to_owned()),
     }

@@ -97,7 +97,12 @@ fn read(path: &Path) -> anyhow::Result<Script> {
         std::fs::read_to_string(path).map(|read| text = read)
     };
     read.with_context(|| format!("cannot read {}", path.display()))?;
-    Script::parse(&text).with_context(|| format!("{} is no script", path.display()))
+    let script =
+        Script::parse(&text).with_context(|| format!("{} is no script", path.display()))?;
+    if script.steps.is_empty() {
+        bail!("{} has no step: there is nothing to replay", path.display());
+    }
+    Ok(script)
 }
 
 /// Plays the script; tells whose addresses are in it that may be somebody's.
