@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::clock::UnixMicros;
@@ -204,7 +205,9 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StateError> {
         // Bounds the WAL file after a burst, and the page cache of an idle relay.
         connection.pragma_update(None, "journal_size_limit", 8 * 1024 * 1024)?;
         connection.pragma_update(None, "cache_size", -1024)?;
-        connection.set_prepared_statement_cache_capacity(64);
+        // Without this SQLite parses a statement anew at each execution that binds a limit.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        connection.set_prepared_statement_cache_capacity(96);
         Ok(connection)
     };
     open().map_err(|e| error::while_opening(path, e))
