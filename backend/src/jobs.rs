@@ -22,6 +22,8 @@ use crate::store::{Store, StoreError};
 
 const LOG_OUT: &str = "log_out";
 const DELETE_ACCOUNT: &str = "delete_account";
+/// The kinds that this version knows.
+const KINDS: [&str; 2] = [LOG_OUT, DELETE_ACCOUNT];
 /// Where sealed payloads belong.
 const PLACE: &str = "job";
 /// With the pauses below, about ten days.
@@ -126,7 +128,7 @@ impl Jobs {
 
     /// Takes one job that is due and does it.
     pub async fn step(&self, now: Timestamp) -> Result<Outcome, StoreError> {
-        let Some(job) = self.store.take_job(now).await? else {
+        let Some(job) = self.store.take_job(&KINDS, now).await? else {
             return Ok(Outcome::Idle);
         };
         let kind = label(&job.kind);
@@ -167,7 +169,8 @@ impl Jobs {
         match job.kind.as_str() {
             LOG_OUT => self.perform_log_out(job, &plain).await,
             DELETE_ACCOUNT => self.perform_delete(&plain).await,
-            _ => Err(Trouble::Never("its kind is not known to this version")),
+            // Only jobs of known kinds are taken.
+            _ => Err(DAMAGED),
         }
     }
 
@@ -217,11 +220,8 @@ fn key_missing(job: &TakenJob) -> Trouble {
 
 /// Kinds come from the database; labels from a closed list.
 fn label(kind: &str) -> &'static str {
-    match kind {
-        LOG_OUT => LOG_OUT,
-        DELETE_ACCOUNT => DELETE_ACCOUNT,
-        _ => "unknown",
-    }
+    let known = KINDS.into_iter().find(|known| *known == kind);
+    known.unwrap_or("unknown")
 }
 
 /// 10 s, 20 s, 40 s … 6 h.

@@ -23,6 +23,7 @@ pub mod lifecycle;
 pub mod otp;
 pub mod people;
 pub mod phone;
+pub mod phone_region;
 pub mod pull;
 pub mod relay_auth;
 pub mod sessions;

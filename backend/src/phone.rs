@@ -6,7 +6,8 @@
 //! idea of the number has to be the same, digit for digit.
 
 use std::fmt;
-use std::str::FromStr;
+
+use crate::phone_region::{Regions, is_paid};
 
 /// A number in E.164 form. Its `Debug` and its masked form show the last two digits alone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,9 +22,12 @@ pub enum InvalidPhone {
     /// No number of its country has this many digits.
     #[error("no number of this country has this many digits")]
     Impossible,
-    /// Its country is not served here.
-    #[error("numbers of this country are not served here")]
-    CallingCode,
+    /// Its region is not served here.
+    #[error("numbers of this region are not served here")]
+    Region,
+    /// Somebody pays for each call to it.
+    #[error("premium-rate, shared-cost and toll-free numbers get no codes")]
+    Paid,
 }
 
 impl Phone {
@@ -36,8 +40,8 @@ impl Phone {
         fits.then(|| Self(handle.to_owned()))
     }
 
-    /// What a person typed, if it is a possible number of an allowed calling code.
-    pub fn parse_typed(text: &str, allowed: &CallingCodes) -> Result<Self, InvalidPhone> {
+    /// What a person typed, if it is a possible number of a region that is served.
+    pub fn parse_typed(text: &str, served: &Regions) -> Result<Self, InvalidPhone> {
         let bare: String = text.trim().chars().filter(|c| !is_separator(*c)).collect();
         let phone = Self::parse(&bare).ok_or(InvalidPhone::Form)?;
         let number = phonenumber::parse(None, phone.as_str()).map_err(|_| InvalidPhone::Form)?;
@@ -45,8 +49,11 @@ impl Phone {
         if formatted != phone.as_str() {
             return Err(InvalidPhone::Form);
         }
-        if !allowed.contains(number.country().code()) {
-            return Err(InvalidPhone::CallingCode);
+        if is_paid(&number) {
+            return Err(InvalidPhone::Paid);
+        }
+        if !served.contain(&number) {
+            return Err(InvalidPhone::Region);
         }
         if is_possible(&phone, number.country().code()) {
             Ok(phone)
@@ -123,53 +130,6 @@ fn is_possible(phone: &Phone, code: u16) -> bool {
     })
 }
 
-/// The calling codes that are served: `OTP_CALLING_CODES`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallingCodes(Vec<u16>);
-
-impl CallingCodes {
-    /// Whether numbers of this code are served.
-    pub fn contains(&self, code: u16) -> bool {
-        self.0.contains(&code)
-    }
-}
-
-impl Default for CallingCodes {
-    /// The one of the United States and Canada.
-    fn default() -> Self {
-        Self(vec![1])
-    }
-}
-
-/// Not a list of calling codes.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be calling codes such as +1,+44")]
-pub struct InvalidCallingCodes;
-
-impl FromStr for CallingCodes {
-    type Err = InvalidCallingCodes;
-
-    fn from_str(text: &str) -> Result<Self, InvalidCallingCodes> {
-        let code = |entry: &str| {
-            let digits = entry.trim();
-            let digits = digits.strip_prefix('+').unwrap_or(digits);
-            let code = digits.parse().ok().filter(|code| (1..=999).contains(code));
-            code.ok_or(InvalidCallingCodes)
-        };
-        text.split(',')
-            .map(code)
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-}
-
-impl fmt::Display for CallingCodes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let codes: Vec<_> = self.0.iter().map(|code| format!("+{code}")).collect();
-        f.write_str(&codes.join(","))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,8 +164,8 @@ mod tests {
 
     #[test]
     fn what_people_type_is_one_number_or_none() {
-        use InvalidPhone::{CallingCode, Form, Impossible};
-        let world: CallingCodes = "+1, 49,+44".parse().expect("a list");
+        use InvalidPhone::{Form, Impossible, Region};
+        let world: Regions = "US, DE,GB".parse().expect("a list");
         let typed = |text: &str| Phone::parse_typed(text, &world).map(Phone::into_string);
         for (text, number) in [
             ("+15551234567", "+15551234567"),
@@ -229,7 +189,7 @@ mod tests {
             ("", Form),
             ("+1555123456", Impossible),
             ("+155512345678", Impossible),
-            ("+33612345678", CallingCode),
+            ("+33612345678", Region),
         ] {
             assert_eq!(typed(text), Err(fault), "{text}");
         }
@@ -249,10 +209,10 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn whatever_is_accepted_reads_back_as_itself(text in "\\PC{0,40}") {
-            if let Ok(phone) = Phone::parse_typed(&text, &CallingCodes::default()) {
+            if let Ok(phone) = Phone::parse_typed(&text, &Regions::default()) {
                 proptest::prop_assert_eq!(Phone::parse(phone.as_str()), Some(phone.clone()));
                 proptest::prop_assert_eq!(
-                    Phone::parse_typed(phone.as_str(), &CallingCodes::default()), Ok(phone)
+                    Phone::parse_typed(phone.as_str(), &Regions::default()), Ok(phone)
                 );
             }
         }

@@ -94,6 +94,8 @@ codes! {
         IdConflict = "id_conflict",
         /// The number is not one that can be signed in with.
         InvalidPhone = "invalid_phone",
+        /// Codes do not go to numbers of this region or of this kind.
+        PhoneNotServed = "phone_not_served",
         /// No code can be sent to this number.
         CannotSend = "cannot_send",
         /// The code is wrong; `attempts_left` says how many more may be tried.

@@ -6,7 +6,9 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{Environment, IdentityConfig, Problems, ServerConfig, Variables};
-use crate::phone::{CallingCodes, Phone};
+use crate::otp::Channel;
+use crate::phone::Phone;
+use crate::phone_region::Regions;
 
 /// Who sends codes, to whom, and how many.
 #[derive(Debug)]
@@ -15,8 +17,10 @@ pub struct OtpConfig {
     pub provider: OtpProviderConfig,
     /// Numbers that get no message and whose code is fixed. Empty outside development on loopback.
     pub test_numbers: Vec<TestNumber>,
-    /// Served calling codes.
-    pub calling_codes: CallingCodes,
+    /// The regions whose numbers are served.
+    pub regions: Regions,
+    /// How codes may travel. The first is taken where a client names none.
+    pub channels: Vec<Channel>,
     /// How many codes may go out.
     pub limits: OtpLimits,
 }
@@ -157,20 +161,21 @@ impl OtpConfig {
             environment == Environment::Development && server.address.ip().is_loopback();
         let provider = read_provider(variables, environment, is_own_machine, identity, found);
         warn_of_idle_twilio(variables, &provider, warnings);
-        let calling_codes = match variables.get("OTP_CALLING_CODES").map(str::parse) {
-            None => CallingCodes::default(),
-            Some(Ok(codes)) => codes,
+        let regions = match variables.get("OTP_REGIONS").map(str::parse) {
+            None => Regions::default(),
+            Some(Ok(regions)) => regions,
             Some(Err(error)) => {
-                let error: crate::phone::InvalidCallingCodes = error;
-                found.push("OTP_CALLING_CODES", error.to_string());
-                CallingCodes::default()
+                let error: crate::phone_region::InvalidRegions = error;
+                found.push("OTP_REGIONS", error.to_string());
+                Regions::default()
             }
         };
         let test_numbers = read_test_numbers(variables, is_own_machine, &provider, found);
         Self {
             provider,
             test_numbers,
-            calling_codes,
+            regions,
+            channels: read_channels(variables, found),
             limits: read_limits(variables, found),
         }
     }
@@ -312,6 +317,21 @@ fn read_twilio_credentials(
         );
     }
     credentials
+}
+
+fn read_channels(variables: &Variables, found: &mut Problems) -> Vec<Channel> {
+    const KEY: &str = "OTP_CHANNELS";
+    let Some(text) = variables.get(KEY) else {
+        return vec![Channel::Sms];
+    };
+    let channels = text.split(',').map(str::trim).map(Channel::parse);
+    channels.collect::<Option<Vec<_>>>().unwrap_or_else(|| {
+        found.push(
+            KEY,
+            "must be of sms, call and whatsapp, separated by commas",
+        );
+        vec![Channel::Sms]
+    })
 }
 
 fn read_test_numbers(

@@ -72,7 +72,8 @@ impl Config {
             ),
             ("OTP_PROVIDER", self.shown_otp()),
             ("OTP_TEST_NUMBERS", self.shown_test_numbers()),
-            ("OTP_CALLING_CODES", self.otp.calling_codes.to_string()),
+            ("OTP_REGIONS", self.otp.regions.to_string()),
+            ("OTP_CHANNELS", self.shown_channels()),
             ("OTP_PER_DAY", self.otp.limits.per_day.to_string()),
             ("SESSION_SECRET", self.shown_keyring()),
             ("WEB_ORIGINS", self.shown_origins()),
@@ -108,6 +109,11 @@ impl Config {
             OtpProviderConfig::Twilio(twilio) => format!("twilio {}", twilio.service_sid),
             OtpProviderConfig::Supabase => "supabase".to_owned(),
         }
+    }
+
+    fn shown_channels(&self) -> String {
+        let channels: Vec<_> = self.otp.channels.iter().map(|c| c.as_str()).collect();
+        channels.join(",")
     }
 
     fn shown_test_numbers(&self) -> String {

@@ -84,6 +84,9 @@ impl ApiError {
             Self::Unauthorized(_) => ProblemCode::InvalidSignature,
             Self::TokenRequired | Self::SignedOut => ProblemCode::Unauthorized,
             Self::RateLimited { .. } | Self::TooManyCodes { .. } => ProblemCode::RateLimited,
+            Self::InvalidPhone(InvalidPhone::Region | InvalidPhone::Paid) => {
+                ProblemCode::PhoneNotServed
+            }
             Self::InvalidPhone(_) => ProblemCode::InvalidPhone,
             Self::CannotSend => ProblemCode::CannotSend,
             Self::WrongCode { .. } => ProblemCode::WrongCode,

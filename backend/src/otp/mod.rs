@@ -28,7 +28,8 @@ pub use start::{Start, StartError, Started};
 use crate::clock::Timestamp;
 use crate::config::{OtpConfig, OtpLimits, TestNumber};
 use crate::identity::Identity;
-use crate::phone::{CallingCodes, InvalidPhone, Phone};
+use crate::phone::{InvalidPhone, Phone};
+use crate::phone_region::Regions;
 use crate::store::otp::{BoundTo, PHONE_HASH};
 use crate::store::{Pepper, Store};
 use provider::Provider;
@@ -90,7 +91,8 @@ struct Inner {
     pepper: Pepper,
     provider: Provider,
     test_numbers: Vec<TestNumber>,
-    calling_codes: CallingCodes,
+    regions: Regions,
+    channels: Vec<Channel>,
     limits: OtpLimits,
 }
 
@@ -141,14 +143,29 @@ impl Otp {
             pepper,
             provider,
             test_numbers: config.test_numbers.clone(),
-            calling_codes: config.calling_codes.clone(),
+            regions: config.regions.clone(),
+            channels: config.channels.clone(),
             limits: config.limits,
         })))
     }
 
     /// What a person typed, if it is a number that codes are sent to.
     pub fn parse_phone(&self, text: &str) -> Result<Phone, InvalidPhone> {
-        Phone::parse_typed(text, &self.0.calling_codes)
+        Phone::parse_typed(text, &self.0.regions)
+    }
+
+    /// The channel that a client names, or the first; none if codes do not travel that way here.
+    pub fn channel(&self, named: Option<&str>) -> Option<Channel> {
+        let mut offered = self.0.channels.iter().copied();
+        match named {
+            None => offered.next(),
+            Some(name) => offered.find(|channel| channel.as_str() == name),
+        }
+    }
+
+    /// The channels that codes travel by here.
+    pub fn channels(&self) -> &[Channel] {
+        &self.0.channels
     }
 
     /// Sends a code, or joins the one that lives. The answer does not tell which.

@@ -24,6 +24,7 @@ statements! {
                      select id from jobs \
                      where dead_at is null and run_at <= $1 \
                        and (locked_until is null or locked_until <= $1) \
+                       and kind in (select json_array_elements_text($3::json)) \
                      order by run_at limit 1 for update skip locked) \
                    returning id, kind, payload, attempts, locked_until",
         sqlite: "update jobs set locked_until = $2, attempts = attempts + 1 \
@@ -31,6 +32,7 @@ statements! {
                    select id from jobs \
                    where dead_at is null and run_at <= $1 \
                      and (locked_until is null or locked_until <= $1) \
+                     and kind in (select value from json_each($3)) \
                    order by run_at limit 1) \
                  returning id, kind, payload, attempts, locked_until",
     }
@@ -91,12 +93,19 @@ impl Store {
         Ok(())
     }
 
-    /// Takes the job that has waited longest, if one is due.
-    pub async fn take_job(&self, now: Timestamp) -> Result<Option<TakenJob>, StoreError> {
+    /// Takes the job that has waited longest, if one of these kinds is due. Jobs of other kinds are left
+    /// to replicas that know them: in a rolling deploy the earlier version runs beside the later one.
+    pub async fn take_job(
+        &self,
+        kinds: &[&str],
+        now: Timestamp,
+    ) -> Result<Option<TakenJob>, StoreError> {
+        let kinds = serde_json::to_string(kinds).expect("a list of words");
         let taken = on_writer!(self.pools, TAKE_JOB, |pool, sql| {
             sqlx::query_as(sql)
                 .bind(now)
                 .bind(now.plus(Self::JOB_LEASE))
+                .bind(&kinds)
                 .fetch_optional(pool)
                 .await
         })?;

@@ -14,7 +14,8 @@ use archety_backend::otp::{
     Approved, Binding, Channel, Code, Confirm, ConfirmError, Device, Otp, ProviderTimeouts, Start,
     StartError, Started,
 };
-use archety_backend::phone::{CallingCodes, Phone};
+use archety_backend::phone::Phone;
+use archety_backend::phone_region::Regions;
 use archety_backend::store::{Pepper, Pools, Store};
 use twilio_stand_in::{Settings, StandIn};
 use uuid::Uuid;
@@ -142,7 +143,8 @@ pub(crate) fn config(provider: OtpProviderConfig, limits: OtpLimits) -> OtpConfi
             phone: phone(ADA),
             code: ADAS_CODE.to_owned(),
         }],
-        calling_codes: CallingCodes::default(),
+        regions: Regions::default(),
+        channels: vec![Channel::Sms, Channel::Call, Channel::WhatsApp],
         limits,
     }
 }

@@ -58,7 +58,7 @@ pub(in crate::http) async fn start(
         .otp
         .parse_phone(&body.phone)
         .map_err(ApiError::InvalidPhone)?;
-    let channel = channel(body.channel.as_deref())?;
+    let channel = channel(&app, body.channel.as_deref())?;
     let step_up = match body.purpose {
         Purpose::SignIn => None,
         Purpose::StepUp => {
@@ -93,9 +93,14 @@ pub(in crate::http) async fn start(
     Ok(json(StatusCode::OK, &answer))
 }
 
-fn channel(text: Option<&str>) -> Result<Channel, ApiError> {
-    text.map_or(Some(Channel::Sms), Channel::parse)
-        .ok_or_else(|| violation("channel", "must be sms, call or whatsapp"))
+fn channel(app: &App, named: Option<&str>) -> Result<Channel, ApiError> {
+    app.otp.channel(named).ok_or_else(|| {
+        let offered: Vec<_> = app.otp.channels().iter().map(|c| c.as_str()).collect();
+        violation(
+            "channel",
+            &format!("must be one of: {}", offered.join(", ")),
+        )
+    })
 }
 
 impl From<StartError> for ApiError {

@@ -28,7 +28,6 @@ async fn a_number_of_any_wrong_shape_is_named_as_such() {
         "+1555123456",
         "+155512345678",
         "+1555123456７",
-        "+4915112345678",
         "56249(smsfp)",
         "ada@example.com",
         "+15551234567;ext=5",
@@ -42,6 +41,34 @@ async fn a_number_of_any_wrong_shape_is_named_as_such() {
         assert_eq!((status, code.as_str()), (422, "invalid_phone"), "{shown:?}");
     }
     assert_eq!(start(&app, " +1 (555) 123-4567 ").await.0, 200);
+}
+
+/// Codes that are pumped to such numbers cost money, and no person waits for them.
+#[tokio::test]
+async fn a_number_of_another_region_or_kind_is_told_apart_from_a_wrong_one() {
+    for app in apps().await {
+        for phone in [
+            "+4915112345678",
+            "+12684641234",
+            "+18768101234",
+            "+19002345678",
+            "+18002345678",
+        ] {
+            let (status, code) = start(&app, phone).await;
+            assert_eq!(
+                (status, code.as_str()),
+                (422, "phone_not_served"),
+                "{phone}"
+            );
+        }
+        let body = json!({ "phone": "+15551234567", "channel": "call" });
+        let answer = app.post_json("/auth/verify/start", &body).await;
+        assert_eq!(
+            answer.status, 422,
+            "only messages unless more is configured"
+        );
+        assert_eq!(answer.json()["violations"][0]["field"], "channel");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,173 @@
+//! Which phone numbers get codes: those of listed regions, and none that cost their caller or their owner
+//! money by the minute.
+//!
+//! Regions share calling codes: +1 is also Jamaica and Antigua, where codes are pumped. A number that
+//! falls under no region of its calling code (555 numbers are of none) counts to the main one.
+
+use std::fmt;
+use std::str::FromStr;
+
+use phonenumber::metadata::DATABASE;
+use phonenumber::{Metadata, PhoneNumber, Type, country};
+
+/// Kinds of numbers that get no code.
+const PAID: [Type; 3] = [Type::PremiumRate, Type::SharedCost, Type::TollFree];
+
+/// The regions whose numbers are served: `OTP_REGIONS`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Regions(Vec<country::Id>);
+
+impl Regions {
+    /// Whether numbers of the region of `number` are served.
+    pub(crate) fn contain(&self, number: &PhoneNumber) -> bool {
+        region_of(number).is_some_and(|region| self.0.contains(&region))
+    }
+}
+
+/// The region of a number, or the main one of its calling code.
+fn region_of(number: &PhoneNumber) -> Option<country::Id> {
+    let regions = DATABASE.by_code(&number.country().code())?;
+    let main = || {
+        regions
+            .iter()
+            .find(|region| region.is_main_country_for_code())
+    };
+    number.country().id().or_else(|| {
+        let only = regions.first().filter(|_| regions.len() == 1);
+        only.or_else(main)?.id().parse().ok()
+    })
+}
+
+/// Whether a call to the number is premium-rate, shared-cost or toll-free in any region of its calling
+/// code.
+pub(crate) fn is_paid(number: &PhoneNumber) -> bool {
+    let national = national_digits(number);
+    let regions = DATABASE.by_code(&number.country().code());
+    regions.into_iter().flatten().any(|region: &Metadata| {
+        PAID.into_iter()
+            .filter_map(|kind| region.descriptors().get(kind))
+            .any(|descriptor| descriptor.is_match(&national))
+    })
+}
+
+/// The digits behind the calling code, leading zeros included.
+fn national_digits(number: &PhoneNumber) -> String {
+    number.national().to_string()
+}
+
+impl Default for Regions {
+    /// The United States and Canada.
+    fn default() -> Self {
+        Self(vec![country::US, country::CA])
+    }
+}
+
+/// Not a list of regions.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be regions by their two letters, such as US,CA,GB")]
+pub struct InvalidRegions;
+
+impl FromStr for Regions {
+    type Err = InvalidRegions;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRegions> {
+        let region = |entry: &str| {
+            let entry = entry.trim();
+            let known =
+                entry.bytes().all(|b| b.is_ascii_uppercase()) && DATABASE.by_id(entry).is_some();
+            let id = known.then(|| entry.parse().ok()).flatten();
+            id.ok_or(InvalidRegions)
+        };
+        text.split(',')
+            .map(region)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+impl fmt::Display for Regions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let regions: Vec<_> = self.0.iter().map(|id| id.as_ref().to_owned()).collect();
+        f.write_str(&regions.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phone::{InvalidPhone, Phone};
+
+    fn typed(text: &str, regions: &str) -> Result<String, InvalidPhone> {
+        Phone::parse_typed(text, &regions.parse().expect("regions")).map(Phone::into_string)
+    }
+
+    #[test]
+    fn numbers_of_listed_regions_and_of_none_are_served() {
+        for (text, regions) in [
+            ("+12125550143", "US"),
+            ("+15551234567", "US"),
+            ("+15550100001", "US,CA"),
+            ("+16135550143", "CA"),
+            ("+16135550143", "US,CA"),
+            ("+18765550143", "JM"),
+            ("+12684641234", "AG,US"),
+            ("+447911123456", "GB"),
+            ("+4915112345678", "DE"),
+            ("+77012345678", "KZ"),
+        ] {
+            assert_eq!(typed(text, regions).as_deref(), Ok(text), "{regions}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_other_regions_of_the_same_calling_code_are_not() {
+        for (text, regions) in [
+            ("+12684641234", "US,CA"), // Antigua
+            ("+18768101234", "US,CA"), // Jamaica
+            ("+18092345678", "US,CA"), // Dominican Republic
+            ("+17872345678", "US"),    // Puerto Rico
+            ("+12423591234", "US,CA"), // Bahamas
+            ("+16135550143", "US"),    // Canada
+            ("+15551234567", "CA"),
+            ("+77012345678", "RU"),  // Kazakhstan
+            ("+447781123456", "GB"), // Guernsey
+            ("+4915112345678", "US,CA"),
+            ("+88216123456", "US,CA"),
+        ] {
+            assert_eq!(
+                typed(text, regions),
+                Err(InvalidPhone::Region),
+                "{text} {regions}"
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_paid_for_get_none() {
+        for (text, regions) in [
+            ("+19002345678", "US,CA"),
+            ("+18002345678", "US,CA"),
+            ("+18882345678", "US"),
+            ("+18332345678", "US"),
+            ("+449012345678", "GB"),
+            ("+448431234567", "GB"),
+            ("+448001234567", "GB"),
+            ("+4918012345", "DE"),
+            ("+498001234567", "DE"),
+            ("+33891123456", "FR"),
+        ] {
+            assert_eq!(typed(text, regions), Err(InvalidPhone::Paid), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_regions() {
+        for (text, shown) in [("US", "US"), (" US , CA", "US,CA"), ("GB,DE", "GB,DE")] {
+            assert_eq!(text.parse::<Regions>().expect("regions").to_string(), shown);
+        }
+        for wrong in ["", "us", "USA", "+1", "US,", "XX", "001", "US;CA"] {
+            assert_eq!(wrong.parse::<Regions>(), Err(InvalidRegions), "{wrong}");
+        }
+        assert_eq!(Regions::default().to_string(), "US,CA");
+    }
+}
