@@ -173,7 +173,12 @@ async fn telling_it_twice_is_harmless() {
         let phone = pair.here().signed_in(ADA).await;
         log_out(&pair, &phone, "local").await;
         let now = pair.here().clock.now();
-        let taken = pair.base.store.take_job(&["log_out"], now).await.expect("a store");
+        let taken = pair
+            .base
+            .store
+            .take_job(&["log_out"], now)
+            .await
+            .expect("a store");
         assert!(taken.is_some());
         let person = pair.provider().person_by_phone(ADA).expect("an account");
         pair.provider().end_sessions(person.id);

@@ -218,6 +218,8 @@ fn guessed(lead: &Words<'_>, tail: &Words<'_>) -> Option<Said> {
     let words = match (lead.is_empty(), tail.is_empty()) {
         (false, true) => lead,
         (true, false) if tail.have(TAIL_STEMS) => tail,
+        // ने “…” को पसंद किया
+        (false, false) if tail.have(TAIL_STEMS) && lead.are_foreign() && lead.count() == 1 => tail,
         _ => return None,
     };
     let is_odd = words.has_several_emoji() || words.end_with_colon() || words.have(EDIT_STEMS);

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use super::emoji;
 use super::quote::is_blank;
-use super::wording::{SPEECH_STEMS, begins_speech, occur};
+use super::wording::{REMOVAL_STEMS, SPEECH_STEMS, begins_speech, occur};
 
-/// Words of a system that are not known are few.
+/// Words of a system that are not known are few; those that take a reaction off name it besides.
 const MAX_WORDS: usize = 4;
+const MAX_WORDS_OF_REMOVAL: usize = 6;
 const MAX_CHARS: usize = 40;
 
 /// Words before or behind a quotation.
@@ -71,6 +72,16 @@ impl<'t> Words<'t> {
         self.form.starts_with("{}") || first_letter.is_none_or(|letter| !letter.is_lowercase())
     }
 
+    /// How many there are, without emoji.
+    pub(super) fn count(&self) -> usize {
+        self.each().count()
+    }
+
+    fn each(&self) -> impl Iterator<Item = &str> {
+        let words = self.form.split(' ');
+        words.filter(|word| !matches!(*word, "" | "{}"))
+    }
+
     /// Whether a letter among them is not one of English.
     pub(super) fn are_foreign(&self) -> bool {
         self.form
@@ -86,16 +97,16 @@ impl<'t> Words<'t> {
     /// Whether they may be a system's though they are not known: few, without a mark that ends a phrase,
     /// and not those with which a person begins to speak about a quotation.
     pub(super) fn may_be_a_systems(&self) -> bool {
-        let words = || {
-            self.form
-                .split(' ')
-                .filter(|word| !matches!(*word, "" | "{}"))
+        let most = if self.have(REMOVAL_STEMS) {
+            MAX_WORDS_OF_REMOVAL
+        } else {
+            MAX_WORDS
         };
-        let is_short = words().count() <= MAX_WORDS && self.form.chars().count() <= MAX_CHARS;
+        let is_short = self.count() <= most && self.form.chars().count() <= MAX_CHARS;
         let is_phrase = !self.raw.trim_end_matches([':', '：']).contains([
             '.', ',', ';', ':', '!', '?', '…', '。', '，', '、', '：', '？', '！', '\n',
         ]);
-        let is_spoken = words().next().is_some_and(begins_speech);
+        let is_spoken = self.each().next().is_some_and(begins_speech);
         let is_spoken = is_spoken || self.have(SPEECH_STEMS);
         is_short && is_phrase && !is_spoken && self.begin_like_a_system()
     }

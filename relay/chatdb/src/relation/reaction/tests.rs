@@ -126,6 +126,7 @@ fn other_languages_and_other_quotation_marks() {
         ("喜欢“{}”", Like),
         ("Líkaði við „{}“", Like),
         ("Patiko „{}“", Like),
+        ("ने “{}” को पसंद किया", Like),
         ("Sviđa mu se “{}”", Like),
         ("أعجبه “{}”", Like),
         ("Les gusta ‹{}›", Like),
@@ -136,6 +137,8 @@ fn other_languages_and_other_quotation_marks() {
         let found = over_sms(&text, &[TEXT]);
         assert_eq!(said(found), Some((Added, kind, None)), "{text}");
     }
+    let taken_off = over_sms(&format!("Ha quitado un corazón de “{TEXT}”"), &[TEXT]);
+    assert_eq!(said(taken_off), Some((Removed, Love, None)));
     for text in [
         "Gefällt „nicht da“",
         "A aimé « pas là »",
@@ -162,6 +165,9 @@ fn what_a_person_writes_stays_a_message() {
         "Great “See you tonight at eight”",
         "So true “See you tonight at eight”",
         "Perfect “See you tonight at eight”",
+        "Schön “See you tonight at eight”",
+        "Très bien “See you tonight at eight”",
+        "Noted “See you tonight at eight”",
         "She wrote: “See you tonight at eight”",
         "Reminder: “See you tonight at eight”",
         "“See you tonight at eight” really?",

@@ -80,4 +80,6 @@ const SPEECH: &str = "\
     und aber oder nein ja meinst sagte meinte das dein mein zu der die je j'ai tu il elle nous vous \
     ils on pourquoi quoi comment qui que et mais oui c'est ton mon ce cette pour yo tú él ella qué \
     por porque cómo quién y pero sí si mi su es io lui lei cosa perché come chi ma sì mio tuo è eu \
+    schön schade größer größte hübsch süß très déjà voilà ça là où así está estás también además sólo \
+    então não já até più già così perché però \
     você ele ela quem mas sim meu seu я ты он она мы вы они что почему как кто и но да нет это про";
