@@ -84,14 +84,15 @@ pub struct OtpLimits {
     pub per_phone_hour: u32,
     /// To one number in a day.
     pub per_phone_day: u32,
-    /// For one address (for IPv6, one /64) in an hour. It and the two above count numbers to which the
-    /// provider refuses to send, too.
+    /// For one address in an hour; of IPv6 for one /64, with twice as many for a /56 and four times for a
+    /// /48. It and the two above count numbers to which the provider refuses to send, too.
     pub per_ip_hour: u32,
     /// To one block of ten thousand numbers in an hour.
     pub per_prefix_hour: u32,
     /// To one country in a day.
     pub per_country_day: u32,
-    /// In all in a day: the spend cap.
+    /// In all in a day: the spend cap. A fifth of it goes out in one hour at most, a twelfth in ten
+    /// minutes.
     pub per_day: u32,
     /// The last part of `per_day`, for known devices alone.
     pub known_device_reserve: u32,
@@ -99,11 +100,13 @@ pub struct OtpLimits {
     pub joins_per_phone_hour: u32,
     /// The same for one address; and as many that ask the provider, also while it is away.
     pub joins_per_ip_hour: u32,
+    /// Wrong codes for one number from one network in any 24 hours.
+    pub wrong_per_phone_network_day: u32,
     /// Wrong codes for one number in any 24 hours.
     pub wrong_per_phone_day: u32,
-    /// Wrong codes from one address in an hour.
+    /// Wrong codes from one address in an hour, with more for the networks around it.
     pub wrong_per_ip_hour: u32,
-    /// Wrong codes in all in an hour.
+    /// So many wrong codes in all in an hour raise an alarm. They refuse nothing.
     pub wrong_per_hour: u32,
     /// Codes to one block of ten thousand numbers in two hours that prove something about it; as many of
     /// a block weigh for its country.
@@ -126,7 +129,8 @@ impl Default for OtpLimits {
             known_device_reserve: 100,
             joins_per_phone_hour: 30,
             joins_per_ip_hour: 60,
-            wrong_per_phone_day: 10,
+            wrong_per_phone_network_day: 10,
+            wrong_per_phone_day: 30,
             wrong_per_ip_hour: 30,
             wrong_per_hour: 1_000,
             breaker_prefix_codes: 10,
@@ -391,6 +395,10 @@ fn read_limits(variables: &Variables, found: &mut Problems) -> OtpLimits {
         ("OTP_KNOWN_DEVICE_RESERVE", &mut limits.known_device_reserve),
         ("OTP_JOINS_PER_PHONE_HOUR", &mut limits.joins_per_phone_hour),
         ("OTP_JOINS_PER_IP_HOUR", &mut limits.joins_per_ip_hour),
+        (
+            "OTP_WRONG_PER_PHONE_NETWORK_DAY",
+            &mut limits.wrong_per_phone_network_day,
+        ),
         ("OTP_WRONG_PER_PHONE_DAY", &mut limits.wrong_per_phone_day),
         ("OTP_WRONG_PER_IP_HOUR", &mut limits.wrong_per_ip_hour),
         ("OTP_WRONG_PER_HOUR", &mut limits.wrong_per_hour),

@@ -45,7 +45,8 @@ impl Default for Lifetimes {
             idle: DAY,
             absolute: DAY * 7,
             remembered_idle: DAY * 30,
-            remembered_absolute: DAY * 180,
+            // Well below the silence after which a number is taken for somebody else's.
+            remembered_absolute: DAY * 120,
         }
     }
 }

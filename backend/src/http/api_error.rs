@@ -133,14 +133,17 @@ impl ApiError {
             | Self::StepUpRequired
             | Self::AccountRefused
             | Self::DevelopmentOnly => StatusCode::FORBIDDEN,
-            Self::WrongCode { .. } | Self::CodeExpired => StatusCode::UNAUTHORIZED,
             Self::RelayElsewhere | Self::IdConflict { .. } => StatusCode::CONFLICT,
             Self::MalformedJson(_) | Self::BrokenBody | Self::BadRequest(_) => {
                 StatusCode::BAD_REQUEST
             }
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::InvalidFields(_) | Self::InvalidPhone(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            // No 401: clients take that for the end of the session that they have.
+            Self::InvalidFields(_)
+            | Self::InvalidPhone(_)
+            | Self::WrongCode { .. }
+            | Self::CodeExpired => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotFound => StatusCode::NOT_FOUND,

@@ -49,6 +49,15 @@ pub struct Approved {
     pub step_up: Option<Uuid>,
 }
 
+/// A confirmation that a browser has sent before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeated {
+    /// The session that it opened, or stepped up.
+    pub session_id: Uuid,
+    /// How often that session's refresh token was made.
+    pub token_counter: i64,
+}
+
 /// The code proves nothing.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ConfirmError {
@@ -138,9 +147,7 @@ impl Inner {
         let limits = self.attempt_limits(phone, ask.client, ask.device);
         let counted = self.count(phone, ask, &limits, now).await?;
         let id = counted.challenge_id;
-        let approved_hash = self
-            .pepper
-            .hash("otp-approved", &format!("{id} {}", code.as_str()));
+        let approved_hash = self.approved_hash(id, code);
         if let Some(before) = &counted.approved_code_hash {
             if bool::from(before.ct_eq(&approved_hash[..])) {
                 self.store.take_back_attempt(id, &limits, now).await?;
@@ -162,6 +169,7 @@ impl Inner {
                 }
             }
             Checked::Wrong => {
+                self.watch_wrong_codes(now).await;
                 let attempts_left = counted.attempts_left;
                 Err(ConfirmError::Wrong { attempts_left })
             }
@@ -182,6 +190,33 @@ impl Inner {
                 retry_after: TRY_AGAIN,
             }),
         }
+    }
+
+    pub(super) async fn just_confirmed(
+        &self,
+        ask: Confirm<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Repeated>, StoreError> {
+        let attempt = AttemptAsk {
+            phone_hash: self.phone_hash(ask.phone),
+            challenge_id: ask.challenge_id,
+            bound_to: bound_to(ask.binding, ask.session),
+        };
+        let Some(used) = self.store.just_used(&attempt, now).await? else {
+            return Ok(None);
+        };
+        let given = self.approved_hash(used.id, ask.code);
+        let is_same = bool::from(used.approved_code_hash.ct_eq(&given[..]));
+        Ok(is_same.then_some(Repeated {
+            session_id: used.opened_session,
+            token_counter: used.token_counter,
+        }))
+    }
+
+    /// By which the code of an approved challenge is recognised.
+    fn approved_hash(&self, challenge_id: Uuid, code: &Code) -> [u8; 32] {
+        let text = format!("{challenge_id} {}", code.as_str());
+        self.pepper.hash("otp-approved", &text)
     }
 
     async fn count(
@@ -207,6 +242,22 @@ impl Inner {
         };
         let retry_after = seconds_until(until, now);
         Err(ConfirmError::TooManyAttempts { retry_after })
+    }
+
+    /// Wrong codes in all raise an alarm and refuse nothing: strangers could shut everybody out.
+    async fn watch_wrong_codes(&self, now: Timestamp) {
+        let counted = self.store.counted(&self.wrong_in_all(), now).await;
+        // What cannot be read now is read after the next wrong code.
+        if let Ok(count) = counted
+            && count >= i64::from(self.limits.wrong_per_hour)
+            && self.alarm.is_due(now)
+        {
+            metrics::counter!("otp_wrong_code_alarms_total").increment(1);
+            tracing::error!(
+                wrong_codes = count,
+                "unusually many wrong codes in this hour: codes are being guessed; see OTP_WRONG_PER_HOUR"
+            );
+        }
     }
 
     async fn check(

@@ -1,12 +1,15 @@
 //! Which counters a request is held against, and how much of each is kept for known devices.
 //!
 //! A known device shares every counter with strangers but may go further on it; strangers stop earlier,
-//! so they can never use up what is kept. Keys are keyed hashes: the counters name nobody.
+//! so they can never use up what is kept. Keys are keyed hashes: no counter tells a number or an address.
+//!
+//! An address counts for each network around it, since a rented server has a /48 of them. What is paid
+//! in a day is spread over its hours, so that a rush in the morning leaves something for the evening.
 
 use std::net::IpAddr;
 
 use super::{Device, Inner};
-use crate::client_network::client_network;
+use crate::client_network::{ClientNetwork, client_networks};
 use crate::phone::Phone;
 use crate::store::otp::SendGuard;
 use crate::store::{Area, Block, Breaker, Limit, Window};
@@ -21,9 +24,13 @@ mod kept {
     pub(super) const JOINS_PER_IP: u32 = 20;
     pub(super) const ATTEMPTS_PER_PHONE: u32 = 5;
     pub(super) const ATTEMPTS_PER_IP: u32 = 15;
-    /// Of the attempts in all: one in so many.
-    pub(super) const ATTEMPTS_IN_ALL: u32 = 4;
 }
+
+/// One part in so many of the day's codes may go out in one hour, and in ten minutes.
+const HOURS_SHARE: u32 = 5;
+const TEN_MINUTES_SHARE: u32 = 12;
+/// A share is no less than this: a small budget is not cut to nothing.
+const LEAST_SHARE: u32 = 20;
 
 impl Device {
     fn with(self, most: u32, kept: u32) -> u32 {
@@ -38,7 +45,7 @@ impl Inner {
     /// What sending a code to `phone`, or joining one, is held against.
     pub(super) fn send_guard(&self, phone: &Phone, client: IpAddr, device: Device) -> SendGuard {
         let limits = &self.limits;
-        let (number, ip) = (self.phone_key(phone), self.ip_key(client));
+        let number = self.phone_key(phone);
         let country = self.country_key(phone);
         let most = |most, kept| device.with(most, kept);
         let reserve = limits.known_device_reserve;
@@ -48,34 +55,40 @@ impl Inner {
             window,
             most,
         };
-        SendGuard {
-            asks: vec![limit(
-                "ask_ip_hour",
-                ip,
+        let by_network = |scope, per_hour, kept| {
+            self.by_network(scope, client, Window::HOUR, most(per_hour, kept))
+        };
+        let mut answers = by_network("send_ip_hour", limits.per_ip_hour, kept::SENDS_PER_IP);
+        let mut joins = by_network("join_ip_hour", limits.joins_per_ip_hour, kept::JOINS_PER_IP);
+        joins.push(limit(
+            "join_phone_hour",
+            number,
+            Window::HOUR,
+            most(limits.joins_per_phone_hour, kept::JOINS_PER_PHONE),
+        ));
+        answers.extend([
+            limit(
+                "send_phone_hour",
+                number,
                 Window::HOUR,
-                // As many as may join: neither sends anything.
-                most(limits.joins_per_ip_hour, kept::JOINS_PER_IP),
-            )],
-            answers: vec![
-                limit(
-                    "send_phone_hour",
-                    number,
-                    Window::HOUR,
-                    most(limits.per_phone_hour, kept::SENDS_PER_PHONE_HOUR),
-                ),
-                limit(
-                    "send_phone_day",
-                    number,
-                    Window::DAY,
-                    most(limits.per_phone_day, kept::SENDS_PER_PHONE_DAY),
-                ),
-                limit(
-                    "send_ip_hour",
-                    ip,
-                    Window::HOUR,
-                    most(limits.per_ip_hour, kept::SENDS_PER_IP),
-                ),
-            ],
+                most(limits.per_phone_hour, kept::SENDS_PER_PHONE_HOUR),
+            ),
+            limit(
+                "send_phone_day",
+                number,
+                Window::DAY,
+                most(limits.per_phone_day, kept::SENDS_PER_PHONE_DAY),
+            ),
+        ]);
+        // What is paid in a day is capped for everybody, so here the reserve lies within.
+        let in_all = |most_of_all: u32| {
+            let reserve = reserve.min(most_of_all);
+            most(most_of_all - reserve, reserve)
+        };
+        SendGuard {
+            // As many as may join: neither sends anything.
+            asks: by_network("ask_ip_hour", limits.joins_per_ip_hour, kept::JOINS_PER_IP),
+            answers,
             paid: vec![
                 limit(
                     "send_prefix_hour",
@@ -93,24 +106,22 @@ impl Inner {
                     "send_day",
                     self.all_key(),
                     Window::DAY,
-                    // What is paid in a day is capped for everybody, so here the reserve lies within.
-                    most(limits.per_day.saturating_sub(reserve), reserve).min(limits.per_day),
-                ),
-            ],
-            joins: vec![
-                limit(
-                    "join_phone_hour",
-                    number,
-                    Window::HOUR,
-                    most(limits.joins_per_phone_hour, kept::JOINS_PER_PHONE),
+                    in_all(limits.per_day),
                 ),
                 limit(
-                    "join_ip_hour",
-                    ip,
+                    "send_hour",
+                    self.all_key(),
                     Window::HOUR,
-                    most(limits.joins_per_ip_hour, kept::JOINS_PER_IP),
+                    most(share(limits.per_day, HOURS_SHARE), reserve),
+                ),
+                limit(
+                    "send_ten_minutes",
+                    self.all_key(),
+                    Window::TEN_MINUTES,
+                    most(share(limits.per_day, TEN_MINUTES_SHARE), reserve),
                 ),
             ],
+            joins,
             // Whoever pumps a country must not shut out those who proved before that codes reach them.
             breakers: match device {
                 Device::Known => Vec::new(),
@@ -128,27 +139,55 @@ impl Inner {
         device: Device,
     ) -> Vec<Limit> {
         let limits = &self.limits;
-        let in_all = limits.wrong_per_hour;
-        vec![
-            Limit {
-                scope: "wrong_phone_day",
-                key: self.phone_key(phone),
-                window: Window::LastDay,
-                most: device.with(limits.wrong_per_phone_day, kept::ATTEMPTS_PER_PHONE),
-            },
-            Limit {
-                scope: "wrong_ip_hour",
-                key: self.ip_key(client),
-                window: Window::HOUR,
-                most: device.with(limits.wrong_per_ip_hour, kept::ATTEMPTS_PER_IP),
-            },
-            Limit {
-                scope: "wrong_hour",
-                key: self.all_key(),
-                window: Window::HOUR,
-                most: device.with(in_all, in_all / kept::ATTEMPTS_IN_ALL),
-            },
-        ]
+        let per_network = device.with(limits.wrong_per_ip_hour, kept::ATTEMPTS_PER_IP);
+        let mut taken = self.by_network("wrong_ip_hour", client, Window::HOUR, per_network);
+        // Strangers in one network use up what that network may try, and not what the number may.
+        taken.extend(client_networks(client).map(|network| Limit {
+            scope: "wrong_phone_network_day",
+            key: self.pepper.hash(
+                "limit-phone-network",
+                &format!("{} {}", phone.as_str(), name_of(network)),
+            ),
+            window: Window::LastDay,
+            most: device.with(limits.wrong_per_phone_network_day, kept::ATTEMPTS_PER_PHONE),
+        }));
+        taken.push(Limit {
+            scope: "wrong_phone_day",
+            key: self.phone_key(phone),
+            window: Window::LastDay,
+            most: device.with(limits.wrong_per_phone_day, kept::ATTEMPTS_PER_PHONE),
+        });
+        // Counted, so that it can be told; a right code is never refused for what others guess.
+        taken.push(self.wrong_in_all());
+        taken
+    }
+
+    /// How many wrong codes there are in all.
+    pub(super) fn wrong_in_all(&self) -> Limit {
+        Limit {
+            scope: "wrong_hour",
+            key: self.all_key(),
+            window: Window::HOUR,
+            most: u32::MAX,
+        }
+    }
+
+    /// `most` for the client's narrowest network, and more for the wider ones.
+    fn by_network(
+        &self,
+        scope: &'static str,
+        client: IpAddr,
+        window: Window,
+        most: u32,
+    ) -> Vec<Limit> {
+        client_networks(client)
+            .map(|network| Limit {
+                scope,
+                key: self.pepper.hash("limit-ip", &name_of(network)),
+                window,
+                most: most.saturating_mul(u32::try_from(network.allowance).unwrap_or(u32::MAX)),
+            })
+            .collect()
     }
 
     /// Where a code to `phone` goes, as it is judged.
@@ -190,12 +229,16 @@ impl Inner {
         self.pepper.hash("limit-country", &phone.country())
     }
 
-    fn ip_key(&self, client: IpAddr) -> [u8; 32] {
-        self.pepper
-            .hash("limit-ip", &client_network(client).to_string())
-    }
-
     fn all_key(&self) -> [u8; 32] {
         self.pepper.hash("limit-all", "")
     }
+}
+
+/// What may go out of a budget of a day in one of so many parts of it.
+fn share(per_day: u32, parts: u32) -> u32 {
+    (per_day / parts).max(per_day.min(LEAST_SHARE))
+}
+
+fn name_of(network: ClientNetwork) -> String {
+    format!("{}/{}", network.address, network.prefix)
 }

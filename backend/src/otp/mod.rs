@@ -16,13 +16,14 @@ mod supabase;
 mod twilio;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tracing::Instrument;
 use uuid::Uuid;
 
 pub use code::{Code, InvalidCode};
-pub use confirm::{Approved, Confirm, ConfirmError};
+pub use confirm::{Approved, Confirm, ConfirmError, Repeated};
 pub use start::{Start, StartError, Started};
 
 use crate::clock::Timestamp;
@@ -31,7 +32,7 @@ use crate::identity::Identity;
 use crate::phone::{InvalidPhone, Phone};
 use crate::phone_region::Regions;
 use crate::store::otp::{BoundTo, PHONE_HASH};
-use crate::store::{Pepper, Store};
+use crate::store::{Pepper, Store, StoreError};
 use provider::Provider;
 
 /// How a code travels.
@@ -94,6 +95,19 @@ struct Inner {
     regions: Regions,
     channels: Vec<Channel>,
     limits: OtpLimits,
+    /// Whether wrong codes in all were told of.
+    alarm: HourlyAlarm,
+}
+
+/// An alarm that this process raises once in each of the clock's hours at most.
+#[derive(Debug, Default)]
+struct HourlyAlarm(AtomicI64);
+
+impl HourlyAlarm {
+    fn is_due(&self, now: Timestamp) -> bool {
+        let hour = now.as_secs().div_euclid(3_600);
+        self.0.swap(hour, Ordering::Relaxed) != hour
+    }
 }
 
 /// How long a provider is waited for. In all it has to stay below [`RESERVED_FOR`].
@@ -146,6 +160,7 @@ impl Otp {
             regions: config.regions.clone(),
             channels: config.channels.clone(),
             limits: config.limits,
+            alarm: HourlyAlarm::default(),
         })))
     }
 
@@ -174,6 +189,15 @@ impl Otp {
         let phone = ask.phone.clone();
         let ask = ask.without_phone();
         to_its_end(async move { inner.start(&phone, ask, now).await }).await
+    }
+
+    /// The session that this very confirmation opened or stepped up a moment ago, in the same browser.
+    pub async fn just_confirmed(
+        &self,
+        ask: Confirm<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Repeated>, StoreError> {
+        self.0.just_confirmed(ask, now).await
     }
 
     /// Checks a code. Once right it stays right for whoever gave it, until a session is made of it.

@@ -1,12 +1,14 @@
 //! Who a confirmed number is: the person it was, or somebody new.
 //!
-//! Whoever texted before they first signed in finds what they said. Whoever gets a number that was
-//! silent for [`Store::SILENCE`] is a new person, who inherits nothing.
+//! A person who texted before they first signed in finds what they said. A number that was silent for
+//! [`Store::SILENCE`] has a new owner, who inherits nothing; unless the device proves that this number was
+//! confirmed on it before: a person who uses the web app alone never texts.
 
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::ids::row_id;
+use crate::otp::Device;
 use crate::phone::Phone;
 use crate::store::people::{Holder, NewHolder};
 use crate::store::{Store, StoreError};
@@ -28,11 +30,13 @@ pub struct Resolved {
 pub async fn resolve_for_sign_in(
     store: &Store,
     phone: &Phone,
+    device: Device,
     now: Timestamp,
 ) -> Result<Resolved, StoreError> {
     let new = NewHolder {
         id: row_id(now),
         phone: phone.as_str(),
+        is_known_device: device == Device::Known,
     };
     Ok(match store.resolve_holder(new, now).await? {
         Holder::Known(user_id) => Resolved {

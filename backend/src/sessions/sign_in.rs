@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::identity::{self, LogoutScope, Person};
 use crate::ids::random_id;
 use crate::jobs;
+use crate::otp::Device;
 use crate::people::resolve_for_sign_in;
 use crate::phone::Phone;
 use crate::store::StoreError;
@@ -49,6 +50,8 @@ pub struct SignIn {
     pub remember: Remember,
     /// The name that they told.
     pub name: Option<String>,
+    /// Whether the number was confirmed on their device before.
+    pub known_device: Device,
     /// A label of their device.
     pub device: Option<String>,
     /// The session of the same browser that this one takes the place of.
@@ -104,7 +107,7 @@ impl SignInError {
 impl Sessions {
     /// Begins a session for whoever has proved a number.
     pub async fn sign_in(&self, ask: SignIn, now: Timestamp) -> Result<Opened, SignInError> {
-        let person = resolve_for_sign_in(&self.store, &ask.phone, now).await?;
+        let person = resolve_for_sign_in(&self.store, &ask.phone, ask.known_device, now).await?;
         self.delete_retired_accounts(&ask.phone).await?;
         let session_id = random_id();
         let person = Person {
@@ -211,6 +214,21 @@ impl Sessions {
         } else {
             Err(SignInError::CodeUsed)
         }
+    }
+
+    /// A session that a confirmation has begun or stepped up a moment ago, for a browser that has sent it
+    /// twice; with its refresh token, if that is still the first.
+    pub async fn begun_just_now(
+        &self,
+        session_id: Uuid,
+        token_counter: i64,
+        now: Timestamp,
+    ) -> Result<Option<(Session, Option<SecretString>)>, StoreError> {
+        let session = self.store.session(session_id, now).await?;
+        let session = session.filter(|session| session.transport == Transport::Cookie.as_str());
+        let first =
+            (token_counter == 1).then(|| RefreshToken::mint(&self.keyring, session_id, 1).text);
+        Ok(session.map(|session| (session, first)))
     }
 
     /// Whoever had the number before is gone from the provider before somebody else gets in by it.

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::connection::{Conn, all_or_nothing, on_conn};
+use super::pools::on_reader;
 use super::statements::statements;
 use super::transaction::in_transaction;
 use super::{Store, StoreError};
@@ -26,6 +27,9 @@ statements! {
     COUNT_DOWN {
         both: "update rate_counters set count = count - 1 \
                where scope = $1 and key = $2 and window_start = $3 and count > 0",
+    }
+    READ_COUNT {
+        both: "select count from rate_counters where scope = $1 and key = $2 and window_start = $3",
     }
     /// How much lies in the last windows, and since when.
     COUNT_BACK {
@@ -49,6 +53,8 @@ const DAY: Duration = Duration::from_hours(24);
 impl Window {
     /// The clock's full hours.
     pub const HOUR: Self = Self::Fixed(HOUR);
+    /// Six in each of the clock's full hours.
+    pub const TEN_MINUTES: Self = Self::Fixed(Duration::from_mins(10));
     /// The clock's full days.
     pub const DAY: Self = Self::Fixed(DAY);
 
@@ -112,6 +118,20 @@ impl Store {
             let taken = all_or_nothing!(tx, is_taken, |conn| take(conn, limits, now).await?);
             Ok(taken)
         })
+    }
+
+    /// How often it happened in the window that `now` lies in.
+    pub async fn counted(&self, limit: &Limit, now: Timestamp) -> Result<i64, StoreError> {
+        let start = window_start(now, limit.window.bucket());
+        let count: Option<i64> = on_reader!(self.pools, READ_COUNT, |pool, sql| {
+            sqlx::query_scalar(sql)
+                .bind(limit.scope)
+                .bind(&limit.key[..])
+                .bind(start)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(count.unwrap_or(0))
     }
 
     /// Takes back what was counted at `taken_at`.

@@ -1,15 +1,18 @@
 //! Codes that were right: each opens one session, within ten minutes, also if the identity provider
 //! has to be asked twice for it.
 
+use std::time::Duration;
+
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use super::{APPROVAL_TTL, Counted};
+use super::{APPROVAL_TTL, AttemptAsk, Counted};
 use crate::clock::Timestamp;
 use crate::store::breaker::{self, Block};
 use crate::store::connection::{Conn, on_conn};
 use crate::store::limits::Limit;
 use crate::store::otp::attempts::uncount;
+use crate::store::pools::on_reader;
 use crate::store::statements::statements;
 use crate::store::transaction::in_transaction;
 use crate::store::{Store, StoreError};
@@ -31,9 +34,34 @@ statements! {
                where id = $1 and approved_at > $2 and used_at is null",
     }
     CONSUME_APPROVAL {
-        both: "update otp_challenges set used_at = $2 \
+        both: "update otp_challenges set used_at = $2, opened_session = $4 \
                where id = $1 and used_at is null and approved_at > $3",
     }
+    /// What was confirmed a moment ago in the same browser, and the session that it opened or stepped up.
+    FIND_JUST_USED {
+        both: "select c.id, c.approved_code_hash, c.opened_session, s.token_counter \
+               from otp_challenges c join sessions s on s.id = c.opened_session \
+               where c.phone_hash = $1 and (c.id = $2 or $2 is null) \
+                 and (c.binding = $3 or c.opened_session = $4) \
+                 and c.used_at > $5 and s.ended_at is null \
+               order by c.used_at desc limit 1",
+    }
+}
+
+/// A browser that sends a confirmation again within this time, by a double click, gets the same answer.
+const REPEATED_WITHIN: Duration = Duration::from_secs(10);
+
+/// An approval that was used up a moment ago.
+#[derive(Clone, sqlx::FromRow)]
+pub struct JustUsed {
+    /// The challenge.
+    pub id: Uuid,
+    /// Keyed hash of the code that was right.
+    pub approved_code_hash: Vec<u8>,
+    /// The session that it opened, or stepped up.
+    pub opened_session: Uuid,
+    /// How often that session's refresh token was made.
+    pub token_counter: i64,
 }
 
 /// What an approval came to.
@@ -82,12 +110,33 @@ impl Store {
     pub async fn consume_approval(
         &self,
         challenge_id: Uuid,
+        session_id: Uuid,
         now: Timestamp,
     ) -> Result<Consumed, StoreError> {
         in_transaction!(self.pools, |tx, _dialect| {
             let conn = &mut Conn::from(&mut *tx);
-            Ok(consume_approval(conn, challenge_id, now).await?)
+            Ok(consume_approval(conn, challenge_id, session_id, now).await?)
         })
+    }
+
+    /// The approval that a browser used up a moment ago, for a request that it sent twice.
+    pub async fn just_used(
+        &self,
+        ask: &AttemptAsk,
+        now: Timestamp,
+    ) -> Result<Option<JustUsed>, StoreError> {
+        let (browser, session) = (ask.bound_to.browser, ask.bound_to.session);
+        let found = on_reader!(self.pools, FIND_JUST_USED, |pool, sql| {
+            sqlx::query_as(sql)
+                .bind(&ask.phone_hash[..])
+                .bind(ask.challenge_id)
+                .bind(browser.as_ref().map(|digest| &digest[..]))
+                .bind(session)
+                .bind(now.minus(REPEATED_WITHIN))
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(found)
     }
 }
 
@@ -137,6 +186,7 @@ async fn approve(
 pub(in crate::store) async fn consume_approval(
     conn: &mut Conn<'_>,
     challenge_id: Uuid,
+    session_id: Uuid,
     now: Timestamp,
 ) -> Result<Consumed, sqlx::Error> {
     let rows = on_conn!(conn, CONSUME_APPROVAL, |db, sql| {
@@ -144,6 +194,7 @@ pub(in crate::store) async fn consume_approval(
             .bind(challenge_id)
             .bind(now)
             .bind(now.minus(APPROVAL_TTL))
+            .bind(session_id)
             .execute(db)
             .await
             .map(|done| done.rows_affected())

@@ -12,12 +12,15 @@ use crate::store::statements::statements;
 use crate::store::transaction::in_transaction;
 use crate::store::{Store, StoreError};
 
+/// Of the checks that a provider makes of one code, so many are kept for the client that began it.
+const KEPT_CHECKS: i32 = 2;
+
 statements! {
     /// The challenge of the number that may be confirmed by whoever asks: the named one, or the newest.
     /// A session's own goes before one that anybody could have begun, and one that still has attempts
     /// before one that a stranger has used up. Approved ones count while their approval lasts.
     FIND_CHALLENGE {
-        both: "select c.id, k.expires_at from otp_challenges c join otp_codes k on k.id = c.code_id \
+        both: "select c.id, c.code_id, k.expires_at from otp_challenges c join otp_codes k on k.id = c.code_id \
                where c.phone_hash = $1 and (c.id = $2 or $2 is null) \
                  and (c.session_id = $4 \
                    or (c.session_id is null and (c.binding = $3 or (c.binding is null and $3 is null)))) \
@@ -25,6 +28,21 @@ statements! {
                    or (c.approved_at is null and c.expires_at > $5 and k.expires_at > $5 \
                      and k.spent_at is null and k.sent_at is not null)) \
                order by c.session_id is null, c.attempts >= $7, c.created_at desc, c.id desc limit 1",
+    }
+    /// A provider checks a code so often and no more. Of that some is kept for the challenge that the code
+    /// was sent for, and for others of the same browser or session: a stranger who joins cannot use all of
+    /// it up. Codes that are checked here are not concerned.
+    COUNT_CHECK {
+        both: "update otp_codes set checks = checks + 1 \
+               where id = $1 and (provider_ref is null or checks < $3 or (checks < $4 and exists ( \
+                 select 1 from otp_challenges c join otp_challenges began on began.code_id = c.code_id \
+                 where c.id = $2 and began.created_at = otp_codes.reserved_at \
+                   and (c.id = began.id or c.binding = began.binding \
+                     or c.session_id = began.session_id))))",
+    }
+    UNCOUNT_CHECK {
+        both: "update otp_codes set checks = checks - 1 \
+               where checks > 0 and id = (select code_id from otp_challenges where id = $1)",
     }
     COUNT_ATTEMPT {
         both: "update otp_challenges set attempts = attempts + 1 where id = $1 and attempts < $2 \
@@ -109,6 +127,7 @@ impl fmt::Debug for Counted {
 #[derive(sqlx::FromRow)]
 struct Found {
     id: Uuid,
+    code_id: Uuid,
     expires_at: Timestamp,
 }
 
@@ -166,6 +185,13 @@ pub(super) async fn uncount(
     limits: &[Limit],
     counted_at: Timestamp,
 ) -> Result<(), sqlx::Error> {
+    on_conn!(conn, UNCOUNT_CHECK, |db, sql| {
+        sqlx::query(sql)
+            .bind(challenge_id)
+            .execute(db)
+            .await
+            .map(drop)
+    })?;
     on_conn!(conn, UNCOUNT_ATTEMPT, |db, sql| {
         sqlx::query(sql)
             .bind(challenge_id)
@@ -186,6 +212,20 @@ async fn attempt(
     let Some(found) = find(conn, ask, most, now).await? else {
         return Ok(Attempt::NoChallenge);
     };
+    let checked = on_conn!(conn, COUNT_CHECK, |db, sql| {
+        sqlx::query(sql)
+            .bind(found.code_id)
+            .bind(found.id)
+            .bind(most - KEPT_CHECKS)
+            .bind(most)
+            .execute(db)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    if checked == 0 {
+        let until = found.expires_at;
+        return Ok(Attempt::Exhausted { until });
+    }
     let tried: Option<Tried> = on_conn!(conn, COUNT_ATTEMPT, |db, sql| {
         sqlx::query_as(sql)
             .bind(found.id)

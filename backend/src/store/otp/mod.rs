@@ -15,7 +15,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub(in crate::store) use approvals::consume_approval;
-pub use approvals::{Approval, Consumed};
+pub use approvals::{Approval, Consumed, JustUsed};
 pub use attempts::{Attempt, AttemptAsk, Counted};
 pub use codes::{Begun, ChallengeAsk, Joined, Noted, Refusal, SendGuard, SentCode};
 

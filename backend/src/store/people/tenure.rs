@@ -216,6 +216,8 @@ pub struct NewHolder<'a> {
     pub id: Uuid,
     /// E.164.
     pub phone: &'a str,
+    /// Whether the device proves that this number was confirmed on it before: then it is nobody new.
+    pub is_known_device: bool,
 }
 
 #[derive(FromRow)]
@@ -257,7 +259,7 @@ impl Store {
                 let signed_in_lately = held
                     .last_sign_in_at
                     .is_some_and(|at| at > now.minus(Self::SILENCE));
-                let silence_ended: Option<Timestamp> = if signed_in_lately {
+                let silence_ended: Option<Timestamp> = if signed_in_lately || new.is_known_device {
                     None
                 } else {
                     sqlx::query_scalar(SILENCE_ENDED.on(dialect))

@@ -84,7 +84,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let done: Result<(), NotOpened> = in_transaction!(self.pools, |tx, dialect| {
             let conn = &mut Conn::from(&mut *tx);
-            if consume_approval(conn, code.challenge_id, now).await? == Consumed::No {
+            if consume_approval(conn, code.challenge_id, session.id, now).await? == Consumed::No {
                 return Err(NotOpened::UsedUp);
             }
             let noted = sqlx::query(NOTE_SIGN_IN.on(dialect))
@@ -161,7 +161,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let done: Result<(), NotOpened> = in_transaction!(self.pools, |tx, dialect| {
             let conn = &mut Conn::from(&mut *tx);
-            if consume_approval(conn, code.challenge_id, now).await? == Consumed::No {
+            if consume_approval(conn, code.challenge_id, session_id, now).await? == Consumed::No {
                 return Err(NotOpened::UsedUp);
             }
             let marked = sqlx::query(MARK_STEP_UP.on(dialect))

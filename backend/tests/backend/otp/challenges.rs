@@ -181,7 +181,12 @@ async fn an_approval_outlives_a_failing_provider_for_one_session() {
         for n in 0..20 {
             let store = replicas[n % 2].clone();
             let id = approved.challenge_id;
-            sessions.spawn(async move { store.consume_approval(id, later.now).await.unwrap() });
+            sessions.spawn(async move {
+                store
+                    .consume_approval(id, Uuid::from_u128(7), later.now)
+                    .await
+                    .unwrap()
+            });
         }
         let made = sessions.join_all().await;
         let made = made.iter().filter(|made| **made == Consumed::Yes).count();
@@ -202,7 +207,10 @@ async fn an_approval_is_forgotten_after_ten_minutes() {
             .unwrap();
         let later = client.at(NOW.plus(Duration::from_mins(10)));
         let store = &door.base.store;
-        let consumed = store.consume_approval(id, later.now).await.unwrap();
+        let consumed = store
+            .consume_approval(id, Uuid::from_u128(7), later.now)
+            .await
+            .unwrap();
         assert_eq!(consumed, Consumed::No);
         let late = later.confirm(&door.otp, Some(id), ADAS_CODE).await;
         assert!(matches!(late, Err(ConfirmError::Expired)), "{late:?}");

@@ -22,15 +22,15 @@ async fn strangers_cannot_use_up_a_persons_attempts() {
             let id = Some(stranger.start(otp).await.unwrap().challenge_id);
             stranger.confirm(otp, id, WRONG).await
         };
-        for n in 0..10 {
+        for n in 0..30 {
             let guessed = guess(n).await;
-            let left = u32::from(9 - n).min(4);
+            let left = u32::from(29 - n).min(4);
             assert!(
                 matches!(guessed, Err(ConfirmError::Wrong { attempts_left }) if attempts_left == left),
                 "{guessed:?}"
             );
         }
-        let blocked = guess(10).await;
+        let blocked = guess(30).await;
         let Err(ConfirmError::TooManyAttempts { retry_after }) = blocked else {
             panic!("{blocked:?}");
         };
@@ -79,48 +79,29 @@ async fn ten_wrong_codes_are_the_most_in_any_24_hours() {
 }
 
 #[tokio::test]
-async fn an_address_and_the_world_may_guess_so_often() {
-    for (limits, elsewhere) in [
-        (
-            OtpLimits {
-                wrong_per_ip_hour: 3,
-                ..WIDE
-            },
-            true,
-        ),
-        (
-            OtpLimits {
-                wrong_per_hour: 3,
-                ..WIDE
-            },
-            false,
-        ),
-    ] {
-        for door in doors(limits).await {
-            let client = app(ADA);
-            let id = Some(client.start(&door.otp).await.unwrap().challenge_id);
-            for _ in 0..3 {
-                let wrong = client.confirm(&door.otp, id, WRONG).await;
-                assert!(matches!(wrong, Err(ConfirmError::Wrong { .. })));
-            }
-            let limited = client.confirm(&door.otp, id, ADAS_CODE).await;
-            assert!(
-                matches!(
-                    limited,
-                    Err(ConfirmError::TooManyAttempts { retry_after: 2_800 })
-                ),
-                "{limited:?}"
-            );
-            let other = client.clone().from([203, 0, 113, 1]);
-            let done = other.confirm(&door.otp, id, ADAS_CODE).await;
-            assert_eq!(done.is_ok(), elsewhere, "{done:?}");
-            // The attempt that was refused was not counted against the challenge.
-            if !elsewhere {
-                let later = client.at(NOW.plus(Duration::from_secs(2_800)));
-                let fresh = Some(later.start(&door.otp).await.unwrap().challenge_id);
-                later.confirm(&door.otp, fresh, ADAS_CODE).await.unwrap();
-            }
+async fn an_address_may_guess_so_often() {
+    let limits = OtpLimits {
+        wrong_per_ip_hour: 3,
+        ..WIDE
+    };
+    for door in doors(limits).await {
+        let client = app(ADA);
+        let id = Some(client.start(&door.otp).await.unwrap().challenge_id);
+        for _ in 0..3 {
+            let wrong = client.confirm(&door.otp, id, WRONG).await;
+            assert!(matches!(wrong, Err(ConfirmError::Wrong { .. })));
         }
+        let limited = client.confirm(&door.otp, id, ADAS_CODE).await;
+        assert!(
+            matches!(
+                limited,
+                Err(ConfirmError::TooManyAttempts { retry_after: 2_800 })
+            ),
+            "{limited:?}"
+        );
+        // The attempt that was refused was not counted against the challenge.
+        let other = client.clone().from([203, 0, 113, 1]);
+        other.confirm(&door.otp, id, ADAS_CODE).await.unwrap();
     }
 }
 

@@ -3,6 +3,7 @@
 mod breaker;
 mod challenges;
 mod known_devices;
+mod networks;
 mod refusals;
 mod sends;
 mod supabase;

@@ -1,6 +1,7 @@
 //! People and their messages, put into a store without a wire in front of it.
 
 use archety_backend::clock::Timestamp;
+use archety_backend::otp::Device;
 use archety_backend::people::resolve_for_sign_in;
 use archety_backend::phone::Phone;
 use archety_backend::store::people::{MessagePosition, MessageQuery, MessageRow, Reader};
@@ -52,7 +53,7 @@ pub(super) fn phone(text: &str) -> Phone {
 
 /// Signs somebody in, with a confirmed account.
 pub(super) async fn signed_in(store: &TestStore, number: &str, now: Timestamp) -> Actor {
-    let resolved = resolve_for_sign_in(&store.store, &phone(number), now)
+    let resolved = resolve_for_sign_in(&store.store, &phone(number), Device::Unknown, now)
         .await
         .expect("resolved");
     let actor = Actor {

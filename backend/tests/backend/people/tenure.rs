@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use archety_backend::clock::Timestamp;
+use archety_backend::otp::Device;
 use archety_backend::people::{Resolved, resolve_for_sign_in};
 use archety_backend::store::people::Reader;
 use archety_backend::store::{Actor, Store, Stored};
@@ -23,7 +24,7 @@ fn day(n: u32) -> Timestamp {
 }
 
 async fn resolve(store: &Store, number: &str, now: Timestamp) -> Resolved {
-    resolve_for_sign_in(store, &phone(number), now)
+    resolve_for_sign_in(store, &phone(number), Device::Unknown, now)
         .await
         .expect("resolved")
 }
@@ -55,6 +56,31 @@ async fn settled(s: &TestStore) -> Actor {
         day(400)
     );
     ada
+}
+
+/// A person who uses the web app alone never texts. Their browser or app proves that this number was
+/// confirmed on it before.
+#[tokio::test]
+async fn a_known_device_is_the_same_person_however_long_the_number_was_silent() {
+    for s in stores().await {
+        let ada = settled(&s).await;
+        let known = |at| {
+            let (store, number) = (s.store.clone(), phone(ADA));
+            async move {
+                resolve_for_sign_in(&store, &number, Device::Known, at)
+                    .await
+                    .expect("resolved")
+            }
+        };
+        for n in [180, 365, 700] {
+            let resolved = known(day(n)).await;
+            assert_eq!(resolved.user_id, ada.user_id, "day {n} on {}", s.kind);
+            assert!(!resolved.is_new && resolved.archived.is_none());
+        }
+        // Without the proof it is somebody new, as before.
+        let stranger = resolve(&s.store, ADA, day(700 + 180)).await;
+        assert_eq!(stranger.archived, Some(ada.user_id));
+    }
 }
 
 #[tokio::test]

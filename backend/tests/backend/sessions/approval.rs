@@ -53,7 +53,7 @@ async fn twenty_who_confirm_one_approved_code_open_one_session() {
         for answer in answers.await {
             match answer.status.as_u16() {
                 200 => phones.push(TestPhone::of(ADA, &answer)),
-                401 | 429 => refused += 1,
+                422 | 429 => refused += 1,
                 _ => panic!("{} {}", answer.status, answer.text()),
             }
         }
@@ -99,7 +99,7 @@ async fn an_approval_outlasts_a_provider_that_is_away_by_ten_minutes() {
             .there()
             .post_json("/auth/verify/confirm", &confirm)
             .await;
-        assert_eq!(late.status, 401, "{}", late.text());
+        assert_eq!(late.status, 422, "{}", late.text());
         assert_eq!(late.fault(), "code_expired", "{}", pair.kind());
     }
 }
@@ -144,7 +144,7 @@ async fn twenty_first_sign_ins_of_one_number_are_one_person() {
                 match answer.status.as_u16() {
                     200 => phones.push(TestPhone::of(ADA, &answer)),
                     // The code that it had joined was used by somebody else at that moment.
-                    401 => assert_eq!(answer.fault(), "code_expired", "{}", answer.text()),
+                    422 => assert_eq!(answer.fault(), "code_expired", "{}", answer.text()),
                     _ => panic!("{} {}", answer.status, answer.text()),
                 }
             }

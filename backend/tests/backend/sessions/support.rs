@@ -191,13 +191,14 @@ impl Pair {
 }
 
 /// Nobody here is after our money.
-const LIMITS: [(&str, &str); 8] = [
+const LIMITS: [(&str, &str); 9] = [
     ("OTP_JOINS_PER_PHONE_HOUR", "1000"),
     ("OTP_JOINS_PER_IP_HOUR", "1000"),
     ("OTP_PER_PHONE_HOUR", "1000"),
     ("OTP_PER_PHONE_DAY", "1000"),
     ("OTP_PER_IP_HOUR", "1000"),
     ("OTP_PER_PREFIX_HOUR", "1000"),
+    ("OTP_WRONG_PER_PHONE_NETWORK_DAY", "1000"),
     ("OTP_WRONG_PER_PHONE_DAY", "1000"),
     ("OTP_WRONG_PER_IP_HOUR", "1000"),
 ];

@@ -1,8 +1,8 @@
 //! `POST /auth/verify/confirm`: a code, for a session.
 //!
 //! A browser gets cookies and a CSRF token, and no token in the body that a script could keep; an app
-//! gets its tokens. Either way the session is a new one: what the browser had before is worth nothing
-//! afterwards.
+//! gets its tokens. A code of the number that is signed in already steps that session up, which stays as
+//! it is; any other begins a new session, and what the browser had before is worth nothing afterwards.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::header::{SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -54,10 +54,15 @@ struct BrowserSession {
     csrf_token: String,
 }
 
+/// What the page or the app of a session gets that goes on.
 #[derive(Serialize)]
 struct SteppedUp {
     user_id: String,
+    expires_at: i64,
     step_up_until: i64,
+    /// For a page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    csrf_token: Option<String>,
 }
 
 pub(in crate::http) async fn confirm(
@@ -76,13 +81,14 @@ pub(in crate::http) async fn confirm(
     let code = Code::parse(&body.code).map_err(|fault| violation("code", &fault.to_string()))?;
     let name = body.name.as_deref().map(told_name).transpose()?.flatten();
     let now = app.clock.now();
+    let device = device_of(&visitor, &headers, session.as_deref(), &phone, &app, now);
     let ask = Confirm {
         phone: &phone,
         code: &code,
         challenge_id: body.challenge_id,
         binding,
         client: context.client,
-        device: device_of(&visitor, &phone, &app, now),
+        device,
         session: session.as_ref().map(|session| session.id),
     };
     let request_id = context.request_id.as_str();
@@ -90,14 +96,24 @@ pub(in crate::http) async fn confirm(
     let outcome = approved
         .as_ref()
         .map_or_else(ConfirmError::outcome, |_| "approved");
+    if let Err(ConfirmError::Expired) = approved
+        && let Some(answer) = repeated(&app, &visitor, session.as_deref(), &phone, ask, now).await?
+    {
+        return Ok(answer);
+    }
     note(&app, &context, EventKind::CodeConfirm, outcome).await;
     let approved = approved?;
     let confirmed = ConfirmedCode {
         challenge_id: approved.challenge_id,
         is_test: approved.is_test,
     };
-    if approved.step_up.is_some() {
-        let session = session.ok_or(ApiError::SignedOut)?;
+    let stepped_up = match approved.step_up {
+        Some(_) => Some(session.clone().ok_or(ApiError::SignedOut)?),
+        None => session
+            .clone()
+            .filter(|session| goes_on(session, &phone, Remember::of(body.remember_me))),
+    };
+    if let Some(session) = stepped_up {
         return step_up(&app, &session, confirmed, request_id, now).await;
     }
     let browser = match &visitor {
@@ -107,27 +123,48 @@ pub(in crate::http) async fn confirm(
         }
         _ => None,
     };
+    let confirm = ask;
     let ask = SignIn {
         phone: phone.clone(),
         code: confirmed,
         transport: browser.map_or(Transport::Bearer, |_| Transport::Cookie),
         remember: Remember::of(body.remember_me),
         name,
+        known_device: device,
         device: device_label(headers.get(USER_AGENT).map(HeaderValue::as_bytes)),
         replaces: browser.and(session).map(|session| session.id),
         client: context.client,
         request_id: request_id.to_owned(),
     };
     let opened = to_its_end(&app, ask, now).await;
+    if let Err(SignInError::CodeUsed) = opened
+        && let Some(answer) = repeated(&app, &visitor, None, &phone, confirm, now).await?
+    {
+        return Ok(answer);
+    }
     if let Err(error) = &opened {
         let event = Event::new(EventKind::SignIn, error.outcome()).by_request(request_id);
         record(&app.store, event, now).await;
     }
     let opened = opened?;
     Ok(match browser {
-        Some(browser) => for_browser(&app, browser, &phone, &opened, now),
-        None => for_app(&opened.session, &opened.access, &opened.refresh_token, now),
+        Some(browser) => {
+            let token = &opened.refresh_token;
+            for_browser(&app, browser, &phone, &opened.session, token, now)
+        }
+        None => {
+            let device_token = app.known_devices.remember(&phone, now);
+            let (session, access) = (&opened.session, &opened.access);
+            let refresh_token = &opened.refresh_token;
+            for_app(session, access, refresh_token, Some(&device_token), now)
+        }
     })
+}
+
+/// Whether a code that was confirmed in a session of the same number steps that session up, instead of
+/// beginning another one: unless the person now asks to stay signed in for longer.
+fn goes_on(session: &Session, phone: &Phone, remember: Remember) -> bool {
+    session.phone == phone.as_str() && (session.remember || remember == Remember::No)
 }
 
 /// A client that hangs up half-way must not leave a session at the provider that nobody knows of.
@@ -157,34 +194,41 @@ async fn step_up(
         .by_request(request_id);
     record(&app.store, event, now).await;
     let until = now.plus(Session::STEP_UP_TTL);
+    Ok(gone_on(app, session, until))
+}
+
+/// The session goes on, and its code counts until then.
+fn gone_on(app: &App, session: &Session, step_up_until: Timestamp) -> Response {
+    let is_page = session.transport == Transport::Cookie.as_str();
     let answer = SteppedUp {
         user_id: session.user_id.to_string(),
-        step_up_until: until.as_secs(),
+        expires_at: session.ends_at().as_secs(),
+        step_up_until: step_up_until.as_secs(),
+        csrf_token: is_page.then(|| issue(&app.keyring, Binding::of_session(session.id))),
     };
-    Ok(json(StatusCode::OK, &answer))
+    json(StatusCode::OK, &answer)
 }
 
 fn for_browser(
     app: &App,
     browser: &Browser,
     phone: &Phone,
-    opened: &Opened,
+    session: &Session,
+    token: &SecretString,
     now: Timestamp,
 ) -> Response {
-    let session = &opened.session;
     let answer = BrowserSession {
         user_id: session.user_id.to_string(),
         expires_at: session.ends_at().as_secs(),
         csrf_token: issue(&app.keyring, Binding::of_session(session.id)),
     };
     let mut response = json(StatusCode::OK, &answer);
-    let token = opened.refresh_token.expose_secret();
     let device = app.known_devices.remember(phone, now);
     let rules = app.cookies;
     for cookie in [
         rules.set(
             CookieKind::Session,
-            token,
+            token.expose_secret(),
             max_age(session, now),
             browser.site,
         ),
@@ -194,6 +238,33 @@ fn for_browser(
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
+}
+
+/// The same answer once more for a browser that has sent its confirmation twice, by a double click.
+async fn repeated(
+    app: &App,
+    visitor: &Visitor,
+    signed_in: Option<&Session>,
+    phone: &Phone,
+    ask: Confirm<'_>,
+    now: Timestamp,
+) -> Result<Option<Response>, ApiError> {
+    let Visitor::Browser(browser) = visitor else {
+        return Ok(None);
+    };
+    let Some(before) = app.otp.just_confirmed(ask, now).await? else {
+        return Ok(None);
+    };
+    let (id, counter) = (before.session_id, before.token_counter);
+    let Some((session, token)) = app.sessions.begun_just_now(id, counter, now).await? else {
+        return Ok(None);
+    };
+    // In the session itself its cookie is there already. Elsewhere it is needed.
+    if signed_in.is_some_and(|signed_in| signed_in.id == id) {
+        let until = session.stepped_up_until(now).unwrap_or(now);
+        return Ok(Some(gone_on(app, &session, until)));
+    }
+    Ok(token.map(|token| for_browser(app, browser, phone, &session, &token, now)))
 }
 
 /// A browser keeps the cookie for as long as the session may last; when it ends is decided here.

@@ -102,13 +102,29 @@ fn binding_of(session: Option<&Session>, browser: &Browser) -> Option<Binding> {
     }
 }
 
-/// Whether somebody signed in with this number on this device before.
-fn device_of(visitor: &Visitor, phone: &Phone, app: &App, now: Timestamp) -> otp::Device {
-    let Visitor::Browser(browser) = visitor else {
-        return otp::Device::Unknown;
+/// In which header an app shows what it was given as `device_token`.
+const DEVICE_TOKEN: &str = "x-device-token";
+
+/// Whether this number was confirmed on this device before: a browser shows its cookie, an app its device
+/// token, and either may be in a live session of that very number.
+fn device_of(
+    visitor: &Visitor,
+    headers: &HeaderMap,
+    session: Option<&Session>,
+    phone: &Phone,
+    app: &App,
+    now: Timestamp,
+) -> otp::Device {
+    if session.is_some_and(|session| session.phone == phone.as_str()) {
+        return otp::Device::Known;
+    }
+    let shown = match visitor {
+        Visitor::Browser(browser) => browser.cookies.get(CookieKind::Device),
+        Visitor::App => headers
+            .get(DEVICE_TOKEN)
+            .and_then(|token| token.to_str().ok()),
     };
-    let cookie = browser.cookies.get(CookieKind::Device);
-    match cookie {
+    match shown {
         Some(value) if app.known_devices.knows(value, phone, now) => otp::Device::Known,
         _ => otp::Device::Unknown,
     }
@@ -123,12 +139,16 @@ struct AppSession<'a> {
     token_type: &'static str,
     expires_in: i64,
     expires_at: i64,
+    /// Only when the session begins. The app keeps it when the session ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_token: Option<&'a str>,
 }
 
 fn for_app(
     session: &Session,
     access: &AccessToken,
     refresh_token: &SecretString,
+    device_token: Option<&str>,
     now: Timestamp,
 ) -> Response {
     let answer = AppSession {
@@ -138,6 +158,7 @@ fn for_app(
         token_type: "bearer",
         expires_in: access.expires_at.as_secs() - now.as_secs(),
         expires_at: access.expires_at.as_secs(),
+        device_token,
     };
     json(StatusCode::OK, &answer)
 }

@@ -92,6 +92,7 @@ async fn by_token(app: &App, token: &SecretString) -> Result<Response, ApiError>
         &refreshed.session,
         access,
         &refreshed.refresh_token,
+        None,
         now,
     ))
 }

@@ -58,6 +58,8 @@ pub(in crate::http) async fn start(
         .otp
         .parse_phone(&body.phone)
         .map_err(ApiError::InvalidPhone)?;
+    let now = app.clock.now();
+    let device = device_of(&visitor, &headers, session.as_deref(), &phone, &app, now);
     let channel = channel(&app, body.channel.as_deref())?;
     let step_up = match body.purpose {
         Purpose::SignIn => None,
@@ -69,13 +71,12 @@ pub(in crate::http) async fn start(
             Some(session.id)
         }
     };
-    let now = app.clock.now();
     let ask = Start {
         phone: &phone,
         channel,
         binding,
         client: context.client,
-        device: device_of(&visitor, &phone, &app, now),
+        device,
         step_up,
     };
     let started = app.otp.start(ask, now).await;

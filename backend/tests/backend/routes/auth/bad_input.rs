@@ -81,7 +81,7 @@ async fn a_code_is_read_with_spaces_and_not_in_other_digits() {
             ("12345a", 422, "invalid_fields"),
             ("", 422, "invalid_fields"),
             ("12345678901", 422, "invalid_fields"),
-            ("654321", 401, "wrong_code"),
+            ("654321", 422, "wrong_code"),
         ] {
             let body = json!({ "phone": "+15551234567", "code": code });
             let answer = app.post_json("/auth/verify/confirm", &body).await;

@@ -3,5 +3,6 @@
 mod bad_input;
 mod browser;
 mod cookies;
+mod known;
 mod sign_in;
 mod step_up;

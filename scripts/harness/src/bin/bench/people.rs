@@ -28,6 +28,7 @@ pub(crate) fn environment(count: u32) -> Vec<(&'static str, String)> {
         "OTP_PER_DAY",
         "OTP_JOINS_PER_PHONE_HOUR",
         "OTP_JOINS_PER_IP_HOUR",
+        "OTP_WRONG_PER_PHONE_NETWORK_DAY",
         "OTP_WRONG_PER_PHONE_DAY",
         "OTP_WRONG_PER_IP_HOUR",
         "OTP_WRONG_PER_HOUR",
