@@ -1,6 +1,7 @@
-//! Durable work at the identity provider: logging out, deleting accounts.
+//! Durable work: logging out and deleting accounts at the identity provider, finishing the deletion of a
+//! person here.
 //!
-//! Each job is written in the transaction that makes it necessary and done at least once; both kinds
+//! Each job is written in the transaction that makes it necessary and done at least once; all kinds
 //! bear being done twice. One that keeps failing is tried for days, more and more rarely, then given up
 //! and counted, and stays to be looked at.
 
@@ -16,14 +17,16 @@ use crate::clock::Timestamp;
 use crate::identity::{Identity, LogoutScope, UpstreamTokens};
 use crate::ids::row_id;
 use crate::keyring::Keyring;
+use crate::people;
 use crate::sessions;
 use crate::store::jobs::{NewJob, TakenJob};
-use crate::store::{Store, StoreError};
+use crate::store::{Pepper, Store, StoreError};
 
 const LOG_OUT: &str = "log_out";
 const DELETE_ACCOUNT: &str = "delete_account";
+const DELETE_PERSON: &str = "delete_person";
 /// The kinds that this version knows.
-const KINDS: [&str; 2] = [LOG_OUT, DELETE_ACCOUNT];
+const KINDS: [&str; 3] = [LOG_OUT, DELETE_ACCOUNT, DELETE_PERSON];
 /// Where sealed payloads belong.
 const PLACE: &str = "job";
 /// With the pauses below, about ten days.
@@ -42,6 +45,11 @@ struct LogOut {
 struct DeleteAccount {
     issuer: String,
     subject: Uuid,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DeletePerson {
+    user_id: Uuid,
 }
 
 /// Logs a session out at the provider; its tokens come as they are kept.
@@ -72,6 +80,11 @@ pub(crate) fn delete_account(
         subject,
     };
     new_job(keyring, DELETE_ACCOUNT, &payload, now)
+}
+
+/// Deletes a person who is hidden.
+pub(crate) fn delete_person(keyring: &Keyring, user_id: Uuid, now: Timestamp) -> NewJob {
+    new_job(keyring, DELETE_PERSON, &DeletePerson { user_id }, now)
 }
 
 fn new_job(
@@ -106,6 +119,7 @@ pub struct Jobs {
     store: Store,
     identity: Arc<Identity>,
     keyring: Arc<Keyring>,
+    pepper: Pepper,
 }
 
 /// A job that did not work out.
@@ -118,11 +132,17 @@ enum Trouble {
 
 impl Jobs {
     /// Does jobs of `store` at `identity`.
-    pub fn new(store: Store, identity: Arc<Identity>, keyring: Arc<Keyring>) -> Self {
+    pub fn new(
+        store: Store,
+        identity: Arc<Identity>,
+        keyring: Arc<Keyring>,
+        pepper: Pepper,
+    ) -> Self {
         Self {
             store,
             identity,
             keyring,
+            pepper,
         }
     }
 
@@ -132,7 +152,7 @@ impl Jobs {
             return Ok(Outcome::Idle);
         };
         let kind = label(&job.kind);
-        let outcome = match self.perform(&job).await {
+        let outcome = match self.perform(&job, now).await {
             Ok(()) => {
                 self.store.finish_job(&job).await?;
                 Outcome::Done
@@ -161,7 +181,7 @@ impl Jobs {
         Ok(outcome)
     }
 
-    async fn perform(&self, job: &TakenJob) -> Result<(), Trouble> {
+    async fn perform(&self, job: &TakenJob, now: Timestamp) -> Result<(), Trouble> {
         let plain = self
             .keyring
             .open(PLACE, &job.payload)
@@ -169,6 +189,7 @@ impl Jobs {
         match job.kind.as_str() {
             LOG_OUT => self.perform_log_out(job, &plain).await,
             DELETE_ACCOUNT => self.perform_delete(&plain).await,
+            DELETE_PERSON => self.perform_delete_person(&plain, now).await,
             // Only jobs of known kinds are taken.
             _ => Err(DAMAGED),
         }
@@ -197,6 +218,16 @@ impl Jobs {
         } else {
             Err(Trouble::Never("it belongs to another identity provider"))
         }
+    }
+
+    async fn perform_delete_person(&self, plain: &[u8], now: Timestamp) -> Result<(), Trouble> {
+        let job: DeletePerson = serde_json::from_slice(plain).map_err(|_| DAMAGED)?;
+        people::delete_hidden(&self.store, &self.pepper, &self.keyring, job.user_id, now)
+            .await
+            .map_err(|error| {
+                tracing::warn!(error = %error, "the deletion of a person is tried again");
+                Trouble::Later
+            })
     }
 
     async fn perform_delete(&self, plain: &[u8]) -> Result<(), Trouble> {

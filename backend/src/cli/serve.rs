@@ -61,7 +61,12 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         pepper.clone(),
     )
     .context("codes cannot be sent")?;
-    let jobs = Jobs::new(store.clone(), Arc::clone(&identity), Arc::clone(&keyring));
+    let jobs = Jobs::new(
+        store.clone(),
+        Arc::clone(&identity),
+        Arc::clone(&keyring),
+        pepper.clone(),
+    );
     let web = Arc::new(config.web.clone());
     let app = Arc::new(App {
         relays: RelayAuthenticator::new(secrets, config.relay.auth, store.clone()),

@@ -13,7 +13,8 @@ mod tenure;
 mod traits;
 
 pub use cursor::{InvalidCursor, InvalidLimit, PageSize, encode_cursor, parse_cursor};
-pub use deletion::delete_person;
+pub(crate) use deletion::delete_hidden;
+pub use deletion::{Hidden, delete_person, hide_person};
 pub use export::Export;
 pub use name::{InvalidName, PersonName};
 pub use profile::{MessageView, MessagesPage, OnboardingView, ProfileView, TraitsView};

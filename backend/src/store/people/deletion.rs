@@ -1,11 +1,16 @@
-//! Deleting a person: everything or nothing, in one transaction.
+//! Deleting a person: hidden at once, deleted in slices.
 //!
-//! The person's row is locked first, then their conversations: intake locks the same rows before it
-//! stores a message, so a message that arrives meanwhile is either deleted with the rest or, coming
-//! second, finds nobody and begins anew. Messages go in slices, each leaving its keyed hashes, so that
-//! no history is too long for memory. What the identity provider has to forget becomes a job of the
-//! same transaction. Rows that hang on the person's go with it by their foreign keys. Counters of codes
-//! sent stay the day or two that they live: deleting oneself must not make room for more.
+//! The first transaction hides the person: their sessions end, their number and their chats are free for
+//! what comes next, and a job is written that finishes the deletion if this process does not. From then
+//! on the person is reached by that job alone. The slices follow, each a transaction of its own, so that
+//! intake goes on between them; each leaves the keyed hashes of its messages. The last one deletes the
+//! person's row, and what hangs on it by foreign keys.
+//!
+//! Each transaction locks the person's row first, then their conversations: intake locks the same rows
+//! before it stores a message, so a message that arrives meanwhile is deleted with the rest or begins
+//! anew, and two processes that delete the same person take turns. What the identity provider has to
+//! forget becomes a job of the last transaction. Counters of codes sent stay the day or two that they
+//! live: deleting oneself must not make room for more.
 
 use std::fmt::Write;
 
@@ -15,10 +20,13 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::store::jobs::{INSERT_JOB, NewJob};
 use crate::store::otp::PHONE_HASH;
+use crate::store::pools::on_writer;
 use crate::store::statements::statements;
 use crate::store::tombstones::BURY_MESSAGES;
 use crate::store::transaction::in_transaction;
 use crate::store::{Pepper, Store, StoreError};
+
+use super::tenure::ARCHIVE_CONVERSATIONS;
 
 /// How many messages go at once.
 const SLICE: i64 = 1_000;
@@ -28,14 +36,32 @@ statements! {
         postgres: "select coalesce(archived_phone, phone) from users where id = $1 for update",
         sqlite: "select coalesce(archived_phone, phone) from users where id = $1",
     }
+    /// Those that the person began or wrote in, and those that the Mac's owner began with the number ($2
+    /// is the guid that such a chat has) while it was theirs.
     LOCK_CONVERSATIONS {
-        postgres: "select id from conversations where user_id = $1 and mode = 'direct' \
+        postgres: "select id from conversations where mode = 'direct' and (user_id = $1 or ( \
+                     user_id is null and owner_handle is null and guid = $2 and not exists ( \
+                       select 1 from users u where u.id = $1 and u.archived_at < conversations.created_at))) \
                    order by id for update",
-        sqlite: "select id from conversations where user_id = $1 and mode = 'direct' order by id",
+        sqlite: "select id from conversations where mode = 'direct' and (user_id = $1 or ( \
+                   user_id is null and owner_handle is null and guid = $2 and not exists ( \
+                     select 1 from users u where u.id = $1 and u.archived_at < conversations.created_at))) \
+                 order by id",
     }
-    DELETE_MESSAGES_OF_CONVERSATION {
+    TAKE_CONVERSATION { both: "update conversations set user_id = $2 where id = $1" }
+    HIDE_PERSON {
+        postgres: "update users set archived_at = $2, archived_phone = phone, \
+                     phone = 'archived:' || replace(id::text, '-', '') \
+                   where id = $1 and archived_phone is null",
+        sqlite: "update users set archived_at = $2, archived_phone = phone, \
+                   phone = 'archived:' || lower(hex(id)) \
+                 where id = $1 and archived_phone is null",
+    }
+    DELETE_SESSIONS { both: "delete from sessions where user_id = $1" }
+    DELETE_MESSAGES_OF_CONVERSATIONS {
         both: "delete from messages where id in ( \
-                 select id from messages where conversation_id = $1 limit $2) \
+                 select m.id from conversations c join messages m on m.conversation_id = c.id \
+                 where c.user_id = $1 and c.mode = 'direct' limit $2) \
                returning relay, identity",
     }
     /// In groups, and in conversations of others.
@@ -72,7 +98,8 @@ statements! {
     ACCOUNTS_OF_PERSON {
         both: "select issuer, subject from accounts where user_id = $1 order by issuer",
     }
-    /// With relationships, traits, onboarding, sessions and accounts; events keep no link.
+    DELETE_JOB { both: "delete from jobs where id = $1" }
+    /// With relationships, traits, onboarding and accounts; events keep no link.
     DELETE_PERSON { both: "delete from users where id = $1" }
 }
 
@@ -92,6 +119,17 @@ pub enum Deleted {
     Now,
     /// There was nobody.
     Before,
+}
+
+/// How far a deletion is after a slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There is more to delete.
+    More,
+    /// The person is gone.
+    Gone,
+    /// The person was gone before.
+    GoneBefore,
 }
 
 #[derive(FromRow)]
@@ -139,16 +177,15 @@ impl Store {
         })
     }
 
-    /// Deletes a person and all that is theirs. `job` makes the work that an account leaves to be done
-    /// at its provider.
-    pub async fn delete_person(
+    /// Hides a person: nobody is signed in as them, and what comes from their number is not theirs any
+    /// more. `job` is written down to finish the deletion.
+    pub async fn hide_person(
         &self,
         user_id: Uuid,
         pepper: &Pepper,
-        job: &(dyn Fn(&ProviderAccount) -> NewJob + Sync),
+        job: &NewJob,
         now: Timestamp,
     ) -> Result<Deleted, StoreError> {
-        let until = now.plus(Self::MESSAGE_TOMBSTONE_TTL);
         in_transaction!(self.pools, |tx, dialect| {
             let phone: Option<String> = sqlx::query_scalar(LOCK_PERSON.on(dialect))
                 .bind(user_id)
@@ -159,37 +196,27 @@ impl Store {
             };
             let conversations: Vec<Uuid> = sqlx::query_scalar(LOCK_CONVERSATIONS.on(dialect))
                 .bind(user_id)
+                .bind(format!("-;{phone}"))
                 .fetch_all(&mut *tx)
                 .await?;
-            let of_conversations = conversations
-                .iter()
-                .map(|id| (DELETE_MESSAGES_OF_CONVERSATION, id));
-            for (statement, id) in of_conversations.chain([(DELETE_MESSAGES_OF_PERSON, &user_id)]) {
-                loop {
-                    let gone: Vec<Identity> = sqlx::query_as(statement.on(dialect))
-                        .bind(*id)
-                        .bind(SLICE)
-                        .fetch_all(&mut *tx)
-                        .await?;
-                    let buried: Vec<_> = gone
-                        .iter()
-                        .filter_map(|row| row.tombstone(pepper))
-                        .collect();
-                    sqlx::query(BURY_MESSAGES.on(dialect))
-                        .bind(serde_json::json!(buried).to_string())
-                        .bind(now)
-                        .bind(until)
-                        .execute(&mut *tx)
-                        .await?;
-                    if gone.len() < usize::try_from(SLICE).expect("small") {
-                        break;
-                    }
-                }
+            for id in conversations {
+                sqlx::query(TAKE_CONVERSATION.on(dialect))
+                    .bind(id)
+                    .bind(user_id)
+                    .execute(&mut *tx)
+                    .await?;
             }
-            sqlx::query(DELETE_CONVERSATIONS.on(dialect))
+            sqlx::query(HIDE_PERSON.on(dialect))
                 .bind(user_id)
+                .bind(now)
                 .execute(&mut *tx)
                 .await?;
+            for statement in [ARCHIVE_CONVERSATIONS, DELETE_SESSIONS] {
+                sqlx::query(statement.on(dialect))
+                    .bind(user_id)
+                    .execute(&mut *tx)
+                    .await?;
+            }
             for statement in [DELETE_HANDLE, DELETE_FROM_MENTIONS, DELETE_MENTIONS] {
                 sqlx::query(statement.on(dialect))
                     .bind(&phone)
@@ -203,11 +230,64 @@ impl Store {
                     .execute(&mut *tx)
                     .await?;
             }
+            sqlx::query(INSERT_JOB.on(dialect))
+                .bind(job.id)
+                .bind(job.kind)
+                .bind(&job.payload)
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+            Ok(Deleted::Now)
+        })
+    }
+
+    /// Deletes a slice of what a hidden person has, and the person with the last one. `account_job` makes
+    /// the work that an account leaves to be done at its provider.
+    pub async fn delete_slice(
+        &self,
+        user_id: Uuid,
+        pepper: &Pepper,
+        account_job: &(dyn Fn(&ProviderAccount) -> NewJob + Sync),
+        now: Timestamp,
+    ) -> Result<Progress, StoreError> {
+        let until = now.plus(Self::MESSAGE_TOMBSTONE_TTL);
+        in_transaction!(self.pools, |tx, dialect| {
+            let phone: Option<String> = sqlx::query_scalar(LOCK_PERSON.on(dialect))
+                .bind(user_id)
+                .fetch_optional(&mut *tx)
+                .await?;
+            if phone.is_none() {
+                return Ok(Progress::GoneBefore);
+            }
+            for statement in [DELETE_MESSAGES_OF_CONVERSATIONS, DELETE_MESSAGES_OF_PERSON] {
+                let gone: Vec<Identity> = sqlx::query_as(statement.on(dialect))
+                    .bind(user_id)
+                    .bind(SLICE)
+                    .fetch_all(&mut *tx)
+                    .await?;
+                let buried: Vec<_> = gone
+                    .iter()
+                    .filter_map(|row| row.tombstone(pepper))
+                    .collect();
+                sqlx::query(BURY_MESSAGES.on(dialect))
+                    .bind(serde_json::json!(buried).to_string())
+                    .bind(now)
+                    .bind(until)
+                    .execute(&mut *tx)
+                    .await?;
+                if gone.len() >= usize::try_from(SLICE).expect("small") {
+                    return Ok(Progress::More);
+                }
+            }
+            sqlx::query(DELETE_CONVERSATIONS.on(dialect))
+                .bind(user_id)
+                .execute(&mut *tx)
+                .await?;
             let accounts: Vec<ProviderAccount> = sqlx::query_as(ACCOUNTS_OF_PERSON.on(dialect))
                 .bind(user_id)
                 .fetch_all(&mut *tx)
                 .await?;
-            for job in accounts.iter().map(job) {
+            for job in accounts.iter().map(account_job) {
                 sqlx::query(INSERT_JOB.on(dialect))
                     .bind(job.id)
                     .bind(job.kind)
@@ -220,7 +300,15 @@ impl Store {
                 .bind(user_id)
                 .execute(&mut *tx)
                 .await?;
-            Ok(Deleted::Now)
+            Ok(Progress::Gone)
         })
+    }
+
+    /// Takes back the job of a deletion that was finished without it.
+    pub async fn withdraw_deletion_job(&self, job_id: Uuid) -> Result<(), StoreError> {
+        on_writer!(self.pools, DELETE_JOB, |pool, sql| {
+            sqlx::query(sql).bind(job_id).execute(pool).await.map(drop)
+        })?;
+        Ok(())
     }
 }

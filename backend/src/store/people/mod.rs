@@ -14,7 +14,7 @@ pub(in crate::store) mod reader;
 pub(in crate::store) mod tenure;
 pub(in crate::store) mod traits;
 
-pub use deletion::{Deleted, ProviderAccount};
+pub use deletion::{Deleted, Progress, ProviderAccount};
 pub use export::{ConversationRow, ExportRows, ExportedEvent, ExportedSession};
 pub use messages::{MessagePosition, MessageQuery, MessageRow};
 pub use profile::{OnboardingRow, ProfileRow, RelationshipRow, UserRow};

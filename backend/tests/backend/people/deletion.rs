@@ -228,48 +228,151 @@ async fn messages_that_come_during_the_deletion_go_with_it_or_come_after_it() {
     }
 }
 
+/// From now on a table refuses changes of one kind.
+async fn refuse(s: &TestStore, table: &str, event: &str) {
+    let make = match s.kind {
+        "postgres" => {
+            execute!(
+                s,
+                "create or replace function broken() returns trigger language plpgsql as \
+                 $$ begin raise exception 'broken'; end $$"
+            );
+            format!(
+                "create trigger broken before {event} on {table} for each row execute function broken()"
+            )
+        }
+        _ => format!(
+            "create trigger broken before {event} on {table} begin select raise(abort, 'broken'); end"
+        ),
+    };
+    execute!(s, AssertSqlSafe(make));
+}
+
+async fn permit(s: &TestStore, table: &str) {
+    let sql = match s.kind {
+        "postgres" => format!("drop trigger broken on {table}"),
+        _ => "drop trigger broken".to_owned(),
+    };
+    execute!(s, AssertSqlSafe(sql));
+}
+
 #[tokio::test]
-async fn a_step_that_fails_leaves_everything_as_it_was() {
+async fn a_later_step_that_fails_is_done_again_from_where_it_stopped() {
+    for (table, event) in [
+        ("messages", "delete"),
+        ("tombstones", "insert"),
+        ("conversations", "delete"),
+        ("users", "delete"),
+    ] {
+        for s in stores().await {
+            let s = &s;
+            let ada = full(s).await;
+            refuse(s, table, event).await;
+            let failed = delete_person(&s.store, &pepper(), &keyring(), ada, at(100)).await;
+            assert!(failed.is_err(), "{table} on {}", s.kind);
+            permit(s, table).await;
+            // The number is free, and what it says now is another person's.
+            let new = with_tombstone(from_person("new words", ADA, at(150)), &pepper());
+            store(s, new).await;
+            let again = signed_in(s, ADA, at(160)).await.user_id;
+            assert_ne!(again, ada, "{table} on {}", s.kind);
+            assert_eq!(delete(&s.store, ada).await, Deleted::Now);
+            let places = found(s, &["ada-secret"], &[ada]).await;
+            assert_eq!(places, Vec::<String>::new(), "{table} on {}", s.kind);
+            assert_eq!(texts(s, &Reader::Operator(again)).await, ["new words"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_macs_owner_began_goes_too() {
+    for s in stores().await {
+        let s = &s;
+        for (text, number, secs) in [("ada-secret-begun", ADA, 1), ("to ben", BEN, 2)] {
+            store(s, with_tombstone(typed(text, number, at(secs)), &pepper())).await;
+        }
+        let ada = signed_in(s, ADA, at(3)).await.user_id;
+        assert!(!found(s, &["ada-secret-begun"], &[]).await.is_empty());
+        delete(&s.store, ada).await;
+        let places = found(s, &[ADA, "ada-secret"], &[ada]).await;
+        assert_eq!(places, Vec::<String>::new(), "{}", s.kind);
+        let late = with_tombstone(typed("ada-secret-begun", ADA, at(200)), &pepper());
+        assert!(matches!(store(s, late).await, Stored::Duplicate(_)));
+        let left: Vec<(i64,)> = select!(s, "select count(*) from messages");
+        assert_eq!(left, [(1,)], "Ben's stays on {}", s.kind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn intake_goes_on_between_the_slices() {
+    for s in stores().await {
+        let s = &s;
+        store(s, from_person("seed", ADA, at(1))).await;
+        let ada = signed_in(s, ADA, at(2)).await.user_id;
+        match s.store.pools() {
+            Pools::Postgres(pool) => sqlx::query(
+                "insert into messages (id, conversation_id, user_id, role, text, created_at, identity) \
+                 select gen_random_uuid(), conversation_id, user_id, 'user', 'x', created_at, 'n' || n \
+                 from messages, generate_series(1, 20000) as n",
+            )
+            .execute(pool)
+            .await
+            .map(drop),
+            Pools::Sqlite { writer, .. } => sqlx::query(
+                "with recursive n (n) as (select 1 union all select n + 1 from n where n < 20000) \
+                 insert into messages (id, conversation_id, user_id, role, text, created_at, identity) \
+                 select randomblob(16), conversation_id, user_id, 'user', 'x', created_at, 'n' || n \
+                 from messages, n",
+            )
+            .execute(writer)
+            .await
+            .map(drop),
+        }
+        .expect("filled");
+        let work = {
+            let store = s.store.clone();
+            tokio::spawn(async move { delete(&store, ada).await })
+        };
+        // Messages are taken while some of hers are still there.
+        let mut taken_meanwhile = 0;
+        let mut n = 0;
+        while !work.is_finished() {
+            n += 1;
+            store(s, from_person(&format!("ben {n}"), BEN, at(300))).await;
+            let hers: Vec<(i64,)> =
+                select!(s, "select count(*) from messages where identity like 'n%'");
+            taken_meanwhile += i32::from((1..20_000).contains(&hers[0].0));
+        }
+        assert_eq!(work.await.expect("no panic"), Deleted::Now);
+        assert!(taken_meanwhile > 0, "{}", s.kind);
+        let left: Vec<(i64, i64)> = select!(
+            s,
+            "select (select count(*) from messages where identity not like 'ben %'), \
+               (select count(*) from tombstones)"
+        );
+        assert_eq!(left, [(0, 20_001)], "{}", s.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_first_step_that_fails_leaves_everything_as_it_was() {
     for s in stores().await {
         let s = &s;
         let ada = full(s).await;
         let before = found(s, &[ADA, "ada-secret"], &[ada]).await;
         // Each table in turn refuses to give up its rows.
         for (table, event) in [
-            ("messages", "delete"),
-            ("tombstones", "insert"),
-            ("conversations", "delete"),
+            ("users", "update"),
+            ("conversations", "update"),
             ("participants", "delete"),
             ("otp_codes", "delete"),
             ("jobs", "insert"),
-            ("users", "delete"),
             ("sessions", "delete"),
         ] {
-            let (make, drop) = match s.kind {
-                "postgres" => (
-                    format!(
-                        "create trigger broken before {event} on {table} for each row execute function broken()"
-                    ),
-                    format!("drop trigger broken on {table}"),
-                ),
-                _ => (
-                    format!(
-                        "create trigger broken before {event} on {table} begin select raise(abort, 'broken'); end"
-                    ),
-                    "drop trigger broken".to_owned(),
-                ),
-            };
-            if s.kind == "postgres" {
-                execute!(
-                    s,
-                    "create or replace function broken() returns trigger language plpgsql as \
-                     $$ begin raise exception 'broken'; end $$"
-                );
-            }
-            execute!(s, AssertSqlSafe(make));
+            refuse(s, table, event).await;
             let failed = delete_person(&s.store, &pepper(), &keyring(), ada, at(100)).await;
             assert!(failed.is_err(), "{table} on {}", s.kind);
-            execute!(s, AssertSqlSafe(drop));
+            permit(s, table).await;
             assert_eq!(
                 found(s, &[ADA, "ada-secret"], &[ada]).await,
                 before,

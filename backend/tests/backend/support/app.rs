@@ -99,7 +99,7 @@ impl TestApp {
         let app = App {
             relays: RelayAuthenticator::new(list, mode, store.clone()),
             store: store.clone(),
-            pepper,
+            pepper: pepper.clone(),
             environment: Environment::Development,
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
@@ -125,7 +125,12 @@ impl TestApp {
         };
         Self {
             router: router(Arc::new(app)),
-            jobs: Arc::new(Jobs::new(store.clone(), identity, Arc::clone(keyring))),
+            jobs: Arc::new(Jobs::new(
+                store.clone(),
+                identity,
+                Arc::clone(keyring),
+                pepper,
+            )),
             store,
             clock,
             lifecycle,

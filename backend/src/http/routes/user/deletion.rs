@@ -1,12 +1,17 @@
 //! `DELETE /user`: the person goes, with everything that is theirs.
+//!
+//! Once it has begun, it runs to its end, be the client there or not.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
 use http::header::SET_COOKIE;
+use tracing::Instrument;
+use uuid::Uuid;
 
 use crate::audit::{Event, EventKind, record};
+use crate::clock::Timestamp;
 use crate::http::App;
 use crate::http::access::SteppedUp;
 use crate::http::answer::no_content;
@@ -15,7 +20,6 @@ use crate::http::browser::Visitor;
 use crate::http::browser::cookies::CookieKind;
 use crate::http::context::Context;
 use crate::people;
-use crate::store::people::Deleted;
 
 pub(in crate::http) async fn delete_person(
     State(app): State<Arc<App>>,
@@ -25,14 +29,14 @@ pub(in crate::http) async fn delete_person(
 ) -> Result<Response, ApiError> {
     let user_id = signed_in.session.user_id;
     let now = app.clock.now();
-    let deleted =
-        people::delete_person(&app.store, &app.pepper, &app.keyring, user_id, now).await?;
-    app.sessions.forget_person(user_id);
-    if deleted == Deleted::Now {
-        // Whom it was about is not known any more.
-        let event =
-            Event::new(EventKind::Delete, "deleted").by_request(context.request_id.as_str());
-        record(&app.store, event, now).await;
+    let request_id = context.request_id.as_str().to_owned();
+    let work = delete(Arc::clone(&app), user_id, request_id, now);
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(done) => done?,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_shutting_down) => return Err(ApiError::ShuttingDown),
+        },
     }
     let mut response = no_content();
     if let Visitor::Browser(browser) = &visitor {
@@ -42,4 +46,22 @@ pub(in crate::http) async fn delete_person(
         }
     }
     Ok(response)
+}
+
+async fn delete(
+    app: Arc<App>,
+    user_id: Uuid,
+    request_id: String,
+    now: Timestamp,
+) -> Result<(), ApiError> {
+    let (store, pepper, keyring) = (&app.store, &app.pepper, &app.keyring);
+    let hidden = people::hide_person(store, pepper, keyring, user_id, now).await?;
+    app.sessions.forget_person(user_id);
+    let Some(hidden) = hidden else {
+        return Ok(());
+    };
+    // Whom it was about is not known any more.
+    let event = Event::new(EventKind::Delete, "deleted").by_request(&request_id);
+    record(store, event, now).await;
+    Ok(hidden.finish(store, pepper, keyring, now).await?)
 }

@@ -1,9 +1,12 @@
 //! `DELETE /user`, and what is left of it for whoever comes back.
 
+use archety_backend::jobs::Outcome;
+use archety_backend::store::Pools;
 use http::Method;
 use http::header::SET_COOKIE;
+use sqlx::Executor;
 
-use crate::support::{apps, message};
+use crate::support::{TestApp, apps, message};
 
 const ADA: &str = "+15550100001";
 
@@ -43,5 +46,95 @@ async fn a_browser_needs_its_csrf_token_and_loses_its_cookies() {
         let deleted = browser.call(&app, Method::DELETE, "/user", None).await;
         assert_eq!(deleted.status, 204, "{}", deleted.text());
         assert!(deleted.headers.get_all(SET_COOKIE).iter().count() >= 2);
+    }
+}
+
+async fn run(app: &TestApp, sql: &'static str) {
+    match app.store.pools() {
+        Pools::Postgres(pool) => pool.execute(sql).await.map(drop),
+        Pools::Sqlite { writer, .. } => writer.execute(sql).await.map(drop),
+    }
+    .expect("a statement");
+}
+
+async fn people(app: &TestApp) -> i64 {
+    let sql = "select count(*) from users";
+    match app.store.pools() {
+        Pools::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
+        Pools::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(writer).await,
+    }
+    .expect("a count")
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_cut_off_hides_the_person_and_is_finished_by_its_job() {
+    for app in apps().await {
+        let relay = app.relay();
+        relay.post("msg_1", &message("said")).await;
+        let ada = app.signed_in(ADA).await;
+        // The process dies, as it were, before the first slice.
+        let make = if app.kind == "postgres" {
+            run(
+                &app,
+                "create function broken() returns trigger language plpgsql as \
+                 $$ begin raise exception 'broken'; end $$",
+            )
+            .await;
+            "create trigger broken before delete on messages for each row execute function broken()"
+        } else {
+            "create trigger broken before delete on messages begin select raise(abort, 'broken'); end"
+        };
+        run(&app, make).await;
+        let failed = ada.call(&app, Method::DELETE, "/user", None).await;
+        assert!(failed.status.is_server_error(), "{}", failed.text());
+        for path in ["/user/profile", "/user/messages"] {
+            assert_eq!(ada.get(&app, path).await.status, 401, "{path}");
+        }
+        assert_eq!(ada.refresh(&app).await.status, 401);
+        // The number begins anew, and sees nothing of what is still there.
+        let again = app.signed_in(ADA).await;
+        assert_ne!(again.user_id, ada.user_id);
+        let seen = again.get(&app, "/user/messages").await.json();
+        assert_eq!(seen["messages"], serde_json::json!([]), "{}", app.kind);
+        let now = app.clock.now();
+        assert_eq!(
+            app.jobs.step(now).await.expect("a store"),
+            Outcome::Postponed
+        );
+        assert_eq!(people(&app).await, 2, "{}", app.kind);
+        let mend = match app.kind {
+            "postgres" => "drop trigger broken on messages",
+            _ => "drop trigger broken",
+        };
+        run(&app, mend).await;
+        let later = now.plus(std::time::Duration::from_secs(10));
+        assert_eq!(app.jobs.step(later).await.expect("a store"), Outcome::Done);
+        assert_eq!(people(&app).await, 1, "{}", app.kind);
+        let retry = relay.post("msg_1", &message("said")).await;
+        assert_eq!(retry.json()["status"], "duplicate", "{}", retry.text());
+        assert_eq!(again.get(&app, "/user/profile").await.status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_undoes_nothing() {
+    for app in apps().await {
+        app.relay().post("msg_1", &message("said")).await;
+        let ada = app.signed_in(ADA).await;
+        let mut call = Box::pin(ada.call(&app, Method::DELETE, "/user", None));
+        // It is polled until the person is hidden, and dropped then.
+        let gone = async {
+            while ada.get(&app, "/user/profile").await.status != 401 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = &mut call => {}
+            () = gone => {}
+        }
+        drop(call);
+        while people(&app).await > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 }
