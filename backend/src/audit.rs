@@ -122,13 +122,14 @@ pub(crate) fn count(row: &NewEvent) {
     metrics::counter!("auth_events_total", &labels).increment(1);
 }
 
-/// Counts what happened and nothing more: whoever is turned away can make it happen without end.
+/// Counts what happened and nothing more: a caller can make it happen without end.
 pub fn count_only(kind: EventKind, outcome: &'static str) {
     let labels = [("kind", kind.as_str()), ("outcome", outcome)];
     metrics::counter!("auth_events_total", &labels).increment(1);
 }
 
-/// Counts what happened and writes it down.
+/// Counts what happened and writes it down, unless this session has done it [`Store::EVENTS_OF_SESSION`]
+/// times before.
 pub async fn record(store: &Store, event: Event, now: Timestamp) {
     let row = event.row(now);
     count(&row);

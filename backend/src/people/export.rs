@@ -1,6 +1,6 @@
 //! Everything about a person, as one JSON document in pieces.
 //!
-//! A history of any length is read a page at a time, newest first, so that neither the backend nor the
+//! A history of any length is read a page at a time, so that neither the backend nor the
 //! database holds more than a page. Whoever wants the document asks for the next piece; one that fails
 //! leaves the document unfinished, which no reader takes for a whole one.
 
@@ -18,7 +18,7 @@ use crate::store::people::{
 };
 use crate::store::{Store, StoreError};
 
-/// Messages of one piece.
+/// Messages, or events of the door, of one piece.
 const PAGE: u32 = 500;
 
 /// A document that is being written.
@@ -30,6 +30,10 @@ pub struct Export {
 
 enum Next {
     Head(String),
+    Events {
+        after: (Timestamp, Uuid),
+        separator: &'static str,
+    },
     Messages {
         below: MessagePosition,
         separator: &'static str,
@@ -48,7 +52,6 @@ struct Head<'a> {
     onboarding_sessions: Vec<OnboardingView<'a>>,
     conversations: Vec<ConversationView<'a>>,
     sessions: Vec<SessionView<'a>>,
-    auth_events: Vec<EventView<'a>>,
 }
 
 #[derive(Serialize)]
@@ -102,15 +105,45 @@ impl Export {
     pub async fn next_piece(&mut self) -> Result<Option<String>, StoreError> {
         match std::mem::replace(&mut self.next, Next::Nothing) {
             Next::Head(head) => {
-                self.next = Next::Messages {
-                    below: MessagePosition::TOP,
+                self.next = Next::Events {
+                    after: (Timestamp::from_micros(0), Uuid::nil()),
                     separator: "",
                 };
                 Ok(Some(head))
             }
+            Next::Events { after, separator } => self.events(after, separator).await.map(Some),
             Next::Messages { below, separator } => self.messages(below, separator).await.map(Some),
             Next::Nothing => Ok(None),
         }
+    }
+
+    async fn events(
+        &mut self,
+        after: (Timestamp, Uuid),
+        mut separator: &'static str,
+    ) -> Result<String, StoreError> {
+        let user_id = self.reader.user_id();
+        let rows = self.store.export_events(user_id, after, PAGE).await?;
+        let mut piece = String::new();
+        for row in &rows {
+            let event = to_json(&event(row));
+            let _ = write!(piece, "{separator}{event}");
+            separator = ",";
+        }
+        self.next = match rows.last() {
+            Some(last) if rows.len() == PAGE as usize => Next::Events {
+                after: (last.occurred_at, last.id),
+                separator,
+            },
+            _ => {
+                piece.push_str("],\"messages\":[");
+                Next::Messages {
+                    below: MessagePosition::TOP,
+                    separator: "",
+                }
+            }
+        };
+        Ok(piece)
     }
 
     async fn messages(
@@ -161,11 +194,10 @@ fn head(profile: &ProfileRow, traits: &[TraitRow], rest: &ExportRows, now: Times
             .collect(),
         conversations: rest.conversations.iter().map(conversation).collect(),
         sessions: rest.sessions.iter().map(session).collect(),
-        auth_events: rest.events.iter().map(event).collect(),
     });
     let closing = head.pop();
     debug_assert_eq!(closing, Some('}'));
-    head.push_str(",\"messages\":[");
+    head.push_str(",\"auth_events\":[");
     head
 }
 

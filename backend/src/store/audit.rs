@@ -13,6 +13,12 @@ statements! {
                  (id, occurred_at, kind, outcome, user_id, session_id, request_id) \
                values ($1, $2, $3, $4, $5, $6, $7)",
     }
+    /// How many rows there are like one that is to be written, up to $5.
+    COUNT_EVENTS_OF_SESSION {
+        both: "select count(*) from ( \
+                 select 1 as one from auth_events \
+                 where user_id = $1 and session_id = $2 and kind = $3 and outcome = $4 limit $5) as found",
+    }
     EVENTS_OF_USER {
         both: "select id, occurred_at, kind, outcome, session_id from auth_events \
                where user_id = $1 order by occurred_at desc, id desc limit $2",
@@ -52,8 +58,27 @@ pub struct EventRow {
 }
 
 impl Store {
-    /// Records what happened.
+    /// Most events of one kind and outcome that one session leaves: a signed-in person must not fill the
+    /// store. Requests that arrive together may leave a few more.
+    pub const EVENTS_OF_SESSION: i64 = 20;
+
+    /// Records what happened, unless the session has its most of it.
     pub async fn record_event(&self, event: &NewEvent, now: Timestamp) -> Result<(), StoreError> {
+        if let (Some(user_id), Some(session_id)) = (event.user_id, event.session_id) {
+            let like_it: i64 = on_reader!(self.pools, COUNT_EVENTS_OF_SESSION, |pool, sql| {
+                sqlx::query_scalar(sql)
+                    .bind(user_id)
+                    .bind(session_id)
+                    .bind(event.kind)
+                    .bind(event.outcome)
+                    .bind(Self::EVENTS_OF_SESSION)
+                    .fetch_one(pool)
+                    .await
+            })?;
+            if like_it >= Self::EVENTS_OF_SESSION {
+                return Ok(());
+            }
+        }
         on_writer!(self.pools, RECORD_EVENT, |pool, sql| {
             sqlx::query(sql)
                 .bind(event.id)

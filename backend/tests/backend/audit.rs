@@ -36,7 +36,6 @@ async fn what_happens_at_the_door_is_written_down_and_counted() {
             ("code_confirm", "wrong", false),
             ("code_confirm", "approved", false),
             ("sign_in", "opened", true),
-            ("refresh", "rotated", true),
             ("log_out", "local", true),
         ] {
             assert!(
@@ -46,6 +45,8 @@ async fn what_happens_at_the_door_is_written_down_and_counted() {
             );
         }
         let metrics = app.metrics().await;
+        assert!(seen.iter().all(|(kind, ..)| *kind != "refresh"), "{seen:?}");
+        assert!(metrics.contains(r#"auth_events_total{kind="refresh",outcome="rotated"}"#));
         let counted = r#"auth_events_total{kind="sign_in",outcome="opened"}"#;
         assert!(metrics.contains(counted));
         for personal in ["15550100001", "5550100001", &phone.access_token] {
@@ -83,5 +84,33 @@ async fn who_is_turned_away_again_and_again_writes_nothing_and_is_slowed_down() 
             )
             .await;
         assert_eq!(answer.fault(), "code_expired");
+    }
+}
+
+#[tokio::test]
+async fn a_session_leaves_only_so_many_events_of_a_kind() {
+    for app in apps().await {
+        let mut phone = app.signed_in("+15550100001").await;
+        for _ in 0..30 {
+            let answer = phone.refresh(&app).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            let next = answer.json();
+            for (kept, name) in [
+                (&mut phone.access_token, "access_token"),
+                (&mut phone.refresh_token, "refresh_token"),
+            ] {
+                next[name].as_str().expect("a token").clone_into(kept);
+            }
+            assert_eq!(phone.get(&app, "/user/export").await.status, 200);
+        }
+        let of = |events: &[(String, String, bool)], wanted: &str| {
+            events.iter().filter(|(kind, ..)| kind == wanted).count()
+        };
+        let seen = rows(&app).await;
+        assert_eq!(of(&seen, "export"), 20, "{}", app.kind);
+        assert_eq!(of(&seen, "refresh"), 0, "{}", app.kind);
+        let other = app.signed_in("+15550100001").await;
+        assert_eq!(other.get(&app, "/user/export").await.status, 200);
+        assert_eq!(of(&rows(&app).await, "export"), 21, "of its own");
     }
 }

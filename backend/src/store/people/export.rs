@@ -30,9 +30,10 @@ statements! {
         both: "select id, transport, device, created_at, last_seen_at, expires_at, ended_at, end_reason \
                from sessions where user_id = $1 order by created_at, id",
     }
+    /// Those after one of them.
     LIST_EVENTS_FOR_EXPORT {
-        both: "select occurred_at, kind, outcome, session_id from auth_events \
-               where user_id = $1 order by occurred_at, id",
+        both: "select id, occurred_at, kind, outcome, session_id from auth_events \
+               where user_id = $1 and (occurred_at, id) > ($2, $3) order by occurred_at, id limit $4",
     }
     /// Whoever has this number, and whoever had it.
     FIND_HOLDERS {
@@ -52,8 +53,6 @@ pub struct ExportRows {
     pub conversations: Vec<ConversationRow>,
     /// Where they are or were signed in.
     pub sessions: Vec<ExportedSession>,
-    /// What they did at the door.
-    pub events: Vec<ExportedEvent>,
 }
 
 /// A direct conversation.
@@ -93,6 +92,8 @@ pub struct ExportedSession {
 /// What happened at the door.
 #[derive(Debug, FromRow)]
 pub struct ExportedEvent {
+    /// Id of the row.
+    pub id: Uuid,
     /// When.
     pub occurred_at: Timestamp,
     /// What.
@@ -126,16 +127,32 @@ impl Store {
         let sessions = on_reader!(self.pools, LIST_SESSIONS_FOR_EXPORT, |pool, sql| {
             sqlx::query_as(sql).bind(user_id).fetch_all(pool).await
         })?;
-        let events = on_reader!(self.pools, LIST_EVENTS_FOR_EXPORT, |pool, sql| {
-            sqlx::query_as(sql).bind(user_id).fetch_all(pool).await
-        })?;
         Ok(ExportRows {
             relationships,
             onboardings,
             conversations,
             sessions,
-            events,
         })
+    }
+
+    /// A page of what happened to a person at the door, the earliest first, after the event of this time
+    /// and id.
+    pub async fn export_events(
+        &self,
+        user_id: Uuid,
+        after: (Timestamp, Uuid),
+        limit: u32,
+    ) -> Result<Vec<ExportedEvent>, StoreError> {
+        let events = on_reader!(self.pools, LIST_EVENTS_FOR_EXPORT, |pool, sql| {
+            sqlx::query_as(sql)
+                .bind(user_id)
+                .bind(after.0)
+                .bind(after.1)
+                .bind(i64::from(limit))
+                .fetch_all(pool)
+                .await
+        })?;
+        Ok(events)
     }
 
     /// Everybody who has or had this number, the earliest first; who had it, with the time when it went.

@@ -8,7 +8,7 @@ use archety_backend::store::people::Reader;
 use serde_json::Value;
 use sqlx::Executor;
 
-use super::rows::{ADA, BEN, from_person, in_group, reply, signed_in, store, themselves};
+use super::rows::{ADA, BEN, execute, from_person, in_group, reply, signed_in, store, themselves};
 use crate::support::{NOW, TestStore, stores};
 
 async fn export(s: &TestStore, reader: Reader) -> (Value, usize, usize) {
@@ -100,5 +100,28 @@ async fn a_long_history_comes_in_pieces_of_a_page() {
             pieces > 40 && longest < 500 * 600,
             "{pieces} pieces of up to {longest} bytes"
         );
+    }
+}
+
+#[tokio::test]
+async fn what_happened_at_the_door_comes_in_pieces_too() {
+    for s in stores().await {
+        let s = &s;
+        let ada = signed_in(s, ADA, NOW).await;
+        let ben = signed_in(s, BEN, NOW).await;
+        for (person, count) in [(&ada, 1_200), (&ben, 3)] {
+            for n in 0..count {
+                // Many of one instant, so that a page ends between two of them.
+                let at = NOW.plus(Duration::from_secs(n / 700));
+                let insert = "insert into auth_events (id, occurred_at, kind, outcome, user_id) \
+                              values ($1, $2, 'k', 'o', $3)";
+                execute!(s, insert, crate::store::draft::id(), at, person.user_id);
+            }
+        }
+        let (document, pieces, _) = export(s, themselves(&ada)).await;
+        let events = document["auth_events"].as_array().map(Vec::len);
+        assert_eq!(events, Some(1_200), "{}", s.kind);
+        assert_eq!(document["messages"], serde_json::json!([]));
+        assert_eq!(pieces, 5, "the head, three of events, one of messages");
     }
 }
