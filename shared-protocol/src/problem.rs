@@ -128,6 +128,8 @@ codes! {
         UnsupportedMediaType = "unsupported_media_type",
         /// There is nothing at this path.
         NotFound = "not_found",
+        /// The person has no such session, or not any more.
+        SessionNotFound = "session_not_found",
         /// The path exists, the method does not.
         MethodNotAllowed = "method_not_allowed",
         /// Too many requests; `retry_after` says when to come back.

@@ -58,6 +58,8 @@ pub(super) enum ApiError {
     },
     UnsupportedMediaType(&'static str),
     NotFound,
+    /// A session that is gone, or of another person.
+    SessionNotFound,
     MethodNotAllowed,
     RequestTimeout,
     StoreUnavailable(StoreError),
@@ -105,6 +107,7 @@ impl ApiError {
             Self::BodyTooLarge { .. } => ProblemCode::BodyTooLarge,
             Self::UnsupportedMediaType(_) => ProblemCode::UnsupportedMediaType,
             Self::NotFound => ProblemCode::NotFound,
+            Self::SessionNotFound => ProblemCode::SessionNotFound,
             Self::MethodNotAllowed => ProblemCode::MethodNotAllowed,
             Self::RequestTimeout => ProblemCode::RequestTimeout,
             Self::StoreUnavailable(_) => ProblemCode::StoreUnavailable,
@@ -146,7 +149,7 @@ impl ApiError {
             | Self::CodeExpired => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::SessionNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::StoreUnavailable(_)
@@ -223,6 +226,7 @@ impl ApiError {
             Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes"),
             Self::UnsupportedMediaType(fault) | Self::BadRequest(fault) => (*fault).to_owned(),
             Self::NotFound => "there is nothing at this path".to_owned(),
+            Self::SessionNotFound => "there is no such session of yours".to_owned(),
             Self::MethodNotAllowed => "this path does not take this method".to_owned(),
             Self::RequestTimeout => "the body took too long to arrive".to_owned(),
             Self::StoreUnavailable(StoreError::ReadOnly) => {

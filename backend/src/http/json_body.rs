@@ -15,7 +15,7 @@ use super::context::Context;
 /// What people send about themselves is small; messages have a route and a limit of their own.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// The body, read as `T`. Fields that `T` does not have are ignored.
+/// The body, read as `T`. Fields that `T` does not have are ignored, unless `T` denies them.
 pub(super) struct JsonBody<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
@@ -51,14 +51,17 @@ impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for JsonBody<T> {
     }
 }
 
-/// Serde's own words about a value may repeat it, so they are not passed on; those about a missing
-/// field only name the field.
+/// Longest name of an unknown field that an answer repeats.
+const MAX_SHOWN_NAME: usize = 64;
+
+/// Serde's own words about a value may repeat it. Of them only what was expected is passed on, which comes
+/// last, and of the value only its kind.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // Serde takes an array for a struct, field by field.
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return Err(ApiError::InvalidFields(vec![Violation {
             field: "(body)".to_owned(),
-            message: "is not an object".to_owned(),
+            message: "must be an object, not an array".to_owned(),
         }]));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -76,11 +79,21 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
             .and_then(|rest| rest.split_once('`'));
         let (field, message) = match missing {
             Some((name, _)) => (name.to_owned(), "is required".to_owned()),
+            None if text.starts_with("unknown field `") => (
+                shown_name(&path),
+                format!("is no field of this body ({position})"),
+            ),
             None if path == "." => (
                 "(body)".to_owned(),
-                format!("is not an object ({position})"),
+                format!("must be an object{} ({position})", found_kind(&text)),
             ),
-            None => (path, format!("is not of the expected kind ({position})")),
+            None => {
+                let rule = expected(&text);
+                (
+                    path,
+                    format!("must be {rule}{} ({position})", found_kind(&text)),
+                )
+            }
         };
         ApiError::InvalidFields(vec![Violation { field, message }])
     })?;
@@ -90,6 +103,42 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
+/// A caller may call a field anything, so only what looks like a name is repeated.
+fn shown_name(path: &str) -> String {
+    let is_name = path.len() <= MAX_SHOWN_NAME
+        && path
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    if is_name { path } else { "(unknown)" }.to_owned()
+}
+
+/// What serde wanted, in its own words: `a string`, `one of local, others`.
+fn expected(text: &str) -> String {
+    let wanted = text.rsplit_once(", expected ").map(|(_, wanted)| wanted);
+    let wanted = wanted.and_then(|wanted| wanted.rsplit_once(" at line "));
+    match wanted {
+        Some((wanted, _)) => wanted.replace('`', "").replace("a map", "an object"),
+        None => "of the expected kind".to_owned(),
+    }
+}
+
+/// The kind of the value that was given: `, not a number`.
+fn found_kind(text: &str) -> &'static str {
+    const KINDS: [(&str, &str); 8] = [
+        ("null", ", not null"),
+        ("boolean", ", not a boolean"),
+        ("integer", ", not a number"),
+        ("floating point", ", not a number"),
+        ("number", ", not a number"),
+        ("string", ", not a string"),
+        ("sequence", ", not an array"),
+        ("map", ", not an object"),
+    ];
+    let given = text.strip_prefix("invalid type: ").unwrap_or_default();
+    let known = KINDS.iter().find(|(start, _)| given.starts_with(start));
+    known.map_or("", |(_, kind)| kind)
+}
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
@@ -97,6 +146,7 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
     struct Body {
         #[expect(dead_code, reason = "only read by its type")]
         phone: String,
@@ -115,8 +165,36 @@ mod tests {
         assert_eq!(fault("{}"), "phone: is required");
         assert_eq!(
             fault(r#"{"phone": 15551234567}"#),
-            "phone: is not of the expected kind (line 1, column 21)"
+            "phone: must be a string, not a number (line 1, column 21)"
         );
+        for (value, kind) in [
+            ("null", "null"),
+            ("true", "a boolean"),
+            ("1.5", "a number"),
+            ("[\"secret, expected at line\"]", "an array"),
+            ("{\"secret\":1}", "an object"),
+        ] {
+            let told = fault(&format!("{{\"phone\":{value}}}"));
+            let expected = format!("phone: must be a string, not {kind} (line");
+            assert!(told.starts_with(&expected), "{told}");
+        }
+        for (body, kind) in [
+            ("7", "a number"),
+            ("\"secret\"", "a string"),
+            ("[]", "an array"),
+        ] {
+            let told = fault(body);
+            assert!(
+                told.starts_with(&format!("(body): must be an object, not {kind}")),
+                "{told}"
+            );
+        }
+        assert_eq!(
+            fault(r#"{"phone": "+1", "fone": 1}"#),
+            "fone: is no field of this body (line 1, column 22)"
+        );
+        let odd = fault("{\"a secret\": 1}");
+        assert!(odd.starts_with("(unknown): is no field"), "{odd}");
         assert_eq!(fault("[]").split(':').next(), Some("(body)"));
         assert!(fault(r#"{"phone": "+1"#).starts_with("the body is not JSON"));
         assert!(fault(r#"{"phone": "+1"} x"#).starts_with("the body goes on"));

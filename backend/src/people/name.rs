@@ -11,9 +11,12 @@ pub enum InvalidName {
     /// Empty, or too long.
     #[error("must have 1 to {} characters", PersonName::MAX_CHARS)]
     Length,
-    /// It holds what cannot be seen.
+    /// It holds control characters.
     #[error("must not contain control characters")]
     Control,
+    /// No character of it can be seen.
+    #[error("must have a character that can be seen")]
+    Invisible,
 }
 
 impl PersonName {
@@ -28,6 +31,9 @@ impl PersonName {
         }
         if !(1..=Self::MAX_CHARS).contains(&name.chars().count()) {
             return Err(InvalidName::Length);
+        }
+        if name.chars().all(is_invisible) {
+            return Err(InvalidName::Invisible);
         }
         Ok(Self(name.to_owned()))
     }
@@ -44,6 +50,18 @@ fn is_control(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// What draws nothing by itself: spaces, marks of direction, joiners, fillers, selectors of variants, tags.
+/// Between other characters they have their uses, so they are not refused there.
+fn is_invisible(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{2800}'
+            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +75,8 @@ mod tests {
             "阿达",
             "O'Brien-Šmíd",
             "👩‍💻",
+            "می‌خواهم",
+            "❤\u{fe0f}",
             &longest,
         ] {
             assert_eq!(PersonName::parse(name).expect(name).as_str(), name);
@@ -71,6 +91,11 @@ mod tests {
             ("A\u{7f}da", InvalidName::Control),
             ("A\u{85}da", InvalidName::Control),
             ("A\u{202e}da", InvalidName::Control),
+            ("\u{200b}", InvalidName::Invisible),
+            ("\u{200e}\u{200f}\u{61c}", InvalidName::Invisible),
+            ("\u{feff} \u{2060}", InvalidName::Invisible),
+            ("\u{2800}\u{3164}\u{ffa0}", InvalidName::Invisible),
+            ("\u{ad}\u{180e}\u{fe0f}\u{e0020}", InvalidName::Invisible),
         ] {
             assert_eq!(PersonName::parse(text), Err(fault), "{text:?}");
         }

@@ -98,6 +98,37 @@ async fn a_browser_logs_out_and_loses_its_cookie() {
 }
 
 #[tokio::test]
+async fn without_a_session_there_is_nothing_to_end() {
+    for pair in local_pairs().await {
+        let app = pair.here();
+        let nobody = app.call(Method::POST, "/auth/logout", &[], None).await;
+        assert_eq!(nobody.status, 204, "{}", nobody.text());
+        let people = People::of(&pair).await;
+        let mut browser = people.browser.clone();
+        let stale = browser.clone();
+        assert_eq!(
+            browser.post(app, "/auth/logout", &json!({})).await.status,
+            200
+        );
+        // A double click, and a page that is still open in another tab.
+        let again = browser.peek(app, Method::POST, "/auth/logout", None).await;
+        assert_eq!(again.status, 204, "{}", again.text());
+        let mut stale = stale;
+        let again = stale
+            .post(app, "/auth/logout", &json!({ "scope": "global" }))
+            .await;
+        assert_eq!(again.status, 204, "{}", again.text());
+        assert!(!stale.cookies.values().any(|v| v.starts_with("rt_")));
+        people.are_in(&pair, [true, true, false, true]).await;
+        // A live session still needs its token: another page must not end it.
+        let mut forged = app.browser_of(ADA).await;
+        forged.csrf_token = None;
+        let refused = forged.post(app, "/auth/logout", &json!({})).await;
+        assert_eq!(refused.fault(), "csrf_failed");
+    }
+}
+
+#[tokio::test]
 async fn one_session_is_ended_by_its_id_by_its_owner_alone() {
     for pairs in [local_pairs().await, supabase_pairs().await] {
         for pair in pairs {
@@ -110,6 +141,7 @@ async fn one_session_is_ended_by_its_id_by_its_owner_alone() {
             for path in [&path, "/auth/sessions/none"] {
                 let refused = delete(&people.stranger, path).await;
                 assert_eq!(refused.status, 404, "{}", refused.text());
+                assert_eq!(refused.fault(), "session_not_found");
             }
             let unsigned = pair.here().call(Method::DELETE, &path, &[], None).await;
             assert_eq!(unsigned.status, 401);

@@ -1,16 +1,19 @@
 //! `POST /auth/logout`: this session, the others, or all.
+//!
+//! Without a session there is nothing to end, and the answer is 204. An access token that does not hold is
+//! no proof of that, since its session may go on: it is still answered 401, so that the app refreshes.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
-use http::header::SET_COOKIE;
+use http::header::{AUTHORIZATION, SET_COOKIE};
+use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::http::App;
 use crate::http::access::SignedIn;
-use crate::http::answer::json;
+use crate::http::answer::{json, no_content};
 use crate::http::api_error::ApiError;
 use crate::http::browser::Visitor;
 use crate::http::browser::cookies::CookieKind;
@@ -42,9 +45,17 @@ pub(in crate::http) async fn logout(
     State(app): State<Arc<App>>,
     context: Context,
     visitor: Visitor,
-    signed_in: SignedIn,
+    headers: HeaderMap,
+    signed_in: Result<SignedIn, ApiError>,
     body: Option<JsonBody<Body>>,
 ) -> Result<Response, ApiError> {
+    let signed_in = match signed_in {
+        Ok(signed_in) => signed_in,
+        Err(ApiError::SignedOut) if !headers.contains_key(AUTHORIZATION) => {
+            return Ok(without_session(&app, &visitor));
+        }
+        Err(error) => return Err(error),
+    };
     let scope = body.unwrap_or(JsonBody(Body::default())).0.scope;
     let which = match scope {
         Scope::Local => Ending::This,
@@ -65,4 +76,16 @@ pub(in crate::http) async fn logout(
         response.headers_mut().append(SET_COOKIE, gone);
     }
     Ok(response)
+}
+
+/// What is left of a session that is over is its cookie.
+fn without_session(app: &App, visitor: &Visitor) -> Response {
+    let mut response = no_content();
+    if let Visitor::Browser(browser) = visitor
+        && browser.cookies.came(CookieKind::Session)
+    {
+        let gone = app.cookies.clear(CookieKind::Session, browser.site);
+        response.headers_mut().append(SET_COOKIE, gone);
+    }
+    response
 }

@@ -51,14 +51,14 @@ pub(in crate::http) async fn list_sessions(
     Ok(json(StatusCode::OK, &Sessions { sessions }))
 }
 
-/// Somebody else's session is none.
+/// A session of another person answers 404, as an unknown one does.
 pub(in crate::http) async fn delete_session(
     State(app): State<Arc<App>>,
     context: Context,
     signed_in: SignedIn,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let id = Uuid::try_parse(&id).map_err(|_| ApiError::NotFound)?;
+    let id = Uuid::try_parse(&id).map_err(|_| ApiError::SessionNotFound)?;
     let request_id = context.request_id.as_str();
     let now = app.clock.now();
     let ended = app
@@ -68,6 +68,6 @@ pub(in crate::http) async fn delete_session(
     if ended {
         Ok(crate::http::answer::no_content())
     } else {
-        Err(ApiError::NotFound)
+        Err(ApiError::SessionNotFound)
     }
 }

@@ -26,6 +26,7 @@ pub(in crate::http) async fn profile(
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::http) struct Change {
     #[serde(default)]
     name: NewName,

@@ -30,6 +30,7 @@ pub(in crate::http) async fn traits(
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::http) struct Given {
     traits: Map<String, Value>,
 }

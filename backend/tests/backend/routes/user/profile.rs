@@ -45,13 +45,13 @@ async fn a_name_is_set_kept_and_cleared() {
             ada.call(&app, Method::PATCH, "/user/profile", Some(&body))
                 .await
         };
-        let named = patch(json!({ "name": " Ada ", "phone": BEN, "id": "x" })).await;
+        let named = patch(json!({ "name": " Ada " })).await;
         assert_eq!(named.json()["user"]["name"], "Ada");
-        assert_eq!(
-            named.json()["user"]["phone"],
-            ADA,
-            "what cannot be changed is ignored"
-        );
+        for field in ["phone", "id", "Name"] {
+            let refused = patch(json!({ "name": "Eve", field: BEN })).await;
+            assert_eq!(refused.status, 422, "{}", refused.text());
+            assert_eq!(refused.json()["violations"][0]["field"], field);
+        }
         assert_eq!(patch(json!({})).await.json()["user"]["name"], "Ada");
         assert_eq!(
             patch(json!({ "name": null })).await.json()["user"]["name"],
@@ -62,6 +62,7 @@ async fn a_name_is_set_kept_and_cleared() {
             json!("a\u{0}b"),
             json!("x".repeat(256)),
             json!("a\nb"),
+            json!("\u{200b}\u{200e}"),
             json!(1),
             json!([]),
         ] {
@@ -144,6 +145,33 @@ async fn nobody_gets_in_without_a_session() {
             let headers = [("authorization", "Bearer not.a.token")];
             let refused = app.call(method.clone(), path, &headers, None).await;
             assert_eq!(refused.status, 401, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn traits_are_an_object_and_nothing_stands_beside_them() {
+    for app in apps().await {
+        let ada = app.signed_in(ADA).await;
+        for (body, field) in [
+            (json!({ "traits": [] }), "traits"),
+            (json!({ "traits": [["mood", "calm"]] }), "traits"),
+            (json!({ "traits": "calm" }), "traits"),
+            (json!({ "traits": null }), "traits"),
+            (json!([{ "mood": "calm" }]), "(body)"),
+            (json!({ "traits": {}, "mood": "calm" }), "mood"),
+            (json!({ "traits": {}, "so me": "calm" }), "(unknown)"),
+        ] {
+            let refused = ada
+                .call(&app, Method::PUT, "/user/traits", Some(&body))
+                .await;
+            assert_eq!(refused.status, 422, "{body}: {}", refused.text());
+            let violation = &refused.json()["violations"][0];
+            assert_eq!(violation["field"], field, "{body}");
+            assert!(
+                !violation["message"].to_string().contains("calm"),
+                "{violation}"
+            );
         }
     }
 }
