@@ -9,7 +9,7 @@ use super::{Channel, Code, OtpSetupError, ProviderTimeouts, console, supabase};
 use crate::config::OtpProviderConfig;
 use crate::identity::Identity;
 use crate::phone::Phone;
-use crate::store::otp::CODE_TTL;
+use crate::store::otp::{CODE_TTL, Resending};
 
 /// Name of the codes that test numbers have.
 pub(super) const TEST: &str = "test";
@@ -103,6 +103,17 @@ impl Provider {
             // Twilio would send the same code again.
             Self::Console | Self::Twilio(_) => CODE_TTL,
             Self::Supabase(_) => supabase::RESEND_AFTER,
+        }
+    }
+
+    /// Whether it sends a code that lives once more, after [`RESEND_AFTER`].
+    ///
+    /// [`RESEND_AFTER`]: crate::store::otp::RESEND_AFTER
+    pub(super) const fn resending(&self) -> Resending {
+        match self {
+            Self::Console | Self::Twilio(_) => Resending::Possible,
+            // It makes a new one.
+            Self::Supabase(_) => Resending::No,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -11,7 +12,9 @@ use crate::clock::Timestamp;
 use crate::config::TestNumber;
 use crate::ids::random_id;
 use crate::phone::Phone;
-use crate::store::otp::{Begun, CODE_TTL, ChallengeAsk, Noted, Refusal, SendGuard, SentCode};
+use crate::store::otp::{
+    Begun, CODE_TTL, ChallengeAsk, Noted, RESEND_AFTER, Refusal, Resending, SendGuard, SentCode,
+};
 use crate::store::{Open, Since, StoreError};
 
 /// Seconds after which a provider that is away is worth another try.
@@ -39,10 +42,13 @@ pub struct Start<'a> {
 pub struct Started {
     /// Names this challenge.
     pub challenge_id: Uuid,
-    /// How long the code lives.
+    /// How long a code lives that is sent now. It does not tell when one was sent that lives already, for
+    /// whoever asks may be a stranger.
     pub expires_in_secs: u32,
-    /// When asking again would send again.
+    /// When asking again may send again.
     pub resend_after_secs: u32,
+    /// Whether a message was sent for this start.
+    pub sent: bool,
     /// How many digits it has.
     pub code_length: u32,
 }
@@ -139,6 +145,7 @@ impl Inner {
             provider: test.map_or(self.provider.name(), |_| TEST),
             is_test: test.is_some(),
             joinable_for,
+            resending: test.map_or(self.provider.resending(), |_| Resending::Possible),
             bound_to: bound_to(ask.binding, ask.step_up),
         };
         let guard = match test {
@@ -146,12 +153,29 @@ impl Inner {
             Some(_) => SendGuard::default(),
             None => self.send_guard(phone, ask.client, ask.device),
         };
-        let (until, outcome) = match self.store.begin_challenge(&wish, &guard, now).await? {
+        // A number that may not be tried any more is told so before a message is paid for.
+        let tries = self.attempt_limits(phone, ask.client, ask.device);
+        if let Some(until) = self.store.full_until(&tries, now).await? {
+            metrics::counter!("otp_limited_total", "scope" => "locked").increment(1);
+            let retry_after = seconds_until(until, now);
+            return Err(StartError::Limited { retry_after });
+        }
+        let (sent, outcome) = match self.store.begin_challenge(&wish, &guard, now).await? {
             Begun::Send => {
                 self.send(phone, test, ask, &wish, &guard, now).await?;
-                (now.plus(joinable_for), "sent")
+                (true, "sent")
             }
-            Begun::Joined(joined) => (joined.joinable_until, "joined"),
+            Begun::SendAgain(code_id) => {
+                if self
+                    .send_again(phone, test, ask, code_id, &guard, now)
+                    .await?
+                {
+                    (true, "sent_again")
+                } else {
+                    (false, "joined")
+                }
+            }
+            Begun::Joined(_) => (false, "joined"),
             Begun::Limited { scope, until } => {
                 metrics::counter!("otp_limited_total", "scope" => scope).increment(1);
                 let retry_after = seconds_until(until, now);
@@ -159,11 +183,14 @@ impl Inner {
             }
             Begun::Cut(open) => return Err(cut_off(open, now)),
         };
-        let left = seconds_until(until, now);
         let started = Started {
             challenge_id: wish.id,
-            expires_in_secs: left,
-            resend_after_secs: left,
+            expires_in_secs: whole_seconds(CODE_TTL),
+            resend_after_secs: whole_seconds(match wish.resending {
+                Resending::Possible => RESEND_AFTER,
+                Resending::No => joinable_for,
+            }),
+            sent,
             code_length: test.map_or(self.provider.code_length(), TestNumber::code_length),
         };
         Ok((started, outcome))
@@ -203,6 +230,40 @@ impl Inner {
         }
     }
 
+    /// Sends a code that lives once more; tells whether it was sent. What failed was no message, so it is
+    /// not paid for; the code lives on as it is.
+    async fn send_again(
+        &self,
+        phone: &Phone,
+        test: Option<&TestNumber>,
+        ask: &OwnedStart,
+        code_id: Uuid,
+        guard: &SendGuard,
+        now: Timestamp,
+    ) -> Result<bool, StartError> {
+        let sent = match test {
+            Some(test) => Ok(Sent::Known(test.code.clone())),
+            None => self.provider.send(phone, ask.channel, ask.client).await,
+        };
+        let sent = match sent {
+            Ok(Sent::Known(code)) => SentCode {
+                provider_ref: None,
+                code_hash: Some(self.code_hash(code_id, &code)),
+            },
+            Ok(Sent::Named(name)) => SentCode {
+                provider_ref: Some(name),
+                code_hash: None,
+            },
+            Err(SendFault::Unknown | SendFault::Misdirected) => return Ok(false),
+            Err(_) => {
+                self.store.put_back(&guard.paid, now).await?;
+                return Ok(false);
+            }
+        };
+        self.store.note_code_resent(code_id, &sent).await?;
+        Ok(true)
+    }
+
     /// Where nothing was sent nothing is paid, but the provider was asked: answers about the number count
     /// against it and against the client, lest somebody asks about numbers without end. While the
     /// provider is away for everybody nobody's few codes are used up, only the client's many asks. Where
@@ -240,6 +301,10 @@ impl Inner {
             },
         })
     }
+}
+
+fn whole_seconds(span: Duration) -> u32 {
+    u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn cut_off(open: Open, now: Timestamp) -> StartError {

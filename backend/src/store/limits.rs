@@ -120,6 +120,35 @@ impl Store {
         })
     }
 
+    /// Until when one of `limits` is full, without counting anything.
+    pub async fn full_until(
+        &self,
+        limits: &[Limit],
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let mut until = None;
+        for limit in limits {
+            let span = limit.window.span();
+            let since = match limit.window {
+                Window::Fixed(span) => window_start(now, span).minus(Duration::from_micros(1)),
+                Window::LastDay => now.minus(span),
+            };
+            let (sum, oldest): (i64, Option<Timestamp>) =
+                on_reader!(self.pools, COUNT_BACK, |pool, sql| {
+                    sqlx::query_as(sql)
+                        .bind(limit.scope)
+                        .bind(&limit.key[..])
+                        .bind(since)
+                        .fetch_one(pool)
+                        .await
+                })?;
+            if sum >= i64::from(limit.most) {
+                until = until.max(Some(oldest.unwrap_or(now).plus(span)));
+            }
+        }
+        Ok(until)
+    }
+
     /// How often it happened in the window that `now` lies in.
     pub async fn counted(&self, limit: &Limit, now: Timestamp) -> Result<i64, StoreError> {
         let start = window_start(now, limit.window.bucket());

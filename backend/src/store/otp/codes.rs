@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{BoundTo, CODE_TTL, RESERVED_FOR};
+use super::{BoundTo, CODE_TTL, MAX_RESENDS, RESEND_AFTER, RESERVED_FOR};
 use crate::clock::Timestamp;
 use crate::store::breaker::{self, Block, Breaker, Open};
 use crate::store::connection::{Conn, all_or_nothing, on_conn};
@@ -24,7 +24,7 @@ statements! {
                  and (expires_at <= $4 or reserved_at <= $5 or provider <> $3)",
     }
     FIND_LIVE_CODE {
-        both: "select id, reserved_at, sent_at, expires_at from otp_codes \
+        both: "select id, reserved_at, sent_at, expires_at, resends, resent_at from otp_codes \
                where phone_hash = $1 and channel = $2 and spent_at is null",
     }
     /// First come, first served: a simultaneous start at another replica waits here and then joins.
@@ -42,6 +42,17 @@ statements! {
     NOTE_CODE_SENT {
         both: "update otp_codes set sent_at = $2, expires_at = $3, provider_ref = $4, code_hash = $5 \
                where id = $1 and spent_at is null and sent_at is null",
+    }
+    /// Of simultaneous starts one sends the code again.
+    CLAIM_RESEND {
+        both: "update otp_codes set resends = resends + 1, resent_at = $2 \
+               where id = $1 and resends = $3 and spent_at is null",
+    }
+    /// The provider may have made another code of it.
+    NOTE_CODE_RESENT {
+        both: "update otp_codes set provider_ref = coalesce($2, provider_ref), \
+                 code_hash = coalesce($3, code_hash) \
+               where id = $1 and spent_at is null",
     }
     SPEND_CODE {
         both: "update otp_codes set spent_at = $2 where id = $1 and spent_at is null",
@@ -65,8 +76,19 @@ pub struct ChallengeAsk {
     pub is_test: bool,
     /// After what time a code is sent again rather than joined; [`CODE_TTL`] at most.
     pub joinable_for: Duration,
+    /// Whether the provider can send a code that lives once more.
+    pub resending: Resending,
     /// Whoever asks.
     pub bound_to: BoundTo,
+}
+
+/// Whether a code that lives can be sent once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resending {
+    /// After half a minute, twice at most.
+    Possible,
+    /// A new code is sent instead, when the old one is not joined any more.
+    No,
 }
 
 /// What a challenge must not exceed.
@@ -109,6 +131,8 @@ pub enum Begun {
     Send,
     /// The challenge is there; its code was sent before, or is being sent.
     Joined(Joined),
+    /// The same, and this code is to be sent once more, by the caller alone.
+    SendAgain(Uuid),
     /// Too often.
     Limited {
         /// What is full.
@@ -160,9 +184,18 @@ struct LiveCode {
     reserved_at: Timestamp,
     sent_at: Option<Timestamp>,
     expires_at: Timestamp,
+    resends: i32,
+    resent_at: Option<Timestamp>,
 }
 
 impl LiveCode {
+    /// Whether it may be sent once more at `now`.
+    fn may_be_resent(&self, now: Timestamp) -> bool {
+        let last = self.resent_at.or(self.sent_at);
+        let is_due = last.is_some_and(|at| at.plus(RESEND_AFTER) <= now);
+        is_due && self.resends < MAX_RESENDS
+    }
+
     /// One that is on its way will live as long as one that has arrived.
     fn will_expire_at(&self) -> Timestamp {
         match self.sent_at {
@@ -187,14 +220,25 @@ impl Store {
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<Begun, StoreError> {
-        let is_begun =
-            |begun: &Option<Begun>| matches!(begun, Some(Begun::Send | Begun::Joined(_)));
+        let is_begun = |begun: &Option<Begun>| {
+            matches!(
+                begun,
+                Some(Begun::Send | Begun::Joined(_) | Begun::SendAgain(_))
+            )
+        };
         in_transaction!(self.pools, |tx, _dialect| {
             // Between not finding a code and reserving one another start may have been faster. That
             // one's is then found, unless it is spent by then already.
             for _ in 0..3 {
                 let live = find_live(&mut Conn::from(&mut *tx), ask, now).await?;
                 if let Some(live) = live {
+                    if ask.resending == Resending::Possible && live.may_be_resent(now) {
+                        let again = all_or_nothing!(tx, is_begun, |conn| resend(
+                            conn, ask, &live, guard, now
+                        )
+                        .await?);
+                        return_some!(again);
+                    }
                     let joined = all_or_nothing!(tx, is_begun, |conn| Some(
                         join(conn, ask, &live, guard, now).await?
                     ));
@@ -235,6 +279,20 @@ impl Store {
         } else {
             Noted::TooLate
         })
+    }
+
+    /// Notes that the provider took a code once more.
+    pub async fn note_code_resent(&self, code_id: Uuid, sent: &SentCode) -> Result<(), StoreError> {
+        on_writer!(self.pools, NOTE_CODE_RESENT, |pool, sql| {
+            sqlx::query(sql)
+                .bind(code_id)
+                .bind(sent.provider_ref.as_deref())
+                .bind(sent.code_hash.as_ref().map(|hash| &hash[..]))
+                .execute(pool)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
     }
 
     /// Notes that the code of a challenge begun at `begun_at` was certainly not sent: nothing joins it,
@@ -292,6 +350,40 @@ async fn find_live(
             .bind(ask.channel)
             .fetch_optional(db)
             .await
+    })
+}
+
+/// Joins a code that lives and claims to send it once more, within the limits of any message. `None` if
+/// that is not possible now: then it is joined alone.
+async fn resend(
+    conn: &mut Conn<'_>,
+    ask: &ChallengeAsk,
+    live: &LiveCode,
+    guard: &SendGuard,
+    now: Timestamp,
+) -> Result<Option<Begun>, sqlx::Error> {
+    if breaker::find_open(conn, &guard.breakers, now)
+        .await?
+        .is_some()
+    {
+        return Ok(None);
+    }
+    let claimed = on_conn!(conn, CLAIM_RESEND, |db, sql| {
+        sqlx::query(sql)
+            .bind(live.id)
+            .bind(now)
+            .bind(live.resends)
+            .execute(db)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    if claimed == 0 {
+        return Ok(None);
+    }
+    create_challenge(conn, ask, live.id, now, live.will_expire_at()).await?;
+    Ok(match limits::take(conn, &guard.sends(), now).await? {
+        Taken::Yes { .. } => Some(Begun::SendAgain(live.id)),
+        Taken::Full { .. } => None,
     })
 }
 

@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub(in crate::store) use approvals::consume_approval;
 pub use approvals::{Approval, Consumed, JustUsed};
 pub use attempts::{Attempt, AttemptAsk, Counted};
-pub use codes::{Begun, ChallengeAsk, Joined, Noted, Refusal, SendGuard, SentCode};
+pub use codes::{Begun, ChallengeAsk, Joined, Noted, Refusal, Resending, SendGuard, SentCode};
 
 /// Under which kind of keyed hash numbers are kept.
 pub const PHONE_HASH: &str = "otp-phone";
@@ -25,6 +25,10 @@ pub const PHONE_HASH: &str = "otp-phone";
 pub const CODE_TTL: Duration = Duration::from_mins(10);
 /// How long a code may be on its way to the provider. Longer than any answer is waited for.
 pub const RESERVED_FOR: Duration = Duration::from_mins(1);
+/// After what time a code that lives is sent once more.
+pub const RESEND_AFTER: Duration = Duration::from_secs(30);
+/// How often a code is sent once more.
+pub(in crate::store) const MAX_RESENDS: i32 = 2;
 /// How long an approval stays good.
 pub const APPROVAL_TTL: Duration = Duration::from_mins(10);
 /// How often a code may be guessed within one challenge.

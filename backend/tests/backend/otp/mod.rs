@@ -5,6 +5,7 @@ mod challenges;
 mod known_devices;
 mod networks;
 mod refusals;
+mod resends;
 mod sends;
 mod supabase;
 mod support;

@@ -43,6 +43,7 @@ struct Started {
     expires_in: u32,
     resend_after: u32,
     code_length: u32,
+    sent: bool,
 }
 
 pub(in crate::http) async fn start(
@@ -90,6 +91,7 @@ pub(in crate::http) async fn start(
         expires_in: started.expires_in_secs,
         resend_after: started.resend_after_secs,
         code_length: started.code_length,
+        sent: started.sent,
     };
     Ok(json(StatusCode::OK, &answer))
 }

@@ -1,0 +1,122 @@
+//! A code that does not come is sent once more, and then once more: the same code, within the same limits.
+
+use std::time::Duration;
+
+use archety_backend::config::OtpLimits;
+use archety_backend::otp::StartError;
+
+use super::sends::WIDE;
+use super::support::{Client, TwilioDoor, app, browser, twilio_doors};
+use crate::support::NOW;
+
+const BO: &str = "+15550100001";
+
+/// Starts at so many seconds; tells whether a message was sent.
+async fn sent(door: &TwilioDoor, client: &Client, secs: u64) -> bool {
+    let client = client.clone().at(NOW.plus(Duration::from_secs(secs)));
+    client.start(door.otp()).await.unwrap().sent
+}
+
+#[tokio::test]
+async fn a_code_is_sent_again_after_half_a_minute_and_twice_at_most() {
+    for door in twilio_doors(WIDE).await {
+        let client = app(BO);
+        for (secs, expected) in [
+            (0, true),
+            (1, false),
+            (29, false),
+            (30, true),
+            (31, false),
+            (59, false),
+            (60, true),
+            (61, false),
+            (120, false),
+            (599, false),
+        ] {
+            assert_eq!(sent(&door, &client, secs).await, expected, "{secs} s");
+        }
+        assert_eq!(door.twilio.sends(BO), 3, "{}", door.door.base.kind);
+        assert_eq!(door.door.count("select count(*) from otp_codes").await, 1);
+        let late = client.at(NOW.plus(Duration::from_secs(590)));
+        late.confirm(door.otp(), None, &door.code(BO))
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn each_message_counts_against_the_limits_and_what_they_refuse_is_joined() {
+    let limits = OtpLimits {
+        per_phone_hour: 2,
+        ..WIDE
+    };
+    for door in twilio_doors(limits).await {
+        let client = app(BO);
+        assert!(sent(&door, &client, 0).await);
+        assert!(sent(&door, &client, 30).await);
+        assert!(!sent(&door, &client, 60).await, "two an hour");
+        assert_eq!(door.twilio.sends(BO), 2);
+        client
+            .confirm(door.otp(), None, &door.code(BO))
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_twenty_who_ask_at_once_one_sends_again() {
+    for door in twilio_doors(WIDE).await {
+        app(BO).start(door.otp()).await.unwrap();
+        let replicas = [door.otp().clone(), door.second().await];
+        let mut starts = tokio::task::JoinSet::new();
+        for n in 0..20_u8 {
+            let client = browser(BO, n).at(NOW.plus(Duration::from_secs(31)));
+            let otp = replicas[usize::from(n) % 2].clone();
+            starts.spawn(async move { client.start(&otp).await.unwrap().sent });
+        }
+        let sent = starts.join_all().await;
+        assert_eq!(sent.iter().filter(|sent| **sent).count(), 1);
+        assert_eq!(door.twilio.sends(BO), 2, "{}", door.door.base.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_may_not_be_tried_any_more_is_told_so_before_a_message_is_paid_for() {
+    for door in twilio_doors(OtpLimits::default()).await {
+        for n in 0..2 {
+            let client = browser(BO, n);
+            let id = Some(client.start(door.otp()).await.unwrap().challenge_id);
+            for _ in 0..5 {
+                let _ = client.confirm(door.otp(), id, "000000").await;
+            }
+        }
+        let before = door.twilio.sends(BO);
+        let locked = browser(BO, 9).start(door.otp()).await;
+        let Err(StartError::Limited { retry_after }) = locked else {
+            // The provider's own five checks are used up first: then there is nothing to lock.
+            panic!("{locked:?}");
+        };
+        assert!(retry_after > 23 * 3_600, "{retry_after}");
+        assert_eq!(door.twilio.sends(BO), before);
+    }
+}
+
+/// Twilio checks a code five times. Two of them are kept for the client that it was sent for.
+#[tokio::test]
+async fn a_stranger_who_joins_cannot_use_up_the_providers_checks() {
+    for door in twilio_doors(WIDE).await {
+        let own = browser(BO, 1);
+        let own_id = Some(own.start(door.otp()).await.unwrap().challenge_id);
+        let stranger = browser(BO, 2).from([203, 0, 113, 9]);
+        let id = Some(stranger.start(door.otp()).await.unwrap().challenge_id);
+        for _ in 0..5 {
+            let _ = stranger.confirm(door.otp(), id, "000000").await;
+        }
+        assert_eq!(door.twilio.checks(), 3, "{}", door.door.base.kind);
+        own.confirm(door.otp(), own_id, "000000").await.unwrap_err();
+        own.confirm(door.otp(), own_id, &door.code(BO))
+            .await
+            .unwrap();
+        assert_eq!(door.twilio.checks(), 5);
+    }
+}
