@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use url::Url;
 
 use super::{Problems, Variables};
@@ -169,10 +170,10 @@ impl LoggingConfig {
         found: &mut Problems,
     ) -> Self {
         let filter = variables.get("LOG_LEVEL").unwrap_or("info").to_owned();
-        if EnvFilter::try_new(&filter).is_err() {
+        if EnvFilter::try_new(&filter).is_err() || !lets_lines_through(&filter) {
             found.push(
                 "LOG_LEVEL",
-                "is not a filter; use a level such as info, or archety_backend=debug,info",
+                "must be error, warn, info, debug or trace, or such a level and exceptions from it (info,sqlx=debug); anything else would silence the log",
             );
         }
         let format = match environment {
@@ -180,5 +181,71 @@ impl LoggingConfig {
             Environment::Production => LogFormat::Json,
         };
         Self { filter, format }
+    }
+}
+
+/// Whether the filter lets lines of this crate through.
+///
+/// A word that is no level is a target to `EnvFilter`: `verbose` would show every line of a crate of
+/// that name and silence all others, errors included.
+fn lets_lines_through(filter: &str) -> bool {
+    const OURS: &str = "archety_backend";
+    let mut shown = false;
+    for directive in filter.split(',').map(str::trim) {
+        if directive.is_empty() {
+            continue;
+        }
+        let (target, level) = directive.rsplit_once('=').unwrap_or(("", directive));
+        let Ok(level) = level.trim().parse::<LevelFilter>() else {
+            return false;
+        };
+        // Lines outside the span that a directive names stay hidden.
+        let covers_us = OURS.starts_with(target.trim()) || target.trim().starts_with(OURS);
+        shown |= covers_us && !target.contains('[') && level != LevelFilter::OFF;
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_level_that_would_silence_the_log_is_refused() {
+        let is_refused = |filter: &str| {
+            let mut found = Problems::default();
+            let variables = Variables::of([("LOG_LEVEL", filter)]);
+            LoggingConfig::read(&variables, Environment::Production, &mut found);
+            !found.as_slice().is_empty()
+        };
+        for filter in [
+            "verbose",
+            "warning",
+            "informational,sqlx=warn",
+            "off",
+            "0",
+            "sqlx=warn",
+            "archety_bakend=debug",
+            "archety_backend=off",
+            "archety_backend",
+            "info,verbose",
+            "[request]=debug",
+            ",",
+            "a=b=c",
+        ] {
+            assert!(is_refused(filter), "{filter} was taken");
+        }
+        for filter in [
+            "info",
+            "WARN",
+            "trace",
+            "archety_backend=debug,info",
+            "info,sqlx=off",
+            "off,archety_backend=info",
+            "archety_backend::http=debug",
+            "info,[request]=debug",
+        ] {
+            assert!(!is_refused(filter), "{filter} was refused");
+        }
     }
 }

@@ -65,7 +65,7 @@ impl WebConfig {
             let Some(url) = parse_origin(text, environment) else {
                 found.push(
                     KEY,
-                    "must be origins such as https://app.example.com, separated by commas; https outside this machine",
+                    "must be origins such as https://app.example.com, separated by commas, without * (list each); https outside this machine",
                 );
                 continue;
             };
@@ -111,7 +111,9 @@ fn parse_origin(text: &str, environment: Environment) -> Option<Url> {
         && url.password().is_none();
     let is_near = environment == Environment::Development && super::is_loopback(&url);
     let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_near);
-    (is_bare && is_safe && url.has_host()).then_some(url)
+    // Origins are compared whole: a pattern would be taken and then match no page.
+    let is_pattern = url.host_str().is_some_and(|host| host.contains('*'));
+    (is_bare && is_safe && url.has_host() && !is_pattern).then_some(url)
 }
 
 /// Same scheme and same registrable domain.
@@ -131,6 +133,20 @@ fn same_site(one: &Url, other: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_is_no_origin() {
+        let parse = |text: &str| parse_origin(text, Environment::Production);
+        for text in [
+            "https://*.example.com",
+            "https://app-*.example.com",
+            "https://*",
+            "https://%2A.example.com",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+        assert!(parse("https://app.example.com").is_some());
+    }
 
     #[test]
     fn a_platforms_subdomains_are_sites_of_their_own() {
