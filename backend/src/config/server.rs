@@ -27,7 +27,9 @@ impl Environment {
         }
     }
 
-    /// Without `APP_ENV`, whoever can only be reached from this machine is in development.
+    /// Without `APP_ENV`, a server that can only be reached from this machine is in development, unless
+    /// another setting belongs to a deployment: behind a proxy on the same host the guess would open
+    /// `/metrics` and the test numbers to the world.
     pub(super) fn read(variables: &Variables, server: &ServerConfig, found: &mut Problems) -> Self {
         match variables.get("APP_ENV") {
             Some("development") => Self::Development,
@@ -36,10 +38,74 @@ impl Environment {
                 found.push("APP_ENV", "must be development or production");
                 Self::Production
             }
-            None if server.address.ip().is_loopback() => Self::Development,
-            None => Self::Production,
+            None => {
+                if let Some(sign) = sign_of_a_deployment(variables, server) {
+                    found.push(
+                        "APP_ENV",
+                        format!("is not set, and {sign}; set it to production for a deployment, or to development for work on this machine"),
+                    );
+                }
+                if server.address.ip().is_loopback() {
+                    Self::Development
+                } else {
+                    Self::Production
+                }
+            }
         }
     }
+}
+
+/// The setting that makes development a dangerous guess and production a surprising one.
+fn sign_of_a_deployment(variables: &Variables, server: &ServerConfig) -> Option<String> {
+    const CREDENTIALS: [&str; 6] = [
+        "SUPABASE_SERVICE_KEY",
+        "SUPABASE_ANON_KEY",
+        "SUPABASE_PASSWORD_KEYS",
+        "TWILIO_AUTH_TOKEN",
+        "TWILIO_API_KEY_SECRET",
+        "TWILIO_VERIFY_SERVICE_SID",
+    ];
+    if server
+        .public_url
+        .as_ref()
+        .is_some_and(|url| url.scheme() == "https")
+    {
+        return Some("PUBLIC_URL begins with https://".to_owned());
+    }
+    if variables
+        .get("DATABASE_URL")
+        .is_some_and(is_remote_postgres)
+    {
+        return Some("DATABASE_URL names a database on another machine".to_owned());
+    }
+    let set = CREDENTIALS.iter().find(|key| variables.get(key).is_some());
+    set.map(|key| format!("{key} is set"))
+}
+
+/// Drivers take the host from the query too, and a path there, or none at all, is a unix socket.
+fn is_remote_postgres(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else {
+        return false;
+    };
+    if !matches!(url.scheme(), "postgres" | "postgresql") {
+        return false;
+    }
+    let in_query = url
+        .query_pairs()
+        .filter(|(key, _)| matches!(&**key, "host" | "hostaddr"))
+        .last();
+    let host = match in_query {
+        Some((_, host)) => host.into_owned(),
+        None => url.host_str().unwrap_or_default().to_owned(),
+    };
+    let bare = host.trim_matches(['[', ']']);
+    let is_socket =
+        host.is_empty() || host.starts_with('/') || host.to_ascii_lowercase().starts_with("%2f");
+    let is_here = bare.eq_ignore_ascii_case("localhost")
+        || bare
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_loopback());
+    !is_socket && !is_here
 }
 
 /// Where to listen.
@@ -209,6 +275,51 @@ fn lets_lines_through(filter: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deployment_without_app_env_is_not_guessed_at() {
+        let refusal = |pairs: &[(&str, &str)]| {
+            let mut found = Problems::default();
+            let variables = Variables::of(pairs.iter().copied());
+            let server = ServerConfig::read(&variables, &mut found);
+            Environment::read(&variables, &server, &mut found);
+            found.into_list().pop().map(|problem| problem.to_string())
+        };
+        for (key, value) in [
+            ("PUBLIC_URL", "https://api.example.com"),
+            ("DATABASE_URL", "postgres://u:p@db.example.com/a"),
+            ("DATABASE_URL", "postgresql://u:p@10.0.0.4:5432/a"),
+            ("DATABASE_URL", "postgres://u@/a?host=db.example.com"),
+            ("DATABASE_URL", "postgres://u@localhost.example.com/a"),
+            ("SUPABASE_SERVICE_KEY", "sb_secret_x"),
+            ("TWILIO_AUTH_TOKEN", "00"),
+            ("TWILIO_API_KEY_SECRET", "00"),
+        ] {
+            for host in ["127.0.0.1", "0.0.0.0"] {
+                let pairs = [(key, value), ("HOST", host)];
+                let message = refusal(&pairs).expect(value);
+                for part in ["APP_ENV", key, "production", "development"] {
+                    assert!(message.contains(part), "{message}");
+                }
+                for chosen in ["development", "production"] {
+                    let chosen = ("APP_ENV", chosen);
+                    assert_eq!(refusal(&[pairs[0], pairs[1], chosen]), None);
+                }
+            }
+        }
+        for (key, value) in [
+            ("PUBLIC_URL", "http://localhost:8000"),
+            ("DATABASE_URL", "sqlite://archety.db"),
+            ("DATABASE_URL", "postgres://u@localhost/a"),
+            ("DATABASE_URL", "postgres://u@127.0.0.2:5433/a"),
+            ("DATABASE_URL", "postgres://u@[::1]/a"),
+            ("DATABASE_URL", "postgres:///a"),
+            ("DATABASE_URL", "postgres://u@/a?host=/run/postgresql"),
+            ("DATABASE_URL", "postgres://%2Frun%2Fpostgresql/a"),
+        ] {
+            assert_eq!(refusal(&[(key, value)]), None, "{value}");
+        }
+    }
 
     #[test]
     fn a_log_level_that_would_silence_the_log_is_refused() {

@@ -3,6 +3,8 @@
 use super::*;
 
 const STRONG: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+/// Remote databases and credentials need it said.
+const DEVELOPMENT: (&str, &str) = ("APP_ENV", "development");
 /// What production needs beside a database and a relay.
 const SIGN_IN: [(&str, &str); 7] = [
     ("PUBLIC_URL", "https://api.example.com"),
@@ -133,10 +135,10 @@ fn a_weak_secret_warns_in_development_and_stops_production() {
 fn connections_are_a_number_that_leaves_some_for_people() {
     let url = ("DATABASE_URL", "postgres://u:p@db.example.com/a");
     let read = |value| {
-        let variables = Variables::of([url, ("DATABASE_CONNECTIONS", value)]);
+        let variables = Variables::of([DEVELOPMENT, url, ("DATABASE_CONNECTIONS", value)]);
         Config::from_variables(&variables).map(|config| config.database.connections)
     };
-    let default = Config::from_variables(&Variables::of([url])).expect("valid");
+    let default = Config::from_variables(&Variables::of([DEVELOPMENT, url])).expect("valid");
     assert_eq!(default.database.connections, 8);
     for (value, expected) in [("3", 3), ("8", 8), ("200", 200)] {
         assert_eq!(read(value), Ok(expected));
@@ -211,6 +213,7 @@ fn sqlite_in_production_needs_a_promise() {
 #[test]
 fn nothing_shown_is_a_secret() {
     let config = Config::from_variables(&Variables::of([
+        ("APP_ENV", "development".to_owned()),
         ("RELAY_WEBHOOK_SECRET", format!("mini:{STRONG}")),
         (
             "DATABASE_URL",
@@ -242,7 +245,7 @@ fn half_of_twilio_is_none() {
         &[service, key, secret],
         &TWILIO,
     ] {
-        assert_eq!(keys(whole), [""; 0]);
+        assert_eq!(keys(&[whole, &[DEVELOPMENT]].concat()), [""; 0]);
     }
     for (set, missing) in [
         (&[account, token][..], &["TWILIO_VERIFY_SERVICE_SID"][..]),
@@ -258,8 +261,9 @@ fn half_of_twilio_is_none() {
             &["TWILIO_VERIFY_SERVICE_SID", "TWILIO_API_KEY_SECRET"],
         ),
     ] {
-        assert_eq!(keys(set), missing, "{set:?}");
-        let named = [set, &[("OTP_PROVIDER", "twilio")]].concat();
+        let set = [set, &[DEVELOPMENT]].concat();
+        assert_eq!(keys(&set), missing, "{set:?}");
+        let named = [&set[..], &[("OTP_PROVIDER", "twilio")]].concat();
         assert_eq!(keys(&named), missing, "{set:?}");
     }
 }
@@ -268,7 +272,8 @@ fn half_of_twilio_is_none() {
 fn what_is_set_for_twilio_is_not_ignored_in_silence() {
     let stand_in = ("TWILIO_BASE_URL", "http://127.0.0.1:8012");
     let provider = |pairs: &[(&'static str, &'static str)]| {
-        let config = Config::from_variables(&Variables::of(pairs.iter().copied())).expect("valid");
+        let pairs = [pairs, &[DEVELOPMENT]].concat();
+        let config = Config::from_variables(&Variables::of(pairs)).expect("valid");
         let warnings: Vec<_> = config.warnings.iter().map(|problem| problem.key).collect();
         (config.otp.provider, warnings)
     };
@@ -284,6 +289,7 @@ fn what_is_set_for_twilio_is_not_ignored_in_silence() {
     assert!(matches!(chosen, OtpProviderConfig::Console));
     assert_eq!(warnings, ["OTP_PROVIDER"]);
     let supabase = [
+        DEVELOPMENT,
         ("OTP_PROVIDER", "supabase"),
         ("SUPABASE_URL", "https://abc.supabase.co"),
         ("SUPABASE_ANON_KEY", "anon"),

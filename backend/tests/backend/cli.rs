@@ -84,6 +84,7 @@ fn a_new_secret_is_strong_and_parses() {
 #[test]
 fn check_shows_what_is_in_effect_without_secrets() {
     let variables = [
+        ("APP_ENV", "development"),
         ("RELAY_WEBHOOK_SECRET", STRONG),
         ("DATABASE_URL", "postgres://u:hunter2@db.example.com/a"),
         ("METRICS_TOKEN", "hunter2"),
@@ -99,6 +100,7 @@ fn check_shows_what_is_in_effect_without_secrets() {
     );
     assert!(!json.to_string().contains("hunter2"));
     let supabase = [
+        ("APP_ENV", "development"),
         ("SUPABASE_URL", "https://abc.supabase.co"),
         ("SUPABASE_ANON_KEY", "sb_publishable_hunter2"),
         ("SUPABASE_SERVICE_KEY", "sb_secret_hunter2"),
