@@ -153,6 +153,7 @@ impl Inner {
                 self.store.take_back_attempt(id, &limits, now).await?;
                 return Ok(approved(&counted));
             }
+            self.watch_wrong_codes(now).await;
             let attempts_left = counted.attempts_left;
             return Err(ConfirmError::Wrong { attempts_left });
         }

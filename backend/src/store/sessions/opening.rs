@@ -174,6 +174,13 @@ impl Store {
             if marked.rows_affected() == 0 {
                 return Err(NotOpened::UsedUp);
             }
+            // The number was proved again: its silence begins anew.
+            sqlx::query(NOTE_SIGN_IN.on(dialect))
+                .bind(user_id)
+                .bind(now)
+                .bind(None::<&str>)
+                .execute(&mut *tx)
+                .await?;
             Ok(())
         });
         settle(done)

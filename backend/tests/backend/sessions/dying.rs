@@ -38,8 +38,8 @@ impl Doomed {
                 tokio::spawn(async move { phone.refresh(&app).await });
                 killed.await.expect("it is killed");
             });
-            // To drop it would wake what waits, with an error.
-            std::mem::forget(runtime);
+            // A runtime of one thread drops its tasks before the sockets that they wait for.
+            drop(runtime);
         });
         until(|| pair.asked(REFRESH) > asked).await;
         Self { kill, thread }

@@ -63,6 +63,9 @@ struct SteppedUp {
     /// For a page.
     #[serde(skip_serializing_if = "Option::is_none")]
     csrf_token: Option<String>,
+    /// For an app. A page gets its cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_token: Option<String>,
 }
 
 pub(in crate::http) async fn confirm(
@@ -114,7 +117,7 @@ pub(in crate::http) async fn confirm(
             .filter(|session| goes_on(session, &phone, Remember::of(body.remember_me))),
     };
     if let Some(session) = stepped_up {
-        return step_up(&app, &session, confirmed, request_id, now).await;
+        return step_up(&app, &visitor, &session, confirmed, request_id, now).await;
     }
     let browser = match &visitor {
         // With an access token it asked as an app, and is answered as one.
@@ -147,18 +150,25 @@ pub(in crate::http) async fn confirm(
         record(&app.store, event, now).await;
     }
     let opened = opened?;
-    Ok(match browser {
-        Some(browser) => {
-            let token = &opened.refresh_token;
-            for_browser(&app, browser, &phone, &opened.session, token, now)
-        }
-        None => {
-            let device_token = app.known_devices.remember(&phone, now);
-            let (session, access) = (&opened.session, &opened.access);
-            let refresh_token = &opened.refresh_token;
-            for_app(session, access, refresh_token, Some(&device_token), now)
-        }
-    })
+    let (session, refresh_token) = (&opened.session, &opened.refresh_token);
+    if let Some(browser) = browser {
+        return Ok(for_browser(
+            &app,
+            browser,
+            &phone,
+            session,
+            refresh_token,
+            now,
+        ));
+    }
+    let device_token = app.known_devices.remember(&phone, now);
+    Ok(for_app(
+        session,
+        &opened.access,
+        refresh_token,
+        Some(&device_token),
+        now,
+    ))
 }
 
 /// Whether a code that was confirmed in a session of the same number steps that session up, instead of
@@ -182,6 +192,7 @@ async fn to_its_end(app: &Arc<App>, ask: SignIn, now: Timestamp) -> Result<Opene
 
 async fn step_up(
     app: &App,
+    visitor: &Visitor,
     session: &Session,
     confirmed: ConfirmedCode,
     request_id: &str,
@@ -194,19 +205,38 @@ async fn step_up(
         .by_request(request_id);
     record(&app.store, event, now).await;
     let until = now.plus(Session::STEP_UP_TTL);
-    Ok(gone_on(app, session, until))
+    Ok(gone_on(app, visitor, session, until, now))
 }
 
 /// The session goes on, and its code counts until then.
-fn gone_on(app: &App, session: &Session, step_up_until: Timestamp) -> Response {
-    let is_page = session.transport == Transport::Cookie.as_str();
-    let answer = SteppedUp {
+fn gone_on(
+    app: &App,
+    visitor: &Visitor,
+    session: &Session,
+    step_up_until: Timestamp,
+    now: Timestamp,
+) -> Response {
+    let phone = Phone::parse(&session.phone);
+    let device = phone.map(|phone| app.known_devices.remember(&phone, now));
+    let mut answer = SteppedUp {
         user_id: session.user_id.to_string(),
         expires_at: session.ends_at().as_secs(),
         step_up_until: step_up_until.as_secs(),
-        csrf_token: is_page.then(|| issue(&app.keyring, Binding::of_session(session.id))),
+        csrf_token: None,
+        device_token: None,
     };
-    json(StatusCode::OK, &answer)
+    let Visitor::Browser(browser) = visitor else {
+        answer.device_token = device;
+        return json(StatusCode::OK, &answer);
+    };
+    answer.csrf_token = Some(issue(&app.keyring, Binding::of_session(session.id)));
+    let mut response = json(StatusCode::OK, &answer);
+    if let Some(device) = device {
+        let rules = app.cookies;
+        let cookie = rules.set(CookieKind::Device, &device, known_device::TTL, browser.site);
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
 }
 
 fn for_browser(
@@ -262,7 +292,7 @@ async fn repeated(
     // In the session itself its cookie is there already. Elsewhere it is needed.
     if signed_in.is_some_and(|signed_in| signed_in.id == id) {
         let until = session.stepped_up_until(now).unwrap_or(now);
-        return Ok(Some(gone_on(app, &session, until)));
+        return Ok(Some(gone_on(app, visitor, &session, until, now)));
     }
     Ok(token.map(|token| for_browser(app, browser, phone, &session, &token, now)))
 }
