@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::Failure;
+use crate::cli::output::say;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::{FlaggedPerson, Store};
@@ -40,7 +41,7 @@ pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
     let flagged = flagged.map_err(|error| Failure::Database(error.into()))?;
     if json {
         let list: Vec<_> = flagged.iter().map(as_json).collect();
-        println!("{}", serde_json::Value::Array(list));
+        say!("{}", serde_json::Value::Array(list));
         return Ok(());
     }
     for person in &flagged {
@@ -50,7 +51,7 @@ pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
             flag,
             messages,
         } = person;
-        println!("{id}  {flag:<9} {phone:<24} {messages} message(s)");
+        say!("{id}  {flag:<9} {phone:<24} {messages} message(s)");
     }
     if flagged.is_empty() {
         eprintln!("no number is flagged");

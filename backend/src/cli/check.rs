@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Failure;
+use crate::cli::output::say;
 use crate::config::{Config, Variables};
 
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Err(problems) => {
             if args.json {
                 let list: Vec<_> = problems.as_slice().iter().map(problem).collect();
-                println!("{}", json!({ "ok": false, "problems": list }));
+                say!("{}", json!({ "ok": false, "problems": list }));
             }
             return Err(problems.into());
         }
@@ -31,13 +32,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             .map(|(key, value)| (key.to_owned(), Value::String(value)))
             .collect();
         let warnings: Vec<_> = config.warnings.iter().map(problem).collect();
-        println!(
+        say!(
             "{}",
             json!({ "ok": true, "effective": effective, "warnings": warnings })
         );
     } else {
         for (key, value) in config.effective() {
-            println!("{key:<26} {value}");
+            say!("{key:<26} {value}");
         }
         for warning in &config.warnings {
             eprintln!("warning: {warning}");

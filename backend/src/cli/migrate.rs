@@ -7,6 +7,7 @@ use crate::telemetry::start_logging;
 
 use super::Failure;
 use super::plan_table::PlanTable;
+use crate::cli::output::say;
 
 #[derive(Debug, clap::Args)]
 #[expect(
@@ -51,7 +52,7 @@ pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
     if args.plan {
         let plan = Store::plan(&config.database, config.environment).await?;
         if args.json {
-            println!(
+            say!(
                 "{}",
                 serde_json::to_string(&plan).map_err(anyhow::Error::from)?
             );

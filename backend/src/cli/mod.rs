@@ -8,6 +8,7 @@ mod check;
 mod identity;
 mod keys;
 mod migrate;
+mod output;
 mod pepper;
 mod person;
 mod plan_table;

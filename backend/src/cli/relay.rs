@@ -5,6 +5,7 @@ use clap::Subcommand;
 use shared_protocol::RelayName;
 
 use super::Failure;
+use crate::cli::output::say;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::store::{RelayRow, Store};
@@ -56,10 +57,10 @@ async fn perform(command: Command, store: &Store, now: Timestamp) -> Result<(), 
             let relays = store.relays().await.map_err(failed)?;
             if json {
                 let list: Vec<_> = relays.iter().map(as_json).collect();
-                println!("{}", serde_json::Value::Array(list));
+                say!("{}", serde_json::Value::Array(list));
             } else {
                 for relay in &relays {
-                    println!("{}", as_line(relay, now));
+                    say!("{}", as_line(relay, now));
                 }
             }
             Ok(())

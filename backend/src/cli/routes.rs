@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::output::say;
 use crate::http::route_list;
 
 #[derive(Debug, clap::Args)]
@@ -18,13 +19,13 @@ pub(super) fn run(args: &Args) {
             .iter()
             .map(|route| json!({ "method": route.method, "path": route.path, "access": route.access.as_str() }))
             .collect();
-        println!("{}", Value::Array(list));
+        say!("{}", Value::Array(list));
         return;
     }
     let longest = routes.iter().map(|route| route.path.len()).max();
     let width = longest.unwrap_or_default();
     for route in routes {
         let (method, path) = (route.method, route.path);
-        println!("{method:<6} {path:<width$}  {}", route.access.as_str());
+        say!("{method:<6} {path:<width$}  {}", route.access.as_str());
     }
 }

@@ -1,5 +1,6 @@
 //! `secret new`: a secret that any Standard Webhooks library takes.
 
+use crate::cli::output::say;
 use clap::Subcommand;
 use shared_protocol::{RelayName, SigningKey};
 
@@ -27,8 +28,8 @@ pub(super) fn run(args: Args) {
     let Command::New { name } = args.command;
     let secret = SigningKey::from_bytes(rand::random()).expose_whsec();
     match name {
-        Some(name) => println!("{name}:{}", secret.as_str()),
-        None => println!("{}", secret.as_str()),
+        Some(name) => say!("{name}:{}", secret.as_str()),
+        None => say!("{}", secret.as_str()),
     }
 }
 

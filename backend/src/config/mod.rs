@@ -7,6 +7,7 @@
 mod database;
 mod dev_secret;
 mod identity;
+mod near_miss;
 mod otp;
 mod problems;
 mod proxies;
@@ -77,6 +78,7 @@ impl Config {
         let environment = Environment::read(variables, &server, &mut found);
         server.check_public_url(variables, environment, &mut found);
         let mut warnings = Problems::default();
+        near_miss::warn(variables, &mut warnings);
         let database = DatabaseConfig::read(variables, environment, &mut found, &mut warnings);
         let relay = RelayConfig::read(variables, environment, &mut found, &mut warnings);
         let metrics = MetricsConfig::read(variables, environment, &mut found);

@@ -289,7 +289,7 @@ mod tests {
             ("PUBLIC_URL", "https://api.example.com"),
             ("DATABASE_URL", "postgres://u:p@db.example.com/a"),
             ("DATABASE_URL", "postgresql://u:p@10.0.0.4:5432/a"),
-            ("DATABASE_URL", "postgres://u@/a?host=db.example.com"),
+            ("DATABASE_URL", "postgres:///a?host=db.example.com"),
             ("DATABASE_URL", "postgres://u@localhost.example.com/a"),
             ("SUPABASE_SERVICE_KEY", "sb_secret_x"),
             ("TWILIO_AUTH_TOKEN", "00"),
@@ -314,7 +314,7 @@ mod tests {
             ("DATABASE_URL", "postgres://u@127.0.0.2:5433/a"),
             ("DATABASE_URL", "postgres://u@[::1]/a"),
             ("DATABASE_URL", "postgres:///a"),
-            ("DATABASE_URL", "postgres://u@/a?host=/run/postgresql"),
+            ("DATABASE_URL", "postgres:///a?host=/run/postgresql"),
             ("DATABASE_URL", "postgres://%2Frun%2Fpostgresql/a"),
         ] {
             assert_eq!(refusal(&[(key, value)]), None, "{value}");

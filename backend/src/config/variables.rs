@@ -50,6 +50,11 @@ impl Variables {
         (!value.is_empty()).then_some(value)
     }
 
+    /// The names of all that are given.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     fn over_file(mut self, path: &Path, text: &str) -> Result<Self, VariablesError> {
         let host = self.get("HOST").and_then(|host| host.parse().ok());
         let is_exposed = host.is_some_and(|host: IpAddr| !host.is_loopback());

@@ -11,6 +11,9 @@ use super::keys::{Form, KEYS};
 use super::problem::{ConfigProblems, MissingFile};
 use crate::platform::{DefaultPaths, Platform};
 
+/// Variables with our prefix that are no keys: the file's own name, and where a test ends the process.
+const OTHER_VARIABLES: [&str; 2] = ["ARCHETY_CONFIG", "ARCHETY_CRASH_AT"];
+
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -109,6 +112,9 @@ impl Values {
                 set(key.name, text, Source::Environment(key.env));
             }
         }
+        for name in environment.keys() {
+            refuse_unknown(name, problems);
+        }
         for (name, text) in flags {
             set(name, text, Source::Flag);
         }
@@ -129,6 +135,26 @@ impl Values {
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.values.get(name)
     }
+}
+
+/// A variable of our own prefix that no key has changes nothing, and would not be noticed.
+fn refuse_unknown(name: &str, problems: &mut ConfigProblems) {
+    let is_known = OTHER_VARIABLES.contains(&name) || KEYS.iter().any(|key| key.env == name);
+    if is_known || !name.starts_with("ARCHETY_") {
+        return;
+    }
+    let nearest = KEYS
+        .iter()
+        .map(|key| key.env)
+        .min_by_key(|env| strsim::damerau_levenshtein(env, name));
+    let meant = nearest.unwrap_or_default();
+    problems.add(
+        name,
+        None,
+        format!(
+            "is no setting of the relay; {meant} is the nearest, `archety-relay --help` lists all"
+        ),
+    );
 }
 
 fn read_file(

@@ -92,6 +92,7 @@ fn supabase(project: &StandIn) -> Vec<(&'static str, String)> {
     vec![
         ("SUPABASE_URL", project.hosted_url()),
         ("SUPABASE_ISSUER", project.issuer()),
+        ("APP_ENV", "development".to_owned()),
         ("SUPABASE_ANON_KEY", project.anon_key().to_owned()),
         ("SUPABASE_SERVICE_KEY", project.service_key().to_owned()),
         ("SUPABASE_PASSWORD_KEYS", PASSWORD_KEY.to_owned()),

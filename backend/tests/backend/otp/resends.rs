@@ -14,7 +14,8 @@ const BO: &str = "+15550100001";
 /// Starts at so many seconds; tells whether a message was sent.
 async fn sent(door: &TwilioDoor, client: &Client, secs: u64) -> bool {
     let client = client.clone().at(NOW.plus(Duration::from_secs(secs)));
-    client.start(door.otp()).await.unwrap().sent
+    let started = client.start(door.otp()).await;
+    started.expect("started").sent
 }
 
 #[tokio::test]

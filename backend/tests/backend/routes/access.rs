@@ -151,8 +151,10 @@ async fn persons(app: &TestApp, route: &RouteEntry, path: &str, ada: &TestPhone,
         &[("cookie", &*format!("archety_dev={}", ada.refresh_token))],
     ] {
         let answer = call(app, route, path, wrong, body.as_ref()).await;
+        // Where there is no session, there is nothing to end.
+        let is_no_end = route.path == "/auth/logout" && answer.status == 204;
         assert!(
-            answer.status == 401 || answer.fault() == "cross_site_origin",
+            answer.status == 401 || is_no_end || answer.fault() == "cross_site_origin",
             "{what} with {wrong:?}: {}",
             answer.text()
         );

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use crate::support::{PLAIN_SECRET, TestApp, sqlite_app};
 
 /// Longer than any limit of a test takes on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Server {
     app: TestApp,
