@@ -15,7 +15,7 @@ pub(super) fn line(text: fmt::Arguments<'_>) {
     }
 }
 
-/// As `println!`, by [`line`].
+/// As `println!`, for a reader that may leave.
 macro_rules! say {
     ($($text:tt)*) => { $crate::cli::output::line(format_args!($($text)*)) };
 }
