@@ -26,10 +26,7 @@ pub enum Trouble {
     #[error("the backend's answer was cut off or too long")]
     BrokenAnswer,
     /// Somebody answered who does not hold the secret.
-    #[error(
-        "something other than the backend answered (status {status}, not signed): a proxy, a captive \
-         portal, or a wrong backend_url"
-    )]
+    #[error("{}", not_the_backend(*status))]
     NotTheBackend {
         /// Its status.
         status: u16,
@@ -136,6 +133,20 @@ impl Trouble {
     }
 }
 
+/// Who answers in the backend's place. During a deploy the platform in front of it says that it is away.
+fn not_the_backend(status: u16) -> String {
+    match status {
+        502..=504 => format!(
+            "the platform in front of the backend answers that it is away (status {status}), as it does \
+             during a deploy; it is tried again"
+        ),
+        _ => format!(
+            "something other than the backend answered (status {status}, not signed): a proxy, a captive \
+             portal, or a wrong backend_url"
+        ),
+    }
+}
+
 /// What a 401 means and what to do about it: each reason has its own way out.
 fn unauthorized(reason: Option<SignatureReason>) -> &'static str {
     match reason {
@@ -216,6 +227,21 @@ mod tests {
             );
             let own_code = [SignatureReason::HmacRefused, SignatureReason::BearerRefused];
             assert_eq!(code == reason.as_str(), own_code.contains(reason), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_deploy_is_no_captive_portal() {
+        for status in [502, 503, 504] {
+            let told = Trouble::NotTheBackend { status }.to_string();
+            assert!(
+                told.contains("is away") && !told.contains("captive"),
+                "{told}"
+            );
+        }
+        for status in [200, 302, 404, 500, 511] {
+            let told = Trouble::NotTheBackend { status }.to_string();
+            assert!(told.contains("captive portal"), "{told}");
         }
     }
 }
