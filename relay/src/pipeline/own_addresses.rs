@@ -8,7 +8,8 @@
 //! that settles the rows that proved it. The owner's word goes before all of it.
 //!
 //! Most rows prove nothing new and cost three look-ups in memory. chat.db is asked once for each new
-//! address, and for rows whose writer is an own address or nobody of the chat.
+//! address, for rows of direct chats, which may repeat an own message, and for rows whose writer is an own
+//! address or is not in the chat.
 
 use std::collections::HashSet;
 
@@ -141,7 +142,7 @@ impl OwnAddresses {
         let (is_own, is_party) = (lines.is_own(writer), chat.has_party(writer));
         let went_to_itself = row.line.as_deref() == Some(writer);
         if !is_own && is_party && !went_to_itself {
-            return Ok(None);
+            return note_copy(db, row, &chat);
         }
         // Of an unknown writer only the same chat counts: others say the same now and then.
         let place = if is_own {
@@ -167,6 +168,20 @@ impl OwnAddresses {
         let certain = own_send.filter(|own| is_own || own.sent_at == row.sent_at);
         Ok(certain.map(|own| own.guid))
     }
+}
+
+/// The own message that a row in the same direct chat repeats at the very same microsecond: a note to
+/// self, on a Mac where no row names the number that the chat is named by. A person who says the same
+/// says it at another instant; dates in whole seconds, as of SMS, prove nothing.
+fn note_copy(db: &ChatDb, row: &mut Row, chat: &Chat) -> Result<Option<String>, ReadError> {
+    let is_precise = row.sent_at.is_some_and(|at| at % 1_000_000 != 0);
+    if chat.style != ChatStyle::Direct || !is_precise {
+        return Ok(None);
+    }
+    let own_send = db.own_send_like(row, CopyOf::SameChat)?;
+    let same = own_send.filter(|own| own.sent_at == row.sent_at);
+    row.is_own_copy = same.is_some();
+    Ok(same.map(|own| own.guid))
 }
 
 /// What a state keeps of `lines`.

@@ -260,6 +260,32 @@ fn a_note_to_self_is_one_on_a_mac_where_nobody_has_written_yet() {
     }
 }
 
+/// Account and destination are the e-mail, and the chat is named by the own number, which no row proves.
+#[test]
+fn a_note_to_an_own_number_that_no_row_names_is_not_told_as_a_persons() {
+    let mut mac = Mac::new();
+    mac.sql("update chat set last_addressed_handle = null");
+    mac.pass(Duration::from_micros(250_001));
+    note(
+        &mut mac,
+        (OWN, Some("E:sam@example.com"), Some("sam@example.com")),
+    );
+    mac.look();
+    mac.look();
+    let posted = told(&mac);
+    assert!(posted.iter().all(|(who, _)| who == "owner"), "{posted:?}");
+    // A person who says the same a moment later is a person.
+    let mut mac = Mac::new();
+    let (chat, _) = mac.peer(BOB);
+    mac.pass(Duration::from_micros(250_001));
+    let own = NewMessage::outgoing(mac.now()).text("ok");
+    mac.write(chat, &own);
+    mac.pass(Duration::from_micros(400_000));
+    mac.says(BOB, "ok");
+    mac.look();
+    assert_eq!(told(&mac), [from("owner", "ok"), from(BOB, "ok")]);
+}
+
 #[test]
 fn a_copy_without_its_note_is_a_note_where_the_row_proves_it() {
     for (case, skipped) in NOTES

@@ -13,33 +13,34 @@ pub(in crate::relation) fn begins_speech(word: &str) -> bool {
     SPEECH.split_ascii_whitespace().any(|known| known == word)
 }
 
-/// By which the kind of a reaction is guessed. The first that occurs counts, so that denials come before
+/// By which the kind of a reaction is guessed, in other languages than English, whose wordings are known:
+/// `Loved your idea “…”` is a person's. The first that occurs counts, so that denials come before
 /// what they deny.
 pub(in crate::relation) const STEMS: &[(TapbackKind, &str)] = &[
     (
         Dislike,
-        "dislike|no le|pas aimé|n'aime pas| nicht | niet | ikke | inte | nie | не |non mi piace|não g|\
+        "no le|pas aimé|n'aime pas| nicht | niet | ikke | inte | nie | не |non mi piace|não g|\
          mislik|ogilla|beğenmed|不喜|踩|싫|よくない",
     ),
     (
         Love,
-        "heart|love|lieb|herz|encant|corazón|ador|cœur|amou|amato|cuore|coração|geweldig|hartje|\
+        "lieb|herz|encant|corazón|ador|cœur|amou|amato|cuore|coração|geweldig|hartje|\
          elsk|älska|hjert|hjärta|rakast|kocha|uwielbia|любим|обожа|сердц|bayıl|爱|愛|心|ハート|大好き|하트|\
          사랑|yêu|cinta",
     ),
     (
         Laugh,
-        "laugh|haha|lach|risa|gracia|rió|rire| ri |riso|riu|grin|skratt|nauro|śmia|сме|güld|笑|웃|\
+        "lach|risa|gracia|rió|rire| ri |riso|riu|grin|skratt|nauro|śmia|сме|güld|笑|웃|\
          cười|tawa",
     ),
     (
         Emphasize,
-        "emphas|betont|hervor|ausruf|enfati|exclam|esclam|évidence|soulign|evidenzia|benadruk|\
+        "betont|hervor|ausruf|enfati|exclam|esclam|évidence|soulign|evidenzia|benadruk|\
          frem|beton|korost|podkreśl|выдел|подчерк|vurgul|強調|强调|강조",
     ),
     (
         Question,
-        "question|frag|cuestion|dud|interrog|dubbio|vraag|spørsm|spørgsm|ifrågas|kyseenal|\
+        "frag|cuestion|dud|interrog|dubbio|vraag|spørsm|spørgsm|ifrågas|kyseenal|\
          kwestion|вопрос|sorgul|疑|質|물음|질문",
     ),
     (
@@ -50,7 +51,7 @@ pub(in crate::relation) const STEMS: &[(TapbackKind, &str)] = &[
 
 /// Parts of words that say that a reaction was taken off.
 pub(in crate::relation) const REMOVAL_STEMS: &str = "\
-    remov|entfern|supprim|retir|enlev|elimin|quit|rimoss|tolto|verwijder|fjern|tog bort|poisti|usun|\
+    entfern|supprim|retir|enlev|elimin|quit|rimoss|tolto|verwijder|fjern|tog bort|poisti|usun|\
     удал|убра|премахн|kaldır|削除|取り消|取消|移除|撤|删除|刪除|제거|삭제|취소|xóa|hapus";
 
 /// Parts of words in which a system tells of a reaction behind the quoted text. Without one of them
@@ -67,7 +68,7 @@ pub(in crate::relation) const EDIT_STEMS: &str = "\
 /// Parts of words in which a person tells what another one said, in languages that write it behind or without
 /// spaces.
 pub(in crate::relation) const SPEECH_STEMS: &str =
-    "って|言|と思|话说|说了|說了|말했|라고|dedi|diye|yazdı| said | says ";
+    "って|言|と思|话说|说了|說了|什么|什麼|好的|是不是|말했|라고|dedi|diye|yazdı| said | says ";
 
 /// Words with which a person begins to speak about a quotation, or tells whose words it has. A lead that
 /// begins with one of them is no system's.
@@ -81,5 +82,6 @@ const SPEECH: &str = "\
     ils on pourquoi quoi comment qui que et mais oui c'est ton mon ce cette pour yo tú él ella qué \
     por porque cómo quién y pero sí si mi su es io lui lei cosa perché come chi ma sì mio tuo è eu \
     schön schade größer größte hübsch süß très déjà voilà ça là où así está estás también además sólo \
-    então não já até più già così perché però \
+    então não já até più già così perché però natürlich klar dobře jasně świetnie dobrze jasne \
+    oczywiście хорошо конечно ладно понятно 네 예 아니 evet tamam harika はい いいえ \
     você ele ela quem mas sim meu seu я ты он она мы вы они что почему как кто и но да нет это про";
