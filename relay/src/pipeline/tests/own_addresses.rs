@@ -280,7 +280,7 @@ fn a_note_to_an_own_number_that_no_row_names_is_not_told_as_a_persons() {
     mac.pass(Duration::from_micros(250_001));
     let own = NewMessage::outgoing(mac.now()).text("ok");
     mac.write(chat, &own);
-    mac.pass(Duration::from_micros(400_000));
+    mac.pass(Duration::from_millis(400));
     mac.says(BOB, "ok");
     mac.look();
     assert_eq!(told(&mac), [from("owner", "ok"), from(BOB, "ok")]);
