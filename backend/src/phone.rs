@@ -25,7 +25,7 @@ pub enum InvalidPhone {
     /// Its region is not served here.
     #[error("numbers of this region are not served here")]
     Region,
-    /// Somebody pays for each call to it.
+    /// Calls to the number are premium-rate, shared-cost or toll-free.
     #[error("premium-rate, shared-cost and toll-free numbers get no codes")]
     Paid,
 }

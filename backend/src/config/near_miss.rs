@@ -1,11 +1,11 @@
-//! Variables that look like a setting and are none: `OTP_PER_DY` changes nothing, and nobody would notice.
+//! Misspelt settings. A variable such as `OTP_PER_DY` changes nothing, and no error would show that.
 //!
-//! The settings are those of `.env.example`, which names each of them.
+//! The list of settings is `.env.example`.
 
 use super::{Problems, Variables};
 
 const EXAMPLE: &str = include_str!("../../../.env.example");
-/// So many letters may be wrong, missing or too many.
+/// How many letters of a misspelt name may be wrong, missing or too many.
 const MAX_DISTANCE: usize = 2;
 
 /// Every setting.
@@ -25,14 +25,14 @@ pub(super) fn warn(variables: &Variables, warnings: &mut Problems) {
         if let Some(meant) = meant_by(name) {
             warnings.push(
                 meant,
-                format!("is meant by {name}? No setting has that name"),
+                format!("{name} is set, which is no setting; is this one meant?"),
             );
         }
     }
 }
 
-/// The setting that a name is nearly, if it is none itself. Only names of the same family count: other
-/// programs have variables, too.
+/// The setting that a misspelt name is nearest to; none for a setting itself. Only settings with the same
+/// first word are compared, since other programs have variables too.
 fn meant_by(name: &str) -> Option<&'static str> {
     let (family, _) = name.split_once('_')?;
     if settings().any(|setting| setting == name) {

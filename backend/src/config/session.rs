@@ -45,7 +45,7 @@ impl Default for Lifetimes {
             idle: DAY,
             absolute: DAY * 7,
             remembered_idle: DAY * 30,
-            // Well below the silence after which a number is taken for somebody else's.
+            // A number that is silent for 180 days starts a new tenure. A session ends well before that.
             remembered_absolute: DAY * 120,
         }
     }

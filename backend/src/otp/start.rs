@@ -42,8 +42,8 @@ pub struct Start<'a> {
 pub struct Started {
     /// Names this challenge.
     pub challenge_id: Uuid,
-    /// How long a code lives that is sent now. It does not tell when one was sent that lives already, for
-    /// whoever asks may be a stranger.
+    /// Lifetime of a code that is sent now. It is the same for a code that was sent earlier, so that a
+    /// stranger who asks does not learn when the number's owner signed in.
     pub expires_in_secs: u32,
     /// When asking again may send again.
     pub resend_after_secs: u32,

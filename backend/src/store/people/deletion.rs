@@ -177,8 +177,8 @@ impl Store {
         })
     }
 
-    /// Hides a person: nobody is signed in as them, and what comes from their number is not theirs any
-    /// more. `job` is written down to finish the deletion.
+    /// Hides a person: their sessions end, and new messages from their number belong to a new person.
+    /// `job` is written down to finish the deletion.
     pub async fn hide_person(
         &self,
         user_id: Uuid,

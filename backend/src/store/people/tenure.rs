@@ -216,7 +216,8 @@ pub struct NewHolder<'a> {
     pub id: Uuid,
     /// E.164.
     pub phone: &'a str,
-    /// Whether the device proves that this number was confirmed on it before: then it is nobody new.
+    /// Whether the device proves that this number was confirmed on it before. The number then keeps its
+    /// owner, however long it was silent.
     pub is_known_device: bool,
 }
 
