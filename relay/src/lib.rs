@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod lifecycle;
+mod mask;
 pub mod pipeline;
 pub mod platform;
 pub mod pull;

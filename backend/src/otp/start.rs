@@ -207,19 +207,8 @@ impl Inner {
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<(), StartError> {
-        let sent = match test {
-            Some(test) => Ok(Sent::Known(test.code.clone())),
-            None => self.provider.send(phone, ask.channel, ask.client).await,
-        };
-        let sent = match sent {
-            Ok(Sent::Known(code)) => SentCode {
-                provider_ref: None,
-                code_hash: Some(self.code_hash(wish.code_id, &code)),
-            },
-            Ok(Sent::Named(name)) => SentCode {
-                provider_ref: Some(name),
-                code_hash: None,
-            },
+        let sent = match self.ask_provider(phone, test, ask, wish.code_id).await {
+            Ok(sent) => sent,
             Err(fault) => return Err(self.not_sent(fault, wish, guard, now).await?),
         };
         match self.store.note_code_sent(wish.code_id, &sent, now).await? {
@@ -228,6 +217,30 @@ impl Inner {
                 retry_after: TRY_AGAIN,
             }),
         }
+    }
+
+    /// Has the provider send a code; a test number's is known without.
+    async fn ask_provider(
+        &self,
+        phone: &Phone,
+        test: Option<&TestNumber>,
+        ask: &OwnedStart,
+        code_id: Uuid,
+    ) -> Result<SentCode, SendFault> {
+        let sent = match test {
+            Some(test) => Sent::Known(test.code.clone()),
+            None => self.provider.send(phone, ask.channel, ask.client).await?,
+        };
+        Ok(match sent {
+            Sent::Known(code) => SentCode {
+                provider_ref: None,
+                code_hash: Some(self.code_hash(code_id, &code)),
+            },
+            Sent::Named(name) => SentCode {
+                provider_ref: Some(name),
+                code_hash: None,
+            },
+        })
     }
 
     /// Sends a code that lives once more; tells whether it was sent. What failed was no message, so it is
@@ -241,19 +254,8 @@ impl Inner {
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<bool, StartError> {
-        let sent = match test {
-            Some(test) => Ok(Sent::Known(test.code.clone())),
-            None => self.provider.send(phone, ask.channel, ask.client).await,
-        };
-        let sent = match sent {
-            Ok(Sent::Known(code)) => SentCode {
-                provider_ref: None,
-                code_hash: Some(self.code_hash(code_id, &code)),
-            },
-            Ok(Sent::Named(name)) => SentCode {
-                provider_ref: Some(name),
-                code_hash: None,
-            },
+        let sent = match self.ask_provider(phone, test, ask, code_id).await {
+            Ok(sent) => sent,
             Err(SendFault::Unknown | SendFault::Misdirected) => return Ok(false),
             Err(_) => {
                 self.store.put_back(&guard.paid, now).await?;

@@ -28,9 +28,6 @@ statements! {
         both: "update rate_counters set count = count - 1 \
                where scope = $1 and key = $2 and window_start = $3 and count > 0",
     }
-    READ_COUNT {
-        both: "select count from rate_counters where scope = $1 and key = $2 and window_start = $3",
-    }
     /// How much lies in the last windows, and since when.
     COUNT_BACK {
         both: "select cast(coalesce(sum(count), 0) as bigint), min(window_start) from rate_counters \
@@ -128,22 +125,9 @@ impl Store {
     ) -> Result<Option<Timestamp>, StoreError> {
         let mut until = None;
         for limit in limits {
-            let span = limit.window.span();
-            let since = match limit.window {
-                Window::Fixed(span) => window_start(now, span).minus(Duration::from_micros(1)),
-                Window::LastDay => now.minus(span),
-            };
-            let (sum, oldest): (i64, Option<Timestamp>) =
-                on_reader!(self.pools, COUNT_BACK, |pool, sql| {
-                    sqlx::query_as(sql)
-                        .bind(limit.scope)
-                        .bind(&limit.key[..])
-                        .bind(since)
-                        .fetch_one(pool)
-                        .await
-                })?;
-            if sum >= i64::from(limit.most) {
-                until = until.max(Some(oldest.unwrap_or(now).plus(span)));
+            let (count, oldest) = self.read(limit, now).await?;
+            if count >= i64::from(limit.most) {
+                until = until.max(Some(oldest.unwrap_or(now).plus(limit.window.span())));
             }
         }
         Ok(until)
@@ -151,16 +135,29 @@ impl Store {
 
     /// How often it happened in the window that `now` lies in.
     pub async fn counted(&self, limit: &Limit, now: Timestamp) -> Result<i64, StoreError> {
-        let start = window_start(now, limit.window.bucket());
-        let count: Option<i64> = on_reader!(self.pools, READ_COUNT, |pool, sql| {
-            sqlx::query_scalar(sql)
+        let (count, _) = self.read(limit, now).await?;
+        Ok(count)
+    }
+
+    /// How often it happened in the window, and when the oldest of its buckets began.
+    async fn read(
+        &self,
+        limit: &Limit,
+        now: Timestamp,
+    ) -> Result<(i64, Option<Timestamp>), StoreError> {
+        let since = match limit.window {
+            Window::Fixed(span) => window_start(now, span).minus(Duration::from_micros(1)),
+            Window::LastDay => now.minus(limit.window.span()),
+        };
+        let sum = on_reader!(self.pools, COUNT_BACK, |pool, sql| {
+            sqlx::query_as(sql)
                 .bind(limit.scope)
                 .bind(&limit.key[..])
-                .bind(start)
-                .fetch_optional(pool)
+                .bind(since)
+                .fetch_one(pool)
                 .await
         })?;
-        Ok(count.unwrap_or(0))
+        Ok(sum)
     }
 
     /// Takes back what was counted at `taken_at`.

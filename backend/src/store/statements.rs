@@ -85,6 +85,7 @@ pub fn all() -> impl Iterator<Item = Statement> {
         super::otp::attempts::ALL,
         super::otp::cleaning::ALL,
         super::otp::codes::ALL,
+        super::otp::live::ALL,
         super::receipts::ALL,
         super::relays::ALL,
         super::signing_keys::ALL,

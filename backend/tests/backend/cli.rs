@@ -1,5 +1,7 @@
 //! The binary: what it prints, how it ends.
 
+mod migrate;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -39,6 +41,59 @@ fn stdout(output: &Output) -> &str {
 
 fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).expect("text")
+}
+
+/// `serve` in a folder of its own, killed if the test ends early. Its log is the folder's `log`.
+pub(crate) struct Serving {
+    child: Child,
+    pub(crate) address: String,
+}
+
+impl Serving {
+    pub(crate) fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
+        let log = std::fs::File::create(folder.join("log")).expect("a file");
+        let mut child = backend(folder, variables)
+            .env("PORT", "0")
+            .arg("serve")
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("it runs");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("piped");
+        BufReader::new(stdout).read_line(&mut line).expect("text");
+        let address = line
+            .trim()
+            .strip_prefix("listening on http://")
+            .expect("one line");
+        let address = address.to_owned();
+        Self { child, address }
+    }
+
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
+        // The shell's own kill: a minimal Debian has no program of that name.
+        Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill -TERM {}", self.child.id()))
+            .status()
+            .expect("kill");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it does not stop");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 #[test]
@@ -162,6 +217,22 @@ fn every_route_is_listed_with_who_may_call_it() {
     assert_eq!(json.as_array().map(Vec::len), Some(lines));
 }
 
+/// `archety-backend routes | head -1`
+#[test]
+fn a_reader_that_has_seen_enough_ends_a_command_quietly() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut command = backend(folder.path(), &[]);
+    command
+        .arg("routes")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = command.stdout(writer).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(stderr(&output), "");
+}
+
 #[test]
 fn a_missing_folder_is_told_once_by_the_databases_name() {
     let url = ("DATABASE_URL", "sqlite://missing/archety.db");
@@ -191,171 +262,6 @@ fn the_env_file_counts_in_development_only() {
     ];
     let production = [&PRODUCTION[..], &relay_and_database].concat();
     assert_eq!(check(&production)["effective"]["PORT"], "8000");
-}
-
-#[tokio::test]
-async fn migrating_tells_what_it_needs() {
-    let Some(database) = TestDatabase::empty().await else {
-        return;
-    };
-    let url = database.url();
-    let migrate = |variables: &[(&str, &str)]| {
-        let mut all = vec![
-            ("DATABASE_URL", url.as_str()),
-            ("RELAY_WEBHOOK_SECRET", STRONG),
-        ];
-        all.extend(variables);
-        run(&["migrate"], &all).0
-    };
-    for _ in 0..2 {
-        let output = migrate(&[]);
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    }
-    let other = migrate(&PRODUCTION);
-    assert_eq!(other.status.code(), Some(69));
-    assert!(
-        stderr(&other).contains("`development`"),
-        "{}",
-        stderr(&other)
-    );
-    let nowhere = run(
-        &["migrate"],
-        &[("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/a")],
-    )
-    .0;
-    assert_eq!(nowhere.status.code(), Some(69));
-    assert!(!stderr(&nowhere).contains("hunter2"));
-}
-
-#[tokio::test]
-async fn a_plan_is_shown_and_nothing_is_done() {
-    let Some(database) = TestDatabase::empty().await else {
-        return;
-    };
-    let older = include_str!("adoption/older.sql");
-    let mut connection = database.connect().await;
-    sqlx::Executor::execute(&mut connection, older)
-        .await
-        .expect("the older deployment's tables");
-    let url = database.url();
-    let run = |arguments: &[&str], more: &[(&str, &str)]| {
-        let mut all = vec![
-            ("DATABASE_URL", url.as_str()),
-            ("RELAY_WEBHOOK_SECRET", STRONG),
-        ];
-        all.extend(more);
-        run(arguments, &all).0
-    };
-    let plan = run(&["migrate", "--plan"], &[]);
-    assert_eq!(plan.status.code(), Some(0), "{}", stderr(&plan));
-    let shown = stdout(&plan);
-    for part in [
-        "needs --adopt",
-        "users (3 rows)",
-        "0001 people",
-        "access exclusive",
-    ] {
-        assert!(shown.contains(part), "{part} is missing in\n{shown}");
-    }
-    let json = run(&["migrate", "--plan", "--json"], &[]);
-    let json: Value = serde_json::from_str(stdout(&json)).expect("JSON");
-    assert_eq!(
-        (&json["database"], &json["adopts"][0]["rows"]),
-        (&"postgres".into(), &3.into())
-    );
-    let touched = &json["migrations"][0]["statements"][1]["tables"][0];
-    assert_eq!(
-        (&touched["lock"], &touched["work"], &touched["counted"]),
-        (
-            &"share_row_exclusive".into(),
-            &"catalogue".into(),
-            &"exactly".into()
-        )
-    );
-    let both = run(&["migrate", "--plan", "--adopt"], &[]);
-    assert_eq!(both.status.code(), Some(2));
-    // Still the older deployment's: adopting is possible, and then there is nothing left to plan.
-    assert_eq!(run(&["migrate", "--adopt"], &[]).status.code(), Some(0));
-    let plan = run(&["migrate", "--plan"], &[]);
-    assert!(
-        stdout(&plan).starts_with("Nothing to do"),
-        "{}",
-        stdout(&plan)
-    );
-    let other = run(&["migrate", "--plan"], &PRODUCTION);
-    assert_eq!(other.status.code(), Some(69));
-    assert!(
-        stderr(&other).contains("`development`"),
-        "{}",
-        stderr(&other)
-    );
-}
-
-#[test]
-fn a_plan_makes_no_file() {
-    let (plan, folder) = run(&["migrate", "--plan"], &[]);
-    assert_eq!(plan.status.code(), Some(0), "{}", stderr(&plan));
-    assert!(stdout(&plan).contains("0001 people"), "{}", stdout(&plan));
-    assert!(!folder.path().join("archety.db").exists());
-    let migrated = backend(folder.path(), &[]).arg("migrate").output();
-    assert_eq!(migrated.expect("it runs").status.code(), Some(0));
-    let plan = backend(folder.path(), &[])
-        .args(["migrate", "--plan"])
-        .output();
-    assert!(stdout(&plan.expect("it runs")).starts_with("Nothing to do"));
-}
-
-/// `serve` in a folder of its own, killed if the test ends early. Its log is the folder's `log`.
-pub(crate) struct Serving {
-    child: Child,
-    pub(crate) address: String,
-}
-
-impl Serving {
-    pub(crate) fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
-        let log = std::fs::File::create(folder.join("log")).expect("a file");
-        let mut child = backend(folder, variables)
-            .env("PORT", "0")
-            .arg("serve")
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("it runs");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("piped");
-        BufReader::new(stdout).read_line(&mut line).expect("text");
-        let address = line
-            .trim()
-            .strip_prefix("listening on http://")
-            .expect("one line");
-        let address = address.to_owned();
-        Self { child, address }
-    }
-
-    pub(crate) fn terminate(&mut self) -> Option<i32> {
-        // The shell's own kill: a minimal Debian has no program of that name.
-        Command::new("sh")
-            .arg("-c")
-            .arg(format!("kill -TERM {}", self.child.id()))
-            .status()
-            .expect("kill");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status.code();
-            }
-            assert!(Instant::now() < deadline, "it does not stop");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]

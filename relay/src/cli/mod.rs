@@ -6,7 +6,6 @@
 mod config;
 mod decode;
 mod flags;
-mod mask;
 mod outbox;
 mod output;
 mod quarantine;

@@ -6,10 +6,10 @@ use serde::Serialize;
 use shared_protocol::Message;
 
 use super::flags::ConfigFlags;
-use super::mask::masked;
 use super::output;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::lifecycle::ExitCode;
+use crate::mask::Masked;
 use crate::pipeline::{ReleaseAs, Released, give_up, release};
 use crate::state::filtered::{self, Filtered};
 use crate::state::quarantine::{self, Held};
@@ -235,7 +235,7 @@ fn everything(state: &State) -> Result<Vec<Entry>, StateError> {
 fn sender(held: &Entry) -> String {
     let message = held.body.as_deref().map(Message::from_json);
     match message {
-        Some(Ok(message)) => masked(&message.sender),
+        Some(Ok(message)) => Masked(&message.sender).to_string(),
         _ => "?".to_owned(),
     }
 }

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::config::{Auth, Config, Link};
 use crate::delivery::client::Client;
-use crate::delivery::contact::Contact;
+use crate::delivery::contact::{Contact, Lines};
 use crate::delivery::sender::{Sender, SenderContext};
 use crate::pipeline::{FirstRun, PipelineHealth};
 use crate::pull::{PullContext, Puller};
@@ -101,7 +101,7 @@ async fn live(context: RunContext<'_>, vitals: Vitals) -> anyhow::Result<()> {
         rng: StdRng::from_rng(&mut rand::rng()),
         wake: Arc::clone(&wake),
         contact,
-        knows_lines: Box::new(move || read.knows_lines()),
+        lines: Box::new(move || Lines::of(read.knows_lines())),
         on_contact: Box::new(move |at| noted.contact(at.as_micros())),
         stop: stop.clone(),
     })?;

@@ -15,6 +15,7 @@ use std::collections::HashSet;
 
 use chatdb::{Address, Chat, ChatDb, ChatStyle, CopyOf, Lines, ReadError, Row};
 
+use crate::mask::Masked;
 use crate::state::own_addresses::Learnt;
 
 /// Rows that are looked at when nothing was learnt yet, newest first.
@@ -211,18 +212,4 @@ fn named<'r>(row: &'r Row, chat: &'r Chat) -> impl Iterator<Item = &'r str> {
         .into_iter()
         .chain(row.account.as_deref())
         .chain(chat.account_login.as_deref())
-}
-
-/// An address as a log may show it: four characters at the end of a number, or the domain of a mailbox.
-struct Masked<'a>(&'a str);
-
-impl std::fmt::Display for Masked<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some((_, domain)) = self.0.rsplit_once('@') {
-            return write!(f, "…@{domain}");
-        }
-        let hidden = self.0.chars().count().saturating_sub(4);
-        let shown: String = self.0.chars().skip(hidden).collect();
-        write!(f, "…{shown}")
-    }
 }

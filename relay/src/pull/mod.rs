@@ -164,7 +164,11 @@ impl Puller {
             () = lines_are_new => return Outcome::Answered,
         };
         match answer {
-            Ok(received) => self.take(&received, tells_lines),
+            Ok(received) => {
+                let is_taken = received.trust.is_ok() && received.status == 200;
+                self.lines_told |= tells_lines && is_taken;
+                self.take(&received)
+            }
             Err(trouble) => self.failed(unanswered(trouble).verdict),
         }
     }
@@ -183,7 +187,7 @@ impl Puller {
         })
     }
 
-    fn take(&mut self, received: &Received, tells_lines: bool) -> Outcome {
+    fn take(&mut self, received: &Received) -> Outcome {
         let now = self.context.clock.now();
         let expected = self.context.client.link().expect_env.clone();
         let judgement = judge(received, expected.as_deref(), now.as_secs());
@@ -192,10 +196,7 @@ impl Puller {
         }
         if received.trust.is_ok() && received.status == 200 {
             return match serde_json::from_slice::<PullAnswer>(&received.body) {
-                Ok(answer) => {
-                    self.lines_told |= tells_lines;
-                    self.answered(answer, expected.as_deref(), now)
-                }
+                Ok(answer) => self.answered(answer, expected.as_deref(), now),
                 Err(_) => self.failed(Verdict::Pause(Trouble::NotAnAnswer { status: 200 })),
             };
         }

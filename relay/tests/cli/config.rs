@@ -78,6 +78,20 @@ fn without_a_configuration_it_is_told_where_one_was_looked_for() {
 }
 
 #[test]
+fn a_variable_that_is_no_setting_is_refused_with_the_nearest_one() {
+    let home = Home::new();
+    let run = home
+        .command(&["config", "show"])
+        .env("ARCHETY_BACKEND_ULR", "http://127.0.0.1:9")
+        .output()
+        .expect("it starts");
+    let run = Run::from(run);
+    run.ends_with(78);
+    run.complains_of("ARCHETY_BACKEND_ULR");
+    run.complains_of("ARCHETY_BACKEND_URL is the nearest");
+}
+
+#[test]
 fn every_problem_is_told_at_once() {
     let home = Home::new();
     let args = ["run", "--auth", "basic", "--log", "loud"];

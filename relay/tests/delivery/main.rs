@@ -15,7 +15,7 @@ use std::time::Duration;
 use archety_relay::clock::{Clock, ManualClock, UnixMicros};
 use archety_relay::config::{Auth, BackendUrl, Link};
 use archety_relay::delivery::client::Client;
-use archety_relay::delivery::contact::{Contact, Standing};
+use archety_relay::delivery::contact::{Contact, Lines, Standing};
 use archety_relay::delivery::report::Standstill;
 use archety_relay::delivery::sender::{Outcome, Sender, SenderContext};
 use archety_relay::state::outbox::{self, Depths, NewPost};
@@ -121,7 +121,7 @@ impl Relay {
             rng: StdRng::seed_from_u64(1),
             wake: Arc::clone(&self.wake),
             contact: self.contact.subscribe(),
-            knows_lines: Box::new(move || knows_lines.load(Ordering::Relaxed)),
+            lines: Box::new(move || Lines::of(knows_lines.load(Ordering::Relaxed))),
             on_contact: Box::new(move |_| {
                 contacts.fetch_add(1, Ordering::Relaxed);
             }),

@@ -185,20 +185,15 @@ pub(super) async fn uncount(
     limits: &[Limit],
     counted_at: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    on_conn!(conn, UNCOUNT_CHECK, |db, sql| {
-        sqlx::query(sql)
-            .bind(challenge_id)
-            .execute(db)
-            .await
-            .map(drop)
-    })?;
-    on_conn!(conn, UNCOUNT_ATTEMPT, |db, sql| {
-        sqlx::query(sql)
-            .bind(challenge_id)
-            .execute(db)
-            .await
-            .map(drop)
-    })?;
+    for statement in [UNCOUNT_CHECK, UNCOUNT_ATTEMPT] {
+        on_conn!(conn, statement, |db, sql| {
+            sqlx::query(sql)
+                .bind(challenge_id)
+                .execute(db)
+                .await
+                .map(drop)
+        })?;
+    }
     limits::put_back(conn, limits, counted_at).await
 }
 

@@ -1,11 +1,13 @@
-//! Beginning a challenge: reserving the one live code of a number and channel, or joining it.
+//! Beginning a challenge: reserving the one live code of a number and channel, or joining the one that
+//! `live` finds.
 
 use std::fmt;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{BoundTo, CODE_TTL, MAX_RESENDS, RESEND_AFTER, RESERVED_FOR};
+use super::live::{find_live, join, resend};
+use super::{BoundTo, CODE_TTL, RESERVED_FOR};
 use crate::clock::Timestamp;
 use crate::store::breaker::{self, Block, Breaker, Open};
 use crate::store::connection::{Conn, all_or_nothing, on_conn};
@@ -16,17 +18,6 @@ use crate::store::transaction::in_transaction;
 use crate::store::{Store, StoreError};
 
 statements! {
-    /// A code whose time is over, that is to be sent again by now, or whose provider is not asked any
-    /// more, makes room.
-    RETIRE_CODE {
-        both: "update otp_codes set spent_at = $4 \
-               where phone_hash = $1 and channel = $2 and spent_at is null \
-                 and (expires_at <= $4 or reserved_at <= $5 or provider <> $3)",
-    }
-    FIND_LIVE_CODE {
-        both: "select id, reserved_at, sent_at, expires_at, resends, resent_at from otp_codes \
-               where phone_hash = $1 and channel = $2 and spent_at is null",
-    }
     /// First come, first served: a simultaneous start at another replica waits here and then joins.
     RESERVE_CODE {
         both: "insert into otp_codes (id, phone_hash, channel, provider, is_test, reserved_at, expires_at) \
@@ -42,17 +33,6 @@ statements! {
     NOTE_CODE_SENT {
         both: "update otp_codes set sent_at = $2, expires_at = $3, provider_ref = $4, code_hash = $5 \
                where id = $1 and spent_at is null and sent_at is null",
-    }
-    /// Of simultaneous starts one sends the code again.
-    CLAIM_RESEND {
-        both: "update otp_codes set resends = resends + 1, resent_at = $2 \
-               where id = $1 and resends = $3 and spent_at is null",
-    }
-    /// The provider may have made another code of it.
-    NOTE_CODE_RESENT {
-        both: "update otp_codes set provider_ref = coalesce($2, provider_ref), \
-                 code_hash = coalesce($3, code_hash) \
-               where id = $1 and spent_at is null",
     }
     SPEND_CODE {
         both: "update otp_codes set spent_at = $2 where id = $1 and spent_at is null",
@@ -110,7 +90,7 @@ pub struct SendGuard {
 
 impl SendGuard {
     /// All that sending takes, together: in one order, and all or nothing.
-    fn sends(&self) -> Vec<Limit> {
+    pub(super) fn sends(&self) -> Vec<Limit> {
         [&self.asks[..], &self.answers, &self.paid].concat()
     }
 }
@@ -176,33 +156,6 @@ pub enum Noted {
     Yes,
     /// It had died by then.
     TooLate,
-}
-
-#[derive(sqlx::FromRow)]
-struct LiveCode {
-    id: Uuid,
-    reserved_at: Timestamp,
-    sent_at: Option<Timestamp>,
-    expires_at: Timestamp,
-    resends: i32,
-    resent_at: Option<Timestamp>,
-}
-
-impl LiveCode {
-    /// Whether it may be sent once more at `now`.
-    fn may_be_resent(&self, now: Timestamp) -> bool {
-        let last = self.resent_at.or(self.sent_at);
-        let is_due = last.is_some_and(|at| at.plus(RESEND_AFTER) <= now);
-        is_due && self.resends < MAX_RESENDS
-    }
-
-    /// One that is on its way will live as long as one that has arrived.
-    fn will_expire_at(&self) -> Timestamp {
-        match self.sent_at {
-            Some(_) => self.expires_at,
-            None => self.reserved_at.plus(CODE_TTL),
-        }
-    }
 }
 
 macro_rules! return_some {
@@ -281,20 +234,6 @@ impl Store {
         })
     }
 
-    /// Notes that the provider took a code once more.
-    pub async fn note_code_resent(&self, code_id: Uuid, sent: &SentCode) -> Result<(), StoreError> {
-        on_writer!(self.pools, NOTE_CODE_RESENT, |pool, sql| {
-            sqlx::query(sql)
-                .bind(code_id)
-                .bind(sent.provider_ref.as_deref())
-                .bind(sent.code_hash.as_ref().map(|hash| &hash[..]))
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
-        Ok(())
-    }
-
     /// Notes that the code of a challenge begun at `begun_at` was certainly not sent: nothing joins it,
     /// and nothing is paid. That the provider was asked still counts.
     pub async fn note_code_refused(
@@ -326,81 +265,6 @@ impl Store {
             Ok(())
         })
     }
-}
-
-async fn find_live(
-    conn: &mut Conn<'_>,
-    ask: &ChallengeAsk,
-    now: Timestamp,
-) -> Result<Option<LiveCode>, sqlx::Error> {
-    on_conn!(conn, RETIRE_CODE, |db, sql| {
-        sqlx::query(sql)
-            .bind(&ask.phone_hash[..])
-            .bind(ask.channel)
-            .bind(ask.provider)
-            .bind(now)
-            .bind(now.minus(ask.joinable_for))
-            .execute(db)
-            .await
-            .map(drop)
-    })?;
-    on_conn!(conn, FIND_LIVE_CODE, |db, sql| {
-        sqlx::query_as(sql)
-            .bind(&ask.phone_hash[..])
-            .bind(ask.channel)
-            .fetch_optional(db)
-            .await
-    })
-}
-
-/// Joins a code that lives and claims to send it once more, within the limits of any message. `None` if
-/// that is not possible now: then it is joined alone.
-async fn resend(
-    conn: &mut Conn<'_>,
-    ask: &ChallengeAsk,
-    live: &LiveCode,
-    guard: &SendGuard,
-    now: Timestamp,
-) -> Result<Option<Begun>, sqlx::Error> {
-    if breaker::find_open(conn, &guard.breakers, now)
-        .await?
-        .is_some()
-    {
-        return Ok(None);
-    }
-    let claimed = on_conn!(conn, CLAIM_RESEND, |db, sql| {
-        sqlx::query(sql)
-            .bind(live.id)
-            .bind(now)
-            .bind(live.resends)
-            .execute(db)
-            .await
-            .map(|done| done.rows_affected())
-    })?;
-    if claimed == 0 {
-        return Ok(None);
-    }
-    create_challenge(conn, ask, live.id, now, live.will_expire_at()).await?;
-    Ok(match limits::take(conn, &guard.sends(), now).await? {
-        Taken::Yes { .. } => Some(Begun::SendAgain(live.id)),
-        Taken::Full { .. } => None,
-    })
-}
-
-async fn join(
-    conn: &mut Conn<'_>,
-    ask: &ChallengeAsk,
-    live: &LiveCode,
-    guard: &SendGuard,
-    now: Timestamp,
-) -> Result<Begun, sqlx::Error> {
-    let expires_at = live.will_expire_at();
-    create_challenge(conn, ask, live.id, now, expires_at).await?;
-    let joinable_until = expires_at.min(live.reserved_at.plus(ask.joinable_for));
-    Ok(match limits::take(conn, &guard.joins, now).await? {
-        Taken::Yes { .. } => Begun::Joined(Joined { joinable_until }),
-        Taken::Full { scope, until } => Begun::Limited { scope, until },
-    })
 }
 
 /// `None` if another start was faster.
@@ -436,7 +300,7 @@ async fn reserve(
     Ok(Some(Begun::Send))
 }
 
-async fn create_challenge(
+pub(super) async fn create_challenge(
     conn: &mut Conn<'_>,
     ask: &ChallengeAsk,
     code_id: Uuid,

@@ -9,6 +9,7 @@ pub(in crate::store) mod approvals;
 pub(in crate::store) mod attempts;
 pub(in crate::store) mod cleaning;
 pub(in crate::store) mod codes;
+pub(in crate::store) mod live;
 
 use std::time::Duration;
 

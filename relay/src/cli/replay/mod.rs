@@ -22,13 +22,13 @@ use messages_stand_in::Script;
 use shared_protocol::{Message, Mode};
 
 use super::flags::ConfigFlags;
-use super::mask::masked;
 use super::output;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Link};
 use crate::delivery::client::Client;
 use crate::delivery::timestamps::Timestamps;
 use crate::lifecycle::ExitCode;
+use crate::mask::Masked;
 use fiction::is_fictional;
 use post::{Fate, Posted, Poster};
 use stage::Played;
@@ -122,7 +122,7 @@ fn rehearse(script: Script, config: &Config) -> anyhow::Result<(Played, Option<S
     let people: BTreeSet<String> = addresses
         .iter()
         .filter(|address| !is_fictional(address))
-        .map(|address| masked(address))
+        .map(|address| Masked(address).to_string())
         .collect();
     let list = people.into_iter().collect::<Vec<_>>().join(", ");
     Ok((played, Some(list).filter(|list| !list.is_empty())))
@@ -225,7 +225,7 @@ fn rows(messages: &[Message], results: &[Posted]) -> Vec<Vec<String>> {
         };
         vec![
             message.event.as_str().to_owned(),
-            masked(&message.sender),
+            Masked(&message.sender).to_string(),
             status,
             format!("{} ms", posted.latency.as_millis()),
         ]

@@ -92,7 +92,7 @@ fn a_target_elsewhere_and_people_are_refused_together_and_masked() {
             .expect("a secret"),
         expect_env: None,
     };
-    let list = Some(masked("+19990000200"));
+    let list = Some(Masked("+19990000200").to_string());
     let error = refuse(&link, list).expect_err("refused").to_string();
     assert!(
         error.contains("https://backend.example.com is not this machine"),

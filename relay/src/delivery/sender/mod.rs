@@ -23,7 +23,7 @@ use url::Url;
 use super::Trouble;
 use super::backoff::Backoff;
 use super::client::{Client, Request};
-use super::contact::{Contact, Standing};
+use super::contact::{Contact, Lines};
 use super::gate::Gate;
 use super::lanes::{Lanes, Limits, Taken};
 use super::ledger::{Loaded, Marks, load, page};
@@ -31,7 +31,6 @@ use super::report::Reporter;
 use super::timestamps::Timestamps;
 use super::verdict::{Backend, Judgement, Verdict, judge, unanswered};
 use crate::clock::{Clock, UnixMicros};
-use crate::config::Auth;
 use crate::state::{State, StateError, meta, outbox};
 
 /// Requests under way at once. More gain nothing on one machine, fewer lose on a long line.
@@ -59,8 +58,8 @@ pub struct SenderContext {
     pub wake: Arc<Notify>,
     /// What the pull knows of the backend.
     pub contact: watch::Receiver<Contact>,
-    /// Whether this run composes messages with the lines that the state has.
-    pub knows_lines: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Whether this run knows the owner's lines.
+    pub lines: Box<dyn Fn() -> Lines + Send + Sync>,
     /// Called with the instant of each answer that was the backend's own word.
     pub on_contact: Box<dyn Fn(UnixMicros) + Send + Sync>,
     /// Asks the sender to end.
@@ -248,15 +247,9 @@ impl Sender {
     }
 
     fn may_send(&self) -> bool {
-        let contact = self.context.contact.borrow();
-        match contact.standing {
-            // Messages are composed with lines only once these are known. Until then there may be posts
-            // of an earlier run, which the backend keeps by the lines that it was told then.
-            Standing::Welcome => contact.lines_told || !(self.context.knows_lines)(),
-            // A bearer relay does not pull: the first answer tells which environment it is.
-            Standing::Unknown => self.context.client.link().auth == Auth::Bearer,
-            Standing::Elsewhere | Standing::WrongEnvironment(_) => false,
-        }
+        let auth = self.context.client.link().auth;
+        let lines = (self.context.lines)();
+        self.context.contact.borrow().lets_send(auth, lines)
     }
 
     fn send(&mut self, flight: Flight) {

@@ -108,12 +108,18 @@ async fn a_code_that_is_confirmed_in_a_session_keeps_that_session() {
     }
 }
 
-async fn remembered(app: &TestApp) -> TestBrowser {
+/// A browser that has asked for a code, and its challenge.
+async fn asking(app: &TestApp) -> (TestBrowser, Value) {
     let mut browser = TestBrowser::new();
     browser.get(app, "/auth/csrf-token").await;
     let ask = json!({ "phone": ADA });
     let started = browser.post(app, "/auth/verify/start", &ask).await.json();
-    let mut body = confirm(&started["challenge_id"], "100001");
+    (browser, started["challenge_id"].clone())
+}
+
+async fn remembered(app: &TestApp) -> TestBrowser {
+    let (mut browser, challenge) = asking(app).await;
+    let mut body = confirm(&challenge, "100001");
     body["remember_me"] = true.into();
     let confirmed = browser.post(app, CONFIRM, &body).await;
     assert_eq!(confirmed.status, 200, "{}", confirmed.text());
@@ -157,11 +163,8 @@ fn session_cookie(answer: &Answered) -> String {
 #[tokio::test]
 async fn a_double_click_on_confirm_gets_one_answer_twice() {
     for app in apps().await {
-        let mut browser = TestBrowser::new();
-        browser.get(&app, "/auth/csrf-token").await;
-        let ask = json!({ "phone": ADA });
-        let started = browser.post(&app, "/auth/verify/start", &ask).await.json();
-        let body = confirm(&started["challenge_id"], "100001");
+        let (browser, challenge) = asking(&app).await;
+        let body = confirm(&challenge, "100001");
         let before = browser.clone();
         let click = async || before.peek(&app, Method::POST, CONFIRM, Some(&body)).await;
         let (first, second) = tokio::join!(click(), click());
@@ -173,7 +176,7 @@ async fn a_double_click_on_confirm_gets_one_answer_twice() {
         app.clock.advance(Duration::from_secs(9));
         assert_eq!(session_cookie(&click().await), session_cookie(&first));
         // Another code, another browser, an app: no.
-        let wrong = confirm(&started["challenge_id"], "000000");
+        let wrong = confirm(&challenge, "000000");
         let answer = before.peek(&app, Method::POST, CONFIRM, Some(&wrong)).await;
         assert_eq!(answer.fault(), "code_expired");
         let mut other = TestBrowser::new();
@@ -191,11 +194,8 @@ async fn a_double_click_on_confirm_gets_one_answer_twice() {
 #[tokio::test]
 async fn a_repeated_confirmation_brings_no_session_back() {
     for app in apps().await {
-        let mut browser = TestBrowser::new();
-        browser.get(&app, "/auth/csrf-token").await;
-        let ask = json!({ "phone": ADA });
-        let started = browser.post(&app, "/auth/verify/start", &ask).await.json();
-        let body = confirm(&started["challenge_id"], "100001");
+        let (mut browser, challenge) = asking(&app).await;
+        let body = confirm(&challenge, "100001");
         let before = browser.clone();
         assert_eq!(browser.post(&app, CONFIRM, &body).await.status, 200);
         let out = browser

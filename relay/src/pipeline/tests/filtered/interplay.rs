@@ -3,7 +3,7 @@
 use messages_stand_in::payload::URL_BALLOON;
 use shared_protocol::{TapbackAction, TapbackKind};
 
-use super::owner::release_as;
+use super::owner::{release_all, release_as};
 use super::*;
 use crate::pipeline::{ReleaseAs, Released};
 
@@ -107,14 +107,7 @@ fn a_link_and_its_text_that_are_held_are_released_once() {
     mac.look();
     mac.messages.join(chat, text).unwrap();
     mac.look();
-    let ids: Vec<i64> = mac
-        .state()
-        .read(|state| filtered_rows::ids_after(state, 0, 9))
-        .unwrap();
-    let released: Vec<Released> = ids
-        .into_iter()
-        .map(|id| release_as(&mac, id, ReleaseAs::ItsKind))
-        .collect();
+    let released = release_all(&mac);
     assert_eq!(released, [Released::Done, Released::ToldBefore]);
     assert_eq!(mac.texts().len(), 1);
 }

@@ -14,6 +14,16 @@ pub(super) fn release_as(mac: &Mac, id: i64, how: ReleaseAs) -> Released {
         .unwrap()
 }
 
+/// `quarantine release --all-filtered`
+pub(super) fn release_all(mac: &Mac) -> Vec<Released> {
+    let ids = mac
+        .state()
+        .read(|state| filtered_rows::ids_after(state, 0, u32::MAX))
+        .unwrap();
+    let release = |id| release_as(mac, id, ReleaseAs::ItsKind);
+    ids.into_iter().map(release).collect()
+}
+
 #[test]
 fn what_the_owner_releases_is_told_once_though_its_mark_is_lifted_later() {
     let old = hours(13);
@@ -117,14 +127,7 @@ fn of_copies_that_are_held_the_owners_release_tells_one() {
         mac.pass_in_touch(hours(26));
         let copy = mac.said(ADA, "hello", sent);
         mac.look();
-        let ids: Vec<i64> = mac
-            .state()
-            .read(|state| filtered_rows::ids_after(state, 0, 9))
-            .unwrap();
-        let released: Vec<Released> = ids
-            .into_iter()
-            .map(|id| release_as(&mac, id, ReleaseAs::ItsKind))
-            .collect();
+        let released = release_all(&mac);
         assert_eq!(
             released,
             [Released::Done, Released::ToldBefore],

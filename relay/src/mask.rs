@@ -1,0 +1,39 @@
+//! Addresses as logs and lists show them: both are read over shoulders, and end up in bug reports.
+
+use std::fmt;
+
+/// An address of which four characters at the end are shown, or of an e-mail address the domain.
+pub(crate) struct Masked<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Masked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((_, domain)) = self.0.rsplit_once('@') {
+            return write!(f, "…@{domain}");
+        }
+        let hidden = self.0.chars().count().saturating_sub(4);
+        f.write_str("…")?;
+        // Of a short one four characters would be all.
+        if hidden > 0 {
+            let shown: String = self.0.chars().skip(hidden).collect();
+            f.write_str(&shown)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(address: &str) -> String {
+        Masked(address).to_string()
+    }
+
+    #[test]
+    fn little_is_shown() {
+        assert_eq!(shown("+15550100001"), "…0001");
+        assert_eq!(shown("ann@example.com"), "…@example.com");
+        assert_eq!(shown("5551"), "…");
+        assert_eq!(shown("ÄÖÜäöü"), "…Üäöü");
+    }
+}

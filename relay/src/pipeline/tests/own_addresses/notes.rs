@@ -1,0 +1,170 @@
+//! Notes to self: whatever names the own side, they are the owner's and never answered.
+
+use super::*;
+
+/// Chats with nobody but the owner in them: the peer's name, and the account and the destination of the
+/// rows.
+const NOTES: [(&str, Option<&str>, Option<&str>); 8] = [
+    (OWN, Some("E:sam@example.com"), Some(OWN)),
+    (OWN, Some("E:sam@example.com"), Some("tel:+15550009999")),
+    (OWN, Some("E:sam@example.com"), Some("sam@example.com")),
+    (OWN, Some("E:sam@example.com"), None),
+    (OWN, None, Some(OWN)),
+    (ALIAS, Some("P:+15550009999"), Some(ALIAS)),
+    (
+        "Sam@Example.com",
+        Some("E:sam@example.com"),
+        Some("E:sam@example.com"),
+    ),
+    ("SAM@EXAMPLE.COM", Some("E:sam@example.com"), None),
+];
+
+/// A note and its copy, as a Mac writes both.
+fn note(
+    mac: &mut Mac,
+    (peer, account, destination): (&str, Option<&str>, Option<&str>),
+) -> [i64; 2] {
+    let chat = Chat {
+        account_login: Some(account.unwrap_or_default().to_owned()),
+        ..Chat::direct(peer)
+    };
+    let chat = mac.messages.chat(&chat).unwrap();
+    mac.sql("update chat set last_addressed_handle = null");
+    let columns = |message: NewMessage| {
+        let value = |text: Option<&str>| {
+            text.map_or(rusqlite::types::Value::Null, |text| text.to_owned().into())
+        };
+        message
+            .set("account", value(account))
+            .set("destination_caller_id", value(destination))
+    };
+    let now = mac.now();
+    let sent = columns(NewMessage::outgoing(now).text("milk"));
+    let copy = columns(mac.received(chat, peer, "milk"));
+    [mac.write(chat, &sent), mac.write(chat, &copy)]
+}
+
+#[test]
+fn a_note_to_self_is_one_whatever_names_the_own_side() {
+    for case in NOTES {
+        let mut mac = Mac::new();
+        mac.says(BOB, "to the number");
+        mac.alias_is_proven();
+        let rows = note(&mut mac, case);
+        mac.look();
+        for row in rows {
+            assert_eq!(mac.outcome(row), Some(Outcome::NoteToSelf), "{case:?}");
+        }
+        assert_eq!(mac.texts(), ["to the number", "to the alias"], "{case:?}");
+    }
+}
+
+#[test]
+fn a_note_to_self_is_one_on_a_mac_where_nobody_has_written_yet() {
+    for case in NOTES {
+        // Where neither destination nor account names the number, nothing on this Mac does.
+        if case.0 == OWN && case.2.is_none_or(|destination| !destination.ends_with(OWN)) {
+            continue;
+        }
+        let mut mac = Mac::new();
+        note(&mut mac, case);
+        mac.look();
+        // With an e-mail account alone and no destination there is one witness: told as the owner's.
+        let answered = mac
+            .posted()
+            .into_iter()
+            .filter(|message| !message.from_owner);
+        assert_eq!(answered.count(), 0, "{case:?}: {:?}", told(&mac));
+        if case.2.is_some() {
+            assert_eq!(mac.posted(), [], "{case:?}");
+        }
+    }
+}
+
+/// Account and destination are the e-mail, and the chat is named by the own number, which no row proves.
+#[test]
+fn a_note_to_an_own_number_that_no_row_names_is_not_told_as_a_persons() {
+    let mut mac = Mac::new();
+    mac.sql("update chat set last_addressed_handle = null");
+    mac.pass(Duration::from_micros(250_001));
+    note(
+        &mut mac,
+        (OWN, Some("E:sam@example.com"), Some("sam@example.com")),
+    );
+    mac.look();
+    mac.look();
+    let posted = told(&mac);
+    assert!(posted.iter().all(|(who, _)| who == "owner"), "{posted:?}");
+    // A person who says the same a moment later is a person.
+    let mut mac = Mac::new();
+    let (chat, _) = mac.peer(BOB);
+    mac.pass(Duration::from_micros(250_001));
+    let own = NewMessage::outgoing(mac.now()).text("ok");
+    mac.write(chat, &own);
+    mac.pass(Duration::from_millis(400));
+    mac.says(BOB, "ok");
+    mac.look();
+    assert_eq!(told(&mac), [from("owner", "ok"), from(BOB, "ok")]);
+}
+
+#[test]
+fn a_copy_without_its_note_is_a_note_where_the_row_proves_it() {
+    for (case, skipped) in NOTES
+        .into_iter()
+        .zip([true, true, false, false, true, true, true, true])
+    {
+        let mut mac = Mac::new();
+        mac.says(BOB, "to the number");
+        mac.alias_is_proven();
+        let [sent, copy] = note(&mut mac, case);
+        mac.messages.delete_message(sent).unwrap();
+        mac.look();
+        // Else an address that was learnt may be a person's by now: told, and not answered.
+        let told = told(&mac).split_off(2);
+        let expected = if skipped {
+            Vec::new()
+        } else {
+            vec![from("owner", "milk")]
+        };
+        assert_eq!(told, expected, "{case:?}");
+        assert_eq!(
+            mac.outcome(copy) == Some(Outcome::NoteToSelf),
+            skipped,
+            "{case:?}"
+        );
+    }
+}
+
+#[test]
+fn notes_are_told_as_the_owners_where_the_owner_wants_them() {
+    for case in NOTES {
+        let mut mac = Mac::new();
+        let options = Options {
+            relay_note_to_self: true,
+            ..declaring(&[OWN, ALIAS])
+        };
+        mac.start(FirstRun::Now, options);
+        note(&mut mac, case);
+        mac.look();
+        assert_eq!(told(&mac), [from("owner", "milk")], "{case:?}");
+        assert_eq!(mac.posted()[0].line.as_deref(), Some(OWN), "{case:?}");
+        assert_eq!(mac.posted()[0].sender, OWN, "{case:?}");
+    }
+}
+
+#[test]
+fn a_group_of_own_addresses_alone_is_a_note_to_self() {
+    let mut mac = Mac::new();
+    mac.start(FirstRun::Now, declaring(&[OWN, ALIAS]));
+    let alone = mac.messages.chat(&Chat::group([OWN, ALIAS])).unwrap();
+    let with_ada = mac.messages.chat(&Chat::group([OWN, ALIAS, ADA])).unwrap();
+    for chat in [alone, with_ada] {
+        let now = mac.now();
+        mac.write(chat, &NewMessage::outgoing(now).text("milk"));
+        mac.pass(secs(1));
+        let copy = mac.received(chat, ALIAS, "bread");
+        mac.write(chat, &copy);
+    }
+    mac.look();
+    assert_eq!(told(&mac), [from("owner", "milk"), from("owner", "bread")]);
+}
