@@ -216,7 +216,7 @@ fn known(lead: &Words<'_>, tail: &Words<'_>) -> Option<Said> {
 /// language that tells reactions there.
 fn guessed(lead: &Words<'_>, tail: &Words<'_>) -> Option<Said> {
     let words = match (lead.is_empty(), tail.is_empty()) {
-        (false, true) => lead,
+        (false, true) if lead.begin_like_a_system() => lead,
         (true, false) if tail.have(TAIL_STEMS) => tail,
         // ने “…” को पसंद किया
         (false, false) if tail.have(TAIL_STEMS) && lead.are_foreign() && lead.count() == 1 => tail,
@@ -258,7 +258,7 @@ fn media(text: &str) -> Option<(Said, Media)> {
     let form = words.form();
     let (wording, media) = WORDINGS.iter().find_map(|wording| {
         let rest = form.strip_prefix(wording.before)?;
-        let rest = rest.strip_suffix(wording.behind)?.trim();
+        let rest = without_number(rest.strip_suffix(wording.behind)?.trim());
         let (_, media) = MEDIA.iter().find(|(media, _)| rest == *media)?;
         Some((wording, *media))
     })?;
@@ -268,6 +268,14 @@ fn media(text: &str) -> Option<(Said, Media)> {
         emoji: words.emoji().map(str::to_owned),
     };
     Some((said, media))
+}
+
+/// `2 images` without the number.
+fn without_number(words: &str) -> &str {
+    match words.split_once(' ') {
+        Some((number, rest)) if number.bytes().all(|digit| digit.is_ascii_digit()) => rest,
+        _ => words,
+    }
 }
 
 /// A reaction that quotes nothing but the placeholder of a file, which is left out of the text.
@@ -283,7 +291,7 @@ fn quoted_media(quotations: &[Quotation<'_>]) -> Option<(Said, Media)> {
 pub(super) fn may_tell_of_an_edit(lead: &str, tail: &str) -> bool {
     let (lead, tail) = (Words::of(lead), Words::of(tail));
     match (lead.is_empty(), tail.is_empty()) {
-        (false, true) => lead.may_be_a_systems(),
+        (false, true) => lead.begin_like_a_system() && lead.may_be_a_systems(),
         (true, false) => tail.may_be_a_systems(),
         _ => false,
     }

@@ -95,7 +95,8 @@ impl<'t> Words<'t> {
     }
 
     /// Whether they may be a system's though they are not known: few, without a mark that ends a phrase,
-    /// and not those with which a person begins to speak about a quotation.
+    /// and not those with which a person begins to speak about a quotation. In front of the quotation they
+    /// must also [begin like a system's](Self::begin_like_a_system).
     pub(super) fn may_be_a_systems(&self) -> bool {
         let most = if self.have(REMOVAL_STEMS) {
             MAX_WORDS_OF_REMOVAL
@@ -108,6 +109,6 @@ impl<'t> Words<'t> {
         ]);
         let is_spoken = self.each().next().is_some_and(begins_speech);
         let is_spoken = is_spoken || self.have(SPEECH_STEMS);
-        is_short && is_phrase && !is_spoken && self.begin_like_a_system()
+        is_short && is_phrase && !is_spoken
     }
 }

@@ -10,7 +10,7 @@ pub(crate) enum Media {
     Any,
 }
 
-/// What a reaction says instead of a quotation.
+/// What a reaction says instead of a quotation. The plurals stand behind a number: `Loved 2 images`.
 pub(in crate::relation) const MEDIA: &[(&str, Media)] = &[
     ("an image", Media::Image),
     ("a photo", Media::Image),
@@ -25,6 +25,22 @@ pub(in crate::relation) const MEDIA: &[(&str, Media)] = &[
     ("an attachment", Media::Any),
     ("a file", Media::Any),
     ("a contact", Media::Any),
+    ("a contact card", Media::Any),
+    ("a location", Media::Any),
+    ("a document", Media::Any),
+    ("images", Media::Image),
+    ("photos", Media::Image),
+    ("pictures", Media::Image),
+    ("videos", Media::Video),
+    ("movies", Media::Video),
+    ("attachments", Media::Any),
+    ("files", Media::Any),
+    ("imágenes", Media::Image),
+    ("fotos", Media::Image),
+    ("bilder", Media::Image),
+    ("immagini", Media::Image),
+    ("imagens", Media::Image),
+    ("afbeeldingen", Media::Image),
     ("una imagen", Media::Image),
     ("una foto", Media::Image),
     ("un video", Media::Video),
