@@ -29,3 +29,4 @@ pub mod relay_auth;
 pub mod sessions;
 pub mod store;
 pub mod telemetry;
+mod throttle;

@@ -128,6 +128,8 @@ codes! {
         UnsupportedMediaType = "unsupported_media_type",
         /// There is nothing at this path.
         NotFound = "not_found",
+        /// The predecessor had this; this backend has not.
+        NotServed = "not_served",
         /// The person has no such session, or not any more.
         SessionNotFound = "session_not_found",
         /// The path exists, the method does not.

@@ -35,6 +35,18 @@ impl RelayName {
         Self(format!("{}/rehearsal", self.0))
     }
 
+    /// The name of one of several relays that share a secret without a name, told apart by what each calls
+    /// itself: 1 to 64 of `A-Z a-z 0-9 . _ -`. No secret can carry it, and it is no rehearsal's.
+    pub fn edge(agent: &str) -> Option<Self> {
+        let fits = (1..=64).contains(&agent.len());
+        let is_clean = agent
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        // `edge/rehearsal` is the rehearsal of a relay whose secret is named `edge`.
+        let is_taken = Self("edge".to_owned()).rehearsal().0 == format!("edge/{agent}");
+        (fits && is_clean && !is_taken).then(|| Self(format!("edge/{agent}")))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -85,6 +97,18 @@ mod tests {
         }
         for bad in ["", "Mac", "a_b", "a b", "é", "a:b", "a/b", &"a".repeat(33)] {
             assert_eq!(RelayName::parse(bad), Err(InvalidRelayName), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_agent_has_a_name_that_no_secret_has() {
+        for good in ["luna1", "edge_15550100001", "A.b-c", &"a".repeat(64)] {
+            let name = RelayName::edge(good).expect("a name");
+            assert_eq!(name.as_str(), format!("edge/{good}"));
+            assert_eq!(RelayName::parse(name.as_str()), Err(InvalidRelayName));
+        }
+        for bad in ["", "a b", "é", "a/b", "../x", "rehearsal", &"a".repeat(65)] {
+            assert_eq!(RelayName::edge(bad), None, "{bad:?}");
         }
     }
 

@@ -58,6 +58,8 @@ pub(super) enum ApiError {
     },
     UnsupportedMediaType(&'static str),
     NotFound,
+    /// Something that the predecessor's backend had.
+    NotServed(&'static str),
     /// A session that is gone, or of another person.
     SessionNotFound,
     MethodNotAllowed,
@@ -107,6 +109,7 @@ impl ApiError {
             Self::BodyTooLarge { .. } => ProblemCode::BodyTooLarge,
             Self::UnsupportedMediaType(_) => ProblemCode::UnsupportedMediaType,
             Self::NotFound => ProblemCode::NotFound,
+            Self::NotServed(_) => ProblemCode::NotServed,
             Self::SessionNotFound => ProblemCode::SessionNotFound,
             Self::MethodNotAllowed => ProblemCode::MethodNotAllowed,
             Self::RequestTimeout => ProblemCode::RequestTimeout,
@@ -150,6 +153,7 @@ impl ApiError {
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotFound | Self::SessionNotFound => StatusCode::NOT_FOUND,
+            Self::NotServed(_) => StatusCode::NOT_IMPLEMENTED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::StoreUnavailable(_)
@@ -224,7 +228,9 @@ impl ApiError {
                 format!("{} field(s) break a rule", violations.len())
             }
             Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes"),
-            Self::UnsupportedMediaType(fault) | Self::BadRequest(fault) => (*fault).to_owned(),
+            Self::UnsupportedMediaType(text) | Self::BadRequest(text) | Self::NotServed(text) => {
+                (*text).to_owned()
+            }
             Self::NotFound => "there is nothing at this path".to_owned(),
             Self::SessionNotFound => "there is no such session of yours".to_owned(),
             Self::MethodNotAllowed => "this path does not take this method".to_owned(),

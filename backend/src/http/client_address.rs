@@ -5,26 +5,27 @@
 //! read from there, past every hop that is ours.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::clock::Timestamp;
 use crate::config::{ClientIpHeader, TrustedProxies};
+use crate::throttle::Throttle;
 
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// A proxy that names no client is told of this often.
-const TOLD_EVERY_SECS: i64 = 3_600;
+const TOLD_EVERY: Duration = Duration::from_hours(1);
 
 /// Finds out where requests come from.
 #[derive(Debug)]
 pub struct ClientAddresses {
     proxies: TrustedProxies,
     header: ClientIpHeader,
-    told_at: AtomicI64,
+    telling: Throttle,
 }
 
 impl ClientAddresses {
@@ -33,7 +34,7 @@ impl ClientAddresses {
         Self {
             proxies,
             header,
-            told_at: AtomicI64::new(i64::MIN),
+            telling: Throttle::new(TOLD_EVERY),
         }
     }
 
@@ -69,9 +70,7 @@ impl ClientAddresses {
     }
 
     fn tell(&self, now: Timestamp) {
-        let told_at = self.told_at.load(Ordering::Relaxed);
-        if now.as_secs().saturating_sub(told_at) >= TOLD_EVERY_SECS {
-            self.told_at.store(now.as_secs(), Ordering::Relaxed);
+        if self.telling.is_due(now) {
             tracing::warn!(
                 header = self.header.as_str(),
                 "a trusted proxy names no client, or several; its own address is counted instead (CLIENT_IP_HEADER, TRUSTED_PROXIES)"

@@ -13,6 +13,8 @@ use crate::store::Receipt;
 #[derive(Debug)]
 pub struct Caller<'s> {
     secret: &'s RelaySecret,
+    /// Another relay than the secret's, which shares it.
+    agent: Option<RelayName>,
     proof: Proof,
 }
 
@@ -34,6 +36,7 @@ impl<'s> Caller<'s> {
     pub(super) fn signed(verified: Verified<'s>) -> Self {
         Self {
             secret: verified.secret,
+            agent: None,
             proof: Proof::Signature {
                 id: verified.id,
                 timestamp: verified.timestamp,
@@ -44,13 +47,27 @@ impl<'s> Caller<'s> {
     pub(super) fn bearer(secret: &'s RelaySecret) -> Self {
         Self {
             secret,
+            agent: None,
             proof: Proof::Bearer,
         }
     }
 
-    /// The relay, by its secret.
-    pub fn relay(&self) -> &'s RelayName {
-        self.secret.relay()
+    /// One of several relays that have this secret.
+    pub(super) fn called(self, agent: RelayName) -> Self {
+        Self {
+            agent: Some(agent),
+            ..self
+        }
+    }
+
+    /// The relay, by its secret; of several that share one, by what it calls itself.
+    pub fn relay(&self) -> &RelayName {
+        self.agent.as_ref().unwrap_or_else(|| self.secret.relay())
+    }
+
+    /// Whether it showed a secret without a name, which several relays may have.
+    pub(super) fn may_share_its_secret(&self) -> bool {
+        !self.secret.is_named() && matches!(self.proof, Proof::Bearer)
     }
 
     /// Whether it signed with a secret that names it.

@@ -7,13 +7,14 @@
 //! Remembering which signed requests were seen is the store's part, in the same
 //! commit as what the request does; answers are signed by the [`Caller`] that the request came from.
 
-mod bearer_warning;
 mod caller;
+mod edge_agents;
 mod failures;
 mod hmac_seen;
 mod proof_notes;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -28,9 +29,12 @@ pub use failures::{FailureLimiter, Verdict};
 use crate::clock::Timestamp;
 use crate::config::RelayAuth;
 use crate::store::{ProofKind, Store, StoreError};
-use bearer_warning::BearerWarning;
+use crate::throttle::Throttle;
+use edge_agents::EdgeAgents;
 use hmac_seen::HmacSeen;
 use proof_notes::ProofNotes;
+
+const BEARER_WARNED_EVERY: Duration = Duration::from_mins(1);
 
 /// Verifies relays.
 pub struct RelayAuthenticator {
@@ -38,8 +42,11 @@ pub struct RelayAuthenticator {
     mode: RelayAuth,
     store: Store,
     hmac_seen: HmacSeen,
-    bearer_warning: BearerWarning,
+    /// The reminder that a relay still shows its secret instead of signing. Each such request is counted
+    /// besides.
+    bearer_warning: Throttle,
     proof_notes: ProofNotes,
+    edge_agents: EdgeAgents,
 }
 
 /// What a request says of itself before its body is there.
@@ -66,14 +73,14 @@ impl RelayAuthenticator {
     /// Verifies against `secrets`, in the order of their list.
     pub fn new(secrets: Arc<RelaySecrets>, mode: RelayAuth, store: Store) -> Self {
         let hmac_seen = HmacSeen::new(&secrets);
-        let proof_notes = ProofNotes::new(&secrets);
         Self {
             secrets,
             mode,
             store,
             hmac_seen,
-            bearer_warning: BearerWarning::default(),
-            proof_notes,
+            bearer_warning: Throttle::new(BEARER_WARNED_EVERY),
+            proof_notes: ProofNotes::default(),
+            edge_agents: EdgeAgents::default(),
         }
     }
 
@@ -94,6 +101,27 @@ impl RelayAuthenticator {
             return Err(AuthError::Refused(reason));
         }
         self.bearer(headers, now).await.map(Claim::Proven)
+    }
+
+    /// What a request claims at a route of the predecessor, whose relays may share a secret.
+    pub async fn edge_claim(
+        &self,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Claim<'_>, AuthError> {
+        let claim = self.message_claim(headers, now).await?;
+        let Claim::Proven(caller) = claim else {
+            return Ok(claim);
+        };
+        if !caller.may_share_its_secret() {
+            return Ok(Claim::Proven(caller));
+        }
+        let relay = self.edge_agents.relay(&self.store, headers, now).await?;
+        let Some(relay) = relay else {
+            return Ok(Claim::Proven(caller));
+        };
+        self.note_proof(&relay, ProofKind::Bearer, now).await;
+        Ok(Claim::Proven(caller.called(relay)))
     }
 
     /// What a request claims at the route of pulls, where only a signature counts.
@@ -188,7 +216,12 @@ impl RelayAuthenticator {
         self.hmac_seen.forget(secret.relay());
         metrics::counter!("relay_bearer_requests_total", "relay" => secret.relay().to_string())
             .increment(1);
-        self.bearer_warning.warn(secret.relay(), now);
+        if self.bearer_warning.is_due(now) {
+            tracing::warn!(
+                relay = secret.relay().as_str(),
+                "a relay proves itself by bearer secret; let it sign (auth = hmac), then set RELAY_AUTH=hmac"
+            );
+        }
         self.note_proof(secret.relay(), ProofKind::Bearer, now)
             .await;
         Ok(Caller::bearer(secret))

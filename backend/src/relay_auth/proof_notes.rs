@@ -3,55 +3,38 @@
 //! Once a minute for each relay and proof, so that requests cost no write for it. Only a memory of writes
 //! already made: forgetting it costs one more.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
-use shared_protocol::{RelayName, RelaySecrets};
+use shared_protocol::RelayName;
 
 use crate::clock::Timestamp;
 use crate::store::ProofKind;
 
 const EVERY_SECS: i64 = 60;
-
-pub(super) struct ProofNotes(Vec<(RelayName, Marks)>);
+/// Relays that share a secret name themselves, so their number has no other bound.
+const MAX_RELAYS: usize = 1_000;
 
 /// Unix seconds of the last notes.
 #[derive(Default)]
-struct Marks {
-    signature: AtomicI64,
-    bearer: AtomicI64,
-}
+pub(super) struct ProofNotes(Mutex<HashMap<(RelayName, ProofKind), i64>>);
 
 impl ProofNotes {
-    pub(super) fn new(secrets: &RelaySecrets) -> Self {
-        let mut relays: Vec<_> = secrets
-            .iter()
-            .map(|secret| secret.relay().clone())
-            .collect();
-        relays.sort_unstable();
-        relays.dedup();
-        Self(
-            relays
-                .into_iter()
-                .map(|relay| (relay, Marks::default()))
-                .collect(),
-        )
-    }
-
     /// Whether the caller is the one that has to note it now.
     pub(super) fn is_due(&self, relay: &RelayName, proof: ProofKind, now: Timestamp) -> bool {
-        let marks = self.0.iter().find(|(name, _)| name == relay);
-        marks.is_some_and(|(_, marks)| {
-            let mark = match proof {
-                ProofKind::Signature => &marks.signature,
-                ProofKind::Bearer => &marks.bearer,
-            };
-            let (last, now) = (mark.load(Ordering::Relaxed), now.as_secs());
-            // Of several requests at once only the one that moves the mark writes.
-            now.saturating_sub(last) >= EVERY_SECS
-                && mark
-                    .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
-                    .is_ok()
-        })
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = now.as_secs();
+        let key = (relay.clone(), proof);
+        match notes.get(&key) {
+            Some(last) if now.saturating_sub(*last) < EVERY_SECS => false,
+            _ => {
+                if notes.len() >= MAX_RELAYS {
+                    notes.clear();
+                }
+                notes.insert(key, now);
+                true
+            }
+        }
     }
 }
 
@@ -61,8 +44,7 @@ mod tests {
 
     #[test]
     fn each_proof_of_each_relay_is_noted_once_a_minute() {
-        let secrets = "a-secret-of-the-default-relay,mini:another-secret,mini:its-old-secret";
-        let notes = ProofNotes::new(&RelaySecrets::parse(secrets).expect("secrets"));
+        let notes = ProofNotes::default();
         let mini = RelayName::parse("mini").expect("a name");
         let due = |relay: &RelayName, proof, secs: i64| {
             notes.is_due(relay, proof, Timestamp::from_secs(1_790_000_000 + secs))
@@ -72,6 +54,17 @@ mod tests {
         assert!(due(&mini, ProofKind::Bearer, 59));
         assert!(due(&RelayName::default(), ProofKind::Signature, 59));
         assert!(due(&mini, ProofKind::Signature, 60));
-        assert!(!due(&mini.rehearsal(), ProofKind::Signature, 60));
+    }
+
+    #[test]
+    fn many_relays_are_forgotten_together() {
+        let notes = ProofNotes::default();
+        let now = Timestamp::from_secs(1_790_000_000);
+        for i in 0..=MAX_RELAYS {
+            let relay = RelayName::edge(&format!("agent-{i}")).expect("a name");
+            assert!(notes.is_due(&relay, ProofKind::Bearer, now));
+        }
+        let first = RelayName::edge("agent-0").expect("a name");
+        assert!(notes.is_due(&first, ProofKind::Bearer, now));
     }
 }

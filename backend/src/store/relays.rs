@@ -48,6 +48,13 @@ statements! {
                  last_bearer_at \
                from relays where name not like '%/rehearsal' order by name",
     }
+    /// The first that comes stays. Written even if one is there, so that the answer is never a race's.
+    FIRST_EDGE_AGENT {
+        both: "insert into relays (name, edge_agent, created_at) values ($1, $2, $3) \
+               on conflict (name) do update set \
+                 edge_agent = coalesce(relays.edge_agent, excluded.edge_agent) \
+               returning edge_agent",
+    }
     HMAC_SEEN {
         both: "select hmac_seen_at is not null from relays where name = $1",
     }
@@ -68,7 +75,7 @@ impl Lease {
 }
 
 /// The ways in which a relay can prove itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProofKind {
     /// It signs.
     Signature,
@@ -175,6 +182,23 @@ impl Store {
                 .map(drop)
         })?;
         Ok(())
+    }
+
+    /// What the first relay called itself that came with a secret without a name; `agent` if none has.
+    pub async fn first_edge_agent(
+        &self,
+        agent: &str,
+        now: Timestamp,
+    ) -> Result<String, StoreError> {
+        let first = on_writer!(self.reserved, FIRST_EDGE_AGENT, |pool, sql| {
+            sqlx::query_scalar(sql)
+                .bind(RelayName::DEFAULT)
+                .bind(agent)
+                .bind(now)
+                .fetch_one(pool)
+                .await
+        })?;
+        Ok(first)
     }
 
     /// Whether `relay` has ever signed a request.

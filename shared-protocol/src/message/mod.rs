@@ -6,7 +6,7 @@
 
 mod attachment;
 mod edit;
-
+mod legacy;
 mod parse;
 mod tapback;
 mod time;
@@ -136,6 +136,10 @@ pub struct Message {
     /// The persona that the predecessor's relays name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persona_id: Option<String>,
+    /// The own address that it came in on, as the predecessor's relays name it. Reading a body moves it to
+    /// `line`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persona_phone: Option<String>,
     /// The relay's own name. Checked against the secret, never trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay_id: Option<String>,
@@ -180,6 +184,7 @@ impl Message {
             truncated: false,
             rehearsal: false,
             persona_id: None,
+            persona_phone: None,
             relay_id: None,
             reply_via: None,
         }

@@ -141,6 +141,13 @@ impl Message {
     }
 }
 
+/// Whether a handle breaks no rule.
+pub(super) fn is_handle(handle: &str) -> bool {
+    let mut found = Found(Vec::new());
+    found.handle("", handle);
+    found.0.is_empty()
+}
+
 struct Found(Vec<Violation>);
 
 impl Found {

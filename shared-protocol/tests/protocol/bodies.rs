@@ -95,6 +95,7 @@ fn null_in_an_optional_field_means_absent() {
         "effect",
         "truncated",
         "persona_id",
+        "persona_phone",
         "relay_id",
         "reply_via",
     ] {
@@ -138,7 +139,7 @@ fn every_offending_field_is_listed() {
         "participants": "+15550100001", "message_guid": 1, "event": "greeting", "revision": -1,
         "from_owner": "yes", "line": 1, "service": 1, "is_backfill": 0, "reply_to_guid": 1,
         "tapback": {"action": "added"}, "edit": 1, "attachments": [{}], "effect": 1,
-        "truncated": 1, "persona_id": 1, "relay_id": 1, "reply_via": "post"
+        "truncated": 1, "persona_id": 1, "persona_phone": 1, "relay_id": 1, "reply_via": "post"
     });
     let mut found = violated(&all_wrong);
     found.sort();
@@ -174,6 +175,7 @@ fn a_broken_type_hides_no_other_fault() {
     let mut body = printed();
     body["chat_guid"] = json!("");
     body["text"] = json!("");
+    body["relay_id"] = json!("mini");
     body["line"] = json!("a\nb");
     body.as_object_mut().expect("an object").remove("mode");
     assert_eq!(violated(&body), ["mode", "chat_guid", "text", "line"]);
@@ -239,7 +241,11 @@ fn limits_hold_to_the_character() {
         ("relay_id", json!("r".repeat(256))),
     ];
     for (field, value) in breaks {
-        assert_eq!(violated(&with(field, value)), [field]);
+        let mut body = with(field, value);
+        if field != "message_guid" {
+            body["message_guid"] = json!("A");
+        }
+        assert_eq!(violated(&body), [field]);
     }
     assert_eq!(
         violated(&with("participants", json!(["a", "b".repeat(321)]))),
@@ -250,11 +256,13 @@ fn limits_hold_to_the_character() {
 #[test]
 fn an_empty_text_needs_a_reason() {
     let mut body = with("text", json!(""));
+    body["message_guid"] = json!("A");
     assert_eq!(violated(&body), ["text"]);
     body["attachments"] = json!([{"guid": "at_0_EXAMPLE"}]);
     assert!(parse(&body).is_ok());
     for event in Event::ALL {
         let mut body = with("text", json!(""));
+        body["message_guid"] = json!("A");
         body["event"] = json!(event.as_str());
         body["tapback"] = json!({"action": "added", "kind": "love", "target_guid": "A"});
         assert_eq!(parse(&body).is_ok(), event != Event::Message, "{event:?}");

@@ -17,7 +17,7 @@ use crate::http::body::{expect_json, pass_over, read};
 use crate::http::context::Context;
 use crate::http::{App, VERSION};
 use crate::intake::receive;
-use crate::relay_auth::Caller;
+use crate::relay_auth::{AuthError, Caller, Claim};
 use crate::store::Stored;
 
 pub(in crate::http) async fn message(
@@ -26,26 +26,48 @@ pub(in crate::http) async fn message(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let claim = match app.relays.message_claim(&headers, app.clock.now()).await {
+    let claim = app.relays.message_claim(&headers, app.clock.now()).await;
+    take(&app, &context, &headers, body, claim).await
+}
+
+/// The same for the predecessor's relays, several of which may share a secret.
+pub(in crate::http) async fn edge_message(
+    State(app): State<Arc<App>>,
+    context: Context,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let claim = app.relays.edge_claim(&headers, app.clock.now()).await;
+    take(&app, &context, &headers, body, claim).await
+}
+
+async fn take(
+    app: &App,
+    context: &Context,
+    headers: &HeaderMap,
+    body: Body,
+    claim: Result<Claim<'_>, AuthError>,
+) -> Response {
+    let claim = match claim {
         Ok(claim) => claim,
         Err(error) => {
-            pass_over(&headers, body, MAX_BODY_BYTES, app.body_timeout).await;
-            return refuse(&app, &context, error);
+            pass_over(headers, body, MAX_BODY_BYTES, app.body_timeout).await;
+            return refuse(app, context, error);
         }
     };
-    let body = match read(&app, &context, &headers, body, MAX_BODY_BYTES).await {
+    let body = match read(app, context, headers, body, MAX_BODY_BYTES).await {
         Ok(body) => body,
-        Err(error) => return unsigned(&error, &context, app.clock.now()),
+        Err(error) => return unsigned(&error, context, app.clock.now()),
     };
     match app.relays.prove(claim, &body.bytes) {
         Ok(caller) => {
             app.bodies.proved(context.client, app.clock.now());
             // What is known to be a relay's counts no longer as a stranger's.
             let body = body.into_bytes();
-            let result = store(&app, &caller, &context, &headers, &body).await;
-            to_relay(&app, &caller, &context, result)
+            let result = store(app, &caller, context, headers, &body).await;
+            to_relay(app, &caller, context, result)
         }
-        Err(error) => refuse(&app, &context, error),
+        Err(error) => refuse(app, context, error),
     }
 }
 

@@ -193,7 +193,9 @@ async fn what_is_applied_is_left_out() {
         .iter()
         .map(|planned| planned.version)
         .collect();
-    assert_eq!(versions, [7, 8, 9, 10, 11]);
+    let newest = *versions.last().expect("some");
+    assert!(newest >= 11);
+    assert_eq!(versions, (7..=newest).collect::<Vec<_>>());
     let building = plan.migrations[0]
         .statements
         .iter()

@@ -1,0 +1,207 @@
+//! What relays of archety-edge send: their route, their name in a header, their odd bodies.
+
+use archety_backend::config::RelayAuth;
+use archety_backend::store::Pools;
+use http::Method;
+use serde_json::{Value, json};
+use shared_protocol::{LEGACY_MESSAGE_ROUTE, MESSAGE_ROUTE};
+
+use crate::support::{MINI_SECRET, PLAIN_SECRET, TestApp, apps, secrets, sqlite_app};
+
+/// A request as `RailwayClient` of archety-edge builds it.
+fn body(text: &str, phone: &str) -> Value {
+    json!({
+        "chat_guid": "iMessage;-;+15550100001",
+        "mode": "direct",
+        "sender": "+15550100001",
+        "text": text,
+        "timestamp": 1_790_000_000,
+        "participants": ["+15550100001"],
+        "persona_id": "luna",
+        "persona_phone": phone,
+        "metadata": {
+            "was_redacted": false, "redacted_fields": [], "filter_reason": "phase1_transport"
+        },
+    })
+}
+
+async fn post(app: &TestApp, route: &str, secret: &str, agent: &str, body: &Value) -> Value {
+    let bearer = format!("Bearer {secret}");
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("x-edge-agent-id", agent),
+    ];
+    let answer = app.call(Method::POST, route, &headers, Some(body)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+async fn edge(app: &TestApp, agent: &str, body: &Value) -> Value {
+    post(app, LEGACY_MESSAGE_ROUTE, PLAIN_SECRET, agent, body).await
+}
+
+/// Relay, line, event, whether it was clipped, and text of each stored message, in order of texts.
+async fn stored(app: &TestApp) -> Vec<(String, String, String, bool, String)> {
+    let clipped = match app.kind {
+        "postgres" => "coalesce((m.meta_data->>'truncated')::boolean, false)",
+        _ => "coalesce(m.meta_data->>'truncated', 0) <> 0",
+    };
+    let sql = sqlx::AssertSqlSafe(format!(
+        "select m.relay, c.line, m.event, {clipped}, coalesce(m.text, '') from messages m \
+         join conversations c on c.id = m.conversation_id order by 5, 1, 2"
+    ));
+    match app.store.pools() {
+        Pools::Postgres(pool) => sqlx::query_as(sql).fetch_all(pool).await,
+        Pools::Sqlite { writer, .. } => sqlx::query_as(sql).fetch_all(writer).await,
+    }
+    .expect("rows")
+}
+
+fn row(relay: &str, line: &str, text: &str) -> (String, String, String, bool, String) {
+    let message = "message".to_owned();
+    (
+        relay.to_owned(),
+        line.to_owned(),
+        message,
+        false,
+        text.to_owned(),
+    )
+}
+
+const LUNA: &str = "+15550100100";
+const NYX: &str = "+15550100200";
+
+#[tokio::test]
+async fn personas_that_share_a_secret_are_several_relays_and_the_first_is_default() {
+    for app in apps().await {
+        let luna = edge(&app, "luna1", &body("a", LUNA)).await;
+        let nyx = edge(&app, "edge_15550100200", &body("a", NYX)).await;
+        assert_ne!(
+            luna["message_id"], nyx["message_id"],
+            "the same words are two"
+        );
+        assert_eq!(
+            edge(&app, "luna1", &body("a", LUNA)).await["status"],
+            "duplicate"
+        );
+        // Another replica, and the same one after a restart, remember who was first.
+        let store = app.store.clone();
+        let replica = TestApp::replica(app.base.clone(), store, RelayAuth::Both, &secrets()).await;
+        edge(&replica, "edge_15550100200", &body("b", NYX)).await;
+        edge(&replica, "luna1", &body("b", LUNA)).await;
+        // One line, two agents: told apart by the agent.
+        edge(&replica, "echo", &body("c", LUNA)).await;
+        // One agent, or none, and two lines: told apart by the line.
+        edge(&replica, "", &body("d", LUNA)).await;
+        edge(&replica, "", &body("d", NYX)).await;
+        assert_eq!(
+            stored(&app).await,
+            [
+                row("default", LUNA, "a"),
+                row("edge/edge_15550100200", NYX, "a"),
+                row("default", LUNA, "b"),
+                row("edge/edge_15550100200", NYX, "b"),
+                row("edge/echo", LUNA, "c"),
+                row("default", LUNA, "d"),
+                row("default", NYX, "d"),
+            ],
+            "{}",
+            app.kind
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_that_come_at_once_agree_on_who_was_first() {
+    for app in apps().await {
+        let store = app.store.clone();
+        let other = TestApp::replica(app.base.clone(), store, RelayAuth::Both, &secrets()).await;
+        let (one, two) = (body("a", LUNA), body("b", NYX));
+        tokio::join!(edge(&app, "one", &one), edge(&other, "two", &two));
+        let relays: Vec<String> = stored(&app).await.into_iter().map(|row| row.0).collect();
+        let agreed = [["default", "edge/two"], ["edge/one", "default"]];
+        assert!(agreed.iter().any(|agreed| relays == *agreed), "{relays:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_name_counts_only_at_the_old_route_with_a_secret_that_has_none() {
+    for app in apps().await {
+        edge(&app, "first", &body("a", LUNA)).await;
+        let mini = MINI_SECRET.trim_start_matches("mini:");
+        post(&app, MESSAGE_ROUTE, PLAIN_SECRET, "other", &body("b", LUNA)).await;
+        post(&app, LEGACY_MESSAGE_ROUTE, mini, "other", &body("c", LUNA)).await;
+        for (i, odd) in ["a b", "../mini", "rehearsal", &"x".repeat(65)]
+            .into_iter()
+            .enumerate()
+        {
+            edge(&app, odd, &body(&format!("d{i}"), LUNA)).await;
+        }
+        let relays: Vec<String> = stored(&app).await.into_iter().map(|row| row.0).collect();
+        let mut expected = vec!["default"; 7];
+        expected[2] = "mini";
+        assert_eq!(relays, expected, "{}", app.kind);
+    }
+}
+
+#[tokio::test]
+async fn what_it_never_sends_again_is_never_refused() {
+    for app in apps().await {
+        let long = "x".repeat(50_001);
+        edge(&app, "luna1", &body(&long, LUNA)).await;
+        edge(&app, "luna1", &body("", LUNA)).await;
+        let mut photo = body("", NYX);
+        photo["attachments"] = json!([{
+            "guid": "at_0_A", "mime_type": "image/heic", "size_bytes": null, "is_photo": true,
+            "skipped": true, "skip_reason": "upload_failed",
+        }]);
+        edge(&app, "luna1", &photo).await;
+        let rows = stored(&app).await;
+        let seen: Vec<_> = rows
+            .iter()
+            .map(|(_, line, event, clipped, text)| {
+                (line.as_str(), event.as_str(), *clipped, text.len())
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (LUNA, "other", false, 0),
+                (NYX, "message", false, 0),
+                (LUNA, "message", true, 50_000)
+            ]
+        );
+    }
+}
+
+#[tokio::test]
+async fn photos_and_web_sockets_are_answered_clearly() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let right = format!("Bearer {PLAIN_SECRET}");
+    for (method, path, says) in [
+        (Method::POST, "/photo/upload", "stays on the Mac"),
+        (Method::GET, "/edge/ws?edge_agent_id=luna1", "/edge/message"),
+    ] {
+        let upgrade = [
+            ("authorization", right.as_str()),
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        let told = app.call(method.clone(), path, &upgrade, None).await;
+        assert_eq!(
+            (told.status.as_u16(), told.fault().as_str()),
+            (501, "not_served")
+        );
+        assert!(told.text().contains(says), "{}", told.text());
+        for wrong in [
+            &[][..],
+            &[("authorization", "Bearer wrong")],
+            &[("webhook-id", "msg_1")],
+        ] {
+            let refused = app.call(method.clone(), path, wrong, None).await;
+            assert_eq!(refused.status, 401, "{path}");
+        }
+    }
+}

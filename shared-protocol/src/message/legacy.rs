@@ -1,0 +1,113 @@
+//! What callers send that know the six required fields alone: scripts, and the predecessor's relays.
+//!
+//! They do not try again after a 422, so what they got wrong is put right where its meaning is plain.
+
+use super::validate::{MAX_TEXT_CHARS, is_handle};
+use super::{Event, Message};
+
+impl Message {
+    /// Puts right what an older caller could not know: which field names the line, how long a text may
+    /// be, and that a message without content is an event.
+    pub(super) fn accept_older_callers(&mut self) {
+        let line = self.persona_phone.take().filter(|line| is_handle(line));
+        if self.line.is_none() {
+            self.line = line;
+        }
+        if self.has_relay_fields() {
+            return;
+        }
+        if let Some((end, _)) = self.text.char_indices().nth(MAX_TEXT_CHARS) {
+            self.text.truncate(end);
+            self.truncated = true;
+        }
+        if self.text.is_empty() && self.attachments.is_empty() {
+            self.event = Event::Other;
+        }
+    }
+
+    /// Whether the caller is a relay that knows the rules: each of these stands in every message of one.
+    fn has_relay_fields(&self) -> bool {
+        self.message_guid.is_some()
+            || self.relay_id.is_some()
+            || self.reply_via.is_some()
+            || self.event != Event::Message
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::InvalidMessage;
+
+    /// The shape of the predecessor's requests.
+    fn body(with: Value) -> Vec<u8> {
+        let mut body = json!({
+            "chat_guid": "iMessage;-;+15550100001", "mode": "direct", "sender": "+15550100001",
+            "text": "hi", "timestamp": 1_790_000_000, "participants": ["+15550100001"],
+            "persona_id": "luna", "persona_phone": "+15550100100",
+            "metadata": {"was_redacted": false, "redacted_fields": [], "filter_reason": "phase1_transport"},
+            "context": {"active_miniapp": "trip", "state": "active"},
+            "attachments": [{"guid": "at_0", "mime_type": "image/png", "size_bytes": null, "is_photo": true,
+                             "skipped": true, "skip_reason": "upload_failed"}],
+        });
+        for (field, value) in with.as_object().expect("an object") {
+            body[field] = value.clone();
+        }
+        serde_json::to_vec(&body).expect("JSON")
+    }
+
+    fn read(with: Value) -> Message {
+        Message::from_json(&body(with)).expect("an acceptable message")
+    }
+
+    #[test]
+    fn the_phone_of_the_persona_is_the_line() {
+        assert_eq!(read(json!({})).line.as_deref(), Some("+15550100100"));
+        let both = read(json!({"line": "+15550100200"}));
+        assert_eq!(both.line.as_deref(), Some("+15550100200"));
+        for unusable in ["", "a\nb", &"1".repeat(400)] {
+            assert_eq!(read(json!({"persona_phone": unusable})).line, None);
+        }
+        let null = read(json!({"persona_phone": null, "line": null}));
+        assert_eq!((null.line, null.persona_phone), (None, None));
+    }
+
+    #[test]
+    fn a_longer_text_is_clipped_and_marked() {
+        let fits = "é".repeat(MAX_TEXT_CHARS);
+        let read_text = |text: &str| {
+            let message = read(json!({ "text": text }));
+            (message.text, message.truncated)
+        };
+        assert_eq!(read_text(&fits), (fits.clone(), false));
+        assert_eq!(read_text(&format!("{fits}😀😀")), (fits, true));
+    }
+
+    #[test]
+    fn a_message_without_content_is_something_else_than_a_message() {
+        let empty = read(json!({"text": "", "attachments": []}));
+        assert_eq!((empty.event, empty.revision), (Event::Other, 0));
+        let photo = read(json!({"text": ""}));
+        assert_eq!(photo.event, Event::Message);
+        let six = json!({"chat_guid": "g", "mode": "group", "sender": "s", "text": "", "timestamp": 1.5, "participants": []});
+        let six = Message::from_json(six.to_string().as_bytes()).expect("an acceptable message");
+        assert_eq!(six.event, Event::Other);
+    }
+
+    #[test]
+    fn a_relay_that_knows_the_rules_is_held_to_them() {
+        for field in ["message_guid", "relay_id"] {
+            let empty = json!({field: "x", "text": "", "attachments": []});
+            let long = json!({field: "x", "text": "x".repeat(MAX_TEXT_CHARS + 1)});
+            for broken in [empty, long] {
+                let refused = Message::from_json(&body(broken));
+                let Err(InvalidMessage::Fields(found)) = refused else {
+                    panic!("{refused:?}");
+                };
+                assert_eq!(found[0].field, "text");
+            }
+        }
+    }
+}
