@@ -42,7 +42,7 @@ mod tests {
     use crate::InvalidMessage;
 
     /// The shape of the predecessor's requests.
-    fn body(with: Value) -> Vec<u8> {
+    fn body(with: &Value) -> Vec<u8> {
         let mut body = json!({
             "chat_guid": "iMessage;-;+15550100001", "mode": "direct", "sender": "+15550100001",
             "text": "hi", "timestamp": 1_790_000_000, "participants": ["+15550100001"],
@@ -59,7 +59,7 @@ mod tests {
     }
 
     fn read(with: Value) -> Message {
-        Message::from_json(&body(with)).expect("an acceptable message")
+        Message::from_json(&body(&with)).expect("an acceptable message")
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
             let empty = json!({field: "x", "text": "", "attachments": []});
             let long = json!({field: "x", "text": "x".repeat(MAX_TEXT_CHARS + 1)});
             for broken in [empty, long] {
-                let refused = Message::from_json(&body(broken));
+                let refused = Message::from_json(&body(&broken));
                 let Err(InvalidMessage::Fields(found)) = refused else {
                     panic!("{refused:?}");
                 };
