@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -191,20 +192,20 @@ impl Jobs {
             DELETE_ACCOUNT => self.perform_delete(&plain).await,
             DELETE_PERSON => self.perform_delete_person(&plain, now).await,
             // Only jobs of known kinds are taken.
-            _ => Err(DAMAGED),
+            _ => Err(Trouble::Later),
         }
     }
 
     async fn perform_log_out(&self, taken: &TakenJob, plain: &[u8]) -> Result<(), Trouble> {
-        let job: LogOut = serde_json::from_slice(plain).map_err(|_| DAMAGED)?;
+        let job: LogOut = read(plain)?;
         self.expect_issuer(&job.issuer)?;
-        let sealed = STANDARD.decode(job.tokens).map_err(|_| DAMAGED)?;
+        let sealed = STANDARD.decode(job.tokens).map_err(|_| unreadable())?;
         let place = sessions::upstream_place(job.session_id);
         let tokens = self
             .keyring
             .open(&place, &sealed)
             .map_err(|_| key_missing(taken))?;
-        let tokens = UpstreamTokens::from_json(&tokens).map_err(|_| DAMAGED)?;
+        let tokens = UpstreamTokens::from_json(&tokens).map_err(|_| unreadable())?;
         self.identity
             .log_out(&tokens, LogoutScope::Local)
             .await
@@ -221,7 +222,7 @@ impl Jobs {
     }
 
     async fn perform_delete_person(&self, plain: &[u8], now: Timestamp) -> Result<(), Trouble> {
-        let job: DeletePerson = serde_json::from_slice(plain).map_err(|_| DAMAGED)?;
+        let job: DeletePerson = read(plain)?;
         people::delete_hidden(&self.store, &self.pepper, &self.keyring, job.user_id, now)
             .await
             .map_err(|error| {
@@ -231,7 +232,7 @@ impl Jobs {
     }
 
     async fn perform_delete(&self, plain: &[u8]) -> Result<(), Trouble> {
-        let job: DeleteAccount = serde_json::from_slice(plain).map_err(|_| DAMAGED)?;
+        let job: DeleteAccount = read(plain)?;
         self.expect_issuer(&job.issuer)?;
         self.identity
             .delete_account(job.subject)
@@ -241,6 +242,23 @@ impl Jobs {
 }
 
 const DAMAGED: Trouble = Trouble::Never("its content cannot be read");
+
+/// The content of a job. Fields of another form may be those of a newer version, which will do it once the
+/// deploy is through.
+fn read<T: DeserializeOwned>(plain: &[u8]) -> Result<T, Trouble> {
+    serde_json::from_slice(plain).map_err(|error| {
+        if error.is_data() {
+            unreadable()
+        } else {
+            DAMAGED
+        }
+    })
+}
+
+fn unreadable() -> Trouble {
+    tracing::warn!("the content of a job cannot be read by this version");
+    Trouble::Later
+}
 
 /// Its key is not in `SESSION_SECRET` any more, or not yet: while a new key is rolled out, a replica that
 /// does not have it must not give up what the others have written down.

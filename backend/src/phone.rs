@@ -40,10 +40,15 @@ impl Phone {
         fits.then(|| Self(handle.to_owned()))
     }
 
+    /// What a person typed, by its form alone.
+    pub fn parse_separated(text: &str) -> Option<Self> {
+        let bare: String = text.trim().chars().filter(|c| !is_separator(*c)).collect();
+        Self::parse(&bare)
+    }
+
     /// What a person typed, if it is a possible number of a region that is served.
     pub fn parse_typed(text: &str, served: &Regions) -> Result<Self, InvalidPhone> {
-        let bare: String = text.trim().chars().filter(|c| !is_separator(*c)).collect();
-        let phone = Self::parse(&bare).ok_or(InvalidPhone::Form)?;
+        let phone = Self::parse_separated(text).ok_or(InvalidPhone::Form)?;
         let number = phonenumber::parse(None, phone.as_str()).map_err(|_| InvalidPhone::Form)?;
         let formatted = number.format().mode(phonenumber::Mode::E164).to_string();
         if formatted != phone.as_str() {

@@ -42,12 +42,26 @@ fn region_of(number: &PhoneNumber) -> Option<country::Id> {
 /// code.
 pub(crate) fn is_paid(number: &PhoneNumber) -> bool {
     let national = national_digits(number);
+    // Patterns of numbers leave out those that are not given out yet; in North America the area code tells.
+    if number.country().code() == 1 && is_paid_area(&national) {
+        return true;
+    }
     let regions = DATABASE.by_code(&number.country().code());
     regions.into_iter().flatten().any(|region: &Metadata| {
         PAID.into_iter()
             .filter_map(|kind| region.descriptors().get(kind))
             .any(|descriptor| descriptor.is_match(&national))
     })
+}
+
+/// Area codes that mean the same in all of North America: 900 is premium-rate; 800, 822, 833 … 877 and 880
+/// to 889 are toll-free or kept for it.
+fn is_paid_area(national: &str) -> bool {
+    let area = national.get(..3).and_then(|area| area.parse::<u16>().ok());
+    matches!(
+        area,
+        Some(900 | 800 | 822 | 833 | 844 | 855 | 866 | 877 | 880..=889)
+    )
 }
 
 /// The digits behind the calling code, leading zeros included.
@@ -107,6 +121,9 @@ mod tests {
             ("+12125550143", "US"),
             ("+15551234567", "US"),
             ("+15550100001", "US,CA"),
+            ("+19012345678", "US"), // Memphis
+            ("+18702345678", "US"), // Arkansas
+            ("+18102345678", "US"), // Michigan
             ("+16135550143", "CA"),
             ("+16135550143", "US,CA"),
             ("+18765550143", "JM"),
@@ -149,6 +166,13 @@ mod tests {
             ("+18002345678", "US,CA"),
             ("+18882345678", "US"),
             ("+18332345678", "US"),
+            ("+19001234567", "US"), // of no exchange
+            ("+19000000000", "US,CA"),
+            ("+18001234567", "US"),
+            ("+18881234567", "US,CA"),
+            ("+18331234567", "CA"),
+            ("+18221234567", "US"),
+            ("+18812345678", "US"),
             ("+449012345678", "GB"),
             ("+448431234567", "GB"),
             ("+448001234567", "GB"),

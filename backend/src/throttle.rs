@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 
 /// Lets the first of many through, and then one in each interval.
 #[derive(Debug)]
-pub struct Throttle {
+pub(crate) struct Throttle {
     every: Duration,
     /// Microseconds since 1970.
     last: AtomicI64,
@@ -15,7 +15,7 @@ pub struct Throttle {
 
 impl Throttle {
     /// One in every `every`.
-    pub const fn new(every: Duration) -> Self {
+    pub(crate) const fn new(every: Duration) -> Self {
         Self {
             every,
             last: AtomicI64::new(i64::MIN),
@@ -23,7 +23,7 @@ impl Throttle {
     }
 
     /// Whether it is time again. Of several callers at once it is for one of them.
-    pub fn is_due(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         let last = self.last.load(Ordering::Relaxed);
         let is_due = last == i64::MIN || now >= Timestamp::from_micros(last).plus(self.every);
         let now = now.as_micros();

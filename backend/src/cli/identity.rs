@@ -12,8 +12,7 @@ use super::Failure;
 use crate::audit::{self, Event, EventKind};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{
-    Config, Environment, IdentityConfig, KeyringSource, OtpProviderConfig,
-    read_or_create_session_secret,
+    Config, Environment, IdentityConfig, KeyringSource, read_or_create_session_secret,
 };
 use crate::identity::{
     CodesBy, Identity, OpenIdentityError, SettingsProblem, UpstreamTimeouts, switch_identity,
@@ -25,7 +24,10 @@ use crate::telemetry::start_logging;
 
 /// Starting waits no longer for a provider that hangs.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+/// While nobody can sign in, the provider's settings are looked at so often.
 const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(30);
+/// And so often otherwise: they may be changed in the provider's dashboard at any time.
+const CHECK_EVERY: Duration = Duration::from_hours(1);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -99,27 +101,30 @@ pub(super) async fn open(
     let timeouts = UpstreamTimeouts::default();
     let identity = Identity::open(&config.identity, timeouts, store, keyring, now).await?;
     let identity = Arc::new(identity);
-    let codes = match config.otp.provider {
-        OtpProviderConfig::Supabase => CodesBy::Supabase,
-        OtpProviderConfig::Console | OtpProviderConfig::Twilio(_) => CodesBy::Others,
-    };
-    match check(&identity, codes).await {
-        Checked::NotNeeded => tracing::warn!("Supabase not enabled"),
+    let codes = CodesBy::of(&config.otp.provider);
+    let is_usable = match check(&identity, codes).await {
+        Checked::NotNeeded => {
+            tracing::warn!("Supabase not enabled");
+            return Ok(identity);
+        }
         Checked::Answered(problems) => {
             report(&problems, config)?;
             announce(&problems);
+            true
         }
         Checked::Unreachable => {
             tracing::warn!(
                 "Supabase does not answer; nobody signs in until it does, and its settings are looked at then"
             );
-            tokio::spawn(check_later(
-                Arc::clone(&identity),
-                codes,
-                config.environment,
-            ));
+            false
         }
-    }
+    };
+    tokio::spawn(watch_settings(
+        Arc::clone(&identity),
+        codes,
+        config.environment,
+        is_usable,
+    ));
     Ok(identity)
 }
 
@@ -140,19 +145,35 @@ async fn check(identity: &Identity, codes: CodesBy) -> Checked {
     }
 }
 
-/// Looks again until there is an answer that is not fatal; until then `identity` signs nobody in. A
-/// process that serves already is not stopped by it.
-async fn check_later(identity: Arc<Identity>, codes: CodesBy, environment: Environment) {
+/// Looks at the provider's settings now and then, for as long as the process serves, and raises an alarm
+/// when they open a side door. `identity` signs nobody in while they do in production.
+async fn watch_settings(
+    identity: Arc<Identity>,
+    codes: CodesBy,
+    environment: Environment,
+    mut is_usable: bool,
+) {
     loop {
-        tokio::time::sleep(CHECK_AGAIN_AFTER).await;
-        if let Checked::Answered(problems) = check(&identity, codes).await {
-            for problem in &problems {
-                tracing::error!(key = problem.key(), "{problem}");
-            }
-            if !problems.iter().any(|problem| problem.is_fatal(environment)) {
-                return announce(&problems);
-            }
+        let wait = if is_usable {
+            CHECK_EVERY
+        } else {
+            CHECK_AGAIN_AFTER
+        };
+        tokio::time::sleep(wait).await;
+        let Checked::Answered(problems) = check(&identity, codes).await else {
+            continue;
+        };
+        metrics::gauge!("supabase_settings_problems")
+            .set(u32::try_from(problems.len()).unwrap_or(0));
+        for problem in &problems {
+            tracing::error!(key = problem.key(), "{problem}");
+        }
+        let was_usable = is_usable;
+        is_usable = !problems.iter().any(|problem| problem.is_fatal(environment));
+        if !is_usable {
             tracing::error!("nobody can sign in until that is mended; looking again soon");
+        } else if !was_usable {
+            announce(&problems);
         }
     }
 }
@@ -201,13 +222,14 @@ mod tests {
 
     #[test]
     fn side_doors_are_a_reason_not_to_start_in_production() {
-        const SECRET: &str = "0123456789abcdef0123456789abcdef";
+        const SESSION: &str = "b0325f9c29ab874fbe5c236c8fd76dd49a696fac3c72af33311cdee85730c2f5";
+        const RELAY: &str = "f4167fe9a6fb21c927c0508028dacf62874a6613bbb66e53953763b9d7b31fae";
         let config = |environment: &'static str| {
             let variables = [
                 ("APP_ENV", environment),
                 ("IDENTITY", "local"),
-                ("SESSION_SECRET", SECRET),
-                ("RELAY_WEBHOOK_SECRET", SECRET),
+                ("SESSION_SECRET", SESSION),
+                ("RELAY_WEBHOOK_SECRET", RELAY),
                 ("TRUSTED_PROXIES", "none"),
                 ("PUBLIC_URL", "https://api.example.com"),
                 ("DATABASE_URL", "postgres://db.example.com/a"),

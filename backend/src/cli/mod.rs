@@ -5,6 +5,7 @@
 
 mod adoption;
 mod check;
+mod connect;
 mod identity;
 mod keys;
 mod migrate;
@@ -79,7 +80,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve => serve::run(configuration()?).await,
         Command::Migrate(args) => migrate::run(args, configuration()?).await,
         Command::Adoption(args) => adoption::run(args, configuration()?).await,
-        Command::Check(args) => check::run(&args),
+        Command::Check(args) => check::run(args).await,
         Command::Keys(args) => keys::run(args, configuration()?).await,
         Command::Identity(args) => identity::run(args, configuration()?).await,
         Command::Relay(args) => relay::run(args, configuration()?).await,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{Environment, Problems, Variables};
+use super::{DatabaseTls, Environment, Problems, Variables};
 
 /// Where the data is kept.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct DatabaseConfig {
     pub migrate_on_start: MigrateOnStart,
     /// How many connections to Postgres this process may have (`DATABASE_CONNECTIONS`).
     pub connections: u32,
+    /// How the connections to a Postgres are kept private.
+    pub tls: DatabaseTls,
 }
 
 /// Whether `serve` may change the schema of Postgres.
@@ -49,6 +51,18 @@ impl fmt::Debug for DatabaseKind {
         match self {
             Self::Sqlite { path } => write!(f, "Sqlite({})", path.display()),
             Self::Postgres { .. } => f.write_str("Postgres(…)"),
+        }
+    }
+}
+
+impl From<DatabaseKind> for DatabaseConfig {
+    /// With the default of everything else.
+    fn from(kind: DatabaseKind) -> Self {
+        Self {
+            kind,
+            migrate_on_start: MigrateOnStart::No,
+            connections: Self::DEFAULT_CONNECTIONS,
+            tls: DatabaseTls::default(),
         }
     }
 }
@@ -99,8 +113,17 @@ impl DatabaseConfig {
                 "is Supabase's pooler in transaction mode (port 6543), where no session lasts; use the session mode of the same host (port 5432), or the database's own address",
             );
         }
-        if is_sqlite && variables.get("DATABASE_CONNECTIONS").is_some() {
-            warnings.push("DATABASE_CONNECTIONS", "means nothing to a SQLite file");
+        let tls = match &kind {
+            Some(DatabaseKind::Postgres { url }) => {
+                let url = url.expose_secret();
+                DatabaseTls::read(url, variables, environment, found, warnings)
+            }
+            _ => DatabaseTls::default(),
+        };
+        for key in ["DATABASE_CONNECTIONS", "DATABASE_CA"] {
+            if is_sqlite && variables.get(key).is_some() {
+                warnings.push(key, "means nothing to a SQLite file");
+            }
         }
         let connections = match variables.get("DATABASE_CONNECTIONS").map(str::parse) {
             None => Self::DEFAULT_CONNECTIONS,
@@ -127,6 +150,7 @@ impl DatabaseConfig {
             }),
             migrate_on_start,
             connections,
+            tls,
         }
     }
 

@@ -6,10 +6,12 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{Environment, Problems, Variables};
+use super::{Environment, Problems, Variables, strength};
 
 /// Who issues access tokens.
 #[derive(Debug)]
@@ -86,6 +88,7 @@ impl IdentityConfig {
         variables: &Variables,
         environment: Environment,
         found: &mut Problems,
+        warnings: &mut Problems,
     ) -> Self {
         let any_set = SUPABASE_KEYS.iter().any(|key| variables.get(key).is_some());
         let chosen = match (variables.get("IDENTITY"), environment) {
@@ -113,7 +116,8 @@ impl IdentityConfig {
             (None, Environment::Development) => any_set,
         };
         if chosen {
-            SupabaseConfig::read(variables, environment, found).map_or(Self::Local, Self::Supabase)
+            let read = SupabaseConfig::read(variables, environment, found, warnings);
+            read.map_or(Self::Local, Self::Supabase)
         } else {
             Self::Local
         }
@@ -121,7 +125,12 @@ impl IdentityConfig {
 }
 
 impl SupabaseConfig {
-    fn read(variables: &Variables, environment: Environment, found: &mut Problems) -> Option<Self> {
+    fn read(
+        variables: &Variables,
+        environment: Environment,
+        found: &mut Problems,
+        warnings: &mut Problems,
+    ) -> Option<Self> {
         let mut required = |key: &'static str, hint: &str| {
             let value = variables.get(key);
             if value.is_none() {
@@ -155,6 +164,15 @@ impl SupabaseConfig {
             }
             url
         });
+        // Accounts may still hang on an older one, which is used for nothing new.
+        let newest = variables.list("SUPABASE_PASSWORD_KEYS").take(1);
+        strength::check_keys(
+            "SUPABASE_PASSWORD_KEYS",
+            newest,
+            environment,
+            found,
+            warnings,
+        );
         let password_keys = password_keys.and_then(|list| {
             let keys: Vec<&str> = list.split(',').map(str::trim).collect();
             let weak = keys.iter().position(|key| key.chars().count() < MIN_PASSWORD_KEY_CHARS);
@@ -175,6 +193,15 @@ impl SupabaseConfig {
                 "is the same as SUPABASE_ANON_KEY; use the service_role or secret key",
             );
         }
+        let reference = url.as_ref().and_then(project_reference);
+        for (key, text, kind) in [
+            ("SUPABASE_ANON_KEY", anon_key, KeyKind::Anonymous),
+            ("SUPABASE_SERVICE_KEY", service_key, KeyKind::Service),
+        ] {
+            if let Some(fault) = text.and_then(|text| kind.fault(text, reference)) {
+                found.push(key, fault);
+            }
+        }
         let url = url?;
         let issuer = variables.get("SUPABASE_ISSUER").map_or_else(
             || format!("{}/auth/v1", url.as_str().trim_end_matches('/')),
@@ -189,6 +216,66 @@ impl SupabaseConfig {
             environment,
         })
     }
+}
+
+/// What a key of a project is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KeyKind {
+    Anonymous,
+    Service,
+}
+
+impl KeyKind {
+    const fn role(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anon",
+            Self::Service => "service_role",
+        }
+    }
+
+    /// Why `key` cannot be one of this kind and of the project `reference`, as far as it tells.
+    fn fault(self, key: &str, reference: Option<&str>) -> Option<String> {
+        let other_kind = match self {
+            Self::Anonymous => {
+                "is a service key, which must never reach a browser; use the anon or publishable key"
+            }
+            Self::Service => "is the anon or publishable key; use the service_role or secret key",
+        };
+        if key.starts_with("sb_secret_") || key.starts_with("sb_publishable_") {
+            let is_secret = key.starts_with("sb_secret_");
+            return (is_secret != (self == Self::Service)).then(|| other_kind.to_owned());
+        }
+        let claims = claims_of(key)?;
+        if claims.role.is_some_and(|role| role != self.role()) {
+            return Some(other_kind.to_owned());
+        }
+        match (claims.reference, reference) {
+            (Some(of_key), Some(of_url)) if of_key != of_url => Some(format!(
+                "is a key of the project {of_key}, but SUPABASE_URL names {of_url}"
+            )),
+            _ => None,
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct KeyClaims {
+    role: Option<String>,
+    #[serde(rename = "ref")]
+    reference: Option<String>,
+}
+
+/// What a legacy key says of itself. It is not verified: the project does that.
+fn claims_of(key: &str) -> Option<KeyClaims> {
+    let mut parts = key.split('.');
+    let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    serde_json::from_slice(&payload).ok()
+}
+
+/// The project that a URL of Supabase's own names; none under another domain.
+fn project_reference(url: &Url) -> Option<&str> {
+    url.host_str()?.strip_suffix(".supabase.co")
 }
 
 /// Keys and passwords travel to it: encrypted, or not further than this machine.

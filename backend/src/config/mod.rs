@@ -5,11 +5,13 @@
 //! refuses what development merely warns about, and nothing further in re-checks.
 
 mod database;
+mod database_tls;
 mod dev_secret;
 mod identity;
 mod near_miss;
 mod otp;
 mod otp_limits;
+mod postgres_host;
 mod problems;
 mod proxies;
 mod relay;
@@ -18,10 +20,12 @@ mod retention;
 mod server;
 mod session;
 mod show;
+mod strength;
 mod variables;
 mod web;
 
 pub use database::{DatabaseConfig, DatabaseKind, MigrateOnStart};
+pub use database_tls::DatabaseTls;
 pub use dev_secret::{DevSecretError, read_or_create_relay_secret, read_or_create_session_secret};
 pub use identity::{ApiKey, IdentityConfig, SupabaseConfig};
 pub use otp::{OtpConfig, OtpProviderConfig, TestNumber, TwilioConfig};
@@ -86,7 +90,7 @@ impl Config {
         let metrics = MetricsConfig::read(variables, environment, &mut found);
         let proxies = TrustedProxies::read(variables, environment, &mut found);
         let client_ip_header = ClientIpHeader::read(variables, &mut found);
-        let identity = IdentityConfig::read(variables, environment, &mut found);
+        let identity = IdentityConfig::read(variables, environment, &mut found, &mut warnings);
         let otp = OtpConfig::read(
             variables,
             environment,
@@ -95,10 +99,11 @@ impl Config {
             &mut found,
             &mut warnings,
         );
-        let session = SessionConfig::read(variables, environment, &mut found);
+        let session = SessionConfig::read(variables, environment, &mut found, &mut warnings);
         let web = WebConfig::read(variables, environment, &server, &mut found);
         let retention = Retention::read(variables, &mut found);
         let logging = LoggingConfig::read(variables, environment, &mut found);
+        strength::check_shared(variables, environment, &mut found, &mut warnings);
         found.into_result(Self {
             environment,
             server,

@@ -116,7 +116,7 @@ impl OtpConfig {
             test_numbers,
             regions,
             channels: read_channels(variables, found),
-            limits: OtpLimits::read(variables, found),
+            limits: OtpLimits::read(variables, environment, found),
         }
     }
 }

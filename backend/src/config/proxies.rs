@@ -117,6 +117,17 @@ impl Network {
             None => (text, None),
         };
         let address: IpAddr = address.parse().ok()?;
+        // Peers of IPv4 are told as such, also on a socket of IPv6.
+        let (address, prefix) = match (address.to_canonical(), address) {
+            (IpAddr::V4(v4), IpAddr::V6(_)) => {
+                let of_v4 = |prefix: u32| prefix.checked_sub(96);
+                (
+                    v4.into(),
+                    prefix.map_or(Some(None), |prefix| of_v4(prefix).map(Some))?,
+                )
+            }
+            _ => (address, prefix),
+        };
         // Wider ones hold strangers too: fc00::/7 is the widest network that is private.
         let (widest, width) = if address.is_ipv4() { (8, 32) } else { (7, 128) };
         let prefix = prefix.unwrap_or(width);
@@ -157,6 +168,9 @@ mod tests {
         assert!(!trusts("10.0.0.0/8", "11.0.0.0"));
         assert!(!trusts("10.0.0.0/8", "2001:db8::1"));
         assert!(!trusts("none", "127.0.0.1"));
+        assert!(trusts("::ffff:10.0.0.7", "10.0.0.7"));
+        assert!(trusts("::ffff:100.64.0.0/106", "100.127.0.1"));
+        assert!(!trusts("::ffff:100.64.0.0/106", "100.128.0.1"));
     }
 
     #[test]
@@ -168,6 +182,8 @@ mod tests {
             "::/0",
             "0.0.0.0/1,128.0.0.0/1",
             "2000::/3",
+            "::ffff:0.0.0.0/96",
+            "::ffff:10.0.0.0/80",
             "10.0.0.0/-1",
             "10.0.0.1,",
             "example.com",

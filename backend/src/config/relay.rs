@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use shared_protocol::{InvalidSecrets, RelaySecrets};
+use shared_protocol::{InvalidSecrets, RelayName, RelaySecrets};
 
-use super::{Environment, Problems, Variables};
+use super::{Environment, Problems, Variables, strength};
 
 /// Whom to believe.
 #[derive(Debug)]
@@ -70,9 +70,17 @@ impl RelayConfig {
                 found.push(SECRET, "is not set; make one with `archety-backend secret new` and give the relay the same");
                 SecretSource::Generated
             }
+            (Some(_), _) if let Some(entry) = entry_with_bad_name(variables) => {
+                let message = format!(
+                    "entry {entry} has a colon behind what is no relay's name; a name is 1 to 32 of a-z, 0-9 \
+                     and -, and a secret has no colon"
+                );
+                found.push(SECRET, message);
+                SecretSource::Generated
+            }
             (Some(list), _) => match RelaySecrets::parse(list) {
                 Ok(secrets) => {
-                    check_strength(&secrets, environment, found, warnings);
+                    check_strength(&secrets, variables, environment, found, warnings);
                     SecretSource::Given(Arc::new(secrets))
                 }
                 Err(fault) => {
@@ -85,8 +93,20 @@ impl RelayConfig {
     }
 }
 
+/// The first entry whose name is none. Taken for a part of the secret, it would be the wrong secret of the
+/// wrong relay.
+fn entry_with_bad_name(variables: &Variables) -> Option<usize> {
+    let is_bad = |entry: &str| {
+        let name = entry.split_once(':').map(|(name, _)| name);
+        name.is_some_and(|name| RelayName::parse(name).is_err())
+    };
+    let position = variables.list(SECRET).position(is_bad)?;
+    Some(position + 1)
+}
+
 fn check_strength(
     secrets: &RelaySecrets,
+    variables: &Variables,
     environment: Environment,
     found: &mut Problems,
     warnings: &mut Problems,
@@ -105,6 +125,13 @@ fn check_strength(
             Environment::Development => warnings.push(SECRET, message),
         }
     }
+    if secrets.iter().any(|secret| secret.key().is_weak()) {
+        return;
+    }
+    // What stands before a colon is a name.
+    let texts = variables.list(SECRET);
+    let texts = texts.map(|entry| entry.split_once(':').map_or(entry, |(_, secret)| secret));
+    strength::check_keys(SECRET, texts, environment, found, warnings);
 }
 
 fn explain(fault: &InvalidSecrets) -> String {

@@ -7,7 +7,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use url::Url;
 
-use super::{Problems, Variables};
+use super::postgres_host::PostgresHost;
+use super::{Problems, Variables, strength};
 
 /// What this deployment is for. The database remembers it, so that neither can be mixed up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,40 +73,16 @@ fn sign_of_a_deployment(variables: &Variables, server: &ServerConfig) -> Option<
     {
         return Some("PUBLIC_URL begins with https://".to_owned());
     }
-    if variables
+    let elsewhere = variables
         .get("DATABASE_URL")
-        .is_some_and(is_remote_postgres)
-    {
-        return Some("DATABASE_URL names a database on another machine".to_owned());
+        .and_then(|url| PostgresHost::of(url, variables))
+        .filter(|host| !host.is_on_this_machine());
+    if let Some(host) = elsewhere {
+        let key = host.named_by;
+        return Some(format!("{key} names a database on another machine"));
     }
     let set = CREDENTIALS.iter().find(|key| variables.get(key).is_some());
     set.map(|key| format!("{key} is set"))
-}
-
-/// Drivers take the host from the query too, and a path there, or none at all, is a unix socket.
-fn is_remote_postgres(text: &str) -> bool {
-    let Ok(url) = Url::parse(text) else {
-        return false;
-    };
-    if !matches!(url.scheme(), "postgres" | "postgresql") {
-        return false;
-    }
-    let in_query = url
-        .query_pairs()
-        .filter(|(key, _)| matches!(&**key, "host" | "hostaddr"))
-        .last();
-    let host = match in_query {
-        Some((_, host)) => host.into_owned(),
-        None => url.host_str().unwrap_or_default().to_owned(),
-    };
-    let bare = host.trim_matches(['[', ']']);
-    let is_socket =
-        host.is_empty() || host.starts_with('/') || host.to_ascii_lowercase().starts_with("%2f");
-    let is_here = bare.eq_ignore_ascii_case("localhost")
-        || bare
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.to_canonical().is_loopback());
-    !is_socket && !is_here
 }
 
 /// Where to listen.
@@ -206,6 +183,10 @@ impl MetricsConfig {
                 "METRICS_TOKEN",
                 "is shorter than 16 characters; make one with `openssl rand -hex 32`, or unset it to close /metrics",
             );
+        } else if environment == Environment::Production
+            && let Some(token) = variables.get("METRICS_TOKEN")
+        {
+            strength::check_token("METRICS_TOKEN", token, found);
         }
         Self { token }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Environment, Problems, Variables};
+use super::{Environment, Problems, Variables, strength};
 use crate::keyring::Keyring;
 
 /// What sessions hang on.
@@ -66,6 +66,7 @@ impl SessionConfig {
         variables: &Variables,
         environment: Environment,
         found: &mut Problems,
+        warnings: &mut Problems,
     ) -> Self {
         let keyring = match (variables.get(SECRET), environment) {
             (None, Environment::Development) => KeyringSource::Generated,
@@ -74,7 +75,11 @@ impl SessionConfig {
                 KeyringSource::Generated
             }
             (Some(list), _) => match Keyring::parse(list) {
-                Ok(keyring) => KeyringSource::Given(Arc::new(keyring)),
+                Ok(keyring) => {
+                    let entries = variables.list(SECRET);
+                    strength::check_keys(SECRET, entries, environment, found, warnings);
+                    KeyringSource::Given(Arc::new(keyring))
+                }
                 Err(fault) => {
                     let message = format!(
                         "{fault} (a comma-separated list, newest first; make a key with `openssl rand -hex 32`)"

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::{
-    Config, DatabaseKind, IdentityConfig, KeyringSource, LogFormat, MigrateOnStart,
+    Config, DatabaseKind, Environment, IdentityConfig, KeyringSource, LogFormat, MigrateOnStart,
     OtpProviderConfig, SecretSource, Site, SupabaseConfig,
 };
 use crate::keyring::KeyId;
@@ -36,7 +36,7 @@ impl Config {
         };
         let public_url = self.server.public_url.as_ref();
         let token = self.metrics.token.as_ref();
-        vec![
+        let mut shown = vec![
             ("APP_ENV", self.environment.as_str().to_owned()),
             ("HOST", self.server.address.ip().to_string()),
             ("PORT", self.server.address.port().to_string()),
@@ -45,10 +45,12 @@ impl Config {
                 public_url.map_or_else(not_set, Url::to_string),
             ),
             ("DATABASE_URL", database),
+            ("DATABASE_CA", self.shown_authority()),
             (
                 "DATABASE_CONNECTIONS",
                 self.database.connections.to_string(),
             ),
+            ("SQLITE_SINGLE_REPLICA", self.shown_promise()),
             ("MIGRATE_ON_START", migrate.to_owned()),
             ("RELAY_WEBHOOK_SECRET", relay_secret),
             ("RELAY_AUTH", self.relay.auth.as_str().to_owned()),
@@ -74,7 +76,10 @@ impl Config {
             ("OTP_TEST_NUMBERS", self.shown_test_numbers()),
             ("OTP_REGIONS", self.otp.regions.to_string()),
             ("OTP_CHANNELS", self.shown_channels()),
-            ("OTP_PER_DAY", self.otp.limits.per_day.to_string()),
+        ];
+        shown.extend(self.shown_twilio());
+        shown.extend(self.otp.limits.shown());
+        shown.extend([
             ("SESSION_SECRET", self.shown_keyring()),
             ("WEB_ORIGINS", self.shown_origins()),
             (
@@ -84,7 +89,8 @@ impl Config {
             ("RETENTION_SESSIONS_DAYS", days(self.retention.sessions)),
             ("RETENTION_DEAD_JOBS_DAYS", days(self.retention.dead_jobs)),
             ("LOG_LEVEL", format!("{} ({format})", self.logging.filter)),
-        ]
+        ]);
+        shown
     }
 }
 
@@ -108,6 +114,44 @@ impl Config {
             OtpProviderConfig::Console => "console (codes are printed)".to_owned(),
             OtpProviderConfig::Twilio(twilio) => format!("twilio {}", twilio.service_sid),
             OtpProviderConfig::Supabase => "supabase".to_owned(),
+        }
+    }
+
+    fn shown_twilio(&self) -> [(&'static str, String); 6] {
+        let twilio = match &self.otp.provider {
+            OtpProviderConfig::Twilio(twilio) => Some(twilio),
+            OtpProviderConfig::Console | OtpProviderConfig::Supabase => None,
+        };
+        let by = |is_key: bool| twilio.filter(|twilio| twilio.username.starts_with("SK") == is_key);
+        let name = |is_key| by(is_key).map_or_else(not_set, |twilio| twilio.username.clone());
+        let secret = |is_key| by(is_key).map_or_else(not_set, |_| "***".to_owned());
+        let service = twilio.map_or_else(not_set, |twilio| twilio.service_sid.clone());
+        let url = twilio.map_or_else(not_set, |twilio| twilio.base_url.to_string());
+        [
+            ("TWILIO_VERIFY_SERVICE_SID", service),
+            ("TWILIO_ACCOUNT_SID", name(false)),
+            ("TWILIO_AUTH_TOKEN", secret(false)),
+            ("TWILIO_API_KEY_SID", name(true)),
+            ("TWILIO_API_KEY_SECRET", secret(true)),
+            ("TWILIO_BASE_URL", url),
+        ]
+    }
+
+    fn shown_authority(&self) -> String {
+        let tls = &self.database.tls;
+        match (&self.database.kind, &tls.authority, tls.is_verified) {
+            (DatabaseKind::Sqlite { .. }, ..) => not_set(),
+            (_, Some(pem), _) => format!("({} bytes of certificates)", pem.len()),
+            (_, None, true) => "(public authorities)".to_owned(),
+            (_, None, false) => "(the server's certificate is not verified)".to_owned(),
+        }
+    }
+
+    /// Only production asks for the promise; it is kept where SQLite serves there.
+    fn shown_promise(&self) -> String {
+        match (self.environment, &self.database.kind) {
+            (Environment::Production, DatabaseKind::Sqlite { .. }) => "1".to_owned(),
+            _ => not_set(),
         }
     }
 

@@ -50,6 +50,12 @@ impl Variables {
         (!value.is_empty()).then_some(value)
     }
 
+    /// The entries of a comma-separated list, without surrounding space; none if `key` is not set.
+    pub(super) fn list(&self, key: &str) -> impl Iterator<Item = &str> {
+        let list = self.get(key).into_iter();
+        list.flat_map(|list| list.split(',')).map(str::trim)
+    }
+
     /// The names of all that are given.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)

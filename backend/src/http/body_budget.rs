@@ -3,7 +3,8 @@
 //! A body is kept before it is known who sent it, since a signature covers it. All such bodies share one
 //! budget, charged as their bytes arrive. One network may hold a small part of it, so that a stranger
 //! who fills it is refused first; a part of the whole is kept for networks that have proved themselves,
-//! so that strangers cannot keep a relay out together.
+//! so that strangers cannot keep a relay out together. A network's first bytes may use that part too: one
+//! small request is how a relay proves itself after a start.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -24,6 +25,8 @@ struct Shares {
     /// What only networks that have proved themselves may use.
     kept_for_proved: usize,
     network: usize,
+    /// What any network may have of the whole.
+    first: usize,
     proved_network: usize,
 }
 
@@ -31,6 +34,7 @@ const SHARES: Shares = Shares {
     total: 32 << 20,
     kept_for_proved: 8 << 20,
     network: 4 << 20,
+    first: 32 << 10,
     proved_network: 16 << 20,
 };
 
@@ -110,13 +114,15 @@ impl Charge {
     /// Takes `bytes` more.
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Exhausted> {
         let shares = self.budget.shares;
+        let mut held = self.budget.lock();
+        let network = held.by_network.get(&self.network).copied().unwrap_or(0);
         let (of_network, of_all) = if self.is_proved {
             (shares.proved_network, shares.total)
+        } else if network + bytes <= shares.first {
+            (shares.network, shares.total)
         } else {
             (shares.network, shares.total - shares.kept_for_proved)
         };
-        let mut held = self.budget.lock();
-        let network = held.by_network.get(&self.network).copied().unwrap_or(0);
         if network + bytes > of_network || held.total + bytes > of_all {
             return Err(Exhausted);
         }
@@ -160,6 +166,7 @@ mod tests {
             total: 100,
             kept_for_proved: 20,
             network: 30,
+            first: 2,
             proved_network: 50,
         })
     }
@@ -194,6 +201,11 @@ mod tests {
             assert_eq!(stranger.grow(10), Ok(()));
         }
         assert_eq!(strangers[0].grow(1), Err(Exhausted));
+        // A relay that has not proved itself yet can do so with a small request.
+        let mut first = budget.charge(address("198.51.100.1"), NOW);
+        assert_eq!(first.grow(2), Ok(()));
+        assert_eq!(first.grow(1), Err(Exhausted));
+        drop(first);
         let mut relays = budget.charge(relay, NOW);
         assert_eq!(relays.grow(20), Ok(()));
         assert_eq!(relays.grow(1), Err(Exhausted));

@@ -57,9 +57,8 @@ impl ClientAddresses {
         let mut hops: Vec<IpAddr> = Vec::new();
         for value in headers.get_all(FORWARDED_FOR) {
             // One entry that is no address may be a client's invention; what stands to its right is not.
-            let entries = value.to_str().unwrap_or_default().split(',');
-            for entry in entries {
-                match parse_address(entry) {
+            for entry in value.as_bytes().split(|byte| *byte == b',') {
+                match std::str::from_utf8(entry).ok().and_then(parse_address) {
                     Some(address) => hops.push(address),
                     None => hops.clear(),
                 }
@@ -172,6 +171,12 @@ mod tests {
         assert_eq!(client(&["203.0.113.9, nonsense"]), "100.64.0.2");
         assert_eq!(client(&["100.64.0.9, 100.64.0.7"]), "100.64.0.9");
         assert_eq!(client(&[]), "100.64.0.2");
+        // Bytes that are no text, behind which the proxy wrote on.
+        let odd = HeaderValue::from_bytes(b"\xff\xfe, 203.0.113.9").expect("a value");
+        let odd = HeaderMap::from_iter([(FORWARDED_FOR, odd)]);
+        let peer = "100.64.0.2".parse().expect("an address");
+        let found = addresses(ClientIpHeader::ForwardedFor).of(peer, &odd, NOW);
+        assert_eq!(found.to_string(), "203.0.113.9");
         // The other header is not asked.
         let other = headers(&REAL_IP, &["203.0.113.9"]);
         let peer: IpAddr = "100.64.0.2".parse().expect("an address");

@@ -26,8 +26,8 @@ pub use failure::{
 pub use grant::{Grant, InvalidTokens, LogoutScope, Person, Upstream, UpstreamTokens};
 pub use local::{ACCESS_TOKEN_TTL, JwksDocument, LocalIdentity, rotate as rotate_signing_key};
 pub use supabase::{
-    CodesBy, OtpChannel, SettingsProblem, StartOtpError, SupabaseIdentity, Unreachable,
-    UpstreamTimeouts, VerifyOtpError,
+    CodesBy, OtpChannel, ProbeError, SettingsProblem, StartOtpError, SupabaseIdentity, Unreachable,
+    UpstreamTimeouts, VerifyOtpError, probe,
 };
 pub use token::MAX_TOKEN_BYTES;
 

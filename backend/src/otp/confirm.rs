@@ -202,6 +202,7 @@ impl Inner {
             phone_hash: self.phone_hash(ask.phone),
             challenge_id: ask.challenge_id,
             bound_to: bound_to(ask.binding, ask.session),
+            is_known: ask.device == Device::Known,
         };
         let Some(used) = self.store.just_used(&attempt, now).await? else {
             return Ok(None);
@@ -231,6 +232,7 @@ impl Inner {
             phone_hash: self.phone_hash(phone),
             challenge_id: ask.challenge_id,
             bound_to: bound_to(ask.binding, ask.session),
+            is_known: ask.device == Device::Known,
         };
         let until = match self.store.begin_attempt(&attempt, limits, now).await? {
             Attempt::Counted(counted) => return Ok(*counted),

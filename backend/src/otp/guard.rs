@@ -31,6 +31,11 @@ const HOURS_SHARE: u32 = 5;
 const TEN_MINUTES_SHARE: u32 = 12;
 /// A share is no less than this: a small budget is not cut to nothing.
 const LEAST_SHARE: u32 = 20;
+/// Of what may go out to all in a span of time, and of the codes that prove something about a country, one
+/// network may have one part in so many. One rented server then leaves the most of it to others.
+const NETWORKS_SHARE: u32 = 3;
+/// The same for a network: no less than this.
+const LEAST_NETWORKS_SHARE: u32 = 10;
 
 impl Device {
     fn with(self, most: u32, kept: u32) -> u32 {
@@ -85,42 +90,44 @@ impl Inner {
             let reserve = reserve.min(most_of_all);
             most(most_of_all - reserve, reserve)
         };
+        let mut paid = self.networks_shares(client, device);
+        paid.extend([
+            limit(
+                "send_prefix_hour",
+                self.prefix_key(phone),
+                Window::HOUR,
+                most(limits.per_prefix_hour, kept::SENDS_PER_PREFIX),
+            ),
+            limit(
+                "send_country_day",
+                country,
+                Window::DAY,
+                most(limits.per_country_day, reserve),
+            ),
+            limit(
+                "send_day",
+                self.all_key(),
+                Window::DAY,
+                in_all(limits.per_day),
+            ),
+            limit(
+                "send_hour",
+                self.all_key(),
+                Window::HOUR,
+                most(share(limits.per_day, HOURS_SHARE), reserve),
+            ),
+            limit(
+                "send_ten_minutes",
+                self.all_key(),
+                Window::TEN_MINUTES,
+                most(share(limits.per_day, TEN_MINUTES_SHARE), reserve),
+            ),
+        ]);
         SendGuard {
             // As many as may join: neither sends anything.
             asks: by_network("ask_ip_hour", limits.joins_per_ip_hour, kept::JOINS_PER_IP),
             answers,
-            paid: vec![
-                limit(
-                    "send_prefix_hour",
-                    self.prefix_key(phone),
-                    Window::HOUR,
-                    most(limits.per_prefix_hour, kept::SENDS_PER_PREFIX),
-                ),
-                limit(
-                    "send_country_day",
-                    country,
-                    Window::DAY,
-                    most(limits.per_country_day, reserve),
-                ),
-                limit(
-                    "send_day",
-                    self.all_key(),
-                    Window::DAY,
-                    in_all(limits.per_day),
-                ),
-                limit(
-                    "send_hour",
-                    self.all_key(),
-                    Window::HOUR,
-                    most(share(limits.per_day, HOURS_SHARE), reserve),
-                ),
-                limit(
-                    "send_ten_minutes",
-                    self.all_key(),
-                    Window::TEN_MINUTES,
-                    most(share(limits.per_day, TEN_MINUTES_SHARE), reserve),
-                ),
-            ],
+            paid,
             joins,
             // Whoever pumps a country must not shut out those who proved before that codes reach them.
             breakers: match device {
@@ -129,6 +136,37 @@ impl Inner {
             },
             block: Some(self.block(phone)),
         }
+    }
+
+    /// What each network of the client may have of what is paid, however many numbers it names.
+    fn networks_shares(&self, client: IpAddr, device: Device) -> Vec<Limit> {
+        let limits = &self.limits;
+        let for_strangers = limits.per_day.saturating_sub(limits.known_device_reserve);
+        let spans = [
+            (
+                "send_network_ten_minutes",
+                Window::TEN_MINUTES,
+                share(limits.per_day, TEN_MINUTES_SHARE),
+            ),
+            (
+                "send_network_hour",
+                Window::HOUR,
+                // Codes that are never confirmed cut a country off: not those of one network alone.
+                share(limits.per_day, HOURS_SHARE).min(limits.breaker_country_codes),
+            ),
+            ("send_network_day", Window::DAY, for_strangers),
+        ];
+        let mut shares = Vec::new();
+        for (scope, window, of_all) in spans {
+            let part = (of_all / NETWORKS_SHARE).max(of_all.min(LEAST_NETWORKS_SHARE));
+            shares.extend(client_networks(client).map(|network| Limit {
+                scope,
+                key: self.pepper.hash("limit-ip", &name_of(network)),
+                window,
+                most: device.with(part, kept::SENDS_PER_IP),
+            }));
+        }
+        shares
     }
 
     /// What trying a code is held against.

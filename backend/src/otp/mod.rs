@@ -16,7 +16,6 @@ mod supabase;
 mod twilio;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tracing::Instrument;
@@ -25,6 +24,7 @@ use uuid::Uuid;
 pub use code::{Code, InvalidCode};
 pub use confirm::{Approved, Confirm, ConfirmError, Repeated};
 pub use start::{Start, StartError, Started};
+pub use twilio::{TwilioProbeError, probe_twilio};
 
 use crate::clock::Timestamp;
 use crate::config::{OtpConfig, OtpLimits, TestNumber};
@@ -33,6 +33,7 @@ use crate::phone::{InvalidPhone, Phone};
 use crate::phone_region::Regions;
 use crate::store::otp::{BoundTo, PHONE_HASH};
 use crate::store::{Pepper, Store, StoreError};
+use crate::throttle::Throttle;
 use provider::Provider;
 
 /// How a code travels.
@@ -96,19 +97,11 @@ struct Inner {
     channels: Vec<Channel>,
     limits: OtpLimits,
     /// Whether wrong codes in all were told of.
-    alarm: HourlyAlarm,
+    alarm: Throttle,
 }
 
-/// An alarm that this process raises once in each of the clock's hours at most.
-#[derive(Debug, Default)]
-struct HourlyAlarm(AtomicI64);
-
-impl HourlyAlarm {
-    fn is_due(&self, now: Timestamp) -> bool {
-        let hour = now.as_secs().div_euclid(3_600);
-        self.0.swap(hour, Ordering::Relaxed) != hour
-    }
-}
+/// An alarm of wrong codes is raised once in so long.
+const ALARMED_EVERY: Duration = Duration::from_hours(1);
 
 /// How long a provider is waited for. In all it has to stay below [`RESERVED_FOR`].
 ///
@@ -160,13 +153,18 @@ impl Otp {
             regions: config.regions.clone(),
             channels: config.channels.clone(),
             limits: config.limits,
-            alarm: HourlyAlarm::default(),
+            alarm: Throttle::new(ALARMED_EVERY),
         })))
     }
 
-    /// What a person typed, if it is a number that codes are sent to.
+    /// What a person typed, if it is a number that codes are sent to, or a test number, to which none is.
     pub fn parse_phone(&self, text: &str) -> Result<Phone, InvalidPhone> {
-        Phone::parse_typed(text, &self.0.regions)
+        let typed = Phone::parse_separated(text);
+        let is_test = |phone: &Phone| self.0.test_numbers.iter().any(|test| test.phone == *phone);
+        match typed.filter(is_test) {
+            Some(phone) => Ok(phone),
+            None => Phone::parse_typed(text, &self.0.regions),
+        }
     }
 
     /// The channel that a client names, or the first; none if codes do not travel that way here.

@@ -30,10 +30,38 @@ const SHORT_WAIT: u32 = 30;
 
 pub(super) struct Twilio {
     client: Client,
+    service: String,
     verifications: String,
     checks: String,
     username: String,
     password: SecretString,
+}
+
+/// Why codes could not be sent by Twilio as it is configured.
+#[derive(Debug, thiserror::Error)]
+pub enum TwilioProbeError {
+    /// The HTTP client cannot be built.
+    #[error("the HTTP client cannot be set up; on Linux, install ca-certificates")]
+    Client(#[from] reqwest::Error),
+    /// Account and token, or key and secret, are not accepted.
+    #[error(
+        "it refuses TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET"
+    )]
+    Credentials,
+    /// The account has no such service.
+    #[error("the account has no service TWILIO_VERIFY_SERVICE_SID")]
+    Service,
+    /// It does not answer, or not as Twilio does.
+    #[error("it does not answer")]
+    Unreachable,
+}
+
+/// Asks Twilio whether it would send codes for us. Sends nothing.
+pub async fn probe_twilio(
+    config: &TwilioConfig,
+    timeouts: ProviderTimeouts,
+) -> Result<(), TwilioProbeError> {
+    Twilio::new(config, timeouts)?.probe().await
 }
 
 /// The fields that count, of a verification, a check or an error.
@@ -88,9 +116,34 @@ impl Twilio {
             client: client.build()?,
             verifications: format!("{service}/Verifications"),
             checks: format!("{service}/VerificationCheck"),
+            service,
             username: config.username.clone(),
             password: config.password.clone(),
         })
+    }
+
+    /// Whether the service exists and lets us in. Sends nothing.
+    pub(super) async fn probe(&self) -> Result<(), TwilioProbeError> {
+        let request = self
+            .client
+            .get(&self.service)
+            .basic_auth(&self.username, Some(self.password.expose_secret()));
+        let answer = match request.send().await {
+            Ok(response) => read(response).await,
+            Err(_) => return Err(TwilioProbeError::Unreachable),
+        };
+        match answer {
+            Answer::Resource(_) => Ok(()),
+            Answer::Error { status, .. } if status == StatusCode::UNAUTHORIZED => {
+                Err(TwilioProbeError::Credentials)
+            }
+            Answer::Error { status, .. } if status == StatusCode::NOT_FOUND => {
+                Err(TwilioProbeError::Service)
+            }
+            Answer::Error { .. } | Answer::NotReached | Answer::Unclear => {
+                Err(TwilioProbeError::Unreachable)
+            }
+        }
     }
 
     /// The name of the verification.

@@ -34,12 +34,11 @@ impl EdgeAgents {
         else {
             return Ok(None);
         };
-        let first = match self.first.get() {
-            Some(first) => first,
-            None => {
-                let first = store.first_edge_agent(agent, now).await?;
-                self.first.get_or_init(|| first)
-            }
+        let first = if let Some(first) = self.first.get() {
+            first
+        } else {
+            let first = store.first_edge_agent(agent, now).await?;
+            self.first.get_or_init(|| first)
         };
         Ok((agent != first).then_some(relay))
     }

@@ -2,7 +2,8 @@
 //!
 //! A view reads as its owner, a materialized view is a copy, a function with `security definer` does what
 //! its owner may. Each of them goes on showing everything to whatever role may use it once the tables
-//! themselves are closed. What a function's text names is taken for what it reads.
+//! themselves are closed. What a function's text names is taken for what it reads, by itself or by another
+//! function.
 
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -26,6 +27,28 @@ with recursive adopted as (
   join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = t.oid
     and d.classid = 'pg_rewrite'::regclass
   join pg_rewrite r on r.oid = d.objid
+), functions as materialized (
+  select p.oid, p.prosrc, n.nspname, p.proname from pg_proc p
+  join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
+  where l.lanname not in ('internal', 'c') and exists (select 1 from adopted)
+    and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'app')
+    and not exists (select 1 from pg_depend d
+      where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+), reading (oid) as (
+  select f.oid from functions f
+  where exists (select 1 from pg_depend d join readers on readers.oid = d.refobjid
+      where d.classid = 'pg_proc'::regclass and d.objid = f.oid and d.refclassid = 'pg_class'::regclass)
+    or exists (select 1 from readers join pg_class c on c.oid = readers.oid
+      join pg_namespace m on m.oid = c.relnamespace
+      where f.prosrc ~* format('(^|[^[:alnum:]_.$"])("?%s"?\s*\.\s*)?"?%s"?($|[^[:alnum:]_$])',
+        regexp_replace(m.nspname, '(\W)', '\\\1', 'g'), regexp_replace(c.relname, '(\W)', '\\\1', 'g')))
+  union
+  select f.oid from reading join functions g on g.oid = reading.oid join functions f on f.oid <> g.oid
+  where exists (select 1 from pg_depend d
+      where d.classid = 'pg_proc'::regclass and d.objid = f.oid
+        and d.refclassid = 'pg_proc'::regclass and d.refobjid = g.oid)
+    or f.prosrc ~* format('(^|[^[:alnum:]_.$"])("?%s"?\s*\.\s*)?"?%s"?\s*\(',
+      regexp_replace(g.nspname, '(\W)', '\\\1', 'g'), regexp_replace(g.proname, '(\W)', '\\\1', 'g'))
 ), others (oid, name) as (
   select r.oid, quote_ident(r.rolname) from pg_roles r
   where not r.rolsuper and not r.rolbypassrls and r.rolname !~ '^pg_'
@@ -47,20 +70,8 @@ with recursive adopted as (
   select case p.prokind when 'p' then 'procedure' else 'function' end, p.pronamespace, p.proowner,
     format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
     array(select x.grantee from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x)
-  from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-  join pg_language l on l.oid = p.prolang
-  where p.prosecdef and l.lanname not in ('internal', 'c') and exists (select 1 from adopted)
-    and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'app')
-    and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)
-    and not exists (select 1 from pg_depend d
-      where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
-    and (exists (select 1 from pg_depend d join readers on readers.oid = d.refobjid
-        where d.classid = 'pg_proc'::regclass and d.objid = p.oid
-          and d.refclassid = 'pg_class'::regclass)
-      or exists (select 1 from readers join pg_class c on c.oid = readers.oid
-        join pg_namespace m on m.oid = c.relnamespace
-        where p.prosrc ~* format('(^|[^[:alnum:]_.$"])("?%s"?\s*\.\s*)?"?%s"?($|[^[:alnum:]_$])',
-          regexp_replace(m.nspname, '(\W)', '\\\1', 'g'), regexp_replace(c.relname, '(\W)', '\\\1', 'g'))))
+  from reading join pg_proc p on p.oid = reading.oid join pg_namespace n on n.oid = p.pronamespace
+  where p.prosecdef and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)
 )
 select distinct o.kind, o.name, pg_has_role(current_user, o.owner, 'usage') as is_ours, array(
     select distinct w.name from others w

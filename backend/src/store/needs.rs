@@ -92,18 +92,23 @@ const METADATA: &str = "select c.relname::text from pg_class c join pg_attribute
 const HELD_COLUMNS: &str = "select distinct c.relname || '.' || a.attname, \
        coalesce(case v.relkind when 'v' then 'view ' when 'm' then 'materialized view ' end \
          || quote_ident(n.nspname) || '.' || quote_ident(v.relname), \
+         'generated column ' || quote_ident(c.relname) || '.' || quote_ident(g.attname), \
          pg_describe_object(d.classid, d.objid, d.objsubid)), \
        coalesce(v.relkind in ('v', 'm'), false) \
      from pg_class c \
      join pg_attribute a on a.attrelid = c.oid and a.atttypid = 'varchar'::regtype and not a.attisdropped \
      join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid \
        and d.refobjsubid = a.attnum \
+     left join pg_attrdef e on d.classid = 'pg_attrdef'::regclass and e.oid = d.objid \
+     left join pg_attribute g on g.attrelid = c.oid and g.attgenerated <> '' \
+       and g.attnum <> a.attnum and ((d.classid = 'pg_class'::regclass and d.objid = c.oid \
+         and g.attnum = d.objsubid) or (e.adrelid = c.oid and g.attnum = e.adnum)) \
      left join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid \
      left join pg_class v on v.oid = r.ev_class and v.oid <> c.oid \
      left join pg_namespace n on n.oid = v.relnamespace \
      where c.relnamespace = 'public'::regnamespace and c.relname = any ($1) \
-       and d.classid in ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass, \
-         'pg_proc'::regclass, 'pg_publication_rel'::regclass) \
+       and (g.attnum is not null or d.classid in ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass, \
+         'pg_proc'::regclass, 'pg_publication_rel'::regclass)) \
      order by 2, 1";
 
 #[derive(sqlx::FromRow)]

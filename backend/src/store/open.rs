@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Executor, PgPool};
 
@@ -54,7 +53,8 @@ impl Store {
                 if config.migrate_on_start == MigrateOnStart::Yes {
                     Self::migrate(config, environment, Adoption::Refused, now).await?;
                 }
-                let connections = connect_postgres(url.expose_secret(), config.connections).await?;
+                let server = Server::reach(url, &config.tls, SERVING).await?;
+                let connections = connect_postgres(&server, config.connections).await?;
                 check_migrated(&connections.pools).await?;
                 meta::claim_environment(&connections.pools, environment, now).await?;
                 check_safety(&connections.pools).await?;
@@ -101,7 +101,7 @@ impl Store {
     ) -> Result<SchemaVersion, OpenError> {
         let (pools, _lock) = match &config.kind {
             DatabaseKind::Postgres { url } => {
-                let server = Server::reach(url.expose_secret(), MIGRATING).await?;
+                let server = Server::reach(url, &config.tls, MIGRATING).await?;
                 (Pools::Postgres(server.pool(TO_MIGRATE).await?), None)
             }
             DatabaseKind::Sqlite { path } => {
@@ -175,8 +175,7 @@ async fn is_ours(pools: &Pools) -> Result<bool, sqlx::Error> {
     }
 }
 
-async fn connect_postgres(url: &str, connections: u32) -> Result<Connections, OpenError> {
-    let server = Server::reach(url, SERVING).await?;
+async fn connect_postgres(server: &Server, connections: u32) -> Result<Connections, OpenError> {
     let others = connections.saturating_sub(RESERVED).max(1);
     let pool: PgPool = server.pool(others).await?;
     Ok(Connections {

@@ -8,11 +8,13 @@
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, Row};
 
 use super::OpenError;
 use super::trust::{self, ACQUIRE_TIMEOUT};
+use crate::config::DatabaseTls;
 
 /// Settings of every session, by name. Values have no quotes.
 pub(super) type Settings = &'static [(&'static str, &'static str)];
@@ -26,12 +28,17 @@ const ROW_SECURITY: (&str, &str) = ("row_security", "on");
 const ISOLATION: (&str, &str) = ("default_transaction_isolation", "read committed");
 const IDLE_IN_TRANSACTION: (&str, &str) = ("idle_in_transaction_session_timeout", "30s");
 
+/// Statements here take milliseconds, and compiling one takes seconds. The planner's guess at their cost
+/// says otherwise.
+const NO_COMPILATION: (&str, &str) = ("jit", "off");
+
 /// For migrations, which read whole tables and may take as long as they need.
 pub(super) const MIGRATING: Settings = &[
     SEARCH_PATH,
     ROW_SECURITY,
     ISOLATION,
     IDLE_IN_TRANSACTION,
+    NO_COMPILATION,
     ("statement_timeout", "0"),
 ];
 
@@ -42,6 +49,7 @@ pub(super) const SERVING: Settings = &[
     ROW_SECURITY,
     ISOLATION,
     IDLE_IN_TRANSACTION,
+    NO_COMPILATION,
     ("statement_timeout", "10s"),
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
@@ -68,14 +76,24 @@ pub(super) struct Server {
 
 impl Server {
     /// Finds out how to have sessions with `settings` at `url`.
-    pub(super) async fn reach(url: &str, settings: Settings) -> Result<Self, OpenError> {
-        let plain = PgConnectOptions::from_str(url)
+    pub(super) async fn reach(
+        url: &SecretString,
+        tls: &DatabaseTls,
+        settings: Settings,
+    ) -> Result<Self, OpenError> {
+        let mut plain = PgConnectOptions::from_str(url.expose_secret())
             .map_err(|_| OpenError::Url)?
             .application_name("archety-backend")
             // Poolers refuse it, and nothing here is read as text.
             .extra_float_digits(None)
             // The driver logs every statement otherwise, slow ones with their text.
             .disable_statement_logging();
+        if tls.is_verified {
+            plain = plain.ssl_mode(PgSslMode::VerifyFull);
+        }
+        if let Some(authority) = &tls.authority {
+            plain = plain.ssl_root_cert_from_pem(authority.clone());
+        }
         // Behind what the URL asks for: the last one counts.
         let with_settings = plain.clone().options(settings.iter().copied());
         let (options, one) = match connect(&with_settings).await {
@@ -100,6 +118,11 @@ impl Server {
             Session::WithSettings => None,
         };
         Ok(Self { options, set_first })
+    }
+
+    /// Where it is, without login and password.
+    pub(super) fn address(&self) -> String {
+        address(&self.options)
     }
 
     /// A pool of at most `size` sessions.
@@ -241,10 +264,25 @@ fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> OpenError {
         cause: match error {
             // The driver adds which line of the server said it.
             sqlx::Error::Database(fault) => fault.message().to_owned(),
-            sqlx::Error::Io(fault) => fault.to_string(),
-            other => other.to_string(),
+            sqlx::Error::Io(fault) => with_hint(fault.to_string()),
+            other => with_hint(other.to_string()),
         },
     }
+}
+
+/// What to do about a certificate that proves nothing to us.
+fn with_hint(cause: String) -> String {
+    let hint = if cause.contains("UnknownIssuer") {
+        "set DATABASE_CA to the certificate of the authority that signed it (Supabase: prod-ca-2021.crt \
+         from its dashboard)"
+    } else if cause.contains("not valid for name") {
+        "the certificate is of another host than DATABASE_URL names"
+    } else if cause.contains("does not support TLS") {
+        "a database on another machine has to encrypt its connections"
+    } else {
+        return cause;
+    };
+    format!("{cause}; {hint}")
 }
 
 /// Where the server is, without login and password.

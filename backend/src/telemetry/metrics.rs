@@ -74,6 +74,10 @@ fn describe() {
         "Sessions that the identity provider has ended, by reason."
     );
     describe_counter!("jobs_total", "Durable jobs by kind and outcome.");
+    describe_gauge!(
+        "supabase_settings_problems",
+        "Settings of the Supabase project that have to be mended; looked at every hour."
+    );
     describe_gauge!("jobs_waiting", "Durable jobs that are not done yet.");
     describe_gauge!(
         "intake_queue_messages",

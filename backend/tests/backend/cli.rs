@@ -1,5 +1,6 @@
 //! The binary: what it prints, how it ends.
 
+mod connect;
 mod migrate;
 
 use std::io::{BufRead, BufReader, Write};
@@ -14,7 +15,9 @@ use tempfile::TempDir;
 
 use crate::support::TestDatabase;
 
-const STRONG: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+const STRONG: &str = "8f5a9a6a7b80e67fc184bd0cb9069e420dae72ab2693c906ea078864ee7762d8";
+
+const RELAYS: &str = "b0325f9c29ab874fbe5c236c8fd76dd49a696fac3c72af33311cdee85730c2f5";
 
 /// The binary in an empty folder, with nothing in its environment but what is given.
 pub(crate) fn backend(folder: &Path, variables: &[(&str, &str)]) -> Command {
@@ -140,7 +143,7 @@ fn a_new_secret_is_strong_and_parses() {
 fn check_shows_what_is_in_effect_without_secrets() {
     let variables = [
         ("APP_ENV", "development"),
-        ("RELAY_WEBHOOK_SECRET", STRONG),
+        ("RELAY_WEBHOOK_SECRET", RELAYS),
         ("DATABASE_URL", "postgres://u:hunter2@db.example.com/a"),
         ("METRICS_TOKEN", "hunter2"),
     ];
@@ -257,7 +260,7 @@ fn the_env_file_counts_in_development_only() {
     };
     assert_eq!(check(&[])["effective"]["PORT"], "1234");
     let relay_and_database = [
-        ("RELAY_WEBHOOK_SECRET", STRONG),
+        ("RELAY_WEBHOOK_SECRET", RELAYS),
         ("DATABASE_URL", "postgres://db.example.com/a"),
     ];
     let production = [&PRODUCTION[..], &relay_and_database].concat();

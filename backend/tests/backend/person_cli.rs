@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use archety_backend::clock::Clock;
-use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
+use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
 use archety_backend::store::{Store, Stored};
 use serde_json::Value;
 
@@ -30,13 +30,9 @@ fn person(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
 
 /// A message of Ada's, who never signed in.
 async fn text(folder: &Path) {
-    let config = DatabaseConfig {
-        kind: DatabaseKind::Sqlite {
-            path: folder.join("archety.db"),
-        },
-        migrate_on_start: MigrateOnStart::No,
-        connections: DatabaseConfig::DEFAULT_CONNECTIONS,
-    };
+    let config = DatabaseConfig::from(DatabaseKind::Sqlite {
+        path: folder.join("archety.db"),
+    });
     let store = Store::open(&config, Environment::Development, Clock::System.now())
         .await
         .expect("nobody has it open");

@@ -1,4 +1,4 @@
-//! The four calls: start, check, update, fetch.
+//! The four calls of a verification: start, check, update, fetch; and fetching the service itself.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -88,6 +88,7 @@ impl Verify {
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();
         match (&request.method, rest) {
+            (&Method::GET, []) => Ok(self.service()),
             (&Method::POST, ["Verifications"]) => self.start(&form),
             (&Method::POST, ["VerificationCheck"]) => self.check(&form, request),
             (&Method::POST, ["Verifications", sid]) => self.update(sid, &form, request),
@@ -226,6 +227,17 @@ impl Verify {
         let verification = found.ok_or_else(|| not_found(request))?;
         let body = self.show(verification, Status::Pending);
         Ok(Answer::json(StatusCode::OK, &body))
+    }
+
+    fn service(&self) -> Answer {
+        let settings = &self.settings;
+        let body = serde_json::json!({
+            "sid": settings.service_sid,
+            "account_sid": settings.account_sid,
+            "friendly_name": "archety",
+            "code_length": settings.code_length,
+        });
+        Answer::json(StatusCode::OK, &body)
     }
 
     fn show(&self, verification: &Verification, status: Status) -> serde_json::Value {

@@ -58,19 +58,19 @@ mod tests {
         serde_json::to_vec(&body).expect("JSON")
     }
 
-    fn read(with: Value) -> Message {
-        Message::from_json(&body(&with)).expect("an acceptable message")
+    fn read(with: &Value) -> Message {
+        Message::from_json(&body(with)).expect("an acceptable message")
     }
 
     #[test]
     fn the_phone_of_the_persona_is_the_line() {
-        assert_eq!(read(json!({})).line.as_deref(), Some("+15550100100"));
-        let both = read(json!({"line": "+15550100200"}));
+        assert_eq!(read(&json!({})).line.as_deref(), Some("+15550100100"));
+        let both = read(&json!({"line": "+15550100200"}));
         assert_eq!(both.line.as_deref(), Some("+15550100200"));
         for unusable in ["", "a\nb", &"1".repeat(400)] {
-            assert_eq!(read(json!({"persona_phone": unusable})).line, None);
+            assert_eq!(read(&json!({"persona_phone": unusable})).line, None);
         }
-        let null = read(json!({"persona_phone": null, "line": null}));
+        let null = read(&json!({"persona_phone": null, "line": null}));
         assert_eq!((null.line, null.persona_phone), (None, None));
     }
 
@@ -78,7 +78,7 @@ mod tests {
     fn a_longer_text_is_clipped_and_marked() {
         let fits = "é".repeat(MAX_TEXT_CHARS);
         let read_text = |text: &str| {
-            let message = read(json!({ "text": text }));
+            let message = read(&json!({ "text": text }));
             (message.text, message.truncated)
         };
         assert_eq!(read_text(&fits), (fits.clone(), false));
@@ -87,9 +87,9 @@ mod tests {
 
     #[test]
     fn a_message_without_content_is_something_else_than_a_message() {
-        let empty = read(json!({"text": "", "attachments": []}));
+        let empty = read(&json!({"text": "", "attachments": []}));
         assert_eq!((empty.event, empty.revision), (Event::Other, 0));
-        let photo = read(json!({"text": ""}));
+        let photo = read(&json!({"text": ""}));
         assert_eq!(photo.event, Event::Message);
         let six = json!({"chat_guid": "g", "mode": "group", "sender": "s", "text": "", "timestamp": 1.5, "participants": []});
         let six = Message::from_json(six.to_string().as_bytes()).expect("an acceptable message");

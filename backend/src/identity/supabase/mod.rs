@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 pub use client::UpstreamTimeouts;
 pub use otp::{OtpChannel, StartOtpError, VerifyOtpError};
-pub use settings::{CodesBy, SettingsProblem, Unreachable};
+pub use settings::{CodesBy, ProbeError, SettingsProblem, Unreachable, probe};
 
 use super::claims::{Claims, RawClaims, Verified, upstream_session};
 use super::failure::{InvalidToken, OpenIdentityError, TokenError};

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::SupabaseIdentity;
-use super::client::CallError;
-use crate::config::Environment;
+use super::client::{CallError, Client, UpstreamTimeouts};
+use crate::config::{Environment, OtpProviderConfig, SupabaseConfig};
 use crate::identity::failure::SignInError;
 
 /// How long whoever finds the gate shut waits; the settings are looked at about as often.
@@ -123,6 +123,27 @@ impl fmt::Display for SettingsProblem {
     }
 }
 
+/// A project's settings could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The HTTP client cannot be built.
+    #[error("the HTTP client cannot be set up; on Linux, install ca-certificates")]
+    Client(#[from] reqwest::Error),
+    /// It does not answer.
+    #[error("the project does not answer")]
+    Unreachable(#[from] Unreachable),
+}
+
+/// What is wrong with a project, as far as it tells, without serving.
+pub async fn probe(
+    config: &SupabaseConfig,
+    timeouts: UpstreamTimeouts,
+    codes: CodesBy,
+) -> Result<Vec<SettingsProblem>, ProbeError> {
+    let client = Client::new(config, timeouts)?;
+    Ok(look(&client, codes).await?)
+}
+
 impl SupabaseIdentity {
     /// What is wrong with the project, as far as it tells, and from now on nobody is signed in if that
     /// is fatal, and everybody if it is not. `codes` says who sends them.
@@ -130,41 +151,46 @@ impl SupabaseIdentity {
         &self,
         codes: CodesBy,
     ) -> Result<Vec<SettingsProblem>, Unreachable> {
-        let mut problems = Vec::new();
-        match self.client.settings().await {
-            Ok(settings) => {
-                let mut note = |is_wrong: bool, problem| {
-                    if is_wrong {
-                        problems.push(problem);
-                    }
-                };
-                note(!settings.external.phone, SettingsProblem::PhoneProviderOff);
-                note(
-                    settings.phone_autoconfirm,
-                    SettingsProblem::PhoneAutoconfirm,
-                );
-                match codes {
-                    CodesBy::Supabase => {
-                        note(settings.disable_signup, SettingsProblem::SignupClosed);
-                    }
-                    CodesBy::Others => {
-                        note(!settings.disable_signup, SettingsProblem::PublicSignup);
-                    }
-                }
-            }
-            Err(error) if is_about_keys(&error) => problems.push(SettingsProblem::AnonKeyRefused),
-            Err(_) => return Err(Unreachable),
-        }
-        match self.client.list_users(1, 1).await {
-            Ok(_) => {}
-            Err(error) if is_about_keys(&error) => {
-                problems.push(SettingsProblem::ServiceKeyRefused);
-            }
-            Err(_) => return Err(Unreachable),
-        }
+        let problems = look(&self.client, codes).await?;
         self.gate.set(&problems);
         Ok(problems)
     }
+}
+
+async fn look(client: &Client, codes: CodesBy) -> Result<Vec<SettingsProblem>, Unreachable> {
+    let mut problems = Vec::new();
+    match client.settings().await {
+        Ok(settings) => {
+            let mut note = |is_wrong: bool, problem| {
+                if is_wrong {
+                    problems.push(problem);
+                }
+            };
+            note(!settings.external.phone, SettingsProblem::PhoneProviderOff);
+            note(
+                settings.phone_autoconfirm,
+                SettingsProblem::PhoneAutoconfirm,
+            );
+            match codes {
+                CodesBy::Supabase => {
+                    note(settings.disable_signup, SettingsProblem::SignupClosed);
+                }
+                CodesBy::Others => {
+                    note(!settings.disable_signup, SettingsProblem::PublicSignup);
+                }
+            }
+        }
+        Err(error) if is_about_keys(&error) => problems.push(SettingsProblem::AnonKeyRefused),
+        Err(_) => return Err(Unreachable),
+    }
+    match client.list_users(1, 1).await {
+        Ok(_) => {}
+        Err(error) if is_about_keys(&error) => {
+            problems.push(SettingsProblem::ServiceKeyRefused);
+        }
+        Err(_) => return Err(Unreachable),
+    }
+    Ok(problems)
 }
 
 /// Who sends the codes that people prove their number with.
@@ -174,6 +200,16 @@ pub enum CodesBy {
     Supabase,
     /// Somebody else.
     Others,
+}
+
+impl CodesBy {
+    /// By the configured provider of codes.
+    pub const fn of(provider: &OtpProviderConfig) -> Self {
+        match provider {
+            OtpProviderConfig::Supabase => Self::Supabase,
+            OtpProviderConfig::Console | OtpProviderConfig::Twilio(_) => Self::Others,
+        }
+    }
 }
 
 fn is_about_keys(error: &CallError) -> bool {

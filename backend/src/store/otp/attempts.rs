@@ -12,13 +12,15 @@ use crate::store::statements::statements;
 use crate::store::transaction::in_transaction;
 use crate::store::{Store, StoreError};
 
-/// Of the checks that a provider makes of one code, so many are kept for the client that began it.
-const KEPT_CHECKS: i32 = 2;
+/// Of the checks that a provider makes of one code, so many are kept for the client that began it; of the
+/// attempts at one challenge, for callers of whom more is known than the number.
+const KEPT: i32 = 2;
 
 statements! {
     /// The challenge of the number that may be confirmed by whoever asks: the named one, or the newest.
     /// A session's own goes before one that anybody could have begun, and one that still has attempts
-    /// before one that a stranger has used up. Approved ones count while their approval lasts.
+    /// before one that a stranger has used up; for a known device the one for which the code was sent.
+    /// Approved ones count while their approval lasts.
     FIND_CHALLENGE {
         both: "select c.id, c.code_id, k.expires_at from otp_challenges c join otp_codes k on k.id = c.code_id \
                where c.phone_hash = $1 and (c.id = $2 or $2 is null) \
@@ -27,7 +29,9 @@ statements! {
                  and ((c.approved_at > $6 and c.used_at is null) \
                    or (c.approved_at is null and c.expires_at > $5 and k.expires_at > $5 \
                      and k.spent_at is null and k.sent_at is not null)) \
-               order by c.session_id is null, c.attempts >= $7, c.created_at desc, c.id desc limit 1",
+               order by c.session_id is null, c.attempts >= $7, \
+                 case when $8 and c.created_at = k.reserved_at then 0 else 1 end, \
+                 c.created_at desc, c.id desc limit 1",
     }
     /// A provider checks a code so often and no more. Of that some is kept for the challenge that the code
     /// was sent for, and for others of the same browser or session: a stranger who joins cannot use all of
@@ -63,8 +67,26 @@ pub struct AttemptAsk {
     pub phone_hash: [u8; 32],
     /// The challenge, where it is told.
     pub challenge_id: Option<Uuid>,
-    /// Whoever tries.
+    /// By what the caller may be tied to challenges.
     pub bound_to: BoundTo,
+    /// Whether the caller is a known device of the number.
+    pub is_known: bool,
+}
+
+impl AttemptAsk {
+    /// Whether the caller shows more than the number, which strangers know too.
+    fn is_tied(&self) -> bool {
+        self.challenge_id.is_some()
+            || self.is_known
+            || self.bound_to.browser.is_some()
+            || self.bound_to.session.is_some()
+    }
+
+    /// How many attempts at one challenge it has.
+    fn most_attempts(&self) -> i32 {
+        let most = i32::try_from(MAX_ATTEMPTS).expect("a handful");
+        if self.is_tied() { most } else { most - KEPT }
+    }
 }
 
 /// Whether the code may be compared.
@@ -203,7 +225,7 @@ async fn attempt(
     limits: &[Limit],
     now: Timestamp,
 ) -> Result<Attempt, sqlx::Error> {
-    let most = i32::try_from(MAX_ATTEMPTS).expect("a handful");
+    let most = ask.most_attempts();
     let Some(found) = find(conn, ask, most, now).await? else {
         return Ok(Attempt::NoChallenge);
     };
@@ -211,7 +233,7 @@ async fn attempt(
         sqlx::query(sql)
             .bind(found.code_id)
             .bind(found.id)
-            .bind(most - KEPT_CHECKS)
+            .bind(i32::try_from(MAX_ATTEMPTS).expect("a handful") - KEPT)
             .bind(most)
             .execute(db)
             .await
@@ -269,6 +291,7 @@ async fn find(
             .bind(now)
             .bind(now.minus(super::APPROVAL_TTL))
             .bind(most)
+            .bind(ask.is_known)
             .fetch_optional(db)
             .await
     })

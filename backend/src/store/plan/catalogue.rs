@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
 use super::{Count, Rows, Schema};
-use crate::config::Environment;
+use crate::config::{DatabaseTls, Environment};
 use crate::store::adoption::{self, OLDER_TABLES};
 use crate::store::postgres::{MIGRATING, Server};
 use crate::store::sqlite_file::inspect;
@@ -48,9 +48,10 @@ pub(super) struct Found {
 
 pub(super) async fn of_postgres(
     url: &SecretString,
+    tls: &DatabaseTls,
     environment: Environment,
 ) -> Result<Found, OpenError> {
-    let server = Server::reach(url.expose_secret(), MIGRATING).await?;
+    let server = Server::reach(url, tls, MIGRATING).await?;
     let pool = server.pool(1).await?;
     let mut transaction = pool.begin_with("begin read only").await?;
     let found = read_postgres(&mut transaction, environment).await;

@@ -120,7 +120,7 @@ impl Store {
     ) -> Result<Plan, OpenError> {
         let (database, migrator, found) = match &config.kind {
             DatabaseKind::Postgres { url } => {
-                let found = catalogue::of_postgres(url, environment).await?;
+                let found = catalogue::of_postgres(url, &config.tls, environment).await?;
                 ("postgres", &MIGRATIONS_POSTGRES, found)
             }
             DatabaseKind::Sqlite { path } => {

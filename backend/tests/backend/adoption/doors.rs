@@ -30,7 +30,7 @@ async fn with(sql: &str) -> Option<TestDatabase> {
 }
 
 /// What an older deployment may have, and by which name it is told if it is a door.
-const WAYS: [(&str, Option<&str>); 17] = [
+const WAYS: [(&str, Option<&str>); 21] = [
     (
         "create view texts as select id, text from messages; grant select on texts to anon",
         Some("view public.texts to anon"),
@@ -70,6 +70,35 @@ const WAYS: [(&str, Option<&str>); 17] = [
              revoke all on function texts(uuid) from public;
              grant execute on function texts(uuid) to authenticated",
         Some("function public.texts(of uuid) to authenticated"),
+    ),
+    (
+        "create function helper() returns setof messages language sql
+               as 'select * from messages';
+             create function middle() returns setof messages language plpgsql
+               as $$ begin return query select * from public.helper(); end $$;
+             create function api_list() returns json language sql security definer
+               as 'select json_agg(h) from middle() h'",
+        Some("function public.api_list() to public"),
+    ),
+    (
+        "create function helper() returns bigint language sql
+             begin atomic select count(*) from messages; end;
+             create function api_count() returns bigint language sql security definer
+             begin atomic select helper(); end",
+        Some("function public.api_count() to public"),
+    ),
+    (
+        "create function helper() returns setof messages language sql
+               as 'select * from messages';
+             create function api_list() returns json language sql
+               as 'select json_agg(h) from helper() h'",
+        None,
+    ),
+    (
+        "create function helper() returns bigint language sql as 'select count(*) from messages';
+             create function api_one() returns text language sql security definer
+               as $$ select 'helper'::text $$",
+        None,
     ),
     (
         "create function texts() returns setof text language sql security definer
@@ -201,6 +230,11 @@ async fn what_holds_a_column_that_is_to_be_widened_is_named_beforehand() {
             "create function names() returns setof text language sql
              begin atomic select name from users; end",
             "function names()",
+            None,
+        ),
+        (
+            "alter table users add column shout text generated always as (upper(name)) stored",
+            "generated column users.shout",
             None,
         ),
     ] {

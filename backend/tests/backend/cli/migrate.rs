@@ -11,7 +11,7 @@ async fn migrating_tells_what_it_needs() {
     let migrate = |variables: &[(&str, &str)]| {
         let mut all = vec![
             ("DATABASE_URL", url.as_str()),
-            ("RELAY_WEBHOOK_SECRET", STRONG),
+            ("RELAY_WEBHOOK_SECRET", RELAYS),
         ];
         all.extend(variables);
         run(&["migrate"], &all).0
@@ -50,7 +50,7 @@ async fn a_plan_is_shown_and_nothing_is_done() {
     let run = |arguments: &[&str], more: &[(&str, &str)]| {
         let mut all = vec![
             ("DATABASE_URL", url.as_str()),
-            ("RELAY_WEBHOOK_SECRET", STRONG),
+            ("RELAY_WEBHOOK_SECRET", RELAYS),
         ];
         all.extend(more);
         run(arguments, &all).0

@@ -7,6 +7,7 @@ mod outages;
 mod place;
 mod poolers;
 mod safety;
+mod tls;
 mod unreachable;
 
 use archety_backend::config::{DatabaseConfig, Environment};

@@ -1,17 +1,13 @@
 //! What cannot be reached is named with host, port and cause, and without the password.
 
-use archety_backend::config::{DatabaseKind, MigrateOnStart};
+use archety_backend::config::DatabaseKind;
 
 use super::*;
 
 const PASSWORD: &str = "hunter2";
 
 fn at(url: &str) -> DatabaseConfig {
-    DatabaseConfig {
-        kind: DatabaseKind::Postgres { url: url.into() },
-        migrate_on_start: MigrateOnStart::No,
-        connections: DatabaseConfig::DEFAULT_CONNECTIONS,
-    }
+    DatabaseConfig::from(DatabaseKind::Postgres { url: url.into() })
 }
 
 /// As a command prints it.

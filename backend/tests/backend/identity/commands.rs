@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use archety_backend::clock::Clock;
-use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
+use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
 use archety_backend::store::{Pools, Store};
 use supabase_stand_in::{Fault, Settings, StandIn};
 
@@ -54,13 +54,9 @@ fn start(folder: &Path, variables: &[(&str, &str)]) -> String {
 }
 
 async fn open(folder: &Path) -> Store {
-    let config = DatabaseConfig {
-        kind: DatabaseKind::Sqlite {
-            path: folder.join("archety.db"),
-        },
-        migrate_on_start: MigrateOnStart::No,
-        connections: DatabaseConfig::DEFAULT_CONNECTIONS,
-    };
+    let config = DatabaseConfig::from(DatabaseKind::Sqlite {
+        path: folder.join("archety.db"),
+    });
     let now = Clock::System.now();
     let store = Store::open(&config, Environment::Development, now).await;
     store.expect("nobody has it open")

@@ -55,6 +55,58 @@ async fn strangers_cannot_use_up_a_persons_attempts() {
     }
 }
 
+/// Apps that tell no challenge, as strangers do who know the number alone.
+#[tokio::test]
+async fn who_tells_no_challenge_leaves_tries_to_who_began_the_code() {
+    for door in twilio_doors(OtpLimits::default()).await {
+        let otp = door.otp();
+        let own = app(BO).from([203, 0, 113, 9]);
+        let id = Some(own.start(otp).await.unwrap().challenge_id);
+        let sent = door.code(BO);
+        let stranger = app(BO).from([198, 51, 100, 1]);
+        for left in [2, 1, 0] {
+            let wrong = stranger.confirm(otp, None, WRONG).await;
+            assert!(
+                matches!(wrong, Err(ConfirmError::Wrong { attempts_left }) if attempts_left == left),
+                "{wrong:?}"
+            );
+        }
+        for _ in 0..3 {
+            let refused = stranger.confirm(otp, None, WRONG).await;
+            assert!(
+                matches!(refused, Err(ConfirmError::TooManyAttempts { .. })),
+                "{refused:?}"
+            );
+        }
+        let wrong = own.confirm(otp, id, WRONG).await;
+        assert!(
+            matches!(wrong, Err(ConfirmError::Wrong { attempts_left: 1 })),
+            "{wrong:?}"
+        );
+        own.confirm(otp, id, &sent).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_known_device_without_a_challenge_gets_the_one_that_began_the_code() {
+    for door in twilio_doors(OtpLimits::default()).await {
+        let otp = door.otp();
+        let own = app(BO).from([203, 0, 113, 9]).known();
+        own.start(otp).await.unwrap();
+        let sent = door.code(BO);
+        // A stranger joins, and uses up what those who join may try.
+        let stranger = app(BO)
+            .from([198, 51, 100, 1])
+            .at(NOW.plus(Duration::from_secs(1)));
+        let joined = Some(stranger.start(otp).await.unwrap().challenge_id);
+        for _ in 0..5 {
+            let tried = stranger.confirm(otp, joined, WRONG).await;
+            assert!(tried.is_err());
+        }
+        own.confirm(otp, None, &sent).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn ten_wrong_codes_are_the_most_in_any_24_hours() {
     for door in doors(OtpLimits::default()).await {

@@ -42,6 +42,39 @@ async fn a_rented_server_sends_no_more_than_four_homes() {
     }
 }
 
+/// Addresses all over one /48, as many as there are starts.
+#[tokio::test]
+async fn with_the_usual_limits_a_rented_server_leaves_most_of_everything_to_others() {
+    for door in twilio_doors(OtpLimits::default()).await {
+        let begin = Duration::from_hours(0);
+        let mut sent = Vec::new();
+        let mut number = 0_u16;
+        // Every ten minutes of three hours.
+        for minutes in (0..180).step_by(10) {
+            let mut in_these = 0;
+            for _ in 0..40 {
+                number += 1;
+                let now = NOW.plus(begin + Duration::from_mins(minutes));
+                let client = app(&format!("+1555{:03}{number:04}", 100 + number % 800)).at(now);
+                let started = at(client, rented(number.wrapping_mul(331), number))
+                    .start(door.otp())
+                    .await;
+                in_these += u32::from(started.is_ok());
+            }
+            sent.push(in_these);
+            // Somebody elsewhere, of another block, is never refused for it.
+            let now = NOW.plus(begin + Duration::from_mins(minutes));
+            let other = app(&format!("+1212555{:04}", 1_000 + minutes)).from([198, 51, 100, 7]);
+            let started = other.at(now).start(door.otp()).await;
+            assert!(started.is_ok(), "{minutes}: {started:?} after {sent:?}");
+            door.twilio.clock().advance(Duration::from_mins(10));
+        }
+        // 13 in ten minutes, 16 in an hour.
+        assert_eq!(sent[0], 13);
+        assert!(sent.iter().sum::<u32>() <= 4 * 16, "{sent:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_home_is_counted_with_its_other_subnets() {
     let limits = OtpLimits {
@@ -68,7 +101,9 @@ async fn the_days_budget_is_spread_over_its_hours() {
     };
     for door in twilio_doors(limits).await {
         let client = |n: u16, minutes| {
-            app(&format!("+1555{n:03}0001")).at(NOW.plus(Duration::from_mins(minutes)))
+            app(&format!("+1555{n:03}0001"))
+                .from([203, 0, 113, u8::try_from(n).expect("small")])
+                .at(NOW.plus(Duration::from_mins(minutes)))
         };
         // A twelfth in ten minutes; the clock stands 200 s after the last ten are full.
         for n in 0..20 {

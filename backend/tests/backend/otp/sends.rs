@@ -174,7 +174,8 @@ async fn what_is_paid_in_a_day_is_capped_to_the_message() {
             let replicas = [door.otp().clone(), door.second().await];
             let mut starts = JoinSet::new();
             for n in 0..60_usize {
-                let client = app(&format!("+1555{n:03}0002"));
+                let address = [203, 0, 113, u8::try_from(n).expect("small")];
+                let client = app(&format!("+1555{n:03}0002")).from(address);
                 let otp = replicas[n % 2].clone();
                 starts.spawn(async move { client.start(&otp).await });
             }

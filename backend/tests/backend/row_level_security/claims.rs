@@ -142,3 +142,61 @@ async fn a_session_cannot_put_its_own_tables_under_the_functions() {
         .expect("inserted");
     assert_eq!(uid(connection, &ADA.claims()).await, Some(ADA.id));
 }
+
+/// A token is good for an hour, whatever becomes of the session that it was issued to.
+#[tokio::test]
+async fn a_token_opens_nothing_once_its_session_has_ended() {
+    let Some(mut people) = People::new().await else {
+        return;
+    };
+    let connection = &mut people.connection;
+    let read = "select from messages";
+    let of_another = ADA.claims_in("2");
+    let of_none = ADA.claims_in("no such session");
+    let unnamed = claims(ISSUER, &ADA.subject.to_string());
+    let null = serde_json::json!({"iss": ISSUER, "sub": ADA.subject, "session_id": null});
+    for claims in [&of_another, &of_none, &unnamed, &null.to_string()] {
+        assert_eq!(uid(connection, claims).await, None, "{claims}");
+    }
+    for (ending, undoing) in [
+        ("ended_at = now()", "ended_at = null"),
+        (
+            "expires_at = now() - interval '1 s'",
+            "expires_at = now() + interval '1 d'",
+        ),
+        (
+            "idle_expires_at = now() - interval '1 s'",
+            "idle_expires_at = now() + interval '1 d'",
+        ),
+        (
+            "issuer = 'https://former.example'",
+            "issuer = 'https://issuer.example/auth/v1'",
+        ),
+    ] {
+        assert_eq!(
+            uid(connection, &ADA.claims()).await,
+            Some(ADA.id),
+            "before {ending}"
+        );
+        let change = |set: &str| format!("update sessions set {set} where user_id = '{}'", ADA.id);
+        sqlx::query(sqlx::AssertSqlSafe(change(ending)))
+            .execute(&mut *connection)
+            .await
+            .expect("changed");
+        assert_eq!(uid(connection, &ADA.claims()).await, None, "{ending}");
+        let seen = attempt(connection, "authenticated", Some(&ADA.claims()), read).await;
+        assert_eq!(seen, Outcome::Rows(0), "{ending}");
+        // The backend looks at its sessions itself.
+        let seen = attempt(connection, "archety_user", Some(&ADA.claims()), read).await;
+        assert_ne!(seen, Outcome::Rows(0), "{ending}");
+        assert_eq!(
+            uid(connection, &BEN.claims()).await,
+            Some(BEN.id),
+            "{ending}"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(change(undoing)))
+            .execute(&mut *connection)
+            .await
+            .expect("changed");
+    }
+}

@@ -50,8 +50,16 @@ impl Person {
         }
     }
 
+    /// Those of a token that was issued to a live session of theirs.
     pub(super) fn claims(self) -> String {
-        claims(ISSUER, &self.subject.to_string())
+        self.claims_in(&self.mark.to_string())
+    }
+
+    pub(super) fn claims_in(self, session: &str) -> String {
+        serde_json::json!({
+            "iss": ISSUER, "sub": self.subject, "role": "authenticated", "session_id": session,
+        })
+        .to_string()
     }
 
     /// What a column of theirs holds.
@@ -63,7 +71,9 @@ impl Person {
                 format!("'{}'", self.conversation)
             }
             ("conversations", "mode") => "'direct'".to_owned(),
-            ("accounts", "issuer") => format!("'{ISSUER}'"),
+            ("sessions", "ended_at") => "null".to_owned(),
+            ("sessions", "expires_at" | "idle_expires_at") => "now() + '1 day'".to_owned(),
+            ("accounts" | "sessions", "issuer") => format!("'{ISSUER}'"),
             ("accounts", "subject") => format!("'{}'", self.subject),
             _ => match kind {
                 "uuid" => format!("'{}'", Uuid::from_u128(0xe000 + u128::from(mark))),
@@ -114,12 +124,12 @@ async fn fill(connection: &mut PgConnection) {
         if table == "_sqlx_migrations" {
             continue;
         }
-        // What must be given, whose it is, and when an account was confirmed.
+        // What must be given, whose it is, when an account was confirmed, and which session a token is of.
         let columns: Vec<(String, String)> = sqlx::query_as(
             "select column_name::text, udt_name::text from information_schema.columns
              where table_schema = 'public' and table_name = $1
                and (is_nullable = 'NO' and column_default is null
-                 or column_name in ('id', 'user_id') or table_name = 'accounts')",
+                 or column_name in ('id', 'user_id') or table_name in ('accounts', 'sessions'))",
         )
         .bind(&table)
         .fetch_all(&mut *transaction)

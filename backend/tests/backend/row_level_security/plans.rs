@@ -25,6 +25,12 @@ const MANY: &str = "
     insert into user_traits (id, user_id, name, value, source, created_at, updated_at)
       select md5('t' || n)::uuid, md5('u' || (n % 1000 + 1))::uuid, n::text, '1', 's', now(), now()
       from generate_series(1, 10000) n;
+    insert into sessions (id, user_id, transport, issuer, remember, created_at, last_seen_at,
+        idle_expires_at, expires_at, step_up_is_test, token_counter, upstream_session_id,
+        upstream_version)
+      select md5('e' || n)::uuid, md5('u' || n)::uuid, 'bearer', 'https://issuer.example/auth/v1', false,
+        now(), now(), now() + '1 day', now() + '1 day', false, 1, n::text, 1
+      from generate_series(1, 1000) n;
     insert into relationships (user_id, persona_id) select id, 'sage' from users;
     insert into trait_profiles select id, '{}', now(), now() from users;
     insert into onboarding_sessions
@@ -55,7 +61,8 @@ async fn no_policy_scans_a_table() {
         let mut transaction = connection.begin().await.expect("begun");
         sqlx::query(
             "select set_config('role', $1, true), set_config('request.jwt.claims',
-               json_build_object('iss', 'https://issuer.example/auth/v1', 'sub', md5('s7')::uuid)::text, true)",
+               json_build_object('iss', 'https://issuer.example/auth/v1', 'sub', md5('s7')::uuid,
+                 'session_id', '7')::text, true)",
         )
         .bind(role)
         .execute(&mut *transaction)

@@ -1,7 +1,7 @@
 //! A database as Supabase hands it out: its own schema `auth` that nobody else may write to, roles that
 //! are there already, rights on everything new for the Data API, and a login that is no superuser.
 
-use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
+use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
 use archety_backend::store::{Access, Adoption, PgEntry, Pools, Store};
 use url::Url;
 
@@ -55,13 +55,9 @@ impl Supabase {
     }
 
     fn config(&self) -> DatabaseConfig {
-        DatabaseConfig {
-            kind: DatabaseKind::Postgres {
-                url: self.url.as_str().into(),
-            },
-            migrate_on_start: MigrateOnStart::No,
-            connections: DatabaseConfig::DEFAULT_CONNECTIONS,
-        }
+        DatabaseConfig::from(DatabaseKind::Postgres {
+            url: self.url.as_str().into(),
+        })
     }
 
     async fn connect(&self) -> PgConnection {

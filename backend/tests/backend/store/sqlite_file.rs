@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
+use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
 use archety_backend::store::{Adoption, OpenError, Store};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
@@ -17,13 +17,9 @@ const OUR_ID: &[u8] = b"Arcb";
 const ID_AT: usize = 68;
 
 fn at(path: &Path) -> DatabaseConfig {
-    DatabaseConfig {
-        kind: DatabaseKind::Sqlite {
-            path: path.to_owned(),
-        },
-        migrate_on_start: MigrateOnStart::No,
-        connections: DatabaseConfig::DEFAULT_CONNECTIONS,
-    }
+    DatabaseConfig::from(DatabaseKind::Sqlite {
+        path: path.to_owned(),
+    })
 }
 
 fn folder() -> (TempDir, PathBuf) {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
+use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
 use archety_backend::store::{Adoption, Store};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::sync::OnceCell;
@@ -194,11 +194,7 @@ impl Drop for TestDatabase {
 }
 
 pub(super) fn config(url: &str) -> DatabaseConfig {
-    DatabaseConfig {
-        kind: DatabaseKind::Postgres { url: url.into() },
-        migrate_on_start: MigrateOnStart::No,
-        connections: DatabaseConfig::DEFAULT_CONNECTIONS,
-    }
+    DatabaseConfig::from(DatabaseKind::Postgres { url: url.into() })
 }
 
 async fn admin(server: &Server, sql: String) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
+use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
 use archety_backend::store::Store;
 use tempfile::TempDir;
 
@@ -20,13 +20,9 @@ pub(crate) struct TestStore {
 impl TestStore {
     pub(crate) async fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let config = DatabaseConfig {
-            kind: DatabaseKind::Sqlite {
-                path: folder.path().join("archety.db"),
-            },
-            migrate_on_start: MigrateOnStart::No,
-            connections: DatabaseConfig::DEFAULT_CONNECTIONS,
-        };
+        let config = DatabaseConfig::from(DatabaseKind::Sqlite {
+            path: folder.path().join("archety.db"),
+        });
         Self {
             store: open(&config).await,
             kind: "sqlite",

@@ -50,7 +50,7 @@ pub(in crate::http) struct Body {
 #[derive(Serialize)]
 struct BrowserSession {
     user_id: String,
-    expires_at: i64,
+    expires_at: Timestamp,
     csrf_token: String,
 }
 
@@ -58,8 +58,8 @@ struct BrowserSession {
 #[derive(Serialize)]
 struct SteppedUp {
     user_id: String,
-    expires_at: i64,
-    step_up_until: i64,
+    expires_at: Timestamp,
+    step_up_until: Timestamp,
     /// For a page.
     #[serde(skip_serializing_if = "Option::is_none")]
     csrf_token: Option<String>,
@@ -220,8 +220,8 @@ fn gone_on(
     let device = phone.map(|phone| app.known_devices.remember(&phone, now));
     let mut answer = SteppedUp {
         user_id: session.user_id.to_string(),
-        expires_at: session.ends_at().as_secs(),
-        step_up_until: step_up_until.as_secs(),
+        expires_at: session.ends_at(),
+        step_up_until,
         csrf_token: None,
         device_token: None,
     };
@@ -249,7 +249,7 @@ fn for_browser(
 ) -> Response {
     let answer = BrowserSession {
         user_id: session.user_id.to_string(),
-        expires_at: session.ends_at().as_secs(),
+        expires_at: session.ends_at(),
         csrf_token: issue(&app.keyring, Binding::of_session(session.id)),
     };
     let mut response = json(StatusCode::OK, &answer);

@@ -138,7 +138,7 @@ struct AppSession<'a> {
     user_id: String,
     token_type: &'static str,
     expires_in: i64,
-    expires_at: i64,
+    expires_at: Timestamp,
     /// Only when the session begins. The app keeps it when the session ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     device_token: Option<&'a str>,
@@ -157,7 +157,7 @@ fn for_app(
         user_id: session.user_id.to_string(),
         token_type: "bearer",
         expires_in: access.expires_at.as_secs() - now.as_secs(),
-        expires_at: access.expires_at.as_secs(),
+        expires_at: access.expires_at,
         device_token,
     };
     json(StatusCode::OK, &answer)

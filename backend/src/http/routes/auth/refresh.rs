@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::confirm::max_age;
 use super::{for_app, violation};
+use crate::clock::Timestamp;
 use crate::http::App;
 use crate::http::answer::json;
 use crate::http::api_error::ApiError;
@@ -29,7 +30,7 @@ pub(in crate::http) struct Shown {
 #[derive(Serialize)]
 struct ForBrowser {
     user_id: String,
-    expires_at: i64,
+    expires_at: Timestamp,
     csrf_token: String,
 }
 
@@ -68,7 +69,7 @@ async fn by_cookie(
     let session = &refreshed.session;
     let answer = ForBrowser {
         user_id: session.user_id.to_string(),
-        expires_at: session.ends_at().as_secs(),
+        expires_at: session.ends_at(),
         csrf_token: issue(&app.keyring, Binding::of_session(session.id)),
     };
     let mut response = json(StatusCode::OK, &answer);

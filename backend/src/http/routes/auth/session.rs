@@ -28,13 +28,13 @@ struct Somebody<'a> {
     user_id: String,
     session_id: String,
     phone: &'a str,
-    /// Unix seconds: when the session ends as things stand.
-    expires_at: i64,
-    created_at: i64,
+    /// When the session ends as things stand.
+    expires_at: Timestamp,
+    created_at: Timestamp,
     /// Until when what needs a fresh code may be done.
-    step_up_until: Option<i64>,
+    step_up_until: Option<Timestamp>,
     /// When the person signed in elsewhere after this session began.
-    newer_sign_in_at: Option<i64>,
+    newer_sign_in_at: Option<Timestamp>,
 }
 
 pub(in crate::http) async fn session(
@@ -65,9 +65,9 @@ fn describe(session: &Session, now: Timestamp) -> Somebody<'_> {
         user_id: session.user_id.to_string(),
         session_id: session.id.to_string(),
         phone: &session.phone,
-        expires_at: session.ends_at().as_secs(),
-        created_at: session.created_at.as_secs(),
-        step_up_until: session.stepped_up_until(now).map(Timestamp::as_secs),
-        newer_sign_in_at: session.newer_sign_in_at.map(Timestamp::as_secs),
+        expires_at: session.ends_at(),
+        created_at: session.created_at,
+        step_up_until: session.stepped_up_until(now),
+        newer_sign_in_at: session.newer_sign_in_at,
     }
 }

@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::clock::Timestamp;
 use crate::http::App;
 use crate::http::access::SignedIn;
 use crate::http::answer::json;
@@ -25,9 +26,9 @@ struct Item {
     current: bool,
     transport: String,
     device: Option<String>,
-    created_at: i64,
-    last_seen_at: i64,
-    expires_at: i64,
+    created_at: Timestamp,
+    last_seen_at: Timestamp,
+    expires_at: Timestamp,
 }
 
 pub(in crate::http) async fn list_sessions(
@@ -43,9 +44,9 @@ pub(in crate::http) async fn list_sessions(
             id: session.id.to_string(),
             transport: session.transport,
             device: session.device,
-            created_at: session.created_at.as_secs(),
-            last_seen_at: session.last_seen_at.as_secs(),
-            expires_at: session.expires_at.as_secs(),
+            created_at: session.created_at,
+            last_seen_at: session.last_seen_at,
+            expires_at: session.expires_at,
         })
         .collect();
     Ok(json(StatusCode::OK, &Sessions { sessions }))

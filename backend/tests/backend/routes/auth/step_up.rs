@@ -7,9 +7,9 @@ use serde_json::json;
 
 use crate::support::{TestApp, TestPhone, apps};
 
-async fn step_up_until(app: &TestApp, phone: &TestPhone) -> Option<i64> {
+async fn step_up_until(app: &TestApp, phone: &TestPhone) -> Option<String> {
     let session = phone.get(app, "/auth/session").await.json();
-    session["step_up_until"].as_i64()
+    session["step_up_until"].as_str().map(str::to_owned)
 }
 
 #[tokio::test]
