@@ -191,9 +191,11 @@ impl Pair {
 }
 
 /// Nobody here is after our money.
-const LIMITS: [(&str, &str); 9] = [
+const LIMITS: [(&str, &str); 11] = [
     ("OTP_JOINS_PER_PHONE_HOUR", "1000"),
     ("OTP_JOINS_PER_IP_HOUR", "1000"),
+    ("OTP_PER_DAY", "10000"),
+    ("OTP_PER_COUNTRY_DAY", "10000"),
     ("OTP_PER_PHONE_HOUR", "1000"),
     ("OTP_PER_PHONE_DAY", "1000"),
     ("OTP_PER_IP_HOUR", "1000"),

@@ -3,6 +3,7 @@
 //! Prints one line per figure, with its target. Nothing here fails a build: a figure is a fact about
 //! a machine, to be read by a person.
 
+mod crowd;
 mod drain;
 mod idle;
 mod intake;
@@ -57,6 +58,8 @@ enum What {
     Profile,
     /// What is added to Supabase's own calls when somebody signs in
     SignIn,
+    /// What strangers cost the backend who hold connections and send bodies
+    Crowd,
     /// Sizes of the binaries, start-up and memory of the backend
     Sizes,
 }
@@ -82,6 +85,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let all = [
         What::Sizes,
+        What::Crowd,
         What::Latency,
         What::Drain,
         What::Intake,
@@ -107,6 +111,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             What::Session => reading::session(&binaries, postgres)?,
             What::Profile => reading::profile(&binaries, postgres)?,
             What::SignIn => sign_in::measure(&binaries, postgres)?,
+            What::Crowd => crowd::measure(&binaries)?,
             What::Sizes => sizes::measure(&binaries)?,
         }
     }
