@@ -8,8 +8,11 @@
 use shared_protocol::{TapbackAction, TapbackKind};
 
 use super::quote::{CutAfter, Marks, Quotation, comparable, has_marks, is_blank, quotes};
-use super::wording::{EDIT_STEMS, MEDIA, Media, REMOVAL_STEMS, STEMS, TAIL_STEMS, WORDINGS};
+use super::wording::{MEDIA, Media, WORDINGS};
 use super::words::Words;
+use guess::guessed;
+
+mod guess;
 
 /// A reaction whose wording is known quotes a text by so much of it.
 const CUT_IF_KNOWN: CutAfter = CutAfter {
@@ -186,12 +189,13 @@ fn reading(quotation: &Quotation<'_>, channel: Channel) -> Option<Reading> {
             stands_alone: by_system && channel == Channel::Texts,
         });
     }
+    let quoted = comparable(quotation.quoted);
     let said = (channel == Channel::Texts && is_typographic)
-        .then(|| guessed(&lead, &tail))
+        .then(|| guessed(&lead, &tail, &quoted))
         .flatten()?;
     Some(Reading {
         said,
-        quoted: comparable(quotation.quoted),
+        quoted,
         cut_after: CUT_IF_GUESSED,
         stands_alone: false,
     })
@@ -209,43 +213,6 @@ fn known(lead: &Words<'_>, tail: &Words<'_>) -> Option<Said> {
         action: wording.action,
         kind: wording.kind,
         emoji: lead.emoji().or(tail.emoji()).map(str::to_owned),
-    })
-}
-
-/// What words say that are not known, if they may be a system's. Behind the quotation they must be of a
-/// language that tells reactions there.
-fn guessed(lead: &Words<'_>, tail: &Words<'_>) -> Option<Said> {
-    let words = match (lead.is_empty(), tail.is_empty()) {
-        (false, true) if lead.begin_like_a_system() => lead,
-        (true, false) if tail.have(TAIL_STEMS) => tail,
-        // ने “…” को पसंद किया
-        (false, false) if tail.have(TAIL_STEMS) && lead.are_foreign() && lead.count() == 1 => tail,
-        _ => return None,
-    };
-    let is_odd = words.has_several_emoji() || words.end_with_colon() || words.have(EDIT_STEMS);
-    if is_odd || !words.may_be_a_systems() {
-        return None;
-    }
-    let action = if words.have(REMOVAL_STEMS) {
-        TapbackAction::Removed
-    } else {
-        TapbackAction::Added
-    };
-    let guess = STEMS.iter().find(|(_, stems)| words.have(stems));
-    let kind = match (words.emoji(), guess) {
-        (Some(_), _) => TapbackKind::Emoji,
-        (None, Some((kind, _))) => *kind,
-        (None, None) if action == TapbackAction::Removed || words.are_foreign() => {
-            TapbackKind::Like
-        }
-        // `Great “see you at 8”`: nothing says that it is a reaction but its form, and all that systems
-        // write in English is known.
-        (None, None) => return None,
-    };
-    Some(Said {
-        action,
-        kind,
-        emoji: words.emoji().map(str::to_owned),
     })
 }
 

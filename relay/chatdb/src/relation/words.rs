@@ -4,12 +4,19 @@ use std::ops::Range;
 
 use super::emoji;
 use super::quote::is_blank;
-use super::wording::{REMOVAL_STEMS, SPEECH_STEMS, begins_speech, occur};
+use super::wording::{
+    BEFORE_VERBS, BEHIND_VERBS, DENIALS, EDIT_STEMS, REMOVALS, SPEECH_STEMS, Stems, begins_speech,
+    contain, is_european, is_talk,
+};
 
 /// Words of a system that are not known are few; those that take a reaction off name it besides.
 const MAX_WORDS: usize = 4;
 const MAX_WORDS_OF_REMOVAL: usize = 6;
 const MAX_CHARS: usize = 40;
+/// Letters of the western languages whose verbs are known.
+const COMMON_LETTERS: &str = "äöüßàáâãåæçèéêëìíîïñòóôõøùúûýÿœ";
+/// A word that leads from a verb to the quotation has at most so many characters.
+const MAX_LEADING_OVER: usize = 3;
 
 /// Words before or behind a quotation.
 pub(super) struct Words<'t> {
@@ -61,15 +68,67 @@ impl<'t> Words<'t> {
         self.emoji.len() > 1
     }
 
-    /// Whether one of these parts of words occurs.
-    pub(super) fn have(&self, stems: &str) -> bool {
-        occur(&self.form, stems)
+    /// Whether one of these words occurs.
+    pub(super) fn have(&self, stems: Stems) -> bool {
+        stems.occur(&self.form)
+    }
+
+    /// Whether one of these verbs is the first, but for small words that may stand before it. In front of
+    /// the quotation another first word is a person's of whom a person tells: `Oma liebt „…“`.
+    pub(super) fn begin_with(&self, verbs: Stems) -> bool {
+        self.from_verb().any(|words| verbs.begin(words))
+    }
+
+    /// Whether one of these verbs is the first, and nothing follows but what leads over to the quotation:
+    /// not in `Mag sein „…“`.
+    pub(super) fn are_just(&self, verbs: Stems) -> bool {
+        let lead_over = |words: &str| {
+            words.split_whitespace().all(|word| {
+                let is_short = word.chars().nth(MAX_LEADING_OVER).is_none();
+                is_short || DENIALS.begin(word) || BEHIND_VERBS.begin(word)
+            })
+        };
+        self.from_verb()
+            .any(|words| verbs.behind(words).any(lead_over))
+    }
+
+    /// The words from each place on at which a verb may stand.
+    fn from_verb(&self) -> impl Iterator<Item = &str> {
+        std::iter::successors(Some(self.form.as_str()), |words| {
+            let (word, behind) = words.split_once(' ')?;
+            (word == "{}" || BEFORE_VERBS.begin(word)).then_some(behind)
+        })
+    }
+
+    /// Whether one of them denies.
+    pub(super) fn deny(&self) -> bool {
+        self.each().any(|word| DENIALS.begin(word))
+    }
+
+    /// Whether they tell of an edit.
+    pub(super) fn tell_of_an_edit(&self) -> bool {
+        contain(&self.form, EDIT_STEMS)
+    }
+
+    /// Whether one of them is a person's, in a language whose wordings are known well.
+    pub(super) fn are_talk(&self) -> bool {
+        self.each().any(is_talk)
+    }
+
+    /// Whether no word is longer.
+    pub(super) fn are_at_most(&self, chars: usize) -> bool {
+        self.each().all(|word| word.chars().nth(chars).is_none())
+    }
+
+    /// Whether the emoji comes first.
+    pub(super) fn begin_with_emoji(&self) -> bool {
+        self.form.starts_with("{}")
     }
 
     /// Whether they begin as systems do, with a capital where the script has any, or with an emoji.
     pub(super) fn begin_like_a_system(&self) -> bool {
         let first_letter = self.raw.chars().find(|c| c.is_alphabetic());
-        self.form.starts_with("{}") || first_letter.is_none_or(|letter| !letter.is_lowercase())
+        self.begin_with_emoji() || first_letter.is_none_or(|letter| !letter.is_lowercase())
     }
 
     /// How many there are, without emoji.
@@ -77,7 +136,7 @@ impl<'t> Words<'t> {
         self.each().count()
     }
 
-    fn each(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn each(&self) -> impl Iterator<Item = &str> {
         let words = self.form.split(' ');
         words.filter(|word| !matches!(*word, "" | "{}"))
     }
@@ -89,6 +148,32 @@ impl<'t> Words<'t> {
             .any(|c| c.is_alphabetic() && !c.is_ascii())
     }
 
+    /// Whether all letters are Latin, Greek or Cyrillic.
+    pub(super) fn are_european(&self) -> bool {
+        let mut letters = self.form.chars().filter(|c| c.is_alphabetic());
+        letters.all(is_european)
+    }
+
+    /// Whether a Latin letter among them is none of the languages that most people write.
+    pub(super) fn are_rare(&self) -> bool {
+        let is_common = |c: char| {
+            c.is_ascii() || COMMON_LETTERS.contains(c) || ('\u{370}'..'\u{1e00}').contains(&c)
+        };
+        !self
+            .form
+            .chars()
+            .filter(|c| c.is_alphabetic())
+            .all(is_common)
+    }
+
+    /// Whether a letter is of a script that writes neither spaces nor capitals, so that nothing tells where
+    /// words end: Han, Kana, Hangul.
+    pub(super) fn are_ideographic(&self) -> bool {
+        self.form.contains(
+            |c: char| matches!(c, '\u{1100}'..='\u{11ff}' | '\u{3000}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}'),
+        )
+    }
+
     /// Whether a colon leads over to the quotation.
     pub(super) fn end_with_colon(&self) -> bool {
         self.raw.ends_with([':', '：'])
@@ -98,7 +183,7 @@ impl<'t> Words<'t> {
     /// and not those with which a person begins to speak about a quotation. In front of the quotation they
     /// must also [begin like a system's](Self::begin_like_a_system).
     pub(super) fn may_be_a_systems(&self) -> bool {
-        let most = if self.have(REMOVAL_STEMS) {
+        let most = if self.have(REMOVALS) {
             MAX_WORDS_OF_REMOVAL
         } else {
             MAX_WORDS
@@ -108,7 +193,7 @@ impl<'t> Words<'t> {
             '.', ',', ';', ':', '!', '?', '…', '。', '，', '、', '：', '？', '！', '\n',
         ]);
         let is_spoken = self.each().next().is_some_and(begins_speech);
-        let is_spoken = is_spoken || self.have(SPEECH_STEMS);
+        let is_spoken = is_spoken || contain(&self.form, SPEECH_STEMS);
         is_short && is_phrase && !is_spoken
     }
 }

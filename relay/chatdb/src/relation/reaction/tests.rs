@@ -6,10 +6,10 @@ use shared_protocol::TapbackKind::{
 
 use super::*;
 
-const TEXT: &str = "See you tonight at eight";
+pub(super) const TEXT: &str = "See you tonight at eight";
 
 /// What `text` is over SMS in a chat whose earlier messages say `earlier`, numbered from 0.
-fn over_sms(text: &str, earlier: &[&str]) -> Option<TextReaction> {
+pub(super) fn over_sms(text: &str, earlier: &[&str]) -> Option<TextReaction> {
     over(Channel::Texts, text, earlier)
 }
 
@@ -22,7 +22,9 @@ fn over(channel: Channel, text: &str, earlier: &[&str]) -> Option<TextReaction> 
     quoted.or_else(|| suspect.without_target())
 }
 
-fn said(reaction: Option<TextReaction>) -> Option<(TapbackAction, TapbackKind, Option<String>)> {
+pub(super) fn said(
+    reaction: Option<TextReaction>,
+) -> Option<(TapbackAction, TapbackKind, Option<String>)> {
     reaction.map(|reaction| (reaction.action, reaction.kind, reaction.emoji))
 }
 

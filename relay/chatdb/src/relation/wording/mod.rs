@@ -8,5 +8,7 @@ pub(super) use media::MEDIA;
 pub(crate) use media::Media;
 pub(super) use reactions::WORDINGS;
 pub(super) use stems::{
-    EDIT_STEMS, REMOVAL_STEMS, SPEECH_STEMS, STEMS, TAIL_STEMS, begins_speech, occur,
+    BEFORE_VERBS, BEHIND_VERBS, DENIALS, EDIT_STEMS, NAMES, PARTICLES, REACTION_NAMES, REACTIONS,
+    REACTIONS_BEHIND, REMOVALS, REMOVALS_BEHIND, SPEECH_STEMS, Stems, VERBS, VERBS_BEHIND,
+    begins_speech, contain, is_european, is_talk,
 };

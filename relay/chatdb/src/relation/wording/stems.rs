@@ -1,11 +1,75 @@
-//! Parts of words by which words are judged that are not known as a system's. `|` stands between them.
+//! Words by which words are judged that are not known as a system's, by language. `|` stands between
+//! them, and `*` behind the beginning of words. All other words count as they are: `dudó` is not
+//! in `Dude`, nor `adora` in `Adorable`.
 
 use shared_protocol::TapbackKind::{self, Dislike, Emphasize, Laugh, Like, Love, Question};
 
-/// Whether one of `stems` occurs in `words`, before and behind which a space counts.
-pub(in crate::relation) fn occur(words: &str, stems: &str) -> bool {
+/// Words, each as it is or by its beginning.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::relation) struct Stems(&'static str);
+
+impl Stems {
+    pub(in crate::relation) const fn of(stems: &'static str) -> Self {
+        Self(stems)
+    }
+
+    /// Whether `text` begins with one of them.
+    pub(in crate::relation) fn begin(self, text: &str) -> bool {
+        self.behind(text).next().is_some()
+    }
+
+    /// What stands in `text` behind each of them with which it begins, from the next word on.
+    pub(in crate::relation) fn behind(self, text: &str) -> impl Iterator<Item = &str> {
+        self.each()
+            .filter(|(stem, is_whole)| matches_at(text, 0, stem, *is_whole))
+            .map(|(stem, _)| {
+                text[stem.len()..]
+                    .trim_start_matches(is_in_word)
+                    .trim_start()
+            })
+    }
+
+    /// Whether one of them occurs in `text`. A script that writes no spaces has no beginnings of words.
+    pub(in crate::relation) fn occur(self, text: &str) -> bool {
+        self.each().any(|(stem, is_whole)| {
+            let mut places = text.match_indices(stem);
+            if !stem.starts_with(is_european) {
+                return places.next().is_some();
+            }
+            places.any(|(at, _)| {
+                let before = text[..at].chars().next_back();
+                !before.is_some_and(is_in_word) && matches_at(text, at, stem, is_whole)
+            })
+        })
+    }
+
+    fn each(self) -> impl Iterator<Item = (&'static str, bool)> {
+        let stems = self.0.split('|');
+        stems.map(|stem| match stem.strip_suffix('*') {
+            Some(beginning) => (beginning, false),
+            None => (stem, true),
+        })
+    }
+}
+
+fn matches_at(text: &str, at: usize, stem: &str, is_whole: bool) -> bool {
+    let rest = text[at..].strip_prefix(stem);
+    rest.is_some_and(|rest| !is_whole || !rest.starts_with(is_in_word))
+}
+
+fn is_in_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '\''
+}
+
+/// Letters of Latin, Greek and Cyrillic, in which words have spaces around them and nothing joined to them.
+pub(in crate::relation) fn is_european(c: char) -> bool {
+    c < '\u{530}' || matches!(c, '\u{1e00}'..='\u{1fff}')
+}
+
+/// Whether one of `parts` occurs in `words`, before and behind which a space counts.
+pub(in crate::relation) fn contain(words: &str, parts: &str) -> bool {
     let words = format!(" {words} ");
-    stems.split('|').any(|stem| words.contains(stem))
+    parts.split('|').any(|part| words.contains(part))
 }
 
 /// Whether `word` is one of the words of [`SPEECH`].
@@ -13,52 +77,223 @@ pub(in crate::relation) fn begins_speech(word: &str) -> bool {
     SPEECH.split_ascii_whitespace().any(|known| known == word)
 }
 
-/// By which the kind of a reaction is guessed, in other languages than English, whose wordings are known:
-/// `Loved your idea “…”` is a person's. The first that occurs counts, so that denials come before
-/// what they deny.
-pub(in crate::relation) const STEMS: &[(TapbackKind, &str)] = &[
+/// Whether `word` is one of a person's who speaks of a text, in languages whose wordings are known well.
+pub(in crate::relation) fn is_talk(word: &str) -> bool {
+    begins_speech(word) || TALK.split_ascii_whitespace().any(|known| known == word)
+}
+
+/// Verbs with which a reaction begins in front of the quoted text, in other languages than English, whose
+/// wordings are known: `Loved your idea “…”` is a person's.
+pub(in crate::relation) const VERBS: &[(TapbackKind, Stems)] = &[
     (
         Dislike,
-        "no le|pas aimé|n'aime pas| nicht | niet | ikke | inte | nie | не |non mi piace|não g|\
-         mislik|ogilla|beğenmed|不喜|踩|싫|よくない",
+        Stems(
+            "mislik*|ogilla*|misfall*|verabscheut*|déteste|détesté|detesta|detestó|detestou|beğenmed*|\
+             nelíbí|nelíbil*|nepáči*|nepatiko|nevšeč|membenci|不喜欢|不喜歡|不赞|踩了|踩|싫어함",
+        ),
     ),
     (
         Love,
-        "lieb|herz|encant|corazón|ador|cœur|amou|amato|cuore|coração|geweldig|hartje|\
-         elsk|älska|hjert|hjärta|rakast|kocha|uwielbia|любим|обожа|сердц|bayıl|爱|愛|心|ハート|大好き|하트|\
-         사랑|yêu|cinta",
+        Stems(
+            "liebt|liebte|encantó|encanta|encantan|encantaron|ha encantado|ha encantat|adoró|adoré|\
+             adorou|adorat|adorato|amó|amou|amato|amé|dio un corazón|elsker|elskede|elsket|elskar|\
+             älskar|älskade|älskat|elskaði|rakasti|rakastaa|kocha|pokochał*|ukochał*|uwielbia|uwielbił*|\
+             miluje|miloval*|zamiloval*|zbožňuje|ľúbi|obožava|obožuje|voli|iubește|a iubit|imádja|imádta|szereti|szerette|\
+             любит|полюбил*|полюбилось|обожает|обожава|кохає|обожнює|люби|bayıldı*|λάτρεψε|αγάπησε|\
+             爱了|愛了|大好き|yêu thích|đã yêu|mencintai|menyayangi|sangat menyukai|אהב|אהבה|אהב/ה|\
+             أحب|أحبت|ถูกใจมาก|รัก",
+        ),
     ),
     (
         Laugh,
-        "lach|risa|gracia|rió|rire| ri |riso|riu|grin|skratt|nauro|śmia|сме|güld|笑|웃|\
-         cười|tawa",
+        Stems(
+            "lacht über|lachte über|lacht om|lachte om|gelacht|se rio|se rió|rió|ri de|ri à|ri pour|\
+             dio risa|dado risa|causó risa|da risa|hizo gracia|hace gracia|hecho gracia|riso|riu|riu-se|\
+             griner|grinede|grinte|skrattar|skrattade|skrattat|ler av|lo av|lo ad|hló|nauroi|nauraa|\
+             zaśmia*|śmieje|śmiał*|roześmia*|směje|smál*|zasmál*|smeje|smial*|zasmial*|\
+             smije|smijao|smijala|smejal*|nasmijao|nasmejal*|râde|a râs|nevet|nevetett|\
+             смеется|смеётся|рассмеш*|засмеял*|посмеял*|рассмеял*|насмешил*|сміється|засміяв*|смее|\
+             γέλασε|γελάει|güldü|大笑|笑了|cười|đã cười|menertawakan|tertawa|ketawa|צחק*|ضحك*|หัวเราะ*",
+        ),
     ),
     (
         Emphasize,
-        "betont|hervor|ausruf|enfati|exclam|esclam|évidence|soulign|evidenzia|benadruk|\
-         frem|beton|korost|podkreśl|выдел|подчерк|vurgul|強調|强调|강조",
+        Stems(
+            "betont|betonte|hebt hervor|hob hervor|hervorgehoben|enfatizó|enfatiza|ha enfatizado|enfatizou|\
+             enfatizzato|enfatizza|exclamó|exclamou|exclamé|s'est exclamé*|mis en évidence|met en évidence|\
+             souligne|souligné|subrayó|resaltó|destacó|destacou|sublinhou|evidenziato|evidenzia|\
+             sottolineato|benadrukt|benadrukte|fremhev*|fremhæv*|understrek*|understreg*|betonade|\
+             betonar|underströk|poängterade|lagði áherslu|korosti|korostaa|podkreśl*|zdůraznil*|zvýraznil*|\
+             zdůrazňuje|zdôraznil*|zdôrazňuje|zvýrazňuje|naglasi*|istaknu*|istakla|poudaril*|a subliniat|\
+             a evidențiat|accentuat|kiemelte|kiemeli|hangsúlyoz*|выделил*|выделено|подчерк*|підкресл*|\
+             виділив|виділила|подчерта*|τόνισε|τονίζει|vurgula*|強調した|强调了|強調了|nhấn mạnh|đã nhấn mạnh|\
+             menekankan|menegaskan|הדגיש*|شدد*|أكد*|เน้น*",
+        ),
     ),
     (
         Question,
-        "frag|cuestion|dud|interrog|dubbio|vraag|spørsm|spørgsm|ifrågas|kyseenal|\
-         kwestion|вопрос|sorgul|疑|質|물음|질문",
+        Stems(
+            "hinterfragt|hinterfragte|stellt infrage|cuestionó|cuestiona|ha cuestionado|dudó|dudado|duda de|\
+             duda sobre|s'interroge|s'est interrogé*|interrogé sur|questionné|questionou|questiona|\
+             mis en doute|mis en question|messo in dubbio|messo in discussione|ha dubbi|betwijfel*|\
+             ifrågas*|stiller spørsmål*|satte spørsm*|satte spørgsm*|efaðist|kyseenalaist*|zakwestion*|\
+             kwestionuje|zpochybn*|spochybn*|propituje|dovodi u pitanje|pune la îndoială|a pus la îndoială|\
+             megkérdőjelez*|kétségbe von*|усомнил*|сомневается|поставил* под|поставив* під|αμφισβήτησε|\
+             αμφισβητεί|sorgulad*|sorguluyor|质疑了|質疑了|đã hỏi|thắc mắc|mempertanyakan|menyoal|\
+             שאל*|הטיל ספק|تساءل*|شكك*|สงสัย*",
+        ),
     ),
     (
         Like,
-        "gusta|gefällt|aime|piace|curti|gosto|leuk|gilla|likte|liker|polub|нрав|beğen|thích|suka",
+        Stems(
+            "gusta|gustó|gustan|gustaron|gustado|agradó|agrada a|gefällt|gefiel|mag|mochte|aime|aimé|\
+             piace|è piaciuto|piaciuto|curtiu|curtido|gosta de|gostou|vindt leuk|vond leuk|gillar|\
+             gillade|likte|liker|synes om|syntes om|synes godt|syntes godt|kan lide|kunne lide|\
+             líkaði|líkar|tykkäsi|tykkää|pitää|piti|polub*|lubi|spodobał*|líbí|líbil*|páči*|páčil*|sviđa|\
+             svidjel*|svidio|svidel*|všeč|apreciază|a apreciat|place|a plăcut|i-a plăcut|tetszik|tetszett|\
+             kedveli|kedvelte|kedvelt|нравится|понравил*|вподоба*|сподоба*|подобається|хареса*|\
+             се допада|свиђа|ұнат*|ұнайды|άρεσε|αρέσει|του άρεσε|της άρεσε|beğendi|beğeniyor|patiko|\
+             patinka|meeldi*|patika|patīk|pëlqe*|喜欢|喜欢了|喜歡|喜歡了|赞了|讚了|赞|讚好|點讚|点赞|\
+             thích|đã thích|menyukai|menyenangi|suka dengan|disukai|nagustuhan|gusto ni|חיבב*|\
+             أعجب*|يعجب*|ถูกใจ|ชอบ|ने पसंद किया",
+        ),
     ),
 ];
 
-/// Parts of words that say that a reaction was taken off.
-pub(in crate::relation) const REMOVAL_STEMS: &str = "\
-    entfern|supprim|retir|enlev|elimin|quit|rimoss|tolto|verwijder|fjern|tog bort|poisti|usun|\
-    удал|убра|премахн|kaldır|削除|取り消|取消|移除|撤|删除|刪除|제거|삭제|취소|xóa|hapus";
+/// Verbs with which a reaction is told behind the quoted text. Other words behind it are a person's
+/// answer to it.
+pub(in crate::relation) const VERBS_BEHIND: &[(TapbackKind, Stems)] = &[
+    (Dislike, Stems("beğenmed*|싫어함|싫어했|よくないねし|नापसंद")),
+    (
+        Love,
+        Stems(
+            "bayıldı|sevdi|を愛|大好きと|ハートを|ハートし|사랑함|사랑했|하트를|하트 표시|imádta|dil se",
+        ),
+    ),
+    (
+        Laugh,
+        Stems("güldü|に笑い|を笑い|に笑っ|웃음을|웃음 표시|웃었|हँस|हंस"),
+    ),
+    (
+        Emphasize,
+        Stems("vurguladı|を強調し|に感嘆|강조함|강조했|느낌표를|ज़ोर दिया|जोर दिया"),
+    ),
+    (
+        Question,
+        Stems("sorguladı|に疑問|を疑問|に質問し|물음표를|의문을|सवाल किया"),
+    ),
+    (
+        Like,
+        Stems(
+            "beğendi|いいねし|いいねを|いいね!し|いいね！し|気に入りました|気に入った|좋아함|좋아했|좋아요를|좋아요 표시|\
+             tykkäsi|kedvelte|पसंद किया|को पसंद|को लाइक",
+        ),
+    ),
+];
 
-/// Parts of words in which a system tells of a reaction behind the quoted text. Without one of them
-/// words behind a quotation are a person's answer to it.
-pub(in crate::relation) const TAIL_STEMS: &str = "\
-    beğen|bayıl|güld|vurgul|sorgul|tepki|ifade|kaldır|しました|ました|リアクション|좋아|싫어|사랑|표시|강조|반응|웃음|하트|제거|삭제|\
-    回应|回應|赞|讚|表情|kedvel|tykkä|reago|पसंद|प्रतिक्रिया";
+/// What is taken off, as a system names it.
+pub(in crate::relation) const NAMES: &[(TapbackKind, Stems)] = &[
+    (
+        Dislike,
+        Stems("no me gusta|je n'aime pas|non mi piace|não gosto|gefällt mir nicht|niet leuk"),
+    ),
+    (
+        Love,
+        Stems(
+            "herz|corazón|cor|cœur|cuore|coração|hart|hartje|hjerte|hjärta|sydän|sydämen|serce|srdce|\
+             srce|inimă|szív*|сердц*|сердечк*|серц*|сърце*|καρδιά|kalp|kalbi|心形|爱心|愛心|ハート|하트|\
+             trái tim|hati|לב|قلب|หัวใจ|दिल",
+        ),
+    ),
+    (
+        Laugh,
+        Stems(
+            "lachen|risa|rire|risata|riso|risada|lach|latter|skratt|śmiech*|smích|smiech|смех|笑|웃음",
+        ),
+    ),
+    (
+        Emphasize,
+        Stems(
+            "ausrufezeichen|exclam*|esclam*|uitroepteken|utropstegn|udråbstegn|utropstecken|wykrzyknik|\
+             vykřičník|výkričník|uskličnik|восклиц*|強調|感嘆|강조|느낌표",
+        ),
+    ),
+    (
+        Question,
+        Stems(
+            "fragezeichen|interrog*|vraagteken|spørsmålstegn|spørgsmålstegn|frågetecken|znak zapytania|\
+             otazník|upitnik|вопрос*|疑問|疑问|疑問符|물음표",
+        ),
+    ),
+    (
+        Like,
+        Stems(
+            "gefällt mir|like|me gusta|j'aime|mi piace|curtida|gosto|vind ik leuk|polubieni*|\
+             いいね|좋아요|赞|讚|לייק|إعجاب|ถูกใจ",
+        ),
+    ),
+];
+
+/// Verbs that say that a reaction was taken off.
+pub(in crate::relation) const REMOVALS: Stems = Stems(
+    "removed|entfernt|entfernte|supprimé|a supprimé|retiré|enlevé|eliminó|eliminado|quitó|quitado|\
+     borró|ha suprimit|suprimit|rimosso|tolto|eliminato|removeu|removido|retirou|verwijderd|verwijderde|\
+     fjernet|fjernede|fjernar|fjarlægði|tog bort|tagit bort|poisti|usunięto|usunął|usunęła|odebral*|\
+     odstranil*|odstránil*|uklonio|uklonila|uklonjen*|odstranjen*|a eliminat|a șters|eltávolít*|удалил*|\
+     удален*|удалён*|убрал*|прибра*|видали*|премахна*|αφαίρεσε|κατάργησε|取り消し|取消了|取消|移除了|移除|\
+     删除了|刪除了|撤回了|撤销了|đã xóa|đã xoá|xóa|đã gỡ|gỡ|menghapus|membuang|mengalih keluar|הסיר*|\
+     أزال*|نำ|ลบ|हटा",
+);
+
+/// Those that stand behind the quoted text.
+pub(in crate::relation) const REMOVALS_BEHIND: Stems = Stems(
+    "kaldırdı|geri aldı|削除しました|取り消しました|外しました|제거함|삭제함|취소함|제거했|삭제했|취소했|हटाया|हटा दिया|\
+     verwijderd|entfernt",
+);
+
+/// Verbs of a reaction with an emoji, in front of the quoted text.
+pub(in crate::relation) const REACTIONS: Stems = Stems(
+    "reage*|reagi*|reago*|reagu*|reagá*|reagav*|reagál*|réagi*|reacci*|reacț*|reacţ*|reat*|\
+     reakt*|reaģ*|zareag*|odreag*|odgovori*|gereageerd|bereaksi|memberi reaksi|bertindak balas|\
+     brást við|отреаг*|реагир*|реагу*|відреаг*|реакц*|αντέδρασ*|αντιδρ*|tepki|反应|反應|回应了|回應了|用|\
+     thể hiện cảm xúc|bày tỏ cảm xúc|đã bày tỏ|הגיב*|تفاعل*|แสดงความรู้สึก*|ตอบสนอง*",
+);
+
+/// Those that stand behind it.
+pub(in crate::relation) const REACTIONS_BEHIND: Stems = Stems(
+    "reagiert|gereageerd|reagált|reagoi|tepki|ifade|リアクション|回应|回應|反应|反應|表情|반응|प्रतिक्रिया|रिएक्ट",
+);
+
+/// The word for what is taken off where it has no other name.
+pub(in crate::relation) const REACTION_NAMES: Stems = Stems(
+    "reaction|reacción|reacció|réaction|reazione|reação|reaktion|reaktionen|reactie|reaksjon*|\
+     reaktio*|reakcj*|reakci*|reakce|reacție|reacția|реакц*|реакці*|αντίδραση|リアクション|반응|回应|回應|反应|反應|reaksi|\
+     תגובה|تفاعل|प्रतिक्रिया",
+);
+
+/// Words that deny.
+pub(in crate::relation) const DENIALS: Stems = Stems(
+    "no|non|não|pas|nicht|niet|ikke|ikkje|inte|ekki|ei|nie|ne|ni|nu|nem|не|δεν|không|tidak|tak|hindi|\
+     לא|لم|لا|不|没|沒|ไม่",
+);
+
+/// Small words that may stand before the verb: they say that something is past, or to whom it happened.
+pub(in crate::relation) const BEFORE_VERBS: Stems = Stems(
+    "ha|han|hat|hatte|a|à|ont|s'est|se|si|sa|je|heeft|har|hefur|le|les|lui|gli|li|i|va|se ha|mu|joj|ei|\
+     i-a|l-a|του|της|đã|telah|hindi|لم|לא|не|n'a|n'|no|non|não|ne|nie|nu|nem|ni|không|tidak|ei",
+);
+
+/// Longer words than most that lead from a verb to the quoted text, or name it as a message.
+pub(in crate::relation) const BEHIND_VERBS: Stems = Stems(
+    "sobre|para|over|über|från|viest*|pesan*|mesej*|zpráv*|správ*|wiadomoś*|poruk*|sporoč*|mesajul|üzenet*|\
+     сообщение|повідомлення|tin nhắn|το μήνυμα",
+);
+
+/// Short words between an emoji and what it was put on.
+pub(in crate::relation) const PARTICLES: Stems = Stems(
+    "a|al|an|ao|auf|bij|con|de|di|em|en|fra|ke|ki|ko|la|med|met|mit|na|ng|om|op|pe|pre|pro|sa|si|su|\
+     sur|til|till|u|uz|v|voor|w|z|za",
+);
 
 /// Parts of words in which the row beside an edit tells of it.
 pub(in crate::relation) const EDIT_STEMS: &str = "\
@@ -84,4 +319,26 @@ const SPEECH: &str = "\
     schön schade größer größte hübsch süß très déjà voilà ça là où así está estás también además sólo \
     então não já até più già così perché però natürlich klar dobře jasně świetnie dobrze jasne \
     oczywiście хорошо конечно ладно понятно 네 예 아니 evet tamam harika はい いいえ \
-    você ele ela quem mas sim meu seu я ты он она мы вы они что почему как кто и но да нет это про";
+    você ele ela quem mas sim meu seu я ты он она мы вы они что почему как кто и но да нет это про \
+    mir mich jeg jag мне меня мой моя мені mne minä ek ég";
+
+/// Words of persons in languages whose own wordings are known well: a lead that has one of them and no
+/// verb of a reaction is no system's in a language that is not known.
+const TALK: &str = "\
+    für über von vom zum zur bei mit auf an am im ein eine einen danke bitte später früher übrigens \
+    bezüglich tschüss ähm äh hä häh ach genau größe grüße überraschung möchte würde könnte könnt müsst muss \
+    à de du des le la les un une sur avec dans merci désolé génial présent voilà à-propos ton ta ma \
+    là-dessus même peut-être bientôt répète répond écris papa mama mamá papá maman \
+    el los las una de del con sobre gracias según después mañana adiós buenísimo genial también más \
+    o os as um uma da do em obrigado obrigada amanhã depois mãe pai ótimo avó vovó olá il lo gli di \
+    in per grazie domani perciò caffè för är och det som en ett på av til til tack också senare \
+    här när då från før på og å være også tak takk så når være w z na do za po o to jest proszę \
+    dziękuję później też cześć właśnie śmieszne že je se v s k o pro děkuji díky později příště \
+    ďakujem prečo čo ako teşekkürler için bu şu çok güzel ne niye neden görüşürüz şimdi \
+    в на с со о об от для за к по из у спасибо привет мама папа бабушка пока потом завтра сегодня \
+    ага угу супер круто точно класс отлично ну вот так там тут где когда зачем опять снова твой твоя твое твоё \
+    дякую привіт так ні що це про благодаря хвала здраво здравей \
+    το η ο τα για με στο στη από και ναι όχι ευχαριστώ γεια μαμά τι γιατί πού πότε ωραία εντάξει \
+    תודה אמא אבא שלום כן לא מה למה איפה מתי אני אתה את זה על של \
+    شكرا شكراً مرحبا ماما بابا نعم لا ماذا لماذا متى أين أنا أنت هذا عن في من على حبيبي حبيبتي צודק מותק אהובי अरे ที่รัก \
+    धन्यवाद हाँ नहीं क्या क्यों कब कहाँ मैं तुम यह वह माँ ขอบคุณ แม่ พ่อ ใช่ ไม่ใช่ อะไร ทำไม cảm xin mẹ bố vâng";
