@@ -5,6 +5,8 @@
 
 use url::Url;
 
+use super::emoji;
+
 /// Longer ones are not taken for addresses.
 const MAX_BYTES: usize = 8 * 1024;
 /// So many addresses of one text are looked at.
@@ -60,13 +62,13 @@ impl WebAddress {
             form.push(':');
             form.push_str(&port.to_string());
         }
-        let path = escaped(url.path());
+        let path = escaped(url.path(), DELIMITERS_OF_PATHS);
         form.push_str(path.strip_suffix('/').unwrap_or(&path));
         // A `?` or `#` with nothing behind it asks for nothing.
         for (mark, part) in [('?', url.query()), ('#', url.fragment())] {
             if let Some(part) = part.filter(|part| !part.is_empty()) {
                 form.push(mark);
-                form.push_str(&escaped(part));
+                form.push_str(&escaped(part, DELIMITERS_OF_QUERIES));
             }
         }
         Some(Self(form))
@@ -112,13 +114,36 @@ fn candidates(word: &str) -> Vec<&str> {
 }
 
 /// An address without the punctuation behind it; and cut where the text may go on without a space, at
-/// the first ideograph and before a genitive.
+/// the first ideograph or emoji, before a genitive and before the marks of bold and struck text.
 fn endings(address: &str) -> Vec<&str> {
     let whole = without_closing(address);
-    let cut = address.find(is_ideographic).map(|at| &address[..at]);
-    let cut = cut.map(without_closing).filter(|cut| !cut.is_empty());
+    let before = |at: usize| without_closing(&address[..at]);
+    let cut = address.find(is_ideographic).map(before);
+    let emoji = (!address.is_ascii())
+        .then(|| {
+            emoji::places(address)
+                .first()
+                .map(|place| before(place.start))
+        })
+        .flatten();
     let owner = ["'s", "’s"].iter().find_map(|s| whole.strip_suffix(s));
-    [Some(whole), cut, owner].into_iter().flatten().collect()
+    let mut endings: Vec<&str> = [Some(whole), cut, emoji, owner]
+        .into_iter()
+        .flatten()
+        .collect();
+    for at in 0..endings.len() {
+        let plain = endings[at].trim_end_matches(is_mark_of_style);
+        if plain.len() < endings[at].len() {
+            endings.push(without_closing(plain));
+        }
+    }
+    endings.retain(|ending| !ending.is_empty());
+    endings
+}
+
+/// Marks around bold, italic, struck or hidden text where a text has no styles.
+fn is_mark_of_style(c: char) -> bool {
+    matches!(c, '*' | '_' | '~' | '`' | '|')
 }
 
 fn without_closing(mut address: &str) -> &str {
@@ -225,9 +250,15 @@ fn has_domain(text: &str) -> bool {
     is_top && name.split('.').all(is_label)
 }
 
-/// A path, query or fragment whose escapes are the same for the same characters: `%7e` is `~`, and what
-/// may not stand in an address unescaped is escaped, in capitals.
-fn escaped(part: &str) -> String {
+/// What means the same in a path whether it is escaped or not. An escaped `/` or `?` is a part of a name.
+const DELIMITERS_OF_PATHS: &[u8] = b"!$'()*,:;@&=+";
+/// What means the same in a query or fragment. Fields are divided by `&`, `=`, `;` and `+`.
+const DELIMITERS_OF_QUERIES: &[u8] = b"!'()*,:@/";
+
+/// A path, query or fragment whose escapes are the same for the same characters: `%7e` is `~`, `%28` is
+/// `(` where that is one of `delimiters`, and what may not stand in an address unescaped is escaped, in
+/// capitals.
+fn escaped(part: &str, delimiters: &[u8]) -> String {
     let bytes = part.as_bytes();
     let mut form = String::with_capacity(part.len());
     let mut at = 0;
@@ -238,7 +269,9 @@ fn escaped(part: &str) -> String {
             .filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()))
             .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match escape {
-            Some(escape) if is_unreserved(escape) => form.push(char::from(escape)),
+            Some(escape) if is_unreserved(escape) || delimiters.contains(&escape) => {
+                form.push(char::from(escape))
+            }
             Some(escape) => push_escape(&mut form, escape),
             None if is_unreserved(byte) || is_delimiter(byte) => form.push(char::from(byte)),
             None => push_escape(&mut form, byte),

@@ -34,6 +34,28 @@ fn one_address_has_many_spellings() {
         ),
         ("https://example.com/a/../b", "https://example.com/b"),
         ("  https://example.com/a\u{200b} ", "https://example.com/a"),
+        (
+            "https://en.wikipedia.org/wiki/Mercury_(planet)",
+            "https://en.wikipedia.org/wiki/Mercury_%28planet%29",
+        ),
+        ("https://example.com/a,b:c", "https://example.com/a%2Cb%3ac"),
+        ("https://example.com/it's!", "https://example.com/it%27s%21"),
+        (
+            "https://example.com/@me;a=1&b+$*",
+            "https://example.com/%40me%3Ba%3D1%26b%2B%24%2A",
+        ),
+        (
+            "https://example.com/?q=(a),b:c",
+            "https://example.com/?q=%28a%29%2Cb%3Ac",
+        ),
+        (
+            "https://example.com/?u=/a@b!",
+            "https://example.com/?u=%2fa%40b%21",
+        ),
+        (
+            "https://example.com/a#(b)/c",
+            "https://example.com/a#%28b%29%2Fc",
+        ),
     ] {
         assert!(same(a, b), "{a} {b}");
     }
@@ -52,6 +74,17 @@ fn what_differs_in_anything_else_is_another() {
         ("https://example.com:8080", "https://example.com"),
         ("https://example.com/a%2Fb", "https://example.com/a/b"),
         ("https://example.com/a%25", "https://example.com/a"),
+        ("https://example.com/a%3Fb", "https://example.com/a?b"),
+        ("https://example.com/a%23b", "https://example.com/a#b"),
+        ("https://example.com/a%2528", "https://example.com/a("),
+        (
+            "https://example.com/?a=1%26b=2",
+            "https://example.com/?a=1&b=2",
+        ),
+        ("https://example.com/?a=1%2B1", "https://example.com/?a=1+1"),
+        ("https://example.com/?a=b%3Dc", "https://example.com/?a=b=c"),
+        ("https://example.com/?a=1%3Bb", "https://example.com/?a=1;b"),
+        ("https://example.com/a%5C", "https://example.com/a/"),
         ("https://user@example.com/a", "https://example.com/a"),
         ("ftp://example.com/a", "https://example.com/a"),
     ] {
@@ -98,6 +131,16 @@ fn addresses_are_found_without_the_punctuation_around_them() {
         "（https://example.com/a）",
         "Text\nhttps://EXAMPLE.com/a/\nText",
         "\u{200b}https://example.com/a\u{feff}",
+        "https://example.com/a🎉",
+        "https://example.com/a❤️❤️ look",
+        "https://example.com/a!🎉",
+        "*https://example.com/a*",
+        "**https://example.com/a**.",
+        "_https://example.com/a_",
+        "~https://example.com/a~ or",
+        "(*https://example.com/a*)",
+        "||https://example.com/a||",
+        "*example.com/a*🎉",
     ] {
         assert!(found(text).contains(&"example.com/a".to_owned()), "{text}");
     }
@@ -113,6 +156,16 @@ fn addresses_are_found_without_the_punctuation_around_them() {
         found("https://proxy.example/?u=https://example.com/a"),
         ["proxy.example?u=https://example.com/a"],
         "an address within an address is a part of it"
+    );
+    assert_eq!(
+        found("https://example.com/a_ and https://example.com/b*"),
+        [
+            "example.com/a_",
+            "example.com/a",
+            "example.com/b*",
+            "example.com/b"
+        ],
+        "an address may end with a mark of style"
     );
     assert_eq!(found("我的网站www.example.com"), ["www.example.com"]);
     assert_eq!(found("at 7.30 p.m. or 12.5 e.g. now...then"), [""; 0]);
