@@ -8,7 +8,7 @@ const MAX_READINGS: usize = 12;
 const MAX_WORDS_BYTES: usize = 160;
 
 /// What opens a quotation and what closes it. Some languages close with what others open with.
-const PAIRS: [(char, char); 20] = [
+const PAIRS: [(char, char); 24] = [
     ('“', '”'),
     ('„', '“'),
     ('„', '”'),
@@ -26,6 +26,10 @@ const PAIRS: [(char, char); 20] = [
     ('『', '』'),
     ('《', '》'),
     ('〈', '〉'),
+    ('〝', '〞'),
+    ('〝', '〟'),
+    ('〟', '〝'),
+    ('״', '״'),
     ('"', '"'),
     ('\'', '\''),
     ('＂', '＂'),
@@ -116,7 +120,10 @@ fn openings(text: &str) -> Vec<(usize, char)> {
             break;
         }
         // Marks that also close, or stand in words, open only where a word may begin.
-        let stands_in_words = matches!(c, '"' | '\'' | '’' | '”' | '»' | '›' | '‘' | '＂');
+        let stands_in_words = matches!(
+            c,
+            '"' | '\'' | '’' | '”' | '»' | '›' | '‘' | '＂' | '״' | '〟'
+        );
         if opens(c) && (!stands_in_words || before.is_none_or(is_blank)) {
             openings.push((at, c));
         }
@@ -188,8 +195,10 @@ pub(super) fn comparable(text: &str) -> String {
             space = false;
         }
         match c {
-            '“' | '”' | '„' | '‟' | '«' | '»' | '″' | '＂' => form.push('"'),
-            '‘' | '’' | '‚' | '‛' | '‹' | '›' | '′' => form.push('\''),
+            '“' | '”' | '„' | '‟' | '«' | '»' | '″' | '＂' | '״' | '〝' | '〞' | '〟' => {
+                form.push('"')
+            }
+            '‘' | '’' | '‚' | '‛' | '‹' | '›' | '′' | '׳' => form.push('\''),
             '\u{2010}'..='\u{2015}' | '\u{2212}' => form.push('-'),
             '…' => form.push_str("..."),
             _ => form.push(c),

@@ -10,7 +10,7 @@ use shared_protocol::{TapbackAction, TapbackKind};
 use super::quote::{CutAfter, Marks, Quotation, comparable, has_marks, is_blank, quotes};
 use super::wording::{MEDIA, Media, WORDINGS};
 use super::words::Words;
-use guess::guessed;
+use guess::{by_marks, guessed, marked};
 
 mod guess;
 
@@ -103,7 +103,7 @@ impl Suspect {
         let readings = readings(text, &quotations, channel);
         let media = match channel {
             Channel::Texts if text.len() <= MAX_MEDIA_BYTES => {
-                media(text).or_else(|| quoted_media(&quotations))
+                media(text).or_else(|| quoted_media(text, &quotations))
             }
             _ => None,
         };
@@ -153,9 +153,10 @@ impl Said {
 }
 
 fn readings(text: &str, quotations: &[Quotation<'_>], channel: Channel) -> Vec<Reading> {
+    let marked = marked(text);
     let mut readings: Vec<Reading> = quotations
         .iter()
-        .filter_map(|quotation| reading(quotation, channel))
+        .filter_map(|quotation| reading(quotation, channel, marked))
         .collect();
     if let Some((lead, quoted)) = Quotation::without_end(text)
         && let Some(said) = known(&Words::of(lead), &Words::of(""))
@@ -173,24 +174,41 @@ fn readings(text: &str, quotations: &[Quotation<'_>], channel: Channel) -> Vec<R
     readings
 }
 
-fn reading(quotation: &Quotation<'_>, channel: Channel) -> Option<Reading> {
+fn reading(
+    quotation: &Quotation<'_>,
+    channel: Channel,
+    marked: Option<TapbackAction>,
+) -> Option<Reading> {
     if quotation.quoted.is_empty() {
         return None;
     }
     let (lead, tail) = (Words::of(quotation.lead), Words::of(quotation.tail));
     let is_typographic = quotation.marks == Marks::Typographic;
-    let ends_it = quotation.tail.is_empty() && quotation.is_one;
+    let over_texts = channel == Channel::Texts;
+    let quoted = comparable(quotation.quoted);
+    let by_marks = || by_marks(&lead, &tail, quotation.quoted, marked?);
+    let by_marks = over_texts.then(by_marks).flatten();
     if let Some(said) = known(&lead, &tail) {
-        let by_system = is_typographic && ends_it && lead.begin_like_a_system();
-        return (channel == Channel::Texts || is_typographic).then(|| Reading {
+        let ends_it = quotation.tail.is_empty() && quotation.is_one;
+        let is_clear = is_typographic || is_unmistakable(&said, &lead);
+        let by_system = ends_it && is_clear && lead.begin_like_a_system();
+        let stands_alone = by_system || (by_marks.is_some() && quotation.is_one);
+        return (over_texts || is_typographic).then(|| Reading {
             said,
-            quoted: comparable(quotation.quoted),
+            quoted,
             cut_after: CUT_IF_KNOWN,
-            stands_alone: by_system && channel == Channel::Texts,
+            stands_alone: stands_alone && over_texts,
         });
     }
-    let quoted = comparable(quotation.quoted);
-    let said = (channel == Channel::Texts && is_typographic)
+    if let Some(said) = by_marks {
+        return Some(Reading {
+            said,
+            quoted,
+            cut_after: CUT_IF_KNOWN,
+            stands_alone: quotation.is_one,
+        });
+    }
+    let said = (over_texts && is_typographic)
         .then(|| guessed(&lead, &tail, &quoted))
         .flatten()?;
     Some(Reading {
@@ -199,6 +217,12 @@ fn reading(quotation: &Quotation<'_>, channel: Channel) -> Option<Reading> {
         cut_after: CUT_IF_GUESSED,
         stands_alone: false,
     })
+}
+
+/// Whether words are a system's also around the straight marks that a network of seven bits makes of the
+/// others. A person who writes `Liked "Dune"` tells of a film.
+fn is_unmistakable(said: &Said, lead: &Words<'_>) -> bool {
+    said.emoji.is_some() || said.action == TapbackAction::Removed || lead.form() == "laughed at"
 }
 
 /// What a system's own words say.
@@ -246,11 +270,12 @@ fn without_number(words: &str) -> &str {
 }
 
 /// A reaction that quotes nothing but the placeholder of a file, which is left out of the text.
-fn quoted_media(quotations: &[Quotation<'_>]) -> Option<(Said, Media)> {
+fn quoted_media(text: &str, quotations: &[Quotation<'_>]) -> Option<(Said, Media)> {
     let empty = quotations
         .iter()
         .find(|quotation| quotation.quoted.is_empty() && quotation.marks == Marks::Typographic)?;
-    let said = known(&Words::of(empty.lead), &Words::of(empty.tail))?;
+    let (lead, tail) = (Words::of(empty.lead), Words::of(empty.tail));
+    let said = known(&lead, &tail).or_else(|| by_marks(&lead, &tail, "", marked(text)?))?;
     Some((said, Media::Any))
 }
 

@@ -241,9 +241,14 @@ impl ChatDb {
                 if reaction.is_some() {
                     return Ok(reaction);
                 }
-                if let Some(media) = suspect.media().filter(|_| earlier.has_attachments)
-                    && self.has_media(earlier.rowid, media)?
-                {
+                let Some(media) = suspect.media() else {
+                    continue;
+                };
+                let is_it = match media {
+                    Media::Link => earlier.form == Form::Link,
+                    _ => earlier.has_attachments && self.has_media(earlier.rowid, media)?,
+                };
+                if is_it {
                     return Ok(suspect.to_media(Some(&earlier.guid)));
                 }
             }
@@ -336,5 +341,6 @@ fn is_of(file: &AttachmentRow, media: Media) -> bool {
         Media::Audio => is_type("audio/", &["caf", "m4a", "amr", "mp3"]),
         Media::Sticker => file.is_sticker,
         Media::Any => true,
+        Media::Link | Media::Balloon => false,
     }
 }

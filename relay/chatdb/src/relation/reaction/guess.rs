@@ -4,6 +4,7 @@
 use shared_protocol::{TapbackAction, TapbackKind};
 
 use super::Said;
+use crate::relation::emoji;
 use crate::relation::wording::{
     NAMES, PARTICLES, REACTION_NAMES, REACTIONS, REACTIONS_BEHIND, REMOVALS, REMOVALS_BEHIND,
     Stems, VERBS, VERBS_BEHIND, is_talk,
@@ -17,6 +18,49 @@ const LEAST_IF_UNKNOWN: usize = 12;
 const MAX_BEFORE: usize = 2;
 /// A word that leads from an emoji to the quotation is at most so long, in characters.
 const MAX_PARTICLE: usize = 4;
+
+/// Between words that a system marks so, at most so many stand beside the emoji.
+const MAX_BESIDE_MARKED: usize = 2;
+/// Systems put an emoji between two of these marks if they add it.
+const ADDED: char = '\u{200b}';
+/// And between two of these if they take it off.
+const REMOVED: char = '\u{200c}';
+
+/// What the first emoji of `text` says by the marks around it, which no keyboard has.
+pub(super) fn marked(text: &str) -> Option<TapbackAction> {
+    if !text.contains([ADDED, REMOVED]) {
+        return None;
+    }
+    let place = emoji::places(text).into_iter().next()?;
+    let before = text[..place.start].chars().next_back()?;
+    let behind = text[place.end..].chars().next()?;
+    match (before, behind) {
+        (ADDED, ADDED) => Some(TapbackAction::Added),
+        (REMOVED, REMOVED) => Some(TapbackAction::Removed),
+        _ => None,
+    }
+}
+
+/// A reaction in whatever language, told by the [marks](marked) around its emoji.
+pub(super) fn by_marks(
+    lead: &Words<'_>,
+    tail: &Words<'_>,
+    quoted: &str,
+    action: TapbackAction,
+) -> Option<Said> {
+    let emoji = match (lead.emoji(), tail.emoji()) {
+        (Some(emoji), None) => emoji,
+        (None, Some(emoji)) if emoji::places(quoted).is_empty() => emoji,
+        _ => return None,
+    };
+    let is_short = lead.count() + tail.count() <= MAX_BESIDE_MARKED;
+    let is_one = !lead.has_several_emoji() && !tail.has_several_emoji();
+    (is_short && is_one).then(|| Said {
+        action,
+        kind: TapbackKind::Emoji,
+        emoji: Some(emoji.to_owned()),
+    })
+}
 
 /// What the words around `quoted` say, if they may be a system's.
 pub(super) fn guessed(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Option<Said> {

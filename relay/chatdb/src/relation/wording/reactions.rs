@@ -85,6 +85,12 @@ mod tests {
             for words in [before, behind] {
                 assert_eq!(*words, words.to_lowercase());
                 assert!(!words.contains(['…', '|', '“', '”', '’', '"']), "{words}");
+                // An emoji stands apart, also where a language writes no spaces.
+                let apart = words.replace("{}", " {} ");
+                assert!(
+                    words.split_whitespace().eq(apart.split_whitespace()),
+                    "{words}"
+                );
                 let spaced = words.split_whitespace().collect::<Vec<_>>().join(" ");
                 assert_eq!(*words, spaced);
             }

@@ -88,7 +88,7 @@ pub(in crate::relation) const VERBS: &[(TapbackKind, Stems)] = &[
     (
         Dislike,
         Stems(
-            "mislik*|ogilla*|misfall*|verabscheut*|déteste|détesté|detesta|detestó|detestou|beğenmed*|\
+            "kan ikke lide|kunne ikke lide|mislik*|ogilla*|misfall*|verabscheut*|déteste|détesté|detesta|detestó|detestou|beğenmed*|\
              nelíbí|nelíbil*|nepáči*|nepatiko|nevšeč|membenci|不喜欢|不喜歡|不赞|踩了|踩|싫어함",
         ),
     ),

@@ -1,5 +1,5 @@
-use shared_protocol::TapbackAction::Added;
-use shared_protocol::TapbackKind::Emoji;
+use shared_protocol::TapbackAction::{Added, Removed};
+use shared_protocol::TapbackKind::{Dislike, Emoji, Laugh, Like, Love, Question};
 
 use crate::relation::reaction::tests::{TEXT, over_sms, said};
 
@@ -136,5 +136,182 @@ fn beside_an_emoji_stands_a_particle_or_nothing() {
     for lead in ["😂", "😂 ke", "😂 u", "😂 към", "😂 về"] {
         let found = said(over_sms(&format!("{lead} “{TEXT}”"), &[TEXT]));
         assert_eq!(found, Some((Added, Emoji, Some("😂".to_owned()))), "{lead}");
+    }
+}
+
+#[test]
+fn an_emoji_may_stand_behind_the_quotation() {
+    for text in [
+        "Hat auf „{}“ mit 👍🏽 reagiert",
+        "Reagierte auf „{}“ mit 👍🏽",
+        "A réagi à « {} » avec 👍🏽",
+        "Reaccionó a “{}” con 👍🏽",
+        "Ha reaccionado a “{}” con 👍🏽",
+        "Ha reagito a “{}” con 👍🏽",
+        "Reagiu a “{}” com 👍🏽",
+        "Reagerade på ”{}” med 👍🏽",
+        "Reagerte på «{}» med 👍🏽",
+        "Heeft op ‘{}’ gereageerd met 👍🏽",
+        "Reagoval na „{}“ s 👍🏽",
+        "Zareagowano na „{}” 👍🏽",
+        "Reagált erre „{}” 👍🏽",
+        "Отреагировал на «{}» эмодзи 👍🏽",
+        "👍🏽で「{}」にリアクションしました",
+        "「{}」に👍🏽でリアクションしました",
+        "「{}」に👍🏽のリアクションをしました",
+        "用👍🏽回应了“{}”",
+    ] {
+        let text = text.replace("{}", TEXT);
+        let expected = Some((Added, Emoji, Some("👍🏽".to_owned())));
+        assert_eq!(said(over_sms(&text, &[TEXT])), expected, "{text}");
+    }
+    for text in [
+        "Oma hat auf „{}“ mit 👍 reagiert",
+        "Mamá reaccionó a “{}” con 👍",
+        "She reacted to “{}” with 👍",
+        "Reagierte auf „{}“ ganz schnell mit 👍",
+        "Reagierte auf „{}“ mit 👍 und 😂",
+        "Hat „{}“ 👍",
+        "Remember “{}” with 👍",
+    ] {
+        let text = text.replace("{}", TEXT);
+        assert_eq!(over_sms(&text, &[TEXT]), None, "{text}");
+    }
+}
+
+#[test]
+fn what_is_taken_off_or_denied_is_told_so() {
+    for (text, expected) in [
+        (
+            "Removed 👍 reaction from “{}”",
+            (Removed, Emoji, Some("👍")),
+        ),
+        (
+            "Removed a 👍 reaction from “{}”",
+            (Removed, Emoji, Some("👍")),
+        ),
+        (
+            "Removed the 👍 reaction from “{}”",
+            (Removed, Emoji, Some("👍")),
+        ),
+        (
+            "Ha rimosso la reazione 👍 da “{}”",
+            (Removed, Emoji, Some("👍")),
+        ),
+        ("Odebral 👍 z „{}“", (Removed, Emoji, Some("👍"))),
+        ("Eliminó una reacción de “{}”", (Removed, Like, None)),
+        ("Odstranil srdce z „{}“", (Removed, Love, None)),
+        ("Tidak menyukai “{}”", (Added, Dislike, None)),
+        ("Tidak suka dengan “{}”", (Added, Dislike, None)),
+        ("Nem kedveli „{}”", (Added, Dislike, None)),
+        ("Nie lubi „{}”", (Added, Dislike, None)),
+        ("No les gusta “{}”", (Added, Dislike, None)),
+        ("Gillar inte ”{}”", (Added, Dislike, None)),
+        ("Kan ikke lide ”{}”", (Added, Dislike, None)),
+        ("Líbí se „{}“", (Added, Like, None)),
+        ("Nelíbí se mu „{}“", (Added, Dislike, None)),
+        ("Menyukai “{}”", (Added, Like, None)),
+    ] {
+        let text = text.replace("{}", TEXT);
+        let found = said(over_sms(&text, &[TEXT]));
+        let (action, kind, emoji) = expected;
+        assert_eq!(
+            found,
+            Some((action, kind, emoji.map(str::to_owned))),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn verbs_of_other_languages() {
+    for (text, kind) in [
+        ("Kedveli „{}”", Like),
+        ("Lubi „{}”", Like),
+        ("Smeje sa na „{}“", Laugh),
+        ("Směje se „{}“", Laugh),
+        ("Śmieje się z „{}”", Laugh),
+        ("Kunne lide ”{}”", Like),
+        ("Kan lide ”{}”", Like),
+        ("Mag „{}“", Like),
+        ("Findet „{}“ gut", Like),
+        ("Findet „{}“ nicht gut", Dislike),
+        ("Vindt “{}” mooi", Like),
+        ("Vindt “{}” niet mooi", Dislike),
+        ("Miluje „{}“", Love),
+        ("Imádja „{}”", Love),
+        ("Нравится «{}»", Like),
+        ("Άρεσε το «{}»", Like),
+        ("ถูกใจ “{}”", Like),
+        ("אהב את ״{}״", Love),
+        ("אהבה את \"{}\"", Love),
+        ("喜欢〝{}〞", Like),
+        ("點讚〝{}〟", Like),
+        ("Þótti gaman að „{}“", Like),
+    ] {
+        let quoted = text.replace("{}", TEXT);
+        if quoted.contains('"') {
+            assert_eq!(over_sms(&quoted, &[TEXT]), None, "{quoted}");
+            continue;
+        }
+        assert_eq!(
+            said(over_sms(&quoted, &[TEXT])),
+            Some((Added, kind, None)),
+            "{quoted}"
+        );
+        assert_eq!(over_sms(&quoted, &["another text"]), None, "{quoted}");
+    }
+    for text in [
+        "אמא אמרה ״{}״",
+        "老师的〝{}〞",
+        "Magst „{}“",
+        "Findest du „{}“ gut",
+        "Findet „{}“ jemand gut",
+    ] {
+        let text = text.replace("{}", TEXT);
+        assert_eq!(over_sms(&text, &[TEXT]), None, "{text}");
+    }
+}
+
+#[test]
+fn straight_marks_of_seven_bits_need_words_that_no_person_writes() {
+    for (text, expected) in [
+        ("Removed a heart from \"gone\"", (Removed, Love, None)),
+        (
+            "Removed a question mark from 'gone'",
+            (Removed, Question, None),
+        ),
+        ("Laughed at \"gone\"", (Added, Laugh, None)),
+        ("Reacted 👍 to \"gone\"", (Added, Emoji, Some("👍"))),
+        ("👍 to \"gone\"", (Added, Emoji, Some("👍"))),
+        ("Removed 👍 from \"gone\"", (Removed, Emoji, Some("👍"))),
+    ] {
+        let found = over_sms(text, &[TEXT]).unwrap();
+        assert_eq!(found.target, None, "{text}");
+        let (action, kind, emoji) = expected;
+        assert_eq!(
+            said(Some(found)),
+            Some((action, kind, emoji.map(str::to_owned))),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_marks_around_an_emoji_tell_it_in_every_language() {
+    for (mark, action) in [('\u{200b}', Added), ('\u{200c}', Removed)] {
+        for around in [
+            "{} ke “gone”",
+            "Ngo {} ku “gone”",
+            "{} “gone”",
+            "“gone” {} ile",
+            "{} sa \"gone\"",
+            "{} för ”gone”",
+        ] {
+            let text = around.replace("{}", &format!("{mark}👩‍🚀{mark}"));
+            let found = over_sms(&text, &[TEXT]);
+            let expected = Some((action, Emoji, Some("👩‍🚀".to_owned())));
+            assert_eq!(said(found), expected, "{text:?}");
+        }
     }
 }
