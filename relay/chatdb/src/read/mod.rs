@@ -32,6 +32,7 @@ use crate::{OpenError, ReadError};
 use conversation::Chats;
 use lookup::Lookup;
 use queries::Queries;
+use relation::EditNotices;
 
 pub use attachment::AttachmentRow;
 pub use body::{Body, BodyRun};
@@ -57,6 +58,7 @@ pub struct ChatDb {
     files: Files,
     queries: Queries,
     lookup: RefCell<Option<Rc<Lookup>>>,
+    edit_notices: RefCell<EditNotices>,
 }
 
 impl ChatDb {
@@ -71,6 +73,7 @@ impl ChatDb {
             files,
             queries: Queries::build(&schema),
             lookup: RefCell::default(),
+            edit_notices: RefCell::default(),
         })
     }
 
@@ -172,6 +175,11 @@ impl ChatDb {
             rows.extend(message::read(columns)?);
         }
         drop(raw);
+        if !rows.is_empty() {
+            let mut statement = self.connection.prepare_cached("pragma data_version")?;
+            let version = statement.query_row([], |row| row.get(0))?;
+            self.edit_notices.borrow_mut().of_version(version);
+        }
         let mut chats = Chats::default();
         for row in &mut rows {
             row.chat = self.chat_of(row.rowid, &mut chats)?;

@@ -13,7 +13,7 @@ mod url;
 mod wording;
 mod words;
 
-use quote::{Marks, Quotation, has_marks};
+use quote::{Quotation, has_marks};
 pub use reaction::TextReaction;
 pub(crate) use wording::Media;
 
@@ -73,13 +73,11 @@ pub enum Awaited {
     Edit,
 }
 
-/// Whether `text` may be what older devices see of an edit, `Edited to “…”` in any language.
+/// Whether `text` reads like what older devices see of an edit, `Edited to “…”` in any language. That
+/// alone decides nothing but whether the edit is waited for.
 pub(crate) fn may_be_edit_notice(text: &str) -> bool {
     has_marks(text)
         && Quotation::readings(text).iter().any(|quotation| {
-            quotation.marks == Marks::Typographic
-                && quotation.is_one
-                && !quotation.quoted.is_empty()
-                && reaction::may_tell_of_an_edit(quotation.lead, quotation.tail)
+            !quotation.quoted.is_empty() && reaction::may_tell_of_an_edit(quotation)
         })
 }

@@ -26,6 +26,8 @@ const CUT_IF_GUESSED: CutAfter = CutAfter {
 };
 /// A quotation without its end must hold so many characters: it was cut because it is long.
 const LEAST_WITHOUT_END: usize = 40;
+/// The longest wording that tells of an edit.
+const MAX_WORDS_OF_EDIT: usize = 8;
 /// The longest wording of a reaction to media.
 const MAX_MEDIA_BYTES: usize = 160;
 
@@ -280,13 +282,19 @@ fn quoted_media(text: &str, quotations: &[Quotation<'_>]) -> Option<(Said, Media
 }
 
 /// Whether the words around a quotation may be those of a row that tells of an edit.
-pub(super) fn may_tell_of_an_edit(lead: &str, tail: &str) -> bool {
-    let (lead, tail) = (Words::of(lead), Words::of(tail));
-    match (lead.is_empty(), tail.is_empty()) {
-        (false, true) => lead.begin_like_a_system() && lead.may_be_a_systems(),
-        (true, false) => tail.may_be_a_systems(),
-        _ => false,
+pub(super) fn may_tell_of_an_edit(quotation: &Quotation<'_>) -> bool {
+    let (lead, tail) = (Words::of(quotation.lead), Words::of(quotation.tail));
+    let tells = lead.tell_of_an_edit() || tail.tell_of_an_edit();
+    if tells && lead.count() + tail.count() <= MAX_WORDS_OF_EDIT {
+        return lead.is_empty() || lead.begin_like_a_system();
     }
+    let is_quoted = quotation.marks == Marks::Typographic && quotation.is_one;
+    is_quoted
+        && match (lead.is_empty(), tail.is_empty()) {
+            (false, true) => lead.begin_like_a_system() && lead.may_be_a_systems(),
+            (true, false) => tail.may_be_a_systems(),
+            _ => false,
+        }
 }
 
 #[cfg(test)]

@@ -17,6 +17,11 @@ fn an_edit_is_told_once_whichever_row_comes_first() {
             "Modifié en « at seven »",
             "「at seven」に編集しました",
             "Изменено на «at seven»",
+            "In „at seven“ geändert",
+            "Le message a été remplacé par « at seven »",
+            "El mensaje se ha editado a “at seven”",
+            "This message was edited to “at seven”",
+            "Edited to \"at seven\"",
         ] {
             let mut mac = Mac::before_first_run(Style::Tahoe);
             mac.look();
@@ -52,6 +57,79 @@ fn an_edit_is_told_once_whichever_row_comes_first() {
             assert!(mac.waiting().is_empty());
         }
     }
+}
+
+#[test]
+fn the_history_of_the_edit_decides_and_no_words() {
+    let words = [
+        "at seven",
+        "Edited to “5” of snow “ok””",
+        "In „at seven“ geändert",
+        "https://example.com/seven",
+        "Liked “at sven”",
+        "she said “at seven” to me",
+    ];
+    for service in ["iMessage", "RCS", "SMS"] {
+        for words in words {
+            let mut mac = Mac::before_first_run(Style::Tahoe);
+            mac.look();
+            let (chat, ada) = mac.peer(ADA);
+            let now = mac.now();
+            let row = NewMessage::incoming(ada, now).text("at sven").on(service);
+            let message = mac.messages.deliver(chat, &row).unwrap();
+            mac.look();
+            for before in 0..30 {
+                mac.says(ADA, &format!("number {before}"));
+            }
+            mac.look();
+            let notice = "AAAAAAAA-0000-4000-8000-000000000001";
+            let now = mac.now();
+            let edit = Edit::new("at seven").told_by(notice);
+            mac.messages.rewrite(message, &edit, now).unwrap();
+            let row = NewMessage::incoming(ada, now)
+                .text(words)
+                .guid(notice)
+                .on(service);
+            mac.messages.deliver(chat, &row).unwrap();
+            mac.look();
+            // The same words again, that no edit names, are a message.
+            let row = NewMessage::incoming(ada, now).text(words).on(service);
+            mac.messages.deliver(chat, &row).unwrap();
+            mac.look();
+            mac.pass(secs(5));
+            mac.look();
+            let told = mac.posted();
+            let edits = told.iter().filter(|m| m.event == Event::Edit).count();
+            let after = told.iter().skip_while(|m| m.event != Event::Edit).count();
+            assert_eq!((edits, after), (1, 2), "{service} {words}");
+            assert!(mac.waiting().is_empty());
+        }
+    }
+}
+
+#[test]
+fn rows_that_are_read_together_are_each_told_apart() {
+    let mut mac = Mac::before_first_run(Style::Tahoe);
+    mac.look();
+    let mut messages = Vec::new();
+    for person in [ADA, BOB, ADA, BOB] {
+        messages.push((person, mac.says(person, "at sven")));
+    }
+    for (i, (person, message)) in messages.into_iter().enumerate() {
+        let notice = mac.says(person, &format!("→ {i}"));
+        mac.says(person, &format!("and {i}"));
+        let edit = Edit::new("at seven").told_by(guid(&mac, notice));
+        let now = mac.now();
+        mac.messages.rewrite(message, &edit, now).unwrap();
+    }
+    mac.look();
+    let mut texts = mac.texts();
+    texts.sort_unstable();
+    let seven = ["at seven"; 4];
+    let mut expected = vec!["and 0", "and 1", "and 2", "and 3"];
+    expected.extend(seven);
+    expected.sort_unstable();
+    assert_eq!(texts, expected);
 }
 
 #[test]

@@ -1,20 +1,22 @@
 //! Finds the rows that tell what a row is to an earlier one ([`crate::relation`]).
 //!
-//! Only rows that need it are looked up: links, texts of nothing but a link, and texts that quote. Every
-//! look-up is bounded, by a number of rows of the chat or by ROWIDs around the row.
+//! Only rows that need it are looked up: links, texts of nothing but a link, and texts that quote. Plain
+//! texts are asked for among what edits name, which is read once for many. Every look-up is bounded, by a number of rows of the chat or by ROWIDs around the row.
 
+mod edits;
 mod neighbour;
 mod queries;
 
 use rusqlite::params;
 
-use super::value::{bytes, flag, integer, text};
-use super::{AttachmentRow, Chat, ChatDb, Row, attachment, summary};
+use super::value::{flag, integer, text};
+use super::{AttachmentRow, Chat, ChatDb, Row, attachment};
 use crate::dates::from_apple_date;
 use crate::relation::link::{self, Form, Neighbour, Reference, Referent};
 use crate::relation::reaction::{Channel, Suspect};
 use crate::relation::{Awaited, Media, Relation, TextReaction, may_be_edit_notice};
 
+pub(super) use edits::EditNotices;
 pub(super) use queries::RelationQueries;
 
 /// Rows with a ROWID this much lower or higher may be those beside a row.
@@ -40,15 +42,6 @@ enum Place {
     Nowhere,
 }
 
-/// What the rows before a text tell of whether it is the notice of an edit.
-enum Notice {
-    /// The history of this message names it.
-    Of(String),
-    /// Its sender has a text that may be edited.
-    Possible,
-    Impossible,
-}
-
 impl ChatDb {
     /// Finds out what `row` is to an earlier row of its chat, and what it may still turn out to be.
     pub(super) fn relate(&self, row: &mut Row) -> rusqlite::Result<()> {
@@ -67,27 +60,25 @@ impl ChatDb {
         if !is_plain || has_files || row.subject.is_some() || row.summary.history_length > 0 {
             return Ok(());
         }
+        if let Some(edited) = self.edited_message(&row.guid, row.rowid, &chat)? {
+            row.relation = Relation::EditNotice(edited);
+            return Ok(());
+        }
         let text = row.visible_text();
         if link::is_bare_address(&text) {
             row.relation = self.relation_of_bare_address(row, &chat)?;
             return Ok(());
         }
         let channel = Channel::of(row.service.as_deref());
-        // Where there are no edits, the row that tells of one is the only word of it.
-        let notice = if channel == Channel::Reactions && may_be_edit_notice(&text) {
-            self.notice(row, &chat)?
-        } else {
-            Notice::Impossible
-        };
-        if let Notice::Of(edited) = notice {
-            row.relation = Relation::EditNotice(edited);
-            return Ok(());
-        }
         if let Some(suspect) = Suspect::of(&text, channel)
             && let Some(reaction) = self.reaction(&suspect, row, &chat)?
         {
             row.relation = Relation::Reaction(reaction);
-        } else if matches!(notice, Notice::Possible) {
+        } else if channel == Channel::Reactions
+            && may_be_edit_notice(&text)
+            && self.follows_an_editable_text(row, &chat)?
+        {
+            // Where there are no edits, the row that tells of one is the only word of it.
             row.awaits = Some(Awaited::Edit);
         }
         Ok(())
@@ -187,37 +178,34 @@ impl ChatDb {
         })
     }
 
-    /// Whether a row may be what older devices see of an edit.
-    fn notice(&self, row: &Row, chat: &Chat) -> rusqlite::Result<Notice> {
+    /// Whether the sender of a row has a text in the chat that may be edited, so that the edit which the row
+    /// tells of may still be written.
+    fn follows_an_editable_text(&self, row: &Row, chat: &Chat) -> rusqlite::Result<bool> {
         let Some(own) = self.neighbour(&row.guid)? else {
-            return Ok(Notice::Impossible);
+            return Ok(false);
         };
-        let query = &self.queries.relation.histories_before;
+        let query = &self.queries.relation.texts_before;
         let mut statement = self.connection.prepare_cached(query)?;
         // The message may have been written after the row that tells of its edit.
         let before = row.rowid.saturating_add(ROWIDS_AROUND);
         let mut rows = statement.query(params![chat.rowid, before, ROWS_BEFORE_NOTICE])?;
-        let mut notice = Notice::Impossible;
         while let Some(columns) = rows.next()? {
-            let Some(guid) = text(columns, 0)?.filter(|guid| *guid != row.guid) else {
+            if text(columns, 0)?.is_none_or(|guid| guid == row.guid) {
                 continue;
-            };
-            if summary::edit_notices(bytes(columns, 1)?).contains(&row.guid) {
-                return Ok(Notice::Of(guid));
             }
-            let sender = neighbour::sender(flag(columns, 3)?, text(columns, 4)?);
-            let age = from_apple_date(integer(columns, 2)?)
+            let sender = neighbour::sender(flag(columns, 2)?, text(columns, 3)?);
+            let age = from_apple_date(integer(columns, 1)?)
                 .zip(own.sent_at)
                 .map(|(sent_at, now)| now.saturating_sub(sent_at));
-            let is_text = integer(columns, 5)? == 0
-                && integer(columns, 6)? == 0
-                && text(columns, 7)?.is_none();
+            let is_text = integer(columns, 4)? == 0
+                && integer(columns, 5)? == 0
+                && text(columns, 6)?.is_none();
             let is_editable = age.is_some_and(|age| age.saturating_abs() <= EDITABLE_MICROS);
             if is_text && is_editable && sender == own.sender {
-                notice = Notice::Possible;
+                return Ok(true);
             }
         }
-        Ok(notice)
+        Ok(false)
     }
 
     fn reaction(

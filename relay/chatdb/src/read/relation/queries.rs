@@ -14,6 +14,10 @@ pub(super) const CHAT: &str = "select ROWID from chat where guid = ?1";
 /// 1 message.
 pub(super) const LIES_IN_ANY_CHAT: &str = "select 1 from chat_message_join where message_id = ?1";
 
+/// A summary with an edit in it that names a row is longer: the guid has 36 bytes, the property list
+/// around it 60.
+const LEAST_BYTES_OF_EDIT: u32 = 90;
+
 #[derive(Debug)]
 pub(in crate::read) struct RelationQueries {
     /// 1 guid.
@@ -23,7 +27,11 @@ pub(in crate::read) struct RelationQueries {
     /// 1 chat, 2 ROWID, 3 limit; the last ones first.
     pub(super) neighbours_before: String,
     /// 1 chat, 2 ROWID, 3 limit; the last ones first.
-    pub(super) histories_before: String,
+    pub(super) texts_before: String,
+    /// Edited messages among the last rows before one: 1 chat, 2 ROWID, 3 number of rows.
+    pub(super) edits_before: Option<String>,
+    /// Edited messages: 1 chat, 2 and 3 ROWIDs, the first excluded.
+    pub(super) edits_between: Option<String>,
     /// 1 chat, 2 message; where "Recently Deleted" exists.
     pub(super) lay_in_chat: Option<&'static str>,
     /// 1 chat.
@@ -45,9 +53,8 @@ impl RelationQueries {
                  order by j.message_id desc limit ?3"
             )
         };
-        let history = [
+        let texts = [
             column("guid"),
-            column("message_summary_info"),
             column("date"),
             column("is_from_me"),
             schema.column("handle", "h", "id"),
@@ -55,6 +62,13 @@ impl RelationQueries {
             column("associated_message_type"),
             column("balloon_bundle_id"),
         ];
+        let (guid, summary) = (column("guid"), column("message_summary_info"));
+        let has_edits = summary != "null";
+        // The length stands in the head of a row; the rest is read of the edited ones alone.
+        let edit = [&guid, &summary].map(|column| {
+            format!("case when octet_length({summary}) >= {LEAST_BYTES_OF_EDIT} then {column} end")
+        });
+        let edit = edit.join(", ");
         let has_identifiers = schema.column("chat", "c", "chat_identifier") != "null";
         Self {
             neighbour: format!("select {columns} from message m {handle} where m.guid = ?1"),
@@ -64,7 +78,15 @@ impl RelationQueries {
                      where chat_id = ?1 and message_id between ?2 and ?3)"
             ),
             neighbours_before: before(&columns),
-            histories_before: before(&history.join(", ")),
+            texts_before: before(&texts.join(", ")),
+            edits_before: has_edits.then(|| before(&edit)),
+            edits_between: has_edits.then(|| {
+                format!(
+                    "select {edit} from chat_message_join j
+                     cross join message m on m.ROWID = j.message_id
+                     where j.chat_id = ?1 and j.message_id > ?2 and j.message_id <= ?3"
+                )
+            }),
             lay_in_chat: schema.has_table("chat_recoverable_message_join").then_some(
                 "select 1 from chat_recoverable_message_join
                  where chat_id = ?1 and message_id = ?2",
@@ -92,8 +114,10 @@ impl RelationQueries {
             &self.neighbour,
             &self.neighbours_between,
             &self.neighbours_before,
-            &self.histories_before,
+            &self.texts_before,
         ];
+        all.extend(self.edits_before.as_deref());
+        all.extend(self.edits_between.as_deref());
         all.extend(self.lay_in_chat);
         all.extend(self.chats_of_conversation.as_deref());
         all
@@ -101,7 +125,9 @@ impl RelationQueries {
 
     /// Those that a limit ends, and that must not sort all rows of a chat first.
     #[cfg(test)]
-    pub(in crate::read) fn limited(&self) -> [&str; 2] {
-        [&self.neighbours_before, &self.histories_before]
+    pub(in crate::read) fn limited(&self) -> Vec<&str> {
+        let mut limited = vec![self.neighbours_before.as_str(), &self.texts_before];
+        limited.extend(self.edits_before.as_deref());
+        limited
     }
 }

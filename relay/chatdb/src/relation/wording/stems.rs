@@ -297,7 +297,8 @@ pub(in crate::relation) const PARTICLES: Stems = Stems(
 
 /// Parts of words in which the row beside an edit tells of it.
 pub(in crate::relation) const EDIT_STEMS: &str = "\
-    edit|modif|bearbeit|geändert|bewerkt|redig|rediger|muokat|edyt|измен|редакт|відред|düzenle|編集|\
+    edit|modif|remplac|reemplaz|substitu|sostitu|ersetzt|vervangen|gewijzigd|ändrad|ændret|endret|zmieni|zmen|změn|\
+    замен|değiştir|変更|更改|변경|bearbeit|geändert|bewerkt|redig|rediger|muokat|edyt|измен|редакт|відред|düzenle|編集|\
     编辑|編輯|편집|upraven|szerkeszt|επεξεργ|chỉnh sửa|sunting|diedit|แก้ไข|संपादित|عدّل|تعديل|ערך";
 
 /// Parts of words in which a person tells what another one said, in languages that write it behind or without

@@ -1,0 +1,113 @@
+//! Which rows are named by the edit of a message as what older devices see of it.
+//!
+//! The history of the edit alone decides. Every plain text is looked up here, so the rows of a chat are
+//! looked at once as long as nothing is written: a row costs one look at the length of a column.
+
+use std::collections::HashMap;
+
+use rusqlite::{Statement, params};
+
+use super::{Chat, ChatDb, ROWIDS_AROUND};
+use crate::read::summary;
+use crate::read::value::{bytes, text};
+
+/// The message lies among so many rows of the chat before the one that tells of its edit.
+const ROWS_BEFORE: u32 = 40;
+/// Rows so much further on are looked at together.
+const ROWIDS_AHEAD: i64 = 2 * ROWIDS_AROUND;
+
+/// What the edits of each chat name, in one state of the database.
+#[derive(Debug, Default)]
+pub(in crate::read) struct EditNotices {
+    version: Option<i64>,
+    chats: HashMap<i64, Looked>,
+}
+
+/// What was looked at of a chat.
+#[derive(Debug)]
+struct Looked {
+    /// The first row before which enough rows were looked at.
+    from: i64,
+    /// The last ROWID that was looked at.
+    to: i64,
+    /// The edited message of each row that an edit names, by guid.
+    edited: HashMap<String, String>,
+}
+
+impl EditNotices {
+    /// Forgets what was read before, unless the database is still the same.
+    pub(in crate::read) fn of_version(&mut self, version: i64) {
+        if self.version != Some(version) {
+            self.version = Some(version);
+            self.chats.clear();
+        }
+    }
+}
+
+impl ChatDb {
+    /// The message whose edit names the row with `guid` at `rowid`.
+    pub(super) fn edited_message(
+        &self,
+        guid: &str,
+        rowid: i64,
+        chat: &Chat,
+    ) -> rusqlite::Result<Option<String>> {
+        let queries = &self.queries.relation;
+        let (Some(before), Some(between)) = (&queries.edits_before, &queries.edits_between) else {
+            return Ok(None);
+        };
+        let mut notices = self.edit_notices.borrow_mut();
+        let known = notices.chats.get(&chat.rowid);
+        if known.is_none_or(|looked| rowid < looked.from || looked.to < rowid) {
+            let mut edited = HashMap::new();
+            let mut statement = self.connection.prepare_cached(before)?;
+            collect(
+                &mut statement,
+                params![chat.rowid, rowid, ROWS_BEFORE],
+                &mut edited,
+            )?;
+            let looked = Looked {
+                from: rowid,
+                to: rowid,
+                edited,
+            };
+            notices.chats.insert(chat.rowid, looked);
+        }
+        let Some(looked) = notices.chats.get_mut(&chat.rowid) else {
+            return Ok(None);
+        };
+        // The message may have been written after the row that tells of its edit.
+        if looked.to < rowid.saturating_add(ROWIDS_AROUND) {
+            let to = rowid.saturating_add(ROWIDS_AHEAD);
+            let mut statement = self.connection.prepare_cached(between)?;
+            collect(
+                &mut statement,
+                params![chat.rowid, looked.to, to],
+                &mut looked.edited,
+            )?;
+            looked.to = to;
+        }
+        Ok(looked
+            .edited
+            .get(guid)
+            .filter(|edited| *edited != guid)
+            .cloned())
+    }
+}
+
+fn collect(
+    statement: &mut Statement<'_>,
+    params: impl rusqlite::Params,
+    edited: &mut HashMap<String, String>,
+) -> rusqlite::Result<()> {
+    let mut rows = statement.query(params)?;
+    while let Some(columns) = rows.next()? {
+        let Some(guid) = text(columns, 0)? else {
+            continue;
+        };
+        for notice in summary::edit_notices(bytes(columns, 1)?) {
+            edited.insert(notice, guid.clone());
+        }
+    }
+    Ok(())
+}
