@@ -175,6 +175,31 @@ fn the_same_link_sent_twice_is_two_messages_with_a_preview_each() {
 }
 
 #[test]
+fn a_sender_is_the_same_however_the_address_is_written() {
+    let other = BOB;
+    for (handle, texts) in [
+        (format!("\u{202a}{ADA}\u{202c}"), 1),
+        (format!("tel:{ADA}"), 1),
+        (other.to_owned(), 2),
+    ] {
+        let mut mac = Mac::new();
+        let (chat, _) = mac.peer(ADA);
+        mac.says(ADA, &format!("*{URL}*"));
+        mac.pass(Duration::from_millis(900));
+        let handle = mac.messages.handle(&handle, "iMessage").unwrap();
+        let now = mac.now();
+        let row = NewMessage::incoming(handle, now)
+            .text(URL)
+            .set("balloon_bundle_id", URL_BALLOON.to_owned());
+        mac.messages.deliver(chat, &row).unwrap();
+        mac.look();
+        mac.pass(secs(3));
+        mac.look();
+        assert_eq!(mac.texts().len(), texts);
+    }
+}
+
+#[test]
 fn own_links_are_of_one_sender() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);

@@ -2,6 +2,7 @@
 
 use rusqlite::Row as Columns;
 
+use crate::Address;
 use crate::dates::from_apple_date;
 use crate::read::message::{is_link, target, visible_text};
 use crate::read::payload::{Balloon, MAX_PAYLOAD_BYTES, Payload};
@@ -39,12 +40,14 @@ pub(super) fn sent_at(columns: &Columns<'_>) -> rusqlite::Result<Option<i64>> {
     Ok(from_apple_date(integer(columns, 2)?))
 }
 
+/// The sender, by the one form of the address: rows of one person may name handles that are written in
+/// other ways.
 pub(super) fn sender(is_from_me: bool, handle: Option<String>) -> Sender {
     if is_from_me {
-        Sender::Owner
-    } else {
-        Sender::Peer(handle)
+        return Sender::Owner;
     }
+    let address = handle.as_deref().and_then(Address::parse);
+    Sender::Peer(address.map(Address::into_string).or(handle))
 }
 
 pub(super) fn read(columns: &Columns<'_>) -> rusqlite::Result<Option<Neighbour>> {
