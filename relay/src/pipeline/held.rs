@@ -202,6 +202,7 @@ fn long_known(message: Option<&Message>) -> Known {
     let edit = message.and_then(|message| message.edit.as_ref());
     Known {
         text_was_empty: false,
+        awaits_title: false,
         history_length: edit.map_or(0, |edit| edit.history_length),
         unsent_parts: edit.map_or(0, |edit| {
             u32::try_from(edit.unsent_parts.len()).unwrap_or(u32::MAX)

@@ -332,6 +332,7 @@ pub(super) fn record(
     let known = Known {
         // What was taken for a preview without showing a link may show another one later.
         text_was_empty: row.awaits == Some(Awaited::Link),
+        awaits_title: false,
         history_length: 0,
         unsent_parts: 0,
         unsend_revision: 0,

@@ -150,7 +150,7 @@ pub struct Seen {
 
 const COLUMNS: &str = "guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty, \
      history_length, unsent_parts, unsend_revision, attachment_revision, attachment_digest, seen_at, \
-     chat_guid, chat_mode";
+     chat_guid, chat_mode, awaits_title";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Seen> {
     Ok(Seen {
@@ -162,6 +162,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Seen> {
         outcome: row.get(5)?,
         known: Known {
             text_was_empty: row.get(6)?,
+            awaits_title: row.get::<_, Option<bool>>(15)?.unwrap_or(false),
             history_length: row.get(7)?,
             unsent_parts: row.get(8)?,
             unsend_revision: row.get(9)?,
@@ -179,8 +180,8 @@ pub fn save(connection: &Connection, seen: &Seen) -> rusqlite::Result<()> {
         .prepare_cached(
             "insert into seen (guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty,
                  history_length, unsent_parts, unsend_revision, attachment_revision, attachment_digest,
-                 seen_at, chat_guid, chat_mode)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                 seen_at, chat_guid, chat_mode, awaits_title)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
              on conflict (guid) do update set message_rowid = excluded.message_rowid,
                  sent_at = excluded.sent_at, twin = excluded.twin, digest = excluded.digest,
                  outcome = excluded.outcome, text_was_empty = excluded.text_was_empty,
@@ -188,7 +189,8 @@ pub fn save(connection: &Connection, seen: &Seen) -> rusqlite::Result<()> {
                  unsend_revision = excluded.unsend_revision,
                  attachment_revision = excluded.attachment_revision,
                  attachment_digest = excluded.attachment_digest, seen_at = excluded.seen_at,
-                 chat_guid = excluded.chat_guid, chat_mode = excluded.chat_mode",
+                 chat_guid = excluded.chat_guid, chat_mode = excluded.chat_mode,
+                 awaits_title = excluded.awaits_title",
         )?
         .execute(params![
             seen.guid,
@@ -205,7 +207,8 @@ pub fn save(connection: &Connection, seen: &Seen) -> rusqlite::Result<()> {
             seen.known.attachments.0,
             seen.seen_at,
             seen.bound_chat.as_ref().map(|chat| &chat.chat_guid),
-            seen.bound_chat.as_ref().map(|chat| chat.mode.as_str())
+            seen.bound_chat.as_ref().map(|chat| chat.mode.as_str()),
+            seen.known.awaits_title.then_some(true)
         ])?;
     Ok(())
 }

@@ -34,6 +34,10 @@ pub(super) const STEPS: &[Step] = &[
         sql: include_str!("steps/filtered_previews.sql"),
         oldest: 1,
     },
+    Step {
+        sql: include_str!("steps/late_titles.sql"),
+        oldest: 1,
+    },
 ];
 
 /// How many steps there are.

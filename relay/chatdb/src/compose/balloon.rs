@@ -79,6 +79,19 @@ pub(super) fn with_link(row: &Row, text: String) -> String {
     }
 }
 
+/// Whether the link is told by its address alone, and may get a title yet.
+pub(super) fn awaits_title(row: &Row) -> bool {
+    row.visible_text().trim().is_empty()
+        && row
+            .link()
+            .is_some_and(|link| link.address().is_some() && link.title.is_none())
+}
+
+/// Whether the link has a title.
+pub(super) fn has_title(row: &Row) -> bool {
+    row.link().is_some_and(|link| link.title.is_some())
+}
+
 fn words_of(link: &RichLink) -> Option<String> {
     match (link.address(), link.title.as_deref()) {
         (Some(url), Some(title)) if title != url => Some(format!("{url}\n{title}")),
@@ -201,12 +214,13 @@ fn vote(row: &Row, votes: &[Vote]) -> String {
     let poll = row.poll.as_ref();
     let named = named(poll.and_then(|poll| poll.title.as_deref()));
     // A row tells the votes of its sender; where it tells all, the others' are no news.
-    let own = |vote: &&Vote| {
-        let participant = vote.participant.as_deref().and_then(address::handle);
-        participant.is_some() && participant == row.handle
-    };
-    let by_sender: Vec<&Vote> = votes.iter().filter(own).collect();
+    let by_sender: Vec<&Vote> = votes
+        .iter()
+        .filter(|vote| is_of_sender(row, vote))
+        .collect();
     let votes = match by_sender.as_slice() {
+        // What names no person is the sender's. An own row that names others alone takes the own vote back.
+        [] if row.is_from_me => votes.iter().filter(|vote| voter(vote).is_none()).collect(),
         [] => votes.iter().collect(),
         _ => by_sender,
     };
@@ -226,4 +240,24 @@ fn vote(row: &Row, votes: &[Vote]) -> String {
         return format!("voted in {named}");
     }
     format!("voted in {named}: {}", chosen.join(", "))
+}
+
+fn voter(vote: &Vote) -> Option<String> {
+    vote.participant.as_deref().and_then(address::handle)
+}
+
+/// Whether the sender of `row` cast `vote`. An own row in a direct chat has the handle of the peer, so the
+/// own votes are those of the own side of the row, or of no party of the chat.
+fn is_of_sender(row: &Row, vote: &Vote) -> bool {
+    let Some(voter) = voter(vote) else {
+        return false;
+    };
+    if !row.is_from_me {
+        return row.handle.as_ref() == Some(&voter);
+    }
+    let is_party = row.chat.as_ref().is_some_and(|chat| chat.has_party(&voter));
+    !is_party
+        || [&row.line, &row.account]
+            .into_iter()
+            .any(|own| own.as_ref() == Some(&voter))
 }

@@ -7,7 +7,7 @@
 use shared_protocol::{Attachment, Event, Message};
 
 use super::address::Parties;
-use super::{Options, attachments, build, kind};
+use super::{Options, attachments, balloon, build, kind};
 use crate::Digest;
 use crate::read::Row;
 use crate::relation::Relation;
@@ -20,6 +20,8 @@ const MAX_REVISION: u32 = i32::MAX as u32;
 pub struct Known {
     /// It had no text, and its balloon showed nothing.
     pub text_was_empty: bool,
+    /// It was told as the bare address of a link whose title Messages had not found yet.
+    pub awaits_title: bool,
     /// Length of its edit history.
     pub history_length: u32,
     /// Parts that were taken back.
@@ -37,6 +39,7 @@ impl Known {
     pub fn of(row: &Row, message: &Message) -> Self {
         Self {
             text_was_empty: kind::is_bare(row),
+            awaits_title: message.event == Event::Message && balloon::awaits_title(row),
             history_length: row.summary.history_length,
             unsent_parts: unsent_parts(row),
             unsend_revision: u32::from(message.event == Event::Unsend),
@@ -63,6 +66,7 @@ pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> 
     let text_is_empty = kind::is_bare(row);
     let mut after = Known {
         text_was_empty: known.text_was_empty && text_is_empty,
+        awaits_title: known.awaits_title && balloon::awaits_title(row),
         history_length: row.summary.history_length.max(known.history_length),
         unsent_parts: unsent_parts(row).max(known.unsent_parts),
         ..known.clone()
@@ -87,13 +91,15 @@ pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> 
         && !matches!(row.relation, Relation::LinkPreview(_));
     let is_reaction =
         matches!(row.relation, Relation::Reaction(_)) && current.event == Event::Tapback;
+    let has_late_words = (known.text_was_empty && !text_is_empty)
+        || (known.awaits_title && !after.awaits_title && balloon::has_title(row));
     if after.history_length > known.history_length && !kind::is_fully_unsent(row) {
         messages.push(event(
             Event::Edit,
             after.history_length.min(MAX_REVISION),
             &[],
         ));
-    } else if known.text_was_empty && !text_is_empty && has_words {
+    } else if has_words && has_late_words {
         messages.push(event(Event::Edit, 0, &[]));
     } else if known.text_was_empty && !text_is_empty && is_reaction {
         messages.push(Message {

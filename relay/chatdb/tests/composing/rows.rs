@@ -354,12 +354,13 @@ pub(crate) fn any_options() -> impl Strategy<Value = Options> {
 prop_compose! {
     pub(crate) fn any_known()(
         text_was_empty in any::<bool>(),
+        awaits_title in any::<bool>(),
         counts in prop::array::uniform4(prop_oneof![0..6_u32, any::<u32>()]),
         attachments in any::<[u8; 16]>(),
     ) -> Known {
         let [history_length, unsent_parts, unsend_revision, attachment_revision] = counts;
         Known {
-            text_was_empty, history_length, unsent_parts, unsend_revision, attachment_revision,
+            text_was_empty, awaits_title, history_length, unsent_parts, unsend_revision, attachment_revision,
             attachments: Digest(attachments),
         }
     }

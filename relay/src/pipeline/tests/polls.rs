@@ -284,6 +284,46 @@ fn votes_in_a_poll_that_is_not_there_or_for_what_it_does_not_know() {
 }
 
 #[test]
+fn an_own_vote_is_not_the_others() {
+    let vote = |voter: &str, option: &str| PollVote {
+        option: PollOption::id_of(option),
+        voter: voter.to_owned(),
+    };
+    for own in ["+15550100099", "me@example.com", "tel:+15550100099"] {
+        let mut group = Group::new();
+        let (direct, ada) = group.mac.peer(ADA);
+        for chat in [group.chat, direct] {
+            group.chat = chat;
+            let first = group.asks(QUESTION);
+            let all = [vote(own, "Pizza"), vote(&format!("tel:{ADA}"), "Sushi")];
+            let now = group.mac.now();
+            let outgoing = |votes: &[PollVote]| {
+                let row = NewMessage::outgoing(now).vote(&first, votes);
+                if chat == direct {
+                    row.set("handle_id", ada)
+                } else {
+                    row
+                }
+            };
+            let mine = outgoing(&all);
+            group.deliver(&mine);
+            let withdrawn = outgoing(&all[1..]);
+            group.deliver(&withdrawn);
+            let hers = group.from(ada).vote(&first, &all);
+            group.deliver(&hers);
+            let expected = [
+                "a poll: “Where to eat?” Options: Pizza, Sushi",
+                "voted in the poll “Where to eat?”: Pizza",
+                "withdrew the vote in the poll “Where to eat?”",
+                "voted in the poll “Where to eat?”: Sushi",
+            ];
+            let texts = group.texts();
+            assert_eq!(texts[texts.len() - 4..], expected, "{own}");
+        }
+    }
+}
+
+#[test]
 fn a_payload_that_comes_later_is_a_late_text() {
     let mut group = Group::new();
     let none = rusqlite::types::Value::Null;

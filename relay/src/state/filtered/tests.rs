@@ -53,6 +53,7 @@ fn skipped(guid: &str, sent_at: i64, seen_at: i64) -> Seen {
         outcome: Outcome::Spam,
         known: chatdb::Known {
             text_was_empty: false,
+            awaits_title: false,
             history_length: 0,
             unsent_parts: 0,
             unsend_revision: 0,
