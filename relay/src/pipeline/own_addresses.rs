@@ -8,12 +8,13 @@
 //! that settles the rows that proved it. The owner's word goes before all of it.
 //!
 //! Most rows prove nothing new and cost three look-ups in memory. chat.db is asked once for each new
-//! address, for rows of direct chats, which may repeat an own message, and for rows whose writer is an own
-//! address or is not in the chat.
+//! address, and once for each row that came in: one look-up in the date index tells whether an own message
+//! has the same instant. Only rows whose writer is an own address or is not in the chat are compared with
+//! all own messages of the same moment.
 
 use std::collections::HashSet;
 
-use chatdb::{Address, Chat, ChatDb, ChatStyle, CopyOf, Lines, ReadError, Row};
+use chatdb::{Address, Awaited, Chat, ChatDb, ChatStyle, CopyOf, Lines, OwnSend, ReadError, Row};
 
 use crate::mask::Masked;
 use crate::state::own_addresses::Learnt;
@@ -142,16 +143,22 @@ impl OwnAddresses {
         };
         let (is_own, is_party) = (lines.is_own(writer), chat.has_party(writer));
         let went_to_itself = row.line.as_deref() == Some(writer);
-        if !is_own && is_party && !went_to_itself {
-            return note_copy(db, row, &chat);
+        let is_beyond_doubt = |own: &OwnSend| is_own || own.sent_at == row.sent_at;
+        let mut own_send = None;
+        if is_own || !is_party || went_to_itself {
+            // Of an unknown writer only the same chat counts: others say the same now and then.
+            let place = if is_own {
+                CopyOf::AnyChat
+            } else {
+                CopyOf::SameChat
+            };
+            own_send = db.own_send_like(row, place)?;
         }
-        // Of an unknown writer only the same chat counts: others say the same now and then.
-        let place = if is_own {
-            CopyOf::AnyChat
-        } else {
-            CopyOf::SameChat
-        };
-        let own_send = db.own_send_like(row, place)?;
+        // Whatever the chat and the writer: an alias that is not learnt yet may be either's name. A person
+        // who says the same says it at another instant.
+        if !own_send.as_ref().is_some_and(is_beyond_doubt) {
+            own_send = db.own_send_at(row)?.or(own_send);
+        }
         let may_be_a_persons = is_own
             && is_party
             && !went_to_itself
@@ -165,24 +172,24 @@ impl OwnAddresses {
                  exclamation mark)"
             );
         }
+        let certain = own_send
+            .as_ref()
+            .filter(|own| is_beyond_doubt(own))
+            .map(|own| own.guid.clone());
         row.is_own_copy = own_send.is_some();
-        let certain = own_send.filter(|own| is_own || own.sent_at == row.sent_at);
-        Ok(certain.map(|own| own.guid))
+        if !row.is_own_copy && !is_own && is_odd(row, &chat) {
+            row.awaits = row.awaits.or(Some(Awaited::OwnSend));
+        }
+        Ok(certain)
     }
 }
 
-/// The own message that a row in the same direct chat repeats at the very same microsecond: a note to
-/// self, on a Mac where no row names the number that the chat is named by. A person who says the same
-/// says it at another instant; dates in whole seconds, as of SMS, prove nothing.
-fn note_copy(db: &ChatDb, row: &mut Row, chat: &Chat) -> Result<Option<String>, ReadError> {
-    let is_precise = row.sent_at.is_some_and(|at| at % 1_000_000 != 0);
-    if chat.style != ChatStyle::Direct || !is_precise {
-        return Ok(None);
-    }
-    let own_send = db.own_send_like(row, CopyOf::SameChat)?;
-    let same = own_send.filter(|own| own.sent_at == row.sent_at);
-    row.is_own_copy = same.is_some();
-    Ok(same.map(|own| own.guid))
+/// Whether a row came into a direct chat from an address that is not the peer's. It may be the copy of an
+/// own message, from an own address that is not known yet, and the copy may be there first.
+fn is_odd(row: &Row, chat: &Chat) -> bool {
+    let (writer, peer) = (row.handle.as_deref(), chat.identifier.as_deref());
+    let is_others = writer.is_some_and(|writer| peer.is_some() && !chat.has_party(writer));
+    is_others && chat.style == ChatStyle::Direct && row.item_type == 0
 }
 
 /// What a state keeps of `lines`.

@@ -115,7 +115,8 @@ pub(super) fn settle(
                     | WaitReason::NoText
                     | WaitReason::NoAttachment
                     | WaitReason::NoReference
-                    | WaitReason::NoEdit => HOLD_INCOMPLETE_MICROS,
+                    | WaitReason::NoEdit
+                    | WaitReason::NoOwnSend => HOLD_INCOMPLETE_MICROS,
                 };
                 let until = candidate.since + hold;
                 wait(state, candidate, reason.as_str())?;

@@ -77,6 +77,8 @@ pub enum WaitReason {
     NoReference,
     /// The edit that it seems to tell of.
     NoEdit,
+    /// The own message that it may repeat.
+    NoOwnSend,
 }
 
 impl WaitReason {
@@ -90,6 +92,7 @@ impl WaitReason {
             Self::NoAttachment => "no_attachment",
             Self::NoReference => "no_reference",
             Self::NoEdit => "no_edit",
+            Self::NoOwnSend => "no_own_send",
         }
     }
 }
@@ -141,6 +144,7 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Read
         return Reading::Wait(match awaited {
             Awaited::Reference | Awaited::Link => WaitReason::NoReference,
             Awaited::Edit => WaitReason::NoEdit,
+            Awaited::OwnSend => WaitReason::NoOwnSend,
         });
     }
     match row.relation {

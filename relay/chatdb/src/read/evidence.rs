@@ -8,7 +8,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::conversation::Chats;
-use super::{ChatDb, Row, message, value};
+use super::{ChatDb, ChatStyle, Row, message, value};
 use crate::ReadError;
 use crate::dates::to_apple_nanos;
 
@@ -16,6 +16,7 @@ use crate::dates::to_apple_nanos;
 const SAME_MOMENT_MICROS: i64 = 2_000_000;
 /// Rows of an address that are looked at, newest first.
 const LOOK_BACK: u32 = 100;
+const NANOS_OF_A_MICRO: i64 = 1_000;
 
 /// An own message that a received row repeats.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,15 @@ pub enum CopyOf {
     SameChat,
     /// In any chat: a note from one own address to another appears in the chat of each.
     AnyChat,
+}
+
+impl OwnSend {
+    fn of(row: Row) -> Self {
+        Self {
+            guid: row.guid,
+            sent_at: row.sent_at,
+        }
+    }
 }
 
 impl ChatDb {
@@ -64,6 +74,29 @@ impl ChatDb {
     /// The own message of the same moment that says the same as `row`, if there is one.
     pub fn own_send_like(&self, row: &Row, place: CopyOf) -> Result<Option<OwnSend>, ReadError> {
         Ok(self.repeated_by(row, place)?)
+    }
+
+    /// The own message of the very same microsecond that says the same as `row`, in whatever chat; without
+    /// words, which anyone's photo lacks, in the direct chat of `row` alone. A date in whole seconds, as of
+    /// an SMS, proves nothing. One look-up in the date index, which finds nothing for almost every row.
+    pub fn own_send_at(&self, row: &Row) -> Result<Option<OwnSend>, ReadError> {
+        let Some(sent_at) = row.sent_at.filter(|at| at % 1_000_000 != 0) else {
+            return Ok(None);
+        };
+        let chat = row.chat.as_deref();
+        let is_direct = chat.is_some_and(|chat| chat.style == ChatStyle::Direct);
+        for rowid in self.own_rowids_between(sent_at, sent_at)? {
+            let Some(own) = self.bare_row(rowid)? else {
+                continue;
+            };
+            let counts = own.sent_at == row.sent_at
+                && says_the_same(&own, row)
+                && (has_words(&own) || (is_direct && self.shares_chat(own.rowid, row.rowid)?));
+            if counts {
+                return Ok(Some(OwnSend::of(own)));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether a message came in from `address`, as from one of the others in its chat, that neither went
@@ -103,36 +136,30 @@ impl ChatDb {
             return Ok(None);
         };
         let (from, until) = (sent_at - SAME_MOMENT_MICROS, sent_at + SAME_MOMENT_MICROS);
-        let seconds = |micros: i64| to_apple_nanos(micros) / 1_000_000_000;
-        let mut statement = self.connection.prepare_cached(&self.queries.own_sends)?;
-        let own: Vec<i64> = statement
-            .query_map(
-                params![
-                    to_apple_nanos(from),
-                    to_apple_nanos(until),
-                    seconds(from),
-                    seconds(until)
-                ],
-                |row| row.get(0),
-            )?
-            .collect::<rusqlite::Result<_>>()?;
-        for rowid in own {
+        for rowid in self.own_rowids_between(from, until)? {
             let Some(own) = self.bare_row(rowid)? else {
                 continue;
             };
-            let text = own.visible_text();
             // Without words only the very instant tells one photo from another.
-            let same = text == row.visible_text()
-                && own.associated_type == row.associated_type
-                && (!text.trim().is_empty() || own.sent_at == row.sent_at);
+            let same = says_the_same(&own, row) && (has_words(&own) || own.sent_at == row.sent_at);
             if same && (place == CopyOf::AnyChat || self.shares_chat(own.rowid, row.rowid)?) {
-                return Ok(Some(OwnSend {
-                    guid: own.guid,
-                    sent_at: own.sent_at,
-                }));
+                return Ok(Some(OwnSend::of(own)));
             }
         }
         Ok(None)
+    }
+
+    /// Own rows that were sent from one microsecond to another, both included.
+    fn own_rowids_between(&self, from: i64, until: i64) -> rusqlite::Result<Vec<i64>> {
+        let seconds = |micros: i64| to_apple_nanos(micros) / 1_000_000_000;
+        let mut statement = self.connection.prepare_cached(&self.queries.own_sends)?;
+        let window = params![
+            to_apple_nanos(from),
+            to_apple_nanos(until) + (NANOS_OF_A_MICRO - 1),
+            seconds(from),
+            seconds(until)
+        ];
+        statement.query_map(window, |row| row.get(0))?.collect()
     }
 
     /// A row without its chat and its attachments.
@@ -149,4 +176,12 @@ impl ChatDb {
         )?;
         statement.exists([one, other])
     }
+}
+
+fn says_the_same(one: &Row, other: &Row) -> bool {
+    one.associated_type == other.associated_type && one.visible_text() == other.visible_text()
+}
+
+fn has_words(row: &Row) -> bool {
+    !row.visible_text().trim().is_empty()
 }

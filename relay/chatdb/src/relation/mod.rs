@@ -71,6 +71,8 @@ pub enum Awaited {
     Link,
     /// It reads like the notice of an edit, and the edit may be written any moment.
     Edit,
+    /// It may repeat an own message whose row comes after it.
+    OwnSend,
 }
 
 /// Whether `text` reads like what older devices see of an edit, `Edited to “…”` in any language. That

@@ -272,7 +272,12 @@ fn any_relation() -> impl Strategy<Value = Relation> {
 }
 
 fn any_awaited() -> BoxedStrategy<Option<Awaited>> {
-    let awaited = [Awaited::Reference, Awaited::Link, Awaited::Edit];
+    let awaited = [
+        Awaited::Reference,
+        Awaited::Link,
+        Awaited::Edit,
+        Awaited::OwnSend,
+    ];
     prop_oneof![3 => Just(None), 1 => prop::sample::select(awaited.to_vec()).prop_map(Some)].boxed()
 }
 

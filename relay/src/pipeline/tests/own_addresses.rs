@@ -1,5 +1,6 @@
 //! Own addresses: how they become known, whose rows are ours for them, and that no person's are.
 
+mod mirrors;
 mod notes;
 
 use chatdb::{Address, Declaration, Lines};

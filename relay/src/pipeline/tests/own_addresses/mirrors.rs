@@ -1,0 +1,206 @@
+//! Own messages that come back from an alias that is not learnt yet: as a received row of the same chat,
+//! of a group that has the alias in it, or of a direct chat that is named by it. None is a person's.
+
+use super::*;
+
+/// An instant that no one else hits by chance.
+const PRECISE: Duration = Duration::from_micros(250_001);
+
+/// A Mac on which nothing names the alias.
+fn mac() -> Mac {
+    let mut mac = Mac::new();
+    mac.says(BOB, "to the number");
+    mac.look();
+    mac.pass(secs(70));
+    mac.pass(PRECISE);
+    mac
+}
+
+impl Mac {
+    fn sent(&mut self, chat: i64, text: &str) -> i64 {
+        let own = NewMessage::outgoing(self.now()).text(text);
+        self.write(chat, &own)
+    }
+
+    fn mirrored(&mut self, chat: i64, text: &str) -> i64 {
+        let mirror = self.received(chat, ALIAS, text);
+        self.write(chat, &mirror)
+    }
+
+    /// What was told since the first message of [`mac`].
+    fn told_now(&self) -> Vec<(String, String)> {
+        told(self).split_off(1)
+    }
+}
+
+#[test]
+fn a_mirror_that_is_read_before_its_own_row_waits_for_it() {
+    for (apart, copies) in [
+        (Duration::ZERO, 1),
+        // Another device rounded the instant: two rows, both the owner's.
+        (Duration::from_millis(300), 2),
+    ] {
+        let mut mac = mac();
+        let (direct, _) = mac.peer(ADA);
+        mac.mirrored(direct, "on my way");
+        mac.look();
+        assert_eq!(mac.waiting(), ["no_own_send"]);
+        mac.pass(apart);
+        mac.sent(direct, "on my way");
+        // What comes behind it keeps its place.
+        mac.pass(Duration::from_millis(200));
+        mac.says(ADA, "hurry");
+        mac.look();
+        let mut expected = vec![from("owner", "on my way"); copies];
+        expected.push(from(ADA, "hurry"));
+        assert_eq!(mac.told_now(), expected, "{apart:?}");
+        assert_eq!(mac.waiting(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_row_of_an_unknown_writer_in_a_direct_chat_is_told_if_no_own_row_comes() {
+    let mut mac = mac();
+    let (direct, _) = mac.peer(ADA);
+    mac.mirrored(direct, "hi from my other phone");
+    mac.look();
+    mac.pass(Duration::from_millis(1_900));
+    mac.sent(direct, "something else");
+    mac.look();
+    assert_eq!(mac.told_now(), []);
+    mac.pass(Duration::from_millis(100));
+    mac.look();
+    assert_eq!(
+        mac.told_now(),
+        [
+            from(ALIAS, "hi from my other phone"),
+            from("owner", "something else")
+        ]
+    );
+}
+
+#[test]
+fn what_is_not_odd_does_not_wait() {
+    let mut mac = mac();
+    let (direct, _) = mac.peer(ADA);
+    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let joined = Chat::direct(ADA).with_guid(format!("SMS;-;{ADA}"));
+    let joined = mac.messages.chat(&joined).unwrap();
+    let cy = mac.messages.handle("cy@example.com", "iMessage").unwrap();
+    mac.messages
+        .raw()
+        .execute(
+            "insert into chat_handle_join (chat_id, handle_id) values (?1, ?2)",
+            [joined, cy],
+        )
+        .unwrap();
+    for (chat, writer) in [
+        (direct, ADA),
+        (group, ADA),
+        // A member whose join was forgotten.
+        (group, "+15550100003"),
+        // A second address of the peer's, which the chat lists.
+        (joined, "cy@example.com"),
+    ] {
+        let message = mac.received(chat, writer, "hi");
+        mac.write(chat, &message);
+        mac.look();
+        assert_eq!(mac.told_now().last(), Some(&from(writer, "hi")), "{writer}");
+        mac.pass(secs(1));
+    }
+    // An own address that is known is nothing to wait for either.
+    mac.start(FirstRun::Now, declaring(&[ALIAS]));
+    mac.mirrored(direct, "from the phone");
+    mac.look();
+    assert_eq!(
+        mac.told_now().last(),
+        Some(&from("owner", "from the phone"))
+    );
+}
+
+#[test]
+fn a_mirror_in_a_group_with_the_alias_or_in_the_aliass_own_chat_is_known_by_its_microsecond() {
+    for (style, own_first) in [("group", true), ("group", false), ("direct", true)] {
+        let mut mac = mac();
+        let (ada, _) = mac.peer(ADA);
+        let group = mac.messages.chat(&Chat::group([ADA, BOB, ALIAS])).unwrap();
+        let named_by_it = mac.messages.chat(&Chat::direct(ALIAS)).unwrap();
+        let (sent_in, mirrored_in) = match style {
+            "group" => (group, group),
+            _ => (ada, named_by_it),
+        };
+        if own_first {
+            mac.sent(sent_in, "on my way");
+            mac.look();
+            mac.mirrored(mirrored_in, "on my way");
+        } else {
+            mac.mirrored(mirrored_in, "on my way");
+            mac.sent(sent_in, "on my way");
+        }
+        mac.look();
+        assert_eq!(
+            mac.told_now(),
+            [from("owner", "on my way")],
+            "{style}, own first: {own_first}"
+        );
+        // And what is in it later is the owner's, too.
+        mac.pass(secs(70));
+        mac.mirrored(mirrored_in, "I am a person");
+        mac.look();
+        assert_eq!(mac.told_now()[1], from(ALIAS, "I am a person"));
+    }
+}
+
+#[test]
+fn a_mirror_of_another_chat_that_is_read_in_the_same_look_is_the_owners() {
+    let mut mac = mac();
+    let (ada, _) = mac.peer(ADA);
+    let named_by_it = mac.messages.chat(&Chat::direct(ALIAS)).unwrap();
+    mac.mirrored(named_by_it, "on my way");
+    mac.sent(ada, "on my way");
+    mac.look();
+    let told = mac.told_now();
+    assert!(told.iter().all(|(who, _)| who == "owner"), "{told:?}");
+}
+
+#[test]
+fn a_person_who_says_the_same_is_a_person() {
+    // At another instant, at a whole second, in other words, or without words.
+    for (own, apart, text, precise) in [
+        ("ok", Duration::from_micros(1), "ok", true),
+        ("ok", Duration::from_millis(400), "ok", true),
+        ("ok", Duration::ZERO, "ok", false),
+        ("ok", Duration::ZERO, "okay", true),
+        ("\u{fffc}", Duration::ZERO, "\u{fffc}", true),
+    ] {
+        let mut mac = mac();
+        if !precise {
+            mac.pass(secs(1) - PRECISE);
+        }
+        let (bob, _) = mac.peer(BOB);
+        let (ada, _) = mac.peer(ADA);
+        let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+        mac.sent(bob, own);
+        mac.sent(group, own);
+        mac.pass(apart);
+        for chat in [ada, group] {
+            let said = mac.received(chat, ADA, text);
+            mac.write(chat, &said);
+        }
+        // Those without words wait for their attachments.
+        mac.look();
+        mac.pass(secs(5));
+        mac.look();
+        let adas = mac
+            .told_now()
+            .into_iter()
+            .filter(|(who, _)| who == ADA)
+            .count();
+        assert_eq!(
+            adas,
+            2,
+            "{own} {apart:?} {text} {precise}: {:?}",
+            told(&mac)
+        );
+    }
+}
