@@ -87,6 +87,8 @@ pub struct Puller {
     /// The first poll is answered at once: the sender and an empty state wait for its word.
     wait_seconds: u8,
     lines_told: bool,
+    /// How the pull stands, until the state has it.
+    unwritten: Option<Standstill>,
 }
 
 impl Puller {
@@ -104,6 +106,7 @@ impl Puller {
             failures: 0,
             wait_seconds: 0,
             lines_told: false,
+            unwritten: None,
             context,
         })
     }
@@ -299,16 +302,21 @@ impl Puller {
         Outcome::Pause(self.backoff(after))
     }
 
-    /// Keeps how the pull stands for `status`. Without it only `status` knows less.
-    fn write_down(&self, news: Option<Standstill>) {
-        let Some(standstill) = news else { return };
-        let json = serde_json::to_string(&standstill).expect("plain fields");
+    /// Keeps how the pull stands for `status`. What a full disk refuses is written at the next poll:
+    /// a trouble that has ended would be shown until the next one, or until a restart.
+    fn write_down(&mut self, news: Option<Standstill>) {
+        self.unwritten = news.or(self.unwritten.take());
+        let Some(standstill) = &self.unwritten else {
+            return;
+        };
+        let json = serde_json::to_string(standstill).expect("plain fields");
         let written = self
             .context
             .state
             .write(|tx| meta::set(tx, meta::PULL, &json));
-        if let Err(error) = written {
-            tracing::debug!(%error, "how the pull stands was not written down");
+        match written {
+            Ok(()) => self.unwritten = None,
+            Err(error) => tracing::debug!(%error, "how the pull stands was not written down"),
         }
     }
 

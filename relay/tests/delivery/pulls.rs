@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{Receiver, channel};
 
+use archety_relay::delivery::report::Standstill;
 use archety_relay::pipeline::PipelineHealth;
 use archety_relay::pull::{Outcome as Polled, PullContext, Puller};
 use serde_json::json;
@@ -150,4 +151,70 @@ async fn an_installation_keeps_its_id() {
     let _second = puller(&relay);
     assert!(first.is_some());
     assert_eq!(id(), first);
+}
+
+/// `status` reads how the pull stands from the state, and a full disk keeps it from being written.
+#[tokio::test]
+async fn how_the_pull_stands_is_written_once_the_state_can_be_written_again() {
+    let relay = Relay::start().await;
+    let sql = |sql: &'static str| {
+        let run = |tx: &rusqlite::Transaction<'_>| tx.execute_batch(sql);
+        relay.state().write(run).expect("run");
+    };
+    let shown = || {
+        let read = relay.state().read(|c| meta::get(c, meta::PULL));
+        let standstill: Standstill =
+            serde_json::from_str(&read.expect("read").unwrap_or_else(|| "{}".to_owned()))
+                .expect("JSON");
+        standstill.trouble
+    };
+    let (fill, free) = (
+        "create trigger full_insert before insert on meta
+         begin select raise(abort, 'full'); end;
+         create trigger full_update before update on meta
+         begin select raise(abort, 'full'); end;",
+        "drop trigger full_insert; drop trigger full_update;",
+    );
+    let away = || serde_json::from_str(&problem(503, "unavailable", "")).expect("JSON");
+    let (mut puller, _heard) = puller(&relay);
+
+    // The outage ends while the disk is full.
+    relay.backend.script_pull(503, away());
+    puller.step().await;
+    let trouble = shown().expect("the outage is shown");
+    sql(fill);
+    relay.backend.script_pull(200, answer(&json!([])));
+    assert_eq!(puller.step().await, Polled::Answered);
+    assert_eq!(shown().as_ref(), Some(&trouble), "nothing can be written");
+    relay.backend.script_pull(200, answer(&json!([])));
+    puller.step().await;
+    sql(free);
+    assert_eq!(shown().as_ref(), Some(&trouble));
+    relay.backend.script_pull(200, answer(&json!([])));
+    assert_eq!(puller.step().await, Polled::Answered);
+    assert_eq!(shown(), None, "well again");
+
+    // The outage begins while it is full, and lasts.
+    sql(fill);
+    relay.backend.script_pull(503, away());
+    puller.step().await;
+    sql(free);
+    assert_eq!(shown(), None);
+    relay.backend.script_pull(503, away());
+    puller.step().await;
+    assert_eq!(shown().as_ref(), Some(&trouble));
+
+    // It begins and ends while it is full: only the end is written.
+    relay.backend.script_pull(200, answer(&json!([])));
+    puller.step().await;
+    assert_eq!(shown(), None);
+    sql(fill);
+    relay.backend.script_pull(503, away());
+    puller.step().await;
+    relay.backend.script_pull(200, answer(&json!([])));
+    puller.step().await;
+    sql(free);
+    relay.backend.script_pull(200, answer(&json!([])));
+    puller.step().await;
+    assert_eq!(shown(), None);
 }
