@@ -339,6 +339,14 @@ pub fn newest_forwarded(connection: &Connection, now: i64) -> rusqlite::Result<O
         .optional()
 }
 
+/// How many messages came to each outcome.
+pub fn count_outcomes(connection: &Connection) -> rusqlite::Result<Vec<(Outcome, u64)>> {
+    let mut statement = connection
+        .prepare("select outcome, count(*) from seen group by outcome order by outcome")?;
+    let counts = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    counts.collect()
+}
+
 /// Removes up to `limit` rows that were accounted for before `before`; tells how many.
 pub fn clean(connection: &Connection, before: i64, limit: u32) -> rusqlite::Result<usize> {
     connection

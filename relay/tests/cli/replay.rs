@@ -140,6 +140,58 @@ fn a_script_without_a_step_is_a_failure() {
 }
 
 #[test]
+fn a_script_that_posts_nothing_is_a_failure_that_says_why() {
+    const HEAD: &str = r#"{"script":1,"since":"sequoia"}"#;
+    let chat = r#"{"do":"chat","id":"ann","with":["+15550100001"]}"#;
+    let in_ann =
+        |rest: &str| format!("{HEAD}\n{chat}\n{{\"do\":\"message\",\"chat\":\"ann\",{rest}}}");
+    let filtered = in_ann(r#""from":"+15550100001","text":"cheap""#)
+        .replace(r#""with""#, r#""filter":2,"with""#);
+    let backend = Backend::start(|_| accepted());
+    let home = Home::new();
+    for (script, why) in [
+        (chat.to_owned(), "the script has no message"),
+        (
+            format!("{chat}\n{{\"do\":\"pause\",\"after_ms\":100}}"),
+            "the script has no message",
+        ),
+        (
+            r#"{"do":"pause","after_ms":100}"#.to_owned(),
+            "the script has no message",
+        ),
+        (filtered, "1 not posted: held back by Apple's filters"),
+        (
+            in_ann(
+                r#""from":"me","text":"later","columns":{"schedule_type":2,"schedule_state":1}"#,
+            ),
+            "1 not posted: to be sent later by Messages",
+        ),
+        (
+            r#"{"do":"message","from":"+15550100001","text":"never joined"}"#.to_owned(),
+            "1 not posted: incomplete to the end",
+        ),
+    ] {
+        for args in [&["--to", &backend.url][..], &["--dry-run"]] {
+            let run = replay(&home, &script, args);
+            assert_eq!(run.ends_with(1), "", "{script} {args:?}");
+            run.complains_of("there is nothing to post");
+            run.complains_of(why);
+        }
+    }
+    assert!(backend.received().is_empty());
+    // One message is enough; what is passed over beside it is told and is no failure.
+    let both =
+        in_ann(r#""from":"me","text":"later","columns":{"schedule_type":2,"schedule_state":1}"#)
+            + "\n"
+            + r#"{"do":"message","chat":"ann","from":"+15550100001","text":"hi"}"#;
+    for args in [&["--to", &backend.url][..], &["--dry-run"]] {
+        let run = replay(&home, &both, args);
+        assert_ne!(run.ends_with(0), "");
+        assert_eq!(run.err, "1 not posted: to be sent later by Messages\n");
+    }
+}
+
+#[test]
 fn refusals_and_duplicates_are_told_apart_and_end_with_one() {
     let backend = Backend::start(|before| match before {
         0 => problem(422, "invalid_fields"),

@@ -29,6 +29,7 @@ use crate::delivery::client::Client;
 use crate::delivery::timestamps::Timestamps;
 use crate::lifecycle::ExitCode;
 use crate::mask::Masked;
+use crate::state::seen::Outcome;
 use fiction::is_fictional;
 use post::{Fate, Posted, Poster};
 use stage::Played;
@@ -42,7 +43,7 @@ const LOCAL_BACKEND: &str = "http://127.0.0.1:8000";
 /// now and guids change with every replay, so that it can be run again. Every message is marked as a
 /// rehearsal: the backend keeps it under NAME/rehearsal, apart from what the relay NAME has posted, and
 /// this machine's relay, its state and its chat.db are not touched. Replies are taken in the answers:
-/// no relay ever sends one. Ends with 0 only if every message was accepted.
+/// no relay ever sends one. Ends with 0 only if there was a message and every one was accepted.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The script; - reads standard input
@@ -71,6 +72,7 @@ impl Args {
                 eprintln!("not fictional, sent only with --really: {list}");
             }
             print(&played.messages)?;
+            refuse_nothing(&played)?;
             tell_rest(&played);
             return Ok(ExitCode::Done);
         }
@@ -79,6 +81,7 @@ impl Args {
         if !self.really {
             refuse(&link, people)?;
         }
+        refuse_nothing(&played)?;
         let results = post_all(&config, link, &played.messages, self.rate)?;
         output::table(
             &["EVENT", "FROM", "STATUS", "LATENCY"],
@@ -236,13 +239,55 @@ fn rows(messages: &[Message], results: &[Posted]) -> Vec<Vec<String>> {
 /// What a relay would not have posted, or not yet.
 fn tell_rest(played: &Played) {
     let Played {
-        held, incomplete, ..
+        held,
+        incomplete,
+        skipped,
+        ..
     } = played;
     if *held > 0 {
         eprintln!("{held} not posted: possibly old, a relay would hold them for its owner");
     }
     if *incomplete > 0 {
         eprintln!("{incomplete} not posted: incomplete to the end");
+    }
+    for (outcome, count) in skipped {
+        eprintln!("{count} not posted: {}", why(*outcome));
+    }
+}
+
+/// Why a relay passes over a row.
+fn why(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Twin => "a copy of a message that is told once",
+        Outcome::Recorded => "sent more than 30 days before the script begins",
+        Outcome::Orphaned => "in no chat",
+        Outcome::Spam => "held back by Apple's filters or a block (relay_spam posts it)",
+        Outcome::NoteToSelf => "a note to self (relay_note_to_self posts it)",
+        Outcome::LinkPreview => "told by another row, as a link's preview or an edit's notice is",
+        Outcome::Scheduled => "to be sent later by Messages",
+        Outcome::System => "a row of the system without content",
+        Outcome::Forwarded | Outcome::Backfilled | Outcome::Quarantined | Outcome::Dropped => {
+            outcome.as_str()
+        }
+    }
+}
+
+/// A replay that posts nothing has shown nothing.
+fn refuse_nothing(played: &Played) -> anyhow::Result<()> {
+    if !played.messages.is_empty() {
+        return Ok(());
+    }
+    tell_rest(played);
+    let passed_over: u64 = played.skipped.iter().map(|(_, count)| count).sum();
+    let rows = passed_over + played.incomplete + u64::try_from(played.held)?;
+    match rows {
+        0 => bail!("there is nothing to post: the script has no message"),
+        1 => bail!(
+            "there is nothing to post: the one row of the script is not posted, as told above"
+        ),
+        _ => bail!(
+            "there is nothing to post: none of the script's {rows} rows is posted, as told above"
+        ),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::pipeline::{
     Feed, FirstRun, PipelineContext, PipelineError, PipelineHealth, Postmark, Resume,
 };
 use crate::state::outbox::{self, PostState};
+use crate::state::seen::{self, Outcome};
 use crate::state::{State, quarantine, waiting};
 
 /// Whatever a row still lacks after this long is not waited for.
@@ -35,6 +36,8 @@ pub(super) struct Played {
     pub(super) held: usize,
     /// Rows that never became complete.
     pub(super) incomplete: u64,
+    /// Rows that a relay passes over, by why.
+    pub(super) skipped: Vec<(Outcome, u64)>,
 }
 
 /// Plays `script` so that it ends at `now`. Equal salts give equal guids.
@@ -89,6 +92,7 @@ pub(super) fn play(
         messages: posted(&state)?,
         held: state.read(quarantine::list)?.len(),
         incomplete: state.read(waiting::count)?,
+        skipped: skipped(&state)?,
     })
 }
 
@@ -149,6 +153,23 @@ fn nanos(millis: u64) -> i64 {
 
 fn date(at: UnixMicros) -> Date {
     Date::from_unix_micros(at.as_micros())
+}
+
+fn skipped(state: &State) -> anyhow::Result<Vec<(Outcome, u64)>> {
+    let mut counts = state.read(seen::count_outcomes)?;
+    counts.retain(|(outcome, _)| match outcome {
+        Outcome::Forwarded | Outcome::Backfilled | Outcome::Quarantined => false,
+        Outcome::Twin
+        | Outcome::Dropped
+        | Outcome::Recorded
+        | Outcome::Orphaned
+        | Outcome::Spam
+        | Outcome::NoteToSelf
+        | Outcome::LinkPreview
+        | Outcome::Scheduled
+        | Outcome::System => true,
+    });
+    Ok(counts)
 }
 
 fn posted(state: &State) -> anyhow::Result<Vec<Message>> {
