@@ -1,5 +1,5 @@
 //! Durable work: logging out and deleting accounts at the identity provider, finishing the deletion of a
-//! person here.
+//! person or of a handle here.
 //!
 //! Each job is written in the transaction that makes it necessary and done at least once; all kinds
 //! bear being done twice. One that keeps failing is tried for days, more and more rarely, then given up
@@ -12,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use shared_protocol::Address;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
@@ -26,8 +27,9 @@ use crate::store::{Pepper, Store, StoreError};
 const LOG_OUT: &str = "log_out";
 const DELETE_ACCOUNT: &str = "delete_account";
 const DELETE_PERSON: &str = "delete_person";
+const DELETE_HANDLE: &str = "delete_handle";
 /// The kinds that this version knows.
-const KINDS: [&str; 3] = [LOG_OUT, DELETE_ACCOUNT, DELETE_PERSON];
+const KINDS: [&str; 4] = [LOG_OUT, DELETE_ACCOUNT, DELETE_PERSON, DELETE_HANDLE];
 /// Where sealed payloads belong.
 const PLACE: &str = "job";
 /// With the pauses below, about ten days.
@@ -51,6 +53,13 @@ struct DeleteAccount {
 #[derive(Serialize, Deserialize)]
 struct DeletePerson {
     user_id: Uuid,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DeleteHandle {
+    address: String,
+    /// Microseconds since 1970.
+    hidden_at: i64,
 }
 
 /// Logs a session out at the provider; its tokens come as they are kept.
@@ -86,6 +95,15 @@ pub(crate) fn delete_account(
 /// Deletes a person who is hidden.
 pub(crate) fn delete_person(keyring: &Keyring, user_id: Uuid, now: Timestamp) -> NewJob {
     new_job(keyring, DELETE_PERSON, &DeletePerson { user_id }, now)
+}
+
+/// Deletes what was stored under a handle until `now`, when it is hidden.
+pub(crate) fn delete_handle(keyring: &Keyring, address: &Address, now: Timestamp) -> NewJob {
+    let payload = DeleteHandle {
+        address: address.as_str().to_owned(),
+        hidden_at: now.as_micros(),
+    };
+    new_job(keyring, DELETE_HANDLE, &payload, now)
 }
 
 fn new_job(
@@ -191,6 +209,7 @@ impl Jobs {
             LOG_OUT => self.perform_log_out(job, &plain).await,
             DELETE_ACCOUNT => self.perform_delete(&plain).await,
             DELETE_PERSON => self.perform_delete_person(&plain, now).await,
+            DELETE_HANDLE => self.perform_delete_handle(&plain, now).await,
             // Only jobs of known kinds are taken.
             _ => Err(Trouble::Later),
         }
@@ -227,6 +246,18 @@ impl Jobs {
             .await
             .map_err(|error| {
                 tracing::warn!(error = %error, "the deletion of a person is tried again");
+                Trouble::Later
+            })
+    }
+
+    async fn perform_delete_handle(&self, plain: &[u8], now: Timestamp) -> Result<(), Trouble> {
+        let job: DeleteHandle = serde_json::from_slice(plain).map_err(|_| DAMAGED)?;
+        let address = Address::parse(&job.address).ok_or(DAMAGED)?;
+        let hidden_at = Timestamp::from_micros(job.hidden_at);
+        people::delete_hidden_handle(&self.store, &self.pepper, &address, hidden_at, now)
+            .await
+            .map_err(|error| {
+                tracing::warn!(error = %error, "the deletion of a handle is tried again");
                 Trouble::Later
             })
     }

@@ -6,6 +6,7 @@
 mod adoption;
 mod check;
 mod connect;
+mod handle;
 mod identity;
 mod keys;
 mod migrate;
@@ -62,7 +63,7 @@ changed."
     Check(check::Args),
     /// List relays; let one show its secret again
     Relay(relay::Args),
-    /// Export or delete what is kept about a person
+    /// Export or delete what is kept about a person or a handle
     Person(person::Args),
     /// List every route and who may call it
     Routes(routes::Args),

@@ -1,18 +1,18 @@
-//! `person export|delete --phone`: for people who never signed in, and for those who had a number before
-//! somebody else.
+//! `person export|delete`: for people who never signed in, for those who had a number before the one who
+//! has it now, and for handles that are no phone number.
 
 use std::io::Write;
 
 use anyhow::{Context, anyhow};
 use clap::Subcommand;
-use uuid::Uuid;
+use shared_protocol::Address;
 
 use super::pepper::pepper;
-use super::{Failure, identity};
+use super::{Failure, handle, identity};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::people::{Export, delete_person};
-use crate::store::people::Reader;
+use crate::people::{Export, HandleExport, delete_handle, delete_person};
+use crate::store::people::{Reader, Traces};
 use crate::store::{Store, StoreError};
 use crate::telemetry::start_logging;
 
@@ -27,26 +27,36 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Print all that is kept about a number's people as JSON
+    /// Print all that is kept about a handle and its people as JSON
     #[command(
-        after_long_help = "One document {\"people\": […]}: whoever has the number, and whoever \
-had it before it was silent for half a year. Progress goes to standard error."
+        after_long_help = "The handle (a phone number, an e-mail address, a short code) is read from \
+standard input, so that it stands in no list of processes and no history of a shell:\n\n  \
+archety-backend person export < handle.txt > export.json\n\n\
+Prefixes, spaces and capitals count for nothing: `E:Ann@Example.com` and `mailto:ann@example.com` are one \
+handle. One document {\"people\": […], \"handle\": {…}}: the person who has the number and those who had it \
+before it was silent for half a year; then what stands under the handle and is no person's, which is \
+everything where the handle is no phone number. Progress goes to standard error."
     )]
     Export {
-        /// The number in international form, such as +15551234567
+        /// A number in international form, instead of standard input; other users of this machine can see
+        /// it
         #[arg(long)]
-        phone: String,
+        phone: Option<String>,
     },
-    /// Delete a number's people and all that is theirs, for good
+    /// Delete a handle's people and all that is theirs, for good
     #[command(
-        after_long_help = "Keyed hashes stay: of their messages for 30 days, so that a late retry \
-does not bring one back, and of a wish for no messages. Accounts at the identity provider are deleted \
-by serve, soon after."
+        after_long_help = "The handle (a phone number, an e-mail address, a short code) is read from \
+standard input, so that it stands in no list of processes and no history of a shell:\n\n  \
+archety-backend person delete --yes < handle.txt\n\n\
+Without --yes it is only told what would go. Keyed hashes stay: of the messages for 30 days, so that a late \
+retry does not bring one back, and of a wish for no messages. Accounts at the identity provider are deleted \
+by serve, soon after. A command that is interrupted is finished by serve, or by giving it again."
     )]
     Delete {
-        /// The number in international form, such as +15551234567
+        /// A number in international form, instead of standard input; other users of this machine can see
+        /// it
         #[arg(long)]
-        phone: String,
+        phone: Option<String>,
         /// Do it; without this flag nothing is deleted
         #[arg(long)]
         yes: bool,
@@ -55,24 +65,27 @@ by serve, soon after."
 
 pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
     start_logging(&config.logging).map_err(|error| Failure::Configuration(error.into()))?;
+    let (Command::Export { phone } | Command::Delete { phone, .. }) = &args.command;
+    let address = handle::given(phone.as_deref())?;
     let now = Clock::System.now();
     let store = Store::open_beside(&config.database, config.environment, now).await?;
     let done = match args.command {
-        Command::Export { phone } => export(&store, phone.trim(), now).await,
-        Command::Delete { phone, yes: true } => delete(&store, &config, phone.trim(), now).await,
-        Command::Delete { phone, yes: false } => refuse(&store, phone.trim()).await,
+        Command::Export { .. } => export(&store, &address, now).await,
+        Command::Delete { yes: true, .. } => delete(&store, &config, &address, now).await,
+        Command::Delete { yes: false, .. } => refuse(&store, &address).await,
     };
     store.close().await;
     done
 }
 
-async fn export(store: &Store, phone: &str, now: Timestamp) -> Result<(), Failure> {
-    let people = people_of(store, phone).await?;
-    if people.is_empty() {
-        return Err(Failure::Other(anyhow!("nobody is known by this number")));
+async fn export(store: &Store, address: &Address, now: Timestamp) -> Result<(), Failure> {
+    let traces = store.traces(address, None).await.map_err(failed)?;
+    if traces.is_empty() {
+        return Err(Failure::Other(anyhow!(unknown(address))));
     }
+    let people = &traces.people;
     print("{\"people\":[")?;
-    for (n, user_id) in (1..).zip(&people) {
+    for (n, user_id) in (1..).zip(people) {
         let export = Export::begin(store, Reader::Operator(*user_id), now).await;
         let Some(mut export) = export.map_err(failed)? else {
             continue;
@@ -89,47 +102,82 @@ async fn export(store: &Store, phone: &str, now: Timestamp) -> Result<(), Failur
             }
         }
     }
-    print("]}\n")?;
-    eprintln!("{} person(s) exported", people.len());
+    print("],\"handle\":")?;
+    let export = HandleExport::begin(store, address, &traces, now).await;
+    let mut export = export.map_err(failed)?;
+    while let Some(piece) = export.next_piece().await.map_err(failed)? {
+        print(&piece)?;
+    }
+    print("}\n")?;
+    eprintln!("exported: {}", found(&traces));
     Ok(())
 }
 
-async fn refuse(store: &Store, phone: &str) -> Result<(), Failure> {
-    let people = people_of(store, phone).await?.len();
+async fn refuse(store: &Store, address: &Address) -> Result<(), Failure> {
+    let traces = store.traces(address, None).await.map_err(failed)?;
+    if traces.is_empty() {
+        return Err(Failure::Other(anyhow!(unknown(address))));
+    }
     Err(Failure::Other(anyhow!(
-        "this would delete {people} person(s) for good; add --yes to do it"
+        "this would delete for good: {}; add --yes to do it",
+        found(&traces)
     )))
 }
 
 async fn delete(
     store: &Store,
     config: &Config,
-    phone: &str,
+    address: &Address,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let people = people_of(store, phone).await?;
+    let traces = store.traces(address, None).await.map_err(failed)?;
     let keyring = identity::keyring(config)?;
     let pepper = pepper(store, &keyring, now).await?;
+    let people = traces.people.clone();
     for (n, user_id) in (1..).zip(&people) {
         eprintln!("deleting person {n} of {}", people.len());
         let deleted = delete_person(store, &pepper, &keyring, *user_id, now).await;
         deleted.map_err(failed)?;
     }
-    let places = store.forget_number(phone, &pepper).await.map_err(failed)?;
-    if people.is_empty() && places == 0 {
-        eprintln!("nothing is there: nobody is known by this number");
+    let left = if people.is_empty() {
+        traces
+    } else {
+        store.traces(address, None).await.map_err(failed)?
+    };
+    // Also where nothing was found: codes that were sent to a number stand under its keyed hash alone.
+    let places = delete_handle(store, &pepper, &keyring, address, &left, now).await;
+    let places = places.map_err(failed)?;
+    if people.is_empty() && left.is_empty() {
+        eprintln!("nothing is there: {}", unknown(address));
         return Ok(());
     }
     eprintln!(
-        "{} person(s) deleted, and the number from {places} chat(s) and message(s) of others",
-        people.len()
+        "{} person(s) deleted, {} conversation(s) that are no person's, and the handle from {places} \
+         chat(s) and message(s) of others",
+        people.len(),
+        left.conversations.len(),
     );
     Ok(())
 }
 
-async fn people_of(store: &Store, phone: &str) -> Result<Vec<Uuid>, Failure> {
-    let holders = store.holders(phone).await.map_err(failed)?;
-    Ok(holders.into_iter().map(|(user_id, _)| user_id).collect())
+fn unknown(address: &Address) -> &'static str {
+    if address.is_phone() {
+        "nobody is known by this number"
+    } else {
+        "nothing is known of this handle"
+    }
+}
+
+/// What there is of a handle, in numbers.
+fn found(traces: &Traces) -> String {
+    format!(
+        "{} person(s) with all that is theirs; beside them {} conversation(s), {} message(s), {} place(s) \
+         among participants and mentions",
+        traces.people.len(),
+        traces.conversations.len(),
+        traces.messages.len(),
+        traces.memberships.len() + traces.mentioned_as.len(),
+    )
 }
 
 fn failed(error: StoreError) -> Failure {

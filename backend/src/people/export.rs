@@ -55,7 +55,7 @@ struct Head<'a> {
 }
 
 #[derive(Serialize)]
-struct ConversationView<'a> {
+pub(super) struct ConversationView<'a> {
     id: Uuid,
     chat_guid: &'a str,
     line: Option<&'a str>,
@@ -201,7 +201,7 @@ fn head(profile: &ProfileRow, traits: &[TraitRow], rest: &ExportRows, now: Times
     head
 }
 
-fn conversation(row: &ConversationRow) -> ConversationView<'_> {
+pub(super) fn conversation(row: &ConversationRow) -> ConversationView<'_> {
     ConversationView {
         id: row.id,
         chat_guid: &row.chat_guid,
@@ -232,6 +232,6 @@ fn event(row: &ExportedEvent) -> EventView<'_> {
     }
 }
 
-fn to_json<T: Serialize>(value: &T) -> String {
+pub(super) fn to_json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("plain data with string keys")
 }

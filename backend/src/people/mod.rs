@@ -7,6 +7,7 @@
 mod cursor;
 mod deletion;
 mod export;
+mod handle;
 mod name;
 mod profile;
 mod tenure;
@@ -16,6 +17,8 @@ pub use cursor::{InvalidCursor, InvalidLimit, PageSize, encode_cursor, parse_cur
 pub(crate) use deletion::delete_hidden;
 pub use deletion::{Hidden, delete_person, hide_person};
 pub use export::Export;
+pub(crate) use handle::delete_hidden_handle;
+pub use handle::{HandleExport, delete_handle};
 pub use name::{InvalidName, PersonName};
 pub use profile::{MessageView, MessagesPage, OnboardingView, ProfileView, TraitsView};
 pub use tenure::{Resolved, resolve_for_sign_in};

@@ -1,25 +1,40 @@
-//! `person export` and `person delete` by the binary, for somebody who only ever texted.
+//! `person export` and `person delete` by the binary, for somebody who only ever texted, and for handles that
+//! are no phone number.
 
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use archety_backend::clock::Clock;
 use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
 use archety_backend::store::{Store, Stored};
 use serde_json::Value;
 
-use crate::store::draft::direct;
+use crate::store::draft::{direct, from, in_chat};
 
 const ADA: &str = "+15550100001";
 
 fn person(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output: Output = Command::new(env!("CARGO_BIN_EXE_archety-backend"))
+    person_given(folder, arguments, "")
+}
+
+/// With `given` on standard input.
+fn person_given(folder: &Path, arguments: &[&str], given: &str) -> (Option<i32>, String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_archety-backend"))
         .current_dir(folder)
         .env_clear()
         .arg("person")
         .args(arguments)
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .expect("it runs");
+    let mut input = child.stdin.take().expect("a pipe");
+    // A command that does not read closes the pipe.
+    let _ = input.write_all(given.as_bytes());
+    drop(input);
+    let output: Output = child.wait_with_output().expect("it ends");
     let text = |bytes| String::from_utf8(bytes).expect("text");
     (
         output.status.code(),
@@ -30,14 +45,24 @@ fn person(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
 
 /// A message of Ada's, who never signed in.
 async fn text(folder: &Path) {
+    text_from(folder, &[ADA]).await;
+}
+
+/// A message from each handle.
+async fn text_from(folder: &Path, handles: &[&str]) {
     let config = DatabaseConfig::from(DatabaseKind::Sqlite {
         path: folder.join("archety.db"),
     });
     let store = Store::open(&config, Environment::Development, Clock::System.now())
         .await
         .expect("nobody has it open");
-    let stored = store.store_message(direct("one")).await;
-    assert!(matches!(stored, Ok(Stored::Accepted(_))), "{stored:?}");
+    for handle in handles {
+        let message = from(direct(handle), handle);
+        let mut message = in_chat(message, &format!("iMessage;-;{handle}"));
+        message.chat.participants = vec![(*handle).to_owned()];
+        let stored = store.store_message(message).await;
+        assert!(matches!(stored, Ok(Stored::Accepted(_))), "{stored:?}");
+    }
     store.close().await;
 }
 
@@ -79,4 +104,104 @@ async fn who_only_texted_is_exported_and_deleted_by_number() {
     let (code, _, told) = person(folder, &["delete", "--phone", ADA, "--yes"]);
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("nothing is there"), "{told}");
+}
+
+#[tokio::test]
+async fn a_handle_on_standard_input_is_exported_and_deleted_however_it_is_written() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    let others = "other@example.com";
+    let handles = [
+        "E:Ann@Example.com",
+        "262966",
+        "urn:biz:0000-11",
+        "56249(smsfp)",
+        ADA,
+        others,
+    ];
+    text_from(folder, &handles).await;
+    for (given, stored, people) in [
+        ("ann@example.com\n", "E:Ann@Example.com", 0),
+        ("  mailto:ANN@example.com\r\n", "E:Ann@Example.com", 0),
+        ("tel: 262966", "262966", 0),
+        ("urn:biz:0000-11\n", "urn:biz:0000-11", 0),
+        ("56249(smsfp)\n", "56249(smsfp)", 0),
+        ("P:+1 (555) 010-0001\n", ADA, 1),
+    ] {
+        let (code, document, told) = person_given(folder, &["export"], given);
+        assert_eq!(code, Some(0), "{given:?}: {told}");
+        let document: Value = serde_json::from_str(&document).expect("JSON");
+        assert_eq!(document["people"].as_array().map(Vec::len), Some(people));
+        let whole = document.to_string();
+        assert!(
+            whole.contains(stored) && whole.contains("hello"),
+            "{given:?}: {whole}"
+        );
+        assert!(!whole.contains(others), "{whole}");
+        let (code, _, refused) = person_given(folder, &["delete"], given);
+        assert_eq!(code, Some(1), "{refused}");
+        assert!(refused.contains("--yes"), "{refused}");
+        assert!(!refused.contains(stored), "{refused}");
+    }
+    for (n, given) in [
+        "e:ANN@example.com",
+        "262966",
+        "urn:biz:0000-11",
+        "56249(smsfp)",
+        ADA,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (code, out, told) = person_given(folder, &["delete", "--yes"], given);
+        assert_eq!((code, out.as_str()), (Some(0), ""), "{told}");
+        let people = usize::from(n == 4);
+        assert!(
+            told.contains(&format!("{people} person(s) deleted")),
+            "{told}"
+        );
+        let (code, document, told) = person_given(folder, &["export"], given);
+        assert_eq!((code, document.as_str()), (Some(1), ""), "{told}");
+        let why = if people == 1 {
+            "nobody is known by this number"
+        } else {
+            "nothing is known of this handle"
+        };
+        assert!(told.contains(why), "{told}");
+        let (code, _, told) = person_given(folder, &["delete", "--yes"], given);
+        assert_eq!(code, Some(0), "{told}");
+        assert!(told.contains("nothing is there"), "{told}");
+    }
+    let (code, document, told) = person_given(folder, &["export"], others);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(document.contains("hello"), "{document}");
+}
+
+#[test]
+fn what_is_no_handle_is_refused_before_the_database_is_opened() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (given, why) in [
+        ("", "no handle is given"),
+        ("E:\n", "this is no handle"),
+        ("262966\n262967\n", "several lines"),
+    ] {
+        for arguments in [&["export"][..], &["delete", "--yes"]] {
+            let (code, out, told) = person_given(folder.path(), arguments, given);
+            assert_eq!((code, out.as_str()), (Some(1), ""), "{told}");
+            assert!(told.contains(why), "{given:?}: {told}");
+        }
+    }
+    assert!(!folder.path().join("archety.db").exists());
+    for command in ["export", "delete"] {
+        let (code, help, _) = person(folder.path(), &[command, "--help"]);
+        assert_eq!(code, Some(0));
+        for taught in [
+            "standard input",
+            "e-mail address",
+            "short code",
+            "< handle.txt",
+        ] {
+            assert!(help.contains(taught), "{command}: {taught}: {help}");
+        }
+    }
 }

@@ -29,7 +29,7 @@ use crate::store::{Pepper, Store, StoreError};
 use super::tenure::ARCHIVE_CONVERSATIONS;
 
 /// How many messages go at once.
-const SLICE: i64 = 1_000;
+pub(super) const SLICE: i64 = 1_000;
 
 statements! {
     LOCK_PERSON {
@@ -133,7 +133,7 @@ pub enum Progress {
 }
 
 #[derive(FromRow)]
-struct Identity {
+pub(super) struct Identity {
     relay: String,
     identity: Option<String>,
 }
@@ -147,36 +147,17 @@ impl Identity {
         }
         Some(hex)
     }
+
+    /// The hashes of those that have an identity, as a JSON list.
+    pub(super) fn tombstones(gone: &[Self], pepper: &Pepper) -> String {
+        let hashes: Vec<_> = (gone.iter())
+            .filter_map(|row| row.tombstone(pepper))
+            .collect();
+        serde_json::json!(hashes).to_string()
+    }
 }
 
 impl Store {
-    /// Removes a number from the chats of others, from what they wrote to mention it, and from the codes,
-    /// whoever's it is. Tells from how many chats and messages.
-    pub async fn forget_number(&self, phone: &str, pepper: &Pepper) -> Result<u64, StoreError> {
-        let phone_hash = pepper.hash(PHONE_HASH, phone);
-        in_transaction!(self.pools, |tx, dialect| {
-            for statement in [DELETE_CHALLENGES, DELETE_CODES] {
-                sqlx::query(statement.on(dialect))
-                    .bind(&phone_hash[..])
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            sqlx::query(DELETE_FROM_MENTIONS.on(dialect))
-                .bind(phone)
-                .execute(&mut *tx)
-                .await?;
-            let mut places = 0;
-            for statement in [DELETE_MENTIONS, DELETE_HANDLE] {
-                places += sqlx::query(statement.on(dialect))
-                    .bind(phone)
-                    .execute(&mut *tx)
-                    .await?
-                    .rows_affected();
-            }
-            Ok(places)
-        })
-    }
-
     /// Hides a person: their sessions end, and new messages from their number belong to a new person.
     /// `job` is written down to finish the deletion.
     pub async fn hide_person(
@@ -265,12 +246,8 @@ impl Store {
                     .bind(SLICE)
                     .fetch_all(&mut *tx)
                     .await?;
-                let buried: Vec<_> = gone
-                    .iter()
-                    .filter_map(|row| row.tombstone(pepper))
-                    .collect();
                 sqlx::query(BURY_MESSAGES.on(dialect))
-                    .bind(serde_json::json!(buried).to_string())
+                    .bind(Identity::tombstones(&gone, pepper))
                     .bind(now)
                     .bind(until)
                     .execute(&mut *tx)

@@ -7,6 +7,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 use super::everything::pepper;
+use super::handles::forget;
 use super::rows::{ADA, BEN, execute, in_group, select, signed_in, store};
 use crate::support::{NOW, TestStore, stores};
 
@@ -67,26 +68,20 @@ async fn a_deleted_persons_number_goes_from_what_others_wrote() {
 }
 
 #[tokio::test]
-async fn a_number_without_a_person_is_forgotten_too() {
+async fn a_handle_without_a_person_is_forgotten_too() {
     for s in stores().await {
         let s = &s;
-        store(s, mentioning("1", BEN, &["+15550100077", CLEO])).await;
+        store(s, mentioning("1", BEN, &["tel:+15550100077", CLEO])).await;
         store(s, mentioning("2", BEN, &["+15550100077"])).await;
-        let places = s.store.forget_number("+15550100077", &pepper()).await;
-        assert_eq!(places.expect("forgotten"), 2, "{}", s.kind);
+        let forget = |text: &'static str| async move { forget(s, text).await };
+        assert_eq!(forget("+15550100077").await, 2, "{}", s.kind);
         let (kept, _) = mentions(s).await;
-        assert_eq!(
-            kept,
-            [serde_json::json!([CLEO]), serde_json::json!([])],
-            "{}",
-            s.kind
-        );
-        assert_eq!(
-            s.store
-                .forget_number("+15550100077", &pepper())
-                .await
-                .expect("again"),
-            0
-        );
+        let expected = [serde_json::json!([CLEO]), serde_json::json!([])];
+        assert_eq!(kept, expected, "{}", s.kind);
+        assert_eq!(forget("+15550100077").await, 0);
+        assert_eq!(forget("E:Cleo@Example.com").await, 1, "{}", s.kind);
+        let (kept, found) = mentions(s).await;
+        assert_eq!(kept, [serde_json::json!([]), serde_json::json!([])]);
+        assert!(found.is_empty(), "{found:?}");
     }
 }

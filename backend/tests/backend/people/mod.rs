@@ -4,6 +4,7 @@ mod conversations_of_two;
 mod deletion;
 mod everything;
 mod export;
+mod handles;
 mod intake;
 mod mentions;
 mod messages;

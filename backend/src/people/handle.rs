@@ -1,0 +1,168 @@
+//! What is kept under a handle that is no person's: exported as JSON in pieces, and deleted to the end.
+//!
+//! An e-mail address or a short code has no row of a person. A number may stand beside its person as well,
+//! where an older relay wrote it in another way. The handle's conversations are hidden first; a job that is
+//! written in the same transaction does the rest if the process that began dies.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use shared_protocol::Address;
+use uuid::Uuid;
+
+use super::export::{ConversationView, conversation, to_json};
+use super::profile::MessageView;
+use crate::clock::Timestamp;
+use crate::jobs;
+use crate::keyring::Keyring;
+use crate::store::people::{ConversationSlice, Traces};
+use crate::store::{Pepper, Store, StoreError};
+
+/// Messages of one piece of an export.
+const PAGE: usize = 500;
+/// Rows that go in one transaction.
+const SLICE: usize = 1_000;
+
+/// The document about one handle that is being written.
+pub struct HandleExport<'a> {
+    store: &'a Store,
+    head: Option<String>,
+    messages: std::slice::Chunks<'a, crate::store::people::TracedMessage>,
+    separator: &'static str,
+    is_done: bool,
+}
+
+#[derive(Serialize)]
+struct Head<'a> {
+    exported_at: Timestamp,
+    address: &'a str,
+    written_as: Vec<&'a str>,
+    conversations: Vec<ConversationView<'a>>,
+    participates_in: Vec<MembershipView<'a>>,
+    mentioned_in: Vec<Uuid>,
+}
+
+#[derive(Serialize)]
+struct MembershipView<'a> {
+    conversation_id: Uuid,
+    handle: &'a str,
+    created_at: Timestamp,
+}
+
+impl<'a> HandleExport<'a> {
+    /// Begins the document about what `traces` has of `address`.
+    pub async fn begin(
+        store: &'a Store,
+        address: &'a Address,
+        traces: &'a Traces,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let mut mentioned_in = Vec::new();
+        for written in &traces.mentioned_as {
+            mentioned_in.extend(store.mentions_of(written).await?);
+        }
+        let mut head = to_json(&Head {
+            exported_at: now,
+            address: address.as_str(),
+            written_as: traces.spellings.iter().map(String::as_str).collect(),
+            conversations: traces.conversations.iter().map(conversation).collect(),
+            participates_in: (traces.memberships.iter())
+                .map(|row| MembershipView {
+                    conversation_id: row.conversation_id,
+                    handle: &row.handle,
+                    created_at: row.created_at,
+                })
+                .collect(),
+            mentioned_in,
+        });
+        let closing = head.pop();
+        debug_assert_eq!(closing, Some('}'));
+        head.push_str(",\"messages\":[");
+        Ok(Self {
+            store,
+            head: Some(head),
+            messages: traces.messages.chunks(PAGE),
+            separator: "",
+            is_done: false,
+        })
+    }
+
+    /// The next piece; none after the last.
+    pub async fn next_piece(&mut self) -> Result<Option<String>, StoreError> {
+        if let Some(head) = self.head.take() {
+            return Ok(Some(head));
+        }
+        let Some(chunk) = self.messages.next() else {
+            let end = (!self.is_done).then(|| "]}".to_owned());
+            self.is_done = true;
+            return Ok(end);
+        };
+        let ids: Vec<Uuid> = chunk.iter().map(|message| message.id).collect();
+        let mut piece = String::new();
+        for row in &self.store.messages_by_id(&ids).await? {
+            let message = to_json(&MessageView::from(row));
+            let _ = write!(piece, "{}{message}", self.separator);
+            self.separator = ",";
+        }
+        Ok(Some(piece))
+    }
+}
+
+/// Deletes what `traces` has of `address`. Tells in how many chats of others it stood and how many messages
+/// mentioned it. Doing it twice is harmless.
+pub async fn delete_handle(
+    store: &Store,
+    pepper: &Pepper,
+    keyring: &Keyring,
+    address: &Address,
+    traces: &Traces,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let job = jobs::delete_handle(keyring, address, now);
+    let address = address.as_str();
+    let mentions = store
+        .hide_handle(address, traces, pepper, &job, now)
+        .await?;
+    delete_rows(store, pepper, traces, now).await?;
+    store.withdraw_deletion_job(job.id).await?;
+    let memberships = u64::try_from(traces.memberships_elsewhere()).unwrap_or(u64::MAX);
+    Ok(mentions.saturating_add(memberships))
+}
+
+/// Deletes what is left of a handle that was hidden at `hidden_at`. What was stored since is new.
+pub(crate) async fn delete_hidden_handle(
+    store: &Store,
+    pepper: &Pepper,
+    address: &Address,
+    hidden_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let traces = store.traces(address, Some(hidden_at)).await?;
+    delete_rows(store, pepper, &traces, now).await
+}
+
+async fn delete_rows(
+    store: &Store,
+    pepper: &Pepper,
+    traces: &Traces,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for slice in traces.memberships.chunks(SLICE) {
+        store.delete_memberships(slice).await?;
+    }
+    let elsewhere: Vec<Uuid> = (traces.messages.iter())
+        .filter(|message| message.is_elsewhere)
+        .map(|message| message.id)
+        .collect();
+    for slice in elsewhere.chunks(SLICE) {
+        store.delete_messages_by_id(slice, pepper, now).await?;
+    }
+    for conversation in &traces.conversations {
+        while store
+            .delete_conversation_slice(conversation.id, pepper, now)
+            .await?
+            == ConversationSlice::More
+        {}
+    }
+    Ok(())
+}
