@@ -88,6 +88,18 @@ impl Config {
             ),
             ("RETENTION_SESSIONS_DAYS", days(self.retention.sessions)),
             ("RETENTION_DEAD_JOBS_DAYS", days(self.retention.dead_jobs)),
+            (
+                "RETENTION_MESSAGES_DAYS",
+                days_or_kept(self.retention.messages),
+            ),
+            (
+                "RETENTION_CONVERSATIONS_DAYS",
+                days_or_kept(self.retention.conversations),
+            ),
+            (
+                "RETENTION_PARTICIPANTS_DAYS",
+                days_or_kept(self.retention.participants),
+            ),
             ("LOG_LEVEL", format!("{} ({format})", self.logging.filter)),
         ]);
         shown
@@ -197,6 +209,10 @@ impl Config {
 
 fn days(span: Duration) -> String {
     (span.as_secs() / (24 * 60 * 60)).to_string()
+}
+
+fn days_or_kept(span: Option<Duration>) -> String {
+    span.map_or_else(|| "(kept)".to_owned(), days)
 }
 
 fn not_set() -> String {
