@@ -28,6 +28,8 @@ use crate::telemetry::{Metrics, start_logging};
 
 /// How often what has served its time is removed.
 const UPKEEP_EVERY: Duration = Duration::from_mins(1);
+/// In rounds of upkeep.
+const HISTORY_EVERY: u32 = 60;
 /// How soon a new job is noticed.
 const WORK_EVERY: Duration = Duration::from_secs(2);
 /// Long enough for a megabyte over a bad line, short enough to shed whoever only holds on.
@@ -177,11 +179,29 @@ async fn work(jobs: Jobs, clock: Clock) {
 
 async fn keep_up(app: Arc<App>, retention: Retention, metrics: Metrics) {
     let mut tick = tokio::time::interval(UPKEEP_EVERY);
+    let mut until_history = 0;
     loop {
         tick.tick().await;
         metrics.run_upkeep();
         if let Err(error) = look_after(&app, &retention).await {
             tracing::warn!(error = %error, "upkeep failed; trying again later");
+        }
+        // What is kept for days need not be looked at every minute.
+        if until_history == 0 {
+            until_history = HISTORY_EVERY;
+            clean_history(&app, &retention).await;
+        }
+        until_history -= 1;
+    }
+}
+
+async fn clean_history(app: &App, retention: &Retention) {
+    let now = app.clock.now();
+    match app.store.clean_history(retention, &app.pepper, now).await {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "history older than its settings removed"),
+        Err(error) => {
+            tracing::warn!(error = %error, "old history was not removed; trying again later");
         }
     }
 }

@@ -63,6 +63,7 @@ pub(super) fn new_message(
         from_owner: message.from_owner,
         is_backfill: message.is_backfill,
         changes,
+        changed_tombstones: Vec::new(),
         mentions: message.mentions,
         meta_data,
         received_at: now,

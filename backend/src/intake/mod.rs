@@ -66,7 +66,7 @@ pub async fn receive(
     let identity = identity::of(store, caller, &relay, &message, &body_hash, now).await?;
     let tombstone = pepper.message_tombstone(relay.as_str(), &identity);
     let event = message.event;
-    let draft = draft::new_message(
+    let mut draft = draft::new_message(
         message,
         caller,
         relay.clone(),
@@ -75,6 +75,9 @@ pub async fn receive(
         body_hash,
         now,
     );
+    draft.changed_tombstones = (draft.changes.iter())
+        .map(|changed| pepper.message_tombstone(relay.as_str(), changed))
+        .collect();
     Ok(Received {
         relay,
         event,

@@ -14,13 +14,16 @@ use crate::config::Retention;
 /// How many rows one statement removes.
 const SLICE: i64 = 5_000;
 
-/// Tables that are cleaned here; tokens and challenges go with their sessions and codes.
+/// Tables that are cleaned here or in `history`; tokens and challenges go with their sessions and codes.
 pub const CLEANED: &[&str] = &[
     "auth_events",
     "body_windows",
+    "conversations",
     "jobs",
+    "messages",
     "otp_challenges",
     "otp_codes",
+    "participants",
     "rate_counters",
     "sealed_keys",
     "session_tokens",
@@ -38,17 +41,11 @@ pub const KEPT: &[(&str, &str)] = &[
     ),
     ("app_meta", "a handful of facts about the database"),
     ("conversation_aliases", "goes with the conversation"),
-    ("conversations", "a person's history; goes with the person"),
-    ("messages", "a person's history; goes with the person"),
     (
         "mentions",
         "goes with the message, or with the person mentioned",
     ),
     ("onboarding_sessions", "goes with the person"),
-    (
-        "participants",
-        "goes with the conversation, or with the person whose handle it is",
-    ),
     ("relationships", "goes with the person"),
     (
         "relay_lines",

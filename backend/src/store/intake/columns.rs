@@ -42,6 +42,8 @@ pub(super) struct Columns<'a> {
     pub(super) handle: Vec<&'a str>,
     pub(super) change_ord: Vec<i32>,
     pub(super) changed: Vec<&'a str>,
+    pub(super) changed_tombstone_ord: Vec<i32>,
+    pub(super) changed_tombstone: Vec<&'a [u8]>,
     pub(super) mention_ord: Vec<i32>,
     pub(super) mention: Vec<&'a str>,
 }
@@ -101,6 +103,10 @@ impl<'a> Columns<'a> {
         for identity in &message.changes {
             self.change_ord.push(ord);
             self.changed.push(identity);
+        }
+        for tombstone in &message.changed_tombstones {
+            self.changed_tombstone_ord.push(ord);
+            self.changed_tombstone.push(tombstone);
         }
         for address in &message.mentions {
             self.mention_ord.push(ord);

@@ -69,6 +69,8 @@ pub struct NewMessage {
     pub is_backfill: bool,
     /// Of a change: the identities that the changed message may have.
     pub changes: Vec<String>,
+    /// What is left of those, where the message that this one changes was removed.
+    pub changed_tombstones: Vec<[u8; 32]>,
     /// Addresses that `meta_data` has among its mentions.
     pub mentions: Vec<String>,
     /// What else the message carries, as JSON.
@@ -114,7 +116,8 @@ pub struct Receipt {
 pub enum Stored {
     /// It is stored now.
     Accepted(Uuid),
-    /// It was stored before. Of a person who was deleted only that is known, and the id is made up.
+    /// It was stored before. Of a message that was removed only that is known, and the id is made up; a change
+    /// of such a message counts as stored too.
     Duplicate(Uuid),
     /// Another body was stored under its identity.
     Conflict(Uuid),

@@ -180,6 +180,8 @@ async fn execute(pool: &PgPool, jobs: &[Job]) -> Result<Vec<Row>, sqlx::Error> {
         .bind(&columns.changed)
         .bind(&columns.mention_ord)
         .bind(&columns.mention)
+        .bind(&columns.changed_tombstone_ord)
+        .bind(&columns.changed_tombstone)
         .fetch_all(&mut *connection);
     if let Ok(rows) = tokio::time::timeout(PATIENCE, statement).await {
         return rows;

@@ -43,13 +43,23 @@ existing as materialized (
     limit 1
   ) m
 ),
--- Of somebody who was deleted: known, answered, and not stored again.
+-- Removed with its person or by retention: known, answered, and not stored again. The same for a change of
+-- such a message, which would bring back what it said.
 buried as materialized (
   select a.ord
   from admitted a
   cross join lateral (
     select 1 from tombstones
     where hash = a.tombstone and (expires_at is null or expires_at > a.received_at)
+    limit 1
+  ) t
+  union
+  select a.ord
+  from unnest($38::int4[], $39::bytea[]) as c (ord, tombstone)
+  join admitted a on a.ord = c.ord
+  cross join lateral (
+    select 1 from tombstones
+    where hash = c.tombstone and (expires_at is null or expires_at > a.received_at)
     limit 1
   ) t
 ),

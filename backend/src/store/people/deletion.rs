@@ -133,7 +133,7 @@ pub enum Progress {
 }
 
 #[derive(FromRow)]
-pub(super) struct Identity {
+pub(in crate::store) struct Identity {
     relay: String,
     identity: Option<String>,
 }
@@ -149,7 +149,7 @@ impl Identity {
     }
 
     /// The hashes of those that have an identity, as a JSON list.
-    pub(super) fn tombstones(gone: &[Self], pepper: &Pepper) -> String {
+    pub(in crate::store) fn tombstones(gone: &[Self], pepper: &Pepper) -> String {
         let hashes: Vec<_> = (gone.iter())
             .filter_map(|row| row.tombstone(pepper))
             .collect();

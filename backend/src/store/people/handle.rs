@@ -87,7 +87,7 @@ pub enum ConversationSlice {
 }
 
 /// Ids as the statements above take them: neither database takes a list that both know.
-fn json_list(ids: &[Uuid]) -> String {
+pub(in crate::store) fn json_list(ids: &[Uuid]) -> String {
     let ids: Vec<_> = ids.iter().map(|id| id.simple().to_string()).collect();
     serde_json::json!(ids).to_string()
 }

@@ -5,7 +5,8 @@
 //! nothing that comes from the number reaches it any more. If the new owner wrote before signing in,
 //! what was said since the silence ended moves to the new person.
 //!
-//! The silence is found in the messages themselves, so it is found in adopted ones too. All is decided
+//! The silence is found in the messages themselves, so it is found in adopted ones too; of messages that
+//! retention has removed their times are kept. All is decided
 //! under the lock of the person's row, which intake takes as well: simultaneous sign-ins agree, and a
 //! message goes to whoever holds the number when it is stored.
 
@@ -37,11 +38,13 @@ statements! {
                where id = $1 and (last_sign_in_at is null or last_sign_in_at < $2)",
     }
     /// When the last long silence ended: $2, which is now, if it has not ended yet. What iCloud brought
-    /// back was said by nobody, and what lies before the last sign-in was decided then.
+    /// back was said by nobody, and what lies before the last sign-in was decided then. What retention has
+    /// removed stands in `heard_at` and `silence_ended_at`.
     SILENCE_ENDED {
         postgres: "with contacts as ( \
                      select created_at as met_at from users where id = $1 \
                      union all select last_sign_in_at from users where id = $1 \
+                     union all select heard_at from users where id = $1 \
                      union all select last_interaction_at from relationships where user_id = $1 \
                      union all select created_at from messages \
                        where user_id = $1 and not is_backfill and relay not like '%/rehearsal' \
@@ -49,22 +52,36 @@ statements! {
                    ), gaps as ( \
                      select met_at, lag(met_at) over (order by met_at) as before from contacts \
                      where met_at >= coalesce( \
-                       (select last_sign_in_at from users where id = $1), '-infinity') \
+                       (select greatest(last_sign_in_at, heard_at) from users where id = $1), \
+                       '-infinity') \
+                   ), ends as ( \
+                     select met_at from gaps where met_at - before >= interval '180 days' \
+                     union all select silence_ended_at from users \
+                       where id = $1 and silence_ended_at > coalesce(last_sign_in_at, '-infinity') \
                    ) \
-                   select max(met_at) from gaps where met_at - before >= interval '180 days'",
+                   select max(met_at) from ends",
         sqlite: "with contacts as ( \
                    select created_at as met_at from users where id = $1 \
                    union all select last_sign_in_at from users where id = $1 \
+                   union all select heard_at from users where id = $1 \
                    union all select last_interaction_at from relationships where user_id = $1 \
                    union all select created_at from messages \
                      where user_id = $1 and not is_backfill and relay not like '%/rehearsal' \
                    union all select $2 \
                  ), gaps as ( \
                    select met_at, lag(met_at) over (order by met_at) as before from contacts \
-                   where met_at >= coalesce( \
-                     (select last_sign_in_at from users where id = $1), -9223372036854775808) \
+                   where met_at >= ( \
+                     select max( \
+                       coalesce(last_sign_in_at, -9223372036854775808), \
+                       coalesce(heard_at, -9223372036854775808)) \
+                     from users where id = $1) \
+                 ), ends as ( \
+                   select met_at from gaps where met_at - before >= 15552000000000 \
+                   union all select silence_ended_at from users \
+                     where id = $1 \
+                       and silence_ended_at > coalesce(last_sign_in_at, -9223372036854775808) \
                  ) \
-                 select max(met_at) from gaps where met_at - before >= 15552000000000",
+                 select max(met_at) from ends",
     }
     ARCHIVE_PERSON {
         postgres: "update users set archived_at = $2, archived_phone = phone, \

@@ -5,6 +5,8 @@ mod deletion;
 mod everything;
 mod export;
 mod handles;
+mod history;
+mod history_meanwhile;
 mod intake;
 mod mentions;
 mod messages;

@@ -39,6 +39,7 @@ pub(crate) fn direct(identity: &str) -> NewMessage {
         from_owner: false,
         is_backfill: false,
         changes: Vec::new(),
+        changed_tombstones: Vec::new(),
         mentions: Vec::new(),
         meta_data: Some("{\"effect\":\"echo\"}".to_owned()),
         received_at: NOW,

@@ -22,7 +22,7 @@ statements! {
     FIND_MESSAGE {
         sqlite: "select id, body_hash from messages where relay = $1 and identity = $2",
     }
-    /// Of somebody who was deleted: known, answered, and not stored again.
+    /// Removed with its person or by retention: known, answered, and not stored again.
     FIND_TOMBSTONE {
         sqlite: "select 1 from tombstones \
                  where hash = $1 and (expires_at is null or expires_at > $2)",
@@ -127,13 +127,16 @@ async fn store(db: &mut SqliteConnection, message: &NewMessage) -> Result<Stored
             Stored::Conflict(id)
         });
     }
-    let buried = sqlx::query(FIND_TOMBSTONE.sqlite)
-        .bind(&message.tombstone[..])
-        .bind(message.received_at)
-        .fetch_optional(&mut *db)
-        .await?;
-    if buried.is_some() {
-        return Ok(Stored::Duplicate(message.id));
+    // The change of a removed message would bring back what it said.
+    for tombstone in std::iter::once(&message.tombstone).chain(&message.changed_tombstones) {
+        let buried = sqlx::query(FIND_TOMBSTONE.sqlite)
+            .bind(&tombstone[..])
+            .bind(message.received_at)
+            .fetch_optional(&mut *db)
+            .await?;
+        if buried.is_some() {
+            return Ok(Stored::Duplicate(message.id));
+        }
     }
     let user_id = match &message.phone {
         Some((phone, new_id)) => Some(user(db, phone, *new_id, message).await?),
