@@ -8,13 +8,14 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::profile::{MessageView, OnboardingView, RelationshipView, TraitsView, UserView};
 use crate::clock::Timestamp;
 use crate::store::people::{
-    ConversationRow, ExportRows, ExportedEvent, ExportedSession, MessagePosition, MessageQuery,
-    ProfileRow, Reader, TraitRow,
+    ConversationRow, ExportRows, ExportedEvent, ExportedRelationship, ExportedSession,
+    MessagePosition, MessageQuery, ProfileRow, Reader, TraitRow,
 };
 use crate::store::{Store, StoreError};
 
@@ -44,14 +45,31 @@ enum Next {
 #[derive(Serialize)]
 struct Head<'a> {
     exported_at: Timestamp,
-    user: UserView<'a>,
+    user: ExportedUser<'a>,
     trait_profile: Option<&'a RawValue>,
     #[serde(flatten)]
     traits: TraitsView<'a>,
-    relationships: Vec<RelationshipView<'a>>,
+    relationships: Vec<ExportedRelationshipView<'a>>,
     onboarding_sessions: Vec<OnboardingView<'a>>,
     conversations: Vec<ConversationView<'a>>,
     sessions: Vec<SessionView<'a>>,
+}
+
+/// The person's row: what the profile shows of it, and the rest.
+#[derive(Serialize)]
+struct ExportedUser<'a> {
+    #[serde(flatten)]
+    shown: UserView<'a>,
+    meta_data: Option<&'a RawValue>,
+    heard_at: Option<Timestamp>,
+    silence_ended_at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct ExportedRelationshipView<'a> {
+    #[serde(flatten)]
+    shown: RelationshipView<'a>,
+    meta_data: Option<&'a RawValue>,
 }
 
 #[derive(Serialize)]
@@ -60,6 +78,7 @@ pub(super) struct ConversationView<'a> {
     chat_guid: &'a str,
     line: Option<&'a str>,
     created_at: Timestamp,
+    meta_data: Option<&'a RawValue>,
 }
 
 #[derive(Serialize)]
@@ -179,14 +198,15 @@ impl Export {
 fn head(profile: &ProfileRow, traits: &[TraitRow], rest: &ExportRows, now: Timestamp) -> String {
     let mut head = to_json(&Head {
         exported_at: now,
-        user: UserView::from(&profile.user),
+        user: ExportedUser {
+            shown: UserView::from(&profile.user),
+            meta_data: raw(rest.user.meta_data.as_ref()),
+            heard_at: rest.user.heard_at,
+            silence_ended_at: rest.user.silence_ended_at,
+        },
         trait_profile: profile.trait_profile.as_ref().map(|json| &*json.0),
         traits: TraitsView::from(traits),
-        relationships: rest
-            .relationships
-            .iter()
-            .map(RelationshipView::from)
-            .collect(),
+        relationships: rest.relationships.iter().map(relationship).collect(),
         onboarding_sessions: rest
             .onboardings
             .iter()
@@ -207,7 +227,20 @@ pub(super) fn conversation(row: &ConversationRow) -> ConversationView<'_> {
         chat_guid: &row.chat_guid,
         line: Some(row.line.as_str()).filter(|line| !line.is_empty()),
         created_at: row.created_at,
+        meta_data: raw(row.meta_data.as_ref()),
     }
+}
+
+fn relationship(row: &ExportedRelationship) -> ExportedRelationshipView<'_> {
+    ExportedRelationshipView {
+        shown: RelationshipView::from(&row.row),
+        meta_data: raw(row.meta_data.as_ref()),
+    }
+}
+
+/// JSON as it is kept: an adopted column holds what no value of JSON's types keeps, such as `\u0000`.
+fn raw(json: Option<&Json<Box<RawValue>>>) -> Option<&RawValue> {
+    json.map(|json| &*json.0)
 }
 
 fn session(row: &ExportedSession) -> SessionView<'_> {

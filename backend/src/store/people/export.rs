@@ -3,7 +3,9 @@
 //! Sessions and what happened at the door are not open to the guarded role, whose grants would have to
 //! name the secrets among their columns; they are read by the backend itself, by the owner's id.
 
+use serde_json::value::RawValue;
 use sqlx::FromRow;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::profile::{OnboardingRow, RelationshipRow};
@@ -14,8 +16,11 @@ use crate::store::statements::statements;
 use crate::store::{Store, StoreError};
 
 statements! {
+    READ_REST_OF_USER {
+        both: "select meta_data, heard_at, silence_ended_at from users where id = $1",
+    }
     LIST_RELATIONSHIPS {
-        both: "select persona_id, stage, trust_score, message_count, last_interaction_at \
+        both: "select persona_id, stage, trust_score, message_count, last_interaction_at, meta_data \
                from relationships where user_id = $1 order by persona_id",
     }
     LIST_ONBOARDINGS {
@@ -23,7 +28,7 @@ statements! {
                from onboarding_sessions where user_id = $1 order by started_at, id",
     }
     LIST_CONVERSATIONS {
-        both: "select id, chat_guid, line, created_at from conversations \
+        both: "select id, chat_guid, line, created_at, meta_data from conversations \
                where user_id = $1 and mode = 'direct' order by created_at, id",
     }
     LIST_SESSIONS_FOR_EXPORT {
@@ -45,14 +50,37 @@ statements! {
 /// What there is beside the profile, the traits and the messages.
 #[derive(Debug)]
 pub struct ExportRows {
+    /// What the profile leaves out of the person's row.
+    pub user: RestOfUser,
     /// How they stand with each persona.
-    pub relationships: Vec<RelationshipRow>,
+    pub relationships: Vec<ExportedRelationship>,
     /// Every course of questions.
     pub onboardings: Vec<OnboardingRow>,
     /// Their direct conversations.
     pub conversations: Vec<ConversationRow>,
     /// Where they are or were signed in.
     pub sessions: Vec<ExportedSession>,
+}
+
+/// What the profile leaves out of a person's row.
+#[derive(Debug, Default, FromRow)]
+pub struct RestOfUser {
+    /// What an older deployment kept.
+    pub meta_data: Option<Json<Box<RawValue>>>,
+    /// When the last of the messages came that retention has removed.
+    pub heard_at: Option<Timestamp>,
+    /// When the last long silence among those ended.
+    pub silence_ended_at: Option<Timestamp>,
+}
+
+/// How a person stands with a persona.
+#[derive(Debug, FromRow)]
+pub struct ExportedRelationship {
+    /// As the profile has it.
+    #[sqlx(flatten)]
+    pub row: RelationshipRow,
+    /// What an older deployment kept.
+    pub meta_data: Option<Json<Box<RawValue>>>,
 }
 
 /// A direct conversation.
@@ -66,6 +94,8 @@ pub struct ConversationRow {
     pub line: String,
     /// When it began.
     pub created_at: Timestamp,
+    /// What an older deployment kept.
+    pub meta_data: Option<Json<Box<RawValue>>>,
 }
 
 /// A session, without its secrets.
@@ -108,8 +138,12 @@ impl Store {
     /// Everything about a person beside profile, traits and messages.
     pub async fn export_rows(&self, reader: &Reader) -> Result<ExportRows, StoreError> {
         let user_id = reader.user_id();
-        let (relationships, onboardings, conversations) =
+        let (user, relationships, onboardings, conversations) =
             reading!(self.pools, reader, |tx, dialect| {
+                let user: Option<RestOfUser> = sqlx::query_as(READ_REST_OF_USER.on(dialect))
+                    .bind(user_id)
+                    .fetch_optional(&mut *tx)
+                    .await?;
                 let relationships = sqlx::query_as(LIST_RELATIONSHIPS.on(dialect))
                     .bind(user_id)
                     .fetch_all(&mut *tx)
@@ -122,12 +156,18 @@ impl Store {
                     .bind(user_id)
                     .fetch_all(tx)
                     .await?;
-                Ok::<_, StoreError>((relationships, onboardings, conversations))
+                Ok::<_, StoreError>((
+                    user.unwrap_or_default(),
+                    relationships,
+                    onboardings,
+                    conversations,
+                ))
             })?;
         let sessions = on_reader!(self.pools, LIST_SESSIONS_FOR_EXPORT, |pool, sql| {
             sqlx::query_as(sql).bind(user_id).fetch_all(pool).await
         })?;
         Ok(ExportRows {
+            user,
             relationships,
             onboardings,
             conversations,

@@ -18,7 +18,9 @@ pub(in crate::store) mod traces;
 pub(in crate::store) mod traits;
 
 pub use deletion::{Deleted, Progress, ProviderAccount};
-pub use export::{ConversationRow, ExportRows, ExportedEvent, ExportedSession};
+pub use export::{
+    ConversationRow, ExportRows, ExportedEvent, ExportedRelationship, ExportedSession, RestOfUser,
+};
 pub use handle::ConversationSlice;
 pub use messages::{MessagePosition, MessageQuery, MessageRow};
 pub use profile::{OnboardingRow, ProfileRow, RelationshipRow, UserRow};

@@ -26,7 +26,7 @@ statements! {
     }
     /// Direct conversations that are no person's.
     PAGE_OF_CONVERSATIONS {
-        both: "select id, chat_guid, line, created_at, guid, owner_handle from conversations \
+        both: "select id, chat_guid, line, created_at, meta_data, guid, owner_handle from conversations \
                where id > $1 and mode = 'direct' and user_id is null order by id limit $2",
     }
     PAGE_OF_PARTICIPANTS {

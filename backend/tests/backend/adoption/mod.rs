@@ -4,6 +4,7 @@
 //! which numbers are flagged, and how long readers of a big one wait.
 
 mod doors;
+mod export;
 mod in_use;
 mod phones;
 mod plan;

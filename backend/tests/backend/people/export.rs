@@ -63,6 +63,52 @@ async fn an_export_has_everything_of_one_person() {
 }
 
 #[tokio::test]
+async fn all_that_an_older_deployment_kept_as_json_is_in_it() {
+    for s in stores().await {
+        let s = &s;
+        store(s, from_person("ada 1", ADA, NOW)).await;
+        store(s, in_group("ada in group", "g", ADA, NOW)).await;
+        store(s, from_person("ben 1", BEN, NOW)).await;
+        let ada = signed_in(s, ADA, NOW).await;
+        // As an adopted `json` column may hold it: with spaces and a NUL.
+        for (table, owner) in [
+            ("users", "id"),
+            ("conversations", "user_id"),
+            ("messages", "user_id"),
+            ("relationships", "user_id"),
+        ] {
+            let cast = if s.kind == "postgres" { "::json" } else { "" };
+            let sql = format!("update {table} set meta_data = ($2{cast}) where {owner} = $1");
+            let kept = format!("{{ \"of\" :\"{table}\", \"nul\": \"\\u0000\"}}");
+            execute!(s, sqlx::AssertSqlSafe(sql), ada.user_id, kept);
+        }
+        for reader in [themselves(&ada), Reader::Operator(ada.user_id)] {
+            let (document, _, _) = export(s, reader).await;
+            for (place, table) in [
+                ("/user", "users"),
+                ("/conversations/0", "conversations"),
+                ("/relationships/0", "relationships"),
+                ("/messages/0", "messages"),
+                ("/messages/1", "messages"),
+            ] {
+                let expected = serde_json::json!({ "of": table, "nul": "\u{0}" });
+                let path = format!("{place}/meta_data");
+                assert_eq!(
+                    document.pointer(&path),
+                    Some(&expected),
+                    "{path} on {}",
+                    s.kind
+                );
+            }
+        }
+        let ben = signed_in(s, BEN, NOW).await;
+        let (document, _, _) = export(s, themselves(&ben)).await;
+        assert_eq!(document["user"]["meta_data"], Value::Null, "{}", s.kind);
+        assert!(!document.to_string().contains("\"of\""), "{document}");
+    }
+}
+
+#[tokio::test]
 async fn a_long_history_comes_in_pieces_of_a_page() {
     for s in stores().await {
         let s = &s;

@@ -1,0 +1,67 @@
+//! What the older deployment kept as JSON goes into its person's export.
+
+use archety_backend::config::Environment;
+use archety_backend::people::Export;
+use archety_backend::store::people::Reader;
+use archety_backend::store::{Adoption, Store};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{migrate, older};
+use crate::support::NOW;
+
+/// A person, and the JSON of their row, relationship, conversation and message.
+type Kept = (
+    Uuid,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
+
+#[tokio::test]
+async fn what_was_kept_as_json_is_in_its_persons_export() {
+    let Some(database) = older().await else {
+        return;
+    };
+    let mut connection = database.connect().await;
+    let sql = "select u.id, u.metadata::text, r.metadata::text, c.metadata::text, m.metadata::text \
+               from users u join relationships r on r.user_id = u.id \
+               join messages m on m.user_id = u.id join conversations c on c.id = m.conversation_id \
+               where u.phone = '+15550100001'";
+    let kept: Kept = sqlx::query_as(sql)
+        .fetch_one(&mut connection)
+        .await
+        .expect("one person");
+    migrate(&database, Adoption::Allowed)
+        .await
+        .expect("adopted");
+    let store = Store::open(&database.config(), Environment::Development, NOW)
+        .await
+        .expect("migrated");
+    let export = Export::begin(&store, Reader::Operator(kept.0), NOW).await;
+    let mut export = export.expect("read").expect("a person");
+    let mut document = String::new();
+    while let Some(piece) = export.next_piece().await.expect("read") {
+        document.push_str(&piece);
+    }
+    store.close().await;
+    let document: Value = serde_json::from_str(&document).expect("one document");
+    let message = (document["messages"].as_array().expect("a list").iter())
+        .find(|message| message["role"] == "user")
+        .expect("their message");
+    let found = [
+        &document["user"]["meta_data"],
+        &document["relationships"][0]["meta_data"],
+        &document["conversations"][0]["meta_data"],
+        &message["meta_data"],
+    ];
+    let read = |text: Option<String>| -> Value {
+        text.map_or(Value::Null, |text| {
+            serde_json::from_str(&text).expect("JSON")
+        })
+    };
+    let expected = [kept.1, kept.2, kept.3, kept.4].map(read);
+    assert!(expected.iter().filter(|json| json.is_object()).count() >= 3);
+    assert_eq!(found.map(Clone::clone), expected);
+}
