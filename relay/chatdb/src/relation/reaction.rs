@@ -195,7 +195,7 @@ fn reading(
         let is_clear = is_typographic || is_unmistakable(&said, &lead);
         let by_system = ends_it && is_clear && lead.begin_like_a_system();
         let stands_alone = by_system || (by_marks.is_some() && quotation.is_one);
-        return (over_texts || is_typographic).then(|| Reading {
+        return (over_texts || is_typographic).then_some(Reading {
             said,
             quoted,
             cut_after: CUT_IF_KNOWN,

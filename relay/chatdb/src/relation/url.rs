@@ -270,7 +270,7 @@ fn escaped(part: &str, delimiters: &[u8]) -> String {
             .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match escape {
             Some(escape) if is_unreserved(escape) || delimiters.contains(&escape) => {
-                form.push(char::from(escape))
+                form.push(char::from(escape));
             }
             Some(escape) => push_escape(&mut form, escape),
             None if is_unreserved(byte) || is_delimiter(byte) => form.push(char::from(byte)),

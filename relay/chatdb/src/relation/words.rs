@@ -76,7 +76,7 @@ impl<'t> Words<'t> {
     /// Whether one of these verbs is the first, but for small words that may stand before it. In front of
     /// the quotation another first word is a person's of whom a person tells: `Oma liebt „…“`.
     pub(super) fn begin_with(&self, verbs: Stems) -> bool {
-        self.from_verb().any(|words| verbs.begin(words))
+        self.places_of_verb().any(|words| verbs.begin(words))
     }
 
     /// Whether one of these verbs is the first, and nothing follows but what leads over to the quotation:
@@ -88,12 +88,12 @@ impl<'t> Words<'t> {
                 is_short || DENIALS.begin(word) || BEHIND_VERBS.begin(word)
             })
         };
-        self.from_verb()
+        self.places_of_verb()
             .any(|words| verbs.behind(words).any(lead_over))
     }
 
     /// The words from each place on at which a verb may stand.
-    fn from_verb(&self) -> impl Iterator<Item = &str> {
+    fn places_of_verb(&self) -> impl Iterator<Item = &str> {
         std::iter::successors(Some(self.form.as_str()), |words| {
             let (word, behind) = words.split_once(' ')?;
             (word == "{}" || BEFORE_VERBS.begin(word)).then_some(behind)

@@ -145,28 +145,26 @@ fn a_link_whose_payload_comes_later_is_a_late_text() {
 #[test]
 fn a_title_that_comes_later_is_told_once() {
     let other = RichLink::new(URL).titled("Another title");
-    {
-        let mut mac = Mac::new();
-        let row = deliver(&mut mac, |message| message.link(&RichLink::new(URL)));
+    let mut mac = Mac::new();
+    let row = deliver(&mut mac, |message| message.link(&RichLink::new(URL)));
+    mac.look();
+    assert_eq!(mac.events(), [(Event::Message, 0)]);
+    // Another change, and no title yet.
+    let again = RichLink {
+        original_url: Some(format!("{URL}/")),
+        ..RichLink::new(URL)
+    };
+    for payload in [again.payload(), titled().payload(), other.payload()] {
+        mac.pass(secs(3));
+        let set = mac.messages.set_column(row, "payload_data", payload);
+        set.unwrap();
         mac.look();
-        assert_eq!(mac.events(), [(Event::Message, 0)]);
-        // Another change, and no title yet.
-        let again = RichLink {
-            original_url: Some(format!("{URL}/")),
-            ..RichLink::new(URL)
-        };
-        for payload in [again.payload(), titled().payload(), other.payload()] {
-            mac.pass(secs(3));
-            let set = mac.messages.set_column(row, "payload_data", payload);
-            set.unwrap();
-            mac.look();
-        }
-        assert_eq!(mac.events(), [(Event::Message, 0), (Event::Edit, 0)]);
-        assert_eq!(
-            mac.texts(),
-            [URL.to_owned(), format!("{URL}\nHow to set it up")]
-        );
     }
+    assert_eq!(mac.events(), [(Event::Message, 0), (Event::Edit, 0)]);
+    assert_eq!(
+        mac.texts(),
+        [URL.to_owned(), format!("{URL}\nHow to set it up")]
+    );
     // A title that was told at once, and one of a link that its text repeats, are no news.
     for text in [None, Some(URL)] {
         let mut mac = Mac::new();

@@ -6,6 +6,8 @@ use messages_stand_in::{Body, RichLink};
 use super::*;
 use crate::state::seen::Outcome;
 
+mod senders;
+
 const URL: &str = "https://example.com/docs/setup";
 
 impl Mac {
@@ -172,52 +174,6 @@ fn the_same_link_sent_twice_is_two_messages_with_a_preview_each() {
     }
     mac.look();
     assert_eq!(mac.texts(), [URL, URL, URL]);
-}
-
-#[test]
-fn a_sender_is_the_same_however_the_address_is_written() {
-    let other = BOB;
-    for (handle, texts) in [
-        (format!("\u{202a}{ADA}\u{202c}"), 1),
-        (format!("tel:{ADA}"), 1),
-        (other.to_owned(), 2),
-    ] {
-        let mut mac = Mac::new();
-        let (chat, _) = mac.peer(ADA);
-        mac.says(ADA, &format!("*{URL}*"));
-        mac.pass(Duration::from_millis(900));
-        let handle = mac.messages.handle(&handle, "iMessage").unwrap();
-        let now = mac.now();
-        let row = NewMessage::incoming(handle, now)
-            .text(URL)
-            .set("balloon_bundle_id", URL_BALLOON.to_owned());
-        mac.messages.deliver(chat, &row).unwrap();
-        mac.look();
-        mac.pass(secs(3));
-        mac.look();
-        assert_eq!(mac.texts().len(), texts);
-    }
-}
-
-#[test]
-fn own_links_are_of_one_sender() {
-    let mut mac = Mac::new();
-    let (chat, ada) = mac.peer(ADA);
-    let now = mac.now();
-    let own = NewMessage::outgoing(now).text(URL);
-    mac.messages.deliver(chat, &own).unwrap();
-    mac.pass(secs(1));
-    let now = mac.now();
-    let preview = NewMessage::outgoing(now)
-        .set("handle_id", ada)
-        .text(URL)
-        .set("balloon_bundle_id", URL_BALLOON.to_owned());
-    mac.messages.deliver(chat, &preview).unwrap();
-    mac.shows(|row| row.text(URL));
-    mac.look();
-    assert_eq!(mac.texts(), [URL, URL]);
-    let from_owner: Vec<_> = mac.posted().iter().map(|m| m.from_owner).collect();
-    assert_eq!(from_owner, [true, false]);
 }
 
 /// A link row that names its text and shows no link yet; `later` is what it turns out to show.

@@ -6,6 +6,8 @@ use shared_protocol::TapbackKind::{
 
 use super::*;
 
+mod media;
+
 pub(super) const TEXT: &str = "See you tonight at eight";
 
 /// What `text` is over SMS in a chat whose earlier messages say `earlier`, numbered from 0.
@@ -296,57 +298,6 @@ fn a_text_may_be_cut_but_not_to_nothing() {
     );
     assert_eq!(over_sms(&open, &["other"]), None);
     assert_eq!(over_sms("Loved “The long way", &[long]), None);
-}
-
-#[test]
-fn media_have_no_words_to_quote() {
-    for (text, kind, media) in [
-        ("Loved an image", Love, Media::Image),
-        ("Liked a movie", Like, Media::Video),
-        ("Laughed at an attachment", Laugh, Media::Any),
-        ("Emphasized an audio message", Emphasize, Media::Audio),
-        ("Removed a heart from an image", Love, Media::Image),
-        ("Emphasized 2 images", Emphasize, Media::Image),
-        ("Loved 12 videos", Love, Media::Video),
-        ("Liked a contact card", Like, Media::Any),
-        ("Reacted 😮 to a location", Emoji, Media::Any),
-        ("Reacted 🎉 to a photo", Emoji, Media::Image),
-        ("Liked a link", Like, Media::Link),
-        ("Loved 2 links", Love, Media::Link),
-        ("Emphasized a Memoji", Emphasize, Media::Any),
-        ("Loved a Digital Touch message", Love, Media::Balloon),
-        ("Removed a heart from a Memoji", Love, Media::Any),
-        ("写真に「いいね！」しました", Like, Media::Image),
-        ("リンクにいいねしました", Like, Media::Link),
-        ("\u{200b}👍\u{200b} ke “”", Emoji, Media::Any),
-        ("\u{200b}👍\u{200b} to an image ", Emoji, Media::Image),
-        ("Le encantó una imagen", Love, Media::Image),
-        ("A adoré une image", Love, Media::Image),
-        ("Gefällt ein Bild", Like, Media::Image),
-        (
-            "Hat ein Bild mit „Gefällt mir“ markiert",
-            Like,
-            Media::Image,
-        ),
-        // The placeholder of a file is left out.
-        ("Loved “”", Love, Media::Any),
-        ("👍 to “\u{200a}\u{200a}”", Emoji, Media::Any),
-    ] {
-        let suspect = Suspect::of(text, Channel::Texts).unwrap();
-        assert_eq!(suspect.media(), Some(media), "{text}");
-        let found = suspect.to_media(Some("P")).unwrap();
-        assert_eq!(
-            (found.kind, found.target.as_deref()),
-            (kind, Some("P")),
-            "{text}"
-        );
-        assert_eq!(suspect.without_target().unwrap().target, None, "{text}");
-        let native = Suspect::of(text, Channel::Reactions);
-        assert!(
-            native.is_none_or(|native| native.media().is_none()),
-            "{text}"
-        );
-    }
 }
 
 #[test]
