@@ -147,20 +147,20 @@ async fn supabase_is_asked_with_both_keys() {
         ])
     };
     let url = project.hosted_url();
-    let (code, found) = with(&anon, &service, &url);
+    let (code, found) = with(anon, service, &url);
     assert_eq!(
         (code, outcome(&found, "supabase").0),
         (Some(0), true),
         "{found:?}"
     );
-    let (code, found) = with(&anon, &service, "http://127.0.0.1:1");
+    let (code, found) = with(anon, service, "http://127.0.0.1:1");
     assert_eq!(
         (code, outcome(&found, "supabase").0),
         (Some(1), false),
         "{found:?}"
     );
     let wrong = format!("{service}x");
-    let (_, found) = with(&anon, &wrong, &url);
+    let (_, found) = with(anon, &wrong, &url);
     assert!(
         outcome(&found, "supabase")
             .1

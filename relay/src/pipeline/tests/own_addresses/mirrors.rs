@@ -175,7 +175,7 @@ fn a_person_who_says_the_same_is_a_person() {
     ] {
         let mut mac = mac();
         if !precise {
-            mac.pass(secs(1) - PRECISE);
+            mac.pass(secs(1).saturating_sub(PRECISE));
         }
         let (bob, _) = mac.peer(BOB);
         let (ada, _) = mac.peer(ADA);

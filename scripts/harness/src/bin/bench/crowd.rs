@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use archety_harness::{Backend, BackendStore, Binaries, resident_kib};
+use archety_harness::{Backend, BackendStore, Binaries, now_micros, resident_kib};
 use shared_protocol::{HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, MESSAGE_ROUTE};
 
 use crate::{Bench, figure};
@@ -86,9 +86,7 @@ fn unproved_body(address: SocketAddr, n: u32) -> anyhow::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_write_timeout(Some(Duration::from_secs(1)))?;
     let network = Ipv4Addr::from(0xcb00_7100 + (n << 8));
-    let at = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)?
-        .as_secs();
+    let at = now_micros() / 1_000_000;
     let head = format!(
         "POST {MESSAGE_ROUTE} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
          x-real-ip: {network}\r\n{HEADER_ID}: msg_{n}\r\n{HEADER_TIMESTAMP}: {at}\r\n\
