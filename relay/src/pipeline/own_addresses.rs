@@ -129,12 +129,11 @@ impl OwnAddresses {
             return Ok(None);
         };
         if row.is_from_me {
-            if chat.style == ChatStyle::Direct
-                && let Some(peer) = chat.identifier.as_deref()
-                && row.line.as_deref() == Some(peer)
-                && !lines.is_own(peer)
+            if let Some(peer) = row.peer_on_own_side(lines)
+                && !db.has_written(peer)?
             {
-                row.is_to_itself = !db.has_written(peer)?;
+                row.is_to_itself = db.has_other_side(row)?;
+                await_other_side(row);
             }
             return Ok(None);
         }
@@ -177,10 +176,20 @@ impl OwnAddresses {
             .filter(|own| is_beyond_doubt(own))
             .map(|own| own.guid.clone());
         row.is_own_copy = own_send.is_some();
-        if !row.is_own_copy && !is_own && is_odd(row, &chat) {
-            row.awaits = row.awaits.or(Some(Awaited::OwnSend));
+        if row.peer_on_own_side(lines).is_some() {
+            row.is_to_itself = db.has_other_side(row)?;
+            await_other_side(row);
+        } else if !is_own && is_odd(row, &chat) {
+            await_other_side(row);
         }
         Ok(certain)
+    }
+}
+
+/// Lets a row wait a moment for its other side, unless that is there.
+fn await_other_side(row: &mut Row) {
+    if !row.is_own_copy && !row.is_to_itself {
+        row.awaits = row.awaits.or(Some(Awaited::OtherSide));
     }
 }
 

@@ -116,7 +116,7 @@ pub(super) fn settle(
                     | WaitReason::NoAttachment
                     | WaitReason::NoReference
                     | WaitReason::NoEdit
-                    | WaitReason::NoOwnSend => HOLD_INCOMPLETE_MICROS,
+                    | WaitReason::NoOtherSide => HOLD_INCOMPLETE_MICROS,
                 };
                 let until = candidate.since + hold;
                 wait(state, candidate, reason.as_str())?;

@@ -61,28 +61,55 @@ fn writer(row: &Row, chat: &Chat) -> Option<Address> {
 /// An own address is a known one, or one that two of the three columns for the own side name. One column
 /// alone may name the peer on some Mac, and all that the peer writes would be ours.
 fn is_own(row: &Row, chat: &Chat, lines: &Lines, address: &Address) -> bool {
-    let naming = [&row.line, &row.account, &chat.account_login]
+    let address = address.as_str();
+    lines.is_own(address)
+        || (own_sides_naming(row, chat, address) >= 2 && !lines.is_anothers(address))
+}
+
+/// How many of the columns for the own side name an address.
+fn own_sides_naming(row: &Row, chat: &Chat, address: &str) -> usize {
+    [&row.line, &row.account, &chat.account_login]
         .into_iter()
-        .filter(|own| own.as_deref() == Some(address.as_str()));
-    let text = address.as_str();
-    lines.is_own(text) || (naming.count() >= 2 && !lines.is_anothers(text))
+        .filter(|own| own.as_deref() == Some(address))
+        .count()
+}
+
+impl Row {
+    /// The peer of its direct chat, if the columns for the own side name that peer, which is not known as
+    /// an own address. Either this is a note to self, or this Mac writes a person's address there: only
+    /// the other side of the message tells.
+    pub fn peer_on_own_side(&self, lines: &Lines) -> Option<&str> {
+        let chat = self.chat.as_deref()?;
+        let peer = chat.identifier.as_deref()?;
+        let is_between = self.is_from_me || self.handle.as_deref() == Some(peer);
+        // One column is enough where the owner wrote; a person's rows often have that one.
+        let is_named = own_sides_naming(self, chat, peer) >= 2
+            || (self.is_from_me && self.line.as_deref() == Some(peer));
+        (chat.style == ChatStyle::Direct
+            && self.item_type == 0
+            && is_between
+            && is_named
+            && !lines.is_own(peer)
+            && !lines.is_anothers(peer))
+        .then_some(peer)
+    }
 }
 
 /// Whether nobody but ourselves is in the chat, and it is certain enough to skip the row.
 ///
-/// What the owner typed is no person's message, so any own address will do as the peer. A row that came
-/// in needs more: an address that was learnt may have gone to a person since, whose messages would
-/// vanish. It is a note if the writer was declared, or the row itself says that it came from the own
-/// account or the address that it went to, or it repeats an own message, or writer and peer are two
-/// own addresses. Otherwise it is told as ours, which loses nothing and is never answered.
+/// The peer must be a known own address, or the message must have both gone out and come in: columns
+/// alone may name a person on some Mac. What the owner typed is no person's message, so any own address
+/// will do as the peer. A row that came in needs more: an address that was learnt may have gone to a
+/// person since, whose messages would vanish. It is a note if the writer was declared, or the row itself
+/// says that it came from the own account or the address that it went to, or it repeats an own message,
+/// or writer and peer are two own addresses. Otherwise it is told as ours, which loses nothing and is
+/// never answered.
 fn is_note_to_self(row: &Row, chat: &Chat, lines: &Lines, writer: Option<&Address>) -> bool {
-    let ours = |party: &str| {
-        Address::parse(party).is_some_and(|address| is_own(row, chat, lines, &address))
-    };
+    let ours =
+        |party: &str| Address::parse(party).is_some_and(|address| lines.is_own(address.as_str()));
     let alone = match chat.style {
-        ChatStyle::Direct => {
-            (row.is_from_me && row.is_to_itself) || chat.identifier.as_deref().is_some_and(ours)
-        }
+        ChatStyle::Direct if row.is_to_itself => return true,
+        ChatStyle::Direct => chat.identifier.as_deref().is_some_and(ours),
         ChatStyle::Group => {
             !chat.participants.is_empty() && chat.participants.iter().all(|party| ours(party))
         }
@@ -92,9 +119,8 @@ fn is_note_to_self(row: &Row, chat: &Chat, lines: &Lines, writer: Option<&Addres
     }
     writer.is_some_and(|writer| {
         let writer = writer.as_str();
-        let own_side = [&row.line, &row.account, &chat.account_login];
         lines.is_declared(writer)
-            || own_side.iter().any(|own| own.as_deref() == Some(writer))
+            || own_sides_naming(row, chat, writer) > 0
             || !chat.has_party(writer)
     })
 }

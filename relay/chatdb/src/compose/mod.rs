@@ -77,8 +77,9 @@ pub enum WaitReason {
     NoReference,
     /// The edit that it seems to tell of.
     NoEdit,
-    /// The own message that it may repeat.
-    NoOwnSend,
+    /// The row that went out or came in, if it is one of the two sides of what the owner sent to an own
+    /// address.
+    NoOtherSide,
 }
 
 impl WaitReason {
@@ -92,7 +93,7 @@ impl WaitReason {
             Self::NoAttachment => "no_attachment",
             Self::NoReference => "no_reference",
             Self::NoEdit => "no_edit",
-            Self::NoOwnSend => "no_own_send",
+            Self::NoOtherSide => "no_other_side",
         }
     }
 }
@@ -138,13 +139,16 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Read
     if let Some(reason) = skip_reason(row, chat, options, &parties) {
         return Reading::Skip(reason);
     }
+    // Of the owner's own rows the other side tells only whether they are notes to self.
+    let may_be_skipped = !(parties.from_owner && options.relay_note_to_self);
     if let Some(awaited) = row.awaits
+        && (awaited != Awaited::OtherSide || may_be_skipped)
         && waited < PATIENCE
     {
         return Reading::Wait(match awaited {
             Awaited::Reference | Awaited::Link => WaitReason::NoReference,
             Awaited::Edit => WaitReason::NoEdit,
-            Awaited::OwnSend => WaitReason::NoOwnSend,
+            Awaited::OtherSide => WaitReason::NoOtherSide,
         });
     }
     match row.relation {

@@ -16,6 +16,8 @@ use crate::dates::to_apple_nanos;
 const SAME_MOMENT_MICROS: i64 = 2_000_000;
 /// Rows of an address that are looked at, newest first.
 const LOOK_BACK: u32 = 100;
+/// The two rows of a note to self are written this close to each other.
+const NEARLY_MICROS: i64 = 100_000;
 const NANOS_OF_A_MICRO: i64 = 1_000;
 
 /// An own message that a received row repeats.
@@ -34,6 +36,13 @@ pub enum CopyOf {
     SameChat,
     /// In any chat: a note from one own address to another appears in the chat of each.
     AnyChat,
+}
+
+/// Whether a row went out or came in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Sent,
+    Received,
 }
 
 impl OwnSend {
@@ -85,7 +94,7 @@ impl ChatDb {
         };
         let chat = row.chat.as_deref();
         let is_direct = chat.is_some_and(|chat| chat.style == ChatStyle::Direct);
-        for rowid in self.own_rowids_between(sent_at, sent_at)? {
+        for rowid in self.rowids_between(sent_at, sent_at, Side::Sent)? {
             let Some(own) = self.bare_row(rowid)? else {
                 continue;
             };
@@ -97,6 +106,33 @@ impl ChatDb {
             }
         }
         Ok(None)
+    }
+
+    /// Whether what went out came in to the same chat, or what came in went out of it, in the same words at
+    /// nearly the same instant: as a note to self does, and no two people do.
+    pub fn has_other_side(&self, row: &Row) -> Result<bool, ReadError> {
+        let Some(sent_at) = row.sent_at else {
+            return Ok(false);
+        };
+        let other_side = if row.is_from_me {
+            Side::Received
+        } else {
+            Side::Sent
+        };
+        let (from, until) = (sent_at - SAME_MOMENT_MICROS, sent_at + SAME_MOMENT_MICROS);
+        for rowid in self.rowids_between(from, until, other_side)? {
+            let Some(other) = self.bare_row(rowid)? else {
+                continue;
+            };
+            let is_same = says_the_same(&other, row)
+                && other
+                    .sent_at
+                    .is_some_and(|at| is_nearly(at, sent_at) && (at == sent_at || has_words(row)));
+            if is_same && self.shares_chat(rowid, row.rowid)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether a message came in from `address`, as from one of the others in its chat, that neither went
@@ -136,7 +172,7 @@ impl ChatDb {
             return Ok(None);
         };
         let (from, until) = (sent_at - SAME_MOMENT_MICROS, sent_at + SAME_MOMENT_MICROS);
-        for rowid in self.own_rowids_between(from, until)? {
+        for rowid in self.rowids_between(from, until, Side::Sent)? {
             let Some(own) = self.bare_row(rowid)? else {
                 continue;
             };
@@ -149,15 +185,16 @@ impl ChatDb {
         Ok(None)
     }
 
-    /// Own rows that were sent from one microsecond to another, both included.
-    fn own_rowids_between(&self, from: i64, until: i64) -> rusqlite::Result<Vec<i64>> {
+    /// Rows of one side that were sent from one microsecond to another, both included.
+    fn rowids_between(&self, from: i64, until: i64, side: Side) -> rusqlite::Result<Vec<i64>> {
         let seconds = |micros: i64| to_apple_nanos(micros) / 1_000_000_000;
-        let mut statement = self.connection.prepare_cached(&self.queries.own_sends)?;
+        let mut statement = self.connection.prepare_cached(&self.queries.same_moment)?;
         let window = params![
             to_apple_nanos(from),
             to_apple_nanos(until) + (NANOS_OF_A_MICRO - 1),
             seconds(from),
-            seconds(until)
+            seconds(until),
+            side == Side::Sent
         ];
         statement.query_map(window, |row| row.get(0))?.collect()
     }
@@ -182,6 +219,41 @@ fn says_the_same(one: &Row, other: &Row) -> bool {
     one.associated_type == other.associated_type && one.visible_text() == other.visible_text()
 }
 
+/// Whether two instants are one that was written twice. A person does not answer in the same words that
+/// soon. One side may be cut or rounded to a whole second.
+fn is_nearly(one: i64, other: i64) -> bool {
+    let apart = (one - other).abs();
+    let is_whole = |at: i64| at % 1_000_000 == 0;
+    apart <= NEARLY_MICROS || (is_whole(one) != is_whole(other) && apart < 1_000_000)
+}
+
 fn has_words(row: &Row) -> bool {
     !row.visible_text().trim().is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_nearly;
+
+    #[test]
+    fn one_instant_may_be_written_twice_and_an_answer_takes_longer() {
+        let at = 1_790_000_000_250_001;
+        for (other, same) in [
+            (at, true),
+            (at + 100_000, true),
+            (at - 100_000, true),
+            (at + 100_001, false),
+            (at - 400_000, false),
+            // Cut, and rounded up.
+            (1_790_000_000_000_000, true),
+            (1_790_000_001_000_000, true),
+            (1_790_000_002_000_000, false),
+            (1_789_999_999_000_000, false),
+        ] {
+            assert_eq!(is_nearly(at, other), same, "{other}");
+            assert_eq!(is_nearly(other, at), same, "{other}");
+        }
+        let whole = 1_790_000_000_000_000;
+        assert!(is_nearly(whole, whole) && !is_nearly(whole, whole + 1_000_000));
+    }
 }

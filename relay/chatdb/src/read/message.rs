@@ -167,8 +167,8 @@ pub struct Row {
     /// It says the same as an own message of the same moment: that one, mirrored back from another own
     /// address. [`ChatDb::own_send_like`](crate::ChatDb::own_send_like) tells.
     pub is_own_copy: bool,
-    /// An own message through the very address that it went to, where that address never wrote
-    /// otherwise.
+    /// A note to self: its columns for the own side name the peer, and the same message went out and came
+    /// in. [`ChatDb::has_other_side`](crate::ChatDb::has_other_side) tells.
     pub is_to_itself: bool,
     /// What it is to an earlier row of its chat.
     pub relation: Relation,

@@ -46,8 +46,8 @@ pub(super) struct Queries {
     pub(super) handles: &'static str,
     /// 1 handle, 2 limit.
     pub(super) written_by: &'static str,
-    /// 1 and 2 nanoseconds, 3 and 4 seconds between which to look.
-    pub(super) own_sends: String,
+    /// 1 and 2 nanoseconds, 3 and 4 seconds between which to look, 5 `is_from_me`.
+    pub(super) same_moment: String,
     pub(super) relation: RelationQueries,
 }
 
@@ -131,7 +131,7 @@ impl Queries {
             // Walks the handles, of which there are far fewer than messages.
             handles: "select ROWID from handle where id = ?1 collate nocase",
             written_by: "select m.ROWID from message m where m.handle_id = ?1 order by m.date desc limit ?2",
-            own_sends: own_sends(schema),
+            same_moment: same_moment(schema),
             relation: RelationQueries::build(schema),
         }
     }
@@ -150,12 +150,12 @@ fn has_lookup(schema: &Schema) -> bool {
 }
 
 /// The date is what bounds it; an index over the other column would not.
-fn own_sends(schema: &Schema) -> String {
+fn same_moment(schema: &Schema) -> String {
     let own = schema.column("message", "m", "is_from_me");
     format!(
-        "select m.ROWID from message m where m.date between ?1 and ?2 and +{own} = 1
+        "select m.ROWID from message m where m.date between ?1 and ?2 and +{own} = ?5
          union all
-         select m.ROWID from message m where m.date between ?3 and ?4 and +{own} = 1
+         select m.ROWID from message m where m.date between ?3 and ?4 and +{own} = ?5
          limit 64"
     )
 }
@@ -193,7 +193,7 @@ mod tests {
                 &queries.first_in_chat,
                 &queries.addresses,
                 queries.written_by,
-                &queries.own_sends,
+                &queries.same_moment,
             ];
             all.extend(queries.attachments.as_deref());
             all.extend(queries.attachment_by_guid.as_deref());

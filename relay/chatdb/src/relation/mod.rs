@@ -71,8 +71,9 @@ pub enum Awaited {
     Link,
     /// It reads like the notice of an edit, and the edit may be written any moment.
     Edit,
-    /// It may repeat an own message whose row comes after it.
-    OwnSend,
+    /// It may be one side of what the owner sent to an own address: one row goes out and one comes in, in
+    /// either order.
+    OtherSide,
 }
 
 /// Whether `text` reads like what older devices see of an edit, `Edited to “…”` in any language. That

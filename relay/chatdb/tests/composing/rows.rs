@@ -276,7 +276,7 @@ fn any_awaited() -> BoxedStrategy<Option<Awaited>> {
         Awaited::Reference,
         Awaited::Link,
         Awaited::Edit,
-        Awaited::OwnSend,
+        Awaited::OtherSide,
     ];
     prop_oneof![3 => Just(None), 1 => prop::sample::select(awaited.to_vec()).prop_map(Some)].boxed()
 }

@@ -2,6 +2,7 @@
 
 mod mirrors;
 mod notes;
+mod peers;
 
 use chatdb::{Address, Declaration, Lines};
 

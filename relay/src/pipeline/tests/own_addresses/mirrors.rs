@@ -44,7 +44,7 @@ fn a_mirror_that_is_read_before_its_own_row_waits_for_it() {
         let (direct, _) = mac.peer(ADA);
         mac.mirrored(direct, "on my way");
         mac.look();
-        assert_eq!(mac.waiting(), ["no_own_send"]);
+        assert_eq!(mac.waiting(), ["no_other_side"]);
         mac.pass(apart);
         mac.sent(direct, "on my way");
         // What comes behind it keeps its place.

@@ -1,0 +1,197 @@
+//! Macs that write the peer's address into the columns for the own side. Nothing that such a peer or the
+//! owner writes is lost, and a note to self, which looks the same, is known by its other side.
+
+use rusqlite::types::Value;
+
+use super::*;
+
+/// What may name the peer: destination, account, account of the chat.
+const TWO_OR_MORE: [[bool; 3]; 4] = [
+    [true, true, false],
+    [true, false, true],
+    [false, true, true],
+    [true, true, true],
+];
+
+impl Mac {
+    /// A direct chat with a peer whom some of its columns name as the own side.
+    fn odd_chat(&mut self, [_, _, login]: [bool; 3]) -> i64 {
+        let chat = Chat {
+            account_login: Some(if login {
+                format!("P:{ADA}")
+            } else {
+                String::new()
+            }),
+            ..Chat::direct(ADA)
+        };
+        let chat = self.messages.chat(&chat).unwrap();
+        self.sql("update chat set last_addressed_handle = null");
+        self.pass(Duration::from_micros(250_001));
+        chat
+    }
+
+    fn write_odd(&mut self, chat: i64, message: NewMessage, named: [bool; 3]) -> i64 {
+        let value = |is_named: bool, text: String| {
+            is_named.then_some(text).map_or(Value::Null, Value::from)
+        };
+        let message = message
+            .set("destination_caller_id", value(named[0], ADA.to_owned()))
+            .set("account", value(named[1], format!("P:{ADA}")));
+        self.write(chat, &message)
+    }
+
+    fn odd_own(&mut self, chat: i64, text: &str, named: [bool; 3]) -> i64 {
+        let own = NewMessage::outgoing(self.now()).text(text);
+        self.write_odd(chat, own, named)
+    }
+
+    fn odd_received(&mut self, chat: i64, text: &str, named: [bool; 3]) -> i64 {
+        let received = self.received(chat, ADA, text);
+        self.write_odd(chat, received, named)
+    }
+
+    /// Looks at once, and again when nothing is waited for any more.
+    fn look_twice(&mut self) {
+        self.look();
+        self.pass(secs(2));
+        self.look();
+    }
+}
+
+#[test]
+fn what_a_peer_writes_whom_the_columns_name_is_told_as_the_owners() {
+    for named in TWO_OR_MORE {
+        let mut mac = Mac::new();
+        let chat = mac.odd_chat(named);
+        for text in ["hi", "are you there?"] {
+            mac.odd_received(chat, text, named);
+            mac.look_twice();
+            mac.pass(secs(70));
+        }
+        assert_eq!(
+            told(&mac),
+            [from("owner", "hi"), from("owner", "are you there?")],
+            "{named:?}"
+        );
+        assert!(!learnt(&mac).contains(&ADA.to_owned()));
+    }
+}
+
+#[test]
+fn what_the_owner_writes_to_a_peer_whom_the_columns_name_is_told() {
+    for named in TWO_OR_MORE.into_iter().chain([[true, false, false]]) {
+        for has_written in [false, true] {
+            let mut mac = Mac::new();
+            let chat = mac.odd_chat(named);
+            if has_written {
+                let letter = mac.received(chat, ADA, "hello").set("account", Value::Null);
+                mac.write(chat, &letter);
+                mac.look_twice();
+                mac.pass(secs(70));
+            }
+            let before = mac.posted().len();
+            mac.odd_own(chat, "nice to meet you", named);
+            mac.look();
+            // Nothing is to come in if she has written from there.
+            let at_once = usize::from(has_written);
+            assert_eq!(
+                mac.posted().len() - before,
+                at_once,
+                "{named:?} {has_written}"
+            );
+            mac.pass(secs(2));
+            mac.look();
+            assert_eq!(
+                told(&mac).split_off(before),
+                [from("owner", "nice to meet you")],
+                "{named:?} {has_written}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_note_to_self_is_known_by_its_other_side() {
+    for named in TWO_OR_MORE {
+        for (apart, own_first) in [(0, true), (0, false), (40, true), (40, false)] {
+            let mut mac = Mac::new();
+            let chat = mac.odd_chat(named);
+            let write = |mac: &mut Mac, is_own| {
+                if is_own {
+                    mac.odd_own(chat, "milk", named)
+                } else {
+                    mac.odd_received(chat, "milk", named)
+                }
+            };
+            let first = write(&mut mac, own_first);
+            mac.look();
+            assert_eq!(mac.waiting(), ["no_other_side"], "{named:?}");
+            mac.pass(Duration::from_millis(apart));
+            let second = write(&mut mac, !own_first);
+            mac.look();
+            for row in [first, second] {
+                assert_eq!(
+                    mac.outcome(row),
+                    Some(Outcome::NoteToSelf),
+                    "{named:?} {apart} {own_first}"
+                );
+            }
+            assert_eq!(mac.posted(), []);
+        }
+    }
+}
+
+#[test]
+fn the_same_words_at_another_instant_are_no_other_side() {
+    for named in TWO_OR_MORE {
+        for (apart, answer) in [(400, "ok"), (0, "okay")] {
+            let mut mac = Mac::new();
+            let chat = mac.odd_chat(named);
+            mac.odd_own(chat, "ok", named);
+            mac.pass(Duration::from_millis(apart));
+            mac.odd_received(chat, answer, named);
+            mac.look_twice();
+            assert_eq!(
+                told(&mac),
+                [from("owner", "ok"), from("owner", answer)],
+                "{named:?} {apart}"
+            );
+        }
+    }
+    // In another chat it is none either.
+    let mut mac = Mac::new();
+    let named = [true, true, true];
+    let chat = mac.odd_chat(named);
+    let (bob, _) = mac.peer(BOB);
+    mac.odd_own(chat, "ok", named);
+    mac.pass(Duration::from_millis(1));
+    let said = mac.received(bob, BOB, "ok");
+    mac.write(bob, &said.set("destination_caller_id", Value::Null));
+    mac.look_twice();
+    let mut told = told(&mac);
+    told.sort();
+    assert_eq!(told, [from(BOB, "ok"), from("owner", "ok")]);
+}
+
+#[test]
+fn an_own_address_that_is_known_needs_no_other_side() {
+    let named = [true, true, true];
+    let mut mac = Mac::new();
+    mac.start(FirstRun::Now, declaring(&[ADA]));
+    let chat = mac.odd_chat(named);
+    for row in [
+        mac.odd_own(chat, "milk", named),
+        mac.odd_received(chat, "bread", named),
+    ] {
+        mac.look();
+        assert_eq!(mac.outcome(row), Some(Outcome::NoteToSelf));
+    }
+    // And one that the owner calls another's is a person's.
+    let mut mac = Mac::new();
+    mac.start(FirstRun::Now, declaring(&[&format!("!{ADA}")]));
+    let chat = mac.odd_chat(named);
+    mac.odd_own(chat, "hi ada", named);
+    mac.odd_received(chat, "hi", named);
+    mac.look();
+    assert_eq!(told(&mac), [from("owner", "hi ada"), from(ADA, "hi")]);
+}
