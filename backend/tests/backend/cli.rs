@@ -1,6 +1,7 @@
 //! The binary: what it prints, how it ends.
 
 mod connect;
+mod development;
 mod migrate;
 
 use std::io::{BufRead, BufReader, Write};
