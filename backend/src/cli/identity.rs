@@ -109,6 +109,7 @@ pub(super) async fn open(
         }
         Checked::Answered(problems) => {
             report(&problems, config)?;
+            count(&problems);
             announce(&problems);
             true
         }
@@ -163,8 +164,7 @@ async fn watch_settings(
         let Checked::Answered(problems) = check(&identity, codes).await else {
             continue;
         };
-        metrics::gauge!("supabase_settings_problems")
-            .set(u32::try_from(problems.len()).unwrap_or(0));
+        count(&problems);
         for problem in &problems {
             tracing::error!(key = problem.key(), "{problem}");
         }
@@ -176,6 +176,11 @@ async fn watch_settings(
             announce(&problems);
         }
     }
+}
+
+fn count(problems: &[SettingsProblem]) {
+    let count = u32::try_from(problems.len()).unwrap_or(0);
+    metrics::gauge!("supabase_settings_problems").set(count);
 }
 
 fn announce(problems: &[SettingsProblem]) {

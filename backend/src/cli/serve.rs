@@ -28,8 +28,9 @@ use crate::telemetry::{Metrics, start_logging};
 
 /// How often what has served its time is removed.
 const UPKEEP_EVERY: Duration = Duration::from_mins(1);
-/// In rounds of upkeep.
-const HISTORY_EVERY: u32 = 60;
+/// What is kept for days need not be looked at every minute. Nor at once: in a rolling deploy an older version,
+/// which does not know what a removed message leaves behind, still serves beside this one.
+const HISTORY_EVERY: Duration = Duration::from_hours(1);
 /// How soon a new job is noticed.
 const WORK_EVERY: Duration = Duration::from_secs(2);
 /// Long enough for a megabyte over a bad line, short enough to shed whoever only holds on.
@@ -98,6 +99,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         body_timeout: BODY_TIMEOUT,
     });
     let upkeep = tokio::spawn(keep_up(Arc::clone(&app), config.retention, metrics));
+    let history = tokio::spawn(keep_history(Arc::clone(&app), config.retention));
     let working = tokio::spawn(work(jobs, clock));
     drain_on_signal(lifecycle.clone());
     announce(address);
@@ -105,6 +107,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let limits = Limits::of_process();
     serve(listener, router(app), lifecycle, limits, config.proxies).await;
     upkeep.abort();
+    history.abort();
     // A job that is cut off here is taken again once its lease has ended.
     working.abort();
     store.close().await;
@@ -179,19 +182,20 @@ async fn work(jobs: Jobs, clock: Clock) {
 
 async fn keep_up(app: Arc<App>, retention: Retention, metrics: Metrics) {
     let mut tick = tokio::time::interval(UPKEEP_EVERY);
-    let mut until_history = 0;
     loop {
         tick.tick().await;
         metrics.run_upkeep();
         if let Err(error) = look_after(&app, &retention).await {
             tracing::warn!(error = %error, "upkeep failed; trying again later");
         }
-        // What is kept for days need not be looked at every minute.
-        if until_history == 0 {
-            until_history = HISTORY_EVERY;
-            clean_history(&app, &retention).await;
-        }
-        until_history -= 1;
+    }
+}
+
+/// By itself: the first time there may be millions of messages to go through.
+async fn keep_history(app: Arc<App>, retention: Retention) {
+    loop {
+        tokio::time::sleep(HISTORY_EVERY).await;
+        clean_history(&app, &retention).await;
     }
 }
 

@@ -66,6 +66,10 @@ impl DatabaseTls {
                 ),
             );
         }
+        if authority.is_some() && !is_verified {
+            let message = format!("counts for nothing with another sslmode than {VERIFIED}");
+            warnings.push(CA, message);
+        }
         Self {
             is_verified,
             authority,
@@ -177,6 +181,12 @@ mod tests {
                 assert!(!near.is_verified && near.found.is_empty() && near.warned.is_empty());
             }
             let chosen = read(url, Environment::Production, &[(CA, PEM)]);
+            let url = format!(
+                "{url}{}sslmode=require",
+                if url.contains('?') { '&' } else { '?' }
+            );
+            let idle = read(&url, Environment::Production, &[(CA, PEM)]);
+            assert_eq!((idle.is_verified, idle.warned), (false, vec![CA]));
             assert!(
                 chosen.is_verified,
                 "who names an authority wants to be sure"

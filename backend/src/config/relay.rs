@@ -93,8 +93,8 @@ impl RelayConfig {
     }
 }
 
-/// The first entry whose name is none. Taken for a part of the secret, it would be the wrong secret of the
-/// wrong relay.
+/// The position of the first entry whose text before the colon is not a valid relay name. Taken for a part of
+/// the secret, it would be the wrong secret of the wrong relay.
 fn entry_with_bad_name(variables: &Variables) -> Option<usize> {
     let is_bad = |entry: &str| {
         let name = entry.split_once(':').map(|(name, _)| name);

@@ -5,10 +5,10 @@
 
 use super::{Environment, Problems, Variables};
 
-/// What a key has to hold at least. Thirty-two random hexadecimal digits hold some 115 by this measure.
-const KEYS_BITS: f64 = 80.0;
-/// What a token has to hold that opens nothing of people's.
-const TOKENS_BITS: f64 = 40.0;
+/// Bits that a key must hold. By this measure 24 random hexadecimal digits hold some 85, seldom under 70.
+const KEYS_BITS: f64 = 60.0;
+/// Bits that a token must hold if it gives no access to people's data.
+const TOKENS_BITS: f64 = 32.0;
 /// Every setting that is a secret.
 const SECRETS: [&str; 8] = [
     "RELAY_WEBHOOK_SECRET",
@@ -187,6 +187,7 @@ mod tests {
             "51c8e0f7a92b46d3807fbe15c4a93d62e7018f5bca36d94e20b7f1c863a5d09e",
             "whsec_p9Zk2VfQ7xLr0TnYb4HsWc8eGmJuAo1d",
             "kX9vQ2mRt7LpZc4WnYb8HsJd6FgUe3Ao",
+            "b7e1c40d92fa685317de04b9",
             "maple orbit candle vigor trench lunar pickle",
             "6f1d2c9e-83b7-4a50-9c1e-d27f08ab45c3",
         ] {

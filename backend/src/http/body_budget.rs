@@ -3,7 +3,7 @@
 //! A body is kept before it is known who sent it, since a signature covers it. All such bodies share one
 //! budget, charged as their bytes arrive. One network may hold a small part of it, so that a stranger
 //! who fills it is refused first; a part of the whole is kept for networks that have proved themselves,
-//! so that strangers cannot keep a relay out together. A network's first bytes may use that part too: one
+//! so that strangers cannot keep a relay out together. A network's first bytes may use half of that part: one
 //! small request is how a relay proves itself after a start.
 
 use std::collections::HashMap;
@@ -119,7 +119,7 @@ impl Charge {
         let (of_network, of_all) = if self.is_proved {
             (shares.proved_network, shares.total)
         } else if network + bytes <= shares.first {
-            (shares.network, shares.total)
+            (shares.network, shares.total - shares.kept_for_proved / 2)
         } else {
             (shares.network, shares.total - shares.kept_for_proved)
         };
@@ -206,6 +206,15 @@ mod tests {
         assert_eq!(first.grow(2), Ok(()));
         assert_eq!(first.grow(1), Err(Exhausted));
         drop(first);
+        // However many networks begin, half of what is kept stays for those that have proved themselves.
+        let mut begun: Vec<Charge> = (0..20_u8)
+            .map(|n| budget.charge(IpAddr::from([198, 51, 100, n]), NOW))
+            .collect();
+        let taken = begun.iter_mut().filter_map(|one| one.grow(2).ok()).count();
+        assert_eq!(taken, 5);
+        let mut known = budget.charge(relay, NOW);
+        assert_eq!(known.grow(10), Ok(()));
+        drop((begun, known));
         let mut relays = budget.charge(relay, NOW);
         assert_eq!(relays.grow(20), Ok(()));
         assert_eq!(relays.grow(1), Err(Exhausted));

@@ -31,8 +31,8 @@ const HOURS_SHARE: u32 = 5;
 const TEN_MINUTES_SHARE: u32 = 12;
 /// A share is no less than this: a small budget is not cut to nothing.
 const LEAST_SHARE: u32 = 20;
-/// Of what may go out to all in a span of time, and of the codes that prove something about a country, one
-/// network may have one part in so many. One rented server then leaves the most of it to others.
+/// One network may use one part in so many of what may be sent to everyone in the same time, and of the codes
+/// that prove something about a country: one rented server then leaves most of it to others.
 const NETWORKS_SHARE: u32 = 3;
 /// The same for a network: no less than this.
 const LEAST_NETWORKS_SHARE: u32 = 10;

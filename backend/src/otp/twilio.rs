@@ -51,6 +51,16 @@ pub enum TwilioProbeError {
     /// The account has no such service.
     #[error("the account has no service TWILIO_VERIFY_SERVICE_SID")]
     Service,
+    /// It answers, and does not show the service.
+    #[error(
+        "it does not show the service (status {status}, code {code}); a restricted key may still send codes"
+    )]
+    Refused {
+        /// Of HTTP.
+        status: u16,
+        /// Twilio's own.
+        code: u32,
+    },
     /// It does not answer, or not as Twilio does.
     #[error("it does not answer")]
     Unreachable,
@@ -140,9 +150,11 @@ impl Twilio {
             Answer::Error { status, .. } if status == StatusCode::NOT_FOUND => {
                 Err(TwilioProbeError::Service)
             }
-            Answer::Error { .. } | Answer::NotReached | Answer::Unclear => {
-                Err(TwilioProbeError::Unreachable)
-            }
+            Answer::Error { status, code, .. } => Err(TwilioProbeError::Refused {
+                status: status.as_u16(),
+                code,
+            }),
+            Answer::NotReached | Answer::Unclear => Err(TwilioProbeError::Unreachable),
         }
     }
 

@@ -22,7 +22,8 @@ pub(super) struct EdgeAgents {
 }
 
 impl EdgeAgents {
-    /// The relay that the headers name; none if it is `default`, as without a usable name.
+    /// The relay that the header names. `None` for the first one, which is `default`, and for a header
+    /// without a usable name.
     pub(super) async fn relay(
         &self,
         store: &Store,

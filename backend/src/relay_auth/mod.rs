@@ -100,7 +100,10 @@ impl RelayAuthenticator {
             };
             return Err(AuthError::Refused(reason));
         }
-        self.bearer(headers, now).await.map(Claim::Proven)
+        let caller = self.bearer(headers, now).await?;
+        self.note_proof(caller.relay(), ProofKind::Bearer, now)
+            .await;
+        Ok(Claim::Proven(caller))
     }
 
     /// What a request claims at a route of the predecessor, whose relays may share a secret.
@@ -109,19 +112,18 @@ impl RelayAuthenticator {
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<Claim<'_>, AuthError> {
-        let claim = self.message_claim(headers, now).await?;
-        let Claim::Proven(caller) = claim else {
-            return Ok(claim);
-        };
-        if !caller.may_share_its_secret() {
-            return Ok(Claim::Proven(caller));
+        if claims_signature(headers) || self.mode == RelayAuth::Hmac {
+            return self.message_claim(headers, now).await;
         }
-        let relay = self.edge_agents.relay(&self.store, headers, now).await?;
-        let Some(relay) = relay else {
-            return Ok(Claim::Proven(caller));
-        };
-        self.note_proof(&relay, ProofKind::Bearer, now).await;
-        Ok(Claim::Proven(caller.called(relay)))
+        let mut caller = self.bearer(headers, now).await?;
+        if caller.may_share_its_secret()
+            && let Some(relay) = self.edge_agents.relay(&self.store, headers, now).await?
+        {
+            caller = caller.called(relay);
+        }
+        self.note_proof(caller.relay(), ProofKind::Bearer, now)
+            .await;
+        Ok(Claim::Proven(caller))
     }
 
     /// What a request claims at the route of pulls, where only a signature counts.
@@ -222,8 +224,6 @@ impl RelayAuthenticator {
                 "a relay proves itself by bearer secret; let it sign (auth = hmac), then set RELAY_AUTH=hmac"
             );
         }
-        self.note_proof(secret.relay(), ProofKind::Bearer, now)
-            .await;
         Ok(Caller::bearer(secret))
     }
 }

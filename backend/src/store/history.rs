@@ -15,12 +15,12 @@ use std::time::Duration;
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::connection::Conn;
 use super::contacts::Contacts;
-use super::people::deletion::Identity;
 use super::people::handle::{DELETE_MESSAGES_BY_ID, json_list};
 use super::pools::on_reader;
 use super::statements::statements;
-use super::tombstones::BURY_MESSAGES;
+use super::tombstones::{Identity, bury_messages};
 use super::transaction::in_transaction;
 use super::{Pepper, Store, StoreError};
 use crate::clock::Timestamp;
@@ -98,7 +98,7 @@ statements! {
                    limit $4) \
                  returning relay, identity",
     }
-    /// A participant seen since $3 holds its conversation.
+    /// A conversation stays while it has a participant who was first seen after $3.
     EMPTY_CONVERSATIONS {
         both: "select c.id from conversations c \
                where c.id > $1 and c.created_at < $2 \
@@ -160,6 +160,18 @@ struct OldMessage {
     is_contact: bool,
 }
 
+/// A person or a conversation whose statement fails must not keep the others from being cleaned; a database
+/// that is away ends the round.
+fn others_go_on(cleaned: Result<u64, StoreError>) -> Result<u64, StoreError> {
+    match cleaned {
+        Err(StoreError::Statement(error)) => {
+            tracing::error!(error = %error, "old messages were not removed; going on with the others");
+            Ok(0)
+        }
+        cleaned => cleaned,
+    }
+}
+
 impl Store {
     /// Removes messages, conversations and participants that are due at `now`. Tells how many rows went.
     pub async fn clean_history(
@@ -204,9 +216,8 @@ impl Store {
             let Some(last) = people.last() else { break };
             after = *last;
             for user_id in people {
-                removed += self
-                    .clean_messages_of_person(user_id, before, &newest, pepper, now)
-                    .await?;
+                let cleaned = self.clean_messages_of_person(user_id, before, &newest, pepper, now);
+                removed += others_go_on(cleaned.await)?;
             }
         }
         after = Uuid::nil();
@@ -221,9 +232,8 @@ impl Store {
             };
             after = *last;
             for id in conversations {
-                removed += self
-                    .clean_messages_of_conversation(id, before, &listed, pepper, now)
-                    .await?;
+                let cleaned = self.clean_messages_of_conversation(id, before, &listed, pepper, now);
+                removed += others_go_on(cleaned.await)?;
             }
         }
         Ok(removed)
@@ -238,7 +248,6 @@ impl Store {
         pepper: &Pepper,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let until = now.plus(Self::MESSAGE_TOMBSTONE_TTL);
         let (mut removed, mut after) = (0, (Timestamp::from_micros(0), Uuid::nil()));
         loop {
             let (rows, gone) = in_transaction!(self.pools, |tx, dialect| {
@@ -267,12 +276,7 @@ impl Store {
                     .bind(json_list(&due))
                     .fetch_all(&mut *tx)
                     .await?;
-                sqlx::query(BURY_MESSAGES.on(dialect))
-                    .bind(Identity::tombstones(&gone, pepper))
-                    .bind(now)
-                    .bind(until)
-                    .execute(&mut *tx)
-                    .await?;
+                bury_messages(&mut Conn::from(&mut *tx), &gone, pepper, now).await?;
                 sqlx::query(NOTE_CONTACTS.on(dialect))
                     .bind(user_id)
                     .bind(contacts.heard_at)
@@ -297,7 +301,6 @@ impl Store {
         pepper: &Pepper,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let until = now.plus(Self::MESSAGE_TOMBSTONE_TTL);
         let mut removed = 0;
         loop {
             let gone = in_transaction!(self.pools, |tx, dialect| {
@@ -309,12 +312,7 @@ impl Store {
                     .bind(SLICE)
                     .fetch_all(&mut *tx)
                     .await?;
-                sqlx::query(BURY_MESSAGES.on(dialect))
-                    .bind(Identity::tombstones(&gone, pepper))
-                    .bind(now)
-                    .bind(until)
-                    .execute(&mut *tx)
-                    .await?;
+                bury_messages(&mut Conn::from(&mut *tx), &gone, pepper, now).await?;
                 Ok::<_, StoreError>(gone.len())
             })?;
             removed += u64::try_from(gone).unwrap_or(u64::MAX);

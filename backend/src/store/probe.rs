@@ -3,9 +3,9 @@
 use sqlx::PgConnection;
 
 use super::finding::Finding;
-use super::migrate::refuse;
+use super::migrate::{check_migrated, refuse};
 use super::postgres::{SERVING, Server};
-use super::{OpenError, Store, safety, trust};
+use super::{OpenError, Pools, Store, safety, trust};
 use crate::config::{DatabaseConfig, DatabaseKind, Environment};
 
 /// A database that could be served.
@@ -26,11 +26,20 @@ impl Store {
         let plan = Self::plan(config, environment).await?;
         refuse(plan.needs, OpenError::NotReady)?;
         let pending = plan.migrations.len();
+        if pending > 0 && !plan.newer.is_empty() {
+            let both =
+                "it has migrations that this version does not know, and lacks some that it does";
+            return Err(OpenError::TooNew(vec![both.to_owned()]));
+        }
         let place = match &config.kind {
             DatabaseKind::Sqlite { path } => path.display().to_string(),
             DatabaseKind::Postgres { url } => {
                 let server = Server::reach(url, &config.tls, SERVING).await?;
                 let pool = server.pool(1).await?;
+                if pending == 0 {
+                    // Also with what a newer version has added.
+                    check_migrated(&Pools::Postgres(pool.clone())).await?;
+                }
                 let mut connection = trust::acquire(&pool).await?;
                 refuse(writes(&mut connection).await?, OpenError::NotReady)?;
                 if pending == 0 {

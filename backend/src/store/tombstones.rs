@@ -4,8 +4,10 @@
 //! [`Store::MESSAGE_TOMBSTONE_TTL`]. The wish to be left alone is kept by number and for ever, whether
 //! the person is here, was deleted, or never was here.
 
+use std::fmt::Write;
 use std::time::Duration;
 
+use super::connection::{Conn, on_conn};
 use super::pools::{on_reader, on_writer};
 use super::statements::statements;
 use super::{Pepper, Store, StoreError};
@@ -46,6 +48,50 @@ impl Pepper {
     fn stop_tombstone(&self, phone: &Phone) -> [u8; 32] {
         self.hash(STOP, phone.as_str())
     }
+}
+
+/// A message that was removed: its relay, and what makes a retry the same message there.
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct Identity {
+    relay: String,
+    identity: Option<String>,
+}
+
+impl Identity {
+    fn tombstone(&self, pepper: &Pepper) -> Option<String> {
+        let hash = pepper.message_tombstone(&self.relay, self.identity.as_deref()?);
+        let mut hex = String::with_capacity(2 * hash.len());
+        for byte in hash {
+            let _ = write!(hex, "{byte:02x}");
+        }
+        Some(hex)
+    }
+
+    /// The hashes of those that have an identity, as a JSON list.
+    fn tombstones(gone: &[Self], pepper: &Pepper) -> String {
+        let hashes: Vec<_> = (gone.iter())
+            .filter_map(|row| row.tombstone(pepper))
+            .collect();
+        serde_json::json!(hashes).to_string()
+    }
+}
+
+/// Leaves the keyed hashes of messages that were just removed, in the transaction that removed them.
+pub(in crate::store) async fn bury_messages(
+    conn: &mut Conn<'_>,
+    gone: &[Identity],
+    pepper: &Pepper,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    on_conn!(conn, BURY_MESSAGES, |db, sql| {
+        sqlx::query(sql)
+            .bind(Identity::tombstones(gone, pepper))
+            .bind(now)
+            .bind(now.plus(Store::MESSAGE_TOMBSTONE_TTL))
+            .execute(db)
+            .await
+            .map(drop)
+    })
 }
 
 impl Store {

@@ -25,7 +25,7 @@ impl Message {
         }
     }
 
-    /// Whether the caller is a relay that knows the rules: each of these stands in every message of one.
+    /// Whether the body has a field that only a relay of ours sends.
     fn has_relay_fields(&self) -> bool {
         self.message_guid.is_some()
             || self.relay_id.is_some()

@@ -12,8 +12,8 @@ use crate::store::statements::statements;
 use crate::store::transaction::in_transaction;
 use crate::store::{Store, StoreError};
 
-/// Of the checks that a provider makes of one code, so many are kept for the client that began it; of the
-/// attempts at one challenge, for callers of whom more is known than the number.
+/// So many of a code's checks are kept for the client that asked for it, and so many attempts at a challenge for
+/// callers that show more than the number.
 const KEPT: i32 = 2;
 
 statements! {

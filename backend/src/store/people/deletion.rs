@@ -12,17 +12,16 @@
 //! forget becomes a job of the last transaction. Counters of codes sent stay the day or two that they
 //! live: deleting oneself must not make room for more.
 
-use std::fmt::Write;
-
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::store::connection::Conn;
 use crate::store::jobs::{INSERT_JOB, NewJob};
 use crate::store::otp::PHONE_HASH;
 use crate::store::pools::on_writer;
 use crate::store::statements::statements;
-use crate::store::tombstones::BURY_MESSAGES;
+use crate::store::tombstones::{Identity, bury_messages};
 use crate::store::transaction::in_transaction;
 use crate::store::{Pepper, Store, StoreError};
 
@@ -132,31 +131,6 @@ pub enum Progress {
     GoneBefore,
 }
 
-#[derive(FromRow)]
-pub(in crate::store) struct Identity {
-    relay: String,
-    identity: Option<String>,
-}
-
-impl Identity {
-    fn tombstone(&self, pepper: &Pepper) -> Option<String> {
-        let hash = pepper.message_tombstone(&self.relay, self.identity.as_deref()?);
-        let mut hex = String::with_capacity(2 * hash.len());
-        for byte in hash {
-            let _ = write!(hex, "{byte:02x}");
-        }
-        Some(hex)
-    }
-
-    /// The hashes of those that have an identity, as a JSON list.
-    pub(in crate::store) fn tombstones(gone: &[Self], pepper: &Pepper) -> String {
-        let hashes: Vec<_> = (gone.iter())
-            .filter_map(|row| row.tombstone(pepper))
-            .collect();
-        serde_json::json!(hashes).to_string()
-    }
-}
-
 impl Store {
     /// Hides a person: their sessions end, and new messages from their number belong to a new person.
     /// `job` is written down to finish the deletion.
@@ -231,7 +205,6 @@ impl Store {
         account_job: &(dyn Fn(&ProviderAccount) -> NewJob + Sync),
         now: Timestamp,
     ) -> Result<Progress, StoreError> {
-        let until = now.plus(Self::MESSAGE_TOMBSTONE_TTL);
         in_transaction!(self.pools, |tx, dialect| {
             let phone: Option<String> = sqlx::query_scalar(LOCK_PERSON.on(dialect))
                 .bind(user_id)
@@ -246,12 +219,7 @@ impl Store {
                     .bind(SLICE)
                     .fetch_all(&mut *tx)
                     .await?;
-                sqlx::query(BURY_MESSAGES.on(dialect))
-                    .bind(Identity::tombstones(&gone, pepper))
-                    .bind(now)
-                    .bind(until)
-                    .execute(&mut *tx)
-                    .await?;
+                bury_messages(&mut Conn::from(&mut *tx), &gone, pepper, now).await?;
                 if gone.len() >= usize::try_from(SLICE).expect("small") {
                     return Ok(Progress::More);
                 }

@@ -4,21 +4,27 @@
 //! under their locks, so that what comes next begins a conversation of its own, and what comes meanwhile
 //! is deleted with the rest. Slices then go by the keys that `traces` found. All of it may be done twice.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::deletion::{
-    DELETE_CHALLENGES, DELETE_CODES, DELETE_FROM_MENTIONS, DELETE_MENTIONS, Identity, SLICE,
+    DELETE_CHALLENGES, DELETE_CODES, DELETE_FROM_MENTIONS, DELETE_MENTIONS, SLICE,
 };
 use super::messages::MessageRow;
 use super::traces::{Membership, Traces};
 use crate::clock::Timestamp;
+use crate::store::connection::Conn;
 use crate::store::jobs::{INSERT_JOB, NewJob};
 use crate::store::otp::PHONE_HASH;
 use crate::store::pools::on_reader;
 use crate::store::statements::statements;
-use crate::store::tombstones::BURY_MESSAGES;
+use crate::store::tombstones::{Identity, bury_messages};
 use crate::store::transaction::in_transaction;
 use crate::store::{Pepper, Store, StoreError};
+
+/// So long the command that hides a handle has for the rest itself, before the job does it.
+const OWN_TIME: Duration = Duration::from_mins(10);
 
 statements! {
     /// A JSON list of ids in hexadecimal.
@@ -148,7 +154,7 @@ impl Store {
                 .bind(job.id)
                 .bind(job.kind)
                 .bind(&job.payload)
-                .bind(now)
+                .bind(now.plus(OWN_TIME))
                 .execute(&mut *tx)
                 .await?;
             Ok(mentions)
@@ -176,18 +182,12 @@ impl Store {
         pepper: &Pepper,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let until = now.plus(Self::MESSAGE_TOMBSTONE_TTL);
         in_transaction!(self.pools, |tx, dialect| {
             let gone: Vec<Identity> = sqlx::query_as(DELETE_MESSAGES_BY_ID.on(dialect))
                 .bind(json_list(ids))
                 .fetch_all(&mut *tx)
                 .await?;
-            sqlx::query(BURY_MESSAGES.on(dialect))
-                .bind(Identity::tombstones(&gone, pepper))
-                .bind(now)
-                .bind(until)
-                .execute(&mut *tx)
-                .await?;
+            bury_messages(&mut Conn::from(&mut *tx), &gone, pepper, now).await?;
             Ok(())
         })
     }
@@ -200,7 +200,6 @@ impl Store {
         pepper: &Pepper,
         now: Timestamp,
     ) -> Result<ConversationSlice, StoreError> {
-        let until = now.plus(Self::MESSAGE_TOMBSTONE_TTL);
         in_transaction!(self.pools, |tx, dialect| {
             // From here on no message can come: its foreign key waits for this lock.
             let locked = sqlx::query(LOCK_HIDDEN_CONVERSATION.on(dialect))
@@ -215,12 +214,7 @@ impl Store {
                 .bind(SLICE)
                 .fetch_all(&mut *tx)
                 .await?;
-            sqlx::query(BURY_MESSAGES.on(dialect))
-                .bind(Identity::tombstones(&gone, pepper))
-                .bind(now)
-                .bind(until)
-                .execute(&mut *tx)
-                .await?;
+            bury_messages(&mut Conn::from(&mut *tx), &gone, pepper, now).await?;
             if gone.len() >= usize::try_from(SLICE).expect("small") {
                 return Ok(ConversationSlice::More);
             }

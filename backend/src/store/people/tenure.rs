@@ -5,10 +5,10 @@
 //! nothing that comes from the number reaches it any more. If the new owner wrote before signing in,
 //! what was said since the silence ended moves to the new person.
 //!
-//! The silence is found in the messages themselves, so it is found in adopted ones too; of messages that
-//! retention has removed their times are kept. All is decided
-//! under the lock of the person's row, which intake takes as well: simultaneous sign-ins agree, and a
-//! message goes to whoever holds the number when it is stored.
+//! The silence is found in the messages themselves, so it is found in adopted ones too. For messages that
+//! retention removed, two times on the person's row stand in. All is decided under the lock of that row,
+//! which intake takes as well: simultaneous sign-ins agree, and a message goes to the person who holds the
+//! number when it is stored.
 
 use std::time::Duration;
 

@@ -139,7 +139,7 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Read
     if let Some(reason) = skip_reason(row, chat, options, &parties) {
         return Reading::Skip(reason);
     }
-    // Of the owner's own rows the other side tells only whether they are notes to self.
+    // An owner's row waits for its other side only if notes to self are skipped.
     let may_be_skipped = !(parties.from_owner && options.relay_note_to_self);
     if let Some(awaited) = row.awaits
         && (awaited != Awaited::OtherSide || may_be_skipped)

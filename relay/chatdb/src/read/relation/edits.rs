@@ -1,7 +1,7 @@
-//! Which rows are named by the edit of a message as what older devices see of it.
+//! Which rows were sent for older devices beside the edit of a message.
 //!
-//! The history of the edit alone decides. Every plain text is looked up here, so the rows of a chat are
-//! looked at once as long as nothing is written: a row costs one look at the length of a column.
+//! A row tells of an edit only if that edit's history names its guid. The histories of a chat are read once
+//! and kept until the database changes, so a plain text costs one look at the length of a column.
 
 use std::collections::HashMap;
 

@@ -1,0 +1,190 @@
+//! Secrets: which are refused, which are the wrong ones, and that none is shown.
+
+use super::*;
+
+#[test]
+fn a_key_that_can_be_guessed_stops_production() {
+    let repeated = "a".repeat(32);
+    let base = [
+        ("APP_ENV", "production"),
+        ("DATABASE_URL", "postgres://u:p@db.example.com/a"),
+        ("TRUSTED_PROXIES", "none"),
+        ("RELAY_WEBHOOK_SECRET", RELAYS),
+    ];
+    let whole = [&base[..], &SIGN_IN].concat();
+    assert_eq!(keys(&whole), [""; 0]);
+    for (key, value) in [
+        ("SESSION_SECRET", repeated.clone()),
+        ("SESSION_SECRET", format!("{STRONG},{repeated}")),
+        ("RELAY_WEBHOOK_SECRET", format!("mini:{repeated}")),
+        (
+            "RELAY_WEBHOOK_SECRET",
+            format!("{RELAYS},mini:your-secret-of-more-than-32-chars"),
+        ),
+        ("METRICS_TOKEN", "abcabcabcabcabcabc".to_owned()),
+    ] {
+        let with = [&whole[..], &[(key, value.as_str())]].concat();
+        assert_eq!(keys(&with), [key], "{value}");
+    }
+    let development = Variables::of([("SESSION_SECRET", repeated.as_str())]);
+    let warnings = Config::from_variables(&development)
+        .expect("a laptop")
+        .warnings;
+    assert_eq!(
+        warnings.iter().map(|it| it.key).collect::<Vec<_>>(),
+        ["SESSION_SECRET"]
+    );
+    let supabase = |list: &str| {
+        let mut with: Vec<_> = whole
+            .iter()
+            .copied()
+            .filter(|(key, _)| *key != "IDENTITY")
+            .collect();
+        with.extend([
+            ("IDENTITY", "supabase"),
+            ("SUPABASE_URL", "https://abc.supabase.co"),
+            ("SUPABASE_ANON_KEY", "sb_publishable_1"),
+            ("SUPABASE_SERVICE_KEY", "sb_secret_1"),
+            ("SUPABASE_PASSWORD_KEYS", list),
+        ]);
+        keys(&with)
+    };
+    assert_eq!(supabase(PASSWORDS), [""; 0]);
+    assert_eq!(supabase(&repeated), ["SUPABASE_PASSWORD_KEYS"]);
+    assert_eq!(
+        supabase(&format!("{PASSWORDS},{repeated}")),
+        [""; 0],
+        "accounts hang on it"
+    );
+}
+
+#[test]
+fn swapped_and_foreign_keys_of_a_project_are_named() {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let legacy = |role: &str, reference: &str| {
+        let claims = serde_json::json!({"iss": "supabase", "ref": reference, "role": role});
+        format!(
+            "eyJhbGciOiJIUzI1NiJ9.{}.c2lnbmF0dXJl",
+            URL_SAFE_NO_PAD.encode(claims.to_string())
+        )
+    };
+    let (anon, service) = (legacy("anon", "abc"), legacy("service_role", "abc"));
+    let (foreign_anon, foreign) = (legacy("anon", "xyz"), legacy("service_role", "xyz"));
+    let with = |url: &str, anon: &str, service: &str| {
+        keys(&[
+            DEVELOPMENT,
+            ("SUPABASE_URL", url),
+            ("SUPABASE_ANON_KEY", anon),
+            ("SUPABASE_SERVICE_KEY", service),
+            ("SUPABASE_PASSWORD_KEYS", PASSWORDS),
+        ])
+    };
+    let both = ["SUPABASE_ANON_KEY", "SUPABASE_SERVICE_KEY"];
+    let here = "https://abc.supabase.co";
+    assert_eq!(with(here, &anon, &service), [""; 0]);
+    assert_eq!(with(here, "sb_publishable_1", "sb_secret_1"), [""; 0]);
+    assert_eq!(with(here, &anon, "sb_secret_1"), [""; 0], "either kind");
+    assert_eq!(with(here, &service, &anon), both);
+    assert_eq!(with(here, "sb_secret_1", "sb_publishable_1"), both);
+    assert_eq!(with(here, &foreign_anon, &foreign), both);
+    assert_eq!(with(here, &anon, &foreign), ["SUPABASE_SERVICE_KEY"]);
+    // Under a domain of its own nothing tells the project.
+    assert_eq!(
+        with("https://auth.example.com", &foreign_anon, &foreign),
+        [""; 0]
+    );
+}
+
+#[test]
+fn one_secret_for_two_purposes_is_named() {
+    let base = [
+        ("APP_ENV", "production"),
+        ("DATABASE_URL", "postgres://u:p@db.example.com/a"),
+        ("TRUSTED_PROXIES", "none"),
+    ];
+    let whole = [&base[..], &SIGN_IN].concat();
+    let named = format!("mini:{STRONG}");
+    let behind = format!("{RELAYS},{STRONG}");
+    for (key, value) in [
+        ("RELAY_WEBHOOK_SECRET", STRONG),
+        ("RELAY_WEBHOOK_SECRET", &named),
+        ("RELAY_WEBHOOK_SECRET", &behind),
+    ] {
+        assert_eq!(
+            keys(&[&whole[..], &[(key, value)]].concat()),
+            ["SESSION_SECRET"]
+        );
+    }
+    let token = [("RELAY_WEBHOOK_SECRET", RELAYS), ("METRICS_TOKEN", RELAYS)];
+    assert_eq!(keys(&[&whole[..], &token].concat()), ["METRICS_TOKEN"]);
+}
+
+#[test]
+fn a_name_that_is_none_is_not_taken_for_a_part_of_the_secret() {
+    for wrong in ["Mac Mini", "mini_2", "", "mini ", &"a".repeat(33)] {
+        let list = format!("{RELAYS},{wrong}:{STRONG}");
+        assert_eq!(
+            keys(&[("RELAY_WEBHOOK_SECRET", &list)]),
+            ["RELAY_WEBHOOK_SECRET"],
+            "{wrong}"
+        );
+    }
+    let right = format!("mini-2:{RELAYS}");
+    assert_eq!(keys(&[("RELAY_WEBHOOK_SECRET", &right)]), [""; 0]);
+}
+
+#[test]
+fn nothing_shown_is_a_secret() {
+    let config = Config::from_variables(&Variables::of([
+        ("APP_ENV", "development".to_owned()),
+        ("RELAY_WEBHOOK_SECRET", format!("mini:{STRONG}")),
+        (
+            "DATABASE_URL",
+            "postgres://u:hunter2@db.example.com/a?password=hunter3".to_owned(),
+        ),
+        ("METRICS_TOKEN", "hunter4-hunter4-hunter4".to_owned()),
+    ]))
+    .expect("valid");
+    let shown = format!("{:?} {config:?}", config.effective());
+    for secret in [STRONG, "hunter"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert!(shown.contains("mini:***"));
+}
+
+#[test]
+fn every_setting_is_shown() {
+    let config = Config::from_variables(&Variables::default()).expect("defaults");
+    let mut shown: Vec<_> = config.effective().into_iter().map(|(key, _)| key).collect();
+    let mut settings: Vec<_> = near_miss::settings().collect();
+    shown.sort_unstable();
+    settings.sort_unstable();
+    assert_eq!(shown, settings);
+}
+
+#[test]
+fn a_weak_secret_warns_in_development_and_stops_production() {
+    let weak = ("RELAY_WEBHOOK_SECRET", "YOUR_RELAY_SECRET_HERE");
+    let config = Config::from_variables(&Variables::of([weak])).expect("a warning only");
+    assert_eq!(config.warnings.len(), 1);
+    assert_eq!(config.warnings[0].key, "RELAY_WEBHOOK_SECRET");
+    let production = ("APP_ENV", "production");
+    let postgres = ("DATABASE_URL", "postgres://u:p@db.example.com/archety");
+    let direct = ("TRUSTED_PROXIES", "none");
+    let with_sign_in = |pairs: &[(&'static str, &'static str)]| keys(&[&SIGN_IN, pairs].concat());
+    assert_eq!(
+        with_sign_in(&[weak, production, postgres, direct]),
+        ["RELAY_WEBHOOK_SECRET"]
+    );
+    let plain_http = ("PUBLIC_URL", "http://api.example.com");
+    let strong = ("RELAY_WEBHOOK_SECRET", RELAYS);
+    assert_eq!(
+        with_sign_in(&[strong, production, postgres, direct, plain_http]),
+        ["PUBLIC_URL"]
+    );
+    assert_eq!(
+        with_sign_in(&[strong, production, postgres, direct]),
+        [""; 0]
+    );
+}
