@@ -3,7 +3,8 @@
 //!
 //! Each job is written in the transaction that makes it necessary and done at least once; all kinds
 //! bear being done twice. One that keeps failing is tried for days, more and more rarely, then given up
-//! and counted, and stays to be looked at.
+//! and counted, and stays to be looked at. The deletion of an account at a provider that the database was
+//! bound to before is set aside: it waits for that provider's credentials (`former_accounts`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,19 +17,20 @@ use shared_protocol::Address;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::former_accounts;
 use crate::identity::{Identity, LogoutScope, UpstreamTokens};
 use crate::ids::row_id;
 use crate::keyring::Keyring;
 use crate::people;
 use crate::sessions;
-use crate::store::jobs::{NewJob, TakenJob};
+use crate::store::jobs::{DELETE_FORMER_ACCOUNT, NewJob, TakenJob};
 use crate::store::{Pepper, Store, StoreError};
 
 const LOG_OUT: &str = "log_out";
-const DELETE_ACCOUNT: &str = "delete_account";
+pub(crate) const DELETE_ACCOUNT: &str = "delete_account";
 const DELETE_PERSON: &str = "delete_person";
 const DELETE_HANDLE: &str = "delete_handle";
-/// The kinds that this version knows.
+/// The kinds that a worker of this version does.
 const KINDS: [&str; 4] = [LOG_OUT, DELETE_ACCOUNT, DELETE_PERSON, DELETE_HANDLE];
 /// Where sealed payloads belong.
 const PLACE: &str = "job";
@@ -45,9 +47,9 @@ struct LogOut {
 }
 
 #[derive(Serialize, Deserialize)]
-struct DeleteAccount {
-    issuer: String,
-    subject: Uuid,
+pub(crate) struct DeleteAccount {
+    pub(crate) issuer: String,
+    pub(crate) subject: Uuid,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -92,6 +94,21 @@ pub(crate) fn delete_account(
     new_job(keyring, DELETE_ACCOUNT, &payload, now)
 }
 
+/// What the payload of a job that deletes an account says; `None` if it cannot be read.
+pub(crate) fn read_delete_account(keyring: &Keyring, payload: &[u8]) -> Option<DeleteAccount> {
+    let plain = keyring.open(PLACE, payload).ok()?;
+    serde_json::from_slice(&plain).ok()
+}
+
+/// The payload sealed with the newest key; `None` if it is already, or cannot be opened.
+pub(crate) fn resealed(keyring: &Keyring, payload: &[u8]) -> Option<Vec<u8>> {
+    if keyring.is_newest(payload) {
+        return None;
+    }
+    let plain = keyring.open(PLACE, payload).ok()?;
+    Some(keyring.seal(PLACE, &plain))
+}
+
 /// Deletes a person who is hidden.
 pub(crate) fn delete_person(keyring: &Keyring, user_id: Uuid, now: Timestamp) -> NewJob {
     new_job(keyring, DELETE_PERSON, &DeletePerson { user_id }, now)
@@ -131,6 +148,8 @@ pub enum Outcome {
     Postponed,
     /// A job was given up.
     Buried,
+    /// A deletion at a former provider was set aside, for `identity finish-former`.
+    SetAside,
 }
 
 /// Does the jobs.
@@ -147,6 +166,8 @@ enum Trouble {
     Later,
     /// It never will.
     Never(&'static str),
+    /// Its account is at a former provider, whose credentials are not here.
+    Former,
 }
 
 impl Jobs {
@@ -181,10 +202,20 @@ impl Jobs {
                 self.store.postpone_job(&job, run_at).await?;
                 Outcome::Postponed
             }
-            Err(trouble) => {
+            Err(Trouble::Former) => {
+                tracing::warn!(
+                    job_id = %job.id,
+                    "an account at a former identity provider waits to be deleted: `archety-backend identity finish-former`"
+                );
+                self.store
+                    .set_job_aside(&job, DELETE_FORMER_ACCOUNT)
+                    .await?;
+                Outcome::SetAside
+            }
+            Err(trouble @ (Trouble::Later | Trouble::Never(_))) => {
                 let why = match trouble {
-                    Trouble::Later => "it failed too often",
                     Trouble::Never(why) => why,
+                    _ => "it failed too often",
                 };
                 tracing::error!(job_id = %job.id, kind, why, "a job is given up");
                 self.store.bury_job(&job, now).await?;
@@ -194,10 +225,18 @@ impl Jobs {
         let label = match outcome {
             Outcome::Done => "done",
             Outcome::Postponed => "postponed",
+            Outcome::SetAside => "set_aside",
             Outcome::Buried | Outcome::Idle => "buried",
         };
         metrics::counter!("jobs_total", "kind" => kind, "outcome" => label).increment(1);
         Ok(outcome)
+    }
+
+    /// After a start, which may be the first since `identity switch`: deletions of accounts at former
+    /// providers are set aside, also those that were given up, and those at the provider that is the
+    /// database's again are begun anew.
+    pub async fn sort_account_deletions(&self, now: Timestamp) -> Result<(), StoreError> {
+        former_accounts::sort(&self.store, &self.keyring, self.identity.issuer(), now).await
     }
 
     async fn perform(&self, job: &TakenJob, now: Timestamp) -> Result<(), Trouble> {
@@ -231,7 +270,7 @@ impl Jobs {
             .map_err(|_| Trouble::Later)
     }
 
-    /// Tokens and ids of one provider mean nothing to another.
+    /// Tokens of one provider mean nothing to another.
     fn expect_issuer(&self, issuer: &str) -> Result<(), Trouble> {
         if issuer == self.identity.issuer() {
             Ok(())
@@ -264,7 +303,14 @@ impl Jobs {
 
     async fn perform_delete(&self, plain: &[u8]) -> Result<(), Trouble> {
         let job: DeleteAccount = read(plain)?;
-        self.expect_issuer(&job.issuer)?;
+        if job.issuer != self.identity.issuer() {
+            // This backend itself keeps no account beside the row, which is gone.
+            return if Store::is_own_issuer(&job.issuer) {
+                Ok(())
+            } else {
+                Err(Trouble::Former)
+            };
+        }
         self.identity
             .delete_account(job.subject)
             .await

@@ -12,6 +12,7 @@ pub mod cli;
 mod client_network;
 pub mod clock;
 pub mod config;
+pub mod former_accounts;
 pub mod http;
 pub mod identity;
 mod ids;

@@ -1,4 +1,4 @@
-//! Identities on the command line: opened for `serve`, and `identity switch`.
+//! Identities on the command line: opened for `serve`, and `identity switch|former|finish-former`.
 //!
 //! What the provider's settings let strangers do is looked at before anything listens.
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use clap::Subcommand;
 
-use super::Failure;
+use super::{Failure, former};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{
@@ -41,27 +41,56 @@ enum Command {
     #[command(
         after_long_help = "The database remembers who issues its people's tokens, so that a \
 vanished SUPABASE_* variable cannot turn everybody into somebody else. Set the new configuration, stop \
-every replica, run this, start again. People keep everything; they sign in anew."
+every replica, run this, start again. People keep everything; they sign in anew. Their accounts at the \
+former provider stay there: `identity former` counts them."
     )]
     Switch {
         /// Do it; without this flag nothing is changed
         #[arg(long)]
         yes: bool,
     },
+    /// Count what is left at the providers of before `identity switch`
+    #[command(
+        after_long_help = "For each issuer that the database is not bound to any more: the accounts that \
+people still have there, and the accounts of deleted people that wait to be deleted, for which `identity \
+finish-former` needs the old credentials."
+    )]
+    Former(former::ListArgs),
+    /// Delete the accounts at a former Supabase project that wait for its credentials
+    #[command(
+        after_long_help = "It reads the project's old settings from the environment (or from .env in \
+development), under names of their own:\n\n  \
+FORMER_SUPABASE_URL          what SUPABASE_URL was\n  \
+FORMER_SUPABASE_SERVICE_KEY  what SUPABASE_SERVICE_KEY was, or a new service_role or secret key\n  \
+FORMER_SUPABASE_ISSUER       what SUPABASE_ISSUER was, if it was set\n\n\
+Only accounts of people who were deleted here are deleted there. An account comes off the list once the \
+project has deleted it or does not know it; on any other answer it stays. Interrupted or given again, the \
+command goes on with what is left. It runs beside serve, and exits with 1 as long as a deletion waits."
+    )]
+    FinishFormer(former::FinishArgs),
 }
 
 pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
-    let Command::Switch { yes } = args.command;
     start_logging(&config.logging).map_err(|error| Failure::Configuration(error.into()))?;
-    let wanted = match &config.identity {
+    match args.command {
+        Command::Switch { yes: true } => switch(&config).await,
+        Command::Switch { yes: false } => Err(Failure::Other(anyhow!(
+            "this would sign everybody out and take identities from {}; add --yes to do it",
+            wanted(&config)
+        ))),
+        Command::Former(args) => former::list(&args, &config).await,
+        Command::FinishFormer(args) => former::finish(&args, &config).await,
+    }
+}
+
+fn wanted(config: &Config) -> String {
+    match &config.identity {
         IdentityConfig::Local => "this backend itself (IDENTITY=local)".to_owned(),
         IdentityConfig::Supabase(supabase) => supabase.issuer.clone(),
-    };
-    if !yes {
-        return Err(Failure::Other(anyhow!(
-            "this would sign everybody out and take identities from {wanted}; add --yes to do it"
-        )));
     }
+}
+
+async fn switch(config: &Config) -> Result<(), Failure> {
     let now = Clock::System.now();
     let store = Store::open(&config.database, config.environment, now).await?;
     let switched = switch_identity(&config.identity, &store, now).await;
@@ -69,9 +98,18 @@ pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
         let event = Event::new(EventKind::IdentitySwitch, "switched");
         audit::record(&store, event, now).await;
     }
+    let left = former::accounts_left(&store).await;
     store.close().await;
     let ended = switched.map_err(|error| Failure::Database(error.into()))?;
-    eprintln!("identities now come from {wanted}; {ended} session(s) ended");
+    eprintln!(
+        "identities now come from {}; {ended} session(s) ended",
+        wanted(config)
+    );
+    if left? > 0 {
+        eprintln!(
+            "accounts stay at the former provider: `archety-backend identity former` counts them"
+        );
+    }
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use super::{Failure, identity};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Clock;
 use crate::config::{Config, IdentityConfig};
+use crate::former_accounts;
 use crate::identity::rotate_signing_key;
 use crate::ids::random_bytes;
 use crate::store::{KeyError, Store};
@@ -39,6 +40,7 @@ pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
     let rotated = async {
         // Reading it seals it anew.
         store.pepper(&keyring, random_bytes(), now).await?;
+        former_accounts::reseal(&store, &keyring).await?;
         match config.identity {
             IdentityConfig::Local => rotate_signing_key(&store, &keyring, now).await.map(Some),
             IdentityConfig::Supabase(_) => Ok(None),

@@ -6,6 +6,7 @@
 mod adoption;
 mod check;
 mod connect;
+mod former;
 mod handle;
 mod identity;
 mod keys;

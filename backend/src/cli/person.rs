@@ -11,6 +11,7 @@ use super::pepper::pepper;
 use super::{Failure, handle, identity};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
+use crate::former_accounts;
 use crate::people::{Export, HandleExport, delete_handle, delete_person};
 use crate::store::people::{Reader, Traces};
 use crate::store::{Store, StoreError};
@@ -50,7 +51,7 @@ standard input, so that it stands in no list of processes and no history of a sh
 archety-backend person delete --yes < handle.txt\n\n\
 Without --yes it is only told what would go. Keyed hashes stay: of the messages for 30 days, so that a late \
 retry does not bring one back, and of a wish for no messages. Accounts at the identity provider are deleted \
-by serve, soon after. A command that is interrupted is finished by serve, or by giving it again."
+by serve, soon after; those at a provider of before `identity switch` wait for `identity finish-former`. A command that is interrupted is finished by serve, or by giving it again."
     )]
     Delete {
         /// A number in international form, instead of standard input; other users of this machine can see
@@ -134,6 +135,8 @@ async fn delete(
     let keyring = identity::keyring(config)?;
     let pepper = pepper(store, &keyring, now).await?;
     let people = traces.people.clone();
+    let former = former_accounts::count_of(store, &people).await;
+    let former = former.map_err(failed)?;
     for (n, user_id) in (1..).zip(&people) {
         eprintln!("deleting person {n} of {}", people.len());
         let deleted = delete_person(store, &pepper, &keyring, *user_id, now).await;
@@ -157,6 +160,12 @@ async fn delete(
         people.len(),
         left.conversations.len(),
     );
+    if former > 0 {
+        eprintln!(
+            "{former} account(s) at a former identity provider wait to be deleted there: give `archety-backend \
+             identity finish-former` the old credentials"
+        );
+    }
     Ok(())
 }
 

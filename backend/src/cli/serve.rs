@@ -167,9 +167,19 @@ fn drain_on_signal(lifecycle: Lifecycle) {
 
 /// Does durable work as it comes up; looks again soon after something was done.
 async fn work(jobs: Jobs, clock: Clock) {
+    let mut is_sorted = false;
     loop {
+        if !is_sorted {
+            let sorted = jobs.sort_account_deletions(clock.now()).await;
+            is_sorted = sorted.is_ok();
+            if let Err(error) = sorted {
+                tracing::warn!(error = %error, "deletions at former providers were not looked at; trying again later");
+            }
+        }
         let pause = match jobs.step(clock.now()).await {
-            Ok(Outcome::Done | Outcome::Postponed | Outcome::Buried) => Duration::ZERO,
+            Ok(Outcome::Done | Outcome::Postponed | Outcome::Buried | Outcome::SetAside) => {
+                Duration::ZERO
+            }
             Ok(Outcome::Idle) => WORK_EVERY,
             Err(error) => {
                 tracing::warn!(error = %error, "no job could be taken; trying again later");

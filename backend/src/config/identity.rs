@@ -49,7 +49,7 @@ pub enum ApiKey {
 }
 
 impl ApiKey {
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         if text.starts_with("sb_") {
             Self::Opaque(text.into())
         } else {
@@ -220,7 +220,7 @@ impl SupabaseConfig {
 
 /// What a key of a project is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum KeyKind {
+pub(super) enum KeyKind {
     Anonymous,
     Service,
 }
@@ -234,7 +234,7 @@ impl KeyKind {
     }
 
     /// Why `key` cannot be one of this kind and of the project `reference`, as far as it tells.
-    fn fault(self, key: &str, reference: Option<&str>) -> Option<String> {
+    pub(super) fn fault(self, key: &str, reference: Option<&str>) -> Option<String> {
         let other_kind = match self {
             Self::Anonymous => {
                 "is a service key, which must never reach a browser; use the anon or publishable key"
@@ -274,12 +274,12 @@ fn claims_of(key: &str) -> Option<KeyClaims> {
 }
 
 /// The project that a URL of Supabase's own names; none under another domain.
-fn project_reference(url: &Url) -> Option<&str> {
+pub(super) fn project_reference(url: &Url) -> Option<&str> {
     url.host_str()?.strip_suffix(".supabase.co")
 }
 
 /// Keys and passwords travel to it: encrypted, or not further than this machine.
-fn parse_url(text: &str, environment: Environment) -> Option<Url> {
+pub(super) fn parse_url(text: &str, environment: Environment) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let is_bare = url.path() == "/"
         && url.query().is_none()

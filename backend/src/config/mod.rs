@@ -7,6 +7,7 @@
 mod database;
 mod database_tls;
 mod dev_secret;
+mod former;
 mod identity;
 mod near_miss;
 mod otp;
@@ -27,6 +28,7 @@ mod web;
 pub use database::{DatabaseConfig, DatabaseKind, MigrateOnStart};
 pub use database_tls::DatabaseTls;
 pub use dev_secret::{DevSecretError, read_or_create_relay_secret, read_or_create_session_secret};
+pub use former::{FormerSupabase, IssuerFrom};
 pub use identity::{ApiKey, IdentityConfig, SupabaseConfig};
 pub use otp::{OtpConfig, OtpProviderConfig, TestNumber, TwilioConfig};
 pub use otp_limits::OtpLimits;

@@ -26,8 +26,8 @@ pub use failure::{
 pub use grant::{Grant, InvalidTokens, LogoutScope, Person, Upstream, UpstreamTokens};
 pub use local::{ACCESS_TOKEN_TTL, JwksDocument, LocalIdentity, rotate as rotate_signing_key};
 pub use supabase::{
-    CodesBy, OtpChannel, ProbeError, SettingsProblem, StartOtpError, SupabaseIdentity, Unreachable,
-    UpstreamTimeouts, VerifyOtpError, probe,
+    CodesBy, DeletionKept, FormerProject, OtpChannel, ProbeError, SettingsProblem, StartOtpError,
+    SupabaseIdentity, Unreachable, UpstreamTimeouts, VerifyOtpError, probe,
 };
 pub use token::MAX_TOKEN_BYTES;
 
@@ -193,7 +193,7 @@ async fn issuer_of(
 }
 
 /// An issuer in words.
-fn describe(issuer: &str) -> String {
+pub(crate) fn describe(issuer: &str) -> String {
     if Store::is_own_issuer(issuer) {
         format!("this backend itself (IDENTITY=local, {issuer})")
     } else {

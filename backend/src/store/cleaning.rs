@@ -79,6 +79,7 @@ statements! {
         both: "delete from sessions where id in ( \
                  select id from sessions where expires_at < $1 limit $2)",
     }
+    /// What waits for an operator is not given up, and stays.
     DELETE_DEAD_JOBS {
         both: "delete from jobs where id in (select id from jobs where dead_at < $1 limit $2)",
     }

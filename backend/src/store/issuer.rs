@@ -82,6 +82,11 @@ impl Store {
         })
     }
 
+    /// Whom the database is bound to, if anybody.
+    pub async fn bound_issuer(&self) -> Result<Option<String>, StoreError> {
+        self.read_meta(BOUND).await
+    }
+
     /// Binds the database to `issuer` whatever it was bound to, and ends every session. Tells how many
     /// there were.
     pub async fn switch_issuer(&self, issuer: &str, now: Timestamp) -> Result<u64, StoreError> {

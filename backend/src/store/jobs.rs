@@ -13,6 +13,9 @@ use super::statements::statements;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
+/// The kind of job that no worker takes and retention leaves: it waits for an operator.
+pub(crate) const DELETE_FORMER_ACCOUNT: &str = "delete_former_account";
+
 statements! {
     INSERT_JOB {
         both: "insert into jobs (id, kind, payload, run_at, attempts, created_at) \
@@ -45,7 +48,7 @@ statements! {
                where id = $1 and locked_until = $2",
     }
     COUNT_JOBS {
-        both: "select count(*) from jobs where (dead_at is not null) = $1",
+        both: "select count(*) from jobs where dead_at is null and kind <> $1",
     }
 }
 
@@ -135,10 +138,13 @@ impl Store {
         self.put_job_back(job, now, Some(now)).await
     }
 
-    /// How many jobs wait.
+    /// How many jobs wait for a worker.
     pub async fn waiting_jobs(&self) -> Result<i64, StoreError> {
         let count = on_writer!(self.pools, COUNT_JOBS, |pool, sql| {
-            sqlx::query_scalar(sql).bind(false).fetch_one(pool).await
+            sqlx::query_scalar(sql)
+                .bind(DELETE_FORMER_ACCOUNT)
+                .fetch_one(pool)
+                .await
         })?;
         Ok(count)
     }

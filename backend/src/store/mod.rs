@@ -17,6 +17,7 @@ mod entry;
 mod error;
 mod file_lock;
 mod finding;
+mod former;
 mod history;
 pub mod intake;
 mod issuer;

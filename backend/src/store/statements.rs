@@ -68,6 +68,7 @@ pub fn all() -> impl Iterator<Item = Statement> {
         super::adoption::ALL,
         super::breaker::ALL,
         super::cleaning::ALL,
+        super::former::ALL,
         super::history::ALL,
         super::issuer::ALL,
         super::audit::ALL,

@@ -111,6 +111,8 @@ fn help_teaches() {
         &["keys", "rotate", "--help"],
         &["relay", "list", "--help"],
         &["identity", "switch", "--help"],
+        &["identity", "former", "--help"],
+        &["identity", "finish-former", "--help"],
     ]
     .iter()
     .map(|arguments| {

@@ -7,6 +7,7 @@
 mod account;
 mod calls;
 mod client;
+mod former;
 mod jwks;
 mod otp;
 mod password;
@@ -24,6 +25,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use client::UpstreamTimeouts;
+pub use former::{DeletionKept, FormerProject};
 pub use otp::{OtpChannel, StartOtpError, VerifyOtpError};
 pub use settings::{CodesBy, ProbeError, SettingsProblem, Unreachable, probe};
 

@@ -212,7 +212,7 @@ impl CodesBy {
     }
 }
 
-fn is_about_keys(error: &CallError) -> bool {
+pub(super) fn is_about_keys(error: &CallError) -> bool {
     matches!(
         error.code(),
         Some("invalid_api_key" | "bad_jwt" | "not_admin" | "no_authorization")

@@ -4,10 +4,12 @@
 //! stand-in, whose clock goes with the replicas'.
 
 mod support;
+mod switched;
 
 mod account_deletion;
 mod approval;
 mod dying;
+mod former_accounts;
 mod keys;
 mod lifetimes;
 mod log_out;

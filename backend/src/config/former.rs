@@ -1,0 +1,189 @@
+//! `FORMER_SUPABASE_*`: a Supabase project that issued access tokens before, for the one command that
+//! deletes accounts there.
+//!
+//! They are no settings: `serve` does not read them, and no name of theirs can be taken for that of the
+//! project in use. The command's `--help` lists them.
+
+use url::Url;
+
+use super::identity::{KeyKind, parse_url, project_reference};
+use super::{ApiKey, Environment, Problems, SupabaseConfig, Variables};
+
+const URL: &str = "FORMER_SUPABASE_URL";
+const SERVICE_KEY: &str = "FORMER_SUPABASE_SERVICE_KEY";
+const ISSUER: &str = "FORMER_SUPABASE_ISSUER";
+
+/// A Supabase project that issued access tokens before.
+#[derive(Debug)]
+pub struct FormerSupabase {
+    /// The project. It is asked with its service key alone.
+    pub project: SupabaseConfig,
+    /// Where the name of the issuer comes from.
+    pub issuer_from: IssuerFrom,
+}
+
+/// Where the name of an issuer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IssuerFrom {
+    /// The project's URL, which answers for it.
+    Url,
+    /// A variable, which may name another project than the URL.
+    Variable,
+}
+
+impl FormerSupabase {
+    /// Reads and checks the variables; on failure all that is wrong, not the first.
+    pub fn read(variables: &Variables, environment: Environment) -> Result<Self, Problems> {
+        let mut found = Problems::default();
+        let url = match variables.get(URL) {
+            None => {
+                found.push(URL, "is not set; it is what SUPABASE_URL was");
+                None
+            }
+            Some(text) => {
+                let url = parse_url(text, environment);
+                if url.is_none() {
+                    found.push(
+                        URL,
+                        "must be a URL without a path, such as https://abc.supabase.co (http on this machine only)",
+                    );
+                }
+                url
+            }
+        };
+        let key = variables.get(SERVICE_KEY);
+        let reference = url.as_ref().and_then(project_reference);
+        match key {
+            None => found.push(
+                SERVICE_KEY,
+                "is not set; it is what SUPABASE_SERVICE_KEY was, or a new service_role or secret key of that project",
+            ),
+            Some(key) => {
+                if let Some(fault) = KeyKind::Service.fault(key, reference) {
+                    found.push(SERVICE_KEY, fault.replace("SUPABASE_URL", URL));
+                }
+            }
+        }
+        let of_url =
+            (url.as_ref()).map(|url| format!("{}/auth/v1", url.as_str().trim_end_matches('/')));
+        let given = variables.get(ISSUER).map(|text| text.trim_end_matches('/'));
+        if let (Some(of_url), Some(given)) = (reference, given.and_then(reference_of_issuer))
+            && of_url != given
+        {
+            let message = format!("is of the project {given}, but {URL} names {of_url}");
+            found.push(ISSUER, message);
+        }
+        let issuer_from = match (given, &of_url) {
+            (Some(given), Some(of_url)) if given != of_url => IssuerFrom::Variable,
+            _ => IssuerFrom::Url,
+        };
+        let issuer = given.map(str::to_owned).or(of_url);
+        let (Some(url), Some(key), Some(issuer)) = (url, key, issuer) else {
+            return Err(found);
+        };
+        let service_key = ApiKey::parse(key);
+        found.into_result(Self {
+            project: SupabaseConfig {
+                url,
+                issuer,
+                anon_key: service_key.clone(),
+                service_key,
+                password_keys: Vec::new(),
+                environment,
+            },
+            issuer_from,
+        })
+    }
+}
+
+/// The project that an issuer of Supabase's own names; none under another domain.
+fn reference_of_issuer(issuer: &str) -> Option<String> {
+    let url = Url::parse(issuer).ok()?;
+    project_reference(&url).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)], environment: Environment) -> Result<FormerSupabase, String> {
+        let variables = Variables::of(pairs.iter().copied());
+        FormerSupabase::read(&variables, environment).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn the_issuer_is_the_urls_unless_it_is_given() {
+        let url = (URL, "https://abc.supabase.co/");
+        let key = (SERVICE_KEY, "sb_secret_0");
+        for (more, issuer, from) in [
+            (None, "https://abc.supabase.co/auth/v1", IssuerFrom::Url),
+            (
+                Some("https://abc.supabase.co/auth/v1/"),
+                "https://abc.supabase.co/auth/v1",
+                IssuerFrom::Url,
+            ),
+            (
+                Some("https://auth.example.com/auth/v1"),
+                "https://auth.example.com/auth/v1",
+                IssuerFrom::Variable,
+            ),
+        ] {
+            let mut pairs = vec![url, key];
+            pairs.extend(more.map(|issuer| (ISSUER, issuer)));
+            let former = read(&pairs, Environment::Production).expect("valid");
+            assert_eq!(
+                (&*former.project.issuer, former.issuer_from),
+                (issuer, from)
+            );
+        }
+    }
+
+    #[test]
+    fn everything_wrong_is_named_by_its_own_variable() {
+        let of = |key, value| {
+            [
+                (URL, "https://abc.supabase.co"),
+                (SERVICE_KEY, "sb_secret_0"),
+                (key, value),
+            ]
+        };
+        for (pairs, environment, told) in [
+            // What the project in use is told is no answer.
+            (
+                &[("SUPABASE_URL", "https://abc.supabase.co")][..],
+                Environment::Development,
+                &[URL, SERVICE_KEY][..],
+            ),
+            (
+                &of(URL, "http://abc.supabase.co"),
+                Environment::Development,
+                &[URL],
+            ),
+            (
+                &of(URL, "http://127.0.0.1:1"),
+                Environment::Production,
+                &[URL],
+            ),
+            (
+                &of(SERVICE_KEY, "sb_publishable_0"),
+                Environment::Production,
+                &[SERVICE_KEY],
+            ),
+            (
+                &of(ISSUER, "https://other.supabase.co/auth/v1"),
+                Environment::Production,
+                &[ISSUER],
+            ),
+        ] {
+            let problems = read(pairs, environment).expect_err("a fault");
+            assert!(
+                problems.contains(&format!("{} problem(s)", told.len())),
+                "{problems}"
+            );
+            for key in told {
+                assert!(problems.contains(&format!("\n  {key}: ")), "{problems}");
+            }
+        }
+        assert!(read(&of(URL, "http://127.0.0.1:1"), Environment::Development).is_ok());
+    }
+}

@@ -1,0 +1,205 @@
+//! A database that has changed hands, and the commands of the operator as the binary runs them, beside
+//! replicas that keep the database open.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use archety_backend::clock::{Clock, Timestamp};
+use archety_backend::config::{DatabaseKind, IdentityConfig};
+use archety_backend::identity::switch_identity;
+use archety_backend::jobs::Outcome;
+use archety_backend::keyring::Keyring;
+use archety_backend::store::jobs::NewJob;
+use serde_json::{Value, json};
+use supabase_stand_in::StandIn;
+use uuid::Uuid;
+
+use super::support::{ADA, BOB, Pair, supabase_pairs};
+use crate::support::TestApp;
+
+pub(crate) const SECRET: &str = "the session secret of the tests 0001";
+const LOCAL: [(&str, &str); 5] = [
+    ("IDENTITY", "local"),
+    ("SUPABASE_URL", ""),
+    ("SUPABASE_ANON_KEY", ""),
+    ("SUPABASE_SERVICE_KEY", ""),
+    ("SUPABASE_PASSWORD_KEYS", ""),
+];
+
+/// A database that was a Supabase project's and is this backend's own now. Ada and Bob have accounts there.
+pub(crate) struct Switched {
+    pub(crate) pair: Pair,
+    pub(crate) local: TestApp,
+    pub(crate) ada: Uuid,
+    pub(crate) bob: Uuid,
+}
+
+/// What a command said.
+pub(crate) struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    #[track_caller]
+    pub(crate) fn expect(&self, code: i32, parts: &[&str]) {
+        let told = format!("{}{}", self.out, self.err);
+        assert_eq!(self.code, Some(code), "{told}");
+        for part in parts {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+    }
+}
+
+pub(crate) async fn switched() -> Vec<Switched> {
+    let mut all = Vec::new();
+    for pair in supabase_pairs().await {
+        let id = |text: String| text.parse().expect("an id");
+        let ada = id(pair.here().signed_in(ADA).await.user_id);
+        let bob = id(pair.here().signed_in(BOB).await.user_id);
+        let now = pair.here().clock.now();
+        let switched = switch_identity(&IdentityConfig::Local, &pair.base.store, now).await;
+        assert_eq!(switched.expect("a store"), 2);
+        let local = pair.another(&LOCAL).await;
+        all.push(Switched {
+            pair,
+            local,
+            ada,
+            bob,
+        });
+    }
+    all
+}
+
+impl Switched {
+    pub(crate) fn kind(&self) -> &'static str {
+        self.pair.kind()
+    }
+
+    pub(crate) fn provider(&self) -> &StandIn {
+        self.pair.provider()
+    }
+
+    pub(crate) fn has(&self, person: Uuid) -> bool {
+        self.provider().person(person).is_some()
+    }
+
+    /// The command with the settings of now and `variables` over them.
+    pub(crate) fn run_with(
+        &self,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+        given: &str,
+    ) -> Said {
+        let database = match (&self.pair.base.database, &self.pair.base.config.kind) {
+            (Some(database), _) => database.url(),
+            (None, DatabaseKind::Sqlite { path }) => format!("sqlite://{}", path.display()),
+            (None, DatabaseKind::Postgres { .. }) => panic!("a database of its own"),
+        };
+        let mut child = Command::new(env!("CARGO_BIN_EXE_archety-backend"))
+            .current_dir(std::env::temp_dir())
+            .env_clear()
+            .env("APP_ENV", "development")
+            .env("IDENTITY", "local")
+            .env("SESSION_SECRET", SECRET)
+            .env("DATABASE_URL", database)
+            .envs(variables.iter().copied())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let mut input = child.stdin.take().expect("a pipe");
+        // A command that does not read closes the pipe.
+        let _ = input.write_all(given.as_bytes());
+        drop(input);
+        let output = child.wait_with_output().expect("it ends");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        let said = Said {
+            code: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        };
+        for private in [ADA, BOB, &self.ada.to_string(), &self.bob.to_string()] {
+            assert!(!said.out.contains(private) && !said.err.contains(private));
+        }
+        said
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+        self.run_with(&[], arguments, "")
+    }
+
+    /// `identity finish-former --yes` with the project's old credentials and `more` over them.
+    pub(crate) fn finish(&self, more: &[(&str, &str)]) -> Said {
+        let url = self.provider().hosted_url();
+        let mut variables = vec![
+            ("FORMER_SUPABASE_URL", url.as_str()),
+            ("FORMER_SUPABASE_SERVICE_KEY", self.provider().service_key()),
+        ];
+        variables.extend(more);
+        self.run_with(&variables, &["identity", "finish-former", "--yes"], "")
+    }
+
+    pub(crate) fn delete(&self, phone: &str) -> Said {
+        self.run_with(&[], &["person", "delete", "--yes"], phone)
+    }
+
+    /// Accounts of people and deletions that wait, at the project; `None` if it is not listed.
+    pub(crate) fn listed(&self) -> Option<(u64, u64)> {
+        let said = self.run(&["identity", "former", "--json"]);
+        said.expect(0, &[]);
+        let list: Value = serde_json::from_str(&said.out).expect("JSON");
+        let list = list.as_array().expect("a list");
+        let issuer = self.provider().issuer();
+        assert!(list.len() <= 1, "{}", said.out);
+        let entry = list.first()?;
+        assert_eq!(entry["issuer"], issuer);
+        let number = |key: &str| entry[key].as_u64().expect("a number");
+        Some((number("accounts"), number("deletions_waiting")))
+    }
+
+    /// Does all that a worker of `app` does; commands write jobs at the time that it is.
+    pub(crate) async fn work(&self, app: &TestApp) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        loop {
+            match app.jobs.step(later()).await.expect("a step") {
+                Outcome::Idle => return outcomes,
+                outcome => outcomes.push(outcome),
+            }
+        }
+    }
+
+    /// A job as it was written down before, of an account at `issuer`.
+    pub(crate) async fn insert(&self, n: u128, issuer: &str, subject: Uuid) {
+        let payload = json!({ "issuer": issuer, "subject": subject }).to_string();
+        let keyring = Keyring::parse(SECRET).expect("a key");
+        let job = NewJob {
+            id: Uuid::from_u128(n),
+            kind: "delete_account",
+            payload: keyring.seal("job", payload.as_bytes()),
+        };
+        let inserted = self
+            .pair
+            .base
+            .store
+            .insert_job(&job, self.local.clock.now());
+        inserted.await.expect("a store");
+    }
+
+    /// Gives up the job that is due, as the release before did.
+    pub(crate) async fn bury(&self) {
+        let store = &self.pair.base.store;
+        let now = self.local.clock.now();
+        let job = store.take_job(&["delete_account"], now).await;
+        let job = job.expect("a store").expect("a job");
+        store.bury_job(&job, now).await.expect("a store");
+    }
+}
+
+pub(crate) fn later() -> Timestamp {
+    Clock::System.now().plus(Duration::from_hours(24 * 3650))
+}
