@@ -264,7 +264,10 @@ async fn what_a_dead_process_left_is_found_again_and_what_is_new_stays() {
                 s.kind
             );
         }
-        let done = app.jobs.step(at(200)).await.expect("a store");
+        // For ten minutes the rest is the command's own.
+        let waits = app.jobs.step(at(200)).await.expect("a store");
+        assert_eq!(waits, Outcome::Idle, "{}", s.kind);
+        let done = app.jobs.step(at(701)).await.expect("a store");
         assert_eq!(done, Outcome::Done, "{}", s.kind);
         let left = identities(s).await;
         assert!(!left.iter().any(|it| it.contains("ann-secret")), "{left:?}");
