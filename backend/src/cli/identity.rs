@@ -24,9 +24,9 @@ use crate::telemetry::start_logging;
 
 /// Starting waits no longer for a provider that hangs.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
-/// While nobody can sign in, the provider's settings are looked at so often.
+/// Pause between two looks at the provider's settings while they keep every sign-in out.
 const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(30);
-/// And so often otherwise: they may be changed in the provider's dashboard at any time.
+/// Pause otherwise. An operator may change the settings in the provider's dashboard at any time.
 const CHECK_EVERY: Duration = Duration::from_hours(1);
 
 #[derive(Debug, clap::Args)]
@@ -185,7 +185,7 @@ async fn check(identity: &Identity, codes: CodesBy) -> Checked {
 }
 
 /// Looks at the provider's settings now and then, for as long as the process serves, and raises an alarm
-/// when they open a side door. `identity` signs nobody in while they do in production.
+/// when they open a side door. In production `identity` refuses every sign-in meanwhile.
 async fn watch_settings(
     identity: Arc<Identity>,
     codes: CodesBy,

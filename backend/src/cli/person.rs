@@ -171,7 +171,7 @@ async fn delete(
 
 fn unknown(address: &Address) -> &'static str {
     if address.is_phone() {
-        "nobody is known by this number"
+        "no person is known by this number"
     } else {
         "nothing is known of this handle"
     }

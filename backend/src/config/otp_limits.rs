@@ -133,11 +133,11 @@ impl OtpLimits {
         for (key, limit, most) in limits.entries() {
             let least = match key {
                 "OTP_KNOWN_DEVICE_RESERVE" => 0,
-                // Switched off, codes go for ever to where nobody reads them.
+                // Without the breaker, codes go on to numbers that never confirm one.
                 "OTP_BREAKER_PERCENT" if environment == Environment::Development => 0,
                 _ => 1,
             };
-            // A laptop sends nothing: what limits nothing there harms nobody.
+            // A backend in development sends no messages, so a limit that is too high costs nothing.
             let most = match environment {
                 Environment::Production => most,
                 Environment::Development if key == "OTP_BREAKER_PERCENT" => most,
@@ -156,8 +156,8 @@ impl OtpLimits {
         limits
     }
 
-    /// Names limits that cannot be reached, because a wider one ends before them. Those that nobody set
-    /// follow the wider one.
+    /// Names limits that cannot be reached, because a wider one ends before them. A limit without a
+    /// setting follows the wider one.
     fn compare(&mut self, variables: &Variables, found: &mut Problems) {
         if variables.get("OTP_KNOWN_DEVICE_RESERVE").is_none() {
             self.known_device_reserve = self.known_device_reserve.min(self.per_day / 5);

@@ -283,7 +283,7 @@ fn commands_read_and_write_beside_a_server_on_sqlite() {
         (
             &["person", "export", "--phone", "+15550100001"],
             1,
-            "nobody is known",
+            "no person is known",
         ),
         (&["adoption", "flagged"], 0, "no number is flagged"),
         (

@@ -100,7 +100,7 @@ async fn who_only_texted_is_exported_and_deleted_by_number() {
 
     let (code, document, told) = person(folder, &["export", "--phone", ADA]);
     assert_eq!((code, document.as_str()), (Some(1), ""), "{told}");
-    assert!(told.contains("nobody is known by this number"), "{told}");
+    assert!(told.contains("no person is known by this number"), "{told}");
     let (code, _, told) = person(folder, &["delete", "--phone", ADA, "--yes"]);
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("nothing is there"), "{told}");
@@ -163,7 +163,7 @@ async fn a_handle_on_standard_input_is_exported_and_deleted_however_it_is_writte
         let (code, document, told) = person_given(folder, &["export"], given);
         assert_eq!((code, document.as_str()), (Some(1), ""), "{told}");
         let why = if people == 1 {
-            "nobody is known by this number"
+            "no person is known by this number"
         } else {
             "nothing is known of this handle"
         };

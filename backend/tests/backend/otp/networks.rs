@@ -62,7 +62,7 @@ async fn with_the_usual_limits_a_rented_server_leaves_most_of_everything_to_othe
                 in_these += u32::from(started.is_ok());
             }
             sent.push(in_these);
-            // Somebody elsewhere, of another block, is never refused for it.
+            // A person in another network, with a number of another block, is never refused for it.
             let now = NOW.plus(begin + Duration::from_mins(minutes));
             let other = app(&format!("+1212555{:04}", 1_000 + minutes)).from([198, 51, 100, 7]);
             let other = other.at(now);

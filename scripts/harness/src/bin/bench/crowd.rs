@@ -81,7 +81,7 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All but the last byte of a message that nobody has signed, or as much as is taken of it.
+/// A connection that has sent all but the last byte of an unsigned message, or as much as the backend takes.
 fn unproved_body(address: SocketAddr, n: u32) -> anyhow::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_write_timeout(Some(Duration::from_secs(1)))?;
