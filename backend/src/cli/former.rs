@@ -4,13 +4,14 @@
 
 use anyhow::{Context, anyhow};
 
+use super::Failure;
 use super::output::say;
-use super::{Failure, identity};
 use crate::clock::Clock;
 use crate::config::{Config, FormerSupabase, IssuerFrom, Variables};
 use crate::former_accounts::{self, Finished, FormerIssuer, Waiting, WaitingDeletion};
 use crate::identity::{DeletionKept, FormerProject, UpstreamTimeouts, describe};
 use crate::keyring::Keyring;
+use crate::services::keyring;
 use crate::store::{Store, StoreError};
 
 #[derive(Debug, clap::Args)]
@@ -28,7 +29,7 @@ pub(super) struct FinishArgs {
 }
 
 pub(super) async fn list(args: &ListArgs, config: &Config) -> Result<(), Failure> {
-    let keyring = identity::keyring(config)?;
+    let keyring = keyring(config, &mut rand::rng())?;
     let store = open(config).await?;
     let left = left(&store, &keyring).await;
     store.close().await;
@@ -56,7 +57,7 @@ pub(super) async fn list(args: &ListArgs, config: &Config) -> Result<(), Failure
 }
 
 pub(super) async fn finish(args: &FinishArgs, config: &Config) -> Result<(), Failure> {
-    let keyring = identity::keyring(config)?;
+    let keyring = keyring(config, &mut rand::rng())?;
     let store = open(config).await?;
     let done = async {
         let waiting = former_accounts::waiting(&store, &keyring);

@@ -10,16 +10,10 @@ use clap::Subcommand;
 
 use super::{Failure, former};
 use crate::audit::{self, Event, EventKind};
-use crate::clock::{Clock, Timestamp};
-use crate::config::{
-    Config, Environment, IdentityConfig, KeyringSource, read_or_create_session_secret,
-};
-use crate::identity::{
-    CodesBy, Identity, OpenIdentityError, SettingsProblem, UpstreamTimeouts, switch_identity,
-};
-use crate::ids::random_bytes;
-use crate::keyring::Keyring;
-use crate::store::{KeyError, Store};
+use crate::clock::Clock;
+use crate::config::{Config, Environment, IdentityConfig};
+use crate::identity::{CodesBy, Identity, SettingsProblem, switch_identity};
+use crate::store::Store;
 use crate::telemetry::start_logging;
 
 /// Starting waits no longer for a provider that hangs.
@@ -113,58 +107,45 @@ async fn switch(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The keys that sessions hang on.
-pub(super) fn keyring(config: &Config) -> Result<Arc<Keyring>, Failure> {
-    match &config.session.keyring {
-        KeyringSource::Given(keyring) => Ok(Arc::clone(keyring)),
-        KeyringSource::Generated => {
-            let (keyring, path) = read_or_create_session_secret(&config.database, random_bytes())
-                .map_err(|error| Failure::Configuration(error.into()))?;
-            tracing::warn!(
-                path = %path.display(),
-                "SESSION_SECRET is not set; this machine's own is in the file"
-            );
-            Ok(keyring)
-        }
-    }
-}
-
-/// The configured issuer, if the database is its own and its settings let nobody in by a side door.
-pub(super) async fn open(
+/// Looks at the provider's settings before anything listens. A project whose settings let strangers in by a
+/// side door is refused in production.
+pub(super) async fn look_at_settings(
     config: &Config,
-    store: &Store,
-    keyring: Arc<Keyring>,
-    now: Timestamp,
-) -> Result<Arc<Identity>, Failure> {
-    let timeouts = UpstreamTimeouts::default();
-    let identity = Identity::open(&config.identity, timeouts, store, keyring, now).await?;
-    let identity = Arc::new(identity);
-    let codes = CodesBy::of(&config.otp.provider);
-    let is_usable = match check(&identity, codes).await {
-        Checked::NotNeeded => {
-            tracing::warn!("Supabase not enabled");
-            return Ok(identity);
-        }
+    identity: &Arc<Identity>,
+) -> Result<SettingsWatch, Failure> {
+    let watch = SettingsWatch {
+        identity: Arc::clone(identity),
+        codes: CodesBy::of(&config.otp.provider),
+        environment: config.environment,
+        is_usable: true,
+    };
+    match watch.check().await {
+        Checked::NotNeeded => tracing::warn!("Supabase not enabled"),
         Checked::Answered(problems) => {
             report(&problems, config)?;
             count(&problems);
             announce(&problems);
-            true
         }
         Checked::Unreachable => {
             tracing::warn!(
                 "Supabase does not answer; nobody signs in until it does, and its settings are looked at then"
             );
-            false
+            return Ok(SettingsWatch {
+                is_usable: false,
+                ..watch
+            });
         }
-    };
-    tokio::spawn(watch_settings(
-        Arc::clone(&identity),
-        codes,
-        config.environment,
-        is_usable,
-    ));
-    Ok(identity)
+    }
+    Ok(watch)
+}
+
+/// Looks at the provider's settings now and then, for as long as the process serves, and raises an alarm
+/// when they open a side door. In production `identity` refuses every sign-in meanwhile.
+pub(super) struct SettingsWatch {
+    identity: Arc<Identity>,
+    codes: CodesBy,
+    environment: Environment,
+    is_usable: bool,
 }
 
 enum Checked {
@@ -173,45 +154,42 @@ enum Checked {
     Unreachable,
 }
 
-async fn check(identity: &Identity, codes: CodesBy) -> Checked {
-    let Identity::Supabase(supabase) = identity else {
-        return Checked::NotNeeded;
-    };
-    let checked = tokio::time::timeout(CHECK_TIMEOUT, supabase.check_settings(codes));
-    match checked.await {
-        Ok(Ok(problems)) => Checked::Answered(problems),
-        Ok(Err(_)) | Err(_) => Checked::Unreachable,
-    }
-}
-
-/// Looks at the provider's settings now and then, for as long as the process serves, and raises an alarm
-/// when they open a side door. In production `identity` refuses every sign-in meanwhile.
-async fn watch_settings(
-    identity: Arc<Identity>,
-    codes: CodesBy,
-    environment: Environment,
-    mut is_usable: bool,
-) {
-    loop {
-        let wait = if is_usable {
-            CHECK_EVERY
-        } else {
-            CHECK_AGAIN_AFTER
+impl SettingsWatch {
+    async fn check(&self) -> Checked {
+        let Identity::Supabase(supabase) = &*self.identity else {
+            return Checked::NotNeeded;
         };
-        tokio::time::sleep(wait).await;
-        let Checked::Answered(problems) = check(&identity, codes).await else {
-            continue;
-        };
-        count(&problems);
-        for problem in &problems {
-            tracing::error!(key = problem.key(), "{problem}");
+        let checked = tokio::time::timeout(CHECK_TIMEOUT, supabase.check_settings(self.codes));
+        match checked.await {
+            Ok(Ok(problems)) => Checked::Answered(problems),
+            Ok(Err(_)) | Err(_) => Checked::Unreachable,
         }
-        let was_usable = is_usable;
-        is_usable = !problems.iter().any(|problem| problem.is_fatal(environment));
-        if !is_usable {
-            tracing::error!("nobody can sign in until that is mended; looking again soon");
-        } else if !was_usable {
-            announce(&problems);
+    }
+
+    /// Never ends.
+    pub(super) async fn run(mut self) {
+        loop {
+            tokio::time::sleep(if self.is_usable {
+                CHECK_EVERY
+            } else {
+                CHECK_AGAIN_AFTER
+            })
+            .await;
+            let Checked::Answered(problems) = self.check().await else {
+                continue;
+            };
+            count(&problems);
+            for problem in &problems {
+                tracing::error!(key = problem.key(), "{problem}");
+            }
+            let was_usable = self.is_usable;
+            let is_fatal = |problem: &SettingsProblem| problem.is_fatal(self.environment);
+            self.is_usable = !problems.iter().any(is_fatal);
+            if !self.is_usable {
+                tracing::error!("nobody can sign in until that is mended; looking again soon");
+            } else if !was_usable {
+                announce(&problems);
+            }
         }
     }
 }
@@ -247,15 +225,6 @@ fn report(problems: &[SettingsProblem], config: &Config) -> Result<(), Failure> 
         tracing::warn!(key = problem.key(), "{problem}");
     }
     Ok(())
-}
-
-impl From<OpenIdentityError> for Failure {
-    fn from(error: OpenIdentityError) -> Self {
-        match error {
-            OpenIdentityError::Keys(KeyError::Store(error)) => Self::Database(error.into()),
-            error => Self::Configuration(error.into()),
-        }
-    }
 }
 
 #[cfg(test)]

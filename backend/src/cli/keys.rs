@@ -2,13 +2,14 @@
 
 use clap::Subcommand;
 
-use super::{Failure, identity};
+use super::Failure;
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Clock;
 use crate::config::{Config, IdentityConfig};
 use crate::former_accounts;
 use crate::identity::rotate_signing_key;
 use crate::ids::random_bytes;
+use crate::services::keyring;
 use crate::store::{KeyError, Store};
 use crate::telemetry::start_logging;
 
@@ -36,7 +37,7 @@ pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
     start_logging(&config.logging).map_err(|error| Failure::Configuration(error.into()))?;
     let now = Clock::System.now();
     let store = Store::open_beside(&config.database, config.environment, now).await?;
-    let keyring = identity::keyring(&config)?;
+    let keyring = keyring(&config, &mut rand::rng())?;
     let rotated = async {
         // Reading it seals it anew.
         store.pepper(&keyring, random_bytes(), now).await?;

@@ -12,7 +12,6 @@ mod identity;
 mod keys;
 mod migrate;
 mod output;
-mod pepper;
 mod person;
 mod plan_table;
 mod relay;
@@ -25,8 +24,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, Problems, Variables, VariablesError};
-use crate::store::OpenError;
+use crate::config::{Config, DevSecretError, Problems, Variables, VariablesError};
+use crate::identity::OpenIdentityError;
+use crate::services::BuildError;
+use crate::store::{KeyError, OpenError};
 
 /// Receives messages from Mac relays, stores each once, and answers.
 #[derive(Debug, Parser)]
@@ -146,6 +147,32 @@ impl From<VariablesError> for Failure {
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         Self::Database(error.into())
+    }
+}
+
+impl From<DevSecretError> for Failure {
+    fn from(error: DevSecretError) -> Self {
+        Self::Configuration(error.into())
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Sealed(_) => Self::Configuration(error.into()),
+            KeyError::Store(_) => Self::Database(error.into()),
+        }
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Key(error) | BuildError::Identity(OpenIdentityError::Keys(error)) => {
+                error.into()
+            }
+            error => Self::Configuration(error.into()),
+        }
     }
 }
 

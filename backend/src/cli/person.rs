@@ -7,12 +7,13 @@ use anyhow::{Context, anyhow};
 use clap::Subcommand;
 use shared_protocol::Address;
 
-use super::pepper::pepper;
-use super::{Failure, handle, identity};
+use super::{Failure, handle};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::former_accounts;
+use crate::ids::random_bytes;
 use crate::people::{Export, HandleExport, delete_handle, delete_person};
+use crate::services::keyring;
 use crate::store::people::{Reader, Traces};
 use crate::store::{Store, StoreError};
 use crate::telemetry::start_logging;
@@ -132,8 +133,8 @@ async fn delete(
     now: Timestamp,
 ) -> Result<(), Failure> {
     let traces = store.traces(address, None).await.map_err(failed)?;
-    let keyring = identity::keyring(config)?;
-    let pepper = pepper(store, &keyring, now).await?;
+    let keyring = keyring(config, &mut rand::rng())?;
+    let pepper = store.pepper(&keyring, random_bytes(), now).await?;
     let people = traces.people.clone();
     let former = former_accounts::count_of(store, &people).await;
     let former = former.map_err(failed)?;

@@ -7,25 +7,25 @@ use std::time::Duration;
 
 use anyhow::Context;
 use secrecy::ExposeSecret;
-use shared_protocol::RelaySecrets;
 use tokio::net::TcpListener;
 
 use super::Failure;
-use super::pepper::pepper;
+use super::identity::look_at_settings;
 use crate::clock::Clock;
-use crate::config::{Config, Environment, Retention, SecretSource, read_or_create_relay_secret};
+use crate::config::{Config, Environment, Retention};
 use crate::http::{
     App, BodyBudget, ClientAddresses, CookieRules, Limits, MetricsAccess, Reach, router, serve,
 };
 use crate::jobs::{Jobs, Outcome};
-use crate::known_device::KnownDevices;
 use crate::lifecycle::{Lifecycle, termination_signal};
-use crate::otp::{Otp, ProviderTimeouts};
-use crate::relay_auth::{FailureLimiter, RelayAuthenticator};
-use crate::sessions::Sessions;
+use crate::relay_auth::FailureLimiter;
+use crate::services::Services;
 use crate::store::{Store, StoreError};
+use crate::supervisor::Supervisor;
 use crate::telemetry::{Metrics, start_logging};
 
+/// More than the connections take to drain.
+const GRACE: Duration = Duration::from_secs(15);
 /// How often what has served its time is removed.
 const UPKEEP_EVERY: Duration = Duration::from_mins(1);
 /// What is kept for days need not be looked at every minute. Nor at once: in a rolling deploy an older version,
@@ -44,75 +44,83 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let clock = Clock::System;
     // First: beside a file that is not ours no secret is made either.
     let store = Store::open(&config.database, config.environment, clock.now()).await?;
-    let secrets = relay_secrets(&config)?;
-    let keyring = super::identity::keyring(&config)?;
-    let pepper = pepper(&store, &keyring, clock.now()).await?;
-    let identity =
-        super::identity::open(&config, &store, Arc::clone(&keyring), clock.now()).await?;
-    tracing::info!(issuer = identity.issuer(), "who issues access tokens");
+    let services = Services::build(&config, store.clone(), clock, &mut rand::rng()).await?;
+    let settings = look_at_settings(&config, &services.identity).await?;
+    tracing::info!(
+        issuer = services.identity.issuer(),
+        "who issues access tokens"
+    );
     let listener = TcpListener::bind(config.server.address)
         .await
         .with_context(|| format!("cannot listen on {} (HOST, PORT)", config.server.address))?;
     let address = listener.local_addr().context("no local address")?;
     let lifecycle = Lifecycle::new();
     let metrics = Metrics::of_process();
-    let otp = Otp::new(
-        &config.otp,
-        ProviderTimeouts::default(),
-        Arc::clone(&identity),
-        store.clone(),
-        pepper.clone(),
-    )
-    .context("codes cannot be sent")?;
     let jobs = Jobs::new(
         store.clone(),
-        Arc::clone(&identity),
-        Arc::clone(&keyring),
-        pepper.clone(),
+        Arc::clone(&services.identity),
+        Arc::clone(&services.keyring),
+        services.pepper.clone(),
     );
+    let app = Arc::new(app(&config, services, lifecycle.clone(), metrics.clone()));
+    let mut tasks = Supervisor::new(lifecycle.clone());
+    tasks.spawn("signals", drain_on_signal(lifecycle.clone()));
+    tasks.spawn(
+        "http",
+        serve(
+            listener,
+            router(Arc::clone(&app)),
+            lifecycle,
+            Limits::of_process(),
+            config.proxies,
+        ),
+    );
+    tasks.spawn_until_draining("intake", watch_intake(store.clone()));
+    tasks.spawn_until_draining("identity settings", settings.run());
+    tasks.spawn_until_draining(
+        "upkeep",
+        keep_up(Arc::clone(&app), config.retention, metrics),
+    );
+    tasks.spawn_until_draining("history", keep_history(Arc::clone(&app), config.retention));
+    // A job that is cut off is taken again once its lease has ended.
+    tasks.spawn_until_draining("jobs", work(jobs, app.clock.clone()));
+    announce(address);
+    tracing::info!(%address, environment = config.environment.as_str(), "listening");
+    let ended = tasks.watch(GRACE).await;
+    store.close().await;
+    tracing::info!("stopped");
+    ended.map_err(|fault| Failure::Other(fault.into()))
+}
+
+fn app(config: &Config, services: Services, lifecycle: Lifecycle, metrics: Metrics) -> App {
     let web = Arc::new(config.web.clone());
-    let app = Arc::new(App {
-        relays: RelayAuthenticator::new(secrets, config.relay.auth, store.clone()),
-        store: store.clone(),
-        pepper,
-        environment: config.environment,
-        clock: clock.clone(),
-        lifecycle: lifecycle.clone(),
+    App {
+        relays: services.relays,
+        store: services.store,
+        pepper: services.pepper,
+        environment: services.environment,
+        clock: services.clock,
+        lifecycle,
         failures: FailureLimiter::default(),
         sign_in_failures: FailureLimiter::default(),
         client_addresses: ClientAddresses::new(config.proxies.clone(), config.client_ip_header),
-        reach: reach(&config),
+        reach: reach(config),
         bodies: BodyBudget::default(),
-        metrics: metrics_access(&config, metrics.clone()),
-        otp,
-        sessions: Sessions::new(
-            store.clone(),
-            Arc::clone(&identity),
-            Arc::clone(&keyring),
-            config.session.lifetimes,
-        ),
-        identity,
-        known_devices: KnownDevices::new(Arc::clone(&keyring)),
-        keyring,
+        metrics: metrics_access(config, metrics),
+        otp: services.otp,
+        sessions: services.sessions,
+        identity: services.identity,
+        known_devices: services.known_devices,
+        keyring: services.keyring,
         cookies: CookieRules::of(&web),
         web,
         body_timeout: BODY_TIMEOUT,
-    });
-    let upkeep = tokio::spawn(keep_up(Arc::clone(&app), config.retention, metrics));
-    let history = tokio::spawn(keep_history(Arc::clone(&app), config.retention));
-    let working = tokio::spawn(work(jobs, clock));
-    drain_on_signal(lifecycle.clone());
-    announce(address);
-    tracing::info!(%address, environment = config.environment.as_str(), "listening");
-    let limits = Limits::of_process();
-    serve(listener, router(app), lifecycle, limits, config.proxies).await;
-    upkeep.abort();
-    history.abort();
-    // A job that is cut off here is taken again once its lease has ended.
-    working.abort();
-    store.close().await;
-    tracing::info!("stopped");
-    Ok(())
+    }
+}
+
+/// Ends only if the store takes no messages any more, which it does as long as the process serves.
+async fn watch_intake(store: Store) {
+    store.intake_ended().await;
 }
 
 /// For whoever started this with PORT=0. Nobody has to read it.
@@ -120,21 +128,6 @@ fn announce(address: SocketAddr) {
     let line = format!("listening on http://{address}\n");
     if let Err(error) = std::io::stdout().write_all(line.as_bytes()) {
         tracing::warn!(error = %error, "standard output is closed");
-    }
-}
-
-fn relay_secrets(config: &Config) -> Result<Arc<RelaySecrets>, Failure> {
-    match &config.relay.secrets {
-        SecretSource::Given(secrets) => Ok(Arc::clone(secrets)),
-        SecretSource::Generated => {
-            let (secrets, path) = read_or_create_relay_secret(&config.database, rand::random())
-                .map_err(|error| Failure::Configuration(error.into()))?;
-            tracing::warn!(
-                path = %path.display(),
-                "RELAY_WEBHOOK_SECRET is not set; the relay's secret for this machine is in the file"
-            );
-            Ok(Arc::new(secrets))
-        }
     }
 }
 
@@ -155,14 +148,12 @@ fn metrics_access(config: &Config, metrics: Metrics) -> MetricsAccess {
     }
 }
 
-fn drain_on_signal(lifecycle: Lifecycle) {
-    tokio::spawn(async move {
-        match termination_signal().await {
-            Ok(()) => tracing::info!("going down"),
-            Err(error) => tracing::error!(error = %error, "no signal handler; going down"),
-        }
-        lifecycle.start_draining();
-    });
+async fn drain_on_signal(lifecycle: Lifecycle) {
+    match termination_signal().await {
+        Ok(()) => tracing::info!("going down"),
+        Err(error) => tracing::error!(error = %error, "no signal handler; going down"),
+    }
+    lifecycle.start_draining();
 }
 
 /// Does durable work as it comes up; looks again soon after something was done.

@@ -6,8 +6,8 @@
 
 use uuid::Uuid;
 
-use super::pools::{on_reader, on_writer};
-use super::statements::statements;
+use super::execute::Execute;
+use super::statement::statements;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
@@ -17,29 +17,29 @@ statements! {
     }
     /// The conflict may also be another person's with this subject.
     CREATE_ACCOUNT {
-        both: "insert into accounts (user_id, issuer, subject, created_at) values ($1, $2, $3, $4) \
+        both: "insert into accounts (user_id, issuer, subject, created_at) values ($1, $2, $3, $4)
                on conflict do nothing",
     }
     CONFIRM_ACCOUNT {
-        both: "update accounts set confirmed_at = $4 \
+        both: "update accounts set confirmed_at = $4
                where user_id = $1 and issuer = $2 and subject = $3 and confirmed_at is null",
     }
     CREATE_CONFIRMED_ACCOUNT {
-        both: "insert into accounts (user_id, issuer, subject, created_at, confirmed_at) \
+        both: "insert into accounts (user_id, issuer, subject, created_at, confirmed_at)
                values ($1, $2, $3, $4, $4) on conflict do nothing",
     }
     MOVE_ACCOUNT {
-        both: "update accounts set subject = $4, confirmed_at = null \
-               where user_id = $1 and issuer = $2 and subject = $3 \
+        both: "update accounts set subject = $4, confirmed_at = null
+               where user_id = $1 and issuer = $2 and subject = $3
                  and not exists (select 1 from accounts where issuer = $2 and subject = $4)",
     }
     TAKE_REPAIR {
-        both: "update accounts set repair_until = $4 \
+        both: "update accounts set repair_until = $4
                where user_id = $1 and issuer = $2 and (repair_until is null or repair_until <= $3)",
     }
-    /// Not somebody else's, who came after this one's time was up.
+    /// The right of another replica, which came after this one's time was up, stays.
     RELEASE_REPAIR {
-        both: "update accounts set repair_until = null \
+        both: "update accounts set repair_until = null
                where user_id = $1 and issuer = $2 and repair_until = $3",
     }
 }
@@ -60,7 +60,7 @@ pub struct Account {
 pub enum Moved {
     /// It is the new one.
     Done,
-    /// Somebody else changed it first, or another person has the new one.
+    /// Another request changed it first, or another person has the new one.
     Not,
 }
 
@@ -77,16 +77,8 @@ impl Store {
         if let Some(account) = self.read_account(user_id, issuer).await? {
             return Ok(Some(account));
         }
-        let created = on_writer!(self.pools, CREATE_ACCOUNT, |pool, sql| {
-            sqlx::query(sql)
-                .bind(user_id)
-                .bind(issuer)
-                .bind(proposed)
-                .bind(now)
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
-        })?;
+        let params = (user_id, issuer, proposed, now);
+        let created = self.pools.writes().execute(CREATE_ACCOUNT, params).await?;
         if created == 1 {
             return Ok(Some(Account {
                 subject: proposed,
@@ -103,14 +95,11 @@ impl Store {
         user_id: Uuid,
         issuer: &str,
     ) -> Result<Option<Account>, StoreError> {
-        let row: Option<(Uuid, Option<Timestamp>)> =
-            on_reader!(self.pools, READ_ACCOUNT, |pool, sql| {
-                sqlx::query_as(sql)
-                    .bind(user_id)
-                    .bind(issuer)
-                    .fetch_optional(pool)
-                    .await
-            })?;
+        let row: Option<(Uuid, Option<Timestamp>)> = self
+            .pools
+            .reads()
+            .optional(READ_ACCOUNT, (user_id, issuer))
+            .await?;
         Ok(row.map(|(subject, confirmed_at)| Account {
             subject,
             is_confirmed: confirmed_at.is_some(),
@@ -126,20 +115,12 @@ impl Store {
         subject: Uuid,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        on_writer!(self.pools, CONFIRM_ACCOUNT, |pool, sql| {
-            sqlx::query(sql)
-                .bind(user_id)
-                .bind(issuer)
-                .bind(subject)
-                .bind(now)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (user_id, issuer, subject, now);
+        self.pools.writes().execute(CONFIRM_ACCOUNT, params).await?;
         Ok(())
     }
 
-    /// An account whose issuer is this backend: it needs nobody's confirmation.
+    /// An account whose issuer is this backend: it needs no confirmation.
     pub async fn create_confirmed_account(
         &self,
         user_id: Uuid,
@@ -147,20 +128,15 @@ impl Store {
         subject: Uuid,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        on_writer!(self.pools, CREATE_CONFIRMED_ACCOUNT, |pool, sql| {
-            sqlx::query(sql)
-                .bind(user_id)
-                .bind(issuer)
-                .bind(subject)
-                .bind(now)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (user_id, issuer, subject, now);
+        self.pools
+            .writes()
+            .execute(CREATE_CONFIRMED_ACCOUNT, params)
+            .await?;
         Ok(())
     }
 
-    /// Changes the subject if it is still `from` and nobody else has `to`.
+    /// Changes the subject if it is still `from` and no other person has `to`.
     pub async fn move_account(
         &self,
         user_id: Uuid,
@@ -168,22 +144,13 @@ impl Store {
         from: Uuid,
         to: Uuid,
     ) -> Result<Moved, StoreError> {
-        let moved = on_writer!(self.pools, MOVE_ACCOUNT, |pool, sql| {
-            sqlx::query(sql)
-                .bind(user_id)
-                .bind(issuer)
-                .bind(from)
-                .bind(to)
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
-        });
-        match moved {
+        let params = (user_id, issuer, from, to);
+        match self.pools.writes().execute(MOVE_ACCOUNT, params).await {
             Ok(1) => Ok(Moved::Done),
             Ok(_) => Ok(Moved::Not),
             // Two people reached for the same subject at the same moment.
-            Err(sqlx::Error::Database(fault)) if fault.is_unique_violation() => Ok(Moved::Not),
-            Err(error) => Err(error.into()),
+            Err(error) if error.is_unique_violation() => Ok(Moved::Not),
+            Err(error) => Err(error),
         }
     }
 
@@ -195,16 +162,8 @@ impl Store {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<bool, StoreError> {
-        let taken = on_writer!(self.pools, TAKE_REPAIR, |pool, sql| {
-            sqlx::query(sql)
-                .bind(user_id)
-                .bind(issuer)
-                .bind(now)
-                .bind(until)
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
-        })?;
+        let params = (user_id, issuer, now, until);
+        let taken = self.pools.writes().execute(TAKE_REPAIR, params).await?;
         Ok(taken == 1)
     }
 
@@ -215,15 +174,8 @@ impl Store {
         issuer: &str,
         until: Timestamp,
     ) -> Result<(), StoreError> {
-        on_writer!(self.pools, RELEASE_REPAIR, |pool, sql| {
-            sqlx::query(sql)
-                .bind(user_id)
-                .bind(issuer)
-                .bind(until)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (user_id, issuer, until);
+        self.pools.writes().execute(RELEASE_REPAIR, params).await?;
         Ok(())
     }
 }

@@ -1,9 +1,10 @@
 //! An older deployment's database: recognised before anything is changed, adopted only when the owner
-//! says so, and only while nobody else writes to it.
+//! says so, and only while no other client writes to it.
 //!
-//! Whether somebody writes is found out, not believed: the tables are locked against writers, not
-//! against readers, for a second, and whoever runs into that lock is one. From the first migration's
-//! commit on the older deployment cannot write any more: it knows neither `meta_data` nor `guid`.
+//! Whether a client writes is found out, not believed: the tables are locked against writers, not
+//! against readers, for a second, and a client that runs into that lock is a writer. From the first
+//! migration's commit on the older deployment cannot write any more: it knows neither `meta_data` nor
+//! `guid`.
 
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::doors::{self, Door};
+use super::execute::Execute;
 use super::migrate::refuse;
-use super::pools::on_reader;
-use super::statements::statements;
+use super::statement::statements;
 use super::{Adoption, OpenError, Store, StoreError};
 
 /// Tables of the older deployment.
@@ -31,43 +32,43 @@ const COUNTS: [&str; 4] = [
     "select count(*) from relationships",
 ];
 const TABLE_EXISTS: &str = "select to_regclass($1) is not null";
-const LOCK_WRITERS_OUT: &str = "do $$ \
-     declare adopted text; \
-     begin \
-       set local lock_timeout = '3s'; \
-       foreach adopted in array array['users', 'conversations', 'messages', 'relationships'] loop \
-         if to_regclass(adopted) is not null then \
-           execute format('lock table %I in share mode', adopted); \
-         end if; \
-       end loop; \
+const LOCK_WRITERS_OUT: &str = "do $$
+     declare adopted text;
+     begin
+       set local lock_timeout = '3s';
+       foreach adopted in array array['users', 'conversations', 'messages', 'relationships'] loop
+         if to_regclass(adopted) is not null then
+           execute format('lock table %I in share mode', adopted);
+         end if;
+       end loop;
      end $$";
 /// Other clients that hold or want more than to read one of the tables, or that sit in an open
 /// transaction with it: the names that they gave themselves, and how many of each. Vacuum is none of
 /// them, and gives way by itself; nor is another `migrate`, whose turn comes before or after.
-const SESSIONS: &str = "select coalesce(nullif(a.application_name, ''), \
-         case when l.pid is null then 'a prepared transaction' else 'unnamed' end), \
-       count(distinct coalesce(l.pid, 0)) \
-     from pg_locks l left join pg_stat_activity a on a.pid = l.pid \
-     where l.locktype = 'relation' \
-       and l.database = (select oid from pg_database where datname = current_database()) \
-       and l.relation = any (array(select to_regclass(t)::oid from unnest($1::text[]) t)) \
-       and l.pid is distinct from pg_backend_pid() \
-       and coalesce(a.backend_type, 'client backend') = 'client backend' \
-       and coalesce(a.application_name, '') <> 'archety-backend' \
-       and (l.mode not in ('AccessShareLock', 'RowShareLock') \
-         or a.state in ('idle in transaction', 'idle in transaction (aborted)')) \
+const SESSIONS: &str = "select coalesce(nullif(a.application_name, ''),
+         case when l.pid is null then 'a prepared transaction' else 'unnamed' end),
+       count(distinct coalesce(l.pid, 0))
+     from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+     where l.locktype = 'relation'
+       and l.database = (select oid from pg_database where datname = current_database())
+       and l.relation = any (array(select to_regclass(t)::oid from unnest($1::text[]) t))
+       and l.pid is distinct from pg_backend_pid()
+       and coalesce(a.backend_type, 'client backend') = 'client backend'
+       and coalesce(a.application_name, '') <> 'archety-backend'
+       and (l.mode not in ('AccessShareLock', 'RowShareLock')
+         or a.state in ('idle in transaction', 'idle in transaction (aborted)'))
      group by 1 order by 1";
 
 statements! {
     FLAGGED_PEOPLE {
-        both: "select u.id, u.phone, u.phone_flag as flag, \
-                 (select count(*) from messages m where m.user_id = u.id) as messages \
-               from users u where u.phone_flag is not null and u.archived_at is null \
+        both: "select u.id, u.phone, u.phone_flag as flag,
+                 (select count(*) from messages m where m.user_id = u.id) as messages
+               from users u where u.phone_flag is not null and u.archived_at is null
                order by u.phone_flag, u.phone",
     }
 }
 
-/// Somebody whose adopted number nobody can sign in with.
+/// A person whose adopted number cannot be signed in with.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct FlaggedPerson {
     /// Our id.
@@ -81,17 +82,14 @@ pub struct FlaggedPerson {
 }
 
 impl Store {
-    /// Everybody whose number is flagged, by flag and number.
+    /// The people whose numbers are flagged, by flag and number.
     pub async fn flagged_people(&self) -> Result<Vec<FlaggedPerson>, StoreError> {
-        let people = on_reader!(self.pools, FLAGGED_PEOPLE, |pool, sql| {
-            sqlx::query_as(sql).fetch_all(pool).await
-        })?;
-        Ok(people)
+        self.pools.reads().all(FLAGGED_PEOPLE, ()).await
     }
 }
 
 /// Everything that has to be so before the first migration of a database: its data may be adopted, no
-/// door stays open, nobody writes.
+/// door stays open, no client writes.
 pub(super) async fn prepare(
     pool: &PgPool,
     connection: &mut PgConnection,
@@ -148,11 +146,12 @@ async fn refuse_writers(pool: &PgPool) -> Result<(), OpenError> {
     if !seen.is_empty() {
         return Err(OpenError::InUse { by: seen });
     }
-    // Not locked, and nobody seen: whoever stood in the way still does, or is another `migrate`.
+    // The lock timed out, or no writer ran into it. A client that stood in the way still does, or is
+    // another `migrate`.
     refuse_sessions(pool).await
 }
 
-/// Refuses if somebody else has one of the tables at this moment.
+/// Refuses if another client has one of the tables at this moment.
 pub(super) async fn refuse_sessions(pool: &PgPool) -> Result<(), OpenError> {
     let mut connection = pool.acquire().await?;
     let seen = sessions(&mut connection).await?;
@@ -163,7 +162,7 @@ pub(super) async fn refuse_sessions(pool: &PgPool) -> Result<(), OpenError> {
     }
 }
 
-/// Who runs into the lock that is held.
+/// The clients that run into the lock that is held.
 async fn watch(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
     for _ in 0..LOOKS {
         let seen = sessions(connection).await?;

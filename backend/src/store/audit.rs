@@ -2,25 +2,25 @@
 
 use uuid::Uuid;
 
-use super::pools::{on_reader, on_writer};
-use super::statements::statements;
+use super::execute::{Execute, Params};
+use super::statement::statements;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
 statements! {
     RECORD_EVENT {
-        both: "insert into auth_events \
-                 (id, occurred_at, kind, outcome, user_id, session_id, request_id) \
+        both: "insert into auth_events
+                 (id, occurred_at, kind, outcome, user_id, session_id, request_id)
                values ($1, $2, $3, $4, $5, $6, $7)",
     }
     /// How many rows there are like one that is to be written, up to $5.
     COUNT_EVENTS_OF_SESSION {
-        both: "select count(*) from ( \
-                 select 1 as one from auth_events \
+        both: "select count(*) from (
+                 select 1 as one from auth_events
                  where user_id = $1 and session_id = $2 and kind = $3 and outcome = $4 limit $5) as found",
     }
     EVENTS_OF_USER {
-        both: "select id, occurred_at, kind, outcome, session_id from auth_events \
+        both: "select id, occurred_at, kind, outcome, session_id from auth_events
                where user_id = $1 order by occurred_at desc, id desc limit $2",
     }
 }
@@ -40,6 +40,21 @@ pub struct NewEvent {
     pub session_id: Option<Uuid>,
     /// The request that it happened in.
     pub request_id: Option<String>,
+}
+
+impl NewEvent {
+    /// Those of [`RECORD_EVENT`].
+    pub(in crate::store) fn params(&self, now: Timestamp) -> impl Params<'_> {
+        (
+            self.id,
+            now,
+            self.kind,
+            self.outcome,
+            self.user_id,
+            self.session_id,
+            self.request_id.as_deref(),
+        )
+    }
 }
 
 /// One recorded thing.
@@ -65,45 +80,27 @@ impl Store {
     /// Records what happened, unless the session has its most of it.
     pub async fn record_event(&self, event: &NewEvent, now: Timestamp) -> Result<(), StoreError> {
         if let (Some(user_id), Some(session_id)) = (event.user_id, event.session_id) {
-            let like_it: i64 = on_reader!(self.pools, COUNT_EVENTS_OF_SESSION, |pool, sql| {
-                sqlx::query_scalar(sql)
-                    .bind(user_id)
-                    .bind(session_id)
-                    .bind(event.kind)
-                    .bind(event.outcome)
-                    .bind(Self::EVENTS_OF_SESSION)
-                    .fetch_one(pool)
-                    .await
-            })?;
-            if like_it >= Self::EVENTS_OF_SESSION {
+            let most = Self::EVENTS_OF_SESSION;
+            let params = (user_id, session_id, event.kind, event.outcome, most);
+            let like_it: i64 = self
+                .pools
+                .reads()
+                .value(COUNT_EVENTS_OF_SESSION, params)
+                .await?;
+            if like_it >= most {
                 return Ok(());
             }
         }
-        on_writer!(self.pools, RECORD_EVENT, |pool, sql| {
-            sqlx::query(sql)
-                .bind(event.id)
-                .bind(now)
-                .bind(event.kind)
-                .bind(event.outcome)
-                .bind(event.user_id)
-                .bind(event.session_id)
-                .bind(event.request_id.as_deref())
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = event.params(now);
+        self.pools.writes().execute(RECORD_EVENT, params).await?;
         Ok(())
     }
 
     /// What happened to a person, newest first, at most `limit`.
     pub async fn events_of(&self, user_id: Uuid, limit: i64) -> Result<Vec<EventRow>, StoreError> {
-        let events = on_reader!(self.pools, EVENTS_OF_USER, |pool, sql| {
-            sqlx::query_as(sql)
-                .bind(user_id)
-                .bind(limit)
-                .fetch_all(pool)
-                .await
-        })?;
-        Ok(events)
+        self.pools
+            .reads()
+            .all(EVENTS_OF_USER, (user_id, limit))
+            .await
     }
 }

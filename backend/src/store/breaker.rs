@@ -8,9 +8,11 @@
 
 use std::time::Duration;
 
-use super::connection::{Conn, on_conn};
+use super::StoreError;
+use super::execute::Execute;
 use super::limits::{COUNT_DOWN, window_start};
-use super::statements::statements;
+use super::statement::statements;
+use super::transaction::Tx;
 use crate::clock::Timestamp;
 
 const BUCKET: Duration = Duration::from_mins(5);
@@ -26,37 +28,37 @@ const CONFIRMED: &str = "confirmed_prefix";
 
 statements! {
     COUNT_CODE {
-        both: "insert into rate_counters (scope, key, window_start, count, expires_at) \
-               values ($1, $2, $3, 1, $4) \
+        both: "insert into rate_counters (scope, key, window_start, count, expires_at)
+               values ($1, $2, $3, 1, $4)
                on conflict (scope, key, window_start) do update set count = rate_counters.count + 1",
     }
     /// What was sent to the blocks from $3 to $4, and the hundredfold of what was confirmed. A block
     /// beyond $7 codes weighs as much as $7 of which the same share was confirmed.
     WEIGH_BLOCKS {
-        both: "select \
-                 cast(coalesce(sum(case when sent > $7 then $7 else sent end), 0) as bigint), \
-                 cast(coalesce(sum(case when sent > $7 then confirmed * 100 * $7 / sent \
-                   else confirmed * 100 end), 0) as bigint) \
-               from ( \
-                 select sum(case when scope = $1 then count else 0 end) as sent, \
-                   sum(case when scope = $2 then count else 0 end) as confirmed \
-                 from rate_counters \
-                 where scope in ($1, $2) and key >= $3 and key <= $4 \
-                   and window_start > $5 and window_start <= $6 \
-                 group by key) blocks \
+        both: "select
+                 cast(coalesce(sum(case when sent > $7 then $7 else sent end), 0) as bigint),
+                 cast(coalesce(sum(case when sent > $7 then confirmed * 100 * $7 / sent
+                   else confirmed * 100 end), 0) as bigint)
+               from (
+                 select sum(case when scope = $1 then count else 0 end) as sent,
+                   sum(case when scope = $2 then count else 0 end) as confirmed
+                 from rate_counters
+                 where scope in ($1, $2) and key >= $3 and key <= $4
+                   and window_start > $5 and window_start <= $6
+                 group by key) blocks
                where sent > 0",
     }
     BREAKER_OPEN_UNTIL {
-        both: "select expires_at from rate_counters \
+        both: "select expires_at from rate_counters
                where scope = $1 and key = $2 and window_start = $3 and expires_at > $4",
     }
     /// Returns a row to the one that opened it.
     OPEN_BREAKER {
-        both: "insert into rate_counters (scope, key, window_start, count, expires_at) \
-               values ($1, $2, $3, 1, $4) \
-               on conflict (scope, key, window_start) do update set \
-                 count = rate_counters.count + 1, expires_at = excluded.expires_at \
-               where rate_counters.expires_at <= $5 \
+        both: "insert into rate_counters (scope, key, window_start, count, expires_at)
+               values ($1, $2, $3, 1, $4)
+               on conflict (scope, key, window_start) do update set
+                 count = rate_counters.count + 1, expires_at = excluded.expires_at
+               where rate_counters.expires_at <= $5
                returning count",
     }
 }
@@ -157,133 +159,97 @@ pub enum Since {
 
 /// Finds an open breaker, or one that has to open now, and opens it.
 pub(in crate::store) async fn find_open(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     breakers: &[Breaker],
     now: Timestamp,
-) -> Result<Option<Open>, sqlx::Error> {
+) -> Result<Option<Open>, StoreError> {
     for breaker in breakers {
         let area = breaker.area;
-        if let Some(until) = open_until(conn, breaker, now).await? {
+        let params = (area.open(), &breaker.key()[..], NO_WINDOW, now);
+        if let Some(until) = tx.optional_value(BREAKER_OPEN_UNTIL, params).await? {
             let since = Since::Before;
             return Ok(Some(Open { area, until, since }));
         }
-        if is_failing(conn, breaker, now).await? {
+        if is_failing(tx, breaker, now).await? {
             let until = now.plus(OPEN_FOR);
-            let since = open(conn, breaker, now, until).await?;
+            let since = open(tx, breaker, now, until).await?;
             return Ok(Some(Open { area, until, since }));
         }
     }
     Ok(None)
 }
 
-async fn open_until(
-    conn: &mut Conn<'_>,
-    breaker: &Breaker,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, sqlx::Error> {
-    on_conn!(conn, BREAKER_OPEN_UNTIL, |db, sql| {
-        sqlx::query_scalar(sql)
-            .bind(breaker.area.open())
-            .bind(&breaker.key()[..])
-            .bind(NO_WINDOW)
-            .bind(now)
-            .fetch_optional(db)
-            .await
-    })
-}
-
-async fn is_failing(
-    conn: &mut Conn<'_>,
-    breaker: &Breaker,
-    now: Timestamp,
-) -> Result<bool, sqlx::Error> {
+async fn is_failing(tx: &mut Tx, breaker: &Breaker, now: Timestamp) -> Result<bool, StoreError> {
     let (first, last) = breaker.block.range(breaker.area);
     let ripe = now.minus(RIPE_AFTER);
-    let (sent, confirmed_hundredfold): (i64, i64) = on_conn!(conn, WEIGH_BLOCKS, |db, sql| {
-        sqlx::query_as(sql)
-            .bind(SENT)
-            .bind(CONFIRMED)
-            .bind(&first[..])
-            .bind(&last[..])
-            .bind(ripe.minus(JUDGED))
-            .bind(ripe)
-            .bind(i64::from(breaker.most_per_block.max(1)))
-            .fetch_one(db)
-            .await
-    })?;
+    let params = (
+        SENT,
+        CONFIRMED,
+        &first[..],
+        &last[..],
+        ripe.minus(JUDGED),
+        ripe,
+        i64::from(breaker.most_per_block.max(1)),
+    );
+    let (sent, confirmed_hundredfold): (i64, i64) = tx.one(WEIGH_BLOCKS, params).await?;
     let is_proof = sent > 0 && sent >= i64::from(breaker.min_sent);
     Ok(is_proof && confirmed_hundredfold < sent * i64::from(breaker.min_percent))
 }
 
 async fn open(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     breaker: &Breaker,
     now: Timestamp,
     until: Timestamp,
-) -> Result<Since, sqlx::Error> {
-    let opened: Option<i64> = on_conn!(conn, OPEN_BREAKER, |db, sql| {
-        sqlx::query_scalar(sql)
-            .bind(breaker.area.open())
-            .bind(&breaker.key()[..])
-            .bind(NO_WINDOW)
-            .bind(until)
-            .bind(now)
-            .fetch_optional(db)
-            .await
-    })?;
+) -> Result<Since, StoreError> {
+    let params = (
+        breaker.area.open(),
+        &breaker.key()[..],
+        NO_WINDOW,
+        until,
+        now,
+    );
+    let opened: Option<i64> = tx.optional_value(OPEN_BREAKER, params).await?;
     Ok(opened.map_or(Since::Before, |_| Since::Now))
 }
 
 /// Counts a code that is about to be sent.
 pub(in crate::store) async fn count_sent(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     block: Block,
     sent_at: Timestamp,
-) -> Result<(), sqlx::Error> {
-    count(conn, SENT, block, sent_at).await
+) -> Result<(), StoreError> {
+    count(tx, SENT, block, sent_at).await
 }
 
 /// Counts the confirmation of a code that was sent at `sent_at`.
 pub(in crate::store) async fn count_confirmed(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     block: Block,
     sent_at: Timestamp,
-) -> Result<(), sqlx::Error> {
-    count(conn, CONFIRMED, block, sent_at).await
+) -> Result<(), StoreError> {
+    count(tx, CONFIRMED, block, sent_at).await
 }
 
 async fn count(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     scope: &'static str,
     block: Block,
     sent_at: Timestamp,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StoreError> {
     let start = window_start(sent_at, BUCKET);
-    on_conn!(conn, COUNT_CODE, |db, sql| {
-        sqlx::query(sql)
-            .bind(scope)
-            .bind(&block.0[..])
-            .bind(start)
-            .bind(start.plus(JUDGED + OPEN_FOR))
-            .execute(db)
-            .await
-            .map(drop)
-    })
+    let params = (scope, &block.0[..], start, start.plus(JUDGED + OPEN_FOR));
+    tx.execute(COUNT_CODE, params).await?;
+    Ok(())
 }
 
 /// Takes back what [`count_sent`] counted: the code was not sent.
 pub(in crate::store) async fn uncount_sent(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     block: Block,
     sent_at: Timestamp,
-) -> Result<(), sqlx::Error> {
-    on_conn!(conn, COUNT_DOWN, |db, sql| {
-        sqlx::query(sql)
-            .bind(SENT)
-            .bind(&block.0[..])
-            .bind(window_start(sent_at, BUCKET))
-            .execute(db)
-            .await
-            .map(drop)
-    })
+) -> Result<(), StoreError> {
+    let params = (SENT, &block.0[..], window_start(sent_at, BUCKET));
+    tx.execute(COUNT_DOWN, params).await?;
+    Ok(())
 }

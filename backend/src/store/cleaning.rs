@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::pools::on_writer;
-use super::statements::{Statement, statements};
+use super::execute::Execute;
+use super::statement::{Statement, statements};
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 use crate::config::Retention;
@@ -59,24 +59,24 @@ pub const KEPT: &[(&str, &str)] = &[
 
 statements! {
     DELETE_OLD_RECEIPTS {
-        both: "delete from webhook_receipts where (relay, webhook_id, signed_at) in ( \
-                 select relay, webhook_id, signed_at from webhook_receipts \
+        both: "delete from webhook_receipts where (relay, webhook_id, signed_at) in (
+                 select relay, webhook_id, signed_at from webhook_receipts
                  where received_at < $1 limit $2)",
     }
     DELETE_OLD_BODY_WINDOWS {
-        both: "delete from body_windows where (relay, body_hash) in ( \
+        both: "delete from body_windows where (relay, body_hash) in (
                  select relay, body_hash from body_windows where opened_at < $1 limit $2)",
     }
     DELETE_OLD_EVENTS {
-        both: "delete from auth_events where id in ( \
+        both: "delete from auth_events where id in (
                  select id from auth_events where occurred_at < $1 limit $2)",
     }
     DELETE_ENDED_SESSIONS {
-        both: "delete from sessions where id in ( \
+        both: "delete from sessions where id in (
                  select id from sessions where ended_at < $1 limit $2)",
     }
     DELETE_EXPIRED_SESSIONS {
-        both: "delete from sessions where id in ( \
+        both: "delete from sessions where id in (
                  select id from sessions where expires_at < $1 limit $2)",
     }
     /// What waits for an operator is not given up, and stays.
@@ -85,12 +85,12 @@ statements! {
     }
     /// Those without an end are for ever.
     DELETE_OLD_TOMBSTONES {
-        both: "delete from tombstones where hash in ( \
+        both: "delete from tombstones where hash in (
                  select hash from tombstones where expires_at < $1 limit $2)",
     }
     /// What they signed has expired as well.
     DELETE_OLD_KEYS {
-        both: "delete from sealed_keys where id in ( \
+        both: "delete from sealed_keys where id in (
                  select id from sealed_keys where expires_at < $1 limit $2)",
     }
 }
@@ -126,14 +126,11 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let mut removed = 0;
         loop {
-            let rows = on_writer!(self.pools, statement, |pool, sql| {
-                sqlx::query(sql)
-                    .bind(before)
-                    .bind(SLICE)
-                    .execute(pool)
-                    .await
-                    .map(|done| done.rows_affected())
-            })?;
+            let rows = self
+                .pools
+                .writes()
+                .execute(statement, (before, SLICE))
+                .await?;
             removed += rows;
             if rows < SLICE.unsigned_abs() {
                 return Ok(removed);

@@ -36,6 +36,12 @@ impl StoreError {
         }
     }
 
+    /// Whether a row with the same unique key is there already.
+    pub(super) fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Statement(error)
+            if error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation))
+    }
+
     /// Whether the connection was gone, rather than the statement refused.
     pub(super) fn is_lost(&self) -> bool {
         matches!(self, Self::Unavailable(error) if trust::is_lost(error))
@@ -125,6 +131,9 @@ pub enum OpenError {
     /// Something went wrong once the database was open.
     #[error("the database cannot be opened")]
     Database(#[from] sqlx::Error),
+    /// A statement went wrong once the database was open.
+    #[error("the database cannot be opened")]
+    Store(#[from] StoreError),
     /// The file of the SQLite database is another program's.
     #[error(
         "{path} is not a database of archety-backend ({what}), and was left as it is; set DATABASE_URL \

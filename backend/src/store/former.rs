@@ -1,31 +1,31 @@
 //! What is left at identity providers that the database was bound to before: accounts that people still
 //! have there, and jobs that would delete an account.
 //!
-//! What a job's payload says, and which kinds of job delete accounts, is known to the caller.
+//! The caller knows what a job's payload says, and which kinds of job delete accounts.
 
 use uuid::Uuid;
 
+use super::execute::Execute;
 use super::jobs::TakenJob;
-use super::pools::{on_reader, on_writer};
-use super::statements::statements;
+use super::statement::statements;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
 statements! {
     JOBS_OF_KINDS {
-        postgres: "select id, kind, payload, dead_at from jobs \
+        postgres: "select id, kind, payload, dead_at from jobs
                    where kind in (select json_array_elements_text($1::json)) order by id",
-        sqlite: "select id, kind, payload, dead_at from jobs \
+        sqlite: "select id, kind, payload, dead_at from jobs
                  where kind in (select value from json_each($1)) order by id",
     }
     /// Only while it is still held: after that it may be another replica's.
     SET_JOB_ASIDE {
-        both: "update jobs set kind = $3, attempts = 0, locked_until = null \
+        both: "update jobs set kind = $3, attempts = 0, locked_until = null
                where id = $1 and locked_until = $2",
     }
     /// As if it had just been written. Not if it has changed meanwhile, or is being done.
     BEGIN_JOB_ANEW {
-        both: "update jobs set kind = $3, attempts = 0, run_at = $4, locked_until = null, dead_at = null \
+        both: "update jobs set kind = $3, attempts = 0, run_at = $4, locked_until = null, dead_at = null
                where id = $1 and kind = $2 and (locked_until is null or locked_until <= $4)",
     }
     RESEAL_JOB {
@@ -38,7 +38,7 @@ statements! {
         both: "select issuer from accounts where user_id = $1 order by issuer",
     }
     CONFIRMED_SUBJECTS {
-        both: "select subject from accounts where issuer = $1 and confirmed_at is not null \
+        both: "select subject from accounts where issuer = $1 and confirmed_at is not null
                order by confirmed_at desc limit $2",
     }
 }
@@ -58,23 +58,13 @@ impl Store {
     /// All jobs of these kinds, those that were given up included.
     pub(crate) async fn jobs_of_kinds(&self, kinds: &[&str]) -> Result<Vec<KeptJob>, StoreError> {
         let kinds = serde_json::to_string(kinds).expect("a list of words");
-        let jobs = on_reader!(self.pools, JOBS_OF_KINDS, |pool, sql| {
-            sqlx::query_as(sql).bind(&kinds).fetch_all(pool).await
-        })?;
-        Ok(jobs)
+        self.pools.reads().all(JOBS_OF_KINDS, (kinds,)).await
     }
 
     /// Makes a job that this process holds one of `kind`, which no worker takes.
     pub(crate) async fn set_job_aside(&self, job: &TakenJob, kind: &str) -> Result<(), StoreError> {
-        on_writer!(self.pools, SET_JOB_ASIDE, |pool, sql| {
-            sqlx::query(sql)
-                .bind(job.id)
-                .bind(job.locked_until)
-                .bind(kind)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (job.id, job.locked_until, kind);
+        self.pools.writes().execute(SET_JOB_ASIDE, params).await?;
         Ok(())
     }
 
@@ -85,47 +75,27 @@ impl Store {
         kind: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        on_writer!(self.pools, BEGIN_JOB_ANEW, |pool, sql| {
-            sqlx::query(sql)
-                .bind(job.id)
-                .bind(&job.kind)
-                .bind(kind)
-                .bind(now)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (job.id, &job.kind, kind, now);
+        self.pools.writes().execute(BEGIN_JOB_ANEW, params).await?;
         Ok(())
     }
 
     /// Puts the payload of a job under the newest key of the keyring.
     pub(crate) async fn reseal_job(&self, job: &KeptJob, sealed: &[u8]) -> Result<(), StoreError> {
-        on_writer!(self.pools, RESEAL_JOB, |pool, sql| {
-            sqlx::query(sql)
-                .bind(job.id)
-                .bind(&job.payload)
-                .bind(sealed)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (job.id, &job.payload, sealed);
+        self.pools.writes().execute(RESEAL_JOB, params).await?;
         Ok(())
     }
 
     /// How many accounts people have at each issuer.
     pub(crate) async fn accounts_by_issuer(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        let counts = on_reader!(self.pools, ACCOUNTS_BY_ISSUER, |pool, sql| {
-            sqlx::query_as(sql).fetch_all(pool).await
-        })?;
-        Ok(counts)
+        self.pools.reads().all(ACCOUNTS_BY_ISSUER, ()).await
     }
 
     /// The issuers at which a person has an account.
     pub(crate) async fn issuers_of_person(&self, user_id: Uuid) -> Result<Vec<String>, StoreError> {
-        let issuers = on_reader!(self.pools, ISSUERS_OF_PERSON, |pool, sql| {
-            sqlx::query_scalar(sql).bind(user_id).fetch_all(pool).await
-        })?;
-        Ok(issuers)
+        let mut reads = self.pools.reads();
+        reads.values(ISSUERS_OF_PERSON, (user_id,)).await
     }
 
     /// A few ids that people have at `issuer`, which has issued tokens for them.
@@ -134,13 +104,7 @@ impl Store {
         issuer: &str,
         limit: i64,
     ) -> Result<Vec<Uuid>, StoreError> {
-        let subjects = on_reader!(self.pools, CONFIRMED_SUBJECTS, |pool, sql| {
-            sqlx::query_scalar(sql)
-                .bind(issuer)
-                .bind(limit)
-                .fetch_all(pool)
-                .await
-        })?;
-        Ok(subjects)
+        let mut reads = self.pools.reads();
+        reads.values(CONFIRMED_SUBJECTS, (issuer, limit)).await
     }
 }

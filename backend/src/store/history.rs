@@ -15,13 +15,11 @@ use std::time::Duration;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::connection::Conn;
 use super::contacts::Contacts;
+use super::execute::Execute;
 use super::people::handle::{DELETE_MESSAGES_BY_ID, json_list};
-use super::pools::on_reader;
-use super::statements::statements;
+use super::statement::statements;
 use super::tombstones::{Identity, bury_messages};
-use super::transaction::in_transaction;
 use super::{Pepper, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::config::Retention;
@@ -32,119 +30,119 @@ const SLICE: i64 = 1_000;
 statements! {
     /// Those that `newest` answers.
     NEWEST_OF_RELAYS {
-        both: "select m.id from relays r join messages m on m.id = ( \
-                 select id from messages \
-                 where relay = r.name and message_guid is not null and event = 'message' \
-                   and not is_backfill and sent_at is not null \
+        both: "select m.id from relays r join messages m on m.id = (
+                 select id from messages
+                 where relay = r.name and message_guid is not null and event = 'message'
+                   and not is_backfill and sent_at is not null
                  order by created_at desc, sent_at desc limit 1)",
     }
     PEOPLE_WITH_OLD_MESSAGES {
-        postgres: "select u.id from users u \
-                   where u.id > $1 and exists ( \
-                     select 1 from messages m \
-                     where m.user_id = u.id and m.created_at < $2 and m.id not in ( \
-                       select given.id::uuid \
-                       from jsonb_array_elements_text(($3::text)::jsonb) as given (id))) \
+        postgres: "select u.id from users u
+                   where u.id > $1 and exists (
+                     select 1 from messages m
+                     where m.user_id = u.id and m.created_at < $2 and m.id not in (
+                       select given.id::uuid
+                       from jsonb_array_elements_text(($3::text)::jsonb) as given (id)))
                    order by u.id limit $4",
-        sqlite: "select u.id from users u \
-                 where u.id > $1 and exists ( \
-                   select 1 from messages m \
-                   where m.user_id = u.id and m.created_at < $2 \
-                     and m.id not in (select unhex(value) from json_each($3))) \
+        sqlite: "select u.id from users u
+                 where u.id > $1 and exists (
+                   select 1 from messages m
+                   where m.user_id = u.id and m.created_at < $2
+                     and m.id not in (select unhex(value) from json_each($3)))
                  order by u.id limit $4",
     }
     LOCK_CONTACTS {
-        postgres: "select created_at, last_sign_in_at, heard_at, silence_ended_at \
+        postgres: "select created_at, last_sign_in_at, heard_at, silence_ended_at
                    from users where id = $1 for no key update",
-        sqlite: "select created_at, last_sign_in_at, heard_at, silence_ended_at \
+        sqlite: "select created_at, last_sign_in_at, heard_at, silence_ended_at
                  from users where id = $1",
     }
     OLD_MESSAGES_OF_PERSON {
-        both: "select id, created_at, not is_backfill and relay not like '%/rehearsal' as is_contact \
-               from messages \
-               where user_id = $1 and created_at < $2 and (created_at, id) > ($3, $4) \
+        both: "select id, created_at, not is_backfill and relay not like '%/rehearsal' as is_contact
+               from messages
+               where user_id = $1 and created_at < $2 and (created_at, id) > ($3, $4)
                order by created_at, id limit $5",
     }
     NOTE_CONTACTS { both: "update users set heard_at = $2, silence_ended_at = $3 where id = $1" }
     CONVERSATIONS_WITH_OLD_MESSAGES {
-        postgres: "select c.id from conversations c \
-                   where c.id > $1 and exists ( \
-                     select 1 from messages m \
-                     where m.conversation_id = c.id and m.created_at < $2 and m.user_id is null \
-                       and m.id not in ( \
-                         select given.id::uuid \
-                         from jsonb_array_elements_text(($3::text)::jsonb) as given (id))) \
+        postgres: "select c.id from conversations c
+                   where c.id > $1 and exists (
+                     select 1 from messages m
+                     where m.conversation_id = c.id and m.created_at < $2 and m.user_id is null
+                       and m.id not in (
+                         select given.id::uuid
+                         from jsonb_array_elements_text(($3::text)::jsonb) as given (id)))
                    order by c.id limit $4",
-        sqlite: "select c.id from conversations c \
-                 where c.id > $1 and exists ( \
-                   select 1 from messages m \
-                   where m.conversation_id = c.id and m.created_at < $2 and m.user_id is null \
-                     and m.id not in (select unhex(value) from json_each($3))) \
+        sqlite: "select c.id from conversations c
+                 where c.id > $1 and exists (
+                   select 1 from messages m
+                   where m.conversation_id = c.id and m.created_at < $2 and m.user_id is null
+                     and m.id not in (select unhex(value) from json_each($3)))
                  order by c.id limit $4",
     }
     /// Those that are no person's: replies, what the Mac's owner typed, what other handles wrote.
     DELETE_OLD_MESSAGES_OF_CONVERSATION {
-        postgres: "delete from messages where id in ( \
-                     select id from messages \
-                     where conversation_id = $1 and created_at < $2 and user_id is null and id not in ( \
-                       select given.id::uuid \
-                       from jsonb_array_elements_text(($3::text)::jsonb) as given (id)) \
-                     limit $4) \
+        postgres: "delete from messages where id in (
+                     select id from messages
+                     where conversation_id = $1 and created_at < $2 and user_id is null and id not in (
+                       select given.id::uuid
+                       from jsonb_array_elements_text(($3::text)::jsonb) as given (id))
+                     limit $4)
                    returning relay, identity",
-        sqlite: "delete from messages where id in ( \
-                   select id from messages \
-                   where conversation_id = $1 and created_at < $2 and user_id is null \
-                     and id not in (select unhex(value) from json_each($3)) \
-                   limit $4) \
+        sqlite: "delete from messages where id in (
+                   select id from messages
+                   where conversation_id = $1 and created_at < $2 and user_id is null
+                     and id not in (select unhex(value) from json_each($3))
+                   limit $4)
                  returning relay, identity",
     }
     /// A conversation stays while it has a participant who was first seen after $3.
     EMPTY_CONVERSATIONS {
-        both: "select c.id from conversations c \
-               where c.id > $1 and c.created_at < $2 \
-                 and not exists (select 1 from messages m where m.conversation_id = c.id) \
-                 and not exists ( \
-                   select 1 from participants p where p.conversation_id = c.id and p.created_at >= $3) \
+        both: "select c.id from conversations c
+               where c.id > $1 and c.created_at < $2
+                 and not exists (select 1 from messages m where m.conversation_id = c.id)
+                 and not exists (
+                   select 1 from participants p where p.conversation_id = c.id and p.created_at >= $3)
                order by c.id limit $4",
     }
     CONVERSATIONS_WITH_OLD_PARTICIPANTS {
-        both: "select c.id from conversations c \
-               where c.id > $1 \
-                 and not exists (select 1 from messages m where m.conversation_id = c.id) \
-                 and exists ( \
-                   select 1 from participants p where p.conversation_id = c.id and p.created_at < $2) \
+        both: "select c.id from conversations c
+               where c.id > $1
+                 and not exists (select 1 from messages m where m.conversation_id = c.id)
+                 and exists (
+                   select 1 from participants p where p.conversation_id = c.id and p.created_at < $2)
                order by c.id limit $3",
     }
     LOCK_TO_CLEAN {
-        postgres: "select id from conversations where id in ( \
-                     select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id)) \
+        postgres: "select id from conversations where id in (
+                     select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id))
                    order by id for update",
         sqlite: "select id from conversations where id in (select unhex(value) from json_each($1))",
     }
     DELETE_EMPTY_CONVERSATIONS {
-        postgres: "delete from conversations where id in ( \
-                     select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id)) \
+        postgres: "delete from conversations where id in (
+                     select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id))
                    and not exists (select 1 from messages m where m.conversation_id = conversations.id)",
-        sqlite: "delete from conversations where id in (select unhex(value) from json_each($1)) \
+        sqlite: "delete from conversations where id in (select unhex(value) from json_each($1))
                  and not exists (select 1 from messages m where m.conversation_id = conversations.id)",
     }
     /// So that the next message of the chat tells its participants anew.
     FORGET_PARTICIPANTS_DIGEST {
-        postgres: "update conversations set participants_digest = null where id in ( \
-                     select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id)) \
+        postgres: "update conversations set participants_digest = null where id in (
+                     select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id))
                    and not exists (select 1 from messages m where m.conversation_id = conversations.id)",
-        sqlite: "update conversations set participants_digest = null \
-                 where id in (select unhex(value) from json_each($1)) \
+        sqlite: "update conversations set participants_digest = null
+                 where id in (select unhex(value) from json_each($1))
                  and not exists (select 1 from messages m where m.conversation_id = conversations.id)",
     }
     DELETE_OLD_PARTICIPANTS {
-        postgres: "delete from participants where created_at < $2 and conversation_id in ( \
-                     select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id)) \
-                   and not exists ( \
+        postgres: "delete from participants where created_at < $2 and conversation_id in (
+                     select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id))
+                   and not exists (
                      select 1 from messages m where m.conversation_id = participants.conversation_id)",
-        sqlite: "delete from participants \
-                 where created_at < $2 and conversation_id in (select unhex(value) from json_each($1)) \
-                 and not exists ( \
+        sqlite: "delete from participants
+                 where created_at < $2 and conversation_id in (select unhex(value) from json_each($1))
+                 and not exists (
                    select 1 from messages m where m.conversation_id = participants.conversation_id)",
     }
 }
@@ -202,17 +200,13 @@ impl Store {
         pepper: &Pepper,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let newest: Vec<Uuid> = on_reader!(self.pools, NEWEST_OF_RELAYS, |pool, sql| {
-            sqlx::query_scalar(sql).fetch_all(pool).await
-        })?;
+        let newest: Vec<Uuid> = self.pools.reads().values(NEWEST_OF_RELAYS, ()).await?;
         let listed = json_list(&newest);
         let (mut removed, mut after) = (0, Uuid::nil());
         loop {
-            let people: Vec<Uuid> =
-                on_reader!(self.pools, PEOPLE_WITH_OLD_MESSAGES, |pool, sql| {
-                    let query = sqlx::query_scalar(sql).bind(after).bind(before);
-                    query.bind(&listed).bind(SLICE).fetch_all(pool).await
-                })?;
+            let params = (after, before, &listed, SLICE);
+            let mut reads = self.pools.reads();
+            let people: Vec<Uuid> = reads.values(PEOPLE_WITH_OLD_MESSAGES, params).await?;
             let Some(last) = people.last() else { break };
             after = *last;
             for user_id in people {
@@ -222,11 +216,11 @@ impl Store {
         }
         after = Uuid::nil();
         loop {
-            let conversations: Vec<Uuid> =
-                on_reader!(self.pools, CONVERSATIONS_WITH_OLD_MESSAGES, |pool, sql| {
-                    let query = sqlx::query_scalar(sql).bind(after).bind(before);
-                    query.bind(&listed).bind(SLICE).fetch_all(pool).await
-                })?;
+            let params = (after, before, &listed, SLICE);
+            let mut reads = self.pools.reads();
+            let conversations: Vec<Uuid> = reads
+                .values(CONVERSATIONS_WITH_OLD_MESSAGES, params)
+                .await?;
             let Some(last) = conversations.last() else {
                 break;
             };
@@ -250,42 +244,26 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let (mut removed, mut after) = (0, (Timestamp::from_micros(0), Uuid::nil()));
         loop {
-            let (rows, gone) = in_transaction!(self.pools, |tx, dialect| {
-                let contacts: Option<Contacts> = sqlx::query_as(LOCK_CONTACTS.on(dialect))
-                    .bind(user_id)
-                    .fetch_optional(&mut *tx)
-                    .await?;
-                let Some(mut contacts) = contacts else {
-                    return Ok((Vec::new(), 0));
-                };
-                let rows: Vec<OldMessage> = sqlx::query_as(OLD_MESSAGES_OF_PERSON.on(dialect))
-                    .bind(user_id)
-                    .bind(before)
-                    .bind(after.0)
-                    .bind(after.1)
-                    .bind(SLICE)
-                    .fetch_all(&mut *tx)
-                    .await?;
-                for row in rows.iter().filter(|row| row.is_contact) {
-                    contacts.note(row.created_at);
-                }
-                let due: Vec<Uuid> = (rows.iter().map(|row| row.id))
-                    .filter(|id| !newest.contains(id))
-                    .collect();
-                let gone: Vec<Identity> = sqlx::query_as(DELETE_MESSAGES_BY_ID.on(dialect))
-                    .bind(json_list(&due))
-                    .fetch_all(&mut *tx)
-                    .await?;
-                bury_messages(&mut Conn::from(&mut *tx), &gone, pepper, now).await?;
-                sqlx::query(NOTE_CONTACTS.on(dialect))
-                    .bind(user_id)
-                    .bind(contacts.heard_at)
-                    .bind(contacts.silence_ended_at)
-                    .execute(&mut *tx)
-                    .await?;
-                Ok::<_, StoreError>((rows, gone.len()))
-            })?;
-            removed += u64::try_from(gone).unwrap_or(u64::MAX);
+            let mut tx = self.pools.begin_write().await?;
+            let contacts: Option<Contacts> = tx.optional(LOCK_CONTACTS, (user_id,)).await?;
+            let Some(mut contacts) = contacts else {
+                return Ok(removed);
+            };
+            let params = (user_id, before, after.0, after.1, SLICE);
+            let rows: Vec<OldMessage> = tx.all(OLD_MESSAGES_OF_PERSON, params).await?;
+            for row in rows.iter().filter(|row| row.is_contact) {
+                contacts.note(row.created_at);
+            }
+            let due: Vec<Uuid> = (rows.iter().map(|row| row.id))
+                .filter(|id| !newest.contains(id))
+                .collect();
+            let params = (json_list(&due),);
+            let gone: Vec<Identity> = tx.all(DELETE_MESSAGES_BY_ID, params).await?;
+            bury_messages(&mut tx, &gone, pepper, now).await?;
+            let params = (user_id, contacts.heard_at, contacts.silence_ended_at);
+            tx.execute(NOTE_CONTACTS, params).await?;
+            tx.commit().await?;
+            removed += u64::try_from(gone.len()).unwrap_or(u64::MAX);
             let Some(last) = rows.last() else {
                 return Ok(removed);
             };
@@ -303,20 +281,13 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let mut removed = 0;
         loop {
-            let gone = in_transaction!(self.pools, |tx, dialect| {
-                let statement = DELETE_OLD_MESSAGES_OF_CONVERSATION.on(dialect);
-                let gone: Vec<Identity> = sqlx::query_as(statement)
-                    .bind(conversation_id)
-                    .bind(before)
-                    .bind(newest)
-                    .bind(SLICE)
-                    .fetch_all(&mut *tx)
-                    .await?;
-                bury_messages(&mut Conn::from(&mut *tx), &gone, pepper, now).await?;
-                Ok::<_, StoreError>(gone.len())
-            })?;
-            removed += u64::try_from(gone).unwrap_or(u64::MAX);
-            if gone == 0 {
+            let mut tx = self.pools.begin_write().await?;
+            let params = (conversation_id, before, newest, SLICE);
+            let gone: Vec<Identity> = tx.all(DELETE_OLD_MESSAGES_OF_CONVERSATION, params).await?;
+            bury_messages(&mut tx, &gone, pepper, now).await?;
+            tx.commit().await?;
+            removed += u64::try_from(gone.len()).unwrap_or(u64::MAX);
+            if gone.is_empty() {
                 return Ok(removed);
             }
         }
@@ -329,56 +300,40 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let (mut removed, mut after) = (0, Uuid::nil());
         loop {
-            let due: Vec<Uuid> = on_reader!(self.pools, EMPTY_CONVERSATIONS, |pool, sql| {
-                let query = sqlx::query_scalar(sql).bind(after).bind(before);
-                query.bind(unless_seen).bind(SLICE).fetch_all(pool).await
-            })?;
+            let params = (after, before, unless_seen, SLICE);
+            let mut reads = self.pools.reads();
+            let due: Vec<Uuid> = reads.values(EMPTY_CONVERSATIONS, params).await?;
             let Some(last) = due.last() else {
                 return Ok(removed);
             };
             after = *last;
             let due = json_list(&due);
-            removed += in_transaction!(self.pools, |tx, dialect| {
-                sqlx::query(LOCK_TO_CLEAN.on(dialect))
-                    .bind(&due)
-                    .fetch_all(&mut *tx)
-                    .await?;
-                let done = sqlx::query(DELETE_EMPTY_CONVERSATIONS.on(dialect))
-                    .bind(&due)
-                    .execute(&mut *tx)
-                    .await?;
-                Ok::<_, StoreError>(done.rows_affected())
-            })?;
+            let mut tx = self.pools.begin_write().await?;
+            tx.execute(LOCK_TO_CLEAN, (&due,)).await?;
+            removed += tx.execute(DELETE_EMPTY_CONVERSATIONS, (&due,)).await?;
+            tx.commit().await?;
         }
     }
 
     async fn clean_participants(&self, before: Timestamp) -> Result<u64, StoreError> {
         let (mut removed, mut after) = (0, Uuid::nil());
         loop {
-            let statement = CONVERSATIONS_WITH_OLD_PARTICIPANTS;
-            let due: Vec<Uuid> = on_reader!(self.pools, statement, |pool, sql| {
-                let query = sqlx::query_scalar(sql).bind(after).bind(before);
-                query.bind(SLICE).fetch_all(pool).await
-            })?;
+            let params = (after, before, SLICE);
+            let mut reads = self.pools.reads();
+            let due: Vec<Uuid> = reads
+                .values(CONVERSATIONS_WITH_OLD_PARTICIPANTS, params)
+                .await?;
             let Some(last) = due.last() else {
                 return Ok(removed);
             };
             after = *last;
             let due = json_list(&due);
-            removed += in_transaction!(self.pools, |tx, dialect| {
-                for statement in [LOCK_TO_CLEAN, FORGET_PARTICIPANTS_DIGEST] {
-                    sqlx::query(statement.on(dialect))
-                        .bind(&due)
-                        .execute(&mut *tx)
-                        .await?;
-                }
-                let done = sqlx::query(DELETE_OLD_PARTICIPANTS.on(dialect))
-                    .bind(&due)
-                    .bind(before)
-                    .execute(&mut *tx)
-                    .await?;
-                Ok::<_, StoreError>(done.rows_affected())
-            })?;
+            let mut tx = self.pools.begin_write().await?;
+            for statement in [LOCK_TO_CLEAN, FORGET_PARTICIPANTS_DIGEST] {
+                tx.execute(statement, (&due,)).await?;
+            }
+            removed += tx.execute(DELETE_OLD_PARTICIPANTS, (&due, before)).await?;
+            tx.commit().await?;
         }
     }
 }

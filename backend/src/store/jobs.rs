@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::pools::on_writer;
-use super::statements::statements;
+use super::execute::Execute;
+use super::statement::statements;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
@@ -18,25 +18,25 @@ pub(crate) const DELETE_FORMER_ACCOUNT: &str = "delete_former_account";
 
 statements! {
     INSERT_JOB {
-        both: "insert into jobs (id, kind, payload, run_at, attempts, created_at) \
+        both: "insert into jobs (id, kind, payload, run_at, attempts, created_at)
                values ($1, $2, $3, $4, 0, $4)",
     }
     TAKE_JOB {
-        postgres: "update jobs set locked_until = $2, attempts = attempts + 1 \
-                   where id = ( \
-                     select id from jobs \
-                     where dead_at is null and run_at <= $1 \
-                       and (locked_until is null or locked_until <= $1) \
-                       and kind in (select json_array_elements_text($3::json)) \
-                     order by run_at limit 1 for update skip locked) \
+        postgres: "update jobs set locked_until = $2, attempts = attempts + 1
+                   where id = (
+                     select id from jobs
+                     where dead_at is null and run_at <= $1
+                       and (locked_until is null or locked_until <= $1)
+                       and kind in (select json_array_elements_text($3::json))
+                     order by run_at limit 1 for update skip locked)
                    returning id, kind, payload, attempts, locked_until",
-        sqlite: "update jobs set locked_until = $2, attempts = attempts + 1 \
-                 where id = ( \
-                   select id from jobs \
-                   where dead_at is null and run_at <= $1 \
-                     and (locked_until is null or locked_until <= $1) \
-                     and kind in (select value from json_each($3)) \
-                   order by run_at limit 1) \
+        sqlite: "update jobs set locked_until = $2, attempts = attempts + 1
+                 where id = (
+                   select id from jobs
+                   where dead_at is null and run_at <= $1
+                     and (locked_until is null or locked_until <= $1)
+                     and kind in (select value from json_each($3))
+                   order by run_at limit 1)
                  returning id, kind, payload, attempts, locked_until",
     }
     /// Only while it is still held: after that it may be somebody else's.
@@ -44,7 +44,7 @@ statements! {
         both: "delete from jobs where id = $1 and locked_until = $2",
     }
     POSTPONE_JOB {
-        both: "update jobs set locked_until = null, run_at = $3, dead_at = $4 \
+        both: "update jobs set locked_until = null, run_at = $3, dead_at = $4
                where id = $1 and locked_until = $2",
     }
     COUNT_JOBS {
@@ -83,16 +83,8 @@ impl Store {
 
     /// Writes a job down on its own.
     pub async fn insert_job(&self, job: &NewJob, now: Timestamp) -> Result<(), StoreError> {
-        on_writer!(self.pools, INSERT_JOB, |pool, sql| {
-            sqlx::query(sql)
-                .bind(job.id)
-                .bind(job.kind)
-                .bind(&job.payload)
-                .bind(now)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (job.id, job.kind, &job.payload, now);
+        self.pools.writes().execute(INSERT_JOB, params).await?;
         Ok(())
     }
 
@@ -104,27 +96,14 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<TakenJob>, StoreError> {
         let kinds = serde_json::to_string(kinds).expect("a list of words");
-        let taken = on_writer!(self.pools, TAKE_JOB, |pool, sql| {
-            sqlx::query_as(sql)
-                .bind(now)
-                .bind(now.plus(Self::JOB_LEASE))
-                .bind(&kinds)
-                .fetch_optional(pool)
-                .await
-        })?;
-        Ok(taken)
+        let params = (now, now.plus(Self::JOB_LEASE), &kinds);
+        self.pools.writes().optional(TAKE_JOB, params).await
     }
 
     /// Removes a job that is done.
     pub async fn finish_job(&self, job: &TakenJob) -> Result<(), StoreError> {
-        on_writer!(self.pools, FINISH_JOB, |pool, sql| {
-            sqlx::query(sql)
-                .bind(job.id)
-                .bind(job.locked_until)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (job.id, job.locked_until);
+        self.pools.writes().execute(FINISH_JOB, params).await?;
         Ok(())
     }
 
@@ -140,13 +119,8 @@ impl Store {
 
     /// How many jobs wait for a worker.
     pub async fn waiting_jobs(&self) -> Result<i64, StoreError> {
-        let count = on_writer!(self.pools, COUNT_JOBS, |pool, sql| {
-            sqlx::query_scalar(sql)
-                .bind(DELETE_FORMER_ACCOUNT)
-                .fetch_one(pool)
-                .await
-        })?;
-        Ok(count)
+        let params = (DELETE_FORMER_ACCOUNT,);
+        self.pools.reads().value(COUNT_JOBS, params).await
     }
 
     async fn put_job_back(
@@ -155,16 +129,8 @@ impl Store {
         run_at: Timestamp,
         dead_at: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        on_writer!(self.pools, POSTPONE_JOB, |pool, sql| {
-            sqlx::query(sql)
-                .bind(job.id)
-                .bind(job.locked_until)
-                .bind(run_at)
-                .bind(dead_at)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (job.id, job.locked_until, run_at, dead_at);
+        self.pools.writes().execute(POSTPONE_JOB, params).await?;
         Ok(())
     }
 }

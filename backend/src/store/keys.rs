@@ -2,8 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::pools::on_writer;
-use super::statements::statements;
+use super::execute::Execute;
+use super::statement::statements;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 use crate::keyring::{CannotOpen, Keyring, keyed_hash};
@@ -13,7 +13,7 @@ const PEPPER: &str = "pepper";
 statements! {
     /// First come, first served: replicas that start at once agree on one.
     CREATE_SINGLE_KEY {
-        both: "insert into sealed_keys (id, purpose, sealed, created_at) values ($1, $1, $2, $3) \
+        both: "insert into sealed_keys (id, purpose, sealed, created_at) values ($1, $1, $2, $3)
                on conflict (id) do nothing",
     }
     READ_KEY {
@@ -63,16 +63,11 @@ impl Store {
         let mut sealed = self.sealed_key(PEPPER).await?;
         if sealed.is_none() {
             let made = keyring.seal(PEPPER, &fresh);
-            on_writer!(self.pools, CREATE_SINGLE_KEY, |pool, sql| {
-                sqlx::query(sql)
-                    .bind(PEPPER)
-                    .bind(made)
-                    .bind(now)
-                    .execute(pool)
-                    .await
-                    .map(drop)
-            })
-            .map_err(StoreError::from)?;
+            let params = (PEPPER, made, now);
+            self.pools
+                .writes()
+                .execute(CREATE_SINGLE_KEY, params)
+                .await?;
             sealed = self.sealed_key(PEPPER).await?;
         }
         let sealed = sealed.ok_or(StoreError::Closed)?;
@@ -86,24 +81,16 @@ impl Store {
     }
 
     async fn sealed_key(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let sealed = on_writer!(self.pools, READ_KEY, |pool, sql| {
-            sqlx::query_scalar(sql).bind(id).fetch_optional(pool).await
-        })?;
-        Ok(sealed)
+        self.pools.writes().optional_value(READ_KEY, (id,)).await
     }
 
     /// Puts a key under the newest key of the keyring.
     pub(crate) async fn reseal(&self, id: &str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
         // Nothing changed means that another replica was faster.
-        on_writer!(self.pools, RESEAL_KEY, |pool, sql| {
-            sqlx::query(sql)
-                .bind(id)
-                .bind(from)
-                .bind(to)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        self.pools
+            .writes()
+            .execute(RESEAL_KEY, (id, from, to))
+            .await?;
         Ok(())
     }
 }

@@ -6,10 +6,9 @@
 
 use std::time::Duration;
 
-use super::connection::{Conn, all_or_nothing, on_conn};
-use super::pools::on_reader;
-use super::statements::statements;
-use super::transaction::in_transaction;
+use super::execute::Execute;
+use super::statement::statements;
+use super::transaction::Tx;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
@@ -18,19 +17,19 @@ const KEPT_AFTER: Duration = Duration::from_hours(1);
 
 statements! {
     COUNT_UP {
-        both: "insert into rate_counters (scope, key, window_start, count, expires_at) \
-               values ($1, $2, $3, 1, $4) \
-               on conflict (scope, key, window_start) do update set count = rate_counters.count + 1 \
-               where rate_counters.count < $5 \
+        both: "insert into rate_counters (scope, key, window_start, count, expires_at)
+               values ($1, $2, $3, 1, $4)
+               on conflict (scope, key, window_start) do update set count = rate_counters.count + 1
+               where rate_counters.count < $5
                returning count",
     }
     COUNT_DOWN {
-        both: "update rate_counters set count = count - 1 \
+        both: "update rate_counters set count = count - 1
                where scope = $1 and key = $2 and window_start = $3 and count > 0",
     }
     /// How much lies in the last windows, and since when.
     COUNT_BACK {
-        both: "select cast(coalesce(sum(count), 0) as bigint), min(window_start) from rate_counters \
+        both: "select cast(coalesce(sum(count), 0) as bigint), min(window_start) from rate_counters
                where scope = $1 and key = $2 and window_start > $3 and count > 0",
     }
 }
@@ -110,11 +109,12 @@ pub enum Taken {
 impl Store {
     /// Counts one event against all of `limits`, or against none.
     pub async fn take(&self, limits: &[Limit], now: Timestamp) -> Result<Taken, StoreError> {
-        in_transaction!(self.pools, |tx, _dialect| {
-            let is_taken = |taken: &Taken| matches!(taken, Taken::Yes { .. });
-            let taken = all_or_nothing!(tx, is_taken, |conn| take(conn, limits, now).await?);
-            Ok(taken)
-        })
+        let mut tx = self.pools.begin_write().await?;
+        let taken = take(&mut tx, limits, now).await?;
+        if let Taken::Yes { .. } = taken {
+            tx.commit().await?;
+        }
+        Ok(taken)
     }
 
     /// Until when one of `limits` is full, without counting anything.
@@ -149,37 +149,29 @@ impl Store {
             Window::Fixed(span) => window_start(now, span).minus(Duration::from_micros(1)),
             Window::LastDay => now.minus(limit.window.span()),
         };
-        let sum = on_reader!(self.pools, COUNT_BACK, |pool, sql| {
-            sqlx::query_as(sql)
-                .bind(limit.scope)
-                .bind(&limit.key[..])
-                .bind(since)
-                .fetch_one(pool)
-                .await
-        })?;
-        Ok(sum)
+        let params = (limit.scope, &limit.key[..], since);
+        self.pools.reads().one(COUNT_BACK, params).await
     }
 
     /// Takes back what was counted at `taken_at`.
     pub async fn put_back(&self, limits: &[Limit], taken_at: Timestamp) -> Result<(), StoreError> {
-        in_transaction!(self.pools, |tx, _dialect| {
-            put_back(&mut Conn::from(&mut *tx), limits, taken_at).await?;
-            Ok(())
-        })
+        let mut tx = self.pools.begin_write().await?;
+        put_back(&mut tx, limits, taken_at).await?;
+        tx.commit().await
     }
 }
 
-/// As [`Store::take`], inside a transaction. Whoever gets [`Taken::Full`] undoes what this did.
+/// As [`Store::take`], inside a transaction, which is to be given up on [`Taken::Full`].
 pub(in crate::store) async fn take(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     limits: &[Limit],
     now: Timestamp,
-) -> Result<Taken, sqlx::Error> {
+) -> Result<Taken, StoreError> {
     let mut left = u32::MAX;
     let mut full: Option<(Timestamp, &'static str)> = None;
     // After the first that is full the others are looked at too: only the last to open lets it pass.
     for limit in in_order(limits) {
-        match count_up(conn, limit, now).await? {
+        match count_up(tx, limit, now).await? {
             Ok(remaining) => left = left.min(remaining),
             Err(until) => full = full.max(Some((until, limit.scope))),
         }
@@ -194,21 +186,14 @@ pub(in crate::store) async fn take(
 
 /// As [`Store::put_back`], inside a transaction.
 pub(in crate::store) async fn put_back(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     limits: &[Limit],
     taken_at: Timestamp,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StoreError> {
     for limit in in_order(limits) {
         let start = window_start(taken_at, limit.window.bucket());
-        on_conn!(conn, COUNT_DOWN, |db, sql| {
-            sqlx::query(sql)
-                .bind(limit.scope)
-                .bind(&limit.key[..])
-                .bind(start)
-                .execute(db)
-                .await
-                .map(drop)
-        })?;
+        tx.execute(COUNT_DOWN, (limit.scope, &limit.key[..], start))
+            .await?;
     }
     Ok(())
 }
@@ -221,38 +206,25 @@ fn in_order(limits: &[Limit]) -> Vec<&Limit> {
 
 /// How often it may happen after this, or when it may again.
 async fn count_up(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     limit: &Limit,
     now: Timestamp,
-) -> Result<Result<u32, Timestamp>, sqlx::Error> {
+) -> Result<Result<u32, Timestamp>, StoreError> {
     let start = window_start(now, limit.window.bucket());
     let end = start.plus(limit.window.span());
     let most = i64::from(limit.most);
     if most == 0 {
         return Ok(Err(end));
     }
-    let count: Option<i64> = on_conn!(conn, COUNT_UP, |db, sql| {
-        sqlx::query_scalar(sql)
-            .bind(limit.scope)
-            .bind(&limit.key[..])
-            .bind(start)
-            .bind(end.plus(KEPT_AFTER))
-            .bind(most)
-            .fetch_optional(db)
-            .await
-    })?;
+    let (scope, key) = (limit.scope, &limit.key[..]);
+    let params = (scope, key, start, end.plus(KEPT_AFTER), most);
+    let count: Option<i64> = tx.optional_value(COUNT_UP, params).await?;
     if let (Window::Fixed(_), count) = (limit.window, count) {
         return Ok(count.map(|count| remaining(most, count)).ok_or(end));
     }
     // The row of this hour is locked now, so what others count in it is seen or waits.
-    let (sum, oldest): (i64, Option<Timestamp>) = on_conn!(conn, COUNT_BACK, |db, sql| {
-        sqlx::query_as(sql)
-            .bind(limit.scope)
-            .bind(&limit.key[..])
-            .bind(now.minus(limit.window.span()))
-            .fetch_one(db)
-            .await
-    })?;
+    let since = now.minus(limit.window.span());
+    let (sum, oldest): (i64, Option<Timestamp>) = tx.one(COUNT_BACK, (scope, key, since)).await?;
     Ok(if count.is_some() && sum <= most {
         Ok(remaining(most, sum))
     } else {

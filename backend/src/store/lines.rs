@@ -15,10 +15,9 @@ use std::collections::BTreeSet;
 use shared_protocol::RelayName;
 use sqlx::FromRow;
 
-use super::pools::on_reader;
-use super::statements::statements;
-use super::transaction::{Dialect, in_transaction};
-use super::{Store, StoreError};
+use super::execute::Execute;
+use super::statement::statements;
+use super::{Pools, Store, StoreError};
 
 statements! {
     LINES_OF_RELAY {
@@ -32,20 +31,20 @@ statements! {
         both: "insert into relay_lines (relay, address, line) values ($1, $2, $3)",
     }
     NAME_CONVERSATIONS {
-        both: "update conversations set line = $2 \
-               where id in ( \
-                 select id from ( \
-                   select c.id, row_number() over ( \
-                     partition by c.guid \
-                     order by coalesce( \
-                       (select max(created_at) from messages where conversation_id = c.id), \
-                       c.created_at) desc, c.id desc) as nth \
-                   from conversations c \
-                   where c.relay = $1 and c.line <> $2 and c.line in ( \
-                     select address from relay_lines where relay = $1 and line = $2)) ranked \
-                 where nth = 1) \
-               and not exists ( \
-                 select 1 from conversations o \
+        both: "update conversations set line = $2
+               where id in (
+                 select id from (
+                   select c.id, row_number() over (
+                     partition by c.guid
+                     order by coalesce(
+                       (select max(created_at) from messages where conversation_id = c.id),
+                       c.created_at) desc, c.id desc) as nth
+                   from conversations c
+                   where c.relay = $1 and c.line <> $2 and c.line in (
+                     select address from relay_lines where relay = $1 and line = $2)) ranked
+                 where nth = 1)
+               and not exists (
+                 select 1 from conversations o
                  where o.relay = $1 and o.guid = conversations.guid and o.line = $2)",
     }
 }
@@ -79,44 +78,26 @@ impl Store {
         relay: &RelayName,
         addresses: &BTreeSet<LineAddress>,
     ) -> Result<LinesTold, StoreError> {
-        let known: Vec<LineAddress> = on_reader!(self.reserved, LINES_OF_RELAY, |pool, sql| {
-            sqlx::query_as(sql)
-                .bind(relay.as_str())
-                .fetch_all(pool)
-                .await
-        })?;
+        let relay = relay.as_str();
+        let known: Vec<LineAddress> = self.reserved.reads().all(LINES_OF_RELAY, (relay,)).await?;
         if known.iter().collect::<BTreeSet<_>>() == addresses.iter().collect() {
             return Ok(LinesTold::Known);
         }
         let names: BTreeSet<&str> = addresses.iter().map(|of| of.line.as_str()).collect();
-        in_transaction!(self.pools, |tx, dialect| {
-            if dialect == Dialect::Postgres {
-                sqlx::query(KEEP_INTAKE_OUT.on(dialect))
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            sqlx::query(FORGET_LINES.on(dialect))
-                .bind(relay.as_str())
-                .execute(&mut *tx)
-                .await?;
-            for of in addresses {
-                sqlx::query(ADD_LINE_ADDRESS.on(dialect))
-                    .bind(relay.as_str())
-                    .bind(&of.address)
-                    .bind(&of.line)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            let mut conversations = 0;
-            for name in &names {
-                conversations += sqlx::query(NAME_CONVERSATIONS.on(dialect))
-                    .bind(relay.as_str())
-                    .bind(*name)
-                    .execute(&mut *tx)
-                    .await?
-                    .rows_affected();
-            }
-            Ok(LinesTold::New { conversations })
-        })
+        let mut tx = self.pools.begin_write().await?;
+        if matches!(self.pools, Pools::Postgres(_)) {
+            tx.execute(KEEP_INTAKE_OUT, ()).await?;
+        }
+        tx.execute(FORGET_LINES, (relay,)).await?;
+        for of in addresses {
+            let params = (relay, &of.address, &of.line);
+            tx.execute(ADD_LINE_ADDRESS, params).await?;
+        }
+        let mut conversations = 0;
+        for name in names {
+            conversations += tx.execute(NAME_CONVERSATIONS, (relay, name)).await?;
+        }
+        tx.commit().await?;
+        Ok(LinesTold::New { conversations })
     }
 }

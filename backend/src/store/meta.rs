@@ -1,7 +1,7 @@
 //! What the database knows about itself: the environment it belongs to.
 
-use super::pools::on_writer;
-use super::statements::statements;
+use super::execute::Execute;
+use super::statement::statements;
 use super::{OpenError, Pools};
 use crate::clock::Timestamp;
 use crate::config::Environment;
@@ -9,7 +9,7 @@ use crate::config::Environment;
 statements! {
     /// First come, first served; a later call changes nothing.
     CLAIM_ENVIRONMENT {
-        both: "insert into app_meta (key, value, updated_at) values ('environment', $1, $2) \
+        both: "insert into app_meta (key, value, updated_at) values ('environment', $1, $2)
                on conflict (key) do nothing",
     }
     READ_ENVIRONMENT {
@@ -27,14 +27,8 @@ pub(super) async fn claim_environment(
     if check_environment(pools, environment).await? == Claim::Ours {
         return Ok(());
     }
-    on_writer!(*pools, CLAIM_ENVIRONMENT, |pool, sql| {
-        sqlx::query(sql)
-            .bind(environment.as_str())
-            .bind(now)
-            .execute(pool)
-            .await
-            .map(drop)
-    })?;
+    let params = (environment.as_str(), now);
+    pools.writes().execute(CLAIM_ENVIRONMENT, params).await?;
     check_environment(pools, environment).await.map(drop)
 }
 
@@ -50,9 +44,7 @@ pub(super) async fn check_environment(
     pools: &Pools,
     environment: Environment,
 ) -> Result<Claim, OpenError> {
-    let stored: Option<String> = on_writer!(*pools, READ_ENVIRONMENT, |pool, sql| {
-        sqlx::query_scalar(sql).fetch_optional(pool).await
-    })?;
+    let stored = pools.writes().optional_value(READ_ENVIRONMENT, ()).await?;
     compare_environment(stored, environment)
 }
 

@@ -8,7 +8,7 @@ use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::{Executor, PgConnection, PgPool, SqlSafeStr, SqliteConnection};
 
 use super::adoption::{self, is_lock_timeout};
-use super::{OpenError, Pools, needs, safety, statements, trust};
+use super::{OpenError, Pools, needs, safety, trust};
 
 /// Migrations of Postgres.
 pub static MIGRATIONS_POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
@@ -192,7 +192,7 @@ impl Difference {
 /// Prepares every statement, which fails if a table or column that one names is gone.
 async fn can_serve(connection: &mut PgConnection) -> Result<(), OpenError> {
     let mut failed = Vec::new();
-    for statement in statements::all().filter(|statement| !statement.postgres.is_empty()) {
+    for statement in super::statements().filter(|statement| !statement.postgres.is_empty()) {
         match connection.prepare(statement.postgres.into_sql_str()).await {
             Err(sqlx::Error::Database(fault)) => {
                 failed.push(format!("{}: {}", statement.name, fault.message()));
@@ -205,7 +205,7 @@ async fn can_serve(connection: &mut PgConnection) -> Result<(), OpenError> {
 
 async fn can_serve_on_sqlite(connection: &mut SqliteConnection) -> Result<(), OpenError> {
     let mut failed = Vec::new();
-    for statement in statements::all().filter(|statement| !statement.sqlite.is_empty()) {
+    for statement in super::statements().filter(|statement| !statement.sqlite.is_empty()) {
         match connection.prepare(statement.sqlite.into_sql_str()).await {
             Err(sqlx::Error::Database(fault)) => {
                 failed.push(format!("{}: {}", statement.name, fault.message()));

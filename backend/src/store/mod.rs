@@ -1,6 +1,6 @@
 //! Everything that is kept: one face over Postgres and SQLite.
 //!
-//! One SQL text serves both databases where both can run it ([`statements`]); intake, where they
+//! One SQL text serves both databases where both can run it ([`statement`]); intake, where they
 //! differ most, has a dialect each ([`intake`]). A method returns only after its commit. No state that
 //! matters lives outside the database, so any number of replicas may share one Postgres; SQLite has
 //! one server, which a file lock enforces, and commands beside it. What a row means to a relay or a user is decided elsewhere.
@@ -10,11 +10,10 @@ mod adoption;
 mod audit;
 mod breaker;
 pub mod cleaning;
-mod connection;
 mod contacts;
 mod doors;
-mod entry;
 mod error;
+mod execute;
 mod file_lock;
 mod finding;
 mod former;
@@ -42,7 +41,7 @@ mod safety;
 pub mod sessions;
 mod signing_keys;
 mod sqlite_file;
-pub mod statements;
+pub mod statement;
 mod timestamp;
 mod tombstones;
 mod transaction;
@@ -55,7 +54,6 @@ pub use adoption::FlaggedPerson;
 pub use audit::{EventRow, NewEvent};
 pub use breaker::{Area, Block, Breaker, Open, Since};
 pub use doors::Door;
-pub use entry::{Access, PgEntry};
 pub use error::{OpenError, StoreError};
 pub use finding::Finding;
 pub use intake::{Chat, NewMessage, Receipt, Stored};
@@ -70,7 +68,7 @@ pub use probe::Probe;
 pub use receipts::Seen;
 pub use relays::{Lease, ProofKind, RelayRow};
 pub use signing_keys::SealedSigningKey;
-pub use transaction::Actor;
+pub use transaction::{Actor, Tx};
 
 use file_lock::FileLock;
 use intake::Intake;
@@ -106,6 +104,11 @@ impl Store {
         self.reserved.ping().await
     }
 
+    /// Returns once no message is taken any more.
+    pub async fn intake_ended(&self) {
+        self.intake.ended().await;
+    }
+
     /// The pools, for tests that look at rows directly.
     pub fn pools(&self) -> &Pools {
         &self.pools
@@ -117,4 +120,53 @@ impl Store {
         self.reserved.close().await;
         self.pools.close().await;
     }
+}
+
+/// Every statement that the store runs.
+pub fn statements() -> impl Iterator<Item = statement::Statement> {
+    [
+        accounts::ALL,
+        adoption::ALL,
+        breaker::ALL,
+        cleaning::ALL,
+        former::ALL,
+        history::ALL,
+        issuer::ALL,
+        audit::ALL,
+        jobs::ALL,
+        sessions::ALL,
+        sessions::ENDING,
+        sessions::OPENING,
+        sessions::TOKENS,
+        sessions::UPSTREAM,
+        keys::ALL,
+        limits::ALL,
+        lines::ALL,
+        meta::ALL,
+        newest::ALL,
+        otp::approvals::ALL,
+        otp::attempts::ALL,
+        otp::cleaning::ALL,
+        otp::codes::ALL,
+        otp::live::ALL,
+        receipts::ALL,
+        relays::ALL,
+        signing_keys::ALL,
+        transaction::ALL,
+        tombstones::ALL,
+        people::deletion::ALL,
+        people::export::ALL,
+        people::handle::ALL,
+        people::messages::ALL,
+        people::profile::ALL,
+        people::tenure::ALL,
+        people::traces::ALL,
+        people::traits::ALL,
+        intake::postgres::ALL,
+        intake::sqlite::ALL,
+        intake::sqlite::conversation::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }

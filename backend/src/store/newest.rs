@@ -5,19 +5,19 @@
 
 use shared_protocol::RelayName;
 
-use super::pools::on_reader;
-use super::statements::statements;
+use super::execute::Execute;
+use super::statement::statements;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
 statements! {
     /// Old messages that iCloud brought back say nothing about how far the relay had come.
     NEWEST_MESSAGE {
-        both: "select message_guid, \
-                 case when sent_at < created_at then sent_at else created_at end as sent_at \
-               from messages \
-               where relay = $1 and message_guid is not null and event = 'message' \
-                 and not is_backfill and sent_at is not null \
+        both: "select message_guid,
+                 case when sent_at < created_at then sent_at else created_at end as sent_at
+               from messages
+               where relay = $1 and message_guid is not null and event = 'message'
+                 and not is_backfill and sent_at is not null
                order by created_at desc, sent_at desc limit 1",
     }
 }
@@ -34,12 +34,7 @@ pub struct NewestRow {
 impl Store {
     /// The message of `relay` that was stored last.
     pub async fn newest_message(&self, relay: &RelayName) -> Result<Option<NewestRow>, StoreError> {
-        let row = on_reader!(self.reserved, NEWEST_MESSAGE, |pool, sql| {
-            sqlx::query_as(sql)
-                .bind(relay.as_str())
-                .fetch_optional(pool)
-                .await
-        })?;
-        Ok(row)
+        let params = (relay.as_str(),);
+        self.reserved.reads().optional(NEWEST_MESSAGE, params).await
     }
 }

@@ -5,6 +5,10 @@
 
 use sqlx::{PgPool, SqlitePool};
 
+use super::execute::{
+    Execute, Params, Row, all_on_postgres, all_on_sqlite, execute_on_postgres, execute_on_sqlite,
+};
+use super::statement::Statement;
 use super::{StoreError, trust};
 
 /// The connections of an open store.
@@ -70,60 +74,99 @@ async fn ask_read_only(pool: &PgPool) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar(sql).fetch_one(&mut *connection).await?)
 }
 
-/// Runs the same body on whichever database is open, with the statement's text for it:
-/// `on_writer!(self.pools, STATEMENT, |db, sql| …)`. The body's outcome is a `Result` of the driver's.
-macro_rules! on_writer {
-    ($pools:expr, $statement:expr, |$pool:ident, $sql:ident| $body:expr) => {
-        match &$pools {
-            $crate::store::Pools::Postgres(pool) => {
-                let $sql = $statement.postgres;
-                match $crate::store::trust::acquire(pool).await {
-                    Ok(mut connection) => {
-                        let $pool = &mut *connection;
-                        $body
-                    }
-                    Err(error) => Err(error),
-                }
-            }
-            $crate::store::Pools::Sqlite { writer: $pool, .. } => {
-                let $sql = $statement.sqlite;
-                $body
-            }
-        }
-    };
+impl Pools {
+    /// For single statements that only read. On Postgres they are read once more if their connection
+    /// turns out to be gone; on SQLite they do not wait for the writer.
+    pub(super) fn reads(&self) -> Reads<'_> {
+        Reads(self)
+    }
+
+    /// For single statements that change something.
+    pub(super) fn writes(&self) -> Writes<'_> {
+        Writes(self)
+    }
 }
 
-/// As [`on_writer`], for statements that only read: on Postgres they are read once more if their
-/// connection turns out to be gone.
-macro_rules! on_reader {
-    ($pools:expr, $statement:expr, |$pool:ident, $sql:ident| $body:expr) => {
-        match &$pools {
-            $crate::store::Pools::Postgres(pool) => {
-                let $sql = $statement.postgres;
-                let mut is_second = false;
-                loop {
-                    let done = match $crate::store::trust::acquire(pool).await {
-                        Ok(mut connection) => {
-                            let $pool = &mut *connection;
-                            $body
-                        }
-                        Err(error) => Err(error),
-                    };
-                    match done {
-                        Err(error) if !is_second && $crate::store::trust::is_lost(&error) => {
-                            $crate::store::trust::learn(&error);
-                            is_second = true;
-                        }
-                        done => break done,
-                    }
-                }
+/// See [`Pools::reads`].
+pub(super) struct Reads<'a>(&'a Pools);
+
+/// See [`Pools::writes`].
+pub(super) struct Writes<'a>(&'a Pools);
+
+impl Execute for Reads<'_> {
+    async fn execute<'q>(
+        &mut self,
+        statement: Statement,
+        params: impl Params<'q>,
+    ) -> Result<u64, StoreError> {
+        Writes(self.0).execute(statement, params).await
+    }
+
+    async fn all<'q, R: Row>(
+        &mut self,
+        statement: Statement,
+        params: impl Params<'q>,
+    ) -> Result<Vec<R>, StoreError> {
+        match self.0 {
+            Pools::Postgres(pool) => {
+                let params = &params;
+                again_if_lost(|| async move {
+                    let mut connection = trust::acquire(pool).await?;
+                    Ok(all_on_postgres(&mut connection, statement, params).await?)
+                })
+                .await
             }
-            $crate::store::Pools::Sqlite { readers: $pool, .. } => {
-                let $sql = $statement.sqlite;
-                $body
+            Pools::Sqlite { readers, .. } => {
+                let mut connection = readers.acquire().await?;
+                Ok(all_on_sqlite(&mut connection, statement, &params).await?)
             }
         }
-    };
+    }
 }
 
-pub(super) use {on_reader, on_writer};
+impl Execute for Writes<'_> {
+    async fn execute<'q>(
+        &mut self,
+        statement: Statement,
+        params: impl Params<'q>,
+    ) -> Result<u64, StoreError> {
+        Ok(match self.0 {
+            Pools::Postgres(pool) => {
+                let mut connection = trust::acquire(pool).await?;
+                execute_on_postgres(&mut connection, statement, &params).await?
+            }
+            Pools::Sqlite { writer, .. } => {
+                let mut connection = writer.acquire().await?;
+                execute_on_sqlite(&mut connection, statement, &params).await?
+            }
+        })
+    }
+
+    async fn all<'q, R: Row>(
+        &mut self,
+        statement: Statement,
+        params: impl Params<'q>,
+    ) -> Result<Vec<R>, StoreError> {
+        Ok(match self.0 {
+            Pools::Postgres(pool) => {
+                let mut connection = trust::acquire(pool).await?;
+                all_on_postgres(&mut connection, statement, &params).await?
+            }
+            Pools::Sqlite { writer, .. } => {
+                let mut connection = writer.acquire().await?;
+                all_on_sqlite(&mut connection, statement, &params).await?
+            }
+        })
+    }
+}
+
+/// Reads once more where the connection turned out to be gone.
+pub(super) async fn again_if_lost<T, F>(read: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    match read().await {
+        Err(error) if error.is_lost() => read().await,
+        done => done,
+    }
+}

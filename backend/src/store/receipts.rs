@@ -2,23 +2,23 @@
 
 use shared_protocol::RelayName;
 
-use super::pools::on_writer;
-use super::statements::statements;
+use super::execute::Execute;
+use super::statement::statements;
 use super::{Receipt, Store, StoreError};
 use crate::clock::Timestamp;
 
 statements! {
     TAKE_RECEIPT {
-        both: "insert into webhook_receipts (relay, webhook_id, signed_at, received_at) \
+        both: "insert into webhook_receipts (relay, webhook_id, signed_at, received_at)
                values ($1, $2, $3, $4) on conflict do nothing",
     }
     /// Opens a window, or returns the open one; a closed one is opened anew. In one statement, so that
     /// two replicas cannot both open one.
     OPEN_BODY_WINDOW {
-        both: "insert into body_windows (relay, body_hash, opened_at) values ($1, $2, $3) \
-               on conflict (relay, body_hash) do update set opened_at = \
-                 case when body_windows.opened_at <= $4 then excluded.opened_at \
-                      else body_windows.opened_at end \
+        both: "insert into body_windows (relay, body_hash, opened_at) values ($1, $2, $3)
+               on conflict (relay, body_hash) do update set opened_at =
+                 case when body_windows.opened_at <= $4 then excluded.opened_at
+                      else body_windows.opened_at end
                returning opened_at",
     }
 }
@@ -39,16 +39,13 @@ impl Store {
         receipt: &Receipt,
         now: Timestamp,
     ) -> Result<Seen, StoreError> {
-        let rows = on_writer!(self.reserved, TAKE_RECEIPT, |pool, sql| {
-            sqlx::query(sql)
-                .bind(receipt.relay.as_str())
-                .bind(&receipt.webhook_id)
-                .bind(receipt.signed_at)
-                .bind(now)
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
-        })?;
+        let params = (
+            receipt.relay.as_str(),
+            &receipt.webhook_id,
+            receipt.signed_at,
+            now,
+        );
+        let rows = self.reserved.writes().execute(TAKE_RECEIPT, params).await?;
         Ok(if rows == 1 { Seen::First } else { Seen::Before })
     }
 
@@ -61,15 +58,7 @@ impl Store {
         now: Timestamp,
         closed_before: Timestamp,
     ) -> Result<Timestamp, StoreError> {
-        let opened_at = on_writer!(self.reserved, OPEN_BODY_WINDOW, |pool, sql| {
-            sqlx::query_scalar(sql)
-                .bind(relay.as_str())
-                .bind(body_hash)
-                .bind(now)
-                .bind(closed_before)
-                .fetch_one(pool)
-                .await
-        })?;
-        Ok(opened_at)
+        let params = (relay.as_str(), body_hash, now, closed_before);
+        self.reserved.writes().value(OPEN_BODY_WINDOW, params).await
     }
 }

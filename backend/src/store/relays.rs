@@ -5,54 +5,54 @@ use std::time::Duration;
 use shared_protocol::{RelayName, RelayStatus};
 use sqlx::types::Json;
 
-use super::pools::{on_reader, on_writer};
-use super::statements::statements;
+use super::execute::Execute;
+use super::statement::statements;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
 statements! {
     /// Takes or renews the lease and notes the heartbeat, unless another live installation holds it.
     RENEW_LEASE {
-        both: "insert into relays (name, lease_instance, lease_expires_at, status, last_seen_at, created_at) \
-               values ($1, $2, $3, $4, $5, $5) \
-               on conflict (name) do update set \
-                 lease_instance = excluded.lease_instance, \
-                 lease_expires_at = excluded.lease_expires_at, \
-                 status = excluded.status, \
-                 last_seen_at = excluded.last_seen_at \
-               where relays.lease_instance is null \
-                  or relays.lease_instance = excluded.lease_instance \
+        both: "insert into relays (name, lease_instance, lease_expires_at, status, last_seen_at, created_at)
+               values ($1, $2, $3, $4, $5, $5)
+               on conflict (name) do update set
+                 lease_instance = excluded.lease_instance,
+                 lease_expires_at = excluded.lease_expires_at,
+                 status = excluded.status,
+                 last_seen_at = excluded.last_seen_at
+               where relays.lease_instance is null
+                  or relays.lease_instance = excluded.lease_instance
                   or relays.lease_expires_at <= excluded.last_seen_at",
     }
     /// Once is enough: the first time stays.
     MARK_HMAC_SEEN {
-        both: "insert into relays (name, hmac_seen_at, created_at) values ($1, $2, $2) \
-               on conflict (name) do update set hmac_seen_at = excluded.hmac_seen_at \
+        both: "insert into relays (name, hmac_seen_at, created_at) values ($1, $2, $2)
+               on conflict (name) do update set hmac_seen_at = excluded.hmac_seen_at
                where relays.hmac_seen_at is null",
     }
     FORGET_HMAC_SEEN {
         both: "update relays set hmac_seen_at = null where name = $1 and hmac_seen_at is not null",
     }
     NOTE_SIGNATURE {
-        both: "insert into relays (name, last_signed_at, created_at) values ($1, $2, $2) \
+        both: "insert into relays (name, last_signed_at, created_at) values ($1, $2, $2)
                on conflict (name) do update set last_signed_at = excluded.last_signed_at",
     }
     NOTE_BEARER {
-        both: "insert into relays (name, last_bearer_at, created_at) values ($1, $2, $2) \
+        both: "insert into relays (name, last_bearer_at, created_at) values ($1, $2, $2)
                on conflict (name) do update set last_bearer_at = excluded.last_bearer_at",
     }
     /// Without rehearsals, which are no relay's.
     RELAYS {
-        both: "select name, hmac_seen_at is not null as has_signed, last_seen_at, \
-                 coalesce(last_signed_at, last_seen_at, hmac_seen_at) as last_signed_at, \
-                 last_bearer_at \
+        both: "select name, hmac_seen_at is not null as has_signed, last_seen_at,
+                 coalesce(last_signed_at, last_seen_at, hmac_seen_at) as last_signed_at,
+                 last_bearer_at
                from relays where name not like '%/rehearsal' order by name",
     }
     /// The first that comes stays. Written even if one is there, so that the answer is never a race's.
     FIRST_EDGE_AGENT {
-        both: "insert into relays (name, edge_agent, created_at) values ($1, $2, $3) \
-               on conflict (name) do update set \
-                 edge_agent = coalesce(relays.edge_agent, excluded.edge_agent) \
+        both: "insert into relays (name, edge_agent, created_at) values ($1, $2, $3)
+               on conflict (name) do update set
+                 edge_agent = coalesce(relays.edge_agent, excluded.edge_agent)
                returning edge_agent",
     }
     HMAC_SEEN {
@@ -101,21 +101,17 @@ pub struct RelayRow {
 impl Store {
     /// Every relay that was seen, by name.
     pub async fn relays(&self) -> Result<Vec<RelayRow>, StoreError> {
-        let rows = on_reader!(self.pools, RELAYS, |pool, sql| {
-            sqlx::query_as(sql).fetch_all(pool).await
-        })?;
-        Ok(rows)
+        self.pools.reads().all(RELAYS, ()).await
     }
 
     /// Forgets that a relay has signed. `false` if it never had.
     pub async fn allow_bearer(&self, relay: &RelayName) -> Result<bool, StoreError> {
-        let rows = on_writer!(self.pools, FORGET_HMAC_SEEN, |pool, sql| {
-            sqlx::query(sql)
-                .bind(relay.as_str())
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
-        })?;
+        let params = (relay.as_str(),);
+        let rows = self
+            .pools
+            .writes()
+            .execute(FORGET_HMAC_SEEN, params)
+            .await?;
         Ok(rows == 1)
     }
 
@@ -127,17 +123,9 @@ impl Store {
         status: &RelayStatus,
         now: Timestamp,
     ) -> Result<Lease, StoreError> {
-        let rows = on_writer!(self.reserved, RENEW_LEASE, |pool, sql| {
-            sqlx::query(sql)
-                .bind(relay.as_str())
-                .bind(instance)
-                .bind(now.plus(Lease::TTL))
-                .bind(Json(status))
-                .bind(now)
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
-        })?;
+        let until = now.plus(Lease::TTL);
+        let params = (relay.as_str(), instance, until, Json(status), now);
+        let rows = self.reserved.writes().execute(RENEW_LEASE, params).await?;
         Ok(if rows == 1 {
             Lease::Held
         } else {
@@ -151,14 +139,11 @@ impl Store {
         relay: &RelayName,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        on_writer!(self.reserved, MARK_HMAC_SEEN, |pool, sql| {
-            sqlx::query(sql)
-                .bind(relay.as_str())
-                .bind(now)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (relay.as_str(), now);
+        self.reserved
+            .writes()
+            .execute(MARK_HMAC_SEEN, params)
+            .await?;
         Ok(())
     }
 
@@ -173,14 +158,8 @@ impl Store {
             ProofKind::Signature => NOTE_SIGNATURE,
             ProofKind::Bearer => NOTE_BEARER,
         };
-        on_writer!(self.reserved, statement, |pool, sql| {
-            sqlx::query(sql)
-                .bind(relay.as_str())
-                .bind(now)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (relay.as_str(), now);
+        self.reserved.writes().execute(statement, params).await?;
         Ok(())
     }
 
@@ -190,25 +169,18 @@ impl Store {
         agent: &str,
         now: Timestamp,
     ) -> Result<String, StoreError> {
-        let first = on_writer!(self.reserved, FIRST_EDGE_AGENT, |pool, sql| {
-            sqlx::query_scalar(sql)
-                .bind(RelayName::DEFAULT)
-                .bind(agent)
-                .bind(now)
-                .fetch_one(pool)
-                .await
-        })?;
-        Ok(first)
+        let params = (RelayName::DEFAULT, agent, now);
+        self.reserved.writes().value(FIRST_EDGE_AGENT, params).await
     }
 
     /// Whether `relay` has ever signed a request.
     pub async fn hmac_seen(&self, relay: &RelayName) -> Result<bool, StoreError> {
-        let seen: Option<bool> = on_reader!(self.reserved, HMAC_SEEN, |pool, sql| {
-            sqlx::query_scalar(sql)
-                .bind(relay.as_str())
-                .fetch_optional(pool)
-                .await
-        })?;
+        let params = (relay.as_str(),);
+        let seen: Option<bool> = self
+            .reserved
+            .reads()
+            .optional_value(HMAC_SEEN, params)
+            .await?;
         Ok(seen.unwrap_or(false))
     }
 }

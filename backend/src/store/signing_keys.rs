@@ -4,16 +4,15 @@
 //! on one row, so that replicas that start at once make one key, not one each. What a key is, and when
 //! it signs, is `identity::local`'s.
 
-use super::pools::{on_reader, on_writer};
-use super::statements::statements;
-use super::transaction::in_transaction;
+use super::execute::Execute;
+use super::statement::statements;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
 const PURPOSE: &str = "access_token_signing";
 
 statements! {
-    /// Whoever changes the keys holds this row, which `own_issuer` has made, until the commit.
+    /// A change of the keys holds this row, which `own_issuer` has made, until its commit.
     LOCK_SIGNING_KEYS {
         both: "update app_meta set updated_at = $1 where key = 'local_issuer'",
     }
@@ -21,14 +20,14 @@ statements! {
         both: "select count(*) from sealed_keys where purpose = $1 and retired_at is null",
     }
     RETIRE_SIGNING_KEYS {
-        both: "update sealed_keys set retired_at = $2, expires_at = $3 \
+        both: "update sealed_keys set retired_at = $2, expires_at = $3
                where purpose = $1 and retired_at is null",
     }
     CREATE_SIGNING_KEY {
         both: "insert into sealed_keys (id, purpose, sealed, created_at) values ($1, $2, $3, $4)",
     }
     READ_SIGNING_KEYS {
-        both: "select id, sealed, created_at, retired_at, expires_at from sealed_keys \
+        both: "select id, sealed, created_at, retired_at, expires_at from sealed_keys
                where purpose = $1 order by created_at, id",
     }
     REMOVE_EXPIRED_KEYS {
@@ -59,26 +58,14 @@ impl Store {
         sealed: &[u8],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        in_transaction!(self.pools, |tx, dialect| {
-            sqlx::query(LOCK_SIGNING_KEYS.on(dialect))
-                .bind(now)
-                .execute(&mut *tx)
-                .await?;
-            let unretired: i64 = sqlx::query_scalar(COUNT_UNRETIRED_KEYS.on(dialect))
-                .bind(PURPOSE)
-                .fetch_one(&mut *tx)
-                .await?;
-            if unretired == 0 {
-                sqlx::query(CREATE_SIGNING_KEY.on(dialect))
-                    .bind(id)
-                    .bind(PURPOSE)
-                    .bind(sealed)
-                    .bind(now)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            Ok(())
-        })
+        let mut tx = self.pools.begin_write().await?;
+        tx.execute(LOCK_SIGNING_KEYS, (now,)).await?;
+        let unretired: i64 = tx.value(COUNT_UNRETIRED_KEYS, (PURPOSE,)).await?;
+        if unretired == 0 {
+            let params = (id, PURPOSE, sealed, now);
+            tx.execute(CREATE_SIGNING_KEY, params).await?;
+        }
+        tx.commit().await
     }
 
     /// Adds a key that takes over from all others at `retire_at`; they verify until `expire_at`.
@@ -90,46 +77,26 @@ impl Store {
         retire_at: Timestamp,
         expire_at: Timestamp,
     ) -> Result<(), StoreError> {
-        in_transaction!(self.pools, |tx, dialect| {
-            sqlx::query(LOCK_SIGNING_KEYS.on(dialect))
-                .bind(now)
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query(RETIRE_SIGNING_KEYS.on(dialect))
-                .bind(PURPOSE)
-                .bind(retire_at)
-                .bind(expire_at)
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query(CREATE_SIGNING_KEY.on(dialect))
-                .bind(id)
-                .bind(PURPOSE)
-                .bind(sealed)
-                .bind(now)
-                .execute(&mut *tx)
-                .await?;
-            Ok(())
-        })
+        let mut tx = self.pools.begin_write().await?;
+        tx.execute(LOCK_SIGNING_KEYS, (now,)).await?;
+        let params = (PURPOSE, retire_at, expire_at);
+        tx.execute(RETIRE_SIGNING_KEYS, params).await?;
+        let params = (id, PURPOSE, sealed, now);
+        tx.execute(CREATE_SIGNING_KEY, params).await?;
+        tx.commit().await
     }
 
     /// Every signing key, oldest first.
     pub async fn signing_keys(&self) -> Result<Vec<SealedSigningKey>, StoreError> {
-        let keys = on_reader!(self.pools, READ_SIGNING_KEYS, |pool, sql| {
-            sqlx::query_as(sql).bind(PURPOSE).fetch_all(pool).await
-        })?;
-        Ok(keys)
+        self.pools.reads().all(READ_SIGNING_KEYS, (PURPOSE,)).await
     }
 
     /// Removes the keys that verify nothing any more. Tells how many.
     pub async fn remove_expired_signing_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let removed = on_writer!(self.pools, REMOVE_EXPIRED_KEYS, |pool, sql| {
-            sqlx::query(sql)
-                .bind(PURPOSE)
-                .bind(now)
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
-        })?;
-        Ok(removed)
+        let params = (PURPOSE, now);
+        self.pools
+            .writes()
+            .execute(REMOVE_EXPIRED_KEYS, params)
+            .await
     }
 }

@@ -1,34 +1,34 @@
-//! What is left of people who were deleted: keyed hashes, which tell nothing to whoever lacks the key.
+//! What is left of people who were deleted: keyed hashes, which tell nothing without the key.
 //!
-//! A message's is looked up by intake, so that a late retry does not bring it back; it goes after
+//! A message's is looked up by intake, so that a late retry does not bring it back. It goes after
 //! [`Store::MESSAGE_TOMBSTONE_TTL`]. The wish to be left alone is kept by number and for ever, whether
 //! the person is here, was deleted, or never was here.
 
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::connection::{Conn, on_conn};
-use super::pools::{on_reader, on_writer};
-use super::statements::statements;
+use super::execute::Execute;
+use super::statement::statements;
+use super::transaction::Tx;
 use super::{Pepper, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::phone::Phone;
 
 statements! {
     BURY_FOR_EVER {
-        both: "insert into tombstones (hash, kind, created_at) values ($1, $2, $3) \
+        both: "insert into tombstones (hash, kind, created_at) values ($1, $2, $3)
                on conflict (hash) do nothing",
     }
     /// A JSON list of hexadecimal hashes: an array of bytes is not something that SQLite takes.
     BURY_MESSAGES {
-        postgres: "insert into tombstones (hash, kind, created_at, expires_at) \
-                   select distinct decode(given.hash, 'hex'), 'message', $2::timestamptz, $3::timestamptz \
-                   from jsonb_array_elements_text(($1::text)::jsonb) as given (hash) order by 1 \
-                   on conflict (hash) do update \
+        postgres: "insert into tombstones (hash, kind, created_at, expires_at)
+                   select distinct decode(given.hash, 'hex'), 'message', $2::timestamptz, $3::timestamptz
+                   from jsonb_array_elements_text(($1::text)::jsonb) as given (hash) order by 1
+                   on conflict (hash) do update
                    set expires_at = greatest(tombstones.expires_at, excluded.expires_at)",
-        sqlite: "insert into tombstones (hash, kind, created_at, expires_at) \
-                 select distinct unhex(value), 'message', $2, $3 from json_each($1) where true \
-                 on conflict (hash) do update \
+        sqlite: "insert into tombstones (hash, kind, created_at, expires_at)
+                 select distinct unhex(value), 'message', $2, $3 from json_each($1) where true
+                 on conflict (hash) do update
                  set expires_at = max(tombstones.expires_at, excluded.expires_at)",
     }
     DIG_UP { both: "delete from tombstones where hash = $1 and kind = $2" }
@@ -78,20 +78,15 @@ impl Identity {
 
 /// Leaves the keyed hashes of messages that were just removed, in the transaction that removed them.
 pub(in crate::store) async fn bury_messages(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     gone: &[Identity],
     pepper: &Pepper,
     now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    on_conn!(conn, BURY_MESSAGES, |db, sql| {
-        sqlx::query(sql)
-            .bind(Identity::tombstones(gone, pepper))
-            .bind(now)
-            .bind(now.plus(Store::MESSAGE_TOMBSTONE_TTL))
-            .execute(db)
-            .await
-            .map(drop)
-    })
+) -> Result<(), StoreError> {
+    let hashes = Identity::tombstones(gone, pepper);
+    let params = (hashes, now, now.plus(Store::MESSAGE_TOMBSTONE_TTL));
+    tx.execute(BURY_MESSAGES, params).await?;
+    Ok(())
 }
 
 impl Store {
@@ -106,29 +101,16 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let hash = pepper.stop_tombstone(phone);
-        on_writer!(self.pools, BURY_FOR_EVER, |pool, sql| {
-            sqlx::query(sql)
-                .bind(&hash[..])
-                .bind(STOP)
-                .bind(now)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (&hash[..], STOP, now);
+        self.pools.writes().execute(BURY_FOR_EVER, params).await?;
         Ok(())
     }
 
     /// Takes the wish back, as START does.
     pub async fn lift_stop(&self, pepper: &Pepper, phone: &Phone) -> Result<(), StoreError> {
         let hash = pepper.stop_tombstone(phone);
-        on_writer!(self.pools, DIG_UP, |pool, sql| {
-            sqlx::query(sql)
-                .bind(&hash[..])
-                .bind(STOP)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (&hash[..], STOP);
+        self.pools.writes().execute(DIG_UP, params).await?;
         Ok(())
     }
 
@@ -139,13 +121,8 @@ impl Store {
         phone: &Phone,
     ) -> Result<bool, StoreError> {
         let hash = pepper.stop_tombstone(phone);
-        let found: Option<String> = on_reader!(self.pools, IS_BURIED, |pool, sql| {
-            sqlx::query_scalar(sql)
-                .bind(&hash[..])
-                .bind(STOP)
-                .fetch_optional(pool)
-                .await
-        })?;
+        let mut reads = self.pools.reads();
+        let found: Option<String> = reads.optional_value(IS_BURIED, (&hash[..], STOP)).await?;
         Ok(found.is_some())
     }
 }

@@ -1,29 +1,33 @@
 //! Several statements as one: all of them, or none.
 //!
-//! On SQLite a transaction takes the write lock at once (`begin immediate`); one that read first and
-//! wrote later could find that somebody else had written in between, and would have to start over. A
-//! connection on which something failed is not used again: a full disk makes SQLite roll back by
-//! itself, and the driver would count a transaction as open on it for ever.
+//! A transaction is committed by [`Tx::commit`]; one that is dropped is rolled back. On SQLite it takes
+//! the write lock at once (`begin immediate`): one that read first and wrote later could find that
+//! another process had written in between.
+//!
+//! The driver counts a transaction once the server has answered its `begin`. A request that is given up
+//! before that would bring its connection back to the pool inside a transaction that is not counted, and
+//! what the next request did there would never be committed, or be done as the person before. Such a
+//! connection is closed. So is one to SQLite on which a statement failed: a full disk makes SQLite roll
+//! back by itself, and the driver would count a transaction as open for ever.
 
-use sqlx::{Database, Transaction};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, Sqlite};
 use uuid::Uuid;
 
-use super::statements::Statement;
+use super::execute::{
+    Execute, Params, Row, all_on_postgres, all_on_sqlite, execute_on_postgres, execute_on_sqlite,
+};
+use super::statement::{Statement, statements};
+use super::{Pools, StoreError, trust};
 
-/// Which database a transaction runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) enum Dialect {
-    Postgres,
-    Sqlite,
-}
-
-impl Statement {
-    /// The text for `dialect`.
-    pub(in crate::store) const fn on(&self, dialect: Dialect) -> &'static str {
-        match dialect {
-            Dialect::Postgres => self.postgres,
-            Dialect::Sqlite => self.sqlite,
-        }
+statements! {
+    /// For the rest of the transaction: the guarded role, and whom it acts for.
+    BECOME_USER {
+        postgres: "select set_config('role', 'archety_user', true),
+                   set_config('request.jwt.claims', $1, true)",
     }
 }
 
@@ -32,7 +36,7 @@ impl Statement {
 pub struct Actor {
     /// Our id.
     pub user_id: Uuid,
-    /// Who issued the person's tokens.
+    /// The issuer of the person's tokens.
     pub issuer: String,
     /// The person's id there.
     pub subject: Uuid,
@@ -40,148 +44,233 @@ pub struct Actor {
 
 impl Actor {
     /// What `app.uid()` reads.
-    pub(in crate::store) fn claims(&self) -> String {
+    fn claims(&self) -> String {
         serde_json::json!({ "iss": self.issuer, "sub": self.subject }).to_string()
     }
 }
 
-/// Commits what came out `Ok`, rolls back what did not.
-pub(in crate::store) async fn settle<DB, T, E>(
-    transaction: Transaction<'_, DB>,
-    done: Result<T, E>,
-) -> Result<T, E>
-where
-    DB: Database,
-    E: From<sqlx::Error>,
-{
-    match done {
-        Ok(value) => {
-            transaction.commit().await?;
-            Ok(value)
+/// An open transaction.
+pub struct Tx {
+    /// There until the transaction is dropped.
+    connection: Option<PooledConnection>,
+    state: State,
+}
+
+enum PooledConnection {
+    Postgres(PoolConnection<Postgres>),
+    Sqlite(PoolConnection<Sqlite>),
+}
+
+/// How far a transaction is, as far as answers tell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// `begin` is not answered.
+    Entering,
+    /// Everything sent is answered.
+    Idle,
+    /// A statement is not answered, or failed.
+    Busy,
+    /// It was committed.
+    Over,
+}
+
+/// What a transaction may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Reads,
+    Writes,
+}
+
+impl Pools {
+    /// A transaction of the backend itself.
+    pub async fn begin_write(&self) -> Result<Tx, StoreError> {
+        self.begin(Access::Writes, None).await
+    }
+
+    /// A transaction on behalf of a signed-in person. On Postgres row-level security lets them see and
+    /// change their own rows alone; role and claims end with the transaction, so the next user of the
+    /// connection inherits neither. On SQLite the queries alone keep people apart, so they name the
+    /// owner on both.
+    pub async fn begin_as(&self, actor: &Actor) -> Result<Tx, StoreError> {
+        self.begin(Access::Writes, Some(actor)).await
+    }
+
+    /// A transaction that only reads: on behalf of a signed-in person, or of the backend itself. On
+    /// SQLite it does not wait for the writer.
+    pub async fn begin_read(&self, actor: Option<&Actor>) -> Result<Tx, StoreError> {
+        self.begin(Access::Reads, actor).await
+    }
+
+    async fn begin(&self, access: Access, actor: Option<&Actor>) -> Result<Tx, StoreError> {
+        let sql = match (self, access) {
+            (Self::Postgres(_), Access::Reads) => "begin read only",
+            (Self::Sqlite { .. }, Access::Writes) => "begin immediate",
+            (Self::Postgres(_), Access::Writes) | (Self::Sqlite { .. }, Access::Reads) => "begin",
+        };
+        Ok(match self {
+            Self::Postgres(pool) => {
+                let sql = actor.map_or(sql.to_owned(), |actor| {
+                    // One round trip. Several statements at once take no parameters, hence the literal.
+                    let claims = literal(&actor.claims());
+                    format!("{sql}; {}", BECOME_USER.postgres.replacen("$1", &claims, 1))
+                });
+                enter_postgres(pool, sql).await?
+            }
+            Self::Sqlite { writer, readers } => {
+                let pool = if access == Access::Reads {
+                    readers
+                } else {
+                    writer
+                };
+                let connection = PooledConnection::Sqlite(pool.acquire().await?);
+                Tx::enter(connection, sql.to_owned()).await?
+            }
+        })
+    }
+}
+
+/// Where the connection was gone before anything was done on it, another one takes its place.
+async fn enter_postgres(pool: &PgPool, sql: String) -> Result<Tx, sqlx::Error> {
+    let connection = PooledConnection::Postgres(trust::acquire(pool).await?);
+    match Tx::enter(connection, sql.clone()).await {
+        Err(error) if trust::is_lost(&error) => {
+            trust::learn(&error);
+            let connection = PooledConnection::Postgres(trust::acquire(pool).await?);
+            Tx::enter(connection, sql).await
         }
-        Err(error) => {
-            log_rollback(transaction.rollback().await);
-            Err(error)
+        entered => entered,
+    }
+}
+
+impl PooledConnection {
+    async fn run(&mut self, sql: impl SqlSafeStr + Send) -> Result<(), sqlx::Error> {
+        let sql = sql.into_sql_str();
+        match self {
+            Self::Postgres(connection) => connection.execute(sql).await.map(drop),
+            Self::Sqlite(connection) => connection.execute(sql).await.map(drop),
+        }
+    }
+
+    fn close_on_drop(&mut self) {
+        match self {
+            Self::Postgres(connection) => connection.close_on_drop(),
+            Self::Sqlite(connection) => connection.close_on_drop(),
         }
     }
 }
 
-/// Runs the body on whichever database is open, in one transaction that is committed if the body comes
-/// out `Ok` and rolled back otherwise: `in_transaction!(self.pools, |tx, dialect| { … Ok(value) })`.
-/// The error type needs `From<sqlx::Error>`; it is that of the surrounding function.
-macro_rules! in_transaction {
-    ($pools:expr, |$tx:ident, $dialect:ident| $body:block) => {
-        match &$pools {
-            $crate::store::Pools::Postgres(pool) => {
-                let mut entry = $crate::store::entry::PgEntry::of(pool).await?;
-                let transaction = entry.begin().await?;
-                $crate::store::transaction::run_on!(Postgres, transaction, |$tx, $dialect| $body)
-            }
-            $crate::store::Pools::Sqlite { writer, .. } => {
-                $crate::store::transaction::write_on_sqlite!(writer, |$tx, $dialect| $body)
-            }
+impl Tx {
+    async fn enter(connection: PooledConnection, sql: String) -> Result<Self, sqlx::Error> {
+        let mut tx = Self {
+            connection: Some(connection),
+            state: State::Entering,
+        };
+        tx.connection().run(AssertSqlSafe(sql)).await?;
+        tx.state = State::Idle;
+        Ok(tx)
+    }
+
+    /// The connection to Postgres, for tests that run statements of their own.
+    pub fn postgres(&mut self) -> Option<&mut PgConnection> {
+        // Whether they were answered is not seen here.
+        self.state = State::Busy;
+        match self.connection() {
+            PooledConnection::Postgres(connection) => Some(connection),
+            PooledConnection::Sqlite(_) => None,
         }
-    };
+    }
+
+    /// Makes durable what was done in it.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        self.state = State::Busy;
+        self.connection().run("commit").await?;
+        self.state = State::Over;
+        Ok(())
+    }
+
+    fn connection(&mut self) -> &mut PooledConnection {
+        self.connection.as_mut().expect("there until the drop")
+    }
 }
 
-/// As [`in_transaction`], on behalf of a signed-in person:
-/// `as_user!(self.pools, actor, |tx, dialect| { … Ok(value) })`. On Postgres the body runs under
-/// row-level security as the guarded role; on SQLite the queries alone keep people apart, so they name
-/// the owner on both.
-macro_rules! as_user {
-    ($pools:expr, $actor:expr, |$tx:ident, $dialect:ident| $body:block) => {
-        match &$pools {
-            $crate::store::Pools::Postgres(pool) => {
-                let access = $crate::store::entry::Access::Writes;
-                let mut entry = $crate::store::entry::PgEntry::of(pool).await?;
-                let transaction = entry.begin_as_user($actor, access).await?;
-                $crate::store::transaction::run_on!(Postgres, transaction, |$tx, $dialect| $body)
-            }
-            $crate::store::Pools::Sqlite { writer, .. } => {
-                $crate::store::transaction::write_on_sqlite!(writer, |$tx, $dialect| $body)
-            }
-        }
-    };
-}
-
-/// As [`as_user`], for a body that only reads: it sees one state of the database, and on SQLite does
-/// not wait for the writer. A write in it fails. On Postgres it runs once more if its connection turns
-/// out to be gone. The error type is [`StoreError`](super::StoreError).
-macro_rules! reading_as_user {
-    ($pools:expr, $actor:expr, |$tx:ident, $dialect:ident| $body:block) => {
-        match &$pools {
-            $crate::store::Pools::Postgres(pool) => {
-                let access = $crate::store::entry::Access::Reads;
-                let mut is_second = false;
-                loop {
-                    let mut entry = $crate::store::entry::PgEntry::of(pool).await?;
-                    let transaction = entry.begin_as_user($actor, access).await?;
-                    let done = $crate::store::transaction::read_on!(
-                        Postgres,
-                        transaction,
-                        |$tx, $dialect| $body
-                    );
-                    match done {
-                        Err(error) if !is_second && $crate::store::StoreError::is_lost(&error) => {
-                            is_second = true;
-                        }
-                        done => break done,
-                    }
+impl Drop for Tx {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        match (self.state, &connection) {
+            (State::Over, _) => {}
+            (State::Idle, _) => {
+                // The first poll sends the rollback. The pool waits for the answer before it hands out the
+                // connection again.
+                let polled =
+                    pin!(connection.run("rollback")).poll(&mut Context::from_waker(Waker::noop()));
+                if let Poll::Ready(Err(_)) = polled {
+                    connection.close_on_drop();
                 }
             }
-            $crate::store::Pools::Sqlite { readers, .. } => {
-                let transaction = readers.begin().await?;
-                $crate::store::transaction::read_on!(Sqlite, transaction, |$tx, $dialect| $body)
+            (State::Busy, PooledConnection::Postgres(_)) => {
+                // The rollback has to wait for the answer to what is under way.
+                tokio::spawn(async move {
+                    if connection.run("rollback").await.is_err() {
+                        connection.close_on_drop();
+                    }
+                });
+            }
+            (State::Entering, _) | (State::Busy, PooledConnection::Sqlite(_)) => {
+                connection.close_on_drop();
             }
         }
-    };
-}
-
-/// Runs the body in a transaction that has begun.
-macro_rules! run_on {
-    ($on:ident, $transaction:ident, |$tx:ident, $dialect:ident| $body:block) => {{
-        let $dialect = $crate::store::transaction::Dialect::$on;
-        let mut transaction = $transaction;
-        let done = async {
-            let $tx = &mut *transaction;
-            $body
-        }
-        .await;
-        $crate::store::transaction::settle(transaction, done).await
-    }};
-}
-
-/// As [`run_on`], where there is nothing to commit: the rollback goes out when the connection goes back
-/// to the pool, and nobody waits for it.
-macro_rules! read_on {
-    ($on:ident, $transaction:ident, |$tx:ident, $dialect:ident| $body:block) => {{
-        let $dialect = $crate::store::transaction::Dialect::$on;
-        let mut transaction = $transaction;
-        async {
-            let $tx = &mut *transaction;
-            $body
-        }
-        .await
-    }};
-}
-
-macro_rules! write_on_sqlite {
-    ($writer:ident, |$tx:ident, $dialect:ident| $body:block) => {{
-        let mut connection = $writer.acquire().await?;
-        let transaction = sqlx::Connection::begin_with(&mut *connection, "begin immediate").await?;
-        let done = $crate::store::transaction::run_on!(Sqlite, transaction, |$tx, $dialect| $body);
-        if done.is_err() {
-            $crate::store::transaction::log_rollback(connection.close().await);
-        }
-        done
-    }};
-}
-
-/// A rollback that fails changes nothing: the server rolls back when the connection goes.
-pub(in crate::store) fn log_rollback(done: Result<(), sqlx::Error>) {
-    if let Err(error) = done {
-        tracing::debug!(error = %error, "rolling back failed; the connection is given up");
     }
 }
 
-pub(super) use {as_user, in_transaction, read_on, reading_as_user, run_on, write_on_sqlite};
+impl Execute for Tx {
+    async fn execute<'q>(
+        &mut self,
+        statement: Statement,
+        params: impl Params<'q>,
+    ) -> Result<u64, StoreError> {
+        self.state = State::Busy;
+        let changed = match self.connection() {
+            PooledConnection::Postgres(on) => execute_on_postgres(on, statement, &params).await?,
+            PooledConnection::Sqlite(on) => execute_on_sqlite(on, statement, &params).await?,
+        };
+        self.state = State::Idle;
+        Ok(changed)
+    }
+
+    async fn all<'q, R: Row>(
+        &mut self,
+        statement: Statement,
+        params: impl Params<'q>,
+    ) -> Result<Vec<R>, StoreError> {
+        self.state = State::Busy;
+        let rows = match self.connection() {
+            PooledConnection::Postgres(on) => all_on_postgres(on, statement, &params).await?,
+            PooledConnection::Sqlite(on) => all_on_sqlite(on, statement, &params).await?,
+        };
+        self.state = State::Idle;
+        Ok(rows)
+    }
+}
+
+/// A text as SQL writes it, whatever the server's settings say about backslashes.
+fn literal(text: &str) -> String {
+    let text = text.replace('\\', "\\\\").replace('\'', "''");
+    format!("E'{text}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::literal;
+
+    #[test]
+    fn a_literal_ends_where_it_should() {
+        assert_eq!(literal(r#"{"iss":"a"}"#), r#"E'{"iss":"a"}'"#);
+        assert_eq!(
+            literal(r"'; drop table users; --"),
+            r"E'''; drop table users; --'"
+        );
+        assert_eq!(literal(r"\' or \"), r"E'\\'' or \\'");
+    }
+}

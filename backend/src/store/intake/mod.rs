@@ -154,7 +154,7 @@ impl Intake {
         let source = batch::Source::new(waiting, stop.clone());
         let writer = match pools {
             Pools::Postgres(pool) => tokio::spawn(postgres::run(pool.clone(), source)),
-            Pools::Sqlite { writer, .. } => tokio::spawn(sqlite::run(writer.clone(), source)),
+            Pools::Sqlite { .. } => tokio::spawn(sqlite::run(pools.clone(), source)),
         };
         Self {
             queue,
@@ -178,6 +178,11 @@ impl Intake {
     /// Whether nothing is taken any more: closed, or the task that writes has died.
     pub(super) fn is_closed(&self) -> bool {
         self.queue.is_closed()
+    }
+
+    /// Returns once nothing is taken any more.
+    pub(super) async fn ended(&self) {
+        self.queue.closed().await;
     }
 
     pub(super) fn depth(&self) -> usize {

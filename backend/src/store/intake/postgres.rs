@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::batch::Source;
 use super::columns::Columns;
 use super::{Job, Stored};
-use crate::store::statements::statements;
+use crate::store::statement::statements;
 use crate::store::{StoreError, trust};
 
 statements! {

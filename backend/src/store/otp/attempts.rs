@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::{BoundTo, MAX_ATTEMPTS};
 use crate::clock::Timestamp;
-use crate::store::connection::{Conn, all_or_nothing, on_conn};
+use crate::store::execute::Execute;
 use crate::store::limits::{self, Limit, Taken};
-use crate::store::statements::statements;
-use crate::store::transaction::in_transaction;
+use crate::store::statement::statements;
+use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
 /// So many of a code's checks are kept for the client that asked for it, and so many attempts at a challenge for
@@ -22,34 +22,34 @@ statements! {
     /// before one that a stranger has used up; for a known device the one for which the code was sent.
     /// Approved ones count while their approval lasts.
     FIND_CHALLENGE {
-        both: "select c.id, c.code_id, k.expires_at from otp_challenges c join otp_codes k on k.id = c.code_id \
-               where c.phone_hash = $1 and (c.id = $2 or $2 is null) \
-                 and (c.session_id = $4 \
-                   or (c.session_id is null and (c.binding = $3 or (c.binding is null and $3 is null)))) \
-                 and ((c.approved_at > $6 and c.used_at is null) \
-                   or (c.approved_at is null and c.expires_at > $5 and k.expires_at > $5 \
-                     and k.spent_at is null and k.sent_at is not null)) \
-               order by c.session_id is null, c.attempts >= $7, \
-                 case when $8 and c.created_at = k.reserved_at then 0 else 1 end, \
+        both: "select c.id, c.code_id, k.expires_at from otp_challenges c join otp_codes k on k.id = c.code_id
+               where c.phone_hash = $1 and (c.id = $2 or $2 is null)
+                 and (c.session_id = $4
+                   or (c.session_id is null and (c.binding = $3 or (c.binding is null and $3 is null))))
+                 and ((c.approved_at > $6 and c.used_at is null)
+                   or (c.approved_at is null and c.expires_at > $5 and k.expires_at > $5
+                     and k.spent_at is null and k.sent_at is not null))
+               order by c.session_id is null, c.attempts >= $7,
+                 case when $8 and c.created_at = k.reserved_at then 0 else 1 end,
                  c.created_at desc, c.id desc limit 1",
     }
     /// A provider checks a code so often and no more. Of that some is kept for the challenge that the code
     /// was sent for, and for others of the same browser or session: a stranger who joins cannot use all of
     /// it up. Codes that are checked here are not concerned.
     COUNT_CHECK {
-        both: "update otp_codes set checks = checks + 1 \
-               where id = $1 and (provider_ref is null or checks < $3 or (checks < $4 and exists ( \
-                 select 1 from otp_challenges c join otp_challenges began on began.code_id = c.code_id \
-                 where c.id = $2 and began.created_at = otp_codes.reserved_at \
-                   and (c.id = began.id or c.binding = began.binding \
+        both: "update otp_codes set checks = checks + 1
+               where id = $1 and (provider_ref is null or checks < $3 or (checks < $4 and exists (
+                 select 1 from otp_challenges c join otp_challenges began on began.code_id = c.code_id
+                 where c.id = $2 and began.created_at = otp_codes.reserved_at
+                   and (c.id = began.id or c.binding = began.binding
                      or c.session_id = began.session_id))))",
     }
     UNCOUNT_CHECK {
-        both: "update otp_codes set checks = checks - 1 \
+        both: "update otp_codes set checks = checks - 1
                where checks > 0 and id = (select code_id from otp_challenges where id = $1)",
     }
     COUNT_ATTEMPT {
-        both: "update otp_challenges set attempts = attempts + 1 where id = $1 and attempts < $2 \
+        both: "update otp_challenges set attempts = attempts + 1 where id = $1 and attempts < $2
                returning code_id, session_id, attempts, approved_code_hash",
     }
     UNCOUNT_ATTEMPT {
@@ -178,12 +178,12 @@ impl Store {
         limits: &[Limit],
         now: Timestamp,
     ) -> Result<Attempt, StoreError> {
-        in_transaction!(self.pools, |tx, _dialect| {
-            let is_counted = |attempt: &Attempt| matches!(attempt, Attempt::Counted(_));
-            let attempt = all_or_nothing!(tx, is_counted, |conn| attempt(conn, ask, limits, now)
-                .await?);
-            Ok(attempt)
-        })
+        let mut tx = self.pools.begin_write().await?;
+        let attempt = attempt(&mut tx, ask, limits, now).await?;
+        if let Attempt::Counted(_) = attempt {
+            tx.commit().await?;
+        }
+        Ok(attempt)
     }
 
     /// Takes back an attempt that was counted at `counted_at`: the code was right, or never judged.
@@ -193,74 +193,60 @@ impl Store {
         limits: &[Limit],
         counted_at: Timestamp,
     ) -> Result<(), StoreError> {
-        in_transaction!(self.pools, |tx, _dialect| {
-            let conn = &mut Conn::from(&mut *tx);
-            uncount(conn, challenge_id, limits, counted_at).await?;
-            Ok(())
-        })
+        let mut tx = self.pools.begin_write().await?;
+        uncount(&mut tx, challenge_id, limits, counted_at).await?;
+        tx.commit().await
     }
 }
 
 pub(super) async fn uncount(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     challenge_id: Uuid,
     limits: &[Limit],
     counted_at: Timestamp,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StoreError> {
     for statement in [UNCOUNT_CHECK, UNCOUNT_ATTEMPT] {
-        on_conn!(conn, statement, |db, sql| {
-            sqlx::query(sql)
-                .bind(challenge_id)
-                .execute(db)
-                .await
-                .map(drop)
-        })?;
+        tx.execute(statement, (challenge_id,)).await?;
     }
-    limits::put_back(conn, limits, counted_at).await
+    limits::put_back(tx, limits, counted_at).await
 }
 
 async fn attempt(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     ask: &AttemptAsk,
     limits: &[Limit],
     now: Timestamp,
-) -> Result<Attempt, sqlx::Error> {
+) -> Result<Attempt, StoreError> {
     let most = ask.most_attempts();
-    let Some(found) = find(conn, ask, most, now).await? else {
+    let params = (
+        &ask.phone_hash[..],
+        ask.challenge_id,
+        ask.bound_to.browser.as_ref().map(|digest| &digest[..]),
+        ask.bound_to.session,
+        now,
+        now.minus(super::APPROVAL_TTL),
+        most,
+        ask.is_known,
+    );
+    let Some(found) = tx.optional::<Found>(FIND_CHALLENGE, params).await? else {
         return Ok(Attempt::NoChallenge);
     };
-    let checked = on_conn!(conn, COUNT_CHECK, |db, sql| {
-        sqlx::query(sql)
-            .bind(found.code_id)
-            .bind(found.id)
-            .bind(i32::try_from(MAX_ATTEMPTS).expect("a handful") - KEPT)
-            .bind(most)
-            .execute(db)
-            .await
-            .map(|done| done.rows_affected())
-    })?;
-    if checked == 0 {
+    let unkept = i32::try_from(MAX_ATTEMPTS).expect("a handful") - KEPT;
+    let params = (found.code_id, found.id, unkept, most);
+    if tx.execute(COUNT_CHECK, params).await? == 0 {
         let until = found.expires_at;
         return Ok(Attempt::Exhausted { until });
     }
-    let tried: Option<Tried> = on_conn!(conn, COUNT_ATTEMPT, |db, sql| {
-        sqlx::query_as(sql)
-            .bind(found.id)
-            .bind(most)
-            .fetch_optional(db)
-            .await
-    })?;
+    let tried: Option<Tried> = tx.optional(COUNT_ATTEMPT, (found.id, most)).await?;
     let Some(tried) = tried else {
         let until = found.expires_at;
         return Ok(Attempt::Exhausted { until });
     };
-    let left = match limits::take(conn, limits, now).await? {
+    let left = match limits::take(tx, limits, now).await? {
         Taken::Yes { left } => left,
         Taken::Full { scope, until } => return Ok(Attempt::Limited { scope, until }),
     };
-    let code: SentRow = on_conn!(conn, READ_CODE, |db, sql| {
-        sqlx::query_as(sql).bind(tried.code_id).fetch_one(db).await
-    })?;
+    let code: SentRow = tx.one(READ_CODE, (tried.code_id,)).await?;
     let attempts_left = u32::try_from(most - tried.attempts).unwrap_or(0).min(left);
     Ok(Attempt::Counted(Box::new(Counted {
         challenge_id: found.id,
@@ -274,27 +260,6 @@ async fn attempt(
         approved_code_hash: tried.approved_code_hash,
         attempts_left,
     })))
-}
-
-async fn find(
-    conn: &mut Conn<'_>,
-    ask: &AttemptAsk,
-    most: i32,
-    now: Timestamp,
-) -> Result<Option<Found>, sqlx::Error> {
-    on_conn!(conn, FIND_CHALLENGE, |db, sql| {
-        sqlx::query_as(sql)
-            .bind(&ask.phone_hash[..])
-            .bind(ask.challenge_id)
-            .bind(ask.bound_to.browser.as_ref().map(|digest| &digest[..]))
-            .bind(ask.bound_to.session)
-            .bind(now)
-            .bind(now.minus(super::APPROVAL_TTL))
-            .bind(most)
-            .bind(ask.is_known)
-            .fetch_optional(db)
-            .await
-    })
 }
 
 #[cfg(test)]

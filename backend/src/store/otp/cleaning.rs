@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::store::pools::on_writer;
-use crate::store::statements::statements;
+use crate::store::execute::Execute;
+use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
 /// How many rows one statement removes.
@@ -15,18 +15,18 @@ const KEPT_AFTER: Duration = Duration::from_hours(1);
 statements! {
     /// Their challenges go with them. What another replica's cleaner holds is left to it.
     DELETE_OLD_CODES {
-        postgres: "delete from otp_codes where id in ( \
-                     select id from otp_codes where expires_at < $1 \
+        postgres: "delete from otp_codes where id in (
+                     select id from otp_codes where expires_at < $1
                      order by expires_at limit $2 for update skip locked)",
-        sqlite: "delete from otp_codes where id in ( \
+        sqlite: "delete from otp_codes where id in (
                    select id from otp_codes where expires_at < $1 order by expires_at limit $2)",
     }
     DELETE_OLD_COUNTERS {
-        postgres: "delete from rate_counters where (scope, key, window_start) in ( \
-                     select scope, key, window_start from rate_counters where expires_at < $1 \
+        postgres: "delete from rate_counters where (scope, key, window_start) in (
+                     select scope, key, window_start from rate_counters where expires_at < $1
                      order by expires_at limit $2 for update skip locked)",
-        sqlite: "delete from rate_counters where (scope, key, window_start) in ( \
-                   select scope, key, window_start from rate_counters where expires_at < $1 \
+        sqlite: "delete from rate_counters where (scope, key, window_start) in (
+                   select scope, key, window_start from rate_counters where expires_at < $1
                    order by expires_at limit $2)",
     }
 }
@@ -40,14 +40,8 @@ impl Store {
             (DELETE_OLD_COUNTERS, now),
         ] {
             loop {
-                let rows = on_writer!(self.pools, statement, |pool, sql| {
-                    sqlx::query(sql)
-                        .bind(before)
-                        .bind(SLICE)
-                        .execute(pool)
-                        .await
-                        .map(|done| done.rows_affected())
-                })?;
+                let mut writes = self.pools.writes();
+                let rows = writes.execute(statement, (before, SLICE)).await?;
                 removed += rows;
                 if rows < SLICE.unsigned_abs() {
                     break;

@@ -10,28 +10,27 @@ use super::live::{find_live, join, resend};
 use super::{BoundTo, CODE_TTL, RESERVED_FOR};
 use crate::clock::Timestamp;
 use crate::store::breaker::{self, Block, Breaker, Open};
-use crate::store::connection::{Conn, all_or_nothing, on_conn};
+use crate::store::execute::Execute;
 use crate::store::limits::{self, Limit, Taken};
-use crate::store::pools::on_writer;
-use crate::store::statements::statements;
-use crate::store::transaction::in_transaction;
+use crate::store::statement::statements;
+use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
 statements! {
     /// First come, first served: a simultaneous start at another replica waits here and then joins.
     RESERVE_CODE {
-        both: "insert into otp_codes (id, phone_hash, channel, provider, is_test, reserved_at, expires_at) \
-               values ($1, $2, $3, $4, $5, $6, $7) \
+        both: "insert into otp_codes (id, phone_hash, channel, provider, is_test, reserved_at, expires_at)
+               values ($1, $2, $3, $4, $5, $6, $7)
                on conflict (phone_hash, channel) where spent_at is null do nothing",
     }
     CREATE_CHALLENGE {
-        both: "insert into otp_challenges ( \
-                 id, code_id, phone_hash, binding, session_id, attempts, created_at, expires_at) \
+        both: "insert into otp_challenges (
+                 id, code_id, phone_hash, binding, session_id, attempts, created_at, expires_at)
                values ($1, $2, $3, $4, $5, 0, $6, $7)",
     }
     /// A reservation that has died by itself stays dead.
     NOTE_CODE_SENT {
-        both: "update otp_codes set sent_at = $2, expires_at = $3, provider_ref = $4, code_hash = $5 \
+        both: "update otp_codes set sent_at = $2, expires_at = $3, provider_ref = $4, code_hash = $5
                where id = $1 and spent_at is null and sent_at is null",
     }
     SPEND_CODE {
@@ -158,13 +157,6 @@ pub enum Noted {
     TooLate,
 }
 
-macro_rules! return_some {
-    ($outcome:expr) => {
-        if let Some(outcome) = $outcome {
-            return Ok(outcome);
-        }
-    };
-}
 impl Store {
     /// Begins a challenge. A code is reserved and counted, or joined and counted, or nothing is.
     pub async fn begin_challenge(
@@ -173,40 +165,33 @@ impl Store {
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<Begun, StoreError> {
-        let is_begun = |begun: &Option<Begun>| {
-            matches!(
-                begun,
-                Some(Begun::Send | Begun::Joined(_) | Begun::SendAgain(_))
-            )
-        };
-        in_transaction!(self.pools, |tx, _dialect| {
-            // Between not finding a code and reserving one another start may have been faster. That
-            // one's is then found, unless it is spent by then already.
-            for _ in 0..3 {
-                let live = find_live(&mut Conn::from(&mut *tx), ask, now).await?;
-                if let Some(live) = live {
-                    if ask.resending == Resending::Possible && live.may_be_resent(now) {
-                        let again = all_or_nothing!(tx, is_begun, |conn| resend(
-                            conn, ask, &live, guard, now
-                        )
-                        .await?);
-                        return_some!(again);
-                    }
-                    let joined = all_or_nothing!(tx, is_begun, |conn| Some(
-                        join(conn, ask, &live, guard, now).await?
-                    ));
-                    return_some!(joined);
+        let mut may_resend = ask.resending == Resending::Possible;
+        // Between not finding a code and reserving one another start may have been faster. That one's is
+        // then found, unless it is spent by then already.
+        for _ in 0..4 {
+            let mut tx = self.pools.begin_write().await?;
+            let begun = match find_live(&mut tx, ask, now).await? {
+                Some(live) if may_resend && live.may_be_resent(now) => {
+                    may_resend = false;
+                    resend(&mut tx, ask, &live, guard, now).await?
                 }
-                let conn = &mut Conn::from(&mut *tx);
-                if let Some(open) = breaker::find_open(conn, &guard.breakers, now).await? {
-                    return Ok(Begun::Cut(open));
+                Some(live) => Some(join(&mut tx, ask, &live, guard, now).await?),
+                None => match breaker::find_open(&mut tx, &guard.breakers, now).await? {
+                    Some(open) => Some(Begun::Cut(open)),
+                    None => reserve(&mut tx, ask, guard, now).await?,
+                },
+            };
+            match begun {
+                // What was counted on the way to a limit is rolled back.
+                Some(limited @ Begun::Limited { .. }) => return Ok(limited),
+                Some(begun) => {
+                    tx.commit().await?;
+                    return Ok(begun);
                 }
-                let reserved =
-                    all_or_nothing!(tx, is_begun, |conn| reserve(conn, ask, guard, now).await?);
-                return_some!(reserved);
+                None => {}
             }
-            Err(StoreError::Overloaded)
-        })
+        }
+        Err(StoreError::Overloaded)
     }
 
     /// Notes that the provider took the code.
@@ -216,17 +201,14 @@ impl Store {
         sent: &SentCode,
         now: Timestamp,
     ) -> Result<Noted, StoreError> {
-        let rows = on_writer!(self.pools, NOTE_CODE_SENT, |pool, sql| {
-            sqlx::query(sql)
-                .bind(code_id)
-                .bind(now)
-                .bind(now.plus(CODE_TTL))
-                .bind(sent.provider_ref.as_deref())
-                .bind(sent.code_hash.as_ref().map(|hash| &hash[..]))
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
-        })?;
+        let params = (
+            code_id,
+            now,
+            now.plus(CODE_TTL),
+            sent.provider_ref.as_deref(),
+            sent.code_hash.as_ref().map(|hash| &hash[..]),
+        );
+        let rows = self.pools.writes().execute(NOTE_CODE_SENT, params).await?;
         Ok(if rows == 1 {
             Noted::Yes
         } else {
@@ -243,92 +225,74 @@ impl Store {
         refusal: Refusal,
         begun_at: Timestamp,
     ) -> Result<(), StoreError> {
-        in_transaction!(self.pools, |tx, _dialect| {
-            let conn = &mut Conn::from(&mut *tx);
-            spend(conn, code_id, begun_at).await?;
-            let unspent = match refusal {
-                Refusal::Answered => &guard.paid,
-                Refusal::Unanswered => &[&guard.answers[..], &guard.paid].concat(),
-            };
-            limits::put_back(conn, unspent, begun_at).await?;
-            if let Some(block) = guard.block {
-                breaker::uncount_sent(conn, block, begun_at).await?;
-            }
-            Ok(())
-        })
+        let mut tx = self.pools.begin_write().await?;
+        tx.execute(SPEND_CODE, (code_id, begun_at)).await?;
+        let unspent = match refusal {
+            Refusal::Answered => &guard.paid,
+            Refusal::Unanswered => &[&guard.answers[..], &guard.paid].concat(),
+        };
+        limits::put_back(&mut tx, unspent, begun_at).await?;
+        if let Some(block) = guard.block {
+            breaker::uncount_sent(&mut tx, block, begun_at).await?;
+        }
+        tx.commit().await
     }
 
     /// Notes that a code is of no use any more: the next start sends another.
     pub async fn spend_code(&self, code_id: Uuid, now: Timestamp) -> Result<(), StoreError> {
-        in_transaction!(self.pools, |tx, _dialect| {
-            spend(&mut Conn::from(&mut *tx), code_id, now).await?;
-            Ok(())
-        })
+        self.pools
+            .writes()
+            .execute(SPEND_CODE, (code_id, now))
+            .await?;
+        Ok(())
     }
 }
 
 /// `None` if another start was faster.
 async fn reserve(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     ask: &ChallengeAsk,
     guard: &SendGuard,
     now: Timestamp,
-) -> Result<Option<Begun>, sqlx::Error> {
-    let reserved = on_conn!(conn, RESERVE_CODE, |db, sql| {
-        sqlx::query(sql)
-            .bind(ask.code_id)
-            .bind(&ask.phone_hash[..])
-            .bind(ask.channel)
-            .bind(ask.provider)
-            .bind(ask.is_test)
-            .bind(now)
-            .bind(now.plus(RESERVED_FOR))
-            .execute(db)
-            .await
-            .map(|done| done.rows_affected())
-    })?;
-    if reserved == 0 {
+) -> Result<Option<Begun>, StoreError> {
+    let params = (
+        ask.code_id,
+        &ask.phone_hash[..],
+        ask.channel,
+        ask.provider,
+        ask.is_test,
+        now,
+        now.plus(RESERVED_FOR),
+    );
+    if tx.execute(RESERVE_CODE, params).await? == 0 {
         return Ok(None);
     }
-    create_challenge(conn, ask, ask.code_id, now, now.plus(CODE_TTL)).await?;
-    if let Taken::Full { scope, until } = limits::take(conn, &guard.sends(), now).await? {
+    create_challenge(tx, ask, ask.code_id, now, now.plus(CODE_TTL)).await?;
+    if let Taken::Full { scope, until } = limits::take(tx, &guard.sends(), now).await? {
         return Ok(Some(Begun::Limited { scope, until }));
     }
     if let Some(block) = guard.block {
-        breaker::count_sent(conn, block, now).await?;
+        breaker::count_sent(tx, block, now).await?;
     }
     Ok(Some(Begun::Send))
 }
 
 pub(super) async fn create_challenge(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     ask: &ChallengeAsk,
     code_id: Uuid,
     now: Timestamp,
     expires_at: Timestamp,
-) -> Result<(), sqlx::Error> {
-    on_conn!(conn, CREATE_CHALLENGE, |db, sql| {
-        sqlx::query(sql)
-            .bind(ask.id)
-            .bind(code_id)
-            .bind(&ask.phone_hash[..])
-            .bind(ask.bound_to.browser.as_ref().map(|digest| &digest[..]))
-            .bind(ask.bound_to.session)
-            .bind(now)
-            .bind(expires_at)
-            .execute(db)
-            .await
-            .map(drop)
-    })
-}
-
-async fn spend(conn: &mut Conn<'_>, code_id: Uuid, now: Timestamp) -> Result<(), sqlx::Error> {
-    on_conn!(conn, SPEND_CODE, |db, sql| {
-        sqlx::query(sql)
-            .bind(code_id)
-            .bind(now)
-            .execute(db)
-            .await
-            .map(drop)
-    })
+) -> Result<(), StoreError> {
+    let params = (
+        ask.id,
+        code_id,
+        &ask.phone_hash[..],
+        ask.bound_to.browser.as_ref().map(|digest| &digest[..]),
+        ask.bound_to.session,
+        now,
+        expires_at,
+    );
+    tx.execute(CREATE_CHALLENGE, params).await?;
+    Ok(())
 }

@@ -8,33 +8,33 @@ use super::codes::{Begun, ChallengeAsk, Joined, SendGuard, SentCode, create_chal
 use super::{CODE_TTL, MAX_RESENDS, RESEND_AFTER};
 use crate::clock::Timestamp;
 use crate::store::breaker;
-use crate::store::connection::{Conn, on_conn};
+use crate::store::execute::Execute;
 use crate::store::limits::{self, Taken};
-use crate::store::pools::on_writer;
-use crate::store::statements::statements;
+use crate::store::statement::statements;
+use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
 statements! {
     /// A code whose time is over, that is to be sent again by now, or whose provider is not asked any
     /// more, makes room.
     RETIRE_CODE {
-        both: "update otp_codes set spent_at = $4 \
-               where phone_hash = $1 and channel = $2 and spent_at is null \
+        both: "update otp_codes set spent_at = $4
+               where phone_hash = $1 and channel = $2 and spent_at is null
                  and (expires_at <= $4 or reserved_at <= $5 or provider <> $3)",
     }
     FIND_LIVE_CODE {
-        both: "select id, reserved_at, sent_at, expires_at, resends, resent_at from otp_codes \
+        both: "select id, reserved_at, sent_at, expires_at, resends, resent_at from otp_codes
                where phone_hash = $1 and channel = $2 and spent_at is null",
     }
     /// Of simultaneous starts one sends the code again.
     CLAIM_RESEND {
-        both: "update otp_codes set resends = resends + 1, resent_at = $2 \
+        both: "update otp_codes set resends = resends + 1, resent_at = $2
                where id = $1 and resends = $3 and spent_at is null",
     }
     /// The provider may have made another code of it.
     NOTE_CODE_RESENT {
-        both: "update otp_codes set provider_ref = coalesce($2, provider_ref), \
-                 code_hash = coalesce($3, code_hash) \
+        both: "update otp_codes set provider_ref = coalesce($2, provider_ref),
+                 code_hash = coalesce($3, code_hash)
                where id = $1 and spent_at is null",
     }
 }
@@ -69,89 +69,63 @@ impl LiveCode {
 impl Store {
     /// Notes that the provider took a code once more.
     pub async fn note_code_resent(&self, code_id: Uuid, sent: &SentCode) -> Result<(), StoreError> {
-        on_writer!(self.pools, NOTE_CODE_RESENT, |pool, sql| {
-            sqlx::query(sql)
-                .bind(code_id)
-                .bind(sent.provider_ref.as_deref())
-                .bind(sent.code_hash.as_ref().map(|hash| &hash[..]))
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let code_hash = sent.code_hash.as_ref().map(|hash| &hash[..]);
+        let params = (code_id, sent.provider_ref.as_deref(), code_hash);
+        self.pools
+            .writes()
+            .execute(NOTE_CODE_RESENT, params)
+            .await?;
         Ok(())
     }
 }
 
 pub(super) async fn find_live(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     ask: &ChallengeAsk,
     now: Timestamp,
-) -> Result<Option<LiveCode>, sqlx::Error> {
-    on_conn!(conn, RETIRE_CODE, |db, sql| {
-        sqlx::query(sql)
-            .bind(&ask.phone_hash[..])
-            .bind(ask.channel)
-            .bind(ask.provider)
-            .bind(now)
-            .bind(now.minus(ask.joinable_for))
-            .execute(db)
-            .await
-            .map(drop)
-    })?;
-    on_conn!(conn, FIND_LIVE_CODE, |db, sql| {
-        sqlx::query_as(sql)
-            .bind(&ask.phone_hash[..])
-            .bind(ask.channel)
-            .fetch_optional(db)
-            .await
-    })
+) -> Result<Option<LiveCode>, StoreError> {
+    let (phone_hash, joinable_since) = (&ask.phone_hash[..], now.minus(ask.joinable_for));
+    let params = (phone_hash, ask.channel, ask.provider, now, joinable_since);
+    tx.execute(RETIRE_CODE, params).await?;
+    tx.optional(FIND_LIVE_CODE, (phone_hash, ask.channel)).await
 }
 
 /// Joins a code that lives and claims to send it once more, within the limits of any message. `None` if
-/// that is not possible now: then it is joined alone.
+/// that is not possible now: the transaction is then to be given up, and the code to be joined alone.
 pub(super) async fn resend(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     ask: &ChallengeAsk,
     live: &LiveCode,
     guard: &SendGuard,
     now: Timestamp,
-) -> Result<Option<Begun>, sqlx::Error> {
-    if breaker::find_open(conn, &guard.breakers, now)
-        .await?
-        .is_some()
+) -> Result<Option<Begun>, StoreError> {
+    let open = breaker::find_open(tx, &guard.breakers, now).await?;
+    if open.is_some()
+        || tx
+            .execute(CLAIM_RESEND, (live.id, now, live.resends))
+            .await?
+            == 0
     {
         return Ok(None);
     }
-    let claimed = on_conn!(conn, CLAIM_RESEND, |db, sql| {
-        sqlx::query(sql)
-            .bind(live.id)
-            .bind(now)
-            .bind(live.resends)
-            .execute(db)
-            .await
-            .map(|done| done.rows_affected())
-    })?;
-    if claimed == 0 {
-        return Ok(None);
-    }
-    create_challenge(conn, ask, live.id, now, live.will_expire_at()).await?;
-    Ok(match limits::take(conn, &guard.sends(), now).await? {
+    create_challenge(tx, ask, live.id, now, live.will_expire_at()).await?;
+    Ok(match limits::take(tx, &guard.sends(), now).await? {
         Taken::Yes { .. } => Some(Begun::SendAgain(live.id)),
         Taken::Full { .. } => None,
     })
 }
 
 pub(super) async fn join(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     ask: &ChallengeAsk,
     live: &LiveCode,
     guard: &SendGuard,
     now: Timestamp,
-) -> Result<Begun, sqlx::Error> {
+) -> Result<Begun, StoreError> {
     let expires_at = live.will_expire_at();
-    create_challenge(conn, ask, live.id, now, expires_at).await?;
+    create_challenge(tx, ask, live.id, now, expires_at).await?;
     let joinable_until = expires_at.min(live.reserved_at.plus(ask.joinable_for));
-    Ok(match limits::take(conn, &guard.joins, now).await? {
+    Ok(match limits::take(tx, &guard.joins, now).await? {
         Taken::Yes { .. } => Begun::Joined(Joined { joinable_until }),
         Taken::Full { scope, until } => Begun::Limited { scope, until },
     })

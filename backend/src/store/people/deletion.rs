@@ -16,13 +16,11 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::store::connection::Conn;
+use crate::store::execute::Execute;
 use crate::store::jobs::{INSERT_JOB, NewJob};
 use crate::store::otp::PHONE_HASH;
-use crate::store::pools::on_writer;
-use crate::store::statements::statements;
+use crate::store::statement::statements;
 use crate::store::tombstones::{Identity, bury_messages};
-use crate::store::transaction::in_transaction;
 use crate::store::{Pepper, Store, StoreError};
 
 use super::tenure::ARCHIVE_CONVERSATIONS;
@@ -38,35 +36,35 @@ statements! {
     /// Those that the person began or wrote in, and those that the Mac's owner began with the number ($2
     /// is the guid that such a chat has) while it was theirs.
     LOCK_CONVERSATIONS {
-        postgres: "select id from conversations where mode = 'direct' and (user_id = $1 or ( \
-                     user_id is null and owner_handle is null and guid = $2 and not exists ( \
-                       select 1 from users u where u.id = $1 and u.archived_at < conversations.created_at))) \
+        postgres: "select id from conversations where mode = 'direct' and (user_id = $1 or (
+                     user_id is null and owner_handle is null and guid = $2 and not exists (
+                       select 1 from users u where u.id = $1 and u.archived_at < conversations.created_at)))
                    order by id for update",
-        sqlite: "select id from conversations where mode = 'direct' and (user_id = $1 or ( \
-                   user_id is null and owner_handle is null and guid = $2 and not exists ( \
-                     select 1 from users u where u.id = $1 and u.archived_at < conversations.created_at))) \
+        sqlite: "select id from conversations where mode = 'direct' and (user_id = $1 or (
+                   user_id is null and owner_handle is null and guid = $2 and not exists (
+                     select 1 from users u where u.id = $1 and u.archived_at < conversations.created_at)))
                  order by id",
     }
     TAKE_CONVERSATION { both: "update conversations set user_id = $2 where id = $1" }
     HIDE_PERSON {
-        postgres: "update users set archived_at = $2, archived_phone = phone, \
-                     phone = 'archived:' || replace(id::text, '-', '') \
+        postgres: "update users set archived_at = $2, archived_phone = phone,
+                     phone = 'archived:' || replace(id::text, '-', '')
                    where id = $1 and archived_phone is null",
-        sqlite: "update users set archived_at = $2, archived_phone = phone, \
-                   phone = 'archived:' || lower(hex(id)) \
+        sqlite: "update users set archived_at = $2, archived_phone = phone,
+                   phone = 'archived:' || lower(hex(id))
                  where id = $1 and archived_phone is null",
     }
     DELETE_SESSIONS { both: "delete from sessions where user_id = $1" }
     DELETE_MESSAGES_OF_CONVERSATIONS {
-        both: "delete from messages where id in ( \
-                 select m.id from conversations c join messages m on m.conversation_id = c.id \
-                 where c.user_id = $1 and c.mode = 'direct' limit $2) \
+        both: "delete from messages where id in (
+                 select m.id from conversations c join messages m on m.conversation_id = c.id
+                 where c.user_id = $1 and c.mode = 'direct' limit $2)
                returning relay, identity",
     }
     /// In groups, and in conversations of others.
     DELETE_MESSAGES_OF_PERSON {
-        both: "delete from messages where id in ( \
-                 select id from messages where user_id = $1 limit $2) \
+        both: "delete from messages where id in (
+                 select id from messages where user_id = $1 limit $2)
                returning relay, identity",
     }
     DELETE_CONVERSATIONS {
@@ -75,19 +73,19 @@ statements! {
     DELETE_HANDLE { both: "delete from participants where handle = $1" }
     /// What others wrote stays theirs, without the number.
     DELETE_FROM_MENTIONS {
-        postgres: "update messages m set meta_data = jsonb_set( \
-                     m.meta_data::jsonb, '{mentions}', coalesce( \
-                       (select jsonb_agg(given.address order by given.n) \
-                        from jsonb_array_elements_text(m.meta_data::jsonb -> 'mentions') \
-                          with ordinality as given (address, n) \
-                        where given.address <> $1), \
-                       '[]'))::json \
+        postgres: "update messages m set meta_data = jsonb_set(
+                     m.meta_data::jsonb, '{mentions}', coalesce(
+                       (select jsonb_agg(given.address order by given.n)
+                        from jsonb_array_elements_text(m.meta_data::jsonb -> 'mentions')
+                          with ordinality as given (address, n)
+                        where given.address <> $1),
+                       '[]'))::json
                    from mentions t where t.address = $1 and m.id = t.message_id",
-        sqlite: "update messages set meta_data = json_set( \
-                   meta_data, '$.mentions', json( \
-                     (select json_group_array(value) from ( \
-                       select value from json_each(messages.meta_data, '$.mentions') \
-                       where value <> $1 order by id)))) \
+        sqlite: "update messages set meta_data = json_set(
+                   meta_data, '$.mentions', json(
+                     (select json_group_array(value) from (
+                       select value from json_each(messages.meta_data, '$.mentions')
+                       where value <> $1 order by id))))
                  where id in (select message_id from mentions where address = $1)",
     }
     DELETE_MENTIONS { both: "delete from mentions where address = $1" }
@@ -116,7 +114,7 @@ pub struct ProviderAccount {
 pub enum Deleted {
     /// Everything is gone.
     Now,
-    /// There was nobody.
+    /// There was no such person.
     Before,
 }
 
@@ -141,59 +139,31 @@ impl Store {
         job: &NewJob,
         now: Timestamp,
     ) -> Result<Deleted, StoreError> {
-        in_transaction!(self.pools, |tx, dialect| {
-            let phone: Option<String> = sqlx::query_scalar(LOCK_PERSON.on(dialect))
-                .bind(user_id)
-                .fetch_optional(&mut *tx)
-                .await?;
-            let Some(phone) = phone else {
-                return Ok(Deleted::Before);
-            };
-            let conversations: Vec<Uuid> = sqlx::query_scalar(LOCK_CONVERSATIONS.on(dialect))
-                .bind(user_id)
-                .bind(format!("-;{phone}"))
-                .fetch_all(&mut *tx)
-                .await?;
-            for id in conversations {
-                sqlx::query(TAKE_CONVERSATION.on(dialect))
-                    .bind(id)
-                    .bind(user_id)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            sqlx::query(HIDE_PERSON.on(dialect))
-                .bind(user_id)
-                .bind(now)
-                .execute(&mut *tx)
-                .await?;
-            for statement in [ARCHIVE_CONVERSATIONS, DELETE_SESSIONS] {
-                sqlx::query(statement.on(dialect))
-                    .bind(user_id)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            for statement in [DELETE_HANDLE, DELETE_FROM_MENTIONS, DELETE_MENTIONS] {
-                sqlx::query(statement.on(dialect))
-                    .bind(&phone)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            let phone_hash = pepper.hash(PHONE_HASH, &phone);
-            for statement in [DELETE_CHALLENGES, DELETE_CODES] {
-                sqlx::query(statement.on(dialect))
-                    .bind(&phone_hash[..])
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            sqlx::query(INSERT_JOB.on(dialect))
-                .bind(job.id)
-                .bind(job.kind)
-                .bind(&job.payload)
-                .bind(now)
-                .execute(&mut *tx)
-                .await?;
-            Ok(Deleted::Now)
-        })
+        let mut tx = self.pools.begin_write().await?;
+        let phone: Option<String> = tx.optional_value(LOCK_PERSON, (user_id,)).await?;
+        let Some(phone) = phone else {
+            return Ok(Deleted::Before);
+        };
+        let params = (user_id, format!("-;{phone}"));
+        let conversations: Vec<Uuid> = tx.values(LOCK_CONVERSATIONS, params).await?;
+        for id in conversations {
+            tx.execute(TAKE_CONVERSATION, (id, user_id)).await?;
+        }
+        tx.execute(HIDE_PERSON, (user_id, now)).await?;
+        for statement in [ARCHIVE_CONVERSATIONS, DELETE_SESSIONS] {
+            tx.execute(statement, (user_id,)).await?;
+        }
+        for statement in [DELETE_HANDLE, DELETE_FROM_MENTIONS, DELETE_MENTIONS] {
+            tx.execute(statement, (&phone,)).await?;
+        }
+        let phone_hash = pepper.hash(PHONE_HASH, &phone);
+        for statement in [DELETE_CHALLENGES, DELETE_CODES] {
+            tx.execute(statement, (&phone_hash[..],)).await?;
+        }
+        tx.execute(INSERT_JOB, (job.id, job.kind, &job.payload, now))
+            .await?;
+        tx.commit().await?;
+        Ok(Deleted::Now)
     }
 
     /// Deletes a slice of what a hidden person has, and the person with the last one. `account_job` makes
@@ -205,55 +175,33 @@ impl Store {
         account_job: &(dyn Fn(&ProviderAccount) -> NewJob + Sync),
         now: Timestamp,
     ) -> Result<Progress, StoreError> {
-        in_transaction!(self.pools, |tx, dialect| {
-            let phone: Option<String> = sqlx::query_scalar(LOCK_PERSON.on(dialect))
-                .bind(user_id)
-                .fetch_optional(&mut *tx)
-                .await?;
-            if phone.is_none() {
-                return Ok(Progress::GoneBefore);
+        let mut tx = self.pools.begin_write().await?;
+        let phone: Option<String> = tx.optional_value(LOCK_PERSON, (user_id,)).await?;
+        if phone.is_none() {
+            return Ok(Progress::GoneBefore);
+        }
+        for statement in [DELETE_MESSAGES_OF_CONVERSATIONS, DELETE_MESSAGES_OF_PERSON] {
+            let gone: Vec<Identity> = tx.all(statement, (user_id, SLICE)).await?;
+            bury_messages(&mut tx, &gone, pepper, now).await?;
+            if gone.len() >= usize::try_from(SLICE).expect("small") {
+                tx.commit().await?;
+                return Ok(Progress::More);
             }
-            for statement in [DELETE_MESSAGES_OF_CONVERSATIONS, DELETE_MESSAGES_OF_PERSON] {
-                let gone: Vec<Identity> = sqlx::query_as(statement.on(dialect))
-                    .bind(user_id)
-                    .bind(SLICE)
-                    .fetch_all(&mut *tx)
-                    .await?;
-                bury_messages(&mut Conn::from(&mut *tx), &gone, pepper, now).await?;
-                if gone.len() >= usize::try_from(SLICE).expect("small") {
-                    return Ok(Progress::More);
-                }
-            }
-            sqlx::query(DELETE_CONVERSATIONS.on(dialect))
-                .bind(user_id)
-                .execute(&mut *tx)
+        }
+        tx.execute(DELETE_CONVERSATIONS, (user_id,)).await?;
+        let accounts: Vec<ProviderAccount> = tx.all(ACCOUNTS_OF_PERSON, (user_id,)).await?;
+        for job in accounts.iter().map(account_job) {
+            tx.execute(INSERT_JOB, (job.id, job.kind, job.payload, now))
                 .await?;
-            let accounts: Vec<ProviderAccount> = sqlx::query_as(ACCOUNTS_OF_PERSON.on(dialect))
-                .bind(user_id)
-                .fetch_all(&mut *tx)
-                .await?;
-            for job in accounts.iter().map(account_job) {
-                sqlx::query(INSERT_JOB.on(dialect))
-                    .bind(job.id)
-                    .bind(job.kind)
-                    .bind(job.payload)
-                    .bind(now)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            sqlx::query(DELETE_PERSON.on(dialect))
-                .bind(user_id)
-                .execute(&mut *tx)
-                .await?;
-            Ok(Progress::Gone)
-        })
+        }
+        tx.execute(DELETE_PERSON, (user_id,)).await?;
+        tx.commit().await?;
+        Ok(Progress::Gone)
     }
 
     /// Takes back the job of a deletion that was finished without it.
     pub async fn withdraw_deletion_job(&self, job_id: Uuid) -> Result<(), StoreError> {
-        on_writer!(self.pools, DELETE_JOB, |pool, sql| {
-            sqlx::query(sql).bind(job_id).execute(pool).await.map(drop)
-        })?;
+        self.pools.writes().execute(DELETE_JOB, (job_id,)).await?;
         Ok(())
     }
 }

@@ -9,10 +9,11 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::profile::{OnboardingRow, RelationshipRow};
-use super::reader::{Reader, reading};
+use super::reader::Reader;
 use crate::clock::Timestamp;
-use crate::store::pools::on_reader;
-use crate::store::statements::statements;
+use crate::store::execute::Execute;
+use crate::store::pools::again_if_lost;
+use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
 statements! {
@@ -20,29 +21,29 @@ statements! {
         both: "select meta_data, heard_at, silence_ended_at from users where id = $1",
     }
     LIST_RELATIONSHIPS {
-        both: "select persona_id, stage, trust_score, message_count, last_interaction_at, meta_data \
+        both: "select persona_id, stage, trust_score, message_count, last_interaction_at, meta_data
                from relationships where user_id = $1 order by persona_id",
     }
     LIST_ONBOARDINGS {
-        both: "select persona_id, stage, answers, started_at, updated_at, completed_at \
+        both: "select persona_id, stage, answers, started_at, updated_at, completed_at
                from onboarding_sessions where user_id = $1 order by started_at, id",
     }
     LIST_CONVERSATIONS {
-        both: "select id, chat_guid, line, created_at, meta_data from conversations \
+        both: "select id, chat_guid, line, created_at, meta_data from conversations
                where user_id = $1 and mode = 'direct' order by created_at, id",
     }
     LIST_SESSIONS_FOR_EXPORT {
-        both: "select id, transport, device, created_at, last_seen_at, expires_at, ended_at, end_reason \
+        both: "select id, transport, device, created_at, last_seen_at, expires_at, ended_at, end_reason
                from sessions where user_id = $1 order by created_at, id",
     }
     /// Those after one of them.
     LIST_EVENTS_FOR_EXPORT {
-        both: "select id, occurred_at, kind, outcome, session_id from auth_events \
+        both: "select id, occurred_at, kind, outcome, session_id from auth_events
                where user_id = $1 and (occurred_at, id) > ($2, $3) order by occurred_at, id limit $4",
     }
-    /// Whoever has this number, and whoever had it.
+    /// Those who have this number or had it.
     FIND_HOLDERS {
-        both: "select id, archived_at from users where phone = $1 or archived_phone = $1 \
+        both: "select id, archived_at from users where phone = $1 or archived_phone = $1
                order by created_at, id",
     }
 }
@@ -138,34 +139,19 @@ impl Store {
     /// Everything about a person beside profile, traits and messages.
     pub async fn export_rows(&self, reader: &Reader) -> Result<ExportRows, StoreError> {
         let user_id = reader.user_id();
-        let (user, relationships, onboardings, conversations) =
-            reading!(self.pools, reader, |tx, dialect| {
-                let user: Option<RestOfUser> = sqlx::query_as(READ_REST_OF_USER.on(dialect))
-                    .bind(user_id)
-                    .fetch_optional(&mut *tx)
-                    .await?;
-                let relationships = sqlx::query_as(LIST_RELATIONSHIPS.on(dialect))
-                    .bind(user_id)
-                    .fetch_all(&mut *tx)
-                    .await?;
-                let onboardings = sqlx::query_as(LIST_ONBOARDINGS.on(dialect))
-                    .bind(user_id)
-                    .fetch_all(&mut *tx)
-                    .await?;
-                let conversations = sqlx::query_as(LIST_CONVERSATIONS.on(dialect))
-                    .bind(user_id)
-                    .fetch_all(tx)
-                    .await?;
-                Ok::<_, StoreError>((
-                    user.unwrap_or_default(),
-                    relationships,
-                    onboardings,
-                    conversations,
-                ))
-            })?;
-        let sessions = on_reader!(self.pools, LIST_SESSIONS_FOR_EXPORT, |pool, sql| {
-            sqlx::query_as(sql).bind(user_id).fetch_all(pool).await
-        })?;
+        let (user, relationships, onboardings, conversations) = again_if_lost(|| async move {
+            let mut tx = self.pools.begin_read(reader.actor()).await?;
+            let user: Option<RestOfUser> = tx.optional(READ_REST_OF_USER, (user_id,)).await?;
+            Ok((
+                user.unwrap_or_default(),
+                tx.all(LIST_RELATIONSHIPS, (user_id,)).await?,
+                tx.all(LIST_ONBOARDINGS, (user_id,)).await?,
+                tx.all(LIST_CONVERSATIONS, (user_id,)).await?,
+            ))
+        })
+        .await?;
+        let mut reads = self.pools.reads();
+        let sessions = reads.all(LIST_SESSIONS_FOR_EXPORT, (user_id,)).await?;
         Ok(ExportRows {
             user,
             relationships,
@@ -183,23 +169,14 @@ impl Store {
         after: (Timestamp, Uuid),
         limit: u32,
     ) -> Result<Vec<ExportedEvent>, StoreError> {
-        let events = on_reader!(self.pools, LIST_EVENTS_FOR_EXPORT, |pool, sql| {
-            sqlx::query_as(sql)
-                .bind(user_id)
-                .bind(after.0)
-                .bind(after.1)
-                .bind(i64::from(limit))
-                .fetch_all(pool)
-                .await
-        })?;
-        Ok(events)
+        let params = (user_id, after.0, after.1, i64::from(limit));
+        let mut reads = self.pools.reads();
+        reads.all(LIST_EVENTS_FOR_EXPORT, params).await
     }
 
-    /// Everybody who has or had this number, the earliest first; who had it, with the time when it went.
+    /// The people who have or had this number, the earliest first. With those who had it stands the time
+    /// when it went.
     pub async fn holders(&self, phone: &str) -> Result<Vec<(Uuid, Option<Timestamp>)>, StoreError> {
-        let rows = on_reader!(self.pools, FIND_HOLDERS, |pool, sql| {
-            sqlx::query_as(sql).bind(phone).fetch_all(pool).await
-        })?;
-        Ok(rows)
+        self.pools.reads().all(FIND_HOLDERS, (phone,)).await
     }
 }

@@ -14,70 +14,68 @@ use super::deletion::{
 use super::messages::MessageRow;
 use super::traces::{Membership, Traces};
 use crate::clock::Timestamp;
-use crate::store::connection::Conn;
+use crate::store::execute::Execute;
 use crate::store::jobs::{INSERT_JOB, NewJob};
 use crate::store::otp::PHONE_HASH;
-use crate::store::pools::on_reader;
-use crate::store::statements::statements;
+use crate::store::statement::statements;
 use crate::store::tombstones::{Identity, bury_messages};
-use crate::store::transaction::in_transaction;
 use crate::store::{Pepper, Store, StoreError};
 
-/// So long the command that hides a handle has for the rest itself, before the job does it.
+/// How long the command that hides a handle has for the rest itself, before the job does it.
 const OWN_TIME: Duration = Duration::from_mins(10);
 
 statements! {
     /// A JSON list of ids in hexadecimal.
     READ_MESSAGES_BY_ID {
-        postgres: "select m.id, m.conversation_id, c.mode, m.role, m.text, m.event, m.revision, \
-                     m.message_guid, m.service, m.is_backfill, m.meta_data, m.sent_at, m.created_at \
-                   from jsonb_array_elements_text(($1::text)::jsonb) as given (id) \
-                   join messages m on m.id = given.id::uuid \
-                   join conversations c on c.id = m.conversation_id \
+        postgres: "select m.id, m.conversation_id, c.mode, m.role, m.text, m.event, m.revision,
+                     m.message_guid, m.service, m.is_backfill, m.meta_data, m.sent_at, m.created_at
+                   from jsonb_array_elements_text(($1::text)::jsonb) as given (id)
+                   join messages m on m.id = given.id::uuid
+                   join conversations c on c.id = m.conversation_id
                    order by m.created_at desc, m.id desc",
-        sqlite: "select m.id, m.conversation_id, c.mode, m.role, m.text, m.event, m.revision, \
-                   m.message_guid, m.service, m.is_backfill, m.meta_data, m.sent_at, m.created_at \
-                 from json_each($1) as given \
-                 join messages m on m.id = unhex(given.value) \
-                 join conversations c on c.id = m.conversation_id \
+        sqlite: "select m.id, m.conversation_id, c.mode, m.role, m.text, m.event, m.revision,
+                   m.message_guid, m.service, m.is_backfill, m.meta_data, m.sent_at, m.created_at
+                 from json_each($1) as given
+                 join messages m on m.id = unhex(given.value)
+                 join conversations c on c.id = m.conversation_id
                  order by m.created_at desc, m.id desc",
     }
     /// Those that have become a person's meanwhile are that person's.
     LOCK_CONVERSATIONS_BY_ID {
-        postgres: "select id from conversations \
-                   where user_id is null and id in ( \
-                     select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id)) \
+        postgres: "select id from conversations
+                   where user_id is null and id in (
+                     select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id))
                    order by id for update",
-        sqlite: "select id from conversations \
+        sqlite: "select id from conversations
                  where user_id is null and id in (select unhex(value) from json_each($1)) order by id",
     }
     /// Under a guid that no chat has. The handle stays until the row goes, so that a second attempt finds
     /// the conversation by it.
     HIDE_CONVERSATION {
-        postgres: "update conversations set owner_handle = coalesce(owner_handle, $2), \
-                     guid = 'archived:' || replace(id::text, '-', '') || ':' || guid \
+        postgres: "update conversations set owner_handle = coalesce(owner_handle, $2),
+                     guid = 'archived:' || replace(id::text, '-', '') || ':' || guid
                    where id = $1 and guid not like 'archived:%'",
-        sqlite: "update conversations set owner_handle = coalesce(owner_handle, $2), \
-                   guid = 'archived:' || lower(hex(id)) || ':' || guid \
+        sqlite: "update conversations set owner_handle = coalesce(owner_handle, $2),
+                   guid = 'archived:' || lower(hex(id)) || ':' || guid
                  where id = $1 and guid not like 'archived:%'",
     }
     DELETE_MEMBERSHIP { both: "delete from participants where conversation_id = $1 and handle = $2" }
     DELETE_MESSAGES_BY_ID {
-        postgres: "delete from messages where id in ( \
-                     select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id)) \
+        postgres: "delete from messages where id in (
+                     select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id))
                    returning relay, identity",
-        sqlite: "delete from messages where id in (select unhex(value) from json_each($1)) \
+        sqlite: "delete from messages where id in (select unhex(value) from json_each($1))
                  returning relay, identity",
     }
     LOCK_HIDDEN_CONVERSATION {
-        postgres: "select id from conversations \
+        postgres: "select id from conversations
                    where id = $1 and user_id is null and guid like 'archived:%' for update",
-        sqlite: "select id from conversations \
+        sqlite: "select id from conversations
                  where id = $1 and user_id is null and guid like 'archived:%'",
     }
     DELETE_MESSAGES_OF_CONVERSATION {
-        both: "delete from messages where id in ( \
-                 select id from messages where conversation_id = $1 limit $2) \
+        both: "delete from messages where id in (
+                 select id from messages where conversation_id = $1 limit $2)
                returning relay, identity",
     }
     DELETE_CONVERSATION { both: "delete from conversations where id = $1" }
@@ -101,11 +99,8 @@ pub(in crate::store) fn json_list(ids: &[Uuid]) -> String {
 impl Store {
     /// The messages of these ids, the newest first.
     pub async fn messages_by_id(&self, ids: &[Uuid]) -> Result<Vec<MessageRow>, StoreError> {
-        let ids = json_list(ids);
-        let rows = on_reader!(self.pools, READ_MESSAGES_BY_ID, |pool, sql| {
-            sqlx::query_as(sql).bind(&ids).fetch_all(pool).await
-        })?;
-        Ok(rows)
+        let params = (json_list(ids),);
+        self.pools.reads().all(READ_MESSAGES_BY_ID, params).await
     }
 
     /// Hides the conversations of a handle, and removes it from the mentions and the codes. `job` is
@@ -120,59 +115,34 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let ids: Vec<Uuid> = traces.conversations.iter().map(|row| row.id).collect();
         let phone_hash = pepper.hash(PHONE_HASH, address);
-        in_transaction!(self.pools, |tx, dialect| {
-            let locked: Vec<Uuid> = sqlx::query_scalar(LOCK_CONVERSATIONS_BY_ID.on(dialect))
-                .bind(json_list(&ids))
-                .fetch_all(&mut *tx)
-                .await?;
-            for id in locked {
-                sqlx::query(HIDE_CONVERSATION.on(dialect))
-                    .bind(id)
-                    .bind(address)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            let mut mentions = 0;
-            for written in &traces.mentioned_as {
-                sqlx::query(DELETE_FROM_MENTIONS.on(dialect))
-                    .bind(written)
-                    .execute(&mut *tx)
-                    .await?;
-                mentions += sqlx::query(DELETE_MENTIONS.on(dialect))
-                    .bind(written)
-                    .execute(&mut *tx)
-                    .await?
-                    .rows_affected();
-            }
-            for statement in [DELETE_CHALLENGES, DELETE_CODES] {
-                sqlx::query(statement.on(dialect))
-                    .bind(&phone_hash[..])
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            sqlx::query(INSERT_JOB.on(dialect))
-                .bind(job.id)
-                .bind(job.kind)
-                .bind(&job.payload)
-                .bind(now.plus(OWN_TIME))
-                .execute(&mut *tx)
-                .await?;
-            Ok(mentions)
-        })
+        let mut tx = self.pools.begin_write().await?;
+        let params = (json_list(&ids),);
+        let locked: Vec<Uuid> = tx.values(LOCK_CONVERSATIONS_BY_ID, params).await?;
+        for id in locked {
+            tx.execute(HIDE_CONVERSATION, (id, address)).await?;
+        }
+        let mut mentions = 0;
+        for written in &traces.mentioned_as {
+            tx.execute(DELETE_FROM_MENTIONS, (written,)).await?;
+            mentions += tx.execute(DELETE_MENTIONS, (written,)).await?;
+        }
+        for statement in [DELETE_CHALLENGES, DELETE_CODES] {
+            tx.execute(statement, (&phone_hash[..],)).await?;
+        }
+        let params = (job.id, job.kind, &job.payload, now.plus(OWN_TIME));
+        tx.execute(INSERT_JOB, params).await?;
+        tx.commit().await?;
+        Ok(mentions)
     }
 
     /// Removes a handle from chats.
     pub async fn delete_memberships(&self, slice: &[Membership]) -> Result<(), StoreError> {
-        in_transaction!(self.pools, |tx, dialect| {
-            for row in slice {
-                sqlx::query(DELETE_MEMBERSHIP.on(dialect))
-                    .bind(row.conversation_id)
-                    .bind(&row.handle)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            Ok(())
-        })
+        let mut tx = self.pools.begin_write().await?;
+        for row in slice {
+            let params = (row.conversation_id, &row.handle);
+            tx.execute(DELETE_MEMBERSHIP, params).await?;
+        }
+        tx.commit().await
     }
 
     /// Deletes the messages of these ids and leaves their keyed hashes.
@@ -182,14 +152,11 @@ impl Store {
         pepper: &Pepper,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        in_transaction!(self.pools, |tx, dialect| {
-            let gone: Vec<Identity> = sqlx::query_as(DELETE_MESSAGES_BY_ID.on(dialect))
-                .bind(json_list(ids))
-                .fetch_all(&mut *tx)
-                .await?;
-            bury_messages(&mut Conn::from(&mut *tx), &gone, pepper, now).await?;
-            Ok(())
-        })
+        let mut tx = self.pools.begin_write().await?;
+        let params = (json_list(ids),);
+        let gone: Vec<Identity> = tx.all(DELETE_MESSAGES_BY_ID, params).await?;
+        bury_messages(&mut tx, &gone, pepper, now).await?;
+        tx.commit().await
     }
 
     /// Deletes a slice of a hidden conversation, and its row with the last one. One that is not hidden
@@ -200,29 +167,22 @@ impl Store {
         pepper: &Pepper,
         now: Timestamp,
     ) -> Result<ConversationSlice, StoreError> {
-        in_transaction!(self.pools, |tx, dialect| {
-            // From here on no message can come: its foreign key waits for this lock.
-            let locked = sqlx::query(LOCK_HIDDEN_CONVERSATION.on(dialect))
-                .bind(conversation_id)
-                .fetch_optional(&mut *tx)
-                .await?;
-            if locked.is_none() {
-                return Ok(ConversationSlice::Gone);
-            }
-            let gone: Vec<Identity> = sqlx::query_as(DELETE_MESSAGES_OF_CONVERSATION.on(dialect))
-                .bind(conversation_id)
-                .bind(SLICE)
-                .fetch_all(&mut *tx)
-                .await?;
-            bury_messages(&mut Conn::from(&mut *tx), &gone, pepper, now).await?;
-            if gone.len() >= usize::try_from(SLICE).expect("small") {
-                return Ok(ConversationSlice::More);
-            }
-            sqlx::query(DELETE_CONVERSATION.on(dialect))
-                .bind(conversation_id)
-                .execute(&mut *tx)
-                .await?;
-            Ok(ConversationSlice::Gone)
-        })
+        let mut tx = self.pools.begin_write().await?;
+        // From here on no message can come: its foreign key waits for this lock.
+        let params = (conversation_id,);
+        let locked: Option<Uuid> = tx.optional_value(LOCK_HIDDEN_CONVERSATION, params).await?;
+        if locked.is_none() {
+            return Ok(ConversationSlice::Gone);
+        }
+        let params = (conversation_id, SLICE);
+        let gone: Vec<Identity> = tx.all(DELETE_MESSAGES_OF_CONVERSATION, params).await?;
+        bury_messages(&mut tx, &gone, pepper, now).await?;
+        if gone.len() >= usize::try_from(SLICE).expect("small") {
+            tx.commit().await?;
+            return Ok(ConversationSlice::More);
+        }
+        tx.execute(DELETE_CONVERSATION, (conversation_id,)).await?;
+        tx.commit().await?;
+        Ok(ConversationSlice::Gone)
     }
 }

@@ -1,7 +1,7 @@
 //! A person's messages, newest first, page by page.
 //!
-//! A direct conversation is its owner's, with everything that anybody said in it; of a group a person
-//! sees what they wrote. The newest of both are found by an index each, at most a page of either, so a
+//! A direct conversation is its owner's, with everything that was said in it. Of a group a person sees
+//! what they wrote. The newest of both are found by an index each, at most a page of either, so a
 //! page costs the same however long the history is. Under row-level security a group's own row is
 //! invisible, so its kind is told by what it is not.
 
@@ -10,67 +10,69 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::reader::{Reader, reading};
+use super::reader::Reader;
 use crate::clock::Timestamp;
-use crate::store::statements::statements;
+use crate::store::execute::Execute;
+use crate::store::pools::again_if_lost;
+use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
 statements! {
     READ_MESSAGES {
-        postgres: "with direct as materialized ( \
-                     select id from conversations \
-                     where user_id = $1 and mode = 'direct' and ($5::uuid is null or id = $5) \
-                   ), found as ( \
-                     select m.id, m.created_at from direct d cross join lateral ( \
-                       select id, created_at from messages \
-                       where conversation_id = d.id and (created_at, id) < ($2, $3) \
-                       order by created_at desc, id desc limit $4) m \
-                     union \
-                     (select m.id, m.created_at from messages m \
-                      where m.user_id = $1 and (m.created_at, m.id) < ($2, $3) \
-                        and ($5::uuid is null or m.conversation_id = $5) \
-                        and not exists ( \
-                          select 1 from conversations c \
-                          where c.id = m.conversation_id and c.mode = 'direct' \
-                            and c.user_id is distinct from $1) \
-                      order by m.created_at desc, m.id desc limit $4) \
-                   ), page as materialized ( \
-                     select id, created_at from found order by created_at desc, id desc limit $4 \
-                   ) \
-                   select m.id, m.conversation_id, \
-                     case when exists (select 1 from direct d where d.id = m.conversation_id) \
-                       then 'direct' else 'group' end as mode, \
-                     m.role, m.text, m.event, m.revision, m.message_guid, m.service, m.is_backfill, \
-                     m.meta_data, m.sent_at, m.created_at \
-                   from page join messages m on m.id = page.id \
+        postgres: "with direct as materialized (
+                     select id from conversations
+                     where user_id = $1 and mode = 'direct' and ($5::uuid is null or id = $5)
+                   ), found as (
+                     select m.id, m.created_at from direct d cross join lateral (
+                       select id, created_at from messages
+                       where conversation_id = d.id and (created_at, id) < ($2, $3)
+                       order by created_at desc, id desc limit $4) m
+                     union
+                     (select m.id, m.created_at from messages m
+                      where m.user_id = $1 and (m.created_at, m.id) < ($2, $3)
+                        and ($5::uuid is null or m.conversation_id = $5)
+                        and not exists (
+                          select 1 from conversations c
+                          where c.id = m.conversation_id and c.mode = 'direct'
+                            and c.user_id is distinct from $1)
+                      order by m.created_at desc, m.id desc limit $4)
+                   ), page as materialized (
+                     select id, created_at from found order by created_at desc, id desc limit $4
+                   )
+                   select m.id, m.conversation_id,
+                     case when exists (select 1 from direct d where d.id = m.conversation_id)
+                       then 'direct' else 'group' end as mode,
+                     m.role, m.text, m.event, m.revision, m.message_guid, m.service, m.is_backfill,
+                     m.meta_data, m.sent_at, m.created_at
+                   from page join messages m on m.id = page.id
                    order by page.created_at desc, page.id desc",
-        sqlite: "with direct as materialized ( \
-                   select id from conversations \
-                   where user_id = $1 and mode = 'direct' and ($5 is null or id = $5) \
-                 ), found as ( \
-                   select m.id, m.created_at from direct d cross join messages m on m.id in ( \
-                     select id from messages \
-                     where conversation_id = d.id and created_at <= $2 and (created_at, id) < ($2, $3) \
-                     order by created_at desc, id desc limit $4) \
-                   union \
-                   select id, created_at from ( \
-                     select m.id, m.created_at from messages m \
-                     where m.user_id = $1 and m.created_at <= $2 and (m.created_at, m.id) < ($2, $3) \
-                       and ($5 is null or m.conversation_id = $5) \
-                       and not exists ( \
-                         select 1 from conversations c \
-                         where c.id = m.conversation_id and c.mode = 'direct' \
-                           and c.user_id is not $1) \
-                     order by m.created_at desc, m.id desc limit $4) \
-                 ), page as materialized ( \
-                   select id, created_at from found order by created_at desc, id desc limit $4 \
-                 ) \
-                 select m.id, m.conversation_id, \
-                   case when exists (select 1 from direct d where d.id = m.conversation_id) \
-                     then 'direct' else 'group' end as mode, \
-                   m.role, m.text, m.event, m.revision, m.message_guid, m.service, m.is_backfill, \
-                   m.meta_data, m.sent_at, m.created_at \
-                 from page cross join messages m on m.id = page.id \
+        sqlite: "with direct as materialized (
+                   select id from conversations
+                   where user_id = $1 and mode = 'direct' and ($5 is null or id = $5)
+                 ), found as (
+                   select m.id, m.created_at from direct d cross join messages m on m.id in (
+                     select id from messages
+                     where conversation_id = d.id and created_at <= $2 and (created_at, id) < ($2, $3)
+                     order by created_at desc, id desc limit $4)
+                   union
+                   select id, created_at from (
+                     select m.id, m.created_at from messages m
+                     where m.user_id = $1 and m.created_at <= $2 and (m.created_at, m.id) < ($2, $3)
+                       and ($5 is null or m.conversation_id = $5)
+                       and not exists (
+                         select 1 from conversations c
+                         where c.id = m.conversation_id and c.mode = 'direct'
+                           and c.user_id is not $1)
+                     order by m.created_at desc, m.id desc limit $4)
+                 ), page as materialized (
+                   select id, created_at from found order by created_at desc, id desc limit $4
+                 )
+                 select m.id, m.conversation_id,
+                   case when exists (select 1 from direct d where d.id = m.conversation_id)
+                     then 'direct' else 'group' end as mode,
+                   m.role, m.text, m.event, m.revision, m.message_guid, m.service, m.is_backfill,
+                   m.meta_data, m.sent_at, m.created_at
+                 from page cross join messages m on m.id = page.id
                  order by page.created_at desc, page.id desc",
     }
 }
@@ -112,7 +114,7 @@ pub struct MessageRow {
     pub conversation_id: Uuid,
     /// `direct` or `group`.
     pub mode: String,
-    /// `user`, `owner`, or whoever answers.
+    /// `user`, `owner`, or the one that answers.
     pub role: String,
     /// The text.
     pub text: String,
@@ -151,16 +153,17 @@ impl Store {
         reader: &Reader,
         query: MessageQuery,
     ) -> Result<Vec<MessageRow>, StoreError> {
-        reading!(self.pools, reader, |tx, dialect| {
-            let rows = sqlx::query_as(READ_MESSAGES.on(dialect))
-                .bind(reader.user_id())
-                .bind(query.below.created_at)
-                .bind(query.below.id)
-                .bind(i64::from(query.limit))
-                .bind(query.conversation_id)
-                .fetch_all(tx)
-                .await;
-            rows.map_err(StoreError::from)
+        let params = (
+            reader.user_id(),
+            query.below.created_at,
+            query.below.id,
+            i64::from(query.limit),
+            query.conversation_id,
+        );
+        again_if_lost(|| async move {
+            let mut tx = self.pools.begin_read(reader.actor()).await?;
+            tx.all(READ_MESSAGES, params).await
         })
+        .await
     }
 }

@@ -1,4 +1,4 @@
-//! The profile: who somebody is here, in one statement.
+//! The profile: who a person is here, in one statement.
 //!
 //! Of several personas the relationship is the one spoken with last; of several onboardings the latest
 //! counts.
@@ -8,43 +8,44 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::reader::{Reader, reading};
+use super::reader::Reader;
 use crate::clock::Timestamp;
-use crate::store::statements::statements;
-use crate::store::transaction::as_user;
+use crate::store::execute::Execute;
+use crate::store::pools::again_if_lost;
+use crate::store::statement::statements;
 use crate::store::{Actor, Store, StoreError};
 
 statements! {
     READ_PROFILE {
-        postgres: "select u.id, u.phone, u.name, u.created_at, u.updated_at, u.last_sign_in_at, \
-                     t.profile as trait_profile, \
-                     r.persona_id, r.stage, r.trust_score, r.message_count, r.last_interaction_at, \
-                     o.persona_id as onboarding_persona_id, o.stage as onboarding_stage, \
-                     o.answers, o.started_at, o.updated_at as onboarding_updated_at, o.completed_at \
-                   from users u \
-                   left join trait_profiles t on t.user_id = u.id \
-                   left join lateral ( \
-                     select persona_id, stage, trust_score, message_count, last_interaction_at \
-                     from relationships where user_id = u.id \
-                     order by last_interaction_at desc nulls last, persona_id limit 1) r on true \
-                   left join lateral ( \
-                     select persona_id, stage, answers, started_at, updated_at, completed_at \
-                     from onboarding_sessions where user_id = u.id \
-                     order by started_at desc, id desc limit 1) o on true \
+        postgres: "select u.id, u.phone, u.name, u.created_at, u.updated_at, u.last_sign_in_at,
+                     t.profile as trait_profile,
+                     r.persona_id, r.stage, r.trust_score, r.message_count, r.last_interaction_at,
+                     o.persona_id as onboarding_persona_id, o.stage as onboarding_stage,
+                     o.answers, o.started_at, o.updated_at as onboarding_updated_at, o.completed_at
+                   from users u
+                   left join trait_profiles t on t.user_id = u.id
+                   left join lateral (
+                     select persona_id, stage, trust_score, message_count, last_interaction_at
+                     from relationships where user_id = u.id
+                     order by last_interaction_at desc nulls last, persona_id limit 1) r on true
+                   left join lateral (
+                     select persona_id, stage, answers, started_at, updated_at, completed_at
+                     from onboarding_sessions where user_id = u.id
+                     order by started_at desc, id desc limit 1) o on true
                    where u.id = $1",
-        sqlite: "select u.id, u.phone, u.name, u.created_at, u.updated_at, u.last_sign_in_at, \
-                   t.profile as trait_profile, \
-                   r.persona_id, r.stage, r.trust_score, r.message_count, r.last_interaction_at, \
-                   o.persona_id as onboarding_persona_id, o.stage as onboarding_stage, \
-                   o.answers, o.started_at, o.updated_at as onboarding_updated_at, o.completed_at \
-                 from users u \
-                 left join trait_profiles t on t.user_id = u.id \
-                 left join relationships r on r.id = ( \
-                   select id from relationships where user_id = u.id \
-                   order by last_interaction_at desc nulls last, persona_id limit 1) \
-                 left join onboarding_sessions o on o.id = ( \
-                   select id from onboarding_sessions where user_id = u.id \
-                   order by started_at desc, id desc limit 1) \
+        sqlite: "select u.id, u.phone, u.name, u.created_at, u.updated_at, u.last_sign_in_at,
+                   t.profile as trait_profile,
+                   r.persona_id, r.stage, r.trust_score, r.message_count, r.last_interaction_at,
+                   o.persona_id as onboarding_persona_id, o.stage as onboarding_stage,
+                   o.answers, o.started_at, o.updated_at as onboarding_updated_at, o.completed_at
+                 from users u
+                 left join trait_profiles t on t.user_id = u.id
+                 left join relationships r on r.id = (
+                   select id from relationships where user_id = u.id
+                   order by last_interaction_at desc nulls last, persona_id limit 1)
+                 left join onboarding_sessions o on o.id = (
+                   select id from onboarding_sessions where user_id = u.id
+                   order by started_at desc, id desc limit 1)
                  where u.id = $1",
     }
     RENAME {
@@ -166,13 +167,11 @@ impl From<Joined> for ProfileRow {
 impl Store {
     /// The profile, unless the person is gone.
     pub async fn profile(&self, reader: &Reader) -> Result<Option<ProfileRow>, StoreError> {
-        let row: Option<Joined> = reading!(self.pools, reader, |tx, dialect| {
-            let row = sqlx::query_as(READ_PROFILE.on(dialect))
-                .bind(reader.user_id())
-                .fetch_optional(tx)
-                .await;
-            row.map_err(StoreError::from)
-        })?;
+        let row: Option<Joined> = again_if_lost(|| async move {
+            let mut tx = self.pools.begin_read(reader.actor()).await?;
+            tx.optional(READ_PROFILE, (reader.user_id(),)).await
+        })
+        .await?;
         Ok(row.map(ProfileRow::from))
     }
 
@@ -183,19 +182,10 @@ impl Store {
         name: Option<&str>,
         now: Timestamp,
     ) -> Result<Option<ProfileRow>, StoreError> {
-        let row: Option<Joined> = as_user!(self.pools, actor, |tx, dialect| {
-            sqlx::query(RENAME.on(dialect))
-                .bind(actor.user_id)
-                .bind(name)
-                .bind(now)
-                .execute(&mut *tx)
-                .await?;
-            let row = sqlx::query_as(READ_PROFILE.on(dialect))
-                .bind(actor.user_id)
-                .fetch_optional(tx)
-                .await;
-            row.map_err(StoreError::from)
-        })?;
+        let mut tx = self.pools.begin_as(actor).await?;
+        tx.execute(RENAME, (actor.user_id, name, now)).await?;
+        let row: Option<Joined> = tx.optional(READ_PROFILE, (actor.user_id,)).await?;
+        tx.commit().await?;
         Ok(row.map(ProfileRow::from))
     }
 }

@@ -21,20 +21,12 @@ impl Reader {
             Self::Operator(user_id) => *user_id,
         }
     }
-}
 
-/// Runs a body that only reads, as its reader: `reading!(self.pools, reader, |tx, dialect| { … })`.
-macro_rules! reading {
-    ($pools:expr, $reader:expr, |$tx:ident, $dialect:ident| $body:block) => {
-        match $reader {
-            $crate::store::people::Reader::Themselves(actor) => {
-                $crate::store::transaction::reading_as_user!($pools, actor, |$tx, $dialect| $body)
-            }
-            $crate::store::people::Reader::Operator(_) => {
-                $crate::store::transaction::in_transaction!($pools, |$tx, $dialect| $body)
-            }
+    /// The person whose rights the reading is done with. The operator reads as the backend itself.
+    pub fn actor(&self) -> Option<&Actor> {
+        match self {
+            Self::Themselves(actor) => Some(actor),
+            Self::Operator(_) => None,
         }
-    };
+    }
 }
-
-pub(in crate::store) use reading;

@@ -1,7 +1,7 @@
 //! Whose a number is: one person after the other.
 //!
-//! A number that was silent for [`Store::SILENCE`], neither signing in nor writing, is somebody else's
-//! by now. The next sign-in archives the person who had it: everything stays theirs but the number, and
+//! A number that was silent for [`Store::SILENCE`], neither signing in nor writing, has a new owner by
+//! now. The next sign-in archives the person who had it: everything stays theirs but the number, and
 //! nothing that comes from the number reaches it any more. If the new owner wrote before signing in,
 //! what was said since the silence ended moves to the new person.
 //!
@@ -16,12 +16,11 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::store::pools::{on_reader, on_writer};
-use crate::store::statements::{Statement, statements};
-use crate::store::transaction::in_transaction;
+use crate::store::execute::Execute;
+use crate::store::statement::{Statement, statements};
 use crate::store::{Store, StoreError};
 
-/// How often a sign-in looks again for a number that somebody else has just taken or left.
+/// How often a sign-in looks again for a number that another one has just taken or left.
 const MAX_TRIES: usize = 8;
 
 statements! {
@@ -30,125 +29,125 @@ statements! {
         sqlite: "select id, last_sign_in_at from users where phone = $1",
     }
     CREATE_HOLDER {
-        both: "insert into users (id, phone, created_at, last_sign_in_at) values ($1, $2, $3, $4) \
+        both: "insert into users (id, phone, created_at, last_sign_in_at) values ($1, $2, $3, $4)
                on conflict (phone) do nothing",
     }
     NOTE_HOLDER {
-        both: "update users set last_sign_in_at = $2 \
+        both: "update users set last_sign_in_at = $2
                where id = $1 and (last_sign_in_at is null or last_sign_in_at < $2)",
     }
     /// When the last long silence ended: $2, which is now, if it has not ended yet. What iCloud brought
-    /// back was said by nobody, and what lies before the last sign-in was decided then. What retention has
-    /// removed stands in `heard_at` and `silence_ended_at`.
+    /// back does not count. What lies before the last sign-in was decided then. What retention has removed
+    /// stands in `heard_at` and `silence_ended_at`.
     SILENCE_ENDED {
-        postgres: "with contacts as ( \
-                     select created_at as met_at from users where id = $1 \
-                     union all select last_sign_in_at from users where id = $1 \
-                     union all select heard_at from users where id = $1 \
-                     union all select last_interaction_at from relationships where user_id = $1 \
-                     union all select created_at from messages \
-                       where user_id = $1 and not is_backfill and relay not like '%/rehearsal' \
-                     union all select $2 \
-                   ), gaps as ( \
-                     select met_at, lag(met_at) over (order by met_at) as before from contacts \
-                     where met_at >= coalesce( \
-                       (select greatest(last_sign_in_at, heard_at) from users where id = $1), \
-                       '-infinity') \
-                   ), ends as ( \
-                     select met_at from gaps where met_at - before >= interval '180 days' \
-                     union all select silence_ended_at from users \
-                       where id = $1 and silence_ended_at > coalesce(last_sign_in_at, '-infinity') \
-                   ) \
+        postgres: "with contacts as (
+                     select created_at as met_at from users where id = $1
+                     union all select last_sign_in_at from users where id = $1
+                     union all select heard_at from users where id = $1
+                     union all select last_interaction_at from relationships where user_id = $1
+                     union all select created_at from messages
+                       where user_id = $1 and not is_backfill and relay not like '%/rehearsal'
+                     union all select $2
+                   ), gaps as (
+                     select met_at, lag(met_at) over (order by met_at) as before from contacts
+                     where met_at >= coalesce(
+                       (select greatest(last_sign_in_at, heard_at) from users where id = $1),
+                       '-infinity')
+                   ), ends as (
+                     select met_at from gaps where met_at - before >= interval '180 days'
+                     union all select silence_ended_at from users
+                       where id = $1 and silence_ended_at > coalesce(last_sign_in_at, '-infinity')
+                   )
                    select max(met_at) from ends",
-        sqlite: "with contacts as ( \
-                   select created_at as met_at from users where id = $1 \
-                   union all select last_sign_in_at from users where id = $1 \
-                   union all select heard_at from users where id = $1 \
-                   union all select last_interaction_at from relationships where user_id = $1 \
-                   union all select created_at from messages \
-                     where user_id = $1 and not is_backfill and relay not like '%/rehearsal' \
-                   union all select $2 \
-                 ), gaps as ( \
-                   select met_at, lag(met_at) over (order by met_at) as before from contacts \
-                   where met_at >= ( \
-                     select max( \
-                       coalesce(last_sign_in_at, -9223372036854775808), \
-                       coalesce(heard_at, -9223372036854775808)) \
-                     from users where id = $1) \
-                 ), ends as ( \
-                   select met_at from gaps where met_at - before >= 15552000000000 \
-                   union all select silence_ended_at from users \
-                     where id = $1 \
-                       and silence_ended_at > coalesce(last_sign_in_at, -9223372036854775808) \
-                 ) \
+        sqlite: "with contacts as (
+                   select created_at as met_at from users where id = $1
+                   union all select last_sign_in_at from users where id = $1
+                   union all select heard_at from users where id = $1
+                   union all select last_interaction_at from relationships where user_id = $1
+                   union all select created_at from messages
+                     where user_id = $1 and not is_backfill and relay not like '%/rehearsal'
+                   union all select $2
+                 ), gaps as (
+                   select met_at, lag(met_at) over (order by met_at) as before from contacts
+                   where met_at >= (
+                     select max(
+                       coalesce(last_sign_in_at, -9223372036854775808),
+                       coalesce(heard_at, -9223372036854775808))
+                     from users where id = $1)
+                 ), ends as (
+                   select met_at from gaps where met_at - before >= 15552000000000
+                   union all select silence_ended_at from users
+                     where id = $1
+                       and silence_ended_at > coalesce(last_sign_in_at, -9223372036854775808)
+                 )
                  select max(met_at) from ends",
     }
     ARCHIVE_PERSON {
-        postgres: "update users set archived_at = $2, archived_phone = phone, \
+        postgres: "update users set archived_at = $2, archived_phone = phone,
                      phone = 'archived:' || replace(id::text, '-', '') where id = $1",
-        sqlite: "update users set archived_at = $2, archived_phone = phone, \
+        sqlite: "update users set archived_at = $2, archived_phone = phone,
                    phone = 'archived:' || lower(hex(id)) where id = $1",
     }
     END_SESSIONS_OF_PERSON {
-        both: "update sessions set ended_at = $2, end_reason = 'new_tenure' \
+        both: "update sessions set ended_at = $2, end_reason = 'new_tenure'
                where user_id = $1 and ended_at is null",
     }
     /// What began after the silence is the new person's as it is.
     HAND_OVER_CONVERSATIONS {
-        both: "update conversations set user_id = $2 \
-               where user_id = $1 and mode = 'direct' and not exists ( \
-                 select 1 from messages where conversation_id = conversations.id and created_at < $3) \
+        both: "update conversations set user_id = $2
+               where user_id = $1 and mode = 'direct' and not exists (
+                 select 1 from messages where conversation_id = conversations.id and created_at < $3)
                and exists (select 1 from messages where conversation_id = conversations.id)",
     }
     /// Under a guid that no chat has, so that the next message begins a conversation.
     ARCHIVE_CONVERSATIONS {
-        postgres: "update conversations \
-                   set guid = 'archived:' || replace(id::text, '-', '') || ':' || guid \
+        postgres: "update conversations
+                   set guid = 'archived:' || replace(id::text, '-', '') || ':' || guid
                    where user_id = $1 and mode = 'direct' and guid not like 'archived:%'",
-        sqlite: "update conversations set guid = 'archived:' || lower(hex(id)) || ':' || guid \
+        sqlite: "update conversations set guid = 'archived:' || lower(hex(id)) || ':' || guid
                  where user_id = $1 and mode = 'direct' and guid not like 'archived:%'",
     }
     /// A second half for each that goes on after the silence. Who is in it is written anew.
     SPLIT_CONVERSATIONS {
-        postgres: "insert into conversations ( \
-                     id, chat_guid, mode, created_at, relay, line, guid, owner_handle, user_id) \
-                   select gen_random_uuid(), c.chat_guid, c.mode, $3, c.relay, c.line, \
-                     substr(c.guid, 43), c.owner_handle, $2 \
-                   from conversations c \
-                   where c.user_id = $1 and c.mode = 'direct' and exists ( \
+        postgres: "insert into conversations (
+                     id, chat_guid, mode, created_at, relay, line, guid, owner_handle, user_id)
+                   select gen_random_uuid(), c.chat_guid, c.mode, $3, c.relay, c.line,
+                     substr(c.guid, 43), c.owner_handle, $2
+                   from conversations c
+                   where c.user_id = $1 and c.mode = 'direct' and exists (
                      select 1 from messages m where m.conversation_id = c.id and m.created_at >= $3)",
-        sqlite: "insert into conversations ( \
-                   id, chat_guid, mode, created_at, relay, line, guid, owner_handle, user_id) \
-                 select randomblob(16), c.chat_guid, c.mode, $3, c.relay, c.line, \
-                   substr(c.guid, 43), c.owner_handle, $2 \
-                 from conversations c \
-                 where c.user_id = $1 and c.mode = 'direct' and exists ( \
+        sqlite: "insert into conversations (
+                   id, chat_guid, mode, created_at, relay, line, guid, owner_handle, user_id)
+                 select randomblob(16), c.chat_guid, c.mode, $3, c.relay, c.line,
+                   substr(c.guid, 43), c.owner_handle, $2
+                 from conversations c
+                 where c.user_id = $1 and c.mode = 'direct' and exists (
                    select 1 from messages m where m.conversation_id = c.id and m.created_at >= $3)",
     }
     HAND_OVER_ALIASES {
-        both: "insert into conversation_aliases (conversation_id, chat_guid, created_at) \
-               select n.id, a.chat_guid, $3 \
-               from conversations c \
-               join conversations n on n.relay = c.relay and n.line = c.line \
-                 and n.guid = substr(c.guid, 43) and n.user_id = $2 \
-               join conversation_aliases a on a.conversation_id = c.id \
-               where c.user_id = $1 and c.mode = 'direct' \
+        both: "insert into conversation_aliases (conversation_id, chat_guid, created_at)
+               select n.id, a.chat_guid, $3
+               from conversations c
+               join conversations n on n.relay = c.relay and n.line = c.line
+                 and n.guid = substr(c.guid, 43) and n.user_id = $2
+               join conversation_aliases a on a.conversation_id = c.id
+               where c.user_id = $1 and c.mode = 'direct'
                on conflict do nothing",
     }
     /// Of the conversations that were split, what was said since. What iCloud brought back from before
     /// stays.
     HAND_OVER_HALVES {
-        both: "update messages set conversation_id = n.id \
-               from conversations c \
-               join conversations n on n.relay = c.relay and n.line = c.line \
-                 and n.guid = substr(c.guid, 43) and n.user_id = $2 \
-               where c.user_id = $1 and c.mode = 'direct' and messages.conversation_id = c.id \
-                 and messages.created_at >= $3 \
+        both: "update messages set conversation_id = n.id
+               from conversations c
+               join conversations n on n.relay = c.relay and n.line = c.line
+                 and n.guid = substr(c.guid, 43) and n.user_id = $2
+               where c.user_id = $1 and c.mode = 'direct' and messages.conversation_id = c.id
+                 and messages.created_at >= $3
                  and (not messages.is_backfill or messages.sent_at is null or messages.sent_at >= $3)",
     }
     HAND_OVER_MESSAGES {
-        both: "update messages set user_id = $2 \
-               where user_id = $1 and created_at >= $3 \
+        both: "update messages set user_id = $2
+               where user_id = $1 and created_at >= $3
                  and (not is_backfill or sent_at is null or sent_at >= $3)",
     }
     HAND_OVER_TRAITS {
@@ -163,35 +162,35 @@ statements! {
     /// Begins at nothing with each persona that the new person spoke to. Which persona a message was for
     /// is not worth a column; where there is one persona, as there mostly is, the count is exact.
     HAND_OVER_RELATIONSHIPS {
-        postgres: "insert into relationships ( \
-                     id, user_id, persona_id, trust_score, stage, message_count, last_interaction_at) \
-                   select gen_random_uuid(), $2, r.persona_id, 0, 'new', \
-                     least(r.message_count, (select count(*) from messages \
-                       where user_id = $2 and event = 'message' and not from_owner \
-                         and relay not like '%/rehearsal')), \
-                     r.last_interaction_at \
+        postgres: "insert into relationships (
+                     id, user_id, persona_id, trust_score, stage, message_count, last_interaction_at)
+                   select gen_random_uuid(), $2, r.persona_id, 0, 'new',
+                     least(r.message_count, (select count(*) from messages
+                       where user_id = $2 and event = 'message' and not from_owner
+                         and relay not like '%/rehearsal')),
+                     r.last_interaction_at
                    from relationships r where r.user_id = $1 and r.last_interaction_at >= $3",
-        sqlite: "insert into relationships ( \
-                   id, user_id, persona_id, trust_score, stage, message_count, last_interaction_at) \
-                 select randomblob(16), $2, r.persona_id, 0, 'new', \
-                   min(r.message_count, (select count(*) from messages \
-                     where user_id = $2 and event = 'message' and not from_owner \
-                       and relay not like '%/rehearsal')), \
-                   r.last_interaction_at \
+        sqlite: "insert into relationships (
+                   id, user_id, persona_id, trust_score, stage, message_count, last_interaction_at)
+                 select randomblob(16), $2, r.persona_id, 0, 'new',
+                   min(r.message_count, (select count(*) from messages
+                     where user_id = $2 and event = 'message' and not from_owner
+                       and relay not like '%/rehearsal')),
+                   r.last_interaction_at
                  from relationships r where r.user_id = $1 and r.last_interaction_at >= $3",
     }
     /// Of the old person's figures, those that were the new one's.
     TAKE_BACK_RELATIONSHIPS {
-        both: "update relationships set \
-                 message_count = message_count - (select n.message_count from relationships n \
-                   where n.user_id = $2 and n.persona_id = relationships.persona_id), \
-                 last_interaction_at = (select max(created_at) from messages \
-                   where user_id = $1 and not is_backfill and relay not like '%/rehearsal') \
+        both: "update relationships set
+                 message_count = message_count - (select n.message_count from relationships n
+                   where n.user_id = $2 and n.persona_id = relationships.persona_id),
+                 last_interaction_at = (select max(created_at) from messages
+                   where user_id = $1 and not is_backfill and relay not like '%/rehearsal')
                where user_id = $1 and last_interaction_at >= $3",
     }
     /// What the provider still has of those who had this number before.
     RETIRED_ACCOUNTS {
-        both: "select a.subject from users u join accounts a on a.user_id = u.id \
+        both: "select a.subject from users u join accounts a on a.user_id = u.id
                where u.archived_phone = $1 and a.issuer = $2 order by a.created_at, a.subject",
     }
     FORGET_ACCOUNT { both: "delete from accounts where issuer = $1 and subject = $2" }
@@ -215,9 +214,9 @@ const HAND_OVER: [Statement; 9] = [
 pub enum Holder {
     /// Who held it before.
     Known(Uuid),
-    /// Nobody was known under it.
+    /// A new person: none was known under it.
     New(Uuid),
-    /// Somebody else than before, who is archived.
+    /// Another person than before, who is archived.
     After {
         /// Who holds it now.
         user_id: Uuid,
@@ -226,7 +225,7 @@ pub enum Holder {
     },
 }
 
-/// The person, should the number turn out to be somebody new's.
+/// The person, should the number turn out to be a new person's.
 #[derive(Clone, Copy, Debug)]
 pub struct NewHolder<'a> {
     /// Id of the row.
@@ -245,123 +244,75 @@ struct Held {
 }
 
 impl Store {
-    /// How long a number has to be silent to be somebody else's.
+    /// How long a number has to be silent to be a new owner's.
     pub const SILENCE: Duration = Duration::from_hours(180 * 24);
 
-    /// Finds who signs in with a number, or notes that somebody new does.
+    /// Finds the person who signs in with a number, or notes that a new one does.
     pub async fn resolve_holder(
         &self,
         new: NewHolder<'_>,
         now: Timestamp,
     ) -> Result<Holder, StoreError> {
-        in_transaction!(self.pools, |tx, dialect| {
-            for _ in 0..MAX_TRIES {
-                let held: Option<Held> = sqlx::query_as(LOCK_HOLDER.on(dialect))
-                    .bind(new.phone)
-                    .fetch_optional(&mut *tx)
-                    .await?;
-                let Some(held) = held else {
-                    let created = sqlx::query(CREATE_HOLDER.on(dialect))
-                        .bind(new.id)
-                        .bind(new.phone)
-                        .bind(now)
-                        .bind(now)
-                        .execute(&mut *tx)
-                        .await?;
-                    if created.rows_affected() == 1 {
-                        return Ok(Holder::New(new.id));
-                    }
-                    // Somebody was faster, and is there to be found now.
-                    continue;
-                };
-                let signed_in_lately = held
-                    .last_sign_in_at
-                    .is_some_and(|at| at > now.minus(Self::SILENCE));
-                let silence_ended: Option<Timestamp> = if signed_in_lately || new.is_known_device {
-                    None
-                } else {
-                    sqlx::query_scalar(SILENCE_ENDED.on(dialect))
-                        .bind(held.id)
-                        .bind(now)
-                        .fetch_one(&mut *tx)
-                        .await?
-                };
-                let Some(began_at) = silence_ended else {
-                    sqlx::query(NOTE_HOLDER.on(dialect))
-                        .bind(held.id)
-                        .bind(now)
-                        .execute(&mut *tx)
-                        .await?;
-                    return Ok(Holder::Known(held.id));
-                };
-                for statement in [ARCHIVE_PERSON, END_SESSIONS_OF_PERSON] {
-                    sqlx::query(statement.on(dialect))
-                        .bind(held.id)
-                        .bind(now)
-                        .execute(&mut *tx)
-                        .await?;
+        let mut tx = self.pools.begin_write().await?;
+        for _ in 0..MAX_TRIES {
+            let held: Option<Held> = tx.optional(LOCK_HOLDER, (new.phone,)).await?;
+            let Some(held) = held else {
+                let params = (new.id, new.phone, now, now);
+                if tx.execute(CREATE_HOLDER, params).await? == 1 {
+                    tx.commit().await?;
+                    return Ok(Holder::New(new.id));
                 }
-                sqlx::query(CREATE_HOLDER.on(dialect))
-                    .bind(new.id)
-                    .bind(new.phone)
-                    .bind(began_at)
-                    .bind(now)
-                    .execute(&mut *tx)
-                    .await?;
-                sqlx::query(HAND_OVER_CONVERSATIONS.on(dialect))
-                    .bind(held.id)
-                    .bind(new.id)
-                    .bind(began_at)
-                    .execute(&mut *tx)
-                    .await?;
-                sqlx::query(ARCHIVE_CONVERSATIONS.on(dialect))
-                    .bind(held.id)
-                    .execute(&mut *tx)
-                    .await?;
-                for statement in HAND_OVER {
-                    sqlx::query(statement.on(dialect))
-                        .bind(held.id)
-                        .bind(new.id)
-                        .bind(began_at)
-                        .execute(&mut *tx)
-                        .await?;
-                }
-                return Ok(Holder::After {
-                    user_id: new.id,
-                    archived: held.id,
-                });
+                // Another sign-in was faster. Its person is there to be found now.
+                continue;
+            };
+            let signed_in_lately = held
+                .last_sign_in_at
+                .is_some_and(|at| at > now.minus(Self::SILENCE));
+            let silence_ended: Option<Timestamp> = if signed_in_lately || new.is_known_device {
+                None
+            } else {
+                tx.value(SILENCE_ENDED, (held.id, now)).await?
+            };
+            let Some(began_at) = silence_ended else {
+                tx.execute(NOTE_HOLDER, (held.id, now)).await?;
+                tx.commit().await?;
+                return Ok(Holder::Known(held.id));
+            };
+            for statement in [ARCHIVE_PERSON, END_SESSIONS_OF_PERSON] {
+                tx.execute(statement, (held.id, now)).await?;
             }
-            Err(StoreError::Overloaded)
-        })
+            tx.execute(CREATE_HOLDER, (new.id, new.phone, began_at, now))
+                .await?;
+            let params = (held.id, new.id, began_at);
+            tx.execute(HAND_OVER_CONVERSATIONS, params).await?;
+            tx.execute(ARCHIVE_CONVERSATIONS, (held.id,)).await?;
+            for statement in HAND_OVER {
+                tx.execute(statement, params).await?;
+            }
+            tx.commit().await?;
+            return Ok(Holder::After {
+                user_id: new.id,
+                archived: held.id,
+            });
+        }
+        Err(StoreError::Overloaded)
     }
 
-    /// Who they are at the provider who had this number before. They are to be deleted there before the
-    /// number can be somebody else's.
+    /// The ids at the provider of those who had this number before. Their accounts are to be deleted there
+    /// before the number can be another person's.
     pub async fn retired_accounts(
         &self,
         phone: &str,
         issuer: &str,
     ) -> Result<Vec<Uuid>, StoreError> {
-        let subjects = on_reader!(self.pools, RETIRED_ACCOUNTS, |pool, sql| {
-            sqlx::query_scalar(sql)
-                .bind(phone)
-                .bind(issuer)
-                .fetch_all(pool)
-                .await
-        })?;
-        Ok(subjects)
+        let mut reads = self.pools.reads();
+        reads.values(RETIRED_ACCOUNTS, (phone, issuer)).await
     }
 
     /// Notes that the provider knows nothing of this account any more.
     pub async fn forget_account(&self, issuer: &str, subject: Uuid) -> Result<(), StoreError> {
-        on_writer!(self.pools, FORGET_ACCOUNT, |pool, sql| {
-            sqlx::query(sql)
-                .bind(issuer)
-                .bind(subject)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (issuer, subject);
+        self.pools.writes().execute(FORGET_ACCOUNT, params).await?;
         Ok(())
     }
 }

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::export::ConversationRow;
 use crate::clock::Timestamp;
-use crate::store::pools::on_reader;
-use crate::store::statements::statements;
+use crate::store::execute::Execute;
+use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
 /// How many rows are read at once.
@@ -26,11 +26,11 @@ statements! {
     }
     /// Direct conversations that are no person's.
     PAGE_OF_CONVERSATIONS {
-        both: "select id, chat_guid, line, created_at, meta_data, guid, owner_handle from conversations \
+        both: "select id, chat_guid, line, created_at, meta_data, guid, owner_handle from conversations
                where id > $1 and mode = 'direct' and user_id is null order by id limit $2",
     }
     PAGE_OF_PARTICIPANTS {
-        both: "select conversation_id, handle, created_at from participants \
+        both: "select conversation_id, handle, created_at from participants
                where (conversation_id, handle) > ($1, $2) order by conversation_id, handle limit $3",
     }
     PAGE_OF_MENTIONED {
@@ -38,8 +38,8 @@ statements! {
     }
     /// The sender counts where the message is no person's and was not typed by the Mac's owner.
     PAGE_OF_MESSAGES {
-        both: "select id, conversation_id, created_at, \
-                 case when user_id is null and not from_owner then sender end as sender \
+        both: "select id, conversation_id, created_at,
+                 case when user_id is null and not from_owner then sender end as sender
                from messages where id > $1 order by id limit $2",
     }
     LIST_MENTIONS { both: "select message_id from mentions where address = $1 order by message_id" }
@@ -163,23 +163,15 @@ impl Store {
 
     /// The messages that mention an address, as it is written there.
     pub async fn mentions_of(&self, address: &str) -> Result<Vec<Uuid>, StoreError> {
-        let ids = on_reader!(self.pools, LIST_MENTIONS, |pool, sql| {
-            sqlx::query_scalar(sql).bind(address).fetch_all(pool).await
-        })?;
-        Ok(ids)
+        self.pools.reads().values(LIST_MENTIONS, (address,)).await
     }
 
     /// People whose number it is or was, the earliest first. An adopted number may be written with spaces.
     async fn people_of(&self, address: &Address) -> Result<Vec<Uuid>, StoreError> {
         let (mut after, mut people) = (Uuid::nil(), Vec::new());
         loop {
-            let page: Vec<UserPage> = on_reader!(self.pools, PAGE_OF_USERS, |pool, sql| {
-                sqlx::query_as(sql)
-                    .bind(after)
-                    .bind(PAGE)
-                    .fetch_all(pool)
-                    .await
-            })?;
+            let params = (after, PAGE);
+            let page: Vec<UserPage> = self.pools.reads().all(PAGE_OF_USERS, params).await?;
             let Some(last) = page.last() else { break };
             after = last.id;
             let mut written = Traces::default();
@@ -200,14 +192,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut after = Uuid::nil();
         loop {
-            let page: Vec<ConversationPage> =
-                on_reader!(self.pools, PAGE_OF_CONVERSATIONS, |pool, sql| {
-                    sqlx::query_as(sql)
-                        .bind(after)
-                        .bind(PAGE)
-                        .fetch_all(pool)
-                        .await
-                })?;
+            let params = (after, PAGE);
+            let mut reads = self.pools.reads();
+            let page: Vec<ConversationPage> = reads.all(PAGE_OF_CONVERSATIONS, params).await?;
             let Some(last) = page.last() else { break };
             after = last.row.id;
             for conversation in page {
@@ -230,15 +217,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut after = (Uuid::nil(), String::new());
         loop {
+            let params = (after.0, &after.1, PAGE);
             let page: Vec<Membership> =
-                on_reader!(self.pools, PAGE_OF_PARTICIPANTS, |pool, sql| {
-                    sqlx::query_as(sql)
-                        .bind(after.0)
-                        .bind(&after.1)
-                        .bind(PAGE)
-                        .fetch_all(pool)
-                        .await
-                })?;
+                self.pools.reads().all(PAGE_OF_PARTICIPANTS, params).await?;
             let Some(last) = page.last() else { break };
             after = (last.conversation_id, last.handle.clone());
             for membership in page {
@@ -259,13 +240,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut after = String::new();
         loop {
-            let page: Vec<String> = on_reader!(self.pools, PAGE_OF_MENTIONED, |pool, sql| {
-                sqlx::query_scalar(sql)
-                    .bind(&after)
-                    .bind(PAGE)
-                    .fetch_all(pool)
-                    .await
-            })?;
+            let params = (&after, PAGE);
+            let page: Vec<String> = self.pools.reads().values(PAGE_OF_MENTIONED, params).await?;
             let Some(last) = page.last() else { break };
             after.clone_from(last);
             for mentioned in page {
@@ -286,13 +262,8 @@ impl Store {
         let own: HashSet<Uuid> = traces.conversations.iter().map(|row| row.id).collect();
         let mut after = Uuid::nil();
         loop {
-            let page: Vec<MessagePage> = on_reader!(self.pools, PAGE_OF_MESSAGES, |pool, sql| {
-                sqlx::query_as(sql)
-                    .bind(after)
-                    .bind(PAGE)
-                    .fetch_all(pool)
-                    .await
-            })?;
+            let params = (after, PAGE);
+            let page: Vec<MessagePage> = self.pools.reads().all(PAGE_OF_MESSAGES, params).await?;
             let Some(last) = page.last() else { break };
             after = last.id;
             for row in page {

@@ -5,26 +5,27 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::reader::{Reader, reading};
+use super::reader::Reader;
 use crate::clock::Timestamp;
-use crate::store::statements::statements;
-use crate::store::transaction::as_user;
+use crate::store::execute::Execute;
+use crate::store::pools::again_if_lost;
+use crate::store::statement::statements;
 use crate::store::{Actor, Store, StoreError};
 
 statements! {
     LIST_TRAITS {
-        both: "select name, value, source, created_at, updated_at from user_traits \
+        both: "select name, value, source, created_at, updated_at from user_traits
                where user_id = $1 order by name",
     }
-    /// Whoever changes traits waits here for others who do, or the bound would not hold.
+    /// Changes of one person's traits wait here for each other, or the bound would not hold.
     LOCK_TRAITS {
         postgres: "select id from users where id = $1 for no key update",
         sqlite: "select id from users where id = $1",
     }
     SET_TRAIT {
-        both: "insert into user_traits (id, user_id, name, value, source, created_at, updated_at) \
-               values ($2, $1, $3, $4, $5, $6, $6) \
-               on conflict (user_id, name) do update set \
+        both: "insert into user_traits (id, user_id, name, value, source, created_at, updated_at)
+               values ($2, $1, $3, $4, $5, $6, $6)
+               on conflict (user_id, name) do update set
                  value = excluded.value, source = excluded.source, updated_at = excluded.updated_at",
     }
     DELETE_TRAIT { both: "delete from user_traits where user_id = $1 and name = $2" }
@@ -38,7 +39,7 @@ pub struct TraitRow {
     pub name: String,
     /// Any JSON.
     pub value: Json<Box<RawValue>>,
-    /// Who said so: `user`, or whoever found out.
+    /// Who said so: `user`, or the one that found out.
     pub source: String,
     /// Since when it is known.
     pub created_at: Timestamp,
@@ -60,22 +61,14 @@ pub enum TraitsError {
     Store(#[from] StoreError),
 }
 
-impl From<sqlx::Error> for TraitsError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 impl Store {
     /// A person's traits, by name.
     pub async fn traits(&self, reader: &Reader) -> Result<Vec<TraitRow>, StoreError> {
-        reading!(self.pools, reader, |tx, dialect| {
-            let rows = sqlx::query_as(LIST_TRAITS.on(dialect))
-                .bind(reader.user_id())
-                .fetch_all(tx)
-                .await;
-            rows.map_err(StoreError::from)
+        again_if_lost(|| async move {
+            let mut tx = self.pools.begin_read(reader.actor()).await?;
+            tx.all(LIST_TRAITS, (reader.user_id(),)).await
         })
+        .await
     }
 
     /// Sets the given traits, each with the id of its row should it be new, and leaves the others.
@@ -88,34 +81,21 @@ impl Store {
         at_most: usize,
         now: Timestamp,
     ) -> Result<Vec<TraitRow>, TraitsError> {
-        as_user!(self.pools, actor, |tx, dialect| {
-            let person = sqlx::query(LOCK_TRAITS.on(dialect))
-                .bind(actor.user_id)
-                .fetch_optional(&mut *tx)
-                .await?;
-            if person.is_none() {
-                return Err(TraitsError::Gone);
-            }
-            for (id, name, value) in given {
-                sqlx::query(SET_TRAIT.on(dialect))
-                    .bind(actor.user_id)
-                    .bind(*id)
-                    .bind(*name)
-                    .bind(Json(*value))
-                    .bind(source)
-                    .bind(now)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            let rows: Vec<TraitRow> = sqlx::query_as(LIST_TRAITS.on(dialect))
-                .bind(actor.user_id)
-                .fetch_all(&mut *tx)
-                .await?;
-            if rows.len() > at_most {
-                return Err(TraitsError::TooMany(at_most));
-            }
-            Ok(rows)
-        })
+        let mut tx = self.pools.begin_as(actor).await?;
+        let person: Option<Uuid> = tx.optional_value(LOCK_TRAITS, (actor.user_id,)).await?;
+        if person.is_none() {
+            return Err(TraitsError::Gone);
+        }
+        for (id, name, value) in given {
+            let params = (actor.user_id, *id, *name, Json(*value), source, now);
+            tx.execute(SET_TRAIT, params).await?;
+        }
+        let rows: Vec<TraitRow> = tx.all(LIST_TRAITS, (actor.user_id,)).await?;
+        if rows.len() > at_most {
+            return Err(TraitsError::TooMany(at_most));
+        }
+        tx.commit().await?;
+        Ok(rows)
     }
 
     /// Forgets one trait, or all of them. Tells how many there were.
@@ -124,15 +104,12 @@ impl Store {
         actor: &Actor,
         name: Option<&str>,
     ) -> Result<u64, StoreError> {
-        as_user!(self.pools, actor, |tx, dialect| {
-            let done = if let Some(name) = name {
-                let statement = sqlx::query(DELETE_TRAIT.on(dialect));
-                statement.bind(actor.user_id).bind(name).execute(tx).await?
-            } else {
-                let statement = sqlx::query(DELETE_TRAITS.on(dialect));
-                statement.bind(actor.user_id).execute(tx).await?
-            };
-            Ok(done.rows_affected())
-        })
+        let mut tx = self.pools.begin_as(actor).await?;
+        let deleted = match name {
+            Some(name) => tx.execute(DELETE_TRAIT, (actor.user_id, name)).await?,
+            None => tx.execute(DELETE_TRAITS, (actor.user_id,)).await?,
+        };
+        tx.commit().await?;
+        Ok(deleted)
     }
 }

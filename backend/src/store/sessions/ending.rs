@@ -1,52 +1,51 @@
-//! Sessions end: marked first, which shuts everybody out within a second; what is left to do at the
-//! identity provider is written down in the same transaction.
+//! Sessions end. They are marked first, which shuts everyone out of them within a second. What is left
+//! to do at the identity provider is written down in the same transaction.
 
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::store::connection::{Conn, on_conn};
+use crate::store::execute::Execute;
 use crate::store::jobs::{INSERT_JOB, NewJob};
-use crate::store::pools::on_writer;
-use crate::store::statements::statements;
-use crate::store::transaction::in_transaction;
+use crate::store::statement::statements;
+use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
 statements! {
     END_ONE {
-        both: "update sessions set ended_at = $2, end_reason = $3 \
+        both: "update sessions set ended_at = $2, end_reason = $3
                where id = $1 and ended_at is null returning id, issuer, upstream_tokens",
     }
     /// Only while the provider's tokens are those that it refused.
     END_IF_UNCHANGED {
-        both: "update sessions set ended_at = $3, end_reason = $4 \
+        both: "update sessions set ended_at = $3, end_reason = $4
                where id = $1 and upstream_version = $2 and ended_at is null",
     }
     END_EXPIRED {
-        both: "update sessions set ended_at = $1, end_reason = 'expired' \
-               where id in ( \
-                 select id from sessions \
-                 where ended_at is null and (idle_expires_at <= $1 or expires_at <= $1) limit $2) \
+        both: "update sessions set ended_at = $1, end_reason = 'expired'
+               where id in (
+                 select id from sessions
+                 where ended_at is null and (idle_expires_at <= $1 or expires_at <= $1) limit $2)
                returning id, issuer, upstream_tokens",
     }
-    /// What was sealed for a session that is over serves nobody; its job has a copy.
+    /// What was sealed for a session that is over serves no purpose: its job has a copy.
     FORGET_UPSTREAM {
-        both: "update sessions set upstream_tokens = null \
+        both: "update sessions set upstream_tokens = null
                where id = $1 and ended_at is not null",
     }
     END_THIS {
-        both: "update sessions set ended_at = $3, end_reason = 'logged_out' \
-               where user_id = $1 and id = $2 and ended_at is null \
+        both: "update sessions set ended_at = $3, end_reason = 'logged_out'
+               where user_id = $1 and id = $2 and ended_at is null
                returning id, issuer, upstream_tokens",
     }
     END_OTHERS {
-        both: "update sessions set ended_at = $3, end_reason = 'logged_out' \
-               where user_id = $1 and id <> $2 and ended_at is null \
+        both: "update sessions set ended_at = $3, end_reason = 'logged_out'
+               where user_id = $1 and id <> $2 and ended_at is null
                returning id, issuer, upstream_tokens",
     }
     /// Takes the same parameters as the others.
     END_ALL {
-        both: "update sessions set ended_at = $3, end_reason = 'logged_out' \
-               where user_id = $1 and (id = $2 or id <> $2) and ended_at is null \
+        both: "update sessions set ended_at = $3, end_reason = 'logged_out'
+               where user_id = $1 and (id = $2 or id <> $2) and ended_at is null
                returning id, issuer, upstream_tokens",
     }
 }
@@ -88,19 +87,13 @@ impl Store {
             Ending::Others => END_OTHERS,
             Ending::All => END_ALL,
         };
-        in_transaction!(self.pools, |tx, dialect| {
-            let ended: Vec<Ended> = sqlx::query_as(statement.on(dialect))
-                .bind(user_id)
-                .bind(session_id)
-                .bind(now)
-                .fetch_all(&mut *tx)
-                .await?;
-            let conn = &mut Conn::from(&mut *tx);
-            for session in &ended {
-                leave(conn, session, &log_out, now).await?;
-            }
-            Ok(ended.into_iter().map(|session| session.id).collect())
-        })
+        let mut tx = self.pools.begin_write().await?;
+        let ended: Vec<Ended> = tx.all(statement, (user_id, session_id, now)).await?;
+        for session in &ended {
+            leave(&mut tx, session, &log_out, now).await?;
+        }
+        tx.commit().await?;
+        Ok(ended.into_iter().map(|session| session.id).collect())
     }
 
     /// Ends at most `limit` sessions whose time is over. Tells how many there were.
@@ -110,18 +103,13 @@ impl Store {
         limit: i64,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        in_transaction!(self.pools, |tx, dialect| {
-            let ended: Vec<Ended> = sqlx::query_as(END_EXPIRED.on(dialect))
-                .bind(now)
-                .bind(limit)
-                .fetch_all(&mut *tx)
-                .await?;
-            let conn = &mut Conn::from(&mut *tx);
-            for session in &ended {
-                leave(conn, session, &log_out, now).await?;
-            }
-            Ok(ended.len())
-        })
+        let mut tx = self.pools.begin_write().await?;
+        let ended: Vec<Ended> = tx.all(END_EXPIRED, (now, limit)).await?;
+        for session in &ended {
+            leave(&mut tx, session, &log_out, now).await?;
+        }
+        tx.commit().await?;
+        Ok(ended.len())
     }
 
     /// Ends one session for `reason`, with nothing left to do at the provider.
@@ -131,15 +119,8 @@ impl Store {
         reason: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        on_writer!(self.pools, END_ONE, |pool, sql| {
-            sqlx::query(sql)
-                .bind(session_id)
-                .bind(now)
-                .bind(reason)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (session_id, now, reason);
+        self.pools.writes().execute(END_ONE, params).await?;
         Ok(())
     }
 
@@ -152,41 +133,28 @@ impl Store {
         reason: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let rows = on_writer!(self.pools, END_IF_UNCHANGED, |pool, sql| {
-            sqlx::query(sql)
-                .bind(session_id)
-                .bind(version)
-                .bind(now)
-                .bind(reason)
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
-        })?;
+        let params = (session_id, version, now, reason);
+        let rows = self
+            .pools
+            .writes()
+            .execute(END_IF_UNCHANGED, params)
+            .await?;
         Ok(rows == 1)
     }
 }
 
 /// What is left to do for a session that has just ended, inside the transaction that ended it.
 pub(in crate::store) async fn leave(
-    conn: &mut Conn<'_>,
+    tx: &mut Tx,
     ended: &Ended,
     log_out: impl Fn(&Ended) -> Option<NewJob>,
     now: Timestamp,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StoreError> {
     let Some(job) = log_out(ended) else {
         return Ok(());
     };
-    on_conn!(conn, INSERT_JOB, |db, sql| {
-        sqlx::query(sql)
-            .bind(job.id)
-            .bind(job.kind)
-            .bind(&job.payload)
-            .bind(now)
-            .execute(db)
-            .await
-            .map(drop)
-    })?;
-    on_conn!(conn, FORGET_UPSTREAM, |db, sql| {
-        sqlx::query(sql).bind(ended.id).execute(db).await.map(drop)
-    })
+    let params = (job.id, job.kind, &job.payload, now);
+    tx.execute(INSERT_JOB, params).await?;
+    tx.execute(FORGET_UPSTREAM, (ended.id,)).await?;
+    Ok(())
 }

@@ -13,8 +13,8 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use super::pools::{on_reader, on_writer};
-use super::statements::statements;
+use super::execute::Execute;
+use super::statement::statements;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
@@ -32,16 +32,16 @@ pub(in crate::store) use upstream::ALL as UPSTREAM;
 macro_rules! live_session_where {
     ($which:literal) => {
         concat!(
-            "select s.id, s.user_id, s.issuer, a.subject, u.phone, s.transport, s.created_at, \
-               s.last_seen_at, s.idle_expires_at, s.expires_at, s.remember, s.step_up_at, \
-               s.step_up_is_test, s.access_hash, s.previous_access_hash, s.access_expires_at, \
-               (select max(o.created_at) from sessions o \
-                where o.user_id = s.user_id and o.created_at > s.created_at and o.id <> s.id \
-               ) as newer_sign_in_at \
-             from sessions s \
-             join users u on u.id = s.user_id \
-             join accounts a on a.user_id = s.user_id and a.issuer = s.issuer \
-             where s.ended_at is null and s.idle_expires_at > $2 and s.expires_at > $2 \
+            "select s.id, s.user_id, s.issuer, a.subject, u.phone, s.transport, s.created_at,
+               s.last_seen_at, s.idle_expires_at, s.expires_at, s.remember, s.step_up_at,
+               s.step_up_is_test, s.access_hash, s.previous_access_hash, s.access_expires_at,
+               (select max(o.created_at) from sessions o
+                where o.user_id = s.user_id and o.created_at > s.created_at and o.id <> s.id
+               ) as newer_sign_in_at
+             from sessions s
+             join users u on u.id = s.user_id
+             join accounts a on a.user_id = s.user_id and a.issuer = s.issuer
+             where s.ended_at is null and s.idle_expires_at > $2 and s.expires_at > $2
                and u.archived_at is null and ",
             $which
         )
@@ -53,19 +53,19 @@ statements! {
     FIND_SESSION_BY_UPSTREAM { both: live_session_where!("s.upstream_session_id = $1") }
     /// What was seen later stays: two requests at once must not shorten each other's session.
     TOUCH_SESSION {
-        both: "update sessions set last_seen_at = $2, idle_expires_at = $3 \
+        both: "update sessions set last_seen_at = $2, idle_expires_at = $3
                where id = $1 and ended_at is null and last_seen_at < $2",
     }
     MARK_STEP_UP {
-        both: "update sessions set step_up_at = $3, step_up_is_test = $4 \
+        both: "update sessions set step_up_at = $3, step_up_is_test = $4
                where user_id = $1 and id = $2 and ended_at is null",
     }
     LIVE_SESSIONS_OF {
-        both: "select id, transport, device, created_at, last_seen_at, \
-                 case when idle_expires_at < expires_at then idle_expires_at else expires_at end \
-                   as expires_at \
-               from sessions \
-               where user_id = $1 and ended_at is null and idle_expires_at > $2 and expires_at > $2 \
+        both: "select id, transport, device, created_at, last_seen_at,
+                 case when idle_expires_at < expires_at then idle_expires_at else expires_at end
+                   as expires_at
+               from sessions
+               where user_id = $1 and ended_at is null and idle_expires_at > $2 and expires_at > $2
                order by created_at desc, id desc",
     }
 }
@@ -89,7 +89,7 @@ pub struct SessionRow {
     pub created_at: Timestamp,
     /// When it was used last, to within some minutes.
     pub last_seen_at: Timestamp,
-    /// When it ends if nobody uses it.
+    /// When it ends unless it is used.
     pub idle_expires_at: Timestamp,
     /// When it ends at the latest.
     pub expires_at: Timestamp,
@@ -143,14 +143,7 @@ impl Store {
         id: Uuid,
         now: Timestamp,
     ) -> Result<Option<SessionRow>, StoreError> {
-        let row = on_reader!(self.pools, FIND_SESSION, |pool, sql| {
-            sqlx::query_as(sql)
-                .bind(id)
-                .bind(now)
-                .fetch_optional(pool)
-                .await
-        })?;
-        Ok(row)
+        self.pools.reads().optional(FIND_SESSION, (id, now)).await
     }
 
     /// The session that the identity provider knows by this name, if it is alive.
@@ -159,14 +152,11 @@ impl Store {
         upstream: &str,
         now: Timestamp,
     ) -> Result<Option<SessionRow>, StoreError> {
-        let row = on_reader!(self.pools, FIND_SESSION_BY_UPSTREAM, |pool, sql| {
-            sqlx::query_as(sql)
-                .bind(upstream)
-                .bind(now)
-                .fetch_optional(pool)
-                .await
-        })?;
-        Ok(row)
+        let params = (upstream, now);
+        self.pools
+            .reads()
+            .optional(FIND_SESSION_BY_UPSTREAM, params)
+            .await
     }
 
     /// Notes that a session was used.
@@ -176,15 +166,8 @@ impl Store {
         idle_expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        on_writer!(self.pools, TOUCH_SESSION, |pool, sql| {
-            sqlx::query(sql)
-                .bind(id)
-                .bind(now)
-                .bind(idle_expires_at)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (id, now, idle_expires_at);
+        self.pools.writes().execute(TOUCH_SESSION, params).await?;
         Ok(())
     }
 
@@ -194,13 +177,9 @@ impl Store {
         user_id: Uuid,
         now: Timestamp,
     ) -> Result<Vec<SessionSummary>, StoreError> {
-        let rows = on_reader!(self.pools, LIVE_SESSIONS_OF, |pool, sql| {
-            sqlx::query_as(sql)
-                .bind(user_id)
-                .bind(now)
-                .fetch_all(pool)
-                .await
-        })?;
-        Ok(rows)
+        self.pools
+            .reads()
+            .all(LIVE_SESSIONS_OF, (user_id, now))
+            .await
     }
 }

@@ -7,26 +7,25 @@ use super::tokens::{INSERT_TOKEN, NextToken};
 use super::upstream::NewUpstream;
 use crate::clock::Timestamp;
 use crate::store::audit::{NewEvent, RECORD_EVENT};
-use crate::store::connection::Conn;
+use crate::store::execute::Execute;
 use crate::store::jobs::NewJob;
 use crate::store::otp::{Consumed, consume_approval};
 use crate::store::sessions::ending::{END_ONE, Ended, leave};
-use crate::store::statements::statements;
-use crate::store::transaction::in_transaction;
+use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
 statements! {
     INSERT_SESSION {
-        both: "insert into sessions ( \
-                 id, user_id, transport, issuer, remember, created_at, last_seen_at, \
-                 idle_expires_at, expires_at, step_up_at, step_up_is_test, device, token_counter, \
-                 upstream_session_id, access_hash, access_expires_at, upstream_tokens, \
-                 upstream_version) \
+        both: "insert into sessions (
+                 id, user_id, transport, issuer, remember, created_at, last_seen_at,
+                 idle_expires_at, expires_at, step_up_at, step_up_is_test, device, token_counter,
+                 upstream_session_id, access_hash, access_expires_at, upstream_tokens,
+                 upstream_version)
                values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $6, $9, $10, $11, $12, $13, $14, $15, 1)",
     }
     /// A name that was given before stays; the profile is the place to change it.
     NOTE_SIGN_IN {
-        both: "update users set last_sign_in_at = $2, name = coalesce(name, $3), updated_at = $2 \
+        both: "update users set last_sign_in_at = $2, name = coalesce(name, $3), updated_at = $2
                where id = $1 and archived_at is null",
     }
 }
@@ -52,7 +51,7 @@ pub struct NewSession {
     pub issuer: String,
     /// Whether the person asked to be remembered.
     pub remember: bool,
-    /// When it ends if nobody uses it.
+    /// When it ends unless it is used.
     pub idle_expires_at: Timestamp,
     /// When it ends at the latest.
     pub expires_at: Timestamp,
@@ -82,72 +81,51 @@ impl Store {
         log_out: impl Fn(&Ended) -> Option<NewJob>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let done: Result<(), NotOpened> = in_transaction!(self.pools, |tx, dialect| {
-            let conn = &mut Conn::from(&mut *tx);
-            if consume_approval(conn, code.challenge_id, session.id, now).await? == Consumed::No {
-                return Err(NotOpened::UsedUp);
+        let mut tx = self.pools.begin_write().await?;
+        if consume_approval(&mut tx, code.challenge_id, session.id, now).await? == Consumed::No {
+            return Ok(false);
+        }
+        let params = (session.user_id, now, session.name.as_deref());
+        // The person was deleted or archived since they were looked up.
+        if tx.execute(NOTE_SIGN_IN, params).await? == 0 {
+            return Ok(false);
+        }
+        if let Some(replaced) = session.replaces {
+            let ended: Option<Ended> = tx.optional(END_ONE, (replaced, now, "replaced")).await?;
+            if let Some(ended) = &ended {
+                leave(&mut tx, ended, &log_out, now).await?;
             }
-            let noted = sqlx::query(NOTE_SIGN_IN.on(dialect))
-                .bind(session.user_id)
-                .bind(now)
-                .bind(session.name.as_deref())
-                .execute(&mut *tx)
-                .await?;
-            // Deleted or archived since it was looked up.
-            if noted.rows_affected() == 0 {
-                return Err(NotOpened::UsedUp);
-            }
-            if let Some(replaced) = session.replaces {
-                let ended: Option<Ended> = sqlx::query_as(END_ONE.on(dialect))
-                    .bind(replaced)
-                    .bind(now)
-                    .bind("replaced")
-                    .fetch_optional(&mut *tx)
-                    .await?;
-                if let Some(ended) = &ended {
-                    leave(&mut Conn::from(&mut *tx), ended, &log_out, now).await?;
-                }
-            }
-            let upstream = session.upstream.as_ref();
-            sqlx::query(INSERT_SESSION.on(dialect))
-                .bind(session.id)
-                .bind(session.user_id)
-                .bind(session.transport)
-                .bind(&session.issuer)
-                .bind(session.remember)
-                .bind(now)
-                .bind(session.idle_expires_at)
-                .bind(session.expires_at)
-                .bind(session.is_test)
-                .bind(session.device.as_deref())
-                .bind(session.token.counter)
-                .bind(upstream.map(|upstream| upstream.session_id.as_str()))
-                .bind(upstream.map(|upstream| &upstream.access_hash[..]))
-                .bind(upstream.map(|upstream| upstream.access_expires_at))
-                .bind(upstream.map(|upstream| &upstream.sealed_tokens[..]))
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query(INSERT_TOKEN.on(dialect))
-                .bind(session.id)
-                .bind(session.token.counter)
-                .bind(&session.token.hash[..])
-                .bind(&session.token.key_id)
-                .bind(now)
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query(RECORD_EVENT.on(dialect))
-                .bind(event.id)
-                .bind(now)
-                .bind(event.kind)
-                .bind(event.outcome)
-                .bind(event.user_id)
-                .bind(event.session_id)
-                .bind(event.request_id.as_deref())
-                .execute(&mut *tx)
-                .await?;
-            Ok(())
-        });
-        settle(done)
+        }
+        let (token, upstream) = (&session.token, session.upstream.as_ref());
+        let params = (
+            session.id,
+            session.user_id,
+            session.transport,
+            &session.issuer,
+            session.remember,
+            now,
+            session.idle_expires_at,
+            session.expires_at,
+            session.is_test,
+            session.device.as_deref(),
+            token.counter,
+            upstream.map(|upstream| upstream.session_id.as_str()),
+            upstream.map(|upstream| &upstream.access_hash[..]),
+            upstream.map(|upstream| upstream.access_expires_at),
+            upstream.map(|upstream| &upstream.sealed_tokens[..]),
+        );
+        tx.execute(INSERT_SESSION, params).await?;
+        let params = (
+            session.id,
+            token.counter,
+            &token.hash[..],
+            &token.key_id,
+            now,
+        );
+        tx.execute(INSERT_TOKEN, params).await?;
+        tx.execute(RECORD_EVENT, event.params(now)).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Uses up the approval of a code and marks the session in which it was confirmed, or finds that
@@ -159,50 +137,18 @@ impl Store {
         code: &ConfirmedCode,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let done: Result<(), NotOpened> = in_transaction!(self.pools, |tx, dialect| {
-            let conn = &mut Conn::from(&mut *tx);
-            if consume_approval(conn, code.challenge_id, session_id, now).await? == Consumed::No {
-                return Err(NotOpened::UsedUp);
-            }
-            let marked = sqlx::query(MARK_STEP_UP.on(dialect))
-                .bind(user_id)
-                .bind(session_id)
-                .bind(now)
-                .bind(code.is_test)
-                .execute(&mut *tx)
-                .await?;
-            if marked.rows_affected() == 0 {
-                return Err(NotOpened::UsedUp);
-            }
-            // The number was proved again: its silence begins anew.
-            sqlx::query(NOTE_SIGN_IN.on(dialect))
-                .bind(user_id)
-                .bind(now)
-                .bind(None::<&str>)
-                .execute(&mut *tx)
-                .await?;
-            Ok(())
-        });
-        settle(done)
-    }
-}
-
-fn settle(done: Result<(), NotOpened>) -> Result<bool, StoreError> {
-    match done {
-        Ok(()) => Ok(true),
-        Err(NotOpened::UsedUp) => Ok(false),
-        Err(NotOpened::Store(error)) => Err(error),
-    }
-}
-
-/// Why the transaction was given up.
-enum NotOpened {
-    UsedUp,
-    Store(StoreError),
-}
-
-impl From<sqlx::Error> for NotOpened {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
+        let mut tx = self.pools.begin_write().await?;
+        if consume_approval(&mut tx, code.challenge_id, session_id, now).await? == Consumed::No {
+            return Ok(false);
+        }
+        let params = (user_id, session_id, now, code.is_test);
+        if tx.execute(MARK_STEP_UP, params).await? == 0 {
+            return Ok(false);
+        }
+        // The number was proved again: its silence begins anew.
+        tx.execute(NOTE_SIGN_IN, (user_id, now, None::<&str>))
+            .await?;
+        tx.commit().await?;
+        Ok(true)
     }
 }

@@ -5,39 +5,38 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::store::pools::{on_reader, on_writer};
-use crate::store::statements::statements;
-use crate::store::transaction::in_transaction;
+use crate::store::execute::Execute;
+use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
 statements! {
     INSERT_TOKEN {
-        both: "insert into session_tokens (session_id, counter, token_hash, key_id, issued_at) \
+        both: "insert into session_tokens (session_id, counter, token_hash, key_id, issued_at)
                values ($1, $2, $3, $4, $5)",
     }
     TOKENS_OF {
-        both: "select counter, token_hash, key_id, first_used_at from session_tokens \
+        both: "select counter, token_hash, key_id, first_used_at from session_tokens
                where session_id = $1 order by counter desc limit 32",
     }
     /// Of two that rotate at once, one finds the counter changed. One that has waited long for the
     /// identity provider must not take back what was seen meanwhile.
     ADVANCE_COUNTER {
-        both: "update sessions set token_counter = token_counter + 1, \
-                 last_seen_at = case when last_seen_at < $3 then $3 else last_seen_at end, \
-                 idle_expires_at = case when idle_expires_at < $4 then $4 else idle_expires_at end \
-               where id = $1 and token_counter = $2 and ended_at is null \
+        both: "update sessions set token_counter = token_counter + 1,
+                 last_seen_at = case when last_seen_at < $3 then $3 else last_seen_at end,
+                 idle_expires_at = case when idle_expires_at < $4 then $4 else idle_expires_at end
+               where id = $1 and token_counter = $2 and ended_at is null
                  and idle_expires_at > $3 and expires_at > $3",
     }
     NOTE_FIRST_USE {
-        both: "update session_tokens set first_used_at = $3 \
+        both: "update session_tokens set first_used_at = $3
                where session_id = $1 and counter = $2 and first_used_at is null",
     }
     /// Those whose successor was used before `$2`, and in any case those before the place `$3`. A token
     /// that is deleted while it still works would look like one that was stolen.
     DELETE_OLD_TOKENS {
-        both: "delete from session_tokens where session_id = $1 and (counter < $3 or exists ( \
-                 select 1 from session_tokens s \
-                 where s.session_id = $1 and s.counter = session_tokens.counter + 1 \
+        both: "delete from session_tokens where session_id = $1 and (counter < $3 or exists (
+                 select 1 from session_tokens s
+                 where s.session_id = $1 and s.counter = session_tokens.counter + 1
                    and s.first_used_at < $2))",
     }
 }
@@ -74,10 +73,7 @@ impl Store {
 
     /// The newest tokens of a session, newest first.
     pub async fn tokens_of(&self, session_id: Uuid) -> Result<Vec<TokenRow>, StoreError> {
-        let rows = on_reader!(self.pools, TOKENS_OF, |pool, sql| {
-            sqlx::query_as(sql).bind(session_id).fetch_all(pool).await
-        })?;
-        Ok(rows)
+        self.pools.reads().all(TOKENS_OF, (session_id,)).await
     }
 
     /// Makes `next` the newest token of a session. `false` if another request was faster.
@@ -88,40 +84,22 @@ impl Store {
         idle_expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        in_transaction!(self.pools, |tx, dialect| {
-            let current = next.counter - 1;
-            let advanced = sqlx::query(ADVANCE_COUNTER.on(dialect))
-                .bind(session_id)
-                .bind(current)
-                .bind(now)
-                .bind(idle_expires_at)
-                .execute(&mut *tx)
-                .await?;
-            if advanced.rows_affected() == 0 {
-                return Ok(false);
-            }
-            sqlx::query(NOTE_FIRST_USE.on(dialect))
-                .bind(session_id)
-                .bind(current)
-                .bind(now)
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query(INSERT_TOKEN.on(dialect))
-                .bind(session_id)
-                .bind(next.counter)
-                .bind(&next.hash[..])
-                .bind(&next.key_id)
-                .bind(now)
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query(DELETE_OLD_TOKENS.on(dialect))
-                .bind(session_id)
-                .bind(now.minus(Self::TOKENS_KEPT_FOR))
-                .bind(next.counter - MAX_KEPT)
-                .execute(&mut *tx)
-                .await?;
-            Ok(true)
-        })
+        let current = next.counter - 1;
+        let oldest_kept = next.counter - MAX_KEPT;
+        let mut tx = self.pools.begin_write().await?;
+        let params = (session_id, current, now, idle_expires_at);
+        if tx.execute(ADVANCE_COUNTER, params).await? == 0 {
+            return Ok(false);
+        }
+        tx.execute(NOTE_FIRST_USE, (session_id, current, now))
+            .await?;
+        let params = (session_id, next.counter, &next.hash[..], &next.key_id, now);
+        tx.execute(INSERT_TOKEN, params).await?;
+        let used_before = now.minus(Self::TOKENS_KEPT_FOR);
+        tx.execute(DELETE_OLD_TOKENS, (session_id, used_before, oldest_kept))
+            .await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Notes that a token was shown for the first time; from then on its predecessor is on its way out.
@@ -131,15 +109,8 @@ impl Store {
         counter: i64,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        on_writer!(self.pools, NOTE_FIRST_USE, |pool, sql| {
-            sqlx::query(sql)
-                .bind(session_id)
-                .bind(counter)
-                .bind(now)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (session_id, counter, now);
+        self.pools.writes().execute(NOTE_FIRST_USE, params).await?;
         Ok(())
     }
 }

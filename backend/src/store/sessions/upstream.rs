@@ -9,28 +9,28 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::store::pools::{on_reader, on_writer};
-use crate::store::statements::statements;
+use crate::store::execute::Execute;
+use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
 statements! {
     READ_UPSTREAM {
-        both: "select upstream_tokens, upstream_version, access_expires_at, upstream_lease_until \
+        both: "select upstream_tokens, upstream_version, access_expires_at, upstream_lease_until
                from sessions where id = $1 and ended_at is null",
     }
     LEASE_UPSTREAM {
-        both: "update sessions set upstream_lease_until = $4 \
-               where id = $1 and upstream_version = $2 and ended_at is null \
+        both: "update sessions set upstream_lease_until = $4
+               where id = $1 and upstream_version = $2 and ended_at is null
                  and (upstream_lease_until is null or upstream_lease_until <= $3)",
     }
     REPLACE_UPSTREAM {
-        both: "update sessions set upstream_tokens = $3, upstream_version = upstream_version + 1, \
-                 upstream_lease_until = null, previous_access_hash = access_hash, access_hash = $4, \
-                 access_expires_at = $5 \
+        both: "update sessions set upstream_tokens = $3, upstream_version = upstream_version + 1,
+                 upstream_lease_until = null, previous_access_hash = access_hash, access_hash = $4,
+                 access_expires_at = $5
                where id = $1 and upstream_version = $2 and ended_at is null",
     }
     RELEASE_UPSTREAM {
-        both: "update sessions set upstream_lease_until = null \
+        both: "update sessions set upstream_lease_until = null
                where id = $1 and upstream_version = $2",
     }
 }
@@ -44,7 +44,7 @@ pub struct UpstreamRow {
     pub upstream_version: i64,
     /// When the access token expires.
     pub access_expires_at: Option<Timestamp>,
-    /// Until when somebody is asking for the next ones.
+    /// Until when a replica is asking for the next ones.
     pub upstream_lease_until: Option<Timestamp>,
 }
 
@@ -66,32 +66,21 @@ impl Store {
 
     /// The tokens of a live session.
     pub async fn upstream(&self, session_id: Uuid) -> Result<Option<UpstreamRow>, StoreError> {
-        let row = on_reader!(self.pools, READ_UPSTREAM, |pool, sql| {
-            sqlx::query_as(sql)
-                .bind(session_id)
-                .fetch_optional(pool)
-                .await
-        })?;
-        Ok(row)
+        self.pools
+            .reads()
+            .optional(READ_UPSTREAM, (session_id,))
+            .await
     }
 
-    /// Takes the lease on the next tokens. `false` if somebody has it, or was faster.
+    /// Takes the lease on the next tokens. `false` if another replica has it, or was faster.
     pub async fn lease_upstream(
         &self,
         session_id: Uuid,
         version: i64,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let rows = on_writer!(self.pools, LEASE_UPSTREAM, |pool, sql| {
-            sqlx::query(sql)
-                .bind(session_id)
-                .bind(version)
-                .bind(now)
-                .bind(now.plus(Self::UPSTREAM_LEASE))
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
-        })?;
+        let params = (session_id, version, now, now.plus(Self::UPSTREAM_LEASE));
+        let rows = self.pools.writes().execute(LEASE_UPSTREAM, params).await?;
         Ok(rows == 1)
     }
 
@@ -103,30 +92,28 @@ impl Store {
         version: i64,
         next: &NewUpstream,
     ) -> Result<bool, StoreError> {
-        let rows = on_writer!(self.pools, REPLACE_UPSTREAM, |pool, sql| {
-            sqlx::query(sql)
-                .bind(session_id)
-                .bind(version)
-                .bind(&next.sealed_tokens)
-                .bind(&next.access_hash[..])
-                .bind(next.access_expires_at)
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
-        })?;
+        let params = (
+            session_id,
+            version,
+            &next.sealed_tokens,
+            &next.access_hash[..],
+            next.access_expires_at,
+        );
+        let rows = self
+            .pools
+            .writes()
+            .execute(REPLACE_UPSTREAM, params)
+            .await?;
         Ok(rows == 1)
     }
 
     /// Frees the lease after a try that failed.
     pub async fn release_upstream(&self, session_id: Uuid, version: i64) -> Result<(), StoreError> {
-        on_writer!(self.pools, RELEASE_UPSTREAM, |pool, sql| {
-            sqlx::query(sql)
-                .bind(session_id)
-                .bind(version)
-                .execute(pool)
-                .await
-                .map(drop)
-        })?;
+        let params = (session_id, version);
+        self.pools
+            .writes()
+            .execute(RELEASE_UPSTREAM, params)
+            .await?;
         Ok(())
     }
 }

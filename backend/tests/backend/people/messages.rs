@@ -92,18 +92,12 @@ async fn a_page_of_a_long_history_is_found_by_indexes() {
             created_at: at(25_000),
             id: id(),
         };
-        let statement = statements::all()
+        let statement = statements()
             .find(|statement| statement.name == "READ_MESSAGES")
             .expect("registered");
         match s.store.pools() {
-            Pools::Postgres(pool) => {
-                let actor = ada.clone();
-                let entry = archety_backend::store::PgEntry::of(pool).await;
-                let mut entry = entry.expect("a connection");
-                let mut tx = entry
-                    .begin_as_user(&actor, archety_backend::store::Access::Reads)
-                    .await
-                    .expect("a transaction");
+            pools @ Pools::Postgres(_) => {
+                let mut tx = pools.begin_read(Some(&ada)).await.expect("a transaction");
                 let sql = format!(
                     "explain (analyze, costs off, timing off, summary off) {}",
                     statement.postgres
@@ -114,7 +108,7 @@ async fn a_page_of_a_long_history_is_found_by_indexes() {
                     .bind(middle.id)
                     .bind(51_i64)
                     .bind(None::<uuid::Uuid>)
-                    .fetch_all(&mut *tx)
+                    .fetch_all(tx.postgres().expect("Postgres"))
                     .await
                     .expect("a plan");
                 let plan: Vec<_> = plan.into_iter().map(|line| line.0).collect();

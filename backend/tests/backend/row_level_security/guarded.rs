@@ -3,10 +3,11 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
-use archety_backend::store::{Access, PgEntry, StoreError};
+use archety_backend::store::{Pools, StoreError, Tx};
 use sqlx::PgPool;
-use sqlx::postgres::{PgPoolOptions, PgTransaction};
+use sqlx::postgres::PgPoolOptions;
 
 use super::*;
 
@@ -143,10 +144,10 @@ async fn assert_clean(pool: &PgPool, after: &str) {
     assert_eq!((claims, seen), (None, 2), "after {after}");
 }
 
-async fn is_ada(transaction: &mut PgTransaction<'_>) {
+async fn is_ada(transaction: &mut Tx) {
     let (role, seen): (String, i64) =
         sqlx::query_as("select current_user::text, (select count(*) from users)")
-            .fetch_one(&mut **transaction)
+            .fetch_one(transaction.postgres().expect("Postgres"))
             .await
             .expect("a row");
     assert_eq!((role.as_str(), seen), ("archety_user", 1));
@@ -158,21 +159,27 @@ async fn role_and_claims_end_with_their_transaction_however_it_ends() {
         return;
     };
     let pool = pool(&people).await;
-    for end in ["commit", "rollback", "drop", "error", "panic"] {
+    for end in ["commit", "given up", "drop", "error", "panic"] {
         let pool_of_task = pool.clone();
         let ended = tokio::spawn(async move {
-            let mut entry = PgEntry::of(&pool_of_task).await.expect("a connection");
-            let mut transaction = entry
-                .begin_as_user(&ADA.actor(), Access::Writes)
-                .await
-                .expect("begun");
+            let pools = Pools::Postgres(pool_of_task.clone());
+            let mut transaction = pools.begin_as(&ADA.actor()).await.expect("begun");
             is_ada(&mut transaction).await;
             match end {
                 "commit" => transaction.commit().await.expect("committed"),
-                "rollback" => transaction.rollback().await.expect("rolled back"),
+                "given up" => {
+                    let connection = transaction.postgres().expect("Postgres");
+                    let slow = connection.execute("select pg_sleep(0.3)");
+                    let done = tokio::time::timeout(Duration::from_millis(50), slow).await;
+                    done.expect_err("under way");
+                }
                 "drop" => drop(transaction),
                 "error" => {
-                    let refused = transaction.execute("select from accounts").await;
+                    let refused = transaction
+                        .postgres()
+                        .expect("Postgres")
+                        .execute("select from accounts")
+                        .await;
                     refused.expect_err("denied");
                     let done = transaction.commit().await;
                     done.expect("a failed one commits as a rollback");
@@ -195,10 +202,10 @@ async fn whoever_gives_up_while_it_begins_leaves_nothing_behind() {
     };
     let pool = pool(&people).await;
     for polls in 1..=6 {
-        let mut entry = PgEntry::of(&pool).await.expect("a connection");
+        let pools = Pools::Postgres(pool.clone());
         {
             let actor = ADA.actor();
-            let mut begin = pin!(entry.begin_as_user(&actor, Access::Writes));
+            let mut begin = pin!(pools.begin_as(&actor));
             for _ in 0..polls {
                 let is_begun =
                     poll_fn(|context| Poll::Ready(begin.as_mut().poll(context).is_ready()));
@@ -208,7 +215,6 @@ async fn whoever_gives_up_while_it_begins_leaves_nothing_behind() {
                 tokio::task::yield_now().await;
             }
         }
-        drop(entry);
         assert_clean(&pool, "being given up").await;
         let name = format!("after {polls}");
         sqlx::query("update users set name = $1")
@@ -244,11 +250,10 @@ async fn a_begin_that_fails_half_way_spoils_no_connection() {
         .connect(&people.database.url())
         .await
         .expect("the server is up");
-    let mut entry = PgEntry::of(&pool).await.expect("a connection");
+    let pools = Pools::Postgres(pool.clone());
     let actor = ADA.actor();
-    let refused = entry.begin_as_user(&actor, Access::Reads).await.map(drop);
+    let refused = pools.begin_read(Some(&actor)).await.map(drop);
     refused.expect_err("denied");
-    drop(entry);
     pool.execute("select 1").await.expect("a good connection");
 }
 
@@ -258,12 +263,11 @@ async fn a_reading_transaction_writes_nothing() {
         return;
     };
     let pool = pool(&people).await;
-    let mut entry = PgEntry::of(&pool).await.expect("a connection");
-    let mut transaction = entry
-        .begin_as_user(&ADA.actor(), Access::Reads)
-        .await
-        .expect("begun");
+    let pools = Pools::Postgres(pool.clone());
+    let mut transaction = pools.begin_read(Some(&ADA.actor())).await.expect("begun");
     let refused = transaction
+        .postgres()
+        .expect("Postgres")
         .execute("update users set name = 'n'")
         .await
         .expect_err("read only");
@@ -271,7 +275,6 @@ async fn a_reading_transaction_writes_nothing() {
         matches!(refused, sqlx::Error::Database(ref fault) if fault.code().as_deref() == Some("25006"))
     );
     drop(transaction);
-    drop(entry);
     assert_clean(&pool, "a refused write").await;
 }
 
@@ -282,12 +285,11 @@ async fn what_row_level_security_refuses_is_the_statements_fault() {
         return;
     };
     let pool = pool(&people).await;
-    let mut entry = PgEntry::of(&pool).await.expect("a connection");
-    let mut transaction = entry
-        .begin_as_user(&ADA.actor(), Access::Writes)
-        .await
-        .expect("begun");
+    let pools = Pools::Postgres(pool.clone());
+    let mut transaction = pools.begin_as(&ADA.actor()).await.expect("begun");
     let refused = transaction
+        .postgres()
+        .expect("Postgres")
         .execute("delete from users")
         .await
         .expect_err("denied");

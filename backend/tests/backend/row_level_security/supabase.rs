@@ -2,7 +2,7 @@
 //! are there already, rights on everything new for the Data API, and a login that is no superuser.
 
 use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
-use archety_backend::store::{Access, Adoption, PgEntry, Pools, Store};
+use archety_backend::store::{Adoption, Pools, Store};
 use url::Url;
 
 use super::catalogue::assert_closed;
@@ -141,18 +141,17 @@ async fn the_backend_works_there_as_its_login() {
         .await
         .expect("a count");
     assert_eq!(everybody, 2, "the service sees all");
-    let mut entry = PgEntry::of(pool).await.expect("a connection");
-    let mut transaction = entry
-        .begin_as_user(&ADA.actor(), Access::Writes)
+    let pools = Pools::Postgres(pool.clone());
+    let mut transaction = pools
+        .begin_as(&ADA.actor())
         .await
         .expect("it may become the guarded role");
     let renamed: Vec<uuid::Uuid> = sqlx::query_scalar("update users set name = 'n' returning id")
-        .fetch_all(&mut *transaction)
+        .fetch_all(transaction.postgres().expect("Postgres"))
         .await
         .expect("their own row");
     assert_eq!(renamed, [ADA.id]);
     transaction.commit().await.expect("committed");
-    drop(entry);
     store.close().await;
 }
 

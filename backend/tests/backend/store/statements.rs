@@ -11,7 +11,7 @@ use crate::support::stores;
 async fn every_statement_prepares() {
     for store in stores().await {
         let mut prepared = 0;
-        for statement in statements::all() {
+        for statement in statements() {
             let failed = match store.store.pools() {
                 Pools::Postgres(pool) if !statement.postgres.is_empty() => {
                     pool.prepare(statement.postgres.into_sql_str()).await.err()
@@ -36,7 +36,7 @@ async fn every_statement_prepares() {
 #[test]
 fn names_are_unique_and_both_dialects_take_the_same_parameters() {
     let mut names = HashSet::new();
-    for statement in statements::all() {
+    for statement in statements() {
         assert!(names.insert(statement.name), "{} twice", statement.name);
         let dialects = [statement.postgres, statement.sqlite];
         let counts = dialects.map(|sql| (!sql.is_empty()).then(|| parameters(sql)));

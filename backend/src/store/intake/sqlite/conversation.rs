@@ -1,11 +1,12 @@
 //! Which conversation a message goes to: found, begun, or given what it lacks.
 
 use sqlx::FromRow;
-use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
-use crate::store::NewMessage;
-use crate::store::statements::statements;
+use crate::store::execute::Execute;
+use crate::store::statement::statements;
+use crate::store::transaction::Tx;
+use crate::store::{NewMessage, StoreError};
 
 statements! {
     /// Where the message went that this one changes.
@@ -15,69 +16,63 @@ statements! {
     /// The conversation of exactly this line first, then one that has none yet. Any own address of a line
     /// stands for it; under one of its other addresses stands what was closed when the line was told.
     FIND_CONVERSATION {
-        sqlite: "with own (line) as materialized ( \
-                   select coalesce( \
-                     (select line from relay_lines where relay = $1 and address = $3), $3)) \
-                 select c.id, c.chat_guid, c.line, c.owner_handle, c.participants_digest \
-                 from own cross join conversations c \
-                 where c.relay = $1 and c.guid = $2 and (c.line = own.line or c.line = '' or ( \
-                   own.line = '' and not exists ( \
-                     select 1 from relay_lines l \
-                     where l.relay = $1 and l.address = c.line and l.line <> c.line))) \
+        sqlite: "with own (line) as materialized (
+                   select coalesce(
+                     (select line from relay_lines where relay = $1 and address = $3), $3))
+                 select c.id, c.chat_guid, c.line, c.owner_handle, c.participants_digest
+                 from own cross join conversations c
+                 where c.relay = $1 and c.guid = $2 and (c.line = own.line or c.line = '' or (
+                   own.line = '' and not exists (
+                     select 1 from relay_lines l
+                     where l.relay = $1 and l.address = c.line and l.line <> c.line)))
                  order by c.line = own.line desc, c.created_at, c.id limit 1",
     }
     CREATE_CONVERSATION {
-        sqlite: "insert into conversations ( \
-                   id, chat_guid, mode, created_at, relay, line, guid, owner_handle, user_id, \
-                   participants_digest) \
-                 values ($1, $2, $3, $4, $5, \
-                   coalesce((select line from relay_lines where relay = $5 and address = $6), $6), \
+        sqlite: "insert into conversations (
+                   id, chat_guid, mode, created_at, relay, line, guid, owner_handle, user_id,
+                   participants_digest)
+                 values ($1, $2, $3, $4, $5,
+                   coalesce((select line from relay_lines where relay = $5 and address = $6), $6),
                    $7, $8, $9, $10)",
     }
     TOUCH_CONVERSATION {
-        sqlite: "update conversations set \
-                   line = case when line = '' \
-                     then coalesce((select l.line from relay_lines l \
-                       where l.relay = conversations.relay and l.address = $2), $2) \
-                     else line end, \
-                   user_id = case when owner_handle is null then $4 else user_id end, \
-                   owner_handle = coalesce(owner_handle, $3), \
-                   participants_digest = $5 \
+        sqlite: "update conversations set
+                   line = case when line = ''
+                     then coalesce((select l.line from relay_lines l
+                       where l.relay = conversations.relay and l.address = $2), $2)
+                     else line end,
+                   user_id = case when owner_handle is null then $4 else user_id end,
+                   owner_handle = coalesce(owner_handle, $3),
+                   participants_digest = $5
                  where id = $1",
     }
     ADD_ALIAS {
-        sqlite: "insert into conversation_aliases (conversation_id, chat_guid, created_at) \
+        sqlite: "insert into conversation_aliases (conversation_id, chat_guid, created_at)
                  values ($1, $2, $3) on conflict do nothing",
     }
     ADD_PARTICIPANT {
-        sqlite: "insert into participants (conversation_id, handle, created_at) \
+        sqlite: "insert into participants (conversation_id, handle, created_at)
                  values ($1, $2, $3) on conflict do nothing",
     }
 }
 
 /// The conversation of a message, with everything that the message tells of it.
 pub(super) async fn of(
-    db: &mut SqliteConnection,
+    tx: &mut Tx,
     message: &NewMessage,
     user_id: Option<Uuid>,
-) -> Result<Uuid, sqlx::Error> {
-    match changed(db, message).await? {
+) -> Result<Uuid, StoreError> {
+    match changed(tx, message).await? {
         Some(id) => Ok(id),
-        None => by_chat(db, message, user_id).await,
+        None => by_chat(tx, message, user_id).await,
     }
 }
 
 /// The conversation of the message that this one changes, if that is stored.
-async fn changed(
-    db: &mut SqliteConnection,
-    message: &NewMessage,
-) -> Result<Option<Uuid>, sqlx::Error> {
+async fn changed(tx: &mut Tx, message: &NewMessage) -> Result<Option<Uuid>, StoreError> {
     for identity in &message.changes {
-        let found = sqlx::query_scalar(FIND_CHANGED.sqlite)
-            .bind(message.relay.as_str())
-            .bind(identity)
-            .fetch_optional(&mut *db)
-            .await?;
+        let params = (message.relay.as_str(), identity);
+        let found = tx.optional_value(FIND_CHANGED, params).await?;
         if found.is_some() {
             return Ok(found);
         }
@@ -95,94 +90,86 @@ struct Conversation {
 }
 
 async fn by_chat(
-    db: &mut SqliteConnection,
+    tx: &mut Tx,
     message: &NewMessage,
     user_id: Option<Uuid>,
-) -> Result<Uuid, sqlx::Error> {
+) -> Result<Uuid, StoreError> {
     let chat = &message.chat;
-    let found: Option<Conversation> = sqlx::query_as(FIND_CONVERSATION.sqlite)
-        .bind(message.relay.as_str())
-        .bind(&chat.guid)
-        .bind(&chat.line)
-        .fetch_optional(&mut *db)
-        .await?;
+    let params = (message.relay.as_str(), &chat.guid, &chat.line);
+    let found: Option<Conversation> = tx.optional(FIND_CONVERSATION, params).await?;
     let Some(found) = found else {
-        create_conversation(db, message, user_id).await?;
-        add_alias(db, chat.id, message).await?;
-        add_participants(db, chat.id, message).await?;
+        create_conversation(tx, message, user_id).await?;
+        add_alias(tx, chat.id, message).await?;
+        add_participants(tx, chat.id, message).await?;
         return Ok(chat.id);
     };
     if found.chat_guid != chat.chat_guid {
-        add_alias(db, found.id, message).await?;
+        add_alias(tx, found.id, message).await?;
     }
     let has_other_participants =
         found.participants_digest.as_deref() != Some(&chat.participants_digest[..]);
     if has_other_participants {
-        add_participants(db, found.id, message).await?;
+        add_participants(tx, found.id, message).await?;
     }
     let lacks_line = found.line.is_empty() && !chat.line.is_empty();
     let lacks_owner = found.owner_handle.is_none() && chat.owner.is_some();
     if has_other_participants || lacks_line || lacks_owner {
-        sqlx::query(TOUCH_CONVERSATION.sqlite)
-            .bind(found.id)
-            .bind(&chat.line)
-            .bind(chat.owner.as_deref())
-            .bind(chat.owner.as_ref().and(user_id))
-            .bind(&chat.participants_digest[..])
-            .execute(&mut *db)
-            .await?;
+        let params = (
+            found.id,
+            &chat.line,
+            chat.owner.as_deref(),
+            chat.owner.as_ref().and(user_id),
+            &chat.participants_digest[..],
+        );
+        tx.execute(TOUCH_CONVERSATION, params).await?;
     }
     Ok(found.id)
 }
 
 async fn create_conversation(
-    db: &mut SqliteConnection,
+    tx: &mut Tx,
     message: &NewMessage,
     user_id: Option<Uuid>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StoreError> {
     let chat = &message.chat;
-    sqlx::query(CREATE_CONVERSATION.sqlite)
-        .bind(chat.id)
-        .bind(&chat.chat_guid)
-        .bind(chat.mode.as_str())
-        .bind(message.received_at)
-        .bind(message.relay.as_str())
-        .bind(&chat.line)
-        .bind(&chat.guid)
-        .bind(chat.owner.as_deref())
-        .bind(chat.owner.as_ref().and(user_id))
-        .bind(&chat.participants_digest[..])
-        .execute(db)
-        .await
-        .map(drop)
+    let params = (
+        chat.id,
+        &chat.chat_guid,
+        chat.mode.as_str(),
+        message.received_at,
+        message.relay.as_str(),
+        &chat.line,
+        &chat.guid,
+        chat.owner.as_deref(),
+        chat.owner.as_ref().and(user_id),
+        &chat.participants_digest[..],
+    );
+    tx.execute(CREATE_CONVERSATION, params).await?;
+    Ok(())
 }
 
 async fn add_alias(
-    db: &mut SqliteConnection,
+    tx: &mut Tx,
     conversation_id: Uuid,
     message: &NewMessage,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(ADD_ALIAS.sqlite)
-        .bind(conversation_id)
-        .bind(&message.chat.chat_guid)
-        .bind(message.received_at)
-        .execute(db)
-        .await
-        .map(drop)
+) -> Result<(), StoreError> {
+    let params = (
+        conversation_id,
+        &message.chat.chat_guid,
+        message.received_at,
+    );
+    tx.execute(ADD_ALIAS, params).await?;
+    Ok(())
 }
 
 async fn add_participants(
-    db: &mut SqliteConnection,
+    tx: &mut Tx,
     conversation_id: Uuid,
     message: &NewMessage,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StoreError> {
     for handle in &message.chat.participants {
-        sqlx::query(ADD_PARTICIPANT.sqlite)
-            .bind(conversation_id)
-            .bind(handle)
-            .bind(message.received_at)
-            .execute(&mut *db)
-            .await?;
+        let params = (conversation_id, handle, message.received_at);
+        tx.execute(ADD_PARTICIPANT, params).await?;
     }
     Ok(())
 }

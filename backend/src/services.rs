@@ -1,0 +1,145 @@
+//! The parts of the backend, put together once: for `serve`, for commands, and for tests.
+
+use std::sync::Arc;
+
+use rand::CryptoRng;
+use shared_protocol::RelaySecrets;
+
+use crate::clock::Clock;
+use crate::config::{
+    Config, DevSecretError, Environment, KeyringSource, SecretSource, read_or_create_relay_secret,
+    read_or_create_session_secret,
+};
+use crate::identity::{Identity, OpenIdentityError, UpstreamTimeouts};
+use crate::keyring::Keyring;
+use crate::known_device::KnownDevices;
+use crate::otp::{Otp, OtpSetupError, ProviderTimeouts};
+use crate::relay_auth::RelayAuthenticator;
+use crate::sessions::Sessions;
+use crate::store::{KeyError, Pepper, Store};
+
+/// What routes and jobs work with.
+pub struct Services {
+    /// The database.
+    pub store: Store,
+    /// The key of every keyed hash.
+    pub pepper: Pepper,
+    /// The keys that cookies, tokens and sealed data hang on.
+    pub keyring: Arc<Keyring>,
+    /// Issues access tokens.
+    pub identity: Arc<Identity>,
+    /// Sends and checks codes.
+    pub otp: Otp,
+    /// The sessions of people.
+    pub sessions: Sessions,
+    /// The devices that people have signed in on before.
+    pub known_devices: KnownDevices,
+    /// Verifies relays.
+    pub relays: RelayAuthenticator,
+    /// Development or production.
+    pub environment: Environment,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+/// The parts cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A secret of this machine cannot be read or made.
+    #[error(transparent)]
+    Secret(#[from] DevSecretError),
+    /// A key in the database cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The identity provider is not the database's, or cannot be used.
+    #[error(transparent)]
+    Identity(#[from] OpenIdentityError),
+    /// No provider of codes can be used.
+    #[error("codes cannot be sent")]
+    Otp(#[from] OtpSetupError),
+}
+
+impl Services {
+    /// Puts the parts together on an open store. Secrets that do not exist yet are made from `rng`.
+    pub async fn build(
+        config: &Config,
+        store: Store,
+        clock: Clock,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, BuildError> {
+        let now = clock.now();
+        let secrets = relay_secrets(config, rng)?;
+        let keyring = keyring(config, rng)?;
+        let pepper = store.pepper(&keyring, random(rng), now).await?;
+        let identity = Identity::open(
+            &config.identity,
+            UpstreamTimeouts::default(),
+            &store,
+            Arc::clone(&keyring),
+            now,
+        );
+        let identity = Arc::new(identity.await?);
+        let otp = Otp::new(
+            &config.otp,
+            ProviderTimeouts::default(),
+            Arc::clone(&identity),
+            store.clone(),
+            pepper.clone(),
+        )?;
+        Ok(Self {
+            relays: RelayAuthenticator::new(secrets, config.relay.auth, store.clone()),
+            otp,
+            sessions: Sessions::new(
+                store.clone(),
+                Arc::clone(&identity),
+                Arc::clone(&keyring),
+                config.session.lifetimes,
+            ),
+            known_devices: KnownDevices::new(Arc::clone(&keyring)),
+            environment: config.environment,
+            store,
+            pepper,
+            keyring,
+            identity,
+            clock,
+        })
+    }
+}
+
+/// The keys that sessions hang on. In development without `SESSION_SECRET` they are kept in a file.
+pub fn keyring(config: &Config, rng: &mut impl CryptoRng) -> Result<Arc<Keyring>, DevSecretError> {
+    match &config.session.keyring {
+        KeyringSource::Given(keyring) => Ok(Arc::clone(keyring)),
+        KeyringSource::Generated => {
+            let (keyring, path) = read_or_create_session_secret(&config.database, random(rng))?;
+            tracing::warn!(
+                path = %path.display(),
+                "SESSION_SECRET is not set; this machine's own is in the file"
+            );
+            Ok(keyring)
+        }
+    }
+}
+
+fn relay_secrets(
+    config: &Config,
+    rng: &mut impl CryptoRng,
+) -> Result<Arc<RelaySecrets>, DevSecretError> {
+    match &config.relay.secrets {
+        SecretSource::Given(secrets) => Ok(Arc::clone(secrets)),
+        SecretSource::Generated => {
+            let (secrets, path) = read_or_create_relay_secret(&config.database, random(rng))?;
+            tracing::warn!(
+                path = %path.display(),
+                "RELAY_WEBHOOK_SECRET is not set; the relay's secret for this machine is in the file"
+            );
+            Ok(Arc::new(secrets))
+        }
+    }
+}
+
+fn random(rng: &mut impl CryptoRng) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    rng.fill_bytes(&mut bytes);
+    bytes
+}
