@@ -79,26 +79,17 @@ fn write_migration(f: &mut fmt::Formatter<'_>, migration: &PlannedMigration) -> 
 
 fn write_statement(f: &mut fmt::Formatter<'_>, statement: &PlannedStatement) -> fmt::Result {
     writeln!(f, "  {}", statement.statement)?;
-    match &statement.tables {
-        None => writeln!(
-            f,
-            "      unknown: what it locks cannot be told from its words"
-        ),
-        Some(tables) => tables
-            .iter()
-            .try_for_each(|touched| write_touched(f, touched)),
-    }
+    let mut tables = statement.tables.iter();
+    tables.try_for_each(|touched| write_touched(f, touched))
 }
 
 fn write_touched(f: &mut fmt::Formatter<'_>, touched: &Touched) -> fmt::Result {
-    writeln!(
-        f,
-        "      {:<22} {:>14}   {:<22}   {}",
-        touched.rows.table,
-        count(&touched.rows),
-        touched.lock.map_or("the whole file", |lock| lock.as_str()),
-        touched.work.as_str()
-    )
+    let Touched { rows, lock, work } = touched;
+    write!(f, "      {:<22} {:>14}", rows.table, count(rows))?;
+    if let (Some(lock), Some(work)) = (lock, work) {
+        write!(f, "   {:<22}   {}", lock.as_str(), work.as_str())?;
+    }
+    writeln!(f)
 }
 
 fn count(rows: &Rows) -> String {

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
-use super::{Count, Rows, Schema};
+use super::{Count, Rows};
 use crate::config::{DatabaseTls, Environment};
 use crate::store::adoption::{self, OLDER_TABLES};
 use crate::store::postgres::{MIGRATING, Server};
@@ -21,23 +21,15 @@ const COUNTED_BYTES: i64 = 64 << 20;
 const TABLES: &str = "select relname::text, reltuples::bigint, pg_relation_size(oid), \
        has_table_privilege(oid, 'select') from pg_class \
      where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p')";
-const INDEXES: &str = "select i.relname::text, t.relname::text from pg_index x \
-     join pg_class i on i.oid = x.indexrelid join pg_class t on t.oid = x.indrelid \
-     where t.relnamespace = current_schema()::regnamespace";
-const REFERENCES: &str = "select t.relname::text, a.attname::text, f.relname::text \
-     from pg_constraint c join pg_class t on t.oid = c.conrelid join pg_class f on f.oid = c.confrelid \
-     join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1] \
-     where c.contype = 'f' and t.relnamespace = current_schema()::regnamespace";
 const APPLIED: &str = "select version from _sqlx_migrations where success";
 const ENVIRONMENT: &str = "select value from app_meta where key = 'environment'";
-const SQLITE_TABLES: &str = "select name from sqlite_schema where type = 'table'";
-const SQLITE_INDEXES: &str = "select name, tbl_name from sqlite_schema where type = 'index'";
+const SQLITE_TABLES: &str = "select name from sqlite_schema where type = 'table' order by name";
 
 /// The database before the first pending migration.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) applied: BTreeSet<i64>,
-    pub(super) schema: Schema,
+    /// Every table that is there.
     pub(super) rows: Vec<Rows>,
     /// Filled tables of an older deployment that nobody has adopted yet.
     pub(super) older: Vec<Rows>,
@@ -73,14 +65,14 @@ async fn read_postgres(
     }
     let tables: Vec<(String, i64, i64, bool)> =
         sqlx::query_as(TABLES).fetch_all(&mut *connection).await?;
-    found.schema.tables = tables.iter().map(|(table, ..)| table.clone()).collect();
-    if found.schema.tables.contains("app_meta") {
+    let is_there = |name| tables.iter().any(|(table, ..)| table == name);
+    if is_there("app_meta") {
         let stored: Option<String> = sqlx::query_scalar(ENVIRONMENT)
             .fetch_optional(&mut *connection)
             .await?;
         meta::compare_environment(stored, environment)?;
     }
-    if found.schema.tables.contains("_sqlx_migrations") {
+    if is_there("_sqlx_migrations") {
         let applied: Vec<i64> = sqlx::query_scalar(APPLIED)
             .fetch_all(&mut *connection)
             .await?;
@@ -95,14 +87,6 @@ async fn read_postgres(
         found.needs = needs::of(connection, &pending).await?;
     }
     found.doors = doors::of(connection).await?;
-    let indexes: Vec<(String, String)> =
-        sqlx::query_as(INDEXES).fetch_all(&mut *connection).await?;
-    found.schema.indexes.extend(indexes);
-    let references: Vec<(String, String, String)> = sqlx::query_as(REFERENCES)
-        .fetch_all(&mut *connection)
-        .await?;
-    let references = references.into_iter().map(|(t, c, to)| ((t, c), to));
-    found.schema.references.extend(references);
     for (table, estimate, bytes, may_read) in tables {
         let rows = if !may_read || bytes > COUNTED_BYTES && estimate >= 0 {
             Rows {
@@ -156,27 +140,23 @@ pub(super) async fn of_sqlite(path: &Path, environment: Environment) -> Result<F
     let tables: Vec<String> = sqlx::query_scalar(SQLITE_TABLES)
         .fetch_all(&mut connection)
         .await?;
-    found.schema.tables = tables.into_iter().collect();
-    if found.schema.tables.contains("app_meta") {
+    let is_there = |name| tables.iter().any(|table| table == name);
+    if is_there("app_meta") {
         let stored: Option<String> = sqlx::query_scalar(ENVIRONMENT)
             .fetch_optional(&mut connection)
             .await?;
         meta::compare_environment(stored, environment)?;
     }
-    if found.schema.tables.contains("_sqlx_migrations") {
+    if is_there("_sqlx_migrations") {
         let applied: Vec<i64> = sqlx::query_scalar(APPLIED)
             .fetch_all(&mut connection)
             .await?;
         found.applied.extend(applied);
     }
-    let indexes: Vec<(String, String)> = sqlx::query_as(SQLITE_INDEXES)
-        .fetch_all(&mut connection)
-        .await?;
-    found.schema.indexes.extend(indexes);
-    for table in &found.schema.tables {
-        let sql = count(table);
+    for table in tables {
+        let sql = count(&table);
         found.rows.push(Rows {
-            table: table.clone(),
+            table,
             rows: sqlx::query_scalar(AssertSqlSafe(sql))
                 .fetch_one(&mut connection)
                 .await?,

@@ -1,6 +1,12 @@
-//! Postgres' locks on tables, and what a statement does under one.
+//! Postgres' locks on tables, what a statement does under one, and the list of both beside the
+//! migrations.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+/// What each statement does; a test runs them and compares.
+const LISTED: &str = include_str!("../../../../migrations/postgres/locks.txt");
 
 /// From weakest to strongest, as Postgres' documentation orders them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -55,15 +61,6 @@ impl Lock {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|lock| lock.as_str() == text)
     }
-
-    /// The lock that `pg_locks` calls so: `AccessExclusiveLock`.
-    pub fn of_mode(mode: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|lock| {
-            let letters = lock.as_str().replace(' ', "");
-            mode.strip_suffix("Lock")
-                .is_some_and(|mode| mode.eq_ignore_ascii_case(&letters))
-        })
-    }
 }
 
 /// What a statement does with the rows of a table, from least to most.
@@ -93,19 +90,79 @@ impl Work {
 
     /// The work that is spelled so.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::ReadsRows, Self::WritesRows, Self::Rewrites]
-            .into_iter()
-            .find(|work| work.as_str() == text)
+        let all = [
+            Self::Catalogue,
+            Self::ReadsRows,
+            Self::WritesRows,
+            Self::Rewrites,
+        ];
+        all.into_iter().find(|work| work.as_str() == text)
     }
 }
 
 /// What a statement does to one table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Effect {
-    /// Whose name it is.
-    pub table: String,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Effect {
+    pub(super) table: &'static str,
     /// The strongest lock taken.
-    pub lock: Lock,
+    pub(super) lock: Lock,
     /// The most that is done.
-    pub work: Work,
+    pub(super) work: Work,
+}
+
+/// By the version of a migration and the number of its statement, from 1.
+pub(super) type Effects = BTreeMap<(i64, usize), Vec<Effect>>;
+
+/// The effects of every statement that has one on a table which may be there before its migration.
+pub(super) fn listed() -> Effects {
+    read(LISTED).expect("a test reads the same list")
+}
+
+fn read(list: &'static str) -> Option<Effects> {
+    let mut effects = Effects::new();
+    let mut statement = (0, 0);
+    for line in list.lines() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if let Some(line) = line.strip_prefix("  ") {
+            let (table, effect) = line.trim_start().split_once(": ")?;
+            let (lock, work) = effect.split_once(", ")?;
+            effects.entry(statement).or_default().push(Effect {
+                table,
+                lock: Lock::parse(lock)?,
+                work: Work::parse(work)?,
+            });
+        } else {
+            let mut words = line.split(' ');
+            let version = words.next()?.parse().ok()?;
+            statement = (version, words.next()?.parse().ok()?);
+        }
+    }
+    Some(effects)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_or_refused() {
+        let list = "# why\n\n0007 3 create index\n  users: share, reads rows\n";
+        let users = Effect {
+            table: "users",
+            lock: Lock::Share,
+            work: Work::ReadsRows,
+        };
+        assert_eq!(read(list), Some([((7, 3), vec![users])].into()));
+        for odd in [
+            "0007 create index\n",
+            "0007 3 create index\n  users\n",
+            "0007 3 create index\n  users: share\n",
+            "0007 3 create index\n  users: shared, reads rows\n",
+            "0007 3 create index\n  users: share, read rows\n",
+        ] {
+            assert_eq!(read(odd), None, "{odd}");
+        }
+    }
 }

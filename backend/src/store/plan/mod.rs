@@ -1,31 +1,25 @@
 //! What migrating would do, told without doing any of it.
 //!
-//! The pending migrations' text is split into statements, and each is told by its words (and by what
-//! the migration says of it) to take certain locks on certain tables and to read or write their rows or
-//! not. Nothing is run, not even to be rolled back: that would take the very locks in question. Only
-//! tables that are there now appear; new ones are empty and keep nobody waiting.
+//! The pending migrations' text is split into statements. What each locks on Postgres, and whether it
+//! reads or writes rows, stands in a list beside the migrations (`migrations/postgres/locks.txt`), which a
+//! test holds against the locks that are really taken. Nothing is run, not even to be rolled back: that
+//! would take the very locks in question. Only tables that are there now appear; new ones are empty and
+//! keep nobody waiting.
 
 mod catalogue;
-mod effects;
 mod lock;
 mod split;
-mod tables;
-mod words;
 
 use serde::Serialize;
 use sqlx::migrate::Migrator;
 
-pub use effects::Schema;
-pub use lock::{Effect, Lock, Work};
-pub use split::{Piece, split};
-pub use tables::tables;
+pub use lock::{Lock, Work};
+pub use split::{split, tables};
 
 use super::{Door, Finding, MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE, OpenError, Store};
 use crate::config::{DatabaseConfig, DatabaseKind, Environment};
 use catalogue::Found;
-
-/// As much of a statement as tells it from others.
-const SUMMARY_CHARS: usize = 80;
+use lock::Effect;
 
 /// Everything that `migrate` would do.
 #[derive(Clone, Debug, Serialize)]
@@ -75,8 +69,8 @@ pub enum Boundary {
 pub struct PlannedStatement {
     /// Its beginning, on one line.
     pub statement: String,
-    /// What it does to tables that are there; `null` if that cannot be told.
-    pub tables: Option<Vec<Touched>>,
+    /// What it does to tables that are there. On SQLite, those that it names.
+    pub tables: Vec<Touched>,
 }
 
 /// A table that a statement touches.
@@ -85,10 +79,10 @@ pub struct Touched {
     /// It, and its rows.
     #[serde(flatten)]
     pub rows: Rows,
-    /// `null` on SQLite, where each writer has the whole file.
+    /// The strongest one; `null` on SQLite, where each writer has the whole file.
     pub lock: Option<Lock>,
-    /// What is done to the rows.
-    pub work: Work,
+    /// The most that is done to the rows; `null` on SQLite.
+    pub work: Option<Work>,
 }
 
 /// How many rows a table has.
@@ -118,19 +112,25 @@ impl Store {
         config: &DatabaseConfig,
         environment: Environment,
     ) -> Result<Plan, OpenError> {
-        let (database, migrator, found) = match &config.kind {
+        let (database, migrator, found, migrations) = match &config.kind {
             DatabaseKind::Postgres { url } => {
                 let found = catalogue::of_postgres(url, &config.tls, environment).await?;
-                ("postgres", &MIGRATIONS_POSTGRES, found)
+                let effects = lock::listed();
+                let migrations = pending(&MIGRATIONS_POSTGRES, &found, |version, number, _| {
+                    let effects = effects.get(&(version, number)).into_iter().flatten();
+                    effects.filter_map(|effect| found.locked(*effect)).collect()
+                });
+                ("postgres", &MIGRATIONS_POSTGRES, found, migrations)
             }
             DatabaseKind::Sqlite { path } => {
                 let found = catalogue::of_sqlite(path, environment).await?;
-                ("sqlite", &MIGRATIONS_SQLITE, found)
+                let migrations = pending(&MIGRATIONS_SQLITE, &found, |_, _, sql| found.named(sql));
+                ("sqlite", &MIGRATIONS_SQLITE, found, migrations)
             }
         };
         Ok(Plan {
             database,
-            migrations: pending(migrator, &found, database),
+            migrations,
             adopts: found.older,
             newer: {
                 let unknown = found.applied.iter().copied();
@@ -145,74 +145,52 @@ impl Store {
     }
 }
 
-fn pending(migrator: &Migrator, found: &Found, database: &str) -> Vec<PlannedMigration> {
-    let mut schema = found.schema.clone();
-    let mut planned = Vec::new();
-    for migration in migrator.iter() {
-        let statements = split(migration.sql.as_str())
-            .into_iter()
-            .map(|piece| PlannedStatement {
-                statement: summary(piece.body),
-                tables: schema.effects(piece).map(|effects| {
-                    effects
-                        .into_iter()
-                        .map(|effect| found.touched(effect, database))
-                        .collect()
-                }),
-            })
-            .collect();
-        // Applied ones are read too: later ones are checked by the references that they made.
-        if !found.applied.contains(&migration.version) {
-            planned.push(PlannedMigration {
-                version: migration.version,
-                description: migration.description.to_string(),
-                transaction: if migration.no_tx {
-                    Boundary::Statement
-                } else {
-                    Boundary::File
-                },
-                statements,
-            });
-        }
-    }
-    planned
+/// The migrations that are not applied, with what `touched` tells of each statement by the migration's
+/// version, the statement's number and its text.
+fn pending(
+    migrator: &Migrator,
+    found: &Found,
+    touched: impl Fn(i64, usize, &str) -> Vec<Touched>,
+) -> Vec<PlannedMigration> {
+    migrator
+        .iter()
+        .filter(|migration| !found.applied.contains(&migration.version))
+        .map(|migration| PlannedMigration {
+            version: migration.version,
+            description: migration.description.to_string(),
+            transaction: if migration.no_tx {
+                Boundary::Statement
+            } else {
+                Boundary::File
+            },
+            statements: (1..)
+                .zip(split(migration.sql.as_str()))
+                .map(|(number, sql)| PlannedStatement {
+                    statement: split::summary(sql),
+                    tables: touched(migration.version, number, sql),
+                })
+                .collect(),
+        })
+        .collect()
 }
 
 impl Found {
-    fn touched(&self, effect: Effect, database: &str) -> Touched {
-        let rows = self.rows.iter().find(|rows| rows.table == effect.table);
-        Touched {
-            rows: rows.cloned().unwrap_or(Rows {
-                table: effect.table,
-                rows: 0,
-                counted: Count::Exactly,
-            }),
-            lock: (database == "postgres").then_some(effect.lock),
-            work: effect.work,
-        }
+    fn locked(&self, effect: Effect) -> Option<Touched> {
+        let rows = self.rows.iter().find(|rows| rows.table == effect.table)?;
+        Some(Touched {
+            rows: rows.clone(),
+            lock: Some(effect.lock),
+            work: Some(effect.work),
+        })
     }
-}
 
-/// The beginning of a statement on one line, without comments.
-fn summary(body: &str) -> String {
-    let mut line = String::new();
-    let mut rest = body;
-    while !rest.is_empty() && line.len() <= 4 * SUMMARY_CHARS {
-        let (text, after) = rest.split_at(split::token(rest));
-        if !split::is_blank(text) {
-            line.push_str(text);
-        } else if !line.ends_with(' ') {
-            line.push(' ');
-        }
-        rest = after;
+    fn named(&self, sql: &str) -> Vec<Touched> {
+        let named = |rows: &&Rows| split::names(sql, &rows.table);
+        let touched = |rows: &Rows| Touched {
+            rows: rows.clone(),
+            lock: None,
+            work: None,
+        };
+        self.rows.iter().filter(named).map(touched).collect()
     }
-    // What is quoted still has its own line breaks.
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let line = words.join(" ");
-    if line.chars().count() <= SUMMARY_CHARS {
-        return line;
-    }
-    let mut clipped: String = line.chars().take(SUMMARY_CHARS - 1).collect();
-    clipped.push('…');
-    clipped
 }

@@ -1,180 +1,158 @@
 //! A migration's text as single statements.
 //!
-//! A semicolon ends a statement only outside of strings, quoted names, comments and dollar quotes. The
-//! comments before a statement stay with it, since they may say what the statement itself does not.
+//! A semicolon ends a statement only outside of strings, quoted names, line comments and dollar quotes.
+//! Block comments and strings with escaped quotes do not occur in migrations; a test runs each statement
+//! alone, which fails on one that is cut in the wrong place.
 
-/// One statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece<'a> {
-    /// With the comments before it.
-    pub text: &'a str,
-    /// From its first word on.
-    pub body: &'a str,
-}
+use std::collections::BTreeSet;
 
-/// Every statement of `sql`, in order.
-pub fn split(sql: &str) -> Vec<Piece<'_>> {
-    let mut pieces = Vec::new();
-    let mut start = 0;
-    let mut body = None;
+use sqlx::migrate::Migrator;
+
+/// As much of a statement as tells it from others.
+const SUMMARY_CHARS: usize = 80;
+
+/// Every statement of `sql`, in order, from its first word on.
+pub fn split(sql: &str) -> Vec<&str> {
+    let mut statements = Vec::new();
+    let mut start = None;
     let mut at = 0;
     while at < sql.len() {
         let rest = &sql[at..];
-        let length = token(rest);
         if rest.starts_with(';') {
-            push(&mut pieces, sql, start, body.take(), at);
-            start = at + length;
-        } else if body.is_none() && !is_blank(rest) {
-            body = Some(at);
+            statements.extend(start.take().map(|start| sql[start..at].trim_end()));
+        } else if !rest.starts_with("--") && !rest.starts_with(char::is_whitespace) {
+            start.get_or_insert(at);
         }
-        at += length;
+        at += token(rest);
     }
-    push(&mut pieces, sql, start, body, sql.len());
-    pieces
+    statements.extend(start.map(|start| sql[start..].trim_end()));
+    statements
 }
 
-fn push<'a>(
-    pieces: &mut Vec<Piece<'a>>,
-    sql: &'a str,
-    start: usize,
-    body: Option<usize>,
-    end: usize,
-) {
-    if let Some(body) = body {
-        pieces.push(Piece {
-            text: sql[start..end].trim(),
-            body: sql[body..end].trim_end(),
-        });
+/// How long the comment, the quoted text or the character at the beginning of `rest` is.
+fn token(rest: &str) -> usize {
+    let first = rest.chars().next().expect("there is a rest");
+    let quote = match first {
+        '-' if rest.starts_with("--") => return rest.find('\n').unwrap_or(rest.len()),
+        // A quote written twice ends one string and begins the next, which comes to the same.
+        '\'' | '"' => &rest[..1],
+        '$' => dollar_quote(rest).unwrap_or_default(),
+        _ => "",
+    };
+    if quote.is_empty() {
+        return first.len_utf8();
     }
+    let inside = &rest[quote.len()..];
+    let end = inside
+        .find(quote)
+        .map(|end| quote.len() + end + quote.len());
+    end.unwrap_or(rest.len())
 }
 
-/// Whether `rest` begins with something that means nothing: a space or a comment.
-pub(super) fn is_blank(rest: &str) -> bool {
-    rest.starts_with(char::is_whitespace) || rest.starts_with("--") || rest.starts_with("/*")
+/// `$$` or `$tag$`; `None` for a parameter such as `$1`.
+fn dollar_quote(rest: &str) -> Option<&str> {
+    let end = rest[1..].find('$')? + 1;
+    let is_tag =
+        |tag: &str| tag.chars().all(is_word) && !tag.starts_with(|c: char| c.is_ascii_digit());
+    is_tag(&rest[1..end]).then(|| &rest[..=end])
 }
 
-/// How long the token at the beginning of `rest` is, at least one character.
-pub(super) fn token(rest: &str) -> usize {
-    let mut chars = rest.chars();
-    let first = chars.next().expect("there is a rest");
-    match first {
-        '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
-        '/' if rest.starts_with("/*") => block_comment(rest),
-        '\'' => quoted(rest, '\'', Backslash::IsPlain),
-        '"' => quoted(rest, '"', Backslash::IsPlain),
-        'e' | 'E' if chars.next() == Some('\'') => 1 + quoted(&rest[1..], '\'', Backslash::Escapes),
-        '$' => dollar_quoted(rest).unwrap_or(1),
-        first if is_word(first) => rest.find(|c| !is_word(c) && c != '$').unwrap_or(rest.len()),
-        first => first.len_utf8(),
-    }
-}
-
-pub(super) fn is_word(c: char) -> bool {
+fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Backslash {
-    Escapes,
-    IsPlain,
-}
-
-/// A quote written twice ends one string and begins the next, which comes to the same.
-fn quoted(rest: &str, quote: char, backslash: Backslash) -> usize {
-    let mut escaped = true;
-    for (at, c) in rest.char_indices() {
-        if escaped {
-            escaped = false;
-        } else if c == '\\' && backslash == Backslash::Escapes {
-            escaped = true;
-        } else if c == quote {
-            return at + quote.len_utf8();
-        }
+/// The beginning of a statement on one line, without comments.
+pub(super) fn summary(statement: &str) -> String {
+    let lines = statement.lines();
+    let code = lines.filter_map(|line| line.split("--").next());
+    let words: Vec<&str> = code.flat_map(str::split_whitespace).collect();
+    let line = words.join(" ");
+    if line.chars().count() <= SUMMARY_CHARS {
+        return line;
     }
-    rest.len()
+    let mut clipped: String = line.chars().take(SUMMARY_CHARS - 1).collect();
+    clipped.push('…');
+    clipped
 }
 
-/// Comments of this kind nest.
-fn block_comment(rest: &str) -> usize {
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while at < rest.len() {
-        let here = &rest[at..];
-        if here.starts_with("/*") {
-            depth += 1;
-            at += 2;
-        } else if here.starts_with("*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                return at;
+/// Whether a statement has the name of `table` among its words.
+pub(super) fn names(statement: &str, table: &str) -> bool {
+    statement.split(|c| !is_word(c)).any(|word| word == table)
+}
+
+/// Tables that are there once every migration has run, so that there is no second list of them.
+pub fn tables(migrator: &Migrator) -> BTreeSet<String> {
+    let mut tables = BTreeSet::new();
+    for migration in migrator.iter() {
+        for statement in split(migration.sql.as_str()) {
+            let words: Vec<&str> = statement.split_whitespace().collect();
+            match words[..] {
+                ["create", "table", "if", "not", "exists", table, ..]
+                | ["create", "table", table, ..] => {
+                    tables.insert(table.to_owned());
+                }
+                ["drop", "table", "if", "exists", table] | ["drop", "table", table] => {
+                    tables.remove(table);
+                }
+                ["alter", "table", old, "rename", "to", new] => {
+                    tables.remove(old);
+                    tables.insert(new.to_owned());
+                }
+                _ => {}
             }
-        } else {
-            at += here.chars().next().map_or(1, char::len_utf8);
         }
     }
-    rest.len()
-}
-
-/// `$tag$ … $tag$`; `None` for a parameter such as `$1`.
-fn dollar_quoted(rest: &str) -> Option<usize> {
-    let tag_end = rest[1..].find(|c| !is_word(c))? + 1;
-    if !rest[tag_end..].starts_with('$') || rest[1..].starts_with(|c: char| c.is_ascii_digit()) {
-        return None;
-    }
-    let tag = &rest[..=tag_end];
-    let inside = &rest[tag.len()..];
-    Some(
-        inside
-            .find(tag)
-            .map_or(rest.len(), |end| tag.len() + end + tag.len()),
-    )
+    tables
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn bodies(sql: &str) -> Vec<&str> {
-        split(sql).iter().map(|piece| piece.body).collect()
-    }
-
     #[test]
     fn semicolons_count_outside_of_quotes_alone() {
-        assert_eq!(bodies("select 1; select 2"), ["select 1", "select 2"]);
-        assert_eq!(bodies(";;\n; -- nothing\n"), [""; 0]);
+        assert_eq!(split("select 1; select 2"), ["select 1", "select 2"]);
+        assert_eq!(split(";;\n; -- nothing\n"), [""; 0]);
         for whole in [
             "select ';'",
             "select 'it''s; one'",
-            r"select E'it\'s; one'",
             r"select 'a\'",
             "select \"odd;name\"",
             "do $$ begin; end; $$",
             "do $body$ begin $$;$$; end $body$",
-            "select /* ; /* ; */ ; */ 1",
             "select 1 -- ; not here\n+ 1",
             "select $1, a$b, 'x;'",
             "select 'never ends; ",
             "do $$ never ends; ",
             "select '👋;'",
         ] {
-            assert_eq!(bodies(whole), [whole.trim_end()]);
+            assert_eq!(split(whole), [whole.trim_end()]);
             let two = format!("{whole}; select 2");
             if !whole.contains("never") {
-                assert_eq!(bodies(&two), [whole, "select 2"]);
+                assert_eq!(split(&two), [whole, "select 2"]);
             }
         }
     }
 
     #[test]
-    fn comments_stay_with_the_statement_that_follows() {
-        let pieces =
-            split("-- of one\nselect 1;\n\n-- of two\n/* and more */ select 2;\n-- of none\n");
-        let texts: Vec<&str> = pieces.iter().map(|piece| piece.text).collect();
-        assert_eq!(
-            texts,
-            ["-- of one\nselect 1", "-- of two\n/* and more */ select 2"]
-        );
-        assert_eq!(pieces[1].body, "select 2");
+    fn comments_before_a_statement_are_not_part_of_it() {
+        let text = "-- of one;\nselect 1;\n\n-- of 'two\n select 2 -- and $$\n;\n-- of none\n";
+        assert_eq!(split(text), ["select 1", "select 2 -- and $$"]);
+    }
+
+    #[test]
+    fn a_summary_is_one_short_line() {
+        let text = "create table t (\n  -- why\n  id uuid, -- its id\n  name text\n)";
+        assert_eq!(summary(text), "create table t ( id uuid, name text )");
+        let long = summary(&"é ".repeat(SUMMARY_CHARS));
+        assert_eq!(long.chars().count(), SUMMARY_CHARS);
+        assert!(long.ends_with("é…"), "{long}");
+    }
+
+    #[test]
+    fn names_are_whole_words() {
+        let text = "create index by_user on messages(user_id)";
+        assert!(names(text, "messages"));
+        assert!(!names(text, "user") && !names(text, "message"));
     }
 }

@@ -6,6 +6,7 @@
 mod doors;
 mod export;
 mod in_use;
+mod locks;
 mod phones;
 mod plan;
 mod size;

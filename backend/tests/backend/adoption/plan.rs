@@ -1,117 +1,9 @@
-//! What a plan says is what happens: every statement is understood, and takes the locks that it is said
-//! to take.
+//! A plan tells what is there and what would be done, and changes nothing.
 
-use std::collections::BTreeMap;
+use archety_backend::store::Pools;
+use archety_backend::store::plan::{Lock, Touched};
 
-use archety_backend::store::plan::{Lock, PlannedStatement, Schema, Work, split};
-use archety_backend::store::{MIGRATIONS_SQLITE, plan::Boundary};
-
-use super::size::files;
 use super::*;
-
-#[test]
-fn no_statement_of_ours_is_unknown() {
-    for migrator in [&MIGRATIONS_POSTGRES, &MIGRATIONS_SQLITE] {
-        let mut schema = Schema::default();
-        for migration in migrator.iter() {
-            let pieces = split(migration.sql.as_str());
-            assert!(!pieces.is_empty(), "{}", migration.description);
-            for piece in pieces {
-                assert!(
-                    schema.effects(piece).is_some(),
-                    "`migrate --plan` cannot tell what this does; say it by a comment, as \
-                     backend/src/store/plan/effects.rs describes:\n{}",
-                    piece.body
-                );
-            }
-        }
-    }
-}
-
-type Locks = BTreeMap<String, Lock>;
-
-/// The strongest lock on each adopted table that this session holds.
-async fn held(connection: &mut PgConnection) -> Locks {
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "select c.relname::text, l.mode from pg_locks l join pg_class c on c.oid = l.relation
-         where l.pid = pg_backend_pid() and l.granted and c.relkind = 'r'
-           and c.relname in ('users', 'conversations', 'messages', 'relationships')",
-    )
-    .fetch_all(connection)
-    .await
-    .expect("a catalogue");
-    let mut locks = Locks::new();
-    for (table, mode) in rows {
-        raise(&mut locks, table, Lock::of_mode(&mode).expect("a lock"));
-    }
-    locks
-}
-
-fn raise(locks: &mut Locks, table: String, lock: Lock) {
-    let known = locks.entry(table).or_insert(lock);
-    *known = lock.max(*known);
-}
-
-/// How many rows of the adopted tables this transaction has read one after the other, or written, and
-/// what files the tables are in.
-async fn work_done(connection: &mut PgConnection) -> (i64, Vec<i64>) {
-    let rows: i64 = sqlx::query_scalar(
-        "select sum(seq_tup_read + n_tup_ins + n_tup_upd + n_tup_del)::bigint
-         from pg_stat_xact_user_tables
-         where relname in ('users', 'conversations', 'messages', 'relationships')",
-    )
-    .fetch_one(&mut *connection)
-    .await
-    .expect("statistics");
-    (rows, files(connection).await)
-}
-
-#[tokio::test]
-async fn locks_taken_are_the_locks_planned() {
-    let Some(database) = older().await else {
-        return;
-    };
-    let plan = Store::plan(&database.config(), Environment::Development)
-        .await
-        .expect("a plan");
-    assert_eq!(plan.migrations.len(), MIGRATIONS_POSTGRES.iter().count());
-    let mut connection = database.connect().await;
-    for (migration, planned) in MIGRATIONS_POSTGRES.iter().zip(plan.migrations) {
-        let pieces = split(migration.sql.as_str());
-        assert_eq!(pieces.len(), planned.statements.len());
-        connection.execute("begin").await.expect("begun");
-        let mut expected = Locks::new();
-        for (piece, statement) in pieces.into_iter().zip(planned.statements) {
-            let before = work_done(&mut connection).await;
-            let mut sql = piece.body.to_owned();
-            if planned.transaction == Boundary::Statement {
-                // To see what it holds it must not let go.
-                sql = sql.replace("commit;", "");
-            }
-            connection
-                .execute(sqlx::raw_sql(AssertSqlSafe(sql)))
-                .await
-                .unwrap_or_else(|error| panic!("{}: {error}", piece.body));
-            let PlannedStatement { statement, tables } = statement;
-            let tables = tables.expect("it is understood");
-            let work = tables.iter().map(|table| table.work).max();
-            for table in tables {
-                raise(
-                    &mut expected,
-                    table.rows.table,
-                    table.lock.expect("Postgres"),
-                );
-            }
-            assert_eq!(held(&mut connection).await, expected, "{statement}");
-            let after = work_done(&mut connection).await;
-            assert_eq!(after.1, before.1, "none rewrites: {statement}");
-            if work.is_none_or(|work| work == Work::Catalogue) {
-                assert_eq!(after.0, before.0, "no row is touched: {statement}");
-            }
-        }
-        connection.execute("commit").await.expect("committed");
-    }
-}
 
 #[tokio::test]
 async fn planning_changes_nothing_and_tells_what_is_there() {
@@ -199,12 +91,54 @@ async fn what_is_applied_is_left_out() {
     let building = plan.migrations[0]
         .statements
         .iter()
-        .find(|planned| planned.statement.contains("messages_by_user"))
-        .and_then(|planned| planned.tables.as_deref())
-        .expect("it is there");
+        .find(|planned| planned.statement.contains("messages_by_user"));
+    let [messages] = &building.expect("it is there").tables[..] else {
+        panic!("one table: {building:?}")
+    };
+    assert_eq!(messages.rows.table, "messages");
+    assert_eq!((messages.rows.rows, messages.lock), (3, Some(Lock::Share)));
+    // What that migration's successors touch is there as well by now, ours included.
+    let of_codes = plan
+        .migrations
+        .iter()
+        .flat_map(|planned| &planned.statements)
+        .find(|planned| planned.statement.starts_with("alter table otp_codes"));
+    let [codes] = &of_codes.expect("it is there").tables[..] else {
+        panic!("one table: {of_codes:?}")
+    };
     assert_eq!(
-        building[0].work,
-        Work::Catalogue,
-        "the index is there already"
+        (codes.rows.rows, codes.lock),
+        (0, Some(Lock::AccessExclusive))
     );
+}
+
+/// SQLite locks the whole file, so that only the tables which a statement names are told.
+#[tokio::test]
+async fn on_sqlite_a_plan_names_tables_and_their_rows() {
+    let s = TestStore::sqlite().await;
+    let Pools::Sqlite { writer, .. } = s.store.pools() else {
+        panic!("SQLite")
+    };
+    let sql = "insert into users (id, phone, created_at) values (x'00', '+15550100001', 0);
+        delete from _sqlx_migrations where version = 7";
+    writer.execute(sqlx::raw_sql(sql)).await.expect("forgotten");
+    let closed = s.close().await;
+    let plan = Store::plan(&closed.config, Environment::Development)
+        .await
+        .expect("a plan");
+    let [planned] = &plan.migrations[..] else {
+        panic!("one migration: {plan:?}")
+    };
+    let told: Vec<(&str, &[Touched])> = planned
+        .statements
+        .iter()
+        .map(|planned| (planned.statement.as_str(), &planned.tables[..]))
+        .collect();
+    let [(heard, [users]), (silence, [_])] = told[..] else {
+        panic!("two statements on a table: {told:?}")
+    };
+    assert_eq!(heard, "alter table users add column heard_at integer");
+    assert!(silence.ends_with("silence_ended_at integer"), "{silence}");
+    assert_eq!((users.rows.table.as_str(), users.rows.rows), ("users", 1));
+    assert_eq!((users.lock, users.work), (None, None));
 }

@@ -29,7 +29,7 @@ const READS: [&str; 4] = [
 ];
 
 /// The files that adopted tables are in: another one means that the table was written anew.
-pub(super) async fn files(connection: &mut PgConnection) -> Vec<i64> {
+async fn files(connection: &mut PgConnection) -> Vec<i64> {
     sqlx::query_scalar(
         "select relfilenode::bigint from pg_class
          where oid = any (array['users', 'conversations', 'messages', 'relationships']::regclass[])

@@ -1,8 +1,10 @@
-//! Both migration trees make the same tables, columns and unique keys.
+//! Both migration trees make the same tables, columns and unique keys, and number alike.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use archety_backend::store::Pools;
+use archety_backend::store::plan::tables;
+use archety_backend::store::{MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE, Pools};
+use sqlx::migrate::Migrator;
 
 use crate::support::TestStore;
 
@@ -47,7 +49,26 @@ async fn both_databases_have_the_same_tables_and_columns() {
     }
     assert_eq!(ours, theirs);
     assert!(ours.len() >= 13, "{:?}", ours.keys());
+    let made: BTreeSet<String> = ours.into_keys().collect();
+    for migrator in [&MIGRATIONS_POSTGRES, &MIGRATIONS_SQLITE] {
+        assert_eq!(tables(migrator), made, "as read from the migrations' text");
+    }
     assert_eq!(unique_keys(&postgres).await, unique_keys(&sqlite).await);
+}
+
+/// Each tree had numbers of its own up to its 14th or 7th. A later migration stands in both under one
+/// number and name; where one database does not need it, its file is a comment that says so.
+#[test]
+fn both_trees_number_alike() {
+    let after = |migrator: &'static Migrator, last: i64| -> Vec<(i64, &str)> {
+        migrator
+            .iter()
+            .filter(|migration| migration.version > last)
+            .map(|migration| (migration.version, &*migration.description))
+            .collect()
+    };
+    let postgres = after(&MIGRATIONS_POSTGRES, 14);
+    assert_eq!(postgres, after(&MIGRATIONS_SQLITE, 7));
 }
 
 /// What a native type is for.
