@@ -30,7 +30,7 @@ pub use database_tls::DatabaseTls;
 pub use dev_secret::{DevSecretError, read_or_create_relay_secret, read_or_create_session_secret};
 pub use former::{FormerSupabase, IssuerFrom};
 pub use identity::{ApiKey, IdentityConfig, SupabaseConfig};
-pub use otp::{OtpConfig, OtpProviderConfig, TestNumber, TwilioConfig};
+pub use otp::{Channel, OtpConfig, OtpProviderConfig, TestNumber, TwilioConfig};
 pub use otp_limits::OtpLimits;
 pub use problems::{Problem, Problems};
 pub use proxies::{ClientIpHeader, TrustedProxies};

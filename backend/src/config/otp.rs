@@ -6,9 +6,37 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{Environment, IdentityConfig, OtpLimits, Problems, ServerConfig, Variables};
-use crate::otp::Channel;
 use crate::phone::Phone;
 use crate::phone_region::Regions;
+
+/// How a code travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// A text message.
+    Sms,
+    /// A voice reads it out.
+    Call,
+    /// A `WhatsApp` message.
+    WhatsApp,
+}
+
+impl Channel {
+    /// As it is written on the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Sms, Self::Call, Self::WhatsApp]
+            .into_iter()
+            .find(|channel| channel.as_str() == text)
+    }
+
+    /// As it is written on the wire, ours and Twilio's.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sms => "sms",
+            Self::Call => "call",
+            Self::WhatsApp => "whatsapp",
+        }
+    }
+}
 
 /// Who sends codes, to whom, and how many.
 #[derive(Debug)]

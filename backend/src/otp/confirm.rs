@@ -6,7 +6,8 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use super::provider::{Checked, TEST};
+use super::provider::TEST;
+use super::provider_answer::Checked;
 use super::{Binding, Code, Device, Inner, bound_to, seconds_until};
 use crate::clock::Timestamp;
 use crate::phone::Phone;

@@ -11,6 +11,7 @@ mod confirm;
 mod console;
 mod guard;
 mod provider;
+mod provider_answer;
 mod start;
 mod supabase;
 mod twilio;
@@ -27,6 +28,7 @@ pub use start::{Start, StartError, Started};
 pub use twilio::{TwilioProbeError, probe_twilio};
 
 use crate::clock::Timestamp;
+pub use crate::config::Channel;
 use crate::config::{OtpConfig, OtpLimits, TestNumber};
 use crate::identity::Identity;
 use crate::phone::{InvalidPhone, Phone};
@@ -35,35 +37,6 @@ use crate::store::otp::{BoundTo, PHONE_HASH};
 use crate::store::{Pepper, Store, StoreError};
 use crate::throttle::Throttle;
 use provider::Provider;
-
-/// How a code travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Channel {
-    /// A text message.
-    Sms,
-    /// A voice reads it out.
-    Call,
-    /// A `WhatsApp` message.
-    WhatsApp,
-}
-
-impl Channel {
-    /// As it is written on the wire.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Sms, Self::Call, Self::WhatsApp]
-            .into_iter()
-            .find(|channel| channel.as_str() == text)
-    }
-
-    /// As it is written on the wire, ours and Twilio's.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sms => "sms",
-            Self::Call => "call",
-            Self::WhatsApp => "whatsapp",
-        }
-    }
-}
 
 /// What kind of client asks, and by what it is known again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

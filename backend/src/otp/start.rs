@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::provider::{SendFault, Sent, TEST};
+use super::provider::TEST;
+use super::provider_answer::{SendFault, Sent};
 use super::{Binding, Channel, Device, Inner, bound_to, seconds_until};
 use crate::clock::Timestamp;
 use crate::config::TestNumber;

@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::provider::{Checked, SendFault};
+use super::provider_answer::{Checked, SendFault};
 use super::{Channel, Code};
 use crate::identity::{
     Identity, LogoutScope, OtpChannel, StartOtpError, SupabaseIdentity, VerifyOtpError,

@@ -15,7 +15,7 @@ use reqwest::{Client, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::provider::{Checked, SendFault};
+use super::provider_answer::{Checked, SendFault};
 use super::{Channel, Code, ProviderTimeouts};
 use crate::config::{TwilioConfig, is_loopback};
 use crate::phone::Phone;

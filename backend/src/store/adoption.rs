@@ -12,13 +12,22 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::doors::{self, Door};
+use super::error::refuse;
 use super::execute::Execute;
-use super::migrate::refuse;
+use super::needs::OLDER_TABLES;
 use super::statement::statements;
-use super::{Adoption, OpenError, Store, StoreError};
+use super::{OpenError, Store, StoreError};
 
-/// Tables of the older deployment.
-pub(super) const OLDER_TABLES: [&str; 4] = ["users", "conversations", "messages", "relationships"];
+/// Whether the owner has said that an older deployment's data may be adopted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adoption {
+    /// Data of an older deployment stops the migration.
+    Refused,
+    /// It is adopted. Views by which other roles would go on reading all of it stop the migration.
+    Allowed,
+    /// It is adopted, and such views are made to read as whoever asks them.
+    AllowedSecuringViews,
+}
 
 /// How long writers are waited for, and how often they are looked for.
 const WATCH: Duration = Duration::from_secs(1);

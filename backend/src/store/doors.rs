@@ -8,8 +8,8 @@
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use super::adoption::OLDER_TABLES;
 use super::finding::Finding;
+use super::needs::OLDER_TABLES;
 
 /// Views got `security_invoker` with it.
 const INVOKER_VIEWS: i32 = 150_000;

@@ -204,6 +204,15 @@ pub enum OpenError {
     Migration(MigrateError),
 }
 
+/// Fails if there is anything in `found`.
+pub(super) fn refuse<T>(found: Vec<T>, refusal: fn(Vec<T>) -> OpenError) -> Result<(), OpenError> {
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(refusal(found))
+    }
+}
+
 /// Each fault once: the driver's words repeat those of their sources.
 fn of_migration(error: &MigrateError) -> String {
     match error {

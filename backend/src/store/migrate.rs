@@ -7,7 +7,8 @@
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::{Executor, PgConnection, PgPool, SqlSafeStr, SqliteConnection};
 
-use super::adoption::{self, is_lock_timeout};
+use super::adoption::{self, Adoption, is_lock_timeout};
+use super::error::refuse;
 use super::{OpenError, Pools, needs, safety, trust};
 
 /// Migrations of Postgres.
@@ -19,17 +20,6 @@ const APPLIED_VERSIONS: &str = "select version from _sqlx_migrations where succe
 const IS_MIGRATED_POSTGRES: &str = "select to_regclass('_sqlx_migrations') is not null";
 const IS_MIGRATED_SQLITE: &str =
     "select exists (select 1 from sqlite_schema where name = '_sqlx_migrations')";
-
-/// Whether the owner has said that an older deployment's data may be adopted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Adoption {
-    /// Data of an older deployment stops the migration.
-    Refused,
-    /// It is adopted. Views by which other roles would go on reading all of it stop the migration.
-    Allowed,
-    /// It is adopted, and such views are made to read as whoever asks them.
-    AllowedSecuringViews,
-}
 
 /// How the schema stands to this version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,15 +128,6 @@ async fn migrate_postgres(pool: &PgPool, adoption: Adoption) -> Result<SchemaVer
 /// On this very connection: where its names lead has been looked at.
 async fn run<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<(), MigrateError> {
     migrator.run_direct(None, connection, false).await
-}
-
-/// Fails if there is anything in `found`.
-pub(super) fn refuse<T>(found: Vec<T>, refusal: fn(Vec<T>) -> OpenError) -> Result<(), OpenError> {
-    if found.is_empty() {
-        Ok(())
-    } else {
-        Err(refusal(found))
-    }
 }
 
 /// Whether this version can serve on the database as it is. Newer migrations than this binary knows are

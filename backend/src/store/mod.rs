@@ -50,7 +50,7 @@ mod trust;
 use std::sync::Arc;
 
 pub use accounts::{Account, Moved};
-pub use adoption::FlaggedPerson;
+pub use adoption::{Adoption, FlaggedPerson};
 pub use audit::{EventRow, NewEvent};
 pub use breaker::{Area, Block, Breaker, Open, Since};
 pub use doors::Door;
@@ -61,7 +61,7 @@ pub use issuer::Binding;
 pub use keys::{KeyError, Pepper};
 pub use limits::{Limit, Taken, Window};
 pub use lines::{LineAddress, LinesTold};
-pub use migrate::{Adoption, MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE, SchemaVersion};
+pub use migrate::{MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE, SchemaVersion};
 pub use newest::NewestRow;
 pub use pools::Pools;
 pub use probe::Probe;
@@ -146,6 +146,7 @@ pub fn statements() -> impl Iterator<Item = statement::Statement> {
         newest::ALL,
         otp::approvals::ALL,
         otp::attempts::ALL,
+        otp::challenge::ALL,
         otp::cleaning::ALL,
         otp::codes::ALL,
         otp::live::ALL,

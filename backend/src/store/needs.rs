@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use sqlx::PgConnection;
 
 use super::OpenError;
-use super::adoption::OLDER_TABLES;
 use super::finding::Finding;
 use super::safety::{BOOKKEEPING, GUARDED, our_tables};
 
@@ -19,6 +18,9 @@ const OLDEST_SERVER: i32 = 130_000;
 const ROW_LEVEL_SECURITY: i64 = 3;
 /// The migration that widens and renames columns of adopted tables.
 const WIDENING: i64 = 1;
+
+/// Tables of the older deployment.
+pub(super) const OLDER_TABLES: [&str; 4] = ["users", "conversations", "messages", "relationships"];
 
 const ROLES: [&str; 4] = ["anon", "authenticated", "service_role", GUARDED];
 
@@ -51,64 +53,64 @@ const OLDER_COLUMNS: [(&str, &str, &str); 21] = [
     ),
 ];
 
-const FACTS: &str = "select format('%I', current_user) as login, \
-       format('%I', current_database()) as database, \
-       current_setting('server_version_num')::int as version, \
-       pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean as is_read_only, \
-       r.rolsuper as is_superuser, r.rolcreaterole as may_create_roles, \
-       has_database_privilege(current_database(), 'create') as may_create_schemas, \
-       has_schema_privilege('public', 'create') as may_create_tables, \
-       has_schema_privilege('public', 'usage with grant option') \
-         or coalesce((select has_schema_privilege(g.oid, 'public', 'usage') \
-             from pg_roles g where g.rolname = $2), has_schema_privilege('public', 'public', 'usage')) \
-         as guarded_may_look, \
-       (select format('%I', pg_get_userbyid(n.nspowner)) from pg_namespace n \
-         where n.nspname = 'app' and not pg_has_role(current_user, n.nspowner, 'usage')) as owner_of_app, \
-       array(select w from unnest($1::text[]) w \
-         where not exists (select 1 from pg_roles k where k.rolname = w)) as missing_roles, \
-       coalesce((select pg_has_role(current_user, g.oid, case \
-           when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end) \
-         from pg_roles g where g.rolname = $2), false) as may_become_guarded, \
-       coalesce((select pg_has_role(current_user, g.oid, 'member with admin option') \
-         from pg_roles g where g.rolname = $2), false) as may_grant_guarded \
+const FACTS: &str = "select format('%I', current_user) as login,
+       format('%I', current_database()) as database,
+       current_setting('server_version_num')::int as version,
+       pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean as is_read_only,
+       r.rolsuper as is_superuser, r.rolcreaterole as may_create_roles,
+       has_database_privilege(current_database(), 'create') as may_create_schemas,
+       has_schema_privilege('public', 'create') as may_create_tables,
+       has_schema_privilege('public', 'usage with grant option')
+         or coalesce((select has_schema_privilege(g.oid, 'public', 'usage')
+             from pg_roles g where g.rolname = $2), has_schema_privilege('public', 'public', 'usage'))
+         as guarded_may_look,
+       (select format('%I', pg_get_userbyid(n.nspowner)) from pg_namespace n
+         where n.nspname = 'app' and not pg_has_role(current_user, n.nspowner, 'usage')) as owner_of_app,
+       array(select w from unnest($1::text[]) w
+         where not exists (select 1 from pg_roles k where k.rolname = w)) as missing_roles,
+       coalesce((select pg_has_role(current_user, g.oid, case
+           when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end)
+         from pg_roles g where g.rolname = $2), false) as may_become_guarded,
+       coalesce((select pg_has_role(current_user, g.oid, 'member with admin option')
+         from pg_roles g where g.rolname = $2), false) as may_grant_guarded
      from pg_roles r where r.rolname = current_user";
-const THERE: &str = "select c.relname::text as name, c.relkind = 'r' as is_table, \
-       pg_has_role(current_user, c.relowner, 'usage') as is_ours, \
-       format('%I', pg_get_userbyid(c.relowner)) as owner, \
-       exists (select 1 from pg_inherits i where c.oid in (i.inhparent, i.inhrelid)) as inherits \
-     from pg_class c where c.relnamespace = 'public'::regnamespace and c.relname = any ($1) \
+const THERE: &str = "select c.relname::text as name, c.relkind = 'r' as is_table,
+       pg_has_role(current_user, c.relowner, 'usage') as is_ours,
+       format('%I', pg_get_userbyid(c.relowner)) as owner,
+       exists (select 1 from pg_inherits i where c.oid in (i.inhparent, i.inhrelid)) as inherits
+     from pg_class c where c.relnamespace = 'public'::regnamespace and c.relname = any ($1)
      order by 1";
-const OLDER_SHAPE: &str = "select w.relname || '.' || w.attname, a.attname is null \
-     from unnest($1::text[], $2::text[], $3::text[]) w (relname, attname, wanted) \
-     join pg_class c on c.relnamespace = 'public'::regnamespace and c.relname = w.relname \
-     left join pg_attribute a \
-       on a.attrelid = c.oid and a.attname = w.attname and a.attnum > 0 and not a.attisdropped \
+const OLDER_SHAPE: &str = "select w.relname || '.' || w.attname, a.attname is null
+     from unnest($1::text[], $2::text[], $3::text[]) w (relname, attname, wanted)
+     join pg_class c on c.relnamespace = 'public'::regnamespace and c.relname = w.relname
+     left join pg_attribute a
+       on a.attrelid = c.oid and a.attname = w.attname and a.attnum > 0 and not a.attisdropped
      where a.attname is null or (w.wanted <> '' and format_type(a.atttypid, null) <> w.wanted)";
-const METADATA: &str = "select c.relname::text from pg_class c join pg_attribute a \
-       on a.attrelid = c.oid and a.attname in ('metadata', 'meta_data') and not a.attisdropped \
-     where c.relnamespace = 'public'::regnamespace and c.relname = any ($1) \
+const METADATA: &str = "select c.relname::text from pg_class c join pg_attribute a
+       on a.attrelid = c.oid and a.attname in ('metadata', 'meta_data') and not a.attisdropped
+     where c.relnamespace = 'public'::regnamespace and c.relname = any ($1)
      group by 1 having count(*) > 1 or bool_or(a.atttypid <> 'json'::regtype)";
 /// What hangs on a column that is to be widened, and is not rebuilt with it as an index is.
-const HELD_COLUMNS: &str = "select distinct c.relname || '.' || a.attname, \
-       coalesce(case v.relkind when 'v' then 'view ' when 'm' then 'materialized view ' end \
-         || quote_ident(n.nspname) || '.' || quote_ident(v.relname), \
-         'generated column ' || quote_ident(c.relname) || '.' || quote_ident(g.attname), \
-         pg_describe_object(d.classid, d.objid, d.objsubid)), \
-       coalesce(v.relkind in ('v', 'm'), false) \
-     from pg_class c \
-     join pg_attribute a on a.attrelid = c.oid and a.atttypid = 'varchar'::regtype and not a.attisdropped \
-     join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid \
-       and d.refobjsubid = a.attnum \
-     left join pg_attrdef e on d.classid = 'pg_attrdef'::regclass and e.oid = d.objid \
-     left join pg_attribute g on g.attrelid = c.oid and g.attgenerated <> '' \
-       and g.attnum <> a.attnum and ((d.classid = 'pg_class'::regclass and d.objid = c.oid \
-         and g.attnum = d.objsubid) or (e.adrelid = c.oid and g.attnum = e.adnum)) \
-     left join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid \
-     left join pg_class v on v.oid = r.ev_class and v.oid <> c.oid \
-     left join pg_namespace n on n.oid = v.relnamespace \
-     where c.relnamespace = 'public'::regnamespace and c.relname = any ($1) \
-       and (g.attnum is not null or d.classid in ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass, \
-         'pg_proc'::regclass, 'pg_publication_rel'::regclass)) \
+const HELD_COLUMNS: &str = "select distinct c.relname || '.' || a.attname,
+       coalesce(case v.relkind when 'v' then 'view ' when 'm' then 'materialized view ' end
+         || quote_ident(n.nspname) || '.' || quote_ident(v.relname),
+         'generated column ' || quote_ident(c.relname) || '.' || quote_ident(g.attname),
+         pg_describe_object(d.classid, d.objid, d.objsubid)),
+       coalesce(v.relkind in ('v', 'm'), false)
+     from pg_class c
+     join pg_attribute a on a.attrelid = c.oid and a.atttypid = 'varchar'::regtype and not a.attisdropped
+     join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid
+       and d.refobjsubid = a.attnum
+     left join pg_attrdef e on d.classid = 'pg_attrdef'::regclass and e.oid = d.objid
+     left join pg_attribute g on g.attrelid = c.oid and g.attgenerated <> ''
+       and g.attnum <> a.attnum and ((d.classid = 'pg_class'::regclass and d.objid = c.oid
+         and g.attnum = d.objsubid) or (e.adrelid = c.oid and g.attnum = e.adnum))
+     left join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
+     left join pg_class v on v.oid = r.ev_class and v.oid <> c.oid
+     left join pg_namespace n on n.oid = v.relnamespace
+     where c.relnamespace = 'public'::regnamespace and c.relname = any ($1)
+       and (g.attnum is not null or d.classid in ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass,
+         'pg_proc'::regclass, 'pg_publication_rel'::regclass))
      order by 2, 1";
 
 #[derive(sqlx::FromRow)]

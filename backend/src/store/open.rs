@@ -9,9 +9,10 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Executor, PgPool};
 
+use super::error::refuse;
 use super::file_lock::FileLock;
 use super::intake::Intake;
-use super::migrate::{check_migrated, migrate, refuse};
+use super::migrate::{check_migrated, migrate};
 use super::postgres::{MIGRATING, SERVING, Server};
 use super::sqlite_file::{APPLICATION_ID, SqliteFile, inspect};
 use super::trust::{self, ACQUIRE_TIMEOUT};
@@ -159,7 +160,7 @@ async fn is_ours(pools: &Pools) -> Result<bool, sqlx::Error> {
         Pools::Postgres(pool) => {
             // By name alone, which needs no right to the schema.
             sqlx::query_scalar(
-                "select exists (select 1 from pg_tables \
+                "select exists (select 1 from pg_tables
                    where schemaname = 'public' and tablename = 'app_meta')",
             )
             .fetch_one(pool)

@@ -2,8 +2,9 @@
 
 use sqlx::PgConnection;
 
+use super::error::refuse;
 use super::finding::Finding;
-use super::migrate::{check_migrated, refuse};
+use super::migrate::check_migrated;
 use super::postgres::{SERVING, Server};
 use super::{OpenError, Pools, Store, safety, trust};
 use crate::config::{DatabaseConfig, DatabaseKind, Environment};

@@ -18,61 +18,61 @@ pub(super) const GUARDED: &str = "archety_user";
 pub(super) const BOOKKEEPING: &str = "_sqlx_migrations";
 
 // Not registered: they ask the catalogue, and some run before any table of ours exists.
-const WHERE: &str = "select current_schema()::text is not distinct from 'public', \
+const WHERE: &str = "select current_schema()::text is not distinct from 'public',
      to_regnamespace('public') is not null, format('%I', current_user)";
-const TABLES: &str = "select t.name, c.oid is not null as is_there, \
-       coalesce(c.relrowsecurity, false) as is_closed, coalesce(row_security_active(c.oid), false) as binds_us, \
-       coalesce(c.relforcerowsecurity, false) as is_forced, quote_ident(pg_get_userbyid(c.relowner)) as owner \
-     from unnest($1::text[]) t (name) left join pg_class c \
-       on c.relnamespace = to_regnamespace('public') and c.relname = t.name \
-       and c.relkind in ('r', 'p') \
+const TABLES: &str = "select t.name, c.oid is not null as is_there,
+       coalesce(c.relrowsecurity, false) as is_closed, coalesce(row_security_active(c.oid), false) as binds_us,
+       coalesce(c.relforcerowsecurity, false) as is_forced, quote_ident(pg_get_userbyid(c.relowner)) as owner
+     from unnest($1::text[]) t (name) left join pg_class c
+       on c.relnamespace = to_regnamespace('public') and c.relname = t.name
+       and c.relkind in ('r', 'p')
      order by t.name";
-const OPEN_TO_GUARDED: &str = "select c.relname::text from pg_class c \
-     where c.relnamespace = to_regnamespace('public') and c.relname = any ($1) \
-       and c.relkind in ('r', 'p') and c.relrowsecurity and not row_security_active(c.oid) \
+const OPEN_TO_GUARDED: &str = "select c.relname::text from pg_class c
+     where c.relnamespace = to_regnamespace('public') and c.relname = any ($1)
+       and c.relkind in ('r', 'p') and c.relrowsecurity and not row_security_active(c.oid)
      order by 1";
 /// Whatever row-level security says, they may read: as what they are, or as an owner's members.
-const UNBOUND: &str = "select format('%I', r.rolname), r.rolsuper or r.rolbypassrls, \
-       coalesce((select min(format('%I', pg_get_userbyid(c.relowner))) from pg_class c \
-         where c.relnamespace = to_regnamespace('public') and c.relname = any ($1) \
-           and pg_has_role(r.oid, c.relowner, 'usage')), '') as owner \
-     from pg_roles r \
-     where r.rolname in ('anon', 'authenticated', 'archety_user') \
-       and (r.rolsuper or r.rolbypassrls or exists (select 1 from pg_class c \
-         where c.relnamespace = to_regnamespace('public') and c.relname = any ($1) \
-           and pg_has_role(r.oid, c.relowner, 'usage'))) \
+const UNBOUND: &str = "select format('%I', r.rolname), r.rolsuper or r.rolbypassrls,
+       coalesce((select min(format('%I', pg_get_userbyid(c.relowner))) from pg_class c
+         where c.relnamespace = to_regnamespace('public') and c.relname = any ($1)
+           and pg_has_role(r.oid, c.relowner, 'usage')), '') as owner
+     from pg_roles r
+     where r.rolname in ('anon', 'authenticated', 'archety_user')
+       and (r.rolsuper or r.rolbypassrls or exists (select 1 from pg_class c
+         where c.relnamespace = to_regnamespace('public') and c.relname = any ($1)
+           and pg_has_role(r.oid, c.relowner, 'usage')))
      order by 1";
 /// A schema is taken for one with a second set if a table there has the name and most columns of one
 /// of ours. Tables of few columns prove nothing.
-const SECOND_SET: &str = "with ours as ( \
-       select c.oid, c.relname from pg_class c \
-       where c.relnamespace = to_regnamespace('public') and c.relname = any ($1) \
-         and c.relname <> '_sqlx_migrations' \
-     ), others as ( \
-       select c.oid, c.relname, c.relrowsecurity, n.nspname, ours.oid as model \
-       from ours join pg_class c on c.relname = ours.relname and c.relkind in ('r', 'p') \
-       join pg_namespace n on n.oid = c.relnamespace \
-       where c.oid <> ours.oid and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' \
-     ), second as ( \
-       select distinct o.nspname from others o cross join lateral ( \
-         select count(*) as wanted, count(theirs.attname) as there \
-         from pg_attribute mine left join pg_attribute theirs \
-           on theirs.attrelid = o.oid and theirs.attname = mine.attname and not theirs.attisdropped \
-         where mine.attrelid = o.model and mine.attnum > 0 and not mine.attisdropped \
-       ) columns \
-       where columns.there >= 4 and columns.there * 5 >= columns.wanted * 4 \
-     ) \
-     select format('%I.%I', o.nspname, o.relname) \
+const SECOND_SET: &str = "with ours as (
+       select c.oid, c.relname from pg_class c
+       where c.relnamespace = to_regnamespace('public') and c.relname = any ($1)
+         and c.relname <> '_sqlx_migrations'
+     ), others as (
+       select c.oid, c.relname, c.relrowsecurity, n.nspname, ours.oid as model
+       from ours join pg_class c on c.relname = ours.relname and c.relkind in ('r', 'p')
+       join pg_namespace n on n.oid = c.relnamespace
+       where c.oid <> ours.oid and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+     ), second as (
+       select distinct o.nspname from others o cross join lateral (
+         select count(*) as wanted, count(theirs.attname) as there
+         from pg_attribute mine left join pg_attribute theirs
+           on theirs.attrelid = o.oid and theirs.attname = mine.attname and not theirs.attisdropped
+         where mine.attrelid = o.model and mine.attnum > 0 and not mine.attisdropped
+       ) columns
+       where columns.there >= 4 and columns.there * 5 >= columns.wanted * 4
+     )
+     select format('%I.%I', o.nspname, o.relname)
      from others o join second using (nspname) where not o.relrowsecurity order by 1";
 /// A whole set of ours somewhere else, and nothing of it in `public`.
-const MISPLACED: &str = "select format('%I.%I', n.nspname, c.relname), \
-       to_regclass(format('public.%I', c.relname)) is null \
-     from pg_class c join pg_namespace n on n.oid = c.relnamespace \
-     where c.relkind in ('r', 'p') and n.nspname <> 'public' and n.nspname !~ '^pg_' \
-       and c.relname = any ($1) and to_regclass('public.app_meta') is null \
-       and exists (select 1 from pg_class m where m.relnamespace = n.oid and m.relname = 'app_meta') \
-       and exists (select 1 from pg_class m where m.relnamespace = n.oid \
-         and m.relname = 'webhook_receipts') \
+const MISPLACED: &str = "select format('%I.%I', n.nspname, c.relname),
+       to_regclass(format('public.%I', c.relname)) is null
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where c.relkind in ('r', 'p') and n.nspname <> 'public' and n.nspname !~ '^pg_'
+       and c.relname = any ($1) and to_regclass('public.app_meta') is null
+       and exists (select 1 from pg_class m where m.relnamespace = n.oid and m.relname = 'app_meta')
+       and exists (select 1 from pg_class m where m.relnamespace = n.oid
+         and m.relname = 'webhook_receipts')
      order by 1";
 
 /// Every table of ours on Postgres.

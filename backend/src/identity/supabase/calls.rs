@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::account::UserRecord;
-use super::client::{Call, CallError, Caller, Client, Operation};
+use super::call_error::CallError;
+use super::client::{Call, Caller, Client, Operation};
 use crate::identity::grant::{LogoutScope, UpstreamTokens};
 use crate::phone::Phone;
 

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
+use super::call_error::CallError;
 use super::refusal::Refusal;
 use crate::config::{ApiKey, SupabaseConfig};
 
@@ -101,15 +102,6 @@ pub(super) struct Call<'a> {
     pub(super) body: Option<Value>,
     /// Whose device it is asked for.
     pub(super) client: Option<IpAddr>,
-}
-
-/// What came instead of what was asked for.
-#[derive(Debug)]
-pub(super) enum CallError {
-    /// Supabase Auth has answered, and not as wished.
-    Refused(Refusal),
-    /// Nothing that it can be held to. It may have taken effect.
-    Lost,
 }
 
 /// Speaks to one project.

@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::client::{CallError, Client, UpstreamTimeouts};
+use super::call_error::CallError;
+use super::client::{Client, UpstreamTimeouts};
 use super::settings::is_about_keys;
 use crate::config::SupabaseConfig;
 

@@ -5,6 +5,7 @@
 //! the provider twice for what one call can tell.
 
 mod account;
+mod call_error;
 mod calls;
 mod client;
 mod former;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::SupabaseIdentity;
-use super::client::CallError;
+use super::call_error::CallError;
 use super::refusal::Refusal;
 use crate::identity::grant::UpstreamTokens;
 use crate::phone::Phone;

@@ -9,13 +9,10 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use super::client::CallError;
-use crate::identity::failure::{SignInError, UpstreamError};
-
 const CODE_HEADER: &str = "x-sb-error-code";
 const MAX_CODE_CHARS: usize = 64;
 /// Without a word from the provider.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(2);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// Which unique key was taken.
@@ -128,46 +125,6 @@ impl Refusal {
             tracing::error!(code = self.code, "nobody can sign in with Supabase: {fix}");
         }
         fix.is_some()
-    }
-}
-
-impl CallError {
-    pub(super) fn retry_after(&self) -> Duration {
-        match self {
-            Self::Refused(refusal) => refusal.retry_after(),
-            Self::Lost => RETRY_AFTER,
-        }
-    }
-
-    /// The code, if Supabase Auth gave one.
-    pub(super) fn code(&self) -> Option<&str> {
-        match self {
-            Self::Refused(refusal) => Some(refusal.code()),
-            Self::Lost => None,
-        }
-    }
-}
-
-/// For codes that the flow has no branch for.
-impl From<CallError> for SignInError {
-    fn from(error: CallError) -> Self {
-        let retry_after = error.retry_after();
-        match error {
-            CallError::Refused(refusal) if refusal.code() == "user_banned" => Self::Refused,
-            CallError::Refused(refusal) if refusal.tell_owner() => Self::Misconfigured,
-            _ => Self::Unavailable { retry_after },
-        }
-    }
-}
-
-/// For codes that the flow has no branch for.
-impl From<CallError> for UpstreamError {
-    fn from(error: CallError) -> Self {
-        let retry_after = error.retry_after();
-        match error {
-            CallError::Refused(refusal) if refusal.tell_owner() => Self::Misconfigured,
-            _ => Self::Unavailable { retry_after },
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::SupabaseIdentity;
 use super::account::{UserRecord, Verdict};
-use super::client::CallError;
+use super::call_error::CallError;
 use super::sign_in::{Attempt, Creation, Tried};
 use crate::clock::Timestamp;
 use crate::identity::failure::SignInError;

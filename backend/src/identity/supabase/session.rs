@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 use super::SupabaseIdentity;
-use super::client::CallError;
+use super::call_error::CallError;
 use crate::identity::failure::{Ended, RefreshError, UpstreamError};
 use crate::identity::grant::{Grant, LogoutScope, UpstreamTokens};
 

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::SupabaseIdentity;
-use super::client::{CallError, Client, UpstreamTimeouts};
+use super::call_error::CallError;
+use super::client::{Client, UpstreamTimeouts};
 use crate::config::{Environment, OtpProviderConfig, SupabaseConfig};
 use crate::identity::failure::SignInError;
 

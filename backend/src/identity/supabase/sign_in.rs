@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::client::CallError;
+use super::call_error::CallError;
 use super::refusal::Taken;
 use super::{SupabaseIdentity, password};
 use crate::audit::{self, Event, EventKind};

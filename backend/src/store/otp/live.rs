@@ -4,7 +4,7 @@
 
 use uuid::Uuid;
 
-use super::codes::{Begun, ChallengeAsk, Joined, SendGuard, SentCode, create_challenge};
+use super::challenge::{Begun, ChallengeAsk, Joined, SendGuard, SentCode, create_challenge};
 use super::{CODE_TTL, MAX_RESENDS, RESEND_AFTER};
 use crate::clock::Timestamp;
 use crate::store::breaker;

@@ -7,6 +7,7 @@
 
 pub(in crate::store) mod approvals;
 pub(in crate::store) mod attempts;
+pub(in crate::store) mod challenge;
 pub(in crate::store) mod cleaning;
 pub(in crate::store) mod codes;
 pub(in crate::store) mod live;
@@ -18,7 +19,8 @@ use uuid::Uuid;
 pub(in crate::store) use approvals::consume_approval;
 pub use approvals::{Approval, Consumed, JustUsed};
 pub use attempts::{Attempt, AttemptAsk, Counted};
-pub use codes::{Begun, ChallengeAsk, Joined, Noted, Refusal, Resending, SendGuard, SentCode};
+pub use challenge::{Begun, ChallengeAsk, Joined, Refusal, Resending, SendGuard, SentCode};
+pub use codes::Noted;
 
 /// Under which kind of keyed hash numbers are kept.
 pub const PHONE_HASH: &str = "otp-phone";

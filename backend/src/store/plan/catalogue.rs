@@ -9,7 +9,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
 use super::{Count, Rows};
 use crate::config::{DatabaseTls, Environment};
-use crate::store::adoption::{self, OLDER_TABLES};
+use crate::store::adoption;
+use crate::store::needs::OLDER_TABLES;
 use crate::store::postgres::{MIGRATING, Server};
 use crate::store::sqlite_file::inspect;
 use crate::store::{Door, Finding, MIGRATIONS_POSTGRES, OpenError, doors, meta, needs, safety};
@@ -18,8 +19,8 @@ use crate::store::{Door, Finding, MIGRATIONS_POSTGRES, OpenError, doors, meta, n
 const COUNTED_BYTES: i64 = 64 << 20;
 
 // Not registered: they run before any table of ours exists.
-const TABLES: &str = "select relname::text, reltuples::bigint, pg_relation_size(oid), \
-       has_table_privilege(oid, 'select') from pg_class \
+const TABLES: &str = "select relname::text, reltuples::bigint, pg_relation_size(oid),
+       has_table_privilege(oid, 'select') from pg_class
      where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p')";
 const APPLIED: &str = "select version from _sqlx_migrations where success";
 const ENVIRONMENT: &str = "select value from app_meta where key = 'environment'";
