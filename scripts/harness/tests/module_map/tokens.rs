@@ -152,9 +152,8 @@ impl Scanner {
             (Some('b' | 'c'), Some('r')) => 2,
             _ => return None,
         };
-        let hashes = (start..)
-            .take_while(|ahead| self.peek(*ahead) == Some('#'))
-            .count();
+        let after = self.chars.iter().skip(self.at + start);
+        let hashes = after.take_while(|c| **c == '#').count();
         (self.peek(start + hashes) == Some('"')).then_some(hashes)
     }
 

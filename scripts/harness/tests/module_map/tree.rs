@@ -34,7 +34,7 @@ impl Tree {
         let mut tree = Self::default();
         let source = read(root).expect("the root file of a crate");
         let folder = root.parent().expect("a root file lies in a folder");
-        tree.add(None, Vec::new(), &tokens(&source), root, folder, read);
+        tree.add(None, &[], &tokens(&source), root, folder, read);
         tree
     }
 
@@ -46,7 +46,7 @@ impl Tree {
     fn add(
         &mut self,
         parent: Option<usize>,
-        path: Vec<String>,
+        path: &[String],
         tokens_here: &[Token],
         file: &Path,
         folder: &Path,
@@ -57,7 +57,7 @@ impl Tree {
         let inline = std::mem::take(&mut contents.inline);
         let index = self.modules.len();
         self.modules.push(Module {
-            path: path.clone(),
+            path: path.to_vec(),
             parent,
             children: BTreeMap::new(),
             contents,
@@ -72,23 +72,24 @@ impl Tree {
             let found = choices
                 .iter()
                 .find_map(|at| read(at).map(|text| (at, text)));
-            let (at, source) = found.unwrap_or_else(|| panic!("no file of {name} in {folder:?}"));
-            let path = [path.clone(), vec![name.clone()]].concat();
+            let (at, source) =
+                found.unwrap_or_else(|| panic!("no file of {name} in {}", folder.display()));
+            let path = [path, std::slice::from_ref(&name)].concat();
             let folder = folder.join(&name);
-            let child = self.add(Some(index), path, &tokens(&source), at, &folder, read);
+            let child = self.add(Some(index), &path, &tokens(&source), at, &folder, read);
             children.insert(name, child);
         }
         for (name, body) in inline {
-            let path = [path.clone(), vec![name.clone()]].concat();
+            let path = [path, std::slice::from_ref(&name)].concat();
             let folder = folder.join(&name);
-            let child = self.add(Some(index), path, &body, file, &folder, read);
+            let child = self.add(Some(index), &path, &body, file, &folder, read);
             children.insert(name, child);
         }
         self.modules[index].children = children;
         index
     }
 
-    /// The edges of each folder by its path, `` for the top.
+    /// The edges of each folder by its path, which is empty at the top.
     pub(crate) fn edges(&self) -> BTreeMap<String, Edges> {
         let mut folders: BTreeMap<String, Edges> = BTreeMap::new();
         for (index, module) in self.modules.iter().enumerate() {
@@ -147,13 +148,13 @@ impl Tree {
             match next.as_str() {
                 "super" => at = module.parent?,
                 "self" => {}
-                name => match module.children.get(name) {
-                    Some(child) => at = *child,
-                    None => {
+                name => {
+                    let Some(child) = module.children.get(name) else {
                         let further = self.renamed(at, name, after, seen).unwrap_or_default();
                         return Some([vec![at], further].concat());
-                    }
-                },
+                    };
+                    at = *child;
+                }
             }
             rest = after;
         }
