@@ -2,8 +2,8 @@
 
 use chatdb::OpenError;
 
+use crate::backend::client::ClientError;
 use crate::config::ConfigProblems;
-use crate::delivery::client::ClientError;
 use crate::state::StateError;
 
 /// How the process ends.

@@ -17,10 +17,10 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::backend::availability::{Availability, Lines};
+use crate::backend::client::Client;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::config::{Auth, Config, Link};
-use crate::delivery::client::Client;
-use crate::delivery::contact::{Contact, Lines};
 use crate::delivery::sender::{Sender, SenderContext};
 use crate::pipeline::{FirstRun, PipelineHealth};
 use crate::pull::{PullContext, Puller};
@@ -88,7 +88,7 @@ async fn live(context: RunContext<'_>, vitals: Vitals) -> anyhow::Result<()> {
     let mut signals = signals::Signals::listen()?;
     let health = Arc::new(PipelineHealth::default());
     let wake = Arc::new(Notify::new());
-    let (contact_tx, contact) = watch::channel(Contact::default());
+    let (found, availability) = watch::channel(Availability::default());
     let (newest_tx, newest) = std::sync::mpsc::channel();
     let (answered_tx, answered) = watch::channel(None);
     let auth = client.link().auth;
@@ -100,7 +100,7 @@ async fn live(context: RunContext<'_>, vitals: Vitals) -> anyhow::Result<()> {
         clock: Arc::clone(clock),
         rng: StdRng::from_rng(&mut rand::rng()),
         wake: Arc::clone(&wake),
-        contact,
+        availability,
         lines: Box::new(move || Lines::of(read.knows_lines())),
         on_contact: Box::new(move |at| noted.contact(at.as_micros())),
         stop: stop.clone(),
@@ -122,7 +122,7 @@ async fn live(context: RunContext<'_>, vitals: Vitals) -> anyhow::Result<()> {
             client: Arc::clone(client),
             clock: Arc::clone(clock),
             rng: StdRng::from_rng(&mut rand::rng()),
-            contact: contact_tx,
+            availability: found,
             answered: answered_tx,
             health: Arc::clone(&health),
             newest: newest_tx,

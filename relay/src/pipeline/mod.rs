@@ -7,6 +7,7 @@
 
 mod arrival;
 mod binding;
+mod candidate;
 mod changes;
 mod feed;
 mod filtered;

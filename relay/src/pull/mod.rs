@@ -22,13 +22,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::backend::Trouble;
+use crate::backend::answer::{Backend, Judgement, Received, Verdict, judge, unanswered};
+use crate::backend::availability::{Availability, Reporter, Standing, Standstill};
+use crate::backend::backoff::Backoff;
+use crate::backend::client::{Client, Request};
 use crate::clock::{Clock, UnixMicros};
-use crate::delivery::Trouble;
-use crate::delivery::backoff::Backoff;
-use crate::delivery::client::{Client, Request};
-use crate::delivery::contact::{Contact, Standing};
-use crate::delivery::report::{Reporter, Standstill};
-use crate::delivery::verdict::{Backend, Judgement, Received, Verdict, judge, unanswered};
 use crate::pipeline::PipelineHealth;
 use crate::state::{State, StateError, meta};
 
@@ -57,7 +56,7 @@ pub struct PullContext {
     /// Randomness for ids and jitter.
     pub rng: StdRng,
     /// What the sender is told.
-    pub contact: watch::Sender<Contact>,
+    pub availability: watch::Sender<Availability>,
     /// The reading thread's health, for the heartbeat, and where contact is recorded.
     pub health: Arc<PipelineHealth>,
     /// Where it is told when the backend last answered.
@@ -274,14 +273,14 @@ impl Puller {
     }
 
     fn stand(&self, standing: Standing, backend: Option<Backend>) {
-        let next = Contact {
+        let next = Availability {
             standing,
             backend,
             lines_told: self.lines_told,
         };
-        self.context.contact.send_if_modified(|contact| {
-            let news = *contact != next;
-            *contact = next;
+        self.context.availability.send_if_modified(|known| {
+            let news = *known != next;
+            *known = next;
             news
         });
     }

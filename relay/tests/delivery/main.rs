@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use archety_relay::backend::availability::Standstill;
+use archety_relay::backend::availability::{Availability, Lines, Standing};
+use archety_relay::backend::client::Client;
 use archety_relay::clock::{Clock, ManualClock, UnixMicros};
 use archety_relay::config::{Auth, BackendUrl, Link};
-use archety_relay::delivery::client::Client;
-use archety_relay::delivery::contact::{Contact, Lines, Standing};
-use archety_relay::delivery::report::Standstill;
 use archety_relay::delivery::sender::{Outcome, Sender, SenderContext};
 use archety_relay::state::outbox::{self, Depths, NewPost};
 use archety_relay::state::{State, meta};
@@ -34,7 +34,7 @@ struct Relay {
     backend: Backend,
     state: Option<Arc<State>>,
     wake: Arc<Notify>,
-    contact: watch::Sender<Contact>,
+    availability: watch::Sender<Availability>,
     contacts: Arc<AtomicUsize>,
     knows_lines: Arc<AtomicBool>,
     expect_env: Option<String>,
@@ -42,8 +42,8 @@ struct Relay {
 }
 
 /// What the sender knows after a pull that was answered.
-fn welcome() -> Contact {
-    Contact {
+fn welcome() -> Availability {
+    Availability {
         standing: Standing::Welcome,
         backend: None,
         lines_told: true,
@@ -61,7 +61,7 @@ impl Relay {
             clock,
             state: Some(Arc::new(state)),
             wake: Arc::new(Notify::new()),
-            contact: watch::channel(welcome()).0,
+            availability: watch::channel(welcome()).0,
             knows_lines: Arc::new(AtomicBool::new(true)),
             contacts: Arc::default(),
             expect_env: None,
@@ -120,7 +120,7 @@ impl Relay {
             clock,
             rng: StdRng::seed_from_u64(1),
             wake: Arc::clone(&self.wake),
-            contact: self.contact.subscribe(),
+            availability: self.availability.subscribe(),
             lines: Box::new(move || Lines::of(knows_lines.load(Ordering::Relaxed))),
             on_contact: Box::new(move |_| {
                 contacts.fetch_add(1, Ordering::Relaxed);
@@ -234,14 +234,14 @@ async fn the_owner_can_drop_and_retry_beside_the_running_sender() {
 #[tokio::test]
 async fn nothing_is_sent_before_a_pull_was_answered_and_the_lines_are_told() {
     let relay = Relay::start().await;
-    relay.contact.send_replace(Contact::default());
+    relay.availability.send_replace(Availability::default());
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     for _ in 0..2 {
         sender.step().await;
     }
     assert_eq!(relay.backend.requests(), 0, "no pull was answered yet");
-    relay.contact.send_replace(Contact {
+    relay.availability.send_replace(Availability {
         lines_told: false,
         ..welcome()
     });
@@ -249,7 +249,7 @@ async fn nothing_is_sent_before_a_pull_was_answered_and_the_lines_are_told() {
         sender.step().await;
     }
     assert_eq!(relay.backend.requests(), 0, "the lines are not told yet");
-    relay.contact.send_replace(welcome());
+    relay.availability.send_replace(welcome());
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored(), ["1"]);
 }
@@ -258,7 +258,7 @@ async fn nothing_is_sent_before_a_pull_was_answered_and_the_lines_are_told() {
 async fn what_an_earlier_run_left_goes_out_though_chat_db_cannot_be_read() {
     let relay = Relay::start().await;
     relay.knows_lines.store(false, Ordering::Relaxed);
-    relay.contact.send_replace(Contact {
+    relay.availability.send_replace(Availability {
         lines_told: false,
         ..welcome()
     });
@@ -271,7 +271,7 @@ async fn what_an_earlier_run_left_goes_out_though_chat_db_cannot_be_read() {
 async fn a_bearer_relay_waits_for_no_pull() {
     let mut relay = Relay::start().await;
     relay.auth = Auth::Bearer;
-    relay.contact.send_replace(Contact::default());
+    relay.availability.send_replace(Availability::default());
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     // This backend takes signatures alone: that it refuses the message shows that it got it.
@@ -285,14 +285,14 @@ async fn a_bearer_relay_waits_for_no_pull() {
 async fn nothing_is_sent_to_another_environment() {
     let mut relay = Relay::start().await;
     relay.expect_env = Some("production".into());
-    relay.contact.send_replace(Contact::default());
+    relay.availability.send_replace(Availability::default());
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     for _ in 0..2 {
         sender.step().await;
     }
     assert_eq!(relay.backend.requests(), 0);
-    relay.contact.send_replace(Contact {
+    relay.availability.send_replace(Availability {
         standing: Standing::WrongEnvironment("development".into()),
         ..welcome()
     });

@@ -39,11 +39,10 @@ pub use body::{Body, BodyRun};
 pub use chat::{Chat, ChatStyle};
 pub use evidence::{CopyOf, OwnSend};
 pub use filters::{ChatMarks, FilterMarks, FilterReason};
-pub use known_poll::KnownPoll;
 pub use mark::Mark;
 pub use message::Row;
 pub(crate) use message::target;
-pub use payload::{AppCard, Payload, Poll, PollOption, RichLink, Vote};
+pub use payload::{AppCard, KnownPoll, Payload, Poll, PollOption, RichLink, Vote};
 pub use summary::Summary;
 
 /// Messages' database, open for reading.

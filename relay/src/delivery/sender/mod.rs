@@ -20,16 +20,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::Trouble;
-use super::backoff::Backoff;
-use super::client::{Client, Request};
-use super::contact::{Contact, Lines};
 use super::gate::Gate;
 use super::lanes::{Lanes, Limits, Taken};
-use super::ledger::{Loaded, Marks, load, page};
-use super::report::Reporter;
+use super::outbox::{Loaded, Marks, load, page};
 use super::timestamps::Timestamps;
-use super::verdict::{Backend, Judgement, Verdict, judge, unanswered};
+use crate::backend::Trouble;
+use crate::backend::answer::{Backend, Judgement, Verdict, judge, unanswered};
+use crate::backend::availability::{Availability, Lines, Reporter};
+use crate::backend::backoff::Backoff;
+use crate::backend::client::{Client, Request};
 use crate::clock::{Clock, UnixMicros};
 use crate::state::{State, StateError, meta, outbox};
 
@@ -57,7 +56,7 @@ pub struct SenderContext {
     /// Rung when the outbox has something new.
     pub wake: Arc<Notify>,
     /// What the pull knows of the backend.
-    pub contact: watch::Receiver<Contact>,
+    pub availability: watch::Receiver<Availability>,
     /// Whether this run knows the owner's lines.
     pub lines: Box<dyn Fn() -> Lines + Send + Sync>,
     /// Called with the instant of each answer that was the backend's own word.
@@ -161,7 +160,7 @@ impl Sender {
         for (flight, judgement) in landed {
             self.settle(flight, judgement);
         }
-        self.note_contact();
+        self.note_availability();
         match self.exchange().await {
             Ok(sent) if answered + sent > 0 => return Outcome::Worked { answered, sent },
             Ok(_) => {}
@@ -249,7 +248,7 @@ impl Sender {
     fn may_send(&self) -> bool {
         let auth = self.context.client.link().auth;
         let lines = (self.context.lines)();
-        self.context.contact.borrow().lets_send(auth, lines)
+        self.context.availability.borrow().lets_send(auth, lines)
     }
 
     fn send(&mut self, flight: Flight) {
@@ -326,7 +325,7 @@ impl Sender {
             () = self.context.stop.cancelled() => None,
             Some(landing) = self.flights.join_next() => Some(landing),
             () = self.context.wake.notified() => { self.lanes.poke(); None }
-            Ok(()) = self.context.contact.changed() => None,
+            Ok(()) = self.context.availability.changed() => None,
             () = tokio::time::sleep_until(until) => { self.look().await; None }
         };
         if let Some(landing) = landing {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::Trouble;
-use super::super::backoff::Backoff;
-use super::super::contact::Standing;
 use super::super::lanes::Taken;
-use super::super::verdict::{Backend, Judgement, Scope, Verdict};
 use super::{Flight, Sender};
+use crate::backend::Trouble;
+use crate::backend::answer::{Backend, Judgement, Scope, Verdict};
+use crate::backend::availability::Standing;
+use crate::backend::backoff::Backoff;
 use crate::clock::UnixMicros;
 use crate::state::outbox::{Delivered, Failed, Refused};
 
@@ -165,17 +165,17 @@ impl Sender {
         }
     }
 
-    pub(super) fn note_contact(&mut self) {
-        let contact = self.context.contact.borrow_and_update().clone();
+    pub(super) fn note_availability(&mut self) {
+        let found = self.context.availability.borrow_and_update().clone();
         let now = self.context.clock.now();
-        match contact.standing {
+        match found.standing {
             Standing::Elsewhere => self.tell(&Trouble::Elsewhere, now),
             Standing::WrongEnvironment(found) => {
                 self.tell(&Trouble::WrongEnvironment { found }, now);
             }
             Standing::Unknown | Standing::Welcome => {}
         }
-        if let Some(backend) = contact.backend {
+        if let Some(backend) = found.backend {
             self.note_backend(backend);
         }
     }

@@ -13,8 +13,8 @@ use crash_point::crash_point;
 use super::Feed;
 use crate::pipeline::PipelineError;
 use crate::pipeline::arrival::Occasion;
+use crate::pipeline::candidate::{Candidate, Look, Settled};
 use crate::pipeline::filtered::{self, HeldBy};
-use crate::pipeline::settle::{Candidate, Look, Settled};
 use crate::state::filtered::{self as rows, Place};
 
 /// Chats per slice.

@@ -7,8 +7,8 @@ use rusqlite::Connection;
 
 use super::Feed;
 use crate::pipeline::PipelineError;
+use crate::pipeline::candidate::Candidate;
 use crate::pipeline::own_addresses::{memory_of, with_memory};
-use crate::pipeline::settle::Candidate;
 use crate::state::told_group::ToldGroup;
 use crate::state::{meta, own_addresses};
 

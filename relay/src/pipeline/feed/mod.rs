@@ -19,10 +19,11 @@ use chatdb::{ChatDb, Options, Wake};
 use crash_point::crash_point;
 
 use super::arrival::{Arrivals, Occasion};
+use super::candidate::{Candidate, Look, Rules, Settled};
 use super::groups::{self, Groups};
 use super::origin::{Origin, with_anchor};
 use super::own_addresses::OwnAddresses;
-use super::settle::{Candidate, Look, Rules, Settled, settle};
+use super::settle::settle;
 use super::{IDLE_LOOK, PipelineContext, PipelineError, RESUME_LOOK, WAITING_LOOK};
 use crate::state::source::{self, Anchor, Source};
 use crate::state::waiting::{self, BEHIND, Waiting};

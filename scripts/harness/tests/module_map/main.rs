@@ -69,12 +69,6 @@ const TO_BE_MENDED: &[(&str, &str, &[&str])] = &[
         ],
     ),
     ("backend/src/store/otp", "live", &["codes"]),
-    ("backend/stand-in/src", "faults", &["server"]),
-    ("relay/attributed-body/src", "foundation", &["unarchiver"]),
-    ("relay/chatdb/src/read", "known_poll", &["message"]),
-    ("relay/src/config", "problem", &["sources"]),
-    ("relay/src/pipeline", "settle", &["filtered"]),
-    ("shared-protocol/src", "signature", &["secrets"]),
 ];
 
 /// Programs whose modules stand in a map of ARCHITECTURE.md.
