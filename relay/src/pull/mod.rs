@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender as Channel;
 use std::time::{Duration, Instant};
 
+use crash_point::crash_point;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use shared_protocol::{
@@ -20,6 +21,7 @@ use shared_protocol::{
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use url::Url;
 
 use crate::backend::Trouble;
@@ -139,6 +141,13 @@ impl Puller {
     /// One poll. One that had no lines to tell is given up as soon as there are some: deliveries wait
     /// for a poll that has told them.
     pub async fn step(&mut self) -> Outcome {
+        crash_point("pull");
+        let id = WebhookId::pull(self.context.rng.random());
+        let span = tracing::info_span!("pull", id = id.as_str());
+        self.poll(id).instrument(span).await
+    }
+
+    async fn poll(&mut self, id: WebhookId) -> Outcome {
         let tells_lines = self.context.health.knows_lines();
         let body = match self.request() {
             Ok(request) => serde_json::to_vec(&request).expect("plain fields"),
@@ -148,7 +157,7 @@ impl Puller {
             }
         };
         let request = Request {
-            id: WebhookId::pull(self.context.rng.random()),
+            id,
             timestamp: self.context.clock.now().as_secs(),
             body: body.into(),
         };

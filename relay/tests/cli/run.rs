@@ -57,3 +57,30 @@ fn a_state_of_a_newer_version_is_left_alone() {
         run.complains_of("9999");
     }
 }
+
+#[test]
+fn a_loop_that_panics_ends_the_relay_in_order_and_lets_launchd_start_it_again() {
+    for (point, name) in [
+        ("read", "the reader of chat.db"),
+        ("send", "the sender"),
+        ("pull", "the pull"),
+        ("vitals", "the writer of the signs of life"),
+        ("clean", "the cleaner of the outbox"),
+    ] {
+        let home = Home::with_chat_db(GREETING);
+        let mut command = home.command(&["run"]);
+        command.env("ARCHETY_CRASH_AT", format!("{point}:1:panic"));
+        let run: Run = command.output().expect("it starts").into();
+        // KeepAlive {SuccessfulExit: false}: every code but 0 brings another start.
+        run.ends_with(75);
+        run.complains_of(&format!("{name} panicked by itself"));
+        run.complains_of("panicked at=");
+        assert!(!run.err.contains("thread '"), "what a panic says: {run:?}");
+        assert!(!State::relay_runs(&home.path("state")));
+        let wal = std::fs::metadata(home.path("state/state.db-wal"));
+        let left = wal.map_or(0, |wal| wal.len());
+        assert_eq!(left, 0, "the state is folded into its file: {run:?}");
+        // And the next start works.
+        assert_eq!(home.running(&[]).ends_by(Signal::TERM).0, Some(0));
+    }
+}

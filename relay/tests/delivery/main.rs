@@ -4,12 +4,13 @@
 
 mod backend;
 mod faults;
+mod panics;
 mod pulls;
 mod refusals;
 mod restarts;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use archety_relay::backend::availability::Standstill;
@@ -27,6 +28,23 @@ use shared_protocol::{Event, MessageIdentity, RelayName, RelaySecret};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+/// The client's clock. It panics the next so many times: within the request of a post.
+struct PanickingClock {
+    clock: Arc<ManualClock>,
+    left: Arc<AtomicU32>,
+}
+
+impl Clock for PanickingClock {
+    fn now(&self) -> UnixMicros {
+        let less = |left: u32| left.checked_sub(1);
+        let panics = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        assert!(panics.is_err(), "a bug, as ordered");
+        self.clock.now()
+    }
+}
+
 /// A relay's delivery without the rest of it.
 struct Relay {
     dir: tempfile::TempDir,
@@ -36,6 +54,8 @@ struct Relay {
     wake: Arc<Notify>,
     availability: watch::Sender<Availability>,
     contacts: Arc<AtomicUsize>,
+    /// How often the client is yet to panic.
+    panics: Arc<AtomicU32>,
     knows_lines: Arc<AtomicBool>,
     expect_env: Option<String>,
     auth: Auth,
@@ -64,6 +84,7 @@ impl Relay {
             availability: watch::channel(welcome()).0,
             knows_lines: Arc::new(AtomicBool::new(true)),
             contacts: Arc::default(),
+            panics: Arc::default(),
             expect_env: None,
             auth: Auth::Hmac,
         }
@@ -112,11 +133,15 @@ impl Relay {
             expect_env: self.expect_env.clone(),
         };
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let panicking = Arc::new(PanickingClock {
+            clock: Arc::clone(&self.clock),
+            left: Arc::clone(&self.panics),
+        });
         let contacts = Arc::clone(&self.contacts);
         let knows_lines = Arc::clone(&self.knows_lines);
         Sender::new(SenderContext {
             state: Arc::clone(self.state()),
-            client: Arc::new(Client::new(Arc::new(link), Arc::clone(&clock)).expect("a client")),
+            client: Arc::new(Client::new(Arc::new(link), panicking).expect("a client")),
             clock,
             rng: StdRng::seed_from_u64(1),
             wake: Arc::clone(&self.wake),

@@ -81,6 +81,7 @@ enum Again {
 impl Feed<'_> {
     /// Does what is due; tells how long to wait at most before the next step.
     pub(crate) fn step(&mut self, db: &ChatDb, wake: Wake) -> Result<Duration, PipelineError> {
+        crash_point("read");
         self.note_contact()?;
         let mut wake = wake;
         if self.source.resume_pending {
