@@ -1,7 +1,7 @@
 //! A row to decide about, and the steps that every way of deciding takes: judged by how it arrived, and
 //! written down as seen.
 
-use chatdb::{Awaited, Digest, Known, Options, Relation, Row};
+use chatdb::{Awaited, Digest, Known, Options, Relation, Row, lane};
 use rusqlite::Connection;
 use shared_protocol::Message;
 
@@ -9,6 +9,7 @@ use super::arrival::{Arrival, Arrivals, Evidence, Occasion};
 use super::groups::Groups;
 use super::post::Postmark;
 use super::twins::{instant_of, recorded_twin, sent_at_of, twin_of};
+use crate::state::quarantine::{self, Held};
 use crate::state::seen::{self, Outcome, Seen};
 use crate::state::told_group::ToldGroup;
 use crate::state::waiting;
@@ -162,4 +163,42 @@ pub(super) fn seen_row(
         seen_at: now,
         bound_chat: None,
     }
+}
+
+/// Quarantines a row that this relay panics over. There is no message to hold. The digest is no row's, so
+/// that a relay that starts within a day looks at the row again, and puts the message in if it can.
+pub(super) fn set_aside(
+    state: &Connection,
+    candidate: &Candidate,
+    now: i64,
+) -> rusqlite::Result<()> {
+    let row = &candidate.row;
+    if seen::find(state, &row.guid)?.is_some() {
+        return waiting::remove(state, row.rowid);
+    }
+    let sent_at = row.sent_at.unwrap_or(now);
+    let lane = row.chat.as_ref().map(|chat| lane(&chat.guid).to_owned());
+    let held = Held {
+        id: 0,
+        guid: row.guid.clone(),
+        lane: lane.unwrap_or_default(),
+        sent_at,
+        reason: quarantine::PANICKED.to_owned(),
+        body: Vec::new(),
+        held_at: now,
+    };
+    quarantine::hold(state, &held)?;
+    let seen = Seen {
+        guid: row.guid.clone(),
+        rowid: row.rowid,
+        sent_at,
+        twin: Digest::default(),
+        digest: Digest::default(),
+        outcome: Outcome::Quarantined,
+        known: Known::default(),
+        seen_at: now,
+        bound_chat: None,
+    };
+    seen::save(state, &seen)?;
+    waiting::remove(state, row.rowid)
 }

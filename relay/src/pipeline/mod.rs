@@ -16,6 +16,7 @@ mod held;
 mod origin;
 mod own_addresses;
 mod post;
+mod row_guard;
 mod settle;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use chatdb::{Known, Reading, Row, SkipReason, WaitReason, compose, lane};
+use crash_point::crash_point;
 use rusqlite::Connection;
 use shared_protocol::Message;
 
@@ -15,6 +16,7 @@ use super::candidate::{
     Candidate, Judged, Look, Rules, Settled, is_told_by_preview, judge, outcome_of_copy, record,
     seen_row,
 };
+use super::row_guard::take_in_hand;
 use super::{binding, filtered, groups};
 use crate::state::filtered as filtered_rows;
 use crate::state::quarantine::{self, Held};
@@ -51,6 +53,8 @@ pub(super) fn settle(
     let mut blockers: Vec<Blocker> = Vec::new();
     for candidate in candidates {
         let row = &candidate.row;
+        take_in_hand(row.rowid, "settle");
+        crash_point("row");
         let waited = Duration::from_micros(u64::try_from(rules.now - candidate.since).unwrap_or(0));
         match compose(row, rules.options, waited, rules.now) {
             Reading::Wait(WaitReason::NoChat)

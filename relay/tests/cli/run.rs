@@ -5,6 +5,7 @@ use rustix::process::Signal;
 use std::time::Duration;
 
 use super::*;
+use crate::home::wait_until;
 
 const GREETING: &str = r#"
 {"do":"chat","id":"ann","with":["+15550100001"]}
@@ -83,4 +84,32 @@ fn a_loop_that_panics_ends_the_relay_in_order_and_lets_launchd_start_it_again() 
         // And the next start works.
         assert_eq!(home.running(&[]).ends_by(Signal::TERM).0, Some(0));
     }
+}
+
+#[test]
+fn a_row_that_panics_is_quarantined_and_the_relay_goes_on() {
+    let home = Home::with_chat_db(
+        r#"
+{"do":"chat","id":"ann","with":["+15550100001"]}
+{"do":"message","chat":"ann","from":"+15550100001","text":"one"}
+{"do":"message","chat":"ann","from":"+15550100001","text":"two"}
+{"do":"message","chat":"ann","from":"+15550100001","text":"three"}
+"#,
+    );
+    let variables = [
+        ("ARCHETY_CRASH_AT", "row:2:panic"),
+        ("ARCHETY_AUTH", "bearer"),
+    ];
+    let mut relay = home.running_with(&["--since=1h"], &variables);
+    relay.says("a row makes this relay panic");
+    // It panics once: the comparison of recent rows reads the row again and puts its message in.
+    wait_until("the row is held", || {
+        let listed = home.relay(&["quarantine", "list", "--json"]).json();
+        listed[0]["kind"] == "late" && listed[0]["reason"] == "relay_panicked"
+    });
+    let posts = || home.relay(&["outbox", "list", "--json"]).json();
+    assert_eq!(posts().as_array().map(Vec::len), Some(2), "{}", posts());
+    home.relay(&["quarantine", "release", "1"]).ends_with(0);
+    assert_eq!(posts().as_array().map(Vec::len), Some(3), "{}", posts());
+    assert_eq!(relay.ends_by(Signal::TERM).0, Some(0));
 }
