@@ -33,6 +33,11 @@ pub(super) fn take_in_hand(row: i64, step: &'static str) {
     }
 }
 
+/// What follows is done for no row in particular.
+pub(super) fn let_go() {
+    IN_HAND.set(None);
+}
+
 /// Makes this thread panic whenever it comes to one of these steps with this row.
 #[cfg(test)]
 pub(super) fn panic_at(row: i64, steps: &'static [&'static str]) {

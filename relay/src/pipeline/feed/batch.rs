@@ -10,7 +10,7 @@ use super::Feed;
 use super::learn::save_lines;
 use crate::pipeline::arrival::Occasion;
 use crate::pipeline::candidate::{Candidate, Rules, Settled, set_aside};
-use crate::pipeline::row_guard::{attempt, take_in_hand};
+use crate::pipeline::row_guard::{attempt, let_go, take_in_hand};
 use crate::pipeline::settle::settle;
 use crate::pipeline::{PipelineError, groups};
 use crate::state::meta;
@@ -28,7 +28,7 @@ impl Feed<'_> {
     pub(super) fn commit(
         &mut self,
         db: &ChatDb,
-        mut candidates: Vec<Candidate>,
+        candidates: Vec<Candidate>,
         occasion: Occasion,
         source: Option<Source>,
         anchors: Option<Vec<Anchor>>,
@@ -42,7 +42,7 @@ impl Feed<'_> {
             anchors,
         };
         let (mut broken, mut sound): (Vec<_>, Vec<_>) = candidates
-            .drain(..)
+            .into_iter()
             .partition(|candidate| candidate.row.is_beyond_reading);
         loop {
             match attempt(|| self.try_commit(db, &mut sound, &broken, &end)) {
@@ -94,6 +94,7 @@ impl Feed<'_> {
         let mut settled = self.context.state.write(|tx| {
             groups::save(tx, &joined)?;
             let settled = settle(tx, &mut arrivals, candidates, &rules)?;
+            let_go();
             for candidate in broken {
                 set_aside(tx, candidate, rules.now)?;
             }

@@ -12,7 +12,7 @@ use chatdb::{ChatDb, Digest, FilterReason, Row};
 
 use super::{Feed, HOUR};
 use crate::pipeline::arrival::Occasion;
-use crate::pipeline::row_guard::{attempt, take_in_hand};
+use crate::pipeline::row_guard::{attempt, let_go, take_in_hand};
 use crate::pipeline::{PipelineError, binding, changes};
 use crate::state::seen;
 
@@ -200,6 +200,7 @@ impl Feed<'_> {
                 Ok(enqueued + changes::settle_change(tx, row, &rules)?)
             })
         })?;
+        let_go();
         // Some of them may be newly held back.
         let marked = rows.iter().filter_map(|row| {
             let chat = row.chat.as_deref()?;

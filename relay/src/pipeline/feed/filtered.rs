@@ -15,7 +15,7 @@ use crate::pipeline::PipelineError;
 use crate::pipeline::arrival::Occasion;
 use crate::pipeline::candidate::{Candidate, Look, Settled};
 use crate::pipeline::filtered::{self, HeldBy};
-use crate::pipeline::row_guard::{attempt, take_in_hand};
+use crate::pipeline::row_guard::{attempt, let_go, take_in_hand};
 use crate::state::filtered::{self as rows, Place};
 
 /// Chats per slice.
@@ -252,6 +252,7 @@ impl Feed<'_> {
                     }
                 }
             }
+            let_go();
             Ok(settled)
         })?;
         self.arrivals = arrivals;
