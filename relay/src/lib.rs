@@ -1,5 +1,6 @@
 //! `archety-relay`: watches Messages' chat.db on a Mac and carries each message to the backend, once.
 
+pub mod backend;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -14,7 +14,6 @@ mod optional;
 mod problem;
 mod pull;
 mod relay_name;
-mod secrets;
 mod signature;
 
 pub use address::{Address, without_marks};
@@ -33,11 +32,10 @@ pub use pull::{
     PullRequest, RelayStatus,
 };
 pub use relay_name::{InvalidRelayName, RelayName};
-pub use secrets::{InvalidSecrets, RelaySecret, RelaySecrets};
 pub use signature::{
-    AnswerRefusal, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, InvalidKey, InvalidWebhookId,
-    MIN_KEY_BYTES, Purpose, Refusal, SignatureClaim, SignatureHeaders, SigningKey, TOLERANCE_SECS,
-    Verified, WebhookId, verify, verify_answer,
+    AnswerRefusal, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, InvalidKey, InvalidSecrets,
+    InvalidWebhookId, MIN_KEY_BYTES, Purpose, Refusal, RelaySecret, RelaySecrets, SignatureClaim,
+    SignatureHeaders, SigningKey, TOLERANCE_SECS, Verified, WebhookId, verify, verify_answer,
 };
 
 /// `POST` route of messages.

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderName, LOCATION};
+use http::header::LOCATION;
 
+use crate::exchange::Answer;
 use crate::pattern::matches;
-use crate::server::Answer;
 
 /// What happens to a request instead of the usual.
 #[derive(Debug, Clone)]
@@ -115,37 +115,6 @@ impl Faults {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Answer {
-    /// An answer with a text body of this content type.
-    pub fn text(status: StatusCode, content_type: &str, body: String) -> Self {
-        let mut answer = Self::empty(status).with(CONTENT_TYPE, content_type);
-        answer.body = body.into();
-        answer
-    }
-
-    /// An answer with a JSON body.
-    pub fn json(status: StatusCode, body: &serde_json::Value) -> Self {
-        Self::text(status, "application/json", body.to_string())
-    }
-
-    /// An answer with headers only.
-    pub fn empty(status: StatusCode) -> Self {
-        Self {
-            status,
-            headers: http::HeaderMap::new(),
-            body: bytes::Bytes::new(),
-        }
-    }
-
-    /// The same with one more header.
-    #[must_use]
-    pub fn with(mut self, name: HeaderName, value: &str) -> Self {
-        let value = value.parse().expect("a stand-in's headers are ASCII");
-        self.headers.insert(name, value);
-        self
     }
 }
 

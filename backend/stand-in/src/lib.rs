@@ -8,6 +8,7 @@
 //! What must stay true: nothing here knows any service's paths or bodies.
 
 mod clock;
+mod exchange;
 mod faults;
 mod pattern;
 pub mod random;
@@ -16,6 +17,7 @@ mod server;
 mod socket;
 
 pub use clock::Clock;
+pub use exchange::{Answer, Request};
 pub use faults::{Fault, Faults};
 pub use requests::{Requests, Seen};
-pub use server::{Answer, Request, Server, Service};
+pub use server::{Server, Service};

@@ -9,50 +9,17 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
-use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::StatusCode;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::exchange::{Answer, Request};
 use crate::faults::{Fault, Faults};
 use crate::requests::{Requests, Seen};
 use crate::socket::{Cut, CuttableListener};
 
 /// No client of ours sends more; a stand-in for a service with a lower limit enforces that itself.
 const MAX_BODY_BYTES: usize = 8 << 20;
-
-/// A request, read completely.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// `GET`, `POST`, …
-    pub method: Method,
-    /// Path without the query.
-    pub path: String,
-    /// Query without the question mark; empty when there is none.
-    pub query: String,
-    /// Headers as sent.
-    pub headers: HeaderMap,
-    /// Body as sent.
-    pub body: Bytes,
-}
-
-impl Request {
-    /// A header's value, if it is there and is text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-}
-
-/// An answer, written at once.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: StatusCode,
-    /// Headers.
-    pub headers: HeaderMap,
-    /// Body.
-    pub body: Bytes,
-}
 
 /// What a stand-in does with a request.
 pub trait Service: Send + Sync + 'static {

@@ -11,7 +11,6 @@
 #![forbid(unsafe_code)]
 
 mod error;
-mod foundation;
 mod runs;
 mod skip;
 mod stream;

@@ -3,9 +3,8 @@
 //! Runs count in UTF-16 code units and must cover the text exactly; one that ends inside a character
 //! or beyond the text belongs to a damaged archive.
 
-use crate::foundation::Class;
 use crate::stream::NEW;
-use crate::unarchiver::{Object, Unarchiver};
+use crate::unarchiver::{Class, Object, Unarchiver};
 use crate::{DecodeError, Run};
 
 impl<'a> Unarchiver<'a> {

@@ -31,7 +31,8 @@ Exit codes:
    0  done, or stopped as asked
    1  it failed, or what was asked for is not there
    2  the command line is wrong
-  75  try again later: another relay runs, the disk is full, the state is locked
+  75  try again later: another relay runs, the disk is full, the state is locked, or a part
+      of the relay ended by itself
   77  a permission is missing
   78  the configuration or the state needs its owner
 

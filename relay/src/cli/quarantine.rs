@@ -1,5 +1,6 @@
 //! `quarantine`: messages that are held: those that may be old ones brought back by iCloud, until the
-//! owner decides, and those that Apple's filters hold back, until their mark is lifted.
+//! owner decides, and those that Apple's filters hold back, until their mark is lifted, and rows
+//! that the relay cannot read for a bug of its own.
 
 use anyhow::bail;
 use serde::Serialize;
@@ -22,6 +23,8 @@ use crate::state::{State, StateError};
 ///
 /// A message is held as `filtered` when Apple's filters or a blocked chat hold it back. It is relayed by
 /// itself once Messages lifts the mark; more than 12 hours after it was sent as an old one.
+///
+/// A row is held as `unread` when a bug of the relay keeps it from reading it; the log says where.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// List what is held, in the order of the numbers
@@ -85,6 +88,8 @@ pub(super) enum Kind {
     Late,
     /// Apple's filters hold it back
     Filtered,
+    /// The relay has a bug that keeps it from reading it
+    Unread,
 }
 
 /// A held message of either kind.
@@ -103,12 +108,16 @@ impl From<Held> for Entry {
     fn from(held: Held) -> Self {
         Self {
             id: held.id,
-            kind: Kind::Late,
+            kind: if held.body.is_empty() {
+                Kind::Unread
+            } else {
+                Kind::Late
+            },
             guid: held.guid,
             reason: held.reason,
             sent_at: held.sent_at,
             held_at: held.held_at,
-            body: Some(held.body),
+            body: Some(held.body).filter(|body| !body.is_empty()),
         }
     }
 }
@@ -175,7 +184,10 @@ impl Command {
                     bail!("{id} is not held")
                 };
                 let Some(body) = held.body else {
-                    bail!("{id} {NOT_READ_YET}")
+                    match held.kind {
+                        Kind::Unread => bail!("{id} {PANICKED}"),
+                        Kind::Late | Kind::Filtered => bail!("{id} {NOT_READ_YET}"),
+                    }
                 };
                 output::json(&serde_json::from_slice::<serde_json::Value>(&body)?)?;
                 Ok(ExitCode::Done)
@@ -201,6 +213,7 @@ impl Command {
                         }
                         Released::NotHeld => Err("is not held"),
                         Released::NotReadYet => Err(NOT_READ_YET),
+                        Released::Panicked => Err(PANICKED),
                     })
                 })
             }
@@ -219,6 +232,8 @@ impl Command {
     }
 }
 
+const PANICKED: &str = "cannot be read by this relay, which has a bug there; a newer one that starts \
+                        within a day of the message reads it";
 /// Rows that an earlier release skipped are listed at once and read by the relay.
 const NOT_READ_YET: &str = "was not read yet; the relay reads it while it runs: try again then";
 
@@ -249,6 +264,7 @@ fn print(held: &[Entry]) -> std::io::Result<()> {
     let kind = |kind| match kind {
         Kind::Late => "late".to_owned(),
         Kind::Filtered => "filtered".to_owned(),
+        Kind::Unread => "unread".to_owned(),
     };
     let rows: Vec<Vec<String>> = held
         .iter()
@@ -282,6 +298,7 @@ fn each(
         let chosen = held.filter(|held| match held.kind {
             Kind::Late => which.all,
             Kind::Filtered => which.all_filtered,
+            Kind::Unread => false,
         });
         ids = chosen.map(|held| held.id).collect();
     }

@@ -17,8 +17,8 @@ use shared_protocol::{RelayName, RelaySecret};
 use tracing::level_filters::LevelFilter;
 
 pub use backend_url::{BackendUrl, InvalidBackendUrl};
-pub use problem::{ConfigProblem, ConfigProblems, MissingFile};
-pub use sources::{Environment, Flags, Source, Value, Values, environment};
+pub use problem::{ConfigProblem, ConfigProblems, MissingFile, Source};
+pub use sources::{Environment, Flags, Value, Values, environment};
 
 /// How requests are authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,39 +4,14 @@
 //! environment.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::keys::{Form, KEYS};
-use super::problem::{ConfigProblems, MissingFile};
+use super::problem::{ConfigProblems, MissingFile, Source};
 use crate::platform::{DefaultPaths, Platform};
 
 /// Variables with our prefix that are no keys: the file's own name, and where a test ends the process.
 const OTHER_VARIABLES: [&str; 2] = ["ARCHETY_CONFIG", "ARCHETY_CRASH_AT"];
-
-/// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Nobody set it.
-    Default,
-    /// The configuration file.
-    File(PathBuf),
-    /// This environment variable.
-    Environment(&'static str),
-    /// A flag of the command.
-    Flag,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Environment(name) => f.write_str(name),
-            Self::Flag => f.write_str("flag"),
-        }
-    }
-}
 
 /// A value and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use chatdb::OpenError;
 
+use super::LoopEnded;
+use crate::backend::client::ClientError;
 use crate::config::ConfigProblems;
-use crate::delivery::client::ClientError;
 use crate::state::StateError;
 
 /// How the process ends.
@@ -13,7 +14,8 @@ pub enum ExitCode {
     Done = 0,
     /// It failed, or what was asked for is not there.
     Failed = 1,
-    /// Try again later: another relay runs, the disk is full, the state is locked.
+    /// Start it again: another relay runs, the disk is full, the state is locked, or a part of the relay
+    /// ended by itself.
     Temporary = 75,
     /// A permission is missing.
     Permission = 77,
@@ -26,6 +28,9 @@ impl ExitCode {
     pub fn of(error: &anyhow::Error) -> Self {
         if error.is::<ConfigProblems>() || error.is::<ClientError>() {
             return Self::Config;
+        }
+        if error.is::<LoopEnded>() {
+            return Self::Temporary;
         }
         if let Some(OpenError::NoPermission(_)) = error.downcast_ref() {
             return Self::Permission;

@@ -1,33 +1,36 @@
 //! The life of `run`: everything is wired, runs until it is told to stop, and ends within five seconds.
 //!
-//! One runtime thread for the network, one thread that reads chat.db. Whatever ends first ends the
-//! others: a relay that only does half of its work must not look alive.
+//! One runtime thread for the network, one thread that reads chat.db; the supervisor watches every loop
+//! on either.
 
 mod exit;
-mod reading;
 mod signals;
+mod supervisor;
 pub mod vitals;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use chatdb::WatchTimings;
+use crash_point::crash_point;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use shared_protocol::ReplyVia;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::backend::availability::{Availability, Lines};
+use crate::backend::client::Client;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::config::{Auth, Config, Link};
-use crate::delivery::client::Client;
-use crate::delivery::contact::{Contact, Lines};
 use crate::delivery::sender::{Sender, SenderContext};
-use crate::pipeline::{FirstRun, PipelineHealth};
+use crate::pipeline::{FirstRun, Pipeline, PipelineContext, PipelineHealth, Postmark, Resume};
 use crate::pull::{PullContext, Puller};
 use crate::state::{State, contact, outbox};
 
 pub use exit::ExitCode;
-use reading::Reading;
+pub use supervisor::LoopEnded;
+use supervisor::Supervisor;
 use vitals::{Signs, Vitals};
 
 /// How long a clean end may take in all; launchd kills after 20 s.
@@ -36,8 +39,13 @@ const SHUTDOWN: Duration = Duration::from_secs(4);
 const CLEANING: Duration = Duration::from_hours(1);
 const CLEANED_AT_ONCE: u32 = 1000;
 
-/// Runs the relay until SIGTERM or SIGINT.
+/// Runs the relay until SIGTERM or SIGINT, or until one of its loops ends by itself ([`LoopEnded`]).
 pub fn run(config: &Config, link: Link, first_run: FirstRun) -> anyhow::Result<()> {
+    std::panic::set_hook(Box::new(|panic| {
+        // Where alone: what a panic says may quote the text of a message.
+        let at = panic.location().map(ToString::to_string);
+        tracing::error!(at, "panicked");
+    }));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let state = Arc::new(State::open(&config.state_dir, clock.now())?);
     let client = Arc::new(Client::new(Arc::new(link), Arc::clone(&clock))?);
@@ -88,7 +96,7 @@ async fn live(context: RunContext<'_>, vitals: Vitals) -> anyhow::Result<()> {
     let mut signals = signals::Signals::listen()?;
     let health = Arc::new(PipelineHealth::default());
     let wake = Arc::new(Notify::new());
-    let (contact_tx, contact) = watch::channel(Contact::default());
+    let (found, availability) = watch::channel(Availability::default());
     let (newest_tx, newest) = std::sync::mpsc::channel();
     let (answered_tx, answered) = watch::channel(None);
     let auth = client.link().auth;
@@ -100,29 +108,18 @@ async fn live(context: RunContext<'_>, vitals: Vitals) -> anyhow::Result<()> {
         clock: Arc::clone(clock),
         rng: StdRng::from_rng(&mut rand::rng()),
         wake: Arc::clone(&wake),
-        contact,
+        availability,
         lines: Box::new(move || Lines::of(read.knows_lines())),
         on_contact: Box::new(move |at| noted.contact(at.as_micros())),
         stop: stop.clone(),
     })?;
-    let mut reading = Reading::start(reading::Wiring {
-        config,
-        auth,
-        first_run,
-        state,
-        clock,
-        health: &health,
-        newest,
-        wake: &wake,
-    })?;
-    let mut sending = tokio::spawn(sender.run());
     let puller = match auth {
         Auth::Hmac => Some(Puller::new(PullContext {
             state: Arc::clone(state),
             client: Arc::clone(client),
             clock: Arc::clone(clock),
             rng: StdRng::from_rng(&mut rand::rng()),
-            contact: contact_tx,
+            availability: found,
             answered: answered_tx,
             health: Arc::clone(&health),
             newest: newest_tx,
@@ -130,62 +127,70 @@ async fn live(context: RunContext<'_>, vitals: Vitals) -> anyhow::Result<()> {
         })?),
         Auth::Bearer => None,
     };
-    let mut pulling = tokio::spawn(async move {
-        match puller {
-            Some(puller) => puller.run().await,
-            None => std::future::pending().await,
-        }
-    });
     let signs = Signs {
         state: Arc::clone(state),
         clock: Arc::clone(clock),
         health: Arc::clone(&health),
         answered,
     };
-    let noting = tokio::spawn(signs.follow(vitals));
-    let cleaning = tokio::spawn(clean(Arc::clone(state), Arc::clone(clock)));
+    let (reply_via, resume) = match auth {
+        Auth::Hmac => (Some(ReplyVia::Commands), Resume::AskBackend),
+        Auth::Bearer => (None, Resume::Never),
+    };
+    let pipeline = Pipeline::new(PipelineContext {
+        chat_db: config.chat_db.clone(),
+        options: config.options.clone(),
+        postmark: Postmark {
+            relay: config.relay_name.clone(),
+            reply_via,
+        },
+        first_run,
+        resume,
+        state: Arc::clone(state),
+        clock: Arc::clone(clock),
+        health: Arc::clone(&health),
+        newest,
+        wake_sender: Box::new(move || wake.notify_one()),
+        timings: WatchTimings::default(),
+    });
+    let nudge = pipeline.nudge();
+    let mut loops = Supervisor::new(stop.clone());
+    loops.run_on_thread(
+        "the reader of chat.db",
+        || pipeline.run(),
+        move || {
+            health.stop();
+            nudge.nudge();
+        },
+    )?;
+    loops.run("the sender", sender.run());
+    if let Some(puller) = puller {
+        loops.run("the pull", puller.run());
+    }
+    loops.run_until_stopped("the writer of the signs of life", signs.follow(vitals));
+    let cleaning = clean(Arc::clone(state), Arc::clone(clock));
+    loops.run_until_stopped("the cleaner of the outbox", cleaning);
 
-    let version = env!("CARGO_PKG_VERSION");
-    let backend = client.link().backend_url.to_string();
-    let relay = config.relay_name.as_str();
-    tracing::info!(version, backend, relay, "archety-relay runs");
-
-    let mut sender_ended = false;
+    greet(config, client.link());
     let ended = tokio::select! {
         name = signals.next() => {
             tracing::info!(signal = name, "stopping");
             Ok(())
         }
-        () = reading.ended() => Err(anyhow::anyhow!("the thread that reads chat.db ended by itself")),
-        _ = &mut pulling => Err(anyhow::anyhow!("the pull ended by itself")),
-        _ = &mut sending => {
-            sender_ended = true;
-            Err(anyhow::anyhow!("the sender ended by itself"))
+        ended = loops.watch() => {
+            tracing::error!("{ended}");
+            Err(ended.into())
         }
     };
-    stop.cancel();
-    for task in [noting, cleaning, pulling] {
-        task.abort();
-    }
-    end(reading, (!sender_ended).then_some(sending)).await;
+    loops.stop(SHUTDOWN).await;
     ended
 }
 
-/// Waits for the thread that reads and for the sender, if it still runs.
-async fn end(mut reading: Reading, sending: Option<JoinHandle<()>>) {
-    reading.stop();
-    let all_ended = async {
-        if let Some(sending) = sending {
-            // Its own wait for answers is shorter than ours for it.
-            let _ = sending.await;
-        }
-        reading.ended().await;
-    };
-    if tokio::time::timeout(SHUTDOWN, all_ended).await.is_err() {
-        tracing::warn!(
-            "not everything ended in time; what was under way is resumed at the next start"
-        );
-    }
+fn greet(config: &Config, link: &Link) {
+    let version = env!("CARGO_PKG_VERSION");
+    let backend = link.backend_url.to_string();
+    let relay = config.relay_name.as_str();
+    tracing::info!(version, backend, relay, "archety-relay runs");
 }
 
 /// Cleans delivered and dropped posts away once they are old enough.
@@ -194,6 +199,7 @@ async fn clean(state: Arc<State>, clock: Arc<dyn Clock>) {
         let now = clock.now();
         let at = Arc::clone(&state);
         let cleaned = tokio::task::spawn_blocking(move || {
+            crash_point("clean");
             at.write(|tx| {
                 // By the time that the network has proven: a clock years ahead would clean it all.
                 let Some(proven) = contact::last(tx)? else {
@@ -205,14 +211,15 @@ async fn clean(state: Arc<State>, clock: Arc<dyn Clock>) {
                 outbox::clean(tx, before, CLEANED_AT_ONCE)
             })
         });
-        let full = u32::try_from(match cleaned.await {
+        let count = match cleaned.await {
             Ok(Ok(count)) => count,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "old rows stay for now");
                 0
             }
-            Err(_) => 0,
-        }) == Ok(CLEANED_AT_ONCE);
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        };
+        let full = u32::try_from(count) == Ok(CLEANED_AT_ONCE);
         let pause = if full {
             Duration::from_millis(50)
         } else {

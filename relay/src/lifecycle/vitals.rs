@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crash_point::crash_point;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -116,6 +117,7 @@ impl Signs {
             if troubles_changed || is_news(&vitals, &written.0) {
                 let (state, kept) = (Arc::clone(&self.state), vitals.clone());
                 let writing = move || {
+                    crash_point("vitals");
                     state.write(|tx| {
                         if troubles_changed {
                             meta::set(tx, meta::READING, trouble)?;
@@ -123,8 +125,10 @@ impl Signs {
                         kept.save(tx)
                     })
                 };
-                if matches!(tokio::task::spawn_blocking(writing).await, Ok(Ok(()))) {
-                    written = (vitals, trouble);
+                match tokio::task::spawn_blocking(writing).await {
+                    Ok(Ok(())) => written = (vitals, trouble),
+                    Ok(Err(error)) => tracing::debug!(%error, "the signs of life are not written"),
+                    Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
                 }
             }
             tokio::time::sleep(LOOK).await;

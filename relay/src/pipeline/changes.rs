@@ -8,7 +8,7 @@ use std::time::Duration;
 use chatdb::{Awaited, Reading, Row, SkipReason, compose, compose_change, lane};
 use rusqlite::Connection;
 
-use super::settle::Rules;
+use super::candidate::Rules;
 use super::{binding, filtered};
 use crate::state::filtered as filtered_rows;
 use crate::state::quarantine;

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use shared_protocol::Message;
 
 use super::arrival::{Arrival, Arrivals, Evidence, NEWEST_LIVE_AGE, Occasion};
-use super::settle::{
+use super::candidate::{
     Candidate, Rules, Settled, is_told_by_preview, judge, outcome_of_copy, record, seen_row,
 };
 use super::twins::{instant_of, recorded_twin, sent_at_of, twin_of};

@@ -38,6 +38,8 @@ pub enum Released {
     NotHeld,
     /// Its row was listed by the relay and not yet read.
     NotReadYet,
+    /// This relay panics over its row: there is no message.
+    Panicked,
 }
 
 /// Puts a held message into the outbox. The list and the outbox change in the caller's one transaction.
@@ -48,6 +50,9 @@ pub fn release(
     release_as: ReleaseAs,
     now: UnixMicros,
 ) -> rusqlite::Result<Released> {
+    if quarantine::is_empty(tx, id)? {
+        return Ok(Released::Panicked);
+    }
     if let Some(held) = quarantine::take(tx, id)? {
         let is_backfill = release_as == ReleaseAs::Backfill;
         let mut message = parsed(&held.body)?;
@@ -201,14 +206,10 @@ fn decide(tx: &Connection, held: &Filtered, outcome: Outcome) -> rusqlite::Resul
 fn long_known(message: Option<&Message>) -> Known {
     let edit = message.and_then(|message| message.edit.as_ref());
     Known {
-        text_was_empty: false,
-        awaits_title: false,
         history_length: edit.map_or(0, |edit| edit.history_length),
         unsent_parts: edit.map_or(0, |edit| {
             u32::try_from(edit.unsent_parts.len()).unwrap_or(u32::MAX)
         }),
-        unsend_revision: 0,
-        attachment_revision: 0,
-        attachments: Digest::default(),
+        ..Known::default()
     }
 }

@@ -7,6 +7,7 @@
 
 mod arrival;
 mod binding;
+mod candidate;
 mod changes;
 mod feed;
 mod filtered;
@@ -15,6 +16,7 @@ mod held;
 mod origin;
 mod own_addresses;
 mod post;
+mod row_guard;
 mod settle;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use std::collections::HashSet;
 
 use chatdb::{Address, Awaited, Chat, ChatDb, ChatStyle, CopyOf, Lines, OwnSend, ReadError, Row};
 
+use super::row_guard::take_in_hand;
 use crate::mask::Masked;
 use crate::state::own_addresses::Learnt;
 
@@ -53,6 +54,7 @@ impl OwnAddresses {
         let mut after: Option<Lines> = None;
         let mut is_empty = true;
         for row in rows {
+            take_in_hand(row.rowid, "learn");
             is_empty = false;
             for address in self.proven_by(db, row, after.as_ref().unwrap_or(lines))? {
                 after.get_or_insert_with(|| lines.clone()).learn(address);

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender as Channel;
 use std::time::{Duration, Instant};
 
+use crash_point::crash_point;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use shared_protocol::{
@@ -20,15 +21,15 @@ use shared_protocol::{
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use url::Url;
 
+use crate::backend::Trouble;
+use crate::backend::answer::{Backend, Judgement, Received, Verdict, judge, unanswered};
+use crate::backend::availability::{Availability, Reporter, Standing, Standstill};
+use crate::backend::backoff::Backoff;
+use crate::backend::client::{Client, Request};
 use crate::clock::{Clock, UnixMicros};
-use crate::delivery::Trouble;
-use crate::delivery::backoff::Backoff;
-use crate::delivery::client::{Client, Request};
-use crate::delivery::contact::{Contact, Standing};
-use crate::delivery::report::{Reporter, Standstill};
-use crate::delivery::verdict::{Backend, Judgement, Received, Verdict, judge, unanswered};
 use crate::pipeline::PipelineHealth;
 use crate::state::{State, StateError, meta};
 
@@ -57,7 +58,7 @@ pub struct PullContext {
     /// Randomness for ids and jitter.
     pub rng: StdRng,
     /// What the sender is told.
-    pub contact: watch::Sender<Contact>,
+    pub availability: watch::Sender<Availability>,
     /// The reading thread's health, for the heartbeat, and where contact is recorded.
     pub health: Arc<PipelineHealth>,
     /// Where it is told when the backend last answered.
@@ -140,6 +141,13 @@ impl Puller {
     /// One poll. One that had no lines to tell is given up as soon as there are some: deliveries wait
     /// for a poll that has told them.
     pub async fn step(&mut self) -> Outcome {
+        crash_point("pull");
+        let id = WebhookId::pull(self.context.rng.random());
+        let span = tracing::info_span!("pull", id = id.as_str());
+        self.poll(id).instrument(span).await
+    }
+
+    async fn poll(&mut self, id: WebhookId) -> Outcome {
         let tells_lines = self.context.health.knows_lines();
         let body = match self.request() {
             Ok(request) => serde_json::to_vec(&request).expect("plain fields"),
@@ -149,7 +157,7 @@ impl Puller {
             }
         };
         let request = Request {
-            id: WebhookId::pull(self.context.rng.random()),
+            id,
             timestamp: self.context.clock.now().as_secs(),
             body: body.into(),
         };
@@ -274,14 +282,14 @@ impl Puller {
     }
 
     fn stand(&self, standing: Standing, backend: Option<Backend>) {
-        let next = Contact {
+        let next = Availability {
             standing,
             backend,
             lines_told: self.lines_told,
         };
-        self.context.contact.send_if_modified(|contact| {
-            let news = *contact != next;
-            *contact = next;
+        self.context.availability.send_if_modified(|known| {
+            let news = *known != next;
+            *known = next;
             news
         });
     }

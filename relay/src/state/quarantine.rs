@@ -1,6 +1,10 @@
-//! Messages that may be old ones brought back by iCloud, held until the owner decides.
+//! Messages that may be old ones brought back by iCloud, held until the owner decides, and rows that the
+//! relay panicked over.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+
+/// Why a row is held that the relay panicked over.
+pub const PANICKED: &str = "relay_panicked";
 
 /// A message that is held. Times in microseconds since 1970.
 #[derive(Clone, PartialEq, Eq)]
@@ -15,7 +19,7 @@ pub struct Held {
     pub sent_at: i64,
     /// Why it is held.
     pub reason: String,
-    /// The wire message as it would have been posted.
+    /// The wire message as it would have been posted; empty if the relay panicked over the row.
     pub body: Vec<u8>,
     /// Since when it is held.
     pub held_at: i64,
@@ -77,6 +81,13 @@ pub fn list(connection: &Connection) -> rusqlite::Result<Vec<Held>> {
         connection.prepare_cached(&format!("select {COLUMNS} from quarantine order by id"))?;
     let rows = statement.query_map([], read)?;
     rows.collect()
+}
+
+/// Whether a row is held without its message.
+pub fn is_empty(connection: &Connection, id: i64) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("select 1 from quarantine where id = ?1 and length(body) = 0")?
+        .exists([id])
 }
 
 /// Takes a message out; none if it is not held.

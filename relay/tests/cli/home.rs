@@ -132,10 +132,16 @@ impl Home {
 
     /// Starts `run` and returns once it runs.
     pub(crate) fn running(&self, args: &[&str]) -> Running {
+        self.running_with(args, &[])
+    }
+
+    /// The same with something more in its environment.
+    pub(crate) fn running_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Running {
         let mut all = vec!["run"];
         all.extend(args);
         let mut child = self
             .command(&all)
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

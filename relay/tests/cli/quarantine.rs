@@ -265,3 +265,36 @@ fn commands_work_on_a_state_of_the_release_before() {
     )
     .expect("written");
 }
+
+#[test]
+fn a_row_that_the_relay_panicked_over_is_listed_and_has_nothing_to_forward() {
+    let home = Home::new();
+    let state = home.state();
+    let held = Held {
+        id: 0,
+        guid: "A".into(),
+        lane: String::new(),
+        sent_at: 1,
+        reason: quarantine::PANICKED.into(),
+        body: Vec::new(),
+        held_at: 2,
+    };
+    state.write(|tx| quarantine::hold(tx, &held)).expect("held");
+    drop(state);
+    let listed = || {
+        home.relay(&["quarantine", "list", "--only=unread", "--json"])
+            .json()
+    };
+    assert_eq!(listed()[0]["reason"], "relay_panicked");
+    for command in [["quarantine", "show", "1"], ["quarantine", "release", "1"]] {
+        let run = home.relay(&command);
+        run.ends_with(1);
+        run.complains_of("a newer one that starts within a day");
+    }
+    assert_eq!(listed()[0]["id"], 1, "it is held as before");
+    home.relay(&["quarantine", "release", "--all"]).ends_with(0);
+    assert_eq!(posted(&home), []);
+    home.relay(&["quarantine", "drop", "1", "--yes"])
+        .ends_with(0);
+    assert_eq!(listed(), serde_json::json!([]));
+}

@@ -4,19 +4,20 @@
 
 mod backend;
 mod faults;
+mod panics;
 mod pulls;
 mod refusals;
 mod restarts;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use archety_relay::backend::availability::Standstill;
+use archety_relay::backend::availability::{Availability, Lines, Standing};
+use archety_relay::backend::client::Client;
 use archety_relay::clock::{Clock, ManualClock, UnixMicros};
 use archety_relay::config::{Auth, BackendUrl, Link};
-use archety_relay::delivery::client::Client;
-use archety_relay::delivery::contact::{Contact, Lines, Standing};
-use archety_relay::delivery::report::Standstill;
 use archety_relay::delivery::sender::{Outcome, Sender, SenderContext};
 use archety_relay::state::outbox::{self, Depths, NewPost};
 use archety_relay::state::{State, meta};
@@ -27,6 +28,23 @@ use shared_protocol::{Event, MessageIdentity, RelayName, RelaySecret};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+/// The client's clock. It panics the next so many times: within the request of a post.
+struct PanickingClock {
+    clock: Arc<ManualClock>,
+    left: Arc<AtomicU32>,
+}
+
+impl Clock for PanickingClock {
+    fn now(&self) -> UnixMicros {
+        let less = |left: u32| left.checked_sub(1);
+        let panics = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        assert!(panics.is_err(), "a bug, as ordered");
+        self.clock.now()
+    }
+}
+
 /// A relay's delivery without the rest of it.
 struct Relay {
     dir: tempfile::TempDir,
@@ -34,16 +52,18 @@ struct Relay {
     backend: Backend,
     state: Option<Arc<State>>,
     wake: Arc<Notify>,
-    contact: watch::Sender<Contact>,
+    availability: watch::Sender<Availability>,
     contacts: Arc<AtomicUsize>,
+    /// How often the client is yet to panic.
+    panics: Arc<AtomicU32>,
     knows_lines: Arc<AtomicBool>,
     expect_env: Option<String>,
     auth: Auth,
 }
 
 /// What the sender knows after a pull that was answered.
-fn welcome() -> Contact {
-    Contact {
+fn welcome() -> Availability {
+    Availability {
         standing: Standing::Welcome,
         backend: None,
         lines_told: true,
@@ -61,9 +81,10 @@ impl Relay {
             clock,
             state: Some(Arc::new(state)),
             wake: Arc::new(Notify::new()),
-            contact: watch::channel(welcome()).0,
+            availability: watch::channel(welcome()).0,
             knows_lines: Arc::new(AtomicBool::new(true)),
             contacts: Arc::default(),
+            panics: Arc::default(),
             expect_env: None,
             auth: Auth::Hmac,
         }
@@ -112,15 +133,19 @@ impl Relay {
             expect_env: self.expect_env.clone(),
         };
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let panicking = Arc::new(PanickingClock {
+            clock: Arc::clone(&self.clock),
+            left: Arc::clone(&self.panics),
+        });
         let contacts = Arc::clone(&self.contacts);
         let knows_lines = Arc::clone(&self.knows_lines);
         Sender::new(SenderContext {
             state: Arc::clone(self.state()),
-            client: Arc::new(Client::new(Arc::new(link), Arc::clone(&clock)).expect("a client")),
+            client: Arc::new(Client::new(Arc::new(link), panicking).expect("a client")),
             clock,
             rng: StdRng::seed_from_u64(1),
             wake: Arc::clone(&self.wake),
-            contact: self.contact.subscribe(),
+            availability: self.availability.subscribe(),
             lines: Box::new(move || Lines::of(knows_lines.load(Ordering::Relaxed))),
             on_contact: Box::new(move |_| {
                 contacts.fetch_add(1, Ordering::Relaxed);
@@ -234,14 +259,14 @@ async fn the_owner_can_drop_and_retry_beside_the_running_sender() {
 #[tokio::test]
 async fn nothing_is_sent_before_a_pull_was_answered_and_the_lines_are_told() {
     let relay = Relay::start().await;
-    relay.contact.send_replace(Contact::default());
+    relay.availability.send_replace(Availability::default());
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     for _ in 0..2 {
         sender.step().await;
     }
     assert_eq!(relay.backend.requests(), 0, "no pull was answered yet");
-    relay.contact.send_replace(Contact {
+    relay.availability.send_replace(Availability {
         lines_told: false,
         ..welcome()
     });
@@ -249,7 +274,7 @@ async fn nothing_is_sent_before_a_pull_was_answered_and_the_lines_are_told() {
         sender.step().await;
     }
     assert_eq!(relay.backend.requests(), 0, "the lines are not told yet");
-    relay.contact.send_replace(welcome());
+    relay.availability.send_replace(welcome());
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored(), ["1"]);
 }
@@ -258,7 +283,7 @@ async fn nothing_is_sent_before_a_pull_was_answered_and_the_lines_are_told() {
 async fn what_an_earlier_run_left_goes_out_though_chat_db_cannot_be_read() {
     let relay = Relay::start().await;
     relay.knows_lines.store(false, Ordering::Relaxed);
-    relay.contact.send_replace(Contact {
+    relay.availability.send_replace(Availability {
         lines_told: false,
         ..welcome()
     });
@@ -271,7 +296,7 @@ async fn what_an_earlier_run_left_goes_out_though_chat_db_cannot_be_read() {
 async fn a_bearer_relay_waits_for_no_pull() {
     let mut relay = Relay::start().await;
     relay.auth = Auth::Bearer;
-    relay.contact.send_replace(Contact::default());
+    relay.availability.send_replace(Availability::default());
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     // This backend takes signatures alone: that it refuses the message shows that it got it.
@@ -285,14 +310,14 @@ async fn a_bearer_relay_waits_for_no_pull() {
 async fn nothing_is_sent_to_another_environment() {
     let mut relay = Relay::start().await;
     relay.expect_env = Some("production".into());
-    relay.contact.send_replace(Contact::default());
+    relay.availability.send_replace(Availability::default());
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     for _ in 0..2 {
         sender.step().await;
     }
     assert_eq!(relay.backend.requests(), 0);
-    relay.contact.send_replace(Contact {
+    relay.availability.send_replace(Availability {
         standing: Standing::WrongEnvironment("development".into()),
         ..welcome()
     });

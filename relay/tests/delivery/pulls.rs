@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, channel};
 
-use archety_relay::delivery::report::Standstill;
+use archety_relay::backend::availability::Standstill;
 use archety_relay::pipeline::PipelineHealth;
 use archety_relay::pull::{Outcome as Polled, PullContext, Puller};
 use serde_json::json;
@@ -32,7 +32,7 @@ fn puller_of(
         client: Arc::new(Client::new(Arc::new(link), Arc::clone(&clock)).expect("a client")),
         clock,
         rng: StdRng::seed_from_u64(2),
-        contact: relay.contact.clone(),
+        availability: relay.availability.clone(),
         answered: watch::channel(None).0,
         health: Arc::clone(health),
         newest,
@@ -45,13 +45,13 @@ fn puller_of(
 #[tokio::test]
 async fn a_poll_without_lines_gives_way_to_one_that_tells_them() {
     let relay = Relay::start().await;
-    relay.contact.send_replace(Contact::default());
+    relay.availability.send_replace(Availability::default());
     let health = Arc::new(PipelineHealth::default());
     relay.backend.script_pull(200, answer(&json!([])));
     let (mut puller, _heard) = puller_of(&relay, &health);
     assert_eq!(puller.step().await, Polled::Answered);
     assert!(
-        !relay.contact.borrow().lines_told,
+        !relay.availability.borrow().lines_told,
         "there were none to tell"
     );
     relay.backend.hold_next_pull();
@@ -62,23 +62,23 @@ async fn a_poll_without_lines_gives_way_to_one_that_tells_them() {
     };
     let (polled, ()) = tokio::join!(stepping, opening);
     assert_eq!(polled, Polled::Answered, "it was given up");
-    assert!(!relay.contact.borrow().lines_told);
+    assert!(!relay.availability.borrow().lines_told);
     relay.backend.script_pull(200, answer(&json!([])));
     assert_eq!(puller.step().await, Polled::Answered);
-    assert!(relay.contact.borrow().lines_told);
+    assert!(relay.availability.borrow().lines_told);
 }
 
 #[tokio::test]
 async fn a_heartbeat_that_the_backend_cannot_read_holds_up_no_message() {
     let relay = Relay::start().await;
-    relay.contact.send_replace(Contact::default());
+    relay.availability.send_replace(Availability::default());
     let refusal = serde_json::from_str(&problem(422, "invalid_fields", "")).expect("JSON");
     relay.backend.script_pull(422, refusal);
     let (mut puller, _heard) = puller(&relay);
     puller.step().await;
-    let contact = relay.contact.borrow().clone();
-    assert_eq!(contact.standing, Standing::Welcome);
-    assert!(contact.lines_told);
+    let found = relay.availability.borrow().clone();
+    assert_eq!(found.standing, Standing::Welcome);
+    assert!(found.lines_told);
 }
 
 fn answer(commands: &serde_json::Value) -> serde_json::Value {
@@ -93,9 +93,9 @@ async fn an_answer_names_the_backend_and_its_newest_message() {
     relay.backend.script_pull(200, answer(&json!([])));
     let (mut puller, heard) = puller(&relay);
     assert_eq!(puller.step().await, Polled::Answered);
-    let contact = relay.contact.borrow().clone();
-    assert_eq!(contact.standing, Standing::Welcome);
-    assert_eq!(contact.backend.expect("it spoke").version, "2.0.0");
+    let found = relay.availability.borrow().clone();
+    assert_eq!(found.standing, Standing::Welcome);
+    assert_eq!(found.backend.expect("it spoke").version, "2.0.0");
     let newest = heard.try_recv().expect("told").expect("there is one");
     assert_eq!(newest.message_guid, "g");
 }
@@ -110,7 +110,7 @@ async fn commands_that_nobody_knows_are_not_asked_for_in_a_hurry() {
     assert!(
         matches!(puller.step().await, Polled::Pause(pause) if pause >= Duration::from_secs(25))
     );
-    assert_eq!(relay.contact.borrow().standing, Standing::Welcome);
+    assert_eq!(relay.availability.borrow().standing, Standing::Welcome);
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn another_installation_and_another_environment_stop_the_sender_until_they
     relay.backend.script_pull(200, other);
     relay.backend.script_pull(200, answer(&json!([])));
     let (mut puller, heard) = puller(&relay);
-    let standing = || relay.contact.borrow().standing.clone();
+    let standing = || relay.availability.borrow().standing.clone();
     puller.step().await;
     assert_eq!(standing(), Standing::Elsewhere);
     puller.step().await;

@@ -105,7 +105,7 @@ async fn later_is_honoured() {
 async fn another_installation_stops_this_one() {
     let relay = Relay::start().await;
     relay.enqueue("a", "1");
-    relay.contact.send_replace(Contact {
+    relay.availability.send_replace(Availability {
         standing: Standing::Elsewhere,
         ..welcome()
     });
@@ -115,7 +115,7 @@ async fn another_installation_stops_this_one() {
         .await;
     assert_eq!(relay.trouble().as_deref(), Some("relay_elsewhere"));
     assert_eq!(relay.backend.requests(), 0);
-    relay.contact.send_replace(welcome());
+    relay.availability.send_replace(welcome());
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored(), ["1"]);
 }

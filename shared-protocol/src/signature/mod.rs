@@ -8,11 +8,13 @@
 mod answer;
 mod id;
 mod key;
+mod secrets;
 mod verify;
 
 pub use answer::{AnswerRefusal, verify_answer};
 pub use id::{InvalidWebhookId, Purpose, WebhookId};
 pub use key::{InvalidKey, MIN_KEY_BYTES, SigningKey};
+pub use secrets::{InvalidSecrets, RelaySecret, RelaySecrets};
 pub use verify::{Refusal, SignatureClaim, SignatureHeaders, TOLERANCE_SECS, Verified, verify};
 
 /// Header with the id of a request or answer.

@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{InvalidWebhookId, Purpose, WebhookId};
-use crate::{RelaySecret, RelaySecrets, SignatureReason};
+use super::{InvalidWebhookId, Purpose, RelaySecret, RelaySecrets, WebhookId};
+use crate::SignatureReason;
 
 /// How far a timestamp may lie from `now`, in seconds, either way.
 pub const TOLERANCE_SECS: i64 = 300;

@@ -16,7 +16,7 @@ use crate::relation::Relation;
 const MAX_REVISION: u32 = i32::MAX as u32;
 
 /// What was told of a row so far.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// It had no text, and its balloon showed nothing.
     pub text_was_empty: bool,

@@ -4,24 +4,12 @@
 //! options by id alone, and the row that it refers to may be any of these. Everything is told of the
 //! first row: its guid is the poll's.
 
-use super::{ChatDb, Payload, PollOption, Row, message};
+use super::{ChatDb, KnownPoll, Payload, Row, message};
 
 /// Rows that are followed from a vote to the first poll.
 const MAX_HOPS: usize = 4;
 /// A caption follows its poll this closely, in microseconds.
 const CAPTION_WITHIN: i64 = 10_000_000;
-
-/// A poll as it stands in chat.db.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KnownPoll {
-    /// `message.guid` of the first row of the poll.
-    pub guid: String,
-    /// What is asked.
-    pub title: Option<String>,
-    /// What can be chosen, in the order in which it was added; before a row that adds a choice, what
-    /// could be chosen without it.
-    pub options: Vec<PollOption>,
-}
 
 impl Row {
     /// Guid of the poll to which this row adds a choice: a poll whose associated guid is another's.

@@ -176,6 +176,8 @@ pub struct Row {
     pub awaits: Option<Awaited>,
     /// Digest over the columns that change.
     pub digest: Digest,
+    /// Reading it panicked, which is a bug here: of its fields only ROWID, guid and date count.
+    pub is_beyond_reading: bool,
 }
 
 impl Row {
@@ -244,6 +246,8 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
     let Some(guid) = text(row, 1)? else {
         return Ok(None);
     };
+    #[cfg(test)]
+    super::tests::may_panic(row.get(0)?, "read");
     Ok(Some(Row {
         rowid: row.get(0)?,
         guid,
@@ -291,6 +295,21 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
         is_to_itself: false,
         relation: Relation::None,
         awaits: None,
+        is_beyond_reading: false,
+    }))
+}
+
+/// The little that cannot fail of a row that is [beyond reading](Row::is_beyond_reading).
+pub(super) fn read_little(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
+    let Some(guid) = text(row, 1)? else {
+        return Ok(None);
+    };
+    Ok(Some(Row {
+        rowid: row.get(0)?,
+        guid,
+        sent_at: from_apple_date(integer(row, 4)?),
+        is_beyond_reading: true,
+        ..Row::default()
     }))
 }
 

@@ -21,6 +21,7 @@ mod transcript;
 mod value;
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -39,11 +40,10 @@ pub use body::{Body, BodyRun};
 pub use chat::{Chat, ChatStyle};
 pub use evidence::{CopyOf, OwnSend};
 pub use filters::{ChatMarks, FilterMarks, FilterReason};
-pub use known_poll::KnownPoll;
 pub use mark::Mark;
 pub use message::Row;
 pub(crate) use message::target;
-pub use payload::{AppCard, Payload, Poll, PollOption, RichLink, Vote};
+pub use payload::{AppCard, KnownPoll, Payload, Poll, PollOption, RichLink, Vote};
 pub use summary::Summary;
 
 /// Messages' database, open for reading.
@@ -172,7 +172,8 @@ impl ChatDb {
         let mut raw = statement.query(params)?;
         let mut rows = Vec::new();
         while let Some(columns) = raw.next()? {
-            rows.extend(message::read(columns)?);
+            let row = unless_it_panics(|| message::read(columns));
+            rows.extend(row.unwrap_or_else(|| message::read_little(columns))?);
         }
         drop(raw);
         if !rows.is_empty() {
@@ -182,12 +183,21 @@ impl ChatDb {
         }
         let mut chats = Chats::default();
         for row in &mut rows {
-            row.chat = self.chat_of(row.rowid, &mut chats)?;
-            row.attachments = self.attachments_of(row)?;
-            row.poll = self.poll_of(row)?;
-            self.relate(row)?;
+            match unless_it_panics(|| self.complete(row, &mut chats)) {
+                Some(completed) => completed?,
+                None => row.is_beyond_reading = true,
+            }
         }
         Ok(rows)
+    }
+
+    fn complete(&self, row: &mut Row, chats: &mut Chats) -> rusqlite::Result<()> {
+        row.chat = self.chat_of(row.rowid, chats)?;
+        #[cfg(test)]
+        tests::may_panic(row.rowid, "complete");
+        row.attachments = self.attachments_of(row)?;
+        row.poll = self.poll_of(row)?;
+        self.relate(row)
     }
 
     fn attachments_of(&self, row: &Row) -> rusqlite::Result<Vec<AttachmentRow>> {
@@ -216,5 +226,60 @@ impl ChatDb {
             }
         }
         Ok(found)
+    }
+}
+
+/// What `read` returns; nothing if it panics. One row must not take the others with it.
+fn unless_it_panics<T>(read: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(read)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use messages_stand_in::{Chat, ChatDb as StandIn, Date, NewMessage, Style};
+
+    use super::*;
+
+    thread_local! {
+        static PANICS: Cell<Option<(i64, &'static str)>> = const { Cell::new(None) };
+    }
+
+    pub(super) fn may_panic(rowid: i64, step: &'static str) {
+        assert_ne!(PANICS.get(), Some((rowid, step)), "a bug, as ordered");
+    }
+
+    #[test]
+    fn a_row_that_panics_takes_no_other_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("chat.db");
+        let mut messages = StandIn::create(path.clone(), Style::Ventura).expect("a chat.db");
+        let chat = messages
+            .chat(&Chat::direct("+15550100001"))
+            .expect("a chat");
+        let ann = messages
+            .handle("+15550100001", "iMessage")
+            .expect("a handle");
+        let at = Date::from_unix_micros(1_790_000_000_000_000);
+        let rows: Vec<i64> = ["one", "two", "three"]
+            .map(|text| {
+                let message = NewMessage::incoming(ann, at).text(text);
+                messages.deliver(chat, &message).expect("a row")
+            })
+            .into();
+        let db = ChatDb::open(&path).expect("open");
+        let sound = db.rows_after(0, 10).expect("read");
+        for step in ["read", "complete"] {
+            PANICS.set(Some((rows[1], step)));
+            let read = db.rows_after(0, 10).expect("read");
+            PANICS.set(None);
+            let beyond: Vec<bool> = read.iter().map(|row| row.is_beyond_reading).collect();
+            assert_eq!(beyond, [false, true, false], "{step}");
+            assert_eq!((read[1].rowid, &read[1].guid), (rows[1], &sound[1].guid));
+            assert_eq!(read[1].sent_at, sound[1].sent_at);
+            assert_eq!(read[2].visible_text(), "three");
+            assert!(read[2].chat.is_some());
+        }
     }
 }

@@ -315,7 +315,7 @@ prop_compose! {
             summary, edited_at, part_count, is_empty, is_spam, filter_action, schedule_type, schedule_state,
             is_system, is_audio, has_attachments, chat: chat.map(Rc::new), attachments, relation, awaits,
             is_own_copy, is_to_itself,
-            digest: Digest::default(),
+            digest: Digest::default(), is_beyond_reading: false,
         }
     }
 }

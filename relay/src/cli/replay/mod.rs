@@ -23,9 +23,9 @@ use shared_protocol::{Message, Mode};
 
 use super::flags::ConfigFlags;
 use super::output;
+use crate::backend::client::Client;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Link};
-use crate::delivery::client::Client;
 use crate::delivery::timestamps::Timestamps;
 use crate::lifecycle::ExitCode;
 use crate::mask::Masked;

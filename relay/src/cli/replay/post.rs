@@ -10,10 +10,10 @@ use bytes::Bytes;
 use shared_protocol::{Answer, AnswerStatus, MESSAGE_ROUTE, Message, MessageIdentity, RelayName};
 use tokio::time::MissedTickBehavior;
 
+use crate::backend::answer::{Scope, Verdict, judge, unanswered};
+use crate::backend::client::{Client, Request};
 use crate::clock::Clock;
-use crate::delivery::client::{Client, Request};
 use crate::delivery::timestamps::Timestamps;
-use crate::delivery::verdict::{Scope, Verdict, judge, unanswered};
 
 /// Beyond the 55 s that the backend waits for a reply when it is wanted in the answer.
 const TIMEOUT: Duration = Duration::from_mins(1);

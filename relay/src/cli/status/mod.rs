@@ -10,8 +10,8 @@ use shared_protocol::Line;
 
 use super::flags::ConfigFlags;
 use super::output;
+use crate::backend::availability::Standstill;
 use crate::clock::{Clock, SystemClock, UnixMicros};
-use crate::delivery::report::Standstill;
 use crate::lifecycle::ExitCode;
 use crate::lifecycle::vitals::{LOOK, Vitals};
 use crate::platform;

@@ -8,8 +8,8 @@
 
 use std::time::Duration;
 
+use crate::backend::availability::Standstill;
 use crate::clock::UnixMicros;
-use crate::delivery::report::Standstill;
 use crate::lifecycle::vitals::{SCAN_OVERDUE, STARTING, Vitals};
 use crate::pull::ANSWER_OVERDUE;
 

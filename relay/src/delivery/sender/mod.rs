@@ -6,8 +6,10 @@
 //! state cannot be written (a full disk), answers are kept, nothing more is sent, and it is tried
 //! again.
 
+mod flights;
 mod settle;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,23 +17,22 @@ use crash_point::crash_point;
 use rand::rngs::StdRng;
 use shared_protocol::MESSAGE_ROUTE;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::Trouble;
-use super::backoff::Backoff;
-use super::client::{Client, Request};
-use super::contact::{Contact, Lines};
 use super::gate::Gate;
 use super::lanes::{Lanes, Limits, Taken};
-use super::ledger::{Loaded, Marks, load, page};
-use super::report::Reporter;
+use super::outbox::{Marks, load, page};
 use super::timestamps::Timestamps;
-use super::verdict::{Backend, Judgement, Verdict, judge, unanswered};
+use crate::backend::Trouble;
+use crate::backend::answer::{Backend, Verdict, judge, unanswered};
+use crate::backend::availability::{Availability, Lines, Reporter};
+use crate::backend::backoff::Backoff;
+use crate::backend::client::{Client, Request};
 use crate::clock::{Clock, UnixMicros};
 use crate::state::{State, StateError, meta, outbox};
+use flights::{Flight, Flights, Landing};
 
 /// Requests under way at once. More gain nothing on one machine, fewer lose on a long line.
 const IN_FLIGHT: usize = 32;
@@ -57,7 +58,7 @@ pub struct SenderContext {
     /// Rung when the outbox has something new.
     pub wake: Arc<Notify>,
     /// What the pull knows of the backend.
-    pub contact: watch::Receiver<Contact>,
+    pub availability: watch::Receiver<Availability>,
     /// Whether this run knows the owner's lines.
     pub lines: Box<dyn Fn() -> Lines + Send + Sync>,
     /// Called with the instant of each answer that was the backend's own word.
@@ -84,15 +85,6 @@ pub enum Outcome {
     Stopped,
 }
 
-struct Flight {
-    taken: Taken,
-    loaded: Loaded,
-    epoch: u64,
-    signed: u32,
-}
-
-type Landing = (Flight, Judgement);
-
 /// The sender.
 pub struct Sender {
     context: SenderContext,
@@ -100,7 +92,9 @@ pub struct Sender {
     lanes: Lanes,
     gate: Gate,
     timestamps: Timestamps,
-    flights: JoinSet<Landing>,
+    flights: Flights,
+    /// How often the sending of a post has panicked.
+    panics: HashMap<i64, u32>,
     landed: Vec<Landing>,
     marks: Marks,
     reporter: Reporter,
@@ -132,7 +126,8 @@ impl Sender {
             lanes: Lanes::new(LIMITS),
             gate: Gate::default(),
             timestamps: Timestamps::new(now.as_secs()),
-            flights: JoinSet::new(),
+            flights: Flights::default(),
+            panics: HashMap::new(),
             landed: Vec::new(),
             marks: Marks::default(),
             reporter: Reporter::default(),
@@ -153,15 +148,16 @@ impl Sender {
 
     /// One round: take in, write down, send, wait.
     pub async fn step(&mut self) -> Outcome {
-        while let Some(landing) = self.flights.try_join_next() {
-            self.land(landing);
+        crash_point("send");
+        while let Some(landing) = self.flights.try_land() {
+            self.landed.push(landing);
         }
         let landed = std::mem::take(&mut self.landed);
         let answered = landed.len();
         for (flight, judgement) in landed {
             self.settle(flight, judgement);
         }
-        self.note_contact();
+        self.note_availability();
         match self.exchange().await {
             Ok(sent) if answered + sent > 0 => return Outcome::Worked { answered, sent },
             Ok(_) => {}
@@ -216,12 +212,7 @@ impl Sender {
                 Some(loaded) => {
                     sent += 1;
                     let epoch = self.gate.epoch();
-                    self.send(Flight {
-                        taken,
-                        loaded,
-                        epoch,
-                        signed: 1,
-                    });
+                    self.send(Flight::new(taken, loaded, epoch));
                 }
                 // The owner dropped it since it was read.
                 None => self.lanes.settled(&taken),
@@ -249,7 +240,7 @@ impl Sender {
     fn may_send(&self) -> bool {
         let auth = self.context.client.link().auth;
         let lines = (self.context.lines)();
-        self.context.contact.borrow().lets_send(auth, lines)
+        self.context.availability.borrow().lets_send(auth, lines)
     }
 
     fn send(&mut self, flight: Flight) {
@@ -263,25 +254,16 @@ impl Sender {
                 .next(flight.taken.seq, clock.now().as_secs()),
             body: flight.loaded.body.clone(),
         };
-        self.flights.spawn(async move {
+        self.flights.start(flight, async move {
             crash_point("before_post");
-            let judgement = match client.post(&route, &request).await {
+            match client.post(&route, &request).await {
                 Ok(received) => {
                     let expected = client.link().expect_env.as_deref();
                     judge(&received, expected, clock.now().as_secs())
                 }
                 Err(trouble) => unanswered(trouble),
-            };
-            (flight, judgement)
+            }
         });
-    }
-
-    fn land(&mut self, landing: Result<Landing, tokio::task::JoinError>) {
-        match landing {
-            Ok(landing) => self.landed.push(landing),
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => {}
-        }
     }
 
     async fn write_marks(&mut self) -> Result<(), StateError> {
@@ -324,14 +306,12 @@ impl Sender {
         }
         let landing = tokio::select! {
             () = self.context.stop.cancelled() => None,
-            Some(landing) = self.flights.join_next() => Some(landing),
+            Some(landing) = self.flights.land() => Some(landing),
             () = self.context.wake.notified() => { self.lanes.poke(); None }
-            Ok(()) = self.context.contact.changed() => None,
+            Ok(()) = self.context.availability.changed() => None,
             () = tokio::time::sleep_until(until) => { self.look().await; None }
         };
-        if let Some(landing) = landing {
-            self.land(landing);
-        }
+        self.landed.extend(landing);
     }
 
     /// Looks whether another process changed the outbox.
@@ -378,10 +358,8 @@ impl Sender {
     /// next start, and the backend knows it.
     async fn drain(&mut self) {
         let deadline = Instant::now() + DRAIN;
-        while let Ok(Some(landing)) =
-            tokio::time::timeout_at(deadline, self.flights.join_next()).await
-        {
-            self.land(landing);
+        while let Ok(Some(landing)) = tokio::time::timeout_at(deadline, self.flights.land()).await {
+            self.landed.push(landing);
             for (flight, judgement) in std::mem::take(&mut self.landed) {
                 // A replayed one is left to the next start, which signs it later anyway.
                 if judgement.verdict != Verdict::SignAgain {

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::Trouble;
-use super::super::backoff::Backoff;
-use super::super::contact::Standing;
 use super::super::lanes::Taken;
-use super::super::verdict::{Backend, Judgement, Scope, Verdict};
-use super::{Flight, Sender};
+use super::Sender;
+use super::flights::Flight;
+use crate::backend::Trouble;
+use crate::backend::answer::{Backend, Judgement, Scope, Verdict};
+use crate::backend::availability::Standing;
+use crate::backend::backoff::Backoff;
 use crate::clock::UnixMicros;
 use crate::state::outbox::{Delivered, Failed, Refused};
 
@@ -20,30 +21,32 @@ const PROBE: Duration = Duration::from_mins(1);
 const VERSION_SETTLES: Duration = Duration::from_mins(1);
 /// Replayed attempts that are signed again at once before the lane waits.
 const MAX_SIGN_AGAIN: u32 = 5;
+/// Panics over one post after which it is parked.
+const MAX_PANICS: u32 = 3;
 
 impl Sender {
     /// Turns an answer into marks and into the next move of its lane.
     pub(super) fn settle(&mut self, flight: Flight, judgement: Judgement) {
         let now = self.context.clock.now();
         let seq = flight.taken.seq;
+        let span = flight.span.clone();
+        let _of_the_post = span.enter();
         let word = judgement.backend.is_some();
         if let Some(backend) = judgement.backend {
             (self.context.on_contact)(now);
             self.note_backend(backend);
         }
-        match judgement.verdict {
+        match self.unless_it_panics_again(seq, judgement.verdict) {
             Verdict::Delivered { message_id, note } => {
                 crash_point("answered");
                 if let Some(code) = note {
                     tracing::warn!(
-                        seq,
                         code,
                         "the backend has this message with other bytes; it counts as delivered"
                     );
                 } else {
-                    let (event, revision) = (&flight.loaded.event, flight.loaded.revision);
                     let message_id = message_id.as_deref().unwrap_or("-");
-                    tracing::info!(seq, event, revision, message_id, "delivered");
+                    tracing::info!(message_id, "delivered");
                 }
                 self.gate.succeeded(flight.epoch);
                 self.marks.delivered.push(Delivered {
@@ -59,7 +62,7 @@ impl Sender {
                 }
             }
             Verdict::Park(trouble) => {
-                tracing::error!(seq, code = trouble.code(), "{trouble}");
+                tracing::error!(code = trouble.code(), "{trouble}");
                 self.gate.succeeded(flight.epoch);
                 let version = self
                     .backend
@@ -104,7 +107,25 @@ impl Sender {
         }
     }
 
+    /// A post that makes this relay panic time and again is parked, as one that the backend refuses.
+    fn unless_it_panics_again(&mut self, seq: i64, verdict: Verdict) -> Verdict {
+        let Verdict::Retry {
+            trouble: Trouble::Panicked,
+            ..
+        } = &verdict
+        else {
+            return verdict;
+        };
+        let panics = self.panics.entry(seq).or_default();
+        *panics += 1;
+        if *panics < MAX_PANICS {
+            return verdict;
+        }
+        Verdict::Park(Trouble::Panicked)
+    }
+
     fn finish(&mut self, taken: &Taken) {
+        self.panics.remove(&taken.seq);
         self.timestamps.settled(taken.seq);
         self.lanes.settled(taken);
     }
@@ -165,17 +186,17 @@ impl Sender {
         }
     }
 
-    pub(super) fn note_contact(&mut self) {
-        let contact = self.context.contact.borrow_and_update().clone();
+    pub(super) fn note_availability(&mut self) {
+        let found = self.context.availability.borrow_and_update().clone();
         let now = self.context.clock.now();
-        match contact.standing {
+        match found.standing {
             Standing::Elsewhere => self.tell(&Trouble::Elsewhere, now),
             Standing::WrongEnvironment(found) => {
                 self.tell(&Trouble::WrongEnvironment { found }, now);
             }
             Standing::Unknown | Standing::Welcome => {}
         }
-        if let Some(backend) = contact.backend {
+        if let Some(backend) = found.backend {
             self.note_backend(backend);
         }
     }

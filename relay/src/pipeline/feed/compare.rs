@@ -5,13 +5,14 @@
 //! and takes at most a small part of the thread's time, together with the look at what filters hold back
 //! that follows it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use chatdb::{ChatDb, Digest, FilterReason, Row};
 
 use super::{Feed, HOUR};
 use crate::pipeline::arrival::Occasion;
+use crate::pipeline::row_guard::{attempt, let_go, take_in_hand};
 use crate::pipeline::{PipelineError, binding, changes};
 use crate::state::seen;
 
@@ -157,35 +158,57 @@ impl Feed<'_> {
                 rows.extend(db.row(mark.rowid)?);
             }
         }
-        if !rows.is_empty() {
-            for row in &mut rows {
-                self.groups.name(row);
-            }
-            self.put_back(db, &mut rows)?;
-            for row in &mut rows {
-                self.own_addresses.examine(db, row, &self.options.lines)?;
-            }
-            let rules = self.rules(Occasion::Ordinary);
-            let enqueued = self.context.state.write(|tx| {
-                rows.iter().try_fold(0, |enqueued, row| {
-                    Ok(enqueued + changes::settle_change(tx, row, &rules)?)
-                })
-            })?;
-            // Some of them may be newly held back.
-            let marked = rows.iter().filter_map(|row| {
-                let chat = row.chat.as_deref()?;
-                FilterReason::of(row, chat).map(|_| chat.guid.clone())
-            });
-            self.filtered.add_chats(marked.collect());
-            if enqueued > 0 {
-                (self.context.wake_sender)();
+        // Looked at again when the relay starts anew, or when they change once more.
+        let beyond_reading = rows.extract_if(.., |row| row.is_beyond_reading);
+        let mut set_aside: BTreeSet<i64> = beyond_reading.map(|row| row.rowid).collect();
+        loop {
+            match attempt(|| self.settle_changes(db, &mut rows)) {
+                Ok(settled) => {
+                    settled?;
+                    break;
+                }
+                Err(culprit) => {
+                    rows.retain(|row| row.rowid != culprit.row);
+                    set_aside.insert(culprit.row);
+                }
             }
         }
         for (mark, known) in marks.iter().zip(known) {
             // One that waits gets its record later, perhaps with this very digest.
-            if known.is_some_and(|digest| digest == mark.digest) {
+            let is_done = known.is_some_and(|digest| digest == mark.digest);
+            if is_done || set_aside.contains(&mark.rowid) {
                 self.compare.settled.insert(mark.rowid, mark.digest);
             }
+        }
+        Ok(())
+    }
+
+    fn settle_changes(&mut self, db: &ChatDb, rows: &mut [Row]) -> Result<(), PipelineError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in &mut *rows {
+            take_in_hand(row.rowid, "examine");
+            self.groups.name(row);
+            self.put_back(db, std::slice::from_mut(row))?;
+            self.own_addresses.examine(db, row, &self.options.lines)?;
+        }
+        let rules = self.rules(Occasion::Ordinary);
+        let enqueued = self.context.state.write(|tx| {
+            rows.iter().try_fold(0, |enqueued, row| {
+                take_in_hand(row.rowid, "change");
+                Ok(enqueued + changes::settle_change(tx, row, &rules)?)
+            })
+        })?;
+        let_go();
+        // Some of them may be newly held back.
+        let marked = rows.iter().filter_map(|row| {
+            let chat = row.chat.as_deref()?;
+            FilterReason::of(row, chat).map(|_| chat.guid.clone())
+        });
+        self.filtered.add_chats(marked.collect());
+        if enqueued > 0 {
+            (self.context.wake_sender)();
         }
         Ok(())
     }

@@ -13,8 +13,9 @@ use crash_point::crash_point;
 use super::Feed;
 use crate::pipeline::PipelineError;
 use crate::pipeline::arrival::Occasion;
+use crate::pipeline::candidate::{Candidate, Look, Settled};
 use crate::pipeline::filtered::{self, HeldBy};
-use crate::pipeline::settle::{Candidate, Look, Settled};
+use crate::pipeline::row_guard::{attempt, let_go, take_in_hand};
 use crate::state::filtered::{self as rows, Place};
 
 /// Chats per slice.
@@ -37,6 +38,8 @@ pub(super) struct FilteredLook {
     /// Numbers of rows that the pass has yet to look at, in the order in which they came: those of one
     /// chat that are lifted together go out in it.
     rows: BTreeSet<i64>,
+    /// Numbers of rows that made this relay panic: they stay on the list and are not looked at in this run.
+    set_aside: BTreeSet<i64>,
     /// The last row that was looked at in its turn.
     turn: i64,
     /// Chats and rows that were looked at so far.
@@ -193,6 +196,19 @@ impl Feed<'_> {
     }
 
     fn look_at_rows(&mut self, db: &ChatDb, ids: &[i64]) -> Result<(), PipelineError> {
+        let mut ids = ids.to_vec();
+        loop {
+            ids.retain(|id| !self.filtered.set_aside.contains(id));
+            match attempt(|| self.try_rows(db, &ids)) {
+                Ok(looked) => return looked,
+                Err(culprit) => {
+                    self.filtered.set_aside.insert(culprit.row);
+                }
+            }
+        }
+    }
+
+    fn try_rows(&mut self, db: &ChatDb, ids: &[i64]) -> Result<(), PipelineError> {
         let places = self.context.state.read(|state| {
             ids.iter()
                 .map(|id| rows::place(state, *id))
@@ -205,6 +221,7 @@ impl Feed<'_> {
         let mut marks = HashMap::new();
         let mut findings = Vec::new();
         for place in places.iter().flatten() {
+            take_in_hand(place.id, "look");
             match self.find_out(db, place, &mut marks)? {
                 Finding::Unchanged => {}
                 finding => findings.push(finding),
@@ -224,15 +241,18 @@ impl Feed<'_> {
                     Finding::Moved { guid, rowid } => rows::set_rowid(tx, &guid, rowid)?,
                     Finding::Deleted(id) => filtered::forget_deleted(tx, id)?,
                     Finding::Refreshed(id, row, held_by) => {
+                        take_in_hand(id, "refresh");
                         chats.push(held_by.chat_guid.clone());
                         filtered::refresh(tx, id, &row, Some(held_by), &rules)?;
                     }
                     Finding::Lifted(id, lifted) => {
+                        take_in_hand(id, "release");
                         let arrivals = &mut arrivals;
                         filtered::release_lifted(tx, arrivals, id, &lifted, &rules, &mut settled)?;
                     }
                 }
             }
+            let_go();
             Ok(settled)
         })?;
         self.arrivals = arrivals;
@@ -285,7 +305,8 @@ impl Feed<'_> {
                 }
             });
         }
-        let Some(mut row) = db.row(own.rowid)?.filter(|row| row.guid == place.guid) else {
+        let is_it = |row: &Row| row.guid == place.guid && !row.is_beyond_reading;
+        let Some(mut row) = db.row(own.rowid)?.filter(is_it) else {
             return Ok(Finding::Unchanged);
         };
         let joined = db.chats_of(row.rowid)?;

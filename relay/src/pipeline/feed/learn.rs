@@ -7,8 +7,9 @@ use rusqlite::Connection;
 
 use super::Feed;
 use crate::pipeline::PipelineError;
+use crate::pipeline::candidate::Candidate;
 use crate::pipeline::own_addresses::{memory_of, with_memory};
-use crate::pipeline::settle::Candidate;
+use crate::pipeline::row_guard::take_in_hand;
 use crate::state::told_group::ToldGroup;
 use crate::state::{meta, own_addresses};
 
@@ -66,6 +67,7 @@ impl Feed<'_> {
         let mut decided = Vec::new();
         let mut groups = Cow::Borrowed(&self.groups);
         for Candidate { row, .. } in candidates {
+            take_in_hand(row.rowid, "group");
             if !groups.is_undecided(row) {
                 continue;
             }

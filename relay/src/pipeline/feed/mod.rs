@@ -1,9 +1,10 @@
 //! Reading one open chat.db: what is new since the cursor, in what order, and what is due when.
 //!
 //! `begin` decides where to start, `rebuilt` what to do with another file at the same path, `resume`
-//! what a lost state missed, `compare` finds rows that changed in place, `filtered` those whose mark was
+//! what a lost state missed, `batch` how rows and cursor change together, `compare` finds rows that changed in place, `filtered` those whose mark was
 //! lifted. Here they are put in order.
 
+mod batch;
 mod begin;
 mod compare;
 mod contacts;
@@ -12,24 +13,22 @@ mod learn;
 mod rebuilt;
 mod resume;
 
-use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use chatdb::{ChatDb, Options, Wake};
 use crash_point::crash_point;
 
 use super::arrival::{Arrivals, Occasion};
-use super::groups::{self, Groups};
+use super::candidate::{Candidate, Look, Rules};
+use super::groups::Groups;
 use super::origin::{Origin, with_anchor};
 use super::own_addresses::OwnAddresses;
-use super::settle::{Candidate, Look, Rules, Settled, settle};
 use super::{IDLE_LOOK, PipelineContext, PipelineError, RESUME_LOOK, WAITING_LOOK};
 use crate::state::source::{self, Anchor, Source};
 use crate::state::waiting::{self, BEHIND, Waiting};
-use crate::state::{contact, meta, seen};
+use crate::state::{contact, seen};
 use compare::Compare;
 use filtered::FilteredLook;
-use learn::save_lines;
 
 const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3600 * SECOND;
@@ -80,6 +79,7 @@ enum Again {
 impl Feed<'_> {
     /// Does what is due; tells how long to wait at most before the next step.
     pub(crate) fn step(&mut self, db: &ChatDb, wake: Wake) -> Result<Duration, PipelineError> {
+        crash_point("read");
         self.note_contact()?;
         let mut wake = wake;
         if self.source.resume_pending {
@@ -153,85 +153,6 @@ impl Feed<'_> {
             }
             self.note_contact()?;
         }
-    }
-
-    /// Settles rows and moves the cursor, in one transaction; memory follows only after the commit.
-    fn commit(
-        &mut self,
-        db: &ChatDb,
-        mut candidates: Vec<Candidate>,
-        occasion: Occasion,
-        source: Option<Source>,
-        anchors: Option<Vec<Anchor>>,
-    ) -> Result<Settled, PipelineError> {
-        let learnt = self.learn_lines(db, &candidates)?;
-        let options = learnt.as_ref().unwrap_or(&self.options);
-        let joined = self.join_groups(db, &candidates)?;
-        let mut groups = Cow::Borrowed(&self.groups);
-        if !joined.is_empty() {
-            groups.to_mut().add(joined.clone());
-        }
-        for candidate in &mut candidates {
-            groups.name(&mut candidate.row);
-            candidate.copy_of =
-                self.own_addresses
-                    .examine(db, &mut candidate.row, &options.lines)?;
-        }
-        let rules = Rules {
-            options,
-            groups: &groups,
-            ..self.rules(occasion)
-        };
-        let mut arrivals = self.arrivals.clone();
-        if !candidates.is_empty() {
-            crash_point("rows_read");
-        }
-        let mut settled = self.context.state.write(|tx| {
-            groups::save(tx, &joined)?;
-            let settled = settle(tx, &mut arrivals, &candidates, &rules)?;
-            if let Some(learnt) = &learnt {
-                save_lines(tx, &learnt.lines)?;
-            }
-            if let Some(source) = &source {
-                source::save(tx, source)?;
-                if matches!(occasion, Occasion::Rebuilt { .. }) {
-                    meta::remove(tx, meta::REBUILD_BEGAN_AT)?;
-                }
-            }
-            if let Some(anchors) = &anchors {
-                source::set_anchors(tx, anchors)?;
-            }
-            Ok(settled)
-        })?;
-        if !candidates.is_empty() {
-            // A backlog takes longer than a scan may: each batch of it counts as one.
-            self.context.health.scanned(rules.now);
-        }
-        self.arrivals = arrivals;
-        self.groups.add(joined);
-        self.groups.add(settled.told_groups.iter().cloned());
-        if let Some(learnt) = learnt {
-            self.options = learnt;
-        }
-        self.filtered
-            .add_chats(std::mem::take(&mut settled.filtered_chats));
-        if let Some(source) = source {
-            self.source = source;
-        }
-        if let Some(anchors) = anchors {
-            self.anchors = anchors;
-        }
-        if settled.held > 0 {
-            tracing::warn!(
-                held = settled.held,
-                "messages that may be old ones are held; see `archety-relay quarantine list`"
-            );
-        }
-        if settled.enqueued > 0 {
-            crash_point("rows_committed");
-            (self.context.wake_sender)();
-        }
-        Ok(settled)
     }
 
     /// How many chats and held rows were looked at so far.

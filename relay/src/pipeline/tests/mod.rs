@@ -20,6 +20,7 @@ mod marks;
 mod order;
 mod own_addresses;
 mod packs;
+mod panics;
 mod polls;
 mod reactions;
 mod rebuilds;

@@ -11,7 +11,7 @@ mod tests;
 use super::keyed_archive::{self, Archived};
 use super::plist::Plist;
 
-pub use poll::{Poll, PollOption, Vote};
+pub use poll::{KnownPoll, Poll, PollOption, Vote};
 
 /// Payloads larger than this are not read.
 pub(super) const MAX_PAYLOAD_BYTES: usize = 1 << 20;

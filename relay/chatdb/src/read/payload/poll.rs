@@ -33,6 +33,18 @@ pub struct PollOption {
     pub text: String,
 }
 
+/// A poll as it stands in chat.db.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownPoll {
+    /// `message.guid` of the first row of the poll.
+    pub guid: String,
+    /// What is asked.
+    pub title: Option<String>,
+    /// What can be chosen, in the order in which it was added; before a row that adds a choice, what
+    /// could be chosen without it.
+    pub options: Vec<PollOption>,
+}
+
 /// One choice of one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vote {

@@ -1,9 +1,10 @@
 //! Ends the process at a named instruction, so that a test can kill it exactly there.
 //!
 //! `ARCHETY_CRASH_AT=name:n` aborts the process when it reaches the point `name` for the `n`th time.
-//! Nothing is flushed and no destructor runs, as with `kill -9`. In release builds a point is nothing.
+//! Nothing is flushed and no destructor runs, as with `kill -9`. `name:n:panic` panics there instead. In
+//! release builds a point is nothing.
 
-/// Aborts here if this is the point, and the pass, that `ARCHETY_CRASH_AT` names.
+/// Aborts or panics here if this is the point, and the pass, that `ARCHETY_CRASH_AT` names.
 #[cfg(debug_assertions)]
 pub fn crash_point(name: &str) {
     if let Some(point) = &*armed::POINT {
@@ -27,23 +28,37 @@ mod armed {
             reason = "no setting of the product: a test's own switch"
         )]
         let value = std::env::var("ARCHETY_CRASH_AT").ok()?;
-        let (name, pass) = value.rsplit_once(':')?;
+        let (at, end) = match value.strip_suffix(":panic") {
+            Some(at) => (at, End::Panic),
+            None => (value.as_str(), End::Abort),
+        };
+        let (name, pass) = at.rsplit_once(':')?;
         Some(Point {
             name: name.to_owned(),
             left: AtomicU64::new(pass.parse().ok()?),
+            end,
         })
     });
 
     pub(crate) struct Point {
         name: String,
         left: AtomicU64,
+        end: End,
+    }
+
+    enum End {
+        Abort,
+        Panic,
     }
 
     impl Point {
         pub(crate) fn reach(&self, name: &str) {
             if self.name == name && self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
                 eprintln!("crash point {name} reached");
-                std::process::abort();
+                match self.end {
+                    End::Abort => std::process::abort(),
+                    End::Panic => panic!("crash point {name}"),
+                }
             }
         }
     }

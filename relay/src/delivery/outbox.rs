@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use shared_protocol::{Purpose, WebhookId};
 
-use super::backoff::Backoff;
 use super::lanes::{Queued, Wanted};
-use super::report::Standstill;
-use super::verdict::Backend;
+use crate::backend::answer::Backend;
+use crate::backend::availability::Standstill;
+use crate::backend::backoff::Backoff;
 use crate::clock::UnixMicros;
 use crate::state::outbox::{self, Delivered, Failed, Pending, Refused, Sendable};
 use crate::state::{State, StateError, meta};

@@ -100,6 +100,9 @@ pub enum Trouble {
         /// Its environment.
         found: String,
     },
+    /// This relay panicked over a message.
+    #[error("this relay has a bug that keeps it from sending a message; the log says where")]
+    Panicked,
     /// The relay's own state cannot be written.
     #[error("the relay's state cannot be written: is its disk full?")]
     State,
@@ -128,6 +131,7 @@ impl Trouble {
             Self::Later { code } | Self::Refused { code } => code.as_str(),
             Self::Elsewhere => "relay_elsewhere",
             Self::WrongEnvironment { .. } => "wrong_environment",
+            Self::Panicked => "relay_panicked",
             Self::State => "state",
         }
     }

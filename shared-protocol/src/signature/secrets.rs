@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::{InvalidKey, RelayName, SigningKey};
+use super::{InvalidKey, SigningKey};
+use crate::RelayName;
 
 /// One relay secret and the relay that it stands for.
 pub struct RelaySecret {

@@ -10,7 +10,7 @@ use shared_protocol::{
     Answer, AnswerRefusal, Problem, ProblemCode, Refusal, SignatureReason, TOLERANCE_SECS,
 };
 
-use super::Trouble;
+use super::trouble::Trouble;
 
 /// An answer as it arrived. With bearer, `trust` is `Ok` once it came over https or loopback.
 pub struct Received {

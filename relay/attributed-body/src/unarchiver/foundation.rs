@@ -3,8 +3,8 @@
 //! A class that is not listed is passed over by its type encodings, and so is every group of values
 //! that a listed class is not known to write.
 
+use super::{Object, Unarchiver};
 use crate::stream::END;
-use crate::unarchiver::{Object, Unarchiver};
 use crate::{DecodeError, Run};
 
 /// Classes whose contents are read; subclasses read like their ancestor.

@@ -5,9 +5,13 @@
 //! Nothing here follows a reference further than one step, so cycles cannot trap it; depth is capped,
 //! and `fuel` caps the values that take no bytes of their own.
 
+mod foundation;
+
 use crate::DecodeError;
-use crate::foundation::{Class, Dictionary};
 use crate::stream::{NEW, NIL, Stream};
+use foundation::Dictionary;
+
+pub(crate) use foundation::Class;
 
 /// References count from here, as a signed number: from -110, so that they start behind the tags.
 const FIRST_REFERENCE: u8 = 0x92;

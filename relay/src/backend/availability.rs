@@ -1,12 +1,74 @@
-//! How delivery stands, for `status` and the log. Trouble is told when it begins and when it ends, and
-//! once every ten minutes in between, not at every attempt of an outage that may last for days.
+//! Whether the backend may be sent to, as a pull finds it, and how it is told when it may not.
+//!
+//! A pull learns it at once and says so to the sender through a watch channel. The deliveries of an hmac
+//! relay wait for its first word: it says which environment the backend is, and has told it the lines.
+//! Trouble is told when it begins and when it ends, and once every ten minutes in between, not at every
+//! attempt of an outage that may last for days.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Trouble;
+use super::answer::Backend;
+use super::trouble::Trouble;
 use crate::clock::UnixMicros;
+use crate::config::Auth;
+
+/// Whether anything may be sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// No pull has been answered yet.
+    #[default]
+    Unknown,
+    /// The backend is the right one, and this installation is the one it listens to.
+    Welcome,
+    /// Another installation holds this relay's name.
+    Elsewhere,
+    /// The backend is of another environment.
+    WrongEnvironment(String),
+}
+
+/// The backend as the last pull found it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Availability {
+    /// Whether anything may be sent.
+    pub standing: Standing,
+    /// Which backend it is.
+    pub backend: Option<Backend>,
+    /// Whether the backend has taken in a heartbeat with the lines of this run. A message of a line that
+    /// it does not know would begin another conversation.
+    pub lines_told: bool,
+}
+
+impl Availability {
+    /// Whether posts may go out by what the pull has heard. Messages are composed with lines only once
+    /// these are known (`lines`); until then there may be posts of an earlier run, which the backend keeps
+    /// by the lines that it was told then.
+    pub fn lets_send(&self, auth: Auth, lines: Lines) -> bool {
+        match self.standing {
+            Standing::Welcome => self.lines_told || lines == Lines::NotKnown,
+            // A bearer relay does not pull: the first answer tells which environment it is.
+            Standing::Unknown => auth == Auth::Bearer,
+            Standing::Elsewhere | Standing::WrongEnvironment(_) => false,
+        }
+    }
+}
+
+/// Whether this run knows the owner's lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// chat.db was opened, and messages are composed with them.
+    Known,
+    /// chat.db was not read yet.
+    NotKnown,
+}
+
+impl Lines {
+    /// As the reading thread tells it.
+    pub const fn of(known: bool) -> Self {
+        if known { Self::Known } else { Self::NotKnown }
+    }
+}
 
 const REPEAT_AFTER: Duration = Duration::from_mins(10);
 

@@ -1,0 +1,227 @@
+//! The loops that run for as long as the relay does, and what happens when one of them ends.
+//!
+//! A relay that only does half of its work must not look alive: a loop that ends or panics by itself
+//! ends all the others in order, and the process with an error that names it. launchd starts the process
+//! again, as after every exit code but 0.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// A loop that ended though it was not asked to.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} {how} by itself; the relay stops, to be started again")]
+pub struct LoopEnded {
+    name: &'static str,
+    how: How,
+}
+
+#[derive(Debug)]
+enum How {
+    Returned,
+    Panicked,
+}
+
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Returned => "ended",
+            Self::Panicked => "panicked",
+        })
+    }
+}
+
+/// The running loops, by name.
+pub(super) struct Supervisor {
+    stop: CancellationToken,
+    loops: JoinSet<()>,
+    names: HashMap<Id, &'static str>,
+}
+
+impl Supervisor {
+    /// Loops that `stop` asks to end.
+    pub(super) fn new(stop: CancellationToken) -> Self {
+        Self {
+            stop,
+            loops: JoinSet::new(),
+            names: HashMap::new(),
+        }
+    }
+
+    /// Runs a loop that ends by itself once it is asked to stop.
+    pub(super) fn run(
+        &mut self,
+        name: &'static str,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let task = self.loops.spawn(work);
+        self.names.insert(task.id(), name);
+    }
+
+    /// Runs a loop that may be left at any of its waits when it is time to stop.
+    pub(super) fn run_until_stopped(
+        &mut self,
+        name: &'static str,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let stop = self.stop.clone();
+        self.run(name, async move {
+            stop.run_until_cancelled(work).await;
+        });
+    }
+
+    /// Runs a loop on a thread of its own; `ask_to_stop` is called when it is time to.
+    pub(super) fn run_on_thread(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce() + Send + 'static,
+        ask_to_stop: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let (alive, mut ended) = oneshot::channel::<()>();
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                // Dropped with the thread, by a panic too.
+                let _alive = alive;
+                work();
+            })?;
+        let stop = self.stop.clone();
+        self.run(name, async move {
+            if stop.run_until_cancelled(&mut ended).await.is_none() {
+                ask_to_stop();
+                let _ = ended.await;
+            }
+            // The thread is in its last instructions, so this does not hold up the others.
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        });
+        Ok(())
+    }
+
+    /// Waits until a loop ends by itself.
+    pub(super) async fn watch(&mut self) -> LoopEnded {
+        match self.loops.join_next_with_id().await {
+            Some(ended) => self.ended(ended.map(|(id, ())| id)),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Asks every loop to stop and waits for them, `limit` at most.
+    pub(super) async fn stop(mut self, limit: Duration) {
+        self.stop.cancel();
+        let all_ended = async {
+            while let Some(ended) = self.loops.join_next_with_id().await {
+                if let Err(error) = ended {
+                    let error = self.ended(Err(error));
+                    tracing::error!(%error, "while the relay stops");
+                }
+            }
+        };
+        if tokio::time::timeout(limit, all_ended).await.is_err() {
+            tracing::warn!(
+                "not everything ended in time; what was under way is resumed at the next start"
+            );
+        }
+    }
+
+    fn ended(&self, ended: Result<Id, JoinError>) -> LoopEnded {
+        let (id, how) = match ended {
+            Ok(id) => (id, How::Returned),
+            Err(error) => (error.id(), How::Panicked),
+        };
+        LoopEnded {
+            name: self.names[&id],
+            how,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::lifecycle::ExitCode;
+
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    fn supervisor() -> Supervisor {
+        Supervisor::new(CancellationToken::new())
+    }
+
+    #[tokio::test]
+    async fn the_loop_that_ends_or_panics_is_named_and_another_start_may_help() {
+        let mut loops = supervisor();
+        loops.run("one", pending());
+        loops.run("two", async {});
+        loops.run_until_stopped("three", pending());
+        let ended = loops.watch().await;
+        assert_eq!(
+            ended.to_string(),
+            "two ended by itself; the relay stops, to be started again"
+        );
+        assert_eq!(ExitCode::of(&ended.into()), ExitCode::Temporary);
+
+        let mut loops = supervisor();
+        loops.run("one", pending());
+        loops.run_until_stopped("two", async { panic!("a bug") });
+        let ended = loops.watch().await;
+        assert!(
+            ended.to_string().starts_with("two panicked by itself"),
+            "{ended}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_thread_is_watched_as_a_task_is() {
+        let mut loops = supervisor();
+        let thread: fn() = || panic!("a bug");
+        loops.run("one", pending());
+        loops.run_on_thread("two", thread, || ()).expect("a thread");
+        let ended = loops.watch().await;
+        assert!(ended.to_string().starts_with("two panicked"), "{ended}");
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_to_stop_ends_in_order() {
+        let stop = CancellationToken::new();
+        let mut loops = Supervisor::new(stop.clone());
+        let (ask, asked) = channel::<()>();
+        let drained = Arc::new(AtomicBool::new(false));
+        let (thread_ended, task_ended) = (Arc::clone(&drained), Arc::new(AtomicBool::new(false)));
+        let noted = Arc::clone(&task_ended);
+        loops.run("sender", async move {
+            stop.cancelled().await;
+            tokio::task::yield_now().await;
+            noted.store(true, Ordering::Relaxed);
+        });
+        loops.run_until_stopped("cleaner", pending());
+        let work = move || {
+            let _ = asked.recv();
+            thread_ended.store(true, Ordering::Relaxed);
+        };
+        loops
+            .run_on_thread("reader", work, move || drop(ask))
+            .expect("a thread");
+        loops.stop(LIMIT).await;
+        assert!(drained.load(Ordering::Relaxed) && task_ended.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_does_not_listen_holds_up_the_end_for_the_limit_alone() {
+        let mut loops = supervisor();
+        loops.run("deaf", pending());
+        let began = tokio::time::Instant::now();
+        loops.stop(LIMIT).await;
+        assert_eq!(began.elapsed(), LIMIT);
+    }
+}

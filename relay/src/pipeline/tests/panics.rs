@@ -1,0 +1,110 @@
+//! A row that makes the relay panic is quarantined, and the others go their way.
+
+use super::*;
+use crate::pipeline::row_guard::panic_at;
+use crate::pipeline::{ReleaseAs, Released, give_up, release};
+
+fn release_it(mac: &Mac, id: i64) -> Released {
+    let now = mac.clock.now();
+    let relay = RelayName::default();
+    mac.state()
+        .write(|tx| release(tx, &relay, id, ReleaseAs::ItsKind, now))
+        .unwrap()
+}
+
+#[test]
+fn it_is_quarantined_at_whatever_step_and_the_cursor_moves_on() {
+    for steps in [&["learn"][..], &["group"], &["examine"], &["settle"]] {
+        let step = steps[0];
+        let mut mac = Mac::new();
+        mac.says(ADA, "before");
+        let bad = mac.says(ADA, "the bad one");
+        mac.says(ADA, "after");
+        mac.says(BOB, "elsewhere");
+        panic_at(bad, steps);
+        mac.look();
+        assert_eq!(mac.texts(), ["before", "after", "elsewhere"], "{step}");
+        let held = mac.held();
+        assert_eq!(held.len(), 1, "{step}");
+        assert_eq!(held[0].reason, quarantine::PANICKED);
+        assert_eq!(mac.outcome(bad), Some(seen::Outcome::Quarantined));
+        // The cursor is behind it: a relay that starts anew reads on.
+        mac.says(ADA, "later");
+        mac.look();
+        assert_eq!(mac.texts().len(), 4, "{step}");
+        assert_eq!(mac.held().len(), 1, "{step}");
+        panic_at(bad, &[]);
+    }
+}
+
+#[test]
+fn a_row_that_waits_panics_alone_too() {
+    let mut mac = Mac::new();
+    let (chat, ada) = mac.peer(ADA);
+    let now = mac.now();
+    let message = NewMessage::incoming(ada, now).text("the bad one");
+    let bad = mac.messages.insert_message(&message).unwrap();
+    mac.look();
+    assert_eq!(mac.waiting(), ["no_chat"]);
+    mac.messages.join(chat, bad).unwrap();
+    mac.says(BOB, "another");
+    panic_at(bad, &["settle"]);
+    mac.look();
+    assert_eq!(mac.waiting(), [""; 0]);
+    assert_eq!(mac.texts(), ["another"]);
+    assert_eq!(mac.held().len(), 1);
+    panic_at(bad, &[]);
+}
+
+#[test]
+fn there_is_nothing_to_release_until_a_relay_without_the_bug_starts() {
+    let mut mac = Mac::new();
+    let bad = mac.says(ADA, "the bad one");
+    panic_at(bad, &["settle", "change"]);
+    mac.look();
+    let id = mac.held()[0].id;
+    assert_eq!(release_it(&mac, id), Released::Panicked);
+    mac.look();
+    assert_eq!(
+        release_it(&mac, id),
+        Released::Panicked,
+        "it still has the bug"
+    );
+    panic_at(bad, &[]);
+    mac.look();
+    assert_eq!(release_it(&mac, id), Released::Done);
+    assert_eq!(mac.texts(), ["the bad one"]);
+}
+
+#[test]
+fn it_can_be_given_up() {
+    let mut mac = Mac::new();
+    let bad = mac.says(ADA, "the bad one");
+    panic_at(bad, &["settle"]);
+    mac.look();
+    panic_at(bad, &[]);
+    let id = mac.held()[0].id;
+    assert!(mac.state().write(|tx| give_up(tx, id)).unwrap());
+    mac.look();
+    assert!(mac.held().is_empty() && mac.texts().is_empty());
+}
+
+#[test]
+fn a_change_that_panics_is_passed_over_and_others_are_told() {
+    let mut mac = Mac::new();
+    let (bad, good) = (mac.says(ADA, "one"), mac.says(BOB, "two"));
+    mac.look();
+    for row in [bad, good] {
+        mac.messages.edit(row, "edited", mac.now()).unwrap();
+    }
+    panic_at(bad, &["change"]);
+    mac.look();
+    assert_eq!(mac.texts(), ["one", "two", "edited"]);
+    panic_at(bad, &[]);
+    mac.look();
+    assert_eq!(
+        mac.texts(),
+        ["one", "two", "edited", "edited"],
+        "at the next start"
+    );
+}

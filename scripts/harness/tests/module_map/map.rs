@@ -1,0 +1,48 @@
+//! The map of ARCHITECTURE.md: a block fenced as `modules of NAME` with lines `a, b → c, d`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What each module of a program is said to know.
+pub(crate) type Map = BTreeMap<String, BTreeSet<String>>;
+
+/// The right side of a line whose modules know no other.
+const NOTHING: &str = "nothing";
+
+/// The map of a program.
+pub(crate) fn map(document: &str, program: &str) -> Map {
+    let fence = format!("```modules of {program}");
+    let mut lines = document.lines().skip_while(|line| *line != fence);
+    assert!(
+        lines.next().is_some(),
+        "ARCHITECTURE.md has no block `{fence}`"
+    );
+    let mut map = Map::new();
+    let mut open = Vec::new();
+    for line in lines.take_while(|line| *line != "```") {
+        let (left, right) = match line.split_once('→') {
+            Some((left, right)) => (Some(left), right),
+            // A line that goes on.
+            None => (None, line),
+        };
+        if let Some(left) = left {
+            open = words(left);
+            for module in &open {
+                let before = map.insert(module.clone(), BTreeSet::new());
+                assert!(before.is_none(), "{module} stands in the map twice");
+            }
+        }
+        for module in &open {
+            let known = words(right).into_iter().filter(|word| word != NOTHING);
+            map.entry(module.clone()).or_default().extend(known);
+        }
+    }
+    map
+}
+
+fn words(list: &str) -> Vec<String> {
+    let words = list.split(',').map(str::trim);
+    words
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}

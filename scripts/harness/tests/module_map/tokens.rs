@@ -1,0 +1,210 @@
+//! Rust source as words and signs with their lines: what a path or a `use` item is read from.
+//!
+//! Comments, texts and characters are left out, and so is each item that stands under `#[cfg(test)]`.
+//! This is no parser: it knows as much of Rust as the paths need.
+
+/// A word, `::`, or one other sign.
+#[derive(Clone, Debug)]
+pub(crate) struct Token {
+    pub(crate) text: String,
+    pub(crate) line: usize,
+}
+
+/// The tokens of a file without its tests.
+pub(crate) fn tokens(source: &str) -> Vec<Token> {
+    without_tests(&Scanner::new(source).all())
+}
+
+struct Scanner {
+    chars: Vec<char>,
+    at: usize,
+    line: usize,
+}
+
+impl Scanner {
+    fn new(source: &str) -> Self {
+        Self {
+            chars: source.chars().collect(),
+            at: 0,
+            line: 1,
+        }
+    }
+
+    fn all(mut self) -> Vec<Token> {
+        let mut found = Vec::new();
+        while let Some(c) = self.peek(0) {
+            let line = self.line;
+            if c == '/' && self.peek(1) == Some('/') {
+                while self.peek(0).is_some_and(|c| c != '\n') {
+                    self.step();
+                }
+            } else if c == '/' && self.peek(1) == Some('*') {
+                self.block_comment();
+            } else if c == '"' {
+                self.text();
+            } else if c == '\'' {
+                self.character_or_lifetime();
+            } else if let Some(hashes) = self.raw_text() {
+                self.skip_raw(hashes);
+            } else if c.is_alphanumeric() || c == '_' {
+                let mut text = String::new();
+                while let Some(c) = self.peek(0).filter(|c| c.is_alphanumeric() || *c == '_') {
+                    text.push(c);
+                    self.step();
+                }
+                // `r#type` is the word `type`; `b"…"` is a text.
+                match (text.as_str(), self.peek(0)) {
+                    ("r", Some('#')) => self.step(),
+                    ("b" | "c", Some('"' | '\'')) => {}
+                    _ => found.push(Token { text, line }),
+                }
+            } else if c == ':' && self.peek(1) == Some(':') {
+                self.skip(2);
+                found.push(Token {
+                    text: "::".to_owned(),
+                    line,
+                });
+            } else {
+                self.step();
+                if !c.is_whitespace() {
+                    found.push(Token {
+                        text: c.to_string(),
+                        line,
+                    });
+                }
+            }
+        }
+        found
+    }
+
+    fn peek(&self, ahead: usize) -> Option<char> {
+        self.chars.get(self.at + ahead).copied()
+    }
+
+    fn step(&mut self) {
+        if self.peek(0) == Some('\n') {
+            self.line += 1;
+        }
+        self.at += 1;
+    }
+
+    fn skip(&mut self, count: usize) {
+        for _ in 0..count {
+            self.step();
+        }
+    }
+
+    fn block_comment(&mut self) {
+        let mut depth = 0;
+        while let Some(c) = self.peek(0) {
+            match (c, self.peek(1)) {
+                ('/', Some('*')) => depth += 1,
+                ('*', Some('/')) => depth -= 1,
+                _ => {
+                    self.step();
+                    continue;
+                }
+            }
+            self.skip(2);
+            if depth == 0 {
+                return;
+            }
+        }
+    }
+
+    fn text(&mut self) {
+        self.step();
+        while let Some(c) = self.peek(0) {
+            self.step();
+            match c {
+                '\\' => self.step(),
+                '"' => return,
+                _ => {}
+            }
+        }
+    }
+
+    fn character_or_lifetime(&mut self) {
+        if self.peek(1) == Some('\\') {
+            self.skip(3);
+            while self.peek(0).is_some_and(|c| c != '\'') {
+                self.step();
+            }
+            self.step();
+        } else if self.peek(2) == Some('\'') {
+            self.skip(3);
+        } else {
+            // A lifetime: its name is no path.
+            self.step();
+            while self
+                .peek(0)
+                .is_some_and(|c| c.is_alphanumeric() || c == '_')
+            {
+                self.step();
+            }
+        }
+    }
+
+    /// How many `#` the raw text that begins here has.
+    fn raw_text(&self) -> Option<usize> {
+        let start = match (self.peek(0), self.peek(1)) {
+            (Some('r'), _) => 1,
+            (Some('b' | 'c'), Some('r')) => 2,
+            _ => return None,
+        };
+        let after = self.chars.iter().skip(self.at + start);
+        let hashes = after.take_while(|c| **c == '#').count();
+        (self.peek(start + hashes) == Some('"')).then_some(hashes)
+    }
+
+    fn skip_raw(&mut self, hashes: usize) {
+        while self.peek(0).is_some_and(|c| c != '"') {
+            self.step();
+        }
+        self.step();
+        while let Some(c) = self.peek(0) {
+            self.step();
+            if c == '"' && (0..hashes).all(|ahead| self.peek(ahead) == Some('#')) {
+                return self.skip(hashes);
+            }
+        }
+    }
+}
+
+fn without_tests(all: &[Token]) -> Vec<Token> {
+    const TEST_ONLY: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let mut kept = Vec::new();
+    let mut at = 0;
+    while at < all.len() {
+        let next = all[at..].iter().map(|token| token.text.as_str());
+        if next.take(TEST_ONLY.len()).eq(TEST_ONLY) {
+            at = item_end(all, at + TEST_ONLY.len());
+        } else {
+            kept.push(all[at].clone());
+            at += 1;
+        }
+    }
+    kept
+}
+
+/// Where the item that starts at `at` ends: after its `;`, or after the braces of its body.
+fn item_end(all: &[Token], mut at: usize) -> usize {
+    let mut depth = 0_usize;
+    while let Some(token) = all.get(at) {
+        at += 1;
+        match token.text.as_str() {
+            "(" | "[" | "{" => depth += 1,
+            ")" | "]" | "}" if depth == 0 => return at - 1,
+            ")" | "]" => depth -= 1,
+            "}" => {
+                depth -= 1;
+                if depth == 0 {
+                    return at;
+                }
+            }
+            ";" if depth == 0 => return at,
+            _ => {}
+        }
+    }
+    at
+}
