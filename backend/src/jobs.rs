@@ -23,7 +23,7 @@ use crate::ids::row_id;
 use crate::keyring::Keyring;
 use crate::people;
 use crate::sessions;
-use crate::store::jobs::{DELETE_FORMER_ACCOUNT, NewJob, TakenJob};
+use crate::store::jobs::{ClaimedJob, DELETE_FORMER_ACCOUNT, GENERAL_QUEUE, NewJob, PutBack};
 use crate::store::{Pepper, Store, StoreError};
 
 const LOG_OUT: &str = "log_out";
@@ -36,6 +36,7 @@ const KINDS: [&str; 4] = [LOG_OUT, DELETE_ACCOUNT, DELETE_PERSON, DELETE_HANDLE]
 const PLACE: &str = "job";
 /// With the pauses below, about ten days.
 const MAX_ATTEMPTS: i32 = 50;
+const LEASE: Duration = Duration::from_mins(2);
 const MAX_PAUSE: Duration = Duration::from_hours(6);
 
 #[derive(Serialize, Deserialize)]
@@ -130,11 +131,7 @@ fn new_job(
     now: Timestamp,
 ) -> NewJob {
     let plain = serde_json::to_vec(payload).expect("plain data with string keys");
-    NewJob {
-        id: row_id(now),
-        kind,
-        payload: keyring.seal(PLACE, &plain),
-    }
+    NewJob::new(row_id(now), kind, keyring.seal(PLACE, &plain), now)
 }
 
 /// What one step came to.
@@ -188,7 +185,9 @@ impl Jobs {
 
     /// Takes one job that is due and does it.
     pub async fn step(&self, now: Timestamp) -> Result<Outcome, StoreError> {
-        let Some(job) = self.store.take_job(&KINDS, now).await? else {
+        let leases = KINDS.into_iter().map(|kind| (kind, LEASE)).collect();
+        let claimed = self.store.claim_jobs(GENERAL_QUEUE, &leases, 1, now);
+        let Some(job) = claimed.await?.pop() else {
             return Ok(Outcome::Idle);
         };
         let kind = label(&job.kind);
@@ -199,7 +198,12 @@ impl Jobs {
             }
             Err(Trouble::Later) if job.attempts < MAX_ATTEMPTS => {
                 let run_at = now.plus(pause(job.attempts));
-                self.store.postpone_job(&job, run_at).await?;
+                let back = PutBack {
+                    run_at,
+                    attempts: job.attempts,
+                    dead_at: None,
+                };
+                self.store.put_job_back(&job, back).await?;
                 Outcome::Postponed
             }
             Err(Trouble::Former) => {
@@ -218,7 +222,12 @@ impl Jobs {
                     _ => "it failed too often",
                 };
                 tracing::error!(job_id = %job.id, kind, why, "a job is given up");
-                self.store.bury_job(&job, now).await?;
+                let back = PutBack {
+                    run_at: now,
+                    attempts: job.attempts,
+                    dead_at: Some(now),
+                };
+                self.store.put_job_back(&job, back).await?;
                 Outcome::Buried
             }
         };
@@ -239,7 +248,7 @@ impl Jobs {
         former_accounts::sort(&self.store, &self.keyring, self.identity.issuer(), now).await
     }
 
-    async fn perform(&self, job: &TakenJob, now: Timestamp) -> Result<(), Trouble> {
+    async fn perform(&self, job: &ClaimedJob, now: Timestamp) -> Result<(), Trouble> {
         let plain = self
             .keyring
             .open(PLACE, &job.payload)
@@ -254,7 +263,7 @@ impl Jobs {
         }
     }
 
-    async fn perform_log_out(&self, taken: &TakenJob, plain: &[u8]) -> Result<(), Trouble> {
+    async fn perform_log_out(&self, taken: &ClaimedJob, plain: &[u8]) -> Result<(), Trouble> {
         let job: LogOut = read(plain)?;
         self.expect_issuer(&job.issuer)?;
         let sealed = STANDARD.decode(job.tokens).map_err(|_| unreadable())?;
@@ -339,7 +348,7 @@ fn unreadable() -> Trouble {
 
 /// Its key is not in `SESSION_SECRET` any more, or not yet: while a new key is rolled out, a replica that
 /// does not have it must not give up what the others have written down.
-fn key_missing(job: &TakenJob) -> Trouble {
+fn key_missing(job: &ClaimedJob) -> Trouble {
     tracing::warn!(job_id = %job.id, "a job was sealed with a key that is not in SESSION_SECRET");
     Trouble::Later
 }

@@ -5,6 +5,7 @@
 //! written in the same transaction does the rest if the process that began dies.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde::Serialize;
 use shared_protocol::Address;
@@ -22,6 +23,8 @@ use crate::store::{Pepper, Store, StoreError};
 const PAGE: usize = 500;
 /// Rows that go in one transaction.
 const SLICE: usize = 1_000;
+/// How long the process that hides a handle has for the rest itself, before the job does it.
+const OWN_TIME: Duration = Duration::from_mins(10);
 
 /// The document about one handle that is being written.
 pub struct HandleExport<'a> {
@@ -118,7 +121,7 @@ pub async fn delete_handle(
     traces: &Traces,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    let job = jobs::delete_handle(keyring, address, now);
+    let job = jobs::delete_handle(keyring, address, now).at(now.plus(OWN_TIME));
     let address = address.as_str();
     let mentions = store
         .hide_handle(address, traces, pepper, &job, now)

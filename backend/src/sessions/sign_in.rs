@@ -194,7 +194,7 @@ impl Sessions {
         };
         let sealed = &upstream.sealed_tokens;
         let job = jobs::log_out(&self.keyring, &new.issuer, new.id, sealed, now);
-        self.store.insert_job(&job, now).await
+        self.store.enqueue(&job, now).await
     }
 
     /// Uses up an approval to mark the session in which the code was confirmed.

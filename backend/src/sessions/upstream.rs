@@ -224,7 +224,7 @@ impl UpstreamSessions {
                 &next.sealed_tokens,
                 now,
             );
-            self.store.insert_job(&job, now).await?;
+            self.store.enqueue(&job, now).await?;
             return Err(SessionError::SignedOut);
         }
         Ok(None)

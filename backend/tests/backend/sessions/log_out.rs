@@ -11,6 +11,7 @@ use super::support::{
     ADA, BOB, EXPIRED, LOG_OUT, NEARLY_EXPIRED, Pair, Person, REFRESH, at_once, local_pairs,
     supabase_pairs, until,
 };
+use crate::support::jobs::claim;
 use crate::support::{TestBrowser, TestPhone};
 
 /// Less than the second that an end may take to be known everywhere.
@@ -205,12 +206,7 @@ async fn telling_it_twice_is_harmless() {
         let phone = pair.here().signed_in(ADA).await;
         log_out(&pair, &phone, "local").await;
         let now = pair.here().clock.now();
-        let taken = pair
-            .base
-            .store
-            .take_job(&["log_out"], now)
-            .await
-            .expect("a store");
+        let taken = claim(&pair.base.store, &["log_out"], now).await;
         assert!(taken.is_some());
         let person = pair.provider().person_by_phone(ADA).expect("an account");
         pair.provider().end_sessions(person.id);
