@@ -223,6 +223,7 @@ pub(in crate::store) async fn enqueue(
         job.if_waiting == IfWaiting::PushOut,
     );
     tx.execute(ENQUEUE, params).await?;
+    tx.wake_workers();
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use archety_backend::clock::{Clock, Timestamp};
 use archety_backend::config::{DatabaseKind, IdentityConfig};
 use archety_backend::identity::switch_identity;
-use archety_backend::jobs::Outcome;
+use archety_backend::jobs::JobOutcome;
 use archety_backend::keyring::Keyring;
 use archety_backend::store::jobs::NewJob;
 use serde_json::{Value, json};
@@ -164,12 +164,12 @@ impl Switched {
     }
 
     /// Does all that a worker of `app` does; commands write jobs at the time that it is.
-    pub(crate) async fn work(&self, app: &TestApp) -> Vec<Outcome> {
+    pub(crate) async fn work(&self, app: &TestApp) -> Vec<JobOutcome> {
         let mut outcomes = Vec::new();
         loop {
             match app.jobs.step(later()).await.expect("a step") {
-                Outcome::Idle => return outcomes,
-                outcome => outcomes.push(outcome),
+                None => return outcomes,
+                Some(outcome) => outcomes.push(outcome),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use archety_backend::jobs::Outcome;
+use archety_backend::jobs::JobOutcome;
 use archety_backend::keyring::Keyring;
 use archety_backend::store::jobs::NewJob;
 use http::Method;
@@ -41,7 +41,9 @@ async fn workers_of_two_replicas_never_do_the_same_job() {
             let app = pair.replicas[n % 2].clone();
             async move {
                 let mut done = 0;
-                while app.jobs.step(app.clock.now()).await.expect("a step") == Outcome::Done {
+                while app.jobs.step(app.clock.now()).await.expect("a step")
+                    == Some(JobOutcome::Done)
+                {
                     done += 1;
                 }
                 done
@@ -84,10 +86,15 @@ async fn a_job_that_never_works_is_given_up_and_stays_to_be_looked_at() {
     for pair in with_jobs(1).await {
         pair.provider().faults().always(LOG_OUT, Fault::html(502));
         for _ in 1..50 {
-            assert_eq!(pair.do_jobs().await, [Outcome::Postponed]);
+            assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
             pair.advance(Duration::from_hours(6));
         }
-        assert_eq!(pair.do_jobs().await, [Outcome::Buried], "{}", pair.kind());
+        assert_eq!(
+            pair.do_jobs().await,
+            [JobOutcome::DeadLetter],
+            "{}",
+            pair.kind()
+        );
         pair.provider().faults().clear();
         pair.advance(Duration::from_hours(24));
         assert_eq!(pair.do_jobs().await, []);
@@ -106,7 +113,7 @@ async fn a_job_of_a_later_version_is_left_to_it() {
         let later = NewJob::new(Uuid::from_u128(1), "dance", payload, now);
         let store = &pair.base.store;
         store.enqueue(&later, now).await.expect("a store");
-        assert_eq!(pair.do_jobs().await, [Outcome::Done], "{}", pair.kind());
+        assert_eq!(pair.do_jobs().await, [JobOutcome::Done], "{}", pair.kind());
         pair.advance(Duration::from_hours(24 * 30));
         assert_eq!(pair.do_jobs().await, []);
         let untouched = "select count(*) from jobs where dead_at is null and attempts = 0 \
@@ -130,7 +137,10 @@ async fn what_no_version_can_do_is_given_up_at_once_and_what_a_newer_may_is_kept
             let written = pair.base.store.enqueue(&job, now).await;
             written.expect("a store");
         }
-        assert_eq!(pair.do_jobs().await, [Outcome::Postponed, Outcome::Buried]);
+        assert_eq!(
+            pair.do_jobs().await,
+            [JobOutcome::Postponed, JobOutcome::DeadLetter]
+        );
         assert_eq!(pair.provider().requests().count("logout"), 0);
         let dead = "select count(*) from jobs where dead_at is not null";
         assert_eq!(pair.number(dead).await, 1, "{}", pair.kind());
@@ -143,8 +153,8 @@ async fn one_that_waits_does_not_hold_up_the_others() {
         pair.provider().faults().next(LOG_OUT, Fault::Drop);
         let outcomes = pair.do_jobs().await;
         assert_eq!(outcomes.len(), 4, "{}", pair.kind());
-        assert_eq!(outcomes[0], Outcome::Postponed);
-        assert_eq!(outcomes[1..], [Outcome::Done; 3]);
+        assert_eq!(outcomes[0], JobOutcome::Postponed);
+        assert_eq!(outcomes[1..], [JobOutcome::Done; 3]);
         assert_eq!(pair.sessions_at_provider(ADA), 1);
     }
 }
