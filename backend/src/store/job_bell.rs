@@ -1,4 +1,4 @@
-//! Tells workers that a job was written: once its transaction is committed, whoever committed it.
+//! Tells workers that a job was written: once its transaction is committed, by any process.
 //!
 //! On Postgres the statement that writes a job notifies, and a connection beside the pool listens. On SQLite,
 //! which one process serves, the transaction tells the bell itself. What is told may get lost, with a

@@ -1,12 +1,15 @@
 //! The queue: who may claim what, in which order, and how often something waits.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use archety_backend::clock::Timestamp;
 use archety_backend::store::Store;
 use archety_backend::store::jobs::{NewJob, PutBack};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::support::number;
 use crate::support::jobs::{LEASE, claim, claim_all, give_up, postpone};
 use crate::support::{NOW, TestStore, stores};
 
@@ -241,44 +244,49 @@ async fn what_waits_is_pushed_out_or_stays() {
     }
 }
 
-/// Both replicas claim while both write: no job goes to two of them, none is lost, and no lane has two.
+/// Both replicas write to each lane while both claim: no job goes to two of them, none is lost, and no lane
+/// has two under way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn replicas_that_write_and_claim_at_once_keep_lanes_in_order() {
-    const LANES: usize = 5;
-    const EACH: usize = 20;
+    const LANES: u8 = 4;
+    const EACH: u8 = 15;
+    const ALL: usize = LANES as usize * 2 * EACH as usize;
     for base in stores().await {
         let replicas = [base.store.clone(), base.second().await];
-        let writers = (0..LANES).map(|lane| {
-            let store = replicas[lane % 2].clone();
-            tokio::spawn(async move {
+        let mut tasks = JoinSet::new();
+        for (lane, writer) in (0..LANES).flat_map(|lane| [(lane, 0_u8), (lane, 1)]) {
+            let store = replicas[usize::from(writer)].clone();
+            tasks.spawn(async move {
                 for n in 0..EACH {
                     // The smaller id comes later.
-                    let id = (lane * EACH + EACH - n) as u128;
+                    let id = u128::from_be_bytes(
+                        [lane, writer, EACH - n, 1]
+                            .repeat(4)
+                            .try_into()
+                            .expect("16"),
+                    );
                     let mut job = in_lane(id, &lane.to_string());
-                    job.payload = vec![
-                        u8::try_from(lane).expect("few"),
-                        u8::try_from(n).expect("few"),
-                    ];
+                    job.payload = vec![lane, writer, n];
                     store.enqueue(&job, NOW).await.expect("a store");
                 }
-            })
-        });
-        let writers: Vec<_> = writers.collect();
-        let done = std::sync::Arc::new(std::sync::Mutex::new(Vec::<Vec<u8>>::new()));
-        let running = std::sync::Arc::new(std::sync::Mutex::new(Vec::<u8>::new()));
-        let workers = (0..4).map(|n| {
+            });
+        }
+        let done = Arc::<Mutex<Vec<Vec<u8>>>>::default();
+        let running = Arc::<Mutex<Vec<u16>>>::default();
+        for n in 0..4 {
             let (store, done, running) = (replicas[n % 2].clone(), done.clone(), running.clone());
-            tokio::spawn(async move {
-                while done.lock().expect("sound").len() < LANES * EACH {
-                    for job in claim_all(&store, &KINDS, 3, NOW).await {
-                        let lane = job.payload[0];
-                        {
+            tasks.spawn(async move {
+                while done.lock().expect("sound").len() < ALL {
+                    for job in claim_all(&store, &KINDS, 2, NOW).await {
+                        let lane = u16::from(job.payload[0]);
+                        let others = {
                             let mut running = running.lock().expect("sound");
-                            assert!(!running.contains(&lane), "two of one lane at once");
                             running.push(lane);
-                            done.lock().expect("sound").push(job.payload.clone());
-                        }
-                        tokio::task::yield_now().await;
+                            running.iter().filter(|other| **other == lane).count()
+                        };
+                        assert_eq!(others, 1, "of one lane at once");
+                        done.lock().expect("sound").push(job.payload.clone());
+                        tokio::time::sleep(Duration::from_millis(1)).await;
                         running
                             .lock()
                             .expect("sound")
@@ -286,21 +294,49 @@ async fn replicas_that_write_and_claim_at_once_keep_lanes_in_order() {
                         assert!(store.finish_job(&job).await.expect("a store"));
                     }
                 }
-            })
-        });
-        let workers: Vec<_> = workers.collect();
-        for task in writers.into_iter().chain(workers) {
-            task.await.expect("no panic");
+            });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            ended.expect("no panic");
         }
         let done = done.lock().expect("sound");
-        for lane in 0..u8::try_from(LANES).expect("few") {
-            let order: Vec<u8> = done
-                .iter()
-                .filter(|it| it[0] == lane)
-                .map(|it| it[1])
-                .collect();
+        assert_eq!(done.len(), ALL, "{}", base.kind);
+        for (lane, writer) in (0..LANES).flat_map(|lane| [(lane, 0_u8), (lane, 1)]) {
+            let written = done.iter().filter(|it| it[..2] == [lane, writer]);
+            let order: Vec<u8> = written.map(|it| it[2]).collect();
             assert!(order.is_sorted(), "{order:?} on {}", base.kind);
-            assert_eq!(order.len(), EACH, "{}", base.kind);
+            assert_eq!(order.len(), usize::from(EACH), "{}", base.kind);
         }
     }
+}
+
+/// Else one that is written earlier could be seen later, and be begun beside one that came after it.
+#[tokio::test]
+async fn what_is_written_to_a_lane_waits_for_what_is_not_committed_yet() {
+    let Some(base) = TestStore::postgres().await else {
+        return;
+    };
+    let store = base.store.clone();
+    let mut earlier = store.pools().begin_write().await.expect("a store");
+    let held = sqlx::query("select pg_advisory_xact_lock(hashtextextended('a', 0))")
+        .execute(earlier.postgres().expect("Postgres"));
+    held.await.expect("as a writer to the lane holds it");
+    let later = tokio::spawn({
+        let store = store.clone();
+        async move { enqueue(&store, [in_lane(1, "a")]).await }
+    });
+    let waits = "select count(*) from pg_locks l join pg_database d on d.oid = l.database
+        where d.datname = current_database() and l.locktype = 'advisory' and not l.granted";
+    let waiting = async {
+        while number(&store, waits).await == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    waited.expect("it waits");
+    enqueue(&store, [in_lane(2, "b")]).await;
+    assert_eq!(claimed(&store, NOW).await, [2], "another lane is free");
+    earlier.commit().await.expect("a store");
+    later.await.expect("no panic");
+    assert_eq!(claimed(&store, NOW).await, [1]);
 }
