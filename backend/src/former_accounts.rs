@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::identity::{DeletionKept, FormerProject};
-use crate::jobs::{DELETE_ACCOUNT, read_delete_account, resealed};
+use crate::identity::{DeleteAccount, DeletionKept, FormerProject};
+use crate::jobs::{Job, open, resealed};
 use crate::keyring::Keyring;
 use crate::store::jobs::DELETE_FORMER_ACCOUNT;
 use crate::store::{Store, StoreError};
 
-const KINDS: [&str; 2] = [DELETE_ACCOUNT, DELETE_FORMER_ACCOUNT];
+const KINDS: [&str; 2] = [DeleteAccount::KIND, DELETE_FORMER_ACCOUNT];
 /// A provider that has not answered so often in a row is away.
 const AWAY_AFTER: usize = 3;
 
@@ -74,7 +74,7 @@ pub async fn waiting(store: &Store, keyring: &Keyring) -> Result<Waiting, StoreE
         return Ok(waiting);
     };
     for job in store.jobs_of_kinds(&KINDS).await? {
-        match read_delete_account(keyring, &job.payload) {
+        match open::<DeleteAccount>(keyring, &job.payload) {
             Some(account) if account.issuer != bound => waiting.deletions.push(WaitingDeletion {
                 job_id: job.id,
                 subject: account.subject,
@@ -187,20 +187,22 @@ pub async fn remove(store: &Store, deletion: &WaitingDeletion) -> Result<(), Sto
     store.withdraw_deletion_job(deletion.job_id).await
 }
 
-/// Gives each deletion of an account the kind that fits `bound`, whom the database is bound to now.
-pub(crate) async fn sort(
+/// After a start, which may be the first since `identity switch`: deletions of accounts at providers other
+/// than `bound`, whom the database is bound to now, are set aside, also those that were given up; those at
+/// `bound` are begun anew.
+pub async fn sort(
     store: &Store,
     keyring: &Keyring,
     bound: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for job in store.jobs_of_kinds(&KINDS).await? {
-        let Some(account) = read_delete_account(keyring, &job.payload) else {
+        let Some(account) = open::<DeleteAccount>(keyring, &job.payload) else {
             continue;
         };
         let is_own = Store::is_own_issuer(&account.issuer);
         let kind = if account.issuer == bound || is_own {
-            DELETE_ACCOUNT
+            DeleteAccount::KIND
         } else {
             DELETE_FORMER_ACCOUNT
         };

@@ -3,7 +3,7 @@
 //! `config` reads the environment; `store` keeps everything that matters, on SQLite or Postgres;
 //! `relay_auth` decides who sent a request; `intake` and `pull` decide what it means. `otp` finds out
 //! whose a number is, `identity` issues tokens for them, `sessions` keeps them signed in, `people` has
-//! their data. `http` gives all of it routes and statuses, and nothing else knows that `http` exists;
+//! their data; `jobs` does what any of them has written down to be done. `http` gives all of it routes and statuses, and nothing else knows that `http` exists;
 //! `cli` wires the parts.
 //! The wire format is `shared-protocol`'s.
 
@@ -33,3 +33,4 @@ pub mod store;
 pub mod supervisor;
 pub mod telemetry;
 mod throttle;
+mod upkeep;

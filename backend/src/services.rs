@@ -1,22 +1,26 @@
 //! The parts of the backend, put together once: for `serve`, for commands, and for tests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::CryptoRng;
 use shared_protocol::RelaySecrets;
 
 use crate::clock::Clock;
 use crate::config::{
-    Config, DevSecretError, Environment, KeyringSource, SecretSource, read_or_create_relay_secret,
-    read_or_create_session_secret,
+    Config, DevSecretError, Environment, KeyringSource, Retention, SecretSource,
+    read_or_create_relay_secret, read_or_create_session_secret,
 };
-use crate::identity::{Identity, OpenIdentityError, UpstreamTimeouts};
+use crate::identity::{DeleteAccount, Identity, OpenIdentityError, UpstreamTimeouts};
+use crate::jobs::Registry;
 use crate::keyring::Keyring;
 use crate::known_device::KnownDevices;
 use crate::otp::{Otp, OtpSetupError, ProviderTimeouts};
+use crate::people::{DeleteHandle, DeletePerson, Deleter};
 use crate::relay_auth::RelayAuthenticator;
-use crate::sessions::Sessions;
+use crate::sessions::{LogOut, Sessions};
 use crate::store::{KeyError, Pepper, Store};
+use crate::upkeep::{CleanHistory, Keeper, Upkeep};
 
 /// What routes and jobs work with.
 pub struct Services {
@@ -104,6 +108,35 @@ impl Services {
             clock,
         })
     }
+}
+
+/// The kinds of jobs that the parts do.
+pub fn job_registry(
+    store: &Store,
+    pepper: &Pepper,
+    keyring: &Arc<Keyring>,
+    identity: &Arc<Identity>,
+    sessions: &Sessions,
+    retention: Retention,
+) -> Registry {
+    let deleter = Arc::new(Deleter {
+        store: store.clone(),
+        pepper: pepper.clone(),
+        keyring: Arc::clone(keyring),
+    });
+    let keeper = Arc::new(Keeper {
+        store: store.clone(),
+        sessions: sessions.clone(),
+        pepper: pepper.clone(),
+        retention,
+    });
+    Registry::new(Arc::clone(keyring))
+        .with::<LogOut>(Arc::new(sessions.clone()))
+        .with::<DeleteAccount>(Arc::clone(identity))
+        .with::<DeletePerson>(Arc::clone(&deleter))
+        .with::<DeleteHandle>(deleter)
+        .recurring::<Upkeep>(Arc::clone(&keeper), Duration::ZERO)
+        .recurring::<CleanHistory>(keeper, CleanHistory::EVERY)
 }
 
 /// The keys that sessions hang on. In development without `SESSION_SECRET` they are kept in a file.

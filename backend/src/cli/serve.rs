@@ -12,27 +12,26 @@ use tokio::net::TcpListener;
 use super::Failure;
 use super::identity::look_at_settings;
 use crate::clock::Clock;
-use crate::config::{Config, Environment, Retention};
+use crate::config::{Config, Environment};
+use crate::former_accounts;
 use crate::http::{
     App, BodyBudget, ClientAddresses, CookieRules, Limits, MetricsAccess, Reach, router, serve,
 };
-use crate::jobs::{Jobs, Outcome};
+use crate::identity::Identity;
+use crate::jobs::{Jobs, Pace};
+use crate::keyring::Keyring;
 use crate::lifecycle::{Lifecycle, termination_signal};
 use crate::relay_auth::FailureLimiter;
-use crate::services::Services;
-use crate::store::{Store, StoreError};
+use crate::services::{Services, job_registry};
+use crate::store::Store;
 use crate::supervisor::Supervisor;
 use crate::telemetry::{Metrics, start_logging};
 
 /// More than the connections take to drain.
 const GRACE: Duration = Duration::from_secs(15);
-/// How often what has served its time is removed.
-const UPKEEP_EVERY: Duration = Duration::from_mins(1);
-/// What is kept for days need not be looked at every minute. Nor at once: in a rolling deploy an older version,
-/// which does not know what a removed message leaves behind, still serves beside this one.
-const HISTORY_EVERY: Duration = Duration::from_hours(1);
-/// How soon a new job is noticed.
-const WORK_EVERY: Duration = Duration::from_secs(2);
+/// How often what this process knows is told to its metrics.
+const MEASURE_EVERY: Duration = Duration::from_mins(1);
+const SORT_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Long enough for a megabyte over a bad line, short enough to shed whoever only holds on.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -56,20 +55,30 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let address = listener.local_addr().context("no local address")?;
     let lifecycle = Lifecycle::new();
     let metrics = Metrics::of_process();
-    let jobs = Jobs::new(
-        store.clone(),
-        Arc::clone(&services.identity),
-        Arc::clone(&services.keyring),
-        services.pepper.clone(),
+    let registry = job_registry(
+        &store,
+        &services.pepper,
+        &services.keyring,
+        &services.identity,
+        &services.sessions,
+        config.retention,
     );
-    let app = Arc::new(app(&config, services, lifecycle.clone(), metrics.clone()));
+    let jobs = Jobs::new(store.clone(), registry, Pace::default());
+    let sorted = sort_account_deletions(
+        store.clone(),
+        Arc::clone(&services.keyring),
+        Arc::clone(&services.identity),
+        services.clock.clone(),
+    );
+    let jobs = jobs.run(services.clock.clone(), lifecycle.clone());
+    let app = app(&config, services, lifecycle.clone(), metrics.clone());
     let mut tasks = Supervisor::new(lifecycle.clone());
     tasks.spawn("signals", drain_on_signal(lifecycle.clone()));
     tasks.spawn(
         "http",
         serve(
             listener,
-            router(Arc::clone(&app)),
+            router(Arc::new(app)),
             lifecycle,
             Limits::of_process(),
             config.proxies,
@@ -77,13 +86,9 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     );
     tasks.spawn_until_draining("intake", watch_intake(store.clone()));
     tasks.spawn_until_draining("identity settings", settings.run());
-    tasks.spawn_until_draining(
-        "upkeep",
-        keep_up(Arc::clone(&app), config.retention, metrics),
-    );
-    tasks.spawn_until_draining("history", keep_history(Arc::clone(&app), config.retention));
-    // A job that is cut off is taken again once its lease has ended.
-    tasks.spawn_until_draining("jobs", work(jobs, app.clock.clone()));
+    tasks.spawn_until_draining("metrics", measure(store.clone(), metrics));
+    tasks.spawn_until_draining("account deletions", sorted);
+    tasks.spawn("jobs", jobs);
     announce(address);
     tracing::info!(%address, environment = config.environment.as_str(), "listening");
     let ended = tasks.watch(GRACE).await;
@@ -156,69 +161,36 @@ async fn drain_on_signal(lifecycle: Lifecycle) {
     lifecycle.start_draining();
 }
 
-/// Does durable work as it comes up; looks again soon after something was done.
-async fn work(jobs: Jobs, clock: Clock) {
-    let mut is_sorted = false;
-    loop {
-        if !is_sorted {
-            let sorted = jobs.sort_account_deletions(clock.now()).await;
-            is_sorted = sorted.is_ok();
-            if let Err(error) = sorted {
-                tracing::warn!(error = %error, "deletions at former providers were not looked at; trying again later");
-            }
-        }
-        let pause = match jobs.step(clock.now()).await {
-            Ok(Outcome::Done | Outcome::Postponed | Outcome::Buried | Outcome::SetAside) => {
-                Duration::ZERO
-            }
-            Ok(Outcome::Idle) => WORK_EVERY,
-            Err(error) => {
-                tracing::warn!(error = %error, "no job could be taken; trying again later");
-                WORK_EVERY
-            }
-        };
-        tokio::time::sleep(pause).await;
+/// Once, as soon as the database lets it.
+async fn sort_account_deletions(
+    store: Store,
+    keyring: Arc<Keyring>,
+    identity: Arc<Identity>,
+    clock: Clock,
+) {
+    while let Err(error) =
+        former_accounts::sort(&store, &keyring, identity.issuer(), clock.now()).await
+    {
+        tracing::warn!(error = %error, "deletions at former providers were not looked at; trying again later");
+        tokio::time::sleep(SORT_AGAIN_AFTER).await;
     }
+    std::future::pending::<()>().await;
 }
 
-async fn keep_up(app: Arc<App>, retention: Retention, metrics: Metrics) {
-    let mut tick = tokio::time::interval(UPKEEP_EVERY);
+/// What belongs to this process alone.
+async fn measure(store: Store, metrics: Metrics) {
+    let mut tick = tokio::time::interval(MEASURE_EVERY);
     loop {
         tick.tick().await;
         metrics.run_upkeep();
-        if let Err(error) = look_after(&app, &retention).await {
-            tracing::warn!(error = %error, "upkeep failed; trying again later");
+        match store.waiting_jobs().await {
+            Ok(waiting) => {
+                let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+                metrics::gauge!("jobs_waiting").set(f64::from(waiting));
+            }
+            Err(error) => tracing::warn!(error = %error, "jobs were not counted"),
         }
     }
-}
-
-/// By itself: the first time there may be millions of messages to go through.
-async fn keep_history(app: Arc<App>, retention: Retention) {
-    loop {
-        tokio::time::sleep(HISTORY_EVERY).await;
-        clean_history(&app, &retention).await;
-    }
-}
-
-async fn clean_history(app: &App, retention: &Retention) {
-    let now = app.clock.now();
-    match app.store.clean_history(retention, &app.pepper, now).await {
-        Ok(0) => {}
-        Ok(removed) => tracing::info!(removed, "history older than its settings removed"),
-        Err(error) => {
-            tracing::warn!(error = %error, "old history was not removed; trying again later");
-        }
-    }
-}
-
-async fn look_after(app: &App, retention: &Retention) -> Result<(), StoreError> {
-    let now = app.clock.now();
-    let ended = app.sessions.end_expired(now).await?;
-    let removed = app.store.clean(retention, now).await?;
-    tracing::debug!(ended, removed, "cleaned up");
-    let waiting = u32::try_from(app.store.waiting_jobs().await?).unwrap_or(u32::MAX);
-    metrics::gauge!("jobs_waiting").set(f64::from(waiting));
-    Ok(())
 }
 
 #[cfg(test)]

@@ -69,7 +69,8 @@ impl From<DatabaseKind> for DatabaseConfig {
 
 impl DatabaseConfig {
     const DEFAULT_FILE: &'static str = "archety.db";
-    /// Replicas × this × 2 during a deploy must stay below what the server or its pooler allows.
+    /// One more listens for jobs: replicas × (this + 1) × 2 during a deploy must stay below what the server
+    /// or its pooler allows.
     pub const DEFAULT_CONNECTIONS: u32 = 8;
     /// Two are kept for intake and readiness.
     const CONNECTIONS: RangeInclusive<u32> = 3..=200;

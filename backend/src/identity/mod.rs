@@ -6,6 +6,7 @@
 //! is opened for no other.
 
 mod claims;
+mod delete_account;
 mod failure;
 mod grant;
 mod local;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub use claims::{Claims, LEEWAY, SessionRef, Verified};
+pub(crate) use delete_account::DeleteAccount;
 pub use failure::{
     Ended, InvalidToken, OpenIdentityError, RefreshError, SignInError, TokenError, UpstreamError,
 };

@@ -3,13 +3,45 @@
 //! A person is hidden first, and then deleted in slices. A job that is written with the first step does
 //! the rest if the process that began dies.
 
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::jobs;
+use crate::identity::DeleteAccount;
+use crate::jobs::{Attempt, Job, JobError, Next};
 use crate::keyring::Keyring;
 use crate::store::people::{Deleted, Progress};
 use crate::store::{Pepper, Store, StoreError};
+
+/// Deletes a person who is hidden.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct DeletePerson {
+    user_id: Uuid,
+}
+
+/// What deleting is done with.
+pub(crate) struct Deleter {
+    pub(crate) store: Store,
+    pub(crate) pepper: Pepper,
+    pub(crate) keyring: Arc<Keyring>,
+}
+
+impl Job for DeletePerson {
+    type Context = Deleter;
+    const KIND: &'static str = "delete_person";
+
+    async fn run(self, with: &Deleter, attempt: &Attempt) -> Result<Next, JobError> {
+        let Deleter {
+            store,
+            pepper,
+            keyring,
+        } = with;
+        delete_hidden(store, pepper, keyring, self.user_id, attempt.now).await?;
+        Ok(Next::Finished)
+    }
+}
 
 /// A deletion whose first step is done: the person is hidden.
 #[derive(Debug)]
@@ -28,7 +60,7 @@ pub async fn hide_person(
     user_id: Uuid,
     now: Timestamp,
 ) -> Result<Option<Hidden>, StoreError> {
-    let job = jobs::delete_person(keyring, user_id, now);
+    let job = DeletePerson { user_id }.to_row(keyring, now);
     let hidden = store.hide_person(user_id, pepper, &job, now).await?;
     let job_id = job.id;
     Ok((hidden == Deleted::Now).then_some(Hidden { user_id, job_id }))
@@ -49,7 +81,7 @@ impl Hidden {
 }
 
 /// Deletes a person who is hidden. Doing it twice is harmless.
-pub(crate) async fn delete_hidden(
+async fn delete_hidden(
     store: &Store,
     pepper: &Pepper,
     keyring: &Keyring,
@@ -61,7 +93,10 @@ pub(crate) async fn delete_hidden(
             .delete_slice(
                 user_id,
                 pepper,
-                &|account| jobs::delete_account(keyring, &account.issuer, account.subject, now),
+                &|account| {
+                    let (issuer, subject) = (account.issuer.clone(), account.subject);
+                    DeleteAccount { issuer, subject }.to_row(keyring, now)
+                },
                 now,
             )
             .await?;

@@ -5,15 +5,17 @@
 //! written in the same transaction does the rest if the process that began dies.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared_protocol::Address;
 use uuid::Uuid;
 
+use super::deletion::Deleter;
 use super::export::{ConversationView, conversation, to_json};
 use super::profile::MessageView;
 use crate::clock::Timestamp;
-use crate::jobs;
+use crate::jobs::{Attempt, Job, JobError, Next};
 use crate::keyring::Keyring;
 use crate::store::people::{ConversationSlice, Traces};
 use crate::store::{Pepper, Store, StoreError};
@@ -22,6 +24,30 @@ use crate::store::{Pepper, Store, StoreError};
 const PAGE: usize = 500;
 /// Rows that go in one transaction.
 const SLICE: usize = 1_000;
+/// How long the process that hides a handle has for the rest itself, before the job does it.
+const OWN_TIME: Duration = Duration::from_mins(10);
+
+/// Deletes what is left of a handle that was hidden. What was stored since is new.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct DeleteHandle {
+    address: String,
+    /// Microseconds since 1970.
+    hidden_at: i64,
+}
+
+impl Job for DeleteHandle {
+    type Context = Deleter;
+    const KIND: &'static str = "delete_handle";
+
+    async fn run(self, with: &Deleter, attempt: &Attempt) -> Result<Next, JobError> {
+        let damaged = JobError::Never("its content cannot be read");
+        let address = Address::parse(&self.address).ok_or(damaged)?;
+        let hidden_at = Timestamp::from_micros(self.hidden_at);
+        let traces = with.store.traces(&address, Some(hidden_at)).await?;
+        delete_rows(&with.store, &with.pepper, &traces, attempt.now).await?;
+        Ok(Next::Finished)
+    }
+}
 
 /// The document about one handle that is being written.
 pub struct HandleExport<'a> {
@@ -118,8 +144,12 @@ pub async fn delete_handle(
     traces: &Traces,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    let job = jobs::delete_handle(keyring, address, now);
     let address = address.as_str();
+    let job = DeleteHandle {
+        address: address.to_owned(),
+        hidden_at: now.as_micros(),
+    };
+    let job = job.to_row(keyring, now).at(now.plus(OWN_TIME));
     let mentions = store
         .hide_handle(address, traces, pepper, &job, now)
         .await?;
@@ -127,18 +157,6 @@ pub async fn delete_handle(
     store.withdraw_deletion_job(job.id).await?;
     let memberships = u64::try_from(traces.memberships_elsewhere()).unwrap_or(u64::MAX);
     Ok(mentions.saturating_add(memberships))
-}
-
-/// Deletes what is left of a handle that was hidden at `hidden_at`. What was stored since is new.
-pub(crate) async fn delete_hidden_handle(
-    store: &Store,
-    pepper: &Pepper,
-    address: &Address,
-    hidden_at: Timestamp,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let traces = store.traces(address, Some(hidden_at)).await?;
-    delete_rows(store, pepper, &traces, now).await
 }
 
 async fn delete_rows(

@@ -14,10 +14,10 @@ mod tenure;
 mod traits;
 
 pub use cursor::{InvalidCursor, InvalidLimit, PageSize, encode_cursor, parse_cursor};
-pub(crate) use deletion::delete_hidden;
+pub(crate) use deletion::{DeletePerson, Deleter};
 pub use deletion::{Hidden, delete_person, hide_person};
 pub use export::Export;
-pub(crate) use handle::delete_hidden_handle;
+pub(crate) use handle::DeleteHandle;
 pub use handle::{HandleExport, delete_handle};
 pub use name::{InvalidName, PersonName};
 pub use profile::{MessageView, MessagesPage, OnboardingView, ProfileView, TraitsView};

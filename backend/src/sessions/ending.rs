@@ -2,10 +2,11 @@
 
 use uuid::Uuid;
 
+use super::log_out::LogOut;
 use super::{Session, Sessions};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
-use crate::jobs;
+use crate::jobs::Job;
 use crate::store::StoreError;
 use crate::store::jobs::NewJob;
 use crate::store::sessions::{Ended, Ending, SessionSummary};
@@ -114,13 +115,8 @@ impl Sessions {
     /// What is left to do at the identity provider, if it has a session of its own.
     pub(super) fn log_out_job(&self, ended: &Ended, now: Timestamp) -> Option<NewJob> {
         let sealed = ended.upstream_tokens.as_deref()?;
-        Some(jobs::log_out(
-            &self.keyring,
-            self.identity.issuer(),
-            ended.id,
-            sealed,
-            now,
-        ))
+        let job = LogOut::new(self.identity.issuer(), ended.id, sealed);
+        Some(job.to_row(&self.keyring, now))
     }
 
     async fn record_end(&self, event: Event, session: &Session, request_id: &str, now: Timestamp) {

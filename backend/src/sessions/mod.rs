@@ -10,6 +10,7 @@ mod device;
 mod ending;
 mod family;
 mod live;
+mod log_out;
 mod reading;
 mod refresh_token;
 mod refreshing;
@@ -40,7 +41,7 @@ use live::LiveSessions;
 use upstream::UpstreamSessions;
 use user_checks::UserChecks;
 
-pub(crate) use upstream::place as upstream_place;
+pub(crate) use log_out::LogOut;
 
 /// A live session and the person in it.
 pub type Session = SessionRow;
@@ -86,7 +87,8 @@ fn retry_secs(after: Duration) -> u32 {
     u32::try_from(after.as_secs()).unwrap_or(u32::MAX).max(1)
 }
 
-/// Everything that sessions need.
+/// Everything that sessions need. Clones share what they know.
+#[derive(Clone)]
 pub struct Sessions {
     store: Store,
     identity: Arc<Identity>,
@@ -94,7 +96,7 @@ pub struct Sessions {
     lifetimes: Lifetimes,
     live: Arc<LiveSessions>,
     upstream: UpstreamSessions,
-    user_checks: UserChecks,
+    user_checks: Arc<UserChecks>,
 }
 
 impl Sessions {
@@ -119,7 +121,7 @@ impl Sessions {
             lifetimes,
             live,
             upstream,
-            user_checks: UserChecks::default(),
+            user_checks: Arc::default(),
         }
     }
 

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use super::log_out::LogOut;
 use super::{AccessToken, RefreshToken, Session, Sessions, Transport, retry_secs};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
 use crate::identity::{self, LogoutScope, Person};
 use crate::ids::random_id;
-use crate::jobs;
+use crate::jobs::Job;
 use crate::otp::Device;
 use crate::people::resolve_for_sign_in;
 use crate::phone::Phone;
@@ -193,8 +194,8 @@ impl Sessions {
             return Ok(());
         };
         let sealed = &upstream.sealed_tokens;
-        let job = jobs::log_out(&self.keyring, &new.issuer, new.id, sealed, now);
-        self.store.insert_job(&job, now).await
+        let job = LogOut::new(&new.issuer, new.id, sealed).to_row(&self.keyring, now);
+        self.store.enqueue(&job, now).await
     }
 
     /// Uses up an approval to mark the session in which the code was confirmed.

@@ -16,13 +16,14 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::live::LiveSessions;
+use super::log_out::LogOut;
 use super::reading::FRESH_FOR;
 use super::single_flight::Flights;
 use super::{AccessToken, Session, SessionError, retry_secs};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
 use crate::identity::{Ended, Grant, Identity, RefreshError, Upstream, UpstreamTokens};
-use crate::jobs;
+use crate::jobs::Job;
 use crate::keyring::{CannotOpen, Keyring, digest};
 use crate::store::Store;
 use crate::store::sessions::NewUpstream;
@@ -40,7 +41,7 @@ const MAX_FAILURES: usize = 10_000;
 const KEY_RETRY_SECS: u32 = 30;
 
 /// Where sealed tokens of a session belong.
-pub(crate) fn place(session_id: Uuid) -> String {
+pub(super) fn place(session_id: Uuid) -> String {
     format!("upstream-tokens:{session_id}")
 }
 
@@ -217,14 +218,10 @@ impl UpstreamSessions {
         }
         if self.store.upstream(session.id).await?.is_none() {
             // Its end was written down with the old tokens; these are newer.
-            let job = jobs::log_out(
-                &self.keyring,
-                self.identity.issuer(),
-                session.id,
-                &next.sealed_tokens,
-                now,
-            );
-            self.store.insert_job(&job, now).await?;
+            let issuer = self.identity.issuer();
+            let job = LogOut::new(issuer, session.id, &next.sealed_tokens);
+            let job = job.to_row(&self.keyring, now);
+            self.store.enqueue(&job, now).await?;
             return Err(SessionError::SignedOut);
         }
         Ok(None)

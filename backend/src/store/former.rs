@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use super::execute::Execute;
-use super::jobs::TakenJob;
+use super::jobs::ClaimedJob;
 use super::statement::statements;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
@@ -20,7 +20,7 @@ statements! {
     }
     /// Only while it is still held: after that it may be another replica's.
     SET_JOB_ASIDE {
-        both: "update jobs set kind = $3, attempts = 0, locked_until = null
+        both: "update jobs set kind = $3, lane = null, attempts = 0, locked_until = null
                where id = $1 and locked_until = $2",
     }
     /// As if it had just been written. Not if it has changed meanwhile, or is being done.
@@ -61,11 +61,15 @@ impl Store {
         self.pools.reads().all(JOBS_OF_KINDS, (kinds,)).await
     }
 
-    /// Makes a job that this process holds one of `kind`, which no worker takes.
-    pub(crate) async fn set_job_aside(&self, job: &TakenJob, kind: &str) -> Result<(), StoreError> {
+    /// Makes a job that this process holds one of `kind`, which no worker takes and which holds back
+    /// nothing. `false` if it is held no more.
+    pub(crate) async fn set_job_aside(
+        &self,
+        job: &ClaimedJob,
+        kind: &str,
+    ) -> Result<bool, StoreError> {
         let params = (job.id, job.locked_until, kind);
-        self.pools.writes().execute(SET_JOB_ASIDE, params).await?;
-        Ok(())
+        Ok(self.pools.writes().execute(SET_JOB_ASIDE, params).await? == 1)
     }
 
     /// Makes a job one of `kind` that has never been tried, unless a process holds it.

@@ -20,6 +20,7 @@ mod former;
 mod history;
 pub mod intake;
 mod issuer;
+mod job_bell;
 pub mod jobs;
 mod keys;
 mod limits;
@@ -72,6 +73,8 @@ pub use transaction::{Actor, Tx};
 
 use file_lock::FileLock;
 use intake::Intake;
+use job_bell::JobBell;
+use postgres::Server;
 
 /// The open store. Cheap to clone; all clones share one pool and one intake queue.
 #[derive(Clone)]
@@ -80,6 +83,9 @@ pub struct Store {
     /// For what must not wait behind requests of people: relays, and readiness.
     reserved: Pools,
     intake: Intake,
+    job_bell: JobBell,
+    /// The Postgres, which tells when a job is written.
+    listens_at: Option<Arc<Server>>,
     /// Held for as long as the SQLite file is open.
     _lock: Option<Arc<FileLock>>,
 }

@@ -12,6 +12,7 @@ use sqlx::{ConnectOptions, Executor, PgPool};
 use super::error::refuse;
 use super::file_lock::FileLock;
 use super::intake::Intake;
+use super::job_bell::JobBell;
 use super::migrate::{check_migrated, migrate};
 use super::postgres::{MIGRATING, SERVING, Server};
 use super::sqlite_file::{APPLICATION_ID, SqliteFile, inspect};
@@ -31,6 +32,7 @@ const TO_MIGRATE: u32 = 3;
 struct Connections {
     pools: Pools,
     reserved: Pools,
+    listens_at: Option<Arc<Server>>,
 }
 
 impl Connections {
@@ -38,6 +40,7 @@ impl Connections {
         Self {
             reserved: pools.clone(),
             pools,
+            listens_at: None,
         }
     }
 }
@@ -55,7 +58,7 @@ impl Store {
                     Self::migrate(config, environment, Adoption::Refused, now).await?;
                 }
                 let server = Server::reach(url, &config.tls, SERVING).await?;
-                let connections = connect_postgres(&server, config.connections).await?;
+                let connections = connect_postgres(server, config.connections).await?;
                 check_migrated(&connections.pools).await?;
                 meta::claim_environment(&connections.pools, environment, now).await?;
                 check_safety(&connections.pools).await?;
@@ -118,6 +121,11 @@ impl Store {
     fn on(connections: Connections, lock: Option<FileLock>) -> Self {
         Self {
             intake: Intake::start(&connections.reserved),
+            job_bell: match &connections.pools {
+                Pools::Postgres(_) => JobBell::default(),
+                Pools::Sqlite { job_bell, .. } => job_bell.clone(),
+            },
+            listens_at: connections.listens_at,
             pools: connections.pools,
             reserved: connections.reserved,
             _lock: lock.map(Arc::new),
@@ -176,12 +184,13 @@ async fn is_ours(pools: &Pools) -> Result<bool, sqlx::Error> {
     }
 }
 
-async fn connect_postgres(server: &Server, connections: u32) -> Result<Connections, OpenError> {
+async fn connect_postgres(server: Server, connections: u32) -> Result<Connections, OpenError> {
     let others = connections.saturating_sub(RESERVED).max(1);
     let pool: PgPool = server.pool(others).await?;
     Ok(Connections {
         pools: Pools::Postgres(pool),
         reserved: Pools::Postgres(server.pool(RESERVED).await?),
+        listens_at: Some(Arc::new(server)),
     })
 }
 
@@ -254,5 +263,9 @@ async fn connect_sqlite(path: &Path) -> Result<Pools, OpenError> {
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .connect_lazy_with(options.read_only(true));
-    Ok(Pools::Sqlite { writer, readers })
+    Ok(Pools::Sqlite {
+        writer,
+        readers,
+        job_bell: JobBell::default(),
+    })
 }

@@ -8,6 +8,7 @@ use sqlx::{PgPool, SqlitePool};
 use super::execute::{
     Execute, Params, Row, all_on_postgres, all_on_sqlite, execute_on_postgres, execute_on_sqlite,
 };
+use super::job_bell::JobBell;
 use super::statement::Statement;
 use super::{StoreError, trust};
 
@@ -22,6 +23,8 @@ pub enum Pools {
         writer: SqlitePool,
         /// Opened read-only.
         readers: SqlitePool,
+        /// Rung by the transactions of the writer.
+        job_bell: JobBell,
     },
 }
 
@@ -53,7 +56,9 @@ impl Pools {
     pub(super) async fn close(&self) {
         match self {
             Self::Postgres(pool) => pool.close().await,
-            Self::Sqlite { writer, readers } => {
+            Self::Sqlite {
+                writer, readers, ..
+            } => {
                 readers.close().await;
                 writer.close().await;
             }

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::execute::{
     Execute, Params, Row, all_on_postgres, all_on_sqlite, execute_on_postgres, execute_on_sqlite,
 };
+use super::job_bell::JobBell;
 use super::statement::{Statement, statements};
 use super::{Pools, StoreError, trust};
 
@@ -54,6 +55,9 @@ pub struct Tx {
     /// There until the transaction is dropped.
     connection: Option<PooledConnection>,
     state: State,
+    /// Rung by the commit, if there is one and a job was written.
+    job_bell: Option<JobBell>,
+    has_job: bool,
 }
 
 enum PooledConnection {
@@ -116,14 +120,20 @@ impl Pools {
                 });
                 enter_postgres(pool, sql).await?
             }
-            Self::Sqlite { writer, readers } => {
+            Self::Sqlite {
+                writer,
+                readers,
+                job_bell,
+            } => {
                 let pool = if access == Access::Reads {
                     readers
                 } else {
                     writer
                 };
                 let connection = PooledConnection::Sqlite(pool.acquire().await?);
-                Tx::enter(connection, sql.to_owned()).await?
+                let mut tx = Tx::enter(connection, sql.to_owned()).await?;
+                tx.job_bell = Some(job_bell.clone());
+                tx
             }
         })
     }
@@ -164,6 +174,8 @@ impl Tx {
         let mut tx = Self {
             connection: Some(connection),
             state: State::Entering,
+            job_bell: None,
+            has_job: false,
         };
         tx.connection().run(AssertSqlSafe(sql)).await?;
         tx.state = State::Idle;
@@ -185,7 +197,15 @@ impl Tx {
         self.state = State::Busy;
         self.connection().run("commit").await?;
         self.state = State::Over;
+        if let Some(bell) = self.job_bell.take_if(|_| self.has_job) {
+            bell.ring();
+        }
         Ok(())
+    }
+
+    /// Has the commit tell workers that a job was written. On Postgres the statement does.
+    pub(super) fn wake_workers(&mut self) {
+        self.has_job = true;
     }
 
     fn connection(&mut self) -> &mut PooledConnection {

@@ -8,6 +8,7 @@ mod audit;
 mod cli;
 mod database;
 mod identity;
+mod jobs;
 mod otp;
 mod people;
 mod person_cli;

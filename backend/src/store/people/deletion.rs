@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
-use crate::store::jobs::{INSERT_JOB, NewJob};
+use crate::store::jobs::{NewJob, enqueue};
 use crate::store::otp::PHONE_HASH;
 use crate::store::statement::statements;
 use crate::store::tombstones::{Identity, bury_messages};
@@ -160,8 +160,7 @@ impl Store {
         for statement in [DELETE_CHALLENGES, DELETE_CODES] {
             tx.execute(statement, (&phone_hash[..],)).await?;
         }
-        tx.execute(INSERT_JOB, (job.id, job.kind, &job.payload, now))
-            .await?;
+        enqueue(&mut tx, job, now).await?;
         tx.commit().await?;
         Ok(Deleted::Now)
     }
@@ -191,8 +190,7 @@ impl Store {
         tx.execute(DELETE_CONVERSATIONS, (user_id,)).await?;
         let accounts: Vec<ProviderAccount> = tx.all(ACCOUNTS_OF_PERSON, (user_id,)).await?;
         for job in accounts.iter().map(account_job) {
-            tx.execute(INSERT_JOB, (job.id, job.kind, job.payload, now))
-                .await?;
+            enqueue(&mut tx, &job, now).await?;
         }
         tx.execute(DELETE_PERSON, (user_id,)).await?;
         tx.commit().await?;

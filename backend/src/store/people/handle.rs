@@ -4,8 +4,6 @@
 //! under their locks, so that what comes next begins a conversation of its own, and what comes meanwhile
 //! is deleted with the rest. Slices then go by the keys that `traces` found. All of it may be done twice.
 
-use std::time::Duration;
-
 use uuid::Uuid;
 
 use super::deletion::{
@@ -15,14 +13,11 @@ use super::messages::MessageRow;
 use super::traces::{Membership, Traces};
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
-use crate::store::jobs::{INSERT_JOB, NewJob};
+use crate::store::jobs::{NewJob, enqueue};
 use crate::store::otp::PHONE_HASH;
 use crate::store::statement::statements;
 use crate::store::tombstones::{Identity, bury_messages};
 use crate::store::{Pepper, Store, StoreError};
-
-/// How long the command that hides a handle has for the rest itself, before the job does it.
-const OWN_TIME: Duration = Duration::from_mins(10);
 
 statements! {
     /// A JSON list of ids in hexadecimal.
@@ -129,8 +124,7 @@ impl Store {
         for statement in [DELETE_CHALLENGES, DELETE_CODES] {
             tx.execute(statement, (&phone_hash[..],)).await?;
         }
-        let params = (job.id, job.kind, &job.payload, now.plus(OWN_TIME));
-        tx.execute(INSERT_JOB, params).await?;
+        enqueue(&mut tx, job, now).await?;
         tx.commit().await?;
         Ok(mentions)
     }

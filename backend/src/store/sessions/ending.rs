@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
-use crate::store::jobs::{INSERT_JOB, NewJob};
+use crate::store::jobs::{NewJob, enqueue};
 use crate::store::statement::statements;
 use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
@@ -153,8 +153,7 @@ pub(in crate::store) async fn leave(
     let Some(job) = log_out(ended) else {
         return Ok(());
     };
-    let params = (job.id, job.kind, &job.payload, now);
-    tx.execute(INSERT_JOB, params).await?;
+    enqueue(tx, &job, now).await?;
     tx.execute(FORGET_UPSTREAM, (ended.id,)).await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! stays.
 
 use archety_backend::config::RelayAuth;
-use archety_backend::jobs::Outcome;
+use archety_backend::jobs::JobOutcome;
 use archety_backend::keyring::Keyring;
 use archety_backend::people::{HandleExport, delete_handle};
 use archety_backend::store::people::Traces;
@@ -266,9 +266,9 @@ async fn what_a_dead_process_left_is_found_again_and_what_is_new_stays() {
         }
         // For ten minutes the rest is the command's own.
         let waits = app.jobs.step(at(200)).await.expect("a store");
-        assert_eq!(waits, Outcome::Idle, "{}", s.kind);
+        assert_eq!(waits, None, "{}", s.kind);
         let done = app.jobs.step(at(701)).await.expect("a store");
-        assert_eq!(done, Outcome::Done, "{}", s.kind);
+        assert_eq!(done, Some(JobOutcome::Done), "{}", s.kind);
         let left = identities(s).await;
         assert!(!left.iter().any(|it| it.contains("ann-secret")), "{left:?}");
         assert!(left.contains(&"new 1".to_owned()) && left.contains(&"new group".to_owned()));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use archety_backend::jobs::Outcome;
+use archety_backend::jobs::JobOutcome;
 use archety_backend::store::Store;
 use http::Method;
 use serde_json::json;
@@ -30,15 +30,15 @@ async fn a_deleted_person_is_deleted_at_the_provider_once_it_answers() {
         assert_eq!(pair.asked(DELETE), 0, "nobody waits for the provider");
         pair.provider().faults().always(DELETE, Fault::html(502));
         let outcomes = pair.do_jobs().await;
-        assert!(outcomes.contains(&Outcome::Postponed), "{outcomes:?}");
+        assert!(outcomes.contains(&JobOutcome::Postponed), "{outcomes:?}");
         assert!(person().is_some(), "{}", pair.kind());
         // The next time it is done, but nobody hears of it.
         pair.provider().faults().clear();
         pair.provider().faults().next(DELETE, Fault::DropAfter);
         pair.advance(Duration::from_mins(1));
-        assert_eq!(pair.do_jobs().await, [Outcome::Postponed]);
+        assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
         pair.advance(Duration::from_mins(1));
-        assert_eq!(pair.do_jobs().await, [Outcome::Done], "{}", pair.kind());
+        assert_eq!(pair.do_jobs().await, [JobOutcome::Done], "{}", pair.kind());
         assert!(person().is_none(), "{}", pair.kind());
         assert_eq!(pair.number("select count(*) from jobs").await, 0);
         let again = pair.there().signed_in(ADA).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use archety_backend::jobs::Outcome;
+use archety_backend::jobs::JobOutcome;
 use serde_json::{Value, json};
 use supabase_stand_in::Fault;
 
@@ -63,7 +63,7 @@ async fn twenty_who_confirm_one_approved_code_open_one_session() {
         let granted = pair.sessions_at_provider(ADA);
         let jobs = pair.do_jobs().await;
         assert_eq!(jobs.len(), granted - 1, "{}", pair.kind());
-        assert!(jobs.iter().all(|job| *job == Outcome::Done));
+        assert!(jobs.iter().all(|job| *job == JobOutcome::Done));
         assert_eq!(pair.asked(LOG_OUT), granted - 1);
         assert_eq!(pair.sessions_at_provider(ADA), 1, "{}", pair.kind());
         assert!(phones[0].is_in(pair.there()).await);

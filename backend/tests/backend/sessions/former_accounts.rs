@@ -2,7 +2,7 @@
 
 use archety_backend::config::{ApiKey, Environment, IdentityConfig, Retention, SupabaseConfig};
 use archety_backend::identity::switch_identity;
-use archety_backend::jobs::Outcome;
+use archety_backend::jobs::JobOutcome;
 use supabase_stand_in::{Fault, Settings, StandIn};
 use uuid::Uuid;
 
@@ -29,7 +29,7 @@ async fn a_deletion_waits_until_the_old_credentials_finish_it() {
         assert_eq!(it.listed(), Some((1, 1)), "before serve has seen it");
         assert_eq!(
             it.work(&it.local).await,
-            [Outcome::SetAside],
+            [JobOutcome::SetAside],
             "{}",
             it.kind()
         );
@@ -166,7 +166,7 @@ async fn what_the_release_before_gave_up_comes_back_and_goes_on_after_a_switch_b
         it.insert(2, &own, Uuid::nil()).await;
         it.bury().await;
         assert_eq!(it.listed(), Some((2, 1)), "{}", it.kind());
-        let sorted = it.local.jobs.sort_account_deletions(later()).await;
+        let sorted = it.local.sort_account_deletions(later()).await;
         sorted.expect("a store");
         let kept =
             "select count(*) from jobs where dead_at is null and kind = 'delete_former_account'";
@@ -191,9 +191,9 @@ async fn what_the_release_before_gave_up_comes_back_and_goes_on_after_a_switch_b
         it.insert(3, &own, Uuid::nil()).await;
         it.bury().await;
         let app = it.pair.here();
-        let sorted = app.jobs.sort_account_deletions(later()).await;
+        let sorted = app.sort_account_deletions(later()).await;
         sorted.expect("a store");
-        assert_eq!(it.work(app).await, [Outcome::Done; 2], "{}", it.kind());
+        assert_eq!(it.work(app).await, [JobOutcome::Done; 2], "{}", it.kind());
         assert!(!it.has(it.ada) && it.has(it.bob), "{}", it.kind());
         assert_eq!(it.pair.asked(DELETE), 1, "{}", it.kind());
         assert_eq!(it.pair.number("select count(*) from jobs").await, 0);
@@ -206,7 +206,7 @@ async fn a_deletion_outlives_the_key_that_sealed_it() {
         it.delete(ADA).expect(0, &[]);
         assert_eq!(
             it.work(&it.local).await,
-            [Outcome::SetAside],
+            [JobOutcome::SetAside],
             "{}",
             it.kind()
         );

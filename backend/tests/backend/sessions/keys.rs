@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use archety_backend::jobs::Outcome;
+use archety_backend::jobs::JobOutcome;
 use http::Method;
 use serde_json::json;
 
@@ -94,12 +94,12 @@ async fn a_job_waits_for_its_key() {
             assert_eq!(left.status, 200, "{}", left.text());
         }
         // A replica that has not heard of the new key, as during a deploy.
-        assert_eq!(pair.do_jobs().await, [Outcome::Postponed; 2]);
+        assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed; 2]);
         assert_eq!(pair.asked(LOG_OUT), 0);
         let later = rotated.clock.now().plus(Duration::from_mins(1));
         for _ in 0..2 {
             let outcome = rotated.jobs.step(later).await.expect("a step");
-            assert_eq!(outcome, Outcome::Done);
+            assert_eq!(outcome, Some(JobOutcome::Done));
         }
         assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
     }

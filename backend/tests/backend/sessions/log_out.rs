@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use archety_backend::jobs::Outcome;
+use archety_backend::jobs::JobOutcome;
 use http::Method;
 use serde_json::json;
 use supabase_stand_in::{Fault, faults};
@@ -11,6 +11,7 @@ use super::support::{
     ADA, BOB, EXPIRED, LOG_OUT, NEARLY_EXPIRED, Pair, Person, REFRESH, at_once, local_pairs,
     supabase_pairs, until,
 };
+use crate::support::jobs::claim;
 use crate::support::{TestBrowser, TestPhone};
 
 /// Less than the second that an end may take to be known everywhere.
@@ -163,7 +164,7 @@ async fn the_provider_is_told_of_each_end() {
         let people = People::of(&pair).await;
         log_out(&pair, &people.first, "global").await;
         assert_eq!(pair.sessions_at_provider(ADA), 3, "not by the request");
-        assert_eq!(pair.do_jobs().await, [Outcome::Done; 3]);
+        assert_eq!(pair.do_jobs().await, [JobOutcome::Done; 3]);
         assert_eq!(pair.sessions_at_provider(ADA), 0);
         assert_eq!(pair.sessions_at_provider(BOB), 1);
         let scopes = pair.provider().requests().matching(LOG_OUT);
@@ -179,13 +180,13 @@ async fn a_provider_that_is_away_is_told_later() {
         pair.provider().faults().times(4, LOG_OUT, Fault::html(503));
         let second = Duration::from_secs(1);
         for pause in [10, 20, 40, 80] {
-            assert_eq!(pair.do_jobs().await, [Outcome::Postponed]);
+            assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
             pair.advance(Duration::from_secs(pause - 1));
             assert_eq!(pair.do_jobs().await, []);
             pair.advance(second);
         }
         assert_eq!(pair.sessions_at_provider(ADA), 1);
-        assert_eq!(pair.do_jobs().await, [Outcome::Done]);
+        assert_eq!(pair.do_jobs().await, [JobOutcome::Done]);
         assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
     }
 }
@@ -196,26 +197,21 @@ async fn telling_it_twice_is_harmless() {
         let phone = pair.here().signed_in(ADA).await;
         log_out(&pair, &phone, "local").await;
         pair.provider().faults().next(LOG_OUT, Fault::DropAfter);
-        assert_eq!(pair.do_jobs().await, [Outcome::Postponed]);
+        assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
         assert_eq!(pair.sessions_at_provider(ADA), 0, "it took effect");
         pair.advance(Duration::from_secs(10));
-        assert_eq!(pair.do_jobs().await, [Outcome::Done], "{}", pair.kind());
+        assert_eq!(pair.do_jobs().await, [JobOutcome::Done], "{}", pair.kind());
 
         // The process died after the call and before it could write that down.
         let phone = pair.here().signed_in(ADA).await;
         log_out(&pair, &phone, "local").await;
         let now = pair.here().clock.now();
-        let taken = pair
-            .base
-            .store
-            .take_job(&["log_out"], now)
-            .await
-            .expect("a store");
+        let taken = claim(&pair.base.store, &["log_out"], now).await;
         assert!(taken.is_some());
         let person = pair.provider().person_by_phone(ADA).expect("an account");
         pair.provider().end_sessions(person.id);
         pair.advance(EXPIRED);
-        assert_eq!(pair.do_jobs().await, [Outcome::Done], "{}", pair.kind());
+        assert_eq!(pair.do_jobs().await, [JobOutcome::Done], "{}", pair.kind());
     }
 }
 
@@ -228,12 +224,12 @@ async fn an_access_token_that_has_expired_is_refreshed_to_log_out() {
         // And every answer on the way is lost once.
         let faults = pair.provider().faults();
         faults.next(REFRESH, Fault::DropAfter);
-        assert_eq!(pair.do_jobs().await, [Outcome::Postponed]);
+        assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
         pair.advance(Duration::from_hours(1));
         faults.next(REFRESH, faults::rate_limited());
-        assert_eq!(pair.do_jobs().await, [Outcome::Postponed]);
+        assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
         pair.advance(Duration::from_hours(1));
-        assert_eq!(pair.do_jobs().await, [Outcome::Done]);
+        assert_eq!(pair.do_jobs().await, [JobOutcome::Done]);
         assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
     }
 }

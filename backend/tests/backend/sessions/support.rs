@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archety_backend::config::RelayAuth;
-use archety_backend::jobs::Outcome;
+use archety_backend::jobs::JobOutcome;
 use archety_backend::store::Pools;
 use supabase_stand_in::{Settings, StandIn};
 use uuid::Uuid;
@@ -154,13 +154,13 @@ impl Pair {
     }
 
     /// Does what there is to do now.
-    pub(crate) async fn do_jobs(&self) -> Vec<Outcome> {
+    pub(crate) async fn do_jobs(&self) -> Vec<JobOutcome> {
         let mut outcomes = Vec::new();
         loop {
             let now = self.here().clock.now();
             match self.here().jobs.step(now).await.expect("a step") {
-                Outcome::Idle => return outcomes,
-                outcome => outcomes.push(outcome),
+                None => return outcomes,
+                Some(outcome) => outcomes.push(outcome),
             }
         }
     }

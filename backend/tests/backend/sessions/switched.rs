@@ -8,7 +8,7 @@ use std::time::Duration;
 use archety_backend::clock::{Clock, Timestamp};
 use archety_backend::config::{DatabaseKind, IdentityConfig};
 use archety_backend::identity::switch_identity;
-use archety_backend::jobs::Outcome;
+use archety_backend::jobs::JobOutcome;
 use archety_backend::keyring::Keyring;
 use archety_backend::store::jobs::NewJob;
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::support::{ADA, BOB, Pair, supabase_pairs};
 use crate::support::TestApp;
+use crate::support::jobs::{claim, give_up};
 
 pub(crate) const SECRET: &str = "the session secret of the tests 0001";
 const LOCAL: [(&str, &str); 5] = [
@@ -163,12 +164,12 @@ impl Switched {
     }
 
     /// Does all that a worker of `app` does; commands write jobs at the time that it is.
-    pub(crate) async fn work(&self, app: &TestApp) -> Vec<Outcome> {
+    pub(crate) async fn work(&self, app: &TestApp) -> Vec<JobOutcome> {
         let mut outcomes = Vec::new();
         loop {
             match app.jobs.step(later()).await.expect("a step") {
-                Outcome::Idle => return outcomes,
-                outcome => outcomes.push(outcome),
+                None => return outcomes,
+                Some(outcome) => outcomes.push(outcome),
             }
         }
     }
@@ -177,26 +178,19 @@ impl Switched {
     pub(crate) async fn insert(&self, n: u128, issuer: &str, subject: Uuid) {
         let payload = json!({ "issuer": issuer, "subject": subject }).to_string();
         let keyring = Keyring::parse(SECRET).expect("a key");
-        let job = NewJob {
-            id: Uuid::from_u128(n),
-            kind: "delete_account",
-            payload: keyring.seal("job", payload.as_bytes()),
-        };
-        let inserted = self
-            .pair
-            .base
-            .store
-            .insert_job(&job, self.local.clock.now());
-        inserted.await.expect("a store");
+        let now = self.local.clock.now();
+        let payload = keyring.seal("job", payload.as_bytes());
+        let job = NewJob::new(Uuid::from_u128(n), "delete_account", payload, now);
+        let store = &self.pair.base.store;
+        store.enqueue(&job, now).await.expect("a store");
     }
 
     /// Gives up the job that is due, as the release before did.
     pub(crate) async fn bury(&self) {
         let store = &self.pair.base.store;
         let now = self.local.clock.now();
-        let job = store.take_job(&["delete_account"], now).await;
-        let job = job.expect("a store").expect("a job");
-        store.bury_job(&job, now).await.expect("a store");
+        let job = claim(store, &["delete_account"], now).await.expect("a job");
+        give_up(store, &job, now).await;
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use archety_backend::jobs::Outcome;
+use archety_backend::jobs::JobOutcome;
 use archety_backend::keyring::Keyring;
-use archety_backend::store::Store;
 use archety_backend::store::jobs::NewJob;
 use http::Method;
 use serde_json::json;
 use supabase_stand_in::Fault;
 use uuid::Uuid;
+
+use crate::support::jobs::{LEASE, claim, give_up};
 
 use super::support::{ADA, LOG_OUT, Pair, at_once, supabase_pairs};
 
@@ -40,7 +41,9 @@ async fn workers_of_two_replicas_never_do_the_same_job() {
             let app = pair.replicas[n % 2].clone();
             async move {
                 let mut done = 0;
-                while app.jobs.step(app.clock.now()).await.expect("a step") == Outcome::Done {
+                while app.jobs.step(app.clock.now()).await.expect("a step")
+                    == Some(JobOutcome::Done)
+                {
                     done += 1;
                 }
                 done
@@ -58,28 +61,22 @@ async fn a_worker_that_died_holds_a_job_for_two_minutes() {
     for pair in with_jobs(1).await {
         let store = &pair.base.store;
         let now = pair.here().clock.now();
-        let dead = store
-            .take_job(&["log_out"], now)
-            .await
-            .expect("a store")
-            .expect("a job");
-        pair.advance(Store::JOB_LEASE.saturating_sub(Duration::from_micros(1)));
+        let dead = claim(store, &["log_out"], now).await.expect("a job");
+        pair.advance(LEASE.saturating_sub(Duration::from_micros(1)));
         assert_eq!(pair.do_jobs().await, []);
         pair.advance(Duration::from_micros(1));
         let now = pair.here().clock.now();
-        let taken = store
-            .take_job(&["log_out"], now)
-            .await
-            .expect("a store")
-            .expect("a job");
+        let taken = claim(store, &["log_out"], now).await.expect("a job");
         assert_eq!((taken.id, taken.attempts), (dead.id, 2));
         // The first was only slow: what it says does not count any more.
-        store.finish_job(&dead).await.expect("a store");
-        store.bury_job(&dead, now).await.expect("a store");
-        store.postpone_job(&dead, now).await.expect("a store");
+        assert!(!store.finish_job(&dead).await.expect("a store"));
+        assert!(!give_up(store, &dead, now).await);
+        let mut slow = dead.clone();
+        let renewed = store.renew_job(&mut slow, now.plus(LEASE)).await;
+        assert!(!renewed.expect("a store"));
         assert_eq!(pair.do_jobs().await, [], "the second has it");
         assert_eq!(store.waiting_jobs().await.expect("a store"), 1);
-        store.finish_job(&taken).await.expect("a store");
+        assert!(store.finish_job(&taken).await.expect("a store"));
         assert_eq!(pair.number("select count(*) from jobs").await, 0);
     }
 }
@@ -89,10 +86,15 @@ async fn a_job_that_never_works_is_given_up_and_stays_to_be_looked_at() {
     for pair in with_jobs(1).await {
         pair.provider().faults().always(LOG_OUT, Fault::html(502));
         for _ in 1..50 {
-            assert_eq!(pair.do_jobs().await, [Outcome::Postponed]);
+            assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
             pair.advance(Duration::from_hours(6));
         }
-        assert_eq!(pair.do_jobs().await, [Outcome::Buried], "{}", pair.kind());
+        assert_eq!(
+            pair.do_jobs().await,
+            [JobOutcome::DeadLetter],
+            "{}",
+            pair.kind()
+        );
         pair.provider().faults().clear();
         pair.advance(Duration::from_hours(24));
         assert_eq!(pair.do_jobs().await, []);
@@ -107,22 +109,19 @@ async fn a_job_that_never_works_is_given_up_and_stays_to_be_looked_at() {
 async fn a_job_of_a_later_version_is_left_to_it() {
     for pair in with_jobs(1).await {
         let now = pair.here().clock.now();
-        let later = NewJob {
-            id: Uuid::from_u128(1),
-            kind: "dance",
-            payload: b"sealed by a later version".to_vec(),
-        };
+        let payload = b"sealed by a later version".to_vec();
+        let later = NewJob::new(Uuid::from_u128(1), "dance", payload, now);
         let store = &pair.base.store;
-        store.insert_job(&later, now).await.expect("a store");
-        assert_eq!(pair.do_jobs().await, [Outcome::Done], "{}", pair.kind());
+        store.enqueue(&later, now).await.expect("a store");
+        assert_eq!(pair.do_jobs().await, [JobOutcome::Done], "{}", pair.kind());
         pair.advance(Duration::from_hours(24 * 30));
         assert_eq!(pair.do_jobs().await, []);
         let untouched = "select count(*) from jobs where dead_at is null and attempts = 0 \
                          and locked_until is null";
         assert_eq!(pair.number(untouched).await, 1, "{}", pair.kind());
         let now = pair.here().clock.now();
-        let taken = store.take_job(&["log_out", "dance"], now).await;
-        assert_eq!(taken.expect("a store").expect("a job").id, later.id);
+        let taken = claim(store, &["log_out", "dance"], now).await;
+        assert_eq!(taken.expect("a job").id, later.id);
     }
 }
 
@@ -133,18 +132,15 @@ async fn what_no_version_can_do_is_given_up_at_once_and_what_a_newer_may_is_kept
         let now = pair.here().clock.now();
         let contents: [&[u8]; 2] = [b"{}", b"not JSON"];
         for (n, plain) in (1..).zip(contents) {
-            let job = NewJob {
-                id: Uuid::from_u128(n),
-                kind: "log_out",
-                payload: keyring.seal("job", plain),
-            };
-            pair.base
-                .store
-                .insert_job(&job, now)
-                .await
-                .expect("a store");
+            let payload = keyring.seal("job", plain);
+            let job = NewJob::new(Uuid::from_u128(n), "log_out", payload, now);
+            let written = pair.base.store.enqueue(&job, now).await;
+            written.expect("a store");
         }
-        assert_eq!(pair.do_jobs().await, [Outcome::Postponed, Outcome::Buried]);
+        assert_eq!(
+            pair.do_jobs().await,
+            [JobOutcome::Postponed, JobOutcome::DeadLetter]
+        );
         assert_eq!(pair.provider().requests().count("logout"), 0);
         let dead = "select count(*) from jobs where dead_at is not null";
         assert_eq!(pair.number(dead).await, 1, "{}", pair.kind());
@@ -157,8 +153,8 @@ async fn one_that_waits_does_not_hold_up_the_others() {
         pair.provider().faults().next(LOG_OUT, Fault::Drop);
         let outcomes = pair.do_jobs().await;
         assert_eq!(outcomes.len(), 4, "{}", pair.kind());
-        assert_eq!(outcomes[0], Outcome::Postponed);
-        assert_eq!(outcomes[1..], [Outcome::Done; 3]);
+        assert_eq!(outcomes[0], JobOutcome::Postponed);
+        assert_eq!(outcomes[1..], [JobOutcome::Done; 3]);
         assert_eq!(pair.sessions_at_provider(ADA), 1);
     }
 }

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use archety_backend::clock::Clock;
+use archety_backend::clock::{Clock, Timestamp};
 use archety_backend::config::{Config, Environment, KeyringSource, RelayAuth, Variables};
+use archety_backend::former_accounts;
 use archety_backend::http::{
     App, BodyBudget, ClientAddresses, CookieRules, MetricsAccess, Reach, router,
 };
 use archety_backend::identity::{Identity, UpstreamTimeouts};
-use archety_backend::jobs::Jobs;
+use archety_backend::jobs::{Jobs, Pace};
+use archety_backend::keyring::Keyring;
 use archety_backend::known_device::KnownDevices;
 use archety_backend::lifecycle::Lifecycle;
 use archety_backend::otp::{Otp, ProviderTimeouts};
 use archety_backend::relay_auth::{FailureLimiter, RelayAuthenticator};
+use archety_backend::services::job_registry;
 use archety_backend::sessions::Sessions;
-use archety_backend::store::Store;
+use archety_backend::store::{Store, StoreError};
 use archety_backend::telemetry::Metrics;
 use axum::Router;
 use axum::body::Body;
@@ -45,6 +48,8 @@ pub(crate) struct TestApp {
     pub(crate) clock: Clock,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) jobs: Arc<Jobs>,
+    identity: Arc<Identity>,
+    keyring: Arc<Keyring>,
     pub(crate) kind: &'static str,
     /// Lives as long as any view of the app.
     pub(crate) base: Arc<TestStore>,
@@ -96,6 +101,21 @@ impl TestApp {
         let otp = Otp::new(&config.otp, timeouts, sender, store.clone(), pepper.clone())
             .expect("a provider of codes");
         let web = Arc::new(config.web.clone());
+        let sessions = Sessions::new(
+            store.clone(),
+            Arc::clone(&identity),
+            Arc::clone(keyring),
+            config.session.lifetimes,
+        );
+        let registry = job_registry(
+            &store,
+            &pepper,
+            keyring,
+            &identity,
+            &sessions,
+            config.retention,
+        );
+        let jobs = Arc::new(Jobs::new(store.clone(), registry, Pace::default()));
         let app = App {
             relays: RelayAuthenticator::new(list, mode, store.clone()),
             store: store.clone(),
@@ -110,12 +130,7 @@ impl TestApp {
             bodies: BodyBudget::default(),
             metrics: MetricsAccess::Token(Metrics::of_process(), "metrics-token".into()),
             otp,
-            sessions: Sessions::new(
-                store.clone(),
-                Arc::clone(&identity),
-                Arc::clone(keyring),
-                config.session.lifetimes,
-            ),
+            sessions,
             known_devices: KnownDevices::new(Arc::clone(keyring)),
             keyring: Arc::clone(keyring),
             cookies: CookieRules::of(&web),
@@ -125,18 +140,20 @@ impl TestApp {
         };
         Self {
             router: router(Arc::new(app)),
-            jobs: Arc::new(Jobs::new(
-                store.clone(),
-                identity,
-                Arc::clone(keyring),
-                pepper,
-            )),
+            jobs,
+            identity,
+            keyring: Arc::clone(keyring),
             store,
             clock,
             lifecycle,
             kind: base.kind,
             base,
         }
+    }
+
+    /// What a start does after the first since `identity switch`.
+    pub(crate) async fn sort_account_deletions(&self, now: Timestamp) -> Result<(), StoreError> {
+        former_accounts::sort(&self.store, &self.keyring, self.identity.issuer(), now).await
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answered {

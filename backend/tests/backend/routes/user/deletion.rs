@@ -1,6 +1,6 @@
 //! `DELETE /user`, and what is left of it for whoever comes back.
 
-use archety_backend::jobs::Outcome;
+use archety_backend::jobs::JobOutcome;
 use archety_backend::store::Pools;
 use http::Method;
 use http::header::SET_COOKIE;
@@ -99,7 +99,7 @@ async fn a_deletion_that_was_cut_off_hides_the_person_and_is_finished_by_its_job
         let now = app.clock.now();
         assert_eq!(
             app.jobs.step(now).await.expect("a store"),
-            Outcome::Postponed
+            Some(JobOutcome::Postponed)
         );
         assert_eq!(people(&app).await, 2, "{}", app.kind);
         let mend = match app.kind {
@@ -108,7 +108,10 @@ async fn a_deletion_that_was_cut_off_hides_the_person_and_is_finished_by_its_job
         };
         run(&app, mend).await;
         let later = now.plus(std::time::Duration::from_secs(10));
-        assert_eq!(app.jobs.step(later).await.expect("a store"), Outcome::Done);
+        assert_eq!(
+            app.jobs.step(later).await.expect("a store"),
+            Some(JobOutcome::Done)
+        );
         assert_eq!(people(&app).await, 1, "{}", app.kind);
         let retry = relay.post("msg_1", &message("said")).await;
         assert_eq!(retry.json()["status"], "duplicate", "{}", retry.text());

@@ -1,0 +1,36 @@
+//! Deleting a person's account at the identity provider.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Identity;
+use crate::jobs::{Attempt, Job, JobError, Next};
+use crate::store::Store;
+use crate::store::jobs::DELETE_FORMER_ACCOUNT;
+
+/// Deletes an account. One at a provider that the database was bound to before is set aside: it waits for
+/// that provider's credentials.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct DeleteAccount {
+    pub(crate) issuer: String,
+    pub(crate) subject: Uuid,
+}
+
+impl Job for DeleteAccount {
+    type Context = Identity;
+    const KIND: &'static str = "delete_account";
+
+    async fn run(self, identity: &Identity, _: &Attempt) -> Result<Next, JobError> {
+        if self.issuer == identity.issuer() {
+            let deleted = identity.delete_account(self.subject).await;
+            deleted.map_err(|_away| JobError::Later(None))?;
+        } else if !Store::is_own_issuer(&self.issuer) {
+            tracing::warn!(
+                "an account at a former identity provider waits to be deleted: `archety-backend identity finish-former`"
+            );
+            return Err(JobError::Aside(DELETE_FORMER_ACCOUNT));
+        }
+        // This backend itself keeps no account beside the row, which is gone.
+        Ok(Next::Finished)
+    }
+}

@@ -1,0 +1,140 @@
+//! The kinds of jobs that this version does, each with what it works with.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Builder;
+
+use super::{Attempt, Job, JobError, Next, OnDrain, Queue, Retry, payload};
+use crate::clock::Timestamp;
+use crate::keyring::{Keyring, digest};
+use crate::store::jobs::{Leases, NewJob};
+
+/// An attempt under way.
+pub(super) type Running = Pin<Box<dyn Future<Output = Result<Next, JobError>> + Send>>;
+
+/// Reads a payload and begins an attempt.
+type Begin = dyn Fn(&Keyring, &[u8], Attempt) -> Result<Running, JobError> + Send + Sync;
+
+/// The kinds of jobs that are done.
+pub struct Registry {
+    keyring: Arc<Keyring>,
+    kinds: BTreeMap<&'static str, Kind>,
+    recurring: Vec<Recurring>,
+}
+
+/// What the engine knows of a kind.
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    pub(super) lease: Duration,
+    pub(super) on_drain: OnDrain,
+    pub(super) retry: fn(u32) -> Retry,
+    queue: Queue,
+    begin: Box<Begin>,
+}
+
+/// A job that is there once and comes back by itself.
+struct Recurring {
+    kind: &'static str,
+    queue: Queue,
+    payload: Vec<u8>,
+    /// How long after it was written down first.
+    first: Duration,
+}
+
+impl Registry {
+    /// Without a kind. Payloads are sealed with `keyring`.
+    pub fn new(keyring: Arc<Keyring>) -> Self {
+        Self {
+            keyring,
+            kinds: BTreeMap::new(),
+            recurring: Vec::new(),
+        }
+    }
+
+    /// One more kind, done with `context`.
+    #[must_use]
+    pub fn with<J: Job>(mut self, context: Arc<J::Context>) -> Self {
+        let begin = move |keyring: &Keyring, payload: &[u8], attempt: Attempt| {
+            let job: J = payload::read(keyring, payload)?;
+            let context = Arc::clone(&context);
+            let running: Running = Box::pin(async move { job.run(&context, &attempt).await });
+            Ok(running)
+        };
+        let kind = Kind {
+            name: J::KIND,
+            lease: J::LEASE,
+            on_drain: J::ON_DRAIN,
+            retry: J::retry,
+            queue: J::QUEUE,
+            begin: Box::new(begin),
+        };
+        let earlier = self.kinds.insert(J::KIND, kind);
+        assert!(
+            earlier.is_none(),
+            "two kinds of jobs are called {}",
+            J::KIND
+        );
+        self
+    }
+
+    /// One more kind, of which there is one job for all replicas, first done so long after it was written
+    /// down first. When it is done next it says itself. Its payload is not sealed, so that it outlives
+    /// every key.
+    #[must_use]
+    pub fn recurring<J: Job + Default>(
+        mut self,
+        context: Arc<J::Context>,
+        first: Duration,
+    ) -> Self {
+        const {
+            assert!(
+                !J::SEALED,
+                "a job that comes back for ever outlives every key"
+            );
+        };
+        self.recurring.push(Recurring {
+            kind: J::KIND,
+            queue: J::QUEUE,
+            payload: payload::to_json(&J::default()),
+            first,
+        });
+        self.with::<J>(context)
+    }
+
+    pub(super) fn leases(&self, queue: Queue) -> Leases {
+        let kinds = self.kinds.values().filter(|kind| kind.queue == queue);
+        kinds.map(|kind| (kind.name, kind.lease)).collect()
+    }
+
+    pub(super) fn kind(&self, name: &str) -> Option<&Kind> {
+        self.kinds.get(name)
+    }
+
+    /// The jobs that come back by themselves, as they are written down first.
+    pub(super) fn recurring_rows(&self, now: Timestamp) -> impl Iterator<Item = NewJob> {
+        self.recurring.iter().map(move |job| {
+            // The same on every replica.
+            let name = digest(format!("recurring job {}", job.kind).as_bytes());
+            let id = Builder::from_custom_bytes(*name.first_chunk().expect("32 bytes"));
+            let id = id.into_uuid();
+            let run_at = now.plus(job.first);
+            NewJob {
+                queue: job.queue.as_str(),
+                ..NewJob::new(id, job.kind, job.payload.clone(), run_at)
+            }
+        })
+    }
+
+    /// Begins an attempt at a job of `kind`.
+    pub(super) fn begin(
+        &self,
+        kind: &Kind,
+        payload: &[u8],
+        attempt: Attempt,
+    ) -> Result<Running, JobError> {
+        (kind.begin)(&self.keyring, payload, attempt)
+    }
+}

@@ -1,0 +1,92 @@
+//! Going down: nothing new is claimed, and what runs finishes or is handed back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use archety_backend::clock::Clock;
+use archety_backend::jobs::{Job, Pace};
+use archety_backend::lifecycle::Lifecycle;
+use archety_backend::store::Store;
+use tokio::task::JoinHandle;
+
+use super::support::{
+    Act, Chore, Interruptible, SELDOM, World, enqueue, jobs, number, start, until,
+};
+use crate::support::{TestStore, stores};
+
+const HANDED_BACK: &str =
+    "select count(*) from jobs where locked_until is null and attempts = 0 and dead_at is null";
+
+/// A worker that is in the middle of `job`.
+async fn busy(
+    store: &Store,
+    job: &impl Job,
+    pace: Pace,
+) -> (Arc<World>, Lifecycle, JoinHandle<()>) {
+    let world = Arc::<World>::default();
+    let lifecycle = Lifecycle::new();
+    enqueue(store, job, Clock::System.now()).await;
+    let workers = start(jobs(store, &world, pace), &lifecycle);
+    until("the beginning", || {
+        !world.begun.lock().expect("sound").is_empty()
+    })
+    .await;
+    (world, lifecycle, workers)
+}
+
+#[tokio::test]
+async fn what_runs_may_finish_and_nothing_new_is_claimed() {
+    for TestStore { store, kind, .. } in &stores().await {
+        let (world, lifecycle, workers) = busy(store, &Chore::new(1, Act::Wait), SELDOM).await;
+        lifecycle.start_draining();
+        enqueue(store, &Chore::new(2, Act::Finish), Clock::System.now()).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!workers.is_finished(), "{kind}");
+        world.gate.0.add_permits(1);
+        workers.await.expect("no panic");
+        assert_eq!(*world.done.lock().expect("sound"), [1], "{kind}");
+        assert_eq!(
+            number(store, "select count(*) from jobs").await,
+            1,
+            "{kind}"
+        );
+        assert_eq!(
+            number(store, HANDED_BACK).await,
+            1,
+            "not touched, on {kind}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_handed_back_as_if_it_had_not_begun() {
+    for TestStore { store, kind, .. } in &stores().await {
+        let pace = Pace {
+            drain_within: Duration::from_millis(50),
+            ..SELDOM
+        };
+        let (world, lifecycle, workers) = busy(store, &Chore::new(1, Act::Wait), pace).await;
+        lifecycle.start_draining();
+        workers.await.expect("no panic");
+        assert_eq!(*world.stopped.lock().expect("sound"), [1], "{kind}");
+        assert_eq!(number(store, HANDED_BACK).await, 1, "{kind}");
+        // Another process has it at once.
+        world.gate.0.add_permits(1);
+        let next = jobs(store, &world, SELDOM).step(Clock::System.now()).await;
+        assert!(next.expect("a store").is_some(), "{kind}");
+        assert_eq!(*world.done.lock().expect("sound"), [1], "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn what_need_not_finish_is_handed_back_at_once() {
+    for TestStore { store, kind, .. } in &stores().await {
+        let job = Interruptible(Chore::new(1, Act::Wait));
+        let (world, lifecycle, workers) = busy(store, &job, SELDOM).await;
+        lifecycle.start_draining();
+        let ended = tokio::time::timeout(SELDOM.drain_within / 2, workers).await;
+        ended.expect("at once").expect("no panic");
+        assert_eq!(*world.stopped.lock().expect("sound"), [1], "{kind}");
+        assert_eq!(number(store, HANDED_BACK).await, 1, "{kind}");
+    }
+}

@@ -1,0 +1,52 @@
+//! A thousand due jobs on two replicas: none lost, none twice, lanes in order, and soon.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use archety_backend::clock::Clock;
+use archety_backend::lifecycle::Lifecycle;
+
+use super::support::{Act, Chore, SELDOM, World, enqueue, jobs, number, start, until};
+use crate::support::TestStore;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_replicas_do_a_thousand_jobs_within_ten_seconds() {
+    const COUNT: usize = 1_000;
+    const LANES: usize = 10;
+    let Some(base) = TestStore::postgres().await else {
+        return;
+    };
+    let now = Clock::System.now();
+    // Half of them in lanes, and more than are due.
+    for n in 0..COUNT {
+        let mut chore = Chore::new(n, Act::Finish);
+        chore.lane = (n % 2 == 0).then(|| (n / 2 % LANES).to_string());
+        enqueue(&base.store, &chore, now).await;
+    }
+    let world = Arc::<World>::default();
+    let lifecycle = Lifecycle::new();
+    let begun = Instant::now();
+    let workers = [base.store.clone(), base.second().await]
+        .map(|store| start(jobs(&store, &world, SELDOM), &lifecycle));
+    until("all", || world.done.lock().expect("sound").len() >= COUNT).await;
+    let took = begun.elapsed();
+    lifecycle.start_draining();
+    for worker in workers {
+        worker.await.expect("no panic");
+    }
+    let per_sec = (COUNT as u128) * 1_000 / took.as_millis().max(1);
+    eprintln!("{COUNT} jobs on two replicas in {took:?}: {per_sec} a second");
+    assert!(took < Duration::from_secs(10), "{per_sec} a second");
+    assert_eq!(number(&base.store, "select count(*) from jobs").await, 0);
+    let done = world.done.lock().expect("sound");
+    assert_eq!(done.iter().collect::<HashSet<_>>().len(), COUNT);
+    assert_eq!(done.len(), COUNT, "nothing twice");
+    for lane in 0..LANES {
+        let order: Vec<_> = done
+            .iter()
+            .filter(|n| *n % 2 == 0 && *n / 2 % LANES == lane)
+            .collect();
+        assert!(order.is_sorted(), "lane {lane}: {order:?}");
+    }
+}

@@ -1,0 +1,190 @@
+//! A kind of job that does what a test tells it, and the workers that do it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use archety_backend::clock::{Clock, Timestamp};
+use archety_backend::jobs::{
+    Attempt, Job, JobError, Jobs, Next, OnDrain, Pace, Queue, Registry, Retry,
+};
+use archety_backend::keyring::Keyring;
+use archety_backend::lifecycle::Lifecycle;
+use archety_backend::store::Store;
+use serde::{Deserialize, Serialize};
+use sqlx::AssertSqlSafe;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+pub(crate) use archety_backend::store::Pools;
+
+/// What a job of a test does.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) enum Act {
+    Finish,
+    Fail,
+    FailFor(u64),
+    Refuse,
+    SetAside,
+    Panic,
+    /// Until the test lets one go.
+    Wait,
+}
+
+/// A job of a test, three attempts of it, ten seconds apart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Chore {
+    pub(crate) n: usize,
+    pub(crate) act: Act,
+    pub(crate) lane: Option<String>,
+}
+
+/// The same, and stopped at once when the process goes down.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Interruptible(pub(crate) Chore);
+
+/// What jobs of a test work with.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) begun: Mutex<Vec<usize>>,
+    pub(crate) done: Mutex<Vec<usize>>,
+    /// Those that were stopped before their end.
+    pub(crate) stopped: Mutex<Vec<usize>>,
+    pub(crate) gate: Gate,
+}
+
+pub(crate) struct Gate(pub(crate) Semaphore);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(Semaphore::new(0))
+    }
+}
+
+/// Notes a job that is dropped before its end.
+struct Under<'a>(&'a World, Option<usize>);
+
+impl Drop for Under<'_> {
+    fn drop(&mut self) {
+        if let Some(n) = self.1 {
+            self.0.stopped.lock().expect("sound").push(n);
+        }
+    }
+}
+
+impl Chore {
+    pub(crate) fn new(n: usize, act: Act) -> Self {
+        Self { n, act, lane: None }
+    }
+
+    async fn perform(self, world: &World) -> Result<Next, JobError> {
+        world.begun.lock().expect("sound").push(self.n);
+        match self.act {
+            Act::Finish => {}
+            Act::Fail => return Err(JobError::Later(None)),
+            Act::FailFor(secs) => return Err(JobError::Later(Some(Duration::from_secs(secs)))),
+            Act::Refuse => return Err(JobError::Never("on purpose")),
+            Act::SetAside => return Err(JobError::Aside("for_the_operator")),
+            Act::Panic => panic!("on purpose"),
+            Act::Wait => {
+                let mut under = Under(world, Some(self.n));
+                world.gate.0.acquire().await.expect("open").forget();
+                under.1 = None;
+            }
+        }
+        tracing::info!("the chore is done");
+        world.done.lock().expect("sound").push(self.n);
+        Ok(Next::Finished)
+    }
+}
+
+impl Job for Chore {
+    type Context = World;
+    const KIND: &'static str = "chore";
+    const LEASE: Duration = Duration::from_millis(900);
+
+    fn lane(&self) -> Option<String> {
+        self.lane.clone()
+    }
+
+    fn retry(attempt: u32) -> Retry {
+        if attempt < 3 {
+            Retry::After(Duration::from_secs(10))
+        } else {
+            Retry::GiveUp
+        }
+    }
+
+    async fn run(self, world: &World, _: &Attempt) -> Result<Next, JobError> {
+        self.perform(world).await
+    }
+}
+
+impl Job for Interruptible {
+    type Context = World;
+    const KIND: &'static str = "interruptible";
+    const QUEUE: Queue = Queue::General;
+    const ON_DRAIN: OnDrain = OnDrain::HandBack;
+    const SEALED: bool = false;
+
+    async fn run(self, world: &World, _: &Attempt) -> Result<Next, JobError> {
+        self.0.perform(world).await
+    }
+}
+
+pub(crate) fn keyring() -> Keyring {
+    Keyring::parse("the session secret of the tests 0001").expect("a key")
+}
+
+pub(crate) async fn enqueue(store: &Store, job: &impl Job, now: Timestamp) {
+    let row = job.to_row(&keyring(), now);
+    store.enqueue(&row, now).await.expect("a store");
+}
+
+pub(crate) fn jobs(store: &Store, world: &Arc<World>, pace: Pace) -> Jobs {
+    let registry = Registry::new(Arc::new(keyring()))
+        .with::<Chore>(Arc::clone(world))
+        .with::<Interruptible>(Arc::clone(world));
+    Jobs::new(store.clone(), registry, pace)
+}
+
+/// Workers that look by themselves once an hour.
+pub(crate) const SELDOM: Pace = Pace {
+    look_every: Duration::from_hours(1),
+    drain_within: Duration::from_secs(20),
+};
+
+/// Starts the workers of a process.
+pub(crate) fn start(jobs: Jobs, lifecycle: &Lifecycle) -> JoinHandle<()> {
+    tokio::spawn(jobs.run(Clock::System, lifecycle.clone()))
+}
+
+/// Waits until something has happened.
+pub(crate) async fn until(what: &str, happened: impl Fn() -> bool) {
+    let waiting = async {
+        while !happened() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    assert!(waited.is_ok(), "{what}: it did not happen");
+}
+
+/// The only number that a query gives.
+pub(crate) async fn number(store: &Store, sql: &str) -> i64 {
+    let sql = AssertSqlSafe(sql.to_owned());
+    match store.pools() {
+        Pools::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
+        Pools::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(writer).await,
+    }
+    .expect("a number")
+}
+
+/// Runs a statement of the test's own.
+pub(crate) async fn run(store: &Store, sql: &str) {
+    let sql = AssertSqlSafe(sql.to_owned());
+    match store.pools() {
+        Pools::Postgres(pool) => sqlx::query(sql).execute(pool).await.map(drop),
+        Pools::Sqlite { writer, .. } => sqlx::query(sql).execute(writer).await.map(drop),
+    }
+    .expect("a statement");
+}
