@@ -5,12 +5,17 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request};
 use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
-use shared_protocol::Violation;
+use shared_protocol::{ProblemCode, Violation};
+use utoipa::ToSchema;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::request_body::RequestBodyBuilder;
 
 use super::App;
 use super::api_error::ApiError;
 use super::body::{expect_json, read};
 use super::context::Context;
+use super::route::{Argument, Schemas, json_content};
 
 /// What people send about themselves is small; messages have a route and a limit of their own.
 const MAX_BYTES: usize = 64 * 1024;
@@ -51,6 +56,38 @@ impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for JsonBody<T> {
     }
 }
 
+const PROBLEMS: &[ProblemCode] = &[
+    ProblemCode::BodyTooLarge,
+    ProblemCode::InvalidFields,
+    ProblemCode::MalformedJson,
+    ProblemCode::Overloaded,
+    ProblemCode::RequestTimeout,
+    ProblemCode::UnsupportedMediaType,
+];
+
+impl<T: ToSchema> Argument for JsonBody<T> {
+    const PROBLEMS: &'static [ProblemCode] = PROBLEMS;
+
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        describe::<T>(operation, schemas, Required::True);
+    }
+}
+
+impl<T: ToSchema> Argument for Option<JsonBody<T>> {
+    const PROBLEMS: &'static [ProblemCode] = PROBLEMS;
+
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        describe::<T>(operation, schemas, Required::False);
+    }
+}
+
+fn describe<T: ToSchema>(operation: &mut Operation, schemas: &mut Schemas, required: Required) {
+    let body = RequestBodyBuilder::new()
+        .content("application/json", json_content::<T>(schemas))
+        .required(Some(required));
+    operation.request_body = Some(body.build().into());
+}
+
 /// Longest name of an unknown field that an answer repeats.
 const MAX_SHOWN_NAME: usize = 64;
 
@@ -59,10 +96,10 @@ const MAX_SHOWN_NAME: usize = 64;
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // Serde takes an array for a struct, field by field.
     if bytes.trim_ascii_start().first() == Some(&b'[') {
-        return Err(ApiError::InvalidFields(vec![Violation {
-            field: "(body)".to_owned(),
-            message: "must be an object, not an array".to_owned(),
-        }]));
+        return Err(ApiError::invalid(
+            "(body)",
+            "must be an object, not an array",
+        ));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut reader);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
@@ -14,9 +15,10 @@ use crate::store::people::{
 use super::encode_cursor;
 
 /// `GET /user/profile`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ProfileView<'a> {
     user: UserView<'a>,
+    #[schema(value_type = Option<Value>)]
     trait_profile: Option<&'a RawValue>,
     relationship: Option<RelationshipView<'a>>,
     onboarding: OnboardingView<'a>,
@@ -33,7 +35,7 @@ impl<'a> From<&'a ProfileRow> for ProfileView<'a> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UserView<'a> {
     id: Uuid,
     phone: &'a str,
@@ -56,7 +58,7 @@ impl<'a> From<&'a UserRow> for UserView<'a> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RelationshipView<'a> {
     persona_id: &'a str,
     stage: &'a str,
@@ -78,17 +80,18 @@ impl<'a> From<&'a RelationshipRow> for RelationshipView<'a> {
 }
 
 /// `GET /user/onboarding`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct OnboardingView<'a> {
     status: &'static str,
     #[serde(flatten)]
     course: Option<CourseView<'a>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct CourseView<'a> {
     persona_id: &'a str,
     stage: &'a str,
+    #[schema(value_type = Value)]
     answers: &'a RawValue,
     completed: bool,
     started_at: Timestamp,
@@ -125,13 +128,14 @@ impl<'a> From<Option<&'a OnboardingRow>> for OnboardingView<'a> {
 }
 
 /// `GET /user/traits`: by name.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct TraitsView<'a> {
     traits: BTreeMap<&'a str, TraitView<'a>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct TraitView<'a> {
+    #[schema(value_type = Value)]
     value: &'a RawValue,
     source: &'a str,
     created_at: Timestamp,
@@ -154,7 +158,7 @@ impl<'a> From<&'a [TraitRow]> for TraitsView<'a> {
 }
 
 /// A page of `GET /user/messages`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct MessagesPage<'a> {
     messages: Vec<MessageView<'a>>,
     next_cursor: Option<String>,
@@ -173,7 +177,7 @@ impl<'a> MessagesPage<'a> {
 }
 
 /// A message.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct MessageView<'a> {
     id: Uuid,
     conversation_id: Uuid,
@@ -186,6 +190,7 @@ pub struct MessageView<'a> {
     service: Option<&'a str>,
     is_backfill: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
     meta_data: Option<&'a RawValue>,
     sent_at: Option<Timestamp>,
     created_at: Timestamp,

@@ -6,6 +6,7 @@ use crate::optional::{is_false, null_as_default};
 
 /// What is known about an attachment. Its bytes stay on the Mac.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Attachment {
     /// `attachment.guid` of chat.db.
     pub guid: String,
@@ -41,6 +42,7 @@ pub struct Attachment {
 
 /// How far the transfer of an attachment has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AttachmentState {
     /// Not on the Mac yet.

@@ -28,6 +28,7 @@ pub use validate::{
 
 /// One message, or one thing that happened to a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "flags of the wire, independent of one another"
@@ -193,6 +194,7 @@ impl Message {
 
 /// Whether a chat has one other person in it or several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// `chat.style` 45.
@@ -213,6 +215,7 @@ impl Mode {
 
 /// What happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A message came in.
@@ -268,6 +271,7 @@ impl Event {
 
 /// How a caller wants the reply to its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReplyVia {
     /// As commands at the next pull.

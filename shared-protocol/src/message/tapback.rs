@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A reaction to a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Tapback {
     /// Put on or taken off.
     pub action: TapbackAction,
@@ -23,6 +24,7 @@ pub struct Tapback {
 
 /// Whether a reaction was put on or taken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TapbackAction {
     /// Put on (2000 to 2007 in chat.db).
@@ -33,6 +35,7 @@ pub enum TapbackAction {
 
 /// Which reaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names are Messages' own")]
 pub enum TapbackKind {

@@ -3,26 +3,40 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::header::SET_COOKIE;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
 use crate::http::App;
-use crate::http::access::session_of;
-use crate::http::answer::json;
+use crate::http::answer::{Json, SetCookies};
 use crate::http::api_error::ApiError;
 use crate::http::browser::Visitor;
 use crate::http::browser::cookies::CookieKind;
+use crate::http::callers::session_of;
+use crate::http::route::{Route, route};
 use crate::sessions::Session;
 
-#[derive(Serialize)]
+pub(super) fn routes() -> Vec<Route> {
+    vec![route!(session, ProviderUnavailable)]
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = WhoAmI)]
+enum Answer<'a> {
+    Somebody(Somebody<'a>),
+    Nobody(Nobody),
+}
+
+/// No session, or none that holds.
+#[derive(Serialize, ToSchema)]
 struct Nobody {
     authenticated: bool,
 }
 
-#[derive(Serialize)]
+/// A live session.
+#[derive(Serialize, ToSchema)]
 struct Somebody<'a> {
     authenticated: bool,
     user_id: String,
@@ -37,26 +51,28 @@ struct Somebody<'a> {
     newer_sign_in_at: Option<Timestamp>,
 }
 
-pub(in crate::http) async fn session(
+/// Who is signed in here.
+#[utoipa::path(get, path = "/auth/session", tag = "auth")]
+async fn session(
     State(app): State<Arc<App>>,
     visitor: Visitor,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> Result<(SetCookies, Json<Answer<'static>>), ApiError> {
     let found = session_of(&visitor, &headers, &app).await?;
+    let mut cookies = SetCookies::default();
     let Some(session) = found else {
-        let nobody = Nobody {
-            authenticated: false,
-        };
-        let mut response = json(StatusCode::OK, &nobody);
         if let Visitor::Browser(browser) = &visitor
             && browser.cookies.came(CookieKind::Session)
         {
-            let gone = app.cookies.clear(CookieKind::Session, browser.site);
-            response.headers_mut().append(SET_COOKIE, gone);
+            cookies.add(app.cookies.clear(CookieKind::Session, browser.site));
         }
-        return Ok(response);
+        let nobody = Nobody {
+            authenticated: false,
+        };
+        return Ok((cookies, Json::of(&Answer::Nobody(nobody))));
     };
-    Ok(json(StatusCode::OK, &describe(&session, app.clock.now())))
+    let somebody = describe(&session, app.clock.now());
+    Ok((cookies, Json::of(&Answer::Somebody(somebody))))
 }
 
 fn describe(session: &Session, now: Timestamp) -> Somebody<'_> {
