@@ -10,9 +10,11 @@ use crate::optional::is_false;
 pub struct PullRequest {
     /// Random id of this installation, kept in the relay's state. One relay name is leased to one
     /// instance, so that a cloned Mac cannot send beside the original.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
     pub instance_id: String,
     /// How long the backend may wait for a command, at most [`crate::MAX_PULL_WAIT_SECS`].
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(maximum = 25))]
     pub wait_seconds: u8,
     /// Highest command sequence number that the relay has written down.
     #[serde(default)]

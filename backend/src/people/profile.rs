@@ -81,48 +81,56 @@ impl<'a> From<&'a RelationshipRow> for RelationshipView<'a> {
 
 /// `GET /user/onboarding`.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct OnboardingView<'a> {
-    status: &'static str,
-    #[serde(flatten)]
-    course: Option<CourseView<'a>>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct CourseView<'a> {
-    persona_id: &'a str,
-    stage: &'a str,
-    #[schema(value_type = Value)]
-    answers: &'a RawValue,
-    completed: bool,
-    started_at: Timestamp,
-    updated_at: Timestamp,
-    completed_at: Option<Timestamp>,
+#[serde(untagged)]
+pub enum OnboardingView<'a> {
+    /// A course of questions, and how far it has come.
+    Begun {
+        /// `in_progress` or `completed`.
+        status: &'static str,
+        /// Who asks.
+        persona_id: &'a str,
+        /// Where it stands.
+        stage: &'a str,
+        /// What was answered.
+        #[schema(value_type = Value)]
+        answers: &'a RawValue,
+        /// Whether it has ended.
+        completed: bool,
+        /// When it began.
+        started_at: Timestamp,
+        /// When it last moved.
+        updated_at: Timestamp,
+        /// When it ended, if it has.
+        completed_at: Option<Timestamp>,
+    },
+    /// Nothing was asked yet.
+    NotStarted {
+        /// `not_started`.
+        status: &'static str,
+    },
 }
 
 impl<'a> From<Option<&'a OnboardingRow>> for OnboardingView<'a> {
     fn from(row: Option<&'a OnboardingRow>) -> Self {
         let Some(row) = row else {
-            return Self {
+            return Self::NotStarted {
                 status: "not_started",
-                course: None,
             };
         };
         let completed = row.completed_at.is_some();
-        Self {
+        Self::Begun {
             status: if completed {
                 "completed"
             } else {
                 "in_progress"
             },
-            course: Some(CourseView {
-                persona_id: &row.persona_id,
-                stage: &row.stage,
-                answers: &row.answers.0,
-                completed,
-                started_at: row.started_at,
-                updated_at: row.updated_at,
-                completed_at: row.completed_at,
-            }),
+            persona_id: &row.persona_id,
+            stage: &row.stage,
+            answers: &row.answers.0,
+            completed,
+            started_at: row.started_at,
+            updated_at: row.updated_at,
+            completed_at: row.completed_at,
         }
     }
 }

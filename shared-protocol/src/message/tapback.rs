@@ -12,10 +12,12 @@ pub struct Tapback {
     pub kind: TapbackKind,
     /// The emoji of [`TapbackKind::Emoji`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 255))]
     pub emoji: Option<String>,
     /// The message that it sits on; absent where that is not known, as of a reaction that came over
     /// SMS as a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 512))]
     pub target_guid: Option<String>,
     /// The part of that message, counted from 0; absent when it sits on the whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]

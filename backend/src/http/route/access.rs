@@ -54,7 +54,7 @@ impl Access {
     }
 
     /// The proofs that a caller chooses from; empty if none is needed.
-    pub(super) fn security(self, method: &Method) -> Vec<SecurityRequirement> {
+    pub(in crate::http) fn security(self, method: &Method) -> Vec<SecurityRequirement> {
         let named = |scheme: &str| SecurityRequirement::new::<_, _, String>(scheme, []);
         let cookie = || {
             let cookie = named(SESSION_COOKIE);

@@ -4,6 +4,10 @@ use archety_backend::config::RelayAuth;
 use archety_backend::http::{Access, route_list};
 use http::Method;
 use serde_json::Value;
+use shared_protocol::{
+    MAX_ATTACHMENTS, MAX_GUID_CHARS, MAX_NAME_CHARS, MAX_PARTICIPANTS, MAX_PULL_WAIT_SECS,
+    MAX_SENDER_CHARS, MAX_TEXT_CHARS, MAX_TRANSCRIPT_CHARS,
+};
 
 use crate::support::sqlite_app;
 
@@ -35,6 +39,10 @@ async fn every_route_is_described_and_nothing_else() {
             (Access::Relay, _) => &[&["relay_signature"], &["relay_secret"]],
             (Access::MetricsToken, _) => &[&["metrics_token"]],
             (Access::RefreshToken, _) => &[&[], &["csrf_token", "session_cookie"]],
+            // Without a session there is nothing to end.
+            _ if route.path == "/auth/logout" => {
+                &[&[], &["access_token"], &["csrf_token", "session_cookie"]]
+            }
             (_, true) => &[&["access_token"], &["session_cookie"]],
             (_, false) => &[&["access_token"], &["csrf_token", "session_cookie"]],
         };
@@ -146,9 +154,40 @@ async fn every_reference_leads_somewhere() {
     );
 }
 
+/// The bounds of a message stand once as rules and once in its description.
+#[tokio::test]
+async fn the_bounds_of_a_message_are_those_that_it_is_held_to() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let schemas = &app.openapi().await["components"]["schemas"];
+    for (field, bound, expected) in [
+        ("Message/chat_guid", "maxLength", MAX_GUID_CHARS),
+        ("Message/message_guid", "maxLength", MAX_GUID_CHARS),
+        ("Message/sender", "maxLength", MAX_SENDER_CHARS),
+        ("Message/line", "maxLength", MAX_SENDER_CHARS),
+        ("Message/text", "maxLength", MAX_TEXT_CHARS),
+        ("Message/participants", "maxItems", MAX_PARTICIPANTS),
+        ("Message/mentions", "maxItems", MAX_PARTICIPANTS),
+        ("Message/attachments", "maxItems", MAX_ATTACHMENTS),
+        ("Message/group_name", "maxLength", MAX_NAME_CHARS),
+        ("Attachment/guid", "maxLength", MAX_GUID_CHARS),
+        ("Attachment/name", "maxLength", MAX_NAME_CHARS),
+        ("Attachment/transcript", "maxLength", MAX_TRANSCRIPT_CHARS),
+        ("Tapback/target_guid", "maxLength", MAX_GUID_CHARS),
+        (
+            "PullRequest/wait_seconds",
+            "maximum",
+            usize::from(MAX_PULL_WAIT_SECS),
+        ),
+    ] {
+        let (schema, name) = field.split_once('/').expect("a schema and its field");
+        let told = &schemas[schema]["properties"][name][bound];
+        assert_eq!(told.as_u64(), Some(expected as u64), "{field}");
+    }
+}
+
 #[tokio::test]
 async fn the_description_is_as_it_was_agreed() {
     let app = sqlite_app(RelayAuth::Both).await;
     let described = app.openapi().await;
-    insta::assert_compact_json_snapshot!(described, { ".info.version" => "[version]" });
+    insta::assert_json_snapshot!(described, { ".info.version" => "[version]" });
 }

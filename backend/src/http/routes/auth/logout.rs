@@ -6,11 +6,13 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request, State};
+use http::Method;
 use http::header::AUTHORIZATION;
 use serde::{Deserialize, Serialize};
 use shared_protocol::ProblemCode;
 use utoipa::ToSchema;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::SecurityRequirement;
 
 use crate::http::App;
 use crate::http::answer::{Json, JsonOrNoContent, SetCookies};
@@ -91,6 +93,10 @@ impl Argument for Leaving {
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         <Option<JsonBody<Body>>>::describe(operation, schemas);
+        // Without any proof there is nothing to end.
+        let mut proofs = Self::ACCESS.security(&Method::POST);
+        proofs.insert(0, SecurityRequirement::default());
+        operation.security = Some(proofs);
     }
 }
 
