@@ -9,13 +9,12 @@ use shared_protocol::{ProblemCode, Violation};
 use utoipa::ToSchema;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::request_body::RequestBodyBuilder;
 
 use super::App;
 use super::api_error::ApiError;
-use super::body::{expect_json, read};
+use super::body::{OF_A_BODY, expect_json, read};
 use super::context::Context;
-use super::route::{Argument, Schemas, json_content};
+use super::route::{Argument, Schemas, sends};
 
 /// What people send about themselves is small; messages have a route and a limit of their own.
 const MAX_BYTES: usize = 64 * 1024;
@@ -56,36 +55,12 @@ impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for JsonBody<T> {
     }
 }
 
-const PROBLEMS: &[ProblemCode] = &[
-    ProblemCode::BodyTooLarge,
-    ProblemCode::InvalidFields,
-    ProblemCode::MalformedJson,
-    ProblemCode::Overloaded,
-    ProblemCode::RequestTimeout,
-    ProblemCode::UnsupportedMediaType,
-];
-
 impl<T: ToSchema> Argument for JsonBody<T> {
-    const PROBLEMS: &'static [ProblemCode] = PROBLEMS;
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_BODY];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        describe::<T>(operation, schemas, Required::True);
+        sends::<T>(operation, schemas, Required::True);
     }
-}
-
-impl<T: ToSchema> Argument for Option<JsonBody<T>> {
-    const PROBLEMS: &'static [ProblemCode] = PROBLEMS;
-
-    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        describe::<T>(operation, schemas, Required::False);
-    }
-}
-
-fn describe<T: ToSchema>(operation: &mut Operation, schemas: &mut Schemas, required: Required) {
-    let body = RequestBodyBuilder::new()
-        .content("application/json", json_content::<T>(schemas))
-        .required(Some(required));
-    operation.request_body = Some(body.build().into());
 }
 
 /// Longest name of an unknown field that an answer repeats.

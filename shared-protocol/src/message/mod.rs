@@ -69,7 +69,7 @@ pub struct Message {
         deserialize_with = "null_as_default",
         skip_serializing_if = "is_zero"
     )]
-    #[cfg_attr(feature = "openapi", schema(maximum = 2147483647))]
+    #[cfg_attr(feature = "openapi", schema(maximum = 2_147_483_647))]
     pub revision: u32,
     /// Typed by the Mac's owner: stored, never answered.
     #[serde(

@@ -74,5 +74,5 @@ impl FromRequestParts<Arc<App>> for Visitor {
 }
 
 impl Argument for Visitor {
-    const PROBLEMS: &'static [ProblemCode] = &[ProblemCode::CrossSiteOrigin];
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[&[ProblemCode::CrossSiteOrigin]];
 }

@@ -39,7 +39,8 @@ impl FromRequestParts<Arc<App>> for MetricsReader {
 
 impl Argument for MetricsReader {
     const ACCESS: Access = Access::MetricsToken;
-    const PROBLEMS: &'static [ProblemCode] = &[ProblemCode::Unauthorized, ProblemCode::NotFound];
+    const PROBLEMS: &'static [&'static [ProblemCode]] =
+        &[&[ProblemCode::Unauthorized, ProblemCode::NotFound]];
 }
 
 /// Hashes are compared, so that the time it takes says nothing about the token, not even its length.

@@ -52,14 +52,17 @@ impl FromRequestParts<Arc<App>> for SignedIn {
     }
 }
 
+/// How a proof of a session may fail.
+const OF_A_SESSION: &[ProblemCode] = &[
+    ProblemCode::Unauthorized,
+    ProblemCode::CrossSiteOrigin,
+    ProblemCode::CsrfFailed,
+    ProblemCode::ProviderUnavailable,
+];
+
 impl Argument for SignedIn {
     const ACCESS: Access = Access::User;
-    const PROBLEMS: &'static [ProblemCode] = &[
-        ProblemCode::Unauthorized,
-        ProblemCode::CrossSiteOrigin,
-        ProblemCode::CsrfFailed,
-        ProblemCode::ProviderUnavailable,
-    ];
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_SESSION];
 }
 
 /// The same, who has also confirmed a code in this session just now.
@@ -77,13 +80,8 @@ impl FromRequestParts<Arc<App>> for SteppedUp {
 
 impl Argument for SteppedUp {
     const ACCESS: Access = Access::SteppedUpUser;
-    const PROBLEMS: &'static [ProblemCode] = &[
-        ProblemCode::Unauthorized,
-        ProblemCode::CrossSiteOrigin,
-        ProblemCode::CsrfFailed,
-        ProblemCode::ProviderUnavailable,
-        ProblemCode::StepUpRequired,
-    ];
+    const PROBLEMS: &'static [&'static [ProblemCode]] =
+        &[OF_A_SESSION, &[ProblemCode::StepUpRequired]];
 }
 
 fn require_step_up(session: &Session, now: Timestamp) -> Result<(), ApiError> {

@@ -8,15 +8,17 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use shared_protocol::ProblemCode;
 use utoipa::ToSchema;
+use utoipa::openapi::Required;
 use utoipa::openapi::path::Operation;
 
 use crate::http::App;
 use crate::http::api_error::{ApiError, CsrfFault};
+use crate::http::body::OF_A_BODY;
 use crate::http::browser::cookies::CookieKind;
 use crate::http::browser::csrf::{Binding, holds};
 use crate::http::browser::{Browser, Visitor};
 use crate::http::json_body::JsonBody;
-use crate::http::route::{Access, Argument, Schemas};
+use crate::http::route::{Access, Argument, Schemas, sends};
 use crate::sessions::RefreshToken;
 
 /// A refresh token, and how it was shown. Whether it is good is for the sessions to say.
@@ -71,19 +73,16 @@ fn missing() -> ApiError {
 
 impl Argument for ShowsRefreshToken {
     const ACCESS: Access = Access::RefreshToken;
-    const PROBLEMS: &'static [ProblemCode] = &[
-        ProblemCode::Unauthorized,
-        ProblemCode::CrossSiteOrigin,
-        ProblemCode::CsrfFailed,
-        ProblemCode::BodyTooLarge,
-        ProblemCode::InvalidFields,
-        ProblemCode::MalformedJson,
-        ProblemCode::Overloaded,
-        ProblemCode::RequestTimeout,
-        ProblemCode::UnsupportedMediaType,
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[
+        OF_A_BODY,
+        &[
+            ProblemCode::Unauthorized,
+            ProblemCode::CrossSiteOrigin,
+            ProblemCode::CsrfFailed,
+        ],
     ];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        <Option<JsonBody<Body>>>::describe(operation, schemas);
+        sends::<Body>(operation, schemas, Required::False);
     }
 }

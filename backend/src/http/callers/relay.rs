@@ -12,19 +12,18 @@ use http::HeaderMap;
 use shared_protocol::{
     MAX_BODY_BYTES, Message, ProblemCode, PullRequest, RelayName, SignatureReason,
 };
+use utoipa::ToSchema;
+use utoipa::openapi::Required;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{Content, Required};
 
 use super::refusal::refuse;
-use crate::clock::Timestamp;
 use crate::http::App;
 use crate::http::api_error::ApiError;
-use crate::http::body::{expect_json, pass_over, read};
+use crate::http::body::{OF_A_BODY, expect_json, pass_over, read};
 use crate::http::context::Context;
-use crate::http::route::{Access, Argument, RELAY_SIGNATURE, Schemas, json_content};
-use crate::relay_auth::{AuthError, Caller, Claim, RelayAuthenticator};
+use crate::http::route::{Access, Argument, RELAY_SIGNATURE, Schemas, sends};
+use crate::relay_auth::{AuthError, Caller, Claim};
 
 /// A heartbeat and its acks; far below a message.
 const MAX_PULL_BYTES: usize = 256 * 1024;
@@ -32,101 +31,88 @@ const MAX_PULL_BYTES: usize = 256 * 1024;
 const MAX_PHOTO_BYTES: usize = 32 * 1024 * 1024;
 
 /// A relay whose proof holds, and the JSON that came with it.
-pub(in crate::http) struct FromRelay<D> {
+pub(in crate::http) struct FromRelay<R> {
     pub(in crate::http) caller: Arc<Caller>,
     pub(in crate::http) body: Bytes,
-    door: PhantomData<D>,
+    route: PhantomData<R>,
 }
 
-/// What a relay may come for, and how it has to prove itself for that.
-pub(in crate::http) trait Door: Send {
-    const MAX_BYTES: usize = MAX_BODY_BYTES;
+/// What a relay may come for.
+pub(in crate::http) trait RelayRoute {
+    const KIND: RelayRouteKind;
+    type Body: ToSchema;
+}
 
-    fn claim(
-        relays: &RelayAuthenticator,
-        headers: &HeaderMap,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<Claim, AuthError>> + Send;
-
-    fn body(schemas: &mut Schemas) -> Content {
-        json_content::<Message>(schemas)
-    }
-
-    /// The proofs, unless they are those of every relay.
-    fn security() -> Option<Vec<SecurityRequirement>> {
-        None
-    }
+/// How a relay has to prove itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum RelayRouteKind {
+    Messages,
+    Edge,
+    Pulls,
 }
 
 /// Messages.
 pub(in crate::http) struct Messages;
 
-impl Door for Messages {
-    async fn claim(
-        relays: &RelayAuthenticator,
-        headers: &HeaderMap,
-        now: Timestamp,
-    ) -> Result<Claim, AuthError> {
-        relays.message_claim(headers, now).await
-    }
+impl RelayRoute for Messages {
+    const KIND: RelayRouteKind = RelayRouteKind::Messages;
+    type Body = Message;
 }
 
 /// Messages of the predecessor's relays, several of which may share a secret.
 pub(in crate::http) struct Edge;
 
-impl Door for Edge {
-    async fn claim(
-        relays: &RelayAuthenticator,
-        headers: &HeaderMap,
-        now: Timestamp,
-    ) -> Result<Claim, AuthError> {
-        relays.edge_claim(headers, now).await
-    }
+impl RelayRoute for Edge {
+    const KIND: RelayRouteKind = RelayRouteKind::Edge;
+    type Body = Message;
 }
 
 /// Pulls, which have to be signed.
 pub(in crate::http) struct Pulls;
 
-impl Door for Pulls {
-    const MAX_BYTES: usize = MAX_PULL_BYTES;
+impl RelayRoute for Pulls {
+    const KIND: RelayRouteKind = RelayRouteKind::Pulls;
+    type Body = PullRequest;
+}
 
-    async fn claim(
-        relays: &RelayAuthenticator,
-        headers: &HeaderMap,
-        now: Timestamp,
-    ) -> Result<Claim, AuthError> {
-        relays.pull_claim(headers, now)
+impl RelayRouteKind {
+    async fn claim(self, app: &App, headers: &HeaderMap) -> Result<Claim, AuthError> {
+        let now = app.clock.now();
+        match self {
+            Self::Messages => app.relays.message_claim(headers, now).await,
+            Self::Edge => app.relays.edge_claim(headers, now).await,
+            Self::Pulls => app.relays.pull_claim(headers, now),
+        }
     }
 
-    fn body(schemas: &mut Schemas) -> Content {
-        json_content::<PullRequest>(schemas)
-    }
-
-    fn security() -> Option<Vec<SecurityRequirement>> {
-        let signature = SecurityRequirement::new::<_, _, String>(RELAY_SIGNATURE, []);
-        Some(vec![signature])
+    const fn max_bytes(self) -> usize {
+        match self {
+            Self::Messages | Self::Edge => MAX_BODY_BYTES,
+            Self::Pulls => MAX_PULL_BYTES,
+        }
     }
 }
 
-impl<D: Door> FromRequest<Arc<App>> for FromRelay<D> {
+impl<R: RelayRoute> FromRequest<Arc<App>> for FromRelay<R> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let Ok(context) = Context::from_request_parts(&mut parts, app).await;
         let headers = &parts.headers;
-        let claim = match D::claim(&app.relays, headers, app.clock.now()).await {
+        let claim = match R::KIND.claim(app, headers).await {
             Ok(claim) => claim,
             Err(error) => {
-                pass_over(headers, body, D::MAX_BYTES, app.body_timeout).await;
+                pass_over(headers, body, R::KIND.max_bytes(), app.body_timeout).await;
                 return Err(refuse(app, &context, error));
             }
         };
-        let body = read(app, &context, headers, body, D::MAX_BYTES).await?;
+        let body = read(app, &context, headers, body, R::KIND.max_bytes()).await?;
         let caller = match app.relays.prove(claim, &body.bytes) {
             Ok(caller) => Arc::new(caller),
             Err(error) => return Err(refuse(app, &context, error)),
         };
+        // A request has one extractor of its body, so this is the first proof.
         let _ = context.relay.set(Arc::clone(&caller));
         app.bodies.proved(context.client, app.clock.now());
         expect_json(headers)?;
@@ -134,32 +120,26 @@ impl<D: Door> FromRequest<Arc<App>> for FromRelay<D> {
             caller,
             // What is known to be a relay's counts no longer as a stranger's.
             body: body.into_bytes(),
-            door: PhantomData,
+            route: PhantomData,
         })
     }
 }
 
-impl<D: Door> Argument for FromRelay<D> {
+impl<R: RelayRoute> Argument for FromRelay<R> {
     const ACCESS: Access = Access::Relay;
-    const PROBLEMS: &'static [ProblemCode] = &[
-        ProblemCode::BodyTooLarge,
-        ProblemCode::InvalidFields,
-        ProblemCode::InvalidSignature,
-        ProblemCode::MalformedJson,
-        ProblemCode::Overloaded,
-        ProblemCode::RateLimited,
-        ProblemCode::RequestTimeout,
-        ProblemCode::UnsupportedMediaType,
-    ];
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_PROOF, OF_A_BODY];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        let body = RequestBodyBuilder::new()
-            .content("application/json", D::body(schemas))
-            .required(Some(Required::True));
-        operation.request_body = Some(body.build().into());
-        operation.security = D::security();
+        sends::<R::Body>(operation, schemas, Required::True);
+        if R::KIND == RelayRouteKind::Pulls {
+            let signature = SecurityRequirement::new::<_, _, String>(RELAY_SIGNATURE, []);
+            operation.security = Some(vec![signature]);
+        }
     }
 }
+
+/// How a relay's proof may fail.
+const OF_A_PROOF: &[ProblemCode] = &[ProblemCode::InvalidSignature, ProblemCode::RateLimited];
 
 /// A relay of the predecessor that asks for what is not served: its body is let by.
 pub(in crate::http) struct PassedOver {
@@ -194,6 +174,5 @@ impl FromRequest<Arc<App>> for PassedOver {
 
 impl Argument for PassedOver {
     const ACCESS: Access = Access::Relay;
-    const PROBLEMS: &'static [ProblemCode] =
-        &[ProblemCode::InvalidSignature, ProblemCode::RateLimited];
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_PROOF];
 }

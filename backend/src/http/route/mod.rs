@@ -22,7 +22,7 @@ use super::api_error::status_of;
 pub use access::Access;
 pub(super) use access::{RELAY_SIGNATURE, schemes};
 pub(super) use signature::{
-    Answers, Argument, Schemas, Signature, answers_with, json_content, text,
+    Answers, Argument, Schemas, Signature, answers_with, json_content, sends, text,
 };
 
 /// What any request may end with, whatever it asks for.

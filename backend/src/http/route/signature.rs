@@ -9,7 +9,8 @@ use http::HeaderMap;
 use shared_protocol::ProblemCode;
 use utoipa::ToSchema;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::{Content, ObjectBuilder, Ref, RefOr, Response, Schema, Type};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::{Content, ObjectBuilder, Ref, RefOr, Required, Response, Schema, Type};
 
 use super::Access;
 use crate::http::App;
@@ -23,7 +24,7 @@ pub(in crate::http) trait Argument {
     /// Whom it lets in.
     const ACCESS: Access = Access::Public;
     /// How a request may fail on its account.
-    const PROBLEMS: &'static [ProblemCode] = &[];
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[];
 
     /// Describes what it reads of the request.
     fn describe(_: &mut Operation, _: &mut Schemas) {}
@@ -31,8 +32,8 @@ pub(in crate::http) trait Argument {
 
 /// Whoever has the app has the store, which may be away.
 impl Argument for State<Arc<App>> {
-    const PROBLEMS: &'static [ProblemCode] =
-        &[ProblemCode::StoreUnavailable, ProblemCode::ShuttingDown];
+    const PROBLEMS: &'static [&'static [ProblemCode]] =
+        &[&[ProblemCode::StoreUnavailable, ProblemCode::ShuttingDown]];
 }
 
 impl Argument for HeaderMap {}
@@ -67,7 +68,7 @@ impl Signature {
     pub(in crate::http) fn of<Arguments, H: Handler<Arguments>>(_: &H) -> Self {
         Self {
             access: H::ACCESS,
-            problems: H::PROBLEMS.concat(),
+            problems: H::PROBLEMS.concat().concat(),
             describe: H::describe,
         }
     }
@@ -76,7 +77,7 @@ impl Signature {
 /// A function whose arguments and answer are known here.
 pub(in crate::http) trait Handler<Arguments> {
     const ACCESS: Access;
-    const PROBLEMS: &'static [&'static [ProblemCode]];
+    const PROBLEMS: &'static [&'static [&'static [ProblemCode]]];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas);
 }
@@ -90,7 +91,7 @@ macro_rules! handlers {
             $($argument: Argument,)*
         {
             const ACCESS: Access = Access::of_all(&[$($argument::ACCESS),*]);
-            const PROBLEMS: &'static [&'static [ProblemCode]] = &[$($argument::PROBLEMS),*];
+            const PROBLEMS: &'static [&'static [&'static [ProblemCode]]] = &[$($argument::PROBLEMS),*];
 
             fn describe(operation: &mut Operation, schemas: &mut Schemas) {
                 $($argument::describe(operation, schemas);)*
@@ -114,6 +115,18 @@ pub(in crate::http) fn answers_with(operation: &mut Operation, kind: &str, conte
 pub(in crate::http) fn text() -> Content {
     let text = ObjectBuilder::new().schema_type(Type::String);
     Content::new(Some(text))
+}
+
+/// Tells that a `T` is sent as JSON.
+pub(in crate::http) fn sends<T: ToSchema>(
+    operation: &mut Operation,
+    schemas: &mut Schemas,
+    required: Required,
+) {
+    let body = RequestBodyBuilder::new()
+        .content("application/json", json_content::<T>(schemas))
+        .required(Some(required));
+    operation.request_body = Some(body.build().into());
 }
 
 /// JSON of this type, by the type's name.

@@ -42,10 +42,10 @@ async fn edge_message(
     store(&app, &context, &relay).await
 }
 
-async fn store<D>(
+async fn store<R>(
     app: &App,
     context: &Context,
-    FromRelay { caller, body, .. }: &FromRelay<D>,
+    FromRelay { caller, body, .. }: &FromRelay<R>,
 ) -> Result<Json<Answer>, ApiError> {
     app.relays.note_signature(caller, app.clock.now()).await?;
     crash_point("before_store");

@@ -11,18 +11,20 @@ use http::header::AUTHORIZATION;
 use serde::{Deserialize, Serialize};
 use shared_protocol::ProblemCode;
 use utoipa::ToSchema;
+use utoipa::openapi::Required;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
 
 use crate::http::App;
 use crate::http::answer::{Json, JsonOrNoContent, SetCookies};
 use crate::http::api_error::ApiError;
+use crate::http::body::OF_A_BODY;
 use crate::http::browser::Visitor;
 use crate::http::browser::cookies::CookieKind;
 use crate::http::callers::SignedIn;
 use crate::http::context::Context;
 use crate::http::json_body::JsonBody;
-use crate::http::route::{Access, Argument, Route, Schemas, route};
+use crate::http::route::{Access, Argument, Route, Schemas, route, sends};
 use crate::store::sessions::Ending;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -89,10 +91,10 @@ impl FromRequest<Arc<App>> for Leaving {
 
 impl Argument for Leaving {
     const ACCESS: Access = Access::User;
-    const PROBLEMS: &'static [ProblemCode] = <Option<JsonBody<Body>>>::PROBLEMS;
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_BODY];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        <Option<JsonBody<Body>>>::describe(operation, schemas);
+        sends::<Body>(operation, schemas, Required::False);
         // Without any proof there is nothing to end.
         let mut proofs = Self::ACCESS.security(&Method::POST);
         proofs.insert(0, SecurityRequirement::default());

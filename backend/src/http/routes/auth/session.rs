@@ -25,19 +25,19 @@ pub(super) fn routes() -> Vec<Route> {
 #[serde(untagged)]
 #[schema(as = WhoAmI)]
 enum Answer<'a> {
-    Somebody(Somebody<'a>),
-    Nobody(Nobody),
+    Live(LiveSession<'a>),
+    None(NoSession),
 }
 
 /// No session, or none that holds.
 #[derive(Serialize, ToSchema)]
-struct Nobody {
+struct NoSession {
     authenticated: bool,
 }
 
 /// A live session.
 #[derive(Serialize, ToSchema)]
-struct Somebody<'a> {
+struct LiveSession<'a> {
     authenticated: bool,
     user_id: String,
     session_id: String,
@@ -66,17 +66,17 @@ async fn session(
         {
             cookies.add(app.cookies.clear(CookieKind::Session, browser.site));
         }
-        let nobody = Nobody {
+        let none = NoSession {
             authenticated: false,
         };
-        return Ok((cookies, Json::of(&Answer::Nobody(nobody))));
+        return Ok((cookies, Json::of(&Answer::None(none))));
     };
-    let somebody = describe(&session, app.clock.now());
-    Ok((cookies, Json::of(&Answer::Somebody(somebody))))
+    let live = describe(&session, app.clock.now());
+    Ok((cookies, Json::of(&Answer::Live(live))))
 }
 
-fn describe(session: &Session, now: Timestamp) -> Somebody<'_> {
-    Somebody {
+fn describe(session: &Session, now: Timestamp) -> LiveSession<'_> {
+    LiveSession {
         authenticated: true,
         user_id: session.user_id.to_string(),
         session_id: session.id.to_string(),
