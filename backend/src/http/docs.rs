@@ -128,3 +128,27 @@ fn escaped(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;");
     text.replace('>', "&gt;").replace('"', "&quot;")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_described_is_text_on_the_page() {
+        let text = "<script>&\"";
+        let page = page(&json!({
+            "info": { "title": text, "description": text },
+            "paths": { text: { "get": { "tags": [text], "summary": text, "responses": {
+                "200": { "description": text },
+            } } } },
+            "components": { "schemas": { text: { "description": text } } },
+        }));
+        assert!(!page.contains("<script"), "{page}");
+        assert!(
+            page.matches("&lt;script&gt;&amp;&quot;").count() >= 9,
+            "{page}"
+        );
+    }
+}

@@ -122,3 +122,21 @@ pub(in crate::http) fn schemes() -> [(&'static str, SecurityScheme); 6] {
         (METRICS_TOKEN, bearer("METRICS_TOKEN, if one is set.")),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handler_has_the_caller_that_one_of_its_arguments_names() {
+        assert_eq!(Access::of_all(&[]), Access::Public);
+        let arguments = [Access::Public, Access::User, Access::Public];
+        assert_eq!(Access::of_all(&arguments), Access::User);
+    }
+
+    #[test]
+    #[should_panic(expected = "a handler has one kind of caller")]
+    fn two_kinds_of_callers_are_a_fault() {
+        let _ = Access::of_all(&[Access::User, Access::Relay]);
+    }
+}
