@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// their shapes are those that relays before this one understand. `version` and `environment` lie in
 /// the body because only the body is covered by the answer's signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Answer {
     /// Whether this request stored the message or found it stored.
     pub status: AnswerStatus,
@@ -40,6 +41,7 @@ pub struct Answer {
 
 /// Whether a message was new to the backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerStatus {
     /// Stored by this request.

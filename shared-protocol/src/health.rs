@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Body of a 200 at [`crate::HEALTH_ROUTE`]. It is not signed: nothing of weight may rest on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Health {
     /// `ok`
     pub status: String,

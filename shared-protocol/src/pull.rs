@@ -6,12 +6,15 @@ use crate::optional::is_false;
 
 /// Body of `POST /relay/commands/pull`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PullRequest {
     /// Random id of this installation, kept in the relay's state. One relay name is leased to one
     /// instance, so that a cloned Mac cannot send beside the original.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
     pub instance_id: String,
     /// How long the backend may wait for a command, at most [`crate::MAX_PULL_WAIT_SECS`].
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(maximum = 25))]
     pub wait_seconds: u8,
     /// Highest command sequence number that the relay has written down.
     #[serde(default)]
@@ -29,6 +32,7 @@ pub struct PullRequest {
 
 /// Answer to a pull.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PullAnswer {
     /// Commands after `after_seq`, in order.
     pub commands: Vec<Command>,
@@ -46,6 +50,7 @@ pub struct PullAnswer {
 
 /// A stored message, named by what chat.db calls it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewestMessage {
     /// `message.guid` of chat.db.
     pub message_guid: String,
@@ -55,6 +60,7 @@ pub struct NewestMessage {
 
 /// One command of the backend, numbered per relay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Command {
     /// Sequence number, ascending per relay.
     pub seq: i64,
@@ -67,6 +73,7 @@ pub struct Command {
 
 /// What became of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Ack {
     /// Sequence number of the command.
     pub seq: i64,
@@ -79,6 +86,7 @@ pub struct Ack {
 
 /// States of a command, in the order in which they are reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AckState {
     /// Written to the relay's ledger.
@@ -106,6 +114,7 @@ pub const MAX_LINE_ADDRESSES: usize = 512;
 
 /// Own addresses that count as one persona's. No address belongs to two lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Line {
     /// What [`crate::Message::line`] says for every one of the addresses; it is one of them.
     pub name: String,
@@ -115,6 +124,7 @@ pub struct Line {
 
 /// The relay's heartbeat. Times are Unix seconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct RelayStatus {
     /// Version of the relay.

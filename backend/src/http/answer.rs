@@ -1,16 +1,24 @@
-//! From a result to a response, signed if the request was.
+//! What a handler answers: JSON, nothing, cookies along with either.
+//!
+//! A failure is an `ApiError`; only here and in the frame it becomes a body.
+
+use std::marker::PhantomData;
 
 use axum::body::Body;
-use axum::response::Response;
+use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
+};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::path::Operation;
 
 use super::api_error::ApiError;
 use super::context::Context;
+use super::route::{Answers, Schemas, answers_with, json_content};
 use super::{App, VERSION};
-use crate::clock::Timestamp;
 use crate::ids::random_id;
 use crate::relay_auth::Caller;
 
@@ -19,43 +27,138 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// The answer to a relay whose proof held: whatever it says, it says it signed.
-pub(super) fn to_relay<T: Serialize>(
-    app: &App,
-    caller: &Caller<'_>,
+/// 200 with a `T`, which no cache keeps.
+///
+/// It is written down at once, so that `T` may borrow; as the mark is contravariant, what was made of a
+/// view of rows counts as one of the view of anything that lives longer.
+pub(super) struct Json<T> {
+    bytes: Vec<u8>,
+    of: PhantomData<fn(T)>,
+}
+
+impl<T: Serialize> Json<T> {
+    pub(super) fn of(value: &T) -> Self {
+        Self {
+            bytes: to_json(value),
+            of: PhantomData,
+        }
+    }
+}
+
+impl<T: ToSchema> Answers for Json<T> {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        let content = json_content::<T>(schemas);
+        answers_with(operation, "application/json", content);
+    }
+}
+
+impl<T> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        with_body(StatusCode::OK, JSON, self.bytes)
+    }
+}
+
+/// 204: the status says all.
+pub(super) struct NoContent;
+
+impl IntoResponse for NoContent {
+    fn into_response(self) -> Response {
+        (StatusCode::NO_CONTENT, [(CACHE_CONTROL, NO_STORE)]).into_response()
+    }
+}
+
+impl Answers for NoContent {
+    fn describe(operation: &mut Operation, _: &mut Schemas) {
+        let response = utoipa::openapi::Response::new("Done");
+        let responses = &mut operation.responses.responses;
+        responses.insert("204".to_owned(), response.into());
+    }
+}
+
+/// 200 with a `T`, or 204.
+pub(super) enum JsonOrNoContent<T> {
+    Json(Json<T>),
+    NoContent,
+}
+
+impl<T: ToSchema> Answers for JsonOrNoContent<T> {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        <Json<T>>::describe(operation, schemas);
+        NoContent::describe(operation, schemas);
+    }
+}
+
+impl<T> IntoResponse for JsonOrNoContent<T> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Json(json) => json.into_response(),
+            Self::NoContent => NoContent.into_response(),
+        }
+    }
+}
+
+/// Cookies that go along with an answer.
+#[derive(Default)]
+pub(super) struct SetCookies(Vec<HeaderValue>);
+
+impl SetCookies {
+    pub(super) fn add(&mut self, cookie: HeaderValue) {
+        self.0.push(cookie);
+    }
+}
+
+impl<const N: usize> From<[HeaderValue; N]> for SetCookies {
+    fn from(cookies: [HeaderValue; N]) -> Self {
+        Self(cookies.into())
+    }
+}
+
+impl IntoResponseParts for SetCookies {
+    type Error = std::convert::Infallible;
+
+    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Self::Error> {
+        for cookie in self.0 {
+            parts.headers_mut().append(SET_COOKIE, cookie);
+        }
+        Ok(parts)
+    }
+}
+
+impl<T: Answers> Answers for (SetCookies, T) {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        T::describe(operation, schemas);
+    }
+}
+
+/// The answer to a request that failed. A relay whose proof held is told more.
+pub(super) fn problem(
+    error: &ApiError,
     context: &Context,
-    result: Result<T, ApiError>,
+    app: &App,
+    relay: Option<&Caller>,
 ) -> Response {
-    let now = app.clock.now();
-    let (mut response, bytes) = match result {
-        Ok(body) => {
-            let bytes = to_json(&body);
-            (response(StatusCode::OK, JSON), bytes)
-        }
-        Err(error) => {
-            error.log(context.request_id.as_str());
-            let mut problem = error.problem(context.request_id.as_str(), now.as_secs());
-            problem.version = Some(VERSION.to_owned());
-            problem.environment = Some(app.environment.as_str().to_owned());
-            let mut response = response(error.status(), PROBLEM_JSON);
-            add_error_headers(&mut response, &error);
-            (response, to_json(&problem))
-        }
-    };
-    caller.sign_answer(response.headers_mut(), &bytes, now);
-    *response.body_mut() = Body::from(bytes);
+    let request_id = context.request_id.as_str();
+    error.log(request_id);
+    let mut problem = error.problem(request_id, app.clock.now().as_secs());
+    if relay.is_some() {
+        problem.version = Some(VERSION.to_owned());
+        problem.environment = Some(app.environment.as_str().to_owned());
+    }
+    let mut response = with_body(error.status(), PROBLEM_JSON, to_json(&problem));
+    add_error_headers(&mut response, error);
     response
 }
 
-/// The answer to a request that failed before anybody was known to have sent it.
-pub(super) fn unsigned(error: &ApiError, context: &Context, now: Timestamp) -> Response {
-    error.log(context.request_id.as_str());
-    let problem = error.problem(context.request_id.as_str(), now.as_secs());
-    let mut response = response(error.status(), PROBLEM_JSON);
-    add_error_headers(&mut response, error);
-    *response.body_mut() = Body::from(to_json(&problem));
-    response
+/// The answer to a relay whose proof held: whatever it says, it says it signed.
+pub(super) async fn sign(response: Response, relay: &Caller, app: &App) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .expect("what relays are answered is whole before it is sent");
+    relay.sign_answer(&mut parts.headers, &bytes, app.clock.now());
+    Response::from_parts(parts, Body::from(bytes))
 }
 
 /// The answer to a request that the HTTP library could not read, in place of the library's own empty one.
@@ -95,29 +198,9 @@ pub(super) fn unreadable_request(bytes: &[u8]) -> Option<Bytes> {
     Some([head.into_bytes(), body].concat().into())
 }
 
-/// A plain JSON answer.
-pub(super) fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
-    let mut response = response(status, JSON);
-    *response.body_mut() = Body::from(to_json(body));
-    response
-}
-
-/// An answer that says all by its status.
-pub(super) fn no_content() -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let no_store = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(CACHE_CONTROL, no_store);
-    response
-}
-
-fn response(status: StatusCode, content_type: HeaderValue) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, content_type);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+fn with_body(status: StatusCode, content_type: HeaderValue, body: Vec<u8>) -> Response {
+    let headers = [(CONTENT_TYPE, content_type), (CACHE_CONTROL, NO_STORE)];
+    (status, headers, Body::from(body)).into_response()
 }
 
 fn add_error_headers(response: &mut Response, error: &ApiError) {

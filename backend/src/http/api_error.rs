@@ -1,11 +1,11 @@
 //! Every way in which a request fails, with its status and body: the only place that knows both.
 
+use std::fmt::Display;
+
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use shared_protocol::{InvalidMessage, Problem, ProblemCode, SignatureReason, Violation};
 
-use super::browser::OriginFault;
-use super::browser::csrf::CsrfFault;
 use crate::intake::IntakeError;
 use crate::phone::InvalidPhone;
 use crate::relay_auth::AuthError;
@@ -14,7 +14,7 @@ use crate::store::StoreError;
 /// A request that failed.
 ///
 /// As a response it is only a carrier: the frame around every route knows the request and writes the
-/// body.
+/// body. Its code decides the status.
 #[derive(Clone, Debug)]
 pub(super) enum ApiError {
     Unauthorized(SignatureReason),
@@ -79,10 +79,73 @@ pub(super) enum ApiError {
     DevelopmentOnly,
 }
 
+/// Why a page may not call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OriginFault {
+    /// It is not one of ours.
+    NotListed,
+    /// It is, but to the browser it is another site, so that no cookie of ours would reach us from it:
+    /// `http://127.0.0.1` is not `http://localhost`.
+    OtherSite,
+}
+
+/// Why a request of a browser that changes something is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CsrfFault {
+    /// It came without the cookie that a token is bound to.
+    NoCookie,
+    /// Its token is missing, or bound to another cookie.
+    Token,
+}
+
+/// The status that every answer with this code has, but for requests that no route sees.
+pub(super) const fn status_of(code: ProblemCode) -> StatusCode {
+    use ProblemCode as Code;
+    match code {
+        Code::BadRequest | Code::MalformedJson => StatusCode::BAD_REQUEST,
+        Code::InvalidSignature | Code::Unauthorized => StatusCode::UNAUTHORIZED,
+        Code::RelayMismatch
+        | Code::CannotSend
+        | Code::CrossSiteOrigin
+        | Code::CsrfFailed
+        | Code::StepUpRequired
+        | Code::AccountRefused
+        | Code::DevelopmentOnly => StatusCode::FORBIDDEN,
+        Code::NotFound | Code::SessionNotFound => StatusCode::NOT_FOUND,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        Code::RelayElsewhere | Code::IdConflict | Code::AnswerPending => StatusCode::CONFLICT,
+        Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        // No 401: clients take that for the end of the session that they have.
+        Code::InvalidFields
+        | Code::InvalidPhone
+        | Code::PhoneNotServed
+        | Code::WrongCode
+        | Code::CodeExpired => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::RateLimited | Code::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+        Code::NotServed => StatusCode::NOT_IMPLEMENTED,
+        Code::StoreUnavailable
+        | Code::ShuttingDown
+        | Code::ProviderUnavailable
+        | Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        // `Unknown` is read, never written.
+        Code::Internal | Code::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
 /// A relay backs off by itself; a second keeps a short outage short.
 const STORE_RETRY_AFTER_SECS: u32 = 2;
 
 impl ApiError {
+    /// One field breaks a rule.
+    pub(super) fn invalid(field: &str, rule: impl Display) -> Self {
+        Self::InvalidFields(vec![Violation {
+            field: field.to_owned(),
+            message: rule.to_string(),
+        }])
+    }
+
     pub(super) fn code(&self) -> ProblemCode {
         match self {
             Self::Unauthorized(_) => ProblemCode::InvalidSignature,
@@ -126,41 +189,10 @@ impl ApiError {
 
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Unauthorized(_) | Self::TokenRequired | Self::SignedOut => {
-                StatusCode::UNAUTHORIZED
-            }
-            Self::RateLimited { .. } | Self::TooManyCodes { .. } | Self::TooManyAttempts { .. } => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
-            Self::RelayMismatch
-            | Self::CannotSend
-            | Self::CrossSiteOrigin(_)
-            | Self::CsrfFailed(_)
-            | Self::StepUpRequired
-            | Self::AccountRefused
-            | Self::DevelopmentOnly => StatusCode::FORBIDDEN,
-            Self::RelayElsewhere | Self::IdConflict { .. } => StatusCode::CONFLICT,
-            Self::MalformedJson(_) | Self::BrokenBody | Self::BadRequest(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            // The request is not one that any route sees.
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            // No 401: clients take that for the end of the session that they have.
-            Self::InvalidFields(_)
-            | Self::InvalidPhone(_)
-            | Self::WrongCode { .. }
-            | Self::CodeExpired => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NotFound | Self::SessionNotFound => StatusCode::NOT_FOUND,
-            Self::NotServed(_) => StatusCode::NOT_IMPLEMENTED,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::StoreUnavailable(_)
-            | Self::ShuttingDown
-            | Self::ProviderUnavailable { .. }
-            | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => status_of(self.code()),
         }
     }
 

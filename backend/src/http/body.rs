@@ -8,11 +8,22 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use shared_protocol::ProblemCode;
 
 use super::App;
 use super::api_error::ApiError;
 use super::body_budget::Charge;
 use super::context::Context;
+
+/// How a body of JSON may fail to be one.
+pub(super) const OF_A_BODY: &[ProblemCode] = &[
+    ProblemCode::BodyTooLarge,
+    ProblemCode::InvalidFields,
+    ProblemCode::MalformedJson,
+    ProblemCode::Overloaded,
+    ProblemCode::RequestTimeout,
+    ProblemCode::UnsupportedMediaType,
+];
 
 /// A body that arrived whole. It counts against the budget of its network until this is dropped.
 pub(super) struct ReadBody {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
 use http::header::HOST;
@@ -9,13 +10,17 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{Request, Version};
 
+use super::route::Argument;
 use crate::ids::RequestId;
+use crate::relay_auth::Caller;
 
 /// Names the request and where it came from.
 #[derive(Clone, Debug)]
 pub(super) struct Context {
     pub(super) request_id: RequestId,
     pub(super) client: IpAddr,
+    /// The relay whose proof held, once it did: from then on every answer is signed for it.
+    pub(super) relay: Arc<OnceLock<Arc<Caller>>>,
 }
 
 /// The other end of the connection, put into each request by the server.
@@ -39,6 +44,8 @@ impl<S: Sync> FromRequestParts<S> for Context {
         Ok(context.expect("the frame around every route puts it there"))
     }
 }
+
+impl Argument for Context {}
 
 /// Why a request does not say which host it is for (RFC 9112 § 3.2). Put into the request by the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

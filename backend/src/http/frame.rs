@@ -13,7 +13,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time::Instant;
 
-use super::answer::{REQUEST_ID, unsigned};
+use super::answer::{REQUEST_ID, problem, sign};
 use super::api_error::ApiError;
 use super::catch_panic::{CatchPanic, Panicked};
 use super::client_address::names_a_client_elsewhere;
@@ -49,6 +49,7 @@ pub(super) async fn frame(
     let context = Context {
         request_id: RequestId::new(now),
         client: app.client_addresses.of(peer, request.headers(), now),
+        relay: Arc::default(),
     };
     let method = request.method().clone();
     // The pattern of the route, never the raw path: strangers choose paths, and each would become a
@@ -59,10 +60,10 @@ pub(super) async fn frame(
     request.extensions_mut().insert(context.clone());
     let started = Instant::now();
     let mut response = match refused {
-        Some(error) => unsigned(&error, &context, now),
+        Some(error) => problem(&error, &context, &app, None),
         None => match CatchPanic::new(next.run(request)).await {
-            Ok(response) => complete(response, &context, &app),
-            Err(Panicked) => unsigned(&ApiError::Panicked, &context, app.clock.now()),
+            Ok(response) => complete(response, &context, &app).await,
+            Err(Panicked) => problem(&ApiError::Panicked, &context, &app, None),
         },
     };
     let status = response.status();
@@ -147,17 +148,21 @@ impl AccessLine<'_> {
     }
 }
 
-/// Writes the problem that a handler or an extractor ended with. Headers that were set on the way, such
-/// as those of CORS, stay.
-fn complete(mut response: Response, context: &Context, app: &App) -> Response {
-    let Some(error) = response.extensions_mut().remove::<ApiError>() else {
-        return response;
-    };
-    let mut answer = unsigned(&error, context, app.clock.now());
-    for (name, value) in response.headers() {
-        if name != CONTENT_LENGTH && !answer.headers().contains_key(name) {
-            answer.headers_mut().append(name, value.clone());
+/// Writes the problem that a handler or an extractor ended with, and signs what a relay is answered.
+/// Headers that were set on the way, such as those of CORS, stay.
+async fn complete(mut response: Response, context: &Context, app: &App) -> Response {
+    let relay = context.relay.get().map(|relay| &**relay);
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        let mut answer = problem(&error, context, app, relay);
+        for (name, value) in response.headers() {
+            if name != CONTENT_LENGTH && !answer.headers().contains_key(name) {
+                answer.headers_mut().append(name, value.clone());
+            }
         }
+        response = answer;
     }
-    answer
+    match relay {
+        Some(relay) => sign(response, relay, app).await,
+        None => response,
+    }
 }

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request};
 use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
-use shared_protocol::Violation;
+use shared_protocol::{ProblemCode, Violation};
+use utoipa::ToSchema;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::Operation;
 
 use super::App;
 use super::api_error::ApiError;
-use super::body::{expect_json, read};
+use super::body::{OF_A_BODY, expect_json, read};
 use super::context::Context;
+use super::route::{Argument, Schemas, sends};
 
 /// What people send about themselves is small; messages have a route and a limit of their own.
 const MAX_BYTES: usize = 64 * 1024;
@@ -51,6 +55,14 @@ impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for JsonBody<T> {
     }
 }
 
+impl<T: ToSchema> Argument for JsonBody<T> {
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_BODY];
+
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        sends::<T>(operation, schemas, Required::True);
+    }
+}
+
 /// Longest name of an unknown field that an answer repeats.
 const MAX_SHOWN_NAME: usize = 64;
 
@@ -59,10 +71,10 @@ const MAX_SHOWN_NAME: usize = 64;
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // Serde takes an array for a struct, field by field.
     if bytes.trim_ascii_start().first() == Some(&b'[') {
-        return Err(ApiError::InvalidFields(vec![Violation {
-            field: "(body)".to_owned(),
-            message: "must be an object, not an array".to_owned(),
-        }]));
+        return Err(ApiError::invalid(
+            "(body)",
+            "must be an object, not an array",
+        ));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut reader);

@@ -4,18 +4,20 @@
 //! is logged once, under the request id that the body carries. Nothing outside this module knows that
 //! it exists, except whoever starts the server.
 
-mod access;
 mod answer;
 mod api_error;
 mod body;
 mod body_budget;
 mod browser;
+mod callers;
 mod catch_panic;
 mod client_address;
 mod context;
+mod docs;
 mod frame;
 mod json_body;
-mod route_table;
+mod openapi;
+mod route;
 mod routes;
 mod server;
 
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use http::Method;
 use secrecy::SecretString;
 
 use crate::clock::Clock;
@@ -38,11 +41,10 @@ use crate::sessions::Sessions;
 use crate::store::{Pepper, Store};
 use crate::telemetry::Metrics;
 
-pub use access::Access;
 pub use body_budget::BodyBudget;
 pub use browser::cookies::CookieRules;
 pub use client_address::ClientAddresses;
-pub use route_table::{RouteEntry, list as route_list};
+pub use route::Access;
 pub use server::{Limits, serve};
 
 /// Version of this backend, on the wire and in logs.
@@ -112,12 +114,32 @@ pub enum MetricsAccess {
     Token(Metrics, SecretString),
 }
 
+/// One line of the public list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteEntry {
+    /// `GET`, `POST`, …
+    pub method: Method,
+    /// The path; `{id}` stands for one segment.
+    pub path: String,
+    /// Who may call.
+    pub access: Access,
+}
+
+/// Every route with who may call it, in the order of the documents.
+pub fn route_list() -> Vec<RouteEntry> {
+    let routes = routes::all().into_iter();
+    routes
+        .map(|route| RouteEntry {
+            method: route.method,
+            path: route.path,
+            access: route.access,
+        })
+        .collect()
+}
+
 /// Every route.
 pub fn router(app: Arc<App>) -> Router {
-    let mut router = Router::new();
-    for route in route_table::routes() {
-        router = router.route(route.path, route.handler);
-    }
+    let router = Router::from(openapi::router(routes::all()));
     router
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)

@@ -13,7 +13,7 @@ use crate::store::{Chat, NewMessage};
 
 pub(super) fn new_message(
     message: Message,
-    caller: &Caller<'_>,
+    caller: &Caller,
     relay: RelayName,
     identity: String,
     tombstone: [u8; 32],

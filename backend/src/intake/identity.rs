@@ -24,7 +24,7 @@ pub(super) fn digest(body: &[u8]) -> [u8; 32] {
 /// The identity of a message, unique per relay.
 pub(super) async fn of(
     store: &Store,
-    caller: &Caller<'_>,
+    caller: &Caller,
     relay: &RelayName,
     message: &Message,
     body_hash: &[u8; 32],

@@ -48,7 +48,7 @@ pub struct Received {
 pub async fn receive(
     store: &Store,
     pepper: &Pepper,
-    caller: &Caller<'_>,
+    caller: &Caller,
     body: &[u8],
     now: Timestamp,
 ) -> Result<Received, IntakeError> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
@@ -14,9 +15,10 @@ use crate::store::people::{
 use super::encode_cursor;
 
 /// `GET /user/profile`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ProfileView<'a> {
     user: UserView<'a>,
+    #[schema(value_type = Option<Value>)]
     trait_profile: Option<&'a RawValue>,
     relationship: Option<RelationshipView<'a>>,
     onboarding: OnboardingView<'a>,
@@ -33,7 +35,7 @@ impl<'a> From<&'a ProfileRow> for ProfileView<'a> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UserView<'a> {
     id: Uuid,
     phone: &'a str,
@@ -56,7 +58,7 @@ impl<'a> From<&'a UserRow> for UserView<'a> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RelationshipView<'a> {
     persona_id: &'a str,
     stage: &'a str,
@@ -78,60 +80,70 @@ impl<'a> From<&'a RelationshipRow> for RelationshipView<'a> {
 }
 
 /// `GET /user/onboarding`.
-#[derive(Debug, Serialize)]
-pub struct OnboardingView<'a> {
-    status: &'static str,
-    #[serde(flatten)]
-    course: Option<CourseView<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct CourseView<'a> {
-    persona_id: &'a str,
-    stage: &'a str,
-    answers: &'a RawValue,
-    completed: bool,
-    started_at: Timestamp,
-    updated_at: Timestamp,
-    completed_at: Option<Timestamp>,
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum OnboardingView<'a> {
+    /// A course of questions, and how far it has come.
+    Begun {
+        /// `in_progress` or `completed`.
+        status: &'static str,
+        /// Who asks.
+        persona_id: &'a str,
+        /// Where it stands.
+        stage: &'a str,
+        /// What was answered.
+        #[schema(value_type = Value)]
+        answers: &'a RawValue,
+        /// Whether it has ended.
+        completed: bool,
+        /// When it began.
+        started_at: Timestamp,
+        /// When it last moved.
+        updated_at: Timestamp,
+        /// When it ended, if it has.
+        completed_at: Option<Timestamp>,
+    },
+    /// Nothing was asked yet.
+    NotStarted {
+        /// `not_started`.
+        status: &'static str,
+    },
 }
 
 impl<'a> From<Option<&'a OnboardingRow>> for OnboardingView<'a> {
     fn from(row: Option<&'a OnboardingRow>) -> Self {
         let Some(row) = row else {
-            return Self {
+            return Self::NotStarted {
                 status: "not_started",
-                course: None,
             };
         };
         let completed = row.completed_at.is_some();
-        Self {
+        Self::Begun {
             status: if completed {
                 "completed"
             } else {
                 "in_progress"
             },
-            course: Some(CourseView {
-                persona_id: &row.persona_id,
-                stage: &row.stage,
-                answers: &row.answers.0,
-                completed,
-                started_at: row.started_at,
-                updated_at: row.updated_at,
-                completed_at: row.completed_at,
-            }),
+            persona_id: &row.persona_id,
+            stage: &row.stage,
+            answers: &row.answers.0,
+            completed,
+            started_at: row.started_at,
+            updated_at: row.updated_at,
+            completed_at: row.completed_at,
         }
     }
 }
 
 /// `GET /user/traits`: by name.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct TraitsView<'a> {
     traits: BTreeMap<&'a str, TraitView<'a>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct TraitView<'a> {
+    #[schema(value_type = Value)]
     value: &'a RawValue,
     source: &'a str,
     created_at: Timestamp,
@@ -154,7 +166,7 @@ impl<'a> From<&'a [TraitRow]> for TraitsView<'a> {
 }
 
 /// A page of `GET /user/messages`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct MessagesPage<'a> {
     messages: Vec<MessageView<'a>>,
     next_cursor: Option<String>,
@@ -173,7 +185,7 @@ impl<'a> MessagesPage<'a> {
 }
 
 /// A message.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct MessageView<'a> {
     id: Uuid,
     conversation_id: Uuid,
@@ -186,6 +198,7 @@ pub struct MessageView<'a> {
     service: Option<&'a str>,
     is_backfill: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
     meta_data: Option<&'a RawValue>,
     sent_at: Option<Timestamp>,
     created_at: Timestamp,

@@ -81,7 +81,7 @@ impl Pull {
     }
 
     /// Whose lease, commands and newest message this is about.
-    pub fn relay(&self, caller: &Caller<'_>) -> RelayName {
+    pub fn relay(&self, caller: &Caller) -> RelayName {
         if self.request.rehearsal {
             caller.relay().rehearsal()
         } else {
@@ -93,7 +93,7 @@ impl Pull {
 /// Remembers the request, takes or renews the lease, and notes how the relay is doing.
 pub async fn heartbeat(
     store: &Store,
-    caller: &Caller<'_>,
+    caller: &Caller,
     pull: &Pull,
     now: Timestamp,
 ) -> Result<(), PullError> {

@@ -1,5 +1,7 @@
 //! A relay whose proof holds, and the signature under which it is answered.
 
+use std::sync::Arc;
+
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use shared_protocol::{
@@ -11,8 +13,8 @@ use crate::store::Receipt;
 
 /// A relay, and how it proved itself.
 #[derive(Debug)]
-pub struct Caller<'s> {
-    secret: &'s RelaySecret,
+pub struct Caller {
+    secret: Arc<RelaySecret>,
     /// Another relay than the secret's, which shares it.
     agent: Option<RelayName>,
     proof: Proof,
@@ -32,8 +34,8 @@ pub enum Proof {
     Bearer,
 }
 
-impl<'s> Caller<'s> {
-    pub(super) fn signed(verified: Verified<'s>) -> Self {
+impl Caller {
+    pub(super) fn signed(verified: Verified) -> Self {
         Self {
             secret: verified.secret,
             agent: None,
@@ -44,7 +46,7 @@ impl<'s> Caller<'s> {
         }
     }
 
-    pub(super) fn bearer(secret: &'s RelaySecret) -> Self {
+    pub(super) fn bearer(secret: Arc<RelaySecret>) -> Self {
         Self {
             secret,
             agent: None,

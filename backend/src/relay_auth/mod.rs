@@ -51,11 +51,11 @@ pub struct RelayAuthenticator {
 
 /// What a request says of itself before its body is there.
 #[derive(Debug)]
-pub enum Claim<'s> {
+pub enum Claim {
     /// A signature in time and of the right form; the body decides.
     Signed(SignatureClaim),
     /// A secret that was shown: nothing is left to prove.
-    Proven(Caller<'s>),
+    Proven(Caller),
 }
 
 /// A request that no relay is known to have sent.
@@ -89,7 +89,7 @@ impl RelayAuthenticator {
         &self,
         headers: &HeaderMap,
         now: Timestamp,
-    ) -> Result<Claim<'_>, AuthError> {
+    ) -> Result<Claim, AuthError> {
         if claims_signature(headers) {
             return self.signature(Purpose::Message, headers, now);
         }
@@ -111,7 +111,7 @@ impl RelayAuthenticator {
         &self,
         headers: &HeaderMap,
         now: Timestamp,
-    ) -> Result<Claim<'_>, AuthError> {
+    ) -> Result<Claim, AuthError> {
         if claims_signature(headers) || self.mode == RelayAuth::Hmac {
             return self.message_claim(headers, now).await;
         }
@@ -127,7 +127,7 @@ impl RelayAuthenticator {
     }
 
     /// What a request claims at the route of pulls, where only a signature counts.
-    pub fn pull_claim(&self, headers: &HeaderMap, now: Timestamp) -> Result<Claim<'_>, AuthError> {
+    pub fn pull_claim(&self, headers: &HeaderMap, now: Timestamp) -> Result<Claim, AuthError> {
         if claims_signature(headers) {
             return self.signature(Purpose::Pull, headers, now);
         }
@@ -138,7 +138,7 @@ impl RelayAuthenticator {
     }
 
     /// Who sent the request that makes this claim and has this body.
-    pub fn prove<'s>(&'s self, claim: Claim<'s>, body: &[u8]) -> Result<Caller<'s>, AuthError> {
+    pub fn prove(&self, claim: Claim, body: &[u8]) -> Result<Caller, AuthError> {
         match claim {
             Claim::Signed(claim) => claim
                 .verify(&self.secrets, body)
@@ -152,11 +152,7 @@ impl RelayAuthenticator {
     /// once per relay and process, and once a minute for the operator's list, so that signed requests cost
     /// no write for it. Done before the request takes effect, because what was answered once must stay
     /// true.
-    pub async fn note_signature(
-        &self,
-        caller: &Caller<'_>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub async fn note_signature(&self, caller: &Caller, now: Timestamp) -> Result<(), StoreError> {
         let relay = caller.relay();
         if matches!(caller.proof(), Proof::Signature { .. }) {
             self.note_proof(relay, ProofKind::Signature, now).await;
@@ -184,7 +180,7 @@ impl RelayAuthenticator {
         purpose: Purpose,
         headers: &HeaderMap,
         now: Timestamp,
-    ) -> Result<Claim<'_>, AuthError> {
+    ) -> Result<Claim, AuthError> {
         if self.mode == RelayAuth::Bearer {
             return Err(AuthError::Refused(SignatureReason::HmacRefused));
         }
@@ -198,7 +194,7 @@ impl RelayAuthenticator {
             .map_err(|refusal| AuthError::Refused(refusal.into()))
     }
 
-    async fn bearer(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller<'_>, AuthError> {
+    async fn bearer(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller, AuthError> {
         let refused = |reason| Err(AuthError::Refused(reason));
         if !headers.contains_key(AUTHORIZATION) {
             return refused(SignatureReason::MissingCredentials);
@@ -224,7 +220,7 @@ impl RelayAuthenticator {
                 "a relay proves itself by bearer secret; let it sign (auth = hmac), then set RELAY_AUTH=hmac"
             );
         }
-        Ok(Caller::bearer(secret))
+        Ok(Caller::bearer(Arc::clone(secret)))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::optional::{is_false, is_zero, null_as_default};
 
 /// What is known about an edit or an unsend.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Edit {
     /// When it was edited, if Messages says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -28,26 +28,32 @@ pub use validate::{
 
 /// One message, or one thing that happened to a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "flags of the wire, independent of one another"
 )]
 pub struct Message {
     /// `chat.guid` of chat.db, opaque; 1 to [`MAX_GUID_CHARS`] characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 512))]
     pub chat_guid: String,
     /// Direct or group.
     pub mode: Mode,
     /// Phone number, e-mail address, short code or business id; 1 to [`MAX_SENDER_CHARS`] characters
     /// without control characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 320))]
     pub sender: String,
     /// At most [`MAX_TEXT_CHARS`] characters; empty only with attachments or an event.
+    #[cfg_attr(feature = "openapi", schema(max_length = 50000))]
     pub text: String,
     /// When it was sent, by the sender's clock.
     pub timestamp: MessageTime,
     /// Handles of the others in the chat; at most [`MAX_PARTICIPANTS`].
+    #[cfg_attr(feature = "openapi", schema(max_items = 512))]
     pub participants: Vec<String>,
     /// `message.guid` of chat.db.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 512))]
     pub message_guid: Option<String>,
     /// What this is; absent means [`Event::Message`].
     #[serde(
@@ -63,6 +69,7 @@ pub struct Message {
         deserialize_with = "null_as_default",
         skip_serializing_if = "is_zero"
     )]
+    #[cfg_attr(feature = "openapi", schema(maximum = 2_147_483_647))]
     pub revision: u32,
     /// Typed by the Mac's owner: stored, never answered.
     #[serde(
@@ -73,9 +80,11 @@ pub struct Message {
     pub from_owner: bool,
     /// The own address that it came in on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 320))]
     pub line: Option<String>,
     /// `iMessage`, `SMS`, `RCS`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 255))]
     pub service: Option<String>,
     /// An old message that iCloud brought back: stored, never answered.
     #[serde(
@@ -86,12 +95,14 @@ pub struct Message {
     pub is_backfill: bool,
     /// The message that this one replies to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 512))]
     pub reply_to_guid: Option<String>,
     /// The part of that message which this one replies to, counted from 0; -1 stands for the whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to_part: Option<i64>,
     /// The text whose link this message shows: Messages sent the link in a row of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 512))]
     pub link_of_guid: Option<String>,
     /// The reaction, if `event` is [`Event::Tapback`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,6 +116,7 @@ pub struct Message {
         deserialize_with = "null_as_default",
         skip_serializing_if = "Vec::is_empty"
     )]
+    #[cfg_attr(feature = "openapi", schema(max_items = 100))]
     pub attachments: Vec<Attachment>,
     /// Addresses of the people whom the text mentions; at most [`MAX_PARTICIPANTS`].
     #[serde(
@@ -112,12 +124,15 @@ pub struct Message {
         deserialize_with = "null_as_default",
         skip_serializing_if = "Vec::is_empty"
     )]
+    #[cfg_attr(feature = "openapi", schema(max_items = 512))]
     pub mentions: Vec<String>,
     /// The name that the members gave their group; at most [`MAX_NAME_CHARS`] characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 255))]
     pub group_name: Option<String>,
     /// Identifier of the screen or bubble effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 255))]
     pub effect: Option<String>,
     /// Set when the relay clipped `text`.
     #[serde(
@@ -135,6 +150,7 @@ pub struct Message {
     pub rehearsal: bool,
     /// The persona that the predecessor's relays name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 255))]
     pub persona_id: Option<String>,
     /// The own address that it came in on, as the predecessor's relays name it. Reading a body moves it to
     /// `line`.
@@ -142,6 +158,7 @@ pub struct Message {
     pub persona_phone: Option<String>,
     /// The relay's own name. Checked against the secret, never trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 255))]
     pub relay_id: Option<String>,
     /// How the caller wants the reply; absent means inline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,6 +210,7 @@ impl Message {
 
 /// Whether a chat has one other person in it or several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// `chat.style` 45.
@@ -213,6 +231,7 @@ impl Mode {
 
 /// What happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A message came in.
@@ -268,6 +287,7 @@ impl Event {
 
 /// How a caller wants the reply to its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReplyVia {
     /// As commands at the next pull.

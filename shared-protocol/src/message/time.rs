@@ -57,6 +57,23 @@ impl<'de> Deserialize<'de> for MessageTime {
     }
 }
 
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for MessageTime {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        #[expect(clippy::cast_precision_loss, reason = "a whole number of seconds")]
+        let latest = (Self::MAX_MICROS / 1_000_000) as f64;
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::Type::Number)
+            .description(Some("Unix seconds"))
+            .minimum(Some(0.0))
+            .maximum(Some(latest))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for MessageTime {}
+
 struct SecondsVisitor;
 
 impl SecondsVisitor {

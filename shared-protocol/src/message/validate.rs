@@ -23,6 +23,7 @@ pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// One field that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Violation {
     /// Path of the field, as in `attachments[2].name`.
     pub field: String,

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -77,7 +78,7 @@ impl fmt::Debug for RelaySecret {
 /// The secrets that a backend accepts: a comma-separated list, so that one can be replaced by the
 /// next without a refused message in between.
 #[derive(Debug)]
-pub struct RelaySecrets(Vec<RelaySecret>);
+pub struct RelaySecrets(Vec<Arc<RelaySecret>>);
 
 impl RelaySecrets {
     /// Reads a comma-separated list of `secret` and `name:secret`.
@@ -91,7 +92,7 @@ impl RelaySecrets {
                 position: index + 1,
                 source,
             })?;
-            secrets.push(secret);
+            secrets.push(Arc::new(secret));
         }
         // Two names for one key would leave open whose message it is.
         let mut keys = HashSet::new();
@@ -106,12 +107,12 @@ impl RelaySecrets {
     }
 
     /// The secrets in the order given.
-    pub fn iter(&self) -> std::slice::Iter<'_, RelaySecret> {
+    pub fn iter(&self) -> std::slice::Iter<'_, Arc<RelaySecret>> {
         self.0.iter()
     }
 
     /// The secret that `presented` is, comparing with every one in constant time.
-    pub fn find_bearer(&self, presented: &[u8]) -> Option<&RelaySecret> {
+    pub fn find_bearer(&self, presented: &[u8]) -> Option<&Arc<RelaySecret>> {
         self.0.iter().fold(None, |found, secret| {
             if secret.matches_bearer(presented) {
                 Some(secret)
@@ -123,8 +124,8 @@ impl RelaySecrets {
 }
 
 impl<'s> IntoIterator for &'s RelaySecrets {
-    type Item = &'s RelaySecret;
-    type IntoIter = std::slice::Iter<'s, RelaySecret>;
+    type Item = &'s Arc<RelaySecret>;
+    type IntoIter = std::slice::Iter<'s, Arc<RelaySecret>>;
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }

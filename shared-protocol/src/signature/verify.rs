@@ -1,5 +1,7 @@
 //! Verification of a signed request.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -26,13 +28,13 @@ pub struct SignatureHeaders<'a> {
 
 /// A request whose signature holds.
 #[derive(Debug)]
-pub struct Verified<'s> {
+pub struct Verified {
     /// The id it was signed under.
     pub id: WebhookId,
     /// When it was signed, Unix seconds. With `id` it must not have been seen before.
     pub timestamp: i64,
     /// The secret that signed it, which says who sent it and signs the answer.
-    pub secret: &'s RelaySecret,
+    pub secret: Arc<RelaySecret>,
 }
 
 /// Why a signature was refused.
@@ -79,13 +81,13 @@ impl From<InvalidWebhookId> for Refusal {
 ///
 /// The caller bounds the body's size first, and refuses a pair of id and timestamp that any replica
 /// has seen before afterwards.
-pub fn verify<'s>(
-    secrets: &'s RelaySecrets,
+pub fn verify(
+    secrets: &RelaySecrets,
     purpose: Purpose,
     headers: SignatureHeaders<'_>,
     body: &[u8],
     now: i64,
-) -> Result<Verified<'s>, Refusal> {
+) -> Result<Verified, Refusal> {
     SignatureClaim::parse(purpose, headers, now)?.verify(secrets, body)
 }
 
@@ -114,11 +116,7 @@ impl SignatureClaim {
     }
 
     /// Verifies the signature over the raw `body`.
-    pub fn verify<'s>(
-        self,
-        secrets: &'s RelaySecrets,
-        body: &[u8],
-    ) -> Result<Verified<'s>, Refusal> {
+    pub fn verify(self, secrets: &RelaySecrets, body: &[u8]) -> Result<Verified, Refusal> {
         // Every key and every signature is tried, so that timing does not tell which one fits.
         let mut signer = None;
         for secret in secrets {
@@ -130,7 +128,7 @@ impl SignatureClaim {
         Ok(Verified {
             id: self.id,
             timestamp: self.timestamp,
-            secret: signer.ok_or(Refusal::Mismatch)?,
+            secret: signer.cloned().ok_or(Refusal::Mismatch)?,
         })
     }
 }

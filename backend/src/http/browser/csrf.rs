@@ -33,15 +33,6 @@ impl Binding {
     }
 }
 
-/// Why a request that changes something is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) enum CsrfFault {
-    /// It came without the cookie that a token is bound to.
-    NoCookie,
-    /// Its token is missing, or bound to another cookie.
-    Token,
-}
-
 /// A new token.
 pub(in crate::http) fn issue(keyring: &Keyring, binding: Binding) -> String {
     let random: [u8; RANDOM_LEN] = random_bytes();

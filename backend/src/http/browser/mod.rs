@@ -12,17 +12,17 @@ pub(super) mod cors;
 pub(super) mod csrf;
 mod origins;
 
-pub(super) use origins::OriginFault;
-
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::header::{AUTHORIZATION, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Method};
+use shared_protocol::ProblemCode;
 
 use super::App;
 use super::api_error::ApiError;
+use super::route::Argument;
 use crate::config::Site;
 use cookies::ShownCookies;
 
@@ -71,4 +71,8 @@ impl FromRequestParts<Arc<App>> for Visitor {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         Self::of(&parts.method, &parts.headers, app)
     }
+}
+
+impl Argument for Visitor {
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[&[ProblemCode::CrossSiteOrigin]];
 }

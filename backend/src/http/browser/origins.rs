@@ -5,16 +5,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use url::{Host, Url};
 
 use crate::config::{Site, WebConfig};
-
-/// Why a page may not call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) enum OriginFault {
-    /// It is not one of ours.
-    NotListed,
-    /// It is, but to the browser it is another site, so that no cookie of ours would reach us from it:
-    /// `http://127.0.0.1` is not `http://localhost`.
-    OtherSite,
-}
+use crate::http::api_error::OriginFault;
 
 /// The site of the page that sent this, if it may.
 pub(super) fn check(

@@ -4,43 +4,54 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::StatusCode;
-use shared_protocol::Health;
+use shared_protocol::{HEALTH_ROUTE, Health};
 
-use crate::http::answer::{json, unsigned};
+use crate::http::answer::Json;
 use crate::http::api_error::ApiError;
-use crate::http::context::Context;
+use crate::http::route::{Route, route};
 use crate::http::{App, VERSION};
 use crate::store::StoreError;
 
 /// Shorter than any probe waits.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        route!(health),
+        route!(health_of_the_predecessor),
+        route!(ready),
+    ]
+}
+
+/// Whether the process lives.
+///
 /// Always 200: a process that can answer is alive, and restarting it would not mend its database.
-pub(in crate::http) async fn health() -> Response {
-    let health = Health {
+#[utoipa::path(get, path = HEALTH_ROUTE, tag = "operation")]
+async fn health() -> Json<Health> {
+    Json::of(&Health {
         status: "ok".to_owned(),
         version: VERSION.to_owned(),
         rehearsals: true,
-    };
-    json(StatusCode::OK, &health)
+    })
 }
 
+/// The same, where archety-edge looks for it.
+#[utoipa::path(get, path = "/health", tag = "operation")]
+async fn health_of_the_predecessor() -> Json<Health> {
+    health().await
+}
+
+/// Whether the process should get traffic.
+///
 /// 503 while the database is away, nothing is taken in, or the process is going down.
-pub(in crate::http) async fn ready(State(app): State<Arc<App>>, context: Context) -> Response {
-    let now = app.clock.now();
+#[utoipa::path(get, path = "/readyz", tag = "operation")]
+async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, ApiError> {
     if app.lifecycle.is_draining() {
-        return unsigned(&ApiError::ShuttingDown, &context, now);
+        return Err(ApiError::ShuttingDown);
     }
-    let answered = tokio::time::timeout(PING_TIMEOUT, app.store.ping()).await;
-    match answered {
-        Ok(Ok(())) => health().await,
-        Ok(Err(error)) => unsigned(&error.into(), &context, now),
-        Err(_) => unsigned(
-            &ApiError::StoreUnavailable(StoreError::Overloaded),
-            &context,
-            now,
-        ),
+    match tokio::time::timeout(PING_TIMEOUT, app.store.ping()).await {
+        Ok(answered) => answered?,
+        Err(_) => return Err(ApiError::StoreUnavailable(StoreError::Overloaded)),
     }
+    Ok(health().await)
 }

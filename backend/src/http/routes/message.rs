@@ -2,83 +2,51 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::Response;
-use bytes::Bytes;
 use crash_point::crash_point;
-use http::HeaderMap;
-use shared_protocol::{Answer, AnswerStatus, MAX_BODY_BYTES};
+use shared_protocol::{Answer, AnswerStatus, LEGACY_MESSAGE_ROUTE, MESSAGE_ROUTE};
 
-use super::refusal::{refuse, replayed};
-use crate::http::answer::{to_relay, unsigned};
+use crate::http::answer::Json;
 use crate::http::api_error::ApiError;
-use crate::http::body::{expect_json, pass_over, read};
+use crate::http::callers::{Edge, FromRelay, Messages, replayed};
 use crate::http::context::Context;
+use crate::http::route::{Route, route};
 use crate::http::{App, VERSION};
 use crate::intake::receive;
-use crate::relay_auth::{AuthError, Caller, Claim};
 use crate::store::Stored;
 
-pub(in crate::http) async fn message(
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        route!(message, RelayMismatch, IdConflict),
+        route!(edge_message, RelayMismatch, IdConflict),
+    ]
+}
+
+/// Stores a message of the relay, exactly once.
+#[utoipa::path(post, path = MESSAGE_ROUTE, tag = "relay")]
+async fn message(
     State(app): State<Arc<App>>,
     context: Context,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let claim = app.relays.message_claim(&headers, app.clock.now()).await;
-    take(&app, &context, &headers, body, claim).await
+    relay: FromRelay<Messages>,
+) -> Result<Json<Answer>, ApiError> {
+    store(&app, &context, &relay).await
 }
 
 /// The same for the predecessor's relays, several of which may share a secret.
-pub(in crate::http) async fn edge_message(
+#[utoipa::path(post, path = LEGACY_MESSAGE_ROUTE, tag = "predecessor")]
+async fn edge_message(
     State(app): State<Arc<App>>,
     context: Context,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let claim = app.relays.edge_claim(&headers, app.clock.now()).await;
-    take(&app, &context, &headers, body, claim).await
+    relay: FromRelay<Edge>,
+) -> Result<Json<Answer>, ApiError> {
+    store(&app, &context, &relay).await
 }
 
-async fn take(
+async fn store<R>(
     app: &App,
     context: &Context,
-    headers: &HeaderMap,
-    body: Body,
-    claim: Result<Claim<'_>, AuthError>,
-) -> Response {
-    let claim = match claim {
-        Ok(claim) => claim,
-        Err(error) => {
-            pass_over(headers, body, MAX_BODY_BYTES, app.body_timeout).await;
-            return refuse(app, context, error);
-        }
-    };
-    let body = match read(app, context, headers, body, MAX_BODY_BYTES).await {
-        Ok(body) => body,
-        Err(error) => return unsigned(&error, context, app.clock.now()),
-    };
-    match app.relays.prove(claim, &body.bytes) {
-        Ok(caller) => {
-            app.bodies.proved(context.client, app.clock.now());
-            // What is known to be a relay's counts no longer as a stranger's.
-            let body = body.into_bytes();
-            let result = store(app, &caller, context, headers, &body).await;
-            to_relay(app, &caller, context, result)
-        }
-        Err(error) => refuse(app, context, error),
-    }
-}
-
-async fn store(
-    app: &App,
-    caller: &Caller<'_>,
-    context: &Context,
-    headers: &HeaderMap,
-    body: &Bytes,
-) -> Result<Answer, ApiError> {
-    expect_json(headers)?;
+    FromRelay { caller, body, .. }: &FromRelay<R>,
+) -> Result<Json<Answer>, ApiError> {
     app.relays.note_signature(caller, app.clock.now()).await?;
     crash_point("before_store");
     let now = app.clock.now();
@@ -104,7 +72,7 @@ async fn store(
         status = status.as_str(),
         "message taken"
     );
-    Ok(Answer {
+    Ok(Json::of(&Answer {
         status,
         message_id: id.to_string(),
         // Nothing here answers messages yet, so there is no reply to wait for.
@@ -116,5 +84,5 @@ async fn store(
         burst_delay_ms: None,
         version: VERSION.to_owned(),
         environment: app.environment.as_str().to_owned(),
-    })
+    }))
 }

@@ -2,50 +2,45 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue};
-use secrecy::ExposeSecret;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use utoipa::openapi::path::Operation;
 
-use crate::http::answer::unsigned;
+use crate::http::App;
 use crate::http::api_error::ApiError;
-use crate::http::context::Context;
-use crate::http::{App, MetricsAccess};
-use crate::relay_auth::shown_bearer;
+use crate::http::callers::MetricsReader;
+use crate::http::route::{Answers, Route, Schemas, answers_with, route, text};
 
-const TEXT_FORMAT: HeaderValue =
-    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(in crate::http) async fn metrics(
-    State(app): State<Arc<App>>,
-    context: Context,
-    headers: HeaderMap,
-) -> Response {
-    let metrics = match &app.metrics {
-        MetricsAccess::Closed => {
-            return unsigned(&ApiError::NotFound, &context, app.clock.now());
-        }
-        MetricsAccess::Open(metrics) => metrics,
-        MetricsAccess::Token(metrics, token) => {
-            if !shows(&headers, token.expose_secret()) {
-                return unsigned(&ApiError::TokenRequired, &context, app.clock.now());
-            }
-            metrics
-        }
-    };
-    let waiting = u32::try_from(app.store.intake_depth()).unwrap_or(u32::MAX);
-    ::metrics::gauge!("intake_queue_messages").set(f64::from(waiting));
-    let mut response = Response::new(Body::from(metrics.render()));
-    response.headers_mut().insert(CONTENT_TYPE, TEXT_FORMAT);
-    response
+pub(super) fn routes() -> Vec<Route> {
+    vec![route!(metrics)]
 }
 
-/// Hashes are compared, so that the time it takes says nothing about the token, not even its length.
-fn shows(headers: &HeaderMap, token: &str) -> bool {
-    let expected = Sha256::digest(token.as_bytes());
-    shown_bearer(headers).is_some_and(|shown| Sha256::digest(shown)[..].ct_eq(&expected[..]).into())
+struct PrometheusText(String);
+
+impl IntoResponse for PrometheusText {
+    fn into_response(self) -> Response {
+        let kind = HeaderValue::from_static(TEXT_FORMAT);
+        ([(CONTENT_TYPE, kind)], self.0).into_response()
+    }
+}
+
+impl Answers for PrometheusText {
+    fn describe(operation: &mut Operation, _: &mut Schemas) {
+        answers_with(operation, TEXT_FORMAT, text());
+    }
+}
+
+/// What happened here, in numbers, in Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "operation")]
+async fn metrics(
+    State(app): State<Arc<App>>,
+    MetricsReader(metrics): MetricsReader,
+) -> Result<PrometheusText, ApiError> {
+    let waiting = u32::try_from(app.store.intake_depth()).unwrap_or(u32::MAX);
+    ::metrics::gauge!("intake_queue_messages").set(f64::from(waiting));
+    Ok(PrometheusText(metrics.render()))
 }

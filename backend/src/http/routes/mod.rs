@@ -1,6 +1,7 @@
-//! One file per route.
+//! One file per path: its handlers, and `routes()`, which this list names.
 
 mod auth;
+mod docs;
 mod edge_unserved;
 mod fallback;
 mod health;
@@ -8,20 +9,26 @@ mod jwks;
 mod message;
 mod metrics;
 mod pull;
-mod refusal;
 mod user;
 
-pub(super) use auth::{
-    confirm, csrf_token, delete_session, list_sessions, logout, refresh, session, start,
-};
-pub(super) use edge_unserved::{photo, web_socket};
+use super::route::Route;
+
 pub(super) use fallback::{method_not_allowed, not_found};
-pub(super) use health::{health, ready};
-pub(super) use jwks::jwks;
-pub(super) use message::{edge_message, message};
-pub(super) use metrics::metrics;
-pub(super) use pull::pull;
-pub(super) use user::{
-    change_profile, delete_person, delete_traits, export, messages, onboarding, profile,
-    set_traits, traits,
-};
+
+/// Every route, in the order of the documents.
+pub(super) fn all() -> Vec<Route> {
+    [
+        auth::routes(),
+        user::routes(),
+        message::routes(),
+        edge_unserved::routes(),
+        pull::routes(),
+        health::routes(),
+        metrics::routes(),
+        jwks::routes(),
+        docs::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -19,13 +19,9 @@ async fn signed_out(app: &TestApp, phone: &str) -> TestPhone {
     gone
 }
 
-fn method(route: &RouteEntry) -> Method {
-    route.method.parse().expect("a method")
-}
-
 /// A body that the route takes.
 fn body(route: &RouteEntry, person: &TestPhone) -> Option<Value> {
-    match (route.method, route.path) {
+    match (route.method.as_str(), route.path.as_str()) {
         (_, "/auth/verify/start") => Some(json!({ "phone": "+15551234567" })),
         (_, "/auth/verify/confirm") => Some(json!({ "phone": "+15551234567", "code": "123456" })),
         (_, "/auth/refresh") => Some(json!({ "refresh_token": person.refresh_token })),
@@ -48,7 +44,7 @@ async fn call(
     headers: &[(&str, &str)],
     body: Option<&Value>,
 ) -> Answered {
-    app.call(method(route), path, headers, body).await
+    app.call(route.method.clone(), path, headers, body).await
 }
 
 fn bearer(token: &str) -> String {
@@ -92,14 +88,14 @@ async fn relays(app: &TestApp, route: &RouteEntry, ada: &TestPhone, what: &str) 
         &[("authorization", &person)],
     ];
     for headers in nobodys {
-        let answer = call(app, route, route.path, headers, Some(&body)).await;
+        let answer = call(app, route, &route.path, headers, Some(&body)).await;
         assert_eq!(answer.status, 401, "{what}: {}", answer.text());
     }
     // Pulls take signatures alone, which are tried with the route itself.
     if route.path.ends_with("/message") {
         let right = bearer(PLAIN_SECRET);
         let headers = [("authorization", right.as_str())];
-        let answer = call(app, route, route.path, &headers, Some(&body)).await;
+        let answer = call(app, route, &route.path, &headers, Some(&body)).await;
         assert_eq!(answer.status, 200, "{what}: {}", answer.text());
     }
 }
@@ -112,7 +108,7 @@ async fn holders_of_the_token(app: &TestApp, route: &RouteEntry, ada: &TestPhone
         (&[("authorization", person.as_str())], 401),
         (&[("authorization", "Bearer metrics-token")], 200),
     ] {
-        let answer = call(app, route, route.path, headers, None).await;
+        let answer = call(app, route, &route.path, headers, None).await;
         assert_eq!(answer.status, status, "{what}");
     }
 }
@@ -132,10 +128,10 @@ async fn holders_of_a_refresh_token(
         (&ada.refresh_token, 200),
     ] {
         let body = json!({ "refresh_token": token });
-        let answer = call(app, route, route.path, &[], Some(&body)).await;
+        let answer = call(app, route, &route.path, &[], Some(&body)).await;
         assert_eq!(answer.status, status, "{what}: {}", answer.text());
     }
-    let nothing = call(app, route, route.path, &[], Some(&json!({}))).await;
+    let nothing = call(app, route, &route.path, &[], Some(&json!({}))).await;
     assert_eq!(nothing.status, 422, "{what}: {}", nothing.text());
 }
 
@@ -162,23 +158,31 @@ async fn persons(app: &TestApp, route: &RouteEntry, path: &str, ada: &TestPhone,
     cookie_without_its_token(app, route, path, body.as_ref(), what).await;
     let eve = app.signed_in("+15550100003").await;
     if route.path.contains("{id}") {
-        let answer = eve.call(app, method(route), path, body.as_ref()).await;
+        let answer = eve
+            .call(app, route.method.clone(), path, body.as_ref())
+            .await;
         assert_eq!(answer.status, 404, "{what}: somebody else's");
         let lives = ada.get(app, "/auth/session").await.json();
         assert_eq!(lives["authenticated"], true, "{what}: it lives on");
     }
     if route.access == Access::SteppedUpUser {
         app.clock.advance(Duration::from_mins(11));
-        let answer = ada.call(app, method(route), path, body.as_ref()).await;
+        let answer = ada
+            .call(app, route.method.clone(), path, body.as_ref())
+            .await;
         assert_eq!(answer.status, 403, "{what}: {}", answer.text());
         assert_eq!(answer.fault(), "step_up_required", "{what}");
         // A code that was confirmed just now counts: it opened this session.
         let ada = app.signed_in("+15550100001").await;
-        let answer = ada.call(app, method(route), path, body.as_ref()).await;
+        let answer = ada
+            .call(app, route.method.clone(), path, body.as_ref())
+            .await;
         assert!(answer.status.is_success(), "{what}: {}", answer.text());
         return;
     }
-    let answer = ada.call(app, method(route), path, body.as_ref()).await;
+    let answer = ada
+        .call(app, route.method.clone(), path, body.as_ref())
+        .await;
     assert!(answer.status.is_success(), "{what}: {}", answer.text());
 }
 
@@ -196,9 +200,9 @@ async fn cookie_without_its_token(
         origin: Some("https://evil.example".to_owned()),
         ..browser.clone()
     };
-    let answer = foreign.peek(app, method(route), path, body).await;
+    let answer = foreign.peek(app, route.method.clone(), path, body).await;
     assert_eq!(answer.fault(), "cross_site_origin", "{what}");
-    if method(route).is_safe() {
+    if route.method.is_safe() {
         return;
     }
     for token in [None, other.csrf_token] {
@@ -206,7 +210,7 @@ async fn cookie_without_its_token(
             csrf_token: token,
             ..browser.clone()
         };
-        let answer = without.peek(app, method(route), path, body).await;
+        let answer = without.peek(app, route.method.clone(), path, body).await;
         assert_eq!(answer.status, 403, "{what}: {}", answer.text());
         assert_eq!(answer.fault(), "csrf_failed", "{what}");
     }

@@ -6,6 +6,7 @@ mod bad_input;
 mod bearer;
 mod changes;
 mod content;
+mod described;
 mod edge;
 mod health;
 mod lines;

@@ -157,8 +157,11 @@ impl TestApp {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answered {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await;
-        Answered::read(response.expect("routers don't fail")).await
+        let answer = Answered::read(response.expect("routers don't fail")).await;
+        self.expect_described(&method, &path, &answer).await;
+        answer
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answered {

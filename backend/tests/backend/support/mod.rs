@@ -1,6 +1,7 @@
 //! What the tests stand on: a backend in this process on either store, and relays that talk to it.
 
 mod app;
+mod described;
 pub(crate) mod jobs;
 mod pooler;
 mod postgres;

@@ -5,28 +5,30 @@
 //! it is; any other begins a new session, and what the browser had before is worth nothing afterwards.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::header::{SET_COOKIE, USER_AGENT};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::USER_AGENT;
+use http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Asking, admit, asking, device_of, for_app, note, violation};
+use super::{
+    AppSession, Asking, BrowserSession, admit, asking, device_of, keep, max_age, turned_away,
+};
 use crate::audit::{Event, EventKind, record};
 use crate::clock::Timestamp;
 use crate::http::App;
-use crate::http::answer::json;
+use crate::http::answer::{Json, SetCookies};
 use crate::http::api_error::ApiError;
 use crate::http::browser::cookies::CookieKind;
 use crate::http::browser::csrf::{Binding, issue};
 use crate::http::browser::{Browser, Visitor};
 use crate::http::context::Context;
 use crate::http::json_body::JsonBody;
+use crate::http::route::{Route, route};
 use crate::known_device;
 use crate::otp::{Code, Confirm, ConfirmError};
 use crate::people::PersonName;
@@ -34,28 +36,50 @@ use crate::phone::Phone;
 use crate::sessions::{Opened, Remember, Session, SignIn, SignInError, Transport, device_label};
 use crate::store::sessions::ConfirmedCode;
 
-#[derive(Deserialize)]
-pub(in crate::http) struct Body {
+pub(super) fn routes() -> Vec<Route> {
+    vec![route!(
+        confirm,
+        AccountRefused,
+        CodeExpired,
+        CsrfFailed,
+        InvalidPhone,
+        PhoneNotServed,
+        ProviderUnavailable,
+        RateLimited,
+        TooManyAttempts,
+        Unauthorized,
+        WrongCode
+    )]
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ConfirmBody)]
+struct Body {
     phone: String,
     code: String,
+    /// Of the answer to `start`. Without it the newest code counts.
     #[serde(default)]
     challenge_id: Option<Uuid>,
+    /// What a new person wants to be called.
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
     remember_me: bool,
 }
 
-/// What a browser's page gets.
-#[derive(Serialize)]
-struct BrowserSession {
-    user_id: String,
-    expires_at: Timestamp,
-    csrf_token: String,
+/// What a confirmed code is answered with.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Confirmed<'a> {
+    SteppedUp(SteppedUp),
+    Browser(BrowserSession),
+    App(AppSession<'a>),
 }
 
+type Answer = (SetCookies, Json<Confirmed<'static>>);
+
 /// What the page or the app of a session gets that goes on.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct SteppedUp {
     user_id: String,
     expires_at: Timestamp,
@@ -68,20 +92,25 @@ struct SteppedUp {
     device_token: Option<String>,
 }
 
-pub(in crate::http) async fn confirm(
+/// A code, for a session.
+///
+/// A browser gets cookies and a CSRF token, an app its tokens. A code of the number that is signed in
+/// already steps that session up.
+#[utoipa::path(post, path = "/auth/verify/confirm", tag = "auth")]
+async fn confirm(
     State(app): State<Arc<App>>,
     context: Context,
     visitor: Visitor,
     headers: HeaderMap,
     JsonBody(body): JsonBody<Body>,
-) -> Result<Response, ApiError> {
+) -> Result<Answer, ApiError> {
     admit(&app, context.client)?;
     let Asking { session, binding } = asking(&visitor, &headers, &app).await?;
     let phone = app
         .otp
         .parse_phone(&body.phone)
         .map_err(ApiError::InvalidPhone)?;
-    let code = Code::parse(&body.code).map_err(|fault| violation("code", &fault.to_string()))?;
+    let code = Code::parse(&body.code).map_err(|fault| ApiError::invalid("code", fault))?;
     let name = body.name.as_deref().map(told_name).transpose()?.flatten();
     let now = app.clock.now();
     let device = device_of(&visitor, &headers, session.as_deref(), &phone, &app, now);
@@ -96,15 +125,19 @@ pub(in crate::http) async fn confirm(
     };
     let request_id = context.request_id.as_str();
     let approved = app.otp.confirm(ask, now).await;
-    let outcome = approved
-        .as_ref()
-        .map_or_else(ConfirmError::outcome, |_| "approved");
     if let Err(ConfirmError::Expired) = approved
         && let Some(answer) = repeated(&app, &visitor, session.as_deref(), &phone, ask, now).await?
     {
         return Ok(answer);
     }
-    note(&app, &context, EventKind::CodeConfirm, outcome).await;
+    let kind = EventKind::CodeConfirm;
+    match &approved {
+        Ok(_) => keep(&app, &context, kind, "approved").await,
+        Err(error @ ConfirmError::Wrong { .. }) => {
+            keep(&app, &context, kind, error.outcome()).await;
+        }
+        Err(error) => turned_away(&app, &context, kind, error.outcome()),
+    }
     let approved = approved?;
     let confirmed = ConfirmedCode {
         challenge_id: approved.challenge_id,
@@ -161,14 +194,10 @@ pub(in crate::http) async fn confirm(
             now,
         ));
     }
-    let device_token = app.known_devices.remember(&phone, now);
-    Ok(for_app(
-        session,
-        &opened.access,
-        refresh_token,
-        Some(&device_token),
-        now,
-    ))
+    let device = app.known_devices.remember(&phone, now);
+    let answer = AppSession::of(session, &opened.access, refresh_token, Some(&device), now);
+    let answer = Json::of(&Confirmed::App(answer));
+    Ok((SetCookies::default(), answer))
 }
 
 /// Whether a code that was confirmed in a session of the same number steps that session up, instead of
@@ -197,7 +226,7 @@ async fn step_up(
     confirmed: ConfirmedCode,
     request_id: &str,
     now: Timestamp,
-) -> Result<Response, ApiError> {
+) -> Result<Answer, ApiError> {
     app.sessions.step_up(session, &confirmed, now).await?;
     let event = Event::new(EventKind::StepUp, "confirmed")
         .of(session.user_id)
@@ -215,7 +244,7 @@ fn gone_on(
     session: &Session,
     step_up_until: Timestamp,
     now: Timestamp,
-) -> Response {
+) -> Answer {
     let phone = Phone::parse(&session.phone);
     let device = phone.map(|phone| app.known_devices.remember(&phone, now));
     let mut answer = SteppedUp {
@@ -225,18 +254,17 @@ fn gone_on(
         csrf_token: None,
         device_token: None,
     };
-    let Visitor::Browser(browser) = visitor else {
+    let mut cookies = SetCookies::default();
+    if let Visitor::Browser(browser) = visitor {
+        answer.csrf_token = Some(issue(&app.keyring, Binding::of_session(session.id)));
+        if let Some(device) = device {
+            let rules = app.cookies;
+            cookies.add(rules.set(CookieKind::Device, &device, known_device::TTL, browser.site));
+        }
+    } else {
         answer.device_token = device;
-        return json(StatusCode::OK, &answer);
-    };
-    answer.csrf_token = Some(issue(&app.keyring, Binding::of_session(session.id)));
-    let mut response = json(StatusCode::OK, &answer);
-    if let Some(device) = device {
-        let rules = app.cookies;
-        let cookie = rules.set(CookieKind::Device, &device, known_device::TTL, browser.site);
-        response.headers_mut().append(SET_COOKIE, cookie);
     }
-    response
+    (cookies, Json::of(&Confirmed::SteppedUp(answer)))
 }
 
 fn for_browser(
@@ -246,28 +274,17 @@ fn for_browser(
     session: &Session,
     token: &SecretString,
     now: Timestamp,
-) -> Response {
-    let answer = BrowserSession {
-        user_id: session.user_id.to_string(),
-        expires_at: session.ends_at(),
-        csrf_token: issue(&app.keyring, Binding::of_session(session.id)),
-    };
-    let mut response = json(StatusCode::OK, &answer);
+) -> Answer {
     let device = app.known_devices.remember(phone, now);
-    let rules = app.cookies;
-    for cookie in [
-        rules.set(
-            CookieKind::Session,
-            token.expose_secret(),
-            max_age(session, now),
-            browser.site,
-        ),
-        rules.clear(CookieKind::PreSession, browser.site),
-        rules.set(CookieKind::Device, &device, known_device::TTL, browser.site),
-    ] {
-        response.headers_mut().append(SET_COOKIE, cookie);
-    }
-    response
+    let (rules, site) = (app.cookies, browser.site);
+    let (token, age) = (token.expose_secret(), max_age(session, now));
+    let cookies = [
+        rules.set(CookieKind::Session, token, age, site),
+        rules.clear(CookieKind::PreSession, site),
+        rules.set(CookieKind::Device, &device, known_device::TTL, site),
+    ];
+    let answer = Confirmed::Browser(BrowserSession::of(session, app));
+    (cookies.into(), Json::of(&answer))
 }
 
 /// The same answer once more for a browser that has sent its confirmation twice, by a double click.
@@ -278,7 +295,7 @@ async fn repeated(
     phone: &Phone,
     ask: Confirm<'_>,
     now: Timestamp,
-) -> Result<Option<Response>, ApiError> {
+) -> Result<Option<Answer>, ApiError> {
     let Visitor::Browser(browser) = visitor else {
         return Ok(None);
     };
@@ -297,18 +314,12 @@ async fn repeated(
     Ok(token.map(|token| for_browser(app, browser, phone, &session, &token, now)))
 }
 
-/// A browser keeps the cookie for as long as the session may last; when it ends is decided here.
-pub(super) fn max_age(session: &Session, now: Timestamp) -> Duration {
-    let micros = session.expires_at.as_micros() - now.as_micros();
-    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
-}
-
 /// A name that is only space is none.
 fn told_name(text: &str) -> Result<Option<String>, ApiError> {
     if text.trim().is_empty() {
         return Ok(None);
     }
-    let name = PersonName::parse(text).map_err(|fault| violation("name", &fault.to_string()))?;
+    let name = PersonName::parse(text).map_err(|fault| ApiError::invalid("name", fault))?;
     Ok(Some(name.as_str().to_owned()))
 }
 

@@ -1,4 +1,4 @@
-//! `/auth/…`: a number is proved, a session begins, goes on, ends. One file per route.
+//! `/auth/…`: a number is proved, a session begins, goes on, ends. One file per path.
 
 mod confirm;
 mod csrf_token;
@@ -8,38 +8,44 @@ mod session;
 mod sessions;
 mod start;
 
-pub(in crate::http) use confirm::confirm;
-pub(in crate::http) use csrf_token::csrf_token;
-pub(in crate::http) use logout::logout;
-pub(in crate::http) use refresh::refresh;
-pub(in crate::http) use session::session;
-pub(in crate::http) use sessions::{delete_session, list_sessions};
-pub(in crate::http) use start::start;
-
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::response::Response;
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use shared_protocol::Violation;
+use utoipa::ToSchema;
 
 use crate::audit::{Event, EventKind, count_only, record};
 use crate::clock::Timestamp;
-
 use crate::http::App;
-use crate::http::access::session_of;
-use crate::http::answer::json;
-use crate::http::api_error::ApiError;
+use crate::http::api_error::{ApiError, CsrfFault};
 use crate::http::browser::cookies::CookieKind;
-use crate::http::browser::csrf::{Binding, CsrfFault, holds};
+use crate::http::browser::csrf::{Binding, holds, issue};
 use crate::http::browser::{Browser, Visitor};
+use crate::http::callers::session_of;
 use crate::http::context::Context;
+use crate::http::route::Route;
 use crate::otp;
 use crate::phone::Phone;
 use crate::sessions::{AccessToken, Session};
+
+pub(super) fn routes() -> Vec<Route> {
+    [
+        start::routes(),
+        confirm::routes(),
+        session::routes(),
+        csrf_token::routes(),
+        refresh::routes(),
+        logout::routes(),
+        sessions::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
 
 /// Turns away an address that was turned away too often, before it costs more than a look.
 fn admit(app: &App, client: IpAddr) -> Result<(), ApiError> {
@@ -49,17 +55,17 @@ fn admit(app: &App, client: IpAddr) -> Result<(), ApiError> {
     }
 }
 
-/// Writes down what a person may want to know of later. What strangers can make happen without end is
-/// counted, and counts against their address.
-async fn note(app: &App, context: &Context, kind: EventKind, outcome: &'static str) {
+/// Writes down what a person may want to know of later.
+async fn keep(app: &App, context: &Context, kind: EventKind, outcome: &'static str) {
+    let event = Event::new(kind, outcome).by_request(context.request_id.as_str());
+    record(&app.store, event, app.clock.now()).await;
+}
+
+/// What strangers can make happen without end is counted, and counts against their address.
+fn turned_away(app: &App, context: &Context, kind: EventKind, outcome: &'static str) {
+    count_only(kind, outcome);
     let now = app.clock.now();
-    if matches!(outcome, "accepted" | "approved" | "wrong") {
-        let event = Event::new(kind, outcome).by_request(context.request_id.as_str());
-        record(&app.store, event, now).await;
-    } else {
-        count_only(kind, outcome);
-        app.sign_in_failures.count(context.client, now);
-    }
+    app.sign_in_failures.count(context.client, now);
 }
 
 /// Who asks for a code or confirms one: whoever is signed in already, and what the code is bound to.
@@ -131,41 +137,61 @@ fn device_of(
 }
 
 /// What an app gets when its session begins and when it goes on.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct AppSession<'a> {
     access_token: &'a str,
     refresh_token: &'a str,
     user_id: String,
     token_type: &'static str,
+    /// Seconds for which the access token is good.
     expires_in: i64,
+    /// When the access token ends.
     expires_at: Timestamp,
     /// Only when the session begins. The app keeps it when the session ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     device_token: Option<&'a str>,
 }
 
-fn for_app(
-    session: &Session,
-    access: &AccessToken,
-    refresh_token: &SecretString,
-    device_token: Option<&str>,
-    now: Timestamp,
-) -> Response {
-    let answer = AppSession {
-        access_token: access.token.expose_secret(),
-        refresh_token: refresh_token.expose_secret(),
-        user_id: session.user_id.to_string(),
-        token_type: "bearer",
-        expires_in: access.expires_at.as_secs() - now.as_secs(),
-        expires_at: access.expires_at,
-        device_token,
-    };
-    json(StatusCode::OK, &answer)
+impl<'a> AppSession<'a> {
+    fn of(
+        session: &Session,
+        access: &'a AccessToken,
+        refresh_token: &'a SecretString,
+        device_token: Option<&'a str>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            access_token: access.token.expose_secret(),
+            refresh_token: refresh_token.expose_secret(),
+            user_id: session.user_id.to_string(),
+            token_type: "bearer",
+            expires_in: access.expires_at.as_secs() - now.as_secs(),
+            expires_at: access.expires_at,
+            device_token,
+        }
+    }
 }
 
-fn violation(field: &str, message: &str) -> ApiError {
-    ApiError::InvalidFields(vec![Violation {
-        field: field.to_owned(),
-        message: message.to_owned(),
-    }])
+/// What a browser's page gets then; the tokens are in its cookies.
+#[derive(Serialize, ToSchema)]
+struct BrowserSession {
+    user_id: String,
+    expires_at: Timestamp,
+    csrf_token: String,
+}
+
+impl BrowserSession {
+    fn of(session: &Session, app: &App) -> Self {
+        Self {
+            user_id: session.user_id.to_string(),
+            expires_at: session.ends_at(),
+            csrf_token: issue(&app.keyring, Binding::of_session(session.id)),
+        }
+    }
+}
+
+/// A browser keeps the cookie for as long as the session may last; when it ends is decided here.
+fn max_age(session: &Session, now: Timestamp) -> Duration {
+    let micros = session.expires_at.as_micros() - now.as_micros();
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }

@@ -3,27 +3,41 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::header::SET_COOKIE;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
 use crate::http::App;
-use crate::http::access::session_of;
-use crate::http::answer::json;
+use crate::http::answer::{Json, SetCookies};
 use crate::http::api_error::ApiError;
 use crate::http::browser::Visitor;
 use crate::http::browser::cookies::CookieKind;
+use crate::http::callers::session_of;
+use crate::http::route::{Route, route};
 use crate::sessions::Session;
 
-#[derive(Serialize)]
-struct Nobody {
+pub(super) fn routes() -> Vec<Route> {
+    vec![route!(session, ProviderUnavailable)]
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = WhoAmI)]
+enum Answer<'a> {
+    Live(LiveSession<'a>),
+    None(NoSession),
+}
+
+/// No session, or none that holds.
+#[derive(Serialize, ToSchema)]
+struct NoSession {
     authenticated: bool,
 }
 
-#[derive(Serialize)]
-struct Somebody<'a> {
+/// A live session.
+#[derive(Serialize, ToSchema)]
+struct LiveSession<'a> {
     authenticated: bool,
     user_id: String,
     session_id: String,
@@ -37,30 +51,32 @@ struct Somebody<'a> {
     newer_sign_in_at: Option<Timestamp>,
 }
 
-pub(in crate::http) async fn session(
+/// Who is signed in here.
+#[utoipa::path(get, path = "/auth/session", tag = "auth")]
+async fn session(
     State(app): State<Arc<App>>,
     visitor: Visitor,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> Result<(SetCookies, Json<Answer<'static>>), ApiError> {
     let found = session_of(&visitor, &headers, &app).await?;
+    let mut cookies = SetCookies::default();
     let Some(session) = found else {
-        let nobody = Nobody {
-            authenticated: false,
-        };
-        let mut response = json(StatusCode::OK, &nobody);
         if let Visitor::Browser(browser) = &visitor
             && browser.cookies.came(CookieKind::Session)
         {
-            let gone = app.cookies.clear(CookieKind::Session, browser.site);
-            response.headers_mut().append(SET_COOKIE, gone);
+            cookies.add(app.cookies.clear(CookieKind::Session, browser.site));
         }
-        return Ok(response);
+        let none = NoSession {
+            authenticated: false,
+        };
+        return Ok((cookies, Json::of(&Answer::None(none))));
     };
-    Ok(json(StatusCode::OK, &describe(&session, app.clock.now())))
+    let live = describe(&session, app.clock.now());
+    Ok((cookies, Json::of(&Answer::Live(live))))
 }
 
-fn describe(session: &Session, now: Timestamp) -> Somebody<'_> {
-    Somebody {
+fn describe(session: &Session, now: Timestamp) -> LiveSession<'_> {
+    LiveSession {
         authenticated: true,
         user_id: session.user_id.to_string(),
         session_id: session.id.to_string(),

@@ -3,24 +3,32 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::response::Response;
-use http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::http::App;
-use crate::http::access::SignedIn;
-use crate::http::answer::json;
+use crate::http::answer::{Json, NoContent};
 use crate::http::api_error::ApiError;
+use crate::http::callers::SignedIn;
 use crate::http::context::Context;
+use crate::http::route::{Route, route};
 
-#[derive(Serialize)]
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        route!(list_sessions),
+        route!(delete_session, SessionNotFound),
+    ]
+}
+
+#[derive(Serialize, ToSchema)]
 struct Sessions {
     sessions: Vec<Item>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SessionItem)]
 struct Item {
     id: String,
     current: bool,
@@ -31,10 +39,12 @@ struct Item {
     expires_at: Timestamp,
 }
 
-pub(in crate::http) async fn list_sessions(
+/// Where the person is signed in.
+#[utoipa::path(get, path = "/auth/sessions", tag = "auth")]
+async fn list_sessions(
     State(app): State<Arc<App>>,
     signed_in: SignedIn,
-) -> Result<Response, ApiError> {
+) -> Result<Json<Sessions>, ApiError> {
     let own = &signed_in.session;
     let found = app.sessions.list(own, app.clock.now()).await?;
     let sessions = found
@@ -49,16 +59,24 @@ pub(in crate::http) async fn list_sessions(
             expires_at: session.expires_at,
         })
         .collect();
-    Ok(json(StatusCode::OK, &Sessions { sessions }))
+    Ok(Json::of(&Sessions { sessions }))
 }
 
+/// Ends a session of the person's.
+///
 /// A session of another person answers 404, as an unknown one does.
-pub(in crate::http) async fn delete_session(
+#[utoipa::path(
+    delete,
+    path = "/auth/sessions/{id}",
+    tag = "auth",
+    params(("id" = Uuid, Path, description = "`id` of `GET /auth/sessions`"))
+)]
+async fn delete_session(
     State(app): State<Arc<App>>,
     context: Context,
     signed_in: SignedIn,
     Path(id): Path<String>,
-) -> Result<Response, ApiError> {
+) -> Result<NoContent, ApiError> {
     let id = Uuid::try_parse(&id).map_err(|_| ApiError::SessionNotFound)?;
     let request_id = context.request_id.as_str();
     let now = app.clock.now();
@@ -67,7 +85,7 @@ pub(in crate::http) async fn delete_session(
         .end_one(&signed_in.session, id, request_id, now)
         .await?;
     if ended {
-        Ok(crate::http::answer::no_content())
+        Ok(NoContent)
     } else {
         Err(ApiError::SessionNotFound)
     }

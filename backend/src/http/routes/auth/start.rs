@@ -3,23 +3,40 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{Asking, admit, asking, device_of, note, violation};
+use super::{Asking, admit, asking, device_of, keep, turned_away};
 use crate::audit::EventKind;
 use crate::http::App;
-use crate::http::answer::json;
+use crate::http::answer::Json;
 use crate::http::api_error::ApiError;
 use crate::http::browser::Visitor;
 use crate::http::context::Context;
 use crate::http::json_body::JsonBody;
+use crate::http::route::{Route, route};
 use crate::otp::{Channel, Start, StartError};
 
-#[derive(Deserialize)]
-pub(in crate::http) struct Body {
+pub(super) fn routes() -> Vec<Route> {
+    vec![route!(
+        start,
+        CannotSend,
+        CsrfFailed,
+        InvalidPhone,
+        PhoneNotServed,
+        ProviderUnavailable,
+        RateLimited,
+        Unauthorized
+    )]
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = StartBody)]
+struct Body {
+    /// In any usual form; a number without a country is one of the default region.
     phone: String,
+    /// `sms` or `whatsapp`, of those that are offered.
     #[serde(default)]
     channel: Option<String>,
     #[serde(default)]
@@ -27,7 +44,7 @@ pub(in crate::http) struct Body {
 }
 
 /// What a code is for.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Purpose {
     /// A session.
@@ -37,22 +54,28 @@ enum Purpose {
     StepUp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Started {
+    /// Names the code, for `confirm`.
     challenge_id: String,
+    /// Seconds for which the code is good.
     expires_in: u32,
+    /// Seconds after which the code can be asked for once more.
     resend_after: u32,
     code_length: u32,
+    /// Whether this request sent it.
     sent: bool,
 }
 
-pub(in crate::http) async fn start(
+/// Sends a code.
+#[utoipa::path(post, path = "/auth/verify/start", tag = "auth")]
+async fn start(
     State(app): State<Arc<App>>,
     context: Context,
     visitor: Visitor,
     headers: HeaderMap,
     JsonBody(body): JsonBody<Body>,
-) -> Result<Response, ApiError> {
+) -> Result<Json<Started>, ApiError> {
     admit(&app, context.client)?;
     let Asking { session, binding } = asking(&visitor, &headers, &app).await?;
     let phone = app
@@ -67,7 +90,10 @@ pub(in crate::http) async fn start(
         Purpose::StepUp => {
             let session = session.ok_or(ApiError::SignedOut)?;
             if session.phone != phone.as_str() {
-                return Err(violation("phone", "is not the number of this session"));
+                return Err(ApiError::invalid(
+                    "phone",
+                    "is not the number of this session",
+                ));
             }
             Some(session.id)
         }
@@ -81,10 +107,11 @@ pub(in crate::http) async fn start(
         step_up,
     };
     let started = app.otp.start(ask, now).await;
-    let outcome = started
-        .as_ref()
-        .map_or_else(StartError::outcome, |_| "accepted");
-    note(&app, &context, EventKind::CodeStart, outcome).await;
+    let kind = EventKind::CodeStart;
+    match &started {
+        Ok(_) => keep(&app, &context, kind, "accepted").await,
+        Err(error) => turned_away(&app, &context, kind, error.outcome()),
+    }
     let started = started?;
     let answer = Started {
         challenge_id: started.challenge_id.to_string(),
@@ -93,16 +120,13 @@ pub(in crate::http) async fn start(
         code_length: started.code_length,
         sent: started.sent,
     };
-    Ok(json(StatusCode::OK, &answer))
+    Ok(Json::of(&answer))
 }
 
 fn channel(app: &App, named: Option<&str>) -> Result<Channel, ApiError> {
     app.otp.channel(named).ok_or_else(|| {
         let offered: Vec<_> = app.otp.channels().iter().map(|c| c.as_str()).collect();
-        violation(
-            "channel",
-            &format!("must be one of: {}", offered.join(", ")),
-        )
+        ApiError::invalid("channel", format!("must be one of: {}", offered.join(", ")))
     })
 }
 

@@ -5,28 +5,33 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::header::SET_COOKIE;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::audit::{Event, EventKind, record};
 use crate::clock::Timestamp;
 use crate::http::App;
-use crate::http::access::SteppedUp;
-use crate::http::answer::no_content;
+use crate::http::answer::{NoContent, SetCookies};
 use crate::http::api_error::ApiError;
 use crate::http::browser::Visitor;
 use crate::http::browser::cookies::CookieKind;
+use crate::http::callers::SteppedUp;
 use crate::http::context::Context;
+use crate::http::route::{Route, route};
 use crate::people;
 
-pub(in crate::http) async fn delete_person(
+pub(super) fn routes() -> Vec<Route> {
+    vec![route!(delete_person)]
+}
+
+/// The person goes, with everything that is theirs.
+#[utoipa::path(delete, path = "/user", tag = "user")]
+async fn delete_person(
     State(app): State<Arc<App>>,
     context: Context,
     visitor: Visitor,
     SteppedUp(signed_in): SteppedUp,
-) -> Result<Response, ApiError> {
+) -> Result<(SetCookies, NoContent), ApiError> {
     let user_id = signed_in.session.user_id;
     let now = app.clock.now();
     let request_id = context.request_id.as_str().to_owned();
@@ -38,14 +43,13 @@ pub(in crate::http) async fn delete_person(
             Err(_shutting_down) => return Err(ApiError::ShuttingDown),
         },
     }
-    let mut response = no_content();
+    let mut cookies = SetCookies::default();
     if let Visitor::Browser(browser) = &visitor {
         for kind in [CookieKind::Session, CookieKind::Device] {
-            let gone = app.cookies.clear(kind, browser.site);
-            response.headers_mut().append(SET_COOKIE, gone);
+            cookies.add(app.cookies.clear(kind, browser.site));
         }
     }
-    Ok(response)
+    Ok((cookies, NoContent))
 }
 
 async fn delete(

@@ -4,29 +4,70 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use http_body_util::channel::{Channel, Sender};
+use utoipa::ToSchema;
+use utoipa::openapi::path::Operation;
 
 use super::reader;
 use crate::audit::{Event, EventKind, record};
+use crate::clock::Timestamp;
 use crate::http::App;
-use crate::http::access::SteppedUp;
+use crate::http::answer::Json;
 use crate::http::api_error::ApiError;
+use crate::http::callers::SteppedUp;
 use crate::http::context::Context;
+use crate::http::route::{Answers, Route, Schemas, route};
 use crate::people::Export;
 use crate::store::StoreError;
 
 /// Pieces that may wait for a slow reader.
 const PIECES_AHEAD: usize = 1;
 
-pub(in crate::http) async fn export(
+pub(super) fn routes() -> Vec<Route> {
+    vec![route!(export)]
+}
+
+/// Everything that is kept of the person. Later versions tell more.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the export writes piece by piece")]
+struct ExportDocument {
+    exported_at: Timestamp,
+    #[schema(value_type = Object)]
+    user: (),
+    #[schema(value_type = Vec<Object>)]
+    messages: (),
+}
+
+/// A document that is sent as it is read.
+struct Download(Body);
+
+impl IntoResponse for Download {
+    fn into_response(self) -> Response {
+        let headers = [
+            (CONTENT_TYPE, "application/json"),
+            (CACHE_CONTROL, "no-store"),
+            (CONTENT_DISPOSITION, "attachment; filename=\"archety.json\""),
+        ];
+        (headers, self.0).into_response()
+    }
+}
+
+impl Answers for Download {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        <Json<ExportDocument>>::describe(operation, schemas);
+    }
+}
+
+/// Everything that is kept of the person, as one JSON document.
+#[utoipa::path(get, path = "/user/export", tag = "user")]
+async fn export(
     State(app): State<Arc<App>>,
     context: Context,
     SteppedUp(signed_in): SteppedUp,
-) -> Result<Response, ApiError> {
+) -> Result<Download, ApiError> {
     let now = app.clock.now();
     let export = Export::begin(&app.store, reader(&signed_in), now).await?;
     let export = export.ok_or(ApiError::SignedOut)?;
@@ -37,16 +78,7 @@ pub(in crate::http) async fn export(
     record(&app.store, event, now).await;
     let (sender, body) = Channel::<Bytes, StoreError>::new(PIECES_AHEAD);
     tokio::spawn(send(export, sender, context));
-    let mut response = Response::new(Body::new(body));
-    for (name, value) in [
-        (CONTENT_TYPE, "application/json"),
-        (CACHE_CONTROL, "no-store"),
-        (CONTENT_DISPOSITION, "attachment; filename=\"archety.json\""),
-    ] {
-        let value = HeaderValue::from_static(value);
-        response.headers_mut().insert(name, value);
-    }
-    Ok(response)
+    Ok(Download(Body::new(body)))
 }
 
 /// A document that cannot be finished is broken off, which its reader notices. One whose reader has gone

@@ -3,32 +3,46 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::response::Response;
-use http::StatusCode;
 use uuid::Uuid;
 
-use super::{invalid, parameter, reader};
+use super::{parameter, reader};
 use crate::http::App;
-use crate::http::access::SignedIn;
-use crate::http::answer::json;
+use crate::http::answer::Json;
 use crate::http::api_error::ApiError;
+use crate::http::callers::SignedIn;
+use crate::http::route::{Route, route};
 use crate::people::{MessagesPage, PageSize, parse_cursor};
 use crate::store::people::{MessagePosition, MessageQuery};
 
-pub(in crate::http) async fn messages(
+pub(super) fn routes() -> Vec<Route> {
+    vec![route!(messages, InvalidFields)]
+}
+
+/// The person's messages, newest first.
+#[utoipa::path(
+    get,
+    path = "/user/messages",
+    tag = "user",
+    params(
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 100),
+        ("conversation_id" = Option<Uuid>, Query, description = "Only of this conversation"),
+    )
+)]
+async fn messages(
     State(app): State<Arc<App>>,
     signed_in: SignedIn,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Json<MessagesPage<'static>>, ApiError> {
     let given = |name| parameter(query.as_deref(), name);
     let size = given("limit").map_or(Ok(PageSize::default()), |text| text.parse());
-    let size = size.map_err(|fault| invalid("limit", &fault))?;
+    let size = size.map_err(|fault| ApiError::invalid("limit", fault))?;
     let below = given("cursor").map_or(Ok(MessagePosition::TOP), |text| parse_cursor(&text));
-    let below = below.map_err(|fault| invalid("cursor", &fault))?;
+    let below = below.map_err(|fault| ApiError::invalid("cursor", fault))?;
     let conversation_id = given("conversation_id").map(|text| Uuid::try_parse(&text));
     let conversation_id = conversation_id
         .transpose()
-        .map_err(|_| invalid("conversation_id", &"must be a UUID"))?;
+        .map_err(|_| ApiError::invalid("conversation_id", "must be a UUID"))?;
     let query = MessageQuery {
         below,
         // One more tells whether there is another page.
@@ -37,5 +51,5 @@ pub(in crate::http) async fn messages(
     };
     let rows = app.store.messages(&reader(&signed_in), query).await?;
     let page = MessagesPage::of(&rows, size.get() as usize);
-    Ok(json(StatusCode::OK, &page))
+    Ok(Json::of(&page))
 }

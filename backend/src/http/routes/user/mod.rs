@@ -1,4 +1,4 @@
-//! `/user/…`: a signed-in person's own data. One file per route.
+//! `/user/…`: a signed-in person's own data. One file per path.
 
 mod deletion;
 mod export;
@@ -7,28 +7,26 @@ mod onboarding;
 mod profile;
 mod traits;
 
-pub(in crate::http) use deletion::delete_person;
-pub(in crate::http) use export::export;
-pub(in crate::http) use messages::messages;
-pub(in crate::http) use onboarding::onboarding;
-pub(in crate::http) use profile::{change_profile, profile};
-pub(in crate::http) use traits::{delete_traits, set_traits, traits};
-
-use shared_protocol::Violation;
-
-use crate::http::access::SignedIn;
-use crate::http::api_error::ApiError;
+use crate::http::callers::SignedIn;
+use crate::http::route::Route;
 use crate::store::people::Reader;
+
+pub(super) fn routes() -> Vec<Route> {
+    [
+        profile::routes(),
+        traits::routes(),
+        onboarding::routes(),
+        messages::routes(),
+        export::routes(),
+        deletion::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
 
 fn reader(signed_in: &SignedIn) -> Reader {
     Reader::Themselves(signed_in.actor())
-}
-
-fn invalid(field: &str, fault: &impl ToString) -> ApiError {
-    ApiError::InvalidFields(vec![Violation {
-        field: field.to_owned(),
-        message: fault.to_string(),
-    }])
 }
 
 /// What the query says under `name`, the first time that it says it.

@@ -3,22 +3,27 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::StatusCode;
 
 use super::reader;
 use crate::http::App;
-use crate::http::access::SignedIn;
-use crate::http::answer::json;
+use crate::http::answer::Json;
 use crate::http::api_error::ApiError;
+use crate::http::callers::SignedIn;
+use crate::http::route::{Route, route};
 use crate::people::OnboardingView;
 
-pub(in crate::http) async fn onboarding(
+pub(super) fn routes() -> Vec<Route> {
+    vec![route!(onboarding)]
+}
+
+/// How far the persona has got to know the person.
+#[utoipa::path(get, path = "/user/onboarding", tag = "user")]
+async fn onboarding(
     State(app): State<Arc<App>>,
     signed_in: SignedIn,
-) -> Result<Response, ApiError> {
+) -> Result<Json<OnboardingView<'static>>, ApiError> {
     let row = app.store.profile(&reader(&signed_in)).await?;
     let row = row.ok_or(ApiError::SignedOut)?;
     let view = OnboardingView::from(row.onboarding.as_ref());
-    Ok(json(StatusCode::OK, &view))
+    Ok(Json::of(&view))
 }

@@ -3,32 +3,41 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::StatusCode;
 use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
 
-use super::{invalid, reader};
+use super::reader;
 use crate::http::App;
-use crate::http::access::SignedIn;
-use crate::http::answer::json;
+use crate::http::answer::Json;
 use crate::http::api_error::ApiError;
+use crate::http::callers::SignedIn;
 use crate::http::json_body::JsonBody;
+use crate::http::route::{Route, route};
 use crate::people::{PersonName, ProfileView};
 
-/// Whoever was deleted a moment ago is signed out, whatever this replica remembers.
-pub(in crate::http) async fn profile(
-    State(app): State<Arc<App>>,
-    signed_in: SignedIn,
-) -> Result<Response, ApiError> {
-    let row = app.store.profile(&reader(&signed_in)).await?;
-    let row = row.ok_or(ApiError::SignedOut)?;
-    Ok(json(StatusCode::OK, &ProfileView::from(&row)))
+pub(super) fn routes() -> Vec<Route> {
+    vec![route!(profile), route!(change_profile)]
 }
 
-#[derive(Deserialize)]
+/// What is known about the person.
+#[utoipa::path(get, path = "/user/profile", tag = "user")]
+async fn profile(
+    State(app): State<Arc<App>>,
+    signed_in: SignedIn,
+) -> Result<Json<ProfileView<'static>>, ApiError> {
+    let row = app.store.profile(&reader(&signed_in)).await?;
+    // Whoever was deleted a moment ago is signed out, whatever this replica remembers.
+    let row = row.ok_or(ApiError::SignedOut)?;
+    Ok(Json::of(&ProfileView::from(&row)))
+}
+
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct Change {
+#[schema(as = ProfileChange)]
+struct Change {
+    /// What the person wants to be called; null takes it away.
     #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 255)]
     name: NewName,
 }
 
@@ -48,16 +57,19 @@ impl<'de> Deserialize<'de> for NewName {
     }
 }
 
-pub(in crate::http) async fn change_profile(
+/// Changes what the person says of themselves.
+#[utoipa::path(patch, path = "/user/profile", tag = "user")]
+async fn change_profile(
     State(app): State<Arc<App>>,
     signed_in: SignedIn,
     JsonBody(change): JsonBody<Change>,
-) -> Result<Response, ApiError> {
+) -> Result<Json<ProfileView<'static>>, ApiError> {
     let name = match change.name {
         NewName::AsItIs => return profile(State(app), signed_in).await,
         NewName::None => None,
         NewName::Some(text) => {
-            let name = PersonName::parse(&text).map_err(|fault| invalid("name", &fault))?;
+            let name =
+                PersonName::parse(&text).map_err(|fault| ApiError::invalid("name", fault))?;
             Some(name)
         }
     };
@@ -65,5 +77,5 @@ pub(in crate::http) async fn change_profile(
     let actor = signed_in.actor();
     let row = app.store.rename(&actor, name, app.clock.now()).await?;
     let row = row.ok_or(ApiError::SignedOut)?;
-    Ok(json(StatusCode::OK, &ProfileView::from(&row)))
+    Ok(Json::of(&ProfileView::from(&row)))
 }

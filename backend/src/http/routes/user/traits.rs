@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::response::Response;
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
-use super::{invalid, parameter, reader};
+use super::{parameter, reader};
 use crate::http::App;
-use crate::http::access::SignedIn;
-use crate::http::answer::{json, no_content};
+use crate::http::answer::{Json, NoContent};
 use crate::http::api_error::ApiError;
+use crate::http::callers::SignedIn;
 use crate::http::json_body::JsonBody;
+use crate::http::route::{Route, route};
 use crate::ids::row_id;
 use crate::people::{GivenTraits, InvalidTraits, MAX_TRAITS, TraitName, TraitsView};
 use crate::store::people::TraitsError;
@@ -21,26 +21,40 @@ use crate::store::people::TraitsError;
 /// Who says so, of what a person sets themselves.
 const SOURCE: &str = "user";
 
-pub(in crate::http) async fn traits(
-    State(app): State<Arc<App>>,
-    signed_in: SignedIn,
-) -> Result<Response, ApiError> {
-    let rows = app.store.traits(&reader(&signed_in)).await?;
-    Ok(json(StatusCode::OK, &TraitsView::from(&rows[..])))
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        route!(traits),
+        route!(set_traits),
+        route!(delete_traits, InvalidFields),
+    ]
 }
 
-#[derive(Deserialize)]
+/// What the person has set about themselves.
+#[utoipa::path(get, path = "/user/traits", tag = "user")]
+async fn traits(
+    State(app): State<Arc<App>>,
+    signed_in: SignedIn,
+) -> Result<Json<TraitsView<'static>>, ApiError> {
+    let rows = app.store.traits(&reader(&signed_in)).await?;
+    Ok(Json::of(&TraitsView::from(&rows[..])))
+}
+
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct Given {
+#[schema(as = TraitsChange)]
+struct Given {
+    /// By name (`[a-z0-9_.-]{1,64}`), at most 4 KiB of JSON each.
+    #[schema(value_type = BTreeMap<String, Value>)]
     traits: Map<String, Value>,
 }
 
 /// Sets those that are given and leaves the others.
-pub(in crate::http) async fn set_traits(
+#[utoipa::path(put, path = "/user/traits", tag = "user")]
+async fn set_traits(
     State(app): State<Arc<App>>,
     signed_in: SignedIn,
     JsonBody(given): JsonBody<Given>,
-) -> Result<Response, ApiError> {
+) -> Result<Json<TraitsView<'static>>, ApiError> {
     let given = GivenTraits::parse(&given.traits)?;
     let now = app.clock.now();
     let given: Vec<_> = given
@@ -52,21 +66,27 @@ pub(in crate::http) async fn set_traits(
         .store
         .set_traits(&actor, &given, SOURCE, MAX_TRAITS, now);
     let rows = rows.await?;
-    Ok(json(StatusCode::OK, &TraitsView::from(&rows[..])))
+    Ok(Json::of(&TraitsView::from(&rows[..])))
 }
 
-/// The one that `?name=` names, or all. What is not there is gone as well.
-pub(in crate::http) async fn delete_traits(
+/// Removes the one that `name` names, or all. What is not there is gone as well.
+#[utoipa::path(
+    delete,
+    path = "/user/traits",
+    tag = "user",
+    params(("name" = Option<String>, Query, pattern = "^[a-z0-9_.-]{1,64}$"))
+)]
+async fn delete_traits(
     State(app): State<Arc<App>>,
     signed_in: SignedIn,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> Result<NoContent, ApiError> {
     let name = parameter(query.as_deref(), "name").map(|name| TraitName::parse(&name).ok_or(()));
     let name = name.transpose();
-    let name = name.map_err(|()| invalid("name", &"must match [a-z0-9_.-]{1,64}"))?;
+    let name = name.map_err(|()| ApiError::invalid("name", "must match [a-z0-9_.-]{1,64}"))?;
     let name = name.as_ref().map(TraitName::as_str);
     app.store.delete_traits(&signed_in.actor(), name).await?;
-    Ok(no_content())
+    Ok(NoContent)
 }
 
 impl From<InvalidTraits> for ApiError {
@@ -78,7 +98,7 @@ impl From<InvalidTraits> for ApiError {
 impl From<TraitsError> for ApiError {
     fn from(error: TraitsError) -> Self {
         match error {
-            TraitsError::TooMany(_) => invalid("traits", &error),
+            TraitsError::TooMany(_) => Self::invalid("traits", error),
             TraitsError::Gone => Self::SignedOut,
             TraitsError::Store(error) => error.into(),
         }

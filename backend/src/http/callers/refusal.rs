@@ -1,29 +1,24 @@
 //! A relay route's answer to a request whose proof does not hold: told, counted, slowed down.
 
-use axum::response::Response;
 use shared_protocol::SignatureReason;
 
 use crate::http::App;
-use crate::http::answer::unsigned;
 use crate::http::api_error::ApiError;
 use crate::http::context::Context;
 use crate::relay_auth::{AuthError, Verdict};
 
-pub(super) fn refuse(app: &App, context: &Context, error: AuthError) -> Response {
-    let now = app.clock.now();
+pub(super) fn refuse(app: &App, context: &Context, error: AuthError) -> ApiError {
     let AuthError::Refused(reason) = error else {
-        return unsigned(&error.into(), context, now);
+        return error.into();
     };
     match count(app, context, reason) {
-        Verdict::Tell => unsigned(&ApiError::Unauthorized(reason), context, now),
-        Verdict::Wait { retry_after } => {
-            unsigned(&ApiError::RateLimited { retry_after }, context, now)
-        }
+        Verdict::Tell => ApiError::Unauthorized(reason),
+        Verdict::Wait { retry_after } => ApiError::RateLimited { retry_after },
     }
 }
 
 /// A request that was seen before. Its sender is known and hears it signed, however often it comes.
-pub(super) fn replayed(app: &App, context: &Context) -> ApiError {
+pub(in crate::http) fn replayed(app: &App, context: &Context) -> ApiError {
     count(app, context, SignatureReason::Replayed);
     ApiError::Unauthorized(SignatureReason::Replayed)
 }

@@ -1,4 +1,4 @@
-//! Who may call: each route takes one of these, and is closed to everybody else.
+//! A person who is signed in.
 //!
 //! `SignedIn` is a person with a live session, by an app's access token or by a browser's cookie. What
 //! rides on a cookie and changes something also needs the session's CSRF token.
@@ -9,56 +9,27 @@ use axum::extract::FromRequestParts;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use shared_protocol::ProblemCode;
 
-use super::App;
-use super::api_error::ApiError;
-use super::browser::Visitor;
-use super::browser::cookies::CookieKind;
-use super::browser::csrf::{Binding, CsrfFault, holds};
 use crate::clock::Timestamp;
+use crate::http::App;
+use crate::http::api_error::{ApiError, CsrfFault};
+use crate::http::browser::Visitor;
+use crate::http::browser::cookies::CookieKind;
+use crate::http::browser::csrf::{Binding, holds};
+use crate::http::route::{Access, Argument};
 use crate::relay_auth::shown_bearer;
 use crate::sessions::{Session, SessionError};
 use crate::store::Actor;
 
-/// Who may call a route, as the public list says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Anybody.
-    Public,
-    /// A relay that signs or, where allowed, shows its secret.
-    Relay,
-    /// Whoever shows `METRICS_TOKEN`.
-    MetricsToken,
-    /// Whoever shows a refresh token, or the session's cookie.
-    RefreshToken,
-    /// A person who is signed in.
-    User,
-    /// A person who has confirmed a code in this session within ten minutes.
-    SteppedUpUser,
-}
-
-impl Access {
-    /// In words.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Public => "anybody",
-            Self::Relay => "relays",
-            Self::MetricsToken => "holder of METRICS_TOKEN",
-            Self::RefreshToken => "holder of a refresh token or session cookie",
-            Self::User => "signed-in person, own data",
-            Self::SteppedUpUser => "signed-in person, own data, code confirmed within 10 minutes",
-        }
-    }
-}
-
 /// A person who is signed in.
-pub(super) struct SignedIn {
-    pub(super) session: Arc<Session>,
+pub(in crate::http) struct SignedIn {
+    pub(in crate::http) session: Arc<Session>,
 }
 
 impl SignedIn {
     /// The person, as the store wants to know them.
-    pub(super) fn actor(&self) -> Actor {
+    pub(in crate::http) fn actor(&self) -> Actor {
         self.session.actor()
     }
 }
@@ -81,8 +52,21 @@ impl FromRequestParts<Arc<App>> for SignedIn {
     }
 }
 
+/// How a proof of a session may fail.
+const OF_A_SESSION: &[ProblemCode] = &[
+    ProblemCode::Unauthorized,
+    ProblemCode::CrossSiteOrigin,
+    ProblemCode::CsrfFailed,
+    ProblemCode::ProviderUnavailable,
+];
+
+impl Argument for SignedIn {
+    const ACCESS: Access = Access::User;
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_SESSION];
+}
+
 /// The same, who has also confirmed a code in this session just now.
-pub(super) struct SteppedUp(pub(super) SignedIn);
+pub(in crate::http) struct SteppedUp(pub(in crate::http) SignedIn);
 
 impl FromRequestParts<Arc<App>> for SteppedUp {
     type Rejection = ApiError;
@@ -94,6 +78,12 @@ impl FromRequestParts<Arc<App>> for SteppedUp {
     }
 }
 
+impl Argument for SteppedUp {
+    const ACCESS: Access = Access::SteppedUpUser;
+    const PROBLEMS: &'static [&'static [ProblemCode]] =
+        &[OF_A_SESSION, &[ProblemCode::StepUpRequired]];
+}
+
 fn require_step_up(session: &Session, now: Timestamp) -> Result<(), ApiError> {
     session
         .stepped_up_until(now)
@@ -103,7 +93,7 @@ fn require_step_up(session: &Session, now: Timestamp) -> Result<(), ApiError> {
 
 /// The live session of a request, if it shows one. A credential that was shown and does not hold is no
 /// session; one that cannot be judged right now is an error.
-pub(super) async fn session_of(
+pub(in crate::http) async fn session_of(
     visitor: &Visitor,
     headers: &HeaderMap,
     app: &App,

@@ -1,0 +1,50 @@
+//! Whoever may read the metrics.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+use shared_protocol::ProblemCode;
+use subtle::ConstantTimeEq;
+
+use crate::http::api_error::ApiError;
+use crate::http::route::{Access, Argument};
+use crate::http::{App, MetricsAccess};
+use crate::relay_auth::shown_bearer;
+use crate::telemetry::Metrics;
+
+/// Whoever shows `METRICS_TOKEN`, if one is set; and what they may read.
+pub(in crate::http) struct MetricsReader(pub(in crate::http) Metrics);
+
+impl FromRequestParts<Arc<App>> for MetricsReader {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        match &app.metrics {
+            MetricsAccess::Closed => Err(ApiError::NotFound),
+            MetricsAccess::Open(metrics) => Ok(Self(metrics.clone())),
+            MetricsAccess::Token(metrics, token) => {
+                let shown = shown_bearer(&parts.headers);
+                if shown.is_some_and(|shown| is_same(shown, token.expose_secret())) {
+                    Ok(Self(metrics.clone()))
+                } else {
+                    Err(ApiError::TokenRequired)
+                }
+            }
+        }
+    }
+}
+
+impl Argument for MetricsReader {
+    const ACCESS: Access = Access::MetricsToken;
+    const PROBLEMS: &'static [&'static [ProblemCode]] =
+        &[&[ProblemCode::Unauthorized, ProblemCode::NotFound]];
+}
+
+/// Hashes are compared, so that the time it takes says nothing about the token, not even its length.
+fn is_same(shown: &[u8], token: &str) -> bool {
+    let expected = Sha256::digest(token.as_bytes());
+    Sha256::digest(shown)[..].ct_eq(&expected[..]).into()
+}

@@ -1,0 +1,142 @@
+//! Who may call, in words and as `OpenAPI` says it.
+
+use http::Method;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+
+/// Who may call a route, as the public list says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// A relay that signs or, where allowed, shows its secret.
+    Relay,
+    /// Whoever shows `METRICS_TOKEN`.
+    MetricsToken,
+    /// Whoever shows a refresh token, or the session's cookie.
+    RefreshToken,
+    /// A person who is signed in.
+    User,
+    /// A person who has confirmed a code in this session within ten minutes.
+    SteppedUpUser,
+}
+
+impl Access {
+    /// In words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "anybody",
+            Self::Relay => "relays",
+            Self::MetricsToken => "holder of METRICS_TOKEN",
+            Self::RefreshToken => "holder of a refresh token or session cookie",
+            Self::User => "signed-in person, own data",
+            Self::SteppedUpUser => "signed-in person, own data, code confirmed within 10 minutes",
+        }
+    }
+
+    /// What the arguments of one handler ask for together. Two that ask for different things are a fault
+    /// of the handler, found while it is compiled.
+    pub(in crate::http) const fn of_all(asked: &[Self]) -> Self {
+        let mut found = Self::Public;
+        let mut i = 0;
+        while i < asked.len() {
+            if !matches!(asked[i], Self::Public) {
+                assert!(
+                    matches!(found, Self::Public),
+                    "a handler has one kind of caller"
+                );
+                found = asked[i];
+            }
+            i += 1;
+        }
+        found
+    }
+
+    /// The proofs that a caller chooses from; empty if none is needed.
+    pub(in crate::http) fn security(self, method: &Method) -> Vec<SecurityRequirement> {
+        let named = |scheme: &str| SecurityRequirement::new::<_, _, String>(scheme, []);
+        let cookie = || {
+            let cookie = named(SESSION_COOKIE);
+            if method.is_safe() {
+                cookie
+            } else {
+                cookie.add::<_, _, String>(CSRF_TOKEN, [])
+            }
+        };
+        match self {
+            Self::Public => Vec::new(),
+            Self::Relay => vec![named(RELAY_SIGNATURE), named(RELAY_SECRET)],
+            Self::MetricsToken => vec![named(METRICS_TOKEN)],
+            // An app's refresh token stands in the body.
+            Self::RefreshToken => vec![SecurityRequirement::default(), cookie()],
+            Self::User | Self::SteppedUpUser => vec![named(ACCESS_TOKEN), cookie()],
+        }
+    }
+}
+
+const ACCESS_TOKEN: &str = "access_token";
+const SESSION_COOKIE: &str = "session_cookie";
+const CSRF_TOKEN: &str = "csrf_token";
+pub(in crate::http) const RELAY_SIGNATURE: &str = "relay_signature";
+const RELAY_SECRET: &str = "relay_secret";
+const METRICS_TOKEN: &str = "metrics_token";
+
+/// Every proof by its name in the description.
+pub(in crate::http) fn schemes() -> [(&'static str, SecurityScheme); 6] {
+    let bearer = |text: &str| {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+        SecurityScheme::Http(bearer.description(Some(text)).build())
+    };
+    let header = |name: &str, text: &str| {
+        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, text)))
+    };
+    let cookie = ApiKeyValue::with_description(
+        "__Host-archety_session",
+        "A browser's session; archety_dev on a developer's http://localhost.",
+    );
+    [
+        (ACCESS_TOKEN, bearer("An app's access token.")),
+        (
+            SESSION_COOKIE,
+            SecurityScheme::ApiKey(ApiKey::Cookie(cookie)),
+        ),
+        (
+            CSRF_TOKEN,
+            header(
+                "X-CSRF-Token",
+                "What GET /auth/csrf-token answers, bound to the session.",
+            ),
+        ),
+        (
+            RELAY_SIGNATURE,
+            header(
+                "webhook-signature",
+                "Standard Webhooks: webhook-id, webhook-timestamp and this over the raw body.",
+            ),
+        ),
+        (
+            RELAY_SECRET,
+            bearer("A relay's secret itself, where RELAY_AUTH allows it."),
+        ),
+        (METRICS_TOKEN, bearer("METRICS_TOKEN, if one is set.")),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handler_has_the_caller_that_one_of_its_arguments_names() {
+        assert_eq!(Access::of_all(&[]), Access::Public);
+        let arguments = [Access::Public, Access::User, Access::Public];
+        assert_eq!(Access::of_all(&arguments), Access::User);
+    }
+
+    #[test]
+    #[should_panic(expected = "a handler has one kind of caller")]
+    fn two_kinds_of_callers_are_a_fault() {
+        let _ = Access::of_all(&[Access::User, Access::Relay]);
+    }
+}

@@ -1,0 +1,193 @@
+//! `/openapi.json` and `/docs` tell what the router serves: path by path, method by method, and to whom.
+
+use archety_backend::config::RelayAuth;
+use archety_backend::http::{Access, route_list};
+use http::Method;
+use serde_json::Value;
+use shared_protocol::{
+    MAX_ATTACHMENTS, MAX_GUID_CHARS, MAX_NAME_CHARS, MAX_PARTICIPANTS, MAX_PULL_WAIT_SECS,
+    MAX_SENDER_CHARS, MAX_TEXT_CHARS, MAX_TRANSCRIPT_CHARS,
+};
+
+use crate::support::sqlite_app;
+
+const METHODS: [Method; 6] = [
+    Method::GET,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::TRACE,
+];
+
+#[tokio::test]
+async fn every_route_is_described_and_nothing_else() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let described = app.openapi().await;
+    let page = app.get("/docs").await;
+    let mut left = described["paths"].clone();
+    for route in route_list() {
+        let what = format!("{} {}", route.method, route.path);
+        let method = route.method.as_str().to_ascii_lowercase();
+        let methods = left[&route.path].as_object_mut().expect(&what);
+        let operation = methods.remove(&method).expect(&what);
+        assert_eq!(operation["x-who-may-call"], route.access.as_str(), "{what}");
+        let proofs = proofs(&operation);
+        let expected: &[&[&str]] = match (route.access, route.method.is_safe()) {
+            (Access::Public, _) => &[],
+            (Access::Relay, _) if route.path.starts_with("/relay/") => &[&["relay_signature"]],
+            (Access::Relay, _) => &[&["relay_signature"], &["relay_secret"]],
+            (Access::MetricsToken, _) => &[&["metrics_token"]],
+            (Access::RefreshToken, _) => &[&[], &["csrf_token", "session_cookie"]],
+            // Without a session there is nothing to end.
+            _ if route.path == "/auth/logout" => {
+                &[&[], &["access_token"], &["csrf_token", "session_cookie"]]
+            }
+            (_, true) => &[&["access_token"], &["session_cookie"]],
+            (_, false) => &[&["access_token"], &["csrf_token", "session_cookie"]],
+        };
+        assert_eq!(proofs, expected, "{what}");
+        let head = format!("<b>{}</b> <code>{}</code>", route.method, route.path);
+        assert_eq!(page.text().matches(&head).count(), 1, "{what}");
+        let told = page.text().split(&head).nth(1).expect("a second half");
+        let told = told.split("</summary>").next().expect("a first part");
+        assert!(
+            told.ends_with(&format!("<i>{}</i>", route.access.as_str())),
+            "{what}: {told}"
+        );
+    }
+    for (path, methods) in left.as_object().expect("paths") {
+        assert_eq!(
+            methods,
+            &serde_json::json!({}),
+            "{path} is described and not served"
+        );
+    }
+    let shown = page.text().matches("<b>").count();
+    assert_eq!(shown, route_list().len(), "nothing else is on the page");
+}
+
+fn proofs(operation: &Value) -> Vec<Vec<&str>> {
+    let security = operation["security"].as_array().expect("a list");
+    security
+        .iter()
+        .map(|proof| {
+            let proof = proof.as_object().expect("an object");
+            proof.keys().map(String::as_str).collect()
+        })
+        .collect()
+}
+
+/// A route that is served and not listed would be missed by every test that goes by the list.
+#[tokio::test]
+async fn a_path_takes_the_methods_of_the_list_and_no_other() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let routes = route_list();
+    for route in &routes {
+        for method in METHODS {
+            let is_listed = routes
+                .iter()
+                .any(|other| other.path == route.path && other.method == method);
+            let answer = app.call(method.clone(), &route.path, &[], None).await;
+            let is_taken = answer.status != 405;
+            assert_eq!(is_taken, is_listed, "{method} {}", route.path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_page_has_a_policy_of_its_own_and_needs_nothing_else() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let page = app.get("/docs").await;
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    let policy = page.header("content-security-policy").expect("a policy");
+    assert!(
+        policy.starts_with("default-src 'none'; style-src 'sha256-"),
+        "{policy}"
+    );
+    assert!(
+        !policy.contains("unsafe") && !policy.contains("http"),
+        "{policy}"
+    );
+    for other_file in [
+        "<script",
+        "src=",
+        "<link",
+        "url(",
+        "@import",
+        "href=\"http",
+        "style=\"",
+    ] {
+        assert!(!page.text().contains(other_file), "{other_file}");
+    }
+    for route in ["/openapi.json", "/healthz"] {
+        let answer = app.get(route).await;
+        let policy = answer.header("content-security-policy");
+        assert_eq!(
+            policy,
+            Some("default-src 'none'; frame-ancestors 'none'"),
+            "{route}"
+        );
+    }
+}
+
+/// What refers to a schema finds it.
+#[tokio::test]
+async fn every_reference_leads_somewhere() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let described = app.openapi().await;
+    let text = described.to_string();
+    let references = text.split("\"$ref\":\"#").skip(1);
+    let mut count = 0;
+    for reference in references {
+        let pointer = reference.split('"').next().expect("an end");
+        assert!(described.pointer(pointer).is_some(), "{pointer}");
+        count += 1;
+    }
+    assert!(count > 50, "{count}");
+    assert!(
+        !text.contains("[`") && !text.contains("crate::"),
+        "links of Rust"
+    );
+}
+
+/// The bounds of a message stand once as rules and once in its description.
+#[tokio::test]
+async fn the_bounds_of_a_message_are_those_that_it_is_held_to() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let schemas = &app.openapi().await["components"]["schemas"];
+    for (field, bound, expected) in [
+        ("Message/chat_guid", "maxLength", MAX_GUID_CHARS),
+        ("Message/message_guid", "maxLength", MAX_GUID_CHARS),
+        ("Message/sender", "maxLength", MAX_SENDER_CHARS),
+        ("Message/line", "maxLength", MAX_SENDER_CHARS),
+        ("Message/text", "maxLength", MAX_TEXT_CHARS),
+        ("Message/participants", "maxItems", MAX_PARTICIPANTS),
+        ("Message/mentions", "maxItems", MAX_PARTICIPANTS),
+        ("Message/attachments", "maxItems", MAX_ATTACHMENTS),
+        ("Message/group_name", "maxLength", MAX_NAME_CHARS),
+        ("Attachment/guid", "maxLength", MAX_GUID_CHARS),
+        ("Attachment/name", "maxLength", MAX_NAME_CHARS),
+        ("Attachment/transcript", "maxLength", MAX_TRANSCRIPT_CHARS),
+        ("Tapback/target_guid", "maxLength", MAX_GUID_CHARS),
+        (
+            "PullRequest/wait_seconds",
+            "maximum",
+            usize::from(MAX_PULL_WAIT_SECS),
+        ),
+    ] {
+        let (schema, name) = field.split_once('/').expect("a schema and its field");
+        let told = &schemas[schema]["properties"][name][bound];
+        assert_eq!(told.as_u64(), Some(expected as u64), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn the_description_is_as_it_was_agreed() {
+    let app = sqlite_app(RelayAuth::Both).await;
+    let described = app.openapi().await;
+    insta::assert_json_snapshot!(described, { ".info.version" => "[version]" });
+}
