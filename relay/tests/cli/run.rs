@@ -57,3 +57,18 @@ fn a_state_of_a_newer_version_is_left_alone() {
         run.complains_of("9999");
     }
 }
+
+#[test]
+fn replaying_is_told_to_be_another_program() {
+    let home = Home::new();
+    for args in [
+        &["replay"][..],
+        &["replay", "--dry-run", "case.jsonl"],
+        &["replay", "-", "--to", "http://127.0.0.1:9"],
+        &["replay", "--help"],
+    ] {
+        let run = home.relay(args);
+        assert_eq!(run.ends_with(2), "", "{args:?}");
+        run.complains_of("`archety-replay`");
+    }
+}
