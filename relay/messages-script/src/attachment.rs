@@ -16,8 +16,6 @@ impl TransferState {
     pub const TRANSFERRING: Self = Self(3);
     /// The file is there.
     pub const FINISHED: Self = Self(5);
-    /// Failed.
-    pub const FAILED: Self = Self(6);
 }
 
 impl Default for TransferState {

@@ -120,7 +120,12 @@ impl Chat {
     /// The guid that it gets in a style if `identifier` is its identifier.
     pub fn guid_as(&self, identifier: &str, style: Style) -> String {
         self.guid.clone().unwrap_or_else(|| {
-            let prefix = style.chat_prefix(self.service());
+            // The service, or `any` since macOS 26.
+            let prefix = if style >= Style::Tahoe {
+                "any"
+            } else {
+                self.service()
+            };
             let sign = match self.kind {
                 ChatKind::Direct => '-',
                 ChatKind::Group => '+',

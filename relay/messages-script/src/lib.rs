@@ -11,7 +11,6 @@
 
 #![forbid(unsafe_code)]
 
-mod address;
 mod attachment;
 mod balloon;
 mod cell;
@@ -29,7 +28,6 @@ mod summary;
 pub mod typedstream;
 mod words;
 
-pub use address::is_mark;
 pub use attachment::{Attachment, TransferState};
 pub use balloon::{AppBalloon, Poll, PollOption, RichLink, Vote};
 pub use cell::{Cell, Columns};
@@ -39,7 +37,7 @@ pub use date::Date;
 pub use guid::{Guids, is_guid};
 pub use label::Label;
 pub use message::MessageStep;
-pub use script::{Header, Script, ScriptError, TimedStep};
+pub use script::{Header, Script, ScriptError, TimedStep, is_mark};
 pub use step::{Backfill, GroupStep, Step, TapbackStep};
 pub use style::{Style, UnknownStyle};
 pub use summary::{Edition, History, Summary};

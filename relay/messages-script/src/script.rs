@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Date, Step, Style, is_mark};
+use crate::{Date, Step, Style};
 
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -188,6 +188,11 @@ impl Script {
         addresses.dedup();
         addresses
     }
+}
+
+/// Whether a character around an address says only how to write it: zero width, direction, isolation.
+pub fn is_mark(c: char) -> bool {
+    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 fn json(value: &impl Serialize) -> Value {

@@ -58,11 +58,6 @@ impl Style {
             Self::Macos27 => "macos27",
         }
     }
-
-    /// What a new chat's guid starts with: the service, or `any` since macOS 26.
-    pub fn chat_prefix(self, service: &str) -> &str {
-        if self >= Self::Tahoe { "any" } else { service }
-    }
 }
 
 impl fmt::Display for Style {
