@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// An address of which four characters at the end are shown, or of an e-mail address the domain.
-pub(crate) struct Masked<'a>(pub(crate) &'a str);
+pub struct Masked<'a>(pub &'a str);
 
 impl fmt::Display for Masked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -21,7 +21,7 @@ enum Command {
     /// List the relays that were seen, by which proof, and when
     #[command(
         after_long_help = "A relay that signs also pulls; one that shows its bare secret never does. \
-Proofs are noted once a minute. Rehearsals (`archety-relay replay`) are left out. With --json times are \
+Proofs are noted once a minute. Rehearsals (`archety-replay`) are left out. With --json times are \
 Unix seconds."
     )]
     List {

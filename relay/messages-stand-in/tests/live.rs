@@ -153,17 +153,16 @@ fn edits_and_unsends_keep_their_history() {
         let plist: Vec<u8> = db.raw().query_row(sql, [], |row| row.get(0)).unwrap();
         Summary::from_plist(&plist).unwrap()
     };
-    let text = |edition: &Edition| {
-        attributed_body::decode(&edition.archive)
-            .unwrap()
-            .text
-            .to_owned()
+    let text = |edition: &Edition| -> String {
+        let runs = edition.runs.iter();
+        runs.map(|run| run.text.as_str()).collect()
     };
-    let texts: Vec<_> = read(&db).history[&0].iter().map(text).collect();
+    let editions = &read(&db).history[0].editions;
+    let texts: Vec<_> = editions.iter().map(text).collect();
     assert_eq!(texts, ["message 0", "second", "third"]);
-    assert_eq!(read(&db).original_ranges[&0], (0, 9));
+    assert_eq!(read(&db).ranges, [(0, 0, 9)]);
     db.unsend(1, &[], NOW).unwrap();
-    assert!(read(&db).unsent_parts.contains(&0));
+    assert!(read(&db).unsent.contains(&0));
     let (body, parts): (Option<Vec<u8>>, i64) = db
         .raw()
         .query_row(

@@ -60,7 +60,7 @@ fn readme_lists_every_script() {
     let mut expected: Vec<String> = scripts()
         .into_iter()
         .map(|(name, script)| {
-            let since = script.header.since.map_or(Style::Monterey, |since| since.0);
+            let since = script.header.since.unwrap_or(Style::Monterey);
             let about = script.header.about.unwrap();
             format!("| [{name}]({name}.jsonl) | {about} | {since} |")
         })

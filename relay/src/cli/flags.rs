@@ -10,7 +10,7 @@ use crate::config::{Config, ConfigProblems, Flags, Link, Values, environment};
 /// Each key of `config.toml` as a flag.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Configuration")]
-pub(super) struct ConfigFlags {
+pub struct ConfigFlags {
     /// Configuration file [env: ARCHETY_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
@@ -76,18 +76,18 @@ impl ConfigFlags {
     }
 
     /// The configuration without the backend.
-    pub(super) fn config(&self) -> Result<Config, ConfigProblems> {
+    pub fn config(&self) -> Result<Config, ConfigProblems> {
         Config::read(self.config.as_deref(), self.values(), &environment())
     }
 
     /// The configuration with everything that it takes to run.
-    pub(super) fn config_and_link(&self) -> Result<(Config, Link), ConfigProblems> {
+    pub fn config_and_link(&self) -> Result<(Config, Link), ConfigProblems> {
         Config::read_with_link(self.config.as_deref(), self.values(), &environment())
     }
 
     /// The same for a command that may speak to a backend of its own: `to` if given, else the
     /// configured one, else `fallback`.
-    pub(super) fn config_and_link_to(
+    pub fn config_and_link_to(
         &self,
         to: Option<String>,
         fallback: &str,

@@ -5,17 +5,17 @@
 
 mod config;
 mod decode;
-mod flags;
+pub mod flags;
 mod outbox;
-mod output;
+pub mod output;
 mod quarantine;
 mod record;
-mod replay;
 mod report;
 mod run;
 mod status;
 mod trace;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -65,7 +65,12 @@ enum Command {
     Trace(trace::Args),
     Report(report::Args),
     Record(record::Args),
-    Replay(replay::Args),
+    /// Replaying is a program of its own: archety-replay
+    #[command(hide = true, disable_help_flag = true)]
+    Replay {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        _args: Vec<String>,
+    },
     Decode(decode::Args),
     #[command(subcommand)]
     Config(config::Command),
@@ -87,7 +92,13 @@ impl Cli {
             Command::Trace(args) => args.execute(&self.flags),
             Command::Report(args) => args.execute(&self.flags),
             Command::Record(args) => args.execute(&self.flags),
-            Command::Replay(args) => args.execute(&self.flags),
+            Command::Replay { .. } => {
+                let hint =
+                    "replaying is a program of its own: run `archety-replay` with the same options";
+                Self::command()
+                    .error(ErrorKind::InvalidSubcommand, hint)
+                    .exit()
+            }
             Command::Decode(args) => args.execute(),
             Command::Config(command) => command.execute(&self.flags),
             Command::Completions { shell } => {
@@ -97,13 +108,7 @@ impl Cli {
                 output::text(&script).map(|()| ExitCode::Done)
             }
         };
-        result.unwrap_or_else(|error| {
-            if output::reader_left(&error) {
-                return ExitCode::Done;
-            }
-            output::complain(&error);
-            ExitCode::of(&error)
-        })
+        output::end("archety-relay", result)
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
+use crate::lifecycle::ExitCode;
 use crate::state::files::private_file;
 
 /// Prints a value as JSON.
@@ -20,7 +21,7 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 }
 
 /// Prints text as it is.
-pub(super) fn text(text: &[u8]) -> anyhow::Result<()> {
+pub fn text(text: &[u8]) -> anyhow::Result<()> {
     Ok(std::io::stdout().lock().write_all(text)?)
 }
 
@@ -40,21 +41,8 @@ pub(super) fn new_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Whether all that failed was to print to a reader that had seen enough (`… | head`).
-pub(super) fn reader_left(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        let io = cause
-            .downcast_ref::<std::io::Error>()
-            .map(std::io::Error::kind);
-        let json = cause
-            .downcast_ref::<serde_json::Error>()
-            .and_then(serde_json::Error::io_error_kind);
-        io.or(json) == Some(std::io::ErrorKind::BrokenPipe)
-    })
-}
-
 /// Prints rows under a heading, columns aligned.
-pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> std::io::Result<()> {
+pub fn table(heading: &[&str], rows: &[Vec<String>]) -> std::io::Result<()> {
     let mut widths: Vec<usize> = heading.iter().map(|cell| cell.chars().count()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -74,9 +62,33 @@ pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> std::io::Result<(
     Ok(())
 }
 
+/// How `program` ends: an error is told on stderr.
+pub fn end(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        if reader_left(&error) {
+            return ExitCode::Done;
+        }
+        complain(program, &error);
+        ExitCode::of(&error)
+    })
+}
+
+/// Whether all that failed was to print to a reader that had seen enough (`… | head`).
+fn reader_left(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause
+            .downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind);
+        let json = cause
+            .downcast_ref::<serde_json::Error>()
+            .and_then(serde_json::Error::io_error_kind);
+        io.or(json) == Some(std::io::ErrorKind::BrokenPipe)
+    })
+}
+
 /// Tells an error and its causes on stderr.
-pub(super) fn complain(error: &anyhow::Error) {
-    let mut text = format!("archety-relay: {error}");
+fn complain(program: &str, error: &anyhow::Error) {
+    let mut text = format!("{program}: {error}");
     let mut said = error.to_string();
     for cause in error.chain().skip(1) {
         // Many of our errors name their cause in their own sentence.

@@ -1,22 +1,22 @@
-//! `record`: rows of chat.db as a script, for `replay` and for tests.
+//! `record`: rows of chat.db as a script, for `archety-replay` and for tests.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use chatdb::ChatDb;
-use messages_stand_in::script::Step;
-use messages_stand_in::{Redaction, Script, Selection};
+use messages_script::{Script, Step};
 use rusqlite::{Connection, OpenFlags};
 
 use super::flags::ConfigFlags;
 use super::output;
 use crate::lifecycle::ExitCode;
+use crate::record::{Redaction, Selection};
 
 /// Messages that are recorded when nobody says how many.
 const NEWEST: u32 = 20;
 
-/// Write rows of chat.db as a script that `replay` takes.
+/// Write rows of chat.db as a script that `archety-replay` takes.
 ///
 /// With --redact every letter, digit and emoji that people wrote, every address and every file name
 /// becomes something made up of the same length, so that the script can be given away. Without it the
@@ -87,7 +87,7 @@ pub(super) fn record(
         .with_context(|| format!("cannot open {}", chat_db.display()))?;
     // All of it from one state of a database that Messages goes on writing to.
     let snapshot = connection.unchecked_transaction()?;
-    messages_stand_in::record(&snapshot, selection, redaction)
+    crate::record::record(&snapshot, selection, redaction)
         .with_context(|| format!("cannot record from {}", chat_db.display()))
 }
 

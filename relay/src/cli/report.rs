@@ -1,6 +1,6 @@
 //! `report`: what a developer needs to see a message go wrong again, and nothing private.
 //!
-//! A redacted script of the rows around the message, which `replay` takes, and behind it, as comments
+//! A redacted script of the rows around the message, which `archety-replay` takes, and behind it, as comments
 //! that every reader of scripts skips, when the relay met each row and what became of its posts.
 
 use std::fmt::Write;
@@ -8,14 +8,14 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use chatdb::ChatDb;
-use messages_stand_in::script::Step;
-use messages_stand_in::{Script, Selection};
+use messages_script::{Script, Step};
 use serde::Serialize;
 
 use super::flags::ConfigFlags;
 use super::record;
 use crate::clock::{Clock, SystemClock};
 use crate::lifecycle::ExitCode;
+use crate::record::Selection;
 use crate::state::outbox::{self, Entry, PostState};
 use crate::state::{State, StateError, filtered, quarantine, seen, waiting};
 

@@ -27,7 +27,6 @@ fn help_teaches() {
     insta::assert_snapshot!("help_status", help(&["status"]));
     insta::assert_snapshot!("help_outbox", help(&["outbox"]));
     insta::assert_snapshot!("help_record", help(&["record"]));
-    insta::assert_snapshot!("help_replay", help(&["replay"]));
     insta::assert_snapshot!("help_report", help(&["report"]));
 }
 

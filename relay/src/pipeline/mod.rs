@@ -34,7 +34,7 @@ use shared_protocol::NewestMessage;
 use crate::clock::Clock;
 use crate::state::{State, StateError};
 
-pub(crate) use feed::Feed;
+pub use feed::Feed;
 
 pub use chatdb::Nudge;
 pub use held::{ReleaseAs, Released, give_up, release};

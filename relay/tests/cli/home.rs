@@ -97,7 +97,7 @@ impl Home {
 
     /// The program without any configuration.
     pub(crate) fn bare_command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_archety-relay"));
+        let mut command = Command::new(crate::PROGRAM);
         command
             .args(args)
             .env_clear()

@@ -113,3 +113,18 @@ fn a_row_that_panics_is_quarantined_and_the_relay_goes_on() {
     assert_eq!(posts().as_array().map(Vec::len), Some(3), "{}", posts());
     assert_eq!(relay.ends_by(Signal::TERM).0, Some(0));
 }
+
+#[test]
+fn replaying_is_told_to_be_another_program() {
+    let home = Home::new();
+    for args in [
+        &["replay"][..],
+        &["replay", "--dry-run", "case.jsonl"],
+        &["replay", "-", "--to", "http://127.0.0.1:9"],
+        &["replay", "--help"],
+    ] {
+        let run = home.relay(args);
+        assert_eq!(run.ends_with(2), "", "{args:?}");
+        run.complains_of("`archety-replay`");
+    }
+}

@@ -77,7 +77,7 @@ pub(super) fn edit_notices(bytes: Option<&[u8]>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use messages_stand_in::{Edition, message_summary_info};
+    use messages_stand_in::{Edition, History, Piece};
     use plist::{Dictionary, Value};
     use proptest::prelude::*;
 
@@ -107,24 +107,27 @@ mod tests {
         Value::String(text.to_owned())
     }
 
+    fn history(part: i64, editions: Vec<Edition>) -> History {
+        History { part, editions }
+    }
+
     #[test]
     fn edits_and_unsends_of_several_parts() {
         let edition = |secs| Edition {
-            archive: vec![4; 300],
             secs,
-            compatibility_guid: None,
+            runs: vec![Piece::text("x".repeat(300))],
+            told_by: None,
         };
         let summary = messages_stand_in::Summary {
-            history: [
-                (0, vec![edition(1.5), edition(2.5), edition(3.5)]),
-                (2, vec![edition(1.5), edition(9.0)]),
-            ]
-            .into(),
-            edited_parts: [0, 2].into(),
-            original_ranges: [(0, (0, 5)), (2, (6, 4))].into(),
-            unsent_parts: [3, 1].into(),
+            history: vec![
+                history(0, vec![edition(1.5), edition(2.5), edition(3.5)]),
+                history(2, vec![edition(1.5), edition(9.0)]),
+            ],
+            edited: [0, 2].into(),
+            ranges: vec![(0, 0, 5), (2, 6, 4)],
+            unsent: [3, 1].into(),
         };
-        let bytes = message_summary_info(&summary).unwrap();
+        let bytes = summary.to_plist().unwrap();
         let read = Summary::read(Some(&bytes));
         assert_eq!(read.history_length, 5);
         assert_eq!(read.unsent_parts, [1, 3]);
@@ -163,22 +166,21 @@ mod tests {
     #[test]
     fn edits_name_the_rows_that_tell_of_them() {
         let edition = |guid: Option<&str>| Edition {
-            archive: vec![4; 300],
             secs: 1.5,
-            compatibility_guid: guid.map(str::to_owned),
+            runs: vec![Piece::text("x".repeat(300))],
+            told_by: guid.map(str::to_owned),
         };
         let summary = messages_stand_in::Summary {
-            history: [
-                (
+            history: vec![
+                history(
                     0,
                     vec![edition(None), edition(Some("A")), edition(Some("B"))],
                 ),
-                (2, vec![edition(None), edition(Some("C"))]),
-            ]
-            .into(),
+                history(2, vec![edition(None), edition(Some("C"))]),
+            ],
             ..messages_stand_in::Summary::default()
         };
-        let bytes = message_summary_info(&summary).unwrap();
+        let bytes = summary.to_plist().unwrap();
         assert_eq!(edit_notices(Some(&bytes)), ["A", "B", "C"]);
         let odd = dictionary([(
             "ec",

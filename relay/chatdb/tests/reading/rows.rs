@@ -2,7 +2,8 @@
 
 use chatdb::{Body, ChatStyle};
 use messages_stand_in::{
-    Attachment, Body as NewBody, Chat, Date, NewMessage, Piece, RichLink, Style, TransferState,
+    Attachment, Body as NewBody, Chat, Date, NewMessage, Payload, Piece, RichLink, Style,
+    TransferState,
 };
 use shared_protocol::AttachmentState;
 
@@ -95,19 +96,22 @@ fn attachments_with_and_without_a_join() {
     let joined = Attachment::photo("a.jpg", 10).with_guid("at_0_JOINED");
     messages.attach(row, &joined, now()).unwrap();
     let preview = Attachment {
-        transfer_name: Some("X.pluginPayloadAttachment".to_owned()),
+        name: Some("X.pluginPayloadAttachment".to_owned()),
         ..Attachment::default()
     };
     messages.attach(row, &preview, now()).unwrap();
     let unjoined = Attachment {
-        filename: Some("~/Library/Messages/Attachments/ab/cd/E/b.heic".to_owned()),
-        is_sticker: 1,
+        sticker: 1,
         ..Attachment::default()
     };
     let unjoined = unjoined
         .with_guid("PLAIN-UUID")
-        .in_state(TransferState::Transferring);
-    messages.insert_attachment(&unjoined, now()).unwrap();
+        .in_state(TransferState::TRANSFERRING);
+    let rowid = messages.insert_attachment(&unjoined, false, now()).unwrap();
+    let filename = "~/Library/Messages/Attachments/ab/cd/E/b.heic";
+    let sql = "update attachment set filename = ?1 where ROWID = ?2";
+    let parameters = rusqlite::params![filename, rowid];
+    messages.raw().execute(sql, parameters).unwrap();
     let row = only(&database.open());
     let found: Vec<_> = row
         .attachments
@@ -153,7 +157,7 @@ fn every_state_of_a_transfer() {
         .unwrap();
     let codes = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 99];
     for code in codes {
-        let attachment = Attachment::photo("a.jpg", 1).in_state(TransferState::Code(code));
+        let attachment = Attachment::photo("a.jpg", 1).in_state(TransferState(code));
         messages.attach(row, &attachment, now()).unwrap();
     }
     let row = only(&database.open());
@@ -239,7 +243,7 @@ fn a_digest_tells_changes_of_content_from_marks_of_delivery() {
     };
     messages.edit(row, "held", later).unwrap();
     changed("an edit of the same length");
-    let photo = Attachment::photo("a.jpg", 1).in_state(TransferState::Waiting);
+    let photo = Attachment::photo("a.jpg", 1).in_state(TransferState::WAITING);
     let photo = messages.attach(row, &photo, later).unwrap();
     changed("an attachment");
     messages.finish_attachment(photo, 1).unwrap();

@@ -3,143 +3,23 @@
 use rusqlite::params;
 
 use super::ChatDb;
-use crate::{Date, Error, schema};
+use crate::{Attachment, Date, Error, TransferState, schema};
 
 const DESCRIPTION: &str = "emoji_image_short_description";
 
-/// `attachment.transfer_state`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum TransferState {
-    /// 0: not downloaded.
-    Waiting,
-    /// 3: on its way.
-    Transferring,
-    /// 5: the file is there.
-    #[default]
-    Finished,
-    /// 6: failed.
-    Failed,
-    /// Any other.
-    Code(i64),
-}
-
-impl TransferState {
-    fn code(self) -> i64 {
-        match self {
-            Self::Waiting => 0,
-            Self::Transferring => 3,
-            Self::Finished => 5,
-            Self::Failed => 6,
-            Self::Code(code) => code,
-        }
-    }
-}
-
-/// An attachment to be inserted.
-#[derive(Clone, Debug, Default)]
-pub struct Attachment {
-    /// `at_<part>_<message guid>` or a plain UUID; made up if absent.
-    pub guid: Option<String>,
-    /// The file's name as the sender knows it.
-    pub transfer_name: Option<String>,
-    /// Where the file is; without it, in Messages' folder once the transfer is finished.
-    pub filename: Option<String>,
-    /// MIME type.
-    pub mime_type: Option<String>,
-    /// Uniform type identifier.
-    pub uti: Option<String>,
-    /// Size in bytes.
-    pub total_bytes: i64,
-    /// How far it has come.
-    pub state: TransferState,
-    /// 1 for stickers.
-    pub is_sticker: i64,
-    /// 1 for those that Messages hides, such as the payload of link previews.
-    pub hide: i64,
-    /// 1 for those that the owner sent.
-    pub is_outgoing: i64,
-    /// What was said in a voice message, in `user_info`.
-    pub transcript: Option<String>,
-    /// What a Genmoji or sticker shows, in `emoji_image_short_description`; left out where this
-    /// macOS has no such column.
-    pub description: Option<String>,
-}
-
-impl Attachment {
-    /// A photograph.
-    pub fn photo(name: impl Into<String>, total_bytes: i64) -> Self {
-        Self {
-            transfer_name: Some(name.into()),
-            mime_type: Some("image/jpeg".to_owned()),
-            uti: Some("public.jpeg".to_owned()),
-            total_bytes,
-            ..Self::default()
-        }
-    }
-
-    /// A voice message.
-    pub fn voice(total_bytes: i64) -> Self {
-        Self {
-            transfer_name: Some("Audio Message.caf".to_owned()),
-            mime_type: Some("audio/x-caf".to_owned()),
-            uti: Some("com.apple.coreaudio-format".to_owned()),
-            total_bytes,
-            ..Self::default()
-        }
-    }
-
-    /// A Genmoji or sticker inside a text, with what it shows.
-    pub fn genmoji(description: impl Into<String>) -> Self {
-        Self {
-            transfer_name: Some("Genmoji.heic".to_owned()),
-            mime_type: Some("image/heic".to_owned()),
-            uti: Some("public.heic".to_owned()),
-            total_bytes: 9_000,
-            description: Some(description.into()),
-            ..Self::default()
-        }
-    }
-
-    /// The same with a transcript.
-    #[must_use]
-    pub fn with_transcript(mut self, transcript: impl Into<String>) -> Self {
-        self.transcript = Some(transcript.into());
-        self
-    }
-
-    /// The same under a given guid.
-    #[must_use]
-    pub fn with_guid(mut self, guid: impl Into<String>) -> Self {
-        self.guid = Some(guid.into());
-        self
-    }
-
-    /// The same in another state.
-    #[must_use]
-    pub fn in_state(mut self, state: TransferState) -> Self {
-        self.state = state;
-        self
-    }
-
-    fn stored_path(&self, guid: &str) -> Option<String> {
-        if self.filename.is_some() {
-            return self.filename.clone();
-        }
-        let name = self.transfer_name.as_ref()?;
-        // macOS spreads the folders over two levels of two hexadecimal digits.
-        let digits: String = guid.chars().filter(char::is_ascii_hexdigit).collect();
-        let (upper, lower) = (digits.get(..2)?, digits.get(2..4)?);
-        let folder = format!("{}/{}", upper.to_lowercase(), lower.to_lowercase());
-        (self.state == TransferState::Finished)
-            .then(|| format!("~/Library/Messages/Attachments/{folder}/{guid}/{name}"))
-    }
-}
-
 impl ChatDb {
-    /// Inserts an attachment that no message holds yet; returns its ROWID.
-    pub fn insert_attachment(&mut self, attachment: &Attachment, now: Date) -> Result<i64, Error> {
-        let guid = attachment.guid.clone();
-        let guid = guid.unwrap_or_else(|| self.next_guid());
+    /// Inserts an attachment that no message holds yet, of a message from the owner or not; returns
+    /// its ROWID.
+    pub fn insert_attachment(
+        &mut self,
+        attachment: &Attachment,
+        from_me: bool,
+        now: Date,
+    ) -> Result<i64, Error> {
+        let guid = match attachment.guid.as_str() {
+            "" => self.next_guid(),
+            guid => guid.to_owned(),
+        };
         self.raw().execute(
             "insert into attachment (guid, original_guid, created_date, start_date, filename, uti,
                                      mime_type, transfer_state, is_outgoing, transfer_name,
@@ -149,15 +29,15 @@ impl ChatDb {
                 guid,
                 // Seconds, unlike every date of a message.
                 now.apple_secs(),
-                attachment.stored_path(&guid),
+                stored_path(attachment, &guid),
                 attachment.uti,
                 attachment.mime_type,
-                attachment.state.code(),
-                attachment.is_outgoing,
-                attachment.transfer_name,
-                attachment.total_bytes,
-                attachment.is_sticker,
-                attachment.hide,
+                attachment.state.0,
+                from_me,
+                attachment.name,
+                attachment.bytes,
+                attachment.sticker,
+                attachment.hidden,
             ],
         )?;
         let rowid = self.raw().last_insert_rowid();
@@ -212,7 +92,8 @@ impl ChatDb {
         attachment: &Attachment,
         now: Date,
     ) -> Result<i64, Error> {
-        let rowid = self.insert_attachment(attachment, now)?;
+        let from_me = self.message_column(message, "is_from_me")?;
+        let rowid = self.insert_attachment(attachment, from_me, now)?;
         self.join_attachment(message, rowid)?;
         Ok(rowid)
     }
@@ -229,6 +110,17 @@ impl ChatDb {
         )?;
         Ok(())
     }
+}
+
+/// In Messages' folder once the transfer is finished.
+fn stored_path(attachment: &Attachment, guid: &str) -> Option<String> {
+    let name = attachment.name.as_ref()?;
+    // macOS spreads the folders over two levels of two hexadecimal digits.
+    let digits: String = guid.chars().filter(char::is_ascii_hexdigit).collect();
+    let (upper, lower) = (digits.get(..2)?, digits.get(2..4)?);
+    let folder = format!("{}/{}", upper.to_lowercase(), lower.to_lowercase());
+    (attachment.state == TransferState::FINISHED)
+        .then(|| format!("~/Library/Messages/Attachments/{folder}/{guid}/{name}"))
 }
 
 /// `attachment.user_info` of a voice message: what the transfer needed, and what was said.

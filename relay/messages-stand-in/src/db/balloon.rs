@@ -1,22 +1,21 @@
 //! Message rows whose content is in `payload_data`.
 
 use super::NewMessage;
-use crate::payload::{
-    AppBalloon, POLL_BALLOON, Poll, PollVote, RichLink, URL_BALLOON, votes_payload,
-};
+use crate::payload::{POLL_BALLOON, Payload, PollVote, URL_BALLOON};
 use crate::typedstream::APP;
+use crate::{AppBalloon, Poll, RichLink};
 
 impl NewMessage {
     /// As the row that shows a link. Its text, if it has one, is set apart.
     #[must_use]
     pub fn link(self, link: &RichLink) -> Self {
-        self.balloon(URL_BALLOON, link.payload())
+        self.balloon(URL_BALLOON, link)
     }
 
     /// As a poll.
     #[must_use]
     pub fn poll(self, poll: &Poll) -> Self {
-        self.text(APP).balloon(POLL_BALLOON, poll.payload())
+        self.text(APP).balloon(POLL_BALLOON, poll)
     }
 
     /// As the poll with the guid `first` after a choice was added: the whole list again.
@@ -30,14 +29,14 @@ impl NewMessage {
     pub fn vote(self, poll: impl Into<String>, votes: &[PollVote]) -> Self {
         // Votes name the poll without a prefix.
         self.text(APP)
-            .balloon(POLL_BALLOON, votes_payload(votes))
+            .balloon(POLL_BALLOON, votes)
             .associated(4000, poll)
     }
 
     /// As the balloon of an app with this bundle id.
     #[must_use]
     pub fn app(self, bundle_id: &str, balloon: &AppBalloon) -> Self {
-        self.text(APP).balloon(bundle_id, balloon.payload())
+        self.text(APP).balloon(bundle_id, balloon)
     }
 
     /// With `associated_message_guid` and `associated_message_type`.
@@ -47,8 +46,10 @@ impl NewMessage {
             .set("associated_message_type", kind)
     }
 
-    fn balloon(self, bundle_id: &str, payload: Vec<u8>) -> Self {
+    /// As the balloon of an app with this bundle id, whatever its text.
+    #[must_use]
+    pub fn balloon(self, bundle_id: &str, content: &(impl Payload + ?Sized)) -> Self {
         self.set("balloon_bundle_id", bundle_id.to_owned())
-            .set("payload_data", payload)
+            .set("payload_data", content.payload())
     }
 }

@@ -4,8 +4,8 @@
 use rusqlite::params;
 
 use super::{Body, ChatDb};
-use crate::typedstream::{ATTACHMENT, Attribute, attributed_body};
-use crate::{Date, Error, Style};
+use crate::typedstream::ATTACHMENT;
+use crate::{Attribute, Date, Error, Style, attributed_body};
 
 impl ChatDb {
     /// Fills in a body that was missing at first.

@@ -3,140 +3,7 @@
 use rusqlite::{OptionalExtension, ToSql, params};
 
 use super::ChatDb;
-use crate::{Error, Style, schema};
-
-/// `chat.style`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum ChatStyle {
-    /// 45, `-`
-    #[default]
-    Direct,
-    /// 43, `+`
-    Group,
-}
-
-impl ChatStyle {
-    fn code(self) -> i64 {
-        match self {
-            Self::Direct => 45,
-            Self::Group => 43,
-        }
-    }
-
-    fn sign(self) -> char {
-        match self {
-            Self::Direct => '-',
-            Self::Group => '+',
-        }
-    }
-}
-
-/// `chat.is_filtered`: a code, not a truth value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Filter(pub i64);
-
-impl Filter {
-    /// A known sender.
-    pub const KNOWN: Self = Self(0);
-    /// An unknown sender.
-    pub const UNKNOWN_SENDER: Self = Self(1);
-    /// Spam.
-    pub const SPAM: Self = Self(2);
-}
-
-/// A chat to be made.
-#[derive(Clone, Debug, Default)]
-pub struct Chat {
-    /// Direct or group.
-    pub style: ChatStyle,
-    /// The others' addresses.
-    pub participants: Vec<String>,
-    /// `iMessage`, `SMS`, `RCS`; empty for iMessage.
-    pub service: String,
-    /// The whole guid, where the one that follows from the rest won't do.
-    pub guid: Option<String>,
-    /// Without it: the only participant of a direct chat, a made-up `chat…` of a group.
-    pub chat_identifier: Option<String>,
-    /// The name that its members gave it.
-    pub display_name: Option<String>,
-    /// Known, unknown, spam, …
-    pub filter: Filter,
-    /// The own account; without it the database's line.
-    pub account_login: Option<String>,
-}
-
-impl Chat {
-    /// A direct iMessage chat.
-    pub fn direct(peer: impl Into<String>) -> Self {
-        Self {
-            participants: vec![peer.into()],
-            ..Self::default()
-        }
-    }
-
-    /// An iMessage group.
-    pub fn group<A: Into<String>>(participants: impl IntoIterator<Item = A>) -> Self {
-        Self {
-            style: ChatStyle::Group,
-            participants: participants.into_iter().map(Into::into).collect(),
-            ..Self::default()
-        }
-    }
-
-    /// The same chat on another service.
-    #[must_use]
-    pub fn on(mut self, service: impl Into<String>) -> Self {
-        self.service = service.into();
-        self
-    }
-
-    /// The same chat with a name.
-    #[must_use]
-    pub fn named(mut self, name: impl Into<String>) -> Self {
-        self.display_name = Some(name.into());
-        self
-    }
-
-    /// The same chat under a given guid.
-    #[must_use]
-    pub fn with_guid(mut self, guid: impl Into<String>) -> Self {
-        self.guid = Some(guid.into());
-        self
-    }
-
-    /// The guid that the chat gets in a style; `None` if it is made up when the chat is.
-    pub fn guid_in(&self, style: Style) -> Option<String> {
-        Some(self.guid_as(&self.identifier()?, style))
-    }
-
-    fn service(&self) -> &str {
-        if self.service.is_empty() {
-            "iMessage"
-        } else {
-            &self.service
-        }
-    }
-
-    /// `None` if it has to be made up.
-    fn identifier(&self) -> Option<String> {
-        let in_guid = || {
-            let guid = self.guid.as_ref()?;
-            guid.splitn(3, ';').nth(2).map(str::to_owned)
-        };
-        let peer = || match self.style {
-            ChatStyle::Direct => Some(self.participants.first().cloned().unwrap_or_default()),
-            ChatStyle::Group => None,
-        };
-        self.chat_identifier.clone().or_else(in_guid).or_else(peer)
-    }
-
-    fn guid_as(&self, identifier: &str, style: Style) -> String {
-        self.guid.clone().unwrap_or_else(|| {
-            let prefix = style.chat_prefix(self.service());
-            format!("{prefix};{};{identifier}", self.style.sign())
-        })
-    }
-}
+use crate::{Chat, ChatKind, Error, Style, schema};
 
 impl ChatDb {
     /// The handle of an address on a service, made if need be: a person has one per service.
@@ -165,10 +32,9 @@ impl ChatDb {
         let identifier = chat.identifier();
         let identifier = identifier.unwrap_or_else(|| group_identifier(&self.next_guid()));
         let guid = chat.guid_as(&identifier, self.style());
-        let group = chat.style == ChatStyle::Group;
+        let group = chat.kind == ChatKind::Group;
         let (account_id, group_id) = (self.next_guid(), self.next_guid());
-        let login = chat.account_login.clone();
-        let login = login.unwrap_or_else(|| account(self.line()));
+        let line = chat.line.as_deref().unwrap_or(self.line());
         self.raw().execute(
             "insert into chat (guid, style, state, account_id, chat_identifier, service_name,
                                room_name, account_login, last_addressed_handle, display_name,
@@ -176,20 +42,20 @@ impl ChatDb {
              values (?1, ?2, 3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, 1)",
             params![
                 guid,
-                chat.style.code(),
+                if group { 43 } else { 45 },
                 account_id,
                 identifier,
                 service,
                 group.then_some(&identifier),
-                login,
-                self.line(),
-                chat.display_name.as_deref().unwrap_or_default(),
+                account(line),
+                line,
+                chat.name.as_deref().unwrap_or_default(),
                 group_id,
                 chat.filter.0,
             ],
         )?;
         let rowid = self.raw().last_insert_rowid();
-        for address in &chat.participants {
+        for address in &chat.with {
             self.add_participant(rowid, address, service)?;
         }
         if self.style() >= Style::Tahoe {

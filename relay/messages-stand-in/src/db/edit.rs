@@ -5,73 +5,8 @@ use std::collections::BTreeSet;
 use rusqlite::params;
 
 use super::ChatDb;
-use crate::summary::{Edition, Summary};
-use crate::typedstream::{Piece, attributed_body};
-use crate::{Date, Error, Style};
-
-/// Whether `date_edited` is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum EditDate {
-    /// As usual.
-    #[default]
-    Written,
-    /// It stays as it was, as macOS 26.6 leaves it.
-    Missing,
-}
-
-/// What becomes of `part_count` when parts are taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum PartCount {
-    /// It counts what is left.
-    #[default]
-    Left,
-    /// It goes on counting what was sent.
-    Kept,
-}
-
-/// A part that is rewritten.
-#[derive(Clone, Debug, Default)]
-pub struct Edit {
-    /// Which part.
-    pub part: i64,
-    /// What it says now.
-    pub text: String,
-    /// `bcg`: the guid of the row `Edited to “…”` that older devices see in its place.
-    pub compatibility_guid: Option<String>,
-    /// Whether the row says when.
-    pub date: EditDate,
-}
-
-impl Edit {
-    /// Part 0 now says this.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            ..Self::default()
-        }
-    }
-
-    /// The same of another part.
-    #[must_use]
-    pub fn of_part(mut self, part: i64) -> Self {
-        self.part = part;
-        self
-    }
-
-    /// The same, told to older devices by the row with this guid.
-    #[must_use]
-    pub fn told_by(mut self, guid: impl Into<String>) -> Self {
-        self.compatibility_guid = Some(guid.into());
-        self
-    }
-
-    /// The same without a `date_edited`.
-    #[must_use]
-    pub fn undated(mut self) -> Self {
-        self.date = EditDate::Missing;
-        self
-    }
-}
+use crate::script::EditDate;
+use crate::{Date, Edit, Edition, Error, PartCount, Piece, Style, Summary, attributed_body};
 
 impl ChatDb {
     /// The sender rewrote part 0.
@@ -79,7 +14,7 @@ impl ChatDb {
         self.rewrite(message, &Edit::new(text), now)
     }
 
-    /// The sender rewrote a part. Other parts stay as they are.
+    /// The sender rewrote a part of this message, whichever `edit` names. Other parts stay as they are.
     pub fn rewrite(&mut self, message: i64, edit: &Edit, now: Date) -> Result<(), Error> {
         self.requires(Style::Ventura, "edits")?;
         let before = self.pieces(message)?;
@@ -101,32 +36,32 @@ impl ChatDb {
         if of_part.is_empty() {
             after.push(rewritten());
         }
-        let history = summary.history.entry(edit.part).or_default();
+        let history = summary.editions_of(edit.part);
         if history.is_empty() {
             let date = self.message_column::<Option<i64>>(message, "date")?;
             history.push(Edition {
-                archive: attributed_body(&of_part),
                 secs: Date::from_apple_nanos(date.unwrap_or_default()).apple_secs_f64(),
-                compatibility_guid: None,
+                runs: of_part,
+                told_by: None,
             });
         }
         history.push(Edition {
-            archive: attributed_body(&[rewritten()]),
             secs: now.apple_secs_f64(),
-            compatibility_guid: edit.compatibility_guid.clone(),
+            runs: vec![rewritten()],
+            told_by: edit.told_by.clone().map(|label| label.0),
         });
-        summary.edited_parts.insert(edit.part);
+        summary.edited.insert(edit.part);
         self.raw().execute(
             "update message set text = null, attributedBody = ?1, message_summary_info = ?2
              where ROWID = ?3",
             params![attributed_body(&after), summary.to_plist()?, message],
         )?;
         match edit.date {
-            EditDate::Written => {
+            EditDate::Dated => {
                 let date = self.stored_date(now);
                 self.set_column(message, "date_edited", date)
             }
-            EditDate::Missing => Ok(()),
+            EditDate::Undated => Ok(()),
         }
     }
 
@@ -151,12 +86,12 @@ impl ChatDb {
             .into_iter()
             .partition(|piece| parts.is_empty() || piece.part.is_some_and(|p| parts.contains(&p)));
         summary
-            .unsent_parts
+            .unsent
             .extend(gone.iter().filter_map(|piece| piece.part));
-        summary.unsent_parts.extend(parts);
+        summary.unsent.extend(parts);
         // A body that was never archived counts as part 0.
-        if summary.unsent_parts.is_empty() {
-            summary.unsent_parts.insert(0);
+        if summary.unsent.is_empty() {
+            summary.unsent.insert(0);
         }
         // macOS 26 stamps date_edited instead.
         let column = if self.style() >= Style::Tahoe {
@@ -167,7 +102,7 @@ impl ChatDb {
         let remaining: BTreeSet<i64> = left.iter().filter_map(|piece| piece.part).collect();
         let count = match part_count {
             PartCount::Left => Some(i64::try_from(remaining.len()).unwrap_or(i64::MAX)),
-            PartCount::Kept => None,
+            PartCount::Sent => None,
         };
         let archive = (!left.is_empty()).then(|| attributed_body(&left));
         let sql = format!(

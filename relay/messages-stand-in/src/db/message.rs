@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use rusqlite::types::Value;
 use rusqlite::{ToSql, params, params_from_iter};
 
+use super::ChatDb;
 use super::chat::account;
-use super::tapback::{Tapback, TapbackChange};
-use super::{ChatDb, DateUnit};
-use crate::typedstream::{Piece, attributed_body};
-use crate::{Date, Error, Style, schema};
+use super::tapback;
+use crate::typedstream::ATTACHMENT;
+use crate::{Date, DateUnit, Error, Piece, Style, Tapback, TapbackChange, attributed_body, schema};
 
 /// Where a message's text is stored.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -19,12 +19,8 @@ pub enum Body {
     Empty,
     /// As the style does it: in both columns up to macOS 12, in `attributedBody` alone since.
     Usual(String),
-    /// In `attributedBody` alone.
-    Attributed(String),
     /// In `text` alone.
     Text(String),
-    /// In both columns.
-    Both(String),
     /// These bytes in `attributedBody`, this in `text`.
     Archive {
         /// The archive, or anything that is to be taken for one.
@@ -104,28 +100,49 @@ impl NewMessage {
             .set("thread_originator_part", "0:0:1".to_owned())
     }
 
-    /// As a tapback on part `part` of the message `guid`, whose text the row quotes.
+    /// As a tapback on part `part` of the message `guid`, whose text the row quotes; for
+    /// [`Tapback::Emoji`], 🎉.
     #[must_use]
     pub fn tapback(
         self,
-        tapback: &Tapback,
+        tapback: Tapback,
+        change: TapbackChange,
+        target: (i64, &str),
+        quoted: &str,
+    ) -> Self {
+        self.tapback_with("🎉", tapback, change, target, quoted)
+    }
+
+    /// The same, whose emoji is this one.
+    #[must_use]
+    pub fn tapback_with(
+        self,
+        emoji: &str,
+        tapback: Tapback,
         change: TapbackChange,
         (part, guid): (i64, &str),
         quoted: &str,
     ) -> Self {
+        let code = tapback::code(tapback);
+        let target = format!("p:{part}/{guid}");
+        let Some(verb) = tapback::verb(tapback, emoji, change) else {
+            // Neither of these two is a tapback in the eyes of a person who looks at the chat, and votes
+            // name the poll without a prefix.
+            let is_vote = tapback == Tapback::PollVote;
+            let target = if is_vote { guid.to_owned() } else { target };
+            return self.text(ATTACHMENT).associated(code, target);
+        };
         let removal = match change {
             TapbackChange::Add => 0,
             TapbackChange::Remove => 1000,
         };
-        let text = format!("{} “{quoted}”", tapback.verb(change));
         let length = i64::try_from(quoted.encode_utf16().count()).unwrap_or(i64::MAX);
         let message = self
-            .text(text)
-            .set("associated_message_guid", format!("p:{part}/{guid}"))
-            .set("associated_message_type", tapback.code() + removal)
+            .text(format!("{verb} “{quoted}”"))
+            .associated(code + removal, target)
             .set("associated_message_range_length", length);
         match tapback {
-            Tapback::Emoji(emoji) => message.set("associated_message_emoji", emoji.clone()),
+            Tapback::Emoji => message.set("associated_message_emoji", emoji.to_owned()),
             _ => message,
         }
     }
@@ -267,8 +284,7 @@ impl ChatDb {
         let (text, archive) = match body {
             Body::Empty => (Value::Null, Value::Null),
             Body::Usual(text) if self.style >= Style::Ventura => (Value::Null, archive(text)),
-            Body::Usual(text) | Body::Both(text) => (text.clone().into(), archive(text)),
-            Body::Attributed(text) => (Value::Null, archive(text)),
+            Body::Usual(text) => (text.clone().into(), archive(text)),
             Body::Text(text) => (text.clone().into(), Value::Null),
             Body::Archive { archive, text } => (text.clone().into(), archive.clone().into()),
         };

@@ -20,27 +20,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-pub use attachment::{Attachment, TransferState};
-pub use chat::{Chat, ChatStyle, Filter};
 pub(crate) use chat::{account, group_identifier};
-pub use edit::{Edit, EditDate, PartCount};
 pub use file::{Durability, WalRotation};
 pub use message::{Body, NewMessage};
-pub use rebuild::MessageGuids;
-pub use tapback::{Tapback, TapbackChange};
 
-use crate::guid::Guids;
-use crate::{Error, Style, schema};
-
-/// How `message.date` and its relatives are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum DateUnit {
-    /// As every macOS since 10.13 does.
-    #[default]
-    Nanoseconds,
-    /// As before; upgraded databases still hold such rows.
-    Seconds,
-}
+use crate::{DateUnit, Error, Guids, Style, schema};
 
 /// A chat.db open for writing.
 #[derive(Debug)]

@@ -5,16 +5,7 @@ use std::path::PathBuf;
 use rusqlite::{Connection, params};
 
 use super::{ChatDb, file::Durability};
-use crate::{Error, schema};
-
-/// What guids the messages have after a rebuild.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MessageGuids {
-    /// The same, as after a restore from a copy.
-    Kept,
-    /// Others, as when iCloud fills an empty Mac.
-    Renewed,
-}
+use crate::{Error, Guids, MessageGuids, schema};
 
 impl ChatDb {
     /// Replaces the file by a new one that holds the newest `keep` messages, numbered from 1 in the
@@ -23,7 +14,7 @@ impl ChatDb {
         let path = self.scratch();
         let seed = self.next_guid();
         let mut rebuilt = Self::create(&path, self.style())?;
-        rebuilt.guids = crate::guid::Guids::from_text(&seed);
+        rebuilt.guids = Guids::from_text(&seed);
         rebuilt.set_durability(Durability::None)?;
         rebuilt.copy_from(self, keep, guids)?;
         rebuilt

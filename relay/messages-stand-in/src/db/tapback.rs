@@ -1,69 +1,38 @@
 //! Tapbacks: their codes, and the words in which their rows quote the message.
 
-/// What a tapback says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tapback {
-    /// 2000
-    Love,
-    /// 2001
-    Like,
-    /// 2002
-    Dislike,
-    /// 2003
-    Laugh,
-    /// 2004
-    Emphasize,
-    /// 2005
-    Question,
-    /// 2006
-    Emoji(String),
-    /// 2007
-    Sticker,
-}
+use crate::{Tapback, TapbackChange};
 
-impl Tapback {
-    pub(super) fn code(&self) -> i64 {
-        match self {
-            Self::Love => 2000,
-            Self::Like => 2001,
-            Self::Dislike => 2002,
-            Self::Laugh => 2003,
-            Self::Emphasize => 2004,
-            Self::Question => 2005,
-            Self::Emoji(_) => 2006,
-            Self::Sticker => 2007,
-        }
-    }
-
-    pub(super) fn verb(&self, change: TapbackChange) -> String {
-        let (add, remove) = match self {
-            Self::Love => ("Loved", "a heart"),
-            Self::Like => ("Liked", "a like"),
-            Self::Dislike => ("Disliked", "a dislike"),
-            Self::Laugh => ("Laughed at", "a laugh"),
-            Self::Emphasize => ("Emphasized", "an exclamation"),
-            Self::Question => ("Questioned", "a question mark"),
-            Self::Emoji(emoji) => {
-                return match change {
-                    TapbackChange::Add => format!("Reacted {emoji} to"),
-                    TapbackChange::Remove => format!("Removed {emoji} from"),
-                };
-            }
-            Self::Sticker => ("Reacted with a sticker to", "a sticker"),
-        };
-        match change {
-            TapbackChange::Add => add.to_owned(),
-            TapbackChange::Remove => format!("Removed {remove} from"),
-        }
+/// `associated_message_type` of one that comes.
+pub(super) fn code(tapback: Tapback) -> i64 {
+    match tapback {
+        Tapback::Love => 2000,
+        Tapback::Like => 2001,
+        Tapback::Dislike => 2002,
+        Tapback::Laugh => 2003,
+        Tapback::Emphasize => 2004,
+        Tapback::Question => 2005,
+        Tapback::Emoji => 2006,
+        Tapback::Sticker => 2007,
+        Tapback::PlacedSticker => 1000,
+        Tapback::PollVote => 4000,
     }
 }
 
-/// Whether a tapback comes or goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum TapbackChange {
-    /// 2000–2007
-    #[default]
-    Add,
-    /// 3000–3007
-    Remove,
+/// What stands before the quoted text; `None` for those that quote none.
+pub(super) fn verb(tapback: Tapback, emoji: &str, change: TapbackChange) -> Option<String> {
+    let (add, remove) = match tapback {
+        Tapback::Love => ("Loved", "a heart"),
+        Tapback::Like => ("Liked", "a like"),
+        Tapback::Dislike => ("Disliked", "a dislike"),
+        Tapback::Laugh => ("Laughed at", "a laugh"),
+        Tapback::Emphasize => ("Emphasized", "an exclamation"),
+        Tapback::Question => ("Questioned", "a question mark"),
+        Tapback::Emoji => (&*format!("Reacted {emoji} to"), emoji),
+        Tapback::Sticker => ("Reacted with a sticker to", "a sticker"),
+        Tapback::PlacedSticker | Tapback::PollVote => return None,
+    };
+    Some(match change {
+        TapbackChange::Add => add.to_owned(),
+        TapbackChange::Remove => format!("Removed {remove} from"),
+    })
 }

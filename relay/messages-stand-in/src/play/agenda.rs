@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::Body;
-use crate::script::{AttachmentSpec, Label, MessageStep, Script, Step};
+use crate::script::{Label, MessageStep, Step};
+use crate::{Attachment, Body, Script};
 
 /// Something to be done.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ pub(super) enum Late {
     Body(Body),
     Sender(i64),
     FromMe,
-    Attachments(Vec<AttachmentSpec>),
-    Finish(Vec<AttachmentSpec>),
+    Attachments(Vec<Attachment>),
+    Finish(Vec<Attachment>),
     Preview(Box<MessageStep>),
 }
 

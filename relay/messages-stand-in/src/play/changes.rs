@@ -4,37 +4,23 @@ use rusqlite::types::Value;
 
 use super::steps::file_step;
 use super::{PlayError, Played, Player};
-use crate::script::{
-    Columns, Counting, EditStamp, EditStep, Label, LookupStep, TranscriptIn, TranscriptStep,
-    UnsendStep,
-};
-use crate::{Date, Edit, EditDate, Error, PartCount, schema};
+use crate::script::{Columns, Label, Lookup, TranscriptIn, TranscriptStep, Unsend};
+use crate::{Date, Edit, Error, schema};
 
 impl Player {
-    pub(super) fn edit(&mut self, step: EditStep, now: Date) -> Result<Played, PlayError> {
-        let told_by = step.told_by.map(|row| self.guid(&row)).transpose()?;
-        let edit = Edit {
-            part: step.part,
-            text: step.text,
-            compatibility_guid: told_by,
-            date: match step.stamp {
-                EditStamp::Dated => EditDate::Written,
-                EditStamp::Undated => EditDate::Missing,
-            },
-        };
-        self.changed("edit", step.of, |player, message| {
+    pub(super) fn edit(&mut self, mut edit: Edit, now: Date) -> Result<Played, PlayError> {
+        if let Some(row) = &mut edit.told_by {
+            *row = Label(self.guid(row)?);
+        }
+        self.changed("edit", edit.of.clone(), |player, message| {
             Ok(player.db.rewrite(message, &edit, now)?)
         })
     }
 
-    pub(super) fn unsend(&mut self, step: UnsendStep, now: Date) -> Result<Played, PlayError> {
-        let part_count = match step.part_count {
-            Counting::Left => PartCount::Left,
-            Counting::Sent => PartCount::Kept,
-        };
+    pub(super) fn unsend(&mut self, step: Unsend, now: Date) -> Result<Played, PlayError> {
         self.changed("unsend", step.of, |player, message| {
             let db = &mut player.db;
-            Ok(db.take_back(message, &step.parts, part_count, now)?)
+            Ok(db.take_back(message, &step.parts, step.part_count, now)?)
         })
     }
 
@@ -74,7 +60,7 @@ impl Player {
         Ok(file_step("set_chat"))
     }
 
-    pub(super) fn look_up(&mut self, step: LookupStep) -> Result<Played, PlayError> {
+    pub(super) fn look_up(&mut self, step: Lookup) -> Result<Played, PlayError> {
         let chat = self.known_chat(&step.chat)?;
         let (rowid, service) = (chat.rowid, chat.service.clone());
         let domain = step.domain.unwrap_or(service);

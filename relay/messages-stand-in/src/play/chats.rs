@@ -1,11 +1,10 @@
 //! Chats of a script, and who is meant by `me`.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::OptionalExtension;
 
 use super::{PlayError, Player};
-use crate::db::group_identifier;
-use crate::script::{ChatKind, ChatStep};
-use crate::{Chat, ChatStyle, Filter, Guids};
+use crate::db::{account, group_identifier};
+use crate::{Chat, ChatKind, Guids};
 
 /// What later steps need to know about a chat.
 #[derive(Debug)]
@@ -19,64 +18,50 @@ pub(super) struct KnownChat {
 }
 
 impl Player {
-    pub(super) fn make_chat(&mut self, step: ChatStep) -> Result<(), PlayError> {
-        let service = step.service.unwrap_or_else(|| "iMessage".to_owned());
-        let style = match step.kind {
-            ChatKind::Direct => ChatStyle::Direct,
-            ChatKind::Group => ChatStyle::Group,
-        };
-        let peer = step.with.first().cloned();
-        let peer = peer.filter(|_| style == ChatStyle::Direct);
-        let identifier = step.identifier.or_else(|| {
+    pub(super) fn make_chat(&mut self, mut chat: Chat) -> Result<(), PlayError> {
+        if chat.kind == ChatKind::Group && chat.identifier().is_none() {
             // Made up once for all, so that a second play finds the group of the first.
-            let made_up = style == ChatStyle::Group && step.guid.is_none();
-            let members = step.with.join(" ");
-            let name = format!("group {} {service} {members}", step.id);
-            made_up.then(|| group_identifier(&Guids::from_text(&name).next_guid()))
-        });
-        let chat = Chat {
-            style,
-            participants: step.with,
-            service: service.clone(),
-            guid: step.guid,
-            chat_identifier: identifier,
-            display_name: step.name,
-            filter: Filter(step.filter),
-            account_login: None,
-        };
-        let known = chat.guid_in(self.db.style());
-        let known = known.map(|guid| self.db.find_chat(&guid)).transpose()?;
-        let rowid = match known.flatten() {
+            let name = format!(
+                "group {} {} {}",
+                chat.id,
+                chat.service(),
+                chat.with.join(" ")
+            );
+            chat.identifier = Some(group_identifier(&Guids::from_text(&name).next_guid()));
+        }
+        let identifier = chat.identifier().unwrap_or_default();
+        let guid = chat.guid_as(&identifier, self.db.style());
+        let rowid = match self.db.find_chat(&guid)? {
             Some(rowid) => self.find_again(rowid, &chat)?,
             None => self.db.chat(&chat)?,
         };
-        if let Some(line) = step.line {
-            self.db.raw().execute(
-                "update chat set account_login = ?1, last_addressed_handle = ?2 where ROWID = ?3",
-                params![crate::db::account(&line), line, rowid],
-            )?;
-        }
-        for (column, value) in self.present("chat", step.columns)? {
+        for (column, value) in self.present("chat", std::mem::take(&mut chat.columns))? {
             self.db.set_chat_column(rowid, &column, value)?;
         }
-        let newest = self.newest_in(rowid)?;
-        let chat = KnownChat {
+        let known = KnownChat {
             rowid,
-            service,
-            peer,
-            newest,
+            service: chat.service().to_owned(),
+            peer: chat.peer().cloned(),
+            newest: self.newest_in(rowid)?,
         };
-        self.chats.insert(step.id, chat);
+        self.chats.insert(chat.id, known);
         Ok(())
     }
 
     /// A chat that an earlier play made is as its step says again.
     fn find_again(&mut self, rowid: i64, chat: &Chat) -> Result<i64, PlayError> {
-        for address in &chat.participants {
-            self.db.add_participant(rowid, address, &chat.service)?;
+        for address in &chat.with {
+            self.db.add_participant(rowid, address, chat.service())?;
         }
-        if let Some(name) = &chat.display_name {
-            self.db.set_chat_column(rowid, "display_name", name)?;
+        let columns = [
+            ("display_name", chat.name.clone()),
+            ("account_login", chat.line.as_deref().map(account)),
+            ("last_addressed_handle", chat.line.clone()),
+        ];
+        for (column, value) in columns {
+            if let Some(value) = value {
+                self.db.set_chat_column(rowid, column, value)?;
+            }
         }
         self.db
             .set_chat_column(rowid, "is_filtered", chat.filter.0)?;

@@ -4,9 +4,9 @@ use rusqlite::types::Value;
 
 use super::balloons::stands_for_an_app;
 use super::{PlayError, Player};
-use crate::script::{AttachmentSpec, Cell, EditionSpec, MessageStep, RunSpec, Stored, SummarySpec};
-use crate::typedstream::{APP, Piece};
-use crate::{Attachment, Attribute, Body, Edition, Summary, TransferState, attributed_body};
+use crate::script::{Cell, MessageStep, Stored};
+use crate::typedstream::APP;
+use crate::{Attribute, Body, Piece, Style, Summary, attributed_body};
 
 impl Player {
     pub(super) fn value(&self, cell: Cell) -> Result<Value, PlayError> {
@@ -24,8 +24,6 @@ impl Player {
 
     /// The body that a message has in the end, and the attachments in it.
     pub(super) fn body(&self, message: &MessageStep) -> Result<Body, PlayError> {
-        let pieces = self.pieces(message);
-        let text: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
         if let Some(archive) = &message.archive {
             let archive = match self.value(archive.clone())? {
                 Value::Blob(archive) => archive,
@@ -34,36 +32,28 @@ impl Player {
             let text = message.text.clone();
             return Ok(Body::Archive { archive, text });
         }
+        let pieces = self.pieces(message);
         if pieces.is_empty() {
             return Ok(Body::Empty);
         }
-        let archive = || attributed_body(&pieces);
-        let usual = match self.db.body_columns(&Body::Usual(String::new())) {
-            [(_, Value::Null), _] => Stored::Attributed,
-            _ => Stored::Both,
+        let text = || pieces.iter().map(|piece| piece.text.as_str()).collect();
+        let in_both = match message.stored {
+            Stored::Empty => return Ok(Body::Empty),
+            Stored::Text => return Ok(Body::Text(text())),
+            Stored::Usual => self.db.style() < Style::Ventura,
+            Stored::Attributed => false,
+            Stored::Both => true,
         };
-        let stored = match message.stored {
-            Stored::Usual => usual,
-            other => other,
-        };
-        Ok(match stored {
-            Stored::Empty => Body::Empty,
-            Stored::Text => Body::Text(text),
-            Stored::Both => Body::Archive {
-                archive: archive(),
-                text: Some(text),
-            },
-            Stored::Usual | Stored::Attributed => Body::Archive {
-                archive: archive(),
-                text: None,
-            },
+        Ok(Body::Archive {
+            archive: attributed_body(&pieces),
+            text: in_both.then(text),
         })
     }
 
     /// Runs as given, or the text in part 0 and each attachment in a part after it.
     fn pieces(&self, message: &MessageStep) -> Vec<Piece> {
         if !message.runs.is_empty() {
-            return message.runs.iter().map(|run| self.piece(run)).collect();
+            return self.salted_runs(message.runs.clone());
         }
         let text = message.text.iter().map(Piece::text);
         let first = i64::from(message.text.is_some());
@@ -79,67 +69,25 @@ impl Player {
         pieces
     }
 
-    fn piece(&self, run: &RunSpec) -> Piece {
-        let attributes = run.attributes.iter().map(|attribute| match attribute {
-            Attribute::Attachment(guid) => Attribute::Attachment(self.salt.attachment_guid(guid)),
-            other => other.clone(),
-        });
-        Piece {
-            text: run.text.clone(),
-            part: run.part,
-            attributes: attributes.collect(),
+    /// The same with the guids that attachments have in this run.
+    fn salted_runs(&self, mut pieces: Vec<Piece>) -> Vec<Piece> {
+        let attributes = pieces.iter_mut().flat_map(|piece| &mut piece.attributes);
+        for attribute in attributes {
+            if let Attribute::Attachment(guid) = attribute {
+                *guid = self.salt.attachment_guid(guid);
+            }
         }
+        pieces
     }
 
-    pub(super) fn attachment(&self, spec: &AttachmentSpec, from_me: i64) -> Attachment {
-        Attachment {
-            guid: Some(self.salt.attachment_guid(&spec.guid)),
-            transfer_name: spec.name.clone(),
-            filename: None,
-            mime_type: spec.mime_type.clone(),
-            uti: spec.uti.clone(),
-            total_bytes: spec.bytes,
-            state: spec
-                .state
-                .map_or(TransferState::Finished, |code| match code {
-                    5 => TransferState::Finished,
-                    code => TransferState::Code(code),
-                }),
-            is_sticker: spec.sticker,
-            hide: spec.hidden,
-            is_outgoing: from_me,
-            transcript: spec.transcript.clone(),
-            description: spec.description.clone(),
+    /// The same with the guids of this run.
+    pub(super) fn salted_summary(&self, mut summary: Summary) -> Summary {
+        let editions = summary.history.iter_mut();
+        for edition in editions.flat_map(|history| &mut history.editions) {
+            edition.runs = self.salted_runs(std::mem::take(&mut edition.runs));
+            edition.told_by = edition.told_by.take().map(|guid| self.salt.as_salted(guid));
         }
-    }
-
-    pub(super) fn summary(&self, spec: &SummarySpec) -> Result<Summary, PlayError> {
-        let mut summary = Summary {
-            edited_parts: spec.edited.iter().copied().collect(),
-            original_ranges: spec
-                .ranges
-                .iter()
-                .map(|(part, location, length)| (*part, (*location, *length)))
-                .collect(),
-            unsent_parts: spec.unsent.iter().copied().collect(),
-            ..Summary::default()
-        };
-        for history in &spec.history {
-            let editions = history.editions.iter().map(|spec| self.edition(spec));
-            let editions = editions.collect::<Result<_, _>>()?;
-            summary.history.insert(history.part, editions);
-        }
-        Ok(summary)
-    }
-
-    fn edition(&self, spec: &EditionSpec) -> Result<Edition, PlayError> {
-        let pieces: Vec<Piece> = spec.runs.iter().map(|run| self.piece(run)).collect();
-        let secs = spec.secs.parse();
-        Ok(Edition {
-            archive: attributed_body(&pieces),
-            secs: secs.map_err(|_| PlayError::NotSeconds(spec.secs.clone()))?,
-            compatibility_guid: spec.told_by.clone().map(|guid| self.salt.as_salted(guid)),
-        })
+        summary
     }
 }
 

@@ -1,10 +1,8 @@
 //! Rows that Messages shows between the bubbles: tapbacks, members, names, locations, calls.
 
 use super::{PlayError, Played, Player};
-use crate::script::{
-    EventKind, GroupChange, GroupStep, Label, TapbackEnd, TapbackKind, TapbackStep,
-};
-use crate::{Date, NewMessage, Tapback, TapbackChange};
+use crate::script::{EventKind, GroupChange, GroupStep, Label, TapbackStep};
+use crate::{Date, NewMessage};
 
 impl Player {
     pub(super) fn tapback(&mut self, step: TapbackStep, now: Date) -> Result<Played, PlayError> {
@@ -12,39 +10,9 @@ impl Player {
         let target = self.guid(&step.on)?;
         let quoted = self.quoted(&step.on)?;
         let row = self.row(&step.from, &service, now)?;
-        let change = match step.change {
-            TapbackEnd::Add => TapbackChange::Add,
-            TapbackEnd::Remove => TapbackChange::Remove,
-        };
-        let emoji = step.emoji.unwrap_or_else(|| "🎉".to_owned());
-        let tapback = match step.kind {
-            TapbackKind::Love => Tapback::Love,
-            TapbackKind::Like => Tapback::Like,
-            TapbackKind::Dislike => Tapback::Dislike,
-            TapbackKind::Laugh => Tapback::Laugh,
-            TapbackKind::Emphasize => Tapback::Emphasize,
-            TapbackKind::Question => Tapback::Question,
-            TapbackKind::Emoji => Tapback::Emoji(emoji),
-            TapbackKind::Sticker => Tapback::Sticker,
-            // Neither of these two is a tapback in the eyes of whoever looks at the chat.
-            TapbackKind::PlacedSticker | TapbackKind::PollVote => {
-                let code = match step.kind {
-                    TapbackKind::PollVote => 4000,
-                    _ => 1000,
-                };
-                // Votes name the poll without a prefix.
-                let target = match step.kind {
-                    TapbackKind::PollVote => target,
-                    _ => format!("p:{}/{target}", step.part),
-                };
-                let row = row
-                    .set("associated_message_guid", target)
-                    .set("associated_message_type", code)
-                    .text("\u{FFFC}");
-                return self.in_chat("tapback", step.id, &step.chat, row);
-            }
-        };
-        let row = row.tapback(&tapback, change, (step.part, &target), &quoted);
+        let emoji = step.emoji.as_deref().unwrap_or("🎉");
+        let on = (step.part, &*target);
+        let row = row.tapback_with(emoji, step.kind, step.change, on, &quoted);
         self.in_chat("tapback", step.id, &step.chat, row)
     }
 

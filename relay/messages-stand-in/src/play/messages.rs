@@ -2,8 +2,8 @@
 
 use super::agenda::{Late, Task};
 use super::{PlayError, Played, Player, convert};
-use crate::script::{AttachmentSpec, Label, LinkSpec, MessageStep};
-use crate::{Attribute, Body, Date, NewMessage};
+use crate::script::{Label, MessageStep};
+use crate::{Attachment, Attribute, Body, Date, NewMessage, RichLink, TransferState};
 
 impl Player {
     pub(super) fn write_message(
@@ -70,20 +70,9 @@ impl Player {
         if let Some(effect) = &step.effect {
             row = row.set("expressive_send_style_id", convert::effect(effect));
         }
-        if let Some(balloon) = self.balloon(&step)? {
-            row = row.set("payload_data", balloon.payload);
-            if let Some(bundle_id) = balloon.bundle_id {
-                row = row.set("balloon_bundle_id", bundle_id.to_owned());
-            }
-            if let Some((kind, guid)) = balloon.associated {
-                row = row.associated(kind, guid);
-            }
-        }
-        if let Some(app) = &step.app {
-            row = row.set("balloon_bundle_id", app.clone());
-        }
-        if let Some(summary) = &step.summary {
-            let plist = self.summary(summary)?.to_plist();
+        row = self.with_balloon(row, &step)?;
+        if let Some(summary) = step.summary.clone() {
+            let plist = self.salted_summary(summary).to_plist();
             row = row.set("message_summary_info", plist.map_err(crate::Error::from)?);
         }
         for (column, cell) in &step.columns {
@@ -111,7 +100,7 @@ impl Player {
             let finished = files.clone();
             later.push((step.finish_after_ms, Late::Finish(finished)));
             for file in &mut files {
-                file.state = Some(0);
+                file.state = TransferState::WAITING;
                 file.bytes = 0;
             }
         }
@@ -202,15 +191,16 @@ impl Player {
     pub(super) fn attach(
         &mut self,
         message: i64,
-        spec: &AttachmentSpec,
+        file: &Attachment,
         now: Date,
     ) -> Result<(), PlayError> {
         let sql = "select is_from_me from message where ROWID = ?1";
         let from_me = self.db.raw().query_row(sql, [message], |row| row.get(0))?;
-        let rowid = self
-            .db
-            .insert_attachment(&self.attachment(spec, from_me), now)?;
-        for (column, value) in self.present("attachment", spec.columns.clone())? {
+        let salted = file
+            .clone()
+            .with_guid(self.salt.attachment_guid(&file.guid));
+        let rowid = self.db.insert_attachment(&salted, from_me, now)?;
+        for (column, value) in self.present("attachment", salted.columns)? {
             let sql = format!("update attachment set {column} = ?1 where ROWID = ?2");
             let parameters = rusqlite::params![value, rowid];
             self.db.raw().execute(&sql, parameters)?;
@@ -231,12 +221,12 @@ impl Player {
 /// The row that a link's preview comes as: the same text under another guid, with hidden files.
 fn preview(label: &Label, step: &MessageStep) -> MessageStep {
     let id = Label(format!("{}-preview", label.0));
-    let file = |name: &str| AttachmentSpec {
+    let file = |name: &str| Attachment {
         guid: Label(format!("{}-{name}", id.0)).guid(),
         name: Some(format!("{name}.pluginPayloadAttachment")),
         bytes: 4096,
         hidden: 1,
-        ..AttachmentSpec::default()
+        ..Attachment::default()
     };
     let url = url_in(step);
     MessageStep {
@@ -249,10 +239,10 @@ fn preview(label: &Label, step: &MessageStep) -> MessageStep {
         runs: step.runs.clone(),
         service: step.service.clone(),
         line: step.line.clone(),
-        link: Some(LinkSpec {
-            original: url.clone(),
+        link: Some(RichLink {
+            original_url: url.clone(),
             url,
-            ..LinkSpec::default()
+            ..RichLink::default()
         }),
         columns: step.columns.clone(),
         ..MessageStep::default()

@@ -27,8 +27,8 @@ use agenda::{Agenda, Task};
 use chats::KnownChat;
 use salt::Salt;
 
-use crate::script::{Label, Script};
-use crate::{ChatDb, Date, Durability, Error, Style};
+use crate::script::Label;
+use crate::{ChatDb, Date, Durability, Error, Script, Style};
 
 /// A script that asks for something impossible.
 #[derive(Debug, thiserror::Error)]
@@ -48,9 +48,6 @@ pub enum PlayError {
     /// A value that should have been hexadecimal.
     #[error("{0:?} is not hexadecimal")]
     NotHex(String),
-    /// An edition of a recorded message without a time.
-    #[error("{0:?} is no number of seconds")]
-    NotSeconds(String),
 }
 
 impl From<rusqlite::Error> for PlayError {

@@ -8,9 +8,8 @@ use std::collections::HashMap;
 
 use rusqlite::Connection;
 
-use crate::guid::is_guid;
-use crate::script::{AttachmentSpec, Label, Script, Step};
-use crate::{ChatDb, Error};
+use crate::script::{Label, Step, is_guid};
+use crate::{Attachment, ChatDb, Error, Script};
 
 #[derive(Debug)]
 pub(super) struct Salt {
@@ -97,7 +96,7 @@ impl Salt {
     /// Every guid that a play may write.
     fn guids(&self, script: &Script) -> (Vec<String>, Vec<String>) {
         let (mut messages, mut attachments) = (Vec::new(), Vec::new());
-        let mut files = |files: &[AttachmentSpec]| {
+        let mut files = |files: &[Attachment]| {
             let guids = files.iter().map(|file| self.attachment_guid(&file.guid));
             attachments.extend(guids);
         };

@@ -3,8 +3,8 @@
 use rusqlite::OptionalExtension;
 
 use super::{PlayError, Played, Player};
-use crate::script::{Backfill, Label, RebuiltGuids, ReceiptKind, Step, Unit};
-use crate::{Date, DateUnit, MessageGuids, NewMessage, schema};
+use crate::script::{Backfill, Label, ReceiptKind, Step};
+use crate::{Date, NewMessage, schema};
 
 impl Player {
     pub(super) fn carry_out(
@@ -71,20 +71,13 @@ impl Player {
                 Ok(file_step("rotate_wal"))
             }
             Step::Rebuild { keep, guids } => {
-                let guids = match guids {
-                    RebuiltGuids::Renewed => MessageGuids::Renewed,
-                    RebuiltGuids::Kept => MessageGuids::Kept,
-                };
                 self.db.rebuild(keep, guids)?;
                 // The numbers of before mean other messages now.
                 self.messages.clear();
                 Ok(file_step("rebuild"))
             }
             Step::Dates { unit } => {
-                self.db.set_date_unit(match unit {
-                    Unit::Nanoseconds => DateUnit::Nanoseconds,
-                    Unit::Seconds => DateUnit::Seconds,
-                });
+                self.db.set_date_unit(unit);
                 Ok(file_step("dates"))
             }
             Step::Pause {} => Ok(file_step("pause")),

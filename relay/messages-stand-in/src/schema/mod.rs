@@ -6,54 +6,56 @@
 //! 15 and 26 are left out too, their columns aren't known here.
 
 mod indexes;
-mod tables;
 mod triggers;
 
+use messages_script::schema::{TABLES, Table};
+pub use messages_script::schema::{columns, is_known};
 use rusqlite::Connection;
 
 use crate::Style;
 
 /// Every statement for an empty database, in order.
 pub fn statements(style: Style) -> Vec<String> {
-    let tables = tables::TABLES.iter().filter(|t| t.since <= style);
+    let tables = TABLES.iter().filter(|t| t.since <= style);
     tables
-        .map(|table| table.create(style))
+        .map(|table| create(table, style))
         .chain(indexes::create(style))
         .chain(triggers::create(style))
         .collect()
 }
 
-/// The names of the columns that `table` has in `style`, in order.
-pub fn columns(style: Style, table: &str) -> Vec<&'static str> {
-    let table = tables::TABLES.iter().find(|t| t.name == table);
-    table.map_or_else(Vec::new, |table| {
-        table.columns(style).map(|column| column.name).collect()
-    })
+fn create(table: &Table, style: Style) -> String {
+    let columns = table.columns(style);
+    let columns = columns.map(|(name, kind)| format!("{name} {}", declaration(kind)));
+    let constraints = table.constraints.iter().map(|&c| c.to_owned());
+    let lines: Vec<String> = columns.chain(constraints).collect();
+    format!("create table {} ({})", table.name, lines.join(", "))
 }
 
-/// Whether any version of macOS has this column.
-pub(crate) fn is_known(table: &str, column: &str) -> bool {
-    columns(Style::Macos27, table).contains(&column)
+fn declaration(kind: &str) -> &'static str {
+    match kind {
+        "" => "INTEGER DEFAULT 0",
+        "text" => "TEXT",
+        "blob" => "BLOB",
+        "int" => "INTEGER",
+        "text!" => "TEXT NOT NULL",
+        "blob!" => "BLOB NOT NULL",
+        "int!" => "INTEGER NOT NULL",
+        "0!" => "INTEGER NOT NULL DEFAULT 0",
+        "unique" => "TEXT UNIQUE NOT NULL",
+        "rowid" => "INTEGER PRIMARY KEY AUTOINCREMENT",
+        "rowid-unique" => "INTEGER PRIMARY KEY AUTOINCREMENT UNIQUE",
+        "chat" => "INTEGER REFERENCES chat (ROWID) ON DELETE CASCADE",
+        "message" => "INTEGER REFERENCES message (ROWID) ON DELETE CASCADE",
+        "handle" => "INTEGER REFERENCES handle (ROWID) ON DELETE CASCADE",
+        "attachment" => "INTEGER REFERENCES attachment (ROWID) ON DELETE CASCADE",
+        other => unreachable!("the tables name only the kinds above, not {other}"),
+    }
 }
 
 /// Guesses the style of an existing database by the columns that each version added.
 pub(crate) fn detect(connection: &Connection) -> rusqlite::Result<Style> {
-    let has = |column: &str| {
-        connection.query_row(
-            "select exists (select 1 from pragma_table_info('message') where name = ?1)",
-            [column],
-            |row| row.get::<_, bool>(0),
-        )
-    };
-    for (column, style) in [
-        ("filter_action", Style::Macos27),
-        ("index_state", Style::Tahoe),
-        ("schedule_type", Style::Sequoia),
-        ("date_edited", Style::Ventura),
-    ] {
-        if has(column)? {
-            return Ok(style);
-        }
-    }
-    Ok(Style::Monterey)
+    let mut query = connection.prepare("select name from pragma_table_info('message')")?;
+    let columns = query.query_map([], |row| row.get(0))?;
+    Ok(Style::of_columns(&columns.collect::<Result<Vec<_>, _>>()?))
 }

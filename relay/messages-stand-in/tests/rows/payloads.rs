@@ -2,10 +2,9 @@
 
 use base64::Engine as _;
 use messages_stand_in::keyed_archive::{Archived, keyed_archive};
-use messages_stand_in::payload::UrlClass;
 use messages_stand_in::{
     AppBalloon, Attachment, ChatDb, Date, NewMessage, Piece, Poll, PollOption, PollVote, RichLink,
-    Style,
+    Style, UrlClass,
 };
 use serde_json::{Value as Json, json};
 
@@ -173,7 +172,7 @@ fn a_transcript_comes_at_once_or_later_in_either_place() {
         assert_eq!(stored(&db).0.as_deref(), Some("see you at eight!"));
 
         let spoken = Attachment::voice(1).with_transcript("at once");
-        let spoken = db.insert_attachment(&spoken, NOW).unwrap();
+        let spoken = db.insert_attachment(&spoken, false, NOW).unwrap();
         let info: Option<Vec<u8>> = db
             .raw()
             .query_row(
@@ -190,7 +189,7 @@ fn a_transcript_comes_at_once_or_later_in_either_place() {
 fn a_genmoji_says_what_it_shows_where_there_is_a_column() {
     in_each_style(|mut db| {
         let genmoji = Attachment::genmoji("cat with a hat").with_guid("GENMOJI");
-        db.insert_attachment(&genmoji, NOW).unwrap();
+        db.insert_attachment(&genmoji, false, NOW).unwrap();
         if db.style() < Style::Sequoia {
             return;
         }

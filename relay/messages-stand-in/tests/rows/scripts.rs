@@ -193,15 +193,15 @@ fn an_edit_names_the_row_that_tells_older_devices() {
     in_each_style("edits-told-twice", Style::Ventura, |built| {
         for (edited, edition, row) in [(1, 1, "2"), (3, 1, "4"), (3, 2, "5")] {
             let summary = built.summary(edited);
-            let guid = summary.history[&0][edition].compatibility_guid.clone();
+            let guid = summary.history[0].editions[edition].told_by.clone();
             let found = format!("select ROWID from message where guid = '{}'", guid.unwrap());
             assert_eq!(built.ask(&found), [row]);
         }
-        assert_eq!(built.summary(1).history[&0][0].compatibility_guid, None);
+        assert_eq!(built.summary(1).history[0].editions[0].told_by, None);
         assert_eq!(built.texts()[1], "Edited to “at seven”");
         let undated = "select date_edited from message where ROWID = 6";
         assert_eq!(built.ask(undated), ["-"]);
-        assert_eq!(built.summary(6).history[&0].len(), 2);
+        assert_eq!(built.summary(6).history[0].editions.len(), 2);
     });
 }
 
@@ -275,9 +275,9 @@ fn part_count_may_outlive_the_parts() {
         assert_eq!(counts, ["1", "3", "2", "1"]);
         for (rowid, parts) in [(1, 1), (2, 3), (3, 2), (4, 1)] {
             let summary = built.summary(rowid);
-            let all: Vec<i64> = summary.original_ranges.keys().copied().collect();
+            let all: Vec<i64> = summary.ranges.iter().map(|range| range.0).collect();
             assert_eq!(all, (0..parts).collect::<Vec<_>>());
-            assert!(summary.unsent_parts.iter().eq(&all));
+            assert!(summary.unsent.iter().eq(&all));
         }
         assert!(built.texts().iter().all(String::is_empty));
         let bodies = "select count(*) from message where attributedBody is not null";

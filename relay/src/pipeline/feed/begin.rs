@@ -19,7 +19,7 @@ use crate::state::{contact, seen, waiting};
 impl<'c> Feed<'c> {
     /// Finds out what the open file is to the cursor: new to this relay, the same as before, or
     /// another one at the same path.
-    pub(crate) fn bind(context: &'c PipelineContext, db: &ChatDb) -> Result<Self, PipelineError> {
+    pub fn bind(context: &'c PipelineContext, db: &ChatDb) -> Result<Self, PipelineError> {
         let now = context.clock.now().as_micros();
         let sequence = db.sequence()?;
         let (source, anchors, last_contact, gaps, newest, waiting) =

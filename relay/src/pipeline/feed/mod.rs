@@ -44,7 +44,7 @@ const RETENTION: i64 = 90 * 24 * HOUR;
 const CLEAN_BATCH: u32 = 2_000;
 
 /// One open database, and how far it is read.
-pub(crate) struct Feed<'c> {
+pub struct Feed<'c> {
     context: &'c PipelineContext,
     source: Source,
     anchors: Vec<Anchor>,
@@ -78,7 +78,7 @@ enum Again {
 
 impl Feed<'_> {
     /// Does what is due; tells how long to wait at most before the next step.
-    pub(crate) fn step(&mut self, db: &ChatDb, wake: Wake) -> Result<Duration, PipelineError> {
+    pub fn step(&mut self, db: &ChatDb, wake: Wake) -> Result<Duration, PipelineError> {
         crash_point("read");
         self.note_contact()?;
         let mut wake = wake;

@@ -1,7 +1,6 @@
 //! Links and the balloons of apps: what stands in their payload alone is told.
 
-use messages_stand_in::payload::UrlClass;
-use messages_stand_in::{AppBalloon, RichLink};
+use messages_stand_in::{AppBalloon, Payload, RichLink, UrlClass};
 
 use super::*;
 

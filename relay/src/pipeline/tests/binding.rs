@@ -172,7 +172,7 @@ fn late_texts_and_attachments_stay_too() {
         mac.messages.join(chats.direct, row).unwrap();
     }
     mac.messages.set_text(silent, "late").unwrap();
-    let picture = Attachment::photo("a.jpg", 10).in_state(TransferState::Transferring);
+    let picture = Attachment::photo("a.jpg", 10).in_state(TransferState::TRANSFERRING);
     mac.messages.attach(photo, &picture, mac.now()).unwrap();
     mac.look();
     let later: Vec<_> = told(&mac).split_off(2);

@@ -89,7 +89,7 @@ fn all_is_taken_back_whatever_the_row_still_counts() {
                     mac.look();
                 }
                 mac.messages
-                    .take_back(row, &[], PartCount::Kept, now)
+                    .take_back(row, &[], PartCount::Sent, now)
                     .unwrap();
                 mac.look();
                 mac.look();
@@ -106,7 +106,7 @@ fn all_is_taken_back_whatever_the_row_still_counts() {
 #[test]
 fn without_a_list_of_what_there_was_all_is_gone_once_nothing_is_left() {
     let summary = messages_stand_in::Summary {
-        unsent_parts: [0].into(),
+        unsent: [0].into(),
         ..messages_stand_in::Summary::default()
     };
     let summary = summary.to_plist().unwrap();
@@ -143,7 +143,7 @@ fn a_part_that_is_left_makes_it_a_part() {
         (vec![Piece::text("a"), Piece::text("b").in_part(1)], 0, "b"),
         (vec![Piece::text("a"), photo], 0, ""),
     ] {
-        for count in [PartCount::Kept, PartCount::Left] {
+        for count in [PartCount::Sent, PartCount::Left] {
             let mut mac = Mac::new();
             let (chat, ada) = mac.peer(ADA);
             let now = mac.now();

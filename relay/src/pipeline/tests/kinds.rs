@@ -1,6 +1,6 @@
 //! What each kind of row becomes on the wire.
 
-use messages_stand_in::{ChatStyle, Filter, Tapback, TapbackChange};
+use messages_stand_in::{ChatKind, Filter, Tapback, TapbackChange};
 use shared_protocol::{Mode, TapbackAction, TapbackKind};
 
 use super::*;
@@ -44,10 +44,10 @@ fn groups_are_told_by_their_style_alone() {
         .handle("chat.lover@example.com", "iMessage")
         .unwrap();
     let hex = Chat {
-        chat_identifier: Some("0123456789abcdef0123456789abcdef".to_owned()),
+        identifier: Some("0123456789abcdef0123456789abcdef".to_owned()),
         ..Chat::group([ADA, BOB])
     };
-    assert_eq!(hex.style, ChatStyle::Group);
+    assert_eq!(hex.kind, ChatKind::Group);
     let hex = mac.messages.chat(&hex).unwrap();
     let ada = mac.messages.handle(ADA, "iMessage").unwrap();
     let now = mac.now();
@@ -75,7 +75,7 @@ fn tapbacks_are_tapbacks_with_their_target_and_no_text() {
         (Tapback::Love, TapbackChange::Remove),
         (Tapback::Sticker, TapbackChange::Remove),
     ] {
-        let message = NewMessage::incoming(ada, now).tapback(&tapback, change, (0, &guid), "hi");
+        let message = NewMessage::incoming(ada, now).tapback(tapback, change, (0, &guid), "hi");
         mac.messages.deliver(chat, &message).unwrap();
     }
     mac.look();

@@ -1,7 +1,7 @@
 //! Link rows: the preview of a text that has the link, the link that a text leaves out, or a message.
 
 use messages_stand_in::payload::URL_BALLOON;
-use messages_stand_in::{Body, RichLink};
+use messages_stand_in::{Body, Payload, RichLink};
 
 use super::*;
 use crate::state::seen::Outcome;

@@ -21,7 +21,7 @@ fn files_come_in_the_order_of_their_parts_with_what_they_show() {
     let message = NewMessage::incoming(ada, now).pieces(&pieces);
     let row = mac.messages.deliver(chat, &message).unwrap();
     let genmoji = Attachment {
-        is_sticker: 1,
+        sticker: 1,
         ..Attachment::genmoji("a cat that codes")
     };
     // Joined in another order than they stand in.
@@ -71,7 +71,7 @@ fn a_description_that_comes_late_is_an_update() {
     let mut genmoji = Attachment::genmoji("").with_guid("GENMOJI");
     genmoji.description = None;
     mac.messages
-        .attach(row, &genmoji.in_state(TransferState::Finished), now)
+        .attach(row, &genmoji.in_state(TransferState::FINISHED), now)
         .unwrap();
     mac.look();
     let sql = "update attachment set emoji_image_short_description = 'a cat'";

@@ -189,7 +189,7 @@ fn attachments_that_the_text_names_are_waited_for_and_later_ones_follow() {
     assert!(mac.posted().is_empty(), "the chat keeps its order");
     let photo = Attachment::photo("IMG_1.jpg", 1_000)
         .with_guid("at_0_AAAA")
-        .in_state(TransferState::Transferring);
+        .in_state(TransferState::TRANSFERRING);
     let attachment = mac.messages.attach(row, &photo, now).unwrap();
     mac.look();
     assert_eq!(mac.texts(), ["look", "did you see?"]);

@@ -97,11 +97,11 @@ fn an_own_send_that_comes_back_from_another_own_address_is_ours() {
                 mac.write(chat, &message);
             }
             "login" => {
-                let chat = Chat {
-                    account_login: Some(format!("e:{}", ALIAS.to_uppercase())),
-                    ..Chat::direct(BOB)
-                };
-                let chat = mac.messages.chat(&chat).unwrap();
+                let chat = mac.messages.chat(&Chat::direct(BOB)).unwrap();
+                let login = format!("e:{}", ALIAS.to_uppercase());
+                mac.messages
+                    .set_chat_column(chat, "account_login", login)
+                    .unwrap();
                 let message = mac.received(chat, BOB, "x");
                 mac.write(chat, &message);
             }

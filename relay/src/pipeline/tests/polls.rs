@@ -1,7 +1,6 @@
 //! Polls, their captions, added choices, and the votes in them.
 
-use messages_stand_in::payload::votes_payload;
-use messages_stand_in::{Poll, PollOption, PollVote};
+use messages_stand_in::{Payload, Poll, PollOption, PollVote};
 
 use super::*;
 
@@ -341,7 +340,7 @@ fn a_payload_that_comes_later_is_a_late_text() {
     group.mac.pass(secs(3));
     for (guid, payload) in [
         (&asked, poll(QUESTION, &["Pizza", "Sushi"]).payload()),
-        (&voted, votes_payload(&votes(&["Pizza"]))),
+        (&voted, votes(&["Pizza"]).payload()),
     ] {
         let sql = "update message set payload_data = ?1 where guid = ?2";
         group

@@ -249,7 +249,7 @@ fn a_group_that_moved_is_one_conversation() {
     let group = Chat::group([ADA, BOB]);
     let old = mac.messages.chat(&group).unwrap();
     let moved = Chat {
-        chat_identifier: Some("chat990000000000000002".to_owned()),
+        identifier: Some("chat990000000000000002".to_owned()),
         ..Chat::group([ADA, BOB]).on("RCS")
     };
     let moved = mac.messages.chat(&moved).unwrap();

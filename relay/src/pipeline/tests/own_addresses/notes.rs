@@ -24,11 +24,10 @@ fn note(
     mac: &mut Mac,
     (peer, account, destination): (&str, Option<&str>, Option<&str>),
 ) -> [i64; 2] {
-    let chat = Chat {
-        account_login: Some(account.unwrap_or_default().to_owned()),
-        ..Chat::direct(peer)
-    };
-    let chat = mac.messages.chat(&chat).unwrap();
+    let chat = mac.messages.chat(&Chat::direct(peer)).unwrap();
+    mac.messages
+        .set_chat_column(chat, "account_login", account.unwrap_or_default())
+        .unwrap();
     mac.sql("update chat set last_addressed_handle = null");
     let columns = |message: NewMessage| {
         let value = |text: Option<&str>| {

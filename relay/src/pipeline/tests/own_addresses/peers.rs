@@ -16,15 +16,15 @@ const TWO_OR_MORE: [[bool; 3]; 4] = [
 impl Mac {
     /// A direct chat with a peer whom some of its columns name as the own side.
     fn odd_chat(&mut self, [_, _, login]: [bool; 3]) -> i64 {
-        let chat = Chat {
-            account_login: Some(if login {
-                format!("P:{ADA}")
-            } else {
-                String::new()
-            }),
-            ..Chat::direct(ADA)
+        let chat = self.messages.chat(&Chat::direct(ADA)).unwrap();
+        let login = if login {
+            format!("P:{ADA}")
+        } else {
+            String::new()
         };
-        let chat = self.messages.chat(&chat).unwrap();
+        self.messages
+            .set_chat_column(chat, "account_login", login)
+            .unwrap();
         self.sql("update chat set last_addressed_handle = null");
         self.pass(Duration::from_micros(250_001));
         chat

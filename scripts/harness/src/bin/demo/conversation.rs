@@ -79,7 +79,7 @@ fn group(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
     let message = NewMessage::incoming(ada, now()).text("great, Friday at nine 🚆");
     let (row, target) = deliver(mac, show, group, &message, "message")?;
     let like = NewMessage::incoming(bob, now()).tapback(
-        &Tapback::Like,
+        Tapback::Like,
         TapbackChange::Add,
         (0, &target),
         "great, Friday at nine 🚆",
@@ -123,7 +123,7 @@ fn late_join(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
 fn photo(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
     const GUID: &str = "at_0_00000000-0000-4000-8000-00000000D3D0";
     let (chat, ada) = mac.direct(ADA)?;
-    let photo = Attachment::photo("tickets.jpg", 184_000).in_state(TransferState::Transferring);
+    let photo = Attachment::photo("tickets.jpg", 184_000).in_state(TransferState::TRANSFERRING);
     let photo = photo.with_guid(GUID);
     let pieces = [
         Piece::attachment(GUID),

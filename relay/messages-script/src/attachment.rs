@@ -1,0 +1,117 @@
+//! Attachments: what a row of `attachment` says.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Columns, is_default};
+
+/// `attachment.transfer_state`: a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TransferState(pub i64);
+
+impl TransferState {
+    /// Not downloaded.
+    pub const WAITING: Self = Self(0);
+    /// On its way.
+    pub const TRANSFERRING: Self = Self(3);
+    /// The file is there.
+    pub const FINISHED: Self = Self(5);
+}
+
+impl Default for TransferState {
+    fn default() -> Self {
+        Self::FINISHED
+    }
+}
+
+/// An attachment row.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attachment {
+    /// `at_<part>_<message guid>` or a plain UUID; a script must say it, for other callers an empty one
+    /// is made up.
+    pub guid: String,
+    /// `transfer_name`: the file's name as the sender knows it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub name: Option<String>,
+    /// MIME type.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mime_type: Option<String>,
+    /// Uniform type identifier.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub uti: Option<String>,
+    /// Size in bytes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub bytes: i64,
+    /// How far it has come.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub state: TransferState,
+    /// 1 for stickers.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sticker: i64,
+    /// 1 for those that Messages hides, such as the payload of link previews.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub hidden: i64,
+    /// What was said in a voice message, in `user_info`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub transcript: Option<String>,
+    /// What a Genmoji or sticker shows, in `emoji_image_short_description`; left out where this
+    /// macOS has no such column.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub description: Option<String>,
+    /// Anything else; the player sets it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub columns: Columns,
+}
+
+impl Attachment {
+    /// A photograph.
+    pub fn photo(name: impl Into<String>, bytes: i64) -> Self {
+        Self::file(name, "image/jpeg", "public.jpeg", bytes)
+    }
+
+    /// A voice message.
+    pub fn voice(bytes: i64) -> Self {
+        let uti = "com.apple.coreaudio-format";
+        Self::file("Audio Message.caf", "audio/x-caf", uti, bytes)
+    }
+
+    /// A Genmoji or sticker inside a text, with what it shows.
+    pub fn genmoji(description: impl Into<String>) -> Self {
+        Self {
+            description: Some(description.into()),
+            ..Self::file("Genmoji.heic", "image/heic", "public.heic", 9_000)
+        }
+    }
+
+    fn file(name: impl Into<String>, mime_type: &str, uti: &str, bytes: i64) -> Self {
+        Self {
+            name: Some(name.into()),
+            mime_type: Some(mime_type.to_owned()),
+            uti: Some(uti.to_owned()),
+            bytes,
+            ..Self::default()
+        }
+    }
+
+    /// The same with a transcript.
+    #[must_use]
+    pub fn with_transcript(mut self, transcript: impl Into<String>) -> Self {
+        self.transcript = Some(transcript.into());
+        self
+    }
+
+    /// The same under a given guid.
+    #[must_use]
+    pub fn with_guid(mut self, guid: impl Into<String>) -> Self {
+        self.guid = guid.into();
+        self
+    }
+
+    /// The same in another state.
+    #[must_use]
+    pub fn in_state(mut self, state: TransferState) -> Self {
+        self.state = state;
+        self
+    }
+}

@@ -1,0 +1,49 @@
+//! Guids that look random and aren't: the same seed gives the same database.
+
+/// An endless sequence of UUIDs (version 4 in shape), written in capitals as macOS does.
+#[derive(Clone, Debug)]
+pub struct Guids {
+    state: u64,
+}
+
+impl Guids {
+    /// The sequence that belongs to `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
+    /// The sequence that belongs to a text.
+    pub fn from_text(text: &str) -> Self {
+        // FNV-1a: stable across versions of Rust, which the standard hasher is not.
+        Self::new(text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        }))
+    }
+
+    /// The next guid.
+    pub fn next_guid(&mut self) -> String {
+        let [a, b] = [self.next_u64(), self.next_u64()];
+        format!(
+            "{:08X}-{:04X}-4{:03X}-{:04X}-{:012X}",
+            a >> 32,
+            (a >> 16) & 0xffff,
+            a & 0xfff,
+            0x8000 | (b >> 50),
+            b & 0xffff_ffff_ffff,
+        )
+    }
+
+    /// `SplitMix64`: equidistributed, one multiplication chain, no state but a counter.
+    fn next_u64(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// Whether a text is a guid.
+pub fn is_guid(text: &str) -> bool {
+    let digits = text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit());
+    digits && text.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+}

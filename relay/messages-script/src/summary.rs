@@ -1,0 +1,212 @@
+//! `message_summary_info`: the history of edits and the parts taken back, as a binary property list.
+
+use std::collections::BTreeSet;
+use std::io::Cursor;
+
+use plist::{Dictionary, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::is_default;
+use crate::typedstream::{Piece, attributed_body};
+
+/// One version of a part's text.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edition {
+    /// When it was written, in seconds since 2001. Decimal text in a script: JSON numbers don't survive
+    /// every reader.
+    #[serde(with = "decimal")]
+    pub secs: f64,
+    /// The text; archived as a body of its own.
+    pub runs: Vec<Piece>,
+    /// `bcg`: the guid of the row that tells older devices of it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub told_by: Option<String>,
+}
+
+/// The versions of one part.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    /// The part.
+    pub part: i64,
+    /// Its versions, the original first.
+    pub editions: Vec<Edition>,
+}
+
+/// The whole summary.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    /// `ec`: each edited part's versions.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub history: Vec<History>,
+    /// `ep`: the edited parts.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub edited: BTreeSet<i64>,
+    /// `otr`: each part's number, and where it stood originally: location and length in UTF-16 units.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ranges: Vec<(i64, usize, usize)>,
+    /// `rp`: the parts taken back.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unsent: BTreeSet<i64>,
+}
+
+impl Summary {
+    /// The versions of a part, none so far if it was never edited.
+    pub fn editions_of(&mut self, part: i64) -> &mut Vec<Edition> {
+        let known = self.history.iter().position(|history| history.part == part);
+        let place = known.unwrap_or_else(|| {
+            let editions = Vec::new();
+            self.history.push(History { part, editions });
+            self.history.len() - 1
+        });
+        &mut self.history[place].editions
+    }
+
+    /// Notes where each part stands, if that was not noted before.
+    pub fn keep_original_ranges(&mut self, pieces: &[Piece]) {
+        if !self.ranges.is_empty() {
+            return;
+        }
+        let mut location = 0;
+        for piece in pieces {
+            let length = piece.text.encode_utf16().count();
+            if let Some(part) = piece.part {
+                match self.ranges.iter_mut().find(|range| range.0 == part) {
+                    Some(range) => range.2 += length,
+                    None => self.ranges.push((part, location, length)),
+                }
+            }
+            location += length;
+        }
+    }
+
+    /// As a binary property list; what is empty is left out.
+    pub fn to_plist(&self) -> Result<Vec<u8>, plist::Error> {
+        let mut root = Dictionary::new();
+        root.insert("ust".to_owned(), Value::Boolean(true));
+        if !self.history.is_empty() {
+            let history = self.history.iter().map(|History { part, editions }| {
+                let editions = editions.iter().map(|edition| {
+                    let mut entries = vec![
+                        ("d", Value::Real(edition.secs)),
+                        ("t", Value::Data(attributed_body(&edition.runs))),
+                    ];
+                    if let Some(guid) = &edition.told_by {
+                        entries.push(("bcg", Value::String(guid.clone())));
+                    }
+                    dictionary(entries)
+                });
+                (part.to_string(), Value::Array(editions.collect()))
+            });
+            root.insert("ec".to_owned(), Value::Dictionary(history.collect()));
+        }
+        if !self.ranges.is_empty() {
+            let ranges = self.ranges.iter().map(|(part, location, length)| {
+                let range = [("lo", integer(*location)), ("le", integer(*length))];
+                (part.to_string(), dictionary(range))
+            });
+            root.insert("otr".to_owned(), Value::Dictionary(ranges.collect()));
+        }
+        for (key, parts) in [("ep", &self.edited), ("rp", &self.unsent)] {
+            if !parts.is_empty() {
+                let parts = parts.iter().map(|part| Value::Integer((*part).into()));
+                root.insert(key.to_owned(), Value::Array(parts.collect()));
+            }
+        }
+        let mut bytes = Vec::new();
+        Value::Dictionary(root).to_writer_binary(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads what [`Summary::to_plist`] or macOS wrote; keys that this crate doesn't know and editions
+    /// that are no archive of a text are dropped.
+    pub fn from_plist(bytes: &[u8]) -> Result<Self, plist::Error> {
+        let value = Value::from_reader(Cursor::new(bytes))?;
+        let Some(root) = value.as_dictionary() else {
+            return Ok(Self::default());
+        };
+        let history = parts_of(root, "ec").map(|(part, editions)| {
+            let editions = editions.as_array().into_iter().flatten();
+            let editions = editions.filter_map(Value::as_dictionary).map(edition);
+            let editions = editions.collect();
+            History { part, editions }
+        });
+        let ranges = parts_of(root, "otr").map(|(part, range)| {
+            let bound = |key| {
+                let value = range.as_dictionary()?.get(key)?.as_unsigned_integer()?;
+                usize::try_from(value).ok()
+            };
+            (part, bound("lo").unwrap_or(0), bound("le").unwrap_or(0))
+        });
+        let mut summary = Self {
+            history: history.collect(),
+            edited: numbers(root, "ep").collect(),
+            ranges: ranges.collect(),
+            unsent: numbers(root, "rp").collect(),
+        };
+        summary.history.sort_by_key(|history| history.part);
+        summary.ranges.sort_unstable();
+        Ok(summary)
+    }
+}
+
+fn edition(entries: &Dictionary) -> Edition {
+    let archive = entries.get("t").and_then(Value::as_data);
+    let secs = entries.get("d").and_then(Value::as_real);
+    let told_by = entries.get("bcg").and_then(Value::as_string);
+    Edition {
+        secs: secs.unwrap_or_default(),
+        runs: archive
+            .and_then(|archive| Piece::read(archive).ok())
+            .unwrap_or_default(),
+        told_by: told_by.map(str::to_owned),
+    }
+}
+
+/// A number as decimal text.
+mod decimal {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature that serde calls"
+    )]
+    pub(super) fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(number)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let number = text.parse();
+        number.map_err(|_| de::Error::custom(format!("{text:?} is no number of seconds")))
+    }
+}
+
+fn dictionary<'a>(entries: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+    Value::Dictionary(
+        entries
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect(),
+    )
+}
+
+fn integer(value: usize) -> Value {
+    Value::Integer(u64::try_from(value).unwrap_or(u64::MAX).into())
+}
+
+fn parts_of<'a>(root: &'a Dictionary, key: &str) -> impl Iterator<Item = (i64, &'a Value)> {
+    let parts = root.get(key).and_then(Value::as_dictionary);
+    let parts = parts.into_iter().flat_map(Dictionary::iter);
+    parts.filter_map(|(part, value)| Some((part.parse().ok()?, value)))
+}
+
+fn numbers(root: &Dictionary, key: &str) -> impl Iterator<Item = i64> {
+    let numbers = root.get(key).and_then(Value::as_array);
+    numbers
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_signed_integer)
+}

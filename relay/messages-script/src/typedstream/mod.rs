@@ -1,0 +1,283 @@
+//! `attributedBody` archives as Messages writes them.
+//!
+//! Written from the format's description and independently of the decoder that the relay uses, so
+//! that a mistake in one shows up as a disagreement with the other. Plain text gives the bytes that
+//! a real Mac wrote.
+
+mod archiver;
+
+use serde::{Deserialize, Serialize};
+
+use crate::is_default;
+use archiver::{Archiver, ClassName};
+
+const PART: &str = "__kIMMessagePartAttributeName";
+
+/// What stands in the text where an attachment is.
+pub const ATTACHMENT: &str = "\u{FFFC}";
+/// What stands in the text where an app put something.
+pub const APP: &str = "\u{FFFD}";
+
+/// A stretch of text with the same attributes.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Piece {
+    /// The characters; U+FFFC for an attachment.
+    pub text: String,
+    /// The number of the message part; `None` leaves the attribute out. In a script, 0 without it and
+    /// null for none.
+    #[serde(default = "part_zero")]
+    pub part: Option<i64>,
+    /// Everything else.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub attributes: Vec<Attribute>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]
+fn part_zero() -> Option<i64> {
+    Some(0)
+}
+
+/// An attribute of a stretch of text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attribute {
+    /// `attachment.guid` of the attachment here.
+    Attachment(String),
+    /// Its file's name.
+    Filename(String),
+    /// The address of the person mentioned.
+    Mention(String),
+    /// The target of a link.
+    Link(String),
+    /// A link that is shown as a card.
+    RichLink,
+    /// What the data detectors found: an opaque archive.
+    DataDetected(Vec<u8>),
+    /// A one-time code.
+    OneTimeCode(String),
+    /// The transcript of an audio message.
+    Transcription(String),
+    /// The notice of an app, such as a closed activity ring.
+    Breadcrumb(String),
+    /// Bold text.
+    Bold,
+    /// An animation, by number.
+    TextEffect(i64),
+    /// -1 is natural.
+    WritingDirection(i64),
+    /// Any attribute with a text.
+    Other(String, String),
+}
+
+impl Piece {
+    /// Text in part 0.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            part: Some(0),
+            attributes: Vec::new(),
+        }
+    }
+
+    /// The place of an attachment, in part 0.
+    pub fn attachment(guid: impl Into<String>) -> Self {
+        Self::text(ATTACHMENT).with(Attribute::Attachment(guid.into()))
+    }
+
+    /// The pieces of an archive. Of the attributes, those survive that the decoder reads.
+    pub fn read(archive: &[u8]) -> Result<Vec<Self>, attributed_body::DecodeError> {
+        let body = attributed_body::decode(archive)?;
+        let pieces = body.runs.iter().map(|run| {
+            let own = |text: &str| text.to_owned();
+            let attributes = [
+                run.attachment_guid.map(own).map(Attribute::Attachment),
+                run.mention.map(own).map(Attribute::Mention),
+                run.link.map(own).map(Attribute::Link),
+                run.one_time_code.map(own).map(Attribute::OneTimeCode),
+                run.transcription.map(own).map(Attribute::Transcription),
+                run.breadcrumb.map(own).map(Attribute::Breadcrumb),
+            ];
+            Self {
+                text: run.text.to_owned(),
+                part: run.part,
+                attributes: attributes.into_iter().flatten().collect(),
+            }
+        });
+        Ok(pieces.collect())
+    }
+
+    /// The same in another part.
+    #[must_use]
+    pub fn in_part(mut self, part: i64) -> Self {
+        self.part = Some(part);
+        self
+    }
+
+    /// The same with one more attribute.
+    #[must_use]
+    pub fn with(mut self, attribute: Attribute) -> Self {
+        self.attributes.push(attribute);
+        self
+    }
+}
+
+/// Which classes the archive names; both occur.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Mutability {
+    /// `NSAttributedString` over `NSString`
+    #[default]
+    Immutable,
+    /// `NSMutableAttributedString` over `NSMutableString`
+    Mutable,
+}
+
+/// Archives a message body.
+pub fn attributed_body(pieces: &[Piece]) -> Vec<u8> {
+    encode(pieces, Mutability::Immutable)
+}
+
+/// Archives a message body in the classes asked for.
+pub fn encode(pieces: &[Piece], mutability: Mutability) -> Vec<u8> {
+    let (attributed_string, string) = match mutability {
+        Mutability::Immutable => (ClassName::AttributedString, ClassName::String),
+        Mutability::Mutable => (ClassName::MutableAttributedString, ClassName::MutableString),
+    };
+    let text: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
+    let mut archive = Archiver::new();
+    archive.group("@");
+    archive.object(attributed_string, |archive| {
+        archive.group("@");
+        archive.object(string, |archive| {
+            archive.group("+");
+            archive.bytes(text.as_bytes());
+        });
+        let mut numbered: Vec<(Option<i64>, &[Attribute])> = Vec::new();
+        for piece in pieces.iter().filter(|piece| !piece.text.is_empty()) {
+            let attributes = (piece.part, piece.attributes.as_slice());
+            let known = numbered.iter().position(|known| *known == attributes);
+            let index = known.unwrap_or(numbered.len());
+            archive.group("iI");
+            archive.signed(as_i64(index + 1));
+            archive.unsigned(piece.text.encode_utf16().count() as u64);
+            if known.is_none() {
+                numbered.push(attributes);
+                archive.group("@");
+                archive.object(ClassName::Dictionary, |archive| dictionary(archive, piece));
+            }
+        }
+    });
+    archive.finish()
+}
+
+fn dictionary(archive: &mut Archiver, piece: &Piece) {
+    let part = usize::from(piece.part.is_some());
+    archive.group("i");
+    archive.signed(as_i64(part + piece.attributes.len()));
+    for attribute in &piece.attributes {
+        attribute_entry(archive, attribute);
+    }
+    if let Some(part) = piece.part {
+        key(archive, PART);
+        number(archive, part);
+    }
+}
+
+fn attribute_entry(archive: &mut Archiver, attribute: &Attribute) {
+    match attribute {
+        Attribute::Attachment(guid) => {
+            key(archive, "__kIMFileTransferGUIDAttributeName");
+            string(archive, guid);
+        }
+        Attribute::Filename(name) => {
+            key(archive, "__kIMFilenameAttributeName");
+            string(archive, name);
+        }
+        Attribute::Mention(address) => {
+            key(archive, "__kIMMentionConfirmedMention");
+            string(archive, address);
+        }
+        Attribute::Link(url) => {
+            key(archive, "__kIMLinkAttributeName");
+            archive.group("@");
+            archive.object(ClassName::Url, |archive| {
+                archive.group("c");
+                archive.raw_byte(0);
+                string(archive, url);
+            });
+        }
+        Attribute::RichLink => {
+            key(archive, "__kIMLinkIsRichLinkAttributeName");
+            number(archive, 1);
+        }
+        Attribute::DataDetected(data) => {
+            key(archive, "__kIMDataDetectedAttributeName");
+            archive.group("@");
+            archive.object(ClassName::Data, |archive| {
+                archive.group("i");
+                archive.signed(as_i64(data.len()));
+                archive.group(&format!("[{}c]", data.len()));
+                archive.raw(data);
+            });
+        }
+        Attribute::OneTimeCode(code) => {
+            key(archive, "__kIMOneTimeCodeAttributeName");
+            archive.group("@");
+            archive.object(ClassName::Dictionary, |archive| {
+                archive.group("i");
+                archive.signed(2);
+                for name in ["code", "displayCode"] {
+                    key(archive, name);
+                    string(archive, code);
+                }
+            });
+        }
+        Attribute::Transcription(text) => {
+            key(archive, "IMAudioTranscription");
+            string(archive, text);
+        }
+        Attribute::Breadcrumb(text) => {
+            key(archive, "__kIMBreadcrumbTextMarkerAttributeName");
+            string(archive, text);
+        }
+        Attribute::Bold => {
+            key(archive, "__kIMTextBoldAttributeName");
+            number(archive, 1);
+        }
+        Attribute::TextEffect(effect) => {
+            key(archive, "__kIMTextEffectAttributeName");
+            number(archive, *effect);
+        }
+        Attribute::WritingDirection(direction) => {
+            key(archive, "__kIMBaseWritingDirectionAttributeName");
+            number(archive, *direction);
+        }
+        Attribute::Other(name, text) => {
+            key(archive, name);
+            string(archive, text);
+        }
+    }
+}
+
+/// A key: constants in Messages, so that the second use refers to the first.
+fn key(archive: &mut Archiver, name: &str) {
+    archive.group("@");
+    archive.constant_string(name);
+}
+
+fn string(archive: &mut Archiver, text: &str) {
+    archive.group("@");
+    archive.object(ClassName::String, |archive| {
+        archive.group("+");
+        archive.bytes(text.as_bytes());
+    });
+}
+
+fn number(archive: &mut Archiver, value: i64) {
+    archive.group("@");
+    archive.number(value);
+}
+
+fn as_i64(count: usize) -> i64 {
+    i64::try_from(count).expect("counts fit: they number things held in memory")
+}

@@ -1,0 +1,132 @@
+//! What balloons keep in `message.payload_data`: links, polls, and what other apps show.
+//!
+//! Each is a keyed archive in the shape that real rows have; what is absent here is absent there. Polls
+//! and votes are JSON in a `data:` URL inside the archive.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::keyed_archive::{Archived, keyed_archive};
+use crate::{AppBalloon, Poll, PollOption, RichLink, UrlClass};
+
+/// `balloon_bundle_id` of links.
+pub const URL_BALLOON: &str = "com.apple.messages.URLBalloonProvider";
+/// `balloon_bundle_id` of polls and votes.
+pub const POLL_BALLOON: &str = "com.apple.messages.MSMessageExtensionBalloonPlugin:0000000000:\
+                                com.apple.messages.Polls";
+
+/// What a balloon shows.
+pub trait Payload {
+    /// `message.payload_data`
+    fn payload(&self) -> Vec<u8>;
+}
+
+/// One participant's choice of one option.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PollVote {
+    /// `optionIdentifier` of the option.
+    pub option: String,
+    /// The address of the participant.
+    pub voter: String,
+}
+
+impl Payload for AppBalloon {
+    fn payload(&self) -> Vec<u8> {
+        let text = |text: &Option<String>| text.as_ref().map(Archived::text);
+        let lines = [
+            ("caption", text(&self.caption)),
+            ("subcaption", text(&self.subcaption)),
+        ];
+        let has_lines = lines.iter().any(|(_, line)| line.is_some());
+        keyed_archive(&Archived::dictionary([
+            ("an", text(&self.app)),
+            ("ldtext", text(&self.spoken)),
+            ("layoutClass", has_lines.then(template)),
+            ("userInfo", has_lines.then(|| Archived::dictionary(lines))),
+            ("URL", self.url.clone().map(Archived::Url)),
+        ]))
+    }
+}
+
+impl Payload for RichLink {
+    /// `richLinkMetadata` with an `LPLinkMetadata`.
+    fn payload(&self) -> Vec<u8> {
+        let url = |url: &String| match self.class {
+            UrlClass::Url => Archived::Url(url.clone()),
+            UrlClass::Text => Archived::text(url),
+        };
+        let metadata = Archived::object(
+            "LPLinkMetadata",
+            [
+                ("version", Some(Archived::Integer(1))),
+                ("originalURL", self.original_url.as_ref().map(url)),
+                ("URL", self.url.as_ref().map(url)),
+                ("title", self.title.as_ref().map(Archived::text)),
+                ("icon", Some(Archived::Null)),
+            ],
+        );
+        keyed_archive(&Archived::object(
+            "RichLink",
+            [
+                ("richLinkMetadata", Some(metadata)),
+                ("richLinkIsPlaceholder", Some(Archived::Bool(false))),
+            ],
+        ))
+    }
+}
+
+impl Payload for Poll {
+    fn payload(&self) -> Vec<u8> {
+        let options: Vec<Value> = self.options.iter().map(option).collect();
+        let mut item = json!({ "orderedPollOptions": options });
+        insert(&mut item, "title", self.title.as_ref());
+        insert(&mut item, "creatorHandle", self.creator.as_ref());
+        poll_payload(&item, self.title.as_deref())
+    }
+}
+
+impl Payload for [PollVote] {
+    /// Everything that the vote's sender has chosen. An empty list withdraws.
+    fn payload(&self) -> Vec<u8> {
+        let votes = self.iter().map(|vote| {
+            json!({
+                "voteOptionIdentifier": vote.option,
+                "participantHandle": vote.voter,
+            })
+        });
+        let votes: Vec<Value> = votes.collect();
+        poll_payload(&json!({ "votes": votes }), None)
+    }
+}
+
+fn option(option: &PollOption) -> Value {
+    let mut json = json!({
+        "optionIdentifier": option.id,
+        "text": option.text,
+        "canBeEdited": false,
+    });
+    insert(&mut json, "creatorHandle", option.creator.as_ref());
+    json
+}
+
+fn insert(object: &mut Value, key: &str, text: Option<&String>) {
+    if let Some(text) = text {
+        object[key] = Value::String(text.clone());
+    }
+}
+
+fn poll_payload(item: &Value, title: Option<&str>) -> Vec<u8> {
+    let json = json!({ "version": 1, "item": item }).to_string();
+    let url = format!("data:,{}?src=p&c=2", STANDARD.encode(json));
+    keyed_archive(&Archived::dictionary([
+        ("URL", Some(Archived::Url(url))),
+        ("an", Some(Archived::text("Polls"))),
+        ("ldtext", title.map(Archived::text)),
+        ("layoutClass", Some(template())),
+    ]))
+}
+
+fn template() -> Archived {
+    Archived::text("MSMessageTemplateLayout")
+}

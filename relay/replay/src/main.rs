@@ -1,0 +1,339 @@
+//! `archety-replay`: a script of what Messages did, posted as if it had just happened.
+//!
+//! For those who have no Mac at hand. Nothing is sent before every address in it is known to be
+//! nobody's and the target to be this machine, unless `--really` says otherwise. What is sent is marked
+//! as a rehearsal: the backend keeps it apart from what the relay itself has posted, and a relay that
+//! lost its state never goes on from it.
+
+mod fiction;
+mod post;
+mod stage;
+
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use archety_relay::backend::client::Client;
+use archety_relay::cli::flags::ConfigFlags;
+use archety_relay::cli::output;
+use archety_relay::clock::{Clock, SystemClock};
+use archety_relay::config::{Config, Link};
+use archety_relay::delivery::timestamps::Timestamps;
+use archety_relay::lifecycle::ExitCode;
+use archety_relay::mask::Masked;
+use archety_relay::state::seen::Outcome;
+use chatdb::{Lines, Options};
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use messages_stand_in::Script;
+use shared_protocol::{Message, Mode};
+
+use fiction::is_fictional;
+use post::{Fate, Posted, Poster};
+use stage::Played;
+
+const PROGRAM: &str = "archety-replay";
+
+/// Where `archety-backend serve` listens when nobody says otherwise.
+const LOCAL_BACKEND: &str = "http://127.0.0.1:8000";
+
+/// Post a script of what Messages did as if it had just happened, without a Mac.
+///
+/// The script is played into a chat.db of its own and read by the relay's own reader. Dates move to
+/// now and guids change with every replay, so that it can be run again. Every message is marked as a
+/// rehearsal: the backend keeps it under NAME/rehearsal, apart from what the relay NAME has posted, and
+/// this machine's relay, its state and its chat.db are not touched. Replies are taken in the answers:
+/// no relay ever sends one. Ends with 0 only if there was a message and every one was accepted.
+#[derive(Debug, Parser)]
+#[command(name = PROGRAM, version, max_term_width = 100)]
+struct Cli {
+    /// The script; - reads standard input
+    #[arg(value_name = "FILE.jsonl")]
+    file: PathBuf,
+    /// Backend to post to; without it the configured one, else port 8000 of this machine
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// Messages per second at most
+    #[arg(long, value_name = "N", value_parser = rate)]
+    rate: Option<f64>,
+    /// Print what would be posted, a JSON object a line, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Send even to a backend elsewhere, and in the name of people who may exist
+    #[arg(long)]
+    really: bool,
+    #[command(flatten)]
+    flags: ConfigFlags,
+}
+
+fn main() -> std::process::ExitCode {
+    output::end(PROGRAM, Cli::parse().execute()).into()
+}
+
+impl Cli {
+    fn execute(self) -> anyhow::Result<ExitCode> {
+        let flags = &self.flags;
+        let script = read(&self.file)?;
+        if self.dry_run {
+            let (played, people) = rehearse(script, &flags.config()?)?;
+            if let Some(list) = people {
+                eprintln!("not fictional, sent only with --really: {list}");
+            }
+            print(&played.messages)?;
+            refuse_nothing(&played)?;
+            tell_rest(&played);
+            return Ok(ExitCode::Done);
+        }
+        let (config, link) = flags.config_and_link_to(self.to, LOCAL_BACKEND)?;
+        let (played, people) = rehearse(script, &config)?;
+        if !self.really {
+            refuse(&link, people)?;
+        }
+        refuse_nothing(&played)?;
+        let results = post_all(&config, link, &played.messages, self.rate)?;
+        output::table(
+            &["EVENT", "FROM", "STATUS", "LATENCY"],
+            &rows(&played.messages, &results),
+        )?;
+        tell_rest(&played);
+        summarise(played.messages.len(), &results)
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Script> {
+    let mut text = String::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text).map(|_| ())
+    } else {
+        std::fs::read_to_string(path).map(|read| text = read)
+    };
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    let script =
+        Script::parse(&text).with_context(|| format!("{} is no script", path.display()))?;
+    if script.steps.is_empty() {
+        bail!("{} has no step: there is nothing to replay", path.display());
+    }
+    Ok(script)
+}
+
+/// Plays the script; tells whose addresses are in it that may be somebody's.
+fn rehearse(script: Script, config: &Config) -> anyhow::Result<(Played, Option<String>)> {
+    let mut addresses: BTreeSet<String> =
+        script.addresses().into_iter().map(str::to_owned).collect();
+    let salt = format!("{:032x}", rand::random::<u128>());
+    // The owner of this relay has no part in what is played.
+    let options = Options {
+        lines: Lines::default(),
+        ..config.options.clone()
+    };
+    let now = SystemClock.now();
+    let played = stage::play(script, &config.relay_name, options, &salt, now)
+        .context("the script cannot be played")?;
+    addresses.extend(played.messages.iter().flat_map(named_in).map(str::to_owned));
+    let people: BTreeSet<String> = addresses
+        .iter()
+        .filter(|address| !is_fictional(address))
+        .map(|address| Masked(address).to_string())
+        .collect();
+    let list = people.into_iter().collect::<Vec<_>>().join(", ");
+    Ok((played, Some(list).filter(|list| !list.is_empty())))
+}
+
+/// Every address that a message tells the backend.
+fn named_in(message: &Message) -> impl Iterator<Item = &str> {
+    let peer = match message.mode {
+        Mode::Direct => message.chat_guid.rsplit(';').next(),
+        Mode::Group => None,
+    };
+    let people = message.participants.iter().map(String::as_str);
+    [Some(message.sender.as_str()), peer, message.line.as_deref()]
+        .into_iter()
+        .flatten()
+        .chain(people)
+}
+
+fn refuse(link: &Link, people: Option<String>) -> anyhow::Result<()> {
+    let mut reasons = Vec::new();
+    if !link.backend_url.is_loopback() {
+        reasons.push(format!("{} is not this machine", link.backend_url));
+    }
+    if let Some(list) = people {
+        reasons.push(format!(
+            "these addresses may be somebody's, since they are not in the fictional ranges \
+             (+1 555…, 555-01xx, 555xx, @example.com): {list}"
+        ));
+    }
+    if !reasons.is_empty() {
+        bail!(
+            "nothing was sent: {}; add --really if that is meant",
+            reasons.join("; ")
+        );
+    }
+    Ok(())
+}
+
+fn print(messages: &[Message]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for message in messages {
+        serde_json::to_writer(&mut out, message)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn post_all(
+    config: &Config,
+    link: Link,
+    messages: &[Message],
+    rate: Option<f64>,
+) -> anyhow::Result<Vec<Posted>> {
+    let clock = SystemClock;
+    let client = Client::new(Arc::new(link), Arc::new(clock))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let knows_rehearsals = runtime
+        .block_on(client.health())
+        .is_none_or(|backend| backend.rehearsals);
+    if !knows_rehearsals {
+        bail!(
+            "nothing was sent: the backend at {} is of an earlier release, which would keep a replay \
+             among the messages of the relay {}; update it, or replay to another backend with --to",
+            client.link().backend_url,
+            config.relay_name
+        );
+    }
+    let mut poster = Poster {
+        client: &client,
+        rehearsal: &config.relay_name.rehearsal(),
+        clock: &clock,
+        timestamps: Timestamps::new(clock.now().as_secs()),
+    };
+    let progress = progress(messages.len());
+    let results = runtime.block_on(poster.post_all(messages, rate, |_| progress.inc(1)));
+    progress.finish_and_clear();
+    Ok(results)
+}
+
+fn progress(count: usize) -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len}  {per_sec}  {eta} left");
+    ProgressBar::with_draw_target(Some(count), target)
+        .with_style(style.expect("the template is sound"))
+}
+
+fn rows(messages: &[Message], results: &[Posted]) -> Vec<Vec<String>> {
+    let row = |(message, posted): (&Message, &Posted)| {
+        let status = match &posted.fate {
+            Fate::Accepted => "accepted".to_owned(),
+            Fate::Duplicate => "duplicate".to_owned(),
+            Fate::Refused(code) => format!("refused: {code}"),
+        };
+        vec![
+            message.event.as_str().to_owned(),
+            Masked(&message.sender).to_string(),
+            status,
+            format!("{} ms", posted.latency.as_millis()),
+        ]
+    };
+    messages.iter().zip(results).map(row).collect()
+}
+
+/// What a relay would not have posted, or not yet.
+fn tell_rest(played: &Played) {
+    let Played {
+        held,
+        incomplete,
+        skipped,
+        ..
+    } = played;
+    if *held > 0 {
+        eprintln!("{held} not posted: possibly old, a relay would hold them for its owner");
+    }
+    if *incomplete > 0 {
+        eprintln!("{incomplete} not posted: incomplete to the end");
+    }
+    for (outcome, count) in skipped {
+        eprintln!("{count} not posted: {}", why(*outcome));
+    }
+}
+
+/// Why a relay passes over a row.
+fn why(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Twin => "a copy of a message that is told once",
+        Outcome::Recorded => "sent more than 30 days before the script begins",
+        Outcome::Orphaned => "in no chat",
+        Outcome::Spam => "held back by Apple's filters or a block (relay_spam posts it)",
+        Outcome::NoteToSelf => "a note to self (relay_note_to_self posts it)",
+        Outcome::LinkPreview => "told by another row, as a link's preview or an edit's notice is",
+        Outcome::Scheduled => "to be sent later by Messages",
+        Outcome::System => "a row of the system without content",
+        Outcome::Forwarded | Outcome::Backfilled | Outcome::Quarantined | Outcome::Dropped => {
+            outcome.as_str()
+        }
+    }
+}
+
+/// A replay that posts nothing has shown nothing.
+fn refuse_nothing(played: &Played) -> anyhow::Result<()> {
+    if !played.messages.is_empty() {
+        return Ok(());
+    }
+    tell_rest(played);
+    let passed_over: u64 = played.skipped.iter().map(|(_, count)| count).sum();
+    let rows = passed_over + played.incomplete + u64::try_from(played.held)?;
+    match rows {
+        0 => bail!("there is nothing to post: the script has no message"),
+        1 => bail!(
+            "there is nothing to post: the one row of the script is not posted, as told above"
+        ),
+        _ => bail!(
+            "there is nothing to post: none of the script's {rows} rows is posted, as told above"
+        ),
+    }
+}
+
+fn summarise(count: usize, results: &[Posted]) -> anyhow::Result<ExitCode> {
+    let of = |wanted: fn(&Fate) -> bool| results.iter().filter(|r| wanted(&r.fate)).count();
+    let accepted = of(|fate| *fate == Fate::Accepted);
+    let duplicate = of(|fate| *fate == Fate::Duplicate);
+    let refused = results.len() - accepted - duplicate;
+    let mut latencies: Vec<Duration> = results.iter().map(|r| r.latency).collect();
+    latencies.sort_unstable();
+    let median = latencies
+        .get(latencies.len() / 2)
+        .map_or(String::new(), |p50| format!(", p50 {} ms", p50.as_millis()));
+    let unsent = count - results.len();
+    let line = format!(
+        "{count} messages: {accepted} accepted, {duplicate} duplicate, {refused} refused, \
+         {unsent} not sent{median}\n"
+    );
+    output::text(line.as_bytes())?;
+    if let Some(why) = results.last().and_then(|last| last.stop.as_ref()) {
+        eprintln!("{PROGRAM}: {why}");
+    }
+    Ok(if accepted == count {
+        ExitCode::Done
+    } else {
+        ExitCode::Failed
+    })
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.001 => Ok(rate),
+        _ => Err("write it as a number above 0, such as 10 or 0.5".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

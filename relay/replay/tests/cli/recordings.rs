@@ -1,0 +1,80 @@
+//! What `archety-relay record` and `report` write, replayed on another machine.
+
+use archety_relay::cli::Cli;
+use archety_relay::lifecycle::ExitCode;
+use clap::Parser;
+use messages_stand_in::script::Label;
+use serde_json::Value;
+
+use super::*;
+
+const SCRIPT: &str = r#"
+{"do":"chat","id":"ann","with":["+15550100001"]}
+{"do":"chat","id":"club","kind":"group","with":["+15550100001","bob@example.com"],"name":"Book club"}
+{"do":"message","id":"first","chat":"ann","from":"+15550100001","text":"Hello, wörld 🙂"}
+{"do":"message","chat":"club","from":"bob@example.com","text":"Which book?","after_ms":700}
+{"do":"message","chat":"ann","from":"me","text":"Fine","after_ms":700}
+{"do":"tapback","on":"first","chat":"ann","from":"+15550100001","kind":"love","after_ms":700}
+"#;
+
+/// What a command of `archety-relay` wrote about the home's chat.db.
+fn written(home: &Home, command: &[&str]) -> Vec<u8> {
+    let [chat_db, state, config, out] = ["chat.db", "state", "config.toml", "out.jsonl"]
+        .map(|name| home.path(name).display().to_string());
+    std::fs::write(&config, "").expect("written");
+    let own = ["--chat-db", &chat_db, "--state-dir", &state];
+    let own = own.into_iter().chain(["--config", &config, "--out", &out]);
+    let relay = ["archety-relay"].iter().chain(command).copied();
+    let ended = Cli::parse_from(relay.chain(own)).execute();
+    assert_eq!(ended, ExitCode::Done, "{command:?}");
+    let script = std::fs::read(&out).expect("written");
+    std::fs::remove_file(&out).expect("removed");
+    script
+}
+
+/// What a dry run tells of a script, without a word on stderr.
+fn told(home: &Home, script: &[u8]) -> Vec<Value> {
+    let run = home.relay_reading(&["--dry-run", "-"], script);
+    let lines = run.ends_with(0).lines();
+    let messages = lines.map(|line| serde_json::from_str(line).expect("JSON"));
+    let messages = messages.collect();
+    assert_eq!(run.err, "", "nobody in it is real");
+    messages
+}
+
+fn utf16(message: &Value) -> Option<usize> {
+    let text = message["text"].as_str();
+    text.map(|text| text.encode_utf16().count())
+}
+
+#[test]
+fn a_redacted_recording_replays_as_the_same_conversation_of_other_people() {
+    let home = Home::with_chat_db(SCRIPT);
+    let redacted = told(&home, &written(&home, &["record", "--redact"]));
+    let original = told(&home, &written(&home, &["record"]));
+    assert_eq!(redacted.len(), 4);
+    assert_eq!(redacted.len(), original.len());
+    for (told, original) in redacted.iter().zip(&original) {
+        for same in ["mode", "event", "service", "from_owner"] {
+            assert_eq!(told[same], original[same], "{same}");
+        }
+        if told["event"] != "tapback" {
+            assert_eq!(utf16(told), utf16(original));
+        }
+        assert_eq!(told["reply_via"], "inline");
+    }
+}
+
+#[test]
+fn a_report_can_be_replayed_comments_and_all() {
+    let home = Home::with_chat_db(SCRIPT);
+    let report = written(&home, &["report", &Label::from("first").guid()]);
+    let comments = String::from_utf8_lossy(&report)
+        .lines()
+        .filter(|line| line.starts_with("// "))
+        .count();
+    assert_eq!(comments, 2 + 4, "a head, and one for each message");
+    let lengths: Vec<_> = told(&home, &report).iter().map(utf16).collect();
+    assert_eq!(lengths[..3], [Some(15), Some(11), Some(4)]);
+    assert_eq!(lengths.len(), 4);
+}

@@ -1,0 +1,298 @@
+//! `archety-replay` against a backend, and what it refuses to send.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use shared_protocol::{Message, MessageIdentity, RelayName};
+
+use super::*;
+use crate::backend::{Backend, accepted, problem};
+
+const SCRIPT: &str = r#"
+{"script":1,"about":"two people"}
+{"do":"chat","id":"ann","with":["+15550100001"]}
+{"do":"message","id":"m","chat":"ann","from":"+15550100001","text":"Hello"}
+{"do":"edit","of":"m","text":"Hello!","after_ms":300}
+{"do":"message","chat":"ann","from":"+15550100001","text":"Are you there?","after_ms":300}
+"#;
+
+fn replay(home: &Home, script: &str, args: &[&str]) -> Run {
+    home.relay_reading(&[&["-"], args].concat(), script.as_bytes())
+}
+
+#[test]
+fn each_message_is_posted_signed_and_the_results_are_told() {
+    let backend = Backend::start(|_| accepted());
+    let home = Home::new();
+    let run = replay(&home, SCRIPT, &["--to", &backend.url]);
+    let lines: Vec<&str> = run.ends_with(0).lines().collect();
+    assert!(lines[0].starts_with("EVENT"), "{run:?}");
+    assert!(
+        lines[1].starts_with("message") && lines[2].starts_with("edit"),
+        "{run:?}"
+    );
+    assert!(
+        lines[3].contains("…0001") && lines[3].contains("accepted"),
+        "{run:?}"
+    );
+    assert!(lines[4].starts_with("3 messages: 3 accepted, 0 duplicate, 0 refused, 0 not sent"));
+    assert_eq!(run.err, "");
+    assert!(
+        !run.out.contains("Hello") && !run.out.contains("+1555"),
+        "{run:?}"
+    );
+    let received = backend.received();
+    assert_eq!(received.len(), 3);
+    assert!(
+        received
+            .iter()
+            .all(|message| message["reply_via"] == "inline")
+    );
+    assert!(
+        !home.path("state").exists(),
+        "the relay's own state has no part in it"
+    );
+
+    // Once more, to a backend that has seen it all.
+    replay(&home, SCRIPT, &["--to", &backend.url]).ends_with(0);
+    let received = backend.received();
+    let guids: BTreeSet<_> = received
+        .iter()
+        .map(|m| m["message_guid"].to_string())
+        .collect();
+    assert_eq!((received.len(), guids.len()), (6, 4));
+}
+
+#[test]
+fn a_replay_speaks_as_a_rehearsal_and_never_as_the_relay() {
+    let backend = Backend::start(|_| accepted());
+    let home = Home::with_chat_db(SCRIPT);
+    let files = |home: &Home| {
+        let folder = std::fs::read_dir(home.path("")).expect("the home");
+        let names = folder.map(|entry| entry.expect("an entry").file_name());
+        names.collect::<BTreeSet<_>>()
+    };
+    let before = (
+        files(&home),
+        std::fs::read(home.path("chat.db")).expect("read"),
+    );
+    replay(
+        &home,
+        SCRIPT,
+        &["--to", &backend.url, "--relay-name", "mini"],
+    )
+    .ends_with(0);
+    let after = (
+        files(&home),
+        std::fs::read(home.path("chat.db")).expect("read"),
+    );
+    assert!(
+        before == after,
+        "nothing of this machine's relay is touched"
+    );
+
+    let relay = RelayName::parse("mini").expect("a name");
+    let received = backend.received();
+    assert_eq!(received.len(), 3);
+    for (body, id) in received.iter().zip(backend.ids()) {
+        assert_eq!(body["rehearsal"], true, "{body}");
+        assert_eq!(body["relay_id"], "mini", "the name that the secret has");
+        let message = Message::from_json(body.to_string().as_bytes()).expect("a message");
+        let identity = |relay: &RelayName| {
+            MessageIdentity {
+                relay,
+                message_guid: message.message_guid.as_deref().expect("a guid"),
+                event: message.event,
+                revision: message.revision,
+            }
+            .webhook_id()
+        };
+        assert_eq!(id, identity(&relay.rehearsal()).as_str());
+        assert_ne!(id, identity(&relay).as_str());
+    }
+    // What would be posted is shown as it would be posted.
+    let shown = replay(&home, SCRIPT, &["--dry-run"]);
+    for line in shown.ends_with(0).lines() {
+        assert!(line.contains(r#""rehearsal":true"#), "{line}");
+    }
+}
+
+#[test]
+fn a_backend_that_would_take_it_for_the_relay_gets_nothing() {
+    let backend = Backend::before_rehearsals(|_| accepted());
+    let home = Home::new();
+    let run = replay(&home, SCRIPT, &["--to", &backend.url]);
+    run.ends_with(1);
+    run.complains_of("is of an earlier release");
+    assert!(backend.received().is_empty());
+}
+
+#[test]
+fn a_script_without_a_step_is_a_failure() {
+    let home = Home::new();
+    for script in ["", "\n\n", "{\"script\":1}\n", "// nothing happens\n"] {
+        for args in [&[][..], &["--dry-run"]] {
+            let run = replay(&home, script, args);
+            run.ends_with(1);
+            run.complains_of("nothing to replay");
+        }
+    }
+}
+
+#[test]
+fn a_script_that_posts_nothing_is_a_failure_that_says_why() {
+    const HEAD: &str = r#"{"script":1,"since":"sequoia"}"#;
+    let chat = r#"{"do":"chat","id":"ann","with":["+15550100001"]}"#;
+    let in_ann =
+        |rest: &str| format!("{HEAD}\n{chat}\n{{\"do\":\"message\",\"chat\":\"ann\",{rest}}}");
+    let filtered = in_ann(r#""from":"+15550100001","text":"cheap""#)
+        .replace(r#""with""#, r#""filter":2,"with""#);
+    let backend = Backend::start(|_| accepted());
+    let home = Home::new();
+    for (script, why) in [
+        (chat.to_owned(), "the script has no message"),
+        (
+            format!("{chat}\n{{\"do\":\"pause\",\"after_ms\":100}}"),
+            "the script has no message",
+        ),
+        (
+            r#"{"do":"pause","after_ms":100}"#.to_owned(),
+            "the script has no message",
+        ),
+        (filtered, "1 not posted: held back by Apple's filters"),
+        (
+            in_ann(
+                r#""from":"me","text":"later","columns":{"schedule_type":2,"schedule_state":1}"#,
+            ),
+            "1 not posted: to be sent later by Messages",
+        ),
+        (
+            r#"{"do":"message","from":"+15550100001","text":"never joined"}"#.to_owned(),
+            "1 not posted: incomplete to the end",
+        ),
+    ] {
+        for args in [&["--to", &backend.url][..], &["--dry-run"]] {
+            let run = replay(&home, &script, args);
+            assert_eq!(run.ends_with(1), "", "{script} {args:?}");
+            run.complains_of("there is nothing to post");
+            run.complains_of(why);
+        }
+    }
+    assert!(backend.received().is_empty());
+    // One message is enough; what is passed over beside it is told and is no failure.
+    let both =
+        in_ann(r#""from":"me","text":"later","columns":{"schedule_type":2,"schedule_state":1}"#)
+            + "\n"
+            + r#"{"do":"message","chat":"ann","from":"+15550100001","text":"hi"}"#;
+    for args in [&["--to", &backend.url][..], &["--dry-run"]] {
+        let run = replay(&home, &both, args);
+        assert_ne!(run.ends_with(0), "");
+        assert_eq!(run.err, "1 not posted: to be sent later by Messages\n");
+    }
+}
+
+#[test]
+fn refusals_and_duplicates_are_told_apart_and_end_with_one() {
+    let backend = Backend::start(|before| match before {
+        0 => problem(422, "invalid_fields"),
+        1 => {
+            let (status, mut body) = accepted();
+            body["status"] = "duplicate".into();
+            (status, body)
+        }
+        _ => accepted(),
+    });
+    let home = Home::new();
+    let run = replay(&home, SCRIPT, &["--to", &backend.url]);
+    let out = run.ends_with(1);
+    assert!(out.contains("refused: invalid_fields"), "{run:?}");
+    assert!(
+        out.contains("1 accepted, 1 duplicate, 1 refused, 0 not sent"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn a_backend_that_is_not_there_ends_it_at_once() {
+    let home = Home::new();
+    let run = replay(&home, SCRIPT, &[]);
+    assert!(
+        run.ends_with(1).contains("1 refused, 2 not sent"),
+        "{run:?}"
+    );
+    run.complains_of("the backend cannot be reached");
+}
+
+#[test]
+fn the_rate_is_kept() {
+    let backend = Backend::start(|_| accepted());
+    let home = Home::new();
+    let started = Instant::now();
+    replay(&home, SCRIPT, &["--to", &backend.url, "--rate", "10"]).ends_with(0);
+    assert!(started.elapsed() >= Duration::from_millis(200));
+    replay(&home, SCRIPT, &["--rate", "0"]).ends_with(2);
+}
+
+#[test]
+fn nothing_is_sent_elsewhere_or_in_anybodys_name_unless_meant() {
+    let backend = Backend::start(|_| accepted());
+    let home = Home::new();
+    let real = SCRIPT.replace("+15550100001", "+19990000017");
+    let run = replay(&home, &real, &["--to", &backend.url]);
+    run.ends_with(1);
+    run.complains_of("nothing was sent");
+    run.complains_of("…0017");
+    assert!(!run.err.contains("999"), "{run:?}");
+    assert!(backend.received().is_empty());
+
+    let run = replay(&home, SCRIPT, &["--to", "https://backend.example.com"]);
+    run.ends_with(1);
+    run.complains_of("https://backend.example.com is not this machine");
+    run.complains_of("--really");
+
+    replay(&home, &real, &["--to", &backend.url, "--really"]).ends_with(0);
+    assert_eq!(backend.received().len(), 3);
+}
+
+#[test]
+fn a_dry_run_needs_neither_backend_nor_secret() {
+    let home = Home::new();
+    std::fs::write(home.path("case.jsonl"), SCRIPT).expect("written");
+    let args = ["--dry-run", "case.jsonl"];
+    let run: Run = home.bare_command(&args).output().expect("it starts").into();
+    let texts: Vec<serde_json::Value> = run
+        .ends_with(0)
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["text"].clone())
+        .collect();
+    assert_eq!(texts, ["Hello", "Hello!", "Are you there?"]);
+    let args = ["case.jsonl"];
+    let run: Run = home.bare_command(&args).output().expect("it starts").into();
+    run.ends_with(78);
+    run.complains_of("RELAY_WEBHOOK_SECRET");
+    assert!(
+        !run.err.contains("backend_url"),
+        "this machine's stands in: {run:?}"
+    );
+}
+
+#[test]
+fn a_script_that_is_none_is_refused_with_its_line() {
+    let home = Home::new();
+    for (script, complaint) in [
+        ("{\"do\":\"chat\",\"id\":\"a\"}\nnot json", "line 2"),
+        ("{\"do\":\"dance\"}", "unknown variant"),
+        ("{\"script\":2}", "version 2"),
+        (
+            "{\"do\":\"message\",\"chat\":\"nowhere\",\"from\":\"me\",\"text\":\"x\"}",
+            "nowhere",
+        ),
+    ] {
+        let run = replay(&home, script, &["--dry-run"]);
+        assert_eq!(run.ends_with(1), "");
+        run.complains_of(complaint);
+    }
+    let run = home.relay(&["no-such-file.jsonl"]);
+    run.ends_with(1);
+    run.complains_of("cannot read no-such-file.jsonl");
+}

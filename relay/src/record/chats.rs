@@ -1,0 +1,121 @@
+//! Chats as steps.
+
+use messages_script::{Chat, ChatKind, Filter, Lookup};
+use rusqlite::types::Value;
+
+use super::Recorder;
+
+/// What a chat step's fields say, or what is counted and made anew in any case.
+const COVERED: &[&str] = &[
+    "ROWID",
+    "guid",
+    "style",
+    "chat_identifier",
+    "service_name",
+    "room_name",
+    "display_name",
+    "is_filtered",
+    // Made up anew; nothing refers to them.
+    "account_id",
+    "group_id",
+    "original_group_id",
+    // Holds photos and who was typing.
+    "properties",
+];
+
+impl Recorder<'_> {
+    pub(super) fn chat(&mut self, rowid: i64) -> rusqlite::Result<Chat> {
+        let row = self.row("chat", rowid)?;
+        let identifier = row.text("chat_identifier");
+        let name = row.text("display_name");
+        let group = row.int("style") == Some(43);
+        let guid = row
+            .text("guid")
+            .map(|guid| self.redactor.chat_identifier(&guid));
+        let identifier = identifier.map(|identifier| {
+            if group {
+                identifier
+            } else {
+                self.redactor.address(&identifier)
+            }
+        });
+        Ok(Chat {
+            id: self.chat_name(rowid),
+            kind: if group {
+                ChatKind::Group
+            } else {
+                ChatKind::Direct
+            },
+            with: self.participants(rowid)?,
+            service: row
+                .text("service_name")
+                .filter(|service| service != "iMessage"),
+            // Most identifiers are the end of the guid.
+            identifier: identifier.filter(|identifier| {
+                let end = guid.as_ref().and_then(|guid| guid.splitn(3, ';').nth(2));
+                end != Some(identifier)
+            }),
+            guid,
+            name: name
+                .filter(|name| !name.is_empty())
+                .map(|name| self.redactor.text(&name)),
+            filter: Filter(row.int("is_filtered").unwrap_or(0)),
+            line: None,
+            columns: self.rest(
+                "chat",
+                &row,
+                COVERED,
+                &[
+                    ("state", Some(Value::Integer(3))),
+                    ("successful_query", Some(Value::Integer(1))),
+                    ("account_login", None),
+                    ("last_addressed_handle", None),
+                ],
+            ),
+        })
+    }
+
+    /// What stands for a chat in `chat_lookup` besides its own identifier.
+    pub(super) fn lookups(&mut self, chat: i64) -> rusqlite::Result<Vec<Lookup>> {
+        let has_table = "select exists (select 1 from pragma_table_info('chat_lookup'))";
+        if !self.connection.query_row(has_table, [], |row| row.get(0))? {
+            return Ok(Vec::new());
+        }
+        let mut query = self.connection.prepare(
+            "select identifier, domain, c.style = 43 from chat_lookup join chat c on c.ROWID = chat
+             where chat = ?1 and (identifier, domain) is not (chat_identifier, service_name)
+             order by identifier, domain",
+        )?;
+        let rows = query.query_map([chat], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let mut steps = Vec::new();
+        for row in rows {
+            let (identifier, domain, group): (Option<String>, Option<String>, bool) = row?;
+            steps.push(Lookup {
+                chat: self.chat_name(chat),
+                identifier: match identifier.unwrap_or_default() {
+                    identifier if group && !identifier.contains(['+', '@']) => identifier,
+                    address => self.redactor.address(&address),
+                },
+                domain,
+            });
+        }
+        Ok(steps)
+    }
+
+    fn participants(&mut self, chat: i64) -> rusqlite::Result<Vec<String>> {
+        let mut query = self.connection.prepare(
+            "select id from handle join chat_handle_join on handle_id = handle.ROWID
+             where chat_id = ?1 order by chat_handle_join.ROWID",
+        )?;
+        let addresses = query.query_map([chat], |row| row.get::<_, String>(0))?;
+        addresses
+            .map(|address| Ok(self.redactor.address(&address?)))
+            .collect()
+    }
+
+    /// What a recorded chat is called in the script.
+    pub(super) fn chat_name(&self, rowid: i64) -> String {
+        let place = self.chats.iter().position(|chat| *chat == rowid);
+        format!("chat {}", place.map_or(0, |place| place + 1))
+    }
+}

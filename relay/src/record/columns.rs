@@ -1,0 +1,154 @@
+//! Columns that no field of a step covers: which are recorded, and how their values are redacted.
+
+use std::collections::BTreeMap;
+
+use messages_script::{Cell, Columns, schema};
+use rusqlite::types::Value;
+
+use super::Recorder;
+use super::redact::Redactor;
+
+/// How a text column is redacted.
+enum Content {
+    /// Made by software: guids, codes, bundle ids.
+    Technical,
+    /// An address, perhaps behind `P:` or `E:`.
+    Address,
+    /// Written by a person.
+    Written,
+}
+
+fn content(column: &str) -> Content {
+    match column {
+        "associated_message_guid"
+        | "thread_originator_guid"
+        | "thread_originator_part"
+        | "reply_to_guid"
+        | "balloon_bundle_id"
+        | "expressive_send_style_id"
+        | "service"
+        | "country"
+        | "uti"
+        | "mime_type"
+        | "state"
+        | "guid" => Content::Technical,
+        "account" | "account_login" | "destination_caller_id" | "last_addressed_handle" => {
+            Content::Address
+        }
+        _ => Content::Written,
+    }
+}
+
+impl Redactor {
+    fn cell(&mut self, column: &str, value: Value) -> Cell {
+        match value {
+            Value::Null => Cell::Null,
+            Value::Integer(int) => Cell::Int(int),
+            Value::Real(real) => Cell::Real(real),
+            Value::Text(text) => Cell::Text(match content(column) {
+                Content::Technical => text,
+                Content::Address => self.account(&text),
+                Content::Written => self.text(&text),
+            }),
+            Value::Blob(blob) if self.is_on() => {
+                let list = match column {
+                    "payload_data" | "user_info" => self.property_list(&blob),
+                    _ => None,
+                };
+                list.map_or(Cell::Zeros { zeros: blob.len() }, |list| Cell::Hex {
+                    hex: hex(&list),
+                })
+            }
+            Value::Blob(blob) => Cell::Hex { hex: hex(&blob) },
+        }
+    }
+}
+
+/// A row by the names of its columns.
+pub(super) struct Row(BTreeMap<String, Value>);
+
+impl Row {
+    /// One value, whatever its type; NULL for a column that isn't there.
+    pub(super) fn value(&self, column: &str) -> Value {
+        self.0.get(column).cloned().unwrap_or(Value::Null)
+    }
+
+    /// A text value; `None` for any other type.
+    pub(super) fn text(&self, column: &str) -> Option<String> {
+        match self.0.get(column) {
+            Some(Value::Text(text)) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// An integer value; `None` for any other type.
+    pub(super) fn int(&self, column: &str) -> Option<i64> {
+        match self.0.get(column) {
+            Some(Value::Integer(int)) => Some(*int),
+            _ => None,
+        }
+    }
+
+    /// A blob; `None` for any other type.
+    pub(super) fn blob(&self, column: &str) -> Option<&[u8]> {
+        match self.0.get(column) {
+            Some(Value::Blob(blob)) => Some(blob),
+            _ => None,
+        }
+    }
+}
+
+impl Recorder<'_> {
+    /// Reads a whole row.
+    pub(super) fn row(&self, table: &str, rowid: i64) -> rusqlite::Result<Row> {
+        let sql = format!("select * from {table} where ROWID = ?1");
+        let mut query = self.connection.prepare_cached(&sql)?;
+        let names: Vec<String> = query
+            .column_names()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let row = query.query_row([rowid], |row| {
+            let values = names.into_iter().enumerate();
+            let values = values.map(|(index, name)| Ok((name, row.get(index)?)));
+            values.collect::<Result<_, rusqlite::Error>>()
+        })?;
+        Ok(Row(row))
+    }
+
+    /// Every column of a row that isn't in `covered` and isn't what a row has anyway: NULL, 0, or the
+    /// value in `usual`, which the player writes if it is told nothing; `None` there stands for one that
+    /// can't be foreseen, so that the column is always recorded.
+    pub(super) fn rest(
+        &mut self,
+        table: &'static str,
+        row: &Row,
+        covered: &[&str],
+        usual: &[(&str, Option<Value>)],
+    ) -> Columns {
+        let mut rest = Columns::new();
+        for (column, value) in &row.0 {
+            // What a macOS that scripts don't know added can't be built again.
+            if covered.contains(&column.as_str()) || !schema::is_known(table, column) {
+                continue;
+            }
+            let unremarkable = match usual.iter().find(|(name, _)| name == column) {
+                Some((_, usual)) => usual.as_ref() == Some(value),
+                None => matches!(value, Value::Null | Value::Integer(0)),
+            };
+            if !unremarkable {
+                let cell = self.redactor.cell(column, value.clone());
+                rest.insert(column.clone(), cell);
+            }
+        }
+        rest
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    digits
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
+}

@@ -1,0 +1,233 @@
+//! Messages as steps.
+
+use messages_script::{
+    Attachment, Cell, Date, MessageStep, Piece, Stored, Summary, TransferState, attributed_body,
+};
+use rusqlite::types::Value;
+
+use super::Recorder;
+use super::columns::{Row, hex};
+
+/// What a message step's fields say, or what the triggers make.
+const COVERED: &[&str] = &[
+    "ROWID",
+    "guid",
+    "text",
+    "attributedBody",
+    "handle_id",
+    "other_handle",
+    "service",
+    "message_summary_info",
+    "cache_roomnames",
+    "cache_has_attachments",
+];
+
+const ATTACHMENT_COVERED: &[&str] = &[
+    "ROWID",
+    "guid",
+    "original_guid",
+    "filename",
+    "transfer_name",
+    "mime_type",
+    "uti",
+    "total_bytes",
+    "transfer_state",
+    "is_sticker",
+    "hide_attachment",
+];
+
+impl Recorder<'_> {
+    pub(super) fn message(&mut self, rowid: i64) -> rusqlite::Result<MessageStep> {
+        let row = self.row("message", rowid)?;
+        let from_me = row.int("is_from_me") == Some(1);
+        let sender = self.person(&row, "handle_id")?;
+        let other = self.person(&row, "other_handle")?;
+        let chats = self.chats_of(rowid)?;
+        let mut chats = chats.into_iter().map(|chat| self.chat_name(chat));
+        let (chat, also_in) = (chats.next(), chats.collect());
+        let mut step = MessageStep {
+            guid: row.text("guid"),
+            chat,
+            also_in,
+            from: if from_me {
+                Some("me".to_owned())
+            } else {
+                sender.clone()
+            },
+            to: sender.clone().filter(|_| from_me),
+            about: other.clone(),
+            service: row.text("service"),
+            attachments: self.attachments(rowid)?,
+            summary: self.summary(&row),
+            ..MessageStep::default()
+        };
+        step.columns = self.rest("message", &row, COVERED, &usual(from_me));
+        self.body(&row, &mut step);
+        // A number without a person behind it, or none where the player would put the peer.
+        for (column, person) in [("handle_id", sender), ("other_handle", other)] {
+            let number = row.int(column);
+            if person.is_none() && (column == "handle_id" || number != Some(0)) {
+                let cell = number.map_or(Cell::Null, Cell::Int);
+                step.columns.insert(column.to_owned(), cell);
+            }
+        }
+        if step.service.is_none() {
+            step.columns.insert("service".to_owned(), Cell::Null);
+        }
+        // A date as people count reads better, and can be moved; seconds and oddities stay raw.
+        if let Some(Cell::Int(nanos @ 1_000_000_000_000..)) = step.columns.get("date") {
+            step.date = Some(Date::from_apple_nanos(*nanos).unix_nanos());
+            step.columns.remove("date");
+        }
+        Ok(step)
+    }
+
+    /// The address behind a column with a handle.
+    fn person(&mut self, row: &Row, column: &str) -> rusqlite::Result<Option<String>> {
+        match row.int(column) {
+            Some(handle @ 1..) => self.address(handle),
+            _ => Ok(None),
+        }
+    }
+
+    /// The two columns that hold the text.
+    fn body(&mut self, row: &Row, step: &mut MessageStep) {
+        let archive = row.blob("attributedBody");
+        let pieces = archive.map(Piece::read);
+        let runs = match (archive, pieces) {
+            // An archive without text has nothing to hide.
+            (Some(_), Some(Ok(pieces))) if pieces.is_empty() => {
+                let hex = hex(&attributed_body(&[]));
+                step.archive = Some(Cell::Hex { hex });
+                Vec::new()
+            }
+            // Only what can be written again as it was.
+            (Some(archive), Some(Ok(pieces)))
+                if self.redactor.is_on() || attributed_body(&pieces) == archive =>
+            {
+                self.redactor.runs(pieces)
+            }
+            (Some(archive), _) => {
+                step.archive = Some(if self.redactor.is_on() {
+                    let zeros = archive.len();
+                    Cell::Zeros { zeros }
+                } else {
+                    let hex = hex(archive);
+                    Cell::Hex { hex }
+                });
+                Vec::new()
+            }
+            (None, _) => Vec::new(),
+        };
+        let in_runs: String = runs.iter().map(|run| run.text.as_str()).collect();
+        let text = match row.value("text") {
+            Value::Text(text) => Some(self.redactor.text(&text)),
+            Value::Null => None,
+            other => {
+                let odd = match other {
+                    Value::Blob(blob) if self.redactor.is_on() => Cell::Zeros { zeros: blob.len() },
+                    Value::Blob(blob) => Cell::Hex { hex: hex(&blob) },
+                    Value::Integer(int) => Cell::Int(int),
+                    _ => Cell::Null,
+                };
+                step.columns.insert("text".to_owned(), odd);
+                None
+            }
+        };
+        match (runs.is_empty(), text) {
+            (true, text) => {
+                step.stored = match (&text, &step.archive) {
+                    (None, None) => Stored::Empty,
+                    (Some(_), None) => Stored::Text,
+                    (_, Some(_)) => Stored::Usual,
+                };
+                step.text = text;
+            }
+            (false, None) => {
+                step.stored = Stored::Attributed;
+                step.runs = runs;
+            }
+            (false, Some(text)) => {
+                // Redacted run by run and as a whole, the two columns would disagree.
+                if !self.redactor.is_on() && text != in_runs {
+                    step.columns.insert("text".to_owned(), Cell::Text(text));
+                }
+                step.stored = Stored::Both;
+                step.runs = runs;
+            }
+        }
+    }
+
+    fn summary(&mut self, row: &Row) -> Option<Summary> {
+        let plist = row.blob("message_summary_info")?;
+        let mut summary = Summary::from_plist(plist).ok()?;
+        let editions = summary.history.iter_mut();
+        for edition in editions.flat_map(|history| &mut history.editions) {
+            edition.runs = self.redactor.runs(std::mem::take(&mut edition.runs));
+        }
+        Some(summary)
+    }
+
+    fn attachments(&mut self, message: i64) -> rusqlite::Result<Vec<Attachment>> {
+        let mut query = self.connection.prepare_cached(
+            "select attachment_id from message_attachment_join where message_id = ?1
+             order by attachment_id",
+        )?;
+        let rowids = query.query_map([message], |row| row.get(0))?;
+        let rowids: Vec<i64> = rowids.collect::<Result<_, _>>()?;
+        rowids
+            .into_iter()
+            .map(|rowid| self.attachment(rowid))
+            .collect()
+    }
+
+    fn attachment(&mut self, rowid: i64) -> rusqlite::Result<Attachment> {
+        const TABLE: &str = "attachment";
+        // The player would take these from the message and from the time of the replay.
+        let unforeseen = ["is_outgoing", "created_date", "start_date"].map(|column| (column, None));
+        let row = self.row(TABLE, rowid)?;
+        let mut columns = self.rest(TABLE, &row, ATTACHMENT_COVERED, &unforeseen);
+        let filename = row.text("filename");
+        let filename = filename.map(|filename| self.redactor.file(&filename));
+        columns.insert(
+            "filename".to_owned(),
+            filename.map_or(Cell::Null, Cell::Text),
+        );
+        let name = row.text("transfer_name");
+        Ok(Attachment {
+            guid: row.text("guid").unwrap_or_default(),
+            name: name.map(|name| self.redactor.file(&name)),
+            mime_type: row.text("mime_type"),
+            uti: row.text("uti"),
+            bytes: row.int("total_bytes").unwrap_or(0),
+            state: row
+                .int("transfer_state")
+                .map(TransferState)
+                .unwrap_or_default(),
+            sticker: row.int("is_sticker").unwrap_or(0),
+            hidden: row.int("hide_attachment").unwrap_or(0),
+            columns,
+            ..Attachment::default()
+        })
+    }
+}
+
+/// What the player writes into a message row if a step says nothing about it.
+fn usual(from_me: bool) -> Vec<(&'static str, Option<Value>)> {
+    let sent = i64::from(from_me);
+    let foreseen = [
+        ("version", 10),
+        ("is_finished", 1),
+        ("is_from_me", sent),
+        ("is_sent", sent),
+        ("is_delivered", 1 - sent),
+        ("sort_id", 0),
+        ("date_read", 0),
+        ("date_delivered", 0),
+        ("part_count", 1),
+    ];
+    let foreseen = foreseen.map(|(column, value)| (column, Some(Value::Integer(value))));
+    let unforeseen = ["date", "account", "destination_caller_id", "reply_to_guid"];
+    let unforeseen = unforeseen.map(|column| (column, None));
+    foreseen.into_iter().chain(unforeseen).collect()
+}

@@ -1,0 +1,202 @@
+//! The property lists in `payload_data` and `user_info`, redacted in place.
+//!
+//! What is kept is a list of words: keys and classes that software wrote. Every other text is replaced
+//! as a text of a person's, every number and date is 0, every data is zeros, so that what no version of
+//! this crate has heard of says nothing either. The structure stays: a poll stays a poll of as many
+//! options, a link keeps its scheme.
+
+use std::io::Cursor;
+use std::time::UNIX_EPOCH;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use messages_script::is_guid;
+use plist::{Date, Dictionary, Value};
+use serde_json::Value as Json;
+
+use super::redact::Redactor;
+
+/// Texts that software wrote: keys of dictionaries, names of layouts.
+const TECHNICAL: &[&str] = &[
+    "$null",
+    "NSKeyedArchiver",
+    // Dictionaries of balloons.
+    "URL",
+    "an",
+    "ai",
+    "appid",
+    "caption",
+    "image-subtitle",
+    "image-title",
+    "layoutClass",
+    "ldtext",
+    "liveLayoutInfo",
+    "MSMessageLiveLayout",
+    "MSMessageTemplateLayout",
+    "secondary-subcaption",
+    "sessionIdentifier",
+    "subcaption",
+    "tertiary-subcaption",
+    "userInfo",
+    // The facts about an attachment.
+    "audio-transcription",
+    "com.apple.coreaudio-format",
+    "decryption-key",
+    "file-size",
+    "mime-type",
+    "mmcs-owner",
+    "mmcs-signature-hex",
+    "mmcs-url",
+    "name",
+    "uti-type",
+];
+
+/// How a poll's URL ends.
+const POLL_QUERY: &str = "src=p&c=2";
+
+/// Fields of a poll's JSON. One that is not known here may be named after a person.
+const POLL_FIELDS: &[&str] = &[
+    "attributedText",
+    "canBeEdited",
+    "creatorHandle",
+    "item",
+    "optionIdentifier",
+    "orderedPollOptions",
+    "participantHandle",
+    "text",
+    "title",
+    "version",
+    "voteOptionIdentifier",
+    "votes",
+];
+
+impl Redactor {
+    /// A property list that tells nothing of anybody; `None` if `bytes` is none.
+    pub(super) fn property_list(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let list = Value::from_reader(Cursor::new(bytes)).ok()?;
+        let list = list.into_dictionary()?;
+        let list = if list.contains_key("$archiver") {
+            self.archive(list)?
+        } else {
+            self.facts(list)
+        };
+        let mut redacted = Vec::new();
+        list.to_writer_binary(&mut redacted).ok()?;
+        Some(redacted)
+    }
+
+    /// A keyed archive: the same objects, each redacted.
+    fn archive(&mut self, mut archive: Dictionary) -> Option<Value> {
+        let top = archive
+            .get("$top")?
+            .as_dictionary()?
+            .get("root")?
+            .as_uid()?;
+        let top = Dictionary::from_iter([("root".to_owned(), Value::Uid(*top))]);
+        let objects = archive.remove("$objects")?.into_array()?;
+        let objects = objects.into_iter().map(|object| self.object(object));
+        let archive = [
+            ("$version", Value::Integer(100_000.into())),
+            ("$archiver", Value::String("NSKeyedArchiver".to_owned())),
+            ("$top", Value::Dictionary(top)),
+            ("$objects", Value::Array(objects.collect())),
+        ];
+        let archive = archive.map(|(key, value)| (key.to_owned(), value));
+        Some(Value::Dictionary(archive.into_iter().collect()))
+    }
+
+    /// An object of an archive. The keys of its fields are software's: dictionaries of people's words
+    /// are archived as lists of keys and values.
+    fn object(&mut self, object: Value) -> Value {
+        match object {
+            Value::Dictionary(class) if class.contains_key("$classname") => {
+                Value::Dictionary(class)
+            }
+            Value::Dictionary(fields) => {
+                let fields = fields.into_iter();
+                let fields = fields.map(|(key, value)| (key, self.object(value)));
+                Value::Dictionary(fields.collect())
+            }
+            Value::Array(values) => {
+                let values = values.into_iter().map(|value| self.object(value));
+                Value::Array(values.collect())
+            }
+            scalar => self.scalar(scalar),
+        }
+    }
+
+    /// A list that is no archive.
+    fn facts(&mut self, facts: Dictionary) -> Value {
+        let facts = facts.into_iter().map(|(key, value)| {
+            let value = match value {
+                Value::Dictionary(facts) => self.facts(facts),
+                // None is known to hold lists.
+                Value::Array(_) => Value::Array(Vec::new()),
+                scalar => self.scalar(scalar),
+            };
+            (self.archived_text(&key), value)
+        });
+        Value::Dictionary(facts.collect())
+    }
+
+    fn scalar(&mut self, scalar: Value) -> Value {
+        match scalar {
+            Value::String(text) => Value::String(self.archived_text(&text)),
+            Value::Data(data) => Value::Data(vec![0; data.len()]),
+            Value::Integer(_) => Value::Integer(0.into()),
+            Value::Real(_) => Value::Real(0.0),
+            Value::Date(_) => Value::Date(Date::from(UNIX_EPOCH)),
+            other => other,
+        }
+    }
+
+    fn archived_text(&mut self, text: &str) -> String {
+        if TECHNICAL.contains(&text) {
+            return text.to_owned();
+        }
+        if let Some(url) = self.poll_url(text) {
+            return url;
+        }
+        self.link(text)
+    }
+
+    /// The URL of a poll with its JSON redacted.
+    fn poll_url(&mut self, url: &str) -> Option<String> {
+        let encoded = url.strip_prefix("data:,")?;
+        let (encoded, query) = encoded.split_once('?').unwrap_or((encoded, ""));
+        let json = STANDARD.decode(encoded).ok()?;
+        let json = self.json(serde_json::from_slice(&json).ok()?, "");
+        let query = match query {
+            POLL_QUERY => query.to_owned(),
+            other => self.text(other),
+        };
+        Some(format!(
+            "data:,{}?{query}",
+            STANDARD.encode(json.to_string())
+        ))
+    }
+
+    /// A value of a poll's JSON, by the field that holds it.
+    fn json(&mut self, json: Json, field: &str) -> Json {
+        match json {
+            Json::String(id) if field.ends_with("ptionIdentifier") && is_guid(&id) => {
+                Json::String(id)
+            }
+            Json::String(address) if field.ends_with("Handle") => {
+                Json::String(self.address(&address))
+            }
+            Json::String(text) => Json::String(self.text(&text)),
+            Json::Array(values) => values.into_iter().map(|v| self.json(v, field)).collect(),
+            Json::Object(fields) => {
+                let fields = fields.into_iter().map(|(field, value)| {
+                    let value = self.json(value, &field);
+                    let known = POLL_FIELDS.contains(&field.as_str());
+                    (if known { field } else { self.text(&field) }, value)
+                });
+                Json::Object(fields.collect())
+            }
+            Json::Number(_) if field != "version" => 0.into(),
+            other => other,
+        }
+    }
+}

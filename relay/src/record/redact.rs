@@ -1,0 +1,249 @@
+//! Replaces what people wrote by something fictional that is as long in every way that matters.
+//!
+//! Characters go to characters of the same kind and the same number of bytes and UTF-16 units; white
+//! space, punctuation, joiners and placeholders stay. The replacement follows from a keyed hash of the
+//! whole text: equal texts stay equal, and nothing leads back without the salt.
+
+use std::collections::HashMap;
+
+use messages_script::{Attribute, Guids, Piece, is_mark};
+use sha2::{Digest, Sha256};
+
+use super::Redaction;
+
+#[derive(Debug)]
+pub(super) struct Redactor {
+    salt: Option<[u8; 32]>,
+    addresses: HashMap<String, String>,
+}
+
+impl Redactor {
+    pub(super) fn new(redaction: &Redaction) -> Self {
+        let salt = match redaction {
+            Redaction::Off => None,
+            Redaction::On { salt } => Some(*salt),
+        };
+        Self {
+            salt,
+            addresses: HashMap::new(),
+        }
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.salt.is_some()
+    }
+
+    /// Something a person wrote.
+    pub(super) fn text(&self, text: &str) -> String {
+        let Some(salt) = self.salt else {
+            return text.to_owned();
+        };
+        let mut letters = Letters::new(&salt, text);
+        let words = text.split_inclusive(char::is_whitespace).map(|word| {
+            // A link in a text becomes what it becomes in the row that shows it.
+            let url = word.trim_end();
+            if url.starts_with("https://") || url.starts_with("http://") {
+                format!("{}{}", self.link(url), &word[url.len()..])
+            } else {
+                word.chars().map(|c| letters.replace(c)).collect()
+            }
+        });
+        words.collect()
+    }
+
+    /// A phone number, e-mail address, short code, business id.
+    pub(super) fn address(&mut self, address: &str) -> String {
+        if self.salt.is_none() {
+            return address.to_owned();
+        }
+        // Marks and capitals are how the same address is written elsewhere: they stay, and the address
+        // stays the same.
+        let bare = address.trim_matches(is_mark);
+        if bare.is_empty() {
+            return address.to_owned();
+        }
+        let number = self.addresses.len() + 1;
+        let entry = self.addresses.entry(bare.to_lowercase());
+        let fictional = entry.or_insert_with(|| fictional(bare, number)).clone();
+        let fictional = if bare.contains('@') && bare.chars().any(char::is_uppercase) {
+            fictional.replacen('u', "U", 1)
+        } else {
+            fictional
+        };
+        address.replacen(bare, &fictional, 1)
+    }
+
+    /// An own account: an address behind `P:`, `E:` or `tel:`.
+    pub(super) fn account(&mut self, account: &str) -> String {
+        match account.split_once(':') {
+            Some((kind, address))
+                if ["p", "e", "tel", "mailto"].contains(&kind.to_lowercase().as_str()) =>
+            {
+                format!("{kind}:{}", self.address(address))
+            }
+            _ => self.address(account),
+        }
+    }
+
+    /// A chat's guid or identifier: the address at its end, if it is a direct chat's. Groups have
+    /// nothing but made-up ids.
+    pub(super) fn chat_identifier(&mut self, identifier: &str) -> String {
+        match identifier.rsplit_once(";-;") {
+            Some((prefix, address)) => format!("{prefix};-;{}", self.address(address)),
+            None => identifier.to_owned(),
+        }
+    }
+
+    /// A file's name or path: folders of Messages and the ending stay.
+    pub(super) fn file(&self, path: &str) -> String {
+        if self.salt.is_none() {
+            return path.to_owned();
+        }
+        // The owner's name is in the path to their home.
+        let path = path
+            .find("/Library/Messages/")
+            .map_or_else(|| path.to_owned(), |home| format!("~{}", &path[home..]));
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
+        let dot = if name.contains('.') { "." } else { "" };
+        let slash = if path.contains('/') { "/" } else { "" };
+        let folder = if folder.starts_with("~/Library/Messages") {
+            folder.to_owned()
+        } else {
+            self.text(folder)
+        };
+        format!("{folder}{slash}{}{dot}{ending}", self.text(stem))
+    }
+
+    /// The runs of a body. The letters follow from the text of each run.
+    pub(super) fn runs(&mut self, runs: Vec<Piece>) -> Vec<Piece> {
+        if self.salt.is_none() {
+            return runs;
+        }
+        let runs = runs.into_iter().map(|run| Piece {
+            text: self.text(&run.text),
+            part: run.part,
+            attributes: run
+                .attributes
+                .into_iter()
+                .map(|a| self.attribute(a))
+                .collect(),
+        });
+        runs.collect()
+    }
+
+    fn attribute(&mut self, attribute: Attribute) -> Attribute {
+        match attribute {
+            Attribute::Mention(address) => Attribute::Mention(self.address(&address)),
+            Attribute::Link(url) => Attribute::Link(self.link(&url)),
+            Attribute::OneTimeCode(code) => Attribute::OneTimeCode(self.text(&code)),
+            Attribute::Transcription(text) => Attribute::Transcription(self.text(&text)),
+            Attribute::Breadcrumb(text) => Attribute::Breadcrumb(self.text(&text)),
+            Attribute::Filename(name) => Attribute::Filename(self.file(&name)),
+            Attribute::DataDetected(data) => Attribute::DataDetected(vec![0; data.len()]),
+            Attribute::Other(name, text) => Attribute::Other(name, self.text(&text)),
+            technical @ (Attribute::Attachment(_)
+            | Attribute::RichLink
+            | Attribute::Bold
+            | Attribute::TextEffect(_)
+            | Attribute::WritingDirection(_)) => technical,
+        }
+    }
+
+    /// The scheme stays, since `tel:` and `https:` are handled differently.
+    pub(super) fn link(&self, url: &str) -> String {
+        match url.split_once(':') {
+            Some((scheme @ ("http" | "https" | "tel" | "mailto" | "sms" | "data"), rest)) => {
+                format!("{scheme}:{}", self.text(rest))
+            }
+            _ => self.text(url),
+        }
+    }
+}
+
+/// A fictional address of the same kind and, if there is room for it, the same length.
+fn fictional(address: &str, number: usize) -> String {
+    let length = address.len();
+    if let Some(digits) = address.strip_prefix('+') {
+        let room = digits.len().saturating_sub(4).max(7);
+        return format!("+1555{:0room$}", 100 + number);
+    }
+    if address.contains('@') {
+        const DOMAIN: &str = "@example.com";
+        let room = length.saturating_sub(DOMAIN.len());
+        return format!("{:x<room$}{DOMAIN}", format!("u{number}"));
+    }
+    if address.starts_with("urn:biz:") {
+        return format!("urn:biz:00000000-0000-4000-8000-{number:012}");
+    }
+    // A short code or a name, perhaps with what kind of filter it fell into.
+    let (bare, filter) = address
+        .find('(')
+        .map_or((address, ""), |at| address.split_at(at));
+    let digits = bare.bytes().all(|byte| byte.is_ascii_digit());
+    let prefix = if digits { "555" } else { "SENDER" };
+    let room = bare.len().saturating_sub(prefix.len()).max(1);
+    format!("{prefix}{number:0room$}{filter}")
+}
+
+/// An endless stream of letters that follows from the salt and a text.
+struct Letters(Guids, Vec<u8>);
+
+impl Letters {
+    fn new(salt: &[u8; 32], text: &str) -> Self {
+        let hash = Sha256::new()
+            .chain_update(salt)
+            .chain_update(text)
+            .finalize();
+        let seed = hash
+            .iter()
+            .take(8)
+            .fold(0, |seed, byte| seed << 8 | u64::from(*byte));
+        Self(Guids::new(seed), Vec::new())
+    }
+
+    /// A number below 16.
+    fn next(&mut self) -> u8 {
+        if self.1.is_empty() {
+            let guid = self.0.next_guid();
+            self.1.extend(guid.bytes().filter_map(hex_digit));
+        }
+        self.1.pop().unwrap_or_default()
+    }
+
+    fn replace(&mut self, c: char) -> char {
+        if c.is_ascii_lowercase() {
+            char::from(b'a' + self.next())
+        } else if c.is_ascii_uppercase() {
+            char::from(b'A' + self.next())
+        } else if c.is_ascii_digit() {
+            char::from(b'0' + self.next() % 10)
+        } else if c.is_ascii() || stays(c) {
+            c
+        } else {
+            match c.len_utf8() {
+                2 => 'ø',
+                3 if c.is_alphanumeric() => '文',
+                3 => '☆',
+                _ => '🙂',
+            }
+        }
+    }
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| digit.try_into().ok())
+}
+
+/// Characters that say nothing about anybody, and that decoders stumble over.
+fn stays(c: char) -> bool {
+    let joiner_or_placeholder = matches!(c,
+        '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2064}'
+        | '\u{FE00}'..='\u{FE0F}' | '\u{FFFC}' | '\u{FFFD}' | '\u{FEFF}'
+        | '\u{0300}'..='\u{036F}' | '\u{20D0}'..='\u{20FF}' | '\u{1F3FB}'..='\u{1F3FF}');
+    let punctuation =
+        matches!(c, '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205E}' | '\u{00A0}'..='\u{00BF}');
+    joiner_or_placeholder || punctuation || c.is_whitespace()
+}
