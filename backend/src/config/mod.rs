@@ -7,6 +7,7 @@
 mod database;
 mod database_tls;
 mod dev_secret;
+mod environment;
 mod former;
 mod identity;
 mod near_miss;
@@ -28,6 +29,7 @@ mod web;
 pub use database::{DatabaseConfig, DatabaseKind, MigrateOnStart};
 pub use database_tls::DatabaseTls;
 pub use dev_secret::{DevSecretError, read_or_create_relay_secret, read_or_create_session_secret};
+pub use environment::Environment;
 pub use former::{FormerSupabase, IssuerFrom};
 pub use identity::{ApiKey, IdentityConfig, SupabaseConfig};
 pub use otp::{Channel, OtpConfig, OtpProviderConfig, TestNumber, TwilioConfig};
@@ -37,7 +39,7 @@ pub use proxies::{ClientIpHeader, TrustedProxies};
 pub use relay::{RelayAuth, RelayConfig, SecretSource};
 pub use retention::Retention;
 
-pub use server::{Environment, LogFormat, LoggingConfig, MetricsConfig, ServerConfig};
+pub use server::{LogFormat, LoggingConfig, MetricsConfig, ServerConfig};
 pub use session::{KeyringSource, Lifetimes, SessionConfig};
 
 pub use variables::{Variables, VariablesError};

@@ -7,27 +7,11 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use url::Url;
 
+use super::environment::Environment;
 use super::postgres_host::PostgresHost;
 use super::{Problems, Variables, strength};
 
-/// What this deployment is for. The database remembers it, so that neither can be mixed up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Environment {
-    /// Everything has a default, weak secrets are warned about.
-    Development,
-    /// Weak, missing or half-set values are refused.
-    Production,
-}
-
 impl Environment {
-    /// As it stands in `APP_ENV`, in the database and on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Development => "development",
-            Self::Production => "production",
-        }
-    }
-
     /// Without `APP_ENV`, a server that can only be reached from this machine is in development, unless
     /// another setting belongs to a deployment: behind a proxy on the same host the guess would open
     /// `/metrics` and the test numbers to the world.

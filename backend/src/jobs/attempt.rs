@@ -10,42 +10,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+use super::outcome::JobOutcome;
 use super::registry::{Kind, Running};
 use super::{Attempt, JobError, Jobs, Next, OnDrain, Retry};
 use crate::clock::{Clock, Timestamp};
 use crate::lifecycle::Lifecycle;
 use crate::store::StoreError;
 use crate::store::jobs::{ClaimedJob, PutBack};
-
-/// What became of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobOutcome {
-    /// The job was done.
-    Done,
-    /// It failed and will be tried again.
-    Postponed,
-    /// It was given up.
-    DeadLetter,
-    /// It waits for an operator.
-    SetAside,
-    /// It was stopped to be done by another process; the attempt does not count.
-    HandedBack,
-    /// It became another process's meanwhile.
-    Lost,
-}
-
-impl JobOutcome {
-    const fn label(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Postponed => "postponed",
-            Self::DeadLetter => "buried",
-            Self::SetAside => "set_aside",
-            Self::HandedBack => "handed_back",
-            Self::Lost => "lost",
-        }
-    }
-}
 
 /// How a run came to its end.
 #[derive(Clone, Copy)]

@@ -7,6 +7,7 @@
 //! is none of this module's business: it knows the store and the keys that payloads are sealed with.
 
 mod attempt;
+mod outcome;
 mod payload;
 mod registry;
 mod worker;
@@ -23,7 +24,7 @@ use crate::keyring::Keyring;
 use crate::store::StoreError;
 use crate::store::jobs::{GENERAL_QUEUE, NewJob, UPKEEP_QUEUE};
 
-pub use attempt::JobOutcome;
+pub use outcome::JobOutcome;
 pub(crate) use payload::{open, resealed};
 pub use registry::Registry;
 pub use worker::{Jobs, Pace};

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Sessions, upstream};
+use super::{Sessions, upstream_place};
 use crate::identity::{LogoutScope, UpstreamTokens};
 use crate::jobs::{Attempt, Job, JobError, Next};
 
@@ -38,7 +38,7 @@ impl Job for LogOut {
             // Tokens of one provider mean nothing to another.
             return Err(JobError::Never("it belongs to another identity provider"));
         }
-        let place = upstream::place(self.session_id);
+        let place = upstream_place(self.session_id);
         let sealed = STANDARD
             .decode(self.tokens)
             .map_err(|error| unreadable(&error))?;

@@ -173,3 +173,8 @@ pub struct AccessToken {
     /// When it expires.
     pub expires_at: Timestamp,
 }
+
+/// Names a session's sealed provider tokens, so that no other session's can stand in for them.
+fn upstream_place(session_id: uuid::Uuid) -> String {
+    format!("upstream-tokens:{session_id}")
+}

@@ -19,6 +19,7 @@ use super::live::LiveSessions;
 use super::log_out::LogOut;
 use super::reading::FRESH_FOR;
 use super::single_flight::Flights;
+use super::upstream_place;
 use super::{AccessToken, Session, SessionError, retry_secs};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
@@ -39,11 +40,6 @@ const MAX_FAILURES: usize = 10_000;
 
 /// How soon a replica that lacks a key may have been replaced by one that has it.
 const KEY_RETRY_SECS: u32 = 30;
-
-/// Where sealed tokens of a session belong.
-pub(super) fn place(session_id: Uuid) -> String {
-    format!("upstream-tokens:{session_id}")
-}
 
 /// Keeps the provider's tokens of all sessions. Clones share what they know.
 #[derive(Clone)]
@@ -260,7 +256,7 @@ impl UpstreamSessions {
             session_id: upstream.session_id.clone(),
             access_hash: digest(grant.access_token.expose_secret().as_bytes()),
             access_expires_at: grant.expires_at,
-            sealed_tokens: self.keyring.seal(&place(session_id), &plain),
+            sealed_tokens: self.keyring.seal(&upstream_place(session_id), &plain),
         }
     }
 
@@ -270,7 +266,7 @@ impl UpstreamSessions {
         sealed: &[u8],
         now: Timestamp,
     ) -> Result<UpstreamTokens, SessionError> {
-        let opened = match self.keyring.open(&place(session_id), sealed) {
+        let opened = match self.keyring.open(&upstream_place(session_id), sealed) {
             Ok(plain) => UpstreamTokens::from_json(&plain).ok(),
             // A replica that does not know a new key yet must not end what another one has sealed.
             Err(CannotOpen::UnknownKey) => {

@@ -9,12 +9,8 @@ use sqlx::{Executor, PgConnection, PgPool, SqlSafeStr, SqliteConnection};
 
 use super::adoption::{self, Adoption, is_lock_timeout};
 use super::error::refuse;
+use super::migration_files::{MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE};
 use super::{OpenError, Pools, needs, safety, trust};
-
-/// Migrations of Postgres.
-pub static MIGRATIONS_POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
-/// Migrations of SQLite.
-pub static MIGRATIONS_SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 
 const APPLIED_VERSIONS: &str = "select version from _sqlx_migrations where success";
 const IS_MIGRATED_POSTGRES: &str = "select to_regclass('_sqlx_migrations') is not null";

@@ -4,7 +4,7 @@ use shared_protocol::RelayName;
 
 use super::execute::Execute;
 use super::statement::statements;
-use super::{Receipt, Store, StoreError};
+use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
 statements! {
@@ -21,6 +21,17 @@ statements! {
                       else body_windows.opened_at end
                returning opened_at",
     }
+}
+
+/// A signed request, as it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Receipt {
+    /// The authenticated relay.
+    pub relay: RelayName,
+    /// Its id.
+    pub webhook_id: String,
+    /// When it was signed, Unix seconds.
+    pub signed_at: i64,
 }
 
 /// Whether a signed request was seen before.

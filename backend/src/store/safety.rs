@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use sqlx::{Connection, PgConnection};
 
 use super::finding::Finding;
-use super::plan::tables;
+use super::migration_files::tables;
 use super::{MIGRATIONS_POSTGRES, OpenError};
 
 /// The role that requests of people run as.

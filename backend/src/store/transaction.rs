@@ -12,9 +12,12 @@
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, Sqlite};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::execute::{
@@ -49,6 +52,9 @@ impl Actor {
         serde_json::json!({ "iss": self.issuer, "sub": self.subject }).to_string()
     }
 }
+
+/// How long a transaction that is given up may wait for the answer to its last statement.
+const ROLLBACK_WITHIN: Duration = Duration::from_secs(5);
 
 /// An open transaction.
 pub struct Tx {
@@ -229,15 +235,16 @@ impl Drop for Tx {
                     connection.close_on_drop();
                 }
             }
-            (State::Busy, PooledConnection::Postgres(_)) => {
+            (State::Busy, PooledConnection::Postgres(_)) if Handle::try_current().is_ok() => {
                 // The rollback has to wait for the answer to what is under way.
                 tokio::spawn(async move {
-                    if connection.run("rollback").await.is_err() {
+                    let done = timeout(ROLLBACK_WITHIN, connection.run("rollback")).await;
+                    if !matches!(done, Ok(Ok(()))) {
                         connection.close_on_drop();
                     }
                 });
             }
-            (State::Entering, _) | (State::Busy, PooledConnection::Sqlite(_)) => {
+            (State::Entering | State::Busy, _) => {
                 connection.close_on_drop();
             }
         }

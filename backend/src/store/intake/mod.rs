@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::receipts::Receipt;
 use super::{Pools, StoreError};
 use crate::clock::Timestamp;
 
@@ -98,17 +99,6 @@ pub struct Chat {
     pub participants: Vec<String>,
     /// Digest of `participants`.
     pub participants_digest: [u8; 32],
-}
-
-/// A signed request, as it is remembered.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Receipt {
-    /// The authenticated relay.
-    pub relay: RelayName,
-    /// Its id.
-    pub webhook_id: String,
-    /// When it was signed, Unix seconds.
-    pub signed_at: i64,
 }
 
 /// What became of a message.

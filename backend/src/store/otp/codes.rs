@@ -67,7 +67,8 @@ impl Store {
                 },
             };
             match begun {
-                // What was counted on the way to a limit is rolled back.
+                // What was counted on the way to a limit is rolled back, and with it that an old code was
+                // retired: the next start that is not limited retires it.
                 Some(limited @ Begun::Limited { .. }) => return Ok(limited),
                 Some(begun) => {
                     tx.commit().await?;

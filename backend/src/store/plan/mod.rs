@@ -8,14 +8,14 @@
 
 mod catalogue;
 mod lock;
-mod split;
 
 use serde::Serialize;
 use sqlx::migrate::Migrator;
 
+pub use super::migration_files::{split, tables};
 pub use lock::{Lock, Work};
-pub use split::{split, tables};
 
+use super::migration_files;
 use super::{Door, Finding, MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE, OpenError, Store};
 use crate::config::{DatabaseConfig, DatabaseKind, Environment};
 use catalogue::Found;
@@ -166,7 +166,7 @@ fn pending(
             statements: (1..)
                 .zip(split(migration.sql.as_str()))
                 .map(|(number, sql)| PlannedStatement {
-                    statement: split::summary(sql),
+                    statement: migration_files::summary(sql),
                     tables: touched(migration.version, number, sql),
                 })
                 .collect(),
@@ -185,7 +185,7 @@ impl Found {
     }
 
     fn named(&self, sql: &str) -> Vec<Touched> {
-        let named = |rows: &&Rows| split::names(sql, &rows.table);
+        let named = |rows: &&Rows| migration_files::names(sql, &rows.table);
         let touched = |rows: &Rows| Touched {
             rows: rows.clone(),
             lock: None,

@@ -16,12 +16,6 @@ pub(crate) fn cycle(edges: &Edges, left_out: &BTreeSet<(String, String)>) -> Opt
     ways.min_by_key(Vec::len)
 }
 
-/// Whether an edge stands in the graph and closes a cycle.
-pub(crate) fn closes_a_cycle(edges: &Edges, edge: &(String, String)) -> bool {
-    let all = edges.keys().collect();
-    edges.contains_key(edge) && way(&all, &edge.1, &edge.0).is_some()
-}
-
 /// Each edge of a way, with the line that it stands in.
 pub(crate) fn told(edges: &Edges, way: &[String]) -> String {
     let steps = way.windows(2).map(|step| {

@@ -16,60 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use cycles::{closes_a_cycle, cycle, told};
+use cycles::{cycle, told};
 use tree::{Edges, Tree};
-
-/// Edges that close a circle and are still to be mended, by folder: who knows, and whom. An edge that
-/// closes none any more fails the test.
-const TO_BE_MENDED: &[(&str, &str, &[&str])] = &[
-    ("backend/src", "config", &["otp"]),
-    (
-        "backend/src",
-        "jobs",
-        &["former_accounts", "people", "sessions"],
-    ),
-    ("backend/src/cli", "identity", &["former"]),
-    ("backend/src/config", "strength", &["server"]),
-    ("backend/src/http", "browser", &["api_error"]),
-    ("backend/src/identity/supabase", "refusal", &["client"]),
-    ("backend/src/otp", "provider", &["supabase", "twilio"]),
-    ("backend/src/store", "doors", &["adoption"]),
-    ("backend/src/store", "migrate", &["adoption"]),
-    ("backend/src/store", "needs", &["adoption"]),
-    ("backend/src/store", "receipts", &["intake"]),
-    ("backend/src/store", "safety", &["migrate", "plan"]),
-    ("backend/src/store", "transaction", &["entry"]),
-    (
-        "backend/src/store",
-        "statements",
-        &[
-            "accounts",
-            "adoption",
-            "audit",
-            "breaker",
-            "cleaning",
-            "entry",
-            "former",
-            "history",
-            "intake",
-            "issuer",
-            "jobs",
-            "keys",
-            "limits",
-            "lines",
-            "meta",
-            "newest",
-            "otp",
-            "people",
-            "receipts",
-            "relays",
-            "sessions",
-            "signing_keys",
-            "tombstones",
-        ],
-    ),
-    ("backend/src/store/otp", "live", &["codes"]),
-];
 
 /// Programs whose modules stand in a map of ARCHITECTURE.md.
 const MAPPED: [&str; 2] = ["backend", "relay"];
@@ -77,18 +25,11 @@ const MAPPED: [&str; 2] = ["backend", "relay"];
 #[test]
 fn no_two_siblings_know_each_other() {
     let mut found = String::new();
-    let mut seen = BTreeSet::new();
     for (name, tree) in crates() {
         for (folder, edges) in tree.edges() {
             let place = format!("{name}/src/{folder}");
             let place = place.trim_end_matches('/');
             let mut left_out = BTreeSet::new();
-            for edge in to_be_mended(place) {
-                if closes_a_cycle(&edges, &edge) {
-                    seen.insert((place.to_owned(), edge.clone()));
-                }
-                left_out.insert(edge);
-            }
             while let Some(way) = cycle(&edges, &left_out) {
                 let lines = told(&edges, &way);
                 writeln!(found, "  {place}: {}\n{lines}", way.join(" → ")).unwrap();
@@ -97,18 +38,6 @@ fn no_two_siblings_know_each_other() {
         }
     }
     assert!(found.is_empty(), "modules that know each other:\n{found}");
-    for (place, ..) in TO_BE_MENDED {
-        for edge in to_be_mended(place) {
-            let is_there = seen.contains(&((*place).to_owned(), edge.clone()));
-            assert!(is_there, "mended: take it off the list: {place} {edge:?}");
-        }
-    }
-}
-
-fn to_be_mended(place: &str) -> Vec<(String, String)> {
-    let here = TO_BE_MENDED.iter().filter(|known| known.0 == place);
-    here.flat_map(|(_, from, all)| all.iter().map(|to| ((*from).to_owned(), (*to).to_owned())))
-        .collect()
 }
 
 #[test]

@@ -8,6 +8,11 @@ use std::collections::BTreeSet;
 
 use sqlx::migrate::Migrator;
 
+/// Migrations of Postgres.
+pub static MIGRATIONS_POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
+/// Migrations of SQLite.
+pub static MIGRATIONS_SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
+
 /// As much of a statement as tells it from others.
 const SUMMARY_CHARS: usize = 80;
 
