@@ -1,10 +1,10 @@
 //! The backend: verifies what relays send, stores it once, and answers.
 //!
 //! `config` reads the environment; `store` keeps everything that matters, on SQLite or Postgres;
-//! `relay_auth` decides who sent a request; `intake` and `pull` decide what it means. `otp` finds out
-//! whose a number is, `identity` issues tokens for them, `sessions` keeps them signed in, `people` has
-//! their data; `jobs` does what any of them has written down to be done. `http` gives all of it routes and statuses, and nothing else knows that `http` exists;
-//! `cli` wires the parts.
+//! `relay` decides who sent a request and what it means. `otp` finds out whose a number is, `identity`
+//! issues tokens for them, `sessions` keeps them signed in, `people` has their data. `jobs` does what was
+//! written down to be done. `http` gives all of it routes and statuses, and nothing else knows that `http`
+//! exists; `services` puts the parts together, and `cli` runs them.
 //! The wire format is `shared-protocol`'s.
 
 pub mod audit;
@@ -16,7 +16,6 @@ pub mod former_accounts;
 pub mod http;
 pub mod identity;
 mod ids;
-pub mod intake;
 pub mod jobs;
 pub mod keyring;
 pub mod known_device;
@@ -25,8 +24,7 @@ pub mod otp;
 pub mod people;
 pub mod phone;
 pub mod phone_region;
-pub mod pull;
-pub mod relay_auth;
+pub mod relay;
 pub mod services;
 pub mod sessions;
 pub mod store;

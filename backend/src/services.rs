@@ -17,7 +17,7 @@ use crate::keyring::Keyring;
 use crate::known_device::KnownDevices;
 use crate::otp::{Otp, OtpSetupError, ProviderTimeouts};
 use crate::people::{DeleteHandle, DeletePerson, Deleter};
-use crate::relay_auth::RelayAuthenticator;
+use crate::relay::auth::RelayAuthenticator;
 use crate::sessions::{LogOut, Sessions};
 use crate::store::{KeyError, Pepper, Store};
 use crate::upkeep::{CleanHistory, Keeper, Upkeep};
@@ -108,35 +108,28 @@ impl Services {
             clock,
         })
     }
-}
 
-/// The kinds of jobs that the parts do.
-pub fn job_registry(
-    store: &Store,
-    pepper: &Pepper,
-    keyring: &Arc<Keyring>,
-    identity: &Arc<Identity>,
-    sessions: &Sessions,
-    retention: Retention,
-) -> Registry {
-    let deleter = Arc::new(Deleter {
-        store: store.clone(),
-        pepper: pepper.clone(),
-        keyring: Arc::clone(keyring),
-    });
-    let keeper = Arc::new(Keeper {
-        store: store.clone(),
-        sessions: sessions.clone(),
-        pepper: pepper.clone(),
-        retention,
-    });
-    Registry::new(Arc::clone(keyring))
-        .with::<LogOut>(Arc::new(sessions.clone()))
-        .with::<DeleteAccount>(Arc::clone(identity))
-        .with::<DeletePerson>(Arc::clone(&deleter))
-        .with::<DeleteHandle>(deleter)
-        .recurring::<Upkeep>(Arc::clone(&keeper), Duration::ZERO)
-        .recurring::<CleanHistory>(keeper, CleanHistory::EVERY)
+    /// The kinds of jobs that the parts do.
+    pub fn jobs(&self, retention: Retention) -> Registry {
+        let deleter = Arc::new(Deleter {
+            store: self.store.clone(),
+            pepper: self.pepper.clone(),
+            keyring: Arc::clone(&self.keyring),
+        });
+        let keeper = Arc::new(Keeper {
+            store: self.store.clone(),
+            sessions: self.sessions.clone(),
+            pepper: self.pepper.clone(),
+            retention,
+        });
+        Registry::new(Arc::clone(&self.keyring))
+            .with::<LogOut>(Arc::new(self.sessions.clone()))
+            .with::<DeleteAccount>(Arc::clone(&self.identity))
+            .with::<DeletePerson>(Arc::clone(&deleter))
+            .with::<DeleteHandle>(deleter)
+            .recurring::<Upkeep>(Arc::clone(&keeper), Duration::ZERO)
+            .recurring::<CleanHistory>(keeper, CleanHistory::EVERY)
+    }
 }
 
 /// The keys that sessions hang on. In development without `SESSION_SECRET` they are kept in a file.

@@ -20,7 +20,7 @@ use super::context::Context;
 use super::route::{Answers, Schemas, answers_with, json_content};
 use super::{App, VERSION};
 use crate::ids::random_id;
-use crate::relay_auth::Caller;
+use crate::relay::auth::Caller;
 
 /// Names a request in its answer and in the log.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -141,10 +141,10 @@ pub(super) fn problem(
 ) -> Response {
     let request_id = context.request_id.as_str();
     error.log(request_id);
-    let mut problem = error.problem(request_id, app.clock.now().as_secs());
+    let mut problem = error.problem(request_id, app.services.clock.now().as_secs());
     if relay.is_some() {
         problem.version = Some(VERSION.to_owned());
-        problem.environment = Some(app.environment.as_str().to_owned());
+        problem.environment = Some(app.services.environment.as_str().to_owned());
     }
     let mut response = with_body(error.status(), PROBLEM_JSON, to_json(&problem));
     add_error_headers(&mut response, error);
@@ -157,7 +157,7 @@ pub(super) async fn sign(response: Response, relay: &Caller, app: &App) -> Respo
     let bytes = axum::body::to_bytes(body, usize::MAX)
         .await
         .expect("what relays are answered is whole before it is sent");
-    relay.sign_answer(&mut parts.headers, &bytes, app.clock.now());
+    relay.sign_answer(&mut parts.headers, &bytes, app.services.clock.now());
     Response::from_parts(parts, Body::from(bytes))
 }
 

@@ -6,9 +6,9 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use shared_protocol::{InvalidMessage, Problem, ProblemCode, SignatureReason, Violation};
 
-use crate::intake::IntakeError;
 use crate::phone::InvalidPhone;
-use crate::relay_auth::AuthError;
+use crate::relay::auth::AuthError;
+use crate::relay::intake::IntakeError;
 use crate::store::StoreError;
 
 /// A request that failed.

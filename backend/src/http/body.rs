@@ -42,9 +42,12 @@ pub(super) async fn read(
     if announces_more(headers, limit) {
         return Err(ApiError::BodyTooLarge { limit });
     }
-    let mut charge = app.bodies.charge(context.client, app.clock.now());
+    let mut charge = app
+        .clients
+        .bodies
+        .charge(context.client, app.services.clock.now());
     let collecting = collect(Limited::new(body, limit), limit, &mut charge);
-    let bytes = tokio::time::timeout(app.body_timeout, collecting)
+    let bytes = tokio::time::timeout(app.clients.body_timeout, collecting)
         .await
         .unwrap_or(Err(ApiError::RequestTimeout))?;
     Ok(ReadBody {

@@ -12,7 +12,7 @@ use http::{Request, Version};
 
 use super::route::Argument;
 use crate::ids::RequestId;
-use crate::relay_auth::Caller;
+use crate::relay::auth::Caller;
 
 /// Names the request and where it came from.
 #[derive(Clone, Debug)]

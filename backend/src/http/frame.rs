@@ -42,13 +42,13 @@ pub(super) async fn frame(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let now = app.clock.now();
+    let now = app.services.clock.now();
     let given = request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes);
     let client_request_id = RequestId::accept(given);
     let peer = Peer::of(request.extensions());
     let context = Context {
         request_id: RequestId::new(now),
-        client: app.client_addresses.of(peer, request.headers(), now),
+        client: app.clients.addresses.of(peer, request.headers(), now),
         relay: Arc::default(),
     };
     let method = request.method().clone();
@@ -82,7 +82,7 @@ pub(super) async fn frame(
         let headers = response.headers_mut();
         headers.entry(name).or_insert_with(|| value.clone());
     }
-    if app.cookies.are_secure() {
+    if app.pages.cookies.are_secure() {
         response
             .headers_mut()
             .insert(STRICT_TRANSPORT_SECURITY, ONE_YEAR);
@@ -104,7 +104,7 @@ fn refusal(request: &Request, app: &App) -> Option<ApiError> {
     if let Some(fault) = request.extensions().get::<HostFault>() {
         return Some(ApiError::BadRequest(fault.as_str()));
     }
-    if app.reach == Reach::OwnMachine && names_a_client_elsewhere(request.headers()) {
+    if app.clients.reach == Reach::OwnMachine && names_a_client_elsewhere(request.headers()) {
         return Some(ApiError::DevelopmentOnly);
     }
     // The layer for pages of other origins answers every preflight, also for what does not exist.

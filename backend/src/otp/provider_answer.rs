@@ -13,7 +13,7 @@ pub(super) enum Sent {
 pub(super) enum SendFault {
     /// No message goes to this number, ever.
     InvalidPhone,
-    /// No message goes to this number, for reasons that are nobody's business.
+    /// No message goes to this number, for reasons that are not told.
     CannotSend,
     /// The provider has had enough of this number for now. Nothing was sent.
     Busy { retry_after: u32 },
@@ -40,6 +40,6 @@ pub(super) enum Checked {
     NotJudged {
         retry_after: u32,
     },
-    /// Nobody knows. It counts as guessed.
+    /// Not known. It counts as guessed.
     Unknown,
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Nobody set it.
+    /// It is not set.
     Default,
     /// The configuration file.
     File(PathBuf),

@@ -48,15 +48,15 @@ impl Visitor {
         if headers.contains_key(AUTHORIZATION) {
             return Ok(Self::App);
         }
-        let cookies = ShownCookies::read(headers, app.cookies);
+        let cookies = ShownCookies::read(headers, app.pages.cookies);
         let is_browser =
             headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site") || cookies.any();
         if !is_browser {
             return Ok(Self::App);
         }
-        let site = origins::check(method, headers, &app.web).map_err(|fault| {
+        let site = origins::check(method, headers, &app.pages.config).map_err(|fault| {
             // A page that is refused cannot read why; its author, on this machine, can.
-            if app.web.allows_localhost {
+            if app.pages.config.allows_localhost {
                 tracing::warn!(origin = ?headers.get(ORIGIN), ?fault, "a page may not call");
             }
             ApiError::CrossSiteOrigin(fault)

@@ -1,4 +1,4 @@
-//! Whoever may read the metrics.
+//! Callers that may read the metrics.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use subtle::ConstantTimeEq;
 use crate::http::api_error::ApiError;
 use crate::http::route::{Access, Argument};
 use crate::http::{App, MetricsAccess};
-use crate::relay_auth::shown_bearer;
+use crate::relay::auth::shown_bearer;
 use crate::telemetry::Metrics;
 
-/// Whoever shows `METRICS_TOKEN`, if one is set; and what they may read.
+/// A caller that shows `METRICS_TOKEN`, if one is set; and what it may read.
 pub(in crate::http) struct MetricsReader(pub(in crate::http) Metrics);
 
 impl FromRequestParts<Arc<App>> for MetricsReader {

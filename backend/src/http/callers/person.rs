@@ -18,7 +18,7 @@ use crate::http::browser::Visitor;
 use crate::http::browser::cookies::CookieKind;
 use crate::http::browser::csrf::{Binding, holds};
 use crate::http::route::{Access, Argument};
-use crate::relay_auth::shown_bearer;
+use crate::relay::auth::shown_bearer;
 use crate::sessions::{Session, SessionError};
 use crate::store::Actor;
 
@@ -44,7 +44,7 @@ impl FromRequestParts<Arc<App>> for SignedIn {
         let rides_on_cookie = !parts.headers.contains_key(AUTHORIZATION);
         if rides_on_cookie && !parts.method.is_safe() {
             let binding = Binding::of_session(session.id);
-            if !holds(&app.keyring, binding, &parts.headers) {
+            if !holds(&app.services.keyring, binding, &parts.headers) {
                 return Err(ApiError::CsrfFailed(CsrfFault::Token));
             }
         }
@@ -73,7 +73,7 @@ impl FromRequestParts<Arc<App>> for SteppedUp {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let signed_in = SignedIn::from_request_parts(parts, app).await?;
-        require_step_up(&signed_in.session, app.clock.now())?;
+        require_step_up(&signed_in.session, app.services.clock.now())?;
         Ok(Self(signed_in))
     }
 }
@@ -98,11 +98,11 @@ pub(in crate::http) async fn session_of(
     headers: &HeaderMap,
     app: &App,
 ) -> Result<Option<Arc<Session>>, ApiError> {
-    let now = app.clock.now();
+    let now = app.services.clock.now();
     let found = if headers.contains_key(AUTHORIZATION) {
         let token = shown_bearer(headers).and_then(|token| std::str::from_utf8(token).ok());
         match token {
-            Some(token) => app.sessions.by_access_token(token, now).await,
+            Some(token) => app.services.sessions.by_access_token(token, now).await,
             None => return Ok(None),
         }
     } else {
@@ -110,7 +110,7 @@ pub(in crate::http) async fn session_of(
             return Ok(None);
         };
         match browser.cookies.get(CookieKind::Session) {
-            Some(cookie) => app.sessions.by_cookie(cookie, now).await,
+            Some(cookie) => app.services.sessions.by_cookie(cookie, now).await,
             None => return Ok(None),
         }
     };

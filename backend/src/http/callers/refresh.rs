@@ -1,4 +1,4 @@
-//! Whoever shows a refresh token.
+//! Callers that show a refresh token.
 
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ impl FromRequest<Arc<App>> for ShowsRefreshToken {
         };
         let token = RefreshToken::parse(cookie).ok_or(ApiError::SignedOut)?;
         if !holds(
-            &app.keyring,
+            &app.services.keyring,
             Binding::of_session(token.session_id),
             &headers,
         ) {

@@ -5,7 +5,7 @@ use shared_protocol::SignatureReason;
 use crate::http::App;
 use crate::http::api_error::ApiError;
 use crate::http::context::Context;
-use crate::relay_auth::{AuthError, Verdict};
+use crate::relay::auth::{AuthError, Verdict};
 
 pub(super) fn refuse(app: &App, context: &Context, error: AuthError) -> ApiError {
     let AuthError::Refused(reason) = error else {
@@ -25,7 +25,10 @@ pub(in crate::http) fn replayed(app: &App, context: &Context) -> ApiError {
 
 fn count(app: &App, context: &Context, reason: SignatureReason) -> Verdict {
     metrics::counter!("relay_auth_failures_total", "reason" => reason.as_str()).increment(1);
-    let verdict = app.failures.count(context.client, app.clock.now());
+    let verdict = app
+        .clients
+        .relay_failures
+        .count(context.client, app.services.clock.now());
     if verdict == Verdict::Tell {
         tracing::warn!(
             request_id = context.request_id.as_str(),

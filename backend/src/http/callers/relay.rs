@@ -23,7 +23,7 @@ use crate::http::api_error::ApiError;
 use crate::http::body::{OF_A_BODY, expect_json, pass_over, read};
 use crate::http::context::Context;
 use crate::http::route::{Access, Argument, RELAY_SIGNATURE, Schemas, sends};
-use crate::relay_auth::{AuthError, Caller, Claim};
+use crate::relay::auth::{AuthError, Caller, Claim};
 
 /// A heartbeat and its acks; far below a message.
 const MAX_PULL_BYTES: usize = 256 * 1024;
@@ -77,11 +77,11 @@ impl RelayRoute for Pulls {
 
 impl RelayRouteKind {
     async fn claim(self, app: &App, headers: &HeaderMap) -> Result<Claim, AuthError> {
-        let now = app.clock.now();
+        let now = app.services.clock.now();
         match self {
-            Self::Messages => app.relays.message_claim(headers, now).await,
-            Self::Edge => app.relays.edge_claim(headers, now).await,
-            Self::Pulls => app.relays.pull_claim(headers, now),
+            Self::Messages => app.services.relays.message_claim(headers, now).await,
+            Self::Edge => app.services.relays.edge_claim(headers, now).await,
+            Self::Pulls => app.services.relays.pull_claim(headers, now),
         }
     }
 
@@ -103,18 +103,20 @@ impl<R: RelayRoute> FromRequest<Arc<App>> for FromRelay<R> {
         let claim = match R::KIND.claim(app, headers).await {
             Ok(claim) => claim,
             Err(error) => {
-                pass_over(headers, body, R::KIND.max_bytes(), app.body_timeout).await;
+                pass_over(headers, body, R::KIND.max_bytes(), app.clients.body_timeout).await;
                 return Err(refuse(app, &context, error));
             }
         };
         let body = read(app, &context, headers, body, R::KIND.max_bytes()).await?;
-        let caller = match app.relays.prove(claim, &body.bytes) {
+        let caller = match app.services.relays.prove(claim, &body.bytes) {
             Ok(caller) => Arc::new(caller),
             Err(error) => return Err(refuse(app, &context, error)),
         };
         // A request has one extractor of its body, so this is the first proof.
         let _ = context.relay.set(Arc::clone(&caller));
-        app.bodies.proved(context.client, app.clock.now());
+        app.clients
+            .bodies
+            .proved(context.client, app.services.clock.now());
         expect_json(headers)?;
         Ok(Self {
             caller,
@@ -152,12 +154,16 @@ impl FromRequest<Arc<App>> for PassedOver {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let Ok(context) = Context::from_request_parts(&mut parts, app).await;
-        let proof = app.relays.edge_claim(&parts.headers, app.clock.now()).await;
+        let proof = app
+            .services
+            .relays
+            .edge_claim(&parts.headers, app.services.clock.now())
+            .await;
         let limit = match proof {
             Ok(Claim::Proven(_)) => MAX_PHOTO_BYTES,
             _ => MAX_BODY_BYTES,
         };
-        pass_over(&parts.headers, body, limit, app.body_timeout).await;
+        pass_over(&parts.headers, body, limit, app.clients.body_timeout).await;
         match proof {
             Ok(Claim::Proven(caller)) => Ok(Self {
                 relay: caller.relay().clone(),

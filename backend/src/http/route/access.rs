@@ -12,9 +12,9 @@ pub enum Access {
     Public,
     /// A relay that signs or, where allowed, shows its secret.
     Relay,
-    /// Whoever shows `METRICS_TOKEN`.
+    /// A caller that shows `METRICS_TOKEN`.
     MetricsToken,
-    /// Whoever shows a refresh token, or the session's cookie.
+    /// A caller that shows a refresh token, or the session's cookie.
     RefreshToken,
     /// A person who is signed in.
     User,

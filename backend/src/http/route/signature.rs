@@ -30,7 +30,7 @@ pub(in crate::http) trait Argument {
     fn describe(_: &mut Operation, _: &mut Schemas) {}
 }
 
-/// Whoever has the app has the store, which may be away.
+/// Every argument that works with the store may find it away.
 impl Argument for State<Arc<App>> {
     const PROBLEMS: &'static [&'static [ProblemCode]] =
         &[&[ProblemCode::StoreUnavailable, ProblemCode::ShuttingDown]];

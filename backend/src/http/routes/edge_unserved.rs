@@ -41,7 +41,7 @@ async fn web_socket(
 }
 
 fn unserved(app: &App, relay: &PassedOver, fault: &'static str, warning: &Throttle) -> ApiError {
-    if warning.is_due(app.clock.now()) {
+    if warning.is_due(app.services.clock.now()) {
         tracing::warn!(
             relay = relay.relay.as_str(),
             "a relay of archety-edge asks for what is not served: {fault}; told once a day"

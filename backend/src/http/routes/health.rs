@@ -49,7 +49,7 @@ async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, ApiError> {
     if app.lifecycle.is_draining() {
         return Err(ApiError::ShuttingDown);
     }
-    match tokio::time::timeout(PING_TIMEOUT, app.store.ping()).await {
+    match tokio::time::timeout(PING_TIMEOUT, app.services.store.ping()).await {
         Ok(answered) => answered?,
         Err(_) => return Err(ApiError::StoreUnavailable(StoreError::Overloaded)),
     }

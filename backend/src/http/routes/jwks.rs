@@ -48,5 +48,5 @@ impl Answers for PublicKeys {
 /// The public keys of access tokens that this backend issues.
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "auth")]
 async fn jwks(State(app): State<Arc<App>>) -> PublicKeys {
-    PublicKeys(app.identity.jwks(app.clock.now()).await)
+    PublicKeys(app.services.identity.jwks(app.services.clock.now()).await)
 }

@@ -12,7 +12,7 @@ use crate::http::callers::{Edge, FromRelay, Messages, replayed};
 use crate::http::context::Context;
 use crate::http::route::{Route, route};
 use crate::http::{App, VERSION};
-use crate::intake::receive;
+use crate::relay::intake::receive;
 use crate::store::Stored;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -47,10 +47,13 @@ async fn store<R>(
     context: &Context,
     FromRelay { caller, body, .. }: &FromRelay<R>,
 ) -> Result<Json<Answer>, ApiError> {
-    app.relays.note_signature(caller, app.clock.now()).await?;
+    app.services
+        .relays
+        .note_signature(caller, app.services.clock.now())
+        .await?;
     crash_point("before_store");
-    let now = app.clock.now();
-    let received = receive(&app.store, &app.pepper, caller, body, now).await?;
+    let now = app.services.clock.now();
+    let received = receive(&app.services.store, &app.services.pepper, caller, body, now).await?;
     let (status, id) = match received.stored {
         Stored::Accepted(id) => {
             crash_point("stored");
@@ -83,6 +86,6 @@ async fn store<R>(
         burst_messages: Vec::new(),
         burst_delay_ms: None,
         version: VERSION.to_owned(),
-        environment: app.environment.as_str().to_owned(),
+        environment: app.services.environment.as_str().to_owned(),
     }))
 }

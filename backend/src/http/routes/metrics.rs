@@ -40,7 +40,7 @@ async fn metrics(
     State(app): State<Arc<App>>,
     MetricsReader(metrics): MetricsReader,
 ) -> Result<PrometheusText, ApiError> {
-    let waiting = u32::try_from(app.store.intake_depth()).unwrap_or(u32::MAX);
+    let waiting = u32::try_from(app.services.store.intake_depth()).unwrap_or(u32::MAX);
     ::metrics::gauge!("intake_queue_messages").set(f64::from(waiting));
     Ok(PrometheusText(metrics.render()))
 }

@@ -11,7 +11,7 @@ use crate::http::callers::{FromRelay, Pulls, replayed};
 use crate::http::context::Context;
 use crate::http::route::{Route, route};
 use crate::http::{App, VERSION};
-use crate::pull::{Pull, PullError, heartbeat};
+use crate::relay::commands::{Pull, PullError, heartbeat};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![route!(pull, RelayElsewhere)]
@@ -26,20 +26,32 @@ async fn pull(
 ) -> Result<Json<PullAnswer>, ApiError> {
     let fault = |error| fault(&app, &context, error);
     let pull = Pull::from_json(&body).map_err(fault)?;
-    app.relays.note_signature(&caller, app.clock.now()).await?;
-    let beat = heartbeat(&app.store, &caller, &pull, app.clock.now());
+    app.services
+        .relays
+        .note_signature(&caller, app.services.clock.now())
+        .await?;
+    let beat = heartbeat(
+        &app.services.store,
+        &caller,
+        &pull,
+        app.services.clock.now(),
+    );
     beat.await.map_err(fault)?;
     // No command can come up yet; the poll is held so that relays keep one rhythm.
     tokio::select! {
         () = tokio::time::sleep(pull.wait()) => {}
         () = app.lifecycle.draining() => {}
     }
-    let newest_message = app.store.newest_message(&pull.relay(&caller)).await?;
+    let newest_message = app
+        .services
+        .store
+        .newest_message(&pull.relay(&caller))
+        .await?;
     Ok(Json::of(&PullAnswer {
         commands: Vec::new(),
-        server_time: app.clock.now().as_secs(),
+        server_time: app.services.clock.now().as_secs(),
         version: VERSION.to_owned(),
-        environment: app.environment.as_str().to_owned(),
+        environment: app.services.environment.as_str().to_owned(),
         newest_message: newest_message.map(Into::into),
     }))
 }

@@ -4,26 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archety_backend::clock::{Clock, Timestamp};
-use archety_backend::config::{Config, Environment, KeyringSource, RelayAuth, Variables};
+use archety_backend::config::{Config, RelayAuth, SecretSource, Variables};
 use archety_backend::former_accounts;
-use archety_backend::http::{
-    App, BodyBudget, ClientAddresses, CookieRules, MetricsAccess, Reach, router,
-};
-use archety_backend::identity::{Identity, UpstreamTimeouts};
+use archety_backend::http::{App, MetricsAccess, Reach, router};
+use archety_backend::identity::Identity;
 use archety_backend::jobs::{Jobs, Pace};
 use archety_backend::keyring::Keyring;
-use archety_backend::known_device::KnownDevices;
 use archety_backend::lifecycle::Lifecycle;
-use archety_backend::otp::{Otp, ProviderTimeouts};
-use archety_backend::relay_auth::{FailureLimiter, RelayAuthenticator};
-use archety_backend::services::job_registry;
-use archety_backend::sessions::Sessions;
+use archety_backend::services::Services;
 use archety_backend::store::{Store, StoreError};
 use archety_backend::telemetry::Metrics;
 use axum::Router;
 use axum::body::Body;
 use http::Request;
 use http::header::AUTHORIZATION;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use shared_protocol::RelaySecrets;
 use tower::ServiceExt;
 
@@ -83,66 +79,28 @@ impl TestApp {
         let lifecycle = Lifecycle::new();
         let list = Arc::new(RelaySecrets::parse(list).expect("the tests' secrets"));
         let settings = SETTINGS.iter().chain(settings).copied();
-        let config = Config::from_variables(&Variables::of(settings)).expect("the tests' settings");
-        let KeyringSource::Given(keyring) = &config.session.keyring else {
-            panic!("the tests' settings have a SESSION_SECRET");
-        };
-        let identity = Identity::open(
-            &config.identity,
-            UpstreamTimeouts::default(),
-            &store,
-            Arc::clone(keyring),
-            NOW,
-        );
-        let identity = Arc::new(identity.await.expect("the database is this issuer's"));
-        let pepper = store.pepper(keyring, [7; 32], NOW).await.expect("a pepper");
-        let timeouts = ProviderTimeouts::default();
-        let sender = Arc::clone(&identity);
-        let otp = Otp::new(&config.otp, timeouts, sender, store.clone(), pepper.clone())
-            .expect("a provider of codes");
-        let web = Arc::new(config.web.clone());
-        let sessions = Sessions::new(
-            store.clone(),
-            Arc::clone(&identity),
-            Arc::clone(keyring),
-            config.session.lifetimes,
-        );
-        let registry = job_registry(
-            &store,
-            &pepper,
-            keyring,
-            &identity,
-            &sessions,
-            config.retention,
-        );
+        let variables = Variables::of(settings);
+        let mut config = Config::from_variables(&variables).expect("the tests' settings");
+        config.relay.secrets = SecretSource::Given(list);
+        config.relay.auth = mode;
+        let mut rng = StdRng::from_seed([7; 32]);
+        let services = Services::build(&config, store.clone(), clock.clone(), &mut rng)
+            .await
+            .expect("the database is this issuer's");
+        let registry = services.jobs(config.retention);
         let jobs = Arc::new(Jobs::new(store.clone(), registry, Pace::default()));
-        let app = App {
-            relays: RelayAuthenticator::new(list, mode, store.clone()),
-            store: store.clone(),
-            pepper: pepper.clone(),
-            environment: Environment::Development,
-            clock: clock.clone(),
-            lifecycle: lifecycle.clone(),
-            failures: FailureLimiter::default(),
-            sign_in_failures: FailureLimiter::default(),
-            client_addresses: ClientAddresses::new(config.proxies, config.client_ip_header),
-            reach: Reach::Network,
-            bodies: BodyBudget::default(),
-            metrics: MetricsAccess::Token(Metrics::of_process(), "metrics-token".into()),
-            otp,
-            sessions,
-            known_devices: KnownDevices::new(Arc::clone(keyring)),
-            keyring: Arc::clone(keyring),
-            cookies: CookieRules::of(&web),
-            web,
-            identity: Arc::clone(&identity),
-            body_timeout: Duration::from_millis(200),
-        };
+        let identity = Arc::clone(&services.identity);
+        let keyring = Arc::clone(&services.keyring);
+        let metrics = Metrics::of_process();
+        let mut app = App::new(&config, services, lifecycle.clone(), metrics.clone());
+        app.clients.reach = Reach::Network;
+        app.clients.body_timeout = Duration::from_millis(200);
+        app.metrics = MetricsAccess::Token(metrics, "metrics-token".into());
         Self {
             router: router(Arc::new(app)),
             jobs,
             identity,
-            keyring: Arc::clone(keyring),
+            keyring,
             store,
             clock,
             lifecycle,

@@ -107,12 +107,13 @@ async fn confirm(
     admit(&app, context.client)?;
     let Asking { session, binding } = asking(&visitor, &headers, &app).await?;
     let phone = app
+        .services
         .otp
         .parse_phone(&body.phone)
         .map_err(ApiError::InvalidPhone)?;
     let code = Code::parse(&body.code).map_err(|fault| ApiError::invalid("code", fault))?;
     let name = body.name.as_deref().map(told_name).transpose()?.flatten();
-    let now = app.clock.now();
+    let now = app.services.clock.now();
     let device = device_of(&visitor, &headers, session.as_deref(), &phone, &app, now);
     let ask = Confirm {
         phone: &phone,
@@ -124,7 +125,7 @@ async fn confirm(
         session: session.as_ref().map(|session| session.id),
     };
     let request_id = context.request_id.as_str();
-    let approved = app.otp.confirm(ask, now).await;
+    let approved = app.services.otp.confirm(ask, now).await;
     if let Err(ConfirmError::Expired) = approved
         && let Some(answer) = repeated(&app, &visitor, session.as_deref(), &phone, ask, now).await?
     {
@@ -180,7 +181,7 @@ async fn confirm(
     }
     if let Err(error) = &opened {
         let event = Event::new(EventKind::SignIn, error.outcome()).by_request(request_id);
-        record(&app.store, event, now).await;
+        record(&app.services.store, event, now).await;
     }
     let opened = opened?;
     let (session, refresh_token) = (&opened.session, &opened.refresh_token);
@@ -194,7 +195,7 @@ async fn confirm(
             now,
         ));
     }
-    let device = app.known_devices.remember(&phone, now);
+    let device = app.services.known_devices.remember(&phone, now);
     let answer = AppSession::of(session, &opened.access, refresh_token, Some(&device), now);
     let answer = Json::of(&Confirmed::App(answer));
     Ok((SetCookies::default(), answer))
@@ -209,7 +210,7 @@ fn goes_on(session: &Session, phone: &Phone, remember: Remember) -> bool {
 /// A client that hangs up half-way must not leave a session at the provider that nobody knows of.
 async fn to_its_end(app: &Arc<App>, ask: SignIn, now: Timestamp) -> Result<Opened, SignInError> {
     let app = Arc::clone(app);
-    let work = async move { app.sessions.sign_in(ask, now).await };
+    let work = async move { app.services.sessions.sign_in(ask, now).await };
     match tokio::spawn(work.in_current_span()).await {
         Ok(opened) => opened,
         Err(failed) => match failed.try_into_panic() {
@@ -227,12 +228,15 @@ async fn step_up(
     request_id: &str,
     now: Timestamp,
 ) -> Result<Answer, ApiError> {
-    app.sessions.step_up(session, &confirmed, now).await?;
+    app.services
+        .sessions
+        .step_up(session, &confirmed, now)
+        .await?;
     let event = Event::new(EventKind::StepUp, "confirmed")
         .of(session.user_id)
         .in_session(session.id)
         .by_request(request_id);
-    record(&app.store, event, now).await;
+    record(&app.services.store, event, now).await;
     let until = now.plus(Session::STEP_UP_TTL);
     Ok(gone_on(app, visitor, session, until, now))
 }
@@ -246,7 +250,7 @@ fn gone_on(
     now: Timestamp,
 ) -> Answer {
     let phone = Phone::parse(&session.phone);
-    let device = phone.map(|phone| app.known_devices.remember(&phone, now));
+    let device = phone.map(|phone| app.services.known_devices.remember(&phone, now));
     let mut answer = SteppedUp {
         user_id: session.user_id.to_string(),
         expires_at: session.ends_at(),
@@ -256,9 +260,12 @@ fn gone_on(
     };
     let mut cookies = SetCookies::default();
     if let Visitor::Browser(browser) = visitor {
-        answer.csrf_token = Some(issue(&app.keyring, Binding::of_session(session.id)));
+        answer.csrf_token = Some(issue(
+            &app.services.keyring,
+            Binding::of_session(session.id),
+        ));
         if let Some(device) = device {
-            let rules = app.cookies;
+            let rules = app.pages.cookies;
             cookies.add(rules.set(CookieKind::Device, &device, known_device::TTL, browser.site));
         }
     } else {
@@ -275,8 +282,8 @@ fn for_browser(
     token: &SecretString,
     now: Timestamp,
 ) -> Answer {
-    let device = app.known_devices.remember(phone, now);
-    let (rules, site) = (app.cookies, browser.site);
+    let device = app.services.known_devices.remember(phone, now);
+    let (rules, site) = (app.pages.cookies, browser.site);
     let (token, age) = (token.expose_secret(), max_age(session, now));
     let cookies = [
         rules.set(CookieKind::Session, token, age, site),
@@ -299,11 +306,16 @@ async fn repeated(
     let Visitor::Browser(browser) = visitor else {
         return Ok(None);
     };
-    let Some(before) = app.otp.just_confirmed(ask, now).await? else {
+    let Some(before) = app.services.otp.just_confirmed(ask, now).await? else {
         return Ok(None);
     };
     let (id, counter) = (before.session_id, before.token_counter);
-    let Some((session, token)) = app.sessions.begun_just_now(id, counter, now).await? else {
+    let Some((session, token)) = app
+        .services
+        .sessions
+        .begun_just_now(id, counter, now)
+        .await?
+    else {
         return Ok(None);
     };
     // In the session itself its cookie is there already. Elsewhere it is needed.

@@ -54,9 +54,9 @@ async fn csrf_token(
     let binding = bound.unwrap_or_else(|| {
         let value = URL_SAFE_NO_PAD.encode(random_bytes::<32>());
         let kind = CookieKind::PreSession;
-        cookies.add(app.cookies.set(kind, &value, PRE_SESSION_TTL, site));
+        cookies.add(app.pages.cookies.set(kind, &value, PRE_SESSION_TTL, site));
         Binding::of_pre_session(&value)
     });
-    let csrf_token = issue(&app.keyring, binding);
+    let csrf_token = issue(&app.services.keyring, binding);
     Ok((cookies, Json::of(&Token { csrf_token })))
 }

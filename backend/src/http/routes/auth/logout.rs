@@ -120,7 +120,7 @@ async fn logout(
         if let Visitor::Browser(browser) = &visitor
             && browser.cookies.came(CookieKind::Session)
         {
-            cookies.add(app.cookies.clear(CookieKind::Session, browser.site));
+            cookies.add(app.pages.cookies.clear(CookieKind::Session, browser.site));
         }
         return Ok((cookies, JsonOrNoContent::NoContent));
     };
@@ -131,14 +131,20 @@ async fn logout(
     };
     let request_id = context.request_id.as_str();
     let ended = app
+        .services
         .sessions
-        .log_out(&signed_in.session, which, request_id, app.clock.now())
+        .log_out(
+            &signed_in.session,
+            which,
+            request_id,
+            app.services.clock.now(),
+        )
         .await?;
     if let Visitor::Browser(browser) = &visitor
         && scope != Scope::Others
         && browser.cookies.get(CookieKind::Session).is_some()
     {
-        cookies.add(app.cookies.clear(CookieKind::Session, browser.site));
+        cookies.add(app.pages.cookies.clear(CookieKind::Session, browser.site));
     }
     Ok((cookies, JsonOrNoContent::Json(Json::of(&Ended { ended }))))
 }

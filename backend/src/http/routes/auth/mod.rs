@@ -49,7 +49,11 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// Turns away an address that was turned away too often, before it costs more than a look.
 fn admit(app: &App, client: IpAddr) -> Result<(), ApiError> {
-    match app.sign_in_failures.waits(client, app.clock.now()) {
+    match app
+        .clients
+        .sign_in_failures
+        .waits(client, app.services.clock.now())
+    {
         Some(retry_after) => Err(ApiError::TooManyCodes { retry_after }),
         None => Ok(()),
     }
@@ -58,14 +62,14 @@ fn admit(app: &App, client: IpAddr) -> Result<(), ApiError> {
 /// Writes down what a person may want to know of later.
 async fn keep(app: &App, context: &Context, kind: EventKind, outcome: &'static str) {
     let event = Event::new(kind, outcome).by_request(context.request_id.as_str());
-    record(&app.store, event, app.clock.now()).await;
+    record(&app.services.store, event, app.services.clock.now()).await;
 }
 
 /// What strangers can make happen without end is counted, and counts against their address.
 fn turned_away(app: &App, context: &Context, kind: EventKind, outcome: &'static str) {
     count_only(kind, outcome);
-    let now = app.clock.now();
-    app.sign_in_failures.count(context.client, now);
+    let now = app.services.clock.now();
+    app.clients.sign_in_failures.count(context.client, now);
 }
 
 /// Who asks for a code or confirms one: whoever is signed in already, and what the code is bound to.
@@ -88,7 +92,7 @@ async fn asking(visitor: &Visitor, headers: &HeaderMap, app: &App) -> Result<Ask
     };
     let binding =
         binding_of(session.as_deref(), browser).ok_or(ApiError::CsrfFailed(CsrfFault::NoCookie))?;
-    if !holds(&app.keyring, binding, headers) {
+    if !holds(&app.services.keyring, binding, headers) {
         return Err(ApiError::CsrfFailed(CsrfFault::Token));
     }
     Ok(Asking {
@@ -131,7 +135,7 @@ fn device_of(
             .and_then(|token| token.to_str().ok()),
     };
     match shown {
-        Some(value) if app.known_devices.knows(value, phone, now) => otp::Device::Known,
+        Some(value) if app.services.known_devices.knows(value, phone, now) => otp::Device::Known,
         _ => otp::Device::Unknown,
     }
 }
@@ -185,7 +189,7 @@ impl BrowserSession {
         Self {
             user_id: session.user_id.to_string(),
             expires_at: session.ends_at(),
-            csrf_token: issue(&app.keyring, Binding::of_session(session.id)),
+            csrf_token: issue(&app.services.keyring, Binding::of_session(session.id)),
         }
     }
 }

@@ -33,14 +33,19 @@ async fn refresh(
     State(app): State<Arc<App>>,
     shown: ShowsRefreshToken,
 ) -> Result<(SetCookies, Json<Refreshed<'static>>), ApiError> {
-    let now = app.clock.now();
+    let now = app.services.clock.now();
     match shown {
         ShowsRefreshToken::Cookie(browser, token) => {
-            let refreshed = app.sessions.refresh(&token, Transport::Cookie, now).await?;
+            let refreshed = app
+                .services
+                .sessions
+                .refresh(&token, Transport::Cookie, now)
+                .await?;
             let session = &refreshed.session;
             let next = refreshed.refresh_token.expose_secret();
             let age = max_age(session, now);
             let cookie = app
+                .pages
                 .cookies
                 .set(CookieKind::Session, next, age, browser.site);
             let answer = Refreshed::Browser(BrowserSession::of(session, &app));
@@ -48,7 +53,11 @@ async fn refresh(
         }
         ShowsRefreshToken::Body(token) => {
             let token = token.expose_secret();
-            let refreshed = app.sessions.refresh(token, Transport::Bearer, now).await?;
+            let refreshed = app
+                .services
+                .sessions
+                .refresh(token, Transport::Bearer, now)
+                .await?;
             let access = refreshed.access.as_ref().ok_or(SessionError::SignedOut)?;
             let (session, next) = (&refreshed.session, &refreshed.refresh_token);
             let answer = Refreshed::App(AppSession::of(session, access, next, None, now));

@@ -64,14 +64,14 @@ async fn session(
         if let Visitor::Browser(browser) = &visitor
             && browser.cookies.came(CookieKind::Session)
         {
-            cookies.add(app.cookies.clear(CookieKind::Session, browser.site));
+            cookies.add(app.pages.cookies.clear(CookieKind::Session, browser.site));
         }
         let none = NoSession {
             authenticated: false,
         };
         return Ok((cookies, Json::of(&Answer::None(none))));
     };
-    let live = describe(&session, app.clock.now());
+    let live = describe(&session, app.services.clock.now());
     Ok((cookies, Json::of(&Answer::Live(live))))
 }
 

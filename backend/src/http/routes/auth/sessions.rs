@@ -46,7 +46,11 @@ async fn list_sessions(
     signed_in: SignedIn,
 ) -> Result<Json<Sessions>, ApiError> {
     let own = &signed_in.session;
-    let found = app.sessions.list(own, app.clock.now()).await?;
+    let found = app
+        .services
+        .sessions
+        .list(own, app.services.clock.now())
+        .await?;
     let sessions = found
         .into_iter()
         .map(|session| Item {
@@ -79,8 +83,9 @@ async fn delete_session(
 ) -> Result<NoContent, ApiError> {
     let id = Uuid::try_parse(&id).map_err(|_| ApiError::SessionNotFound)?;
     let request_id = context.request_id.as_str();
-    let now = app.clock.now();
+    let now = app.services.clock.now();
     let ended = app
+        .services
         .sessions
         .end_one(&signed_in.session, id, request_id, now)
         .await?;

@@ -79,10 +79,11 @@ async fn start(
     admit(&app, context.client)?;
     let Asking { session, binding } = asking(&visitor, &headers, &app).await?;
     let phone = app
+        .services
         .otp
         .parse_phone(&body.phone)
         .map_err(ApiError::InvalidPhone)?;
-    let now = app.clock.now();
+    let now = app.services.clock.now();
     let device = device_of(&visitor, &headers, session.as_deref(), &phone, &app, now);
     let channel = channel(&app, body.channel.as_deref())?;
     let step_up = match body.purpose {
@@ -106,7 +107,7 @@ async fn start(
         device,
         step_up,
     };
-    let started = app.otp.start(ask, now).await;
+    let started = app.services.otp.start(ask, now).await;
     let kind = EventKind::CodeStart;
     match &started {
         Ok(_) => keep(&app, &context, kind, "accepted").await,
@@ -124,8 +125,14 @@ async fn start(
 }
 
 fn channel(app: &App, named: Option<&str>) -> Result<Channel, ApiError> {
-    app.otp.channel(named).ok_or_else(|| {
-        let offered: Vec<_> = app.otp.channels().iter().map(|c| c.as_str()).collect();
+    app.services.otp.channel(named).ok_or_else(|| {
+        let offered: Vec<_> = app
+            .services
+            .otp
+            .channels()
+            .iter()
+            .map(|c| c.as_str())
+            .collect();
         ApiError::invalid("channel", format!("must be one of: {}", offered.join(", ")))
     })
 }

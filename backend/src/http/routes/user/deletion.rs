@@ -33,7 +33,7 @@ async fn delete_person(
     SteppedUp(signed_in): SteppedUp,
 ) -> Result<(SetCookies, NoContent), ApiError> {
     let user_id = signed_in.session.user_id;
-    let now = app.clock.now();
+    let now = app.services.clock.now();
     let request_id = context.request_id.as_str().to_owned();
     let work = delete(Arc::clone(&app), user_id, request_id, now);
     match tokio::spawn(work.in_current_span()).await {
@@ -46,7 +46,7 @@ async fn delete_person(
     let mut cookies = SetCookies::default();
     if let Visitor::Browser(browser) = &visitor {
         for kind in [CookieKind::Session, CookieKind::Device] {
-            cookies.add(app.cookies.clear(kind, browser.site));
+            cookies.add(app.pages.cookies.clear(kind, browser.site));
         }
     }
     Ok((cookies, NoContent))
@@ -58,9 +58,13 @@ async fn delete(
     request_id: String,
     now: Timestamp,
 ) -> Result<(), ApiError> {
-    let (store, pepper, keyring) = (&app.store, &app.pepper, &app.keyring);
+    let (store, pepper, keyring) = (
+        &app.services.store,
+        &app.services.pepper,
+        &app.services.keyring,
+    );
     let hidden = people::hide_person(store, pepper, keyring, user_id, now).await?;
-    app.sessions.forget_person(user_id);
+    app.services.sessions.forget_person(user_id);
     let Some(hidden) = hidden else {
         return Ok(());
     };

@@ -68,14 +68,14 @@ async fn export(
     context: Context,
     SteppedUp(signed_in): SteppedUp,
 ) -> Result<Download, ApiError> {
-    let now = app.clock.now();
-    let export = Export::begin(&app.store, reader(&signed_in), now).await?;
+    let now = app.services.clock.now();
+    let export = Export::begin(&app.services.store, reader(&signed_in), now).await?;
     let export = export.ok_or(ApiError::SignedOut)?;
     let event = Event::new(EventKind::Export, "begun")
         .of(signed_in.session.user_id)
         .in_session(signed_in.session.id)
         .by_request(context.request_id.as_str());
-    record(&app.store, event, now).await;
+    record(&app.services.store, event, now).await;
     let (sender, body) = Channel::<Bytes, StoreError>::new(PIECES_AHEAD);
     tokio::spawn(send(export, sender, context));
     Ok(Download(Body::new(body)))

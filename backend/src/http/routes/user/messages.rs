@@ -49,7 +49,11 @@ async fn messages(
         limit: size.get() + 1,
         conversation_id,
     };
-    let rows = app.store.messages(&reader(&signed_in), query).await?;
+    let rows = app
+        .services
+        .store
+        .messages(&reader(&signed_in), query)
+        .await?;
     let page = MessagesPage::of(&rows, size.get() as usize);
     Ok(Json::of(&page))
 }

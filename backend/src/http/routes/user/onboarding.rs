@@ -22,7 +22,7 @@ async fn onboarding(
     State(app): State<Arc<App>>,
     signed_in: SignedIn,
 ) -> Result<Json<OnboardingView<'static>>, ApiError> {
-    let row = app.store.profile(&reader(&signed_in)).await?;
+    let row = app.services.store.profile(&reader(&signed_in)).await?;
     let row = row.ok_or(ApiError::SignedOut)?;
     let view = OnboardingView::from(row.onboarding.as_ref());
     Ok(Json::of(&view))

@@ -25,8 +25,8 @@ async fn profile(
     State(app): State<Arc<App>>,
     signed_in: SignedIn,
 ) -> Result<Json<ProfileView<'static>>, ApiError> {
-    let row = app.store.profile(&reader(&signed_in)).await?;
-    // Whoever was deleted a moment ago is signed out, whatever this replica remembers.
+    let row = app.services.store.profile(&reader(&signed_in)).await?;
+    // A person who was deleted a moment ago is signed out, whatever this replica remembers.
     let row = row.ok_or(ApiError::SignedOut)?;
     Ok(Json::of(&ProfileView::from(&row)))
 }
@@ -75,7 +75,11 @@ async fn change_profile(
     };
     let name = name.as_ref().map(PersonName::as_str);
     let actor = signed_in.actor();
-    let row = app.store.rename(&actor, name, app.clock.now()).await?;
+    let row = app
+        .services
+        .store
+        .rename(&actor, name, app.services.clock.now())
+        .await?;
     let row = row.ok_or(ApiError::SignedOut)?;
     Ok(Json::of(&ProfileView::from(&row)))
 }

@@ -35,7 +35,7 @@ async fn traits(
     State(app): State<Arc<App>>,
     signed_in: SignedIn,
 ) -> Result<Json<TraitsView<'static>>, ApiError> {
-    let rows = app.store.traits(&reader(&signed_in)).await?;
+    let rows = app.services.store.traits(&reader(&signed_in)).await?;
     Ok(Json::of(&TraitsView::from(&rows[..])))
 }
 
@@ -56,13 +56,14 @@ async fn set_traits(
     JsonBody(given): JsonBody<Given>,
 ) -> Result<Json<TraitsView<'static>>, ApiError> {
     let given = GivenTraits::parse(&given.traits)?;
-    let now = app.clock.now();
+    let now = app.services.clock.now();
     let given: Vec<_> = given
         .iter()
         .map(|(name, value)| (row_id(now), name, value))
         .collect();
     let actor = signed_in.actor();
     let rows = app
+        .services
         .store
         .set_traits(&actor, &given, SOURCE, MAX_TRAITS, now);
     let rows = rows.await?;
@@ -85,7 +86,10 @@ async fn delete_traits(
     let name = name.transpose();
     let name = name.map_err(|()| ApiError::invalid("name", "must match [a-z0-9_.-]{1,64}"))?;
     let name = name.as_ref().map(TraitName::as_str);
-    app.store.delete_traits(&signed_in.actor(), name).await?;
+    app.services
+        .store
+        .delete_traits(&signed_in.actor(), name)
+        .await?;
     Ok(NoContent)
 }
 

@@ -13,7 +13,7 @@ use shared_protocol::{
 };
 
 use crate::clock::Timestamp;
-use crate::relay_auth::Caller;
+use crate::relay::auth::Caller;
 use crate::store::{Lease, LineAddress, LinesTold, NewestRow, Seen, Store, StoreError};
 
 const MAX_INSTANCE_ID_CHARS: usize = 64;

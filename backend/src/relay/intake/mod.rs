@@ -16,7 +16,7 @@ mod nul;
 use shared_protocol::{Event, InvalidMessage, Message, RelayName};
 
 use crate::clock::Timestamp;
-use crate::relay_auth::Caller;
+use crate::relay::auth::Caller;
 use crate::store::{Pepper, Store, StoreError, Stored};
 
 /// Why a message was not stored.

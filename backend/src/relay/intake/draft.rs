@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::ids::row_id;
 use crate::people::DEFAULT_PERSONA;
 use crate::phone::Phone;
-use crate::relay_auth::Caller;
+use crate::relay::auth::Caller;
 use crate::store::{Chat, NewMessage};
 
 pub(super) fn new_message(

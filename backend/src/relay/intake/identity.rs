@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use shared_protocol::{Event, Message, MessageIdentity, RelayName};
 
 use crate::clock::Timestamp;
-use crate::relay_auth::{Caller, Proof};
+use crate::relay::auth::{Caller, Proof};
 use crate::store::{Store, StoreError};
 
 const BODY_WINDOW: Duration = Duration::from_mins(10);

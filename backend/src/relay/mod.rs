@@ -1,0 +1,5 @@
+//! What relays send: proof of who sends, messages, and the heartbeat of their long poll.
+
+pub mod auth;
+pub mod commands;
+pub mod intake;
