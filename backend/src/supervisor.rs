@@ -80,12 +80,11 @@ impl Supervisor {
             let Some(ended) = ended else {
                 return first;
             };
-            let (id, how) = match ended {
-                Ok((id, ())) => (id, "ended"),
-                Err(error) => (error.id(), "panicked"),
-            };
+            let is_panic = ended.is_err();
+            let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+            let how = if is_panic { "panicked" } else { "ended" };
             let task = self.names.remove(&id).unwrap_or("unknown");
-            if how == "panicked" || !lifecycle.is_draining() {
+            if is_panic || !lifecycle.is_draining() {
                 tracing::error!(task, "a task {how} by itself; going down");
                 first = first.and(Err(TaskEnded { task, how }));
                 lifecycle.start_draining();

@@ -186,7 +186,9 @@ impl SettingsWatch {
             let is_fatal = |problem: &SettingsProblem| problem.is_fatal(self.environment);
             self.is_usable = !problems.iter().any(is_fatal);
             if !self.is_usable {
-                tracing::error!("nobody can sign in until that is mended; looking again soon");
+                tracing::error!(
+                    "every sign-in is refused until that is mended; looking again soon"
+                );
             } else if !was_usable {
                 announce(&problems);
             }

@@ -25,7 +25,7 @@ pub enum Adoption {
     Refused,
     /// It is adopted. Views by which other roles would go on reading all of it stop the migration.
     Allowed,
-    /// It is adopted, and such views are made to read as whoever asks them.
+    /// It is adopted, and such views are made to read with the rights of the role that asks.
     AllowedSecuringViews,
 }
 

@@ -101,10 +101,11 @@ pub(super) struct Writes<'a>(&'a Pools);
 impl Execute for Reads<'_> {
     async fn execute<'q>(
         &mut self,
-        statement: Statement,
-        params: impl Params<'q>,
+        _statement: Statement,
+        _params: impl Params<'q>,
     ) -> Result<u64, StoreError> {
-        Writes(self.0).execute(statement, params).await
+        // What changes something goes to `writes`.
+        Err(StoreError::ReadOnly)
     }
 
     async fn all<'q, R: Row>(

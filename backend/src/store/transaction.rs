@@ -289,7 +289,48 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::literal;
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+    use super::*;
+
+    const CREATE: Statement = Statement::named("CREATE").sqlite("create table t (n integer)");
+    const INSERT: Statement = Statement::named("INSERT").sqlite("insert into t values ($1)");
+    const FAIL: Statement = Statement::named("FAIL").sqlite("insert into t values (abs($1))");
+    const SUM: Statement = Statement::named("SUM").sqlite("select sum(n) from t");
+
+    /// With one writer, the next transaction gets the connection of the one that was dropped.
+    #[tokio::test]
+    async fn a_dropped_transaction_is_undone_and_the_writer_goes_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("t.db"))
+            .create_if_missing(true);
+        let pool = SqlitePoolOptions::new().max_connections(1);
+        let writer = pool.connect_with(options.clone()).await.expect("a file");
+        let readers = SqlitePoolOptions::new().connect_lazy_with(options.read_only(true));
+        let pools = Pools::Sqlite {
+            writer,
+            readers,
+            job_bell: crate::store::job_bell::JobBell::default(),
+        };
+        pools.writes().execute(CREATE, ()).await.expect("a table");
+        for (n, is_failing) in [(1_i64, false), (2, true), (3, false)] {
+            let mut tx = pools.begin_write().await.expect("begun");
+            tx.execute(INSERT, (100_i64,)).await.expect("written");
+            if is_failing {
+                let failed = tx.execute(FAIL, (i64::MIN,)).await;
+                failed.expect_err("an overflow");
+            }
+            drop(tx);
+            let mut tx = pools.begin_write().await.expect("begun again");
+            tx.execute(INSERT, (n,)).await.expect("written");
+            tx.commit().await.expect("committed");
+        }
+        let sum: i64 = pools.reads().value(SUM, ()).await.expect("a sum");
+        assert_eq!(sum, 1 + 2 + 3);
+        let refused = pools.reads().execute(INSERT, (100_i64,)).await;
+        assert!(matches!(refused, Err(StoreError::ReadOnly)));
+    }
 
     #[test]
     fn a_literal_ends_where_it_should() {

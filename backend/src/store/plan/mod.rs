@@ -4,7 +4,7 @@
 //! reads or writes rows, stands in a list beside the migrations (`migrations/postgres/locks.txt`), which a
 //! test holds against the locks that are really taken. Nothing is run, not even to be rolled back: that
 //! would take the very locks in question. Only tables that are there now appear; new ones are empty and
-//! keep nobody waiting.
+//! hold up no client.
 
 mod catalogue;
 mod lock;

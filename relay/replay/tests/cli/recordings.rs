@@ -38,7 +38,7 @@ fn told(home: &Home, script: &[u8]) -> Vec<Value> {
     let lines = run.ends_with(0).lines();
     let messages = lines.map(|line| serde_json::from_str(line).expect("JSON"));
     let messages = messages.collect();
-    assert_eq!(run.err, "", "nobody in it is real");
+    assert_eq!(run.err, "", "every number in it is fictional");
     messages
 }
 
