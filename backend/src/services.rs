@@ -11,11 +11,11 @@ use crate::config::{
     Config, DevSecretError, Environment, KeyringSource, Retention, SecretSource,
     read_or_create_relay_secret, read_or_create_session_secret,
 };
-use crate::identity::{DeleteAccount, Identity, OpenIdentityError, UpstreamTimeouts};
+use crate::identity::{self, DeleteAccount, Identity, OpenIdentityError};
 use crate::jobs::Registry;
 use crate::keyring::Keyring;
 use crate::known_device::KnownDevices;
-use crate::otp::{Otp, OtpSetupError, ProviderTimeouts};
+use crate::otp::{self, Otp, OtpSetupError};
 use crate::people::{DeleteHandle, DeletePerson, Deleter};
 use crate::relay::auth::RelayAuthenticator;
 use crate::sessions::{LogOut, Sessions};
@@ -77,7 +77,7 @@ impl Services {
         let pepper = store.pepper(&keyring, random(rng), now).await?;
         let identity = Identity::open(
             &config.identity,
-            UpstreamTimeouts::default(),
+            identity::TIMEOUTS,
             &store,
             Arc::clone(&keyring),
             now,
@@ -85,7 +85,7 @@ impl Services {
         let identity = Arc::new(identity.await?);
         let otp = Otp::new(
             &config.otp,
-            ProviderTimeouts::default(),
+            otp::TIMEOUTS,
             Arc::clone(&identity),
             store.clone(),
             pepper.clone(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Sessions, upstream_place};
-use crate::identity::{LogoutScope, UpstreamTokens};
+use crate::identity::UpstreamTokens;
 use crate::jobs::{Attempt, Job, JobError, Next};
 
 /// Ends a session at the provider.
@@ -47,7 +47,7 @@ impl Job for LogOut {
             .open(&place, &sealed)
             .map_err(|error| unreadable(&error))?;
         let tokens = UpstreamTokens::from_json(&tokens).map_err(|error| unreadable(&error))?;
-        let logged_out = sessions.identity.log_out(&tokens, LogoutScope::Local);
+        let logged_out = sessions.identity.log_out(&tokens);
         logged_out.await.map_err(|_away| JobError::Later(None))?;
         Ok(Next::Finished)
     }

@@ -14,7 +14,7 @@ use super::log_out::LogOut;
 use super::{AccessToken, RefreshToken, Session, Sessions, Transport, retry_secs};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
-use crate::identity::{self, LogoutScope, Person};
+use crate::identity::{self, Person};
 use crate::ids::random_id;
 use crate::jobs::Job;
 use crate::otp::Device;
@@ -161,11 +161,7 @@ impl Sessions {
             Err(error) => {
                 // Where nothing can be written down, this is all that can be done.
                 if let Some(upstream) = &grant.upstream
-                    && self
-                        .identity
-                        .log_out(&upstream.tokens, LogoutScope::Local)
-                        .await
-                        .is_err()
+                    && self.identity.log_out(&upstream.tokens).await.is_err()
                 {
                     tracing::warn!("a session at the provider is left behind");
                 }

@@ -232,7 +232,7 @@ impl UpstreamSessions {
         reason: Ended,
         now: Timestamp,
     ) -> Result<Option<AccessToken>, SessionError> {
-        let reason = reason.as_str();
+        let reason: &'static str = reason.into();
         let ended = self
             .store
             .end_if_unchanged(session.id, version, reason, now)

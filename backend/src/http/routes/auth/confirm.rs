@@ -116,8 +116,8 @@ async fn confirm(
     let now = app.services.clock.now();
     let device = device_of(&visitor, &headers, session.as_deref(), &phone, &app, now);
     let ask = Confirm {
-        phone: &phone,
-        code: &code,
+        phone: phone.clone(),
+        code,
         challenge_id: body.challenge_id,
         binding,
         client: context.client,
@@ -125,9 +125,9 @@ async fn confirm(
         session: session.as_ref().map(|session| session.id),
     };
     let request_id = context.request_id.as_str();
-    let approved = app.services.otp.confirm(ask, now).await;
+    let approved = app.services.otp.confirm(&ask, now).await;
     if let Err(ConfirmError::Expired) = approved
-        && let Some(answer) = repeated(&app, &visitor, session.as_deref(), &phone, ask, now).await?
+        && let Some(answer) = repeated(&app, &visitor, session.as_deref(), &ask, now).await?
     {
         return Ok(answer);
     }
@@ -175,7 +175,7 @@ async fn confirm(
     };
     let opened = to_its_end(&app, ask, now).await;
     if let Err(SignInError::CodeUsed) = opened
-        && let Some(answer) = repeated(&app, &visitor, None, &phone, confirm, now).await?
+        && let Some(answer) = repeated(&app, &visitor, None, &confirm, now).await?
     {
         return Ok(answer);
     }
@@ -299,8 +299,7 @@ async fn repeated(
     app: &App,
     visitor: &Visitor,
     signed_in: Option<&Session>,
-    phone: &Phone,
-    ask: Confirm<'_>,
+    ask: &Confirm,
     now: Timestamp,
 ) -> Result<Option<Answer>, ApiError> {
     let Visitor::Browser(browser) = visitor else {
@@ -323,7 +322,7 @@ async fn repeated(
         let until = session.stepped_up_until(now).unwrap_or(now);
         return Ok(Some(gone_on(app, visitor, &session, until, now)));
     }
-    Ok(token.map(|token| for_browser(app, browser, phone, &session, &token, now)))
+    Ok(token.map(|token| for_browser(app, browser, &ask.phone, &session, &token, now)))
 }
 
 /// A name that is only space is none.
