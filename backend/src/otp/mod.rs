@@ -19,7 +19,6 @@ mod twilio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::Instrument;
 use uuid::Uuid;
 
 pub use code::{Code, InvalidCode};
@@ -31,6 +30,7 @@ use crate::clock::Timestamp;
 pub use crate::config::Channel;
 use crate::config::{OtpConfig, OtpLimits, TestNumber};
 use crate::identity::Identity;
+use crate::lifecycle::run_to_end;
 use crate::phone::{InvalidPhone, Phone};
 use crate::phone_region::Regions;
 pub use crate::provider_http::Timeouts;
@@ -133,7 +133,10 @@ impl Otp {
     /// Sends a code, or joins the one that lives. The answer does not tell which.
     pub async fn start(&self, ask: &Start, now: Timestamp) -> Result<Started, StartError> {
         let (inner, ask) = (Arc::clone(&self.0), ask.clone());
-        to_its_end(async move { inner.start(&ask, now).await }).await
+        // A client that hangs up must not leave a code sent and not noted.
+        let work = run_to_end(async move { inner.start(&ask, now).await });
+        work.await
+            .unwrap_or(Err(StartError::Unavailable { retry_after: 1 }))
     }
 
     /// The session that this very confirmation opened or stepped up a moment ago, in the same browser.
@@ -148,7 +151,10 @@ impl Otp {
     /// Checks a code. Once right it stays right for the client that gave it, until a session is made of it.
     pub async fn confirm(&self, ask: &Confirm, now: Timestamp) -> Result<Approved, ConfirmError> {
         let (inner, ask) = (Arc::clone(&self.0), ask.clone());
-        to_its_end(async move { inner.confirm(&ask, now).await }).await
+        // Nor a code approved and not noted.
+        let work = run_to_end(async move { inner.confirm(&ask, now).await });
+        work.await
+            .unwrap_or(Err(ConfirmError::Unavailable { retry_after: 1 }))
     }
 }
 
@@ -164,14 +170,6 @@ impl Inner {
 
     fn test_number(&self, phone: &Phone) -> Option<&TestNumber> {
         self.test_numbers.iter().find(|test| test.phone == *phone)
-    }
-}
-
-/// A client that hangs up must not leave a code sent and not noted, or approved and not noted.
-async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(done) => done,
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
 }
 

@@ -12,7 +12,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
-use tracing::Instrument;
 use uuid::Uuid;
 
 use super::reading::FRESH_FOR;
@@ -21,6 +20,7 @@ use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
 use crate::identity::{Ended, Grant, RefreshError, Upstream, UpstreamTokens};
 use crate::keyring::{CannotOpen, digest};
+use crate::lifecycle::run_to_end;
 use crate::store::sessions::NewUpstream;
 
 /// How often a waiting request looks whether another replica is done.
@@ -72,13 +72,8 @@ impl Sessions {
         let wanted = Wanted { until, newer_than };
         let (this, session) = (self.clone(), session.clone());
         let work = async move { this.refresh_in_turn(&session, wanted, now).await };
-        match tokio::spawn(work.in_current_span()).await {
-            Ok(done) => done,
-            Err(failed) => match failed.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_shutting_down) => Err(SessionError::Unavailable { retry_after: 1 }),
-            },
-        }
+        let done = run_to_end(work).await;
+        done.unwrap_or(Err(SessionError::Unavailable { retry_after: 1 }))
     }
 
     async fn refresh_in_turn(
