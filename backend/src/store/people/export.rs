@@ -3,6 +3,7 @@
 //! Sessions and what happened at the door are not open to the guarded role, whose grants would have to
 //! name the secrets among their columns; they are read by the backend itself, by the owner's id.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::FromRow;
 use sqlx::types::Json;
@@ -64,7 +65,7 @@ pub struct ExportRows {
 }
 
 /// What the profile leaves out of a person's row.
-#[derive(Debug, Default, FromRow)]
+#[derive(Debug, Default, FromRow, Serialize)]
 pub struct RestOfUser {
     /// What an older deployment kept.
     pub meta_data: Option<Json<Box<RawValue>>>,
@@ -100,7 +101,7 @@ pub struct ConversationRow {
 }
 
 /// A session, without its secrets.
-#[derive(Debug, FromRow)]
+#[derive(Debug, FromRow, Serialize)]
 pub struct ExportedSession {
     /// Its id.
     pub id: Uuid,
@@ -121,9 +122,10 @@ pub struct ExportedSession {
 }
 
 /// What happened at the door.
-#[derive(Debug, FromRow)]
+#[derive(Debug, FromRow, Serialize)]
 pub struct ExportedEvent {
     /// Id of the row.
+    #[serde(skip)]
     pub id: Uuid,
     /// When.
     pub occurred_at: Timestamp,

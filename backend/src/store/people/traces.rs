@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use serde::Serialize;
 use shared_protocol::Address;
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -63,7 +64,7 @@ pub struct Traces {
 }
 
 /// A handle among the participants of a chat.
-#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, FromRow, Serialize)]
 pub struct Membership {
     /// The chat.
     pub conversation_id: Uuid,

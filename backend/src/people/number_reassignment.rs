@@ -1,7 +1,7 @@
-//! Who a confirmed number is: the person it was, or somebody new.
+//! Which person a confirmed number belongs to: the one whose it was, or a new one.
 //!
 //! A person who texted before they first signed in finds what they said. A number that was silent for
-//! [`Store::SILENCE`] has a new owner, who inherits nothing; unless the device proves that this number was
+//! [`Store::SILENCE`] has a new owner, who inherits nothing, unless the device proves that this number was
 //! confirmed on it before: a person who uses the web app alone never texts.
 
 use uuid::Uuid;
@@ -16,13 +16,11 @@ use crate::store::{Store, StoreError};
 /// The person who signs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resolved {
-    /// Our id.
     pub user_id: Uuid,
-    /// Who held the number before and was archived just now. Their accounts at the provider are to be
+    /// The person who had the number before and was archived just now. Their accounts at the provider are to be
     /// deleted before the new person gets one: [`Store::retired_accounts`] lists them, also after a
     /// crash in between.
     pub archived: Option<Uuid>,
-    /// Whether nothing was known of them until now.
     pub is_new: bool,
 }
 
@@ -38,21 +36,14 @@ pub async fn resolve_for_sign_in(
         phone: phone.as_str(),
         is_known_device: device == Device::Known,
     };
-    Ok(match store.resolve_holder(new, now).await? {
-        Holder::Known(user_id) => Resolved {
-            user_id,
-            archived: None,
-            is_new: false,
-        },
-        Holder::New(user_id) => Resolved {
-            user_id,
-            archived: None,
-            is_new: true,
-        },
-        Holder::After { user_id, archived } => Resolved {
-            user_id,
-            archived: Some(archived),
-            is_new: true,
-        },
+    let (user_id, archived, is_new) = match store.resolve_holder(new, now).await? {
+        Holder::Known(user_id) => (user_id, None, false),
+        Holder::New(user_id) => (user_id, None, true),
+        Holder::After { user_id, archived } => (user_id, Some(archived), true),
+    };
+    Ok(Resolved {
+        user_id,
+        archived,
+        is_new,
     })
 }
