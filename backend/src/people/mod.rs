@@ -20,7 +20,7 @@ pub use export::Export;
 pub(crate) use handle::DeleteHandle;
 pub use handle::{HandleExport, delete_handle};
 pub use name::{InvalidName, PersonName};
-pub use profile::{MessageView, MessagesPage, OnboardingView, ProfileView, TraitsView};
+pub use profile::{MessagesPage, OnboardingView, ProfileView, TraitsView};
 pub use tenure::{Resolved, resolve_for_sign_in};
 pub use traits::{GivenTraits, InvalidTraits, MAX_TRAITS, TraitName};
 
