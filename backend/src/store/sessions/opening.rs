@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::store::audit::{NewEvent, RECORD_EVENT};
 use crate::store::execute::Execute;
 use crate::store::jobs::NewJob;
-use crate::store::otp::{Consumed, consume_approval};
+use crate::store::otp::consume_approval;
 use crate::store::sessions::ending::{END_ONE, Ended, leave};
 use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
@@ -82,7 +82,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        if consume_approval(&mut tx, code.challenge_id, session.id, now).await? == Consumed::No {
+        if !consume_approval(&mut tx, code.challenge_id, session.id, now).await? {
             return Ok(false);
         }
         let params = (session.user_id, now, session.name.as_deref());
@@ -138,7 +138,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        if consume_approval(&mut tx, code.challenge_id, session_id, now).await? == Consumed::No {
+        if !consume_approval(&mut tx, code.challenge_id, session_id, now).await? {
             return Ok(false);
         }
         let params = (user_id, session_id, now, code.is_test);
