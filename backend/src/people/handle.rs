@@ -15,7 +15,7 @@ use super::export::{joined, with_open_list};
 use crate::clock::Timestamp;
 use crate::jobs::{Attempt, Job, JobError, Next};
 use crate::keyring::Keyring;
-use crate::store::people::{ConversationRow, ConversationSlice, Membership, TracedMessage, Traces};
+use crate::store::people::{ConversationRow, Membership, Progress, TracedMessage, Traces};
 use crate::store::{Pepper, Store, StoreError};
 
 /// Messages of one piece of an export.
@@ -156,7 +156,7 @@ async fn delete_rows(
         while store
             .delete_conversation_slice(conversation.id, pepper, now)
             .await?
-            == ConversationSlice::More
+            == Progress::More
         {}
     }
     Ok(())

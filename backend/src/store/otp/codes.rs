@@ -134,18 +134,16 @@ impl Store {
             sent.provider_ref.as_deref(),
             sent.code_hash.as_ref().map(|hash| &hash[..]),
         );
-        let rows = self.pools.writes().execute(NOTE_CODE_SENT, params).await?;
-        Ok(rows == 1)
+        let mut writes = self.pools.writes();
+        Ok(writes.execute(NOTE_CODE_SENT, params).await? == 1)
     }
 
     /// Notes that the provider took a code once more.
     pub async fn note_code_resent(&self, code_id: Uuid, sent: &SentCode) -> Result<(), StoreError> {
         let code_hash = sent.code_hash.as_ref().map(|hash| &hash[..]);
         let params = (code_id, sent.provider_ref.as_deref(), code_hash);
-        self.pools
-            .writes()
-            .execute(NOTE_CODE_RESENT, params)
-            .await?;
+        let mut writes = self.pools.writes();
+        writes.execute(NOTE_CODE_RESENT, params).await?;
         Ok(())
     }
 
@@ -173,10 +171,8 @@ impl Store {
 
     /// Notes that a code is of no use any more: the next start sends another.
     pub async fn spend_code(&self, code_id: Uuid, now: Timestamp) -> Result<(), StoreError> {
-        self.pools
-            .writes()
-            .execute(SPEND_CODE, (code_id, now))
-            .await?;
+        let mut writes = self.pools.writes();
+        writes.execute(SPEND_CODE, (code_id, now)).await?;
         Ok(())
     }
 }
