@@ -12,7 +12,7 @@ use crate::config::TestNumber;
 use crate::ids::random_id;
 use crate::phone::Phone;
 use crate::store::otp::{
-    Begun, CODE_TTL, ChallengeAsk, Noted, RESEND_AFTER, Refusal, Resending, SendGuard, SentCode,
+    Begun, CODE_TTL, ChallengeAsk, RESEND_AFTER, Refusal, SendGuard, SentCode,
 };
 use crate::store::{Area, Open, Since, StoreError};
 
@@ -100,7 +100,7 @@ impl Inner {
             provider: test.map_or(self.provider.name(), |_| TEST),
             is_test: test.is_some(),
             joinable_for,
-            resending: test.map_or(self.provider.resending(), |_| Resending::Possible),
+            can_resend: test.is_some() || self.provider.can_resend(),
             bound_to: bound_to(ask.binding, ask.step_up),
         };
         let guard = match test {
@@ -127,7 +127,7 @@ impl Inner {
                     (false, "joined")
                 }
             }
-            Begun::Joined(_) => (false, "joined"),
+            Begun::Joined => (false, "joined"),
             Begun::Limited { scope, until } => {
                 metrics::counter!("otp_limited_total", "scope" => scope).increment(1);
                 let retry_after = seconds_until(until, now);
@@ -138,9 +138,10 @@ impl Inner {
         let started = Started {
             challenge_id: wish.id,
             expires_in_secs: whole_seconds(CODE_TTL),
-            resend_after_secs: whole_seconds(match wish.resending {
-                Resending::Possible => RESEND_AFTER,
-                Resending::No => joinable_for,
+            resend_after_secs: whole_seconds(if wish.can_resend {
+                RESEND_AFTER
+            } else {
+                joinable_for
             }),
             sent,
             code_length: test.map_or(CODE_LENGTH, TestNumber::code_length),
@@ -162,12 +163,12 @@ impl Inner {
             Ok(sent) => sent,
             Err(fault) => return Err(self.not_sent(fault, wish, guard, now).await?),
         };
-        match self.store.note_code_sent(wish.code_id, &sent, now).await? {
-            Noted::Yes => Ok(()),
-            Noted::TooLate => Err(StartError::Unavailable {
+        if !self.store.note_code_sent(wish.code_id, &sent, now).await? {
+            return Err(StartError::Unavailable {
                 retry_after: TRY_AGAIN,
-            }),
+            });
         }
+        Ok(())
     }
 
     /// Has the provider send a code; a test number's is known without.
