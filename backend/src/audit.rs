@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::ids::row_id;
+use crate::request;
 use crate::store::{NewEvent, Store};
 
 /// What happened.
@@ -67,7 +68,6 @@ pub struct Event {
     outcome: &'static str,
     user_id: Option<Uuid>,
     session_id: Option<Uuid>,
-    request_id: Option<String>,
 }
 
 impl Event {
@@ -78,7 +78,6 @@ impl Event {
             outcome,
             user_id: None,
             session_id: None,
-            request_id: None,
         }
     }
 
@@ -96,14 +95,8 @@ impl Event {
         self
     }
 
-    /// In this request.
-    #[must_use]
-    pub fn by_request(mut self, request_id: &str) -> Self {
-        self.request_id = Some(request_id.to_owned());
-        self
-    }
-
-    /// As a row, for whoever writes it inside a transaction of their own, and then counts it.
+    /// As a row of the request that the task works for. A caller that writes it inside a transaction of its
+    /// own counts it afterwards.
     pub(crate) fn row(self, now: Timestamp) -> NewEvent {
         NewEvent {
             id: row_id(now),
@@ -111,7 +104,7 @@ impl Event {
             outcome: self.outcome,
             user_id: self.user_id,
             session_id: self.session_id,
-            request_id: self.request_id,
+            request_id: request::current_id().map(|id| id.as_str().to_owned()),
         }
     }
 }

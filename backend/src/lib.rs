@@ -31,6 +31,7 @@ pub mod phone;
 pub mod phone_region;
 mod provider_http;
 pub mod relay;
+mod request;
 pub mod services;
 pub mod sessions;
 pub mod store;

@@ -4,7 +4,8 @@
 //! polls end early, requests in flight finish. Only the signal handler and the supervisor start it.
 
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+
+use crate::request;
 
 /// Whether the process is going down.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +50,7 @@ pub(crate) async fn termination_signal() -> std::io::Result<()> {
 pub(crate) async fn run_to_end<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {
-    match tokio::spawn(work.in_current_span()).await {
+    match request::spawn(work).await {
         Ok(done) => Some(done),
         Err(failed) => match failed.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

@@ -1,6 +1,6 @@
 //! What a handler answers: JSON, nothing, cookies along with either.
 //!
-//! A failure is an `ApiError`; only here and in the frame it becomes a body.
+//! A failure is an `ApiError`; only here and in the middleware it becomes a body.
 
 use std::marker::PhantomData;
 
@@ -139,8 +139,8 @@ pub(super) fn problem(
     app: &App,
     relay: Option<&Caller>,
 ) -> Response {
+    error.log();
     let request_id = context.request_id.as_str();
-    error.log(request_id);
     let mut problem = error.problem(request_id, app.services.clock.now().as_secs());
     if relay.is_some() {
         problem.version = Some(VERSION.to_owned());

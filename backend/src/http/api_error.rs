@@ -328,15 +328,15 @@ impl ApiError {
     }
 
     /// Logs what only the operator may know. What a caller did wrong is its own business.
-    pub(super) fn log(&self, request_id: &str) {
+    pub(super) fn log(&self) {
         match self {
             Self::StoreUnavailable(error) => {
-                tracing::warn!(request_id, error = %error, cause = %cause(error), "store unavailable");
+                tracing::warn!(error = %error, cause = %cause(error), "store unavailable");
             }
             Self::Internal(error) => {
-                tracing::error!(request_id, error = %error, cause = %cause(error), "request failed");
+                tracing::error!(error = %error, cause = %cause(error), "request failed");
             }
-            Self::Panicked => tracing::error!(request_id, "request panicked"),
+            Self::Panicked => tracing::error!("request panicked"),
             _ => {}
         }
     }

@@ -41,7 +41,7 @@ impl<S: Sync> FromRequestParts<S> for Context {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let context = parts.extensions.get::<Self>().cloned();
-        Ok(context.expect("the frame around every route puts it there"))
+        Ok(context.expect("the middleware around every route puts it there"))
     }
 }
 

@@ -14,8 +14,8 @@ mod catch_panic;
 mod client_address;
 mod context;
 mod docs;
-mod frame;
 mod json_body;
+mod middleware;
 mod openapi;
 mod route;
 mod routes;
@@ -186,7 +186,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(browser::cors::layer(&app.pages.config))
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&app),
-            frame::frame,
+            middleware::answer_request,
         ))
         .with_state(app)
 }

@@ -18,7 +18,6 @@ impl Sessions {
         &self,
         session: &Session,
         which: Ending,
-        request_id: &str,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         let ended = self.end(session.user_id, session.id, which, now).await?;
@@ -28,7 +27,7 @@ impl Sessions {
             Ending::All => "global",
         };
         let event = Event::new(EventKind::LogOut, outcome);
-        self.record_end(event, session, request_id, now).await;
+        self.record_end(event, session, now).await;
         Ok(ended)
     }
 
@@ -37,13 +36,12 @@ impl Sessions {
         &self,
         session: &Session,
         id: Uuid,
-        request_id: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let ended = self.end(session.user_id, id, Ending::This, now).await?;
         if ended > 0 {
             let event = Event::new(EventKind::SessionDelete, "ended");
-            self.record_end(event, session, request_id, now).await;
+            self.record_end(event, session, now).await;
         }
         Ok(ended > 0)
     }
@@ -102,11 +100,8 @@ impl Sessions {
         Some(self.log_out_job(ended.id, sealed, now))
     }
 
-    async fn record_end(&self, event: Event, session: &Session, request_id: &str, now: Timestamp) {
-        let event = event
-            .of(session.user_id)
-            .in_session(session.id)
-            .by_request(request_id);
+    async fn record_end(&self, event: Event, session: &Session, now: Timestamp) {
+        let event = event.of(session.user_id).in_session(session.id);
         audit::record(&self.store, event, now).await;
     }
 }

@@ -50,7 +50,6 @@ pub struct SignIn {
     /// The session of the same browser that this one takes the place of.
     pub replaces: Option<Uuid>,
     pub client: IpAddr,
-    pub request_id: String,
 }
 
 /// A session that has just begun, and its first tokens.
@@ -127,7 +126,6 @@ impl Sessions {
         let event = Event::new(EventKind::SignIn, "opened")
             .of(person.user_id)
             .in_session(session_id)
-            .by_request(&ask.request_id)
             .row(now);
         let log_out = |replaced: &Ended| self.log_out_ended(replaced, now);
         let opened = self

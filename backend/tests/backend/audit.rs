@@ -15,6 +15,16 @@ async fn rows(app: &TestApp) -> Vec<(String, String, bool)> {
     .expect("rows")
 }
 
+/// Kind and request id of each event.
+pub(crate) async fn request_ids(app: &TestApp) -> Vec<(String, Option<String>)> {
+    let sql = "select kind, request_id from auth_events";
+    match app.store.pools() {
+        Pools::Postgres(pool) => sqlx::query_as(sql).fetch_all(pool).await,
+        Pools::Sqlite { writer, .. } => sqlx::query_as(sql).fetch_all(writer).await,
+    }
+    .expect("rows")
+}
+
 #[tokio::test]
 async fn what_happens_at_the_door_is_written_down_and_counted() {
     for app in apps().await {

@@ -12,6 +12,7 @@ mod jobs;
 mod otp;
 mod people;
 mod person_cli;
+mod request_span;
 mod routes;
 mod row_level_security;
 mod seed;

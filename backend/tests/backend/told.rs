@@ -11,29 +11,39 @@ use shared_protocol::{MESSAGE_ROUTE, PULL_ROUTE, Purpose, RelaySecret, WebhookId
 
 use crate::cli::{Serving, backend};
 
-const SECRET: &str = "mini:secret-of-the-relay-called-mini-0002";
+pub(crate) const SECRET: &str = "mini:secret-of-the-relay-called-mini-0002";
 const BARE: &str = "old:secret-of-the-relay-that-cannot-sign-03";
 
 /// Posts to a serving backend and tells the answer.
 fn post(address: &str, route: &str, headers: &[(&str, &str)], body: &Value) -> String {
     let body = body.to_string();
-    let mut request = format!(
-        "POST {route} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{CONTENT_TYPE}: application/json\r\n\
-         Content-Length: {}\r\n",
-        body.len()
-    );
+    let mut head = format!("POST {route} HTTP/1.1\r\n{CONTENT_TYPE}: application/json\r\n");
     for (name, value) in headers {
-        let _ = write!(request, "{name}: {value}\r\n");
+        let _ = write!(head, "{name}: {value}\r\n");
     }
+    exchange(address, &head, &body)
+}
+
+/// Sends a request on a connection of its own and tells the answer. `head` ends with a line's end, and names
+/// neither the host nor the length.
+pub(crate) fn exchange(address: &str, head: &str, body: &str) -> String {
+    let length = body.len();
+    let whole =
+        format!("{head}Host: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
     let mut stream = TcpStream::connect(address).expect("it listens");
-    let whole = format!("{request}\r\n{body}");
     stream.write_all(whole.as_bytes()).expect("written");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("text");
     answer
 }
 
-fn signed(address: &str, route: &str, id: &str, purpose: Purpose, body: &Value) -> String {
+pub(crate) fn signed(
+    address: &str,
+    route: &str,
+    id: &str,
+    purpose: Purpose,
+    body: &Value,
+) -> String {
     let secret = RelaySecret::parse(SECRET).expect("a secret");
     let parsed = WebhookId::parse(id, purpose).expect("an id");
     let now = archety_backend::clock::Clock::System.now().as_secs();

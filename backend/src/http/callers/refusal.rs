@@ -30,12 +30,7 @@ fn count(app: &App, context: &Context, reason: SignatureReason) -> Verdict {
         .relay_failures
         .count(context.client, app.services.clock.now());
     if verdict == Verdict::Tell {
-        tracing::warn!(
-            request_id = context.request_id.as_str(),
-            reason = reason.as_str(),
-            fix = fix(reason),
-            "relay refused"
-        );
+        tracing::warn!(reason = reason.as_str(), fix = fix(reason), "relay refused");
     }
     verdict
 }

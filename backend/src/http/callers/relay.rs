@@ -12,6 +12,7 @@ use http::HeaderMap;
 use shared_protocol::{
     MAX_BODY_BYTES, Message, ProblemCode, PullRequest, RelayName, SignatureReason,
 };
+use tracing::Span;
 use utoipa::ToSchema;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::Operation;
@@ -114,6 +115,7 @@ impl<R: RelayRoute> FromRequest<Arc<App>> for FromRelay<R> {
         };
         // A request has one extractor of its body, so this is the first proof.
         let _ = context.relay.set(Arc::clone(&caller));
+        Span::current().record("relay", caller.relay().as_str());
         app.clients
             .bodies
             .proved(context.client, app.services.clock.now());

@@ -68,7 +68,6 @@ async fn store<R>(
         Stored::Replayed => return Err(replayed(app, context)),
     };
     tracing::info!(
-        request_id = context.request_id.as_str(),
         relay = received.relay.as_str(),
         message_id = %id,
         event = received.event.as_str(),

@@ -124,7 +124,6 @@ async fn confirm(
         device,
         session: session.as_ref().map(|session| session.id),
     };
-    let request_id = context.request_id.as_str();
     let approved = app.services.otp.confirm(&ask, now).await;
     if let Err(ConfirmError::Expired) = approved
         && let Some(answer) = repeated(&app, &visitor, session.as_deref(), &ask, now).await?
@@ -133,9 +132,9 @@ async fn confirm(
     }
     let kind = EventKind::CodeConfirm;
     match &approved {
-        Ok(_) => keep(&app, &context, kind, "approved").await,
+        Ok(_) => keep(&app, kind, "approved").await,
         Err(error @ ConfirmError::Wrong { .. }) => {
-            keep(&app, &context, kind, error.outcome()).await;
+            keep(&app, kind, error.outcome()).await;
         }
         Err(error) => turned_away(&app, &context, kind, error.outcome()),
     }
@@ -151,7 +150,7 @@ async fn confirm(
             .filter(|session| goes_on(session, &phone, Remember::of(body.remember_me))),
     };
     if let Some(session) = stepped_up {
-        return step_up(&app, &visitor, &session, confirmed, request_id, now).await;
+        return step_up(&app, &visitor, &session, confirmed, now).await;
     }
     let browser = match &visitor {
         // With an access token it asked as an app, and is answered as one.
@@ -171,7 +170,6 @@ async fn confirm(
         device: device_label(headers.get(USER_AGENT).map(HeaderValue::as_bytes)),
         replaces: browser.and(session).map(|session| session.id),
         client: context.client,
-        request_id: request_id.to_owned(),
     };
     // A client that hangs up half-way must not leave a session at the provider that no row tells of.
     let sign_in = Arc::clone(&app);
@@ -185,7 +183,7 @@ async fn confirm(
         return Ok(answer);
     }
     if let Err(error) = &opened {
-        let event = Event::new(EventKind::SignIn, error.outcome()).by_request(request_id);
+        let event = Event::new(EventKind::SignIn, error.outcome());
         record(&app.services.store, event, now).await;
     }
     let opened = opened?;
@@ -217,7 +215,6 @@ async fn step_up(
     visitor: &Visitor,
     session: &Session,
     confirmed: ConfirmedCode,
-    request_id: &str,
     now: Timestamp,
 ) -> Result<Answer, ApiError> {
     app.services
@@ -226,8 +223,7 @@ async fn step_up(
         .await?;
     let event = Event::new(EventKind::StepUp, "confirmed")
         .of(session.user_id)
-        .in_session(session.id)
-        .by_request(request_id);
+        .in_session(session.id);
     record(&app.services.store, event, now).await;
     let until = now.plus(Session::STEP_UP_TTL);
     Ok(gone_on(app, visitor, session, until, now))

@@ -22,7 +22,6 @@ use crate::http::body::OF_A_BODY;
 use crate::http::browser::Visitor;
 use crate::http::browser::cookies::CookieKind;
 use crate::http::callers::SignedIn;
-use crate::http::context::Context;
 use crate::http::json_body::JsonBody;
 use crate::http::route::{Access, Argument, Route, Schemas, route, sends};
 use crate::store::sessions::Ending;
@@ -106,7 +105,6 @@ impl Argument for Leaving {
 #[utoipa::path(post, path = "/auth/logout", tag = "auth")]
 async fn logout(
     State(app): State<Arc<App>>,
-    context: Context,
     leaving: Leaving,
 ) -> Result<(SetCookies, JsonOrNoContent<Ended>), ApiError> {
     let Leaving {
@@ -129,16 +127,10 @@ async fn logout(
         Scope::Others => Ending::Others,
         Scope::Global => Ending::All,
     };
-    let request_id = context.request_id.as_str();
     let ended = app
         .services
         .sessions
-        .log_out(
-            &signed_in.session,
-            which,
-            request_id,
-            app.services.clock.now(),
-        )
+        .log_out(&signed_in.session, which, app.services.clock.now())
         .await?;
     if let Visitor::Browser(browser) = &visitor
         && scope != Scope::Others

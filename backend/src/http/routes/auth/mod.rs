@@ -60,8 +60,8 @@ fn admit(app: &App, client: IpAddr) -> Result<(), ApiError> {
 }
 
 /// Writes down what a person may want to know of later.
-async fn keep(app: &App, context: &Context, kind: EventKind, outcome: &'static str) {
-    let event = Event::new(kind, outcome).by_request(context.request_id.as_str());
+async fn keep(app: &App, kind: EventKind, outcome: &'static str) {
+    let event = Event::new(kind, outcome);
     record(&app.services.store, event, app.services.clock.now()).await;
 }
 

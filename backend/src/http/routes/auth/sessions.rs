@@ -12,7 +12,6 @@ use crate::http::App;
 use crate::http::answer::{Json, NoContent};
 use crate::http::api_error::ApiError;
 use crate::http::callers::SignedIn;
-use crate::http::context::Context;
 use crate::http::route::{Route, route};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -77,17 +76,15 @@ async fn list_sessions(
 )]
 async fn delete_session(
     State(app): State<Arc<App>>,
-    context: Context,
     signed_in: SignedIn,
     Path(id): Path<String>,
 ) -> Result<NoContent, ApiError> {
     let id = Uuid::try_parse(&id).map_err(|_| ApiError::SessionNotFound)?;
-    let request_id = context.request_id.as_str();
     let now = app.services.clock.now();
     let ended = app
         .services
         .sessions
-        .end_one(&signed_in.session, id, request_id, now)
+        .end_one(&signed_in.session, id, now)
         .await?;
     if ended {
         Ok(NoContent)

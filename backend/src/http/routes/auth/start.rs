@@ -110,7 +110,7 @@ async fn start(
     let started = app.services.otp.start(&ask, now).await;
     let kind = EventKind::CodeStart;
     match &started {
-        Ok(_) => keep(&app, &context, kind, "accepted").await,
+        Ok(_) => keep(&app, kind, "accepted").await,
         Err(error) => turned_away(&app, &context, kind, error.outcome()),
     }
     let started = started?;

@@ -15,7 +15,6 @@ use crate::http::api_error::ApiError;
 use crate::http::browser::Visitor;
 use crate::http::browser::cookies::CookieKind;
 use crate::http::callers::SteppedUp;
-use crate::http::context::Context;
 use crate::http::route::{Route, route};
 use crate::lifecycle::run_to_end;
 use crate::people;
@@ -28,14 +27,12 @@ pub(super) fn routes() -> Vec<Route> {
 #[utoipa::path(delete, path = "/user", tag = "user")]
 async fn delete_person(
     State(app): State<Arc<App>>,
-    context: Context,
     visitor: Visitor,
     SteppedUp(signed_in): SteppedUp,
 ) -> Result<(SetCookies, NoContent), ApiError> {
     let user_id = signed_in.session.user_id;
     let now = app.services.clock.now();
-    let request_id = context.request_id.as_str().to_owned();
-    let work = delete(Arc::clone(&app), user_id, request_id, now);
+    let work = delete(Arc::clone(&app), user_id, now);
     run_to_end(work)
         .await
         .unwrap_or(Err(ApiError::ShuttingDown))?;
@@ -48,12 +45,7 @@ async fn delete_person(
     Ok((cookies, NoContent))
 }
 
-async fn delete(
-    app: Arc<App>,
-    user_id: Uuid,
-    request_id: String,
-    now: Timestamp,
-) -> Result<(), ApiError> {
+async fn delete(app: Arc<App>, user_id: Uuid, now: Timestamp) -> Result<(), ApiError> {
     let (store, pepper, keyring) = (
         &app.services.store,
         &app.services.pepper,
@@ -65,7 +57,7 @@ async fn delete(
         return Ok(());
     };
     // Whom it was about is not known any more.
-    let event = Event::new(EventKind::Delete, "deleted").by_request(&request_id);
+    let event = Event::new(EventKind::Delete, "deleted");
     record(store, event, now).await;
     Ok(hidden.finish(store, pepper, keyring, now).await?)
 }

@@ -18,9 +18,9 @@ use crate::http::App;
 use crate::http::answer::Json;
 use crate::http::api_error::ApiError;
 use crate::http::callers::SteppedUp;
-use crate::http::context::Context;
 use crate::http::route::{Answers, Route, Schemas, route};
 use crate::people::Export;
+use crate::request;
 use crate::store::StoreError;
 
 /// Pieces that may wait for a slow reader.
@@ -65,7 +65,6 @@ impl Answers for Download {
 #[utoipa::path(get, path = "/user/export", tag = "user")]
 async fn export(
     State(app): State<Arc<App>>,
-    context: Context,
     SteppedUp(signed_in): SteppedUp,
 ) -> Result<Download, ApiError> {
     let now = app.services.clock.now();
@@ -73,17 +72,16 @@ async fn export(
     let export = export.ok_or(ApiError::SignedOut)?;
     let event = Event::new(EventKind::Export, "begun")
         .of(signed_in.session.user_id)
-        .in_session(signed_in.session.id)
-        .by_request(context.request_id.as_str());
+        .in_session(signed_in.session.id);
     record(&app.services.store, event, now).await;
     let (sender, body) = Channel::<Bytes, StoreError>::new(PIECES_AHEAD);
-    tokio::spawn(send(export, sender, context));
+    request::spawn(send(export, sender));
     Ok(Download(Body::new(body)))
 }
 
 /// A document that cannot be finished is broken off, which its reader notices. One whose reader has gone
 /// is not read on.
-async fn send(mut export: Export, mut sender: Sender<Bytes, StoreError>, context: Context) {
+async fn send(mut export: Export, mut sender: Sender<Bytes, StoreError>) {
     loop {
         match export.next_piece().await {
             Ok(Some(piece)) => {
@@ -93,8 +91,7 @@ async fn send(mut export: Export, mut sender: Sender<Bytes, StoreError>, context
             }
             Ok(None) => return,
             Err(error) => {
-                let request_id = context.request_id.as_str();
-                tracing::warn!(request_id, error = %error, "an export was broken off");
+                tracing::warn!(error = %error, "an export was broken off");
                 sender.abort(error);
                 return;
             }

@@ -1,4 +1,4 @@
-//! Around every route: the request id, the count, the time it took, and a net under panics.
+//! Around every route: the request's id and span, the count, the time it took, and a net under panics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use super::client_address::names_a_client_elsewhere;
 use super::context::{Context, HostFault, Peer};
 use super::{App, Reach};
 use crate::ids::RequestId;
+use crate::request;
 
 /// Answers are data: nothing may run them, frame them, guess their type, or take them along unasked.
 static SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
@@ -37,66 +38,90 @@ static SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
 ];
 const ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-pub(super) async fn frame(
+/// Answers a request within its span, and logs and counts how it ended.
+pub(super) async fn answer_request(
     State(app): State<Arc<App>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let now = app.services.clock.now();
+    let request_id = RequestId::new(now);
     let given = request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes);
     let client_request_id = RequestId::accept(given);
     let peer = Peer::of(request.extensions());
     let context = Context {
-        request_id: RequestId::new(now),
+        request_id: request_id.clone(),
         client: app.clients.addresses.of(peer, request.headers(), now),
         relay: Arc::default(),
     };
-    let method = request.method().clone();
+    request.extensions_mut().insert(context.clone());
     // The pattern of the route, never the raw path: strangers choose paths, and each would become a
     // time series of its own.
     let matched = request.extensions().get::<MatchedPath>();
     let route = matched.map_or("unmatched".to_owned(), |path| path.as_str().to_owned());
-    let refused = refusal(&request, &app);
-    request.extensions_mut().insert(context.clone());
-    let started = Instant::now();
-    let mut response = match refused {
-        Some(error) => problem(&error, &context, &app, None),
+    // At the level of errors, so that a line of any level stands in it.
+    let span = tracing::error_span!(
+        parent: None,
+        "request",
+        request_id = request_id.as_str(),
+        method = request.method().as_str(),
+        route,
+        relay = tracing::field::Empty,
+        client_request_id = client_request_id.as_ref().map(RequestId::as_str),
+    );
+    request::within(request_id, span, async move {
+        let started = Instant::now();
+        let response = answer(&app, &context, request, next).await;
+        tell(response.status(), started.elapsed(), route);
+        response
+    })
+    .await
+}
+
+async fn answer(app: &App, context: &Context, request: Request, next: Next) -> Response {
+    let mut response = match refusal(&request, app) {
+        Some(error) => problem(&error, context, app, None),
         None => match CatchPanic::new(next.run(request)).await {
-            Ok(response) => complete(response, &context, &app).await,
-            Err(Panicked) => problem(&ApiError::Panicked, &context, &app, None),
+            Ok(response) => complete(response, context, app).await,
+            Err(Panicked) => problem(&ApiError::Panicked, context, app, None),
         },
     };
-    let status = response.status();
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(context.request_id.as_str()) {
+        headers.insert(REQUEST_ID, value);
+    }
+    for (name, value) in &SECURITY_HEADERS {
+        headers.entry(name).or_insert_with(|| value.clone());
+    }
+    if app.pages.cookies.are_secure() {
+        headers.insert(STRICT_TRANSPORT_SECURITY, ONE_YEAR);
+    }
+    response
+}
+
+/// Counts an answer and logs it. Failures are told at the level that is on by default, successes only to those who
+/// ask for them.
+fn tell(status: StatusCode, took: Duration, route: String) {
     let labels = [
         ("route", route.clone()),
         ("status", status.as_str().to_owned()),
     ];
     metrics::counter!("http_requests_total", &labels).increment(1);
-    let took = started.elapsed();
-    metrics::histogram!("http_request_duration_seconds", "route" => route.clone())
+    metrics::histogram!("http_request_duration_seconds", "route" => route)
         .record(took.as_secs_f64());
-    if let Ok(value) = HeaderValue::from_str(context.request_id.as_str()) {
-        response.headers_mut().insert(REQUEST_ID, value);
+    let duration_ms = took.as_millis();
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(status = status.as_u16(), duration_ms, "answered")
+        };
     }
-    for (name, value) in &SECURITY_HEADERS {
-        let headers = response.headers_mut();
-        headers.entry(name).or_insert_with(|| value.clone());
+    if status.is_server_error() {
+        line!(warn);
+    } else if status.is_client_error() {
+        line!(info);
+    } else {
+        line!(debug);
     }
-    if app.pages.cookies.are_secure() {
-        response
-            .headers_mut()
-            .insert(STRICT_TRANSPORT_SECURITY, ONE_YEAR);
-    }
-    let line = AccessLine {
-        method: &method,
-        route: &route,
-        status,
-        took,
-        request_id: &context.request_id,
-        client_request_id: client_request_id.as_ref(),
-    };
-    line.log();
-    response
 }
 
 /// Why a request is refused before any route sees it.
@@ -110,42 +135,6 @@ fn refusal(request: &Request, app: &App) -> Option<ApiError> {
     // The layer for pages of other origins answers every preflight, also for what does not exist.
     let is_unknown = request.extensions().get::<MatchedPath>().is_none();
     (is_unknown && request.method() == Method::OPTIONS).then_some(ApiError::NotFound)
-}
-
-/// One request in the log. It names no person: a route is a pattern, and an id is random.
-struct AccessLine<'a> {
-    method: &'a Method,
-    route: &'a str,
-    status: StatusCode,
-    took: Duration,
-    request_id: &'a RequestId,
-    client_request_id: Option<&'a RequestId>,
-}
-
-impl AccessLine<'_> {
-    /// Failures are told at the level that is on by default, what went well only to those who ask.
-    fn log(&self) {
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(
-                    method = self.method.as_str(),
-                    route = self.route,
-                    status = self.status.as_u16(),
-                    duration_ms = self.took.as_millis(),
-                    request_id = self.request_id.as_str(),
-                    client_request_id = self.client_request_id.map(RequestId::as_str),
-                    "answered"
-                )
-            };
-        }
-        if self.status.is_server_error() {
-            line!(warn);
-        } else if self.status.is_client_error() {
-            line!(info);
-        } else {
-            line!(debug);
-        }
-    }
 }
 
 /// Writes the problem that a handler or an extractor ended with, and signs what a relay is answered.

@@ -1,0 +1,116 @@
+//! Each line that is logged while a request is answered names it: id, method, matched route, relay.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+use shared_protocol::{MESSAGE_ROUTE, Purpose};
+
+use crate::cli::Serving;
+use crate::support::{Answered, apps};
+use crate::told::{SECRET, exchange, signed};
+
+/// A field of a line, as text logs write it: `name="value"`.
+fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let (_, value) = line.split_once(&format!(" {name}=\""))?;
+    Some(value.split_once('"')?.0)
+}
+
+#[test]
+fn lines_of_simultaneous_requests_name_their_own_request() {
+    const REQUESTS: usize = 40;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let variables = [
+        ("RELAY_WEBHOOK_SECRET", SECRET),
+        ("LOG_LEVEL", "archety_backend=debug"),
+    ];
+    let mut serving = Serving::start(folder.path(), &variables);
+    let address = serving.address.as_str();
+    std::thread::scope(|scope| {
+        for n in 0..REQUESTS {
+            scope.spawn(move || {
+                let (method, target, body) = match n % 3 {
+                    0 => ("GET", format!("/nothing/{n}"), String::new()),
+                    1 => {
+                        let phone = format!("+1555010{:04}", 1000 + n);
+                        (
+                            "POST",
+                            "/auth/verify/start".to_owned(),
+                            json!({ "phone": phone }).to_string(),
+                        )
+                    }
+                    _ => ("GET", "/user/messages".to_owned(), String::new()),
+                };
+                let head = format!(
+                    "{method} {target} HTTP/1.1\r\nX-Request-Id: client-{n}\r\n\
+                     Content-Type: application/json\r\n"
+                );
+                let answer = exchange(address, &head, &body);
+                assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+            });
+        }
+    });
+    let message = json!({
+        "chat_guid": "iMessage;-;+15550100001", "mode": "direct", "sender": "+15550100001", "text": "hello",
+        "timestamp": 1_789_999_990, "participants": ["+15550100001"],
+    });
+    let answer = signed(address, MESSAGE_ROUTE, "msg_1", Purpose::Message, &message);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(serving.terminate(), Some(0));
+
+    let log = std::fs::read_to_string(folder.path().join("log")).expect("a log");
+    let mut requests: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for line in log.lines() {
+        if let Some(client_id) = field(line, "client_request_id") {
+            requests.entry(client_id).or_default().push(line);
+        }
+    }
+    assert_eq!(requests.len(), REQUESTS, "{log}");
+    let mut ids = BTreeSet::new();
+    for (client_id, lines) in &requests {
+        let n: usize = client_id["client-".len()..].parse().expect("a number");
+        let (method, route) = [
+            ("GET", "unmatched"),
+            ("POST", "/auth/verify/start"),
+            ("GET", "/user/messages"),
+        ][n % 3];
+        let id = field(lines[0], "request_id");
+        for line in lines {
+            let named = ["method", "route", "request_id"].map(|name| field(line, name));
+            assert_eq!(named, [Some(method), Some(route), id], "{line}");
+        }
+        let ended = lines.iter().filter(|line| line.contains(" answered "));
+        assert_eq!(ended.count(), 1, "{lines:?}");
+        ids.insert(id);
+    }
+    assert_eq!(ids.len(), REQUESTS);
+    let told: Vec<&str> = (log.lines())
+        .filter(|line| line.contains("message taken"))
+        .collect();
+    assert_eq!(told.len(), 1, "{log}");
+    assert_eq!(field(told[0], "route"), Some(MESSAGE_ROUTE), "{log}");
+    let (_, span) = told[0].split_once("request_id=").expect("a span");
+    assert_eq!(field(span, "relay"), Some("mini"), "{log}");
+}
+
+#[tokio::test]
+async fn what_is_written_down_of_a_sign_in_names_its_request() {
+    for app in apps().await {
+        let start = app
+            .post_json("/auth/verify/start", &json!({ "phone": "+15551234567" }))
+            .await;
+        let code = json!({ "phone": "+15551234567", "code": "123456" });
+        let confirm = app.post_json("/auth/verify/confirm", &code).await;
+        assert_eq!(confirm.status, 200, "{}", app.kind);
+        let mut kept = crate::audit::request_ids(&app).await;
+        kept.sort();
+        let id = |answer: &Answered| answer.header("x-request-id").map(str::to_owned);
+        // The session is opened by a task of its own, which runs to its end.
+        let mut expected = vec![
+            ("code_confirm".to_owned(), id(&confirm)),
+            ("code_start".to_owned(), id(&start)),
+            ("sign_in".to_owned(), id(&confirm)),
+        ];
+        expected.sort();
+        assert_eq!(kept, expected, "{}", app.kind);
+    }
+}
