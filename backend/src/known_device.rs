@@ -22,7 +22,6 @@ pub(crate) const TTL: Duration = Duration::from_hours(24 * 365);
 const TIME_LEN: usize = size_of::<i64>();
 const RANDOM_LEN: usize = 16;
 
-/// Makes and checks the cookie's value.
 pub struct KnownDevices(Arc<Keyring>);
 
 impl KnownDevices {
@@ -89,7 +88,7 @@ mod tests {
         let last = NOW.plus(TTL).minus(Duration::from_secs(1));
         assert!(devices.knows(&value, &bo, last));
         assert!(!devices.knows(&value, &bo, NOW.plus(TTL)));
-        // Nobody makes it younger.
+        // It cannot be made younger.
         let mut bytes = URL_SAFE_NO_PAD.decode(&value).expect("base64");
         let later = NOW.plus(TTL).as_secs().to_be_bytes();
         bytes[..TIME_LEN].copy_from_slice(&later);

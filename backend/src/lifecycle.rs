@@ -6,7 +6,6 @@
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-/// Whether the process is going down.
 #[derive(Clone, Debug, Default)]
 pub struct Lifecycle {
     draining: CancellationToken,

@@ -13,7 +13,7 @@ use crate::store::{Pepper, Store};
 
 const TRY_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-pub(crate) struct Keeper {
+pub(crate) struct UpkeepContext {
     pub(crate) store: Store,
     pub(crate) sessions: Sessions,
     pub(crate) pepper: Pepper,
@@ -25,7 +25,7 @@ pub(crate) struct Keeper {
 pub(crate) struct Upkeep;
 
 impl Job for Upkeep {
-    type Context = Keeper;
+    type Context = UpkeepContext;
     const KIND: &'static str = "upkeep";
     const QUEUE: Queue = Queue::Upkeep;
     const SEALED: bool = false;
@@ -34,7 +34,7 @@ impl Job for Upkeep {
         Retry::After(TRY_AGAIN_AFTER)
     }
 
-    async fn run(self, keeper: &Keeper, attempt: &Attempt) -> Result<Next, JobError> {
+    async fn run(self, keeper: &UpkeepContext, attempt: &Attempt) -> Result<Next, JobError> {
         let ended = keeper.sessions.end_expired(attempt.now).await?;
         let removed = keeper.store.clean(&keeper.retention, attempt.now).await?;
         tracing::debug!(ended, removed, "cleaned up");
@@ -55,7 +55,7 @@ impl CleanHistory {
 }
 
 impl Job for CleanHistory {
-    type Context = Keeper;
+    type Context = UpkeepContext;
     const KIND: &'static str = "clean_history";
     const QUEUE: Queue = Queue::Upkeep;
     const SEALED: bool = false;
@@ -64,7 +64,7 @@ impl Job for CleanHistory {
         Retry::After(Self::EVERY)
     }
 
-    async fn run(self, keeper: &Keeper, attempt: &Attempt) -> Result<Next, JobError> {
+    async fn run(self, keeper: &UpkeepContext, attempt: &Attempt) -> Result<Next, JobError> {
         let (retention, pepper) = (&keeper.retention, &keeper.pepper);
         let removed = keeper
             .store

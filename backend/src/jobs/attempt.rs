@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use super::registry::{Kind, Running};
+use super::registry::{JobKind, Running};
 use super::{Attempt, JobError, JobOutcome, Jobs, Next, OnDrain, Retry};
 use crate::clock::{Clock, Timestamp};
 use crate::lifecycle::Lifecycle;
@@ -52,7 +52,7 @@ impl Jobs {
     async fn run_held(
         &self,
         job: &mut ClaimedJob,
-        kind: &Kind,
+        kind: &JobKind,
         clock: &Clock,
         lifecycle: &Lifecycle,
     ) -> RunEnd {
@@ -65,7 +65,7 @@ impl Jobs {
             Ok(running) => running,
             Err(error) => return RunEnd::ByItself(Err(error)),
         };
-        let mut task = Task::start(running);
+        let mut task = RunningJob::start(running);
         let every = kind.lease / 3;
         let mut renewal = interval_at(Instant::now() + every, every);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -87,7 +87,7 @@ impl Jobs {
     }
 
     /// Waits until a job of this kind has to stop.
-    async fn time_is_up(&self, kind: &Kind, lifecycle: &Lifecycle) {
+    async fn time_is_up(&self, kind: &JobKind, lifecycle: &Lifecycle) {
         lifecycle.draining().await;
         if kind.on_drain == OnDrain::Finish {
             tokio::time::sleep(self.pace.drain_within).await;
@@ -107,16 +107,16 @@ impl Jobs {
     async fn write_down(
         &self,
         job: &ClaimedJob,
-        kind: &Kind,
+        kind: &JobKind,
         ran: RunEnd,
         now: Timestamp,
     ) -> Result<JobOutcome, StoreError> {
         let (outcome, change) = decide(ran, kind, job, now);
         let is_held = match change {
-            Change::Remove => self.store.finish_job(job).await?,
-            Change::PutBack(back) => self.store.put_job_back(job, back).await?,
-            Change::SetAside(kind) => self.store.set_job_aside(job, kind).await?,
-            Change::Nothing => false,
+            JobChange::Remove => self.store.finish_job(job).await?,
+            JobChange::PutBack(back) => self.store.put_job_back(job, back).await?,
+            JobChange::SetAside(kind) => self.store.set_job_aside(job, kind).await?,
+            JobChange::Nothing => false,
         };
         if is_held {
             return Ok(outcome);
@@ -127,17 +127,22 @@ impl Jobs {
 }
 
 /// What is written down about a job.
-enum Change {
+enum JobChange {
     Remove,
     PutBack(PutBack),
     SetAside(&'static str),
     Nothing,
 }
 
-fn decide(ran: RunEnd, kind: &Kind, job: &ClaimedJob, now: Timestamp) -> (JobOutcome, Change) {
+fn decide(
+    ran: RunEnd,
+    kind: &JobKind,
+    job: &ClaimedJob,
+    now: Timestamp,
+) -> (JobOutcome, JobChange) {
     let attempts = job.attempts;
     let put_back = |run_at, attempts| {
-        Change::PutBack(PutBack {
+        JobChange::PutBack(PutBack {
             run_at,
             attempts,
             dead_at: None,
@@ -150,10 +155,10 @@ fn decide(ran: RunEnd, kind: &Kind, job: &ClaimedJob, now: Timestamp) -> (JobOut
             attempts,
             dead_at: Some(now),
         };
-        (JobOutcome::DeadLetter, Change::PutBack(dead))
+        (JobOutcome::DeadLetter, JobChange::PutBack(dead))
     };
     match ran {
-        RunEnd::ByItself(Ok(Next::Finished)) => (JobOutcome::Done, Change::Remove),
+        RunEnd::ByItself(Ok(Next::Finished)) => (JobOutcome::Done, JobChange::Remove),
         RunEnd::ByItself(Ok(Next::Again(after))) => {
             (JobOutcome::Done, put_back(now.plus(after), 0))
         }
@@ -166,10 +171,10 @@ fn decide(ran: RunEnd, kind: &Kind, job: &ClaimedJob, now: Timestamp) -> (JobOut
         },
         RunEnd::ByItself(Err(JobError::Never(why))) => give_up(why),
         RunEnd::ByItself(Err(JobError::Aside(kind))) => {
-            (JobOutcome::SetAside, Change::SetAside(kind))
+            (JobOutcome::SetAside, JobChange::SetAside(kind))
         }
         RunEnd::Stopped => (JobOutcome::HandedBack, put_back(job.run_at, attempts - 1)),
-        RunEnd::LeaseLost => (JobOutcome::Lost, Change::Nothing),
+        RunEnd::LeaseLost => (JobOutcome::Lost, JobChange::Nothing),
     }
 }
 
@@ -178,9 +183,9 @@ fn number(job: &ClaimedJob) -> u32 {
 }
 
 /// A job that runs, and stops if this is dropped.
-struct Task(AbortOnDropHandle<Result<Next, JobError>>);
+struct RunningJob(AbortOnDropHandle<Result<Next, JobError>>);
 
-impl Task {
+impl RunningJob {
     fn start(running: Running) -> Self {
         Self(AbortOnDropHandle::new(tokio::spawn(
             running.in_current_span(),

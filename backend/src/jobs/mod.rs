@@ -121,7 +121,6 @@ impl Queue {
     }
 }
 
-/// One attempt at a job.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {
     /// The job's id, the same for all attempts.

@@ -12,21 +12,19 @@ use crate::clock::Timestamp;
 use crate::keyring::{Keyring, digest};
 use crate::store::jobs::{Leases, NewJob};
 
-/// An attempt under way.
 pub(super) type Running = Pin<Box<dyn Future<Output = Result<Next, JobError>> + Send>>;
 
 /// Reads a payload and begins an attempt.
 type Begin = dyn Fn(&Keyring, &[u8], Attempt) -> Result<Running, JobError> + Send + Sync;
 
-/// The kinds of jobs that are done.
 pub struct Registry {
     keyring: Arc<Keyring>,
-    kinds: BTreeMap<&'static str, Kind>,
+    kinds: BTreeMap<&'static str, JobKind>,
     recurring: Vec<Recurring>,
 }
 
-/// What the engine knows of a kind.
-pub(super) struct Kind {
+/// A kind of job, as the engine knows it.
+pub(super) struct JobKind {
     pub(super) name: &'static str,
     pub(super) lease: Duration,
     pub(super) on_drain: OnDrain,
@@ -45,7 +43,6 @@ struct Recurring {
 }
 
 impl Registry {
-    /// Without a kind. Payloads are sealed with `keyring`.
     pub fn new(keyring: Arc<Keyring>) -> Self {
         Self {
             keyring,
@@ -63,7 +60,7 @@ impl Registry {
             let running: Running = Box::pin(async move { job.run(&context, &attempt).await });
             Ok(running)
         };
-        let kind = Kind {
+        let kind = JobKind {
             name: J::KIND,
             lease: J::LEASE,
             on_drain: J::ON_DRAIN,
@@ -109,7 +106,7 @@ impl Registry {
         kinds.map(|kind| (kind.name, kind.lease)).collect()
     }
 
-    pub(super) fn kind(&self, name: &str) -> Option<&Kind> {
+    pub(super) fn kind(&self, name: &str) -> Option<&JobKind> {
         self.kinds.get(name)
     }
 
@@ -128,10 +125,9 @@ impl Registry {
         })
     }
 
-    /// Begins an attempt at a job of `kind`.
     pub(super) fn begin(
         &self,
-        kind: &Kind,
+        kind: &JobKind,
         payload: &[u8],
         attempt: Attempt,
     ) -> Result<Running, JobError> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::provider_answer::{Checked, SendFault, Sent};
+use super::provider_answer::{CodeCheck, SendFault, Sent};
 use super::twilio::Twilio;
 use super::{Channel, Code, OtpSetupError, console, supabase};
 use crate::config::OtpProviderConfig;
@@ -93,10 +93,10 @@ impl Provider {
         phone: &Phone,
         code: &Code,
         client: IpAddr,
-    ) -> Checked {
+    ) -> CodeCheck {
         match self {
-            // It checks none: codes that it sent are known here.
-            Self::Console => Checked::Gone,
+            // The codes that it sent are known here.
+            Self::Console => CodeCheck::Gone,
             Self::Twilio(twilio) => twilio.check(name, phone, code).await,
             Self::Supabase(identity) => supabase::check(identity, phone, code, client).await,
         }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::provider::{CODE_LENGTH, TEST};
 use super::provider_answer::{SendFault, Sent};
-use super::{Binding, Channel, Device, Inner, bound_to, seconds_until, whole_seconds};
+use super::{ChallengeBinding, Channel, Device, Inner, bound_to, seconds_until, whole_seconds};
 use crate::clock::Timestamp;
 use crate::config::TestNumber;
 use crate::ids::random_id;
@@ -25,14 +25,14 @@ pub struct Start {
     pub phone: Phone,
     pub channel: Channel,
     /// Who will confirm it.
-    pub binding: Binding,
+    pub binding: ChallengeBinding,
     pub client: IpAddr,
     pub device: Device,
     /// The session that wants it for step-up; only that session can confirm it then.
     pub step_up: Option<Uuid>,
 }
 
-/// A code is there, or will be.
+/// A challenge, whose code is there or will be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Started {
     pub challenge_id: Uuid,
@@ -53,7 +53,7 @@ pub struct Started {
 pub enum StartError {
     #[error("too many codes; try again later")]
     Limited { retry_after: u32 },
-    /// This number gets none. Why is not said.
+    /// Why is not said.
     #[error("no code can be sent to this number")]
     CannotSend,
     /// There is no such number, or it cannot receive messages.
@@ -177,12 +177,11 @@ impl Inner {
         ask: &Start,
         code_id: Uuid,
     ) -> Result<SentCode, SendFault> {
-        let sent = match test {
-            Some(test) => Sent::Known(test.code.clone()),
-            None => {
-                let provider = &self.provider;
-                provider.send(&ask.phone, ask.channel, ask.client).await?
-            }
+        let sent = if let Some(test) = test {
+            Sent::Known(test.code.clone())
+        } else {
+            let provider = &self.provider;
+            provider.send(&ask.phone, ask.channel, ask.client).await?
         };
         Ok(match sent {
             Sent::Known(code) => SentCode {
@@ -261,7 +260,7 @@ fn cut_off(open: Open, now: Timestamp) -> StartError {
     let area = open.area.as_str();
     if open.since == Since::Now {
         metrics::counter!("otp_breaker_open_total", "scope" => area).increment(1);
-        // Which prefix or country it is stays unsaid: with a prefix the number is half told.
+        // The prefix or country is not logged: a prefix tells half of the number.
         tracing::warn!(
             area,
             "hardly any of the codes sent there were confirmed; no more are sent for an hour"

@@ -15,25 +15,23 @@ use crate::keyring::Keyring;
 use crate::store::people::{Deleted, Progress};
 use crate::store::{Pepper, Store, StoreError};
 
-/// Deletes a person who is hidden.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DeletePerson {
     user_id: Uuid,
 }
 
-/// What deleting is done with.
-pub(crate) struct Deleter {
+pub(crate) struct DeletionContext {
     pub(crate) store: Store,
     pub(crate) pepper: Pepper,
     pub(crate) keyring: Arc<Keyring>,
 }
 
 impl Job for DeletePerson {
-    type Context = Deleter;
+    type Context = DeletionContext;
     const KIND: &'static str = "delete_person";
 
-    async fn run(self, with: &Deleter, attempt: &Attempt) -> Result<Next, JobError> {
-        let Deleter {
+    async fn run(self, with: &DeletionContext, attempt: &Attempt) -> Result<Next, JobError> {
+        let DeletionContext {
             store,
             pepper,
             keyring,

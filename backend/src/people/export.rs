@@ -18,7 +18,7 @@ use crate::store::people::{
 };
 use crate::store::{Store, StoreError};
 
-/// Messages, or events of the door, of one piece.
+/// Messages, or audit events, of one piece.
 const PAGE: u32 = 500;
 
 /// A document that is being written.
@@ -37,7 +37,7 @@ enum NextPiece {
 }
 
 #[derive(Serialize)]
-struct Head<'a> {
+struct ExportHead<'a> {
     exported_at: Timestamp,
     user: ExportedUser<'a>,
     trait_profile: Option<&'a RawValue>,
@@ -148,7 +148,7 @@ impl Export {
 }
 
 fn head(profile: &ProfileRow, traits: &[TraitRow], rest: &ExportRows, now: Timestamp) -> String {
-    let head = Head {
+    let head = ExportHead {
         exported_at: now,
         user: ExportedUser {
             shown: UserView::from(&profile.user),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::Address;
 use uuid::Uuid;
 
-use super::deletion::Deleter;
+use super::deletion::DeletionContext;
 use super::export::{ConversationView, conversation};
 use super::json_pieces::{ArrayItems, up_to_array};
 use super::profile::MessageView;
@@ -36,10 +36,10 @@ pub(crate) struct DeleteHandle {
 }
 
 impl Job for DeleteHandle {
-    type Context = Deleter;
+    type Context = DeletionContext;
     const KIND: &'static str = "delete_handle";
 
-    async fn run(self, with: &Deleter, attempt: &Attempt) -> Result<Next, JobError> {
+    async fn run(self, with: &DeletionContext, attempt: &Attempt) -> Result<Next, JobError> {
         let damaged = JobError::Never("its content cannot be read");
         let address = Address::parse(&self.address).ok_or(damaged)?;
         let hidden_at = Timestamp::from_micros(self.hidden_at);
@@ -59,7 +59,7 @@ pub struct HandleExport<'a> {
 }
 
 #[derive(Serialize)]
-struct Head<'a> {
+struct HandleHead<'a> {
     exported_at: Timestamp,
     address: &'a str,
     written_as: Vec<&'a str>,
@@ -80,7 +80,7 @@ impl<'a> HandleExport<'a> {
         for written in &traces.mentioned_as {
             mentioned_in.extend(store.mentions_of(written).await?);
         }
-        let head = Head {
+        let head = HandleHead {
             exported_at: now,
             address: address.as_str(),
             written_as: traces.spellings.iter().map(String::as_str).collect(),

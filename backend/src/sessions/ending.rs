@@ -9,7 +9,7 @@ use crate::store::StoreError;
 use crate::store::jobs::NewJob;
 use crate::store::sessions::{Ended, Ending, SessionSummary};
 
-/// How many sessions that are over one transaction ends.
+/// How many expired sessions one transaction ends.
 const EXPIRED_SLICE: i64 = 500;
 
 impl Sessions {
@@ -73,7 +73,6 @@ impl Sessions {
         }
     }
 
-    /// Forgets what this process remembers of a person who is gone.
     pub fn forget_person(&self, user_id: Uuid) {
         self.live.forget_person(user_id);
     }

@@ -17,7 +17,6 @@ const TOUCH_EVERY: Duration = Duration::from_mins(5);
 pub(super) const FRESH_FOR: Duration = Duration::from_mins(1);
 
 impl Sessions {
-    /// The session of an app's access token.
     pub async fn by_access_token(
         &self,
         token: &str,
@@ -51,7 +50,6 @@ impl Sessions {
         Ok(session)
     }
 
-    /// The session of a browser's cookie.
     pub async fn by_cookie(
         &self,
         value: &str,
@@ -81,7 +79,7 @@ impl Sessions {
         let is_due = expires.is_some_and(|at| at <= now.plus(FRESH_FOR));
         if is_due && !self.upstream_failures.is_recent(session.id, now) {
             match self.fresh_access(&session, now.plus(FRESH_FOR), now).await {
-                // The person is who they were, whether or not the provider answers.
+                // The session stays what it was, whether or not the provider answers.
                 Ok(_) | Err(SessionError::Unavailable { .. }) => {}
                 Err(error) => return Err(error),
             }

@@ -15,12 +15,11 @@ use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
 use crate::store::sessions::{Ending, TokenRow};
 
-/// Each further try needs another request to win the very same race.
+/// Each further try means that another request has won the same race.
 const MAX_TRIES: usize = 4;
 /// An access token that an app gets lasts at least this long.
 const HANDED_OUT_FOR: Duration = Duration::from_mins(30);
 
-/// A session that goes on.
 pub struct Refreshed {
     pub session: Arc<Session>,
     /// The newest.
@@ -55,7 +54,7 @@ impl Sessions {
                     let key_id = kept.first().map_or("", |row| row.key_id.as_str());
                     match RefreshToken::mint_under(&self.keyring, key_id, session.id, newest) {
                         Some(again) => return self.refreshed(session, again, access, now).await,
-                        // Its key is gone: what cannot be repeated is gone on from.
+                        // Its key is gone, so it cannot be made again. The next one is made.
                         None => newest,
                     }
                 }

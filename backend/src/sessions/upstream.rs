@@ -29,10 +29,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(40);
 const MAX_LOOKS: usize = 250;
 /// How long a browser's requests do without the provider after a failure: their answers do not depend on it.
 const BROWSERS_PAUSE: Duration = Duration::from_secs(15);
-/// Beyond it failures are forgotten.
+/// When there are more, failures are forgotten.
 const MAX_FAILURES: usize = 10_000;
 
-/// How soon a replica that lacks a key may have been replaced by one that has it.
+/// When to come back to a replica that lacks a key: it may have been replaced by then.
 const KEY_RETRY_SECS: u32 = 30;
 
 /// What a request asks for.

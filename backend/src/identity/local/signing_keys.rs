@@ -1,4 +1,4 @@
-//! The keys of this backend's own access tokens, in memory and on their way to and from the database.
+//! The keys of this backend's own access tokens, in memory and in the database.
 //!
 //! A new key is published first and signs later, when every replica has it: so no replica ever meets a
 //! token by a key that it does not know. One that is retired verifies for as long as what it signed
@@ -48,7 +48,7 @@ struct Loaded {
     has_failed: bool,
 }
 
-/// Keys that belong together. At least one.
+/// At least one key.
 pub(super) struct KeySet {
     /// Counts changes.
     pub(super) generation: u64,
@@ -138,7 +138,7 @@ impl SigningKeys {
         })
     }
 
-    /// Only in turn.
+    /// The caller holds `reloading`.
     async fn reload(&self, now: Timestamp) -> Option<Arc<KeySet>> {
         let read = self.read_from_store().await;
         let reloaded = match read {

@@ -46,7 +46,7 @@ impl TokenAnswer {
 }
 
 #[derive(Deserialize)]
-struct Page {
+struct UserPage {
     users: Vec<UserRecord>,
 }
 
@@ -204,7 +204,7 @@ impl Client {
         per_page: usize,
     ) -> Result<Vec<UserRecord>, CallError> {
         let path = format!("admin/users?page={page}&per_page={per_page}");
-        let page: Page = self
+        let page: UserPage = self
             .admin(Call::new("list_users", Method::GET, path))
             .await?;
         Ok(page.users)

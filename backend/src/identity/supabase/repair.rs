@@ -22,7 +22,7 @@ use crate::identity::grant::Grant;
 use crate::ids::random_id;
 use crate::store::{Account, Moved, Store};
 
-/// How long a repair may take, and when another replica may take it for dead.
+/// How long a repair may take, and when another replica may take over.
 const REPAIR_TIMEOUT: Duration = Duration::from_secs(45);
 const LEASE: Duration = Duration::from_mins(1);
 /// How long a sign-in waits for another's repair, and how often it looks.
@@ -46,7 +46,7 @@ impl SupabaseIdentity {
         repaired.unwrap_or_else(|_| Err(CallError::LOST.into()))
     }
 
-    async fn take_lease(&self, attempt: &SignInAttempt<'_>) -> Result<Lease, SignInError> {
+    async fn take_lease(&self, attempt: &SignInAttempt<'_>) -> Result<RepairLease, SignInError> {
         let begun = Instant::now();
         loop {
             let now = attempt.now.plus(begun.elapsed());
@@ -57,7 +57,7 @@ impl SupabaseIdentity {
                 .take_repair(user_id, &self.issuer, now, until)
                 .await?;
             if taken {
-                return Ok(Lease {
+                return Ok(RepairLease {
                     store: self.store.clone(),
                     issuer: self.issuer.clone(),
                     user_id,
@@ -79,7 +79,7 @@ impl SupabaseIdentity {
         let phone = attempt.person.phone;
         let user_id = attempt.person.user_id;
         let account = self.store.read_account(user_id, &self.issuer).await?;
-        // Deleted meanwhile, as the whole person was.
+        // It is gone if the whole person was deleted meanwhile.
         let account = account.ok_or(SignInError::from(CallError::LOST))?;
         // The replica that had the lease before may have mended it.
         let password = self.password(account.subject);
@@ -240,8 +240,8 @@ impl SupabaseIdentity {
     }
 }
 
-/// The right to repair an account. A person who goes away in the middle of it gives it back, too.
-struct Lease {
+/// The right to repair an account. It is given back as well if the request is dropped in the middle.
+struct RepairLease {
     store: Store,
     issuer: String,
     user_id: Uuid,
@@ -249,7 +249,7 @@ struct Lease {
     until: Option<Timestamp>,
 }
 
-impl Lease {
+impl RepairLease {
     async fn release(mut self) {
         if let Some(until) = self.until.take() {
             give_back(&self.store, &self.issuer, self.user_id, until).await;
@@ -257,7 +257,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for RepairLease {
     fn drop(&mut self) {
         let Some(until) = self.until.take() else {
             return;

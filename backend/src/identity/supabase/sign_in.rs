@@ -69,7 +69,7 @@ impl SupabaseIdentity {
                 .await?;
             match account {
                 Some(account) => return Ok(account),
-                // Another person has adopted an account of this id. A random id is nobody's.
+                // Another person has adopted an account of this id. A random id is free.
                 None if proposed == person.user_id => proposed = random_id(),
                 None => return Err(CallError::LOST.into()),
             }
