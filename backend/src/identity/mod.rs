@@ -104,14 +104,11 @@ impl Identity {
         session_id: Uuid,
         subject: Uuid,
         current: Option<&UpstreamTokens>,
-        client: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<Grant, RefreshError> {
         match (self, current) {
             (Self::Local(local), _) => Ok(local.issue(subject, session_id, now).await?),
-            (Self::Supabase(supabase), Some(current)) => {
-                supabase.refresh(subject, current, client).await
-            }
+            (Self::Supabase(supabase), Some(current)) => supabase.refresh(subject, current).await,
             (Self::Supabase(_), None) => Err(RefreshError::Ended(Ended::NotFound)),
         }
     }

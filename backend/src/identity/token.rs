@@ -65,6 +65,7 @@ impl<'a> TokenParts<'a> {
 }
 
 /// A public key and the one algorithm that it is for.
+#[derive(Clone)]
 pub(super) struct VerifyingKey {
     algorithm: Algorithm,
     key: DecodingKey,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Builder;
 
-use super::{Attempt, Job, JobError, Next, OnDrain, Queue, Retry, payload};
+use super::{Job, JobError, Next, OnDrain, Queue, Retry, payload};
 use crate::clock::Timestamp;
 use crate::keyring::{Keyring, digest};
 use crate::store::jobs::{Leases, NewJob};
@@ -15,7 +15,7 @@ use crate::store::jobs::{Leases, NewJob};
 pub(super) type Running = Pin<Box<dyn Future<Output = Result<Next, JobError>> + Send>>;
 
 /// Reads a payload and begins an attempt.
-type Begin = dyn Fn(&Keyring, &[u8], Attempt) -> Result<Running, JobError> + Send + Sync;
+type Begin = dyn Fn(&Keyring, &[u8], Timestamp) -> Result<Running, JobError> + Send + Sync;
 
 pub struct Registry {
     keyring: Arc<Keyring>,
@@ -54,10 +54,10 @@ impl Registry {
     /// One more kind, done with `context`.
     #[must_use]
     pub fn with<J: Job>(mut self, context: Arc<J::Context>) -> Self {
-        let begin = move |keyring: &Keyring, payload: &[u8], attempt: Attempt| {
+        let begin = move |keyring: &Keyring, payload: &[u8], now: Timestamp| {
             let job: J = payload::read(keyring, payload)?;
             let context = Arc::clone(&context);
-            let running: Running = Box::pin(async move { job.run(&context, &attempt).await });
+            let running: Running = Box::pin(async move { job.run(&context, now).await });
             Ok(running)
         };
         let kind = JobKind {
@@ -129,8 +129,8 @@ impl Registry {
         &self,
         kind: &JobKind,
         payload: &[u8],
-        attempt: Attempt,
+        now: Timestamp,
     ) -> Result<Running, JobError> {
-        (kind.begin)(&self.keyring, payload, attempt)
+        (kind.begin)(&self.keyring, payload, now)
     }
 }

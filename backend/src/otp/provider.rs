@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::provider_answer::{CodeCheck, SendFault, Sent};
 use super::twilio::Twilio;
@@ -11,7 +10,7 @@ use crate::config::OtpProviderConfig;
 use crate::identity::Identity;
 use crate::phone::Phone;
 use crate::provider_http::Timeouts;
-use crate::store::otp::{CODE_TTL, Resending};
+use crate::store::otp::Resending;
 
 /// Name of the codes that test numbers have.
 pub(super) const TEST: &str = "test";
@@ -50,22 +49,13 @@ impl Provider {
         }
     }
 
-    /// After what time a start sends a new code instead of joining the one that was sent.
-    pub(super) const fn resend_after(&self) -> Duration {
-        match self {
-            // Twilio would send the same code again.
-            Self::Console | Self::Twilio(_) => CODE_TTL,
-            Self::Supabase(_) => supabase::RESEND_AFTER,
-        }
-    }
-
     /// Whether it sends a code that lives once more, after [`RESEND_AFTER`].
     ///
     /// [`RESEND_AFTER`]: crate::store::otp::RESEND_AFTER
     pub(super) const fn resending(&self) -> Resending {
         match self {
             Self::Console | Self::Twilio(_) => Resending::Possible,
-            // It makes a new one.
+            // It makes a new one each time.
             Self::Supabase(_) => Resending::No,
         }
     }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::provider::{CODE_LENGTH, TEST};
 use super::provider_answer::{SendFault, Sent};
+use super::supabase;
 use super::{ChallengeBinding, Channel, Device, Inner, bound_to, seconds_until, whole_seconds};
 use crate::clock::Timestamp;
 use crate::config::TestNumber;
@@ -91,7 +92,12 @@ impl Inner {
     ) -> Result<(Started, &'static str), StartError> {
         let phone = &ask.phone;
         let test = self.test_number(phone);
-        let joinable_for = test.map_or(self.provider.resend_after(), |_| CODE_TTL);
+        let resending = test.map_or(self.provider.resending(), |_| Resending::Possible);
+        // For how long a start joins the code that is there, and when one sends again.
+        let (joinable_for, resend_after) = match resending {
+            Resending::Possible => (CODE_TTL, RESEND_AFTER),
+            Resending::No => (supabase::RESEND_AFTER, supabase::RESEND_AFTER),
+        };
         let wish = ChallengeAsk {
             id: random_id(),
             code_id: random_id(),
@@ -100,7 +106,7 @@ impl Inner {
             provider: test.map_or(self.provider.name(), |_| TEST),
             is_test: test.is_some(),
             joinable_for,
-            resending: test.map_or(self.provider.resending(), |_| Resending::Possible),
+            resending,
             bound_to: bound_to(ask.binding, ask.step_up),
         };
         let guard = match test {
@@ -111,9 +117,7 @@ impl Inner {
         // A number that may not be tried any more is told so before a message is paid for.
         let tries = self.attempt_limits(phone, ask.client, ask.device);
         if let Some(until) = self.store.full_until(&tries, now).await? {
-            metrics::counter!("otp_limited_total", "scope" => "locked").increment(1);
-            let retry_after = seconds_until(until, now);
-            return Err(StartError::Limited { retry_after });
+            return Err(limited("locked", until, now));
         }
         let (sent, outcome) = match self.store.begin_challenge(&wish, &guard, now).await? {
             Begun::Send => {
@@ -128,20 +132,13 @@ impl Inner {
                 }
             }
             Begun::Joined(_) => (false, "joined"),
-            Begun::Limited { scope, until } => {
-                metrics::counter!("otp_limited_total", "scope" => scope).increment(1);
-                let retry_after = seconds_until(until, now);
-                return Err(StartError::Limited { retry_after });
-            }
+            Begun::Limited { scope, until } => return Err(limited(scope, until, now)),
             Begun::Cut(open) => return Err(cut_off(open, now)),
         };
         let started = Started {
             challenge_id: wish.id,
             expires_in_secs: whole_seconds(CODE_TTL),
-            resend_after_secs: whole_seconds(match wish.resending {
-                Resending::Possible => RESEND_AFTER,
-                Resending::No => joinable_for,
-            }),
+            resend_after_secs: whole_seconds(resend_after),
             sent,
             code_length: test.map_or(CODE_LENGTH, TestNumber::code_length),
         };
@@ -270,7 +267,11 @@ fn cut_off(open: Open, now: Timestamp) -> StartError {
         Area::Prefix => "breaker_prefix",
         Area::Country => "breaker_country",
     };
+    limited(scope, open.until, now)
+}
+
+fn limited(scope: &'static str, until: Timestamp, now: Timestamp) -> StartError {
     metrics::counter!("otp_limited_total", "scope" => scope).increment(1);
-    let retry_after = seconds_until(open.until, now);
+    let retry_after = seconds_until(until, now);
     StartError::Limited { retry_after }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::identity::DeleteAccount;
-use crate::jobs::{Attempt, Job, JobError, Next};
+use crate::jobs::{Job, JobError, Next};
 use crate::keyring::Keyring;
 use crate::store::people::{Deleted, Progress};
 use crate::store::{Pepper, Store, StoreError};
@@ -30,13 +30,13 @@ impl Job for DeletePerson {
     type Context = DeletionContext;
     const KIND: &'static str = "delete_person";
 
-    async fn run(self, with: &DeletionContext, attempt: &Attempt) -> Result<Next, JobError> {
+    async fn run(self, with: &DeletionContext, now: Timestamp) -> Result<Next, JobError> {
         let DeletionContext {
             store,
             pepper,
             keyring,
         } = with;
-        delete_hidden(store, pepper, keyring, self.user_id, attempt.now).await?;
+        delete_hidden(store, pepper, keyring, self.user_id, now).await?;
         Ok(Next::Finished)
     }
 }

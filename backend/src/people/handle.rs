@@ -15,7 +15,7 @@ use super::export::{ConversationView, conversation};
 use super::json_pieces::{ArrayItems, up_to_array};
 use super::profile::MessageView;
 use crate::clock::Timestamp;
-use crate::jobs::{Attempt, Job, JobError, Next};
+use crate::jobs::{Job, JobError, Next};
 use crate::keyring::Keyring;
 use crate::store::people::{ConversationSlice, Membership, TracedMessage, Traces};
 use crate::store::{Pepper, Store, StoreError};
@@ -39,12 +39,12 @@ impl Job for DeleteHandle {
     type Context = DeletionContext;
     const KIND: &'static str = "delete_handle";
 
-    async fn run(self, with: &DeletionContext, attempt: &Attempt) -> Result<Next, JobError> {
+    async fn run(self, with: &DeletionContext, now: Timestamp) -> Result<Next, JobError> {
         let damaged = JobError::Never("its content cannot be read");
         let address = Address::parse(&self.address).ok_or(damaged)?;
         let hidden_at = Timestamp::from_micros(self.hidden_at);
         let traces = with.store.traces(&address, Some(hidden_at)).await?;
-        delete_rows(&with.store, &with.pepper, &traces, attempt.now).await?;
+        delete_rows(&with.store, &with.pepper, &traces, now).await?;
         Ok(Next::Finished)
     }
 }

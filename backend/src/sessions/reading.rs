@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
-use super::family::{TokenState, judge};
+use super::family::TokenState;
 use super::{RefreshToken, Session, SessionError, Sessions, Transport};
 use crate::clock::Timestamp;
 use crate::identity::{Claims, SessionRef, Verified};
@@ -64,16 +64,12 @@ impl Sessions {
             .of_refresh_token(&token, Transport::Cookie, now)
             .await?;
         let kept = self.store.tokens_of(session.id).await?;
-        match judge(&token, &kept, &self.keyring, now) {
-            TokenState::Newest(counter) => {
-                let is_first_use = kept.first().is_some_and(|row| row.first_used_at.is_none());
-                if is_first_use && counter > 1 {
-                    self.store.note_first_use(session.id, counter, now).await?;
-                }
+        let state = self.token_state(&token, &kept, &session, now).await?;
+        if let TokenState::Newest(counter) = state {
+            let is_first_use = kept.first().is_some_and(|row| row.first_used_at.is_none());
+            if is_first_use && counter > 1 {
+                self.store.note_first_use(session.id, counter, now).await?;
             }
-            TokenState::Superseded { .. } => {}
-            TokenState::Reused => return Err(self.end_reused(&session, now).await?),
-            TokenState::Unknown => return Err(SessionError::SignedOut),
         }
         let expires = session.access_expires_at;
         let is_due = expires.is_some_and(|at| at <= now.plus(FRESH_FOR));

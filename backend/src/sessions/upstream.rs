@@ -65,7 +65,7 @@ impl Sessions {
         if newer_than.is_none() {
             let grant = self
                 .identity
-                .refresh(session.id, session.subject, None, None, now)
+                .refresh(session.id, session.subject, None, now)
                 .await?;
             return Ok(grant.into());
         }
@@ -123,7 +123,7 @@ impl Sessions {
         let begun = Instant::now();
         let asked = self
             .identity
-            .refresh(session.id, session.subject, Some(tokens), None, now)
+            .refresh(session.id, session.subject, Some(tokens), now)
             .await;
         match asked {
             Ok(grant) => self.keep_upstream(session, version, grant, now).await,

@@ -56,6 +56,7 @@ pub(super) struct KeySet {
     keys: Vec<Arc<LocalKey>>,
 }
 
+#[derive(Clone)]
 pub(super) struct LocalKey {
     pub(super) id: String,
     pub(super) signing: EncodingKey,
@@ -175,12 +176,9 @@ impl SigningKeys {
                 (Err(KeyError::Store(error)), _) => return Err(error),
                 // During a deploy a newer process has sealed it under a key that this one lacks.
                 (Err(KeyError::Sealed(_)), Some(old)) => keys.push(Arc::new(LocalKey {
-                    id: old.id.clone(),
-                    signing: old.signing.clone(),
-                    verifying: VerifyingKey::es256(&old.public),
-                    public: old.public.clone(),
                     retired_at: row.retired_at,
                     expires_at: row.expires_at,
+                    ..LocalKey::clone(old)
                 })),
                 (Err(error @ KeyError::Sealed(_)), None) => {
                     tracing::warn!(key_id = row.id, error = %error, "a signing key is passed over");
@@ -190,11 +188,8 @@ impl SigningKeys {
         if keys.is_empty() {
             keys.clone_from(&known.keys.keys);
         }
-        let is_same = keys.len() == known.keys.keys.len()
-            && keys
-                .iter()
-                .zip(&known.keys.keys)
-                .all(|(new, old)| Arc::ptr_eq(new, old));
+        let old = known.keys.keys.iter().map(Arc::as_ptr);
+        let is_same = keys.iter().map(Arc::as_ptr).eq(old);
         Ok(if is_same {
             known.keys
         } else {

@@ -79,13 +79,9 @@ impl Client {
             .await
     }
 
-    pub(super) async fn refresh(
-        &self,
-        refresh: &SecretString,
-        client: Option<IpAddr>,
-    ) -> Result<TokenAnswer, CallError> {
+    pub(super) async fn refresh(&self, refresh: &SecretString) -> Result<TokenAnswer, CallError> {
         let body = json!({ "refresh_token": refresh.expose_secret() });
-        self.post("refresh", "token?grant_type=refresh_token", body, client)
+        self.post("refresh", "token?grant_type=refresh_token", body, None)
             .await
     }
 
