@@ -108,7 +108,7 @@ impl Inner {
         }
         match self.check(&counted, ask).await {
             CodeCheck::Right => {
-                let block = (!counted.is_test).then(|| self.block(&ask.phone));
+                let block = (!counted.code.is_test).then(|| self.block(&ask.phone));
                 let approval = self
                     .store
                     .approve_challenge(&counted, &approved_hash, &limits, block, now)
@@ -211,10 +211,10 @@ impl Inner {
     async fn check(&self, counted: &Counted, ask: &Confirm) -> CodeCheck {
         let Confirm { phone, code, .. } = ask;
         // A list of test numbers that has been taken away takes their codes with it.
-        if counted.provider == TEST && self.test_number(phone).is_none() {
+        if counted.code.provider == TEST && self.test_number(phone).is_none() {
             return CodeCheck::Gone;
         }
-        if let Some(hash) = &counted.code_hash {
+        if let Some(hash) = &counted.code.code_hash {
             let given = self.code_hash(counted.code_id, code.as_str());
             let is_right = bool::from(hash.ct_eq(&given[..]));
             return if is_right {
@@ -223,8 +223,8 @@ impl Inner {
                 CodeCheck::Wrong
             };
         }
-        match &counted.provider_ref {
-            Some(name) if counted.provider == self.provider.name() => {
+        match &counted.code.provider_ref {
+            Some(name) if counted.code.provider == self.provider.name() => {
                 self.provider.check(name, phone, code, ask.client).await
             }
             _ => CodeCheck::Gone,
@@ -248,7 +248,7 @@ impl Inner {
 fn approved(counted: &Counted) -> Approved {
     Approved {
         challenge_id: counted.challenge_id,
-        is_test: counted.is_test,
+        is_test: counted.code.is_test,
         step_up: counted.session_id,
     }
 }

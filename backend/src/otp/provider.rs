@@ -10,7 +10,6 @@ use crate::config::OtpProviderConfig;
 use crate::identity::Identity;
 use crate::phone::Phone;
 use crate::provider_http::Timeouts;
-use crate::store::otp::Resending;
 
 /// Name of the codes that test numbers have.
 pub(super) const TEST: &str = "test";
@@ -52,12 +51,9 @@ impl Provider {
     /// Whether it sends a code that lives once more, after [`RESEND_AFTER`].
     ///
     /// [`RESEND_AFTER`]: crate::store::otp::RESEND_AFTER
-    pub(super) const fn resending(&self) -> Resending {
-        match self {
-            Self::Console | Self::Twilio(_) => Resending::Possible,
-            // It makes a new one each time.
-            Self::Supabase(_) => Resending::No,
-        }
+    pub(super) const fn can_resend(&self) -> bool {
+        // Supabase makes a new one each time.
+        !matches!(self, Self::Supabase(_))
     }
 
     /// Never tried again by itself: a message that was sent after all would be sent twice.

@@ -13,7 +13,7 @@ use crate::config::TestNumber;
 use crate::ids::random_id;
 use crate::phone::Phone;
 use crate::store::otp::{
-    Begun, CODE_TTL, ChallengeAsk, Noted, RESEND_AFTER, Refusal, Resending, SendGuard, SentCode,
+    Begun, CODE_TTL, ChallengeAsk, RESEND_AFTER, Refusal, SendGuard, SentCode,
 };
 use crate::store::{Area, Open, Since, StoreError};
 
@@ -92,11 +92,12 @@ impl Inner {
     ) -> Result<(Started, &'static str), StartError> {
         let phone = &ask.phone;
         let test = self.test_number(phone);
-        let resending = test.map_or(self.provider.resending(), |_| Resending::Possible);
+        let can_resend = test.is_some() || self.provider.can_resend();
         // For how long a start joins the code that is there, and when one sends again.
-        let (joinable_for, resend_after) = match resending {
-            Resending::Possible => (CODE_TTL, RESEND_AFTER),
-            Resending::No => (supabase::RESEND_AFTER, supabase::RESEND_AFTER),
+        let (joinable_for, resend_after) = if can_resend {
+            (CODE_TTL, RESEND_AFTER)
+        } else {
+            (supabase::RESEND_AFTER, supabase::RESEND_AFTER)
         };
         let wish = ChallengeAsk {
             id: random_id(),
@@ -106,7 +107,7 @@ impl Inner {
             provider: test.map_or(self.provider.name(), |_| TEST),
             is_test: test.is_some(),
             joinable_for,
-            resending,
+            can_resend,
             bound_to: bound_to(ask.binding, ask.step_up),
         };
         let guard = match test {
@@ -131,7 +132,7 @@ impl Inner {
                     (false, "joined")
                 }
             }
-            Begun::Joined(_) => (false, "joined"),
+            Begun::Joined => (false, "joined"),
             Begun::Limited { scope, until } => return Err(limited(scope, until, now)),
             Begun::Cut(open) => return Err(cut_off(open, now)),
         };
@@ -159,12 +160,12 @@ impl Inner {
             Ok(sent) => sent,
             Err(fault) => return Err(self.not_sent(fault, wish, guard, now).await?),
         };
-        match self.store.note_code_sent(wish.code_id, &sent, now).await? {
-            Noted::Yes => Ok(()),
-            Noted::TooLate => Err(StartError::Unavailable {
+        if !self.store.note_code_sent(wish.code_id, &sent, now).await? {
+            return Err(StartError::Unavailable {
                 retry_after: TRY_AGAIN,
-            }),
+            });
         }
+        Ok(())
     }
 
     /// Has the provider send a code; a test number's is known without.

@@ -4,17 +4,18 @@
 //! database holds more than a page. The caller asks for the next piece; one that fails leaves the document
 //! unfinished, which no reader takes for a whole one.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::json_pieces::{ArrayItems, up_to_array};
-use super::profile::{MessageView, OnboardingView, RelationshipView, TraitsView, UserView};
+use super::profile::{OnboardingView, TraitsView};
 use crate::clock::Timestamp;
 use crate::store::people::{
     ConversationRow, ExportRows, ExportedRelationship, ExportedSession, MessagePosition,
-    MessageQuery, ProfileRow, Reader, RestOfUser, TraitRow,
+    MessageQuery, ProfileRow, Reader, RestOfUser, TraitRow, UserRow,
 };
 use crate::store::{Store, StoreError};
 
@@ -25,14 +26,19 @@ const PAGE: u32 = 500;
 pub struct Export {
     store: Store,
     reader: Reader,
-    items: ArrayItems,
     next: NextPiece,
 }
 
 enum NextPiece {
     Head(String),
-    Events { after: (Timestamp, Uuid) },
-    Messages { below: MessagePosition },
+    Events {
+        after: (Timestamp, Uuid),
+        separator: &'static str,
+    },
+    Messages {
+        below: MessagePosition,
+        separator: &'static str,
+    },
     Nothing,
 }
 
@@ -40,12 +46,12 @@ enum NextPiece {
 struct ExportHead<'a> {
     exported_at: Timestamp,
     user: ExportedUser<'a>,
-    trait_profile: Option<&'a RawValue>,
+    trait_profile: Option<&'a Json<Box<RawValue>>>,
     #[serde(flatten)]
     traits: TraitsView<'a>,
-    relationships: Vec<ExportedRelationshipView<'a>>,
+    relationships: &'a [ExportedRelationship],
     onboarding_sessions: Vec<OnboardingView<'a>>,
-    conversations: Vec<ConversationView<'a>>,
+    conversations: &'a [ConversationRow],
     sessions: &'a [ExportedSession],
 }
 
@@ -53,25 +59,9 @@ struct ExportHead<'a> {
 #[derive(Serialize)]
 struct ExportedUser<'a> {
     #[serde(flatten)]
-    shown: UserView<'a>,
+    shown: &'a UserRow,
     #[serde(flatten)]
     rest: &'a RestOfUser,
-}
-
-#[derive(Serialize)]
-struct ExportedRelationshipView<'a> {
-    #[serde(flatten)]
-    shown: RelationshipView<'a>,
-    meta_data: Option<&'a RawValue>,
-}
-
-#[derive(Serialize)]
-pub(super) struct ConversationView<'a> {
-    id: Uuid,
-    chat_guid: &'a str,
-    line: Option<&'a str>,
-    created_at: Timestamp,
-    meta_data: Option<&'a RawValue>,
 }
 
 impl Export {
@@ -89,7 +79,6 @@ impl Export {
         Ok(Some(Self {
             store: store.clone(),
             reader,
-            items: ArrayItems::default(),
             next: NextPiece::Head(head(&profile, &traits, &rest, now)),
         }))
     }
@@ -100,46 +89,60 @@ impl Export {
             NextPiece::Head(head) => {
                 self.next = NextPiece::Events {
                     after: (Timestamp::from_micros(0), Uuid::nil()),
+                    separator: "",
                 };
                 Ok(Some(head))
             }
-            NextPiece::Events { after } => self.events(after).await.map(Some),
-            NextPiece::Messages { below } => self.messages(below).await.map(Some),
+            NextPiece::Events { after, separator } => self.events(after, separator).await.map(Some),
+            NextPiece::Messages { below, separator } => {
+                self.messages(below, separator).await.map(Some)
+            }
             NextPiece::Nothing => Ok(None),
         }
     }
 
-    async fn events(&mut self, after: (Timestamp, Uuid)) -> Result<String, StoreError> {
+    async fn events(
+        &mut self,
+        after: (Timestamp, Uuid),
+        mut separator: &'static str,
+    ) -> Result<String, StoreError> {
         let user_id = self.reader.user_id();
         let rows = self.store.export_events(user_id, after, PAGE).await?;
-        let mut piece = self.items.write(&rows);
+        let mut piece = joined(&rows, &mut separator);
         self.next = match rows.last() {
             Some(last) if rows.len() == PAGE as usize => NextPiece::Events {
                 after: (last.occurred_at, last.id),
+                separator,
             },
             _ => {
                 piece.push_str("],\"messages\":[");
-                self.items = ArrayItems::default();
                 NextPiece::Messages {
                     below: MessagePosition::TOP,
+                    separator: "",
                 }
             }
         };
         Ok(piece)
     }
 
-    async fn messages(&mut self, below: MessagePosition) -> Result<String, StoreError> {
+    async fn messages(
+        &mut self,
+        below: MessagePosition,
+        mut separator: &'static str,
+    ) -> Result<String, StoreError> {
         let query = MessageQuery {
             below,
             limit: PAGE,
             conversation_id: None,
         };
         let rows = self.store.messages(&self.reader, query).await?;
-        let mut piece = self.items.write(rows.iter().map(MessageView::from));
+        let mut piece = joined(&rows, &mut separator);
         match rows.last() {
             Some(last) if rows.len() == PAGE as usize => {
-                let below = last.position();
-                self.next = NextPiece::Messages { below };
+                self.next = NextPiece::Messages {
+                    below: last.position(),
+                    separator,
+                };
             }
             _ => piece.push_str("]}\n"),
         }
@@ -151,41 +154,40 @@ fn head(profile: &ProfileRow, traits: &[TraitRow], rest: &ExportRows, now: Times
     let head = ExportHead {
         exported_at: now,
         user: ExportedUser {
-            shown: UserView::from(&profile.user),
+            shown: &profile.user,
             rest: &rest.user,
         },
-        trait_profile: profile.trait_profile.as_ref().map(|json| &*json.0),
+        trait_profile: profile.trait_profile.as_ref(),
         traits: TraitsView::from(traits),
-        relationships: rest.relationships.iter().map(relationship).collect(),
-        onboarding_sessions: rest
-            .onboardings
-            .iter()
+        relationships: &rest.relationships,
+        onboarding_sessions: (rest.onboardings.iter())
             .map(|row| OnboardingView::from(Some(row)))
             .collect(),
-        conversations: rest.conversations.iter().map(conversation).collect(),
+        conversations: &rest.conversations,
         sessions: &rest.sessions,
     };
-    up_to_array(&head, "auth_events")
+    with_open_list(&head, "auth_events")
 }
 
-pub(super) fn conversation(row: &ConversationRow) -> ConversationView<'_> {
-    ConversationView {
-        id: row.id,
-        chat_guid: &row.chat_guid,
-        line: Some(row.line.as_str()).filter(|line| !line.is_empty()),
-        created_at: row.created_at,
-        meta_data: raw(row.meta_data.as_ref()),
+/// `head` as JSON that ends inside a list of this name.
+pub(super) fn with_open_list(head: &impl Serialize, name: &str) -> String {
+    let mut json = to_json(head);
+    let closing = json.pop();
+    debug_assert_eq!(closing, Some('}'));
+    let _ = write!(json, ",\"{name}\":[");
+    json
+}
+
+/// Rows as items of a list. `separator` goes before each but the first of all.
+pub(super) fn joined<T: Serialize>(rows: &[T], separator: &mut &'static str) -> String {
+    let mut items = String::new();
+    for row in rows {
+        let _ = write!(items, "{separator}{}", to_json(row));
+        *separator = ",";
     }
+    items
 }
 
-fn relationship(row: &ExportedRelationship) -> ExportedRelationshipView<'_> {
-    ExportedRelationshipView {
-        shown: RelationshipView::from(&row.row),
-        meta_data: raw(row.meta_data.as_ref()),
-    }
-}
-
-/// JSON as it is kept: an adopted column holds what no value of JSON's types keeps, such as `\u0000`.
-fn raw(json: Option<&Json<Box<RawValue>>>) -> Option<&RawValue> {
-    json.map(|json| &*json.0)
+fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain data with string keys")
 }

@@ -11,13 +11,11 @@ use shared_protocol::Address;
 use uuid::Uuid;
 
 use super::deletion::DeletionContext;
-use super::export::{ConversationView, conversation};
-use super::json_pieces::{ArrayItems, up_to_array};
-use super::profile::MessageView;
+use super::export::{joined, with_open_list};
 use crate::clock::Timestamp;
 use crate::jobs::{Job, JobError, Next};
 use crate::keyring::Keyring;
-use crate::store::people::{ConversationSlice, Membership, TracedMessage, Traces};
+use crate::store::people::{ConversationRow, Membership, Progress, TracedMessage, Traces};
 use crate::store::{Pepper, Store, StoreError};
 
 /// Messages of one piece of an export.
@@ -54,7 +52,7 @@ pub struct HandleExport<'a> {
     store: &'a Store,
     head: Option<String>,
     messages: std::slice::Chunks<'a, TracedMessage>,
-    items: ArrayItems,
+    separator: &'static str,
     is_done: bool,
 }
 
@@ -63,7 +61,7 @@ struct HandleHead<'a> {
     exported_at: Timestamp,
     address: &'a str,
     written_as: Vec<&'a str>,
-    conversations: Vec<ConversationView<'a>>,
+    conversations: &'a [ConversationRow],
     participates_in: &'a [Membership],
     mentioned_in: Vec<Uuid>,
 }
@@ -84,15 +82,15 @@ impl<'a> HandleExport<'a> {
             exported_at: now,
             address: address.as_str(),
             written_as: traces.spellings.iter().map(String::as_str).collect(),
-            conversations: traces.conversations.iter().map(conversation).collect(),
+            conversations: &traces.conversations,
             participates_in: &traces.memberships,
             mentioned_in,
         };
         Ok(Self {
             store,
-            head: Some(up_to_array(&head, "messages")),
+            head: Some(with_open_list(&head, "messages")),
             messages: traces.messages.chunks(PAGE),
-            items: ArrayItems::default(),
+            separator: "",
             is_done: false,
         })
     }
@@ -109,8 +107,7 @@ impl<'a> HandleExport<'a> {
         };
         let ids: Vec<Uuid> = chunk.iter().map(|message| message.id).collect();
         let rows = self.store.messages_by_id(&ids).await?;
-        let piece = self.items.write(rows.iter().map(MessageView::from));
-        Ok(Some(piece))
+        Ok(Some(joined(&rows, &mut self.separator)))
     }
 }
 
@@ -159,7 +156,7 @@ async fn delete_rows(
         while store
             .delete_conversation_slice(conversation.id, pepper, now)
             .await?
-            == ConversationSlice::More
+            == Progress::More
         {}
     }
     Ok(())

@@ -8,7 +8,6 @@ mod cursor;
 mod deletion;
 mod export;
 mod handle;
-mod json_pieces;
 mod name;
 mod number_reassignment;
 mod profile;
@@ -21,8 +20,8 @@ pub use export::Export;
 pub(crate) use handle::DeleteHandle;
 pub use handle::{HandleExport, delete_handle};
 pub use name::{InvalidName, PersonName};
-pub use number_reassignment::{Resolved, resolve_for_sign_in};
-pub use profile::{MessageView, MessagesPage, OnboardingView, ProfileView, TraitsView};
+pub use number_reassignment::resolve_for_sign_in;
+pub use profile::{MessagesPage, OnboardingView, ProfileView, TraitsView};
 pub use traits::{GivenTraits, InvalidTraits, MAX_TRAITS, TraitName};
 
 /// The persona of a message that names no persona.
