@@ -1,6 +1,6 @@
 //! The cookie of a device on which a person signed in with a number before.
 //!
-//! It lets nobody in. It only keeps a share of the day's codes and of the tries for known devices, so that
+//! It signs no one in. It only keeps a share of the day's codes and of the tries for known devices, so that
 //! strangers cannot use both up. It holds the time when it was made, a random value, and the MAC of both
 //! together with the number. It is over after a year, even if the browser keeps it: numbers change hands,
 //! and a copied cookie must not be good for ever.

@@ -2,7 +2,7 @@
 //!
 //! There is one code a person, the newest, and it lives as long as the project says, a minute by
 //! default. A right one opens a session there, which proves the number and is ended at once. The person is
-//! then signed in as with any other provider of codes, so that a password that somebody else once gave the
+//! then signed in as with any other provider of codes, so that a password that a stranger once gave the
 //! number is replaced.
 
 use std::net::IpAddr;

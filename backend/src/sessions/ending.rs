@@ -32,7 +32,7 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Ends one session of the person in `session`, by id. `false` if they have none of that id.
+    /// Ends one session of the person in `session`, by id. `false` if they have no session of that id.
     pub async fn end_one(
         &self,
         session: &Session,

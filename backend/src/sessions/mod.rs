@@ -63,7 +63,7 @@ impl Transport {
     }
 }
 
-/// Why a credential lets nobody in.
+/// Why a credential opens no session.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// It is not a credential of ours, or its session is over.

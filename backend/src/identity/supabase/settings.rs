@@ -1,7 +1,7 @@
 //! What the project's own settings mean for us, asked at start and until they are known.
 //!
 //! A setting that opens a side door is a reason not to start. A project that does not answer is no reason,
-//! for it would take the whole product down with it. But in production it signs nobody in until its settings
+//! for it would take the whole product down with it. But in production every sign-in is refused until its settings
 //! were seen and open no side door: that it did not answer proves nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
