@@ -27,7 +27,7 @@ pub struct WaitingDeletion {
 }
 
 #[derive(Default)]
-pub struct Waiting {
+pub struct WaitingDeletions {
     pub deletions: Vec<WaitingDeletion>,
     /// How many were sealed with a key that is not in `SESSION_SECRET`.
     pub unreadable: usize,
@@ -45,7 +45,7 @@ pub struct FormerIssuer {
 
 /// What came of deleting accounts at a former provider.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Finished {
+pub struct FinishedDeletions {
     pub deleted: usize,
     pub kept: usize,
     /// Why the last of them was kept.
@@ -61,8 +61,8 @@ impl WaitingDeletion {
 
 /// The deletions that wait for a former provider, whether `serve` has set them aside already or not, and
 /// those of an earlier release that were given up.
-pub async fn waiting(store: &Store, keyring: &Keyring) -> Result<Waiting, StoreError> {
-    let mut waiting = Waiting::default();
+pub async fn waiting(store: &Store, keyring: &Keyring) -> Result<WaitingDeletions, StoreError> {
+    let mut waiting = WaitingDeletions::default();
     // A database that is bound to no provider has no former one.
     let Some(bound) = store.bound_issuer().await? else {
         return Ok(waiting);
@@ -83,7 +83,10 @@ pub async fn waiting(store: &Store, keyring: &Keyring) -> Result<Waiting, StoreE
 }
 
 /// What is left at each former provider, in the order of their names.
-pub async fn issuers(store: &Store, waiting: &Waiting) -> Result<Vec<FormerIssuer>, StoreError> {
+pub async fn issuers(
+    store: &Store,
+    waiting: &WaitingDeletions,
+) -> Result<Vec<FormerIssuer>, StoreError> {
     let Some(bound) = store.bound_issuer().await? else {
         return Ok(Vec::new());
     };
@@ -146,8 +149,8 @@ pub async fn finish<'a>(
     store: &Store,
     project: &FormerProject,
     deletions: impl IntoIterator<Item = &'a WaitingDeletion>,
-) -> Result<Finished, StoreError> {
-    let mut finished = Finished::default();
+) -> Result<FinishedDeletions, StoreError> {
+    let mut finished = FinishedDeletions::default();
     let mut unanswered = 0;
     let mut deletions = deletions.into_iter();
     for deletion in deletions.by_ref() {
@@ -176,7 +179,6 @@ pub async fn finish<'a>(
     Ok(finished)
 }
 
-/// Takes a deletion off the list.
 pub async fn remove(store: &Store, deletion: &WaitingDeletion) -> Result<(), StoreError> {
     store.withdraw_deletion_job(deletion.job_id).await
 }

@@ -1,7 +1,7 @@
-//! `SESSION_SECRET`: the keys that everything derived or sealed hangs on, newest first.
+//! `SESSION_SECRET`: the keys that tokens and sealed data are made with, newest first.
 //!
 //! Each use derives a key of its own, so that a value made for one purpose is worth nothing for
-//! another. What is made is made with the newest key and names it; what is checked may be of any key
+//! another. A new value is made with the newest key and names it; a value that is checked may be of any key
 //! that is still listed. So a key is rotated in three deployments: `old,new`, so that every replica
 //! knows the new one before any uses it; `new,old`; and `new` once what hangs on the old one has expired.
 
@@ -36,7 +36,7 @@ pub enum InvalidKeyring {
     Repeated { entry: usize },
 }
 
-/// What was sealed cannot be opened.
+/// Why a sealed value cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CannotOpen {
     /// Its key is not listed: not any more, or not yet, while a new one is being rolled out.
@@ -49,10 +49,10 @@ pub enum CannotOpen {
 
 /// The keys, newest first; at least one.
 pub struct Keyring {
-    keys: Vec<Root>,
+    keys: Vec<RootKey>,
 }
 
-struct Root {
+struct RootKey {
     /// Names the key without telling it: eight hexadecimal digits.
     id: String,
     key: Zeroizing<[u8; 32]>,
@@ -61,7 +61,7 @@ struct Root {
 impl Keyring {
     /// Reads a comma-separated list, newest first.
     pub fn parse(list: &str) -> Result<Self, InvalidKeyring> {
-        let mut keys: Vec<Root> = Vec::new();
+        let mut keys: Vec<RootKey> = Vec::new();
         for (entry, text) in (1..).zip(list.split(',').map(str::trim)) {
             if text.is_empty() {
                 return Err(InvalidKeyring::Empty);
@@ -69,7 +69,7 @@ impl Keyring {
             if text.chars().count() < MIN_KEY_CHARS {
                 return Err(InvalidKeyring::Short { entry });
             }
-            let root = Root::of(text.as_bytes());
+            let root = RootKey::of(text.as_bytes());
             if keys.iter().any(|other| other.id == root.id) {
                 return Err(InvalidKeyring::Repeated { entry });
             }
@@ -78,12 +78,10 @@ impl Keyring {
         Ok(Self { keys })
     }
 
-    /// The newest key's name.
     pub fn newest(&self) -> &str {
         &self.keys[0].id
     }
 
-    /// The names of all keys, newest first.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|root| &*root.id)
     }
@@ -102,7 +100,7 @@ impl Keyring {
     /// Whether `mac` is that of `parts` under any key of the list, in constant time for each.
     pub fn verifies(&self, key_use: KeyUse, parts: &[&[u8]], mac: &[u8]) -> bool {
         use subtle::ConstantTimeEq;
-        let holds = |root: &Root| bool::from(root.mac(key_use, parts)[..].ct_eq(mac));
+        let holds = |root: &RootKey| bool::from(root.mac(key_use, parts)[..].ct_eq(mac));
         self.keys.iter().any(holds)
     }
 
@@ -147,7 +145,7 @@ impl Keyring {
     }
 }
 
-impl Root {
+impl RootKey {
     fn of(secret: &[u8]) -> Self {
         let key = Zeroizing::new(keyed_hash(secret, &[b"archety root key v1"]));
         let id = keyed_hash(&key[..], &[b"key id"]);

@@ -1,6 +1,6 @@
 //! The cookie of a device on which a person signed in with a number before.
 //!
-//! It lets nobody in. It only keeps a share of the day's codes and of the tries for known devices, so that
+//! It signs no one in. It only keeps a share of the day's codes and of the tries for known devices, so that
 //! strangers cannot use both up. It holds the time when it was made, a random value, and the MAC of both
 //! together with the number. It is over after a year, even if the browser keeps it: numbers change hands,
 //! and a copied cookie must not be good for ever.
@@ -22,7 +22,6 @@ pub(crate) const TTL: Duration = Duration::from_hours(24 * 365);
 const TIME_LEN: usize = size_of::<i64>();
 const RANDOM_LEN: usize = 16;
 
-/// Makes and checks the cookie's value.
 pub struct KnownDevices(Arc<Keyring>);
 
 impl KnownDevices {
@@ -89,7 +88,7 @@ mod tests {
         let last = NOW.plus(TTL).minus(Duration::from_secs(1));
         assert!(devices.knows(&value, &bo, last));
         assert!(!devices.knows(&value, &bo, NOW.plus(TTL)));
-        // Nobody makes it younger.
+        // It cannot be made younger.
         let mut bytes = URL_SAFE_NO_PAD.decode(&value).expect("base64");
         let later = NOW.plus(TTL).as_secs().to_be_bytes();
         bytes[..TIME_LEN].copy_from_slice(&later);

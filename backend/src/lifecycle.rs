@@ -7,7 +7,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::request;
 
-/// Whether the process is going down.
 #[derive(Clone, Debug, Default)]
 pub struct Lifecycle {
     draining: CancellationToken,

@@ -1,8 +1,8 @@
-//! Which phone numbers get codes: those of listed regions, and none that cost their caller or their owner
-//! money by the minute.
+//! Which phone numbers get codes: those of listed regions, unless calls to them cost their caller or their
+//! owner money by the minute.
 //!
 //! Regions share calling codes: +1 is also Jamaica and Antigua, where codes are pumped. A number that
-//! falls under no region of its calling code (555 numbers are of none) counts to the main one.
+//! falls under no region of its calling code, as 555 numbers do, counts to the main one.
 
 use std::fmt;
 use std::str::FromStr;

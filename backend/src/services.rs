@@ -16,11 +16,11 @@ use crate::jobs::Registry;
 use crate::keyring::Keyring;
 use crate::known_device::KnownDevices;
 use crate::otp::{self, Otp, OtpSetupError};
-use crate::people::{DeleteHandle, DeletePerson, Deleter};
+use crate::people::{DeleteHandle, DeletePerson, DeletionContext};
 use crate::relay::auth::RelayAuthenticator;
 use crate::sessions::{LogOut, Sessions};
 use crate::store::{KeyError, Pepper, Store};
-use crate::upkeep::{CleanHistory, Keeper, Upkeep};
+use crate::upkeep::{CleanHistory, Upkeep, UpkeepContext};
 
 /// What routes and jobs work with.
 pub struct Services {
@@ -91,14 +91,13 @@ impl Services {
         })
     }
 
-    /// The kinds of jobs that the parts do.
     pub fn jobs(&self, retention: Retention) -> Registry {
-        let deleter = Arc::new(Deleter {
+        let deleter = Arc::new(DeletionContext {
             store: self.store.clone(),
             pepper: self.pepper.clone(),
             keyring: Arc::clone(&self.keyring),
         });
-        let keeper = Arc::new(Keeper {
+        let keeper = Arc::new(UpkeepContext {
             store: self.store.clone(),
             sessions: self.sessions.clone(),
             pepper: self.pepper.clone(),

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
 use crate::config::Retention;
-use crate::jobs::{Attempt, Job, JobError, Next, Queue, Retry};
+use crate::jobs::{Job, JobError, Next, Queue, Retry};
 use crate::sessions::Sessions;
 use crate::store::{Pepper, Store};
 
 const TRY_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-pub(crate) struct Keeper {
+pub(crate) struct UpkeepContext {
     pub(crate) store: Store,
     pub(crate) sessions: Sessions,
     pub(crate) pepper: Pepper,
@@ -25,7 +26,7 @@ pub(crate) struct Keeper {
 pub(crate) struct Upkeep;
 
 impl Job for Upkeep {
-    type Context = Keeper;
+    type Context = UpkeepContext;
     const KIND: &'static str = "upkeep";
     const QUEUE: Queue = Queue::Upkeep;
     const SEALED: bool = false;
@@ -34,9 +35,9 @@ impl Job for Upkeep {
         Retry::After(TRY_AGAIN_AFTER)
     }
 
-    async fn run(self, keeper: &Keeper, attempt: &Attempt) -> Result<Next, JobError> {
-        let ended = keeper.sessions.end_expired(attempt.now).await?;
-        let removed = keeper.store.clean(&keeper.retention, attempt.now).await?;
+    async fn run(self, keeper: &UpkeepContext, now: Timestamp) -> Result<Next, JobError> {
+        let ended = keeper.sessions.end_expired(now).await?;
+        let removed = keeper.store.clean(&keeper.retention, now).await?;
         tracing::debug!(ended, removed, "cleaned up");
         Ok(Next::Again(Duration::from_mins(1)))
     }
@@ -55,7 +56,7 @@ impl CleanHistory {
 }
 
 impl Job for CleanHistory {
-    type Context = Keeper;
+    type Context = UpkeepContext;
     const KIND: &'static str = "clean_history";
     const QUEUE: Queue = Queue::Upkeep;
     const SEALED: bool = false;
@@ -64,12 +65,9 @@ impl Job for CleanHistory {
         Retry::After(Self::EVERY)
     }
 
-    async fn run(self, keeper: &Keeper, attempt: &Attempt) -> Result<Next, JobError> {
+    async fn run(self, keeper: &UpkeepContext, now: Timestamp) -> Result<Next, JobError> {
         let (retention, pepper) = (&keeper.retention, &keeper.pepper);
-        let removed = keeper
-            .store
-            .clean_history(retention, pepper, attempt.now)
-            .await?;
+        let removed = keeper.store.clean_history(retention, pepper, now).await?;
         if removed > 0 {
             tracing::info!(removed, "history older than its settings removed");
         }

@@ -8,7 +8,9 @@ use super::Failure;
 use super::output::say;
 use crate::clock::Clock;
 use crate::config::{Config, FormerSupabase, IssuerFrom, Variables};
-use crate::former_accounts::{self, Finished, FormerIssuer, Waiting, WaitingDeletion};
+use crate::former_accounts::{
+    self, FinishedDeletions, FormerIssuer, WaitingDeletion, WaitingDeletions,
+};
 use crate::identity::{DeletionKept, FormerProject, describe};
 use crate::keyring::Keyring;
 use crate::services::keyring;
@@ -92,7 +94,7 @@ pub(super) async fn finish(args: &FinishArgs, config: &Config) -> Result<(), Fai
 
 /// How many accounts people have at former providers other than this backend itself.
 pub(super) async fn accounts_left(store: &Store) -> Result<i64, Failure> {
-    let issuers = former_accounts::issuers(store, &Waiting::default()).await;
+    let issuers = former_accounts::issuers(store, &WaitingDeletions::default()).await;
     let issuers = issuers.map_err(failed)?;
     let elsewhere = issuers
         .iter()
@@ -108,14 +110,14 @@ async fn open(config: &Config) -> Result<Store, Failure> {
 async fn left(
     store: &Store,
     keyring: &Keyring,
-) -> Result<(Waiting, Vec<FormerIssuer>), StoreError> {
+) -> Result<(WaitingDeletions, Vec<FormerIssuer>), StoreError> {
     let waiting = former_accounts::waiting(store, keyring).await?;
     let issuers = former_accounts::issuers(store, &waiting).await?;
     Ok((waiting, issuers))
 }
 
 /// This backend itself kept no account beside the row, so there is nothing left to delete.
-async fn forget_own(store: &Store, waiting: &Waiting) -> Result<(), Failure> {
+async fn forget_own(store: &Store, waiting: &WaitingDeletions) -> Result<(), Failure> {
     let own = waiting.deletions.iter();
     for deletion in own.filter(|deletion| !deletion.is_elsewhere()) {
         former_accounts::remove(store, deletion)
@@ -173,7 +175,7 @@ async fn expect_known(store: &Store, project: &FormerProject, issuer: &str) -> R
     }
 }
 
-fn report(finished: &Finished, issuer: &str, others: usize) -> Result<(), Failure> {
+fn report(finished: &FinishedDeletions, issuer: &str, others: usize) -> Result<(), Failure> {
     eprintln!("{} account(s) deleted at {issuer}", finished.deleted);
     if let Some(reason) = &finished.reason {
         let left = format!(

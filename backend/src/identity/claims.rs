@@ -64,7 +64,7 @@ impl RawClaims {
         serde_json::from_slice(payload).map_err(|_| InvalidToken::Claims)
     }
 
-    /// Whether `issuer` means a person by it, at whatever time.
+    /// The claims, if they are a person's of `issuer`. Times are not looked at.
     pub(super) fn check(
         &self,
         issuer: &str,

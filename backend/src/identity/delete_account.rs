@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Identity;
-use crate::jobs::{Attempt, Job, JobError, Next};
+use crate::clock::Timestamp;
+use crate::jobs::{Job, JobError, Next};
 use crate::store::Store;
 use crate::store::jobs::DELETE_FORMER_ACCOUNT;
 
@@ -20,7 +21,7 @@ impl Job for DeleteAccount {
     type Context = Identity;
     const KIND: &'static str = "delete_account";
 
-    async fn run(self, identity: &Identity, _: &Attempt) -> Result<Next, JobError> {
+    async fn run(self, identity: &Identity, _: Timestamp) -> Result<Next, JobError> {
         if self.issuer == identity.issuer() {
             let deleted = identity.delete_account(self.subject).await;
             deleted.map_err(|_away| JobError::Later(None))?;

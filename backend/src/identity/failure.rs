@@ -1,13 +1,12 @@
 //! What can go wrong with identities, by what the caller can do about it.
 //!
-//! A session ends only for the reasons in [`Ended`]. Any other answer of a provider, or none, keeps it: a
-//! provider that is down for an hour must not sign anybody out.
+//! A session ends only for the reasons in [`Ended`]. Any other answer of a provider, or no answer, keeps it:
+//! a provider that is down for an hour must not sign people out.
 
 use std::time::Duration;
 
 use crate::store::{KeyError, StoreError};
 
-/// Why a person was not signed in.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
     /// Trying again may help.
@@ -18,7 +17,7 @@ pub enum SignInError {
     /// The provider has an account with this number that may be another person's. The owner was told.
     #[error("the identity provider has a foreign account with this number")]
     NotAdoptable,
-    /// The provider is set up in a way that lets nobody in. The owner was told what it is.
+    /// With the settings of the provider no person can sign in. The owner was told what to mend.
     #[error("the identity provider is not set up for this")]
     Misconfigured,
     #[error(transparent)]
@@ -60,7 +59,7 @@ pub enum UpstreamError {
     Misconfigured,
 }
 
-/// An access token proves nothing.
+/// Why an access token proves nothing.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     #[error("not a valid access token: {0}")]
@@ -78,10 +77,9 @@ pub enum InvalidToken {
     Malformed,
     /// Longer than any that is issued.
     TooLong,
-    /// An algorithm that its key is not for, or none.
+    /// Its key is for another algorithm, or it has no signature.
     Algorithm,
     UnknownKey,
-    /// The signature is not that of its key.
     Signature,
     Expired,
     NotYet,
@@ -90,7 +88,7 @@ pub enum InvalidToken {
     Audience,
     /// It is not a person's.
     Role,
-    /// It is a visitor's who never proved a number.
+    /// Its holder never proved a number.
     Anonymous,
     /// A claim is missing or malformed.
     Claims,

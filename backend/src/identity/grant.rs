@@ -1,7 +1,7 @@
-//! What signing in yields, and for whom it is asked.
+//! What signing in needs to know of a person, and what it yields.
 //!
 //! A provider's own tokens never leave the backend; they are kept sealed, beside the session that they
-//! belong to. So they have no `Debug` and no `Serialize`: the one way out is what is to be sealed.
+//! belong to. So their `Debug` shows nothing, and [`UpstreamTokens::to_sealed_json`] is the only way out.
 
 use std::fmt;
 
@@ -50,7 +50,7 @@ pub struct Upstream {
 pub struct UpstreamTokens {
     /// Proves the person to the provider, until it expires.
     pub access: SecretString,
-    /// Gets the next pair, about once.
+    /// Gets the next pair. Works once, and again for a moment.
     pub refresh: SecretString,
 }
 
@@ -66,14 +66,14 @@ impl fmt::Debug for UpstreamTokens {
 pub struct InvalidTokens;
 
 #[derive(Serialize, Deserialize)]
-struct Kept<'a> {
+struct SealedTokens<'a> {
     access: &'a str,
     refresh: &'a str,
 }
 
 impl UpstreamTokens {
     pub fn to_sealed_json(&self) -> Zeroizing<Vec<u8>> {
-        let kept = Kept {
+        let kept = SealedTokens {
             access: self.access.expose_secret(),
             refresh: self.refresh.expose_secret(),
         };
@@ -82,7 +82,7 @@ impl UpstreamTokens {
 
     pub fn from_json(json: &[u8]) -> Result<Self, InvalidTokens> {
         // Borrowed: tokens hold no character that JSON escapes.
-        let kept: Kept<'_> = serde_json::from_slice(json).map_err(|_| InvalidTokens)?;
+        let kept: SealedTokens<'_> = serde_json::from_slice(json).map_err(|_| InvalidTokens)?;
         Ok(Self {
             access: kept.access.into(),
             refresh: kept.refresh.into(),

@@ -39,7 +39,6 @@ use crate::keyring::Keyring;
 pub use crate::provider_http::Timeouts;
 use crate::store::{Binding, Store, StoreError};
 
-/// Issues and verifies access tokens.
 pub enum Identity {
     /// This backend.
     Local(Box<LocalIdentity>),
@@ -65,7 +64,7 @@ impl Identity {
         }
         Ok(match config {
             IdentityConfig::Local => Self::Local(Box::new(
-                LocalIdentity::open(store.clone(), keyring, now).await?,
+                LocalIdentity::open(store.clone(), keyring, issuer, now).await?,
             )),
             IdentityConfig::Supabase(config) => Self::Supabase(Box::new(SupabaseIdentity::new(
                 config,
@@ -105,14 +104,11 @@ impl Identity {
         session_id: Uuid,
         subject: Uuid,
         current: Option<&UpstreamTokens>,
-        client: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<Grant, RefreshError> {
         match (self, current) {
             (Self::Local(local), _) => Ok(local.issue(subject, session_id, now).await?),
-            (Self::Supabase(supabase), Some(current)) => {
-                supabase.refresh(subject, current, client).await
-            }
+            (Self::Supabase(supabase), Some(current)) => supabase.refresh(subject, current).await,
             (Self::Supabase(_), None) => Err(RefreshError::Ended(Ended::NotFound)),
         }
     }
@@ -133,8 +129,7 @@ impl Identity {
         }
     }
 
-    /// Whether a token is one of the issuer's, and for whom. Whether its session still lives is the
-    /// caller's to look up.
+    /// The claims of a token of the issuer. The caller looks up whether its session still lives.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, TokenError> {
         let verified = match self {
             Self::Local(local) => local.verify(token, now).await,
@@ -156,7 +151,7 @@ impl Identity {
         claims
     }
 
-    /// The public keys of our own tokens; none where a provider publishes its own.
+    /// The public keys of our own tokens; an empty list where a provider publishes its own.
     pub async fn jwks(&self, now: Timestamp) -> JwksDocument {
         match self {
             Self::Local(local) => local.jwks(now).await,
@@ -168,7 +163,7 @@ impl Identity {
     }
 }
 
-/// Binds the database to the configured issuer whatever it was bound to, and ends every session. Tells
+/// Binds the database to the configured issuer, in place of the one before, and ends every session. Tells
 /// how many there were.
 pub async fn switch_identity(
     config: &IdentityConfig,

@@ -24,7 +24,7 @@ pub(super) struct TokenParts<'a> {
 }
 
 #[derive(Deserialize)]
-struct Header {
+struct TokenHeader {
     alg: String,
     kid: Option<String>,
     crit: Option<IgnoredAny>,
@@ -42,14 +42,14 @@ impl<'a> TokenParts<'a> {
                 .decode(part)
                 .map_err(|_| InvalidToken::Malformed)
         };
-        let header: Header =
+        let header: TokenHeader =
             serde_json::from_slice(&decoded(header)?).map_err(|_| InvalidToken::Malformed)?;
-        // An extension that must be understood, and isn't.
+        // It has an extension that must be understood, and we understand no extension.
         if header.crit.is_some() {
             return Err(InvalidToken::Malformed);
         }
         Ok(Self {
-            // `none`, `NONE`, and what nobody knows.
+            // `none`, `NONE` and unknown names are refused.
             algorithm: header.alg.parse().map_err(|_| InvalidToken::Algorithm)?,
             key_id: header.kid,
             payload: decoded(payload)?,
@@ -65,6 +65,7 @@ impl<'a> TokenParts<'a> {
 }
 
 /// A public key and the one algorithm that it is for.
+#[derive(Clone)]
 pub(super) struct VerifyingKey {
     algorithm: Algorithm,
     key: DecodingKey,

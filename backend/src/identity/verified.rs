@@ -1,8 +1,8 @@
 //! Tokens whose signature was found good before, so that a client that calls often costs one look-up.
 //!
 //! Bounded: two halves, of which the older is forgotten when the younger is full. Entries are found by
-//! the digest of the whole token, so a token that differs in one bit is another. What was verified with
-//! keys that have changed since counts no more. Time is checked by the caller, on every use.
+//! the digest of the whole token, so a token that differs in one bit is another. A token that was verified
+//! with keys that have changed since is verified anew. The caller checks the time, on every use.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

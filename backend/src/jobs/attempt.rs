@@ -1,4 +1,4 @@
-//! One attempt at a job that this process holds: it runs, is renewed meanwhile, and its outcome is written down.
+//! One attempt at a job that this process holds: it runs, is renewed meanwhile, and its outcome is stored.
 //!
 //! The job runs as a task of its own, so that a panic in it is its own failure. It is stopped when the
 //! lease is lost, since another process may have begun it, and when the time to go down is over.
@@ -10,8 +10,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use super::registry::{Kind, Running};
-use super::{Attempt, JobError, JobOutcome, Jobs, Next, OnDrain, Retry};
+use super::registry::{JobKind, Running};
+use super::{JobError, JobOutcome, Jobs, Next, OnDrain, Retry};
 use crate::clock::{Clock, Timestamp};
 use crate::lifecycle::Lifecycle;
 use crate::store::StoreError;
@@ -52,20 +52,15 @@ impl Jobs {
     async fn run_held(
         &self,
         job: &mut ClaimedJob,
-        kind: &Kind,
+        kind: &JobKind,
         clock: &Clock,
         lifecycle: &Lifecycle,
     ) -> RunEnd {
-        let attempt = Attempt {
-            job_id: job.id,
-            number: number(job),
-            now: clock.now(),
-        };
-        let running = match self.registry.begin(kind, &job.payload, attempt) {
+        let running = match self.registry.begin(kind, &job.payload, clock.now()) {
             Ok(running) => running,
             Err(error) => return RunEnd::ByItself(Err(error)),
         };
-        let mut task = Task::start(running);
+        let mut task = RunningJob::start(running);
         let every = kind.lease / 3;
         let mut renewal = interval_at(Instant::now() + every, every);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -87,7 +82,7 @@ impl Jobs {
     }
 
     /// Waits until a job of this kind has to stop.
-    async fn time_is_up(&self, kind: &Kind, lifecycle: &Lifecycle) {
+    async fn time_is_up(&self, kind: &JobKind, lifecycle: &Lifecycle) {
         lifecycle.draining().await;
         if kind.on_drain == OnDrain::Finish {
             tokio::time::sleep(self.pace.drain_within).await;
@@ -107,16 +102,57 @@ impl Jobs {
     async fn write_down(
         &self,
         job: &ClaimedJob,
-        kind: &Kind,
-        ran: RunEnd,
+        kind: &JobKind,
+        end: RunEnd,
         now: Timestamp,
     ) -> Result<JobOutcome, StoreError> {
-        let (outcome, change) = decide(ran, kind, job, now);
-        let is_held = match change {
-            Change::Remove => self.store.finish_job(job).await?,
-            Change::PutBack(back) => self.store.put_job_back(job, back).await?,
-            Change::SetAside(kind) => self.store.set_job_aside(job, kind).await?,
-            Change::Nothing => false,
+        let store = &self.store;
+        let attempts = job.attempts;
+        let put_back = |run_at, attempts, dead_at| {
+            let back = PutBack {
+                run_at,
+                attempts,
+                dead_at,
+            };
+            store.put_job_back(job, back)
+        };
+        let give_up = |why: &str| {
+            tracing::error!(why, "a job is given up");
+            put_back(now, attempts, Some(now))
+        };
+        let (outcome, is_held) = match end {
+            RunEnd::ByItself(Ok(Next::Finished)) => {
+                (JobOutcome::Done, store.finish_job(job).await?)
+            }
+            RunEnd::ByItself(Ok(Next::Again(after))) => {
+                (JobOutcome::Done, put_back(now.plus(after), 0, None).await?)
+            }
+            RunEnd::ByItself(Err(JobError::Later(own_pause))) => {
+                match (kind.retry)(u32::try_from(attempts).unwrap_or(0)) {
+                    Retry::After(pause) => {
+                        let run_at = now.plus(own_pause.unwrap_or(pause));
+                        (
+                            JobOutcome::Postponed,
+                            put_back(run_at, attempts, None).await?,
+                        )
+                    }
+                    Retry::GiveUp => (
+                        JobOutcome::DeadLetter,
+                        give_up("it failed too often").await?,
+                    ),
+                }
+            }
+            RunEnd::ByItself(Err(JobError::Never(why))) => {
+                (JobOutcome::DeadLetter, give_up(why).await?)
+            }
+            RunEnd::ByItself(Err(JobError::Aside(kind))) => {
+                (JobOutcome::SetAside, store.set_job_aside(job, kind).await?)
+            }
+            RunEnd::Stopped => {
+                let handed_back = put_back(job.run_at, attempts - 1, None).await?;
+                (JobOutcome::HandedBack, handed_back)
+            }
+            RunEnd::LeaseLost => (JobOutcome::Lost, false),
         };
         if is_held {
             return Ok(outcome);
@@ -126,61 +162,10 @@ impl Jobs {
     }
 }
 
-/// What is written down about a job.
-enum Change {
-    Remove,
-    PutBack(PutBack),
-    SetAside(&'static str),
-    Nothing,
-}
-
-fn decide(ran: RunEnd, kind: &Kind, job: &ClaimedJob, now: Timestamp) -> (JobOutcome, Change) {
-    let attempts = job.attempts;
-    let put_back = |run_at, attempts| {
-        Change::PutBack(PutBack {
-            run_at,
-            attempts,
-            dead_at: None,
-        })
-    };
-    let give_up = |why: &str| {
-        tracing::error!(why, "a job is given up");
-        let dead = PutBack {
-            run_at: now,
-            attempts,
-            dead_at: Some(now),
-        };
-        (JobOutcome::DeadLetter, Change::PutBack(dead))
-    };
-    match ran {
-        RunEnd::ByItself(Ok(Next::Finished)) => (JobOutcome::Done, Change::Remove),
-        RunEnd::ByItself(Ok(Next::Again(after))) => {
-            (JobOutcome::Done, put_back(now.plus(after), 0))
-        }
-        RunEnd::ByItself(Err(JobError::Later(own_pause))) => match (kind.retry)(number(job)) {
-            Retry::After(pause) => {
-                let run_at = now.plus(own_pause.unwrap_or(pause));
-                (JobOutcome::Postponed, put_back(run_at, attempts))
-            }
-            Retry::GiveUp => give_up("it failed too often"),
-        },
-        RunEnd::ByItself(Err(JobError::Never(why))) => give_up(why),
-        RunEnd::ByItself(Err(JobError::Aside(kind))) => {
-            (JobOutcome::SetAside, Change::SetAside(kind))
-        }
-        RunEnd::Stopped => (JobOutcome::HandedBack, put_back(job.run_at, attempts - 1)),
-        RunEnd::LeaseLost => (JobOutcome::Lost, Change::Nothing),
-    }
-}
-
-fn number(job: &ClaimedJob) -> u32 {
-    u32::try_from(job.attempts).unwrap_or(0)
-}
-
 /// A job that runs, and stops if this is dropped.
-struct Task(AbortOnDropHandle<Result<Next, JobError>>);
+struct RunningJob(AbortOnDropHandle<Result<Next, JobError>>);
 
-impl Task {
+impl RunningJob {
     fn start(running: Running) -> Self {
         Self(AbortOnDropHandle::new(tokio::spawn(
             running.in_current_span(),

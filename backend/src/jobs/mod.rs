@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::ids::row_id;
@@ -78,7 +77,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sized + 'static {
     fn run(
         self,
         context: &Self::Context,
-        attempt: &Attempt,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Next, JobError>> + Send;
 
     /// As it is written down; due at once.
@@ -119,17 +118,6 @@ impl Queue {
             Self::Upkeep => 2,
         }
     }
-}
-
-/// One attempt at a job.
-#[derive(Clone, Copy, Debug)]
-pub struct Attempt {
-    /// The job's id, the same for all attempts.
-    pub job_id: Uuid,
-    /// Counted from 1.
-    pub number: u32,
-    /// When it began.
-    pub now: Timestamp,
 }
 
 /// What comes after an attempt that succeeded.

@@ -1,4 +1,4 @@
-//! What a job is told, as it is written down: JSON, sealed as a rule.
+//! The content of a job as it is stored: JSON, sealed as a rule.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

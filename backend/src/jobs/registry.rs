@@ -7,26 +7,24 @@ use std::time::Duration;
 
 use uuid::Builder;
 
-use super::{Attempt, Job, JobError, Next, OnDrain, Queue, Retry, payload};
+use super::{Job, JobError, Next, OnDrain, Queue, Retry, payload};
 use crate::clock::Timestamp;
 use crate::keyring::{Keyring, digest};
 use crate::store::jobs::{Leases, NewJob};
 
-/// An attempt under way.
 pub(super) type Running = Pin<Box<dyn Future<Output = Result<Next, JobError>> + Send>>;
 
 /// Reads a payload and begins an attempt.
-type Begin = dyn Fn(&Keyring, &[u8], Attempt) -> Result<Running, JobError> + Send + Sync;
+type Begin = dyn Fn(&Keyring, &[u8], Timestamp) -> Result<Running, JobError> + Send + Sync;
 
-/// The kinds of jobs that are done.
 pub struct Registry {
     keyring: Arc<Keyring>,
-    kinds: BTreeMap<&'static str, Kind>,
+    kinds: BTreeMap<&'static str, JobKind>,
     recurring: Vec<Recurring>,
 }
 
-/// What the engine knows of a kind.
-pub(super) struct Kind {
+/// A kind of job, as the engine knows it.
+pub(super) struct JobKind {
     pub(super) name: &'static str,
     pub(super) lease: Duration,
     pub(super) on_drain: OnDrain,
@@ -45,7 +43,6 @@ struct Recurring {
 }
 
 impl Registry {
-    /// Without a kind. Payloads are sealed with `keyring`.
     pub fn new(keyring: Arc<Keyring>) -> Self {
         Self {
             keyring,
@@ -57,13 +54,13 @@ impl Registry {
     /// One more kind, done with `context`.
     #[must_use]
     pub fn with<J: Job>(mut self, context: Arc<J::Context>) -> Self {
-        let begin = move |keyring: &Keyring, payload: &[u8], attempt: Attempt| {
+        let begin = move |keyring: &Keyring, payload: &[u8], now: Timestamp| {
             let job: J = payload::read(keyring, payload)?;
             let context = Arc::clone(&context);
-            let running: Running = Box::pin(async move { job.run(&context, &attempt).await });
+            let running: Running = Box::pin(async move { job.run(&context, now).await });
             Ok(running)
         };
-        let kind = Kind {
+        let kind = JobKind {
             name: J::KIND,
             lease: J::LEASE,
             on_drain: J::ON_DRAIN,
@@ -109,7 +106,7 @@ impl Registry {
         kinds.map(|kind| (kind.name, kind.lease)).collect()
     }
 
-    pub(super) fn kind(&self, name: &str) -> Option<&Kind> {
+    pub(super) fn kind(&self, name: &str) -> Option<&JobKind> {
         self.kinds.get(name)
     }
 
@@ -128,13 +125,12 @@ impl Registry {
         })
     }
 
-    /// Begins an attempt at a job of `kind`.
     pub(super) fn begin(
         &self,
-        kind: &Kind,
+        kind: &JobKind,
         payload: &[u8],
-        attempt: Attempt,
+        now: Timestamp,
     ) -> Result<Running, JobError> {
-        (kind.begin)(&self.keyring, payload, attempt)
+        (kind.begin)(&self.keyring, payload, now)
     }
 }

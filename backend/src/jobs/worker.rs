@@ -20,7 +20,7 @@ const NO_PANIC: &str = "an attempt does not panic";
 /// How long workers wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// How soon a job is found that nothing told of.
+    /// How soon a job is found if its wake-up was lost.
     pub look_every: Duration,
     /// How long running jobs have when the process goes down.
     pub drain_within: Duration,
@@ -35,7 +35,6 @@ impl Default for Pace {
     }
 }
 
-/// Does the jobs.
 pub struct Jobs {
     pub(super) store: Store,
     pub(super) registry: Registry,
@@ -43,7 +42,6 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Does the registered kinds of jobs of `store`.
     pub fn new(store: Store, registry: Registry, pace: Pace) -> Self {
         Self {
             store,

@@ -8,14 +8,13 @@ use zeroize::Zeroizing;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Code(Zeroizing<String>);
 
-/// Not a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be the 4 to 10 digits of the code")]
 pub struct InvalidCode;
 
 impl Code {
     /// Reads what was typed; spaces and dashes between digits are left out. Digits of other scripts are
-    /// refused: they would be compared with what nobody sent.
+    /// refused: no code has them.
     pub fn parse(text: &str) -> Result<Self, InvalidCode> {
         // Enough for ten digits and as many separators; what is longer was not typed.
         if text.len() > 64 {

@@ -6,8 +6,8 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::provider::TEST;
-use super::provider_answer::Checked;
-use super::{Binding, Code, Device, Inner, bound_to, seconds_until};
+use super::provider_answer::CodeCheck;
+use super::{ChallengeBinding, Code, Device, Inner, bound_to, seconds_until};
 use crate::clock::Timestamp;
 use crate::phone::Phone;
 use crate::store::otp::{Approval, Attempt, AttemptAsk, Counted};
@@ -27,7 +27,7 @@ pub struct Confirm {
     /// Without one: the newest challenge of this number that the client may confirm.
     pub challenge_id: Option<Uuid>,
     /// Who confirms.
-    pub binding: Binding,
+    pub binding: ChallengeBinding,
     pub client: IpAddr,
     pub device: Device,
     /// The session that is signed in, for step-up.
@@ -51,7 +51,7 @@ pub struct Approved {
 pub struct Repeated {
     /// The session that it opened, or stepped up.
     pub session_id: Uuid,
-    /// How often that session's refresh token was made.
+    /// The place of that session's newest refresh token.
     pub token_counter: i64,
 }
 
@@ -61,7 +61,7 @@ pub struct Repeated {
 pub enum ConfirmError {
     #[error("wrong code")]
     Wrong { attempts_left: u32 },
-    /// No code is waited for; it is used or too old.
+    /// There is no code to confirm; it is used or too old.
     #[error("the code has expired or was used; ask for a new one")]
     Expired,
     #[error("too many wrong codes")]
@@ -107,7 +107,7 @@ impl Inner {
             return Err(self.wrong(&counted, now).await);
         }
         match self.check(&counted, ask).await {
-            Checked::Right => {
+            CodeCheck::Right => {
                 let block = (!counted.code.is_test).then(|| self.block(&ask.phone));
                 let approval = self
                     .store
@@ -118,21 +118,21 @@ impl Inner {
                     Approval::Lost => Err(ConfirmError::Expired),
                 }
             }
-            Checked::Wrong => Err(self.wrong(&counted, now).await),
-            Checked::Gone => {
+            CodeCheck::Wrong => Err(self.wrong(&counted, now).await),
+            CodeCheck::Gone => {
                 self.give_up(&counted, &limits, now).await?;
                 Err(ConfirmError::Expired)
             }
-            Checked::TooMany => {
+            CodeCheck::TooMany => {
                 self.give_up(&counted, &limits, now).await?;
                 let retry_after = FORGOTTEN_AFTER;
                 Err(ConfirmError::TooManyAttempts { retry_after })
             }
-            Checked::NotJudged { retry_after } => {
+            CodeCheck::NotJudged { retry_after } => {
                 self.store.take_back_attempt(id, &limits, now).await?;
                 Err(ConfirmError::Unavailable { retry_after })
             }
-            Checked::Unknown => Err(ConfirmError::Unavailable {
+            CodeCheck::Unknown => Err(ConfirmError::Unavailable {
                 retry_after: TRY_AGAIN,
             }),
         }
@@ -208,30 +208,30 @@ impl Inner {
         ConfirmError::Wrong { attempts_left }
     }
 
-    async fn check(&self, counted: &Counted, ask: &Confirm) -> Checked {
+    async fn check(&self, counted: &Counted, ask: &Confirm) -> CodeCheck {
         let Confirm { phone, code, .. } = ask;
         // A list of test numbers that has been taken away takes their codes with it.
         if counted.code.provider == TEST && self.test_number(phone).is_none() {
-            return Checked::Gone;
+            return CodeCheck::Gone;
         }
         if let Some(hash) = &counted.code.code_hash {
             let given = self.code_hash(counted.code_id, code.as_str());
             let is_right = bool::from(hash.ct_eq(&given[..]));
             return if is_right {
-                Checked::Right
+                CodeCheck::Right
             } else {
-                Checked::Wrong
+                CodeCheck::Wrong
             };
         }
         match &counted.code.provider_ref {
             Some(name) if counted.code.provider == self.provider.name() => {
                 self.provider.check(name, phone, code, ask.client).await
             }
-            _ => Checked::Gone,
+            _ => CodeCheck::Gone,
         }
     }
 
-    /// The next start sends a new code. The attempt was none: there was nothing to guess.
+    /// The next start sends a new code. The attempt does not count: there was nothing to guess.
     async fn give_up(
         &self,
         counted: &Counted,

@@ -15,7 +15,7 @@ use crate::store::otp::SendGuard;
 use crate::store::{Area, Block, Breaker, Limit, Window};
 
 /// What a known device may have beyond a stranger.
-mod kept {
+mod reserved {
     pub(super) const SENDS_PER_PHONE_HOUR: u32 = 2;
     pub(super) const SENDS_PER_PHONE_DAY: u32 = 4;
     pub(super) const SENDS_PER_IP: u32 = 10;
@@ -38,9 +38,9 @@ const NETWORKS_SHARE: u32 = 3;
 const LEAST_NETWORKS_SHARE: u32 = 10;
 
 impl Device {
-    fn with(self, most: u32, kept: u32) -> u32 {
+    fn with(self, most: u32, reserved: u32) -> u32 {
         match self {
-            Self::Known => most.saturating_add(kept),
+            Self::Known => most.saturating_add(reserved),
             Self::Unknown => most,
         }
     }
@@ -53,7 +53,7 @@ impl Inner {
         let (number, prefix) = (self.phone_key(phone), self.prefix_key(phone));
         let (country, all) = (self.country_key(phone), self.all_key());
         let (hour, day, ten_minutes) = (Window::HOUR, Window::DAY, Window::TEN_MINUTES);
-        let most = |most, kept| device.with(most, kept);
+        let most = |most, reserved| device.with(most, reserved);
         let limit = |scope, key, window, most| Limit {
             scope,
             key,
@@ -62,21 +62,24 @@ impl Inner {
         };
         let by_network = |scope, per_hour| self.by_network(scope, client, hour, per_hour);
 
-        let mut answers = by_network("send_ip_hour", most(limits.per_ip_hour, kept::SENDS_PER_IP));
-        let phone_hour = most(limits.per_phone_hour, kept::SENDS_PER_PHONE_HOUR);
-        let phone_day = most(limits.per_phone_day, kept::SENDS_PER_PHONE_DAY);
+        let mut answers = by_network(
+            "send_ip_hour",
+            most(limits.per_ip_hour, reserved::SENDS_PER_IP),
+        );
+        let phone_hour = most(limits.per_phone_hour, reserved::SENDS_PER_PHONE_HOUR);
+        let phone_day = most(limits.per_phone_day, reserved::SENDS_PER_PHONE_DAY);
         answers.extend([
             limit("send_phone_hour", number, hour, phone_hour),
             limit("send_phone_day", number, day, phone_day),
         ]);
 
-        let joins_per_ip = most(limits.joins_per_ip_hour, kept::JOINS_PER_IP);
-        let joins_per_phone = most(limits.joins_per_phone_hour, kept::JOINS_PER_PHONE);
+        let joins_per_ip = most(limits.joins_per_ip_hour, reserved::JOINS_PER_IP);
+        let joins_per_phone = most(limits.joins_per_phone_hour, reserved::JOINS_PER_PHONE);
         let mut joins = by_network("join_ip_hour", joins_per_ip);
         joins.push(limit("join_phone_hour", number, hour, joins_per_phone));
 
         let reserve = limits.known_device_reserve;
-        let prefix_hour = most(limits.per_prefix_hour, kept::SENDS_PER_PREFIX);
+        let prefix_hour = most(limits.per_prefix_hour, reserved::SENDS_PER_PREFIX);
         let country_day = most(limits.per_country_day, reserve);
         let in_hour = most(share(limits.per_day, HOURS_SHARE), reserve);
         let in_ten_minutes = most(share(limits.per_day, TEN_MINUTES_SHARE), reserve);
@@ -127,7 +130,7 @@ impl Inner {
         let mut shares = Vec::new();
         for (scope, window, of_all) in spans {
             let part = (of_all / NETWORKS_SHARE).max(of_all.min(LEAST_NETWORKS_SHARE));
-            let part = device.with(part, kept::SENDS_PER_IP);
+            let part = device.with(part, reserved::SENDS_PER_IP);
             shares.extend(self.per_network(scope, client, window, |_| part));
         }
         shares
@@ -141,7 +144,7 @@ impl Inner {
         device: Device,
     ) -> Vec<Limit> {
         let limits = &self.limits;
-        let per_network = device.with(limits.wrong_per_ip_hour, kept::ATTEMPTS_PER_IP);
+        let per_network = device.with(limits.wrong_per_ip_hour, reserved::ATTEMPTS_PER_IP);
         let mut taken = self.by_network("wrong_ip_hour", client, Window::HOUR, per_network);
         // Strangers in one network use up what that network may try, and not what the number may.
         taken.extend(client_networks(client).map(|network| Limit {
@@ -151,13 +154,16 @@ impl Inner {
                 &format!("{} {}", phone.as_str(), name_of(network)),
             ),
             window: Window::LastDay,
-            most: device.with(limits.wrong_per_phone_network_day, kept::ATTEMPTS_PER_PHONE),
+            most: device.with(
+                limits.wrong_per_phone_network_day,
+                reserved::ATTEMPTS_PER_PHONE,
+            ),
         }));
         taken.push(Limit {
             scope: "wrong_phone_day",
             key: self.phone_key(phone),
             window: Window::LastDay,
-            most: device.with(limits.wrong_per_phone_day, kept::ATTEMPTS_PER_PHONE),
+            most: device.with(limits.wrong_per_phone_day, reserved::ATTEMPTS_PER_PHONE),
         });
         // Counted, so that it can be told; a right code is never refused for what others guess.
         taken.push(self.wrong_in_all());

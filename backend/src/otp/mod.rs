@@ -1,4 +1,4 @@
-//! Proof that a number is somebody's: a code goes there, and comes back.
+//! Proof that a person has a number: a code goes there, and comes back.
 //!
 //! Nothing here looks at people, so a known number is answered as an unknown one. Decisions are made in the
 //! store, so that any replica may end what another began. A start and a confirmation run to their end even
@@ -41,7 +41,7 @@ use provider::Provider;
 
 /// What kind of client asks, and by what it is known again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Binding {
+pub enum ChallengeBinding {
     /// An app: it may confirm with the challenge's id, or else with the number.
     App,
     /// A browser, by the digest of its pre-session.
@@ -107,7 +107,7 @@ impl Otp {
         })))
     }
 
-    /// What a person typed, if it is a number that codes are sent to, or a test number, to which none is.
+    /// What a person typed, if it is a number that codes are sent to, or a test number.
     pub fn parse_phone(&self, text: &str) -> Result<Phone, InvalidPhone> {
         let typed = Phone::parse_separated(text);
         let is_test = |phone: &Phone| self.0.test_numbers.iter().any(|test| test.phone == *phone);
@@ -117,7 +117,7 @@ impl Otp {
         }
     }
 
-    /// The channel that a client names, or the first; none if codes do not travel that way here.
+    /// The channel that a client names, or the first; `None` if codes do not travel that way here.
     pub fn channel(&self, named: Option<&str>) -> Option<Channel> {
         let mut offered = self.0.channels.iter().copied();
         match named {
@@ -177,10 +177,10 @@ fn whole_seconds(span: Duration) -> u32 {
     u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
 }
 
-fn bound_to(binding: Binding, session: Option<Uuid>) -> BoundTo {
+fn bound_to(binding: ChallengeBinding, session: Option<Uuid>) -> BoundTo {
     let browser = match binding {
-        Binding::App => None,
-        Binding::Browser(digest) => Some(digest),
+        ChallengeBinding::App => None,
+        ChallengeBinding::Browser(digest) => Some(digest),
     };
     BoundTo { browser, session }
 }

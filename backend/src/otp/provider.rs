@@ -2,16 +2,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::provider_answer::{Checked, SendFault, Sent};
+use super::provider_answer::{CodeCheck, SendFault, Sent};
 use super::twilio::Twilio;
 use super::{Channel, Code, OtpSetupError, console, supabase};
 use crate::config::OtpProviderConfig;
 use crate::identity::Identity;
 use crate::phone::Phone;
 use crate::provider_http::Timeouts;
-use crate::store::otp::CODE_TTL;
 
 /// Name of the codes that test numbers have.
 pub(super) const TEST: &str = "test";
@@ -50,20 +48,11 @@ impl Provider {
         }
     }
 
-    /// After what time a start sends a new code instead of joining the one that was sent.
-    pub(super) const fn resend_after(&self) -> Duration {
-        match self {
-            // Twilio would send the same code again.
-            Self::Console | Self::Twilio(_) => CODE_TTL,
-            Self::Supabase(_) => supabase::RESEND_AFTER,
-        }
-    }
-
     /// Whether it sends a code that lives once more, after [`RESEND_AFTER`].
     ///
     /// [`RESEND_AFTER`]: crate::store::otp::RESEND_AFTER
     pub(super) const fn can_resend(&self) -> bool {
-        // Supabase makes a new one.
+        // Supabase makes a new one each time.
         !matches!(self, Self::Supabase(_))
     }
 
@@ -90,10 +79,10 @@ impl Provider {
         phone: &Phone,
         code: &Code,
         client: IpAddr,
-    ) -> Checked {
+    ) -> CodeCheck {
         match self {
-            // It checks none: codes that it sent are known here.
-            Self::Console => Checked::Gone,
+            // The codes that it sent are known here.
+            Self::Console => CodeCheck::Gone,
             Self::Twilio(twilio) => twilio.check(name, phone, code).await,
             Self::Supabase(identity) => supabase::check(identity, phone, code, client).await,
         }

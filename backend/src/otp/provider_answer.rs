@@ -8,7 +8,7 @@ pub(super) enum Sent {
     Named(String),
 }
 
-/// A code that is not on its way, or not known to be.
+/// Why a code is not on its way, or not known to be.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SendFault {
     /// No message goes to this number, ever.
@@ -17,9 +17,9 @@ pub(super) enum SendFault {
     CannotSend,
     /// The provider has had enough of this number for now. Nothing was sent.
     Busy { retry_after: u32 },
-    /// It has had enough of all of us for now. Nothing was sent.
+    /// The provider has had enough of all our requests for now. Nothing was sent.
     Overloaded { retry_after: u32 },
-    /// It is not there, or we are not let in. Nothing was sent.
+    /// The provider is not there, or refuses our credentials. Nothing was sent.
     Away,
     /// It may have been sent, and it may be paid for.
     Unknown,
@@ -29,7 +29,7 @@ pub(super) enum SendFault {
 
 /// What became of a code that was to be checked.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Checked {
+pub(super) enum CodeCheck {
     Right,
     Wrong,
     /// The code is used, cancelled or expired.

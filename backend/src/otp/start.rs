@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::provider::{CODE_LENGTH, TEST};
 use super::provider_answer::{SendFault, Sent};
-use super::{Binding, Channel, Device, Inner, bound_to, seconds_until, whole_seconds};
+use super::supabase;
+use super::{ChallengeBinding, Channel, Device, Inner, bound_to, seconds_until, whole_seconds};
 use crate::clock::Timestamp;
 use crate::config::TestNumber;
 use crate::ids::random_id;
@@ -25,14 +26,14 @@ pub struct Start {
     pub phone: Phone,
     pub channel: Channel,
     /// Who will confirm it.
-    pub binding: Binding,
+    pub binding: ChallengeBinding,
     pub client: IpAddr,
     pub device: Device,
     /// The session that wants it for step-up; only that session can confirm it then.
     pub step_up: Option<Uuid>,
 }
 
-/// A code is there, or will be.
+/// A challenge, whose code is there or will be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Started {
     pub challenge_id: Uuid,
@@ -53,7 +54,7 @@ pub struct Started {
 pub enum StartError {
     #[error("too many codes; try again later")]
     Limited { retry_after: u32 },
-    /// This number gets none. Why is not said.
+    /// Why is not said.
     #[error("no code can be sent to this number")]
     CannotSend,
     /// There is no such number, or it cannot receive messages.
@@ -91,7 +92,13 @@ impl Inner {
     ) -> Result<(Started, &'static str), StartError> {
         let phone = &ask.phone;
         let test = self.test_number(phone);
-        let joinable_for = test.map_or(self.provider.resend_after(), |_| CODE_TTL);
+        let can_resend = test.is_some() || self.provider.can_resend();
+        // For how long a start joins the code that is there, and when one sends again.
+        let (joinable_for, resend_after) = if can_resend {
+            (CODE_TTL, RESEND_AFTER)
+        } else {
+            (supabase::RESEND_AFTER, supabase::RESEND_AFTER)
+        };
         let wish = ChallengeAsk {
             id: random_id(),
             code_id: random_id(),
@@ -100,7 +107,7 @@ impl Inner {
             provider: test.map_or(self.provider.name(), |_| TEST),
             is_test: test.is_some(),
             joinable_for,
-            can_resend: test.is_some() || self.provider.can_resend(),
+            can_resend,
             bound_to: bound_to(ask.binding, ask.step_up),
         };
         let guard = match test {
@@ -111,9 +118,7 @@ impl Inner {
         // A number that may not be tried any more is told so before a message is paid for.
         let tries = self.attempt_limits(phone, ask.client, ask.device);
         if let Some(until) = self.store.full_until(&tries, now).await? {
-            metrics::counter!("otp_limited_total", "scope" => "locked").increment(1);
-            let retry_after = seconds_until(until, now);
-            return Err(StartError::Limited { retry_after });
+            return Err(limited("locked", until, now));
         }
         let (sent, outcome) = match self.store.begin_challenge(&wish, &guard, now).await? {
             Begun::Send => {
@@ -128,21 +133,13 @@ impl Inner {
                 }
             }
             Begun::Joined => (false, "joined"),
-            Begun::Limited { scope, until } => {
-                metrics::counter!("otp_limited_total", "scope" => scope).increment(1);
-                let retry_after = seconds_until(until, now);
-                return Err(StartError::Limited { retry_after });
-            }
+            Begun::Limited { scope, until } => return Err(limited(scope, until, now)),
             Begun::Cut(open) => return Err(cut_off(open, now)),
         };
         let started = Started {
             challenge_id: wish.id,
             expires_in_secs: whole_seconds(CODE_TTL),
-            resend_after_secs: whole_seconds(if wish.can_resend {
-                RESEND_AFTER
-            } else {
-                joinable_for
-            }),
+            resend_after_secs: whole_seconds(resend_after),
             sent,
             code_length: test.map_or(CODE_LENGTH, TestNumber::code_length),
         };
@@ -178,12 +175,11 @@ impl Inner {
         ask: &Start,
         code_id: Uuid,
     ) -> Result<SentCode, SendFault> {
-        let sent = match test {
-            Some(test) => Sent::Known(test.code.clone()),
-            None => {
-                let provider = &self.provider;
-                provider.send(&ask.phone, ask.channel, ask.client).await?
-            }
+        let sent = if let Some(test) = test {
+            Sent::Known(test.code.clone())
+        } else {
+            let provider = &self.provider;
+            provider.send(&ask.phone, ask.channel, ask.client).await?
         };
         Ok(match sent {
             Sent::Known(code) => SentCode {
@@ -262,7 +258,7 @@ fn cut_off(open: Open, now: Timestamp) -> StartError {
     let area = open.area.as_str();
     if open.since == Since::Now {
         metrics::counter!("otp_breaker_open_total", "scope" => area).increment(1);
-        // Which prefix or country it is stays unsaid: with a prefix the number is half told.
+        // The prefix or country is not logged: a prefix tells half of the number.
         tracing::warn!(
             area,
             "hardly any of the codes sent there were confirmed; no more are sent for an hour"
@@ -272,7 +268,11 @@ fn cut_off(open: Open, now: Timestamp) -> StartError {
         Area::Prefix => "breaker_prefix",
         Area::Country => "breaker_country",
     };
+    limited(scope, open.until, now)
+}
+
+fn limited(scope: &'static str, until: Timestamp, now: Timestamp) -> StartError {
     metrics::counter!("otp_limited_total", "scope" => scope).increment(1);
-    let retry_after = seconds_until(open.until, now);
+    let retry_after = seconds_until(until, now);
     StartError::Limited { retry_after }
 }

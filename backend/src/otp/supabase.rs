@@ -2,13 +2,13 @@
 //!
 //! There is one code a person, the newest, and it lives as long as the project says, a minute by
 //! default. A right one opens a session there, which proves the number and is ended at once. The person is
-//! then signed in as with any other provider of codes, so that a password that somebody else once gave the
+//! then signed in as with any other provider of codes, so that a password that a stranger once gave the
 //! number is replaced.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::provider_answer::{Checked, SendFault};
+use super::provider_answer::{CodeCheck, SendFault};
 use super::{Channel, Code, whole_seconds};
 use crate::identity::{Identity, StartOtpError, SupabaseIdentity, VerifyOtpError};
 use crate::phone::Phone;
@@ -26,7 +26,7 @@ pub(super) async fn send(
     if channel == Channel::Call {
         return Err(SendFault::CannotSend);
     }
-    let Some(supabase) = of(identity) else {
+    let Some(supabase) = project_of(identity) else {
         return Err(SendFault::Away);
     };
     let sent = supabase.start_otp(phone, channel, Some(client)).await;
@@ -49,9 +49,9 @@ pub(super) async fn check(
     phone: &Phone,
     code: &Code,
     client: IpAddr,
-) -> Checked {
-    let Some(supabase) = of(identity) else {
-        return Checked::Gone;
+) -> CodeCheck {
+    let Some(supabase) = project_of(identity) else {
+        return CodeCheck::Gone;
     };
     let verified = supabase
         .verify_otp(phone, code.as_str(), Some(client))
@@ -62,7 +62,7 @@ pub(super) async fn check(
             if let Err(error) = identity.log_out(&tokens).await {
                 tracing::warn!(error = %error, "the session that proved a code was not ended");
             }
-            return Checked::Right;
+            return CodeCheck::Right;
         }
         Err(error) => error,
     };
@@ -70,14 +70,14 @@ pub(super) async fn check(
         count_fault((&error).into());
     }
     match error {
-        VerifyOtpError::Wrong => Checked::Wrong,
-        VerifyOtpError::Banned => Checked::Gone,
-        VerifyOtpError::Misconfigured => Checked::NotJudged { retry_after: 30 },
-        VerifyOtpError::Unavailable => Checked::Unknown,
+        VerifyOtpError::Wrong => CodeCheck::Wrong,
+        VerifyOtpError::Banned => CodeCheck::Gone,
+        VerifyOtpError::Misconfigured => CodeCheck::NotJudged { retry_after: 30 },
+        VerifyOtpError::Unavailable => CodeCheck::Unknown,
     }
 }
 
-fn of(identity: &Identity) -> Option<&SupabaseIdentity> {
+fn project_of(identity: &Identity) -> Option<&SupabaseIdentity> {
     match identity {
         Identity::Supabase(supabase) => Some(supabase),
         Identity::Local(_) => None,

@@ -14,7 +14,7 @@ use reqwest::{Client, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::provider_answer::{Checked, SendFault};
+use super::provider_answer::{CodeCheck, SendFault};
 use super::{Channel, Code, whole_seconds};
 use crate::config::TwilioConfig;
 use crate::phone::Phone;
@@ -77,7 +77,7 @@ pub async fn probe_twilio(config: &TwilioConfig) -> Result<(), TwilioProbeError>
 
 /// The fields that count, of a verification, a check or an error.
 #[derive(Deserialize)]
-struct Body {
+struct TwilioBody {
     sid: Option<String>,
     to: Option<String>,
     /// Text in a resource, a number in an error.
@@ -85,15 +85,17 @@ struct Body {
     code: Option<u32>,
 }
 
-enum Answer {
-    Resource(Body),
-    /// An error that Twilio describes.
-    Error {
-        status: StatusCode,
-        code: u32,
-        /// Seconds.
-        retry_after: Option<u32>,
-    },
+/// An error that Twilio describes.
+struct TwilioError {
+    status: StatusCode,
+    code: u32,
+    /// Seconds.
+    retry_after: Option<u32>,
+}
+
+enum TwilioAnswer {
+    Resource(TwilioBody),
+    Error(TwilioError),
     /// The request never left.
     NotReached,
     /// Anything else: it may have been obeyed.
@@ -125,18 +127,16 @@ impl Twilio {
             Err(_) => return Err(TwilioProbeError::Unreachable),
         };
         match answer {
-            Answer::Resource(_) => Ok(()),
-            Answer::Error { status, .. } if status == StatusCode::UNAUTHORIZED => {
-                Err(TwilioProbeError::Credentials)
-            }
-            Answer::Error { status, .. } if status == StatusCode::NOT_FOUND => {
-                Err(TwilioProbeError::Service)
-            }
-            Answer::Error { status, code, .. } => Err(TwilioProbeError::Refused {
-                status: status.as_u16(),
-                code,
+            TwilioAnswer::Resource(_) => Ok(()),
+            TwilioAnswer::Error(error) => Err(match error.status {
+                StatusCode::UNAUTHORIZED => TwilioProbeError::Credentials,
+                StatusCode::NOT_FOUND => TwilioProbeError::Service,
+                status => TwilioProbeError::Refused {
+                    status: status.as_u16(),
+                    code: error.code,
+                },
             }),
-            Answer::NotReached | Answer::Unclear => Err(TwilioProbeError::Unreachable),
+            TwilioAnswer::NotReached | TwilioAnswer::Unclear => Err(TwilioProbeError::Unreachable),
         }
     }
 
@@ -144,7 +144,7 @@ impl Twilio {
     pub(super) async fn send(&self, phone: &Phone, channel: Channel) -> Result<String, SendFault> {
         let form = [("To", phone.as_str()), ("Channel", channel.as_str())];
         match self.post(&self.verifications, &form).await {
-            Answer::Resource(body) => {
+            TwilioAnswer::Resource(body) => {
                 let is_ours = body.to.as_deref() == Some(phone.as_str());
                 match body.sid {
                     _ if !is_ours && body.to.is_some() => {
@@ -158,50 +158,42 @@ impl Twilio {
                     }
                 }
             }
-            Answer::Error {
-                status,
-                code,
-                retry_after,
-            } => Err(send_fault(status, code, retry_after)),
-            Answer::NotReached => Err(SendFault::Away),
-            Answer::Unclear => Err(SendFault::Unknown),
+            TwilioAnswer::Error(error) => Err(send_fault(&error)),
+            TwilioAnswer::NotReached => Err(SendFault::Away),
+            TwilioAnswer::Unclear => Err(SendFault::Unknown),
         }
     }
 
-    pub(super) async fn check(&self, sid: &str, phone: &Phone, code: &Code) -> Checked {
+    pub(super) async fn check(&self, sid: &str, phone: &Phone, code: &Code) -> CodeCheck {
         let form = [("VerificationSid", sid), ("Code", code.as_str())];
         match self.post(&self.checks, &form).await {
-            Answer::Resource(body) => {
+            TwilioAnswer::Resource(body) => {
                 let is_ours =
                     body.to.as_deref() == Some(phone.as_str()) && body.sid.as_deref() == Some(sid);
                 if !is_ours {
                     note_fault("other_number");
-                    return Checked::Unknown;
+                    return CodeCheck::Unknown;
                 }
                 match body.status.as_ref().and_then(serde_json::Value::as_str) {
-                    Some("approved") => Checked::Right,
-                    Some("pending") => Checked::Wrong,
-                    Some("canceled" | "deleted" | "failed" | "expired") => Checked::Gone,
-                    Some("max_attempts_reached") => Checked::TooMany,
+                    Some("approved") => CodeCheck::Right,
+                    Some("pending") => CodeCheck::Wrong,
+                    Some("canceled" | "deleted" | "failed" | "expired") => CodeCheck::Gone,
+                    Some("max_attempts_reached") => CodeCheck::TooMany,
                     _ => {
                         note_fault("not_understood");
-                        Checked::Unknown
+                        CodeCheck::Unknown
                     }
                 }
             }
-            Answer::Error {
-                status,
-                code,
-                retry_after,
-            } => check_fault(status, code, retry_after),
-            Answer::NotReached => Checked::NotJudged {
+            TwilioAnswer::Error(error) => check_fault(&error),
+            TwilioAnswer::NotReached => CodeCheck::NotJudged {
                 retry_after: SHORT_WAIT,
             },
-            Answer::Unclear => Checked::Unknown,
+            TwilioAnswer::Unclear => CodeCheck::Unknown,
         }
     }
 
-    async fn post(&self, url: &str, form: &[(&str, &str)]) -> Answer {
+    async fn post(&self, url: &str, form: &[(&str, &str)]) -> TwilioAnswer {
         let request = self
             .client
             .post(url)
@@ -211,33 +203,33 @@ impl Twilio {
             Ok(response) => read(response).await,
             Err(error) if error.is_connect() => {
                 note_fault("not_reached");
-                Answer::NotReached
+                TwilioAnswer::NotReached
             }
             Err(error) => lost(&error),
         }
     }
 }
 
-fn lost(error: &reqwest::Error) -> Answer {
+fn lost(error: &reqwest::Error) -> TwilioAnswer {
     note_fault(if error.is_timeout() {
         "timeout"
     } else {
         "lost"
     });
-    Answer::Unclear
+    TwilioAnswer::Unclear
 }
 
-fn not_understood() -> Answer {
+fn not_understood() -> TwilioAnswer {
     note_fault("not_understood");
-    Answer::Unclear
+    TwilioAnswer::Unclear
 }
 
-async fn read(response: Response) -> Answer {
+async fn read(response: Response) -> TwilioAnswer {
     let status = response.status();
     let retry_after = provider_http::retry_after(response.headers()).map(whole_seconds);
     if status.is_redirection() {
         note_fault("redirect");
-        return Answer::Unclear;
+        return TwilioAnswer::Unclear;
     }
     if !is_json(response.headers()) {
         return not_understood();
@@ -247,72 +239,75 @@ async fn read(response: Response) -> Answer {
         Ok(None) => return not_understood(),
         Err(error) => return lost(&error),
     };
-    match serde_json::from_slice::<Body>(&bytes) {
-        Ok(body) if status.is_success() => Answer::Resource(body),
-        Ok(Body {
+    match serde_json::from_slice::<TwilioBody>(&bytes) {
+        Ok(body) if status.is_success() => TwilioAnswer::Resource(body),
+        Ok(TwilioBody {
             code: Some(code), ..
         }) => {
             note_fault(label(code));
-            Answer::Error {
+            TwilioAnswer::Error(TwilioError {
                 status,
                 code,
                 retry_after,
-            }
+            })
         }
         _ => not_understood(),
     }
 }
 
-fn send_fault(status: StatusCode, code: u32, retry_after: Option<u32>) -> SendFault {
-    let wait = |usual: u32| retry_after.unwrap_or(usual).clamp(1, LONGEST_WAIT);
-    match code {
+impl TwilioError {
+    fn wait(&self, usual: u32) -> u32 {
+        self.retry_after.unwrap_or(usual).clamp(1, LONGEST_WAIT)
+    }
+}
+
+fn send_fault(error: &TwilioError) -> SendFault {
+    let busy = |usual| SendFault::Busy {
+        retry_after: error.wait(usual),
+    };
+    let overloaded = || SendFault::Overloaded {
+        retry_after: error.wait(SHORT_WAIT),
+    };
+    match error.code {
         // No number, a landline, a number that a carrier refuses.
         60200 | 60205 | 60006 => SendFault::InvalidPhone,
-        60202 | 60203 => SendFault::Busy {
-            retry_after: wait(LONGEST_WAIT),
-        },
-        60212 => SendFault::Busy {
-            retry_after: wait(SHORT_WAIT),
-        },
-        20429 => SendFault::Overloaded {
-            retry_after: wait(SHORT_WAIT),
-        },
+        60202 | 60203 => busy(LONGEST_WAIT),
+        60212 => busy(SHORT_WAIT),
+        20429 => overloaded(),
         // Channel off, vetting, blocked, fraud guard, device, country, trial account.
         60223 | 60220 | 60238 | 60410 | 60413 | 60605 | 21608 => SendFault::CannotSend,
-        _ => match status {
+        _ => match error.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
-                tell_owner(code);
+                tell_owner(error.code);
                 SendFault::Away
             }
-            StatusCode::TOO_MANY_REQUESTS => SendFault::Overloaded {
-                retry_after: wait(SHORT_WAIT),
-            },
+            StatusCode::TOO_MANY_REQUESTS => overloaded(),
             StatusCode::SERVICE_UNAVAILABLE => SendFault::Away,
-            _ if status.is_client_error() => SendFault::CannotSend,
+            status if status.is_client_error() => SendFault::CannotSend,
             // It may have failed after the message went out.
             _ => SendFault::Unknown,
         },
     }
 }
 
-fn check_fault(status: StatusCode, code: u32, retry_after: Option<u32>) -> Checked {
-    let not_judged = || Checked::NotJudged {
-        retry_after: retry_after.unwrap_or(SHORT_WAIT).clamp(1, LONGEST_WAIT),
+fn check_fault(error: &TwilioError) -> CodeCheck {
+    let not_judged = || CodeCheck::NotJudged {
+        retry_after: error.wait(SHORT_WAIT),
     };
-    match code {
-        // What is no code to Twilio, such as one of another length, is not the one that it sent.
-        60200 => Checked::Wrong,
-        60202 => Checked::TooMany,
+    match error.code {
+        // What Twilio takes for no code, such as one of another length, is not the one that it sent.
+        60200 => CodeCheck::Wrong,
+        60202 => CodeCheck::TooMany,
         60212 | 20429 => not_judged(),
-        _ => match status {
+        _ => match error.status {
             // Used, expired or guessed at too often: Twilio has forgotten it.
-            StatusCode::NOT_FOUND => Checked::Gone,
+            StatusCode::NOT_FOUND => CodeCheck::Gone,
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                tell_owner(code);
+                tell_owner(error.code);
                 not_judged()
             }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => not_judged(),
-            _ => Checked::Unknown,
+            _ => CodeCheck::Unknown,
         },
     }
 }

@@ -67,7 +67,7 @@ pub fn parse_cursor(text: &str) -> Result<MessagePosition, InvalidCursor> {
     let (version, rest) = bytes.split_first().expect("it has a length");
     let (micros, id) = rest.split_first_chunk().expect("it has a length");
     let created_at = Timestamp::from_micros(i64::from_be_bytes(*micros));
-    // What no message was stored at, the database may be unable to read.
+    // The database may be unable to read a time at which no message can have been stored.
     if *version != VERSION
         || created_at.as_micros() < 0
         || created_at > MessagePosition::TOP.created_at

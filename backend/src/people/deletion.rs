@@ -10,35 +10,33 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::identity::DeleteAccount;
-use crate::jobs::{Attempt, Job, JobError, Next};
+use crate::jobs::{Job, JobError, Next};
 use crate::keyring::Keyring;
 use crate::store::people::Progress;
 use crate::store::{Pepper, Store, StoreError};
 
-/// Deletes a person who is hidden.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DeletePerson {
     user_id: Uuid,
 }
 
-/// What deleting is done with.
-pub(crate) struct Deleter {
+pub(crate) struct DeletionContext {
     pub(crate) store: Store,
     pub(crate) pepper: Pepper,
     pub(crate) keyring: Arc<Keyring>,
 }
 
 impl Job for DeletePerson {
-    type Context = Deleter;
+    type Context = DeletionContext;
     const KIND: &'static str = "delete_person";
 
-    async fn run(self, with: &Deleter, attempt: &Attempt) -> Result<Next, JobError> {
-        let Deleter {
+    async fn run(self, with: &DeletionContext, now: Timestamp) -> Result<Next, JobError> {
+        let DeletionContext {
             store,
             pepper,
             keyring,
         } = with;
-        delete_hidden(store, pepper, keyring, self.user_id, attempt.now).await?;
+        delete_hidden(store, pepper, keyring, self.user_id, now).await?;
         Ok(Next::Finished)
     }
 }

@@ -1,8 +1,8 @@
 //! Everything about a person, as one JSON document in pieces.
 //!
 //! A history of any length is read a page at a time, so that neither the backend nor the
-//! database holds more than a page. Whoever wants the document asks for the next piece; one that fails
-//! leaves the document unfinished, which no reader takes for a whole one.
+//! database holds more than a page. The caller asks for the next piece; one that fails leaves the document
+//! unfinished, which no reader takes for a whole one.
 
 use std::fmt::Write as _;
 
@@ -19,17 +19,17 @@ use crate::store::people::{
 };
 use crate::store::{Store, StoreError};
 
-/// Messages, or events of the door, of one piece.
+/// Messages, or audit events, of one piece.
 const PAGE: u32 = 500;
 
 /// A document that is being written.
 pub struct Export {
     store: Store,
     reader: Reader,
-    next: Next,
+    next: NextPiece,
 }
 
-enum Next {
+enum NextPiece {
     Head(String),
     Events {
         after: (Timestamp, Uuid),
@@ -43,7 +43,7 @@ enum Next {
 }
 
 #[derive(Serialize)]
-struct Head<'a> {
+struct ExportHead<'a> {
     exported_at: Timestamp,
     user: ExportedUser<'a>,
     trait_profile: Option<&'a Json<Box<RawValue>>>,
@@ -79,23 +79,25 @@ impl Export {
         Ok(Some(Self {
             store: store.clone(),
             reader,
-            next: Next::Head(head(&profile, &traits, &rest, now)),
+            next: NextPiece::Head(head(&profile, &traits, &rest, now)),
         }))
     }
 
-    /// The next piece; none after the last.
+    /// The next piece; `None` after the last.
     pub async fn next_piece(&mut self) -> Result<Option<String>, StoreError> {
-        match std::mem::replace(&mut self.next, Next::Nothing) {
-            Next::Head(head) => {
-                self.next = Next::Events {
+        match std::mem::replace(&mut self.next, NextPiece::Nothing) {
+            NextPiece::Head(head) => {
+                self.next = NextPiece::Events {
                     after: (Timestamp::from_micros(0), Uuid::nil()),
                     separator: "",
                 };
                 Ok(Some(head))
             }
-            Next::Events { after, separator } => self.events(after, separator).await.map(Some),
-            Next::Messages { below, separator } => self.messages(below, separator).await.map(Some),
-            Next::Nothing => Ok(None),
+            NextPiece::Events { after, separator } => self.events(after, separator).await.map(Some),
+            NextPiece::Messages { below, separator } => {
+                self.messages(below, separator).await.map(Some)
+            }
+            NextPiece::Nothing => Ok(None),
         }
     }
 
@@ -108,13 +110,13 @@ impl Export {
         let rows = self.store.export_events(user_id, after, PAGE).await?;
         let mut piece = joined(&rows, &mut separator);
         self.next = match rows.last() {
-            Some(last) if rows.len() == PAGE as usize => Next::Events {
+            Some(last) if rows.len() == PAGE as usize => NextPiece::Events {
                 after: (last.occurred_at, last.id),
                 separator,
             },
             _ => {
                 piece.push_str("],\"messages\":[");
-                Next::Messages {
+                NextPiece::Messages {
                     below: MessagePosition::TOP,
                     separator: "",
                 }
@@ -137,7 +139,7 @@ impl Export {
         let mut piece = joined(&rows, &mut separator);
         match rows.last() {
             Some(last) if rows.len() == PAGE as usize => {
-                self.next = Next::Messages {
+                self.next = NextPiece::Messages {
                     below: last.position(),
                     separator,
                 };
@@ -149,7 +151,7 @@ impl Export {
 }
 
 fn head(profile: &ProfileRow, traits: &[TraitRow], rest: &ExportRows, now: Timestamp) -> String {
-    let head = Head {
+    let head = ExportHead {
         exported_at: now,
         user: ExportedUser {
             shown: &profile.user,

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::Address;
 use uuid::Uuid;
 
-use super::deletion::Deleter;
+use super::deletion::DeletionContext;
 use super::export::{joined, with_open_list};
 use crate::clock::Timestamp;
-use crate::jobs::{Attempt, Job, JobError, Next};
+use crate::jobs::{Job, JobError, Next};
 use crate::keyring::Keyring;
 use crate::store::people::{ConversationRow, Membership, Progress, TracedMessage, Traces};
 use crate::store::{Pepper, Store, StoreError};
@@ -34,15 +34,15 @@ pub(crate) struct DeleteHandle {
 }
 
 impl Job for DeleteHandle {
-    type Context = Deleter;
+    type Context = DeletionContext;
     const KIND: &'static str = "delete_handle";
 
-    async fn run(self, with: &Deleter, attempt: &Attempt) -> Result<Next, JobError> {
+    async fn run(self, with: &DeletionContext, now: Timestamp) -> Result<Next, JobError> {
         let damaged = JobError::Never("its content cannot be read");
         let address = Address::parse(&self.address).ok_or(damaged)?;
         let hidden_at = Timestamp::from_micros(self.hidden_at);
         let traces = with.store.traces(&address, Some(hidden_at)).await?;
-        delete_rows(&with.store, &with.pepper, &traces, attempt.now).await?;
+        delete_rows(&with.store, &with.pepper, &traces, now).await?;
         Ok(Next::Finished)
     }
 }
@@ -57,7 +57,7 @@ pub struct HandleExport<'a> {
 }
 
 #[derive(Serialize)]
-struct Head<'a> {
+struct HandleHead<'a> {
     exported_at: Timestamp,
     address: &'a str,
     written_as: Vec<&'a str>,
@@ -78,7 +78,7 @@ impl<'a> HandleExport<'a> {
         for written in &traces.mentioned_as {
             mentioned_in.extend(store.mentions_of(written).await?);
         }
-        let head = Head {
+        let head = HandleHead {
             exported_at: now,
             address: address.as_str(),
             written_as: traces.spellings.iter().map(String::as_str).collect(),
@@ -95,7 +95,7 @@ impl<'a> HandleExport<'a> {
         })
     }
 
-    /// The next piece; none after the last.
+    /// The next piece; `None` after the last.
     pub async fn next_piece(&mut self) -> Result<Option<String>, StoreError> {
         if let Some(head) = self.head.take() {
             return Ok(Some(head));

@@ -14,7 +14,7 @@ mod profile;
 mod traits;
 
 pub use cursor::{InvalidCursor, InvalidLimit, PageSize, encode_cursor, parse_cursor};
-pub(crate) use deletion::{DeletePerson, Deleter};
+pub(crate) use deletion::{DeletePerson, DeletionContext};
 pub use deletion::{Hidden, delete_person, hide_person};
 pub use export::Export;
 pub(crate) use handle::DeleteHandle;
@@ -24,5 +24,5 @@ pub use number_reassignment::resolve_for_sign_in;
 pub use profile::{MessagesPage, OnboardingView, ProfileView, TraitsView};
 pub use traits::{GivenTraits, InvalidTraits, MAX_TRAITS, TraitName};
 
-/// The persona whom a message is for if it names none.
+/// The persona of a message that names no persona.
 pub const DEFAULT_PERSONA: &str = "sage";

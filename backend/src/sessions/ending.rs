@@ -9,7 +9,7 @@ use crate::store::StoreError;
 use crate::store::jobs::NewJob;
 use crate::store::sessions::{Ended, Ending, SessionSummary};
 
-/// How many sessions that are over one transaction ends.
+/// How many expired sessions one transaction ends.
 const EXPIRED_SLICE: i64 = 500;
 
 impl Sessions {
@@ -31,7 +31,7 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Ends one session of the person in `session`, by id. `false` if they have none of that id.
+    /// Ends one session of the person in `session`, by id. `false` if they have no session of that id.
     pub async fn end_one(
         &self,
         session: &Session,
@@ -71,7 +71,6 @@ impl Sessions {
         }
     }
 
-    /// Forgets what this process remembers of a person who is gone.
     pub fn forget_person(&self, user_id: Uuid) {
         self.live.forget_person(user_id);
     }

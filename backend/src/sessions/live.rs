@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::{Session, Transport};
 use crate::clock::Timestamp;
 
-/// Less than the second that a revocation may take, by the time that a request takes.
+/// With the time that a request takes it is less than the second that a revocation may take.
 const TRUSTED_FOR: Duration = Duration::from_millis(800);
-/// Beyond it everything is forgotten: the next requests look up their rows.
+/// When it is full everything is forgotten: the next requests look up their rows.
 const CAPACITY: usize = 20_000;
 
 /// By the digest of what was shown.

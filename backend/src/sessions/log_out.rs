@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Sessions, upstream_aad};
 use crate::clock::Timestamp;
 use crate::identity::UpstreamTokens;
-use crate::jobs::{Attempt, Job, JobError, Next};
+use crate::jobs::{Job, JobError, Next};
 use crate::store::jobs::NewJob;
 
 #[derive(Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl Job for LogOut {
     type Context = Sessions;
     const KIND: &'static str = "log_out";
 
-    async fn run(self, sessions: &Sessions, _: &Attempt) -> Result<Next, JobError> {
+    async fn run(self, sessions: &Sessions, _: Timestamp) -> Result<Next, JobError> {
         if self.issuer != sessions.identity.issuer() {
             // Tokens of one provider mean nothing to another.
             return Err(JobError::Never("it belongs to another identity provider"));

@@ -44,7 +44,6 @@ use user_checks::UserChecks;
 
 pub(crate) use log_out::LogOut;
 
-/// A live session and the person in it.
 pub type Session = SessionRow;
 
 /// How a session's credential travels: in a browser's cookie, or as an app's access and refresh token.
@@ -64,7 +63,7 @@ impl Transport {
     }
 }
 
-/// Why a credential lets nobody in.
+/// Why a credential opens no session.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// It is not a credential of ours, or its session is over.
@@ -126,7 +125,6 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Sessions of the people in `store`, whose tokens `identity` issues.
     pub fn new(
         store: Store,
         identity: Arc<Identity>,
@@ -162,7 +160,6 @@ impl Sessions {
 }
 
 impl SessionRow {
-    /// How long a confirmed code counts.
     pub const STEP_UP_TTL: Duration = Duration::from_mins(10);
 
     /// The person, as row-level security knows them.
@@ -180,13 +177,11 @@ impl SessionRow {
         (now < until).then_some(until)
     }
 
-    /// When it ends as things stand.
     pub fn ends_at(&self) -> Timestamp {
         self.idle_expires_at.min(self.expires_at)
     }
 }
 
-/// An access token for an app.
 pub struct AccessToken {
     pub token: SecretString,
     pub expires_at: Timestamp,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
-use super::family::{TokenState, judge};
+use super::family::TokenState;
 use super::{RefreshToken, Session, SessionError, Sessions, Transport};
 use crate::clock::Timestamp;
 use crate::identity::{Claims, SessionRef, Verified};
@@ -17,7 +17,6 @@ const TOUCH_EVERY: Duration = Duration::from_mins(5);
 pub(super) const FRESH_FOR: Duration = Duration::from_mins(1);
 
 impl Sessions {
-    /// The session of an app's access token.
     pub async fn by_access_token(
         &self,
         token: &str,
@@ -51,7 +50,6 @@ impl Sessions {
         Ok(session)
     }
 
-    /// The session of a browser's cookie.
     pub async fn by_cookie(
         &self,
         value: &str,
@@ -66,22 +64,18 @@ impl Sessions {
             .of_refresh_token(&token, Transport::Cookie, now)
             .await?;
         let kept = self.store.tokens_of(session.id).await?;
-        match judge(&token, &kept, &self.keyring, now) {
-            TokenState::Newest(counter) => {
-                let is_first_use = kept.first().is_some_and(|row| row.first_used_at.is_none());
-                if is_first_use && counter > 1 {
-                    self.store.note_first_use(session.id, counter, now).await?;
-                }
+        let state = self.token_state(&token, &kept, &session, now).await?;
+        if let TokenState::Newest(counter) = state {
+            let is_first_use = kept.first().is_some_and(|row| row.first_used_at.is_none());
+            if is_first_use && counter > 1 {
+                self.store.note_first_use(session.id, counter, now).await?;
             }
-            TokenState::Superseded { .. } => {}
-            TokenState::Reused => return Err(self.end_reused(&session, now).await?),
-            TokenState::Unknown => return Err(SessionError::SignedOut),
         }
         let expires = session.access_expires_at;
         let is_due = expires.is_some_and(|at| at <= now.plus(FRESH_FOR));
         if is_due && !self.upstream_failures.is_recent(session.id, now) {
             match self.fresh_access(&session, now.plus(FRESH_FOR), now).await {
-                // The person is who they were, whether or not the provider answers.
+                // The session stays what it was, whether or not the provider answers.
                 Ok(_) | Err(SessionError::Unavailable { .. }) => {}
                 Err(error) => return Err(error),
             }

@@ -106,7 +106,7 @@ impl RefreshToken {
         keyring.verifies(KeyUse::SessionToken, &parts, &self.mac)
     }
 
-    /// For caches: equal for equal tokens alone.
+    /// The key of caches.
     pub fn digest(&self) -> [u8; 32] {
         self.hash
     }

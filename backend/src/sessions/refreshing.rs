@@ -13,14 +13,14 @@ use super::refresh_token::Minted;
 use super::{AccessToken, RefreshToken, Session, SessionError, Sessions, Transport};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
+use crate::store::StoreError;
 use crate::store::sessions::{Ending, TokenRow};
 
-/// Each further try needs another request to win the very same race.
+/// Each further try means that another request has won the same race.
 const MAX_TRIES: usize = 4;
 /// An access token that an app gets lasts at least this long.
 const HANDED_OUT_FOR: Duration = Duration::from_mins(30);
 
-/// A session that goes on.
 pub struct Refreshed {
     pub session: Arc<Session>,
     /// The newest.
@@ -55,7 +55,7 @@ impl Sessions {
                     let key_id = kept.first().map_or("", |row| row.key_id.as_str());
                     match RefreshToken::mint_under(&self.keyring, key_id, session.id, newest) {
                         Some(again) => return self.refreshed(session, again, access, now).await,
-                        // Its key is gone: what cannot be repeated is gone on from.
+                        // Its key is gone, so it cannot be made again. The next one is made.
                         None => newest,
                     }
                 }
@@ -77,7 +77,9 @@ impl Sessions {
         Err(SessionError::Unavailable { retry_after: 1 })
     }
 
-    async fn token_state(
+    /// What a token is worth that is still good for its session. One that was gone on from is a copy: it ends
+    /// the session.
+    pub(super) async fn token_state(
         &self,
         shown: &RefreshToken,
         kept: &[TokenRow],
@@ -85,7 +87,10 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<TokenState, SessionError> {
         match judge(shown, kept, &self.keyring, now) {
-            TokenState::Reused => Err(self.end_reused(session, now).await?),
+            TokenState::Reused => {
+                self.end_reused(session, now).await?;
+                Err(SessionError::SignedOut)
+            }
             TokenState::Unknown => Err(SessionError::SignedOut),
             good => Ok(good),
         }
@@ -108,12 +113,7 @@ impl Sessions {
         })
     }
 
-    /// A token that was gone on from is shown again, so there is a copy of it: the session ends.
-    pub(super) async fn end_reused(
-        &self,
-        session: &Session,
-        now: Timestamp,
-    ) -> Result<SessionError, SessionError> {
+    async fn end_reused(&self, session: &Session, now: Timestamp) -> Result<(), StoreError> {
         self.end(session.user_id, session.id, Ending::This, now)
             .await?;
         tracing::warn!(
@@ -124,6 +124,6 @@ impl Sessions {
             .of(session.user_id)
             .in_session(session.id);
         audit::record(&self.store, event, now).await;
-        Ok(SessionError::SignedOut)
+        Ok(())
     }
 }

@@ -37,7 +37,6 @@ impl Remember {
 /// A person who has just proved a number.
 pub struct SignIn {
     pub phone: Phone,
-    /// The proof.
     pub code: ConfirmedCode,
     pub transport: Transport,
     pub remember: Remember,
@@ -59,17 +58,15 @@ pub struct Opened {
     pub access: AccessToken,
 }
 
-/// Why no session began.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum SignInError {
     /// The approval was used up by another request, or is too old.
     #[error("the code was used already")]
     CodeUsed,
-    /// The identity provider refuses this person.
     #[error("the account is refused")]
     AccountRefused,
-    /// The identity provider does not answer. The approval stays good.
+    /// The approval stays good.
     #[error("the identity provider does not answer")]
     Unavailable {
         /// Seconds.
@@ -88,7 +85,6 @@ impl SignInError {
 }
 
 impl Sessions {
-    /// Begins a session for a person who has proved a number.
     pub async fn sign_in(&self, ask: SignIn, now: Timestamp) -> Result<Opened, SignInError> {
         let person = resolve_for_sign_in(&self.store, &ask.phone, ask.known_device, now).await?;
         self.delete_retired_accounts(&ask.phone).await?;

@@ -29,10 +29,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(40);
 const MAX_LOOKS: usize = 250;
 /// How long a browser's requests do without the provider after a failure: their answers do not depend on it.
 const BROWSERS_PAUSE: Duration = Duration::from_secs(15);
-/// Beyond it failures are forgotten.
+/// When there are more, failures are forgotten.
 const MAX_FAILURES: usize = 10_000;
 
-/// How soon a replica that lacks a key may have been replaced by one that has it.
+/// When to come back to a replica that lacks a key: it may have been replaced by then.
 const KEY_RETRY_SECS: u32 = 30;
 
 /// What a request asks for.
@@ -65,7 +65,7 @@ impl Sessions {
         if newer_than.is_none() {
             let grant = self
                 .identity
-                .refresh(session.id, session.subject, None, None, now)
+                .refresh(session.id, session.subject, None, now)
                 .await?;
             return Ok(grant.into());
         }
@@ -123,7 +123,7 @@ impl Sessions {
         let begun = Instant::now();
         let asked = self
             .identity
-            .refresh(session.id, session.subject, Some(tokens), None, now)
+            .refresh(session.id, session.subject, Some(tokens), now)
             .await;
         match asked {
             Ok(grant) => self.keep_upstream(session, version, grant, now).await,

@@ -19,7 +19,7 @@ use crate::keyring::digest;
 
 /// How long an answer counts.
 const EVERY: Duration = Duration::from_secs(30);
-/// How long it counts that there was none.
+/// How long it counts that there was no answer.
 const AWAY_FOR: Duration = Duration::from_secs(5);
 const CAPACITY: usize = 10_000;
 

@@ -21,14 +21,12 @@ use super::grant::{Grant, Person};
 use super::token::TokenParts;
 use super::verified::VerifiedTokens;
 use crate::clock::Timestamp;
-use crate::ids::random_id;
 use crate::keyring::Keyring;
 use crate::store::{Store, StoreError};
 use signing_keys::{MAX_AGE_OF_JWKS, SigningKeys};
 
 pub const ACCESS_TOKEN_TTL: Duration = Duration::from_hours(1);
 
-/// Issues and verifies access tokens of our own.
 pub struct LocalIdentity {
     issuer: String,
     store: Store,
@@ -41,12 +39,12 @@ pub struct LocalIdentity {
 pub struct JwksDocument {
     /// A JSON Web Key Set.
     pub json: String,
-    /// How long it may be kept: shorter than a new key waits before it signs.
+    /// How long it may be cached: shorter than a new key waits before it signs.
     pub max_age: Duration,
 }
 
 #[derive(Serialize)]
-struct Payload<'a> {
+struct TokenPayload<'a> {
     iss: &'a str,
     sub: Uuid,
     aud: &'static str,
@@ -62,9 +60,9 @@ impl LocalIdentity {
     pub(super) async fn open(
         store: Store,
         keyring: Arc<Keyring>,
+        issuer: String,
         now: Timestamp,
     ) -> Result<Self, OpenIdentityError> {
-        let issuer = store.own_issuer(random_id(), now).await?;
         Ok(Self {
             issuer,
             keys: SigningKeys::open(store.clone(), keyring, now).await?,
@@ -102,7 +100,7 @@ impl LocalIdentity {
         let exp = Timestamp::from_secs(iat).plus(ACCESS_TOKEN_TTL);
         let mut header = Header::new(Algorithm::ES256);
         header.kid = Some(key.id.clone());
-        let payload = Payload {
+        let payload = TokenPayload {
             iss: &self.issuer,
             sub: subject,
             aud: AUTHENTICATED,

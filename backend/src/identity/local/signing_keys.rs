@@ -1,4 +1,4 @@
-//! The keys of this backend's own access tokens, in memory and on their way to and from the database.
+//! The keys of this backend's own access tokens, in memory and in the database.
 //!
 //! A new key is published first and signs later, when every replica has it: so no replica ever meets a
 //! token by a key that it does not know. One that is retired verifies for as long as what it signed
@@ -48,7 +48,7 @@ struct Loaded {
     has_failed: bool,
 }
 
-/// Keys that belong together. At least one.
+/// At least one key.
 pub(super) struct KeySet {
     /// Counts changes.
     pub(super) generation: u64,
@@ -56,6 +56,7 @@ pub(super) struct KeySet {
     keys: Vec<Arc<LocalKey>>,
 }
 
+#[derive(Clone)]
 pub(super) struct LocalKey {
     pub(super) id: String,
     pub(super) signing: EncodingKey,
@@ -138,7 +139,7 @@ impl SigningKeys {
         })
     }
 
-    /// Only in turn.
+    /// The caller holds `reloading`.
     async fn reload(&self, now: Timestamp) -> Option<Arc<KeySet>> {
         let read = self.read_from_store().await;
         let reloaded = match read {
@@ -175,12 +176,9 @@ impl SigningKeys {
                 (Err(KeyError::Store(error)), _) => return Err(error),
                 // During a deploy a newer process has sealed it under a key that this one lacks.
                 (Err(KeyError::Sealed(_)), Some(old)) => keys.push(Arc::new(LocalKey {
-                    id: old.id.clone(),
-                    signing: old.signing.clone(),
-                    verifying: VerifyingKey::es256(&old.public),
-                    public: old.public.clone(),
                     retired_at: row.retired_at,
                     expires_at: row.expires_at,
+                    ..LocalKey::clone(old)
                 })),
                 (Err(error @ KeyError::Sealed(_)), None) => {
                     tracing::warn!(key_id = row.id, error = %error, "a signing key is passed over");
@@ -190,11 +188,8 @@ impl SigningKeys {
         if keys.is_empty() {
             keys.clone_from(&known.keys.keys);
         }
-        let is_same = keys.len() == known.keys.keys.len()
-            && keys
-                .iter()
-                .zip(&known.keys.keys)
-                .all(|(new, old)| Arc::ptr_eq(new, old));
+        let old = known.keys.keys.iter().map(Arc::as_ptr);
+        let is_same = keys.iter().map(Arc::as_ptr).eq(old);
         Ok(if is_same {
             known.keys
         } else {

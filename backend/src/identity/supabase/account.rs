@@ -1,8 +1,8 @@
 //! An account as Supabase shows it, and whether it may become one of ours.
 //!
-//! A number that we have verified does not make the account behind it ours: anybody with the project's
-//! public key may have signed up with it, or an owner of another app may have linked it. Only what
-//! nobody else can have a way into is taken over.
+//! A number that we have verified does not make the account behind it ours: a stranger with the project's
+//! public key may have signed up with it, or an owner of another app may have linked it. Only an account
+//! that no other person can have a way into is taken over.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -25,7 +25,7 @@ pub(super) struct UserRecord {
     #[serde(default)]
     last_sign_in_at: Option<String>,
     #[serde(default)]
-    identities: Option<Vec<Identity>>,
+    identities: Option<Vec<LinkedIdentity>>,
     #[serde(default)]
     factors: Option<Vec<IgnoredAny>>,
     #[serde(default)]
@@ -35,7 +35,7 @@ pub(super) struct UserRecord {
 }
 
 #[derive(Debug, Deserialize)]
-struct Identity {
+struct LinkedIdentity {
     provider: String,
 }
 
@@ -43,9 +43,9 @@ struct Identity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Adoption {
     Adopt,
-    /// Nobody ever proved the number or signed in: delete it and make our own.
+    /// Its number was never proved and it never signed in: delete it and make our own.
     Replace,
-    /// Leave it alone, let nobody in by it, tell the owner.
+    /// Leave it alone, refuse the sign-in, tell the owner.
     Refuse,
 }
 

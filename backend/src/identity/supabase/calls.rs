@@ -46,7 +46,7 @@ impl TokenAnswer {
 }
 
 #[derive(Deserialize)]
-struct Page {
+struct UserPage {
     users: Vec<UserRecord>,
 }
 
@@ -79,13 +79,9 @@ impl Client {
             .await
     }
 
-    pub(super) async fn refresh(
-        &self,
-        refresh: &SecretString,
-        client: Option<IpAddr>,
-    ) -> Result<TokenAnswer, CallError> {
+    pub(super) async fn refresh(&self, refresh: &SecretString) -> Result<TokenAnswer, CallError> {
         let body = json!({ "refresh_token": refresh.expose_secret() });
-        self.post("refresh", "token?grant_type=refresh_token", body, client)
+        self.post("refresh", "token?grant_type=refresh_token", body, None)
             .await
     }
 
@@ -204,7 +200,7 @@ impl Client {
         per_page: usize,
     ) -> Result<Vec<UserRecord>, CallError> {
         let path = format!("admin/users?page={page}&per_page={per_page}");
-        let page: Page = self
+        let page: UserPage = self
             .admin(Call::new("list_users", Method::GET, path))
             .await?;
         Ok(page.users)

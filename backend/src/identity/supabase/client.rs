@@ -204,7 +204,7 @@ fn secret(text: &str) -> HeaderValue {
     value
 }
 
-/// An error with its causes; reqwest's own text names none of them.
+/// An error with its causes, which reqwest's own text leaves out.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

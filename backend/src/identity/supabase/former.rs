@@ -9,7 +9,6 @@ use crate::config::SupabaseConfig;
 /// A Supabase project that the database was bound to before.
 pub struct FormerProject(Client);
 
-/// Why an account was not deleted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeletionKept {
     #[error("the project does not accept FORMER_SUPABASE_SERVICE_KEY")]

@@ -18,11 +18,11 @@ use crate::identity::token::VerifyingKey;
 
 const FRESH_FOR: Duration = Duration::from_mins(10);
 const STALE_FOR: Duration = Duration::from_hours(1);
-/// Between two fetches for names that nobody knows.
+/// Between two fetches for unknown names.
 const FLOOR: Duration = Duration::from_secs(30);
 /// Between two fetches of which the first failed.
 const RETRY_FLOOR: Duration = Duration::from_secs(5);
-/// People wait for it.
+/// Short, since requests wait for it.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 /// More keys than any project has.
 const MAX_KEYS: usize = 32;
@@ -30,12 +30,12 @@ const MAX_KEYS: usize = 32;
 /// The keys, and when they were fetched.
 #[derive(Default)]
 pub(super) struct Jwks {
-    state: RwLock<State>,
+    state: RwLock<JwksState>,
     fetching: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, Default)]
-struct State {
+struct JwksState {
     fetched: Option<(Timestamp, Arc<PublicKeys>)>,
     failed_at: Option<Timestamp>,
 }
@@ -64,7 +64,7 @@ impl Jwks {
         state.fetched.filter(|_| is_fresh).map(|(_, keys)| keys)
     }
 
-    /// The keys, if they can be had or are not too old. While somebody fetches newer ones, old ones do.
+    /// The keys, if they can be had or are not too old. While another request fetches newer ones, old ones do.
     pub(super) async fn known(&self, client: &Client, now: Timestamp) -> Option<Arc<PublicKeys>> {
         let state = self.read();
         if state.is_within(FRESH_FOR, now) || state.has_failed_within(RETRY_FLOOR, now) {
@@ -103,12 +103,12 @@ impl Jwks {
         }
     }
 
-    /// One at a time; whoever waited uses what the first has brought.
+    /// One at a time; a request that waited uses what the first has brought.
     async fn fetch(
         &self,
         client: &Client,
         now: Timestamp,
-        before: &State,
+        before: &JwksState,
         _turn: &tokio::sync::MutexGuard<'_, ()>,
     ) {
         let state = self.read();
@@ -137,7 +137,7 @@ impl Jwks {
         state.fetched = Some((now, keys));
     }
 
-    fn read(&self) -> State {
+    fn read(&self) -> JwksState {
         self.state
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -145,7 +145,7 @@ impl Jwks {
     }
 }
 
-impl State {
+impl JwksState {
     fn is_within(&self, span: Duration, now: Timestamp) -> bool {
         self.fetched
             .as_ref()

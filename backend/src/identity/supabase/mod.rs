@@ -1,4 +1,4 @@
-//! A Supabase project as the issuer: real sessions of its own for people whose number we have verified.
+//! A Supabase project as the issuer: it has real sessions for people whose number we have verified.
 //!
 //! `sign_in` is the usual way in, `repair` what happens when an account is not as we left it; `calls`
 //! and `client` speak to the project. Nothing here decides how long a session of ours lives, or calls
@@ -43,15 +43,14 @@ use client::Client;
 use jwks::{Jwks, PublicKeys};
 use settings::Gate;
 
-/// How many tokens the provider is asked about at once, and in a second: what is asked for strangers
-/// must not use up what signing in needs.
+/// How many tokens the provider is asked about at once, and in a second: questions about the tokens of
+/// strangers must not use up what signing in needs.
 const QUESTIONS_AT_ONCE: usize = 16;
 const QUESTIONS_A_SECOND: u32 = 50;
 const TOO_MANY_QUESTIONS: TokenError = TokenError::Unavailable {
     retry_after: Duration::from_secs(1),
 };
 
-/// Issues and verifies through a Supabase project.
 pub struct SupabaseIdentity {
     issuer: String,
     store: Store,
@@ -61,7 +60,7 @@ pub struct SupabaseIdentity {
     jwks: Jwks,
     verified: VerifiedTokens,
     questions: Semaphore,
-    /// The second that it is, and how many questions it has seen.
+    /// The current second, and how many questions were asked in it.
     asked: Mutex<(i64, u32)>,
     gate: Gate,
 }

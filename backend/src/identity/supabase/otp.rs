@@ -52,7 +52,7 @@ pub enum VerifyOtpError {
 }
 
 impl SupabaseIdentity {
-    /// Sends a code, by SMS or WhatsApp. Never repeated by itself: it may have been sent although no answer
+    /// Sends a code, by SMS or `WhatsApp`. Never repeated by itself: it may have been sent although no answer
     /// came.
     pub async fn start_otp(
         &self,

@@ -1,4 +1,4 @@
-//! The password that an account has at Supabase: derived, so that nobody has to keep it.
+//! The password that an account has at Supabase: derived, so that it need not be stored.
 //!
 //! It hangs on a key of `SUPABASE_PASSWORD_KEYS` and on the account's id, so it is the same on every
 //! replica and for every sign-in; setting one anew would end all sessions of its person.
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::keyring::keyed_hash;
 
-/// Whatever kinds of characters a project asks for, here they are.
+/// A character of every kind that a project may ask for.
 const SUFFIX: &str = "aA1!";
 
 pub(super) fn derive(key: &SecretString, subject: Uuid) -> SecretString {

@@ -20,9 +20,9 @@ use crate::clock::Timestamp;
 use crate::identity::failure::SignInError;
 use crate::identity::grant::Grant;
 use crate::ids::random_id;
-use crate::store::{Account, Moved, Store};
+use crate::store::{Account, Moved};
 
-/// How long a repair may take, and when another replica may take it for dead.
+/// How long a repair may take, and when another replica may take over.
 const REPAIR_TIMEOUT: Duration = Duration::from_secs(45);
 const LEASE: Duration = Duration::from_mins(1);
 /// How long a sign-in waits for another's repair, and how often it looks.
@@ -33,33 +33,26 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const PER_PAGE: usize = 200;
 const MAX_PAGES: usize = 250;
 
-impl SupabaseIdentity {
-    pub(super) async fn repair(
-        &self,
-        attempt: &SignInAttempt<'_>,
-        conflict: Option<Conflict>,
-    ) -> Result<Grant, SignInError> {
-        let lease = self.take_lease(attempt).await?;
-        let repaired = tokio::time::timeout(REPAIR_TIMEOUT, self.repair_alone(attempt, conflict));
+impl SignInAttempt<'_> {
+    pub(super) async fn repair(&self, conflict: Option<Conflict>) -> Result<Grant, SignInError> {
+        let lease = self.take_lease().await?;
+        let repaired = tokio::time::timeout(REPAIR_TIMEOUT, self.repair_alone(conflict));
         let repaired = repaired.await;
         lease.release().await;
         repaired.unwrap_or_else(|_| Err(CallError::LOST.into()))
     }
 
-    async fn take_lease(&self, attempt: &SignInAttempt<'_>) -> Result<Lease, SignInError> {
+    async fn take_lease(&self) -> Result<RepairLease<'_>, SignInError> {
+        let SupabaseIdentity { store, issuer, .. } = self.supabase;
         let begun = Instant::now();
         loop {
-            let now = attempt.now.plus(begun.elapsed());
+            let now = self.now.plus(begun.elapsed());
             let until = now.plus(LEASE);
-            let user_id = attempt.person.user_id;
-            let taken = self
-                .store
-                .take_repair(user_id, &self.issuer, now, until)
-                .await?;
+            let user_id = self.person.user_id;
+            let taken = store.take_repair(user_id, issuer, now, until).await?;
             if taken {
-                return Ok(Lease {
-                    store: self.store.clone(),
-                    issuer: self.issuer.clone(),
+                return Ok(RepairLease {
+                    supabase: self.supabase,
                     user_id,
                     until: Some(until),
                 });
@@ -71,50 +64,41 @@ impl SupabaseIdentity {
         }
     }
 
-    async fn repair_alone(
-        &self,
-        attempt: &SignInAttempt<'_>,
-        conflict: Option<Conflict>,
-    ) -> Result<Grant, SignInError> {
-        let phone = attempt.person.phone;
-        let user_id = attempt.person.user_id;
-        let account = self.store.read_account(user_id, &self.issuer).await?;
-        // Deleted meanwhile, as the whole person was.
+    async fn repair_alone(&self, conflict: Option<Conflict>) -> Result<Grant, SignInError> {
+        let phone = self.person.phone;
+        let user_id = self.person.user_id;
+        let SupabaseIdentity { store, issuer, .. } = self.supabase;
+        let account = store.read_account(user_id, issuer).await?;
+        // It is gone if the whole person was deleted meanwhile.
         let account = account.ok_or(SignInError::from(CallError::LOST))?;
         // The replica that had the lease before may have mended it.
         let password = self.password(account.subject);
-        if let Some(grant) = self.try_grant(attempt, account.subject, &password).await? {
-            return self.finish(attempt, &account, grant).await;
+        if let Some(grant) = self.try_grant(account.subject, &password).await? {
+            return self.finish(&account, grant).await;
         }
-        match self.client.get_user(account.subject).await? {
+        match self.supabase.client.get_user(account.subject).await? {
             Some(found) if found.has(phone) && account.is_confirmed => {
-                self.reset_password(attempt, account, "repaired").await
+                self.reset_password(account, "repaired").await
             }
-            Some(found) if found.has(phone) => self.take_over(attempt, account, &found).await,
+            Some(found) if found.has(phone) => self.take_over(account, &found).await,
             // The id is another person's, or the account holds another number by now.
             Some(_) => {
-                let account = self.move_to(attempt, account, random_id()).await?;
-                self.note(attempt, "repaired").await;
-                match self.create(attempt, account.subject).await? {
-                    None => self.grant_once(attempt, &account).await,
-                    Some(Conflict::Phone) => self.take_over_holder(attempt, account).await,
+                let account = self.move_to(account, random_id()).await?;
+                self.note("repaired").await;
+                match self.create(account.subject).await? {
+                    None => self.grant_once(&account).await,
+                    Some(Conflict::Phone) => self.take_over_holder(account).await,
                     Some(Conflict::Id | Conflict::Unclear) => Err(CallError::LOST.into()),
                 }
             }
-            None if conflict == Some(Conflict::Phone) => {
-                self.take_over_holder(attempt, account).await
-            }
+            None if conflict == Some(Conflict::Phone) => self.take_over_holder(account).await,
             None => Err(CallError::LOST.into()),
         }
     }
 
     /// Finds the account that holds the number, and takes it over if it may be.
-    async fn take_over_holder(
-        &self,
-        attempt: &SignInAttempt<'_>,
-        account: Account,
-    ) -> Result<Grant, SignInError> {
-        let Some(holder) = self.find_holder(attempt).await? else {
+    async fn take_over_holder(&self, account: Account) -> Result<Grant, SignInError> {
+        let Some(holder) = self.find_holder().await? else {
             super::count_alert("holder_not_found");
             tracing::error!(
                 "a person cannot sign in: a Supabase account holds the number, and is not among the users that are listed"
@@ -122,83 +106,67 @@ impl SupabaseIdentity {
             return Err(CallError::LOST.into());
         };
         // Pages leave out factors; and time has passed.
-        let Some(found) = self.client.get_user(holder).await? else {
+        let Some(found) = self.supabase.client.get_user(holder).await? else {
             return Err(CallError::LOST.into());
         };
-        if !found.has(attempt.person.phone) {
+        if !found.has(self.person.phone) {
             return Err(CallError::LOST.into());
         }
-        self.take_over(attempt, account, &found).await
+        self.take_over(account, &found).await
     }
 
-    async fn take_over(
-        &self,
-        attempt: &SignInAttempt<'_>,
-        account: Account,
-        found: &UserRecord,
-    ) -> Result<Grant, SignInError> {
-        match found.adoption(attempt.person.phone) {
+    async fn take_over(&self, account: Account, found: &UserRecord) -> Result<Grant, SignInError> {
+        match found.adoption(self.person.phone) {
             Adoption::Adopt => {
-                let account = self.move_to(attempt, account, found.id).await?;
-                self.reset_password(attempt, account, "adopted").await
+                let account = self.move_to(account, found.id).await?;
+                self.reset_password(account, "adopted").await
             }
             Adoption::Replace => {
-                self.record(attempt, "replaced", found.id).await;
-                self.client.delete_user(found.id).await?;
-                match self.create(attempt, account.subject).await? {
-                    None => self.grant_once(attempt, &account).await,
+                self.record("replaced", found.id).await;
+                self.supabase.client.delete_user(found.id).await?;
+                match self.create(account.subject).await? {
+                    None => self.grant_once(&account).await,
                     Some(_) => Err(CallError::LOST.into()),
                 }
             }
-            Adoption::Refuse => Err(self
-                .not_adoptable(attempt, "it has another way in", found.id)
-                .await),
+            Adoption::Refuse => Err(self.not_adoptable("it has another way in", found.id).await),
         }
     }
 
     async fn reset_password(
         &self,
-        attempt: &SignInAttempt<'_>,
         account: Account,
         what: &'static str,
     ) -> Result<Grant, SignInError> {
-        self.record(attempt, what, account.subject).await;
+        self.record(what, account.subject).await;
         let password = self.password(account.subject);
-        let changed = self.client.set_password(account.subject, &password).await?;
-        if !changed.has(attempt.person.phone) {
+        let client = &self.supabase.client;
+        let changed = client.set_password(account.subject, &password).await?;
+        if !changed.has(self.person.phone) {
             return Err(self
-                .not_adoptable(attempt, "its number has just changed", account.subject)
+                .not_adoptable("its number has just changed", account.subject)
                 .await);
         }
-        self.grant_once(attempt, &account).await
+        self.grant_once(&account).await
     }
 
-    async fn grant_once(
-        &self,
-        attempt: &SignInAttempt<'_>,
-        account: &Account,
-    ) -> Result<Grant, SignInError> {
+    async fn grant_once(&self, account: &Account) -> Result<Grant, SignInError> {
         let password = self.password(account.subject);
-        match self.try_grant(attempt, account.subject, &password).await? {
-            Some(grant) => self.finish(attempt, account, grant).await,
+        match self.try_grant(account.subject, &password).await? {
+            Some(grant) => self.finish(account, grant).await,
             None => Err(CallError::LOST.into()),
         }
     }
 
     /// Makes `subject` the person's, before the provider hears of it.
-    async fn move_to(
-        &self,
-        attempt: &SignInAttempt<'_>,
-        account: Account,
-        subject: Uuid,
-    ) -> Result<Account, SignInError> {
+    async fn move_to(&self, account: Account, subject: Uuid) -> Result<Account, SignInError> {
         if account.subject == subject {
             return Ok(account);
         }
-        let user_id = attempt.person.user_id;
-        let moved = self
-            .store
-            .move_account(user_id, &self.issuer, account.subject, subject)
+        let user_id = self.person.user_id;
+        let SupabaseIdentity { store, issuer, .. } = self.supabase;
+        let moved = store
+            .move_account(user_id, issuer, account.subject, subject)
             .await?;
         match moved {
             Moved::Done => Ok(Account {
@@ -207,18 +175,18 @@ impl SupabaseIdentity {
                 is_new: false,
             }),
             Moved::Not => Err(self
-                .not_adoptable(attempt, "it is another person's here", subject)
+                .not_adoptable("it is another person's here", subject)
                 .await),
         }
     }
 
     /// The account that holds the number. Pages are asked for until one brings no new account: the server may
     /// give less than a page, or the same one for ever.
-    async fn find_holder(&self, attempt: &SignInAttempt<'_>) -> Result<Option<Uuid>, SignInError> {
+    async fn find_holder(&self) -> Result<Option<Uuid>, SignInError> {
         let mut seen = HashSet::new();
         for page in 1..=MAX_PAGES {
-            let users = self.client.list_users(page, PER_PAGE).await?;
-            let holder = users.iter().find(|user| user.has(attempt.person.phone));
+            let users = self.supabase.client.list_users(page, PER_PAGE).await?;
+            let holder = users.iter().find(|user| user.has(self.person.phone));
             if let Some(holder) = holder {
                 return Ok(Some(holder.id));
             }
@@ -233,45 +201,45 @@ impl SupabaseIdentity {
 
     /// What is done to an account that is not ours from the start. Written down before it is done: it
     /// may take effect although no answer comes.
-    async fn record(&self, attempt: &SignInAttempt<'_>, what: &'static str, account: Uuid) {
+    async fn record(&self, what: &'static str, account: Uuid) {
         metrics::counter!("identity_repairs_total", "kind" => what).increment(1);
         tracing::warn!(%account, what, "an account at Supabase is repaired; its sessions end");
-        self.note(attempt, what).await;
+        self.note(what).await;
     }
 }
 
-/// The right to repair an account. A person who goes away in the middle of it gives it back, too.
-struct Lease {
-    store: Store,
-    issuer: String,
+/// The right to repair an account. It is given back as well if the request is dropped in the middle.
+struct RepairLease<'a> {
+    supabase: &'a SupabaseIdentity,
     user_id: Uuid,
     /// `None` once it is given back.
     until: Option<Timestamp>,
 }
 
-impl Lease {
+impl RepairLease<'_> {
     async fn release(mut self) {
-        if let Some(until) = self.until.take() {
-            give_back(&self.store, &self.issuer, self.user_id, until).await;
+        if let Some(released) = self.give_back() {
+            released.await;
         }
+    }
+
+    fn give_back(&mut self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let until = self.until.take()?;
+        let SupabaseIdentity { store, issuer, .. } = self.supabase;
+        let (store, issuer, user_id) = (store.clone(), issuer.clone(), self.user_id);
+        Some(async move {
+            if let Err(error) = store.release_repair(user_id, &issuer, until).await {
+                tracing::warn!(error = %error, "a repair's lease is left to run out");
+            }
+        })
     }
 }
 
-impl Drop for Lease {
+impl Drop for RepairLease<'_> {
     fn drop(&mut self) {
-        let Some(until) = self.until.take() else {
-            return;
-        };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (store, issuer) = (self.store.clone(), std::mem::take(&mut self.issuer));
-            let user_id = self.user_id;
-            runtime.spawn(async move { give_back(&store, &issuer, user_id, until).await });
+        let runtime = tokio::runtime::Handle::try_current();
+        if let (Some(released), Ok(runtime)) = (self.give_back(), runtime) {
+            runtime.spawn(released);
         }
-    }
-}
-
-async fn give_back(store: &Store, issuer: &str, user_id: Uuid, until: Timestamp) {
-    if let Err(error) = store.release_repair(user_id, issuer, until).await {
-        tracing::warn!(error = %error, "a repair's lease is left to run out");
     }
 }

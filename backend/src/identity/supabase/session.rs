@@ -3,8 +3,6 @@
 //! One call each. The caller sees to it that two replicas don't refresh one session at once; a refresh
 //! whose answer was lost may be repeated with the same token.
 
-use std::net::IpAddr;
-
 use uuid::Uuid;
 
 use super::SupabaseIdentity;
@@ -18,9 +16,8 @@ impl SupabaseIdentity {
         &self,
         subject: Uuid,
         current: &UpstreamTokens,
-        client: Option<IpAddr>,
     ) -> Result<Grant, RefreshError> {
-        let error = match self.client.refresh(&current.refresh, client).await {
+        let error = match self.client.refresh(&current.refresh).await {
             Ok(answer) => match self.granted(answer, subject) {
                 Ok(grant) => return Ok(grant),
                 Err(_unusable) => CallError::LOST,
@@ -46,7 +43,7 @@ impl SupabaseIdentity {
             answered => return finished(answered),
         }
         // The access token has expired. The refresh token gets another that can log out.
-        let tokens = match self.client.refresh(&tokens.refresh, None).await {
+        let tokens = match self.client.refresh(&tokens.refresh).await {
             Ok(answer) => answer.into_tokens(),
             Err(error) if ended(&error).is_some() => return Ok(()),
             Err(error) => return Err(error.into()),

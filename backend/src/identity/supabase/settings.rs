@@ -1,7 +1,7 @@
 //! What the project's own settings mean for us, asked at start and until they are known.
 //!
 //! A setting that opens a side door is a reason not to start. A project that does not answer is no reason,
-//! for it would take the whole product down with it. But in production it signs nobody in until its settings
+//! for it would take the whole product down with it. But in production every sign-in is refused until its settings
 //! were seen and open no side door: that it did not answer proves nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::identity::failure::SignInError;
 /// When to try again while the gate is shut; the settings are looked at about as often.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// Whether anybody is signed in. Shut at first in production, and open in development.
+/// While it is shut every sign-in is refused. At first it is shut in production, and open in development.
 pub(super) struct Gate {
     environment: Environment,
     is_shut: AtomicBool,
@@ -107,7 +107,6 @@ impl SettingsProblem {
 #[error("the identity provider does not answer")]
 pub struct Unreachable;
 
-/// Why a project's settings could not be looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     #[error("the HTTP client cannot be set up; on Linux, install ca-certificates")]
@@ -126,8 +125,8 @@ pub async fn probe(
 }
 
 impl SupabaseIdentity {
-    /// What is wrong with the project, as far as it tells. From now on nobody is signed in if that is
-    /// fatal, and everybody if it is not.
+    /// What is wrong with the project, as far as it tells. If that is fatal every sign-in is refused from now
+    /// on.
     pub async fn check_settings(
         &self,
         codes: CodesBy,

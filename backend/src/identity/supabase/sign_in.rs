@@ -22,8 +22,10 @@ use crate::store::Account;
 
 #[derive(Clone, Copy)]
 pub(super) struct SignInAttempt<'a> {
+    pub(super) supabase: &'a SupabaseIdentity,
     pub(super) person: Person<'a>,
-    pub(super) client: IpAddr,
+    /// The address of the person's device.
+    pub(super) device: IpAddr,
     pub(super) now: Timestamp,
 }
 
@@ -31,45 +33,50 @@ impl SupabaseIdentity {
     pub(in crate::identity) async fn sign_in(
         &self,
         person: &Person<'_>,
-        client: IpAddr,
+        device: IpAddr,
         now: Timestamp,
     ) -> Result<Grant, SignInError> {
         self.gate.pass()?;
         let attempt = SignInAttempt {
+            supabase: self,
             person: *person,
-            client,
+            device,
             now,
         };
-        let account = self.account(&attempt).await?;
+        attempt.run().await
+    }
+}
+
+impl SignInAttempt<'_> {
+    async fn run(&self) -> Result<Grant, SignInError> {
+        let account = self.account().await?;
         if !account.is_new {
-            for key in &self.password_keys {
+            for key in &self.supabase.password_keys {
                 let password = password::derive(key, account.subject);
-                if let Some(grant) = self.try_grant(&attempt, account.subject, &password).await? {
-                    return self.finish(&attempt, &account, grant).await;
+                if let Some(grant) = self.try_grant(account.subject, &password).await? {
+                    return self.finish(&account, grant).await;
                 }
             }
         }
-        let conflict = self.create(&attempt, account.subject).await?;
+        let conflict = self.create(account.subject).await?;
         let password = self.password(account.subject);
-        match self.try_grant(&attempt, account.subject, &password).await? {
-            Some(grant) => self.finish(&attempt, &account, grant).await,
+        match self.try_grant(account.subject, &password).await? {
+            Some(grant) => self.finish(&account, grant).await,
             None if conflict == Some(Conflict::Unclear) => Err(CallError::LOST.into()),
-            None => self.repair(&attempt, conflict).await,
+            None => self.repair(conflict).await,
         }
     }
 
     /// The person's account, decided before the provider hears of it.
-    async fn account(&self, attempt: &SignInAttempt<'_>) -> Result<Account, SignInError> {
-        let SignInAttempt { person, now, .. } = *attempt;
+    async fn account(&self) -> Result<Account, SignInError> {
+        let SupabaseIdentity { store, issuer, .. } = self.supabase;
+        let SignInAttempt { person, now, .. } = *self;
         let mut proposed = person.user_id;
         loop {
-            let account = self
-                .store
-                .account(person.user_id, &self.issuer, proposed, now)
-                .await?;
+            let account = store.account(person.user_id, issuer, proposed, now).await?;
             match account {
                 Some(account) => return Ok(account),
-                // Another person has adopted an account of this id. A random id is nobody's.
+                // Another person has adopted an account of this id. A random id is free.
                 None if proposed == person.user_id => proposed = random_id(),
                 None => return Err(CallError::LOST.into()),
             }
@@ -78,7 +85,7 @@ impl SupabaseIdentity {
 
     /// The password that accounts get now.
     pub(super) fn password(&self, subject: Uuid) -> SecretString {
-        let newest = self.password_keys.first();
+        let newest = self.supabase.password_keys.first();
         password::derive(newest.expect("the configuration asks for one"), subject)
     }
 
@@ -87,27 +94,26 @@ impl SupabaseIdentity {
     /// has just proved the number.
     pub(super) async fn try_grant(
         &self,
-        attempt: &SignInAttempt<'_>,
         subject: Uuid,
         password: &SecretString,
     ) -> Result<Option<Grant>, SignInError> {
-        let phone = attempt.person.phone;
-        let client = Some(attempt.client);
-        let mut answered = self.client.grant(phone, password, client).await;
+        let phone = self.person.phone;
+        let client = Some(self.device);
+        let mut answered = self.supabase.client.grant(phone, password, client).await;
         if let Err(error) = &answered
             && error.code() == Some("phone_not_confirmed")
         {
-            let confirmed = self.client.confirm_phone(subject).await?;
+            let confirmed = self.supabase.client.confirm_phone(subject).await?;
             if !confirmed.has(phone) {
-                return Err(self.not_adoptable(attempt, "number moved", subject).await);
+                return Err(self.not_adoptable("number moved", subject).await);
             }
-            answered = self.client.grant(phone, password, client).await;
+            answered = self.supabase.client.grant(phone, password, client).await;
         }
         match answered {
             Ok(answer) => {
-                let granted = self.granted(answer, subject);
+                let granted = self.supabase.granted(answer, subject);
                 if let Err(SignInError::NotAdoptable) = granted {
-                    self.note(attempt, "refused").await;
+                    self.note("refused").await;
                 }
                 granted.map(Some)
             }
@@ -117,14 +123,11 @@ impl SupabaseIdentity {
     }
 
     /// Creates the account. `None` if that was done.
-    pub(super) async fn create(
-        &self,
-        attempt: &SignInAttempt<'_>,
-        subject: Uuid,
-    ) -> Result<Option<Conflict>, SignInError> {
-        let phone = attempt.person.phone;
+    pub(super) async fn create(&self, subject: Uuid) -> Result<Option<Conflict>, SignInError> {
+        let phone = self.person.phone;
         let password = self.password(subject);
-        match self.client.create_user(subject, phone, &password).await {
+        let client = &self.supabase.client;
+        match client.create_user(subject, phone, &password).await {
             Ok(_) => Ok(None),
             Err(error) if error.conflict.is_some() => Ok(error.conflict),
             Err(error) => Err(error.into()),
@@ -133,26 +136,21 @@ impl SupabaseIdentity {
 
     pub(super) async fn finish(
         &self,
-        attempt: &SignInAttempt<'_>,
         account: &Account,
         grant: Grant,
     ) -> Result<Grant, SignInError> {
         if !account.is_confirmed {
-            let SignInAttempt { person, now, .. } = *attempt;
-            self.store
-                .confirm_account(person.user_id, &self.issuer, grant.subject, now)
+            let SignInAttempt { person, now, .. } = *self;
+            self.supabase
+                .store
+                .confirm_account(person.user_id, &self.supabase.issuer, grant.subject, now)
                 .await?;
         }
         Ok(grant)
     }
 
     /// Tells the owner that a number is held by an account that is not touched.
-    pub(super) async fn not_adoptable(
-        &self,
-        attempt: &SignInAttempt<'_>,
-        why: &'static str,
-        account: Uuid,
-    ) -> SignInError {
+    pub(super) async fn not_adoptable(&self, why: &'static str, account: Uuid) -> SignInError {
         super::count_alert("not_adoptable");
         tracing::error!(
             %account,
@@ -160,13 +158,13 @@ impl SupabaseIdentity {
             "a person cannot sign in: a Supabase account that may be somebody else's holds the number; \
              look at it under Authentication > Users, and delete it or take the number away from it"
         );
-        self.note(attempt, "refused").await;
+        self.note("refused").await;
         SignInError::NotAdoptable
     }
 
     /// Writes down what was done, or not done, to the person's account.
-    pub(super) async fn note(&self, attempt: &SignInAttempt<'_>, outcome: &'static str) {
-        let event = Event::new(EventKind::AccountRepair, outcome).of(attempt.person.user_id);
-        audit::record(&self.store, event, attempt.now).await;
+    pub(super) async fn note(&self, outcome: &'static str) {
+        let event = Event::new(EventKind::AccountRepair, outcome).of(self.person.user_id);
+        audit::record(&self.supabase.store, event, self.now).await;
     }
 }

@@ -34,7 +34,7 @@ async fn open(store: &Store) -> Arc<Identity> {
 }
 
 async fn issue(identity: &Identity, subject: Uuid, now: Timestamp) -> Grant {
-    let issued = identity.refresh(SESSION, subject, None, None, now).await;
+    let issued = identity.refresh(SESSION, subject, None, now).await;
     issued.expect("issued")
 }
 

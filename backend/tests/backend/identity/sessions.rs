@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use supabase_stand_in::{Fault, RefreshTokens, Settings, faults};
 use uuid::Uuid;
 
-use super::support::{DEVICE, KeyKind, PATIENT, Project, project, upstream_session};
+use super::support::{KeyKind, PATIENT, Project, project, upstream_session};
 use crate::support::TestStore;
 
 const REFRESH: &str = "/token?grant_type=refresh_token";
@@ -21,7 +21,7 @@ async fn refresh(
     let now = project.now();
     project
         .identity
-        .refresh(session, subject, Some(tokens), Some(DEVICE), now)
+        .refresh(session, subject, Some(tokens), now)
         .await
 }
 
@@ -167,7 +167,7 @@ async fn what_the_project_ends_is_ended() {
     let now = project.now();
     let lost = project
         .identity
-        .refresh(session, ada.user_id, None, None, now)
+        .refresh(session, ada.user_id, None, now)
         .await;
     assert!(matches!(lost, Err(RefreshError::Ended(_))), "{lost:?}");
 }

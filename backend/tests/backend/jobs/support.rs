@@ -4,9 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use archety_backend::clock::{Clock, Timestamp};
-use archety_backend::jobs::{
-    Attempt, Job, JobError, Jobs, Next, OnDrain, Pace, Queue, Registry, Retry,
-};
+use archety_backend::jobs::{Job, JobError, Jobs, Next, OnDrain, Pace, Queue, Registry, Retry};
 use archety_backend::keyring::Keyring;
 use archety_backend::lifecycle::Lifecycle;
 use archety_backend::store::Store;
@@ -114,7 +112,7 @@ impl Job for Chore {
         }
     }
 
-    async fn run(self, world: &World, _: &Attempt) -> Result<Next, JobError> {
+    async fn run(self, world: &World, _: Timestamp) -> Result<Next, JobError> {
         self.perform(world).await
     }
 }
@@ -126,7 +124,7 @@ impl Job for Interruptible {
     const ON_DRAIN: OnDrain = OnDrain::HandBack;
     const SEALED: bool = false;
 
-    async fn run(self, world: &World, _: &Attempt) -> Result<Next, JobError> {
+    async fn run(self, world: &World, _: Timestamp) -> Result<Next, JobError> {
         self.0.perform(world).await
     }
 }

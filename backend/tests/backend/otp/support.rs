@@ -11,8 +11,8 @@ use archety_backend::config::{
 use archety_backend::identity::{Identity, Timeouts};
 use archety_backend::keyring::Keyring;
 use archety_backend::otp::{
-    Approved, Binding, Channel, Code, Confirm, ConfirmError, Device, Otp, Start, StartError,
-    Started,
+    Approved, ChallengeBinding, Channel, Code, Confirm, ConfirmError, Device, Otp, Start,
+    StartError, Started,
 };
 use archety_backend::phone::Phone;
 use archety_backend::phone_region::Regions;
@@ -40,7 +40,7 @@ pub(crate) struct Door {
 pub(crate) struct Client {
     pub(crate) phone: Phone,
     pub(crate) channel: Channel,
-    pub(crate) binding: Binding,
+    pub(crate) binding: ChallengeBinding,
     pub(crate) address: IpAddr,
     pub(crate) device: Device,
     pub(crate) session: Option<Uuid>,
@@ -60,7 +60,7 @@ pub(crate) fn app(number: &str) -> Client {
     Client {
         phone: phone(number),
         channel: Channel::Sms,
-        binding: Binding::App,
+        binding: ChallengeBinding::App,
         address: IpAddr::from([192, 0, 2, 1]),
         device: Device::Unknown,
         session: None,
@@ -75,7 +75,7 @@ pub(crate) fn browser(number: &str, name: u8) -> Client {
 
 impl Client {
     pub(crate) fn in_browser(mut self, name: u8) -> Self {
-        self.binding = Binding::Browser([name; 32]);
+        self.binding = ChallengeBinding::Browser([name; 32]);
         self
     }
 

@@ -75,7 +75,7 @@ fn turned_away(app: &App, context: &Context, kind: EventKind, outcome: &'static 
 /// Who asks for a code or confirms one: whoever is signed in already, and what the code is bound to.
 struct Asking {
     session: Option<Arc<Session>>,
-    binding: otp::Binding,
+    binding: otp::ChallengeBinding,
 }
 
 /// A browser has to show the CSRF token of its session or pre-session: else another site's page could
@@ -87,7 +87,7 @@ async fn asking(visitor: &Visitor, headers: &HeaderMap, app: &App) -> Result<Ask
         return Err(ApiError::SignedOut);
     }
     let Visitor::Browser(browser) = visitor else {
-        let binding = otp::Binding::App;
+        let binding = otp::ChallengeBinding::App;
         return Ok(Asking { session, binding });
     };
     let binding =
@@ -97,7 +97,7 @@ async fn asking(visitor: &Visitor, headers: &HeaderMap, app: &App) -> Result<Ask
     }
     Ok(Asking {
         session,
-        binding: otp::Binding::Browser(binding.0),
+        binding: otp::ChallengeBinding::Browser(binding.0),
     })
 }
 
