@@ -10,6 +10,17 @@ use crate::store::statement::statements;
 use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
+macro_rules! end_sessions_where {
+    ($which:literal) => {
+        concat!(
+            "update sessions set ended_at = $3, end_reason = 'logged_out'
+             where user_id = $1 and ",
+            $which,
+            " and ended_at is null returning id, issuer, upstream_tokens"
+        )
+    };
+}
+
 statements! {
     END_ONE {
         both: "update sessions set ended_at = $2, end_reason = $3
@@ -32,22 +43,10 @@ statements! {
         both: "update sessions set upstream_tokens = null
                where id = $1 and ended_at is not null",
     }
-    END_THIS {
-        both: "update sessions set ended_at = $3, end_reason = 'logged_out'
-               where user_id = $1 and id = $2 and ended_at is null
-               returning id, issuer, upstream_tokens",
-    }
-    END_OTHERS {
-        both: "update sessions set ended_at = $3, end_reason = 'logged_out'
-               where user_id = $1 and id <> $2 and ended_at is null
-               returning id, issuer, upstream_tokens",
-    }
+    END_THIS { both: end_sessions_where!("id = $2") }
+    END_OTHERS { both: end_sessions_where!("id <> $2") }
     /// Takes the same parameters as the others.
-    END_ALL {
-        both: "update sessions set ended_at = $3, end_reason = 'logged_out'
-               where user_id = $1 and (id = $2 or id <> $2) and ended_at is null
-               returning id, issuer, upstream_tokens",
-    }
+    END_ALL { both: end_sessions_where!("(id = $2 or id <> $2)") }
 }
 
 /// Which of a person's sessions end.
