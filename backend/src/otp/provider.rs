@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use super::provider_answer::{Checked, SendFault, Sent};
 use super::twilio::Twilio;
-use super::{Channel, Code, OtpSetupError, ProviderTimeouts, console, supabase};
+use super::{Channel, Code, OtpSetupError, console, supabase};
 use crate::config::OtpProviderConfig;
 use crate::identity::Identity;
 use crate::phone::Phone;
+use crate::provider_http::Timeouts;
 use crate::store::otp::CODE_TTL;
 
 /// Name of the codes that test numbers have.
 pub(super) const TEST: &str = "test";
+/// How many digits the code of any provider has.
+pub(super) const CODE_LENGTH: u32 = 6;
 
 pub(super) enum Provider {
     Console,
@@ -25,7 +28,7 @@ pub(super) enum Provider {
 impl Provider {
     pub(super) fn new(
         config: &OtpProviderConfig,
-        timeouts: ProviderTimeouts,
+        timeouts: Timeouts,
         identity: Arc<Identity>,
     ) -> Result<Self, OtpSetupError> {
         Ok(match (config, &*identity) {
@@ -44,13 +47,6 @@ impl Provider {
             Self::Console => "console",
             Self::Twilio(_) => "twilio",
             Self::Supabase(_) => "supabase",
-        }
-    }
-
-    pub(super) const fn code_length(&self) -> u32 {
-        match self {
-            Self::Console => console::CODE_LENGTH,
-            Self::Twilio(_) | Self::Supabase(_) => 6,
         }
     }
 

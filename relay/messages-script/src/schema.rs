@@ -5,19 +5,35 @@
 
 use crate::Style;
 
-/// A table, since when it exists, and how its columns grew.
+/// A table and how its columns grew.
 #[derive(Debug)]
 pub struct Table {
     /// Its name.
     pub name: &'static str,
-    /// The first style that has it.
-    pub since: Style,
+    /// What each style added. The first entry is the style that brought the table.
     columns: &'static [(Style, &'static str)],
     /// Keys and checks over several columns.
     pub constraints: &'static [&'static str],
 }
 
+const fn table(
+    name: &'static str,
+    columns: &'static [(Style, &'static str)],
+    constraints: &'static [&'static str],
+) -> Table {
+    Table {
+        name,
+        columns,
+        constraints,
+    }
+}
+
 impl Table {
+    /// Whether databases of `style` have it.
+    pub fn is_in(&self, style: Style) -> bool {
+        self.columns[0].0 <= style
+    }
+
     /// The columns that it has in `style`: name and kind.
     pub fn columns(&self, style: Style) -> impl Iterator<Item = (&'static str, &'static str)> {
         let generations = self.columns.iter();
@@ -46,32 +62,28 @@ use Style::{Macos27, Monterey, Sequoia, Tahoe, Ventura};
 
 /// Every table.
 pub const TABLES: &[Table] = &[
-    Table {
-        name: "_SqliteDatabaseProperties",
-        since: Monterey,
-        columns: &[(Monterey, "key:text value:text")],
-        constraints: &["UNIQUE (key)"],
-    },
-    Table {
-        name: "deleted_messages",
-        since: Monterey,
-        columns: &[(Monterey, "ROWID:rowid-unique guid:text!")],
-        constraints: &[],
-    },
-    Table {
-        name: "handle",
-        since: Monterey,
-        columns: &[(
+    table(
+        "_SqliteDatabaseProperties",
+        &[(Monterey, "key:text value:text")],
+        &["UNIQUE (key)"],
+    ),
+    table(
+        "deleted_messages",
+        &[(Monterey, "ROWID:rowid-unique guid:text!")],
+        &[],
+    ),
+    table(
+        "handle",
+        &[(
             Monterey,
             "ROWID:rowid-unique id:text! country:text service:text! uncanonicalized_id:text
              person_centric_id:text",
         )],
-        constraints: &["UNIQUE (id, service)"],
-    },
-    Table {
-        name: "chat",
-        since: Monterey,
-        columns: &[
+        &["UNIQUE (id, service)"],
+    ),
+    table(
+        "chat",
+        &[
             (
                 Monterey,
                 "ROWID:rowid guid:unique style:int state:int account_id:text properties:blob
@@ -84,12 +96,11 @@ pub const TABLES: &[Table] = &[
             (Sequoia, "is_recovered is_deleting_incoming_messages"),
             (Tahoe, "is_pending_review"),
         ],
-        constraints: &[],
-    },
-    Table {
-        name: "message",
-        since: Monterey,
-        columns: &[
+        &[],
+    ),
+    table(
+        "message",
+        &[
             (
                 Monterey,
                 "ROWID:rowid guid:unique text:text replace service_center:text handle_id
@@ -129,12 +140,11 @@ pub const TABLES: &[Table] = &[
                  retry_count:int",
             ),
         ],
-        constraints: &[],
-    },
-    Table {
-        name: "attachment",
-        since: Monterey,
-        columns: &[
+        &[],
+    ),
+    table(
+        "attachment",
+        &[
             (
                 Monterey,
                 "ROWID:rowid guid:unique created_date start_date filename:text uti:text
@@ -150,110 +160,97 @@ pub const TABLES: &[Table] = &[
             ),
             (Macos27, "preflight_info:blob sensitivity_analysis"),
         ],
-        constraints: &[],
-    },
-    Table {
-        name: "chat_message_join",
-        since: Monterey,
-        columns: &[
+        &[],
+    ),
+    table(
+        "chat_message_join",
+        &[
             (Monterey, "chat_id:chat message_id:message message_date"),
             (Tahoe, "index_state:0!"),
             (Macos27, "filter_action:0! filter_sub_action:0!"),
         ],
-        constraints: &["PRIMARY KEY (chat_id, message_id)"],
-    },
-    Table {
-        name: "chat_handle_join",
-        since: Monterey,
-        columns: &[(Monterey, "chat_id:chat handle_id:handle")],
-        constraints: &["UNIQUE (chat_id, handle_id)"],
-    },
-    Table {
-        name: "message_attachment_join",
-        since: Monterey,
-        columns: &[(Monterey, "message_id:message attachment_id:attachment")],
-        constraints: &["UNIQUE (message_id, attachment_id)"],
-    },
-    Table {
-        name: "chat_recoverable_message_join",
-        since: Ventura,
-        columns: &[(
+        &["PRIMARY KEY (chat_id, message_id)"],
+    ),
+    table(
+        "chat_handle_join",
+        &[(Monterey, "chat_id:chat handle_id:handle")],
+        &["UNIQUE (chat_id, handle_id)"],
+    ),
+    table(
+        "message_attachment_join",
+        &[(Monterey, "message_id:message attachment_id:attachment")],
+        &["UNIQUE (message_id, attachment_id)"],
+    ),
+    table(
+        "chat_recoverable_message_join",
+        &[(
             Ventura,
             "chat_id:chat message_id:message delete_date:int ck_sync_state",
         )],
-        constraints: &[
+        &[
             "PRIMARY KEY (chat_id, message_id)",
             "CHECK (delete_date != 0)",
         ],
-    },
-    Table {
-        name: "recoverable_message_part",
-        since: Ventura,
-        columns: &[(
+    ),
+    table(
+        "recoverable_message_part",
+        &[(
             Ventura,
             "chat_id:chat message_id:message part_index:int delete_date:int part_text:blob!
              ck_sync_state",
         )],
-        constraints: &[
+        &[
             "PRIMARY KEY (chat_id, message_id, part_index)",
             "CHECK (delete_date != 0)",
         ],
-    },
-    Table {
-        name: "unsynced_removed_recoverable_messages",
-        since: Ventura,
-        columns: &[(
+    ),
+    table(
+        "unsynced_removed_recoverable_messages",
+        &[(
             Ventura,
             "ROWID:rowid-unique chat_guid:text! message_guid:text! part_index:int",
         )],
-        constraints: &[],
-    },
-    Table {
-        name: "sync_deleted_messages",
-        since: Monterey,
-        columns: &[(Monterey, "ROWID:rowid-unique guid:text! recordID:text")],
-        constraints: &[],
-    },
-    Table {
-        name: "sync_deleted_attachments",
-        since: Monterey,
-        columns: &[(Monterey, "ROWID:rowid-unique guid:text! recordID:text")],
-        constraints: &[],
-    },
-    Table {
-        name: "sync_deleted_chats",
-        since: Monterey,
-        columns: &[(
+        &[],
+    ),
+    table(
+        "sync_deleted_messages",
+        &[(Monterey, "ROWID:rowid-unique guid:text! recordID:text")],
+        &[],
+    ),
+    table(
+        "sync_deleted_attachments",
+        &[(Monterey, "ROWID:rowid-unique guid:text! recordID:text")],
+        &[],
+    ),
+    table(
+        "sync_deleted_chats",
+        &[(
             Monterey,
             "ROWID:rowid-unique guid:text! recordID:text timestamp:int",
         )],
-        constraints: &[],
-    },
-    Table {
-        name: "kvtable",
-        since: Monterey,
-        columns: &[(Monterey, "ROWID:rowid-unique key:unique value:blob!")],
-        constraints: &[],
-    },
-    Table {
-        name: "message_processing_task",
-        since: Monterey,
-        columns: &[
+        &[],
+    ),
+    table(
+        "kvtable",
+        &[(Monterey, "ROWID:rowid-unique key:unique value:blob!")],
+        &[],
+    ),
+    table(
+        "message_processing_task",
+        &[
             (Monterey, "ROWID:rowid-unique guid:text! task_flags:int!"),
             (Tahoe, "reasons:int"),
         ],
-        constraints: &[],
-    },
-    Table {
-        name: "chat_lookup",
-        since: Tahoe,
-        columns: &[(Tahoe, "identifier:text domain:text chat:chat priority")],
-        constraints: &["UNIQUE (identifier, domain)"],
-    },
-    Table {
-        name: "chat_service",
-        since: Macos27,
-        columns: &[(Macos27, "service:text chat:chat")],
-        constraints: &["UNIQUE (service, chat)"],
-    },
+        &[],
+    ),
+    table(
+        "chat_lookup",
+        &[(Tahoe, "identifier:text domain:text chat:chat priority")],
+        &["UNIQUE (identifier, domain)"],
+    ),
+    table(
+        "chat_service",
+        &[(Macos27, "service:text chat:chat")],
+        &["UNIQUE (service, chat)"],
+    ),
 ];

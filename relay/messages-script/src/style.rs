@@ -47,22 +47,17 @@ impl Style {
             .find(|(column, _)| columns.iter().any(|has| has == column));
         newest.map_or(Self::Monterey, |(_, style)| style)
     }
+}
 
-    /// The name that [`FromStr`] reads.
-    pub fn name(self) -> &'static str {
-        match self {
+impl fmt::Display for Style {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::Monterey => "monterey",
             Self::Ventura => "ventura",
             Self::Sequoia => "sequoia",
             Self::Tahoe => "tahoe",
             Self::Macos27 => "macos27",
-        }
-    }
-}
-
-impl fmt::Display for Style {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        })
     }
 }
 

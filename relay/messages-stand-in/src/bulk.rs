@@ -9,12 +9,10 @@ use rusqlite::params;
 use crate::{Chat, ChatDb, Date, Durability, Error, attributed_body, schema};
 use crate::{Guids, Piece};
 
-/// The chats that the history is spread over.
 const CHATS: u32 = 200;
 /// One message in this many chats belongs to a group.
 const GROUP_EVERY: u32 = 5;
 const JOIN_TRIGGER: &str = "after_insert_on_chat_message_join";
-/// Seconds from one message to the next.
 const INTERVAL_SECS: f64 = 60.0;
 
 const TEXTS: [&str; 6] = [
@@ -43,7 +41,7 @@ pub fn fill(db: &mut ChatDb, rows: u32, end: Date) -> Result<(), Error> {
         for sql in &later {
             db.raw().execute_batch(sql)?;
         }
-        Ok::<_, Error>(())
+        Ok(())
     })?;
     db.checkpoint()?;
     db.set_durability(Durability::Full)

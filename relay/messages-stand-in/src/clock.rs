@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use messages_stand_in::Date;
 
-/// The time of day.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is where the program's clock is"
@@ -15,7 +14,6 @@ pub(crate) fn now() -> Date {
     Date::from_unix_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
 
-/// Waits until the time of day is `then`.
 pub(crate) fn wait_until(then: Date) {
     let nanos = then.apple_nanos() - now().apple_nanos();
     if let Ok(nanos) = u64::try_from(nanos) {

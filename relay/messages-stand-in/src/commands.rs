@@ -13,7 +13,6 @@ use serde_json::json;
 
 use crate::clock;
 
-/// What `--help` says about scripts.
 const SCRIPTS: &str = r#"Scripts hold one JSON object a line. The first may be a header:
   {"script":1,"about":"a greeting","style":"ventura","line":"+15550009999"}
 Each of the others is a step: `do` names it, `after_ms` is its distance from the step before.
@@ -125,11 +124,7 @@ fn build(script: &Script, style: Style, rows: u32, start: Date, path: &Path) -> 
     if rows > 0 {
         bulk::fill(&mut db, rows, start)?;
     }
-    let mut player = Player::new(db, script, start);
-    while let Some(due) = player.due() {
-        player.step(start + due)?;
-    }
-    player.finish().checkpoint()?;
+    Player::new(db, script, start).run_at_once()?;
     Ok(())
 }
 

@@ -4,18 +4,13 @@ use std::path::PathBuf;
 
 use crate::Style;
 
-/// A step that could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// SQLite refused.
     #[error("chat.db: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    /// The file system refused.
     #[error("{path}: {source}", path = .path.display())]
     File {
-        /// What was touched.
         path: PathBuf,
-        /// Why it failed.
         source: std::io::Error,
     },
     /// `create` was asked to write over an existing file.
@@ -33,39 +28,28 @@ pub enum Error {
         .0.display()
     )]
     Leftover(PathBuf),
-    /// `open` found something else.
     #[error(
         "{} is no chat.db: it has no table of messages. Name another path, or remove it and it is made \
          anew",
         .0.display()
     )]
     NotMessages(PathBuf),
-    /// No version of macOS has this column.
     #[error("no version of macOS has a column {column:?} in {table}")]
-    UnknownColumn {
-        /// The table.
-        table: &'static str,
-        /// The column.
-        column: String,
-    },
-    /// This version of macOS cannot do that.
+    UnknownColumn { table: &'static str, column: String },
     #[error("{style} has no {what}")]
-    Unsupported {
-        /// The database's style.
-        style: Style,
-        /// What was asked for.
-        what: &'static str,
-    },
-    /// No message with this ROWID.
-    #[error("no message has ROWID {0}")]
-    NoMessage(i64),
-    /// No chat with this ROWID.
-    #[error("no chat has ROWID {0}")]
-    NoChat(i64),
-    /// A property list could not be read or written.
+    Unsupported { style: Style, what: &'static str },
+    #[error("no {table} has ROWID {rowid}")]
+    NoRow { table: &'static str, rowid: i64 },
     #[error("property list: {0}")]
     Plist(#[from] plist::Error),
-    /// A stored archive could not be read.
     #[error("attributedBody: {0}")]
     Body(#[from] attributed_body::DecodeError),
+    #[error("no chat is called {0:?} so far: a step `chat` must come first")]
+    UnknownChat(String),
+    #[error("no message is called {0:?} so far, nor has it as its guid")]
+    UnknownMessage(String),
+    #[error("no attachment has the guid {0:?} so far")]
+    UnknownAttachment(String),
+    #[error("{0:?} is not hexadecimal")]
+    NotHex(String),
 }

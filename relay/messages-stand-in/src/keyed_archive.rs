@@ -6,10 +6,8 @@
 
 use plist::{Dictionary, Uid, Value};
 
-/// An object to be archived.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Archived {
-    /// nil
     Null,
     /// `NSString`
     Text(String),
@@ -27,15 +25,12 @@ pub enum Archived {
     Dictionary(Vec<(String, Self)>),
     /// Any other class with the fields that it encodes.
     Object {
-        /// The class, then its superclasses.
         classes: Vec<&'static str>,
-        /// The fields by their keys.
         fields: Vec<(String, Self)>,
     },
 }
 
 impl Archived {
-    /// A text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
@@ -87,7 +82,6 @@ pub fn keyed_archive(root: &Archived) -> Vec<u8> {
     bytes
 }
 
-/// An archive in the making.
 struct Archiver {
     objects: Vec<Value>,
 }
@@ -97,13 +91,13 @@ impl Archiver {
     fn add(&mut self, object: &Archived) -> Value {
         match object {
             Archived::Null => uid(0),
-            Archived::Text(text) => self.shared(Value::String(text.clone())),
-            Archived::Integer(number) => self.shared(Value::Integer((*number).into())),
-            Archived::Bool(truth) => self.shared(Value::Boolean(*truth)),
+            Archived::Text(text) => self.shared(text.as_str().into()),
+            Archived::Integer(number) => self.shared((*number).into()),
+            Archived::Bool(truth) => self.shared((*truth).into()),
             Archived::Data(data) => self.shared(Value::Data(data.clone())),
             Archived::Url(url) => {
                 let place = self.reserve();
-                let relative = self.shared(Value::String(url.clone()));
+                let relative = self.shared(url.as_str().into());
                 let fields = [("NS.base", uid(0)), ("NS.relative", relative)];
                 self.fill(place, dictionary(fields), &["NSURL", "NSObject"])
             }
@@ -129,8 +123,8 @@ impl Archiver {
                 let fields = fields.iter().map(|(key, value)| {
                     let value = match value {
                         // Scalars stand in the object itself.
-                        Archived::Integer(number) => Value::Integer((*number).into()),
-                        Archived::Bool(truth) => Value::Boolean(*truth),
+                        Archived::Integer(number) => (*number).into(),
+                        Archived::Bool(truth) => (*truth).into(),
                         other => self.add(other),
                     };
                     (key.clone(), value)
@@ -143,16 +137,13 @@ impl Archiver {
 
     /// A value that is the same object wherever it occurs.
     fn shared(&mut self, value: Value) -> Value {
-        let known = self
-            .objects
-            .iter()
-            .skip(1)
-            .position(|known| *known == value);
-        if let Some(index) = known {
-            return uid(index + 1);
+        // The first object is `$null`, which no text may be taken for.
+        let known = self.objects[1..].iter().position(|known| *known == value);
+        let index = known.map_or(self.objects.len(), |index| index + 1);
+        if index == self.objects.len() {
+            self.objects.push(value);
         }
-        self.objects.push(value);
-        uid(self.objects.len() - 1)
+        uid(index)
     }
 
     /// An object takes its number before what it holds.

@@ -16,18 +16,13 @@ pub const URL_BALLOON: &str = "com.apple.messages.URLBalloonProvider";
 pub const POLL_BALLOON: &str = "com.apple.messages.MSMessageExtensionBalloonPlugin:0000000000:\
                                 com.apple.messages.Polls";
 
-/// What a balloon shows.
 pub trait Payload {
-    /// `message.payload_data`
     fn payload(&self) -> Vec<u8>;
 }
 
-/// One participant's choice of one option.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PollVote {
-    /// `optionIdentifier` of the option.
     pub option: String,
-    /// The address of the participant.
     pub voter: String,
 }
 

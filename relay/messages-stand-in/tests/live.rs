@@ -191,8 +191,8 @@ fn macos_26_unsends_without_a_retraction_date() {
 #[test]
 fn dates_can_be_whole_seconds() {
     let folder = tempfile::tempdir().unwrap();
-    let db = ChatDb::create(folder.path().join("chat.db"), Style::Monterey).unwrap();
-    let mut db = db.with_dates_in(DateUnit::Seconds);
+    let mut db = ChatDb::create(folder.path().join("chat.db"), Style::Monterey).unwrap();
+    db.set_date_unit(DateUnit::Seconds);
     db.insert_message(&NewMessage::outgoing(NOW)).unwrap();
     assert_eq!(count(db.raw(), "select date from message"), 781_692_800);
 }

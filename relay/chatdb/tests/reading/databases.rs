@@ -17,7 +17,7 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) fn new(style: Style) -> Self {
-        Self::laid_out(style.name(), &schema::statements(style).join(";\n"))
+        Self::laid_out(&style.to_string(), &schema::statements(style).join(";\n"))
     }
 
     /// A database with these tables, whatever macOS they are of.

@@ -28,28 +28,21 @@ pub(super) enum ClassName {
 }
 
 impl ClassName {
-    fn name_version(self) -> (&'static str, u8) {
+    /// Its name, its version and its superclass.
+    fn description(self) -> (&'static str, u8, Option<Self>) {
         match self {
-            Self::AttributedString => ("NSAttributedString", 0),
-            Self::MutableAttributedString => ("NSMutableAttributedString", 0),
-            Self::String => ("NSString", 1),
-            Self::MutableString => ("NSMutableString", 1),
-            Self::Dictionary => ("NSDictionary", 0),
-            Self::Number => ("NSNumber", 0),
-            Self::Value => ("NSValue", 0),
-            Self::Url => ("NSURL", 0),
-            Self::Data => ("NSData", 0),
-            Self::Object => ("NSObject", 0),
-        }
-    }
-
-    fn superclass(self) -> Option<Self> {
-        match self {
-            Self::Object => None,
-            Self::MutableAttributedString => Some(Self::AttributedString),
-            Self::MutableString => Some(Self::String),
-            Self::Number => Some(Self::Value),
-            _ => Some(Self::Object),
+            Self::AttributedString => ("NSAttributedString", 0, Some(Self::Object)),
+            Self::MutableAttributedString => {
+                ("NSMutableAttributedString", 0, Some(Self::AttributedString))
+            }
+            Self::String => ("NSString", 1, Some(Self::Object)),
+            Self::MutableString => ("NSMutableString", 1, Some(Self::String)),
+            Self::Dictionary => ("NSDictionary", 0, Some(Self::Object)),
+            Self::Number => ("NSNumber", 0, Some(Self::Value)),
+            Self::Value => ("NSValue", 0, Some(Self::Object)),
+            Self::Url => ("NSURL", 0, Some(Self::Object)),
+            Self::Data => ("NSData", 0, Some(Self::Object)),
+            Self::Object => ("NSObject", 0, None),
         }
     }
 }
@@ -194,12 +187,12 @@ impl Archiver {
             if self.reference(&Entry::Class(class)) {
                 return;
             }
-            let (name, version) = class.name_version();
+            let (name, version, superclass) = class.description();
             self.out.push(NEW);
             self.entries.push(Entry::Class(class));
             self.shared_string(name);
             self.raw_byte(version);
-            next = class.superclass();
+            next = superclass;
         }
         self.out.push(NIL);
     }

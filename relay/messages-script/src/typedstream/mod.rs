@@ -184,21 +184,19 @@ fn dictionary(archive: &mut Archiver, piece: &Piece) {
 }
 
 fn attribute_entry(archive: &mut Archiver, attribute: &Attribute) {
+    key(archive, attribute_name(attribute));
     match attribute {
-        Attribute::Attachment(guid) => {
-            key(archive, "__kIMFileTransferGUIDAttributeName");
-            string(archive, guid);
-        }
-        Attribute::Filename(name) => {
-            key(archive, "__kIMFilenameAttributeName");
-            string(archive, name);
-        }
-        Attribute::Mention(address) => {
-            key(archive, "__kIMMentionConfirmedMention");
-            string(archive, address);
+        Attribute::Attachment(text)
+        | Attribute::Filename(text)
+        | Attribute::Mention(text)
+        | Attribute::Transcription(text)
+        | Attribute::Breadcrumb(text)
+        | Attribute::Other(_, text) => string(archive, text),
+        Attribute::RichLink | Attribute::Bold => number(archive, 1),
+        Attribute::TextEffect(value) | Attribute::WritingDirection(value) => {
+            number(archive, *value);
         }
         Attribute::Link(url) => {
-            key(archive, "__kIMLinkAttributeName");
             archive.group("@");
             archive.object(ClassName::Url, |archive| {
                 archive.group("c");
@@ -206,12 +204,7 @@ fn attribute_entry(archive: &mut Archiver, attribute: &Attribute) {
                 string(archive, url);
             });
         }
-        Attribute::RichLink => {
-            key(archive, "__kIMLinkIsRichLinkAttributeName");
-            number(archive, 1);
-        }
         Attribute::DataDetected(data) => {
-            key(archive, "__kIMDataDetectedAttributeName");
             archive.group("@");
             archive.object(ClassName::Data, |archive| {
                 archive.group("i");
@@ -221,7 +214,6 @@ fn attribute_entry(archive: &mut Archiver, attribute: &Attribute) {
             });
         }
         Attribute::OneTimeCode(code) => {
-            key(archive, "__kIMOneTimeCodeAttributeName");
             archive.group("@");
             archive.object(ClassName::Dictionary, |archive| {
                 archive.group("i");
@@ -232,30 +224,24 @@ fn attribute_entry(archive: &mut Archiver, attribute: &Attribute) {
                 }
             });
         }
-        Attribute::Transcription(text) => {
-            key(archive, "IMAudioTranscription");
-            string(archive, text);
-        }
-        Attribute::Breadcrumb(text) => {
-            key(archive, "__kIMBreadcrumbTextMarkerAttributeName");
-            string(archive, text);
-        }
-        Attribute::Bold => {
-            key(archive, "__kIMTextBoldAttributeName");
-            number(archive, 1);
-        }
-        Attribute::TextEffect(effect) => {
-            key(archive, "__kIMTextEffectAttributeName");
-            number(archive, *effect);
-        }
-        Attribute::WritingDirection(direction) => {
-            key(archive, "__kIMBaseWritingDirectionAttributeName");
-            number(archive, *direction);
-        }
-        Attribute::Other(name, text) => {
-            key(archive, name);
-            string(archive, text);
-        }
+    }
+}
+
+fn attribute_name(attribute: &Attribute) -> &str {
+    match attribute {
+        Attribute::Attachment(_) => "__kIMFileTransferGUIDAttributeName",
+        Attribute::Filename(_) => "__kIMFilenameAttributeName",
+        Attribute::Mention(_) => "__kIMMentionConfirmedMention",
+        Attribute::Link(_) => "__kIMLinkAttributeName",
+        Attribute::RichLink => "__kIMLinkIsRichLinkAttributeName",
+        Attribute::DataDetected(_) => "__kIMDataDetectedAttributeName",
+        Attribute::OneTimeCode(_) => "__kIMOneTimeCodeAttributeName",
+        Attribute::Transcription(_) => "IMAudioTranscription",
+        Attribute::Breadcrumb(_) => "__kIMBreadcrumbTextMarkerAttributeName",
+        Attribute::Bold => "__kIMTextBoldAttributeName",
+        Attribute::TextEffect(_) => "__kIMTextEffectAttributeName",
+        Attribute::WritingDirection(_) => "__kIMBaseWritingDirectionAttributeName",
+        Attribute::Other(name, _) => name,
     }
 }
 

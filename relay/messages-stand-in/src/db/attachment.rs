@@ -47,8 +47,7 @@ impl ChatDb {
         if let Some(description) = &attachment.description
             && schema::columns(self.style(), "attachment").contains(&DESCRIPTION)
         {
-            let sql = format!("update attachment set {DESCRIPTION} = ?1 where ROWID = ?2");
-            self.raw().execute(&sql, params![description, rowid])?;
+            self.set_value("attachment", rowid, DESCRIPTION, description)?;
         }
         Ok(rowid)
     }
@@ -59,11 +58,8 @@ impl ChatDb {
         attachment: i64,
         transcript: &str,
     ) -> Result<(), Error> {
-        self.raw().execute(
-            "update attachment set user_info = ?1 where ROWID = ?2",
-            params![user_info(transcript)?, attachment],
-        )?;
-        Ok(())
+        let user_info = user_info(transcript)?;
+        self.set_value("attachment", attachment, "user_info", user_info)
     }
 
     /// The attachments of a message, in the order of their rows.
@@ -76,7 +72,6 @@ impl ChatDb {
         Ok(rowids.collect::<Result<_, _>>()?)
     }
 
-    /// Joins an attachment to its message.
     pub fn join_attachment(&mut self, message: i64, attachment: i64) -> Result<(), Error> {
         self.raw().execute(
             "insert into message_attachment_join (message_id, attachment_id) values (?1, ?2)",
@@ -85,7 +80,6 @@ impl ChatDb {
         Ok(())
     }
 
-    /// Inserts an attachment and joins it to a message; returns its ROWID.
     pub fn attach(
         &mut self,
         message: i64,

@@ -12,7 +12,6 @@ impl NewMessage {
         self.balloon(URL_BALLOON, link)
     }
 
-    /// As a poll.
     #[must_use]
     pub fn poll(self, poll: &Poll) -> Self {
         self.text(APP).balloon(POLL_BALLOON, poll)
@@ -33,13 +32,11 @@ impl NewMessage {
             .associated(4000, poll)
     }
 
-    /// As the balloon of an app with this bundle id.
     #[must_use]
     pub fn app(self, bundle_id: &str, balloon: &AppBalloon) -> Self {
         self.text(APP).balloon(bundle_id, balloon)
     }
 
-    /// With `associated_message_guid` and `associated_message_type`.
     #[must_use]
     pub fn associated(self, kind: i64, guid: impl Into<String>) -> Self {
         self.set("associated_message_guid", guid.into())

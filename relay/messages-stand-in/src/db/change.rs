@@ -8,7 +8,6 @@ use crate::typedstream::ATTACHMENT;
 use crate::{Attribute, Date, Error, Style, attributed_body};
 
 impl ChatDb {
-    /// Fills in a body that was missing at first.
     pub fn set_body(&mut self, message: i64, body: &Body) -> Result<(), Error> {
         let [(_, text), (_, archive)] = self.body_columns(body);
         self.raw().execute(
@@ -18,56 +17,44 @@ impl ChatDb {
         Ok(())
     }
 
-    /// Fills in a text that was missing at first.
     pub fn set_text(&mut self, message: i64, text: &str) -> Result<(), Error> {
         self.set_body(message, &Body::Usual(text.to_owned()))
     }
 
-    /// Fills in a sender that was unresolved at first.
     pub fn set_handle(&mut self, message: i64, handle: i64) -> Result<(), Error> {
         self.set_column(message, "handle_id", handle)
     }
 
     /// Turns a row into one of the owner's: own sends appear as incoming for a moment.
     pub fn flip_from_me(&mut self, message: i64) -> Result<(), Error> {
-        self.raw().execute(
-            "update message set is_from_me = 1, is_sent = 1 where ROWID = ?1",
-            [message],
-        )?;
-        Ok(())
+        self.update(message, "is_from_me = 1, is_sent = 1")
     }
 
-    /// The other side got it.
     pub fn mark_delivered(&mut self, message: i64, now: Date) -> Result<(), Error> {
         let date = self.stored_date(now);
-        self.raw().execute(
-            "update message set is_delivered = 1, date_delivered = ?1 where ROWID = ?2",
-            [date, message],
-        )?;
-        Ok(())
+        self.update(
+            message,
+            &format!("is_delivered = 1, date_delivered = {date}"),
+        )
     }
 
     /// It was read: by the peer if own, on one of the owner's devices if not.
     pub fn mark_read(&mut self, message: i64, now: Date) -> Result<(), Error> {
         let date = self.stored_date(now);
-        self.raw().execute(
-            "update message set is_read = 1, date_read = ?1 where ROWID = ?2",
-            [date, message],
-        )?;
-        Ok(())
+        self.update(message, &format!("is_read = 1, date_read = {date}"))
     }
 
-    /// Sending failed.
     pub fn mark_failed(&mut self, message: i64, error: i64) -> Result<(), Error> {
         self.set_column(message, "error", error)
     }
 
-    /// It went out as SMS after all.
     pub fn fall_back_to_sms(&mut self, message: i64) -> Result<(), Error> {
-        self.raw().execute(
-            "update message set was_downgraded = 1, service = 'SMS' where ROWID = ?1",
-            [message],
-        )?;
+        self.update(message, "was_downgraded = 1, service = 'SMS'")
+    }
+
+    fn update(&mut self, message: i64, assignments: &str) -> Result<(), Error> {
+        let sql = format!("update message set {assignments} where ROWID = ?1");
+        self.raw().execute(&sql, [message])?;
         Ok(())
     }
 
@@ -107,11 +94,9 @@ impl ChatDb {
         let mut pieces = self.pieces(message)?;
         for piece in &mut pieces {
             if piece.text == ATTACHMENT {
-                let old = |attribute: &Attribute| matches!(attribute, Attribute::Transcription(_));
-                piece.attributes.retain(|attribute| !old(attribute));
-                piece
-                    .attributes
-                    .push(Attribute::Transcription(transcript.to_owned()));
+                let attributes = &mut piece.attributes;
+                attributes.retain(|old| !matches!(old, Attribute::Transcription(_)));
+                attributes.push(Attribute::Transcription(transcript.to_owned()));
             }
         }
         self.set_column(message, "attributedBody", attributed_body(&pieces))

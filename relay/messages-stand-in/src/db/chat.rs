@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, ToSql, params};
 
 use super::ChatDb;
-use crate::{Chat, ChatKind, Error, Style, schema};
+use crate::{Chat, ChatKind, Error, Style};
 
 impl ChatDb {
     /// The handle of an address on a service, made if need be: a person has one per service.
@@ -26,7 +26,6 @@ impl ChatDb {
         Ok(self.raw().last_insert_rowid())
     }
 
-    /// Makes a chat with its participants.
     pub fn chat(&mut self, chat: &Chat) -> Result<i64, Error> {
         let service = chat.service();
         let identifier = chat.identifier();
@@ -73,7 +72,6 @@ impl ChatDb {
         Ok(rowid)
     }
 
-    /// The chat with this guid.
     pub fn find_chat(&self, guid: &str) -> Result<Option<i64>, Error> {
         let sql = "select ROWID from chat where guid = ?1";
         let mut query = self.raw().prepare_cached(sql)?;
@@ -87,15 +85,7 @@ impl ChatDb {
         column: &str,
         value: impl ToSql,
     ) -> Result<(), Error> {
-        if !schema::columns(self.style(), "chat").contains(&column) {
-            let (table, column) = ("chat", column.to_owned());
-            return Err(Error::UnknownColumn { table, column });
-        }
-        let sql = format!("update chat set {column} = ?1 where ROWID = ?2");
-        match self.raw().execute(&sql, params![value, chat])? {
-            0 => Err(Error::NoChat(chat)),
-            _ => Ok(()),
-        }
+        self.set_value("chat", chat, column, value)
     }
 
     /// Makes `identifier` on the service `domain` stand for a chat in `chat_lookup`, and for no other
@@ -110,7 +100,6 @@ impl ChatDb {
         Ok(())
     }
 
-    /// Puts somebody into a chat; returns the handle.
     pub fn add_participant(&mut self, chat: i64, id: &str, service: &str) -> Result<i64, Error> {
         let handle = self.handle(id, service)?;
         self.raw().execute(
@@ -120,7 +109,6 @@ impl ChatDb {
         Ok(handle)
     }
 
-    /// Takes somebody out of a chat.
     pub fn remove_participant(&mut self, chat: i64, handle: i64) -> Result<(), Error> {
         self.raw().execute(
             "delete from chat_handle_join where chat_id = ?1 and handle_id = ?2",

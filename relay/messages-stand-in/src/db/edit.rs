@@ -70,7 +70,6 @@ impl ChatDb {
         self.take_back(message, parts, PartCount::Left, now)
     }
 
-    /// The sender took parts back; no parts named means all of them.
     pub fn take_back(
         &mut self,
         message: i64,

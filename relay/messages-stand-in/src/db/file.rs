@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::{ChatDb, connect};
+use super::{ChatDb, connect, sidecar};
 use crate::{Error, schema};
 
 /// What closing the last connection did to the WAL.
@@ -20,22 +20,18 @@ pub enum WalRotation {
 /// How carefully commits reach the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// As macOS writes: synced at each commit.
     Full,
     /// Not synced: for building large databases fast.
     None,
 }
 
 impl ChatDb {
-    /// Changes how carefully commits reach the disk from here on.
     pub fn set_durability(&mut self, durability: Durability) -> Result<(), Error> {
         let synchronous = match durability {
             Durability::Full => "full",
             Durability::None => "off",
         };
-        let connection = self.raw();
-        connection.pragma_update(None, "synchronous", synchronous)?;
-        Ok(())
+        Ok(self.raw().pragma_update(None, "synchronous", synchronous)?)
     }
 
     /// Moves the WAL's content into the database and truncates it. Says whether that was complete:
@@ -90,7 +86,7 @@ impl ChatDb {
     }
 
     pub(super) fn sidecar(&self, suffix: &str) -> PathBuf {
-        super::sidecar(&self.path, suffix)
+        sidecar(&self.path, suffix)
     }
 
     fn disconnect(&mut self) -> Result<(), Error> {
@@ -99,7 +95,7 @@ impl ChatDb {
     }
 }
 
-fn close(connection: Connection) -> Result<(), Error> {
+pub(super) fn close(connection: Connection) -> Result<(), Error> {
     connection.close().map_err(|(_, error)| error.into())
 }
 

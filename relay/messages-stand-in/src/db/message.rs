@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::types::Value;
-use rusqlite::{ToSql, params, params_from_iter};
+use rusqlite::{ToSql, params_from_iter};
 
 use super::ChatDb;
 use super::chat::account;
@@ -14,23 +14,18 @@ use crate::{Date, DateUnit, Error, Piece, Style, Tapback, TapbackChange, attribu
 /// Where a message's text is stored.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Body {
-    /// Nowhere (yet).
     #[default]
     Empty,
     /// As the style does it: in both columns up to macOS 12, in `attributedBody` alone since.
     Usual(String),
-    /// In `text` alone.
     Text(String),
     /// These bytes in `attributedBody`, this in `text`.
     Archive {
-        /// The archive, or anything that is to be taken for one.
         archive: Vec<u8>,
-        /// `message.text`
         text: Option<String>,
     },
 }
 
-/// A message row to be inserted.
 #[derive(Clone, Debug, Default)]
 pub struct NewMessage {
     body: Body,
@@ -59,13 +54,11 @@ impl NewMessage {
             .dated("date", date)
     }
 
-    /// With a text, stored as the style stores it.
     #[must_use]
     pub fn text(self, text: impl Into<String>) -> Self {
         self.body(Body::Usual(text.into()))
     }
 
-    /// With a body.
     #[must_use]
     pub fn body(mut self, body: Body) -> Self {
         self.body = body;
@@ -81,13 +74,11 @@ impl NewMessage {
         })
     }
 
-    /// Under this guid; otherwise the database makes one up.
     #[must_use]
     pub fn guid(self, guid: impl Into<String>) -> Self {
         self.set("guid", guid.into())
     }
 
-    /// Over this service.
     #[must_use]
     pub fn on(self, service: impl Into<String>) -> Self {
         self.set("service", service.into())
@@ -123,23 +114,19 @@ impl NewMessage {
         (part, guid): (i64, &str),
         quoted: &str,
     ) -> Self {
-        let code = tapback::code(tapback);
+        let (code, verb) = tapback::code_and_verb(tapback, emoji, change);
         let target = format!("p:{part}/{guid}");
-        let Some(verb) = tapback::verb(tapback, emoji, change) else {
+        let Some(verb) = verb else {
             // Neither of these two is a tapback in the eyes of a person who looks at the chat, and votes
             // name the poll without a prefix.
             let is_vote = tapback == Tapback::PollVote;
             let target = if is_vote { guid.to_owned() } else { target };
             return self.text(ATTACHMENT).associated(code, target);
         };
-        let removal = match change {
-            TapbackChange::Add => 0,
-            TapbackChange::Remove => 1000,
-        };
         let length = i64::try_from(quoted.encode_utf16().count()).unwrap_or(i64::MAX);
         let message = self
             .text(format!("{verb} “{quoted}”"))
-            .associated(code + removal, target)
+            .associated(code, target)
             .set("associated_message_range_length", length);
         match tapback {
             Tapback::Emoji => message.set("associated_message_emoji", emoji.to_owned()),
@@ -178,7 +165,7 @@ impl ChatDb {
         for (column, value) in self.body_columns(&message.body) {
             columns.entry(column.to_owned()).or_insert(value);
         }
-        let mut defaults: Vec<(&str, Value)> = vec![
+        let defaults: [(&str, Value); 7] = [
             ("version", 10.into()),
             ("account", account(&self.line).into()),
             ("destination_caller_id", self.line.clone().into()),
@@ -187,7 +174,7 @@ impl ChatDb {
             ("date_delivered", 0.into()),
             ("part_count", 1.into()),
         ];
-        for (column, value) in defaults.drain(..) {
+        for (column, value) in defaults {
             columns.entry(column.to_owned()).or_insert(value);
         }
         let present = schema::columns(self.style, "message");
@@ -223,7 +210,10 @@ impl ChatDb {
              select ?1, ROWID, date from message where ROWID = ?2"
         };
         match self.raw().prepare_cached(sql)?.execute([chat, message])? {
-            0 => Err(Error::NoMessage(message)),
+            0 => Err(Error::NoRow {
+                table: "message",
+                rowid: message,
+            }),
             _ => Ok(()),
         }
     }
@@ -235,7 +225,6 @@ impl ChatDb {
         Ok(rowid)
     }
 
-    /// The guid of a row.
     pub fn guid_of(&self, message: i64) -> Result<String, Error> {
         self.message_column(message, "guid")
     }
@@ -247,18 +236,9 @@ impl ChatDb {
         column: &str,
         value: impl ToSql,
     ) -> Result<(), Error> {
-        if !schema::columns(self.style, "message").contains(&column) {
-            let (table, column) = ("message", column.to_owned());
-            return Err(Error::UnknownColumn { table, column });
-        }
-        let sql = format!("update message set {column} = ?1 where ROWID = ?2");
-        match self.raw().execute(&sql, params![value, message])? {
-            0 => Err(Error::NoMessage(message)),
-            _ => Ok(()),
-        }
+        self.set_value("message", message, column, value)
     }
 
-    /// Reads one column of a row.
     pub(super) fn message_column<T: rusqlite::types::FromSql>(
         &self,
         message: i64,
@@ -266,7 +246,10 @@ impl ChatDb {
     ) -> Result<T, Error> {
         let sql = format!("select {column} from message where ROWID = ?1");
         match self.raw().query_row(&sql, [message], |row| row.get(0)) {
-            Err(rusqlite::Error::QueryReturnedNoRows) => Err(Error::NoMessage(message)),
+            Err(rusqlite::Error::QueryReturnedNoRows) => Err(Error::NoRow {
+                table: "message",
+                rowid: message,
+            }),
             other => Ok(other?),
         }
     }
@@ -278,7 +261,6 @@ impl ChatDb {
         }
     }
 
-    /// `text` and `attributedBody` of a body.
     pub(crate) fn body_columns(&self, body: &Body) -> [(&'static str, Value); 2] {
         let archive = |text: &String| Value::Blob(attributed_body(&[Piece::text(text.clone())]));
         let (text, archive) = match body {

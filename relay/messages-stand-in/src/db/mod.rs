@@ -18,7 +18,7 @@ mod tapback;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params};
 
 pub(crate) use chat::{account, group_identifier};
 pub use file::{Durability, WalRotation};
@@ -106,36 +106,24 @@ impl ChatDb {
         self
     }
 
-    /// The same, storing the dates of messages in this unit.
-    #[must_use]
-    pub fn with_dates_in(mut self, unit: DateUnit) -> Self {
-        self.dates = unit;
-        self
-    }
-
-    /// Stores the dates of messages in this unit from here on.
     pub fn set_date_unit(&mut self, unit: DateUnit) {
         self.dates = unit;
     }
 
-    /// Uses this own address from now on.
     #[must_use]
     pub fn with_line(mut self, line: impl Into<String>) -> Self {
         self.line = line.into();
         self
     }
 
-    /// The style that it is written in.
     pub fn style(&self) -> Style {
         self.style
     }
 
-    /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The own address that new messages and chats get.
     pub fn line(&self) -> &str {
         &self.line
     }
@@ -146,16 +134,14 @@ impl ChatDb {
     }
 
     /// Runs several writes as one commit. An error undoes all of them.
-    pub fn atomically<T, E: From<Error>>(
+    pub fn atomically<T>(
         &mut self,
-        writes: impl FnOnce(&mut Self) -> Result<T, E>,
-    ) -> Result<T, E> {
-        self.raw()
-            .execute_batch("begin immediate")
-            .map_err(Error::from)?;
+        writes: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.raw().execute_batch("begin immediate")?;
         let result = writes(self);
         let end = if result.is_ok() { "commit" } else { "rollback" };
-        self.raw().execute_batch(end).map_err(Error::from)?;
+        self.raw().execute_batch(end)?;
         result
     }
 
@@ -169,9 +155,27 @@ impl ChatDb {
         Ok(sequence)
     }
 
-    /// A fresh guid from this database's sequence.
     pub fn next_guid(&mut self) -> String {
         self.guids.next_guid()
+    }
+
+    /// Overwrites one column of a row, without regard to what it means.
+    pub(crate) fn set_value(
+        &mut self,
+        table: &'static str,
+        rowid: i64,
+        column: &str,
+        value: impl ToSql,
+    ) -> Result<(), Error> {
+        if !schema::columns(self.style, table).contains(&column) {
+            let column = column.to_owned();
+            return Err(Error::UnknownColumn { table, column });
+        }
+        let sql = format!("update {table} set {column} = ?1 where ROWID = ?2");
+        match self.raw().execute(&sql, params![value, rowid])? {
+            0 => Err(Error::NoRow { table, rowid }),
+            _ => Ok(()),
+        }
     }
 
     fn requires(&self, since: Style, what: &'static str) -> Result<(), Error> {

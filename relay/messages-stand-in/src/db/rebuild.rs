@@ -1,31 +1,23 @@
 //! A database that was built anew at the same path: the same conversation under other ROWIDs.
 
-use std::path::PathBuf;
+use rusqlite::params;
 
-use rusqlite::{Connection, params};
-
-use super::{ChatDb, file::Durability};
+use super::ChatDb;
+use super::file::{Durability, close};
 use crate::{Error, Guids, MessageGuids, schema};
 
 impl ChatDb {
     /// Replaces the file by a new one that holds the newest `keep` messages, numbered from 1 in the
     /// order of their dates.
     pub fn rebuild(&mut self, keep: u32, guids: MessageGuids) -> Result<(), Error> {
-        let path = self.scratch();
+        let path = self.sidecar("-rebuild");
         let seed = self.next_guid();
         let mut rebuilt = Self::create(&path, self.style())?;
         rebuilt.guids = Guids::from_text(&seed);
         rebuilt.set_durability(Durability::None)?;
         rebuilt.copy_from(self, keep, guids)?;
-        rebuilt
-            .connection
-            .close()
-            .map_err(|(_, error)| Error::from(error))?;
+        close(rebuilt.connection)?;
         self.replace_with(&path)
-    }
-
-    fn scratch(&self) -> PathBuf {
-        self.sidecar("-rebuild")
     }
 
     fn copy_from(&mut self, old: &Self, keep: u32, guids: MessageGuids) -> Result<(), Error> {
@@ -42,7 +34,8 @@ impl ChatDb {
             "attachment",
         ] {
             if !schema::columns(self.style, table).is_empty() {
-                copy_table(&transaction, table)?;
+                let sql = format!("insert into main.{table} select * from old.{table}");
+                transaction.execute(&sql, [])?;
             }
         }
         let mut query = transaction.prepare(
@@ -90,12 +83,4 @@ impl ChatDb {
         self.connection.execute_batch("detach database old")?;
         Ok(())
     }
-}
-
-fn copy_table(connection: &Connection, table: &str) -> Result<(), Error> {
-    connection.execute(
-        &format!("insert into main.{table} select * from old.{table}"),
-        [],
-    )?;
-    Ok(())
 }

@@ -2,37 +2,28 @@
 
 use crate::{Tapback, TapbackChange};
 
-/// `associated_message_type` of one that comes.
-pub(super) fn code(tapback: Tapback) -> i64 {
-    match tapback {
-        Tapback::Love => 2000,
-        Tapback::Like => 2001,
-        Tapback::Dislike => 2002,
-        Tapback::Laugh => 2003,
-        Tapback::Emphasize => 2004,
-        Tapback::Question => 2005,
-        Tapback::Emoji => 2006,
-        Tapback::Sticker => 2007,
-        Tapback::PlacedSticker => 1000,
-        Tapback::PollVote => 4000,
-    }
-}
-
-/// What stands before the quoted text; `None` for those that quote none.
-pub(super) fn verb(tapback: Tapback, emoji: &str, change: TapbackChange) -> Option<String> {
-    let (add, remove) = match tapback {
-        Tapback::Love => ("Loved", "a heart"),
-        Tapback::Like => ("Liked", "a like"),
-        Tapback::Dislike => ("Disliked", "a dislike"),
-        Tapback::Laugh => ("Laughed at", "a laugh"),
-        Tapback::Emphasize => ("Emphasized", "an exclamation"),
-        Tapback::Question => ("Questioned", "a question mark"),
-        Tapback::Emoji => (&*format!("Reacted {emoji} to"), emoji),
-        Tapback::Sticker => ("Reacted with a sticker to", "a sticker"),
-        Tapback::PlacedSticker | Tapback::PollVote => return None,
+/// `associated_message_type`, and what stands before the quoted text; no words for those that quote
+/// no text.
+pub(super) fn code_and_verb(
+    tapback: Tapback,
+    emoji: &str,
+    change: TapbackChange,
+) -> (i64, Option<String>) {
+    let reacted = format!("Reacted {emoji} to");
+    let (code, added, removed) = match tapback {
+        Tapback::Love => (2000, "Loved", "a heart"),
+        Tapback::Like => (2001, "Liked", "a like"),
+        Tapback::Dislike => (2002, "Disliked", "a dislike"),
+        Tapback::Laugh => (2003, "Laughed at", "a laugh"),
+        Tapback::Emphasize => (2004, "Emphasized", "an exclamation"),
+        Tapback::Question => (2005, "Questioned", "a question mark"),
+        Tapback::Emoji => (2006, reacted.as_str(), emoji),
+        Tapback::Sticker => (2007, "Reacted with a sticker to", "a sticker"),
+        Tapback::PlacedSticker => return (1000, None),
+        Tapback::PollVote => return (4000, None),
     };
-    Some(match change {
-        TapbackChange::Add => add.to_owned(),
-        TapbackChange::Remove => format!("Removed {remove} from"),
-    })
+    match change {
+        TapbackChange::Add => (code, Some(added.to_owned())),
+        TapbackChange::Remove => (code + 1000, Some(format!("Removed {removed} from"))),
+    }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::script::{Label, MessageStep, Step};
 use crate::{Attachment, Body, Script};
 
-/// Something to be done.
 #[derive(Debug)]
 pub(super) enum Task {
     Step(Box<Step>),

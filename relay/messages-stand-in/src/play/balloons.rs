@@ -1,9 +1,9 @@
 //! From what a message step says of a balloon to the columns of its row.
 
-use super::{PlayError, Player};
+use super::Player;
 use crate::payload::{POLL_BALLOON, Payload, PollVote, URL_BALLOON};
 use crate::script::{MessageStep, is_guid};
-use crate::{NewMessage, Poll, PollOption};
+use crate::{Error, NewMessage, Poll, PollOption};
 
 impl Player {
     /// The row with the balloon that its step says, if any; `app` gives it another bundle id.
@@ -11,7 +11,7 @@ impl Player {
         &self,
         row: NewMessage,
         step: &MessageStep,
-    ) -> Result<NewMessage, PlayError> {
+    ) -> Result<NewMessage, Error> {
         let sender = match step.from.as_deref() {
             Some("me") | None => step.line.as_deref().unwrap_or(self.db.line()),
             Some(address) => address,

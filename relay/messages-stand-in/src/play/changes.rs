@@ -3,28 +3,28 @@
 use rusqlite::types::Value;
 
 use super::steps::file_step;
-use super::{PlayError, Played, Player};
+use super::{Played, Player};
 use crate::script::{Columns, Label, Lookup, TranscriptIn, TranscriptStep, Unsend};
 use crate::{Date, Edit, Error, schema};
 
 impl Player {
-    pub(super) fn edit(&mut self, mut edit: Edit, now: Date) -> Result<Played, PlayError> {
+    pub(super) fn edit(&mut self, mut edit: Edit, now: Date) -> Result<Played, Error> {
         if let Some(row) = &mut edit.told_by {
             *row = Label(self.guid(row)?);
         }
         self.changed("edit", edit.of.clone(), |player, message| {
-            Ok(player.db.rewrite(message, &edit, now)?)
+            player.db.rewrite(message, &edit, now)
         })
     }
 
-    pub(super) fn unsend(&mut self, step: Unsend, now: Date) -> Result<Played, PlayError> {
+    pub(super) fn unsend(&mut self, step: Unsend, now: Date) -> Result<Played, Error> {
         self.changed("unsend", step.of, |player, message| {
             let db = &mut player.db;
-            Ok(db.take_back(message, &step.parts, step.part_count, now)?)
+            db.take_back(message, &step.parts, step.part_count, now)
         })
     }
 
-    pub(super) fn transcribe(&mut self, step: TranscriptStep) -> Result<Played, PlayError> {
+    pub(super) fn transcribe(&mut self, step: TranscriptStep) -> Result<Played, Error> {
         self.changed("transcript", step.of, |player, message| {
             let db = &mut player.db;
             if step.place != TranscriptIn::Attachment {
@@ -39,7 +39,7 @@ impl Player {
         })
     }
 
-    pub(super) fn set(&mut self, of: Label, columns: Columns) -> Result<Played, PlayError> {
+    pub(super) fn set(&mut self, of: Label, columns: Columns) -> Result<Played, Error> {
         self.changed("set", of, |player, message| {
             let filters = columns.keys().any(|column| column.starts_with("filter_"));
             for (column, value) in player.present("message", columns)? {
@@ -52,7 +52,7 @@ impl Player {
         })
     }
 
-    pub(super) fn set_chat(&mut self, chat: &str, columns: Columns) -> Result<Played, PlayError> {
+    pub(super) fn set_chat(&mut self, chat: &str, columns: Columns) -> Result<Played, Error> {
         let rowid = self.known_chat(chat)?.rowid;
         for (column, value) in self.present("chat", columns)? {
             self.db.set_chat_column(rowid, &column, value)?;
@@ -60,7 +60,7 @@ impl Player {
         Ok(file_step("set_chat"))
     }
 
-    pub(super) fn look_up(&mut self, step: Lookup) -> Result<Played, PlayError> {
+    pub(super) fn look_up(&mut self, step: Lookup) -> Result<Played, Error> {
         let chat = self.known_chat(&step.chat)?;
         let (rowid, service) = (chat.rowid, chat.service.clone());
         let domain = step.domain.unwrap_or(service);
@@ -73,12 +73,12 @@ impl Player {
         &self,
         table: &'static str,
         columns: Columns,
-    ) -> Result<Vec<(String, Value)>, PlayError> {
+    ) -> Result<Vec<(String, Value)>, Error> {
         let present = schema::columns(self.db.style(), table);
         let mut values = Vec::new();
         for (column, cell) in columns {
             if !schema::is_known(table, &column) {
-                return Err(Error::UnknownColumn { table, column }.into());
+                return Err(Error::UnknownColumn { table, column });
             }
             if present.contains(&column.as_str()) {
                 values.push((column, self.value(cell)?));

@@ -2,9 +2,9 @@
 
 use rusqlite::OptionalExtension;
 
-use super::{PlayError, Player};
+use super::Player;
 use crate::db::{account, group_identifier};
-use crate::{Chat, ChatKind, Guids};
+use crate::{Chat, ChatKind, Error, Guids};
 
 /// What later steps need to know about a chat.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct KnownChat {
 }
 
 impl Player {
-    pub(super) fn make_chat(&mut self, mut chat: Chat) -> Result<(), PlayError> {
+    pub(super) fn make_chat(&mut self, mut chat: Chat) -> Result<(), Error> {
         if chat.kind == ChatKind::Group && chat.identifier().is_none() {
             // Made up once for all, so that a second play finds the group of the first.
             let name = format!(
@@ -49,7 +49,7 @@ impl Player {
     }
 
     /// A chat that an earlier play made is as its step says again.
-    fn find_again(&mut self, rowid: i64, chat: &Chat) -> Result<i64, PlayError> {
+    fn find_again(&mut self, rowid: i64, chat: &Chat) -> Result<i64, Error> {
         for address in &chat.with {
             self.db.add_participant(rowid, address, chat.service())?;
         }
@@ -68,7 +68,7 @@ impl Player {
         Ok(rowid)
     }
 
-    fn newest_in(&self, chat: i64) -> Result<Option<String>, PlayError> {
+    fn newest_in(&self, chat: i64) -> Result<Option<String>, Error> {
         let sql = "select guid from message where ROWID = (
                      select max(message_id) from chat_message_join where chat_id = ?1)";
         let newest = self.db.raw().query_row(sql, [chat], |row| row.get(0));
@@ -76,14 +76,10 @@ impl Player {
     }
 
     /// The handle of an address as it appears in a chat; 0 for the owner and the unresolved.
-    pub(super) fn sender(
-        &mut self,
-        address: Option<&str>,
-        service: &str,
-    ) -> Result<i64, PlayError> {
+    pub(super) fn sender(&mut self, address: Option<&str>, service: &str) -> Result<i64, Error> {
         match address {
             None | Some("me") => Ok(0),
-            Some(address) => Ok(self.db.handle(address, service)?),
+            Some(address) => self.db.handle(address, service),
         }
     }
 }

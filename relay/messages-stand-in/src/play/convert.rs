@@ -2,14 +2,14 @@
 
 use rusqlite::types::Value;
 
+use super::Player;
 use super::balloons::stands_for_an_app;
-use super::{PlayError, Player};
 use crate::script::{Cell, MessageStep, Stored};
 use crate::typedstream::APP;
-use crate::{Attribute, Body, Piece, Style, Summary, attributed_body};
+use crate::{Attribute, Body, Error, Piece, Style, Summary, attributed_body};
 
 impl Player {
-    pub(super) fn value(&self, cell: Cell) -> Result<Value, PlayError> {
+    pub(super) fn value(&self, cell: Cell) -> Result<Value, Error> {
         Ok(match cell {
             Cell::Null => Value::Null,
             Cell::Int(int) => int.into(),
@@ -23,7 +23,7 @@ impl Player {
     }
 
     /// The body that a message has in the end, and the attachments in it.
-    pub(super) fn body(&self, message: &MessageStep) -> Result<Body, PlayError> {
+    pub(super) fn body(&self, message: &MessageStep) -> Result<Body, Error> {
         if let Some(archive) = &message.archive {
             let archive = match self.value(archive.clone())? {
                 Value::Blob(archive) => archive,
@@ -69,7 +69,6 @@ impl Player {
         pieces
     }
 
-    /// The same with the guids that attachments have in this run.
     fn salted_runs(&self, mut pieces: Vec<Piece>) -> Vec<Piece> {
         let attributes = pieces.iter_mut().flat_map(|piece| &mut piece.attributes);
         for attribute in attributes {
@@ -80,7 +79,6 @@ impl Player {
         pieces
     }
 
-    /// The same with the guids of this run.
     pub(super) fn salted_summary(&self, mut summary: Summary) -> Summary {
         let editions = summary.history.iter_mut();
         for edition in editions.flat_map(|history| &mut history.editions) {
@@ -101,20 +99,12 @@ pub(super) fn effect(name: &str) -> String {
     }
 }
 
-fn bytes(hex: &str) -> Result<Vec<u8>, PlayError> {
-    let digits: Option<Vec<u8>> = hex
-        .chars()
-        .map(|digit| {
-            digit
-                .to_digit(16)
-                .and_then(|digit| u8::try_from(digit).ok())
-        })
-        .collect();
-    match digits {
-        Some(digits) if digits.len() % 2 == 0 => Ok(digits
-            .chunks_exact(2)
-            .map(|pair| pair[0] << 4 | pair[1])
-            .collect()),
-        _ => Err(PlayError::NotHex(hex.to_owned())),
-    }
+fn bytes(hex: &str) -> Result<Vec<u8>, Error> {
+    let pairs = (0..hex.len()).step_by(2).map(|at| {
+        let pair = hex.get(at..at + 2)?;
+        let digits = pair.bytes().all(|digit| digit.is_ascii_hexdigit());
+        u8::from_str_radix(pair, 16).ok().filter(|_| digits)
+    });
+    let bytes: Option<Vec<u8>> = pairs.collect();
+    bytes.ok_or_else(|| Error::NotHex(hex.to_owned()))
 }

@@ -1,11 +1,11 @@
 //! Rows that Messages shows between the bubbles: tapbacks, members, names, locations, calls.
 
-use super::{PlayError, Played, Player};
+use super::{Played, Player};
 use crate::script::{EventKind, GroupChange, GroupStep, Label, TapbackStep};
-use crate::{Date, NewMessage};
+use crate::{Date, Error, NewMessage};
 
 impl Player {
-    pub(super) fn tapback(&mut self, step: TapbackStep, now: Date) -> Result<Played, PlayError> {
+    pub(super) fn tapback(&mut self, step: TapbackStep, now: Date) -> Result<Played, Error> {
         let service = self.known_chat(&step.chat)?.service.clone();
         let target = self.guid(&step.on)?;
         let quoted = self.quoted(&step.on)?;
@@ -16,7 +16,7 @@ impl Player {
         self.in_chat("tapback", step.id, &step.chat, row)
     }
 
-    pub(super) fn group(&mut self, step: GroupStep, now: Date) -> Result<Played, PlayError> {
+    pub(super) fn group(&mut self, step: GroupStep, now: Date) -> Result<Played, Error> {
         let chat = self.known_chat(&step.chat)?;
         let (rowid, service) = (chat.rowid, chat.service.clone());
         let from = self.sender(Some(&step.from), &service)?;
@@ -71,7 +71,7 @@ impl Player {
         from: &str,
         kind: EventKind,
         now: Date,
-    ) -> Result<Played, PlayError> {
+    ) -> Result<Played, Error> {
         let service = self.known_chat(chat)?.service.clone();
         let row = self.row(from, &service, now)?;
         let row = match kind {
@@ -86,7 +86,7 @@ impl Player {
         self.in_chat("event", None, chat, row)
     }
 
-    fn row(&mut self, from: &str, service: &str, now: Date) -> Result<NewMessage, PlayError> {
+    fn row(&mut self, from: &str, service: &str, now: Date) -> Result<NewMessage, Error> {
         let row = if from == "me" {
             NewMessage::outgoing(now)
         } else {
@@ -102,7 +102,7 @@ impl Player {
         id: Option<Label>,
         chat: &str,
         row: NewMessage,
-    ) -> Result<Played, PlayError> {
+    ) -> Result<Played, Error> {
         let label = self.label(id);
         let chat = self.known_chat(chat)?.rowid;
         let rowid = self
@@ -113,10 +113,10 @@ impl Player {
     }
 
     /// The text of the message that a tapback quotes; empty if this Mac doesn't have it.
-    fn quoted(&self, on: &Label) -> Result<String, PlayError> {
+    fn quoted(&self, on: &Label) -> Result<String, Error> {
         match self.rowid(on) {
-            Ok(message) => Ok(self.db.text_of(message)?),
-            Err(PlayError::UnknownMessage(_)) => Ok(String::new()),
+            Ok(message) => self.db.text_of(message),
+            Err(Error::UnknownMessage(_)) => Ok(String::new()),
             Err(error) => Err(error),
         }
     }

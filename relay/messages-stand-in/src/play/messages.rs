@@ -1,9 +1,9 @@
 //! Message steps: the row now, and the rest when the script says.
 
 use super::agenda::{Late, Task};
-use super::{PlayError, Played, Player, convert};
+use super::{Played, Player, convert};
 use crate::script::{Label, MessageStep};
-use crate::{Attachment, Attribute, Body, Date, NewMessage, RichLink, TransferState};
+use crate::{Attachment, Attribute, Body, Date, Error, NewMessage, RichLink, TransferState};
 
 impl Player {
     pub(super) fn write_message(
@@ -11,7 +11,7 @@ impl Player {
         due: u64,
         step: MessageStep,
         now: Date,
-    ) -> Result<Played, PlayError> {
+    ) -> Result<Played, Error> {
         let name = step.id.clone().or_else(|| step.guid.clone().map(Label));
         let label = self.label(name);
         let body = self.body(&step)?;
@@ -72,8 +72,10 @@ impl Player {
         }
         row = self.with_balloon(row, &step)?;
         if let Some(summary) = step.summary.clone() {
-            let plist = self.salted_summary(summary).to_plist();
-            row = row.set("message_summary_info", plist.map_err(crate::Error::from)?);
+            row = row.set(
+                "message_summary_info",
+                self.salted_summary(summary).to_plist()?,
+            );
         }
         for (column, cell) in &step.columns {
             row = row.set(column, self.value(cell.clone())?);
@@ -93,7 +95,7 @@ impl Player {
         body: Body,
         handle: i64,
         now: Date,
-    ) -> Result<(), PlayError> {
+    ) -> Result<(), Error> {
         let mut files = std::mem::take(&mut step.attachments);
         let mut later: Vec<(u64, Late)> = Vec::new();
         if step.finish_after_ms > 0 {
@@ -142,7 +144,7 @@ impl Player {
         label: Label,
         late: Late,
         now: Date,
-    ) -> Result<Played, PlayError> {
+    ) -> Result<Played, Error> {
         if let Late::Preview(step) = late {
             return self.write_message(0, *step, now);
         }
@@ -193,7 +195,7 @@ impl Player {
         message: i64,
         file: &Attachment,
         now: Date,
-    ) -> Result<(), PlayError> {
+    ) -> Result<(), Error> {
         let sql = "select is_from_me from message where ROWID = ?1";
         let from_me = self.db.raw().query_row(sql, [message], |row| row.get(0))?;
         let salted = file
@@ -201,9 +203,7 @@ impl Player {
             .with_guid(self.salt.attachment_guid(&file.guid));
         let rowid = self.db.insert_attachment(&salted, from_me, now)?;
         for (column, value) in self.present("attachment", salted.columns)? {
-            let sql = format!("update attachment set {column} = ?1 where ROWID = ?2");
-            let parameters = rusqlite::params![value, rowid];
-            self.db.raw().execute(&sql, parameters)?;
+            self.db.set_value("attachment", rowid, &column, value)?;
         }
         self.db.join_attachment(message, rowid)?;
         Ok(())

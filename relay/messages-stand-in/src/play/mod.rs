@@ -30,46 +30,16 @@ use salt::Salt;
 use crate::script::Label;
 use crate::{ChatDb, Date, Durability, Error, Script, Style};
 
-/// A script that asks for something impossible.
-#[derive(Debug, thiserror::Error)]
-pub enum PlayError {
-    /// Writing failed.
-    #[error(transparent)]
-    Db(#[from] Error),
-    /// No chat of this name so far.
-    #[error("no chat is called {0:?} so far: a step `chat` must come first")]
-    UnknownChat(String),
-    /// No message of this name so far.
-    #[error("no message is called {0:?} so far, nor has it as its guid")]
-    UnknownMessage(String),
-    /// No attachment with this guid so far.
-    #[error("no attachment has the guid {0:?} so far")]
-    UnknownAttachment(String),
-    /// A value that should have been hexadecimal.
-    #[error("{0:?} is not hexadecimal")]
-    NotHex(String),
-}
-
-impl From<rusqlite::Error> for PlayError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Db(error.into())
-    }
-}
-
 /// A step that was carried out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Played {
     /// The step's word in the script, or what it left for later.
     pub what: &'static str,
-    /// The message's name in the script.
     pub id: Option<Label>,
-    /// The message's guid.
     pub guid: Option<String>,
-    /// The message's ROWID.
     pub rowid: Option<i64>,
 }
 
-/// A script in the middle of being carried out.
 #[derive(Debug)]
 pub struct Player {
     db: ChatDb,
@@ -88,15 +58,10 @@ pub fn build(
     path: impl AsRef<Path>,
     style: Style,
     start: Date,
-) -> Result<ChatDb, PlayError> {
+) -> Result<ChatDb, Error> {
     let mut db = ChatDb::create(path, style)?;
     db.set_durability(Durability::None)?;
-    let mut player = Player::new(db, script, start);
-    while let Some(due) = player.due() {
-        player.step(start + due)?;
-    }
-    let mut db = player.finish();
-    db.checkpoint()?;
+    let mut db = Player::new(db, script, start).run_at_once()?;
     db.set_durability(Durability::Full)?;
     Ok(db)
 }
@@ -126,13 +91,22 @@ impl Player {
         self
     }
 
+    /// Carries out every step as if its time had passed.
+    pub fn run_at_once(mut self) -> Result<ChatDb, Error> {
+        while let Some(due) = self.due() {
+            self.step(self.start + due)?;
+        }
+        self.db.checkpoint()?;
+        Ok(self.db)
+    }
+
     /// When the next step is due, counted from the start; `None` when all is done.
     pub fn due(&self) -> Option<Duration> {
         self.agenda.due()
     }
 
     /// Carries out the next step, whether or not it is due. `now` becomes the date of what happens.
-    pub fn step(&mut self, now: Date) -> Result<Option<Played>, PlayError> {
+    pub fn step(&mut self, now: Date) -> Result<Option<Played>, Error> {
         let Some((due, task)) = self.agenda.take() else {
             return Ok(None);
         };
@@ -143,23 +117,21 @@ impl Player {
         Ok(Some(played))
     }
 
-    /// The database, when there is nothing left to do or no wish to.
     pub fn finish(self) -> ChatDb {
         self.db
     }
 
-    /// The database in the meantime.
     pub fn db(&mut self) -> &mut ChatDb {
         &mut self.db
     }
 
-    fn known_chat(&self, name: &str) -> Result<&KnownChat, PlayError> {
+    fn known_chat(&self, name: &str) -> Result<&KnownChat, Error> {
         let chat = self.chats.get(name);
-        chat.ok_or_else(|| PlayError::UnknownChat(name.to_owned()))
+        chat.ok_or_else(|| Error::UnknownChat(name.to_owned()))
     }
 
     /// The ROWID of a message by its name or guid.
-    fn rowid(&self, label: &Label) -> Result<i64, PlayError> {
+    fn rowid(&self, label: &Label) -> Result<i64, Error> {
         if let Some(rowid) = self.messages.get(label) {
             return Ok(*rowid);
         }
@@ -171,24 +143,19 @@ impl Player {
                 return Ok(rowid);
             }
         }
-        Err(PlayError::UnknownMessage(label.0.clone()))
+        Err(Error::UnknownMessage(label.0.clone()))
     }
 
     /// The guid of a message, also of one that is yet to come or that this Mac never had.
-    fn guid(&self, label: &Label) -> Result<String, PlayError> {
+    fn guid(&self, label: &Label) -> Result<String, Error> {
         match self.rowid(label) {
-            Ok(rowid) => Ok(self.db.guid_of(rowid)?),
-            Err(PlayError::UnknownMessage(_)) => Ok(self.salt.guid_of_absent(label)),
+            Ok(rowid) => self.db.guid_of(rowid),
+            Err(Error::UnknownMessage(_)) => Ok(self.salt.guid_of_absent(label)),
             Err(error) => Err(error),
         }
     }
 
-    fn played(
-        &self,
-        what: &'static str,
-        id: Option<Label>,
-        rowid: i64,
-    ) -> Result<Played, PlayError> {
+    fn played(&self, what: &'static str, id: Option<Label>, rowid: i64) -> Result<Played, Error> {
         let guid = Some(self.db.guid_of(rowid)?);
         let rowid = Some(rowid);
         Ok(Played {

@@ -32,7 +32,6 @@ impl Salt {
         salt
     }
 
-    /// The same names under another word.
     pub(super) fn with_word(mut self, word: String) -> Self {
         self.word = word;
         self.season();
@@ -50,7 +49,6 @@ impl Salt {
         }
     }
 
-    /// The guid that a message of this name gets.
     pub(super) fn guid_for(&self, label: &Label) -> String {
         if self.word.is_empty() {
             return label.guid();

@@ -2,17 +2,12 @@
 
 use rusqlite::OptionalExtension;
 
-use super::{PlayError, Played, Player};
+use super::{Played, Player};
 use crate::script::{Backfill, Label, ReceiptKind, Step};
-use crate::{Date, NewMessage, schema};
+use crate::{Date, Error, NewMessage, schema};
 
 impl Player {
-    pub(super) fn carry_out(
-        &mut self,
-        due: u64,
-        step: Step,
-        now: Date,
-    ) -> Result<Played, PlayError> {
+    pub(super) fn carry_out(&mut self, due: u64, step: Step, now: Date) -> Result<Played, Error> {
         match step {
             Step::Chat(chat) => self.make_chat(chat).map(|()| file_step("chat")),
             Step::Message(message) => self.write_message(due, *message, now),
@@ -22,9 +17,7 @@ impl Player {
             Step::Backfill(backfill) => self.backfill(&backfill, now),
             Step::Join { of, chat } => {
                 let rowid = self.known_chat(&chat)?.rowid;
-                self.changed("join", of, |player, message| {
-                    Ok(player.db.join(rowid, message)?)
-                })
+                self.changed("join", of, |player, message| player.db.join(rowid, message))
             }
             Step::Edit(step) => self.edit(step, now),
             Step::Unsend(step) => self.unsend(step, now),
@@ -32,15 +25,14 @@ impl Player {
             Step::Set { of, columns } => self.set(of, columns),
             Step::SetChat { chat, columns } => self.set_chat(&chat, columns),
             Step::Lookup(step) => self.look_up(step),
-            Step::Receipt { of, kind } => self.changed("receipt", of, |player, message| {
-                match kind {
-                    ReceiptKind::Delivered => player.db.mark_delivered(message, now)?,
-                    ReceiptKind::Read => player.db.mark_read(message, now)?,
-                    ReceiptKind::Failed => player.db.mark_failed(message, 22)?,
-                    ReceiptKind::Downgraded => player.db.fall_back_to_sms(message)?,
-                }
-                Ok(())
-            }),
+            Step::Receipt { of, kind } => {
+                self.changed("receipt", of, |player, message| match kind {
+                    ReceiptKind::Delivered => player.db.mark_delivered(message, now),
+                    ReceiptKind::Read => player.db.mark_read(message, now),
+                    ReceiptKind::Failed => player.db.mark_failed(message, 22),
+                    ReceiptKind::Downgraded => player.db.fall_back_to_sms(message),
+                })
+            }
             Step::Attachment { of, attachment } => {
                 self.changed("attachment", of, |player, message| {
                     player.attach(message, &attachment, now)
@@ -53,7 +45,7 @@ impl Player {
             Step::Twin { of } => self.twin(&of),
             Step::RecentlyDeleted { of } => {
                 self.changed("recently_deleted", of, |player, message| {
-                    Ok(player.db.move_to_recently_deleted(message, now)?)
+                    player.db.move_to_recently_deleted(message, now)
                 })
             }
             Step::Delete { of } => {
@@ -88,27 +80,27 @@ impl Player {
         &mut self,
         what: &'static str,
         of: Label,
-        change: impl FnOnce(&mut Self, i64) -> Result<(), PlayError>,
-    ) -> Result<Played, PlayError> {
+        change: impl FnOnce(&mut Self, i64) -> Result<(), Error>,
+    ) -> Result<Played, Error> {
         let message = self.rowid(&of)?;
         change(self, message)?;
         self.played(what, Some(of), message)
     }
 
-    pub(super) fn finish_attachment(&mut self, guid: &str, bytes: i64) -> Result<(), PlayError> {
+    pub(super) fn finish_attachment(&mut self, guid: &str, bytes: i64) -> Result<(), Error> {
         // One of this script, or one that was there before.
         let sql = "select ROWID from attachment where guid in (?1, ?2)
                    order by guid = ?2 desc limit 1";
         let own = self.salt.attachment_guid(guid);
         let rowid = self.db.raw().query_row(sql, [guid, &own], |row| row.get(0));
         let Some(rowid) = rowid.optional()? else {
-            return Err(PlayError::UnknownAttachment(guid.to_owned()));
+            return Err(Error::UnknownAttachment(guid.to_owned()));
         };
-        Ok(self.db.finish_attachment(rowid, bytes)?)
+        self.db.finish_attachment(rowid, bytes)
     }
 
     /// One burst, one commit: what iCloud fetched is written together.
-    fn backfill(&mut self, backfill: &Backfill, now: Date) -> Result<Played, PlayError> {
+    fn backfill(&mut self, backfill: &Backfill, now: Date) -> Result<Played, Error> {
         let chat = self.known_chat(&backfill.chat)?;
         let (rowid, service) = (chat.rowid, chat.service.clone());
         let handle = self.sender(Some(&backfill.from), &service)?;
@@ -130,13 +122,13 @@ impl Player {
                 let row = row.on(service.clone()).text(format!("{text} {n}"));
                 inserted = db.deliver(rowid, &row)?;
             }
-            Ok::<_, PlayError>(inserted)
+            Ok(inserted)
         })?;
         Ok(file_step("backfill"))
     }
 
     /// Copies a row and its joins under the next ROWID and another guid.
-    fn twin(&mut self, of: &Label) -> Result<Played, PlayError> {
+    fn twin(&mut self, of: &Label) -> Result<Played, Error> {
         let original = self.rowid(of)?;
         let columns = schema::columns(self.db.style(), "message");
         let columns = columns[2..].join(", ");
@@ -162,8 +154,6 @@ impl Player {
 pub(super) fn file_step(what: &'static str) -> Played {
     Played {
         what,
-        id: None,
-        guid: None,
-        rowid: None,
+        ..Played::default()
     }
 }

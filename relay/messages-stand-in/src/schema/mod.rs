@@ -16,7 +16,7 @@ use crate::Style;
 
 /// Every statement for an empty database, in order.
 pub fn statements(style: Style) -> Vec<String> {
-    let tables = TABLES.iter().filter(|t| t.since <= style);
+    let tables = TABLES.iter().filter(|table| table.is_in(style));
     tables
         .map(|table| create(table, style))
         .chain(indexes::create(style))
