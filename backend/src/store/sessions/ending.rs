@@ -61,7 +61,7 @@ pub enum Ending {
 
 /// A session that has just ended.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Ended {
+pub struct EndedSession {
     pub id: Uuid,
     pub issuer: String,
     /// The identity provider's, sealed.
@@ -75,7 +75,7 @@ impl Store {
         user_id: Uuid,
         session_id: Uuid,
         which: Ending,
-        log_out: impl Fn(&Ended) -> Option<NewJob>,
+        log_out: impl Fn(&EndedSession) -> Option<NewJob>,
         now: Timestamp,
     ) -> Result<Vec<Uuid>, StoreError> {
         let statement = match which {
@@ -84,7 +84,7 @@ impl Store {
             Ending::All => END_ALL,
         };
         let mut tx = self.pools.begin_write().await?;
-        let ended: Vec<Ended> = tx.all(statement, (user_id, session_id, now)).await?;
+        let ended: Vec<EndedSession> = tx.all(statement, (user_id, session_id, now)).await?;
         enqueue_log_outs(&mut tx, &ended, log_out, now).await?;
         tx.commit().await?;
         Ok(ended.into_iter().map(|session| session.id).collect())
@@ -93,12 +93,12 @@ impl Store {
     /// Ends at most `limit` sessions whose time is over. Tells how many there were.
     pub async fn end_expired_sessions(
         &self,
-        log_out: impl Fn(&Ended) -> Option<NewJob>,
+        log_out: impl Fn(&EndedSession) -> Option<NewJob>,
         limit: i64,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        let ended: Vec<Ended> = tx.all(END_EXPIRED, (now, limit)).await?;
+        let ended: Vec<EndedSession> = tx.all(END_EXPIRED, (now, limit)).await?;
         enqueue_log_outs(&mut tx, &ended, log_out, now).await?;
         tx.commit().await?;
         Ok(ended.len())
@@ -134,8 +134,8 @@ impl Store {
 /// Writes the jobs that log sessions out at the identity provider, inside the transaction that ended them.
 pub(super) async fn enqueue_log_outs(
     tx: &mut Tx,
-    ended: &[Ended],
-    log_out: impl Fn(&Ended) -> Option<NewJob>,
+    ended: &[EndedSession],
+    log_out: impl Fn(&EndedSession) -> Option<NewJob>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for session in ended {

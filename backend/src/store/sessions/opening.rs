@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::MARK_STEP_UP;
-use super::ending::{END_ONE, Ended, enqueue_log_outs};
+use super::ending::{END_ONE, EndedSession, enqueue_log_outs};
 use super::tokens::{INSERT_TOKEN, NextToken};
 use super::upstream::NewUpstream;
 use crate::clock::Timestamp;
@@ -68,7 +68,7 @@ impl Store {
         session: &NewSession,
         code: &ConfirmedCode,
         event: &NewEvent,
-        log_out: impl Fn(&Ended) -> Option<NewJob>,
+        log_out: impl Fn(&EndedSession) -> Option<NewJob>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pools.begin_write().await?;
@@ -81,7 +81,7 @@ impl Store {
             return Ok(false);
         }
         if let Some(replaced) = session.replaces {
-            let ended: Vec<Ended> = tx.all(END_ONE, (replaced, now, "replaced")).await?;
+            let ended: Vec<EndedSession> = tx.all(END_ONE, (replaced, now, "replaced")).await?;
             enqueue_log_outs(&mut tx, &ended, log_out, now).await?;
         }
         let (token, upstream) = (&session.token, session.upstream.as_ref());
