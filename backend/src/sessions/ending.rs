@@ -7,7 +7,7 @@ use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::jobs::NewJob;
-use crate::store::sessions::{Ended, Ending, SessionSummary};
+use crate::store::sessions::{EndedSession, Ending, SessionSummary};
 
 /// How many expired sessions one transaction ends.
 const EXPIRED_SLICE: i64 = 500;
@@ -59,7 +59,7 @@ impl Sessions {
     pub async fn end_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
         let mut ended = 0;
         loop {
-            let log_out = |expired: &Ended| self.log_out_ended(expired, now);
+            let log_out = |expired: &EndedSession| self.log_out_ended(expired, now);
             let found = self
                 .store
                 .end_expired_sessions(log_out, EXPIRED_SLICE, now)
@@ -82,7 +82,7 @@ impl Sessions {
         which: Ending,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let log_out = |ended: &Ended| self.log_out_ended(ended, now);
+        let log_out = |ended: &EndedSession| self.log_out_ended(ended, now);
         let ended = self
             .store
             .end_sessions(user_id, session_id, which, log_out, now)
@@ -94,7 +94,7 @@ impl Sessions {
     }
 
     /// What is left to do at the identity provider, if it has a session of its own.
-    pub(super) fn log_out_ended(&self, ended: &Ended, now: Timestamp) -> Option<NewJob> {
+    pub(super) fn log_out_ended(&self, ended: &EndedSession, now: Timestamp) -> Option<NewJob> {
         let sealed = ended.upstream_tokens.as_deref()?;
         Some(self.log_out_job(ended.id, sealed, now))
     }

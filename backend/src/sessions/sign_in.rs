@@ -19,7 +19,7 @@ use crate::otp::Device;
 use crate::people::resolve_for_sign_in;
 use crate::phone::Phone;
 use crate::store::StoreError;
-use crate::store::sessions::{ConfirmedCode, Ended, NewSession};
+use crate::store::sessions::{ConfirmedCode, EndedSession, NewSession};
 
 /// Whether the person asked to stay signed in for longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +123,7 @@ impl Sessions {
             .of(person.user_id)
             .in_session(session_id)
             .row(now);
-        let log_out = |replaced: &Ended| self.log_out_ended(replaced, now);
+        let log_out = |replaced: &EndedSession| self.log_out_ended(replaced, now);
         let opened = self
             .store
             .open_session(&new, &ask.code, &event, log_out, now)

@@ -1,8 +1,8 @@
 //! Which waiting messages go into one batch.
 //!
-//! One statement sees one state of the database: it cannot see a row that it inserts itself. Messages
-//! that would have to see each other, such as two retries of one message or two lines of one new chat,
-//! therefore never share a batch; the later one waits for the next.
+//! A statement cannot see a row that it inserts itself. Messages that would have to see each other, such as
+//! two retries of one message or two lines of one new chat, therefore never share a batch; the later one
+//! waits for the next.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -29,7 +29,7 @@ impl Batches {
         }
     }
 
-    /// Waits until something is there; `false` once the queue is closed and empty.
+    /// Waits for a message; `false` once the queue is closed and empty.
     pub(super) async fn ready(&mut self) -> bool {
         if !self.held.is_empty() {
             return true;
@@ -37,7 +37,7 @@ impl Batches {
         let first = tokio::select! {
             biased;
             () = self.stop.cancelled(), if !self.queue.is_closed() => {
-                // From here on nothing new gets in, and what waits is still handed out.
+                // New messages are refused from now on; those that wait are still handed out.
                 self.queue.close();
                 self.queue.recv().await
             }
@@ -47,7 +47,7 @@ impl Batches {
         !self.held.is_empty()
     }
 
-    /// Takes what is waiting right now and fits together.
+    /// Takes the waiting messages that fit together.
     pub(super) fn take(&mut self) -> Vec<QueuedMessage> {
         while self.held.len() < MAX_BATCH
             && let Ok(queued) = self.queue.try_recv()
@@ -75,9 +75,9 @@ struct BatchKeys {
     state: RandomState,
     identities: HashSet<u64>,
     receipts: HashSet<u64>,
-    /// What a message would write about its chat. A second line may have to begin, or to claim, a
-    /// conversation that the first has just begun; and one statement writes an owner, an alias and a
-    /// set of participants for each chat, those of its first message.
+    /// What a message would write about its chat. A message on a second line may have to begin, or to claim,
+    /// a conversation that the first has just begun. And one statement writes one owner, alias and set of
+    /// participants for each chat: those of its first message.
     chats: HashMap<u64, u64>,
 }
 

@@ -1,10 +1,10 @@
 //! Storing messages, many to a commit.
 //!
-//! A commit costs the same for one message as for sixty, so the requests in flight share one: each
-//! waits in a queue, a single task takes what is waiting and writes it (`postgres` in one statement,
-//! `sqlite` in one transaction), and every request is answered only once its batch is durable. No
-//! time is spent waiting for company: a lone message is written at once, and the others gather behind
-//! it. A batch that fails fails its requests, whose relays send again under the same identity.
+//! A commit costs the same for one message as for sixty, so requests in flight share one. Each waits in a
+//! queue; a single task takes the waiting messages and writes them (`postgres` in one statement, `sqlite` in
+//! one transaction). Every request is answered only once its batch is durable. No message waits for a batch
+//! to fill: a lone one is written at once, and others gather meanwhile. A batch that fails fails its
+//! requests, whose relays send again under the same identity.
 
 mod batch;
 pub(super) mod postgres;
@@ -23,9 +23,8 @@ use super::receipts::Receipt;
 use super::{Pools, StoreError};
 use crate::clock::Timestamp;
 
-/// How many messages may wait. Beyond it a relay is better off to come back later.
+/// Messages that may wait. Beyond that relays are told to come back later.
 const QUEUE_CAPACITY: usize = 4_096;
-/// Most messages of one commit.
 const MAX_BATCH: usize = 64;
 
 /// A message as it is stored, with every id that storing it may need.
@@ -35,22 +34,21 @@ pub struct NewMessage {
     pub id: Uuid,
     /// The relay under which it is kept: the authenticated one, or that one's rehearsal.
     pub relay: RelayName,
-    /// The signed request that it came in; none for bearer requests.
+    /// The signed request that it came in; absent for bearer requests.
     pub receipt: Option<Receipt>,
-    /// What makes a retry the same message, unique per relay.
+    /// The same for a retry; unique per relay.
     pub identity: String,
-    /// What is left of it where its person was deleted: a keyed hash of relay and identity.
+    /// Keyed hash of relay and identity, which is left of a message that was deleted.
     pub tombstone: [u8; 32],
     /// SHA-256 of the body.
     pub body_hash: [u8; 32],
     pub chat: Chat,
-    /// Raw handle of the sender.
     pub sender: String,
-    /// The sender's phone and the id of its user if it is new; none for any other handle.
+    /// The sender's phone and the id of its user if it is new; absent for any other handle.
     pub phone: Option<(String, Uuid)>,
     /// `user` or `owner`.
     pub role: &'static str,
-    /// With which persona it counts as spoken to; with none in a rehearsal.
+    /// The persona it was for; absent in a rehearsal.
     pub persona_id: Option<String>,
     /// `message.guid` of chat.db.
     pub message_guid: Option<String>,
@@ -61,23 +59,20 @@ pub struct NewMessage {
     pub sent_at: Timestamp,
     /// `iMessage`, `SMS`, …
     pub service: Option<String>,
-    /// Typed by the Mac's owner.
     pub from_owner: bool,
     /// Brought back by iCloud.
     pub is_backfill: bool,
-    /// Of a change: the identities that the changed message may have.
+    /// The identities that the message may have which this one changes.
     pub changes: Vec<String>,
-    /// What is left of those, where the message that this one changes was removed.
+    /// The tombstones of those.
     pub changed_tombstones: Vec<[u8; 32]>,
-    /// Addresses that `meta_data` has among its mentions.
+    /// Those in `meta_data`.
     pub mentions: Vec<String>,
-    /// What else the message carries, as JSON.
+    /// JSON.
     pub meta_data: Option<String>,
-    /// Our clock.
     pub received_at: Timestamp,
 }
 
-/// The conversation that a message belongs to.
 #[derive(Debug)]
 pub struct Chat {
     /// Id of the row if it is new.
@@ -86,25 +81,21 @@ pub struct Chat {
     pub guid: String,
     /// The full guid.
     pub chat_guid: String,
-    /// The line that it runs on, or any own address of that line; empty if the message names none.
+    /// Any own address of the line that it runs on; empty if the message names none.
     pub line: String,
-    /// Direct or group.
     pub mode: Mode,
     /// The sender, if a direct conversation that is new belongs to them.
     pub owner: Option<String>,
-    /// The others in the chat.
     pub participants: Vec<String>,
     /// Digest of `participants`.
     pub participants_digest: [u8; 32],
 }
 
-/// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
-    /// It is stored now.
     Accepted(Uuid),
-    /// It was stored before. Of a message that was removed only that is known, and the id is made up; a change
-    /// of such a message counts as stored too.
+    /// It was stored before. If it was deleted since, the id is made up. The change of a message that was
+    /// deleted counts as stored too.
     Duplicate(Uuid),
     /// Another body was stored under its identity.
     Conflict(Uuid),
@@ -120,7 +111,7 @@ pub(super) struct QueuedMessage {
 
 impl QueuedMessage {
     fn finish(self, outcome: Result<Stored, StoreError>) {
-        // A requester that has gone away needs no answer; its retry will find the message stored.
+        // A request that was given up needs no answer; its retry will find the message stored.
         let _ = self.done.send(outcome);
     }
 }
@@ -138,7 +129,6 @@ fn fail(batch: Vec<QueuedMessage>, error: impl Into<StoreError>) {
     }
 }
 
-/// The queue in front of the database.
 #[derive(Clone)]
 pub(super) struct Intake {
     queue: mpsc::Sender<QueuedMessage>,
@@ -147,7 +137,6 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// Starts the task that writes.
     pub(super) fn start(pools: &Pools) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_CAPACITY);
         let stop = CancellationToken::new();
@@ -175,12 +164,11 @@ impl Intake {
         outcome.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Whether nothing is taken any more: closed, or the task that writes has died.
+    /// Also if the writer task has died.
     pub(super) fn is_closed(&self) -> bool {
         self.queue.is_closed()
     }
 
-    /// Returns once nothing is taken any more.
     pub(super) async fn ended(&self) {
         self.queue.closed().await;
     }
@@ -189,7 +177,7 @@ impl Intake {
         self.queue.max_capacity() - self.queue.capacity()
     }
 
-    /// Takes nothing new, writes what waits, and returns when that is done.
+    /// Returns once everything that waits is written.
     pub(super) async fn close(&self) {
         self.stop.cancel();
         if let Some(writer) = self.writer.lock().await.take()

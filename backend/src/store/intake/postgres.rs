@@ -1,8 +1,8 @@
 //! Intake on Postgres: a batch is one statement.
 //!
-//! What races with another replica comes back unresolved and goes again, now that the other's rows are
-//! visible. A batch that Postgres breaks off for a deadlock or a lost race starts over as a whole. One
-//! message whose content the database refuses must not take its batch down: such a batch is split.
+//! A message that races with another replica comes back unresolved and is tried again, now that the other's
+//! rows are visible. A batch that Postgres aborts for a deadlock or a lost race starts over as a whole. One
+//! message whose content the database refuses must not fail the others: such a batch is split.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +27,9 @@ statements! {
 /// Batches in flight at once. While one waits for the disk the next is already being worked on; more
 /// would only make the batches smaller.
 const CONCURRENT_BATCHES: usize = 2;
-/// Longer than the server's own limit for a statement: this one is for a server that has fallen silent.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// How often a batch goes again. Each further try needs another replica to win the very same race.
+/// Longer than the server's own limit for a statement: this one is for a server that does not answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// Each further try needs another replica to win the very same race.
 const MAX_TRIES: usize = 8;
 
 type StoreMessages<'q> = QueryAs<'q, Postgres, StoredRow, PgArguments>;
@@ -89,7 +89,7 @@ async fn write(pool: &PgPool, mut open: Vec<QueuedMessage>) {
     fail(open, last.unwrap_or(sqlx::Error::PoolTimedOut));
 }
 
-/// Answers what is decided and returns the rest.
+/// Answers the requests whose outcome is known and returns the others.
 fn answer(batch: Vec<QueuedMessage>, rows: &[StoredRow]) -> Vec<QueuedMessage> {
     let mut outcomes = vec![None; batch.len()];
     for row in rows {
@@ -136,7 +136,7 @@ async fn execute(pool: &PgPool, batch: &[QueuedMessage]) -> Result<Vec<StoredRow
     let mut connection = trust::acquire(pool).await?;
     let statement = bind_batch(sqlx::query_as(STORE_MESSAGES.postgres), batch);
     let statement = statement.fetch_all(&mut *connection);
-    if let Ok(rows) = tokio::time::timeout(PATIENCE, statement).await {
+    if let Ok(rows) = tokio::time::timeout(ANSWER_WITHIN, statement).await {
         return rows;
     }
     // The next user of the connection would wait for the answer to this statement.
@@ -210,7 +210,7 @@ fn receipts<'a, T>(batch: &'a [QueuedMessage], value: impl Fn(&'a Receipt) -> T)
     column(batch, |message| message.receipt.as_ref().map(&value))
 }
 
-/// What messages have several of, each with the number of its message.
+/// The lists of all messages as one, each item with the number of its message.
 fn items<'a, T>(
     batch: &'a [QueuedMessage],
     list: impl Fn(&'a NewMessage) -> &'a [T],
@@ -228,7 +228,7 @@ fn lost_a_race(error: &sqlx::Error) -> bool {
     })
 }
 
-/// Data exceptions: something in one of the messages is not to be stored.
+/// Data exceptions: a column cannot hold what one of the messages has.
 fn refuses_content(error: &sqlx::Error) -> bool {
     has_code(error, |code| {
         code.starts_with("22") || code.starts_with("54")

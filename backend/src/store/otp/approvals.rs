@@ -1,5 +1,5 @@
-//! Codes that were right: each opens one session, within ten minutes, also if the identity provider
-//! has to be asked twice for it.
+//! Codes that were right: each opens one session, within ten minutes, even if the identity provider fails
+//! at first.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
 statements! {
-    /// Locks the code, so that two challenges that share it are not both approved. One that a
-    /// simultaneous check found gone at the provider is spent already.
+    /// Locks the code, so that two challenges that share it are not both approved. It is spent already if a
+    /// simultaneous check found it gone at the provider.
     SPEND_APPROVED_CODE {
         both: "update otp_codes set spent_at = coalesce(spent_at, $2) where id = $1",
     }
@@ -36,7 +36,7 @@ statements! {
         both: "update otp_challenges set used_at = $2, opened_session = $4
                where id = $1 and used_at is null and approved_at > $3",
     }
-    /// What was confirmed a moment ago in the same browser, and the session that it opened or stepped up.
+    /// With the session that it opened or stepped up.
     FIND_JUST_USED {
         both: "select c.id, c.approved_code_hash, c.opened_session, s.token_counter
                from otp_challenges c join sessions s on s.id = c.opened_session
@@ -50,15 +50,12 @@ statements! {
 /// A browser that sends a confirmation again within this time, by a double click, gets the same answer.
 const REPEATED_WITHIN: Duration = Duration::from_secs(10);
 
-/// A challenge whose approval was used up a moment ago.
 #[derive(Clone, sqlx::FromRow)]
 pub struct JustUsed {
     pub id: Uuid,
-    /// Keyed.
     pub approved_code_hash: Vec<u8>,
-    /// The session that it opened, or stepped up.
     pub opened_session: Uuid,
-    /// Of that session's newest refresh token.
+    /// Of the session's newest refresh token.
     pub token_counter: i64,
 }
 
@@ -72,8 +69,8 @@ pub enum Approval {
 }
 
 impl Store {
-    /// Approves the challenge of a right code, whose keyed hash is kept to recognise it again. The code
-    /// is spent, so that other challenges that joined it are over; the attempt is taken back.
+    /// Approves the challenge of a right code, and keeps the code's keyed hash to recognise it again. The
+    /// code is spent, which ends other challenges that joined it; the attempt is taken back.
     pub async fn approve_challenge(
         &self,
         counted: &Counted,
@@ -104,7 +101,6 @@ impl Store {
         Ok(approval)
     }
 
-    /// Uses up an approval in a transaction of its own.
     pub async fn consume_approval(
         &self,
         challenge_id: Uuid,

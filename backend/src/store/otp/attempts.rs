@@ -1,4 +1,4 @@
-//! Trying a code: the attempt is counted before anything is compared, and taken back when it was right.
+//! Trying a code: the attempt is counted before the code is compared, and taken back when it was right.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ use crate::store::statement::statements;
 use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
-/// So many of a code's checks are kept for the client that asked for it, and so many attempts at a
-/// challenge for callers that show more than the number.
-const KEPT: i32 = 2;
+/// How many of a code's checks are reserved for the client that asked for it, and how many of a challenge's
+/// attempts for callers that show more than the number.
+const RESERVED_ATTEMPTS: i32 = 2;
 
 statements! {
     /// The challenge of the number that the caller may confirm: the named one, or the newest. A session's
@@ -33,9 +33,9 @@ statements! {
                  case when $8 and c.created_at = k.reserved_at then 0 else 1 end,
                  c.created_at desc, c.id desc limit 1",
     }
-    /// A provider checks a code so often and no more. Of that some is kept for the challenge that the code
-    /// was sent for, and for others of the same browser or session: a stranger who joins cannot use all of
-    /// it up. Codes that are checked here are not concerned.
+    /// A provider checks a code a limited number of times. Some checks are reserved for the challenge that the
+    /// code was sent for, and for others of the same browser or session, so that a stranger who joins cannot
+    /// use all of them. Codes that are checked here have no such limit.
     COUNT_CHECK {
         both: "update otp_codes set checks = checks + 1
                where id = $1 and (provider_ref is null or checks < $3 or (checks < $4 and exists (
@@ -81,7 +81,11 @@ impl AttemptAsk {
 
     fn most_attempts(&self) -> i32 {
         let most = i32::try_from(MAX_ATTEMPTS).expect("a handful");
-        if self.is_tied() { most } else { most - KEPT }
+        if self.is_tied() {
+            most
+        } else {
+            most - RESERVED_ATTEMPTS
+        }
     }
 }
 
@@ -151,7 +155,7 @@ impl Store {
         Ok(attempt)
     }
 
-    /// Takes back an attempt that was counted at `counted_at`: the code was right, or never judged.
+    /// Takes back an attempt that was counted at `counted_at`: the code was right, or was never checked.
     pub async fn take_back_attempt(
         &self,
         challenge_id: Uuid,
@@ -197,8 +201,8 @@ async fn attempt(
     let Some((challenge_id, code_id, until)) = found else {
         return Ok(Attempt::NoChallenge);
     };
-    let unkept = i32::try_from(MAX_ATTEMPTS).expect("a handful") - KEPT;
-    let params = (code_id, challenge_id, unkept, most);
+    let unreserved = i32::try_from(MAX_ATTEMPTS).expect("a handful") - RESERVED_ATTEMPTS;
+    let params = (code_id, challenge_id, unreserved, most);
     if tx.execute(COUNT_CHECK, params).await? == 0 {
         return Ok(Attempt::Exhausted { until });
     }

@@ -1,4 +1,4 @@
-//! Challenges: what a start asks for, what it must not exceed, and what it comes to.
+//! What the start of a challenge asks for, its limits and its results.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,14 +10,13 @@ use crate::clock::Timestamp;
 use crate::store::breaker::{Block, Breaker, Open};
 use crate::store::limits::Limit;
 
-/// A challenge that is asked for.
 #[derive(Clone, Debug)]
 pub struct ChallengeAsk {
     /// Random, since it lets a client try codes.
     pub id: Uuid,
     /// Of the code, should one have to be sent.
     pub code_id: Uuid,
-    /// Keyed hash of the number.
+    /// Keyed.
     pub phone_hash: [u8; 32],
     pub channel: &'static str,
     pub provider: &'static str,
@@ -30,20 +29,19 @@ pub struct ChallengeAsk {
     pub bound_to: BoundTo,
 }
 
-/// What a challenge must not exceed.
 #[derive(Clone, Debug, Default)]
 pub struct SendGuard {
-    /// Where a code has to be sent: what counts each time that the provider is asked.
+    /// Count how often the provider is asked for a code.
     pub asks: Vec<Limit>,
-    /// What counts each time that the provider answers, also that it sends nothing.
+    /// Count how often the provider answers, also with a refusal.
     pub answers: Vec<Limit>,
-    /// What counts what is paid.
+    /// Count messages that are paid for.
     pub paid: Vec<Limit>,
-    /// Where a live one is joined.
+    /// Count starts that join a live code.
     pub joins: Vec<Limit>,
-    /// Where codes go, if that is to be looked at.
+    /// Stop codes to places where few are confirmed.
     pub breakers: Vec<Breaker>,
-    /// Where the code is counted that goes there.
+    /// Where the code is counted for the breakers.
     pub block: Option<Block>,
 }
 
@@ -75,20 +73,18 @@ pub enum Begun {
         scope: &'static str,
         until: Timestamp,
     },
-    /// Nothing is sent to that place.
+    /// A breaker is open.
     Cut(Open),
 }
 
-/// A code that the provider took.
 #[derive(Clone, Default)]
 pub struct SentCode {
     /// The provider's name for it.
     pub provider_ref: Option<String>,
-    /// Keyed hash, where we check it.
+    /// Keyed; only of a code that is checked here.
     pub code_hash: Option<[u8; 32]>,
 }
 
-/// The code's hash is kept out.
 impl fmt::Debug for SentCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SentCode")

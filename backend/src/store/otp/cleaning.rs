@@ -1,4 +1,4 @@
-//! Removes codes, challenges and counters that decide nothing any more.
+//! Deletes codes, challenges and counters that have expired.
 
 use std::time::Duration;
 
@@ -7,13 +7,12 @@ use crate::store::execute::Execute;
 use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
-/// How many rows one statement removes.
 const SLICE: i64 = 2_000;
 /// Longer than an approval outlives its code.
 const KEPT_AFTER: Duration = Duration::from_hours(1);
 
 statements! {
-    /// Their challenges go with them. What another replica's cleaner holds is left to it.
+    /// With their challenges. Rows that another replica is deleting are skipped.
     DELETE_OLD_CODES {
         postgres: "delete from otp_codes where id in (
                      select id from otp_codes where expires_at < $1
@@ -32,7 +31,7 @@ statements! {
 }
 
 impl Store {
-    /// Removes what is over at `now`, in slices. Tells how many codes and counters went.
+    /// Returns how many codes and counters were deleted.
     pub async fn clean_codes(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut removed = 0;
         for (statement, before) in [

@@ -15,13 +15,12 @@ use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
 statements! {
-    /// First come, first served: a simultaneous start at another replica waits here and then joins.
+    /// A simultaneous start at another replica waits here and then joins.
     RESERVE_CODE {
         both: "insert into otp_codes (id, phone_hash, channel, provider, is_test, reserved_at, expires_at)
                values ($1, $2, $3, $4, $5, $6, $7)
                on conflict (phone_hash, channel) where spent_at is null do nothing",
     }
-    /// A reservation that has died by itself stays dead.
     NOTE_CODE_SENT {
         both: "update otp_codes set sent_at = $2, expires_at = $3, provider_ref = $4, code_hash = $5
                where id = $1 and spent_at is null and sent_at is null",
@@ -34,8 +33,8 @@ statements! {
                  id, code_id, phone_hash, binding, session_id, attempts, created_at, expires_at)
                values ($1, $2, $3, $4, $5, 0, $6, $7)",
     }
-    /// A code whose time is over, that is to be sent again by now, or whose provider is not asked any
-    /// more, makes room.
+    /// Makes room where a code has expired, is due to be sent anew, or comes from a provider that is not
+    /// configured any more.
     RETIRE_CODE {
         both: "update otp_codes set spent_at = $4
                where phone_hash = $1 and channel = $2 and spent_at is null
@@ -45,7 +44,6 @@ statements! {
         both: "select id, reserved_at, sent_at, expires_at, resends, resent_at from otp_codes
                where phone_hash = $1 and channel = $2 and spent_at is null",
     }
-    /// Of simultaneous starts one sends the code again.
     CLAIM_RESEND {
         both: "update otp_codes set resends = resends + 1, resent_at = $2
                where id = $1 and resends = $3 and spent_at is null",
@@ -69,7 +67,6 @@ struct LiveCode {
 }
 
 impl LiveCode {
-    /// Whether it may be sent once more at `now`.
     fn may_be_resent(&self, now: Timestamp) -> bool {
         let last = self.resent_at.or(self.sent_at);
         let is_due = last.is_some_and(|at| at.plus(RESEND_AFTER) <= now);
@@ -86,7 +83,7 @@ impl LiveCode {
 }
 
 impl Store {
-    /// Begins a challenge. A code is reserved and counted, or joined and counted, or nothing is.
+    /// A code is reserved and counted, or joined and counted, or nothing changes.
     pub async fn begin_challenge(
         &self,
         ask: &ChallengeAsk,
@@ -120,7 +117,7 @@ impl Store {
         Err(StoreError::Overloaded)
     }
 
-    /// Notes that the provider took the code. `false` if the reservation had died by then.
+    /// Notes that the provider took the code. `false` if the reservation had expired by then.
     pub async fn note_code_sent(
         &self,
         code_id: Uuid,
@@ -138,7 +135,6 @@ impl Store {
         Ok(writes.execute(NOTE_CODE_SENT, params).await? == 1)
     }
 
-    /// Notes that the provider took a code once more.
     pub async fn note_code_resent(&self, code_id: Uuid, sent: &SentCode) -> Result<(), StoreError> {
         let code_hash = sent.code_hash.as_ref().map(|hash| &hash[..]);
         let params = (code_id, sent.provider_ref.as_deref(), code_hash);
@@ -147,8 +143,8 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that the code of a challenge begun at `begun_at` was certainly not sent: nothing joins it,
-    /// and nothing is paid. That the provider was asked still counts.
+    /// Notes that the code of a challenge begun at `begun_at` was certainly not sent: no start joins it, and
+    /// it is not paid for. That the provider was asked still counts.
     pub async fn note_code_refused(
         &self,
         code_id: Uuid,
@@ -169,7 +165,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Notes that a code is of no use any more: the next start sends another.
+    /// The next start sends another code then.
     pub async fn spend_code(&self, code_id: Uuid, now: Timestamp) -> Result<(), StoreError> {
         let mut writes = self.pools.writes();
         writes.execute(SPEND_CODE, (code_id, now)).await?;

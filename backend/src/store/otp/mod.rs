@@ -20,27 +20,22 @@ pub use approvals::{Approval, JustUsed};
 pub use attempts::{Attempt, AttemptAsk, CodeRow, Counted};
 pub use challenge::{Begun, ChallengeAsk, Refusal, SendGuard, SentCode};
 
-/// Under which kind of keyed hash numbers are kept.
+/// The kind of keyed hash that numbers are kept as.
 pub const PHONE_HASH: &str = "otp-phone";
-/// How long a code lives.
 pub const CODE_TTL: Duration = Duration::from_mins(10);
 /// How long a code may be on its way to the provider. Longer than any answer is waited for.
 pub const RESERVED_FOR: Duration = Duration::from_mins(1);
-/// After what time a code that lives is sent once more.
 pub const RESEND_AFTER: Duration = Duration::from_secs(30);
-/// How often a code is sent once more.
 pub(in crate::store) const MAX_RESENDS: i32 = 2;
-/// How long an approval stays good.
 pub const APPROVAL_TTL: Duration = Duration::from_mins(10);
-/// How often a code may be guessed within one challenge.
+/// Within one challenge.
 pub const MAX_ATTEMPTS: u32 = 5;
 
-/// The client that began a challenge, and has to be the one that confirms it.
+/// The client that began a challenge; only it can confirm it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BoundTo {
     /// Digest of a browser's pre-session; absent for an app.
     pub browser: Option<[u8; 32]>,
-    /// A signed-in session.
     pub session: Option<Uuid>,
 }
 

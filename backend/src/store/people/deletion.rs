@@ -25,7 +25,7 @@ use crate::store::{Pepper, Store, StoreError};
 
 use super::number_reassignment::{ARCHIVE_CONVERSATIONS, ARCHIVE_PERSON, archive_params};
 
-/// How many messages go at once.
+/// Messages that one transaction deletes.
 pub(super) const SLICE: u16 = 1_000;
 
 statements! {
@@ -33,8 +33,8 @@ statements! {
         postgres: "select coalesce(archived_phone, phone) from users where id = $1 for update",
         sqlite: "select coalesce(archived_phone, phone) from users where id = $1",
     }
-    /// Those that the person began or wrote in, and those that the Mac's owner began with the number ($2
-    /// is the guid that such a chat has) while it was theirs.
+    /// Conversations that the person began or wrote in, and those that the Mac's owner began with the number
+    /// while it was the person's ($2 is the guid of such a chat).
     LOCK_CONVERSATIONS {
         postgres: "select id from conversations where mode = 'direct' and (user_id = $1 or (
                      user_id is null and owner_handle is null and guid = $2 and not exists (
@@ -63,7 +63,7 @@ statements! {
         both: "delete from conversations where user_id = $1 and mode = 'direct'",
     }
     DELETE_HANDLE { both: "delete from participants where handle = $1" }
-    /// What others wrote stays theirs, without the number.
+    /// Messages of others stay, without the number.
     DELETE_FROM_MENTIONS {
         postgres: "update messages m set meta_data = jsonb_set(
                      m.meta_data::jsonb, '{mentions}', coalesce(
@@ -145,8 +145,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Deletes a slice of what a hidden person has, and the person with the last one. `account_job` makes
-    /// the work that an account leaves to be done at its provider.
+    /// Deletes a slice of what a hidden person has, and the person with the last one. `account_job` makes the
+    /// job that deletes an account at its provider.
     pub async fn delete_slice(
         &self,
         user_id: Uuid,
@@ -178,7 +178,6 @@ impl Store {
         Ok(Progress::Gone)
     }
 
-    /// Takes back the job of a deletion that was finished without it.
     pub async fn withdraw_deletion_job(&self, job_id: Uuid) -> Result<(), StoreError> {
         self.pools.writes().execute(DELETE_JOB, (job_id,)).await?;
         Ok(())

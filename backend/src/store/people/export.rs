@@ -41,13 +41,8 @@ statements! {
         both: "select id, occurred_at, kind, outcome, session_id from auth_events
                where user_id = $1 and (occurred_at, id) > ($2, $3) order by occurred_at, id limit $4",
     }
-    FIND_HOLDERS {
-        both: "select id, archived_at from users where phone = $1 or archived_phone = $1
-               order by created_at, id",
-    }
 }
 
-/// What there is beside the profile, the traits and the messages.
 #[derive(Debug)]
 pub struct ExportRows {
     pub user: RestOfUser,
@@ -103,7 +98,6 @@ pub struct ExportedSession {
     pub end_reason: Option<String>,
 }
 
-/// An event of signing in or out.
 #[derive(Debug, FromRow, Serialize)]
 pub struct ExportedEvent {
     #[serde(skip)]
@@ -154,11 +148,5 @@ impl Store {
         let params = (user_id, after.0, after.1, i64::from(limit));
         let mut reads = self.pools.reads();
         reads.all(LIST_EVENTS_FOR_EXPORT, params).await
-    }
-
-    /// The people who have or had this number, the earliest first. With those who had it stands the time
-    /// when it went.
-    pub async fn holders(&self, phone: &str) -> Result<Vec<(Uuid, Option<Timestamp>)>, StoreError> {
-        self.pools.reads().all(FIND_HOLDERS, (phone,)).await
     }
 }

@@ -1,8 +1,8 @@
-//! What stands under a handle that is no person's: read, hidden, deleted in slices.
+//! The rows of a handle without a person: read, hidden, deleted in slices.
 //!
-//! Such a handle has no row of its own that could be locked. Its conversations are: hiding renames them
-//! under their locks, so that what comes next begins a conversation of its own, and what comes meanwhile
-//! is deleted with the rest. Slices then go by the keys that `traces` found. All of it may be done twice.
+//! Such a handle has no row of its own to lock, but its conversations have. Hiding renames them under their
+//! locks: a later message begins a new conversation, and one that comes meanwhile is deleted with the rest.
+//! Slices then go by the keys that `traces` found. Everything may be done twice.
 
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use crate::store::tombstones::{Identity, bury_messages};
 use crate::store::{Pepper, Store, StoreError};
 
 statements! {
-    /// A JSON list of ids in hexadecimal.
+    /// The newest first. The parameter is made by [`json_list`], as in the statements below.
     READ_MESSAGES_BY_ID {
         postgres: "select m.id, m.conversation_id, c.mode, m.role, m.text, m.event, m.revision,
                      m.message_guid, m.service, m.is_backfill, m.meta_data, m.sent_at, m.created_at
@@ -35,7 +35,7 @@ statements! {
                  join conversations c on c.id = m.conversation_id
                  order by m.created_at desc, m.id desc",
     }
-    /// Those that have become a person's meanwhile are that person's.
+    /// Without those that have got a person meanwhile.
     LOCK_CONVERSATIONS_BY_ID {
         postgres: "select id from conversations
                    where user_id is null and id in (
@@ -72,21 +72,20 @@ statements! {
     DELETE_CONVERSATION { both: "delete from conversations where id = $1" }
 }
 
-/// Ids as the statements above take them: neither database takes a list that both know.
+/// Ids as the statements above take them: the databases have no type for lists in common.
 pub(in crate::store) fn json_list(ids: &[Uuid]) -> String {
     let ids: Vec<_> = ids.iter().map(|id| id.simple().to_string()).collect();
     serde_json::json!(ids).to_string()
 }
 
 impl Store {
-    /// The messages of these ids, the newest first.
     pub async fn messages_by_id(&self, ids: &[Uuid]) -> Result<Vec<MessageRow>, StoreError> {
         let params = (json_list(ids),);
         self.pools.reads().all(READ_MESSAGES_BY_ID, params).await
     }
 
-    /// Hides the conversations of a handle, and removes it from the mentions and the codes. `job` is
-    /// written down to finish the deletion. Tells how many messages mentioned it.
+    /// Hides the conversations of a handle, and removes it from mentions and codes. `job` is written down to
+    /// finish the deletion. Returns how many messages mentioned it.
     pub async fn hide_handle(
         &self,
         address: &str,
@@ -117,7 +116,6 @@ impl Store {
         Ok(mentions)
     }
 
-    /// Removes a handle from chats.
     pub async fn delete_memberships(&self, slice: &[Membership]) -> Result<(), StoreError> {
         let mut tx = self.pools.begin_write().await?;
         for row in slice {
@@ -127,7 +125,6 @@ impl Store {
         tx.commit().await
     }
 
-    /// Deletes the messages of these ids and leaves their keyed hashes.
     pub async fn delete_messages_by_id(
         &self,
         ids: &[Uuid],
@@ -141,8 +138,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Deletes a slice of a hidden conversation, and its row with the last one. One that is not hidden
-    /// stays.
+    /// Deletes a slice of a conversation, and its row with the last one. One that is not hidden stays.
     pub async fn delete_conversation_slice(
         &self,
         conversation_id: Uuid,

@@ -1,9 +1,9 @@
 //! A person's messages, newest first, page by page.
 //!
-//! A direct conversation is its owner's, with everything that was said in it. Of a group a person sees
-//! what they wrote. The newest of both are found by an index each, at most a page of either, so a
-//! page costs the same however long the history is. Under row-level security a group's own row is
-//! invisible, so its kind is told by what it is not.
+//! A direct conversation belongs to its owner, with everything that was said in it. Of a group a person sees
+//! what they wrote. An index finds the newest of each, at most a page of either, so a page costs the same
+//! however long the history is. Row-level security hides a group's own row, so every conversation that is
+//! not one of the direct ones counts as a group.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -132,7 +132,7 @@ impl MessageRow {
 }
 
 impl Store {
-    /// What `reader` may see of a person's messages, newest first.
+    /// Newest first.
     pub async fn messages(
         &self,
         reader: &Reader,

@@ -19,7 +19,7 @@ use crate::store::execute::Execute;
 use crate::store::statement::{Statement, statements};
 use crate::store::{Store, StoreError};
 
-/// How often a sign-in looks again for a number that another one has just taken or left.
+/// How often a sign-in looks again, after another one has just taken or left the number.
 const MAX_TRIES: usize = 8;
 
 statements! {
@@ -35,9 +35,9 @@ statements! {
         both: "update users set last_sign_in_at = $2
                where id = $1 and (last_sign_in_at is null or last_sign_in_at < $2)",
     }
-    /// When the last long silence ended: $2, which is now, if it has not ended yet. What iCloud brought
-    /// back does not count. What lies before the last sign-in was decided then. What retention has removed
-    /// stands in `heard_at` and `silence_ended_at`.
+    /// When the last long silence ended: at $2, which is now, if it has not ended yet. Messages that iCloud
+    /// brought back do not count. Silences before the last sign-in were decided then. For messages that
+    /// retention removed, `heard_at` and `silence_ended_at` stand in.
     SILENCE_ENDED {
         postgres: "with contacts as (
                      select created_at as met_at from users where id = $1
@@ -90,7 +90,7 @@ statements! {
         both: "update sessions set ended_at = $2, end_reason = 'new_tenure'
                where user_id = $1 and ended_at is null",
     }
-    /// What began after the silence is the new person's as it is.
+    /// Conversations that began after the silence.
     HAND_OVER_CONVERSATIONS {
         both: "update conversations set user_id = $2
                where user_id = $1 and mode = 'direct' and not exists (
@@ -105,7 +105,7 @@ statements! {
         sqlite: "update conversations set guid = 'archived:' || lower(hex(id)) || ':' || guid
                  where user_id = $1 and mode = 'direct' and guid not like 'archived:%'",
     }
-    /// A second half for each that goes on after the silence. Who is in it is written anew.
+    /// A second half for each that goes on after the silence. The next message writes its participants.
     SPLIT_CONVERSATIONS {
         postgres: "insert into conversations (
                      id, chat_guid, mode, created_at, relay, line, guid, owner_handle, user_id)
@@ -132,8 +132,7 @@ statements! {
                where c.user_id = $1 and c.mode = 'direct'
                on conflict do nothing",
     }
-    /// Of the conversations that were split, what was said since. What iCloud brought back from before
-    /// stays.
+    /// What was said since in the conversations that were split. What iCloud brought back from before stays.
     HAND_OVER_HALVES {
         both: "update messages set conversation_id = n.id
                from conversations c
@@ -157,8 +156,8 @@ statements! {
     HAND_OVER_ONBOARDINGS {
         both: "update onboarding_sessions set user_id = $2 where user_id = $1 and started_at >= $3",
     }
-    /// Begins at nothing with each persona that the new person spoke to. Which persona a message was for
-    /// is not worth a column; where there is one persona, as there mostly is, the count is exact.
+    /// One for each persona that the new person spoke to. Messages do not name their persona, so the count
+    /// is exact where there is one persona, as there mostly is.
     HAND_OVER_RELATIONSHIPS {
         postgres: "insert into relationships (
                      id, user_id, persona_id, trust_score, stage, message_count, last_interaction_at)
@@ -177,7 +176,7 @@ statements! {
                    r.last_interaction_at
                  from relationships r where r.user_id = $1 and r.last_interaction_at >= $3",
     }
-    /// Of the old person's figures, those that were the new one's.
+    /// The old person's figures lose what was the new one's.
     TAKE_BACK_RELATIONSHIPS {
         both: "update relationships set
                  message_count = message_count - (select n.message_count from relationships n
@@ -186,7 +185,6 @@ statements! {
                    where user_id = $1 and not is_backfill and relay not like '%/rehearsal')
                where user_id = $1 and last_interaction_at >= $3",
     }
-    /// What the provider still has of those who had this number before.
     RETIRED_ACCOUNTS {
         both: "select a.subject from users u join accounts a on a.user_id = u.id
                where u.archived_phone = $1 and a.issuer = $2 order by a.created_at, a.subject",
@@ -208,7 +206,6 @@ const HAND_OVER: [Statement; 9] = [
     TAKE_BACK_RELATIONSHIPS,
 ];
 
-/// The person a number belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NumberOwner {
     pub user_id: Uuid,
@@ -216,11 +213,9 @@ pub struct NumberOwner {
     /// to be deleted before the new person gets one: [`Store::retired_accounts`] lists them, also after a
     /// crash in between.
     pub archived: Option<Uuid>,
-    /// Whether nothing was known of the person until now.
     pub is_new: bool,
 }
 
-/// A number that was confirmed in a sign-in.
 #[derive(Clone, Copy, Debug)]
 pub struct ConfirmedNumber<'a> {
     /// E.164.
@@ -233,7 +228,6 @@ pub struct ConfirmedNumber<'a> {
 }
 
 impl Store {
-    /// How long a number has to be silent to be a new owner's.
     pub const SILENCE: Duration = Duration::from_hours(180 * 24);
 
     /// Finds the person who signs in with a number, or notes that a new one does.

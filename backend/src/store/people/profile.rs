@@ -1,7 +1,6 @@
 //! The profile: who a person is here, in one statement.
 //!
-//! Of several personas the relationship is the one spoken with last; of several onboardings the latest
-//! counts.
+//! Of several personas the one spoken with last counts, of several onboardings the latest.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -88,7 +87,6 @@ pub struct RelationshipRow {
     pub last_interaction_at: Option<Timestamp>,
 }
 
-/// A course of questions, and how far it has come.
 #[derive(Debug, FromRow)]
 pub struct OnboardingRow {
     pub persona_id: String,
@@ -99,9 +97,9 @@ pub struct OnboardingRow {
     pub completed_at: Option<Timestamp>,
 }
 
-/// One row of the statement: what is joined may be missing.
+/// The person's row, with what may be joined to it.
 #[derive(FromRow)]
-struct Joined {
+struct ProfileColumns {
     #[sqlx(flatten)]
     user: UserRow,
     trait_profile: Option<Json<Box<RawValue>>>,
@@ -118,8 +116,8 @@ struct Joined {
     completed_at: Option<Timestamp>,
 }
 
-impl From<Joined> for ProfileRow {
-    fn from(row: Joined) -> Self {
+impl From<ProfileColumns> for ProfileRow {
+    fn from(row: ProfileColumns) -> Self {
         let relationship = || {
             Some(RelationshipRow {
                 persona_id: row.persona_id?,
@@ -149,9 +147,8 @@ impl From<Joined> for ProfileRow {
 }
 
 impl Store {
-    /// The profile, unless the person is gone.
     pub async fn profile(&self, reader: &Reader) -> Result<Option<ProfileRow>, StoreError> {
-        let row: Option<Joined> = again_if_lost(|| async move {
+        let row: Option<ProfileColumns> = again_if_lost(|| async move {
             let mut tx = self.pools.begin_read(reader.actor()).await?;
             tx.optional(READ_PROFILE, (reader.user_id(),)).await
         })
@@ -159,7 +156,7 @@ impl Store {
         Ok(row.map(ProfileRow::from))
     }
 
-    /// Changes the name and returns the new profile, unless the person is gone.
+    /// Changes the name and returns the new profile.
     pub async fn rename(
         &self,
         actor: &Actor,
@@ -168,7 +165,7 @@ impl Store {
     ) -> Result<Option<ProfileRow>, StoreError> {
         let mut tx = self.pools.begin_as(actor).await?;
         tx.execute(RENAME, (actor.user_id, name, now)).await?;
-        let row: Option<Joined> = tx.optional(READ_PROFILE, (actor.user_id,)).await?;
+        let row: Option<ProfileColumns> = tx.optional(READ_PROFILE, (actor.user_id,)).await?;
         tx.commit().await?;
         Ok(row.map(ProfileRow::from))
     }

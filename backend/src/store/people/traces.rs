@@ -1,9 +1,10 @@
-//! Where a handle stands in the store: an e-mail address, a short code, or a number beside its person.
+//! Where the store names a handle: an e-mail address, a short code, or a number that a row has without its
+//! person.
 //!
-//! Relays of different ages wrote one handle in different ways (`E:Mail@…`, `tel:+1…`), and what Messages
-//! takes for one address no database can compare. So every row that can name a handle is read, a page at a
-//! time and by its primary key, and compared here. An operator's command may take such a pass over the tables:
-//! it locks nothing, and what is found is deleted by its keys.
+//! Relays of different ages wrote one handle in different ways (`E:Mail@…`, `tel:+1…`), and no database can
+//! compare them as Messages does. So every row that can name a handle is read, a page at a time and by its
+//! primary key, and compared here. An operator's command may take the time for that. It locks nothing, and
+//! what is found is deleted by its keys.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -18,14 +19,13 @@ use crate::store::execute::{Execute, Params, Row};
 use crate::store::statement::{Statement, statements};
 use crate::store::{Store, StoreError};
 
-/// Rows.
 const PAGE: i64 = 5_000;
 
 statements! {
     PAGE_OF_USERS {
         both: "select id, phone, archived_phone, created_at from users where id > $1 order by id limit $2",
     }
-    /// Direct conversations that are no person's.
+    /// Direct ones without a person.
     PAGE_OF_CONVERSATIONS {
         both: "select id, chat_guid, line, created_at, meta_data, guid, owner_handle from conversations
                where id > $1 and mode = 'direct' and user_id is null order by id limit $2",
@@ -37,7 +37,7 @@ statements! {
     PAGE_OF_MENTIONED {
         both: "select distinct address from mentions where address > $1 order by address limit $2",
     }
-    /// The sender counts where the message is no person's and was not typed by the Mac's owner.
+    /// The sender counts where the message has no person and was not typed by the Mac's owner.
     PAGE_OF_MESSAGES {
         both: "select id, conversation_id, created_at,
                  case when user_id is null and not from_owner then sender end as sender
@@ -46,20 +46,17 @@ statements! {
     LIST_MENTIONS { both: "select message_id from mentions where address = $1 order by message_id" }
 }
 
-/// All that stands under a handle and under nothing else, and the people who have or had it.
+/// The rows that name a handle and no person, and the people who have or had it.
 #[derive(Debug, Default)]
 pub struct Traces {
-    /// People whose number it is or was, the earliest first.
+    /// The earliest first.
     pub people: Vec<Uuid>,
-    /// The ways in which the handle is written here.
     pub spellings: BTreeSet<String>,
-    /// Direct conversations with the handle that are no person's.
     pub conversations: Vec<ConversationRow>,
-    /// Chats in whose list of participants it stands.
     pub memberships: Vec<Membership>,
-    /// The mentions of it, as they are written.
+    /// As mentions write it.
     pub mentioned_as: Vec<String>,
-    /// Messages of those conversations, and those that the handle wrote elsewhere; the newest first.
+    /// Those of `conversations`, and those that the handle wrote elsewhere; the newest first.
     pub messages: Vec<TracedMessage>,
 }
 
@@ -67,17 +64,15 @@ pub struct Traces {
 #[derive(Clone, Debug, PartialEq, Eq, FromRow, Serialize)]
 pub struct Membership {
     pub conversation_id: Uuid,
-    /// As it is written there.
     pub handle: String,
     pub created_at: Timestamp,
 }
 
-/// A message that goes with a handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TracedMessage {
     pub created_at: Timestamp,
     pub id: Uuid,
-    /// Whether it stands in a conversation of others.
+    /// In a conversation of others.
     pub is_elsewhere: bool,
 }
 
@@ -98,23 +93,23 @@ impl ConversationPage {
 }
 
 impl Traces {
-    /// Whether nothing is known of the handle.
     pub fn is_empty(&self) -> bool {
         self.people.is_empty() && !self.has_rows()
     }
 
-    /// Whether anything stands under the handle alone.
+    /// Whether any row names the handle and no person.
     pub fn has_rows(&self) -> bool {
         !self.spellings.is_empty()
     }
 
-    /// Chats of others in whose list of participants it stands.
+    /// In how many chats of others the handle is a participant.
     pub fn memberships_elsewhere(&self) -> usize {
         let own: HashSet<Uuid> = self.conversations.iter().map(|row| row.id).collect();
         let elsewhere = |row: &&Membership| !own.contains(&row.conversation_id);
         self.memberships.iter().filter(elsewhere).count()
     }
 
+    /// Whether `text` is the handle; its spelling is noted then.
     fn take(&mut self, address: &Address, text: &str) -> bool {
         let is_it = text == address.as_str()
             || Address::parse(text).is_some_and(|written| written == *address);
@@ -126,7 +121,7 @@ impl Traces {
 }
 
 impl Store {
-    /// Everything that stands under `address`, of rows that were written until `until`.
+    /// Of rows that were written until `until`.
     pub async fn traces(
         &self,
         address: &Address,
@@ -142,12 +137,12 @@ impl Store {
         Ok(traces)
     }
 
-    /// The messages that mention an address, as it is written there.
+    /// The messages that mention an address in this spelling.
     pub async fn mentions_of(&self, address: &str) -> Result<Vec<Uuid>, StoreError> {
         self.pools.reads().values(LIST_MENTIONS, (address,)).await
     }
 
-    /// People whose number it is or was, the earliest first. An adopted number may be written with spaces.
+    /// The earliest first. An adopted number may be written with spaces.
     async fn people_of(&self, address: &Address) -> Result<Vec<Uuid>, StoreError> {
         type User = (Uuid, String, Option<String>, Timestamp);
         let mut people = Vec::new();

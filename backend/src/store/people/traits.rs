@@ -19,7 +19,7 @@ statements! {
         both: "select name, value, source, created_at, updated_at from user_traits
                where user_id = $1 order by name",
     }
-    /// Changes of one person's traits wait here for each other, or the bound would not hold.
+    /// Two changes at once could exceed the bound.
     LOCK_TRAITS {
         postgres: "select id from users where id = $1 for no key update",
         sqlite: "select id from users where id = $1",
@@ -58,7 +58,6 @@ pub enum TraitsError {
 }
 
 impl Store {
-    /// A person's traits, by name.
     pub async fn traits(&self, reader: &Reader) -> Result<Vec<TraitRow>, StoreError> {
         again_if_lost(|| async move {
             let mut tx = self.pools.begin_read(reader.actor()).await?;
@@ -67,8 +66,7 @@ impl Store {
         .await
     }
 
-    /// Sets the given traits, each with the id of its row should it be new, and leaves the others.
-    /// Returns all of them.
+    /// Sets traits, each with the id of its row should it be new. Returns all of the person's traits.
     pub async fn set_traits(
         &self,
         actor: &Actor,
@@ -94,7 +92,7 @@ impl Store {
         Ok(rows)
     }
 
-    /// Forgets one trait, or all of them. Tells how many there were.
+    /// Deletes one trait, or all of them. Returns how many there were.
     pub async fn delete_traits(
         &self,
         actor: &Actor,

@@ -30,9 +30,8 @@ const SQLITE_TABLES: &str = "select name from sqlite_schema where type = 'table'
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) applied: BTreeSet<i64>,
-    /// Every table that is there.
     pub(super) rows: Vec<Rows>,
-    /// Filled tables of an older deployment that nobody has adopted yet.
+    /// Filled tables of an older deployment that are not adopted yet.
     pub(super) older: Vec<Rows>,
     pub(super) in_use_by: Vec<String>,
     pub(super) needs: Vec<Finding>,
@@ -89,24 +88,19 @@ async fn read_postgres(
     }
     found.doors = doors::of(connection).await?;
     for (table, estimate, bytes, may_read) in tables {
-        let rows = if !may_read || bytes > COUNTED_BYTES && estimate >= 0 {
-            Rows {
-                table,
-                rows: estimate.max(0),
-                counted: Count::Estimated,
-            }
+        let (rows, counted) = if !may_read || bytes > COUNTED_BYTES && estimate >= 0 {
+            (estimate.max(0), Count::Estimated)
         } else {
-            let sql = count(&table);
-            let rows = sqlx::query_scalar(AssertSqlSafe(sql))
+            let rows = sqlx::query_scalar(AssertSqlSafe(count(&table)))
                 .fetch_one(&mut *connection)
                 .await?;
-            Rows {
-                table,
-                rows,
-                counted: Count::Exactly,
-            }
+            (rows, Count::Exactly)
         };
-        found.rows.push(rows);
+        found.rows.push(Rows {
+            table,
+            rows,
+            counted,
+        });
     }
     if found.applied.is_empty() {
         let filled = |table| {

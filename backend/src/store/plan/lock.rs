@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// What each statement does; a test runs them and compares.
 const LISTED: &str = include_str!("../../../../migrations/postgres/locks.txt");
 
 /// From weakest to strongest, as Postgres' documentation orders them.
@@ -26,40 +25,30 @@ pub enum Lock {
     ShareRowExclusive,
     /// Others read without locking rows.
     Exclusive,
-    /// Nobody else, not even readers.
+    /// Others do not even read.
     AccessExclusive,
 }
 
 impl Lock {
-    /// All of them, weakest first.
-    pub const ALL: [Self; 8] = [
-        Self::AccessShare,
-        Self::RowShare,
-        Self::RowExclusive,
-        Self::ShareUpdateExclusive,
-        Self::Share,
-        Self::ShareRowExclusive,
-        Self::Exclusive,
-        Self::AccessExclusive,
+    /// As `lock table … in … mode` spells them, weakest first.
+    pub const ALL: [(Self, &'static str); 8] = [
+        (Self::AccessShare, "access share"),
+        (Self::RowShare, "row share"),
+        (Self::RowExclusive, "row exclusive"),
+        (Self::ShareUpdateExclusive, "share update exclusive"),
+        (Self::Share, "share"),
+        (Self::ShareRowExclusive, "share row exclusive"),
+        (Self::Exclusive, "exclusive"),
+        (Self::AccessExclusive, "access exclusive"),
     ];
 
-    /// As `lock table … in … mode` spells it.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AccessShare => "access share",
-            Self::RowShare => "row share",
-            Self::RowExclusive => "row exclusive",
-            Self::ShareUpdateExclusive => "share update exclusive",
-            Self::Share => "share",
-            Self::ShareRowExclusive => "share row exclusive",
-            Self::Exclusive => "exclusive",
-            Self::AccessExclusive => "access exclusive",
-        }
+        Self::ALL[self as usize].1
     }
 
-    /// The lock that is spelled so.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|lock| lock.as_str() == text)
+    fn parse(text: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find_map(|(lock, spelled)| (spelled == text).then_some(lock))
     }
 }
 
@@ -67,40 +56,31 @@ impl Lock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
-    /// Nothing: the time that it takes does not depend on their number.
+    /// Its time does not depend on their number.
     Catalogue,
-    /// Reads them.
     ReadsRows,
-    /// Writes some or all.
     WritesRows,
-    /// Writes the whole table anew.
     Rewrites,
 }
 
 impl Work {
-    /// For people.
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Catalogue, "catalogue only"),
+        (Self::ReadsRows, "reads rows"),
+        (Self::WritesRows, "writes rows"),
+        (Self::Rewrites, "rewrites the table"),
+    ];
+
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Catalogue => "catalogue only",
-            Self::ReadsRows => "reads rows",
-            Self::WritesRows => "writes rows",
-            Self::Rewrites => "rewrites the table",
-        }
+        Self::ALL[self as usize].1
     }
 
-    /// The work that is spelled so.
-    pub fn parse(text: &str) -> Option<Self> {
-        let all = [
-            Self::Catalogue,
-            Self::ReadsRows,
-            Self::WritesRows,
-            Self::Rewrites,
-        ];
-        all.into_iter().find(|work| work.as_str() == text)
+    fn parse(text: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find_map(|(work, spelled)| (spelled == text).then_some(work))
     }
 }
 
-/// What a statement does to one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Effect {
     pub(super) table: &'static str,
@@ -145,6 +125,12 @@ fn read(list: &'static str) -> Option<Effects> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_is_spelled_as_in_its_table() {
+        assert!((Lock::ALL.iter()).all(|(lock, spelled)| lock.as_str() == *spelled));
+        assert!((Work::ALL.iter()).all(|(work, spelled)| work.as_str() == *spelled));
+    }
 
     #[test]
     fn a_list_is_read_or_refused() {

@@ -1,10 +1,10 @@
-//! What migrating would do, told without doing any of it.
+//! What `migrate` would do, without doing any of it.
 //!
-//! The pending migrations' text is split into statements. What each locks on Postgres, and whether it
-//! reads or writes rows, stands in a list beside the migrations (`migrations/postgres/locks.txt`), which a
-//! test holds against the locks that are really taken. Nothing is run, not even to be rolled back: that
-//! would take the very locks in question. Only tables that are there now appear; new ones are empty and
-//! hold up no client.
+//! The pending migrations' text is split into statements. A list beside the migrations
+//! (`migrations/postgres/locks.txt`) has what each locks on Postgres, and whether it reads or writes rows; a
+//! test compares it with the locks that are really taken. No statement is run, not even to be rolled back:
+//! that would take the very locks in question. Only tables that are there now appear; new ones are empty, and
+//! their locks delay no client.
 
 mod catalogue;
 mod lock;
@@ -21,36 +21,29 @@ use crate::config::{DatabaseConfig, DatabaseKind, Environment};
 use catalogue::Found;
 use lock::Effect;
 
-/// Everything that `migrate` would do.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
-    /// `postgres` or `sqlite`.
     pub database: &'static str,
     /// An older deployment's tables and their rows, which would be adopted.
     pub adopts: Vec<Rows>,
-    /// Who holds such a table at this moment, by the name that the session gave itself.
+    /// Sessions that hold such a table at this moment, by the names that they gave themselves.
     pub in_use_by: Vec<String>,
-    /// What stands in the way, with the statements that clear it.
+    /// What prevents migrating, with the statements that mend it.
     pub needs: Vec<Finding>,
     /// Views and functions that show texts to other roles whatever row-level security says. Those of an
     /// older deployment stop its adoption.
     pub doors: Vec<Door>,
     /// Applied by a newer version and unknown to this one.
     pub newer: Vec<i64>,
-    /// In the order in which they would run.
     pub migrations: Vec<PlannedMigration>,
 }
 
-/// One migration that is not applied yet.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlannedMigration {
-    /// The number of its file.
     pub version: i64,
-    /// The name of its file.
     pub description: String,
     /// Where its locks end.
     pub transaction: Boundary,
-    /// In order.
     pub statements: Vec<PlannedStatement>,
 }
 
@@ -64,7 +57,6 @@ pub enum Boundary {
     Statement,
 }
 
-/// One statement.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlannedStatement {
     /// Its beginning, on one line.
@@ -73,10 +65,8 @@ pub struct PlannedStatement {
     pub tables: Vec<Touched>,
 }
 
-/// A table that a statement touches.
 #[derive(Clone, Debug, Serialize)]
 pub struct Touched {
-    /// It, and its rows.
     #[serde(flatten)]
     pub rows: Rows,
     /// The strongest one; `null` on SQLite, where each writer has the whole file.
@@ -85,24 +75,18 @@ pub struct Touched {
     pub work: Option<Work>,
 }
 
-/// How many rows a table has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rows {
-    /// Its name.
     pub table: String,
-    /// As counted or estimated.
     pub rows: i64,
-    /// Which of the two.
     pub counted: Count,
 }
 
-/// How rows were counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Count {
-    /// One by one.
     Exactly,
-    /// By the database's statistics: the table is too big to be read for this.
+    /// By the database's statistics, where the table is too big to be read for this.
     Estimated,
 }
 

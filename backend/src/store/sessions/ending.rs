@@ -10,6 +10,17 @@ use crate::store::statement::statements;
 use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
+macro_rules! end_sessions_where {
+    ($which:literal) => {
+        concat!(
+            "update sessions set ended_at = $3, end_reason = 'logged_out'
+             where user_id = $1 and ",
+            $which,
+            " and ended_at is null returning id, issuer, upstream_tokens"
+        )
+    };
+}
+
 statements! {
     END_ONE {
         both: "update sessions set ended_at = $2, end_reason = $3
@@ -32,22 +43,10 @@ statements! {
         both: "update sessions set upstream_tokens = null
                where id = $1 and ended_at is not null",
     }
-    END_THIS {
-        both: "update sessions set ended_at = $3, end_reason = 'logged_out'
-               where user_id = $1 and id = $2 and ended_at is null
-               returning id, issuer, upstream_tokens",
-    }
-    END_OTHERS {
-        both: "update sessions set ended_at = $3, end_reason = 'logged_out'
-               where user_id = $1 and id <> $2 and ended_at is null
-               returning id, issuer, upstream_tokens",
-    }
+    END_THIS { both: end_sessions_where!("id = $2") }
+    END_OTHERS { both: end_sessions_where!("id <> $2") }
     /// Takes the same parameters as the others.
-    END_ALL {
-        both: "update sessions set ended_at = $3, end_reason = 'logged_out'
-               where user_id = $1 and (id = $2 or id <> $2) and ended_at is null
-               returning id, issuer, upstream_tokens",
-    }
+    END_ALL { both: end_sessions_where!("(id = $2 or id <> $2)") }
 }
 
 /// Which of a person's sessions end.
@@ -62,7 +61,7 @@ pub enum Ending {
 
 /// A session that has just ended.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Ended {
+pub struct EndedSession {
     pub id: Uuid,
     pub issuer: String,
     /// The identity provider's, sealed.
@@ -76,7 +75,7 @@ impl Store {
         user_id: Uuid,
         session_id: Uuid,
         which: Ending,
-        log_out: impl Fn(&Ended) -> Option<NewJob>,
+        log_out: impl Fn(&EndedSession) -> Option<NewJob>,
         now: Timestamp,
     ) -> Result<Vec<Uuid>, StoreError> {
         let statement = match which {
@@ -85,7 +84,7 @@ impl Store {
             Ending::All => END_ALL,
         };
         let mut tx = self.pools.begin_write().await?;
-        let ended: Vec<Ended> = tx.all(statement, (user_id, session_id, now)).await?;
+        let ended: Vec<EndedSession> = tx.all(statement, (user_id, session_id, now)).await?;
         enqueue_log_outs(&mut tx, &ended, log_out, now).await?;
         tx.commit().await?;
         Ok(ended.into_iter().map(|session| session.id).collect())
@@ -94,12 +93,12 @@ impl Store {
     /// Ends at most `limit` sessions whose time is over. Tells how many there were.
     pub async fn end_expired_sessions(
         &self,
-        log_out: impl Fn(&Ended) -> Option<NewJob>,
+        log_out: impl Fn(&EndedSession) -> Option<NewJob>,
         limit: i64,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        let ended: Vec<Ended> = tx.all(END_EXPIRED, (now, limit)).await?;
+        let ended: Vec<EndedSession> = tx.all(END_EXPIRED, (now, limit)).await?;
         enqueue_log_outs(&mut tx, &ended, log_out, now).await?;
         tx.commit().await?;
         Ok(ended.len())
@@ -135,8 +134,8 @@ impl Store {
 /// Writes the jobs that log sessions out at the identity provider, inside the transaction that ended them.
 pub(super) async fn enqueue_log_outs(
     tx: &mut Tx,
-    ended: &[Ended],
-    log_out: impl Fn(&Ended) -> Option<NewJob>,
+    ended: &[EndedSession],
+    log_out: impl Fn(&EndedSession) -> Option<NewJob>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for session in ended {

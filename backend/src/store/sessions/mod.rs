@@ -18,7 +18,7 @@ use super::statement::statements;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
-pub use ending::{Ended, Ending};
+pub use ending::{EndedSession, Ending};
 pub use opening::{ConfirmedCode, NewSession};
 pub use tokens::{NextToken, TokenRow};
 pub use upstream::{NewUpstream, UpstreamRow};

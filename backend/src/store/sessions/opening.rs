@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::MARK_STEP_UP;
-use super::ending::{END_ONE, Ended, enqueue_log_outs};
+use super::ending::{END_ONE, EndedSession, enqueue_log_outs};
 use super::tokens::{INSERT_TOKEN, NextToken};
 use super::upstream::NewUpstream;
 use crate::clock::Timestamp;
@@ -24,7 +24,7 @@ statements! {
                  upstream_version)
                values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $6, $9, $10, $11, $12, $13, $14, $15, 1)",
     }
-    /// A name that was given before stays; the profile is the place to change it.
+    /// An earlier name stays; the profile is the place to change it.
     NOTE_SIGN_IN {
         both: "update users set last_sign_in_at = $2, name = coalesce(name, $3), updated_at = $2
                where id = $1 and archived_at is null",
@@ -55,7 +55,6 @@ pub struct NewSession {
     pub token: NextToken,
     /// Where the identity provider has a session of its own.
     pub upstream: Option<NewUpstream>,
-    /// As the person told it.
     pub name: Option<String>,
     /// The session of the same browser that this one takes the place of.
     pub replaces: Option<Uuid>,
@@ -69,7 +68,7 @@ impl Store {
         session: &NewSession,
         code: &ConfirmedCode,
         event: &NewEvent,
-        log_out: impl Fn(&Ended) -> Option<NewJob>,
+        log_out: impl Fn(&EndedSession) -> Option<NewJob>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pools.begin_write().await?;
@@ -82,7 +81,7 @@ impl Store {
             return Ok(false);
         }
         if let Some(replaced) = session.replaces {
-            let ended: Vec<Ended> = tx.all(END_ONE, (replaced, now, "replaced")).await?;
+            let ended: Vec<EndedSession> = tx.all(END_ONE, (replaced, now, "replaced")).await?;
             enqueue_log_outs(&mut tx, &ended, log_out, now).await?;
         }
         let (token, upstream) = (&session.token, session.upstream.as_ref());

@@ -80,11 +80,12 @@ async fn held(connection: &mut PgConnection) -> BTreeMap<i64, Lock> {
 
 /// The lock that `pg_locks` calls so: `AccessExclusiveLock`.
 fn of_mode(mode: &str) -> Lock {
-    let is_meant = |lock: &Lock| {
-        let letters = lock.as_str().replace(' ', "") + "lock";
-        mode.eq_ignore_ascii_case(&letters)
-    };
-    Lock::ALL.into_iter().find(is_meant).expect("a lock")
+    let mut all = Lock::ALL.into_iter();
+    let lock = all.find_map(|(lock, spelled)| {
+        let letters = spelled.replace(' ', "") + "lock";
+        mode.eq_ignore_ascii_case(&letters).then_some(lock)
+    });
+    lock.expect("a lock")
 }
 
 /// What a lock is taken for, also where there happens to be no row to read or write.

@@ -27,7 +27,7 @@ where
 /// As many as there are connections, and some more.
 async fn read(store: &Store) {
     let reading = at_once(store, 12, |store, _| async move {
-        store.holders("+15550100001").await.map(drop)
+        store.mentions_of("+15550100001").await.map(drop)
     });
     for read in reading.await {
         read.expect("nobody notices");

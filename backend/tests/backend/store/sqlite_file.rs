@@ -283,7 +283,9 @@ async fn a_command_stands_beside_a_server_and_is_seen_by_it() {
     serving.mark_hmac_seen(&mini, NOW).await.expect("noted");
     let beside = Store::open_beside(&at(&path), development, NOW).await;
     let beside = beside.expect("it waits for nobody");
-    assert_eq!(beside.holders("+15550100001").await.expect("read").len(), 1);
+    let ada = shared_protocol::Address::parse("+15550100001").expect("a number");
+    let traces = beside.traces(&ada, None).await.expect("read");
+    assert_eq!(traces.people.len(), 1);
     assert!(beside.allow_bearer(&mini).await.expect("written"));
     assert!(
         !serving.hmac_seen(&mini).await.expect("read"),

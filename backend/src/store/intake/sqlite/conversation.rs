@@ -1,4 +1,4 @@
-//! Which conversation a message goes to: found, begun, or given what it lacks.
+//! The conversation of a message: found, created, or completed.
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -9,7 +9,6 @@ use crate::store::transaction::Tx;
 use crate::store::{NewMessage, StoreError};
 
 statements! {
-    /// Where the message went that this one changes.
     FIND_CHANGED {
         sqlite: "select conversation_id from messages where relay = $1 and identity = $2",
     }

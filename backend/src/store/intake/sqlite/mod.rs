@@ -21,7 +21,6 @@ statements! {
     FIND_MESSAGE {
         sqlite: "select id, body_hash from messages where relay = $1 and identity = $2",
     }
-    /// Removed with its person or by retention: known, answered, and not stored again.
     FIND_TOMBSTONE {
         sqlite: "select 1 from tombstones
                  where hash = $1 and (expires_at is null or expires_at > $2)",

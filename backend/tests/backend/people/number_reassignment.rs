@@ -9,6 +9,7 @@ use archety_backend::people::resolve_for_sign_in;
 use archety_backend::store::people::{NumberOwner, Reader};
 use archety_backend::store::{Actor, Store, Stored};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use super::rows::{
     ADA, BEN, ISSUER, execute, from_person, in_group, phone, reply, select, signed_in, store,
@@ -156,9 +157,14 @@ async fn a_recycled_number_finds_nothing() {
         let third = resolve(&s.store, ADA, day(400)).await;
         assert_eq!(third.archived, Some(new.user_id));
         assert!(texts(s, &Reader::Operator(third.user_id)).await.is_empty());
-        let holders = s.store.holders(ADA).await.unwrap();
-        assert_eq!(holders.len(), 3);
-        assert_eq!(holders[2], (third.user_id, None));
+        let owners: Vec<(Uuid, Option<Timestamp>)> = select!(
+            s,
+            "select id, archived_at from users where phone = $1 or archived_phone = $1
+             order by created_at, id",
+            ADA
+        );
+        assert_eq!(owners.len(), 3);
+        assert_eq!(owners[2], (third.user_id, None));
     }
 }
 
