@@ -50,12 +50,8 @@ impl Parties {
 
 /// The other side, as the row names it; in a direct chat else the peer.
 fn writer(row: &Row, chat: &Chat) -> Option<Address> {
-    let peer = || match chat.style {
-        ChatStyle::Direct => chat.identifier.as_deref(),
-        ChatStyle::Group => None,
-    };
     let named = row.handle.as_deref().and_then(Address::parse);
-    named.or_else(|| peer().and_then(Address::parse))
+    named.or_else(|| chat.peer().and_then(Address::parse))
 }
 
 /// An own address is a known one, or one that two of the three columns for the own side name. One column
@@ -80,13 +76,12 @@ impl Row {
     /// the other side of the message tells.
     pub fn peer_on_own_side(&self, lines: &Lines) -> Option<&str> {
         let chat = self.chat.as_deref()?;
-        let peer = chat.identifier.as_deref()?;
+        let peer = chat.peer()?;
         let is_between = self.is_from_me || self.handle.as_deref() == Some(peer);
         // One column is enough where the owner wrote; a person's rows often have that one.
         let is_named = own_sides_naming(self, chat, peer) >= 2
             || (self.is_from_me && self.line.as_deref() == Some(peer));
-        (chat.style == ChatStyle::Direct
-            && self.item_type == 0
+        (self.item_type == 0
             && is_between
             && is_named
             && !lines.is_own(peer)
