@@ -17,11 +17,11 @@ const MAX_LEARNT: usize = 64;
 /// What the owner says about own addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Declaration {
-    /// The lines, each with its name first; none of them is empty.
+    /// The lines, each with its name first; a line has at least one address.
     pub lines: Vec<Vec<Address>>,
     /// Own addresses of no line.
     pub own: Vec<Address>,
-    /// Addresses that are never taken for own ones, whatever chat.db seems to prove.
+    /// Addresses that are never taken for own ones, even if chat.db seems to prove it.
     pub others: Vec<Address>,
 }
 
@@ -111,7 +111,7 @@ impl Lines {
         self.name.as_ref()
     }
 
-    /// Whether there is one line, whatever address a message came in on.
+    /// The name of the only line, to which every message belongs; `None` if several are declared.
     pub(crate) fn only_line(&self) -> Option<&Address> {
         match &*self.declaration.lines {
             [] => self.name.as_ref(),

@@ -15,9 +15,9 @@ const MAX_PARTICIPANT_BYTES: usize = 128 * 1024;
 
 /// Who wrote a row, and on which side of it the owner stands.
 pub(super) struct Parties {
-    /// Ourselves, whatever the row says of itself.
+    /// The owner wrote it, even if the row says that it came in.
     pub(super) from_owner: bool,
-    /// Nobody but ourselves is in the chat.
+    /// The owner is the only one in the chat.
     pub(super) is_note_to_self: bool,
     pub(super) sender: String,
     pub(super) line: Option<String>,
@@ -90,7 +90,7 @@ impl Row {
     }
 }
 
-/// Whether nobody but ourselves is in the chat, and it is certain enough to skip the row.
+/// Whether the owner is the only one in the chat, certainly enough to skip the row.
 ///
 /// The peer must be a known own address, or the message must have both gone out and come in: columns
 /// alone may name a person on some Mac. What the owner typed is no person's message, so any own address
@@ -179,7 +179,7 @@ pub(super) fn guid(guid: &str) -> String {
         })
 }
 
-/// An address in its one form; none if nothing is left of it.
+/// An address in its normal form; `None` if nothing is left of it.
 pub(super) fn handle(address: &str) -> Option<String> {
     Address::parse(address).map(Address::into_string)
 }

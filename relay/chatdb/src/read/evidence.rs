@@ -74,7 +74,7 @@ impl ChatDb {
         Ok(own_send)
     }
 
-    /// The own message of the very same microsecond that says the same as `row`, in whatever chat; without
+    /// The own message of the very same microsecond that says the same as `row`, in any chat; without
     /// words, which anyone's photo lacks, in the direct chat of `row` alone. A date in whole seconds, as of
     /// an SMS, proves nothing. One look-up in the date index, which finds nothing for almost every row.
     pub fn own_send_at(&self, row: &Row) -> Result<Option<Row>, ReadError> {
@@ -137,7 +137,7 @@ impl ChatDb {
         Ok(false)
     }
 
-    /// The first row that `is_it` of one side's, sent from one microsecond to another, both included.
+    /// The first row of one side, sent between two microseconds (both included), for which `is_it` holds.
     fn find_between(
         &self,
         from: i64,

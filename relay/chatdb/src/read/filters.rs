@@ -33,7 +33,7 @@ pub enum FilterReason {
 }
 
 impl FilterReason {
-    /// Why `row` is held back in `chat`; none if nothing does.
+    /// Why `row` is held back in `chat`; `None` if it is not.
     pub fn of(row: &Row, chat: &Chat) -> Option<Self> {
         let of_chat = chat_reason(chat.filter, chat.is_blocked);
         of_chat
@@ -147,7 +147,7 @@ fn read_chat_marks(row: &Columns<'_>) -> rusqlite::Result<ChatMarks> {
 }
 
 impl ChatDb {
-    /// The marks of the row with `guid`, which lay at `rowid` when it was last seen; none if it is gone.
+    /// The marks of the row with `guid`, which lay at `rowid` when it was last seen; `None` if it is gone.
     pub fn filter_marks(&self, rowid: i64, guid: &str) -> Result<Option<FilterMarks>, ReadError> {
         let read = |row: &Columns<'_>| {
             let is_from_me = flag(row, "is_from_me")?;

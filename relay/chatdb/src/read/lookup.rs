@@ -76,7 +76,7 @@ impl ChatDb {
         guid: &str,
         since: i64,
     ) -> Result<Option<(String, i64)>, ReadError> {
-        // A date of 0 is none.
+        // A date of 0 means that there is no date.
         let since = crate::dates::to_apple_nanos(since).max(1);
         let params = rusqlite::params![guid, since];
         let first = self.first(&self.queries.first_in_chat, params, |row| {

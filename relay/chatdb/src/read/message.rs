@@ -203,7 +203,7 @@ pub(super) fn payload_column(schema: &Schema) -> String {
     )
 }
 
-/// Reads one row; none if its guid is missing or no text, which `UNIQUE NOT NULL` rules out in any
+/// Reads one row; `None` if its guid is missing or not a text, which `UNIQUE NOT NULL` rules out in any
 /// file that Messages wrote.
 pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
     let Some(guid) = text(row, "guid")? else {

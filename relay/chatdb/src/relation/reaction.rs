@@ -88,7 +88,7 @@ struct Reading {
 }
 
 impl Suspect {
-    /// What `text` may be a reaction to; none for nearly every text.
+    /// What `text` may be a reaction to; `None` for nearly every text.
     pub(crate) fn of(text: &str, channel: Channel) -> Option<Self> {
         let quotations = if has_marks(text) {
             Quotation::readings(text)
@@ -126,7 +126,7 @@ impl Suspect {
         Some(said.clone().about(guid))
     }
 
-    /// The reaction, if it is one whatever it is about.
+    /// The reaction, if its words alone prove one: what it is about was not found.
     pub(crate) fn without_target(&self) -> Option<TextReaction> {
         let reading = self.readings.iter().find(|reading| reading.stands_alone);
         let said = reading.map(|reading| &reading.said);

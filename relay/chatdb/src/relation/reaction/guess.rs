@@ -41,7 +41,7 @@ pub(super) fn marked(text: &str) -> Option<TapbackAction> {
     }
 }
 
-/// A reaction in whatever language, told by the [marks](marked) around its emoji.
+/// A reaction in any language, told by the [marks](marked) around its emoji.
 pub(super) fn by_marks(
     lead: &Words<'_>,
     tail: &Words<'_>,
