@@ -1,4 +1,4 @@
-//! Passing over values that nobody asked for, led by their type encoding alone.
+//! Skips values that are not needed, guided by their type encoding alone.
 //!
 //! This is what lets an attribute of a class unknown to this crate stand in a message without
 //! harming the rest of it.

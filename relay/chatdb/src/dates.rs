@@ -4,14 +4,14 @@
 //! per value. Everything stays in integers: as a double a date of today is off by 128 ns.
 
 /// 2001-01-01T00:00:00Z in Unix seconds.
-pub const APPLE_EPOCH_UNIX_SECS: i64 = 978_307_200;
+pub(crate) const APPLE_EPOCH_UNIX_SECS: i64 = 978_307_200;
 
 /// As nanoseconds this is 17 minutes after the epoch, as seconds the year 33658.
 const SECONDS_BELOW: i64 = 1_000_000_000_000;
 
 /// A date column as microseconds since 1970. 0 means absent, and so does a date before 2001 or after
 /// 2200: `date_read` has been seen at the largest integer.
-pub fn from_apple_date(raw: i64) -> Option<i64> {
+pub(crate) fn from_apple_date(raw: i64) -> Option<i64> {
     const LATEST: i64 = 7_258_118_400 * 1_000_000;
     if raw <= 0 {
         return None;
@@ -26,7 +26,7 @@ pub fn from_apple_date(raw: i64) -> Option<i64> {
 }
 
 /// Microseconds since 1970 as Messages stores them today, in nanoseconds since 2001.
-pub fn to_apple_nanos(unix_micros: i64) -> i64 {
+pub(crate) fn to_apple_nanos(unix_micros: i64) -> i64 {
     unix_micros
         .saturating_sub(APPLE_EPOCH_UNIX_SECS * 1_000_000)
         .saturating_mul(1_000)

@@ -1,7 +1,7 @@
 //! Which files an open chat.db stays bound to.
 //!
 //! An open connection keeps the files it opened, whatever lies at their paths later: a restored
-//! chat.db, a `-wal` or `-shm` that somebody removed. From then on it sees nothing new and reports no
+//! chat.db, a `-wal` or `-shm` that another program removed. From then on it sees nothing new and reports no
 //! error. SQLite itself replaces none of the three while a connection is open, so a change of any of
 //! them means that the connection has to be opened again.
 

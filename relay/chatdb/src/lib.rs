@@ -23,14 +23,12 @@ mod watch;
 pub use compose::{
     Change, Known, Options, Reading, SkipReason, WaitReason, compose, compose_change, lane, shorten,
 };
-pub use dates::{APPLE_EPOCH_UNIX_SECS, from_apple_date, to_apple_nanos};
 pub use digest::{Digest, twin_hash};
 pub use error::{OpenError, ReadError};
 pub use lines::{Declaration, Lines};
 pub use read::{
     AppCard, AttachmentRow, Body, BodyRun, Chat, ChatDb, ChatMarks, ChatStyle, CopyOf, FilterMarks,
-    FilterReason, KnownPoll, Mark, OwnSend, Payload, Poll, PollOption, RichLink, Row, Summary,
-    Vote,
+    FilterReason, KnownPoll, Mark, Payload, Poll, PollOption, RichLink, Row, Summary, Vote,
 };
 pub use relation::{Awaited, Relation, TextReaction};
 pub use shared_protocol::Address;

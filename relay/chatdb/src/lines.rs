@@ -7,8 +7,6 @@
 //! is own as well, but never so certain that a person's message would be dropped for it (see
 //! [`crate::compose()`]).
 
-use std::collections::HashSet;
-
 use shared_protocol::Line;
 
 use crate::Address;
@@ -19,11 +17,11 @@ const MAX_LEARNT: usize = 64;
 /// What the owner says about own addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Declaration {
-    /// The lines, each with its name first; none of them is empty.
+    /// The lines, each with its name first; a line has at least one address.
     pub lines: Vec<Vec<Address>>,
     /// Own addresses of no line.
     pub own: Vec<Address>,
-    /// Addresses that are never taken for own ones, whatever chat.db seems to prove.
+    /// Addresses that are never taken for own ones, even if chat.db seems to prove it.
     pub others: Vec<Address>,
 }
 
@@ -31,26 +29,16 @@ pub struct Declaration {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lines {
     declaration: Declaration,
-    declared: HashSet<Address>,
     /// In the order in which they were learnt.
     learnt: Vec<Address>,
+    /// The name of the one line that there is without a declaration, once it was chosen. Always an own address.
     name: Option<Address>,
-    own: HashSet<Address>,
 }
 
 impl Lines {
     /// What the owner declares, and nothing else.
     pub fn new(declaration: Declaration) -> Self {
-        let declared: HashSet<Address> = declaration
-            .lines
-            .iter()
-            .flatten()
-            .chain(&declaration.own)
-            .cloned()
-            .collect();
         Self {
-            own: declared.clone(),
-            declared,
             declaration,
             ..Self::default()
         }
@@ -62,10 +50,8 @@ impl Lines {
         for address in learnt {
             self.learn(address);
         }
-        if let Some(name) = name.filter(|name| !self.declaration.others.contains(name)) {
-            self.own.insert(name.clone());
-            self.name = Some(name);
-        }
+        let name = name.filter(|name| !self.declaration.others.contains(name));
+        self.name = name.or(self.name);
         self
     }
 
@@ -75,7 +61,6 @@ impl Lines {
         if refused || self.learnt.contains(&address) {
             return false;
         }
-        self.own.insert(address.clone());
         self.learnt.push(address);
         true
     }
@@ -96,12 +81,16 @@ impl Lines {
 
     /// Whether an address, in its one form, is an own one.
     pub fn is_own(&self, address: &str) -> bool {
-        self.own.contains(address)
+        let is_it = |own: &Address| own.as_str() == address;
+        self.is_declared(address) || self.learnt.iter().chain(&self.name).any(is_it)
     }
 
     /// Whether the owner declares it an own one.
     pub fn is_declared(&self, address: &str) -> bool {
-        self.declared.contains(address)
+        let declared = self.declaration.lines.iter().flatten();
+        declared
+            .chain(&self.declaration.own)
+            .any(|own| own.as_str() == address)
     }
 
     /// Whether the owner declares it another's.
@@ -122,7 +111,7 @@ impl Lines {
         self.name.as_ref()
     }
 
-    /// Whether there is one line, whatever address a message came in on.
+    /// The name of the only line, to which every message belongs; `None` if several are declared.
     pub(crate) fn only_line(&self) -> Option<&Address> {
         match &*self.declaration.lines {
             [] => self.name.as_ref(),
@@ -151,23 +140,10 @@ impl Lines {
         if lines.is_empty() {
             lines.extend(self.name.clone().map(|name| vec![name]));
         }
-        let rest: Vec<Address> = self
-            .declaration
-            .own
-            .iter()
-            .chain(&self.learnt)
-            .cloned()
-            .collect();
-        for address in rest {
-            if let Some(first) = lines.first_mut()
-                && !self
-                    .declaration
-                    .lines
-                    .iter()
-                    .any(|line| line.contains(&address))
-                && !first.contains(&address)
-            {
-                first.push(address);
+        for address in self.declaration.own.iter().chain(&self.learnt) {
+            let is_listed = lines.iter().any(|line| line.contains(address));
+            if let Some(first) = lines.first_mut().filter(|_| !is_listed) {
+                first.push(address.clone());
             }
         }
         let line = |addresses: Vec<Address>| Line {

@@ -66,11 +66,11 @@ impl Schema {
         }
     }
 
-    /// A select list of the given columns, in order.
-    pub(crate) fn list(&self, table: &str, alias: &str, columns: &[&str]) -> String {
+    /// A select list of the given columns, each under its name, whether or not the table has it.
+    pub(crate) fn list(&self, table: &str, alias: &str, columns: &str) -> String {
+        let columns = columns.split(", ");
         let list: Vec<_> = columns
-            .iter()
-            .map(|c| self.column(table, alias, c))
+            .map(|name| format!("{} as {name}", self.column(table, alias, name)))
             .collect();
         list.join(", ")
     }

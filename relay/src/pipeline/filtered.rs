@@ -332,7 +332,7 @@ pub(super) fn is_same(row: &Row, twin: Digest, rules: &Rules<'_>) -> bool {
 fn reason_of(row: &Row, chat: &Chat) -> &'static str {
     FilterReason::of(row, chat)
         .unwrap_or(FilterReason::Category)
-        .as_str()
+        .into()
 }
 
 /// The chat that the message was composed for at first.

@@ -14,7 +14,7 @@
 
 use std::collections::HashSet;
 
-use chatdb::{Address, Awaited, Chat, ChatDb, ChatStyle, CopyOf, Lines, OwnSend, ReadError, Row};
+use chatdb::{Address, Awaited, Chat, ChatDb, ChatStyle, CopyOf, Lines, ReadError, Row};
 
 use super::row_guard::take_in_hand;
 use crate::mask::Masked;
@@ -144,7 +144,7 @@ impl OwnAddresses {
         };
         let (is_own, is_party) = (lines.is_own(writer), chat.has_party(writer));
         let went_to_itself = row.line.as_deref() == Some(writer);
-        let is_beyond_doubt = |own: &OwnSend| is_own || own.sent_at == row.sent_at;
+        let is_beyond_doubt = |own: &Row| is_own || own.sent_at == row.sent_at;
         let mut own_send = None;
         if is_own || !is_party || went_to_itself {
             // Of an unknown writer only the same chat counts: others say the same now and then.

@@ -74,7 +74,7 @@ pub(super) fn settle(
                     | WaitReason::NoOtherSide => HOLD_INCOMPLETE_MICROS,
                 };
                 let until = candidate.since + hold;
-                wait(state, candidate, reason.as_str())?;
+                wait(state, candidate, reason.into())?;
                 if rules.now < until {
                     settled.waiting += 1;
                     blockers.push(Blocker {

@@ -15,9 +15,9 @@ const MAX_PARTICIPANT_BYTES: usize = 128 * 1024;
 
 /// Who wrote a row, and on which side of it the owner stands.
 pub(super) struct Parties {
-    /// Ourselves, whatever the row says of itself.
+    /// The owner wrote it, even if the row says that it came in.
     pub(super) from_owner: bool,
-    /// Nobody but ourselves is in the chat.
+    /// The owner is the only one in the chat.
     pub(super) is_note_to_self: bool,
     pub(super) sender: String,
     pub(super) line: Option<String>,
@@ -50,12 +50,8 @@ impl Parties {
 
 /// The other side, as the row names it; in a direct chat else the peer.
 fn writer(row: &Row, chat: &Chat) -> Option<Address> {
-    let peer = || match chat.style {
-        ChatStyle::Direct => chat.identifier.as_deref(),
-        ChatStyle::Group => None,
-    };
     let named = row.handle.as_deref().and_then(Address::parse);
-    named.or_else(|| peer().and_then(Address::parse))
+    named.or_else(|| chat.peer().and_then(Address::parse))
 }
 
 /// An own address is a known one, or one that two of the three columns for the own side name. One column
@@ -80,13 +76,12 @@ impl Row {
     /// the other side of the message tells.
     pub fn peer_on_own_side(&self, lines: &Lines) -> Option<&str> {
         let chat = self.chat.as_deref()?;
-        let peer = chat.identifier.as_deref()?;
+        let peer = chat.peer()?;
         let is_between = self.is_from_me || self.handle.as_deref() == Some(peer);
         // One column is enough where the owner wrote; a person's rows often have that one.
         let is_named = own_sides_naming(self, chat, peer) >= 2
             || (self.is_from_me && self.line.as_deref() == Some(peer));
-        (chat.style == ChatStyle::Direct
-            && self.item_type == 0
+        (self.item_type == 0
             && is_between
             && is_named
             && !lines.is_own(peer)
@@ -95,7 +90,7 @@ impl Row {
     }
 }
 
-/// Whether nobody but ourselves is in the chat, and it is certain enough to skip the row.
+/// Whether the owner is the only one in the chat, certainly enough to skip the row.
 ///
 /// The peer must be a known own address, or the message must have both gone out and come in: columns
 /// alone may name a person on some Mac. What the owner typed is no person's message, so any own address
@@ -184,7 +179,7 @@ pub(super) fn guid(guid: &str) -> String {
         })
 }
 
-/// An address in its one form; none if nothing is left of it.
+/// An address in its normal form; `None` if nothing is left of it.
 pub(super) fn handle(address: &str) -> Option<String> {
     Address::parse(address).map(Address::into_string)
 }

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 
-use shared_protocol::{Attachment, AttachmentState, MAX_ATTACHMENTS};
+use shared_protocol::{Attachment, MAX_ATTACHMENTS};
 
 use super::{address, text};
 use crate::digest::Digest;
-use crate::read::{BodyRun, Row};
+use crate::read::{AttachmentRow, BodyRun, Row};
 
 /// The attachments in the order of the parts that they are; those that no part names come last.
 pub(super) fn of(row: &Row) -> Vec<Attachment> {
@@ -50,40 +50,34 @@ fn all(row: &Row) -> Vec<Attachment> {
         .filter_map(|run| Some((run.attachment_guid.as_deref()?, run)))
         .collect();
     let transcript_of = |run: Option<&BodyRun>| run.and_then(|run| run.transcript.clone());
+    let told = |a: &AttachmentRow, run: Option<&BodyRun>| Attachment {
+        guid: address::guid(&a.guid),
+        mime_type: a.mime_type.as_deref().map(text::name),
+        name: a.name.as_deref().map(text::name),
+        size_bytes: a.size_bytes.filter(|bytes| i64::try_from(*bytes).is_ok()),
+        part: run.and_then(|run| run.part),
+        description: a.description.as_deref().map(text::name),
+        transcript: transcript_of(run)
+            .or_else(|| a.transcript.clone())
+            .map(text::transcript),
+        is_sticker: a.is_sticker,
+        state: a.state,
+    };
     let joined = row
         .attachments
         .iter()
         .filter(|a| !a.is_hidden && !a.guid.is_empty())
-        .map(|a| {
-            let run = named.get(a.guid.as_str()).copied();
-            Attachment {
-                guid: address::guid(&a.guid),
-                mime_type: a.mime_type.as_deref().map(text::name),
-                name: a.name.as_deref().map(text::name),
-                size_bytes: a.size_bytes.filter(|bytes| i64::try_from(*bytes).is_ok()),
-                part: run.and_then(|run| run.part),
-                description: a.description.as_deref().map(text::name),
-                transcript: transcript_of(run)
-                    .or_else(|| a.transcript.clone())
-                    .map(text::transcript),
-                is_sticker: a.is_sticker,
-                state: a.state,
-            }
-        });
+        .map(|a| told(a, named.get(a.guid.as_str()).copied()));
     let unjoined = runs
         .iter()
         .filter_map(|run| Some((run.attachment_guid.as_deref()?, run)))
         .filter(|(guid, _)| !guid.is_empty() && !row.attachments.iter().any(|a| a.guid == *guid))
-        .map(|(guid, run)| Attachment {
-            guid: address::guid(guid),
-            mime_type: None,
-            name: None,
-            size_bytes: None,
-            part: run.part,
-            description: None,
-            transcript: transcript_of(Some(run)).map(text::transcript),
-            is_sticker: false,
-            state: AttachmentState::Waiting,
+        .map(|(guid, run)| {
+            let unjoined = AttachmentRow {
+                guid: guid.to_owned(),
+                ..AttachmentRow::default()
+            };
+            told(&unjoined, Some(run))
         });
     let mut all: Vec<Attachment> = joined.chain(unjoined).collect();
     // A transcript that stands beside the placeholder belongs to the only file that there is.
@@ -100,20 +94,18 @@ fn all(row: &Row) -> Vec<Attachment> {
 
 #[cfg(test)]
 mod tests {
+    use shared_protocol::AttachmentState;
+
     use super::*;
-    use crate::read::{AttachmentRow, Body};
+    use crate::read::Body;
 
     fn file(guid: &str) -> AttachmentRow {
         AttachmentRow {
             guid: guid.to_owned(),
             mime_type: Some("image/heic".to_owned()),
-            name: None,
             size_bytes: Some(7),
             state: AttachmentState::Finished,
-            is_sticker: false,
-            is_hidden: false,
-            description: None,
-            transcript: None,
+            ..AttachmentRow::default()
         }
     }
 

@@ -60,8 +60,9 @@ pub enum Reading {
     Skip(SkipReason),
 }
 
-/// What a row still lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What a row still lacks. Its name in snake case is stored and shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum WaitReason {
     /// Its chat. A row without one is never posted: a group's message would be taken for a direct one.
     NoChat,
@@ -82,22 +83,6 @@ pub enum WaitReason {
     NoOtherSide,
 }
 
-impl WaitReason {
-    /// The reason as it is stored and shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NoChat => "no_chat",
-            Self::NoHandle => "no_handle",
-            Self::NotFinished => "not_finished",
-            Self::NoText => "no_text",
-            Self::NoAttachment => "no_attachment",
-            Self::NoReference => "no_reference",
-            Self::NoEdit => "no_edit",
-            Self::NoOtherSide => "no_other_side",
-        }
-    }
-}
-
 /// Why a row is not posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SkipReason {
@@ -113,20 +98,6 @@ pub enum SkipReason {
     Scheduled,
     /// A row of the system without content.
     System,
-}
-
-impl SkipReason {
-    /// The reason as it is stored and shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Spam => "spam",
-            Self::NoteToSelf => "note_to_self",
-            Self::LinkPreview => "link_preview",
-            Self::EditNotice => "edit_notice",
-            Self::Scheduled => "scheduled",
-            Self::System => "system",
-        }
-    }
 }
 
 /// Composes the message of `row`, which has been waited for since `waited`; `now` in microseconds

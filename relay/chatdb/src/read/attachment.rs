@@ -7,21 +7,11 @@ use super::transcript::{self, MAX_USER_INFO_BYTES};
 use super::value::{bytes, flag, integer, text};
 use crate::schema::Schema;
 
-const COLUMNS: [&str; 10] = [
-    "ROWID",
-    "guid",
-    "mime_type",
-    "transfer_name",
-    "filename",
-    "total_bytes",
-    "transfer_state",
-    "is_sticker",
-    "hide_attachment",
-    "emoji_image_short_description",
-];
+const COLUMNS: &str = "ROWID, guid, mime_type, transfer_name, filename, total_bytes, transfer_state, \
+    is_sticker, hide_attachment, emoji_image_short_description";
 
 /// A file that hangs on a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AttachmentRow {
     /// `attachment.guid`; its form varies, so it is only ever compared whole.
     pub guid: String,
@@ -46,8 +36,8 @@ pub struct AttachmentRow {
 pub(super) fn select_list(schema: &Schema) -> String {
     let user_info = schema.column("attachment", "a", "user_info");
     format!(
-        "{}, case when octet_length({user_info}) <= {MAX_USER_INFO_BYTES} then {user_info} end",
-        schema.list("attachment", "a", &COLUMNS)
+        "{}, case when octet_length({user_info}) <= {MAX_USER_INFO_BYTES} then {user_info} end as user_info",
+        schema.list("attachment", "a", COLUMNS)
     )
 }
 
@@ -71,30 +61,31 @@ pub(super) fn digest_expression(schema: &Schema) -> String {
 }
 
 pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<AttachmentRow>> {
-    let Some(guid) = text(row, 1)? else {
+    let Some(guid) = text(row, "guid")? else {
         return Ok(None);
     };
     let last_part = |path: String| {
         let name = path.rsplit('/').next().map(str::to_owned);
         name.filter(|name| !name.is_empty())
     };
-    let name = text(row, 3)?
+    let name = text(row, "transfer_name")?
         .and_then(last_part)
-        .or(text(row, 4)?.and_then(last_part));
+        .or(text(row, "filename")?.and_then(last_part));
     let payload = name
         .as_deref()
         .is_some_and(|name| name.ends_with(".pluginPayloadAttachment"));
     Ok(Some(AttachmentRow {
         guid,
-        mime_type: text(row, 2)?,
-        size_bytes: u64::try_from(integer(row, 5)?)
+        mime_type: text(row, "mime_type")?,
+        size_bytes: u64::try_from(integer(row, "total_bytes")?)
             .ok()
             .filter(|bytes| *bytes > 0),
-        state: state(integer(row, 6)?),
-        is_sticker: flag(row, 7)?,
-        is_hidden: payload || flag(row, 8)?,
-        description: text(row, 9)?.filter(|description| !description.trim().is_empty()),
-        transcript: transcript::of_user_info(bytes(row, COLUMNS.len())?),
+        state: state(integer(row, "transfer_state")?),
+        is_sticker: flag(row, "is_sticker")?,
+        is_hidden: payload || flag(row, "hide_attachment")?,
+        description: text(row, "emoji_image_short_description")?
+            .filter(|description| !description.trim().is_empty()),
+        transcript: transcript::of_user_info(bytes(row, "user_info")?),
         name,
     }))
 }

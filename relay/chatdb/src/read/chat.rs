@@ -6,30 +6,21 @@ use super::value::{address, flag, integer, text};
 use crate::Address;
 use crate::schema::Schema;
 
-const COLUMNS: [&str; 10] = [
-    "ROWID",
-    "guid",
-    "style",
-    "chat_identifier",
-    "room_name",
-    "display_name",
-    "account_login",
-    "last_addressed_handle",
-    "is_filtered",
-    "is_blackholed",
-];
+const COLUMNS: &str = "ROWID, guid, style, chat_identifier, room_name, display_name, account_login, \
+    last_addressed_handle, is_filtered, is_blackholed";
 
-/// Direct or group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Direct or group; in doubt a group, whose content must not be answered in private.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChatStyle {
     /// One other person.
     Direct,
     /// Several others.
+    #[default]
     Group,
 }
 
 /// A conversation as Messages keeps it, one row per service on older systems.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chat {
     /// `chat.ROWID`
     pub rowid: i64,
@@ -70,18 +61,11 @@ impl Chat {
             ChatStyle::Group => None,
         };
         Self {
-            rowid: 0,
             guid,
             style,
             identifier,
-            display_name: None,
-            account_login: None,
-            last_addressed_handle: None,
-            filter: 0,
-            is_blocked: false,
             participants,
-            joined: Vec::new(),
-            told_as: None,
+            ..Self::default()
         }
     }
 
@@ -90,18 +74,20 @@ impl Chat {
         self.style == ChatStyle::Direct || !self.participants.is_empty()
     }
 
+    /// The address of the other one in a direct chat.
+    pub(crate) fn peer(&self) -> Option<&str> {
+        let is_direct = self.style == ChatStyle::Direct;
+        self.identifier.as_deref().filter(|_| is_direct)
+    }
+
     /// Whether an address is the peer's or a participant's.
     pub fn has_party(&self, address: &str) -> bool {
-        let peer = match self.style {
-            ChatStyle::Direct => self.identifier.as_deref(),
-            ChatStyle::Group => None,
-        };
-        peer == Some(address) || self.participants.iter().any(|party| party == address)
+        self.peer() == Some(address) || self.participants.iter().any(|party| party == address)
     }
 }
 
 pub(super) fn select_list(schema: &Schema) -> String {
-    schema.list("chat", "c", &COLUMNS)
+    schema.list("chat", "c", COLUMNS)
 }
 
 /// 0 for a group and 1 for a direct chat, as [`style`] tells them apart.
@@ -117,27 +103,29 @@ pub(super) fn groups_first(schema: &Schema) -> String {
 }
 
 pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Chat>> {
-    let Some(guid) = text(row, 1)? else {
+    let Some(guid) = text(row, "guid")? else {
         return Ok(None);
     };
-    let style = style(integer(row, 2)?, &guid, text(row, 4)?.is_some());
+    let style = style(
+        integer(row, "style")?,
+        &guid,
+        text(row, "room_name")?.is_some(),
+    );
     let identifier = match style {
-        ChatStyle::Direct => address(row, 3)?,
-        ChatStyle::Group => text(row, 3)?,
+        ChatStyle::Direct => address(row, "chat_identifier")?,
+        ChatStyle::Group => text(row, "chat_identifier")?,
     };
     Ok(Some(Chat {
-        rowid: row.get(0)?,
+        rowid: row.get("ROWID")?,
         guid,
         style,
         identifier,
-        display_name: text(row, 5)?,
-        account_login: address(row, 6)?,
-        last_addressed_handle: address(row, 7)?,
-        filter: integer(row, 8)?,
-        is_blocked: flag(row, 9)?,
-        participants: Vec::new(),
-        joined: Vec::new(),
-        told_as: None,
+        display_name: text(row, "display_name")?,
+        account_login: address(row, "account_login")?,
+        last_addressed_handle: address(row, "last_addressed_handle")?,
+        filter: integer(row, "is_filtered")?,
+        is_blocked: flag(row, "is_blackholed")?,
+        ..Chat::default()
     }))
 }
 

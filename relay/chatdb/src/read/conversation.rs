@@ -22,27 +22,15 @@ impl ChatDb {
     /// chat, lest a group's message be answered in private; among several the lowest, a choice that
     /// never changes. Of a row in "Recently Deleted" the chats that it lay in: it did come in.
     pub fn chats_of(&self, rowid: i64) -> Result<Vec<Rc<Chat>>, ReadError> {
-        self.snapshot(|| {
-            let mut known = Chats::default();
-            let joined = self.chats_by(&self.queries.chats, rowid, usize::MAX, &mut known)?;
-            match &self.queries.chats_of_deleted {
-                Some(query) if joined.is_empty() => {
-                    self.chats_by(query, rowid, usize::MAX, &mut known)
-                }
-                _ => Ok(joined),
-            }
-        })
+        self.snapshot(|| self.first_chats_of(rowid, usize::MAX, &mut Chats::default()))
     }
 
     /// The chat with `guid`.
     pub fn chat(&self, guid: &str) -> Result<Option<Rc<Chat>>, ReadError> {
         self.snapshot(|| {
-            let mut statement = self.connection.prepare_cached(&self.queries.chat_by_guid)?;
-            let mut rows = statement.query([guid])?;
-            match rows.next()? {
-                Some(row) => self.read_chat(row, &mut Chats::default()),
-                None => Ok(None),
-            }
+            let read = |row: &Columns<'_>| self.read_chat(row, &mut Chats::default());
+            let chat = self.first(&self.queries.chat_by_guid, [guid], read)?;
+            Ok(chat.flatten())
         })
     }
 
@@ -52,13 +40,20 @@ impl ChatDb {
         message: i64,
         known: &mut Chats,
     ) -> rusqlite::Result<Option<Rc<Chat>>> {
-        let mut joined = self.chats_by(&self.queries.chats, message, 1, known)?;
-        if joined.is_empty()
-            && let Some(query) = &self.queries.chats_of_deleted
-        {
-            joined = self.chats_by(query, message, 1, known)?;
+        Ok(self.first_chats_of(message, 1, known)?.pop())
+    }
+
+    fn first_chats_of(
+        &self,
+        message: i64,
+        limit: usize,
+        known: &mut Chats,
+    ) -> rusqlite::Result<Vec<Rc<Chat>>> {
+        let joined = self.chats_by(&self.queries.chats, message, limit, known)?;
+        match &self.queries.chats_of_deleted {
+            Some(query) if joined.is_empty() => self.chats_by(query, message, limit, known),
+            _ => Ok(joined),
         }
-        Ok(joined.pop())
     }
 
     fn chats_by(
@@ -84,19 +79,17 @@ impl ChatDb {
         row: &Columns<'_>,
         known: &mut Chats,
     ) -> rusqlite::Result<Option<Rc<Chat>>> {
-        let rowid: i64 = row.get(0)?;
+        let rowid: i64 = row.get("ROWID")?;
         if let Some(chat) = known.by_rowid.get(&rowid) {
             return Ok(Some(Rc::clone(chat)));
         }
         let Some(mut chat) = chat::read(row)? else {
             return Ok(None);
         };
-        let mut statement = self.connection.prepare_cached(self.queries.participants)?;
-        let mut handles = statement.query([rowid])?;
-        while let Some(row) = handles.next()? {
-            if let Some(handle) = value::address(row, 0)?
-                && !chat.participants.contains(&handle)
-            {
+        let read = |row: &Columns<'_>| value::address(row, 0);
+        let handles = self.select(self.queries.participants, [rowid], read)?;
+        for handle in handles.into_iter().flatten() {
+            if !chat.participants.contains(&handle) {
                 chat.participants.push(handle);
             }
         }

@@ -5,7 +5,7 @@
 //! now: a former number of the owner's, for one. Both are asked for a few rows only, never for every
 //! one.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::conversation::Chats;
 use super::{ChatDb, ChatStyle, Row, message, value};
@@ -19,15 +19,6 @@ const LOOK_BACK: u32 = 100;
 /// The two rows of a note to self are written this close to each other.
 const NEARLY_MICROS: i64 = 100_000;
 const NANOS_OF_A_MICRO: i64 = 1_000;
-
-/// An own message that a received row repeats.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnSend {
-    /// `message.guid`
-    pub guid: String,
-    /// When it was sent, microseconds since 1970.
-    pub sent_at: Option<i64>,
-}
 
 /// Where the message that is repeated must stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,33 +36,21 @@ enum Side {
     Received,
 }
 
-impl OwnSend {
-    fn of(row: Row) -> Self {
-        Self {
-            guid: row.guid,
-            sent_at: row.sent_at,
-        }
-    }
-}
-
 impl ChatDb {
     /// The last `limit` rows with their addresses and their chats alone, newest first.
     pub fn addresses_of_newest(&self, limit: u32) -> Result<Vec<Row>, ReadError> {
         let after = self.sequence()?.saturating_sub(limit.into());
         self.snapshot(|| {
-            let mut statement = self.connection.prepare_cached(&self.queries.addresses)?;
-            let mut raw = statement.query([after])?;
-            let mut rows = Vec::new();
-            while let Some(columns) = raw.next()? {
-                rows.push(Row {
-                    rowid: columns.get(0)?,
-                    is_from_me: value::flag(columns, 1)?,
-                    line: value::address(columns, 2)?,
-                    account: value::address(columns, 3)?,
-                    handle: value::address(columns, 4)?,
+            let mut rows = self.select(&self.queries.addresses, [after], |columns| {
+                Ok(Row {
+                    rowid: columns.get("ROWID")?,
+                    is_from_me: value::flag(columns, "is_from_me")?,
+                    line: value::address(columns, "destination_caller_id")?,
+                    account: value::address(columns, "account")?,
+                    handle: value::address(columns, "handle")?,
                     ..Row::default()
-                });
-            }
+                })
+            })?;
             let mut chats = Chats::default();
             for row in &mut rows {
                 row.chat = self.chat_of(row.rowid, &mut chats)?;
@@ -80,32 +59,36 @@ impl ChatDb {
         })
     }
 
-    /// The own message of the same moment that says the same as `row`, if there is one.
-    pub fn own_send_like(&self, row: &Row, place: CopyOf) -> Result<Option<OwnSend>, ReadError> {
-        Ok(self.repeated_by(row, place)?)
+    /// The own message of the same moment that says the same as `row`, if there is one; without its chat
+    /// and its attachments.
+    pub fn own_send_like(&self, row: &Row, place: CopyOf) -> Result<Option<Row>, ReadError> {
+        let Some(sent_at) = row.sent_at else {
+            return Ok(None);
+        };
+        let (from, until) = (sent_at - SAME_MOMENT_MICROS, sent_at + SAME_MOMENT_MICROS);
+        let own_send = self.find_between(from, until, Side::Sent, |own| {
+            // Without words only the very instant tells one photo from another.
+            let same = says_the_same(own, row) && (has_words(own) || own.sent_at == row.sent_at);
+            Ok(same && (place == CopyOf::AnyChat || self.shares_chat(own.rowid, row.rowid)?))
+        })?;
+        Ok(own_send)
     }
 
-    /// The own message of the very same microsecond that says the same as `row`, in whatever chat; without
+    /// The own message of the very same microsecond that says the same as `row`, in any chat; without
     /// words, which anyone's photo lacks, in the direct chat of `row` alone. A date in whole seconds, as of
     /// an SMS, proves nothing. One look-up in the date index, which finds nothing for almost every row.
-    pub fn own_send_at(&self, row: &Row) -> Result<Option<OwnSend>, ReadError> {
+    pub fn own_send_at(&self, row: &Row) -> Result<Option<Row>, ReadError> {
         let Some(sent_at) = row.sent_at.filter(|at| at % 1_000_000 != 0) else {
             return Ok(None);
         };
         let chat = row.chat.as_deref();
         let is_direct = chat.is_some_and(|chat| chat.style == ChatStyle::Direct);
-        for rowid in self.rowids_between(sent_at, sent_at, Side::Sent)? {
-            let Some(own) = self.bare_row(rowid)? else {
-                continue;
-            };
-            let counts = own.sent_at == row.sent_at
-                && says_the_same(&own, row)
-                && (has_words(&own) || (is_direct && self.shares_chat(own.rowid, row.rowid)?));
-            if counts {
-                return Ok(Some(OwnSend::of(own)));
-            }
-        }
-        Ok(None)
+        let own_send = self.find_between(sent_at, sent_at, Side::Sent, |own| {
+            Ok(own.sent_at == row.sent_at
+                && says_the_same(own, row)
+                && (has_words(own) || (is_direct && self.shares_chat(own.rowid, row.rowid)?)))
+        })?;
+        Ok(own_send)
     }
 
     /// Whether what went out came in to the same chat, or what came in went out of it, in the same words at
@@ -120,34 +103,21 @@ impl ChatDb {
             Side::Sent
         };
         let (from, until) = (sent_at - SAME_MOMENT_MICROS, sent_at + SAME_MOMENT_MICROS);
-        for rowid in self.rowids_between(from, until, other_side)? {
-            let Some(other) = self.bare_row(rowid)? else {
-                continue;
-            };
-            let is_same = says_the_same(&other, row)
+        let other = self.find_between(from, until, other_side, |other| {
+            let is_same = says_the_same(other, row)
                 && other
                     .sent_at
                     .is_some_and(|at| is_nearly(at, sent_at) && (at == sent_at || has_words(row)));
-            if is_same && self.shares_chat(rowid, row.rowid)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+            Ok(is_same && self.shares_chat(other.rowid, row.rowid)?)
+        })?;
+        Ok(other.is_some())
     }
 
     /// Whether a message came in from `address`, as from one of the others in its chat, that neither went
     /// to that very address nor repeats an own one: then a person writes from it.
     pub fn has_written(&self, address: &str) -> Result<bool, ReadError> {
-        let mut handles = self.connection.prepare_cached(self.queries.handles)?;
-        let handles: Vec<i64> = handles
-            .query_map([address], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
-        for handle in handles {
-            let mut written = self.connection.prepare_cached(self.queries.written_by)?;
-            let written: Vec<i64> = written
-                .query_map(params![handle, LOOK_BACK], |row| row.get(0))?
-                .collect::<rusqlite::Result<_>>()?;
-            for rowid in written {
+        for handle in self.rowids(self.queries.handles, [address])? {
+            for rowid in self.rowids(self.queries.written_by, params![handle, LOOK_BACK])? {
                 let Some(row) = self.bare_row(rowid)? else {
                     continue;
                 };
@@ -155,7 +125,7 @@ impl ChatDb {
                     && row.item_type == 0
                     && row.handle.as_deref() == Some(address)
                     && row.line.as_deref() != Some(address);
-                if !is_letter || self.repeated_by(&row, CopyOf::AnyChat)?.is_some() {
+                if !is_letter || self.own_send_like(&row, CopyOf::AnyChat)?.is_some() {
                     continue;
                 }
                 let chat = self.chat_of(rowid, &mut Chats::default())?;
@@ -167,28 +137,15 @@ impl ChatDb {
         Ok(false)
     }
 
-    fn repeated_by(&self, row: &Row, place: CopyOf) -> rusqlite::Result<Option<OwnSend>> {
-        let Some(sent_at) = row.sent_at else {
-            return Ok(None);
-        };
-        let (from, until) = (sent_at - SAME_MOMENT_MICROS, sent_at + SAME_MOMENT_MICROS);
-        for rowid in self.rowids_between(from, until, Side::Sent)? {
-            let Some(own) = self.bare_row(rowid)? else {
-                continue;
-            };
-            // Without words only the very instant tells one photo from another.
-            let same = says_the_same(&own, row) && (has_words(&own) || own.sent_at == row.sent_at);
-            if same && (place == CopyOf::AnyChat || self.shares_chat(own.rowid, row.rowid)?) {
-                return Ok(Some(OwnSend::of(own)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Rows of one side that were sent from one microsecond to another, both included.
-    fn rowids_between(&self, from: i64, until: i64, side: Side) -> rusqlite::Result<Vec<i64>> {
+    /// The first row of one side, sent between two microseconds (both included), for which `is_it` holds.
+    fn find_between(
+        &self,
+        from: i64,
+        until: i64,
+        side: Side,
+        is_it: impl Fn(&Row) -> rusqlite::Result<bool>,
+    ) -> rusqlite::Result<Option<Row>> {
         let seconds = |micros: i64| to_apple_nanos(micros) / 1_000_000_000;
-        let mut statement = self.connection.prepare_cached(&self.queries.same_moment)?;
         let window = params![
             to_apple_nanos(from),
             to_apple_nanos(until) + (NANOS_OF_A_MICRO - 1),
@@ -196,22 +153,28 @@ impl ChatDb {
             seconds(until),
             side == Side::Sent
         ];
-        statement.query_map(window, |row| row.get(0))?.collect()
+        for rowid in self.rowids(&self.queries.same_moment, window)? {
+            if let Some(row) = self.bare_row(rowid)?
+                && is_it(&row)?
+            {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
     }
 
     /// A row without its chat and its attachments.
     fn bare_row(&self, rowid: i64) -> rusqlite::Result<Option<Row>> {
-        let mut statement = self.connection.prepare_cached(&self.queries.row_at)?;
-        let row = statement.query_row([rowid], message::read).optional()?;
+        let row = self.first(&self.queries.row_at, [rowid], message::read)?;
         Ok(row.flatten())
     }
 
     fn shares_chat(&self, one: i64, other: i64) -> rusqlite::Result<bool> {
-        let mut statement = self.connection.prepare_cached(
+        self.exists(
             "select 1 from chat_message_join a join chat_message_join b on b.chat_id = a.chat_id
              where a.message_id = ?1 and b.message_id = ?2",
-        )?;
-        statement.exists([one, other])
+            [one, other],
+        )
     }
 }
 

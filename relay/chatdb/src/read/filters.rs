@@ -5,16 +5,18 @@
 
 use std::rc::Rc;
 
-use rusqlite::{OptionalExtension, Row as Columns};
+use rusqlite::Row as Columns;
 
+use super::relation::queries::LIES_IN_CHAT;
 use super::value::{flag, integer, text};
 use super::{Chat, ChatDb, Row};
 use crate::ReadError;
 use crate::dates::index_bounds;
 use crate::schema::Schema;
 
-/// Why a row is held back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why a row is held back. The name in snake case is stored and shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum FilterReason {
     /// The owner blocked the chat.
     Blocked,
@@ -31,25 +33,13 @@ pub enum FilterReason {
 }
 
 impl FilterReason {
-    /// Why `row` is held back in `chat`; none if nothing does.
+    /// Why `row` is held back in `chat`; `None` if it is not.
     pub fn of(row: &Row, chat: &Chat) -> Option<Self> {
         let of_chat = chat_reason(chat.filter, chat.is_blocked);
         of_chat
             .filter(|reason| *reason == Self::Blocked)
             .or_else(|| row_reason(row.is_spam, row.filter_action))
             .or(of_chat)
-    }
-
-    /// The reason as it is stored and shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Blocked => "blocked",
-            Self::Spam => "spam",
-            Self::Junk => "junk",
-            Self::Promotion => "promotion",
-            Self::Transaction => "transaction",
-            Self::Category => "category",
-        }
     }
 }
 
@@ -128,96 +118,80 @@ pub(super) struct FilterQueries {
     pub(super) chat_marks_at: String,
     /// 1 guid of a chat.
     pub(super) chat_marks_of: String,
-    /// 1 chat, 2 message.
-    pub(super) join: &'static str,
-    /// 1 and 2 nanoseconds, 3 and 4 seconds: from and before.
-    pub(super) rowids_between: &'static str,
 }
+
+/// 1 and 2 nanoseconds, 3 and 4 seconds: from and before.
+pub(super) const ROWIDS_BETWEEN: &str = "select ROWID from message where date >= ?1 and date < ?2
+     union all
+     select ROWID from message where date >= ?3 and date < ?4";
 
 impl FilterQueries {
     pub(super) fn build(schema: &Schema) -> Self {
-        let columns = ["ROWID", "guid", "is_from_me", "is_spam", "filter_action"];
-        let marks = schema.list("message", "m", &columns);
-        let chat_marks = schema.list("chat", "c", &["ROWID", "is_filtered", "is_blackholed"]);
+        let columns = "ROWID, guid, is_from_me, is_spam, filter_action";
+        let marks = schema.list("message", "m", columns);
+        let chat_marks = schema.list("chat", "c", "ROWID, is_filtered, is_blackholed");
         Self {
             marks_at: format!("select {marks} from message m where m.ROWID = ?1"),
             marks_of: format!("select {marks} from message m where m.guid = ?1"),
             chat_marks_at: format!("select {chat_marks} from chat c where c.ROWID = ?1"),
             chat_marks_of: format!("select {chat_marks} from chat c where c.guid = ?1"),
-            join: "select 1 from chat_message_join where chat_id = ?1 and message_id = ?2",
-            rowids_between: "select ROWID from message where date >= ?1 and date < ?2
-                 union all
-                 select ROWID from message where date >= ?3 and date < ?4",
         }
     }
 }
 
 fn read_chat_marks(row: &Columns<'_>) -> rusqlite::Result<ChatMarks> {
     Ok(ChatMarks {
-        rowid: row.get(0)?,
-        reason: chat_reason(integer(row, 1)?, flag(row, 2)?),
+        rowid: row.get("ROWID")?,
+        reason: chat_reason(integer(row, "is_filtered")?, flag(row, "is_blackholed")?),
     })
 }
 
 impl ChatDb {
-    /// The marks of the row with `guid`, which lay at `rowid` when it was last seen; none if it is gone.
+    /// The marks of the row with `guid`, which lay at `rowid` when it was last seen; `None` if it is gone.
     pub fn filter_marks(&self, rowid: i64, guid: &str) -> Result<Option<FilterMarks>, ReadError> {
         let read = |row: &Columns<'_>| {
-            let is_from_me = flag(row, 2)?;
+            let is_from_me = flag(row, "is_from_me")?;
+            let reason = row_reason(flag(row, "is_spam")?, integer(row, "filter_action")?);
             let marks = FilterMarks {
-                rowid: row.get(0)?,
-                reason: row_reason(flag(row, 3)?, integer(row, 4)?).filter(|_| !is_from_me),
+                rowid: row.get("ROWID")?,
+                reason: reason.filter(|_| !is_from_me),
                 is_from_me,
             };
-            Ok((text(row, 1)?, marks))
+            Ok((text(row, "guid")?, marks))
         };
-        let there = self
-            .connection
-            .prepare_cached(&self.queries.filters.marks_at)?
-            .query_row([rowid], read)
-            .optional()?;
+        let there = self.first(&self.queries.filters.marks_at, [rowid], read)?;
         if let Some((Some(found), marks)) = there
             && found == guid
         {
             return Ok(Some(marks));
         }
-        let elsewhere = self
-            .connection
-            .prepare_cached(&self.queries.filters.marks_of)?
-            .query_row([guid], read)
-            .optional()?;
+        let elsewhere = self.first(&self.queries.filters.marks_of, [guid], read)?;
         Ok(elsewhere.map(|(_, marks)| marks))
     }
 
     /// The marks of the chat with `guid`.
     pub fn chat_marks(&self, guid: &str) -> Result<Option<ChatMarks>, ReadError> {
-        let mut statement = self
-            .connection
-            .prepare_cached(&self.queries.filters.chat_marks_of)?;
-        Ok(statement.query_row([guid], read_chat_marks).optional()?)
+        Ok(self.first(&self.queries.filters.chat_marks_of, [guid], read_chat_marks)?)
     }
 
     /// The marks of the chat at `rowid`; ROWIDs of chats are never given twice.
     pub fn chat_marks_at(&self, rowid: i64) -> Result<Option<ChatMarks>, ReadError> {
-        let mut statement = self
-            .connection
-            .prepare_cached(&self.queries.filters.chat_marks_at)?;
-        Ok(statement.query_row([rowid], read_chat_marks).optional()?)
+        Ok(self.first(
+            &self.queries.filters.chat_marks_at,
+            [rowid],
+            read_chat_marks,
+        )?)
     }
 
     /// Whether the row at `rowid` is joined to the chat at `chat`.
     pub fn is_joined_to(&self, rowid: i64, chat: i64) -> Result<bool, ReadError> {
-        let mut statement = self.connection.prepare_cached(self.queries.filters.join)?;
-        Ok(statement.exists([chat, rowid])?)
+        Ok(self.exists(LIES_IN_CHAT, [chat, rowid])?)
     }
 
     /// ROWIDs of the rows that were sent at `sent_at`, to the microsecond.
     pub fn rowids_at(&self, sent_at: i64) -> Result<Vec<i64>, ReadError> {
         let [from, to] = [sent_at, sent_at + 1].map(index_bounds);
-        let mut statement = self
-            .connection
-            .prepare_cached(self.queries.filters.rowids_between)?;
-        let rowids = statement.query_map([from.0, to.0, from.1, from.1 + 1], |row| row.get(0))?;
-        Ok(rowids.collect::<rusqlite::Result<_>>()?)
+        let window = [from.0, to.0, from.1, from.1 + 1];
+        Ok(self.rowids(ROWIDS_BETWEEN, window)?)
     }
 }

@@ -13,56 +13,34 @@ const MAX_KEYS: usize = 256;
 /// Values that are looked through where the key is not known.
 const MAX_VALUES: usize = 64;
 
-/// A property list that is a keyed archive.
-#[derive(Clone, Copy)]
-struct KeyedArchive<'a> {
-    objects: Object<'a>,
-    top: Object<'a>,
-}
-
 /// A value of an archive.
 #[derive(Clone, Copy)]
 pub(super) struct Archived<'a> {
-    archive: KeyedArchive<'a>,
+    /// The array to which UIDs refer.
+    objects: Object<'a>,
     object: Object<'a>,
 }
 
 /// What was archived; of another property list its outermost object.
 pub(super) fn root<'a>(list: &'a Plist<'a>) -> Option<Archived<'a>> {
-    if let Some(archive) = KeyedArchive::of(list) {
-        return archive.root();
-    }
-    let top = list.top();
-    let archive = KeyedArchive { objects: top, top };
-    Some(Archived {
-        archive,
+    let object = list.top();
+    let Some((objects, top)) = object.get("$objects").zip(object.get("$top")) else {
+        let objects = object;
+        return Some(Archived { objects, object });
+    };
+    let archive = Archived {
+        objects,
         object: top,
-    })
+    };
+    archive.resolve(top.get("root")?)
 }
 
-impl<'a> KeyedArchive<'a> {
-    /// `None` if `list` is another kind of property list.
-    fn of(list: &'a Plist<'a>) -> Option<Self> {
-        Some(Self {
-            objects: list.top().get("$objects")?,
-            top: list.top().get("$top")?,
-        })
-    }
-
-    /// The object that was archived.
-    fn root(self) -> Option<Archived<'a>> {
-        let root = self.top.get("root")?;
-        self.resolve(root)
-    }
-
+impl<'a> Archived<'a> {
     /// The value behind `object`, which may be a UID.
-    fn resolve(self, mut object: Object<'a>) -> Option<Archived<'a>> {
+    fn resolve(self, mut object: Object<'a>) -> Option<Self> {
         for _ in 0..MAX_HOPS {
             let Some(uid) = object.uid() else {
-                return Some(Archived {
-                    archive: self,
-                    object,
-                });
+                return Some(Self { object, ..self });
             };
             // Object 0 is `$null`.
             if uid == 0 {
@@ -72,21 +50,19 @@ impl<'a> KeyedArchive<'a> {
         }
         None
     }
-}
 
-impl<'a> Archived<'a> {
     /// The value under `key`: a field of an object, or an entry of an archived dictionary.
     pub(super) fn get(self, key: &str) -> Option<Self> {
         if let Some(field) = self.object.get(key) {
-            return self.archive.resolve(field);
+            return self.resolve(field);
         }
         let keys = self.object.get("NS.keys")?.elements()?;
         let values = self.object.get("NS.objects")?;
         let (index, _) = (0..).zip(keys.take(MAX_KEYS)).find(|(_, name)| {
-            let name = self.archive.resolve(*name);
+            let name = self.resolve(*name);
             name.is_some_and(|name| name.is_text(key))
         })?;
-        self.archive.resolve(values.element(index)?)
+        self.resolve(values.element(index)?)
     }
 
     /// The first of what a dictionary or an object holds.
@@ -100,24 +76,24 @@ impl<'a> Archived<'a> {
         values
             .chain(fields.into_iter().flatten())
             .take(MAX_VALUES)
-            .filter_map(move |value| self.archive.resolve(value))
+            .filter_map(move |value| self.resolve(value))
+    }
+
+    /// The object in the field `key` of this one.
+    fn field(self, key: &str) -> Option<Object<'a>> {
+        Some(self.resolve(self.object.get(key)?)?.object)
     }
 
     /// The text of a string, in either of its classes.
     pub(super) fn text(self) -> Option<String> {
-        self.object.string().or_else(|| {
-            let text = self.object.get("NS.string")?;
-            self.archive.resolve(text)?.object.string()
-        })
+        let inner = || self.field("NS.string")?.string();
+        self.object.string().or_else(inner)
     }
 
     /// Whether it is the string `text`, in either of its classes.
     fn is_text(self, text: &str) -> bool {
-        self.object.is_text(text)
-            || self.object.get("NS.string").is_some_and(|inner| {
-                let inner = self.archive.resolve(inner);
-                inner.is_some_and(|inner| inner.object.is_text(text))
-            })
+        let is_text = |object: Object<'_>| object.is_text(text);
+        is_text(self.object) || self.field("NS.string").is_some_and(is_text)
     }
 
     /// The address of an `NSURL` or of a string, without its base.
@@ -127,10 +103,8 @@ impl<'a> Archived<'a> {
 
     /// The bytes of data, in either of its classes.
     pub(super) fn data(self) -> Option<&'a [u8]> {
-        self.object.data().or_else(|| {
-            let data = self.object.get("NS.data")?;
-            self.archive.resolve(data)?.object.data()
-        })
+        let inner = || self.field("NS.data")?.data();
+        self.object.data().or_else(inner)
     }
 }
 
@@ -193,7 +167,7 @@ mod tests {
 
     fn title_of(bytes: &[u8]) -> Option<String> {
         let list = Plist::read(bytes)?;
-        let metadata = KeyedArchive::of(&list)?.root()?.get("richLinkMetadata")?;
+        let metadata = root(&list)?.get("richLinkMetadata")?;
         let _ = metadata.get("URL").and_then(Archived::url);
         let _ = metadata.get("blob").and_then(Archived::data);
         let _ = metadata.get("extra").and_then(|extra| extra.get("an"));
@@ -208,7 +182,7 @@ mod tests {
             Some("Ein Artikel über Äpfel 🍏")
         );
         let list = Plist::read(&bytes).unwrap();
-        let root = KeyedArchive::of(&list).unwrap().root().unwrap();
+        let root = root(&list).unwrap();
         let metadata = root.get("richLinkMetadata").unwrap();
         let url = metadata.get("URL").and_then(Archived::url);
         assert_eq!(url.as_deref(), Some("https://example.com/a"));
@@ -236,17 +210,19 @@ mod tests {
         ] {
             let bytes = archive(objects);
             let list = Plist::read(&bytes).unwrap();
-            assert!(KeyedArchive::of(&list).unwrap().root().is_none());
+            assert!(root(&list).is_none());
         }
     }
 
     #[test]
-    fn another_property_list_is_no_archive() {
+    fn another_property_list_is_read_as_it_is() {
         let mut bytes = Vec::new();
         let list = dictionary([("audio-transcription", text("hello"))]);
         list.to_writer_binary(&mut bytes).unwrap();
         let list = Plist::read(&bytes).unwrap();
-        assert!(KeyedArchive::of(&list).is_none());
+        let root = root(&list).unwrap();
+        let entry = root.get("audio-transcription").and_then(Archived::text);
+        assert_eq!(entry.as_deref(), Some("hello"), "it is its own root");
         let transcript = list.top().get("audio-transcription");
         assert_eq!(
             transcript.and_then(Object::string).as_deref(),

@@ -60,8 +60,7 @@ impl ChatDb {
             return Ok(None);
         };
         // The row before is a poll in one of many thousands.
-        let mut statement = self.connection.prepare_cached(&self.queries.is_poll)?;
-        if !statement.exists([before])? {
+        if !self.exists(&self.queries.is_poll, [before])? {
             return Ok(None);
         }
         match self.poll_row(before)? {
@@ -86,13 +85,8 @@ impl ChatDb {
                 None => break,
             }
         }
-        let mut statement = self.connection.prepare_cached(&self.queries.poll_updates)?;
-        let mut updates = statement.query([&first])?;
-        let after_these = lists.len();
-        while let Some(update) = updates.next()? {
-            lists.extend(message::read(update)?);
-        }
-        lists[after_these..].reverse();
+        let updates = self.select(&self.queries.poll_updates, [&first], message::read)?;
+        lists.extend(updates.into_iter().flatten().rev());
         let mut poll = KnownPoll {
             guid: first,
             ..KnownPoll::default()
@@ -118,11 +112,8 @@ impl ChatDb {
     }
 
     fn poll_row(&self, guid: &str) -> rusqlite::Result<Option<Row>> {
-        let mut statement = self.connection.prepare_cached(&self.queries.poll)?;
-        let mut rows = statement.query([guid])?;
-        match rows.next()? {
-            Some(row) => message::read(row),
-            None => Ok(None),
-        }
+        Ok(self
+            .first(&self.queries.poll, [guid], message::read)?
+            .flatten())
     }
 }

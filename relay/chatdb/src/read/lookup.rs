@@ -8,13 +8,18 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use rusqlite::OptionalExtension;
-
 use super::{ChatDb, value};
 use crate::{Address, ReadError};
 
 /// No group changes its identifier more often.
 const MAX_JOINED: usize = 16;
+
+/// Numbers that change with the table.
+const VERSION: &str = "select count(*), coalesce(max(ROWID), 0), \
+    total(cast(chat as integer) * (ROWID % 65521 + 1)) from chat_lookup";
+/// Identifier, chat, identifier of the chat.
+const GROUPS: &str = "select l.identifier, c.ROWID, c.chat_identifier from chat_lookup l
+    join chat c on c.ROWID = l.chat where c.style = 43";
 
 /// The table, as far as it speaks of groups, and by what it is known to be the same still.
 #[derive(Debug, Default)]
@@ -71,16 +76,12 @@ impl ChatDb {
         guid: &str,
         since: i64,
     ) -> Result<Option<(String, i64)>, ReadError> {
-        // A date of 0 is none.
+        // A date of 0 means that there is no date.
         let since = crate::dates::to_apple_nanos(since).max(1);
-        let mut statement = self
-            .connection
-            .prepare_cached(&self.queries.first_in_chat)?;
-        let first = statement
-            .query_row(rusqlite::params![guid, since], |row| {
-                Ok((value::text(row, 0)?, value::integer(row, 1)?))
-            })
-            .optional()?;
+        let params = rusqlite::params![guid, since];
+        let first = self.first(&self.queries.first_in_chat, params, |row| {
+            Ok((value::text(row, 0)?, value::integer(row, 1)?))
+        })?;
         Ok(first.and_then(|(guid, date)| guid.zip(crate::dates::from_apple_date(date))))
     }
 
@@ -93,31 +94,26 @@ impl ChatDb {
     ) -> rusqlite::Result<Vec<String>> {
         let mut guids = Vec::new();
         for other in lookup.joined_with(identifier) {
-            let mut statement = self
-                .connection
-                .prepare_cached("select guid, style from chat where chat_identifier = ?1")?;
-            let mut rows = statement.query([&other])?;
-            let mut is_there = false;
-            while let Some(row) = rows.next()? {
-                is_there = true;
-                if value::integer(row, 1)? == 43 {
-                    guids.extend(value::text(row, 0)?);
-                }
-            }
-            if !is_there {
+            let query = "select guid, style from chat where chat_identifier = ?1";
+            let chats = self.select(query, [&other], |row| {
+                let is_group = value::integer(row, 1)? == 43;
+                Ok(value::text(row, 0)?.filter(|_| is_group))
+            })?;
+            if chats.is_empty() {
                 guids.push(format!("any;+;{other}"));
             }
+            guids.extend(chats.into_iter().flatten());
         }
         Ok(guids)
     }
 
-    /// The lookup as it is now, empty where there is none. Read again only if it has changed: it changes seldom, and each new
-    /// message of a group asks.
+    /// The lookup as it is now, empty where there is none. It is read again only if it has changed: it changes
+    /// seldom, and each new message of a group asks.
     pub(super) fn lookup(&self) -> rusqlite::Result<Rc<Lookup>> {
-        let Some(queries) = &self.queries.lookup else {
+        if !self.queries.has_lookup {
             return Ok(Rc::default());
-        };
-        let mut statement = self.connection.prepare_cached(queries.version)?;
+        }
+        let mut statement = self.connection.prepare_cached(VERSION)?;
         let version = statement.query_row([], |row| {
             Ok((row.get(0)?, row.get(1)?, value::integer(row, 2)?))
         })?;
@@ -129,7 +125,7 @@ impl ChatDb {
             version,
             ..Lookup::default()
         };
-        let mut statement = self.connection.prepare_cached(queries.groups)?;
+        let mut statement = self.connection.prepare_cached(GROUPS)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let chat: i64 = row.get(1)?;
@@ -144,22 +140,6 @@ impl ChatDb {
         Ok(lookup)
     }
 }
-
-/// The queries of a chat.db that has the table.
-#[derive(Debug)]
-pub(super) struct LookupQueries {
-    /// Numbers that change with it.
-    pub(super) version: &'static str,
-    /// Identifier, chat, identifier of the chat.
-    pub(super) groups: &'static str,
-}
-
-pub(super) const QUERIES: LookupQueries = LookupQueries {
-    version: "select count(*), coalesce(max(ROWID), 0), \
-              total(cast(chat as integer) * (ROWID % 65521 + 1)) from chat_lookup",
-    groups: "select l.identifier, c.ROWID, c.chat_identifier from chat_lookup l
-             join chat c on c.ROWID = l.chat where c.style = 43",
-};
 
 #[cfg(test)]
 mod tests {

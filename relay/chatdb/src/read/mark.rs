@@ -27,13 +27,13 @@ impl ChatDb {
         for rowid in rowids {
             let mut rows = statement.query([rowid])?;
             let Some(row) = rows.next()? else { continue };
-            let Some(guid) = value::text(row, 1)? else {
+            let Some(guid) = value::text(row, "guid")? else {
                 continue;
             };
             marks.push(Mark {
-                rowid: row.get(0)?,
+                rowid: row.get("ROWID")?,
                 guid,
-                digest: digest(row, 2)?,
+                digest: digest(row)?,
             });
         }
         Ok(marks)
@@ -59,7 +59,7 @@ pub(super) fn digest_list(schema: &Schema) -> String {
         "null".to_owned()
     };
     [
-        column("date_edited"),
+        format!("{} as digest", column("date_edited")),
         format!("octet_length({})", column("text")),
         format!("octet_length({})", column("attributedBody")),
         format!("octet_length({})", column("message_summary_info")),
@@ -78,8 +78,9 @@ const DIGEST_COLUMNS: usize = 10;
 /// digests of rows without it stay as they were, and an upgraded relay need not read those rows again.
 const FIRST_DIGEST_COLUMNS: usize = 9;
 
-/// The digest of the columns from `first` on.
-pub(super) fn digest(row: &Columns<'_>, first: usize) -> rusqlite::Result<Digest> {
+/// The digest of a row that was selected by [`digest_list`].
+pub(super) fn digest(row: &Columns<'_>) -> rusqlite::Result<Digest> {
+    let first = row.as_ref().column_index("digest")?;
     let mut parts = Vec::with_capacity(DIGEST_COLUMNS);
     for index in 0..DIGEST_COLUMNS {
         let part = match row.get_ref(first + index)? {

@@ -14,48 +14,15 @@ use crate::digest::Digest;
 use crate::relation::{Awaited, Relation};
 use crate::schema::Schema;
 
-const COLUMNS: [&str; 35] = [
-    "ROWID",
-    "guid",
-    "text",
-    "attributedBody",
-    "date",
-    "is_from_me",
-    "service",
-    "destination_caller_id",
-    "account",
-    "item_type",
-    "group_title",
-    "group_action_type",
-    "share_status",
-    "associated_message_guid",
-    "associated_message_type",
-    "associated_message_emoji",
-    "balloon_bundle_id",
-    "expressive_send_style_id",
-    "thread_originator_guid",
-    "message_summary_info",
-    "date_edited",
-    "part_count",
-    "is_empty",
-    "is_spam",
-    "filter_action",
-    "schedule_type",
-    "schedule_state",
-    "is_system_message",
-    "is_service_message",
-    "is_audio_message",
-    "cache_has_attachments",
-    "subject",
-    "thread_originator_part",
-    "reply_to_guid",
-    "is_finished",
-];
-/// The sender's address follows the columns, then what the queries add.
-const HANDLE: usize = COLUMNS.len();
-const OTHER_HANDLE: usize = HANDLE + 1;
-const PAYLOAD: usize = HANDLE + 2;
-const DIGEST: usize = HANDLE + 3;
+const COLUMNS: &str = "\
+    ROWID, guid, text, attributedBody, date, is_from_me, service, \
+    destination_caller_id, account, item_type, group_title, group_action_type, \
+    share_status, associated_message_guid, associated_message_type, \
+    associated_message_emoji, balloon_bundle_id, expressive_send_style_id, \
+    thread_originator_guid, message_summary_info, date_edited, part_count, \
+    is_spam, filter_action, schedule_type, schedule_state, is_system_message, \
+    is_service_message, cache_has_attachments, subject, \
+    thread_originator_part, reply_to_guid, is_finished";
 
 /// How the name of the app ends that draws polls.
 pub(super) const POLLS: &str = "com.apple.messages.Polls";
@@ -142,8 +109,6 @@ pub struct Row {
     pub part_count: i64,
     /// Messages has not written all of it yet.
     pub is_unfinished: bool,
-    /// Messages calls it empty.
-    pub is_empty: bool,
     /// Messages calls it spam.
     pub is_spam: bool,
     /// macOS 27: 2 junk, 3 promotion, 4 transaction.
@@ -154,8 +119,6 @@ pub struct Row {
     pub schedule_state: i64,
     /// A row of the system.
     pub is_system: bool,
-    /// An audio message.
-    pub is_audio: bool,
     /// Whether Messages has joined attachments.
     pub has_attachments: bool,
     /// The chat, once joined.
@@ -222,9 +185,9 @@ pub(super) fn visible_text(body: Option<&str>, column: Option<&str>) -> String {
 }
 
 pub(super) fn select_list(schema: &Schema) -> String {
+    let columns = schema.list("message", "m", COLUMNS);
     format!(
-        "{}, {}",
-        schema.list("message", "m", &COLUMNS),
+        "{columns}, {} as handle",
         schema.column("handle", "h", "id")
     )
 }
@@ -240,87 +203,80 @@ pub(super) fn payload_column(schema: &Schema) -> String {
     )
 }
 
-/// Reads one row; none if its guid is missing or no text, which `UNIQUE NOT NULL` rules out in any
+/// Reads one row; `None` if its guid is missing or not a text, which `UNIQUE NOT NULL` rules out in any
 /// file that Messages wrote.
 pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
-    let Some(guid) = text(row, 1)? else {
+    let Some(guid) = text(row, "guid")? else {
         return Ok(None);
     };
     #[cfg(test)]
-    super::tests::may_panic(row.get(0)?, "read");
+    super::tests::may_panic(row.get("ROWID")?, "read");
     Ok(Some(Row {
-        rowid: row.get(0)?,
+        rowid: row.get("ROWID")?,
         guid,
-        sent_at: from_apple_date(integer(row, 4)?),
-        text: text(row, 2)?,
-        body: Body::read(bytes(row, 3)?),
-        is_from_me: flag(row, 5)?,
-        service: text(row, 6)?,
-        line: address(row, 7)?,
-        account: address(row, 8)?,
-        item_type: integer(row, 9)?,
-        group_title: text(row, 10)?,
-        group_action_type: integer(row, 11)?,
-        share_status: integer(row, 12)?,
-        associated_guid: text(row, 13)?,
-        associated_type: integer(row, 14)?,
-        associated_emoji: text(row, 15)?,
-        balloon: text(row, 16)?,
-        effect: text(row, 17)?,
-        thread_originator_guid: text(row, 18)?,
-        summary: Summary::read(bytes(row, 19)?),
-        edited_at: from_apple_date(integer(row, 20)?),
-        part_count: integer(row, 21)?,
-        is_empty: flag(row, 22)?,
-        is_spam: flag(row, 23)?,
-        filter_action: integer(row, 24)?,
-        schedule_type: integer(row, 25)?,
-        schedule_state: integer(row, 26)?,
-        is_system: flag(row, 27)? || flag(row, 28)?,
-        is_audio: flag(row, 29)?,
-        has_attachments: flag(row, 30)?,
-        subject: text(row, 31)?,
-        thread_originator_part: text(row, 32)?,
-        reply_to_guid: text(row, 33)?,
+        sent_at: from_apple_date(integer(row, "date")?),
+        text: text(row, "text")?,
+        body: Body::read(bytes(row, "attributedBody")?),
+        is_from_me: flag(row, "is_from_me")?,
+        service: text(row, "service")?,
+        line: address(row, "destination_caller_id")?,
+        account: address(row, "account")?,
+        item_type: integer(row, "item_type")?,
+        group_title: text(row, "group_title")?,
+        group_action_type: integer(row, "group_action_type")?,
+        share_status: integer(row, "share_status")?,
+        associated_guid: text(row, "associated_message_guid")?,
+        associated_type: integer(row, "associated_message_type")?,
+        associated_emoji: text(row, "associated_message_emoji")?,
+        balloon: text(row, "balloon_bundle_id")?,
+        effect: text(row, "expressive_send_style_id")?,
+        thread_originator_guid: text(row, "thread_originator_guid")?,
+        summary: Summary::read(bytes(row, "message_summary_info")?),
+        edited_at: from_apple_date(integer(row, "date_edited")?),
+        part_count: integer(row, "part_count")?,
+        is_spam: flag(row, "is_spam")?,
+        filter_action: integer(row, "filter_action")?,
+        schedule_type: integer(row, "schedule_type")?,
+        schedule_state: integer(row, "schedule_state")?,
+        is_system: flag(row, "is_system_message")? || flag(row, "is_service_message")?,
+        has_attachments: flag(row, "cache_has_attachments")?,
+        subject: text(row, "subject")?,
+        thread_originator_part: text(row, "thread_originator_part")?,
+        reply_to_guid: text(row, "reply_to_guid")?,
         // Absent and NULL count as finished.
-        is_unfinished: row.get_ref(34)? == ValueRef::Integer(0),
-        handle: address(row, HANDLE)?,
-        other_handle: address(row, OTHER_HANDLE)?,
-        payload: payload(row, PAYLOAD)?,
-        digest: mark::digest(row, DIGEST)?,
-        chat: None,
-        attachments: Vec::new(),
-        poll: None,
-        is_own_copy: false,
-        is_to_itself: false,
-        relation: Relation::None,
-        awaits: None,
-        is_beyond_reading: false,
+        is_unfinished: row.get_ref("is_finished")? == ValueRef::Integer(0),
+        handle: address(row, "handle")?,
+        other_handle: address(row, "other_handle")?,
+        payload: payload(row)?,
+        digest: mark::digest(row)?,
+        ..Row::default()
     }))
 }
 
 /// The little that cannot fail of a row that is [beyond reading](Row::is_beyond_reading).
 pub(super) fn read_little(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
-    let Some(guid) = text(row, 1)? else {
+    let Some(guid) = text(row, "guid")? else {
         return Ok(None);
     };
     Ok(Some(Row {
-        rowid: row.get(0)?,
+        rowid: row.get("ROWID")?,
         guid,
-        sent_at: from_apple_date(integer(row, 4)?),
+        sent_at: from_apple_date(integer(row, "date")?),
         is_beyond_reading: true,
         ..Row::default()
     }))
 }
 
-fn payload(row: &Columns<'_>, index: usize) -> rusqlite::Result<Option<Payload>> {
-    let drawn_by = text(row, 16)?;
+fn payload(row: &Columns<'_>) -> rusqlite::Result<Option<Payload>> {
+    let drawn_by = text(row, "balloon_bundle_id")?;
     let balloon = match drawn_by.as_deref() {
         Some(id) if is_link(id) => Balloon::Link,
-        Some(id) if !is_poll(id) && integer(row, 14)? != VOTE => Balloon::App,
+        Some(id) if !is_poll(id) && integer(row, "associated_message_type")? != VOTE => {
+            Balloon::App
+        }
         _ => Balloon::Poll,
     };
-    Ok(Payload::read(bytes(row, index)?, balloon))
+    Ok(Payload::read(bytes(row, "payload")?, balloon))
 }
 
 pub(super) fn is_link(balloon: &str) -> bool {

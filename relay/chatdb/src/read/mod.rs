@@ -25,7 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row as Columns, params};
 
 use crate::dates::{index_bounds, seconds_limit};
 use crate::files::Files;
@@ -38,7 +38,7 @@ use relation::EditNotices;
 pub use attachment::AttachmentRow;
 pub use body::{Body, BodyRun};
 pub use chat::{Chat, ChatStyle};
-pub use evidence::{CopyOf, OwnSend};
+pub use evidence::CopyOf;
 pub use filters::{ChatMarks, FilterMarks, FilterReason};
 pub use mark::Mark;
 pub use message::Row;
@@ -97,34 +97,24 @@ impl ChatDb {
 
     /// The highest ROWID ever given to a message; within one file it never falls.
     pub fn sequence(&self) -> Result<i64, ReadError> {
-        let recorded: Option<i64> = self
-            .connection
-            .prepare_cached("select max(seq) from sqlite_sequence where name = 'message'")?
-            .query_row([], |row| row.get(0))?;
-        let highest: Option<i64> = self
-            .connection
-            .prepare_cached("select max(ROWID) from message")?
-            .query_row([], |row| row.get(0))?;
-        Ok(recorded.unwrap_or(0).max(highest.unwrap_or(0)))
+        let highest = |query| self.first(query, [], |row| row.get::<_, Option<i64>>(0));
+        let recorded = highest("select max(seq) from sqlite_sequence where name = 'message'")?;
+        let there = highest("select max(ROWID) from message")?;
+        Ok(recorded.max(there).flatten().unwrap_or(0).max(0))
     }
 
     /// The guid of the row at `rowid`.
     pub fn guid_at(&self, rowid: i64) -> Result<Option<String>, ReadError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("select guid from message where ROWID = ?1")?;
-        Ok(statement
-            .query_row([rowid], |row| value::text(row, 0))
-            .optional()?
+        let query = "select guid from message where ROWID = ?1";
+        Ok(self
+            .first(query, [rowid], |row| value::text(row, 0))?
             .flatten())
     }
 
     /// The ROWID of the row with `guid`.
     pub fn rowid_of(&self, guid: &str) -> Result<Option<i64>, ReadError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("select ROWID from message where guid = ?1")?;
-        Ok(statement.query_row([guid], |row| row.get(0)).optional()?)
+        let query = "select ROWID from message where guid = ?1";
+        Ok(self.first(query, [guid], |row| row.get(0))?)
     }
 
     /// Up to `limit` rows with a ROWID above `cursor`, in insertion order, from one snapshot.
@@ -141,19 +131,14 @@ impl ChatDb {
 
     /// Whether a chat has claimed the row at `rowid`: cheaper than reading the row.
     pub fn is_joined(&self, rowid: i64) -> Result<bool, ReadError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("select 1 from chat_message_join where message_id = ?1")?;
-        Ok(statement.exists([rowid])?)
+        Ok(self.exists(relation::queries::LIES_IN_ANY_CHAT, [rowid])?)
     }
 
     /// ROWIDs of rows sent at or after `since` (microseconds since 1970), in insertion order.
     pub fn rowids_since(&self, since: i64) -> Result<Vec<i64>, ReadError> {
         let (nanos, seconds) = index_bounds(since);
-        let mut statement = self.connection.prepare_cached(self.queries.rowids_since)?;
-        let rowids =
-            statement.query_map(params![nanos, seconds, seconds_limit()], |row| row.get(0))?;
-        let mut rowids: Vec<i64> = rowids.collect::<rusqlite::Result<_>>()?;
+        let params = [nanos, seconds, seconds_limit()];
+        let mut rowids = self.rowids(self.queries.rowids_since, params)?;
         rowids.sort_unstable();
         Ok(rowids)
     }
@@ -167,7 +152,38 @@ impl ChatDb {
         Ok(result?)
     }
 
-    fn collect(&self, query: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<Row>> {
+    /// What `read` makes of each row of a query.
+    fn select<T>(
+        &self,
+        query: &str,
+        params: impl Params,
+        read: impl FnMut(&Columns<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Vec<T>> {
+        let mut statement = self.connection.prepare_cached(query)?;
+        statement.query_map(params, read)?.collect()
+    }
+
+    /// What `read` makes of the first row of a query.
+    fn first<T>(
+        &self,
+        query: &str,
+        params: impl Params,
+        read: impl FnOnce(&Columns<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Option<T>> {
+        let mut statement = self.connection.prepare_cached(query)?;
+        statement.query_row(params, read).optional()
+    }
+
+    fn rowids(&self, query: &str, params: impl Params) -> rusqlite::Result<Vec<i64>> {
+        self.select(query, params, |row| row.get(0))
+    }
+
+    /// Whether a query finds anything.
+    fn exists(&self, query: &str, params: impl Params) -> rusqlite::Result<bool> {
+        self.connection.prepare_cached(query)?.exists(params)
+    }
+
+    fn collect(&self, query: &str, params: impl Params) -> rusqlite::Result<Vec<Row>> {
         let mut statement = self.connection.prepare_cached(query)?;
         let mut raw = statement.query(params)?;
         let mut rows = Vec::new();
@@ -208,22 +224,15 @@ impl ChatDb {
         };
         let mut found: Vec<AttachmentRow> = Vec::new();
         if row.has_attachments {
-            let mut statement = self.connection.prepare_cached(joined)?;
-            let mut rows = statement.query([row.rowid])?;
-            while let Some(row) = rows.next()? {
-                found.extend(attachment::read(row)?);
-            }
+            let files = self.select(joined, [row.rowid], attachment::read)?;
+            found.extend(files.into_iter().flatten());
         }
         // Some versions name an attachment in the text only, without a join row.
         for guid in row.body.attachment_guids() {
             if found.iter().any(|attachment| attachment.guid == guid) {
                 continue;
             }
-            let mut statement = self.connection.prepare_cached(by_guid)?;
-            let mut rows = statement.query([guid])?;
-            if let Some(row) = rows.next()? {
-                found.extend(attachment::read(row)?);
-            }
+            found.extend(self.first(by_guid, [guid], attachment::read)?.flatten());
         }
         Ok(found)
     }

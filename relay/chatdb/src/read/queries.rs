@@ -1,7 +1,6 @@
 //! The texts of the queries, built once per open database from its columns.
 
 use super::filters::FilterQueries;
-use super::lookup::{self, LookupQueries};
 use super::message::{POLLS, VOTE};
 use super::relation::RelationQueries;
 use super::{attachment, chat, mark, message};
@@ -36,8 +35,8 @@ pub(super) struct Queries {
     pub(super) attachments: Option<String>,
     /// 1 guid.
     pub(super) attachment_by_guid: Option<String>,
-    /// Where there is a table that joins groups.
-    pub(super) lookup: Option<LookupQueries>,
+    /// Whether there is a table that joins groups.
+    pub(super) has_lookup: bool,
     /// 1 guid of a chat, 2 nanoseconds from which to look.
     pub(super) first_in_chat: String,
     /// 1 ROWID above which to look.
@@ -61,7 +60,9 @@ impl Queries {
             column => format!("(select o.id from handle o where o.ROWID = {column})"),
         };
         let payload = message::payload_column(schema);
-        let select = format!("select {columns}, {other}, {payload}, {marks} {from}");
+        let select = format!(
+            "select {columns}, {other} as other_handle, {payload} as payload, {marks} {from}"
+        );
         let chat = chat::select_list(schema);
         let groups_first = chat::groups_first(schema);
         let chats = |join: &str| {
@@ -91,7 +92,7 @@ impl Queries {
                 "{select} where {associated} in (?1, 'p:0/' || ?1, 'bp:' || ?1) and {is_poll}
                  order by m.ROWID desc limit 40"
             ),
-            mark: format!("select m.ROWID, m.guid, {marks} from message m where m.ROWID = ?1"),
+            mark: format!("select m.ROWID as ROWID, m.guid as guid, {marks} from message m where m.ROWID = ?1"),
             // Sorted by the caller: `order by` would have the planner walk the table too.
             rowids_since: "select ROWID from message where date >= ?1
                  union all
@@ -117,7 +118,7 @@ impl Queries {
             }),
             attachment_by_guid: attachments
                 .then(|| format!("select {attachment} from attachment a where a.guid = ?1")),
-            lookup: has_lookup(schema).then_some(lookup::QUERIES),
+            has_lookup: has_lookup(schema),
             first_in_chat: format!(
                 "select m.guid, {date} from chat_message_join j join message m on m.ROWID = j.message_id
                  where j.chat_id = (select ROWID from chat where guid = ?1) and {date} >= ?2
@@ -125,8 +126,8 @@ impl Queries {
                 date = schema.column("chat_message_join", "j", "message_date")
             ),
             addresses: format!(
-                "select m.ROWID, {}, h.id {from} where m.ROWID > ?1 order by m.ROWID desc",
-                schema.list("message", "m", &["is_from_me", "destination_caller_id", "account"])
+                "select {}, h.id as handle {from} where m.ROWID > ?1 order by m.ROWID desc",
+                schema.list("message", "m", "ROWID, is_from_me, destination_caller_id, account")
             ),
             // Walks the handles, of which there are far fewer than messages.
             handles: "select ROWID from handle where id = ?1 collate nocase",
@@ -165,6 +166,8 @@ mod tests {
     use messages_stand_in::{ChatDb, Style};
 
     use super::*;
+    use crate::read::filters::ROWIDS_BETWEEN;
+    use crate::read::relation::queries::{CHAT, HAS_ROWS_AFTER, LIES_IN_ANY_CHAT, LIES_IN_CHAT};
 
     #[test]
     fn no_query_walks_the_whole_history() {
@@ -187,8 +190,7 @@ mod tests {
                 &queries.filters.marks_of,
                 &queries.filters.chat_marks_of,
                 &queries.filters.chat_marks_at,
-                queries.filters.join,
-                queries.filters.rowids_between,
+                ROWIDS_BETWEEN,
                 queries.participants,
                 &queries.first_in_chat,
                 &queries.addresses,
@@ -197,13 +199,26 @@ mod tests {
             ];
             all.extend(queries.attachments.as_deref());
             all.extend(queries.attachment_by_guid.as_deref());
-            all.extend(queries.relation.all());
+            let relation = &queries.relation;
+            all.extend([HAS_ROWS_AFTER, LIES_IN_CHAT, LIES_IN_ANY_CHAT, CHAT]);
+            all.extend([
+                &*relation.neighbour,
+                &relation.neighbours_between,
+                &relation.neighbours_before,
+                &relation.texts_before,
+            ]);
+            all.extend(relation.edits_before.as_deref());
+            all.extend(relation.edits_between.as_deref());
+            all.extend(relation.lay_in_chat);
+            all.extend(relation.chats_of_conversation.as_deref());
             for query in all {
                 let plan = plan_of(db.raw(), query);
                 let walks = plan.iter().any(|step| step.starts_with("SCAN"));
                 assert!(!walks, "{style}: {query}\n{plan:#?}");
             }
-            for query in queries.relation.limited() {
+            // What a limit ends must not sort all rows of a chat first.
+            let limited = [&relation.neighbours_before, &relation.texts_before];
+            for query in limited.into_iter().chain(&relation.edits_before) {
                 let plan = plan_of(db.raw(), query);
                 let sorts = plan.iter().any(|step| step.contains("TEMP B-TREE"));
                 assert!(!sorts, "{style}: {query}\n{plan:#?}");

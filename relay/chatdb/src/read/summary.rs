@@ -31,27 +31,21 @@ impl Summary {
                 .filter_map(|part| Some(part.elements()?.len()));
             Some(lengths.fold(0, usize::saturating_add))
         });
-        let mut unsent_parts: Vec<i64> = list
+        let unsent_parts = list
             .top()
             .get("rp")
-            .and_then(|parts| Some(parts.elements()?.filter_map(Object::integer).collect()))
-            .unwrap_or_default();
-        unsent_parts.sort_unstable();
-        unsent_parts.dedup();
+            .and_then(|parts| Some(parts.elements()?.filter_map(Object::integer).collect()));
         let original_parts = list.top().get("otr").and_then(|ranges| {
             let parts = ranges.keys()?.map(|part| part.string()?.parse().ok());
             // A part that cannot be read may be one that is left.
             parts.collect::<Option<Vec<i64>>>()
         });
-        let mut original_parts = original_parts.unwrap_or_default();
-        original_parts.sort_unstable();
-        original_parts.dedup();
         Self {
             history_length: u32::try_from(history.unwrap_or(0))
                 .unwrap_or(u32::MAX)
                 .min(1_000_000),
-            unsent_parts,
-            original_parts,
+            unsent_parts: ascending(unsent_parts),
+            original_parts: ascending(original_parts),
         }
     }
 
@@ -60,6 +54,13 @@ impl Summary {
         let gone = |part| self.unsent_parts.binary_search(part).is_ok();
         !self.original_parts.is_empty() && self.original_parts.iter().all(gone)
     }
+}
+
+fn ascending(parts: Option<Vec<i64>>) -> Vec<i64> {
+    let mut parts = parts.unwrap_or_default();
+    parts.sort_unstable();
+    parts.dedup();
+    parts
 }
 
 /// Guids of the rows that tell older devices of the edits of a message.

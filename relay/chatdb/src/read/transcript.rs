@@ -7,6 +7,7 @@ use shared_protocol::MAX_TRANSCRIPT_CHARS;
 
 use super::keyed_archive::{self, Archived};
 use super::plist::Plist;
+use super::value;
 
 /// Facts about an attachment that are larger than this are not read.
 pub(super) const MAX_USER_INFO_BYTES: usize = 256 * 1024;
@@ -22,8 +23,7 @@ pub(super) fn of_user_info(user_info: Option<&[u8]>) -> Option<String> {
 
 /// A transcript as far as the wire takes it; absent if there is nothing in it.
 pub(super) fn clipped(transcript: &str) -> Option<String> {
-    let transcript = transcript.trim();
-    (!transcript.is_empty()).then(|| transcript.chars().take(MAX_TRANSCRIPT_CHARS).collect())
+    value::clipped(transcript, MAX_TRANSCRIPT_CHARS)
 }
 
 fn in_list(bytes: &[u8], depth: usize) -> Option<String> {

@@ -4,15 +4,15 @@
 
 use std::borrow::Cow;
 
-use rusqlite::Row;
 use rusqlite::types::ValueRef;
+use rusqlite::{Row, RowIndex};
 
 use crate::Address;
 
 /// A text; a blob that is UTF-8 counts as one. Text that isn't is read with replacement characters:
 /// one odd byte must not cost the rest, still less a whole row by its guid.
-pub(super) fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<String>> {
-    let text = match row.get_ref(index)? {
+pub(super) fn text(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Option<String>> {
+    let text = match row.get_ref(column)? {
         ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes)),
         ValueRef::Blob(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
         _ => None,
@@ -21,14 +21,20 @@ pub(super) fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Strin
 }
 
 /// An address in its one form.
-pub(super) fn address(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<String>> {
-    let address = text(row, index)?.and_then(|text| Address::parse(&text));
+pub(super) fn address(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Option<String>> {
+    let address = text(row, column)?.and_then(|text| Address::parse(&text));
     Ok(address.map(Address::into_string))
 }
 
+/// The first `max` characters of a text without the white space around it; absent if nothing is left.
+pub(super) fn clipped(text: &str, max: usize) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.chars().take(max).collect())
+}
+
 /// An integer; absent reads as 0, which is these columns' default.
-pub(super) fn integer(row: &Row<'_>, index: usize) -> rusqlite::Result<i64> {
-    Ok(match row.get_ref(index)? {
+pub(super) fn integer(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<i64> {
+    Ok(match row.get_ref(column)? {
         ValueRef::Integer(number) => number,
         #[expect(
             clippy::cast_possible_truncation,
@@ -40,13 +46,16 @@ pub(super) fn integer(row: &Row<'_>, index: usize) -> rusqlite::Result<i64> {
 }
 
 /// A flag.
-pub(super) fn flag(row: &Row<'_>, index: usize) -> rusqlite::Result<bool> {
-    Ok(integer(row, index)? != 0)
+pub(super) fn flag(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<bool> {
+    Ok(integer(row, column)? != 0)
 }
 
 /// Bytes; a text gives its own.
-pub(super) fn bytes<'r>(row: &'r Row<'_>, index: usize) -> rusqlite::Result<Option<&'r [u8]>> {
-    Ok(match row.get_ref(index)? {
+pub(super) fn bytes<'r>(
+    row: &'r Row<'_>,
+    column: impl RowIndex,
+) -> rusqlite::Result<Option<&'r [u8]>> {
+    Ok(match row.get_ref(column)? {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) if !bytes.is_empty() => Some(bytes),
         _ => None,
     })

@@ -78,6 +78,13 @@ pub(crate) enum Reference<'r> {
     ReplyTo(&'r str),
 }
 
+impl<'r> Reference<'r> {
+    pub(crate) fn guid(self) -> &'r str {
+        let (Self::Associated(guid) | Self::ReplyTo(guid)) = self;
+        guid
+    }
+}
+
 impl Neighbour {
     /// The row that it names, if it names one.
     pub(crate) fn reference(&self) -> Option<Reference<'_>> {
@@ -119,6 +126,10 @@ impl Neighbour {
         let micros = self.sent_at?.saturating_sub(earlier.sent_at?);
         let is_before = earlier.rowid < self.rowid || micros >= 0;
         is_before.then(|| micros.saturating_abs())
+    }
+
+    fn follows(&self, earlier: &Self, within: i64) -> bool {
+        self.after(earlier).is_some_and(|micros| micros <= within)
     }
 }
 
@@ -171,10 +182,7 @@ fn repeated(link: &Neighbour, around: &[Neighbour]) -> Relation {
             .filter(move |row| row.form == form && row.sender == link.sender)
             .filter(|row| row.rowid != link.rowid && row.order() < link.order())
             .filter(|row| row.text.split_whitespace().eq(link.text.split_whitespace()))
-            .filter(|row| {
-                link.after(row)
-                    .is_some_and(|micros| micros <= PREVIEW_WITHIN)
-            })
+            .filter(|row| link.follows(row, PREVIEW_WITHIN))
     };
     let texts = earlier(Form::Text).count();
     let previews = earlier(Form::Link).filter(|row| row.sent_at != link.sent_at);
@@ -196,10 +204,9 @@ fn named(
     text: &Neighbour,
     around: &[Neighbour],
 ) -> Relation {
-    let distance = link.after(text);
     let is_near = match reference {
         Reference::Associated(_) => true,
-        Reference::ReplyTo(_) => distance.is_some_and(|micros| micros <= PREVIEW_WITHIN),
+        Reference::ReplyTo(_) => link.follows(text, PREVIEW_WITHIN),
     };
     if text.form != Form::Text || text.sender != link.sender || !is_near {
         return Relation::None;
@@ -216,7 +223,8 @@ fn named(
         return Relation::LinkOf(text.guid.clone());
     }
     // The previous message of the chat has its preview already: this is the link once more.
-    if matches!(reference, Reference::ReplyTo(_)) && is_taken(text, link, own, around) {
+    let is_taken = || taken_before(link, own, around).contains(&text.rowid);
+    if matches!(reference, Reference::ReplyTo(_)) && is_taken() {
         return Relation::None;
     }
     Relation::LinkPreview(text.guid.clone())
@@ -236,19 +244,13 @@ fn unnamed(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> Relati
     match previous {
         Some(text)
             if text.form == Form::Text
-                && link
-                    .after(text)
-                    .is_some_and(|micros| micros <= LEFT_OUT_WITHIN)
+                && link.follows(text, LEFT_OUT_WITHIN)
                 && text.addresses().is_empty() =>
         {
             Relation::LinkOf(text.guid.clone())
         }
         _ => Relation::None,
     }
-}
-
-fn is_taken(text: &Neighbour, link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> bool {
-    taken_before(link, own, around).contains(&text.rowid)
 }
 
 /// The texts whose link, one of `own`, was shown by a link row before `link`. A row of the same instant
@@ -265,18 +267,12 @@ fn taken_before(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> V
     links.sort_unstable_by_key(|row| row.order());
     let mut taken = Vec::new();
     for earlier in links {
-        let shared: Vec<WebAddress> = earlier.addresses();
-        let shared: Vec<WebAddress> = shared
-            .into_iter()
-            .filter(|address| own.contains(address))
-            .collect();
+        let mut shared = earlier.addresses();
+        shared.retain(|address| own.contains(address));
         if shared.is_empty() {
             continue;
         }
-        let guid = match earlier.reference() {
-            Some(Reference::Associated(guid) | Reference::ReplyTo(guid)) => Some(guid),
-            None => None,
-        };
+        let guid = earlier.reference().map(Reference::guid);
         let text = match guid.and_then(|guid| around.iter().find(|row| row.guid == guid)) {
             Some(text) => {
                 let has_it = text.form == Form::Text
@@ -301,10 +297,7 @@ fn nearest_free<'n>(
     around
         .iter()
         .filter(|row| row.form == Form::Text && row.sender == link.sender)
-        .filter(|row| {
-            link.after(row)
-                .is_some_and(|micros| micros <= PREVIEW_WITHIN)
-        })
+        .filter(|row| link.follows(row, PREVIEW_WITHIN))
         .filter(|row| !taken.contains(&row.rowid))
         .filter(|row| row.addresses().iter().any(|address| own.contains(address)))
         .max_by_key(|row| row.order())
@@ -321,13 +314,10 @@ pub(crate) fn preview_of<'n>(text: &Neighbour, around: &'n [Neighbour]) -> Optio
         if link.form != Form::Link || link.sender != text.sender {
             return false;
         }
-        let referent = match link.reference() {
-            Some(Reference::Associated(guid) | Reference::ReplyTo(guid)) => around
-                .iter()
-                .find(|row| row.guid == guid)
-                .map(Referent::Here),
-            None => None,
-        };
+        let referent = link.reference().and_then(|reference| {
+            let named = around.iter().find(|row| row.guid == reference.guid());
+            named.map(Referent::Here)
+        });
         let (relation, _) = relation(link, referent, around);
         relation == Relation::LinkPreview(text.guid.clone())
     })

@@ -37,7 +37,7 @@ pub enum Relation {
 }
 
 impl Relation {
-    /// The relation as it is shown; none where there is none.
+    /// The name under which the relation is shown; `None` for [`Relation::None`].
     pub const fn as_str(&self) -> Option<&'static str> {
         Some(match self {
             Self::None => return None,

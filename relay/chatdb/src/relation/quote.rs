@@ -41,18 +41,10 @@ pub(super) struct Quotation<'t> {
     pub(super) lead: &'t str,
     pub(super) quoted: &'t str,
     pub(super) tail: &'t str,
-    pub(super) marks: Marks,
+    /// Whether its marks are such as a system sets, and not those that a keyboard has.
+    pub(super) is_typographic: bool,
     /// Whether the mark that closes it is the one that goes with the first: not in `“one” or “two”`.
     pub(super) is_one: bool,
-}
-
-/// Which marks a quotation has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Marks {
-    /// Such as a system sets.
-    Typographic,
-    /// Such as a keyboard has.
-    Ascii,
 }
 
 impl<'t> Quotation<'t> {
@@ -78,7 +70,7 @@ impl<'t> Quotation<'t> {
                     lead: text[..start].trim_matches(is_blank),
                     quoted: quoted.trim_matches(is_blank),
                     tail: text[end + closing.len_utf8()..].trim_matches(is_blank),
-                    marks: marks_of(opening),
+                    is_typographic: is_typographic(opening),
                     is_one: is_one(quoted, opening, closing),
                 };
                 readings.push(reading);
@@ -96,7 +88,7 @@ impl<'t> Quotation<'t> {
         let &(start, opening) = openings(text).first()?;
         let lead = text[..start].trim_matches(is_blank);
         let quoted = text[start + opening.len_utf8()..].trim_matches(is_blank);
-        let is_open = marks_of(opening) == Marks::Typographic && !quoted.is_empty();
+        let is_open = is_typographic(opening) && !quoted.is_empty();
         (is_open && !lead.is_empty()).then_some((lead, quoted))
     }
 }
@@ -145,11 +137,8 @@ fn closings(text: &str) -> Vec<(usize, char)> {
     closings
 }
 
-fn marks_of(opening: char) -> Marks {
-    match opening {
-        '"' | '\'' => Marks::Ascii,
-        _ => Marks::Typographic,
-    }
+fn is_typographic(opening: char) -> bool {
+    !matches!(opening, '"' | '\'')
 }
 
 fn is_one(quoted: &str, opening: char, closing: char) -> bool {

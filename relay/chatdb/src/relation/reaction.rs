@@ -7,8 +7,8 @@
 
 use shared_protocol::{TapbackAction, TapbackKind};
 
-use super::quote::{CutAfter, Marks, Quotation, comparable, has_marks, is_blank, quotes};
-use super::wording::{MEDIA, Media, WORDINGS};
+use super::quote::{CutAfter, Quotation, comparable, has_marks, is_blank, quotes};
+use super::wording::{Media, WORDINGS};
 use super::words::Words;
 use guess::{by_marks, guessed, marked};
 
@@ -72,21 +72,14 @@ impl Channel {
 #[derive(Clone, Debug)]
 pub(crate) struct Suspect {
     readings: Vec<Reading>,
-    media: Option<(Said, Media)>,
-}
-
-/// What a reaction says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Said {
-    action: TapbackAction,
-    kind: TapbackKind,
-    emoji: Option<String>,
+    media: Option<(TextReaction, Media)>,
 }
 
 /// One way to read a text as a reaction.
 #[derive(Clone, Debug)]
 struct Reading {
-    said: Said,
+    /// Without its target.
+    said: TextReaction,
     /// What it quotes, [`comparable`].
     quoted: String,
     cut_after: CutAfter,
@@ -95,7 +88,7 @@ struct Reading {
 }
 
 impl Suspect {
-    /// What `text` may be a reaction to; none for nearly every text.
+    /// What `text` may be a reaction to; `None` for nearly every text.
     pub(crate) fn of(text: &str, channel: Channel) -> Option<Self> {
         let quotations = if has_marks(text) {
             Quotation::readings(text)
@@ -124,32 +117,37 @@ impl Suspect {
             .readings
             .iter()
             .find(|reading| quotes(&reading.quoted, &text, reading.cut_after))?;
-        Some(reading.said.clone().about(Some(guid)))
+        Some(reading.said.clone().about(guid))
     }
 
-    /// The reaction to media of the message `guid`, or of one that is not known.
-    pub(crate) fn to_media(&self, guid: Option<&str>) -> Option<TextReaction> {
+    /// The reaction to media of the message `guid`.
+    pub(crate) fn to_media(&self, guid: &str) -> Option<TextReaction> {
         let (said, _) = self.media.as_ref()?;
         Some(said.clone().about(guid))
     }
 
-    /// The reaction, if it is one whatever it is about.
+    /// The reaction, if its words alone prove one: what it is about was not found.
     pub(crate) fn without_target(&self) -> Option<TextReaction> {
         let reading = self.readings.iter().find(|reading| reading.stands_alone);
-        match reading {
-            Some(reading) => Some(reading.said.clone().about(None)),
-            None => self.to_media(None),
-        }
+        let said = reading.map(|reading| &reading.said);
+        said.or(self.media.as_ref().map(|(said, _)| said)).cloned()
     }
 }
 
-impl Said {
-    fn about(self, target: Option<&str>) -> TextReaction {
-        TextReaction {
-            action: self.action,
-            kind: self.kind,
-            emoji: self.emoji,
-            target: target.map(str::to_owned),
+impl TextReaction {
+    fn new(action: TapbackAction, kind: TapbackKind, emoji: Option<&str>) -> Self {
+        Self {
+            action,
+            kind,
+            emoji: emoji.map(str::to_owned),
+            target: None,
+        }
+    }
+
+    fn about(self, target: &str) -> Self {
+        Self {
+            target: Some(target.to_owned()),
+            ..self
         }
     }
 }
@@ -185,9 +183,15 @@ fn reading(
         return None;
     }
     let (lead, tail) = (Words::of(quotation.lead), Words::of(quotation.tail));
-    let is_typographic = quotation.marks == Marks::Typographic;
+    let is_typographic = quotation.is_typographic;
     let over_texts = channel == Channel::Texts;
     let quoted = comparable(quotation.quoted);
+    let reading = |said, cut_after, stands_alone| Reading {
+        said,
+        quoted: quoted.clone(),
+        cut_after,
+        stands_alone,
+    };
     let by_marks = || by_marks(&lead, &tail, quotation.quoted, marked?);
     let by_marks = over_texts.then(by_marks).flatten();
     if let Some(said) = known(&lead, &tail) {
@@ -195,55 +199,38 @@ fn reading(
         let is_clear = is_typographic || is_unmistakable(&said, &lead);
         let by_system = ends_it && is_clear && lead.begin_like_a_system();
         let stands_alone = by_system || (by_marks.is_some() && quotation.is_one);
-        return (over_texts || is_typographic).then_some(Reading {
-            said,
-            quoted,
-            cut_after: CUT_IF_KNOWN,
-            stands_alone: stands_alone && over_texts,
-        });
+        return (over_texts || is_typographic)
+            .then(|| reading(said, CUT_IF_KNOWN, stands_alone && over_texts));
     }
     if let Some(said) = by_marks {
-        return Some(Reading {
-            said,
-            quoted,
-            cut_after: CUT_IF_KNOWN,
-            stands_alone: quotation.is_one,
-        });
+        return Some(reading(said, CUT_IF_KNOWN, quotation.is_one));
     }
     let said = (over_texts && is_typographic)
         .then(|| guessed(&lead, &tail, &quoted))
         .flatten()?;
-    Some(Reading {
-        said,
-        quoted,
-        cut_after: CUT_IF_GUESSED,
-        stands_alone: false,
-    })
+    Some(reading(said, CUT_IF_GUESSED, false))
 }
 
 /// Whether words are a system's also around the straight marks that a network of seven bits makes of the
 /// others. A person who writes `Liked "Dune"` tells of a film.
-fn is_unmistakable(said: &Said, lead: &Words<'_>) -> bool {
+fn is_unmistakable(said: &TextReaction, lead: &Words<'_>) -> bool {
     said.emoji.is_some() || said.action == TapbackAction::Removed || lead.form() == "laughed at"
 }
 
 /// What a system's own words say.
-fn known(lead: &Words<'_>, tail: &Words<'_>) -> Option<Said> {
+fn known(lead: &Words<'_>, tail: &Words<'_>) -> Option<TextReaction> {
     if lead.has_several_emoji() || tail.has_several_emoji() {
         return None;
     }
     let wording = WORDINGS
         .iter()
         .find(|wording| lead.form() == wording.before && tail.form() == wording.behind)?;
-    Some(Said {
-        action: wording.action,
-        kind: wording.kind,
-        emoji: lead.emoji().or(tail.emoji()).map(str::to_owned),
-    })
+    let emoji = lead.emoji().or(tail.emoji());
+    Some(TextReaction::new(wording.action, wording.kind, emoji))
 }
 
 /// A reaction in a system's own words to what has no words: `Loved an image`.
-fn media(text: &str) -> Option<(Said, Media)> {
+fn media(text: &str) -> Option<(TextReaction, Media)> {
     let words = Words::of(text.trim_matches(is_blank));
     if words.has_several_emoji() || !words.begin_like_a_system() {
         return None;
@@ -252,14 +239,9 @@ fn media(text: &str) -> Option<(Said, Media)> {
     let (wording, media) = WORDINGS.iter().find_map(|wording| {
         let rest = form.strip_prefix(wording.before)?;
         let rest = without_number(rest.strip_suffix(wording.behind)?.trim());
-        let (_, media) = MEDIA.iter().find(|(media, _)| rest == *media)?;
-        Some((wording, *media))
+        Some((wording, Media::named(rest)?))
     })?;
-    let said = Said {
-        action: wording.action,
-        kind: wording.kind,
-        emoji: words.emoji().map(str::to_owned),
-    };
+    let said = TextReaction::new(wording.action, wording.kind, words.emoji());
     Some((said, media))
 }
 
@@ -272,10 +254,10 @@ fn without_number(words: &str) -> &str {
 }
 
 /// A reaction that quotes nothing but the placeholder of a file, which is left out of the text.
-fn quoted_media(text: &str, quotations: &[Quotation<'_>]) -> Option<(Said, Media)> {
+fn quoted_media(text: &str, quotations: &[Quotation<'_>]) -> Option<(TextReaction, Media)> {
     let empty = quotations
         .iter()
-        .find(|quotation| quotation.quoted.is_empty() && quotation.marks == Marks::Typographic)?;
+        .find(|quotation| quotation.quoted.is_empty() && quotation.is_typographic)?;
     let (lead, tail) = (Words::of(empty.lead), Words::of(empty.tail));
     let said = known(&lead, &tail).or_else(|| by_marks(&lead, &tail, "", marked(text)?))?;
     Some((said, Media::Any))
@@ -288,7 +270,7 @@ pub(super) fn may_tell_of_an_edit(quotation: &Quotation<'_>) -> bool {
     if tells && lead.count() + tail.count() <= MAX_WORDS_OF_EDIT {
         return lead.is_empty() || lead.begin_like_a_system();
     }
-    let is_quoted = quotation.marks == Marks::Typographic && quotation.is_one;
+    let is_quoted = quotation.is_typographic && quotation.is_one;
     is_quoted
         && match (lead.is_empty(), tail.is_empty()) {
             (false, true) => lead.begin_like_a_system() && lead.may_be_a_systems(),

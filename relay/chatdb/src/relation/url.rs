@@ -6,6 +6,7 @@
 use url::Url;
 
 use super::emoji;
+use super::quote::is_blank;
 
 /// Longer ones are not taken for addresses.
 const MAX_BYTES: usize = 8 * 1024;
@@ -296,11 +297,6 @@ fn is_unreserved(byte: u8) -> bool {
 /// What may stand unescaped in a path, query or fragment and means something there.
 fn is_delimiter(byte: u8) -> bool {
     b"!$&'()*+,;=:@/?".contains(&byte)
-}
-
-/// White space, and marks that no one sees.
-fn is_blank(c: char) -> bool {
-    c.is_whitespace() || super::quote::is_invisible(c)
 }
 
 #[cfg(test)]

@@ -154,7 +154,7 @@ impl<'t> Words<'t> {
         letters.all(is_european)
     }
 
-    /// Whether a Latin letter among them is none of the languages that most people write.
+    /// Whether a Latin letter among them is outside of the languages that most people write.
     pub(super) fn are_rare(&self) -> bool {
         let is_common = |c: char| {
             c.is_ascii() || COMMON_LETTERS.contains(c) || ('\u{370}'..'\u{1e00}').contains(&c)

@@ -10,7 +10,7 @@ use std::sync::mpsc::Sender;
 pub(super) enum Signal {
     /// The WAL was touched.
     File,
-    /// Somebody asked.
+    /// [`Nudge::nudge`](super::Nudge::nudge) was called.
     Nudge,
 }
 
@@ -32,7 +32,7 @@ impl Bell {
 
     pub(super) fn ring(&self, signal: Signal) {
         if !self.rings(signal).swap(true, Ordering::AcqRel) {
-            // The watcher being gone is the end of the program: nobody is left to be woken.
+            // Sending fails only once the watcher is dropped, and then no wait is left to end.
             let _ = self.sender.send(signal);
         }
     }

@@ -28,7 +28,7 @@ pub enum Wake {
     Sweep,
     /// Another file lies at the path of chat.db or of its WAL; the open one gets no news any more.
     Replaced,
-    /// Somebody asked through a [`Nudge`].
+    /// [`Nudge::nudge`] was called.
     Nudged,
     /// The patience given to [`Watcher::wait`] is over.
     Elapsed,
@@ -204,7 +204,7 @@ impl Watcher {
         }
     }
 
-    /// Waits while there is no database to look at; tells whether somebody nudged.
+    /// Waits while there is no database to look at; [`Wake::Nudged`] or [`Wake::Elapsed`].
     pub fn pause(&mut self, patience: Duration) -> Wake {
         let deadline = Instant::now() + patience;
         loop {

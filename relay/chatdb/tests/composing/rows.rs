@@ -300,7 +300,7 @@ prop_compose! {
         ),
         is_unfinished in any::<bool>(),
         (summary, edited_at, part_count) in (any_summary().boxed(), of(any_date()), 0..3_i64),
-        (is_empty, is_spam, is_system, is_audio) in any::<(bool, bool, bool, bool)>(),
+        (is_spam, is_system) in any::<(bool, bool)>(),
         (filter_action, schedule_type, schedule_state) in (
             prop_oneof![3 => Just(0), 1 => any_code()], -1..4_i64, any_code()
         ),
@@ -312,8 +312,8 @@ prop_compose! {
             rowid, guid, sent_at, text, body, subject, handle, other_handle, is_from_me, service, line,
             account, item_type, group_title, group_action_type, share_status, associated_guid,
             associated_type, associated_emoji, balloon, payload, poll, effect, thread_originator_part, reply_to_guid, is_unfinished, thread_originator_guid,
-            summary, edited_at, part_count, is_empty, is_spam, filter_action, schedule_type, schedule_state,
-            is_system, is_audio, has_attachments, chat: chat.map(Rc::new), attachments, relation, awaits,
+            summary, edited_at, part_count, is_spam, filter_action, schedule_type, schedule_state,
+            is_system, has_attachments, chat: chat.map(Rc::new), attachments, relation, awaits,
             is_own_copy, is_to_itself,
             digest: Digest::default(), is_beyond_reading: false,
         }

@@ -10,6 +10,7 @@ mod tests;
 
 use super::keyed_archive::{self, Archived};
 use super::plist::Plist;
+use super::value;
 
 pub use poll::{KnownPoll, Poll, PollOption, Vote};
 
@@ -129,7 +130,6 @@ fn words(archived: Option<Archived<'_>>) -> Option<String> {
     clipped(&archived?.text()?)
 }
 
-pub(super) fn clipped(text: &str) -> Option<String> {
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.chars().take(MAX_CHARS).collect())
+fn clipped(text: &str) -> Option<String> {
+    value::clipped(text, MAX_CHARS)
 }

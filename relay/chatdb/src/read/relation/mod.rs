@@ -5,14 +5,14 @@
 
 mod edits;
 mod neighbour;
-mod queries;
+pub(super) mod queries;
 
 use rusqlite::params;
 
-use super::value::{flag, integer, text};
+use super::value::{integer, text};
 use super::{AttachmentRow, Chat, ChatDb, Row, attachment};
 use crate::dates::from_apple_date;
-use crate::relation::link::{self, Form, Neighbour, Reference, Referent};
+use crate::relation::link::{self, Form, Neighbour, Referent};
 use crate::relation::reaction::{Channel, Suspect};
 use crate::relation::{Awaited, Media, Relation, TextReaction, may_be_edit_notice};
 
@@ -94,9 +94,7 @@ impl ChatDb {
         };
         let around = self.around(&link, chat)?;
         let named = match link.reference() {
-            Some(Reference::Associated(guid) | Reference::ReplyTo(guid)) => {
-                Some(self.neighbour(guid)?)
-            }
+            Some(reference) => Some(self.neighbour(reference.guid())?),
             None => None,
         };
         let referent = match &named {
@@ -113,9 +111,8 @@ impl ChatDb {
 
     /// A text of nothing but a link may have been joined to its chat after its preview was.
     fn relation_of_bare_address(&self, row: &Row, chat: &Chat) -> rusqlite::Result<Relation> {
-        let mut statement = self.connection.prepare_cached(queries::HAS_ROWS_AFTER)?;
         let limit = row.rowid.saturating_add(ROWIDS_AROUND);
-        if !statement.exists(params![chat.rowid, row.rowid, limit])? {
+        if !self.exists(queries::HAS_ROWS_AFTER, [chat.rowid, row.rowid, limit])? {
             return Ok(Relation::None);
         }
         let Some(text) = self.neighbour(&row.guid)? else {
@@ -128,13 +125,8 @@ impl ChatDb {
 
     /// The row with `guid`.
     fn neighbour(&self, guid: &str) -> rusqlite::Result<Option<Neighbour>> {
-        let query = &self.queries.relation.neighbour;
-        let mut statement = self.connection.prepare_cached(query)?;
-        let mut rows = statement.query([guid])?;
-        match rows.next()? {
-            Some(columns) => neighbour::read(columns),
-            None => Ok(None),
-        }
+        let row = self.first(&self.queries.relation.neighbour, [guid], neighbour::read)?;
+        Ok(row.flatten())
     }
 
     /// The rows of the chat that were written and sent about when `middle` was.
@@ -162,16 +154,12 @@ impl ChatDb {
 
     /// Where a row lies, as seen from `chat`. A row in "Recently Deleted" lies in its chat.
     fn place_of(&self, message: i64, chat: &Chat) -> rusqlite::Result<Place> {
-        let is_here = |query: &str| {
-            let mut statement = self.connection.prepare_cached(query)?;
-            statement.exists([chat.rowid, message])
-        };
+        let is_here = |query: &str| self.exists(query, [chat.rowid, message]);
         let deleted = self.queries.relation.lay_in_chat;
         if is_here(queries::LIES_IN_CHAT)? || deleted.map_or(Ok(false), is_here)? {
             return Ok(Place::Here);
         }
-        let mut joined = self.connection.prepare_cached(queries::LIES_IN_ANY_CHAT)?;
-        Ok(if joined.exists([message])? {
+        Ok(if self.exists(queries::LIES_IN_ANY_CHAT, [message])? {
             Place::Elsewhere
         } else {
             Place::Nowhere
@@ -190,16 +178,16 @@ impl ChatDb {
         let before = row.rowid.saturating_add(ROWIDS_AROUND);
         let mut rows = statement.query(params![chat.rowid, before, ROWS_BEFORE_NOTICE])?;
         while let Some(columns) = rows.next()? {
-            if text(columns, 0)?.is_none_or(|guid| guid == row.guid) {
+            if text(columns, "guid")?.is_none_or(|guid| guid == row.guid) {
                 continue;
             }
-            let sender = neighbour::sender(flag(columns, 2)?, text(columns, 3)?);
-            let age = from_apple_date(integer(columns, 1)?)
+            let sender = neighbour::sender(columns)?;
+            let age = from_apple_date(integer(columns, "date")?)
                 .zip(own.sent_at)
                 .map(|(sent_at, now)| now.saturating_sub(sent_at));
-            let is_text = integer(columns, 4)? == 0
-                && integer(columns, 5)? == 0
-                && text(columns, 6)?.is_none();
+            let is_text = integer(columns, "item_type")? == 0
+                && integer(columns, "associated_message_type")? == 0
+                && text(columns, "balloon_bundle_id")?.is_none();
             let is_editable = age.is_some_and(|age| age.saturating_abs() <= EDITABLE_MICROS);
             if is_text && is_editable && sender == own.sender {
                 return Ok(true);
@@ -237,7 +225,7 @@ impl ChatDb {
                     _ => earlier.has_attachments && self.has_media(earlier.rowid, media)?,
                 };
                 if is_it {
-                    return Ok(suspect.to_media(Some(&earlier.guid)));
+                    return Ok(suspect.to_media(&earlier.guid));
                 }
             }
         }
@@ -248,18 +236,10 @@ impl ChatDb {
     fn chats_of_conversation(&self, chat: &Chat) -> rusqlite::Result<Vec<i64>> {
         let mut chats = vec![chat.rowid];
         if let Some(query) = &self.queries.relation.chats_of_conversation {
-            let mut statement = self.connection.prepare_cached(query)?;
-            let mut rows = statement.query([chat.rowid])?;
-            while let Some(columns) = rows.next()? {
-                chats.push(integer(columns, 0)?);
-            }
+            chats.extend(self.select(query, [chat.rowid], |columns| integer(columns, 0))?);
         }
         for guid in chat.joined.iter().take(MAX_JOINED) {
-            let mut statement = self.connection.prepare_cached(queries::CHAT)?;
-            let mut rows = statement.query([guid])?;
-            if let Some(columns) = rows.next()? {
-                chats.push(integer(columns, 0)?);
-            }
+            chats.extend(self.first(queries::CHAT, [guid], |columns| integer(columns, 0))?);
         }
         chats.sort_unstable();
         chats.dedup();
@@ -279,7 +259,7 @@ impl ChatDb {
         let mut rows = statement.query(params![chat, before, limit])?;
         let mut first = i64::MIN;
         while let Some(columns) = rows.next()? {
-            first = integer(columns, 0)?;
+            first = integer(columns, "ROWID")?;
             found.extend(neighbour::read(columns)?);
         }
         Ok(first)
@@ -289,14 +269,8 @@ impl ChatDb {
         let Some(query) = &self.queries.attachments else {
             return Ok(false);
         };
-        let mut statement = self.connection.prepare_cached(query)?;
-        let mut rows = statement.query([message])?;
-        while let Some(columns) = rows.next()? {
-            if attachment::read(columns)?.is_some_and(|file| is_of(&file, media)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let files = self.select(query, [message], attachment::read)?;
+        Ok(files.iter().flatten().any(|file| is_of(file, media)))
     }
 }
 

@@ -4,15 +4,16 @@ use super::neighbour;
 use crate::schema::Schema;
 
 /// 1 chat, 2 and 3 ROWIDs.
-pub(super) const HAS_ROWS_AFTER: &str =
+pub(in crate::read) const HAS_ROWS_AFTER: &str =
     "select 1 from chat_message_join where chat_id = ?1 and message_id > ?2 and message_id <= ?3";
 /// 1 chat, 2 message.
-pub(super) const LIES_IN_CHAT: &str =
+pub(in crate::read) const LIES_IN_CHAT: &str =
     "select 1 from chat_message_join where chat_id = ?1 and message_id = ?2";
 /// 1 guid.
-pub(super) const CHAT: &str = "select ROWID from chat where guid = ?1";
+pub(in crate::read) const CHAT: &str = "select ROWID from chat where guid = ?1";
 /// 1 message.
-pub(super) const LIES_IN_ANY_CHAT: &str = "select 1 from chat_message_join where message_id = ?1";
+pub(in crate::read) const LIES_IN_ANY_CHAT: &str =
+    "select 1 from chat_message_join where message_id = ?1";
 
 /// A summary with an edit in it that names a row is longer: the guid has 36 bytes, the property list
 /// around it 60.
@@ -21,21 +22,21 @@ const LEAST_BYTES_OF_EDIT: u32 = 90;
 #[derive(Debug)]
 pub(in crate::read) struct RelationQueries {
     /// 1 guid.
-    pub(super) neighbour: String,
+    pub(in crate::read) neighbour: String,
     /// 1 chat, 2 and 3 the first and the last ROWID.
-    pub(super) neighbours_between: String,
+    pub(in crate::read) neighbours_between: String,
     /// 1 chat, 2 ROWID, 3 limit; the last ones first.
-    pub(super) neighbours_before: String,
+    pub(in crate::read) neighbours_before: String,
     /// 1 chat, 2 ROWID, 3 limit; the last ones first.
-    pub(super) texts_before: String,
+    pub(in crate::read) texts_before: String,
     /// Edited messages among the last rows before one: 1 chat, 2 ROWID, 3 number of rows.
-    pub(super) edits_before: Option<String>,
+    pub(in crate::read) edits_before: Option<String>,
     /// Edited messages: 1 chat, 2 and 3 ROWIDs, the first excluded.
-    pub(super) edits_between: Option<String>,
+    pub(in crate::read) edits_between: Option<String>,
     /// 1 chat, 2 message; where "Recently Deleted" exists.
-    pub(super) lay_in_chat: Option<&'static str>,
+    pub(in crate::read) lay_in_chat: Option<&'static str>,
     /// 1 chat.
-    pub(super) chats_of_conversation: Option<String>,
+    pub(in crate::read) chats_of_conversation: Option<String>,
 }
 
 impl RelationQueries {
@@ -53,15 +54,11 @@ impl RelationQueries {
                  order by j.message_id desc limit ?3"
             )
         };
-        let texts = [
-            column("guid"),
-            column("date"),
-            column("is_from_me"),
-            schema.column("handle", "h", "id"),
-            column("item_type"),
-            column("associated_message_type"),
-            column("balloon_bundle_id"),
-        ];
+        let texts = schema.list(
+            "message",
+            "m",
+            "guid, date, is_from_me, item_type, associated_message_type, balloon_bundle_id",
+        );
         let (guid, summary) = (column("guid"), column("message_summary_info"));
         let has_edits = summary != "null";
         // The length stands in the head of a row; the rest is read of the edited ones alone.
@@ -78,7 +75,10 @@ impl RelationQueries {
                      where chat_id = ?1 and message_id between ?2 and ?3)"
             ),
             neighbours_before: before(&columns),
-            texts_before: before(&texts.join(", ")),
+            texts_before: before(&format!(
+                "{texts}, {} as handle",
+                schema.column("handle", "h", "id")
+            )),
             edits_before: has_edits.then(|| before(&edit)),
             edits_between: has_edits.then(|| {
                 format!(
@@ -101,33 +101,5 @@ impl RelationQueries {
                 )
             }),
         }
-    }
-
-    /// Every one of them.
-    #[cfg(test)]
-    pub(in crate::read) fn all(&self) -> Vec<&str> {
-        let mut all = vec![
-            HAS_ROWS_AFTER,
-            LIES_IN_CHAT,
-            LIES_IN_ANY_CHAT,
-            CHAT,
-            &self.neighbour,
-            &self.neighbours_between,
-            &self.neighbours_before,
-            &self.texts_before,
-        ];
-        all.extend(self.edits_before.as_deref());
-        all.extend(self.edits_between.as_deref());
-        all.extend(self.lay_in_chat);
-        all.extend(self.chats_of_conversation.as_deref());
-        all
-    }
-
-    /// Those that a limit ends, and that must not sort all rows of a chat first.
-    #[cfg(test)]
-    pub(in crate::read) fn limited(&self) -> Vec<&str> {
-        let mut limited = vec![self.neighbours_before.as_str(), &self.texts_before];
-        limited.extend(self.edits_before.as_deref());
-        limited
     }
 }

@@ -3,7 +3,7 @@
 
 use shared_protocol::{TapbackAction, TapbackKind};
 
-use super::Said;
+use super::TextReaction;
 use crate::relation::emoji;
 use crate::relation::wording::{
     NAMES, PARTICLES, REACTION_NAMES, REACTIONS, REACTIONS_BEHIND, REMOVALS, REMOVALS_BEHIND,
@@ -41,13 +41,13 @@ pub(super) fn marked(text: &str) -> Option<TapbackAction> {
     }
 }
 
-/// A reaction in whatever language, told by the [marks](marked) around its emoji.
+/// A reaction in any language, told by the [marks](marked) around its emoji.
 pub(super) fn by_marks(
     lead: &Words<'_>,
     tail: &Words<'_>,
     quoted: &str,
     action: TapbackAction,
-) -> Option<Said> {
+) -> Option<TextReaction> {
     let emoji = match (lead.emoji(), tail.emoji()) {
         (Some(emoji), None) => emoji,
         (None, Some(emoji)) if emoji::places(quoted).is_empty() => emoji,
@@ -55,15 +55,11 @@ pub(super) fn by_marks(
     };
     let is_short = lead.count() + tail.count() <= MAX_BESIDE_MARKED;
     let is_one = !lead.has_several_emoji() && !tail.has_several_emoji();
-    (is_short && is_one).then(|| Said {
-        action,
-        kind: TapbackKind::Emoji,
-        emoji: Some(emoji.to_owned()),
-    })
+    (is_short && is_one).then(|| TextReaction::new(action, TapbackKind::Emoji, Some(emoji)))
 }
 
 /// What the words around `quoted` say, if they may be a system's.
-pub(super) fn guessed(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Option<Said> {
+pub(super) fn guessed(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Option<TextReaction> {
     let is_odd = |words: &Words<'_>| {
         words.has_several_emoji() || words.tell_of_an_edit() || !words.may_be_a_systems()
     };
@@ -81,14 +77,8 @@ pub(super) fn guessed(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Optio
     }
 }
 
-fn by_verb(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Option<Said> {
-    let said = |action, kind| {
-        Some(Said {
-            action,
-            kind,
-            emoji: None,
-        })
-    };
+fn by_verb(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Option<TextReaction> {
+    let said = |action, kind| Some(TextReaction::new(action, kind, None));
     if tail.is_empty() {
         if lead.begin_with(REMOVALS) {
             return said(TapbackAction::Removed, named(lead)?);
@@ -122,7 +112,7 @@ fn may_be_unknown(lead: &Words<'_>) -> bool {
     is_foreign && !is_known && (!lead.are_european() || (lead.count() > 1 && lead.are_rare()))
 }
 
-fn by_emoji(lead: &Words<'_>, tail: &Words<'_>, emoji: &str) -> Option<Said> {
+fn by_emoji(lead: &Words<'_>, tail: &Words<'_>, emoji: &str) -> Option<TextReaction> {
     let is_removal = lead.begin_with(REMOVALS) || tail.have(REMOVALS_BEHIND);
     let verb_leads = lead.begin_with(REACTIONS) && tail.count() <= 1;
     let verb_follows =
@@ -137,11 +127,7 @@ fn by_emoji(lead: &Words<'_>, tail: &Words<'_>, emoji: &str) -> Option<Said> {
     } else {
         TapbackAction::Added
     };
-    is_told.then(|| Said {
-        action,
-        kind: TapbackKind::Emoji,
-        emoji: Some(emoji.to_owned()),
-    })
+    is_told.then(|| TextReaction::new(action, TapbackKind::Emoji, Some(emoji)))
 }
 
 const ENGLISH_REMOVAL: Stems = Stems::of("removed");

@@ -4,7 +4,6 @@ mod media;
 mod reactions;
 mod stems;
 
-pub(super) use media::MEDIA;
 pub(crate) use media::Media;
 pub(super) use reactions::WORDINGS;
 pub(super) use stems::{

@@ -28,7 +28,7 @@ fn is_entry(line: &str) -> bool {
     !line.is_empty() && !line.starts_with('#')
 }
 
-/// The wordings of a line; none if it is written wrongly, which a test rules out.
+/// The wordings of a line; `None` if the line is malformed, which a test rules out.
 fn entry(line: &'static str) -> Option<impl Iterator<Item = Wording>> {
     let (says, wordings) = line.split_once(": ")?;
     let (kind, action) = says.split_once(' ')?;

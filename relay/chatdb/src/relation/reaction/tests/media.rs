@@ -38,7 +38,7 @@ fn media_have_no_words_to_quote() {
     ] {
         let suspect = Suspect::of(text, Channel::Texts).unwrap();
         assert_eq!(suspect.media(), Some(media), "{text}");
-        let found = suspect.to_media(Some("P")).unwrap();
+        let found = suspect.to_media("P").unwrap();
         assert_eq!(
             (found.kind, found.target.as_deref()),
             (kind, Some("P")),
