@@ -2,7 +2,6 @@
 
 use uuid::Uuid;
 
-/// A random UUID.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where a stand-in draws random numbers"

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,9 +22,7 @@ use crate::socket::{Cut, CuttableListener};
 /// No client of ours sends more; a stand-in for a service with a lower limit enforces that itself.
 const MAX_BODY_BYTES: usize = 8 << 20;
 
-/// What a stand-in does with a request.
 pub trait Service: Send + Sync + 'static {
-    /// Answers it.
     fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send;
 }
 
@@ -87,15 +86,34 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Faults for the next requests.
     pub fn faults(&self) -> &Faults {
         &self.faults
     }
 
-    /// The requests so far.
     pub fn requests(&self) -> &Requests {
         &self.requests
     }
+}
+
+/// Runs a stand-in by itself: prints what to configure, then serves until it is interrupted.
+pub async fn serve_until_interrupted<S>(
+    port: u16,
+    starting: impl Future<Output = std::io::Result<S>>,
+    print: impl FnOnce(&S),
+) -> ExitCode {
+    let stand_in = match starting.await {
+        Ok(stand_in) => stand_in,
+        Err(problem) => {
+            eprintln!("cannot listen on port {port}: {problem}");
+            return ExitCode::FAILURE;
+        }
+    };
+    print(&stand_in);
+    if tokio::signal::ctrl_c().await.is_err() {
+        eprintln!("cannot wait for an interrupt");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
 }
 
 impl Drop for Server {

@@ -23,7 +23,6 @@ pub(crate) struct CuttableListener {
     pub(crate) closed: Arc<AtomicBool>,
 }
 
-/// One connection.
 pub(crate) struct CuttableStream {
     inner: TcpStream,
     cut: Cut,

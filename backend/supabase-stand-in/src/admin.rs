@@ -43,13 +43,7 @@ impl Auth {
         if let Some(other) = state.user_by_phone(&phone)
             && other.id != id
         {
-            let constraint = "users_phone_key";
-            return Err(Refusal::unique_violation(
-                constraint,
-                "phone",
-                &phone,
-                UPDATE_FAILED,
-            ));
+            return Err(Refusal::unique_violation("phone", &phone, UPDATE_FAILED));
         }
         if fields.password.is_some() {
             // Even when it is the same one.
@@ -81,14 +75,8 @@ impl Auth {
             Some(Ban::Lift) => user.banned_until = None,
             Some(Ban::For(duration)) => user.banned_until = Some(now + duration),
         }
-        merge(
-            &mut user.app_metadata,
-            &fields.app_metadata.unwrap_or_default(),
-        );
-        merge(
-            &mut user.user_metadata,
-            &fields.user_metadata.unwrap_or_default(),
-        );
+        merge(&mut user.app_metadata, fields.app_metadata.as_ref());
+        merge(&mut user.user_metadata, fields.user_metadata.as_ref());
         user.updated_at = now;
         let body = user.to_json(View::Changed { confirmed_before });
         Ok(Answer::json(StatusCode::OK, &body))

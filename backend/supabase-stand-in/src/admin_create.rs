@@ -53,7 +53,7 @@ impl UserFields {
     pub(crate) fn checked_phone(&self) -> Result<String, Refusal> {
         match self.phone.as_deref() {
             None | Some("") => Ok(String::new()),
-            Some(phone) => phone::parse(phone).ok_or_else(bad_phone),
+            Some(phone) => phone::parse(phone),
         }
     }
 
@@ -69,10 +69,6 @@ impl UserFields {
             },
         }
     }
-}
-
-pub(crate) fn bad_phone() -> Refusal {
-    Refusal::validation("Invalid phone number format (E.164 required)")
 }
 
 impl Auth {
@@ -139,14 +135,8 @@ impl Auth {
         if !user.phone.is_empty() {
             user.add_identity("phone", now);
         }
-        merge(
-            &mut user.app_metadata,
-            &fields.app_metadata.clone().unwrap_or_default(),
-        );
-        merge(
-            &mut user.user_metadata,
-            &fields.user_metadata.clone().unwrap_or_default(),
-        );
+        merge(&mut user.app_metadata, fields.app_metadata.as_ref());
+        merge(&mut user.user_metadata, fields.user_metadata.as_ref());
         if fields.email_confirm == Some(true) {
             user.email_confirmed_at = Some(now);
             user.user_metadata
@@ -176,32 +166,17 @@ fn check_free(state: &State, phone: &str, email: &str) -> Result<(), Refusal> {
 
 /// The database's side: its constraints hold whatever was checked before.
 pub(crate) fn insert(state: &mut State, user: User) -> Result<(), Refusal> {
-    if state.user(user.id).is_some() {
-        let id = user.id.to_string();
-        return Err(Refusal::unique_violation(
-            "users_pkey",
-            "id",
-            &id,
-            CREATE_FAILED,
-        ));
-    }
-    if state.user_by_phone(&user.phone).is_some() {
-        let constraint = "users_phone_key";
-        return Err(Refusal::unique_violation(
-            constraint,
-            "phone",
-            &user.phone,
-            CREATE_FAILED,
-        ));
-    }
-    if state.user_by_email(&user.email).is_some() {
-        let constraint = "users_email_partial_key";
-        return Err(Refusal::unique_violation(
-            constraint,
-            "email",
-            &user.email,
-            CREATE_FAILED,
-        ));
+    let taken = if state.user(user.id).is_some() {
+        Some(("id", user.id.to_string()))
+    } else if state.user_by_phone(&user.phone).is_some() {
+        Some(("phone", user.phone.clone()))
+    } else if state.user_by_email(&user.email).is_some() {
+        Some(("email", user.email.clone()))
+    } else {
+        None
+    };
+    if let Some((column, value)) = taken {
+        return Err(Refusal::unique_violation(column, &value, CREATE_FAILED));
     }
     state.users.push(user);
     Ok(())

@@ -18,7 +18,6 @@ use crate::{gateway, project};
 pub(crate) const HOSTED_PREFIX: &str = "/auth/v1";
 const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// Everything a handler needs.
 #[derive(Debug)]
 pub(crate) struct Auth {
     pub(crate) settings: Settings,
@@ -122,7 +121,6 @@ impl Service for Auth {
     }
 }
 
-/// Reads a JSON body.
 pub(crate) fn read_body<T: DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
     if request.body.len() > MAX_BODY_BYTES {
         let message = format!("Request body too large (max {MAX_BODY_BYTES} bytes)");

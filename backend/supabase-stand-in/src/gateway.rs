@@ -11,7 +11,6 @@ use time::OffsetDateTime;
 
 use crate::keys::ProjectKeys;
 
-/// Why a caller is turned away at the door.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TurnedAway {
     message: &'static str,

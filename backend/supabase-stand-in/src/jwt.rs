@@ -11,7 +11,6 @@ use time::OffsetDateTime;
 use crate::keys::ProjectKeys;
 use crate::settings::Signing;
 
-/// A token's claims, verified.
 pub(crate) type Claims = Map<String, Value>;
 
 /// Those that the real server's library knows, trusted or not.

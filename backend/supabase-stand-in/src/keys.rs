@@ -17,11 +17,9 @@ use crate::settings::Signing;
 /// Ten years: the legacy keys' lifetime.
 const LEGACY_KEY_SECONDS: i64 = 10 * 365 * 24 * 3600;
 
-/// What a project signs with, and the keys that it hands out.
 #[derive(Debug)]
 pub(crate) struct ProjectKeys {
     pub(crate) signing: Signing,
-    /// The legacy secret.
     pub(crate) secret: String,
     pair: EcdsaKeyPair,
     /// The key pair's name in token headers and in the key set.

@@ -7,7 +7,7 @@ use stand_in::{Answer, Request, random};
 
 use crate::admin_create::insert;
 use crate::auth::{Auth, read_body};
-use crate::error::{Outcome, Refusal};
+use crate::error::{Outcome, Refusal, USER_BANNED};
 use crate::keys::sha224_hex;
 use crate::state::State;
 use crate::user::{Link, User, View};
@@ -96,7 +96,7 @@ impl Auth {
             return Err(Refusal::new(403, "otp_expired", message));
         };
         if user.is_banned(now) {
-            return Err(Refusal::new(403, "user_banned", "User is banned"));
+            return Err(USER_BANNED.into());
         }
         user.link = None;
         if user.email_confirmed_at.is_none() {

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::auth::Auth;
 use crate::phone;
-use crate::state::{Ending, Session};
-use crate::user::{Factor, Identity, Object, User};
+use crate::state::Session;
+use crate::user::{Factor, Object, User};
 
 /// A user that is there before the test starts.
 #[derive(Debug, Clone, Default)]
@@ -39,14 +39,12 @@ impl Seed {
         Self::default().and_email(email)
     }
 
-    /// With this id.
     #[must_use]
     pub fn id(mut self, id: Uuid) -> Self {
         self.id = Some(id);
         self
     }
 
-    /// With this password.
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
@@ -127,21 +125,16 @@ impl Seed {
 /// A user as the server has it now.
 #[derive(Debug, Clone)]
 pub struct Person {
-    /// Its id.
     pub id: Uuid,
     /// Digits, without a plus; empty when there is none.
     pub phone: String,
     /// Empty when there is none.
     pub email: String,
-    /// The password in clear.
     pub password: String,
-    /// Whether the number is confirmed.
     pub phone_confirmed: bool,
     /// Whether it is banned now.
     pub banned: bool,
-    /// Whether it was soft-deleted.
     pub deleted: bool,
-    /// Providers of its identities.
     pub providers: Vec<String>,
     /// Metadata that only admins write.
     pub app_metadata: Object,
@@ -173,7 +166,11 @@ impl Auth {
             phone_confirmed: user.phone_confirmed_at.is_some(),
             banned: user.is_banned(now),
             deleted: user.deleted_at.is_some(),
-            providers: user.identities.iter().map(provider).collect(),
+            providers: user
+                .identities
+                .iter()
+                .map(|one| one.provider.clone())
+                .collect(),
             app_metadata: user.app_metadata.clone(),
             user_metadata: user.user_metadata.clone(),
             sessions: sessions_of(user.id),
@@ -188,21 +185,6 @@ impl Auth {
             .user_mut(id)
             .expect("a test changes a user that is there");
         change(user);
-    }
-
-    pub(crate) fn end(&self, user: Uuid) {
-        self.lock().end_sessions(user, Ending::All);
-    }
-
-    /// Makes a session look as if its time box had run out.
-    pub(crate) fn expire(&self, session: Uuid) {
-        if let Some(session) = self.lock().session_mut(session) {
-            session.expired = true;
-        }
-    }
-
-    pub(crate) fn remove(&self, user: Uuid) {
-        self.lock().delete_user(user);
     }
 
     /// An access token for a session that is there.
@@ -223,8 +205,4 @@ impl Auth {
         });
         self.keys.sign(&self.keys.header(), &claims)
     }
-}
-
-fn provider(identity: &Identity) -> String {
-    identity.provider.clone()
 }

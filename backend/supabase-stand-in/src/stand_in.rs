@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::auth::Auth;
 use crate::people::{Person, Seed};
 use crate::settings::Settings;
+use crate::state::Ending;
 
 /// A running server. It ends when it is dropped.
 #[derive(Debug)]
@@ -19,7 +20,6 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Starts it on the loopback address.
     pub async fn start(settings: Settings) -> std::io::Result<Self> {
         let port = settings.port;
         let auth = Arc::new(Auth::new(settings));
@@ -63,11 +63,6 @@ impl StandIn {
         &self.auth.keys.publishable
     }
 
-    /// The legacy secret.
-    pub fn jwt_secret(&self) -> &str {
-        &self.auth.keys.secret
-    }
-
     /// The signing key's name in token headers.
     pub fn kid(&self) -> &str {
         &self.auth.keys.kid
@@ -83,12 +78,10 @@ impl StandIn {
         self.auth.mint_for(session)
     }
 
-    /// The time it lives in.
     pub fn clock(&self) -> &Clock {
         &self.auth.clock
     }
 
-    /// What was asked so far.
     pub fn requests(&self) -> &Requests {
         self.server.requests()
     }
@@ -98,7 +91,6 @@ impl StandIn {
         self.server.faults()
     }
 
-    /// Puts a user there.
     pub fn seed(&self, seed: Seed) -> Uuid {
         self.auth.seed(seed)
     }
@@ -108,7 +100,6 @@ impl StandIn {
         self.auth.people()
     }
 
-    /// The user with this id.
     pub fn person(&self, id: Uuid) -> Option<Person> {
         self.people().into_iter().find(|person| person.id == id)
     }
@@ -121,12 +112,10 @@ impl StandIn {
         people
     }
 
-    /// The user with this number.
     pub fn person_by_phone(&self, phone: &str) -> Option<Person> {
         self.people_by_phone(phone).into_iter().next()
     }
 
-    /// How many sessions this user has.
     pub fn session_count(&self, user: Uuid) -> usize {
         self.person(user).map_or(0, |person| person.sessions.len())
     }
@@ -138,7 +127,6 @@ impl StandIn {
             .change(user, |user| user.banned_until = Some(until));
     }
 
-    /// Lifts a ban.
     pub fn unban(&self, user: Uuid) {
         self.auth.change(user, |user| user.banned_until = None);
     }
@@ -157,16 +145,18 @@ impl StandIn {
 
     /// Deletes a user, with sessions and identities.
     pub fn delete(&self, user: Uuid) {
-        self.auth.remove(user);
+        self.auth.lock().delete_user(user);
     }
 
     /// Deletes the sessions of a user, as a sign-out elsewhere does.
     pub fn end_sessions(&self, user: Uuid) {
-        self.auth.end(user);
+        self.auth.lock().end_sessions(user, Ending::All);
     }
 
     /// Lets the time box of a session run out: refreshing it gives `session_expired`.
     pub fn expire_session(&self, session: Uuid) {
-        self.auth.expire(session);
+        if let Some(session) = self.auth.lock().session_mut(session) {
+            session.expired = true;
+        }
     }
 }

@@ -11,7 +11,6 @@ use crate::refresh_token::Signer;
 use crate::settings::RefreshTokens;
 use crate::user::User;
 
-/// The tables.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     /// Oldest first.
@@ -24,7 +23,6 @@ pub(crate) struct State {
     turn: u64,
 }
 
-/// A row of `auth.sessions`.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) id: Uuid,
@@ -51,7 +49,6 @@ pub(crate) struct RefreshRow {
     pub(crate) updated_at: OffsetDateTime,
 }
 
-/// Which of a user's sessions to end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ending {
     All,
@@ -135,7 +132,6 @@ impl State {
         self.refresh_rows.retain(|row| alive.contains(&row.session));
     }
 
-    /// Deletes a user and everything that hangs on it.
     pub(crate) fn delete_user(&mut self, id: Uuid) {
         self.end_sessions(id, Ending::All);
         self.users.retain(|user| user.id != id);

@@ -6,7 +6,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-/// A JSON object.
 pub(crate) type Object = Map<String, Value>;
 
 /// A row of `auth.users` with what hangs on it.
@@ -48,7 +47,6 @@ pub(crate) struct Identity {
     pub(crate) created_at: OffsetDateTime,
 }
 
-/// A second factor.
 #[derive(Debug, Clone)]
 pub(crate) struct Factor {
     pub(crate) id: Uuid,
@@ -56,7 +54,6 @@ pub(crate) struct Factor {
     pub(crate) created_at: OffsetDateTime,
 }
 
-/// An outstanding link.
 #[derive(Debug, Clone)]
 pub(crate) struct Link {
     pub(crate) hash: String,
@@ -230,8 +227,8 @@ pub(crate) fn stamp(time: OffsetDateTime) -> String {
 }
 
 /// Merges metadata: each top-level key is replaced, `null` takes it away.
-pub(crate) fn merge(into: &mut Object, changes: &Object) {
-    for (key, value) in changes {
+pub(crate) fn merge(into: &mut Object, changes: Option<&Object>) {
+    for (key, value) in changes.into_iter().flatten() {
         if value.is_null() {
             into.remove(key);
         } else {

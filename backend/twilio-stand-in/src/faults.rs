@@ -6,7 +6,6 @@ use crate::error::TwilioError;
 
 /// Matches a Start. An Update has the same path with an id after it.
 pub const START: &str = "/Verifications$";
-/// Matches a Check.
 pub const CHECK: &str = "/VerificationCheck$";
 
 /// One of Twilio's errors, without processing the request.

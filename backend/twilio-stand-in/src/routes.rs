@@ -16,7 +16,6 @@ use crate::verification::{Status, Verification};
 /// Channels that a verification can take.
 const CHANNELS: [&str; 6] = ["sms", "whatsapp", "call", "email", "sna", "auto"];
 
-/// The service.
 #[derive(Debug)]
 pub(crate) struct Verify {
     pub(crate) settings: Settings,
@@ -26,7 +25,6 @@ pub(crate) struct Verify {
     pub(crate) url: OnceLock<String>,
 }
 
-/// Everything remembered.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     /// Under way, oldest first; at most one a number.
@@ -109,11 +107,7 @@ impl Verify {
         let known = pairs.iter().any(|(user, password)| {
             given == Some(STANDARD.encode(format!("{user}:{password}")).as_str())
         });
-        if known {
-            Ok(())
-        } else {
-            Err(TwilioError::Authenticate.into())
-        }
+        known.then_some(()).ok_or(TwilioError::Authenticate.into())
     }
 
     fn start(&self, form: &Form) -> Outcome {
