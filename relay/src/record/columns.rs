@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use messages_script::{Cell, Columns, schema};
 use rusqlite::types::Value;
 
-use super::Recorder;
 use super::redact::Redactor;
+use super::{Recorder, has_word};
 
 /// How a text column is redacted.
 enum Content {
@@ -123,13 +123,13 @@ impl Recorder<'_> {
         &mut self,
         table: &'static str,
         row: &Row,
-        covered: &[&str],
+        covered: &str,
         usual: &[(&str, Option<Value>)],
     ) -> Columns {
         let mut rest = Columns::new();
         for (column, value) in &row.0 {
             // What a macOS that scripts don't know added can't be built again.
-            if covered.contains(&column.as_str()) || !schema::is_known(table, column) {
+            if has_word(covered, column) || !schema::is_known(table, column) {
                 continue;
             }
             let unremarkable = match usual.iter().find(|(name, _)| name == column) {

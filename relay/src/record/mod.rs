@@ -86,6 +86,11 @@ fn style(connection: &Connection) -> rusqlite::Result<Style> {
     Ok(Style::of_columns(&columns.collect::<Result<Vec<_>, _>>()?))
 }
 
+/// Whether a list of words, with white space between them, has this one.
+fn has_word(words: &str, word: &str) -> bool {
+    words.split_whitespace().any(|one| one == word)
+}
+
 /// A recording under way.
 struct Recorder<'a> {
     connection: &'a Connection,
