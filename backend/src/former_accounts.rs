@@ -23,14 +23,11 @@ const AWAY_AFTER: usize = 3;
 pub struct WaitingDeletion {
     job_id: Uuid,
     subject: Uuid,
-    /// The provider.
     pub issuer: String,
 }
 
-/// The deletions that wait.
 #[derive(Default)]
 pub struct Waiting {
-    /// Those that can be read.
     pub deletions: Vec<WaitingDeletion>,
     /// How many were sealed with a key that is not in `SESSION_SECRET`.
     pub unreadable: usize,
@@ -39,7 +36,6 @@ pub struct Waiting {
 /// What is left at a former provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FormerIssuer {
-    /// The provider.
     pub issuer: String,
     /// How many accounts people have there.
     pub accounts: i64,
@@ -50,9 +46,7 @@ pub struct FormerIssuer {
 /// What came of deleting accounts at a former provider.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Finished {
-    /// How many deletions are finished.
     pub deleted: usize,
-    /// How many wait on.
     pub kept: usize,
     /// Why the last of them was kept.
     pub reason: Option<DeletionKept>,
@@ -81,7 +75,7 @@ pub async fn waiting(store: &Store, keyring: &Keyring) -> Result<Waiting, StoreE
                 issuer: account.issuer,
             }),
             None if job.kind == DELETE_FORMER_ACCOUNT => waiting.unreadable += 1,
-            // The worker's, which also tells if it cannot read one.
+            // These are for the worker, which also tells if it cannot read one.
             Some(_) | None => {}
         }
     }

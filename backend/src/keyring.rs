@@ -14,56 +14,26 @@ use zeroize::Zeroizing;
 const MIN_KEY_CHARS: usize = 32;
 const NONCE_LEN: usize = 12;
 
-/// Names a key without telling it: eight hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyId(String);
-
-impl KeyId {
-    /// As it is stored.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// What a derived key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+/// What a key is derived for. Its name in kebab case is part of the derivation and never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+pub enum KeyUse {
     /// Refresh tokens and session cookies.
     SessionToken,
-    /// CSRF tokens.
     Csrf,
     /// Cookies of known devices.
     Device,
 }
 
-impl Purpose {
-    const fn label(self) -> &'static str {
-        match self {
-            Self::SessionToken => "session-token",
-            Self::Csrf => "csrf",
-            Self::Device => "device",
-        }
-    }
-}
-
-/// The list is not usable.
+/// Why the list is not usable. Entries are counted from 1.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeyring {
-    /// There is no key.
     #[error("holds no key")]
     Empty,
-    /// A key is too short to be secret.
     #[error("entry {entry} is shorter than {MIN_KEY_CHARS} characters")]
-    Short {
-        /// Counted from 1.
-        entry: usize,
-    },
-    /// Two entries are the same.
+    Short { entry: usize },
     #[error("entry {entry} repeats an earlier one")]
-    Repeated {
-        /// Counted from 1.
-        entry: usize,
-    },
+    Repeated { entry: usize },
 }
 
 /// What was sealed cannot be opened.
@@ -83,7 +53,8 @@ pub struct Keyring {
 }
 
 struct Root {
-    id: KeyId,
+    /// Names the key without telling it: eight hexadecimal digits.
+    id: String,
     key: Zeroizing<[u8; 32]>,
 }
 
@@ -108,62 +79,62 @@ impl Keyring {
     }
 
     /// The newest key's name.
-    pub fn newest(&self) -> &KeyId {
+    pub fn newest(&self) -> &str {
         &self.keys[0].id
     }
 
     /// The names of all keys, newest first.
-    pub fn ids(&self) -> impl Iterator<Item = &KeyId> {
-        self.keys.iter().map(|root| &root.id)
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|root| &*root.id)
     }
 
     /// MAC of `parts` under the newest key. Each part is bound with its length.
-    pub fn mac(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; 32] {
-        self.keys[0].mac(purpose, parts)
+    pub fn mac(&self, key_use: KeyUse, parts: &[&[u8]]) -> [u8; 32] {
+        self.keys[0].mac(key_use, parts)
     }
 
     /// The same under the named key, if it is still listed.
-    pub fn mac_under(&self, id: &str, purpose: Purpose, parts: &[&[u8]]) -> Option<[u8; 32]> {
-        let root = self.keys.iter().find(|root| root.id.0 == id)?;
-        Some(root.mac(purpose, parts))
+    pub fn mac_under(&self, id: &str, key_use: KeyUse, parts: &[&[u8]]) -> Option<[u8; 32]> {
+        let root = self.keys.iter().find(|root| root.id == id)?;
+        Some(root.mac(key_use, parts))
     }
 
     /// Whether `mac` is that of `parts` under any key of the list, in constant time for each.
-    pub fn verifies(&self, purpose: Purpose, parts: &[&[u8]], mac: &[u8]) -> bool {
+    pub fn verifies(&self, key_use: KeyUse, parts: &[&[u8]], mac: &[u8]) -> bool {
         use subtle::ConstantTimeEq;
-        let holds = |root: &Root| bool::from(root.mac(purpose, parts)[..].ct_eq(mac));
+        let holds = |root: &Root| bool::from(root.mac(key_use, parts)[..].ct_eq(mac));
         self.keys.iter().any(holds)
     }
 
-    /// Encrypts what is kept in the database at `place`. The result names the key.
-    pub fn seal(&self, place: &str, plain: &[u8]) -> Vec<u8> {
+    /// Encrypts `plain` and binds it to `aad`, the place where it is kept. The result names the key.
+    pub fn seal(&self, aad: &str, plain: &[u8]) -> Vec<u8> {
         let root = &self.keys[0];
         let mut body = plain.to_vec();
         let nonce = root
             .sealing_key()
-            .seal_in_place_append_tag(Aad::from(place.as_bytes()), &mut body)
+            .seal_in_place_append_tag(Aad::from(aad.as_bytes()), &mut body)
             .expect("AES-GCM takes anything below 64 GiB");
-        let mut sealed = Vec::with_capacity(root.id.0.len() + NONCE_LEN + body.len());
-        sealed.extend_from_slice(root.id.0.as_bytes());
+        let mut sealed = Vec::with_capacity(root.id.len() + NONCE_LEN + body.len());
+        sealed.extend_from_slice(root.id.as_bytes());
         sealed.extend_from_slice(nonce.as_ref());
         sealed.extend_from_slice(&body);
         sealed
     }
 
-    /// Decrypts what [`Keyring::seal`] made for the same `place`.
-    pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
-        let id_len = self.newest().0.len();
+    /// Decrypts what [`Keyring::seal`] made for the same `aad`.
+    pub fn open(&self, aad: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
+        let id_len = self.newest().len();
         let (id, rest) = sealed.split_at_checked(id_len).ok_or(CannotOpen::Damaged)?;
         let (nonce, body) = rest
             .split_at_checked(NONCE_LEN)
             .ok_or(CannotOpen::Damaged)?;
-        let root = self.keys.iter().find(|root| root.id.0.as_bytes() == id);
+        let root = self.keys.iter().find(|root| root.id.as_bytes() == id);
         let root = root.ok_or(CannotOpen::UnknownKey)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| CannotOpen::Damaged)?;
         let mut body = Zeroizing::new(body.to_vec());
         let len = root
             .sealing_key()
-            .open_in_place(nonce, Aad::from(place.as_bytes()), &mut body)
+            .open_in_place(nonce, Aad::from(aad.as_bytes()), &mut body)
             .map_err(|_| CannotOpen::Damaged)?
             .len();
         body.truncate(len);
@@ -172,7 +143,7 @@ impl Keyring {
 
     /// Whether `sealed` was made with the newest key.
     pub fn is_newest(&self, sealed: &[u8]) -> bool {
-        sealed.starts_with(self.newest().0.as_bytes())
+        sealed.starts_with(self.newest().as_bytes())
     }
 }
 
@@ -182,12 +153,13 @@ impl Root {
         let id = keyed_hash(&key[..], &[b"key id"]);
         let [a, b, c, d, ..] = id;
         let id = format!("{:08x}", u32::from_be_bytes([a, b, c, d]));
-        Self { id: KeyId(id), key }
+        Self { id, key }
     }
 
-    fn mac(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; 32] {
-        let label = purpose.label().as_bytes();
-        let key = Zeroizing::new(keyed_hash(&self.key[..], &[b"purpose", label]));
+    fn mac(&self, key_use: KeyUse, parts: &[&[u8]]) -> [u8; 32] {
+        let label: &str = key_use.into();
+        let key = keyed_hash(&self.key[..], &[b"purpose", label.as_bytes()]);
+        let key = Zeroizing::new(key);
         keyed_hash(&key[..], parts)
     }
 
@@ -235,21 +207,21 @@ mod tests {
         );
         assert!(!both.is_newest(&sealed));
         assert_eq!(new.open("here", &sealed), Err(CannotOpen::UnknownKey));
-        let mac = old.mac(Purpose::Csrf, &[b"a", b"b"]);
-        assert!(both.verifies(Purpose::Csrf, &[b"a", b"b"], &mac));
-        assert!(!new.verifies(Purpose::Csrf, &[b"a", b"b"], &mac));
-        let id = old.newest().as_str();
-        assert_eq!(both.mac_under(id, Purpose::Csrf, &[b"a", b"b"]), Some(mac));
-        assert_eq!(new.mac_under(id, Purpose::Csrf, &[b"a", b"b"]), None);
+        let mac = old.mac(KeyUse::Csrf, &[b"a", b"b"]);
+        assert!(both.verifies(KeyUse::Csrf, &[b"a", b"b"], &mac));
+        assert!(!new.verifies(KeyUse::Csrf, &[b"a", b"b"], &mac));
+        let id = old.newest();
+        assert_eq!(both.mac_under(id, KeyUse::Csrf, &[b"a", b"b"]), Some(mac));
+        assert_eq!(new.mac_under(id, KeyUse::Csrf, &[b"a", b"b"]), None);
     }
 
     #[test]
     fn purposes_places_and_parts_are_kept_apart() {
         let ring = ring(OLD);
-        let mac = ring.mac(Purpose::Csrf, &[b"a", b"b"]);
-        assert!(!ring.verifies(Purpose::Device, &[b"a", b"b"], &mac));
-        assert!(!ring.verifies(Purpose::Csrf, &[b"ab", b""], &mac));
-        assert!(!ring.verifies(Purpose::Csrf, &[b"a", b"b"], &mac[..31]));
+        let mac = ring.mac(KeyUse::Csrf, &[b"a", b"b"]);
+        assert!(!ring.verifies(KeyUse::Device, &[b"a", b"b"], &mac));
+        assert!(!ring.verifies(KeyUse::Csrf, &[b"ab", b""], &mac));
+        assert!(!ring.verifies(KeyUse::Csrf, &[b"a", b"b"], &mac[..31]));
         let sealed = ring.seal("here", b"secret");
         assert_ne!(sealed, ring.seal("here", b"secret"), "a nonce of its own");
         assert_eq!(ring.open("there", &sealed), Err(CannotOpen::Damaged));

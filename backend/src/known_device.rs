@@ -1,9 +1,9 @@
-//! A device on which somebody signed in with a number before: the cookie that says so.
+//! The cookie of a device on which a person signed in with a number before.
 //!
-//! It lets nobody in. It only keeps a share of the day's codes and of the tries for those who were here
-//! before, so that strangers cannot use both up. It names no one: when it was made and a random value,
-//! and their MAC together with the number. It is over after a year, whatever the browser keeps: numbers
-//! change hands, and a copied cookie must not be good for ever.
+//! It lets nobody in. It only keeps a share of the day's codes and of the tries for known devices, so that
+//! strangers cannot use both up. It holds the time when it was made, a random value, and the MAC of both
+//! together with the number. It is over after a year, even if the browser keeps it: numbers change hands,
+//! and a copied cookie must not be good for ever.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::clock::Timestamp;
 use crate::ids::random_bytes;
-use crate::keyring::{Keyring, Purpose};
+use crate::keyring::{KeyUse, Keyring};
 use crate::phone::Phone;
 
 /// How long a device stays known after the last sign-in.
@@ -26,17 +26,16 @@ const RANDOM_LEN: usize = 16;
 pub struct KnownDevices(Arc<Keyring>);
 
 impl KnownDevices {
-    /// Under the keys of `keyring`.
     pub fn new(keyring: Arc<Keyring>) -> Self {
         Self(keyring)
     }
 
-    /// A new value for somebody who has just signed in.
+    /// A new value for a person who has just signed in.
     pub fn remember(&self, phone: &Phone, now: Timestamp) -> String {
         let made_at = now.as_secs().to_be_bytes();
         let random: [u8; RANDOM_LEN] = random_bytes();
         let parts = [&made_at[..], &random, phone.as_str().as_bytes()];
-        let mac = self.0.mac(Purpose::Device, &parts);
+        let mac = self.0.mac(KeyUse::Device, &parts);
         URL_SAFE_NO_PAD.encode([&made_at[..], &random, &mac].concat())
     }
 
@@ -52,7 +51,7 @@ impl KnownDevices {
             return false;
         };
         let parts = [&made_at[..], random, phone.as_str().as_bytes()];
-        self.0.verifies(Purpose::Device, &parts, mac)
+        self.0.verifies(KeyUse::Device, &parts, mac)
             && i64::from_be_bytes(*made_at) > now.minus(TTL).as_secs()
     }
 }

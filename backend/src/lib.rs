@@ -29,6 +29,7 @@ pub mod otp;
 pub mod people;
 pub mod phone;
 pub mod phone_region;
+mod provider_http;
 pub mod relay;
 pub mod services;
 pub mod sessions;

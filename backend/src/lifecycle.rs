@@ -1,10 +1,10 @@
 //! Going down without losing a request.
 //!
 //! Draining starts once and never ends: readiness fails so that no new traffic is sent here, long
-//! polls end early, requests in flight finish. Whoever holds a [`Lifecycle`] may look or wait; only
-//! the signal handler starts it.
+//! polls end early, requests in flight finish. Only the signal handler and the supervisor start it.
 
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// Whether the process is going down.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +13,6 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// A process that is up.
     pub fn new() -> Self {
         Self::default()
     }
@@ -23,7 +22,6 @@ impl Lifecycle {
         self.draining.cancel();
     }
 
-    /// Whether it is going down.
     pub fn is_draining(&self) -> bool {
         self.draining.is_cancelled()
     }
@@ -44,4 +42,18 @@ pub(crate) async fn termination_signal() -> std::io::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// Does `work` to its end even if the caller goes away meanwhile. `None` if the process ends first. A panic in
+/// it is the caller's.
+pub(crate) async fn run_to_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(done) => Some(done),
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_shutting_down) => None,
+        },
+    }
 }

@@ -16,16 +16,12 @@ pub struct Phone(String);
 /// Why a number cannot be signed in with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPhone {
-    /// It is not written in international form.
     #[error("write the number in international form, such as +15551234567")]
     Form,
-    /// No number of its country has this many digits.
     #[error("no number of this country has this many digits")]
     Impossible,
-    /// Its region is not served here.
     #[error("numbers of this region are not served here")]
     Region,
-    /// Calls to the number are premium-rate, shared-cost or toll-free.
     #[error("premium-rate, shared-cost and toll-free numbers get no codes")]
     Paid,
 }
@@ -72,7 +68,6 @@ impl Phone {
         &self.0
     }
 
-    /// The number, with its plus sign.
     pub fn into_string(self) -> String {
         self.0
     }

@@ -41,7 +41,8 @@ fn region_of(number: &PhoneNumber) -> Option<country::Id> {
 /// Whether a call to the number is premium-rate, shared-cost or toll-free in any region of its calling
 /// code.
 pub(crate) fn is_paid(number: &PhoneNumber) -> bool {
-    let national = national_digits(number);
+    // Leading zeros included.
+    let national = number.national().to_string();
     // Patterns of numbers leave out those that are not given out yet; in North America the area code tells.
     if number.country().code() == 1 && is_paid_area(&national) {
         return true;
@@ -64,11 +65,6 @@ fn is_paid_area(national: &str) -> bool {
     )
 }
 
-/// The digits behind the calling code, leading zeros included.
-fn national_digits(number: &PhoneNumber) -> String {
-    number.national().to_string()
-}
-
 impl Default for Regions {
     /// The United States and Canada.
     fn default() -> Self {
@@ -76,7 +72,6 @@ impl Default for Regions {
     }
 }
 
-/// Not a list of regions.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be regions by their two letters, such as US,CA,GB")]
 pub struct InvalidRegions;
@@ -92,10 +87,8 @@ impl FromStr for Regions {
             let id = known.then(|| entry.parse().ok()).flatten();
             id.ok_or(InvalidRegions)
         };
-        text.split(',')
-            .map(region)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let regions: Result<_, _> = text.split(',').map(region).collect();
+        regions.map(Self)
     }
 }
 

@@ -11,11 +11,11 @@ use crate::config::{
     Config, DevSecretError, Environment, KeyringSource, Retention, SecretSource,
     read_or_create_relay_secret, read_or_create_session_secret,
 };
-use crate::identity::{DeleteAccount, Identity, OpenIdentityError, UpstreamTimeouts};
+use crate::identity::{self, DeleteAccount, Identity, OpenIdentityError};
 use crate::jobs::Registry;
 use crate::keyring::Keyring;
 use crate::known_device::KnownDevices;
-use crate::otp::{Otp, OtpSetupError, ProviderTimeouts};
+use crate::otp::{self, Otp, OtpSetupError};
 use crate::people::{DeleteHandle, DeletePerson, Deleter};
 use crate::relay::auth::RelayAuthenticator;
 use crate::sessions::{LogOut, Sessions};
@@ -24,29 +24,18 @@ use crate::upkeep::{CleanHistory, Keeper, Upkeep};
 
 /// What routes and jobs work with.
 pub struct Services {
-    /// The database.
     pub store: Store,
-    /// The key of every keyed hash.
     pub pepper: Pepper,
-    /// The keys that cookies, tokens and sealed data hang on.
     pub keyring: Arc<Keyring>,
-    /// Issues access tokens.
     pub identity: Arc<Identity>,
-    /// Sends and checks codes.
     pub otp: Otp,
-    /// The sessions of people.
     pub sessions: Sessions,
-    /// The devices that people have signed in on before.
     pub known_devices: KnownDevices,
-    /// Verifies relays.
     pub relays: RelayAuthenticator,
-    /// Development or production.
     pub environment: Environment,
-    /// Tells the time.
     pub clock: Clock,
 }
 
-/// The parts cannot be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// A secret of this machine cannot be read or made.
@@ -55,10 +44,8 @@ pub enum BuildError {
     /// A key in the database cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The identity provider is not the database's, or cannot be used.
     #[error(transparent)]
     Identity(#[from] OpenIdentityError),
-    /// No provider of codes can be used.
     #[error("codes cannot be sent")]
     Otp(#[from] OtpSetupError),
 }
@@ -75,17 +62,12 @@ impl Services {
         let secrets = relay_secrets(config, rng)?;
         let keyring = keyring(config, rng)?;
         let pepper = store.pepper(&keyring, random(rng), now).await?;
-        let identity = Identity::open(
-            &config.identity,
-            UpstreamTimeouts::default(),
-            &store,
-            Arc::clone(&keyring),
-            now,
-        );
+        let keys = Arc::clone(&keyring);
+        let identity = Identity::open(&config.identity, identity::TIMEOUTS, &store, keys, now);
         let identity = Arc::new(identity.await?);
         let otp = Otp::new(
             &config.otp,
-            ProviderTimeouts::default(),
+            otp::TIMEOUTS,
             Arc::clone(&identity),
             store.clone(),
             pepper.clone(),

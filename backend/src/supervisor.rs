@@ -1,4 +1,4 @@
-//! The background tasks of a process, of which none ends unseen.
+//! The background tasks of a process. The end of each is noticed.
 //!
 //! Each task runs until the process goes down. One that ends or panics before that takes the process
 //! down in order, and the process then fails, so that what started it starts it again.
@@ -15,13 +15,11 @@ use crate::lifecycle::Lifecycle;
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the task `{task}` {how}; the process went down to be started again")]
 pub struct TaskEnded {
-    /// The name of the task.
     pub task: &'static str,
     /// `ended` or `panicked`.
     pub how: &'static str,
 }
 
-/// Runs tasks, and watches over them.
 pub struct Supervisor {
     lifecycle: Lifecycle,
     tasks: JoinSet<()>,
@@ -29,7 +27,6 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Without tasks.
     pub fn new(lifecycle: Lifecycle) -> Self {
         Self {
             lifecycle,

@@ -11,10 +11,8 @@ use crate::jobs::{Attempt, Job, JobError, Next, Queue, Retry};
 use crate::sessions::Sessions;
 use crate::store::{Pepper, Store};
 
-/// How soon upkeep that failed is tried again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-/// What upkeep is done with.
 pub(crate) struct Keeper {
     pub(crate) store: Store,
     pub(crate) sessions: Sessions,
@@ -67,13 +65,11 @@ impl Job for CleanHistory {
     }
 
     async fn run(self, keeper: &Keeper, attempt: &Attempt) -> Result<Next, JobError> {
-        let Keeper {
-            store,
-            pepper,
-            retention,
-            ..
-        } = keeper;
-        let removed = store.clean_history(retention, pepper, attempt.now).await?;
+        let (retention, pepper) = (&keeper.retention, &keeper.pepper);
+        let removed = keeper
+            .store
+            .clean_history(retention, pepper, attempt.now)
+            .await?;
         if removed > 0 {
             tracing::info!(removed, "history older than its settings removed");
         }

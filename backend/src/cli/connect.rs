@@ -10,8 +10,8 @@ use crate::config::{
     Config, DatabaseConfig, Environment, IdentityConfig, OtpProviderConfig, SupabaseConfig,
     TwilioConfig,
 };
-use crate::identity::{self, CodesBy, UpstreamTimeouts};
-use crate::otp::{ProviderTimeouts, probe_twilio};
+use crate::identity::{self, CodesBy};
+use crate::otp::probe_twilio;
 use crate::store::Store;
 
 /// What came of trying one of them.
@@ -72,7 +72,7 @@ async fn database(config: &DatabaseConfig, environment: Environment) -> Tried {
 
 async fn supabase(project: &SupabaseConfig, config: &Config) -> Tried {
     let codes = CodesBy::of(&config.otp.provider);
-    let looked = identity::probe(project, UpstreamTimeouts::default(), codes).await;
+    let looked = identity::probe(project, codes).await;
     let found = match looked {
         Err(error) => Err(format!("{}: {error}", project.url)),
         Ok(problems) if problems.is_empty() => {
@@ -98,7 +98,7 @@ async fn supabase(project: &SupabaseConfig, config: &Config) -> Tried {
 }
 
 async fn twilio(service: &TwilioConfig) -> Tried {
-    let found = probe_twilio(service, ProviderTimeouts::default()).await;
+    let found = probe_twilio(service).await;
     Tried::of(
         "twilio",
         found.map(|()| format!("the Verify service {}", service.service_sid)),

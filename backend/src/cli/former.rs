@@ -9,7 +9,7 @@ use super::output::say;
 use crate::clock::Clock;
 use crate::config::{Config, FormerSupabase, IssuerFrom, Variables};
 use crate::former_accounts::{self, Finished, FormerIssuer, Waiting, WaitingDeletion};
-use crate::identity::{DeletionKept, FormerProject, UpstreamTimeouts, describe};
+use crate::identity::{DeletionKept, FormerProject, describe};
 use crate::keyring::Keyring;
 use crate::services::keyring;
 use crate::store::{Store, StoreError};
@@ -150,7 +150,7 @@ async fn finish_elsewhere(
             theirs.len()
         )));
     }
-    let project = FormerProject::new(&former.project, UpstreamTimeouts::default());
+    let project = FormerProject::new(&former.project);
     let project = project.context("the HTTP client cannot be set up")?;
     if former.issuer_from == IssuerFrom::Variable {
         expect_known(store, &project, issuer).await?;

@@ -9,7 +9,6 @@ use super::{
     Config, DatabaseKind, Environment, IdentityConfig, KeyringSource, LogFormat, MigrateOnStart,
     OtpProviderConfig, SecretSource, Site, SupabaseConfig,
 };
-use crate::keyring::KeyId;
 
 impl Config {
     /// Key and shown value of everything that is in effect. Secrets appear as how many there are.
@@ -187,7 +186,7 @@ impl Config {
         match &self.session.keyring {
             KeyringSource::Generated => "(made by serve and kept beside the database)".to_owned(),
             KeyringSource::Given(keyring) => {
-                let ids: Vec<_> = keyring.ids().map(KeyId::as_str).collect();
+                let ids: Vec<_> = keyring.ids().collect();
                 format!("*** (key ids {})", ids.join(", "))
             }
         }

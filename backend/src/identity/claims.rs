@@ -1,7 +1,7 @@
 //! What an access token claims, and which claims count.
 //!
 //! Who, in which session, until when: nothing else is looked at. Phone, e-mail and metadata are claims
-//! of people about themselves. Whether anybody signed the claims is decided elsewhere.
+//! of people about themselves. Signatures are checked elsewhere.
 
 use std::time::Duration;
 
@@ -16,7 +16,6 @@ pub const LEEWAY: Duration = Duration::from_secs(30);
 /// Audience of people's tokens, and their role: of all that a Supabase project signs, only these are a
 /// person's.
 pub(super) const AUTHENTICATED: &str = "authenticated";
-/// Longest name of a session.
 const MAX_SESSION_CHARS: usize = 64;
 
 /// What counts of an access token.
@@ -24,18 +23,15 @@ const MAX_SESSION_CHARS: usize = 64;
 pub struct Claims {
     /// The person's id at the issuer.
     pub subject: Uuid,
-    /// The session that it was issued for.
     pub session: SessionRef,
-    /// Until when it holds, without leeway.
+    /// Without leeway.
     pub expires_at: Timestamp,
 }
 
-/// A session, by the name that its issuer gave it.
+/// A session, by its issuer's name for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SessionRef {
-    /// A session of ours.
     Own(Uuid),
-    /// The provider's name for it.
     Upstream(String),
 }
 
@@ -44,8 +40,8 @@ pub enum SessionRef {
 pub enum Verified {
     /// By a public key of the issuer.
     Proven(Claims),
-    /// Not by anything that can be checked here (HS256): compare the token with what was issued, or ask
-    /// the provider.
+    /// Not by anything that can be checked here (HS256). The token is to be compared with what was issued,
+    /// or the provider asked.
     Claimed(Claims),
 }
 
@@ -68,7 +64,7 @@ impl RawClaims {
         serde_json::from_slice(payload).map_err(|_| InvalidToken::Claims)
     }
 
-    /// Whether `issuer` means a person by it, whatever the time is.
+    /// Whether `issuer` means a person by it, at whatever time.
     pub(super) fn check(
         &self,
         issuer: &str,
@@ -98,17 +94,25 @@ impl RawClaims {
         }
     }
 
-    /// Whether its time has come.
-    pub(super) fn check_begun(&self, now: Timestamp) -> Result<(), InvalidToken> {
-        match self.nbf {
-            Some(nbf) if Timestamp::from_secs(nbf) > now.plus(LEEWAY) => Err(InvalidToken::NotYet),
-            _ => Ok(()),
+    /// The same, for a token that has to hold at `now`.
+    pub(super) fn check_at(
+        &self,
+        issuer: &str,
+        session: impl FnOnce(&str) -> Option<SessionRef>,
+        now: Timestamp,
+    ) -> Result<Claims, InvalidToken> {
+        let claims = self.check(issuer, session)?;
+        if let Some(nbf) = self.nbf
+            && Timestamp::from_secs(nbf) > now.plus(LEEWAY)
+        {
+            return Err(InvalidToken::NotYet);
         }
+        claims.check_time(now)?;
+        Ok(claims)
     }
 }
 
 impl Claims {
-    /// Whether its time is over.
     pub(super) fn check_time(&self, now: Timestamp) -> Result<(), InvalidToken> {
         if now >= self.expires_at.plus(LEEWAY) {
             Err(InvalidToken::Expired)
@@ -118,12 +122,10 @@ impl Claims {
     }
 }
 
-/// A session of ours.
 pub(super) fn own_session(name: &str) -> Option<SessionRef> {
     name.parse().ok().map(SessionRef::Own)
 }
 
-/// A provider's session.
 pub(super) fn upstream_session(name: &str) -> Option<SessionRef> {
     let fits = (1..=MAX_SESSION_CHARS).contains(&name.chars().count());
     fits.then(|| SessionRef::Upstream(name.to_owned()))

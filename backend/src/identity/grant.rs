@@ -13,20 +13,16 @@ use zeroize::Zeroizing;
 use crate::clock::Timestamp;
 use crate::phone::Phone;
 
-/// Who has proved that a number is theirs.
+/// A person who has proved that a number is theirs.
 #[derive(Clone, Copy, Debug)]
 pub struct Person<'a> {
-    /// Our id.
     pub user_id: Uuid,
-    /// The number.
     pub phone: &'a Phone,
 }
 
 /// An access token and what belongs to it.
 pub struct Grant {
-    /// What the person's requests carry.
     pub access_token: SecretString,
-    /// Until when.
     pub expires_at: Timestamp,
     /// The person's id at the issuer.
     pub subject: Uuid,
@@ -43,15 +39,13 @@ impl fmt::Debug for Grant {
     }
 }
 
-/// A session at the provider.
 pub struct Upstream {
     /// The provider's name for it, as access tokens carry it.
     pub session_id: String,
-    /// What it is continued with.
     pub tokens: UpstreamTokens,
 }
 
-/// Tokens of a session at the provider.
+/// The tokens of a session at the provider.
 #[derive(Clone)]
 pub struct UpstreamTokens {
     /// Proves the person to the provider, until it expires.
@@ -78,7 +72,6 @@ struct Kept<'a> {
 }
 
 impl UpstreamTokens {
-    /// What is to be sealed, and nothing else.
     pub fn to_sealed_json(&self) -> Zeroizing<Vec<u8>> {
         let kept = Kept {
             access: self.access.expose_secret(),
@@ -87,7 +80,6 @@ impl UpstreamTokens {
         Zeroizing::new(serde_json::to_vec(&kept).expect("two strings are JSON"))
     }
 
-    /// What was sealed.
     pub fn from_json(json: &[u8]) -> Result<Self, InvalidTokens> {
         // Borrowed: tokens hold no character that JSON escapes.
         let kept: Kept<'_> = serde_json::from_slice(json).map_err(|_| InvalidTokens)?;
@@ -95,27 +87,6 @@ impl UpstreamTokens {
             access: kept.access.into(),
             refresh: kept.refresh.into(),
         })
-    }
-}
-
-/// Which sessions of a person end at the provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogoutScope {
-    /// That of the tokens.
-    Local,
-    /// All but that of the tokens.
-    Others,
-    /// All.
-    Global,
-}
-
-impl LogoutScope {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Others => "others",
-            Self::Global => "global",
-        }
     }
 }
 

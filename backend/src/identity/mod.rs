@@ -1,9 +1,8 @@
 //! Who issues people's access tokens: this backend, or a Supabase project.
 //!
-//! One face over both. It signs a proved person in, gets the next tokens, ends sessions and verifies
-//! tokens; it neither knows how a number was proved nor whether a session of ours still lives. Leases,
-//! retries and what is stored about a session are the caller's. The database remembers its issuer and
-//! is opened for no other.
+//! [`Identity`] is the interface to both. It signs a person in, gets the next tokens, ends sessions and
+//! verifies tokens. How a number was proved, whether a session of ours still lives, leases, retries and what
+//! is stored about a session are the caller's. The database remembers its issuer and is opened for no other.
 
 mod claims;
 mod delete_account;
@@ -25,11 +24,11 @@ pub(crate) use delete_account::DeleteAccount;
 pub use failure::{
     Ended, InvalidToken, OpenIdentityError, RefreshError, SignInError, TokenError, UpstreamError,
 };
-pub use grant::{Grant, InvalidTokens, LogoutScope, Person, Upstream, UpstreamTokens};
+pub use grant::{Grant, InvalidTokens, Person, Upstream, UpstreamTokens};
 pub use local::{ACCESS_TOKEN_TTL, JwksDocument, LocalIdentity, rotate as rotate_signing_key};
 pub use supabase::{
-    CodesBy, DeletionKept, FormerProject, OtpChannel, ProbeError, SettingsProblem, StartOtpError,
-    SupabaseIdentity, Unreachable, UpstreamTimeouts, VerifyOtpError, probe,
+    CodesBy, DeletionKept, FormerProject, ProbeError, SettingsProblem, StartOtpError,
+    SupabaseIdentity, TIMEOUTS, Unreachable, VerifyOtpError, probe,
 };
 pub use token::MAX_TOKEN_BYTES;
 
@@ -37,13 +36,14 @@ use crate::clock::Timestamp;
 use crate::config::IdentityConfig;
 use crate::ids::random_id;
 use crate::keyring::Keyring;
+pub use crate::provider_http::Timeouts;
 use crate::store::{Binding, Store, StoreError};
 
 /// Issues and verifies access tokens.
 pub enum Identity {
-    /// This backend does.
+    /// This backend.
     Local(Box<LocalIdentity>),
-    /// A Supabase project does.
+    /// A Supabase project.
     Supabase(Box<SupabaseIdentity>),
 }
 
@@ -51,7 +51,7 @@ impl Identity {
     /// The configured issuer, if the database is its own. Asks no provider.
     pub async fn open(
         config: &IdentityConfig,
-        timeouts: UpstreamTimeouts,
+        timeouts: Timeouts,
         store: &Store,
         keyring: Arc<Keyring>,
         now: Timestamp,
@@ -117,15 +117,11 @@ impl Identity {
         }
     }
 
-    /// Ends sessions at the provider. Safe to repeat: what is gone counts as ended.
-    pub async fn log_out(
-        &self,
-        tokens: &UpstreamTokens,
-        scope: LogoutScope,
-    ) -> Result<(), UpstreamError> {
+    /// Ends a session at the provider. Safe to repeat: what is gone counts as ended.
+    pub async fn log_out(&self, tokens: &UpstreamTokens) -> Result<(), UpstreamError> {
         match self {
             Self::Local(_) => Ok(()),
-            Self::Supabase(supabase) => supabase.log_out(tokens, scope).await,
+            Self::Supabase(supabase) => supabase.log_out(tokens).await,
         }
     }
 
@@ -204,9 +200,9 @@ pub(crate) fn describe(issuer: &str) -> String {
 }
 
 fn count_failure<T>(verified: &Result<T, TokenError>) {
-    let reason = match verified {
+    let reason: &'static str = match verified {
         Ok(_) => return,
-        Err(TokenError::Invalid(reason)) => reason.as_str(),
+        Err(TokenError::Invalid(reason)) => reason.into(),
         Err(TokenError::Unavailable { .. }) => "unavailable",
     };
     metrics::counter!("access_token_failures_total", "reason" => reason).increment(1);

@@ -1,4 +1,4 @@
-//! One attempt at a job that this process holds: run, renewed while it runs, and settled.
+//! One attempt at a job that this process holds: it runs, is renewed meanwhile, and its outcome is written down.
 //!
 //! The job runs as a task of its own, so that a panic in it is its own failure. It is stopped when the
 //! lease is lost, since another process may have begun it, and when the time to go down is over.
@@ -10,17 +10,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use super::outcome::JobOutcome;
 use super::registry::{Kind, Running};
-use super::{Attempt, JobError, Jobs, Next, OnDrain, Retry};
+use super::{Attempt, JobError, JobOutcome, Jobs, Next, OnDrain, Retry};
 use crate::clock::{Clock, Timestamp};
 use crate::lifecycle::Lifecycle;
 use crate::store::StoreError;
 use crate::store::jobs::{ClaimedJob, PutBack};
 
-/// How a run came to its end.
 #[derive(Clone, Copy)]
-enum Ran {
+enum RunEnd {
     ByItself(Result<Next, JobError>),
     Stopped,
     LeaseLost,
@@ -43,8 +41,8 @@ impl Jobs {
         let work = async {
             let mut job = job;
             let ran = self.run_held(&mut job, kind, clock, lifecycle).await;
-            let outcome = self.settle(&job, kind, ran, clock.now()).await?;
-            let labels = [("kind", kind.name), ("outcome", outcome.label())];
+            let outcome = self.write_down(&job, kind, ran, clock.now()).await?;
+            let labels = [("kind", kind.name), ("outcome", outcome.into())];
             metrics::counter!("jobs_total", &labels).increment(1);
             Ok(outcome)
         };
@@ -57,7 +55,7 @@ impl Jobs {
         kind: &Kind,
         clock: &Clock,
         lifecycle: &Lifecycle,
-    ) -> Ran {
+    ) -> RunEnd {
         let attempt = Attempt {
             job_id: job.id,
             number: number(job),
@@ -65,7 +63,7 @@ impl Jobs {
         };
         let running = match self.registry.begin(kind, &job.payload, attempt) {
             Ok(running) => running,
-            Err(error) => return Ran::ByItself(Err(error)),
+            Err(error) => return RunEnd::ByItself(Err(error)),
         };
         let mut task = Task::start(running);
         let every = kind.lease / 3;
@@ -75,13 +73,13 @@ impl Jobs {
         loop {
             tokio::select! {
                 biased;
-                ended = task.ended() => return Ran::ByItself(ended),
+                ended = task.ended() => return RunEnd::ByItself(ended),
                 () = &mut time_is_up => {
-                    return task.stop().await.map_or(Ran::Stopped, Ran::ByItself);
+                    return task.stop().await.map_or(RunEnd::Stopped, RunEnd::ByItself);
                 }
                 _ = renewal.tick() => {
                     if !self.renew(job, kind.lease, clock).await {
-                        return Ran::LeaseLost;
+                        return RunEnd::LeaseLost;
                     }
                 }
             }
@@ -106,11 +104,11 @@ impl Jobs {
         })
     }
 
-    async fn settle(
+    async fn write_down(
         &self,
         job: &ClaimedJob,
         kind: &Kind,
-        ran: Ran,
+        ran: RunEnd,
         now: Timestamp,
     ) -> Result<JobOutcome, StoreError> {
         let (outcome, change) = decide(ran, kind, job, now);
@@ -136,7 +134,7 @@ enum Change {
     Nothing,
 }
 
-fn decide(ran: Ran, kind: &Kind, job: &ClaimedJob, now: Timestamp) -> (JobOutcome, Change) {
+fn decide(ran: RunEnd, kind: &Kind, job: &ClaimedJob, now: Timestamp) -> (JobOutcome, Change) {
     let attempts = job.attempts;
     let put_back = |run_at, attempts| {
         Change::PutBack(PutBack {
@@ -155,19 +153,23 @@ fn decide(ran: Ran, kind: &Kind, job: &ClaimedJob, now: Timestamp) -> (JobOutcom
         (JobOutcome::DeadLetter, Change::PutBack(dead))
     };
     match ran {
-        Ran::ByItself(Ok(Next::Finished)) => (JobOutcome::Done, Change::Remove),
-        Ran::ByItself(Ok(Next::Again(after))) => (JobOutcome::Done, put_back(now.plus(after), 0)),
-        Ran::ByItself(Err(JobError::Later(own_pause))) => match (kind.retry)(number(job)) {
+        RunEnd::ByItself(Ok(Next::Finished)) => (JobOutcome::Done, Change::Remove),
+        RunEnd::ByItself(Ok(Next::Again(after))) => {
+            (JobOutcome::Done, put_back(now.plus(after), 0))
+        }
+        RunEnd::ByItself(Err(JobError::Later(own_pause))) => match (kind.retry)(number(job)) {
             Retry::After(pause) => {
                 let run_at = now.plus(own_pause.unwrap_or(pause));
                 (JobOutcome::Postponed, put_back(run_at, attempts))
             }
             Retry::GiveUp => give_up("it failed too often"),
         },
-        Ran::ByItself(Err(JobError::Never(why))) => give_up(why),
-        Ran::ByItself(Err(JobError::Aside(kind))) => (JobOutcome::SetAside, Change::SetAside(kind)),
-        Ran::Stopped => (JobOutcome::HandedBack, put_back(job.run_at, attempts - 1)),
-        Ran::LeaseLost => (JobOutcome::Lost, Change::Nothing),
+        RunEnd::ByItself(Err(JobError::Never(why))) => give_up(why),
+        RunEnd::ByItself(Err(JobError::Aside(kind))) => {
+            (JobOutcome::SetAside, Change::SetAside(kind))
+        }
+        RunEnd::Stopped => (JobOutcome::HandedBack, put_back(job.run_at, attempts - 1)),
+        RunEnd::LeaseLost => (JobOutcome::Lost, Change::Nothing),
     }
 }
 

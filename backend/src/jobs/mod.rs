@@ -3,11 +3,10 @@
 //! A kind of job is a type that implements [`Job`], beside the code that it belongs to, and one line in
 //! the [`Registry`]. It bears being done twice, since a process may die before it can write down that it is
 //! done. [`Jobs`] works the queue off: what it does not know it leaves to a version that does, what fails it
-//! tries again by the kind's rule, then gives up and counts, and leaves to be looked at. What a job is about
-//! is none of this module's business: it knows the store and the keys that payloads are sealed with.
+//! tries again by the kind's rule, then gives up and counts, and leaves to be looked at. This module knows
+//! the store and the keys that payloads are sealed with, and not what a job is about.
 
 mod attempt;
-mod outcome;
 mod payload;
 mod registry;
 mod worker;
@@ -24,7 +23,6 @@ use crate::keyring::Keyring;
 use crate::store::StoreError;
 use crate::store::jobs::{GENERAL_QUEUE, NewJob, UPKEEP_QUEUE};
 
-pub use outcome::JobOutcome;
 pub(crate) use payload::{open, resealed};
 pub use registry::Registry;
 pub use worker::{Jobs, Pace};
@@ -34,9 +32,8 @@ const MAX_ATTEMPTS: u32 = 50;
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_hours(6);
 
-/// A kind of durable work, and with what it is done.
+/// A kind of durable work, and the context that it is done with.
 pub trait Job: Serialize + DeserializeOwned + Send + Sized + 'static {
-    /// What it works with.
     type Context: Send + Sync + 'static;
 
     /// Its name in the database and in metrics. Never changed once it is released.
@@ -46,7 +43,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sized + 'static {
     const QUEUE: Queue = Queue::General;
     /// Whether the payload is sealed, for it may tell of a person.
     const SEALED: bool = true;
-    /// How long it is held without a sign of life from its process. Renewed while it runs.
+    /// How long it is held without a renewal, which its process does while it runs.
     const LEASE: Duration = Duration::from_mins(2);
     /// What becomes of it when the process goes down.
     const ON_DRAIN: OnDrain = OnDrain::Finish;
@@ -78,7 +75,6 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sized + 'static {
         Retry::After((FIRST_PAUSE * (1 << doublings)).min(LONGEST_PAUSE))
     }
 
-    /// Does it.
     fn run(
         self,
         context: &Self::Context,
@@ -97,7 +93,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sized + 'static {
     }
 }
 
-/// Jobs that share workers.
+/// Jobs of one queue share workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
     /// What requests and commands leave to be done.
@@ -136,16 +132,15 @@ pub struct Attempt {
     pub now: Timestamp,
 }
 
-/// A job worked out.
+/// What comes after an attempt that succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// It is done.
     Finished,
     /// It is to be done again after this. Not for jobs of a lane, which it would hold back.
     Again(Duration),
 }
 
-/// A job did not work out.
+/// What comes after an attempt that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobError {
     /// It may later: after this, or after the pause of the kind's rule, which limits the attempts.
@@ -163,10 +158,9 @@ impl From<StoreError> for JobError {
     }
 }
 
-/// What comes after a failed attempt.
+/// A kind's rule about a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Another, after this.
     After(Duration),
     /// It is given up, and stays to be looked at.
     GiveUp,
@@ -179,4 +173,22 @@ pub enum OnDrain {
     Finish,
     /// It is stopped and handed back at once.
     HandBack,
+}
+
+/// What became of an attempt; a label in logs and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum JobOutcome {
+    Done,
+    /// It failed and will be tried again.
+    Postponed,
+    /// It was given up.
+    #[strum(serialize = "buried")]
+    DeadLetter,
+    /// It waits for an operator.
+    SetAside,
+    /// It was stopped to be done by another process; the attempt does not count.
+    HandedBack,
+    /// It became another process's meanwhile.
+    Lost,
 }

@@ -1,7 +1,6 @@
 //! Giving a code back.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
@@ -19,34 +18,31 @@ const TRY_AGAIN: u32 = 5;
 /// Seconds after which a provider that has seen too many guesses has forgotten the code.
 const FORGOTTEN_AFTER: u32 = 600;
 
-/// A code that somebody gives.
-#[derive(Clone, Copy, Debug)]
-pub struct Confirm<'a> {
-    /// The number it was sent to.
-    pub phone: &'a Phone,
-    /// The code.
-    pub code: &'a Code,
-    /// The challenge. Without one: the newest of this number that the client may confirm.
+/// A code that a client gives.
+#[derive(Clone, Debug)]
+pub struct Confirm {
+    /// The number that it was sent to.
+    pub phone: Phone,
+    pub code: Code,
+    /// Without one: the newest challenge of this number that the client may confirm.
     pub challenge_id: Option<Uuid>,
     /// Who confirms.
     pub binding: Binding,
-    /// The client's address.
     pub client: IpAddr,
-    /// Whether the client confirmed this number before.
     pub device: Device,
     /// The session that is signed in, for step-up.
     pub session: Option<Uuid>,
 }
 
-/// The number is whoever's gave the code. One session may be made of it, by whoever uses the approval
-/// up first.
+/// The number belongs to the client that gave the code. One session may be made of it, by the request that
+/// uses the approval up first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approved {
     /// The challenge whose approval it is.
     pub challenge_id: Uuid,
-    /// Whether it was a test number's code, which proves nothing.
+    /// The code of a test number proves nothing.
     pub is_test: bool,
-    /// The session that asked for step-up; none for a sign-in.
+    /// The session that asked for step-up; `None` for a sign-in.
     pub step_up: Option<Uuid>,
 }
 
@@ -59,78 +55,38 @@ pub struct Repeated {
     pub token_counter: i64,
 }
 
-/// The code proves nothing.
-#[derive(Clone, Debug, thiserror::Error)]
+/// Why the code proves nothing. `retry_after` is in seconds.
+#[derive(Clone, Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ConfirmError {
-    /// It is another one.
     #[error("wrong code")]
-    Wrong {
-        /// Attempts that are left.
-        attempts_left: u32,
-    },
-    /// No code is waited for; it is used or too old. Ask for a new one.
+    Wrong { attempts_left: u32 },
+    /// No code is waited for; it is used or too old.
     #[error("the code has expired or was used; ask for a new one")]
     Expired,
-    /// Too many wrong ones.
     #[error("too many wrong codes")]
-    TooManyAttempts {
-        /// Seconds.
-        retry_after: u32,
-    },
+    TooManyAttempts { retry_after: u32 },
     /// The provider cannot say.
     #[error("codes cannot be checked at the moment")]
-    Unavailable {
-        /// Seconds.
-        retry_after: u32,
-    },
-    /// The database did not do its work.
+    Unavailable { retry_after: u32 },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl ConfirmError {
-    /// As a label.
-    pub const fn outcome(&self) -> &'static str {
-        match self {
-            Self::Wrong { .. } => "wrong",
-            Self::Expired => "expired",
-            Self::TooManyAttempts { .. } => "too_many_attempts",
-            Self::Unavailable { .. } => "unavailable",
-            Self::Store(_) => "store",
-        }
-    }
-}
-
-/// A [`Confirm`] that outlives its caller.
-pub(super) struct OwnedConfirm {
-    challenge_id: Option<Uuid>,
-    binding: Binding,
-    client: IpAddr,
-    device: Device,
-    session: Option<Uuid>,
-}
-
-impl Confirm<'_> {
-    pub(super) fn without_values(self) -> OwnedConfirm {
-        OwnedConfirm {
-            challenge_id: self.challenge_id,
-            binding: self.binding,
-            client: self.client,
-            device: self.device,
-            session: self.session,
-        }
+    /// Label of metrics and of the audit.
+    pub fn outcome(&self) -> &'static str {
+        self.into()
     }
 }
 
 impl Inner {
     pub(super) async fn confirm(
-        self: Arc<Self>,
-        phone: &Phone,
-        code: &Code,
-        ask: OwnedConfirm,
+        &self,
+        ask: &Confirm,
         now: Timestamp,
     ) -> Result<Approved, ConfirmError> {
-        let confirmed = self.try_confirm(phone, code, &ask, now).await;
+        let confirmed = self.try_confirm(ask, now).await;
         let outcome = confirmed
             .as_ref()
             .map_or_else(ConfirmError::outcome, |_| "approved");
@@ -138,29 +94,21 @@ impl Inner {
         confirmed
     }
 
-    async fn try_confirm(
-        &self,
-        phone: &Phone,
-        code: &Code,
-        ask: &OwnedConfirm,
-        now: Timestamp,
-    ) -> Result<Approved, ConfirmError> {
-        let limits = self.attempt_limits(phone, ask.client, ask.device);
-        let counted = self.count(phone, ask, &limits, now).await?;
+    async fn try_confirm(&self, ask: &Confirm, now: Timestamp) -> Result<Approved, ConfirmError> {
+        let limits = self.attempt_limits(&ask.phone, ask.client, ask.device);
+        let counted = self.count(ask, &limits, now).await?;
         let id = counted.challenge_id;
-        let approved_hash = self.approved_hash(id, code);
+        let approved_hash = self.approved_hash(id, &ask.code);
         if let Some(before) = &counted.approved_code_hash {
             if bool::from(before.ct_eq(&approved_hash[..])) {
                 self.store.take_back_attempt(id, &limits, now).await?;
                 return Ok(approved(&counted));
             }
-            self.watch_wrong_codes(now).await;
-            let attempts_left = counted.attempts_left;
-            return Err(ConfirmError::Wrong { attempts_left });
+            return Err(self.wrong(&counted, now).await);
         }
-        match self.check(&counted, phone, code, ask.client).await {
+        match self.check(&counted, ask).await {
             Checked::Right => {
-                let block = (!counted.is_test).then(|| self.block(phone));
+                let block = (!counted.code.is_test).then(|| self.block(&ask.phone));
                 let approval = self
                     .store
                     .approve_challenge(&counted, &approved_hash, &limits, block, now)
@@ -170,11 +118,7 @@ impl Inner {
                     Approval::Lost => Err(ConfirmError::Expired),
                 }
             }
-            Checked::Wrong => {
-                self.watch_wrong_codes(now).await;
-                let attempts_left = counted.attempts_left;
-                Err(ConfirmError::Wrong { attempts_left })
-            }
+            Checked::Wrong => Err(self.wrong(&counted, now).await),
             Checked::Gone => {
                 self.give_up(&counted, &limits, now).await?;
                 Err(ConfirmError::Expired)
@@ -196,24 +140,28 @@ impl Inner {
 
     pub(super) async fn just_confirmed(
         &self,
-        ask: Confirm<'_>,
+        ask: &Confirm,
         now: Timestamp,
     ) -> Result<Option<Repeated>, StoreError> {
-        let attempt = AttemptAsk {
-            phone_hash: self.phone_hash(ask.phone),
-            challenge_id: ask.challenge_id,
-            bound_to: bound_to(ask.binding, ask.session),
-            is_known: ask.device == Device::Known,
-        };
-        let Some(used) = self.store.just_used(&attempt, now).await? else {
+        let used = self.store.just_used(&self.attempt(ask), now).await?;
+        let Some(used) = used else {
             return Ok(None);
         };
-        let given = self.approved_hash(used.id, ask.code);
+        let given = self.approved_hash(used.id, &ask.code);
         let is_same = bool::from(used.approved_code_hash.ct_eq(&given[..]));
         Ok(is_same.then_some(Repeated {
             session_id: used.opened_session,
             token_counter: used.token_counter,
         }))
+    }
+
+    fn attempt(&self, ask: &Confirm) -> AttemptAsk {
+        AttemptAsk {
+            phone_hash: self.phone_hash(&ask.phone),
+            challenge_id: ask.challenge_id,
+            bound_to: bound_to(ask.binding, ask.session),
+            is_known: ask.device == Device::Known,
+        }
     }
 
     /// By which the code of an approved challenge is recognised.
@@ -224,17 +172,11 @@ impl Inner {
 
     async fn count(
         &self,
-        phone: &Phone,
-        ask: &OwnedConfirm,
+        ask: &Confirm,
         limits: &[Limit],
         now: Timestamp,
     ) -> Result<Counted, ConfirmError> {
-        let attempt = AttemptAsk {
-            phone_hash: self.phone_hash(phone),
-            challenge_id: ask.challenge_id,
-            bound_to: bound_to(ask.binding, ask.session),
-            is_known: ask.device == Device::Known,
-        };
+        let attempt = self.attempt(ask);
         let until = match self.store.begin_attempt(&attempt, limits, now).await? {
             Attempt::Counted(counted) => return Ok(*counted),
             Attempt::NoChallenge => return Err(ConfirmError::Expired),
@@ -249,10 +191,11 @@ impl Inner {
     }
 
     /// Wrong codes in all raise an alarm and refuse nothing: strangers could shut everybody out.
-    async fn watch_wrong_codes(&self, now: Timestamp) {
-        let counted = self.store.counted(&self.wrong_in_all(), now).await;
+    async fn wrong(&self, counted: &Counted, now: Timestamp) -> ConfirmError {
+        let attempts_left = counted.attempts_left;
+        let in_all = self.store.counted(&self.wrong_in_all(), now).await;
         // What cannot be read now is read after the next wrong code.
-        if let Ok(count) = counted
+        if let Ok(count) = in_all
             && count >= i64::from(self.limits.wrong_per_hour)
             && self.alarm.is_due(now)
         {
@@ -262,20 +205,16 @@ impl Inner {
                 "unusually many wrong codes in this hour: codes are being guessed; see OTP_WRONG_PER_HOUR"
             );
         }
+        ConfirmError::Wrong { attempts_left }
     }
 
-    async fn check(
-        &self,
-        counted: &Counted,
-        phone: &Phone,
-        code: &Code,
-        client: IpAddr,
-    ) -> Checked {
+    async fn check(&self, counted: &Counted, ask: &Confirm) -> Checked {
+        let Confirm { phone, code, .. } = ask;
         // A list of test numbers that has been taken away takes their codes with it.
-        if counted.provider == TEST && self.test_number(phone).is_none() {
+        if counted.code.provider == TEST && self.test_number(phone).is_none() {
             return Checked::Gone;
         }
-        if let Some(hash) = &counted.code_hash {
+        if let Some(hash) = &counted.code.code_hash {
             let given = self.code_hash(counted.code_id, code.as_str());
             let is_right = bool::from(hash.ct_eq(&given[..]));
             return if is_right {
@@ -284,9 +223,9 @@ impl Inner {
                 Checked::Wrong
             };
         }
-        match &counted.provider_ref {
-            Some(name) if counted.provider == self.provider.name() => {
-                self.provider.check(name, phone, code, client).await
+        match &counted.code.provider_ref {
+            Some(name) if counted.code.provider == self.provider.name() => {
+                self.provider.check(name, phone, code, ask.client).await
             }
             _ => Checked::Gone,
         }
@@ -309,7 +248,7 @@ impl Inner {
 fn approved(counted: &Counted) -> Approved {
     Approved {
         challenge_id: counted.challenge_id,
-        is_test: counted.is_test,
+        is_test: counted.code.is_test,
         step_up: counted.session_id,
     }
 }

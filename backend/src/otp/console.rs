@@ -7,10 +7,7 @@ use super::Channel;
 use crate::ids::random_bytes;
 use crate::phone::Phone;
 
-/// How many digits its codes have.
-pub(super) const CODE_LENGTH: u32 = 6;
-
-/// Makes a code and shows it to whoever sits at the terminal.
+/// Makes a code and shows it at the terminal.
 pub(super) fn send(phone: &Phone, channel: Channel) -> String {
     let code = format!("{:06}", u64::from_be_bytes(random_bytes()) % 1_000_000);
     tracing::warn!(

@@ -50,86 +50,54 @@ impl Inner {
     /// What sending a code to `phone`, or joining one, is held against.
     pub(super) fn send_guard(&self, phone: &Phone, client: IpAddr, device: Device) -> SendGuard {
         let limits = &self.limits;
-        let number = self.phone_key(phone);
-        let country = self.country_key(phone);
+        let (number, prefix) = (self.phone_key(phone), self.prefix_key(phone));
+        let (country, all) = (self.country_key(phone), self.all_key());
+        let (hour, day, ten_minutes) = (Window::HOUR, Window::DAY, Window::TEN_MINUTES);
         let most = |most, kept| device.with(most, kept);
-        let reserve = limits.known_device_reserve;
         let limit = |scope, key, window, most| Limit {
             scope,
             key,
             window,
             most,
         };
-        let by_network = |scope, per_hour, kept| {
-            self.by_network(scope, client, Window::HOUR, most(per_hour, kept))
-        };
-        let mut answers = by_network("send_ip_hour", limits.per_ip_hour, kept::SENDS_PER_IP);
-        let mut joins = by_network("join_ip_hour", limits.joins_per_ip_hour, kept::JOINS_PER_IP);
-        joins.push(limit(
-            "join_phone_hour",
-            number,
-            Window::HOUR,
-            most(limits.joins_per_phone_hour, kept::JOINS_PER_PHONE),
-        ));
+        let by_network = |scope, per_hour| self.by_network(scope, client, hour, per_hour);
+
+        let mut answers = by_network("send_ip_hour", most(limits.per_ip_hour, kept::SENDS_PER_IP));
+        let phone_hour = most(limits.per_phone_hour, kept::SENDS_PER_PHONE_HOUR);
+        let phone_day = most(limits.per_phone_day, kept::SENDS_PER_PHONE_DAY);
         answers.extend([
-            limit(
-                "send_phone_hour",
-                number,
-                Window::HOUR,
-                most(limits.per_phone_hour, kept::SENDS_PER_PHONE_HOUR),
-            ),
-            limit(
-                "send_phone_day",
-                number,
-                Window::DAY,
-                most(limits.per_phone_day, kept::SENDS_PER_PHONE_DAY),
-            ),
+            limit("send_phone_hour", number, hour, phone_hour),
+            limit("send_phone_day", number, day, phone_day),
         ]);
+
+        let joins_per_ip = most(limits.joins_per_ip_hour, kept::JOINS_PER_IP);
+        let joins_per_phone = most(limits.joins_per_phone_hour, kept::JOINS_PER_PHONE);
+        let mut joins = by_network("join_ip_hour", joins_per_ip);
+        joins.push(limit("join_phone_hour", number, hour, joins_per_phone));
+
+        let reserve = limits.known_device_reserve;
+        let prefix_hour = most(limits.per_prefix_hour, kept::SENDS_PER_PREFIX);
+        let country_day = most(limits.per_country_day, reserve);
+        let in_hour = most(share(limits.per_day, HOURS_SHARE), reserve);
+        let in_ten_minutes = most(share(limits.per_day, TEN_MINUTES_SHARE), reserve);
         // What is paid in a day is capped for everybody, so here the reserve lies within.
-        let in_all = |most_of_all: u32| {
-            let reserve = reserve.min(most_of_all);
-            most(most_of_all - reserve, reserve)
-        };
+        let reserve = reserve.min(limits.per_day);
+        let in_day = most(limits.per_day - reserve, reserve);
         let mut paid = self.networks_shares(client, device);
         paid.extend([
-            limit(
-                "send_prefix_hour",
-                self.prefix_key(phone),
-                Window::HOUR,
-                most(limits.per_prefix_hour, kept::SENDS_PER_PREFIX),
-            ),
-            limit(
-                "send_country_day",
-                country,
-                Window::DAY,
-                most(limits.per_country_day, reserve),
-            ),
-            limit(
-                "send_day",
-                self.all_key(),
-                Window::DAY,
-                in_all(limits.per_day),
-            ),
-            limit(
-                "send_hour",
-                self.all_key(),
-                Window::HOUR,
-                most(share(limits.per_day, HOURS_SHARE), reserve),
-            ),
-            limit(
-                "send_ten_minutes",
-                self.all_key(),
-                Window::TEN_MINUTES,
-                most(share(limits.per_day, TEN_MINUTES_SHARE), reserve),
-            ),
+            limit("send_prefix_hour", prefix, hour, prefix_hour),
+            limit("send_country_day", country, day, country_day),
+            limit("send_day", all, day, in_day),
+            limit("send_hour", all, hour, in_hour),
+            limit("send_ten_minutes", all, ten_minutes, in_ten_minutes),
         ]);
         SendGuard {
             // As many as may join: neither sends anything.
-            asks: by_network("ask_ip_hour", limits.joins_per_ip_hour, kept::JOINS_PER_IP),
+            asks: by_network("ask_ip_hour", joins_per_ip),
             answers,
             paid,
             joins,
-            // Whoever pumps a country must not shut out those who proved before that codes reach them.
+            // Strangers who pump a country must not shut out those who proved before that codes reach them.
             breakers: match device {
                 Device::Known => Vec::new(),
                 Device::Unknown => self.breakers(phone),
@@ -159,12 +127,8 @@ impl Inner {
         let mut shares = Vec::new();
         for (scope, window, of_all) in spans {
             let part = (of_all / NETWORKS_SHARE).max(of_all.min(LEAST_NETWORKS_SHARE));
-            shares.extend(client_networks(client).map(|network| Limit {
-                scope,
-                key: self.pepper.hash("limit-ip", &name_of(network)),
-                window,
-                most: device.with(part, kept::SENDS_PER_IP),
-            }));
+            let part = device.with(part, kept::SENDS_PER_IP);
+            shares.extend(self.per_network(scope, client, window, |_| part));
         }
         shares
     }
@@ -218,12 +182,25 @@ impl Inner {
         window: Window,
         most: u32,
     ) -> Vec<Limit> {
+        self.per_network(scope, client, window, |allowance| {
+            most.saturating_mul(u32::try_from(allowance).unwrap_or(u32::MAX))
+        })
+    }
+
+    /// A limit for each network of the client, by how many of the narrowest it counts for.
+    fn per_network(
+        &self,
+        scope: &'static str,
+        client: IpAddr,
+        window: Window,
+        most: impl Fn(usize) -> u32,
+    ) -> Vec<Limit> {
         client_networks(client)
             .map(|network| Limit {
                 scope,
                 key: self.pepper.hash("limit-ip", &name_of(network)),
                 window,
-                most: most.saturating_mul(u32::try_from(network.allowance).unwrap_or(u32::MAX)),
+                most: most(network.allowance),
             })
             .collect()
     }

@@ -1,10 +1,10 @@
 //! Proof that a number is somebody's: a code goes there, and comes back.
 //!
-//! Nothing here looks at people, so a known number is answered as an unknown one. What is decided is
-//! decided in the store, so that any replica may end what another began; both ends of the work run to
-//! their end even if the caller goes away in between. Providers send, and check what they sent; the
-//! only right answer is a plain "approved", and whatever is unclear fails closed. Who gets a session
-//! for an approved challenge, and what the number means, is decided elsewhere.
+//! Nothing here looks at people, so a known number is answered as an unknown one. Decisions are made in the
+//! store, so that any replica may end what another began. A start and a confirmation run to their end even
+//! if the caller goes away in between. Providers send codes, and check what they sent; the only right answer
+//! is a plain "approved", and an unclear one fails closed. Who gets a session for an approved challenge, and
+//! what the number means, is decided elsewhere.
 
 mod code;
 mod confirm;
@@ -19,20 +19,21 @@ mod twilio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::Instrument;
 use uuid::Uuid;
 
 pub use code::{Code, InvalidCode};
 pub use confirm::{Approved, Confirm, ConfirmError, Repeated};
 pub use start::{Start, StartError, Started};
-pub use twilio::{TwilioProbeError, probe_twilio};
+pub use twilio::{TIMEOUTS, TwilioProbeError, probe_twilio};
 
 use crate::clock::Timestamp;
 pub use crate::config::Channel;
 use crate::config::{OtpConfig, OtpLimits, TestNumber};
 use crate::identity::Identity;
+use crate::lifecycle::run_to_end;
 use crate::phone::{InvalidPhone, Phone};
 use crate::phone_region::Regions;
+pub use crate::provider_http::Timeouts;
 use crate::store::otp::{BoundTo, PHONE_HASH};
 use crate::store::{Pepper, Store, StoreError};
 use crate::throttle::Throttle;
@@ -41,7 +42,7 @@ use provider::Provider;
 /// What kind of client asks, and by what it is known again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
-    /// An app: whoever has the challenge's id, or else the number, may confirm.
+    /// An app: it may confirm with the challenge's id, or else with the number.
     App,
     /// A browser, by the digest of its pre-session.
     Browser([u8; 32]),
@@ -51,9 +52,8 @@ pub enum Binding {
 /// known one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
-    /// It was.
     Known,
-    /// It was not, or nobody can tell.
+    /// It was not, or that cannot be told.
     Unknown,
 }
 
@@ -69,38 +69,15 @@ struct Inner {
     regions: Regions,
     channels: Vec<Channel>,
     limits: OtpLimits,
-    /// Whether wrong codes in all were told of.
+    /// Of wrong codes in all.
     alarm: Throttle,
 }
 
-/// An alarm of wrong codes is raised once in so long.
+/// How often an alarm of wrong codes is raised.
 const ALARMED_EVERY: Duration = Duration::from_hours(1);
 
-/// How long a provider is waited for. In all it has to stay below [`RESERVED_FOR`].
-///
-/// [`RESERVED_FOR`]: crate::store::otp::RESERVED_FOR
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProviderTimeouts {
-    /// Until a connection is there.
-    pub connect: Duration,
-    /// From the connection's beginning to the end of the answer.
-    pub total: Duration,
-}
-
-impl Default for ProviderTimeouts {
-    /// Twilio answers within a second or two; a person waits meanwhile.
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(3),
-            total: Duration::from_secs(10),
-        }
-    }
-}
-
-/// The provider cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OtpSetupError {
-    /// There is no TLS, or the like.
     #[error("the HTTP client of the provider of codes cannot be built")]
     Client(#[from] reqwest::Error),
     /// `OTP_PROVIDER=supabase` without `IDENTITY=supabase`, which the configuration refuses.
@@ -109,10 +86,10 @@ pub enum OtpSetupError {
 }
 
 impl Otp {
-    /// As configured. `identity` is whoever issues tokens, for it may be who sends codes too.
+    /// As configured. `identity` may be what sends codes, too.
     pub fn new(
         config: &OtpConfig,
-        timeouts: ProviderTimeouts,
+        timeouts: Timeouts,
         identity: Arc<Identity>,
         store: Store,
         pepper: Pepper,
@@ -149,38 +126,35 @@ impl Otp {
         }
     }
 
-    /// The channels that codes travel by here.
     pub fn channels(&self) -> &[Channel] {
         &self.0.channels
     }
 
     /// Sends a code, or joins the one that lives. The answer does not tell which.
-    pub async fn start(&self, ask: Start<'_>, now: Timestamp) -> Result<Started, StartError> {
-        let inner = Arc::clone(&self.0);
-        let phone = ask.phone.clone();
-        let ask = ask.without_phone();
-        to_its_end(async move { inner.start(&phone, ask, now).await }).await
+    pub async fn start(&self, ask: &Start, now: Timestamp) -> Result<Started, StartError> {
+        let (inner, ask) = (Arc::clone(&self.0), ask.clone());
+        // A client that hangs up must not leave a code sent and not noted.
+        let work = run_to_end(async move { inner.start(&ask, now).await });
+        work.await
+            .unwrap_or(Err(StartError::Unavailable { retry_after: 1 }))
     }
 
     /// The session that this very confirmation opened or stepped up a moment ago, in the same browser.
     pub async fn just_confirmed(
         &self,
-        ask: Confirm<'_>,
+        ask: &Confirm,
         now: Timestamp,
     ) -> Result<Option<Repeated>, StoreError> {
         self.0.just_confirmed(ask, now).await
     }
 
-    /// Checks a code. Once right it stays right for whoever gave it, until a session is made of it.
-    pub async fn confirm(
-        &self,
-        ask: Confirm<'_>,
-        now: Timestamp,
-    ) -> Result<Approved, ConfirmError> {
-        let inner = Arc::clone(&self.0);
-        let (phone, code) = (ask.phone.clone(), ask.code.clone());
-        let ask = ask.without_values();
-        to_its_end(async move { inner.confirm(&phone, &code, ask, now).await }).await
+    /// Checks a code. Once right it stays right for the client that gave it, until a session is made of it.
+    pub async fn confirm(&self, ask: &Confirm, now: Timestamp) -> Result<Approved, ConfirmError> {
+        let (inner, ask) = (Arc::clone(&self.0), ask.clone());
+        // Nor a code approved and not noted.
+        let work = run_to_end(async move { inner.confirm(&ask, now).await });
+        work.await
+            .unwrap_or(Err(ConfirmError::Unavailable { retry_after: 1 }))
     }
 }
 
@@ -199,12 +173,8 @@ impl Inner {
     }
 }
 
-/// A client that hangs up must not leave a code sent and not noted, or approved and not noted.
-async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(done) => done,
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-    }
+fn whole_seconds(span: Duration) -> u32 {
+    u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn bound_to(binding: Binding, session: Option<Uuid>) -> BoundTo {

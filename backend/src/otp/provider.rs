@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use super::provider_answer::{Checked, SendFault, Sent};
 use super::twilio::Twilio;
-use super::{Channel, Code, OtpSetupError, ProviderTimeouts, console, supabase};
+use super::{Channel, Code, OtpSetupError, console, supabase};
 use crate::config::OtpProviderConfig;
 use crate::identity::Identity;
 use crate::phone::Phone;
-use crate::store::otp::{CODE_TTL, Resending};
+use crate::provider_http::Timeouts;
+use crate::store::otp::CODE_TTL;
 
 /// Name of the codes that test numbers have.
 pub(super) const TEST: &str = "test";
+/// How many digits the code of any provider has.
+pub(super) const CODE_LENGTH: u32 = 6;
 
 pub(super) enum Provider {
     Console,
@@ -25,7 +28,7 @@ pub(super) enum Provider {
 impl Provider {
     pub(super) fn new(
         config: &OtpProviderConfig,
-        timeouts: ProviderTimeouts,
+        timeouts: Timeouts,
         identity: Arc<Identity>,
     ) -> Result<Self, OtpSetupError> {
         Ok(match (config, &*identity) {
@@ -47,13 +50,6 @@ impl Provider {
         }
     }
 
-    pub(super) const fn code_length(&self) -> u32 {
-        match self {
-            Self::Console => console::CODE_LENGTH,
-            Self::Twilio(_) | Self::Supabase(_) => 6,
-        }
-    }
-
     /// After what time a start sends a new code instead of joining the one that was sent.
     pub(super) const fn resend_after(&self) -> Duration {
         match self {
@@ -66,12 +62,9 @@ impl Provider {
     /// Whether it sends a code that lives once more, after [`RESEND_AFTER`].
     ///
     /// [`RESEND_AFTER`]: crate::store::otp::RESEND_AFTER
-    pub(super) const fn resending(&self) -> Resending {
-        match self {
-            Self::Console | Self::Twilio(_) => Resending::Possible,
-            // It makes a new one.
-            Self::Supabase(_) => Resending::No,
-        }
+    pub(super) const fn can_resend(&self) -> bool {
+        // Supabase makes a new one.
+        !matches!(self, Self::Supabase(_))
     }
 
     /// Never tried again by itself: a message that was sent after all would be sent twice.

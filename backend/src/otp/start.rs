@@ -1,38 +1,32 @@
 //! Asking for a code.
 
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::provider::TEST;
+use super::provider::{CODE_LENGTH, TEST};
 use super::provider_answer::{SendFault, Sent};
-use super::{Binding, Channel, Device, Inner, bound_to, seconds_until};
+use super::{Binding, Channel, Device, Inner, bound_to, seconds_until, whole_seconds};
 use crate::clock::Timestamp;
 use crate::config::TestNumber;
 use crate::ids::random_id;
 use crate::phone::Phone;
 use crate::store::otp::{
-    Begun, CODE_TTL, ChallengeAsk, Noted, RESEND_AFTER, Refusal, Resending, SendGuard, SentCode,
+    Begun, CODE_TTL, ChallengeAsk, RESEND_AFTER, Refusal, SendGuard, SentCode,
 };
-use crate::store::{Open, Since, StoreError};
+use crate::store::{Area, Open, Since, StoreError};
 
 /// Seconds after which a provider that is away is worth another try.
 const TRY_AGAIN: u32 = 10;
 
-/// A wish for a code.
-#[derive(Clone, Copy, Debug)]
-pub struct Start<'a> {
-    /// Where to.
-    pub phone: &'a Phone,
-    /// How.
+/// A request for a code.
+#[derive(Clone, Debug)]
+pub struct Start {
+    pub phone: Phone,
     pub channel: Channel,
     /// Who will confirm it.
     pub binding: Binding,
-    /// The client's address.
     pub client: IpAddr,
-    /// Whether the client confirmed this number before.
     pub device: Device,
     /// The session that wants it for step-up; only that session can confirm it then.
     pub step_up: Option<Uuid>,
@@ -41,7 +35,6 @@ pub struct Start<'a> {
 /// A code is there, or will be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Started {
-    /// Names this challenge.
     pub challenge_id: Uuid,
     /// Lifetime of a code that is sent now. It is the same for a code that was sent earlier, so that a
     /// stranger who asks does not learn when the number's owner signed in.
@@ -50,78 +43,39 @@ pub struct Started {
     pub resend_after_secs: u32,
     /// Whether a message was sent for this start.
     pub sent: bool,
-    /// How many digits it has.
+    /// In digits.
     pub code_length: u32,
 }
 
-/// No challenge was begun.
-#[derive(Clone, Debug, thiserror::Error)]
+/// Why no challenge was begun. `retry_after` is in seconds.
+#[derive(Clone, Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum StartError {
-    /// Too many codes were asked for.
     #[error("too many codes; try again later")]
-    Limited {
-        /// Seconds.
-        retry_after: u32,
-    },
+    Limited { retry_after: u32 },
     /// This number gets none. Why is not said.
     #[error("no code can be sent to this number")]
     CannotSend,
     /// There is no such number, or it cannot receive messages.
     #[error("this number cannot receive codes")]
     InvalidPhone,
-    /// The provider is away, or nobody knows whether it sent.
+    /// The provider is away, or it is not known whether it sent.
     #[error("codes cannot be sent at the moment")]
-    Unavailable {
-        /// Seconds.
-        retry_after: u32,
-    },
-    /// The database did not do its work.
+    Unavailable { retry_after: u32 },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl StartError {
-    /// As a label.
-    pub const fn outcome(&self) -> &'static str {
-        match self {
-            Self::Limited { .. } => "limited",
-            Self::CannotSend => "cannot_send",
-            Self::InvalidPhone => "invalid_phone",
-            Self::Unavailable { .. } => "unavailable",
-            Self::Store(_) => "store",
-        }
-    }
-}
-
-/// A [`Start`] that outlives its caller.
-pub(super) struct OwnedStart {
-    channel: Channel,
-    binding: Binding,
-    client: IpAddr,
-    device: Device,
-    step_up: Option<Uuid>,
-}
-
-impl Start<'_> {
-    pub(super) fn without_phone(self) -> OwnedStart {
-        OwnedStart {
-            channel: self.channel,
-            binding: self.binding,
-            client: self.client,
-            device: self.device,
-            step_up: self.step_up,
-        }
+    /// Label of metrics and of the audit.
+    pub fn outcome(&self) -> &'static str {
+        self.into()
     }
 }
 
 impl Inner {
-    pub(super) async fn start(
-        self: Arc<Self>,
-        phone: &Phone,
-        ask: OwnedStart,
-        now: Timestamp,
-    ) -> Result<Started, StartError> {
-        let started = self.try_start(phone, &ask, now).await;
+    pub(super) async fn start(&self, ask: &Start, now: Timestamp) -> Result<Started, StartError> {
+        let started = self.try_start(ask, now).await;
         let outcome = match &started {
             Ok((_, outcome)) => outcome,
             Err(error) => error.outcome(),
@@ -132,10 +86,10 @@ impl Inner {
 
     async fn try_start(
         &self,
-        phone: &Phone,
-        ask: &OwnedStart,
+        ask: &Start,
         now: Timestamp,
     ) -> Result<(Started, &'static str), StartError> {
+        let phone = &ask.phone;
         let test = self.test_number(phone);
         let joinable_for = test.map_or(self.provider.resend_after(), |_| CODE_TTL);
         let wish = ChallengeAsk {
@@ -146,7 +100,7 @@ impl Inner {
             provider: test.map_or(self.provider.name(), |_| TEST),
             is_test: test.is_some(),
             joinable_for,
-            resending: test.map_or(self.provider.resending(), |_| Resending::Possible),
+            can_resend: test.is_some() || self.provider.can_resend(),
             bound_to: bound_to(ask.binding, ask.step_up),
         };
         let guard = match test {
@@ -163,20 +117,17 @@ impl Inner {
         }
         let (sent, outcome) = match self.store.begin_challenge(&wish, &guard, now).await? {
             Begun::Send => {
-                self.send(phone, test, ask, &wish, &guard, now).await?;
+                self.send(test, ask, &wish, &guard, now).await?;
                 (true, "sent")
             }
             Begun::SendAgain(code_id) => {
-                if self
-                    .send_again(phone, test, ask, code_id, &guard, now)
-                    .await?
-                {
+                if self.send_again(test, ask, code_id, &guard, now).await? {
                     (true, "sent_again")
                 } else {
                     (false, "joined")
                 }
             }
-            Begun::Joined(_) => (false, "joined"),
+            Begun::Joined => (false, "joined"),
             Begun::Limited { scope, until } => {
                 metrics::counter!("otp_limited_total", "scope" => scope).increment(1);
                 let retry_after = seconds_until(until, now);
@@ -187,12 +138,13 @@ impl Inner {
         let started = Started {
             challenge_id: wish.id,
             expires_in_secs: whole_seconds(CODE_TTL),
-            resend_after_secs: whole_seconds(match wish.resending {
-                Resending::Possible => RESEND_AFTER,
-                Resending::No => joinable_for,
+            resend_after_secs: whole_seconds(if wish.can_resend {
+                RESEND_AFTER
+            } else {
+                joinable_for
             }),
             sent,
-            code_length: test.map_or(self.provider.code_length(), TestNumber::code_length),
+            code_length: test.map_or(CODE_LENGTH, TestNumber::code_length),
         };
         Ok((started, outcome))
     }
@@ -201,36 +153,37 @@ impl Inner {
     /// it was made, and the next start sends.
     async fn send(
         &self,
-        phone: &Phone,
         test: Option<&TestNumber>,
-        ask: &OwnedStart,
+        ask: &Start,
         wish: &ChallengeAsk,
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<(), StartError> {
-        let sent = match self.ask_provider(phone, test, ask, wish.code_id).await {
+        let sent = match self.ask_provider(test, ask, wish.code_id).await {
             Ok(sent) => sent,
             Err(fault) => return Err(self.not_sent(fault, wish, guard, now).await?),
         };
-        match self.store.note_code_sent(wish.code_id, &sent, now).await? {
-            Noted::Yes => Ok(()),
-            Noted::TooLate => Err(StartError::Unavailable {
+        if !self.store.note_code_sent(wish.code_id, &sent, now).await? {
+            return Err(StartError::Unavailable {
                 retry_after: TRY_AGAIN,
-            }),
+            });
         }
+        Ok(())
     }
 
     /// Has the provider send a code; a test number's is known without.
     async fn ask_provider(
         &self,
-        phone: &Phone,
         test: Option<&TestNumber>,
-        ask: &OwnedStart,
+        ask: &Start,
         code_id: Uuid,
     ) -> Result<SentCode, SendFault> {
         let sent = match test {
             Some(test) => Sent::Known(test.code.clone()),
-            None => self.provider.send(phone, ask.channel, ask.client).await?,
+            None => {
+                let provider = &self.provider;
+                provider.send(&ask.phone, ask.channel, ask.client).await?
+            }
         };
         Ok(match sent {
             Sent::Known(code) => SentCode {
@@ -248,14 +201,13 @@ impl Inner {
     /// not paid for; the code lives on as it is.
     async fn send_again(
         &self,
-        phone: &Phone,
         test: Option<&TestNumber>,
-        ask: &OwnedStart,
+        ask: &Start,
         code_id: Uuid,
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<bool, StartError> {
-        let sent = match self.ask_provider(phone, test, ask, code_id).await {
+        let sent = match self.ask_provider(test, ask, code_id).await {
             Ok(sent) => sent,
             Err(SendFault::Unknown | SendFault::Misdirected) => return Ok(false),
             Err(_) => {
@@ -268,9 +220,9 @@ impl Inner {
     }
 
     /// Where nothing was sent nothing is paid, but the provider was asked: answers about the number count
-    /// against it and against the client, lest somebody asks about numbers without end. While the
-    /// provider is away for everybody nobody's few codes are used up, only the client's many asks. Where
-    /// it is not certain that nothing was sent the code is given up, but paid.
+    /// against it and against the client, who could ask about numbers without end otherwise. While the
+    /// provider is away for all, no number's few codes are used up, only the client's many asks. Where it is
+    /// not certain that nothing was sent the code is given up, but paid.
     async fn not_sent(
         &self,
         fault: SendFault,
@@ -306,10 +258,6 @@ impl Inner {
     }
 }
 
-fn whole_seconds(span: Duration) -> u32 {
-    u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
-}
-
 fn cut_off(open: Open, now: Timestamp) -> StartError {
     let area = open.area.as_str();
     if open.since == Since::Now {
@@ -321,8 +269,8 @@ fn cut_off(open: Open, now: Timestamp) -> StartError {
         );
     }
     let scope = match open.area {
-        crate::store::Area::Prefix => "breaker_prefix",
-        crate::store::Area::Country => "breaker_country",
+        Area::Prefix => "breaker_prefix",
+        Area::Country => "breaker_country",
     };
     metrics::counter!("otp_limited_total", "scope" => scope).increment(1);
     let retry_after = seconds_until(open.until, now);

@@ -3,30 +3,43 @@
 //! A start is sent once and never again by itself: there is no idempotency key, and a second one is a
 //! second message. A check names the verification, not the number, so that another client's start
 //! cannot be swapped in. Only the status `approved` on an answer about our number and our verification
-//! is a yes; an answer that is lost, late or not understood is a no. Answers carry numbers, so nothing
-//! of them is logged but the code of an error.
+//! is a yes; an answer that is lost, late or not understood is a no. Answers carry numbers, so of an answer
+//! only the code of an error is logged.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::provider_answer::{Checked, SendFault};
-use super::{Channel, Code, ProviderTimeouts};
-use crate::config::{TwilioConfig, is_loopback};
+use super::{Channel, Code, whole_seconds};
+use crate::config::TwilioConfig;
 use crate::phone::Phone;
+use crate::provider_http::{self, Timeouts, is_json, read_bounded};
 
-/// Shorter than any server keeps a silent connection.
+/// How long Twilio may take: it answers within a second or two, and a person waits meanwhile. The total has
+/// to stay below [`RESERVED_FOR`](crate::store::otp::RESERVED_FOR).
+pub const TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(3),
+    total: Duration::from_secs(10),
+};
+/// Shorter than any server keeps a silent connection: on one that the other side has given up it cannot be
+/// told what has arrived.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-/// Its answers have two.
+/// Twilio's answers have two kilobytes.
 const MAX_ANSWER: usize = 64 * 1024;
 /// Twilio forgets a verification, and its limits, after ten minutes.
 const LONGEST_WAIT: u32 = 600;
 const SHORT_WAIT: u32 = 30;
+
+/// The errors that Twilio documents for Verify.
+const KNOWN_ERRORS: [u32; 16] = [
+    20003, 20404, 20429, 21608, 60006, 60200, 60202, 60203, 60205, 60212, 60220, 60223, 60238,
+    60410, 60413, 60605,
+];
 
 pub(super) struct Twilio {
     client: Client,
@@ -40,38 +53,26 @@ pub(super) struct Twilio {
 /// Why codes could not be sent by Twilio as it is configured.
 #[derive(Debug, thiserror::Error)]
 pub enum TwilioProbeError {
-    /// The HTTP client cannot be built.
     #[error("the HTTP client cannot be set up; on Linux, install ca-certificates")]
     Client(#[from] reqwest::Error),
-    /// Account and token, or key and secret, are not accepted.
     #[error(
         "it refuses TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET"
     )]
     Credentials,
-    /// The account has no such service.
     #[error("the account has no service TWILIO_VERIFY_SERVICE_SID")]
     Service,
-    /// It answers, and does not show the service.
     #[error(
         "it does not show the service (status {status}, code {code}); a restricted key may still send codes"
     )]
-    Refused {
-        /// Of HTTP.
-        status: u16,
-        /// Twilio's own.
-        code: u32,
-    },
+    Refused { status: u16, code: u32 },
     /// It does not answer, or not as Twilio does.
     #[error("it does not answer")]
     Unreachable,
 }
 
 /// Asks Twilio whether it would send codes for us. Sends nothing.
-pub async fn probe_twilio(
-    config: &TwilioConfig,
-    timeouts: ProviderTimeouts,
-) -> Result<(), TwilioProbeError> {
-    Twilio::new(config, timeouts)?.probe().await
+pub async fn probe_twilio(config: &TwilioConfig) -> Result<(), TwilioProbeError> {
+    Twilio::new(config, TIMEOUTS)?.probe().await
 }
 
 /// The fields that count, of a verification, a check or an error.
@@ -84,14 +85,13 @@ struct Body {
     code: Option<u32>,
 }
 
-/// What came back.
 enum Answer {
-    /// A resource.
     Resource(Body),
     /// An error that Twilio describes.
     Error {
         status: StatusCode,
         code: u32,
+        /// Seconds.
         retry_after: Option<u32>,
     },
     /// The request never left.
@@ -101,29 +101,11 @@ enum Answer {
 }
 
 impl Twilio {
-    pub(super) fn new(
-        config: &TwilioConfig,
-        timeouts: ProviderTimeouts,
-    ) -> Result<Self, reqwest::Error> {
-        let mut client = Client::builder()
-            .redirect(Policy::none())
-            .referer(false)
-            // A start that is sent twice is two messages.
-            .retry(reqwest::retry::never())
-            .connect_timeout(timeouts.connect)
-            .timeout(timeouts.total)
-            // On a connection that the other side has given up nobody knows what has arrived.
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .user_agent(concat!("archety-backend/", env!("CARGO_PKG_VERSION")));
-        if is_loopback(&config.base_url) {
-            client = client.no_proxy();
-        } else {
-            client = client.https_only(true);
-        }
+    pub(super) fn new(config: &TwilioConfig, timeouts: Timeouts) -> Result<Self, reqwest::Error> {
         let base = config.base_url.as_str().trim_end_matches('/');
         let service = format!("{base}/v2/Services/{}", config.service_sid);
         Ok(Self {
-            client: client.build()?,
+            client: provider_http::client(&config.base_url, timeouts, IDLE_TIMEOUT)?,
             verifications: format!("{service}/Verifications"),
             checks: format!("{service}/VerificationCheck"),
             service,
@@ -231,48 +213,40 @@ impl Twilio {
                 note_fault("not_reached");
                 Answer::NotReached
             }
-            Err(error) => {
-                note_fault(if error.is_timeout() {
-                    "timeout"
-                } else {
-                    "lost"
-                });
-                Answer::Unclear
-            }
+            Err(error) => lost(&error),
         }
     }
 }
 
-async fn read(mut response: Response) -> Answer {
+fn lost(error: &reqwest::Error) -> Answer {
+    note_fault(if error.is_timeout() {
+        "timeout"
+    } else {
+        "lost"
+    });
+    Answer::Unclear
+}
+
+fn not_understood() -> Answer {
+    note_fault("not_understood");
+    Answer::Unclear
+}
+
+async fn read(response: Response) -> Answer {
     let status = response.status();
-    let header = |name| response.headers().get(name)?.to_str().ok();
-    let retry_after = header(RETRY_AFTER).and_then(|text| text.trim().parse::<u32>().ok());
-    let is_json = header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/json"));
+    let retry_after = provider_http::retry_after(response.headers()).map(whole_seconds);
     if status.is_redirection() {
         note_fault("redirect");
         return Answer::Unclear;
     }
-    let mut bytes = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if is_json && bytes.len() + chunk.len() <= MAX_ANSWER => {
-                bytes.extend_from_slice(&chunk);
-            }
-            Ok(None) if is_json => break,
-            Ok(_) => {
-                note_fault("not_understood");
-                return Answer::Unclear;
-            }
-            Err(error) => {
-                note_fault(if error.is_timeout() {
-                    "timeout"
-                } else {
-                    "lost"
-                });
-                return Answer::Unclear;
-            }
-        }
+    if !is_json(response.headers()) {
+        return not_understood();
     }
+    let bytes = match read_bounded(response, MAX_ANSWER).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return not_understood(),
+        Err(error) => return lost(&error),
+    };
     match serde_json::from_slice::<Body>(&bytes) {
         Ok(body) if status.is_success() => Answer::Resource(body),
         Ok(Body {
@@ -285,10 +259,7 @@ async fn read(mut response: Response) -> Answer {
                 retry_after,
             }
         }
-        _ => {
-            note_fault("not_understood");
-            Answer::Unclear
-        }
+        _ => not_understood(),
     }
 }
 
@@ -310,10 +281,7 @@ fn send_fault(status: StatusCode, code: u32, retry_after: Option<u32>) -> SendFa
         60223 | 60220 | 60238 | 60410 | 60413 | 60605 | 21608 => SendFault::CannotSend,
         _ => match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
-                tracing::error!(
-                    code,
-                    "Twilio does not let us in; check TWILIO_* and the Verify service"
-                );
+                tell_owner(code);
                 SendFault::Away
             }
             StatusCode::TOO_MANY_REQUESTS => SendFault::Overloaded {
@@ -340,10 +308,7 @@ fn check_fault(status: StatusCode, code: u32, retry_after: Option<u32>) -> Check
             // Used, expired or guessed at too often: Twilio has forgotten it.
             StatusCode::NOT_FOUND => Checked::Gone,
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                tracing::error!(
-                    code,
-                    "Twilio does not let us in; check TWILIO_* and the Verify service"
-                );
+                tell_owner(code);
                 not_judged()
             }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => not_judged(),
@@ -358,31 +323,30 @@ fn is_sid(sid: &str) -> bool {
         && sid.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-fn note_fault(code: &'static str) {
-    metrics::counter!("otp_provider_errors_total", "provider" => "twilio", "code" => code)
-        .increment(1);
-    tracing::warn!(provider = "twilio", code, "the provider of codes failed");
+fn tell_owner(code: u32) {
+    tracing::error!(
+        code,
+        "Twilio does not let us in; check TWILIO_* and the Verify service"
+    );
 }
 
-/// An error's code as a label: of those that are known, lest a provider makes up series.
-fn label(code: u32) -> &'static str {
-    match code {
-        20003 => "20003",
-        20404 => "20404",
-        20429 => "20429",
-        21608 => "21608",
-        60006 => "60006",
-        60200 => "60200",
-        60202 => "60202",
-        60203 => "60203",
-        60205 => "60205",
-        60212 => "60212",
-        60220 => "60220",
-        60223 => "60223",
-        60238 => "60238",
-        60410 => "60410",
-        60413 => "60413",
-        60605 => "60605",
-        _ => "other",
+fn note_fault(code: impl Into<Cow<'static, str>>) {
+    let code = code.into();
+    tracing::warn!(
+        provider = "twilio",
+        code = &*code,
+        "the provider of codes failed"
+    );
+    metrics::counter!("otp_provider_errors_total", "provider" => "twilio", "code" => code)
+        .increment(1);
+}
+
+/// An error's code as a label. One that is not known is no label of its own, so that a provider cannot make
+/// up series.
+fn label(code: u32) -> Cow<'static, str> {
+    if KNOWN_ERRORS.contains(&code) {
+        code.to_string().into()
+    } else {
+        "other".into()
     }
 }

@@ -16,12 +16,10 @@ use crate::store::people::MessagePosition;
 const VERSION: u8 = 1;
 const LEN: usize = 1 + 8 + 16;
 
-/// Not a cursor of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is not a cursor from next_cursor")]
 pub struct InvalidCursor;
 
-/// Not a page's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a number from 1 to {}", PageSize::MAX)]
 pub struct InvalidLimit;
@@ -33,7 +31,6 @@ pub struct PageSize(u32);
 impl PageSize {
     const MAX: u32 = 100;
 
-    /// The number.
     pub fn get(self) -> u32 {
         self.0
     }
@@ -54,7 +51,6 @@ impl FromStr for PageSize {
     }
 }
 
-/// The place as a text.
 pub fn encode_cursor(position: MessagePosition) -> String {
     let mut bytes = Vec::with_capacity(LEN);
     bytes.push(VERSION);
@@ -63,7 +59,6 @@ pub fn encode_cursor(position: MessagePosition) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Reads the place back.
 pub fn parse_cursor(text: &str) -> Result<MessagePosition, InvalidCursor> {
     let bytes = BASE64_URL_SAFE_NO_PAD
         .decode(text)

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::identity::DeleteAccount;
 use crate::jobs::{Attempt, Job, JobError, Next};
 use crate::keyring::Keyring;
-use crate::store::people::{Deleted, Progress};
+use crate::store::people::Progress;
 use crate::store::{Pepper, Store, StoreError};
 
 /// Deletes a person who is hidden.
@@ -63,7 +63,7 @@ pub async fn hide_person(
     let job = DeletePerson { user_id }.to_row(keyring, now);
     let hidden = store.hide_person(user_id, pepper, &job, now).await?;
     let job_id = job.id;
-    Ok((hidden == Deleted::Now).then_some(Hidden { user_id, job_id }))
+    Ok(hidden.then_some(Hidden { user_id, job_id }))
 }
 
 impl Hidden {
@@ -111,17 +111,17 @@ async fn delete_hidden(
     }
 }
 
-/// Hides a person and deletes them. Doing it twice is harmless.
+/// Hides a person and deletes them. `false` if there is no such person: doing it twice is harmless.
 pub async fn delete_person(
     store: &Store,
     pepper: &Pepper,
     keyring: &Keyring,
     user_id: Uuid,
     now: Timestamp,
-) -> Result<Deleted, StoreError> {
+) -> Result<bool, StoreError> {
     let Some(hidden) = hide_person(store, pepper, keyring, user_id, now).await? else {
-        return Ok(Deleted::Before);
+        return Ok(false);
     };
     hidden.finish(store, pepper, keyring, now).await?;
-    Ok(Deleted::Now)
+    Ok(true)
 }

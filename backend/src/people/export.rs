@@ -11,11 +11,11 @@ use serde_json::value::RawValue;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::profile::{MessageView, OnboardingView, RelationshipView, TraitsView, UserView};
+use super::profile::{OnboardingView, TraitsView};
 use crate::clock::Timestamp;
 use crate::store::people::{
-    ConversationRow, ExportRows, ExportedEvent, ExportedRelationship, ExportedSession,
-    MessagePosition, MessageQuery, ProfileRow, Reader, TraitRow,
+    ConversationRow, ExportRows, ExportedRelationship, ExportedSession, MessagePosition,
+    MessageQuery, ProfileRow, Reader, RestOfUser, TraitRow, UserRow,
 };
 use crate::store::{Store, StoreError};
 
@@ -46,59 +46,22 @@ enum Next {
 struct Head<'a> {
     exported_at: Timestamp,
     user: ExportedUser<'a>,
-    trait_profile: Option<&'a RawValue>,
+    trait_profile: Option<&'a Json<Box<RawValue>>>,
     #[serde(flatten)]
     traits: TraitsView<'a>,
-    relationships: Vec<ExportedRelationshipView<'a>>,
+    relationships: &'a [ExportedRelationship],
     onboarding_sessions: Vec<OnboardingView<'a>>,
-    conversations: Vec<ConversationView<'a>>,
-    sessions: Vec<SessionView<'a>>,
+    conversations: &'a [ConversationRow],
+    sessions: &'a [ExportedSession],
 }
 
 /// The person's row: what the profile shows of it, and the rest.
 #[derive(Serialize)]
 struct ExportedUser<'a> {
     #[serde(flatten)]
-    shown: UserView<'a>,
-    meta_data: Option<&'a RawValue>,
-    heard_at: Option<Timestamp>,
-    silence_ended_at: Option<Timestamp>,
-}
-
-#[derive(Serialize)]
-struct ExportedRelationshipView<'a> {
+    shown: &'a UserRow,
     #[serde(flatten)]
-    shown: RelationshipView<'a>,
-    meta_data: Option<&'a RawValue>,
-}
-
-#[derive(Serialize)]
-pub(super) struct ConversationView<'a> {
-    id: Uuid,
-    chat_guid: &'a str,
-    line: Option<&'a str>,
-    created_at: Timestamp,
-    meta_data: Option<&'a RawValue>,
-}
-
-#[derive(Serialize)]
-struct SessionView<'a> {
-    id: Uuid,
-    transport: &'a str,
-    device: Option<&'a str>,
-    created_at: Timestamp,
-    last_seen_at: Timestamp,
-    expires_at: Timestamp,
-    ended_at: Option<Timestamp>,
-    end_reason: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct EventView<'a> {
-    occurred_at: Timestamp,
-    kind: &'a str,
-    outcome: &'a str,
-    session_id: Option<Uuid>,
+    rest: &'a RestOfUser,
 }
 
 impl Export {
@@ -143,12 +106,7 @@ impl Export {
     ) -> Result<String, StoreError> {
         let user_id = self.reader.user_id();
         let rows = self.store.export_events(user_id, after, PAGE).await?;
-        let mut piece = String::new();
-        for row in &rows {
-            let event = to_json(&event(row));
-            let _ = write!(piece, "{separator}{event}");
-            separator = ",";
-        }
+        let mut piece = joined(&rows, &mut separator);
         self.next = match rows.last() {
             Some(last) if rows.len() == PAGE as usize => Next::Events {
                 after: (last.occurred_at, last.id),
@@ -176,12 +134,7 @@ impl Export {
             conversation_id: None,
         };
         let rows = self.store.messages(&self.reader, query).await?;
-        let mut piece = String::new();
-        for row in &rows {
-            let message = to_json(&MessageView::from(row));
-            let _ = write!(piece, "{separator}{message}");
-            separator = ",";
-        }
+        let mut piece = joined(&rows, &mut separator);
         match rows.last() {
             Some(last) if rows.len() == PAGE as usize => {
                 self.next = Next::Messages {
@@ -196,75 +149,43 @@ impl Export {
 }
 
 fn head(profile: &ProfileRow, traits: &[TraitRow], rest: &ExportRows, now: Timestamp) -> String {
-    let mut head = to_json(&Head {
+    let head = Head {
         exported_at: now,
         user: ExportedUser {
-            shown: UserView::from(&profile.user),
-            meta_data: raw(rest.user.meta_data.as_ref()),
-            heard_at: rest.user.heard_at,
-            silence_ended_at: rest.user.silence_ended_at,
+            shown: &profile.user,
+            rest: &rest.user,
         },
-        trait_profile: profile.trait_profile.as_ref().map(|json| &*json.0),
+        trait_profile: profile.trait_profile.as_ref(),
         traits: TraitsView::from(traits),
-        relationships: rest.relationships.iter().map(relationship).collect(),
-        onboarding_sessions: rest
-            .onboardings
-            .iter()
+        relationships: &rest.relationships,
+        onboarding_sessions: (rest.onboardings.iter())
             .map(|row| OnboardingView::from(Some(row)))
             .collect(),
-        conversations: rest.conversations.iter().map(conversation).collect(),
-        sessions: rest.sessions.iter().map(session).collect(),
-    });
-    let closing = head.pop();
+        conversations: &rest.conversations,
+        sessions: &rest.sessions,
+    };
+    with_open_list(&head, "auth_events")
+}
+
+/// `head` as JSON that ends inside a list of this name.
+pub(super) fn with_open_list(head: &impl Serialize, name: &str) -> String {
+    let mut json = to_json(head);
+    let closing = json.pop();
     debug_assert_eq!(closing, Some('}'));
-    head.push_str(",\"auth_events\":[");
-    head
+    let _ = write!(json, ",\"{name}\":[");
+    json
 }
 
-pub(super) fn conversation(row: &ConversationRow) -> ConversationView<'_> {
-    ConversationView {
-        id: row.id,
-        chat_guid: &row.chat_guid,
-        line: Some(row.line.as_str()).filter(|line| !line.is_empty()),
-        created_at: row.created_at,
-        meta_data: raw(row.meta_data.as_ref()),
+/// Rows as items of a list. `separator` goes before each but the first of all.
+pub(super) fn joined<T: Serialize>(rows: &[T], separator: &mut &'static str) -> String {
+    let mut items = String::new();
+    for row in rows {
+        let _ = write!(items, "{separator}{}", to_json(row));
+        *separator = ",";
     }
+    items
 }
 
-fn relationship(row: &ExportedRelationship) -> ExportedRelationshipView<'_> {
-    ExportedRelationshipView {
-        shown: RelationshipView::from(&row.row),
-        meta_data: raw(row.meta_data.as_ref()),
-    }
-}
-
-/// JSON as it is kept: an adopted column holds what no value of JSON's types keeps, such as `\u0000`.
-fn raw(json: Option<&Json<Box<RawValue>>>) -> Option<&RawValue> {
-    json.map(|json| &*json.0)
-}
-
-fn session(row: &ExportedSession) -> SessionView<'_> {
-    SessionView {
-        id: row.id,
-        transport: &row.transport,
-        device: row.device.as_deref(),
-        created_at: row.created_at,
-        last_seen_at: row.last_seen_at,
-        expires_at: row.expires_at,
-        ended_at: row.ended_at,
-        end_reason: row.end_reason.as_deref(),
-    }
-}
-
-fn event(row: &ExportedEvent) -> EventView<'_> {
-    EventView {
-        occurred_at: row.occurred_at,
-        kind: &row.kind,
-        outcome: &row.outcome,
-        session_id: row.session_id,
-    }
-}
-
-pub(super) fn to_json<T: Serialize>(value: &T) -> String {
+fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain data with string keys")
 }

@@ -4,7 +4,6 @@
 //! where an older relay wrote it in another way. The handle's conversations are hidden first; a job that is
 //! written in the same transaction does the rest if the process that began dies.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,12 +11,11 @@ use shared_protocol::Address;
 use uuid::Uuid;
 
 use super::deletion::Deleter;
-use super::export::{ConversationView, conversation, to_json};
-use super::profile::MessageView;
+use super::export::{joined, with_open_list};
 use crate::clock::Timestamp;
 use crate::jobs::{Attempt, Job, JobError, Next};
 use crate::keyring::Keyring;
-use crate::store::people::{ConversationSlice, Traces};
+use crate::store::people::{ConversationRow, Membership, Progress, TracedMessage, Traces};
 use crate::store::{Pepper, Store, StoreError};
 
 /// Messages of one piece of an export.
@@ -53,7 +51,7 @@ impl Job for DeleteHandle {
 pub struct HandleExport<'a> {
     store: &'a Store,
     head: Option<String>,
-    messages: std::slice::Chunks<'a, crate::store::people::TracedMessage>,
+    messages: std::slice::Chunks<'a, TracedMessage>,
     separator: &'static str,
     is_done: bool,
 }
@@ -63,16 +61,9 @@ struct Head<'a> {
     exported_at: Timestamp,
     address: &'a str,
     written_as: Vec<&'a str>,
-    conversations: Vec<ConversationView<'a>>,
-    participates_in: Vec<MembershipView<'a>>,
+    conversations: &'a [ConversationRow],
+    participates_in: &'a [Membership],
     mentioned_in: Vec<Uuid>,
-}
-
-#[derive(Serialize)]
-struct MembershipView<'a> {
-    conversation_id: Uuid,
-    handle: &'a str,
-    created_at: Timestamp,
 }
 
 impl<'a> HandleExport<'a> {
@@ -87,26 +78,17 @@ impl<'a> HandleExport<'a> {
         for written in &traces.mentioned_as {
             mentioned_in.extend(store.mentions_of(written).await?);
         }
-        let mut head = to_json(&Head {
+        let head = Head {
             exported_at: now,
             address: address.as_str(),
             written_as: traces.spellings.iter().map(String::as_str).collect(),
-            conversations: traces.conversations.iter().map(conversation).collect(),
-            participates_in: (traces.memberships.iter())
-                .map(|row| MembershipView {
-                    conversation_id: row.conversation_id,
-                    handle: &row.handle,
-                    created_at: row.created_at,
-                })
-                .collect(),
+            conversations: &traces.conversations,
+            participates_in: &traces.memberships,
             mentioned_in,
-        });
-        let closing = head.pop();
-        debug_assert_eq!(closing, Some('}'));
-        head.push_str(",\"messages\":[");
+        };
         Ok(Self {
             store,
-            head: Some(head),
+            head: Some(with_open_list(&head, "messages")),
             messages: traces.messages.chunks(PAGE),
             separator: "",
             is_done: false,
@@ -124,13 +106,8 @@ impl<'a> HandleExport<'a> {
             return Ok(end);
         };
         let ids: Vec<Uuid> = chunk.iter().map(|message| message.id).collect();
-        let mut piece = String::new();
-        for row in &self.store.messages_by_id(&ids).await? {
-            let message = to_json(&MessageView::from(row));
-            let _ = write!(piece, "{}{message}", self.separator);
-            self.separator = ",";
-        }
-        Ok(Some(piece))
+        let rows = self.store.messages_by_id(&ids).await?;
+        Ok(Some(joined(&rows, &mut self.separator)))
     }
 }
 
@@ -179,7 +156,7 @@ async fn delete_rows(
         while store
             .delete_conversation_slice(conversation.id, pepper, now)
             .await?
-            == ConversationSlice::More
+            == Progress::More
         {}
     }
     Ok(())

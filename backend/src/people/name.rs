@@ -5,25 +5,19 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonName(String);
 
-/// Not a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
-    /// Empty, or too long.
     #[error("must have 1 to {} characters", PersonName::MAX_CHARS)]
     Length,
-    /// It holds control characters.
     #[error("must not contain control characters")]
     Control,
-    /// No character of it can be seen.
     #[error("must have a character that can be seen")]
     Invisible,
 }
 
 impl PersonName {
-    /// Longest name, in characters.
     pub const MAX_CHARS: usize = 255;
 
-    /// Checks a name.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let name = text.trim();
         if name.chars().any(is_control) {
@@ -38,7 +32,6 @@ impl PersonName {
         Ok(Self(name.to_owned()))
     }
 
-    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }

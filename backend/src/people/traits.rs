@@ -6,7 +6,6 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use shared_protocol::Violation;
 
-/// Most traits of a person.
 pub const MAX_TRAITS: usize = 100;
 const MAX_NAME_LEN: usize = 64;
 /// Longest value, as JSON.
@@ -17,7 +16,6 @@ const MAX_VALUE_BYTES: usize = 4 * 1024;
 pub struct TraitName(String);
 
 impl TraitName {
-    /// Reads a name.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=MAX_NAME_LEN).contains(&text.len())
             && text
@@ -26,7 +24,6 @@ impl TraitName {
         fits.then(|| Self(text.to_owned()))
     }
 
-    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -42,7 +39,6 @@ pub struct InvalidTraits(pub Vec<Violation>);
 pub struct GivenTraits(BTreeMap<TraitName, Box<RawValue>>);
 
 impl GivenTraits {
-    /// Checks traits, by name.
     pub fn parse(given: &Map<String, Value>) -> Result<Self, InvalidTraits> {
         if given.len() > MAX_TRAITS {
             return Err(InvalidTraits(vec![violation(
@@ -79,7 +75,6 @@ impl GivenTraits {
         }
     }
 
-    /// Name and value of each.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &RawValue)> {
         self.0.iter().map(|(name, value)| (name.as_str(), &**value))
     }

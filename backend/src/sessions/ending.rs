@@ -2,11 +2,9 @@
 
 use uuid::Uuid;
 
-use super::log_out::LogOut;
 use super::{Session, Sessions};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
-use crate::jobs::Job;
 use crate::store::StoreError;
 use crate::store::jobs::NewJob;
 use crate::store::sessions::{Ended, Ending, SessionSummary};
@@ -23,7 +21,7 @@ impl Sessions {
         request_id: &str,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let ended = self.end_all_of(session, which, now).await?;
+        let ended = self.end(session.user_id, session.id, which, now).await?;
         let outcome = match which {
             Ending::This => "local",
             Ending::Others => "others",
@@ -63,7 +61,7 @@ impl Sessions {
     pub async fn end_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
         let mut ended = 0;
         loop {
-            let log_out = |expired: &Ended| self.log_out_job(expired, now);
+            let log_out = |expired: &Ended| self.log_out_ended(expired, now);
             let found = self
                 .store
                 .end_expired_sessions(log_out, EXPIRED_SLICE, now)
@@ -80,31 +78,17 @@ impl Sessions {
         self.live.forget_person(user_id);
     }
 
-    pub(super) async fn end_all_of(
-        &self,
-        session: &Session,
-        which: Ending,
-        now: Timestamp,
-    ) -> Result<usize, StoreError> {
-        self.end(session.user_id, session.id, which, now).await
-    }
-
-    async fn end(
+    pub(super) async fn end(
         &self,
         user_id: Uuid,
         session_id: Uuid,
         which: Ending,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
+        let log_out = |ended: &Ended| self.log_out_ended(ended, now);
         let ended = self
             .store
-            .end_sessions(
-                user_id,
-                session_id,
-                which,
-                |ended| self.log_out_job(ended, now),
-                now,
-            )
+            .end_sessions(user_id, session_id, which, log_out, now)
             .await?;
         for id in &ended {
             self.live.forget(*id);
@@ -113,10 +97,9 @@ impl Sessions {
     }
 
     /// What is left to do at the identity provider, if it has a session of its own.
-    pub(super) fn log_out_job(&self, ended: &Ended, now: Timestamp) -> Option<NewJob> {
+    pub(super) fn log_out_ended(&self, ended: &Ended, now: Timestamp) -> Option<NewJob> {
         let sealed = ended.upstream_tokens.as_deref()?;
-        let job = LogOut::new(self.identity.issuer(), ended.id, sealed);
-        Some(job.to_row(&self.keyring, now))
+        Some(self.log_out_job(ended.id, sealed, now))
     }
 
     async fn record_end(&self, event: Event, session: &Session, request_id: &str, now: Timestamp) {

@@ -1,8 +1,8 @@
 //! Which of a session's refresh tokens are good: the newest, and for a moment the ones before it.
 //!
 //! An answer that carries a new token may be lost, and requests in flight still carry the old one. So
-//! a token works until its successor is first used, and thirty seconds more. Whoever shows it after
-//! that has a copy that somebody else has gone on with: the family ends, for it cannot be told which of
+//! a token works until its successor is first used, and thirty seconds more. A client that shows it after
+//! that has a copy that another client has gone on with: the family ends, for it cannot be told which of
 //! the two is the thief.
 
 use std::time::Duration;
@@ -17,14 +17,11 @@ pub const GRACE: Duration = Duration::from_secs(30);
 
 /// What a token that was shown is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum TokenState {
     /// The newest; its place.
     Newest(i64),
     /// An older one that still works; the place of the newest.
-    Superseded {
-        /// The newest token's place.
-        newest: i64,
-    },
+    Superseded { newest: i64 },
     /// A genuine one that was gone on from.
     Reused,
     /// Not one of this session's.
@@ -37,35 +34,35 @@ pub(super) fn judge(
     kept: &[TokenRow],
     keyring: &Keyring,
     now: Timestamp,
-) -> Standing {
+) -> TokenState {
     let Some(newest) = kept.first() else {
-        return Standing::Unknown;
+        return TokenState::Unknown;
     };
     let Some(index) = kept.iter().position(|row| row.counter == shown.counter) else {
         let is_older = shown.counter < newest.counter;
         return if is_older && shown.is_genuine(keyring) {
-            Standing::Reused
+            TokenState::Reused
         } else {
-            Standing::Unknown
+            TokenState::Unknown
         };
     };
-    // The digest alone would let a token outlive its key; whoever takes a key out of the list wants
-    // what was made with it to be worth nothing, above all if somebody else has got hold of that key.
+    // The digest alone would let a token outlive its key. What was made with a key that the owner has taken
+    // out of the list must be worth nothing, above all if that key has leaked.
     if !shown.is(&kept[index].token_hash) || !shown.is_genuine(keyring) {
-        return Standing::Unknown;
+        return TokenState::Unknown;
     }
     let Some(successor) = index.checked_sub(1).map(|index| &kept[index]) else {
-        return Standing::Newest(newest.counter);
+        return TokenState::Newest(newest.counter);
     };
     let still_works = successor
         .first_used_at
         .is_none_or(|used| now <= used.plus(GRACE));
     if still_works {
-        Standing::Superseded {
+        TokenState::Superseded {
             newest: newest.counter,
         }
     } else {
-        Standing::Reused
+        TokenState::Reused
     }
 }
 
@@ -103,24 +100,24 @@ mod tests {
         let judged = |kept: &[TokenRow], counter| judge(&token(counter), kept, &ring(), NOW);
         let long_ago = Some(NOW.minus(GRACE * 100));
         let unused = [row(3, None), row(2, long_ago), row(1, long_ago)];
-        assert_eq!(judged(&unused, 3), Standing::Newest(3));
-        assert_eq!(judged(&unused, 2), Standing::Superseded { newest: 3 });
-        assert_eq!(judged(&unused, 1), Standing::Reused);
+        assert_eq!(judged(&unused, 3), TokenState::Newest(3));
+        assert_eq!(judged(&unused, 2), TokenState::Superseded { newest: 3 });
+        assert_eq!(judged(&unused, 1), TokenState::Reused);
         let edge = Some(NOW.minus(GRACE));
         let just = [row(3, edge), row(2, edge), row(1, edge)];
-        assert_eq!(judged(&just, 2), Standing::Superseded { newest: 3 });
-        assert_eq!(judged(&just, 1), Standing::Superseded { newest: 3 });
+        assert_eq!(judged(&just, 2), TokenState::Superseded { newest: 3 });
+        assert_eq!(judged(&just, 1), TokenState::Superseded { newest: 3 });
         let over = Some(NOW.minus(GRACE + Duration::from_micros(1)));
         let late = [row(3, over), row(2, over)];
-        assert_eq!(judged(&late, 2), Standing::Reused);
+        assert_eq!(judged(&late, 2), TokenState::Reused);
         assert_eq!(
             judged(&late, 3),
-            Standing::Newest(3),
+            TokenState::Newest(3),
             "however long it was used"
         );
         assert_eq!(
             judged(&late, 1),
-            Standing::Reused,
+            TokenState::Reused,
             "a place that is not kept any more"
         );
     }
@@ -132,10 +129,10 @@ mod tests {
         for counter in [1, 2, 3, 4] {
             let text = RefreshToken::mint(&other, SESSION, counter).text;
             let made_up = RefreshToken::parse(text.expose_secret()).expect("of its form");
-            assert_eq!(judge(&made_up, &kept, &ring(), NOW), Standing::Unknown);
+            assert_eq!(judge(&made_up, &kept, &ring(), NOW), TokenState::Unknown);
         }
-        assert_eq!(judge(&token(9), &kept, &ring(), NOW), Standing::Unknown);
-        assert_eq!(judge(&token(1), &[], &ring(), NOW), Standing::Unknown);
+        assert_eq!(judge(&token(9), &kept, &ring(), NOW), TokenState::Unknown);
+        assert_eq!(judge(&token(1), &[], &ring(), NOW), TokenState::Unknown);
     }
 
     #[test]
@@ -144,7 +141,7 @@ mod tests {
         let newer = Keyring::parse("another key of thirty-two characters").expect("a key");
         for counter in [2, 3] {
             let judged = judge(&token(counter), &kept, &newer, NOW);
-            assert_eq!(judged, Standing::Unknown);
+            assert_eq!(judged, TokenState::Unknown);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! shut out within one; on this replica at once.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -21,78 +21,69 @@ const CAPACITY: usize = 20_000;
 /// By the digest of what was shown.
 #[derive(Default)]
 pub(super) struct LiveSessions {
-    seen: Mutex<Seen>,
+    remembered: Mutex<Remembered>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Remembered {
     sessions: HashMap<[u8; 32], (Timestamp, Arc<Session>)>,
     /// Counts what was forgotten on purpose. A look-up that began before must not bring it back.
     epoch: u64,
 }
 
-/// When a look-up began.
-#[derive(Clone, Copy)]
-pub(super) struct Epoch(u64);
-
 impl LiveSessions {
     /// The session, if it was seen alive just now by a credential of this kind. A browser's cookie that
-    /// is shown as an app's token has the same digest and is none.
+    /// is shown as an app's token has the same digest and opens nothing.
     pub(super) fn get(
         &self,
         shown: &[u8; 32],
         transport: Transport,
         now: Timestamp,
     ) -> Option<Arc<Session>> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, session) = seen.sessions.get(shown)?;
+        let remembered = self.lock();
+        let (at, session) = remembered.sessions.get(shown)?;
         // A clock that was set back makes everything look fresh; then nothing is.
         let is_fresh = *at <= now && now < at.plus(TRUSTED_FOR);
         (is_fresh && session.transport == transport.as_str()).then(|| Arc::clone(session))
     }
 
     /// To be taken before a look-up.
-    pub(super) fn epoch(&self) -> Epoch {
-        Epoch(
-            self.seen
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .epoch,
-        )
+    pub(super) fn epoch(&self) -> u64 {
+        self.lock().epoch
     }
 
     /// Remembers what a look-up found, as of `now`, which was taken before it.
-    pub(super) fn put(
-        &self,
-        shown: [u8; 32],
-        session: &Arc<Session>,
-        began: Epoch,
-        now: Timestamp,
-    ) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.epoch != began.0 {
+    pub(super) fn put(&self, shown: [u8; 32], session: &Arc<Session>, began: u64, now: Timestamp) {
+        let mut remembered = self.lock();
+        if remembered.epoch != began {
             return;
         }
-        if seen.sessions.len() >= CAPACITY {
-            seen.sessions.clear();
+        if remembered.sessions.len() >= CAPACITY {
+            remembered.sessions.clear();
         }
-        seen.sessions.insert(shown, (now, Arc::clone(session)));
+        remembered
+            .sessions
+            .insert(shown, (now, Arc::clone(session)));
     }
 
-    /// Forgets a session under whatever it was shown by.
     pub(super) fn forget(&self, session_id: Uuid) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.epoch += 1;
-        seen.sessions
-            .retain(|_, (_, session)| session.id != session_id);
+        self.retain(|session| session.id != session_id);
     }
 
-    /// Forgets everything of a person.
     pub(super) fn forget_person(&self, user_id: Uuid) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.epoch += 1;
-        seen.sessions
-            .retain(|_, (_, session)| session.user_id != user_id);
+        self.retain(|session| session.user_id != user_id);
+    }
+
+    fn retain(&self, stays: impl Fn(&Session) -> bool) {
+        let mut remembered = self.lock();
+        remembered.epoch += 1;
+        remembered.sessions.retain(|_, (_, session)| stays(session));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

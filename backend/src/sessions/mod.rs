@@ -26,7 +26,7 @@ use secrecy::SecretString;
 
 use crate::clock::Timestamp;
 use crate::config::Lifetimes;
-use crate::identity::Identity;
+use crate::identity::{Grant, Identity, RefreshError, TokenError};
 use crate::keyring::Keyring;
 use crate::store::sessions::SessionRow;
 use crate::store::{Actor, Store, StoreError};
@@ -38,7 +38,8 @@ pub use refreshing::Refreshed;
 pub use sign_in::{Opened, Remember, SignIn, SignInError};
 
 use live::LiveSessions;
-use upstream::UpstreamSessions;
+use single_flight::Flights;
+use upstream::UpstreamFailures;
 use user_checks::UserChecks;
 
 pub(crate) use log_out::LogOut;
@@ -46,12 +47,10 @@ pub(crate) use log_out::LogOut;
 /// A live session and the person in it.
 pub type Session = SessionRow;
 
-/// How a session's credential travels.
+/// How a session's credential travels: in a browser's cookie, or as an app's access and refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// A browser's cookie.
     Cookie,
-    /// An app's access and refresh token.
     Bearer,
 }
 
@@ -65,10 +64,10 @@ impl Transport {
     }
 }
 
-/// Nobody could be let in.
+/// Why a credential lets nobody in.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// The credential is none, or its session is over.
+    /// It is not a credential of ours, or its session is over.
     #[error("nobody is signed in by this")]
     SignedOut,
     /// Whether it is good cannot be found out right now. The session lives on.
@@ -77,9 +76,35 @@ pub enum SessionError {
         /// Seconds.
         retry_after: u32,
     },
-    /// The database did not do its work.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl SessionError {
+    fn unavailable(retry_after: Duration) -> Self {
+        Self::Unavailable {
+            retry_after: retry_secs(retry_after),
+        }
+    }
+}
+
+impl From<TokenError> for SessionError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Invalid(_) => Self::SignedOut,
+            TokenError::Unavailable { retry_after } => Self::unavailable(retry_after),
+        }
+    }
+}
+
+impl From<RefreshError> for SessionError {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Ended(_) => Self::SignedOut,
+            RefreshError::Unavailable { retry_after } => Self::unavailable(retry_after),
+            RefreshError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 /// Whole seconds for a `Retry-After`, at least one.
@@ -95,7 +120,8 @@ pub struct Sessions {
     keyring: Arc<Keyring>,
     lifetimes: Lifetimes,
     live: Arc<LiveSessions>,
-    upstream: UpstreamSessions,
+    upstream_refreshes: Arc<Flights>,
+    upstream_failures: Arc<UpstreamFailures>,
     user_checks: Arc<UserChecks>,
 }
 
@@ -107,20 +133,14 @@ impl Sessions {
         keyring: Arc<Keyring>,
         lifetimes: Lifetimes,
     ) -> Self {
-        let live = Arc::<LiveSessions>::default();
-        let upstream = UpstreamSessions::new(
-            store.clone(),
-            Arc::clone(&identity),
-            Arc::clone(&keyring),
-            Arc::clone(&live),
-        );
         Self {
             store,
             identity,
             keyring,
             lifetimes,
-            live,
-            upstream,
+            live: Arc::default(),
+            upstream_refreshes: Arc::default(),
+            upstream_failures: Arc::default(),
             user_checks: Arc::default(),
         }
     }
@@ -154,7 +174,7 @@ impl SessionRow {
         }
     }
 
-    /// Until when the last confirmed code counts, if it still does.
+    /// When the last confirmed code stops to count, if it still counts.
     pub fn stepped_up_until(&self, now: Timestamp) -> Option<Timestamp> {
         let until = self.step_up_at?.plus(Self::STEP_UP_TTL);
         (now < until).then_some(until)
@@ -166,15 +186,22 @@ impl SessionRow {
     }
 }
 
-/// An access token for an app, and how long it lasts.
+/// An access token for an app.
 pub struct AccessToken {
-    /// The token.
     pub token: SecretString,
-    /// When it expires.
     pub expires_at: Timestamp,
 }
 
-/// Names a session's sealed provider tokens, so that no other session's can stand in for them.
-fn upstream_place(session_id: uuid::Uuid) -> String {
+impl From<Grant> for AccessToken {
+    fn from(grant: Grant) -> Self {
+        Self {
+            token: grant.access_token,
+            expires_at: grant.expires_at,
+        }
+    }
+}
+
+/// Binds sealed provider tokens to their session, so that no other session's can stand in for them.
+fn upstream_aad(session_id: uuid::Uuid) -> String {
     format!("upstream-tokens:{session_id}")
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::family::{Standing, judge};
-use super::{RefreshToken, Session, SessionError, Sessions, Transport, retry_secs};
-use crate::clock::Timestamp;
-use crate::identity::{Claims, SessionRef, TokenError, Verified};
-use crate::keyring::digest;
 use subtle::ConstantTimeEq;
+
+use super::family::{TokenState, judge};
+use super::{RefreshToken, Session, SessionError, Sessions, Transport};
+use crate::clock::Timestamp;
+use crate::identity::{Claims, SessionRef, Verified};
+use crate::keyring::digest;
 
 /// How often the last use of a session is written down.
 const TOUCH_EVERY: Duration = Duration::from_mins(5);
@@ -66,24 +67,20 @@ impl Sessions {
             .await?;
         let kept = self.store.tokens_of(session.id).await?;
         match judge(&token, &kept, &self.keyring, now) {
-            Standing::Newest(counter) => {
+            TokenState::Newest(counter) => {
                 let is_first_use = kept.first().is_some_and(|row| row.first_used_at.is_none());
                 if is_first_use && counter > 1 {
                     self.store.note_first_use(session.id, counter, now).await?;
                 }
             }
-            Standing::Superseded { .. } => {}
-            Standing::Reused => return Err(self.end_reused(&session, now).await?),
-            Standing::Unknown => return Err(SessionError::SignedOut),
+            TokenState::Superseded { .. } => {}
+            TokenState::Reused => return Err(self.end_reused(&session, now).await?),
+            TokenState::Unknown => return Err(SessionError::SignedOut),
         }
         let expires = session.access_expires_at;
         let is_due = expires.is_some_and(|at| at <= now.plus(FRESH_FOR));
-        if is_due && !self.upstream.failed_just_now(session.id, now) {
-            match self
-                .upstream
-                .fresh_access(&session, now.plus(FRESH_FOR), now)
-                .await
-            {
+        if is_due && !self.upstream_failures.is_recent(session.id, now) {
+            match self.fresh_access(&session, now.plus(FRESH_FOR), now).await {
                 // The person is who they were, whether or not the provider answers.
                 Ok(_) | Err(SessionError::Unavailable { .. }) => {}
                 Err(error) => return Err(error),
@@ -102,7 +99,7 @@ impl Sessions {
         transport: Transport,
         now: Timestamp,
     ) -> Result<Session, SessionError> {
-        // Whoever makes tokens up costs us a MAC, not a query.
+        // A made-up token costs us a MAC, not a query.
         if !token.is_genuine(&self.keyring) {
             return Err(SessionError::SignedOut);
         }
@@ -158,15 +155,4 @@ fn was_issued(session: &Session, shown: &[u8; 32]) -> bool {
         .into_iter()
         .flatten()
         .any(|kept| bool::from(kept[..].ct_eq(&shown[..])))
-}
-
-impl From<TokenError> for SessionError {
-    fn from(error: TokenError) -> Self {
-        match error {
-            TokenError::Invalid(_) => Self::SignedOut,
-            TokenError::Unavailable { retry_after } => Self::Unavailable {
-                retry_after: retry_secs(retry_after),
-            },
-        }
-    }
 }

@@ -12,13 +12,13 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use crate::keyring::{Keyring, Purpose, digest};
+use crate::keyring::{KeyUse, Keyring, digest};
 use crate::store::sessions::NextToken;
 
 const PREFIX: &str = "rt_";
 const LEN: usize = 16 + 8 + 32;
 
-/// A token that somebody has shown. It may be anything that has the form of one.
+/// A token that was shown. It may be anything that has the form of one.
 pub struct RefreshToken {
     /// The session that it claims to be of.
     pub session_id: Uuid,
@@ -36,14 +36,12 @@ impl fmt::Debug for RefreshToken {
 
 /// A token to be handed out.
 pub struct Minted {
-    /// What its holder gets.
     pub text: SecretString,
     /// What the database keeps.
     pub kept: NextToken,
 }
 
 impl RefreshToken {
-    /// What has the form of a token.
     pub fn parse(text: &str) -> Option<Self> {
         // Longer ones are not even decoded.
         let encoded = text
@@ -63,12 +61,12 @@ impl RefreshToken {
 
     /// The token of this place in this family, under the newest key.
     pub fn mint(keyring: &Keyring, session_id: Uuid, counter: i64) -> Minted {
-        let key_id = keyring.newest().as_str();
+        let key_id = keyring.newest();
         let minted = Self::mint_under(keyring, key_id, session_id, counter);
         minted.expect("the newest key is listed")
     }
 
-    /// The same under the named key; none once that key is gone.
+    /// The same under the named key; `None` once that key is gone.
     pub fn mint_under(
         keyring: &Keyring,
         key_id: &str,
@@ -77,7 +75,7 @@ impl RefreshToken {
     ) -> Option<Minted> {
         let counter_bytes = counter.to_be_bytes();
         let parts: [&[u8]; 2] = [session_id.as_bytes(), &counter_bytes];
-        let mac = keyring.mac_under(key_id, Purpose::SessionToken, &parts)?;
+        let mac = keyring.mac_under(key_id, KeyUse::SessionToken, &parts)?;
         let mut bytes = Vec::with_capacity(LEN);
         bytes.extend_from_slice(session_id.as_bytes());
         bytes.extend_from_slice(&counter_bytes);
@@ -100,12 +98,12 @@ impl RefreshToken {
         self.hash[..].ct_eq(hash).into()
     }
 
-    /// Whether we made it, under any key that is still listed. Who only guesses a session's id must
+    /// Whether we made it, under any key that is still listed. A stranger who guesses a session's id must
     /// not be able to end it by a made-up old token.
     pub fn is_genuine(&self, keyring: &Keyring) -> bool {
         let counter = self.counter.to_be_bytes();
         let parts: [&[u8]; 2] = [self.session_id.as_bytes(), &counter];
-        keyring.verifies(Purpose::SessionToken, &parts, &self.mac)
+        keyring.verifies(KeyUse::SessionToken, &parts, &self.mac)
     }
 
     /// For caches: equal for equal tokens alone.

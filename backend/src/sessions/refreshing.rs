@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::family::{Standing, judge};
+use super::family::{TokenState, judge};
 use super::refresh_token::Minted;
 use super::{AccessToken, RefreshToken, Session, SessionError, Sessions, Transport};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
+use crate::store::sessions::{Ending, TokenRow};
 
 /// Each further try needs another request to win the very same race.
 const MAX_TRIES: usize = 4;
@@ -21,11 +22,10 @@ const HANDED_OUT_FOR: Duration = Duration::from_mins(30);
 
 /// A session that goes on.
 pub struct Refreshed {
-    /// The session.
     pub session: Arc<Session>,
-    /// Its newest refresh token.
+    /// The newest.
     pub refresh_token: SecretString,
-    /// An access token, for an app.
+    /// For an app.
     pub access: Option<AccessToken>,
 }
 
@@ -40,19 +40,18 @@ impl Sessions {
         let shown = RefreshToken::parse(text).ok_or(SessionError::SignedOut)?;
         let session = self.of_refresh_token(&shown, transport, now).await?;
         let mut kept = self.store.tokens_of(session.id).await?;
-        self.standing(&shown, &kept, &session, now).await?;
+        self.token_state(&shown, &kept, &session, now).await?;
         let access = match transport {
             Transport::Bearer => Some(
-                self.upstream
-                    .fresh_access(&session, now.plus(HANDED_OUT_FOR), now)
+                self.fresh_access(&session, now.plus(HANDED_OUT_FOR), now)
                     .await?,
             ),
             Transport::Cookie => None,
         };
         for _ in 0..MAX_TRIES {
-            let newest = match self.standing(&shown, &kept, &session, now).await? {
-                Standing::Newest(newest) => newest,
-                Standing::Superseded { newest } => {
+            let newest = match self.token_state(&shown, &kept, &session, now).await? {
+                TokenState::Newest(newest) => newest,
+                TokenState::Superseded { newest } => {
                     let key_id = kept.first().map_or("", |row| row.key_id.as_str());
                     match RefreshToken::mint_under(&self.keyring, key_id, session.id, newest) {
                         Some(again) => return self.refreshed(session, again, access, now).await,
@@ -60,7 +59,7 @@ impl Sessions {
                         None => newest,
                     }
                 }
-                Standing::Reused | Standing::Unknown => return Err(SessionError::SignedOut),
+                TokenState::Reused | TokenState::Unknown => return Err(SessionError::SignedOut),
             };
             let next = RefreshToken::mint(&self.keyring, session.id, newest + 1);
             let idle_expires_at = self.idle_expiry(&session, now);
@@ -78,16 +77,16 @@ impl Sessions {
         Err(SessionError::Unavailable { retry_after: 1 })
     }
 
-    async fn standing(
+    async fn token_state(
         &self,
         shown: &RefreshToken,
-        kept: &[crate::store::sessions::TokenRow],
+        kept: &[TokenRow],
         session: &Session,
         now: Timestamp,
-    ) -> Result<Standing, SessionError> {
+    ) -> Result<TokenState, SessionError> {
         match judge(shown, kept, &self.keyring, now) {
-            Standing::Reused => Err(self.end_reused(session, now).await?),
-            Standing::Unknown => Err(SessionError::SignedOut),
+            TokenState::Reused => Err(self.end_reused(session, now).await?),
+            TokenState::Unknown => Err(SessionError::SignedOut),
             good => Ok(good),
         }
     }
@@ -109,13 +108,13 @@ impl Sessions {
         })
     }
 
-    /// Somebody has a copy of a token that was gone on from: the session ends.
+    /// A token that was gone on from is shown again, so there is a copy of it: the session ends.
     pub(super) async fn end_reused(
         &self,
         session: &Session,
         now: Timestamp,
     ) -> Result<SessionError, SessionError> {
-        self.end_all_of(session, crate::store::sessions::Ending::This, now)
+        self.end(session.user_id, session.id, Ending::This, now)
             .await?;
         tracing::warn!(
             session_id = %session.id,

@@ -10,13 +10,11 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::log_out::LogOut;
 use super::{AccessToken, RefreshToken, Session, Sessions, Transport, retry_secs};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
-use crate::identity::{self, LogoutScope, Person};
+use crate::identity::{self, Person};
 use crate::ids::random_id;
-use crate::jobs::Job;
 use crate::otp::Device;
 use crate::people::resolve_for_sign_in;
 use crate::phone::Phone;
@@ -26,28 +24,22 @@ use crate::store::sessions::{ConfirmedCode, Ended, NewSession};
 /// Whether the person asked to stay signed in for longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remember {
-    /// No.
     No,
-    /// Yes.
     Yes,
 }
 
 impl Remember {
-    /// As it is stored, and sent.
     pub const fn of(asked: bool) -> Self {
         if asked { Self::Yes } else { Self::No }
     }
 }
 
-/// Someone who has just proved a number.
+/// A person who has just proved a number.
 pub struct SignIn {
-    /// The number.
     pub phone: Phone,
     /// The proof.
     pub code: ConfirmedCode,
-    /// How the session's credential will travel.
     pub transport: Transport,
-    /// For how long.
     pub remember: Remember,
     /// The name that they told.
     pub name: Option<String>,
@@ -57,24 +49,20 @@ pub struct SignIn {
     pub device: Option<String>,
     /// The session of the same browser that this one takes the place of.
     pub replaces: Option<Uuid>,
-    /// Where they are.
     pub client: IpAddr,
-    /// The request that they did it in.
     pub request_id: String,
 }
 
-/// A session that has just begun.
+/// A session that has just begun, and its first tokens.
 pub struct Opened {
-    /// The session.
     pub session: Arc<Session>,
-    /// Its first refresh token.
     pub refresh_token: SecretString,
-    /// Its first access token.
     pub access: AccessToken,
 }
 
 /// Why no session began.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum SignInError {
     /// The approval was used up by another request, or is too old.
     #[error("the code was used already")]
@@ -88,25 +76,20 @@ pub enum SignInError {
         /// Seconds.
         retry_after: u32,
     },
-    /// The database did not do its work. The approval stays good, unless the session was written.
+    /// The approval stays good, unless the session was written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl SignInError {
-    /// As a label.
-    pub const fn outcome(&self) -> &'static str {
-        match self {
-            Self::CodeUsed => "code_used",
-            Self::AccountRefused => "account_refused",
-            Self::Unavailable { .. } => "unavailable",
-            Self::Store(_) => "store",
-        }
+    /// Label of metrics and of the audit.
+    pub fn outcome(&self) -> &'static str {
+        self.into()
     }
 }
 
 impl Sessions {
-    /// Begins a session for whoever has proved a number.
+    /// Begins a session for a person who has proved a number.
     pub async fn sign_in(&self, ask: SignIn, now: Timestamp) -> Result<Opened, SignInError> {
         let person = resolve_for_sign_in(&self.store, &ask.phone, ask.known_device, now).await?;
         self.delete_retired_accounts(&ask.phone).await?;
@@ -118,15 +101,14 @@ impl Sessions {
         let grant = self
             .identity
             .sign_in(&person, session_id, ask.client, now)
-            .await
-            .map_err(SignInError::from)?;
+            .await?;
         let minted = RefreshToken::mint(&self.keyring, session_id, 1);
         let remember = ask.remember == Remember::Yes;
         let (idle, absolute) = self.spans(ask.remember);
         let sealed = grant
             .upstream
             .as_ref()
-            .map(|upstream| self.upstream.seal(session_id, upstream, &grant));
+            .map(|upstream| self.seal_upstream(session_id, upstream, &grant));
         let new = NewSession {
             id: session_id,
             user_id: person.user_id,
@@ -147,7 +129,7 @@ impl Sessions {
             .in_session(session_id)
             .by_request(&ask.request_id)
             .row(now);
-        let log_out = |replaced: &Ended| self.log_out_job(replaced, now);
+        let log_out = |replaced: &Ended| self.log_out_ended(replaced, now);
         let opened = self
             .store
             .open_session(&new, &ask.code, &event, log_out, now)
@@ -155,17 +137,17 @@ impl Sessions {
         match opened {
             Ok(true) => {}
             Ok(false) => {
-                self.leave_upstream(&new, now).await?;
+                // Another request was faster: what the provider has begun for this one is ended again.
+                if let Some(upstream) = &new.upstream {
+                    let job = self.log_out_job(session_id, &upstream.sealed_tokens, now);
+                    self.store.enqueue(&job, now).await?;
+                }
                 return Err(SignInError::CodeUsed);
             }
             Err(error) => {
                 // Where nothing can be written down, this is all that can be done.
                 if let Some(upstream) = &grant.upstream
-                    && self
-                        .identity
-                        .log_out(&upstream.tokens, LogoutScope::Local)
-                        .await
-                        .is_err()
+                    && self.identity.log_out(&upstream.tokens).await.is_err()
                 {
                     tracing::warn!("a session at the provider is left behind");
                 }
@@ -181,21 +163,8 @@ impl Sessions {
         Ok(Opened {
             session: Arc::new(begun(&new, &ask.phone, grant.subject, now)),
             refresh_token: minted.text,
-            access: AccessToken {
-                token: grant.access_token,
-                expires_at: grant.expires_at,
-            },
+            access: grant.into(),
         })
-    }
-
-    /// Another request was faster: what the provider has begun for this one is ended again.
-    async fn leave_upstream(&self, new: &NewSession, now: Timestamp) -> Result<(), StoreError> {
-        let Some(upstream) = &new.upstream else {
-            return Ok(());
-        };
-        let sealed = &upstream.sealed_tokens;
-        let job = LogOut::new(&new.issuer, new.id, sealed).to_row(&self.keyring, now);
-        self.store.enqueue(&job, now).await
     }
 
     /// Uses up an approval to mark the session in which the code was confirmed.
@@ -232,7 +201,7 @@ impl Sessions {
         Ok(session.map(|session| (session, first)))
     }
 
-    /// Whoever had the number before is gone from the provider before somebody else gets in by it.
+    /// The person who had the number before is gone from the provider before another one gets in by it.
     async fn delete_retired_accounts(&self, phone: &Phone) -> Result<(), SignInError> {
         let issuer = self.identity.issuer();
         for subject in self.store.retired_accounts(phone.as_str(), issuer).await? {

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-/// Whose turn it is, by session.
+/// The lock of each session.
 #[derive(Default)]
 pub(super) struct Flights(Mutex<HashMap<Uuid, Weak<tokio::sync::Mutex<()>>>>);
 
 impl Flights {
-    /// Waits until nobody else asks about this session; the others wait until the turn is dropped.
+    /// Waits until no other request asks about this session; the others wait until the turn is dropped.
     pub(super) async fn turn(&self, session_id: Uuid) -> OwnedMutexGuard<()> {
         self.of(session_id).lock_owned().await
     }

@@ -1,9 +1,9 @@
 //! Access tokens whose signature only the identity provider can check, and that are not one of the last
 //! two that were issued to their session.
 //!
-//! The provider is asked once in half a minute about each session, for whoever knows a session's name
-//! could make up tokens for it without end. What it has said counts until then: the token that it
-//! accepted works, others don't.
+//! The provider is asked once in half a minute about each session, for a stranger who knows a session's name
+//! could make up tokens for it without end. Its answer counts until then: the token that it accepted works,
+//! others don't.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -34,31 +34,31 @@ pub(super) struct UserChecks {
 struct Asked {
     at: Timestamp,
     token: [u8; 32],
-    said: Said,
+    answer: UserAnswer,
 }
 
 #[derive(Clone, Copy)]
-enum Said {
+enum UserAnswer {
     Yes,
     No,
-    /// It does not answer.
-    Nothing,
+    /// The provider did not answer.
+    Missing,
 }
 
 impl Asked {
     fn counts(&self, now: Timestamp) -> bool {
-        let span = match self.said {
-            Said::Yes | Said::No => EVERY,
-            Said::Nothing => AWAY_FOR,
+        let span = match self.answer {
+            UserAnswer::Yes | UserAnswer::No => EVERY,
+            UserAnswer::Missing => AWAY_FOR,
         };
         now < self.at.plus(span)
     }
 
     fn about(&self, token: &[u8; 32]) -> Result<(), SessionError> {
-        match self.said {
-            Said::Yes if self.token == *token => Ok(()),
-            Said::Yes | Said::No => Err(SessionError::SignedOut),
-            Said::Nothing => Err(SessionError::Unavailable { retry_after: 5 }),
+        match self.answer {
+            UserAnswer::Yes if self.token == *token => Ok(()),
+            UserAnswer::Yes | UserAnswer::No => Err(SessionError::SignedOut),
+            UserAnswer::Missing => Err(SessionError::Unavailable { retry_after: 5 }),
         }
     }
 }
@@ -73,30 +73,28 @@ impl UserChecks {
         now: Timestamp,
     ) -> Result<(), SessionError> {
         let shown = digest(token.as_bytes());
-        // Whoever asks at the same moment gets the answer of the first.
+        // Requests of the same moment get the answer of the first.
         let _turn = self.flights.turn(session.id).await;
         if let Some(asked) = self.last(session.id, now)? {
             return asked.about(&shown);
         }
-        let answered = identity
-            .ask_user(token, now)
-            .await
-            .map_err(SessionError::from);
-        let said = match &answered {
-            Ok(claims) if claims.subject == session.subject => Said::Yes,
-            Err(SessionError::Unavailable { .. }) => Said::Nothing,
-            Ok(_) | Err(_) => Said::No,
+        let answered = identity.ask_user(token, now).await;
+        let answered = answered.map_err(SessionError::from);
+        let answer = match &answered {
+            Ok(claims) if claims.subject == session.subject => UserAnswer::Yes,
+            Err(SessionError::Unavailable { .. }) => UserAnswer::Missing,
+            Ok(_) | Err(_) => UserAnswer::No,
         };
         let asked = Asked {
             at: now,
             token: shown,
-            said,
+            answer,
         };
         self.lock().insert(session.id, asked);
         answered.and_then(|_| asked.about(&shown))
     }
 
-    /// The answer that counts, if there is one. With no room for another nobody is asked.
+    /// The answer that counts, if there is one. With no room for another the provider is not asked.
     fn last(&self, session_id: Uuid, now: Timestamp) -> Result<Option<Asked>, SessionError> {
         let mut last = self.lock();
         if let Some(asked) = last.get(&session_id)

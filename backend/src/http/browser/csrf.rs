@@ -10,7 +10,7 @@ use http::HeaderMap;
 use uuid::Uuid;
 
 use crate::ids::random_bytes;
-use crate::keyring::{Keyring, Purpose, digest};
+use crate::keyring::{KeyUse, Keyring, digest};
 
 const HEADER: &str = "x-csrf-token";
 const RANDOM_LEN: usize = 16;
@@ -36,7 +36,7 @@ impl Binding {
 /// A new token.
 pub(in crate::http) fn issue(keyring: &Keyring, binding: Binding) -> String {
     let random: [u8; RANDOM_LEN] = random_bytes();
-    let mac = keyring.mac(Purpose::Csrf, &[&binding.0, &random]);
+    let mac = keyring.mac(KeyUse::Csrf, &[&binding.0, &random]);
     URL_SAFE_NO_PAD.encode([&random[..], &mac[..]].concat())
 }
 
@@ -52,7 +52,7 @@ pub(in crate::http) fn holds(keyring: &Keyring, binding: Binding, headers: &Head
     let Some((random, mac)) = bytes.split_at_checked(RANDOM_LEN) else {
         return false;
     };
-    keyring.verifies(Purpose::Csrf, &[&binding.0, random], mac)
+    keyring.verifies(KeyUse::Csrf, &[&binding.0, random], mac)
 }
 
 #[cfg(test)]

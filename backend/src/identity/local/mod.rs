@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 pub use signing_keys::rotate;
 
-use super::claims::{AUTHENTICATED, Claims, RawClaims, Verified, own_session};
+use super::claims::{AUTHENTICATED, RawClaims, Verified, own_session};
 use super::failure::{InvalidToken, OpenIdentityError, SignInError, TokenError};
 use super::grant::{Grant, Person};
 use super::token::TokenParts;
@@ -26,7 +26,6 @@ use crate::keyring::Keyring;
 use crate::store::{Store, StoreError};
 use signing_keys::{MAX_AGE_OF_JWKS, SigningKeys};
 
-/// How long an access token holds.
 pub const ACCESS_TOKEN_TTL: Duration = Duration::from_hours(1);
 
 /// Issues and verifies access tokens of our own.
@@ -37,7 +36,7 @@ pub struct LocalIdentity {
     verified: VerifiedTokens,
 }
 
-/// Public keys, for whoever wants to verify our tokens.
+/// The public keys that our tokens are verified with.
 #[derive(Clone, Debug)]
 pub struct JwksDocument {
     /// A JSON Web Key Set.
@@ -84,14 +83,13 @@ impl LocalIdentity {
         session_id: Uuid,
         now: Timestamp,
     ) -> Result<Grant, SignInError> {
-        // Row-level security finds people by issuer and subject, whoever issues.
+        // Row-level security finds people by issuer and subject.
         self.store
             .create_confirmed_account(person.user_id, &self.issuer, person.user_id, now)
             .await?;
         Ok(self.issue(person.user_id, session_id, now).await?)
     }
 
-    /// An access token for a session.
     pub(super) async fn issue(
         &self,
         subject: Uuid,
@@ -140,17 +138,9 @@ impl LocalIdentity {
             .verifying(key_id, now)
             .ok_or(InvalidToken::UnknownKey)?;
         key.verify(&parts)?;
-        let claims = self.check(&parts.payload, now)?;
+        let claims = RawClaims::read(&parts.payload)?.check_at(&self.issuer, own_session, now)?;
         self.verified.put(token, keys.generation, claims.clone());
         Ok(Verified::Proven(claims))
-    }
-
-    fn check(&self, payload: &[u8], now: Timestamp) -> Result<Claims, InvalidToken> {
-        let raw = RawClaims::read(payload)?;
-        let claims = raw.check(&self.issuer, own_session)?;
-        raw.check_begun(now)?;
-        claims.check_time(now)?;
-        Ok(claims)
     }
 
     pub(super) async fn jwks(&self, now: Timestamp) -> JwksDocument {

@@ -23,16 +23,14 @@ use crate::ids::random_id;
 use crate::keyring::{CannotOpen, Keyring};
 use crate::store::{KeyError, SealedSigningKey, Store, StoreError};
 
-/// How old the known keys may be.
 const RELOAD_EVERY: Duration = Duration::from_mins(1);
-/// How often a name that nobody knows may make us look again, and how soon after a failure.
+/// How often an unknown name may make us look again, and how soon after a failure.
 const RELOAD_FLOOR: Duration = Duration::from_secs(5);
 /// How long verifiers elsewhere may keep the published keys.
 pub(super) const MAX_AGE_OF_JWKS: Duration = Duration::from_mins(1);
 /// How long a new key is published before it signs: longer than both of the above together.
 const STANDBY: Duration = Duration::from_mins(3);
 
-/// The keys as they are known to this process.
 pub(super) struct SigningKeys {
     store: Store,
     keyring: Arc<Keyring>,
@@ -45,7 +43,7 @@ pub(super) struct SigningKeys {
 struct Loaded {
     keys: Arc<KeySet>,
     at: Timestamp,
-    /// When somebody looked last, and whether in vain.
+    /// When they were last looked for, and whether in vain.
     tried_at: Timestamp,
     has_failed: bool,
 }
@@ -89,7 +87,7 @@ impl SigningKeys {
             keys.push(Arc::new(open_key(&store, &keyring, row).await?));
         }
         if keys.is_empty() {
-            // Somebody deletes keys while we start.
+            // Keys are deleted while we start.
             return Err(StoreError::Closed.into());
         }
         let keys = Arc::new(KeySet {
@@ -124,7 +122,7 @@ impl SigningKeys {
         self.reload(now).await.unwrap_or(loaded.keys)
     }
 
-    /// The keys after a look at the database, unless somebody has just looked.
+    /// The keys after a look at the database, unless it was looked at just now.
     pub(super) async fn look_again(&self, now: Timestamp) -> Result<Arc<KeySet>, TokenError> {
         let _turn = self.reloading.lock().await;
         let loaded = self.read();
@@ -220,7 +218,7 @@ impl Loaded {
         now >= self.at.plus(RELOAD_EVERY) && !self.was_tried(now)
     }
 
-    /// Whether somebody has just looked, in vain or not.
+    /// Whether the database was looked at just now, in vain or not.
     fn was_tried(&self, now: Timestamp) -> bool {
         now < self.tried_at.plus(RELOAD_FLOOR)
     }
@@ -265,7 +263,7 @@ impl VerifyingKey {
     }
 }
 
-fn place(id: &str) -> String {
+fn aad(id: &str) -> String {
     format!("access_token_signing/{id}")
 }
 
@@ -273,7 +271,7 @@ fn fresh_key(keyring: &Keyring) -> (String, Vec<u8>) {
     let pair = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
         .expect("the system gives random bytes");
     let id = random_id().to_string();
-    let sealed = keyring.seal(&place(&id), pair.as_ref());
+    let sealed = keyring.seal(&aad(&id), pair.as_ref());
     (id, sealed)
 }
 
@@ -283,8 +281,8 @@ async fn open_key(
     keyring: &Keyring,
     row: &SealedSigningKey,
 ) -> Result<LocalKey, KeyError> {
-    let place = place(&row.id);
-    let pair: Zeroizing<Vec<u8>> = keyring.open(&place, &row.sealed)?;
+    let aad = aad(&row.id);
+    let pair: Zeroizing<Vec<u8>> = keyring.open(&aad, &row.sealed)?;
     let signing = EncodingKey::from_ec_der(&pair);
     let mut public =
         Jwk::from_encoding_key(&signing, Algorithm::ES256).map_err(|_| CannotOpen::Damaged)?;
@@ -294,7 +292,7 @@ async fn open_key(
     public.common.public_key_use = Some(PublicKeyUse::Signature);
     if !keyring.is_newest(&row.sealed) {
         store
-            .reseal(&row.id, &row.sealed, &keyring.seal(&place, &pair))
+            .reseal(&row.id, &row.sealed, &keyring.seal(&aad, &pair))
             .await?;
     }
     Ok(LocalKey {

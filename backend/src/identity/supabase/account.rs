@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::phone::Phone;
 
-/// What counts of a user object. Metadata is its person's own word and is not even read.
+/// What counts of a user object. Its metadata is written by the person, so it is not even read.
 #[derive(Debug, Deserialize)]
 pub(super) struct UserRecord {
     pub(super) id: Uuid,
@@ -41,22 +41,20 @@ struct Identity {
 
 /// What may be done with an account that holds our number and is not known as ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Take it over.
+pub(super) enum Adoption {
     Adopt,
     /// Nobody ever proved the number or signed in: delete it and make our own.
     Replace,
-    /// Leave it alone, let nobody in, tell the owner.
+    /// Leave it alone, let nobody in by it, tell the owner.
     Refuse,
 }
 
 impl UserRecord {
-    /// Whether it holds this number.
     pub(super) fn has(&self, phone: &Phone) -> bool {
         self.phone.as_deref() == Some(phone.digits())
     }
 
-    pub(super) fn verdict(&self, phone: &Phone) -> Verdict {
+    pub(super) fn adoption(&self, phone: &Phone) -> Adoption {
         let empty = |text: &Option<String>| text.as_deref().unwrap_or_default().is_empty();
         let identities = self.identities.as_deref().unwrap_or_default();
         let is_person = matches!(self.role.as_deref(), None | Some("" | "authenticated"))
@@ -68,11 +66,11 @@ impl UserRecord {
                 .all(|identity| identity.provider == "phone")
             && self.factors.as_deref().unwrap_or_default().is_empty();
         if !(self.has(phone) && is_person && is_phone_only) {
-            Verdict::Refuse
+            Adoption::Refuse
         } else if empty(&self.phone_confirmed_at) && empty(&self.last_sign_in_at) {
-            Verdict::Replace
+            Adoption::Replace
         } else {
-            Verdict::Adopt
+            Adoption::Adopt
         }
     }
 }
@@ -83,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    fn verdict(change: impl FnOnce(&mut Value)) -> Verdict {
+    fn adoption(change: impl FnOnce(&mut Value)) -> Adoption {
         let mut user = json!({
             "id": "00000000-0000-4000-8000-000000000001", "aud": "authenticated", "role": "authenticated",
             "email": "", "phone": "15550100118", "phone_confirmed_at": "2026-01-01T00:00:00Z",
@@ -92,20 +90,20 @@ mod tests {
         });
         change(&mut user);
         let user: UserRecord = serde_json::from_value(user).expect("a user object");
-        user.verdict(&Phone::parse("+15550100118").expect("a phone"))
+        user.adoption(&Phone::parse("+15550100118").expect("a phone"))
     }
 
     #[test]
     fn only_what_nobody_else_has_a_way_into_is_taken_over() {
-        use Verdict::{Adopt, Refuse, Replace};
-        assert_eq!(verdict(|_| ()), Adopt);
+        use Adoption::{Adopt, Refuse, Replace};
+        assert_eq!(adoption(|_| ()), Adopt);
         assert_eq!(
-            verdict(|user| user["last_sign_in_at"] = json!("2026-01-02T00:00:00Z")),
+            adoption(|user| user["last_sign_in_at"] = json!("2026-01-02T00:00:00Z")),
             Adopt
         );
-        assert_eq!(verdict(|user| user["identities"] = Value::Null), Adopt);
+        assert_eq!(adoption(|user| user["identities"] = Value::Null), Adopt);
         let unconfirmed = |user: &mut Value| user["phone_confirmed_at"] = Value::Null;
-        assert_eq!(verdict(unconfirmed), Replace);
+        assert_eq!(adoption(unconfirmed), Replace);
         for (key, value) in [
             ("phone", json!("15550100119")),
             ("phone", json!("+15550100118")),
@@ -120,12 +118,12 @@ mod tests {
             ("is_anonymous", json!(true)),
             ("is_sso_user", json!(true)),
         ] {
-            assert_eq!(verdict(|user| user[key] = value.clone()), Refuse, "{key}");
+            assert_eq!(adoption(|user| user[key] = value.clone()), Refuse, "{key}");
             let both = |user: &mut Value| {
                 unconfirmed(user);
                 user[key] = value.clone();
             };
-            assert_eq!(verdict(both), Refuse, "{key}, unconfirmed");
+            assert_eq!(adoption(both), Refuse, "{key}, unconfirmed");
         }
     }
 }

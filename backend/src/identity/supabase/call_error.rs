@@ -1,44 +1,156 @@
-//! A call that Supabase Auth did not answer as wished, and what it means to a sign-in and to a session.
+//! A call that Supabase Auth did not answer as wished, in whichever of its shapes it answers, and what that
+//! means to a sign-in and to a session.
+//!
+//! The code decides, never the words and rarely the status: both change. We ask for no API version,
+//! because only the old shape tells which unique key a creation ran into; the new one is read all the
+//! same. An answer without a code is not Supabase Auth's.
 
 use std::time::Duration;
 
-use super::refusal::{RETRY_AFTER, Refusal};
-use crate::identity::failure::{SignInError, UpstreamError};
+use http::{HeaderMap, StatusCode};
+use serde_json::Value;
 
-/// What came instead of what was asked for.
+use crate::identity::failure::{SignInError, UpstreamError};
+use crate::provider_http::retry_after;
+
+const CODE_HEADER: &str = "x-sb-error-code";
+const MAX_CODE_CHARS: usize = 64;
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(2);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
+
+/// Why an account was not created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Conflict {
+    /// An account has the number.
+    Phone,
+    /// An account has the id: perhaps this very one, a moment ago.
+    Id,
+    /// The creation failed inside Supabase Auth, as it does when two are made at the same moment.
+    Unclear,
+}
+
 #[derive(Debug)]
-pub(super) enum CallError {
-    /// Supabase Auth has answered, and not as wished.
-    Refused(Refusal),
-    /// Nothing that it can be held to. It may have taken effect.
-    Lost,
+pub(super) struct CallError {
+    code: Option<String>,
+    pub(super) conflict: Option<Conflict>,
+    /// Label of metrics.
+    pub(super) outcome: &'static str,
+    pub(super) retry_after: Duration,
 }
 
 impl CallError {
-    pub(super) fn retry_after(&self) -> Duration {
-        match self {
-            Self::Refused(refusal) => refusal.retry_after(),
-            Self::Lost => RETRY_AFTER,
+    /// There is no answer that Supabase Auth can be held to. The call may have taken effect.
+    pub(super) const LOST: Self = Self {
+        code: None,
+        conflict: None,
+        outcome: "lost",
+        retry_after: DEFAULT_RETRY_AFTER,
+    };
+
+    /// What Supabase Auth answered; `None` if the answer is not its own.
+    pub(super) fn read(
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: Option<&Value>,
+    ) -> Option<Self> {
+        let text = |key: &str| body?.get(key)?.as_str();
+        let header = headers
+            .get(CODE_HEADER)
+            .and_then(|value| value.to_str().ok());
+        // `code` is the code in the new shape and in what Postgres says, and the status in the old one.
+        let code = text("code")
+            .or(text("error_code"))
+            .or(header)
+            .or(text("error"));
+        let gateway = (status == StatusCode::UNAUTHORIZED && text("message").is_some())
+            .then_some("invalid_api_key");
+        let code = code.or(gateway)?;
+        let is_code = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        if code.is_empty() || code.len() > MAX_CODE_CHARS || !code.chars().all(is_code) {
+            return None;
         }
+        let message = text("message").unwrap_or_default();
+        let conflict = match code {
+            "phone_exists" => Some(Conflict::Phone),
+            "23505" if message.contains("users_phone_key") => Some(Conflict::Phone),
+            "23505" if message.contains("users_pkey") => Some(Conflict::Id),
+            "23505" | "unexpected_failure" => Some(Conflict::Unclear),
+            _ => None,
+        };
+        Some(Self {
+            code: Some(code.to_owned()),
+            conflict,
+            outcome: match status.as_u16() {
+                429 => "limited",
+                500.. => "failed",
+                _ => "refused",
+            },
+            retry_after: retry_after(headers).map_or(DEFAULT_RETRY_AFTER, |wait| {
+                wait.clamp(Duration::from_secs(1), LONGEST_RETRY_AFTER)
+            }),
+        })
     }
 
     /// The code, if Supabase Auth gave one.
     pub(super) fn code(&self) -> Option<&str> {
-        match self {
-            Self::Refused(refusal) => Some(refusal.code()),
-            Self::Lost => None,
+        self.code.as_deref()
+    }
+
+    /// Whether our API keys are not accepted.
+    pub(super) fn is_about_keys(&self) -> bool {
+        matches!(
+            self.code(),
+            Some("invalid_api_key" | "bad_jwt" | "not_admin" | "no_authorization")
+        )
+    }
+
+    /// What the owner has to mend, if that is what it is.
+    fn to_mend(&self) -> Option<&'static str> {
+        Some(match self.code()? {
+            "phone_provider_disabled" => {
+                "the phone provider is off; turn it on under Authentication > Providers > Phone"
+            }
+            "captcha_failed" => {
+                "sign-in asks for a captcha, which a service key would skip; check SUPABASE_SERVICE_KEY"
+            }
+            "not_admin" => {
+                "SUPABASE_SERVICE_KEY is not a service key; copy the service_role or secret key"
+            }
+            "no_authorization" | "bad_jwt" | "invalid_api_key" => {
+                "the project does not accept SUPABASE_SERVICE_KEY; copy the service_role or secret key"
+            }
+            "weak_password" => {
+                "the project's password rules ask for more than 47 characters of every kind"
+            }
+            "signup_disabled" | "otp_disabled" => {
+                "sign-up is disabled, but OTP_PROVIDER=supabase needs it; enable it, or use Twilio"
+            }
+            _ => return None,
+        })
+    }
+
+    /// Tells the owner what to mend. `false` if there is nothing.
+    pub(super) fn tell_owner(&self) -> bool {
+        let fix = self.to_mend();
+        if let Some(fix) = fix {
+            metrics::counter!("identity_alerts_total", "kind" => "misconfigured").increment(1);
+            tracing::error!(code = self.code, "nobody can sign in with Supabase: {fix}");
         }
+        fix.is_some()
     }
 }
 
 /// For codes that the flow has no branch for.
 impl From<CallError> for SignInError {
     fn from(error: CallError) -> Self {
-        let retry_after = error.retry_after();
-        match error {
-            CallError::Refused(refusal) if refusal.code() == "user_banned" => Self::Refused,
-            CallError::Refused(refusal) if refusal.tell_owner() => Self::Misconfigured,
-            _ => Self::Unavailable { retry_after },
+        if error.code() == Some("user_banned") {
+            Self::Refused
+        } else if error.tell_owner() {
+            Self::Misconfigured
+        } else {
+            Self::Unavailable {
+                retry_after: error.retry_after,
+            }
         }
     }
 }
@@ -46,10 +158,135 @@ impl From<CallError> for SignInError {
 /// For codes that the flow has no branch for.
 impl From<CallError> for UpstreamError {
     fn from(error: CallError) -> Self {
-        let retry_after = error.retry_after();
-        match error {
-            CallError::Refused(refusal) if refusal.tell_owner() => Self::Misconfigured,
-            _ => Self::Unavailable { retry_after },
+        if error.tell_owner() {
+            Self::Misconfigured
+        } else {
+            Self::Unavailable
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::RETRY_AFTER;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(status: u16, header: Option<&str>, body: &Value) -> Option<(String, Option<Conflict>)> {
+        let mut headers = HeaderMap::new();
+        if let Some(code) = header {
+            headers.insert(CODE_HEADER, code.parse().expect("a value"));
+        }
+        let status = StatusCode::from_u16(status).expect("a status");
+        let error = CallError::read(status, &headers, Some(body))?;
+        Some((error.code()?.to_owned(), error.conflict))
+    }
+
+    #[test]
+    fn every_shape_tells_its_code() {
+        let phone = Some(Conflict::Phone);
+        let duplicate = |key: &str| json!({"code": "23505", "message": format!("duplicate key value violates unique constraint \"{key}\"")});
+        for (status, header, body, code, conflict) in [
+            (
+                422,
+                Some("phone_exists"),
+                json!({"code": 422, "error_code": "phone_exists", "msg": "…"}),
+                "phone_exists",
+                phone,
+            ),
+            (
+                422,
+                None,
+                json!({"code": "phone_exists", "message": "…"}),
+                "phone_exists",
+                phone,
+            ),
+            (
+                500,
+                Some("unexpected_failure"),
+                duplicate("users_phone_key"),
+                "23505",
+                phone,
+            ),
+            (
+                500,
+                Some("unexpected_failure"),
+                duplicate("users_pkey"),
+                "23505",
+                Some(Conflict::Id),
+            ),
+            (
+                500,
+                Some("unexpected_failure"),
+                duplicate("identities_pkey"),
+                "23505",
+                Some(Conflict::Unclear),
+            ),
+            (
+                500,
+                None,
+                json!({"code": "unexpected_failure", "message": "Database error"}),
+                "unexpected_failure",
+                Some(Conflict::Unclear),
+            ),
+            (
+                400,
+                None,
+                json!({"error": "invalid_grant", "error_description": "…"}),
+                "invalid_grant",
+                None,
+            ),
+            (
+                401,
+                None,
+                json!({"message": "Invalid API key", "hint": "…"}),
+                "invalid_api_key",
+                None,
+            ),
+            (403, Some("bad_jwt"), Value::Null, "bad_jwt", None),
+        ] {
+            assert_eq!(
+                read(status, header, &body),
+                Some((code.to_owned(), conflict)),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_has_no_code_is_not_supabase_auths() {
+        for (status, body) in [
+            (
+                502,
+                json!({"message": "An invalid response was received from the upstream server"}),
+            ),
+            (429, json!({"message": "slow down"})),
+            (400, json!({"code": 400, "msg": "no code"})),
+            (400, json!({"error": "https://evil.example/?a=b"})),
+            (400, json!({"error": ""})),
+            (401, json!(["message"])),
+            (401, Value::Null),
+        ] {
+            assert_eq!(read(status, None, &body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn waiting_is_bounded() {
+        let read = |wait: Option<&str>| {
+            let body = json!({"error_code": "over_request_rate_limit"});
+            let mut headers = HeaderMap::new();
+            if let Some(wait) = wait {
+                headers.insert(RETRY_AFTER, wait.parse().expect("a value"));
+            }
+            let error = CallError::read(StatusCode::TOO_MANY_REQUESTS, &headers, Some(&body));
+            error.expect("a refusal").retry_after.as_secs()
+        };
+        assert_eq!(read(None), 2);
+        assert_eq!(read(Some("soon")), 2);
+        assert_eq!(read(Some("0")), 1);
+        assert_eq!(read(Some("7")), 7);
+        assert_eq!(read(Some("32400")), 60);
     }
 }

@@ -8,13 +8,14 @@ use std::net::IpAddr;
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::account::UserRecord;
 use super::call_error::CallError;
-use super::client::{Call, Caller, Client, Operation};
-use crate::identity::grant::{LogoutScope, UpstreamTokens};
+use super::client::{Call, Caller, Client};
+use crate::identity::grant::UpstreamTokens;
 use crate::phone::Phone;
 
 /// What a grant is answered with.
@@ -65,34 +66,17 @@ pub(super) struct External {
     pub(super) phone: bool,
 }
 
-/// What is accepted, whatever it says.
-#[derive(Deserialize)]
-#[serde(from = "Value")]
-struct Done;
-
-impl From<Value> for Done {
-    fn from(_: Value) -> Self {
-        Self
-    }
-}
-
 impl Client {
+    /// Asked with the service key, so that no captcha is asked for.
     pub(super) async fn grant(
         &self,
         phone: &Phone,
         password: &SecretString,
         client: Option<IpAddr>,
     ) -> Result<TokenAnswer, CallError> {
-        self.call(Call {
-            operation: Operation::Grant,
-            method: Method::POST,
-            path: "token?grant_type=password",
-            // So that no captcha is asked for.
-            caller: Caller::Service,
-            body: Some(json!({ "phone": phone.as_str(), "password": password.expose_secret() })),
-            client,
-        })
-        .await
+        let body = json!({ "phone": phone.as_str(), "password": password.expose_secret() });
+        self.post("grant", "token?grant_type=password", body, client)
+            .await
     }
 
     pub(super) async fn refresh(
@@ -100,45 +84,64 @@ impl Client {
         refresh: &SecretString,
         client: Option<IpAddr>,
     ) -> Result<TokenAnswer, CallError> {
-        self.call(Call {
-            operation: Operation::Refresh,
-            method: Method::POST,
-            path: "token?grant_type=refresh_token",
-            caller: Caller::Service,
-            body: Some(json!({ "refresh_token": refresh.expose_secret() })),
-            client,
-        })
-        .await
+        let body = json!({ "refresh_token": refresh.expose_secret() });
+        self.post("refresh", "token?grant_type=refresh_token", body, client)
+            .await
     }
 
-    pub(super) async fn log_out(
-        &self,
-        access: &SecretString,
-        scope: LogoutScope,
-    ) -> Result<(), CallError> {
-        let path = format!("logout?scope={}", scope.as_str());
+    /// Ends the session of this token alone.
+    pub(super) async fn log_out(&self, access: &SecretString) -> Result<(), CallError> {
         let call = Call {
-            operation: Operation::Logout,
-            method: Method::POST,
-            path: &path,
             caller: Caller::Person(access.expose_secret()),
-            body: None,
-            client: None,
+            ..Call::new("logout", Method::POST, "logout?scope=local")
         };
-        self.call::<Done>(call).await.map(|_| ())
+        self.call::<IgnoredAny>(call).await.map(|_| ())
     }
 
     /// Who holds this token, if the provider accepts it.
     pub(super) async fn user(&self, access: &str) -> Result<UserRecord, CallError> {
         self.call(Call {
-            operation: Operation::User,
-            method: Method::GET,
-            path: "user",
             caller: Caller::Person(access),
-            body: None,
-            client: None,
+            ..Call::new("user", Method::GET, "user")
         })
         .await
+    }
+
+    pub(super) async fn jwks(&self) -> Result<Value, CallError> {
+        self.call(Call {
+            caller: Caller::Anon,
+            ..Call::new("jwks", Method::GET, ".well-known/jwks.json")
+        })
+        .await
+    }
+
+    pub(super) async fn settings(&self) -> Result<SettingsAnswer, CallError> {
+        self.call(Call {
+            caller: Caller::Anon,
+            ..Call::new("settings", Method::GET, "settings")
+        })
+        .await
+    }
+
+    pub(super) async fn start_otp(
+        &self,
+        phone: &Phone,
+        channel: &'static str,
+        client: Option<IpAddr>,
+    ) -> Result<(), CallError> {
+        let body = json!({ "phone": phone.as_str(), "channel": channel, "create_user": true });
+        let sent = self.post::<IgnoredAny>("start_otp", "otp", body, client);
+        sent.await.map(|_| ())
+    }
+
+    pub(super) async fn verify_otp(
+        &self,
+        phone: &Phone,
+        code: &str,
+        client: Option<IpAddr>,
+    ) -> Result<TokenAnswer, CallError> {
+        let body = json!({ "type": "sms", "phone": phone.as_str(), "token": code });
+        self.post("verify_otp", "verify", body, client).await
     }
 
     pub(super) async fn create_user(
@@ -154,25 +157,16 @@ impl Client {
             "phone_confirm": true,
             "app_metadata": { "source": "archety" },
         });
-        self.admin(
-            Operation::CreateUser,
-            Method::POST,
-            "admin/users",
-            Some(body),
-        )
+        self.admin(Call {
+            body: Some(body),
+            ..Call::new("create_user", Method::POST, "admin/users")
+        })
         .await
     }
 
     pub(super) async fn get_user(&self, id: Uuid) -> Result<Option<UserRecord>, CallError> {
-        let path = format!("admin/users/{id}");
-        let found = self
-            .admin(Operation::GetUser, Method::GET, &path, None)
-            .await;
-        match found {
-            Ok(user) => Ok(Some(user)),
-            Err(error) if error.code() == Some("user_not_found") => Ok(None),
-            Err(error) => Err(error),
-        }
+        let call = Call::new("get_user", Method::GET, format!("admin/users/{id}"));
+        unless_gone(self.admin(call).await)
     }
 
     /// Setting a password ends all sessions of its person, even if it is the same one.
@@ -182,29 +176,25 @@ impl Client {
         password: &SecretString,
     ) -> Result<UserRecord, CallError> {
         let body = json!({ "password": password.expose_secret(), "phone_confirm": true });
-        let path = format!("admin/users/{id}");
-        self.admin(Operation::UpdateUser, Method::PUT, &path, Some(body))
-            .await
+        self.update_user(id, body).await
     }
 
     pub(super) async fn confirm_phone(&self, id: Uuid) -> Result<UserRecord, CallError> {
-        let body = json!({ "phone_confirm": true });
-        let path = format!("admin/users/{id}");
-        self.admin(Operation::UpdateUser, Method::PUT, &path, Some(body))
-            .await
+        self.update_user(id, json!({ "phone_confirm": true })).await
+    }
+
+    async fn update_user(&self, id: Uuid, body: Value) -> Result<UserRecord, CallError> {
+        self.admin(Call {
+            body: Some(body),
+            ..Call::new("update_user", Method::PUT, format!("admin/users/{id}"))
+        })
+        .await
     }
 
     /// Deletes an account for good. One that is not there counts as deleted.
     pub(super) async fn delete_user(&self, id: Uuid) -> Result<(), CallError> {
-        let path = format!("admin/users/{id}");
-        let deleted = self
-            .admin::<Done>(Operation::DeleteUser, Method::DELETE, &path, None)
-            .await;
-        match deleted {
-            Ok(_) => Ok(()),
-            Err(error) if error.code() == Some("user_not_found") => Ok(()),
-            Err(error) => Err(error),
-        }
+        let call = Call::new("delete_user", Method::DELETE, format!("admin/users/{id}"));
+        unless_gone::<IgnoredAny>(self.admin(call).await).map(|_| ())
     }
 
     /// A page of all users, newest first; pages count from 1. It may be shorter than asked for.
@@ -215,88 +205,38 @@ impl Client {
     ) -> Result<Vec<UserRecord>, CallError> {
         let path = format!("admin/users?page={page}&per_page={per_page}");
         let page: Page = self
-            .admin(Operation::ListUsers, Method::GET, &path, None)
+            .admin(Call::new("list_users", Method::GET, path))
             .await?;
         Ok(page.users)
     }
 
-    pub(super) async fn jwks(&self) -> Result<Value, CallError> {
-        self.call(Call {
-            operation: Operation::Jwks,
-            method: Method::GET,
-            path: ".well-known/jwks.json",
-            caller: Caller::Anon,
-            body: None,
-            client: None,
-        })
-        .await
-    }
-
-    pub(super) async fn settings(&self) -> Result<SettingsAnswer, CallError> {
-        self.call(Call {
-            operation: Operation::Settings,
-            method: Method::GET,
-            path: "settings",
-            caller: Caller::Anon,
-            body: None,
-            client: None,
-        })
-        .await
-    }
-
-    pub(super) async fn start_otp(
+    /// A call for the person at `client`.
+    async fn post<T: DeserializeOwned>(
         &self,
-        phone: &Phone,
-        channel: &'static str,
+        operation: &'static str,
+        path: &str,
+        body: Value,
         client: Option<IpAddr>,
-    ) -> Result<(), CallError> {
-        let body = json!({ "phone": phone.as_str(), "channel": channel, "create_user": true });
-        let call = Call {
-            operation: Operation::StartOtp,
-            method: Method::POST,
-            path: "otp",
-            caller: Caller::Service,
+    ) -> Result<T, CallError> {
+        self.call(Call {
             body: Some(body),
             client,
-        };
-        self.call::<Done>(call).await.map(|_| ())
-    }
-
-    pub(super) async fn verify_otp(
-        &self,
-        phone: &Phone,
-        code: &str,
-        client: Option<IpAddr>,
-    ) -> Result<TokenAnswer, CallError> {
-        self.call(Call {
-            operation: Operation::VerifyOtp,
-            method: Method::POST,
-            path: "verify",
-            caller: Caller::Service,
-            body: Some(json!({ "type": "sms", "phone": phone.as_str(), "token": code })),
-            client,
+            ..Call::new(operation, Method::POST, path)
         })
         .await
     }
 
-    async fn admin<T: serde::de::DeserializeOwned>(
-        &self,
-        operation: Operation,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> Result<T, CallError> {
-        let call = |body| Call {
-            operation,
-            method: method.clone(),
-            path,
-            caller: Caller::Service,
-            body,
-            client: None,
-        };
-        match self.call(call(body.clone())).await {
-            Err(error) if error.code() == Some("bad_jwt") => self.call(call(body)).await,
+    async fn admin<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, CallError> {
+        match self.call(call.clone()).await {
+            Err(error) if error.code() == Some("bad_jwt") => self.call(call).await,
             answered => answered,
         }
+    }
+}
+
+fn unless_gone<T>(answered: Result<T, CallError>) -> Result<Option<T>, CallError> {
+    match answered {
+        Err(error) if error.code() == Some("user_not_found") => Ok(None),
+        answered => answered.map(Some),
     }
 }

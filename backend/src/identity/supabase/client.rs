@@ -1,107 +1,73 @@
 //! The wire to a Supabase project: one request out, one bounded answer in.
 //!
-//! Nobody behind it sees a status or a header. An answer is either what was asked for, or a refusal that
+//! No module behind it sees a status or a header. An answer is either what was asked for, or a refusal that
 //! Supabase Auth itself has put a code on, or it is lost: the connection broke, time ran out, a gateway
-//! spoke HTML, a body was not JSON, a redirect pointed elsewhere. What is lost may have taken effect.
+//! sent HTML, a body was not JSON, a redirect pointed elsewhere. What is lost may have taken effect.
 //! The connections are pooled and built once; redirects are not followed; errors never carry URLs.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use reqwest::redirect;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
 use super::call_error::CallError;
-use super::refusal::Refusal;
 use crate::config::{ApiKey, SupabaseConfig};
+use crate::provider_http::{self, Timeouts, is_json, read_bounded};
 
 /// Longest answer that is read: a page of two hundred users with fat metadata.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 const APIKEY: HeaderName = HeaderName::from_static("apikey");
-/// Whose rate limit counts. The provider believes it only with a secret key, and only if told to.
+/// The address whose rate limit counts. The provider believes it only with a secret key, and only if told to.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("sb-forwarded-for");
 
-/// How long the provider may take.
-#[derive(Clone, Copy, Debug)]
-pub struct UpstreamTimeouts {
-    /// Until it is connected.
-    pub connect: Duration,
-    /// Until the answer is read. The server itself gives up after ten seconds.
-    pub total: Duration,
-}
+/// How long a project may take. The server itself gives up after ten seconds.
+pub const TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(5),
+    total: Duration::from_secs(12),
+};
 
-impl Default for UpstreamTimeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            total: Duration::from_secs(12),
-        }
-    }
-}
-
-/// What is asked, for metrics and logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
-    Grant,
-    Refresh,
-    Logout,
-    User,
-    CreateUser,
-    GetUser,
-    UpdateUser,
-    DeleteUser,
-    ListUsers,
-    Jwks,
-    Settings,
-    StartOtp,
-    VerifyOtp,
-}
-
-impl Operation {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Grant => "grant",
-            Self::Refresh => "refresh",
-            Self::Logout => "logout",
-            Self::User => "user",
-            Self::CreateUser => "create_user",
-            Self::GetUser => "get_user",
-            Self::UpdateUser => "update_user",
-            Self::DeleteUser => "delete_user",
-            Self::ListUsers => "list_users",
-            Self::Jwks => "jwks",
-            Self::Settings => "settings",
-            Self::StartOtp => "start_otp",
-            Self::VerifyOtp => "verify_otp",
-        }
-    }
-}
-
-/// On whose behalf something is asked. Never kept from one call to the next.
+/// On whose behalf a call is made. Never kept from one call to the next.
 #[derive(Clone, Copy)]
 pub(super) enum Caller<'a> {
-    /// The backend's own.
+    /// The backend, by its service key.
     Service,
-    /// Anybody's.
+    /// By the key that everyone may know.
     Anon,
-    /// A person's, by their access token.
+    /// A person, by their access token.
     Person(&'a str),
 }
 
 /// One request.
+#[derive(Clone)]
 pub(super) struct Call<'a> {
-    pub(super) operation: Operation,
+    /// For metrics and logs.
+    pub(super) operation: &'static str,
     pub(super) method: Method,
     /// Below `/auth/v1/`, with its query.
-    pub(super) path: &'a str,
+    pub(super) path: String,
     pub(super) caller: Caller<'a>,
     pub(super) body: Option<Value>,
-    /// Whose device it is asked for.
+    /// The address of the device that it is made for.
     pub(super) client: Option<IpAddr>,
+}
+
+impl Call<'_> {
+    /// A call of the backend's own, without a body.
+    pub(super) fn new(operation: &'static str, method: Method, path: impl Into<String>) -> Self {
+        Self {
+            operation,
+            method,
+            path: path.into(),
+            caller: Caller::Service,
+            body: None,
+            client: None,
+        }
+    }
 }
 
 /// Speaks to one project.
@@ -113,29 +79,10 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(
-        config: &SupabaseConfig,
-        timeouts: UpstreamTimeouts,
-    ) -> Result<Self, reqwest::Error> {
-        let mut builder = reqwest::Client::builder()
-            // A secret key is refused from what looks like a browser.
-            .user_agent(concat!("archety-backend/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            // What a lost answer means is decided by the flow, not by the transport.
-            .retry(reqwest::retry::never())
-            .connect_timeout(timeouts.connect)
-            .timeout(timeouts.total)
-            .pool_idle_timeout(Duration::from_secs(50))
-            .tcp_nodelay(true);
-        builder = if crate::config::is_loopback(&config.url) {
-            builder.no_proxy()
-        } else {
-            builder.https_only(true)
-        };
+    pub(super) fn new(config: &SupabaseConfig, timeouts: Timeouts) -> Result<Self, reqwest::Error> {
         let base = config.url.join("auth/v1/");
         Ok(Self {
-            http: builder.build()?,
+            http: provider_http::client(&config.url, timeouts, IDLE_TIMEOUT)?,
             base: base.expect("a URL with a host takes a relative path"),
             service: config.service_key.clone(),
             anon: config.anon_key.clone(),
@@ -149,27 +96,25 @@ impl Client {
         let answered = self.exchange(call).await.and_then(|body| {
             serde_json::from_value(body).map_err(|_| {
                 tracing::warn!(
-                    operation = operation.as_str(),
+                    operation,
                     "the identity provider's answer has a form of its own"
                 );
-                CallError::Lost
+                CallError::LOST
             })
         });
-        let outcome = match &answered {
-            Ok(_) => "ok",
-            Err(CallError::Lost) => "lost",
-            Err(CallError::Refused(refusal)) => refusal.outcome(),
-        };
-        metrics::counter!("identity_calls_total", "operation" => operation.as_str(), "outcome" => outcome)
+        let outcome = answered
+            .as_ref()
+            .map_or_else(|error| error.outcome, |_| "ok");
+        metrics::counter!("identity_calls_total", "operation" => operation, "outcome" => outcome)
             .increment(1);
-        metrics::histogram!("identity_call_duration_seconds", "operation" => operation.as_str())
+        metrics::histogram!("identity_call_duration_seconds", "operation" => operation)
             .record(begun.elapsed().as_secs_f64());
         answered
     }
 
     async fn exchange(&self, call: Call<'_>) -> Result<Value, CallError> {
-        let operation = call.operation.as_str();
-        let url = self.base.join(call.path);
+        let operation = call.operation;
+        let url = self.base.join(&call.path);
         let url = url.expect("paths are ours, and what is put into them is an id or a number");
         let mut request = self
             .http
@@ -181,48 +126,50 @@ impl Client {
         let lost = |error: reqwest::Error| {
             let error = error.without_url();
             tracing::warn!(operation, error = %chain(&error), "the identity provider does not answer");
-            CallError::Lost
+            CallError::LOST
         };
         let response = request.send().await.map_err(lost)?;
         let status = response.status();
         let headers = response.headers().clone();
-        let body = read_bounded(response).await.map_err(lost)?;
-        let Some(body) = body else {
+        let Some(body) = read_bounded(response, MAX_ANSWER_BYTES)
+            .await
+            .map_err(lost)?
+        else {
             tracing::warn!(operation, "the identity provider's answer is too long");
-            return Err(CallError::Lost);
+            return Err(CallError::LOST);
         };
+        if status == StatusCode::NO_CONTENT {
+            return Ok(Value::Null);
+        }
+        let json: Option<Value> = is_json(&headers)
+            .then(|| serde_json::from_slice(&body).ok())
+            .flatten();
+        let status_code = status.as_u16();
         if status.is_success() {
-            return read_success(status, &headers, &body).ok_or_else(|| {
+            return json.ok_or_else(|| {
                 tracing::warn!(
                     operation,
-                    status = status.as_u16(),
+                    status = status_code,
                     "the identity provider's answer is not JSON"
                 );
-                CallError::Lost
+                CallError::LOST
             });
         }
-        let json = is_json(&headers).then(|| serde_json::from_slice(&body).ok());
-        let refusal = Refusal::read(
-            status,
-            &headers,
-            json.flatten().as_ref(),
-            retry_after(&headers),
-        );
-        let Some(refusal) = refusal else {
+        let Some(error) = CallError::read(status, &headers, json.as_ref()) else {
             tracing::warn!(
                 operation,
-                status = status.as_u16(),
+                status = status_code,
                 "something before the identity provider answers"
             );
-            return Err(CallError::Lost);
+            return Err(CallError::LOST);
         };
         tracing::debug!(
             operation,
-            status = status.as_u16(),
-            code = refusal.code(),
+            status = status_code,
+            code = error.code(),
             "the identity provider refuses"
         );
-        Err(CallError::Refused(refusal))
+        Err(error)
     }
 
     fn headers(&self, caller: Caller<'_>, client: Option<IpAddr>) -> HeaderMap {
@@ -232,15 +179,14 @@ impl Client {
             Caller::Anon | Caller::Person(_) => &self.anon,
         };
         headers.insert(APIKEY, secret(key.expose()));
-        match (caller, key) {
-            (Caller::Person(token), _) => {
-                headers.insert(AUTHORIZATION, secret(&format!("Bearer {token}")));
-            }
-            (_, ApiKey::Legacy(_)) => {
-                headers.insert(AUTHORIZATION, secret(&format!("Bearer {}", key.expose())));
-            }
+        let bearer = match (caller, key) {
+            (Caller::Person(token), _) => Some(token),
+            (_, ApiKey::Legacy(_)) => Some(key.expose()),
             // It is no JWT: the gateway trades it for one, unless there is a bearer already.
-            (_, ApiKey::Opaque(_)) => {}
+            (_, ApiKey::Opaque(_)) => None,
+        };
+        if let Some(token) = bearer {
+            headers.insert(AUTHORIZATION, secret(&format!("Bearer {token}")));
         }
         if let Some(client) = client {
             let value = HeaderValue::from_str(&client.to_string());
@@ -256,45 +202,6 @@ fn secret(text: &str) -> HeaderValue {
     let mut value = value.unwrap_or_else(|_| HeaderValue::from_static(""));
     value.set_sensitive(true);
     value
-}
-
-async fn read_bounded(mut response: reqwest::Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Ok(None);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Some(body))
-}
-
-fn read_success(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Value> {
-    if status == StatusCode::NO_CONTENT {
-        return Some(Value::Null);
-    }
-    is_json(headers)
-        .then(|| serde_json::from_slice(body).ok())
-        .flatten()
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let media_type = content_type.and_then(|text| text.split(';').next());
-    media_type.is_some_and(|text| text.trim().eq_ignore_ascii_case("application/json"))
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
-    Some(Duration::from_secs(seconds))
 }
 
 /// An error with its causes; reqwest's own text names none of them.

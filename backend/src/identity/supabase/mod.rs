@@ -12,7 +12,6 @@ mod former;
 mod jwks;
 mod otp;
 mod password;
-mod refusal;
 mod repair;
 mod session;
 mod settings;
@@ -21,22 +20,23 @@ mod sign_in;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-pub use client::UpstreamTimeouts;
+pub use client::TIMEOUTS;
 pub use former::{DeletionKept, FormerProject};
-pub use otp::{OtpChannel, StartOtpError, VerifyOtpError};
+pub use otp::{StartOtpError, VerifyOtpError};
 pub use settings::{CodesBy, ProbeError, SettingsProblem, Unreachable, probe};
 
-use super::claims::{Claims, RawClaims, Verified, upstream_session};
-use super::failure::{InvalidToken, OpenIdentityError, TokenError};
+use super::claims::{Claims, RawClaims, SessionRef, Verified, upstream_session};
+use super::failure::{InvalidToken, OpenIdentityError, SignInError, TokenError};
 use super::grant::{Grant, Upstream};
 use super::token::TokenParts;
 use super::verified::VerifiedTokens;
 use crate::clock::Timestamp;
 use crate::config::SupabaseConfig;
+use crate::provider_http::Timeouts;
 use crate::store::Store;
 use calls::TokenAnswer;
 use client::Client;
@@ -69,7 +69,7 @@ pub struct SupabaseIdentity {
 impl SupabaseIdentity {
     pub(super) fn new(
         config: &SupabaseConfig,
-        timeouts: UpstreamTimeouts,
+        timeouts: Timeouts,
         store: Store,
     ) -> Result<Self, OpenIdentityError> {
         Ok(Self {
@@ -149,7 +149,7 @@ impl SupabaseIdentity {
                 Err(InvalidToken::Refused.into())
             }
             _ => Err(TokenError::Unavailable {
-                retry_after: error.retry_after(),
+                retry_after: error.retry_after,
             }),
         }
     }
@@ -164,80 +164,59 @@ impl SupabaseIdentity {
     }
 
     fn check(&self, payload: &[u8], now: Timestamp) -> Result<Claims, InvalidToken> {
-        let raw = RawClaims::read(payload)?;
-        let claims = raw.check(&self.issuer, upstream_session)?;
-        raw.check_begun(now)?;
-        claims.check_time(now)?;
-        Ok(claims)
+        RawClaims::read(payload)?.check_at(&self.issuer, upstream_session, now)
     }
 
-    /// Tokens that came straight from the provider, if they are `subject`'s.
-    fn granted(&self, answer: TokenAnswer, subject: Uuid) -> Result<Grant, NotGranted> {
+    /// Tokens that came straight from the provider, if they are `subject`'s and of use. If not, the owner is
+    /// told.
+    fn granted(&self, answer: TokenAnswer, subject: Uuid) -> Result<Grant, SignInError> {
         let user_id = answer.user_id();
         let tokens = answer.into_tokens();
         let access_token = tokens.access.clone();
-        let claims = self.own_claims(&access_token)?;
-        if user_id != subject || claims.0.subject != subject {
-            return Err(NotGranted::OtherSubject);
+        let claims = self.claims_of(&access_token).map_err(unusable_token)?;
+        if user_id != subject || claims.subject != subject {
+            count_alert("other_subject");
+            tracing::error!(
+                "Supabase has issued tokens for another account than the one asked for"
+            );
+            return Err(SignInError::NotAdoptable);
         }
+        let session_id = match claims.session {
+            SessionRef::Upstream(name) => name,
+            SessionRef::Own(id) => id.to_string(),
+        };
         Ok(Grant {
             access_token,
-            expires_at: claims.0.expires_at,
+            expires_at: claims.expires_at,
             subject,
-            upstream: Some(Upstream {
-                session_id: claims.1,
-                tokens,
-            }),
+            upstream: Some(Upstream { session_id, tokens }),
         })
     }
 
-    /// The claims of a token that need not be proved, and the name of its session.
-    fn own_claims(&self, token: &SecretString) -> Result<(Claims, String), NotGranted> {
-        use secrecy::ExposeSecret;
-        let parts = TokenParts::read(token.expose_secret()).map_err(NotGranted::Token)?;
-        let raw = RawClaims::read(&parts.payload).map_err(NotGranted::Token)?;
-        let claims = raw
-            .check(&self.issuer, upstream_session)
-            .map_err(NotGranted::Token)?;
-        let name = match &claims.session {
-            super::claims::SessionRef::Upstream(name) => name.clone(),
-            super::claims::SessionRef::Own(id) => id.to_string(),
-        };
-        Ok((claims, name))
+    /// The claims of a token that need not be proved.
+    fn claims_of(&self, token: &SecretString) -> Result<Claims, InvalidToken> {
+        let parts = TokenParts::read(token.expose_secret())?;
+        RawClaims::read(&parts.payload)?.check(&self.issuer, upstream_session)
     }
 }
 
-/// The provider has issued tokens that are of no use.
-#[derive(Debug)]
-enum NotGranted {
-    /// They are another account's.
-    OtherSubject,
-    /// We would not accept the access token ourselves.
-    Token(InvalidToken),
+/// Supabase has issued an access token that we would not accept ourselves. Tells the owner.
+fn unusable_token(reason: InvalidToken) -> SignInError {
+    if reason == InvalidToken::Issuer {
+        count_alert("issuer");
+        tracing::error!(
+            "Supabase issues tokens under another name than SUPABASE_URL makes; set SUPABASE_ISSUER to the `iss` of its tokens"
+        );
+    } else {
+        count_alert("unusable_token");
+        tracing::error!(
+            %reason,
+            "Supabase issues tokens that lack a claim or carry another audience or role; check the project's token hook"
+        );
+    }
+    SignInError::Misconfigured
 }
 
-impl NotGranted {
-    /// Tells the owner.
-    fn tell_owner(&self) {
-        let kind = match self {
-            Self::OtherSubject => "other_subject",
-            Self::Token(InvalidToken::Issuer) => "issuer",
-            Self::Token(_) => "unusable_token",
-        };
-        metrics::counter!("identity_alerts_total", "kind" => kind).increment(1);
-        match self {
-            Self::OtherSubject => {
-                tracing::error!(
-                    "Supabase has issued tokens for another account than the one asked for"
-                );
-            }
-            Self::Token(InvalidToken::Issuer) => tracing::error!(
-                "Supabase issues tokens under another name than SUPABASE_URL makes; set SUPABASE_ISSUER to the `iss` of its tokens"
-            ),
-            Self::Token(reason) => tracing::error!(
-                %reason,
-                "Supabase issues tokens that lack a claim or carry another audience or role; check the project's token hook"
-            ),
-        }
-    }
+fn count_alert(kind: &'static str) {
+    metrics::counter!("identity_alerts_total", "kind" => kind).increment(1);
 }

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::SupabaseIdentity;
-use super::account::{UserRecord, Verdict};
-use super::call_error::CallError;
-use super::sign_in::{Attempt, Creation, Tried};
+use super::account::{Adoption, UserRecord};
+use super::call_error::{CallError, Conflict};
+use super::sign_in::SignInAttempt;
 use crate::clock::Timestamp;
 use crate::identity::failure::SignInError;
 use crate::identity::grant::Grant;
@@ -25,7 +25,7 @@ use crate::store::{Account, Moved, Store};
 /// How long a repair may take, and when another replica may take it for dead.
 const REPAIR_TIMEOUT: Duration = Duration::from_secs(45);
 const LEASE: Duration = Duration::from_mins(1);
-/// How long one waits for another's repair, and how often one looks.
+/// How long a sign-in waits for another's repair, and how often it looks.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -36,17 +36,17 @@ const MAX_PAGES: usize = 250;
 impl SupabaseIdentity {
     pub(super) async fn repair(
         &self,
-        attempt: &Attempt<'_>,
-        creation: Creation,
+        attempt: &SignInAttempt<'_>,
+        conflict: Option<Conflict>,
     ) -> Result<Grant, SignInError> {
         let lease = self.take_lease(attempt).await?;
-        let repaired = tokio::time::timeout(REPAIR_TIMEOUT, self.repair_alone(attempt, creation));
+        let repaired = tokio::time::timeout(REPAIR_TIMEOUT, self.repair_alone(attempt, conflict));
         let repaired = repaired.await;
         lease.release().await;
-        repaired.unwrap_or_else(|_| Err(CallError::Lost.into()))
+        repaired.unwrap_or_else(|_| Err(CallError::LOST.into()))
     }
 
-    async fn take_lease(&self, attempt: &Attempt<'_>) -> Result<Lease, SignInError> {
+    async fn take_lease(&self, attempt: &SignInAttempt<'_>) -> Result<Lease, SignInError> {
         let begun = Instant::now();
         loop {
             let now = attempt.now.plus(begun.elapsed());
@@ -65,7 +65,7 @@ impl SupabaseIdentity {
                 });
             }
             if begun.elapsed() >= PATIENCE {
-                return Err(CallError::Lost.into());
+                return Err(CallError::LOST.into());
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -73,17 +73,17 @@ impl SupabaseIdentity {
 
     async fn repair_alone(
         &self,
-        attempt: &Attempt<'_>,
-        creation: Creation,
+        attempt: &SignInAttempt<'_>,
+        conflict: Option<Conflict>,
     ) -> Result<Grant, SignInError> {
         let phone = attempt.person.phone;
         let user_id = attempt.person.user_id;
         let account = self.store.read_account(user_id, &self.issuer).await?;
         // Deleted meanwhile, as the whole person was.
-        let account = account.ok_or(SignInError::from(CallError::Lost))?;
-        // Whoever had the lease before may have mended it.
+        let account = account.ok_or(SignInError::from(CallError::LOST))?;
+        // The replica that had the lease before may have mended it.
         let password = self.password(account.subject);
-        if let Tried::Granted(grant) = self.try_grant(attempt, account.subject, &password).await? {
+        if let Some(grant) = self.try_grant(attempt, account.subject, &password).await? {
             return self.finish(attempt, &account, grant).await;
         }
         match self.client.get_user(account.subject).await? {
@@ -91,66 +91,66 @@ impl SupabaseIdentity {
                 self.reset_password(attempt, account, "repaired").await
             }
             Some(found) if found.has(phone) => self.take_over(attempt, account, &found).await,
-            // The id is somebody else's, or the account holds another number by now.
+            // The id is another person's, or the account holds another number by now.
             Some(_) => {
                 let account = self.move_to(attempt, account, random_id()).await?;
                 self.note(attempt, "repaired").await;
                 match self.create(attempt, account.subject).await? {
-                    Creation::Done => self.grant_once(attempt, &account).await,
-                    Creation::PhoneTaken => self.take_over_holder(attempt, account).await,
-                    Creation::IdTaken | Creation::Unclear => Err(CallError::Lost.into()),
+                    None => self.grant_once(attempt, &account).await,
+                    Some(Conflict::Phone) => self.take_over_holder(attempt, account).await,
+                    Some(Conflict::Id | Conflict::Unclear) => Err(CallError::LOST.into()),
                 }
             }
-            None if creation == Creation::PhoneTaken => {
+            None if conflict == Some(Conflict::Phone) => {
                 self.take_over_holder(attempt, account).await
             }
-            None => Err(CallError::Lost.into()),
+            None => Err(CallError::LOST.into()),
         }
     }
 
-    /// Finds who holds the number, and takes that account over if it may be.
+    /// Finds the account that holds the number, and takes it over if it may be.
     async fn take_over_holder(
         &self,
-        attempt: &Attempt<'_>,
+        attempt: &SignInAttempt<'_>,
         account: Account,
     ) -> Result<Grant, SignInError> {
         let Some(holder) = self.find_holder(attempt).await? else {
-            metrics::counter!("identity_alerts_total", "kind" => "holder_not_found").increment(1);
+            super::count_alert("holder_not_found");
             tracing::error!(
                 "a person cannot sign in: a Supabase account holds the number, and is not among the users that are listed"
             );
-            return Err(CallError::Lost.into());
+            return Err(CallError::LOST.into());
         };
         // Pages leave out factors; and time has passed.
         let Some(found) = self.client.get_user(holder).await? else {
-            return Err(CallError::Lost.into());
+            return Err(CallError::LOST.into());
         };
         if !found.has(attempt.person.phone) {
-            return Err(CallError::Lost.into());
+            return Err(CallError::LOST.into());
         }
         self.take_over(attempt, account, &found).await
     }
 
     async fn take_over(
         &self,
-        attempt: &Attempt<'_>,
+        attempt: &SignInAttempt<'_>,
         account: Account,
         found: &UserRecord,
     ) -> Result<Grant, SignInError> {
-        match found.verdict(attempt.person.phone) {
-            Verdict::Adopt => {
+        match found.adoption(attempt.person.phone) {
+            Adoption::Adopt => {
                 let account = self.move_to(attempt, account, found.id).await?;
                 self.reset_password(attempt, account, "adopted").await
             }
-            Verdict::Replace => {
+            Adoption::Replace => {
                 self.record(attempt, "replaced", found.id).await;
                 self.client.delete_user(found.id).await?;
                 match self.create(attempt, account.subject).await? {
-                    Creation::Done => self.grant_once(attempt, &account).await,
-                    _ => Err(CallError::Lost.into()),
+                    None => self.grant_once(attempt, &account).await,
+                    Some(_) => Err(CallError::LOST.into()),
                 }
             }
-            Verdict::Refuse => Err(self
+            Adoption::Refuse => Err(self
                 .not_adoptable(attempt, "it has another way in", found.id)
                 .await),
         }
@@ -158,7 +158,7 @@ impl SupabaseIdentity {
 
     async fn reset_password(
         &self,
-        attempt: &Attempt<'_>,
+        attempt: &SignInAttempt<'_>,
         account: Account,
         what: &'static str,
     ) -> Result<Grant, SignInError> {
@@ -175,20 +175,20 @@ impl SupabaseIdentity {
 
     async fn grant_once(
         &self,
-        attempt: &Attempt<'_>,
+        attempt: &SignInAttempt<'_>,
         account: &Account,
     ) -> Result<Grant, SignInError> {
         let password = self.password(account.subject);
         match self.try_grant(attempt, account.subject, &password).await? {
-            Tried::Granted(grant) => self.finish(attempt, account, grant).await,
-            Tried::NoMatch => Err(CallError::Lost.into()),
+            Some(grant) => self.finish(attempt, account, grant).await,
+            None => Err(CallError::LOST.into()),
         }
     }
 
     /// Makes `subject` the person's, before the provider hears of it.
     async fn move_to(
         &self,
-        attempt: &Attempt<'_>,
+        attempt: &SignInAttempt<'_>,
         account: Account,
         subject: Uuid,
     ) -> Result<Account, SignInError> {
@@ -212,9 +212,9 @@ impl SupabaseIdentity {
         }
     }
 
-    /// Who holds the number. Pages are asked for until one brings nobody new: the server may give less
-    /// than a page, or the same one for ever.
-    async fn find_holder(&self, attempt: &Attempt<'_>) -> Result<Option<Uuid>, SignInError> {
+    /// The account that holds the number. Pages are asked for until one brings no new account: the server may
+    /// give less than a page, or the same one for ever.
+    async fn find_holder(&self, attempt: &SignInAttempt<'_>) -> Result<Option<Uuid>, SignInError> {
         let mut seen = HashSet::new();
         for page in 1..=MAX_PAGES {
             let users = self.client.list_users(page, PER_PAGE).await?;
@@ -233,7 +233,7 @@ impl SupabaseIdentity {
 
     /// What is done to an account that is not ours from the start. Written down before it is done: it
     /// may take effect although no answer comes.
-    async fn record(&self, attempt: &Attempt<'_>, what: &'static str, account: Uuid) {
+    async fn record(&self, attempt: &SignInAttempt<'_>, what: &'static str, account: Uuid) {
         metrics::counter!("identity_repairs_total", "kind" => what).increment(1);
         tracing::warn!(%account, what, "an account at Supabase is repaired; its sessions end");
         self.note(attempt, what).await;

@@ -1,6 +1,6 @@
 //! Sessions at the provider after they began: the next tokens, and the end.
 //!
-//! One call each. That two replicas don't refresh one session at once is the caller's care; a refresh
+//! One call each. The caller sees to it that two replicas don't refresh one session at once; a refresh
 //! whose answer was lost may be repeated with the same token.
 
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::SupabaseIdentity;
 use super::call_error::CallError;
 use crate::identity::failure::{Ended, RefreshError, UpstreamError};
-use crate::identity::grant::{Grant, LogoutScope, UpstreamTokens};
+use crate::identity::grant::{Grant, UpstreamTokens};
 
 impl SupabaseIdentity {
     /// The next tokens of a session.
@@ -20,34 +20,28 @@ impl SupabaseIdentity {
         current: &UpstreamTokens,
         client: Option<IpAddr>,
     ) -> Result<Grant, RefreshError> {
-        let unavailable = |error: &CallError| RefreshError::Unavailable {
-            retry_after: error.retry_after(),
-        };
         let error = match self.client.refresh(&current.refresh, client).await {
-            Ok(answer) => {
-                return self.granted(answer, subject).map_err(|fault| {
-                    fault.tell_owner();
-                    unavailable(&CallError::Lost)
-                });
-            }
+            Ok(answer) => match self.granted(answer, subject) {
+                Ok(grant) => return Ok(grant),
+                Err(_unusable) => CallError::LOST,
+            },
             Err(error) => error,
         };
         if let Some(ended) = ended(&error) {
             return Err(RefreshError::Ended(ended));
         }
-        if let CallError::Refused(refusal) = &error {
-            refusal.tell_owner();
-        }
-        Err(unavailable(&error))
+        error.tell_owner();
+        Err(RefreshError::Unavailable {
+            retry_after: error.retry_after,
+        })
     }
 
-    /// Ends sessions at the provider. What is gone already counts as ended.
+    /// Ends the session at the provider. One that is gone already counts as ended.
     pub(in crate::identity) async fn log_out(
         &self,
         tokens: &UpstreamTokens,
-        scope: LogoutScope,
     ) -> Result<(), UpstreamError> {
-        match self.client.log_out(&tokens.access, scope).await {
+        match self.client.log_out(&tokens.access).await {
             Err(error) if error.code() == Some("bad_jwt") => {}
             answered => return finished(answered),
         }
@@ -57,7 +51,7 @@ impl SupabaseIdentity {
             Err(error) if ended(&error).is_some() => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        finished(self.client.log_out(&tokens.access, scope).await)
+        finished(self.client.log_out(&tokens.access).await)
     }
 
     /// Deletes the account at the provider. One that is gone already counts as deleted.

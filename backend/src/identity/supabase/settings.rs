@@ -1,20 +1,18 @@
 //! What the project's own settings mean for us, asked at start and until they are known.
 //!
-//! A setting that opens a side door is a reason not to start; a project that does not answer is none,
-//! for it would take the whole product down with it. But nobody is signed in by it in production until
-//! its settings were seen and open no side door: that it did not answer proves nothing.
+//! A setting that opens a side door is a reason not to start. A project that does not answer is no reason,
+//! for it would take the whole product down with it. But in production it signs nobody in until its settings
+//! were seen and open no side door: that it did not answer proves nothing.
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::SupabaseIdentity;
-use super::call_error::CallError;
-use super::client::{Client, UpstreamTimeouts};
+use super::client::{Client, TIMEOUTS};
 use crate::config::{Environment, OtpProviderConfig, SupabaseConfig};
 use crate::identity::failure::SignInError;
 
-/// How long whoever finds the gate shut waits; the settings are looked at about as often.
+/// When to try again while the gate is shut; the settings are looked at about as often.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Whether anybody is signed in. Shut at first in production, and open in development.
@@ -51,26 +49,31 @@ impl Gate {
 }
 
 /// Something to mend in the project or in its keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsProblem {
-    /// Nobody could sign in.
+    #[error(
+        "the phone provider is off, so nobody can sign in; turn it on (placeholders will do as its credentials)"
+    )]
     PhoneProviderOff,
-    /// Anybody owns any number.
+    #[error("phone numbers are confirmed automatically, so anybody owns any number; turn that off")]
     PhoneAutoconfirm,
-    /// Anybody may open an account with any number.
+    #[error(
+        "anybody may sign up past this backend; disable new sign-ups (the backend can still create accounts)"
+    )]
     PublicSignup,
-    /// New people could not get a code.
+    #[error(
+        "new sign-ups are disabled, so OTP_PROVIDER=supabase sends no code to new people; allow them, or use Twilio"
+    )]
     SignupClosed,
-    /// The project does not accept the anonymous key.
+    #[error(
+        "the project does not accept it; copy the anon or publishable key from the project's API settings"
+    )]
     AnonKeyRefused,
-    /// The project does not accept the service key as one.
+    #[error(
+        "the project does not accept it; copy the service_role or secret key from the project's API settings"
+    )]
     ServiceKeyRefused,
 }
-
-/// The project does not answer, so its settings are not known.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the identity provider does not answer")]
-pub struct Unreachable;
 
 impl SettingsProblem {
     /// The variable or setting that it is about.
@@ -85,7 +88,7 @@ impl SettingsProblem {
         }
     }
 
-    /// Whether somebody can sign in nevertheless.
+    /// Whether people can sign in nevertheless.
     pub fn is_usable(self) -> bool {
         !matches!(
             self,
@@ -93,44 +96,22 @@ impl SettingsProblem {
         )
     }
 
-    /// Whether one may not start with it.
+    /// Whether the backend may not start with it.
     pub fn is_fatal(self, environment: Environment) -> bool {
         environment == Environment::Production && self != Self::SignupClosed
     }
 }
 
-impl fmt::Display for SettingsProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::PhoneProviderOff => {
-                "the phone provider is off, so nobody can sign in; turn it on (placeholders will do as its credentials)"
-            }
-            Self::PhoneAutoconfirm => {
-                "phone numbers are confirmed automatically, so anybody owns any number; turn that off"
-            }
-            Self::PublicSignup => {
-                "anybody may sign up past this backend; disable new sign-ups (the backend can still create accounts)"
-            }
-            Self::SignupClosed => {
-                "new sign-ups are disabled, so OTP_PROVIDER=supabase sends no code to new people; allow them, or use Twilio"
-            }
-            Self::AnonKeyRefused => {
-                "the project does not accept it; copy the anon or publishable key from the project's API settings"
-            }
-            Self::ServiceKeyRefused => {
-                "the project does not accept it; copy the service_role or secret key from the project's API settings"
-            }
-        })
-    }
-}
+/// The project does not answer, so its settings are not known.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the identity provider does not answer")]
+pub struct Unreachable;
 
-/// A project's settings could not be looked at.
+/// Why a project's settings could not be looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
-    /// The HTTP client cannot be built.
     #[error("the HTTP client cannot be set up; on Linux, install ca-certificates")]
     Client(#[from] reqwest::Error),
-    /// It does not answer.
     #[error("the project does not answer")]
     Unreachable(#[from] Unreachable),
 }
@@ -138,57 +119,54 @@ pub enum ProbeError {
 /// What is wrong with a project, as far as it tells, without serving.
 pub async fn probe(
     config: &SupabaseConfig,
-    timeouts: UpstreamTimeouts,
     codes: CodesBy,
 ) -> Result<Vec<SettingsProblem>, ProbeError> {
-    let client = Client::new(config, timeouts)?;
-    Ok(look(&client, codes).await?)
+    let client = Client::new(config, TIMEOUTS)?;
+    Ok(find_problems(&client, codes).await?)
 }
 
 impl SupabaseIdentity {
-    /// What is wrong with the project, as far as it tells, and from now on nobody is signed in if that
-    /// is fatal, and everybody if it is not. `codes` says who sends them.
+    /// What is wrong with the project, as far as it tells. From now on nobody is signed in if that is
+    /// fatal, and everybody if it is not.
     pub async fn check_settings(
         &self,
         codes: CodesBy,
     ) -> Result<Vec<SettingsProblem>, Unreachable> {
-        let problems = look(&self.client, codes).await?;
+        let problems = find_problems(&self.client, codes).await?;
         self.gate.set(&problems);
         Ok(problems)
     }
 }
 
-async fn look(client: &Client, codes: CodesBy) -> Result<Vec<SettingsProblem>, Unreachable> {
+async fn find_problems(
+    client: &Client,
+    codes: CodesBy,
+) -> Result<Vec<SettingsProblem>, Unreachable> {
     let mut problems = Vec::new();
     match client.settings().await {
         Ok(settings) => {
-            let mut note = |is_wrong: bool, problem| {
-                if is_wrong {
-                    problems.push(problem);
-                }
+            let is_closed = settings.disable_signup;
+            let sign_up = match codes {
+                CodesBy::Supabase => (is_closed, SettingsProblem::SignupClosed),
+                CodesBy::Others => (!is_closed, SettingsProblem::PublicSignup),
             };
-            note(!settings.external.phone, SettingsProblem::PhoneProviderOff);
-            note(
-                settings.phone_autoconfirm,
-                SettingsProblem::PhoneAutoconfirm,
-            );
-            match codes {
-                CodesBy::Supabase => {
-                    note(settings.disable_signup, SettingsProblem::SignupClosed);
-                }
-                CodesBy::Others => {
-                    note(!settings.disable_signup, SettingsProblem::PublicSignup);
-                }
-            }
+            let found = [
+                (!settings.external.phone, SettingsProblem::PhoneProviderOff),
+                (
+                    settings.phone_autoconfirm,
+                    SettingsProblem::PhoneAutoconfirm,
+                ),
+                sign_up,
+            ];
+            let found = found.into_iter().filter(|(is_wrong, _)| *is_wrong);
+            problems.extend(found.map(|(_, problem)| problem));
         }
-        Err(error) if is_about_keys(&error) => problems.push(SettingsProblem::AnonKeyRefused),
+        Err(error) if error.is_about_keys() => problems.push(SettingsProblem::AnonKeyRefused),
         Err(_) => return Err(Unreachable),
     }
     match client.list_users(1, 1).await {
         Ok(_) => {}
-        Err(error) if is_about_keys(&error) => {
-            problems.push(SettingsProblem::ServiceKeyRefused);
-        }
+        Err(error) if error.is_about_keys() => problems.push(SettingsProblem::ServiceKeyRefused),
         Err(_) => return Err(Unreachable),
     }
     Ok(problems)
@@ -199,23 +177,14 @@ async fn look(client: &Client, codes: CodesBy) -> Result<Vec<SettingsProblem>, U
 pub enum CodesBy {
     /// The project itself, which needs public sign-up for it.
     Supabase,
-    /// Somebody else.
     Others,
 }
 
 impl CodesBy {
-    /// By the configured provider of codes.
     pub const fn of(provider: &OtpProviderConfig) -> Self {
         match provider {
             OtpProviderConfig::Supabase => Self::Supabase,
             OtpProviderConfig::Console | OtpProviderConfig::Twilio(_) => Self::Others,
         }
     }
-}
-
-pub(super) fn is_about_keys(error: &CallError) -> bool {
-    matches!(
-        error.code(),
-        Some("invalid_api_key" | "bad_jwt" | "not_admin" | "no_authorization")
-    )
 }

@@ -11,8 +11,7 @@ use std::net::IpAddr;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::call_error::CallError;
-use super::refusal::Taken;
+use super::call_error::{CallError, Conflict};
 use super::{SupabaseIdentity, password};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
@@ -21,31 +20,11 @@ use crate::identity::grant::{Grant, Person};
 use crate::ids::random_id;
 use crate::store::Account;
 
-/// One sign-in.
 #[derive(Clone, Copy)]
-pub(super) struct Attempt<'a> {
+pub(super) struct SignInAttempt<'a> {
     pub(super) person: Person<'a>,
     pub(super) client: IpAddr,
     pub(super) now: Timestamp,
-}
-
-/// What a password grant comes to.
-pub(super) enum Tried {
-    Granted(Grant),
-    /// There is no account with this number and this password.
-    NoMatch,
-}
-
-/// What an attempt to create an account comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Creation {
-    Done,
-    /// An account has the number.
-    PhoneTaken,
-    /// An account has the id: perhaps this very one, a moment ago.
-    IdTaken,
-    /// It failed inside; a creation at the same moment looks like this, too.
-    Unclear,
 }
 
 impl SupabaseIdentity {
@@ -56,7 +35,7 @@ impl SupabaseIdentity {
         now: Timestamp,
     ) -> Result<Grant, SignInError> {
         self.gate.pass()?;
-        let attempt = Attempt {
+        let attempt = SignInAttempt {
             person: *person,
             client,
             now,
@@ -65,25 +44,23 @@ impl SupabaseIdentity {
         if !account.is_new {
             for key in &self.password_keys {
                 let password = password::derive(key, account.subject);
-                if let Tried::Granted(grant) =
-                    self.try_grant(&attempt, account.subject, &password).await?
-                {
+                if let Some(grant) = self.try_grant(&attempt, account.subject, &password).await? {
                     return self.finish(&attempt, &account, grant).await;
                 }
             }
         }
-        let creation = self.create(&attempt, account.subject).await?;
+        let conflict = self.create(&attempt, account.subject).await?;
         let password = self.password(account.subject);
         match self.try_grant(&attempt, account.subject, &password).await? {
-            Tried::Granted(grant) => self.finish(&attempt, &account, grant).await,
-            Tried::NoMatch if creation == Creation::Unclear => Err(CallError::Lost.into()),
-            Tried::NoMatch => self.repair(&attempt, creation).await,
+            Some(grant) => self.finish(&attempt, &account, grant).await,
+            None if conflict == Some(Conflict::Unclear) => Err(CallError::LOST.into()),
+            None => self.repair(&attempt, conflict).await,
         }
     }
 
     /// The person's account, decided before the provider hears of it.
-    async fn account(&self, attempt: &Attempt<'_>) -> Result<Account, SignInError> {
-        let Attempt { person, now, .. } = *attempt;
+    async fn account(&self, attempt: &SignInAttempt<'_>) -> Result<Account, SignInError> {
+        let SignInAttempt { person, now, .. } = *attempt;
         let mut proposed = person.user_id;
         loop {
             let account = self
@@ -94,7 +71,7 @@ impl SupabaseIdentity {
                 Some(account) => return Ok(account),
                 // Another person has adopted an account of this id. A random id is nobody's.
                 None if proposed == person.user_id => proposed = random_id(),
-                None => return Err(CallError::Lost.into()),
+                None => return Err(CallError::LOST.into()),
             }
         }
     }
@@ -105,14 +82,15 @@ impl SupabaseIdentity {
         password::derive(newest.expect("the configuration asks for one"), subject)
     }
 
-    /// One grant. If the number alone is unconfirmed, it is confirmed and one more made: the password
-    /// was right, and the person has just proved the number.
+    /// One password grant; `None` if there is no account with this number and this password. If only the
+    /// number is unconfirmed, it is confirmed and one more grant made: the password was right, and the person
+    /// has just proved the number.
     pub(super) async fn try_grant(
         &self,
-        attempt: &Attempt<'_>,
+        attempt: &SignInAttempt<'_>,
         subject: Uuid,
         password: &SecretString,
-    ) -> Result<Tried, SignInError> {
+    ) -> Result<Option<Grant>, SignInError> {
         let phone = attempt.person.phone;
         let client = Some(attempt.client);
         let mut answered = self.client.grant(phone, password, client).await;
@@ -127,51 +105,40 @@ impl SupabaseIdentity {
         }
         match answered {
             Ok(answer) => {
-                let fault = match self.granted(answer, subject) {
-                    Ok(grant) => return Ok(Tried::Granted(grant)),
-                    Err(fault) => fault,
-                };
-                fault.tell_owner();
-                match fault {
-                    super::NotGranted::OtherSubject => {
-                        self.note(attempt, "refused").await;
-                        Err(SignInError::NotAdoptable)
-                    }
-                    super::NotGranted::Token(_) => Err(SignInError::Misconfigured),
+                let granted = self.granted(answer, subject);
+                if let Err(SignInError::NotAdoptable) = granted {
+                    self.note(attempt, "refused").await;
                 }
+                granted.map(Some)
             }
-            Err(error) if error.code() == Some("invalid_credentials") => Ok(Tried::NoMatch),
+            Err(error) if error.code() == Some("invalid_credentials") => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
+    /// Creates the account. `None` if that was done.
     pub(super) async fn create(
         &self,
-        attempt: &Attempt<'_>,
+        attempt: &SignInAttempt<'_>,
         subject: Uuid,
-    ) -> Result<Creation, SignInError> {
+    ) -> Result<Option<Conflict>, SignInError> {
         let phone = attempt.person.phone;
         let password = self.password(subject);
         match self.client.create_user(subject, phone, &password).await {
-            Ok(_) => Ok(Creation::Done),
-            Err(CallError::Refused(refusal)) => match (refusal.taken(), refusal.code()) {
-                (Some(Taken::Phone), _) => Ok(Creation::PhoneTaken),
-                (Some(Taken::Id), _) => Ok(Creation::IdTaken),
-                (None, "23505" | "unexpected_failure") => Ok(Creation::Unclear),
-                (None, _) => Err(CallError::Refused(refusal).into()),
-            },
+            Ok(_) => Ok(None),
+            Err(error) if error.conflict.is_some() => Ok(error.conflict),
             Err(error) => Err(error.into()),
         }
     }
 
     pub(super) async fn finish(
         &self,
-        attempt: &Attempt<'_>,
+        attempt: &SignInAttempt<'_>,
         account: &Account,
         grant: Grant,
     ) -> Result<Grant, SignInError> {
         if !account.is_confirmed {
-            let Attempt { person, now, .. } = *attempt;
+            let SignInAttempt { person, now, .. } = *attempt;
             self.store
                 .confirm_account(person.user_id, &self.issuer, grant.subject, now)
                 .await?;
@@ -182,11 +149,11 @@ impl SupabaseIdentity {
     /// Tells the owner that a number is held by an account that is not touched.
     pub(super) async fn not_adoptable(
         &self,
-        attempt: &Attempt<'_>,
+        attempt: &SignInAttempt<'_>,
         why: &'static str,
         account: Uuid,
     ) -> SignInError {
-        metrics::counter!("identity_alerts_total", "kind" => "not_adoptable").increment(1);
+        super::count_alert("not_adoptable");
         tracing::error!(
             %account,
             why,
@@ -198,7 +165,7 @@ impl SupabaseIdentity {
     }
 
     /// Writes down what was done, or not done, to the person's account.
-    pub(super) async fn note(&self, attempt: &Attempt<'_>, outcome: &'static str) {
+    pub(super) async fn note(&self, attempt: &SignInAttempt<'_>, outcome: &'static str) {
         let event = Event::new(EventKind::AccountRepair, outcome).of(attempt.person.user_id);
         audit::record(&self.store, event, attempt.now).await;
     }

@@ -10,18 +10,18 @@ use std::hash::{BuildHasher, RandomState};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Job, MAX_BATCH, NewMessage};
+use super::{MAX_BATCH, NewMessage, QueuedMessage};
 
 /// Hands out batches in order of arrival.
-pub(in crate::store) struct Source {
-    queue: mpsc::Receiver<Job>,
+pub(in crate::store) struct Batches {
+    queue: mpsc::Receiver<QueuedMessage>,
     stop: CancellationToken,
     /// Held back from an earlier batch, oldest first.
-    held: VecDeque<Job>,
+    held: VecDeque<QueuedMessage>,
 }
 
-impl Source {
-    pub(super) fn new(queue: mpsc::Receiver<Job>, stop: CancellationToken) -> Self {
+impl Batches {
+    pub(super) fn new(queue: mpsc::Receiver<QueuedMessage>, stop: CancellationToken) -> Self {
         Self {
             queue,
             stop,
@@ -48,20 +48,20 @@ impl Source {
     }
 
     /// Takes what is waiting right now and fits together.
-    pub(super) fn take(&mut self) -> Vec<Job> {
+    pub(super) fn take(&mut self) -> Vec<QueuedMessage> {
         while self.held.len() < MAX_BATCH
-            && let Ok(job) = self.queue.try_recv()
+            && let Ok(queued) = self.queue.try_recv()
         {
-            self.held.push_back(job);
+            self.held.push_back(queued);
         }
         let mut batch = Vec::with_capacity(self.held.len());
         let mut later = VecDeque::new();
-        let mut seen = Seen::default();
-        for job in self.held.drain(..) {
-            if batch.len() < MAX_BATCH && seen.admit(&job.message) {
-                batch.push(job);
+        let mut keys = BatchKeys::default();
+        for queued in self.held.drain(..) {
+            if batch.len() < MAX_BATCH && keys.add(&queued.message) {
+                batch.push(queued);
             } else {
-                later.push_back(job);
+                later.push_back(queued);
             }
         }
         self.held = later;
@@ -69,10 +69,9 @@ impl Source {
     }
 }
 
-/// Keys of what is in the batch, as hashes: two keys that happen to share one only keep a message
-/// waiting for the next batch.
+/// Hashed keys of the messages in a batch. Two keys with one hash cost a message one batch's wait.
 #[derive(Default)]
-struct Seen {
+struct BatchKeys {
     state: RandomState,
     identities: HashSet<u64>,
     receipts: HashSet<u64>,
@@ -82,14 +81,13 @@ struct Seen {
     chats: HashMap<u64, u64>,
 }
 
-impl Seen {
-    fn admit(&mut self, message: &NewMessage) -> bool {
+impl BatchKeys {
+    /// Adds a message, unless it would have to see one that is in the batch.
+    fn add(&mut self, message: &NewMessage) -> bool {
         let relay = message.relay.as_str();
         let identity = self.state.hash_one((relay, &message.identity));
-        let receipt = message
-            .receipt
-            .as_ref()
-            .map(|receipt| self.state.hash_one(receipt));
+        let receipt = message.receipt.as_ref();
+        let receipt = receipt.map(|receipt| self.state.hash_one(receipt));
         let chat = &message.chat;
         let written = self.state.hash_one((
             &chat.line,

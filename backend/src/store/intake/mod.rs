@@ -7,15 +7,16 @@
 //! it. A batch that fails fails its requests, whose relays send again under the same identity.
 
 mod batch;
-mod columns;
 pub(super) mod postgres;
 pub(super) mod sqlite;
 
 use std::sync::Arc;
 
 use shared_protocol::{Event, Mode, RelayName};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::receipts::Receipt;
@@ -42,7 +43,6 @@ pub struct NewMessage {
     pub tombstone: [u8; 32],
     /// SHA-256 of the body.
     pub body_hash: [u8; 32],
-    /// Where it belongs.
     pub chat: Chat,
     /// Raw handle of the sender.
     pub sender: String,
@@ -54,11 +54,8 @@ pub struct NewMessage {
     pub persona_id: Option<String>,
     /// `message.guid` of chat.db.
     pub message_guid: Option<String>,
-    /// What happened.
     pub event: Event,
-    /// Which revision of it.
     pub revision: i32,
-    /// The text.
     pub text: String,
     /// The sender's clock.
     pub sent_at: Timestamp,
@@ -115,36 +112,49 @@ pub enum Stored {
     Replayed,
 }
 
-/// A message and whoever waits for it.
-pub(super) struct Job {
+/// A message, and where its request waits for the answer.
+pub(super) struct QueuedMessage {
     message: NewMessage,
     done: oneshot::Sender<Result<Stored, StoreError>>,
 }
 
-impl Job {
+impl QueuedMessage {
     fn finish(self, outcome: Result<Stored, StoreError>) {
         // A requester that has gone away needs no answer; its retry will find the message stored.
         let _ = self.done.send(outcome);
     }
 }
 
+fn measure(batch: &[QueuedMessage]) {
+    let messages = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+    metrics::histogram!("intake_batch_messages").record(f64::from(messages));
+}
+
+fn fail(batch: Vec<QueuedMessage>, error: impl Into<StoreError>) {
+    let error = error.into();
+    tracing::error!(error = %error, cause = %error.cause(), messages = batch.len(), "intake failed");
+    for queued in batch {
+        queued.finish(Err(error.clone()));
+    }
+}
+
 /// The queue in front of the database.
 #[derive(Clone)]
 pub(super) struct Intake {
-    queue: mpsc::Sender<Job>,
+    queue: mpsc::Sender<QueuedMessage>,
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
-    stop: tokio_util::sync::CancellationToken,
+    stop: CancellationToken,
 }
 
 impl Intake {
     /// Starts the task that writes.
     pub(super) fn start(pools: &Pools) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_CAPACITY);
-        let stop = tokio_util::sync::CancellationToken::new();
-        let source = batch::Source::new(waiting, stop.clone());
+        let stop = CancellationToken::new();
+        let batches = batch::Batches::new(waiting, stop.clone());
         let writer = match pools {
-            Pools::Postgres(pool) => tokio::spawn(postgres::run(pool.clone(), source)),
-            Pools::Sqlite { .. } => tokio::spawn(sqlite::run(pools.clone(), source)),
+            Pools::Postgres(pool) => tokio::spawn(postgres::run(pool.clone(), batches)),
+            Pools::Sqlite { .. } => tokio::spawn(sqlite::run(pools.clone(), batches)),
         };
         Self {
             queue,
@@ -156,12 +166,12 @@ impl Intake {
     pub(super) async fn submit(&self, message: NewMessage) -> Result<Stored, StoreError> {
         let (done, outcome) = oneshot::channel();
         self.queue
-            .try_send(Job { message, done })
+            .try_send(QueuedMessage { message, done })
             .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+                TrySendError::Full(_) => StoreError::Overloaded,
+                TrySendError::Closed(_) => StoreError::Closed,
             })?;
-        // The sender is dropped unused only when the writer task dies with the job in hand.
+        // The sender is dropped unused only when the writer task dies with the message in hand.
         outcome.await.unwrap_or(Err(StoreError::Closed))
     }
 

@@ -7,16 +7,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryAs;
+use sqlx::{PgPool, Postgres};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::batch::Source;
-use super::columns::Columns;
-use super::{Job, Stored};
+use super::batch::Batches;
+use super::{NewMessage, QueuedMessage, Stored, fail, measure};
+use crate::store::receipts::Receipt;
 use crate::store::statement::statements;
-use crate::store::{StoreError, trust};
+use crate::store::trust;
 
 statements! {
     STORE_MESSAGES { postgres: include_str!("store_messages.sql") }
@@ -30,16 +32,18 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How often a batch goes again. Each further try needs another replica to win the very same race.
 const MAX_TRIES: usize = 8;
 
+type StoreMessages<'q> = QueryAs<'q, Postgres, StoredRow, PgArguments>;
+
 /// Writes batches until the queue is closed and empty.
-pub(super) async fn run(pool: PgPool, mut source: Source) {
+pub(super) async fn run(pool: PgPool, mut batches: Batches) {
     let slots = Arc::new(Semaphore::new(CONCURRENT_BATCHES));
     let writing = TaskTracker::new();
-    while source.ready().await {
+    while batches.ready().await {
         // Taken before the batch, so that more can gather while all slots are busy.
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
             break;
         };
-        let batch = source.take();
+        let batch = batches.take();
         let pool = pool.clone();
         writing.spawn(async move {
             write(&pool, batch).await;
@@ -50,15 +54,14 @@ pub(super) async fn run(pool: PgPool, mut source: Source) {
     writing.wait().await;
 }
 
-async fn write(pool: &PgPool, mut open: Vec<Job>) {
-    metrics::histogram!("intake_batch_messages")
-        .record(f64::from(u32::try_from(open.len()).unwrap_or(u32::MAX)));
+async fn write(pool: &PgPool, mut open: Vec<QueuedMessage>) {
+    measure(&open);
     let mut last = None;
     let mut is_second = false;
     for _ in 0..MAX_TRIES {
         match execute(pool, &open).await {
             Ok(rows) => {
-                open = settle(open, &rows);
+                open = answer(open, &rows);
                 if open.is_empty() {
                     return;
                 }
@@ -75,8 +78,8 @@ async fn write(pool: &PgPool, mut open: Vec<Job>) {
                 (is_second, last) = (true, Some(error));
             }
             Err(error) if open.len() > 1 && refuses_content(&error) => {
-                for job in open {
-                    Box::pin(write(pool, vec![job])).await;
+                for queued in open {
+                    Box::pin(write(pool, vec![queued])).await;
                 }
                 return;
             }
@@ -87,47 +90,37 @@ async fn write(pool: &PgPool, mut open: Vec<Job>) {
 }
 
 /// Answers what is decided and returns the rest.
-fn settle(jobs: Vec<Job>, rows: &[Row]) -> Vec<Job> {
-    let mut outcomes = vec![None; jobs.len()];
+fn answer(batch: Vec<QueuedMessage>, rows: &[StoredRow]) -> Vec<QueuedMessage> {
+    let mut outcomes = vec![None; batch.len()];
     for row in rows {
-        if let Some(outcome) = usize::try_from(row.ord)
-            .ok()
-            .and_then(|ord| outcomes.get_mut(ord))
-        {
+        let ord = usize::try_from(row.ord).ok();
+        if let Some(outcome) = ord.and_then(|ord| outcomes.get_mut(ord)) {
             *outcome = row.stored();
         }
     }
     let mut open = Vec::new();
-    for (mut job, outcome) in jobs.into_iter().zip(outcomes) {
+    for (mut queued, outcome) in batch.into_iter().zip(outcomes) {
         if let Some(stored) = outcome {
-            job.finish(Ok(stored));
+            queued.finish(Ok(stored));
         } else {
             // Its receipt is committed; taken a second time it would count as a replay of itself. Should
             // this process die before the next try, the sender hears `replayed`, signs again under the
             // same identity, and is stored then.
-            job.message.receipt = None;
-            open.push(job);
+            queued.message.receipt = None;
+            open.push(queued);
         }
     }
     open
 }
 
-fn fail(jobs: Vec<Job>, error: sqlx::Error) {
-    let error = StoreError::from(error);
-    tracing::error!(error = %error, cause = %error.cause(), messages = jobs.len(), "intake failed");
-    for job in jobs {
-        job.finish(Err(error.clone()));
-    }
-}
-
 #[derive(sqlx::FromRow)]
-struct Row {
+struct StoredRow {
     ord: i32,
     outcome: String,
     message_id: Option<Uuid>,
 }
 
-impl Row {
+impl StoredRow {
     fn stored(&self) -> Option<Stored> {
         match (self.outcome.as_str(), self.message_id) {
             ("replayed", _) => Some(Stored::Replayed),
@@ -139,57 +132,93 @@ impl Row {
     }
 }
 
-async fn execute(pool: &PgPool, jobs: &[Job]) -> Result<Vec<Row>, sqlx::Error> {
-    let columns = Columns::of(jobs);
+async fn execute(pool: &PgPool, batch: &[QueuedMessage]) -> Result<Vec<StoredRow>, sqlx::Error> {
     let mut connection = trust::acquire(pool).await?;
-    let statement = sqlx::query_as(STORE_MESSAGES.postgres)
-        .bind(&columns.ord)
-        .bind(&columns.id)
-        .bind(&columns.relay)
-        .bind(&columns.webhook_id)
-        .bind(&columns.signed_at)
-        .bind(&columns.identity)
-        .bind(&columns.body_hash)
-        .bind(&columns.chat_id)
-        .bind(&columns.guid)
-        .bind(&columns.chat_guid)
-        .bind(&columns.line)
-        .bind(&columns.mode)
-        .bind(&columns.owner)
-        .bind(&columns.participants_digest)
-        .bind(&columns.user_id)
-        .bind(&columns.phone)
-        .bind(&columns.sender)
-        .bind(&columns.role)
-        .bind(&columns.message_guid)
-        .bind(&columns.event)
-        .bind(&columns.revision)
-        .bind(&columns.text)
-        .bind(&columns.sent_at)
-        .bind(&columns.service)
-        .bind(&columns.from_owner)
-        .bind(&columns.is_backfill)
-        .bind(&columns.meta_data)
-        .bind(&columns.received_at)
-        .bind(&columns.handle_ord)
-        .bind(&columns.handle)
-        .bind(&columns.tombstone)
-        .bind(&columns.persona_id)
-        .bind(&columns.receipt_relay)
-        .bind(&columns.change_ord)
-        .bind(&columns.changed)
-        .bind(&columns.mention_ord)
-        .bind(&columns.mention)
-        .bind(&columns.changed_tombstone_ord)
-        .bind(&columns.changed_tombstone)
-        .fetch_all(&mut *connection);
+    let statement = bind_batch(sqlx::query_as(STORE_MESSAGES.postgres), batch);
+    let statement = statement.fetch_all(&mut *connection);
     if let Ok(rows) = tokio::time::timeout(PATIENCE, statement).await {
         return rows;
     }
-    // Whatever this connection still waits for, nobody else shall wait for it.
+    // The next user of the connection would wait for the answer to this statement.
     drop(connection.detach());
     let silent = std::io::Error::from(std::io::ErrorKind::TimedOut);
     Err(sqlx::Error::Io(silent))
+}
+
+/// One array per column, as `unnest` takes them.
+fn bind_batch<'q>(statement: StoreMessages<'q>, batch: &'q [QueuedMessage]) -> StoreMessages<'q> {
+    let ord: Vec<i32> = (0..).zip(batch).map(|(ord, _)| ord).collect();
+    let (participant_ord, participants) = items(batch, |message| &message.chat.participants);
+    let (change_ord, changes) = items(batch, |message| &message.changes);
+    let (mention_ord, mentions) = items(batch, |message| &message.mentions);
+    let (tombstone_ord, tombstones) = items(batch, |message| &message.changed_tombstones);
+    statement
+        .bind(ord)
+        .bind(column(batch, |message| message.id))
+        .bind(column(batch, |message| message.relay.as_str()))
+        .bind(receipts(batch, |receipt| receipt.webhook_id.as_str()))
+        .bind(receipts(batch, |receipt| receipt.signed_at))
+        .bind(column(batch, |message| message.identity.as_str()))
+        .bind(column(batch, |message| &message.body_hash[..]))
+        .bind(column(batch, |message| message.chat.id))
+        .bind(column(batch, |message| message.chat.guid.as_str()))
+        .bind(column(batch, |message| message.chat.chat_guid.as_str()))
+        .bind(column(batch, |message| message.chat.line.as_str()))
+        .bind(column(batch, |message| message.chat.mode.as_str()))
+        .bind(column(batch, |message| message.chat.owner.as_deref()))
+        .bind(column(
+            batch,
+            |message| &message.chat.participants_digest[..],
+        ))
+        .bind(column(batch, |message| {
+            message.phone.as_ref().map(|(_, id)| *id)
+        }))
+        .bind(column(batch, |message| {
+            message.phone.as_ref().map(|(phone, _)| phone.as_str())
+        }))
+        .bind(column(batch, |message| message.sender.as_str()))
+        .bind(column(batch, |message| message.role))
+        .bind(column(batch, |message| message.message_guid.as_deref()))
+        .bind(column(batch, |message| message.event.as_str()))
+        .bind(column(batch, |message| message.revision))
+        .bind(column(batch, |message| message.text.as_str()))
+        .bind(column(batch, |message| message.sent_at))
+        .bind(column(batch, |message| message.service.as_deref()))
+        .bind(column(batch, |message| message.from_owner))
+        .bind(column(batch, |message| message.is_backfill))
+        .bind(column(batch, |message| message.meta_data.as_deref()))
+        .bind(column(batch, |message| message.received_at))
+        .bind(participant_ord)
+        .bind(participants)
+        .bind(column(batch, |message| &message.tombstone[..]))
+        .bind(column(batch, |message| message.persona_id.as_deref()))
+        .bind(receipts(batch, |receipt| receipt.relay.as_str()))
+        .bind(change_ord)
+        .bind(changes)
+        .bind(mention_ord)
+        .bind(mentions)
+        .bind(tombstone_ord)
+        .bind(tombstones)
+}
+
+fn column<'a, T>(batch: &'a [QueuedMessage], value: impl Fn(&'a NewMessage) -> T) -> Vec<T> {
+    batch.iter().map(|queued| value(&queued.message)).collect()
+}
+
+/// A column of the signed requests; null where a message came in another one.
+fn receipts<'a, T>(batch: &'a [QueuedMessage], value: impl Fn(&'a Receipt) -> T) -> Vec<Option<T>> {
+    column(batch, |message| message.receipt.as_ref().map(&value))
+}
+
+/// What messages have several of, each with the number of its message.
+fn items<'a, T>(
+    batch: &'a [QueuedMessage],
+    list: impl Fn(&'a NewMessage) -> &'a [T],
+) -> (Vec<i32>, Vec<&'a T>) {
+    let lists = (0..).zip(column(batch, list));
+    lists
+        .flat_map(|(ord, list)| list.iter().map(move |item| (ord, item)))
+        .unzip()
 }
 
 /// Serialization failure, deadlock, or a row that another replica inserted or removed meanwhile.

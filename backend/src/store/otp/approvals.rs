@@ -50,37 +50,25 @@ statements! {
 /// A browser that sends a confirmation again within this time, by a double click, gets the same answer.
 const REPEATED_WITHIN: Duration = Duration::from_secs(10);
 
-/// An approval that was used up a moment ago.
+/// A challenge whose approval was used up a moment ago.
 #[derive(Clone, sqlx::FromRow)]
 pub struct JustUsed {
-    /// The challenge.
     pub id: Uuid,
-    /// Keyed hash of the code that was right.
+    /// Keyed.
     pub approved_code_hash: Vec<u8>,
     /// The session that it opened, or stepped up.
     pub opened_session: Uuid,
-    /// How often that session's refresh token was made.
+    /// Of that session's newest refresh token.
     pub token_counter: i64,
 }
 
-/// What an approval came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Approval {
-    /// The challenge is approved.
     Approved,
-    /// It was already, with the same code.
+    /// The challenge was approved before, with the same code.
     Already,
     /// The code has served another challenge, or this one's session is made.
     Lost,
-}
-
-/// Whether an approval was there to be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Consumed {
-    /// It was, and is used up.
-    Yes,
-    /// It is too old, used, or never was.
-    No,
 }
 
 impl Store {
@@ -95,22 +83,34 @@ impl Store {
         now: Timestamp,
     ) -> Result<Approval, StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        let approval = approve(&mut tx, counted, approved_code_hash, now).await?;
+        let (id, code_id) = (counted.challenge_id, counted.code_id);
+        tx.execute(SPEND_APPROVED_CODE, (code_id, now)).await?;
+        let params = (id, code_id, now, &approved_code_hash[..]);
+        let approval = if tx.execute(APPROVE_CHALLENGE, params).await? == 1 {
+            Approval::Approved
+        } else {
+            let params = (id, now.minus(APPROVAL_TTL));
+            let before: Option<Vec<u8>> = tx.optional_value(READ_APPROVAL, params).await?;
+            match before {
+                Some(hash) if bool::from(hash.ct_eq(&approved_code_hash[..])) => Approval::Already,
+                _ => Approval::Lost,
+            }
+        };
         uncount(&mut tx, counted.challenge_id, limits, now).await?;
         if let (Approval::Approved, Some(block)) = (approval, block) {
-            breaker::count_confirmed(&mut tx, block, counted.reserved_at).await?;
+            breaker::count_confirmed(&mut tx, block, counted.code.reserved_at).await?;
         }
         tx.commit().await?;
         Ok(approval)
     }
 
-    /// Uses up an approval outside any other transaction.
+    /// Uses up an approval in a transaction of its own.
     pub async fn consume_approval(
         &self,
         challenge_id: Uuid,
         session_id: Uuid,
         now: Timestamp,
-    ) -> Result<Consumed, StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut tx = self.pools.begin_write().await?;
         let consumed = consume_approval(&mut tx, challenge_id, session_id, now).await?;
         tx.commit().await?;
@@ -126,7 +126,7 @@ impl Store {
         let params = (
             &ask.phone_hash[..],
             ask.challenge_id,
-            ask.bound_to.browser.as_ref().map(|digest| &digest[..]),
+            ask.bound_to.browser_digest(),
             ask.bound_to.session,
             now.minus(REPEATED_WITHIN),
         );
@@ -134,39 +134,14 @@ impl Store {
     }
 }
 
-async fn approve(
-    tx: &mut Tx,
-    counted: &Counted,
-    approved_code_hash: &[u8; 32],
-    now: Timestamp,
-) -> Result<Approval, StoreError> {
-    let (id, code_id) = (counted.challenge_id, counted.code_id);
-    tx.execute(SPEND_APPROVED_CODE, (code_id, now)).await?;
-    let params = (id, code_id, now, &approved_code_hash[..]);
-    if tx.execute(APPROVE_CHALLENGE, params).await? == 1 {
-        return Ok(Approval::Approved);
-    }
-    let params = (id, now.minus(APPROVAL_TTL));
-    let before: Option<Vec<u8>> = tx.optional_value(READ_APPROVAL, params).await?;
-    let is_same = |hash: Vec<u8>| bool::from(hash.ct_eq(&approved_code_hash[..]));
-    Ok(if before.is_some_and(is_same) {
-        Approval::Already
-    } else {
-        Approval::Lost
-    })
-}
-
-/// Uses up an approval, inside the transaction that makes its one session.
+/// Uses up an approval, inside the transaction that makes its one session. `false` if it is too old, was
+/// used before, or never was.
 pub(in crate::store) async fn consume_approval(
     tx: &mut Tx,
     challenge_id: Uuid,
     session_id: Uuid,
     now: Timestamp,
-) -> Result<Consumed, StoreError> {
+) -> Result<bool, StoreError> {
     let params = (challenge_id, now, now.minus(APPROVAL_TTL), session_id);
-    Ok(if tx.execute(CONSUME_APPROVAL, params).await? == 1 {
-        Consumed::Yes
-    } else {
-        Consumed::No
-    })
+    Ok(tx.execute(CONSUME_APPROVAL, params).await? == 1)
 }

@@ -12,14 +12,14 @@ use crate::store::statement::statements;
 use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
-/// So many of a code's checks are kept for the client that asked for it, and so many attempts at a challenge for
-/// callers that show more than the number.
+/// So many of a code's checks are kept for the client that asked for it, and so many attempts at a
+/// challenge for callers that show more than the number.
 const KEPT: i32 = 2;
 
 statements! {
-    /// The challenge of the number that may be confirmed by whoever asks: the named one, or the newest.
-    /// A session's own goes before one that anybody could have begun, and one that still has attempts
-    /// before one that a stranger has used up; for a known device the one for which the code was sent.
+    /// The challenge of the number that the caller may confirm: the named one, or the newest. A session's
+    /// own goes before one that a stranger could have begun, and one that still has attempts before one
+    /// that a stranger has used up; for a known device the one for which the code was sent goes first.
     /// Approved ones count while their approval lasts.
     FIND_CHALLENGE {
         both: "select c.id, c.code_id, k.expires_at from otp_challenges c join otp_codes k on k.id = c.code_id
@@ -50,7 +50,7 @@ statements! {
     }
     COUNT_ATTEMPT {
         both: "update otp_challenges set attempts = attempts + 1 where id = $1 and attempts < $2
-               returning code_id, session_id, attempts, approved_code_hash",
+               returning session_id, attempts, approved_code_hash",
     }
     UNCOUNT_ATTEMPT {
         both: "update otp_challenges set attempts = attempts - 1 where id = $1 and attempts > 0",
@@ -60,14 +60,11 @@ statements! {
     }
 }
 
-/// A code that somebody tries.
 #[derive(Clone, Debug)]
 pub struct AttemptAsk {
-    /// Keyed hash of the number.
+    /// Keyed.
     pub phone_hash: [u8; 32],
-    /// The challenge, where it is told.
     pub challenge_id: Option<Uuid>,
-    /// By what the caller may be tied to challenges.
     pub bound_to: BoundTo,
     /// Whether the caller is a known device of the number.
     pub is_known: bool,
@@ -82,30 +79,23 @@ impl AttemptAsk {
             || self.bound_to.session.is_some()
     }
 
-    /// How many attempts at one challenge it has.
     fn most_attempts(&self) -> i32 {
         let most = i32::try_from(MAX_ATTEMPTS).expect("a handful");
         if self.is_tied() { most } else { most - KEPT }
     }
 }
 
-/// Whether the code may be compared.
 #[derive(Clone, Debug)]
 pub enum Attempt {
-    /// It may; the attempt is counted.
+    /// The code may be compared; the attempt is counted.
     Counted(Box<Counted>),
-    /// There is nothing to compare it with.
     NoChallenge,
-    /// The challenge has no attempts left.
+    /// The challenge has no attempts left until its code expires.
     Exhausted {
-        /// When its code dies.
         until: Timestamp,
     },
-    /// Too often.
     Limited {
-        /// What is full.
         scope: &'static str,
-        /// Until when.
         until: Timestamp,
     },
 }
@@ -113,61 +103,36 @@ pub enum Attempt {
 /// The challenge against which an attempt was counted.
 #[derive(Clone)]
 pub struct Counted {
-    /// The challenge.
     pub challenge_id: Uuid,
-    /// The session that asked for it.
+    /// The session that asked for step-up.
     pub session_id: Option<Uuid>,
-    /// Its code.
     pub code_id: Uuid,
-    /// Who sent that.
-    pub provider: String,
-    /// The provider's name for it.
-    pub provider_ref: Option<String>,
-    /// Keyed hash, where we check it.
-    pub code_hash: Option<Vec<u8>>,
-    /// Whether it is a test number's.
-    pub is_test: bool,
-    /// When it was asked for.
-    pub reserved_at: Timestamp,
-    /// If it was approved already: keyed hash of the code that was.
+    pub code: CodeRow,
+    /// Keyed hash of the right code, if the challenge is approved already.
     pub approved_code_hash: Option<Vec<u8>>,
-    /// How many attempts are left after this one.
     pub attempts_left: u32,
 }
 
-/// Hashes of codes are kept out: a short code is soon found from its hash by whoever has the key.
+#[derive(Clone, sqlx::FromRow)]
+pub struct CodeRow {
+    pub provider: String,
+    /// The provider's name for the code.
+    pub provider_ref: Option<String>,
+    /// Keyed; only of a code that is checked here.
+    pub code_hash: Option<Vec<u8>>,
+    pub is_test: bool,
+    pub reserved_at: Timestamp,
+}
+
+/// Without hashes of codes: with the key a short code is soon found from its hash.
 impl fmt::Debug for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Counted")
             .field("challenge_id", &self.challenge_id)
-            .field("provider", &self.provider)
+            .field("provider", &self.code.provider)
             .field("attempts_left", &self.attempts_left)
             .finish_non_exhaustive()
     }
-}
-
-#[derive(sqlx::FromRow)]
-struct Found {
-    id: Uuid,
-    code_id: Uuid,
-    expires_at: Timestamp,
-}
-
-#[derive(sqlx::FromRow)]
-struct Tried {
-    code_id: Uuid,
-    session_id: Option<Uuid>,
-    attempts: i32,
-    approved_code_hash: Option<Vec<u8>>,
-}
-
-#[derive(sqlx::FromRow)]
-struct SentRow {
-    provider: String,
-    provider_ref: Option<String>,
-    code_hash: Option<Vec<u8>>,
-    is_test: bool,
-    reserved_at: Timestamp,
 }
 
 impl Store {
@@ -221,44 +186,38 @@ async fn attempt(
     let params = (
         &ask.phone_hash[..],
         ask.challenge_id,
-        ask.bound_to.browser.as_ref().map(|digest| &digest[..]),
+        ask.bound_to.browser_digest(),
         ask.bound_to.session,
         now,
         now.minus(super::APPROVAL_TTL),
         most,
         ask.is_known,
     );
-    let Some(found) = tx.optional::<Found>(FIND_CHALLENGE, params).await? else {
+    let found: Option<(Uuid, Uuid, Timestamp)> = tx.optional(FIND_CHALLENGE, params).await?;
+    let Some((challenge_id, code_id, until)) = found else {
         return Ok(Attempt::NoChallenge);
     };
     let unkept = i32::try_from(MAX_ATTEMPTS).expect("a handful") - KEPT;
-    let params = (found.code_id, found.id, unkept, most);
+    let params = (code_id, challenge_id, unkept, most);
     if tx.execute(COUNT_CHECK, params).await? == 0 {
-        let until = found.expires_at;
         return Ok(Attempt::Exhausted { until });
     }
-    let tried: Option<Tried> = tx.optional(COUNT_ATTEMPT, (found.id, most)).await?;
-    let Some(tried) = tried else {
-        let until = found.expires_at;
+    let counted: Option<(Option<Uuid>, i32, Option<Vec<u8>>)> =
+        tx.optional(COUNT_ATTEMPT, (challenge_id, most)).await?;
+    let Some((session_id, attempts, approved_code_hash)) = counted else {
         return Ok(Attempt::Exhausted { until });
     };
     let left = match limits::take(tx, limits, now).await? {
         Taken::Yes { left } => left,
         Taken::Full { scope, until } => return Ok(Attempt::Limited { scope, until }),
     };
-    let code: SentRow = tx.one(READ_CODE, (tried.code_id,)).await?;
-    let attempts_left = u32::try_from(most - tried.attempts).unwrap_or(0).min(left);
     Ok(Attempt::Counted(Box::new(Counted {
-        challenge_id: found.id,
-        session_id: tried.session_id,
-        code_id: tried.code_id,
-        provider: code.provider,
-        provider_ref: code.provider_ref,
-        code_hash: code.code_hash,
-        is_test: code.is_test,
-        reserved_at: code.reserved_at,
-        approved_code_hash: tried.approved_code_hash,
-        attempts_left,
+        challenge_id,
+        session_id,
+        code_id,
+        code: tx.one(READ_CODE, (code_id,)).await?,
+        approved_code_hash,
+        attempts_left: u32::try_from(most - attempts).unwrap_or(0).min(left),
     })))
 }
 
@@ -272,11 +231,13 @@ mod tests {
             challenge_id: Uuid::from_u128(1),
             session_id: None,
             code_id: Uuid::from_u128(2),
-            provider: "console".to_owned(),
-            provider_ref: Some("VE77".to_owned()),
-            code_hash: Some(vec![77; 32]),
-            is_test: false,
-            reserved_at: Timestamp::from_secs(0),
+            code: CodeRow {
+                provider: "console".to_owned(),
+                provider_ref: Some("VE77".to_owned()),
+                code_hash: Some(vec![77; 32]),
+                is_test: false,
+                reserved_at: Timestamp::from_secs(0),
+            },
             approved_code_hash: Some(vec![77; 32]),
             attempts_left: 4,
         };

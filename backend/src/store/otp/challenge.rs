@@ -7,51 +7,27 @@ use uuid::Uuid;
 
 use super::BoundTo;
 use crate::clock::Timestamp;
-use crate::store::StoreError;
 use crate::store::breaker::{Block, Breaker, Open};
-use crate::store::execute::Execute;
 use crate::store::limits::Limit;
-use crate::store::statement::statements;
-use crate::store::transaction::Tx;
-
-statements! {
-    CREATE_CHALLENGE {
-        both: "insert into otp_challenges (
-                 id, code_id, phone_hash, binding, session_id, attempts, created_at, expires_at)
-               values ($1, $2, $3, $4, $5, 0, $6, $7)",
-    }
-}
 
 /// A challenge that is asked for.
 #[derive(Clone, Debug)]
 pub struct ChallengeAsk {
-    /// Its id: random, since it lets a client try codes.
+    /// Random, since it lets a client try codes.
     pub id: Uuid,
-    /// The id of the code, should one have to be sent.
+    /// Of the code, should one have to be sent.
     pub code_id: Uuid,
     /// Keyed hash of the number.
     pub phone_hash: [u8; 32],
-    /// How the code travels.
     pub channel: &'static str,
-    /// Who would send it.
     pub provider: &'static str,
-    /// Whether the number is a test number.
     pub is_test: bool,
     /// After what time a code is sent again rather than joined; [`CODE_TTL`](super::CODE_TTL) at most.
     pub joinable_for: Duration,
-    /// Whether the provider can send a code that lives once more.
-    pub resending: Resending,
-    /// The client that asks.
+    /// Whether a code that lives can be sent once more: after half a minute, twice at most. Otherwise a new
+    /// code is sent when the old one is not joined any more.
+    pub can_resend: bool,
     pub bound_to: BoundTo,
-}
-
-/// Whether a code that lives can be sent once more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resending {
-    /// After half a minute, twice at most.
-    Possible,
-    /// A new code is sent instead, when the old one is not joined any more.
-    No,
 }
 
 /// What a challenge must not exceed.
@@ -78,40 +54,29 @@ impl SendGuard {
     }
 }
 
-/// Where the word comes from that a code was not sent.
+/// How it is known that a code was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The provider, to this number.
+    /// The provider refused this number.
     Answered,
-    /// The provider was not there to say anything.
+    /// The provider did not answer.
     Unanswered,
 }
 
-/// What a start came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun {
     /// The challenge is there and its code is to be sent, by the caller alone.
     Send,
     /// The challenge is there; its code was sent before, or is being sent.
-    Joined(Joined),
+    Joined,
     /// The same, and this code is to be sent once more, by the caller alone.
     SendAgain(Uuid),
-    /// Too often.
     Limited {
-        /// What is full.
         scope: &'static str,
-        /// Until when.
         until: Timestamp,
     },
     /// Nothing is sent to that place.
     Cut(Open),
-}
-
-/// The live code that a challenge joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Joined {
-    /// When it dies, or the next one is sent.
-    pub joinable_until: Timestamp,
 }
 
 /// A code that the provider took.
@@ -130,24 +95,4 @@ impl fmt::Debug for SentCode {
             .field("provider_ref", &self.provider_ref)
             .finish_non_exhaustive()
     }
-}
-
-pub(super) async fn create_challenge(
-    tx: &mut Tx,
-    ask: &ChallengeAsk,
-    code_id: Uuid,
-    now: Timestamp,
-    expires_at: Timestamp,
-) -> Result<(), StoreError> {
-    let params = (
-        ask.id,
-        code_id,
-        &ask.phone_hash[..],
-        ask.bound_to.browser.as_ref().map(|digest| &digest[..]),
-        ask.bound_to.session,
-        now,
-        expires_at,
-    );
-    tx.execute(CREATE_CHALLENGE, params).await?;
-    Ok(())
 }

@@ -1,13 +1,11 @@
-//! Beginning a challenge: reserving the one live code of a number and channel, or joining the one that
-//! `live` finds.
+//! Beginning a challenge: the one live code of a number and channel is reserved, joined, or sent once more.
+//!
+//! A code is sent once more within the limits of any message. Of simultaneous starts one sends it.
 
 use uuid::Uuid;
 
-use super::challenge::{
-    Begun, ChallengeAsk, Refusal, Resending, SendGuard, SentCode, create_challenge,
-};
-use super::live::{find_live, join, resend};
-use super::{CODE_TTL, RESERVED_FOR};
+use super::challenge::{Begun, ChallengeAsk, Refusal, SendGuard, SentCode};
+use super::{CODE_TTL, MAX_RESENDS, RESEND_AFTER, RESERVED_FOR};
 use crate::clock::Timestamp;
 use crate::store::breaker;
 use crate::store::execute::Execute;
@@ -31,15 +29,60 @@ statements! {
     SPEND_CODE {
         both: "update otp_codes set spent_at = $2 where id = $1 and spent_at is null",
     }
+    CREATE_CHALLENGE {
+        both: "insert into otp_challenges (
+                 id, code_id, phone_hash, binding, session_id, attempts, created_at, expires_at)
+               values ($1, $2, $3, $4, $5, 0, $6, $7)",
+    }
+    /// A code whose time is over, that is to be sent again by now, or whose provider is not asked any
+    /// more, makes room.
+    RETIRE_CODE {
+        both: "update otp_codes set spent_at = $4
+               where phone_hash = $1 and channel = $2 and spent_at is null
+                 and (expires_at <= $4 or reserved_at <= $5 or provider <> $3)",
+    }
+    FIND_LIVE_CODE {
+        both: "select id, reserved_at, sent_at, expires_at, resends, resent_at from otp_codes
+               where phone_hash = $1 and channel = $2 and spent_at is null",
+    }
+    /// Of simultaneous starts one sends the code again.
+    CLAIM_RESEND {
+        both: "update otp_codes set resends = resends + 1, resent_at = $2
+               where id = $1 and resends = $3 and spent_at is null",
+    }
+    /// The provider may have made another code of it.
+    NOTE_CODE_RESENT {
+        both: "update otp_codes set provider_ref = coalesce($2, provider_ref),
+                 code_hash = coalesce($3, code_hash)
+               where id = $1 and spent_at is null",
+    }
 }
 
-/// Whether a row was still waiting for the note.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Noted {
-    /// It was.
-    Yes,
-    /// It had died by then.
-    TooLate,
+#[derive(sqlx::FromRow)]
+struct LiveCode {
+    id: Uuid,
+    reserved_at: Timestamp,
+    sent_at: Option<Timestamp>,
+    expires_at: Timestamp,
+    resends: i32,
+    resent_at: Option<Timestamp>,
+}
+
+impl LiveCode {
+    /// Whether it may be sent once more at `now`.
+    fn may_be_resent(&self, now: Timestamp) -> bool {
+        let last = self.resent_at.or(self.sent_at);
+        let is_due = last.is_some_and(|at| at.plus(RESEND_AFTER) <= now);
+        is_due && self.resends < MAX_RESENDS
+    }
+
+    /// One that is on its way will live as long as one that has arrived.
+    fn will_expire_at(&self) -> Timestamp {
+        match self.sent_at {
+            Some(_) => self.expires_at,
+            None => self.reserved_at.plus(CODE_TTL),
+        }
+    }
 }
 
 impl Store {
@@ -50,7 +93,7 @@ impl Store {
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<Begun, StoreError> {
-        let mut may_resend = ask.resending == Resending::Possible;
+        let mut may_resend = ask.can_resend;
         // Between not finding a code and reserving one another start may have been faster. That one's is
         // then found, unless it is spent by then already.
         for _ in 0..4 {
@@ -61,10 +104,7 @@ impl Store {
                     resend(&mut tx, ask, &live, guard, now).await?
                 }
                 Some(live) => Some(join(&mut tx, ask, &live, guard, now).await?),
-                None => match breaker::find_open(&mut tx, &guard.breakers, now).await? {
-                    Some(open) => Some(Begun::Cut(open)),
-                    None => reserve(&mut tx, ask, guard, now).await?,
-                },
+                None => reserve(&mut tx, ask, guard, now).await?,
             };
             match begun {
                 // What was counted on the way to a limit is rolled back, and with it that an old code was
@@ -80,13 +120,13 @@ impl Store {
         Err(StoreError::Overloaded)
     }
 
-    /// Notes that the provider took the code.
+    /// Notes that the provider took the code. `false` if the reservation had died by then.
     pub async fn note_code_sent(
         &self,
         code_id: Uuid,
         sent: &SentCode,
         now: Timestamp,
-    ) -> Result<Noted, StoreError> {
+    ) -> Result<bool, StoreError> {
         let params = (
             code_id,
             now,
@@ -94,12 +134,17 @@ impl Store {
             sent.provider_ref.as_deref(),
             sent.code_hash.as_ref().map(|hash| &hash[..]),
         );
-        let rows = self.pools.writes().execute(NOTE_CODE_SENT, params).await?;
-        Ok(if rows == 1 {
-            Noted::Yes
-        } else {
-            Noted::TooLate
-        })
+        let mut writes = self.pools.writes();
+        Ok(writes.execute(NOTE_CODE_SENT, params).await? == 1)
+    }
+
+    /// Notes that the provider took a code once more.
+    pub async fn note_code_resent(&self, code_id: Uuid, sent: &SentCode) -> Result<(), StoreError> {
+        let code_hash = sent.code_hash.as_ref().map(|hash| &hash[..]);
+        let params = (code_id, sent.provider_ref.as_deref(), code_hash);
+        let mut writes = self.pools.writes();
+        writes.execute(NOTE_CODE_RESENT, params).await?;
+        Ok(())
     }
 
     /// Notes that the code of a challenge begun at `begun_at` was certainly not sent: nothing joins it,
@@ -126,12 +171,56 @@ impl Store {
 
     /// Notes that a code is of no use any more: the next start sends another.
     pub async fn spend_code(&self, code_id: Uuid, now: Timestamp) -> Result<(), StoreError> {
-        self.pools
-            .writes()
-            .execute(SPEND_CODE, (code_id, now))
-            .await?;
+        let mut writes = self.pools.writes();
+        writes.execute(SPEND_CODE, (code_id, now)).await?;
         Ok(())
     }
+}
+
+async fn find_live(
+    tx: &mut Tx,
+    ask: &ChallengeAsk,
+    now: Timestamp,
+) -> Result<Option<LiveCode>, StoreError> {
+    let (phone_hash, joinable_since) = (&ask.phone_hash[..], now.minus(ask.joinable_for));
+    let params = (phone_hash, ask.channel, ask.provider, now, joinable_since);
+    tx.execute(RETIRE_CODE, params).await?;
+    tx.optional(FIND_LIVE_CODE, (phone_hash, ask.channel)).await
+}
+
+/// Joins a code that lives and claims to send it once more, within the limits of any message. `None` if
+/// that is not possible now: the transaction is then to be given up, and the code to be joined alone.
+async fn resend(
+    tx: &mut Tx,
+    ask: &ChallengeAsk,
+    live: &LiveCode,
+    guard: &SendGuard,
+    now: Timestamp,
+) -> Result<Option<Begun>, StoreError> {
+    let open = breaker::find_open(tx, &guard.breakers, now).await?;
+    let params = (live.id, now, live.resends);
+    if open.is_some() || tx.execute(CLAIM_RESEND, params).await? == 0 {
+        return Ok(None);
+    }
+    create_challenge(tx, ask, live.id, now, live.will_expire_at()).await?;
+    Ok(match limits::take(tx, &guard.sends(), now).await? {
+        Taken::Yes { .. } => Some(Begun::SendAgain(live.id)),
+        Taken::Full { .. } => None,
+    })
+}
+
+async fn join(
+    tx: &mut Tx,
+    ask: &ChallengeAsk,
+    live: &LiveCode,
+    guard: &SendGuard,
+    now: Timestamp,
+) -> Result<Begun, StoreError> {
+    create_challenge(tx, ask, live.id, now, live.will_expire_at()).await?;
+    Ok(match limits::take(tx, &guard.joins, now).await? {
+        Taken::Yes { .. } => Begun::Joined,
+        Taken::Full { scope, until } => Begun::Limited { scope, until },
+    })
 }
 
 /// `None` if another start was faster.
@@ -141,6 +230,9 @@ async fn reserve(
     guard: &SendGuard,
     now: Timestamp,
 ) -> Result<Option<Begun>, StoreError> {
+    if let Some(open) = breaker::find_open(tx, &guard.breakers, now).await? {
+        return Ok(Some(Begun::Cut(open)));
+    }
     let params = (
         ask.code_id,
         &ask.phone_hash[..],
@@ -161,4 +253,24 @@ async fn reserve(
         breaker::count_sent(tx, block, now).await?;
     }
     Ok(Some(Begun::Send))
+}
+
+async fn create_challenge(
+    tx: &mut Tx,
+    ask: &ChallengeAsk,
+    code_id: Uuid,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<(), StoreError> {
+    let params = (
+        ask.id,
+        code_id,
+        &ask.phone_hash[..],
+        ask.bound_to.browser_digest(),
+        ask.bound_to.session,
+        now,
+        expires_at,
+    );
+    tx.execute(CREATE_CHALLENGE, params).await?;
+    Ok(())
 }

@@ -1,26 +1,24 @@
 //! Codes that were sent, the challenges that wait for them, and what came of these.
 //!
-//! A number and a channel have one live code at most; the row is there before the provider is asked,
-//! so that simultaneous starts send one message, and dies by itself if nobody notes the answer. Each
-//! start is a challenge of its own, bound to whoever began it. Numbers and codes are keyed hashes. In a
-//! transaction codes are locked before challenges, and those before counters.
+//! A number and a channel have one live code at most. Its row is there before the provider is asked, so
+//! that simultaneous starts send one message; it expires by itself if the answer is never noted. Each
+//! start is a challenge of its own, bound to the client that began it. Numbers and codes are keyed hashes.
+//! A transaction locks codes before challenges, and challenges before counters.
 
 pub(in crate::store) mod approvals;
 pub(in crate::store) mod attempts;
-pub(in crate::store) mod challenge;
+mod challenge;
 pub(in crate::store) mod cleaning;
 pub(in crate::store) mod codes;
-pub(in crate::store) mod live;
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
 pub(in crate::store) use approvals::consume_approval;
-pub use approvals::{Approval, Consumed, JustUsed};
-pub use attempts::{Attempt, AttemptAsk, Counted};
-pub use challenge::{Begun, ChallengeAsk, Joined, Refusal, Resending, SendGuard, SentCode};
-pub use codes::Noted;
+pub use approvals::{Approval, JustUsed};
+pub use attempts::{Attempt, AttemptAsk, CodeRow, Counted};
+pub use challenge::{Begun, ChallengeAsk, Refusal, SendGuard, SentCode};
 
 /// Under which kind of keyed hash numbers are kept.
 pub const PHONE_HASH: &str = "otp-phone";
@@ -37,11 +35,17 @@ pub const APPROVAL_TTL: Duration = Duration::from_mins(10);
 /// How often a code may be guessed within one challenge.
 pub const MAX_ATTEMPTS: u32 = 5;
 
-/// Whoever began a challenge, and has to be the one who confirms it.
+/// The client that began a challenge, and has to be the one that confirms it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BoundTo {
-    /// Digest of a browser's pre-session; none for an app.
+    /// Digest of a browser's pre-session; absent for an app.
     pub browser: Option<[u8; 32]>,
     /// A signed-in session.
     pub session: Option<Uuid>,
+}
+
+impl BoundTo {
+    fn browser_digest(&self) -> Option<&[u8]> {
+        self.browser.as_ref().map(|digest| &digest[..])
+    }
 }

@@ -1,16 +1,16 @@
 //! Deleting a person: hidden at once, deleted in slices.
 //!
-//! The first transaction hides the person: their sessions end, their number and their chats are free for
-//! what comes next, and a job is written that finishes the deletion if this process does not. From then
-//! on the person is reached by that job alone. The slices follow, each a transaction of its own, so that
-//! intake goes on between them; each leaves the keyed hashes of its messages. The last one deletes the
-//! person's row, and what hangs on it by foreign keys.
+//! The first transaction hides the person: their sessions end, and the next message from their number
+//! begins a new person and a new conversation. A job is written that finishes the deletion if this process
+//! does not. The slices follow, each a transaction of its own, so that intake goes on between them; each
+//! leaves the keyed hashes of its messages. The last one deletes the person's row, and what hangs on it by
+//! foreign keys.
 //!
-//! Each transaction locks the person's row first, then their conversations: intake locks the same rows
+//! Each transaction locks the person's row first, then their conversations. Intake locks the same rows
 //! before it stores a message, so a message that arrives meanwhile is deleted with the rest or begins
 //! anew, and two processes that delete the same person take turns. What the identity provider has to
 //! forget becomes a job of the last transaction. Counters of codes sent stay the day or two that they
-//! live: deleting oneself must not make room for more.
+//! live: a deletion must not make room for more codes.
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -23,10 +23,10 @@ use crate::store::statement::statements;
 use crate::store::tombstones::{Identity, bury_messages};
 use crate::store::{Pepper, Store, StoreError};
 
-use super::tenure::ARCHIVE_CONVERSATIONS;
+use super::number_reassignment::{ARCHIVE_CONVERSATIONS, ARCHIVE_PERSON, archive_params};
 
 /// How many messages go at once.
-pub(super) const SLICE: i64 = 1_000;
+pub(super) const SLICE: u16 = 1_000;
 
 statements! {
     LOCK_PERSON {
@@ -46,14 +46,6 @@ statements! {
                  order by id",
     }
     TAKE_CONVERSATION { both: "update conversations set user_id = $2 where id = $1" }
-    HIDE_PERSON {
-        postgres: "update users set archived_at = $2, archived_phone = phone,
-                     phone = 'archived:' || replace(id::text, '-', '')
-                   where id = $1 and archived_phone is null",
-        sqlite: "update users set archived_at = $2, archived_phone = phone,
-                   phone = 'archived:' || lower(hex(id))
-                 where id = $1 and archived_phone is null",
-    }
     DELETE_SESSIONS { both: "delete from sessions where user_id = $1" }
     DELETE_MESSAGES_OF_CONVERSATIONS {
         both: "delete from messages where id in (
@@ -100,56 +92,44 @@ statements! {
     DELETE_PERSON { both: "delete from users where id = $1" }
 }
 
-/// Who a person is at an identity provider.
+/// Which account a person has at an identity provider.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct ProviderAccount {
-    /// The provider.
     pub issuer: String,
-    /// The person's id there.
     pub subject: Uuid,
-}
-
-/// What became of a wish to be deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deleted {
-    /// Everything is gone.
-    Now,
-    /// There was no such person.
-    Before,
 }
 
 /// How far a deletion is after a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// There is more to delete.
     More,
-    /// The person is gone.
     Gone,
-    /// The person was gone before.
+    /// There was nothing left to delete.
     GoneBefore,
 }
 
 impl Store {
     /// Hides a person: their sessions end, and new messages from their number belong to a new person.
-    /// `job` is written down to finish the deletion.
+    /// `job` is written down to finish the deletion. `false` if there is no such person.
     pub async fn hide_person(
         &self,
         user_id: Uuid,
         pepper: &Pepper,
         job: &NewJob,
         now: Timestamp,
-    ) -> Result<Deleted, StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut tx = self.pools.begin_write().await?;
         let phone: Option<String> = tx.optional_value(LOCK_PERSON, (user_id,)).await?;
         let Some(phone) = phone else {
-            return Ok(Deleted::Before);
+            return Ok(false);
         };
         let params = (user_id, format!("-;{phone}"));
         let conversations: Vec<Uuid> = tx.values(LOCK_CONVERSATIONS, params).await?;
         for id in conversations {
             tx.execute(TAKE_CONVERSATION, (id, user_id)).await?;
         }
-        tx.execute(HIDE_PERSON, (user_id, now)).await?;
+        tx.execute(ARCHIVE_PERSON, archive_params(user_id, now))
+            .await?;
         for statement in [ARCHIVE_CONVERSATIONS, DELETE_SESSIONS] {
             tx.execute(statement, (user_id,)).await?;
         }
@@ -162,7 +142,7 @@ impl Store {
         }
         enqueue(&mut tx, job, now).await?;
         tx.commit().await?;
-        Ok(Deleted::Now)
+        Ok(true)
     }
 
     /// Deletes a slice of what a hidden person has, and the person with the last one. `account_job` makes
@@ -180,9 +160,10 @@ impl Store {
             return Ok(Progress::GoneBefore);
         }
         for statement in [DELETE_MESSAGES_OF_CONVERSATIONS, DELETE_MESSAGES_OF_PERSON] {
-            let gone: Vec<Identity> = tx.all(statement, (user_id, SLICE)).await?;
+            let params = (user_id, i64::from(SLICE));
+            let gone: Vec<Identity> = tx.all(statement, params).await?;
             bury_messages(&mut tx, &gone, pepper, now).await?;
-            if gone.len() >= usize::try_from(SLICE).expect("small") {
+            if gone.len() >= usize::from(SLICE) {
                 tx.commit().await?;
                 return Ok(Progress::More);
             }

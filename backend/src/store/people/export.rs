@@ -1,8 +1,9 @@
 //! Everything about one person beside their messages, which are read page by page.
 //!
-//! Sessions and what happened at the door are not open to the guarded role, whose grants would have to
-//! name the secrets among their columns; they are read by the backend itself, by the owner's id.
+//! The guarded role may not read sessions and events: its grants would have to name the secrets among
+//! their columns. The backend itself reads these, by the owner's id.
 
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use sqlx::FromRow;
 use sqlx::types::Json;
@@ -36,12 +37,10 @@ statements! {
         both: "select id, transport, device, created_at, last_seen_at, expires_at, ended_at, end_reason
                from sessions where user_id = $1 order by created_at, id",
     }
-    /// Those after one of them.
     LIST_EVENTS_FOR_EXPORT {
         both: "select id, occurred_at, kind, outcome, session_id from auth_events
                where user_id = $1 and (occurred_at, id) > ($2, $3) order by occurred_at, id limit $4",
     }
-    /// Those who have this number or had it.
     FIND_HOLDERS {
         both: "select id, archived_at from users where phone = $1 or archived_phone = $1
                order by created_at, id",
@@ -51,22 +50,18 @@ statements! {
 /// What there is beside the profile, the traits and the messages.
 #[derive(Debug)]
 pub struct ExportRows {
-    /// What the profile leaves out of the person's row.
     pub user: RestOfUser,
-    /// How they stand with each persona.
     pub relationships: Vec<ExportedRelationship>,
-    /// Every course of questions.
     pub onboardings: Vec<OnboardingRow>,
-    /// Their direct conversations.
     pub conversations: Vec<ConversationRow>,
-    /// Where they are or were signed in.
     pub sessions: Vec<ExportedSession>,
 }
 
 /// What the profile leaves out of a person's row.
-#[derive(Debug, Default, FromRow)]
+#[derive(Debug, Default, FromRow, Serialize)]
 pub struct RestOfUser {
-    /// What an older deployment kept.
+    /// From an older deployment, as `meta_data` below. Raw: it may hold what no value of JSON's types
+    /// keeps, such as `\u0000`.
     pub meta_data: Option<Json<Box<RawValue>>>,
     /// When the last of the messages came that retention has removed.
     pub heard_at: Option<Timestamp>,
@@ -74,65 +69,53 @@ pub struct RestOfUser {
     pub silence_ended_at: Option<Timestamp>,
 }
 
-/// How a person stands with a persona.
-#[derive(Debug, FromRow)]
+#[derive(Debug, FromRow, Serialize)]
 pub struct ExportedRelationship {
-    /// As the profile has it.
     #[sqlx(flatten)]
+    #[serde(flatten)]
     pub row: RelationshipRow,
-    /// What an older deployment kept.
     pub meta_data: Option<Json<Box<RawValue>>>,
 }
 
 /// A direct conversation.
-#[derive(Debug, FromRow)]
+#[derive(Debug, FromRow, Serialize)]
 pub struct ConversationRow {
-    /// Our id.
     pub id: Uuid,
-    /// The chat's guid, as it was first seen.
+    /// As it was first seen.
     pub chat_guid: String,
-    /// The own address that it runs on; empty if none was named.
+    /// The own address that it runs on; empty if no message named one.
+    #[serde(serialize_with = "null_if_empty")]
     pub line: String,
-    /// When it began.
     pub created_at: Timestamp,
-    /// What an older deployment kept.
     pub meta_data: Option<Json<Box<RawValue>>>,
 }
 
 /// A session, without its secrets.
-#[derive(Debug, FromRow)]
+#[derive(Debug, FromRow, Serialize)]
 pub struct ExportedSession {
-    /// Its id.
     pub id: Uuid,
-    /// `cookie` or `bearer`.
     pub transport: String,
-    /// What the person recognises it by.
     pub device: Option<String>,
-    /// When it began.
     pub created_at: Timestamp,
-    /// When it was last used.
     pub last_seen_at: Timestamp,
-    /// When it ends by itself.
     pub expires_at: Timestamp,
-    /// When it was ended.
     pub ended_at: Option<Timestamp>,
-    /// Why.
     pub end_reason: Option<String>,
 }
 
-/// What happened at the door.
-#[derive(Debug, FromRow)]
+/// An event of signing in or out.
+#[derive(Debug, FromRow, Serialize)]
 pub struct ExportedEvent {
-    /// Id of the row.
+    #[serde(skip)]
     pub id: Uuid,
-    /// When.
     pub occurred_at: Timestamp,
-    /// What.
     pub kind: String,
-    /// How it came out.
     pub outcome: String,
-    /// In which session.
     pub session_id: Option<Uuid>,
+}
+
+fn null_if_empty<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    (!text.is_empty()).then_some(text).serialize(serializer)
 }
 
 impl Store {
@@ -161,8 +144,7 @@ impl Store {
         })
     }
 
-    /// A page of what happened to a person at the door, the earliest first, after the event of this time
-    /// and id.
+    /// A page of a person's events, the earliest first, after the event of this time and id.
     pub async fn export_events(
         &self,
         user_id: Uuid,

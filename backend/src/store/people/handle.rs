@@ -7,7 +7,7 @@
 use uuid::Uuid;
 
 use super::deletion::{
-    DELETE_CHALLENGES, DELETE_CODES, DELETE_FROM_MENTIONS, DELETE_MENTIONS, SLICE,
+    DELETE_CHALLENGES, DELETE_CODES, DELETE_FROM_MENTIONS, DELETE_MENTIONS, Progress, SLICE,
 };
 use super::messages::MessageRow;
 use super::traces::{Membership, Traces};
@@ -47,12 +47,8 @@ statements! {
     /// Under a guid that no chat has. The handle stays until the row goes, so that a second attempt finds
     /// the conversation by it.
     HIDE_CONVERSATION {
-        postgres: "update conversations set owner_handle = coalesce(owner_handle, $2),
-                     guid = 'archived:' || replace(id::text, '-', '') || ':' || guid
-                   where id = $1 and guid not like 'archived:%'",
-        sqlite: "update conversations set owner_handle = coalesce(owner_handle, $2),
-                   guid = 'archived:' || lower(hex(id)) || ':' || guid
-                 where id = $1 and guid not like 'archived:%'",
+        both: "update conversations set owner_handle = coalesce(owner_handle, $2), guid = $3 || guid
+               where id = $1 and guid not like 'archived:%'",
     }
     DELETE_MEMBERSHIP { both: "delete from participants where conversation_id = $1 and handle = $2" }
     DELETE_MESSAGES_BY_ID {
@@ -74,15 +70,6 @@ statements! {
                returning relay, identity",
     }
     DELETE_CONVERSATION { both: "delete from conversations where id = $1" }
-}
-
-/// How far the deletion of a conversation is after a slice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConversationSlice {
-    /// There is more to delete.
-    More,
-    /// The conversation is gone.
-    Gone,
 }
 
 /// Ids as the statements above take them: neither database takes a list that both know.
@@ -114,7 +101,8 @@ impl Store {
         let params = (json_list(&ids),);
         let locked: Vec<Uuid> = tx.values(LOCK_CONVERSATIONS_BY_ID, params).await?;
         for id in locked {
-            tx.execute(HIDE_CONVERSATION, (id, address)).await?;
+            let prefix = format!("archived:{}:", id.simple());
+            tx.execute(HIDE_CONVERSATION, (id, address, prefix)).await?;
         }
         let mut mentions = 0;
         for written in &traces.mentioned_as {
@@ -160,23 +148,23 @@ impl Store {
         conversation_id: Uuid,
         pepper: &Pepper,
         now: Timestamp,
-    ) -> Result<ConversationSlice, StoreError> {
+    ) -> Result<Progress, StoreError> {
         let mut tx = self.pools.begin_write().await?;
         // From here on no message can come: its foreign key waits for this lock.
         let params = (conversation_id,);
         let locked: Option<Uuid> = tx.optional_value(LOCK_HIDDEN_CONVERSATION, params).await?;
         if locked.is_none() {
-            return Ok(ConversationSlice::Gone);
+            return Ok(Progress::GoneBefore);
         }
-        let params = (conversation_id, SLICE);
+        let params = (conversation_id, i64::from(SLICE));
         let gone: Vec<Identity> = tx.all(DELETE_MESSAGES_OF_CONVERSATION, params).await?;
         bury_messages(&mut tx, &gone, pepper, now).await?;
-        if gone.len() >= usize::try_from(SLICE).expect("small") {
+        if gone.len() >= usize::from(SLICE) {
             tx.commit().await?;
-            return Ok(ConversationSlice::More);
+            return Ok(Progress::More);
         }
         tx.execute(DELETE_CONVERSATION, (conversation_id,)).await?;
         tx.commit().await?;
-        Ok(ConversationSlice::Gone)
+        Ok(Progress::Gone)
     }
 }

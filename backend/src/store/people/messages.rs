@@ -5,9 +5,11 @@
 //! page costs the same however long the history is. Under row-level security a group's own row is
 //! invisible, so its kind is told by what it is not.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::FromRow;
 use sqlx::types::Json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::reader::Reader;
@@ -77,12 +79,10 @@ statements! {
     }
 }
 
-/// A place between two messages.
+/// A place between two messages: right below the one of this time and id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessagePosition {
-    /// When the message above it was stored.
     pub created_at: Timestamp,
-    /// Its id, which decides between messages of one instant.
     pub id: Uuid,
 }
 
@@ -94,50 +94,35 @@ impl MessagePosition {
     };
 }
 
-/// Which messages.
 #[derive(Clone, Copy, Debug)]
 pub struct MessageQuery {
-    /// Only what lies below it.
     pub below: MessagePosition,
-    /// At most that many.
     pub limit: u32,
-    /// Of one conversation only.
     pub conversation_id: Option<Uuid>,
 }
 
-/// A message, as its reader may see it.
-#[derive(Debug, FromRow)]
+/// A message.
+#[derive(Debug, FromRow, Serialize, ToSchema)]
+#[schema(as = MessageView)]
 pub struct MessageRow {
-    /// Our id.
     pub id: Uuid,
-    /// The conversation.
     pub conversation_id: Uuid,
-    /// `direct` or `group`.
     pub mode: String,
-    /// `user`, `owner`, or the one that answers.
     pub role: String,
-    /// The text.
     pub text: String,
-    /// What happened.
     pub event: String,
-    /// Which revision of it.
     pub revision: i32,
-    /// Messages' own name for it; edits and tapbacks carry that of their message.
     pub message_guid: Option<String>,
-    /// `iMessage`, `SMS`, …
     pub service: Option<String>,
-    /// Brought back by iCloud.
     pub is_backfill: bool,
-    /// What else it carried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
     pub meta_data: Option<Json<Box<RawValue>>>,
-    /// The sender's clock.
     pub sent_at: Option<Timestamp>,
-    /// Ours.
     pub created_at: Timestamp,
 }
 
 impl MessageRow {
-    /// The place right below it.
     pub fn position(&self) -> MessagePosition {
         MessagePosition {
             created_at: self.created_at,

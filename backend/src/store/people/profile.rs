@@ -3,9 +3,11 @@
 //! Of several personas the relationship is the one spoken with last; of several onboardings the latest
 //! counts.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::FromRow;
 use sqlx::types::Json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::reader::Reader;
@@ -53,65 +55,47 @@ statements! {
     }
 }
 
-/// What is known about a person.
 #[derive(Debug)]
 pub struct ProfileRow {
-    /// Who they are.
     pub user: UserRow,
-    /// What their traits add up to.
     pub trait_profile: Option<Json<Box<RawValue>>>,
-    /// How they stand with the persona whom they spoke with last.
     pub relationship: Option<RelationshipRow>,
-    /// How far the persona has got to know them.
     pub onboarding: Option<OnboardingRow>,
 }
 
-/// A person.
-#[derive(Debug, FromRow)]
+#[derive(Debug, FromRow, Serialize, ToSchema)]
+#[schema(as = UserView)]
 pub struct UserRow {
-    /// Our id.
     pub id: Uuid,
-    /// E.164, or what an older deployment kept.
+    // E.164, or what an older deployment kept.
     pub phone: String,
-    /// What they want to be called.
     pub name: Option<String>,
-    /// When they were first heard of.
     pub created_at: Timestamp,
-    /// When they last changed something here.
     pub updated_at: Option<Timestamp>,
-    /// When they last signed in.
     pub last_sign_in_at: Option<Timestamp>,
 }
 
-/// How a person stands with a persona.
-#[derive(Debug, FromRow)]
+#[derive(Debug, FromRow, Serialize, ToSchema)]
+#[schema(as = RelationshipView)]
 pub struct RelationshipRow {
-    /// The persona.
     pub persona_id: String,
-    /// `new`, until the persona says otherwise.
+    // `new`, until the persona says otherwise.
     pub stage: String,
-    /// As the persona keeps it.
     pub trust_score: f64,
-    /// Messages from the person.
+    // Of messages from the person.
     pub message_count: i64,
-    /// When the last one came that was not brought back by iCloud.
+    // When the last one came that was not brought back by iCloud.
     pub last_interaction_at: Option<Timestamp>,
 }
 
 /// A course of questions, and how far it has come.
 #[derive(Debug, FromRow)]
 pub struct OnboardingRow {
-    /// Who asks.
     pub persona_id: String,
-    /// Where it stands.
     pub stage: String,
-    /// What was answered.
     pub answers: Json<Box<RawValue>>,
-    /// When it began.
     pub started_at: Timestamp,
-    /// When it last moved.
     pub updated_at: Timestamp,
-    /// When it ended, if it has.
     pub completed_at: Option<Timestamp>,
 }
 

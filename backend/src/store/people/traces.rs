@@ -7,17 +7,18 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use serde::Serialize;
 use shared_protocol::Address;
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::export::ConversationRow;
 use crate::clock::Timestamp;
-use crate::store::execute::Execute;
-use crate::store::statement::statements;
+use crate::store::execute::{Execute, Params, Row};
+use crate::store::statement::{Statement, statements};
 use crate::store::{Store, StoreError};
 
-/// How many rows are read at once.
+/// Rows.
 const PAGE: i64 = 5_000;
 
 statements! {
@@ -63,33 +64,21 @@ pub struct Traces {
 }
 
 /// A handle among the participants of a chat.
-#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, FromRow, Serialize)]
 pub struct Membership {
-    /// The chat.
     pub conversation_id: Uuid,
-    /// The handle as it is written there.
+    /// As it is written there.
     pub handle: String,
-    /// When it was first seen there.
     pub created_at: Timestamp,
 }
 
 /// A message that goes with a handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TracedMessage {
-    /// When it was stored.
     pub created_at: Timestamp,
-    /// Its id.
     pub id: Uuid,
     /// Whether it stands in a conversation of others.
     pub is_elsewhere: bool,
-}
-
-#[derive(FromRow)]
-struct UserPage {
-    id: Uuid,
-    phone: String,
-    archived_phone: Option<String>,
-    created_at: Timestamp,
 }
 
 #[derive(FromRow)]
@@ -106,14 +95,6 @@ impl ConversationPage {
         let by_guid = || self.guid.strip_prefix("-;").unwrap_or(&self.guid);
         self.owner_handle.as_deref().unwrap_or_else(by_guid)
     }
-}
-
-#[derive(FromRow)]
-struct MessagePage {
-    id: Uuid,
-    conversation_id: Uuid,
-    created_at: Timestamp,
-    sender: Option<String>,
 }
 
 impl Traces {
@@ -168,19 +149,18 @@ impl Store {
 
     /// People whose number it is or was, the earliest first. An adopted number may be written with spaces.
     async fn people_of(&self, address: &Address) -> Result<Vec<Uuid>, StoreError> {
-        let (mut after, mut people) = (Uuid::nil(), Vec::new());
-        loop {
-            let params = (after, PAGE);
-            let page: Vec<UserPage> = self.pools.reads().all(PAGE_OF_USERS, params).await?;
-            let Some(last) = page.last() else { break };
-            after = last.id;
-            let mut written = Traces::default();
-            people.extend(page.into_iter().filter_map(|row| {
-                let numbers = [Some(row.phone), row.archived_phone];
-                let is_theirs = numbers.iter().flatten().any(|it| written.take(address, it));
-                is_theirs.then_some((row.created_at, row.id))
-            }));
-        }
+        type User = (Uuid, String, Option<String>, Timestamp);
+        let mut people = Vec::new();
+        let mut written = Traces::default();
+        let each = |(id, phone, archived, created_at): User| {
+            let mut numbers = [Some(phone), archived].into_iter().flatten();
+            if numbers.any(|number| written.take(address, &number)) {
+                people.push((created_at, id));
+            }
+        };
+        let first = (Uuid::nil(), PAGE);
+        self.each_row(PAGE_OF_USERS, first, |(id, ..): &User| (*id, PAGE), each)
+            .await?;
         people.sort_unstable();
         Ok(people.into_iter().map(|(_, id)| id).collect())
     }
@@ -190,19 +170,14 @@ impl Store {
         address: &Address,
         traces: &mut Traces,
     ) -> Result<(), StoreError> {
-        let mut after = Uuid::nil();
-        loop {
-            let params = (after, PAGE);
-            let mut reads = self.pools.reads();
-            let page: Vec<ConversationPage> = reads.all(PAGE_OF_CONVERSATIONS, params).await?;
-            let Some(last) = page.last() else { break };
-            after = last.row.id;
-            for conversation in page {
-                if traces.take(address, conversation.peer()) {
-                    traces.conversations.push(conversation.row);
-                }
+        let each = |conversation: ConversationPage| {
+            if traces.take(address, conversation.peer()) {
+                traces.conversations.push(conversation.row);
             }
-        }
+        };
+        let after = |last: &ConversationPage| (last.row.id, PAGE);
+        self.each_row(PAGE_OF_CONVERSATIONS, (Uuid::nil(), PAGE), after, each)
+            .await?;
         traces
             .conversations
             .sort_by_key(|row| (row.created_at, row.id));
@@ -215,22 +190,17 @@ impl Store {
         until: Option<Timestamp>,
         traces: &mut Traces,
     ) -> Result<(), StoreError> {
-        let mut after = (Uuid::nil(), String::new());
-        loop {
-            let params = (after.0, &after.1, PAGE);
-            let page: Vec<Membership> =
-                self.pools.reads().all(PAGE_OF_PARTICIPANTS, params).await?;
-            let Some(last) = page.last() else { break };
-            after = (last.conversation_id, last.handle.clone());
-            for membership in page {
-                if until.is_none_or(|until| membership.created_at <= until)
-                    && traces.take(address, &membership.handle)
-                {
-                    traces.memberships.push(membership);
-                }
+        let each = |membership: Membership| {
+            if until.is_none_or(|until| membership.created_at <= until)
+                && traces.take(address, &membership.handle)
+            {
+                traces.memberships.push(membership);
             }
-        }
-        Ok(())
+        };
+        let first = (Uuid::nil(), String::new(), PAGE);
+        let after = |last: &Membership| (last.conversation_id, last.handle.clone(), PAGE);
+        self.each_row(PAGE_OF_PARTICIPANTS, first, after, each)
+            .await
     }
 
     async fn trace_mentions(
@@ -238,19 +208,14 @@ impl Store {
         address: &Address,
         traces: &mut Traces,
     ) -> Result<(), StoreError> {
-        let mut after = String::new();
-        loop {
-            let params = (&after, PAGE);
-            let page: Vec<String> = self.pools.reads().values(PAGE_OF_MENTIONED, params).await?;
-            let Some(last) = page.last() else { break };
-            after.clone_from(last);
-            for mentioned in page {
-                if traces.take(address, &mentioned) {
-                    traces.mentioned_as.push(mentioned);
-                }
+        let each = |(mentioned,): (String,)| {
+            if traces.take(address, &mentioned) {
+                traces.mentioned_as.push(mentioned);
             }
-        }
-        Ok(())
+        };
+        let after = |(last,): &(String,)| (last.clone(), PAGE);
+        self.each_row(PAGE_OF_MENTIONED, (String::new(), PAGE), after, each)
+            .await
     }
 
     async fn trace_messages(
@@ -259,29 +224,44 @@ impl Store {
         until: Option<Timestamp>,
         traces: &mut Traces,
     ) -> Result<(), StoreError> {
+        type Message = (Uuid, Uuid, Timestamp, Option<String>);
         let own: HashSet<Uuid> = traces.conversations.iter().map(|row| row.id).collect();
-        let mut after = Uuid::nil();
-        loop {
-            let params = (after, PAGE);
-            let page: Vec<MessagePage> = self.pools.reads().all(PAGE_OF_MESSAGES, params).await?;
-            let Some(last) = page.last() else { break };
-            after = last.id;
-            for row in page {
-                let is_elsewhere = !own.contains(&row.conversation_id);
-                if until.is_some_and(|until| row.created_at > until) {
-                    continue;
-                }
-                let is_theirs =
-                    (row.sender.as_deref()).is_some_and(|sender| traces.take(address, sender));
-                if is_theirs || !is_elsewhere {
-                    traces.messages.push(TracedMessage {
-                        created_at: row.created_at,
-                        id: row.id,
-                        is_elsewhere,
-                    });
-                }
+        let each = |(id, conversation_id, created_at, sender): Message| {
+            if until.is_some_and(|until| created_at > until) {
+                return;
             }
+            let is_elsewhere = !own.contains(&conversation_id);
+            let is_theirs = sender.is_some_and(|sender| traces.take(address, &sender));
+            if is_theirs || !is_elsewhere {
+                traces.messages.push(TracedMessage {
+                    created_at,
+                    id,
+                    is_elsewhere,
+                });
+            }
+        };
+        let after = |(id, ..): &Message| (*id, PAGE);
+        self.each_row(PAGE_OF_MESSAGES, (Uuid::nil(), PAGE), after, each)
+            .await
+    }
+
+    /// Reads page by page. `first` are the parameters of the first page, `after` makes those of the page
+    /// after a row.
+    async fn each_row<'q, R: Row, P: Params<'q>>(
+        &self,
+        page: Statement,
+        first: P,
+        after: impl Fn(&R) -> P,
+        mut each: impl FnMut(R),
+    ) -> Result<(), StoreError> {
+        let mut params = first;
+        loop {
+            let rows: Vec<R> = self.pools.reads().all(page, params).await?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            params = after(last);
+            rows.into_iter().for_each(&mut each);
         }
-        Ok(())
     }
 }

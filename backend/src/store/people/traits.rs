@@ -1,8 +1,10 @@
 //! Traits: what is known about a person by name, and who said so.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::FromRow;
 use sqlx::types::Json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::reader::Reader;
@@ -32,31 +34,25 @@ statements! {
     DELETE_TRAITS { both: "delete from user_traits where user_id = $1" }
 }
 
-/// A trait of a person.
-#[derive(Debug, FromRow)]
+#[derive(Debug, FromRow, Serialize, ToSchema)]
+#[schema(as = TraitView)]
 pub struct TraitRow {
-    /// Its name, unique per person.
+    #[serde(skip)]
     pub name: String,
-    /// Any JSON.
+    #[schema(value_type = Value)]
     pub value: Json<Box<RawValue>>,
-    /// Who said so: `user`, or the one that found out.
+    // `user`, or the program that found it out.
     pub source: String,
-    /// Since when it is known.
     pub created_at: Timestamp,
-    /// When it last changed.
     pub updated_at: Timestamp,
 }
 
-/// Why traits were not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum TraitsError {
-    /// The person would have more than that many.
     #[error("a person has at most {0} traits")]
     TooMany(usize),
-    /// The person is gone.
     #[error("there is nobody to have traits")]
     Gone,
-    /// The database did not do its work.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

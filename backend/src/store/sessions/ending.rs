@@ -1,5 +1,5 @@
-//! Sessions end. They are marked first, which shuts everyone out of them within a second. What is left
-//! to do at the identity provider is written down in the same transaction.
+//! Sessions end. Their rows are marked first, so that every replica refuses them within a second. A job in
+//! the same transaction logs them out at the identity provider.
 
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ statements! {
                  where ended_at is null and (idle_expires_at <= $1 or expires_at <= $1) limit $2)
                returning id, issuer, upstream_tokens",
     }
-    /// What was sealed for a session that is over serves no purpose: its job has a copy.
+    /// The job has a copy.
     FORGET_UPSTREAM {
         both: "update sessions set upstream_tokens = null
                where id = $1 and ended_at is not null",
@@ -57,23 +57,20 @@ pub enum Ending {
     This,
     /// All but the named one.
     Others,
-    /// All of them.
     All,
 }
 
 /// A session that has just ended.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Ended {
-    /// Its id.
     pub id: Uuid,
-    /// Whose tokens they are.
     pub issuer: String,
-    /// The identity provider's tokens, sealed.
+    /// The identity provider's, sealed.
     pub upstream_tokens: Option<Vec<u8>>,
 }
 
 impl Store {
-    /// Ends sessions of a person. `log_out` tells the job that is left to do for each, if any.
+    /// Ends sessions of a person. `log_out` makes the job for the identity provider, if one is needed.
     pub async fn end_sessions(
         &self,
         user_id: Uuid,
@@ -89,9 +86,7 @@ impl Store {
         };
         let mut tx = self.pools.begin_write().await?;
         let ended: Vec<Ended> = tx.all(statement, (user_id, session_id, now)).await?;
-        for session in &ended {
-            leave(&mut tx, session, &log_out, now).await?;
-        }
+        enqueue_log_outs(&mut tx, &ended, log_out, now).await?;
         tx.commit().await?;
         Ok(ended.into_iter().map(|session| session.id).collect())
     }
@@ -105,9 +100,7 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let mut tx = self.pools.begin_write().await?;
         let ended: Vec<Ended> = tx.all(END_EXPIRED, (now, limit)).await?;
-        for session in &ended {
-            leave(&mut tx, session, &log_out, now).await?;
-        }
+        enqueue_log_outs(&mut tx, &ended, log_out, now).await?;
         tx.commit().await?;
         Ok(ended.len())
     }
@@ -124,8 +117,8 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a session whose tokens the provider has refused for good, unless they are not those any
-    /// more: then another replica was faster, and the session lives on.
+    /// Ends a session whose tokens the provider has refused for good. `false` if these have changed: then
+    /// another replica was faster, and the session lives on.
     pub async fn end_if_unchanged(
         &self,
         session_id: Uuid,
@@ -134,26 +127,23 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let params = (session_id, version, now, reason);
-        let rows = self
-            .pools
-            .writes()
-            .execute(END_IF_UNCHANGED, params)
-            .await?;
-        Ok(rows == 1)
+        let mut writes = self.pools.writes();
+        Ok(writes.execute(END_IF_UNCHANGED, params).await? == 1)
     }
 }
 
-/// What is left to do for a session that has just ended, inside the transaction that ended it.
-pub(in crate::store) async fn leave(
+/// Writes the jobs that log sessions out at the identity provider, inside the transaction that ended them.
+pub(super) async fn enqueue_log_outs(
     tx: &mut Tx,
-    ended: &Ended,
+    ended: &[Ended],
     log_out: impl Fn(&Ended) -> Option<NewJob>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let Some(job) = log_out(ended) else {
-        return Ok(());
-    };
-    enqueue(tx, &job, now).await?;
-    tx.execute(FORGET_UPSTREAM, (ended.id,)).await?;
+    for session in ended {
+        if let Some(job) = log_out(session) {
+            enqueue(tx, &job, now).await?;
+            tx.execute(FORGET_UPSTREAM, (session.id,)).await?;
+        }
+    }
     Ok(())
 }

@@ -1,13 +1,13 @@
-//! Sessions: who is signed in, where, until when, and which of its tokens are good.
+//! Sessions: which person is signed in on which device, until when, and with which tokens.
 //!
-//! A session ends in one statement, whatever else has to follow. A row that has ended stays for a
-//! while, to be looked at; every query asks that it has not. `opening` begins one, `tokens` rotates our
-//! refresh token, `upstream` keeps the identity provider's tokens, `ending` ends them.
+//! One statement ends a session; other work follows. The row of a session that has ended stays for a while
+//! for the operator, so every query asks that it has not ended. `opening` begins a session, `tokens`
+//! rotates our refresh token, `upstream` keeps the identity provider's tokens, `ending` ends sessions.
 
-mod ending;
-mod opening;
-mod tokens;
-mod upstream;
+pub(in crate::store) mod ending;
+pub(in crate::store) mod opening;
+pub(in crate::store) mod tokens;
+pub(in crate::store) mod upstream;
 
 use std::fmt;
 
@@ -22,11 +22,6 @@ pub use ending::{Ended, Ending};
 pub use opening::{ConfirmedCode, NewSession};
 pub use tokens::{NextToken, TokenRow};
 pub use upstream::{NewUpstream, UpstreamRow};
-
-pub(in crate::store) use ending::ALL as ENDING;
-pub(in crate::store) use opening::ALL as OPENING;
-pub(in crate::store) use tokens::ALL as TOKENS;
-pub(in crate::store) use upstream::ALL as UPSTREAM;
 
 /// A live session and the person in it.
 macro_rules! live_session_where {
@@ -51,7 +46,7 @@ macro_rules! live_session_where {
 statements! {
     FIND_SESSION { both: live_session_where!("s.id = $1") }
     FIND_SESSION_BY_UPSTREAM { both: live_session_where!("s.upstream_session_id = $1") }
-    /// What was seen later stays: two requests at once must not shorten each other's session.
+    /// A later time stays: two requests at once must not shorten each other's session.
     TOUCH_SESSION {
         both: "update sessions set last_seen_at = $2, idle_expires_at = $3
                where id = $1 and ended_at is null and last_seen_at < $2",
@@ -73,37 +68,28 @@ statements! {
 /// A live session, with the person in it.
 #[derive(Clone, sqlx::FromRow)]
 pub struct SessionRow {
-    /// Its id.
     pub id: Uuid,
-    /// Whose it is.
     pub user_id: Uuid,
-    /// Who issued its access tokens.
     pub issuer: String,
-    /// The person's id there.
+    /// The person's id at the issuer.
     pub subject: Uuid,
-    /// The person's number.
     pub phone: String,
     /// `cookie` or `bearer`.
     pub transport: String,
-    /// When it began.
     pub created_at: Timestamp,
-    /// When it was used last, to within some minutes.
+    /// To within some minutes.
     pub last_seen_at: Timestamp,
     /// When it ends unless it is used.
     pub idle_expires_at: Timestamp,
     /// When it ends at the latest.
     pub expires_at: Timestamp,
-    /// Whether the person asked to be remembered.
     pub remember: bool,
-    /// When a code was confirmed in it last.
+    /// When a code was confirmed in it last, and whether that was a test number's.
     pub step_up_at: Option<Timestamp>,
-    /// Whether that was a test number's code.
     pub step_up_is_test: bool,
-    /// Digest of the access token issued last.
+    /// Digests of the access token issued last, and of the one before.
     pub access_hash: Option<Vec<u8>>,
-    /// Digest of the one before.
     pub previous_access_hash: Option<Vec<u8>>,
-    /// When the provider's access token expires.
     pub access_expires_at: Option<Timestamp>,
     /// When the person signed in elsewhere after this session began.
     pub newer_sign_in_at: Option<Timestamp>,
@@ -122,22 +108,18 @@ impl fmt::Debug for SessionRow {
 /// A live session as its owner sees it in a list.
 #[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct SessionSummary {
-    /// Its id.
     pub id: Uuid,
-    /// `cookie` or `bearer`.
     pub transport: String,
     /// `Safari on iPhone`.
     pub device: Option<String>,
-    /// When it began.
     pub created_at: Timestamp,
-    /// When it was used last, to within some minutes.
+    /// To within some minutes.
     pub last_seen_at: Timestamp,
-    /// When it ends as things stand.
+    /// The earlier of the two times at which it ends.
     pub expires_at: Timestamp,
 }
 
 impl Store {
-    /// The session with this id, if it is alive.
     pub async fn session(
         &self,
         id: Uuid,
@@ -146,20 +128,17 @@ impl Store {
         self.pools.reads().optional(FIND_SESSION, (id, now)).await
     }
 
-    /// The session that the identity provider knows by this name, if it is alive.
+    /// The live session that the identity provider knows by this name.
     pub async fn session_by_upstream(
         &self,
         upstream: &str,
         now: Timestamp,
     ) -> Result<Option<SessionRow>, StoreError> {
+        let mut reads = self.pools.reads();
         let params = (upstream, now);
-        self.pools
-            .reads()
-            .optional(FIND_SESSION_BY_UPSTREAM, params)
-            .await
+        reads.optional(FIND_SESSION_BY_UPSTREAM, params).await
     }
 
-    /// Notes that a session was used.
     pub async fn touch_session(
         &self,
         id: Uuid,
@@ -171,15 +150,13 @@ impl Store {
         Ok(())
     }
 
-    /// The person's live sessions, newest first.
+    /// Newest first.
     pub async fn sessions_of(
         &self,
         user_id: Uuid,
         now: Timestamp,
     ) -> Result<Vec<SessionSummary>, StoreError> {
-        self.pools
-            .reads()
-            .all(LIVE_SESSIONS_OF, (user_id, now))
-            .await
+        let mut reads = self.pools.reads();
+        reads.all(LIVE_SESSIONS_OF, (user_id, now)).await
     }
 }

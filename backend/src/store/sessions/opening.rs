@@ -1,16 +1,17 @@
-//! A session begins: the approval of a code is used up, and everything is written, or nothing.
+//! A session begins: one transaction uses up the approval of a code and writes everything.
 
 use uuid::Uuid;
 
 use super::MARK_STEP_UP;
+use super::ending::{END_ONE, Ended, enqueue_log_outs};
 use super::tokens::{INSERT_TOKEN, NextToken};
 use super::upstream::NewUpstream;
 use crate::clock::Timestamp;
 use crate::store::audit::{NewEvent, RECORD_EVENT};
 use crate::store::execute::Execute;
 use crate::store::jobs::NewJob;
-use crate::store::otp::{Consumed, consume_approval};
-use crate::store::sessions::ending::{END_ONE, Ended, leave};
+use crate::store::otp::consume_approval;
+
 use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
@@ -33,46 +34,36 @@ statements! {
 /// A code that was right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConfirmedCode {
-    /// The challenge that it was confirmed for.
     pub challenge_id: Uuid,
-    /// Whether it was a test number's.
     pub is_test: bool,
 }
 
-/// A session as it is written when it begins.
 pub struct NewSession {
-    /// Its id.
     pub id: Uuid,
-    /// Whose it is.
     pub user_id: Uuid,
     /// `cookie` or `bearer`.
     pub transport: &'static str,
-    /// Who issued its access token.
     pub issuer: String,
-    /// Whether the person asked to be remembered.
     pub remember: bool,
     /// When it ends unless it is used.
     pub idle_expires_at: Timestamp,
     /// When it ends at the latest.
     pub expires_at: Timestamp,
-    /// Whether the code was a test number's.
     pub is_test: bool,
     /// `Safari on iPhone`.
     pub device: Option<String>,
-    /// Its first refresh token.
     pub token: NextToken,
-    /// The provider's tokens, if it has a session of its own.
+    /// Where the identity provider has a session of its own.
     pub upstream: Option<NewUpstream>,
-    /// The person's name, if they told one.
+    /// As the person told it.
     pub name: Option<String>,
     /// The session of the same browser that this one takes the place of.
     pub replaces: Option<Uuid>,
 }
 
 impl Store {
-    /// Uses up the approval of a code and begins a session, or finds that it was used up before:
-    /// `false`, and nothing is written. `log_out` tells the job that is left to do for the session that
-    /// it takes the place of, if any.
+    /// Uses up the approval of a code and begins a session. `false`, and nothing is written, if it was used
+    /// up before. `log_out` makes the job for the session that the new one replaces, if one is needed.
     pub async fn open_session(
         &self,
         session: &NewSession,
@@ -82,7 +73,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        if consume_approval(&mut tx, code.challenge_id, session.id, now).await? == Consumed::No {
+        if !consume_approval(&mut tx, code.challenge_id, session.id, now).await? {
             return Ok(false);
         }
         let params = (session.user_id, now, session.name.as_deref());
@@ -91,10 +82,8 @@ impl Store {
             return Ok(false);
         }
         if let Some(replaced) = session.replaces {
-            let ended: Option<Ended> = tx.optional(END_ONE, (replaced, now, "replaced")).await?;
-            if let Some(ended) = &ended {
-                leave(&mut tx, ended, &log_out, now).await?;
-            }
+            let ended: Vec<Ended> = tx.all(END_ONE, (replaced, now, "replaced")).await?;
+            enqueue_log_outs(&mut tx, &ended, log_out, now).await?;
         }
         let (token, upstream) = (&session.token, session.upstream.as_ref());
         let params = (
@@ -115,21 +104,15 @@ impl Store {
             upstream.map(|upstream| &upstream.sealed_tokens[..]),
         );
         tx.execute(INSERT_SESSION, params).await?;
-        let params = (
-            session.id,
-            token.counter,
-            &token.hash[..],
-            &token.key_id,
-            now,
-        );
-        tx.execute(INSERT_TOKEN, params).await?;
+        tx.execute(INSERT_TOKEN, token.params(session.id, now))
+            .await?;
         tx.execute(RECORD_EVENT, event.params(now)).await?;
         tx.commit().await?;
         Ok(true)
     }
 
-    /// Uses up the approval of a code and marks the session in which it was confirmed, or finds that
-    /// it was used up before.
+    /// Uses up the approval of a code and marks the session in which it was confirmed. `false` if it was
+    /// used up before.
     pub async fn step_up_session(
         &self,
         user_id: Uuid,
@@ -138,7 +121,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        if consume_approval(&mut tx, code.challenge_id, session_id, now).await? == Consumed::No {
+        if !consume_approval(&mut tx, code.challenge_id, session_id, now).await? {
             return Ok(false);
         }
         let params = (user_id, session_id, now, code.is_test);
@@ -146,8 +129,8 @@ impl Store {
             return Ok(false);
         }
         // The number was proved again: its silence begins anew.
-        tx.execute(NOTE_SIGN_IN, (user_id, now, None::<&str>))
-            .await?;
+        let params = (user_id, now, None::<&str>);
+        tx.execute(NOTE_SIGN_IN, params).await?;
         tx.commit().await?;
         Ok(true)
     }

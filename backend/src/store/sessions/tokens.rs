@@ -1,11 +1,11 @@
-//! Our refresh tokens, as digests: the newest of a session, and those before it that may still be shown.
+//! Our refresh tokens, as digests: the newest of a session, and those before it that a client may still send.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::store::execute::Execute;
+use crate::store::execute::{Execute, Params};
 use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
@@ -18,8 +18,8 @@ statements! {
         both: "select counter, token_hash, key_id, first_used_at from session_tokens
                where session_id = $1 order by counter desc limit 32",
     }
-    /// Of two that rotate at once, one finds the counter changed. One that has waited long for the
-    /// identity provider must not take back what was seen meanwhile.
+    /// Of two that rotate at once, one finds the counter changed. A request that has waited long for the
+    /// identity provider must not set the times back.
     ADVANCE_COUNTER {
         both: "update sessions set token_counter = token_counter + 1,
                  last_seen_at = case when last_seen_at < $3 then $3 else last_seen_at end,
@@ -41,16 +41,13 @@ statements! {
     }
 }
 
-/// A refresh token as it is kept.
 #[derive(Clone, sqlx::FromRow)]
 pub struct TokenRow {
     /// Its place in the family, from 1.
     pub counter: i64,
-    /// Digest of the token.
     pub token_hash: Vec<u8>,
     /// The key that it derives from.
     pub key_id: String,
-    /// When it was first shown to us.
     pub first_used_at: Option<Timestamp>,
 }
 
@@ -58,20 +55,26 @@ pub struct TokenRow {
 pub struct NextToken {
     /// Its place in the family, from 1.
     pub counter: i64,
-    /// Digest of the token.
     pub hash: [u8; 32],
     /// The key that it derives from.
     pub key_id: String,
 }
 
-/// More tokens than anybody's honest client goes through in half a minute.
+impl NextToken {
+    /// The parameters of [`INSERT_TOKEN`].
+    pub(super) fn params(&self, session_id: Uuid, now: Timestamp) -> impl Params<'_> {
+        (session_id, self.counter, &self.hash[..], &self.key_id, now)
+    }
+}
+
+/// More tokens than an honest client goes through in half a minute.
 const MAX_KEPT: i64 = 31;
 
 impl Store {
     /// How long a token is kept after its successor was first used: longer than it works.
     pub const TOKENS_KEPT_FOR: Duration = Duration::from_mins(1);
 
-    /// The newest tokens of a session, newest first.
+    /// Newest first.
     pub async fn tokens_of(&self, session_id: Uuid) -> Result<Vec<TokenRow>, StoreError> {
         self.pools.reads().all(TOKENS_OF, (session_id,)).await
     }
@@ -91,18 +94,17 @@ impl Store {
         if tx.execute(ADVANCE_COUNTER, params).await? == 0 {
             return Ok(false);
         }
-        tx.execute(NOTE_FIRST_USE, (session_id, current, now))
+        let params = (session_id, current, now);
+        tx.execute(NOTE_FIRST_USE, params).await?;
+        tx.execute(INSERT_TOKEN, next.params(session_id, now))
             .await?;
-        let params = (session_id, next.counter, &next.hash[..], &next.key_id, now);
-        tx.execute(INSERT_TOKEN, params).await?;
-        let used_before = now.minus(Self::TOKENS_KEPT_FOR);
-        tx.execute(DELETE_OLD_TOKENS, (session_id, used_before, oldest_kept))
-            .await?;
+        let params = (session_id, now.minus(Self::TOKENS_KEPT_FOR), oldest_kept);
+        tx.execute(DELETE_OLD_TOKENS, params).await?;
         tx.commit().await?;
         Ok(true)
     }
 
-    /// Notes that a token was shown for the first time; from then on its predecessor is on its way out.
+    /// Notes that a token was shown for the first time; its predecessor soon stops working.
     pub async fn note_first_use(
         &self,
         session_id: Uuid,

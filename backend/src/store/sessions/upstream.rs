@@ -1,8 +1,7 @@
 //! The identity provider's tokens of a session: sealed, changed by compare-and-swap.
 //!
-//! One replica at a time asks the provider for the next ones: it takes a lease, which ends by itself
-//! should that replica die. What comes back is kept only if the tokens are still those that were asked
-//! with.
+//! One replica at a time asks the provider for the next ones. It takes a lease, which ends by itself
+//! should that replica die. The answer is kept only if the session's tokens have not changed meanwhile.
 
 use std::time::Duration;
 
@@ -35,16 +34,14 @@ statements! {
     }
 }
 
-/// The provider's tokens as they are kept.
 #[derive(Debug, sqlx::FromRow)]
 pub struct UpstreamRow {
-    /// Sealed; none with an identity provider that has no tokens of its own.
+    /// Sealed; null with an identity provider that has no tokens of its own.
     pub upstream_tokens: Option<Vec<u8>>,
     /// Counts their changes.
     pub upstream_version: i64,
-    /// When the access token expires.
     pub access_expires_at: Option<Timestamp>,
-    /// Until when a replica is asking for the next ones.
+    /// Until when a replica may be asking for the next ones.
     pub upstream_lease_until: Option<Timestamp>,
 }
 
@@ -52,11 +49,9 @@ pub struct UpstreamRow {
 pub struct NewUpstream {
     /// The provider's name for the session.
     pub session_id: String,
-    /// Digest of the access token.
     pub access_hash: [u8; 32],
-    /// When the access token expires.
     pub access_expires_at: Timestamp,
-    /// Both tokens, sealed.
+    /// Both tokens.
     pub sealed_tokens: Vec<u8>,
 }
 
@@ -64,12 +59,9 @@ impl Store {
     /// How long one replica may be asking. Longer than the provider takes to give up.
     pub const UPSTREAM_LEASE: Duration = Duration::from_secs(20);
 
-    /// The tokens of a live session.
     pub async fn upstream(&self, session_id: Uuid) -> Result<Option<UpstreamRow>, StoreError> {
-        self.pools
-            .reads()
-            .optional(READ_UPSTREAM, (session_id,))
-            .await
+        let mut reads = self.pools.reads();
+        reads.optional(READ_UPSTREAM, (session_id,)).await
     }
 
     /// Takes the lease on the next tokens. `false` if another replica has it, or was faster.
@@ -80,8 +72,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let params = (session_id, version, now, now.plus(Self::UPSTREAM_LEASE));
-        let rows = self.pools.writes().execute(LEASE_UPSTREAM, params).await?;
-        Ok(rows == 1)
+        let mut writes = self.pools.writes();
+        Ok(writes.execute(LEASE_UPSTREAM, params).await? == 1)
     }
 
     /// Keeps the next tokens and frees the lease. `false` if the session has ended, or others came in
@@ -99,20 +91,15 @@ impl Store {
             &next.access_hash[..],
             next.access_expires_at,
         );
-        let rows = self
-            .pools
-            .writes()
-            .execute(REPLACE_UPSTREAM, params)
-            .await?;
-        Ok(rows == 1)
+        let mut writes = self.pools.writes();
+        Ok(writes.execute(REPLACE_UPSTREAM, params).await? == 1)
     }
 
     /// Frees the lease after a try that failed.
     pub async fn release_upstream(&self, session_id: Uuid, version: i64) -> Result<(), StoreError> {
-        let params = (session_id, version);
-        self.pools
-            .writes()
-            .execute(RELEASE_UPSTREAM, params)
+        let mut writes = self.pools.writes();
+        writes
+            .execute(RELEASE_UPSTREAM, (session_id, version))
             .await?;
         Ok(())
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use archety_backend::identity::{LogoutScope, OtpChannel, StartOtpError, VerifyOtpError};
+use archety_backend::identity::{StartOtpError, VerifyOtpError};
+use archety_backend::otp::Channel;
 use archety_backend::phone::Phone;
 use supabase_stand_in::{Fault, Settings, faults};
 
@@ -27,11 +28,7 @@ async fn a_code_proves_a_number_and_its_session_is_put_away() {
     let ada = project.somebody(1).await;
     assert_eq!(ada.phone, phone);
     let supabase = project.supabase();
-    let start = async || {
-        supabase
-            .start_otp(&phone, OtpChannel::Sms, Some(DEVICE))
-            .await
-    };
+    let start = async || supabase.start_otp(&phone, Channel::Sms, Some(DEVICE)).await;
     start().await.expect("sent");
     let again = start().await;
     assert!(
@@ -44,11 +41,7 @@ async fn a_code_proves_a_number_and_its_session_is_put_away() {
         .verify_otp(&phone, CODE, Some(DEVICE))
         .await
         .expect("right");
-    project
-        .identity
-        .log_out(&tokens, LogoutScope::Local)
-        .await
-        .expect("put away");
+    project.identity.log_out(&tokens).await.expect("put away");
     // The account that the code made is adopted: nobody else has a way into it.
     let made = project
         .stand_in
@@ -67,7 +60,7 @@ async fn what_cannot_be_sent_is_told_apart() {
     let supabase = project.supabase();
     let start = async |fault| {
         project.stand_in.faults().next("/otp", fault);
-        let started = supabase.start_otp(&phone, OtpChannel::WhatsApp, None).await;
+        let started = supabase.start_otp(&phone, Channel::WhatsApp, None).await;
         started.expect_err("spoilt")
     };
     let code = |code: &str| Fault::json(422, &serde_json::json!({"code": 422, "error_code": code}));
@@ -91,12 +84,9 @@ async fn what_cannot_be_sent_is_told_apart() {
         start(faults::rate_limited()).await,
         TooSoon { .. }
     ));
-    assert!(matches!(start(Fault::Drop).await, Unavailable { .. }));
-    assert!(matches!(start(Fault::html(502)).await, Unavailable { .. }));
-    assert!(matches!(
-        start(faults::timed_out()).await,
-        Unavailable { .. }
-    ));
+    assert!(matches!(start(Fault::Drop).await, Unavailable));
+    assert!(matches!(start(Fault::html(502)).await, Unavailable));
+    assert!(matches!(start(faults::timed_out()).await, Unavailable));
 }
 
 #[tokio::test]
@@ -112,13 +102,10 @@ async fn what_is_unclear_proves_nothing() {
     ] {
         project.stand_in.faults().next("/verify", fault);
         let told = supabase.verify_otp(&phone, CODE, None).await;
-        assert!(
-            matches!(told, Err(VerifyOtpError::Unavailable { .. })),
-            "{told:?}"
-        );
+        assert!(matches!(told, Err(VerifyOtpError::Unavailable)), "{told:?}");
     }
     supabase
-        .start_otp(&phone, OtpChannel::Sms, None)
+        .start_otp(&phone, Channel::Sms, None)
         .await
         .expect("sent");
     let banned = project

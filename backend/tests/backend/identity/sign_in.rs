@@ -72,8 +72,7 @@ async fn both_kinds_of_keys_travel_as_they_must() {
         let ada = project.somebody(1).await;
         let grant = project.sign_in(&ada).await.expect("signed in");
         let upstream = grant.upstream.expect("a session");
-        let scope = archety_backend::identity::LogoutScope::Local;
-        let out = project.identity.log_out(&upstream.tokens, scope).await;
+        let out = project.identity.log_out(&upstream.tokens).await;
         out.expect("logged out");
         let seen = project.stand_in.requests().all();
         let (logout, service) = seen.split_last().expect("asked");
@@ -298,8 +297,7 @@ async fn a_project_without_legacy_keys_works_as_well() {
         "{verified:?}"
     );
     let upstream = grant.upstream.as_ref().expect("a session");
-    let scope = archety_backend::identity::LogoutScope::Global;
-    let out = project.identity.log_out(&upstream.tokens, scope).await;
+    let out = project.identity.log_out(&upstream.tokens).await;
     out.expect("logged out");
     project
         .identity

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use archety_backend::clock::Timestamp;
 use archety_backend::config::{ApiKey, Environment, IdentityConfig, SupabaseConfig};
-use archety_backend::identity::{
-    Grant, Identity, Person, SignInError, SupabaseIdentity, UpstreamTimeouts,
-};
+use archety_backend::identity::{Grant, Identity, Person, SignInError, SupabaseIdentity, Timeouts};
 use archety_backend::keyring::Keyring;
 use archety_backend::phone::Phone;
 use archety_backend::store::{Account, Pools, Store};
@@ -22,7 +20,7 @@ pub(crate) const PASSWORD_KEY: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const OTHER_PASSWORD_KEY: &str = "fedcba9876543210fedcba9876543210";
 pub(crate) const SESSION_KEY: &str = "00112233445566778899aabbccddeeff";
 pub(crate) const DEVICE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
-pub(crate) const PATIENT: UpstreamTimeouts = UpstreamTimeouts {
+pub(crate) const PATIENT: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
     total: Duration::from_secs(10),
 };
@@ -112,7 +110,7 @@ impl Project {
         base: TestStore,
         settings: Settings,
         kind: KeyKind,
-        timeouts: UpstreamTimeouts,
+        timeouts: Timeouts,
     ) -> Self {
         let stand_in = StandIn::start(settings).await.expect("a port is free");
         stand_in.clock().stop();
@@ -142,7 +140,7 @@ impl Project {
 
     /// The same replica, which waits no longer than this for an answer.
     pub(crate) async fn waiting(&self, total: Duration) -> Self {
-        let timeouts = UpstreamTimeouts {
+        let timeouts = Timeouts {
             connect: total,
             total,
         };
@@ -157,17 +155,12 @@ impl Project {
         self.opened_as(config, self.store.clone(), PATIENT).await
     }
 
-    async fn opened(&self, store: Store, keys: &[&str], timeouts: UpstreamTimeouts) -> Self {
+    async fn opened(&self, store: Store, keys: &[&str], timeouts: Timeouts) -> Self {
         let config = config(&self.stand_in, KeyKind::Legacy, keys);
         self.opened_as(config, store, timeouts).await
     }
 
-    async fn opened_as(
-        &self,
-        config: SupabaseConfig,
-        store: Store,
-        timeouts: UpstreamTimeouts,
-    ) -> Self {
+    async fn opened_as(&self, config: SupabaseConfig, store: Store, timeouts: Timeouts) -> Self {
         let identity = open(config, timeouts, &store, &self.stand_in).await;
         Self {
             stand_in: Arc::clone(&self.stand_in),
@@ -225,7 +218,7 @@ impl Project {
 
 async fn open(
     config: SupabaseConfig,
-    timeouts: UpstreamTimeouts,
+    timeouts: Timeouts,
     store: &Store,
     stand_in: &StandIn,
 ) -> Arc<Identity> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use archety_backend::config::{
     ApiKey, Environment, IdentityConfig, OtpConfig, OtpLimits, OtpProviderConfig, SupabaseConfig,
 };
-use archety_backend::otp::{Channel, ConfirmError, Otp, ProviderTimeouts, StartError};
+use archety_backend::otp::{Channel, ConfirmError, Otp, StartError, TIMEOUTS};
 use serde_json::json;
 use supabase_stand_in::{Fault, Settings, StandIn};
 
@@ -156,7 +156,7 @@ async fn it_is_no_choice_for_a_backend_with_identities_of_its_own() {
     for store in stores().await {
         let identity = identity_on(&store.store, &IdentityConfig::Local).await;
         let config = config(OtpProviderConfig::Supabase, WIDE);
-        let timeouts = ProviderTimeouts::default();
+        let timeouts = TIMEOUTS;
         let pepper = pepper(&store.store).await;
         let otp = Otp::new(&config, timeouts, identity, store.store.clone(), pepper);
         assert!(otp.is_err());

@@ -8,11 +8,11 @@ use archety_backend::clock::Timestamp;
 use archety_backend::config::{
     IdentityConfig, OtpConfig, OtpLimits, OtpProviderConfig, TestNumber, TwilioConfig,
 };
-use archety_backend::identity::{Identity, UpstreamTimeouts};
+use archety_backend::identity::{Identity, Timeouts};
 use archety_backend::keyring::Keyring;
 use archety_backend::otp::{
-    Approved, Binding, Channel, Code, Confirm, ConfirmError, Device, Otp, ProviderTimeouts, Start,
-    StartError, Started,
+    Approved, Binding, Channel, Code, Confirm, ConfirmError, Device, Otp, Start, StartError,
+    Started,
 };
 use archety_backend::phone::Phone;
 use archety_backend::phone_region::Regions;
@@ -106,14 +106,14 @@ impl Client {
 
     pub(crate) async fn start(&self, otp: &Otp) -> Result<Started, StartError> {
         let ask = Start {
-            phone: &self.phone,
+            phone: self.phone.clone(),
             channel: self.channel,
             binding: self.binding,
             client: self.address,
             device: self.device,
             step_up: self.session,
         };
-        otp.start(ask, self.now).await
+        otp.start(&ask, self.now).await
     }
 
     pub(crate) async fn confirm(
@@ -123,15 +123,15 @@ impl Client {
         typed: &str,
     ) -> Result<Approved, ConfirmError> {
         let ask = Confirm {
-            phone: &self.phone,
-            code: &code(typed),
+            phone: self.phone.clone(),
+            code: code(typed),
             challenge_id,
             binding: self.binding,
             client: self.address,
             device: self.device,
             session: self.session,
         };
-        otp.confirm(ask, self.now).await
+        otp.confirm(&ask, self.now).await
     }
 }
 
@@ -175,7 +175,7 @@ pub(crate) async fn otp_on(store: &Store, config: &OtpConfig) -> Otp {
 }
 
 pub(crate) async fn otp_with(store: &Store, config: &OtpConfig, identity: &IdentityConfig) -> Otp {
-    let timeouts = ProviderTimeouts {
+    let timeouts = Timeouts {
         connect: Duration::from_secs(1),
         // Long enough for a stand-in on a busy machine, short enough for a test that waits for it.
         total: Duration::from_secs(1),
@@ -186,7 +186,7 @@ pub(crate) async fn otp_with(store: &Store, config: &OtpConfig, identity: &Ident
 }
 
 pub(crate) async fn identity_on(store: &Store, config: &IdentityConfig) -> Arc<Identity> {
-    let timeouts = UpstreamTimeouts {
+    let timeouts = Timeouts {
         connect: Duration::from_secs(1),
         total: Duration::from_secs(1),
     };

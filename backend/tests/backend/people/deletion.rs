@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use archety_backend::keyring::Keyring;
 use archety_backend::people::delete_person;
-use archety_backend::store::people::{Deleted, Reader};
+use archety_backend::store::people::Reader;
 use archety_backend::store::{Pools, Store, Stored};
 use sqlx::AssertSqlSafe;
 use tokio::task::JoinSet;
@@ -21,7 +21,7 @@ fn keyring() -> Keyring {
     Keyring::parse("the session secret of the tests 0001").expect("long enough")
 }
 
-async fn delete(store: &Store, user_id: Uuid) -> Deleted {
+async fn delete(store: &Store, user_id: Uuid) -> bool {
     delete_person(store, &pepper(), &keyring(), user_id, at(100))
         .await
         .expect("deleted")
@@ -88,7 +88,7 @@ async fn nothing_is_left_but_keyed_hashes() {
             found(s, &[ADA, "ada-secret"], &[ada]).await.len() > 12,
             "the search finds"
         );
-        assert_eq!(delete(&s.store, ada).await, Deleted::Now);
+        assert!(delete(&s.store, ada).await);
         // As the draft has it, Ben's messages list her as somebody in the chat; she is not in it now.
         let places = found(s, &[ADA, "ada-secret"], &[ada]).await;
         assert_eq!(places, Vec::<String>::new(), "{}", s.kind);
@@ -133,7 +133,7 @@ async fn nothing_is_left_but_keyed_hashes() {
                 .await
                 .unwrap()
         );
-        assert_eq!(delete(&s.store, ada).await, Deleted::Before);
+        assert!(!delete(&s.store, ada).await);
     }
 }
 
@@ -276,7 +276,7 @@ async fn a_later_step_that_fails_is_done_again_from_where_it_stopped() {
             store(s, new).await;
             let again = signed_in(s, ADA, at(160)).await.user_id;
             assert_ne!(again, ada, "{table} on {}", s.kind);
-            assert_eq!(delete(&s.store, ada).await, Deleted::Now);
+            assert!(delete(&s.store, ada).await);
             let places = found(s, &["ada-secret"], &[ada]).await;
             assert_eq!(places, Vec::<String>::new(), "{table} on {}", s.kind);
             assert_eq!(texts(s, &Reader::Operator(again)).await, ["new words"]);
@@ -343,7 +343,7 @@ async fn intake_goes_on_between_the_slices() {
                 select!(s, "select count(*) from messages where identity like 'n%'");
             taken_meanwhile += i32::from((1..20_000).contains(&hers[0].0));
         }
-        assert_eq!(work.await.expect("no panic"), Deleted::Now);
+        assert!(work.await.expect("no panic"));
         assert!(taken_meanwhile > 0, "{}", s.kind);
         let left: Vec<(i64, i64)> = select!(
             s,
@@ -385,7 +385,7 @@ async fn a_first_step_that_fails_leaves_everything_as_it_was() {
             );
             assert_eq!(left, [(0,)], "{table} on {}", s.kind);
         }
-        assert_eq!(delete(&s.store, ada).await, Deleted::Now);
+        assert!(delete(&s.store, ada).await);
         assert_eq!(
             found(s, &[ADA, "ada-secret"], &[ada]).await,
             Vec::<String>::new()

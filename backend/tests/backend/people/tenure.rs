@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use archety_backend::clock::Timestamp;
 use archety_backend::otp::Device;
-use archety_backend::people::{Resolved, resolve_for_sign_in};
-use archety_backend::store::people::Reader;
+use archety_backend::people::resolve_for_sign_in;
+use archety_backend::store::people::{NumberOwner, Reader};
 use archety_backend::store::{Actor, Store, Stored};
 use tokio::task::JoinSet;
 
@@ -23,7 +23,7 @@ fn day(n: u32) -> Timestamp {
     NOW.plus(DAY * n)
 }
 
-async fn resolve(store: &Store, number: &str, now: Timestamp) -> Resolved {
+async fn resolve(store: &Store, number: &str, now: Timestamp) -> NumberOwner {
     resolve_for_sign_in(store, &phone(number), Device::Unknown, now)
         .await
         .expect("resolved")

@@ -11,7 +11,6 @@ use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use tracing::Instrument;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -30,10 +29,11 @@ use crate::http::context::Context;
 use crate::http::json_body::JsonBody;
 use crate::http::route::{Route, route};
 use crate::known_device;
+use crate::lifecycle::run_to_end;
 use crate::otp::{Code, Confirm, ConfirmError};
 use crate::people::PersonName;
 use crate::phone::Phone;
-use crate::sessions::{Opened, Remember, Session, SignIn, SignInError, Transport, device_label};
+use crate::sessions::{Remember, Session, SignIn, SignInError, Transport, device_label};
 use crate::store::sessions::ConfirmedCode;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -116,8 +116,8 @@ async fn confirm(
     let now = app.services.clock.now();
     let device = device_of(&visitor, &headers, session.as_deref(), &phone, &app, now);
     let ask = Confirm {
-        phone: &phone,
-        code: &code,
+        phone: phone.clone(),
+        code,
         challenge_id: body.challenge_id,
         binding,
         client: context.client,
@@ -125,9 +125,9 @@ async fn confirm(
         session: session.as_ref().map(|session| session.id),
     };
     let request_id = context.request_id.as_str();
-    let approved = app.services.otp.confirm(ask, now).await;
+    let approved = app.services.otp.confirm(&ask, now).await;
     if let Err(ConfirmError::Expired) = approved
-        && let Some(answer) = repeated(&app, &visitor, session.as_deref(), &phone, ask, now).await?
+        && let Some(answer) = repeated(&app, &visitor, session.as_deref(), &ask, now).await?
     {
         return Ok(answer);
     }
@@ -173,9 +173,14 @@ async fn confirm(
         client: context.client,
         request_id: request_id.to_owned(),
     };
-    let opened = to_its_end(&app, ask, now).await;
+    // A client that hangs up half-way must not leave a session at the provider that no row tells of.
+    let sign_in = Arc::clone(&app);
+    let work = run_to_end(async move { sign_in.services.sessions.sign_in(ask, now).await });
+    let opened = work
+        .await
+        .unwrap_or(Err(SignInError::Unavailable { retry_after: 1 }));
     if let Err(SignInError::CodeUsed) = opened
-        && let Some(answer) = repeated(&app, &visitor, None, &phone, confirm, now).await?
+        && let Some(answer) = repeated(&app, &visitor, None, &confirm, now).await?
     {
         return Ok(answer);
     }
@@ -205,19 +210,6 @@ async fn confirm(
 /// beginning another one: unless the person now asks to stay signed in for longer.
 fn goes_on(session: &Session, phone: &Phone, remember: Remember) -> bool {
     session.phone == phone.as_str() && (session.remember || remember == Remember::No)
-}
-
-/// A client that hangs up half-way must not leave a session at the provider that nobody knows of.
-async fn to_its_end(app: &Arc<App>, ask: SignIn, now: Timestamp) -> Result<Opened, SignInError> {
-    let app = Arc::clone(app);
-    let work = async move { app.services.sessions.sign_in(ask, now).await };
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(opened) => opened,
-        Err(failed) => match failed.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_shutting_down) => Err(SignInError::Unavailable { retry_after: 1 }),
-        },
-    }
 }
 
 async fn step_up(
@@ -299,8 +291,7 @@ async fn repeated(
     app: &App,
     visitor: &Visitor,
     signed_in: Option<&Session>,
-    phone: &Phone,
-    ask: Confirm<'_>,
+    ask: &Confirm,
     now: Timestamp,
 ) -> Result<Option<Answer>, ApiError> {
     let Visitor::Browser(browser) = visitor else {
@@ -323,7 +314,7 @@ async fn repeated(
         let until = session.stepped_up_until(now).unwrap_or(now);
         return Ok(Some(gone_on(app, visitor, &session, until, now)));
     }
-    Ok(token.map(|token| for_browser(app, browser, phone, &session, &token, now)))
+    Ok(token.map(|token| for_browser(app, browser, &ask.phone, &session, &token, now)))
 }
 
 /// A name that is only space is none.

@@ -100,14 +100,14 @@ async fn start(
         }
     };
     let ask = Start {
-        phone: &phone,
+        phone,
         channel,
         binding,
         client: context.client,
         device,
         step_up,
     };
-    let started = app.services.otp.start(ask, now).await;
+    let started = app.services.otp.start(&ask, now).await;
     let kind = EventKind::CodeStart;
     match &started {
         Ok(_) => keep(&app, &context, kind, "accepted").await,

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::audit::{Event, EventKind, record};
@@ -18,6 +17,7 @@ use crate::http::browser::cookies::CookieKind;
 use crate::http::callers::SteppedUp;
 use crate::http::context::Context;
 use crate::http::route::{Route, route};
+use crate::lifecycle::run_to_end;
 use crate::people;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -36,13 +36,9 @@ async fn delete_person(
     let now = app.services.clock.now();
     let request_id = context.request_id.as_str().to_owned();
     let work = delete(Arc::clone(&app), user_id, request_id, now);
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(done) => done?,
-        Err(failed) => match failed.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_shutting_down) => return Err(ApiError::ShuttingDown),
-        },
-    }
+    run_to_end(work)
+        .await
+        .unwrap_or(Err(ApiError::ShuttingDown))?;
     let mut cookies = SetCookies::default();
     if let Visitor::Browser(browser) = &visitor {
         for kind in [CookieKind::Session, CookieKind::Device] {

@@ -56,30 +56,6 @@ statements! {
     }
 }
 
-/// The conversation of a message, with everything that the message tells of it.
-pub(super) async fn of(
-    tx: &mut Tx,
-    message: &NewMessage,
-    user_id: Option<Uuid>,
-) -> Result<Uuid, StoreError> {
-    match changed(tx, message).await? {
-        Some(id) => Ok(id),
-        None => by_chat(tx, message, user_id).await,
-    }
-}
-
-/// The conversation of the message that this one changes, if that is stored.
-async fn changed(tx: &mut Tx, message: &NewMessage) -> Result<Option<Uuid>, StoreError> {
-    for identity in &message.changes {
-        let params = (message.relay.as_str(), identity);
-        let found = tx.optional_value(FIND_CHANGED, params).await?;
-        if found.is_some() {
-            return Ok(found);
-        }
-    }
-    Ok(None)
-}
-
 #[derive(FromRow)]
 struct Conversation {
     id: Uuid,
@@ -89,11 +65,19 @@ struct Conversation {
     participants_digest: Option<Vec<u8>>,
 }
 
-async fn by_chat(
+/// The conversation of the message that this one changes, if that is stored; otherwise that of its chat,
+/// with everything that the message tells of it.
+pub(super) async fn find_or_create(
     tx: &mut Tx,
     message: &NewMessage,
     user_id: Option<Uuid>,
 ) -> Result<Uuid, StoreError> {
+    for identity in &message.changes {
+        let params = (message.relay.as_str(), identity);
+        if let Some(id) = tx.optional_value(FIND_CHANGED, params).await? {
+            return Ok(id);
+        }
+    }
     let chat = &message.chat;
     let params = (message.relay.as_str(), &chat.guid, &chat.line);
     let found: Option<Conversation> = tx.optional(FIND_CONVERSATION, params).await?;

@@ -8,8 +8,8 @@ pub(in crate::store) mod conversation;
 use shared_protocol::Event;
 use uuid::Uuid;
 
-use super::batch::Source;
-use super::{Job, NewMessage, Stored};
+use super::batch::Batches;
+use super::{NewMessage, QueuedMessage, Stored, fail, measure};
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
 use crate::store::receipts::TAKE_RECEIPT;
@@ -51,32 +51,26 @@ statements! {
 }
 
 /// Writes batches until the queue is closed and empty.
-pub(super) async fn run(pools: Pools, mut source: Source) {
-    while source.ready().await {
-        let batch = source.take();
+pub(super) async fn run(pools: Pools, mut batches: Batches) {
+    while batches.ready().await {
+        let batch = batches.take();
         match write(&pools, &batch).await {
             Ok(outcomes) => {
-                for (job, stored) in batch.into_iter().zip(outcomes) {
-                    job.finish(Ok(stored));
+                for (queued, stored) in batch.into_iter().zip(outcomes) {
+                    queued.finish(Ok(stored));
                 }
             }
-            Err(error) => {
-                tracing::error!(error = %error, cause = %error.cause(), messages = batch.len(), "intake failed");
-                for job in batch {
-                    job.finish(Err(error.clone()));
-                }
-            }
+            Err(error) => fail(batch, error),
         }
     }
 }
 
-async fn write(pools: &Pools, batch: &[Job]) -> Result<Vec<Stored>, StoreError> {
-    metrics::histogram!("intake_batch_messages")
-        .record(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
+async fn write(pools: &Pools, batch: &[QueuedMessage]) -> Result<Vec<Stored>, StoreError> {
+    measure(batch);
     let mut tx = pools.begin_write().await?;
     let mut outcomes = Vec::with_capacity(batch.len());
-    for job in batch {
-        outcomes.push(store(&mut tx, &job.message).await?);
+    for queued in batch {
+        outcomes.push(store(&mut tx, &queued.message).await?);
     }
     tx.commit().await?;
     Ok(outcomes)
@@ -85,12 +79,8 @@ async fn write(pools: &Pools, batch: &[Job]) -> Result<Vec<Stored>, StoreError> 
 async fn store(tx: &mut Tx, message: &NewMessage) -> Result<Stored, StoreError> {
     let (relay, now) = (message.relay.as_str(), message.received_at);
     if let Some(receipt) = &message.receipt {
-        let params = (
-            receipt.relay.as_str(),
-            &receipt.webhook_id,
-            receipt.signed_at,
-            now,
-        );
+        let of = receipt.relay.as_str();
+        let params = (of, &receipt.webhook_id, receipt.signed_at, now);
         if tx.execute(TAKE_RECEIPT, params).await? == 0 {
             return Ok(Stored::Replayed);
         }
@@ -98,18 +88,16 @@ async fn store(tx: &mut Tx, message: &NewMessage) -> Result<Stored, StoreError> 
     let params = (relay, &message.identity);
     let existing: Option<(Uuid, Option<Vec<u8>>)> = tx.optional(FIND_MESSAGE, params).await?;
     if let Some((id, body_hash)) = existing {
-        let same = body_hash.is_none_or(|hash| hash == message.body_hash);
-        return Ok(if same {
-            Stored::Duplicate(id)
-        } else {
-            Stored::Conflict(id)
+        return Ok(match body_hash {
+            Some(hash) if hash != message.body_hash => Stored::Conflict(id),
+            _ => Stored::Duplicate(id),
         });
     }
     // The change of a removed message would bring back what it said.
     for tombstone in std::iter::once(&message.tombstone).chain(&message.changed_tombstones) {
         let params = (&tombstone[..], now);
-        let buried: Option<i64> = tx.optional_value(FIND_TOMBSTONE, params).await?;
-        if buried.is_some() {
+        let found: Option<i64> = tx.optional_value(FIND_TOMBSTONE, params).await?;
+        if found.is_some() {
             return Ok(Stored::Duplicate(message.id));
         }
     }
@@ -117,7 +105,7 @@ async fn store(tx: &mut Tx, message: &NewMessage) -> Result<Stored, StoreError> 
         Some((phone, new_id)) => Some(user(tx, phone, *new_id, now).await?),
         None => None,
     };
-    let conversation_id = conversation::of(tx, message, user_id).await?;
+    let conversation_id = conversation::find_or_create(tx, message, user_id).await?;
     let params = (
         message.id,
         conversation_id,

@@ -1,18 +1,17 @@
-//! Whose a number is: one person after the other.
+//! Number reassignment: a number belongs to one person after the other.
 //!
-//! A number that was silent for [`Store::SILENCE`], neither signing in nor writing, has a new owner by
-//! now. The next sign-in archives the person who had it: everything stays theirs but the number, and
-//! nothing that comes from the number reaches it any more. If the new owner wrote before signing in,
-//! what was said since the silence ended moves to the new person.
+//! A number that was silent for [`Store::SILENCE`], with neither a sign-in nor a message, has a new owner by
+//! now. The next sign-in archives the person who had it. That person keeps everything but the number, and
+//! later messages from the number do not reach them. If the new owner wrote before signing in, what was said
+//! since the silence ended moves to the new person.
 //!
 //! The silence is found in the messages themselves, so it is found in adopted ones too. For messages that
-//! retention removed, two times on the person's row stand in. All is decided under the lock of that row,
-//! which intake takes as well: simultaneous sign-ins agree, and a message goes to the person who holds the
-//! number when it is stored.
+//! retention removed, two times on the person's row stand in. Everything is decided under the lock of that
+//! row, which intake takes as well: simultaneous sign-ins agree, and a message goes to the person who owns
+//! the number when it is stored.
 
 use std::time::Duration;
 
-use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
@@ -24,15 +23,15 @@ use crate::store::{Store, StoreError};
 const MAX_TRIES: usize = 8;
 
 statements! {
-    LOCK_HOLDER {
+    LOCK_OWNER {
         postgres: "select id, last_sign_in_at from users where phone = $1 for update",
         sqlite: "select id, last_sign_in_at from users where phone = $1",
     }
-    CREATE_HOLDER {
+    CREATE_OWNER {
         both: "insert into users (id, phone, created_at, last_sign_in_at) values ($1, $2, $3, $4)
                on conflict (phone) do nothing",
     }
-    NOTE_HOLDER {
+    NOTE_SIGN_IN_OF_OWNER {
         both: "update users set last_sign_in_at = $2
                where id = $1 and (last_sign_in_at is null or last_sign_in_at < $2)",
     }
@@ -82,11 +81,10 @@ statements! {
                  )
                  select max(met_at) from ends",
     }
+    /// The number is free then. See [`archive_params`].
     ARCHIVE_PERSON {
-        postgres: "update users set archived_at = $2, archived_phone = phone,
-                     phone = 'archived:' || replace(id::text, '-', '') where id = $1",
-        sqlite: "update users set archived_at = $2, archived_phone = phone,
-                   phone = 'archived:' || lower(hex(id)) where id = $1",
+        both: "update users set archived_at = $2, archived_phone = phone, phone = $3
+               where id = $1 and archived_phone is null",
     }
     END_SESSIONS_OF_PERSON {
         both: "update sessions set ended_at = $2, end_reason = 'new_tenure'
@@ -196,7 +194,8 @@ statements! {
     FORGET_ACCOUNT { both: "delete from accounts where issuer = $1 and subject = $2" }
 }
 
-/// What the new person gets of the old one's, in order; each takes both and when the silence ended.
+/// What the new person gets of the old one's, in order. Parameters: old person, new person, end of the
+/// silence.
 const HAND_OVER: [Statement; 9] = [
     SPLIT_CONVERSATIONS,
     HAND_OVER_ALIASES,
@@ -209,38 +208,28 @@ const HAND_OVER: [Statement; 9] = [
     TAKE_BACK_RELATIONSHIPS,
 ];
 
-/// Who holds a number now.
+/// The person a number belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holder {
-    /// Who held it before.
-    Known(Uuid),
-    /// A new person: none was known under it.
-    New(Uuid),
-    /// Another person than before, who is archived.
-    After {
-        /// Who holds it now.
-        user_id: Uuid,
-        /// Who held it.
-        archived: Uuid,
-    },
+pub struct NumberOwner {
+    pub user_id: Uuid,
+    /// The person who had the number before and was archived just now. Their accounts at the provider are
+    /// to be deleted before the new person gets one: [`Store::retired_accounts`] lists them, also after a
+    /// crash in between.
+    pub archived: Option<Uuid>,
+    /// Whether nothing was known of the person until now.
+    pub is_new: bool,
 }
 
-/// The person, should the number turn out to be a new person's.
+/// A number that was confirmed in a sign-in.
 #[derive(Clone, Copy, Debug)]
-pub struct NewHolder<'a> {
-    /// Id of the row.
-    pub id: Uuid,
+pub struct ConfirmedNumber<'a> {
     /// E.164.
     pub phone: &'a str,
+    /// Id of the person's row, should the number turn out to be a new person's.
+    pub new_user_id: Uuid,
     /// Whether the device proves that this number was confirmed on it before. The number then keeps its
     /// owner, however long it was silent.
     pub is_known_device: bool,
-}
-
-#[derive(FromRow)]
-struct Held {
-    id: Uuid,
-    last_sign_in_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -248,58 +237,68 @@ impl Store {
     pub const SILENCE: Duration = Duration::from_hours(180 * 24);
 
     /// Finds the person who signs in with a number, or notes that a new one does.
-    pub async fn resolve_holder(
+    pub async fn resolve_owner(
         &self,
-        new: NewHolder<'_>,
+        number: ConfirmedNumber<'_>,
         now: Timestamp,
-    ) -> Result<Holder, StoreError> {
+    ) -> Result<NumberOwner, StoreError> {
+        let ConfirmedNumber {
+            phone, new_user_id, ..
+        } = number;
         let mut tx = self.pools.begin_write().await?;
         for _ in 0..MAX_TRIES {
-            let held: Option<Held> = tx.optional(LOCK_HOLDER, (new.phone,)).await?;
-            let Some(held) = held else {
-                let params = (new.id, new.phone, now, now);
-                if tx.execute(CREATE_HOLDER, params).await? == 1 {
-                    tx.commit().await?;
-                    return Ok(Holder::New(new.id));
+            let owner: Option<(Uuid, Option<Timestamp>)> =
+                tx.optional(LOCK_OWNER, (phone,)).await?;
+            let Some((owner, last_sign_in_at)) = owner else {
+                let params = (new_user_id, phone, now, now);
+                if tx.execute(CREATE_OWNER, params).await? == 0 {
+                    // Another sign-in was faster. Its person is there to be found now.
+                    continue;
                 }
-                // Another sign-in was faster. Its person is there to be found now.
-                continue;
+                tx.commit().await?;
+                return Ok(NumberOwner {
+                    user_id: new_user_id,
+                    archived: None,
+                    is_new: true,
+                });
             };
-            let signed_in_lately = held
-                .last_sign_in_at
-                .is_some_and(|at| at > now.minus(Self::SILENCE));
-            let silence_ended: Option<Timestamp> = if signed_in_lately || new.is_known_device {
+            let signed_in_lately = last_sign_in_at.is_some_and(|at| at > now.minus(Self::SILENCE));
+            let silence_ended: Option<Timestamp> = if signed_in_lately || number.is_known_device {
                 None
             } else {
-                tx.value(SILENCE_ENDED, (held.id, now)).await?
+                tx.value(SILENCE_ENDED, (owner, now)).await?
             };
             let Some(began_at) = silence_ended else {
-                tx.execute(NOTE_HOLDER, (held.id, now)).await?;
+                tx.execute(NOTE_SIGN_IN_OF_OWNER, (owner, now)).await?;
                 tx.commit().await?;
-                return Ok(Holder::Known(held.id));
+                return Ok(NumberOwner {
+                    user_id: owner,
+                    archived: None,
+                    is_new: false,
+                });
             };
-            for statement in [ARCHIVE_PERSON, END_SESSIONS_OF_PERSON] {
-                tx.execute(statement, (held.id, now)).await?;
-            }
-            tx.execute(CREATE_HOLDER, (new.id, new.phone, began_at, now))
+            tx.execute(ARCHIVE_PERSON, archive_params(owner, now))
                 .await?;
-            let params = (held.id, new.id, began_at);
+            tx.execute(END_SESSIONS_OF_PERSON, (owner, now)).await?;
+            let params = (new_user_id, phone, began_at, now);
+            tx.execute(CREATE_OWNER, params).await?;
+            let params = (owner, new_user_id, began_at);
             tx.execute(HAND_OVER_CONVERSATIONS, params).await?;
-            tx.execute(ARCHIVE_CONVERSATIONS, (held.id,)).await?;
+            tx.execute(ARCHIVE_CONVERSATIONS, (owner,)).await?;
             for statement in HAND_OVER {
                 tx.execute(statement, params).await?;
             }
             tx.commit().await?;
-            return Ok(Holder::After {
-                user_id: new.id,
-                archived: held.id,
+            return Ok(NumberOwner {
+                user_id: new_user_id,
+                archived: Some(owner),
+                is_new: true,
             });
         }
         Err(StoreError::Overloaded)
     }
 
-    /// The ids at the provider of those who had this number before. Their accounts are to be deleted there
-    /// before the number can be another person's.
+    /// The ids at the provider of those who had this number before.
     pub async fn retired_accounts(
         &self,
         phone: &str,
@@ -309,10 +308,15 @@ impl Store {
         reads.values(RETIRED_ACCOUNTS, (phone, issuer)).await
     }
 
-    /// Notes that the provider knows nothing of this account any more.
+    /// Notes that the provider has deleted this account.
     pub async fn forget_account(&self, issuer: &str, subject: Uuid) -> Result<(), StoreError> {
         let params = (issuer, subject);
         self.pools.writes().execute(FORGET_ACCOUNT, params).await?;
         Ok(())
     }
+}
+
+/// The parameters of [`ARCHIVE_PERSON`].
+pub(super) fn archive_params(user_id: Uuid, now: Timestamp) -> (Uuid, Timestamp, String) {
+    (user_id, now, format!("archived:{}", user_id.simple()))
 }
