@@ -35,6 +35,11 @@ impl Answer {
         answer
     }
 
+    /// 200 with a JSON body.
+    pub fn ok(body: &serde_json::Value) -> Self {
+        Self::json(StatusCode::OK, body)
+    }
+
     pub fn json(status: StatusCode, body: &serde_json::Value) -> Self {
         Self::text(status, "application/json", body.to_string())
     }

@@ -11,7 +11,6 @@ use http::header::LOCATION;
 use crate::exchange::Answer;
 use crate::requests::matches;
 
-/// What happens to a request instead of the usual.
 #[derive(Debug, Clone)]
 pub enum Fault {
     /// This answer, without processing the request.
@@ -92,7 +91,6 @@ impl Faults {
         self.times(usize::MAX, pattern, fault);
     }
 
-    /// Drops the faults that still wait.
     pub fn clear(&self) {
         self.lock().clear();
     }

@@ -10,12 +10,10 @@ pub fn uuid() -> Uuid {
     Uuid::new_v4()
 }
 
-/// A code of `length` decimal digits.
 pub fn digits(length: usize) -> String {
     string(length, b"0123456789")
 }
 
-/// A string of `length` characters out of `alphabet`.
 pub fn string(length: usize, alphabet: &[u8]) -> String {
     let mut out = String::with_capacity(length);
     while out.len() < length {

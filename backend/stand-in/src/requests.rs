@@ -7,7 +7,6 @@ use http::HeaderMap;
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub method: String,
-    /// Path and query, as asked.
     pub path: String,
     pub headers: HeaderMap,
     /// Body as sent, for reading by people and asserts.
@@ -41,7 +40,6 @@ impl Requests {
         seen
     }
 
-    /// How many [`matching`](Self::matching) there are.
     pub fn count(&self, pattern: &str) -> usize {
         self.matching(pattern).len()
     }

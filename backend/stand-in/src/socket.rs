@@ -16,7 +16,6 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Accepts connections until it is closed.
 pub(crate) struct CuttableListener {
     pub(crate) inner: TcpListener,
     /// Raised when the stand-in goes away: connections that a client keeps open end then, too.

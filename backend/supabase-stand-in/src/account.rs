@@ -28,7 +28,7 @@ impl Auth {
             return Err(Refusal::validation(message));
         }
         let user = state.user(caller.user).expect("the caller exists");
-        Ok(Answer::json(StatusCode::OK, &user.to_json(View::Stored)))
+        Ok(Answer::ok(&user.to_json(View::Stored)))
     }
 
     pub(crate) fn update_own_user(&self, request: &Request) -> Outcome {
@@ -48,7 +48,7 @@ impl Auth {
         }
         merge(&mut user.user_metadata, fields.data.as_ref());
         user.updated_at = self.now();
-        Ok(Answer::json(StatusCode::OK, &user.to_json(View::Stored)))
+        Ok(Answer::ok(&user.to_json(View::Stored)))
     }
 
     pub(crate) fn logout(&self, request: &Request) -> Outcome {
@@ -77,13 +77,13 @@ impl Auth {
         current: Option<&str>,
     ) -> Result<(), Refusal> {
         let user = state.user(caller.user).expect("the caller exists");
-        if user.factors.iter().any(|factor| factor.verified) {
+        if !user.factors.is_empty() {
             let message =
                 "AAL2 session is required to update email or password when MFA is enabled.";
             return Err(Refusal::new(401, "insufficient_aal", message));
         }
         let session = caller.session.and_then(|id| state.session(id));
-        // Whoever came in by a code may have forgotten the password, so is not asked for it.
+        // A user who signed in by a code may have forgotten the password, so it is not asked for.
         let by_code = session.is_some_and(|session| session.method == "otp");
         if self.settings.require_current_password && !by_code {
             let current = current.ok_or_else(|| {

@@ -1,6 +1,5 @@
 //! `/admin/users/{id}`: show, change, delete.
 
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use stand_in::{Answer, Request};
@@ -27,7 +26,7 @@ impl Auth {
     pub(crate) fn show_user(&self, id: &str) -> Outcome {
         let state = self.lock();
         let user = find(&state, id)?;
-        Ok(Answer::json(StatusCode::OK, &user.to_json(View::Stored)))
+        Ok(Answer::ok(&user.to_json(View::Stored)))
     }
 
     pub(crate) fn update_user(&self, id: &str, request: &Request) -> Outcome {
@@ -53,7 +52,7 @@ impl Auth {
         let user = state.user_mut(id).expect("the user was just found");
         if let Some(password) = &fields.password {
             user.password.clone_from(password);
-            user.link = None;
+            user.link_hash = None;
         }
         if !phone.is_empty() {
             set_phone(user, phone, now);
@@ -79,7 +78,7 @@ impl Auth {
         merge(&mut user.user_metadata, fields.user_metadata.as_ref());
         user.updated_at = now;
         let body = user.to_json(View::Changed { confirmed_before });
-        Ok(Answer::json(StatusCode::OK, &body))
+        Ok(Answer::ok(&body))
     }
 
     /// What a password must be when it is changed; nothing of this is asked of a user's first one.
@@ -113,7 +112,7 @@ impl Auth {
         } else {
             state.delete_user(id);
         }
-        Ok(Answer::json(StatusCode::OK, &json!({})))
+        Ok(Answer::ok(&json!({})))
     }
 }
 
@@ -158,5 +157,5 @@ fn make_unreadable(user: &mut User) {
     user.password = String::new();
     user.app_metadata = Object::new();
     user.user_metadata = Object::new();
-    user.link = None;
+    user.link_hash = None;
 }

@@ -7,7 +7,6 @@
 
 use std::sync::atomic::Ordering;
 
-use http::StatusCode;
 use serde::Deserialize;
 use stand_in::{Answer, Request, random};
 use uuid::Uuid;
@@ -21,11 +20,10 @@ use crate::user::{Object, User, View, merge};
 
 /// Longest password that bcrypt takes.
 pub(crate) const MAX_PASSWORD_BYTES: usize = 72;
-/// Length of the password that nobody knows, of a user created without one.
+/// Length of the random password of a user created without one.
 const RANDOM_PASSWORD: usize = 64;
 const CREATE_FAILED: &str = "Database error creating new user";
 
-/// What an admin may set, on create and on update.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct UserFields {
@@ -41,7 +39,6 @@ pub(crate) struct UserFields {
     pub(crate) ban_duration: Option<String>,
 }
 
-/// A ban to set, or to lift.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ban {
     Lift,
@@ -95,7 +92,7 @@ impl Auth {
             confirmed_before: None,
         });
         insert(&mut self.lock(), user)?;
-        Ok(Answer::json(StatusCode::OK, &body))
+        Ok(Answer::ok(&body))
     }
 
     fn build_user(
@@ -119,7 +116,7 @@ impl Auth {
             return Err(Refusal::validation("ID cannot be a nil uuid"));
         }
         let password = match fields.password.as_deref() {
-            // A hash given instead of a password cannot be checked here: nobody gets in with it.
+            // A hash given instead of a password cannot be checked here: no password opens the account.
             None | Some("") => random::digits(RANDOM_PASSWORD),
             Some(password) if password.len() > MAX_PASSWORD_BYTES => return Err(Refusal::crash()),
             Some(password) => password.to_owned(),

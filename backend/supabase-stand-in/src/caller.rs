@@ -8,14 +8,12 @@ use crate::error::{NO_BEARER, NOT_ADMIN, Refusal, SESSION_GONE, USER_BANNED, USE
 use crate::jwt::{self, Claims};
 use crate::state::State;
 
-/// Roles that may use the admin paths.
 const ADMIN_ROLES: [&str; 2] = ["service_role", "supabase_admin"];
 
-/// A user with a good access token.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller {
     pub(crate) user: Uuid,
-    /// None for a token that somebody minted without a session.
+    /// `None` for a token that was minted without a session.
     pub(crate) session: Option<Uuid>,
 }
 

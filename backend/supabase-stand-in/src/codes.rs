@@ -3,7 +3,6 @@
 //! There is no SMS provider. A number with a fixed code behaves as if it had got it, any other one gets
 //! the error of a project without a provider, and nothing is created.
 
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use stand_in::{Answer, Request, random};
@@ -65,10 +64,7 @@ impl Auth {
             None => self.add_by_phone(&mut state, phone, random::digits(64), asked.data)?,
         };
         self.note_sending(&mut state, id);
-        Ok(Answer::json(
-            StatusCode::OK,
-            &json!({ "message_id": "test-otp" }),
-        ))
+        Ok(Answer::ok(&json!({ "message_id": "test-otp" })))
     }
 
     pub(crate) fn sign_up(&self, request: &Request) -> Outcome {
@@ -108,7 +104,7 @@ impl Auth {
         }
         self.note_sending(&mut state, id);
         let user = state.user(id).expect("the user was just added");
-        Ok(Answer::json(StatusCode::OK, &user.to_json(View::Stored)))
+        Ok(Answer::ok(&user.to_json(View::Stored)))
     }
 
     pub(crate) fn verify(&self, request: &Request) -> Outcome {

@@ -3,7 +3,7 @@
 use stand_in::{Answer, Fault};
 
 use crate::error::{PHONE_LOGINS_OFF, RATE_LIMITED, Refusal};
-use crate::gateway::TurnedAway;
+use crate::gateway::{BAD_KEY, turn_away};
 
 fn refused(refusal: impl Into<Refusal>) -> Answer {
     refusal.into().answer(None)
@@ -51,5 +51,5 @@ pub fn phone_provider_disabled() -> Fault {
 
 /// 401 of the gateway, which does not know the key.
 pub fn bad_api_key() -> Fault {
-    Fault::Answer(TurnedAway::BAD_KEY.answer())
+    Fault::Answer(turn_away(BAD_KEY))
 }

@@ -15,7 +15,6 @@ const BURST: f64 = 30.0;
 /// The limits are given for this many seconds.
 const WINDOW_SECS: f64 = 300.0;
 
-/// A bucket per route and address.
 #[derive(Debug, Default)]
 pub(crate) struct Buckets {
     filled: HashMap<(&'static str, String), Bucket>,
@@ -75,7 +74,7 @@ impl Auth {
     }
 }
 
-/// The address that counts; nobody is limited without one.
+/// The address that counts. A caller without one is not limited.
 fn address(request: &Request, settings: &Settings) -> Option<String> {
     let first = |name: &str| {
         let value = request.header(name)?.split(',').next()?.trim();

@@ -25,7 +25,7 @@ pub struct Seed {
 }
 
 impl Seed {
-    /// A user with this number, in any spelling the server accepts: confirmed, nobody knows the password.
+    /// A user with this number, in any spelling the server accepts: confirmed, with a random password.
     pub fn phone(phone: &str) -> Self {
         Self {
             phone: phone::strip(phone),
@@ -34,7 +34,6 @@ impl Seed {
         }
     }
 
-    /// A user with this e-mail address and no number.
     pub fn email(email: &str) -> Self {
         Self::default().and_email(email)
     }
@@ -51,7 +50,7 @@ impl Seed {
         self
     }
 
-    /// Not confirmed, as after a sign-up that nobody completed.
+    /// Not confirmed, as after a sign-up that was not completed.
     #[must_use]
     pub fn unconfirmed(mut self) -> Self {
         self.phone_confirmed = false;
@@ -72,21 +71,18 @@ impl Seed {
         self
     }
 
-    /// With a verified second factor.
     #[must_use]
     pub fn factor(mut self) -> Self {
         self.factors += 1;
         self
     }
 
-    /// With this in the metadata that only admins write.
     #[must_use]
     pub fn app_metadata(mut self, key: &str, value: serde_json::Value) -> Self {
         self.app_metadata.insert(key.to_owned(), value);
         self
     }
 
-    /// With this in the metadata that users write.
     #[must_use]
     pub fn user_metadata(mut self, key: &str, value: serde_json::Value) -> Self {
         self.user_metadata.insert(key.to_owned(), value);
@@ -112,7 +108,6 @@ impl Seed {
         user.factors = (0..self.factors)
             .map(|_| Factor {
                 id: random::uuid(),
-                verified: true,
                 created_at: now,
             })
             .collect();
@@ -122,7 +117,6 @@ impl Seed {
     }
 }
 
-/// A user as the server has it now.
 #[derive(Debug, Clone)]
 pub struct Person {
     pub id: Uuid,
@@ -132,15 +126,11 @@ pub struct Person {
     pub email: String,
     pub password: String,
     pub phone_confirmed: bool,
-    /// Whether it is banned now.
     pub banned: bool,
     pub deleted: bool,
     pub providers: Vec<String>,
-    /// Metadata that only admins write.
     pub app_metadata: Object,
-    /// Metadata that users write.
     pub user_metadata: Object,
-    /// Its sessions, oldest first.
     pub sessions: Vec<Uuid>,
 }
 

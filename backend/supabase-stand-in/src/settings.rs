@@ -22,7 +22,7 @@ pub struct Settings {
     pub phone_provider: bool,
     /// `GOTRUE_EXTERNAL_EMAIL_ENABLED`
     pub email_provider: bool,
-    /// `GOTRUE_SMS_AUTOCONFIRM`: anybody owns any number.
+    /// `GOTRUE_SMS_AUTOCONFIRM`: every number counts as confirmed.
     pub sms_autoconfirm: bool,
     /// `GOTRUE_SMS_TEST_OTP`: numbers (digits only) with a fixed code.
     pub sms_test_otp: BTreeMap<String, String>,
@@ -46,7 +46,7 @@ pub struct Settings {
     pub single_session: bool,
     /// `GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD`
     pub require_current_password: bool,
-    /// `GOTRUE_RATE_LIMIT_HEADER`: who is asking; without it nobody is limited.
+    /// `GOTRUE_RATE_LIMIT_HEADER`: holds the caller's address; without it no caller is limited.
     pub rate_limit_header: Option<String>,
     /// `GOTRUE_SECURITY_SB_FORWARDED_FOR_ENABLED`: `Sb-Forwarded-For` wins over that header.
     pub sb_forwarded_for: bool,
@@ -87,7 +87,7 @@ pub enum Signing {
 pub enum Gateway {
     /// As hosted: wants an `apikey`, swaps the new kind for a JWT.
     Hosted,
-    /// Nobody: the paths are the bare server's under a prefix.
+    /// The paths are the bare server's under a prefix.
     None,
 }
 

@@ -12,7 +12,6 @@ use crate::people::{Person, Seed};
 use crate::settings::Settings;
 use crate::state::Ending;
 
-/// A running server. It ends when it is dropped.
 #[derive(Debug)]
 pub struct StandIn {
     auth: Arc<Auth>,
@@ -21,34 +20,28 @@ pub struct StandIn {
 
 impl StandIn {
     pub async fn start(settings: Settings) -> std::io::Result<Self> {
-        let port = settings.port;
-        let auth = Arc::new(Auth::new(settings));
-        let server = Server::start(Arc::clone(&auth), port).await?;
-        auth.listens_at(server.url());
+        let (server, auth) = Server::start(settings.port, |url| Auth::new(settings, url)).await?;
         Ok(Self { auth, server })
     }
 
     /// The bare server, where `/token` and `/admin/users` are. No slash at the end.
     pub fn url(&self) -> String {
-        self.server.url()
+        self.server.url.clone()
     }
 
     /// What `SUPABASE_URL` would be: clients append `/auth/v1` and send an `apikey`.
     pub fn hosted_url(&self) -> String {
-        self.server.url()
+        self.server.url.clone()
     }
 
-    /// The `iss` of access tokens.
     pub fn issuer(&self) -> String {
         self.auth.issuer()
     }
 
-    /// The legacy key of role `service_role`.
     pub fn service_key(&self) -> &str {
         &self.auth.keys.service
     }
 
-    /// The legacy key of role `anon`.
     pub fn anon_key(&self) -> &str {
         &self.auth.keys.anon
     }
@@ -63,7 +56,6 @@ impl StandIn {
         &self.auth.keys.publishable
     }
 
-    /// The signing key's name in token headers.
     pub fn kid(&self) -> &str {
         &self.auth.keys.kid
     }
@@ -83,19 +75,18 @@ impl StandIn {
     }
 
     pub fn requests(&self) -> &Requests {
-        self.server.requests()
+        &self.server.requests
     }
 
     /// Faults for the next requests; see also [`faults`](crate::faults).
     pub fn faults(&self) -> &Faults {
-        self.server.faults()
+        &self.server.faults
     }
 
     pub fn seed(&self, seed: Seed) -> Uuid {
         self.auth.seed(seed)
     }
 
-    /// Everybody, oldest first.
     pub fn people(&self) -> Vec<Person> {
         self.auth.people()
     }
@@ -137,13 +128,11 @@ impl StandIn {
             .change(user, |user| password.clone_into(&mut user.password));
     }
 
-    /// Takes back the confirmation of a number.
     pub fn unconfirm_phone(&self, user: Uuid) {
         self.auth
             .change(user, |user| user.phone_confirmed_at = None);
     }
 
-    /// Deletes a user, with sessions and identities.
     pub fn delete(&self, user: Uuid) {
         self.auth.lock().delete_user(user);
     }

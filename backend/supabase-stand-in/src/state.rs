@@ -13,7 +13,6 @@ use crate::user::User;
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// Oldest first.
     pub(crate) users: Vec<User>,
     pub(crate) sessions: Vec<Session>,
     /// Rows of the older kind of refresh token, oldest first.
@@ -39,7 +38,6 @@ pub(crate) struct Session {
     pub(crate) expired: bool,
 }
 
-/// A row of `auth.refresh_tokens`.
 #[derive(Debug, Clone)]
 pub(crate) struct RefreshRow {
     pub(crate) token: String,
@@ -65,7 +63,7 @@ impl State {
         self.users.iter_mut().find(|user| user.id == id)
     }
 
-    /// By digits. No phone is nobody's phone.
+    /// By digits. An empty number finds no user.
     pub(crate) fn user_by_phone(&self, phone: &str) -> Option<&User> {
         self.users
             .iter()
@@ -92,7 +90,6 @@ impl State {
         self.turn
     }
 
-    /// Signs the user in: a new session.
     pub(crate) fn open_session(
         &mut self,
         user: Uuid,
@@ -118,7 +115,6 @@ impl State {
         id
     }
 
-    /// Deletes sessions, and their refresh tokens with them.
     pub(crate) fn end_sessions(&mut self, user: Uuid, which: Ending) {
         self.sessions.retain(|session| {
             let meant = match which {

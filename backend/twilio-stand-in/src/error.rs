@@ -77,12 +77,10 @@ impl TwilioError {
         }
     }
 
-    /// The answer, with the usual words.
     pub fn answer(self) -> Answer {
         Refused::from(self).answer()
     }
 
-    /// The same with particular words.
     pub(crate) fn saying(self, message: impl Into<String>) -> Refused {
         Refused {
             error: self,

@@ -1,5 +1,5 @@
 //! Runs the stand-in by itself, for demonstrations: prints what to configure, then serves until it is
-//! stopped. Codes appear on standard error, as nobody gets a message.
+//! stopped. Codes appear on standard error, as no message is sent.
 
 use std::process::ExitCode;
 

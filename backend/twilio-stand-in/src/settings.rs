@@ -21,11 +21,9 @@ pub struct Settings {
     pub ttl: Duration,
     /// How often a code is sent to one number while its verification lives.
     pub max_sends: usize,
-    /// How many guesses a verification stands.
     pub max_checks: usize,
     /// The code of every verification, for demonstrations; random without.
     pub fixed_code: Option<String>,
-    /// Whether each code is printed, for demonstrations.
     pub announce: Announce,
 }
 
@@ -55,7 +53,6 @@ impl Default for Settings {
     }
 }
 
-/// A new id with this prefix.
 pub(crate) fn sid(prefix: &str) -> String {
     format!("{prefix}{}", random::uuid().simple())
 }

@@ -10,7 +10,6 @@ use crate::routes::{Forced, Verify};
 use crate::settings::Settings;
 use crate::verification::{Status, Verification};
 
-/// A running server. It ends when it is dropped.
 #[derive(Debug)]
 pub struct StandIn {
     verify: Arc<Verify>,
@@ -19,16 +18,14 @@ pub struct StandIn {
 
 impl StandIn {
     pub async fn start(settings: Settings) -> std::io::Result<Self> {
-        let port = settings.port;
-        let verify = Arc::new(Verify::new(settings));
-        let server = Server::start(Arc::clone(&verify), port).await?;
-        verify.url.get_or_init(|| server.url());
+        let (server, verify) =
+            Server::start(settings.port, |url| Verify::new(settings, url)).await?;
         Ok(Self { verify, server })
     }
 
     /// What stands in place of `https://verify.twilio.com`. No slash at the end.
     pub fn url(&self) -> String {
-        self.server.url()
+        self.server.url.clone()
     }
 
     /// What a backend is told to use it.
@@ -51,12 +48,12 @@ impl StandIn {
     }
 
     pub fn requests(&self) -> &Requests {
-        self.server.requests()
+        &self.server.requests
     }
 
     /// Faults for the next requests, by the patterns [`START`] and [`CHECK`].
     pub fn faults(&self) -> &Faults {
-        self.server.faults()
+        &self.server.faults
     }
 
     /// The code that a number was sent, while its verification lives.
@@ -64,7 +61,6 @@ impl StandIn {
         self.under_way(phone).map(|one| one.code)
     }
 
-    /// The id of the verification under way for a number.
     pub fn sid_for(&self, phone: &str) -> Option<String> {
         self.under_way(phone).map(|one| one.sid)
     }
@@ -91,7 +87,7 @@ impl StandIn {
         state.sent.iter().filter(|(to, _)| to == phone).count()
     }
 
-    /// How many codes were sent to anybody, ever.
+    /// How many codes were sent to all numbers, ever.
     pub fn total_sends(&self) -> usize {
         self.verify.current().sent.len()
     }

@@ -77,7 +77,6 @@ impl Verification {
         });
     }
 
-    /// The channel used last.
     pub(crate) fn channel(&self) -> &str {
         self.sends.last().map_or("sms", |send| &send.channel)
     }
