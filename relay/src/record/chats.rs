@@ -102,7 +102,6 @@ impl Recorder<'_> {
             .collect()
     }
 
-    /// What a recorded chat is called in the script.
     pub(super) fn chat_name(&self, rowid: i64) -> String {
         let place = self.chats.iter().position(|chat| *chat == rowid);
         format!("chat {}", place.map_or(0, |place| place + 1))

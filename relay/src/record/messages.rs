@@ -63,7 +63,6 @@ impl Recorder<'_> {
         Ok(step)
     }
 
-    /// The address behind a column with a handle.
     fn person(&mut self, row: &Row, column: &str) -> rusqlite::Result<Option<String>> {
         match row.int(column) {
             Some(handle @ 1..) => self.address(handle),
@@ -71,7 +70,6 @@ impl Recorder<'_> {
         }
     }
 
-    /// The two columns that hold the text.
     fn body(&mut self, row: &Row, step: &mut MessageStep) {
         let archive = row.blob("attributedBody");
         let pieces = archive.map(Piece::read);

@@ -19,10 +19,8 @@ use rusqlite::{Connection, params_from_iter};
 
 use redact::Redactor;
 
-/// Whether what people wrote is replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redaction {
-    /// Everything as it is.
     Off,
     /// Replaced by something fictional of the same length.
     On {

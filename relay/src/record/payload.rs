@@ -26,7 +26,6 @@ const TECHNICAL: &str = "\
     audio-transcription com.apple.coreaudio-format decryption-key file-size mime-type
     mmcs-owner mmcs-signature-hex mmcs-url name uti-type";
 
-/// How a poll's URL ends.
 const POLL_QUERY: &str = "src=p&c=2";
 
 /// Fields of a poll's JSON. One that is not known here may be named after a person.
@@ -35,7 +34,7 @@ const POLL_FIELDS: &str = "\
     participantHandle text title version voteOptionIdentifier votes";
 
 impl Redactor {
-    /// A property list that tells nothing of anybody; `None` if `bytes` is none.
+    /// A property list that tells nothing of a person; `None` if `bytes` is no property list.
     pub(super) fn property_list(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let list = Value::from_reader(Cursor::new(bytes)).ok()?;
         let list = list.into_dictionary()?;

@@ -1,11 +1,10 @@
 //! Carries a script out on a chat.db, at once or step by step as time passes.
 //!
-//! A [`Player`] keeps an agenda: the script's steps at their times, and what they leave to be done
+//! A [`Player`] keeps a schedule: the script's steps at their times, and what they leave to be done
 //! later (a join, a late text, a finished download). The caller looks at [`Player::due`], waits as
 //! long as it likes, and calls [`Player::step`] with the time. Each step is one commit or a few, in
 //! the order in which Messages makes them; equal scripts, seeds and times give equal databases.
 
-mod agenda;
 mod balloons;
 mod changes;
 mod chats;
@@ -13,6 +12,7 @@ mod convert;
 mod events;
 mod messages;
 mod salt;
+mod schedule;
 mod steps;
 
 use std::collections::HashMap;
@@ -23,14 +23,13 @@ use rusqlite::OptionalExtension;
 
 pub use salt::unused_salt;
 
-use agenda::{Agenda, Task};
 use chats::KnownChat;
 use salt::Salt;
+use schedule::{Schedule, Task};
 
 use crate::script::Label;
 use crate::{ChatDb, Date, Durability, Error, Script, Style};
 
-/// A step that was carried out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Played {
     /// The step's word in the script, or what it left for later.
@@ -44,7 +43,7 @@ pub struct Played {
 pub struct Player {
     db: ChatDb,
     start: Date,
-    agenda: Agenda,
+    schedule: Schedule,
     chats: HashMap<String, KnownChat>,
     messages: HashMap<Label, i64>,
     /// For messages that the script doesn't name.
@@ -76,7 +75,7 @@ impl Player {
         Self {
             db,
             start,
-            agenda: Agenda::of(script),
+            schedule: Schedule::of(script),
             chats: HashMap::new(),
             messages: HashMap::new(),
             unnamed: 0,
@@ -84,7 +83,7 @@ impl Player {
         }
     }
 
-    /// The same with other guids, so that a script can be played again to somebody who has seen it.
+    /// The same with other guids, so that a script can be played again to a reader who has seen it.
     #[must_use]
     pub fn salted(mut self, salt: impl Into<String>) -> Self {
         self.salt = self.salt.with_word(salt.into());
@@ -102,12 +101,12 @@ impl Player {
 
     /// When the next step is due, counted from the start; `None` when all is done.
     pub fn due(&self) -> Option<Duration> {
-        self.agenda.due()
+        self.schedule.due()
     }
 
     /// Carries out the next step, whether or not it is due. `now` becomes the date of what happens.
     pub fn step(&mut self, now: Date) -> Result<Option<Played>, Error> {
-        let Some((due, task)) = self.agenda.take() else {
+        let Some((due, task)) = self.schedule.take() else {
             return Ok(None);
         };
         let played = match task {
@@ -130,7 +129,6 @@ impl Player {
         chat.ok_or_else(|| Error::UnknownChat(name.to_owned()))
     }
 
-    /// The ROWID of a message by its name or guid.
     fn rowid(&self, label: &Label) -> Result<i64, Error> {
         if let Some(rowid) = self.messages.get(label) {
             return Ok(*rowid);

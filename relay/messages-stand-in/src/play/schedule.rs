@@ -9,11 +9,7 @@ use crate::{Attachment, Body, Script};
 #[derive(Debug)]
 pub(super) enum Task {
     Step(Box<Step>),
-    /// What a message row still lacks.
-    Late {
-        message: Label,
-        late: Late,
-    },
+    Late { message: Label, late: Late },
 }
 
 /// The second half of a message.
@@ -29,20 +25,20 @@ pub(super) enum Late {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Agenda {
+pub(super) struct Schedule {
     tasks: BTreeMap<(u64, usize), Task>,
     added: usize,
 }
 
-impl Agenda {
+impl Schedule {
     pub(super) fn of(script: &Script) -> Self {
-        let mut agenda = Self::default();
+        let mut schedule = Self::default();
         let mut due = 0;
         for timed in &script.steps {
             due += timed.after_ms;
-            agenda.add(due, Task::Step(Box::new(timed.step.clone())));
+            schedule.add(due, Task::Step(Box::new(timed.step.clone())));
         }
-        agenda
+        schedule
     }
 
     pub(super) fn add(&mut self, due_ms: u64, task: Task) {
