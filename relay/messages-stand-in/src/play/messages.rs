@@ -1,7 +1,6 @@
 //! Message steps: the row now, and the rest when the script says.
 
-use super::schedule::{Late, Task};
-use super::{Played, Player, convert};
+use super::{Late, Played, Player, Task, convert};
 use crate::script::{Label, MessageStep};
 use crate::{Attachment, Attribute, Body, Date, Error, NewMessage, RichLink, TransferState};
 

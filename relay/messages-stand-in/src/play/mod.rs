@@ -12,10 +12,9 @@ mod convert;
 mod events;
 mod messages;
 mod salt;
-mod schedule;
 mod steps;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,10 +24,9 @@ pub use salt::unused_salt;
 
 use chats::KnownChat;
 use salt::Salt;
-use schedule::{Schedule, Task};
 
-use crate::script::Label;
-use crate::{ChatDb, Date, Durability, Error, Script, Style};
+use crate::script::{Label, MessageStep, Step};
+use crate::{Attachment, Body, ChatDb, Date, Durability, Error, Script, Style};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Played {
@@ -162,5 +160,57 @@ impl Player {
             guid,
             rowid,
         })
+    }
+}
+
+#[derive(Debug)]
+enum Task {
+    Step(Box<Step>),
+    Late { message: Label, late: Late },
+}
+
+/// The second half of a message.
+#[derive(Debug)]
+enum Late {
+    Join(Vec<String>),
+    Body(Body),
+    Sender(i64),
+    FromMe,
+    Attachments(Vec<Attachment>),
+    Finish(Vec<Attachment>),
+    Preview(Box<MessageStep>),
+}
+
+/// What is still to be done, by time; what is due at the same time keeps its order.
+#[derive(Debug, Default)]
+struct Schedule {
+    tasks: BTreeMap<(u64, usize), Task>,
+    added: usize,
+}
+
+impl Schedule {
+    fn of(script: &Script) -> Self {
+        let mut schedule = Self::default();
+        let mut due = 0;
+        for timed in &script.steps {
+            due += timed.after_ms;
+            schedule.add(due, Task::Step(Box::new(timed.step.clone())));
+        }
+        schedule
+    }
+
+    fn add(&mut self, due_ms: u64, task: Task) {
+        self.tasks.insert((due_ms, self.added), task);
+        self.added += 1;
+    }
+
+    fn due(&self) -> Option<Duration> {
+        let (due_ms, _) = self.tasks.first_key_value()?.0;
+        Some(Duration::from_millis(*due_ms))
+    }
+
+    fn take(&mut self) -> Option<(u64, Task)> {
+        let ((due_ms, _), task) = self.tasks.pop_first()?;
+        Some((due_ms, task))
     }
 }
