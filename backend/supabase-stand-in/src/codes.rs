@@ -61,7 +61,9 @@ impl Auth {
         self.check_sending(&state, &phone)?;
         let id = match known {
             Some(id) => id,
-            None => self.add_by_phone(&mut state, phone, random::digits(64), asked.data)?,
+            None => {
+                self.add_by_phone(&mut state, phone, random::digits(64), asked.data.as_ref())?
+            }
         };
         self.note_sending(&mut state, id);
         Ok(Answer::ok(&json!({ "message_id": "test-otp" })))
@@ -95,7 +97,7 @@ impl Auth {
         }
         let id = match known {
             Some(user) => user.id,
-            None => self.add_by_phone(&mut state, phone, password, asked.data)?,
+            None => self.add_by_phone(&mut state, phone, password, asked.data.as_ref())?,
         };
         if self.settings.sms_autoconfirm {
             self.confirm_phone(&mut state, id);
@@ -166,14 +168,14 @@ impl Auth {
         state: &mut State,
         phone: String,
         password: String,
-        data: Option<Object>,
+        data: Option<&Object>,
     ) -> Result<Uuid, Refusal> {
         let (id, now) = (random::uuid(), self.now());
         let mut user = User::new(id, now);
         user.phone = phone;
         user.password = password;
         user.add_identity("phone", now);
-        merge(&mut user.user_metadata, data.as_ref());
+        merge(&mut user.user_metadata, data);
         insert(state, user)?;
         Ok(id)
     }

@@ -14,7 +14,6 @@
 
 mod answers;
 mod error;
-pub mod faults;
 mod routes;
 mod settings;
 mod stand_in;

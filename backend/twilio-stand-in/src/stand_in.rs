@@ -5,10 +5,13 @@ use std::sync::Arc;
 use stand_in::{Clock, Fault, Faults, Requests, Server};
 
 use crate::error::TwilioError;
-use crate::faults::{CHECK, START, refuse};
 use crate::routes::{Forced, Verify};
 use crate::settings::Settings;
 use crate::verification::{Status, Verification};
+
+/// Matches a Start. An Update has the same path with an id after it.
+const START: &str = "/Verifications$";
+const CHECK: &str = "/VerificationCheck$";
 
 #[derive(Debug)]
 pub struct StandIn {
@@ -51,7 +54,6 @@ impl StandIn {
         &self.server.requests
     }
 
-    /// Faults for the next requests, by the patterns [`START`] and [`CHECK`].
     pub fn faults(&self) -> &Faults {
         &self.server.faults
     }
@@ -98,11 +100,11 @@ impl StandIn {
     }
 
     pub fn refuse_start(&self, error: TwilioError) {
-        self.spoil_start(refuse(error));
+        self.spoil_start(Fault::Answer(error.answer()));
     }
 
     pub fn refuse_check(&self, error: TwilioError) {
-        self.spoil_check(refuse(error));
+        self.spoil_check(Fault::Answer(error.answer()));
     }
 
     pub fn spoil_start(&self, fault: Fault) {
