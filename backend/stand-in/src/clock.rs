@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use time::{Duration, OffsetDateTime};
 
-/// Tells the time; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     reading: Arc<Mutex<Reading>>,
@@ -20,13 +19,11 @@ struct Reading {
 }
 
 impl Clock {
-    /// The current time.
     pub fn now(&self) -> OffsetDateTime {
         let reading = self.reading();
         reading.stopped_at.unwrap_or_else(machine_time) + reading.ahead
     }
 
-    /// Moves the time forward.
     pub fn advance(&self, by: std::time::Duration) {
         self.reading().ahead += by;
     }

@@ -9,9 +9,8 @@ use http::StatusCode;
 use http::header::LOCATION;
 
 use crate::exchange::Answer;
-use crate::pattern::matches;
+use crate::requests::matches;
 
-/// What happens to a request instead of the usual.
 #[derive(Debug, Clone)]
 pub enum Fault {
     /// This answer, without processing the request.
@@ -36,12 +35,10 @@ impl Fault {
         Self::Answer(Answer::text(status_code(status), "text/html", page))
     }
 
-    /// A JSON body.
     pub fn json(status: u16, body: &serde_json::Value) -> Self {
         Self::Answer(Answer::json(status_code(status), body))
     }
 
-    /// An empty body.
     pub fn empty(status: u16) -> Self {
         Self::Answer(Answer::empty(status_code(status)))
     }
@@ -52,7 +49,6 @@ impl Fault {
         Self::Answer(Answer::text(StatusCode::OK, "application/json", body))
     }
 
-    /// 302 to `location`.
     pub fn redirect(location: &str) -> Self {
         Self::Answer(Answer::empty(StatusCode::FOUND).with(LOCATION, location))
     }
@@ -76,13 +72,12 @@ struct Waiting {
 }
 
 impl Faults {
-    /// The next request that matches gets this. `pattern` is looked for in `METHOD /path?query`; with a
-    /// `$` at its end it matches at the end of that only.
+    /// The next request that matches gets this, by the same rules as
+    /// [`Requests::matching`](crate::Requests::matching).
     pub fn next(&self, pattern: &str, fault: Fault) {
         self.times(1, pattern, fault);
     }
 
-    /// The next `times` requests that match get this.
     pub fn times(&self, times: usize, pattern: &str, fault: Fault) {
         self.lock().push(Waiting {
             pattern: pattern.to_owned(),
@@ -96,7 +91,6 @@ impl Faults {
         self.times(usize::MAX, pattern, fault);
     }
 
-    /// Drops the faults that still wait.
     pub fn clear(&self) {
         self.lock().clear();
     }

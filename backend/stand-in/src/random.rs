@@ -2,7 +2,6 @@
 
 use uuid::Uuid;
 
-/// A random UUID.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where a stand-in draws random numbers"
@@ -11,12 +10,10 @@ pub fn uuid() -> Uuid {
     Uuid::new_v4()
 }
 
-/// A code of `length` decimal digits.
 pub fn digits(length: usize) -> String {
     string(length, b"0123456789")
 }
 
-/// A string of `length` characters out of `alphabet`.
 pub fn string(length: usize, alphabet: &[u8]) -> String {
     let mut out = String::with_capacity(length);
     while out.len() < length {

@@ -4,16 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderMap;
 
-use crate::pattern::matches;
-
-/// One request, and what became of it.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// `GET`, `POST`, …
     pub method: String,
-    /// Path and query, as asked.
     pub path: String,
-    /// Headers as sent.
     pub headers: HeaderMap,
     /// Body as sent, for reading by people and asserts.
     pub body: String,
@@ -35,29 +29,25 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Every request.
     pub fn all(&self) -> Vec<Seen> {
         self.lock().clone()
     }
 
-    /// Those that match `pattern`, by the same rules as [`Faults`](crate::Faults).
+    /// Those with `pattern` in `METHOD /path?query`; with a `$` at its end it matches at the end only.
     pub fn matching(&self, pattern: &str) -> Vec<Seen> {
         let mut seen = self.all();
         seen.retain(|one| matches(pattern, &one.line()));
         seen
     }
 
-    /// How many [`matching`](Self::matching) there are.
     pub fn count(&self, pattern: &str) -> usize {
         self.matching(pattern).len()
     }
 
-    /// Forgets everything so far.
     pub fn clear(&self) {
         self.lock().clear();
     }
 
-    /// Enters a request that has just arrived.
     pub(crate) fn arrived(&self, seen: Seen) -> usize {
         let mut all = self.lock();
         all.push(seen);
@@ -73,5 +63,24 @@ impl Requests {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) fn matches(pattern: &str, line: &str) -> bool {
+    match pattern.strip_suffix('$') {
+        Some(end) => line.ends_with(end),
+        None => line.contains(pattern),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_pattern_can_be_held_to_the_end() {
+        assert!(matches("POST /Verifications", "POST /Verifications/VE1"));
+        assert!(!matches("/Verifications$", "POST /Verifications/VE1"));
+        assert!(matches("/Verifications$", "POST /Verifications"));
     }
 }

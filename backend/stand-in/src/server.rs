@@ -1,7 +1,8 @@
 //! The socket and what happens around every request: log, faults, then the service itself.
 
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,18 +22,16 @@ use crate::socket::{Cut, CuttableListener};
 /// No client of ours sends more; a stand-in for a service with a lower limit enforces that itself.
 const MAX_BODY_BYTES: usize = 8 << 20;
 
-/// What a stand-in does with a request.
 pub trait Service: Send + Sync + 'static {
-    /// Answers it.
     fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send;
 }
 
 /// A running server. It ends when it is dropped, and every connection to it with it.
 #[derive(Debug)]
 pub struct Server {
-    address: SocketAddr,
-    faults: Faults,
-    requests: Requests,
+    pub url: String,
+    pub faults: Faults,
+    pub requests: Requests,
     closed: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
@@ -45,13 +44,18 @@ struct Surroundings<S> {
 
 impl Server {
     /// Starts on the loopback address; `port` 0 takes a free one.
-    pub async fn start<S: Service>(service: Arc<S>, port: u16) -> std::io::Result<Self> {
+    /// The service is made from the URL, which has no slash at the end.
+    pub async fn start<S: Service>(
+        port: u16,
+        service: impl FnOnce(String) -> S,
+    ) -> std::io::Result<(Self, Arc<S>)> {
         let inner = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-        let address = inner.local_addr()?;
+        let url = format!("http://{}", inner.local_addr()?);
+        let service = Arc::new(service(url.clone()));
         let closed = Arc::new(AtomicBool::new(false));
         let (faults, requests) = (Faults::default(), Requests::default());
         let surroundings = Arc::new(Surroundings {
-            service,
+            service: Arc::clone(&service),
             faults: faults.clone(),
             requests: requests.clone(),
         });
@@ -73,29 +77,36 @@ impl Server {
             // Never returns by itself; accept errors are retried inside.
             let _ended = serving.await;
         });
-        Ok(Self {
-            address,
+        let server = Self {
+            url,
             faults,
             requests,
             closed,
             task,
-        })
+        };
+        Ok((server, service))
     }
+}
 
-    /// `http://127.0.0.1:port`, without a slash at the end.
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+/// Runs a stand-in by itself: prints what to configure, then serves until it is interrupted.
+pub async fn serve_until_interrupted<S>(
+    port: u16,
+    starting: impl Future<Output = std::io::Result<S>>,
+    print: impl FnOnce(&S),
+) -> ExitCode {
+    let stand_in = match starting.await {
+        Ok(stand_in) => stand_in,
+        Err(problem) => {
+            eprintln!("cannot listen on port {port}: {problem}");
+            return ExitCode::FAILURE;
+        }
+    };
+    print(&stand_in);
+    if tokio::signal::ctrl_c().await.is_err() {
+        eprintln!("cannot wait for an interrupt");
+        return ExitCode::FAILURE;
     }
-
-    /// Faults for the next requests.
-    pub fn faults(&self) -> &Faults {
-        &self.faults
-    }
-
-    /// The requests so far.
-    pub fn requests(&self) -> &Requests {
-        &self.requests
-    }
+    ExitCode::SUCCESS
 }
 
 impl Drop for Server {

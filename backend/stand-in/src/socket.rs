@@ -16,14 +16,12 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Accepts connections until it is closed.
 pub(crate) struct CuttableListener {
     pub(crate) inner: TcpListener,
     /// Raised when the stand-in goes away: connections that a client keeps open end then, too.
     pub(crate) closed: Arc<AtomicBool>,
 }
 
-/// One connection.
 pub(crate) struct CuttableStream {
     inner: TcpStream,
     cut: Cut,

@@ -1,10 +1,10 @@
-//! `GET` and `PUT /user`: what users see and change of themselves.
+//! `GET` and `PUT /user`, `POST /logout`: what users see and change of themselves.
 
 use http::StatusCode;
 use serde::Deserialize;
 use stand_in::{Answer, Request};
 
-use crate::auth::{Auth, read_body};
+use crate::auth::{Auth, query_value, read_body};
 use crate::caller::Caller;
 use crate::error::{Outcome, Refusal};
 use crate::state::{Ending, State};
@@ -28,15 +28,12 @@ impl Auth {
             return Err(Refusal::validation(message));
         }
         let user = state.user(caller.user).expect("the caller exists");
-        Ok(Answer::json(StatusCode::OK, &user.to_json(View::Stored)))
+        Ok(Answer::ok(&user.to_json(View::Stored)))
     }
 
     pub(crate) fn update_own_user(&self, request: &Request) -> Outcome {
-        let (limit, now) = (self.settings.otp_rate_limit, self.now());
         let mut state = self.lock();
-        state
-            .buckets
-            .take("user", limit, request, &self.settings, now)?;
+        self.throttle(&mut state, "user", request)?;
         let caller = self.require_user(request, &state)?;
         let fields: OwnFields = read_body(request)?;
         if let Some(password) = &fields.password {
@@ -49,9 +46,27 @@ impl Auth {
         if let Some(password) = fields.password {
             user.password = password;
         }
-        merge(&mut user.user_metadata, &fields.data.unwrap_or_default());
-        user.updated_at = now;
-        Ok(Answer::json(StatusCode::OK, &user.to_json(View::Stored)))
+        merge(&mut user.user_metadata, fields.data.as_ref());
+        user.updated_at = self.now();
+        Ok(Answer::ok(&user.to_json(View::Stored)))
+    }
+
+    pub(crate) fn logout(&self, request: &Request) -> Outcome {
+        let mut state = self.lock();
+        let caller = self.require_user(request, &state)?;
+        let scope = query_value(request, "scope");
+        let which = match (scope.as_str(), caller.session) {
+            // Without a session in the token every scope means all of them.
+            ("" | "global", _) | ("local" | "others", None) => Ending::All,
+            ("local", Some(session)) => Ending::Only(session),
+            ("others", Some(session)) => Ending::AllBut(session),
+            (unknown, _) => {
+                let message = format!("Unsupported logout scope {unknown:?}");
+                return Err(Refusal::validation(message));
+            }
+        };
+        state.end_sessions(caller.user, which);
+        Ok(Answer::empty(StatusCode::NO_CONTENT))
     }
 
     fn check_own_password(
@@ -62,13 +77,13 @@ impl Auth {
         current: Option<&str>,
     ) -> Result<(), Refusal> {
         let user = state.user(caller.user).expect("the caller exists");
-        if user.factors.iter().any(|factor| factor.verified) {
+        if !user.factors.is_empty() {
             let message =
                 "AAL2 session is required to update email or password when MFA is enabled.";
             return Err(Refusal::new(401, "insufficient_aal", message));
         }
         let session = caller.session.and_then(|id| state.session(id));
-        // Whoever came in by a code may have forgotten the password, so is not asked for it.
+        // A user who signed in by a code may have forgotten the password, so it is not asked for.
         let by_code = session.is_some_and(|session| session.method == "otp");
         if self.settings.require_current_password && !by_code {
             let current = current.ok_or_else(|| {

@@ -1,6 +1,5 @@
 //! `/admin/users/{id}`: show, change, delete.
 
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use stand_in::{Answer, Request};
@@ -27,7 +26,7 @@ impl Auth {
     pub(crate) fn show_user(&self, id: &str) -> Outcome {
         let state = self.lock();
         let user = find(&state, id)?;
-        Ok(Answer::json(StatusCode::OK, &user.to_json(View::Stored)))
+        Ok(Answer::ok(&user.to_json(View::Stored)))
     }
 
     pub(crate) fn update_user(&self, id: &str, request: &Request) -> Outcome {
@@ -43,13 +42,7 @@ impl Auth {
         if let Some(other) = state.user_by_phone(&phone)
             && other.id != id
         {
-            let constraint = "users_phone_key";
-            return Err(Refusal::unique_violation(
-                constraint,
-                "phone",
-                &phone,
-                UPDATE_FAILED,
-            ));
+            return Err(Refusal::unique_violation("phone", &phone, UPDATE_FAILED));
         }
         if fields.password.is_some() {
             // Even when it is the same one.
@@ -59,7 +52,7 @@ impl Auth {
         let user = state.user_mut(id).expect("the user was just found");
         if let Some(password) = &fields.password {
             user.password.clone_from(password);
-            user.link = None;
+            user.link_hash = None;
         }
         if !phone.is_empty() {
             set_phone(user, phone, now);
@@ -81,17 +74,11 @@ impl Auth {
             Some(Ban::Lift) => user.banned_until = None,
             Some(Ban::For(duration)) => user.banned_until = Some(now + duration),
         }
-        merge(
-            &mut user.app_metadata,
-            &fields.app_metadata.unwrap_or_default(),
-        );
-        merge(
-            &mut user.user_metadata,
-            &fields.user_metadata.unwrap_or_default(),
-        );
+        merge(&mut user.app_metadata, fields.app_metadata.as_ref());
+        merge(&mut user.user_metadata, fields.user_metadata.as_ref());
         user.updated_at = now;
         let body = user.to_json(View::Changed { confirmed_before });
-        Ok(Answer::json(StatusCode::OK, &body))
+        Ok(Answer::ok(&body))
     }
 
     /// What a password must be when it is changed; nothing of this is asked of a user's first one.
@@ -125,7 +112,7 @@ impl Auth {
         } else {
             state.delete_user(id);
         }
-        Ok(Answer::json(StatusCode::OK, &json!({})))
+        Ok(Answer::ok(&json!({})))
     }
 }
 
@@ -170,5 +157,5 @@ fn make_unreadable(user: &mut User) {
     user.password = String::new();
     user.app_metadata = Object::new();
     user.user_metadata = Object::new();
-    user.link = None;
+    user.link_hash = None;
 }

@@ -7,7 +7,6 @@
 
 use std::sync::atomic::Ordering;
 
-use http::StatusCode;
 use serde::Deserialize;
 use stand_in::{Answer, Request, random};
 use uuid::Uuid;
@@ -21,11 +20,10 @@ use crate::user::{Object, User, View, merge};
 
 /// Longest password that bcrypt takes.
 pub(crate) const MAX_PASSWORD_BYTES: usize = 72;
-/// Length of the password that nobody knows, of a user created without one.
+/// Length of the random password of a user created without one.
 const RANDOM_PASSWORD: usize = 64;
 const CREATE_FAILED: &str = "Database error creating new user";
 
-/// What an admin may set, on create and on update.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct UserFields {
@@ -41,7 +39,6 @@ pub(crate) struct UserFields {
     pub(crate) ban_duration: Option<String>,
 }
 
-/// A ban to set, or to lift.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ban {
     Lift,
@@ -53,7 +50,7 @@ impl UserFields {
     pub(crate) fn checked_phone(&self) -> Result<String, Refusal> {
         match self.phone.as_deref() {
             None | Some("") => Ok(String::new()),
-            Some(phone) => phone::parse(phone).ok_or_else(bad_phone),
+            Some(phone) => phone::parse(phone),
         }
     }
 
@@ -69,10 +66,6 @@ impl UserFields {
             },
         }
     }
-}
-
-pub(crate) fn bad_phone() -> Refusal {
-    Refusal::validation("Invalid phone number format (E.164 required)")
 }
 
 impl Auth {
@@ -99,7 +92,7 @@ impl Auth {
             confirmed_before: None,
         });
         insert(&mut self.lock(), user)?;
-        Ok(Answer::json(StatusCode::OK, &body))
+        Ok(Answer::ok(&body))
     }
 
     fn build_user(
@@ -123,7 +116,7 @@ impl Auth {
             return Err(Refusal::validation("ID cannot be a nil uuid"));
         }
         let password = match fields.password.as_deref() {
-            // A hash given instead of a password cannot be checked here: nobody gets in with it.
+            // A hash given instead of a password cannot be checked here: no password opens the account.
             None | Some("") => random::digits(RANDOM_PASSWORD),
             Some(password) if password.len() > MAX_PASSWORD_BYTES => return Err(Refusal::crash()),
             Some(password) => password.to_owned(),
@@ -139,14 +132,8 @@ impl Auth {
         if !user.phone.is_empty() {
             user.add_identity("phone", now);
         }
-        merge(
-            &mut user.app_metadata,
-            &fields.app_metadata.clone().unwrap_or_default(),
-        );
-        merge(
-            &mut user.user_metadata,
-            &fields.user_metadata.clone().unwrap_or_default(),
-        );
+        merge(&mut user.app_metadata, fields.app_metadata.as_ref());
+        merge(&mut user.user_metadata, fields.user_metadata.as_ref());
         if fields.email_confirm == Some(true) {
             user.email_confirmed_at = Some(now);
             user.user_metadata
@@ -176,32 +163,17 @@ fn check_free(state: &State, phone: &str, email: &str) -> Result<(), Refusal> {
 
 /// The database's side: its constraints hold whatever was checked before.
 pub(crate) fn insert(state: &mut State, user: User) -> Result<(), Refusal> {
-    if state.user(user.id).is_some() {
-        let id = user.id.to_string();
-        return Err(Refusal::unique_violation(
-            "users_pkey",
-            "id",
-            &id,
-            CREATE_FAILED,
-        ));
-    }
-    if state.user_by_phone(&user.phone).is_some() {
-        let constraint = "users_phone_key";
-        return Err(Refusal::unique_violation(
-            constraint,
-            "phone",
-            &user.phone,
-            CREATE_FAILED,
-        ));
-    }
-    if state.user_by_email(&user.email).is_some() {
-        let constraint = "users_email_partial_key";
-        return Err(Refusal::unique_violation(
-            constraint,
-            "email",
-            &user.email,
-            CREATE_FAILED,
-        ));
+    let taken = if state.user(user.id).is_some() {
+        Some(("id", user.id.to_string()))
+    } else if state.user_by_phone(&user.phone).is_some() {
+        Some(("phone", user.phone.clone()))
+    } else if state.user_by_email(&user.email).is_some() {
+        Some(("email", user.email.clone()))
+    } else {
+        None
+    };
+    if let Some((column, value)) = taken {
+        return Err(Refusal::unique_violation(column, &value, CREATE_FAILED));
     }
     state.users.push(user);
     Ok(())

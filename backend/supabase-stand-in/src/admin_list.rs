@@ -1,6 +1,5 @@
 //! `GET /admin/users`: pages of users, newest first. The filter does not look at phone numbers.
 
-use http::StatusCode;
 use http::header::{HeaderName, LINK};
 use serde_json::{Value, json};
 use stand_in::{Answer, Request};
@@ -35,7 +34,7 @@ impl Auth {
             link = format!("<{}>; rel=\"next\", {link}", link_to(request, page + 1));
         }
         let body = json!({ "users": users, "aud": "authenticated" });
-        Ok(Answer::json(StatusCode::OK, &body).with(LINK, &link).with(
+        Ok(Answer::ok(&body).with(LINK, &link).with(
             HeaderName::from_static("x-total-count"),
             &found.len().to_string(),
         ))
@@ -52,16 +51,14 @@ fn matches(user: &User, filter: &str) -> bool {
 fn number(request: &Request, name: &str, default: usize) -> Result<usize, Refusal> {
     match query_value(request, name).as_str() {
         "" => Ok(default),
-        text => text
-            .parse()
-            .ok()
-            .filter(|number| *number > 0)
-            .ok_or_else(|| {
-                let message = format!(
+        text => {
+            let number = text.parse().ok().filter(|number| *number > 0);
+            number.ok_or_else(|| {
+                Refusal::validation(format!(
                     "Bad Pagination Parameters: strconv.ParseUint: parsing {text:?}: invalid syntax"
-                );
-                Refusal::validation(message)
-            }),
+                ))
+            })
+        }
     }
 }
 

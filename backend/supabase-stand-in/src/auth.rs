@@ -1,7 +1,7 @@
 //! The server: which handler answers which path, bare and under the hosted prefix.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::Method;
 use serde::de::DeserializeOwned;
@@ -18,28 +18,26 @@ use crate::{gateway, project};
 pub(crate) const HOSTED_PREFIX: &str = "/auth/v1";
 const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// Everything a handler needs.
 #[derive(Debug)]
 pub(crate) struct Auth {
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     pub(crate) keys: ProjectKeys,
     state: Mutex<State>,
-    /// Set once the socket is bound.
-    url: OnceLock<String>,
+    pub(crate) url: String,
     /// How many creates there were, which decides who wins the check in a race.
     pub(crate) creations: AtomicU64,
 }
 
 impl Auth {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings, url: String) -> Self {
         let clock = Clock::default();
         Self {
             keys: ProjectKeys::generate(settings.signing, clock.now()),
             settings,
             clock,
             state: Mutex::default(),
-            url: OnceLock::new(),
+            url,
             creations: AtomicU64::new(0),
         }
     }
@@ -52,17 +50,8 @@ impl Auth {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn listens_at(&self, url: String) {
-        self.url.get_or_init(|| url);
-    }
-
-    pub(crate) fn url(&self) -> &str {
-        self.url.get().map_or("", String::as_str)
-    }
-
-    /// The `iss` of access tokens.
     pub(crate) fn issuer(&self) -> String {
-        format!("{}{HOSTED_PREFIX}", self.url())
+        format!("{}{HOSTED_PREFIX}", self.url)
     }
 
     async fn route(&self, path: &str, request: &Request) -> Outcome {
@@ -112,9 +101,9 @@ impl Service for Auth {
             .map(str::to_owned);
         if let Some(path) = &hosted
             && self.settings.gateway == Gateway::Hosted
-            && let Err(reason) = gateway::admit(path, &mut request, &self.keys, self.now())
+            && let Err(reason) = gateway::check_api_key(path, &mut request, &self.keys, self.now())
         {
-            return reason.answer();
+            return gateway::turn_away(reason);
         }
         let path = hosted.unwrap_or_else(|| request.path.clone());
         let outcome = self.route(&path, &request).await;
@@ -122,7 +111,6 @@ impl Service for Auth {
     }
 }
 
-/// Reads a JSON body.
 pub(crate) fn read_body<T: DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
     if request.body.len() > MAX_BODY_BYTES {
         let message = format!("Request body too large (max {MAX_BODY_BYTES} bytes)");
@@ -139,7 +127,6 @@ pub(crate) fn read_body<T: DeserializeOwned>(request: &Request) -> Result<T, Ref
     })
 }
 
-/// A query parameter's value; empty when it is not there.
 pub(crate) fn query_value(request: &Request, name: &str) -> String {
     url::form_urlencoded::parse(request.query.as_bytes())
         .find(|(key, _)| key == name)

@@ -4,18 +4,16 @@ use stand_in::Request;
 use uuid::Uuid;
 
 use crate::auth::Auth;
-use crate::error::Refusal;
+use crate::error::{NO_BEARER, NOT_ADMIN, Refusal, SESSION_GONE, USER_BANNED, USER_GONE};
 use crate::jwt::{self, Claims};
 use crate::state::State;
 
-/// Roles that may use the admin paths.
 const ADMIN_ROLES: [&str; 2] = ["service_role", "supabase_admin"];
 
-/// A user with a good access token.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller {
     pub(crate) user: Uuid,
-    /// None for a token that somebody minted without a session.
+    /// `None` for a token that was minted without a session.
     pub(crate) session: Option<Uuid>,
 }
 
@@ -27,7 +25,7 @@ impl Auth {
         if ADMIN_ROLES.contains(&role) {
             return Ok(());
         }
-        Err(Refusal::new(403, "not_admin", "User not allowed"))
+        Err(NOT_ADMIN.into())
     }
 
     /// A verified token of a user who exists, is not banned, and whose session is still there.
@@ -40,45 +38,22 @@ impl Auth {
         let user: Uuid = subject
             .parse()
             .map_err(|_| Refusal::bad_jwt("invalid claim: sub claim must be a UUID"))?;
-        let Some(stored) = state.user(user) else {
-            return Err(Refusal::new(
-                403,
-                "user_not_found",
-                "User from sub claim in JWT does not exist",
-            ));
-        };
+        let stored = state.user(user).ok_or(USER_GONE)?;
         if stored.is_banned(self.now()) {
-            return Err(Refusal::new(403, "user_banned", "User is banned"));
+            return Err(USER_BANNED.into());
         }
-        let session = text(&claims, "session_id");
-        if session.is_empty() {
-            return Ok(Caller {
-                user,
-                session: None,
-            });
-        }
-        match session.parse().ok().and_then(|id| state.session(id)) {
-            Some(session) => Ok(Caller {
-                user,
-                session: Some(session.id),
-            }),
-            None => Err(Refusal::new(
-                403,
-                "session_not_found",
-                "Session from session_id claim in JWT does not exist",
-            )),
-        }
+        let session = match text(&claims, "session_id") {
+            "" => None,
+            id => {
+                let session = id.parse().ok().and_then(|id| state.session(id));
+                Some(session.ok_or(SESSION_GONE)?.id)
+            }
+        };
+        Ok(Caller { user, session })
     }
 
-    /// The claims of the bearer token, verified.
     pub(crate) fn claims(&self, request: &Request) -> Result<Claims, Refusal> {
-        let token = bearer(request).ok_or_else(|| {
-            Refusal::new(
-                401,
-                "no_authorization",
-                "This endpoint requires a valid Bearer token",
-            )
-        })?;
+        let token = bearer(request).ok_or(NO_BEARER)?;
         jwt::verify(token, &self.keys, self.now()).map_err(Refusal::bad_jwt)
     }
 }

@@ -3,15 +3,14 @@
 //! There is no SMS provider. A number with a fixed code behaves as if it had got it, any other one gets
 //! the error of a project without a provider, and nothing is created.
 
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use stand_in::{Answer, Request, random};
 use uuid::Uuid;
 
-use crate::admin_create::{bad_phone, insert};
+use crate::admin_create::insert;
 use crate::auth::{Auth, read_body};
-use crate::error::{Outcome, Refusal};
+use crate::error::{Outcome, Refusal, SIGNUPS_BY_CODE_OFF, SIGNUPS_OFF, USER_BANNED};
 use crate::phone;
 use crate::state::State;
 use crate::user::{Object, User, View, merge};
@@ -32,7 +31,6 @@ struct SignUp {
     data: Option<Object>,
 }
 
-/// The body of `/verify`, by code or by link.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Verification {
@@ -46,56 +44,50 @@ pub(crate) struct Verification {
 impl Auth {
     pub(crate) fn send_code(&self, request: &Request) -> Outcome {
         let mut state = self.lock();
-        self.take_code_bucket(&mut state, "otp", request)?;
+        self.throttle(&mut state, "otp", request)?;
         let asked: CodeRequest = read_body(request)?;
-        let phone = asked.phone.as_deref().unwrap_or_default();
-        let phone = phone::parse(phone).ok_or_else(bad_phone)?;
+        let phone = phone::parse(asked.phone.as_deref().unwrap_or_default())?;
         let known = state.user_by_phone(&phone).map(|user| user.id);
         if known.is_none() && asked.create_user == Some(false) {
-            return Err(Refusal::new(
-                422,
-                "otp_disabled",
-                "Signups not allowed for otp",
-            ));
+            return Err(SIGNUPS_BY_CODE_OFF.into());
         }
         if !self.settings.phone_provider {
             let message = "Unsupported phone provider";
             return Err(Refusal::new(400, "phone_provider_disabled", message));
         }
         if known.is_none() && self.settings.disable_signup {
-            return Err(signup_disabled());
+            return Err(SIGNUPS_OFF.into());
         }
         self.check_sending(&state, &phone)?;
         let id = match known {
             Some(id) => id,
-            None => self.add_by_phone(&mut state, phone, random::digits(64), asked.data)?,
+            None => {
+                self.add_by_phone(&mut state, phone, random::digits(64), asked.data.as_ref())?
+            }
         };
         self.note_sending(&mut state, id);
-        Ok(Answer::json(
-            StatusCode::OK,
-            &json!({ "message_id": "test-otp" }),
-        ))
+        Ok(Answer::ok(&json!({ "message_id": "test-otp" })))
     }
 
     pub(crate) fn sign_up(&self, request: &Request) -> Outcome {
         let mut state = self.lock();
-        self.take_code_bucket(&mut state, "signup", request)?;
+        self.throttle(&mut state, "signup", request)?;
         let asked: SignUp = read_body(request)?;
         if self.settings.disable_signup {
-            return Err(signup_disabled());
+            return Err(SIGNUPS_OFF.into());
         }
         if !self.settings.phone_provider {
             let message = "Phone signups are disabled";
             return Err(Refusal::new(400, "phone_provider_disabled", message));
         }
-        let phone = asked.phone.as_deref().unwrap_or_default();
-        let phone = phone::parse(phone).ok_or_else(bad_phone)?;
+        let phone = phone::parse(asked.phone.as_deref().unwrap_or_default())?;
         let password = asked.password.unwrap_or_default();
         self.check_new_password(&password)?;
         let known = state.user_by_phone(&phone).cloned();
         if known
             .as_ref()
-            .is_some_and(|user| user.phone_confirmed_at.is_some())
+            .and_then(|user| user.phone_confirmed_at)
+            .is_some()
         {
             let message = "User already registered";
             return Err(Refusal::new(422, "user_already_exists", message));
@@ -105,7 +97,7 @@ impl Auth {
         }
         let id = match known {
             Some(user) => user.id,
-            None => self.add_by_phone(&mut state, phone, password, asked.data)?,
+            None => self.add_by_phone(&mut state, phone, password, asked.data.as_ref())?,
         };
         if self.settings.sms_autoconfirm {
             self.confirm_phone(&mut state, id);
@@ -114,15 +106,12 @@ impl Auth {
         }
         self.note_sending(&mut state, id);
         let user = state.user(id).expect("the user was just added");
-        Ok(Answer::json(StatusCode::OK, &user.to_json(View::Stored)))
+        Ok(Answer::ok(&user.to_json(View::Stored)))
     }
 
     pub(crate) fn verify(&self, request: &Request) -> Outcome {
-        let (limit, now) = (self.settings.verify_rate_limit, self.now());
         let mut state = self.lock();
-        state
-            .buckets
-            .take("verify", limit, request, &self.settings, now)?;
+        self.throttle(&mut state, "verify", request)?;
         let asked: Verification = read_body(request)?;
         if let Some(hash) = &asked.token_hash {
             return self.verify_link(&mut state, hash);
@@ -132,33 +121,20 @@ impl Auth {
                 "Only the token_hash and type should be provided",
             ));
         }
-        let phone = asked.phone.as_deref().unwrap_or_default();
-        let phone = phone::parse(phone).ok_or_else(bad_phone)?;
+        let phone = phone::parse(asked.phone.as_deref().unwrap_or_default())?;
         let user = state.user_by_phone(&phone);
         let code = self.settings.sms_test_otp.get(&phone);
         let (Some(user), true) = (user, code.is_some() && code == asked.token.as_ref()) else {
             let message = "Token has expired or is invalid";
             return Err(Refusal::new(403, "otp_expired", message));
         };
-        if user.is_banned(now) {
-            return Err(Refusal::new(403, "user_banned", "User is banned"));
+        if user.is_banned(self.now()) {
+            return Err(USER_BANNED.into());
         }
         let id = user.id;
         self.confirm_phone(&mut state, id);
         let issued = self.sign_in(&mut state, id, "otp");
         Ok(self.session_answer(&state, issued))
-    }
-
-    fn take_code_bucket(
-        &self,
-        state: &mut State,
-        route: &'static str,
-        request: &Request,
-    ) -> Result<(), Refusal> {
-        let (limit, now) = (self.settings.otp_rate_limit, self.now());
-        state
-            .buckets
-            .take(route, limit, request, &self.settings, now)
     }
 
     /// Whether a code could be sent to this number now.
@@ -192,14 +168,14 @@ impl Auth {
         state: &mut State,
         phone: String,
         password: String,
-        data: Option<Object>,
+        data: Option<&Object>,
     ) -> Result<Uuid, Refusal> {
         let (id, now) = (random::uuid(), self.now());
         let mut user = User::new(id, now);
         user.phone = phone;
         user.password = password;
         user.add_identity("phone", now);
-        merge(&mut user.user_metadata, &data.unwrap_or_default());
+        merge(&mut user.user_metadata, data);
         insert(state, user)?;
         Ok(id)
     }
@@ -210,9 +186,4 @@ impl Auth {
             user.phone_confirmed_at.get_or_insert(now);
         }
     }
-}
-
-fn signup_disabled() -> Refusal {
-    let message = "Signups not allowed for this instance";
-    Refusal::new(422, "signup_disabled", message)
 }

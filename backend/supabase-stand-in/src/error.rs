@@ -15,7 +15,6 @@ pub(crate) const API_VERSION: HeaderName = HeaderName::from_static("x-supabase-a
 /// The first version, and the only one so far.
 const VERSION_2024: &str = "2024-01-01";
 
-/// Why a request was refused.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     status: StatusCode,
@@ -31,8 +30,8 @@ enum Detail {
     None,
     /// An id to find the error by in the server's log.
     ErrorId,
-    /// Why a password is weak.
-    Weak(Vec<&'static str>),
+    /// Says why: it is too short.
+    WeakPassword,
     /// The database's own words.
     UniqueViolation {
         constraint: &'static str,
@@ -43,6 +42,55 @@ enum Detail {
 }
 
 pub(crate) type Outcome = Result<Answer, Refusal>;
+
+/// A refusal that is always told in the same words: status, code and message.
+pub(crate) type Fixed = (u16, &'static str, &'static str);
+
+pub(crate) const USER_BANNED: Fixed = (403, "user_banned", "User is banned");
+pub(crate) const USER_BANNED_AT_GRANT: Fixed = (400, "user_banned", "User is banned");
+pub(crate) const USER_GONE: Fixed = (
+    403,
+    "user_not_found",
+    "User from sub claim in JWT does not exist",
+);
+pub(crate) const SESSION_GONE: Fixed = (
+    403,
+    "session_not_found",
+    "Session from session_id claim in JWT does not exist",
+);
+pub(crate) const NOT_ADMIN: Fixed = (403, "not_admin", "User not allowed");
+pub(crate) const NO_BEARER: Fixed = (
+    401,
+    "no_authorization",
+    "This endpoint requires a valid Bearer token",
+);
+pub(crate) const UNKNOWN_GRANT: Fixed = (400, "invalid_credentials", "unsupported_grant_type");
+pub(crate) const BAD_CREDENTIALS: Fixed = (400, "invalid_credentials", "Invalid login credentials");
+pub(crate) const EMAIL_NOT_CONFIRMED: Fixed = (400, "email_not_confirmed", "Email not confirmed");
+pub(crate) const PHONE_NOT_CONFIRMED: Fixed = (400, "phone_not_confirmed", "Phone not confirmed");
+pub(crate) const EMAIL_LOGINS_OFF: Fixed =
+    (422, "email_provider_disabled", "Email logins are disabled");
+pub(crate) const PHONE_LOGINS_OFF: Fixed =
+    (422, "phone_provider_disabled", "Phone logins are disabled");
+pub(crate) const SIGNUPS_OFF: Fixed = (
+    422,
+    "signup_disabled",
+    "Signups not allowed for this instance",
+);
+pub(crate) const SIGNUPS_BY_CODE_OFF: Fixed = (422, "otp_disabled", "Signups not allowed for otp");
+pub(crate) const RATE_LIMITED: Fixed =
+    (429, "over_request_rate_limit", "Request rate limit reached");
+pub(crate) const REFRESH_NOT_FOUND: Fixed = (
+    400,
+    "refresh_token_not_found",
+    "Invalid Refresh Token: Refresh Token Not Found",
+);
+
+impl From<Fixed> for Refusal {
+    fn from((status, code, message): Fixed) -> Self {
+        Self::new(status, code, message)
+    }
+}
 
 impl Refusal {
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
@@ -65,42 +113,38 @@ impl Refusal {
 
     pub(crate) fn weak_password(min_length: usize) -> Self {
         let message = format!("Password should be at least {min_length} characters.");
-        let mut refusal = Self::new(422, "weak_password", message);
-        refusal.detail = Detail::Weak(vec!["length"]);
-        refusal
+        Self::new(422, "weak_password", message).detailed(Detail::WeakPassword)
     }
 
     /// A duplicate that got past the check and ran into the database's constraint. `message` is
     /// what the newer shape says.
-    pub(crate) fn unique_violation(
-        constraint: &'static str,
-        column: &str,
-        value: &str,
-        message: &str,
-    ) -> Self {
-        let mut refusal = Self::new(500, "unexpected_failure", message);
-        refusal.detail = Detail::UniqueViolation {
+    pub(crate) fn unique_violation(column: &str, value: &str, message: &str) -> Self {
+        let constraint = match column {
+            "id" => "users_pkey",
+            "email" => "users_email_partial_key",
+            _ => "users_phone_key",
+        };
+        Self::new(500, "unexpected_failure", message).detailed(Detail::UniqueViolation {
             constraint,
             key: format!("Key ({column})=({value}) already exists."),
-        };
-        refusal
+        })
     }
 
     /// An error that the server did foresee, with an id for its log.
     pub(crate) fn internal(message: &str) -> Self {
-        let mut refusal = Self::new(500, "unexpected_failure", message);
-        refusal.detail = Detail::ErrorId;
-        refusal
+        Self::new(500, "unexpected_failure", message).detailed(Detail::ErrorId)
     }
 
     /// An error that the server did not foresee.
     pub(crate) fn crash() -> Self {
-        let mut refusal = Self::new(500, "unexpected_failure", "Internal Server Error");
-        refusal.detail = Detail::Crash;
-        refusal
+        Self::new(500, "unexpected_failure", "Internal Server Error").detailed(Detail::Crash)
     }
 
-    /// The same with one more header.
+    fn detailed(mut self, detail: Detail) -> Self {
+        self.detail = detail;
+        self
+    }
+
     pub(crate) fn with(mut self, name: &'static str, value: &impl ToString) -> Self {
         self.headers
             .push((HeaderName::from_static(name), value.to_string()));
@@ -113,7 +157,7 @@ impl Refusal {
         let body = if newer { self.body_2024() } else { self.body() };
         let mut answer = Answer::json(self.status, &body);
         let silent = match self.detail {
-            Detail::Weak(_) => newer,
+            Detail::WeakPassword => newer,
             Detail::Crash => true,
             _ => false,
         };
@@ -154,7 +198,7 @@ impl Refusal {
 
     fn add_detail(&self, body: &mut Value) {
         match &self.detail {
-            Detail::Weak(reasons) => body["weak_password"] = json!({ "reasons": reasons }),
+            Detail::WeakPassword => body["weak_password"] = json!({ "reasons": ["length"] }),
             Detail::ErrorId => body["error_id"] = json!(random::uuid()),
             Detail::None | Detail::UniqueViolation { .. } | Detail::Crash => {}
         }

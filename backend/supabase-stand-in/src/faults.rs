@@ -2,26 +2,22 @@
 
 use stand_in::{Answer, Fault};
 
-use crate::error::Refusal;
-use crate::gateway::TurnedAway;
+use crate::error::{PHONE_LOGINS_OFF, RATE_LIMITED, Refusal};
+use crate::gateway::{BAD_KEY, turn_away};
 
-fn refused(refusal: Refusal) -> Answer {
-    refusal.answer(None)
+fn refused(refusal: impl Into<Refusal>) -> Answer {
+    refusal.into().answer(None)
 }
 
 /// 429 `over_request_rate_limit`, as all calls from one address share a bucket.
 pub fn rate_limited() -> Fault {
-    Fault::Answer(refused(Refusal::new(
-        429,
-        "over_request_rate_limit",
-        "Request rate limit reached",
-    )))
+    Fault::Answer(refused(RATE_LIMITED))
 }
 
 /// 409 `conflict`, after five seconds of contention for a session. Worth a retry.
 pub fn conflict() -> Fault {
     let message = "Too many concurrent token refresh requests on the same session or refresh token";
-    Fault::Answer(refused(Refusal::new(409, "conflict", message)))
+    Fault::Answer(refused((409, "conflict", message)))
 }
 
 /// 504 `request_timeout`: the server cut the request off. Nothing was written here; see
@@ -37,7 +33,7 @@ pub fn timed_out_after_writing() -> Fault {
 
 fn timeout() -> Answer {
     let message = "Processing this request timed out, please retry after a moment.";
-    refused(Refusal::new(504, "request_timeout", message))
+    refused((504, "request_timeout", message))
 }
 
 /// 403 `bad_jwt` for a good `sb_secret_` key, which the hosted gateway was seen to cause at times.
@@ -48,17 +44,12 @@ pub fn unrecognized_kid() -> Fault {
     )))
 }
 
-/// 422 `phone_provider_disabled`: somebody turned the provider off.
+/// 422 `phone_provider_disabled`: the provider was turned off.
 pub fn phone_provider_disabled() -> Fault {
-    let message = "Phone logins are disabled";
-    Fault::Answer(refused(Refusal::new(
-        422,
-        "phone_provider_disabled",
-        message,
-    )))
+    Fault::Answer(refused(PHONE_LOGINS_OFF))
 }
 
 /// 401 of the gateway, which does not know the key.
 pub fn bad_api_key() -> Fault {
-    Fault::Answer(TurnedAway::BAD_KEY.answer())
+    Fault::Answer(turn_away(BAD_KEY))
 }

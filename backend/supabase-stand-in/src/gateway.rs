@@ -11,35 +11,29 @@ use time::OffsetDateTime;
 
 use crate::keys::ProjectKeys;
 
-/// Why a caller is turned away at the door.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TurnedAway {
-    message: &'static str,
-    hint: &'static str,
-}
+/// Why a caller is turned away: message and hint.
+pub(crate) type TurnedAway = (&'static str, &'static str);
 
-impl TurnedAway {
-    pub(crate) const NO_KEY: Self = Self {
-        message: "No API key found in request",
-        hint: "No `apikey` request header or url param was found.",
-    };
-    pub(crate) const BAD_KEY: Self = Self {
-        message: "Invalid API key",
-        hint: "Double check your Supabase `anon` or `service_role` API key.",
-    };
-    const IN_BROWSER: Self = Self {
-        message: "Forbidden use of secret API key in browser",
-        hint: "Secret API keys can only be used in a protected environment.",
-    };
+const NO_KEY: TurnedAway = (
+    "No API key found in request",
+    "No `apikey` request header or url param was found.",
+);
+pub(crate) const BAD_KEY: TurnedAway = (
+    "Invalid API key",
+    "Double check your Supabase `anon` or `service_role` API key.",
+);
+const IN_BROWSER: TurnedAway = (
+    "Forbidden use of secret API key in browser",
+    "Secret API keys can only be used in a protected environment.",
+);
 
-    pub(crate) fn answer(self) -> Answer {
-        let body = json!({ "message": self.message, "hint": self.hint });
-        Answer::json(StatusCode::UNAUTHORIZED, &body)
-    }
+pub(crate) fn turn_away((message, hint): TurnedAway) -> Answer {
+    let body = json!({ "message": message, "hint": hint });
+    Answer::json(StatusCode::UNAUTHORIZED, &body)
 }
 
 /// Lets a request through, or says why not.
-pub(crate) fn admit(
+pub(crate) fn check_api_key(
     path: &str,
     request: &mut Request,
     keys: &ProjectKeys,
@@ -49,7 +43,7 @@ pub(crate) fn admit(
         return Ok(());
     }
     let Some(key) = request.header("apikey") else {
-        return Err(TurnedAway::NO_KEY);
+        return Err(NO_KEY);
     };
     let role = if key == keys.secret_key {
         "service_role"
@@ -58,13 +52,13 @@ pub(crate) fn admit(
     } else if key == keys.anon || key == keys.service {
         return Ok(());
     } else {
-        return Err(TurnedAway::BAD_KEY);
+        return Err(BAD_KEY);
     };
     let browser = request
         .header("user-agent")
         .is_some_and(|agent| agent.starts_with("Mozilla/"));
     if role == "service_role" && browser {
-        return Err(TurnedAway::IN_BROWSER);
+        return Err(IN_BROWSER);
     }
     if !request.headers.contains_key(AUTHORIZATION) {
         let value = format!("Bearer {}", keys.gateway_token(role, now));

@@ -5,12 +5,14 @@ use serde_json::{Value, json};
 use stand_in::Request;
 
 use crate::auth::{Auth, query_value, read_body};
-use crate::error::{Outcome, Refusal};
+use crate::error::{
+    BAD_CREDENTIALS, EMAIL_LOGINS_OFF, EMAIL_NOT_CONFIRMED, Outcome, PHONE_LOGINS_OFF,
+    PHONE_NOT_CONFIRMED, Refusal, UNKNOWN_GRANT, USER_BANNED_AT_GRANT,
+};
 use crate::phone;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 struct Credentials {
     email: Option<String>,
     phone: Option<String>,
@@ -19,18 +21,11 @@ struct Credentials {
 
 impl Auth {
     pub(crate) async fn token(&self, request: &Request) -> Outcome {
-        let (limit, now) = (self.settings.token_rate_limit, self.now());
-        self.lock()
-            .buckets
-            .take("token", limit, request, &self.settings, now)?;
+        self.throttle(&mut self.lock(), "token", request)?;
         match query_value(request, "grant_type").as_str() {
             "password" => self.password_grant(request).await,
             "refresh_token" => self.refresh_grant(request),
-            _ => Err(Refusal::new(
-                400,
-                "invalid_credentials",
-                "unsupported_grant_type",
-            )),
+            _ => Err(UNKNOWN_GRANT.into()),
         }
     }
 
@@ -49,29 +44,20 @@ impl Auth {
         } else {
             state.user_by_email(&email)
         };
-        let wrong = || Refusal::new(400, "invalid_credentials", "Invalid login credentials");
         let user = user
             .filter(|user| !user.password.is_empty())
-            .ok_or_else(wrong)?;
+            .ok_or(BAD_CREDENTIALS)?;
         if user.is_banned(self.now()) {
-            return Err(Refusal::new(400, "user_banned", "User is banned"));
+            return Err(USER_BANNED_AT_GRANT.into());
         }
         if user.password != password {
-            return Err(wrong());
+            return Err(BAD_CREDENTIALS.into());
         }
         if !email.is_empty() && user.email_confirmed_at.is_none() {
-            return Err(Refusal::new(
-                400,
-                "email_not_confirmed",
-                "Email not confirmed",
-            ));
+            return Err(EMAIL_NOT_CONFIRMED.into());
         }
         if email.is_empty() && user.phone_confirmed_at.is_none() {
-            return Err(Refusal::new(
-                400,
-                "phone_not_confirmed",
-                "Phone not confirmed",
-            ));
+            return Err(PHONE_NOT_CONFIRMED.into());
         }
         let id = user.id;
         let issued = self.sign_in(&mut state, id, "password");
@@ -79,19 +65,15 @@ impl Auth {
     }
 
     fn check_provider(&self, email: &str, phone: &str) -> Result<(), Refusal> {
-        let (reason, code) = match (email.is_empty(), phone.is_empty()) {
-            (false, false) => {
-                return Err(Refusal::validation(
-                    "Only an email address or phone number should be provided on login.",
-                ));
-            }
-            (true, true) => return Err(Refusal::validation("missing email or phone")),
-            (false, true) if self.settings.email_provider => return Ok(()),
-            (true, false) if self.settings.phone_provider => return Ok(()),
-            (false, true) => ("Email logins are disabled", "email_provider_disabled"),
-            (true, false) => ("Phone logins are disabled", "phone_provider_disabled"),
-        };
-        Err(Refusal::new(422, code, reason))
+        match (email.is_empty(), phone.is_empty()) {
+            (false, false) => Err(Refusal::validation(
+                "Only an email address or phone number should be provided on login.",
+            )),
+            (true, true) => Err(Refusal::validation("missing email or phone")),
+            (false, true) if !self.settings.email_provider => Err(EMAIL_LOGINS_OFF.into()),
+            (true, false) if !self.settings.phone_provider => Err(PHONE_LOGINS_OFF.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Told at the grant, enforced only when a password is changed.

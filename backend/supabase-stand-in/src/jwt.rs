@@ -11,13 +11,11 @@ use time::OffsetDateTime;
 use crate::keys::ProjectKeys;
 use crate::settings::Signing;
 
-/// A token's claims, verified.
 pub(crate) type Claims = Map<String, Value>;
 
 /// Those that the real server's library knows, trusted or not.
 const ALGORITHMS: [&str; 7] = ["HS256", "HS384", "HS512", "RS256", "ES256", "EdDSA", "none"];
 
-/// Verifies signature and lifetime; the error is the reason in words.
 pub(crate) fn verify(
     token: &str,
     keys: &ProjectKeys,

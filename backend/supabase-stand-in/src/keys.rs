@@ -14,21 +14,16 @@ use time::OffsetDateTime;
 
 use crate::settings::Signing;
 
-/// Ten years: the legacy keys' lifetime.
 const LEGACY_KEY_SECONDS: i64 = 10 * 365 * 24 * 3600;
 
-/// What a project signs with, and the keys that it hands out.
 #[derive(Debug)]
 pub(crate) struct ProjectKeys {
     pub(crate) signing: Signing,
-    /// The legacy secret.
     pub(crate) secret: String,
     pair: EcdsaKeyPair,
     /// The key pair's name in token headers and in the key set.
     pub(crate) kid: String,
-    /// Legacy key of role `anon`.
     pub(crate) anon: String,
-    /// Legacy key of role `service_role`.
     pub(crate) service: String,
     /// New key that stands for `anon`.
     pub(crate) publishable: String,
@@ -73,7 +68,6 @@ impl ProjectKeys {
         self.sign(&self.header(), &claims)
     }
 
-    /// The header of tokens issued now.
     pub(crate) fn header(&self) -> Value {
         match self.signing {
             Signing::Hs256 => json!({ "alg": "HS256", "typ": "JWT" }),
@@ -115,7 +109,6 @@ impl ProjectKeys {
         hmac::Key::new(hmac::HMAC_SHA256, self.secret.as_bytes())
     }
 
-    /// The public key set. The legacy secret is never in it.
     pub(crate) fn key_set(&self) -> Value {
         if self.signing == Signing::Hs256 {
             return json!({ "keys": [] });

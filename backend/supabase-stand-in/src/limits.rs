@@ -5,15 +5,16 @@ use std::collections::HashMap;
 use stand_in::Request;
 use time::OffsetDateTime;
 
-use crate::error::Refusal;
+use crate::auth::Auth;
+use crate::error::{RATE_LIMITED, Refusal};
 use crate::settings::Settings;
+use crate::state::State;
 
 /// How many calls an untouched bucket allows at once.
 const BURST: f64 = 30.0;
 /// The limits are given for this many seconds.
 const WINDOW_SECS: f64 = 300.0;
 
-/// A bucket per route and address.
 #[derive(Debug, Default)]
 pub(crate) struct Buckets {
     filled: HashMap<(&'static str, String), Bucket>,
@@ -26,18 +27,14 @@ struct Bucket {
 }
 
 impl Buckets {
-    /// Takes one call out of the caller's bucket for `route`.
-    pub(crate) fn take(
+    /// Takes one call out of a bucket, which fills up again to `limit` calls in the window.
+    fn take(
         &mut self,
         route: &'static str,
+        address: String,
         limit: u32,
-        request: &Request,
-        settings: &Settings,
         now: OffsetDateTime,
-    ) -> Result<(), Refusal> {
-        let Some(address) = address(request, settings) else {
-            return Ok(());
-        };
+    ) -> bool {
         let bucket = self.filled.entry((route, address)).or_insert(Bucket {
             left: BURST,
             at: now,
@@ -46,18 +43,38 @@ impl Buckets {
         bucket.left = (bucket.left + refill).min(BURST);
         bucket.at = now;
         if bucket.left < 1.0 {
-            return Err(Refusal::new(
-                429,
-                "over_request_rate_limit",
-                "Request rate limit reached",
-            ));
+            return false;
         }
         bucket.left -= 1.0;
-        Ok(())
+        true
     }
 }
 
-/// The address that counts; nobody is limited without one.
+impl Auth {
+    /// Counts a call of `route` against the limit of its caller's address.
+    pub(crate) fn throttle(
+        &self,
+        state: &mut State,
+        route: &'static str,
+        request: &Request,
+    ) -> Result<(), Refusal> {
+        let limit = match route {
+            "token" => self.settings.token_rate_limit,
+            "verify" => self.settings.verify_rate_limit,
+            _ => self.settings.otp_rate_limit,
+        };
+        let Some(address) = address(request, &self.settings) else {
+            return Ok(());
+        };
+        if state.buckets.take(route, address, limit, self.now()) {
+            Ok(())
+        } else {
+            Err(RATE_LIMITED.into())
+        }
+    }
+}
+
+/// The address that counts. A caller without one is not limited.
 fn address(request: &Request, settings: &Settings) -> Option<String> {
     let first = |name: &str| {
         let value = request.header(name)?.split(',').next()?.trim();

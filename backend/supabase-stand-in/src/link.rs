@@ -1,16 +1,15 @@
 //! `POST /admin/generate_link`, and `/verify` with what it returns: a session without any message sent.
 
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use stand_in::{Answer, Request, random};
 
 use crate::admin_create::insert;
 use crate::auth::{Auth, read_body};
-use crate::error::{Outcome, Refusal};
+use crate::error::{Outcome, Refusal, USER_BANNED};
 use crate::keys::sha224_hex;
 use crate::state::State;
-use crate::user::{Link, User, View};
+use crate::user::{User, View};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -58,7 +57,7 @@ impl Auth {
             .expect("known, or just added")
             .id;
         let user = state.user_mut(id).expect("the user was just found");
-        user.link = Some(Link { hash: hash.clone() });
+        user.link_hash = Some(hash.clone());
         if known {
             user.recovery_sent_at = Some(now);
         } else {
@@ -67,13 +66,13 @@ impl Auth {
         let mut body = user.to_json(View::Stored);
         body["action_link"] = json!(format!(
             "{}/verify?token={hash}&type={kind}&redirect_to={redirect_to}",
-            self.url()
+            self.url
         ));
         body["email_otp"] = json!(otp);
         body["hashed_token"] = json!(hash);
         body["verification_type"] = json!(kind);
         body["redirect_to"] = json!(redirect_to);
-        Ok(Answer::json(StatusCode::OK, &body))
+        Ok(Answer::ok(&body))
     }
 
     fn add_by_email(&self, state: &mut State, email: &str) -> Result<(), Refusal> {
@@ -90,15 +89,15 @@ impl Auth {
         let holder = state
             .users
             .iter_mut()
-            .find(|user| user.link.as_ref().is_some_and(|link| link.hash == hash));
+            .find(|user| user.link_hash.as_deref() == Some(hash));
         let Some(user) = holder else {
             let message = "Email link is invalid or has expired";
             return Err(Refusal::new(403, "otp_expired", message));
         };
         if user.is_banned(now) {
-            return Err(Refusal::new(403, "user_banned", "User is banned"));
+            return Err(USER_BANNED.into());
         }
-        user.link = None;
+        user.link_hash = None;
         if user.email_confirmed_at.is_none() {
             user.email_confirmed_at = Some(now);
             user.user_metadata

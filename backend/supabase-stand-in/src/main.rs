@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use stand_in::serve_until_interrupted;
 use supabase_stand_in::{Settings, Signing, StandIn};
 
 /// Answers as a Supabase Auth server does. Prints its address and keys as KEY=VALUE lines.
@@ -31,22 +32,14 @@ async fn main() -> ExitCode {
         },
         ..Settings::default()
     };
-    let stand_in = match StandIn::start(settings).await {
-        Ok(stand_in) => stand_in,
-        Err(problem) => {
-            eprintln!("cannot listen on port {}: {problem}", arguments.port);
-            return ExitCode::FAILURE;
-        }
-    };
+    serve_until_interrupted(arguments.port, StandIn::start(settings), print).await
+}
+
+fn print(stand_in: &StandIn) {
     println!("SUPABASE_URL={}", stand_in.hosted_url());
     println!("SUPABASE_ANON_KEY={}", stand_in.anon_key());
     println!("SUPABASE_SERVICE_KEY={}", stand_in.service_key());
     println!("# the new kind of keys, for the same two variables:");
     println!("# SUPABASE_ANON_KEY={}", stand_in.publishable_key());
     println!("# SUPABASE_SERVICE_KEY={}", stand_in.secret_key());
-    if tokio::signal::ctrl_c().await.is_err() {
-        eprintln!("cannot wait for an interrupt");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
 }

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::auth::Auth;
 use crate::phone;
-use crate::state::{Ending, Session};
-use crate::user::{Factor, Identity, Object, User};
+use crate::state::Session;
+use crate::user::{Factor, Object, User};
 
 /// A user that is there before the test starts.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +25,7 @@ pub struct Seed {
 }
 
 impl Seed {
-    /// A user with this number, in any spelling the server accepts: confirmed, nobody knows the password.
+    /// A user with this number, in any spelling the server accepts: confirmed, with a random password.
     pub fn phone(phone: &str) -> Self {
         Self {
             phone: phone::strip(phone),
@@ -34,26 +34,23 @@ impl Seed {
         }
     }
 
-    /// A user with this e-mail address and no number.
     pub fn email(email: &str) -> Self {
         Self::default().and_email(email)
     }
 
-    /// With this id.
     #[must_use]
     pub fn id(mut self, id: Uuid) -> Self {
         self.id = Some(id);
         self
     }
 
-    /// With this password.
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
         self
     }
 
-    /// Not confirmed, as after a sign-up that nobody completed.
+    /// Not confirmed, as after a sign-up that was not completed.
     #[must_use]
     pub fn unconfirmed(mut self) -> Self {
         self.phone_confirmed = false;
@@ -74,21 +71,18 @@ impl Seed {
         self
     }
 
-    /// With a verified second factor.
     #[must_use]
     pub fn factor(mut self) -> Self {
         self.factors += 1;
         self
     }
 
-    /// With this in the metadata that only admins write.
     #[must_use]
     pub fn app_metadata(mut self, key: &str, value: serde_json::Value) -> Self {
         self.app_metadata.insert(key.to_owned(), value);
         self
     }
 
-    /// With this in the metadata that users write.
     #[must_use]
     pub fn user_metadata(mut self, key: &str, value: serde_json::Value) -> Self {
         self.user_metadata.insert(key.to_owned(), value);
@@ -114,7 +108,6 @@ impl Seed {
         user.factors = (0..self.factors)
             .map(|_| Factor {
                 id: random::uuid(),
-                verified: true,
                 created_at: now,
             })
             .collect();
@@ -124,30 +117,20 @@ impl Seed {
     }
 }
 
-/// A user as the server has it now.
 #[derive(Debug, Clone)]
 pub struct Person {
-    /// Its id.
     pub id: Uuid,
     /// Digits, without a plus; empty when there is none.
     pub phone: String,
     /// Empty when there is none.
     pub email: String,
-    /// The password in clear.
     pub password: String,
-    /// Whether the number is confirmed.
     pub phone_confirmed: bool,
-    /// Whether it is banned now.
     pub banned: bool,
-    /// Whether it was soft-deleted.
     pub deleted: bool,
-    /// Providers of its identities.
     pub providers: Vec<String>,
-    /// Metadata that only admins write.
     pub app_metadata: Object,
-    /// Metadata that users write.
     pub user_metadata: Object,
-    /// Its sessions, oldest first.
     pub sessions: Vec<Uuid>,
 }
 
@@ -173,7 +156,11 @@ impl Auth {
             phone_confirmed: user.phone_confirmed_at.is_some(),
             banned: user.is_banned(now),
             deleted: user.deleted_at.is_some(),
-            providers: user.identities.iter().map(provider).collect(),
+            providers: user
+                .identities
+                .iter()
+                .map(|one| one.provider.clone())
+                .collect(),
             app_metadata: user.app_metadata.clone(),
             user_metadata: user.user_metadata.clone(),
             sessions: sessions_of(user.id),
@@ -188,21 +175,6 @@ impl Auth {
             .user_mut(id)
             .expect("a test changes a user that is there");
         change(user);
-    }
-
-    pub(crate) fn end(&self, user: Uuid) {
-        self.lock().end_sessions(user, Ending::All);
-    }
-
-    /// Makes a session look as if its time box had run out.
-    pub(crate) fn expire(&self, session: Uuid) {
-        if let Some(session) = self.lock().session_mut(session) {
-            session.expired = true;
-        }
-    }
-
-    pub(crate) fn remove(&self, user: Uuid) {
-        self.lock().delete_user(user);
     }
 
     /// An access token for a session that is there.
@@ -223,8 +195,4 @@ impl Auth {
         });
         self.keys.sign(&self.keys.header(), &claims)
     }
-}
-
-fn provider(identity: &Identity) -> String {
-    identity.provider.clone()
 }

@@ -1,5 +1,7 @@
 //! Phone numbers as the server stores them: digits, without a plus.
 
+use crate::error::Refusal;
+
 /// Takes away one leading plus and every space. Not a check: the password grant looks up whatever is left.
 pub(crate) fn strip(phone: &str) -> String {
     phone
@@ -11,12 +13,17 @@ pub(crate) fn strip(phone: &str) -> String {
 }
 
 /// Strips, then requires 2 to 15 digits of which the first is not zero.
-pub(crate) fn parse(phone: &str) -> Option<String> {
+pub(crate) fn parse(phone: &str) -> Result<String, Refusal> {
     let digits = strip(phone);
     let plausible = (2..=15).contains(&digits.len())
         && digits.bytes().all(|b| b.is_ascii_digit())
         && !digits.starts_with('0');
-    plausible.then_some(digits)
+    if !plausible {
+        return Err(Refusal::validation(
+            "Invalid phone number format (E.164 required)",
+        ));
+    }
+    Ok(digits)
 }
 
 #[cfg(test)]
@@ -25,10 +32,13 @@ mod tests {
 
     #[test]
     fn only_spaces_and_one_plus_are_forgiven() {
-        assert_eq!(parse("+1 555 010 9001").as_deref(), Some("15550109001"));
-        assert_eq!(parse("5550").as_deref(), Some("5550"));
+        assert_eq!(
+            parse("+1 555 010 9001").ok().as_deref(),
+            Some("15550109001")
+        );
+        assert_eq!(parse("5550").ok().as_deref(), Some("5550"));
         for refused in ["+1-555-010-9002", "001555010903", "++15550100100", "", "1"] {
-            assert_eq!(parse(refused), None, "{refused}");
+            assert!(parse(refused).is_err(), "{refused}");
         }
     }
 }

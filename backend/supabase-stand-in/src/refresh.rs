@@ -10,7 +10,7 @@ use stand_in::Request;
 use uuid::Uuid;
 
 use crate::auth::{Auth, read_body};
-use crate::error::{Outcome, Refusal};
+use crate::error::{Outcome, REFRESH_NOT_FOUND, Refusal};
 use crate::refresh_token::{self, Parsed, V1_LENGTH};
 use crate::state::{Ending, RefreshRow, Session, State};
 use crate::tokens::Issued;
@@ -30,7 +30,8 @@ impl Auth {
         let issued = if token.len() == V1_LENGTH {
             self.refresh_v1(&mut state, &token)?
         } else {
-            let parsed = refresh_token::parse(&token).ok_or_else(not_valid)?;
+            let parsed = refresh_token::parse(&token)
+                .ok_or_else(|| Refusal::validation("Refresh token is not valid"))?;
             self.refresh_v2(&mut state, &parsed)?
         };
         let turn = state.turn();
@@ -42,8 +43,11 @@ impl Auth {
 
     fn refresh_v1(&self, state: &mut State, token: &str) -> Result<Issued, Refusal> {
         let row = state.refresh_rows.iter().find(|row| row.token == token);
-        let row = row.cloned().ok_or_else(not_found)?;
-        let session = state.session(row.session).cloned().ok_or_else(not_found)?;
+        let row = row.cloned().ok_or(REFRESH_NOT_FOUND)?;
+        let session = state
+            .session(row.session)
+            .cloned()
+            .ok_or(REFRESH_NOT_FOUND)?;
         self.check_session(state, &session)?;
         if row.revoked {
             let mut newest_first = state.refresh_rows.iter().rev();
@@ -77,10 +81,10 @@ impl Auth {
 
     fn refresh_v2(&self, state: &mut State, token: &Parsed) -> Result<Issued, Refusal> {
         let session = state.session(token.session).cloned();
-        let session = session.ok_or_else(not_found)?;
-        let signer = session.signer.as_ref().ok_or_else(not_found)?;
+        let session = session.ok_or(REFRESH_NOT_FOUND)?;
+        let signer = session.signer.as_ref().ok_or(REFRESH_NOT_FOUND)?;
         if !signer.made(token) {
-            return Err(not_found());
+            return Err(REFRESH_NOT_FOUND.into());
         }
         self.check_session(state, &session)?;
         match session.counter.checked_sub(token.counter) {
@@ -89,9 +93,9 @@ impl Auth {
                 Err(about(Refusal::validation(message), &session))
             }
             Some(0) => {
-                let session = state.session_mut(session.id).ok_or_else(not_found)?;
+                let session = state.session_mut(session.id).ok_or(REFRESH_NOT_FOUND)?;
                 session.counter += 1;
-                let issued = Issued::v2(session).ok_or_else(not_found)?;
+                let issued = Issued::v2(session).ok_or(REFRESH_NOT_FOUND)?;
                 Ok(issued.with("sb-auth-refresh-token-reuse", "false"))
             }
             Some(behind) => self.reuse_v2(state, &session, behind),
@@ -112,7 +116,7 @@ impl Auth {
         ];
         let causes: Vec<&str> = causes.into_iter().flatten().collect();
         if !causes.is_empty() {
-            let issued = Issued::v2(session).ok_or_else(not_found)?;
+            let issued = Issued::v2(session).ok_or(REFRESH_NOT_FOUND)?;
             return Ok(issued.with("sb-auth-refresh-token-reuse-cause", &causes.join(",")));
         }
         let refusal = already_used(session);
@@ -172,19 +176,8 @@ fn about(refusal: Refusal, session: &Session) -> Refusal {
         .with("sb-auth-session-id", &session.id)
 }
 
-fn not_valid() -> Refusal {
-    Refusal::validation("Refresh token is not valid")
-}
-
-fn not_found() -> Refusal {
-    let message = "Invalid Refresh Token: Refresh Token Not Found";
-    Refusal::new(400, "refresh_token_not_found", message)
-}
-
 fn already_used(session: &Session) -> Refusal {
     let message = "Invalid Refresh Token: Already Used";
-    about(
-        Refusal::new(400, "refresh_token_already_used", message),
-        session,
-    )
+    let refusal = Refusal::new(400, "refresh_token_already_used", message);
+    about(refusal, session)
 }

@@ -16,7 +16,6 @@ const VERSION: u8 = 0;
 const SIGNATURE_BYTES: usize = 16;
 const CHECKSUM_BYTES: usize = 4;
 
-/// A session's own key.
 #[derive(Debug, Clone)]
 pub(crate) struct Signer {
     key: [u8; 16],

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How the stand-in behaves.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -23,7 +22,7 @@ pub struct Settings {
     pub phone_provider: bool,
     /// `GOTRUE_EXTERNAL_EMAIL_ENABLED`
     pub email_provider: bool,
-    /// `GOTRUE_SMS_AUTOCONFIRM`: anybody owns any number.
+    /// `GOTRUE_SMS_AUTOCONFIRM`: every number counts as confirmed.
     pub sms_autoconfirm: bool,
     /// `GOTRUE_SMS_TEST_OTP`: numbers (digits only) with a fixed code.
     pub sms_test_otp: BTreeMap<String, String>,
@@ -47,7 +46,7 @@ pub struct Settings {
     pub single_session: bool,
     /// `GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD`
     pub require_current_password: bool,
-    /// `GOTRUE_RATE_LIMIT_HEADER`: who is asking; without it nobody is limited.
+    /// `GOTRUE_RATE_LIMIT_HEADER`: holds the caller's address; without it no caller is limited.
     pub rate_limit_header: Option<String>,
     /// `GOTRUE_SECURITY_SB_FORWARDED_FOR_ENABLED`: `Sb-Forwarded-For` wins over that header.
     pub sb_forwarded_for: bool,
@@ -57,9 +56,7 @@ pub struct Settings {
     pub verify_rate_limit: u32,
     /// `GOTRUE_RATE_LIMIT_OTP`: calls of `/otp`, `/signup` and `PUT /user` in 5 minutes, each.
     pub otp_rate_limit: u32,
-    /// What signs access tokens.
     pub signing: Signing,
-    /// Who stands before `/auth/v1`.
     pub gateway: Gateway,
     /// How long each password check takes; the real one is a bcrypt of cost 10.
     pub grant_delay: Duration,
@@ -68,7 +65,6 @@ pub struct Settings {
     pub creation_race: Duration,
 }
 
-/// Which refresh tokens are issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefreshTokens {
     /// Twelve random characters and a row each.
@@ -80,7 +76,6 @@ pub enum RefreshTokens {
 /// What signs access tokens, and whether the legacy secret still counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signing {
-    /// The legacy secret.
     Hs256,
     /// A key pair; tokens and keys by the legacy secret are still good.
     Es256,
@@ -88,12 +83,11 @@ pub enum Signing {
     Es256Only,
 }
 
-/// Who stands before `/auth/v1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gateway {
     /// As hosted: wants an `apikey`, swaps the new kind for a JWT.
     Hosted,
-    /// Nobody: the paths are the bare server's under a prefix.
+    /// The paths are the bare server's under a prefix.
     None,
 }
 
@@ -130,98 +124,8 @@ impl Default for Settings {
     }
 }
 
-/// An option that the stand-in does not know, or a value that it cannot read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownSetting {
-    /// The option's name.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-}
-
-impl std::fmt::Display for UnknownSetting {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}={} is not understood", self.name, self.value)
-    }
-}
-
-impl std::error::Error for UnknownSetting {}
-
-impl Settings {
-    /// Reads the real server's environment variables. An unknown one is an error: a setting that is
-    /// silently ignored would make a replay prove nothing.
-    pub fn from_variables<'a>(
-        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, UnknownSetting> {
-        let mut settings = Self::default();
-        for (name, value) in variables {
-            settings.set(name, value).ok_or_else(|| UnknownSetting {
-                name: name.to_owned(),
-                value: value.to_owned(),
-            })?;
-        }
-        Ok(settings)
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> Option<()> {
-        match name.strip_prefix("GOTRUE_")? {
-            // The stand-in issues no others.
-            "JWT_AUD" | "JWT_DEFAULT_GROUP_NAME" => {
-                return (value == "authenticated").then_some(());
-            }
-            // Codes of the server's own making are never sent, so they need not expire.
-            "SMS_OTP_EXP" => {}
-            "SITE_URL" => value.clone_into(&mut self.site_url),
-            "JWT_EXP" => self.access_token_ttl = seconds(value)?,
-            "EXTERNAL_PHONE_ENABLED" => self.phone_provider = value.parse().ok()?,
-            "EXTERNAL_EMAIL_ENABLED" => self.email_provider = value.parse().ok()?,
-            "SMS_AUTOCONFIRM" => self.sms_autoconfirm = value.parse().ok()?,
-            "SMS_TEST_OTP" => self.sms_test_otp = test_codes(value)?,
-            "SMS_MAX_FREQUENCY" => self.sms_max_frequency = go_duration(value)?,
-            "DISABLE_SIGNUP" => self.disable_signup = value.parse().ok()?,
-            "PASSWORD_MIN_LENGTH" => self.password_min_length = value.parse().ok()?,
-            "SECURITY_REFRESH_TOKEN_REUSE_INTERVAL" => self.reuse_interval = seconds(value)?,
-            "SECURITY_REFRESH_TOKEN_ROTATION_ENABLED" => self.rotation = value.parse().ok()?,
-            "SECURITY_REFRESH_TOKEN_ALGORITHM_VERSION" => {
-                self.refresh_tokens = match value {
-                    "0" | "1" => RefreshTokens::V1,
-                    "2" => RefreshTokens::V2,
-                    _ => return None,
-                }
-            }
-            "SESSIONS_TIMEBOX" => self.session_timebox = Some(go_duration(value)?),
-            "SESSIONS_INACTIVITY_TIMEOUT" => self.session_inactivity = Some(go_duration(value)?),
-            "SESSIONS_SINGLE_PER_USER" => self.single_session = value.parse().ok()?,
-            "SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD" => {
-                self.require_current_password = value.parse().ok()?;
-            }
-            "RATE_LIMIT_HEADER" => self.rate_limit_header = Some(value.to_owned()),
-            "SECURITY_SB_FORWARDED_FOR_ENABLED" => self.sb_forwarded_for = value.parse().ok()?,
-            "RATE_LIMIT_TOKEN_REFRESH" => self.token_rate_limit = value.parse().ok()?,
-            "RATE_LIMIT_VERIFY" => self.verify_rate_limit = value.parse().ok()?,
-            "RATE_LIMIT_OTP" => self.otp_rate_limit = value.parse().ok()?,
-            _ => return None,
-        }
-        Some(())
-    }
-}
-
-fn seconds(value: &str) -> Option<Duration> {
-    value.parse().ok().map(Duration::from_secs)
-}
-
-fn test_codes(value: &str) -> Option<BTreeMap<String, String>> {
-    value
-        .split(',')
-        .map(|pair| {
-            let (phone, code) = pair.split_once(':')?;
-            Some((phone.to_owned(), code.to_owned()))
-        })
-        .collect()
-}
-
 /// Reads a duration as Go writes it, down to milliseconds: `24h`, `1h30m`, `5s`, `250ms`.
-pub(crate) fn go_duration(value: &str) -> Option<Duration> {
+pub fn go_duration(value: &str) -> Option<Duration> {
     let mut rest = value;
     let mut total = Duration::ZERO;
     while !rest.is_empty() {
@@ -245,7 +149,7 @@ pub(crate) fn go_duration(value: &str) -> Option<Duration> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Settings, go_duration};
+    use super::go_duration;
 
     #[test]
     fn durations_are_read_as_go_writes_them() {
@@ -254,12 +158,5 @@ mod tests {
         for refused in ["", "24", "1d", "h"] {
             assert_eq!(go_duration(refused), None, "{refused}");
         }
-    }
-
-    #[test]
-    fn an_unknown_variable_is_refused() {
-        let problem = Settings::from_variables([("GOTRUE_NO_SUCH_THING", "1")]).unwrap_err();
-        assert_eq!(problem.name, "GOTRUE_NO_SUCH_THING");
-        assert!(Settings::from_variables([("GOTRUE_JWT_EXP", "soon")]).is_err());
     }
 }

@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::auth::Auth;
 use crate::people::{Person, Seed};
 use crate::settings::Settings;
+use crate::state::Ending;
 
-/// A running server. It ends when it is dropped.
 #[derive(Debug)]
 pub struct StandIn {
     auth: Arc<Auth>,
@@ -19,36 +19,29 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Starts it on the loopback address.
     pub async fn start(settings: Settings) -> std::io::Result<Self> {
-        let port = settings.port;
-        let auth = Arc::new(Auth::new(settings));
-        let server = Server::start(Arc::clone(&auth), port).await?;
-        auth.listens_at(server.url());
+        let (server, auth) = Server::start(settings.port, |url| Auth::new(settings, url)).await?;
         Ok(Self { auth, server })
     }
 
     /// The bare server, where `/token` and `/admin/users` are. No slash at the end.
     pub fn url(&self) -> String {
-        self.server.url()
+        self.server.url.clone()
     }
 
     /// What `SUPABASE_URL` would be: clients append `/auth/v1` and send an `apikey`.
     pub fn hosted_url(&self) -> String {
-        self.server.url()
+        self.server.url.clone()
     }
 
-    /// The `iss` of access tokens.
     pub fn issuer(&self) -> String {
         self.auth.issuer()
     }
 
-    /// The legacy key of role `service_role`.
     pub fn service_key(&self) -> &str {
         &self.auth.keys.service
     }
 
-    /// The legacy key of role `anon`.
     pub fn anon_key(&self) -> &str {
         &self.auth.keys.anon
     }
@@ -63,12 +56,6 @@ impl StandIn {
         &self.auth.keys.publishable
     }
 
-    /// The legacy secret.
-    pub fn jwt_secret(&self) -> &str {
-        &self.auth.keys.secret
-    }
-
-    /// The signing key's name in token headers.
     pub fn kid(&self) -> &str {
         &self.auth.keys.kid
     }
@@ -83,32 +70,27 @@ impl StandIn {
         self.auth.mint_for(session)
     }
 
-    /// The time it lives in.
     pub fn clock(&self) -> &Clock {
         &self.auth.clock
     }
 
-    /// What was asked so far.
     pub fn requests(&self) -> &Requests {
-        self.server.requests()
+        &self.server.requests
     }
 
     /// Faults for the next requests; see also [`faults`](crate::faults).
     pub fn faults(&self) -> &Faults {
-        self.server.faults()
+        &self.server.faults
     }
 
-    /// Puts a user there.
     pub fn seed(&self, seed: Seed) -> Uuid {
         self.auth.seed(seed)
     }
 
-    /// Everybody, oldest first.
     pub fn people(&self) -> Vec<Person> {
         self.auth.people()
     }
 
-    /// The user with this id.
     pub fn person(&self, id: Uuid) -> Option<Person> {
         self.people().into_iter().find(|person| person.id == id)
     }
@@ -121,12 +103,10 @@ impl StandIn {
         people
     }
 
-    /// The user with this number.
     pub fn person_by_phone(&self, phone: &str) -> Option<Person> {
         self.people_by_phone(phone).into_iter().next()
     }
 
-    /// How many sessions this user has.
     pub fn session_count(&self, user: Uuid) -> usize {
         self.person(user).map_or(0, |person| person.sessions.len())
     }
@@ -138,7 +118,6 @@ impl StandIn {
             .change(user, |user| user.banned_until = Some(until));
     }
 
-    /// Lifts a ban.
     pub fn unban(&self, user: Uuid) {
         self.auth.change(user, |user| user.banned_until = None);
     }
@@ -149,24 +128,24 @@ impl StandIn {
             .change(user, |user| password.clone_into(&mut user.password));
     }
 
-    /// Takes back the confirmation of a number.
     pub fn unconfirm_phone(&self, user: Uuid) {
         self.auth
             .change(user, |user| user.phone_confirmed_at = None);
     }
 
-    /// Deletes a user, with sessions and identities.
     pub fn delete(&self, user: Uuid) {
-        self.auth.remove(user);
+        self.auth.lock().delete_user(user);
     }
 
     /// Deletes the sessions of a user, as a sign-out elsewhere does.
     pub fn end_sessions(&self, user: Uuid) {
-        self.auth.end(user);
+        self.auth.lock().end_sessions(user, Ending::All);
     }
 
     /// Lets the time box of a session run out: refreshing it gives `session_expired`.
     pub fn expire_session(&self, session: Uuid) {
-        self.auth.expire(session);
+        if let Some(session) = self.auth.lock().session_mut(session) {
+            session.expired = true;
+        }
     }
 }

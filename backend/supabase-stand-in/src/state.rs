@@ -11,10 +11,8 @@ use crate::refresh_token::Signer;
 use crate::settings::RefreshTokens;
 use crate::user::User;
 
-/// The tables.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// Oldest first.
     pub(crate) users: Vec<User>,
     pub(crate) sessions: Vec<Session>,
     /// Rows of the older kind of refresh token, oldest first.
@@ -24,7 +22,6 @@ pub(crate) struct State {
     turn: u64,
 }
 
-/// A row of `auth.sessions`.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) id: Uuid,
@@ -41,7 +38,6 @@ pub(crate) struct Session {
     pub(crate) expired: bool,
 }
 
-/// A row of `auth.refresh_tokens`.
 #[derive(Debug, Clone)]
 pub(crate) struct RefreshRow {
     pub(crate) token: String,
@@ -51,7 +47,6 @@ pub(crate) struct RefreshRow {
     pub(crate) updated_at: OffsetDateTime,
 }
 
-/// Which of a user's sessions to end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ending {
     All,
@@ -68,7 +63,7 @@ impl State {
         self.users.iter_mut().find(|user| user.id == id)
     }
 
-    /// By digits. No phone is nobody's phone.
+    /// By digits. An empty number finds no user.
     pub(crate) fn user_by_phone(&self, phone: &str) -> Option<&User> {
         self.users
             .iter()
@@ -95,7 +90,6 @@ impl State {
         self.turn
     }
 
-    /// Signs the user in: a new session.
     pub(crate) fn open_session(
         &mut self,
         user: Uuid,
@@ -121,7 +115,6 @@ impl State {
         id
     }
 
-    /// Deletes sessions, and their refresh tokens with them.
     pub(crate) fn end_sessions(&mut self, user: Uuid, which: Ending) {
         self.sessions.retain(|session| {
             let meant = match which {
@@ -135,7 +128,6 @@ impl State {
         self.refresh_rows.retain(|row| alive.contains(&row.session));
     }
 
-    /// Deletes a user and everything that hangs on it.
     pub(crate) fn delete_user(&mut self, id: Uuid) {
         self.end_sessions(id, Ending::All);
         self.users.retain(|user| user.id != id);

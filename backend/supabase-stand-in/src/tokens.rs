@@ -22,7 +22,6 @@ pub(crate) struct Issued {
 }
 
 impl Issued {
-    /// The session's current token of the older kind.
     pub(crate) fn v1(session: Uuid, token: String) -> Self {
         let prefix = token[..5].to_owned();
         Self {
@@ -32,7 +31,6 @@ impl Issued {
         }
     }
 
-    /// The session's current token of the newer kind.
     pub(crate) fn v2(session: &Session) -> Option<Self> {
         let token = session.signer.as_ref()?.token(session.id, session.counter);
         Some(Self {
@@ -57,7 +55,6 @@ impl Auth {
         newer.unwrap_or_else(|| Issued::v1(session, self.add_refresh_row(state, session, None)))
     }
 
-    /// A fresh token of the older kind.
     pub(crate) fn add_refresh_row(
         &self,
         state: &mut State,

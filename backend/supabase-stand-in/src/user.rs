@@ -6,7 +6,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-/// A JSON object.
 pub(crate) type Object = Map<String, Value>;
 
 /// A row of `auth.users` with what hangs on it.
@@ -32,12 +31,11 @@ pub(crate) struct User {
     pub(crate) identities: Vec<Identity>,
     pub(crate) factors: Vec<Factor>,
     /// What `generate_link` made last: one slot, so a new link overwrites it.
-    pub(crate) link: Option<Link>,
+    pub(crate) link_hash: Option<String>,
     pub(crate) created_at: OffsetDateTime,
     pub(crate) updated_at: OffsetDateTime,
 }
 
-/// A way by which a user is known.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
     pub(crate) id: Uuid,
@@ -48,18 +46,11 @@ pub(crate) struct Identity {
     pub(crate) created_at: OffsetDateTime,
 }
 
-/// A second factor.
+/// A verified second factor.
 #[derive(Debug, Clone)]
 pub(crate) struct Factor {
     pub(crate) id: Uuid,
-    pub(crate) verified: bool,
     pub(crate) created_at: OffsetDateTime,
-}
-
-/// An outstanding link.
-#[derive(Debug, Clone)]
-pub(crate) struct Link {
-    pub(crate) hash: String,
 }
 
 /// Which copy of a user an answer shows.
@@ -94,7 +85,7 @@ impl User {
             user_metadata: Object::new(),
             identities: Vec::new(),
             factors: Vec::new(),
-            link: None,
+            link_hash: None,
             created_at: now,
             updated_at: now,
         }
@@ -217,21 +208,20 @@ impl Factor {
             "id": self.id,
             "created_at": stamp(self.created_at),
             "updated_at": stamp(self.created_at),
-            "status": if self.verified { "verified" } else { "unverified" },
+            "status": "verified",
             "factor_type": "totp",
         })
     }
 }
 
-/// A time as the server writes it.
 pub(crate) fn stamp(time: OffsetDateTime) -> String {
     time.format(&Rfc3339)
         .expect("a time of this century can be written")
 }
 
 /// Merges metadata: each top-level key is replaced, `null` takes it away.
-pub(crate) fn merge(into: &mut Object, changes: &Object) {
-    for (key, value) in changes {
+pub(crate) fn merge(into: &mut Object, changes: Option<&Object>) {
+    for (key, value) in changes.into_iter().flatten() {
         if value.is_null() {
             into.remove(key);
         } else {

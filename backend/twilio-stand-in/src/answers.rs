@@ -25,30 +25,25 @@ pub(crate) fn verification(
             })
         })
         .collect();
-    json!({
-        "sid": it.sid,
-        "service_sid": settings.service_sid,
-        "account_sid": settings.account_sid,
-        "to": it.to,
-        "channel": it.channel(),
-        "status": status.name(),
-        "valid": status == Status::Approved,
-        "lookup": {},
-        "amount": null,
-        "payee": null,
-        "send_code_attempts": sends,
-        "sna": null,
-        "date_created": stamp(it.created_at),
-        "date_updated": stamp(it.updated_at),
-        "url": format!(
-            "{base}/v2/Services/{}/Verifications/{}",
-            settings.service_sid, it.sid
-        ),
-    })
+    let mut body = common(it, status, settings);
+    body["lookup"] = json!({});
+    body["send_code_attempts"] = sends.into();
+    body["sna"] = Value::Null;
+    body["url"] = json!(format!(
+        "{base}/v2/Services/{}/Verifications/{}",
+        settings.service_sid, it.sid
+    ));
+    body
 }
 
 /// What a Check answers.
 pub(crate) fn check(it: &Verification, status: Status, settings: &Settings) -> Value {
+    let mut body = common(it, status, settings);
+    body["sna_attempts_error_codes"] = json!([]);
+    body
+}
+
+fn common(it: &Verification, status: Status, settings: &Settings) -> Value {
     json!({
         "sid": it.sid,
         "service_sid": settings.service_sid,
@@ -59,7 +54,6 @@ pub(crate) fn check(it: &Verification, status: Status, settings: &Settings) -> V
         "valid": status == Status::Approved,
         "amount": null,
         "payee": null,
-        "sna_attempts_error_codes": [],
         "date_created": stamp(it.created_at),
         "date_updated": stamp(it.updated_at),
     })

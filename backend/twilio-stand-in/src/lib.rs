@@ -7,9 +7,13 @@
 //! What must stay true: what Twilio refuses is refused here with the same status and code. The
 //! answers follow Twilio's published description of the interface; nothing here was recorded.
 
+#![allow(
+    missing_docs,
+    reason = "the library serves this project's tests alone: a doc line has to say what a name does not"
+)]
+
 mod answers;
 mod error;
-pub mod faults;
 mod routes;
 mod settings;
 mod stand_in;

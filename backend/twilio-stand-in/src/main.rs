@@ -1,9 +1,10 @@
 //! Runs the stand-in by itself, for demonstrations: prints what to configure, then serves until it is
-//! stopped. Codes appear on standard error, as nobody gets a message.
+//! stopped. Codes appear on standard error, as no message is sent.
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use stand_in::serve_until_interrupted;
 use twilio_stand_in::{Announce, Settings, StandIn};
 
 /// Answers as Twilio Verify does. Prints its address and credentials as KEY=VALUE lines.
@@ -28,19 +29,10 @@ async fn main() -> ExitCode {
         announce: Announce::OnStderr,
         ..Settings::default()
     };
-    let stand_in = match StandIn::start(settings).await {
-        Ok(stand_in) => stand_in,
-        Err(problem) => {
-            eprintln!("cannot listen on port {}: {problem}", arguments.port);
-            return ExitCode::FAILURE;
+    let print = |stand_in: &StandIn| {
+        for (name, value) in stand_in.variables() {
+            println!("{name}={value}");
         }
     };
-    for (name, value) in stand_in.variables() {
-        println!("{name}={value}");
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        eprintln!("cannot wait for an interrupt");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
+    serve_until_interrupted(arguments.port, StandIn::start(settings), print).await
 }

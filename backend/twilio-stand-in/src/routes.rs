@@ -1,7 +1,7 @@
 //! The four calls of a verification: start, check, update, fetch; and fetching the service itself.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,20 +13,16 @@ use crate::error::{Refused, TwilioError};
 use crate::settings::{Announce, Settings};
 use crate::verification::{Status, Verification};
 
-/// Channels that a verification can take.
 const CHANNELS: [&str; 6] = ["sms", "whatsapp", "call", "email", "sna", "auto"];
 
-/// The service.
 #[derive(Debug)]
 pub(crate) struct Verify {
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     state: Mutex<State>,
-    /// Set once the socket is bound.
-    pub(crate) url: OnceLock<String>,
+    url: String,
 }
 
-/// Everything remembered.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     /// Under way, oldest first; at most one a number.
@@ -56,12 +52,12 @@ impl Service for Verify {
 }
 
 impl Verify {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings, url: String) -> Self {
         Self {
             settings,
             clock: Clock::default(),
             state: Mutex::default(),
-            url: OnceLock::new(),
+            url,
         }
     }
 
@@ -109,11 +105,7 @@ impl Verify {
         let known = pairs.iter().any(|(user, password)| {
             given == Some(STANDARD.encode(format!("{user}:{password}")).as_str())
         });
-        if known {
-            Ok(())
-        } else {
-            Err(TwilioError::Authenticate.into())
-        }
+        known.then_some(()).ok_or(TwilioError::Authenticate.into())
     }
 
     fn start(&self, form: &Form) -> Outcome {
@@ -183,7 +175,7 @@ impl Verify {
             let mut shown = state.verifications[at].clone();
             shown.to = forced.to.unwrap_or(shown.to);
             let body = answers::check(&shown, forced.status, &self.settings);
-            return Ok(Answer::json(StatusCode::OK, &body));
+            return Ok(Answer::ok(&body));
         }
         let verification = &mut state.verifications[at];
         verification.checks += 1;
@@ -200,7 +192,7 @@ impl Verify {
         if over {
             state.verifications.remove(at);
         }
-        Ok(Answer::json(StatusCode::OK, &body))
+        Ok(Answer::ok(&body))
     }
 
     fn update(&self, sid: &str, form: &Form, request: &Request) -> Outcome {
@@ -218,7 +210,7 @@ impl Verify {
         let mut verification = state.verifications.remove(at);
         verification.updated_at = self.clock.now();
         let body = self.show(&verification, status);
-        Ok(Answer::json(StatusCode::OK, &body))
+        Ok(Answer::ok(&body))
     }
 
     fn fetch(&self, sid: &str, request: &Request) -> Outcome {
@@ -226,7 +218,7 @@ impl Verify {
         let found = state.verifications.iter().find(|one| one.sid == sid);
         let verification = found.ok_or_else(|| not_found(request))?;
         let body = self.show(verification, Status::Pending);
-        Ok(Answer::json(StatusCode::OK, &body))
+        Ok(Answer::ok(&body))
     }
 
     fn service(&self) -> Answer {
@@ -237,12 +229,11 @@ impl Verify {
             "friendly_name": "archety",
             "code_length": settings.code_length,
         });
-        Answer::json(StatusCode::OK, &body)
+        Answer::ok(&body)
     }
 
     fn show(&self, verification: &Verification, status: Status) -> serde_json::Value {
-        let base = self.url.get().map_or("", String::as_str);
-        answers::verification(verification, status, &self.settings, base)
+        answers::verification(verification, status, &self.settings, &self.url)
     }
 }
 

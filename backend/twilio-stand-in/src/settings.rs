@@ -11,34 +11,26 @@ pub struct Settings {
     pub port: u16,
     /// `AC…`
     pub account_sid: String,
-    /// The account's password.
     pub auth_token: String,
     /// `SK…`, the other way to sign in.
     pub api_key_sid: String,
-    /// The API key's password.
     pub api_key_secret: String,
     /// `VA…`
     pub service_sid: String,
-    /// How many digits a code has.
     pub code_length: usize,
-    /// How long a verification lives.
     pub ttl: Duration,
     /// How often a code is sent to one number while its verification lives.
     pub max_sends: usize,
-    /// How many guesses a verification stands.
     pub max_checks: usize,
     /// The code of every verification, for demonstrations; random without.
     pub fixed_code: Option<String>,
-    /// Whether each code is printed, for demonstrations.
     pub announce: Announce,
 }
 
 /// Where codes are shown that no message carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Announce {
-    /// Nowhere.
     Silently,
-    /// On standard error.
     OnStderr,
 }
 
@@ -61,7 +53,6 @@ impl Default for Settings {
     }
 }
 
-/// A new id with this prefix.
 pub(crate) fn sid(prefix: &str) -> String {
     format!("{prefix}{}", random::uuid().simple())
 }

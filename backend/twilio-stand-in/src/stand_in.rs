@@ -5,12 +5,14 @@ use std::sync::Arc;
 use stand_in::{Clock, Fault, Faults, Requests, Server};
 
 use crate::error::TwilioError;
-use crate::faults::{CHECK, START, refuse};
 use crate::routes::{Forced, Verify};
 use crate::settings::Settings;
-use crate::verification::Status;
+use crate::verification::{Status, Verification};
 
-/// A running server. It ends when it is dropped.
+/// Matches a Start. An Update has the same path with an id after it.
+const START: &str = "/Verifications$";
+const CHECK: &str = "/VerificationCheck$";
+
 #[derive(Debug)]
 pub struct StandIn {
     verify: Arc<Verify>,
@@ -18,18 +20,15 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Starts it on the loopback address.
     pub async fn start(settings: Settings) -> std::io::Result<Self> {
-        let port = settings.port;
-        let verify = Arc::new(Verify::new(settings));
-        let server = Server::start(Arc::clone(&verify), port).await?;
-        verify.url.get_or_init(|| server.url());
+        let (server, verify) =
+            Server::start(settings.port, |url| Verify::new(settings, url)).await?;
         Ok(Self { verify, server })
     }
 
     /// What stands in place of `https://verify.twilio.com`. No slash at the end.
     pub fn url(&self) -> String {
-        self.server.url()
+        self.server.url.clone()
     }
 
     /// What a backend is told to use it.
@@ -43,40 +42,35 @@ impl StandIn {
         ]
     }
 
-    /// Credentials and limits.
     pub fn settings(&self) -> &Settings {
         &self.verify.settings
     }
 
-    /// The time it lives in.
     pub fn clock(&self) -> &Clock {
         &self.verify.clock
     }
 
-    /// What was asked so far.
     pub fn requests(&self) -> &Requests {
-        self.server.requests()
+        &self.server.requests
     }
 
-    /// Faults for the next requests, by the patterns [`START`] and [`CHECK`].
     pub fn faults(&self) -> &Faults {
-        self.server.faults()
+        &self.server.faults
     }
 
     /// The code that a number was sent, while its verification lives.
     pub fn code_for(&self, phone: &str) -> Option<String> {
-        let state = self.verify.current();
-        let mut under_way = state.verifications.iter();
-        let found = under_way.find(|one| one.to == phone);
-        found.map(|one| one.code.clone())
+        self.under_way(phone).map(|one| one.code)
     }
 
-    /// The id of the verification under way for a number.
     pub fn sid_for(&self, phone: &str) -> Option<String> {
+        self.under_way(phone).map(|one| one.sid)
+    }
+
+    fn under_way(&self, phone: &str) -> Option<Verification> {
         let state = self.verify.current();
         let mut under_way = state.verifications.iter();
-        let found = under_way.find(|one| one.to == phone);
-        found.map(|one| one.sid.clone())
+        under_way.find(|one| one.to == phone).cloned()
     }
 
     /// A code of the right length that is not the number's.
@@ -95,7 +89,7 @@ impl StandIn {
         state.sent.iter().filter(|(to, _)| to == phone).count()
     }
 
-    /// How many codes were sent to anybody, ever.
+    /// How many codes were sent to all numbers, ever.
     pub fn total_sends(&self) -> usize {
         self.verify.current().sent.len()
     }
@@ -105,38 +99,36 @@ impl StandIn {
         self.verify.current().checks
     }
 
-    /// The next Start is refused.
     pub fn refuse_start(&self, error: TwilioError) {
-        self.faults().next(START, refuse(error));
+        self.spoil_start(Fault::Answer(error.answer()));
     }
 
-    /// The next Check is refused.
     pub fn refuse_check(&self, error: TwilioError) {
-        self.faults().next(CHECK, refuse(error));
+        self.spoil_check(Fault::Answer(error.answer()));
     }
 
-    /// The next Start gets this fault.
     pub fn spoil_start(&self, fault: Fault) {
         self.faults().next(START, fault);
     }
 
-    /// The next Check gets this fault.
     pub fn spoil_check(&self, fault: Fault) {
         self.faults().next(CHECK, fault);
     }
 
     /// The next Check of a verification under way answers this status, whatever the code.
     pub fn force_check(&self, status: Status) {
-        let forced = Forced { status, to: None };
-        self.verify.current().next_checks.push(forced);
+        self.force(status, None);
     }
 
     /// The next Check is approved, and says it was for this other number.
     pub fn approve_another(&self, to: &str) {
-        let forced = Forced {
-            status: Status::Approved,
-            to: Some(to.to_owned()),
-        };
-        self.verify.current().next_checks.push(forced);
+        self.force(Status::Approved, Some(to.to_owned()));
+    }
+
+    fn force(&self, status: Status, to: Option<String>) {
+        self.verify
+            .current()
+            .next_checks
+            .push(Forced { status, to });
     }
 }

@@ -11,20 +11,14 @@ pub enum Status {
     Pending,
     /// Answered right.
     Approved,
-    /// Called off.
     Canceled,
-    /// Guessed wrong too often.
     MaxAttemptsReached,
-    /// Deleted.
     Deleted,
-    /// Could not be sent.
     Failed,
-    /// Too old.
     Expired,
 }
 
 impl Status {
-    /// As it stands in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -38,7 +32,6 @@ impl Status {
     }
 }
 
-/// A code sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Send {
     pub(crate) at: OffsetDateTime,
@@ -84,7 +77,6 @@ impl Verification {
         });
     }
 
-    /// The channel used last.
     pub(crate) fn channel(&self) -> &str {
         self.sends.last().map_or("sms", |send| &send.channel)
     }

@@ -1,6 +1,6 @@
 //! Instants as chat.db counts them: since 2001-01-01T00:00:00Z.
 //!
-//! Nothing here reads a clock; whoever calls says what time it is.
+//! Nothing here reads a clock; the caller says what time it is.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;

@@ -1,4 +1,7 @@
-//! Guids that look random and aren't: the same seed gives the same database.
+//! Guids that look random and aren't, since the same seed gives the same database; and the names that
+//! scripts give to messages, which guids follow from.
+
+use serde::{Deserialize, Serialize};
 
 /// An endless sequence of UUIDs (version 4 in shape), written in capitals as macOS does.
 #[derive(Clone, Debug)]
@@ -46,4 +49,27 @@ impl Guids {
 pub fn is_guid(text: &str) -> bool {
     let digits = text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit());
     digits && text.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+}
+
+/// A message's name within a script, or its guid.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Label(pub String);
+
+impl Label {
+    /// The guid that a message of this name gets if the script doesn't say.
+    pub fn guid(&self) -> String {
+        Guids::from_text(&self.0).next_guid()
+    }
+
+    /// The name of the so-many-th message that the script doesn't name.
+    pub fn unnamed(number: u32) -> Self {
+        Self(format!("unnamed message {number}"))
+    }
+}
+
+impl From<&str> for Label {
+    fn from(name: &str) -> Self {
+        Self(name.to_owned())
+    }
 }

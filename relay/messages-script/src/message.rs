@@ -5,108 +5,75 @@ use serde::{Deserialize, Serialize};
 use super::words::Stored;
 use super::{
     AppBalloon, Attachment, Attribute, Cell, Columns, Label, Piece, Poll, RichLink, Summary, Vote,
-    is_default,
 };
 
 /// See [`Step::Message`](super::Step::Message).
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct MessageStep {
     /// Its name in the script.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub id: Option<Label>,
     /// Its guid; without it, one that follows from the name.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub guid: Option<String>,
     /// The chat; without it, the row is never joined.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub chat: Option<String>,
     /// Other chats that hold it too.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub also_in: Vec<String>,
     /// The sender, `me` for the owner; without it, the row has no handle.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub from: Option<String>,
     /// The handle of a row from the owner; without it, the peer in direct chats.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub to: Option<String>,
     /// Whom a row without text is about: who was added, who was removed.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub about: Option<String>,
     /// The text.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub text: Option<String>,
     /// The text in runs, where it has attributes; in place of `text`.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub runs: Vec<Piece>,
     /// Which columns hold the text.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub stored: Stored,
     /// These bytes as `attributedBody`, whatever the text.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub archive: Option<Cell>,
     /// The date, in seconds after the script's start; without it, when it is written.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub at: Option<f64>,
     /// The date, in Unix nanoseconds.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub date: Option<i64>,
     /// The chat's without it.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub service: Option<String>,
     /// The own address, if not the script's.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub line: Option<String>,
     /// The message that started the thread.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub reply_to: Option<Label>,
     /// `impact`, `CKConfettiEffect`, or a whole style id.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub effect: Option<String>,
     /// The balloon's bundle id: links, apps, polls.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub app: Option<String>,
     /// The link that the row shows; `app` is that of links without another.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub link: Option<RichLink>,
     /// The poll that the row begins, or adds to.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub poll: Option<Poll>,
     /// What the sender chooses in a poll.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub vote: Option<Vote>,
     /// What the app named by `app` shows.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub balloon: Option<AppBalloon>,
     /// The attachments.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub attachments: Vec<Attachment>,
     /// Edits and unsends that lie behind it.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub summary: Option<Summary>,
     /// The join row comes that much later.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub join_after_ms: u64,
     /// The text comes that much later.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub text_after_ms: u64,
     /// The sender is resolved that much later.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub sender_after_ms: u64,
     /// A row of the owner's is taken for an incoming one that long.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub from_me_after_ms: u64,
     /// The attachment rows come that much later.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub attachments_after_ms: u64,
     /// The downloads finish that much later; until then they wait.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub finish_after_ms: u64,
     /// The preview of the link in the text comes as a row of its own that much later.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub preview_after_ms: u64,
     /// Anything else.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub columns: Columns,
 }
 

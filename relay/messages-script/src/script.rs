@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Date, Step, Style};
+use crate::{Date, MessageStep, Step, Style};
 
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct Header {
     /// The own address; +15550009999 without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
-    /// When it starts, in Unix seconds, unless whoever builds or plays it says otherwise.
+    /// When it starts, in Unix seconds, unless the command that builds or plays it says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<i64>,
 }
@@ -122,7 +122,7 @@ impl Script {
     pub fn to_jsonl(&self) -> String {
         let mut lines = vec![json(&self.header).to_string()];
         for TimedStep { after_ms, step } in &self.steps {
-            let mut value = json(step);
+            let mut value = step_json(step);
             if let (1.., Some(object)) = (*after_ms, value.as_object_mut()) {
                 object.insert("after_ms".to_owned(), (*after_ms).into());
             }
@@ -137,14 +137,14 @@ impl Script {
         self.header.since.is_none_or(|since| since <= style)
     }
 
-    /// The style to build in if nobody asks for another: its own, else the oldest that can show it
+    /// The style to build in if no other is asked for: its own, else the oldest that can show it
     /// from Ventura on.
     pub fn style(&self) -> Style {
         let since = self.header.since.unwrap_or(Style::Ventura);
         self.header.style.unwrap_or(since.max(Style::Ventura))
     }
 
-    /// When it starts if nobody asks for another time.
+    /// When it starts if no other time is asked for.
     pub fn start(&self) -> Date {
         Date::from_unix_secs(self.header.start.unwrap_or(1_760_000_000))
     }
@@ -193,6 +193,16 @@ impl Script {
 /// Whether a character around an address says only how to write it: zero width, direction, isolation.
 pub fn is_mark(c: char) -> bool {
     matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A step as it is written; of a message, what differs from the usual one.
+fn step_json(step: &Step) -> Value {
+    let mut value = json(step);
+    if let (Step::Message(_), Value::Object(fields)) = (step, &mut value) {
+        let usual = json(&MessageStep::default());
+        fields.retain(|name, value| usual.get(name) != Some(value));
+    }
+    value
 }
 
 fn json(value: &impl Serialize) -> Value {

@@ -19,7 +19,7 @@ pub enum Step {
     Chat(Chat),
     /// A message row is written, and joined.
     Message(Box<MessageStep>),
-    /// Somebody reacts.
+    /// A person reacts.
     Tapback(TapbackStep),
     /// A message is joined to a(nother) chat.
     Join {

@@ -108,7 +108,6 @@ fn insert(db: &ChatDb, chats: &[Place], rows: u32, end: Date) -> Result<(), Erro
     Ok(())
 }
 
-/// Indexes on the two tables that grow, and the trigger between them.
 fn is_put_off(sql: &str) -> bool {
     let on = |table: &str| sql.contains(&format!(" on {table} ("));
     let index = sql.starts_with("create index") && (on("message") || on("chat_message_join"));

@@ -3,15 +3,13 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use messages_stand_in::play::unused_salt;
 use messages_stand_in::{ChatDb, Date, Played, Player, Script, Style, bulk};
 use serde_json::json;
-
-use crate::clock;
 
 const SCRIPTS: &str = r#"Scripts hold one JSON object a line. The first may be a header:
   {"script":1,"about":"a greeting","style":"ventura","line":"+15550009999"}
@@ -97,7 +95,7 @@ pub(crate) fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<()> {
                 &script,
                 style.unwrap_or_else(|| script.style()),
                 rows.unwrap_or(0),
-                start.unwrap_or_else(clock::now),
+                start.unwrap_or_else(now),
                 &path,
             )
         }
@@ -147,12 +145,12 @@ fn play(
         bail!("this script can't happen in {}", db.style());
     }
     let salt = salt.map_or_else(|| unused_salt(&db, script), Ok)?;
-    let start = clock::now();
+    let start = now();
     let mut player = Player::new(db, script, start).salted(salt);
     while let Some(due) = player.due() {
-        clock::wait_until(start + Duration::from_secs_f64(due.as_secs_f64() / speed));
-        let step = player.step(clock::now())?;
-        let committed = clock::now();
+        wait_until(start + Duration::from_secs_f64(due.as_secs_f64() / speed));
+        let step = player.step(now())?;
+        let committed = now();
         if let Some(step) = step {
             writeln!(out, "{}", line(&step, committed))?;
             out.flush()?;
@@ -174,4 +172,21 @@ fn line(step: &Played, committed: Date) -> serde_json::Value {
 fn read(path: &Path) -> anyhow::Result<Script> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     Script::parse(&text).with_context(|| path.display().to_string())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where the program's clock is"
+)]
+fn now() -> Date {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    let nanos = since_epoch.unwrap_or_default().as_nanos();
+    Date::from_unix_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+}
+
+fn wait_until(then: Date) {
+    let nanos = then.apple_nanos() - now().apple_nanos();
+    if let Ok(nanos) = u64::try_from(nanos) {
+        std::thread::sleep(Duration::from_nanos(nanos));
+    }
 }

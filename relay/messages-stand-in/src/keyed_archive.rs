@@ -9,14 +9,8 @@ use plist::{Dictionary, Uid, Value};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Archived {
     Null,
-    /// `NSString`
-    Text(String),
-    /// `NSNumber`
-    Integer(i64),
-    /// `NSNumber` of a truth value
-    Bool(bool),
-    /// `NSData`
-    Data(Vec<u8>),
+    /// `NSString`, `NSNumber` or `NSData`
+    Plain(Value),
     /// `NSURL` without a base
     Url(String),
     /// `NSArray`
@@ -32,10 +26,9 @@ pub enum Archived {
 
 impl Archived {
     pub fn text(text: impl Into<String>) -> Self {
-        Self::Text(text.into())
+        Self::Plain(Value::String(text.into()))
     }
 
-    /// A dictionary of the entries that are there.
     pub fn dictionary<K: Into<String>>(
         entries: impl IntoIterator<Item = (K, Option<Self>)>,
     ) -> Self {
@@ -91,10 +84,7 @@ impl Archiver {
     fn add(&mut self, object: &Archived) -> Value {
         match object {
             Archived::Null => uid(0),
-            Archived::Text(text) => self.shared(text.as_str().into()),
-            Archived::Integer(number) => self.shared((*number).into()),
-            Archived::Bool(truth) => self.shared((*truth).into()),
-            Archived::Data(data) => self.shared(Value::Data(data.clone())),
+            Archived::Plain(value) => self.shared(value.clone()),
             Archived::Url(url) => {
                 let place = self.reserve();
                 let relative = self.shared(url.as_str().into());
@@ -123,8 +113,9 @@ impl Archiver {
                 let fields = fields.iter().map(|(key, value)| {
                     let value = match value {
                         // Scalars stand in the object itself.
-                        Archived::Integer(number) => (*number).into(),
-                        Archived::Bool(truth) => (*truth).into(),
+                        Archived::Plain(scalar @ (Value::Integer(_) | Value::Boolean(_))) => {
+                            scalar.clone()
+                        }
                         other => self.add(other),
                     };
                     (key.clone(), value)

@@ -2,7 +2,6 @@
 //!
 //! Wires the command line to the library; data goes to stdout, notes to stderr.
 
-mod clock;
 mod commands;
 
 use std::io::{self, Write};
@@ -15,7 +14,7 @@ use commands::Cli;
 fn main() -> ExitCode {
     match commands::run(Cli::parse(), &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read our output has seen enough.
+        // The reader of our output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing can be done about a stderr that is gone.

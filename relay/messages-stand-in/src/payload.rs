@@ -10,9 +10,7 @@ use serde_json::{Value, json};
 use crate::keyed_archive::{Archived, keyed_archive};
 use crate::{AppBalloon, Poll, PollOption, RichLink, UrlClass};
 
-/// `balloon_bundle_id` of links.
 pub const URL_BALLOON: &str = "com.apple.messages.URLBalloonProvider";
-/// `balloon_bundle_id` of polls and votes.
 pub const POLL_BALLOON: &str = "com.apple.messages.MSMessageExtensionBalloonPlugin:0000000000:\
                                 com.apple.messages.Polls";
 
@@ -54,7 +52,7 @@ impl Payload for RichLink {
         let metadata = Archived::object(
             "LPLinkMetadata",
             [
-                ("version", Some(Archived::Integer(1))),
+                ("version", Some(Archived::Plain(1.into()))),
                 ("originalURL", self.original_url.as_ref().map(url)),
                 ("URL", self.url.as_ref().map(url)),
                 ("title", self.title.as_ref().map(Archived::text)),
@@ -65,7 +63,7 @@ impl Payload for RichLink {
             "RichLink",
             [
                 ("richLinkMetadata", Some(metadata)),
-                ("richLinkIsPlaceholder", Some(Archived::Bool(false))),
+                ("richLinkIsPlaceholder", Some(Archived::Plain(false.into()))),
             ],
         ))
     }

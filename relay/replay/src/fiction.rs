@@ -3,7 +3,7 @@
 //! A replay may only speak in the name of people who do not exist, so an address counts as a real one
 //! unless it lies in a range set aside for fiction.
 
-/// Whether nobody can have this address: area code 555 or an exchange 555 with a line 01xx, short
+/// Whether no person can have this address: area code 555 or an exchange 555 with a line 01xx, short
 /// codes that begin with 555, mailboxes at the example domains, the stand-ins of redaction, and the
 /// numbers of chats.
 pub(crate) fn is_fictional(address: &str) -> bool {
@@ -13,14 +13,14 @@ pub(crate) fn is_fictional(address: &str) -> bool {
     let bare = ["tel:", "mailto:", "P:", "E:", "p:", "e:"]
         .into_iter()
         .find_map(|kind| visible.strip_prefix(kind));
-    is_nobodys(bare.unwrap_or(&visible))
+    is_reserved(bare.unwrap_or(&visible))
 }
 
 fn is_mark(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-fn is_nobodys(address: &str) -> bool {
+fn is_reserved(address: &str) -> bool {
     // Behind it stands what kind of filter an SMS fell into.
     let address = address.split('(').next().unwrap_or_default().trim();
     if let Some((_, domain)) = address.rsplit_once('@') {

@@ -1,7 +1,7 @@
 //! `archety-replay`: a script of what Messages did, posted as if it had just happened.
 //!
 //! For those who have no Mac at hand. Nothing is sent before every address in it is known to be
-//! nobody's and the target to be this machine, unless `--really` says otherwise. What is sent is marked
+//! fictional and the target to be this machine, unless `--really` says otherwise. What is sent is marked
 //! as a rehearsal: the backend keeps it apart from what the relay itself has posted, and a relay that
 //! lost its state never goes on from it.
 
@@ -37,7 +37,7 @@ use stage::Played;
 
 const PROGRAM: &str = "archety-replay";
 
-/// Where `archety-backend serve` listens when nobody says otherwise.
+/// Where `archety-backend serve` listens by default.
 const LOCAL_BACKEND: &str = "http://127.0.0.1:8000";
 
 /// Post a script of what Messages did as if it had just happened, without a Mac.
@@ -119,7 +119,7 @@ fn read(path: &Path) -> anyhow::Result<Script> {
     Ok(script)
 }
 
-/// Plays the script; tells whose addresses are in it that may be somebody's.
+/// Plays the script; lists the addresses in it that a person may have.
 fn rehearse(script: Script, config: &Config) -> anyhow::Result<(Played, Option<String>)> {
     let mut addresses: BTreeSet<String> =
         script.addresses().into_iter().map(str::to_owned).collect();
@@ -249,19 +249,14 @@ fn rows(messages: &[Message], results: &[Posted]) -> Vec<Vec<String>> {
 
 /// What a relay would not have posted, or not yet.
 fn tell_rest(played: &Played) {
-    let Played {
-        held,
-        incomplete,
-        skipped,
-        ..
-    } = played;
-    if *held > 0 {
+    let (held, incomplete) = (played.held, played.incomplete);
+    if held > 0 {
         eprintln!("{held} not posted: possibly old, a relay would hold them for its owner");
     }
-    if *incomplete > 0 {
+    if incomplete > 0 {
         eprintln!("{incomplete} not posted: incomplete to the end");
     }
-    for (outcome, count) in skipped {
+    for (outcome, count) in &played.skipped {
         eprintln!("{count} not posted: {}", why(*outcome));
     }
 }

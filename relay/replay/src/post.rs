@@ -21,10 +21,8 @@ const TRIES: u32 = 4;
 /// Longest pause that is granted when the backend asks for one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// What became of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// Stored.
     Accepted,
     /// It was stored before.
     Duplicate,
@@ -32,7 +30,6 @@ pub(crate) enum Fate {
     Refused(String),
 }
 
-/// A message that was posted.
 #[derive(Debug)]
 pub(crate) struct Posted {
     pub(crate) fate: Fate,
@@ -41,7 +38,6 @@ pub(crate) struct Posted {
     pub(crate) stop: Option<String>,
 }
 
-/// Posts to one backend.
 pub(crate) struct Poster<'a> {
     pub(crate) client: &'a Client,
     /// The name under which the backend keeps what is posted.
@@ -102,52 +98,51 @@ impl Poster<'_> {
             let started = Instant::now();
             let verdict = self.attempt(&request).await;
             let latency = started.elapsed();
-            let settled = |fate, stop| Posted {
+            let (fate, stop) = match verdict {
+                Ok(fate) => (fate, None),
+                Err(Verdict::SignAgain) if tries < TRIES => continue,
+                Err(Verdict::Retry {
+                    after: Some(pause), ..
+                }) if tries < TRIES && pause <= LONGEST_PAUSE => {
+                    tokio::time::sleep(pause).await;
+                    continue;
+                }
+                Err(verdict) => {
+                    let (code, stop) = refusal(&verdict);
+                    (Fate::Refused(code.to_owned()), stop)
+                }
+            };
+            return Posted {
                 fate,
                 latency,
                 stop,
             };
-            match verdict {
-                Attempt::Settled(fate) => return settled(fate, None),
-                Attempt::Judged(Verdict::SignAgain) if tries < TRIES => {}
-                Attempt::Judged(Verdict::Retry {
-                    after: Some(pause), ..
-                }) if tries < TRIES && pause <= LONGEST_PAUSE => tokio::time::sleep(pause).await,
-                Attempt::Judged(verdict) => {
-                    let (code, stop) = refusal(&verdict);
-                    return settled(Fate::Refused(code.to_owned()), stop);
-                }
-            }
         }
     }
 
-    async fn attempt(&self, request: &Request) -> Attempt {
+    /// Posts once; what became of the message, or else why nothing did.
+    async fn attempt(&self, request: &Request) -> Result<Fate, Verdict> {
         let route = self.client.link().backend_url.join(MESSAGE_ROUTE);
         let received = match self.client.post_within(&route, request, TIMEOUT).await {
             Ok(received) => received,
-            Err(trouble) => return Attempt::Judged(unanswered(trouble).verdict),
+            Err(trouble) => return Err(unanswered(trouble).verdict),
         };
         let expected = self.client.link().expect_env.as_deref();
         let verdict = judge(&received, expected, self.clock.now().as_secs()).verdict;
         match verdict {
             Verdict::Delivered { note: None, .. } => {
                 let answer = serde_json::from_slice::<Answer>(&received.body);
-                Attempt::Settled(match answer.map(|answer| answer.status) {
+                Ok(match answer.map(|answer| answer.status) {
                     Ok(AnswerStatus::Duplicate) => Fate::Duplicate,
                     _ => Fate::Accepted,
                 })
             }
             Verdict::Delivered {
                 note: Some(code), ..
-            } => Attempt::Settled(Fate::Refused(code.to_owned())),
-            verdict => Attempt::Judged(verdict),
+            } => Ok(Fate::Refused(code.to_owned())),
+            verdict => Err(verdict),
         }
     }
-}
-
-enum Attempt {
-    Settled(Fate),
-    Judged(Verdict),
 }
 
 /// The code of a refusal, and what to tell if it concerns all messages.

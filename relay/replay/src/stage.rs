@@ -1,4 +1,4 @@
-//! Plays a script on a Mac of its own: a chat.db, a state and a clock that nobody else sees.
+//! Plays a script on a made-up Mac: a chat.db, a state and a clock of its own.
 //!
 //! The pipeline that reads it is the relay's own, so whatever comes out is what a relay would have
 //! posted: complete rows, one post for each change, copies dropped, old messages marked as such. Time
@@ -26,7 +26,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Messages that a script dates before its own beginning are taken up to this age.
 const BEFORE: Duration = Duration::from_hours(30 * 24);
 
-/// What came of a script.
 pub(crate) struct Played {
     /// In the order in which a relay would post them, each marked as a rehearsal's; replies are asked
     /// for in the answer.
@@ -60,7 +59,7 @@ pub(crate) fn play(
         options,
         postmark: Postmark {
             relay: relay.clone(),
-            // A reply as a command would be sent by whoever runs as this relay.
+            // A reply as a command would be sent by the relay of this name.
             reply_via: Some(ReplyVia::Inline),
         },
         first_run: FirstRun::Since(BEFORE),
@@ -156,17 +155,10 @@ fn date(at: UnixMicros) -> Date {
 
 fn skipped(state: &State) -> anyhow::Result<Vec<(Outcome, u64)>> {
     let mut counts = state.read(seen::count_outcomes)?;
-    counts.retain(|(outcome, _)| match outcome {
-        Outcome::Forwarded | Outcome::Backfilled | Outcome::Quarantined => false,
-        Outcome::Twin
-        | Outcome::Dropped
-        | Outcome::Recorded
-        | Outcome::Orphaned
-        | Outcome::Spam
-        | Outcome::NoteToSelf
-        | Outcome::LinkPreview
-        | Outcome::Scheduled
-        | Outcome::System => true,
+    // These were posted, or are counted as held.
+    counts.retain(|(outcome, _)| {
+        use Outcome::{Backfilled, Forwarded, Quarantined};
+        !matches!(outcome, Forwarded | Backfilled | Quarantined)
     });
     Ok(counts)
 }

@@ -15,7 +15,7 @@ mod run;
 mod status;
 mod trace;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -65,12 +65,6 @@ enum Command {
     Trace(trace::Args),
     Report(report::Args),
     Record(record::Args),
-    /// Replaying is a program of its own: archety-replay
-    #[command(hide = true, disable_help_flag = true)]
-    Replay {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        _args: Vec<String>,
-    },
     Decode(decode::Args),
     #[command(subcommand)]
     Config(config::Command),
@@ -82,6 +76,21 @@ enum Command {
 }
 
 impl Cli {
+    /// The command line of this process. `replay` was a command once: its users are told where it is.
+    pub fn from_arguments() -> Self {
+        Self::try_parse().unwrap_or_else(|error| {
+            let unknown = error.get(ContextKind::InvalidSubcommand);
+            if unknown != Some(&ContextValue::String("replay".to_owned())) {
+                error.exit()
+            }
+            let hint =
+                "replaying is a program of its own: run `archety-replay` with the same options";
+            Self::command()
+                .error(ErrorKind::InvalidSubcommand, hint)
+                .exit()
+        })
+    }
+
     /// Runs the command and tells errors on stderr.
     pub fn execute(self) -> ExitCode {
         let result = match self.command {
@@ -92,13 +101,6 @@ impl Cli {
             Command::Trace(args) => args.execute(&self.flags),
             Command::Report(args) => args.execute(&self.flags),
             Command::Record(args) => args.execute(&self.flags),
-            Command::Replay { .. } => {
-                let hint =
-                    "replaying is a program of its own: run `archety-replay` with the same options";
-                Self::command()
-                    .error(ErrorKind::InvalidSubcommand, hint)
-                    .exit()
-            }
             Command::Decode(args) => args.execute(),
             Command::Config(command) => command.execute(&self.flags),
             Command::Completions { shell } => {

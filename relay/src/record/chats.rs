@@ -5,23 +5,12 @@ use rusqlite::types::Value;
 
 use super::Recorder;
 
-/// What a chat step's fields say, or what is counted and made anew in any case.
-const COVERED: &[&str] = &[
-    "ROWID",
-    "guid",
-    "style",
-    "chat_identifier",
-    "service_name",
-    "room_name",
-    "display_name",
-    "is_filtered",
-    // Made up anew; nothing refers to them.
-    "account_id",
-    "group_id",
-    "original_group_id",
-    // Holds photos and who was typing.
-    "properties",
-];
+/// What a chat step's fields say; what is counted, or made anew and referred to by nothing (the ids);
+/// and `properties`, which holds photos and who was typing.
+const COVERED: &str = "\
+    ROWID guid style chat_identifier service_name room_name display_name is_filtered
+    account_id group_id original_group_id
+    properties";
 
 impl Recorder<'_> {
     pub(super) fn chat(&mut self, rowid: i64) -> rusqlite::Result<Chat> {
@@ -113,7 +102,6 @@ impl Recorder<'_> {
             .collect()
     }
 
-    /// What a recorded chat is called in the script.
     pub(super) fn chat_name(&self, rowid: i64) -> String {
         let place = self.chats.iter().position(|chat| *chat == rowid);
         format!("chat {}", place.map_or(0, |place| place + 1))

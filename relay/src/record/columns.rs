@@ -5,39 +5,15 @@ use std::collections::BTreeMap;
 use messages_script::{Cell, Columns, schema};
 use rusqlite::types::Value;
 
-use super::Recorder;
 use super::redact::Redactor;
+use super::{Recorder, has_word};
 
-/// How a text column is redacted.
-enum Content {
-    /// Made by software: guids, codes, bundle ids.
-    Technical,
-    /// An address, perhaps behind `P:` or `E:`.
-    Address,
-    /// Written by a person.
-    Written,
-}
-
-fn content(column: &str) -> Content {
-    match column {
-        "associated_message_guid"
-        | "thread_originator_guid"
-        | "thread_originator_part"
-        | "reply_to_guid"
-        | "balloon_bundle_id"
-        | "expressive_send_style_id"
-        | "service"
-        | "country"
-        | "uti"
-        | "mime_type"
-        | "state"
-        | "guid" => Content::Technical,
-        "account" | "account_login" | "destination_caller_id" | "last_addressed_handle" => {
-            Content::Address
-        }
-        _ => Content::Written,
-    }
-}
+/// Columns with texts that software made: guids, codes, bundle ids.
+const TECHNICAL: &str = "\
+    associated_message_guid thread_originator_guid thread_originator_part reply_to_guid
+    balloon_bundle_id expressive_send_style_id service country uti mime_type state guid";
+/// Columns with an address, perhaps behind `P:` or `E:`. A person wrote the texts of all others.
+const ADDRESSES: &str = "account account_login destination_caller_id last_addressed_handle";
 
 impl Redactor {
     fn cell(&mut self, column: &str, value: Value) -> Cell {
@@ -45,11 +21,9 @@ impl Redactor {
             Value::Null => Cell::Null,
             Value::Integer(int) => Cell::Int(int),
             Value::Real(real) => Cell::Real(real),
-            Value::Text(text) => Cell::Text(match content(column) {
-                Content::Technical => text,
-                Content::Address => self.account(&text),
-                Content::Written => self.text(&text),
-            }),
+            Value::Text(text) if has_word(TECHNICAL, column) => Cell::Text(text),
+            Value::Text(text) if has_word(ADDRESSES, column) => Cell::Text(self.account(&text)),
+            Value::Text(text) => Cell::Text(self.text(&text)),
             Value::Blob(blob) if self.is_on() => {
                 let list = match column {
                     "payload_data" | "user_info" => self.property_list(&blob),
@@ -64,7 +38,6 @@ impl Redactor {
     }
 }
 
-/// A row by the names of its columns.
 pub(super) struct Row(BTreeMap<String, Value>);
 
 impl Row {
@@ -81,7 +54,6 @@ impl Row {
         }
     }
 
-    /// An integer value; `None` for any other type.
     pub(super) fn int(&self, column: &str) -> Option<i64> {
         match self.0.get(column) {
             Some(Value::Integer(int)) => Some(*int),
@@ -89,7 +61,6 @@ impl Row {
         }
     }
 
-    /// A blob; `None` for any other type.
     pub(super) fn blob(&self, column: &str) -> Option<&[u8]> {
         match self.0.get(column) {
             Some(Value::Blob(blob)) => Some(blob),
@@ -99,7 +70,6 @@ impl Row {
 }
 
 impl Recorder<'_> {
-    /// Reads a whole row.
     pub(super) fn row(&self, table: &str, rowid: i64) -> rusqlite::Result<Row> {
         let sql = format!("select * from {table} where ROWID = ?1");
         let mut query = self.connection.prepare_cached(&sql)?;
@@ -123,13 +93,13 @@ impl Recorder<'_> {
         &mut self,
         table: &'static str,
         row: &Row,
-        covered: &[&str],
+        covered: &str,
         usual: &[(&str, Option<Value>)],
     ) -> Columns {
         let mut rest = Columns::new();
         for (column, value) in &row.0 {
             // What a macOS that scripts don't know added can't be built again.
-            if covered.contains(&column.as_str()) || !schema::is_known(table, column) {
+            if has_word(covered, column) || !schema::is_known(table, column) {
                 continue;
             }
             let unremarkable = match usual.iter().find(|(name, _)| name == column) {

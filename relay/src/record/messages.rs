@@ -9,32 +9,13 @@ use super::Recorder;
 use super::columns::{Row, hex};
 
 /// What a message step's fields say, or what the triggers make.
-const COVERED: &[&str] = &[
-    "ROWID",
-    "guid",
-    "text",
-    "attributedBody",
-    "handle_id",
-    "other_handle",
-    "service",
-    "message_summary_info",
-    "cache_roomnames",
-    "cache_has_attachments",
-];
+const COVERED: &str = "\
+    ROWID guid text attributedBody handle_id other_handle service message_summary_info
+    cache_roomnames cache_has_attachments";
 
-const ATTACHMENT_COVERED: &[&str] = &[
-    "ROWID",
-    "guid",
-    "original_guid",
-    "filename",
-    "transfer_name",
-    "mime_type",
-    "uti",
-    "total_bytes",
-    "transfer_state",
-    "is_sticker",
-    "hide_attachment",
-];
+const ATTACHMENT_COVERED: &str = "\
+    ROWID guid original_guid filename transfer_name mime_type uti total_bytes transfer_state
+    is_sticker hide_attachment";
 
 impl Recorder<'_> {
     pub(super) fn message(&mut self, rowid: i64) -> rusqlite::Result<MessageStep> {
@@ -82,7 +63,6 @@ impl Recorder<'_> {
         Ok(step)
     }
 
-    /// The address behind a column with a handle.
     fn person(&mut self, row: &Row, column: &str) -> rusqlite::Result<Option<String>> {
         match row.int(column) {
             Some(handle @ 1..) => self.address(handle),
@@ -90,7 +70,6 @@ impl Recorder<'_> {
         }
     }
 
-    /// The two columns that hold the text.
     fn body(&mut self, row: &Row, step: &mut MessageStep) {
         let archive = row.blob("attributedBody");
         let pieces = archive.map(Piece::read);
@@ -189,10 +168,8 @@ impl Recorder<'_> {
         let mut columns = self.rest(TABLE, &row, ATTACHMENT_COVERED, &unforeseen);
         let filename = row.text("filename");
         let filename = filename.map(|filename| self.redactor.file(&filename));
-        columns.insert(
-            "filename".to_owned(),
-            filename.map_or(Cell::Null, Cell::Text),
-        );
+        let filename = filename.map_or(Cell::Null, Cell::Text);
+        columns.insert("filename".to_owned(), filename);
         let name = row.text("transfer_name");
         Ok(Attachment {
             guid: row.text("guid").unwrap_or_default(),

@@ -19,10 +19,8 @@ use rusqlite::{Connection, params_from_iter};
 
 use redact::Redactor;
 
-/// Whether what people wrote is replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redaction {
-    /// Everything as it is.
     Off,
     /// Replaced by something fictional of the same length.
     On {
@@ -84,6 +82,11 @@ fn style(connection: &Connection) -> rusqlite::Result<Style> {
     let mut query = connection.prepare("select name from pragma_table_info('message')")?;
     let columns = query.query_map([], |row| row.get(0))?;
     Ok(Style::of_columns(&columns.collect::<Result<Vec<_>, _>>()?))
+}
+
+/// Whether a list of words, with white space between them, has this one.
+fn has_word(words: &str, word: &str) -> bool {
+    words.split_whitespace().any(|one| one == word)
 }
 
 /// A recording under way.

@@ -14,64 +14,27 @@ use messages_script::is_guid;
 use plist::{Date, Dictionary, Value};
 use serde_json::Value as Json;
 
+use super::has_word;
 use super::redact::Redactor;
 
-/// Texts that software wrote: keys of dictionaries, names of layouts.
-const TECHNICAL: &[&str] = &[
-    "$null",
-    "NSKeyedArchiver",
-    // Dictionaries of balloons.
-    "URL",
-    "an",
-    "ai",
-    "appid",
-    "caption",
-    "image-subtitle",
-    "image-title",
-    "layoutClass",
-    "ldtext",
-    "liveLayoutInfo",
-    "MSMessageLiveLayout",
-    "MSMessageTemplateLayout",
-    "secondary-subcaption",
-    "sessionIdentifier",
-    "subcaption",
-    "tertiary-subcaption",
-    "userInfo",
-    // The facts about an attachment.
-    "audio-transcription",
-    "com.apple.coreaudio-format",
-    "decryption-key",
-    "file-size",
-    "mime-type",
-    "mmcs-owner",
-    "mmcs-signature-hex",
-    "mmcs-url",
-    "name",
-    "uti-type",
-];
+/// Texts that software wrote: keys and layouts of balloons, and the facts about an attachment.
+const TECHNICAL: &str = "\
+    $null NSKeyedArchiver
+    URL an ai appid caption image-subtitle image-title layoutClass ldtext liveLayoutInfo
+    MSMessageLiveLayout MSMessageTemplateLayout secondary-subcaption sessionIdentifier
+    subcaption tertiary-subcaption userInfo
+    audio-transcription com.apple.coreaudio-format decryption-key file-size mime-type
+    mmcs-owner mmcs-signature-hex mmcs-url name uti-type";
 
-/// How a poll's URL ends.
 const POLL_QUERY: &str = "src=p&c=2";
 
 /// Fields of a poll's JSON. One that is not known here may be named after a person.
-const POLL_FIELDS: &[&str] = &[
-    "attributedText",
-    "canBeEdited",
-    "creatorHandle",
-    "item",
-    "optionIdentifier",
-    "orderedPollOptions",
-    "participantHandle",
-    "text",
-    "title",
-    "version",
-    "voteOptionIdentifier",
-    "votes",
-];
+const POLL_FIELDS: &str = "\
+    attributedText canBeEdited creatorHandle item optionIdentifier orderedPollOptions
+    participantHandle text title version voteOptionIdentifier votes";
 
 impl Redactor {
-    /// A property list that tells nothing of anybody; `None` if `bytes` is none.
+    /// A property list that tells nothing of a person; `None` if `bytes` is no property list.
     pub(super) fn property_list(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let list = Value::from_reader(Cursor::new(bytes)).ok()?;
         let list = list.into_dictionary()?;
@@ -87,11 +50,8 @@ impl Redactor {
 
     /// A keyed archive: the same objects, each redacted.
     fn archive(&mut self, mut archive: Dictionary) -> Option<Value> {
-        let top = archive
-            .get("$top")?
-            .as_dictionary()?
-            .get("root")?
-            .as_uid()?;
+        let top = archive.get("$top")?.as_dictionary()?;
+        let top = top.get("root")?.as_uid()?;
         let top = Dictionary::from_iter([("root".to_owned(), Value::Uid(*top))]);
         let objects = archive.remove("$objects")?.into_array()?;
         let objects = objects.into_iter().map(|object| self.object(object));
@@ -151,7 +111,7 @@ impl Redactor {
     }
 
     fn archived_text(&mut self, text: &str) -> String {
-        if TECHNICAL.contains(&text) {
+        if has_word(TECHNICAL, text) {
             return text.to_owned();
         }
         if let Some(url) = self.poll_url(text) {
@@ -190,7 +150,7 @@ impl Redactor {
             Json::Object(fields) => {
                 let fields = fields.into_iter().map(|(field, value)| {
                     let value = self.json(value, &field);
-                    let known = POLL_FIELDS.contains(&field.as_str());
+                    let known = has_word(POLL_FIELDS, &field);
                     (if known { field } else { self.text(&field) }, value)
                 });
                 Json::Object(fields.collect())

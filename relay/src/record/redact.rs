@@ -33,7 +33,6 @@ impl Redactor {
         self.salt.is_some()
     }
 
-    /// Something a person wrote.
     pub(super) fn text(&self, text: &str) -> String {
         let Some(salt) = self.salt else {
             return text.to_owned();
@@ -161,7 +160,6 @@ impl Redactor {
     }
 }
 
-/// A fictional address of the same kind and, if there is room for it, the same length.
 fn fictional(address: &str, number: usize) -> String {
     let length = address.len();
     if let Some(digits) = address.strip_prefix('+') {
@@ -237,7 +235,7 @@ fn hex_digit(byte: u8) -> Option<u8> {
         .and_then(|digit| digit.try_into().ok())
 }
 
-/// Characters that say nothing about anybody, and that decoders stumble over.
+/// Characters that say nothing about a person, and that decoders stumble over.
 fn stays(c: char) -> bool {
     let joiner_or_placeholder = matches!(c,
         '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2064}'

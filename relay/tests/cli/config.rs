@@ -126,4 +126,5 @@ fn completions_are_a_script() {
     let run = home.relay(&["completions", "bash"]);
     assert!(run.ends_with(0).contains("complete -F"), "{run:?}");
     assert!(run.out.contains("quarantine"));
+    assert!(run.out.split_whitespace().all(|word| word != "replay"));
 }

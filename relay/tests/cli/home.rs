@@ -13,6 +13,16 @@ use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) const SECRET: &str = "a-secret-of-more-than-twenty-four-bytes";
 
+/// A direct chat and a group, as the tests of recordings have them.
+pub(crate) const CONVERSATION: &str = r#"
+{"do":"chat","id":"ann","with":["+15550100001"]}
+{"do":"chat","id":"club","kind":"group","with":["+15550100001","bob@example.com"],"name":"Book club"}
+{"do":"message","id":"first","chat":"ann","from":"+15550100001","text":"Hello, wörld 🙂"}
+{"do":"message","chat":"club","from":"bob@example.com","text":"Which book?","after_ms":700}
+{"do":"message","chat":"ann","from":"me","text":"Fine","after_ms":700}
+{"do":"tapback","on":"first","chat":"ann","from":"+15550100001","kind":"love","after_ms":700}
+"#;
+
 /// Long enough for a loaded machine; whoever waits goes on as soon as the condition holds.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 

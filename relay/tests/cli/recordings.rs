@@ -4,19 +4,11 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-
-const SCRIPT: &str = r#"
-{"do":"chat","id":"ann","with":["+15550100001"]}
-{"do":"chat","id":"club","kind":"group","with":["+15550100001","bob@example.com"],"name":"Book club"}
-{"do":"message","id":"first","chat":"ann","from":"+15550100001","text":"Hello, wörld 🙂"}
-{"do":"message","chat":"club","from":"bob@example.com","text":"Which book?","after_ms":700}
-{"do":"message","chat":"ann","from":"me","text":"Fine","after_ms":700}
-{"do":"tapback","on":"first","chat":"ann","from":"+15550100001","kind":"love","after_ms":700}
-"#;
+use crate::home::CONVERSATION;
 
 #[test]
 fn a_file_that_is_there_stays_as_it_is() {
-    let home = Home::with_chat_db(SCRIPT);
+    let home = Home::with_chat_db(CONVERSATION);
     std::fs::write(home.path("out.jsonl"), "mine").expect("written");
     let run = home.relay(&["record", "--out", "out.jsonl"]);
     run.ends_with(1);
@@ -27,7 +19,7 @@ fn a_file_that_is_there_stays_as_it_is() {
 
 #[test]
 fn a_redacted_recording_holds_nothing_private_and_a_plain_one_says_that_it_does() {
-    let home = Home::with_chat_db(SCRIPT);
+    let home = Home::with_chat_db(CONVERSATION);
     let recorded = home.relay(&["record", "--redact"]);
     for private in ["Hello", "book", "Fine", "0100001", "bob@", "club"] {
         assert!(
@@ -42,7 +34,7 @@ fn a_redacted_recording_holds_nothing_private_and_a_plain_one_says_that_it_does(
 
 #[test]
 fn what_is_recorded_can_be_chosen() {
-    let home = Home::with_chat_db(SCRIPT);
+    let home = Home::with_chat_db(CONVERSATION);
     let count = |args: &[&str]| {
         let run = home.relay(&[&["record", "--redact"], args].concat());
         let lines = run.ends_with(0).lines();
@@ -66,7 +58,7 @@ fn what_is_recorded_can_be_chosen() {
 
 #[test]
 fn a_recording_is_a_new_file_of_its_owner_alone() {
-    let home = Home::with_chat_db(SCRIPT);
+    let home = Home::with_chat_db(CONVERSATION);
     let args = ["record", "--redact", "--out", "case.jsonl"];
     assert_eq!(home.relay(&args).ends_with(0), "");
     let file = std::fs::metadata(home.path("case.jsonl")).expect("written");

@@ -7,6 +7,7 @@ mod bindings;
 mod concurrent;
 mod player;
 mod scenario;
+mod settings;
 
 use player::{Mount, Player};
 use scenario::{Expected, Recordings, Scenario};

@@ -8,6 +8,7 @@ use supabase_stand_in::{Seed, Settings, Signing, StandIn};
 
 use crate::bindings::Bindings;
 use crate::scenario::{Exchange, Scenario};
+use crate::settings::from_variables;
 
 /// Headers that the recordings list whenever they were there.
 const LISTED: [&str; 6] = [
@@ -50,7 +51,7 @@ impl Player {
             .settings
             .iter()
             .map(|(n, v)| (n.as_str(), v.as_str()));
-        let mut settings = Settings::from_variables(variables).unwrap();
+        let mut settings = from_variables(variables).unwrap();
         // The recordings do not list the keys' settings.
         settings.signing = match scenario.name.as_str() {
             "es256" => Signing::Es256,

@@ -62,7 +62,6 @@ impl ChatDb {
         self.set_value("attachment", attachment, "user_info", user_info)
     }
 
-    /// The attachments of a message, in the order of their rows.
     pub fn attachments_of(&self, message: i64) -> Result<Vec<i64>, Error> {
         let mut query = self.raw().prepare_cached(
             "select attachment_id from message_attachment_join where message_id = ?1

@@ -9,7 +9,6 @@ use crate::script::EditDate;
 use crate::{Date, Edit, Edition, Error, PartCount, Piece, Style, Summary, attributed_body};
 
 impl ChatDb {
-    /// The sender rewrote part 0.
     pub fn edit(&mut self, message: i64, text: &str, now: Date) -> Result<(), Error> {
         self.rewrite(message, &Edit::new(text), now)
     }
@@ -21,21 +20,10 @@ impl ChatDb {
         let mut summary = self.summary(message)?;
         summary.keep_original_ranges(&before);
         let rewritten = || Piece::text(edit.text.as_str()).in_part(edit.part);
-        let mut of_part = Vec::new();
-        let mut after = Vec::new();
-        for piece in before {
-            if piece.part != Some(edit.part) {
-                after.push(piece);
-                continue;
-            }
-            if of_part.is_empty() {
-                after.push(rewritten());
-            }
-            of_part.push(piece);
-        }
-        if of_part.is_empty() {
-            after.push(rewritten());
-        }
+        let in_part = |piece: &Piece| piece.part == Some(edit.part);
+        let place = before.iter().position(in_part).unwrap_or(before.len());
+        let (of_part, mut after): (Vec<_>, Vec<_>) = before.into_iter().partition(in_part);
+        after.insert(place, rewritten());
         let history = summary.editions_of(edit.part);
         if history.is_empty() {
             let date = self.message_column::<Option<i64>>(message, "date")?;
@@ -56,13 +44,10 @@ impl ChatDb {
              where ROWID = ?3",
             params![attributed_body(&after), summary.to_plist()?, message],
         )?;
-        match edit.date {
-            EditDate::Dated => {
-                let date = self.stored_date(now);
-                self.set_column(message, "date_edited", date)
-            }
-            EditDate::Undated => Ok(()),
+        if edit.date == EditDate::Dated {
+            self.set_column(message, "date_edited", self.stored_date(now))?;
         }
+        Ok(())
     }
 
     /// The sender took parts back; no parts named means all of them.

@@ -8,7 +8,6 @@ use rusqlite::Connection;
 use super::{ChatDb, connect, sidecar};
 use crate::{Error, schema};
 
-/// What closing the last connection did to the WAL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WalRotation {
     /// The `-wal` is another file now, with another inode.
@@ -17,7 +16,6 @@ pub enum WalRotation {
     HeldOpen,
 }
 
-/// How carefully commits reach the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     Full,

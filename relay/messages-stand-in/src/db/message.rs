@@ -11,7 +11,6 @@ use super::tapback;
 use crate::typedstream::ATTACHMENT;
 use crate::{Date, DateUnit, Error, Piece, Style, Tapback, TapbackChange, attributed_body, schema};
 
-/// Where a message's text is stored.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Body {
     #[default]
@@ -34,7 +33,7 @@ pub struct NewMessage {
 }
 
 impl NewMessage {
-    /// A message that somebody sent to the owner, complete but for its body.
+    /// A message that the owner received, complete but for its body.
     pub fn incoming(handle: i64, date: Date) -> Self {
         Self::default()
             .set("handle_id", handle)
@@ -65,7 +64,6 @@ impl NewMessage {
         self
     }
 
-    /// With a body made of parts: attachments, mentions, links.
     #[must_use]
     pub fn pieces(self, pieces: &[Piece]) -> Self {
         self.body(Body::Archive {
@@ -218,7 +216,6 @@ impl ChatDb {
         }
     }
 
-    /// Inserts a message and joins it to its chat in two commits; returns the ROWID.
     pub fn deliver(&mut self, chat: i64, message: &NewMessage) -> Result<i64, Error> {
         let rowid = self.insert_message(message)?;
         self.join(chat, rowid)?;
@@ -229,7 +226,6 @@ impl ChatDb {
         self.message_column(message, "guid")
     }
 
-    /// Overwrites one column of a row, without regard to what it means.
     pub fn set_column(
         &mut self,
         message: i64,

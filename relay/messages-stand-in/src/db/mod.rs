@@ -26,7 +26,6 @@ pub use message::{Body, NewMessage};
 
 use crate::{DateUnit, Error, Guids, Style, schema};
 
-/// A chat.db open for writing.
 #[derive(Debug)]
 pub struct ChatDb {
     connection: Connection,
@@ -41,7 +40,6 @@ pub struct ChatDb {
 const DEFAULT_LINE: &str = "+15550009999";
 
 impl ChatDb {
-    /// Makes an empty database in the style of one macOS.
     pub fn create(path: impl AsRef<Path>, style: Style) -> Result<Self, Error> {
         let path = path.as_ref();
         if path.exists() {
@@ -159,7 +157,6 @@ impl ChatDb {
         self.guids.next_guid()
     }
 
-    /// Overwrites one column of a row, without regard to what it means.
     pub(crate) fn set_value(
         &mut self,
         table: &'static str,
@@ -204,7 +201,6 @@ fn require_messages(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// The file that SQLite keeps beside a database.
 fn sidecar(path: &Path, suffix: &str) -> PathBuf {
     let mut path = path.to_owned().into_os_string();
     path.push(suffix);

@@ -53,7 +53,6 @@ pub(super) fn stands_for_an_app(step: &MessageStep) -> bool {
     step.poll.is_some() || step.vote.is_some() || step.balloon.is_some()
 }
 
-/// The same poll, of which each part names its creator.
 fn signed(mut poll: Poll, sender: &str) -> Poll {
     let creator = poll.creator.get_or_insert_with(|| sender.to_owned());
     for option in &mut poll.options {

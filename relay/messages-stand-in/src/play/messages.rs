@@ -1,7 +1,6 @@
 //! Message steps: the row now, and the rest when the script says.
 
-use super::agenda::{Late, Task};
-use super::{Played, Player, convert};
+use super::{Late, Played, Player, Task, convert};
 use crate::script::{Label, MessageStep};
 use crate::{Attachment, Attribute, Body, Date, Error, NewMessage, RichLink, TransferState};
 
@@ -86,7 +85,7 @@ impl Player {
         self.played("message", Some(label), rowid)
     }
 
-    /// Does at once what isn't late, and puts the rest on the agenda.
+    /// Does at once what isn't late, and puts the rest on the schedule.
     fn schedule_rest(
         &mut self,
         due: u64,
@@ -131,7 +130,7 @@ impl Player {
                 self.catch_up(label.clone(), late, now)?;
             } else {
                 let message = label.clone();
-                self.agenda
+                self.schedule
                     .add(due + after_ms, Task::Late { message, late });
             }
         }
@@ -209,7 +208,6 @@ impl Player {
         Ok(())
     }
 
-    /// The message's name, made up if the script gave none.
     pub(super) fn label(&mut self, id: Option<Label>) -> Label {
         id.unwrap_or_else(|| {
             self.unnamed += 1;

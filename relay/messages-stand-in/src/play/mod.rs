@@ -1,11 +1,10 @@
 //! Carries a script out on a chat.db, at once or step by step as time passes.
 //!
-//! A [`Player`] keeps an agenda: the script's steps at their times, and what they leave to be done
+//! A [`Player`] keeps a schedule: the script's steps at their times, and what they leave to be done
 //! later (a join, a late text, a finished download). The caller looks at [`Player::due`], waits as
 //! long as it likes, and calls [`Player::step`] with the time. Each step is one commit or a few, in
 //! the order in which Messages makes them; equal scripts, seeds and times give equal databases.
 
-mod agenda;
 mod balloons;
 mod changes;
 mod chats;
@@ -15,7 +14,7 @@ mod messages;
 mod salt;
 mod steps;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,14 +22,12 @@ use rusqlite::OptionalExtension;
 
 pub use salt::unused_salt;
 
-use agenda::{Agenda, Task};
 use chats::KnownChat;
 use salt::Salt;
 
-use crate::script::Label;
-use crate::{ChatDb, Date, Durability, Error, Script, Style};
+use crate::script::{Label, MessageStep, Step};
+use crate::{Attachment, Body, ChatDb, Date, Durability, Error, Script, Style};
 
-/// A step that was carried out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Played {
     /// The step's word in the script, or what it left for later.
@@ -44,7 +41,7 @@ pub struct Played {
 pub struct Player {
     db: ChatDb,
     start: Date,
-    agenda: Agenda,
+    schedule: Schedule,
     chats: HashMap<String, KnownChat>,
     messages: HashMap<Label, i64>,
     /// For messages that the script doesn't name.
@@ -76,7 +73,7 @@ impl Player {
         Self {
             db,
             start,
-            agenda: Agenda::of(script),
+            schedule: Schedule::of(script),
             chats: HashMap::new(),
             messages: HashMap::new(),
             unnamed: 0,
@@ -84,7 +81,7 @@ impl Player {
         }
     }
 
-    /// The same with other guids, so that a script can be played again to somebody who has seen it.
+    /// The same with other guids, so that a script can be played again to a reader who has seen it.
     #[must_use]
     pub fn salted(mut self, salt: impl Into<String>) -> Self {
         self.salt = self.salt.with_word(salt.into());
@@ -102,12 +99,12 @@ impl Player {
 
     /// When the next step is due, counted from the start; `None` when all is done.
     pub fn due(&self) -> Option<Duration> {
-        self.agenda.due()
+        self.schedule.due()
     }
 
     /// Carries out the next step, whether or not it is due. `now` becomes the date of what happens.
     pub fn step(&mut self, now: Date) -> Result<Option<Played>, Error> {
-        let Some((due, task)) = self.agenda.take() else {
+        let Some((due, task)) = self.schedule.take() else {
             return Ok(None);
         };
         let played = match task {
@@ -130,7 +127,6 @@ impl Player {
         chat.ok_or_else(|| Error::UnknownChat(name.to_owned()))
     }
 
-    /// The ROWID of a message by its name or guid.
     fn rowid(&self, label: &Label) -> Result<i64, Error> {
         if let Some(rowid) = self.messages.get(label) {
             return Ok(*rowid);
@@ -164,5 +160,57 @@ impl Player {
             guid,
             rowid,
         })
+    }
+}
+
+#[derive(Debug)]
+enum Task {
+    Step(Box<Step>),
+    Late { message: Label, late: Late },
+}
+
+/// The second half of a message.
+#[derive(Debug)]
+enum Late {
+    Join(Vec<String>),
+    Body(Body),
+    Sender(i64),
+    FromMe,
+    Attachments(Vec<Attachment>),
+    Finish(Vec<Attachment>),
+    Preview(Box<MessageStep>),
+}
+
+/// What is still to be done, by time; what is due at the same time keeps its order.
+#[derive(Debug, Default)]
+struct Schedule {
+    tasks: BTreeMap<(u64, usize), Task>,
+    added: usize,
+}
+
+impl Schedule {
+    fn of(script: &Script) -> Self {
+        let mut schedule = Self::default();
+        let mut due = 0;
+        for timed in &script.steps {
+            due += timed.after_ms;
+            schedule.add(due, Task::Step(Box::new(timed.step.clone())));
+        }
+        schedule
+    }
+
+    fn add(&mut self, due_ms: u64, task: Task) {
+        self.tasks.insert((due_ms, self.added), task);
+        self.added += 1;
+    }
+
+    fn due(&self) -> Option<Duration> {
+        let (due_ms, _) = self.tasks.first_key_value()?.0;
+        Some(Duration::from_millis(*due_ms))
+    }
+
+    fn take(&mut self) -> Option<(u64, Task)> {
+        let ((due_ms, _), task) = self.tasks.pop_first()?;
+        Some((due_ms, task))
     }
 }

@@ -4,7 +4,7 @@
 //! get others, so that the script can be played again to a reader who has seen it; what is only
 //! referred to, such as a message that this Mac never had, keeps its guid.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use rusqlite::Connection;
 
@@ -14,8 +14,8 @@ use crate::{Attachment, ChatDb, Error, Script};
 #[derive(Debug)]
 pub(super) struct Salt {
     word: String,
-    /// The guids that the script gives to its messages, and what they are in this run.
-    given: HashMap<String, String>,
+    /// The guids that the script gives to its messages.
+    given: HashSet<String>,
 }
 
 impl Salt {
@@ -24,29 +24,15 @@ impl Salt {
             Step::Message(message) => message.guid.clone(),
             _ => None,
         });
-        let mut salt = Self {
+        Self {
             word: word.to_owned(),
-            given: given.map(|guid| (guid.clone(), guid)).collect(),
-        };
-        salt.season();
-        salt
+            given: given.collect(),
+        }
     }
 
     pub(super) fn with_word(mut self, word: String) -> Self {
         self.word = word;
-        self.season();
         self
-    }
-
-    fn season(&mut self) {
-        let word = &self.word;
-        for (given, salted) in &mut self.given {
-            *salted = if word.is_empty() {
-                given.clone()
-            } else {
-                salted_guid(word, given)
-            };
-        }
     }
 
     pub(super) fn guid_for(&self, label: &Label) -> String {
@@ -58,10 +44,12 @@ impl Salt {
 
     /// The guid of a message that is not there (yet).
     pub(super) fn guid_of_absent(&self, label: &Label) -> String {
-        match self.given.get(&label.0) {
-            Some(guid) => guid.clone(),
-            None if is_guid(&label.0) => label.0.clone(),
-            None => self.guid_for(label),
+        if self.given.contains(&label.0) {
+            self.as_salted(label.0.clone())
+        } else if is_guid(&label.0) {
+            label.0.clone()
+        } else {
+            self.guid_for(label)
         }
     }
 
@@ -73,10 +61,10 @@ impl Salt {
             .map_or(("", text.as_str()), |(prefix, guid)| {
                 (&text[..=prefix.len()], guid)
             });
-        match self.given.get(guid) {
-            Some(salted) => format!("{prefix}{salted}"),
-            None => text,
+        if self.word.is_empty() || !self.given.contains(guid) {
+            return text;
         }
+        format!("{prefix}{}", salted_guid(&self.word, guid))
     }
 
     /// The guid of an attachment in this run; `at_0_…` stays recognisable.
@@ -91,7 +79,6 @@ impl Salt {
         format!("{prefix}{}", salted_guid(&self.word, guid))
     }
 
-    /// Every guid that a play may write.
     fn guids(&self, script: &Script) -> (Vec<String>, Vec<String>) {
         let (mut messages, mut attachments) = (Vec::new(), Vec::new());
         let mut files = |files: &[Attachment]| {

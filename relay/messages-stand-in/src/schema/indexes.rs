@@ -32,7 +32,6 @@ message_attachment_join attachment_id attachment_id
 attachment purged_attachments_v2 hide_attachment, ck_sync_state, transfer_state
 message_processing_task guid_task_flags guid, task_flags";
 
-/// The rows that a partial index covers.
 fn condition(name: &str) -> &'static str {
     match name {
         "undelivered_one_to_one_imessage" => {

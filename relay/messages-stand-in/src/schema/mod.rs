@@ -14,7 +14,6 @@ use rusqlite::Connection;
 
 use crate::Style;
 
-/// Every statement for an empty database, in order.
 pub fn statements(style: Style) -> Vec<String> {
     let tables = TABLES.iter().filter(|table| table.is_in(style));
     tables

@@ -36,102 +36,68 @@ const DELETE_UNUSED_HANDLE: &str = "delete from handle where handle.ROWID = OLD.
     and not exists (select 1 from message where handle_id = OLD.handle_id)
     and not exists (select 1 from message where other_handle = OLD.handle_id);";
 
+const ON_ATTACHMENTS: [&str; 2] = [
+    "create trigger after_insert_on_message_attachment_join \
+     after insert on message_attachment_join begin \
+     update message set cache_has_attachments = 1 where ROWID = NEW.message_id; end",
+    "create trigger after_delete_on_message_attachment_join \
+     after delete on message_attachment_join begin \
+     delete from attachment where attachment.ROWID = OLD.attachment_id and not exists (
+               select 1 from message_attachment_join where attachment_id = OLD.attachment_id); end",
+];
+
+const OTHERS: [&str; 7] = [
+    "create trigger after_delete_on_chat after delete on chat begin \
+     delete from chat_message_join where chat_id = OLD.ROWID; end",
+    "create trigger update_message_date_after_update_on_message \
+     after update of date on message begin \
+     update chat_message_join set message_date = NEW.date
+             where message_id = NEW.ROWID and message_date != NEW.date; end",
+    "create trigger add_to_deleted_messages after delete on message begin \
+     insert into deleted_messages (guid) values (OLD.guid); end",
+    "create trigger add_to_sync_deleted_messages after delete on message begin \
+     insert into sync_deleted_messages (guid, recordID) values (OLD.guid, OLD.ck_record_id); end",
+    "create trigger add_to_sync_deleted_attachments after delete on attachment begin \
+     insert into sync_deleted_attachments (guid, recordID)
+             values (OLD.guid, OLD.ck_record_id); end",
+    // It never deletes anything: it compares with the NULL that it has just required. The real
+    // databases carry it, so this one does.
+    "create trigger delete_associated_messages_after_delete_on_message \
+     after delete on message begin \
+     delete from message where OLD.associated_message_guid is null
+             and associated_message_guid is not null and guid = OLD.associated_message_guid; end",
+    "create trigger update_last_failed_message_date \
+     after update of error on message when NEW.error != 0 and NEW.date > coalesce(
+               (select value from kvtable where key = 'lastFailedMessageDate'), 0) begin \
+     insert or replace into kvtable (key, value) values ('lastFailedMessageDate', NEW.date);
+             insert or replace into kvtable (key, value) values ('lastFailedMessageRowID', NEW.ROWID); end",
+];
+
 pub(super) fn create(style: Style) -> Vec<String> {
-    let after_unjoin = format!(
+    let after_insert = update_roomnames("NEW");
+    let after_delete = format!(
         "{}{}",
         update_roomnames("OLD"),
         delete_message_if_unjoined(style)
     );
+    let trigger = |event: &str, table: &str, body: &str| {
+        format!("create trigger after_{event}_on_{table} after {event} on {table} begin {body} end")
+    };
     let mut triggers = vec![
-        (
-            "after_insert_on_chat_message_join",
-            "after insert on chat_message_join",
-            update_roomnames("NEW"),
-        ),
-        (
-            "after_delete_on_chat_message_join",
-            "after delete on chat_message_join",
-            after_unjoin.clone(),
-        ),
-        (
-            "after_insert_on_message_attachment_join",
-            "after insert on message_attachment_join",
-            "update message set cache_has_attachments = 1 where ROWID = NEW.message_id;".to_owned(),
-        ),
-        (
-            "after_delete_on_message_attachment_join",
-            "after delete on message_attachment_join",
-            "delete from attachment where attachment.ROWID = OLD.attachment_id and not exists (
-               select 1 from message_attachment_join where attachment_id = OLD.attachment_id);"
-                .to_owned(),
-        ),
-        (
-            "after_delete_on_message",
-            "after delete on message",
-            DELETE_UNUSED_HANDLE.to_owned(),
-        ),
-        (
-            "after_delete_on_chat_handle_join",
-            "after delete on chat_handle_join",
-            DELETE_UNUSED_HANDLE.to_owned(),
-        ),
-        (
-            "after_delete_on_chat",
-            "after delete on chat",
-            "delete from chat_message_join where chat_id = OLD.ROWID;".to_owned(),
-        ),
-        (
-            "update_message_date_after_update_on_message",
-            "after update of date on message",
-            "update chat_message_join set message_date = NEW.date
-             where message_id = NEW.ROWID and message_date != NEW.date;"
-                .to_owned(),
-        ),
-        (
-            "add_to_deleted_messages",
-            "after delete on message",
-            "insert into deleted_messages (guid) values (OLD.guid);".to_owned(),
-        ),
-        (
-            "add_to_sync_deleted_messages",
-            "after delete on message",
-            "insert into sync_deleted_messages (guid, recordID) values (OLD.guid, OLD.ck_record_id);"
-                .to_owned(),
-        ),
-        (
-            "add_to_sync_deleted_attachments",
-            "after delete on attachment",
-            "insert into sync_deleted_attachments (guid, recordID)
-             values (OLD.guid, OLD.ck_record_id);"
-                .to_owned(),
-        ),
-        (
-            // It never deletes anything: it compares with the NULL that it has just required. The
-            // real databases carry it, so this one does.
-            "delete_associated_messages_after_delete_on_message",
-            "after delete on message",
-            "delete from message where OLD.associated_message_guid is null
-             and associated_message_guid is not null and guid = OLD.associated_message_guid;"
-                .to_owned(),
-        ),
-        (
-            "update_last_failed_message_date",
-            "after update of error on message when NEW.error != 0 and NEW.date > coalesce(
-               (select value from kvtable where key = 'lastFailedMessageDate'), 0)",
-            "insert or replace into kvtable (key, value) values ('lastFailedMessageDate', NEW.date);
-             insert or replace into kvtable (key, value) values ('lastFailedMessageRowID', NEW.ROWID);"
-                .to_owned(),
-        ),
+        trigger("insert", "chat_message_join", &after_insert),
+        trigger("delete", "chat_message_join", &after_delete),
     ];
+    triggers.extend(ON_ATTACHMENTS.map(str::to_owned));
+    for table in ["message", "chat_handle_join"] {
+        triggers.push(trigger("delete", table, DELETE_UNUSED_HANDLE));
+    }
+    triggers.extend(OTHERS.map(str::to_owned));
     if style >= Style::Ventura {
-        triggers.push((
-            "after_delete_on_chat_recoverable_message_join",
-            "after delete on chat_recoverable_message_join",
-            after_unjoin,
+        triggers.push(trigger(
+            "delete",
+            "chat_recoverable_message_join",
+            &after_delete,
         ));
     }
-    let create = triggers
-        .into_iter()
-        .map(|(name, event, body)| format!("create trigger {name} {event} begin {body} end"));
-    create.collect()
+    triggers
 }

@@ -207,15 +207,18 @@ fn equal_objects_are_archived_once_and_scalars_stay_in_place() {
         [
             ("a", text()),
             ("b", text()),
-            ("no", Some(Archived::Bool(false))),
+            ("no", Some(Archived::Plain(false.into()))),
             (
                 "list",
                 Some(Archived::Array(vec![
-                    Archived::Bool(false),
-                    Archived::Integer(7),
+                    Archived::Plain(false.into()),
+                    Archived::Plain(7.into()),
                 ])),
             ),
-            ("data", Some(Archived::Data(vec![1, 2]))),
+            (
+                "data",
+                Some(Archived::Plain(plist::Value::Data(vec![1, 2]))),
+            ),
             ("absent", None),
         ],
     );

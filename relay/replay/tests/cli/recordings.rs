@@ -7,15 +7,7 @@ use messages_stand_in::script::Label;
 use serde_json::Value;
 
 use super::*;
-
-const SCRIPT: &str = r#"
-{"do":"chat","id":"ann","with":["+15550100001"]}
-{"do":"chat","id":"club","kind":"group","with":["+15550100001","bob@example.com"],"name":"Book club"}
-{"do":"message","id":"first","chat":"ann","from":"+15550100001","text":"Hello, wörld 🙂"}
-{"do":"message","chat":"club","from":"bob@example.com","text":"Which book?","after_ms":700}
-{"do":"message","chat":"ann","from":"me","text":"Fine","after_ms":700}
-{"do":"tapback","on":"first","chat":"ann","from":"+15550100001","kind":"love","after_ms":700}
-"#;
+use crate::home::CONVERSATION;
 
 /// What a command of `archety-relay` wrote about the home's chat.db.
 fn written(home: &Home, command: &[&str]) -> Vec<u8> {
@@ -49,7 +41,7 @@ fn utf16(message: &Value) -> Option<usize> {
 
 #[test]
 fn a_redacted_recording_replays_as_the_same_conversation_of_other_people() {
-    let home = Home::with_chat_db(SCRIPT);
+    let home = Home::with_chat_db(CONVERSATION);
     let redacted = told(&home, &written(&home, &["record", "--redact"]));
     let original = told(&home, &written(&home, &["record"]));
     assert_eq!(redacted.len(), 4);
@@ -67,7 +59,7 @@ fn a_redacted_recording_replays_as_the_same_conversation_of_other_people() {
 
 #[test]
 fn a_report_can_be_replayed_comments_and_all() {
-    let home = Home::with_chat_db(SCRIPT);
+    let home = Home::with_chat_db(CONVERSATION);
     let report = written(&home, &["report", &Label::from("first").guid()]);
     let comments = String::from_utf8_lossy(&report)
         .lines()
