@@ -23,11 +23,11 @@ kept; `metadata` columns become `meta_data`. Stop the older deployment and make 
 another client writes to the older tables, nothing is changed."
     )]
     adopt: bool,
-    /// With --adopt: make views of the older deployment read as whoever asks them
+    /// With --adopt: make views of the older deployment read with the rights of the role that queries them
     #[arg(
         long,
         requires = "adopt",
-        long_help = "With --adopt: make views of the older deployment read as whoever asks them. \
+        long_help = "With --adopt: make views of the older deployment read with the rights of the role that queries them. \
 Views that other roles may use read the adopted tables as their owner, past row-level security, so \
 that they stop an adoption; this sets `security_invoker` on them (Postgres 15 or newer). Materialized \
 views and functions have to be closed by hand; --plan lists all of them."

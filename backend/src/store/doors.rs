@@ -114,7 +114,7 @@ impl Door {
         )
     }
 
-    /// Whether it is a view that can be made to read as whoever asks it.
+    /// Whether it is a view that can be made to read with the rights of the role that queries it.
     pub(super) fn is_securable(&self) -> bool {
         self.kind == "view" && self.is_ours
     }
@@ -132,7 +132,7 @@ pub(super) async fn of(connection: &mut PgConnection) -> Result<Vec<Door>, sqlx:
         .collect())
 }
 
-/// Whether the server has views that read as whoever asks them.
+/// Whether the server has views that read with the rights of the role that queries them.
 pub(super) async fn has_invoker_views(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
         .fetch_one(connection)
@@ -140,7 +140,7 @@ pub(super) async fn has_invoker_views(connection: &mut PgConnection) -> Result<b
     Ok(version >= INVOKER_VIEWS)
 }
 
-/// Makes each of the views read as whoever asks it, so that row-level security closes it too.
+/// Makes each of the views read with the rights of the role that queries it, so that row-level security closes it too.
 pub(super) async fn secure(
     connection: &mut PgConnection,
     views: &[Door],

@@ -26,7 +26,7 @@ impl Access {
     /// In words.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Public => "anybody",
+            Self::Public => "public",
             Self::Relay => "relays",
             Self::MetricsToken => "holder of METRICS_TOKEN",
             Self::RefreshToken => "holder of a refresh token or session cookie",
