@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use secrecy::{ExposeSecret, SecretString};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use url::Url;
 
 use super::environment::Environment;
@@ -201,7 +201,7 @@ impl LoggingConfig {
         found: &mut Problems,
     ) -> Self {
         let filter = variables.get("LOG_LEVEL").unwrap_or("info").to_owned();
-        if EnvFilter::try_new(&filter).is_err() || !lets_lines_through(&filter) {
+        if filter.parse::<Targets>().is_err() || !lets_lines_through(&filter) {
             found.push(
                 "LOG_LEVEL",
                 "must be error, warn, info, debug or trace, or such a level and exceptions from it (info,sqlx=debug); anything else would silence the log",
@@ -217,7 +217,7 @@ impl LoggingConfig {
 
 /// Whether the filter lets lines of this crate through.
 ///
-/// A word that is no level is a target to `EnvFilter`: `verbose` would show every line of a crate of
+/// A word that is no level is a target to `Targets`: `verbose` would show every line of a crate of
 /// that name and silence all others, errors included.
 fn lets_lines_through(filter: &str) -> bool {
     const OURS: &str = "archety_backend";

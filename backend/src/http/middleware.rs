@@ -64,15 +64,16 @@ pub(super) async fn answer_request(
         parent: None,
         "request",
         request_id = request_id.as_str(),
-        method = request.method().as_str(),
         route,
         relay = tracing::field::Empty,
-        client_request_id = client_request_id.as_ref().map(RequestId::as_str),
     );
+    let method = request.method().clone();
     request::within(request_id, span, async move {
         let started = Instant::now();
         let response = answer(&app, &context, request, next).await;
-        tell(response.status(), started.elapsed(), route);
+        let (status, took) = (response.status(), started.elapsed());
+        count(status, took, route);
+        log(status, took, &method, client_request_id.as_ref());
         response
     })
     .await
@@ -99,9 +100,7 @@ async fn answer(app: &App, context: &Context, request: Request, next: Next) -> R
     response
 }
 
-/// Counts an answer and logs it. Failures are told at the level that is on by default, successes only to those who
-/// ask for them.
-fn tell(status: StatusCode, took: Duration, route: String) {
+fn count(status: StatusCode, took: Duration, route: String) {
     let labels = [
         ("route", route.clone()),
         ("status", status.as_str().to_owned()),
@@ -109,10 +108,20 @@ fn tell(status: StatusCode, took: Duration, route: String) {
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", "route" => route)
         .record(took.as_secs_f64());
-    let duration_ms = took.as_millis();
+}
+
+/// One line a request. Failures are told at the level that is on by default, successes only to those who ask
+/// for them.
+fn log(status: StatusCode, took: Duration, method: &Method, client_request_id: Option<&RequestId>) {
     macro_rules! line {
         ($level:ident) => {
-            tracing::$level!(status = status.as_u16(), duration_ms, "answered")
+            tracing::$level!(
+                method = method.as_str(),
+                status = status.as_u16(),
+                duration_ms = took.as_millis(),
+                client_request_id = client_request_id.map(RequestId::as_str),
+                "answered"
+            )
         };
     }
     if status.is_server_error() {

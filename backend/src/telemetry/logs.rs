@@ -2,8 +2,10 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::config::{LogFormat, LoggingConfig};
 
@@ -20,14 +22,22 @@ pub enum LogError {
 
 /// Starts logging for the whole process.
 pub fn start_logging(config: &LoggingConfig) -> Result<(), LogError> {
-    let filter = EnvFilter::try_new(&config.filter).map_err(LogError::Filter)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filter: Targets = config.filter.parse().map_err(LogError::Filter)?;
+    let lines = fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    match config.format {
-        LogFormat::Text => builder.with_target(false).compact().try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    }
-    .map_err(|_| LogError::Twice)
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match config.format {
+        LogFormat::Text => lines.with_target(false).compact().boxed(),
+        // A request or a job has one span, so the list of all spans would only repeat it.
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(filter)
+        .try_init()
+        .map_err(|_: TryInitError| LogError::Twice)
 }
