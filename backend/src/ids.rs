@@ -1,5 +1,8 @@
 //! Ids that the backend makes: rows (UUID version 7, so that indexes grow at one end) and requests.
 
+use std::sync::Arc;
+
+use uuid::fmt::Simple;
 use uuid::{NoContext, Uuid};
 
 use crate::clock::Timestamp;
@@ -17,7 +20,7 @@ pub(crate) fn row_id(now: Timestamp) -> Uuid {
 
 /// Names one request in logs and problem bodies.
 #[derive(Clone, Debug)]
-pub(crate) struct RequestId(String);
+pub(crate) struct RequestId(Arc<str>);
 
 impl RequestId {
     const MAX_LEN: usize = 64;
@@ -28,12 +31,13 @@ impl RequestId {
         let text = std::str::from_utf8(header?).ok()?;
         let clean = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
         ((1..=Self::MAX_LEN).contains(&text.len()) && text.bytes().all(clean))
-            .then(|| Self(text.to_owned()))
+            .then(|| Self(text.into()))
     }
 
     /// A new one.
     pub(crate) fn new(now: Timestamp) -> Self {
-        Self(row_id(now).simple().to_string())
+        let mut text = [0; Simple::LENGTH];
+        Self(Arc::from(&*row_id(now).simple().encode_lower(&mut text)))
     }
 
     pub(crate) fn as_str(&self) -> &str {

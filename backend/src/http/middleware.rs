@@ -11,6 +11,7 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use metrics::Label;
 use tokio::time::Instant;
 
 use super::answer::{REQUEST_ID, problem, sign};
@@ -58,13 +59,13 @@ pub(super) async fn answer_request(
     // The pattern of the route, never the raw path: strangers choose paths, and each would become a
     // time series of its own.
     let matched = request.extensions().get::<MatchedPath>();
-    let route = matched.map_or("unmatched".to_owned(), |path| path.as_str().to_owned());
+    let route: Arc<str> = matched.map_or("unmatched", MatchedPath::as_str).into();
     // At the level of errors, so that a line of any level stands in it.
     let span = tracing::error_span!(
         parent: None,
         "request",
         request_id = request_id.as_str(),
-        route,
+        route = &*route,
         relay = tracing::field::Empty,
     );
     let method = request.method().clone();
@@ -100,12 +101,12 @@ async fn answer(app: &App, context: &Context, request: Request, next: Next) -> R
     response
 }
 
-fn count(status: StatusCode, took: Duration, route: String) {
+fn count(status: StatusCode, took: Duration, route: Arc<str>) {
     let labels = [
-        ("route", route.clone()),
-        ("status", status.as_str().to_owned()),
+        Label::new("route", Arc::clone(&route)),
+        Label::new("status", status.as_str().to_owned()),
     ];
-    metrics::counter!("http_requests_total", &labels).increment(1);
+    metrics::counter!("http_requests_total", labels.iter()).increment(1);
     metrics::histogram!("http_request_duration_seconds", "route" => route)
         .record(took.as_secs_f64());
 }
