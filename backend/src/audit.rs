@@ -71,7 +71,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// To nobody who is known. `outcome` is one of the few words that a kind can end with.
+    /// To a person who is not known. `outcome` is one of the few words that a kind can end with.
     pub fn new(kind: EventKind, outcome: &'static str) -> Self {
         Self {
             kind,

@@ -27,7 +27,7 @@ impl Address {
         let visible: String = text
             .chars()
             .filter(|c| !c.is_control() && !is_invisible(*c))
-            // Room for what is cut off in front; nobody's address is longer.
+            // Room for what is cut off in front; no address is longer.
             .take(2 * MAX_SENDER_CHARS)
             .collect();
         let bare = clipped(without_prefixes(&visible));

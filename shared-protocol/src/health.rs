@@ -1,4 +1,4 @@
-//! What a backend says of itself to anybody who asks.
+//! What a backend says of itself to every caller.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! The contract between `archety-relay` and `archety-backend`: the messages, the answers, and the
 //! signature both rely on.
 //!
-//! Everything here is pure. There is no I/O and no clock: whoever signs or verifies passes `now` in,
+//! Everything here is pure. There is no I/O and no clock: the caller that signs or verifies passes `now` in,
 //! so that every rule can be tested at its edge. Both binaries validate with the same code, so what
 //! the relay can produce and what the backend accepts cannot drift apart.
 

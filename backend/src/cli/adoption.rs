@@ -1,4 +1,4 @@
-//! `adoption flagged`: numbers of an adopted database that nobody can sign in with.
+//! `adoption flagged`: numbers of an adopted database that cannot sign in.
 
 use clap::Subcommand;
 

@@ -194,7 +194,7 @@ fn failed(error: StoreError) -> Failure {
     Failure::Database(error.into())
 }
 
-/// What is printed to a pipe that has closed is no use to anybody, so that ends the command.
+/// What is printed to a pipe that has closed has no reader, so that ends the command.
 fn print(text: &str) -> Result<(), Failure> {
     let written = std::io::stdout().write_all(text.as_bytes());
     Ok(written.context("standard output is closed")?)

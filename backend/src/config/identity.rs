@@ -1,7 +1,7 @@
 //! `IDENTITY` and what belongs to it: who issues people's access tokens.
 //!
 //! A half-set or vanished Supabase configuration must not turn into local identities: everybody would
-//! be somebody else from then on. So the choice is explicit in production, a single `SUPABASE_*`
+//! be another person from then on. So the choice is explicit in production, a single `SUPABASE_*`
 //! variable without the others is refused everywhere, and the store remembers whom it is bound to.
 
 use std::fmt;
@@ -35,7 +35,7 @@ pub struct SupabaseConfig {
     pub service_key: ApiKey,
     /// What passwords derive from, newest first.
     pub password_keys: Vec<SecretString>,
-    /// Where we run: production lets nobody in before the project's own settings are known.
+    /// Where we run: production refuses every sign-in before the project's own settings are known.
     pub environment: Environment,
 }
 

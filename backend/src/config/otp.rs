@@ -199,7 +199,7 @@ fn read_provider(
     }
 }
 
-/// Whoever says console in development may keep what production needs, but should know that it idles.
+/// A developer who sets console may keep what production needs, but is told that it has no effect.
 fn warn_of_idle_twilio(
     variables: &Variables,
     provider: &OtpProviderConfig,
@@ -254,7 +254,7 @@ fn read_twilio(
 }
 
 /// An API key if there is one, else the account's own token; never half of either, which would be a key
-/// that somebody believes to be in use.
+/// that an operator believes to be in use.
 fn read_twilio_credentials(
     variables: &Variables,
     found: &mut Problems,

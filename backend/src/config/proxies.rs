@@ -1,7 +1,7 @@
 //! `TRUSTED_PROXIES`: the peers whose word about a client's address counts.
 //!
 //! Behind a proxy every connection comes from the proxy, so that one stranger's failures would count
-//! as everybody's. The client's own address stands in a header, which anybody can write; it is believed
+//! as everybody's. The client's own address stands in a header, which any client can write; it is believed
 //! from these peers alone.
 
 use std::fmt;

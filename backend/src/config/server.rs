@@ -121,7 +121,7 @@ impl ServerConfig {
         }
     }
 
-    /// Secrets and messages cross the open network only encrypted. Without the address nobody can
+    /// Secrets and messages cross the open network only encrypted. Without the address a client cannot
     /// tell which pages are ours, and no browser can sign in.
     pub(super) fn check_public_url(
         &self,

@@ -217,7 +217,7 @@ fn add_error_headers(response: &mut Response, error: &ApiError) {
         | ApiError::CodeExpired => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        // The rest of the body is still on its way, and nobody will read it.
+        // The rest of the body is still on its way, and will not be read.
         ApiError::BodyTooLarge { .. }
         | ApiError::RequestTimeout
         | ApiError::BrokenBody

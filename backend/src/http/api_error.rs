@@ -20,7 +20,7 @@ pub(super) enum ApiError {
     Unauthorized(SignatureReason),
     /// The token of a route that is not a relay's.
     TokenRequired,
-    /// Nobody is signed in: no token, or none that holds.
+    /// The request has no token, or one that is not valid.
     SignedOut,
     /// Failed proofs of one address.
     RateLimited {

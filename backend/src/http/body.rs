@@ -105,7 +105,7 @@ pub(super) async fn pass_over(headers: &HeaderMap, body: Body, limit: usize, tim
     }
     let mut body = Limited::new(body, limit);
     let passing = async { while let Some(Ok(_)) = body.frame().await {} };
-    // Whoever takes longer, or sends more, is answered all the same.
+    // A client that takes longer, or sends more, is answered all the same.
     let _ = tokio::time::timeout(timeout, passing).await;
 }
 

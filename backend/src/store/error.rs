@@ -70,7 +70,7 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Protocol(_) => true,
         // Postgres: connection trouble, a server that is out of something, one that goes down, one that
-        // lets nobody in (a wrong password after a rotation mends itself with the next deploy).
+        // refuses every connection (a wrong password after a rotation mends itself with the next deploy).
         // SQLite: busy, locked, i/o error, full disk, cannot open.
         sqlx::Error::Database(fault) => fault.code().is_some_and(|code| {
             if fault
@@ -115,7 +115,7 @@ pub enum OpenError {
     Unreachable {
         /// Host and port, or folder of the socket and port.
         address: String,
-        /// Why, in the words of whoever refused.
+        /// Why, in the words of the server that refused.
         cause: String,
     },
     /// A session there is not ours alone.
@@ -170,7 +170,7 @@ pub enum OpenError {
         /// How many.
         missing: usize,
     },
-    /// An older deployment's rows are there and nobody said that they may be adopted.
+    /// An older deployment's rows are there, and no command has said that they may be adopted.
     #[error(
         "the database holds the older deployment's data ({rows} rows in {tables}); back it up, stop the old deployment, then run `archety-backend migrate --adopt`"
     )]

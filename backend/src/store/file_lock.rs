@@ -17,7 +17,7 @@ pub(super) struct FileLock {
 }
 
 impl FileLock {
-    /// Takes the lock beside `database`, or tells that somebody has it.
+    /// Takes the lock beside `database`, or tells that another process has it.
     pub(super) fn take(database: &Path) -> Result<Self, OpenError> {
         let path = beside(database, ".lock");
         let failed = |source| OpenError::File {

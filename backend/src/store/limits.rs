@@ -1,4 +1,4 @@
-//! Counters of what may happen only so often, exact whoever counts at the same moment.
+//! Counters of what may happen only so often, exact also if several replicas count at the same moment.
 //!
 //! Several limits are taken together or not at all, in one transaction. Rows are locked in one order,
 //! that of scope and key, so that two transactions never wait for each other in a circle; a transaction

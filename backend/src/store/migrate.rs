@@ -113,7 +113,7 @@ async fn migrate_postgres(pool: &PgPool, adoption: Adoption) -> Result<SchemaVer
             if is_lock_timeout(source) =>
         {
             adoption::refuse_sessions(pool).await?;
-            // Whoever it was is gone, or only reads.
+            // The process that held it is gone, or only reads.
             return Err(OpenError::InUse { by: Vec::new() });
         }
         done => done.map_err(OpenError::Migration)?,

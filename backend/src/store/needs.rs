@@ -214,7 +214,7 @@ fn of_roles(facts: &Facts) -> Vec<Finding> {
             create.chain(grant),
         ));
     }
-    // Before version 16 whoever may create roles may also grant them.
+    // Before version 16 a role that may create roles may also grant them.
     let may_grant = facts.is_superuser
         || facts.may_grant_guarded
         || (facts.may_create_roles && facts.version < 160_000);

@@ -92,7 +92,7 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
-        // Nobody serves on it, or an earlier version that has to stop before this one changes anything.
+        // No backend serves on it, or an earlier version that has to stop before this one changes anything.
         Self::open(config, environment, now).await
     }
 
@@ -222,7 +222,7 @@ async fn mark(pools: &Pools) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// People's messages are nobody else's on this machine. SQLite gives its other files the same mode.
+/// Other users of this machine must not read people's messages. SQLite gives its other files the same mode.
 fn create_private(path: &Path) -> std::io::Result<()> {
     let created = OpenOptions::new()
         .write(true)

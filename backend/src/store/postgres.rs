@@ -3,7 +3,7 @@
 //!
 //! The settings travel with the start of the session. A pooler that takes none there gets them as its
 //! first statement, once it is proven that the session is ours alone. A pooler in transaction mode is
-//! refused before anything is set on it: what is set there stays for whoever comes next.
+//! refused before anything is set on it: what is set there stays for the next client.
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};

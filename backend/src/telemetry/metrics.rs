@@ -8,7 +8,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 #[derive(Clone)]
 pub struct Metrics(PrometheusHandle);
 
-/// The recorder is the process's, whoever asks first installs it.
+/// The process has one recorder. The first caller installs it.
 static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
 
 const SECONDS: &[f64] = &[

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-/// A backend may ask for a pause; longer ones than this are a mistake or somebody else's answer.
+/// A backend may ask for a pause; longer ones than this are a mistake or another server's answer.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// A schedule of waits.

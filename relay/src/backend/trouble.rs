@@ -25,7 +25,7 @@ pub enum Trouble {
     /// The connection ended within the answer, or the answer had no end.
     #[error("the backend's answer was cut off or too long")]
     BrokenAnswer,
-    /// Somebody answered who does not hold the secret.
+    /// A server answered that does not hold the secret.
     #[error("{}", not_the_backend(*status))]
     NotTheBackend {
         /// Its status.

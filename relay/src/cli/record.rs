@@ -13,7 +13,7 @@ use super::output;
 use crate::lifecycle::ExitCode;
 use crate::record::{Redaction, Selection};
 
-/// Messages that are recorded when nobody says how many.
+/// Messages that are recorded if no option chooses them.
 const NEWEST: u32 = 20;
 
 /// Write rows of chat.db as a script that `archety-replay` takes.
@@ -67,7 +67,7 @@ impl Args {
     }
 }
 
-/// Redaction under a salt that nobody ever learns.
+/// Redaction under a random salt that is not kept.
 pub(super) fn redacted() -> Redaction {
     Redaction::On {
         salt: rand::random(),

@@ -213,7 +213,7 @@ fn joined(entries: &[toml::Value], separator: &str) -> Option<String> {
     Some(texts.join(separator))
 }
 
-/// A file that somebody named must be there; the usual one may be missing.
+/// A file that was named must be there; the usual one may be missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Presence {
     Required,

@@ -22,7 +22,7 @@ use crate::state::{State, StateError, meta};
 pub const LOOK: Duration = Duration::from_secs(2);
 /// How often they are written when nothing changes.
 const WRITE_EVERY: Duration = Duration::from_secs(10);
-/// chat.db is swept every minute, and the rest is for a loaded machine. Whoever has not read for
+/// chat.db is swept every minute, and the rest is for a loaded machine. A pipeline that has not read for
 /// longer does not do what the relay promises.
 pub const SCAN_OVERDUE: Duration = Duration::from_secs(90);
 /// How long a relay may take to read and to be answered for the first time.

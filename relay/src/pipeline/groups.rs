@@ -141,7 +141,7 @@ impl Groups {
                 Some(group) => Some((group.told_since, group.chat_guid.clone())),
                 None => first_told_in(db, state, guid, began)?,
             };
-            // A date of somebody's clock says nothing about a time to come.
+            // A date of another device's clock says nothing about a time to come.
             let since = since.filter(|(since, _)| *since < now);
             if let Some(since) = since
                 && first.as_ref().is_none_or(|first| since.0 < first.0)

@@ -2,7 +2,7 @@
 //!
 //! Each answer proves contact with the network, says which backend it is and whether this
 //! installation is the one it listens to, and names the newest message that the backend has of this
-//! relay. A relay that pulls has a name nobody else may pull under: another installation's lease stops
+//! relay. No other installation may pull under a relay's name: another installation's lease stops
 //! all sending here. Commands that this relay does not know stay unacknowledged: the backend keeps
 //! them for one that does.
 
@@ -248,7 +248,7 @@ impl Puller {
             return self.failed(Verdict::Pause(Trouble::WrongEnvironment { found }));
         }
         self.stand(Standing::Welcome, Some(backend));
-        // The pipeline may have ended; then nobody needs to know.
+        // The pipeline may have ended; then there is no receiver.
         let _ = self.context.newest.send(answer.newest_message);
         self.note_answer(now);
         self.wait_seconds = MAX_PULL_WAIT_SECS;

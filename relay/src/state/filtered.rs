@@ -51,7 +51,7 @@ pub enum Came {
 }
 
 impl std::fmt::Debug for Filtered {
-    /// Without the body, which is somebody's message.
+    /// Without the body, which is a person's message.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Filtered")
             .field("id", &self.id)

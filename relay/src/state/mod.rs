@@ -163,7 +163,7 @@ impl State {
         Ok(work(&tx)?)
     }
 
-    /// A number that changes whenever anybody commits to the state.
+    /// A number that changes with each commit of another connection to the state.
     pub fn data_version(&self) -> Result<i64, StateError> {
         let connection = hold(&self.reader);
         Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)

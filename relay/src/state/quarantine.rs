@@ -26,7 +26,7 @@ pub struct Held {
 }
 
 impl std::fmt::Debug for Held {
-    /// Without the body, which is somebody's message.
+    /// Without the body, which is a person's message.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Held")
             .field("id", &self.id)

@@ -43,7 +43,7 @@ impl Message {
 
 /// How deep brackets nest outside of strings, in JSON; in anything else, some number.
 ///
-/// Serde passes over unknown fields of any depth, but whoever keeps them reads them again.
+/// Serde passes over unknown fields of any depth, but a caller that keeps them reads them again.
 fn depth(body: &[u8]) -> usize {
     let (mut open, mut deepest) = (0_usize, 0);
     let mut bytes = body.iter();
@@ -181,7 +181,7 @@ fn stand_in(field: &str) -> Option<Value> {
     }
 }
 
-/// The rule that a value breaks. Serde's own words repeat the value, which may be somebody's text.
+/// The rule that a value breaks. Serde's own words repeat the value, which may be a person's text.
 fn fault<T: DeserializeOwned + Expected>(value: &Value) -> Option<String> {
     serde_json::from_value::<T>(value.clone())
         .err()

@@ -17,9 +17,9 @@ use crate::config::{Site, WebConfig};
 pub(in crate::http) enum CookieKind {
     /// The session's refresh token.
     Session,
-    /// A random value that a browser has before anybody is signed in.
+    /// A random value that a browser has before it is signed in.
     PreSession,
-    /// Tells that somebody signed in with a number on this device before.
+    /// Tells that a number was confirmed on this device before.
     Device,
 }
 

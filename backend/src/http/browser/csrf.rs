@@ -1,7 +1,7 @@
 //! CSRF tokens: a random value and its MAC for one session, or for the browser that will have one.
 //!
 //! A page gets one from an answer that only pages of our list can read, and sends it back in a header
-//! that only they can set. Bound to the session, so that one of somebody else's is worth nothing;
+//! that only they can set. Bound to the session, so that the token of another session is refused;
 //! made anew at every sign-in.
 
 use base64::Engine;
@@ -25,7 +25,7 @@ impl Binding {
         Self(digest(&[b"session".as_slice(), id.as_bytes()].concat()))
     }
 
-    /// A browser that nobody is signed in with.
+    /// A browser without a session.
     pub(in crate::http) fn of_pre_session(value: &str) -> Self {
         Self(digest(
             &[b"pre-session".as_slice(), value.as_bytes()].concat(),

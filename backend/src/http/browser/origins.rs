@@ -30,12 +30,12 @@ fn fetch_site(headers: &HeaderMap) -> Option<&[u8]> {
     headers.get("sec-fetch-site").map(HeaderValue::as_bytes)
 }
 
-/// Browsers leave `Origin` out when a page reads from its own origin, and when somebody follows a link.
+/// Browsers leave `Origin` out when a page reads from its own origin, and when a person follows a link.
 fn without_origin(method: &Method, headers: &HeaderMap, web: &WebConfig) -> Option<Site> {
     let is_read = method.is_safe();
     match fetch_site(headers) {
         Some(b"same-origin" | b"none") => Some(Site::Same),
-        // A sibling's page may be somebody else's, so it may only look, as may what is too old to say
+        // A page of a sibling domain may belong to another owner, so it may only read, as may what is too old to say
         // where it is.
         Some(b"same-site") | None if is_read => Some(Site::Same),
         Some(_) => None,

@@ -8,7 +8,7 @@ use utoipa::openapi::security::{
 /// Who may call a route, as the public list says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody.
+    /// Every caller, without a proof.
     Public,
     /// A relay that signs or, where allowed, shows its secret.
     Relay,

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Limits;
 
-/// Shared by a connection, its requests and whoever looks for connections to close.
+/// Shared by a connection, its requests and the task that looks for connections to close.
 #[derive(Debug)]
 pub(super) struct Activity {
     began_at: Instant,

@@ -203,7 +203,7 @@ impl RelayAuthenticator {
         let Some(secret) = secret else {
             return refused(SignatureReason::WrongBearer);
         };
-        // An unnamed secret is shared by whoever has it; one of them may not be able to sign yet. Where
+        // Several relays may share an unnamed secret; one of them may not be able to sign yet. Where
         // signatures are switched off, a refused bearer would leave the relay no way in at all.
         if self.mode != RelayAuth::Bearer
             && secret.is_named()

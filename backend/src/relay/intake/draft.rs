@@ -24,11 +24,11 @@ pub(super) fn new_message(
     let changes = identity::of_changed(&relay, &message);
     let line = line::of(&message).map_or_else(String::new, Address::into_string);
     let persona_id = message.persona_id.filter(|id| !id.is_empty());
-    // A rehearsal is no conversation with anybody: what is known of a person stays as it is.
+    // A rehearsal is no conversation with a person: what is known of people stays as it is.
     let spoken_to =
         (!message.rehearsal).then(|| persona_id.unwrap_or_else(|| DEFAULT_PERSONA.to_owned()));
-    // What the Mac's owner typed is nobody's message: it must not make the Mac's own number a person,
-    // nor the owner of somebody else's chat.
+    // What the Mac's owner typed is not a person's message: it must not make the Mac's own number a person,
+    // nor the owner of another person's chat.
     let phone = (!message.from_owner)
         .then(|| Phone::parse(&message.sender))
         .flatten();

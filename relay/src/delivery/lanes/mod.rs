@@ -6,7 +6,7 @@
 //! [`Lanes::add`]. A lane has one post under way; whatever settles that post frees the lane, so a
 //! parked one holds back nothing.
 //!
-//! Whoever reads for it has written every settled post down before: what was read is pending, except
+//! The sender has written every settled post down before it reads for a lane: what was read is pending, except
 //! for the posts under way, which it leaves out itself.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};

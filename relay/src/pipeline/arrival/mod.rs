@@ -1,7 +1,7 @@
 //! Whether a row that just appeared is live, late, or an old message that iCloud brought back.
 //!
-//! Rows appear in chat.db under new ROWIDs for three reasons that look alike: somebody wrote; the
-//! network was away and what somebody wrote arrives late; or a sync inserts old messages again, often
+//! Rows appear in chat.db under new ROWIDs for three reasons that look alike: a person wrote; the
+//! network was away and what a person wrote arrives late; or a sync inserts old messages again, often
 //! under new guids, always with their original dates. Only the first two may be answered. Nothing is
 //! dropped without proof that its copy was delivered: what cannot be told apart is held for the owner.
 
@@ -17,7 +17,7 @@ const HOUR: i64 = 60 * MINUTE;
 const FRESH: i64 = 15 * MINUTE;
 /// A message that is newer than everything before its batch is live up to this age.
 pub(super) const NEWEST_LIVE_AGE: i64 = 12 * HOUR;
-/// So many late rows at once are a sync, not somebody whose phone was off.
+/// So many late rows at once are a sync, not a person whose phone was off.
 const BATCH_OF_SYNC: u32 = 3;
 /// Late rows this far apart belong to different batches.
 const BATCH_PAUSE: i64 = 10 * MINUTE;
@@ -73,7 +73,7 @@ impl Evidence {
 pub(super) enum Instant {
     /// The same content from the same sender in the same chat at this very microsecond is one message.
     Names,
-    /// There may be several: the date is in whole seconds, as of an SMS, and somebody may say "ok"
+    /// There may be several: the date is in whole seconds, as of an SMS, and a person may say "ok"
     /// twice; or the content is not a person's words, and two photos may be sent at once.
     Shared,
 }

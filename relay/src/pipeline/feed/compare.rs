@@ -40,7 +40,7 @@ pub(super) struct Compare {
     began_at: i64,
     /// Digests that were compared before: what did not change since is known to be settled.
     settled: HashMap<i64, Digest>,
-    /// The first pass runs to its end at once: it covers what happened while nobody looked.
+    /// The first pass runs to its end at once: it covers what happened while the relay did not run.
     passes: u64,
 }
 

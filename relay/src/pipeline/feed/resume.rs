@@ -84,7 +84,7 @@ impl Feed<'_> {
     fn begin_for_good(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         let now = self.now();
         let floor = if self.source.floor > now {
-            // When it began in truth nobody knows; rows above the cursor came after.
+            // When it really began cannot be known; rows above the cursor came after.
             first_floor(self.context.first_run, now - 24 * HOUR)
         } else {
             self.source.floor

@@ -22,7 +22,7 @@ use crate::http::callers::session_of;
 use crate::http::route::{Route, route};
 use crate::ids::random_bytes;
 
-/// Longer than anybody takes to sign in.
+/// Longer than a person takes to sign in.
 const PRE_SESSION_TTL: Duration = Duration::from_hours(12);
 
 pub(super) fn routes() -> Vec<Route> {

@@ -72,17 +72,17 @@ fn turned_away(app: &App, context: &Context, kind: EventKind, outcome: &'static 
     app.clients.sign_in_failures.count(context.client, now);
 }
 
-/// Who asks for a code or confirms one: whoever is signed in already, and what the code is bound to.
+/// The client that asks for a code or confirms one: its session, if it has one, and what the code is bound to.
 struct Asking {
     session: Option<Arc<Session>>,
     binding: otp::ChallengeBinding,
 }
 
 /// A browser has to show the CSRF token of its session or pre-session: else another site's page could
-/// sign somebody in as somebody else, or spend our money.
+/// sign a person in as another one, or spend our money.
 async fn asking(visitor: &Visitor, headers: &HeaderMap, app: &App) -> Result<Asking, ApiError> {
     let session = session_of(visitor, headers, app).await?;
-    // A token that does not hold must not make an anonymous app of whoever shows it.
+    // A token that does not hold must not make an anonymous app of the client that shows it.
     if headers.contains_key(AUTHORIZATION) && session.is_none() {
         return Err(ApiError::SignedOut);
     }
