@@ -200,7 +200,12 @@ impl LoggingConfig {
         environment: Environment,
         found: &mut Problems,
     ) -> Self {
-        let filter = variables.get("LOG_LEVEL").unwrap_or("info").to_owned();
+        // An empty part, as of a comma at the end, would count as a directive for errors alone.
+        let directives = variables.get("LOG_LEVEL").unwrap_or("info").split(',');
+        let directives: Vec<&str> = (directives.map(str::trim))
+            .filter(|directive| !directive.is_empty())
+            .collect();
+        let filter = directives.join(",");
         if filter.parse::<Targets>().is_err() || !lets_lines_through(&filter) {
             found.push(
                 "LOG_LEVEL",
@@ -223,16 +228,16 @@ fn lets_lines_through(filter: &str) -> bool {
     const OURS: &str = "archety_backend";
     let mut shown = false;
     for directive in filter.split(',').map(str::trim) {
-        if directive.is_empty() {
-            continue;
-        }
         let (target, level) = directive.rsplit_once('=').unwrap_or(("", directive));
+        // Spans and fields cannot be filtered by. An empty filter would count as one for errors alone.
+        if directive.is_empty() || target.contains('[') {
+            return false;
+        }
         let Ok(level) = level.trim().parse::<LevelFilter>() else {
             return false;
         };
-        // Lines outside the span that a directive names stay hidden.
         let covers_us = OURS.starts_with(target.trim()) || target.trim().starts_with(OURS);
-        shown |= covers_us && !target.contains('[') && level != LevelFilter::OFF;
+        shown |= covers_us && level != LevelFilter::OFF;
     }
     shown
 }
@@ -306,6 +311,8 @@ mod tests {
             "archety_backend",
             "info,verbose",
             "[request]=debug",
+            "info,[request]=debug",
+            "info,archety_backend[request]=debug",
             ",",
             "a=b=c",
         ] {
@@ -319,9 +326,19 @@ mod tests {
             "info,sqlx=off",
             "off,archety_backend=info",
             "archety_backend::http=debug",
-            "info,[request]=debug",
         ] {
             assert!(!is_refused(filter), "{filter} was refused");
+        }
+    }
+
+    #[test]
+    fn an_empty_part_of_a_log_level_changes_nothing() {
+        for (given, taken) in [("info,", "info"), (" info,, sqlx=debug", "info,sqlx=debug")] {
+            let mut found = Problems::default();
+            let variables = Variables::of([("LOG_LEVEL", given)]);
+            let logging = LoggingConfig::read(&variables, Environment::Production, &mut found);
+            assert!(found.as_slice().is_empty(), "{given}");
+            assert_eq!(logging.filter, taken);
         }
     }
 }
