@@ -30,6 +30,17 @@ pub(crate) struct Auth {
 }
 
 impl Auth {
+    /// Counts a call of `route` against the limit of its caller's address.
+    pub(crate) fn throttle(
+        &self,
+        state: &mut State,
+        route: &'static str,
+        request: &Request,
+    ) -> Result<(), Refusal> {
+        let now = self.now();
+        state.buckets.throttle(route, request, &self.settings, now)
+    }
+
     pub(crate) fn new(settings: Settings, url: String) -> Self {
         let clock = Clock::default();
         Self {

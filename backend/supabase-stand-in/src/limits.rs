@@ -5,10 +5,8 @@ use std::collections::HashMap;
 use stand_in::Request;
 use time::OffsetDateTime;
 
-use crate::auth::Auth;
 use crate::error::{RATE_LIMITED, Refusal};
 use crate::settings::Settings;
-use crate::state::State;
 
 /// How many calls an untouched bucket allows at once.
 const BURST: f64 = 30.0;
@@ -27,6 +25,29 @@ struct Bucket {
 }
 
 impl Buckets {
+    /// Counts a call of `route` against the limit of its caller's address.
+    pub(crate) fn throttle(
+        &mut self,
+        route: &'static str,
+        request: &Request,
+        settings: &Settings,
+        now: OffsetDateTime,
+    ) -> Result<(), Refusal> {
+        let limit = match route {
+            "token" => settings.token_rate_limit,
+            "verify" => settings.verify_rate_limit,
+            _ => settings.otp_rate_limit,
+        };
+        let Some(address) = address(request, settings) else {
+            return Ok(());
+        };
+        if self.take(route, address, limit, now) {
+            Ok(())
+        } else {
+            Err(RATE_LIMITED.into())
+        }
+    }
+
     /// Takes one call out of a bucket, which fills up again to `limit` calls in the window.
     fn take(
         &mut self,
@@ -47,30 +68,6 @@ impl Buckets {
         }
         bucket.left -= 1.0;
         true
-    }
-}
-
-impl Auth {
-    /// Counts a call of `route` against the limit of its caller's address.
-    pub(crate) fn throttle(
-        &self,
-        state: &mut State,
-        route: &'static str,
-        request: &Request,
-    ) -> Result<(), Refusal> {
-        let limit = match route {
-            "token" => self.settings.token_rate_limit,
-            "verify" => self.settings.verify_rate_limit,
-            _ => self.settings.otp_rate_limit,
-        };
-        let Some(address) = address(request, &self.settings) else {
-            return Ok(());
-        };
-        if state.buckets.take(route, address, limit, self.now()) {
-            Ok(())
-        } else {
-            Err(RATE_LIMITED.into())
-        }
     }
 }
 
