@@ -75,3 +75,53 @@ impl Schema {
         list.join(", ")
     }
 }
+
+/// Where a column stands in a list such as `ROWID, guid, date`. Found while compiling: a search by name, in each
+/// row for each of its columns, would be an eighth of all that a message costs.
+pub(crate) const fn position(columns: &str, name: &str) -> usize {
+    let (columns, name) = (columns.as_bytes(), name.as_bytes());
+    let (mut column, mut start, mut end) = (0, 0, 0);
+    while end <= columns.len() {
+        if end == columns.len() || columns[end] == b',' {
+            let mut same = 0;
+            while start + same < end && same < name.len() && columns[start + same] == name[same] {
+                same += 1;
+            }
+            if same == name.len() && start + same == end {
+                return column;
+            }
+            column += 1;
+            start = end + ", ".len();
+        }
+        end += 1;
+    }
+    panic!("the list has no such column")
+}
+
+/// How many columns a list has.
+pub(crate) const fn count(columns: &str) -> usize {
+    let (columns, mut count, mut i) = (columns.as_bytes(), 1, 0);
+    while i < columns.len() {
+        count += (columns[i] == b',') as usize;
+        i += 1;
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{count, position};
+
+    #[test]
+    fn a_column_is_found_by_its_whole_name() {
+        const COLUMNS: &str = "ROWID, guid, date, date_edited, is_from_me";
+        for (place, name) in COLUMNS.split(", ").enumerate() {
+            assert_eq!(position(COLUMNS, name), place, "{name}");
+        }
+        assert_eq!((count(COLUMNS), count("guid")), (5, 1));
+        for unknown in ["dat", "edited", "is_from_me_too", "", "rowid"] {
+            let found = std::panic::catch_unwind(|| position(COLUMNS, unknown));
+            assert!(found.is_err(), "{unknown}");
+        }
+    }
+}

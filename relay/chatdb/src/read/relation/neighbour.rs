@@ -13,6 +13,16 @@ const COLUMNS: &str = "ROWID, guid, date, is_from_me, item_type, associated_mess
     associated_message_guid, reply_to_guid, balloon_bundle_id, text, attributedBody, \
     cache_has_attachments";
 
+/// Where a column of the list stands in a row, found while compiling.
+macro_rules! at {
+    ($name:literal) => {
+        const { crate::schema::position(COLUMNS, $name) }
+    };
+}
+
+/// Behind the table's columns, and the handle.
+const PAYLOAD: usize = crate::schema::count(COLUMNS) + 1;
+
 pub(super) fn select_list(schema: &Schema) -> String {
     let column = |name| schema.column("message", "m", name);
     let (payload, balloon) = (column("payload_data"), column("balloon_bundle_id"));
@@ -26,7 +36,7 @@ pub(super) fn select_list(schema: &Schema) -> String {
 
 /// When the row was sent, told without reading the rest of it.
 pub(super) fn sent_at(columns: &Columns<'_>) -> rusqlite::Result<Option<i64>> {
-    Ok(from_apple_date(integer(columns, "date")?))
+    Ok(from_apple_date(integer(columns, at!("date"))?))
 }
 
 /// The sender, by the one form of the address: rows of one person may name handles that are written in
@@ -40,20 +50,20 @@ pub(super) fn sender(columns: &Columns<'_>) -> rusqlite::Result<Sender> {
 }
 
 pub(super) fn read(columns: &Columns<'_>) -> rusqlite::Result<Option<Neighbour>> {
-    let Some(guid) = text(columns, "guid")? else {
+    let Some(guid) = text(columns, at!("guid"))? else {
         return Ok(None);
     };
-    let archive = bytes(columns, "attributedBody")?;
+    let archive = bytes(columns, at!("attributedBody"))?;
     let body = archive.and_then(|archive| attributed_body::decode(archive).ok());
     let body_text = match &body {
         Some(body) => Some(body.text),
         None => archive.and_then(|archive| attributed_body::decode_text(archive).ok()),
     };
-    let seen = visible_text(body_text, text(columns, "text")?.as_deref());
-    let balloon = text(columns, "balloon_bundle_id")?;
+    let seen = visible_text(body_text, text(columns, at!("text"))?.as_deref());
+    let balloon = text(columns, at!("balloon_bundle_id"))?;
     // From 1000 on it is something put on another message.
-    let is_message =
-        integer(columns, "item_type")? == 0 && integer(columns, "associated_message_type")? < 1000;
+    let is_message = integer(columns, at!("item_type"))? == 0
+        && integer(columns, at!("associated_message_type"))? < 1000;
     let form = match balloon.as_deref() {
         Some(balloon) if is_message && is_link(balloon) => Form::Link,
         None if is_message && !seen.trim().is_empty() => Form::Text,
@@ -63,7 +73,7 @@ pub(super) fn read(columns: &Columns<'_>) -> rusqlite::Result<Option<Neighbour>>
     match form {
         Form::Link => {
             if let Some(Payload::Link(link)) =
-                Payload::read(bytes(columns, "payload")?, Balloon::Link)
+                Payload::read(bytes(columns, PAYLOAD)?, Balloon::Link)
             {
                 links.extend(link.original_url);
                 links.extend(link.url);
@@ -81,7 +91,7 @@ pub(super) fn read(columns: &Columns<'_>) -> rusqlite::Result<Option<Neighbour>>
         Ok(target.map(|target| target.guid.to_owned()))
     };
     Ok(Some(Neighbour {
-        rowid: integer(columns, "ROWID")?,
+        rowid: integer(columns, at!("ROWID"))?,
         guid,
         sent_at: sent_at(columns)?,
         sender: sender(columns)?,
@@ -90,6 +100,6 @@ pub(super) fn read(columns: &Columns<'_>) -> rusqlite::Result<Option<Neighbour>>
         links,
         associated: guid_in("associated_message_guid")?,
         reply_to: guid_in("reply_to_guid")?,
-        has_attachments: flag(columns, "cache_has_attachments")?,
+        has_attachments: flag(columns, at!("cache_has_attachments"))?,
     }))
 }
