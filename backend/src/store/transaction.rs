@@ -10,12 +10,13 @@
 //! connection is closed. So is one to SQLite on which a statement failed: a full disk makes SQLite roll
 //! back by itself, and the driver would count a transaction as open for ever.
 
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, Sqlite};
+use sqlx::postgres::PgTransactionManager;
+use sqlx::sqlite::SqliteTransactionManager;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, SqlSafeStr, Sqlite};
+use sqlx_core::transaction::TransactionManager;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -159,11 +160,27 @@ async fn enter_postgres(pool: &PgPool, sql: String) -> Result<Tx, sqlx::Error> {
 }
 
 impl PooledConnection {
-    async fn run(&mut self, sql: impl SqlSafeStr + Send) -> Result<(), sqlx::Error> {
-        let sql = sql.into_sql_str();
+    async fn begin(&mut self, sql: String) -> Result<(), sqlx::Error> {
+        let sql = Some(AssertSqlSafe(sql).into_sql_str());
         match self {
-            Self::Postgres(connection) => connection.execute(sql).await.map(drop),
-            Self::Sqlite(connection) => connection.execute(sql).await.map(drop),
+            Self::Postgres(connection) => PgTransactionManager::begin(connection, sql).await,
+            Self::Sqlite(connection) => SqliteTransactionManager::begin(connection, sql).await,
+        }
+    }
+
+    async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Postgres(connection) => PgTransactionManager::commit(connection).await,
+            Self::Sqlite(connection) => SqliteTransactionManager::commit(connection).await,
+        }
+    }
+
+    /// Queues the rollback. The pool sends it and waits for the answer before it hands out the connection
+    /// again.
+    fn start_rollback(&mut self) {
+        match self {
+            Self::Postgres(connection) => PgTransactionManager::start_rollback(connection),
+            Self::Sqlite(connection) => SqliteTransactionManager::start_rollback(connection),
         }
     }
 
@@ -183,7 +200,7 @@ impl Tx {
             job_bell: None,
             has_job: false,
         };
-        tx.connection().run(AssertSqlSafe(sql)).await?;
+        tx.connection().begin(sql).await?;
         tx.state = State::Idle;
         Ok(tx)
     }
@@ -201,7 +218,7 @@ impl Tx {
     /// Makes durable what was done in it.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         self.state = State::Busy;
-        self.connection().run("commit").await?;
+        self.connection().commit().await?;
         self.state = State::Over;
         if let Some(bell) = self.job_bell.take_if(|_| self.has_job) {
             bell.ring();
@@ -221,32 +238,25 @@ impl Tx {
 
 impl Drop for Tx {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else {
+        let Some(connection) = self.connection.take() else {
             return;
         };
-        match (self.state, &connection) {
+        match (self.state, connection) {
             (State::Over, _) => {}
-            (State::Idle, _) => {
-                // The first poll sends the rollback. The pool waits for the answer before it hands out the
-                // connection again.
-                let polled =
-                    pin!(connection.run("rollback")).poll(&mut Context::from_waker(Waker::noop()));
-                if let Poll::Ready(Err(_)) = polled {
-                    connection.close_on_drop();
-                }
-            }
-            (State::Busy, PooledConnection::Postgres(_)) if Handle::try_current().is_ok() => {
-                // The rollback has to wait for the answer to what is under way.
+            (State::Idle, mut connection) => connection.start_rollback(),
+            // The rollback has to wait for the answer to what is under way.
+            (State::Busy, PooledConnection::Postgres(mut connection))
+                if Handle::try_current().is_ok() =>
+            {
                 tokio::spawn(async move {
-                    let done = timeout(ROLLBACK_WITHIN, connection.run("rollback")).await;
+                    let rollback = PgTransactionManager::rollback(&mut connection);
+                    let done = timeout(ROLLBACK_WITHIN, rollback).await;
                     if !matches!(done, Ok(Ok(()))) {
                         connection.close_on_drop();
                     }
                 });
             }
-            (State::Entering | State::Busy, _) => {
-                connection.close_on_drop();
-            }
+            (State::Entering | State::Busy, mut connection) => connection.close_on_drop(),
         }
     }
 }
