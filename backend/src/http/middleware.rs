@@ -89,6 +89,7 @@ async fn answer(app: &App, context: &Context, request: Request, next: Next) -> R
         },
     };
     let headers = response.headers_mut();
+    headers.reserve(SECURITY_HEADERS.len() + 2);
     if let Ok(value) = HeaderValue::from_str(context.request_id.as_str()) {
         headers.insert(REQUEST_ID, value);
     }
@@ -102,11 +103,11 @@ async fn answer(app: &App, context: &Context, request: Request, next: Next) -> R
 }
 
 fn count(status: StatusCode, took: Duration, route: Arc<str>) {
-    let labels = [
+    let labels = vec![
         Label::new("route", Arc::clone(&route)),
         Label::new("status", status.as_str().to_owned()),
     ];
-    metrics::counter!("http_requests_total", labels.iter()).increment(1);
+    metrics::counter!("http_requests_total", labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", "route" => route)
         .record(took.as_secs_f64());
 }

@@ -181,12 +181,12 @@ pub fn router(app: Arc<App>) -> Router {
     router
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
-        // Each route reads its body within its own limit.
-        .layer(DefaultBodyLimit::disable())
-        .layer(browser::cors::layer(&app.pages.config))
-        .layer(axum::middleware::from_fn_with_state(
-            Arc::clone(&app),
-            middleware::answer_request,
+        // The outermost layer comes first. Together they are boxed, and cloned for a request, once.
+        .layer((
+            axum::middleware::from_fn_with_state(Arc::clone(&app), middleware::answer_request),
+            browser::cors::layer(&app.pages.config),
+            // Each route reads its body within its own limit.
+            DefaultBodyLimit::disable(),
         ))
         .with_state(app)
 }
