@@ -1,9 +1,7 @@
-//! What happened at the door, and what the operator did to it, written down and counted: who by id,
-//! what, how it ended.
+//! The audit log: events of signing in and of the operator's commands, with the person's id and the outcome.
 //!
-//! No number, address, code or token is ever part of it; labels come from the closed lists here. A
-//! record that cannot be written is logged and lets the request pass: it tells what was done, it does
-//! not permit it.
+//! No number, address, code or token is ever part of an event; labels come from the closed lists here. If an event
+//! cannot be written, the failure is logged and the request goes on.
 
 use uuid::Uuid;
 
@@ -12,8 +10,9 @@ use crate::ids::row_id;
 use crate::request;
 use crate::store::{NewEvent, Store};
 
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What happened, as it is stored and as a label of metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum EventKind {
     /// A code was asked for.
     CodeStart,
@@ -39,26 +38,6 @@ pub enum EventKind {
     IdentitySwitch,
     /// The operator made new keys.
     KeysRotate,
-}
-
-impl EventKind {
-    /// As it is stored, and as a label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::CodeStart => "code_start",
-            Self::CodeConfirm => "code_confirm",
-            Self::SignIn => "sign_in",
-            Self::StepUp => "step_up",
-            Self::Refresh => "refresh",
-            Self::LogOut => "log_out",
-            Self::SessionDelete => "session_delete",
-            Self::Export => "export",
-            Self::Delete => "delete",
-            Self::AccountRepair => "account_repair",
-            Self::IdentitySwitch => "identity_switch",
-            Self::KeysRotate => "keys_rotate",
-        }
-    }
 }
 
 /// Something that happened.
@@ -100,7 +79,7 @@ impl Event {
     pub(crate) fn row(self, now: Timestamp) -> NewEvent {
         NewEvent {
             id: row_id(now),
-            kind: self.kind.as_str(),
+            kind: self.kind.into_str(),
             outcome: self.outcome,
             user_id: self.user_id,
             session_id: self.session_id,
@@ -117,7 +96,7 @@ pub(crate) fn count(row: &NewEvent) {
 
 /// Counts what happened and nothing more: a caller can make it happen without end.
 pub fn count_only(kind: EventKind, outcome: &'static str) {
-    let labels = [("kind", kind.as_str()), ("outcome", outcome)];
+    let labels = [("kind", kind.into_str()), ("outcome", outcome)];
     metrics::counter!("auth_events_total", &labels).increment(1);
 }
 

@@ -1,11 +1,10 @@
-//! What a connection is doing, as far as it decides how long it may go on.
+//! What a connection is doing, which decides how long it may stay open.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
@@ -13,27 +12,26 @@ use tokio_util::sync::CancellationToken;
 
 use super::Limits;
 
-/// Shared by a connection, its requests and the task that looks for connections to close.
+/// The activity of one connection, shared with its requests and with the table of open connections.
 #[derive(Debug)]
 pub(super) struct Activity {
     began_at: Instant,
-    /// Requests that began.
+    /// Requests that began, in total.
     requests: AtomicUsize,
-    /// Requests whose answer is not wholly handed over.
+    /// Requests whose answer is not completely sent.
     in_flight: AtomicUsize,
-    /// When something last moved, in milliseconds after `began_at`.
+    /// When a request or an answer last made progress, in milliseconds after `began_at`.
     moved_at: AtomicU64,
     evicted: CancellationToken,
 }
 
-/// How a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// No request has come yet.
     Silent,
     /// Every request is answered.
     Idle,
-    /// A request or its answer is on its way.
+    /// A request is being read or answered.
     Busy,
 }
 
@@ -58,19 +56,18 @@ impl Activity {
         }
     }
 
-    /// When something last moved.
     pub(super) fn moved_at(&self) -> Instant {
         let millis = self.moved_at.load(Ordering::Relaxed);
         self.began_at + std::time::Duration::from_millis(millis)
     }
 
-    /// Asks the connection to close, since others need its place.
+    /// Asks the connection to close, because another client needs its permit.
     pub(super) fn evict(&self) {
         self.evicted.cancel();
     }
 
-    /// Waits until the connection has outlived its limits, or its place is needed. A limit that became
-    /// shorter meanwhile is noticed when the longer one is over.
+    /// Waits until a time limit of the connection is over, or until it is evicted. If the connection changes to a
+    /// phase with a shorter limit, the longer one still runs out first.
     pub(super) async fn ended(&self, limits: &Limits) {
         loop {
             let deadline = match self.phase() {
@@ -95,7 +92,7 @@ impl Activity {
     }
 }
 
-/// A request that has begun; it ends when this and the answer's body are gone.
+/// A request that has begun. Dropping it ends the request.
 pub(super) struct InFlight(Arc<Activity>);
 
 impl InFlight {
@@ -115,36 +112,14 @@ impl Drop for InFlight {
 }
 
 /// A body whose frames count as movement.
-pub(super) struct Watched<B> {
-    body: B,
-    activity: Arc<Activity>,
-    /// For an answer: ends the request once the body was handed over.
-    _request: Option<InFlight>,
+pub(super) struct TrackedBody<B> {
+    pub(super) body: B,
+    pub(super) activity: Arc<Activity>,
+    /// Set for the body of an answer, which ends the request when it is dropped.
+    pub(super) _request: Option<InFlight>,
 }
 
-impl<B> Watched<B> {
-    /// A request's body.
-    pub(super) fn request(body: B, activity: &Arc<Activity>) -> Self {
-        Self {
-            body,
-            activity: Arc::clone(activity),
-            _request: None,
-        }
-    }
-}
-
-impl Watched<Body> {
-    /// The answer's body of `request`.
-    pub(super) fn answer(body: Body, request: InFlight) -> Self {
-        Self {
-            body,
-            activity: Arc::clone(&request.0),
-            _request: Some(request),
-        }
-    }
-}
-
-impl<B> HttpBody for Watched<B>
+impl<B> HttpBody for TrackedBody<B>
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
