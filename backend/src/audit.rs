@@ -18,7 +18,7 @@ pub enum EventKind {
     CodeStart,
     /// A code was given.
     CodeConfirm,
-    /// A session was to begin.
+    /// A person with a confirmed code signed in, or failed to.
     SignIn,
     /// A code was confirmed in a session.
     StepUp,
@@ -28,9 +28,9 @@ pub enum EventKind {
     LogOut,
     /// One session was ended by its owner from another.
     SessionDelete,
-    /// A person took their data along.
+    /// A person exported their data.
     Export,
-    /// A person had everything deleted.
+    /// A person deleted all their data.
     Delete,
     /// An account at the identity provider was not as we left it.
     AccountRepair,
@@ -40,7 +40,7 @@ pub enum EventKind {
     KeysRotate,
 }
 
-/// Something that happened.
+/// An event of the audit log.
 #[derive(Clone, Debug)]
 pub struct Event {
     kind: EventKind,
@@ -50,7 +50,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// To a person who is not known. `outcome` is one of the few words that a kind can end with.
+    /// An event without a person. `outcome` is one of a few fixed words for each kind.
     pub fn new(kind: EventKind, outcome: &'static str) -> Self {
         Self {
             kind,
@@ -60,22 +60,22 @@ impl Event {
         }
     }
 
-    /// To this person.
+    /// Sets the person.
     #[must_use]
     pub fn of(mut self, user_id: Uuid) -> Self {
         self.user_id = Some(user_id);
         self
     }
 
-    /// In this session.
+    /// Sets the session.
     #[must_use]
     pub fn in_session(mut self, session_id: Uuid) -> Self {
         self.session_id = Some(session_id);
         self
     }
 
-    /// As a row of the request that the task works for. A caller that writes it inside a transaction of its
-    /// own counts it afterwards.
+    /// The row of the event, with the id of the current request. A caller that inserts the row in its own
+    /// transaction calls [`count`] afterwards.
     pub(crate) fn row(self, now: Timestamp) -> NewEvent {
         NewEvent {
             id: row_id(now),
@@ -88,20 +88,19 @@ impl Event {
     }
 }
 
-/// Counts an event that is written down.
+/// Counts an event that is stored.
 pub(crate) fn count(row: &NewEvent) {
     let labels = [("kind", row.kind), ("outcome", row.outcome)];
     metrics::counter!("auth_events_total", &labels).increment(1);
 }
 
-/// Counts what happened and nothing more: a caller can make it happen without end.
+/// Counts an event without storing it, because a caller can cause any number of such events.
 pub fn count_only(kind: EventKind, outcome: &'static str) {
     let labels = [("kind", kind.into_str()), ("outcome", outcome)];
     metrics::counter!("auth_events_total", &labels).increment(1);
 }
 
-/// Counts what happened and writes it down, unless this session has done it [`Store::EVENTS_OF_SESSION`]
-/// times before.
+/// Counts an event and stores it, unless the session has [`Store::EVENTS_OF_SESSION`] events of this kind already.
 pub async fn record(store: &Store, event: Event, now: Timestamp) {
     let row = event.row(now);
     count(&row);

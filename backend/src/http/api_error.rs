@@ -1,4 +1,4 @@
-//! Every way in which a request fails, with its status and body: the only place that knows both.
+//! `ApiError`: every way in which a request can fail, with the status and the body of the answer.
 
 use std::fmt::Display;
 
@@ -11,7 +11,7 @@ use crate::relay::auth::AuthError;
 use crate::relay::intake::IntakeError;
 use crate::store::StoreError;
 
-/// A request that failed. The text of a variant is the `detail` of the answer, its code decides the status.
+/// Why a request failed. The text of a variant is the `detail` of the answer. The code decides the status.
 ///
 /// As a response it has no body yet: the middleware around every route knows the request and writes the body.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -109,8 +109,8 @@ pub(super) enum ApiError {
 pub(super) enum OriginFault {
     #[error("requests from this page are not accepted; its origin is not one of WEB_ORIGINS")]
     NotListed,
-    /// The page is listed, but to the browser it is another site, so that no cookie of ours would reach us
-    /// from it: `http://127.0.0.1` is not `http://localhost`.
+    /// The page is listed, but the browser sends no cookies from it, because to the browser it is another site:
+    /// `http://127.0.0.1` is not `http://localhost`.
     #[error(
         "to the browser this page is another site than this server, so that cookies would not arrive; open \
          both under one domain (both as localhost, or both as 127.0.0.1)"
@@ -166,7 +166,7 @@ pub(super) const fn status_of(code: ProblemCode) -> StatusCode {
     }
 }
 
-/// A relay waits longer after each failure by itself; a short time keeps a short outage short.
+/// Short, because relays wait longer after each failure by themselves.
 const STORE_RETRY_AFTER_SECS: u32 = 2;
 
 impl ApiError {

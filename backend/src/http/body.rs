@@ -15,7 +15,7 @@ use super::body_budget::Charge;
 use super::context::Context;
 
 /// The problems that reading a JSON body may cause.
-pub(super) const OF_A_BODY: &[ProblemCode] = &[
+pub(super) const BODY_PROBLEMS: &[ProblemCode] = &[
     ProblemCode::BodyTooLarge,
     ProblemCode::InvalidFields,
     ProblemCode::MalformedJson,

@@ -18,7 +18,7 @@ use crate::relay::auth::Caller;
 pub(super) struct Context {
     pub(super) request_id: RequestId,
     pub(super) client: IpAddr,
-    /// The verified relay. Once it is set, the answer is signed.
+    /// The verified relay. If it is set, the answer is signed.
     pub(super) relay: Arc<OnceLock<Arc<Caller>>>,
 }
 

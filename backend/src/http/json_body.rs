@@ -12,7 +12,7 @@ use utoipa::openapi::path::Operation;
 
 use super::App;
 use super::api_error::ApiError;
-use super::body::{OF_A_BODY, expect_json, read};
+use super::body::{BODY_PROBLEMS, expect_json, read};
 use super::context::Context;
 use super::route::{Argument, Schemas, sends};
 
@@ -56,7 +56,7 @@ impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for JsonBody<T> {
 }
 
 impl<T: ToSchema> Argument for JsonBody<T> {
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_BODY];
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[BODY_PROBLEMS];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         sends::<T>(operation, schemas, Required::True);
@@ -115,7 +115,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// The name of an unknown field, if it looks like a name. A caller can write anything there, even a secret.
+/// The name of an unknown field, if it looks like a name. A caller may have written a secret in its place.
 fn shown_name(path: &str) -> String {
     let is_name = path.len() <= MAX_SHOWN_NAME
         && path

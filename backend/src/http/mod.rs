@@ -77,8 +77,8 @@ pub struct Pages {
 /// Which clients a backend serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Only this machine. Every setting has a default then, even the codes that sign people in, so requests of
-    /// other machines through a proxy are refused.
+    /// Only this machine. In development every setting has a default, even the codes that sign people in, so
+    /// requests that a proxy brings from other machines are refused.
     OwnMachine,
     /// Every client that can connect.
     Network,

@@ -32,7 +32,7 @@ pub enum CookieRules {
 }
 
 impl CookieRules {
-    /// Secure cookies, unless the backend runs on a developer's machine without https.
+    /// Plain cookies only on a developer's machine without https.
     pub fn of(web: &WebConfig) -> Self {
         let is_https = web
             .own

@@ -1,4 +1,4 @@
-//! What is special about browsers: they send cookies by themselves, whatever page they show.
+//! Checks for browsers, which send cookies by themselves, even for a page of another site.
 //!
 //! `origins` decides which pages may call at all, `cookies` names and writes our cookies, `csrf` proves
 //! that a page could read an answer of ours before it changes anything, `cors` lets allowed pages read
@@ -38,7 +38,7 @@ pub(super) enum Credentials {
 
 /// A browser that shows a page which may call.
 pub(super) struct Browser {
-    /// How the page's site relates to ours.
+    /// Whether the page belongs to our site or to another one.
     pub(super) site: Site,
     pub(super) cookies: ReceivedCookies,
 }

@@ -58,7 +58,7 @@ fn site_of(origin: &str, web: &WebConfig) -> Option<Site> {
         .or_else(|| (web.allows_localhost && is_localhost(origin)).then_some(Site::Same))
 }
 
-/// Whether this is the origin of a page on this machine, on any port.
+/// Whether an origin belongs to this machine, on any port.
 fn is_localhost(origin: &str) -> bool {
     let Ok(url) = Url::parse(origin) else {
         return false;
@@ -73,7 +73,7 @@ fn is_localhost(origin: &str) -> bool {
     is_local && url.origin().ascii_serialization() == origin
 }
 
-/// Whether answers may be read by pages of this origin.
+/// Whether pages of this origin may read answers.
 pub(super) fn may_read(origin: &str, web: &WebConfig) -> bool {
     site_of(origin, web).is_some()
 }

@@ -49,7 +49,7 @@ impl FromRequestParts<Arc<App>> for SignedIn {
 }
 
 /// The problems of a request without a valid session.
-const OF_A_SESSION: &[ProblemCode] = &[
+const SESSION_PROBLEMS: &[ProblemCode] = &[
     ProblemCode::Unauthorized,
     ProblemCode::CrossSiteOrigin,
     ProblemCode::CsrfFailed,
@@ -58,7 +58,7 @@ const OF_A_SESSION: &[ProblemCode] = &[
 
 impl Argument for SignedIn {
     const ACCESS: Access = Access::User;
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_SESSION];
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[SESSION_PROBLEMS];
 }
 
 /// A person who is signed in and has confirmed a code in this session a short while ago.
@@ -80,11 +80,11 @@ impl FromRequestParts<Arc<App>> for SteppedUp {
 impl Argument for SteppedUp {
     const ACCESS: Access = Access::SteppedUpUser;
     const PROBLEMS: &'static [&'static [ProblemCode]] =
-        &[OF_A_SESSION, &[ProblemCode::StepUpRequired]];
+        &[SESSION_PROBLEMS, &[ProblemCode::StepUpRequired]];
 }
 
-/// The live session of a request. `None` without credentials, or if they are not valid. An error if they cannot
-/// be checked now.
+/// The live session of a request. `None` if the request has no credentials or invalid ones. An error if the store
+/// or the identity provider cannot check them now.
 pub(in crate::http) async fn session_of(
     credentials: &Credentials,
     headers: &HeaderMap,

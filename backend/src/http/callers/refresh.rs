@@ -13,7 +13,7 @@ use utoipa::openapi::path::Operation;
 
 use crate::http::App;
 use crate::http::api_error::{ApiError, CsrfFault};
-use crate::http::body::OF_A_BODY;
+use crate::http::body::BODY_PROBLEMS;
 use crate::http::browser::cookies::CookieKind;
 use crate::http::browser::csrf::{CsrfBinding, verifies};
 use crate::http::browser::{Browser, Credentials};
@@ -51,7 +51,7 @@ impl FromRequest<Arc<App>> for RefreshCredentials {
             Credentials::App => return shown.map(Self::Body).ok_or_else(missing),
         };
         let Some(cookie) = browser.cookies.get(CookieKind::Session) else {
-            // A page whose cookie has expired sends the same request as before. It is signed out.
+            // A page does not notice that its cookie has expired, so it sends the same request as before.
             return shown.map(Self::Body).ok_or(ApiError::SignedOut);
         };
         let token = RefreshToken::parse(cookie).ok_or(ApiError::SignedOut)?;
@@ -74,7 +74,7 @@ fn missing() -> ApiError {
 impl Argument for RefreshCredentials {
     const ACCESS: Access = Access::RefreshToken;
     const PROBLEMS: &'static [&'static [ProblemCode]] = &[
-        OF_A_BODY,
+        BODY_PROBLEMS,
         &[
             ProblemCode::Unauthorized,
             ProblemCode::CrossSiteOrigin,

@@ -1,7 +1,7 @@
 //! Extractors for requests of relays.
 //!
-//! A signature covers the body, so one extractor reads both. A request that fails by its headers is refused
-//! without keeping a byte of its body. Once the proof holds, every answer is signed.
+//! A signature covers the body, so one extractor verifies the signature and reads the body. A request whose headers
+//! are not valid is refused without keeping a byte of its body. The answer to a verified relay is signed.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use utoipa::openapi::security::SecurityRequirement;
 
 use crate::http::App;
 use crate::http::api_error::ApiError;
-use crate::http::body::{OF_A_BODY, discard, expect_json, read};
+use crate::http::body::{BODY_PROBLEMS, discard, expect_json, read};
 use crate::http::context::Context;
 use crate::http::route::{Access, Argument, RELAY_SIGNATURE, Schemas, sends};
 use crate::relay::auth::{AuthError, Caller, Claim, RelayRoute};
@@ -27,14 +27,14 @@ use crate::relay::auth::{AuthError, Caller, Claim, RelayRoute};
 /// A client that is cut off while it sends may never see the answer, so the whole photo is read and dropped.
 const MAX_PHOTO_BYTES: usize = 32 * 1024 * 1024;
 
-/// A relay whose proof holds, and the JSON that came with it.
+/// A verified relay, and the JSON body of its request.
 pub(in crate::http) struct FromRelay<R> {
     pub(in crate::http) caller: Arc<Caller>,
     pub(in crate::http) body: Bytes,
     route: PhantomData<R>,
 }
 
-/// A kind of requests of relays.
+/// A kind of request that relays send.
 pub(in crate::http) trait RelayRequest {
     const ROUTE: RelayRoute;
     const MAX_BYTES: usize = MAX_BODY_BYTES;
@@ -98,7 +98,7 @@ impl<R: RelayRequest> FromRequest<Arc<App>> for FromRelay<R> {
 
 impl<R: RelayRequest> Argument for FromRelay<R> {
     const ACCESS: Access = Access::Relay;
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_PROOF, OF_A_BODY];
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[PROOF_PROBLEMS, BODY_PROBLEMS];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         sends::<R::Body>(operation, schemas, Required::True);
@@ -110,7 +110,7 @@ impl<R: RelayRequest> Argument for FromRelay<R> {
 }
 
 /// The problems of a relay whose proof fails.
-const OF_A_PROOF: &[ProblemCode] = &[ProblemCode::InvalidSignature, ProblemCode::RateLimited];
+const PROOF_PROBLEMS: &[ProblemCode] = &[ProblemCode::InvalidSignature, ProblemCode::RateLimited];
 
 /// A request of a predecessor's relay for something that is not served. Its body is read and dropped.
 pub(in crate::http) struct UnservedRequest {
@@ -147,7 +147,7 @@ impl FromRequest<Arc<App>> for UnservedRequest {
 
 impl Argument for UnservedRequest {
     const ACCESS: Access = Access::Relay;
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_PROOF];
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[PROOF_PROBLEMS];
 }
 
 /// The error for a request whose proof does not hold.
@@ -180,7 +180,7 @@ fn count(app: &App, context: &Context, reason: SignatureReason) -> Option<u32> {
     wait
 }
 
-/// How the operator of this backend can mend it.
+/// What the operator can do about a refusal, for the log.
 const fn fix(reason: SignatureReason) -> &'static str {
     match reason {
         SignatureReason::HmacRefused => {

@@ -24,7 +24,7 @@ pub(super) use access::{RELAY_SIGNATURE, schemes};
 pub(super) use signature::{Answers, Argument, Schemas, Signature, json_content, sends};
 
 /// The problems that every route may answer.
-const OF_EVERY_ROUTE: [ProblemCode; 3] = [
+const COMMON_PROBLEMS: [ProblemCode; 3] = [
     ProblemCode::BadRequest,
     ProblemCode::DevelopmentOnly,
     ProblemCode::Internal,
@@ -71,7 +71,7 @@ impl Route {
         let path = path.clone();
         let (method, operation) = operation_of(item).expect("one handler has one method");
         (signature.describe)(operation, &mut schemas);
-        let problems = [own, &signature.problems, &OF_EVERY_ROUTE].concat();
+        let problems = [own, &signature.problems, &COMMON_PROBLEMS].concat();
         describe_problems(operation, &problems);
         if operation.security.is_none() {
             operation.security = Some(signature.access.security(&method));

@@ -21,7 +21,7 @@ pub(super) struct Activity {
     /// Requests whose answer is not completely sent.
     in_flight: AtomicUsize,
     /// When a request or an answer last made progress, in milliseconds after `began_at`.
-    moved_at: AtomicU64,
+    progress_ms: AtomicU64,
     evicted: CancellationToken,
 }
 
@@ -41,7 +41,7 @@ impl Activity {
             began_at: Instant::now(),
             requests: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
-            moved_at: AtomicU64::new(0),
+            progress_ms: AtomicU64::new(0),
             evicted: CancellationToken::new(),
         })
     }
@@ -56,8 +56,8 @@ impl Activity {
         }
     }
 
-    pub(super) fn moved_at(&self) -> Instant {
-        let millis = self.moved_at.load(Ordering::Relaxed);
+    pub(super) fn progress_at(&self) -> Instant {
+        let millis = self.progress_ms.load(Ordering::Relaxed);
         self.began_at + std::time::Duration::from_millis(millis)
     }
 
@@ -72,8 +72,8 @@ impl Activity {
         loop {
             let deadline = match self.phase() {
                 Phase::Silent => self.began_at + limits.first_request_timeout,
-                Phase::Idle => self.moved_at() + limits.header_timeout,
-                Phase::Busy => self.moved_at() + limits.stall_timeout,
+                Phase::Idle => self.progress_at() + limits.header_timeout,
+                Phase::Busy => self.progress_at() + limits.stall_timeout,
             };
             if Instant::now() >= deadline {
                 return;
@@ -85,10 +85,10 @@ impl Activity {
         }
     }
 
-    fn moved(&self) {
+    fn note_progress(&self) {
         let millis = self.began_at.elapsed().as_millis();
         let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-        self.moved_at.store(millis, Ordering::Relaxed);
+        self.progress_ms.store(millis, Ordering::Relaxed);
     }
 }
 
@@ -99,23 +99,23 @@ impl InFlight {
     pub(super) fn begin(activity: &Arc<Activity>) -> Self {
         activity.in_flight.fetch_add(1, Ordering::Relaxed);
         activity.requests.fetch_add(1, Ordering::Relaxed);
-        activity.moved();
+        activity.note_progress();
         Self(Arc::clone(activity))
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.moved();
+        self.0.note_progress();
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// A body whose frames count as movement.
+/// A body whose frames count as progress of the request.
 pub(super) struct TrackedBody<B> {
     pub(super) body: B,
     pub(super) activity: Arc<Activity>,
-    /// Set for the body of an answer, which ends the request when it is dropped.
+    /// Set for the body of an answer: dropping the body ends the request.
     pub(super) _request: Option<InFlight>,
 }
 
@@ -132,7 +132,7 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if polled.is_ready() {
-            self.activity.moved();
+            self.activity.note_progress();
         }
         polled
     }

@@ -25,25 +25,25 @@ use crate::lifecycle::Lifecycle;
 use connection::Connections;
 use open::{OpenConnections, Slot};
 
-/// A shortage of descriptors is logged this often.
+/// How often a failure to accept connections is logged.
 const ACCEPT_FAILURE_LOGGED_EVERY: Duration = Duration::from_mins(1);
 
-/// How much a client may ask of the server.
+/// Limits of the server for its clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// For the first request on a connection, its headers included.
+    /// For the arrival of the first request on a connection, with its headers.
     pub first_request_timeout: Duration,
     /// For the headers of a later request, and for the next request on an idle connection.
     pub header_timeout: Duration,
-    /// For a request or an answer that does not move: no byte arrives, no byte is taken.
+    /// For a request or an answer of which no byte arrives or is sent.
     pub stall_timeout: Duration,
-    /// For bytes that the client's side of the connection does not take.
+    /// For bytes that the client does not read.
     pub write_timeout: Duration,
-    /// Connections open at once; more wait in the kernel's queue.
+    /// Connections that are open at once. Further connections wait in the kernel's queue.
     pub max_connections: usize,
     /// Connections of one address, or of one /64 of IPv6; a /48 may have four times as many.
     pub max_connections_per_network: usize,
-    /// For requests in flight once the process goes down.
+    /// For requests in flight after the process began to go down.
     pub drain_timeout: Duration,
 }
 
@@ -53,7 +53,7 @@ impl Default for Limits {
             first_request_timeout: Duration::from_secs(10),
             // Longer than proxies keep idle connections, so that the proxy closes them, not this server.
             header_timeout: Duration::from_secs(75),
-            // Longer than the longest wait for a reply.
+            // Longer than a pull can wait for commands.
             stall_timeout: Duration::from_mins(2),
             write_timeout: Duration::from_secs(30),
             max_connections: 10_000,

@@ -99,7 +99,7 @@ impl Table {
     fn longest_idle(&self) -> Option<Arc<Activity>> {
         let open = self.open.values();
         let idle = open.filter(|activity| activity.phase() != Phase::Busy);
-        idle.min_by_key(|activity| (activity.phase() == Phase::Idle, activity.moved_at()))
+        idle.min_by_key(|activity| (activity.phase() == Phase::Idle, activity.progress_at()))
             .map(Arc::clone)
     }
 }

@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 
 /// How many failures an address may have at once.
 const BURST: u32 = 30;
-/// Time after which one more is allowed.
+/// The time after which an address may have one more failure.
 const STEP: Duration = Duration::from_secs(2);
 /// How many addresses are remembered. Beyond it, addresses without recent failures are forgotten first.
 const MAX_ADDRESSES: usize = 4_096;

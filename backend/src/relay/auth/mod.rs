@@ -41,7 +41,7 @@ pub struct RelayAuthenticator {
     secrets: Arc<RelaySecrets>,
     mode: RelayAuth,
     store: Store,
-    /// Named relays of which the store already knows that they sign. Only saves writes.
+    /// The named relays that the store has already marked as signing. This set only saves writes.
     signers: Mutex<HashSet<RelayName>>,
     /// Limits the warning that a relay shows its secret instead of signing.
     bearer_warning: Throttle,
@@ -49,14 +49,14 @@ pub struct RelayAuthenticator {
     edge_agents: EdgeAgents,
 }
 
-/// The routes for relays, which differ in the proof that they take.
+/// The routes for relays, which differ in the proof that they accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelayRoute {
-    /// Takes a signature or, where allowed, a bearer secret.
+    /// Accepts a signature or, where allowed, a bearer secret.
     Message,
-    /// Takes the same from relays of the predecessor, several of which may share a bearer secret.
+    /// Accepts the same from the predecessor's relays, several of which may share a bearer secret.
     Edge,
-    /// Takes only a signature.
+    /// Accepts only a signature.
     Pull,
 }
 
@@ -69,7 +69,7 @@ pub enum Claim {
     Proven(Caller),
 }
 
-/// No relay is known to have sent a request.
+/// Why no relay is known as the sender of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
     #[error("refused: {0}")]
@@ -240,7 +240,7 @@ fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
     }
 }
 
-/// What follows `Bearer`, whose case does not matter (RFC 9110 § 11.1).
+/// The token after `Bearer`, in upper or lower case (RFC 9110 § 11.1).
 fn bearer_token(header: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = header.split_at_checked("bearer ".len())?;
     scheme

@@ -38,8 +38,8 @@ pub(super) async fn of(
     }
 }
 
-/// If this message changes an earlier message: the identities that the earlier message may have. It was sent as a
-/// message, or as an event without text whose text came later.
+/// The identities that the changed message may have, if this message changes an earlier one. The earlier message was
+/// sent as event `message`, or as `other` because its text came later.
 pub(super) fn of_changed(relay: &RelayName, message: &Message) -> Vec<String> {
     let is_change = match message.event {
         Event::Edit | Event::Unsend | Event::AttachmentUpdate => true,

@@ -19,7 +19,7 @@ use utoipa::openapi::security::SecurityRequirement;
 use crate::http::App;
 use crate::http::answer::{Json, NoContent, SetCookies};
 use crate::http::api_error::ApiError;
-use crate::http::body::OF_A_BODY;
+use crate::http::body::BODY_PROBLEMS;
 use crate::http::browser::Credentials;
 use crate::http::callers::SignedIn;
 use crate::http::json_body::JsonBody;
@@ -91,7 +91,7 @@ impl FromRequest<Arc<App>> for LogoutRequest {
 
 impl Argument for LogoutRequest {
     const ACCESS: Access = Access::User;
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_BODY];
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[BODY_PROBLEMS];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         sends::<Body>(operation, schemas, Required::False);

@@ -46,7 +46,7 @@ pub(super) fn routes() -> Vec<Route> {
     .collect()
 }
 
-/// A request for a code, or with a code.
+/// The checked client of a request that asks for a code or confirms one.
 struct SignInAttempt {
     /// The session that the client already has.
     session: Option<Arc<Session>>,
@@ -56,8 +56,8 @@ struct SignInAttempt {
 }
 
 impl SignInAttempt {
-    /// Checks the client and its number. A browser has to show the CSRF token of its session or pre-session:
-    /// otherwise a page of another site could sign a person in to another account, or spend our money.
+    /// Checks the client and the number. A browser has to send the CSRF token of its session or pre-session.
+    /// Otherwise a page of another site could sign a person in to another account, or send codes at our cost.
     async fn check(
         app: &App,
         context: &Context,
@@ -104,8 +104,8 @@ async fn record_event(app: &App, kind: EventKind, outcome: &'static str) {
     record(&app.services.store, event, app.services.clock.now()).await;
 }
 
-/// Counts an event in the metrics and against the client's address. Strangers can cause any number of such
-/// events, so they are not written to the audit log.
+/// Counts a failure in the metrics and against the client's address. A client without a session can cause any number
+/// of failures, so the audit log does not have them.
 fn count_failure(app: &App, context: &Context, kind: EventKind, outcome: &'static str) {
     count_only(kind, outcome);
     let now = app.services.clock.now();
