@@ -1,9 +1,7 @@
-//! What happened at the door, and what the operator did to it, written down and counted: who by id,
-//! what, how it ended.
+//! The audit log: events of signing in and of the operator's commands, with the person's id and the outcome.
 //!
-//! No number, address, code or token is ever part of it; labels come from the closed lists here. A
-//! record that cannot be written is logged and lets the request pass: it tells what was done, it does
-//! not permit it.
+//! No number, address, code or token is ever part of an event; labels come from the closed lists here. If an event
+//! cannot be written, the failure is logged and the request goes on.
 
 use uuid::Uuid;
 
@@ -12,14 +10,15 @@ use crate::ids::row_id;
 use crate::request;
 use crate::store::{NewEvent, Store};
 
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What happened, as it is stored and as a label of metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum EventKind {
     /// A code was asked for.
     CodeStart,
     /// A code was given.
     CodeConfirm,
-    /// A session was to begin.
+    /// A person with a confirmed code signed in, or failed to.
     SignIn,
     /// A code was confirmed in a session.
     StepUp,
@@ -29,9 +28,9 @@ pub enum EventKind {
     LogOut,
     /// One session was ended by its owner from another.
     SessionDelete,
-    /// A person took their data along.
+    /// A person exported their data.
     Export,
-    /// A person had everything deleted.
+    /// A person deleted all their data.
     Delete,
     /// An account at the identity provider was not as we left it.
     AccountRepair,
@@ -41,27 +40,7 @@ pub enum EventKind {
     KeysRotate,
 }
 
-impl EventKind {
-    /// As it is stored, and as a label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::CodeStart => "code_start",
-            Self::CodeConfirm => "code_confirm",
-            Self::SignIn => "sign_in",
-            Self::StepUp => "step_up",
-            Self::Refresh => "refresh",
-            Self::LogOut => "log_out",
-            Self::SessionDelete => "session_delete",
-            Self::Export => "export",
-            Self::Delete => "delete",
-            Self::AccountRepair => "account_repair",
-            Self::IdentitySwitch => "identity_switch",
-            Self::KeysRotate => "keys_rotate",
-        }
-    }
-}
-
-/// Something that happened.
+/// An event of the audit log.
 #[derive(Clone, Debug)]
 pub struct Event {
     kind: EventKind,
@@ -71,7 +50,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// To a person who is not known. `outcome` is one of the few words that a kind can end with.
+    /// An event without a person. `outcome` is one of a few fixed words for each kind.
     pub fn new(kind: EventKind, outcome: &'static str) -> Self {
         Self {
             kind,
@@ -81,26 +60,26 @@ impl Event {
         }
     }
 
-    /// To this person.
+    /// Sets the person.
     #[must_use]
     pub fn of(mut self, user_id: Uuid) -> Self {
         self.user_id = Some(user_id);
         self
     }
 
-    /// In this session.
+    /// Sets the session.
     #[must_use]
     pub fn in_session(mut self, session_id: Uuid) -> Self {
         self.session_id = Some(session_id);
         self
     }
 
-    /// As a row of the request that the task works for. A caller that writes it inside a transaction of its
-    /// own counts it afterwards.
+    /// The row of the event, with the id of the current request. A caller that inserts the row in its own
+    /// transaction calls [`count`] afterwards.
     pub(crate) fn row(self, now: Timestamp) -> NewEvent {
         NewEvent {
             id: row_id(now),
-            kind: self.kind.as_str(),
+            kind: self.kind.into_str(),
             outcome: self.outcome,
             user_id: self.user_id,
             session_id: self.session_id,
@@ -109,20 +88,19 @@ impl Event {
     }
 }
 
-/// Counts an event that is written down.
+/// Counts an event that is stored.
 pub(crate) fn count(row: &NewEvent) {
     let labels = [("kind", row.kind), ("outcome", row.outcome)];
     metrics::counter!("auth_events_total", &labels).increment(1);
 }
 
-/// Counts what happened and nothing more: a caller can make it happen without end.
+/// Counts an event without storing it, because a caller can cause any number of such events.
 pub fn count_only(kind: EventKind, outcome: &'static str) {
-    let labels = [("kind", kind.as_str()), ("outcome", outcome)];
+    let labels = [("kind", kind.into_str()), ("outcome", outcome)];
     metrics::counter!("auth_events_total", &labels).increment(1);
 }
 
-/// Counts what happened and writes it down, unless this session has done it [`Store::EVENTS_OF_SESSION`]
-/// times before.
+/// Counts an event and stores it, unless the session has [`Store::EVENTS_OF_SESSION`] events of this kind already.
 pub async fn record(store: &Store, event: Event, now: Timestamp) {
     let row = event.row(now);
     count(&row);

@@ -1,31 +1,30 @@
-//! How often a line that would fill the log is written.
+//! Limits how often the same line is logged.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// Lets the first of many through, and then one in each interval.
+/// Lets the first call through, and then one call in each interval.
 #[derive(Debug)]
 pub(crate) struct Throttle {
-    every: Duration,
-    /// Microseconds since 1970.
+    interval: Duration,
+    /// The last call that was let through, in microseconds since 1970.
     last: AtomicI64,
 }
 
 impl Throttle {
-    /// One in every `every`.
-    pub(crate) const fn new(every: Duration) -> Self {
+    pub(crate) const fn new(interval: Duration) -> Self {
         Self {
-            every,
+            interval,
             last: AtomicI64::new(i64::MIN),
         }
     }
 
-    /// Whether it is time again. Of several callers at once it is for one of them.
+    /// Whether this call is let through. If several threads call at once, only one of them gets `true`.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         let last = self.last.load(Ordering::Relaxed);
-        let is_due = last == i64::MIN || now >= Timestamp::from_micros(last).plus(self.every);
+        let is_due = last == i64::MIN || now >= Timestamp::from_micros(last).plus(self.interval);
         let now = now.as_micros();
         is_due
             && self
@@ -40,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_and_then_one_an_interval() {
+    fn the_first_call_passes_and_then_one_call_in_each_interval() {
         let throttle = Throttle::new(Duration::from_mins(1));
         let is_due = |secs| throttle.is_due(Timestamp::from_secs(secs));
         assert!(is_due(1_000));
@@ -48,6 +47,6 @@ mod tests {
         assert!(!is_due(1_059));
         assert!(is_due(1_060));
         assert!(!is_due(1_061));
-        assert!(!is_due(10), "a clock that is set back");
+        assert!(!is_due(10), "the clock was set back");
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn run(args: &Args) {
     if args.json {
         let list: Vec<Value> = routes
             .iter()
-            .map(|route| json!({ "method": route.method.as_str(), "path": route.path, "access": route.access.as_str() }))
+            .map(|route| json!({ "method": route.method.as_str(), "path": route.path, "access": route.access.into_str() }))
             .collect();
         say!("{}", Value::Array(list));
         return;
@@ -26,6 +26,6 @@ pub(super) fn run(args: &Args) {
     let width = longest.unwrap_or_default();
     for route in routes {
         let (method, path) = (route.method.as_str(), route.path);
-        say!("{method:<6} {path:<width$}  {}", route.access.as_str());
+        say!("{method:<6} {path:<width$}  {}", route.access.into_str());
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
 use super::Failure;
@@ -21,7 +22,7 @@ use crate::lifecycle::{Lifecycle, termination_signal};
 use crate::services::Services;
 use crate::store::Store;
 use crate::supervisor::Supervisor;
-use crate::telemetry::{Metrics, start_logging};
+use crate::telemetry::{process_metrics, start_logging};
 
 /// More than the connections take to drain.
 const GRACE: Duration = Duration::from_secs(15);
@@ -48,7 +49,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         .with_context(|| format!("cannot listen on {} (HOST, PORT)", config.server.address))?;
     let address = listener.local_addr().context("no local address")?;
     let lifecycle = Lifecycle::new();
-    let metrics = Metrics::of_process();
+    let metrics = process_metrics();
     let jobs = Jobs::new(
         store.clone(),
         services.jobs(config.retention),
@@ -121,7 +122,7 @@ async fn sort_account_deletions(
 }
 
 /// What belongs to this process alone.
-async fn measure(store: Store, metrics: Metrics) {
+async fn measure(store: Store, metrics: PrometheusHandle) {
     let mut tick = tokio::time::interval(MEASURE_EVERY);
     loop {
         tick.tick().await;

@@ -1,15 +1,13 @@
-//! What a handler answers: JSON, nothing, cookies along with either.
+//! What a handler answers: JSON or nothing, perhaps with cookies.
 //!
-//! A failure is an `ApiError`; only here and in the middleware it becomes a body.
+//! A failure is an `ApiError`. The middleware turns it into a body with the functions of this file.
 
 use std::marker::PhantomData;
 
 use axum::body::Body;
-use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
-};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,22 +15,22 @@ use utoipa::openapi::path::Operation;
 
 use super::api_error::ApiError;
 use super::context::Context;
-use super::route::{Answers, Schemas, answers_with, json_content};
+use super::route::{Answers, Schemas, json_content};
 use super::{App, VERSION};
 use crate::ids::random_id;
 use crate::relay::auth::Caller;
 
-/// Names a request in its answer and in the log.
+/// The header with the id of the request, which the log has too.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// 200 with a `T`, which no cache keeps.
+/// 200 with a `T` as JSON, which no cache keeps.
 ///
-/// It is written down at once, so that `T` may borrow; as the mark is contravariant, what was made of a
-/// view of rows counts as one of the view of anything that lives longer.
+/// The value is serialised at once, so it may borrow from rows. `PhantomData<fn(T)>` is contravariant in `T`, so a
+/// handler may declare `Json<View<'static>>` and return the JSON of a `View` that borrows.
 pub(super) struct Json<T> {
     bytes: Vec<u8>,
     of: PhantomData<fn(T)>,
@@ -49,8 +47,12 @@ impl<T: Serialize> Json<T> {
 
 impl<T: ToSchema> Answers for Json<T> {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        let content = json_content::<T>(schemas);
-        answers_with(operation, "application/json", content);
+        let mut response = utoipa::openapi::Response::new("OK");
+        let content = json_content::<T>(schemas).into();
+        let kind = "application/json".to_owned();
+        response.content.insert(kind, content);
+        let responses = &mut operation.responses.responses;
+        responses.insert("200".to_owned(), response.into());
     }
 }
 
@@ -60,7 +62,7 @@ impl<T> IntoResponse for Json<T> {
     }
 }
 
-/// 204: the status says all.
+/// 204, without a body.
 pub(super) struct NoContent;
 
 impl IntoResponse for NoContent {
@@ -77,54 +79,8 @@ impl Answers for NoContent {
     }
 }
 
-/// 200 with a `T`, or 204.
-pub(super) enum JsonOrNoContent<T> {
-    Json(Json<T>),
-    NoContent,
-}
-
-impl<T: ToSchema> Answers for JsonOrNoContent<T> {
-    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        <Json<T>>::describe(operation, schemas);
-        NoContent::describe(operation, schemas);
-    }
-}
-
-impl<T> IntoResponse for JsonOrNoContent<T> {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Json(json) => json.into_response(),
-            Self::NoContent => NoContent.into_response(),
-        }
-    }
-}
-
-/// Cookies that go along with an answer.
-#[derive(Default)]
-pub(super) struct SetCookies(Vec<HeaderValue>);
-
-impl SetCookies {
-    pub(super) fn add(&mut self, cookie: HeaderValue) {
-        self.0.push(cookie);
-    }
-}
-
-impl<const N: usize> From<[HeaderValue; N]> for SetCookies {
-    fn from(cookies: [HeaderValue; N]) -> Self {
-        Self(cookies.into())
-    }
-}
-
-impl IntoResponseParts for SetCookies {
-    type Error = std::convert::Infallible;
-
-    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Self::Error> {
-        for cookie in self.0 {
-            parts.headers_mut().append(SET_COOKIE, cookie);
-        }
-        Ok(parts)
-    }
-}
+/// The `Set-Cookie` headers of an answer.
+pub(super) type SetCookies = AppendHeaders<Vec<(HeaderName, HeaderValue)>>;
 
 impl<T: Answers> Answers for (SetCookies, T) {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
@@ -132,7 +88,7 @@ impl<T: Answers> Answers for (SetCookies, T) {
     }
 }
 
-/// The answer to a request that failed. A relay whose proof held is told more.
+/// The answer to a request that failed. A verified relay also gets the version and the environment.
 pub(super) fn problem(
     error: &ApiError,
     context: &Context,
@@ -151,18 +107,18 @@ pub(super) fn problem(
     response
 }
 
-/// The answer to a relay whose proof held: whatever it says, it says it signed.
+/// Signs an answer to a verified relay.
 pub(super) async fn sign(response: Response, relay: &Caller, app: &App) -> Response {
     let (mut parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, usize::MAX)
         .await
-        .expect("what relays are answered is whole before it is sent");
+        .expect("answers to relays are in memory before they are sent");
     relay.sign_answer(&mut parts.headers, &bytes, app.services.clock.now());
     Response::from_parts(parts, Body::from(bytes))
 }
 
-/// The answer to a request that the HTTP library could not read, in place of the library's own empty one.
-/// `None` if `bytes` are anything else: every answer of ours has a request id.
+/// The answer to a request that hyper could not read, in place of hyper's own answer, which is empty.
+/// `None` if `bytes` are no such answer of hyper: every answer of ours has a request id.
 pub(super) fn unreadable_request(bytes: &[u8]) -> Option<Bytes> {
     let status = bytes
         .strip_prefix(b"HTTP/1.1 ")
@@ -209,7 +165,7 @@ fn add_error_headers(response: &mut Response, error: &ApiError) {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     match error {
-        // Every 401 has to name a scheme (RFC 9110 § 15.5.2), also where another proof would not help.
+        // Every 401 has to name a scheme (RFC 9110 § 15.5.2), even if another token would not help.
         ApiError::Unauthorized(_)
         | ApiError::TokenRequired
         | ApiError::SignedOut
@@ -217,7 +173,7 @@ fn add_error_headers(response: &mut Response, error: &ApiError) {
         | ApiError::CodeExpired => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        // The rest of the body is still on its way, and will not be read.
+        // The client still sends the rest of the body, which is not read.
         ApiError::BodyTooLarge { .. }
         | ApiError::RequestTimeout
         | ApiError::BrokenBody

@@ -1,4 +1,4 @@
-//! Every way in which a request fails, with its status and body: the only place that knows both.
+//! `ApiError`: every way in which a request can fail, with the status and the body of the answer.
 
 use std::fmt::Display;
 
@@ -11,94 +11,126 @@ use crate::relay::auth::AuthError;
 use crate::relay::intake::IntakeError;
 use crate::store::StoreError;
 
-/// A request that failed.
+/// Why a request failed. The text of a variant is the `detail` of the answer. The code decides the status.
 ///
-/// As a response it is only a carrier: the frame around every route knows the request and writes the
-/// body. Its code decides the status.
-#[derive(Clone, Debug)]
+/// As a response it has no body yet: the middleware around every route knows the request and writes the body.
+#[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum ApiError {
+    // Operators of the older deployment search for these words.
+    #[error("Invalid signature")]
     Unauthorized(SignatureReason),
-    /// The token of a route that is not a relay's.
+    /// Another route than a relay's needs a fixed token.
+    #[error("this route needs its bearer token")]
     TokenRequired,
     /// The request has no token, or one that is not valid.
+    #[error("nobody is signed in here; sign in, or refresh the session")]
     SignedOut,
-    /// Failed proofs of one address.
-    RateLimited {
-        retry_after: u32,
-    },
-    /// Codes, or tries of codes.
-    TooManyCodes {
-        retry_after: u32,
-    },
+    /// One address sent too many proofs that do not hold.
+    #[error("too many requests that failed to prove themselves")]
+    RateLimited { retry_after: u32 },
+    /// Too many codes were asked for or tried.
+    #[error("too many codes were asked for; wait a while")]
+    TooManyCodes { retry_after: u32 },
+    #[error("{0}")]
     InvalidPhone(InvalidPhone),
+    #[error("no code can be sent to this number")]
     CannotSend,
-    WrongCode {
-        attempts_left: u32,
-    },
+    #[error("this is not the code")]
+    WrongCode { attempts_left: u32 },
+    #[error("this code cannot be used any more; ask for a new one")]
     CodeExpired,
-    TooManyAttempts {
-        retry_after: u32,
-    },
+    #[error("too many wrong codes; ask for a new one later")]
+    TooManyAttempts { retry_after: u32 },
+    #[error("{0}")]
     CrossSiteOrigin(OriginFault),
+    #[error("{0}")]
     CsrfFailed(CsrfFault),
+    #[error("confirm a code in this session first; it counts for ten minutes")]
     StepUpRequired,
+    #[error("this account cannot be used here")]
     AccountRefused,
-    ProviderUnavailable {
-        retry_after: u32,
-    },
+    #[error("a service that this needs does not answer; try again")]
+    ProviderUnavailable { retry_after: u32 },
+    #[error("relay_id names another relay than the secret does")]
     RelayMismatch,
+    #[error("this relay name is in use by another installation; stop that one, or move the relay")]
     RelayElsewhere,
-    IdConflict {
-        message_id: String,
-    },
+    #[error("a message with this identity is stored with another body")]
+    IdConflict { message_id: String },
+    #[error("{0}")]
     MalformedJson(String),
+    #[error("{} field(s) break a rule", .0.len())]
     InvalidFields(Vec<Violation>),
-    BodyTooLarge {
-        limit: usize,
-    },
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge { limit: usize },
+    #[error("{0}")]
     UnsupportedMediaType(&'static str),
+    #[error("there is nothing at this path")]
     NotFound,
-    /// Something that the predecessor's backend had.
+    /// The backend of the predecessor served this.
+    #[error("{0}")]
     NotServed(&'static str),
-    /// A session that is gone, or of another person.
+    /// A session that has ended, or a session of another person.
+    #[error("there is no such session of yours")]
     SessionNotFound,
+    #[error("this path does not take this method")]
     MethodNotAllowed,
+    #[error("the body took too long to arrive")]
     RequestTimeout,
+    #[error("{}", store_detail(.0))]
     StoreUnavailable(StoreError),
+    #[error("this server is going down; try again")]
     ShuttingDown,
+    #[error("something is wrong here; the log has it under the request id")]
     Internal(StoreError),
+    #[error("something is wrong here; the log has it under the request id")]
     Panicked,
+    #[error("the body ended before it was complete")]
     BrokenBody,
-    /// The request cannot be understood as one.
+    /// The request breaks a rule of HTTP.
+    #[error("{0}")]
     BadRequest(&'static str),
+    #[error("the path and query are too long")]
     UriTooLong,
+    #[error("the headers are too large")]
     HeadersTooLarge,
-    /// Bodies whose sender is not known yet fill the memory that is kept for them.
+    /// Bodies of unknown senders fill the memory that is kept for them.
+    #[error("too many bodies are on their way; try again")]
     Overloaded,
-    /// A proxy on this machine brings requests of others to a backend that is in development.
+    #[error(
+        "this backend is in development and serves this machine alone, but a proxy named a client elsewhere; \
+         set APP_ENV=production to serve others"
+    )]
     DevelopmentOnly,
 }
 
 /// Why a page may not call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum OriginFault {
-    /// It is not one of ours.
+    #[error("requests from this page are not accepted; its origin is not one of WEB_ORIGINS")]
     NotListed,
-    /// It is, but to the browser it is another site, so that no cookie of ours would reach us from it:
+    /// The page is listed, but the browser sends no cookies from it, because to the browser it is another site:
     /// `http://127.0.0.1` is not `http://localhost`.
+    #[error(
+        "to the browser this page is another site than this server, so that cookies would not arrive; open \
+         both under one domain (both as localhost, or both as 127.0.0.1)"
+    )]
     OtherSite,
 }
 
 /// Why a request of a browser that changes something is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum CsrfFault {
-    /// It came without the cookie that a token is bound to.
+    #[error(
+        "no cookie of ours came along; GET /auth/csrf-token sets one, and requests have to include credentials"
+    )]
     NoCookie,
-    /// Its token is missing, or bound to another cookie.
+    /// The token is missing, or bound to another cookie.
+    #[error("X-CSRF-Token is missing or not of this session; GET /auth/csrf-token has one")]
     Token,
 }
 
-/// The status that every answer with this code has, but for requests that no route sees.
+/// The status of every answer with this code, except for requests that HTTP itself refuses.
 pub(super) const fn status_of(code: ProblemCode) -> StatusCode {
     use ProblemCode as Code;
     match code {
@@ -117,7 +149,7 @@ pub(super) const fn status_of(code: ProblemCode) -> StatusCode {
         Code::RelayElsewhere | Code::IdConflict | Code::AnswerPending => StatusCode::CONFLICT,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        // No 401: clients take that for the end of the session that they have.
+        // Clients take a 401 for the end of the session that they have.
         Code::InvalidFields
         | Code::InvalidPhone
         | Code::PhoneNotServed
@@ -134,7 +166,7 @@ pub(super) const fn status_of(code: ProblemCode) -> StatusCode {
     }
 }
 
-/// A relay backs off by itself; a second keeps a short outage short.
+/// Short, because relays wait longer after each failure by themselves.
 const STORE_RETRY_AFTER_SECS: u32 = 2;
 
 impl ApiError {
@@ -189,92 +221,9 @@ impl ApiError {
 
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            // The request is not one that any route sees.
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             _ => status_of(self.code()),
-        }
-    }
-
-    fn detail(&self) -> String {
-        match self {
-            // The words that operators of the older deployment search for.
-            Self::Unauthorized(_) => "Invalid signature".to_owned(),
-            Self::TokenRequired => "this route needs its bearer token".to_owned(),
-            Self::RateLimited { .. } => {
-                "too many requests that failed to prove themselves".to_owned()
-            }
-            Self::SignedOut => "nobody is signed in here; sign in, or refresh the session".to_owned(),
-            Self::TooManyCodes { .. } => "too many codes were asked for; wait a while".to_owned(),
-            Self::InvalidPhone(fault) => fault.to_string(),
-            Self::CannotSend => "no code can be sent to this number".to_owned(),
-            Self::WrongCode { .. } => "this is not the code".to_owned(),
-            Self::CodeExpired => "this code cannot be used any more; ask for a new one".to_owned(),
-            Self::TooManyAttempts { .. } => {
-                "too many wrong codes; ask for a new one later".to_owned()
-            }
-            Self::CrossSiteOrigin(OriginFault::NotListed) => {
-                "requests from this page are not accepted; its origin is not one of WEB_ORIGINS"
-                    .to_owned()
-            }
-            Self::CrossSiteOrigin(OriginFault::OtherSite) => {
-                "to the browser this page is another site than this server, so that cookies would \
-                 not arrive; open both under one domain (both as localhost, or both as 127.0.0.1)"
-                    .to_owned()
-            }
-            Self::CsrfFailed(CsrfFault::NoCookie) => {
-                "no cookie of ours came along; GET /auth/csrf-token sets one, and requests have to \
-                 include credentials"
-                    .to_owned()
-            }
-            Self::CsrfFailed(CsrfFault::Token) => {
-                "X-CSRF-Token is missing or not of this session; GET /auth/csrf-token has one"
-                    .to_owned()
-            }
-            Self::StepUpRequired => {
-                "confirm a code in this session first; it counts for ten minutes".to_owned()
-            }
-            Self::AccountRefused => "this account cannot be used here".to_owned(),
-            Self::ProviderUnavailable { .. } => {
-                "a service that this needs does not answer; try again".to_owned()
-            }
-            Self::RelayMismatch => "relay_id names another relay than the secret does".to_owned(),
-            Self::RelayElsewhere => {
-                "this relay name is in use by another installation; stop that one, or move the relay"
-                    .to_owned()
-            }
-            Self::IdConflict { .. } => {
-                "a message with this identity is stored with another body".to_owned()
-            }
-            Self::MalformedJson(fault) => fault.clone(),
-            Self::UriTooLong => "the path and query are too long".to_owned(),
-            Self::HeadersTooLarge => "the headers are too large".to_owned(),
-            Self::Overloaded => "too many bodies are on their way; try again".to_owned(),
-            Self::DevelopmentOnly => {
-                "this backend is in development and serves this machine alone, but a proxy named a \
-                 client elsewhere; set APP_ENV=production to serve others"
-                    .to_owned()
-            }
-            Self::BrokenBody => "the body ended before it was complete".to_owned(),
-            Self::InvalidFields(violations) => {
-                format!("{} field(s) break a rule", violations.len())
-            }
-            Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes"),
-            Self::UnsupportedMediaType(text) | Self::BadRequest(text) | Self::NotServed(text) => {
-                (*text).to_owned()
-            }
-            Self::NotFound => "there is nothing at this path".to_owned(),
-            Self::SessionNotFound => "there is no such session of yours".to_owned(),
-            Self::MethodNotAllowed => "this path does not take this method".to_owned(),
-            Self::RequestTimeout => "the body took too long to arrive".to_owned(),
-            Self::StoreUnavailable(StoreError::ReadOnly) => {
-                "the database is read-only at this time; try again".to_owned()
-            }
-            Self::StoreUnavailable(_) => "the database does not answer; try again".to_owned(),
-            Self::ShuttingDown => "this server is going down; try again".to_owned(),
-            Self::Internal(_) | Self::Panicked => {
-                "something is wrong here; the log has it under the request id".to_owned()
-            }
         }
     }
 
@@ -293,41 +242,37 @@ impl ApiError {
     /// The body of the answer. `server_time` in Unix seconds.
     pub(super) fn problem(&self, request_id: &str, server_time: i64) -> Problem {
         let status = self.status();
-        let (reason, told_time) = match self {
-            Self::Unauthorized(reason) => {
-                let stale = *reason == SignatureReason::StaleTimestamp;
-                (Some(*reason), stale.then_some(server_time))
-            }
-            _ => (None, None),
-        };
-        Problem {
+        let mut problem = Problem {
             kind: "about:blank".to_owned(),
             title: status.canonical_reason().unwrap_or_default().to_owned(),
             status: status.as_u16(),
-            detail: self.detail(),
+            detail: self.to_string(),
             code: self.code(),
             request_id: request_id.to_owned(),
-            reason,
-            violations: match self {
-                Self::InvalidFields(violations) => violations.clone(),
-                _ => Vec::new(),
-            },
-            message_id: match self {
-                Self::IdConflict { message_id } => Some(message_id.clone()),
-                _ => None,
-            },
+            reason: None,
+            violations: Vec::new(),
+            message_id: None,
             retry_after: self.retry_after(),
-            attempts_left: match self {
-                Self::WrongCode { attempts_left } => Some(*attempts_left),
-                _ => None,
-            },
-            server_time: told_time,
+            attempts_left: None,
+            server_time: None,
             version: None,
             environment: None,
+        };
+        match self {
+            Self::Unauthorized(reason) => {
+                problem.reason = Some(*reason);
+                problem.server_time =
+                    (*reason == SignatureReason::StaleTimestamp).then_some(server_time);
+            }
+            Self::InvalidFields(violations) => problem.violations.clone_from(violations),
+            Self::IdConflict { message_id } => problem.message_id = Some(message_id.clone()),
+            Self::WrongCode { attempts_left } => problem.attempts_left = Some(*attempts_left),
+            _ => {}
         }
+        problem
     }
 
-    /// Logs what only the operator may know. What a caller did wrong is its own business.
+    /// Logs what only the operator may know. Mistakes of the caller are not logged.
     pub(super) fn log(&self) {
         match self {
             Self::StoreUnavailable(error) => {
@@ -347,6 +292,13 @@ impl IntoResponse for ApiError {
         let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+fn store_detail(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::ReadOnly => "the database is read-only at this time; try again",
+        _ => "the database does not answer; try again",
     }
 }
 

@@ -1,5 +1,4 @@
-//! Reading a body: as raw bytes, within a size, a time and the budget of its network, before anything is
-//! made of it.
+//! Reads a body as raw bytes, within limits of size, time and the memory budget of its network.
 
 use std::time::Duration;
 
@@ -15,8 +14,8 @@ use super::api_error::ApiError;
 use super::body_budget::Charge;
 use super::context::Context;
 
-/// How a body of JSON may fail to be one.
-pub(super) const OF_A_BODY: &[ProblemCode] = &[
+/// The problems that reading a JSON body may cause.
+pub(super) const BODY_PROBLEMS: &[ProblemCode] = &[
     ProblemCode::BodyTooLarge,
     ProblemCode::InvalidFields,
     ProblemCode::MalformedJson,
@@ -25,20 +24,15 @@ pub(super) const OF_A_BODY: &[ProblemCode] = &[
     ProblemCode::UnsupportedMediaType,
 ];
 
-/// A body that arrived whole. It counts against the budget of its network until this is dropped.
-pub(super) struct ReadBody {
-    pub(super) bytes: Bytes,
-    _charge: Charge,
-}
-
-/// The whole body, if it arrives in time and is at most `limit` bytes.
+/// Reads a body of at most `limit` bytes. The body counts against the budget of its network until the charge is
+/// dropped.
 pub(super) async fn read(
     app: &App,
     context: &Context,
     headers: &HeaderMap,
     body: Body,
     limit: usize,
-) -> Result<ReadBody, ApiError> {
+) -> Result<(Bytes, Charge), ApiError> {
     if announces_more(headers, limit) {
         return Err(ApiError::BodyTooLarge { limit });
     }
@@ -50,17 +44,7 @@ pub(super) async fn read(
     let bytes = tokio::time::timeout(app.clients.body_timeout, collecting)
         .await
         .unwrap_or(Err(ApiError::RequestTimeout))?;
-    Ok(ReadBody {
-        bytes,
-        _charge: charge,
-    })
-}
-
-impl ReadBody {
-    /// The bytes alone; from here on they count against nothing.
-    pub(super) fn into_bytes(self) -> Bytes {
-        self.bytes
-    }
+    Ok((bytes, charge))
 }
 
 async fn collect(
@@ -82,7 +66,7 @@ async fn collect(
             continue;
         };
         charge.grow(data.len()).map_err(|_| ApiError::Overloaded)?;
-        // Most bodies come in one piece, which need not be copied.
+        // Most bodies come in one piece, which is not copied.
         if first.is_empty() && whole.is_empty() {
             first = data;
             continue;
@@ -97,19 +81,19 @@ async fn collect(
     })
 }
 
-/// Lets a body go by without keeping it. A client that is still sending when the connection closes may
-/// never see the answer that tells it why. One that asks first is told before it sends.
-pub(super) async fn pass_over(headers: &HeaderMap, body: Body, limit: usize, timeout: Duration) {
+/// Reads and drops a body. A client that is still sending when the connection closes may never see the answer. A
+/// client that waits for `100 Continue` gets the answer before it sends.
+pub(super) async fn discard(headers: &HeaderMap, body: Body, limit: usize, timeout: Duration) {
     if announces_more(headers, limit) || headers.contains_key(EXPECT) {
         return;
     }
     let mut body = Limited::new(body, limit);
-    let passing = async { while let Some(Ok(_)) = body.frame().await {} };
-    // A client that takes longer, or sends more, is answered all the same.
-    let _ = tokio::time::timeout(timeout, passing).await;
+    let reading = async { while let Some(Ok(_)) = body.frame().await {} };
+    // A client that takes longer or sends more gets the answer all the same.
+    let _ = tokio::time::timeout(timeout, reading).await;
 }
 
-/// Whether a body is known to be too large before it is sent, so that nothing is sent in vain.
+/// Whether `Content-Length` is above the limit. Such a body is refused before the client sends it.
 fn announces_more(headers: &HeaderMap, limit: usize) -> bool {
     headers
         .get(CONTENT_LENGTH)
@@ -117,8 +101,8 @@ fn announces_more(headers: &HeaderMap, limit: usize) -> bool {
         .is_some_and(|length| length > limit)
 }
 
-/// Refuses what is not uncompressed JSON. Asked only once the sender is known, so that the refusal can
-/// be signed.
+/// Refuses a body that is not uncompressed JSON. For relays this happens after the proof, so that the refusal is
+/// signed.
 pub(super) fn expect_json(headers: &HeaderMap) -> Result<(), ApiError> {
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(ApiError::UnsupportedMediaType(

@@ -1,10 +1,10 @@
-//! How much memory the bodies of strangers may take.
+//! A budget of memory for bodies whose sender is not verified yet.
 //!
-//! A body is kept before it is known who sent it, since a signature covers it. All such bodies share one
-//! budget, charged as their bytes arrive. One network may hold a small part of it, so that a stranger
-//! who fills it is refused first; a part of the whole is kept for networks that have proved themselves,
-//! so that strangers cannot keep a relay out together. A network's first bytes may use half of that part: one
-//! small request is how a relay proves itself after a start.
+//! A signature covers the body, so a body is in memory before its sender is verified. All such bodies share one
+//! budget, which is charged while their bytes arrive. One network may use a small part of the budget, so that a
+//! single attacker is refused first. Another part is reserved for networks of verified relays, so that many
+//! attackers together cannot keep a relay out. The first bytes of every network may use half of the reserved part,
+//! because a relay needs one small request to be verified after a start.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,121 +13,122 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::client_network::client_networks;
 use crate::clock::Timestamp;
 
-/// A proof counts for this long.
-const PROVED_FOR_SECS: i64 = 24 * 3_600;
-/// Networks that are remembered; beyond it the oldest proof is forgotten.
-const MAX_PROVED: usize = 1_024;
+/// How long a network counts as verified.
+const VERIFIED_FOR_SECS: i64 = 24 * 3_600;
+/// How many verified networks are remembered. Beyond it, the oldest is forgotten.
+const MAX_VERIFIED: usize = 1_024;
 
 /// Sizes in bytes.
 #[derive(Clone, Copy, Debug)]
-struct Shares {
+struct BudgetLimits {
     total: usize,
-    /// What only networks that have proved themselves may use.
-    kept_for_proved: usize,
+    /// The part of the total that is reserved for verified networks.
+    reserved: usize,
+    /// For one network that is not verified.
     network: usize,
-    /// What any network may have of the whole.
+    /// For the first bytes of any network, which may use half of the reserved part.
     first: usize,
-    proved_network: usize,
+    verified_network: usize,
 }
 
-const SHARES: Shares = Shares {
+const LIMITS: BudgetLimits = BudgetLimits {
     total: 32 << 20,
-    kept_for_proved: 8 << 20,
+    reserved: 8 << 20,
     network: 4 << 20,
     first: 32 << 10,
-    proved_network: 16 << 20,
+    verified_network: 16 << 20,
 };
 
-/// The budget of all bodies whose sender is not known yet.
+/// The budget for all bodies whose sender is not verified yet.
 #[derive(Clone, Debug)]
 pub struct BodyBudget {
-    shares: Shares,
-    held: Arc<Mutex<Held>>,
+    limits: BudgetLimits,
+    usage: Arc<Mutex<BudgetUsage>>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct BudgetUsage {
     total: usize,
     by_network: HashMap<IpAddr, usize>,
-    /// When a network last proved itself, in Unix seconds.
-    proved_at: HashMap<IpAddr, i64>,
+    /// When a network was last verified, in Unix seconds.
+    verified_at: HashMap<IpAddr, i64>,
 }
 
-/// What one body holds of the budget; given back once it is dropped.
+/// The bytes of one body in the budget. Dropping it frees them.
 #[derive(Debug)]
 pub(super) struct Charge {
     budget: BodyBudget,
     network: IpAddr,
-    is_proved: bool,
+    is_verified: bool,
     bytes: usize,
 }
 
-/// There is no room for more.
+/// The budget has no room for more bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exhausted;
 
 impl Default for BodyBudget {
     fn default() -> Self {
-        Self::of(SHARES)
+        Self::of(LIMITS)
     }
 }
 
 impl BodyBudget {
-    fn of(shares: Shares) -> Self {
+    fn of(limits: BudgetLimits) -> Self {
         Self {
-            shares,
-            held: Arc::default(),
+            limits,
+            usage: Arc::default(),
         }
     }
 
-    /// The charge of a body that `client` is about to send.
+    /// The charge for a body that `client` is about to send.
     pub(super) fn charge(&self, client: IpAddr, now: Timestamp) -> Charge {
         let network = widest(client);
-        let proved_at = self.lock().proved_at.get(&network).copied();
+        let verified_at = self.lock().verified_at.get(&network).copied();
         Charge {
             budget: self.clone(),
             network,
-            is_proved: proved_at.is_some_and(|at| now.as_secs() - at <= PROVED_FOR_SECS),
+            is_verified: verified_at.is_some_and(|at| now.as_secs() - at <= VERIFIED_FOR_SECS),
             bytes: 0,
         }
     }
 
-    /// A body of `client` turned out to be a relay's.
-    pub(super) fn proved(&self, client: IpAddr, now: Timestamp) {
-        let mut held = self.lock();
+    /// Marks the network of `client` as verified.
+    pub(super) fn verified(&self, client: IpAddr, now: Timestamp) {
+        let mut usage = self.lock();
         let network = widest(client);
-        if held.proved_at.len() >= MAX_PROVED
-            && !held.proved_at.contains_key(&network)
-            && let Some((&oldest, _)) = held.proved_at.iter().min_by_key(|(_, at)| **at)
+        if usage.verified_at.len() >= MAX_VERIFIED
+            && !usage.verified_at.contains_key(&network)
+            && let Some((&oldest, _)) = usage.verified_at.iter().min_by_key(|(_, at)| **at)
         {
-            held.proved_at.remove(&oldest);
+            usage.verified_at.remove(&oldest);
         }
-        held.proved_at.insert(network, now.as_secs());
+        usage.verified_at.insert(network, now.as_secs());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BudgetUsage> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Charge {
-    /// Takes `bytes` more.
+    /// Adds `bytes` to the charge.
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Exhausted> {
-        let shares = self.budget.shares;
-        let mut held = self.budget.lock();
-        let network = held.by_network.get(&self.network).copied().unwrap_or(0);
-        let (of_network, of_all) = if self.is_proved {
-            (shares.proved_network, shares.total)
-        } else if network + bytes <= shares.first {
-            (shares.network, shares.total - shares.kept_for_proved / 2)
+        let limits = self.budget.limits;
+        let mut usage = self.budget.lock();
+        let network = usage.by_network.get(&self.network).copied().unwrap_or(0);
+        let (of_network, of_all) = if self.is_verified {
+            (limits.verified_network, limits.total)
+        } else if network + bytes <= limits.first {
+            (limits.network, limits.total - limits.reserved / 2)
         } else {
-            (shares.network, shares.total - shares.kept_for_proved)
+            (limits.network, limits.total - limits.reserved)
         };
-        if network + bytes > of_network || held.total + bytes > of_all {
+        if network + bytes > of_network || usage.total + bytes > of_all {
             return Err(Exhausted);
         }
-        held.total += bytes;
-        held.by_network.insert(self.network, network + bytes);
+        usage.total += bytes;
+        usage.by_network.insert(self.network, network + bytes);
         self.bytes += bytes;
         Ok(())
     }
@@ -138,12 +139,12 @@ impl Drop for Charge {
         if self.bytes == 0 {
             return;
         }
-        let mut held = self.budget.lock();
-        held.total -= self.bytes;
-        if let Some(network) = held.by_network.get_mut(&self.network) {
+        let mut usage = self.budget.lock();
+        usage.total -= self.bytes;
+        if let Some(network) = usage.by_network.get_mut(&self.network) {
             *network -= self.bytes;
             if *network == 0 {
-                held.by_network.remove(&self.network);
+                usage.by_network.remove(&self.network);
             }
         }
     }
@@ -162,12 +163,12 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
     fn budget() -> BodyBudget {
-        BodyBudget::of(Shares {
+        BodyBudget::of(BudgetLimits {
             total: 100,
-            kept_for_proved: 20,
+            reserved: 20,
             network: 30,
             first: 2,
-            proved_network: 50,
+            verified_network: 50,
         })
     }
 
@@ -190,23 +191,23 @@ mod tests {
     }
 
     #[test]
-    fn strangers_together_leave_room_for_who_has_proved_itself() {
+    fn many_unverified_networks_leave_room_for_a_verified_one() {
         let budget = budget();
         let relay = address("192.0.2.200");
-        budget.proved(relay, NOW);
-        let mut strangers: Vec<Charge> = (0..8_u8)
+        budget.verified(relay, NOW);
+        let mut unverified: Vec<Charge> = (0..8_u8)
             .map(|n| budget.charge(IpAddr::from([203, 0, 113, n]), NOW))
             .collect();
-        for stranger in &mut strangers {
-            assert_eq!(stranger.grow(10), Ok(()));
+        for unverified_one in &mut unverified {
+            assert_eq!(unverified_one.grow(10), Ok(()));
         }
-        assert_eq!(strangers[0].grow(1), Err(Exhausted));
-        // A relay that has not proved itself yet can do so with a small request.
+        assert_eq!(unverified[0].grow(1), Err(Exhausted));
+        // The first small request of another network is accepted.
         let mut first = budget.charge(address("198.51.100.1"), NOW);
         assert_eq!(first.grow(2), Ok(()));
         assert_eq!(first.grow(1), Err(Exhausted));
         drop(first);
-        // However many networks begin, half of what is kept stays for those that have proved themselves.
+        // First requests of many networks use at most half of the reserved part.
         let mut begun: Vec<Charge> = (0..20_u8)
             .map(|n| budget.charge(IpAddr::from([198, 51, 100, n]), NOW))
             .collect();
@@ -218,8 +219,8 @@ mod tests {
         let mut relays = budget.charge(relay, NOW);
         assert_eq!(relays.grow(20), Ok(()));
         assert_eq!(relays.grow(1), Err(Exhausted));
-        drop((strangers, relays));
-        let later = Timestamp::from_secs(NOW.as_secs() + PROVED_FOR_SECS + 1);
+        drop((unverified, relays));
+        let later = Timestamp::from_secs(NOW.as_secs() + VERIFIED_FOR_SECS + 1);
         let mut forgotten = budget.charge(relay, later);
         assert_eq!(forgotten.grow(31), Err(Exhausted));
         assert_eq!(budget.lock().total, 0);
@@ -229,10 +230,10 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let budget = budget();
-        for n in 0..u32::try_from(MAX_PROVED).expect("small") + 10 {
+        for n in 0..u32::try_from(MAX_VERIFIED).expect("small") + 10 {
             let now = Timestamp::from_secs(i64::from(n));
-            budget.proved(IpAddr::from(std::net::Ipv4Addr::from(n)), now);
+            budget.verified(IpAddr::from(std::net::Ipv4Addr::from(n)), now);
         }
-        assert_eq!(budget.lock().proved_at.len(), MAX_PROVED);
+        assert_eq!(budget.lock().verified_at.len(), MAX_VERIFIED);
     }
 }

@@ -1,13 +1,12 @@
-//! A net under a handler: its panic becomes a value, and the connection lives on.
+//! Catches the panic of a handler, so that the connection stays open.
 //!
-//! A task of its own would catch a panic too, at the price of a hop for every request. Where it
-//! happened is logged by the panic hook.
+//! A separate task would catch a panic too, but it would cost every request a switch of tasks. The panic hook logs
+//! where the panic happened.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The handler panicked.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Panicked;
 
@@ -25,8 +24,7 @@ impl<F: Future> Future for CatchPanic<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let inner = self.0.as_mut();
-        // Nothing that the handler was working on is used after its panic; the store's own tasks are
-        // other tasks.
+        // The handler's values are dropped after its panic. The store works in tasks of its own.
         match catch_unwind(AssertUnwindSafe(|| inner.poll(context))) {
             Ok(poll) => poll.map(Ok),
             Err(_) => Poll::Ready(Err(Panicked)),
@@ -39,7 +37,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_is_a_value_and_everything_else_passes() {
+    async fn a_panic_is_an_error_and_other_results_are_unchanged() {
         assert_eq!(CatchPanic::new(async { 7 }).await, Ok(7));
         let panicking = async {
             tokio::task::yield_now().await;

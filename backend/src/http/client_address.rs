@@ -1,8 +1,8 @@
-//! The address that a request came from: the peer's, or what a proxy of ours says it was.
+//! The address of the client: the peer's address, or the address that a trusted proxy names in a header.
 //!
-//! Headers that name a client can be written by anyone, so they count from trusted peers alone, and only
-//! the one that `CLIENT_IP_HEADER` names. Of `X-Forwarded-For` the right end is the proxies' own: it is
-//! read from there, past every hop that is ours.
+//! Any client can write such headers, so they count only from trusted proxies, and only the header that
+//! `CLIENT_IP_HEADER` names. Proxies append to `X-Forwarded-For` on the right, so it is read from the right end:
+//! the first address that is not a trusted proxy is the client.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,28 +17,28 @@ use crate::throttle::Throttle;
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// A proxy that names no client is told of this often.
-const TOLD_EVERY: Duration = Duration::from_hours(1);
+/// How often the log warns of a proxy that names no client.
+const WARNED_EVERY: Duration = Duration::from_hours(1);
 
-/// Finds out where requests come from.
+/// Finds the addresses of clients.
 #[derive(Debug)]
 pub struct ClientAddresses {
     proxies: TrustedProxies,
     header: ClientIpHeader,
-    telling: Throttle,
+    warning: Throttle,
 }
 
 impl ClientAddresses {
-    /// Believes `header` from `proxies`.
+    /// Trusts `header` from `proxies`.
     pub fn new(proxies: TrustedProxies, header: ClientIpHeader) -> Self {
         Self {
             proxies,
             header,
-            telling: Throttle::new(TOLD_EVERY),
+            warning: Throttle::new(WARNED_EVERY),
         }
     }
 
-    /// The address that a request of `peer` with these headers came from.
+    /// The client of a request with these headers, which came from `peer`.
     pub(super) fn of(&self, peer: IpAddr, headers: &HeaderMap, now: Timestamp) -> IpAddr {
         if !self.proxies.contains(peer) {
             return peer;
@@ -48,7 +48,7 @@ impl ClientAddresses {
             ClientIpHeader::ForwardedFor => self.forwarded_for(headers),
         };
         found.unwrap_or_else(|| {
-            self.tell(now);
+            self.warn(now);
             peer
         })
     }
@@ -56,7 +56,7 @@ impl ClientAddresses {
     fn forwarded_for(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let mut hops: Vec<IpAddr> = Vec::new();
         for value in headers.get_all(FORWARDED_FOR) {
-            // One entry that is no address may be a client's invention; what stands to its right is not.
+            // The client may have invented an entry that is no address. Entries to the right of it are not the client's.
             for entry in value.as_bytes().split(|byte| *byte == b',') {
                 match std::str::from_utf8(entry).ok().and_then(parse_address) {
                     Some(address) => hops.push(address),
@@ -68,8 +68,8 @@ impl ClientAddresses {
         foreign.or(hops.first()).copied()
     }
 
-    fn tell(&self, now: Timestamp) {
-        if self.telling.is_due(now) {
+    fn warn(&self, now: Timestamp) {
+        if self.warning.is_due(now) {
             tracing::warn!(
                 header = self.header.as_str(),
                 "a trusted proxy names no client, or several; its own address is counted instead (CLIENT_IP_HEADER, TRUSTED_PROXIES)"
@@ -79,14 +79,14 @@ impl ClientAddresses {
 }
 
 fn real_ip(headers: &HeaderMap) -> Option<IpAddr> {
-    let mut told = headers.get_all(REAL_IP).iter();
-    match (told.next(), told.next()) {
+    let mut values = headers.get_all(REAL_IP).iter();
+    match (values.next(), values.next()) {
         (Some(address), None) => parse_address(address.to_str().ok()?),
         _ => None,
     }
 }
 
-/// Whether any header of proxies names a client that is not on this machine, or hides it.
+/// Whether any header of a proxy names a client on another machine, or hides the client.
 pub(super) fn names_a_client_elsewhere(headers: &HeaderMap) -> bool {
     let texts = |name: HeaderName| {
         let values = headers.get_all(name).into_iter();
@@ -138,9 +138,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_proxy_of_ours_is_believed() {
-        let client = |peer: &str, told: &[&'static str]| {
-            let headers = headers(&REAL_IP, told);
+    fn only_a_trusted_proxy_names_the_client() {
+        let client = |peer: &str, values: &[&'static str]| {
+            let headers = headers(&REAL_IP, values);
             let peer = peer.parse().expect("an address");
             let client = addresses(ClientIpHeader::RealIp).of(peer, &headers, NOW);
             client.to_string()
@@ -155,14 +155,14 @@ mod tests {
 
     #[test]
     fn a_list_of_hops_is_read_from_its_right_end() {
-        let client = |told: &[&'static str]| {
-            let headers = headers(&FORWARDED_FOR, told);
+        let client = |values: &[&'static str]| {
+            let headers = headers(&FORWARDED_FOR, values);
             let peer = "100.64.0.2".parse().expect("an address");
             let client = addresses(ClientIpHeader::ForwardedFor).of(peer, &headers, NOW);
             client.to_string()
         };
         assert_eq!(client(&["203.0.113.9"]), "203.0.113.9");
-        // What the client wrote itself stands to the left.
+        // The client itself wrote the left entry.
         assert_eq!(client(&["198.51.100.1, 203.0.113.9"]), "203.0.113.9");
         assert_eq!(client(&["203.0.113.9, 100.64.0.7, fd00::1"]), "203.0.113.9");
         assert_eq!(client(&["198.51.100.1", "203.0.113.9"]), "203.0.113.9");
@@ -171,13 +171,13 @@ mod tests {
         assert_eq!(client(&["203.0.113.9, nonsense"]), "100.64.0.2");
         assert_eq!(client(&["100.64.0.9, 100.64.0.7"]), "100.64.0.9");
         assert_eq!(client(&[]), "100.64.0.2");
-        // Bytes that are no text, behind which the proxy wrote on.
+        // The proxy appended its entry to bytes that are no text.
         let odd = HeaderValue::from_bytes(b"\xff\xfe, 203.0.113.9").expect("a value");
         let odd = HeaderMap::from_iter([(FORWARDED_FOR, odd)]);
         let peer = "100.64.0.2".parse().expect("an address");
         let found = addresses(ClientIpHeader::ForwardedFor).of(peer, &odd, NOW);
         assert_eq!(found.to_string(), "203.0.113.9");
-        // The other header is not asked.
+        // The other header is not read.
         let other = headers(&REAL_IP, &["203.0.113.9"]);
         let peer: IpAddr = "100.64.0.2".parse().expect("an address");
         assert_eq!(
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_names_a_client_elsewhere_shows_in_any_header() {
+    fn a_client_on_another_machine_is_found_in_every_header() {
         for (name, value) in [
             (REAL_IP, "203.0.113.9"),
             (FORWARDED_FOR, "127.0.0.1, 203.0.113.9"),

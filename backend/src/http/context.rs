@@ -1,4 +1,4 @@
-//! What a handler knows about the request beside its content.
+//! Facts about a request that are not in its content: its id, the client, the verified relay.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,21 +14,20 @@ use super::route::Argument;
 use crate::ids::RequestId;
 use crate::relay::auth::Caller;
 
-/// Names the request and where it came from.
 #[derive(Clone, Debug)]
 pub(super) struct Context {
     pub(super) request_id: RequestId,
     pub(super) client: IpAddr,
-    /// The relay whose proof held, once it did: from then on every answer is signed for it.
+    /// The verified relay. If it is set, the answer is signed.
     pub(super) relay: Arc<OnceLock<Arc<Caller>>>,
 }
 
-/// The other end of the connection, put into each request by the server.
+/// The address of the other end of the connection. The server puts it into each request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) IpAddr);
 
 impl Peer {
-    /// The peer of a request. Requests that come in without a connection are a test's.
+    /// The peer of a request. Only requests of tests have no connection.
     pub(super) fn of(extensions: &http::Extensions) -> IpAddr {
         extensions
             .get::<Self>()
@@ -47,7 +46,7 @@ impl<S: Sync> FromRequestParts<S> for Context {
 
 impl Argument for Context {}
 
-/// Why a request does not say which host it is for (RFC 9112 § 3.2). Put into the request by the server.
+/// Why the host of a request is not valid (RFC 9112 § 3.2). The server puts it into the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HostFault {
     Missing,
@@ -66,7 +65,7 @@ impl HostFault {
                         .is_ok_and(|authority| !authority.as_str().contains('@'));
                 (!is_host).then_some(Self::Malformed)
             }
-            // HTTP/2 says it in the target, HTTP/1.0 need not say it.
+            // HTTP/2 has the host in the target. HTTP/1.0 needs no host.
             (None, _) => {
                 let in_target = request.uri().authority().is_some();
                 let is_optional = request.version() < Version::HTTP_11;

@@ -1,4 +1,4 @@
-//! The page that shows the description to people: plain HTML, without a script or another file.
+//! The description of the routes as a page: plain HTML, without a script or another file.
 
 use std::fmt::Write;
 
@@ -10,11 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::route::WHO_MAY_CALL;
 
-pub(super) const KIND: &str = "text/html; charset=utf-8";
-
 const STYLE: &str = include_str!("docs.css");
 
-/// What the page may do: have its style, which is known by its hash, and nothing else.
+/// The content security policy of the page: only its own style is allowed, by its hash.
 pub(super) fn policy() -> HeaderValue {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
@@ -24,7 +22,7 @@ pub(super) fn policy() -> HeaderValue {
     HeaderValue::from_str(&policy).expect("base64 is ASCII")
 }
 
-/// The page of a description.
+/// The page for a description in `OpenAPI`.
 pub(super) fn page(described: &Value) -> String {
     let info = &described["info"];
     let title = escaped(info["title"].as_str().unwrap_or_default());
@@ -104,7 +102,7 @@ fn show_operation(path: &str, method: &str, operation: &Value) -> String {
     shown
 }
 
-/// A link to the schema, or to the one that it narrows.
+/// A link to the named schema, or to the schema that an `allOf` narrows.
 fn show_schema(schema: &Value) -> String {
     let named = schema["$ref"]
         .as_str()
@@ -136,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_described_is_text_on_the_page() {
+    fn text_of_the_description_is_escaped() {
         let text = "<script>&\"";
         let page = page(&json!({
             "info": { "title": text, "description": text },

@@ -1,4 +1,4 @@
-//! A small JSON body as a value, or every reason why it is none.
+//! An extractor for a small JSON body, with errors that name the field and never repeat a value.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use utoipa::openapi::path::Operation;
 
 use super::App;
 use super::api_error::ApiError;
-use super::body::{OF_A_BODY, expect_json, read};
+use super::body::{BODY_PROBLEMS, expect_json, read};
 use super::context::Context;
 use super::route::{Argument, Schemas, sends};
 
-/// What people send about themselves is small; messages have a route and a limit of their own.
+/// People send small bodies. The routes for messages have a limit of their own.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// The body, read as `T`. Fields that `T` does not have are ignored, unless `T` denies them.
+/// The body, parsed as `T`.
 pub(super) struct JsonBody<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
@@ -29,12 +29,12 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
         let (mut parts, body) = request.into_parts();
         expect_json(&parts.headers)?;
         let Ok(context) = Context::from_request_parts(&mut parts, app).await;
-        let body = read(app, &context, &parts.headers, body, MAX_BYTES).await?;
-        parse(&body.bytes).map(Self)
+        let (bytes, _charge) = read(app, &context, &parts.headers, body, MAX_BYTES).await?;
+        parse(&bytes).map(Self)
     }
 }
 
-/// Nothing at all, not even a type, is no body.
+/// `None` for an empty body without `Content-Type`.
 impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for JsonBody<T> {
     type Rejection = ApiError;
 
@@ -46,8 +46,8 @@ impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for JsonBody<T> {
         }
         let (mut parts, body) = request.into_parts();
         let Ok(context) = Context::from_request_parts(&mut parts, app).await;
-        let body = read(app, &context, &parts.headers, body, MAX_BYTES).await?;
-        if body.bytes.is_empty() {
+        let (bytes, _charge) = read(app, &context, &parts.headers, body, MAX_BYTES).await?;
+        if bytes.is_empty() {
             Ok(None)
         } else {
             expect_json(&parts.headers).map(|()| None)
@@ -56,20 +56,20 @@ impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for JsonBody<T> {
 }
 
 impl<T: ToSchema> Argument for JsonBody<T> {
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_BODY];
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[BODY_PROBLEMS];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         sends::<T>(operation, schemas, Required::True);
     }
 }
 
-/// Longest name of an unknown field that an answer repeats.
+/// The longest name of an unknown field that an answer repeats.
 const MAX_SHOWN_NAME: usize = 64;
 
-/// Serde's own words about a value may repeat it. Of them only what was expected is passed on, which comes
-/// last, and of the value only its kind.
+/// Parses a body. The error messages of serde may repeat a value, so the answer has only two parts of them: the
+/// expected type, which comes last, and the kind of the value.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    // Serde takes an array for a struct, field by field.
+    // Serde would read an array as a struct, field by field.
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return Err(ApiError::invalid(
             "(body)",
@@ -115,7 +115,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// A caller may call a field anything, so only what looks like a name is repeated.
+/// The name of an unknown field, if it looks like a name. A caller may have written a secret in its place.
 fn shown_name(path: &str) -> String {
     let is_name = path.len() <= MAX_SHOWN_NAME
         && path
@@ -124,17 +124,17 @@ fn shown_name(path: &str) -> String {
     if is_name { path } else { "(unknown)" }.to_owned()
 }
 
-/// What serde wanted, in its own words: `a string`, `one of local, others`.
+/// The expected type in the words of serde: `a string`, `one of local, others`.
 fn expected(text: &str) -> String {
-    let wanted = text.rsplit_once(", expected ").map(|(_, wanted)| wanted);
-    let wanted = wanted.and_then(|wanted| wanted.rsplit_once(" at line "));
-    match wanted {
-        Some((wanted, _)) => wanted.replace('`', "").replace("a map", "an object"),
+    let words = text.rsplit_once(", expected ").map(|(_, words)| words);
+    let words = words.and_then(|words| words.rsplit_once(" at line "));
+    match words {
+        Some((words, _)) => words.replace('`', "").replace("a map", "an object"),
         None => "of the expected kind".to_owned(),
     }
 }
 
-/// The kind of the value that was given: `, not a number`.
+/// The kind of the value in the body: `, not a number`.
 fn found_kind(text: &str) -> &'static str {
     const KINDS: [(&str, &str); 8] = [
         ("null", ", not null"),
@@ -146,8 +146,8 @@ fn found_kind(text: &str) -> &'static str {
         ("sequence", ", not an array"),
         ("map", ", not an object"),
     ];
-    let given = text.strip_prefix("invalid type: ").unwrap_or_default();
-    let known = KINDS.iter().find(|(start, _)| given.starts_with(start));
+    let found = text.strip_prefix("invalid type: ").unwrap_or_default();
+    let known = KINDS.iter().find(|(start, _)| found.starts_with(start));
     known.map_or("", |(_, kind)| kind)
 }
 
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_names_the_field_and_no_value() {
+    fn an_error_names_the_field_and_not_its_value() {
         assert_eq!(fault("{}"), "phone: is required");
         assert_eq!(
             fault(r#"{"phone": 15551234567}"#),
@@ -186,19 +186,19 @@ mod tests {
             ("[\"secret, expected at line\"]", "an array"),
             ("{\"secret\":1}", "an object"),
         ] {
-            let told = fault(&format!("{{\"phone\":{value}}}"));
+            let message = fault(&format!("{{\"phone\":{value}}}"));
             let expected = format!("phone: must be a string, not {kind} (line");
-            assert!(told.starts_with(&expected), "{told}");
+            assert!(message.starts_with(&expected), "{message}");
         }
         for (body, kind) in [
             ("7", "a number"),
             ("\"secret\"", "a string"),
             ("[]", "an array"),
         ] {
-            let told = fault(body);
+            let message = fault(body);
             assert!(
-                told.starts_with(&format!("(body): must be an object, not {kind}")),
-                "{told}"
+                message.starts_with(&format!("(body): must be an object, not {kind}")),
+                "{message}"
             );
         }
         assert_eq!(

@@ -1,8 +1,7 @@
-//! The face to the network: routes, statuses, bodies, time limits.
+//! The HTTP server: routes, statuses, bodies, time limits.
 //!
-//! One error type owns every status (`ApiError`). Nothing internal reaches a body; what went wrong
-//! is logged once, under the request id that the body carries. Nothing outside this module knows that
-//! it exists, except what starts the server.
+//! One error type owns every status (`ApiError`). The body of a failure has no internals. The cause is logged once,
+//! with the request id that the body has. Only the commands use this module.
 
 mod answer;
 mod api_error;
@@ -26,70 +25,60 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use http::Method;
+use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::{Config, Environment, WebConfig};
 use crate::lifecycle::Lifecycle;
 use crate::relay::auth::FailureLimiter;
 use crate::services::Services;
-use crate::telemetry::Metrics;
+use api_error::ApiError;
 use body_budget::BodyBudget;
 use browser::cookies::CookieRules;
 use client_address::ClientAddresses;
 
-pub use route::Access;
+pub use route::{Access, RouteEntry};
 pub use server::{Limits, serve};
 
-/// Version of this backend, on the wire and in logs.
+/// The version of this backend, in answers and in logs.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Long enough for a megabyte over a bad line, short enough to shed a client that only holds on.
+/// How long a body may take to arrive. A megabyte over a slow line fits; a client that sends nothing is cut off.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the routes work with.
+/// The state that all routes share.
 pub struct App {
-    /// The parts of the backend.
     pub services: Services,
-    /// Whether the process is going down.
     pub lifecycle: Lifecycle,
-    /// The clients, and what they may take.
     pub clients: Clients,
-    /// The pages that may call, and their cookies.
     pub pages: Pages,
-    /// What `/metrics` shows, and to which callers.
     pub metrics: MetricsAccess,
 }
 
-/// Where requests come from, and what they may take.
+/// The addresses of clients, and their limits.
 pub struct Clients {
-    /// Finds the client's address behind proxies.
     pub addresses: ClientAddresses,
-    /// Which clients are served.
     pub reach: Reach,
-    /// Slows down callers that keep failing to prove that they are a relay.
+    /// Limits addresses that keep failing to prove that they are a relay.
     pub relay_failures: FailureLimiter,
-    /// Slows down callers that keep being turned away at the sign-in.
+    /// Limits addresses that keep failing to sign in.
     pub sign_in_failures: FailureLimiter,
-    /// What bodies may take before their sender is proved.
+    /// Limits the memory for bodies of unknown senders.
     pub bodies: BodyBudget,
-    /// How long a body may take to arrive.
     pub body_timeout: Duration,
 }
 
-/// The pages that may call.
+/// The web pages that may call, and their cookies.
 pub struct Pages {
-    /// Their origins, and where the backend itself is reached.
     pub config: Arc<WebConfig>,
-    /// How cookies are written.
     pub cookies: CookieRules,
 }
 
 /// Which clients a backend serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// This machine alone: everything has a default, down to the codes that sign people in. Requests that
-    /// a proxy brings from elsewhere are refused.
+    /// Only this machine. In development every setting has a default, even the codes that sign people in, so
+    /// requests that a proxy brings from other machines are refused.
     OwnMachine,
     /// Every client that can connect.
     Network,
@@ -97,21 +86,20 @@ pub enum Reach {
 
 /// Which callers may read the metrics.
 pub enum MetricsAccess {
-    /// None; the route does not exist.
+    /// The route answers 404.
     Closed,
-    /// All that can reach it.
-    Open(Metrics),
-    /// Those that show the token.
-    Token(Metrics, SecretString),
+    /// Every caller.
+    Open(PrometheusHandle),
+    /// Callers that show the token.
+    Token(PrometheusHandle, SecretString),
 }
 
 impl App {
-    /// Serves `services` as the configuration says.
     pub fn new(
         config: &Config,
         services: Services,
         lifecycle: Lifecycle,
-        metrics: Metrics,
+        metrics: PrometheusHandle,
     ) -> Self {
         let web = Arc::new(config.web.clone());
         let reach = reach(config);
@@ -144,7 +132,7 @@ fn reach(config: &Config) -> Reach {
     }
 }
 
-fn metrics_access(config: &Config, reach: Reach, metrics: Metrics) -> MetricsAccess {
+fn metrics_access(config: &Config, reach: Reach, metrics: PrometheusHandle) -> MetricsAccess {
     match &config.metrics.token {
         Some(token) => MetricsAccess::Token(metrics, token.expose_secret().into()),
         None if reach == Reach::OwnMachine => MetricsAccess::Open(metrics),
@@ -152,35 +140,17 @@ fn metrics_access(config: &Config, reach: Reach, metrics: Metrics) -> MetricsAcc
     }
 }
 
-/// One line of the public list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteEntry {
-    /// `GET`, `POST`, …
-    pub method: Method,
-    /// The path; `{id}` stands for one segment.
-    pub path: String,
-    /// Who may call.
-    pub access: Access,
-}
-
 /// Every route with who may call it, in the order of the documents.
 pub fn route_list() -> Vec<RouteEntry> {
     let routes = routes::all().into_iter();
-    routes
-        .map(|route| RouteEntry {
-            method: route.method,
-            path: route.path,
-            access: route.access,
-        })
-        .collect()
+    routes.map(|route| route.entry).collect()
 }
 
-/// Every route.
 pub fn router(app: Arc<App>) -> Router {
     let router = Router::from(openapi::router(routes::all()));
     router
-        .fallback(routes::not_found)
-        .method_not_allowed_fallback(routes::method_not_allowed)
+        .fallback(|| async { ApiError::NotFound })
+        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         // The outermost layer comes first. Together they are boxed, and cloned for a request, once.
         .layer((
             axum::middleware::from_fn_with_state(Arc::clone(&app), middleware::answer_request),
@@ -195,13 +165,14 @@ pub fn router(app: Arc<App>) -> Router {
 mod tests {
     use super::*;
     use crate::config::Variables;
+    use crate::telemetry::process_metrics;
 
     #[test]
     fn metrics_without_a_token_stay_on_the_machine() {
         let access = |pairs: &[(&str, &str)]| {
             let variables = Variables::of(pairs.iter().copied());
             let config = Config::from_variables(&variables).expect("valid");
-            metrics_access(&config, reach(&config), Metrics::of_process())
+            metrics_access(&config, reach(&config), process_metrics())
         };
         let development = ("APP_ENV", "development");
         assert!(matches!(access(&[]), MetricsAccess::Open(_)));

@@ -1,4 +1,4 @@
-//! The description of every route, for programs: `OpenAPI` 3.1, made of the routes themselves.
+//! The description of every route for programs: `OpenAPI` 3.1, generated from the routes.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ const DESCRIPTION: &str = "Takes a relay's messages, signs people in by phone, a
     data. Every failure is application/problem+json (RFC 9457) with a code for programs; every answer has \
     an X-Request-Id. Who may call stands with each route as x-who-may-call.";
 
-/// The routes and what is told of them.
+/// The routes with their descriptions.
 pub(super) fn router(routes: Vec<Route>) -> OpenApiRouter<Arc<App>> {
     let schemes = schemes();
     let components = schemes
@@ -45,8 +45,8 @@ pub(super) fn document(routes: Vec<Route>) -> Value {
     document
 }
 
-/// Makes a description of this code one for its callers: links between items of Rust become names. The
-/// cases of an untagged enum may overlap, so that any of them counts, not exactly one.
+/// Adapts the generated description for callers. Links to items of Rust become plain names. `oneOf` becomes `anyOf`,
+/// because the cases of an untagged enum may overlap.
 fn tidy(value: &mut Value) {
     match value {
         Value::String(text) => {

@@ -1,4 +1,4 @@
-//! What relays send: proof of who sends, messages, and the heartbeat of their long poll.
+//! Requests of relays: their proof (`auth`), messages (`intake`), and the heartbeat of the long poll (`commands`).
 
 pub mod auth;
 pub mod commands;

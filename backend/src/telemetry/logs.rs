@@ -1,4 +1,4 @@
-//! Structured logs on standard error: text for eyes, JSON for programs.
+//! Structured logs on standard error, as text or as JSON.
 
 use std::io::IsTerminal;
 
@@ -9,13 +9,11 @@ use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::config::{LogFormat, LoggingConfig};
 
-/// Logging cannot start.
+/// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// `LOG_LEVEL` is not a filter.
     #[error("LOG_LEVEL: not a filter; use a level such as info, or archety_backend=debug,info")]
     Filter(#[source] ParseError),
-    /// The process logs already.
     #[error("logging was started twice")]
     Twice,
 }
@@ -28,7 +26,7 @@ pub fn start_logging(config: &LoggingConfig) -> Result<(), LogError> {
         .with_writer(std::io::stderr);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match config.format {
         LogFormat::Text => lines.with_target(false).compact().boxed(),
-        // A request or a job has one span, so the list of all spans would only repeat it.
+        // A request or a job has only one span, so the list of all spans would only repeat that span.
         LogFormat::Json => lines
             .json()
             .flatten_event(true)

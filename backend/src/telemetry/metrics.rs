@@ -4,11 +4,7 @@ use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-/// Reads the process's metrics.
-#[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
-
-/// The process has one recorder. The first caller installs it.
+/// The only recorder of the process, which the first caller installs.
 static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
 
 const SECONDS: &[f64] = &[
@@ -16,37 +12,24 @@ const SECONDS: &[f64] = &[
 ];
 const MESSAGES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
-impl Metrics {
-    /// The metrics of this process; recording starts with the first call.
-    pub fn of_process() -> Self {
-        let handle = INSTALLED.get_or_init(|| {
-            let recorder = PrometheusBuilder::new()
-                .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
-                .and_then(|builder| {
-                    builder
-                        .set_buckets_for_metric(Matcher::Suffix("_messages".to_owned()), MESSAGES)
-                })
-                .expect("the buckets are not empty")
-                .build_recorder();
-            let handle = recorder.handle();
-            if metrics::set_global_recorder(recorder).is_err() {
-                tracing::warn!("another recorder is installed; /metrics stays empty");
-            }
-            handle
-        });
-        describe();
-        Self(handle.clone())
-    }
-
-    /// Everything recorded so far.
-    pub fn render(&self) -> String {
-        self.0.render()
-    }
-
-    /// Merges what was recorded since the last call, so that histograms don't grow between scrapes.
-    pub fn run_upkeep(&self) {
-        self.0.run_upkeep();
-    }
+/// Reads the metrics of this process; recording starts with the first call.
+pub fn process_metrics() -> PrometheusHandle {
+    let handle = INSTALLED.get_or_init(|| {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(Matcher::Suffix("_messages".to_owned()), MESSAGES)
+            })
+            .expect("the buckets are not empty")
+            .build_recorder();
+        let handle = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("another recorder is installed; /metrics stays empty");
+        }
+        handle
+    });
+    describe();
+    handle.clone()
 }
 
 fn describe() {

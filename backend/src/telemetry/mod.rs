@@ -1,10 +1,10 @@
-//! What the backend tells its operator: logs and metrics.
+//! Logs and metrics for the operator of the backend.
 //!
-//! Neither ever holds message text, a full phone number, a token or a secret. Labels come from closed
-//! lists, so that no stranger can add a time series.
+//! They never hold message text, a full phone number, a token or a secret. Labels of metrics come from closed
+//! lists, so that a client cannot add a time series.
 
 mod logs;
 mod metrics;
 
 pub use logs::{LogError, start_logging};
-pub use metrics::Metrics;
+pub use metrics::process_metrics;

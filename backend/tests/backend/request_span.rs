@@ -1,4 +1,4 @@
-//! Each line that is logged while a request is answered names it: id, matched route, relay.
+//! Every log line of a request has the request's id, its route and its relay.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn lines_of_simultaneous_requests_name_their_own_request() {
+fn log_lines_of_simultaneous_requests_have_their_own_request_id() {
     const REQUESTS: usize = 40;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let variables = [
@@ -83,10 +83,10 @@ fn lines_of_simultaneous_requests_name_their_own_request() {
         for line in lines {
             assert_eq!(field(line, "route"), Some(route), "{lines:?}");
         }
-        // The code is told by a task of its own, which runs to its end even if the client goes away.
-        let tells_code = |line: &&&str| line.contains("the code is ");
+        // A separate task logs the code. It runs to its end even if the client hangs up.
+        let has_code = |line: &&&str| line.contains("the code is ");
         assert_eq!(
-            lines.iter().filter(tells_code).count(),
+            lines.iter().filter(has_code).count(),
             usize::from(n % 3 == 1)
         );
         answered.insert(n);
@@ -102,7 +102,7 @@ fn lines_of_simultaneous_requests_name_their_own_request() {
 }
 
 #[tokio::test]
-async fn what_is_written_down_of_a_sign_in_names_its_request() {
+async fn audit_events_of_a_sign_in_have_the_request_id() {
     for app in apps().await {
         let start = app
             .post_json("/auth/verify/start", &json!({ "phone": "+15551234567" }))
@@ -113,7 +113,7 @@ async fn what_is_written_down_of_a_sign_in_names_its_request() {
         let mut kept = crate::audit::request_ids(&app).await;
         kept.sort();
         let id = |answer: &Answered| answer.header("x-request-id").map(str::to_owned);
-        // The session is opened by a task of its own, which runs to its end.
+        // A separate task opens the session, with the same request id.
         let mut expected = vec![
             ("code_confirm".to_owned(), id(&confirm)),
             ("code_start".to_owned(), id(&start)),

@@ -1,14 +1,14 @@
 //! Our cookies: their names, how they are written, which of them a browser sent.
 //!
-//! `__Host-` keeps other hosts of the domain from setting them; on a developer's plain
-//! `http://localhost` browsers refuse that, so there they have another name. A cookie that came twice
-//! counts as not sent: which of the two is ours cannot be told.
+//! The prefix `__Host-` keeps other hosts of the domain from setting our cookies. Browsers refuse the prefix on
+//! a developer's plain `http://localhost`, so the cookies have other names there. A cookie that came twice
+//! counts as not sent, because nothing shows which of the two is ours.
 
 use std::time::Duration;
 
 use cookie::{Cookie, SameSite};
-use http::header::COOKIE;
-use http::{HeaderMap, HeaderValue};
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::{Site, WebConfig};
 
@@ -19,162 +19,122 @@ pub(in crate::http) enum CookieKind {
     Session,
     /// A random value that a browser has before it is signed in.
     PreSession,
-    /// Tells that a number was confirmed on this device before.
+    /// Proves that a number was confirmed on this device before.
     Device,
 }
 
-/// How cookies are named and written here.
-#[derive(Clone, Copy, Debug)]
-pub struct CookieRules {
-    transport: Transport,
-}
-
+/// How cookies are named and written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Transport {
+pub enum CookieRules {
     Https,
-    /// A developer's `http://localhost`.
+    /// For a developer's `http://localhost`.
     PlainLocalhost,
 }
 
 impl CookieRules {
-    /// Secure cookies, unless this is a developer's own machine without https.
+    /// Plain cookies only on a developer's machine without https.
     pub fn of(web: &WebConfig) -> Self {
         let is_https = web
             .own
             .as_deref()
             .is_some_and(|own| own.starts_with("https://"));
-        let transport = if web.allows_localhost && !is_https {
-            Transport::PlainLocalhost
+        if web.allows_localhost && !is_https {
+            Self::PlainLocalhost
         } else {
-            Transport::Https
-        };
-        Self { transport }
-    }
-
-    /// Whether everything here goes over https.
-    pub(in crate::http) fn are_secure(self) -> bool {
-        self.transport == Transport::Https
-    }
-
-    const fn name(self, kind: CookieKind) -> &'static str {
-        match (self.transport, kind) {
-            (Transport::Https, CookieKind::Session) => "__Host-archety_session",
-            (Transport::Https, CookieKind::PreSession) => "__Host-archety_pre",
-            (Transport::Https, CookieKind::Device) => "__Host-archety_device",
-            (Transport::PlainLocalhost, CookieKind::Session) => "archety_dev",
-            (Transport::PlainLocalhost, CookieKind::PreSession) => "archety_dev_pre",
-            (Transport::PlainLocalhost, CookieKind::Device) => "archety_dev_device",
+            Self::Https
         }
     }
 
-    /// Sets a cookie for `max_age`.
+    pub(in crate::http) fn are_secure(self) -> bool {
+        self == Self::Https
+    }
+
+    const fn name(self, kind: CookieKind) -> &'static str {
+        match (self, kind) {
+            (Self::Https, CookieKind::Session) => "__Host-archety_session",
+            (Self::Https, CookieKind::PreSession) => "__Host-archety_pre",
+            (Self::Https, CookieKind::Device) => "__Host-archety_device",
+            (Self::PlainLocalhost, CookieKind::Session) => "archety_dev",
+            (Self::PlainLocalhost, CookieKind::PreSession) => "archety_dev_pre",
+            (Self::PlainLocalhost, CookieKind::Device) => "archety_dev_device",
+        }
+    }
+
+    /// The header that sets a cookie for `max_age`.
     pub(in crate::http) fn set(
         self,
         kind: CookieKind,
         value: &str,
         max_age: Duration,
         site: Site,
-    ) -> HeaderValue {
+    ) -> (HeaderName, HeaderValue) {
         let max_age =
             cookie::time::Duration::try_from(max_age).unwrap_or(cookie::time::Duration::MAX);
         let mut cookie = Cookie::build((self.name(kind), value))
             .path("/")
             .http_only(true)
+            .secure(self.are_secure())
             .max_age(max_age)
             .build();
-        let is_secure = self.transport == Transport::Https;
-        cookie.set_secure(is_secure);
-        if site == Site::Cross && is_secure {
+        if site == Site::Cross && self.are_secure() {
             cookie.set_same_site(SameSite::None);
             cookie.set_partitioned(true);
         } else {
             cookie.set_same_site(SameSite::Lax);
         }
         let text = cookie.to_string();
-        HeaderValue::from_str(&text).expect("our names and values are plain ASCII")
+        let value = HeaderValue::from_str(&text).expect("our names and values are plain ASCII");
+        (SET_COOKIE, value)
     }
 
-    /// Takes a cookie away.
-    pub(in crate::http) fn clear(self, kind: CookieKind, site: Site) -> HeaderValue {
+    /// The header that removes a cookie.
+    pub(in crate::http) fn clear(self, kind: CookieKind, site: Site) -> (HeaderName, HeaderValue) {
         self.set(kind, "", Duration::ZERO, site)
     }
 }
 
-/// Our cookies of one request.
-#[derive(Default)]
-pub(in crate::http) struct ShownCookies {
-    session: Shown,
-    pre_session: Shown,
-    device: Shown,
-}
+/// Our cookies of one request, in the order in which they came.
+pub(in crate::http) struct ReceivedCookies(Vec<(CookieKind, String)>);
 
-#[derive(Default)]
-enum Shown {
-    #[default]
-    No,
-    Once(String),
-    Twice,
-}
-
-impl Shown {
-    fn add(&mut self, value: &str) {
-        *self = match self {
-            Self::No => Self::Once(value.to_owned()),
-            Self::Once(_) | Self::Twice => Self::Twice,
-        };
-    }
-
-    fn value(&self) -> Option<&str> {
-        match self {
-            Self::Once(value) if !value.is_empty() => Some(value),
-            _ => None,
-        }
-    }
-}
-
-impl ShownCookies {
+impl ReceivedCookies {
     pub(super) fn read(headers: &HeaderMap, rules: CookieRules) -> Self {
-        let mut shown = Self::default();
-        for header in headers.get_all(COOKIE) {
-            let Ok(text) = header.to_str() else { continue };
-            for cookie in Cookie::split_parse(text).flatten() {
-                let name = cookie.name();
-                for (kind, slot) in [
-                    (CookieKind::Session, &mut shown.session),
-                    (CookieKind::PreSession, &mut shown.pre_session),
-                    (CookieKind::Device, &mut shown.device),
-                ] {
-                    if name == rules.name(kind) {
-                        slot.add(cookie.value());
-                    }
-                }
-            }
-        }
-        shown
+        let kinds = [
+            CookieKind::Session,
+            CookieKind::PreSession,
+            CookieKind::Device,
+        ];
+        let texts = headers.get_all(COOKIE).iter();
+        let cookies = texts
+            .filter_map(|text| text.to_str().ok())
+            .flat_map(|text| Cookie::split_parse(text).flatten());
+        let received = cookies.filter_map(|cookie| {
+            let kind = kinds
+                .into_iter()
+                .find(|kind| rules.name(*kind) == cookie.name())?;
+            Some((kind, cookie.value().to_owned()))
+        });
+        Self(received.collect())
     }
 
     pub(super) fn any(&self) -> bool {
-        [&self.session, &self.pre_session, &self.device]
-            .into_iter()
-            .any(|shown| !matches!(shown, Shown::No))
+        !self.0.is_empty()
     }
 
-    /// The value of a cookie that came exactly once.
+    /// The value of a cookie that came exactly once and is not empty.
     pub(in crate::http) fn get(&self, kind: CookieKind) -> Option<&str> {
-        self.slot(kind).value()
+        let mut values = self.values(kind);
+        let value = values.next().filter(|value| !value.is_empty());
+        value.filter(|_| values.next().is_none())
     }
 
-    /// Whether it came at all, be it twice.
-    pub(in crate::http) fn came(&self, kind: CookieKind) -> bool {
-        !matches!(self.slot(kind), Shown::No)
+    /// Whether a cookie came at all, even if twice or empty.
+    pub(in crate::http) fn contains(&self, kind: CookieKind) -> bool {
+        self.values(kind).next().is_some()
     }
 
-    fn slot(&self, kind: CookieKind) -> &Shown {
-        match kind {
-            CookieKind::Session => &self.session,
-            CookieKind::PreSession => &self.pre_session,
-            CookieKind::Device => &self.device,
-        }
+    fn values(&self, kind: CookieKind) -> impl Iterator<Item = &str> {
+        let of_kind = self.0.iter().filter(move |(found, _)| *found == kind);
+        of_kind.map(|(_, value)| value.as_str())
     }
 }
 
@@ -191,9 +151,9 @@ mod tests {
     }
 
     #[test]
-    fn cookies_are_written_so_that_only_we_get_them() {
+    fn only_our_host_gets_our_cookies() {
         let set = |rules: CookieRules, site| {
-            let value = rules.set(CookieKind::Session, "v", Duration::from_mins(1), site);
+            let (_, value) = rules.set(CookieKind::Session, "v", Duration::from_mins(1), site);
             value.to_str().expect("ASCII").to_owned()
         };
         let production = rules(Some("https://api.example.com"), false);
@@ -217,14 +177,14 @@ mod tests {
     #[test]
     fn a_cookie_that_came_twice_was_not_sent() {
         let rules = rules(None, true);
-        let shown = |texts: &[&'static str]| {
+        let received = |texts: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for text in texts {
                 headers.append(COOKIE, HeaderValue::from_static(text));
             }
-            ShownCookies::read(&headers, rules)
+            ReceivedCookies::read(&headers, rules)
         };
-        let one = shown(&["a=b; archety_dev=token", "archety_dev_pre=x"]);
+        let one = received(&["a=b; archety_dev=token", "archety_dev_pre=x"]);
         assert_eq!(one.get(CookieKind::Session), Some("token"));
         assert_eq!(one.get(CookieKind::PreSession), Some("x"));
         assert_eq!(one.get(CookieKind::Device), None);
@@ -232,11 +192,14 @@ mod tests {
             &["archety_dev=a; archety_dev=b"][..],
             &["archety_dev=a", "archety_dev=a"],
         ] {
-            let twice = shown(twice);
+            let twice = received(twice);
             assert_eq!(twice.get(CookieKind::Session), None);
-            assert!(twice.any(), "it is still a browser's");
+            assert!(
+                twice.any(),
+                "the cookie still shows that a browser sent the request"
+            );
         }
-        let other = shown(&["archety_dev_session=a; __Host-archety_session=b"]);
+        let other = received(&["archety_dev_session=a; __Host-archety_session=b"]);
         assert!(!other.any());
     }
 }

@@ -1,4 +1,4 @@
-//! Which pages may read answers: exactly those that may call, with cookies.
+//! CORS: pages that may call may also read the answers, with cookies.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,6 @@ use crate::config::WebConfig;
 const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The layer for every route that browsers may use.
 pub(in crate::http) fn layer(web: &Arc<WebConfig>) -> CorsLayer {
     let web = Arc::clone(web);
     let allowed = move |origin: &HeaderValue, _: &http::request::Parts| {

@@ -1,8 +1,7 @@
-//! CSRF tokens: a random value and its MAC for one session, or for the browser that will have one.
+//! CSRF tokens: a random value and its MAC, bound to one session or to one pre-session.
 //!
-//! A page gets one from an answer that only pages of our list can read, and sends it back in a header
-//! that only they can set. Bound to the session, so that the token of another session is refused;
-//! made anew at every sign-in.
+//! A page gets a token in an answer that only listed pages can read, and sends it back in a header that only listed
+//! pages can set. The token of another session is refused. Every sign-in makes a new token.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,17 +14,16 @@ use crate::keyring::{KeyUse, Keyring, digest};
 const HEADER: &str = "x-csrf-token";
 const RANDOM_LEN: usize = 16;
 
-/// What a token, or a code that is on its way, is bound to.
+/// A hash of the session or pre-session to which a CSRF token or a sent code is bound.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) struct Binding(pub(in crate::http) [u8; 32]);
+pub(in crate::http) struct CsrfBinding(pub(in crate::http) [u8; 32]);
 
-impl Binding {
-    /// A live session.
+impl CsrfBinding {
     pub(in crate::http) fn of_session(id: Uuid) -> Self {
         Self(digest(&[b"session".as_slice(), id.as_bytes()].concat()))
     }
 
-    /// A browser without a session.
+    /// For a browser without a session.
     pub(in crate::http) fn of_pre_session(value: &str) -> Self {
         Self(digest(
             &[b"pre-session".as_slice(), value.as_bytes()].concat(),
@@ -33,17 +31,20 @@ impl Binding {
     }
 }
 
-/// A new token.
-pub(in crate::http) fn issue(keyring: &Keyring, binding: Binding) -> String {
+pub(in crate::http) fn issue(keyring: &Keyring, binding: CsrfBinding) -> String {
     let random: [u8; RANDOM_LEN] = random_bytes();
     let mac = keyring.mac(KeyUse::Csrf, &[&binding.0, &random]);
     URL_SAFE_NO_PAD.encode([&random[..], &mac[..]].concat())
 }
 
-/// Whether a request shows a token for this binding, exactly once.
-pub(in crate::http) fn holds(keyring: &Keyring, binding: Binding, headers: &HeaderMap) -> bool {
-    let mut shown = headers.get_all(HEADER).iter();
-    let (Some(token), None) = (shown.next(), shown.next()) else {
+/// Whether a request has exactly one token, and the token is valid for this binding.
+pub(in crate::http) fn verifies(
+    keyring: &Keyring,
+    binding: CsrfBinding,
+    headers: &HeaderMap,
+) -> bool {
+    let mut tokens = headers.get_all(HEADER).iter();
+    let (Some(token), None) = (tokens.next(), tokens.next()) else {
         return false;
     };
     let Ok(bytes) = URL_SAFE_NO_PAD.decode(token.as_bytes()) else {
@@ -62,9 +63,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_good_for_its_own_session_alone() {
+    fn a_token_is_valid_only_for_its_own_session() {
         let ring = Keyring::parse("0123456789abcdef0123456789abcdef").expect("a key");
-        let own = Binding::of_session(Uuid::from_u128(1));
+        let own = CsrfBinding::of_session(Uuid::from_u128(1));
         let token = issue(&ring, own);
         assert_ne!(token, issue(&ring, own));
         let with = |values: &[&str]| {
@@ -74,19 +75,19 @@ mod tests {
             }
             headers
         };
-        assert!(holds(&ring, own, &with(&[&token])));
-        assert!(!holds(
+        assert!(verifies(&ring, own, &with(&[&token])));
+        assert!(!verifies(
             &ring,
-            Binding::of_session(Uuid::from_u128(2)),
+            CsrfBinding::of_session(Uuid::from_u128(2)),
             &with(&[&token])
         ));
-        assert!(!holds(
+        assert!(!verifies(
             &ring,
-            Binding::of_pre_session("x"),
+            CsrfBinding::of_pre_session("x"),
             &with(&[&token])
         ));
         for bad in [&[][..], &[""], &["AAAA"], &[&token, &token], &[&token[1..]]] {
-            assert!(!holds(&ring, own, &with(bad)), "{bad:?}");
+            assert!(!verifies(&ring, own, &with(bad)), "{bad:?}");
         }
     }
 }

@@ -1,11 +1,11 @@
-//! What is special about browsers: they send cookies by themselves, from whatever page they show.
+//! Checks for browsers, which send cookies by themselves, even for a page of another site.
 //!
 //! `origins` decides which pages may call at all, `cookies` names and writes our cookies, `csrf` proves
 //! that a page could read an answer of ours before it changes anything, `cors` lets allowed pages read
 //! answers. A request is a browser's if it has an `Origin` (also `null`), a `Sec-Fetch-Site`, or one of
-//! our cookies; anything else is an app's. Other headers of the `Sec-Fetch-*` family prove nothing:
-//! Node's own `fetch` sends `sec-fetch-mode`. Where an `Authorization` header is shown, cookies are
-//! ignored, never a fallback, and no origin is asked: a page has to be given a token to show one.
+//! our cookies; any other request is an app's. Other headers of the `Sec-Fetch-*` family prove nothing:
+//! Node's own `fetch` sends `sec-fetch-mode`. If a request has an `Authorization` header, its cookies are
+//! ignored and its origin is not checked: a page can send that header only if it was given a token.
 
 pub(super) mod cookies;
 pub(super) mod cors;
@@ -15,47 +15,48 @@ mod origins;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use axum::response::AppendHeaders;
 use http::header::{AUTHORIZATION, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use shared_protocol::ProblemCode;
 
 use super::App;
+use super::answer::SetCookies;
 use super::api_error::ApiError;
 use super::route::Argument;
 use crate::config::Site;
-use cookies::ShownCookies;
+use cookies::{CookieKind, ReceivedCookies};
 
-/// Who is calling, as far as browsers go.
-pub(super) enum Visitor {
-    /// No browser: nothing is sent that its program did not put there.
+/// Which credentials of a request count.
+pub(super) enum Credentials {
+    /// Those of an app: a token in a header or in the body.
     App,
-    /// A browser, on a page that may call.
+    /// Those of a browser: its cookies.
     Browser(Browser),
 }
 
-/// A browser, on a page that may call.
+/// A browser that shows a page which may call.
 pub(super) struct Browser {
-    /// How the page's site relates to ours.
+    /// Whether the page belongs to our site or to another one.
     pub(super) site: Site,
-    /// Our cookies that it sent.
-    pub(super) cookies: ShownCookies,
+    pub(super) cookies: ReceivedCookies,
 }
 
-impl Visitor {
-    /// Who sent a request with these headers; an error if it is a page that may not.
+impl Credentials {
+    /// The credentials of a request with these headers; an error if it comes from a page that may not call.
     pub(super) fn of(method: &Method, headers: &HeaderMap, app: &App) -> Result<Self, ApiError> {
         if headers.contains_key(AUTHORIZATION) {
             return Ok(Self::App);
         }
-        let cookies = ShownCookies::read(headers, app.pages.cookies);
+        let cookies = ReceivedCookies::read(headers, app.pages.cookies);
         let is_browser =
             headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site") || cookies.any();
         if !is_browser {
             return Ok(Self::App);
         }
         let site = origins::check(method, headers, &app.pages.config).map_err(|fault| {
-            // A page that is refused cannot read why; its author, on this machine, can.
+            // The refused page cannot read the answer, so a developer on this machine finds the reason in the log.
             if app.pages.config.allows_localhost {
                 tracing::warn!(origin = ?headers.get(ORIGIN), ?fault, "a page may not call");
             }
@@ -63,9 +64,27 @@ impl Visitor {
         })?;
         Ok(Self::Browser(Browser { site, cookies }))
     }
+
+    pub(super) fn browser(&self) -> Option<&Browser> {
+        match self {
+            Self::App => None,
+            Self::Browser(browser) => Some(browser),
+        }
+    }
+
+    /// The headers that remove the session's cookie from a browser that sent it.
+    pub(super) fn without_session(&self, app: &App) -> SetCookies {
+        let mut cookies = Vec::new();
+        if let Self::Browser(browser) = self
+            && browser.cookies.contains(CookieKind::Session)
+        {
+            cookies.push(app.pages.cookies.clear(CookieKind::Session, browser.site));
+        }
+        AppendHeaders(cookies)
+    }
 }
 
-impl FromRequestParts<Arc<App>> for Visitor {
+impl FromRequestParts<Arc<App>> for Credentials {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
@@ -73,6 +92,6 @@ impl FromRequestParts<Arc<App>> for Visitor {
     }
 }
 
-impl Argument for Visitor {
+impl Argument for Credentials {
     const PROBLEMS: &'static [&'static [ProblemCode]] = &[&[ProblemCode::CrossSiteOrigin]];
 }

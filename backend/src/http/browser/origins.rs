@@ -1,4 +1,4 @@
-//! Which pages may call: ours, and those of `WEB_ORIGINS`.
+//! Which pages may call: our own, and those of `WEB_ORIGINS`.
 
 use http::header::{ORIGIN, REFERER};
 use http::{HeaderMap, HeaderValue, Method};
@@ -7,7 +7,7 @@ use url::{Host, Url};
 use crate::config::{Site, WebConfig};
 use crate::http::api_error::OriginFault;
 
-/// The site of the page that sent this, if it may.
+/// How the site of the calling page relates to ours; an error if the page may not call.
 pub(super) fn check(
     method: &Method,
     headers: &HeaderMap,
@@ -30,16 +30,17 @@ fn fetch_site(headers: &HeaderMap) -> Option<&[u8]> {
     headers.get("sec-fetch-site").map(HeaderValue::as_bytes)
 }
 
-/// Browsers leave `Origin` out when a page reads from its own origin, and when a person follows a link.
+/// The site of a request without `Origin`. Browsers leave it out when a page reads from its own origin, and when a
+/// person follows a link.
 fn without_origin(method: &Method, headers: &HeaderMap, web: &WebConfig) -> Option<Site> {
     let is_read = method.is_safe();
     match fetch_site(headers) {
         Some(b"same-origin" | b"none") => Some(Site::Same),
-        // A page of a sibling domain may belong to another owner, so it may only read, as may what is too old to say
-        // where it is.
+        // A page of a sibling domain may belong to another owner, so it may only read. The same holds for an old
+        // browser that does not send the header.
         Some(b"same-site") | None if is_read => Some(Site::Same),
         Some(_) => None,
-        // To change something, the referrer has to say it.
+        // A request that changes something needs a listed referrer.
         None => {
             let referrer = Url::parse(headers.get(REFERER)?.to_str().ok()?).ok()?;
             site_of(&referrer.origin().ascii_serialization(), web)
@@ -57,22 +58,22 @@ fn site_of(origin: &str, web: &WebConfig) -> Option<Site> {
         .or_else(|| (web.allows_localhost && is_localhost(origin)).then_some(Site::Same))
 }
 
-/// A developer's own page, whatever its port. Browsers count localhost as secure.
+/// Whether an origin belongs to this machine, on any port.
 fn is_localhost(origin: &str) -> bool {
     let Ok(url) = Url::parse(origin) else {
         return false;
     };
-    let is_near = match url.host() {
+    let is_local = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     };
-    // Exactly an origin: what a browser sends has nothing after the port.
-    is_near && url.origin().ascii_serialization() == origin
+    // An `Origin` header has nothing after the port.
+    is_local && url.origin().ascii_serialization() == origin
 }
 
-/// Whether answers may be read by pages of this origin.
+/// Whether pages of this origin may read answers.
 pub(super) fn may_read(origin: &str, web: &WebConfig) -> bool {
     site_of(origin, web).is_some()
 }
@@ -132,15 +133,18 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_does_not_tell_its_origin_may_at_most_look() {
-        let told = |method: &Method, site| checked(method, &[("sec-fetch-site", site)]);
+    fn a_page_without_an_origin_may_only_read() {
+        let with_fetch_site = |method: &Method, site| checked(method, &[("sec-fetch-site", site)]);
         for method in [Method::GET, Method::POST] {
-            assert_eq!(told(&method, "same-origin"), Some(Site::Same));
-            assert_eq!(told(&method, "cross-site"), None);
+            assert_eq!(with_fetch_site(&method, "same-origin"), Some(Site::Same));
+            assert_eq!(with_fetch_site(&method, "cross-site"), None);
         }
-        assert_eq!(told(&Method::GET, "same-site"), Some(Site::Same));
-        assert_eq!(told(&Method::POST, "same-site"), None);
-        assert_eq!(told(&Method::POST, "same-origin, cross-site"), None);
+        assert_eq!(with_fetch_site(&Method::GET, "same-site"), Some(Site::Same));
+        assert_eq!(with_fetch_site(&Method::POST, "same-site"), None);
+        assert_eq!(
+            with_fetch_site(&Method::POST, "same-origin, cross-site"),
+            None
+        );
         assert_eq!(checked(&Method::GET, &[]), Some(Site::Same));
         assert_eq!(checked(&Method::POST, &[]), None);
         let referrer = |text| checked(&Method::POST, &[("referer", text)]);
@@ -156,25 +160,28 @@ mod tests {
 
     #[test]
     fn a_listed_page_that_the_browser_calls_another_site_gets_no_cookies() {
-        let told = |origin, site| {
+        let with_origin_and_site = |origin, site| {
             checked(
                 &Method::GET,
                 &[("origin", origin), ("sec-fetch-site", site)],
             )
         };
         assert_eq!(
-            told("https://app.example.com", "same-site"),
+            with_origin_and_site("https://app.example.com", "same-site"),
             Some(Site::Same)
         );
-        assert_eq!(told("https://app.example.com", "cross-site"), None);
         assert_eq!(
-            told("https://app.example.org", "cross-site"),
+            with_origin_and_site("https://app.example.com", "cross-site"),
+            None
+        );
+        assert_eq!(
+            with_origin_and_site("https://app.example.org", "cross-site"),
             Some(Site::Cross)
         );
     }
 
     #[test]
-    fn localhost_is_a_developers_own() {
+    fn pages_of_this_machine_may_call_in_development() {
         let near = |origin| {
             let web = WebConfig {
                 allows_localhost: true,

@@ -1,9 +1,10 @@
-//! Callers that may read the metrics.
+//! The extractor for callers that may read the metrics.
 
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use shared_protocol::ProblemCode;
@@ -13,10 +14,9 @@ use crate::http::api_error::ApiError;
 use crate::http::route::{Access, Argument};
 use crate::http::{App, MetricsAccess};
 use crate::relay::auth::shown_bearer;
-use crate::telemetry::Metrics;
 
-/// A caller that shows `METRICS_TOKEN`, if one is set; and what it may read.
-pub(in crate::http) struct MetricsReader(pub(in crate::http) Metrics);
+/// A caller that may read the metrics. If `METRICS_TOKEN` is set, it has to show the token.
+pub(in crate::http) struct MetricsReader(pub(in crate::http) PrometheusHandle);
 
 impl FromRequestParts<Arc<App>> for MetricsReader {
     type Rejection = ApiError;
@@ -43,7 +43,7 @@ impl Argument for MetricsReader {
         &[&[ProblemCode::Unauthorized, ProblemCode::NotFound]];
 }
 
-/// Hashes are compared, so that the time it takes says nothing about the token, not even its length.
+/// Compares hashes in constant time, so that the duration does not depend on the token, not even on its length.
 fn is_same(shown: &[u8], token: &str) -> bool {
     let expected = Sha256::digest(token.as_bytes());
     Sha256::digest(shown)[..].ct_eq(&expected[..]).into()

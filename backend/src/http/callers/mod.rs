@@ -1,13 +1,11 @@
-//! Who may call: a handler takes one of these, and is closed to everybody else.
+//! Extractors for the callers of a route. A handler that takes one of them is closed to all other callers.
 
 mod metrics;
 mod person;
 mod refresh;
-mod refusal;
 mod relay;
 
 pub(super) use metrics::MetricsReader;
 pub(super) use person::{SignedIn, SteppedUp, session_of};
-pub(super) use refresh::ShowsRefreshToken;
-pub(super) use refusal::replayed;
-pub(super) use relay::{Edge, FromRelay, Messages, PassedOver, Pulls};
+pub(super) use refresh::RefreshCredentials;
+pub(super) use relay::{EdgeRequest, FromRelay, MessageRequest, UnservedRequest, replayed};

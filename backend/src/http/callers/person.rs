@@ -1,22 +1,20 @@
-//! A person who is signed in.
+//! Extractors for a person who is signed in.
 //!
-//! `SignedIn` is a person with a live session, by an app's access token or by a browser's cookie. What
-//! rides on a cookie and changes something also needs the session's CSRF token.
+//! The person has a live session and shows an app's access token or a browser's cookie. A request with a cookie
+//! that changes something also needs the session's CSRF token.
 
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use http::request::Parts;
 use shared_protocol::ProblemCode;
 
-use crate::clock::Timestamp;
 use crate::http::App;
 use crate::http::api_error::{ApiError, CsrfFault};
-use crate::http::browser::Visitor;
+use crate::http::browser::Credentials;
 use crate::http::browser::cookies::CookieKind;
-use crate::http::browser::csrf::{Binding, holds};
+use crate::http::browser::csrf::{CsrfBinding, verifies};
 use crate::http::route::{Access, Argument};
 use crate::relay::auth::shown_bearer;
 use crate::sessions::{Session, SessionError};
@@ -28,7 +26,6 @@ pub(in crate::http) struct SignedIn {
 }
 
 impl SignedIn {
-    /// The person, as the store wants to know them.
     pub(in crate::http) fn actor(&self) -> Actor {
         self.session.actor()
     }
@@ -38,13 +35,12 @@ impl FromRequestParts<Arc<App>> for SignedIn {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let visitor = Visitor::of(&parts.method, &parts.headers, app)?;
-        let session = session_of(&visitor, &parts.headers, app).await?;
+        let credentials = Credentials::of(&parts.method, &parts.headers, app)?;
+        let session = session_of(&credentials, &parts.headers, app).await?;
         let session = session.ok_or(ApiError::SignedOut)?;
-        let rides_on_cookie = !parts.headers.contains_key(AUTHORIZATION);
-        if rides_on_cookie && !parts.method.is_safe() {
-            let binding = Binding::of_session(session.id);
-            if !holds(&app.services.keyring, binding, &parts.headers) {
+        if credentials.browser().is_some() && !parts.method.is_safe() {
+            let binding = CsrfBinding::of_session(session.id);
+            if !verifies(&app.services.keyring, binding, &parts.headers) {
                 return Err(ApiError::CsrfFailed(CsrfFault::Token));
             }
         }
@@ -52,8 +48,8 @@ impl FromRequestParts<Arc<App>> for SignedIn {
     }
 }
 
-/// How a proof of a session may fail.
-const OF_A_SESSION: &[ProblemCode] = &[
+/// The problems of a request without a valid session.
+const SESSION_PROBLEMS: &[ProblemCode] = &[
     ProblemCode::Unauthorized,
     ProblemCode::CrossSiteOrigin,
     ProblemCode::CsrfFailed,
@@ -62,10 +58,10 @@ const OF_A_SESSION: &[ProblemCode] = &[
 
 impl Argument for SignedIn {
     const ACCESS: Access = Access::User;
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_SESSION];
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[SESSION_PROBLEMS];
 }
 
-/// The same, who has also confirmed a code in this session just now.
+/// A person who is signed in and has confirmed a code in this session a short while ago.
 pub(in crate::http) struct SteppedUp(pub(in crate::http) SignedIn);
 
 impl FromRequestParts<Arc<App>> for SteppedUp {
@@ -73,45 +69,40 @@ impl FromRequestParts<Arc<App>> for SteppedUp {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let signed_in = SignedIn::from_request_parts(parts, app).await?;
-        require_step_up(&signed_in.session, app.services.clock.now())?;
-        Ok(Self(signed_in))
+        let stepped_up_until = signed_in.session.stepped_up_until(app.services.clock.now());
+        match stepped_up_until {
+            Some(_) => Ok(Self(signed_in)),
+            None => Err(ApiError::StepUpRequired),
+        }
     }
 }
 
 impl Argument for SteppedUp {
     const ACCESS: Access = Access::SteppedUpUser;
     const PROBLEMS: &'static [&'static [ProblemCode]] =
-        &[OF_A_SESSION, &[ProblemCode::StepUpRequired]];
+        &[SESSION_PROBLEMS, &[ProblemCode::StepUpRequired]];
 }
 
-fn require_step_up(session: &Session, now: Timestamp) -> Result<(), ApiError> {
-    session
-        .stepped_up_until(now)
-        .map(drop)
-        .ok_or(ApiError::StepUpRequired)
-}
-
-/// The live session of a request, if it shows one. A credential that was shown and does not hold is no
-/// session; one that cannot be judged right now is an error.
+/// The live session of a request. `None` if the request has no credentials or invalid ones. An error if the store
+/// or the identity provider cannot check them now.
 pub(in crate::http) async fn session_of(
-    visitor: &Visitor,
+    credentials: &Credentials,
     headers: &HeaderMap,
     app: &App,
 ) -> Result<Option<Arc<Session>>, ApiError> {
     let now = app.services.clock.now();
-    let found = if headers.contains_key(AUTHORIZATION) {
-        let token = shown_bearer(headers).and_then(|token| std::str::from_utf8(token).ok());
-        match token {
-            Some(token) => app.services.sessions.by_access_token(token, now).await,
-            None => return Ok(None),
+    let sessions = &app.services.sessions;
+    let found = match credentials {
+        Credentials::App => {
+            let token = shown_bearer(headers).and_then(|token| std::str::from_utf8(token).ok());
+            let Some(token) = token else { return Ok(None) };
+            sessions.by_access_token(token, now).await
         }
-    } else {
-        let Visitor::Browser(browser) = visitor else {
-            return Ok(None);
-        };
-        match browser.cookies.get(CookieKind::Session) {
-            Some(cookie) => app.services.sessions.by_cookie(cookie, now).await,
-            None => return Ok(None),
+        Credentials::Browser(browser) => {
+            let Some(cookie) = browser.cookies.get(CookieKind::Session) else {
+                return Ok(None);
+            };
+            sessions.by_cookie(cookie, now).await
         }
     };
     match found {

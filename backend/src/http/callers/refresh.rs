@@ -1,4 +1,4 @@
-//! Callers that show a refresh token.
+//! The extractor for callers that show a refresh token.
 
 use std::sync::Arc;
 
@@ -13,19 +13,19 @@ use utoipa::openapi::path::Operation;
 
 use crate::http::App;
 use crate::http::api_error::{ApiError, CsrfFault};
-use crate::http::body::OF_A_BODY;
+use crate::http::body::BODY_PROBLEMS;
 use crate::http::browser::cookies::CookieKind;
-use crate::http::browser::csrf::{Binding, holds};
-use crate::http::browser::{Browser, Visitor};
+use crate::http::browser::csrf::{CsrfBinding, verifies};
+use crate::http::browser::{Browser, Credentials};
 use crate::http::json_body::JsonBody;
 use crate::http::route::{Access, Argument, Schemas, sends};
 use crate::sessions::RefreshToken;
 
-/// A refresh token, and how it was shown. Whether it is good is for the sessions to say.
-pub(in crate::http) enum ShowsRefreshToken {
-    /// By a browser, as its session's cookie, with the session's CSRF token.
+/// A refresh token that is not verified yet, and how the client sent it.
+pub(in crate::http) enum RefreshCredentials {
+    /// From a browser, as its session's cookie. The session's CSRF token was valid.
     Cookie(Browser, String),
-    /// In the body.
+    /// From an app, in the body.
     Body(SecretString),
 }
 
@@ -38,26 +38,26 @@ pub(in crate::http) struct Body {
     refresh_token: Option<SecretString>,
 }
 
-impl FromRequest<Arc<App>> for ShowsRefreshToken {
+impl FromRequest<Arc<App>> for RefreshCredentials {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
-        let visitor = Visitor::of(request.method(), request.headers(), app)?;
+        let credentials = Credentials::of(request.method(), request.headers(), app)?;
         let headers = request.headers().clone();
         let body = <JsonBody<Body> as OptionalFromRequest<_>>::from_request(request, app).await?;
         let shown = body.and_then(|JsonBody(body)| body.refresh_token);
-        let browser = match visitor {
-            Visitor::Browser(browser) => browser,
-            Visitor::App => return shown.map(Self::Body).ok_or_else(missing),
+        let browser = match credentials {
+            Credentials::Browser(browser) => browser,
+            Credentials::App => return shown.map(Self::Body).ok_or_else(missing),
         };
         let Some(cookie) = browser.cookies.get(CookieKind::Session) else {
-            // A page whose cookie is gone calls as it did while it was there: it is signed out.
+            // A page does not notice that its cookie has expired, so it sends the same request as before.
             return shown.map(Self::Body).ok_or(ApiError::SignedOut);
         };
         let token = RefreshToken::parse(cookie).ok_or(ApiError::SignedOut)?;
-        if !holds(
+        if !verifies(
             &app.services.keyring,
-            Binding::of_session(token.session_id),
+            CsrfBinding::of_session(token.session_id),
             &headers,
         ) {
             return Err(ApiError::CsrfFailed(CsrfFault::Token));
@@ -71,10 +71,10 @@ fn missing() -> ApiError {
     ApiError::invalid("refresh_token", "is required")
 }
 
-impl Argument for ShowsRefreshToken {
+impl Argument for RefreshCredentials {
     const ACCESS: Access = Access::RefreshToken;
     const PROBLEMS: &'static [&'static [ProblemCode]] = &[
-        OF_A_BODY,
+        BODY_PROBLEMS,
         &[
             ProblemCode::Unauthorized,
             ProblemCode::CrossSiteOrigin,

@@ -1,14 +1,13 @@
-//! A relay whose proof holds.
+//! Extractors for requests of relays.
 //!
-//! The proof may cover the body, so that both come together. What the headers alone condemn is refused
-//! without keeping a byte of the body. From the moment that the proof holds, every answer is signed.
+//! A signature covers the body, so one extractor verifies the signature and reads the body. A request whose headers
+//! are not valid is refused without keeping a byte of its body. The answer to a verified relay is signed.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
-use http::HeaderMap;
 use shared_protocol::{
     MAX_BODY_BYTES, Message, ProblemCode, PullRequest, RelayName, SignatureReason,
 };
@@ -18,98 +17,67 @@ use utoipa::openapi::Required;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
 
-use super::refusal::refuse;
 use crate::http::App;
 use crate::http::api_error::ApiError;
-use crate::http::body::{OF_A_BODY, expect_json, pass_over, read};
+use crate::http::body::{BODY_PROBLEMS, discard, expect_json, read};
 use crate::http::context::Context;
 use crate::http::route::{Access, Argument, RELAY_SIGNATURE, Schemas, sends};
-use crate::relay::auth::{AuthError, Caller, Claim};
+use crate::relay::auth::{AuthError, Caller, Claim, RelayRoute};
 
-/// A heartbeat and its acks; far below a message.
-const MAX_PULL_BYTES: usize = 256 * 1024;
-/// A client that is cut off while it sends may never see the answer, so a photo is let by.
+/// A client that is cut off while it sends may never see the answer, so the whole photo is read and dropped.
 const MAX_PHOTO_BYTES: usize = 32 * 1024 * 1024;
 
-/// A relay whose proof holds, and the JSON that came with it.
+/// A verified relay, and the JSON body of its request.
 pub(in crate::http) struct FromRelay<R> {
     pub(in crate::http) caller: Arc<Caller>,
     pub(in crate::http) body: Bytes,
     route: PhantomData<R>,
 }
 
-/// What a relay may come for.
-pub(in crate::http) trait RelayRoute {
-    const KIND: RelayRouteKind;
+/// A kind of request that relays send.
+pub(in crate::http) trait RelayRequest {
+    const ROUTE: RelayRoute;
+    const MAX_BYTES: usize = MAX_BODY_BYTES;
     type Body: ToSchema;
 }
 
-/// How a relay has to prove itself.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) enum RelayRouteKind {
-    Messages,
-    Edge,
-    Pulls,
-}
+pub(in crate::http) struct MessageRequest;
 
-/// Messages.
-pub(in crate::http) struct Messages;
-
-impl RelayRoute for Messages {
-    const KIND: RelayRouteKind = RelayRouteKind::Messages;
+impl RelayRequest for MessageRequest {
+    const ROUTE: RelayRoute = RelayRoute::Message;
     type Body = Message;
 }
 
-/// Messages of the predecessor's relays, several of which may share a secret.
-pub(in crate::http) struct Edge;
+pub(in crate::http) struct EdgeRequest;
 
-impl RelayRoute for Edge {
-    const KIND: RelayRouteKind = RelayRouteKind::Edge;
+impl RelayRequest for EdgeRequest {
+    const ROUTE: RelayRoute = RelayRoute::Edge;
     type Body = Message;
 }
 
-/// Pulls, which have to be signed.
-pub(in crate::http) struct Pulls;
-
-impl RelayRoute for Pulls {
-    const KIND: RelayRouteKind = RelayRouteKind::Pulls;
-    type Body = PullRequest;
+impl RelayRequest for PullRequest {
+    const ROUTE: RelayRoute = RelayRoute::Pull;
+    const MAX_BYTES: usize = 256 * 1024;
+    type Body = Self;
 }
 
-impl RelayRouteKind {
-    async fn claim(self, app: &App, headers: &HeaderMap) -> Result<Claim, AuthError> {
-        let now = app.services.clock.now();
-        match self {
-            Self::Messages => app.services.relays.message_claim(headers, now).await,
-            Self::Edge => app.services.relays.edge_claim(headers, now).await,
-            Self::Pulls => app.services.relays.pull_claim(headers, now),
-        }
-    }
-
-    const fn max_bytes(self) -> usize {
-        match self {
-            Self::Messages | Self::Edge => MAX_BODY_BYTES,
-            Self::Pulls => MAX_PULL_BYTES,
-        }
-    }
-}
-
-impl<R: RelayRoute> FromRequest<Arc<App>> for FromRelay<R> {
+impl<R: RelayRequest> FromRequest<Arc<App>> for FromRelay<R> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let Ok(context) = Context::from_request_parts(&mut parts, app).await;
         let headers = &parts.headers;
-        let claim = match R::KIND.claim(app, headers).await {
+        let now = app.services.clock.now();
+        let claim = match app.services.relays.claim(R::ROUTE, headers, now).await {
             Ok(claim) => claim,
             Err(error) => {
-                pass_over(headers, body, R::KIND.max_bytes(), app.clients.body_timeout).await;
+                discard(headers, body, R::MAX_BYTES, app.clients.body_timeout).await;
                 return Err(refuse(app, &context, error));
             }
         };
-        let body = read(app, &context, headers, body, R::KIND.max_bytes()).await?;
-        let caller = match app.services.relays.prove(claim, &body.bytes) {
+        let (body, _charge) = read(app, &context, headers, body, R::MAX_BYTES).await?;
+        let caller = match app.services.relays.prove(claim, &body) {
             Ok(caller) => Arc::new(caller),
             Err(error) => return Err(refuse(app, &context, error)),
         };
@@ -118,59 +86,56 @@ impl<R: RelayRoute> FromRequest<Arc<App>> for FromRelay<R> {
         Span::current().record("relay", caller.relay().as_str());
         app.clients
             .bodies
-            .proved(context.client, app.services.clock.now());
+            .verified(context.client, app.services.clock.now());
         expect_json(headers)?;
         Ok(Self {
             caller,
-            // What is known to be a relay's counts no longer as a stranger's.
-            body: body.into_bytes(),
+            body,
             route: PhantomData,
         })
     }
 }
 
-impl<R: RelayRoute> Argument for FromRelay<R> {
+impl<R: RelayRequest> Argument for FromRelay<R> {
     const ACCESS: Access = Access::Relay;
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_PROOF, OF_A_BODY];
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[PROOF_PROBLEMS, BODY_PROBLEMS];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         sends::<R::Body>(operation, schemas, Required::True);
-        if R::KIND == RelayRouteKind::Pulls {
+        if R::ROUTE == RelayRoute::Pull {
             let signature = SecurityRequirement::new::<_, _, String>(RELAY_SIGNATURE, []);
             operation.security = Some(vec![signature]);
         }
     }
 }
 
-/// How a relay's proof may fail.
-const OF_A_PROOF: &[ProblemCode] = &[ProblemCode::InvalidSignature, ProblemCode::RateLimited];
+/// The problems of a relay whose proof fails.
+const PROOF_PROBLEMS: &[ProblemCode] = &[ProblemCode::InvalidSignature, ProblemCode::RateLimited];
 
-/// A relay of the predecessor that asks for what is not served: its body is let by.
-pub(in crate::http) struct PassedOver {
+/// A request of a predecessor's relay for something that is not served. Its body is read and dropped.
+pub(in crate::http) struct UnservedRequest {
     pub(in crate::http) relay: RelayName,
 }
 
-impl FromRequest<Arc<App>> for PassedOver {
+impl FromRequest<Arc<App>> for UnservedRequest {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let Ok(context) = Context::from_request_parts(&mut parts, app).await;
-        let proof = app
-            .services
-            .relays
-            .edge_claim(&parts.headers, app.services.clock.now())
-            .await;
-        let limit = match proof {
+        let now = app.services.clock.now();
+        let relays = &app.services.relays;
+        let claim = relays.claim(RelayRoute::Edge, &parts.headers, now).await;
+        let limit = match claim {
             Ok(Claim::Proven(_)) => MAX_PHOTO_BYTES,
             _ => MAX_BODY_BYTES,
         };
-        pass_over(&parts.headers, body, limit, app.clients.body_timeout).await;
-        match proof {
+        discard(&parts.headers, body, limit, app.clients.body_timeout).await;
+        match claim {
             Ok(Claim::Proven(caller)) => Ok(Self {
                 relay: caller.relay().clone(),
             }),
-            // Relays that sign ask for nothing here.
+            // Only relays of the predecessor call these routes, and they do not sign.
             Ok(Claim::Signed(_)) => {
                 let reason = SignatureReason::WrongPurpose;
                 Err(refuse(app, &context, AuthError::Refused(reason)))
@@ -180,7 +145,58 @@ impl FromRequest<Arc<App>> for PassedOver {
     }
 }
 
-impl Argument for PassedOver {
+impl Argument for UnservedRequest {
     const ACCESS: Access = Access::Relay;
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_PROOF];
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[PROOF_PROBLEMS];
+}
+
+/// The error for a request whose proof does not hold.
+fn refuse(app: &App, context: &Context, error: AuthError) -> ApiError {
+    let AuthError::Refused(reason) = error else {
+        return error.into();
+    };
+    match count(app, context, reason) {
+        None => ApiError::Unauthorized(reason),
+        Some(retry_after) => ApiError::RateLimited { retry_after },
+    }
+}
+
+/// The error of a signed request that was seen before. Its sender is known, so the limit does not apply.
+pub(in crate::http) fn replayed(app: &App, context: &Context) -> ApiError {
+    count(app, context, SignatureReason::Replayed);
+    ApiError::Unauthorized(SignatureReason::Replayed)
+}
+
+/// Counts a refusal. If the address is over its limit, returns the seconds that it has to wait, and logs nothing.
+fn count(app: &App, context: &Context, reason: SignatureReason) -> Option<u32> {
+    metrics::counter!("relay_auth_failures_total", "reason" => reason.as_str()).increment(1);
+    let wait = app
+        .clients
+        .relay_failures
+        .count(context.client, app.services.clock.now());
+    if wait.is_none() {
+        tracing::warn!(reason = reason.as_str(), fix = fix(reason), "relay refused");
+    }
+    wait
+}
+
+/// What the operator can do about a refusal, for the log.
+const fn fix(reason: SignatureReason) -> &'static str {
+    match reason {
+        SignatureReason::HmacRefused => {
+            "RELAY_AUTH=bearer refuses signatures here: set it to both, or auth = \"bearer\" on the relay"
+        }
+        SignatureReason::BearerRefused => {
+            "let the relay sign (auth = \"hmac\"); to take its bare secret again set RELAY_AUTH=both and run \
+             `archety-backend relay allow-bearer NAME`"
+        }
+        SignatureReason::StaleTimestamp => "set the clock of the relay's machine, or of this one",
+        SignatureReason::Replayed => "none is needed: the relay signs again",
+        SignatureReason::MissingCredentials
+        | SignatureReason::MalformedHeader
+        | SignatureReason::WrongPurpose => "it is no request of a relay of ours",
+        SignatureReason::Mismatch | SignatureReason::WrongBearer | SignatureReason::Unknown => {
+            "set the same RELAY_WEBHOOK_SECRET here and on the relay"
+        }
+    }
 }

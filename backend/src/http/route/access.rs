@@ -1,59 +1,49 @@
-//! Who may call, in words and as `OpenAPI` says it.
+//! Who may call a route, in words and as security schemes of `OpenAPI`.
 
 use http::Method;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 
-/// Who may call a route, as the public list says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who may call a route, and the words for that in the public list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(const_into_str)]
 pub enum Access {
-    /// Every caller, without a proof.
+    #[strum(serialize = "public")]
     Public,
     /// A relay that signs or, where allowed, shows its secret.
+    #[strum(serialize = "relays")]
     Relay,
-    /// A caller that shows `METRICS_TOKEN`.
+    #[strum(serialize = "holder of METRICS_TOKEN")]
     MetricsToken,
-    /// A caller that shows a refresh token, or the session's cookie.
+    #[strum(serialize = "holder of a refresh token or session cookie")]
     RefreshToken,
-    /// A person who is signed in.
+    #[strum(serialize = "signed-in person, own data")]
     User,
-    /// A person who has confirmed a code in this session within ten minutes.
+    #[strum(serialize = "signed-in person, own data, code confirmed within 10 minutes")]
     SteppedUpUser,
 }
 
 impl Access {
-    /// In words.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Public => "public",
-            Self::Relay => "relays",
-            Self::MetricsToken => "holder of METRICS_TOKEN",
-            Self::RefreshToken => "holder of a refresh token or session cookie",
-            Self::User => "signed-in person, own data",
-            Self::SteppedUpUser => "signed-in person, own data, code confirmed within 10 minutes",
-        }
-    }
-
-    /// What the arguments of one handler ask for together. Two that ask for different things are a fault
-    /// of the handler, found while it is compiled.
-    pub(in crate::http) const fn of_all(asked: &[Self]) -> Self {
+    /// The callers of a handler whose arguments accept these. Two different kinds of callers are a mistake in
+    /// the handler, which does not compile then.
+    pub(in crate::http) const fn of_all(accepted: &[Self]) -> Self {
         let mut found = Self::Public;
         let mut i = 0;
-        while i < asked.len() {
-            if !matches!(asked[i], Self::Public) {
+        while i < accepted.len() {
+            if !matches!(accepted[i], Self::Public) {
                 assert!(
                     matches!(found, Self::Public),
                     "a handler has one kind of caller"
                 );
-                found = asked[i];
+                found = accepted[i];
             }
             i += 1;
         }
         found
     }
 
-    /// The proofs that a caller chooses from; empty if none is needed.
+    /// The alternative security requirements; empty for public routes.
     pub(in crate::http) fn security(self, method: &Method) -> Vec<SecurityRequirement> {
         let named = |scheme: &str| SecurityRequirement::new::<_, _, String>(scheme, []);
         let cookie = || {
@@ -68,7 +58,7 @@ impl Access {
             Self::Public => Vec::new(),
             Self::Relay => vec![named(RELAY_SIGNATURE), named(RELAY_SECRET)],
             Self::MetricsToken => vec![named(METRICS_TOKEN)],
-            // An app's refresh token stands in the body.
+            // An app sends its refresh token in the body.
             Self::RefreshToken => vec![SecurityRequirement::default(), cookie()],
             Self::User | Self::SteppedUpUser => vec![named(ACCESS_TOKEN), cookie()],
         }
@@ -82,7 +72,7 @@ pub(in crate::http) const RELAY_SIGNATURE: &str = "relay_signature";
 const RELAY_SECRET: &str = "relay_secret";
 const METRICS_TOKEN: &str = "metrics_token";
 
-/// Every proof by its name in the description.
+/// Every security scheme by its name in the description.
 pub(in crate::http) fn schemes() -> [(&'static str, SecurityScheme); 6] {
     let bearer = |text: &str| {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
@@ -136,7 +126,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a handler has one kind of caller")]
-    fn two_kinds_of_callers_are_a_fault() {
+    fn two_kinds_of_callers_do_not_compile() {
         let _ = Access::of_all(&[Access::User, Access::Relay]);
     }
 }

@@ -1,7 +1,7 @@
-//! One method of one path, with its handler, and everything that is told of it.
+//! A route: one method of one path, with its handler and its description.
 //!
-//! Nothing is told beside the handler: who may call, what is sent and what is answered follow from its
-//! types. What its own words may end with beyond that stands where it is made a route.
+//! The types of the handler describe who may call, what is sent and what is answered. Only the problems that the
+//! handler itself returns are listed beside it, in the `route!` macro.
 
 mod access;
 mod signature;
@@ -21,29 +21,34 @@ use super::api_error::status_of;
 
 pub use access::Access;
 pub(super) use access::{RELAY_SIGNATURE, schemes};
-pub(super) use signature::{
-    Answers, Argument, Schemas, Signature, answers_with, json_content, sends, text,
-};
+pub(super) use signature::{Answers, Argument, Schemas, Signature, json_content, sends};
 
-/// What any request may end with, whatever it asks for.
-const OF_EVERY_ROUTE: [ProblemCode; 3] = [
+/// The problems that every route may answer.
+const COMMON_PROBLEMS: [ProblemCode; 3] = [
     ProblemCode::BadRequest,
     ProblemCode::DevelopmentOnly,
     ProblemCode::Internal,
 ];
 
-/// Where the description says in words who may call.
+/// The extension of `OpenAPI` that says in words who may call.
 pub(super) const WHO_MAY_CALL: &str = "x-who-may-call";
 
-/// One method of one path.
+/// One method of one path, in the public list of routes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteEntry {
+    pub method: Method,
+    /// `{id}` stands for one segment.
+    pub path: String,
+    pub access: Access,
+}
+
+/// A route with its handler and its description.
 pub(super) struct Route {
-    pub(super) method: Method,
-    pub(super) path: String,
-    pub(super) access: Access,
+    pub(super) entry: RouteEntry,
     pub(super) served: UtoipaMethodRouter<Arc<App>>,
 }
 
-/// The route of a handler under `#[utoipa::path]`, and the problems that its own words may end with.
+/// Makes a route of a handler under `#[utoipa::path]` and the problems that the handler itself returns.
 macro_rules! route {
     ($handler:ident $(, $problem:ident)*) => {
         $crate::http::route::Route::of(
@@ -61,23 +66,26 @@ impl Route {
         signature: &Signature,
         own: &[ProblemCode],
     ) -> Self {
-        let described = paths.paths.iter_mut().next();
-        let (path, item) = described.expect("one handler has one path");
+        let only = paths.paths.iter_mut().next();
+        let (path, item) = only.expect("one handler has one path");
         let path = path.clone();
         let (method, operation) = operation_of(item).expect("one handler has one method");
         (signature.describe)(operation, &mut schemas);
-        let problems = [own, &signature.problems, &OF_EVERY_ROUTE].concat();
+        let problems = [own, &signature.problems, &COMMON_PROBLEMS].concat();
         describe_problems(operation, &problems);
         if operation.security.is_none() {
             operation.security = Some(signature.access.security(&method));
         }
-        let in_words = (WHO_MAY_CALL, signature.access.as_str());
+        let in_words = (WHO_MAY_CALL, signature.access.into_str());
         operation.extensions = Some(Extensions::from_iter([in_words]));
         json_content::<Problem>(&mut schemas);
-        Self {
+        let entry = RouteEntry {
             method,
             path,
             access: signature.access,
+        };
+        Self {
+            entry,
             served: (schemas, paths, handler),
         }
     }
@@ -103,7 +111,7 @@ fn operation_of(item: &mut PathItem) -> Option<(Method, &mut Operation)> {
     .find_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
-/// A problem of each status, with the codes that it may have here.
+/// Adds one answer for each status of the problems, with the codes that belong to it.
 fn describe_problems(operation: &mut Operation, problems: &[ProblemCode]) {
     let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
     for code in problems {

@@ -1,5 +1,5 @@
-//! A handler's signature, read for its route: its arguments say who may call, what is sent and how that
-//! may fail; its return type says what is answered.
+//! Reads the description of a route from the types of its handler: the arguments say who may call, what is sent and
+//! which problems that may cause; the return type says what is answered.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,27 +10,27 @@ use shared_protocol::ProblemCode;
 use utoipa::ToSchema;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::{Content, ObjectBuilder, Ref, RefOr, Required, Response, Schema, Type};
+use utoipa::openapi::{Content, Ref, RefOr, Required, Schema};
 
 use super::Access;
 use crate::http::App;
 use crate::http::api_error::ApiError;
 
-/// Schemas by name, as they are collected.
+/// The schemas of a description, by name.
 pub(in crate::http) type Schemas = Vec<(String, RefOr<Schema>)>;
 
 /// An argument of handlers.
 pub(in crate::http) trait Argument {
-    /// Whom it lets in.
+    /// The callers that the argument accepts.
     const ACCESS: Access = Access::Public;
-    /// How a request may fail on its account.
+    /// The problems that extracting the argument may cause.
     const PROBLEMS: &'static [&'static [ProblemCode]] = &[];
 
-    /// Describes what it reads of the request.
+    /// Adds the parts of the request that the argument reads.
     fn describe(_: &mut Operation, _: &mut Schemas) {}
 }
 
-/// Every argument that works with the store may find it away.
+/// A handler with the state may use the store, which may be unavailable.
 impl Argument for State<Arc<App>> {
     const PROBLEMS: &'static [&'static [ProblemCode]] =
         &[&[ProblemCode::StoreUnavailable, ProblemCode::ShuttingDown]];
@@ -40,14 +40,19 @@ impl Argument for HeaderMap {}
 impl Argument for RawQuery {}
 impl<T> Argument for Path<T> {}
 
-/// What handlers answer with when all went well.
+/// The return type of a handler.
 pub(in crate::http) trait Answers {
-    /// Adds its statuses and bodies.
+    /// Adds the statuses and bodies of successful answers.
     fn describe(operation: &mut Operation, schemas: &mut Schemas);
 }
 
-/// What never goes well.
+/// A handler that always fails.
 impl Answers for Infallible {
+    fn describe(_: &mut Operation, _: &mut Schemas) {}
+}
+
+/// Described by `responses` in the `#[utoipa::path]` of the handler.
+impl Answers for axum::response::Response {
     fn describe(_: &mut Operation, _: &mut Schemas) {}
 }
 
@@ -57,7 +62,7 @@ impl<T: Answers> Answers for Result<T, ApiError> {
     }
 }
 
-/// What the types of a handler say.
+/// What the types of a handler say about its route.
 pub(in crate::http) struct Signature {
     pub(super) access: Access,
     pub(super) problems: Vec<ProblemCode>,
@@ -74,7 +79,7 @@ impl Signature {
     }
 }
 
-/// A function whose arguments and answer are known here.
+/// A function whose arguments and return type can be described.
 pub(in crate::http) trait Handler<Arguments> {
     const ACCESS: Access;
     const PROBLEMS: &'static [&'static [&'static [ProblemCode]]];
@@ -103,21 +108,7 @@ macro_rules! handlers {
 
 handlers! { () (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) }
 
-/// Adds an answer with a body of this kind.
-pub(in crate::http) fn answers_with(operation: &mut Operation, kind: &str, content: Content) {
-    let mut response = Response::new("OK");
-    response.content.insert(kind.to_owned(), content.into());
-    let responses = &mut operation.responses.responses;
-    responses.insert("200".to_owned(), response.into());
-}
-
-/// Text, as far as a program is concerned.
-pub(in crate::http) fn text() -> Content {
-    let text = ObjectBuilder::new().schema_type(Type::String);
-    Content::new(Some(text))
-}
-
-/// Tells that a `T` is sent as JSON.
+/// Describes a request body: a `T` as JSON.
 pub(in crate::http) fn sends<T: ToSchema>(
     operation: &mut Operation,
     schemas: &mut Schemas,
@@ -129,7 +120,7 @@ pub(in crate::http) fn sends<T: ToSchema>(
     operation.request_body = Some(body.build().into());
 }
 
-/// JSON of this type, by the type's name.
+/// A reference to the schema of `T`, which is added to `schemas`.
 pub(in crate::http) fn json_content<T: ToSchema>(schemas: &mut Schemas) -> Content {
     T::schemas(schemas);
     schemas.push((T::name().into_owned(), T::schema()));

@@ -1,4 +1,4 @@
-//! `GET /openapi.json` and `GET /docs`: every route, for programs and for people.
+//! `GET /openapi.json` and `GET /docs`: the description of every route, for programs and for people.
 
 use std::sync::LazyLock;
 
@@ -6,14 +6,12 @@ use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use serde_json::Value;
-use utoipa::openapi::path::Operation;
-use utoipa::openapi::{Content, ObjectBuilder};
 
-use crate::http::route::{Answers, Route, Schemas, answers_with, route, text};
+use crate::http::route::{Route, route};
 use crate::http::{docs, openapi};
 
-/// As good as the process: a release brings another.
-const BRIEFLY: HeaderValue = HeaderValue::from_static("public, max-age=300");
+/// Short, because a new release changes the description.
+const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| openapi::document(super::all()));
 static OPENAPI: LazyLock<String> = LazyLock::new(|| DOCUMENT.to_string());
@@ -24,52 +22,33 @@ pub(super) fn routes() -> Vec<Route> {
     vec![route!(openapi_json), route!(page)]
 }
 
-struct OpenApiJson;
-
-impl IntoResponse for OpenApiJson {
-    fn into_response(self) -> Response {
-        let kind = HeaderValue::from_static("application/json");
-        let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, BRIEFLY)];
-        (headers, OPENAPI.as_str()).into_response()
-    }
-}
-
-impl Answers for OpenApiJson {
-    fn describe(operation: &mut Operation, _: &mut Schemas) {
-        let content = Content::new(Some(ObjectBuilder::new()));
-        answers_with(operation, "application/json", content);
-    }
-}
-
 /// This description.
-#[utoipa::path(get, path = "/openapi.json", tag = "operation")]
-async fn openapi_json() -> OpenApiJson {
-    OpenApiJson
-}
-
-struct Page;
-
-impl IntoResponse for Page {
-    fn into_response(self) -> Response {
-        let kind = HeaderValue::from_static(docs::KIND);
-        let policy = PAGE_POLICY.clone();
-        let headers = [
-            (CONTENT_TYPE, kind),
-            (CACHE_CONTROL, BRIEFLY),
-            (CONTENT_SECURITY_POLICY, policy),
-        ];
-        (headers, PAGE.as_str()).into_response()
-    }
-}
-
-impl Answers for Page {
-    fn describe(operation: &mut Operation, _: &mut Schemas) {
-        answers_with(operation, docs::KIND, text());
-    }
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "operation",
+    responses((status = 200, description = "OK", body = Object))
+)]
+async fn openapi_json() -> Response {
+    let kind = HeaderValue::from_static("application/json");
+    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, CACHED)];
+    (headers, OPENAPI.as_str()).into_response()
 }
 
 /// The same for people.
-#[utoipa::path(get, path = "/docs", tag = "operation")]
-async fn page() -> Page {
-    Page
+#[utoipa::path(
+    get,
+    path = "/docs",
+    tag = "operation",
+    responses((status = 200, description = "OK", body = String, content_type = "text/html; charset=utf-8"))
+)]
+async fn page() -> Response {
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    let policy = PAGE_POLICY.clone();
+    let headers = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, CACHED),
+        (CONTENT_SECURITY_POLICY, policy),
+    ];
+    (headers, PAGE.as_str()).into_response()
 }

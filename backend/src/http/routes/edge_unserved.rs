@@ -1,6 +1,6 @@
-//! What the predecessor's relays ask for and this backend has not: photos, and commands by WebSocket.
+//! Routes of the predecessor's backend that this backend does not serve: photos, and commands by WebSocket.
 //!
-//! A relay that proves itself is told so, and the operator once a day.
+//! A verified relay gets an answer that says so, and the log warns the operator once a day.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use axum::extract::State;
 
 use crate::http::App;
 use crate::http::api_error::ApiError;
-use crate::http::callers::PassedOver;
+use crate::http::callers::UnservedRequest;
 use crate::http::route::{Route, route};
 use crate::throttle::Throttle;
 
@@ -22,7 +22,10 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// Not served: what is attached to a message stays on the Mac.
 #[utoipa::path(post, path = "/photo/upload", tag = "predecessor")]
-async fn photo(State(app): State<Arc<App>>, relay: PassedOver) -> Result<Infallible, ApiError> {
+async fn photo(
+    State(app): State<Arc<App>>,
+    relay: UnservedRequest,
+) -> Result<Infallible, ApiError> {
     static WARNING: Throttle = Throttle::new(WARNED_EVERY);
     let fault = "photos are not taken here: what is attached to a message stays on the Mac";
     Err(unserved(&app, &relay, fault, &WARNING))
@@ -32,7 +35,7 @@ async fn photo(State(app): State<Arc<App>>, relay: PassedOver) -> Result<Infalli
 #[utoipa::path(get, path = "/edge/ws", tag = "predecessor")]
 async fn web_socket(
     State(app): State<Arc<App>>,
-    relay: PassedOver,
+    relay: UnservedRequest,
 ) -> Result<Infallible, ApiError> {
     static WARNING: Throttle = Throttle::new(WARNED_EVERY);
     let fault = "there is no WebSocket here: replies come in the answer to POST /edge/message; \
@@ -40,7 +43,12 @@ async fn web_socket(
     Err(unserved(&app, &relay, fault, &WARNING))
 }
 
-fn unserved(app: &App, relay: &PassedOver, fault: &'static str, warning: &Throttle) -> ApiError {
+fn unserved(
+    app: &App,
+    relay: &UnservedRequest,
+    fault: &'static str,
+    warning: &Throttle,
+) -> ApiError {
     if warning.is_due(app.services.clock.now()) {
         tracing::warn!(
             relay = relay.relay.as_str(),

@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it should get traffic.
+//! `GET /healthz`, `/health` and `/readyz`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::http::route::{Route, route};
 use crate::http::{App, VERSION};
 use crate::store::StoreError;
 
-/// Shorter than any probe waits.
+/// Shorter than the time-out of any probe.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) fn routes() -> Vec<Route> {

@@ -8,7 +8,7 @@ use shared_protocol::{Answer, AnswerStatus, LEGACY_MESSAGE_ROUTE, MESSAGE_ROUTE}
 
 use crate::http::answer::Json;
 use crate::http::api_error::ApiError;
-use crate::http::callers::{Edge, FromRelay, Messages, replayed};
+use crate::http::callers::{EdgeRequest, FromRelay, MessageRequest, replayed};
 use crate::http::context::Context;
 use crate::http::route::{Route, route};
 use crate::http::{App, VERSION};
@@ -27,7 +27,7 @@ pub(super) fn routes() -> Vec<Route> {
 async fn message(
     State(app): State<Arc<App>>,
     context: Context,
-    relay: FromRelay<Messages>,
+    relay: FromRelay<MessageRequest>,
 ) -> Result<Json<Answer>, ApiError> {
     store(&app, &context, &relay).await
 }
@@ -37,7 +37,7 @@ async fn message(
 async fn edge_message(
     State(app): State<Arc<App>>,
     context: Context,
-    relay: FromRelay<Edge>,
+    relay: FromRelay<EdgeRequest>,
 ) -> Result<Json<Answer>, ApiError> {
     store(&app, &context, &relay).await
 }
@@ -77,7 +77,7 @@ async fn store<R>(
     Ok(Json::of(&Answer {
         status,
         message_id: id.to_string(),
-        // Nothing here answers messages yet, so there is no reply to wait for.
+        // The backend does not reply to messages yet.
         should_respond: false,
         reply_text: None,
         reply_bubbles: Vec::new(),

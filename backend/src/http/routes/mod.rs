@@ -1,9 +1,8 @@
-//! One file per path: its handlers, and `routes()`, which this list names.
+//! One file per path, with its handlers. This list names the `routes()` of every file.
 
 mod auth;
 mod docs;
 mod edge_unserved;
-mod fallback;
 mod health;
 mod jwks;
 mod message;
@@ -12,8 +11,6 @@ mod pull;
 mod user;
 
 use super::route::Route;
-
-pub(super) use fallback::{method_not_allowed, not_found};
 
 /// Every route, in the order of the documents.
 pub(super) fn all() -> Vec<Route> {

@@ -1,13 +1,13 @@
-//! `POST /relay/commands/pull`: the relay's heartbeat and long poll.
+//! `POST /relay/commands/pull`: the relay's heartbeat and its long poll for commands.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use shared_protocol::{PULL_ROUTE, PullAnswer};
+use shared_protocol::{PULL_ROUTE, PullAnswer, PullRequest};
 
 use crate::http::answer::Json;
 use crate::http::api_error::ApiError;
-use crate::http::callers::{FromRelay, Pulls, replayed};
+use crate::http::callers::{FromRelay, replayed};
 use crate::http::context::Context;
 use crate::http::route::{Route, route};
 use crate::http::{App, VERSION};
@@ -22,22 +22,22 @@ pub(super) fn routes() -> Vec<Route> {
 async fn pull(
     State(app): State<Arc<App>>,
     context: Context,
-    FromRelay { caller, body, .. }: FromRelay<Pulls>,
+    FromRelay { caller, body, .. }: FromRelay<PullRequest>,
 ) -> Result<Json<PullAnswer>, ApiError> {
-    let fault = |error| fault(&app, &context, error);
-    let pull = Pull::from_json(&body).map_err(fault)?;
+    let pull = Pull::from_json(&body)?;
     app.services
         .relays
         .note_signature(&caller, app.services.clock.now())
         .await?;
-    let beat = heartbeat(
-        &app.services.store,
-        &caller,
-        &pull,
-        app.services.clock.now(),
-    );
-    beat.await.map_err(fault)?;
-    // No command can come up yet; the poll is held so that relays keep one rhythm.
+    let now = app.services.clock.now();
+    heartbeat(&app.services.store, &caller, &pull, now)
+        .await
+        .map_err(|error| match error {
+            PullError::Replayed => replayed(&app, &context),
+            PullError::Elsewhere => ApiError::RelayElsewhere,
+            PullError::Store(error) => error.into(),
+        })?;
+    // The backend sends no commands yet. The poll waits all the same, so that relays keep one interval.
     tokio::select! {
         () = tokio::time::sleep(pull.wait()) => {}
         () = app.lifecycle.draining() => {}
@@ -54,14 +54,4 @@ async fn pull(
         environment: app.services.environment.as_str().to_owned(),
         newest_message: newest_message.map(Into::into),
     }))
-}
-
-fn fault(app: &App, context: &Context, error: PullError) -> ApiError {
-    match error {
-        PullError::Json(fault) => ApiError::MalformedJson(fault),
-        PullError::Fields(violations) => ApiError::InvalidFields(violations),
-        PullError::Replayed => replayed(app, context),
-        PullError::Elsewhere => ApiError::RelayElsewhere,
-        PullError::Store(error) => error.into(),
-    }
 }

@@ -1,11 +1,10 @@
-//! What a connection is doing, as far as it decides how long it may go on.
+//! What a connection is doing, which decides how long it may stay open.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
@@ -13,27 +12,26 @@ use tokio_util::sync::CancellationToken;
 
 use super::Limits;
 
-/// Shared by a connection, its requests and the task that looks for connections to close.
+/// The activity of one connection, shared with its requests and with the table of open connections.
 #[derive(Debug)]
 pub(super) struct Activity {
     began_at: Instant,
-    /// Requests that began.
+    /// Requests that began, in total.
     requests: AtomicUsize,
-    /// Requests whose answer is not wholly handed over.
+    /// Requests whose answer is not completely sent.
     in_flight: AtomicUsize,
-    /// When something last moved, in milliseconds after `began_at`.
-    moved_at: AtomicU64,
+    /// When a request or an answer last made progress, in milliseconds after `began_at`.
+    progress_ms: AtomicU64,
     evicted: CancellationToken,
 }
 
-/// How a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// No request has come yet.
     Silent,
     /// Every request is answered.
     Idle,
-    /// A request or its answer is on its way.
+    /// A request is being read or answered.
     Busy,
 }
 
@@ -43,7 +41,7 @@ impl Activity {
             began_at: Instant::now(),
             requests: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
-            moved_at: AtomicU64::new(0),
+            progress_ms: AtomicU64::new(0),
             evicted: CancellationToken::new(),
         })
     }
@@ -58,25 +56,24 @@ impl Activity {
         }
     }
 
-    /// When something last moved.
-    pub(super) fn moved_at(&self) -> Instant {
-        let millis = self.moved_at.load(Ordering::Relaxed);
+    pub(super) fn progress_at(&self) -> Instant {
+        let millis = self.progress_ms.load(Ordering::Relaxed);
         self.began_at + std::time::Duration::from_millis(millis)
     }
 
-    /// Asks the connection to close, since others need its place.
+    /// Asks the connection to close, because another client needs its permit.
     pub(super) fn evict(&self) {
         self.evicted.cancel();
     }
 
-    /// Waits until the connection has outlived its limits, or its place is needed. A limit that became
-    /// shorter meanwhile is noticed when the longer one is over.
+    /// Waits until a time limit of the connection is over, or until it is evicted. If the connection changes to a
+    /// phase with a shorter limit, the longer one still runs out first.
     pub(super) async fn ended(&self, limits: &Limits) {
         loop {
             let deadline = match self.phase() {
                 Phase::Silent => self.began_at + limits.first_request_timeout,
-                Phase::Idle => self.moved_at() + limits.header_timeout,
-                Phase::Busy => self.moved_at() + limits.stall_timeout,
+                Phase::Idle => self.progress_at() + limits.header_timeout,
+                Phase::Busy => self.progress_at() + limits.stall_timeout,
             };
             if Instant::now() >= deadline {
                 return;
@@ -88,63 +85,41 @@ impl Activity {
         }
     }
 
-    fn moved(&self) {
+    fn note_progress(&self) {
         let millis = self.began_at.elapsed().as_millis();
         let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-        self.moved_at.store(millis, Ordering::Relaxed);
+        self.progress_ms.store(millis, Ordering::Relaxed);
     }
 }
 
-/// A request that has begun; it ends when this and the answer's body are gone.
+/// A request that has begun. Dropping it ends the request.
 pub(super) struct InFlight(Arc<Activity>);
 
 impl InFlight {
     pub(super) fn begin(activity: &Arc<Activity>) -> Self {
         activity.in_flight.fetch_add(1, Ordering::Relaxed);
         activity.requests.fetch_add(1, Ordering::Relaxed);
-        activity.moved();
+        activity.note_progress();
         Self(Arc::clone(activity))
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.moved();
+        self.0.note_progress();
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// A body whose frames count as movement.
-pub(super) struct Watched<B> {
-    body: B,
-    activity: Arc<Activity>,
-    /// For an answer: ends the request once the body was handed over.
-    _request: Option<InFlight>,
+/// A body whose frames count as progress of the request.
+pub(super) struct TrackedBody<B> {
+    pub(super) body: B,
+    pub(super) activity: Arc<Activity>,
+    /// Set for the body of an answer: dropping the body ends the request.
+    pub(super) _request: Option<InFlight>,
 }
 
-impl<B> Watched<B> {
-    /// A request's body.
-    pub(super) fn request(body: B, activity: &Arc<Activity>) -> Self {
-        Self {
-            body,
-            activity: Arc::clone(activity),
-            _request: None,
-        }
-    }
-}
-
-impl Watched<Body> {
-    /// The answer's body of `request`.
-    pub(super) fn answer(body: Body, request: InFlight) -> Self {
-        Self {
-            body,
-            activity: Arc::clone(&request.0),
-            _request: Some(request),
-        }
-    }
-}
-
-impl<B> HttpBody for Watched<B>
+impl<B> HttpBody for TrackedBody<B>
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
@@ -157,7 +132,7 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if polled.is_ready() {
-            self.activity.moved();
+            self.activity.note_progress();
         }
         polled
     }

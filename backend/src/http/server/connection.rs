@@ -15,18 +15,18 @@ use tokio::net::TcpStream;
 use tower::ServiceExt;
 
 use super::Limits;
-use super::activity::{Activity, InFlight, Watched};
+use super::activity::{Activity, InFlight, TrackedBody};
 use super::open::Slot;
 use super::stream::ClientStream;
 use crate::http::context::{HostFault, Peer};
 use crate::lifecycle::Lifecycle;
 
-/// Requests of one HTTP/2 connection at once; the relay has at most sixteen.
+/// How many requests one HTTP/2 connection may have at once. A relay sends at most sixteen at once.
 const MAX_STREAMS: u32 = 32;
-/// For a connection that was told to end, before it is closed.
+/// How long a connection may take to end by itself before it is closed.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What every connection is served with.
+/// Serves connections.
 pub(super) struct Connections {
     builder: auto::Builder<TokioExecutor>,
     router: Router,
@@ -56,10 +56,9 @@ impl Connections {
         }
     }
 
-    /// Serves one connection to its end.
     pub(super) async fn serve(&self, stream: TcpStream, peer: Peer, slot: Slot) {
-        let activity = Arc::clone(slot.activity());
-        let service = service_fn(|request| self.answer(request, peer, &activity));
+        let activity = &slot.activity;
+        let service = service_fn(|request| self.answer(request, peer, activity));
         let stream = ClientStream::new(stream, self.limits.write_timeout);
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
@@ -70,14 +69,14 @@ impl Connections {
                 connection.await
             }
             () = activity.ended(&self.limits) => {
-                // HTTP/2 is told; what does not go by itself is closed.
+                // HTTP/2 clients get a GOAWAY. A connection that does not end by itself is closed.
                 connection.as_mut().graceful_shutdown();
                 let _ = tokio::time::timeout(GRACE, connection).await;
                 return;
             }
         };
         if let Err(error) = ended {
-            // Clients vanish all the time; this is worth a look only when one looks for it.
+            // Clients break off connections all the time.
             tracing::debug!(error = %error, "connection ended early");
         }
     }
@@ -87,10 +86,17 @@ impl Connections {
         request: Request<Incoming>,
         peer: Peer,
         activity: &Arc<Activity>,
-    ) -> impl Future<Output = Result<Response<Watched<Body>>, Infallible>> + use<> {
+    ) -> impl Future<Output = Result<Response<TrackedBody<Body>>, Infallible>> + use<> {
         let in_flight = InFlight::begin(activity);
         let fault = HostFault::of(&request);
-        let mut request = request.map(|body| Body::new(Watched::request(body, activity)));
+        let activity = Arc::clone(activity);
+        let mut request = request.map(|body| {
+            Body::new(TrackedBody {
+                body,
+                activity: Arc::clone(&activity),
+                _request: None,
+            })
+        });
         request.extensions_mut().insert(peer);
         if let Some(fault) = fault {
             request.extensions_mut().insert(fault);
@@ -98,7 +104,11 @@ impl Connections {
         let answering = self.router.clone().oneshot(request);
         async move {
             let Ok(response) = answering.await;
-            Ok(response.map(|body| Watched::answer(body, in_flight)))
+            Ok(response.map(|body| TrackedBody {
+                body,
+                activity,
+                _request: Some(in_flight),
+            }))
         }
     }
 }

@@ -1,9 +1,8 @@
-//! Connections: accepted within bounds, given time but not for ever, ended without losing a request.
+//! The server: accepts connections within limits and drains them at the end without losing a request.
 //!
-//! hyper is driven directly because a time limit for headers, a bound on connections and a drain that
-//! closes idle ones at once are its features, not those of the convenience above it. What hyper does not
-//! bound is bounded here: how long a client may say nothing, take no answer, or hold connections that
-//! others need.
+//! hyper is driven directly, because axum's own server has no time limit for headers, no limit on connections and no
+//! drain that closes idle connections at once. Limits that hyper lacks are added here: how long a client may
+//! send nothing, take no answer, or hold a connection that other clients need.
 
 mod activity;
 mod connection;
@@ -26,25 +25,25 @@ use crate::lifecycle::Lifecycle;
 use connection::Connections;
 use open::{OpenConnections, Slot};
 
-/// A shortage of descriptors is logged this often.
+/// How often a failure to accept connections is logged.
 const ACCEPT_FAILURE_LOGGED_EVERY: Duration = Duration::from_mins(1);
 
-/// How much a client may ask of the server.
+/// Limits of the server for its clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// For the first request on a connection, its headers included.
+    /// For the arrival of the first request on a connection, with its headers.
     pub first_request_timeout: Duration,
     /// For the headers of a later request, and for the next request on an idle connection.
     pub header_timeout: Duration,
-    /// For a request or an answer that does not move: no byte arrives, no byte is taken.
+    /// For a request or an answer of which no byte arrives or is sent.
     pub stall_timeout: Duration,
-    /// For bytes that the client's side of the connection does not take.
+    /// For bytes that the client does not read.
     pub write_timeout: Duration,
-    /// Connections open at once; more wait in the kernel's queue.
+    /// Connections that are open at once. Further connections wait in the kernel's queue.
     pub max_connections: usize,
     /// Connections of one address, or of one /64 of IPv6; a /48 may have four times as many.
     pub max_connections_per_network: usize,
-    /// For requests in flight once the process goes down.
+    /// For requests in flight after the process began to go down.
     pub drain_timeout: Duration,
 }
 
@@ -52,9 +51,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             first_request_timeout: Duration::from_secs(10),
-            // Longer than proxies keep idle connections, so that it is they who close them.
+            // Longer than proxies keep idle connections, so that the proxy closes them, not this server.
             header_timeout: Duration::from_secs(75),
-            // Longer than the longest wait for a reply.
+            // Longer than a pull can wait for commands.
             stall_timeout: Duration::from_mins(2),
             write_timeout: Duration::from_secs(30),
             max_connections: 10_000,
@@ -65,8 +64,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The defaults, as far as this process may open files: the limit is raised as far as the system
-    /// allows, and what the database and the log need is left over.
+    /// The defaults, with as many connections as this process may have file descriptors for.
     pub fn of_process() -> Self {
         let defaults = Self::default();
         Self {
@@ -76,8 +74,8 @@ impl Limits {
     }
 }
 
-/// Serves until the process goes down, then finishes what is in flight. `proxies` bring everybody's
-/// connections, so that no limit per network applies to them.
+/// Serves until the process goes down, then finishes the requests in flight. `proxies` carry the connections of
+/// many clients, so the limit per network does not apply to them.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -88,7 +86,10 @@ pub async fn serve(
     let tasks = TaskTracker::new();
     let open = OpenConnections::new(limits, proxies);
     let connections = Arc::new(Connections::new(router, lifecycle.clone(), limits));
-    let mut acceptor = Acceptor::new(listener);
+    let mut acceptor = Acceptor {
+        listener,
+        failure_logged_at: None,
+    };
     loop {
         let accepted = tokio::select! {
             () = lifecycle.draining() => break,
@@ -100,8 +101,8 @@ pub async fn serve(
         let connections = Arc::clone(&connections);
         tasks.spawn(async move { connections.serve(stream, peer, slot).await });
     }
-    // From here on the kernel refuses new connections, and the load balancer goes elsewhere. Those that
-    // waited to be accepted are reset: nothing of them was read, and their clients try again.
+    // From here on the kernel refuses new connections, and the load balancer goes elsewhere. Connections that
+    // waited to be accepted are reset. Nothing of them was read, so their clients try again.
     drop(acceptor);
     tasks.close();
     if tokio::time::timeout(limits.drain_timeout, tasks.wait())
@@ -119,32 +120,25 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    fn new(listener: TcpListener) -> Self {
-        Self {
-            listener,
-            failure_logged_at: None,
-        }
-    }
-
-    /// The next connection; `None` if it was refused or could not be had.
+    /// The next connection; `None` if it was refused or accepting failed.
     async fn accept(&mut self, open: &OpenConnections) -> Option<(TcpStream, Peer, Slot)> {
-        let place = open.place().await;
+        let permit = open.permit().await;
         match self.listener.accept().await {
             Ok((stream, address)) => {
                 let peer: IpAddr = address.ip().to_canonical();
-                let Some(slot) = open.admit(place, peer) else {
+                let Some(slot) = open.open(permit, peer) else {
                     metrics::counter!("connections_refused_total").increment(1);
                     return None;
                 };
-                // Answers are small and awaited; collecting them into larger packets only delays them.
+                // Clients wait for our small answers; collecting them into larger packets only delays them.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(error = %error, "no TCP_NODELAY");
                 }
                 Some((stream, Peer(peer), slot))
             }
             Err(error) => {
-                // Out of file descriptors, or a client that has gone: neither ends the server. A pause
-                // keeps the first from becoming a busy loop.
+                // The client has gone, or the process has no free file descriptor. The pause keeps a lack of
+                // descriptors from becoming a busy loop.
                 self.log(&error);
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 None

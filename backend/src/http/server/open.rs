@@ -1,8 +1,7 @@
-//! The connections that are open, and who may open another.
+//! The open connections, with a limit on all of them and one on each network.
 //!
-//! There is a bound on all together and one on each network, so that no single client can take every
-//! place. Where all places are taken, the connection that has been idle for longest makes room: a
-//! thousand clients that only hold on must not keep out the one that asks for something.
+//! The limit on networks keeps a single client from taking every permit. If all permits are taken, the connection
+//! that has been idle for longest is closed: a thousand idle clients must not keep out a client with a request.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,61 +17,56 @@ use crate::config::TrustedProxies;
 
 /// Every open connection.
 pub(super) struct OpenConnections {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     per_network: usize,
     proxies: TrustedProxies,
-    table: Arc<Table>,
-    next: AtomicU64,
+    table: Arc<Mutex<Table>>,
+    next_id: AtomicU64,
 }
 
 #[derive(Default)]
 struct Table {
-    inner: Mutex<Inner>,
-}
-
-#[derive(Default)]
-struct Inner {
     open: HashMap<u64, Arc<Activity>>,
     per_network: HashMap<ClientNetwork, usize>,
 }
 
-/// A connection's place; free again once it is dropped.
+/// A connection's entry in the table. Dropping it removes the connection.
 pub(super) struct Slot {
     id: u64,
-    activity: Arc<Activity>,
+    pub(super) activity: Arc<Activity>,
     networks: Vec<ClientNetwork>,
-    table: Arc<Table>,
-    _place: OwnedSemaphorePermit,
+    table: Arc<Mutex<Table>>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl OpenConnections {
     pub(super) fn new(limits: Limits, proxies: TrustedProxies) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(limits.max_connections)),
+            permits: Arc::new(Semaphore::new(limits.max_connections)),
             per_network: limits.max_connections_per_network,
             proxies,
             table: Arc::default(),
-            next: AtomicU64::new(0),
+            next_id: AtomicU64::new(0),
         }
     }
 
-    /// A place for one more connection, of one that is idle if need be.
-    pub(super) async fn place(&self) -> OwnedSemaphorePermit {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return place;
+    /// A permit for one more connection. If there is no free one, closes an idle connection.
+    pub(super) async fn permit(&self) -> OwnedSemaphorePermit {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return permit;
         }
-        if let Some(idle) = self.table.longest_idle() {
+        if let Some(idle) = lock(&self.table).longest_idle() {
             idle.evict();
         }
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        place.expect("the semaphore is never closed")
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        permit.expect("the semaphore is never closed")
     }
 
-    /// Gives the place to a connection of `peer`; `None` if its network has too many.
-    pub(super) fn admit(&self, place: OwnedSemaphorePermit, peer: IpAddr) -> Option<Slot> {
-        // What comes from this machine or through a proxy of ours is not one client.
+    /// Enters a connection of `peer` into the table; `None` if its network has too many.
+    pub(super) fn open(&self, permit: OwnedSemaphorePermit, peer: IpAddr) -> Option<Slot> {
+        // This machine and our proxies stand for many clients.
         let is_bounded = !peer.is_loopback() && !self.proxies.contains(peer);
-        let mut table = self.table.lock();
+        let mut table = lock(&self.table);
         let mut networks = Vec::new();
         if is_bounded {
             for network in client_networks(peer) {
@@ -86,7 +80,7 @@ impl OpenConnections {
         for network in &networks {
             *table.per_network.entry(*network).or_default() += 1;
         }
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let activity = Activity::begin();
         table.open.insert(id, Arc::clone(&activity));
         Some(Slot {
@@ -94,38 +88,29 @@ impl OpenConnections {
             activity,
             networks,
             table: Arc::clone(&self.table),
-            _place: place,
+            _permit: permit,
         })
     }
 }
 
 impl Table {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The connection that can be closed with the least harm: one that never asked for anything, else
-    /// the one whose last answer is longest ago.
+    /// The connection to close first: one that never sent a request, or else the one whose last answer is
+    /// longest ago. `None` if every connection is busy.
     fn longest_idle(&self) -> Option<Arc<Activity>> {
-        let inner = self.lock();
-        let idle = inner
-            .open
-            .values()
-            .filter(|activity| activity.phase() != Phase::Busy);
-        idle.min_by_key(|activity| (activity.phase() == Phase::Idle, activity.moved_at()))
+        let open = self.open.values();
+        let idle = open.filter(|activity| activity.phase() != Phase::Busy);
+        idle.min_by_key(|activity| (activity.phase() == Phase::Idle, activity.progress_at()))
             .map(Arc::clone)
     }
 }
 
-impl Slot {
-    pub(super) fn activity(&self) -> &Arc<Activity> {
-        &self.activity
-    }
+fn lock(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut table = self.table.lock();
+        let mut table = lock(&self.table);
         table.open.remove(&self.id);
         for network in &self.networks {
             if let Some(open) = table.per_network.get_mut(network) {
@@ -152,9 +137,9 @@ mod tests {
         OpenConnections::new(limits, proxies)
     }
 
-    async fn admitted(open: &OpenConnections, peer: &str) -> Option<Slot> {
-        let place = open.place().await;
-        open.admit(place, peer.parse().expect("an address"))
+    async fn opened(open: &OpenConnections, peer: &str) -> Option<Slot> {
+        let permit = open.permit().await;
+        open.open(permit, peer.parse().expect("an address"))
     }
 
     #[tokio::test]
@@ -162,16 +147,16 @@ mod tests {
         let open = open_connections();
         let mut slots = Vec::new();
         for _ in 0..3 {
-            slots.push(admitted(&open, "192.0.2.1").await.expect("a place"));
+            slots.push(opened(&open, "192.0.2.1").await.expect("a slot"));
         }
-        assert!(admitted(&open, "192.0.2.1").await.is_none());
-        assert!(admitted(&open, "192.0.2.2").await.is_some());
+        assert!(opened(&open, "192.0.2.1").await.is_none());
+        assert!(opened(&open, "192.0.2.2").await.is_some());
         drop(slots.pop());
-        assert!(admitted(&open, "192.0.2.1").await.is_some());
+        assert!(opened(&open, "192.0.2.1").await.is_some());
         // Neither this machine nor a proxy of ours is one client.
         for peer in ["127.0.0.1", "::1", "100.64.0.2"] {
             for _ in 0..20 {
-                slots.push(admitted(&open, peer).await.expect("a place"));
+                slots.push(opened(&open, peer).await.expect("a slot"));
             }
         }
     }
@@ -181,12 +166,12 @@ mod tests {
         let open = open_connections();
         let mut slots = Vec::new();
         for n in 0..100 {
-            slots.extend(admitted(&open, &format!("2001:db8:1:{n:x}00::1")).await);
+            slots.extend(opened(&open, &format!("2001:db8:1:{n:x}00::1")).await);
         }
         assert_eq!(slots.len(), 12, "a /48 has four times as many as a /64");
-        assert!(admitted(&open, "2001:db8:2::1").await.is_some());
+        assert!(opened(&open, "2001:db8:2::1").await.is_some());
         drop(slots);
-        assert!(open.table.lock().per_network.is_empty());
-        assert!(open.table.lock().open.is_empty());
+        assert!(lock(&open.table).per_network.is_empty());
+        assert!(lock(&open.table).open.is_empty());
     }
 }

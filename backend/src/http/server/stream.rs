@@ -1,9 +1,8 @@
-//! The bytes of a connection: writing them has a time limit, and what hyper says by itself is said as
-//! everything else here is.
+//! The byte stream of a connection. Writes have a time limit, and hyper's own error answers are replaced.
 //!
-//! hyper answers a request that it cannot read (400, 431) before any handler sees it, with an empty
-//! body. Such an answer is replaced by one with a problem in it. It is known by what no answer of ours
-//! has: no body and no request id.
+//! hyper answers a request that it cannot read (400, 431) before any handler sees it, with an empty body. Such an
+//! answer is replaced by a problem document. It is recognised by two things that no answer of ours has: it has no
+//! body and no request id.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -21,9 +20,9 @@ use crate::http::answer::unreadable_request;
 pub(super) struct ClientStream {
     stream: TcpStream,
     write_timeout: Duration,
-    /// Runs while the client takes nothing.
+    /// Runs while the client reads nothing.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// What is written in place of an answer of hyper's.
+    /// The bytes that are written in place of an answer of hyper's.
     replacement: Bytes,
 }
 
@@ -37,7 +36,7 @@ impl ClientStream {
         }
     }
 
-    /// Passes on what a write came to, and gives up on a client that takes nothing for too long.
+    /// Passes on the result of a write. Returns an error if the client reads nothing for too long.
     fn within_time<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -55,7 +54,6 @@ impl ClientStream {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Writes what stands in for an answer of hyper's.
     fn poll_replacement(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.replacement.has_remaining() {
             let polled = Pin::new(&mut self.stream).poll_write(context, &self.replacement);

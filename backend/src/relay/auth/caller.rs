@@ -1,4 +1,4 @@
-//! A relay whose proof holds, and the signature under which it is answered.
+//! A verified relay, and the signature of the answers to it.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use shared_protocol::{
 use crate::clock::Timestamp;
 use crate::store::Receipt;
 
-/// A relay, and how it proved itself.
+/// A verified relay.
 #[derive(Debug)]
 pub struct Caller {
     secret: Arc<RelaySecret>,
-    /// Another relay than the secret's, which shares it.
+    /// The relay's own name, if several relays share the secret and this is not the first of them.
     agent: Option<RelayName>,
     proof: Proof,
 }
@@ -23,14 +23,11 @@ pub struct Caller {
 /// How a relay proved itself.
 #[derive(Debug)]
 pub enum Proof {
-    /// By a signature; the answer is signed too.
     Signature {
-        /// Id of the request.
         id: WebhookId,
-        /// When it was signed, Unix seconds.
+        /// When the request was signed, Unix seconds.
         timestamp: i64,
     },
-    /// By showing the secret.
     Bearer,
 }
 
@@ -54,40 +51,39 @@ impl Caller {
         }
     }
 
-    /// One of several relays that have this secret.
-    pub(super) fn called(self, agent: RelayName) -> Self {
+    /// Sets the name of one of several relays that share this secret.
+    pub(super) fn with_agent(self, agent: RelayName) -> Self {
         Self {
             agent: Some(agent),
             ..self
         }
     }
 
-    /// The relay, by its secret; of several that share one, by what it calls itself.
+    /// The name that belongs to the secret, or the relay's own name if several relays share the secret.
     pub fn relay(&self) -> &RelayName {
         self.agent.as_ref().unwrap_or_else(|| self.secret.relay())
     }
 
-    /// Whether it showed a secret without a name, which several relays may have.
+    /// Whether the relay showed a secret without a name, which several relays may have.
     pub(super) fn may_share_its_secret(&self) -> bool {
         !self.secret.is_named() && matches!(self.proof, Proof::Bearer)
     }
 
-    /// Whether it signed with a secret that names it.
+    /// Whether the relay signed with a secret that has a name.
     pub fn is_named_signer(&self) -> bool {
         self.secret.is_named() && matches!(self.proof, Proof::Signature { .. })
     }
 
-    /// How it proved itself.
     pub fn proof(&self) -> &Proof {
         &self.proof
     }
 
-    /// Whether a name in the body contradicts the secret. An unnamed secret contradicts nothing.
+    /// Whether the name in a body differs from the name of the secret. A secret without a name accepts any.
     pub fn contradicts(&self, claimed: Option<&str>) -> bool {
         self.secret.is_named() && claimed.is_some_and(|name| name != self.relay().as_str())
     }
 
-    /// The signed request, to be remembered.
+    /// The record of a signed request, which keeps it from being accepted twice.
     pub fn receipt(&self) -> Option<Receipt> {
         match &self.proof {
             Proof::Signature { id, timestamp } => Some(Receipt {
@@ -99,7 +95,7 @@ impl Caller {
         }
     }
 
-    /// Signs an answer with these bytes, if the request was signed.
+    /// Signs an answer with this body, if the request was signed.
     pub fn sign_answer(&self, headers: &mut HeaderMap, body: &[u8], now: Timestamp) {
         let Proof::Signature { id, .. } = &self.proof else {
             return;

@@ -1,7 +1,7 @@
-//! Which of several relays that share a secret without a name a request comes from.
+//! Tells apart the predecessor's relays, which share one secret without a name.
 //!
-//! The predecessor's relays, one for each persona, have one secret and say in a header what they are
-//! called. The first that ever came is `default`, so that its conversations of before go on.
+//! There is one such relay for each persona. Each sends its name in a header. The relay that was seen first is
+//! `default`, so that its adopted conversations go on.
 
 use std::sync::OnceLock;
 
@@ -12,18 +12,17 @@ use super::single;
 use crate::clock::Timestamp;
 use crate::store::{Store, StoreError};
 
-/// The header in which such a relay names itself.
 const HEADER: &str = "x-edge-agent-id";
 
-/// A memory of who was first.
+/// Caches which relay was seen first.
 #[derive(Default)]
 pub(super) struct EdgeAgents {
     first: OnceLock<String>,
 }
 
 impl EdgeAgents {
-    /// The relay that the header names. `None` for the first one, which is `default`, and for a header
-    /// without a usable name.
+    /// The relay that the header names. `None` for the relay that was seen first, and for a header without a
+    /// valid name.
     pub(super) async fn relay(
         &self,
         store: &Store,

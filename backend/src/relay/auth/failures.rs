@@ -1,81 +1,66 @@
 //! How often one address may fail to prove itself.
 //!
-//! Kept in the process, not in the store: a failed signature has changed nothing, guessing a 24-byte
-//! secret is hopeless at any rate, and a write per failure would let a stranger load the database.
-//! What the limit protects is the log, which is this process's own, and it is reached only after a
-//! proof has failed: a good one is never counted and never refused, also from an address that is over
-//! its limit, so a stranger behind the same proxy cannot shut a relay out.
+//! Failures are kept in the process, not in the store: a failed signature has changed nothing, a 24-byte secret
+//! cannot be guessed at any rate, and a write per failure would let an attacker load the database. The limit
+//! protects this process's log. It is checked only after a proof has failed: a valid proof is never counted and
+//! never refused, even from an address over its limit, so an attacker behind the same proxy cannot shut out a relay.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::client_network::client_network;
 use crate::clock::Timestamp;
 
-/// Failures that an address may have at once.
+/// How many failures an address may have at once.
 const BURST: u32 = 30;
-/// Time after which one more is allowed.
+/// The time after which an address may have one more failure.
 const STEP: Duration = Duration::from_secs(2);
-/// Addresses remembered; beyond it those whose failures are over are forgotten first.
+/// How many addresses are remembered. Beyond it, addresses without recent failures are forgotten first.
 const MAX_ADDRESSES: usize = 4_096;
 
 /// Counts failures by address.
 #[derive(Debug, Default)]
 pub struct FailureLimiter {
-    /// When the failures of an address so far will have been worked off.
-    settled_at: Mutex<HashMap<IpAddr, Timestamp>>,
-}
-
-/// What to answer to a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Say what was wrong.
-    Tell,
-    /// Say when to come back, and log nothing.
-    Wait {
-        /// Seconds.
-        retry_after: u32,
-    },
+    /// When the failures of an address no longer count.
+    clear_at: Mutex<HashMap<IpAddr, Timestamp>>,
 }
 
 impl FailureLimiter {
-    /// How long, in seconds, an address that is over its limit has to wait. Counts nothing.
+    /// The seconds that an address over its limit has to wait. Counts nothing.
     pub fn waits(&self, address: IpAddr, now: Timestamp) -> Option<u32> {
-        let settled_at = self
-            .settled_at
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let settled = *settled_at.get(&client_network(address))?;
-        let over = settled.plus(STEP).as_micros() - now.plus(STEP * BURST).as_micros();
-        (over > 0).then(|| u32::try_from(over.div_euclid(1_000_000) + 1).unwrap_or(60))
+        let clear_at = *self.lock().get(&client_network(address))?;
+        secs_over_limit(clear_at.plus(STEP), now)
     }
 
-    /// Counts one failure of `address`.
-    pub fn count(&self, address: IpAddr, now: Timestamp) -> Verdict {
+    /// Counts one failure. If the address is over its limit, returns the seconds that it has to wait.
+    pub fn count(&self, address: IpAddr, now: Timestamp) -> Option<u32> {
         let address = client_network(address);
-        let mut settled_at = self
-            .settled_at
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if settled_at.len() >= MAX_ADDRESSES && !settled_at.contains_key(&address) {
-            settled_at.retain(|_, settled| *settled > now);
-            if settled_at.len() >= MAX_ADDRESSES {
-                return Verdict::Wait { retry_after: 60 };
+        let mut addresses = self.lock();
+        if addresses.len() >= MAX_ADDRESSES && !addresses.contains_key(&address) {
+            addresses.retain(|_, clear_at| *clear_at > now);
+            if addresses.len() >= MAX_ADDRESSES {
+                return Some(60);
             }
         }
-        let settled = settled_at.entry(address).or_insert(now);
-        let next = (*settled).max(now).plus(STEP);
-        let limit = now.plus(STEP * BURST);
-        if next > limit {
-            let wait = next.as_micros() - limit.as_micros();
-            let retry_after = u32::try_from(wait.div_euclid(1_000_000) + 1).unwrap_or(60);
-            return Verdict::Wait { retry_after };
+        let clear_at = addresses.entry(address).or_insert(now);
+        let next = (*clear_at).max(now).plus(STEP);
+        let wait = secs_over_limit(next, now);
+        if wait.is_none() {
+            *clear_at = next;
         }
-        *settled = next;
-        Verdict::Tell
+        wait
     }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Timestamp>> {
+        self.clear_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn secs_over_limit(clear_at: Timestamp, now: Timestamp) -> Option<u32> {
+    let over = clear_at.as_micros() - now.plus(STEP * BURST).as_micros();
+    (over > 0).then(|| u32::try_from(over.div_euclid(1_000_000) + 1).unwrap_or(60))
 }
 
 #[cfg(test)]
@@ -85,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_is_told_and_then_slowed_down() {
+    fn failures_after_a_burst_have_to_wait() {
         let limiter = FailureLimiter::default();
         let (one, other) = (
             IpAddr::from(Ipv4Addr::LOCALHOST),
@@ -93,19 +78,16 @@ mod tests {
         );
         let now = Timestamp::from_secs(1_700_000_000);
         for _ in 0..BURST {
-            assert_eq!(limiter.count(one, now), Verdict::Tell);
+            assert_eq!(limiter.count(one, now), None);
         }
-        assert_eq!(limiter.count(one, now), Verdict::Wait { retry_after: 3 });
-        assert_eq!(limiter.count(other, now), Verdict::Tell);
-        assert_eq!(limiter.count(one, now.plus(STEP)), Verdict::Tell);
-        assert!(matches!(
-            limiter.count(one, now.plus(STEP)),
-            Verdict::Wait { .. }
-        ));
+        assert_eq!(limiter.count(one, now), Some(3));
+        assert_eq!(limiter.count(other, now), None);
+        assert_eq!(limiter.count(one, now.plus(STEP)), None);
+        assert!(limiter.count(one, now.plus(STEP)).is_some());
     }
 
     #[test]
-    fn looking_counts_nothing_and_strangers_do_not_wait() {
+    fn looking_counts_nothing_and_an_unknown_address_does_not_wait() {
         let limiter = FailureLimiter::default();
         let now = Timestamp::from_secs(1_700_000_000);
         let address = IpAddr::from([192, 0, 2, 1]);
@@ -128,9 +110,9 @@ mod tests {
             limiter.count(address(&format!("2001:db8::{n:x}")), now);
         }
         let same = limiter.count(address("2001:db8::ffff"), now);
-        assert!(matches!(same, Verdict::Wait { .. }));
+        assert!(same.is_some());
         let next = limiter.count(address("2001:db8:0:1::1"), now);
-        assert_eq!(next, Verdict::Tell);
+        assert_eq!(next, None);
     }
 
     #[test]
@@ -141,7 +123,7 @@ mod tests {
             limiter.count(IpAddr::from(Ipv4Addr::from(n)), now);
         }
         let stranger = IpAddr::from([255, 255, 255, 255]);
-        assert!(matches!(limiter.count(stranger, now), Verdict::Wait { .. }));
-        assert_eq!(limiter.count(stranger, now.plus(STEP * 2)), Verdict::Tell);
+        assert!(limiter.count(stranger, now).is_some());
+        assert_eq!(limiter.count(stranger, now.plus(STEP * 2)), None);
     }
 }

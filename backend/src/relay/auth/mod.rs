@@ -1,19 +1,20 @@
-//! Whether a request comes from a relay, from which one, and by which proof.
+//! Whether a request comes from a relay, from which relay, and by which proof.
 //!
-//! The relay's identity comes from the secret alone. If any `webhook-*` header is there, the signature
-//! decides and a bearer secret beside it counts for nothing, so that a stripped or broken signature
-//! can never be made good by the weaker proof. Nothing of a body is interpreted here: the signature is
-//! over its raw bytes. What the headers alone condemn is refused without keeping a byte of the body.
-//! Remembering which signed requests were seen is the store's part, in the same
-//! commit as what the request does; answers are signed by the [`Caller`] that the request came from.
+//! The relay's identity comes from the secret alone. If a request has any `webhook-*` header, only the signature
+//! counts and a bearer secret is ignored, so that a broken signature cannot be replaced by the weaker proof.
+//! The body is not parsed here: the signature is over its raw bytes. A request that fails by its headers is
+//! refused without keeping a byte of its body.
+//!
+//! The store remembers which signed requests were seen, in the commit of what the request does. The
+//! [`Caller`] that sent a request signs the answer to it.
 
 mod caller;
 mod edge_agents;
 mod failures;
-mod hmac_seen;
 mod proof_notes;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -24,14 +25,13 @@ use shared_protocol::{
 };
 
 pub use caller::{Caller, Proof};
-pub use failures::{FailureLimiter, Verdict};
+pub use failures::FailureLimiter;
 
 use crate::clock::Timestamp;
 use crate::config::RelayAuth;
 use crate::store::{ProofKind, Store, StoreError};
 use crate::throttle::Throttle;
 use edge_agents::EdgeAgents;
-use hmac_seen::HmacSeen;
 use proof_notes::ProofNotes;
 
 const BEARER_WARNED_EVERY: Duration = Duration::from_mins(1);
@@ -41,30 +41,40 @@ pub struct RelayAuthenticator {
     secrets: Arc<RelaySecrets>,
     mode: RelayAuth,
     store: Store,
-    hmac_seen: HmacSeen,
-    /// The reminder that a relay still shows its secret instead of signing. Each such request is counted
-    /// besides.
+    /// The named relays that the store has already marked as signing. This set only saves writes.
+    signers: Mutex<HashSet<RelayName>>,
+    /// Limits the warning that a relay shows its secret instead of signing.
     bearer_warning: Throttle,
     proof_notes: ProofNotes,
     edge_agents: EdgeAgents,
 }
 
-/// What a request says of itself before its body is there.
+/// The routes for relays, which differ in the proof that they accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelayRoute {
+    /// Accepts a signature or, where allowed, a bearer secret.
+    Message,
+    /// Accepts the same from the predecessor's relays, several of which may share a bearer secret.
+    Edge,
+    /// Accepts only a signature.
+    Pull,
+}
+
+/// What the headers of a request say about its sender, before the body has arrived.
 #[derive(Debug)]
 pub enum Claim {
-    /// A signature in time and of the right form; the body decides.
+    /// A well-formed signature with a fresh timestamp. Only the body shows whether it holds.
     Signed(SignatureClaim),
-    /// A secret that was shown: nothing is left to prove.
+    /// A valid bearer secret.
     Proven(Caller),
 }
 
-/// A request that no relay is known to have sent.
+/// Why no relay is known as the sender of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// Its proof does not hold.
     #[error("refused: {0}")]
     Refused(SignatureReason),
-    /// Whether it holds could not be found out.
+    /// The store could not say whether the proof holds.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -72,72 +82,47 @@ pub enum AuthError {
 impl RelayAuthenticator {
     /// Verifies against `secrets`, in the order of their list.
     pub fn new(secrets: Arc<RelaySecrets>, mode: RelayAuth, store: Store) -> Self {
-        let hmac_seen = HmacSeen::new(&secrets);
         Self {
             secrets,
             mode,
             store,
-            hmac_seen,
+            signers: Mutex::default(),
             bearer_warning: Throttle::new(BEARER_WARNED_EVERY),
             proof_notes: ProofNotes::default(),
             edge_agents: EdgeAgents::default(),
         }
     }
 
-    /// What a request claims at a route that takes signatures and, where allowed, bearer secrets.
-    pub async fn message_claim(
+    /// What the headers of a request at this route claim.
+    pub async fn claim(
         &self,
+        route: RelayRoute,
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<Claim, AuthError> {
         if claims_signature(headers) {
-            return self.signature(Purpose::Message, headers, now);
+            return self.signature(route, headers, now);
         }
-        if self.mode == RelayAuth::Hmac {
+        if self.mode == RelayAuth::Hmac || route == RelayRoute::Pull {
             let reason = match headers.get(AUTHORIZATION) {
                 Some(_) => SignatureReason::BearerRefused,
                 None => SignatureReason::MissingCredentials,
             };
             return Err(AuthError::Refused(reason));
         }
-        let caller = self.bearer(headers, now).await?;
-        self.note_proof(caller.relay(), ProofKind::Bearer, now)
-            .await;
-        Ok(Claim::Proven(caller))
-    }
-
-    /// What a request claims at a route of the predecessor, whose relays may share a secret.
-    pub async fn edge_claim(
-        &self,
-        headers: &HeaderMap,
-        now: Timestamp,
-    ) -> Result<Claim, AuthError> {
-        if claims_signature(headers) || self.mode == RelayAuth::Hmac {
-            return self.message_claim(headers, now).await;
-        }
         let mut caller = self.bearer(headers, now).await?;
-        if caller.may_share_its_secret()
+        if route == RelayRoute::Edge
+            && caller.may_share_its_secret()
             && let Some(relay) = self.edge_agents.relay(&self.store, headers, now).await?
         {
-            caller = caller.called(relay);
+            caller = caller.with_agent(relay);
         }
         self.note_proof(caller.relay(), ProofKind::Bearer, now)
             .await;
         Ok(Claim::Proven(caller))
     }
 
-    /// What a request claims at the route of pulls, where only a signature counts.
-    pub fn pull_claim(&self, headers: &HeaderMap, now: Timestamp) -> Result<Claim, AuthError> {
-        if claims_signature(headers) {
-            return self.signature(Purpose::Pull, headers, now);
-        }
-        Err(AuthError::Refused(match headers.get(AUTHORIZATION) {
-            Some(_) => SignatureReason::BearerRefused,
-            None => SignatureReason::MissingCredentials,
-        }))
-    }
-
-    /// Who sent the request that makes this claim and has this body.
+    /// The sender of a request with this claim and this body.
     pub fn prove(&self, claim: Claim, body: &[u8]) -> Result<Caller, AuthError> {
         match claim {
             Claim::Signed(claim) => claim
@@ -148,25 +133,26 @@ impl RelayAuthenticator {
         }
     }
 
-    /// Notes that a relay signs; of a named one, that its bearer is refused for good from then on. Written
-    /// once per relay and process, and once a minute for the operator's list, so that signed requests cost
-    /// no write for it. Done before the request takes effect, because what was answered once must stay
-    /// true.
+    /// Notes that a relay signs. From then on the bearer secret of a named relay is refused for good.
+    ///
+    /// The refusal is written once per relay and process, the note for the operator's list once a minute, so
+    /// that most signed requests cost no write. The caller does this before the request takes effect: after an
+    /// answer to a signed request the bearer must not work again.
     pub async fn note_signature(&self, caller: &Caller, now: Timestamp) -> Result<(), StoreError> {
         let relay = caller.relay();
         if matches!(caller.proof(), Proof::Signature { .. }) {
             self.note_proof(relay, ProofKind::Signature, now).await;
         }
-        if !caller.is_named_signer() || self.hmac_seen.is_noted(relay) {
+        if !caller.is_named_signer() || self.signers().contains(relay) {
             return Ok(());
         }
         self.store.mark_hmac_seen(relay, now).await?;
-        self.hmac_seen.note(relay);
+        self.signers().insert(relay.clone());
         Ok(())
     }
 
-    /// For the operator's list alone: without the note the request is as good. Where the store is away,
-    /// what the request itself has to write says so.
+    /// Notes a proof for the operator's list. A failure is only logged: the request does not need the note,
+    /// and its own writes report that the store is away.
     async fn note_proof(&self, relay: &RelayName, proof: ProofKind, now: Timestamp) {
         if self.proof_notes.is_due(relay, proof, now)
             && let Err(error) = self.store.note_proof(relay, proof, now).await
@@ -175,15 +161,23 @@ impl RelayAuthenticator {
         }
     }
 
+    fn signers(&self) -> MutexGuard<'_, HashSet<RelayName>> {
+        self.signers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn signature(
         &self,
-        purpose: Purpose,
+        route: RelayRoute,
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<Claim, AuthError> {
         if self.mode == RelayAuth::Bearer {
             return Err(AuthError::Refused(SignatureReason::HmacRefused));
         }
+        let purpose = match route {
+            RelayRoute::Message | RelayRoute::Edge => Purpose::Message,
+            RelayRoute::Pull => Purpose::Pull,
+        };
         let signature = SignatureHeaders {
             id: single(headers, HEADER_ID),
             timestamp: single(headers, HEADER_TIMESTAMP),
@@ -203,15 +197,16 @@ impl RelayAuthenticator {
         let Some(secret) = secret else {
             return refused(SignatureReason::WrongBearer);
         };
-        // Several relays may share an unnamed secret; one of them may not be able to sign yet. Where
-        // signatures are switched off, a refused bearer would leave the relay no way in at all.
+        // Several relays may share an unnamed secret, and some of them may not be able to sign yet. Where
+        // signatures are switched off, a relay whose bearer is refused could not call at all.
         if self.mode != RelayAuth::Bearer
             && secret.is_named()
             && self.store.hmac_seen(secret.relay()).await?
         {
             return refused(SignatureReason::BearerRefused);
         }
-        self.hmac_seen.forget(secret.relay());
+        // The operator allowed this bearer again, so the relay's next signature has to be noted anew.
+        self.signers().remove(secret.relay());
         metrics::counter!("relay_bearer_requests_total", "relay" => secret.relay().to_string())
             .increment(1);
         if self.bearer_warning.is_due(now) {
@@ -224,12 +219,12 @@ impl RelayAuthenticator {
     }
 }
 
-/// The token of the only `Authorization` header, if that is a bearer's.
+/// The bearer token of a request with exactly one `Authorization` header.
 pub fn shown_bearer(headers: &HeaderMap) -> Option<&[u8]> {
     single(headers, AUTHORIZATION.as_str()).and_then(bearer_token)
 }
 
-/// Whether a request claims to be signed: any header of the family, even one that we don't know.
+/// Whether a request claims to be signed: it has any `webhook-*` header, even an unknown one.
 fn claims_signature(headers: &HeaderMap) -> bool {
     headers
         .keys()
@@ -245,7 +240,7 @@ fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
     }
 }
 
-/// What follows `Bearer`, whose case does not matter (RFC 9110 § 11.1).
+/// The token after `Bearer`, in upper or lower case (RFC 9110 § 11.1).
 fn bearer_token(header: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = header.split_at_checked("bearer ".len())?;
     scheme

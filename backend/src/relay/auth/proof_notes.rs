@@ -1,7 +1,7 @@
-//! When it is time to note by which proof a relay was seen, for the operator's list.
+//! Limits how often the store notes which proof a relay used. The operator's list of relays shows the notes.
 //!
-//! Once a minute for each relay and proof, so that requests cost no write for it. Only a memory of writes
-//! already made: forgetting it costs one more.
+//! A relay and proof are noted once a minute, so that most requests cost no write. The notes here only save writes:
+//! losing them costs one more write.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,22 +11,22 @@ use shared_protocol::RelayName;
 use crate::clock::Timestamp;
 use crate::store::ProofKind;
 
-const EVERY_SECS: i64 = 60;
-/// Relays that share a secret name themselves, so their number has no other bound.
+const INTERVAL_SECS: i64 = 60;
+/// Relays that share a secret choose their names, so their number has no other limit.
 const MAX_RELAYS: usize = 1_000;
 
-/// Unix seconds of the last notes.
+/// When each relay and proof was last noted, in Unix seconds.
 #[derive(Default)]
 pub(super) struct ProofNotes(Mutex<HashMap<(RelayName, ProofKind), i64>>);
 
 impl ProofNotes {
-    /// Whether the caller is the one that has to note it now.
+    /// Whether this call has to write the note.
     pub(super) fn is_due(&self, relay: &RelayName, proof: ProofKind, now: Timestamp) -> bool {
         let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = now.as_secs();
         let key = (relay.clone(), proof);
         match notes.get(&key) {
-            Some(last) if now.saturating_sub(*last) < EVERY_SECS => false,
+            Some(last) if now.saturating_sub(*last) < INTERVAL_SECS => false,
             _ => {
                 if notes.len() >= MAX_RELAYS {
                     notes.clear();
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn many_relays_are_forgotten_together() {
+    fn the_number_of_remembered_relays_is_limited() {
         let notes = ProofNotes::default();
         let now = Timestamp::from_secs(1_790_000_000);
         for i in 0..=MAX_RELAYS {

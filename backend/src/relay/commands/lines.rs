@@ -1,4 +1,4 @@
-//! The lines of a heartbeat, checked and flattened: each own address with the name of its line.
+//! Checks the lines of a heartbeat and flattens them: each own address with the name of its line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::once;
@@ -8,8 +8,8 @@ use shared_protocol::{Address, Line, MAX_LINE_ADDRESSES, MAX_LINES, MAX_SENDER_C
 use super::{is_plain, violation};
 use crate::store::LineAddress;
 
-/// The own addresses, or what is wrong with them. A line's name is one of its addresses, whether or not it
-/// is listed among them.
+/// The own addresses. Adds broken rules to `found`. A line's name is one of its addresses, even if the list of
+/// addresses does not contain it.
 pub(super) fn own_addresses(lines: &[Line], found: &mut Vec<Violation>) -> BTreeSet<LineAddress> {
     let count: usize = lines.iter().map(|line| line.addresses.len() + 1).sum();
     if lines.len() > MAX_LINES || count > MAX_LINE_ADDRESSES {
@@ -34,7 +34,7 @@ pub(super) fn own_addresses(lines: &[Line], found: &mut Vec<Violation>) -> BTree
                         found.push(violation(&field, "the address of another line"));
                     }
                 }
-                // Of no line; what is wrong with the name is told already.
+                // The line has no valid name, which is in `found` already.
                 (Some(_), None) => {}
             }
         }

@@ -1,7 +1,7 @@
-//! A relay's heartbeat: checked, remembered, bound to one installation.
+//! A relay's heartbeat: checks a pull, stores the relay's status, and binds the relay to one installation.
 //!
-//! A pull changes something (the lease, the heartbeat), so a signed one counts once, as a message does.
-//! A rehearsal's pull takes a lease of its own and tells nothing about the relay.
+//! A pull changes the lease and the status, so a signed pull is accepted once, as a message is.
+//! The pull of a rehearsal has a lease of its own, and its status is not stored.
 
 mod lines;
 
@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use shared_protocol::{
-    MAX_PULL_WAIT_SECS, MessageTime, NewestMessage, PullRequest, RelayName, Violation,
+    InvalidMessage, MAX_PULL_WAIT_SECS, MessageTime, NewestMessage, PullRequest, RelayName,
+    Violation,
 };
 
 use crate::clock::Timestamp;
@@ -24,43 +25,32 @@ const MAX_DOCTOR_CODES: usize = 64;
 #[derive(Debug)]
 pub struct Pull {
     request: PullRequest,
-    /// The relay's own addresses; empty from a relay that does not tell them.
+    /// The relay's own addresses. Empty if the heartbeat has no lines.
     own_addresses: BTreeSet<LineAddress>,
 }
 
-/// Why a pull got nothing.
+/// Why a pull failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PullError {
-    /// The body is not JSON.
-    #[error("{0}")]
-    Json(String),
-    /// Fields break rules.
-    #[error("{} field(s) break a rule", .0.len())]
-    Fields(Vec<Violation>),
-    /// The signed request was seen before.
     #[error("replayed")]
     Replayed,
-    /// Another installation holds the relay's name.
     #[error("another installation holds the relay's name")]
     Elsewhere,
-    /// The database did not do its work.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Pull {
     /// Reads and checks a body.
-    pub fn from_json(body: &[u8]) -> Result<Self, PullError> {
+    pub fn from_json(body: &[u8]) -> Result<Self, InvalidMessage> {
         let request: PullRequest = serde_json::from_slice(body).map_err(|error| {
-            // Serde's own words may repeat a value.
+            // The message of serde may repeat a value, so only the position is passed on.
             let position = format!("line {}, column {}", error.line(), error.column());
             if error.is_data() {
-                PullError::Fields(vec![violation(
-                    "(body)",
-                    format!("not a pull request ({position})"),
-                )])
+                let rule = format!("not a pull request ({position})");
+                InvalidMessage::Fields(vec![violation("(body)", rule)])
             } else {
-                PullError::Json(format!("the body is not JSON ({position})"))
+                InvalidMessage::Json(format!("the body is not JSON ({position})"))
             }
         })?;
         let mut found = violations(&request);
@@ -71,7 +61,7 @@ impl Pull {
                 own_addresses,
             })
         } else {
-            Err(PullError::Fields(found))
+            Err(InvalidMessage::Fields(found))
         }
     }
 
@@ -80,7 +70,7 @@ impl Pull {
         Duration::from_secs(u64::from(self.request.wait_seconds))
     }
 
-    /// Whose lease, commands and newest message this is about.
+    /// The relay name under which the lease, the commands and the newest message are kept.
     pub fn relay(&self, caller: &Caller) -> RelayName {
         if self.request.rehearsal {
             caller.relay().rehearsal()
@@ -90,7 +80,7 @@ impl Pull {
     }
 }
 
-/// Remembers the request, takes or renews the lease, and notes how the relay is doing.
+/// Stores the receipt of the request, takes or renews the lease, and stores the relay's status.
 pub async fn heartbeat(
     store: &Store,
     caller: &Caller,
@@ -135,40 +125,37 @@ pub async fn heartbeat(
 }
 
 fn violations(request: &PullRequest) -> Vec<Violation> {
-    let mut found = Vec::new();
-    if !is_plain(&request.instance_id, MAX_INSTANCE_ID_CHARS) || request.instance_id.is_empty() {
-        let rule = format!("1 to {MAX_INSTANCE_ID_CHARS} characters, no control characters");
-        found.push(violation("instance_id", rule));
-    }
-    if request.wait_seconds > MAX_PULL_WAIT_SECS {
-        found.push(violation(
-            "wait_seconds",
-            format!("at most {MAX_PULL_WAIT_SECS}"),
-        ));
-    }
-    if request.after_seq < 0 {
-        found.push(violation("after_seq", "at least 0"));
-    }
     let status = &request.status;
-    let texts = [Some(&status.version), status.environment.as_ref()];
-    if !texts
-        .into_iter()
-        .flatten()
-        .all(|text| is_plain(text, MAX_VERSION_CHARS))
-    {
-        let rule = format!("version and environment: at most {MAX_VERSION_CHARS} plain characters");
-        found.push(violation("status", rule));
-    }
-    if status.doctor_codes.len() > MAX_DOCTOR_CODES
-        || !status
-            .doctor_codes
-            .iter()
-            .all(|code| is_plain(code, MAX_VERSION_CHARS))
-    {
-        let rule = format!("at most {MAX_DOCTOR_CODES} codes of plain characters");
-        found.push(violation("status.doctor_codes", rule));
-    }
-    found
+    let are_short = |texts: &[String]| texts.iter().all(|text| is_plain(text, MAX_VERSION_CHARS));
+    let environment = status.environment.as_slice();
+    let rules = [
+        (
+            "instance_id",
+            !request.instance_id.is_empty()
+                && is_plain(&request.instance_id, MAX_INSTANCE_ID_CHARS),
+            format!("1 to {MAX_INSTANCE_ID_CHARS} characters, no control characters"),
+        ),
+        (
+            "wait_seconds",
+            request.wait_seconds <= MAX_PULL_WAIT_SECS,
+            format!("at most {MAX_PULL_WAIT_SECS}"),
+        ),
+        ("after_seq", request.after_seq >= 0, "at least 0".to_owned()),
+        (
+            "status",
+            is_plain(&status.version, MAX_VERSION_CHARS) && are_short(environment),
+            format!("version and environment: at most {MAX_VERSION_CHARS} plain characters"),
+        ),
+        (
+            "status.doctor_codes",
+            status.doctor_codes.len() <= MAX_DOCTOR_CODES && are_short(&status.doctor_codes),
+            format!("at most {MAX_DOCTOR_CODES} codes of plain characters"),
+        ),
+    ];
+    let broken = rules.into_iter().filter(|(_, holds, _)| !holds);
+    broken
+        .map(|(field, _, rule)| violation(field, rule))
+        .collect()
 }
 
 fn is_plain(text: &str, max_chars: usize) -> bool {

@@ -1,13 +1,12 @@
 //! What makes a retry the same message.
 //!
-//! Messages' guid, with event and revision, where the message has one: the same row of chat.db is the
-//! same message whichever way it is sent. Without a guid the sender's own webhook-id says so. A bearer
-//! request has neither, so the same body within ten minutes counts as a retry; a longer window would
-//! swallow a person who says "ok" twice.
+//! A message with a guid is identified by guid, event and revision: the same row of chat.db is the same message,
+//! however it is sent. A signed message without a guid is identified by its webhook-id. A bearer request has
+//! neither, so the same body within ten minutes counts as a retry; a longer window would drop the second "ok" of a
+//! person who says it twice.
 
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use shared_protocol::{Event, Message, MessageIdentity, RelayName};
 
 use crate::clock::Timestamp;
@@ -15,11 +14,6 @@ use crate::relay::auth::{Caller, Proof};
 use crate::store::{Store, StoreError};
 
 const BODY_WINDOW: Duration = Duration::from_mins(10);
-
-/// SHA-256 of a body.
-pub(super) fn digest(body: &[u8]) -> [u8; 32] {
-    Sha256::digest(body).into()
-}
 
 /// The identity of a message, unique per relay.
 pub(super) async fn of(
@@ -30,13 +24,8 @@ pub(super) async fn of(
     body_hash: &[u8; 32],
     now: Timestamp,
 ) -> Result<String, StoreError> {
-    if let Some(message_guid) = &message.message_guid {
-        return Ok(of_guid(
-            relay,
-            message_guid,
-            message.event,
-            message.revision,
-        ));
+    if let Some(guid) = &message.message_guid {
+        return Ok(of_guid(relay, guid, message.event, message.revision));
     }
     match caller.proof() {
         Proof::Signature { id, .. } => Ok(id.as_str().to_owned()),
@@ -49,17 +38,17 @@ pub(super) async fn of(
     }
 }
 
-/// Of what changes a message: the identities that the message itself may have. It was told as a message,
-/// or as something else whose text came late.
+/// The identities that the changed message may have, if this message changes an earlier one. The earlier message was
+/// sent as event `message`, or as `other` because its text came later.
 pub(super) fn of_changed(relay: &RelayName, message: &Message) -> Vec<String> {
     let is_change = match message.event {
         Event::Edit | Event::Unsend | Event::AttachmentUpdate => true,
         Event::Message | Event::Tapback | Event::GroupChange | Event::Other => false,
     };
     let guid = message.message_guid.as_deref().filter(|_| is_change);
-    let first_told = [(Event::Message, 0), (Event::Other, 1)];
+    let first_sent = [(Event::Message, 0), (Event::Other, 1)];
     guid.into_iter()
-        .flat_map(|guid| first_told.map(|(event, revision)| of_guid(relay, guid, event, revision)))
+        .flat_map(|guid| first_sent.map(|(event, revision)| of_guid(relay, guid, event, revision)))
         .collect()
 }
 
@@ -73,7 +62,7 @@ fn of_guid(relay: &RelayName, message_guid: &str, event: Event, revision: u32) -
     identity.webhook_id().as_str().to_owned()
 }
 
-/// Begins with other letters than any webhook-id, so that the two can't meet.
+/// The prefix differs from that of every webhook-id, so the two kinds of identity cannot be equal.
 fn body_identity(body_hash: &[u8; 32], opened_at: Timestamp) -> String {
     use std::fmt::Write;
     let mut identity = String::from("body_");

@@ -1,12 +1,12 @@
-//! On which own address a conversation runs, written one way.
+//! The line of a message: the own address on which its conversation runs, in one normal form.
 //!
-//! Relays before this release passed on what stood in the row: `tel:+1…`, `P:+1…`, `E:Mail@…`, with
-//! invisible marks around it. Where no own address stood there they named the other person. Nobody but the
-//! owner is a line.
+//! Relays before this release sent the address as chat.db has it: `tel:+1…`, `P:+1…`, `E:Mail@…`, with
+//! invisible marks around it. If chat.db had no own address, such a relay sent the other person's address. Only an
+//! address of the Mac's owner is a line.
 
 use shared_protocol::{Address, Message, Mode, conversation_guid};
 
-/// The message's line; none if the message names none.
+/// The message's line. `None` if the message names no address, or another person's.
 pub(super) fn of(message: &Message) -> Option<Address> {
     let line = Address::parse(message.line.as_deref()?)?;
     let is = |address: &str| {
@@ -17,8 +17,9 @@ pub(super) fn of(message: &Message) -> Option<Address> {
         && conversation_guid(&message.chat_guid)
             .strip_prefix("-;")
             .is_some_and(is);
-    let is_anothers = is_sender || is_peer || message.participants.iter().any(|handle| is(handle));
-    (!is_anothers).then_some(line)
+    let is_of_another_person =
+        is_sender || is_peer || message.participants.iter().any(|handle| is(handle));
+    (!is_of_another_person).then_some(line)
 }
 
 #[cfg(test)]
@@ -41,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_person_is_no_line() {
+    fn an_address_of_another_person_is_no_line() {
         let own = Some("+15550100100".to_owned());
         assert_eq!(line_of(&message("tel:+15550100100")), own);
         assert_eq!(line_of(&message("P:+15550100001")), None);

@@ -1,63 +1,39 @@
-//! U+0000, which JSON and SQLite can hold and Postgres cannot.
+//! Replaces U+0000, which JSON and SQLite can hold and Postgres cannot.
 //!
-//! Messages can produce it, so refusing it would park a real message for ever. It is stored as U+FFFD
-//! on both databases, and everything stored is still one readable text.
+//! Messages can produce it, so a refusal would keep a real message from ever being stored. Both databases store
+//! U+FFFD in its place.
 
+use serde_json::Value;
 use shared_protocol::Message;
 
-/// Replaces every U+0000 in what will be stored. `body` is the JSON that the message was read from:
-/// without an escape in it there is nothing to look for.
-pub(super) fn replace(message: &mut Message, body: &[u8]) {
+/// Replaces every U+0000 in the texts of a message. `body` is the JSON of the message: if it has no such escape, no
+/// text has the character.
+pub(super) fn replace(message: Message, body: &[u8]) -> Message {
     let escape = br"\u0000";
     if !body.windows(escape.len()).any(|window| window == escape) {
-        return;
+        return message;
     }
-    let attachments = message.attachments.iter_mut().flat_map(|attachment| {
-        [
-            Some(&mut attachment.guid),
-            attachment.mime_type.as_mut(),
-            attachment.name.as_mut(),
-            attachment.description.as_mut(),
-            attachment.transcript.as_mut(),
-        ]
-    });
-    let tapback = message
-        .tapback
-        .iter_mut()
-        .flat_map(|tapback| [tapback.target_guid.as_mut(), tapback.emoji.as_mut()]);
-    let fields = [
-        Some(&mut message.chat_guid),
-        Some(&mut message.sender),
-        Some(&mut message.text),
-        message.message_guid.as_mut(),
-        message.line.as_mut(),
-        message.service.as_mut(),
-        message.reply_to_guid.as_mut(),
-        message.link_of_guid.as_mut(),
-        message.group_name.as_mut(),
-        message.effect.as_mut(),
-        message.persona_id.as_mut(),
-        message.relay_id.as_mut(),
-    ];
-    let people = message.participants.iter_mut().chain(&mut message.mentions);
-    for text in attachments
-        .chain(tapback)
-        .chain(fields)
-        .chain(people.map(Some))
-        .flatten()
-        .filter(|text| text.contains('\0'))
-    {
-        *text = text.replace('\0', "\u{fffd}");
+    let mut value = serde_json::to_value(message).expect("plain data with string keys");
+    replace_in(&mut value);
+    serde_json::from_value(value).expect("only texts have changed")
+}
+
+fn replace_in(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.replace('\0', "\u{fffd}"),
+        Value::Array(list) => list.iter_mut().for_each(replace_in),
+        Value::Object(fields) => fields.values_mut().for_each(replace_in),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
-    /// Puts U+0000 into every text but the names of things that are on a list.
+    /// Appends U+0000 to every text, except to the values of enums.
     fn poison(value: &mut Value, key: &str) {
         match value {
             Value::String(text) => {
@@ -101,9 +77,9 @@ mod tests {
             "a field of the wire is missing here"
         );
         poison(&mut full, "");
-        let mut poisoned: Message = serde_json::from_value(full.clone()).expect("a message");
-        replace(&mut poisoned, full.to_string().as_bytes());
-        let stored = serde_json::to_string(&poisoned).expect("json");
+        let poisoned: Message = serde_json::from_value(full.clone()).expect("a message");
+        let replaced = replace(poisoned, full.to_string().as_bytes());
+        let stored = serde_json::to_string(&replaced).expect("json");
         assert!(!stored.contains("\\u0000"), "{stored}");
     }
 }

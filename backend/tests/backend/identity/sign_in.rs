@@ -258,7 +258,7 @@ async fn tokens_for_somebody_else_sign_nobody_in() {
 
 #[tokio::test]
 async fn what_the_provider_is_asked_is_counted_and_names_nobody() {
-    let metrics = archety_backend::telemetry::Metrics::of_process();
+    let metrics = archety_backend::telemetry::process_metrics();
     let project = project(Settings::default()).await;
     let ada = project.somebody(1).await;
     project.stand_in.faults().next(GRANT_PATH, Fault::Drop);

@@ -8,7 +8,7 @@ use archety_backend::clock::{Clock, Timestamp};
 use archety_backend::jobs::{JobOutcome, Pace};
 use archety_backend::lifecycle::Lifecycle;
 use archety_backend::store::jobs::NewJob;
-use archety_backend::telemetry::Metrics;
+use archety_backend::telemetry::process_metrics;
 use tracing_subscriber::fmt::MakeWriter;
 use uuid::Uuid;
 
@@ -65,7 +65,7 @@ async fn what_fails_is_tried_by_its_rule_and_then_given_up() {
 /// A panic is the job's failure: tried again by its rule, then a dead letter. The worker goes on.
 #[tokio::test]
 async fn a_panic_of_a_job_is_its_own() {
-    let metrics = Metrics::of_process();
+    let metrics = process_metrics();
     for TestStore { store, kind, .. } in &stores().await {
         let world = Arc::<World>::default();
         let soon = Pace {

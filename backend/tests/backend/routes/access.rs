@@ -1,7 +1,8 @@
-//! Every route of the public list, called with no, wrong, somebody else's and the right credentials.
+//! Calls every route of the public list without credentials, with wrong ones, with another person's, and with the
+//! right ones.
 //!
-//! The list is the router's own, so a new route is tried without being named here, and an access that
-//! is not tried does not compile.
+//! The list comes from the router, so a new route is tested without a change here. A new kind of access does not
+//! compile until it is tested.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answered, PLAIN_SECRET, TestApp, TestBrowser, TestPhone, apps, message};
 
-/// A session that was given out, but ended since.
+/// A phone whose session has ended.
 async fn signed_out(app: &TestApp, phone: &str) -> TestPhone {
     let gone = app.signed_in(phone).await;
     let answer = gone.call(app, Method::POST, "/auth/logout", None).await;
@@ -19,7 +20,7 @@ async fn signed_out(app: &TestApp, phone: &str) -> TestPhone {
     gone
 }
 
-/// A body that the route takes.
+/// A valid body for the route.
 fn body(route: &RouteEntry, person: &TestPhone) -> Option<Value> {
     match (route.method.as_str(), route.path.as_str()) {
         (_, "/auth/verify/start") => Some(json!({ "phone": "+15551234567" })),
@@ -52,46 +53,46 @@ fn bearer(token: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_route_lets_in_whom_it_says_and_nobody_else() {
+async fn every_route_accepts_only_its_callers() {
     for app in apps().await {
         for route in route_list() {
-            // Each on its own: some of them end the session that calls.
+            // A new session for each route, because some routes end the session.
             let ada = app.signed_in("+15550100001").await;
             let path = route.path.replace("{id}", &session_id(&app, &ada).await);
             let what = format!("{} {} on {}", route.method, route.path, app.kind);
             match route.access {
-                Access::Public => anybody(&app, &route, &path, &ada, &what).await,
-                Access::Relay => relays(&app, &route, &ada, &what).await,
-                Access::MetricsToken => holders_of_the_token(&app, &route, &ada, &what).await,
-                Access::RefreshToken => holders_of_a_refresh_token(&app, &route, &ada, &what).await,
+                Access::Public => public_route(&app, &route, &path, &ada, &what).await,
+                Access::Relay => relay_route(&app, &route, &ada, &what).await,
+                Access::MetricsToken => metrics_route(&app, &route, &ada, &what).await,
+                Access::RefreshToken => refresh_route(&app, &route, &ada, &what).await,
                 Access::User | Access::SteppedUpUser => {
-                    persons(&app, &route, &path, &ada, &what).await;
+                    person_route(&app, &route, &path, &ada, &what).await;
                 }
             }
         }
     }
 }
 
-async fn anybody(app: &TestApp, route: &RouteEntry, path: &str, ada: &TestPhone, what: &str) {
+async fn public_route(app: &TestApp, route: &RouteEntry, path: &str, ada: &TestPhone, what: &str) {
     let body = body(route, ada);
     let answer = call(app, route, path, &[], body.as_ref()).await;
     assert!(answer.status.is_success(), "{what}: {}", answer.text());
 }
 
-async fn relays(app: &TestApp, route: &RouteEntry, ada: &TestPhone, what: &str) {
+async fn relay_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, what: &str) {
     let body = body(route, ada).unwrap_or_else(|| json!({}));
     let wrong = bearer("not-the-secret-of-any-relay-0000");
     let person = bearer(&ada.access_token);
-    let nobodys: [&[(&str, &str)]; 3] = [
+    let invalid: [&[(&str, &str)]; 3] = [
         &[],
         &[("authorization", &wrong)],
         &[("authorization", &person)],
     ];
-    for headers in nobodys {
+    for headers in invalid {
         let answer = call(app, route, &route.path, headers, Some(&body)).await;
         assert_eq!(answer.status, 401, "{what}: {}", answer.text());
     }
-    // Pulls take signatures alone, which are tried with the route itself.
+    // A pull needs a signature, which the tests of that route try.
     if route.path.ends_with("/message") {
         let right = bearer(PLAIN_SECRET);
         let headers = [("authorization", right.as_str())];
@@ -100,7 +101,7 @@ async fn relays(app: &TestApp, route: &RouteEntry, ada: &TestPhone, what: &str) 
     }
 }
 
-async fn holders_of_the_token(app: &TestApp, route: &RouteEntry, ada: &TestPhone, what: &str) {
+async fn metrics_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, what: &str) {
     let person = bearer(&ada.access_token);
     for (headers, status) in [
         (&[][..], 401),
@@ -113,12 +114,7 @@ async fn holders_of_the_token(app: &TestApp, route: &RouteEntry, ada: &TestPhone
     }
 }
 
-async fn holders_of_a_refresh_token(
-    app: &TestApp,
-    route: &RouteEntry,
-    ada: &TestPhone,
-    what: &str,
-) {
+async fn refresh_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, what: &str) {
     let gone = signed_out(app, "+15550100002").await;
     for (token, status) in [
         ("", 401),
@@ -135,7 +131,7 @@ async fn holders_of_a_refresh_token(
     assert_eq!(nothing.status, 422, "{what}: {}", nothing.text());
 }
 
-async fn persons(app: &TestApp, route: &RouteEntry, path: &str, ada: &TestPhone, what: &str) {
+async fn person_route(app: &TestApp, route: &RouteEntry, path: &str, ada: &TestPhone, what: &str) {
     let body = body(route, ada);
     let gone = signed_out(app, "+15550100002").await;
     for wrong in [
@@ -147,23 +143,23 @@ async fn persons(app: &TestApp, route: &RouteEntry, path: &str, ada: &TestPhone,
         &[("cookie", &*format!("archety_dev={}", ada.refresh_token))],
     ] {
         let answer = call(app, route, path, wrong, body.as_ref()).await;
-        // Where there is no session, there is nothing to end.
-        let is_no_end = route.path == "/auth/logout" && answer.status == 204;
+        // Without a session, a log-out has nothing to end and answers 204.
+        let is_empty_log_out = route.path == "/auth/logout" && answer.status == 204;
         assert!(
-            answer.status == 401 || is_no_end || answer.fault() == "cross_site_origin",
+            answer.status == 401 || is_empty_log_out || answer.fault() == "cross_site_origin",
             "{what} with {wrong:?}: {}",
             answer.text()
         );
     }
-    cookie_without_its_token(app, route, path, body.as_ref(), what).await;
+    cookie_without_csrf_token(app, route, path, body.as_ref(), what).await;
     let eve = app.signed_in("+15550100003").await;
     if route.path.contains("{id}") {
         let answer = eve
             .call(app, route.method.clone(), path, body.as_ref())
             .await;
-        assert_eq!(answer.status, 404, "{what}: somebody else's");
+        assert_eq!(answer.status, 404, "{what}: another person's session");
         let lives = ada.get(app, "/auth/session").await.json();
-        assert_eq!(lives["authenticated"], true, "{what}: it lives on");
+        assert_eq!(lives["authenticated"], true, "{what}: the session goes on");
     }
     if route.access == Access::SteppedUpUser {
         app.clock.advance(Duration::from_mins(11));
@@ -172,7 +168,7 @@ async fn persons(app: &TestApp, route: &RouteEntry, path: &str, ada: &TestPhone,
             .await;
         assert_eq!(answer.status, 403, "{what}: {}", answer.text());
         assert_eq!(answer.fault(), "step_up_required", "{what}");
-        // A code that was confirmed just now counts: it opened this session.
+        // The code that opened a session counts as a step-up.
         let ada = app.signed_in("+15550100001").await;
         let answer = ada
             .call(app, route.method.clone(), path, body.as_ref())
@@ -186,8 +182,8 @@ async fn persons(app: &TestApp, route: &RouteEntry, path: &str, ada: &TestPhone,
     assert!(answer.status.is_success(), "{what}: {}", answer.text());
 }
 
-/// What rides on a cookie and changes something needs the CSRF token of its session.
-async fn cookie_without_its_token(
+/// A request with a cookie that changes something needs the CSRF token of its session.
+async fn cookie_without_csrf_token(
     app: &TestApp,
     route: &RouteEntry,
     path: &str,
@@ -213,5 +209,28 @@ async fn cookie_without_its_token(
         let answer = without.peek(app, route.method.clone(), path, body).await;
         assert_eq!(answer.status, 403, "{what}: {}", answer.text());
         assert_eq!(answer.fault(), "csrf_failed", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn user_routes_answer_401_without_a_session() {
+    for app in apps().await {
+        for (method, path) in [
+            (Method::GET, "/user/profile"),
+            (Method::PATCH, "/user/profile"),
+            (Method::GET, "/user/traits"),
+            (Method::PUT, "/user/traits"),
+            (Method::DELETE, "/user/traits"),
+            (Method::GET, "/user/onboarding"),
+            (Method::GET, "/user/messages"),
+            (Method::GET, "/user/export"),
+            (Method::DELETE, "/user"),
+        ] {
+            let refused = app.call(method.clone(), path, &[], None).await;
+            assert_eq!(refused.status, 401, "{method} {path}");
+            let headers = [("authorization", "Bearer not.a.token")];
+            let refused = app.call(method.clone(), path, &headers, None).await;
+            assert_eq!(refused.status, 401, "{method} {path}");
+        }
     }
 }

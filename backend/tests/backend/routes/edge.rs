@@ -1,4 +1,4 @@
-//! What relays of archety-edge send: their route, their name in a header, their odd bodies.
+//! Routes of the predecessor: `POST /edge/message`, `POST /photo/upload`, `GET /edge/ws`.
 
 use archety_backend::config::RelayAuth;
 use archety_backend::store::Pools;
@@ -6,9 +6,9 @@ use http::Method;
 use serde_json::{Value, json};
 use shared_protocol::{LEGACY_MESSAGE_ROUTE, MESSAGE_ROUTE};
 
-use crate::support::{MINI_SECRET, PLAIN_SECRET, TestApp, apps, secrets, sqlite_app};
+use crate::support::{MINI_SECRET, PLAIN_SECRET, TestApp, apps, message, secrets, sqlite_app};
 
-/// A request as `RailwayClient` of archety-edge builds it.
+/// The body of a request as `RailwayClient` of archety-edge builds it.
 fn body(text: &str, phone: &str) -> Value {
     json!({
         "chat_guid": "iMessage;-;+15550100001",
@@ -40,7 +40,7 @@ async fn edge(app: &TestApp, agent: &str, body: &Value) -> Value {
     post(app, LEGACY_MESSAGE_ROUTE, PLAIN_SECRET, agent, body).await
 }
 
-/// Relay, line, event, whether it was clipped, and text of each stored message, in order of texts.
+/// Relay, line, event, whether the text was cut, and text of each stored message, ordered by text.
 async fn stored(app: &TestApp) -> Vec<(String, String, String, bool, String)> {
     let clipped = match app.kind {
         "postgres" => "coalesce((m.meta_data->>'truncated')::boolean, false)",
@@ -72,7 +72,7 @@ const LUNA: &str = "+15550100100";
 const NYX: &str = "+15550100200";
 
 #[tokio::test]
-async fn personas_that_share_a_secret_are_several_relays_and_the_first_is_default() {
+async fn personas_with_one_secret_are_several_relays_and_the_first_is_default() {
     for app in apps().await {
         let luna = edge(&app, "luna1", &body("a", LUNA)).await;
         let nyx = edge(&app, "edge_15550100200", &body("a", NYX)).await;
@@ -84,14 +84,14 @@ async fn personas_that_share_a_secret_are_several_relays_and_the_first_is_defaul
             edge(&app, "luna1", &body("a", LUNA)).await["status"],
             "duplicate"
         );
-        // Another replica, and the same one after a restart, remember who was first.
+        // A second replica uses the stored name of the first relay.
         let store = app.store.clone();
         let replica = TestApp::replica(app.base.clone(), store, RelayAuth::Both, &secrets()).await;
         edge(&replica, "edge_15550100200", &body("b", NYX)).await;
         edge(&replica, "luna1", &body("b", LUNA)).await;
-        // One line, two agents: told apart by the agent.
+        // Two agents on one line are told apart by the agent.
         edge(&replica, "echo", &body("c", LUNA)).await;
-        // One agent, or none, and two lines: told apart by the line.
+        // Requests without an agent are told apart by the line.
         edge(&replica, "", &body("d", LUNA)).await;
         edge(&replica, "", &body("d", NYX)).await;
         assert_eq!(
@@ -112,7 +112,7 @@ async fn personas_that_share_a_secret_are_several_relays_and_the_first_is_defaul
 }
 
 #[tokio::test]
-async fn two_that_come_at_once_agree_on_who_was_first() {
+async fn two_first_requests_at_once_agree_on_the_first_relay() {
     for app in apps().await {
         let store = app.store.clone();
         let other = TestApp::replica(app.base.clone(), store, RelayAuth::Both, &secrets()).await;
@@ -125,7 +125,7 @@ async fn two_that_come_at_once_agree_on_who_was_first() {
 }
 
 #[tokio::test]
-async fn the_name_counts_only_at_the_old_route_with_a_secret_that_has_none() {
+async fn the_header_counts_only_at_the_edge_route_with_an_unnamed_secret() {
     for app in apps().await {
         edge(&app, "first", &body("a", LUNA)).await;
         let mini = MINI_SECRET.trim_start_matches("mini:");
@@ -145,7 +145,7 @@ async fn the_name_counts_only_at_the_old_route_with_a_secret_that_has_none() {
 }
 
 #[tokio::test]
-async fn what_it_never_sends_again_is_never_refused() {
+async fn a_message_that_would_not_be_retried_is_never_refused() {
     for app in apps().await {
         let long = "x".repeat(50_001);
         edge(&app, "luna1", &body(&long, LUNA)).await;
@@ -175,7 +175,25 @@ async fn what_it_never_sends_again_is_never_refused() {
 }
 
 #[tokio::test]
-async fn photos_and_web_sockets_are_answered_clearly() {
+async fn both_message_routes_store_the_same_messages() {
+    for app in apps().await {
+        let mut body = message("hey");
+        body["persona_id"] = json!("sage");
+        body["filtered"] = json!(true);
+        let answer = app.relay().post_bearer(LEGACY_MESSAGE_ROUTE, &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.json()["should_respond"], false);
+        let other_route = app.relay().post_bearer(MESSAGE_ROUTE, &body).await;
+        assert_eq!(
+            other_route.json()["status"],
+            "duplicate",
+            "both routes are one"
+        );
+    }
+}
+
+#[tokio::test]
+async fn photos_and_web_sockets_answer_501() {
     let app = sqlite_app(RelayAuth::Both).await;
     let right = format!("Bearer {PLAIN_SECRET}");
     for (method, path, says) in [

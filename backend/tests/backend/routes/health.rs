@@ -1,14 +1,9 @@
-//! Liveness, readiness, metrics.
+//! `GET /healthz`, `/health` and `/readyz`.
 
-use archety_backend::config::RelayAuth;
-use axum::body::Body;
-use http::Request;
-use http::header::AUTHORIZATION;
-
-use crate::support::{apps, sqlite_app};
+use crate::support::apps;
 
 #[tokio::test]
-async fn health_is_the_process_and_readiness_its_use() {
+async fn while_draining_health_answers_200_and_readiness_503() {
     for app in apps().await {
         for path in ["/healthz", "/health", "/readyz"] {
             let answer = app.get(path).await;
@@ -25,37 +20,4 @@ async fn health_is_the_process_and_readiness_its_use() {
         );
         assert_eq!(drained.header("retry-after"), Some("1"));
     }
-}
-
-#[tokio::test]
-async fn metrics_need_their_token() {
-    let app = sqlite_app(RelayAuth::Both).await;
-    app.get("/healthz").await;
-    let closed = app.get("/metrics").await;
-    assert_eq!(
-        (closed.status.as_u16(), closed.fault().as_str()),
-        (401, "unauthorized")
-    );
-    let ask = async |token: &str| {
-        let request = Request::get("/metrics")
-            .header(AUTHORIZATION, token)
-            .body(Body::empty());
-        app.send(request.expect("valid")).await
-    };
-    for wrong in [
-        "Bearer wrong",
-        "Bearer ",
-        "Basic metrics-token",
-        "metrics-token",
-    ] {
-        assert_eq!(ask(wrong).await.status, 401, "{wrong}");
-    }
-    assert_eq!(ask("bearer metrics-token").await.status, 200);
-    let shown = ask("Bearer metrics-token").await;
-    assert_eq!(shown.status, 200);
-    assert!(
-        shown
-            .text()
-            .contains("http_requests_total{route=\"/healthz\",status=\"200\"}")
-    );
 }

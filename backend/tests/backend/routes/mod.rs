@@ -1,18 +1,12 @@
-//! The routes, from the wire.
+//! The routes, called over HTTP. One file or folder for each route; `access` calls all of them.
 
 mod access;
 mod auth;
-mod bad_input;
-mod bearer;
-mod changes;
-mod content;
-mod described;
+mod docs;
 mod edge;
 mod health;
-mod lines;
 mod message;
+mod metrics;
 mod pull;
-mod rehearsal;
-mod signature;
-mod unavailable;
+mod unmatched;
 mod user;

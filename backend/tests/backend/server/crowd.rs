@@ -1,4 +1,4 @@
-//! Many clients, and clients that only take up room.
+//! Many clients, and clients that use up connections or memory.
 
 use super::*;
 
@@ -12,7 +12,7 @@ async fn is_open(stream: &mut TcpStream) -> bool {
 }
 
 #[tokio::test]
-async fn a_request_finds_a_place_where_silent_clients_hold_all_of_them() {
+async fn a_request_is_answered_while_silent_clients_hold_all_connections() {
     let server = start(Limits {
         max_connections: 5,
         ..Limits::default()
@@ -36,7 +36,7 @@ async fn a_request_finds_a_place_where_silent_clients_hold_all_of_them() {
         "{:?}",
         began.elapsed()
     );
-    // One that has asked for something is not the first to go.
+    // The limit of open connections is kept.
     let mut open = 0;
     for stream in &mut silent {
         open += usize::from(is_open(stream).await);
@@ -45,7 +45,7 @@ async fn a_request_finds_a_place_where_silent_clients_hold_all_of_them() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_no_answer_is_cut_off() {
+async fn a_client_that_reads_no_answer_is_cut_off() {
     let server = start(Limits {
         write_timeout: Duration::from_millis(200),
         ..Limits::default()
@@ -53,7 +53,7 @@ async fn a_client_that_takes_no_answer_is_cut_off() {
     .await;
     let mut greedy = connect(&server).await;
     let requests = HEALTH.repeat(1_000);
-    // It asks until the answers that it does not take fill every buffer in between.
+    // The client sends requests until the answers that it does not read fill every buffer.
     let asking = async { while greedy.write_all(&requests).await.is_ok() {} };
     tokio::time::timeout(PATIENCE, asking)
         .await
@@ -64,7 +64,7 @@ async fn a_client_that_takes_no_answer_is_cut_off() {
 }
 
 #[tokio::test]
-async fn bodies_of_strangers_share_a_small_budget() {
+async fn bodies_of_unknown_senders_share_a_small_budget() {
     let server = start(Limits::default()).await;
     let head = "POST /orchestrator/message HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\
                 Content-Type: application/json\r\nConnection: close\r\n";
@@ -93,12 +93,12 @@ async fn bodies_of_strangers_share_a_small_budget() {
             assert!(answer.contains(r#""code":"overloaded""#), "{answer}");
             refused += 1;
         } else {
-            // Kept, and given up for its time.
+            // This body was accepted, and its time is over.
             assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
         }
     }
     assert!(refused >= 7, "four of twelve fit: {refused} were refused");
-    // What they held is free again.
+    // The memory of these bodies is free again.
     let answer = server
         .app
         .mini()

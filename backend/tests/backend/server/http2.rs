@@ -1,4 +1,4 @@
-//! HTTP/2 by its bare frames: what no well-behaved client library would do.
+//! HTTP/2 connections that no well-behaved client library makes, written as raw frames.
 
 use super::*;
 
@@ -24,8 +24,8 @@ fn health(stream: u32) -> Vec<u8> {
     frame(HEADERS, 0x5, stream, &block)
 }
 
-/// Reads frames until the server has taken our settings over.
-async fn settings_taken(stream: &mut TcpStream) {
+/// Reads frames until the server acknowledges our settings.
+async fn wait_for_settings_ack(stream: &mut TcpStream) {
     loop {
         let mut head = [0; 9];
         stream.read_exact(&mut head).await.expect("a frame");
@@ -68,14 +68,14 @@ async fn a_connection_that_only_pings_ends() {
         stream.write_all(&opening).await.unwrap();
         tokio::time::timeout(PATIENCE, ping_until_closed(&mut stream))
             .await
-            .expect("without a request, and after its last one, it ends");
+            .expect("the connection ends without a request and after its last request");
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_no_window_lets_through_does_not_stay_for_ever() {
+async fn an_answer_without_a_window_does_not_hold_its_connection_for_ever() {
     let server = start(Limits {
-        // How a connection stands is looked at when the time of its earlier standing is over.
+        // The server checks the phase of a connection again when the limit of its last phase is over.
         first_request_timeout: Duration::from_millis(300),
         stall_timeout: Duration::from_millis(300),
         ..Limits::default()
@@ -86,10 +86,10 @@ async fn an_answer_that_no_window_lets_through_does_not_stay_for_ever() {
     let no_window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
     let opening = [PREFACE, &no_window].concat();
     stingy.write_all(&opening).await.unwrap();
-    settings_taken(&mut stingy).await;
+    wait_for_settings_ack(&mut stingy).await;
     // Under load the time for a first request may be over by now.
     let _ = stingy.write_all(&health(1)).await;
     tokio::time::timeout(PATIENCE, ping_until_closed(&mut stingy))
         .await
-        .expect("the answer is given up");
+        .expect("the connection is closed");
 }

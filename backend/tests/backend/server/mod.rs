@@ -1,4 +1,4 @@
-//! Connections: time limits, keep-alive, draining.
+//! Connections of the server: time limits, keep-alive, draining.
 
 mod crowd;
 mod http2;
@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::support::{PLAIN_SECRET, TestApp, sqlite_app};
 
-/// Longer than any limit of a test takes on a loaded machine.
+/// Longer than any time limit of these tests takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Server {
@@ -57,7 +57,7 @@ async fn read_to_end(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_client_that_dawdles_over_its_headers_is_cut_off() {
+async fn a_client_that_sends_its_headers_too_slowly_is_cut_off() {
     let server = start(Limits {
         first_request_timeout: Duration::from_millis(100),
         ..Limits::default()
@@ -77,7 +77,7 @@ async fn a_client_that_dawdles_over_its_headers_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_body_that_stops_coming_is_408_and_closes() {
+async fn a_body_that_stops_coming_is_answered_408_and_the_connection_closes() {
     let server = start(Limits::default()).await;
     let mut slow = connect(&server).await;
     let begun = format!(
@@ -90,7 +90,7 @@ async fn a_body_that_stops_coming_is_408_and_closes() {
 }
 
 #[tokio::test]
-async fn a_refusal_reaches_whoever_is_still_sending() {
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
     let server = start(Limits::default()).await;
     let mut client = connect(&server).await;
     let head = "POST /edge/message HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\
@@ -102,7 +102,7 @@ async fn a_refusal_reaches_whoever_is_still_sending() {
 }
 
 #[tokio::test]
-async fn garbage_is_refused_and_the_server_lives() {
+async fn garbage_is_refused_and_the_server_goes_on() {
     let server = start(Limits::default()).await;
     let huge = format!("GET / HTTP/1.1\r\nX-Huge: {}\r\n\r\n", "x".repeat(200_000));
     for garbage in ["\0\0\0\0 \r\n\r\n", "HELO mail\r\n\r\n", &huge] {
@@ -122,7 +122,7 @@ async fn garbage_is_refused_and_the_server_lives() {
 }
 
 #[tokio::test]
-async fn draining_answers_what_is_in_flight_and_closes_the_rest() {
+async fn draining_answers_requests_in_flight_and_closes_idle_connections() {
     let server = start(Limits::default()).await;
     let mut idle = connect(&server).await;
     idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -147,7 +147,7 @@ async fn draining_answers_what_is_in_flight_and_closes_the_rest() {
     request.push_str("\r\n");
     request.push_str(&body);
     polling.write_all(request.as_bytes()).await.unwrap();
-    // Its lease shows that the poll is being answered.
+    // The note that the relay has signed shows that the poll has begun.
     let name = shared_protocol::RelayName::parse("mini").unwrap();
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !server.app.store.hmac_seen(&name).await.unwrap() {
@@ -166,6 +166,6 @@ async fn draining_answers_what_is_in_flight_and_closes_the_rest() {
         .expect("no panic");
     assert!(
         TcpStream::connect(server.address).await.is_err(),
-        "nobody listens any more"
+        "the server no longer listens"
     );
 }

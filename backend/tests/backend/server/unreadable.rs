@@ -1,4 +1,4 @@
-//! What is no request of HTTP, or none for this host.
+//! Requests that are not valid HTTP.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn problem(answer: &str, status: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn the_http_layers_own_refusals_are_problems_with_an_id() {
+async fn refusals_of_the_http_library_are_problems_with_an_id() {
     let server = start(Limits::default()).await;
     for garbage in [
         "HELO mail\r\n\r\n",
@@ -44,7 +44,7 @@ async fn the_http_layers_own_refusals_are_problems_with_an_id() {
         "x".repeat(200_000)
     );
     problem(&ask(&server, &huge).await, "431");
-    // After an answer of ours on the same connection, too.
+    // The same holds after an answer on the same connection.
     let second = ask(
         &server,
         "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nHELO mail\r\n\r\n",
@@ -56,7 +56,7 @@ async fn the_http_layers_own_refusals_are_problems_with_an_id() {
 }
 
 #[tokio::test]
-async fn a_request_is_for_exactly_one_host() {
+async fn a_request_names_exactly_one_host() {
     let server = start(Limits::default()).await;
     for hosts in [
         "",
@@ -73,9 +73,9 @@ async fn a_request_is_for_exactly_one_host() {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_to_be_sent_that_the_headers_condemn() {
+async fn a_request_refused_by_its_headers_gets_no_100_continue() {
     let server = start(Limits::default()).await;
-    for condemned in [
+    for refused in [
         "POST /orchestrator/message HTTP/1.1\r\nContent-Length: 10\r\n",
         "POST /orchestrator/message HTTP/1.1\r\nContent-Length: 10\r\nAuthorization: Bearer wrong\r\n",
         "POST /orchestrator/message HTTP/1.1\r\nContent-Length: 99999999\r\n",
@@ -84,8 +84,8 @@ async fn nothing_is_asked_to_be_sent_that_the_headers_condemn() {
         "POST /nowhere HTTP/1.1\r\nContent-Length: 10\r\n",
     ] {
         let request =
-            format!("{condemned}Host: x\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n");
+            format!("{refused}Host: x\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n");
         let answer = ask(&server, &request).await;
-        assert!(answer.starts_with("HTTP/1.1 4"), "{condemned}: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 4"), "{refused}: {answer}");
     }
 }

@@ -13,7 +13,7 @@ use archety_backend::keyring::Keyring;
 use archety_backend::lifecycle::Lifecycle;
 use archety_backend::services::Services;
 use archety_backend::store::{Store, StoreError};
-use archety_backend::telemetry::Metrics;
+use archety_backend::telemetry::process_metrics;
 use axum::Router;
 use axum::body::Body;
 use http::Request;
@@ -91,7 +91,7 @@ impl TestApp {
         let jobs = Arc::new(Jobs::new(store.clone(), registry, Pace::default()));
         let identity = Arc::clone(&services.identity);
         let keyring = Arc::clone(&services.keyring);
-        let metrics = Metrics::of_process();
+        let metrics = process_metrics();
         let mut app = App::new(&config, services, lifecycle.clone(), metrics.clone());
         app.clients.reach = Reach::Network;
         app.clients.body_timeout = Duration::from_millis(200);

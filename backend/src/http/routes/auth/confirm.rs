@@ -1,21 +1,22 @@
-//! `POST /auth/verify/confirm`: a code, for a session.
+//! `POST /auth/verify/confirm`: exchanges a code for a session.
 //!
-//! A browser gets cookies and a CSRF token, and no token in the body that a script could keep; an app
-//! gets its tokens. A code of the number that is signed in already steps that session up, which stays as
-//! it is; any other begins a new session, and what the browser had before is worth nothing afterwards.
+//! A browser gets cookies and a CSRF token, and no token in the body that a script could keep. An app gets its
+//! tokens in the body. A code for the number of the client's session steps that session up. Any other code
+//! begins a new session, which ends the one that the browser had before.
 
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::response::AppendHeaders;
 use http::header::USER_AGENT;
-use http::{HeaderMap, HeaderValue};
-use secrecy::{ExposeSecret, SecretString};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    AppSession, Asking, BrowserSession, admit, asking, device_of, keep, max_age, turned_away,
+    AppSession, BrowserSession, SignInAttempt, count_failure, record_event, session_cookie,
 };
 use crate::audit::{Event, EventKind, record};
 use crate::clock::Timestamp;
@@ -23,8 +24,8 @@ use crate::http::App;
 use crate::http::answer::{Json, SetCookies};
 use crate::http::api_error::ApiError;
 use crate::http::browser::cookies::CookieKind;
-use crate::http::browser::csrf::{Binding, issue};
-use crate::http::browser::{Browser, Visitor};
+use crate::http::browser::csrf::{CsrfBinding, issue};
+use crate::http::browser::{Browser, Credentials};
 use crate::http::context::Context;
 use crate::http::json_body::JsonBody;
 use crate::http::route::{Route, route};
@@ -100,85 +101,74 @@ struct SteppedUp {
 async fn confirm(
     State(app): State<Arc<App>>,
     context: Context,
-    visitor: Visitor,
+    credentials: Credentials,
     headers: HeaderMap,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Answer, ApiError> {
-    admit(&app, context.client)?;
-    let Asking { session, binding } = asking(&visitor, &headers, &app).await?;
-    let phone = app
-        .services
-        .otp
-        .parse_phone(&body.phone)
-        .map_err(ApiError::InvalidPhone)?;
+    let attempt = SignInAttempt::check(&app, &context, &credentials, &headers, &body.phone).await?;
     let code = Code::parse(&body.code).map_err(|fault| ApiError::invalid("code", fault))?;
-    let name = body.name.as_deref().map(told_name).transpose()?.flatten();
+    let name = body.name.as_deref().map(parse_name).transpose()?.flatten();
+    let (session, phone, device) = (attempt.session, attempt.phone, attempt.device);
     let now = app.services.clock.now();
-    let device = device_of(&visitor, &headers, session.as_deref(), &phone, &app, now);
-    let ask = Confirm {
+    let confirm = Confirm {
         phone: phone.clone(),
         code,
         challenge_id: body.challenge_id,
-        binding,
+        binding: attempt.binding,
         client: context.client,
         device,
         session: session.as_ref().map(|session| session.id),
     };
-    let approved = app.services.otp.confirm(&ask, now).await;
+    let approved = app.services.otp.confirm(&confirm, now).await;
     if let Err(ConfirmError::Expired) = approved
-        && let Some(answer) = repeated(&app, &visitor, session.as_deref(), &ask, now).await?
+        && let Some(answer) =
+            repeated_answer(&app, &credentials, session.as_deref(), &confirm, now).await?
     {
         return Ok(answer);
     }
     let kind = EventKind::CodeConfirm;
     match &approved {
-        Ok(_) => keep(&app, kind, "approved").await,
+        Ok(_) => record_event(&app, kind, "approved").await,
         Err(error @ ConfirmError::Wrong { .. }) => {
-            keep(&app, kind, error.outcome()).await;
+            record_event(&app, kind, error.outcome()).await;
         }
-        Err(error) => turned_away(&app, &context, kind, error.outcome()),
+        Err(error) => count_failure(&app, &context, kind, error.outcome()),
     }
     let approved = approved?;
     let confirmed = ConfirmedCode {
         challenge_id: approved.challenge_id,
         is_test: approved.is_test,
     };
+    let remember = Remember::of(body.remember_me);
     let stepped_up = match approved.step_up {
         Some(_) => Some(session.clone().ok_or(ApiError::SignedOut)?),
         None => session
             .clone()
-            .filter(|session| goes_on(session, &phone, Remember::of(body.remember_me))),
+            .filter(|session| steps_up(session, &phone, remember)),
     };
     if let Some(session) = stepped_up {
-        return step_up(&app, &visitor, &session, confirmed, now).await;
+        return step_up(&app, &credentials, &session, confirmed, now).await;
     }
-    let browser = match &visitor {
-        // With an access token it asked as an app, and is answered as one.
-        Visitor::Browser(browser) if !headers.contains_key(http::header::AUTHORIZATION) => {
-            Some(browser)
-        }
-        _ => None,
-    };
-    let confirm = ask;
-    let ask = SignIn {
+    let browser = credentials.browser();
+    let sign_in = SignIn {
         phone: phone.clone(),
         code: confirmed,
         transport: browser.map_or(Transport::Bearer, |_| Transport::Cookie),
-        remember: Remember::of(body.remember_me),
+        remember,
         name,
         known_device: device,
         device: device_label(headers.get(USER_AGENT).map(HeaderValue::as_bytes)),
         replaces: browser.and(session).map(|session| session.id),
         client: context.client,
     };
-    // A client that hangs up half-way must not leave a session at the provider that no row tells of.
-    let sign_in = Arc::clone(&app);
-    let work = run_to_end(async move { sign_in.services.sessions.sign_in(ask, now).await });
+    // The work goes on if the client hangs up: a session must not exist at the provider without a row here.
+    let its_app = Arc::clone(&app);
+    let work = run_to_end(async move { its_app.services.sessions.sign_in(sign_in, now).await });
     let opened = work
         .await
         .unwrap_or(Err(SignInError::Unavailable { retry_after: 1 }));
     if let Err(SignInError::CodeUsed) = opened
-        && let Some(answer) = repeated(&app, &visitor, None, &confirm, now).await?
+        && let Some(answer) = repeated_answer(&app, &credentials, None, &confirm, now).await?
     {
         return Ok(answer);
     }
@@ -187,32 +177,25 @@ async fn confirm(
         record(&app.services.store, event, now).await;
     }
     let opened = opened?;
-    let (session, refresh_token) = (&opened.session, &opened.refresh_token);
+    let (session, token) = (&opened.session, &opened.refresh_token);
     if let Some(browser) = browser {
-        return Ok(for_browser(
-            &app,
-            browser,
-            &phone,
-            session,
-            refresh_token,
-            now,
-        ));
+        return Ok(browser_answer(&app, browser, &phone, session, token, now));
     }
     let device = app.services.known_devices.remember(&phone, now);
-    let answer = AppSession::of(session, &opened.access, refresh_token, Some(&device), now);
+    let answer = AppSession::of(session, &opened.access, token, Some(&device), now);
     let answer = Json::of(&Confirmed::App(answer));
-    Ok((SetCookies::default(), answer))
+    Ok((AppendHeaders(Vec::new()), answer))
 }
 
-/// Whether a code that was confirmed in a session of the same number steps that session up, instead of
-/// beginning another one: unless the person now asks to stay signed in for longer.
-fn goes_on(session: &Session, phone: &Phone, remember: Remember) -> bool {
+/// Whether a confirmed code steps the client's session up. It does if the number is the session's own, unless
+/// the person now asks to stay signed in for longer: that begins another session.
+fn steps_up(session: &Session, phone: &Phone, remember: Remember) -> bool {
     session.phone == phone.as_str() && (session.remember || remember == Remember::No)
 }
 
 async fn step_up(
     app: &App,
-    visitor: &Visitor,
+    credentials: &Credentials,
     session: &Session,
     confirmed: ConfirmedCode,
     now: Timestamp,
@@ -226,13 +209,12 @@ async fn step_up(
         .in_session(session.id);
     record(&app.services.store, event, now).await;
     let until = now.plus(Session::STEP_UP_TTL);
-    Ok(gone_on(app, visitor, session, until, now))
+    Ok(step_up_answer(app, credentials, session, until, now))
 }
 
-/// The session goes on, and its code counts until then.
-fn gone_on(
+fn step_up_answer(
     app: &App,
-    visitor: &Visitor,
+    credentials: &Credentials,
     session: &Session,
     step_up_until: Timestamp,
     now: Timestamp,
@@ -246,23 +228,26 @@ fn gone_on(
         csrf_token: None,
         device_token: None,
     };
-    let mut cookies = SetCookies::default();
-    if let Visitor::Browser(browser) = visitor {
-        answer.csrf_token = Some(issue(
-            &app.services.keyring,
-            Binding::of_session(session.id),
-        ));
-        if let Some(device) = device {
-            let rules = app.pages.cookies;
-            cookies.add(rules.set(CookieKind::Device, &device, known_device::TTL, browser.site));
-        }
+    let mut cookies = Vec::new();
+    if let Credentials::Browser(browser) = credentials {
+        let binding = CsrfBinding::of_session(session.id);
+        answer.csrf_token = Some(issue(&app.services.keyring, binding));
+        cookies.extend(device.map(|device| device_cookie(app, browser, &device)));
     } else {
         answer.device_token = device;
     }
-    (cookies, Json::of(&Confirmed::SteppedUp(answer)))
+    (
+        AppendHeaders(cookies),
+        Json::of(&Confirmed::SteppedUp(answer)),
+    )
 }
 
-fn for_browser(
+fn device_cookie(app: &App, browser: &Browser, device: &str) -> (HeaderName, HeaderValue) {
+    let (kind, max_age) = (CookieKind::Device, known_device::TTL);
+    app.pages.cookies.set(kind, device, max_age, browser.site)
+}
+
+fn browser_answer(
     app: &App,
     browser: &Browser,
     phone: &Phone,
@@ -271,50 +256,47 @@ fn for_browser(
     now: Timestamp,
 ) -> Answer {
     let device = app.services.known_devices.remember(phone, now);
-    let (rules, site) = (app.pages.cookies, browser.site);
-    let (token, age) = (token.expose_secret(), max_age(session, now));
-    let cookies = [
-        rules.set(CookieKind::Session, token, age, site),
-        rules.clear(CookieKind::PreSession, site),
-        rules.set(CookieKind::Device, &device, known_device::TTL, site),
+    let cookies = vec![
+        session_cookie(app, browser, session, token, now),
+        app.pages
+            .cookies
+            .clear(CookieKind::PreSession, browser.site),
+        device_cookie(app, browser, &device),
     ];
     let answer = Confirmed::Browser(BrowserSession::of(session, app));
-    (cookies.into(), Json::of(&answer))
+    (AppendHeaders(cookies), Json::of(&answer))
 }
 
-/// The same answer once more for a browser that has sent its confirmation twice, by a double click.
-async fn repeated(
+/// The same answer again for a browser that sent its confirmation twice, for example by a double click.
+async fn repeated_answer(
     app: &App,
-    visitor: &Visitor,
+    credentials: &Credentials,
     signed_in: Option<&Session>,
-    ask: &Confirm,
+    confirm: &Confirm,
     now: Timestamp,
 ) -> Result<Option<Answer>, ApiError> {
-    let Visitor::Browser(browser) = visitor else {
+    let Credentials::Browser(browser) = credentials else {
         return Ok(None);
     };
-    let Some(before) = app.services.otp.just_confirmed(ask, now).await? else {
+    let Some(before) = app.services.otp.just_confirmed(confirm, now).await? else {
         return Ok(None);
     };
     let (id, counter) = (before.session_id, before.token_counter);
-    let Some((session, token)) = app
-        .services
-        .sessions
-        .begun_just_now(id, counter, now)
-        .await?
-    else {
+    let begun = app.services.sessions.begun_just_now(id, counter, now);
+    let Some((session, token)) = begun.await? else {
         return Ok(None);
     };
-    // In the session itself its cookie is there already. Elsewhere it is needed.
+    // A browser that is signed in to this session has its cookie already.
     if signed_in.is_some_and(|signed_in| signed_in.id == id) {
         let until = session.stepped_up_until(now).unwrap_or(now);
-        return Ok(Some(gone_on(app, visitor, &session, until, now)));
+        let answer = step_up_answer(app, credentials, &session, until, now);
+        return Ok(Some(answer));
     }
-    Ok(token.map(|token| for_browser(app, browser, &ask.phone, &session, &token, now)))
+    Ok(token.map(|token| browser_answer(app, browser, &confirm.phone, &session, &token, now)))
 }
 
-/// A name that is only space is none.
-fn told_name(text: &str) -> Result<Option<String>, ApiError> {
+/// The name of a person; `None` if it is only white space.
+fn parse_name(text: &str) -> Result<Option<String>, ApiError> {
     if text.trim().is_empty() {
         return Ok(None);
     }

@@ -1,28 +1,29 @@
-//! `GET /auth/csrf-token`: what a page has to send back to change anything.
+//! `GET /auth/csrf-token`: the token that a page has to send back to change anything.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::response::AppendHeaders;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::binding_of;
+use super::csrf_binding;
 use crate::config::Site;
 use crate::http::App;
 use crate::http::answer::{Json, SetCookies};
 use crate::http::api_error::ApiError;
-use crate::http::browser::Visitor;
+use crate::http::browser::Credentials;
 use crate::http::browser::cookies::CookieKind;
-use crate::http::browser::csrf::{Binding, issue};
+use crate::http::browser::csrf::{CsrfBinding, issue};
 use crate::http::callers::session_of;
 use crate::http::route::{Route, route};
 use crate::ids::random_bytes;
 
-/// Longer than a person takes to sign in.
+/// Much longer than a person needs to sign in.
 const PRE_SESSION_TTL: Duration = Duration::from_hours(12);
 
 pub(super) fn routes() -> Vec<Route> {
@@ -42,21 +43,21 @@ struct Token {
 #[utoipa::path(get, path = "/auth/csrf-token", tag = "auth")]
 async fn csrf_token(
     State(app): State<Arc<App>>,
-    visitor: Visitor,
+    credentials: Credentials,
     headers: HeaderMap,
 ) -> Result<(SetCookies, Json<Token>), ApiError> {
-    let session = session_of(&visitor, &headers, &app).await?;
-    let (site, bound) = match &visitor {
-        Visitor::Browser(browser) => (browser.site, binding_of(session.as_deref(), browser)),
-        Visitor::App => (Site::Same, None),
+    let session = session_of(&credentials, &headers, &app).await?;
+    let (site, binding) = match &credentials {
+        Credentials::Browser(browser) => (browser.site, csrf_binding(session.as_deref(), browser)),
+        Credentials::App => (Site::Same, None),
     };
-    let mut cookies = SetCookies::default();
-    let binding = bound.unwrap_or_else(|| {
+    let mut cookies = Vec::new();
+    let binding = binding.unwrap_or_else(|| {
         let value = URL_SAFE_NO_PAD.encode(random_bytes::<32>());
         let kind = CookieKind::PreSession;
-        cookies.add(app.pages.cookies.set(kind, &value, PRE_SESSION_TTL, site));
-        Binding::of_pre_session(&value)
+        cookies.push(app.pages.cookies.set(kind, &value, PRE_SESSION_TTL, site));
+        CsrfBinding::of_pre_session(&value)
     });
     let csrf_token = issue(&app.services.keyring, binding);
-    Ok((cookies, Json::of(&Token { csrf_token })))
+    Ok((AppendHeaders(cookies), Json::of(&Token { csrf_token })))
 }

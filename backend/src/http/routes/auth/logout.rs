@@ -1,11 +1,12 @@
 //! `POST /auth/logout`: this session, the others, or all.
 //!
-//! Without a session there is nothing to end, and the answer is 204. An access token that does not hold is
-//! no proof of that, since its session may go on: it is still answered 401, so that the app refreshes.
+//! Without a session there is nothing to end, and the answer is 204. An invalid access token is answered 401,
+//! so that the app refreshes it: the session of the token may still be live.
 
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request, State};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use http::Method;
 use http::header::AUTHORIZATION;
 use serde::{Deserialize, Serialize};
@@ -16,11 +17,10 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
 
 use crate::http::App;
-use crate::http::answer::{Json, JsonOrNoContent, SetCookies};
+use crate::http::answer::{Json, NoContent, SetCookies};
 use crate::http::api_error::ApiError;
-use crate::http::body::OF_A_BODY;
-use crate::http::browser::Visitor;
-use crate::http::browser::cookies::CookieKind;
+use crate::http::body::BODY_PROBLEMS;
+use crate::http::browser::Credentials;
 use crate::http::callers::SignedIn;
 use crate::http::json_body::JsonBody;
 use crate::http::route::{Access, Argument, Route, Schemas, route, sends};
@@ -59,19 +59,20 @@ struct Ended {
     ended: usize,
 }
 
-/// A request to be signed out, by a person who is signed in or of whose session at most the cookie is left.
-struct Leaving {
-    visitor: Visitor,
+/// A request to sign out.
+struct LogoutRequest {
+    credentials: Credentials,
+    /// `None` if the session has ended already, or if the client never had one.
     signed_in: Option<SignedIn>,
     scope: Scope,
 }
 
-impl FromRequest<Arc<App>> for Leaving {
+impl FromRequest<Arc<App>> for LogoutRequest {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
-        let visitor = Visitor::from_request_parts(&mut parts, app).await?;
+        let credentials = Credentials::from_request_parts(&mut parts, app).await?;
         let signed_in = SignedIn::from_request_parts(&mut parts, app).await;
         let shows_token = parts.headers.contains_key(AUTHORIZATION);
         let request = Request::from_parts(parts, body);
@@ -81,16 +82,16 @@ impl FromRequest<Arc<App>> for Leaving {
             signed_in => Some(signed_in?),
         };
         Ok(Self {
-            visitor,
+            credentials,
             signed_in,
             scope: body.unwrap_or(JsonBody(Body::default())).0.scope,
         })
     }
 }
 
-impl Argument for Leaving {
+impl Argument for LogoutRequest {
     const ACCESS: Access = Access::User;
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[OF_A_BODY];
+    const PROBLEMS: &'static [&'static [ProblemCode]] = &[BODY_PROBLEMS];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         sends::<Body>(operation, schemas, Required::False);
@@ -102,25 +103,26 @@ impl Argument for Leaving {
 }
 
 /// Ends this session, the person's others, or all of them; 204 where there is none.
-#[utoipa::path(post, path = "/auth/logout", tag = "auth")]
+#[utoipa::path(
+    post,
+    path = "/auth/logout",
+    tag = "auth",
+    responses(
+        (status = 200, description = "OK", body = Ended),
+        (status = 204, description = "Done")
+    )
+)]
 async fn logout(
     State(app): State<Arc<App>>,
-    leaving: Leaving,
-) -> Result<(SetCookies, JsonOrNoContent<Ended>), ApiError> {
-    let Leaving {
-        visitor,
+    LogoutRequest {
+        credentials,
         signed_in,
         scope,
-    } = leaving;
-    let mut cookies = SetCookies::default();
+    }: LogoutRequest,
+) -> Result<(SetCookies, Response), ApiError> {
     let Some(signed_in) = signed_in else {
-        // What is left of a session that is over is its cookie.
-        if let Visitor::Browser(browser) = &visitor
-            && browser.cookies.came(CookieKind::Session)
-        {
-            cookies.add(app.pages.cookies.clear(CookieKind::Session, browser.site));
-        }
-        return Ok((cookies, JsonOrNoContent::NoContent));
+        let cookies = credentials.without_session(&app);
+        return Ok((cookies, NoContent.into_response()));
     };
     let which = match scope {
         Scope::Local => Ending::This,
@@ -132,11 +134,9 @@ async fn logout(
         .sessions
         .log_out(&signed_in.session, which, app.services.clock.now())
         .await?;
-    if let Visitor::Browser(browser) = &visitor
-        && scope != Scope::Others
-        && browser.cookies.get(CookieKind::Session).is_some()
-    {
-        cookies.add(app.pages.cookies.clear(CookieKind::Session, browser.site));
-    }
-    Ok((cookies, JsonOrNoContent::Json(Json::of(&Ended { ended }))))
+    let cookies = match scope {
+        Scope::Others => AppendHeaders(Vec::new()),
+        Scope::Local | Scope::Global => credentials.without_session(&app),
+    };
+    Ok((cookies, Json::of(&Ended { ended }).into_response()))
 }

@@ -1,4 +1,4 @@
-//! `/auth/…`: a number is proved, a session begins, goes on, ends. One file per path.
+//! `/auth/…`: sending and confirming codes, and sessions. One file per path.
 
 mod confirm;
 mod csrf_token;
@@ -8,12 +8,11 @@ mod session;
 mod sessions;
 mod start;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -23,8 +22,8 @@ use crate::clock::Timestamp;
 use crate::http::App;
 use crate::http::api_error::{ApiError, CsrfFault};
 use crate::http::browser::cookies::CookieKind;
-use crate::http::browser::csrf::{Binding, holds, issue};
-use crate::http::browser::{Browser, Visitor};
+use crate::http::browser::csrf::{CsrfBinding, issue, verifies};
+use crate::http::browser::{Browser, Credentials};
 use crate::http::callers::session_of;
 use crate::http::context::Context;
 use crate::http::route::Route;
@@ -47,78 +46,90 @@ pub(super) fn routes() -> Vec<Route> {
     .collect()
 }
 
-/// Turns away an address that was turned away too often, before it costs more than a look.
-fn admit(app: &App, client: IpAddr) -> Result<(), ApiError> {
-    match app
-        .clients
-        .sign_in_failures
-        .waits(client, app.services.clock.now())
-    {
-        Some(retry_after) => Err(ApiError::TooManyCodes { retry_after }),
-        None => Ok(()),
+/// The checked client of a request that asks for a code or confirms one.
+struct SignInAttempt {
+    /// The session that the client already has.
+    session: Option<Arc<Session>>,
+    binding: otp::ChallengeBinding,
+    phone: Phone,
+    device: otp::Device,
+}
+
+impl SignInAttempt {
+    /// Checks the client and the number. A browser has to send the CSRF token of its session or pre-session.
+    /// Otherwise a page of another site could sign a person in to another account, or send codes at our cost.
+    async fn check(
+        app: &App,
+        context: &Context,
+        credentials: &Credentials,
+        headers: &HeaderMap,
+        phone: &str,
+    ) -> Result<Self, ApiError> {
+        let now = app.services.clock.now();
+        let failures = &app.clients.sign_in_failures;
+        if let Some(retry_after) = failures.waits(context.client, now) {
+            return Err(ApiError::TooManyCodes { retry_after });
+        }
+        let session = session_of(credentials, headers, app).await?;
+        // A client with an invalid access token must not count as an anonymous app.
+        if headers.contains_key(AUTHORIZATION) && session.is_none() {
+            return Err(ApiError::SignedOut);
+        }
+        let binding = match credentials {
+            Credentials::App => otp::ChallengeBinding::App,
+            Credentials::Browser(browser) => {
+                let binding = csrf_binding(session.as_deref(), browser)
+                    .ok_or(ApiError::CsrfFailed(CsrfFault::NoCookie))?;
+                if !verifies(&app.services.keyring, binding, headers) {
+                    return Err(ApiError::CsrfFailed(CsrfFault::Token));
+                }
+                otp::ChallengeBinding::Browser(binding.0)
+            }
+        };
+        let phone = app.services.otp.parse_phone(phone);
+        let phone = phone.map_err(ApiError::InvalidPhone)?;
+        let device = device_of(credentials, headers, session.as_deref(), &phone, app, now);
+        Ok(Self {
+            session,
+            binding,
+            phone,
+            device,
+        })
     }
 }
 
-/// Writes down what a person may want to know of later.
-async fn keep(app: &App, kind: EventKind, outcome: &'static str) {
+/// Writes an event to the audit log.
+async fn record_event(app: &App, kind: EventKind, outcome: &'static str) {
     let event = Event::new(kind, outcome);
     record(&app.services.store, event, app.services.clock.now()).await;
 }
 
-/// What strangers can make happen without end is counted, and counts against their address.
-fn turned_away(app: &App, context: &Context, kind: EventKind, outcome: &'static str) {
+/// Counts a failure in the metrics and against the client's address. A client without a session can cause any number
+/// of failures, so the audit log does not have them.
+fn count_failure(app: &App, context: &Context, kind: EventKind, outcome: &'static str) {
     count_only(kind, outcome);
     let now = app.services.clock.now();
     app.clients.sign_in_failures.count(context.client, now);
 }
 
-/// The client that asks for a code or confirms one: its session, if it has one, and what the code is bound to.
-struct Asking {
-    session: Option<Arc<Session>>,
-    binding: otp::ChallengeBinding,
-}
-
-/// A browser has to show the CSRF token of its session or pre-session: else another site's page could
-/// sign a person in as another one, or spend our money.
-async fn asking(visitor: &Visitor, headers: &HeaderMap, app: &App) -> Result<Asking, ApiError> {
-    let session = session_of(visitor, headers, app).await?;
-    // A token that does not hold must not make an anonymous app of the client that shows it.
-    if headers.contains_key(AUTHORIZATION) && session.is_none() {
-        return Err(ApiError::SignedOut);
-    }
-    let Visitor::Browser(browser) = visitor else {
-        let binding = otp::ChallengeBinding::App;
-        return Ok(Asking { session, binding });
-    };
-    let binding =
-        binding_of(session.as_deref(), browser).ok_or(ApiError::CsrfFailed(CsrfFault::NoCookie))?;
-    if !holds(&app.services.keyring, binding, headers) {
-        return Err(ApiError::CsrfFailed(CsrfFault::Token));
-    }
-    Ok(Asking {
-        session,
-        binding: otp::ChallengeBinding::Browser(binding.0),
-    })
-}
-
-/// A browser's live session, else what it was given before it had one.
-fn binding_of(session: Option<&Session>, browser: &Browser) -> Option<Binding> {
+/// What a browser's CSRF token is bound to: its live session, or else its pre-session.
+fn csrf_binding(session: Option<&Session>, browser: &Browser) -> Option<CsrfBinding> {
     match session {
-        Some(session) => Some(Binding::of_session(session.id)),
+        Some(session) => Some(CsrfBinding::of_session(session.id)),
         None => browser
             .cookies
             .get(CookieKind::PreSession)
-            .map(Binding::of_pre_session),
+            .map(CsrfBinding::of_pre_session),
     }
 }
 
-/// In which header an app shows what it was given as `device_token`.
+/// The header in which an app sends its `device_token`.
 const DEVICE_TOKEN: &str = "x-device-token";
 
-/// Whether this number was confirmed on this device before: a browser shows its cookie, an app its device
-/// token, and either may be in a live session of that very number.
+/// Whether this number was confirmed on this device before. A live session of the same number proves it, or the
+/// cookie of a browser, or the device token of an app.
 fn device_of(
-    visitor: &Visitor,
+    credentials: &Credentials,
     headers: &HeaderMap,
     session: Option<&Session>,
     phone: &Phone,
@@ -128,16 +139,30 @@ fn device_of(
     if session.is_some_and(|session| session.phone == phone.as_str()) {
         return otp::Device::Known;
     }
-    let shown = match visitor {
-        Visitor::Browser(browser) => browser.cookies.get(CookieKind::Device),
-        Visitor::App => headers
+    let token = match credentials {
+        Credentials::Browser(browser) => browser.cookies.get(CookieKind::Device),
+        Credentials::App => headers
             .get(DEVICE_TOKEN)
             .and_then(|token| token.to_str().ok()),
     };
-    match shown {
+    match token {
         Some(value) if app.services.known_devices.knows(value, phone, now) => otp::Device::Known,
         _ => otp::Device::Unknown,
     }
+}
+
+/// The session's cookie. The browser keeps it for as long as the session can last at most.
+fn session_cookie(
+    app: &App,
+    browser: &Browser,
+    session: &Session,
+    token: &SecretString,
+    now: Timestamp,
+) -> (HeaderName, HeaderValue) {
+    let micros = session.expires_at.as_micros() - now.as_micros();
+    let max_age = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
+    let (kind, token) = (CookieKind::Session, token.expose_secret());
+    app.pages.cookies.set(kind, token, max_age, browser.site)
 }
 
 /// What an app gets when its session begins and when it goes on.
@@ -189,13 +214,7 @@ impl BrowserSession {
         Self {
             user_id: session.user_id.to_string(),
             expires_at: session.ends_at(),
-            csrf_token: issue(&app.services.keyring, Binding::of_session(session.id)),
+            csrf_token: issue(&app.services.keyring, CsrfBinding::of_session(session.id)),
         }
     }
-}
-
-/// A browser keeps the cookie for as long as the session may last; when it ends is decided here.
-fn max_age(session: &Session, now: Timestamp) -> Duration {
-    let micros = session.expires_at.as_micros() - now.as_micros();
-    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }

@@ -1,8 +1,9 @@
-//! `GET /auth/session`: who am I?
+//! `GET /auth/session`: who is signed in.
 
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::response::AppendHeaders;
 use http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,11 +12,9 @@ use crate::clock::Timestamp;
 use crate::http::App;
 use crate::http::answer::{Json, SetCookies};
 use crate::http::api_error::ApiError;
-use crate::http::browser::Visitor;
-use crate::http::browser::cookies::CookieKind;
+use crate::http::browser::Credentials;
 use crate::http::callers::session_of;
 use crate::http::route::{Route, route};
-use crate::sessions::Session;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![route!(session, ProviderUnavailable)]
@@ -55,35 +54,25 @@ struct LiveSession<'a> {
 #[utoipa::path(get, path = "/auth/session", tag = "auth")]
 async fn session(
     State(app): State<Arc<App>>,
-    visitor: Visitor,
+    credentials: Credentials,
     headers: HeaderMap,
 ) -> Result<(SetCookies, Json<Answer<'static>>), ApiError> {
-    let found = session_of(&visitor, &headers, &app).await?;
-    let mut cookies = SetCookies::default();
-    let Some(session) = found else {
-        if let Visitor::Browser(browser) = &visitor
-            && browser.cookies.came(CookieKind::Session)
-        {
-            cookies.add(app.pages.cookies.clear(CookieKind::Session, browser.site));
-        }
+    let Some(session) = session_of(&credentials, &headers, &app).await? else {
         let none = NoSession {
             authenticated: false,
         };
+        let cookies = credentials.without_session(&app);
         return Ok((cookies, Json::of(&Answer::None(none))));
     };
-    let live = describe(&session, app.services.clock.now());
-    Ok((cookies, Json::of(&Answer::Live(live))))
-}
-
-fn describe(session: &Session, now: Timestamp) -> LiveSession<'_> {
-    LiveSession {
+    let live = LiveSession {
         authenticated: true,
         user_id: session.user_id.to_string(),
         session_id: session.id.to_string(),
         phone: &session.phone,
         expires_at: session.ends_at(),
         created_at: session.created_at,
-        step_up_until: session.stepped_up_until(now),
+        step_up_until: session.stepped_up_until(app.services.clock.now()),
         newer_sign_in_at: session.newer_sign_in_at,
-    }
+    };
+    Ok((AppendHeaders(Vec::new()), Json::of(&Answer::Live(live))))
 }

@@ -1,4 +1,4 @@
-//! `GET /auth/sessions`, `DELETE /auth/sessions/{id}`: where a person is signed in.
+//! `GET /auth/sessions`, `DELETE /auth/sessions/{id}`: the live sessions of a person.
 
 use std::sync::Arc;
 

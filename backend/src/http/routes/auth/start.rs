@@ -7,12 +7,12 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Asking, admit, asking, device_of, keep, turned_away};
+use super::{SignInAttempt, count_failure, record_event};
 use crate::audit::EventKind;
 use crate::http::App;
 use crate::http::answer::Json;
 use crate::http::api_error::ApiError;
-use crate::http::browser::Visitor;
+use crate::http::browser::Credentials;
 use crate::http::context::Context;
 use crate::http::json_body::JsonBody;
 use crate::http::route::{Route, route};
@@ -72,19 +72,16 @@ struct Started {
 async fn start(
     State(app): State<Arc<App>>,
     context: Context,
-    visitor: Visitor,
+    credentials: Credentials,
     headers: HeaderMap,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Json<Started>, ApiError> {
-    admit(&app, context.client)?;
-    let Asking { session, binding } = asking(&visitor, &headers, &app).await?;
-    let phone = app
-        .services
-        .otp
-        .parse_phone(&body.phone)
-        .map_err(ApiError::InvalidPhone)?;
-    let now = app.services.clock.now();
-    let device = device_of(&visitor, &headers, session.as_deref(), &phone, &app, now);
+    let SignInAttempt {
+        session,
+        binding,
+        phone,
+        device,
+    } = SignInAttempt::check(&app, &context, &credentials, &headers, &body.phone).await?;
     let channel = channel(&app, body.channel.as_deref())?;
     let step_up = match body.purpose {
         Purpose::SignIn => None,
@@ -99,7 +96,7 @@ async fn start(
             Some(session.id)
         }
     };
-    let ask = Start {
+    let request = Start {
         phone,
         channel,
         binding,
@@ -107,11 +104,12 @@ async fn start(
         device,
         step_up,
     };
-    let started = app.services.otp.start(&ask, now).await;
+    let now = app.services.clock.now();
+    let started = app.services.otp.start(&request, now).await;
     let kind = EventKind::CodeStart;
     match &started {
-        Ok(_) => keep(&app, kind, "accepted").await,
-        Err(error) => turned_away(&app, &context, kind, error.outcome()),
+        Ok(_) => record_event(&app, kind, "accepted").await,
+        Err(error) => count_failure(&app, &context, kind, error.outcome()),
     }
     let started = started?;
     let answer = Started {
@@ -125,14 +123,9 @@ async fn start(
 }
 
 fn channel(app: &App, named: Option<&str>) -> Result<Channel, ApiError> {
-    app.services.otp.channel(named).ok_or_else(|| {
-        let offered: Vec<_> = app
-            .services
-            .otp
-            .channels()
-            .iter()
-            .map(|c| c.as_str())
-            .collect();
+    let otp = &app.services.otp;
+    otp.channel(named).ok_or_else(|| {
+        let offered: Vec<_> = otp.channels().iter().map(|c| c.as_str()).collect();
         ApiError::invalid("channel", format!("must be one of: {}", offered.join(", ")))
     })
 }

@@ -1,6 +1,6 @@
-//! `DELETE /user`: the person goes, with everything that is theirs.
+//! `DELETE /user`: deletes a person with all their data.
 //!
-//! Once it has begun, it runs to its end, be the client there or not.
+//! A deletion that has begun runs to its end, even if the client hangs up.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::http::App;
 use crate::http::answer::{NoContent, SetCookies};
 use crate::http::api_error::ApiError;
-use crate::http::browser::Visitor;
+use crate::http::browser::Credentials;
 use crate::http::browser::cookies::CookieKind;
 use crate::http::callers::SteppedUp;
 use crate::http::route::{Route, route};
@@ -27,7 +27,7 @@ pub(super) fn routes() -> Vec<Route> {
 #[utoipa::path(delete, path = "/user", tag = "user")]
 async fn delete_person(
     State(app): State<Arc<App>>,
-    visitor: Visitor,
+    credentials: Credentials,
     SteppedUp(signed_in): SteppedUp,
 ) -> Result<(SetCookies, NoContent), ApiError> {
     let user_id = signed_in.session.user_id;
@@ -36,11 +36,10 @@ async fn delete_person(
     run_to_end(work)
         .await
         .unwrap_or(Err(ApiError::ShuttingDown))?;
-    let mut cookies = SetCookies::default();
-    if let Visitor::Browser(browser) = &visitor {
-        for kind in [CookieKind::Session, CookieKind::Device] {
-            cookies.add(app.pages.cookies.clear(kind, browser.site));
-        }
+    let mut cookies = credentials.without_session(&app);
+    if let Credentials::Browser(browser) = &credentials {
+        let device = app.pages.cookies.clear(CookieKind::Device, browser.site);
+        cookies.0.push(device);
     }
     Ok((cookies, NoContent))
 }
@@ -56,7 +55,7 @@ async fn delete(app: Arc<App>, user_id: Uuid, now: Timestamp) -> Result<(), ApiE
     let Some(hidden) = hidden else {
         return Ok(());
     };
-    // Whom it was about is not known any more.
+    // The event names no person, because the person's row is gone.
     let event = Event::new(EventKind::Delete, "deleted");
     record(store, event, now).await;
     Ok(hidden.finish(store, pepper, keyring, now).await?)

@@ -1,4 +1,4 @@
-//! `GET /user/export`: everything, as one JSON document that is sent as it is read.
+//! `GET /user/export`: everything, as one JSON document that is sent while it is read from the store.
 
 use std::sync::Arc;
 
@@ -9,21 +9,19 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use http_body_util::channel::{Channel, Sender};
 use utoipa::ToSchema;
-use utoipa::openapi::path::Operation;
 
 use super::reader;
 use crate::audit::{Event, EventKind, record};
 use crate::clock::Timestamp;
 use crate::http::App;
-use crate::http::answer::Json;
 use crate::http::api_error::ApiError;
 use crate::http::callers::SteppedUp;
-use crate::http::route::{Answers, Route, Schemas, route};
+use crate::http::route::{Route, route};
 use crate::people::Export;
 use crate::request;
 use crate::store::StoreError;
 
-/// Pieces that may wait for a slow reader.
+/// How many pieces are read ahead of a slow client.
 const PIECES_AHEAD: usize = 1;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -41,32 +39,17 @@ struct ExportDocument {
     messages: (),
 }
 
-/// A document that is sent as it is read.
-struct Download(Body);
-
-impl IntoResponse for Download {
-    fn into_response(self) -> Response {
-        let headers = [
-            (CONTENT_TYPE, "application/json"),
-            (CACHE_CONTROL, "no-store"),
-            (CONTENT_DISPOSITION, "attachment; filename=\"archety.json\""),
-        ];
-        (headers, self.0).into_response()
-    }
-}
-
-impl Answers for Download {
-    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        <Json<ExportDocument>>::describe(operation, schemas);
-    }
-}
-
 /// Everything that is kept of the person, as one JSON document.
-#[utoipa::path(get, path = "/user/export", tag = "user")]
+#[utoipa::path(
+    get,
+    path = "/user/export",
+    tag = "user",
+    responses((status = 200, description = "OK", body = ExportDocument))
+)]
 async fn export(
     State(app): State<Arc<App>>,
     SteppedUp(signed_in): SteppedUp,
-) -> Result<Download, ApiError> {
+) -> Result<Response, ApiError> {
     let now = app.services.clock.now();
     let export = Export::begin(&app.services.store, reader(&signed_in), now).await?;
     let export = export.ok_or(ApiError::SignedOut)?;
@@ -76,11 +59,16 @@ async fn export(
     record(&app.services.store, event, now).await;
     let (sender, body) = Channel::<Bytes, StoreError>::new(PIECES_AHEAD);
     request::spawn(send(export, sender));
-    Ok(Download(Body::new(body)))
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_DISPOSITION, "attachment; filename=\"archety.json\""),
+    ];
+    Ok((headers, Body::new(body)).into_response())
 }
 
-/// A document that cannot be finished is broken off, which its reader notices. One whose reader has gone
-/// is not read on.
+/// Sends the pieces of an export. An error of the store breaks off the answer, which the client notices. After
+/// the client has gone, no further piece is read.
 async fn send(mut export: Export, mut sender: Sender<Bytes, StoreError>) {
     loop {
         match export.next_piece().await {

@@ -45,7 +45,7 @@ async fn messages(
         .map_err(|_| ApiError::invalid("conversation_id", "must be a UUID"))?;
     let query = MessageQuery {
         below,
-        // One more tells whether there is another page.
+        // One more than the page shows whether there is another page.
         limit: size.get() + 1,
         conversation_id,
     };

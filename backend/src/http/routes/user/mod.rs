@@ -29,7 +29,7 @@ fn reader(signed_in: &SignedIn) -> Reader {
     Reader::Themselves(signed_in.actor())
 }
 
-/// What the query says under `name`, the first time that it says it.
+/// The first value of a query parameter.
 fn parameter(query: Option<&str>, name: &str) -> Option<String> {
     let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     let mut found = pairs.filter(|(key, _)| key == name);

@@ -26,7 +26,7 @@ async fn profile(
     signed_in: SignedIn,
 ) -> Result<Json<ProfileView<'static>>, ApiError> {
     let row = app.services.store.profile(&reader(&signed_in)).await?;
-    // A person who was deleted a moment ago is signed out, whatever this replica remembers.
+    // Another replica may have deleted the person a moment ago.
     let row = row.ok_or(ApiError::SignedOut)?;
     Ok(Json::of(&ProfileView::from(&row)))
 }
@@ -38,22 +38,22 @@ struct Change {
     /// What the person wants to be called; null takes it away.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 255)]
-    name: NewName,
+    name: NameChange,
 }
 
-/// Null is something else than nothing.
+/// A change of the name. A null is not the same as an absent field.
 #[derive(Default)]
-enum NewName {
+enum NameChange {
     #[default]
-    AsItIs,
-    None,
-    Some(String),
+    Unchanged,
+    Removed,
+    Set(String),
 }
 
-impl<'de> Deserialize<'de> for NewName {
+impl<'de> Deserialize<'de> for NameChange {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
         let name = Option::deserialize(value)?;
-        Ok(name.map_or(Self::None, Self::Some))
+        Ok(name.map_or(Self::Removed, Self::Set))
     }
 }
 
@@ -65,9 +65,9 @@ async fn change_profile(
     JsonBody(change): JsonBody<Change>,
 ) -> Result<Json<ProfileView<'static>>, ApiError> {
     let name = match change.name {
-        NewName::AsItIs => return profile(State(app), signed_in).await,
-        NewName::None => None,
-        NewName::Some(text) => {
+        NameChange::Unchanged => return profile(State(app), signed_in).await,
+        NameChange::Removed => None,
+        NameChange::Set(text) => {
             let name =
                 PersonName::parse(&text).map_err(|fault| ApiError::invalid("name", fault))?;
             Some(name)

@@ -18,7 +18,7 @@ use crate::ids::row_id;
 use crate::people::{GivenTraits, InvalidTraits, MAX_TRAITS, TraitName, TraitsView};
 use crate::store::people::TraitsError;
 
-/// Who says so, of what a person sets themselves.
+/// The stored source of traits that a person sets themselves.
 const SOURCE: &str = "user";
 
 pub(super) fn routes() -> Vec<Route> {

@@ -1,4 +1,4 @@
-//! Which pages may call, and what they have to show.
+//! Which pages may call the routes of `/auth`, and which tokens a browser has to send.
 
 use http::Method;
 use serde_json::json;
@@ -21,7 +21,7 @@ fn on(origin: &str) -> TestBrowser {
 }
 
 #[tokio::test]
-async fn a_page_of_another_site_is_turned_away_before_anything_is_sent() {
+async fn a_page_of_another_site_is_refused_before_a_code_is_sent() {
     for app in apps_with(&SITE).await {
         let body = json!({ "phone": "+15550100001" });
         for origin in [
@@ -46,7 +46,7 @@ async fn a_page_of_another_site_is_turned_away_before_anything_is_sent() {
                 assert_eq!(readable, None, "{origin} may not even read why");
             }
         }
-        // What hides its origin but tells that it is elsewhere.
+        // A page without `Origin` on another site is refused, too.
         let hidden = [("sec-fetch-site", "cross-site")];
         let answer = app
             .call(Method::POST, "/auth/verify/start", &hidden, Some(&body))
@@ -58,7 +58,7 @@ async fn a_page_of_another_site_is_turned_away_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn allowed_pages_may_read_answers_with_cookies_and_no_others() {
+async fn only_allowed_pages_may_read_answers() {
     for app in apps_with(&SITE).await {
         for origin in [
             "https://api.example.com",
@@ -110,7 +110,7 @@ async fn allowed_pages_may_read_answers_with_cookies_and_no_others() {
             .call(Method::OPTIONS, "/auth/verify/start", &foreign, None)
             .await;
         assert_eq!(answer.header("access-control-allow-origin"), None);
-        // A refusal can be read by the page that it is for, with when to come back.
+        // An allowed page can read refusals, too.
         let refused = on("https://app.example.com")
             .get(&app, "/auth/sessions")
             .await;
@@ -123,7 +123,7 @@ async fn allowed_pages_may_read_answers_with_cookies_and_no_others() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_site_that_was_chosen_gets_partitioned_cookies() {
+async fn a_listed_page_of_another_site_gets_partitioned_cookies() {
     for app in apps_with(&SITE).await {
         let mut page = on("https://app.example.org");
         let confirmed = page.sign_in(&app, "+15550100001").await;
@@ -169,7 +169,7 @@ async fn a_browser_needs_its_own_csrf_token_to_sign_in() {
         });
         let answer = other.post(&app, "/auth/verify/confirm", &confirm).await;
         assert_eq!(answer.fault(), "code_expired", "{}", answer.text());
-        // And an app cannot confirm what a browser began.
+        // An app cannot confirm a code that a browser asked for.
         let answer = app.post_json("/auth/verify/confirm", &confirm).await;
         assert_eq!(answer.fault(), "code_expired", "{}", answer.text());
         let confirmed = one.post(&app, "/auth/verify/confirm", &confirm).await;
@@ -178,7 +178,7 @@ async fn a_browser_needs_its_own_csrf_token_to_sign_in() {
 }
 
 #[tokio::test]
-async fn what_a_browser_had_before_it_signed_in_is_worth_nothing_afterwards() {
+async fn signing_in_ends_the_pre_session_and_the_earlier_session() {
     for app in apps().await {
         let mut browser = TestBrowser::new();
         browser.get(&app, "/auth/csrf-token").await;
@@ -190,7 +190,7 @@ async fn what_a_browser_had_before_it_signed_in_is_worth_nothing_afterwards() {
             browser.cookies.get("archety_dev"),
             planted.get("archety_dev_pre")
         );
-        // Session fixation: who planted the pre-session is not signed in by it.
+        // Session fixation: the pre-session does not become the session.
         let session = before.peek(&app, Method::GET, "/auth/session", None).await;
         assert_eq!(session.json()["authenticated"], false);
         let stale = TestBrowser {
@@ -208,7 +208,7 @@ async fn what_a_browser_had_before_it_signed_in_is_worth_nothing_afterwards() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_shown_makes_cookies_count_for_nothing() {
+async fn with_an_authorization_header_cookies_do_not_count() {
     for app in apps().await {
         let browser = app.browser_of("+15550100001").await;
         let phone = app.signed_in("+15550100002").await;
@@ -235,7 +235,7 @@ async fn a_token_that_is_shown_makes_cookies_count_for_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_that_does_not_hold_makes_no_anonymous_app_of_a_page() {
+async fn a_page_with_an_invalid_token_is_not_an_anonymous_app() {
     for app in apps().await {
         let headers = [
             ("origin", "http://localhost:3000"),
@@ -250,7 +250,7 @@ async fn a_token_that_does_not_hold_makes_no_anonymous_app_of_a_page() {
 }
 
 #[tokio::test]
-async fn a_page_is_told_what_is_in_the_way_of_its_cookies() {
+async fn a_refused_page_learns_why_its_cookies_do_not_arrive() {
     for app in apps().await {
         // A page on 127.0.0.1 that calls localhost: the browser takes them for two sites.
         let headers = [
@@ -272,9 +272,9 @@ async fn a_page_is_told_what_is_in_the_way_of_its_cookies() {
 }
 
 #[tokio::test]
-async fn a_program_is_no_browser_whatever_its_library_sends_along() {
+async fn a_program_with_headers_of_fetch_is_no_browser() {
     for app in apps_with(&SITE).await {
-        // Node's own fetch sends these two by itself.
+        // The `fetch` of Node sends these two headers by itself.
         let node = [("sec-fetch-mode", "cors"), ("accept-language", "*")];
         let body = json!({ "phone": "+15550100001" });
         let answer = app
@@ -296,7 +296,7 @@ async fn a_program_is_no_browser_whatever_its_library_sends_along() {
         ] {
             let answer = app.call(Method::GET, "/user/profile", &headers, None).await;
             assert_eq!(answer.status, 200, "{headers:?}: {}", answer.text());
-            // Who shows no right to read answers still cannot.
+            // The page is not listed, so the browser may not show it the answer.
             assert_eq!(answer.header("access-control-allow-origin"), None);
         }
     }

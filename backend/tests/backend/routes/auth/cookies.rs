@@ -1,4 +1,4 @@
-//! Cookies as they are written, and cookies that are not as we wrote them.
+//! Cookies as the backend writes them, and altered cookies.
 
 use http::Method;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{TestBrowser, apps, apps_with};
 
 #[tokio::test]
-async fn cookies_are_written_so_that_neither_scripts_nor_other_hosts_get_them() {
+async fn cookies_are_hidden_from_scripts_and_other_hosts() {
     for app in apps_with(&[("PUBLIC_URL", "https://api.example.com")]).await {
         let mut browser = TestBrowser {
             origin: Some("https://api.example.com".to_owned()),
@@ -38,7 +38,7 @@ async fn cookies_are_written_so_that_neither_scripts_nor_other_hosts_get_them() 
 }
 
 #[tokio::test]
-async fn a_cookie_that_is_not_as_we_wrote_it_lets_nobody_in() {
+async fn an_altered_cookie_is_not_accepted() {
     for app in apps().await {
         let browser = app.browser_of("+15550100001").await;
         let other = app.browser_of("+15550100002").await;
@@ -56,7 +56,7 @@ async fn a_cookie_that_is_not_as_we_wrote_it_lets_nobody_in() {
             format!("archety_dev={own}; archety_dev={foreign}"),
             format!("archety_dev={huge}"),
             "archety_dev=".to_owned(),
-            // An app's refresh token is no cookie.
+            // The refresh token of an app is not accepted as a cookie.
             format!("archety_dev={}", phone.refresh_token),
         ] {
             let headers = [
@@ -71,10 +71,10 @@ async fn a_cookie_that_is_not_as_we_wrote_it_lets_nobody_in() {
                 .await;
             assert_eq!(answer.status, 401, "{start}");
         }
-        // None of that has ended the session.
+        // These requests have not ended the session.
         let session = browser.peek(&app, Method::GET, "/auth/session", None).await;
         assert_eq!(session.json()["authenticated"], true);
-        // Nor does a cookie refresh as an app's token.
+        // The token of a cookie is not accepted as the refresh token of an app.
         let answer = app
             .post_json("/auth/refresh", &json!({ "refresh_token": own }))
             .await;
@@ -83,7 +83,7 @@ async fn a_cookie_that_is_not_as_we_wrote_it_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn a_dead_cookie_is_taken_away() {
+async fn the_cookie_of_an_ended_session_is_removed() {
     for app in apps().await {
         let mut browser = app.browser_of("+15550100001").await;
         let lost = browser.clone();
@@ -102,7 +102,7 @@ async fn a_dead_cookie_is_taken_away() {
 }
 
 #[tokio::test]
-async fn a_page_whose_cookie_is_gone_hears_that_it_is_signed_out() {
+async fn a_page_without_its_cookie_is_signed_out() {
     for app in apps().await {
         let mut browser = app.browser_of("+15550100001").await;
         let refreshed = browser
@@ -121,7 +121,7 @@ async fn a_page_whose_cookie_is_gone_hears_that_it_is_signed_out() {
 }
 
 #[tokio::test]
-async fn a_cookie_that_came_twice_can_be_taken_away() {
+async fn a_cookie_that_came_twice_is_removed() {
     for app in apps().await {
         let headers = [
             ("cookie", "archety_dev=a; archety_dev=b"),

@@ -1,4 +1,4 @@
-//! `DELETE /user`, and what is left of it for whoever comes back.
+//! `DELETE /user`.
 
 use archety_backend::jobs::JobOutcome;
 use archety_backend::store::Pools;
@@ -11,7 +11,7 @@ use crate::support::{TestApp, apps, message};
 const ADA: &str = "+15550100001";
 
 #[tokio::test]
-async fn a_person_is_gone_at_once_everywhere() {
+async fn a_deleted_person_is_signed_out_everywhere_at_once() {
     for app in apps().await {
         let relay = app.relay();
         relay.post("msg_1", &message("said")).await;
@@ -25,7 +25,7 @@ async fn a_person_is_gone_at_once_everywhere() {
             assert_eq!(phone.get(&app, "/user/messages").await.status, 401);
             assert_eq!(phone.refresh(&app).await.status, 401);
         }
-        // The relay never heard that its message was taken, and sends it again.
+        // The relay got no answer for its message, and sends it again.
         let retry = relay.post("msg_1", &message("said")).await;
         assert_eq!(retry.json()["status"], "duplicate", "{}", retry.text());
         let again = app.signed_in(ADA).await;
@@ -72,7 +72,7 @@ async fn a_deletion_that_was_cut_off_hides_the_person_and_is_finished_by_its_job
         let relay = app.relay();
         relay.post("msg_1", &message("said")).await;
         let ada = app.signed_in(ADA).await;
-        // The process dies, as it were, before the first slice.
+        // The same state as after a crash before the first slice.
         let make = if app.kind == "postgres" {
             run(
                 &app,
@@ -91,7 +91,7 @@ async fn a_deletion_that_was_cut_off_hides_the_person_and_is_finished_by_its_job
             assert_eq!(ada.get(&app, path).await.status, 401, "{path}");
         }
         assert_eq!(ada.refresh(&app).await.status, 401);
-        // The number begins anew, and sees nothing of what is still there.
+        // The number signs in as a new person, who sees no data of the deleted one.
         let again = app.signed_in(ADA).await;
         assert_ne!(again.user_id, ada.user_id);
         let seen = again.get(&app, "/user/messages").await.json();
@@ -120,12 +120,12 @@ async fn a_deletion_that_was_cut_off_hides_the_person_and_is_finished_by_its_job
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_hangs_up_undoes_nothing() {
+async fn a_deletion_goes_on_after_the_client_hangs_up() {
     for app in apps().await {
         app.relay().post("msg_1", &message("said")).await;
         let ada = app.signed_in(ADA).await;
         let mut call = Box::pin(ada.call(&app, Method::DELETE, "/user", None));
-        // It is polled until the person is hidden, and dropped then.
+        // The request is polled until the person is hidden, and then dropped.
         let gone = async {
             while ada.get(&app, "/user/profile").await.status != 401 {
                 tokio::task::yield_now().await;

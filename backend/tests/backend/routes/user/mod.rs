@@ -1,5 +1,7 @@
-//! `/user/…`: a person's own data, through the wire.
+//! `/user/…`: a person's own data.
 
 mod deletion;
+mod export;
+mod messages;
 mod profile;
-mod reading;
+mod traits;

@@ -1,4 +1,4 @@
-//! What a message carries beside its text: taken, shown, exported, refused field by field.
+//! The fields of a message beside its text: stored, shown, exported, and refused if they are invalid.
 
 use archety_backend::config::RelayAuth;
 use serde_json::{Value, json};
@@ -17,14 +17,14 @@ fn with(fields: Value) -> Value {
     body
 }
 
-/// Posts it and tells the status.
+/// Posts a message and returns the `status` of the answer.
 async fn post(app: &TestApp, id: &str, body: &Value) -> Value {
     let answer = app.relay().post(id, body).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()["status"].clone()
 }
 
-/// Ada's messages as she sees them, without what differs from run to run.
+/// Ada's messages as the backend shows them, with only the fields that are the same in every run.
 async fn shown(app: &TestApp) -> Vec<Value> {
     let ada = app.signed_in(ADA).await;
     let page = ada.get(app, "/user/messages").await.json();
@@ -43,7 +43,7 @@ async fn shown(app: &TestApp) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn everything_that_a_message_carries_is_shown_and_exported() {
+async fn every_field_of_a_message_is_shown_and_exported() {
     for app in apps().await {
         let bodies = [
             with(json!({
@@ -91,7 +91,7 @@ async fn everything_that_a_message_carries_is_shown_and_exported() {
 }
 
 #[tokio::test]
-async fn every_text_of_the_longest_kind_and_u0000_in_it_are_taken() {
+async fn the_longest_texts_with_u0000_are_accepted() {
     for app in apps().await {
         let long = |n: usize| format!("{}\0", "ж".repeat(n - 1));
         // Four bytes each and no two alike, so that nothing of it can be compressed.
@@ -123,7 +123,7 @@ async fn every_text_of_the_longest_kind_and_u0000_in_it_are_taken() {
 }
 
 #[tokio::test]
-async fn each_bad_value_is_named_by_its_field() {
+async fn an_invalid_value_is_refused_with_its_field() {
     let app = sqlite_app(RelayAuth::Both).await;
     let attachment = |fields: Value| {
         let mut all = json!({ "guid": "at_0" });
@@ -206,7 +206,7 @@ async fn each_bad_value_is_named_by_its_field() {
 }
 
 #[tokio::test]
-async fn relays_of_other_releases_are_understood() {
+async fn messages_of_other_releases_are_accepted() {
     for app in apps().await {
         // An older one sends none of the fields, another language's library sends null for each.
         assert_eq!(post(&app, "msg_old", &message("old")).await, "accepted");

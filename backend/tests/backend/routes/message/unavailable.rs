@@ -1,4 +1,4 @@
-//! The database gone while requests come in.
+//! Messages while the database is away or the store is closed.
 
 use archety_backend::config::RelayAuth;
 use shared_protocol::MESSAGE_ROUTE;
@@ -6,7 +6,7 @@ use shared_protocol::MESSAGE_ROUTE;
 use crate::support::{TestApp, TestStore, apps, message, secrets};
 
 #[tokio::test]
-async fn a_store_that_is_gone_is_503_and_says_when_to_come_back() {
+async fn without_the_database_requests_answer_503_with_retry_after() {
     let Some(store) = TestStore::postgres().await else {
         return;
     };
@@ -16,7 +16,7 @@ async fn a_store_that_is_gone_is_503_and_says_when_to_come_back() {
         200
     );
     app.base.database.as_ref().expect("Postgres").vanish().await;
-    // Every pooled connection finds out by itself.
+    // Each connection of the pool notices the loss only when it is used.
     for n in 0..12 {
         let id = format!("msg_gone_{n}");
         let answer = app.relay().post(&id, &message("after")).await;
@@ -42,12 +42,12 @@ async fn a_store_that_is_gone_is_503_and_says_when_to_come_back() {
     assert_eq!(
         app.get("/healthz").await.status,
         200,
-        "the process itself is well"
+        "the process still runs"
     );
 }
 
 #[tokio::test]
-async fn a_closed_store_turns_requests_away() {
+async fn after_the_store_is_closed_requests_answer_503() {
     for app in apps().await {
         app.store.close().await;
         let answer = app.relay().post("msg_1", &message("late")).await;
@@ -59,7 +59,7 @@ async fn a_closed_store_turns_requests_away() {
         assert_eq!(
             (ready.status.as_u16(), ready.fault().as_str()),
             (503, "shutting_down"),
-            "whoever takes nothing in shall get nothing"
+            "a process without a store gets no traffic"
         );
     }
 }

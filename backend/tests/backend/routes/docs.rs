@@ -1,4 +1,4 @@
-//! `/openapi.json` and `/docs` tell what the router serves: path by path, method by method, and to whom.
+//! `GET /openapi.json` and `GET /docs`: they describe every route that the router serves.
 
 use archety_backend::config::RelayAuth;
 use archety_backend::http::{Access, route_list};
@@ -31,7 +31,11 @@ async fn every_route_is_described_and_nothing_else() {
         let method = route.method.as_str().to_ascii_lowercase();
         let methods = left[&route.path].as_object_mut().expect(&what);
         let operation = methods.remove(&method).expect(&what);
-        assert_eq!(operation["x-who-may-call"], route.access.as_str(), "{what}");
+        assert_eq!(
+            operation["x-who-may-call"],
+            route.access.into_str(),
+            "{what}"
+        );
         let proofs = proofs(&operation);
         let expected: &[&[&str]] = match (route.access, route.method.is_safe()) {
             (Access::Public, _) => &[],
@@ -52,7 +56,7 @@ async fn every_route_is_described_and_nothing_else() {
         let told = page.text().split(&head).nth(1).expect("a second half");
         let told = told.split("</summary>").next().expect("a first part");
         assert!(
-            told.ends_with(&format!("<i>{}</i>", route.access.as_str())),
+            told.ends_with(&format!("<i>{}</i>", route.access.into_str())),
             "{what}: {told}"
         );
     }
@@ -78,9 +82,9 @@ fn proofs(operation: &Value) -> Vec<Vec<&str>> {
         .collect()
 }
 
-/// A route that is served and not listed would be missed by every test that goes by the list.
+/// Other tests iterate over the list, so they would miss a route that is not in it.
 #[tokio::test]
-async fn a_path_takes_the_methods_of_the_list_and_no_other() {
+async fn a_path_accepts_only_the_methods_of_the_list() {
     let app = sqlite_app(RelayAuth::Both).await;
     let routes = route_list();
     for route in &routes {
@@ -96,7 +100,7 @@ async fn a_path_takes_the_methods_of_the_list_and_no_other() {
 }
 
 #[tokio::test]
-async fn the_page_has_a_policy_of_its_own_and_needs_nothing_else() {
+async fn the_page_has_its_own_policy_and_loads_no_other_file() {
     let app = sqlite_app(RelayAuth::Both).await;
     let page = app.get("/docs").await;
     assert_eq!(
@@ -134,9 +138,8 @@ async fn the_page_has_a_policy_of_its_own_and_needs_nothing_else() {
     }
 }
 
-/// What refers to a schema finds it.
 #[tokio::test]
-async fn every_reference_leads_somewhere() {
+async fn every_reference_has_a_schema() {
     let app = sqlite_app(RelayAuth::Both).await;
     let described = app.openapi().await;
     let text = described.to_string();
@@ -154,9 +157,9 @@ async fn every_reference_leads_somewhere() {
     );
 }
 
-/// The bounds of a message stand once as rules and once in its description.
+/// The limits of a message are written twice: as rules and in the description.
 #[tokio::test]
-async fn the_bounds_of_a_message_are_those_that_it_is_held_to() {
+async fn described_limits_of_a_message_are_the_enforced_limits() {
     let app = sqlite_app(RelayAuth::Both).await;
     let schemas = &app.openapi().await["components"]["schemas"];
     for (field, bound, expected) in [
@@ -186,7 +189,7 @@ async fn the_bounds_of_a_message_are_those_that_it_is_held_to() {
 }
 
 #[tokio::test]
-async fn the_description_is_as_it_was_agreed() {
+async fn the_description_has_not_changed() {
     let app = sqlite_app(RelayAuth::Both).await;
     let described = app.openapi().await;
     insta::assert_json_snapshot!(described, { ".info.version" => "[version]" });

@@ -1,4 +1,4 @@
-//! The old protocol: a secret shown instead of a signature.
+//! Bearer secrets in place of signatures.
 
 use archety_backend::config::RelayAuth;
 use axum::body::Body;
@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn once_a_named_relay_signs_its_bearer_is_refused_for_good() {
+async fn after_a_named_relay_has_signed_its_bearer_is_refused() {
     for app in apps().await {
         let body = message("hello");
         assert_eq!(
@@ -24,7 +24,7 @@ async fn once_a_named_relay_signs_its_bearer_is_refused_for_good() {
             (refused.status.as_u16(), refused.fault().as_str()),
             (401, "bearer_refused")
         );
-        // The unnamed secret may be in several hands, not all of which can sign yet.
+        // Several relays may share the unnamed secret, and some of them may not be able to sign yet.
         assert_eq!(app.relay().post("msg_2", &body).await.status, 200);
         assert_eq!(
             app.relay()
@@ -37,7 +37,7 @@ async fn once_a_named_relay_signs_its_bearer_is_refused_for_good() {
 }
 
 #[tokio::test]
-async fn bearer_mode_takes_it_from_a_relay_that_has_signed_before() {
+async fn bearer_mode_accepts_a_bearer_after_a_signature() {
     let app = sqlite_app(RelayAuth::Both).await;
     let body = message("hello");
     assert_eq!(app.mini().post("msg_1", &body).await.status, 200);
@@ -48,7 +48,7 @@ async fn bearer_mode_takes_it_from_a_relay_that_has_signed_before() {
 }
 
 #[tokio::test]
-async fn hmac_mode_refuses_it() {
+async fn hmac_mode_refuses_a_bearer() {
     let app = sqlite_app(RelayAuth::Hmac).await;
     let refused = app
         .relay()
@@ -106,7 +106,7 @@ async fn only_the_exact_secret_in_one_header_passes() {
 }
 
 #[tokio::test]
-async fn it_is_counted_and_its_answers_are_not_signed() {
+async fn bearer_requests_are_counted_and_their_answers_are_not_signed() {
     // Counters belong to the process; no other test has a relay of this name.
     let counted = "counted:secret-of-the-relay-that-is-counted";
     let app = TestApp::on(TestStore::sqlite().await, RelayAuth::Both, counted).await;
@@ -119,7 +119,7 @@ async fn it_is_counted_and_its_answers_are_not_signed() {
 }
 
 #[tokio::test]
-async fn the_operator_lets_a_bearer_in_again_until_the_next_signature() {
+async fn a_bearer_that_the_operator_allows_works_until_the_next_signature() {
     for app in apps().await {
         let mini = app.mini();
         let signed = mini.post("msg_first", &message("signed")).await;

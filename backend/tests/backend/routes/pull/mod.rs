@@ -1,4 +1,6 @@
-//! Heartbeat, lease, newest message.
+//! `POST /relay/commands/pull`: the heartbeat, the lease, the newest message.
+
+mod lines;
 
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use shared_protocol::PULL_ROUTE;
 use crate::support::{apps, message, sqlite_app};
 
 #[tokio::test]
-async fn a_pull_without_commands_tells_time_and_newest_message() {
+async fn a_pull_answers_the_time_and_the_newest_message() {
     for app in apps().await {
         let relay = app.mini();
         let pull =
@@ -39,7 +41,7 @@ async fn a_pull_without_commands_tells_time_and_newest_message() {
 }
 
 #[tokio::test]
-async fn one_name_belongs_to_one_installation_until_it_stays_away() {
+async fn one_installation_has_a_relay_name_until_its_lease_expires() {
     for app in apps().await {
         let (one, two) = (
             json!({ "instance_id": "one" }),
@@ -66,7 +68,7 @@ async fn one_name_belongs_to_one_installation_until_it_stays_away() {
 }
 
 #[tokio::test]
-async fn a_pull_counts_once() {
+async fn a_signed_pull_is_accepted_once() {
     for app in apps().await {
         let now = app.clock.now().as_secs();
         let body = json!({ "instance_id": "one" }).to_string().into_bytes();
@@ -128,7 +130,7 @@ async fn a_malformed_pull_is_refused_field_by_field() {
 }
 
 #[tokio::test]
-async fn a_bearer_secret_never_pulls() {
+async fn a_pull_with_a_bearer_secret_is_refused() {
     let app = sqlite_app(RelayAuth::Both).await;
     let answer = app
         .mini()

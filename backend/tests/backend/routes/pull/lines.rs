@@ -1,4 +1,4 @@
-//! The lines that a heartbeat tells, and what becomes of conversations.
+//! The lines in a heartbeat, and the conversations on them.
 
 use archety_backend::config::RelayAuth;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn on_line(text: &str, line: &str) -> Value {
     body
 }
 
-/// The lines of all conversations, each with the texts in it.
+/// The line and the texts of every conversation.
 async fn conversations(app: &TestApp) -> Vec<(String, String)> {
     use archety_backend::store::Pools;
     let aggregate = match app.kind {
@@ -50,7 +50,7 @@ fn one(line: &str, texts: &str) -> Vec<(String, String)> {
 #[tokio::test]
 async fn every_own_address_in_every_form_is_one_conversation() {
     for app in apps().await {
-        // By an older relay, which passes on what stands in the row.
+        // An older relay sends the line as chat.db has it.
         post_all(
             &app,
             &[
@@ -81,7 +81,7 @@ async fn every_own_address_in_every_form_is_one_conversation() {
             "{}",
             app.kind
         );
-        // Of a relay that tells no lines any more they stay as they were.
+        // A heartbeat without lines leaves the lines as they were.
         let older = json!({ "instance_id": "one", "status": { "version": "0.1.0" } });
         assert_eq!(app.mini().pull("pull_2", &older).await.status, 200);
         post_all(&app, &[on_line("i", "+15550100200")]).await;
@@ -90,7 +90,7 @@ async fn every_own_address_in_every_form_is_one_conversation() {
 }
 
 #[tokio::test]
-async fn the_other_persons_address_is_no_line() {
+async fn an_address_of_the_other_person_is_no_line() {
     for app in apps().await {
         let bodies = [
             on_line("a", "+15550100001"),
@@ -110,7 +110,7 @@ async fn the_other_persons_address_is_no_line() {
 }
 
 #[tokio::test]
-async fn two_lines_of_one_relay_are_two_histories() {
+async fn two_lines_of_one_relay_are_two_conversations() {
     for app in apps().await {
         let lines = json!([
             { "name": ONE, "addresses": [ONE, "me@example.com"] },
@@ -133,7 +133,7 @@ async fn two_lines_of_one_relay_are_two_histories() {
 }
 
 #[tokio::test]
-async fn an_installation_without_the_lease_tells_no_lines() {
+async fn an_installation_without_the_lease_changes_no_lines() {
     for app in apps().await {
         let told = |instance: &str, name: &str| {
             let mut pull = pull(&json!([{ "name": name, "addresses": [name, "me@example.com"] }]));
@@ -155,7 +155,7 @@ async fn an_installation_without_the_lease_tells_no_lines() {
 }
 
 #[tokio::test]
-async fn odd_lines_are_refused_field_by_field() {
+async fn invalid_lines_are_refused_field_by_field() {
     let app = sqlite_app(RelayAuth::Both).await;
     let many: Vec<_> = (0..65)
         .map(|n| json!({ "name": format!("l{n}"), "addresses": [] }))
@@ -198,7 +198,7 @@ async fn odd_lines_are_refused_field_by_field() {
         assert_eq!(violations[0]["field"], *field);
         assert_eq!(violations.as_array().map(Vec::len), Some(1), "{violations}");
     }
-    // A name counts as an address whether or not it is listed, and an address may be listed twice.
+    // The name of a line counts as an address even if it is not listed. An address may be listed twice.
     let odd =
         json!([{ "name": "a", "addresses": ["b", "b", "P:b"] }, { "name": "c", "addresses": [] }]);
     let taken = app.mini().pull("pull_taken", &pull(&odd)).await;

@@ -1,7 +1,15 @@
-//! What happens to a message that arrives well.
+//! `POST /orchestrator/message`: which messages are stored, and how they are answered.
+
+mod bad_input;
+mod bearer;
+mod changes;
+mod content;
+mod rehearsal;
+mod signature;
+mod unavailable;
 
 use serde_json::json;
-use shared_protocol::{LEGACY_MESSAGE_ROUTE, MESSAGE_ROUTE};
+use shared_protocol::MESSAGE_ROUTE;
 
 use crate::support::{Answered, TestApp, apps, message};
 
@@ -16,7 +24,7 @@ fn shown(answer: &Answered) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn the_printed_curl_works_as_printed() {
+async fn the_documented_curl_request_works() {
     for app in apps().await {
         let printed = json!({
             "chat_guid": "test-123",
@@ -36,24 +44,6 @@ async fn the_printed_curl_works_as_printed() {
 }
 
 #[tokio::test]
-async fn the_predecessors_relay_posts_to_its_own_route() {
-    for app in apps().await {
-        let mut body = message("hey");
-        body["persona_id"] = json!("sage");
-        body["filtered"] = json!(true);
-        let answer = app.relay().post_bearer(LEGACY_MESSAGE_ROUTE, &body).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        assert_eq!(answer.json()["should_respond"], false);
-        let other_route = app.relay().post_bearer(MESSAGE_ROUTE, &body).await;
-        assert_eq!(
-            other_route.json()["status"],
-            "duplicate",
-            "both routes are one"
-        );
-    }
-}
-
-#[tokio::test]
 async fn a_signed_message_is_stored_once_and_answered_signed() {
     for app in apps().await {
         let relay = app.mini();
@@ -69,7 +59,7 @@ async fn a_signed_message_is_stored_once_and_answered_signed() {
                 .unwrap()
                 .contains("no-transform")
         );
-        // A retry is signed anew under the same id, or by another key of the same relay.
+        // A retry has the same id and a new signature, perhaps of another key of the relay.
         let again = relay.post("msg_1", &body).await;
         assert_eq!(again.json()["status"], "duplicate");
         assert_eq!(again.json()["message_id"], answer.json()["message_id"]);
@@ -83,7 +73,7 @@ async fn a_signed_message_is_stored_once_and_answered_signed() {
 }
 
 #[tokio::test]
-async fn one_guid_is_one_message_by_either_proof() {
+async fn one_guid_is_one_message_with_either_proof() {
     for app in apps().await {
         let relay = app.relay();
         let mut body = message("hello");
@@ -150,7 +140,7 @@ async fn the_same_bearer_body_is_one_message_for_ten_minutes() {
 }
 
 #[tokio::test]
-async fn a_relay_id_that_contradicts_a_named_secret_is_refused_signed() {
+async fn another_relay_id_than_that_of_a_named_secret_is_refused() {
     for app in apps().await {
         let mut body = message("hello");
         body["relay_id"] = json!("mini");
@@ -179,7 +169,7 @@ async fn messages_in_flight_share_commits_and_all_are_stored() {
                 let mut body = message(&format!("text {n}"));
                 body["chat_guid"] = json!(format!("iMessage;-;+1555010{:04}", n % 20));
                 body["message_guid"] = json!(format!("GUID-{}", n % 100));
-                // Every guid comes twice, with the same bytes.
+                // Each guid is sent twice, with the same bytes.
                 body["text"] = json!(format!("text {}", n % 100));
                 app.relay().post(&format!("msg_{n}"), &body).await.json()["status"].clone()
             })
@@ -195,7 +185,7 @@ async fn messages_in_flight_share_commits_and_all_are_stored() {
 }
 
 #[tokio::test]
-async fn nul_characters_are_stored_as_a_mark_on_both() {
+async fn nul_characters_are_stored_as_replacement_characters() {
     for app in apps().await {
         let mut body = message("a\0b");
         body["attachments"] = json!([{ "guid": "at\0ta", "name": "x\0.png" }]);

@@ -1,4 +1,4 @@
-//! Bodies and headers that no relay of ours sends. Each gets one clear answer and stores nothing.
+//! Bodies and headers that no relay of ours sends. Each gets one clear answer, and none is stored.
 
 use archety_backend::config::RelayAuth;
 use axum::body::Body;
@@ -24,7 +24,7 @@ async fn fault(app: &TestApp, id: &str, body: impl Into<Vec<u8>>) -> (u16, Strin
 }
 
 #[tokio::test]
-async fn what_is_not_json_is_malformed() {
+async fn a_body_that_is_not_json_is_malformed() {
     let app = sqlite_app(RelayAuth::Both).await;
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let nested = format!("{{\"text\":{deep}}}");
@@ -60,7 +60,7 @@ async fn every_field_that_breaks_a_rule_is_listed() {
 }
 
 #[tokio::test]
-async fn a_megabyte_is_the_limit() {
+async fn a_body_may_have_one_megabyte() {
     let app = sqlite_app(RelayAuth::Both).await;
     let relay = app.relay();
     let at_limit = relay.post_bytes("msg_1", vec![b' '; MAX_BODY_BYTES]).await;
@@ -72,7 +72,7 @@ async fn a_megabyte_is_the_limit() {
         (over.status.as_u16(), over.fault().as_str()),
         (413, "body_too_large")
     );
-    // Said before a byte is read, if the length is announced.
+    // A body with a larger Content-Length is refused before a byte is read.
     let now = app.clock.now().as_secs();
     let mut announced = relay.signed(MESSAGE_ROUTE, "msg_3", now, b"{}".to_vec());
     let length = HeaderValue::from_static("99999999");
@@ -81,7 +81,7 @@ async fn a_megabyte_is_the_limit() {
 }
 
 #[tokio::test]
-async fn only_plain_json_is_taken() {
+async fn only_uncompressed_json_is_accepted() {
     let app = sqlite_app(RelayAuth::Both).await;
     let now = app.clock.now().as_secs();
     let relay = app.relay();
@@ -124,15 +124,15 @@ async fn only_plain_json_is_taken() {
 }
 
 #[tokio::test]
-async fn a_body_that_never_ends_is_given_up() {
+async fn a_body_that_never_ends_times_out() {
     let app = sqlite_app(RelayAuth::Both).await;
     let bearer = format!("Bearer {PLAIN_SECRET}");
     for (authorization, status, fault) in [
         (bearer.as_str(), 408, "request_timeout"),
-        // What the headers condemn stays so, whether a body comes or not.
+        // A request with a wrong secret is refused even if its body never comes.
         ("Bearer wrong", 401, "wrong_bearer"),
     ] {
-        // Nothing ever comes.
+        // The channel never sends a frame.
         let (sender, body) =
             tokio::sync::mpsc::channel::<Result<http_body_util_frame::Frame, std::io::Error>>(1);
         let request = Request::post(MESSAGE_ROUTE)
@@ -148,59 +148,7 @@ async fn a_body_that_never_ends_is_given_up() {
 }
 
 #[tokio::test]
-async fn unknown_paths_and_methods_are_problems_too() {
-    let app = sqlite_app(RelayAuth::Both).await;
-    let answer = app.get("/nowhere").await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.fault().as_str()),
-        (404, "not_found")
-    );
-    let answer = app.get(MESSAGE_ROUTE).await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.fault().as_str()),
-        (405, "method_not_allowed")
-    );
-    assert_eq!(answer.header("allow"), Some("POST"));
-}
-
-#[tokio::test]
-async fn every_request_has_an_id_of_ours() {
-    let app = sqlite_app(RelayAuth::Both).await;
-    let mut seen = std::collections::HashSet::new();
-    for given in [
-        &b""[..],
-        b"trace-7_a.b",
-        b"trace-7_a.b",
-        b"a b",
-        b"\xe9",
-        &[b'x'; 65],
-    ] {
-        let request = Request::get("/nowhere")
-            .header("x-request-id", given)
-            .body(Body::empty());
-        let answer = app.send(request.expect("valid")).await;
-        let id = answer.header("x-request-id").expect("always there");
-        assert_eq!(id.len(), 32, "{id}");
-        assert_eq!(answer.json()["request_id"], id);
-        assert!(seen.insert(id.to_owned()), "{id} names two requests");
-    }
-}
-
-#[tokio::test]
-async fn a_preflight_for_nothing_finds_nothing() {
-    let app = sqlite_app(RelayAuth::Both).await;
-    for (path, status) in [("/nowhere", 404), ("/auth/session", 200)] {
-        let request = Request::options(path)
-            .header("origin", "http://localhost:3000")
-            .header("access-control-request-method", "GET")
-            .body(Body::empty());
-        let answer = app.send(request.expect("valid")).await;
-        assert_eq!(answer.status.as_u16(), status, "{path}");
-    }
-}
-
-#[tokio::test]
-async fn nothing_refused_is_stored() {
+async fn a_refused_message_is_not_stored() {
     for app in apps().await {
         app.relay().post("msg_1", &json!({ "text": "x" })).await;
         app.relay()
@@ -218,7 +166,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn random_bytes_get_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn random_bytes_are_answered_400_or_422(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (status, _) = runtime.block_on(async {
             let app = sqlite_app(RelayAuth::Both).await;

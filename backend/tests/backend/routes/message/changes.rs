@@ -1,11 +1,11 @@
-//! A change goes where the message went that it changes.
+//! A change is stored in the conversation of the message that it changes.
 
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, apps, message};
 
-/// What is stored, as `text in guid`, in the order of texts.
-async fn homes(app: &TestApp) -> Vec<String> {
+/// All stored messages as `text in guid`, ordered by text.
+async fn texts_in_conversations(app: &TestApp) -> Vec<String> {
     use archety_backend::store::Pools;
     let sql = "select m.text || ' in ' || c.guid from messages m \
                join conversations c on c.id = m.conversation_id order by m.text";
@@ -25,7 +25,7 @@ fn in_group(text: &str, guid: &str) -> Value {
     body
 }
 
-/// The same row, read again when it is joined to the sender's direct chat, too.
+/// A change of a row that was joined to the sender's direct chat after it had been sent.
 fn change(text: &str, guid: &str, event: &str, revision: u32) -> Value {
     let mut body = message(text);
     body["message_guid"] = json!(guid);
@@ -52,18 +52,18 @@ async fn a_change_stays_in_the_conversation_of_its_message() {
         without_text["revision"] = json!(1);
         post(&without_text).await;
         post(&change("6 late text", "B", "edit", 0)).await;
-        // Of a message that nobody told, the chat decides; of another relay's message as well.
+        // If no message with this guid is stored for the relay, the chat of the change decides.
         post(&change("7 unknown", "C", "edit", 2)).await;
         let answer = app
             .mini()
             .post("msg_a", &change("8 elsewhere", "A", "edit", 2))
             .await;
         assert_eq!(answer.status, 200, "{}", answer.text());
-        // A message of the same guid is no change, whatever else has that guid.
+        // An event `message` is no change, even with the guid of a stored message.
         post(&message("9 direct")).await;
         let (group, direct) = ("+;chat1", "-;+15550100001");
         assert_eq!(
-            homes(&app).await,
+            texts_in_conversations(&app).await,
             [
                 format!("1 first in {group}"),
                 format!("2 edit in {group}"),

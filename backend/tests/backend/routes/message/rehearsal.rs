@@ -1,4 +1,4 @@
-//! What a rehearsal posts and pulls is kept apart from the relay by whose secret it comes.
+//! Messages and pulls of a rehearsal are kept apart from those of the relay with the same secret.
 
 use serde_json::{Value, json};
 use shared_protocol::{MESSAGE_ROUTE, PULL_ROUTE, RelayName};
@@ -20,7 +20,7 @@ fn real(text: &str, guid: &str) -> Value {
     body
 }
 
-/// Relay, line and text of everything that is stored, by text.
+/// Relay, line and text of all stored messages, ordered by text.
 async fn stored(app: &TestApp) -> Vec<(String, String, String)> {
     use archety_backend::store::Pools;
     let sql = "select c.relay, c.line, m.text from messages m \
@@ -39,7 +39,7 @@ async fn newest(app: &TestApp, id: &str, pull: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn the_same_message_may_be_rehearsed_and_real() {
+async fn the_same_message_is_stored_once_as_rehearsal_and_once_as_real() {
     for app in apps().await {
         let mini = app.mini();
         for (id, body, status) in [
@@ -86,7 +86,7 @@ async fn a_rehearsal_is_never_the_relays_newest_message() {
 }
 
 #[tokio::test]
-async fn its_pull_takes_a_lease_of_its_own_and_tells_nothing_of_the_relay() {
+async fn the_pull_of_a_rehearsal_has_its_own_lease_and_changes_nothing_of_the_relay() {
     for app in apps().await {
         let lines = json!([{ "name": "+15550100100", "addresses": ["me@example.com"] }]);
         let rehearsing = json!({
@@ -102,7 +102,7 @@ async fn its_pull_takes_a_lease_of_its_own_and_tells_nothing_of_the_relay() {
             app.mini().pull("pull_4", &other).await.fault(),
             "relay_elsewhere"
         );
-        // Neither the relay's lines nor those of the rehearsal were told.
+        // The pull of the rehearsal has stored no lines.
         for (id, mut body) in [("msg_1", rehearsed("a", "A")), ("msg_2", real("b", "B"))] {
             body["line"] = json!("me@example.com");
             app.mini().post(id, &body).await;
@@ -134,7 +134,7 @@ async fn its_pull_takes_a_lease_of_its_own_and_tells_nothing_of_the_relay() {
 }
 
 #[tokio::test]
-async fn a_replay_is_a_replay_whatever_it_was_for() {
+async fn a_replay_is_refused_for_rehearsals_too() {
     for app in apps().await {
         let now = app.clock.now().as_secs();
         let mini = app.mini();
@@ -151,7 +151,7 @@ async fn a_replay_is_a_replay_whatever_it_was_for() {
             let again = app.send(request()).await;
             assert_eq!(again.fault(), "replayed", "{}", app.kind);
             assert!(mini.trusts(id, &again));
-            // The same id at the same time is spent for the relay itself, too.
+            // The same id and timestamp are refused for the relay itself, too.
             let mut other = body.clone();
             other["rehearsal"] = json!(false);
             let other = mini.signed(route, id, now, other.to_string().into_bytes());
@@ -161,7 +161,7 @@ async fn a_replay_is_a_replay_whatever_it_was_for() {
 }
 
 #[tokio::test]
-async fn its_relay_id_is_the_relays_own() {
+async fn a_rehearsal_has_the_relay_id_of_the_relay() {
     for app in apps().await {
         let mut body = rehearsed("a", "A");
         body["relay_id"] = json!("mini");
@@ -176,14 +176,14 @@ async fn its_relay_id_is_the_relays_own() {
 }
 
 #[tokio::test]
-async fn a_developer_sees_what_was_rehearsed_and_nothing_else_is_known_by_it() {
+async fn a_developer_sees_rehearsed_messages_and_they_change_no_relationship() {
     for app in apps().await {
         let without_guid = |text: &str| {
             let mut body = message(text);
             body["rehearsal"] = json!(true);
             body
         };
-        // By the bare secret, as a backend without signatures has it.
+        // With a bearer secret, as for a backend without signatures.
         for (text, status) in [("a", "accepted"), ("a", "duplicate"), ("b", "accepted")] {
             let answer = app
                 .relay()

@@ -1,5 +1,4 @@
-//! What a client that was here before gets: more tries than strangers, the same session after another code,
-//! and the same answer to a confirmation that it sends twice.
+//! `POST /auth/verify/confirm`: a code opens a session, or steps one up.
 
 use std::time::Duration;
 
@@ -7,10 +6,138 @@ use http::Method;
 use http::header::{AUTHORIZATION, SET_COOKIE};
 use serde_json::{Value, json};
 
+use super::start;
 use crate::support::{Answered, TestApp, TestBrowser, TestPhone, apps};
 
 const ADA: &str = "+15550100001";
 const CONFIRM: &str = "/auth/verify/confirm";
+
+#[tokio::test]
+async fn an_app_signs_in_with_a_number_and_its_code() {
+    for app in apps().await {
+        let start = json!({ "phone": "+15551234567" });
+        let started = app.post_json("/auth/verify/start", &start).await;
+        assert_eq!(started.status, 200, "{}", started.text());
+        let told = started.json();
+        assert_eq!(told["code_length"], 6);
+        assert!(told["challenge_id"].is_string() && told["expires_in"].as_u64() > Some(60));
+        let confirm = json!({ "phone": "+15551234567", "code": "123456", "name": "Test User" });
+        let confirmed = app.post_json("/auth/verify/confirm", &confirm).await;
+        assert_eq!(confirmed.status, 200, "{}", confirmed.text());
+        let body = confirmed.json();
+        assert_eq!(body["token_type"], "bearer");
+        assert_eq!(body["expires_in"], 3600);
+        assert!(confirmed.header("set-cookie").is_none());
+        assert_eq!(confirmed.header("cache-control"), Some("no-store"));
+        let bearer = format!("Bearer {}", body["access_token"].as_str().expect("a token"));
+        let session = app
+            .call(
+                Method::GET,
+                "/auth/session",
+                &[("authorization", &bearer)],
+                None,
+            )
+            .await
+            .json();
+        assert_eq!(session["authenticated"], true);
+        assert_eq!(session["user_id"], body["user_id"]);
+        assert_eq!(session["phone"], "+15551234567");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_signs_in_and_gets_no_token_in_the_body() {
+    for app in apps().await {
+        let mut browser = TestBrowser::new();
+        let confirmed = browser.sign_in(&app, "+15550100001").await;
+        assert_eq!(confirmed.status, 200, "{}", confirmed.text());
+        let body = confirmed.json();
+        assert!(
+            body["access_token"].is_null() && body["refresh_token"].is_null(),
+            "{body}"
+        );
+        assert!(body["csrf_token"].is_string());
+        let session = browser.get(&app, "/auth/session").await.json();
+        assert_eq!(session["authenticated"], true, "{session}");
+        assert_eq!(session["user_id"], body["user_id"]);
+    }
+}
+
+#[tokio::test]
+async fn a_code_may_have_spaces_and_only_ascii_digits() {
+    for app in apps().await {
+        let begun = start(&app, "+15551234567").await;
+        assert_eq!(begun.0, 200);
+        for (code, status, fault) in [
+            ("１２３４５６", 422, "invalid_fields"),
+            ("12345a", 422, "invalid_fields"),
+            ("", 422, "invalid_fields"),
+            ("12345678901", 422, "invalid_fields"),
+            ("654321", 422, "wrong_code"),
+        ] {
+            let body = json!({ "phone": "+15551234567", "code": code });
+            let answer = app.post_json("/auth/verify/confirm", &body).await;
+            assert_eq!(answer.status, status, "{code}: {}", answer.text());
+            assert_eq!(answer.fault(), fault, "{code}");
+            if fault == "wrong_code" {
+                // Without a challenge id, three codes may be tried.
+                assert_eq!(answer.json()["attempts_left"], 2);
+            }
+        }
+        let body = json!({ "phone": "+15551234567", "code": " 123 456 " });
+        let answer = app.post_json("/auth/verify/confirm", &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+}
+
+async fn step_up_until(app: &TestApp, phone: &TestPhone) -> Option<String> {
+    let session = phone.get(app, "/auth/session").await.json();
+    session["step_up_until"].as_str().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn a_step_up_lasts_ten_minutes_and_can_be_renewed() {
+    for app in apps().await {
+        let ada = app.signed_in("+15550100001").await;
+        assert!(
+            step_up_until(&app, &ada).await.is_some(),
+            "the code that opened it"
+        );
+        app.clock.advance(Duration::from_mins(11));
+        assert_eq!(step_up_until(&app, &ada).await, None);
+        let ask = json!({ "phone": "+15550100001", "purpose": "step_up" });
+        let started = ada
+            .call(&app, Method::POST, "/auth/verify/start", Some(&ask))
+            .await;
+        assert_eq!(started.status, 200, "{}", started.text());
+        let confirm = json!({
+            "phone": "+15550100001",
+            "code": "100001",
+            "challenge_id": started.json()["challenge_id"],
+        });
+        // Neither another person's session nor a sign-in can use this code.
+        let eve = app.signed_in("+15550100002").await;
+        let answer = eve
+            .call(&app, Method::POST, "/auth/verify/confirm", Some(&confirm))
+            .await;
+        assert_eq!(answer.fault(), "code_expired", "{}", answer.text());
+        let answer = app.post_json("/auth/verify/confirm", &confirm).await;
+        assert_eq!(answer.fault(), "code_expired", "{}", answer.text());
+        let confirmed = ada
+            .call(&app, Method::POST, "/auth/verify/confirm", Some(&confirm))
+            .await;
+        assert_eq!(confirmed.status, 200, "{}", confirmed.text());
+        assert!(
+            confirmed.json()["access_token"].is_null(),
+            "it is the same session"
+        );
+        assert!(step_up_until(&app, &ada).await.is_some());
+        let again = ada
+            .call(&app, Method::POST, "/auth/verify/confirm", Some(&confirm))
+            .await;
+        assert_eq!(again.fault(), "code_expired", "once");
+    }
+}
 
 async fn started(app: &TestApp, headers: &[(&str, &str)]) -> Value {
     let ask = json!({ "phone": ADA });
@@ -25,7 +152,7 @@ fn confirm(challenge: &Value, code: &str) -> Value {
     json!({ "phone": ADA, "code": code, "challenge_id": challenge })
 }
 
-/// Two starts and ten wrong codes: what a stranger does to somebody's number.
+/// Two starts and ten wrong codes, as an attacker sends them for a number.
 async fn ten_wrong_codes(app: &TestApp) {
     for _ in 0..2 {
         let challenge = started(app, &[]).await;
@@ -40,7 +167,7 @@ async fn ten_wrong_codes(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn an_app_that_was_here_before_gets_in_though_strangers_used_up_their_tries() {
+async fn an_app_with_a_device_token_signs_in_after_strangers_used_up_the_tries() {
     for app in apps().await {
         let first = started(&app, &[]).await;
         let first = app.post_json(CONFIRM, &confirm(&first, "100001")).await;
@@ -78,7 +205,7 @@ async fn an_app_that_was_here_before_gets_in_though_strangers_used_up_their_trie
         let right = confirm(&challenge, "100001");
         let answer = app.call(Method::POST, CONFIRM, &known, Some(&right)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
-        // It lets nobody in by itself, and says nothing about another number.
+        // The device token alone signs no person in, and it does not count for another number.
         let other = json!({ "phone": "+15550100002", "code": "100001" });
         let answer = app.call(Method::POST, CONFIRM, &known, Some(&other)).await;
         assert_eq!(answer.fault(), "code_expired");
@@ -96,7 +223,7 @@ async fn a_code_that_is_confirmed_in_a_session_keeps_that_session() {
         let ada = app.signed_in(ADA).await;
         let bearer = format!("Bearer {}", ada.access_token);
         let headers = [(AUTHORIZATION.as_str(), bearer.as_str())];
-        // Without a word about step-up.
+        // The code was asked for without the purpose `step_up`.
         let challenge = started(&app, &headers).await;
         let body = confirm(&challenge, "100001");
         let answer = app.call(Method::POST, CONFIRM, &headers, Some(&body)).await;
@@ -108,8 +235,8 @@ async fn a_code_that_is_confirmed_in_a_session_keeps_that_session() {
     }
 }
 
-/// A browser that has asked for a code, and its challenge.
-async fn asking(app: &TestApp) -> (TestBrowser, Value) {
+/// A browser that has asked for a code, and the id of the challenge.
+async fn browser_with_code(app: &TestApp) -> (TestBrowser, Value) {
     let mut browser = TestBrowser::new();
     browser.get(app, "/auth/csrf-token").await;
     let ask = json!({ "phone": ADA });
@@ -117,8 +244,8 @@ async fn asking(app: &TestApp) -> (TestBrowser, Value) {
     (browser, started["challenge_id"].clone())
 }
 
-async fn remembered(app: &TestApp) -> TestBrowser {
-    let (mut browser, challenge) = asking(app).await;
+async fn browser_with_long_session(app: &TestApp) -> TestBrowser {
+    let (mut browser, challenge) = browser_with_code(app).await;
     let mut body = confirm(&challenge, "100001");
     body["remember_me"] = true.into();
     let confirmed = browser.post(app, CONFIRM, &body).await;
@@ -127,9 +254,9 @@ async fn remembered(app: &TestApp) -> TestBrowser {
 }
 
 #[tokio::test]
-async fn a_browsers_long_session_stays_long() {
+async fn a_step_up_keeps_a_browsers_long_session() {
     for app in apps().await {
-        let mut browser = remembered(&app).await;
+        let mut browser = browser_with_long_session(&app).await;
         let before = browser.get(&app, "/auth/session").await.json();
         let cookie = browser.cookies["archety_dev"].clone();
         for purpose in ["sign_in", "step_up"] {
@@ -163,7 +290,7 @@ fn session_cookie(answer: &Answered) -> String {
 #[tokio::test]
 async fn a_double_click_on_confirm_gets_one_answer_twice() {
     for app in apps().await {
-        let (browser, challenge) = asking(&app).await;
+        let (browser, challenge) = browser_with_code(&app).await;
         let body = confirm(&challenge, "100001");
         let before = browser.clone();
         let click = async || before.peek(&app, Method::POST, CONFIRM, Some(&body)).await;
@@ -175,7 +302,7 @@ async fn a_double_click_on_confirm_gets_one_answer_twice() {
         assert_eq!(first.json()["user_id"], second.json()["user_id"]);
         app.clock.advance(Duration::from_secs(9));
         assert_eq!(session_cookie(&click().await), session_cookie(&first));
-        // Another code, another browser, an app: no.
+        // Another code, another browser or an app gets no session.
         let wrong = confirm(&challenge, "000000");
         let answer = before.peek(&app, Method::POST, CONFIRM, Some(&wrong)).await;
         assert_eq!(answer.fault(), "code_expired");
@@ -192,9 +319,9 @@ async fn a_double_click_on_confirm_gets_one_answer_twice() {
 }
 
 #[tokio::test]
-async fn a_repeated_confirmation_brings_no_session_back() {
+async fn a_repeated_confirmation_does_not_restore_an_ended_session() {
     for app in apps().await {
-        let (mut browser, challenge) = asking(&app).await;
+        let (mut browser, challenge) = browser_with_code(&app).await;
         let body = confirm(&challenge, "100001");
         let before = browser.clone();
         assert_eq!(browser.post(&app, CONFIRM, &body).await.status, 200);

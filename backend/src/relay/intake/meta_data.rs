@@ -1,10 +1,10 @@
-//! The parts of a message that are kept as they came: nothing looks for them by column.
+//! The parts of a message that have no column and are stored as one JSON value.
 
 use serde::Serialize;
 use shared_protocol::{Attachment, Edit, Message, ReplyVia, Tapback};
 
 #[derive(Serialize)]
-struct Extras<'a> {
+struct MetaData<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,9 +35,9 @@ struct Extras<'a> {
     reply_via: Option<ReplyVia>,
 }
 
-/// The rest of a message as JSON, if it has any.
+/// The parts as JSON; `None` if the message has none of them.
 pub(super) fn of(message: &Message) -> Option<String> {
-    let extras = Extras {
+    let meta_data = MetaData {
         line: message.line.as_deref(),
         reply_to_guid: message.reply_to_guid.as_deref(),
         reply_to_part: message.reply_to_part,
@@ -53,6 +53,6 @@ pub(super) fn of(message: &Message) -> Option<String> {
         persona_id: message.persona_id.as_deref(),
         reply_via: message.reply_via,
     };
-    let json = serde_json::to_string(&extras).expect("plain data with string keys");
+    let json = serde_json::to_string(&meta_data).expect("plain data with string keys");
     (json != "{}").then_some(json)
 }

@@ -1,4 +1,4 @@
-//! Signed requests: what is believed, what is not, and how it is said.
+//! Signatures of requests: which are accepted, and how the others are refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,7 +105,7 @@ async fn receipts_are_kept_as_long_as_a_replay_could_pass() {
 }
 
 #[tokio::test]
-async fn a_wrong_clock_is_told_the_right_one() {
+async fn a_stale_timestamp_is_answered_with_the_servers_time() {
     let app = sqlite_app(RelayAuth::Both).await;
     let now = app.clock.now().as_secs();
     for (skew, refused) in [
@@ -195,12 +195,12 @@ async fn every_broken_proof_has_its_reason() {
         assert_eq!(answer.status, 401);
         assert_eq!(answer.fault(), reason);
         assert_eq!(answer.json()["detail"], "Invalid signature");
-        assert!(!answer.is_signed(), "nobody knows who asked");
+        assert!(!answer.is_signed(), "the sender is not known");
     }
 }
 
 #[tokio::test]
-async fn any_webhook_header_shuts_the_bearer_out() {
+async fn with_any_webhook_header_a_bearer_does_not_count() {
     let app = sqlite_app(RelayAuth::Both).await;
     for header in [
         HEADER_ID,
@@ -223,7 +223,7 @@ async fn any_webhook_header_shuts_the_bearer_out() {
 }
 
 #[tokio::test]
-async fn rotation_refuses_no_message() {
+async fn no_message_is_refused_while_secrets_are_rotated() {
     for store in stores().await {
         let second = store.second().await;
         let old_and_new = format!("{PLAIN_SECRET},{OTHER_SECRET}");
@@ -263,7 +263,7 @@ async fn rotation_refuses_no_message() {
 }
 
 #[tokio::test]
-async fn bearer_mode_takes_neither_signatures_nor_pulls() {
+async fn bearer_mode_accepts_neither_signatures_nor_pulls() {
     let app = sqlite_app(RelayAuth::Bearer).await;
     assert_eq!(
         app.relay().post("msg_1", &message("hello")).await.fault(),
@@ -284,7 +284,7 @@ async fn bearer_mode_takes_neither_signatures_nor_pulls() {
 }
 
 #[tokio::test]
-async fn failures_of_one_address_are_slowed_down_and_good_proofs_are_not() {
+async fn failures_of_one_address_are_limited_and_valid_proofs_are_not() {
     let app = sqlite_app(RelayAuth::Both).await;
     let stranger = TestRelay::new(&app, OTHER_SECRET);
     let mut slowed = None;

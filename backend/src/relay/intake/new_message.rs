@@ -1,34 +1,39 @@
-//! A message as the store takes it: the conversation it belongs to, the person who wrote it.
+//! A message as the store takes it, with its conversation and the person who wrote it.
 
 use sha2::{Digest, Sha256};
 use shared_protocol::{Address, Message, Mode, RelayName, conversation_guid};
 
-use super::{extras, identity, line};
+use super::{identity, line, meta_data};
 use crate::clock::Timestamp;
 use crate::ids::row_id;
 use crate::people::DEFAULT_PERSONA;
 use crate::phone::Phone;
 use crate::relay::auth::Caller;
-use crate::store::{Chat, NewMessage};
+use crate::store::{Chat, NewMessage, Pepper};
 
 pub(super) fn new_message(
     message: Message,
     caller: &Caller,
     relay: RelayName,
     identity: String,
-    tombstone: [u8; 32],
     body_hash: [u8; 32],
+    pepper: &Pepper,
     now: Timestamp,
 ) -> NewMessage {
-    let meta_data = extras::of(&message);
+    let meta_data = meta_data::of(&message);
     let changes = identity::of_changed(&relay, &message);
+    let tombstone = |identity: &str| pepper.message_tombstone(relay.as_str(), identity);
+    let (own_tombstone, changed_tombstones) = (
+        tombstone(&identity),
+        changes.iter().map(|changed| tombstone(changed)).collect(),
+    );
     let line = line::of(&message).map_or_else(String::new, Address::into_string);
     let persona_id = message.persona_id.filter(|id| !id.is_empty());
-    // A rehearsal is no conversation with a person: what is known of people stays as it is.
-    let spoken_to =
+    // A rehearsal is no conversation with a person, so it changes no relationship.
+    let persona_id =
         (!message.rehearsal).then(|| persona_id.unwrap_or_else(|| DEFAULT_PERSONA.to_owned()));
-    // What the Mac's owner typed is not a person's message: it must not make the Mac's own number a person,
-    // nor the owner of another person's chat.
+    // A message that the Mac's owner typed must not make the Mac's own number a person, nor the owner of another
+    // person's chat.
     let phone = (!message.from_owner)
         .then(|| Phone::parse(&message.sender))
         .flatten();
@@ -38,7 +43,7 @@ pub(super) fn new_message(
         relay,
         receipt: caller.receipt(),
         identity,
-        tombstone,
+        tombstone: own_tombstone,
         body_hash,
         chat: Chat {
             id: row_id(now),
@@ -53,7 +58,7 @@ pub(super) fn new_message(
         phone: phone.map(|phone| (phone.into_string(), row_id(now))),
         role: if message.from_owner { "owner" } else { "user" },
         sender: message.sender,
-        persona_id: spoken_to,
+        persona_id,
         message_guid: message.message_guid,
         event: message.event,
         revision: i32::try_from(message.revision).expect("validation bounds it"),
@@ -63,15 +68,15 @@ pub(super) fn new_message(
         from_owner: message.from_owner,
         is_backfill: message.is_backfill,
         changes,
-        changed_tombstones: Vec::new(),
+        changed_tombstones,
         mentions: message.mentions,
         meta_data,
         received_at: now,
     }
 }
 
-/// A guid as the index of conversations takes it: a row of it holds 2,704 bytes on Postgres, line and relay
-/// included. No guid of Messages is as long; such a one is named by its hash, which keeps chats apart.
+/// A guid that fits into the index of conversations. On Postgres a row of the index holds 2,704 bytes, including
+/// line and relay. Messages writes no guid as long; a longer guid is replaced by its hash.
 fn index_key(guid: &str) -> String {
     const MAX_BYTES: usize = 1_200;
     if guid.len() <= MAX_BYTES {
@@ -84,7 +89,7 @@ fn index_key(guid: &str) -> String {
         })
 }
 
-/// Order and repetition don't make another set of people.
+/// A digest of the set of participants: their order and repetitions don't change it.
 fn participants_digest(participants: &[String]) -> [u8; 32] {
     let mut sorted: Vec<&str> = participants.iter().map(String::as_str).collect();
     sorted.sort_unstable();
