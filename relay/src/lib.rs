@@ -6,6 +6,7 @@
 )]
 
 pub mod backend;
+mod blocking;
 pub mod cli;
 pub mod clock;
 pub mod config;

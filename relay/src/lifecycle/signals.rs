@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: both ask for a clean end.
+//! SIGTERM and SIGINT, which both stop the relay in order.
 
 use std::io;
 
@@ -17,7 +17,7 @@ impl Signals {
         })
     }
 
-    /// The name of the signal that came.
+    /// Waits for a signal and returns its name.
     pub(super) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",

@@ -1,4 +1,4 @@
-//! The relay's heartbeat: figures from the state, the disk and the clock.
+//! Collects the figures of the relay's heartbeat from the state, the disk and the clock.
 
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ use crate::pipeline::PipelineHealth;
 use crate::platform;
 use crate::state::{State, StateError, outbox, own_addresses, quarantine, source, waiting};
 
-/// Gathers the heartbeat at `now`.
 pub(super) fn gather(
     state: &State,
     health: &Arc<PipelineHealth>,

@@ -1,7 +1,7 @@
 //! `status`: what it says of a relay that runs, is stopped, cannot write, or was just started. Time
 //! passes by dating the relay's signs of life back while it cannot write new ones.
 
-use archety_relay::lifecycle::vitals::Vitals;
+use archety_relay::lifecycle::liveness::Liveness;
 use archety_relay::state::meta;
 use rusqlite::Connection;
 use rustix::process::Signal;
@@ -63,9 +63,9 @@ impl Mac {
     /// Makes the signs of life so much older; negative makes them younger than now.
     fn age(&self, secs: i64) {
         let state = self.state();
-        let mut vitals = Vitals::load(&state).expect("read").expect("written");
-        vitals.written_at -= secs * 1_000_000;
-        let json = serde_json::to_string(&vitals).expect("JSON");
+        let mut liveness = Liveness::load(&state).expect("read").expect("written");
+        liveness.written_at -= secs * 1_000_000;
+        let json = serde_json::to_string(&liveness).expect("JSON");
         meta::set(&state, meta::VITALS, &json).expect("written");
     }
 }

@@ -13,12 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use archety_relay::backend::availability::Standstill;
-use archety_relay::backend::availability::{Availability, Lines, Standing};
+use archety_relay::backend::availability::{Availability, BackendState, TroubleStatus};
 use archety_relay::backend::client::Client;
 use archety_relay::clock::{Clock, ManualClock, UnixMicros};
 use archety_relay::config::{Auth, BackendUrl, Link};
-use archety_relay::delivery::sender::{Outcome, Sender, SenderContext};
+use archety_relay::delivery::sender::{Sender, SenderContext, SenderStep};
 use archety_relay::state::outbox::{self, Depths, NewPost};
 use archety_relay::state::{State, meta};
 use backend::{Backend, SECRET};
@@ -56,7 +55,7 @@ struct Relay {
     contacts: Arc<AtomicUsize>,
     /// How often the client is yet to panic.
     panics: Arc<AtomicU32>,
-    knows_lines: Arc<AtomicBool>,
+    lines_loaded: Arc<AtomicBool>,
     expect_env: Option<String>,
     auth: Auth,
 }
@@ -64,7 +63,7 @@ struct Relay {
 /// What the sender knows after a pull that was answered.
 fn welcome() -> Availability {
     Availability {
-        standing: Standing::Welcome,
+        state: BackendState::Ready,
         backend: None,
         lines_told: true,
     }
@@ -82,7 +81,7 @@ impl Relay {
             state: Some(Arc::new(state)),
             wake: Arc::new(Notify::new()),
             availability: watch::channel(welcome()).0,
-            knows_lines: Arc::new(AtomicBool::new(true)),
+            lines_loaded: Arc::new(AtomicBool::new(true)),
             contacts: Arc::default(),
             panics: Arc::default(),
             expect_env: None,
@@ -138,7 +137,7 @@ impl Relay {
             left: Arc::clone(&self.panics),
         });
         let contacts = Arc::clone(&self.contacts);
-        let knows_lines = Arc::clone(&self.knows_lines);
+        let lines_loaded = Arc::clone(&self.lines_loaded);
         Sender::new(SenderContext {
             state: Arc::clone(self.state()),
             client: Arc::new(Client::new(Arc::new(link), panicking).expect("a client")),
@@ -146,7 +145,7 @@ impl Relay {
             rng: StdRng::seed_from_u64(1),
             wake: Arc::clone(&self.wake),
             availability: self.availability.subscribe(),
-            lines: Box::new(move || Lines::of(knows_lines.load(Ordering::Relaxed))),
+            lines_loaded: Box::new(move || lines_loaded.load(Ordering::Relaxed)),
             on_contact: Box::new(move |_| {
                 contacts.fetch_add(1, Ordering::Relaxed);
             }),
@@ -164,7 +163,7 @@ impl Relay {
             .state()
             .read(|c| meta::get(c, meta::DELIVERY))
             .expect("read")?;
-        serde_json::from_str::<Standstill>(&json)
+        serde_json::from_str::<TroubleStatus>(&json)
             .expect("own JSON")
             .trouble
     }
@@ -282,7 +281,7 @@ async fn nothing_is_sent_before_a_pull_was_answered_and_the_lines_are_told() {
 #[tokio::test]
 async fn what_an_earlier_run_left_goes_out_though_chat_db_cannot_be_read() {
     let relay = Relay::start().await;
-    relay.knows_lines.store(false, Ordering::Relaxed);
+    relay.lines_loaded.store(false, Ordering::Relaxed);
     relay.availability.send_replace(Availability {
         lines_told: false,
         ..welcome()
@@ -318,7 +317,7 @@ async fn nothing_is_sent_to_another_environment() {
     }
     assert_eq!(relay.backend.requests(), 0);
     relay.availability.send_replace(Availability {
-        standing: Standing::WrongEnvironment("development".into()),
+        state: BackendState::WrongEnvironment("development".into()),
         ..welcome()
     });
     relay
@@ -336,13 +335,13 @@ async fn a_clean_end_waits_for_what_is_under_way() {
     let mut sender = relay.sender_until(stop.clone());
     assert_eq!(
         sender.step().await,
-        Outcome::Worked {
+        SenderStep::Worked {
             answered: 0,
             sent: 1
         }
     );
     stop.cancel();
-    while sender.step().await != Outcome::Stopped {}
+    while sender.step().await != SenderStep::Stopped {}
     assert_eq!(relay.depths().pending, 0);
     assert_eq!(relay.backend.stored(), ["1"]);
 }

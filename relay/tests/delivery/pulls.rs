@@ -2,9 +2,9 @@
 
 use std::sync::mpsc::{Receiver, channel};
 
-use archety_relay::backend::availability::Standstill;
+use archety_relay::backend::availability::TroubleStatus;
 use archety_relay::pipeline::PipelineHealth;
-use archety_relay::pull::{Outcome as Polled, PullContext, Puller};
+use archety_relay::pull::{PollOutcome, PullContext, Puller};
 use serde_json::json;
 use shared_protocol::NewestMessage;
 
@@ -49,7 +49,7 @@ async fn a_poll_without_lines_gives_way_to_one_that_tells_them() {
     let health = Arc::new(PipelineHealth::default());
     relay.backend.script_pull(200, answer(&json!([])));
     let (mut puller, _heard) = puller_of(&relay, &health);
-    assert_eq!(puller.step().await, Polled::Answered);
+    assert_eq!(puller.step().await, PollOutcome::Answered);
     assert!(
         !relay.availability.borrow().lines_told,
         "there were none to tell"
@@ -61,10 +61,10 @@ async fn a_poll_without_lines_gives_way_to_one_that_tells_them() {
         health.lines_are_known();
     };
     let (polled, ()) = tokio::join!(stepping, opening);
-    assert_eq!(polled, Polled::Answered, "it was given up");
+    assert_eq!(polled, PollOutcome::Answered, "it was given up");
     assert!(!relay.availability.borrow().lines_told);
     relay.backend.script_pull(200, answer(&json!([])));
-    assert_eq!(puller.step().await, Polled::Answered);
+    assert_eq!(puller.step().await, PollOutcome::Answered);
     assert!(relay.availability.borrow().lines_told);
 }
 
@@ -77,7 +77,7 @@ async fn a_heartbeat_that_the_backend_cannot_read_holds_up_no_message() {
     let (mut puller, _heard) = puller(&relay);
     puller.step().await;
     let found = relay.availability.borrow().clone();
-    assert_eq!(found.standing, Standing::Welcome);
+    assert_eq!(found.state, BackendState::Ready);
     assert!(found.lines_told);
 }
 
@@ -92,9 +92,9 @@ async fn an_answer_names_the_backend_and_its_newest_message() {
     let relay = Relay::start().await;
     relay.backend.script_pull(200, answer(&json!([])));
     let (mut puller, heard) = puller(&relay);
-    assert_eq!(puller.step().await, Polled::Answered);
+    assert_eq!(puller.step().await, PollOutcome::Answered);
     let found = relay.availability.borrow().clone();
-    assert_eq!(found.standing, Standing::Welcome);
+    assert_eq!(found.state, BackendState::Ready);
     assert_eq!(found.backend.expect("it spoke").version, "2.0.0");
     let newest = heard.try_recv().expect("told").expect("there is one");
     assert_eq!(newest.message_guid, "g");
@@ -108,9 +108,9 @@ async fn commands_that_nobody_knows_are_not_asked_for_in_a_hurry() {
         .script_pull(200, answer(&json!([{"seq": 1, "kind": "dance"}])));
     let (mut puller, _heard) = puller(&relay);
     assert!(
-        matches!(puller.step().await, Polled::Pause(pause) if pause >= Duration::from_secs(25))
+        matches!(puller.step().await, PollOutcome::Pause(pause) if pause >= Duration::from_secs(25))
     );
-    assert_eq!(relay.availability.borrow().standing, Standing::Welcome);
+    assert_eq!(relay.availability.borrow().state, BackendState::Ready);
 }
 
 #[tokio::test]
@@ -124,17 +124,20 @@ async fn another_installation_and_another_environment_stop_the_sender_until_they
     relay.backend.script_pull(200, other);
     relay.backend.script_pull(200, answer(&json!([])));
     let (mut puller, heard) = puller(&relay);
-    let standing = || relay.availability.borrow().standing.clone();
+    let standing = || relay.availability.borrow().state.clone();
     puller.step().await;
-    assert_eq!(standing(), Standing::Elsewhere);
+    assert_eq!(standing(), BackendState::LeasedElsewhere);
     puller.step().await;
-    assert_eq!(standing(), Standing::WrongEnvironment("production".into()));
+    assert_eq!(
+        standing(),
+        BackendState::WrongEnvironment("production".into())
+    );
     assert!(
         heard.try_recv().is_err(),
         "a stranger's newest message is none of ours"
     );
-    assert_eq!(puller.step().await, Polled::Answered);
-    assert_eq!(standing(), Standing::Welcome);
+    assert_eq!(puller.step().await, PollOutcome::Answered);
+    assert_eq!(standing(), BackendState::Ready);
 }
 
 #[tokio::test]
@@ -163,10 +166,10 @@ async fn how_the_pull_stands_is_written_once_the_state_can_be_written_again() {
     };
     let shown = || {
         let read = relay.state().read(|c| meta::get(c, meta::PULL));
-        let standstill: Standstill =
+        let trouble_status: TroubleStatus =
             serde_json::from_str(&read.expect("read").unwrap_or_else(|| "{}".to_owned()))
                 .expect("JSON");
-        standstill.trouble
+        trouble_status.trouble
     };
     let (fill, free) = (
         "create trigger full_insert before insert on meta
@@ -184,14 +187,14 @@ async fn how_the_pull_stands_is_written_once_the_state_can_be_written_again() {
     let trouble = shown().expect("the outage is shown");
     sql(fill);
     relay.backend.script_pull(200, answer(&json!([])));
-    assert_eq!(puller.step().await, Polled::Answered);
+    assert_eq!(puller.step().await, PollOutcome::Answered);
     assert_eq!(shown().as_ref(), Some(&trouble), "nothing can be written");
     relay.backend.script_pull(200, answer(&json!([])));
     puller.step().await;
     sql(free);
     assert_eq!(shown().as_ref(), Some(&trouble));
     relay.backend.script_pull(200, answer(&json!([])));
-    assert_eq!(puller.step().await, Polled::Answered);
+    assert_eq!(puller.step().await, PollOutcome::Answered);
     assert_eq!(shown(), None, "well again");
 
     // The outage begins while it is full, and lasts.

@@ -106,7 +106,7 @@ async fn another_installation_stops_this_one() {
     let relay = Relay::start().await;
     relay.enqueue("a", "1");
     relay.availability.send_replace(Availability {
-        standing: Standing::Elsewhere,
+        state: BackendState::LeasedElsewhere,
         ..welcome()
     });
     let mut sender = relay.sender();

@@ -75,15 +75,15 @@ async fn a_full_disk_stops_sending_and_loses_nothing() {
     };
     limit(1);
     let mut sender = relay.sender();
-    let mut outcome = Outcome::Waited;
-    while outcome != Outcome::StateTrouble {
-        outcome = sender.step().await;
+    let mut step = SenderStep::Waited;
+    while step != SenderStep::StateTrouble {
+        step = sender.step().await;
     }
     assert_eq!(
         (relay.backend.stored().len(), relay.depths().pending),
         (1, 5)
     );
-    assert_eq!(sender.step().await, Outcome::StateTrouble);
+    assert_eq!(sender.step().await, SenderStep::StateTrouble);
     assert_eq!(
         relay.backend.requests(),
         1,
