@@ -57,16 +57,9 @@ pub fn run(config: &Config, link: Link, first_run: FirstRun) -> anyhow::Result<(
         // For transactions of the state, and for the client's name lookups, which may hang.
         .max_blocking_threads(4)
         .build()?;
-    let stop = CancellationToken::new();
-    let context = RunContext {
-        config,
-        first_run,
-        state: &state,
-        client: &client,
-        clock: &clock,
-        stop: &stop,
-    };
-    let result = runtime.block_on(run_loops(context, liveness));
+    let result = runtime.block_on(run_loops(
+        config, first_run, &state, &client, &clock, liveness,
+    ));
     // A name lookup may hang in a blocking thread. The process does not wait for it.
     runtime.shutdown_timeout(Duration::from_millis(200));
     if let Err(error) = state.checkpoint() {
@@ -75,34 +68,23 @@ pub fn run(config: &Config, link: Link, first_run: FirstRun) -> anyhow::Result<(
     result
 }
 
-#[derive(Clone, Copy)]
-struct RunContext<'a> {
-    config: &'a Config,
+async fn run_loops(
+    config: &Config,
     first_run: FirstRun,
-    state: &'a Arc<State>,
-    client: &'a Arc<Client>,
-    clock: &'a Arc<dyn Clock>,
-    stop: &'a CancellationToken,
-}
-
-async fn run_loops(context: RunContext<'_>, liveness: Liveness) -> anyhow::Result<()> {
-    let RunContext {
-        config,
-        first_run,
-        state,
-        client,
-        clock,
-        stop,
-    } = context;
+    state: &Arc<State>,
+    client: &Arc<Client>,
+    clock: &Arc<dyn Clock>,
+    liveness: Liveness,
+) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
     let mut signals = signals::Signals::listen()?;
     let health = Arc::new(PipelineHealth::default());
     let wake = Arc::new(Notify::new());
-    let (found, availability) = watch::channel(Availability::default());
+    let (availability_tx, availability) = watch::channel(Availability::default());
     let (newest_tx, newest) = std::sync::mpsc::channel();
     let (answered_tx, answered) = watch::channel(None);
-    let auth = client.link().auth;
 
-    let (noted, read) = (Arc::clone(&health), Arc::clone(&health));
+    let (contact_health, lines_health) = (Arc::clone(&health), Arc::clone(&health));
     let sender = Sender::new(SenderContext {
         state: Arc::clone(state),
         client: Arc::clone(client),
@@ -110,33 +92,34 @@ async fn run_loops(context: RunContext<'_>, liveness: Liveness) -> anyhow::Resul
         rng: StdRng::from_rng(&mut rand::rng()),
         wake: Arc::clone(&wake),
         availability,
-        lines_loaded: Box::new(move || read.knows_lines()),
-        on_contact: Box::new(move |at| noted.contact(at.as_micros())),
+        lines_loaded: Box::new(move || lines_health.knows_lines()),
+        on_contact: Box::new(move |at| contact_health.contact(at.as_micros())),
         stop: stop.clone(),
     })?;
-    let puller = match auth {
-        Auth::Hmac => Some(Puller::new(PullContext {
-            state: Arc::clone(state),
-            client: Arc::clone(client),
-            clock: Arc::clone(clock),
-            rng: StdRng::from_rng(&mut rand::rng()),
-            availability: found,
-            answered: answered_tx,
-            health: Arc::clone(&health),
-            newest: newest_tx,
-            stop: stop.clone(),
-        })?),
-        Auth::Bearer => None,
+    // A bearer relay has no signed answers, so it neither pulls nor goes on after a message that the backend
+    // names.
+    let (puller, reply_via, resume) = match client.link().auth {
+        Auth::Hmac => {
+            let puller = Puller::new(PullContext {
+                state: Arc::clone(state),
+                client: Arc::clone(client),
+                clock: Arc::clone(clock),
+                rng: StdRng::from_rng(&mut rand::rng()),
+                availability: availability_tx,
+                answered: answered_tx,
+                health: Arc::clone(&health),
+                newest: newest_tx,
+                stop: stop.clone(),
+            })?;
+            (Some(puller), Some(ReplyVia::Commands), Resume::AskBackend)
+        }
+        Auth::Bearer => (None, None, Resume::Never),
     };
     let liveness_writer = LivenessWriter {
         state: Arc::clone(state),
         clock: Arc::clone(clock),
         health: Arc::clone(&health),
         answered,
-    };
-    let (reply_via, resume) = match auth {
-        Auth::Hmac => (Some(ReplyVia::Commands), Resume::AskBackend),
-        Auth::Bearer => (None, Resume::Never),
     };
     let pipeline = Pipeline::new(PipelineContext {
         chat_db: config.chat_db.clone(),

@@ -201,7 +201,7 @@ impl Puller {
         let Judgement { verdict, backend } = judgement;
         match &verdict {
             Verdict::Pause(Trouble::Elsewhere) => {
-                self.publish(BackendState::LeasedElsewhere, backend)
+                self.publish(BackendState::LeasedElsewhere, backend);
             }
             Verdict::Pause(Trouble::WrongEnvironment { found }) => {
                 self.publish(BackendState::WrongEnvironment(found.clone()), backend);
