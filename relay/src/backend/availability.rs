@@ -32,7 +32,7 @@ pub struct Availability {
     pub backend: Option<Backend>,
     /// Whether the backend has accepted a heartbeat with the lines of this run. A message of a line that
     /// the backend does not know would begin a second conversation.
-    pub lines_told: bool,
+    pub lines_sent: bool,
 }
 
 /// Trouble that lasts is logged again after this time.

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_cause_is_told_and_never_the_path() {
+    async fn the_error_names_the_cause_and_never_the_path() {
         let free = {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
             listener.local_addr().expect("bound")

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn each_refusal_names_its_own_way_out() {
+    fn each_refusal_names_its_remedy() {
         let (text, code) = told(Some(SignatureReason::HmacRefused));
         assert_eq!(code, "hmac_refused");
         assert!(
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deploy_is_no_captive_portal() {
+    fn a_deploy_is_not_taken_for_a_captive_portal() {
         for status in [502, 503, 504] {
             let told = Trouble::NotTheBackend { status }.to_string();
             assert!(

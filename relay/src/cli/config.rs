@@ -72,8 +72,7 @@ pub(super) fn init(paths: &DefaultPaths) -> String {
         }
         let _ = writeln!(text, "# Variable: {}", key.variable);
         let value = match key.default {
-            DefaultValue::Unset { example } => example.to_owned(),
-            DefaultValue::Text(text) => text.to_owned(),
+            DefaultValue::Unset(text) | DefaultValue::Text(text) => text.to_owned(),
             DefaultValue::Path(path) => path(paths).display().to_string(),
         };
         let _ = writeln!(text, "#{} = {}", key.name, in_toml(&value, key.kind));

@@ -241,14 +241,14 @@ fn print(held: &[HeldMessage]) -> std::io::Result<()> {
         return Ok(());
     }
     let kind = |kind| match kind {
-        Kind::Late => "late".to_owned(),
-        Kind::Filtered => "filtered".to_owned(),
-        Kind::Unread => "unread".to_owned(),
+        Kind::Late => "late",
+        Kind::Filtered => "filtered",
+        Kind::Unread => "unread",
     };
     let row = |held: &HeldMessage| {
         vec![
             held.id.to_string(),
-            kind(held.kind),
+            kind(held.kind).to_owned(),
             held.from.clone(),
             UnixMicros::from_secs(held.sent_at).to_string(),
             UnixMicros::from_secs(held.held_at).to_string(),

@@ -21,7 +21,7 @@ fn the_command_line_is_sound() {
 }
 
 #[test]
-fn help_teaches() {
+fn the_help_texts() {
     insta::assert_snapshot!("help", help(&[]));
     insta::assert_snapshot!("help_run", help(&["run"]));
     insta::assert_snapshot!("help_status", help(&["status"]));
@@ -44,7 +44,7 @@ fn environment() -> Environment {
 }
 
 #[test]
-fn the_configuration_explains_itself() {
+fn the_commented_configuration_has_every_key() {
     let environment: Environment = [("HOME".to_owned(), "/home/sam".to_owned())].into();
     let values = Values::collect(None, Vec::new(), environment);
     let text = config::init(&values.default_paths);
@@ -71,7 +71,7 @@ fn the_configuration_explains_itself() {
 }
 
 #[test]
-fn each_value_names_its_source_and_the_secret_is_not_shown() {
+fn show_has_each_source_and_never_the_secret() {
     let flags = vec![("state_dir", "/state".to_owned())];
     let values = Values::collect(None, flags, environment());
     let rows = config::rows(&values);

@@ -94,8 +94,8 @@ struct RowFacts {
     attachments: usize,
     edits: u32,
     unsent_parts: usize,
-    /// How the row relates to another one, such as `link preview of`: this may be why it was not sent as a
-    /// message of its own.
+    /// How the row relates to another one, such as `link_preview`. This may be why it was not sent as a message
+    /// of its own.
     relation: Option<&'static str>,
     /// `message.guid` of the other row, if it is known.
     related_to: Option<String>,

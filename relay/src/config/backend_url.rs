@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn https_or_this_machine() {
+    fn only_https_or_this_machine_is_accepted() {
         for good in [
             "https://b.example.com",
             "https://b.example.com:8443/prefix/",
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn routes_go_behind_the_prefix_and_paths_are_not_shown() {
+    fn routes_are_appended_to_the_path_and_paths_are_not_shown() {
         let url = BackendUrl::parse("https://b.example.com/hook-token/").expect("valid");
         assert_eq!(
             url.join("/a/b").as_str(),

@@ -40,10 +40,8 @@ pub enum Kind {
 
 #[derive(Debug)]
 pub enum DefaultValue {
-    Unset {
-        /// Value that `config init` shows instead, written as for a variable.
-        example: &'static str,
-    },
+    /// No default. The text is the example of `config init`, written as for a variable.
+    Unset(&'static str),
     Text(&'static str),
     /// A path that depends on the operating system and the home folder.
     Path(fn(&DefaultPaths) -> &Path),
@@ -56,9 +54,7 @@ pub const KEYS: &[Key] = &[
         variable: "ARCHETY_BACKEND_URL",
         flag: "backend-url",
         kind: Kind::Text,
-        default: DefaultValue::Unset {
-            example: "https://backend.example.com",
-        },
+        default: DefaultValue::Unset("https://backend.example.com"),
         value_name: "URL",
         help: "Address of archety-backend",
         comment: "Address of archety-backend. https, except on this machine itself. Required to run.",
@@ -90,9 +86,7 @@ pub const KEYS: &[Key] = &[
         variable: "ARCHETY_EXPECT_ENV",
         flag: "expect-env",
         kind: Kind::Text,
-        default: DefaultValue::Unset {
-            example: "production",
-        },
+        default: DefaultValue::Unset("production"),
         value_name: "NAME",
         help: "Environment that the backend must report",
         comment: "Environment that the backend must report, such as production. A backend of another \
@@ -123,9 +117,7 @@ pub const KEYS: &[Key] = &[
         variable: "ARCHETY_OWN_ADDRESSES",
         flag: "own-addresses",
         kind: Kind::List,
-        default: DefaultValue::Unset {
-            example: "+15550100001,sam@example.com,!+15550100002",
-        },
+        default: DefaultValue::Unset("+15550100001,sam@example.com,!+15550100002"),
         value_name: "LIST",
         help: "Own addresses in Messages, separated by commas",
         comment: "Own addresses in Messages, beside those that it tells by itself: phone numbers with + \
@@ -138,9 +130,7 @@ pub const KEYS: &[Key] = &[
         variable: "ARCHETY_LINES",
         flag: "lines",
         kind: Kind::Lists,
-        default: DefaultValue::Unset {
-            example: "+15550100001|sam@example.com,+15550100003",
-        },
+        default: DefaultValue::Unset("+15550100001|sam@example.com,+15550100003"),
         value_name: "LISTS",
         help: "Own addresses by persona, as a|b,c|d",
         comment: "Only where this Mac serves several personas: which own addresses are whose. Each inner \
@@ -153,9 +143,7 @@ pub const KEYS: &[Key] = &[
         variable: "ARCHETY_OWNER_HANDLE",
         flag: "owner-handle",
         kind: Kind::Text,
-        default: DefaultValue::Unset {
-            example: "+15550100001",
-        },
+        default: DefaultValue::Unset("+15550100001"),
         value_name: "HANDLE",
         help: "The old name of --own-addresses, for one address",
         comment: "The old name of own_addresses, for one address; still read.",

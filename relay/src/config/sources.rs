@@ -59,7 +59,7 @@ impl Values {
 
         for key in KEYS {
             let default = match key.default {
-                DefaultValue::Unset { .. } => continue,
+                DefaultValue::Unset(_) => continue,
                 DefaultValue::Text(text) => text.to_owned(),
                 DefaultValue::Path(path) => path(&default_paths).display().to_string(),
             };

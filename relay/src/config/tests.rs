@@ -68,7 +68,7 @@ fn flags_beat_variables_beat_the_file_beats_defaults() {
 }
 
 #[test]
-fn every_problem_is_told_at_once_with_its_key_its_place_and_its_fix() {
+fn all_problems_are_reported_at_once_with_key_source_and_fix() {
     let state_dir = tempfile::tempdir().expect("a folder");
     let file = file(
         "relay_name = \"Not A Name\"\nauth = \"digest\"\nshoe_size = 43\nrelay_spam = \"maybe\"\n",
@@ -92,7 +92,7 @@ fn every_problem_is_told_at_once_with_its_key_its_place_and_its_fix() {
 }
 
 #[test]
-fn what_is_no_toml_and_what_is_not_there() {
+fn a_broken_or_missing_named_file_is_a_problem() {
     let broken = file("backend_url = ");
     let problems = read(Some(broken.path()), env(&[])).expect_err("broken");
     assert!(problems.to_string().contains("is not TOML"), "{problems}");
@@ -136,7 +136,7 @@ fn the_secret_comes_from_the_variable_or_from_a_private_file() {
 }
 
 #[test]
-fn a_named_secret_tells_the_relays_name_and_contradictions_are_refused() {
+fn a_named_secret_sets_the_relays_name_and_another_name_is_refused() {
     let base = [
         ("ARCHETY_BACKEND_URL", "https://backend.example.com"),
         (
@@ -212,7 +212,7 @@ fn the_old_key_still_names_an_own_address() {
 }
 
 #[test]
-fn an_address_behind_an_exclamation_mark_is_anothers() {
+fn an_address_with_an_exclamation_mark_is_not_an_own_one() {
     let text = "own_addresses = [\"!+1 555 010 0001\", \"+15550100002\"]";
     let mut lines = own_side(text, &[]).expect("valid");
     let person = chatdb::Address::parse("+15550100001").expect("an address");
@@ -221,7 +221,7 @@ fn an_address_behind_an_exclamation_mark_is_anothers() {
 }
 
 #[test]
-fn what_is_wrong_with_own_addresses_is_told_by_key_and_place_without_the_address() {
+fn problems_of_own_addresses_name_key_and_place_without_the_address() {
     for (text, problem) in [
         (
             r#"own_addresses = ["+15550100001", "5550100002"]"#,

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use crash_point::crash_point;
-use shared_protocol::{Purpose, WebhookId};
 
 use super::lanes::{PageRequest, QueuedPost};
 use crate::backend::answer::Backend;
 use crate::backend::availability::TroubleStatus;
 use crate::backend::backoff::Backoff;
 use crate::clock::UnixMicros;
-use crate::state::outbox::{self, Delivered, Failed, Pending, Refused, Sendable};
+use crate::state::outbox::{self, Delivered, Failed, Pending, Refused};
 use crate::state::{State, StateError, meta};
 
 /// Results of posts that are not written into the state yet.
@@ -64,39 +62,6 @@ impl Results {
         }
         written
     }
-}
-
-/// A post with its body.
-#[derive(Clone)]
-pub(super) struct LoadedPost {
-    pub(super) seq: i64,
-    pub(super) id: WebhookId,
-    pub(super) event: String,
-    pub(super) revision: u32,
-    pub(super) body: Bytes,
-}
-
-/// Loads those of the posts `seqs` that are still pending.
-pub(super) fn load(state: &State, seqs: &[i64]) -> Result<Vec<LoadedPost>, StateError> {
-    let posts = state.read(|connection| outbox::load(connection, seqs))?;
-    Ok(posts.into_iter().filter_map(with_id).collect())
-}
-
-fn with_id(post: Sendable) -> Option<LoadedPost> {
-    let Ok(id) = WebhookId::parse(&post.webhook_id, Purpose::Message) else {
-        tracing::error!(
-            seq = post.seq,
-            "an outbox row has no usable id; it is left out"
-        );
-        return None;
-    };
-    Some(LoadedPost {
-        seq: post.seq,
-        id,
-        event: post.event,
-        revision: post.revision,
-        body: post.body.into(),
-    })
 }
 
 /// Reads a page of pending posts. `now` and `instant` are the same point in time.

@@ -4,7 +4,6 @@
 
 mod exit;
 pub mod liveness;
-mod signals;
 mod supervisor;
 
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use crash_point::crash_point;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use shared_protocol::ReplyVia;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -77,7 +77,8 @@ async fn run_loops(
     liveness: Liveness,
 ) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let mut signals = signals::Signals::listen()?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let health = Arc::new(PipelineHealth::default());
     let wake = Arc::new(Notify::new());
     let (availability_tx, availability) = watch::channel(Availability::default());
@@ -165,7 +166,7 @@ async fn run_loops(
         "archety-relay runs"
     );
     let ended = tokio::select! {
-        name = signals.next() => {
+        name = next_signal(&mut terminate, &mut interrupt) => {
             tracing::info!(signal = name, "stopping");
             Ok(())
         }
@@ -176,6 +177,14 @@ async fn run_loops(
     };
     loops.stop(SHUTDOWN).await;
     ended
+}
+
+/// Waits for SIGTERM or SIGINT and returns its name.
+async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
 }
 
 /// Deletes delivered and dropped posts once they are old enough.

@@ -50,7 +50,7 @@ mod tests {
     use crate::state::own_addresses::Learnt;
 
     #[test]
-    fn the_lines_are_those_that_the_reading_thread_knows() {
+    fn the_heartbeat_has_the_lines_of_the_state() {
         let dir = tempfile::tempdir().expect("a folder");
         let now = UnixMicros::from_secs(1_700_000_000);
         let state = State::open(dir.path(), now).expect("a new state");

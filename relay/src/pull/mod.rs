@@ -82,7 +82,7 @@ pub struct Puller {
     /// 0 for the first poll, so that the backend answers it at once: the sender and an empty state wait for
     /// the answer.
     wait_seconds: u8,
-    lines_told: bool,
+    lines_sent: bool,
     /// The status of the pull, until it is written into the state.
     unwritten: Option<TroubleStatus>,
 }
@@ -101,7 +101,7 @@ impl Puller {
             reporter: TroubleReporter::default(),
             failures: 0,
             wait_seconds: 0,
-            lines_told: false,
+            lines_sent: false,
             unwritten: None,
             context,
         })
@@ -135,7 +135,7 @@ impl Puller {
     }
 
     async fn poll(&mut self, id: WebhookId) -> PollOutcome {
-        let tells_lines = self.context.health.knows_lines();
+        let sends_lines = self.context.health.knows_lines();
         let body = match self.request() {
             Ok(request) => serde_json::to_vec(&request).expect("plain fields"),
             Err(error) => {
@@ -153,11 +153,11 @@ impl Puller {
         let health = Arc::clone(&self.context.health);
         let answer = tokio::select! {
             answer = client.post_within(&self.route, &request, timeout) => answer,
-            () = lines_loaded(&health), if !tells_lines => return PollOutcome::Answered,
+            () = lines_loaded(&health), if !sends_lines => return PollOutcome::Answered,
         };
         match answer {
             Ok(received) => {
-                self.lines_told |= tells_lines && is_accepted(&received);
+                self.lines_sent |= sends_lines && is_accepted(&received);
                 self.apply(&received)
             }
             Err(trouble) => self.failed(unanswered(trouble).verdict),
@@ -193,7 +193,7 @@ impl Puller {
         }
         if is_unknown_route(received) {
             // An older backend without this route: deliveries do not wait for a pull.
-            self.lines_told = true;
+            self.lines_sent = true;
             self.publish(BackendState::Ready, judgement.backend);
             self.note_answer(now);
             return PollOutcome::Pause(PAUSE);
@@ -208,7 +208,7 @@ impl Puller {
             }
             // The expected backend, which refuses this heartbeat. Messages are sent all the same.
             Verdict::Park(_) => {
-                self.lines_told = true;
+                self.lines_sent = true;
                 self.publish(BackendState::Ready, backend);
             }
             _ => {}
@@ -273,7 +273,7 @@ impl Puller {
         let next = Availability {
             state,
             backend,
-            lines_told: self.lines_told,
+            lines_sent: self.lines_sent,
         };
         self.context.availability.send_if_modified(|known| {
             let has_changed = *known != next;

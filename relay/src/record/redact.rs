@@ -6,7 +6,9 @@
 
 use std::collections::HashMap;
 
-use messages_script::{Attribute, Guids, Piece, is_mark};
+use messages_script::{Attribute, Piece, is_mark};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
 
 use super::Redaction;
@@ -184,45 +186,25 @@ fn fictional(address: &str, number: usize) -> String {
     format!("{prefix}{number:0room$}{filter}")
 }
 
-/// An endless stream of pseudo-random characters, derived from the salt and a text.
-struct Letters {
-    guids: Guids,
-    /// Digits of the last guid that are not used yet.
-    digits: Vec<u8>,
-}
+/// Made-up characters, drawn from random numbers that depend on the salt and a text.
+struct Letters(StdRng);
 
 impl Letters {
     fn new(salt: &[u8; 32], text: &str) -> Self {
-        let hash = Sha256::new()
+        let seed = Sha256::new()
             .chain_update(salt)
             .chain_update(text)
             .finalize();
-        let seed = hash
-            .iter()
-            .take(8)
-            .fold(0, |seed, byte| seed << 8 | u64::from(*byte));
-        Self {
-            guids: Guids::new(seed),
-            digits: Vec::new(),
-        }
-    }
-
-    /// A number below 16.
-    fn next(&mut self) -> u8 {
-        if self.digits.is_empty() {
-            let guid = self.guids.next_guid();
-            self.digits.extend(guid.bytes().filter_map(hex_digit));
-        }
-        self.digits.pop().unwrap_or_default()
+        Self(StdRng::from_seed(seed.into()))
     }
 
     fn replace(&mut self, c: char) -> char {
         if c.is_ascii_lowercase() {
-            char::from(b'a' + self.next())
+            self.0.random_range('a'..='p')
         } else if c.is_ascii_uppercase() {
-            char::from(b'A' + self.next())
+            self.0.random_range('A'..='P')
         } else if c.is_ascii_digit() {
-            char::from(b'0' + self.next() % 10)
+            self.0.random_range('0'..='9')
         } else if c.is_ascii() || stays(c) {
             c
         } else {
@@ -234,12 +216,6 @@ impl Letters {
             }
         }
     }
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| digit.try_into().ok())
 }
 
 /// Characters that are kept: they reveal nothing about a person, and decoders may have faults with them.

@@ -1,4 +1,4 @@
-//! The long poll: what each answer tells the sender and the pipeline.
+//! The pull: what the sender and the pipeline get from each answer.
 
 use std::sync::mpsc::{Receiver, channel};
 
@@ -41,9 +41,10 @@ fn puller_of(
     (puller.expect("a puller"), heard)
 }
 
-/// A poll that waits at the backend has no lines to tell yet. Once chat.db is opened, they are told at once.
+/// The backend holds a poll that was sent before the lines were loaded. Once they are loaded, the relay sends
+/// them at once.
 #[tokio::test]
-async fn a_poll_without_lines_gives_way_to_one_that_tells_them() {
+async fn a_poll_without_lines_is_cancelled_once_the_lines_are_loaded() {
     let relay = Relay::start().await;
     relay.availability.send_replace(Availability::default());
     let health = Arc::new(PipelineHealth::default());
@@ -51,7 +52,7 @@ async fn a_poll_without_lines_gives_way_to_one_that_tells_them() {
     let (mut puller, _heard) = puller_of(&relay, &health);
     assert_eq!(puller.step().await, PollOutcome::Answered);
     assert!(
-        !relay.availability.borrow().lines_told,
+        !relay.availability.borrow().lines_sent,
         "there were none to tell"
     );
     relay.backend.hold_next_pull();
@@ -61,15 +62,15 @@ async fn a_poll_without_lines_gives_way_to_one_that_tells_them() {
         health.lines_are_known();
     };
     let (polled, ()) = tokio::join!(stepping, opening);
-    assert_eq!(polled, PollOutcome::Answered, "it was given up");
-    assert!(!relay.availability.borrow().lines_told);
+    assert_eq!(polled, PollOutcome::Answered, "the poll was cancelled");
+    assert!(!relay.availability.borrow().lines_sent);
     relay.backend.script_pull(200, answer(&json!([])));
     assert_eq!(puller.step().await, PollOutcome::Answered);
-    assert!(relay.availability.borrow().lines_told);
+    assert!(relay.availability.borrow().lines_sent);
 }
 
 #[tokio::test]
-async fn a_heartbeat_that_the_backend_cannot_read_holds_up_no_message() {
+async fn messages_are_sent_though_the_backend_refuses_the_heartbeat() {
     let relay = Relay::start().await;
     relay.availability.send_replace(Availability::default());
     let refusal = serde_json::from_str(&problem(422, "invalid_fields", "")).expect("JSON");
@@ -78,7 +79,7 @@ async fn a_heartbeat_that_the_backend_cannot_read_holds_up_no_message() {
     puller.step().await;
     let found = relay.availability.borrow().clone();
     assert_eq!(found.state, BackendState::Ready);
-    assert!(found.lines_told);
+    assert!(found.lines_sent);
 }
 
 fn answer(commands: &serde_json::Value) -> serde_json::Value {
@@ -101,7 +102,7 @@ async fn an_answer_names_the_backend_and_its_newest_message() {
 }
 
 #[tokio::test]
-async fn commands_that_nobody_knows_are_not_asked_for_in_a_hurry() {
+async fn the_next_poll_is_delayed_after_a_command_that_the_relay_does_not_know() {
     let relay = Relay::start().await;
     relay
         .backend
@@ -114,7 +115,7 @@ async fn commands_that_nobody_knows_are_not_asked_for_in_a_hurry() {
 }
 
 #[tokio::test]
-async fn another_installation_and_another_environment_stop_the_sender_until_they_are_gone() {
+async fn a_lease_elsewhere_and_another_environment_stop_the_sender_while_they_last() {
     let mut relay = Relay::start().await;
     relay.expect_env = Some("development".into());
     let elsewhere = serde_json::from_str(&problem(409, "relay_elsewhere", "")).expect("JSON");
@@ -134,7 +135,7 @@ async fn another_installation_and_another_environment_stop_the_sender_until_they
     );
     assert!(
         heard.try_recv().is_err(),
-        "a stranger's newest message is none of ours"
+        "another backend's newest message is not passed on"
     );
     assert_eq!(puller.step().await, PollOutcome::Answered);
     assert_eq!(standing(), BackendState::Ready);
@@ -156,9 +157,9 @@ async fn an_installation_keeps_its_id() {
     assert_eq!(id(), first);
 }
 
-/// `status` reads how the pull stands from the state, and a full disk keeps it from being written.
+/// `status` reads the status of the pull from the state. A full disk keeps it from being written.
 #[tokio::test]
-async fn how_the_pull_stands_is_written_once_the_state_can_be_written_again() {
+async fn the_status_of_the_pull_is_written_once_the_state_can_be_written_again() {
     let relay = Relay::start().await;
     let sql = |sql: &'static str| {
         let run = |tx: &rusqlite::Transaction<'_>| tx.execute_batch(sql);
@@ -197,7 +198,7 @@ async fn how_the_pull_stands_is_written_once_the_state_can_be_written_again() {
     assert_eq!(puller.step().await, PollOutcome::Answered);
     assert_eq!(shown(), None, "well again");
 
-    // The outage begins while it is full, and lasts.
+    // The outage begins while the disk is full, and lasts.
     sql(fill);
     relay.backend.script_pull(503, away());
     puller.step().await;
@@ -207,7 +208,7 @@ async fn how_the_pull_stands_is_written_once_the_state_can_be_written_again() {
     puller.step().await;
     assert_eq!(shown().as_ref(), Some(&trouble));
 
-    // It begins and ends while it is full: only the end is written.
+    // The outage begins and ends while the disk is full: only its end is written.
     relay.backend.script_pull(200, answer(&json!([])));
     puller.step().await;
     assert_eq!(shown(), None);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use shared_protocol::{
-    Answer, AnswerRefusal, Problem, ProblemCode, Refusal, SignatureReason, TOLERANCE_SECS,
+    Answer, AnswerRefusal, Problem, ProblemCode, SignatureReason, SignatureRefusal, TOLERANCE_SECS,
 };
 
 use super::trouble::Trouble;
@@ -153,7 +153,7 @@ fn untrusted(status: u16, refusal: AnswerRefusal) -> Verdict {
     let trouble = match refusal {
         _ if (300..400).contains(&status) => Trouble::Redirected { status },
         AnswerRefusal::Unsigned | AnswerRefusal::OtherRequest => Trouble::NotTheBackend { status },
-        AnswerRefusal::Signature(Refusal::Stale { skew_secs }) => {
+        AnswerRefusal::Signature(SignatureRefusal::Stale { skew_secs }) => {
             debug_assert!(skew_secs.abs() > TOLERANCE_SECS);
             Trouble::ClockOff {
                 skew_secs: -skew_secs,

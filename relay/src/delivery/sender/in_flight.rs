@@ -3,18 +3,21 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
+use shared_protocol::{Purpose, WebhookId};
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::{Instrument, Span};
 
 use super::super::lanes::QueuedPost;
-use super::super::outbox::LoadedPost;
 use crate::backend::Trouble;
 use crate::backend::answer::{Judgement, Scope, Verdict};
+use crate::state::outbox::Sendable;
 
 /// A post that is sent.
 pub(super) struct Attempt {
     pub(super) post: QueuedPost,
-    pub(super) loaded: LoadedPost,
+    pub(super) id: WebhookId,
+    pub(super) body: Bytes,
     /// Epoch of the gate in which the post is sent.
     pub(super) epoch: u64,
     /// How often the post was signed in a row.
@@ -24,18 +27,21 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    pub(super) fn new(post: QueuedPost, loaded: LoadedPost, epoch: u64) -> Self {
-        let LoadedPost {
-            event, revision, ..
-        } = &loaded;
-        let span = tracing::info_span!("post", seq = post.seq, event, revision);
-        Self {
-            post,
-            loaded,
+    /// `None` if the outbox row has no valid id.
+    pub(super) fn new(post: &QueuedPost, row: Sendable, epoch: u64) -> Option<Self> {
+        let (seq, event, revision) = (row.seq, row.event.as_str(), row.revision);
+        let Ok(id) = WebhookId::parse(&row.webhook_id, Purpose::Message) else {
+            tracing::error!(seq, "an outbox row has no usable id; it is left out");
+            return None;
+        };
+        Some(Self {
+            post: post.clone(),
+            id,
             epoch,
             signed: 1,
-            span,
-        }
+            span: tracing::info_span!("post", seq, event, revision),
+            body: row.body.into(),
+        })
     }
 }
 

@@ -22,7 +22,7 @@ use url::Url;
 
 use super::gate::Gate;
 use super::lanes::{Lanes, Limits, QueuedPost};
-use super::outbox::{Results, load, read_page};
+use super::outbox::{Results, read_page};
 use super::timestamps::Timestamps;
 use crate::backend::Trouble;
 use crate::backend::answer::{Backend, Judgement, Verdict, judge, unanswered};
@@ -189,8 +189,9 @@ impl Sender {
             return Ok(0);
         }
         let seqs: Vec<i64> = due.iter().map(|post| post.seq).collect();
-        let loaded = match self.with_state(move |state| load(state, &seqs)).await {
-            Ok(loaded) => loaded,
+        let rows = self.with_state(move |state| state.read(|c| outbox::load(c, &seqs)));
+        let rows = match rows.await {
+            Ok(rows) => rows,
             Err(error) => {
                 for post in due {
                     self.lanes.retry(QueuedPost {
@@ -201,17 +202,16 @@ impl Sender {
                 return Err(error);
             }
         };
-        let mut loaded = loaded.into_iter().peekable();
-        let mut sent = 0;
+        let mut rows = rows.into_iter().peekable();
+        let (mut sent, epoch) = (0, self.gate.epoch());
         for post in due {
-            match loaded.next_if(|loaded| loaded.seq == post.seq) {
-                Some(loaded) => {
-                    sent += 1;
-                    let epoch = self.gate.epoch();
-                    self.send(Attempt::new(post, loaded, epoch));
-                }
-                // The owner has dropped the post.
-                None => self.lanes.finished(&post),
+            let row = rows.next_if(|row| row.seq == post.seq);
+            if let Some(attempt) = row.and_then(|row| Attempt::new(&post, row, epoch)) {
+                self.send(attempt);
+                sent += 1;
+            } else {
+                // The owner has dropped the post, or it has no valid id.
+                self.lanes.finished(&post);
             }
         }
         Ok(sent)
@@ -239,7 +239,7 @@ impl Sender {
     fn may_send(&self) -> bool {
         let availability = self.context.availability.borrow();
         match availability.state {
-            BackendState::Ready => availability.lines_told || !(self.context.lines_loaded)(),
+            BackendState::Ready => availability.lines_sent || !(self.context.lines_loaded)(),
             // A bearer relay does not pull: the first answer to a post shows the environment.
             BackendState::Unknown => self.context.client.link().auth == Auth::Bearer,
             BackendState::LeasedElsewhere | BackendState::WrongEnvironment(_) => false,
@@ -252,9 +252,9 @@ impl Sender {
         let route = self.route.clone();
         let now = clock.now().as_secs();
         let request = Request {
-            id: attempt.loaded.id.clone(),
+            id: attempt.id.clone(),
             timestamp: self.timestamps.next(attempt.post.seq, now),
-            body: attempt.loaded.body.clone(),
+            body: attempt.body.clone(),
         };
         self.in_flight.start(attempt, async move {
             crash_point("before_post");
