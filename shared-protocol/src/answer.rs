@@ -51,7 +51,7 @@ pub enum AnswerStatus {
 }
 
 impl AnswerStatus {
-    /// The status as it stands on the wire.
+    /// The status in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",

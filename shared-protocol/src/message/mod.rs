@@ -196,7 +196,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The mode as it stands on the wire.
+    /// The mode in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Direct => "direct",
@@ -239,7 +239,7 @@ impl Event {
         Self::Other,
     ];
 
-    /// The event as it stands on the wire.
+    /// The event in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Message => "message",

@@ -233,9 +233,9 @@ impl Sender {
         due
     }
 
-    /// Whether the last pull permits sending. Messages of this run name their line, so the backend must be
-    /// told the lines first. Before the lines are loaded, the outbox has only posts of an earlier run, which
-    /// told its lines.
+    /// Whether the last pull permits sending. Messages of this run name their line, so the backend must know
+    /// the lines first. Before the lines are loaded, the outbox has only posts of an earlier run, whose lines
+    /// the backend knows.
     fn may_send(&self) -> bool {
         let availability = self.context.availability.borrow();
         match availability.state {
