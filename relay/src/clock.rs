@@ -1,8 +1,8 @@
-//! Time as a value: microseconds since 1970 (UTC), and the one place that reads the system's clock.
+//! The time of the wall clock, in microseconds since 1970 (UTC). Only this module reads the system's clock:
+//! other code takes `now` or a [`Clock`] as an argument, and tests use a [`ManualClock`].
 //!
-//! Everything that decides takes `now` as an argument or a [`Clock`]; tests move a [`ManualClock`] by
-//! hand. The wall clock of an unattended Mac jumps (sleep, NTP, a flat battery), so nothing here
-//! promises that two readings ascend.
+//! The clock of an unattended Mac jumps (sleep, NTP, a flat battery), so a later reading may be an earlier
+//! time.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,17 +16,14 @@ use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
 pub struct UnixMicros(i64);
 
 impl UnixMicros {
-    /// From microseconds since 1970.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// From whole seconds since 1970.
     pub const fn from_secs(secs: i64) -> Self {
         Self(secs.saturating_mul(1_000_000))
     }
 
-    /// Microseconds since 1970.
     pub const fn as_micros(self) -> i64 {
         self.0
     }
@@ -36,19 +33,17 @@ impl UnixMicros {
         self.0.div_euclid(1_000_000)
     }
 
-    /// This instant and `span` more.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(micros(span)))
     }
 
-    /// This instant, `span` earlier.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(micros(span)))
     }
 
-    /// How long after `earlier` this is; zero when it is not.
+    /// The time since `earlier`; zero if `earlier` is later than this.
     pub fn since(self, earlier: Self) -> Duration {
         let span = self.0.saturating_sub(earlier.0);
         Duration::from_micros(u64::try_from(span).unwrap_or(0))
@@ -59,7 +54,7 @@ fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// RFC 3339 in UTC to the second, for people.
+/// RFC 3339 in UTC, without fractions of a second.
 impl fmt::Display for UnixMicros {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = time::OffsetDateTime::from_unix_timestamp(self.as_secs());
@@ -86,13 +81,10 @@ impl FromSql for UnixMicros {
     }
 }
 
-/// Where `now` comes from.
 pub trait Clock: Send + Sync {
-    /// The present instant.
     fn now(&self) -> UnixMicros;
 }
 
-/// The system's wall clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -108,22 +100,20 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is told to move.
+/// A clock for tests, which changes only when a test moves it.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// A clock that shows `start`.
     pub fn at(start: UnixMicros) -> Self {
         Self(AtomicI64::new(start.0))
     }
 
-    /// Moves it forward.
     pub fn advance(&self, span: Duration) {
         self.0.fetch_add(micros(span), Ordering::SeqCst);
     }
 
-    /// Moves it anywhere, backwards too.
+    /// Moves the clock to any time, also an earlier one.
     pub fn set(&self, to: UnixMicros) {
         self.0.store(to.0, Ordering::SeqCst);
     }
@@ -140,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_saturate_instead_of_wrapping() {
+    fn sums_and_differences_saturate() {
         let start = UnixMicros::from_secs(100);
         assert_eq!(start.plus(Duration::MAX).as_micros(), i64::MAX);
         assert_eq!(
@@ -152,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn people_read_dates() {
+    fn times_are_shown_as_dates() {
         assert_eq!(
             UnixMicros::from_secs(1_700_000_000).to_string(),
             "2023-11-14T22:13:20Z"

@@ -1,4 +1,4 @@
-//! `archety-relay`: watches Messages' chat.db on a Mac and carries each message to the backend, once.
+//! `archety-relay`: watches Messages' chat.db on a Mac and delivers each message to the backend once.
 
 #![allow(
     missing_docs,
@@ -6,6 +6,7 @@
 )]
 
 pub mod backend;
+mod blocking;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -1,8 +1,8 @@
-//! Addresses as logs and lists show them: both are read over shoulders, and end up in bug reports.
+//! Masks addresses for logs and lists, because both end up in bug reports.
 
 use std::fmt;
 
-/// An address of which four characters at the end are shown, or of an e-mail address the domain.
+/// Shows only the last four characters of an address, or the domain of an e-mail address.
 pub struct Masked<'a>(pub &'a str);
 
 impl fmt::Display for Masked<'_> {
@@ -12,7 +12,7 @@ impl fmt::Display for Masked<'_> {
         }
         let hidden = self.0.chars().count().saturating_sub(4);
         f.write_str("…")?;
-        // Of a short one four characters would be all.
+        // An address of up to four characters is hidden completely.
         if hidden > 0 {
             let shown: String = self.0.chars().skip(hidden).collect();
             f.write_str(&shown)?;
@@ -30,7 +30,7 @@ mod tests {
     }
 
     #[test]
-    fn little_is_shown() {
+    fn an_address_is_masked() {
         assert_eq!(shown("+15550100001"), "…0001");
         assert_eq!(shown("ann@example.com"), "…@example.com");
         assert_eq!(shown("5551"), "…");

@@ -1,21 +1,16 @@
-//! Where things lie on this system: the one module that knows which system it is.
-//!
-//! Linux runs the same code against stand-ins; only paths differ. They are made of values, so that
-//! both systems' paths are tested on either.
+//! Default paths on macOS and Linux, and free disk space. Only this module depends on the operating system.
 
 use std::path::{Path, PathBuf};
 
-/// A system that the relay runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Platform {
-    /// Where Messages is.
     MacOs,
-    /// Where the stand-ins are.
+    /// Linux and other systems without Messages, for development and tests.
     Xdg,
 }
 
 impl Platform {
-    /// The system that this relay was built for.
+    /// The system that this program was built for.
     pub const HERE: Self = if cfg!(target_os = "macos") {
         Self::MacOs
     } else {
@@ -23,19 +18,16 @@ impl Platform {
     };
 }
 
-/// The places that hold when the owner names no others.
+/// The paths that are used if the configuration has no others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefaultPaths {
-    /// The configuration file.
     pub config_file: PathBuf,
-    /// The folder of the relay's state.
     pub state_dir: PathBuf,
-    /// Messages' database.
     pub chat_db: PathBuf,
 }
 
 impl DefaultPaths {
-    /// The places below `home`; `variable` reads the environment.
+    /// The paths in the home folder `home`. `variable` reads an environment variable.
     pub fn new(platform: Platform, home: &Path, variable: impl Fn(&str) -> Option<String>) -> Self {
         let chat_db = home.join("Library/Messages/chat.db");
         match platform {
@@ -48,7 +40,7 @@ impl DefaultPaths {
                 }
             }
             Platform::Xdg => {
-                // A relative path in these variables is to be ignored, says the XDG specification.
+                // The XDG specification says that a relative path in these variables is ignored.
                 let base = |name: &str, fallback: &str| {
                     variable(name)
                         .map(PathBuf::from)
@@ -77,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn macos_keeps_both_in_application_support() {
+    fn on_macos_configuration_and_state_are_in_application_support() {
         let paths = DefaultPaths::new(Platform::MacOs, Path::new("/Users/sam"), |_| None);
         assert_eq!(
             paths.config_file,

@@ -1,4 +1,5 @@
-//! Recording: what was built records the same again, and a redacted recording gives nothing away.
+//! Recording: a database that is built from a recording records the same, and a redacted recording has nothing
+//! private.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -32,7 +33,7 @@ fn read_only(path: &Path) -> Connection {
     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
 }
 
-/// UTF-8 and UTF-16 lengths of a body, and its runs'.
+/// The lengths of a body in UTF-8 and UTF-16, and the lengths of its runs.
 fn shape(archive: &[u8]) -> Option<(usize, usize, Vec<u32>)> {
     let body = attributed_body::decode(archive).ok()?;
     let runs = body.runs.iter().map(|run| run.utf16_len).collect();
@@ -48,7 +49,7 @@ fn archives(db: &Connection) -> Vec<Option<Vec<u8>>> {
 }
 
 #[test]
-fn recording_builds_what_it_recorded() {
+fn a_database_built_from_a_recording_records_the_same() {
     let folder = tempfile::tempdir().unwrap();
     for (name, script) in scripts() {
         let style = script.style();
@@ -146,11 +147,11 @@ fn readings(blob: &[u8]) -> String {
 }
 
 #[test]
-fn redacted_recording_names_nobody() {
+fn a_redacted_recording_has_no_name_or_address_of_a_person() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let script = Script::parse(SECRETS).unwrap();
-    // The first with a column for what a Genmoji shows.
+    // The first macOS that stores the description of a Genmoji.
     let style = Style::Sequoia;
     drop(build(&script, &path, style, script.start()).unwrap());
     let text = record(&read_only(&path), &ALL, &SALTED).unwrap().to_jsonl();
@@ -181,7 +182,7 @@ fn redacted_recording_names_nobody() {
         "cat",
         "33612345678",
     ];
-    // Blobs stand in the script as digits: they speak once they are built.
+    // The script has blobs as hexadecimal digits, so their texts are checked in a database built from it.
     let built = folder.path().join("redacted.db");
     let script = Script::parse(&text).unwrap();
     let db = build(&script, &built, style, script.start()).unwrap();
@@ -201,7 +202,7 @@ fn redacted_recording_names_nobody() {
     ] {
         assert!(said.contains(kept), "{kept} is gone from\n{said}");
     }
-    // One person stays one person, and numbers keep their length.
+    // All spellings of an address get one replacement, and numbers keep their length.
     let redacted = Script::parse(&text).unwrap();
     let addresses = redacted.addresses();
     assert_eq!(addresses.len(), 4);
@@ -212,14 +213,14 @@ fn redacted_recording_names_nobody() {
             .count(),
         1
     );
-    // Another salt gives other words.
+    // Another salt gives other replacements.
     let other = Redaction::On { salt: [8; 32] };
     let other = record(&read_only(&path), &ALL, &other).unwrap().to_jsonl();
     assert_ne!(text, other);
 }
 
 #[test]
-fn redaction_keeps_what_belongs_together() {
+fn redaction_replaces_equal_texts_by_equal_ones() {
     let folder = tempfile::tempdir().unwrap();
     let [a, b] = ["a.db", "b.db"].map(|name| folder.path().join(name));
     let script = Script::parse(concat!(
@@ -264,7 +265,7 @@ fn redaction_keeps_what_belongs_together() {
 }
 
 #[test]
-fn guid_selects_the_message_and_what_refers_to_it() {
+fn guid_selects_the_message_and_the_rows_that_refer_to_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let script = Script::parse(SECRETS).unwrap();
@@ -278,7 +279,7 @@ fn guid_selects_the_message_and_what_refers_to_it() {
     assert_eq!(count(&selection), 4);
     assert_eq!(count(&Selection::Newest(2)), 3);
     assert_eq!(count(&Selection::Rowids(2, 2)), 2);
-    assert_eq!(count(&Selection::Guid("nobody".into())), 0);
+    assert_eq!(count(&Selection::Guid("no-such-guid".into())), 0);
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn run(arguments: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
                 signature: Some(signature.as_bytes()),
             };
             let secrets = RelaySecrets::parse(secret)?;
-            // Judged at its own time: how old a signature may be is not what is asked here.
+            // The age of the signature is not checked: `now` is its own timestamp.
             verify(
                 &secrets,
                 Purpose::Message,

@@ -1,25 +1,25 @@
-//! One form for one address, however Messages wrote it down.
+//! Normalises addresses.
 //!
-//! Rows and accounts name the same person as `+1…`, `tel:+1…`, `P:+1…`, `E:mail` or `mailto:mail`, in any
-//! capitals, with invisible marks for the direction of writing around and inside. All of them read
-//! as one [`Address`]. What is no phone number with its country and no e-mail address keeps its form: a
-//! short code, `urn:biz:…`, `56249(smsfp)`, a name in letters, a number without its country. No region
-//! is ever guessed: `13800138000` is a number in China, and `+13800138000` one in America.
+//! Messages writes the same address as `+1…`, `tel:+1…`, `P:+1…`, `E:mail` or `mailto:mail`, in capitals or
+//! not, and with invisible marks for the direction of writing. [`Address::parse`] gives all of them the same
+//! form. An address that is neither a phone number with its country nor an e-mail address stays as it is: a
+//! short code, `urn:biz:…`, `56249(smsfp)`, a name, a number without its country. The country is never
+//! guessed: `13800138000` is a number in China, and `+13800138000` one in America.
 
 use std::borrow::{Borrow, Cow};
 
 use crate::MAX_SENDER_CHARS;
 
-/// What accounts and links write before an address.
+/// Prefixes of addresses in accounts and links.
 const PREFIXES: [&str; 4] = ["tel:", "mailto:", "p:", "e:"];
 
-/// An address in its one form: 1 to [`MAX_SENDER_CHARS`] characters, none of them a control character
-/// or invisible.
+/// A normalised address: 1 to [`MAX_SENDER_CHARS`] characters, without control characters and invisible
+/// ones.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(String);
 
 impl Address {
-    /// The address that `text` names; none if nothing is left of it.
+    /// Normalises `text`; `None` if nothing is left.
     pub fn parse(text: &str) -> Option<Self> {
         if is_phone(text) {
             return Some(Self(text.to_owned()));
@@ -27,16 +27,16 @@ impl Address {
         let visible: String = text
             .chars()
             .filter(|c| !c.is_control() && !is_invisible(*c))
-            // Room for what is cut off in front; no address is longer.
+            // An address is at most half as long; the rest is room for prefixes.
             .take(2 * MAX_SENDER_CHARS)
             .collect();
-        let bare = clipped(without_prefixes(&visible));
+        let bare = clip(without_prefixes(&visible));
         let address = if bare.contains('@') {
             let dense: String = bare.chars().filter(|c| !c.is_whitespace()).collect();
             let lower = dense.to_lowercase();
-            clipped(without_prefixes(&lower)).to_owned()
+            clip(without_prefixes(&lower)).to_owned()
         } else if bare.chars().all(is_part_of_a_number) {
-            number(bare)
+            normalise_number(bare)
         } else {
             bare.to_owned()
         };
@@ -53,13 +53,12 @@ impl Address {
         self.0
     }
 
-    /// Whether it is a phone number with its country.
+    /// Whether the address is a phone number with its country.
     pub fn is_phone(&self) -> bool {
         is_phone(&self.0)
     }
 
-    /// Whether it can be an address of an account: a phone number with its country, or an e-mail
-    /// address.
+    /// Whether the address can belong to an account: a phone number with its country, or an e-mail address.
     pub fn is_of_an_account(&self) -> bool {
         let is_email = || {
             self.0
@@ -76,7 +75,7 @@ impl Borrow<str> for Address {
     }
 }
 
-/// `text` without characters that no one sees.
+/// `text` without invisible characters.
 pub fn without_marks(text: &str) -> Cow<'_, str> {
     if text.contains(is_invisible) {
         Cow::Owned(text.chars().filter(|c| !is_invisible(*c)).collect())
@@ -85,7 +84,7 @@ pub fn without_marks(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// `+` and 7 to 15 digits, as the backend takes a phone number.
+/// Whether `text` is `+` and 7 to 15 digits, the form of phone numbers that the backend accepts.
 fn is_phone(text: &str) -> bool {
     text.strip_prefix('+').is_some_and(|digits| {
         (7..=15).contains(&digits.len())
@@ -94,9 +93,10 @@ fn is_phone(text: &str) -> bool {
     })
 }
 
-/// A number without spaces, and one with its country without any punctuation. `(0)` stands for a digit
-/// that is dialled at home alone, so what is left without the brackets would be another number.
-fn number(text: &str) -> String {
+/// Removes spaces from a number, and from a number with its country also punctuation. `(0)` is a digit that is
+/// dialled only within the country, so a number with `(0)` keeps its punctuation: without the brackets it
+/// would be another number.
+fn normalise_number(text: &str) -> String {
     let dense: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let plain: String = dense.chars().filter(|c| !is_punctuation(*c)).collect();
     if is_phone(&plain) && !dense.contains("(0)") {
@@ -120,7 +120,7 @@ fn without_prefixes(text: &str) -> &str {
     }
 }
 
-fn clipped(text: &str) -> &str {
+fn clip(text: &str) -> &str {
     match text.char_indices().nth(MAX_SENDER_CHARS) {
         Some((end, _)) => text[..end].trim_end(),
         None => text,
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_has_one_form() {
+    fn all_spellings_of_a_number_are_normalised_to_one() {
         for text in [
             "+15550100001",
             "tel:+15550100001",
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mailbox_has_one_form() {
+    fn all_spellings_of_an_e_mail_address_are_normalised_to_one() {
         for text in [
             "sam@example.com",
             "E:Sam@Example.com",
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_stays_what_it_is() {
+    fn other_addresses_stay_as_they_are() {
         for text in [
             "30300",
             "15550100001",
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn only_numbers_with_their_country_and_mailboxes_are_of_an_account() {
+    fn only_numbers_with_their_country_and_e_mail_addresses_can_belong_to_an_account() {
         for (text, expected) in [
             ("+15550100001", true),
             ("sam@example.com", true),
@@ -241,7 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_parsed_is_clean_and_stays_what_it_is(
+        fn a_parsed_address_is_clean_and_parses_to_itself(
             text in prop_oneof![
                 any::<String>(),
                 "[ +0-9()@A-Ea-e:.\u{200b}\u{202a}-]{0,24}",

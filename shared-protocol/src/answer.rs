@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 /// Body of a 200 at [`crate::MESSAGE_ROUTE`].
 ///
-/// The reply fields are filled only for callers that did not ask for [`crate::ReplyVia::Commands`];
-/// their shapes are those that relays before this one understand. `version` and `environment` lie in
-/// the body because only the body is covered by the answer's signature.
+/// Callers that asked for [`crate::ReplyVia::Commands`] get no reply in these fields; the fields have the form
+/// that the predecessor's relays read. `version` and `environment` are in the body because the answer's
+/// signature covers only the body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Answer {
@@ -19,13 +19,13 @@ pub struct Answer {
     /// The whole reply as one text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_text: Option<String>,
-    /// The reply as it should appear, one bubble each.
+    /// The reply as separate bubbles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reply_bubbles: Vec<String>,
     /// A short first reaction, sent at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reflex_message: Option<String>,
-    /// Bubbles that follow the reflex.
+    /// Bubbles that follow the first reaction.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub burst_messages: Vec<String>,
     /// Pause before each burst message, in milliseconds.
@@ -44,14 +44,14 @@ pub struct Answer {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerStatus {
-    /// Stored by this request.
+    /// This request has stored the message.
     Accepted,
-    /// Stored earlier under the same identity.
+    /// An earlier request has stored the message under the same identity.
     Duplicate,
 }
 
 impl AnswerStatus {
-    /// The status as it stands on the wire.
+    /// The status in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",

@@ -1,8 +1,8 @@
-//! What a backend says of itself to every caller.
+//! The answer of the health route.
 
 use serde::{Deserialize, Serialize};
 
-/// Body of a 200 at [`crate::HEALTH_ROUTE`]. It is not signed: nothing of weight may rest on it.
+/// Body of a 200 at [`crate::HEALTH_ROUTE`]. The answer is not signed, so it proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Health {
@@ -10,8 +10,8 @@ pub struct Health {
     pub status: String,
     /// Version of the backend.
     pub version: String,
-    /// Whether a message with `rehearsal` is kept apart from those of the relay. Backends that do not
-    /// say so ignore that field.
+    /// Whether the backend keeps messages with `rehearsal` apart from those of the relay. A backend without this
+    /// field in its answer ignores `rehearsal`.
     #[serde(default)]
     pub rehearsals: bool,
 }

@@ -1,15 +1,14 @@
-//! What makes two messages, or two conversations, the same one.
+//! The identities of messages and conversations.
 //!
-//! The identity of a message decides whether a retry, a replay after a crash or a second scan of
-//! chat.db is stored again; the identity of a conversation decides which history a message joins.
-//! Both must stay stable for years: a change here doubles or splits what is already stored.
+//! Two requests with the same message identity, such as a retry, are stored once. Messages with the same
+//! conversation identity belong to one conversation. Both identities must stay the same for years: a change
+//! here would store messages twice and split conversations.
 
 use sha2::{Digest, Sha256};
 
 use crate::{Event, RelayName, WebhookId};
 
-/// Identity of a message within the whole product: the relay that carried it, Messages' guid, and
-/// which revision of it this is.
+/// The identity of a message or of a change to one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MessageIdentity<'a> {
     /// The authenticated relay.
@@ -23,8 +22,8 @@ pub struct MessageIdentity<'a> {
 }
 
 impl MessageIdentity<'_> {
-    /// The id under which this message is signed: `msg_` and 32 hexadecimal digits, the first half of
-    /// a SHA-256 over the length-prefixed parts. The same message has the same id for ever.
+    /// The id of the signed request: `msg_` and 32 hexadecimal digits, the first half of a SHA-256 over the
+    /// length-prefixed parts. Every attempt to deliver the message has the same id.
     pub fn webhook_id(&self) -> WebhookId {
         let mut hash = Sha256::new();
         hash.update(b"archety.message.v1");
@@ -41,12 +40,12 @@ impl MessageIdentity<'_> {
     }
 }
 
-/// The part of a chat guid that names the conversation: the guid without its service.
+/// The part of a chat guid that identifies the conversation: the guid without its service.
 ///
-/// macOS 26 merges the per-service chats of one conversation under `any;`, and older Macs keep one
-/// chat per service; without the service they are one history. The service is whatever stands before
-/// `;-;` (a direct chat) or `;+;` (a group): new ones appear, such as `iMessageLite` and
-/// `SatelliteSMS`.
+/// macOS 26 merges the chats that one conversation has on several services into a chat `any;…`; older
+/// versions keep one chat for each service. Without the service, all of them are one conversation. The
+/// service is any text before `;-;` (a direct chat) or `;+;` (a group), because new services appear, such as
+/// `iMessageLite` and `SatelliteSMS`.
 pub fn conversation_guid(chat_guid: &str) -> &str {
     let Some((service, rest)) = chat_guid.split_once(';') else {
         return chat_guid;
@@ -54,7 +53,8 @@ pub fn conversation_guid(chat_guid: &str) -> &str {
     let names_a_chat = ["-;", "+;"]
         .iter()
         .any(|sign| rest.strip_prefix(sign).is_some_and(|id| !id.is_empty()));
-    // Identities that were given before guids of every service were cut must stay.
+    // The first release cut only these services, and also from guids of another form. Identities that it
+    // has stored must stay the same.
     let is_old_form = ["iMessage", "SMS", "RCS", "any"].contains(&service) && !rest.is_empty();
     if (names_a_chat && !service.is_empty()) || is_old_form {
         rest

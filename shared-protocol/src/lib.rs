@@ -1,9 +1,7 @@
-//! The contract between `archety-relay` and `archety-backend`: the messages, the answers, and the
-//! signature both rely on.
+//! The protocol between `archety-relay` and `archety-backend`: messages, answers, pulls and signatures.
 //!
-//! Everything here is pure. There is no I/O and no clock: the caller that signs or verifies passes `now` in,
-//! so that every rule can be tested at its edge. Both binaries validate with the same code, so what
-//! the relay can produce and what the backend accepts cannot drift apart.
+//! The crate has no I/O and reads no clock: callers pass `now`. Both programs validate with the same code, so
+//! the backend accepts what the relay produces.
 
 mod address;
 mod answer;
@@ -34,8 +32,9 @@ pub use pull::{
 pub use relay_name::{InvalidRelayName, RelayName};
 pub use signature::{
     AnswerRefusal, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, InvalidKey, InvalidSecrets,
-    InvalidWebhookId, MIN_KEY_BYTES, Purpose, Refusal, RelaySecret, RelaySecrets, SignatureClaim,
-    SignatureHeaders, SigningKey, TOLERANCE_SECS, Verified, WebhookId, verify, verify_answer,
+    MIN_KEY_BYTES, Purpose, RelaySecret, RelaySecrets, SignatureClaim, SignatureHeaders,
+    SignatureRefusal, SigningKey, TOLERANCE_SECS, VerifiedRequest, WebhookId, verify,
+    verify_answer,
 };
 
 /// `POST` route of messages.

@@ -1,9 +1,9 @@
-//! How optional fields stand on the wire: a default is left out when written, and null or nothing is
-//! a default when read.
+//! Serde functions for optional fields. A field with its default value is not written; a field that is absent
+//! or null is read as its default.
 
 use serde::{Deserialize, Deserializer};
 
-/// An optional field that is null is absent: the libraries of other languages write it so.
+/// Reads null as the default, because libraries of other languages write null for an absent field.
 pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

@@ -1,4 +1,4 @@
-//! Errors as both sides write and read them: RFC 9457 `application/problem+json`.
+//! Error answers: RFC 9457 `application/problem+json`.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,15 +19,15 @@ pub struct Problem {
     pub detail: String,
     /// What went wrong, for a program.
     pub code: ProblemCode,
-    /// Names this request in the backend's log.
+    /// Id of the request in the backend's log.
     pub request_id: String,
     /// Why a signature was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<SignatureReason>,
-    /// Every field that broke a rule.
+    /// The fields that break a rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<Violation>,
-    /// The stored message that has this identity but other bytes (`id_conflict`).
+    /// Id of the stored message with the same identity and other bytes (`id_conflict`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
     /// When to try again, in seconds; the same as the `Retry-After` header.
@@ -53,8 +53,7 @@ macro_rules! codes {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum $name {
             $($(#[$doc])* #[serde(rename = $text)] $variant,)*
-            /// A code of a newer version. It is read, so that the rest of the body still counts, and
-            /// never written.
+            /// A code of a newer version. It is only read, never written, so that the rest of the body can be used.
             #[serde(rename = "unknown", other)]
             Unknown,
         }
@@ -63,7 +62,7 @@ macro_rules! codes {
             /// Every code that this version writes, in the order of this list.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The code as it stands on the wire.
+            /// The code in JSON.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)*
@@ -95,21 +94,21 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The closed list of error codes. A later version may add to it.
+    /// All error codes. A later version may add more.
     ProblemCode {
-        /// Neither a good signature nor a good bearer secret.
+        /// The request has neither a valid signature nor a valid bearer secret.
         InvalidSignature = "invalid_signature",
-        /// This route needs a token, and the one shown is not it.
+        /// This route needs a token, and the request has no valid one.
         Unauthorized = "unauthorized",
         /// The body names another relay than the secret does.
         RelayMismatch = "relay_mismatch",
         /// The relay name is leased to another installation.
         RelayElsewhere = "relay_elsewhere",
-        /// This identity is stored with other bytes.
+        /// A message with the same identity and other bytes is stored.
         IdConflict = "id_conflict",
-        /// The number is not one that can be signed in with.
+        /// The number cannot be used to sign in.
         InvalidPhone = "invalid_phone",
-        /// Codes do not go to numbers of this region or of this kind.
+        /// No codes are sent to numbers of this region or of this kind.
         PhoneNotServed = "phone_not_served",
         /// No code can be sent to this number.
         CannotSend = "cannot_send",
@@ -119,9 +118,9 @@ codes! {
         CodeExpired = "code_expired",
         /// Too many wrong codes; `retry_after` says when to ask for a new one.
         TooManyAttempts = "too_many_attempts",
-        /// The page that sent this is not one that may.
+        /// The page that sent the request is not an allowed one.
         CrossSiteOrigin = "cross_site_origin",
-        /// The CSRF token is missing, or not of this session.
+        /// The CSRF token is missing, or belongs to another session.
         CsrfFailed = "csrf_failed",
         /// A code has to be confirmed in this session first.
         StepUpRequired = "step_up_required",
@@ -131,7 +130,7 @@ codes! {
         ProviderUnavailable = "provider_unavailable",
         /// The first request for this message is still being answered.
         AnswerPending = "answer_pending",
-        /// The request cannot be understood as one of HTTP.
+        /// The request is not valid HTTP.
         BadRequest = "bad_request",
         /// The body is not JSON, or not an object.
         MalformedJson = "malformed_json",
@@ -141,49 +140,49 @@ codes! {
         BodyTooLarge = "body_too_large",
         /// The body is not `application/json`.
         UnsupportedMediaType = "unsupported_media_type",
-        /// There is nothing at this path.
+        /// There is no route at this path.
         NotFound = "not_found",
-        /// The predecessor had this; this backend has not.
+        /// A route of the predecessor that this backend does not have.
         NotServed = "not_served",
-        /// The person has no such session, or not any more.
+        /// The person has no such session, or the session has ended.
         SessionNotFound = "session_not_found",
-        /// The path exists, the method does not.
+        /// The path does not support this method.
         MethodNotAllowed = "method_not_allowed",
-        /// Too many requests; `retry_after` says when to come back.
+        /// The caller has sent too many requests; `retry_after` says when to try again.
         RateLimited = "rate_limited",
         /// The request took too long to arrive.
         RequestTimeout = "request_timeout",
-        /// Too much is on its way here; `retry_after` says when to come back.
+        /// The backend has too many requests; `retry_after` says when to try again.
         Overloaded = "overloaded",
-        /// This backend is in development and serves its own machine alone.
+        /// This backend runs in development mode and serves only its own machine.
         DevelopmentOnly = "development_only",
         /// The database does not answer.
         StoreUnavailable = "store_unavailable",
-        /// The backend is going down; another replica will take over.
+        /// The backend shuts down, and another replica takes over.
         ShuttingDown = "shutting_down",
-        /// A bug; the log has it under the request id.
+        /// A bug, which is logged with the request id.
         Internal = "internal",
     }
 }
 
 codes! {
-    /// Why a request was not taken for a relay's.
+    /// Why a request was refused as not from a relay.
     SignatureReason {
-        /// Neither `webhook-*` headers nor a bearer secret.
+        /// The request has neither `webhook-*` headers nor a bearer secret.
         MissingCredentials = "missing_credentials",
-        /// A `webhook-*` header is missing, doubled, or not of its form.
+        /// A `webhook-*` header is missing, doubled or malformed.
         MalformedHeader = "malformed_header",
-        /// The id is not of the kind that this route takes.
+        /// The id is for another kind of request.
         WrongPurpose = "wrong_purpose",
-        /// The timestamp is more than five minutes off; `server_time` tells the backend's clock.
+        /// The timestamp is more than five minutes off; `server_time` is the backend's clock.
         StaleTimestamp = "stale_timestamp",
-        /// No configured secret made this signature.
+        /// The signature was made with none of the configured secrets.
         Mismatch = "mismatch",
-        /// This id was seen with this very timestamp before.
+        /// The id was seen with the same timestamp before.
         Replayed = "replayed",
         /// The bearer secret is not one of the configured ones.
         WrongBearer = "wrong_bearer",
-        /// Bearer is switched off, for this backend or this relay.
+        /// Bearer secrets are switched off, for the backend or for this relay.
         BearerRefused = "bearer_refused",
         /// Signatures are switched off (`RELAY_AUTH=bearer`).
         HmacRefused = "hmac_refused",

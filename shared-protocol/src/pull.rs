@@ -1,4 +1,4 @@
-//! The relay's long poll: heartbeat one way, commands the other.
+//! The relay's long poll: the request carries the heartbeat, the answer carries commands.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,13 +16,13 @@ pub struct PullRequest {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(maximum = 25))]
     pub wait_seconds: u8,
-    /// Highest command sequence number that the relay has written down.
+    /// Highest sequence number of a command that the relay has stored.
     #[serde(default)]
     pub after_seq: i64,
-    /// Asked by a rehearsal, which has commands of its own and takes no lease from the relay.
+    /// Whether a rehearsal polls. It has its own commands and takes no lease.
     #[serde(default, skip_serializing_if = "is_false")]
     pub rehearsal: bool,
-    /// What became of earlier commands.
+    /// Results of earlier commands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acks: Vec<Ack>,
     /// How the relay is doing.
@@ -42,13 +42,12 @@ pub struct PullAnswer {
     pub version: String,
     /// `development` or `production`.
     pub environment: String,
-    /// The newest message that the backend has of this relay: where a relay that lost its state
-    /// resumes.
+    /// The newest message that the backend has of this relay. A relay that has lost its state goes on after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_message: Option<NewestMessage>,
 }
 
-/// A stored message, named by what chat.db calls it.
+/// A stored message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewestMessage {
@@ -71,15 +70,15 @@ pub struct Command {
     pub fields: serde_json::Map<String, serde_json::Value>,
 }
 
-/// What became of a command.
+/// The result of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Ack {
     /// Sequence number of the command.
     pub seq: i64,
-    /// How far it came.
+    /// State of the command.
     pub state: AckState,
-    /// Why it failed, a code without personal data.
+    /// Why the command failed, as a code without personal data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
@@ -89,21 +88,21 @@ pub struct Ack {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AckState {
-    /// Written to the relay's ledger.
+    /// The relay has stored the command.
     Received,
-    /// Handed to Messages.
+    /// The relay has passed the message to Messages.
     Dispatched,
-    /// Its row has appeared in chat.db.
+    /// The row of the message is in chat.db.
     RowSeen,
-    /// Messages calls it sent.
+    /// The row is marked as sent.
     Sent,
-    /// Messages calls it delivered.
+    /// The row is marked as delivered.
     Delivered,
-    /// It was not sent; `code` says why.
+    /// The message was not sent; `code` says why.
     Failed,
-    /// Whether it was sent cannot be told.
+    /// The relay does not know whether the message was sent.
     Unknown,
-    /// It was taken back before it was sent.
+    /// The command was cancelled before the message was sent.
     Cancelled,
 }
 
@@ -112,11 +111,11 @@ pub const MAX_LINES: usize = 64;
 /// Most addresses of all lines of a heartbeat together, names included.
 pub const MAX_LINE_ADDRESSES: usize = 512;
 
-/// Own addresses that count as one persona's. No address belongs to two lines.
+/// The own addresses of one persona. Each address belongs to one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Line {
-    /// What [`crate::Message::line`] says for every one of the addresses; it is one of them.
+    /// The value of [`crate::Message::line`] for all addresses of the line. It is one of them.
     pub name: String,
     /// The addresses, normalised.
     pub addresses: Vec<String>,
@@ -137,11 +136,11 @@ pub struct RelayStatus {
     pub outbox_depth: u64,
     /// Messages the backend refused, kept for the owner.
     pub parked: u64,
-    /// Rows of chat.db that are not complete yet.
+    /// Rows of chat.db that are incomplete.
     pub waiting: u64,
-    /// Messages held back because they may be old ones that iCloud brought back.
+    /// Messages held back, because iCloud may have brought them back.
     pub quarantined: u64,
-    /// Which own addresses count as one persona's.
+    /// The own addresses, by persona.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
     /// Codes of the checks that fail on this Mac.

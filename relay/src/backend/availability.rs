@@ -1,9 +1,9 @@
-//! Whether the backend may be sent to, as a pull finds it, and how it is told when it may not.
+//! The backend's state as the last pull found it, and how trouble with the backend is reported.
 //!
-//! A pull learns it at once and says so to the sender through a watch channel. The deliveries of an hmac
-//! relay wait for its first word: it says which environment the backend is, and has told it the lines.
-//! Trouble is told when it begins and when it ends, and once every ten minutes in between, not at every
-//! attempt of an outage that may last for days.
+//! The pull publishes an [`Availability`] to the sender through a watch channel. A relay that signs delivers
+//! nothing before the first pull is answered: the answer says which environment the backend runs in, and the
+//! pull brings the backend the lines. An outage may last for days, so a [`TroubleReporter`] logs it when it
+//! begins, when it ends and every ten minutes in between, not at every attempt.
 
 use std::time::Duration;
 
@@ -12,124 +12,85 @@ use serde::{Deserialize, Serialize};
 use super::answer::Backend;
 use super::trouble::Trouble;
 use crate::clock::UnixMicros;
-use crate::config::Auth;
 
-/// Whether anything may be sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Standing {
+pub enum BackendState {
     /// No pull has been answered yet.
     #[default]
     Unknown,
-    /// The backend is the right one, and this installation is the one it listens to.
-    Welcome,
-    /// Another installation holds this relay's name.
-    Elsewhere,
-    /// The backend is of another environment.
+    /// The environment is the expected one, and this installation holds the relay's lease.
+    Ready,
+    /// Another installation holds the lease of this relay's name.
+    LeasedElsewhere,
+    /// The backend runs in this environment, which is not the expected one.
     WrongEnvironment(String),
 }
 
-/// The backend as the last pull found it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Availability {
-    /// Whether anything may be sent.
-    pub standing: Standing,
-    /// Which backend it is.
+    pub state: BackendState,
     pub backend: Option<Backend>,
-    /// Whether the backend has taken in a heartbeat with the lines of this run. A message of a line that
-    /// it does not know would begin another conversation.
-    pub lines_told: bool,
+    /// Whether the backend has accepted a heartbeat with the lines of this run. A message of a line that
+    /// the backend does not know would begin a second conversation.
+    pub lines_sent: bool,
 }
 
-impl Availability {
-    /// Whether posts may go out by what the pull has heard. Messages are composed with lines only once
-    /// these are known (`lines`); until then there may be posts of an earlier run, which the backend keeps
-    /// by the lines that it was told then.
-    pub fn lets_send(&self, auth: Auth, lines: Lines) -> bool {
-        match self.standing {
-            Standing::Welcome => self.lines_told || lines == Lines::NotKnown,
-            // A bearer relay does not pull: the first answer tells which environment it is.
-            Standing::Unknown => auth == Auth::Bearer,
-            Standing::Elsewhere | Standing::WrongEnvironment(_) => false,
-        }
-    }
-}
-
-/// Whether this run knows the owner's lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lines {
-    /// chat.db was opened, and messages are composed with them.
-    Known,
-    /// chat.db was not read yet.
-    NotKnown,
-}
-
-impl Lines {
-    /// As the reading thread tells it.
-    pub const fn of(known: bool) -> Self {
-        if known { Self::Known } else { Self::NotKnown }
-    }
-}
-
+/// Trouble that lasts is logged again after this time.
 const REPEAT_AFTER: Duration = Duration::from_mins(10);
 
-/// How delivery stands. Kept in the state, so that `status` sees it from another process.
+/// What currently keeps deliveries, or pulls, from succeeding. It is stored as JSON, so that `status` can
+/// read it from another process. All fields are `None` while there is no trouble.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standstill {
-    /// Code of what keeps posts from being delivered; none while all is well.
+pub struct TroubleStatus {
+    /// Code of the trouble.
     pub trouble: Option<String>,
-    /// The same for people.
+    /// The trouble in words.
     pub text: Option<String>,
-    /// Since when, in microseconds.
+    /// When it began, in microseconds since 1970.
     pub since: Option<i64>,
 }
 
-/// The last trouble that was told.
+/// Logs trouble with the backend, and remembers the last one.
 #[derive(Debug, Default)]
-pub struct Reporter {
+pub struct TroubleReporter {
     current: Option<(Trouble, UnixMicros)>,
-    told_at: UnixMicros,
+    logged_at: UnixMicros,
 }
 
-impl Reporter {
-    /// Takes note of a trouble; what stands now if that is news. Another cause of the same trouble is
-    /// news for `status`, and none for the log.
-    pub fn trouble(&mut self, trouble: &Trouble, now: UnixMicros) -> Option<Standstill> {
+impl TroubleReporter {
+    /// Records a failure. Returns the new status if it has changed. A new text of the same trouble changes
+    /// the status, but is not logged.
+    pub fn failed(&mut self, trouble: &Trouble, now: UnixMicros) -> Option<TroubleStatus> {
         let known = self
             .current
             .as_ref()
-            .filter(|(t, _)| t.code() == trouble.code());
-        let news = known.is_none();
-        let other_text = known.is_some_and(|(t, _)| t != trouble);
+            .filter(|(known, _)| known.code() == trouble.code());
         let since = known.map_or(now, |(_, since)| *since);
-        if news || now.since(self.told_at) >= REPEAT_AFTER {
-            self.told_at = now;
+        let is_new = known.is_none();
+        let has_changed = known.is_none_or(|(known, _)| known != trouble);
+        if is_new || now.since(self.logged_at) >= REPEAT_AFTER {
+            self.logged_at = now;
             tracing::warn!(code = trouble.code(), since = %since, "{trouble}");
         }
         self.current = Some((trouble.clone(), since));
-        (news || other_text).then(|| self.standstill())
+        has_changed.then(|| TroubleStatus {
+            trouble: Some(trouble.code().to_owned()),
+            text: Some(trouble.to_string()),
+            since: Some(since.as_micros()),
+        })
     }
 
-    /// Takes note of a delivery; what stands now if that is news.
-    pub fn delivered(&mut self, now: UnixMicros) -> Option<Standstill> {
+    /// Records a success. Returns the new status if there was trouble before.
+    pub fn succeeded(&mut self, now: UnixMicros) -> Option<TroubleStatus> {
         let (trouble, since) = self.current.take()?;
         let lasted_secs = now.since(since).as_secs();
         tracing::info!(code = trouble.code(), lasted_secs, "delivering again");
-        Some(self.standstill())
+        Some(TroubleStatus::default())
     }
 
-    /// Forgets the trouble, of which nothing was written down while it lasted; what stands now.
-    pub fn forget(&mut self) -> Standstill {
+    /// Forgets the trouble without a line in the log. Returns the new status.
+    pub fn reset(&mut self) -> TroubleStatus {
         self.current = None;
-        Standstill::default()
-    }
-
-    fn standstill(&self) -> Standstill {
-        self.current
-            .as_ref()
-            .map_or_else(Standstill::default, |(trouble, since)| Standstill {
-                trouble: Some(trouble.code().to_owned()),
-                text: Some(trouble.to_string()),
-                since: Some(since.as_micros()),
-            })
+        TroubleStatus::default()
     }
 }

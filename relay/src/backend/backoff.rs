@@ -1,16 +1,15 @@
-//! How long to wait after a failure: exponential with full jitter, bounded by what the backend asks.
+//! How long to wait after a failure: exponential backoff with full jitter, or as long as the backend asks.
 //!
-//! Full jitter (a uniform draw from zero to the bound) spreads the relays that one outage stopped.
-//! Randomness is an argument.
+//! Full jitter is a uniform draw from zero to the bound. It spreads the retries of relays that the same
+//! outage has stopped.
 
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-/// A backend may ask for a pause; longer ones than this are a mistake or another server's answer.
+/// Longest pause that the backend can ask for. A longer one is a mistake, or another server's answer.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
-/// A schedule of waits.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
     base: Duration,
@@ -18,13 +17,14 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// For one post whose lane waits behind it.
+    /// For a failure of one post, which holds up the posts behind it in its lane.
     pub const LANE: Self = Self {
         base: Duration::from_millis(500),
         cap: Duration::from_mins(5),
     };
 
-    /// For the backend as a whole: short, so that a deploy of a minute costs a minute.
+    /// For a failure of the backend as a whole. Short, so that a deploy of one minute delays messages by
+    /// about one minute.
     pub const BACKEND: Self = Self {
         base: Duration::from_millis(500),
         cap: Duration::from_mins(1),
@@ -38,8 +38,8 @@ impl Backoff {
             .min(self.cap)
     }
 
-    /// The wait after `failures` failures in a row. It is never shorter than the backend asked for in
-    /// `retry_after`, within an hour, and a little longer, so that not all come back at once.
+    /// The wait after `failures` failures in a row. If the backend asks for a pause (`retry_after`), the wait
+    /// is that pause, at most an hour, and up to a tenth more, so that not all relays return at once.
     pub fn delay(
         self,
         failures: u32,
@@ -55,8 +55,8 @@ impl Backoff {
         }
     }
 
-    /// The longest that [`Self::delay`] ever returns, for whatever arguments. A time further away
-    /// than this was computed by a clock that has been set back since.
+    /// The longest wait that [`Self::delay`] returns. A next attempt that is further away was written under
+    /// a clock that has been set back since.
     pub fn longest() -> Duration {
         MAX_RETRY_AFTER + MAX_RETRY_AFTER / 10
     }

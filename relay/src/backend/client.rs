@@ -1,8 +1,8 @@
-//! The wire: one signed (or bearer) POST out, one bounded answer in, with its authenticity settled.
+//! The HTTP client: sends a signed (or bearer) POST, reads an answer of bounded size and verifies its
+//! signature.
 //!
-//! The connections are pooled and built once. Redirects are not followed: a POST would arrive as
-//! something else, or elsewhere. Errors carry scheme and host of the address, never its path, which may
-//! hold a token.
+//! Redirects are not followed: a redirected POST may become a GET, or go to another host. Errors contain
+//! the scheme and host of the backend's address, never its path, which may hold a token.
 
 use std::error::Error;
 use std::io;
@@ -23,31 +23,27 @@ use super::trouble::Trouble;
 use crate::clock::Clock;
 use crate::config::{Auth, Link};
 
-/// Longest answer that is read. A pull may bring many commands; nothing else comes near it.
+/// Longest answer that is read. Only a pull that brings many commands comes near it.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Beyond the 55 s that the backend waits for a reply when it is wanted in the answer.
+/// Longer than the 55 s that the backend may take for a reply within the answer.
 const INLINE_TIMEOUT: Duration = Duration::from_mins(1);
 const SIGNED_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The client could not be built.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client cannot be set up: {0}; on Linux, install ca-certificates")]
 pub struct ClientError(#[source] reqwest::Error);
 
-/// A request to send.
 #[derive(Clone)]
 pub struct Request {
-    /// The id under which it is signed.
     pub id: WebhookId,
-    /// When it is signed, Unix seconds.
+    /// Time of the signature, Unix seconds.
     pub timestamp: i64,
-    /// The exact bytes.
     pub body: Bytes,
 }
 
-/// Speaks to one backend.
+/// A client of one backend.
 pub struct Client {
     http: reqwest::Client,
     link: Arc<Link>,
@@ -55,13 +51,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for `link`. Opens no connection yet.
     pub fn new(link: Arc<Link>, clock: Arc<dyn Clock>) -> Result<Self, ClientError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("archety-relay/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .referer(false)
-            // A repeated request needs a new timestamp, so repeating is the sender's work alone.
+            // A repeated request needs a new timestamp, so only the sender repeats requests.
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(Duration::from_secs(50))
@@ -76,12 +71,11 @@ impl Client {
         Ok(Self { http, link, clock })
     }
 
-    /// What it speaks to.
     pub fn link(&self) -> &Link {
         &self.link
     }
 
-    /// Posts a message, and waits as long as the backend may take.
+    /// Posts a message, with the timeout of the backend's answers to messages.
     pub async fn post(&self, route: &Url, request: &Request) -> Result<Received, Trouble> {
         let timeout = match self.link.auth {
             Auth::Hmac => SIGNED_TIMEOUT,
@@ -90,7 +84,6 @@ impl Client {
         self.post_within(route, request, timeout).await
     }
 
-    /// Posts a request that is answered within `timeout`.
     pub async fn post_within(
         &self,
         route: &Url,
@@ -117,7 +110,7 @@ impl Client {
         })
     }
 
-    /// What the backend says of itself, unsigned; none if nothing that says so answers.
+    /// The backend's answer at its health route, which is not signed. `None` if there is no such answer.
     pub async fn health(&self) -> Option<Health> {
         let request = self
             .http
@@ -159,7 +152,7 @@ impl Client {
             }
             Auth::Bearer => {
                 let bearer = format!("Bearer {}", self.link.secret.expose_bearer());
-                // The configuration refuses secrets that no header could carry.
+                // The configuration refuses secrets with characters that are not allowed in headers.
                 let mut value = HeaderValue::from_str(&bearer)
                     .unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
                 value.set_sensitive(true);
@@ -191,7 +184,7 @@ impl Client {
     }
 }
 
-/// The one value of a header; a doubled header has none.
+/// The value of a header that stands there once.
 fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
@@ -203,8 +196,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     text.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// Why a request got no answer, by what the sources of the client's error say: its own words name the
-/// whole address. `backend` is the address as it may be shown.
+/// Why a request got no answer. The text is taken from the sources of reqwest's error, because the error
+/// itself names the whole URL. `backend` is the address without its path.
 fn trouble_of(error: &reqwest::Error, backend: String) -> Trouble {
     if error.is_timeout() && !error.is_connect() {
         Trouble::Timeout { backend }
@@ -220,7 +213,7 @@ fn trouble_of(error: &reqwest::Error, backend: String) -> Trouble {
     }
 }
 
-/// The deepest cause, and what the client was doing when it met it.
+/// The deepest cause, and for DNS, proxies and TLS the step that failed.
 fn cause_of(error: &reqwest::Error) -> String {
     let causes = || std::iter::successors(error.source(), |cause| (*cause).source());
     let Some(deepest) = causes().last() else {
@@ -233,9 +226,9 @@ fn cause_of(error: &reqwest::Error) -> String {
         return format!("the proxy on the way does not let it through ({tunnel})");
     }
     match deepest.downcast_ref::<io::Error>() {
-        // The kind reads the same on every system, and the number stands in no error of a person.
+        // The kind is a text without the system's error number, and the same on every system.
         Some(io) if io.raw_os_error().is_some() => io.kind().to_string(),
-        // An error of another kind in the clothes of one of I/O: here only the handshake has those.
+        // An I/O error that wraps an error of another kind: here these come from the TLS handshake.
         Some(io) if io.get_ref().is_some() => format!("TLS: {io}"),
         _ => deepest.to_string(),
     }
@@ -260,7 +253,7 @@ mod tests {
         }
     }
 
-    /// An address at which `serve` deals with one connection.
+    /// The address of a server that handles one connection with `serve`.
     fn listener(serve: fn(std::net::TcpStream)) -> std::net::SocketAddr {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
@@ -269,7 +262,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_cause_is_told_and_never_the_path() {
+    async fn the_error_names_the_cause_and_never_the_path() {
         let free = {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
             listener.local_addr().expect("bound")
@@ -283,14 +276,14 @@ mod tests {
             "{unknown}"
         );
 
-        // Plain text where TLS is spoken.
+        // A server that answers a TLS handshake in plain text.
         let plain = listener(|mut stream| {
             let _ = io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");
         });
         let tls = cause(&format!("https://{plain}/a-token")).await;
         assert!(tls.starts_with("TLS: "), "{tls}");
 
-        // Taken, and closed before a word.
+        // A server that accepts the connection and closes it.
         let closed = listener(drop);
         let closed = cause(&format!("http://{closed}/a-token")).await;
         for told in [refused, unknown, tls, closed] {

@@ -1,7 +1,7 @@
-//! The backend as the relay sees it: the wire, what an answer means, and whether it may be sent to.
+//! The relay's side of the protocol with the backend, shared by the sender and the pull.
 //!
-//! Sender and puller share it, and it knows neither of them, nor the state. The decisions are pure and
-//! lie in [`answer`], [`availability`] and [`backoff`]; [`client`] is the wire.
+//! [`client`] sends requests. [`answer`], [`availability`] and [`backoff`] decide without I/O what an answer
+//! means, whether posts may be sent and how long to wait.
 
 pub mod answer;
 pub mod availability;

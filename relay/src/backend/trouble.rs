@@ -1,115 +1,69 @@
-//! Everything that keeps a post from being delivered, in words for the owner and as a code.
+//! Every reason why a post cannot be delivered, with a text for the owner and a code.
 //!
-//! The code goes into the outbox and the heartbeat, the text into the log. Neither ever holds text of
-//! a message, a secret or a URL's query.
+//! The code is written into the outbox and the heartbeat, the text into the log. Neither contains text of
+//! a message, a secret or the path of a URL.
 
 use shared_protocol::{ProblemCode, SignatureReason};
 
-/// Why something was not delivered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
-    /// No connection.
     #[error("the backend cannot be reached at {backend}: {cause}")]
-    Unreachable {
-        /// Scheme and host of its address.
-        backend: String,
-        /// What stood in the way.
-        cause: String,
-    },
-    /// No answer in time.
+    Unreachable { backend: String, cause: String },
     #[error("the backend at {backend} did not answer in time")]
-    Timeout {
-        /// Scheme and host of its address.
-        backend: String,
-    },
-    /// The connection ended within the answer, or the answer had no end.
+    Timeout { backend: String },
+    /// The connection was closed in the middle of the answer, or the answer was too long.
     #[error("the backend's answer was cut off or too long")]
     BrokenAnswer,
-    /// A server answered that does not hold the secret.
+    /// The answer is not signed.
     #[error("{}", not_the_backend(*status))]
-    NotTheBackend {
-        /// Its status.
-        status: u16,
-    },
-    /// Redirects are not followed.
+    NotTheBackend { status: u16 },
     #[error(
         "backend_url redirects elsewhere (status {status}); set it to the address that answers"
     )]
-    Redirected {
-        /// Its status.
-        status: u16,
-    },
-    /// The answer's signature does not hold.
+    Redirected { status: u16 },
     #[error(
         "an answer's signature does not hold (status {status}): a proxy that changes bodies, another \
          secret, or a clock that is off"
     )]
-    BadSignature {
-        /// Its status.
-        status: u16,
-    },
-    /// The backend's own answer, but not one that this relay understands.
+    BadSignature { status: u16 },
+    /// The answer is the backend's own, but has an unknown form.
     #[error("the backend gave an answer that this relay does not understand (status {status})")]
-    NotAnAnswer {
-        /// Its status.
-        status: u16,
-    },
-    /// 401.
+    NotAnAnswer { status: u16 },
     #[error("{}", unauthorized(*reason))]
-    Unauthorized {
-        /// Why, if it says so.
-        reason: Option<SignatureReason>,
-    },
-    /// 401 because of the clock.
+    Unauthorized { reason: Option<SignatureReason> },
     #[error(
         "this Mac's clock is {skew_secs} s off the backend's; switch on \"Set time automatically\""
     )]
     ClockOff {
-        /// Own clock minus the backend's.
+        /// This Mac's clock minus the backend's.
         skew_secs: i64,
     },
-    /// The id and timestamp were seen before.
+    /// The backend has seen the id with the same timestamp before.
     #[error("the backend has seen this very request before")]
     Replayed,
-    /// The backend asks to come back later.
     #[error("the backend asks to try again later ({code})")]
-    Later {
-        /// Why.
-        code: ProblemCode,
-    },
-    /// The backend refuses this message for good.
+    Later { code: ProblemCode },
     #[error(
         "the backend refuses a message ({code}); see `archety-relay outbox list --state parked`"
     )]
-    Refused {
-        /// Why.
-        code: ProblemCode,
-    },
-    /// Another installation holds this relay's name.
+    Refused { code: ProblemCode },
     #[error(
         "another installation runs under this relay's name (a cloned Mac?); stop one of the two, or \
          give this one its own relay_name and secret"
     )]
     Elsewhere,
-    /// The backend is not the one that the owner expects.
     #[error(
         "the backend runs as `{found}`, not as expect_env says, and gets nothing; set backend_url to \
          the right one, or expect_env to `{found}`"
     )]
-    WrongEnvironment {
-        /// Its environment.
-        found: String,
-    },
-    /// This relay panicked over a message.
+    WrongEnvironment { found: String },
     #[error("this relay has a bug that keeps it from sending a message; the log says where")]
     Panicked,
-    /// The relay's own state cannot be written.
     #[error("the relay's state cannot be written: is its disk full?")]
     State,
 }
 
 impl Trouble {
-    /// The code of this trouble.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } => "unreachable",
@@ -137,7 +91,7 @@ impl Trouble {
     }
 }
 
-/// Who answers in the backend's place. During a deploy the platform in front of it says that it is away.
+/// During a deploy, the platform in front of the backend answers with one of the statuses 502 to 504.
 fn not_the_backend(status: u16) -> String {
     match status {
         502..=504 => format!(
@@ -151,7 +105,7 @@ fn not_the_backend(status: u16) -> String {
     }
 }
 
-/// What a 401 means and what to do about it: each reason has its own way out.
+/// The reason of a 401, and what the owner can do about it.
 fn unauthorized(reason: Option<SignatureReason>) -> &'static str {
     match reason {
         Some(SignatureReason::HmacRefused) => {
@@ -207,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn each_refusal_names_its_own_way_out() {
+    fn each_refusal_names_its_remedy() {
         let (text, code) = told(Some(SignatureReason::HmacRefused));
         assert_eq!(code, "hmac_refused");
         assert!(
@@ -235,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deploy_is_no_captive_portal() {
+    fn a_deploy_is_not_taken_for_a_captive_portal() {
         for status in [502, 503, 504] {
             let told = Trouble::NotTheBackend { status }.to_string();
             assert!(

@@ -1,4 +1,4 @@
-//! `config`: a commented configuration to fill in, and the one that holds.
+//! `config`: prints a commented configuration file, or the settings that are in effect.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -7,11 +7,10 @@ use anyhow::Context;
 
 use super::flags::ConfigFlags;
 use super::output;
-use crate::config::keys::{Form, KEYS};
-use crate::config::{
-    Config, ConfigProblems, Environment, Flags, Source, Values, environment, secret,
-};
+use crate::config::keys::{DefaultValue, KEYS, Kind};
+use crate::config::{Config, Values, secret};
 use crate::lifecycle::ExitCode;
+use crate::platform::DefaultPaths;
 use crate::state::files::private_dir;
 
 /// Write a commented configuration, or show the one that holds.
@@ -29,40 +28,29 @@ pub(super) enum Command {
 
 impl Command {
     pub(super) fn execute(self, flags: &ConfigFlags) -> anyhow::Result<ExitCode> {
+        let values = flags.values();
         match self {
             Self::Init { write } => {
-                let defaults = Values::collect(
-                    None,
-                    Flags::new(),
-                    &environment(),
-                    &mut ConfigProblems::default(),
-                );
-                let path = flags.config.as_ref().unwrap_or(&defaults.config_file);
+                let (text, path) = (init(&values.default_paths), &values.config_file);
+                let shown = path.display();
                 if write {
-                    make(path, &init(&defaults))?;
-                    let path = path.display();
-                    eprintln!("wrote {path}; set backend_url there, and the secret as it says");
+                    make(path, &text)?;
+                    eprintln!("wrote {shown}; set backend_url there, and the secret as it says");
                 } else {
-                    output::text(init(&defaults).as_bytes())?;
-                    let path = path.display();
-                    eprintln!("the relay looks for this in {path}; --write puts it there");
+                    output::text(text.as_bytes())?;
+                    eprintln!("the relay looks for this in {shown}; --write puts it there");
                 }
-                Ok(ExitCode::Done)
             }
             Self::Show => {
-                let (environment, values) = (environment(), flags.values());
-                let file = flags.config.as_deref();
-                let mut problems = ConfigProblems::default();
-                let shown = Values::collect(file, values.clone(), &environment, &mut problems);
-                output::table(&["KEY", "VALUE", "FROM"], &rows(&shown, &environment))?;
-                Config::read_with_link(file, values, &environment)?;
-                Ok(ExitCode::Done)
+                output::table(&["KEY", "VALUE", "FROM"], &rows(&values))?;
+                Config::read_with_link(values)?;
             }
         }
+        Ok(ExitCode::Done)
     }
 }
 
-/// Writes a new configuration file, and makes its folder.
+/// Creates a configuration file and its folder.
 fn make(path: &Path, text: &str) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
         private_dir(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -70,8 +58,8 @@ fn make(path: &Path, text: &str) -> anyhow::Result<()> {
     output::new_file(path, text.as_bytes())
 }
 
-/// A commented configuration. Values that hold already stand in it.
-pub(super) fn init(defaults: &Values) -> String {
+/// A configuration file with every key, its comment and its default, all behind comment signs.
+pub(super) fn init(paths: &DefaultPaths) -> String {
     let mut text = String::from(
         "# Configuration of archety-relay. Every key can also be given as an environment variable or\n\
          # as a flag; flags win over variables, variables over this file. The secret does not belong\n\
@@ -79,29 +67,28 @@ pub(super) fn init(defaults: &Values) -> String {
     );
     for key in KEYS {
         text.push('\n');
-        for line in wrap(key.doc) {
+        for line in wrap(key.comment) {
             let _ = writeln!(text, "# {line}");
         }
-        let _ = writeln!(text, "# Variable: {}", key.env);
-        let default = defaults
-            .get(key.name)
-            .filter(|value| value.source == Source::Default);
-        let value = default.map_or(key.example, |value| value.text.as_str());
-        let value = in_toml(value, key.form);
-        let _ = writeln!(text, "#{} = {value}", key.name);
+        let _ = writeln!(text, "# Variable: {}", key.variable);
+        let value = match key.default {
+            DefaultValue::Unset(text) | DefaultValue::Text(text) => text.to_owned(),
+            DefaultValue::Path(path) => path(paths).display().to_string(),
+        };
+        let _ = writeln!(text, "#{} = {}", key.name, in_toml(&value, key.kind));
     }
     text
 }
 
-fn in_toml(value: &str, form: Form) -> String {
+fn in_toml(value: &str, kind: Kind) -> String {
     let text = |text: &str| toml::Value::String(text.to_owned());
     let list =
         |list: &str, separator| toml::Value::Array(list.split(separator).map(text).collect());
-    match (form, value) {
-        (Form::Text, "true" | "false") => value.to_owned(),
-        (Form::Text, value) => text(value).to_string(),
-        (Form::List, value) => list(value, ',').to_string(),
-        (Form::Lists, value) => {
+    match kind {
+        Kind::Bool => value.to_owned(),
+        Kind::Text | Kind::Path => text(value).to_string(),
+        Kind::List => list(value, ',').to_string(),
+        Kind::Lists => {
             let lists = value.split(',').map(|inner| list(inner, '|')).collect();
             toml::Value::Array(lists).to_string()
         }
@@ -124,32 +111,23 @@ fn wrap(text: &str) -> Vec<String> {
     lines
 }
 
-/// Key, value and source. Of the secret only whether and where it is.
-pub(super) fn rows(values: &Values, environment: &Environment) -> Vec<Vec<String>> {
+/// Each key with its value and the value's source. Of the secret only the source is shown.
+pub(super) fn rows(values: &Values) -> Vec<Vec<String>> {
+    let row = |name: &str, value: Option<(&str, String)>| {
+        let (text, source) = value.unwrap_or(("(not set)", "-".to_owned()));
+        vec![name.to_owned(), text.to_owned(), source]
+    };
     let mut rows: Vec<Vec<String>> = KEYS
         .iter()
-        .map(|key| match values.get(key.name) {
-            Some(value) => vec![
-                key.name.to_owned(),
-                value.text.clone(),
-                value.source.to_string(),
-            ],
-            None => vec![key.name.to_owned(), "(not set)".to_owned(), "-".to_owned()],
+        .map(|key| {
+            let value = values.get(key.name);
+            row(
+                key.name,
+                value.map(|value| (value.text.as_str(), value.source.to_string())),
+            )
         })
         .collect();
-    let from = if environment.contains_key(secret::SECRET_VARIABLE) {
-        ("(set, not shown)", secret::SECRET_VARIABLE.to_owned())
-    } else {
-        let dir = values
-            .get("state_dir")
-            .map_or("", |value| value.text.as_str());
-        let path = std::path::Path::new(dir).join(secret::SECRET_FILE);
-        if path.exists() {
-            ("(set, not shown)", path.display().to_string())
-        } else {
-            ("(not set)", "-".to_owned())
-        }
-    };
-    rows.push(vec!["secret".to_owned(), from.0.to_owned(), from.1]);
+    let secret = secret::source(values).map(|source| ("(set, not shown)", source));
+    rows.push(row("secret", secret));
     rows
 }

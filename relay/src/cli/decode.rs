@@ -1,4 +1,4 @@
-//! `decode`: an `attributedBody` archive as JSON.
+//! `decode`: prints an `attributedBody` archive as JSON.
 
 use std::io::Read;
 use std::path::PathBuf;

@@ -1,7 +1,6 @@
-//! The command line. Data goes to stdout, notes and logs to stderr; `--json` where a script may read.
+//! The command line, one file for each command. Data goes to stdout, notes and logs to stderr.
 //!
-//! One file a command. A command that only looks opens the state beside a running relay; nothing here
-//! decides anything that the library does not.
+//! All commands but `run` open the state beside a running relay.
 
 mod config;
 mod decode;
@@ -53,7 +52,7 @@ pub struct Cli {
     flags: ConfigFlags,
 }
 
-/// Each explains itself where it is: a comment here would take its place in --help.
+/// The help of a command is the doc comment of its `Args`: a comment here would replace it.
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
@@ -76,7 +75,8 @@ enum Command {
 }
 
 impl Cli {
-    /// The command line of this process. `replay` was a command once: its users are told where it is.
+    /// Parses the command line of this process. `replay` was a command once, so its error names the program
+    /// that took its place.
     pub fn from_arguments() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
             let unknown = error.get(ContextKind::InvalidSubcommand);
@@ -91,7 +91,7 @@ impl Cli {
         })
     }
 
-    /// Runs the command and tells errors on stderr.
+    /// Runs the command and prints its error to stderr.
     pub fn execute(self) -> ExitCode {
         let result = match self.command {
             Command::Run(args) => args.execute(&self.flags),

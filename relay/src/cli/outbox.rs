@@ -1,12 +1,13 @@
-//! `outbox`: what waits to be delivered.
+//! `outbox`: lists the posts of the outbox, tries them again, or drops them.
 
 use anyhow::bail;
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use serde::Serialize;
 
 use super::flags::ConfigFlags;
 use super::output;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::lifecycle::ExitCode;
 use crate::state::State;
 use crate::state::outbox::{self, Entry, PostState};
@@ -20,7 +21,7 @@ pub(super) enum Command {
     List {
         /// Only those in this state; pending and parked ones without it
         #[arg(long, value_enum)]
-        state: Option<Listed>,
+        state: Option<PostState>,
         /// At most so many of each state
         #[arg(long, default_value_t = 100)]
         limit: u32,
@@ -45,27 +46,19 @@ pub(super) enum Command {
     },
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Listed {
-    Pending,
-    Parked,
-    Delivered,
-    Dropped,
-}
+impl ValueEnum for PostState {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Pending, Self::Parked, Self::Delivered, Self::Dropped]
+    }
 
-impl From<Listed> for PostState {
-    fn from(listed: Listed) -> Self {
-        match listed {
-            Listed::Pending => Self::Pending,
-            Listed::Parked => Self::Parked,
-            Listed::Delivered => Self::Delivered,
-            Listed::Dropped => Self::Dropped,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
     }
 }
 
+/// A post as `outbox list --json` prints it. Times are Unix seconds.
 #[derive(Serialize)]
-struct Line<'e> {
+struct ListedPost<'e> {
     seq: i64,
     state: PostState,
     message_guid: &'e str,
@@ -75,13 +68,12 @@ struct Line<'e> {
     attempts: u32,
     last_error: Option<&'e str>,
     message_id: Option<&'e str>,
-    /// Unix seconds, like every time here.
     created_at: i64,
     next_attempt_at: Option<i64>,
     delivered_at: Option<i64>,
 }
 
-impl<'e> From<&'e Entry> for Line<'e> {
+impl<'e> From<&'e Entry> for ListedPost<'e> {
     fn from(entry: &'e Entry) -> Self {
         let next = entry.next_attempt_at.as_secs();
         Self {
@@ -96,7 +88,7 @@ impl<'e> From<&'e Entry> for Line<'e> {
             message_id: entry.message_id.as_deref(),
             created_at: entry.created_at.as_secs(),
             next_attempt_at: (next > 0).then_some(next),
-            delivered_at: entry.delivered_at.map(crate::clock::UnixMicros::as_secs),
+            delivered_at: entry.delivered_at.map(UnixMicros::as_secs),
         }
     }
 }
@@ -113,14 +105,14 @@ impl Command {
             } => {
                 let states = only.map_or_else(
                     || vec![PostState::Pending, PostState::Parked],
-                    |only| vec![only.into()],
+                    |only| vec![only],
                 );
                 let mut entries = Vec::new();
                 for wanted in states {
                     entries.extend(state.read(|c| outbox::list(c, wanted, limit))?);
                 }
                 if json {
-                    output::json(&entries.iter().map(Line::from).collect::<Vec<_>>())?;
+                    output::json(&entries.iter().map(ListedPost::from).collect::<Vec<_>>())?;
                 } else {
                     list(&entries)?;
                 }
@@ -147,35 +139,30 @@ fn list(entries: &[Entry]) -> std::io::Result<()> {
         eprintln!("nothing waits");
         return Ok(());
     }
-    let rows: Vec<Vec<String>> = entries
-        .iter()
-        .map(|entry| {
-            vec![
-                entry.seq.to_string(),
-                entry.state.as_str().to_owned(),
-                entry.event.clone(),
-                entry.attempts.to_string(),
-                entry.last_error.clone().unwrap_or_else(|| "-".to_owned()),
-                entry.created_at.to_string(),
-                entry.message_guid.clone(),
-            ]
-        })
-        .collect();
-    output::table(
-        &[
-            "SEQ",
-            "STATE",
-            "EVENT",
-            "ATTEMPTS",
-            "LAST ERROR",
-            "SINCE",
-            "GUID",
-        ],
-        &rows,
-    )?;
-    Ok(())
+    let heading = [
+        "SEQ",
+        "STATE",
+        "EVENT",
+        "ATTEMPTS",
+        "LAST ERROR",
+        "SINCE",
+        "GUID",
+    ];
+    let row = |entry: &Entry| {
+        vec![
+            entry.seq.to_string(),
+            entry.state.as_str().to_owned(),
+            entry.event.clone(),
+            entry.attempts.to_string(),
+            entry.last_error.clone().unwrap_or_else(|| "-".to_owned()),
+            entry.created_at.to_string(),
+            entry.message_guid.clone(),
+        ]
+    };
+    output::table(&heading, &entries.iter().map(row).collect::<Vec<_>>())
 }
 
+/// Applies `act` to each post and prints the result; `act` returns false if the post has ended before.
 fn each(
     seqs: &[i64],
     done: &str,

@@ -1,4 +1,4 @@
-//! What commands print.
+//! Writes the output of commands: JSON, tables, new files, errors and the log.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -12,7 +12,6 @@ use tracing_subscriber::prelude::*;
 use crate::lifecycle::ExitCode;
 use crate::state::files::private_file;
 
-/// Prints a value as JSON.
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, value)?;
@@ -20,12 +19,11 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints text as it is.
 pub fn text(text: &[u8]) -> anyhow::Result<()> {
     Ok(std::io::stdout().lock().write_all(text)?)
 }
 
-/// Writes a new file that only its owner may read. One that is there already stays as it is.
+/// Writes a new file that only its owner may read. Fails if the file exists.
 pub(super) fn new_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let mut options = OpenOptions::new();
     let file = private_file(options.write(true).create_new(true)).open(path);
@@ -62,19 +60,19 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// How `program` ends: an error is told on stderr.
+/// The exit code of `program`. An error is printed to stderr.
 pub fn end(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
-        if reader_left(&error) {
+        if is_broken_pipe(&error) {
             return ExitCode::Done;
         }
-        complain(program, &error);
+        print_error(program, &error);
         ExitCode::of(&error)
     })
 }
 
-/// Whether all that failed was to print to a reader that had seen enough (`… | head`).
-fn reader_left(error: &anyhow::Error) -> bool {
+/// Whether stdout was closed by the program that reads it, as by `… | head`.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let io = cause
             .downcast_ref::<std::io::Error>()
@@ -82,27 +80,25 @@ fn reader_left(error: &anyhow::Error) -> bool {
         let json = cause
             .downcast_ref::<serde_json::Error>()
             .and_then(serde_json::Error::io_error_kind);
-        io.or(json) == Some(std::io::ErrorKind::BrokenPipe)
+        io.or(json) == Some(ErrorKind::BrokenPipe)
     })
 }
 
-/// Tells an error and its causes on stderr.
-fn complain(program: &str, error: &anyhow::Error) {
-    let mut text = format!("{program}: {error}");
-    let mut said = error.to_string();
+/// Prints an error and its causes to stderr.
+fn print_error(program: &str, error: &anyhow::Error) {
+    let mut text = error.to_string();
     for cause in error.chain().skip(1) {
-        // Many of our errors name their cause in their own sentence.
+        // Many errors contain the text of their cause already.
         let cause = cause.to_string();
-        if !said.contains(&cause) {
+        if !text.contains(&cause) {
             text.push_str(": ");
             text.push_str(&cause);
-            said.push_str(&cause);
         }
     }
-    eprintln!("{text}");
+    eprintln!("{program}: {text}");
 }
 
-/// Sends log lines to stderr. `filter` was checked with the configuration.
+/// Sends log lines to stderr. `filter` is valid: the configuration was checked.
 pub(super) fn log_to_stderr(filter: &str) {
     let filter: Targets = filter.parse().unwrap_or_default();
     let lines = tracing_subscriber::fmt::layer()

@@ -1,6 +1,6 @@
-//! `quarantine`: messages that are held: those that may be old ones brought back by iCloud, until the
-//! owner decides, and those that Apple's filters hold back, until their mark is lifted, and rows
-//! that the relay cannot read for a bug of its own.
+//! `quarantine`: the messages that the relay holds back. They are late (the owner decides whether they are
+//! old ones that iCloud brought back), filtered (by Apple's filters, until the mark is lifted) or unread
+//! (a bug of the relay keeps it from reading the row).
 
 use anyhow::bail;
 use serde::Serialize;
@@ -92,76 +92,66 @@ pub(super) enum Kind {
     Unread,
 }
 
-/// A held message of either kind.
-struct Entry {
+/// A held message as it is listed. Times are Unix seconds.
+#[derive(Serialize)]
+struct HeldMessage {
     id: i64,
     kind: Kind,
-    guid: String,
+    message_guid: String,
     reason: String,
+    /// The sender, masked: lists end up in bug reports.
+    from: String,
     sent_at: i64,
     held_at: i64,
-    /// None until the relay has read the row.
+    /// The message as JSON; `None` until the relay has read the row.
+    #[serde(skip)]
     body: Option<Vec<u8>>,
 }
 
-impl From<Held> for Entry {
+impl From<Held> for HeldMessage {
     fn from(held: Held) -> Self {
+        let body = Some(held.body).filter(|body| !body.is_empty());
         Self {
             id: held.id,
-            kind: if held.body.is_empty() {
-                Kind::Unread
-            } else {
+            kind: if body.is_some() {
                 Kind::Late
+            } else {
+                Kind::Unread
             },
-            guid: held.guid,
+            message_guid: held.guid,
             reason: held.reason,
-            sent_at: held.sent_at,
-            held_at: held.held_at,
-            body: Some(held.body).filter(|body| !body.is_empty()),
+            from: masked_sender(body.as_deref()),
+            sent_at: secs(held.sent_at),
+            held_at: secs(held.held_at),
+            body,
         }
     }
 }
 
-impl From<Filtered> for Entry {
+impl From<Filtered> for HeldMessage {
     fn from(held: Filtered) -> Self {
         Self {
             id: held.id,
             kind: Kind::Filtered,
-            guid: held.guid,
+            message_guid: held.guid,
             reason: held.reason,
-            sent_at: held.sent_at,
-            held_at: held.held_since,
+            from: masked_sender(held.body.as_deref()),
+            sent_at: secs(held.sent_at),
+            held_at: secs(held.held_since),
             body: held.body,
         }
     }
 }
 
-#[derive(Serialize)]
-struct Line<'h> {
-    id: i64,
-    kind: Kind,
-    message_guid: &'h str,
-    reason: &'h str,
-    /// The sender, masked.
-    from: String,
-    /// Unix seconds, like every time here.
-    sent_at: i64,
-    held_at: i64,
+fn masked_sender(body: Option<&[u8]>) -> String {
+    match body.map(Message::from_json) {
+        Some(Ok(message)) => Masked(&message.sender).to_string(),
+        _ => "?".to_owned(),
+    }
 }
 
-impl<'h> From<&'h Entry> for Line<'h> {
-    fn from(held: &'h Entry) -> Self {
-        let secs = |micros| UnixMicros::from_micros(micros).as_secs();
-        Self {
-            id: held.id,
-            kind: held.kind,
-            message_guid: &held.guid,
-            reason: &held.reason,
-            from: sender(held),
-            sent_at: secs(held.sent_at),
-            held_at: secs(held.held_at),
-        }
-    }
+fn secs(micros: i64) -> i64 {
+    UnixMicros::from_micros(micros).as_secs()
 }
 
 impl Command {
@@ -170,24 +160,22 @@ impl Command {
         let state = State::open_beside(&config.state_dir)?;
         match self {
             Self::List { only, json } => {
-                let mut held = everything(&state)?;
+                let mut held = all_held(&state)?;
                 held.retain(|held| only.is_none_or(|kind| held.kind == kind));
                 if json {
-                    output::json(&held.iter().map(Line::from).collect::<Vec<_>>())?;
+                    output::json(&held)?;
                 } else {
                     print(&held)?;
                 }
                 Ok(ExitCode::Done)
             }
             Self::Show { id } => {
-                let Some(held) = everything(&state)?.into_iter().find(|held| held.id == id) else {
+                let Some(held) = all_held(&state)?.into_iter().find(|held| held.id == id) else {
                     bail!("{id} is not held")
                 };
                 let Some(body) = held.body else {
-                    match held.kind {
-                        Kind::Unread => bail!("{id} {PANICKED}"),
-                        Kind::Late | Kind::Filtered => bail!("{id} {NOT_READ_YET}"),
-                    }
+                    let is_unread = held.kind == Kind::Unread;
+                    bail!("{id} {}", if is_unread { PANICKED } else { NOT_READ_YET })
                 };
                 output::json(&serde_json::from_slice::<serde_json::Value>(&body)?)?;
                 Ok(ExitCode::Done)
@@ -234,59 +222,48 @@ impl Command {
 
 const PANICKED: &str = "cannot be read by this relay, which has a bug there; a newer one that starts \
                         within a day of the message reads it";
-/// Rows that an earlier release skipped are listed at once and read by the relay.
+/// For a row that an earlier release skipped: it is listed at once, but only a running relay reads it.
 const NOT_READ_YET: &str = "was not read yet; the relay reads it while it runs: try again then";
 
-fn everything(state: &State) -> Result<Vec<Entry>, StateError> {
-    let (late, filtered) = state
+fn all_held(state: &State) -> Result<Vec<HeldMessage>, StateError> {
+    let (quarantined, filtered) = state
         .read(|connection| Ok((quarantine::list(connection)?, filtered::list(connection)?)))?;
-    let late = late.into_iter().map(Entry::from);
-    let mut held: Vec<Entry> = late.chain(filtered.into_iter().map(Entry::from)).collect();
+    let quarantined = quarantined.into_iter().map(HeldMessage::from);
+    let filtered = filtered.into_iter().map(HeldMessage::from);
+    let mut held: Vec<HeldMessage> = quarantined.chain(filtered).collect();
     held.sort_by_key(|held| held.id);
     Ok(held)
 }
 
-/// The sender, masked; `show` tells everything.
-fn sender(held: &Entry) -> String {
-    let message = held.body.as_deref().map(Message::from_json);
-    match message {
-        Some(Ok(message)) => Masked(&message.sender).to_string(),
-        _ => "?".to_owned(),
-    }
-}
-
-fn print(held: &[Entry]) -> std::io::Result<()> {
+fn print(held: &[HeldMessage]) -> std::io::Result<()> {
     if held.is_empty() {
         eprintln!("nothing is held");
         return Ok(());
     }
-    let time = |micros| UnixMicros::from_micros(micros).to_string();
     let kind = |kind| match kind {
-        Kind::Late => "late".to_owned(),
-        Kind::Filtered => "filtered".to_owned(),
-        Kind::Unread => "unread".to_owned(),
+        Kind::Late => "late",
+        Kind::Filtered => "filtered",
+        Kind::Unread => "unread",
     };
-    let rows: Vec<Vec<String>> = held
-        .iter()
-        .map(|held| {
-            vec![
-                held.id.to_string(),
-                kind(held.kind),
-                sender(held),
-                time(held.sent_at),
-                time(held.held_at),
-                held.reason.clone(),
-                held.guid.clone(),
-            ]
-        })
-        .collect();
+    let row = |held: &HeldMessage| {
+        vec![
+            held.id.to_string(),
+            kind(held.kind).to_owned(),
+            held.from.clone(),
+            UnixMicros::from_secs(held.sent_at).to_string(),
+            UnixMicros::from_secs(held.held_at).to_string(),
+            held.reason.clone(),
+            held.message_guid.clone(),
+        ]
+    };
     output::table(
         &["ID", "KIND", "FROM", "SENT", "HELD SINCE", "REASON", "GUID"],
-        &rows,
+        &held.iter().map(row).collect::<Vec<_>>(),
     )
 }
 
-/// Acts on each of the chosen messages, and says what came of it.
+/// Applies `act` to each of the chosen messages and prints its result, which is `Err` if the message is not
+/// held any more or cannot be handled yet.
 fn each(
     state: &State,
     which: Which,
@@ -294,7 +271,7 @@ fn each(
 ) -> anyhow::Result<ExitCode> {
     let mut ids = which.ids;
     if which.all || which.all_filtered {
-        let held = everything(state)?.into_iter();
+        let held = all_held(state)?.into_iter();
         let chosen = held.filter(|held| match held.kind {
             Kind::Late => which.all,
             Kind::Filtered => which.all_filtered,
@@ -304,11 +281,8 @@ fn each(
     }
     let mut code = ExitCode::Done;
     for id in ids {
-        let came_of_it = act(id)?;
-        if came_of_it.is_err() {
-            code = ExitCode::Failed;
-        }
-        eprintln!("{id} {}", came_of_it.unwrap_or_else(|failed| failed));
+        let (Ok(result) | Err(result)) = act(id)?.inspect_err(|_| code = ExitCode::Failed);
+        eprintln!("{id} {result}");
     }
     Ok(code)
 }

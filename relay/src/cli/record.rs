@@ -1,4 +1,4 @@
-//! `record`: rows of chat.db as a script, for `archety-replay` and for tests.
+//! `record`: writes rows of chat.db as a script, for `archety-replay` and for tests.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::output;
 use crate::lifecycle::ExitCode;
 use crate::record::{Redaction, Selection};
 
-/// Messages that are recorded if no option chooses them.
+/// How many messages are recorded if no option says which.
 const NEWEST: u32 = 20;
 
 /// Write rows of chat.db as a script that `archety-replay` takes.
@@ -54,7 +54,8 @@ impl Args {
             Redaction::Off
         };
         let script = record(&config.chat_db, &selection, &redaction)?;
-        if !script.steps.iter().any(|timed| is_message(&timed.step)) {
+        let mut steps = script.steps.iter();
+        if !steps.any(|timed| matches!(timed.step, Step::Message(_))) {
             bail!("{} has no such message", config.chat_db.display());
         }
         write(self.out.as_deref(), &script.to_jsonl())?;
@@ -67,40 +68,35 @@ impl Args {
     }
 }
 
-/// Redaction under a random salt that is not kept.
+/// Redaction with a random salt that is written nowhere.
 pub(super) fn redacted() -> Redaction {
     Redaction::On {
         salt: rand::random(),
     }
 }
 
-/// Records from the database at `chat_db`.
 pub(super) fn record(
     chat_db: &Path,
     selection: &Selection,
     redaction: &Redaction,
 ) -> anyhow::Result<Script> {
-    // The relay's own reader tells best what is wrong with a file.
-    let _readable = ChatDb::open(chat_db)?;
+    // Opened for its errors: they say better than SQLite's what is wrong with a file.
+    ChatDb::open(chat_db)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(chat_db, flags)
         .with_context(|| format!("cannot open {}", chat_db.display()))?;
-    // All of it from one state of a database that Messages goes on writing to.
+    // One transaction for all queries, because Messages goes on writing.
     let snapshot = connection.unchecked_transaction()?;
     crate::record::record(&snapshot, selection, redaction)
         .with_context(|| format!("cannot record from {}", chat_db.display()))
 }
 
-pub(super) fn is_message(step: &Step) -> bool {
-    matches!(step, Step::Message(_))
-}
-
-/// Writes a script to a new file, or to standard output.
+/// Writes a script to a new file, or without one to standard output.
 pub(super) fn write(out: Option<&Path>, script: &str) -> anyhow::Result<()> {
-    let Some(path) = out else {
-        return output::text(script.as_bytes());
-    };
-    output::new_file(path, script.as_bytes())
+    match out {
+        Some(path) => output::new_file(path, script.as_bytes()),
+        None => output::text(script.as_bytes()),
+    }
 }
 
 fn rows(text: &str) -> Result<RangeInclusive<i64>, String> {

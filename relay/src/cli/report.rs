@@ -1,7 +1,8 @@
-//! `report`: what a developer needs to see a message go wrong again, and nothing private.
+//! `report`: a file with which a developer can reproduce what went wrong with a message, without anything
+//! private.
 //!
-//! A redacted script of the rows around the message, which `archety-replay` takes, and behind it, as comments
-//! that every reader of scripts skips, when the relay met each row and what became of its posts.
+//! It holds a redacted script of the rows around the message, which `archety-replay` plays, and comments
+//! behind it: when the relay read each row, and what became of its posts.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -13,11 +14,12 @@ use serde::Serialize;
 
 use super::flags::ConfigFlags;
 use super::record;
-use crate::clock::{Clock, SystemClock};
+use super::trace::StateFacts;
+use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::lifecycle::ExitCode;
 use crate::record::Selection;
-use crate::state::outbox::{self, Entry, PostState};
-use crate::state::{State, StateError, filtered, quarantine, seen, waiting};
+use crate::state::outbox::{Entry, PostState};
+use crate::state::{State, StateError};
 
 /// Rows before and after the message.
 const AROUND: i64 = 10;
@@ -35,12 +37,12 @@ pub(super) struct Args {
     out: Option<PathBuf>,
 }
 
-/// When a row came by and what became of it. Times in microseconds since 1970.
+/// When the relay read a row, and what became of it. Times are microseconds since 1970.
 #[derive(Serialize)]
 struct Timings {
     guid: String,
     rowid: Option<i64>,
-    /// None while the relay has not decided, or has never met it.
+    /// The relay's decision about the row; `None` before there is one.
     outcome: Option<&'static str>,
     sent_at: Option<i64>,
     decided_at: Option<i64>,
@@ -48,11 +50,11 @@ struct Timings {
     waiting_since: Option<i64>,
     held_for: Option<String>,
     held_since: Option<i64>,
-    posts: Vec<Post>,
+    posts: Vec<PostTimings>,
 }
 
 #[derive(Serialize)]
-struct Post {
+struct PostTimings {
     event: String,
     revision: u32,
     state: PostState,
@@ -63,13 +65,13 @@ struct Post {
     settled_at: Option<i64>,
 }
 
-impl From<Entry> for Post {
+impl From<Entry> for PostTimings {
     fn from(entry: Entry) -> Self {
         Self {
             state: entry.state,
             attempts: entry.attempts,
             enqueued_at: entry.created_at.as_micros(),
-            settled_at: entry.delivered_at.map(crate::clock::UnixMicros::as_micros),
+            settled_at: entry.delivered_at.map(UnixMicros::as_micros),
             event: entry.event,
             revision: entry.revision,
             last_error: entry.last_error,
@@ -89,7 +91,7 @@ impl Args {
     pub(super) fn execute(self, flags: &ConfigFlags) -> anyhow::Result<ExitCode> {
         let config = flags.config()?;
         let rowid = ChatDb::open(&config.chat_db)?.rowid_of(&self.guid)?;
-        // Of a message that Messages has deleted, the relay may still know what became of it.
+        // The relay's state may still know a message that Messages has deleted.
         let script = match rowid {
             Some(rowid) => record::record(
                 &config.chat_db,
@@ -127,52 +129,28 @@ fn guids(script: &Script) -> impl Iterator<Item = &String> {
 }
 
 fn timings(state: Option<&State>, guid: &str, rowid: Option<i64>) -> Result<Timings, StateError> {
-    let mut timings = Timings {
+    let facts = match state {
+        Some(state) => StateFacts::load(state, guid)?,
+        None => StateFacts::default(),
+    };
+    let (waiting_for, waiting_since) = facts.waiting.map(|row| (row.reason, row.since)).unzip();
+    let (held_for, held_since) = facts.held.map(|hold| (hold.reason, hold.since)).unzip();
+    let seen = facts.seen.as_ref();
+    Ok(Timings {
         guid: guid.to_owned(),
-        rowid,
-        outcome: None,
-        sent_at: None,
-        decided_at: None,
-        waiting_for: None,
-        waiting_since: None,
-        held_for: None,
-        held_since: None,
-        posts: Vec::new(),
-    };
-    let Some(state) = state else {
-        return Ok(timings);
-    };
-    state.read(|connection| {
-        if let Some(seen) = seen::find(connection, guid)? {
-            timings.rowid = Some(seen.rowid);
-            timings.outcome = Some(seen.outcome.as_str());
-            timings.sent_at = Some(seen.sent_at);
-            timings.decided_at = Some(seen.seen_at);
-        }
-        let mut rows = waiting::list(connection)?.into_iter();
-        if let Some(row) = rows.find(|row| row.guid == guid) {
-            timings.waiting_for = Some(row.reason);
-            timings.waiting_since = Some(row.since);
-        }
-        let mut held = quarantine::list(connection)?.into_iter();
-        if let Some(held) = held.find(|held| held.guid == guid) {
-            timings.held_for = Some(held.reason);
-            timings.held_since = Some(held.held_at);
-        }
-        if let Some(id) = filtered::id_of(connection, guid)?
-            && let Some(held) = filtered::find(connection, id)?
-        {
-            timings.held_for = Some(held.reason);
-            timings.held_since = Some(held.held_since);
-        }
-        let posts = outbox::of_guid(connection, guid)?;
-        timings.posts = posts.into_iter().map(Post::from).collect();
-        Ok(())
-    })?;
-    Ok(timings)
+        rowid: seen.map(|seen| seen.rowid).or(rowid),
+        outcome: seen.map(|seen| seen.outcome.as_str()),
+        sent_at: seen.map(|seen| seen.sent_at),
+        decided_at: seen.map(|seen| seen.seen_at),
+        waiting_for,
+        waiting_since,
+        held_for,
+        held_since,
+        posts: facts.posts.into_iter().map(PostTimings::from).collect(),
+    })
 }
 
-/// The script, then the comments.
+/// The script, and the timings as comments behind it.
 fn text(script: &Script, about: &Timings, around: &[Timings]) -> anyhow::Result<String> {
     let mut text = script.to_jsonl();
     let version = env!("CARGO_PKG_VERSION");

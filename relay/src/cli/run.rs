@@ -1,4 +1,4 @@
-//! `run`: the relay itself.
+//! `run`: watches chat.db and delivers messages until it is stopped.
 
 use std::time::Duration;
 
@@ -40,20 +40,20 @@ impl Args {
 }
 
 fn span(text: &str) -> Result<Duration, String> {
-    let fault = || "write it as a number and s, m, h or d, such as 12h".to_owned();
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: u64 = digits.parse().map_err(|_| fault())?;
-    let unit: u64 = match &text[digits.len()..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(fault()),
+    let parse = || {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit_secs = match &text[digits.len()..] {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        digits.parse::<u64>().ok()?.checked_mul(unit_secs)
     };
-    number
-        .checked_mul(unit)
+    parse()
         .map(Duration::from_secs)
-        .ok_or_else(fault)
+        .ok_or_else(|| "write it as a number and s, m, h or d, such as 12h".to_owned())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::{ConfigProblems, Environment, Values};
+use crate::config::{Environment, Values};
 
 fn help(path: &[&str]) -> String {
     let mut command = Cli::command().term_width(100);
@@ -21,7 +21,7 @@ fn the_command_line_is_sound() {
 }
 
 #[test]
-fn help_teaches() {
+fn the_help_texts() {
     insta::assert_snapshot!("help", help(&[]));
     insta::assert_snapshot!("help_run", help(&["run"]));
     insta::assert_snapshot!("help_status", help(&["status"]));
@@ -44,10 +44,10 @@ fn environment() -> Environment {
 }
 
 #[test]
-fn the_configuration_explains_itself() {
-    let nobody: Environment = [("HOME".to_owned(), "/home/sam".to_owned())].into();
-    let values = Values::collect(None, Vec::new(), &nobody, &mut ConfigProblems::default());
-    let text = config::init(&values);
+fn the_commented_configuration_has_every_key() {
+    let environment: Environment = [("HOME".to_owned(), "/home/sam".to_owned())].into();
+    let values = Values::collect(None, Vec::new(), environment);
+    let text = config::init(&values.default_paths);
     assert!(
         text.parse::<toml::Table>()
             .is_ok_and(|table| table.is_empty()),
@@ -71,11 +71,10 @@ fn the_configuration_explains_itself() {
 }
 
 #[test]
-fn each_value_names_its_source_and_the_secret_is_not_shown() {
-    let environment = environment();
+fn show_has_each_source_and_never_the_secret() {
     let flags = vec![("state_dir", "/state".to_owned())];
-    let values = Values::collect(None, flags, &environment, &mut ConfigProblems::default());
-    let rows = config::rows(&values, &environment);
+    let values = Values::collect(None, flags, environment());
+    let rows = config::rows(&values);
     let text: Vec<String> = rows.iter().map(|row| row.join(" | ")).collect();
     let text = text.join("\n");
     assert!(!text.contains("never-shown"), "{text}");

@@ -1,4 +1,4 @@
-//! `trace`: where one message is on its way from chat.db to the backend. Never its text.
+//! `trace`: what became of one message between chat.db and the backend. Its text is never printed.
 
 use chatdb::ChatDb;
 use serde::Serialize;
@@ -10,7 +10,8 @@ use crate::config::Config;
 use crate::lifecycle::ExitCode;
 use crate::state::outbox::{self, Entry};
 use crate::state::seen::{self, Seen};
-use crate::state::{State, filtered, quarantine, waiting};
+use crate::state::waiting::{self, Waiting};
+use crate::state::{State, StateError, filtered, quarantine};
 
 /// Tell what became of one message: its row in chat.db, the decision about it, its posts.
 #[derive(Debug, clap::Args)]
@@ -22,15 +23,64 @@ pub(super) struct Args {
     json: bool,
 }
 
+/// What the relay's state knows about one message.
+#[derive(Default)]
+pub(super) struct StateFacts {
+    /// The relay's decision about the row, once there is one.
+    pub(super) seen: Option<Seen>,
+    /// Why the row waits, until it is complete.
+    pub(super) waiting: Option<Waiting>,
+    pub(super) held: Option<Hold>,
+    pub(super) posts: Vec<Entry>,
+}
+
+/// Why a message is held back. Its number is the one that `quarantine list` shows.
+pub(super) struct Hold {
+    pub(super) id: i64,
+    pub(super) reason: String,
+    pub(super) since: i64,
+}
+
+impl StateFacts {
+    pub(super) fn load(state: &State, guid: &str) -> Result<Self, StateError> {
+        state.read(|connection| {
+            let mut quarantined = quarantine::list(connection)?.into_iter();
+            let quarantined = quarantined.find(|held| held.guid == guid).map(|held| Hold {
+                id: held.id,
+                reason: held.reason,
+                since: held.held_at,
+            });
+            let filtered = match filtered::id_of(connection, guid)? {
+                Some(id) => filtered::find(connection, id)?.map(|held| Hold {
+                    id,
+                    reason: held.reason,
+                    since: held.held_since,
+                }),
+                None => None,
+            };
+            Ok(Self {
+                seen: seen::find(connection, guid)?,
+                waiting: waiting::list(connection)?
+                    .into_iter()
+                    .find(|row| row.guid == guid),
+                held: quarantined.or(filtered),
+                posts: outbox::of_guid(connection, guid)?,
+            })
+        })
+    }
+}
+
+/// Times are Unix seconds.
 #[derive(Serialize)]
 struct Trace {
     guid: String,
-    /// What chat.db has of it now, or why that cannot be told.
+    /// The row as it is in chat.db now; `None` if there is none, an error if chat.db cannot be read.
     chat_db: Result<Option<RowFacts>, String>,
     decision: Option<Decision>,
     waiting_for: Option<String>,
+    /// Number in the quarantine, if the message is held back.
     held: Option<i64>,
-    posts: Vec<Post>,
+    posts: Vec<PostTrace>,
 }
 
 #[derive(Serialize)]
@@ -44,22 +94,22 @@ struct RowFacts {
     attachments: usize,
     edits: u32,
     unsent_parts: usize,
-    /// What it is to another row, if anything: that may be why it was not told by itself.
+    /// How the row relates to another one, such as `link_preview`. This may be why it was not sent as a message
+    /// of its own.
     relation: Option<&'static str>,
-    /// The other row, if it is known.
+    /// `message.guid` of the other row, if it is known.
     related_to: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Decision {
     outcome: &'static str,
-    /// Unix seconds, like every time here.
     sent_at: i64,
     decided_at: i64,
 }
 
 #[derive(Serialize)]
-struct Post {
+struct PostTrace {
     seq: i64,
     event: String,
     revision: u32,
@@ -71,7 +121,7 @@ struct Post {
     delivered_at: Option<i64>,
 }
 
-impl From<Entry> for Post {
+impl From<Entry> for PostTrace {
     fn from(entry: Entry) -> Self {
         Self {
             seq: entry.seq,
@@ -111,28 +161,18 @@ impl Args {
 }
 
 fn collect(config: &Config, state: &State, guid: String) -> anyhow::Result<Trace> {
-    let (seen, waiting, held, filtered, posts) = state.read(|connection| {
-        Ok((
-            seen::find(connection, &guid)?,
-            waiting::list(connection)?,
-            quarantine::list(connection)?,
-            filtered::id_of(connection, &guid)?,
-            outbox::of_guid(connection, &guid)?,
-        ))
-    })?;
+    let facts = StateFacts::load(state, &guid)?;
+    let time = |micros| UnixMicros::from_micros(micros).as_secs();
     Ok(Trace {
         chat_db: row_facts(config, &guid),
-        decision: seen.as_ref().map(decision),
-        waiting_for: waiting
-            .into_iter()
-            .find(|row| row.guid == guid)
-            .map(|row| row.reason),
-        held: held
-            .into_iter()
-            .find(|held| held.guid == guid)
-            .map(|held| held.id)
-            .or(filtered),
-        posts: posts.into_iter().map(Post::from).collect(),
+        decision: facts.seen.map(|seen| Decision {
+            outcome: seen.outcome.as_str(),
+            sent_at: time(seen.sent_at),
+            decided_at: time(seen.seen_at),
+        }),
+        waiting_for: facts.waiting.map(|row| row.reason),
+        held: facts.held.map(|hold| hold.id),
+        posts: facts.posts.into_iter().map(PostTrace::from).collect(),
         guid,
     })
 }
@@ -160,23 +200,13 @@ fn row_facts(config: &Config, guid: &str) -> Result<Option<RowFacts>, String> {
     }))
 }
 
-fn decision(seen: &Seen) -> Decision {
-    let time = |micros| UnixMicros::from_micros(micros).as_secs();
-    Decision {
-        outcome: seen.outcome.as_str(),
-        sent_at: time(seen.sent_at),
-        decided_at: time(seen.seen_at),
-    }
-}
-
-/// A time as people read it.
 fn shown(secs: i64) -> String {
     UnixMicros::from_secs(secs).to_string()
 }
 
 fn print(trace: &Trace) -> std::io::Result<()> {
     let mut rows = vec![vec!["guid".to_owned(), trace.guid.clone()]];
-    let mut tell = |what: &str, text: String| rows.push(vec![what.to_owned(), text]);
+    let mut add = |what: &str, text: String| rows.push(vec![what.to_owned(), text]);
     match &trace.chat_db {
         Ok(Some(row)) => {
             let chat = if row.has_chat {
@@ -189,7 +219,7 @@ fn print(trace: &Trace) -> std::io::Result<()> {
                 (false, true) => "sender known",
                 (false, false) => "sender not known yet",
             };
-            tell(
+            add(
                 "chat.db",
                 format!(
                     "row {}, {chat}, {sender}, {} characters, {} attachments",
@@ -201,25 +231,25 @@ fn print(trace: &Trace) -> std::io::Result<()> {
                     .related_to
                     .as_deref()
                     .unwrap_or("a row that is not known");
-                tell("relation", format!("{relation} {other}"));
+                add("relation", format!("{relation} {other}"));
             }
         }
-        Ok(None) => tell("chat.db", "no such message".to_owned()),
-        Err(error) => tell("chat.db", error.clone()),
+        Ok(None) => add("chat.db", "no such message".to_owned()),
+        Err(error) => add("chat.db", error.clone()),
     }
     match (&trace.decision, &trace.waiting_for) {
         (Some(decision), _) => {
-            tell(
+            add(
                 "decision",
                 format!("{} at {}", decision.outcome, shown(decision.decided_at)),
             );
-            tell("sent", shown(decision.sent_at));
+            add("sent", shown(decision.sent_at));
         }
-        (None, Some(reason)) => tell("waiting", reason.clone()),
-        (None, None) => tell("decision", "none: the relay has not met it".to_owned()),
+        (None, Some(reason)) => add("waiting", reason.clone()),
+        (None, None) => add("decision", "none: the relay has not met it".to_owned()),
     }
     if let Some(id) = trace.held {
-        tell(
+        add(
             "held",
             format!("as number {id}; see `archety-relay quarantine list`"),
         );
@@ -236,7 +266,7 @@ fn print(trace: &Trace) -> std::io::Result<()> {
             "{} {} {}{end} ({} attempts{error})",
             post.event, post.revision, post.state, post.attempts
         );
-        tell("post", post);
+        add("post", post);
     }
     output::table(&["", ""], &rows)
 }

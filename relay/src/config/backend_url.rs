@@ -1,17 +1,15 @@
-//! The backend's address: https, or this very machine.
+//! The backend's address: `https`, or `http` on this machine.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use url::{Host, Url};
 
-/// An address that requests may be sent to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BackendUrl(Url);
 
 impl BackendUrl {
-    /// Accepts `https://…`, and `http://…` on loopback. What stands after the host is the prefix of
-    /// every route.
+    /// Accepts `https://…`, and `http://…` on loopback. The path is the prefix of every route.
     pub fn parse(text: &str) -> Result<Self, InvalidBackendUrl> {
         let url = Url::parse(text.trim()).map_err(|_| InvalidBackendUrl::Malformed)?;
         if !url.username().is_empty() || url.password().is_some() {
@@ -28,12 +26,11 @@ impl BackendUrl {
         }
     }
 
-    /// Whether it is this machine itself.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
     }
 
-    /// The address of `route`, which begins with a slash.
+    /// The URL of `route`, which begins with a slash.
     pub fn join(&self, route: &str) -> Url {
         let mut url = self.0.clone();
         let prefix = self.0.path().trim_end_matches('/');
@@ -42,7 +39,7 @@ impl BackendUrl {
     }
 }
 
-/// Scheme and host; a path may hold a token.
+/// Scheme and host only: the path may contain a token.
 impl fmt::Display for BackendUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.origin().ascii_serialization())
@@ -64,19 +61,15 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Why a text is not a backend's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidBackendUrl {
-    /// Not a URL with a host.
     #[error("is not an address; write it as https://backend.example.com")]
     Malformed,
-    /// `http` beyond this machine.
+    /// `http` to another machine.
     #[error("must begin with https://; plain http is for a backend on this machine only")]
     Plain,
-    /// User or password within it.
     #[error("must not hold a user or password; the secret goes into RELAY_WEBHOOK_SECRET")]
     Credentials,
-    /// Query or fragment.
     #[error("must not hold a `?` or `#`")]
     Query,
 }
@@ -86,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn https_or_this_machine() {
+    fn only_https_or_this_machine_is_accepted() {
         for good in [
             "https://b.example.com",
             "https://b.example.com:8443/prefix/",
@@ -111,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn routes_go_behind_the_prefix_and_paths_are_not_shown() {
+    fn routes_are_appended_to_the_path_and_paths_are_not_shown() {
         let url = BackendUrl::parse("https://b.example.com/hook-token/").expect("valid");
         assert_eq!(
             url.join("/a/b").as_str(),

@@ -1,127 +1,182 @@
-//! The keys of the configuration: name, variable, meaning, default. One list feeds the parser, `config
-//! init`, `config show` and the flags' help.
+//! The key table: every setting of the relay with its name in `config.toml`, its environment variable, its
+//! flag, its kind, its default and its texts. The file's reader, the flags, `config init` and `config show`
+//! are driven by it.
+//!
+//! The secret has no row: no file that is passed around, and no flag that other users can see, may hold it.
 
-/// One key.
+use std::path::Path;
+
+use crate::platform::DefaultPaths;
+
 #[derive(Debug)]
 pub struct Key {
-    /// Its name in `config.toml`; the flag is the same with hyphens.
+    /// Name in `config.toml`.
     pub name: &'static str,
-    /// Its environment variable.
-    pub env: &'static str,
-    /// What it means, for `config init`.
-    pub doc: &'static str,
-    /// What stands in `config init` behind the comment sign when there is no default, as a variable has
-    /// it.
-    pub example: &'static str,
-    /// What `config.toml` may hold.
-    pub form: Form,
+    pub variable: &'static str,
+    pub flag: &'static str,
+    pub kind: Kind,
+    pub default: DefaultValue,
+    /// Placeholder of the flag's value in `--help`.
+    pub value_name: &'static str,
+    /// One line for `--help`.
+    pub help: &'static str,
+    /// Comment in the file that `config init` writes.
+    pub comment: &'static str,
 }
 
-/// The form of a value in `config.toml`. A variable or a flag has the same as one text.
+/// How a value is written in `config.toml`, as a variable and as a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// Text, true or false.
+pub enum Kind {
     Text,
-    /// A list of texts; as one text, with commas between them.
+    /// A path; `~/` at its start stands for the home folder.
+    Path,
+    /// `true` or `false`; the flag alone means `true`.
+    Bool,
+    /// A list of texts in the file, comma-separated elsewhere.
     List,
-    /// A list of such lists; as one text, with `|` within a list and commas between lists.
+    /// A list of lists of texts in the file. Elsewhere `|` separates within a list and `,` between lists.
     Lists,
 }
 
-/// Every key, in the order of `config init`.
+#[derive(Debug)]
+pub enum DefaultValue {
+    /// No default. The text is the example of `config init`, written as for a variable.
+    Unset(&'static str),
+    Text(&'static str),
+    /// A path that depends on the operating system and the home folder.
+    Path(fn(&DefaultPaths) -> &Path),
+}
+
+/// All keys, in the order of `config init` and `--help`.
 pub const KEYS: &[Key] = &[
     Key {
         name: "backend_url",
-        env: "ARCHETY_BACKEND_URL",
-        doc: "Address of archety-backend. https, except on this machine itself. Required to run.",
-        example: "https://backend.example.com",
-        form: Form::Text,
+        variable: "ARCHETY_BACKEND_URL",
+        flag: "backend-url",
+        kind: Kind::Text,
+        default: DefaultValue::Unset("https://backend.example.com"),
+        value_name: "URL",
+        help: "Address of archety-backend",
+        comment: "Address of archety-backend. https, except on this machine itself. Required to run.",
     },
     Key {
         name: "relay_name",
-        env: "ARCHETY_RELAY_NAME",
-        doc: "Name of this relay: lower-case letters, digits, hyphens. The backend knows it by its \
-              secret; a secret of the form name:secret sets the name too.",
-        example: "",
-        form: Form::Text,
+        variable: "ARCHETY_RELAY_NAME",
+        flag: "relay-name",
+        kind: Kind::Text,
+        default: DefaultValue::Text("default"),
+        value_name: "NAME",
+        help: "Name of this relay",
+        comment: "Name of this relay: lower-case letters, digits, hyphens. The backend knows it by its \
+                  secret; a secret of the form name:secret sets the name too.",
     },
     Key {
         name: "auth",
-        env: "ARCHETY_AUTH",
-        doc: "How requests are authenticated: hmac (signed) or bearer (for backends that know \
-              nothing else; then there are no commands and no signed answers).",
-        example: "",
-        form: Form::Text,
+        variable: "ARCHETY_AUTH",
+        flag: "auth",
+        kind: Kind::Text,
+        default: DefaultValue::Text("hmac"),
+        value_name: "KIND",
+        help: "hmac or bearer",
+        comment: "How requests are authenticated: hmac (signed) or bearer (for backends that know \
+                  nothing else; then there are no commands and no signed answers).",
     },
     Key {
         name: "expect_env",
-        env: "ARCHETY_EXPECT_ENV",
-        doc: "Environment that the backend must report, such as production. A backend of another \
-              one gets nothing.",
-        example: "production",
-        form: Form::Text,
+        variable: "ARCHETY_EXPECT_ENV",
+        flag: "expect-env",
+        kind: Kind::Text,
+        default: DefaultValue::Unset("production"),
+        value_name: "NAME",
+        help: "Environment that the backend must report",
+        comment: "Environment that the backend must report, such as production. A backend of another \
+                  one gets nothing.",
     },
     Key {
         name: "chat_db",
-        env: "ARCHETY_CHAT_DB",
-        doc: "Messages' database.",
-        example: "",
-        form: Form::Text,
+        variable: "ARCHETY_CHAT_DB",
+        flag: "chat-db",
+        kind: Kind::Path,
+        default: DefaultValue::Path(|paths| &paths.chat_db),
+        value_name: "FILE",
+        help: "Messages' database",
+        comment: "Messages' database.",
     },
     Key {
         name: "state_dir",
-        env: "ARCHETY_STATE_DIR",
-        doc: "Folder of the relay's own state (state.db, secret).",
-        example: "",
-        form: Form::Text,
+        variable: "ARCHETY_STATE_DIR",
+        flag: "state-dir",
+        kind: Kind::Path,
+        default: DefaultValue::Path(|paths| &paths.state_dir),
+        value_name: "DIR",
+        help: "Folder of the relay's own state",
+        comment: "Folder of the relay's own state (state.db, secret).",
     },
     Key {
         name: "own_addresses",
-        env: "ARCHETY_OWN_ADDRESSES",
-        doc: "Own addresses in Messages, beside those that it tells by itself: phone numbers with + \
-              and the country, e-mail addresses. What comes from one of them is never answered. \
-              `archety-relay status` shows which addresses are taken for own ones; one behind an \
-              exclamation mark never is. As a variable: separated by commas.",
-        example: "+15550100001,sam@example.com,!+15550100002",
-        form: Form::List,
+        variable: "ARCHETY_OWN_ADDRESSES",
+        flag: "own-addresses",
+        kind: Kind::List,
+        default: DefaultValue::Unset("+15550100001,sam@example.com,!+15550100002"),
+        value_name: "LIST",
+        help: "Own addresses in Messages, separated by commas",
+        comment: "Own addresses in Messages, beside those that it tells by itself: phone numbers with + \
+                  and the country, e-mail addresses. What comes from one of them is never answered. \
+                  `archety-relay status` shows which addresses are taken for own ones; one behind an \
+                  exclamation mark never is. As a variable: separated by commas.",
     },
     Key {
         name: "lines",
-        env: "ARCHETY_LINES",
-        doc: "Only where this Mac serves several personas: which own addresses are whose. Each inner \
-              list is one line, and its first address is its name. Own addresses of no line count to \
-              the first one. Without this key all own addresses are one line. As a variable: \
-              addresses separated by |, lines by commas.",
-        example: "+15550100001|sam@example.com,+15550100003",
-        form: Form::Lists,
+        variable: "ARCHETY_LINES",
+        flag: "lines",
+        kind: Kind::Lists,
+        default: DefaultValue::Unset("+15550100001|sam@example.com,+15550100003"),
+        value_name: "LISTS",
+        help: "Own addresses by persona, as a|b,c|d",
+        comment: "Only where this Mac serves several personas: which own addresses are whose. Each inner \
+                  list is one line, and its first address is its name. Own addresses of no line count to \
+                  the first one. Without this key all own addresses are one line. As a variable: \
+                  addresses separated by |, lines by commas.",
     },
     Key {
         name: "owner_handle",
-        env: "ARCHETY_OWNER_HANDLE",
-        doc: "The old name of own_addresses, for one address; still read.",
-        example: "+15550100001",
-        form: Form::Text,
+        variable: "ARCHETY_OWNER_HANDLE",
+        flag: "owner-handle",
+        kind: Kind::Text,
+        default: DefaultValue::Unset("+15550100001"),
+        value_name: "HANDLE",
+        help: "The old name of --own-addresses, for one address",
+        comment: "The old name of own_addresses, for one address; still read.",
     },
     Key {
         name: "relay_spam",
-        env: "ARCHETY_RELAY_SPAM",
-        doc: "Relay what Messages files under spam, promotions and transactions too.",
-        example: "",
-        form: Form::Text,
+        variable: "ARCHETY_RELAY_SPAM",
+        flag: "relay-spam",
+        kind: Kind::Bool,
+        default: DefaultValue::Text("false"),
+        value_name: "BOOL",
+        help: "Relay spam, promotions and transactions too",
+        comment: "Relay what Messages files under spam, promotions and transactions too.",
     },
     Key {
         name: "relay_note_to_self",
-        env: "ARCHETY_RELAY_NOTE_TO_SELF",
-        doc: "Relay notes that the owner sends to the own address.",
-        example: "",
-        form: Form::Text,
+        variable: "ARCHETY_RELAY_NOTE_TO_SELF",
+        flag: "relay-note-to-self",
+        kind: Kind::Bool,
+        default: DefaultValue::Text("false"),
+        value_name: "BOOL",
+        help: "Relay notes to self too",
+        comment: "Relay notes that the owner sends to the own address.",
     },
     Key {
         name: "log",
-        env: "ARCHETY_LOG",
-        doc: "What is logged: error, warn, info, debug, or directives such as \
-              info,archety_relay=debug.",
-        example: "",
-        form: Form::Text,
+        variable: "ARCHETY_LOG",
+        flag: "log",
+        kind: Kind::Text,
+        default: DefaultValue::Text("info"),
+        value_name: "LEVEL",
+        help: "What is logged: error, warn, info, debug, or directives",
+        comment: "What is logged: error, warn, info, debug, or directives such as \
+                  info,archety_relay=debug.",
     },
 ];

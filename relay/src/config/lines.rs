@@ -1,20 +1,20 @@
-//! What the owner says about own addresses: `own_addresses`, `lines`, and the old `owner_handle`.
+//! The owner's own addresses: the keys `own_addresses`, `lines` and the older `owner_handle`.
 //!
-//! Problems name an address by its place, because no full address stands in an error.
+//! A problem names an address by its place in the list, because errors hold no full address.
 
 use std::collections::HashMap;
 
 use chatdb::{Address, Declaration};
 
-use super::{ConfigProblems, Value, Values};
+use super::Values;
 
 const NO_ADDRESS: &str = "is neither a phone number with + and its country nor an e-mail address";
 
-/// Reads the three keys; what is wrong with them goes into `problems`.
-pub(super) fn read(values: &Values, problems: &mut ConfigProblems) -> Declaration {
+/// Reads the three keys. Wrong values become problems of `values`.
+pub(super) fn read(values: &mut Values) -> Declaration {
     let mut declaration = Declaration::default();
-    if let Some(value) = filled(values, "own_addresses") {
-        for (place, entry) in (1..).zip(value.text.split(',')) {
+    if let Some(text) = values.text("own_addresses") {
+        for (place, entry) in (1..).zip(text.split(',')) {
             let (list, text) = match entry.trim().strip_prefix('!') {
                 Some(others) => (&mut declaration.others, others),
                 None => (&mut declaration.own, entry),
@@ -22,32 +22,33 @@ pub(super) fn read(values: &Values, problems: &mut ConfigProblems) -> Declaratio
             if let Some(address) = account_address(text) {
                 push_new(list, address);
             } else {
-                let text = format!("address {place} {NO_ADDRESS}");
-                problems.add("own_addresses", Some(&value.source), text);
+                values.reject("own_addresses", format!("address {place} {NO_ADDRESS}"));
             }
         }
     }
-    if let Some(value) = filled(values, "lines") {
-        match lines(&value.text) {
+    if let Some(text) = values.text("lines") {
+        match parse_lines(&text) {
             Ok(lines) => declaration.lines = lines,
-            Err(problem) => problems.add("lines", Some(&value.source), problem),
+            Err(problem) => values.reject("lines", problem),
         }
     }
-    // Anything was taken here once, so anything still is.
-    if let Some(address) = filled(values, "owner_handle").and_then(|v| Address::parse(&v.text)) {
+    // The first release accepted any text for this key; an unusable one must not keep it from starting.
+    if let Some(address) = values
+        .text("owner_handle")
+        .and_then(|text| Address::parse(&text))
+    {
         push_new(&mut declaration.own, address);
     }
-    let own = declaration.lines.iter().flatten().chain(&declaration.own);
-    if own.clone().any(|own| declaration.others.contains(own)) {
-        let source = values.get("own_addresses").map(|value| &value.source);
+    let mut own = declaration.lines.iter().flatten().chain(&declaration.own);
+    if own.any(|own| declaration.others.contains(own)) {
         let text = "an address behind an exclamation mark is called an own one elsewhere";
-        problems.add("own_addresses", source, text);
+        values.reject("own_addresses", text);
     }
     declaration
 }
 
-/// `a|b,c|d`.
-fn lines(text: &str) -> Result<Vec<Vec<Address>>, String> {
+/// Parses `a|b,c|d`: lines separated by commas, the addresses of a line by `|`.
+fn parse_lines(text: &str) -> Result<Vec<Vec<Address>>, String> {
     let mut lines = Vec::new();
     let mut line_of = HashMap::new();
     for (number, entries) in (1..).zip(text.split(',')) {
@@ -69,12 +70,6 @@ fn lines(text: &str) -> Result<Vec<Vec<Address>>, String> {
         lines.push(line);
     }
     Ok(lines)
-}
-
-fn filled<'v>(values: &'v Values, key: &str) -> Option<&'v Value> {
-    values
-        .get(key)
-        .filter(|value| !value.text.trim().is_empty())
 }
 
 fn account_address(text: &str) -> Option<Address> {

@@ -1,4 +1,5 @@
-//! What is wrong with a configuration: every problem at once, each by its key, its place and its fix.
+//! Everything that is wrong with a configuration. Each problem names its key, the source of the value and
+//! the fix.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,13 +7,9 @@ use std::path::PathBuf;
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// It is not set.
     Default,
-    /// The configuration file.
     File(PathBuf),
-    /// This environment variable.
     Environment(&'static str),
-    /// A flag of the command.
     Flag,
 }
 
@@ -27,14 +24,12 @@ impl fmt::Display for Source {
     }
 }
 
-/// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
-    /// The key.
     pub key: String,
-    /// Where its value comes from, if it has one.
+    /// Source of the value; `None` if the key is not set.
     pub source: Option<Source>,
-    /// What is wrong and how to mend it. Never the value of a secret.
+    /// What is wrong and how to fix it. Never the value of a secret.
     pub text: String,
 }
 
@@ -47,22 +42,11 @@ impl fmt::Display for ConfigProblem {
     }
 }
 
-/// Everything that is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigProblems {
-    /// One by one.
     pub list: Vec<ConfigProblem>,
-    /// The configuration file that was looked for, if it is not there.
-    pub missing_file: Option<MissingFile>,
-}
-
-/// A configuration file that is not there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MissingFile {
-    /// Where it was looked for.
-    pub path: PathBuf,
-    /// A file of that name in the current folder, which is not read.
-    pub beside: Option<PathBuf>,
+    /// Printed behind the problems: there is no configuration file, and how to get one.
+    pub hint: Option<String>,
 }
 
 impl ConfigProblems {
@@ -90,19 +74,9 @@ impl fmt::Display for ConfigProblems {
         for problem in &self.list {
             write!(f, "\n  {problem}")?;
         }
-        let Some(missing) = &self.missing_file else {
-            return Ok(());
-        };
-        let path = missing.path.display();
-        write!(f, "\nThere is no configuration file at {path}; ")?;
-        match &missing.beside {
-            Some(beside) => write!(
-                f,
-                "{} in this folder is not read: move it there, or name it with --config.",
-                beside.display()
-            ),
-            None => f.write_str("`archety-relay config init --write` makes one there."),
-        }
+        self.hint
+            .as_ref()
+            .map_or(Ok(()), |hint| write!(f, "\n{hint}"))
     }
 }
 

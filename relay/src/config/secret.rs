@@ -1,17 +1,25 @@
-//! The secret that this relay shares with the backend: from `RELAY_WEBHOOK_SECRET`, or from a file
-//! that only its owner can read. Never from a flag, since every user of a machine sees those.
+//! The secret that the relay shares with the backend: from `RELAY_WEBHOOK_SECRET`, or from a file that only
+//! its owner can read. It is never a flag, because every user of a machine sees the flags of all processes.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use shared_protocol::{InvalidKey, RelaySecret};
 
-use super::sources::Environment;
+use super::sources::{Environment, Values};
 
-/// The variable that holds the secret.
 pub const SECRET_VARIABLE: &str = "RELAY_WEBHOOK_SECRET";
-/// Its file in the state's folder.
+/// Name of the secret's file in the state's folder.
 pub const SECRET_FILE: &str = "secret";
+
+/// Where the secret is set: the variable, or the path of the file. `None` if it is set in neither.
+pub fn source(values: &Values) -> Option<String> {
+    if values.environment.contains_key(SECRET_VARIABLE) {
+        return Some(SECRET_VARIABLE.to_owned());
+    }
+    let path = values.state_dir().join(SECRET_FILE);
+    path.exists().then(|| path.display().to_string())
+}
 
 /// Reads the secret: the variable wins over the file.
 pub fn read(environment: &Environment, state_dir: &Path) -> Result<RelaySecret, SecretError> {
@@ -55,36 +63,23 @@ fn parse(text: &str) -> Result<RelaySecret, SecretError> {
     Ok(RelaySecret::parse(text)?)
 }
 
-/// The secret cannot be used. Its text is never repeated.
+/// Why the secret cannot be used. The messages never repeat the secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    /// There is none.
     #[error("is not set; set it to the backend's secret, or write that into {path} (mode 0600)")]
-    Missing {
-        /// Where the file would lie.
-        path: String,
-    },
-    /// The file cannot be read.
+    Missing { path: String },
     #[error("cannot be read from {path} ({kind}); it must belong to the user that runs the relay")]
     Unreadable {
-        /// The file.
         path: String,
-        /// What the system says.
         kind: std::io::ErrorKind,
     },
-    /// Others can read the file.
+    /// The file's mode lets other users read it.
     #[error("lies in {path}, which others can read; run: chmod 600 '{path}'")]
-    Exposed {
-        /// The file.
-        path: String,
-    },
-    /// A list where one secret belongs.
+    Exposed { path: String },
     #[error("holds several secrets; a relay signs with one, the list is for the backend")]
     Several,
-    /// A line break or other control character within it.
     #[error("holds a line break or control character; copy the secret again, on one line")]
     Control,
-    /// Not a secret.
-    #[error("{0}")]
+    #[error(transparent)]
     Invalid(#[from] InvalidKey),
 }

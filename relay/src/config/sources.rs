@@ -1,28 +1,25 @@
-//! Where values come from: defaults, then `config.toml`, then the environment, then flags.
-//!
-//! Everything is text here; meaning is given by [`super::Config`]. Only this module reads the
-//! environment.
+//! The text of each setting and its source: a default, `config.toml`, an environment variable or a flag,
+//! where a later source wins. [`super::Config`] parses the texts. Only this module reads the environment.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::keys::{Form, KEYS};
-use super::problem::{ConfigProblems, MissingFile, Source};
+use super::keys::{DefaultValue, KEYS, Key, Kind};
+use super::problem::{ConfigProblems, Source};
 use crate::platform::{DefaultPaths, Platform};
 
-/// Variables with our prefix that are no keys: the file's own name, and where a test ends the process.
+/// Variables with the prefix `ARCHETY_` that are no settings: the path of `config.toml`, and the place
+/// where a test ends the process.
 const OTHER_VARIABLES: [&str; 2] = ["ARCHETY_CONFIG", "ARCHETY_CRASH_AT"];
 
-/// A value and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
-    /// The value as text.
     pub text: String,
-    /// Where it comes from.
     pub source: Source,
 }
 
-/// The environment as a value.
+/// Environment variables by name.
 pub type Environment = BTreeMap<String, String>;
 
 /// The process's environment; a variable that is not UTF-8 counts as unset.
@@ -32,190 +29,240 @@ pub fn environment() -> Environment {
         .collect()
 }
 
-/// What flags set, by key.
+/// Values of the flags that were given, by key.
 pub type Flags = Vec<(&'static str, String)>;
 
-/// Every key's value, where there is one.
-#[derive(Debug)]
+/// The settings as texts, and everything that was found wrong with them so far.
 pub struct Values {
-    /// The configuration file that was read, or would have been.
+    /// The configuration file, whether it exists or not.
     pub config_file: PathBuf,
-    values: BTreeMap<&'static str, Value>,
+    pub default_paths: DefaultPaths,
+    pub(super) environment: Environment,
+    pub(super) problems: ConfigProblems,
+    by_key: BTreeMap<&'static str, Value>,
 }
 
 impl Values {
-    /// Puts the layers together. `config_file` is what `--config` says.
-    pub fn collect(
-        config_file: Option<&Path>,
-        flags: Flags,
-        environment: &Environment,
-        problems: &mut ConfigProblems,
-    ) -> Self {
+    /// Reads all sources. `config_file` is the value of `--config`.
+    pub fn collect(config_file: Option<&Path>, flags: Flags, environment: Environment) -> Self {
         let variable = |name: &str| environment.get(name).filter(|v| !v.is_empty()).cloned();
         let home = PathBuf::from(variable("HOME").unwrap_or_else(|| "/".into()));
-        let defaults = DefaultPaths::new(Platform::HERE, &home, variable);
-        let named = config_file
+        let default_paths = DefaultPaths::new(Platform::HERE, &home, variable);
+        let named_file = config_file
             .map(Path::to_owned)
             .or_else(|| variable("ARCHETY_CONFIG").map(PathBuf::from));
-        let presence = if named.is_some() {
-            Presence::Required
-        } else {
-            Presence::Optional
-        };
-        let path = named.unwrap_or(defaults.config_file);
-
+        let mut problems = ConfigProblems::default();
         let mut values = BTreeMap::new();
         let mut set = |name: &'static str, text: String, source: Source| {
             values.insert(name, Value { text, source });
         };
-        for (name, text) in [
-            ("relay_name", "default".to_owned()),
-            ("auth", "hmac".to_owned()),
-            ("chat_db", defaults.chat_db.display().to_string()),
-            ("state_dir", defaults.state_dir.display().to_string()),
-            ("relay_spam", "false".to_owned()),
-            ("relay_note_to_self", "false".to_owned()),
-            ("log", "info".to_owned()),
-        ] {
-            set(name, text, Source::Default);
+
+        for key in KEYS {
+            let default = match key.default {
+                DefaultValue::Unset(_) => continue,
+                DefaultValue::Text(text) => text.to_owned(),
+                DefaultValue::Path(path) => path(&default_paths).display().to_string(),
+            };
+            set(key.name, default, Source::Default);
         }
-        for (name, text) in read_file(&path, presence, problems) {
-            set(name, text, Source::File(path.clone()));
+        let (config_file, text) = match named_file {
+            Some(file) => (file.clone(), std::fs::read_to_string(file)),
+            None => read_usual_file(&default_paths.config_file, &mut problems),
+        };
+        let source = Source::File(config_file.clone());
+        match text {
+            Ok(text) => {
+                for (name, text) in parse_file(&text, &source, &mut problems) {
+                    set(name, text, source.clone());
+                }
+            }
+            Err(error) => {
+                problems.add("config", Some(&source), format!("cannot be read: {error}"));
+            }
         }
         for key in KEYS {
-            if let Some(text) = variable(key.env) {
-                set(key.name, text, Source::Environment(key.env));
+            if let Some(text) = variable(key.variable) {
+                set(key.name, text, Source::Environment(key.variable));
             }
         }
         for name in environment.keys() {
-            refuse_unknown(name, problems);
+            refuse_unknown(name, &mut problems);
         }
         for (name, text) in flags {
             set(name, text, Source::Flag);
         }
-        for name in ["chat_db", "state_dir"] {
-            if let Some(value) = values.get_mut(name)
+        for key in KEYS.iter().filter(|key| key.kind == Kind::Path) {
+            if let Some(value) = values.get_mut(key.name)
                 && let Some(rest) = value.text.strip_prefix("~/")
             {
                 value.text = home.join(rest).display().to_string();
             }
         }
         Self {
-            config_file: path,
-            values,
+            config_file,
+            default_paths,
+            environment,
+            problems,
+            by_key: values,
         }
     }
 
-    /// The value of a key.
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.values.get(name)
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.by_key.get(key)
+    }
+
+    pub(super) fn state_dir(&self) -> &Path {
+        Path::new(self.get("state_dir").map_or("", |value| &value.text))
+    }
+
+    /// Sets a value as its flag does.
+    pub fn set_flag(&mut self, key: &'static str, text: String) {
+        let source = Source::Flag;
+        self.by_key.insert(key, Value { text, source });
+    }
+
+    /// The text of a key, without the space around it; `None` if nothing is left.
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        let text = self.get(key)?.text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// The parsed value of a key; `None` if it is not set, or if it is wrong, which becomes a problem.
+    pub(super) fn parse<T, E: ToString>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match parse(self.get(key)?.text.trim()) {
+            Ok(parsed) => Some(parsed),
+            Err(error) => {
+                self.reject(key, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Adds a problem of a key, with the source of its value.
+    pub(super) fn reject(&mut self, key: &str, text: impl Into<String>) {
+        let source = self.by_key.get(key).map(|value| &value.source);
+        self.problems.add(key, source, text);
     }
 }
 
-/// A variable of our own prefix that no key has changes nothing, and would not be noticed.
+/// A variable with the relay's prefix that belongs to no key would have no effect, and the mistake in its
+/// name would not be noticed.
 fn refuse_unknown(name: &str, problems: &mut ConfigProblems) {
-    let is_known = OTHER_VARIABLES.contains(&name) || KEYS.iter().any(|key| key.env == name);
+    let is_known = OTHER_VARIABLES.contains(&name) || KEYS.iter().any(|key| key.variable == name);
     if is_known || !name.starts_with("ARCHETY_") {
         return;
     }
     let nearest = KEYS
         .iter()
-        .map(|key| key.env)
-        .min_by_key(|env| strsim::damerau_levenshtein(env, name));
-    let meant = nearest.unwrap_or_default();
+        .map(|key| key.variable)
+        .min_by_key(|variable| strsim::damerau_levenshtein(variable, name))
+        .unwrap_or_default();
     problems.add(
         name,
         None,
         format!(
-            "is no setting of the relay; {meant} is the nearest, `archety-relay --help` lists all"
+            "is no setting of the relay; {nearest} is the nearest, `archety-relay --help` lists all"
         ),
     );
 }
 
-fn read_file(
+/// Reads the file at the usual path. If there is none, that is no problem by itself, but the hint beside
+/// other problems says so.
+fn read_usual_file(
     path: &Path,
-    presence: Presence,
+    problems: &mut ConfigProblems,
+) -> (PathBuf, std::io::Result<String>) {
+    let mut text = std::fs::read_to_string(path);
+    if text
+        .as_ref()
+        .is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    {
+        let in_this_folder = path
+            .file_name()
+            .map(Path::new)
+            .filter(|name| name.is_file());
+        let advice = in_this_folder.map_or_else(
+            || "`archety-relay config init --write` makes one there.".to_owned(),
+            |file| {
+                let file = file.display();
+                format!(
+                    "{file} in this folder is not read: move it there, or name it with --config."
+                )
+            },
+        );
+        let path = path.display();
+        problems.hint = Some(format!(
+            "There is no configuration file at {path}; {advice}"
+        ));
+        text = Ok(String::new());
+    }
+    (path.to_owned(), text)
+}
+
+/// The keys of a configuration file and their values, written as for a variable.
+fn parse_file(
+    text: &str,
+    source: &Source,
     problems: &mut ConfigProblems,
 ) -> Vec<(&'static str, String)> {
-    let source = Source::File(path.to_owned());
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error)
-            if error.kind() == std::io::ErrorKind::NotFound && presence == Presence::Optional =>
-        {
-            let beside = path.file_name().map(PathBuf::from);
-            problems.missing_file = Some(MissingFile {
-                path: path.to_owned(),
-                beside: beside.filter(|name| name.is_file()),
-            });
-            return Vec::new();
-        }
-        Err(error) => {
-            problems.add("config", Some(&source), format!("cannot be read: {error}"));
-            return Vec::new();
-        }
-    };
     let table = match text.parse::<toml::Table>() {
         Ok(table) => table,
         Err(error) => {
             let error = error.message();
-            problems.add("config", Some(&source), format!("is not TOML: {error}"));
+            problems.add("config", Some(source), format!("is not TOML: {error}"));
             return Vec::new();
         }
     };
     let mut found = Vec::new();
     for (name, value) in table {
-        let Some(key) = KEYS.iter().find(|key| key.name == name) else {
-            let known: Vec<_> = KEYS.iter().map(|key| key.name).collect();
-            let text = format!("there is no such key; there are {}", known.join(", "));
-            problems.add(&name, Some(&source), text);
-            continue;
-        };
-        match as_text(&value, key.form) {
-            Ok(text) => found.push((key.name, text)),
-            Err(problem) => problems.add(&name, Some(&source), problem),
+        match find_key(&name).and_then(|key| Ok((key.name, as_text(&value, key.kind)?))) {
+            Ok(value) => found.push(value),
+            Err(problem) => problems.add(&name, Some(source), problem),
         }
     }
     found
 }
 
-/// A value of the file as a variable would have it.
-fn as_text(value: &toml::Value, form: Form) -> Result<String, &'static str> {
+fn find_key(name: &str) -> Result<&'static Key, String> {
+    KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
+        let known: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+        format!("there is no such key; there are {}", known.join(", "))
+    })
+}
+
+/// A value of the file, written as for a variable.
+fn as_text(value: &toml::Value, kind: Kind) -> Result<String, &'static str> {
     const NO_LIST: &str = "must be a list of texts in quotes";
     const NO_LISTS: &str = "must be a list of lists of texts in quotes";
-    match (form, value) {
+    match (kind, value) {
         (_, toml::Value::String(text)) => Ok(text.clone()),
-        (Form::Text, toml::Value::Boolean(flag)) => Ok(flag.to_string()),
-        (Form::Text, _) => Err("must be text in quotes, true or false"),
-        (Form::List, toml::Value::Array(entries)) => joined(entries, ",").ok_or(NO_LIST),
-        (Form::List, _) => Err(NO_LIST),
-        (Form::Lists, toml::Value::Array(lists)) => {
+        (Kind::List, toml::Value::Array(entries)) => join(entries, ",").ok_or(NO_LIST),
+        (Kind::List, _) => Err(NO_LIST),
+        (Kind::Lists, toml::Value::Array(lists)) => {
             let mut texts = Vec::with_capacity(lists.len());
             for list in lists {
                 let entries = list.as_array().ok_or(NO_LISTS)?;
                 if entries.is_empty() {
                     return Err("has an empty list in it");
                 }
-                texts.push(joined(entries, "|").ok_or(NO_LISTS)?);
+                texts.push(join(entries, "|").ok_or(NO_LISTS)?);
             }
             Ok(texts.join(","))
         }
-        (Form::Lists, _) => Err(NO_LISTS),
+        (Kind::Lists, _) => Err(NO_LISTS),
+        (_, toml::Value::Boolean(flag)) => Ok(flag.to_string()),
+        _ => Err("must be text in quotes, true or false"),
     }
 }
 
-/// The texts with `separator` between them; none if one is no text, or has a separator of its own.
-fn joined(entries: &[toml::Value], separator: &str) -> Option<String> {
-    let mut texts = Vec::with_capacity(entries.len());
-    for entry in entries {
-        texts.push(entry.as_str().filter(|text| !text.contains([',', '|']))?);
-    }
-    Some(texts.join(separator))
-}
-
-/// A file that was named must be there; the usual one may be missing.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Presence {
-    Required,
-    Optional,
+/// The texts with `separator` between them; `None` if an entry is no text, or contains a separator.
+fn join(entries: &[toml::Value], separator: &str) -> Option<String> {
+    let texts = entries
+        .iter()
+        .map(|entry| entry.as_str().filter(|text| !text.contains([',', '|'])));
+    Some(texts.collect::<Option<Vec<_>>>()?.join(separator))
 }

@@ -1,6 +1,7 @@
 //! Layers, sources, and every problem at once.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use super::*;
 
@@ -9,6 +10,17 @@ const GOOD: &str = "a-secret-of-more-than-twenty-four-bytes";
 fn env(pairs: &[(&str, &str)]) -> Environment {
     let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     pairs.iter().map(pair).collect()
+}
+
+fn read(file: Option<&Path>, environment: Environment) -> Result<Config, ConfigProblems> {
+    Config::read(Values::collect(file, Vec::new(), environment))
+}
+
+fn read_with_link(
+    file: Option<&Path>,
+    environment: Environment,
+) -> Result<(Config, Link), ConfigProblems> {
+    Config::read_with_link(Values::collect(file, Vec::new(), environment))
 }
 
 fn file(text: &str) -> tempfile::NamedTempFile {
@@ -28,9 +40,8 @@ fn flags_beat_variables_beat_the_file_beats_defaults() {
         ("ARCHETY_OWNER_HANDLE", ""),
     ]);
     let flags = vec![("log", "debug".to_owned())];
-    let mut problems = ConfigProblems::default();
-    let values = Values::collect(Some(file.path()), flags, &environment, &mut problems);
-    assert_eq!(problems, ConfigProblems::default());
+    let values = Values::collect(Some(file.path()), flags, environment);
+    assert_eq!(values.problems, ConfigProblems::default());
     let found = |key| {
         values
             .get(key)
@@ -57,7 +68,7 @@ fn flags_beat_variables_beat_the_file_beats_defaults() {
 }
 
 #[test]
-fn every_problem_is_told_at_once_with_its_key_its_place_and_its_fix() {
+fn all_problems_are_reported_at_once_with_key_source_and_fix() {
     let state_dir = tempfile::tempdir().expect("a folder");
     let file = file(
         "relay_name = \"Not A Name\"\nauth = \"digest\"\nshoe_size = 43\nrelay_spam = \"maybe\"\n",
@@ -70,7 +81,7 @@ fn every_problem_is_told_at_once_with_its_key_its_place_and_its_fix() {
             state_dir.path().to_str().expect("UTF-8"),
         ),
     ]);
-    let problems = Config::read_with_link(Some(file.path()), Vec::new(), &environment)
+    let problems = read_with_link(Some(file.path()), environment)
         .map(|_| ())
         .expect_err("much is wrong");
     let text = problems
@@ -81,17 +92,14 @@ fn every_problem_is_told_at_once_with_its_key_its_place_and_its_fix() {
 }
 
 #[test]
-fn what_is_no_toml_and_what_is_not_there() {
+fn a_broken_or_missing_named_file_is_a_problem() {
     let broken = file("backend_url = ");
-    let problems = Config::read(Some(broken.path()), Vec::new(), &env(&[])).expect_err("broken");
+    let problems = read(Some(broken.path()), env(&[])).expect_err("broken");
     assert!(problems.to_string().contains("is not TOML"), "{problems}");
     let missing = Path::new("/no/such/config.toml");
+    assert!(read(Some(missing), env(&[])).is_err(), "it was named");
     assert!(
-        Config::read(Some(missing), Vec::new(), &env(&[])).is_err(),
-        "it was named"
-    );
-    assert!(
-        Config::read(None, Vec::new(), &env(&[("HOME", "/nowhere")])).is_ok(),
+        read(None, env(&[("HOME", "/nowhere")])).is_ok(),
         "it was not"
     );
 }
@@ -128,7 +136,7 @@ fn the_secret_comes_from_the_variable_or_from_a_private_file() {
 }
 
 #[test]
-fn a_named_secret_tells_the_relays_name_and_contradictions_are_refused() {
+fn a_named_secret_sets_the_relays_name_and_another_name_is_refused() {
     let base = [
         ("ARCHETY_BACKEND_URL", "https://backend.example.com"),
         (
@@ -136,9 +144,7 @@ fn a_named_secret_tells_the_relays_name_and_contradictions_are_refused() {
             "mini:a-secret-of-more-than-twenty-four-bytes",
         ),
     ];
-    let read = |more: &[(&str, &str)]| {
-        Config::read_with_link(None, Vec::new(), &env(&[&base, more].concat()))
-    };
+    let read = |more: &[(&str, &str)]| read_with_link(None, env(&[&base, more].concat()));
     let (config, link) = read(&[]).expect("valid");
     assert_eq!(config.relay_name.as_str(), "mini");
     assert_eq!(link.auth, Auth::Hmac);
@@ -154,8 +160,7 @@ fn a_named_secret_tells_the_relays_name_and_contradictions_are_refused() {
 
 fn own_side(text: &str, variables: &[(&str, &str)]) -> Result<chatdb::Lines, ConfigProblems> {
     let file = file(text);
-    let environment = env(variables);
-    Config::read(Some(file.path()), Vec::new(), &environment).map(|config| config.options.lines)
+    read(Some(file.path()), env(variables)).map(|config| config.options.lines)
 }
 
 fn addresses_of(lines: &chatdb::Lines) -> Vec<Vec<String>> {
@@ -207,7 +212,7 @@ fn the_old_key_still_names_an_own_address() {
 }
 
 #[test]
-fn an_address_behind_an_exclamation_mark_is_anothers() {
+fn an_address_with_an_exclamation_mark_is_not_an_own_one() {
     let text = "own_addresses = [\"!+1 555 010 0001\", \"+15550100002\"]";
     let mut lines = own_side(text, &[]).expect("valid");
     let person = chatdb::Address::parse("+15550100001").expect("an address");
@@ -216,7 +221,7 @@ fn an_address_behind_an_exclamation_mark_is_anothers() {
 }
 
 #[test]
-fn what_is_wrong_with_own_addresses_is_told_by_key_and_place_without_the_address() {
+fn problems_of_own_addresses_name_key_and_place_without_the_address() {
     for (text, problem) in [
         (
             r#"own_addresses = ["+15550100001", "5550100002"]"#,
@@ -291,5 +296,13 @@ fn what_is_wrong_with_own_addresses_is_told_by_key_and_place_without_the_address
             !told.contains("0100001") && !told.contains("b.example"),
             "{told}"
         );
+    }
+}
+
+#[test]
+fn a_keys_variable_and_flag_are_its_name_in_their_own_spelling() {
+    for key in keys::KEYS {
+        assert_eq!(key.flag, key.name.replace('_', "-"));
+        assert_eq!(key.variable, format!("ARCHETY_{}", key.name.to_uppercase()));
     }
 }

@@ -1,12 +1,12 @@
-//! Whether the backend as a whole may be sent to: open, closed until an instant, or ajar for a probe.
+//! A circuit breaker for the backend: open for all posts, closed until an instant, and after that instant
+//! open for one post as a probe.
 //!
-//! An outage is noticed by two failures in a row, so that one message that kills its own connection
-//! closes nothing. Requests that were under way together tell the same news once: each carries the
-//! epoch it was sent in, and only news of the present epoch count.
+//! The sender closes the gate after two failures in a row, so that one message that breaks its own
+//! connection does not close it. Requests that fail at the same time count as one failure: each belongs to
+//! the epoch in which it was sent, and only results of the current epoch count.
 
 use std::time::{Duration, Instant};
 
-/// The gate before the backend.
 #[derive(Debug, Default)]
 pub struct Gate {
     epoch: u64,
@@ -15,12 +15,12 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The epoch that requests sent now belong to.
+    /// The epoch of requests that are sent now.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// How many of `limit` requests may be under way at `now`.
+    /// How many of `limit` requests may be in flight at `now`.
     pub fn allowance(&self, now: Instant, limit: usize) -> usize {
         match self.closed_until {
             None => limit,
@@ -29,12 +29,12 @@ impl Gate {
         }
     }
 
-    /// When the next probe is due, if the gate is closed.
+    /// When a probe may be sent, if the gate is closed.
     pub fn opens_at(&self) -> Option<Instant> {
         self.closed_until
     }
 
-    /// The backend answered.
+    /// Opens the gate: the backend answered a request of this epoch.
     pub fn succeeded(&mut self, epoch: u64) {
         if epoch == self.epoch {
             self.failures = 0;
@@ -42,7 +42,8 @@ impl Gate {
         }
     }
 
-    /// It failed as a whole: counts once an epoch, and says how often in a row if this was the time.
+    /// Counts a failure of the backend, once in each epoch. Returns the number of failures in a row, or `None`
+    /// if the failure was counted already.
     pub fn failed(&mut self, epoch: u64) -> Option<u32> {
         if epoch != self.epoch {
             return None;
@@ -52,7 +53,6 @@ impl Gate {
         Some(self.failures)
     }
 
-    /// Closes it for `wait` from `now`.
     pub fn close(&mut self, now: Instant, wait: Duration) {
         self.epoch += 1;
         self.closed_until = Some(now + wait);
@@ -66,7 +66,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn closed_then_ajar_then_open() {
+    fn a_closed_gate_lets_one_probe_through_and_a_success_opens_it() {
         let (mut gate, now) = (Gate::default(), Instant::now());
         assert_eq!(gate.allowance(now, 32), 32);
         gate.close(now, SECOND);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_were_under_way_together_count_once() {
+    fn requests_that_were_in_flight_together_count_once() {
         let mut gate = Gate::default();
         let epoch = gate.epoch();
         assert_eq!(gate.failed(epoch), Some(1));

@@ -1,8 +1,9 @@
-//! Delivery: from the outbox to the backend, once in effect.
+//! Delivers the posts of the outbox to the backend, each once in effect.
 //!
-//! The decisions are pure and lie in [`lanes`], [`gate`] and [`timestamps`]; [`sender`] is the loop that
-//! joins them with the backend and the state. A post is settled only by the backend's own word, and only
-//! once that is written down: a process that dies in between sends it again and is told `duplicate`.
+//! [`lanes`], [`gate`] and [`timestamps`] decide without I/O; [`sender`] is the loop that reads the outbox,
+//! posts and writes the results. A post counts as delivered only after the backend's own answer is written
+//! into the outbox. If the process dies before that, the post is sent again, and the backend answers
+//! `duplicate`.
 
 pub mod gate;
 pub mod lanes;

@@ -1,22 +1,23 @@
-//! Which timestamp an attempt is signed with.
+//! The timestamps that attempts are signed with.
 //!
-//! The backend refuses a pair of id and timestamp that it has seen. Timestamps have whole seconds, so
-//! the clock alone would repeat them: two attempts within a second, or a relay that was killed and
-//! started again within one. Hence they ascend per id, and all lie above the second of the start.
+//! The backend refuses an id with a timestamp that it has seen before. Timestamps are whole seconds, so the
+//! clock alone would give the same one to two attempts within a second, or to a relay that is killed and
+//! started again within a second. So the timestamps of an id ascend, and all are later than the second in
+//! which the relay started.
 
 use std::collections::HashMap;
 
 use shared_protocol::TOLERANCE_SECS;
 
-/// The timestamps given out so far, for the posts that are still under way.
 #[derive(Debug)]
 pub struct Timestamps {
     floor: i64,
+    /// The last timestamp of each post that may be sent again.
     last: HashMap<i64, i64>,
 }
 
 impl Timestamps {
-    /// For a relay that started in the second `started_at`.
+    /// `started_at` is the second in which the relay started.
     pub fn new(started_at: i64) -> Self {
         Self {
             floor: started_at + 1,
@@ -28,7 +29,7 @@ impl Timestamps {
     pub fn next(&mut self, seq: i64, now: i64) -> i64 {
         let mut next = self.ascending(seq, now);
         if next > now + TOLERANCE_SECS {
-            // The clock was set back: going on from its old time, every attempt would be refused.
+            // The clock was set back. The backend would refuse timestamps that go on from the old time.
             self.floor = now;
             self.last.clear();
             next = now;
@@ -37,8 +38,8 @@ impl Timestamps {
         next
     }
 
-    /// Forgets a post that will not be sent again.
-    pub fn settled(&mut self, seq: i64) {
+    /// Forgets a post that is not sent again.
+    pub fn finished(&mut self, seq: i64) {
         self.last.remove(&seq);
     }
 
@@ -59,12 +60,8 @@ mod tests {
         assert_eq!([0; 3].map(|_| timestamps.next(1, 100)), [101, 102, 103]);
         assert_eq!(timestamps.next(2, 100), 101);
         assert_eq!(timestamps.next(1, 500), 500);
-        timestamps.settled(1);
-        assert_eq!(
-            timestamps.last.len(),
-            1,
-            "only what is under way is remembered"
-        );
+        timestamps.finished(1);
+        assert_eq!(timestamps.last.len(), 1, "finished posts are forgotten");
     }
 
     #[test]
@@ -78,7 +75,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn they_always_ascend_while_the_clock_does(steps in proptest::collection::vec(0_i64..3, 1..50)) {
+        fn timestamps_ascend_while_the_clock_does(steps in proptest::collection::vec(0_i64..3, 1..50)) {
             let mut timestamps = Timestamps::new(1000);
             let (mut now, mut last) = (1000, 1000);
             for step in steps {

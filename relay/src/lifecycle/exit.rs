@@ -1,4 +1,4 @@
-//! Exit codes, after sysexits: a supervisor tells by them whether another start may help.
+//! Exit codes after sysexits. They tell launchd, or a script, whether starting the relay again may help.
 
 use chatdb::OpenError;
 
@@ -7,24 +7,22 @@ use crate::backend::client::ClientError;
 use crate::config::ConfigProblems;
 use crate::state::StateError;
 
-/// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCode {
     /// Done, or stopped as asked.
     Done = 0,
-    /// It failed, or what was asked for is not there.
+    /// An error, or the wanted object does not exist.
     Failed = 1,
-    /// Start it again: another relay runs, the disk is full, the state is locked, or a part of the relay
-    /// ended by itself.
+    /// Starting again may help: another relay runs, the disk is full, the state is locked, or a loop of the
+    /// relay ended by itself.
     Temporary = 75,
     /// A permission is missing.
     Permission = 77,
-    /// The configuration, or the state, needs its owner.
+    /// The owner must change the configuration or the state.
     Config = 78,
 }
 
 impl ExitCode {
-    /// The code for an error that ended the process.
     pub fn of(error: &anyhow::Error) -> Self {
         if error.is::<ConfigProblems>() || error.is::<ClientError>() {
             return Self::Config;

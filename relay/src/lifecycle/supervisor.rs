@@ -1,11 +1,10 @@
-//! The loops that run for as long as the relay does, and what happens when one of them ends.
+//! Supervises the loops of the relay, such as the sender and the pull.
 //!
-//! A relay that only does half of its work must not look alive: a loop that ends or panics by itself
-//! ends all the others in order, and the process with an error that names it. launchd starts the process
+//! A relay with a loop missing must not look alive. If a loop ends or panics by itself, the other loops are
+//! stopped in order and the process ends with an error that names the loop. launchd then starts the relay
 //! again, as after every exit code but 0.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -13,30 +12,15 @@ use tokio::sync::oneshot;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// A loop that ended though it was not asked to.
+/// A loop ended though it was not asked to stop.
 #[derive(Debug, thiserror::Error)]
-#[error("{name} {how} by itself; the relay stops, to be started again")]
-pub struct LoopEnded {
-    name: &'static str,
-    how: How,
+pub enum LoopEnded {
+    #[error("{0} ended by itself; the relay stops, to be started again")]
+    Returned(&'static str),
+    #[error("{0} panicked by itself; the relay stops, to be started again")]
+    Panicked(&'static str),
 }
 
-#[derive(Debug)]
-enum How {
-    Returned,
-    Panicked,
-}
-
-impl fmt::Display for How {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Returned => "ended",
-            Self::Panicked => "panicked",
-        })
-    }
-}
-
-/// The running loops, by name.
 pub(super) struct Supervisor {
     stop: CancellationToken,
     loops: JoinSet<()>,
@@ -44,7 +28,7 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Loops that `stop` asks to end.
+    /// `stop` asks the loops to end.
     pub(super) fn new(stop: CancellationToken) -> Self {
         Self {
             stop,
@@ -53,7 +37,7 @@ impl Supervisor {
         }
     }
 
-    /// Runs a loop that ends by itself once it is asked to stop.
+    /// Runs a loop that ends itself after it is asked to stop.
     pub(super) fn run(
         &mut self,
         name: &'static str,
@@ -63,7 +47,7 @@ impl Supervisor {
         self.names.insert(task.id(), name);
     }
 
-    /// Runs a loop that may be left at any of its waits when it is time to stop.
+    /// Runs a loop that is cancelled when the relay stops.
     pub(super) fn run_until_stopped(
         &mut self,
         name: &'static str,
@@ -75,7 +59,7 @@ impl Supervisor {
         });
     }
 
-    /// Runs a loop on a thread of its own; `ask_to_stop` is called when it is time to.
+    /// Runs a loop on a thread of its own. `ask_to_stop` is called when the relay stops.
     pub(super) fn run_on_thread(
         &mut self,
         name: &'static str,
@@ -86,7 +70,7 @@ impl Supervisor {
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
-                // Dropped with the thread, by a panic too.
+                // Dropped at the end of the thread, also after a panic.
                 let _alive = alive;
                 work();
             })?;
@@ -96,7 +80,7 @@ impl Supervisor {
                 ask_to_stop();
                 let _ = ended.await;
             }
-            // The thread is in its last instructions, so this does not hold up the others.
+            // The thread is at its end, so this does not block the runtime for long.
             if let Err(panic) = thread.join() {
                 std::panic::resume_unwind(panic);
             }
@@ -131,13 +115,9 @@ impl Supervisor {
     }
 
     fn ended(&self, ended: Result<Id, JoinError>) -> LoopEnded {
-        let (id, how) = match ended {
-            Ok(id) => (id, How::Returned),
-            Err(error) => (error.id(), How::Panicked),
-        };
-        LoopEnded {
-            name: self.names[&id],
-            how,
+        match ended {
+            Ok(id) => LoopEnded::Returned(self.names[&id]),
+            Err(error) => LoopEnded::Panicked(self.names[&error.id()]),
         }
     }
 }
@@ -159,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_loop_that_ends_or_panics_is_named_and_another_start_may_help() {
+    async fn the_error_names_the_loop_and_its_exit_code_asks_for_another_start() {
         let mut loops = supervisor();
         loops.run("one", pending());
         loops.run("two", async {});
@@ -192,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_asked_to_stop_ends_in_order() {
+    async fn loops_that_are_asked_to_stop_may_finish() {
         let stop = CancellationToken::new();
         let mut loops = Supervisor::new(stop.clone());
         let (ask, asked) = channel::<()>();
@@ -217,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_loop_that_does_not_listen_holds_up_the_end_for_the_limit_alone() {
+    async fn a_loop_that_ignores_the_stop_delays_the_end_by_the_limit_at_most() {
         let mut loops = supervisor();
         loops.run("deaf", pending());
         let began = tokio::time::Instant::now();

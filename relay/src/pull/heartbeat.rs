@@ -1,4 +1,4 @@
-//! The relay's heartbeat: figures from the state, the disk and the clock.
+//! Collects the figures of the relay's heartbeat from the state, the disk and the clock.
 
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ use crate::pipeline::PipelineHealth;
 use crate::platform;
 use crate::state::{State, StateError, outbox, own_addresses, quarantine, source, waiting};
 
-/// Gathers the heartbeat at `now`.
 pub(super) fn gather(
     state: &State,
     health: &Arc<PipelineHealth>,
@@ -51,7 +50,7 @@ mod tests {
     use crate::state::own_addresses::Learnt;
 
     #[test]
-    fn the_lines_are_those_that_the_reading_thread_knows() {
+    fn the_heartbeat_has_the_lines_of_the_state() {
         let dir = tempfile::tempdir().expect("a folder");
         let now = UnixMicros::from_secs(1_700_000_000);
         let state = State::open(dir.path(), now).expect("a new state");

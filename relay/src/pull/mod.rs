@@ -1,10 +1,9 @@
-//! The pull: a signed long poll that is heartbeat, lease and the way of commands in one.
+//! The pull: a signed long poll that carries the heartbeat to the backend, and the lease and commands back.
 //!
-//! Each answer proves contact with the network, says which backend it is and whether this
-//! installation is the one it listens to, and names the newest message that the backend has of this
-//! relay. No other installation may pull under a relay's name: another installation's lease stops
-//! all sending here. Commands that this relay does not know stay unacknowledged: the backend keeps
-//! them for one that does.
+//! Each answer proves that the network works, names the backend's version and environment and the newest
+//! message that the backend has of this relay. It also says whether this installation holds the lease of the
+//! relay's name; another installation's lease stops all sending here. A command that this relay does not know
+//! is not acknowledged: the backend keeps it for a relay that knows it.
 
 mod heartbeat;
 
@@ -26,74 +25,70 @@ use url::Url;
 
 use crate::backend::Trouble;
 use crate::backend::answer::{Backend, Judgement, Received, Verdict, judge, unanswered};
-use crate::backend::availability::{Availability, Reporter, Standing, Standstill};
+use crate::backend::availability::{Availability, BackendState, TroubleReporter, TroubleStatus};
 use crate::backend::backoff::Backoff;
 use crate::backend::client::{Client, Request};
 use crate::clock::{Clock, UnixMicros};
 use crate::pipeline::PipelineHealth;
 use crate::state::{State, StateError, meta};
 
-/// How long an answer may take beyond the wait that was asked for.
+/// How long an answer may take beyond the wait that the request asks for.
 const GRACE: Duration = Duration::from_secs(15);
-/// Pause after a refusal that only the owner can mend, and after commands that stay where they are.
+/// Pause after a refusal that only the owner can resolve, and after commands that are not acknowledged.
 const PAUSE: Duration = Duration::from_mins(1);
-/// A poll that is answered follows the answer before within this time, whatever the pause between and
-/// however long the backend lets it wait; the rest is for a loaded machine.
+/// Longest time between two answers while all is well: the longest wait, its grace and the longest pause, and
+/// 10 s for a loaded machine.
 pub const ANSWER_OVERDUE: Duration =
     Duration::from_secs(MAX_PULL_WAIT_SECS as u64 + GRACE.as_secs() + PAUSE.as_secs() + 10);
-/// How long the first poll waits for the reading thread to know the lines, and how often it looks.
+/// How long the first poll waits for the lines.
 const LINES_WAIT: Duration = Duration::from_secs(2);
-const LINES_LOOK: Duration = Duration::from_millis(5);
-/// Pause between two polls that were answered at once.
-const BREATH: Duration = Duration::from_millis(200);
+/// How often a poll checks whether the lines are loaded.
+const LINES_CHECK: Duration = Duration::from_millis(5);
+/// Pause after an answer, so that a backend that always answers at once is not flooded.
+const MIN_PAUSE: Duration = Duration::from_millis(200);
 
-/// What the pull is given.
 pub struct PullContext {
-    /// The relay's state.
     pub state: Arc<State>,
-    /// The way to the backend.
     pub client: Arc<Client>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Randomness for ids and jitter.
+    /// Randomness of ids and of the backoff's jitter.
     pub rng: StdRng,
-    /// What the sender is told.
+    /// Tells the sender in which state the backend is.
     pub availability: watch::Sender<Availability>,
-    /// The reading thread's health, for the heartbeat, and where contact is recorded.
+    /// Health of the reading thread, for the heartbeat. Contact with the backend is recorded in it.
     pub health: Arc<PipelineHealth>,
-    /// Where it is told when the backend last answered.
+    /// When the backend last answered a pull.
     pub answered: watch::Sender<Option<Instant>>,
-    /// Where the pipeline hears which message the backend has as the newest.
+    /// Tells the pipeline the newest message that the backend has of this relay.
     pub newest: Channel<Option<NewestMessage>>,
-    /// Asks the pull to end.
     pub stop: CancellationToken,
 }
 
-/// What a step did.
+/// How a poll ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The backend answered; the next poll may follow at once.
+pub enum PollOutcome {
+    /// The backend answered. The next poll may follow at once.
     Answered,
-    /// Wait so long before the next.
+    /// The next poll follows after this time.
     Pause(Duration),
 }
 
-/// The poller.
 pub struct Puller {
     context: PullContext,
     route: Url,
     instance_id: String,
-    reporter: Reporter,
+    reporter: TroubleReporter,
     failures: u32,
-    /// The first poll is answered at once: the sender and an empty state wait for its word.
+    /// 0 for the first poll, so that the backend answers it at once: the sender and an empty state wait for
+    /// the answer.
     wait_seconds: u8,
-    lines_told: bool,
-    /// How the pull stands, until the state has it.
-    unwritten: Option<Standstill>,
+    lines_sent: bool,
+    /// The status of the pull, until it is written into the state.
+    unwritten: Option<TroubleStatus>,
 }
 
 impl Puller {
-    /// Prepares the poller, and this installation's id if it has none.
+    /// Creates the id of this installation if the state has none.
     pub fn new(mut context: PullContext) -> Result<Self, StateError> {
         let random = context.rng.random();
         let file = context.state.file_id()?;
@@ -103,57 +98,49 @@ impl Puller {
         Ok(Self {
             route: context.client.link().backend_url.join(PULL_ROUTE),
             instance_id,
-            reporter: Reporter::default(),
+            reporter: TroubleReporter::default(),
             failures: 0,
             wait_seconds: 0,
-            lines_told: false,
+            lines_sent: false,
             unwritten: None,
             context,
         })
     }
 
-    /// Polls until it is asked to stop. A poll under way is given up: it changes nothing.
+    /// Polls until it is asked to stop. The current poll is then cancelled, which has no effect.
     pub async fn run(mut self) {
         let stop = self.context.stop.clone();
         let polling = async {
-            self.await_lines().await;
+            // The first heartbeat includes the lines if they are loaded soon. If chat.db cannot be read, it is
+            // sent without them, because the backend should know that this relay runs.
+            let _ = tokio::time::timeout(LINES_WAIT, lines_loaded(&self.context.health)).await;
             loop {
                 let pause = match self.step().await {
-                    Outcome::Answered => BREATH,
-                    Outcome::Pause(pause) => pause,
+                    PollOutcome::Answered => MIN_PAUSE,
+                    PollOutcome::Pause(pause) => pause,
                 };
                 tokio::time::sleep(pause).await;
             }
         };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = polling => {}
-        }
+        stop.run_until_cancelled(polling).await;
     }
 
-    /// The first heartbeat tells the lines if they are soon known. A chat.db that cannot be read holds it
-    /// up for a moment only: the backend is to hear that this relay is alive.
-    async fn await_lines(&self) {
-        let known = lines_known(&self.context.health);
-        let _ = tokio::time::timeout(LINES_WAIT, known).await;
-    }
-
-    /// One poll. One that had no lines to tell is given up as soon as there are some: deliveries wait
-    /// for a poll that has told them.
-    pub async fn step(&mut self) -> Outcome {
+    /// Polls once. A poll without lines is cancelled as soon as lines are loaded, because deliveries wait for
+    /// a poll that has brought the lines to the backend.
+    pub async fn step(&mut self) -> PollOutcome {
         crash_point("pull");
         let id = WebhookId::pull(self.context.rng.random());
         let span = tracing::info_span!("pull", id = id.as_str());
         self.poll(id).instrument(span).await
     }
 
-    async fn poll(&mut self, id: WebhookId) -> Outcome {
-        let tells_lines = self.context.health.knows_lines();
+    async fn poll(&mut self, id: WebhookId) -> PollOutcome {
+        let sends_lines = self.context.health.knows_lines();
         let body = match self.request() {
             Ok(request) => serde_json::to_vec(&request).expect("plain fields"),
             Err(error) => {
                 tracing::warn!(%error, "no heartbeat can be gathered");
-                return Outcome::Pause(self.backoff(None));
+                return PollOutcome::Pause(self.backoff(None));
             }
         };
         let request = Request {
@@ -164,21 +151,14 @@ impl Puller {
         let timeout = Duration::from_secs(self.wait_seconds.into()) + GRACE;
         let client = Arc::clone(&self.context.client);
         let health = Arc::clone(&self.context.health);
-        let lines_are_new = async {
-            if tells_lines {
-                std::future::pending::<()>().await;
-            }
-            lines_known(&health).await;
-        };
         let answer = tokio::select! {
             answer = client.post_within(&self.route, &request, timeout) => answer,
-            () = lines_are_new => return Outcome::Answered,
+            () = lines_loaded(&health), if !sends_lines => return PollOutcome::Answered,
         };
         match answer {
             Ok(received) => {
-                let is_taken = received.trust.is_ok() && received.status == 200;
-                self.lines_told |= tells_lines && is_taken;
-                self.take(&received)
+                self.lines_sent |= sends_lines && is_accepted(&received);
+                self.apply(&received)
             }
             Err(trouble) => self.failed(unanswered(trouble).verdict),
         }
@@ -198,43 +178,50 @@ impl Puller {
         })
     }
 
-    fn take(&mut self, received: &Received) -> Outcome {
+    fn apply(&mut self, received: &Received) -> PollOutcome {
         let now = self.context.clock.now();
         let expected = self.context.client.link().expect_env.clone();
         let judgement = judge(received, expected.as_deref(), now.as_secs());
         if received.trust.is_ok() {
             self.context.health.contact(now.as_micros());
         }
-        if received.trust.is_ok() && received.status == 200 {
+        if is_accepted(received) {
             return match serde_json::from_slice::<PullAnswer>(&received.body) {
                 Ok(answer) => self.answered(answer, expected.as_deref(), now),
                 Err(_) => self.failed(Verdict::Pause(Trouble::NotAnAnswer { status: 200 })),
             };
         }
         if is_unknown_route(received) {
-            // An older backend without commands: deliveries need not wait for it.
-            self.lines_told = true;
-            self.stand(Standing::Welcome, judgement.backend);
+            // An older backend without this route: deliveries do not wait for a pull.
+            self.lines_sent = true;
+            self.publish(BackendState::Ready, judgement.backend);
             self.note_answer(now);
-            return Outcome::Pause(PAUSE);
+            return PollOutcome::Pause(PAUSE);
         }
         let Judgement { verdict, backend } = judgement;
         match &verdict {
-            Verdict::Pause(Trouble::Elsewhere) => self.stand(Standing::Elsewhere, backend),
-            Verdict::Pause(Trouble::WrongEnvironment { found }) => {
-                self.stand(Standing::WrongEnvironment(found.clone()), backend);
+            Verdict::Pause(Trouble::Elsewhere) => {
+                self.publish(BackendState::LeasedElsewhere, backend);
             }
-            // The right backend, which cannot read this heartbeat. Messages go on all the same.
+            Verdict::Pause(Trouble::WrongEnvironment { found }) => {
+                self.publish(BackendState::WrongEnvironment(found.clone()), backend);
+            }
+            // The expected backend, which refuses this heartbeat. Messages are sent all the same.
             Verdict::Park(_) => {
-                self.lines_told = true;
-                self.stand(Standing::Welcome, backend);
+                self.lines_sent = true;
+                self.publish(BackendState::Ready, backend);
             }
             _ => {}
         }
         self.failed(verdict)
     }
 
-    fn answered(&mut self, answer: PullAnswer, expected: Option<&str>, now: UnixMicros) -> Outcome {
+    fn answered(
+        &mut self,
+        answer: PullAnswer,
+        expected: Option<&str>,
+        now: UnixMicros,
+    ) -> PollOutcome {
         self.failures = 0;
         let backend = Backend {
             version: answer.version,
@@ -244,16 +231,16 @@ impl Puller {
             && backend.environment != expected
         {
             let found = backend.environment.clone();
-            self.stand(Standing::WrongEnvironment(found.clone()), Some(backend));
+            self.publish(BackendState::WrongEnvironment(found.clone()), Some(backend));
             return self.failed(Verdict::Pause(Trouble::WrongEnvironment { found }));
         }
-        self.stand(Standing::Welcome, Some(backend));
-        // The pipeline may have ended; then there is no receiver.
+        self.publish(BackendState::Ready, Some(backend));
+        // Fails if the pipeline has ended, which needs no answer.
         let _ = self.context.newest.send(answer.newest_message);
         self.note_answer(now);
         self.wait_seconds = MAX_PULL_WAIT_SECS;
         if answer.commands.is_empty() {
-            return Outcome::Answered;
+            return PollOutcome::Answered;
         }
         for command in &answer.commands {
             let (seq, kind) = (command.seq, known_kind(&command.kind));
@@ -263,14 +250,14 @@ impl Puller {
                 "this relay does not know this command; it stays with the backend"
             );
         }
-        Outcome::Pause(PAUSE)
+        PollOutcome::Pause(PAUSE)
     }
 
-    /// The backend has answered: nothing troubles the pull any more.
+    /// Records an answer, which ends any trouble of the pull.
     fn note_answer(&mut self, now: UnixMicros) {
         self.context.answered.send_replace(Some(Instant::now()));
-        let news = self.reporter.delivered(now);
-        self.write_down(news);
+        let changed = self.reporter.succeeded(now);
+        self.write_status(changed);
         let at = now.as_micros().to_string();
         if let Err(error) = self
             .context
@@ -281,43 +268,42 @@ impl Puller {
         }
     }
 
-    fn stand(&self, standing: Standing, backend: Option<Backend>) {
+    /// Tells the sender the state of the backend, if it has changed.
+    fn publish(&self, state: BackendState, backend: Option<Backend>) {
         let next = Availability {
-            standing,
+            state,
             backend,
-            lines_told: self.lines_told,
+            lines_sent: self.lines_sent,
         };
         self.context.availability.send_if_modified(|known| {
-            let news = *known != next;
+            let has_changed = *known != next;
             *known = next;
-            news
+            has_changed
         });
     }
 
-    fn failed(&mut self, verdict: Verdict) -> Outcome {
+    fn failed(&mut self, verdict: Verdict) -> PollOutcome {
         let now = self.context.clock.now();
-        let (trouble, after) = match verdict {
-            Verdict::Pause(trouble) | Verdict::Park(trouble) => {
-                let news = self.reporter.trouble(&trouble, now);
-                self.write_down(news);
-                return Outcome::Pause(PAUSE);
+        let (trouble, pause) = match verdict {
+            Verdict::Pause(trouble) | Verdict::Park(trouble) => (trouble, PAUSE),
+            Verdict::Retry { trouble, after, .. } => (trouble, self.backoff(after)),
+            Verdict::SignAgain | Verdict::Delivered { .. } => {
+                (Trouble::Replayed, self.backoff(None))
             }
-            Verdict::Retry { trouble, after, .. } => (trouble, after),
-            Verdict::SignAgain | Verdict::Delivered { .. } => (Trouble::Replayed, None),
         };
-        let news = self.reporter.trouble(&trouble, now);
-        self.write_down(news);
-        Outcome::Pause(self.backoff(after))
+        let changed = self.reporter.failed(&trouble, now);
+        self.write_status(changed);
+        PollOutcome::Pause(pause)
     }
 
-    /// Keeps how the pull stands for `status`. What a full disk refuses is written at the next poll:
-    /// a trouble that has ended would be shown until the next one, or until a restart.
-    fn write_down(&mut self, news: Option<Standstill>) {
-        self.unwritten = news.or(self.unwritten.take());
-        let Some(standstill) = &self.unwritten else {
+    /// Writes a changed status of the pull into the state, for `status`. If that fails, for example because
+    /// the disk is full, the next poll tries again: otherwise `status` would go on showing the old one.
+    fn write_status(&mut self, changed: Option<TroubleStatus>) {
+        self.unwritten = changed.or(self.unwritten.take());
+        let Some(status) = &self.unwritten else {
             return;
         };
-        let json = serde_json::to_string(standstill).expect("plain fields");
+        let json = serde_json::to_string(status).expect("plain fields");
         let written = self
             .context
             .state
@@ -334,14 +320,18 @@ impl Puller {
     }
 }
 
-/// Waits until the reading thread knows the lines.
-async fn lines_known(health: &PipelineHealth) {
+/// Waits until the reading thread has loaded the lines.
+async fn lines_loaded(health: &PipelineHealth) {
     while !health.knows_lines() {
-        tokio::time::sleep(LINES_LOOK).await;
+        tokio::time::sleep(LINES_CHECK).await;
     }
 }
 
-/// A kind is a name of ours; anything else is not repeated in a log.
+fn is_accepted(received: &Received) -> bool {
+    received.trust.is_ok() && received.status == 200
+}
+
+/// The kind of a command for the log, which shows only texts of the form that kinds have.
 fn known_kind(kind: &str) -> &str {
     let clean = kind.len() <= 32 && kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     if clean { kind } else { "malformed" }

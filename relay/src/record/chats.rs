@@ -1,12 +1,12 @@
-//! Chats as steps.
+//! Records chats as steps.
 
 use messages_script::{Chat, ChatKind, Filter, Lookup};
 use rusqlite::types::Value;
 
 use super::Recorder;
 
-/// What a chat step's fields say; what is counted, or made anew and referred to by nothing (the ids);
-/// and `properties`, which holds photos and who was typing.
+/// Columns that the fields of a chat step cover, ids to which no other row refers, and `properties`, which
+/// has photos and typing indicators.
 const COVERED: &str = "\
     ROWID guid style chat_identifier service_name room_name display_name is_filtered
     account_id group_id original_group_id
@@ -39,7 +39,7 @@ impl Recorder<'_> {
             service: row
                 .text("service_name")
                 .filter(|service| service != "iMessage"),
-            // Most identifiers are the end of the guid.
+            // Recorded only if it is not the end of the guid, as it usually is.
             identifier: identifier.filter(|identifier| {
                 let end = guid.as_ref().and_then(|guid| guid.splitn(3, ';').nth(2));
                 end != Some(identifier)
@@ -64,7 +64,7 @@ impl Recorder<'_> {
         })
     }
 
-    /// What stands for a chat in `chat_lookup` besides its own identifier.
+    /// The identifiers of a chat in `chat_lookup`, without its own.
     pub(super) fn lookups(&mut self, chat: i64) -> rusqlite::Result<Vec<Lookup>> {
         let has_table = "select exists (select 1 from pragma_table_info('chat_lookup'))";
         if !self.connection.query_row(has_table, [], |row| row.get(0))? {

@@ -1,4 +1,4 @@
-//! Columns that no field of a step covers: which are recorded, and how their values are redacted.
+//! Records and redacts the columns for which a step has no field.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,12 @@ use rusqlite::types::Value;
 use super::redact::Redactor;
 use super::{Recorder, has_word};
 
-/// Columns with texts that software made: guids, codes, bundle ids.
+/// Columns whose texts are made by software: guids, codes, bundle ids.
 const TECHNICAL: &str = "\
     associated_message_guid thread_originator_guid thread_originator_part reply_to_guid
     balloon_bundle_id expressive_send_style_id service country uti mime_type state guid";
-/// Columns with an address, perhaps behind `P:` or `E:`. A person wrote the texts of all others.
+/// Columns with an address, perhaps with the prefix `P:` or `E:`. The texts of all other columns count as
+/// written by people.
 const ADDRESSES: &str = "account account_login destination_caller_id last_addressed_handle";
 
 impl Redactor {
@@ -24,29 +25,37 @@ impl Redactor {
             Value::Text(text) if has_word(TECHNICAL, column) => Cell::Text(text),
             Value::Text(text) if has_word(ADDRESSES, column) => Cell::Text(self.account(&text)),
             Value::Text(text) => Cell::Text(self.text(&text)),
-            Value::Blob(blob) if self.is_on() => {
+            Value::Blob(blob) => {
                 let list = match column {
-                    "payload_data" | "user_info" => self.property_list(&blob),
+                    "payload_data" | "user_info" if self.is_on() => self.property_list(&blob),
                     _ => None,
                 };
-                list.map_or(Cell::Zeros { zeros: blob.len() }, |list| Cell::Hex {
-                    hex: hex(&list),
-                })
+                list.map_or_else(|| self.bytes(&blob), |list| hex(&list))
             }
-            Value::Blob(blob) => Cell::Hex { hex: hex(&blob) },
+        }
+    }
+
+    /// Bytes of unknown content: under redaction as many zeros.
+    pub(super) fn bytes(&self, bytes: &[u8]) -> Cell {
+        if self.is_on() {
+            let zeros = bytes.len();
+            Cell::Zeros { zeros }
+        } else {
+            hex(bytes)
         }
     }
 }
 
+/// A row of any table, by column.
 pub(super) struct Row(BTreeMap<String, Value>);
 
 impl Row {
-    /// One value, whatever its type; NULL for a column that isn't there.
+    /// A value of any type; NULL if the table has no such column.
     pub(super) fn value(&self, column: &str) -> Value {
         self.0.get(column).cloned().unwrap_or(Value::Null)
     }
 
-    /// A text value; `None` for any other type.
+    /// A text; `None` for a value of another type.
     pub(super) fn text(&self, column: &str) -> Option<String> {
         match self.0.get(column) {
             Some(Value::Text(text)) => Some(text.clone()),
@@ -86,27 +95,27 @@ impl Recorder<'_> {
         Ok(Row(row))
     }
 
-    /// Every column of a row that isn't in `covered` and isn't what a row has anyway: NULL, 0, or the
-    /// value in `usual`, which the player writes if it is told nothing; `None` there stands for one that
-    /// can't be foreseen, so that the column is always recorded.
+    /// The columns of a row that are not in `covered` and differ from what the player writes by default. That
+    /// is NULL or 0, or the value in `defaults`; a column with `None` there has no fixed default, so it is
+    /// always recorded.
     pub(super) fn rest(
         &mut self,
         table: &'static str,
         row: &Row,
         covered: &str,
-        usual: &[(&str, Option<Value>)],
+        defaults: &[(&str, Option<Value>)],
     ) -> Columns {
         let mut rest = Columns::new();
         for (column, value) in &row.0 {
-            // What a macOS that scripts don't know added can't be built again.
+            // A column of a newer macOS, which the player cannot write.
             if has_word(covered, column) || !schema::is_known(table, column) {
                 continue;
             }
-            let unremarkable = match usual.iter().find(|(name, _)| name == column) {
-                Some((_, usual)) => usual.as_ref() == Some(value),
+            let is_default = match defaults.iter().find(|(name, _)| name == column) {
+                Some((_, default)) => default.as_ref() == Some(value),
                 None => matches!(value, Value::Null | Value::Integer(0)),
             };
-            if !unremarkable {
+            if !is_default {
                 let cell = self.redactor.cell(column, value.clone());
                 rest.insert(column.clone(), cell);
             }
@@ -115,10 +124,11 @@ impl Recorder<'_> {
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> Cell {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    digits
+    let hex = digits
         .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
+        .collect();
+    Cell::Hex { hex }
 }

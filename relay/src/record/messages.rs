@@ -1,4 +1,4 @@
-//! Messages as steps.
+//! Records messages and their attachments as steps.
 
 use messages_script::{
     Attachment, Cell, Date, MessageStep, Piece, Stored, Summary, TransferState, attributed_body,
@@ -8,11 +8,12 @@ use rusqlite::types::Value;
 use super::Recorder;
 use super::columns::{Row, hex};
 
-/// What a message step's fields say, or what the triggers make.
+/// Columns that the fields of a message step cover, or that Messages' triggers fill.
 const COVERED: &str = "\
     ROWID guid text attributedBody handle_id other_handle service message_summary_info
     cache_roomnames cache_has_attachments";
 
+/// Columns that the fields of an attachment cover.
 const ATTACHMENT_COVERED: &str = "\
     ROWID guid original_guid filename transfer_name mime_type uti total_bytes transfer_state
     is_sticker hide_attachment";
@@ -42,9 +43,9 @@ impl Recorder<'_> {
             summary: self.summary(&row),
             ..MessageStep::default()
         };
-        step.columns = self.rest("message", &row, COVERED, &usual(from_me));
+        step.columns = self.rest("message", &row, COVERED, &defaults(from_me));
         self.body(&row, &mut step);
-        // A number without a person behind it, or none where the player would put the peer.
+        // The number of a missing handle, or 0 where the player would write the peer's handle.
         for (column, person) in [("handle_id", sender), ("other_handle", other)] {
             let number = row.int(column);
             if person.is_none() && (column == "handle_id" || number != Some(0)) {
@@ -55,7 +56,8 @@ impl Recorder<'_> {
         if step.service.is_none() {
             step.columns.insert("service".to_owned(), Cell::Null);
         }
-        // A date as people count reads better, and can be moved; seconds and oddities stay raw.
+        // A date in nanoseconds becomes the step's date, which the player can move. Dates in seconds, and
+        // other values, stay as they are.
         if let Some(Cell::Int(nanos @ 1_000_000_000_000..)) = step.columns.get("date") {
             step.date = Some(Date::from_apple_nanos(*nanos).unix_nanos());
             step.columns.remove("date");
@@ -72,44 +74,35 @@ impl Recorder<'_> {
 
     fn body(&mut self, row: &Row, step: &mut MessageStep) {
         let archive = row.blob("attributedBody");
-        let pieces = archive.map(Piece::read);
-        let runs = match (archive, pieces) {
-            // An archive without text has nothing to hide.
-            (Some(_), Some(Ok(pieces))) if pieces.is_empty() => {
-                let hex = hex(&attributed_body(&[]));
-                step.archive = Some(Cell::Hex { hex });
+        let runs = match archive.map(|archive| (archive, Piece::read(archive))) {
+            None => Vec::new(),
+            // An archive without text has nothing to redact.
+            Some((_, Ok(pieces))) if pieces.is_empty() => {
+                step.archive = Some(hex(&attributed_body(&[])));
                 Vec::new()
             }
-            // Only what can be written again as it was.
-            (Some(archive), Some(Ok(pieces)))
+            // Runs from which the same archive can be written, or any runs under redaction.
+            Some((archive, Ok(pieces)))
                 if self.redactor.is_on() || attributed_body(&pieces) == archive =>
             {
                 self.redactor.runs(pieces)
             }
-            (Some(archive), _) => {
-                step.archive = Some(if self.redactor.is_on() {
-                    let zeros = archive.len();
-                    Cell::Zeros { zeros }
-                } else {
-                    let hex = hex(archive);
-                    Cell::Hex { hex }
-                });
+            Some((archive, _)) => {
+                step.archive = Some(self.redactor.bytes(archive));
                 Vec::new()
             }
-            (None, _) => Vec::new(),
         };
         let in_runs: String = runs.iter().map(|run| run.text.as_str()).collect();
         let text = match row.value("text") {
             Value::Text(text) => Some(self.redactor.text(&text)),
             Value::Null => None,
             other => {
-                let odd = match other {
-                    Value::Blob(blob) if self.redactor.is_on() => Cell::Zeros { zeros: blob.len() },
-                    Value::Blob(blob) => Cell::Hex { hex: hex(&blob) },
+                let cell = match other {
+                    Value::Blob(blob) => self.redactor.bytes(&blob),
                     Value::Integer(int) => Cell::Int(int),
                     _ => Cell::Null,
                 };
-                step.columns.insert("text".to_owned(), odd);
+                step.columns.insert("text".to_owned(), cell);
                 None
             }
         };
@@ -127,7 +120,8 @@ impl Recorder<'_> {
                 step.runs = runs;
             }
             (false, Some(text)) => {
-                // Redacted run by run and as a whole, the two columns would disagree.
+                // Under redaction the two columns differ anyway: one is redacted as a whole, the other run by
+                // run.
                 if !self.redactor.is_on() && text != in_runs {
                     step.columns.insert("text".to_owned(), Cell::Text(text));
                 }
@@ -162,10 +156,10 @@ impl Recorder<'_> {
 
     fn attachment(&mut self, rowid: i64) -> rusqlite::Result<Attachment> {
         const TABLE: &str = "attachment";
-        // The player would take these from the message and from the time of the replay.
-        let unforeseen = ["is_outgoing", "created_date", "start_date"].map(|column| (column, None));
+        // The player fills these from the message and from the time of the replay.
+        let no_default = ["is_outgoing", "created_date", "start_date"].map(|column| (column, None));
         let row = self.row(TABLE, rowid)?;
-        let mut columns = self.rest(TABLE, &row, ATTACHMENT_COVERED, &unforeseen);
+        let mut columns = self.rest(TABLE, &row, ATTACHMENT_COVERED, &no_default);
         let filename = row.text("filename");
         let filename = filename.map(|filename| self.redactor.file(&filename));
         let filename = filename.map_or(Cell::Null, Cell::Text);
@@ -189,10 +183,11 @@ impl Recorder<'_> {
     }
 }
 
-/// What the player writes into a message row if a step says nothing about it.
-fn usual(from_me: bool) -> Vec<(&'static str, Option<Value>)> {
+/// The columns that the player fills if a step says nothing about them: with a fixed value, or with one that
+/// depends on other steps (`None`).
+fn defaults(from_me: bool) -> Vec<(&'static str, Option<Value>)> {
     let sent = i64::from(from_me);
-    let foreseen = [
+    let fixed = [
         ("version", 10),
         ("is_finished", 1),
         ("is_from_me", sent),
@@ -203,8 +198,8 @@ fn usual(from_me: bool) -> Vec<(&'static str, Option<Value>)> {
         ("date_delivered", 0),
         ("part_count", 1),
     ];
-    let foreseen = foreseen.map(|(column, value)| (column, Some(Value::Integer(value))));
-    let unforeseen = ["date", "account", "destination_caller_id", "reply_to_guid"];
-    let unforeseen = unforeseen.map(|column| (column, None));
-    foreseen.into_iter().chain(unforeseen).collect()
+    let fixed = fixed.map(|(column, value)| (column, Some(Value::Integer(value))));
+    let varying = ["date", "account", "destination_caller_id", "reply_to_guid"];
+    let varying = varying.map(|column| (column, None));
+    fixed.into_iter().chain(varying).collect()
 }

@@ -1,9 +1,9 @@
-//! Writes rows of an existing chat.db as a script, so that what one Mac saw can be seen elsewhere.
+//! Records rows of a chat.db as a script, with which the same rows can be built on another machine.
 //!
-//! [`record`] only reads, through a connection that the caller opened. What must stay true: building
-//! the script gives rows that record the same again; and under [`Redaction::On`] no letter, digit or
-//! emoji that a person wrote, no address and no file name leaves the machine, while the lengths in
-//! UTF-8 and UTF-16 and the runs stay, so that a fault in decoding shows up all the same.
+//! What must stay true: a chat.db that is built from the script records as the same script. Under
+//! [`Redaction::On`] the script has no letter, digit or emoji that a person wrote, no address and no file
+//! name. The runs and the lengths in UTF-8 and UTF-16 stay the same, so that a fault in decoding can still
+//! be reproduced.
 
 mod chats;
 mod columns;
@@ -15,17 +15,17 @@ use std::collections::BTreeSet;
 
 use messages_script::{Script, Step, Style};
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use redact::Redactor;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redaction {
     Off,
-    /// Replaced by something fictional of the same length.
+    /// Texts, addresses and names are replaced by made-up ones of the same length.
     On {
-        /// Random bytes that the caller throws away afterwards. Equal texts and addresses become
-        /// equal ones under one salt.
+        /// Random bytes that are stored nowhere. With the same salt, equal texts and addresses get equal
+        /// replacements.
         salt: [u8; 32],
     },
 }
@@ -33,15 +33,15 @@ pub enum Redaction {
 /// Which messages to record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// The message with this guid, and whatever refers to it: tapbacks, replies.
+    /// The message with this guid, and the tapbacks and replies that refer to it.
     Guid(String),
-    /// ROWIDs from the first to the second.
+    /// The first and the last ROWID of a range.
     Rowids(i64, i64),
-    /// The newest so many.
+    /// The number of messages, counted from the newest.
     Newest(u32),
 }
 
-/// Records the messages that `selection` names, in the order of their ROWIDs, with their chats.
+/// Records the selected messages, in the order of their ROWIDs, and their chats.
 pub fn record(
     connection: &Connection,
     selection: &Selection,
@@ -64,7 +64,7 @@ pub fn record(
         let chat = recorder.chat(chat)?;
         script.steps.push(Step::Chat(chat).into());
     }
-    // After every chat: an identifier stands for one of them alone.
+    // After all chats, because an identifier belongs to one chat.
     for chat in recorder.chats.clone() {
         let lookups = recorder.lookups(chat)?;
         let lookups = lookups.into_iter().map(|step| Step::Lookup(step).into());
@@ -77,23 +77,22 @@ pub fn record(
     Ok(script)
 }
 
-/// The macOS whose chat.db it looks like.
+/// The macOS that writes a chat.db with these columns.
 fn style(connection: &Connection) -> rusqlite::Result<Style> {
     let mut query = connection.prepare("select name from pragma_table_info('message')")?;
     let columns = query.query_map([], |row| row.get(0))?;
     Ok(Style::of_columns(&columns.collect::<Result<Vec<_>, _>>()?))
 }
 
-/// Whether a list of words, with white space between them, has this one.
+/// Whether `word` is in a list of words that are separated by white space.
 fn has_word(words: &str, word: &str) -> bool {
     words.split_whitespace().any(|one| one == word)
 }
 
-/// A recording under way.
 struct Recorder<'a> {
     connection: &'a Connection,
     redactor: Redactor,
-    /// The chats that are recorded; their place here is their name in the script.
+    /// ROWIDs of the recorded chats. The name of a chat in the script is its place in this list.
     chats: Vec<i64>,
 }
 
@@ -101,7 +100,7 @@ impl Recorder<'_> {
     fn select(&self, selection: &Selection) -> rusqlite::Result<Vec<i64>> {
         let (sql, parameters): (_, Vec<Value>) = match selection {
             Selection::Guid(guid) => (
-                // Spelt out so that the indexes serve: a message seldom has more than ten parts.
+                // The parts are listed so that SQLite can use the index. Few messages have more than ten.
                 "select ROWID from message
                  where guid = ?1 or thread_originator_guid = ?1 or associated_message_guid in (
                    ?1, 'bp:' || ?1, 'p:-1/' || ?1, 'p:0/' || ?1, 'p:1/' || ?1, 'p:2/' || ?1,
@@ -133,16 +132,14 @@ impl Recorder<'_> {
         rows.collect()
     }
 
-    /// The address of a handle; `None` for 0 and for handles that are gone.
+    /// The address of a handle; `None` if there is no such handle.
     fn address(&mut self, handle: i64) -> rusqlite::Result<Option<String>> {
         let mut query = self
             .connection
             .prepare_cached("select id from handle where ROWID = ?1")?;
-        let mut rows = query.query([handle])?;
-        let Some(row) = rows.next()? else {
-            return Ok(None);
-        };
-        let address: String = row.get(0)?;
-        Ok(Some(self.redactor.address(&address)))
+        let address = query.query_row([handle], |row| row.get::<_, String>(0));
+        Ok(address
+            .optional()?
+            .map(|address| self.redactor.address(&address)))
     }
 }

@@ -1,9 +1,8 @@
-//! The property lists in `payload_data` and `user_info`, redacted in place.
+//! Redacts the property lists in `payload_data` and `user_info`.
 //!
-//! What is kept is a list of words: keys and classes that software wrote. Every other text is replaced
-//! as a text of a person's, every number and date is 0, every data is zeros, so that what no version of
-//! this crate has heard of says nothing either. The structure stays: a poll stays a poll of as many
-//! options, a link keeps its scheme.
+//! Only known keys and class names are kept. Every other text is replaced like a text of a person, and every
+//! number, date and byte becomes 0, so that values that this crate does not know reveal nothing either. The
+//! structure stays: a poll keeps the number of its options, a link keeps its scheme.
 
 use std::io::Cursor;
 use std::time::UNIX_EPOCH;
@@ -17,7 +16,7 @@ use serde_json::Value as Json;
 use super::has_word;
 use super::redact::Redactor;
 
-/// Texts that software wrote: keys and layouts of balloons, and the facts about an attachment.
+/// Texts that software writes: keys and layouts of balloons, and keys of the details of an attachment.
 const TECHNICAL: &str = "\
     $null NSKeyedArchiver
     URL an ai appid caption image-subtitle image-title layoutClass ldtext liveLayoutInfo
@@ -28,27 +27,27 @@ const TECHNICAL: &str = "\
 
 const POLL_QUERY: &str = "src=p&c=2";
 
-/// Fields of a poll's JSON. One that is not known here may be named after a person.
+/// Known fields of a poll's JSON. The name of another field may be a text of a person.
 const POLL_FIELDS: &str = "\
     attributedText canBeEdited creatorHandle item optionIdentifier orderedPollOptions
     participantHandle text title version voteOptionIdentifier votes";
 
 impl Redactor {
-    /// A property list that tells nothing of a person; `None` if `bytes` is no property list.
+    /// The redacted property list; `None` if `bytes` is no property list.
     pub(super) fn property_list(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let list = Value::from_reader(Cursor::new(bytes)).ok()?;
         let list = list.into_dictionary()?;
         let list = if list.contains_key("$archiver") {
             self.archive(list)?
         } else {
-            self.facts(list)
+            self.dictionary(list)
         };
         let mut redacted = Vec::new();
         list.to_writer_binary(&mut redacted).ok()?;
         Some(redacted)
     }
 
-    /// A keyed archive: the same objects, each redacted.
+    /// Redacts the objects of a keyed archive.
     fn archive(&mut self, mut archive: Dictionary) -> Option<Value> {
         let top = archive.get("$top")?.as_dictionary()?;
         let top = top.get("root")?.as_uid()?;
@@ -65,8 +64,8 @@ impl Redactor {
         Some(Value::Dictionary(archive.into_iter().collect()))
     }
 
-    /// An object of an archive. The keys of its fields are software's: dictionaries of people's words
-    /// are archived as lists of keys and values.
+    /// Redacts an object of a keyed archive. The keys of its fields are made by software: an archive stores the
+    /// keys of a dictionary as values.
     fn object(&mut self, object: Value) -> Value {
         match object {
             Value::Dictionary(class) if class.contains_key("$classname") => {
@@ -85,18 +84,18 @@ impl Redactor {
         }
     }
 
-    /// A list that is no archive.
-    fn facts(&mut self, facts: Dictionary) -> Value {
-        let facts = facts.into_iter().map(|(key, value)| {
+    /// Redacts a property list that is no archive.
+    fn dictionary(&mut self, fields: Dictionary) -> Value {
+        let fields = fields.into_iter().map(|(key, value)| {
             let value = match value {
-                Value::Dictionary(facts) => self.facts(facts),
-                // None is known to hold lists.
+                Value::Dictionary(fields) => self.dictionary(fields),
+                // Messages is not known to write arrays here.
                 Value::Array(_) => Value::Array(Vec::new()),
                 scalar => self.scalar(scalar),
             };
             (self.archived_text(&key), value)
         });
-        Value::Dictionary(facts.collect())
+        Value::Dictionary(fields.collect())
     }
 
     fn scalar(&mut self, scalar: Value) -> Value {
@@ -120,7 +119,7 @@ impl Redactor {
         self.link(text)
     }
 
-    /// The URL of a poll with its JSON redacted.
+    /// The URL of a poll, with redacted JSON; `None` for another text.
     fn poll_url(&mut self, url: &str) -> Option<String> {
         let encoded = url.strip_prefix("data:,")?;
         let (encoded, query) = encoded.split_once('?').unwrap_or((encoded, ""));
@@ -136,7 +135,7 @@ impl Redactor {
         ))
     }
 
-    /// A value of a poll's JSON, by the field that holds it.
+    /// Redacts a value of a poll's JSON. `field` is the name of the field that has it.
     fn json(&mut self, json: Json, field: &str) -> Json {
         match json {
             Json::String(id) if field.ends_with("ptionIdentifier") && is_guid(&id) => {

@@ -1,12 +1,14 @@
-//! Replaces what people wrote by something fictional that is as long in every way that matters.
+//! Replaces texts, addresses and names of people by made-up ones of the same length.
 //!
-//! Characters go to characters of the same kind and the same number of bytes and UTF-16 units; white
-//! space, punctuation, joiners and placeholders stay. The replacement follows from a keyed hash of the
-//! whole text: equal texts stay equal, and nothing leads back without the salt.
+//! Each character becomes one of the same kind, with the same number of bytes and UTF-16 units. White space,
+//! punctuation, joiners and placeholders stay. The replacement is derived from a keyed hash of the whole
+//! text: equal texts get equal replacements, and the text cannot be recovered without the salt.
 
 use std::collections::HashMap;
 
-use messages_script::{Attribute, Guids, Piece, is_mark};
+use messages_script::{Attribute, Piece, is_mark};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
 
 use super::Redaction;
@@ -14,6 +16,7 @@ use super::Redaction;
 #[derive(Debug)]
 pub(super) struct Redactor {
     salt: Option<[u8; 32]>,
+    /// Replacements by address in lower case.
     addresses: HashMap<String, String>,
 }
 
@@ -39,7 +42,7 @@ impl Redactor {
         };
         let mut letters = Letters::new(&salt, text);
         let words = text.split_inclusive(char::is_whitespace).map(|word| {
-            // A link in a text becomes what it becomes in the row that shows it.
+            // A link gets the same replacement as in the row that shows its preview.
             let url = word.trim_end();
             if url.starts_with("https://") || url.starts_with("http://") {
                 format!("{}{}", self.link(url), &word[url.len()..])
@@ -50,13 +53,13 @@ impl Redactor {
         words.collect()
     }
 
-    /// A phone number, e-mail address, short code, business id.
+    /// Redacts a phone number, e-mail address, short code or business id.
     pub(super) fn address(&mut self, address: &str) -> String {
         if self.salt.is_none() {
             return address.to_owned();
         }
-        // Marks and capitals are how the same address is written elsewhere: they stay, and the address
-        // stays the same.
+        // Another row may write the same address with other marks or capitals. They are kept, and both rows
+        // get the same replacement.
         let bare = address.trim_matches(is_mark);
         if bare.is_empty() {
             return address.to_owned();
@@ -72,7 +75,7 @@ impl Redactor {
         address.replacen(bare, &fictional, 1)
     }
 
-    /// An own account: an address behind `P:`, `E:` or `tel:`.
+    /// Redacts an own account: an address with a prefix such as `P:`, `E:` or `tel:`.
     pub(super) fn account(&mut self, account: &str) -> String {
         match account.split_once(':') {
             Some((kind, address))
@@ -84,8 +87,7 @@ impl Redactor {
         }
     }
 
-    /// A chat's guid or identifier: the address at its end, if it is a direct chat's. Groups have
-    /// nothing but made-up ids.
+    /// Redacts the address at the end of a direct chat's guid. The guid of a group has only random ids.
     pub(super) fn chat_identifier(&mut self, identifier: &str) -> String {
         match identifier.rsplit_once(";-;") {
             Some((prefix, address)) => format!("{prefix};-;{}", self.address(address)),
@@ -93,12 +95,12 @@ impl Redactor {
         }
     }
 
-    /// A file's name or path: folders of Messages and the ending stay.
+    /// Redacts the name or path of a file, except folders of Messages and the file extension.
     pub(super) fn file(&self, path: &str) -> String {
         if self.salt.is_none() {
             return path.to_owned();
         }
-        // The owner's name is in the path to their home.
+        // The path of the home folder contains the owner's name.
         let path = path
             .find("/Library/Messages/")
             .map_or_else(|| path.to_owned(), |home| format!("~{}", &path[home..]));
@@ -114,7 +116,7 @@ impl Redactor {
         format!("{folder}{slash}{}{dot}{ending}", self.text(stem))
     }
 
-    /// The runs of a body. The letters follow from the text of each run.
+    /// Redacts the runs of a body, each by itself.
     pub(super) fn runs(&mut self, runs: Vec<Piece>) -> Vec<Piece> {
         if self.salt.is_none() {
             return runs;
@@ -149,7 +151,7 @@ impl Redactor {
         }
     }
 
-    /// The scheme stays, since `tel:` and `https:` are handled differently.
+    /// Redacts a URL except its scheme, because Messages treats `tel:` and `https:` in different ways.
     pub(super) fn link(&self, url: &str) -> String {
         match url.split_once(':') {
             Some((scheme @ ("http" | "https" | "tel" | "mailto" | "sms" | "data"), rest)) => {
@@ -174,7 +176,7 @@ fn fictional(address: &str, number: usize) -> String {
     if address.starts_with("urn:biz:") {
         return format!("urn:biz:00000000-0000-4000-8000-{number:012}");
     }
-    // A short code or a name, perhaps with what kind of filter it fell into.
+    // A short code or a name, perhaps with a filter's mark as in `56249(smsfp)`.
     let (bare, filter) = address
         .find('(')
         .map_or((address, ""), |at| address.split_at(at));
@@ -184,38 +186,25 @@ fn fictional(address: &str, number: usize) -> String {
     format!("{prefix}{number:0room$}{filter}")
 }
 
-/// An endless stream of letters that follows from the salt and a text.
-struct Letters(Guids, Vec<u8>);
+/// Made-up characters, drawn from random numbers that depend on the salt and a text.
+struct Letters(StdRng);
 
 impl Letters {
     fn new(salt: &[u8; 32], text: &str) -> Self {
-        let hash = Sha256::new()
+        let seed = Sha256::new()
             .chain_update(salt)
             .chain_update(text)
             .finalize();
-        let seed = hash
-            .iter()
-            .take(8)
-            .fold(0, |seed, byte| seed << 8 | u64::from(*byte));
-        Self(Guids::new(seed), Vec::new())
-    }
-
-    /// A number below 16.
-    fn next(&mut self) -> u8 {
-        if self.1.is_empty() {
-            let guid = self.0.next_guid();
-            self.1.extend(guid.bytes().filter_map(hex_digit));
-        }
-        self.1.pop().unwrap_or_default()
+        Self(StdRng::from_seed(seed.into()))
     }
 
     fn replace(&mut self, c: char) -> char {
         if c.is_ascii_lowercase() {
-            char::from(b'a' + self.next())
+            self.0.random_range('a'..='p')
         } else if c.is_ascii_uppercase() {
-            char::from(b'A' + self.next())
+            self.0.random_range('A'..='P')
         } else if c.is_ascii_digit() {
-            char::from(b'0' + self.next() % 10)
+            self.0.random_range('0'..='9')
         } else if c.is_ascii() || stays(c) {
             c
         } else {
@@ -229,13 +218,7 @@ impl Letters {
     }
 }
 
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| digit.try_into().ok())
-}
-
-/// Characters that say nothing about a person, and that decoders stumble over.
+/// Characters that are kept: they reveal nothing about a person, and decoders may have faults with them.
 fn stays(c: char) -> bool {
     let joiner_or_placeholder = matches!(c,
         '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2064}'

@@ -1,5 +1,5 @@
-//! A backend on a socket of its own that answers posts as told, in the name of the secret, and every
-//! pull at once: it knows no message of the relay.
+//! A backend on a real socket that signs its answers. It answers messages as a test says, and every pull at
+//! once.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use shared_protocol::{
 
 use crate::home::SECRET;
 
-/// Answers with a status and a body, given how many requests came before.
+/// The status and body of the answer to a message, given the number of messages before it.
 type Answers = fn(usize) -> (u16, Value);
 
 pub(crate) struct Backend {
@@ -27,7 +27,7 @@ impl Backend {
         Self::serving(answers, true)
     }
 
-    /// One of a release that knows no rehearsals.
+    /// A backend of a release without rehearsals.
     pub(crate) fn before_rehearsals(answers: Answers) -> Self {
         Self::serving(answers, false)
     }
@@ -46,27 +46,26 @@ impl Backend {
         Self { url, posts }
     }
 
-    /// What came, in order; every signature held.
+    /// The messages in the order of their arrival. All had valid signatures.
     pub(crate) fn received(&self) -> Vec<Value> {
         let posts = self.posts.lock().expect("sound");
         posts.iter().map(|(_, body)| body.clone()).collect()
     }
 
-    /// The ids under which they were signed.
+    /// The ids of the messages.
     pub(crate) fn ids(&self) -> Vec<String> {
         let posts = self.posts.lock().expect("sound");
         posts.iter().map(|(id, _)| id.clone()).collect()
     }
 }
 
-/// Stored, and new.
+/// The answer to a message that is stored and new.
 pub(crate) fn accepted() -> (u16, Value) {
     let body = json!({"status": "accepted", "message_id": "m", "should_respond": false,
         "version": "1.0.0", "environment": "development"});
     (200, body)
 }
 
-/// A problem document.
 pub(crate) fn problem(status: u16, code: &str) -> (u16, Value) {
     let body = json!({"type": "about:blank", "title": "t", "status": status, "detail": "d",
         "code": code, "request_id": "r", "version": "1.0.0", "environment": "development"});

@@ -1,9 +1,9 @@
-//! `config`, and what a command does without one.
+//! `config`, and the errors of a missing or wrong configuration.
 
 use super::*;
 
 #[test]
-fn show_tells_each_value_and_its_source_and_never_the_secret() {
+fn show_prints_each_value_and_its_source_and_never_the_secret() {
     let home = Home::new();
     let run = home.relay(&["config", "show", "--relay-name", "mini"]);
     let out = run.ends_with(0);
@@ -25,7 +25,7 @@ fn show_tells_each_value_and_its_source_and_never_the_secret() {
 }
 
 #[test]
-fn what_init_prints_can_be_used_as_it_is() {
+fn the_output_of_init_is_a_valid_configuration() {
     let home = Home::new();
     let text = home.relay(&["config", "init"]).ends_with(0).to_owned();
     std::fs::write(home.path("config.toml"), text).expect("written");
@@ -33,9 +33,9 @@ fn what_init_prints_can_be_used_as_it_is() {
         .ends_with(0);
 }
 
-/// The first steps of `--help`, word for word.
+/// The commands that `--help` recommends as first steps.
 #[test]
-fn what_init_writes_is_found_and_is_never_overwritten() {
+fn the_file_that_init_writes_is_read_and_never_overwritten() {
     let home = Home::new();
     let bare =
         |args: &[&str]| -> Run { home.bare_command(args).output().expect("it starts").into() };
@@ -54,7 +54,7 @@ fn what_init_writes_is_found_and_is_never_overwritten() {
 }
 
 #[test]
-fn without_a_configuration_it_is_told_where_one_was_looked_for() {
+fn without_a_configuration_the_error_names_the_expected_path() {
     let home = Home::new();
     let bare =
         |args: &[&str]| -> Run { home.bare_command(args).output().expect("it starts").into() };
@@ -67,7 +67,7 @@ fn without_a_configuration_it_is_told_where_one_was_looked_for() {
             .to_string(),
     );
     run.complains_of("config init --write");
-    // What `config init > config.toml` leaves.
+    // A file like that of `config init > config.toml`.
     std::fs::write(home.path("config.toml"), "").expect("written");
     let run = bare(&["run"]);
     run.ends_with(78);
@@ -78,7 +78,7 @@ fn without_a_configuration_it_is_told_where_one_was_looked_for() {
 }
 
 #[test]
-fn a_variable_that_is_no_setting_is_refused_with_the_nearest_one() {
+fn an_unknown_variable_is_refused_and_the_nearest_setting_is_named() {
     let home = Home::new();
     let run = home
         .command(&["config", "show"])
@@ -92,7 +92,7 @@ fn a_variable_that_is_no_setting_is_refused_with_the_nearest_one() {
 }
 
 #[test]
-fn every_problem_is_told_at_once() {
+fn all_problems_are_reported_at_once() {
     let home = Home::new();
     let args = ["run", "--auth", "basic", "--log", "loud"];
     let run: Run = home.bare_command(&args).output().expect("it starts").into();
@@ -104,7 +104,7 @@ fn every_problem_is_told_at_once() {
 }
 
 #[test]
-fn a_plain_address_elsewhere_is_refused_before_anything_starts() {
+fn plain_http_to_another_machine_is_refused_before_the_relay_starts() {
     let home = Home::new();
     let run = home.relay(&["run", "--backend-url", "http://backend.example.com"]);
     run.ends_with(78);
@@ -113,7 +113,7 @@ fn a_plain_address_elsewhere_is_refused_before_anything_starts() {
 }
 
 #[test]
-fn a_wrong_command_line_is_told_apart() {
+fn a_wrong_command_line_has_an_exit_code_of_its_own() {
     let home = Home::new();
     home.relay(&["outbox", "retry"]).ends_with(2);
     home.relay(&["no-such-command"]).ends_with(2);

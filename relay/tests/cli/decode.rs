@@ -1,10 +1,10 @@
-//! `decode`.
+//! `decode` of archives on standard input.
 
 use super::*;
 use messages_stand_in::{Attribute, Piece, attributed_body};
 
 #[test]
-fn an_archive_on_standard_input_is_told_as_json() {
+fn an_archive_on_standard_input_is_printed_as_json() {
     let home = Home::new();
     let pieces = [
         Piece::text("Your code is "),
@@ -19,7 +19,7 @@ fn an_archive_on_standard_input_is_told_as_json() {
 }
 
 #[test]
-fn what_is_no_archive_is_refused_in_a_sentence() {
+fn a_file_that_is_no_archive_is_refused() {
     let home = Home::new();
     for garbage in [
         b"".as_slice(),

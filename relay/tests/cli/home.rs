@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) const SECRET: &str = "a-secret-of-more-than-twenty-four-bytes";
 
-/// A direct chat and a group, as the tests of recordings have them.
+/// A script with a direct chat and a group.
 pub(crate) const CONVERSATION: &str = r#"
 {"do":"chat","id":"ann","with":["+15550100001"]}
 {"do":"chat","id":"club","kind":"group","with":["+15550100001","bob@example.com"],"name":"Book club"}
@@ -23,14 +23,14 @@ pub(crate) const CONVERSATION: &str = r#"
 {"do":"tapback","on":"first","chat":"ann","from":"+15550100001","kind":"love","after_ms":700}
 "#;
 
-/// Long enough for a loaded machine; whoever waits goes on as soon as the condition holds.
+/// Longest wait for a condition, for a loaded machine. The wait ends as soon as the condition holds.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Home {
     dir: tempfile::TempDir,
 }
 
-/// How a run of the program ended.
+/// The result of a run of the program.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
@@ -49,7 +49,7 @@ impl From<Output> for Run {
 }
 
 impl Run {
-    /// It ended as it should; what it printed.
+    /// Asserts the exit code and returns what was printed.
     #[track_caller]
     pub(crate) fn ends_with(&self, code: i32) -> &str {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -78,7 +78,7 @@ impl Home {
         self.dir.path().join(name)
     }
 
-    /// A chat.db in which `script` has just happened.
+    /// A home with a chat.db in which `script` has just happened.
     pub(crate) fn with_chat_db(script: &str) -> Self {
         let home = Self::new();
         let script = Script::parse(script).expect("a script");
@@ -88,7 +88,7 @@ impl Home {
         home
     }
 
-    /// The state, as the relay makes it; made if it is not there yet.
+    /// The state, created if there is none.
     pub(crate) fn state(&self) -> State {
         State::open(&self.path("state"), SystemClock.now()).expect("a state")
     }
@@ -100,7 +100,7 @@ impl Home {
             .env("ARCHETY_STATE_DIR", self.path("state"))
             .env("ARCHETY_CHAT_DB", self.path("chat.db"))
             .env("RELAY_WEBHOOK_SECRET", SECRET)
-            // The discard service: nobody listens there.
+            // The port of the discard service, at which no program listens.
             .env("ARCHETY_BACKEND_URL", "http://127.0.0.1:9");
         command
     }
@@ -121,7 +121,7 @@ impl Home {
         self.command(args).output().expect("it starts").into()
     }
 
-    /// The same with something on its standard input.
+    /// Runs the program with `input` on its standard input.
     pub(crate) fn relay_reading(&self, args: &[&str], input: &[u8]) -> Run {
         let mut child = self
             .command(args)
@@ -131,7 +131,7 @@ impl Home {
             .spawn()
             .expect("it starts");
         let mut stdin = child.stdin.take().expect("piped");
-        // One that refuses its command line ends without reading.
+        // Fails if the program refuses its command line, and so ends without reading.
         match stdin.write_all(input) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => panic!("{error}"),
             _ => {}
@@ -140,12 +140,12 @@ impl Home {
         child.wait_with_output().expect("it ends").into()
     }
 
-    /// Starts `run` and returns once it runs.
+    /// Starts `run` and waits until the relay runs.
     pub(crate) fn running(&self, args: &[&str]) -> Running {
         self.running_with(args, &[])
     }
 
-    /// The same with something more in its environment.
+    /// Starts `run` with additional variables.
     pub(crate) fn running_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Running {
         let mut all = vec!["run"];
         all.extend(args);
@@ -173,7 +173,7 @@ impl Home {
     }
 }
 
-/// A relay under way. It dies with its test.
+/// A running relay, which is killed at the end of its test.
 pub(crate) struct Running {
     child: Child,
     lines: Receiver<String>,
@@ -181,7 +181,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Waits until a log line holds `what`, if none did so far.
+    /// Waits until a line of the log contains `what`.
     pub(crate) fn says(&mut self, what: &str) {
         let until = Instant::now() + DEADLINE;
         while !self.said.contains(what) {
@@ -194,12 +194,12 @@ impl Running {
         }
     }
 
-    /// Sends it a signal that does not end it.
+    /// Sends a signal that does not end the relay.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it is alive");
     }
 
-    /// Asks it to end with `signal`; its exit code, and how long that took.
+    /// Ends the relay with `signal`. Returns its exit code and how long that took.
     pub(crate) fn ends_by(mut self, signal: Signal) -> (Option<i32>, Duration) {
         let asked = Instant::now();
         let pid = Pid::from_child(&self.child);
@@ -216,7 +216,7 @@ impl Drop for Running {
     }
 }
 
-/// Waits until `what` holds.
+/// Waits until the condition holds.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let until = Instant::now() + DEADLINE;

@@ -1,6 +1,6 @@
-//! The program itself, as its owner runs it: what it prints, what it leaves behind, how it ends.
+//! The program `archety-relay`: what it prints and writes, and its exit codes.
 //!
-//! Every test has a home of its own, and nothing of this machine's environment reaches the program.
+//! Every test has a home folder of its own. The program gets no variables of this machine's environment.
 
 #[expect(dead_code, reason = "the tests of `archety-replay` use the rest")]
 mod backend;

@@ -1,4 +1,4 @@
-//! `outbox`.
+//! `outbox`: listing, retrying and dropping posts.
 
 use archety_relay::clock::{Clock, SystemClock};
 use archety_relay::state::State;
@@ -41,9 +41,10 @@ fn states(home: &Home) -> Vec<PostState> {
 }
 
 #[test]
-fn what_waits_is_listed_tried_again_and_given_up() {
+fn pending_posts_are_listed_retried_and_dropped() {
     let home = Home::new();
-    // One state for both: a process that another test is starting holds a copy of a lock for a moment.
+    // The state is opened once for both posts: a process that another test starts inherits the lock and holds it
+    // for a moment.
     let state = home.state();
     for guid in ["A", "B"] {
         enqueue(&state, guid);
@@ -72,7 +73,7 @@ fn what_waits_is_listed_tried_again_and_given_up() {
 }
 
 #[test]
-fn nothing_waits_where_no_relay_has_run() {
+fn without_a_state_the_outbox_cannot_be_listed() {
     let home = Home::new();
     for command in ["outbox", "quarantine"] {
         let run = home.relay(&[command, "list"]);

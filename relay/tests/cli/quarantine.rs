@@ -1,4 +1,4 @@
-//! `quarantine`.
+//! `quarantine`: listing, releasing and dropping held messages.
 
 use archety_relay::clock::{Clock, SystemClock};
 use archety_relay::state::State;
@@ -41,8 +41,8 @@ fn home() -> Home {
     home
 }
 
-/// The state as a command opens it: the lock is taken once in a test, since a process that another test
-/// is starting holds a copy of a released one for a moment.
+/// The state, opened without its lock, as a command opens it. A test takes the lock only once, because a process
+/// that another test starts inherits the lock and holds it for a moment.
 fn beside(home: &Home) -> State {
     State::open_beside(&home.path("state")).expect("a state")
 }
@@ -63,7 +63,7 @@ fn posted(home: &Home) -> Vec<(String, bool)> {
 }
 
 #[test]
-fn what_is_held_is_listed_without_its_text() {
+fn held_messages_are_listed_without_their_text() {
     let home = home();
     let run = home.relay(&["quarantine", "list"]);
     assert_eq!(run.ends_with(0).lines().count(), 4, "{run:?}");
@@ -77,7 +77,7 @@ fn what_is_held_is_listed_without_its_text() {
 }
 
 #[test]
-fn what_is_released_goes_out_and_what_is_dropped_never_does() {
+fn released_messages_are_posted_and_dropped_ones_are_not() {
     let home = home();
     home.relay(&["quarantine", "release", "1"]).ends_with(0);
     home.relay(&["quarantine", "release", "--as-old", "2"])
@@ -136,7 +136,7 @@ fn home_with_filtered() -> Home {
 }
 
 #[test]
-fn what_filters_hold_back_stands_in_the_same_list_with_its_reason() {
+fn filtered_messages_are_listed_with_their_reason() {
     let home = home_with_filtered();
     let run = home.relay(&["quarantine", "list"]);
     let lines: Vec<_> = run.ends_with(0).lines().collect();
@@ -171,7 +171,7 @@ fn what_filters_hold_back_stands_in_the_same_list_with_its_reason() {
 }
 
 #[test]
-fn what_filters_hold_back_is_released_by_its_age_or_as_asked() {
+fn filtered_messages_are_released_as_their_age_or_the_flags_say() {
     let home = home_with_filtered();
     home.relay(&["quarantine", "release", "4", "5"])
         .ends_with(0);
@@ -195,7 +195,7 @@ fn what_filters_hold_back_is_released_by_its_age_or_as_asked() {
 }
 
 #[test]
-fn everything_late_is_not_everything_that_filters_hold_back() {
+fn all_chooses_only_late_messages_and_all_filtered_only_filtered_ones() {
     let home = home_with_filtered();
     home.relay(&["quarantine", "release", "--all"]).ends_with(0);
     let guids: Vec<_> = posted(&home).into_iter().map(|(guid, _)| guid).collect();
@@ -214,7 +214,7 @@ fn everything_late_is_not_everything_that_filters_hold_back() {
 }
 
 #[test]
-fn a_row_that_was_not_read_yet_says_so() {
+fn a_row_that_was_not_read_yet_cannot_be_shown_or_released() {
     let home = home_with_filtered();
     beside(&home)
         .write(|tx| tx.execute("update filtered set body = null", []))
@@ -227,7 +227,8 @@ fn a_row_that_was_not_read_yet_says_so() {
     }
 }
 
-/// The binary was replaced, and the relay of the release before still runs: its state has no list yet.
+/// The commands are of this release, while a relay of the last release still runs: its state has no list of
+/// filtered messages.
 #[test]
 fn commands_work_on_a_state_of_the_release_before() {
     let home = Home::new();
@@ -256,7 +257,7 @@ fn commands_work_on_a_state_of_the_release_before() {
     assert_eq!(home.relay(&["status", "--json"]).json()["filtered"], 1);
     home.relay(&["trace", "S"]).ends_with(0);
     home.relay(&["outbox", "list"]).ends_with(0);
-    // The relay of the release before goes on with it.
+    // The relay of the last release can still open the state.
     old.execute(
         "insert into seen (guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty,
              attachment_digest, seen_at)
@@ -267,7 +268,7 @@ fn commands_work_on_a_state_of_the_release_before() {
 }
 
 #[test]
-fn a_row_that_the_relay_panicked_over_is_listed_and_has_nothing_to_forward() {
+fn a_row_that_made_the_relay_panic_is_listed_and_cannot_be_released() {
     let home = Home::new();
     let state = home.state();
     let held = Held {

@@ -1,5 +1,4 @@
-//! `record`: from one Mac's chat.db to a script that another machine replays (see the tests of
-//! `archety-replay`).
+//! `record`: writes rows of chat.db as a script. The tests of `archety-replay` replay such scripts.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -7,7 +6,7 @@ use super::*;
 use crate::home::CONVERSATION;
 
 #[test]
-fn a_file_that_is_there_stays_as_it_is() {
+fn an_existing_file_is_not_overwritten() {
     let home = Home::with_chat_db(CONVERSATION);
     std::fs::write(home.path("out.jsonl"), "mine").expect("written");
     let run = home.relay(&["record", "--out", "out.jsonl"]);
@@ -18,7 +17,7 @@ fn a_file_that_is_there_stays_as_it_is() {
 }
 
 #[test]
-fn a_redacted_recording_holds_nothing_private_and_a_plain_one_says_that_it_does() {
+fn a_redacted_recording_has_nothing_private_and_a_plain_one_warns() {
     let home = Home::with_chat_db(CONVERSATION);
     let recorded = home.relay(&["record", "--redact"]);
     for private in ["Hello", "book", "Fine", "0100001", "bob@", "club"] {
@@ -33,7 +32,7 @@ fn a_redacted_recording_holds_nothing_private_and_a_plain_one_says_that_it_does(
 }
 
 #[test]
-fn what_is_recorded_can_be_chosen() {
+fn options_choose_the_recorded_messages() {
     let home = Home::with_chat_db(CONVERSATION);
     let count = |args: &[&str]| {
         let run = home.relay(&[&["record", "--redact"], args].concat());
@@ -57,7 +56,7 @@ fn what_is_recorded_can_be_chosen() {
 }
 
 #[test]
-fn a_recording_is_a_new_file_of_its_owner_alone() {
+fn a_recording_is_a_new_file_that_only_its_owner_can_read() {
     let home = Home::with_chat_db(CONVERSATION);
     let args = ["record", "--redact", "--out", "case.jsonl"];
     assert_eq!(home.relay(&args).ends_with(0), "");
@@ -69,7 +68,7 @@ fn a_recording_is_a_new_file_of_its_owner_alone() {
 }
 
 #[test]
-fn a_missing_or_foreign_database_is_told_with_the_way_out() {
+fn the_error_of_a_missing_or_foreign_database_says_what_to_do() {
     let home = Home::new();
     let run = home.relay(&["record"]);
     run.ends_with(1);

@@ -1,4 +1,4 @@
-//! `run`: that there is one of it, and that it ends when asked.
+//! `run`: one relay runs on a state, and a signal or a panic ends it in order.
 
 use archety_relay::state::State;
 use rustix::process::Signal;
@@ -13,7 +13,7 @@ const GREETING: &str = r#"
 "#;
 
 #[test]
-fn it_ends_soon_when_asked_and_nothing_was_wrong() {
+fn the_relay_ends_soon_after_a_signal_with_code_0() {
     for signal in [Signal::TERM, Signal::INT] {
         let home = Home::with_chat_db(GREETING);
         let relay = home.running(&[]);
@@ -25,7 +25,7 @@ fn it_ends_soon_when_asked_and_nothing_was_wrong() {
 }
 
 #[test]
-fn a_second_one_on_the_same_state_is_sent_away_and_the_first_goes_on() {
+fn a_second_relay_on_the_same_state_is_refused_and_the_first_goes_on() {
     let home = Home::with_chat_db(GREETING);
     let first = home.running(&[]);
     let second = home.relay(&["run"]);
@@ -36,7 +36,7 @@ fn a_second_one_on_the_same_state_is_sent_away_and_the_first_goes_on() {
 }
 
 #[test]
-fn without_a_database_it_waits_and_says_so() {
+fn without_a_database_the_relay_waits_and_logs_that() {
     let home = Home::new();
     let mut relay = home.running(&[]);
     relay.says("chat_db_missing");
@@ -44,7 +44,7 @@ fn without_a_database_it_waits_and_says_so() {
 }
 
 #[test]
-fn a_state_of_a_newer_version_is_left_alone() {
+fn a_state_of_a_newer_version_is_not_changed() {
     let home = Home::with_chat_db(GREETING);
     drop(home.state());
     let state = rusqlite::Connection::open(home.path("state/state.db")).expect("open");
@@ -60,7 +60,7 @@ fn a_state_of_a_newer_version_is_left_alone() {
 }
 
 #[test]
-fn a_loop_that_panics_ends_the_relay_in_order_and_lets_launchd_start_it_again() {
+fn a_loop_that_panics_ends_the_relay_with_a_code_that_lets_launchd_start_it_again() {
     for (point, name) in [
         ("read", "the reader of chat.db"),
         ("send", "the sender"),
@@ -72,7 +72,7 @@ fn a_loop_that_panics_ends_the_relay_in_order_and_lets_launchd_start_it_again() 
         let mut command = home.command(&["run"]);
         command.env("ARCHETY_CRASH_AT", format!("{point}:1:panic"));
         let run: Run = command.output().expect("it starts").into();
-        // KeepAlive {SuccessfulExit: false}: every code but 0 brings another start.
+        // With KeepAlive {SuccessfulExit: false}, launchd starts the relay again after every code but 0.
         run.ends_with(75);
         run.complains_of(&format!("{name} panicked by itself"));
         run.complains_of("panicked at=");
@@ -81,7 +81,7 @@ fn a_loop_that_panics_ends_the_relay_in_order_and_lets_launchd_start_it_again() 
         let wal = std::fs::metadata(home.path("state/state.db-wal"));
         let left = wal.map_or(0, |wal| wal.len());
         assert_eq!(left, 0, "the state is folded into its file: {run:?}");
-        // And the next start works.
+        // The next start works.
         assert_eq!(home.running(&[]).ends_by(Signal::TERM).0, Some(0));
     }
 }
@@ -102,7 +102,7 @@ fn a_row_that_panics_is_quarantined_and_the_relay_goes_on() {
     ];
     let mut relay = home.running_with(&["--since=1h"], &variables);
     relay.says("a row makes this relay panic");
-    // It panics once: the comparison of recent rows reads the row again and puts its message in.
+    // The row panics once. The comparison of recent rows then reads it again and stores its message.
     wait_until("the row is held", || {
         let listed = home.relay(&["quarantine", "list", "--json"]).json();
         listed[0]["kind"] == "late" && listed[0]["reason"] == "relay_panicked"
@@ -115,7 +115,7 @@ fn a_row_that_panics_is_quarantined_and_the_relay_goes_on() {
 }
 
 #[test]
-fn replaying_is_told_to_be_another_program() {
+fn the_error_of_replay_names_the_program_that_took_its_place() {
     let home = Home::new();
     for args in [
         &["replay"][..],

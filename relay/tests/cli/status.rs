@@ -1,7 +1,7 @@
-//! `status`: what it says of a relay that runs, is stopped, cannot write, or was just started. Time
-//! passes by dating the relay's signs of life back while it cannot write new ones.
+//! `status` of a relay that runs, is stopped, cannot write its state, or has just started. Instead of waiting,
+//! the tests set the time of the liveness record back while the relay cannot write a new one.
 
-use archety_relay::lifecycle::vitals::Vitals;
+use archety_relay::lifecycle::liveness::Liveness;
 use archety_relay::state::meta;
 use rusqlite::Connection;
 use rustix::process::Signal;
@@ -16,7 +16,7 @@ const GREETING: &str = r#"
 {"do":"message","chat":"ann","from":"+15550100001","text":"hello"}
 "#;
 
-/// A relay that reads, and a backend that answers it.
+/// A running relay and its backend.
 struct Mac {
     home: Home,
     backend: Backend,
@@ -24,7 +24,7 @@ struct Mac {
 }
 
 impl Mac {
-    /// Returns once the relay is well and past its start.
+    /// Starts a relay and waits until it is well.
     fn well() -> Self {
         let (home, backend) = (Home::with_chat_db(GREETING), Backend::start(|_| accepted()));
         let relay = home.running(&["--since", "1h", "--backend-url", &backend.url]);
@@ -60,18 +60,18 @@ impl Mac {
         state
     }
 
-    /// Makes the signs of life so much older; negative makes them younger than now.
+    /// Makes the liveness record older by `secs`; a negative number moves it into the future.
     fn age(&self, secs: i64) {
         let state = self.state();
-        let mut vitals = Vitals::load(&state).expect("read").expect("written");
-        vitals.written_at -= secs * 1_000_000;
-        let json = serde_json::to_string(&vitals).expect("JSON");
+        let mut liveness = Liveness::load(&state).expect("read").expect("written");
+        liveness.written_at -= secs * 1_000_000;
+        let json = serde_json::to_string(&liveness).expect("JSON");
         meta::set(&state, meta::VITALS, &json).expect("written");
     }
 }
 
 #[test]
-fn a_relay_that_runs_reads_and_is_answered_is_well() {
+fn a_relay_that_reads_and_is_answered_is_well() {
     let mac = Mac::well();
     assert_eq!(mac.reasons(), json!([]));
     let run = mac.home.relay(&["status"]);
@@ -91,7 +91,7 @@ fn a_relay_that_runs_reads_and_is_answered_is_well() {
 }
 
 #[test]
-fn a_stopped_process_is_not_well_once_it_is_overdue_and_is_when_it_goes_on() {
+fn a_stopped_process_is_not_well_until_it_goes_on() {
     let mac = Mac::well();
     mac.relay.signal(Signal::STOP);
     assert_eq!(mac.reasons(), json!([]), "nothing is overdue yet");
@@ -107,13 +107,13 @@ fn a_stopped_process_is_not_well_once_it_is_overdue_and_is_when_it_goes_on() {
         "{out}"
     );
     mac.relay.signal(Signal::CONT);
-    wait_until("it is well again", || mac.reasons() == json!([]));
+    wait_until("the relay is well again", || mac.reasons() == json!([]));
 }
 
 #[test]
-fn a_state_that_cannot_be_written_is_told_though_the_relay_cannot_tell_it() {
+fn a_relay_that_cannot_write_its_state_is_not_well() {
     let mac = Mac::well();
-    // As on a full disk nothing gets written; what is read is what was there before.
+    // As on a full disk, nothing is written, and the old record is read.
     mac.relay.signal(Signal::STOP);
     mac.age(120);
     let state = mac.state();
@@ -123,25 +123,25 @@ fn a_state_that_cannot_be_written_is_told_though_the_relay_cannot_tell_it() {
     mac.relay.signal(Signal::CONT);
     assert_eq!(mac.reasons(), json!(["scan_overdue", "pull_overdue"]));
     state.execute_batch("rollback").expect("let go");
-    wait_until("it is well again", || mac.reasons() == json!([]));
+    wait_until("the relay is well again", || mac.reasons() == json!([]));
     assert_eq!(mac.status()["delivery"]["trouble"], Value::Null);
 }
 
 #[test]
-fn a_clock_that_is_set_does_not_make_a_silent_relay_look_well() {
+fn a_silent_relay_is_not_well_though_the_clock_was_set() {
     let mac = Mac::well();
     mac.relay.signal(Signal::STOP);
     mac.age(-3600);
     assert_eq!(mac.reasons(), json!(["time_in_future"]));
     mac.relay.signal(Signal::CONT);
-    wait_until("it is well again", || mac.reasons() == json!([]));
+    wait_until("the relay is well again", || mac.reasons() == json!([]));
 }
 
 #[test]
-fn a_new_relay_says_that_it_waits_for_the_backend_and_what_keeps_that_from_answering() {
+fn a_new_relay_shows_that_it_waits_for_the_backend_and_why_there_is_no_answer() {
     let home = Home::with_chat_db(GREETING);
     let _relay = home.running(&[]);
-    wait_until("the trouble is told", || {
+    wait_until("the trouble is shown", || {
         let run = home.relay(&["status", "--json"]);
         run.code == Some(1) && run.json()["reasons"] == json!(["unreachable"])
     });
@@ -170,7 +170,7 @@ fn with_bearer_there_is_no_pull_to_wait_for() {
     let home = Home::with_chat_db(GREETING);
     home.relay(&["status"]).ends_with(1);
     let _relay = home.running(&["--since", "1h", "--auth", "bearer"]);
-    wait_until("the status tells of the backend", || {
+    wait_until("the status shows the trouble of the backend", || {
         let status = home.relay(&["status", "--json"]);
         status.code == Some(1) && status.json()["reasons"] == json!(["unreachable"])
     });
@@ -185,11 +185,11 @@ fn with_bearer_there_is_no_pull_to_wait_for() {
 }
 
 #[test]
-fn a_trouble_of_the_run_before_is_not_told_of_this_one() {
+fn a_trouble_of_the_last_run_is_not_shown() {
     let backend = Backend::start(|_| accepted());
     let home = Home::with_chat_db(GREETING);
     let relay = home.running(&["--since", "1h", "--auth", "bearer"]);
-    wait_until("the trouble is told", || {
+    wait_until("the trouble is shown", || {
         home.relay(&["status", "--json"]).json()["delivery"]["trouble"] == "unreachable"
     });
     assert_eq!(relay.ends_by(Signal::TERM).0, Some(0));

@@ -1,4 +1,4 @@
-//! `trace` and `report`: where one message is.
+//! `trace` and `report`: what became of one message.
 
 use messages_stand_in::Script;
 use messages_stand_in::script::{Label, Step, TimedStep};
@@ -16,7 +16,7 @@ fn guid(name: &str) -> String {
     Label(name.to_owned()).guid()
 }
 
-/// A home whose relay has read the messages and delivered none.
+/// A home whose relay has read the messages and delivered none of them.
 fn home() -> Home {
     let home = Home::with_chat_db(SCRIPT);
     let relay = home.running(&["--since", "1h", "--auth", "bearer"]);
@@ -29,7 +29,7 @@ fn home() -> Home {
 }
 
 #[test]
-fn a_message_is_followed_from_its_row_to_its_post() {
+fn trace_shows_a_message_from_its_row_to_its_post() {
     let home = home();
     let run = home.relay(&["trace", &guid("first"), "--json"]);
     run.ends_with(0);
@@ -49,7 +49,7 @@ fn a_message_is_followed_from_its_row_to_its_post() {
 }
 
 #[test]
-fn a_row_that_another_one_tells_says_which() {
+fn trace_names_the_row_that_a_row_belongs_to() {
     let home = Home::with_chat_db(
         r#"
 {"do":"chat","id":"ann","with":["+15550100001"]}
@@ -77,7 +77,7 @@ fn a_row_that_another_one_tells_says_which() {
 }
 
 #[test]
-fn a_report_holds_the_case_as_a_script_and_nothing_private() {
+fn a_report_has_the_rows_as_a_script_and_nothing_private() {
     let home = home();
     home.relay(&["report", &guid("second"), "--out", "case.jsonl"])
         .ends_with(0);
@@ -115,7 +115,7 @@ fn text_length(timed: &TimedStep) -> Option<usize> {
 }
 
 #[test]
-fn reports_are_about_known_messages_and_never_overwrite() {
+fn a_report_needs_a_known_message_and_overwrites_no_file() {
     let home = Home::with_chat_db(SCRIPT);
     let run = home.relay(&["report", "no-such-guid"]);
     run.ends_with(1);
@@ -123,7 +123,7 @@ fn reports_are_about_known_messages_and_never_overwrite() {
     let run = home.relay(&["report", &guid("first"), "--out", "chat.db"]);
     run.ends_with(1);
     run.complains_of("chat.db");
-    // Without any state there is still the script.
+    // Without a state, the report has only the script.
     let run = home.relay(&["report", &guid("first")]);
     assert!(run.ends_with(0).contains("\"do\":\"message\""), "{run:?}");
     run.complains_of("has not run here yet");

@@ -1,4 +1,4 @@
-//! A backend on a real socket that answers as scripted, and counts what reached it in effect.
+//! A backend on a real socket that answers as a test says, and keeps the stored messages.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -12,26 +12,26 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub(crate) const SECRET: &str = "a-secret-of-more-than-twenty-four-bytes";
 
-/// What to do with the next request, after it has been stored where it says so.
+/// How the backend handles a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
-    /// A signed answer with this status and body; 200 stores first.
+    /// A signed answer with this status and body; the message is not stored.
     Signed(u16, Value),
-    /// The same without a signature.
+    /// An answer with this status and body, without a signature.
     Unsigned(u16, &'static str),
-    /// Stores, and signs with another key.
+    /// Stores the message, and signs the answer with another key.
     OtherKey,
-    /// Stores, and signs as the answer to another request.
+    /// Stores the message, and signs the answer with the id of another request.
     OtherRequest,
-    /// Stores, then resets the connection.
+    /// Stores the message, then resets the connection.
     StoreAndReset,
-    /// Stores, then sends half of the answer.
+    /// Stores the message, then sends a part of the answer.
     StoreAndHalf,
-    /// Stores, and never answers.
+    /// Stores the message, and never answers.
     StoreAndHang,
     /// A redirect to this address.
     Redirect(String),
-    /// A signed, stored answer that says it is compressed.
+    /// Stores the message; the signed answer has the header `content-encoding: gzip`.
     Gzip,
 }
 
@@ -46,14 +46,14 @@ struct Shared {
     stored: Vec<(String, Value)>,
     seen: HashSet<(String, i64)>,
     requests: usize,
-    /// An answer each; without one the poll is held.
+    /// Answers to the next pulls; `None` leaves a pull without an answer.
     pulls: VecDeque<Option<(u16, Value)>>,
     at_once: usize,
     most_at_once: usize,
     lanes_at_once: HashMap<String, usize>,
 }
 
-/// The backend. It stops with the test's runtime.
+/// The backend, which runs until the end of the test's runtime.
 #[derive(Clone)]
 pub(crate) struct Backend {
     pub(crate) url: String,
@@ -81,12 +81,12 @@ impl Backend {
         backend
     }
 
-    /// What the next requests get; afterwards everything is stored and answered.
+    /// Sets how the next messages are handled. Later ones are stored and answered.
     pub(crate) fn script(&self, acts: impl IntoIterator<Item = Act>) {
         self.shared.lock().expect("sound").script.extend(acts);
     }
 
-    /// What the next pulls get.
+    /// Sets the answer to the next pull.
     pub(crate) fn script_pull(&self, status: u16, body: Value) {
         self.shared
             .lock()
@@ -208,7 +208,7 @@ impl Backend {
         }
     }
 
-    /// What to do with a request, unless its pair of id and timestamp was seen before.
+    /// How to handle a request, unless its pair of id and timestamp was seen before.
     fn next_act(&self, pair: (String, i64)) -> Next {
         let mut shared = self.shared.lock().expect("sound");
         shared.requests += 1;
@@ -227,7 +227,7 @@ impl Backend {
             shared.most_at_once = shared.most_at_once.max(shared.at_once);
             let in_lane = shared.lanes_at_once.entry(chat.clone()).or_default();
             *in_lane += 1;
-            assert_eq!(*in_lane, 1, "two of one chat under way");
+            assert_eq!(*in_lane, 1, "two messages of one chat in flight");
         }
         // Lets other connections in, so that parallel requests overlap.
         for _ in 0..20 {
@@ -258,7 +258,6 @@ impl Backend {
     }
 }
 
-/// A problem document.
 pub(crate) fn problem(status: u16, code: &str, reason: &str) -> String {
     let mut body = json!({"type": "about:blank", "title": "t", "status": status, "detail": "d",
         "code": code, "request_id": "r", "version": "1.0.0", "environment": "development"});

@@ -1,4 +1,4 @@
-//! Answers that are none: each is tried again, and the message is stored once.
+//! Bad answers and missing ones: the message is sent again, and is stored once.
 
 use crate::backend::Act;
 use crate::*;
@@ -18,37 +18,37 @@ async fn survives(act: Act, trouble: &str) {
     assert_eq!(relay.depths().parked, 0, "{act:?} parks nothing");
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored(), ["1", "2"], "{act:?}");
-    assert_eq!(relay.trouble(), None, "the end of the trouble is told");
+    assert_eq!(relay.trouble(), None, "the trouble is over");
 }
 
 #[tokio::test]
-async fn a_connection_that_is_reset_after_the_request_was_stored() {
+async fn a_connection_that_is_reset_after_the_message_was_stored_is_no_receipt() {
     survives(Act::StoreAndReset, "unreachable").await;
 }
 
 #[tokio::test]
-async fn half_an_answer() {
+async fn an_answer_that_is_cut_off_is_no_receipt() {
     survives(Act::StoreAndHalf, "broken_answer").await;
 }
 
 #[tokio::test]
-async fn a_signature_of_another_key() {
+async fn an_answer_signed_with_another_key_is_no_receipt() {
     survives(Act::OtherKey, "bad_answer_signature").await;
 }
 
 #[tokio::test]
-async fn the_answer_to_another_request() {
+async fn an_answer_to_another_request_is_no_receipt() {
     survives(Act::OtherRequest, "not_the_backend").await;
 }
 
 #[tokio::test]
-async fn an_unsigned_receipt() {
+async fn an_unsigned_answer_is_no_receipt() {
     let body = r#"{"status":"accepted","message_id":"m","should_respond":false}"#;
     survives(Act::Unsigned(200, body), "not_the_backend").await;
 }
 
 #[tokio::test]
-async fn captive_portals() {
+async fn the_page_of_a_captive_portal_is_no_receipt() {
     for status in [200, 403, 404, 503, 511] {
         survives(
             Act::Unsigned(status, "<html>Sign in to the network</html>"),
@@ -67,7 +67,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn what_calls_itself_compressed_is_still_verified_as_it_came() {
+async fn the_signature_of_an_answer_marked_as_compressed_covers_the_raw_bytes() {
     let relay = Relay::start().await;
     relay.backend.script([Act::Gzip]);
     relay.enqueue("a", "1");
@@ -77,7 +77,7 @@ async fn what_calls_itself_compressed_is_still_verified_as_it_came() {
 }
 
 #[tokio::test]
-async fn a_backend_that_never_answers_is_given_up_in_time() {
+async fn a_request_without_an_answer_times_out_and_is_sent_again() {
     let relay = Relay::start().await;
     relay.backend.script([Act::StoreAndHang]);
     relay.enqueue("a", "1");
@@ -96,7 +96,7 @@ async fn a_backend_that_never_answers_is_given_up_in_time() {
 }
 
 #[tokio::test]
-async fn nobody_listens() {
+async fn a_backend_that_is_not_there_is_tried_again() {
     let mut relay = Relay::start().await;
     let url = relay.backend.url.clone();
     let free = tokio::net::TcpListener::bind("127.0.0.1:0")

@@ -1,6 +1,5 @@
-//! Delivery over real sockets: every way in which an answer can fail to be one, and every point at
-//! which the process can die. Whatever happens, each message is stored once and in the order of its
-//! chat.
+//! Delivery over real sockets, with bad answers and with a process that dies at any point. Each message must
+//! be stored once, in the order of its chat.
 
 mod backend;
 mod faults;
@@ -13,12 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use archety_relay::backend::availability::Standstill;
-use archety_relay::backend::availability::{Availability, Lines, Standing};
+use archety_relay::backend::availability::{Availability, BackendState, TroubleStatus};
 use archety_relay::backend::client::Client;
 use archety_relay::clock::{Clock, ManualClock, UnixMicros};
 use archety_relay::config::{Auth, BackendUrl, Link};
-use archety_relay::delivery::sender::{Outcome, Sender, SenderContext};
+use archety_relay::delivery::sender::{Sender, SenderContext, SenderStep};
 use archety_relay::state::outbox::{self, Depths, NewPost};
 use archety_relay::state::{State, meta};
 use backend::{Backend, SECRET};
@@ -28,9 +26,10 @@ use shared_protocol::{Event, MessageIdentity, RelayName, RelaySecret};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-/// The client's clock. It panics the next so many times: within the request of a post.
+/// A clock of the client that panics when it is read, which happens within the request of a post.
 struct PanickingClock {
     clock: Arc<ManualClock>,
+    /// How many more times the clock panics.
     left: Arc<AtomicU32>,
 }
 
@@ -45,7 +44,7 @@ impl Clock for PanickingClock {
     }
 }
 
-/// A relay's delivery without the rest of it.
+/// The delivery of a relay, without its other parts.
 struct Relay {
     dir: tempfile::TempDir,
     clock: Arc<ManualClock>,
@@ -54,19 +53,19 @@ struct Relay {
     wake: Arc<Notify>,
     availability: watch::Sender<Availability>,
     contacts: Arc<AtomicUsize>,
-    /// How often the client is yet to panic.
+    /// How many more requests panic.
     panics: Arc<AtomicU32>,
-    knows_lines: Arc<AtomicBool>,
+    lines_loaded: Arc<AtomicBool>,
     expect_env: Option<String>,
     auth: Auth,
 }
 
-/// What the sender knows after a pull that was answered.
-fn welcome() -> Availability {
+/// The availability after a pull that was answered.
+fn ready() -> Availability {
     Availability {
-        standing: Standing::Welcome,
+        state: BackendState::Ready,
         backend: None,
-        lines_told: true,
+        lines_sent: true,
     }
 }
 
@@ -81,8 +80,8 @@ impl Relay {
             clock,
             state: Some(Arc::new(state)),
             wake: Arc::new(Notify::new()),
-            availability: watch::channel(welcome()).0,
-            knows_lines: Arc::new(AtomicBool::new(true)),
+            availability: watch::channel(ready()).0,
+            lines_loaded: Arc::new(AtomicBool::new(true)),
             contacts: Arc::default(),
             panics: Arc::default(),
             expect_env: None,
@@ -138,7 +137,7 @@ impl Relay {
             left: Arc::clone(&self.panics),
         });
         let contacts = Arc::clone(&self.contacts);
-        let knows_lines = Arc::clone(&self.knows_lines);
+        let lines_loaded = Arc::clone(&self.lines_loaded);
         Sender::new(SenderContext {
             state: Arc::clone(self.state()),
             client: Arc::new(Client::new(Arc::new(link), panicking).expect("a client")),
@@ -146,7 +145,7 @@ impl Relay {
             rng: StdRng::seed_from_u64(1),
             wake: Arc::clone(&self.wake),
             availability: self.availability.subscribe(),
-            lines: Box::new(move || Lines::of(knows_lines.load(Ordering::Relaxed))),
+            lines_loaded: Box::new(move || lines_loaded.load(Ordering::Relaxed)),
             on_contact: Box::new(move |_| {
                 contacts.fetch_add(1, Ordering::Relaxed);
             }),
@@ -164,12 +163,12 @@ impl Relay {
             .state()
             .read(|c| meta::get(c, meta::DELIVERY))
             .expect("read")?;
-        serde_json::from_str::<Standstill>(&json)
+        serde_json::from_str::<TroubleStatus>(&json)
             .expect("own JSON")
             .trouble
     }
 
-    /// Steps until the outbox is as wanted.
+    /// Steps until the condition holds.
     async fn step_until(&self, sender: &mut Sender, what: impl Fn(&Self) -> bool) {
         let stepping = async {
             while !what(self) {
@@ -178,7 +177,7 @@ impl Relay {
         };
         tokio::time::timeout(Duration::from_secs(20), stepping)
             .await
-            .expect("it comes about in time");
+            .expect("the condition holds in time");
     }
 
     async fn drain(&self, sender: &mut Sender) {
@@ -186,7 +185,7 @@ impl Relay {
             .await;
     }
 
-    /// Opens the state again, as the next process does.
+    /// Opens the state again, like the next process.
     fn restart(&mut self) {
         self.state = None;
         let state = State::open(self.dir.path(), self.clock.now()).expect("the lock is free");
@@ -194,7 +193,7 @@ impl Relay {
     }
 }
 
-/// Lets so much time pass for timers, without waiting.
+/// Advances the time of timers without waiting.
 async fn pass(span: Duration) {
     tokio::time::pause();
     tokio::time::advance(span).await;
@@ -202,7 +201,7 @@ async fn pass(span: Duration) {
 }
 
 #[tokio::test]
-async fn messages_arrive_once_in_the_order_of_their_chat_and_chats_side_by_side() {
+async fn messages_of_a_chat_arrive_once_and_in_order_and_chats_are_sent_in_parallel() {
     let relay = Relay::start().await;
     for n in 0..20 {
         for chat in ["a", "b", "c", "d", "e"] {
@@ -213,7 +212,10 @@ async fn messages_arrive_once_in_the_order_of_their_chat_and_chats_side_by_side(
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored().len(), 100);
     assert_eq!(relay.backend.requests(), 100);
-    assert!(relay.backend.most_at_once() > 1, "chats go side by side");
+    assert!(
+        relay.backend.most_at_once() > 1,
+        "chats are sent in parallel"
+    );
     assert!(relay.contacts.load(Ordering::Relaxed) >= 100);
     let first: Vec<_> = relay
         .state()
@@ -231,12 +233,12 @@ async fn a_new_post_wakes_the_sender() {
     relay.drain(&mut sender).await;
     assert!(
         stepping.elapsed() < Duration::from_millis(900),
-        "it did not wait for the next look"
+        "the sender did not wait for the next check of the outbox"
     );
 }
 
 #[tokio::test]
-async fn the_owner_can_drop_and_retry_beside_the_running_sender() {
+async fn a_parked_post_can_be_retried_while_the_sender_runs() {
     let relay = Relay::start().await;
     relay.backend.script([backend::Act::Signed(
         422,
@@ -257,7 +259,7 @@ async fn the_owner_can_drop_and_retry_beside_the_running_sender() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_before_a_pull_was_answered_and_the_lines_are_told() {
+async fn nothing_is_sent_before_a_pull_was_answered_and_has_brought_the_lines() {
     let relay = Relay::start().await;
     relay.availability.send_replace(Availability::default());
     relay.enqueue("a", "1");
@@ -267,25 +269,25 @@ async fn nothing_is_sent_before_a_pull_was_answered_and_the_lines_are_told() {
     }
     assert_eq!(relay.backend.requests(), 0, "no pull was answered yet");
     relay.availability.send_replace(Availability {
-        lines_told: false,
-        ..welcome()
+        lines_sent: false,
+        ..ready()
     });
     for _ in 0..2 {
         sender.step().await;
     }
-    assert_eq!(relay.backend.requests(), 0, "the lines are not told yet");
-    relay.availability.send_replace(welcome());
+    assert_eq!(relay.backend.requests(), 0, "the lines are not sent yet");
+    relay.availability.send_replace(ready());
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored(), ["1"]);
 }
 
 #[tokio::test]
-async fn what_an_earlier_run_left_goes_out_though_chat_db_cannot_be_read() {
+async fn posts_of_an_earlier_run_are_sent_though_chat_db_cannot_be_read() {
     let relay = Relay::start().await;
-    relay.knows_lines.store(false, Ordering::Relaxed);
+    relay.lines_loaded.store(false, Ordering::Relaxed);
     relay.availability.send_replace(Availability {
-        lines_told: false,
-        ..welcome()
+        lines_sent: false,
+        ..ready()
     });
     relay.enqueue("a", "1");
     relay.drain(&mut relay.sender()).await;
@@ -299,7 +301,7 @@ async fn a_bearer_relay_waits_for_no_pull() {
     relay.availability.send_replace(Availability::default());
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
-    // This backend takes signatures alone: that it refuses the message shows that it got it.
+    // This backend accepts only signatures. Its refusal shows that the message was sent.
     relay
         .step_until(&mut sender, |relay| relay.trouble().is_some())
         .await;
@@ -318,8 +320,8 @@ async fn nothing_is_sent_to_another_environment() {
     }
     assert_eq!(relay.backend.requests(), 0);
     relay.availability.send_replace(Availability {
-        standing: Standing::WrongEnvironment("development".into()),
-        ..welcome()
+        state: BackendState::WrongEnvironment("development".into()),
+        ..ready()
     });
     relay
         .step_until(&mut sender, |relay| relay.trouble().is_some())
@@ -329,20 +331,20 @@ async fn nothing_is_sent_to_another_environment() {
 }
 
 #[tokio::test]
-async fn a_clean_end_waits_for_what_is_under_way() {
+async fn a_sender_that_is_stopped_waits_for_posts_in_flight() {
     let relay = Relay::start().await;
     relay.enqueue("a", "1");
     let stop = CancellationToken::new();
     let mut sender = relay.sender_until(stop.clone());
     assert_eq!(
         sender.step().await,
-        Outcome::Worked {
+        SenderStep::Worked {
             answered: 0,
             sent: 1
         }
     );
     stop.cancel();
-    while sender.step().await != Outcome::Stopped {}
+    while sender.step().await != SenderStep::Stopped {}
     assert_eq!(relay.depths().pending, 0);
     assert_eq!(relay.backend.stored(), ["1"]);
 }

@@ -1,4 +1,4 @@
-//! A panic over one post is that post's failure: it is tried again, then parked, and no other is held up.
+//! A panic while one post is sent: the post is tried again, then parked, and other posts are sent.
 
 use std::sync::atomic::Ordering;
 
@@ -21,7 +21,7 @@ async fn a_post_that_makes_the_relay_panic_is_tried_again() {
 }
 
 #[tokio::test]
-async fn one_that_does_so_time_and_again_is_parked_and_its_chat_goes_on() {
+async fn a_post_with_three_panics_is_parked_and_its_chat_goes_on() {
     let relay = Relay::start().await;
     relay.enqueue("a", "1");
     relay.panics.store(3, Ordering::SeqCst);

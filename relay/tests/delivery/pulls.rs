@@ -1,10 +1,10 @@
-//! The long poll: what each answer tells the sender and the pipeline.
+//! The pull: what the sender and the pipeline get from each answer.
 
 use std::sync::mpsc::{Receiver, channel};
 
-use archety_relay::backend::availability::Standstill;
+use archety_relay::backend::availability::TroubleStatus;
 use archety_relay::pipeline::PipelineHealth;
-use archety_relay::pull::{Outcome as Polled, PullContext, Puller};
+use archety_relay::pull::{PollOutcome, PullContext, Puller};
 use serde_json::json;
 use shared_protocol::NewestMessage;
 
@@ -41,17 +41,18 @@ fn puller_of(
     (puller.expect("a puller"), heard)
 }
 
-/// A poll that waits at the backend has no lines to tell yet. Once chat.db is opened, they are told at once.
+/// The backend holds a poll that was sent before the lines were loaded. Once they are loaded, the relay sends
+/// them at once.
 #[tokio::test]
-async fn a_poll_without_lines_gives_way_to_one_that_tells_them() {
+async fn a_poll_without_lines_is_cancelled_once_the_lines_are_loaded() {
     let relay = Relay::start().await;
     relay.availability.send_replace(Availability::default());
     let health = Arc::new(PipelineHealth::default());
     relay.backend.script_pull(200, answer(&json!([])));
     let (mut puller, _heard) = puller_of(&relay, &health);
-    assert_eq!(puller.step().await, Polled::Answered);
+    assert_eq!(puller.step().await, PollOutcome::Answered);
     assert!(
-        !relay.availability.borrow().lines_told,
+        !relay.availability.borrow().lines_sent,
         "there were none to tell"
     );
     relay.backend.hold_next_pull();
@@ -61,15 +62,15 @@ async fn a_poll_without_lines_gives_way_to_one_that_tells_them() {
         health.lines_are_known();
     };
     let (polled, ()) = tokio::join!(stepping, opening);
-    assert_eq!(polled, Polled::Answered, "it was given up");
-    assert!(!relay.availability.borrow().lines_told);
+    assert_eq!(polled, PollOutcome::Answered, "the poll was cancelled");
+    assert!(!relay.availability.borrow().lines_sent);
     relay.backend.script_pull(200, answer(&json!([])));
-    assert_eq!(puller.step().await, Polled::Answered);
-    assert!(relay.availability.borrow().lines_told);
+    assert_eq!(puller.step().await, PollOutcome::Answered);
+    assert!(relay.availability.borrow().lines_sent);
 }
 
 #[tokio::test]
-async fn a_heartbeat_that_the_backend_cannot_read_holds_up_no_message() {
+async fn messages_are_sent_though_the_backend_refuses_the_heartbeat() {
     let relay = Relay::start().await;
     relay.availability.send_replace(Availability::default());
     let refusal = serde_json::from_str(&problem(422, "invalid_fields", "")).expect("JSON");
@@ -77,8 +78,8 @@ async fn a_heartbeat_that_the_backend_cannot_read_holds_up_no_message() {
     let (mut puller, _heard) = puller(&relay);
     puller.step().await;
     let found = relay.availability.borrow().clone();
-    assert_eq!(found.standing, Standing::Welcome);
-    assert!(found.lines_told);
+    assert_eq!(found.state, BackendState::Ready);
+    assert!(found.lines_sent);
 }
 
 fn answer(commands: &serde_json::Value) -> serde_json::Value {
@@ -92,29 +93,29 @@ async fn an_answer_names_the_backend_and_its_newest_message() {
     let relay = Relay::start().await;
     relay.backend.script_pull(200, answer(&json!([])));
     let (mut puller, heard) = puller(&relay);
-    assert_eq!(puller.step().await, Polled::Answered);
+    assert_eq!(puller.step().await, PollOutcome::Answered);
     let found = relay.availability.borrow().clone();
-    assert_eq!(found.standing, Standing::Welcome);
+    assert_eq!(found.state, BackendState::Ready);
     assert_eq!(found.backend.expect("it spoke").version, "2.0.0");
     let newest = heard.try_recv().expect("told").expect("there is one");
     assert_eq!(newest.message_guid, "g");
 }
 
 #[tokio::test]
-async fn commands_that_nobody_knows_are_not_asked_for_in_a_hurry() {
+async fn the_next_poll_is_delayed_after_a_command_that_the_relay_does_not_know() {
     let relay = Relay::start().await;
     relay
         .backend
         .script_pull(200, answer(&json!([{"seq": 1, "kind": "dance"}])));
     let (mut puller, _heard) = puller(&relay);
     assert!(
-        matches!(puller.step().await, Polled::Pause(pause) if pause >= Duration::from_secs(25))
+        matches!(puller.step().await, PollOutcome::Pause(pause) if pause >= Duration::from_secs(25))
     );
-    assert_eq!(relay.availability.borrow().standing, Standing::Welcome);
+    assert_eq!(relay.availability.borrow().state, BackendState::Ready);
 }
 
 #[tokio::test]
-async fn another_installation_and_another_environment_stop_the_sender_until_they_are_gone() {
+async fn a_lease_elsewhere_and_another_environment_stop_the_sender_while_they_last() {
     let mut relay = Relay::start().await;
     relay.expect_env = Some("development".into());
     let elsewhere = serde_json::from_str(&problem(409, "relay_elsewhere", "")).expect("JSON");
@@ -124,17 +125,20 @@ async fn another_installation_and_another_environment_stop_the_sender_until_they
     relay.backend.script_pull(200, other);
     relay.backend.script_pull(200, answer(&json!([])));
     let (mut puller, heard) = puller(&relay);
-    let standing = || relay.availability.borrow().standing.clone();
+    let standing = || relay.availability.borrow().state.clone();
     puller.step().await;
-    assert_eq!(standing(), Standing::Elsewhere);
+    assert_eq!(standing(), BackendState::LeasedElsewhere);
     puller.step().await;
-    assert_eq!(standing(), Standing::WrongEnvironment("production".into()));
+    assert_eq!(
+        standing(),
+        BackendState::WrongEnvironment("production".into())
+    );
     assert!(
         heard.try_recv().is_err(),
-        "a stranger's newest message is none of ours"
+        "another backend's newest message is not passed on"
     );
-    assert_eq!(puller.step().await, Polled::Answered);
-    assert_eq!(standing(), Standing::Welcome);
+    assert_eq!(puller.step().await, PollOutcome::Answered);
+    assert_eq!(standing(), BackendState::Ready);
 }
 
 #[tokio::test]
@@ -153,9 +157,9 @@ async fn an_installation_keeps_its_id() {
     assert_eq!(id(), first);
 }
 
-/// `status` reads how the pull stands from the state, and a full disk keeps it from being written.
+/// `status` reads the status of the pull from the state. A full disk keeps it from being written.
 #[tokio::test]
-async fn how_the_pull_stands_is_written_once_the_state_can_be_written_again() {
+async fn the_status_of_the_pull_is_written_once_the_state_can_be_written_again() {
     let relay = Relay::start().await;
     let sql = |sql: &'static str| {
         let run = |tx: &rusqlite::Transaction<'_>| tx.execute_batch(sql);
@@ -163,10 +167,10 @@ async fn how_the_pull_stands_is_written_once_the_state_can_be_written_again() {
     };
     let shown = || {
         let read = relay.state().read(|c| meta::get(c, meta::PULL));
-        let standstill: Standstill =
+        let trouble_status: TroubleStatus =
             serde_json::from_str(&read.expect("read").unwrap_or_else(|| "{}".to_owned()))
                 .expect("JSON");
-        standstill.trouble
+        trouble_status.trouble
     };
     let (fill, free) = (
         "create trigger full_insert before insert on meta
@@ -184,17 +188,17 @@ async fn how_the_pull_stands_is_written_once_the_state_can_be_written_again() {
     let trouble = shown().expect("the outage is shown");
     sql(fill);
     relay.backend.script_pull(200, answer(&json!([])));
-    assert_eq!(puller.step().await, Polled::Answered);
+    assert_eq!(puller.step().await, PollOutcome::Answered);
     assert_eq!(shown().as_ref(), Some(&trouble), "nothing can be written");
     relay.backend.script_pull(200, answer(&json!([])));
     puller.step().await;
     sql(free);
     assert_eq!(shown().as_ref(), Some(&trouble));
     relay.backend.script_pull(200, answer(&json!([])));
-    assert_eq!(puller.step().await, Polled::Answered);
+    assert_eq!(puller.step().await, PollOutcome::Answered);
     assert_eq!(shown(), None, "well again");
 
-    // The outage begins while it is full, and lasts.
+    // The outage begins while the disk is full, and lasts.
     sql(fill);
     relay.backend.script_pull(503, away());
     puller.step().await;
@@ -204,7 +208,7 @@ async fn how_the_pull_stands_is_written_once_the_state_can_be_written_again() {
     puller.step().await;
     assert_eq!(shown().as_ref(), Some(&trouble));
 
-    // It begins and ends while it is full: only the end is written.
+    // The outage begins and ends while the disk is full: only its end is written.
     relay.backend.script_pull(200, answer(&json!([])));
     puller.step().await;
     assert_eq!(shown(), None);

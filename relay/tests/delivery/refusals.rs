@@ -1,4 +1,4 @@
-//! What the backend itself refuses.
+//! Signed refusals of the backend.
 
 use serde_json::Value;
 
@@ -81,7 +81,7 @@ async fn a_401_pauses_every_chat_and_delivery_resumes_by_itself() {
 }
 
 #[tokio::test]
-async fn later_is_honoured() {
+async fn a_pause_that_the_backend_asks_for_is_kept() {
     let relay = Relay::start().await;
     let mut body: Value =
         serde_json::from_str(&problem(503, "store_unavailable", "")).expect("JSON");
@@ -102,12 +102,12 @@ async fn later_is_honoured() {
 }
 
 #[tokio::test]
-async fn another_installation_stops_this_one() {
+async fn nothing_is_sent_while_another_installation_has_the_lease() {
     let relay = Relay::start().await;
     relay.enqueue("a", "1");
     relay.availability.send_replace(Availability {
-        standing: Standing::Elsewhere,
-        ..welcome()
+        state: BackendState::LeasedElsewhere,
+        ..ready()
     });
     let mut sender = relay.sender();
     relay
@@ -115,7 +115,7 @@ async fn another_installation_stops_this_one() {
         .await;
     assert_eq!(relay.trouble().as_deref(), Some("relay_elsewhere"));
     assert_eq!(relay.backend.requests(), 0);
-    relay.availability.send_replace(welcome());
+    relay.availability.send_replace(ready());
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored(), ["1"]);
 }

@@ -1,15 +1,15 @@
-//! Death between two steps, and what the next process makes of it.
+//! The process dies between two steps of the sender, and the next process goes on.
 
 use crate::backend::Act;
 use crate::*;
 
 #[tokio::test]
-async fn death_between_the_answer_and_its_mark_doubles_nothing() {
+async fn a_message_is_stored_once_though_the_relay_dies_before_it_writes_the_answer() {
     let mut relay = Relay::start().await;
     for n in 0..10 {
         relay.enqueue("a", &n.to_string());
     }
-    // Each process dies as soon as the backend has stored one more message, its answer not marked.
+    // Each process dies as soon as the backend has stored one more message, before the answer is written.
     for _ in 0..10 {
         let stored = relay.backend.stored().len();
         let mut sender = relay.sender();
@@ -28,7 +28,7 @@ async fn death_between_the_answer_and_its_mark_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn a_restart_within_the_same_second_is_told_replayed_and_goes_on() {
+async fn after_a_restart_within_the_same_second_a_replayed_request_is_signed_again() {
     let mut relay = Relay::start().await;
     relay.backend.script([Act::StoreAndHang]);
     relay.enqueue("a", "1");
@@ -37,7 +37,8 @@ async fn a_restart_within_the_same_second_is_told_replayed_and_goes_on() {
         .step_until(&mut sender, |relay| !relay.backend.stored().is_empty())
         .await;
     drop(sender);
-    // The clock stands still: the next process begins in the same second and signs the same pair.
+    // The clock does not move: the next process starts in the same second and signs the same pair of id and
+    // timestamp.
     relay.restart();
     let mut sender = relay.sender();
     relay.drain(&mut sender).await;
@@ -45,18 +46,18 @@ async fn a_restart_within_the_same_second_is_told_replayed_and_goes_on() {
     assert_eq!(
         relay.backend.requests(),
         3,
-        "the pair, its repetition, and a later one"
+        "the pair, the same pair again, and a later timestamp"
     );
     assert_eq!(relay.trouble(), None, "nothing paused");
 }
 
 #[tokio::test]
-async fn a_full_disk_stops_sending_and_loses_nothing() {
+async fn a_full_disk_stops_sending_and_no_answer_is_lost() {
     let relay = Relay::start().await;
     for n in 0..5 {
         relay.enqueue("a", &n.to_string());
     }
-    // Every mark needs a new page, and none is to be had.
+    // Writing a result needs a new page, which the limit refuses.
     relay
         .state()
         .write(|tx| {
@@ -75,19 +76,19 @@ async fn a_full_disk_stops_sending_and_loses_nothing() {
     };
     limit(1);
     let mut sender = relay.sender();
-    let mut outcome = Outcome::Waited;
-    while outcome != Outcome::StateTrouble {
-        outcome = sender.step().await;
+    let mut step = SenderStep::Waited;
+    while step != SenderStep::StateTrouble {
+        step = sender.step().await;
     }
     assert_eq!(
         (relay.backend.stored().len(), relay.depths().pending),
         (1, 5)
     );
-    assert_eq!(sender.step().await, Outcome::StateTrouble);
+    assert_eq!(sender.step().await, SenderStep::StateTrouble);
     assert_eq!(
         relay.backend.requests(),
         1,
-        "nothing is sent while answers cannot be marked"
+        "nothing is sent while results cannot be written"
     );
     limit(1_000_000);
     relay.drain(&mut sender).await;
@@ -95,6 +96,6 @@ async fn a_full_disk_stops_sending_and_loses_nothing() {
     assert_eq!(
         relay.backend.requests(),
         5,
-        "the kept answer was not asked for again"
+        "the message whose answer was kept is not sent again"
     );
 }

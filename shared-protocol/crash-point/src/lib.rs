@@ -1,10 +1,10 @@
 //! Ends the process at a named instruction, so that a test can kill it exactly there.
 //!
 //! `ARCHETY_CRASH_AT=name:n` aborts the process when it reaches the point `name` for the `n`th time.
-//! Nothing is flushed and no destructor runs, as with `kill -9`. `name:n:panic` panics there instead. In
-//! release builds a point is nothing.
+//! As with `kill -9`, no buffer is flushed and no destructor runs. `name:n:panic` panics there instead. In
+//! release builds a crash point does nothing.
 
-/// Aborts or panics here if this is the point, and the pass, that `ARCHETY_CRASH_AT` names.
+/// Aborts or panics if `ARCHETY_CRASH_AT` names this point and this pass.
 #[cfg(debug_assertions)]
 pub fn crash_point(name: &str) {
     if let Some(point) = &*armed::POINT {
@@ -12,7 +12,7 @@ pub fn crash_point(name: &str) {
     }
 }
 
-/// Nothing, in release builds.
+/// Does nothing in release builds.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 pub fn crash_point(_name: &str) {}

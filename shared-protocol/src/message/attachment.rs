@@ -1,10 +1,10 @@
-//! Attachments: what can be said of a file that stays on the Mac.
+//! Attachments: the metadata of files that stay on the Mac.
 
 use serde::{Deserialize, Serialize};
 
 use crate::optional::{is_false, null_as_default};
 
-/// What is known about an attachment. Its bytes stay on the Mac.
+/// The metadata of an attachment. Its bytes stay on the Mac.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Attachment {
@@ -22,41 +22,38 @@ pub struct Attachment {
     /// Size of the file in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
-    /// The part of the message that it is, counted from 0.
+    /// The number of the attachment among the parts of the message, counted from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<i64>,
-    /// What a Genmoji or a sticker shows, in words; at most [`super::MAX_NAME_CHARS`] characters.
+    /// A description of a Genmoji or sticker; at most [`super::MAX_NAME_CHARS`] characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 255))]
     pub description: Option<String>,
-    /// What is said in a voice message; at most [`super::MAX_TRANSCRIPT_CHARS`] characters.
+    /// The transcript of a voice message; at most [`super::MAX_TRANSCRIPT_CHARS`] characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 10000))]
     pub transcript: Option<String>,
-    /// Whether it is a sticker.
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "is_false"
-    )]
+    /// Whether the attachment is a sticker.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(skip_serializing_if = "is_false")]
     pub is_sticker: bool,
-    /// How far its transfer has come.
+    /// State of the transfer to the Mac.
     #[serde(default, deserialize_with = "null_as_default")]
     pub state: AttachmentState,
 }
 
-/// How far the transfer of an attachment has come.
+/// State of the transfer of an attachment to the Mac.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AttachmentState {
-    /// Not on the Mac yet.
+    /// The transfer has not begun.
     #[default]
     Waiting,
-    /// On its way.
+    /// The file is transferred now.
     Transferring,
-    /// On the Mac's disk.
+    /// The file is on the Mac.
     Finished,
-    /// Given up.
+    /// The transfer has failed.
     Failed,
 }

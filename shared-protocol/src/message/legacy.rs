@@ -1,13 +1,15 @@
-//! What callers send that know the six required fields alone: scripts, and the predecessor's relays.
+//! Corrects messages of older callers, which know only the six required fields: scripts, and the relays of
+//! archety-edge.
 //!
-//! They do not try again after a 422, so what they got wrong is put right where its meaning is plain.
+//! These callers do not try again after a 422, so the backend corrects a message whose meaning is clear
+//! instead of refusing it.
 
 use super::validate::{MAX_TEXT_CHARS, is_handle};
 use super::{Event, Message};
 
 impl Message {
-    /// Puts right what an older caller could not know: which field names the line, how long a text may
-    /// be, and that a message without content is an event.
+    /// Corrects three mistakes of older callers: they name the line in another field, send texts that are too
+    /// long, and send messages without content, which become events.
     pub(super) fn accept_older_callers(&mut self) {
         let line = self.persona_phone.take().filter(|line| is_handle(line));
         if self.line.is_none() {
@@ -25,7 +27,7 @@ impl Message {
         }
     }
 
-    /// Whether the body has a field that only a relay of ours sends.
+    /// Whether the message has a field that only archety-relay sends.
     fn has_relay_fields(&self) -> bool {
         self.message_guid.is_some()
             || self.relay_id.is_some()
@@ -63,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_phone_of_the_persona_is_the_line() {
+    fn persona_phone_is_the_line() {
         assert_eq!(read(&json!({})).line.as_deref(), Some("+15550100100"));
         let both = read(&json!({"line": "+15550100200"}));
         assert_eq!(both.line.as_deref(), Some("+15550100200"));
@@ -75,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_text_is_clipped_and_marked() {
+    fn a_text_that_is_too_long_is_clipped_and_marked() {
         let fits = "é".repeat(MAX_TEXT_CHARS);
         let read_text = |text: &str| {
             let message = read(&json!({ "text": text }));
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_without_content_is_something_else_than_a_message() {
+    fn a_message_without_content_becomes_an_event() {
         let empty = read(&json!({"text": "", "attachments": []}));
         assert_eq!((empty.event, empty.revision), (Event::Other, 0));
         let photo = read(&json!({"text": ""}));
@@ -97,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_that_knows_the_rules_is_held_to_them() {
+    fn messages_of_archety_relay_are_not_corrected() {
         for field in ["message_guid", "relay_id"] {
             let empty = json!({field: "x", "text": "", "attachments": []});
             let long = json!({field: "x", "text": "x".repeat(MAX_TEXT_CHARS + 1)});

@@ -1,8 +1,8 @@
-//! A message on its way from the relay to the backend.
+//! The message that a relay posts to the backend.
 //!
-//! Six fields are required and enough (`chat_guid`, `mode`, `sender`, `text`, `timestamp`,
-//! `participants`); everything else is optional, null counts as absent, and unknown fields are ignored, so that either
-//! side can be deployed first. Bytes of attachments are not part of it: they never leave the Mac.
+//! Six fields are required: `chat_guid`, `mode`, `sender`, `text`, `timestamp` and `participants`. All others are
+//! optional, null counts as absent, and unknown fields are ignored, so that either side can be deployed first.
+//! The bytes of attachments are not part of a message: they never leave the Mac.
 
 mod attachment;
 mod edit;
@@ -26,7 +26,7 @@ pub use validate::{
     MAX_SENDER_CHARS, MAX_TEXT_CHARS, MAX_TRANSCRIPT_CHARS, Violation,
 };
 
-/// One message, or one thing that happened to a message.
+/// A message, or a change of a message such as an edit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[expect(
@@ -48,37 +48,28 @@ pub struct Message {
     pub text: String,
     /// When it was sent, by the sender's clock.
     pub timestamp: MessageTime,
-    /// Handles of the others in the chat; at most [`MAX_PARTICIPANTS`].
+    /// Handles of the other members of the chat; at most [`MAX_PARTICIPANTS`].
     #[cfg_attr(feature = "openapi", schema(max_items = 512))]
     pub participants: Vec<String>,
     /// `message.guid` of chat.db.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 512))]
     pub message_guid: Option<String>,
-    /// What this is; absent means [`Event::Message`].
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "Event::is_message"
-    )]
+    /// What happened; absent means [`Event::Message`].
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(skip_serializing_if = "Event::is_message")]
     pub event: Event,
-    /// 0 for a message; the length of the edit history for an edit (0 for a text that came late);
-    /// otherwise a counter from 1 per guid and event.
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "is_zero"
-    )]
+    /// 0 for a message; for an edit the length of the edit history, or 0 if the text came late; for another
+    /// event a counter from 1 for each guid and event.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(skip_serializing_if = "is_zero")]
     #[cfg_attr(feature = "openapi", schema(maximum = 2_147_483_647))]
     pub revision: u32,
-    /// Typed by the Mac's owner: stored, never answered.
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "is_false"
-    )]
+    /// Whether the Mac's owner wrote the message. It is stored and never answered.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(skip_serializing_if = "is_false")]
     pub from_owner: bool,
-    /// The own address that it came in on.
+    /// The own address to which the message was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 320))]
     pub line: Option<String>,
@@ -86,44 +77,35 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 255))]
     pub service: Option<String>,
-    /// An old message that iCloud brought back: stored, never answered.
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "is_false"
-    )]
+    /// Whether this is an old message that iCloud brought back. It is stored and never answered.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(skip_serializing_if = "is_false")]
     pub is_backfill: bool,
     /// The message that this one replies to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 512))]
     pub reply_to_guid: Option<String>,
-    /// The part of that message which this one replies to, counted from 0; -1 stands for the whole.
+    /// The part of the other message to which this one replies, counted from 0; -1 stands for the whole message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to_part: Option<i64>,
-    /// The text whose link this message shows: Messages sent the link in a row of its own.
+    /// The text message whose link this message shows, because Messages sends the link in a row of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 512))]
     pub link_of_guid: Option<String>,
     /// The reaction, if `event` is [`Event::Tapback`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tapback: Option<Tapback>,
-    /// What was edited or unsent.
+    /// Details of an edit or an unsend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edit: Option<Edit>,
-    /// What hangs on it; at most [`MAX_ATTACHMENTS`].
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    /// At most [`MAX_ATTACHMENTS`].
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(max_items = 100))]
     pub attachments: Vec<Attachment>,
     /// Addresses of the people whom the text mentions; at most [`MAX_PARTICIPANTS`].
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(max_items = 512))]
     pub mentions: Vec<String>,
     /// The name that the members gave their group; at most [`MAX_NAME_CHARS`] characters.
@@ -134,29 +116,23 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 255))]
     pub effect: Option<String>,
-    /// Set when the relay clipped `text`.
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "is_false"
-    )]
+    /// Whether the relay clipped `text`.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(skip_serializing_if = "is_false")]
     pub truncated: bool,
-    /// Posted by a rehearsal (`replay`): kept apart from what the relay itself posts.
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "is_false"
-    )]
+    /// Whether `archety-replay` posted the message as a rehearsal. The backend keeps rehearsals apart from the
+    /// messages of the relay.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(skip_serializing_if = "is_false")]
     pub rehearsal: bool,
     /// The persona that the predecessor's relays name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 255))]
     pub persona_id: Option<String>,
-    /// The own address that it came in on, as the predecessor's relays name it. Reading a body moves it to
-    /// `line`.
+    /// The older name of `line`, which the predecessor's relays send. Parsing a body moves the value to `line`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persona_phone: Option<String>,
-    /// The relay's own name. Checked against the secret, never trusted.
+    /// The relay's name, which must be that of its secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 255))]
     pub relay_id: Option<String>,
@@ -208,7 +184,7 @@ impl Message {
     }
 }
 
-/// Whether a chat has one other person in it or several.
+/// Whether a chat is with one other person or with a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -220,7 +196,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The mode as it stands on the wire.
+    /// The mode in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Direct => "direct",
@@ -229,7 +205,7 @@ impl Mode {
     }
 }
 
-/// What happened.
+/// What happened to a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -237,17 +213,17 @@ pub enum Event {
     /// A message came in.
     #[default]
     Message,
-    /// Its text changed, or came late.
+    /// The text was edited, or arrived later than the message.
     Edit,
-    /// It, or a part of it, was taken back.
+    /// The message, or a part of it, was unsent.
     Unsend,
-    /// A reaction was put on it or taken off.
+    /// A reaction was added or removed.
     Tapback,
-    /// Its attachments arrived or changed state.
+    /// The attachments arrived or changed their state.
     AttachmentUpdate,
     /// Someone joined or left, or the group was renamed.
     GroupChange,
-    /// A balloon, a location, a call: a short description stands in `text`.
+    /// A balloon, a location or a call, which `text` describes.
     Other,
 }
 
@@ -263,7 +239,7 @@ impl Event {
         Self::Other,
     ];
 
-    /// The event as it stands on the wire.
+    /// The event in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Message => "message",
@@ -290,7 +266,7 @@ impl Event {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReplyVia {
-    /// As commands at the next pull.
+    /// As commands in the answer to the next pull.
     Commands,
     /// In the answer to this request.
     Inline,

@@ -1,14 +1,14 @@
-//! From a request's body to a [`Message`], or to everything that is wrong with it.
+//! Parses the body of a request into a [`Message`], or lists everything that is wrong with it.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{Attachment, Edit, Event, Message, MessageTime, Mode, ReplyVia, Tapback, Violation};
 
-/// A message has three levels; the rest is room for fields that are not known yet.
+/// Deepest nesting of a body. A message has three levels; the rest is for fields of later versions.
 const MAX_DEPTH: usize = 32;
 
-/// A body that is not an acceptable message.
+/// Why a body is not an acceptable message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMessage {
     /// Not JSON, not UTF-8, nested too deeply, a key twice, or not an object.
@@ -35,15 +35,15 @@ impl Message {
                     found => Err(InvalidMessage::Fields(found)),
                 }
             }
-            // Only a body that failed pays for the second look.
+            // The body is parsed a second time, only to explain the error.
             Err(error) => Err(explain(body, &error)),
         }
     }
 }
 
-/// How deep brackets nest outside of strings, in JSON; in anything else, some number.
+/// How deep the brackets of a JSON text nest. For another text the result has no meaning.
 ///
-/// Serde passes over unknown fields of any depth, but a caller that keeps them reads them again.
+/// Serde skips unknown fields of any depth, so they must be limited here for callers that keep them.
 fn depth(body: &[u8]) -> usize {
     let (mut open, mut deepest) = (0_usize, 0);
     let mut bytes = body.iter();
@@ -79,7 +79,7 @@ fn explain(body: &[u8], error: &serde_json::Error) -> InvalidMessage {
         Ok(Value::Object(object)) => {
             let mut found = field_violations(&object);
             if found.is_empty() {
-                // Every field is fine by itself, so the whole failed for a key that came twice.
+                // Every field parses by itself, so the body has a key twice.
                 return InvalidMessage::Json(format!("the body has a key twice ({position})"));
             }
             let of_the_rest = rule_violations(object, &found);
@@ -146,20 +146,20 @@ fn field_violations(object: &Map<String, Value>) -> Vec<Violation> {
     found
 }
 
-/// Rules that the other fields break, though they have the right types.
+/// Rules that the fields break that have the right types.
 fn rule_violations(mut object: Map<String, Value>, broken: &[Violation]) -> Vec<Violation> {
     let is_broken = |field: &str| broken.iter().any(|violation| violation.field == field);
     for violation in broken {
-        match stand_in(&violation.field) {
+        match placeholder(&violation.field) {
             Some(value) => object.insert(violation.field.clone(), value),
             None => object.remove(&violation.field),
         };
     }
-    // An empty text may be fine with what is broken.
+    // An empty text may be valid together with a field that is broken.
     if (is_broken("event") || is_broken("attachments"))
         && object.get("text").is_some_and(|text| text == "")
     {
-        object.extend(stand_in("text").map(|value| ("text".to_owned(), value)));
+        object.extend(placeholder("text").map(|value| ("text".to_owned(), value)));
     }
     let Ok(mut message) = serde_json::from_value::<Message>(Value::Object(object)) else {
         return Vec::new();
@@ -170,8 +170,8 @@ fn rule_violations(mut object: Map<String, Value>, broken: &[Violation]) -> Vec<
     found
 }
 
-/// A value that breaks no rule, for a field that has to be there.
-fn stand_in(field: &str) -> Option<Value> {
+/// A valid value for a required field.
+fn placeholder(field: &str) -> Option<Value> {
     match field {
         "chat_guid" | "sender" | "text" => Some("-".into()),
         "mode" => Some("direct".into()),
@@ -181,7 +181,8 @@ fn stand_in(field: &str) -> Option<Value> {
     }
 }
 
-/// The rule that a value breaks. Serde's own words repeat the value, which may be a person's text.
+/// The rule that a value breaks. Serde's own message is not used: it repeats the value, which may be a text of
+/// a person.
 fn fault<T: DeserializeOwned + Expected>(value: &Value) -> Option<String> {
     serde_json::from_value::<T>(value.clone())
         .err()

@@ -6,32 +6,32 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Tapback {
-    /// Put on or taken off.
+    /// Whether the reaction was added or removed.
     pub action: TapbackAction,
-    /// Which one.
+    /// Which reaction.
     pub kind: TapbackKind,
     /// The emoji of [`TapbackKind::Emoji`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 255))]
     pub emoji: Option<String>,
-    /// The message that it sits on; absent where that is not known, as of a reaction that came over
-    /// SMS as a text.
+    /// The message that got the reaction; absent if the message is not known, as for a reaction that came as a
+    /// text over SMS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 512))]
     pub target_guid: Option<String>,
-    /// The part of that message, counted from 0; absent when it sits on the whole.
+    /// The part of the message that got the reaction, counted from 0; absent for the whole message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_part: Option<i64>,
 }
 
-/// Whether a reaction was put on or taken off.
+/// Whether a reaction was added or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TapbackAction {
-    /// Put on (2000 to 2007 in chat.db).
+    /// `associated_message_type` 2000 to 2007 in chat.db.
     Added,
-    /// Taken off (3000 to 3007).
+    /// `associated_message_type` 3000 to 3007.
     Removed,
 }
 

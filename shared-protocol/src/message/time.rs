@@ -1,14 +1,12 @@
 //! Times on the wire.
 
-use std::fmt;
-
-use serde::de::{self, Visitor};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in time: microseconds since 1970, written on the wire as Unix seconds, an integer when
 /// whole and a fraction otherwise.
 ///
-/// Seconds as a double tell microseconds apart until the year 2242, nanoseconds they do not.
+/// Seconds as a double are precise to the microsecond until the year 2242, but not to the nanosecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageTime(i64);
 
@@ -53,7 +51,21 @@ impl Serialize for MessageTime {
 
 impl<'de> Deserialize<'de> for MessageTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SecondsVisitor)
+        let secs = f64::deserialize(deserializer)?;
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the bound is a whole number of seconds"
+        )]
+        let max = (Self::MAX_MICROS / 1_000_000) as f64;
+        if !(0.0..=max).contains(&secs) {
+            return Err(D::Error::custom(
+                "must be Unix seconds between 0 and the year 9999, not milliseconds",
+            ));
+        }
+        // The fraction is multiplied by itself: multiplying the whole number would round twice.
+        #[expect(clippy::cast_possible_truncation, reason = "bounded just above")]
+        let (whole, fraction) = (secs.trunc() as i64, (secs.fract() * 1e6).round() as i64);
+        Ok(Self(whole * 1_000_000 + fraction))
     }
 }
 
@@ -73,49 +85,6 @@ impl utoipa::PartialSchema for MessageTime {
 
 #[cfg(feature = "openapi")]
 impl utoipa::ToSchema for MessageTime {}
-
-struct SecondsVisitor;
-
-impl SecondsVisitor {
-    fn accept<E: de::Error>(secs: f64) -> Result<MessageTime, E> {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "the bound is a whole number of seconds"
-        )]
-        let max = (MessageTime::MAX_MICROS / 1_000_000) as f64;
-        if !(0.0..=max).contains(&secs) {
-            return Err(E::custom(
-                "must be Unix seconds between 0 and the year 9999, not milliseconds",
-            ));
-        }
-        // Scaled whole, the product would be rounded once more than the fraction bears.
-        #[expect(clippy::cast_possible_truncation, reason = "bounded just above")]
-        let (whole, fraction) = (secs.trunc() as i64, (secs.fract() * 1e6).round() as i64);
-        Ok(MessageTime(whole * 1_000_000 + fraction))
-    }
-}
-
-impl Visitor<'_> for SecondsVisitor {
-    type Value = MessageTime;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Unix seconds as a number")
-    }
-
-    fn visit_u64<E: de::Error>(self, secs: u64) -> Result<MessageTime, E> {
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^53 when in range")]
-        Self::accept(secs as f64)
-    }
-
-    fn visit_i64<E: de::Error>(self, secs: i64) -> Result<MessageTime, E> {
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^53 when in range")]
-        Self::accept(secs as f64)
-    }
-
-    fn visit_f64<E: de::Error>(self, secs: f64) -> Result<MessageTime, E> {
-        Self::accept(secs)
-    }
-}
 
 #[cfg(test)]
 mod tests {

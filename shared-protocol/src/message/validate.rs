@@ -1,4 +1,4 @@
-//! The rules a message must keep. The relay's reader obeys them, the backend enforces them.
+//! The rules for messages. The relay composes messages that keep them, and the backend refuses others.
 
 use serde::{Deserialize, Serialize};
 
@@ -41,36 +41,21 @@ impl Violation {
 }
 
 impl Message {
-    /// Every rule that this message breaks; empty when it is fine.
+    /// Every rule that this message breaks.
     pub fn violations(&self) -> Vec<Violation> {
         let mut found = Found(Vec::new());
         found.guid("chat_guid", &self.chat_guid);
         found.handle("sender", &self.sender);
-        if self.text.chars().nth(MAX_TEXT_CHARS).is_some() {
-            found.push("text", format!("at most {MAX_TEXT_CHARS} characters"));
-        }
+        found.at_most("text", Some(&self.text), MAX_TEXT_CHARS);
         if self.text.is_empty() && self.attachments.is_empty() && self.event == Event::Message {
             found.push("text", "must not be empty without attachments or an event");
         }
-        if self.participants.len() > MAX_PARTICIPANTS {
-            found.push(
-                "participants",
-                format!("at most {MAX_PARTICIPANTS} entries"),
-            );
+        let participants = found.entries("participants", &self.participants, MAX_PARTICIPANTS);
+        for (field, participant) in participants {
+            found.at_most(&field, Some(participant), MAX_SENDER_CHARS);
         }
-        for (i, participant) in self.participants.iter().take(MAX_PARTICIPANTS).enumerate() {
-            if participant.chars().count() > MAX_SENDER_CHARS {
-                found.push(
-                    format!("participants[{i}]"),
-                    format!("at most {MAX_SENDER_CHARS} characters"),
-                );
-            }
-        }
-        if self.mentions.len() > MAX_PARTICIPANTS {
-            found.push("mentions", format!("at most {MAX_PARTICIPANTS} entries"));
-        }
-        for (i, address) in self.mentions.iter().take(MAX_PARTICIPANTS).enumerate() {
-            found.handle(&format!("mentions[{i}]"), address);
+        for (field, address) in found.entries("mentions", &self.mentions, MAX_PARTICIPANTS) {
+            found.handle(&field, address);
         }
         for (field, guid) in [
             ("message_guid", &self.message_guid),
@@ -94,7 +79,7 @@ impl Message {
             ("persona_id", &self.persona_id),
             ("relay_id", &self.relay_id),
         ] {
-            found.name(field, name.as_deref());
+            found.at_most(field, name.as_deref(), MAX_NAME_CHARS);
         }
         match (&self.tapback, self.event) {
             (None, Event::Tapback) => found.push("tapback", "required when event is tapback"),
@@ -102,40 +87,25 @@ impl Message {
                 if let Some(target) = &tapback.target_guid {
                     found.guid("tapback.target_guid", target);
                 }
-                found.name("tapback.emoji", tapback.emoji.as_deref());
+                found.at_most("tapback.emoji", tapback.emoji.as_deref(), MAX_NAME_CHARS);
             }
             (None, _) => {}
         }
-        if self.attachments.len() > MAX_ATTACHMENTS {
-            found.push("attachments", format!("at most {MAX_ATTACHMENTS} entries"));
-        }
-        for (i, attachment) in self.attachments.iter().take(MAX_ATTACHMENTS).enumerate() {
-            found.guid(&format!("attachments[{i}].guid"), &attachment.guid);
-            found.name(
-                &format!("attachments[{i}].mime_type"),
-                attachment.mime_type.as_deref(),
-            );
-            found.name(
-                &format!("attachments[{i}].name"),
-                attachment.name.as_deref(),
-            );
-            found.name(
-                &format!("attachments[{i}].description"),
-                attachment.description.as_deref(),
-            );
-            if attachment
-                .transcript
-                .as_ref()
-                .is_some_and(|transcript| transcript.chars().nth(MAX_TRANSCRIPT_CHARS).is_some())
-            {
-                let rule = format!("at most {MAX_TRANSCRIPT_CHARS} characters");
-                found.push(format!("attachments[{i}].transcript"), rule);
+        for (field, file) in found.entries("attachments", &self.attachments, MAX_ATTACHMENTS) {
+            found.guid(&format!("{field}.guid"), &file.guid);
+            for (name, text, limit) in [
+                ("mime_type", &file.mime_type, MAX_NAME_CHARS),
+                ("name", &file.name, MAX_NAME_CHARS),
+                ("description", &file.description, MAX_NAME_CHARS),
+                ("transcript", &file.transcript, MAX_TRANSCRIPT_CHARS),
+            ] {
+                found.at_most(&format!("{field}.{name}"), text.as_deref(), limit);
             }
-            if attachment
+            if file
                 .size_bytes
                 .is_some_and(|bytes| i64::try_from(bytes).is_err())
             {
-                found.push(format!("attachments[{i}].size_bytes"), "too large");
+                found.push(format!("{field}.size_bytes"), "too large");
             }
         }
         found.0
@@ -170,9 +140,23 @@ impl Found {
         }
     }
 
-    fn name(&mut self, field: &str, name: Option<&str>) {
-        if name.is_some_and(|name| name.chars().count() > MAX_NAME_CHARS) {
-            self.push(field, format!("at most {MAX_NAME_CHARS} characters"));
+    fn at_most(&mut self, field: &str, text: Option<&str>, limit: usize) {
+        if text.is_some_and(|text| text.chars().nth(limit).is_some()) {
+            self.push(field, format!("at most {limit} characters"));
         }
+    }
+
+    /// Checks the length of a list. Returns at most `limit` entries, each with the path of its field.
+    fn entries<'e, T>(
+        &mut self,
+        field: &'static str,
+        entries: &'e [T],
+        limit: usize,
+    ) -> impl Iterator<Item = (String, &'e T)> + use<'e, T> {
+        if entries.len() > limit {
+            self.push(field, format!("at most {limit} entries"));
+        }
+        let entries = entries.iter().take(limit).enumerate();
+        entries.map(move |(i, entry)| (format!("{field}[{i}]"), entry))
     }
 }

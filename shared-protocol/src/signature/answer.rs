@@ -1,20 +1,20 @@
 //! Verification of the backend's answers.
 
 use super::verify::parse_signature;
-use super::{Refusal, SignatureHeaders, SigningKey, WebhookId};
+use super::{SignatureHeaders, SignatureRefusal, SigningKey, WebhookId};
 
-/// Why an answer was not taken for the backend's.
+/// Why an answer does not count as the backend's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerRefusal {
-    /// It carries no signature at all: a proxy's answer, or a captive portal's.
+    /// The answer has no signature, as that of a proxy or a captive portal.
     #[error("the answer is not signed")]
     Unsigned,
-    /// It answers another request.
+    /// The answer belongs to another request.
     #[error("the answer belongs to another request")]
     OtherRequest,
-    /// Its signature does not hold.
+    /// The signature is not valid.
     #[error("the answer's signature does not hold: {0}")]
-    Signature(Refusal),
+    Signature(SignatureRefusal),
 }
 
 /// Verifies that an answer with this raw `body` came from the holder of `key` and belongs to the
@@ -38,6 +38,6 @@ pub fn verify_answer(
     if key.made_one_of(&signatures, &expected, timestamp, body) {
         Ok(())
     } else {
-        Err(AnswerRefusal::Signature(Refusal::Mismatch))
+        Err(AnswerRefusal::Signature(SignatureRefusal::Mismatch))
     }
 }

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-/// What a signed request or answer is for. The id's prefix names it, and a signature made for one
-/// purpose is never accepted for another.
+use super::SignatureRefusal;
+
+/// What a signed request or answer is for. The prefix of the id names the purpose. A signature that was made
+/// for one purpose is refused for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// A message, at the message routes only.
+    /// A message, accepted at the message routes only.
     Message,
     /// A long poll for commands.
     Pull,
@@ -33,29 +35,29 @@ impl WebhookId {
     const MAX_LEN: usize = 208;
 
     /// Accepts an id whose prefix is that of `purpose`.
-    pub fn parse(id: &str, purpose: Purpose) -> Result<Self, InvalidWebhookId> {
+    pub fn parse(id: &str, purpose: Purpose) -> Result<Self, SignatureRefusal> {
         let clean = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         if id.is_empty() || id.len() > Self::MAX_LEN || !id.bytes().all(clean) {
-            return Err(InvalidWebhookId::Malformed);
+            return Err(SignatureRefusal::Malformed);
         }
         match id.strip_prefix(purpose.prefix()) {
-            Some("") => Err(InvalidWebhookId::Malformed),
+            Some("") => Err(SignatureRefusal::Malformed),
             Some(_) => Ok(Self(id.to_owned())),
-            None => Err(InvalidWebhookId::WrongPurpose),
+            None => Err(SignatureRefusal::WrongPurpose),
         }
     }
 
-    /// `msg_` and the digits of a message's hash.
+    /// The id of a message: `msg_` and the hash of its identity in hexadecimal.
     pub(crate) fn message(hash: &[u8]) -> Self {
         Self(format!("{}{}", Purpose::Message.prefix(), hex(hash)))
     }
 
-    /// `pull_` and 128 random bits.
+    /// The id of a pull: `pull_` and 128 random bits in hexadecimal.
     pub fn pull(random: [u8; 16]) -> Self {
         Self(format!("{}{}", Purpose::Pull.prefix(), hex(&random)))
     }
 
-    /// The id of the answer to the request that has this id.
+    /// The id of the answer to the request with this id.
     #[must_use]
     pub fn answer(&self) -> Self {
         Self(format!("{}{}", Purpose::Answer.prefix(), self.0))
@@ -81,40 +83,29 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The text is not an id that this route takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidWebhookId {
-    /// Empty, too long, or with characters outside `A-Z a-z 0-9 _ -`.
-    #[error("malformed webhook-id")]
-    Malformed,
-    /// Well-formed, but made for something else.
-    #[error("a webhook-id of another purpose")]
-    WrongPurpose,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_purpose_takes_only_its_own_ids() {
+    fn an_id_is_accepted_for_its_own_purpose_alone() {
         assert!(WebhookId::parse("msg_1", Purpose::Message).is_ok());
         for other in ["pull_1", "res_msg_1", "1", "MSG_1"] {
             assert_eq!(
                 WebhookId::parse(other, Purpose::Message),
-                Err(InvalidWebhookId::WrongPurpose),
+                Err(SignatureRefusal::WrongPurpose),
                 "{other}"
             );
         }
     }
 
     #[test]
-    fn nothing_that_could_shift_the_signed_content_is_an_id() {
+    fn an_id_has_no_dot_or_other_character_that_is_signed_as_a_separator() {
         let long = format!("msg_{}", "a".repeat(205));
         for bad in ["", "msg_", "msg_a.b", "msg_a b", "msg_é", "msg_\n", &long] {
             assert_eq!(
                 WebhookId::parse(bad, Purpose::Message),
-                Err(InvalidWebhookId::Malformed),
+                Err(SignatureRefusal::Malformed),
                 "{bad:?}"
             );
         }

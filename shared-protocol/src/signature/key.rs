@@ -22,8 +22,8 @@ pub struct SigningKey(Zeroizing<Vec<u8>>);
 impl SigningKey {
     /// Reads a secret: the base64 after `whsec_`, or else the text's own UTF-8 bytes.
     ///
-    /// A malformed `whsec_` secret is refused. Taken as text it would sign, but no other library
-    /// would verify it, and the owner would look for the fault anywhere but in a lost character.
+    /// A malformed `whsec_` secret is refused. As a text it would give a key too, but not the one of other
+    /// libraries, and the owner would not find the lost character.
     pub fn parse(secret: &str) -> Result<Self, InvalidKey> {
         let secret = secret.trim();
         let bytes = match secret.strip_prefix(WHSEC) {
@@ -57,8 +57,8 @@ impl SigningKey {
         format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
     }
 
-    /// Whether one of `signatures` was made with this key. However many there are, the body is hashed
-    /// once, and each is compared in constant time.
+    /// Whether one of `signatures` was made with this key. The body is hashed once, and every signature is
+    /// compared in constant time.
     pub(super) fn made_one_of(
         &self,
         signatures: &[Vec<u8>],
@@ -95,10 +95,10 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// The text is not a secret.
+/// Why a text is not a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
-    /// No bytes at all.
+    /// The secret has no bytes.
     #[error("the secret is empty")]
     Empty,
     /// `whsec_` is followed by something else than padded standard base64.

@@ -1,21 +1,23 @@
 //! Standard Webhooks v1 signatures over raw bytes.
 //!
-//! Signed is `{id}.{timestamp}.{body}`; any off-the-shelf library verifies it. The scheme covers
-//! neither method nor path, so the id names what a request is for ([`Purpose`]) and is refused
-//! anywhere else. `now` is always an argument. Remembering which (id, timestamp) pairs were seen is
-//! left to the backend's store: no process can know alone.
+//! The signed text is `{id}.{timestamp}.{body}`, which any Standard Webhooks library verifies. It contains
+//! neither the method nor the path of a request, so the id names the purpose of the request ([`Purpose`]), and
+//! a route refuses ids of other purposes. The backend's store remembers which pairs of id and timestamp were
+//! seen, because several replicas share it.
 
 mod answer;
 mod id;
 mod key;
+mod refusal;
 mod secrets;
 mod verify;
 
 pub use answer::{AnswerRefusal, verify_answer};
-pub use id::{InvalidWebhookId, Purpose, WebhookId};
+pub use id::{Purpose, WebhookId};
 pub use key::{InvalidKey, MIN_KEY_BYTES, SigningKey};
+pub use refusal::SignatureRefusal;
 pub use secrets::{InvalidSecrets, RelaySecret, RelaySecrets};
-pub use verify::{Refusal, SignatureClaim, SignatureHeaders, TOLERANCE_SECS, Verified, verify};
+pub use verify::{SignatureClaim, SignatureHeaders, TOLERANCE_SECS, VerifiedRequest, verify};
 
 /// Header with the id of a request or answer.
 pub const HEADER_ID: &str = "webhook-id";

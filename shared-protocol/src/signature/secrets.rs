@@ -1,4 +1,4 @@
-//! `RELAY_WEBHOOK_SECRET`: the secrets that a backend accepts, and whose they are.
+//! Parses `RELAY_WEBHOOK_SECRET`: one secret of a relay, or the secrets that a backend accepts.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{InvalidKey, SigningKey};
 use crate::RelayName;
 
-/// One relay secret and the relay that it stands for.
+/// A secret and the name of its relay.
 pub struct RelaySecret {
     relay: RelayName,
     named: bool,
@@ -20,8 +20,8 @@ pub struct RelaySecret {
 }
 
 impl RelaySecret {
-    /// Reads `secret` or `name:secret`. What stands before the first colon is a name only if it has
-    /// the form of one; a secret may contain colons otherwise.
+    /// Parses `secret` or `name:secret`. The text before the first colon is a name only if it has the form of
+    /// a relay name, because a secret may contain colons.
     pub fn parse(entry: &str) -> Result<Self, InvalidKey> {
         let entry = entry.trim();
         let (relay, named, text) = match entry.split_once(':') {
@@ -41,12 +41,12 @@ impl RelaySecret {
         })
     }
 
-    /// The relay that this secret stands for.
+    /// The relay that this secret belongs to.
     pub fn relay(&self) -> &RelayName {
         &self.relay
     }
 
-    /// Whether the entry named its relay; an unnamed one stands for `default`.
+    /// Whether the text had a name. A secret without a name belongs to the relay `default`.
     pub fn is_named(&self) -> bool {
         self.named
     }
@@ -56,14 +56,14 @@ impl RelaySecret {
         &self.key
     }
 
-    /// Whether `presented` is this secret, without telling by timing where it differs.
+    /// Whether `presented` is this secret, compared in constant time.
     pub fn matches_bearer(&self, presented: &[u8]) -> bool {
-        // Hashed first, so that neither content nor length shows in the time that it takes.
+        // Hashes have one length, so the time reveals neither the content nor the length of the secret.
         let own = Sha256::digest(self.text.as_bytes());
         own.ct_eq(&Sha256::digest(presented)).into()
     }
 
-    /// The secret itself, for the one header of the old protocol that carries it.
+    /// The secret itself, for the header of bearer requests.
     pub fn expose_bearer(&self) -> &str {
         &self.text
     }
@@ -94,7 +94,7 @@ impl RelaySecrets {
             })?;
             secrets.push(Arc::new(secret));
         }
-        // Two names for one key would leave open whose message it is.
+        // With one key under two names, a signature would not say which relay has signed.
         let mut keys = HashSet::new();
         for (index, secret) in secrets.iter().enumerate() {
             if !keys.insert(Sha256::digest(secret.key.as_bytes())) {
@@ -111,14 +111,11 @@ impl RelaySecrets {
         self.0.iter()
     }
 
-    /// The secret that `presented` is, comparing with every one in constant time.
+    /// The secret that equals `presented`. Every secret is compared, in constant time.
     pub fn find_bearer(&self, presented: &[u8]) -> Option<&Arc<RelaySecret>> {
         self.0.iter().fold(None, |found, secret| {
-            if secret.matches_bearer(presented) {
-                Some(secret)
-            } else {
-                found
-            }
+            let matching = secret.matches_bearer(presented).then_some(secret);
+            matching.or(found)
         })
     }
 }

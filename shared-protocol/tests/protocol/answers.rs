@@ -1,6 +1,8 @@
-//! Signed answers: one belongs to one request and comes from the holder of the key.
+//! Signed answers: each belongs to one request and is signed with the key of the relay.
 
-use shared_protocol::{AnswerRefusal, Refusal, SignatureHeaders, WebhookId, verify_answer};
+use shared_protocol::{
+    AnswerRefusal, SignatureHeaders, SignatureRefusal, WebhookId, verify_answer,
+};
 
 use crate::signed::{NOW, OTHER_SECRET, SECRET, Signed, key, message_id};
 
@@ -33,7 +35,7 @@ fn the_answer_to_another_request_is_refused() {
         refusal(&message_id("msg_2"), answer.headers(), BODY),
         Some(AnswerRefusal::OtherRequest)
     );
-    // Nor is a request its own answer, though the same key signed it.
+    // A request does not count as its own answer, though the same key has signed it.
     let request = message_id("msg_1");
     let echoed = Signed::by(SECRET, &request, NOW, BODY);
     assert_eq!(
@@ -43,14 +45,14 @@ fn the_answer_to_another_request_is_refused() {
 }
 
 #[test]
-fn an_unsigned_answer_is_a_proxys() {
+fn an_answer_without_signature_headers_is_unsigned() {
     let request = message_id("msg_1");
     let unsigned = SignatureHeaders::default();
     assert_eq!(
         refusal(&request, unsigned, BODY),
         Some(AnswerRefusal::Unsigned)
     );
-    // Half a signature is no proxy's work: it is refused as what it claims to be.
+    // With only some of the headers, the answer counts as signed, and its signature is refused.
     let answer = answer_to(&request);
     let halves = [
         (
@@ -65,14 +67,14 @@ fn an_unsigned_answer_is_a_proxys() {
                 signature: None,
                 ..answer.headers()
             },
-            AnswerRefusal::Signature(Refusal::Malformed),
+            AnswerRefusal::Signature(SignatureRefusal::Malformed),
         ),
         (
             SignatureHeaders {
                 timestamp: None,
                 ..answer.headers()
             },
-            AnswerRefusal::Signature(Refusal::Malformed),
+            AnswerRefusal::Signature(SignatureRefusal::Malformed),
         ),
     ];
     for (headers, expected) in halves {
@@ -83,7 +85,7 @@ fn an_unsigned_answer_is_a_proxys() {
 #[test]
 fn a_tampered_or_foreign_answer_is_refused() {
     let request = message_id("msg_1");
-    let mismatch = Some(AnswerRefusal::Signature(Refusal::Mismatch));
+    let mismatch = Some(AnswerRefusal::Signature(SignatureRefusal::Mismatch));
     let answer = answer_to(&request);
     let tampered = br#"{"status":"duplicate"}"#;
     assert_eq!(refusal(&request, answer.headers(), tampered), mismatch);
@@ -97,7 +99,7 @@ fn an_old_answer_is_refused() {
     let request = message_id("msg_1");
     for (skew_secs, passes) in [(-300, true), (300, true), (-301, false), (301, false)] {
         let answer = Signed::by(SECRET, &request.answer(), NOW + skew_secs, BODY);
-        let stale = AnswerRefusal::Signature(Refusal::Stale { skew_secs });
+        let stale = AnswerRefusal::Signature(SignatureRefusal::Stale { skew_secs });
         let expected = (!passes).then_some(stale);
         assert_eq!(refusal(&request, answer.headers(), BODY), expected);
     }

@@ -1,11 +1,11 @@
-//! Bodies of message requests: what passes, and what is said about those that don't.
+//! Bodies of message requests: which are accepted, and how others are refused.
 
 use serde_json::{Value, json};
 use shared_protocol::{
     AttachmentState, Event, InvalidMessage, MAX_TEXT_CHARS, Message, MessageTime, Mode, Violation,
 };
 
-/// The body of the printed curl command.
+/// The body of the curl command in the README.
 fn printed() -> Value {
     json!({
         "chat_guid": "test-123",
@@ -52,7 +52,7 @@ fn json_fault(body: &[u8]) -> String {
 }
 
 #[test]
-fn the_six_fields_of_the_printed_curl_are_enough() {
+fn the_six_fields_of_the_curl_command_are_enough() {
     let expected = Message::new(
         "test-123",
         Mode::Direct,
@@ -163,7 +163,7 @@ fn every_offending_field_is_listed() {
             "participants"
         ]
     );
-    // Type faults and missing fields come in one list.
+    // Wrong types and missing fields are in one list.
     assert_eq!(
         violated(&json!({"chat_guid": 1, "mode": "direct", "sender": "a", "text": "b"})),
         ["chat_guid", "timestamp", "participants"]
@@ -171,7 +171,7 @@ fn every_offending_field_is_listed() {
 }
 
 #[test]
-fn a_broken_type_hides_no_other_fault() {
+fn other_faults_are_listed_beside_a_wrong_type() {
     let mut body = printed();
     body["chat_guid"] = json!("");
     body["text"] = json!("");
@@ -179,10 +179,10 @@ fn a_broken_type_hides_no_other_fault() {
     body["line"] = json!("a\nb");
     body.as_object_mut().expect("an object").remove("mode");
     assert_eq!(violated(&body), ["mode", "chat_guid", "text", "line"]);
-    // Whether this text may be empty, only a readable event can tell.
+    // With an event of the wrong type, the empty text is not reported: it may be valid.
     body["event"] = json!("greeting");
     assert_eq!(violated(&body), ["event", "mode", "chat_guid", "line"]);
-    // Each field once, also where a rule asks for one that is broken.
+    // Each field is listed once, also if a rule requires a field with a wrong type.
     let tapback = json!({"event": "tapback", "tapback": {"action": 1}});
     let mut body = printed();
     let tapback = tapback.as_object().expect("an object").clone();
@@ -201,7 +201,7 @@ fn no_violation_repeats_the_value() {
 }
 
 #[test]
-fn limits_hold_to_the_character() {
+fn limits_are_exact_to_the_character() {
     let fits = [
         ("chat_guid", json!("ü".repeat(512))),
         ("sender", json!("ü".repeat(320))),
@@ -254,7 +254,7 @@ fn limits_hold_to_the_character() {
 }
 
 #[test]
-fn an_empty_text_needs_a_reason() {
+fn an_empty_text_needs_an_attachment_or_an_event() {
     let mut body = with("text", json!(""));
     body["message_guid"] = json!("A");
     assert_eq!(violated(&body), ["text"]);
@@ -270,7 +270,7 @@ fn an_empty_text_needs_a_reason() {
 }
 
 #[test]
-fn a_tapback_says_what_it_is() {
+fn a_tapback_event_needs_its_tapback() {
     assert_eq!(violated(&with("event", json!("tapback"))), ["tapback"]);
     let mut body = with("event", json!("tapback"));
     body["tapback"] = json!({"action": "added", "kind": "love", "target_guid": ""});
@@ -278,7 +278,7 @@ fn a_tapback_says_what_it_is() {
 }
 
 #[test]
-fn attachments_are_named_by_their_place() {
+fn violations_of_attachments_have_their_index() {
     let mut many: Vec<_> = (0..101).map(|_| json!({"guid": "a"})).collect();
     assert_eq!(violated(&with("attachments", json!(many))), ["attachments"]);
     many.truncate(3);
@@ -295,7 +295,7 @@ fn attachments_are_named_by_their_place() {
 }
 
 #[test]
-fn what_is_not_json_is_told_apart() {
+fn a_body_that_is_not_json_is_refused_with_its_fault() {
     assert!(json_fault(b"").contains("not JSON"));
     assert!(json_fault(b"hello").contains("not JSON"));
     assert!(json_fault(b"{\"chat_guid\": \"cut").contains("not JSON"));
@@ -313,7 +313,7 @@ fn a_key_that_comes_twice_is_refused() {
         .to_string()
         .replacen('{', r#"{"text":"first","#, 1);
     assert!(json_fault(twice.as_bytes()).contains("a key twice"));
-    // Which of two values was meant decides who is answered what.
+    // With two values for one field, it is not known which one the caller means.
     let hidden = printed()
         .to_string()
         .replacen('{', r#"{"sender":"+15550100009","#, 1);
@@ -333,7 +333,7 @@ fn depth_is_bounded() {
         let fault = json_fault(nested(depth).as_bytes());
         assert!(fault.contains("nested more than 32 levels"), "{fault}");
     }
-    // Brackets in a text are text.
+    // Brackets within a text do not count.
     for text in ["[".repeat(500), "\"[[[[\\".repeat(100), "{".repeat(500)] {
         assert!(parse(&with("text", json!(text))).is_ok(), "{text}");
     }
@@ -341,7 +341,7 @@ fn depth_is_bounded() {
 
 #[test]
 fn half_a_surrogate_pair_is_refused() {
-    // What JavaScript sends when it cuts an emoji in two: there is no text that it could become.
+    // JavaScript sends this if it cuts an emoji in two. It is no valid text.
     let cut = printed().to_string().replace("hello sage!", "\\ud83d");
     assert!(json_fault(cut.as_bytes()).contains("not JSON"));
 }

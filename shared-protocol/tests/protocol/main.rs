@@ -1,4 +1,4 @@
-//! The contract as its users see it: golden bodies, signatures and their refusals, bad input.
+//! The public interface: golden bodies, signatures and their refusals, bad input.
 
 mod answers;
 mod bodies;

@@ -1,4 +1,4 @@
-//! What holds for every message and every signature.
+//! Properties of all messages and all signatures.
 
 use proptest::collection::vec;
 use proptest::option::of;
@@ -11,7 +11,7 @@ use shared_protocol::{
 
 use crate::signed::{Signed, secrets};
 
-/// Microseconds survive the way through a double until the year 2242.
+/// Times until the year 2242, of which a double keeps the microseconds.
 fn time() -> impl Strategy<Value = MessageTime> {
     (0..(1_i64 << 33) * 1_000_000).prop_map(MessageTime::from_micros)
 }
@@ -129,7 +129,7 @@ fn id() -> impl Strategy<Value = WebhookId> {
         .prop_map(|id| WebhookId::parse(&id, Purpose::Message).expect("a good id"))
 }
 
-/// Secrets of each form, as they stand in `RELAY_WEBHOOK_SECRET`.
+/// Secrets of each form that `RELAY_WEBHOOK_SECRET` may have.
 fn secret() -> impl Strategy<Value = String> {
     prop_oneof![
         "[0-9a-f]{64}",
@@ -139,7 +139,7 @@ fn secret() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn a_message_survives_the_wire(message in message()) {
+    fn a_message_is_the_same_after_json(message in message()) {
         prop_assert_eq!(message.violations(), []);
         let json = serde_json::to_vec(&message).unwrap();
         prop_assert_eq!(Message::from_json(&json), Ok(message));
@@ -161,7 +161,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_signed_verifies(
+    fn a_signed_request_verifies(
         secret in secret(), id in id(), now in 0..100_000_000_000_i64, skew in -300..=300_i64,
         body in vec(any::<u8>(), 0..300),
     ) {

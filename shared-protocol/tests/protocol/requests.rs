@@ -1,12 +1,12 @@
-//! Signed requests: what passes, and each refusal with its reason.
+//! Signed requests: which are accepted, and why others are refused.
 
 use shared_protocol::{
-    Purpose, Refusal, SignatureHeaders, SignatureReason, TOLERANCE_SECS, WebhookId, verify,
+    Purpose, SignatureHeaders, SignatureReason, SignatureRefusal, TOLERANCE_SECS, WebhookId, verify,
 };
 
 use crate::signed::{BODY, NOW, OTHER_SECRET, SECRET, Signed, key, message_id, secrets};
 
-fn refusal(signed: &Signed) -> Option<Refusal> {
+fn refusal(signed: &Signed) -> Option<SignatureRefusal> {
     let known = secrets(SECRET);
     verify(
         &known,
@@ -19,12 +19,12 @@ fn refusal(signed: &Signed) -> Option<Refusal> {
 }
 
 #[track_caller]
-fn assert_refused(signed: &Signed, expected: Refusal) {
+fn assert_refused(signed: &Signed, expected: SignatureRefusal) {
     assert_eq!(refusal(signed), Some(expected), "{signed:?}");
 }
 
 #[test]
-fn a_good_request_passes_and_names_its_sender() {
+fn a_valid_request_is_accepted_and_names_its_relay() {
     let known = secrets(&format!("{OTHER_SECRET},mini-2:{SECRET}"));
     let signed = Signed::request();
     let verified = verify(&known, Purpose::Message, signed.headers(), BODY, NOW).expect("good");
@@ -36,23 +36,26 @@ fn a_good_request_passes_and_names_its_sender() {
 #[test]
 fn an_id_of_another_purpose_is_refused() {
     let pull = WebhookId::pull([7; 16]);
-    assert_refused(&Signed::by(SECRET, &pull, NOW, BODY), Refusal::WrongPurpose);
+    assert_refused(
+        &Signed::by(SECRET, &pull, NOW, BODY),
+        SignatureRefusal::WrongPurpose,
+    );
     let answer = message_id("msg_1").answer();
     assert_refused(
         &Signed::by(SECRET, &answer, NOW, BODY),
-        Refusal::WrongPurpose,
+        SignatureRefusal::WrongPurpose,
     );
 
     let known = secrets(SECRET);
     let message = Signed::request();
     for purpose in [Purpose::Pull, Purpose::Answer] {
         let refused = verify(&known, purpose, message.headers(), BODY, NOW).err();
-        assert_eq!(refused, Some(Refusal::WrongPurpose));
+        assert_eq!(refused, Some(SignatureRefusal::WrongPurpose));
     }
 }
 
 #[test]
-fn the_tolerance_is_exact_in_both_directions() {
+fn the_tolerance_is_exact_for_early_and_late_timestamps() {
     for skew in [-TOLERANCE_SECS, -299, 0, 299, TOLERANCE_SECS] {
         let signed = Signed::by(SECRET, &message_id("msg_1"), NOW + skew, BODY);
         assert_eq!(refusal(&signed), None, "{skew}");
@@ -60,23 +63,26 @@ fn the_tolerance_is_exact_in_both_directions() {
     let five_years = 5 * 365 * 86_400;
     for skew_secs in [-five_years, -301, 301, five_years] {
         let signed = Signed::by(SECRET, &message_id("msg_1"), NOW + skew_secs, BODY);
-        assert_refused(&signed, Refusal::Stale { skew_secs });
+        assert_refused(&signed, SignatureRefusal::Stale { skew_secs });
     }
 }
 
 #[test]
-fn a_clock_at_either_end_of_time_does_no_harm() {
+fn extreme_clocks_cause_no_overflow() {
     let known = secrets(SECRET);
     let signed = Signed::request();
     for now in [i64::MIN, -1, 0, i64::MAX] {
         let refused = verify(&known, Purpose::Message, signed.headers(), BODY, now).err();
-        assert!(matches!(refused, Some(Refusal::Stale { .. })), "{now}");
+        assert!(
+            matches!(refused, Some(SignatureRefusal::Stale { .. })),
+            "{now}"
+        );
     }
 }
 
 #[test]
 fn a_timestamp_has_one_spelling() {
-    // Each of these is the same number to a lenient parser, and none is what was signed.
+    // A lenient parser reads all of these as the same number, but another text was signed.
     for spelling in [
         "+1700000000",
         "01700000000",
@@ -93,12 +99,12 @@ fn a_timestamp_has_one_spelling() {
     ] {
         let mut signed = Signed::request();
         signed.timestamp = spelling.into();
-        assert_refused(&signed, Refusal::Malformed);
+        assert_refused(&signed, SignatureRefusal::Malformed);
     }
 }
 
 #[test]
-fn an_id_that_could_shift_the_signed_content_is_refused() {
+fn an_id_with_a_dot_or_other_special_character_is_refused() {
     let huge = format!("msg_{}", "a".repeat(100_000));
     for id in [
         "",
@@ -111,11 +117,11 @@ fn an_id_that_could_shift_the_signed_content_is_refused() {
     ] {
         let mut signed = Signed::request();
         signed.id = id.into();
-        assert_refused(&signed, Refusal::Malformed);
+        assert_refused(&signed, SignatureRefusal::Malformed);
     }
     let mut signed = Signed::request();
     signed.id = b"msg_\xff".to_vec();
-    assert_refused(&signed, Refusal::Malformed);
+    assert_refused(&signed, SignatureRefusal::Malformed);
 }
 
 #[test]
@@ -146,16 +152,16 @@ fn a_malformed_signature_is_refused() {
     ] {
         let mut signed = Signed::request();
         signed.signature = signature.into();
-        assert_refused(&signed, Refusal::Malformed);
+        assert_refused(&signed, SignatureRefusal::Malformed);
     }
     let mut signed = Signed::request();
     signed.signature.push(0xFF);
-    assert_refused(&signed, Refusal::Malformed);
+    assert_refused(&signed, SignatureRefusal::Malformed);
 }
 
 #[test]
 fn a_missing_or_doubled_header_is_refused() {
-    // The caller passes `None` for both: of two values neither is more true than the other.
+    // The caller passes `None` for a missing header and for one that comes twice.
     let signed = Signed::request();
     let all = signed.headers();
     let known = secrets(SECRET);
@@ -172,14 +178,14 @@ fn a_missing_or_doubled_header_is_refused() {
         SignatureHeaders::default(),
     ] {
         let refused = verify(&known, Purpose::Message, headers, BODY, NOW).err();
-        assert_eq!(refused, Some(Refusal::Malformed), "{headers:?}");
+        assert_eq!(refused, Some(SignatureRefusal::Malformed), "{headers:?}");
     }
 }
 
 #[test]
 fn another_signature_is_a_mismatch() {
     let by_stranger = Signed::by(OTHER_SECRET, &message_id("msg_1"), NOW, BODY);
-    assert_refused(&by_stranger, Refusal::Mismatch);
+    assert_refused(&by_stranger, SignatureRefusal::Mismatch);
     for short in [
         "v1,",
         "v1,AAAA",
@@ -187,17 +193,17 @@ fn another_signature_is_a_mismatch() {
     ] {
         let mut signed = Signed::request();
         signed.signature = short.into();
-        assert_refused(&signed, Refusal::Mismatch);
+        assert_refused(&signed, SignatureRefusal::Mismatch);
     }
     let mut compressed = Signed::request();
     compressed.body = b"\x1f\x8b\x08\x00compressed on the way".to_vec();
-    assert_refused(&compressed, Refusal::Mismatch);
+    assert_refused(&compressed, SignatureRefusal::Mismatch);
     let mut other_id = Signed::request();
     other_id.id = b"msg_2".to_vec();
-    assert_refused(&other_id, Refusal::Mismatch);
+    assert_refused(&other_id, SignatureRefusal::Mismatch);
     let mut other_time = Signed::request();
     other_time.timestamp = (NOW + 1).to_string().into();
-    assert_refused(&other_time, Refusal::Mismatch);
+    assert_refused(&other_time, SignatureRefusal::Mismatch);
 }
 
 #[test]
@@ -216,22 +222,22 @@ fn a_rotation_refuses_no_request() {
     };
     let (old, new) = (SECRET, OTHER_SECRET);
     let both = format!("{old},{new}");
-    // The documented order: the backend learns the new secret, the relay changes over, the backend
-    // forgets the old one. At every step whoever signs is known.
+    // The documented order: the backend gets the new secret, then the relay gets it, then the backend drops the
+    // old one. At each step the signature names its relay.
     assert!(passes(old, &by(old)));
     assert!(passes(&both, &by(old)));
     assert!(passes(&both, &by(new)));
     assert!(passes(new, &by(new)));
     assert!(!passes(new, &by(old)));
 
-    // A sender that signs with both is known to either.
+    // A request with both signatures is accepted by a backend with either secret.
     let mut signed = by(old);
     signed.signature.push(b' ');
     signed
         .signature
         .extend(key(new).sign(&id, NOW, BODY).bytes());
     assert!(passes(old, &signed) && passes(new, &signed));
-    // Versions from the future stand beside `v1` without harm.
+    // Signatures of later versions beside `v1` are ignored.
     let mut signed = by(old);
     signed.signature.splice(0..0, *b"v9,future v1a,AAAA ");
     assert!(passes(old, &signed));
@@ -240,13 +246,19 @@ fn a_rotation_refuses_no_request() {
 #[test]
 fn every_refusal_has_a_reason_on_the_wire() {
     for (refusal, reason) in [
-        (Refusal::Malformed, SignatureReason::MalformedHeader),
-        (Refusal::WrongPurpose, SignatureReason::WrongPurpose),
         (
-            Refusal::Stale { skew_secs: 301 },
+            SignatureRefusal::Malformed,
+            SignatureReason::MalformedHeader,
+        ),
+        (
+            SignatureRefusal::WrongPurpose,
+            SignatureReason::WrongPurpose,
+        ),
+        (
+            SignatureRefusal::Stale { skew_secs: 301 },
             SignatureReason::StaleTimestamp,
         ),
-        (Refusal::Mismatch, SignatureReason::Mismatch),
+        (SignatureRefusal::Mismatch, SignatureReason::Mismatch),
     ] {
         assert_eq!(SignatureReason::from(refusal), reason);
     }

@@ -1,15 +1,15 @@
-//! A signed request or answer, and ways to spoil it.
+//! A signed request or answer whose parts tests can replace.
 
 use shared_protocol::{Purpose, RelaySecrets, SignatureHeaders, SigningKey, WebhookId};
 
-/// When everything here is signed, Unix seconds.
+/// The time of all signatures, Unix seconds.
 pub(crate) const NOW: i64 = 1_700_000_000;
 pub(crate) const SECRET: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 pub(crate) const OTHER_SECRET: &str =
     "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
 pub(crate) const BODY: &[u8] = br#"{"chat_guid":"test-123"}"#;
 
-/// Headers and body, owned, so that each part can be replaced.
+/// Headers and body of a signed request or answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Signed {
     pub(crate) id: Vec<u8>,
@@ -28,7 +28,7 @@ impl Signed {
         }
     }
 
-    /// A good request to a message route.
+    /// A valid request to a message route.
     pub(crate) fn request() -> Self {
         Self::by(SECRET, &message_id("msg_1"), NOW, BODY)
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use shared_protocol::{
-    HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, RelayName, RelaySecret, Verified, WebhookId,
+    HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, RelayName, RelaySecret, VerifiedRequest,
+    WebhookId,
 };
 
 use crate::clock::Timestamp;
@@ -32,7 +33,7 @@ pub enum Proof {
 }
 
 impl Caller {
-    pub(super) fn signed(verified: Verified) -> Self {
+    pub(super) fn signed(verified: VerifiedRequest) -> Self {
         Self {
             secret: verified.secret,
             agent: None,

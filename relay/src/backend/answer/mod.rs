@@ -1,33 +1,31 @@
-//! What an answer means for the post that it answers.
+//! Decides what an answer means for the post that it answers.
 //!
-//! Pure. The rule behind all others: only the backend's own word settles anything. What is not signed
-//! by the holder of the secret can delay a message, never park it, and never count as its receipt.
+//! Only an answer that the backend has signed can mark a post as delivered or park it. An unsigned answer
+//! can only delay the post.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 use shared_protocol::{
-    Answer, AnswerRefusal, Problem, ProblemCode, Refusal, SignatureReason, TOLERANCE_SECS,
+    Answer, AnswerRefusal, Problem, ProblemCode, SignatureReason, SignatureRefusal, TOLERANCE_SECS,
 };
 
 use super::trouble::Trouble;
 
-/// An answer as it arrived. With bearer, `trust` is `Ok` once it came over https or loopback.
+/// An answer as it arrived.
 pub struct Received {
-    /// HTTP status.
     pub status: u16,
-    /// Whether it is the backend's word.
+    /// Whether the answer's signature holds. Answers to bearer requests have no signature and count as
+    /// trusted, because they arrive over https or loopback.
     pub trust: Result<(), AnswerRefusal>,
-    /// `Retry-After`, in whole seconds.
+    /// The header `Retry-After`.
     pub retry_after: Option<Duration>,
-    /// The raw body.
     pub body: Vec<u8>,
 }
 
-/// Which backend gave a trusted answer.
+/// The version and environment in a trusted answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Backend {
-    /// Its version.
     #[serde(default)]
     pub version: String,
     /// `development` or `production`.
@@ -35,61 +33,57 @@ pub struct Backend {
     pub environment: String,
 }
 
-/// How far a failure reaches.
+/// What a failure affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// This post; its lane waits behind it.
+    /// One post, and the posts that wait behind it in its lane.
     Lane,
-    /// The backend as a whole.
+    /// All posts.
     Backend,
 }
 
-/// What to do about a post.
+/// What happens to a post after its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The backend has it.
+    /// The backend has stored the message.
     Delivered {
-        /// The backend's id of it.
+        /// The backend's id of the message.
         message_id: Option<String>,
-        /// `id_conflict` if the backend has it with other bytes.
+        /// `id_conflict` if the backend has stored other bytes under the same identity.
         note: Option<&'static str>,
     },
-    /// The backend will never take it; others of its chat go on.
+    /// The backend will never accept the message. Other messages of its chat are sent.
     Park(Trouble),
-    /// Sign it again with a later timestamp and send it at once.
+    /// The post is signed again with a later timestamp and sent at once.
     SignAgain,
-    /// Try again later.
+    /// The post is sent again later.
     Retry {
-        /// How far the failure reaches.
         scope: Scope,
         /// How long the backend asks to wait.
         after: Option<Duration>,
-        /// Why.
         trouble: Trouble,
     },
-    /// Nothing can be delivered until the owner acts; probe now and then.
+    /// No post can be delivered until the owner acts. One is sent every minute as a probe.
     Pause(Trouble),
 }
 
-/// A verdict, and which backend spoke if one did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
-    /// What to do.
     pub verdict: Verdict,
-    /// Set if the answer is the backend's own word.
+    /// `None` if the answer is not the backend's own.
     pub backend: Option<Backend>,
 }
 
 /// Judges an answer at `now`, Unix seconds. `expected` is the environment that the owner named.
 pub fn judge(received: &Received, expected: Option<&str>, now: i64) -> Judgement {
     let problem = serde_json::from_slice::<Problem>(&received.body).ok();
-    // Before a signature holds the backend cannot sign either, so a 401 is believed as it is: it
-    // stops the relay for a minute at a time and loses nothing.
+    // The backend cannot sign an answer to a request whose signature it refuses. So an unsigned 401 is
+    // believed: it only pauses the relay for a minute at a time.
     if received.status == 401 {
-        return alone(unauthorized(problem.as_ref(), now));
+        return without_backend(unauthorized(problem.as_ref(), now));
     }
     if let Err(refusal) = received.trust {
-        return alone(untrusted(received.status, refusal));
+        return without_backend(untrusted(received.status, refusal));
     }
     let backend = serde_json::from_slice::<Backend>(&received.body).unwrap_or_default();
     if let Some(expected) = expected
@@ -107,8 +101,8 @@ pub fn judge(received: &Received, expected: Option<&str>, now: i64) -> Judgement
         (status, Some(problem)) => refused(status, &problem, received.retry_after),
         (status, None) => not_an_answer(status),
     };
-    // Over bearer, a proxy's page is trusted as far as its transport; it is not the backend's word.
-    let own_word = !matches!(
+    // With bearer, the page of a proxy counts as trusted, but it is not the backend's own answer.
+    let is_own = !matches!(
         verdict,
         Verdict::Retry {
             trouble: Trouble::NotAnAnswer { .. },
@@ -117,16 +111,16 @@ pub fn judge(received: &Received, expected: Option<&str>, now: i64) -> Judgement
     );
     Judgement {
         verdict,
-        backend: own_word.then_some(backend),
+        backend: is_own.then_some(backend),
     }
 }
 
-/// A failure before there was any answer.
+/// The judgement of a request that got no answer.
 pub fn unanswered(trouble: Trouble) -> Judgement {
-    alone(retry(Scope::Backend, None, trouble))
+    without_backend(retry(Scope::Backend, None, trouble))
 }
 
-fn alone(verdict: Verdict) -> Judgement {
+fn without_backend(verdict: Verdict) -> Judgement {
     Judgement {
         verdict,
         backend: None,
@@ -159,7 +153,7 @@ fn untrusted(status: u16, refusal: AnswerRefusal) -> Verdict {
     let trouble = match refusal {
         _ if (300..400).contains(&status) => Trouble::Redirected { status },
         AnswerRefusal::Unsigned | AnswerRefusal::OtherRequest => Trouble::NotTheBackend { status },
-        AnswerRefusal::Signature(Refusal::Stale { skew_secs }) => {
+        AnswerRefusal::Signature(SignatureRefusal::Stale { skew_secs }) => {
             debug_assert!(skew_secs.abs() > TOLERANCE_SECS);
             Trouble::ClockOff {
                 skew_secs: -skew_secs,
@@ -199,8 +193,7 @@ fn refused(status: u16, problem: &Problem, header: Option<Duration>) -> Verdict 
             note: Some(ProblemCode::IdConflict.as_str()),
         },
         (409, ProblemCode::RelayElsewhere) => Verdict::Pause(Trouble::Elsewhere),
-        // Only this message's turn has not come, or a bug lies in this one message: it must not stop
-        // the others.
+        // The failure concerns this message alone, so the other lanes go on.
         (_, ProblemCode::AnswerPending) | (500..=599, ProblemCode::Internal) | (408 | 425, _) => {
             retry(Scope::Lane, after, Trouble::Later { code })
         }

@@ -1,4 +1,4 @@
-//! Every rule, by example.
+//! An example for each rule of `judge`.
 
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ fn only_signed_refusals_park() {
         for refusal in [
             AnswerRefusal::Unsigned,
             AnswerRefusal::OtherRequest,
-            AnswerRefusal::Signature(Refusal::Mismatch),
+            AnswerRefusal::Signature(SignatureRefusal::Mismatch),
         ] {
             answer.trust = Err(refusal);
             let judgement = judge(&answer, None, NOW);
@@ -103,7 +103,7 @@ fn only_signed_refusals_park() {
 }
 
 #[test]
-fn an_unsigned_receipt_is_none() {
+fn an_unsigned_answer_is_no_receipt() {
     let mut answer = received(200, &accepted_body());
     answer.trust = Err(AnswerRefusal::Unsigned);
     assert_eq!(
@@ -159,7 +159,7 @@ fn a_replay_is_signed_again() {
 }
 
 #[test]
-fn retries_reach_as_far_as_their_cause() {
+fn a_retry_concerns_the_lane_or_the_backend() {
     for (status, code, scope) in [
         (503, "answer_pending", Scope::Lane),
         (500, "internal", Scope::Lane),
@@ -188,7 +188,7 @@ fn retries_reach_as_far_as_their_cause() {
 }
 
 #[test]
-fn a_pause_asked_for_in_the_body_counts_too() {
+fn the_body_can_ask_for_a_pause() {
     let mut body = problem_body(503, "answer_pending");
     body["retry_after"] = json!(1);
     let Verdict::Retry { after, .. } = verdict(&received(503, &body)) else {
@@ -198,7 +198,7 @@ fn a_pause_asked_for_in_the_body_counts_too() {
 }
 
 #[test]
-fn another_installation_stops_this_one() {
+fn nothing_is_sent_while_another_installation_has_the_lease() {
     assert_eq!(
         verdict(&problem(409, "relay_elsewhere")),
         Verdict::Pause(Trouble::Elsewhere)
@@ -206,7 +206,7 @@ fn another_installation_stops_this_one() {
 }
 
 #[test]
-fn another_environment_gets_nothing_and_parks_nothing() {
+fn another_environment_pauses_delivery() {
     for answer in [
         received(200, &accepted_body()),
         problem(422, "invalid_fields"),
@@ -221,7 +221,7 @@ fn another_environment_gets_nothing_and_parks_nothing() {
 }
 
 #[test]
-fn over_bearer_a_proxys_page_parks_nothing() {
+fn with_bearer_the_page_of_a_proxy_parks_no_post() {
     let page = Received {
         body: b"{\"status\":\"error\",\"code\":404,\"message\":\"Application not found\"}".to_vec(),
         ..received(404, &json!({}))
@@ -238,7 +238,7 @@ fn over_bearer_a_proxys_page_parks_nothing() {
 }
 
 #[test]
-fn redirects_are_named_as_such() {
+fn a_redirect_is_reported_as_a_redirect() {
     let mut answer = received(308, &json!({}));
     answer.trust = Err(AnswerRefusal::Unsigned);
     assert!(matches!(

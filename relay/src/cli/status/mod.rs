@@ -1,4 +1,4 @@
-//! `status`: how the relay on this machine is doing, from its state.
+//! `status`: shows from the relay's state whether the relay on this machine is well.
 
 mod reasons;
 
@@ -10,18 +10,19 @@ use shared_protocol::Line;
 
 use super::flags::ConfigFlags;
 use super::output;
-use crate::backend::availability::Standstill;
+use crate::backend::availability::TroubleStatus;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::lifecycle::ExitCode;
-use crate::lifecycle::vitals::{LOOK, Vitals};
+use crate::lifecycle::liveness::{CHECK_EVERY, Liveness};
 use crate::platform;
 use crate::state::{
     State, StateError, contact, filtered, meta, outbox, own_addresses, quarantine, source, waiting,
 };
-use reasons::{Known, Reason, Since};
+use reasons::{PastEvent, Reason, RelayFacts};
 
-/// The relay writes within this time that its clock was set, or that the Mac woke.
-const PATIENCE: Duration = LOOK.saturating_add(Duration::from_secs(1));
+/// How long `status` waits for a reason to pass. A running relay notices within this time that its clock was
+/// set or that the Mac woke.
+const TRANSIENT_WAIT: Duration = CHECK_EVERY.saturating_add(Duration::from_secs(1));
 
 /// Tell how the relay on this machine is doing.
 ///
@@ -35,7 +36,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Figures from the state. Times are Unix seconds.
+/// The output of `--json`. Times are Unix seconds.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each answers a question of its own"
@@ -43,12 +44,12 @@ pub(super) struct Args {
 #[derive(Debug, Serialize)]
 struct Status {
     well: bool,
-    /// Codes of everything that keeps it from being well.
+    /// Codes of the reasons why the relay is not well.
     reasons: Vec<String>,
     running: bool,
-    /// Whether it has just started, and not read or not been answered yet.
+    /// Whether the relay has just started, and has not read chat.db or was not answered yet.
     starting: bool,
-    /// Whether nothing is read before the backend's first answer.
+    /// Whether chat.db is read only after the backend's first answer.
     waits_for_backend: bool,
     version: &'static str,
     state_dir: String,
@@ -60,10 +61,10 @@ struct Status {
     outbox: outbox::Depths,
     waiting: u64,
     quarantined: u64,
-    /// Held back by Apple's filters or a blocked chat, until the mark is lifted.
+    /// Messages that Apple's filters or a blocked chat hold back.
     filtered: u64,
-    delivery: Standing,
-    pull: Standing,
+    delivery: TroubleStatus,
+    pull: TroubleStatus,
     /// Code of what keeps chat.db from being read.
     reading_trouble: Option<String>,
     free_disk_bytes: Option<u64>,
@@ -71,55 +72,32 @@ struct Status {
     lines: Vec<Line>,
 }
 
-/// How deliveries or pulls stand.
-#[derive(Debug, Serialize)]
-struct Standing {
-    trouble: Option<String>,
-    text: Option<String>,
-    since: Option<i64>,
-}
-
-impl From<&Standstill> for Standing {
-    fn from(standstill: &Standstill) -> Self {
-        Self {
-            trouble: standstill.trouble.clone(),
-            text: standstill.text.clone(),
-            since: standstill.since.map(secs),
-        }
-    }
-}
-
-/// What the state holds, as one look found it.
-struct Look {
-    known: Known,
+struct Report {
+    facts: RelayFacts,
     reasons: Vec<Reason>,
     now: UnixMicros,
     status: Status,
-}
-
-impl Look {
-    /// Whether it is not well, and may be so again without having been ill.
-    fn may_pass(&self) -> bool {
-        !self.status.well && self.reasons.iter().all(|reason| reason.may_pass)
-    }
 }
 
 impl Args {
     pub(super) fn execute(&self, flags: &ConfigFlags) -> anyhow::Result<ExitCode> {
         let config = flags.config()?;
         let state = State::open_beside(&config.state_dir)?;
-        let mut look = look(&state)?;
-        let patience = Instant::now() + PATIENCE;
-        while look.may_pass() && Instant::now() < patience {
+        let deadline = Instant::now() + TRANSIENT_WAIT;
+        let report = loop {
+            let report = Report::load(&state)?;
+            let may_pass = report.reasons.iter().all(|reason| reason.may_pass);
+            if report.status.well || !may_pass || Instant::now() >= deadline {
+                break report;
+            }
             std::thread::sleep(Duration::from_millis(200));
-            look = self::look(&state)?;
-        }
+        };
         if self.json {
-            output::json(&look.status)?;
+            output::json(&report.status)?;
         } else {
-            print(&look)?;
+            print(&report)?;
         }
-        Ok(if look.status.well {
+        Ok(if report.status.well {
             ExitCode::Done
         } else {
             ExitCode::Failed
@@ -127,72 +105,79 @@ impl Args {
     }
 }
 
-fn look(state: &State) -> Result<Look, StateError> {
-    let running = State::relay_runs(state.dir());
-    let free_disk_bytes = platform::free_disk_bytes(state.dir());
-    state.read(|connection| {
-        let standstill = |key| -> rusqlite::Result<Standstill> {
-            let json = meta::get(connection, key)?;
-            Ok(json
-                .and_then(|json| serde_json::from_str(&json).ok())
-                .unwrap_or_default())
-        };
-        let source = source::load(connection)?;
-        let known = Known {
-            running,
-            vitals: Vitals::load(connection)?,
-            waits_for_backend: source.as_ref().is_some_and(|source| source.resume_pending),
-            delivery: standstill(meta::DELIVERY)?,
-            pull: standstill(meta::PULL)?,
-            reading_trouble: meta::get(connection, meta::READING)?.filter(|code| !code.is_empty()),
-            free_disk_bytes,
-        };
-        let now = SystemClock.now();
-        let reasons = known.reasons(now);
-        let since = |since: Option<Since>| since.map(|since| since.at.as_secs());
-        let status = Status {
-            well: reasons.is_empty(),
-            reasons: reasons.iter().map(|reason| reason.code.clone()).collect(),
-            running,
-            starting: known.is_starting(now),
-            waits_for_backend: known.waits_for_backend,
-            version: env!("CARGO_PKG_VERSION"),
-            state_dir: state.dir().display().to_string(),
-            last_scan_at: since(known.scan(now)),
-            last_contact_at: contact::last(connection)?.map(secs),
-            last_pull_at: since(known.answer(now)),
-            backend_version: meta::get(connection, meta::BACKEND_VERSION)?,
-            backend_environment: meta::get(connection, meta::BACKEND_ENVIRONMENT)?,
-            outbox: outbox::depths(connection)?,
-            waiting: waiting::count(connection)?,
-            quarantined: quarantine::count(connection)?,
-            filtered: filtered::count(connection)?,
-            delivery: Standing::from(&known.delivery),
-            pull: Standing::from(&known.pull),
-            reading_trouble: known.reading_trouble.clone(),
-            free_disk_bytes,
-            lines: own_addresses::lines(connection)?,
-        };
-        Ok(Look {
-            known,
-            reasons,
-            now,
-            status,
+impl Report {
+    fn load(state: &State) -> Result<Self, StateError> {
+        let running = State::relay_runs(state.dir());
+        let free_disk_bytes = platform::free_disk_bytes(state.dir());
+        state.read(|connection| {
+            let trouble_status = |key| -> rusqlite::Result<TroubleStatus> {
+                let json = meta::get(connection, key)?;
+                Ok(json
+                    .and_then(|json| serde_json::from_str(&json).ok())
+                    .unwrap_or_default())
+            };
+            let in_secs = |status: &TroubleStatus| TroubleStatus {
+                since: status.since.map(secs),
+                ..status.clone()
+            };
+            let source = source::load(connection)?;
+            let facts = RelayFacts {
+                running,
+                liveness: Liveness::load(connection)?,
+                waits_for_backend: source.is_some_and(|source| source.resume_pending),
+                delivery: trouble_status(meta::DELIVERY)?,
+                pull: trouble_status(meta::PULL)?,
+                reading_trouble: meta::get(connection, meta::READING)?
+                    .filter(|code| !code.is_empty()),
+                free_disk_bytes,
+            };
+            let now = SystemClock.now();
+            let reasons = facts.reasons(now);
+            let at = |event: Option<PastEvent>| event.map(|event| event.at.as_secs());
+            let status = Status {
+                well: reasons.is_empty(),
+                reasons: reasons.iter().map(|reason| reason.code.clone()).collect(),
+                running,
+                starting: facts.is_starting(now),
+                waits_for_backend: facts.waits_for_backend,
+                version: env!("CARGO_PKG_VERSION"),
+                state_dir: state.dir().display().to_string(),
+                last_scan_at: at(facts.last_scan(now)),
+                last_contact_at: contact::last(connection)?.map(secs),
+                last_pull_at: at(facts.last_answer(now)),
+                backend_version: meta::get(connection, meta::BACKEND_VERSION)?,
+                backend_environment: meta::get(connection, meta::BACKEND_ENVIRONMENT)?,
+                outbox: outbox::depths(connection)?,
+                waiting: waiting::count(connection)?,
+                quarantined: quarantine::count(connection)?,
+                filtered: filtered::count(connection)?,
+                delivery: in_secs(&facts.delivery),
+                pull: in_secs(&facts.pull),
+                reading_trouble: facts.reading_trouble.clone(),
+                free_disk_bytes,
+                lines: own_addresses::lines(connection)?,
+            };
+            Ok(Self {
+                facts,
+                reasons,
+                now,
+                status,
+            })
         })
-    })
+    }
 }
 
 fn secs(micros: i64) -> i64 {
     UnixMicros::from_micros(micros).as_secs()
 }
 
-fn print(look: &Look) -> std::io::Result<()> {
-    let Look {
-        known,
+fn print(report: &Report) -> std::io::Result<()> {
+    let Report {
+        facts,
         reasons,
         now,
         status,
-    } = look;
+    } = report;
     let relay = match (status.running, status.starting, status.well) {
         (false, ..) => "not running",
         (true, true, _) => "starting",
@@ -205,20 +190,30 @@ fn print(look: &Look) -> std::io::Result<()> {
     };
     let contact = status.last_contact_at.map(|at| {
         let at = UnixMicros::from_secs(at);
-        Since {
+        PastEvent {
             age: now.since(at),
             at,
         }
     });
+    let lines: Vec<String> = status
+        .lines
+        .iter()
+        .map(|line| line.addresses.join(", "))
+        .collect();
+    let own_addresses = if lines.is_empty() {
+        "none known yet".to_owned()
+    } else {
+        lines.join("; ")
+    };
     let rows = [
         ("relay", relay.to_owned()),
         ("state", status.state_dir.clone()),
-        ("chat.db read", read(known, *now)),
-        ("own addresses", own_addresses_of(&status.lines)),
+        ("chat.db read", last_scan(facts, *now)),
+        ("own addresses", own_addresses),
         ("backend", backend),
         ("last contact", ago(contact)),
-        ("pull", pull(known, *now)),
-        ("delivery", delivery(known)),
+        ("pull", pull(facts, *now)),
+        ("delivery", delivery(facts)),
         (
             "outbox",
             format!(
@@ -238,29 +233,17 @@ fn print(look: &Look) -> std::io::Result<()> {
         .try_for_each(|reason| row("not well", &format!("{} ({})", reason.text, reason.code)))
 }
 
-/// Each line by its name, with its other addresses behind it.
-fn own_addresses_of(lines: &[Line]) -> String {
-    let line = |line: &Line| {
-        let others: Vec<&str> = line.addresses.iter().map(String::as_str).collect();
-        others.join(", ")
-    };
-    match lines {
-        [] => "none known yet".to_owned(),
-        lines => lines.iter().map(line).collect::<Vec<_>>().join("; "),
-    }
-}
-
-fn ago(since: Option<Since>) -> String {
-    since.map_or_else(
+fn ago(event: Option<PastEvent>) -> String {
+    event.map_or_else(
         || "never".to_owned(),
-        |since| format!("{} s ago ({})", since.age.as_secs(), since.at),
+        |event| format!("{} s ago ({})", event.age.as_secs(), event.at),
     )
 }
 
-fn read(known: &Known, now: UnixMicros) -> String {
-    let last = ago(known.scan(now));
-    match &known.reading_trouble {
-        _ if known.waits_for_backend => {
+fn last_scan(facts: &RelayFacts, now: UnixMicros) -> String {
+    let last = ago(facts.last_scan(now));
+    match &facts.reading_trouble {
+        _ if facts.waits_for_backend => {
             "not yet: a new relay waits for the backend's first answer".to_owned()
         }
         Some(code) => format!("not now ({code}); last {last}"),
@@ -268,22 +251,22 @@ fn read(known: &Known, now: UnixMicros) -> String {
     }
 }
 
-fn pull(known: &Known, now: UnixMicros) -> String {
-    if !known.pulls() {
+fn pull(facts: &RelayFacts, now: UnixMicros) -> String {
+    if !facts.pulls() {
         return "none (auth is bearer)".to_owned();
     }
-    match (&known.pull.text, known.answer(now)) {
+    match (&facts.pull.text, facts.last_answer(now)) {
         (Some(text), _) => text.clone(),
         (None, None) => "not answered yet".to_owned(),
         (None, answer) => format!("last answered {}", ago(answer)),
     }
 }
 
-fn delivery(known: &Known) -> String {
-    let unanswered = |vitals: &Vitals| vitals.pulls && vitals.pull_secs_ago.is_none();
-    match &known.delivery.text {
+fn delivery(facts: &RelayFacts) -> String {
+    let unanswered = |liveness: &Liveness| liveness.pulls && liveness.pull_secs_ago.is_none();
+    match &facts.delivery.text {
         Some(text) => text.clone(),
-        None if known.vitals.as_ref().is_some_and(unanswered) => {
+        None if facts.liveness.as_ref().is_some_and(unanswered) => {
             "waits for the backend's first answer to a pull".to_owned()
         }
         None => "nothing in its way".to_owned(),

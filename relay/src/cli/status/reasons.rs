@@ -1,113 +1,115 @@
-//! Whether a relay is well, and what speaks against it: decided from values, so that every case is
-//! tested without waiting for it.
+//! Decides from the stored facts whether a relay is well, and why not.
 //!
-//! A relay that is stopped, hangs, or cannot write its state says nothing of it, so silence counts: what
-//! it promises to do every minute and has not written down for longer is a reason. A time to come is
-//! one too. Without that, a relay that fell silent before the clock was set back would look well until
-//! the clock has caught up.
+//! A relay that is stopped, hangs, or cannot write its state does not report that. So a missing report
+//! counts: the relay is not well if something that happens every minute was not recorded for longer. A
+//! record with a time in the future counts as well: a relay that fell silent before the clock was set back
+//! would otherwise look well until the clock reaches that time.
 
 use std::time::Duration;
 
-use crate::backend::availability::Standstill;
+use crate::backend::availability::TroubleStatus;
 use crate::clock::UnixMicros;
-use crate::lifecycle::vitals::{SCAN_OVERDUE, STARTING, Vitals};
+use crate::lifecycle::liveness::{Liveness, SCAN_OVERDUE, STARTING};
 use crate::pull::ANSWER_OVERDUE;
 
-/// Two readings of one clock differ by less, unless it was set in between.
+/// A time in the future is accepted within this span.
 const CLOCK_SLACK: Duration = Duration::from_secs(5);
-/// A state grows by more than this at any moment.
-const LITTLE_SPACE: u64 = 1024 * 1024;
+/// With less space than this on its disk, the state cannot grow.
+const MIN_FREE_BYTES: u64 = 1024 * 1024;
 
-/// One thing that keeps a relay from being well.
+/// Why a relay is not well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reason {
-    /// For programs.
     pub(super) code: String,
-    /// For people, with the way out.
+    /// The reason and its remedy, for people.
     pub(super) text: String,
-    /// Whether a clock that was just set, or a Mac that just woke, can be behind it: the relay then says
-    /// otherwise within seconds.
+    /// Whether a clock that was just set, or a Mac that just woke, can be the cause. If so, the relay writes
+    /// a new record within seconds.
     pub(super) may_pass: bool,
 }
 
-/// What is known of a relay.
+/// What the state and the system know about a relay.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
-    /// Whether it holds the lock of its state.
+pub(super) struct RelayFacts {
+    /// Whether a process holds the lock of the state.
     pub(super) running: bool,
-    /// Its signs of life.
-    pub(super) vitals: Option<Vitals>,
-    /// Whether nothing is read before the backend's first answer.
+    pub(super) liveness: Option<Liveness>,
+    /// Whether chat.db is read only after the backend's first answer.
     pub(super) waits_for_backend: bool,
-    /// How delivery stands.
-    pub(super) delivery: Standstill,
-    /// How the pull stands.
-    pub(super) pull: Standstill,
+    pub(super) delivery: TroubleStatus,
+    pub(super) pull: TroubleStatus,
     /// Code of what keeps chat.db from being read.
     pub(super) reading_trouble: Option<String>,
-    /// Free space on the disk of its state.
+    /// Free space on the disk of the state.
     pub(super) free_disk_bytes: Option<u64>,
 }
 
-/// An age, and the instant that it goes back to.
+/// When something happened, and how long ago that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Since {
+pub(super) struct PastEvent {
     pub(super) age: Duration,
     pub(super) at: UnixMicros,
 }
 
-impl Known {
-    /// How long ago its signs of life were written. A time to come was just now.
+impl RelayFacts {
+    /// How long ago the liveness record was written; zero if its time is in the future.
     fn silence(&self, now: UnixMicros) -> Duration {
-        self.vitals.as_ref().map_or(Duration::ZERO, |vitals| {
-            now.since(UnixMicros::from_micros(vitals.written_at))
+        self.liveness.as_ref().map_or(Duration::ZERO, |liveness| {
+            now.since(UnixMicros::from_micros(liveness.written_at))
         })
     }
 
-    fn since(&self, ago: impl Fn(&Vitals) -> Option<u64>, now: UnixMicros) -> Option<Since> {
-        let vitals = self.vitals.as_ref()?;
-        let ago = Duration::from_secs(ago(vitals)?);
-        Some(Since {
+    fn event(
+        &self,
+        secs_ago: impl Fn(&Liveness) -> Option<u64>,
+        now: UnixMicros,
+    ) -> Option<PastEvent> {
+        let liveness = self.liveness.as_ref()?;
+        let ago = Duration::from_secs(secs_ago(liveness)?);
+        Some(PastEvent {
             age: ago.saturating_add(self.silence(now)),
-            at: UnixMicros::from_micros(vitals.written_at).minus(ago),
+            at: UnixMicros::from_micros(liveness.written_at).minus(ago),
         })
     }
 
     /// When chat.db was last read.
-    pub(super) fn scan(&self, now: UnixMicros) -> Option<Since> {
-        self.since(|vitals| vitals.scan_secs_ago, now)
+    pub(super) fn last_scan(&self, now: UnixMicros) -> Option<PastEvent> {
+        self.event(|liveness| liveness.scan_secs_ago, now)
     }
 
     /// When the backend last answered a pull.
-    pub(super) fn answer(&self, now: UnixMicros) -> Option<Since> {
-        self.since(|vitals| vitals.pull_secs_ago, now)
+    pub(super) fn last_answer(&self, now: UnixMicros) -> Option<PastEvent> {
+        self.event(|liveness| liveness.pull_secs_ago, now)
     }
 
-    /// Whether it pulls; a relay that never wrote its signs of life does as far as is known.
+    /// Whether the relay pulls. A relay without a record is taken for one that does.
     pub(super) fn pulls(&self) -> bool {
-        self.vitals.as_ref().is_none_or(|vitals| vitals.pulls)
+        self.liveness.as_ref().is_none_or(|liveness| liveness.pulls)
     }
 
-    /// Whether it runs and has not had time yet to read, or to be answered.
+    /// Whether the relay runs for less than a minute, and has not read chat.db or was not answered yet.
     pub(super) fn is_starting(&self, now: UnixMicros) -> bool {
-        let Some(vitals) = self.vitals.as_ref().filter(|_| self.running) else {
+        let Some(liveness) = self.liveness.as_ref().filter(|_| self.running) else {
             return false;
         };
-        let up = Duration::from_secs(vitals.up_secs).saturating_add(self.silence(now));
-        let unanswered = vitals.pulls && vitals.pull_secs_ago.is_none();
-        up < STARTING && (vitals.scan_secs_ago.is_none() || unanswered)
+        let up = Duration::from_secs(liveness.up_secs).saturating_add(self.silence(now));
+        let unanswered = liveness.pulls && liveness.pull_secs_ago.is_none();
+        up < STARTING && (liveness.scan_secs_ago.is_none() || unanswered)
     }
 
-    /// Everything that keeps it from being well at `now`, each once.
+    /// Every reason why the relay is not well at `now`.
     pub(super) fn reasons(&self, now: UnixMicros) -> Vec<Reason> {
         let mut reasons = Vec::new();
-        if self.free_disk_bytes.is_some_and(|free| free < LITTLE_SPACE) {
+        if self
+            .free_disk_bytes
+            .is_some_and(|free| free < MIN_FREE_BYTES)
+        {
             let text = "the disk that holds the relay's state is full; make space, the relay goes on \
                         by itself";
             reasons.push(lasting("state_disk_full", text));
         }
         if !self.running {
-            // What troubled it while it ran is history.
+            // Troubles of the time when the relay ran are of no interest.
             reasons.push(lasting(
                 "not_running",
                 "no relay runs on this state; start it with `archety-relay run`",
@@ -118,26 +120,27 @@ impl Known {
             let text = format!("chat.db cannot be read ({code}); the relay's log says more");
             reasons.push(lasting(code, text));
         }
-        for standstill in [&self.pull, &self.delivery] {
-            if let Some(code) = &standstill.trouble
+        for status in [&self.pull, &self.delivery] {
+            if let Some(code) = &status.trouble
                 && reasons.iter().all(|known| known.code != *code)
             {
-                let text = standstill.text.clone();
+                let text = status.text.clone();
                 reasons.push(lasting(code, text.unwrap_or_else(|| code.clone())));
             }
         }
-        self.add_silence(&mut reasons, now);
+        self.add_overdue(&mut reasons, now);
         reasons
     }
 
-    fn add_silence(&self, reasons: &mut Vec<Reason>, now: UnixMicros) {
-        let Some(vitals) = &self.vitals else {
+    /// Adds what the relay should have recorded and has not.
+    fn add_overdue(&self, reasons: &mut Vec<Reason>, now: UnixMicros) {
+        let Some(liveness) = &self.liveness else {
             let text = "the running relay gives no signs of life: it is of an older version than this \
                         command; restart it";
             reasons.push(passing("no_vitals", text));
             return;
         };
-        let written_at = UnixMicros::from_micros(vitals.written_at);
+        let written_at = UnixMicros::from_micros(liveness.written_at);
         if written_at > now.plus(CLOCK_SLACK) {
             let text = format!(
                 "the relay's last sign of life is dated {written_at}, which is to come: the clock was \
@@ -149,9 +152,9 @@ impl Known {
             return;
         }
         let silent = self.silence(now) > SCAN_OVERDUE;
-        // A trouble that is told explains what is missing, as long as the relay is there to tell it.
+        // A reported trouble explains what is overdue, as long as the relay goes on reporting.
         let unexplained = |trouble: bool| silent || !trouble;
-        let scan = self.scan(now);
+        let scan = self.last_scan(now);
         if scan.is_none_or(|scan| scan.age > SCAN_OVERDUE) {
             if self.waits_for_backend && !silent {
                 if unexplained(self.pull.trouble.is_some()) {
@@ -164,12 +167,15 @@ impl Known {
                     || "chat.db was never read since the relay started".to_owned(),
                     |scan| format!("chat.db was last read {} s ago", scan.age.as_secs()),
                 );
-                let text = format!("{what}, which should be every minute; {}", self.why(silent));
+                let text = format!(
+                    "{what}, which should be every minute; {}",
+                    self.cause(silent)
+                );
                 reasons.push(passing("scan_overdue", text));
             }
         }
-        let answer = self.answer(now);
-        if vitals.pulls
+        let answer = self.last_answer(now);
+        if liveness.pulls
             && answer.is_none_or(|answer| answer.age > ANSWER_OVERDUE)
             && unexplained(self.pull.trouble.is_some())
         {
@@ -183,13 +189,14 @@ impl Known {
             let at_most = ANSWER_OVERDUE.as_secs();
             let text = format!(
                 "{what}, which takes {at_most} s at most; {}",
-                self.why(silent)
+                self.cause(silent)
             );
             reasons.push(passing("pull_overdue", text));
         }
     }
 
-    fn why(&self, silent: bool) -> String {
+    /// The likely cause of what is overdue.
+    fn cause(&self, silent: bool) -> String {
         if !silent {
             return "a part of the relay hangs: restart it".to_owned();
         }

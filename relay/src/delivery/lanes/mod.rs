@@ -1,206 +1,186 @@
-//! Which post goes next: order inside a lane, lanes in parallel.
+//! Chooses the post that is sent next. A lane is the posts of one chat: they are sent one after another, and
+//! lanes are sent in parallel.
 //!
-//! Pure and bounded. It holds places in the outbox, never bodies: of each lane at most
-//! [`Limits::per_lane`], and about [`Limits::window`] in all. The rest of a long backlog stays in the
-//! outbox until there is room: the sender asks [`Lanes::wanted`] what to read and hands it to
-//! [`Lanes::add`]. A lane has one post under way; whatever settles that post frees the lane, so a
-//! parked one holds back nothing.
+//! Memory is bounded. [`Lanes`] holds no bodies, at most [`Limits::per_lane`] posts of each lane and about
+//! [`Limits::window`] posts in all. The rest of a long backlog stays in the outbox: the sender reads what
+//! [`Lanes::next_page`] asks for and hands it to [`Lanes::add`].
 //!
-//! The sender has written every settled post down before it reads for a lane: what was read is pending, except
-//! for the posts under way, which it leaves out itself.
+//! The sender writes every result into the outbox before it reads a page, so a page contains only pending
+//! posts. Those of them that are in flight are left out here.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Bounds on what is held in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Posts held, about.
+    /// Posts held in memory, about.
     pub window: usize,
-    /// Posts of one lane held.
+    /// Posts of one lane held in memory.
     pub per_lane: usize,
 }
 
-/// A post as it was read from the outbox.
+/// A pending post of the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Queued {
-    /// Its place.
+pub struct QueuedPost {
+    /// Number in the outbox.
     pub seq: i64,
-    /// Its conversation.
     pub lane: Arc<str>,
     /// Failed attempts so far.
     pub attempts: u32,
-    /// Not to be sent before.
+    /// The post is not sent before this instant.
     pub not_before: Option<Instant>,
 }
 
-/// A post that is to be sent now.
+/// Pending posts that are to be read from the outbox: at most `limit`, with numbers above `after`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
-    /// Its place.
-    pub seq: i64,
-    /// Its conversation.
-    pub lane: Arc<str>,
-    /// Failed attempts so far.
-    pub attempts: u32,
-}
-
-/// What to read from the outbox next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// Any lane's posts after this place, at most so many.
-    After(i64, usize),
-    /// One lane's posts after this place, at most so many.
-    Lane(Arc<str>, i64, usize),
-}
-
-#[derive(Debug)]
-struct Slot {
-    seq: i64,
-    attempts: u32,
-    not_before: Option<Instant>,
+pub struct PageRequest {
+    /// Only posts of this lane; without it, posts of all lanes.
+    pub lane: Option<Arc<str>>,
+    pub after: i64,
+    pub limit: usize,
 }
 
 #[derive(Debug, Default)]
 struct Lane {
-    queue: VecDeque<Slot>,
-    under_way: Option<i64>,
-    /// This lane has been read up to here.
+    queue: VecDeque<QueuedPost>,
+    in_flight: Option<i64>,
+    /// The number of the last post that was read.
     read_to: i64,
-    /// Posts after `read_to` were passed over for want of room.
-    more: bool,
+    /// Whether the outbox has posts after `read_to` for which there was no room.
+    has_more: bool,
 }
 
 impl Lane {
-    fn insert(&mut self, slot: Slot) -> Inserted {
-        let at = self.queue.partition_point(|held| held.seq < slot.seq);
-        let known = self.queue.get(at).is_some_and(|held| held.seq == slot.seq);
-        if known || self.under_way == Some(slot.seq) {
-            return Inserted::Known;
+    /// Inserts a post in the order of the outbox. Returns false if the lane has it already.
+    fn insert(&mut self, post: QueuedPost) -> bool {
+        let at = self.queue.partition_point(|queued| queued.seq < post.seq);
+        let is_queued = self
+            .queue
+            .get(at)
+            .is_some_and(|queued| queued.seq == post.seq);
+        if is_queued || self.in_flight == Some(post.seq) {
+            return false;
         }
-        self.queue.insert(at, slot);
-        Inserted::New
+        self.queue.insert(at, post);
+        true
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum Inserted {
-    New,
-    Known,
-}
-
-/// The scheduler. A lane that has posts and none under way is in exactly one of `ready` and
-/// `delayed`.
+/// The scheduler. A lane with queued posts and no post in flight is either in `ready` or in `delayed`.
 #[derive(Debug)]
 pub struct Lanes {
     limits: Limits,
     by_name: HashMap<Arc<str>, Lane>,
     ready: VecDeque<Arc<str>>,
     delayed: BTreeSet<(Instant, Arc<str>)>,
-    /// Lanes that ran low while the outbox holds more of them.
-    thirsty: BTreeSet<Arc<str>>,
+    /// Lanes with few queued posts of which the outbox has more.
+    running_low: BTreeSet<Arc<str>>,
+    /// Queued posts of all lanes.
     held: usize,
     in_flight: usize,
-    cursor: i64,
-    more: bool,
+    /// The number of the last post that was read in a page of all lanes.
+    read_to: i64,
+    /// Whether the outbox may have posts after `read_to`.
+    has_more: bool,
 }
 
 impl Lanes {
-    /// An empty scheduler that has yet to read the outbox.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             by_name: HashMap::new(),
             ready: VecDeque::new(),
             delayed: BTreeSet::new(),
-            thirsty: BTreeSet::new(),
+            running_low: BTreeSet::new(),
             held: 0,
             in_flight: 0,
-            cursor: 0,
-            more: true,
+            read_to: 0,
+            has_more: true,
         }
     }
 
-    /// How many posts are under way.
     pub fn in_flight(&self) -> usize {
         self.in_flight
     }
 
-    /// How many posts are held, those under way not counted.
+    /// The number of posts held, without those in flight.
     pub fn held(&self) -> usize {
         self.held
     }
 
-    /// When the first of the delayed lanes is due.
+    /// When the first delayed lane is due.
     pub fn next_due(&self) -> Option<Instant> {
         self.delayed.first().map(|(due, _)| *due)
     }
 
-    /// There may be new posts at the end of the outbox.
-    pub fn poke(&mut self) {
-        self.more = true;
+    /// Makes [`Self::next_page`] read on: there may be new posts at the end of the outbox.
+    pub fn expect_more(&mut self) {
+        self.has_more = true;
     }
 
-    /// Posts that were passed may be pending again, or gone: the outbox is read from its start. What
-    /// is under way stays so.
+    /// Reads the outbox from its start again: the owner may have changed posts that were read already. Posts
+    /// in flight stay in flight.
     pub fn rewind(&mut self) {
         self.ready.clear();
         self.delayed.clear();
-        self.thirsty.clear();
+        self.running_low.clear();
         self.by_name.retain(|_, lane| {
             lane.queue.clear();
             lane.read_to = 0;
-            lane.more = false;
-            lane.under_way.is_some()
+            lane.has_more = false;
+            lane.in_flight.is_some()
         });
         self.held = 0;
-        self.cursor = 0;
-        self.more = true;
+        self.read_to = 0;
+        self.has_more = true;
     }
 
-    /// What to read next, if there is room and there may be anything to read.
-    pub fn wanted(&self) -> Option<Wanted> {
-        if let Some(name) = self.thirsty.first() {
-            let read_to = self.by_name.get(name).map_or(0, |lane| lane.read_to);
-            return Some(Wanted::Lane(name.clone(), read_to, self.limits.per_lane));
+    /// The posts to read next, if there is room for them and the outbox may have more.
+    pub fn next_page(&self) -> Option<PageRequest> {
+        if let Some(name) = self.running_low.first() {
+            return Some(PageRequest {
+                lane: Some(name.clone()),
+                after: self.by_name.get(name).map_or(0, |lane| lane.read_to),
+                limit: self.limits.per_lane,
+            });
         }
         let room = self.limits.window.saturating_sub(self.held);
-        (self.more && room > self.limits.window / 2).then_some(Wanted::After(self.cursor, room))
+        (self.has_more && room > self.limits.window / 2).then_some(PageRequest {
+            lane: None,
+            after: self.read_to,
+            limit: room,
+        })
     }
 
-    /// Takes what was read for `wanted`, in the order of the outbox.
-    pub fn add(&mut self, wanted: &Wanted, posts: Vec<Queued>) {
-        match wanted {
-            Wanted::After(_, limit) => {
-                self.more = posts.len() >= *limit;
-                self.cursor = posts.last().map_or(self.cursor, |last| last.seq);
-                for post in posts {
-                    // What a lane's own page has read already comes by here once more.
-                    let passed = self
-                        .by_name
-                        .get(&post.lane)
-                        .is_some_and(|lane| lane.more || post.seq <= lane.read_to);
-                    if !passed {
-                        self.push(&post);
-                    }
-                }
+    /// Adds the posts of a page, in the order of the outbox.
+    pub fn add(&mut self, page: &PageRequest, posts: Vec<QueuedPost>) {
+        let has_more = posts.len() >= page.limit;
+        if let Some(name) = &page.lane {
+            self.running_low.remove(name);
+            if let Some(lane) = self.by_name.get_mut(name) {
+                lane.has_more = has_more;
             }
-            Wanted::Lane(name, _, limit) => {
-                self.thirsty.remove(name);
-                if let Some(lane) = self.by_name.get_mut(name) {
-                    lane.more = posts.len() >= *limit;
+            for post in posts {
+                self.push(post);
+            }
+            self.remove_if_done(name);
+        } else {
+            self.has_more = has_more;
+            self.read_to = posts.last().map_or(self.read_to, |last| last.seq);
+            for post in posts {
+                // A page of the post's own lane may have read it already, or will read it.
+                let lane = self.by_name.get(&post.lane);
+                if !lane.is_some_and(|lane| lane.has_more || post.seq <= lane.read_to) {
+                    self.push(post);
                 }
-                for post in posts {
-                    self.push(&post);
-                }
-                self.retire(name);
             }
         }
     }
 
-    /// The next post that may go at `now`. It is under way until it is settled or failed.
-    pub fn take(&mut self, now: Instant) -> Option<Taken> {
+    /// Takes the next post that may be sent at `now`. The post is in flight until [`Self::finished`] or
+    /// [`Self::retry`] is called.
+    pub fn take(&mut self, now: Instant) -> Option<QueuedPost> {
         while self.delayed.first().is_some_and(|(due, _)| *due <= now) {
             let (_, name) = self.delayed.pop_first().expect("looked at above");
             self.ready.push_back(name);
@@ -213,81 +193,70 @@ impl Lanes {
                 continue;
             }
             let head = lane.queue.pop_front().expect("looked at above");
-            lane.under_way = Some(head.seq);
+            lane.in_flight = Some(head.seq);
             self.held -= 1;
             self.in_flight += 1;
-            if lane.more && lane.queue.len() <= self.limits.per_lane / 2 {
-                self.thirsty.insert(name.clone());
+            if lane.has_more && lane.queue.len() <= self.limits.per_lane / 2 {
+                self.running_low.insert(name);
             }
-            return Some(Taken {
-                seq: head.seq,
-                lane: name,
-                attempts: head.attempts,
-            });
+            return Some(head);
         }
         None
     }
 
-    /// A post that was under way needs no more sending: delivered, parked, or dropped by the owner.
-    pub fn settled(&mut self, post: &Taken) {
-        self.land(post);
-        self.arm(&post.lane);
-        self.retire(&post.lane);
+    /// A post in flight is not sent again: it was delivered, parked, or dropped by the owner.
+    pub fn finished(&mut self, post: &QueuedPost) {
+        self.end_flight(post);
+        self.schedule(&post.lane);
+        self.remove_if_done(&post.lane);
     }
 
-    /// A post that was under way is to be sent again, not before `not_before`. Its lane waits.
-    pub fn failed(&mut self, post: &Taken, attempts: u32, not_before: Option<Instant>) {
-        self.land(post);
-        let lane = self.by_name.entry(post.lane.clone()).or_default();
-        let slot = Slot {
-            seq: post.seq,
-            attempts,
-            not_before,
-        };
-        if lane.insert(slot) == Inserted::New {
+    /// A post in flight is sent again, not before its `not_before`. Its lane waits until then.
+    pub fn retry(&mut self, post: QueuedPost) {
+        self.end_flight(&post);
+        let name = post.lane.clone();
+        if self.by_name.entry(name.clone()).or_default().insert(post) {
             self.held += 1;
         }
-        self.arm(&post.lane);
+        self.schedule(&name);
     }
 
-    fn push(&mut self, post: &Queued) {
-        let lane = self.by_name.entry(post.lane.clone()).or_default();
+    fn push(&mut self, post: QueuedPost) {
+        let name = post.lane.clone();
+        let lane = self.by_name.entry(name.clone()).or_default();
         if lane.queue.len() >= self.limits.per_lane {
-            lane.more = true;
+            lane.has_more = true;
             return;
         }
         lane.read_to = lane.read_to.max(post.seq);
-        let idle = lane.queue.is_empty();
-        let slot = Slot {
-            seq: post.seq,
-            attempts: post.attempts,
-            not_before: post.not_before,
-        };
-        if lane.insert(slot) == Inserted::New {
+        let was_empty = lane.queue.is_empty();
+        if lane.insert(post) {
             self.held += 1;
-            if idle {
-                self.arm(&post.lane);
+            if was_empty {
+                self.schedule(&name);
             }
         }
     }
 
-    fn land(&mut self, post: &Taken) {
+    fn end_flight(&mut self, post: &QueuedPost) {
         if let Some(lane) = self.by_name.get_mut(&post.lane) {
             debug_assert_eq!(
-                lane.under_way,
+                lane.in_flight,
                 Some(post.seq),
-                "one post of a lane is under way"
+                "one post of a lane is in flight"
             );
-            lane.under_way = None;
+            lane.in_flight = None;
             self.in_flight -= 1;
         }
     }
 
-    fn arm(&mut self, name: &Arc<str>) {
-        let Some(lane) = self.by_name.get(name) else {
-            return;
-        };
-        let Some(head) = lane.queue.front().filter(|_| lane.under_way.is_none()) else {
+    /// Puts a lane with queued posts and no post in flight into `ready` or `delayed`.
+    fn schedule(&mut self, name: &Arc<str>) {
+        let lane = self
+            .by_name
+            .get(name)
+            .filter(|lane| lane.in_flight.is_none());
+        let Some(head) = lane.and_then(|lane| lane.queue.front()) else {
             return;
         };
         match head.not_before {
@@ -298,12 +267,11 @@ impl Lanes {
         }
     }
 
-    fn retire(&mut self, name: &Arc<str>) {
-        let done = self
-            .by_name
-            .get(name)
-            .is_some_and(|lane| lane.queue.is_empty() && lane.under_way.is_none() && !lane.more);
-        if done {
+    fn remove_if_done(&mut self, name: &Arc<str>) {
+        let lane = self.by_name.get(name);
+        if lane
+            .is_some_and(|lane| lane.queue.is_empty() && lane.in_flight.is_none() && !lane.has_more)
+        {
             self.by_name.remove(name);
         }
     }

@@ -1,4 +1,4 @@
-//! Order, fairness and bounds, against a model of the outbox.
+//! Order, fairness and bounds of the scheduler, checked with a model of the outbox.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ const SMALL: Limits = Limits {
     per_lane: 3,
 };
 
-/// The outbox as far as the scheduler sees it: pending posts by place.
+/// A model of the outbox: the lanes of the pending posts, by number.
 #[derive(Default)]
 struct Outbox {
     pending: BTreeMap<i64, Arc<str>>,
@@ -25,16 +25,12 @@ impl Outbox {
         self.pending.insert(self.last, lane.into());
     }
 
-    fn read(&self, wanted: &Wanted) -> Vec<Queued> {
-        let (after, limit, only) = match wanted {
-            Wanted::After(after, limit) => (*after, *limit, None),
-            Wanted::Lane(lane, after, limit) => (*after, *limit, Some(lane)),
-        };
+    fn read(&self, page: &PageRequest) -> Vec<QueuedPost> {
         self.pending
-            .range(after + 1..)
-            .filter(|(_, lane)| only.is_none_or(|only| *lane == only))
-            .take(limit)
-            .map(|(seq, lane)| Queued {
+            .range(page.after + 1..)
+            .filter(|(_, lane)| page.lane.as_ref().is_none_or(|only| *lane == only))
+            .take(page.limit)
+            .map(|(seq, lane)| QueuedPost {
                 seq: *seq,
                 lane: lane.clone(),
                 attempts: 0,
@@ -44,19 +40,19 @@ impl Outbox {
     }
 
     fn fill(&self, lanes: &mut Lanes) {
-        while let Some(wanted) = lanes.wanted() {
-            let posts = self.read(&wanted);
-            lanes.add(&wanted, posts);
+        while let Some(page) = lanes.next_page() {
+            let posts = self.read(&page);
+            lanes.add(&page, posts);
         }
     }
 }
 
-fn take_all(lanes: &mut Lanes, now: Instant) -> Vec<Taken> {
+fn take_all(lanes: &mut Lanes, now: Instant) -> Vec<QueuedPost> {
     std::iter::from_fn(|| lanes.take(now)).collect()
 }
 
 #[test]
-fn one_of_a_lane_at_a_time_and_lanes_side_by_side() {
+fn a_lane_has_one_post_in_flight_and_lanes_are_sent_in_parallel() {
     let (mut outbox, mut lanes, now) = (Outbox::default(), Lanes::new(SMALL), Instant::now());
     for lane in ["a", "a", "b"] {
         outbox.enqueue(lane);
@@ -64,12 +60,12 @@ fn one_of_a_lane_at_a_time_and_lanes_side_by_side() {
     outbox.fill(&mut lanes);
     let first = take_all(&mut lanes, now);
     assert_eq!(first.iter().map(|t| t.seq).collect::<Vec<_>>(), [1, 3]);
-    lanes.settled(&first[0]);
+    lanes.finished(&first[0]);
     assert_eq!(take_all(&mut lanes, now)[0].seq, 2);
 }
 
 #[test]
-fn a_failed_post_holds_its_lane_until_it_is_due_and_no_other() {
+fn a_failed_post_delays_its_own_lane_until_it_is_due() {
     let (mut outbox, mut lanes, now) = (Outbox::default(), Lanes::new(SMALL), Instant::now());
     for lane in ["a", "a", "b", "b"] {
         outbox.enqueue(lane);
@@ -77,8 +73,12 @@ fn a_failed_post_holds_its_lane_until_it_is_due_and_no_other() {
     outbox.fill(&mut lanes);
     let first = take_all(&mut lanes, now);
     let due = now + Duration::from_secs(5);
-    lanes.failed(&first[0], 1, Some(due));
-    lanes.settled(&first[1]);
+    lanes.retry(QueuedPost {
+        attempts: 1,
+        not_before: Some(due),
+        ..first[0].clone()
+    });
+    lanes.finished(&first[1]);
     assert_eq!(take_all(&mut lanes, now)[0].seq, 4);
     assert_eq!(lanes.next_due(), Some(due));
     let again = take_all(&mut lanes, due);
@@ -86,7 +86,7 @@ fn a_failed_post_holds_its_lane_until_it_is_due_and_no_other() {
 }
 
 #[test]
-fn a_long_lane_starves_nobody_and_fills_no_memory() {
+fn a_long_lane_holds_up_no_other_lane_and_memory_stays_bounded() {
     let (mut outbox, mut lanes, now) = (Outbox::default(), Lanes::new(SMALL), Instant::now());
     for _ in 0..1000 {
         outbox.enqueue("long");
@@ -99,21 +99,21 @@ fn a_long_lane_starves_nobody_and_fills_no_memory() {
 }
 
 #[test]
-fn what_became_pending_again_goes_before_later_ones() {
+fn a_post_that_is_pending_again_is_sent_before_later_ones() {
     let (mut outbox, mut lanes, now) = (Outbox::default(), Lanes::new(SMALL), Instant::now());
     for _ in 0..3 {
         outbox.enqueue("a");
     }
     let parked = outbox.pending.remove(&1).expect("there");
     outbox.fill(&mut lanes);
-    let under_way = lanes.take(now).expect("a post");
-    assert_eq!(under_way.seq, 2);
+    let in_flight = lanes.take(now).expect("a post");
+    assert_eq!(in_flight.seq, 2);
     outbox.pending.insert(1, parked);
     lanes.rewind();
     outbox.fill(&mut lanes);
     assert_eq!(lanes.take(now), None, "the lane is busy");
     outbox.pending.remove(&2);
-    lanes.settled(&under_way);
+    lanes.finished(&in_flight);
     assert_eq!(lanes.take(now).map(|t| t.seq), Some(1));
 }
 
@@ -141,28 +141,31 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     #[test]
-    fn every_post_is_settled_once_and_in_the_order_of_its_lane(steps in steps()) {
+    fn every_post_is_finished_once_and_in_the_order_of_its_lane(steps in steps()) {
         let (mut outbox, mut lanes) = (Outbox::default(), Lanes::new(SMALL));
         let mut now = Instant::now();
-        let mut under_way: Vec<Taken> = Vec::new();
+        let mut in_flight: Vec<QueuedPost> = Vec::new();
         let mut done: BTreeMap<Arc<str>, Vec<i64>> = BTreeMap::new();
-        let mut settle = |outbox: &mut Outbox, lanes: &mut Lanes, post: Taken| {
+        let mut settle = |outbox: &mut Outbox, lanes: &mut Lanes, post: QueuedPost| {
             outbox.pending.remove(&post.seq);
-            lanes.settled(&post);
+            lanes.finished(&post);
             done.entry(post.lane).or_default().push(post.seq);
         };
         for step in steps {
             match step {
-                Step::Enqueue(lane) => { outbox.enqueue(&lane.to_string()); lanes.poke(); }
-                Step::Take => under_way.extend(lanes.take(now)),
-                Step::Settle(i) if !under_way.is_empty() => {
-                    let post = under_way.swap_remove(i % under_way.len());
+                Step::Enqueue(lane) => { outbox.enqueue(&lane.to_string()); lanes.expect_more(); }
+                Step::Take => in_flight.extend(lanes.take(now)),
+                Step::Settle(i) if !in_flight.is_empty() => {
+                    let post = in_flight.swap_remove(i % in_flight.len());
                     settle(&mut outbox, &mut lanes, post);
                 }
-                Step::Fail(i, secs) if !under_way.is_empty() => {
-                    let post = under_way.swap_remove(i % under_way.len());
-                    let attempts = post.attempts + 1;
-                    lanes.failed(&post, attempts, Some(now + Duration::from_secs(secs)));
+                Step::Fail(i, secs) if !in_flight.is_empty() => {
+                    let post = in_flight.swap_remove(i % in_flight.len());
+                    lanes.retry(QueuedPost {
+                        attempts: post.attempts + 1,
+                        not_before: Some(now + Duration::from_secs(secs)),
+                        ..post
+                    });
                 }
                 Step::Wait(secs) => now += Duration::from_secs(secs),
                 Step::Rewind => lanes.rewind(),
@@ -170,20 +173,20 @@ proptest! {
             }
             outbox.fill(&mut lanes);
             prop_assert!(lanes.held() <= SMALL.window + 8 * SMALL.per_lane);
-            prop_assert_eq!(lanes.in_flight(), under_way.len());
-            let mut names: Vec<_> = under_way.iter().map(|t| t.lane.clone()).collect();
+            prop_assert_eq!(lanes.in_flight(), in_flight.len());
+            let mut names: Vec<_> = in_flight.iter().map(|t| t.lane.clone()).collect();
             names.sort();
             names.dedup();
-            prop_assert_eq!(names.len(), under_way.len(), "one of a lane at a time");
+            prop_assert_eq!(names.len(), in_flight.len(), "one post of a lane at a time");
         }
         now += Duration::from_mins(1);
         loop {
-            for post in std::mem::take(&mut under_way) {
+            for post in std::mem::take(&mut in_flight) {
                 settle(&mut outbox, &mut lanes, post);
             }
             outbox.fill(&mut lanes);
-            under_way.extend(std::iter::from_fn(|| lanes.take(now)));
-            if under_way.is_empty() {
+            in_flight.extend(std::iter::from_fn(|| lanes.take(now)));
+            if in_flight.is_empty() {
                 break;
             }
         }

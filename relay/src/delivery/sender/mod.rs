@@ -1,13 +1,12 @@
 //! The sender: a loop over [`Sender::step`] that carries posts from the outbox to the backend.
 //!
-//! One step takes in the answers that have come, writes them down in one transaction, reads what to
-//! send next, sends it, and waits for news. Nothing is sent again before its answer is written down,
-//! nothing counts as delivered before; a process that dies in between is told `duplicate`. When the
-//! state cannot be written (a full disk), answers are kept, nothing more is sent, and it is tried
-//! again.
+//! A step collects the answers that have come, writes their results in one transaction, reads the posts to
+//! send next, sends them, and waits. A post is sent again, or counts as delivered, only after the result of
+//! its last attempt is written. While the state cannot be written (a full disk), the results are kept in
+//! memory and no further post is sent.
 
-mod flights;
-mod settle;
+mod in_flight;
+mod results;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,93 +21,88 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::gate::Gate;
-use super::lanes::{Lanes, Limits, Taken};
-use super::outbox::{Marks, load, page};
+use super::lanes::{Lanes, Limits, QueuedPost};
+use super::outbox::{Results, read_page};
 use super::timestamps::Timestamps;
 use crate::backend::Trouble;
-use crate::backend::answer::{Backend, Verdict, judge, unanswered};
-use crate::backend::availability::{Availability, Lines, Reporter};
+use crate::backend::answer::{Backend, Judgement, Verdict, judge, unanswered};
+use crate::backend::availability::{Availability, BackendState, TroubleReporter};
 use crate::backend::backoff::Backoff;
 use crate::backend::client::{Client, Request};
+use crate::blocking::run_blocking;
 use crate::clock::{Clock, UnixMicros};
+use crate::config::Auth;
 use crate::state::{State, StateError, meta, outbox};
-use flights::{Flight, Flights, Landing};
+use in_flight::{Attempt, InFlight};
 
-/// Requests under way at once. More gain nothing on one machine, fewer lose on a long line.
-const IN_FLIGHT: usize = 32;
+/// Requests in flight at once. More gain nothing on one machine; fewer are slow over a long distance.
+const MAX_IN_FLIGHT: usize = 32;
 const LIMITS: Limits = Limits {
     window: 4096,
     per_lane: 64,
 };
-/// How often the outbox is looked at for what an owner's command changed.
-const LOOK: Duration = Duration::from_secs(1);
-/// How long a clean end waits for answers that are under way.
+/// How often the outbox is checked for changes by a command of the owner.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How long the sender waits for answers when it is asked to stop.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// What the sender is given.
 pub struct SenderContext {
-    /// The relay's state.
     pub state: Arc<State>,
-    /// The way to the backend.
     pub client: Arc<Client>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Randomness for the jitter.
+    /// Randomness of the backoff's jitter.
     pub rng: StdRng,
-    /// Rung when the outbox has something new.
+    /// Notified when the outbox has a new post.
     pub wake: Arc<Notify>,
-    /// What the pull knows of the backend.
+    /// The backend as the last pull found it.
     pub availability: watch::Receiver<Availability>,
-    /// Whether this run knows the owner's lines.
-    pub lines: Box<dyn Fn() -> Lines + Send + Sync>,
-    /// Called with the instant of each answer that was the backend's own word.
+    /// Whether this run has read the owner's lines from chat.db.
+    pub lines_loaded: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Called with the time of each answer that is the backend's own.
     pub on_contact: Box<dyn Fn(UnixMicros) + Send + Sync>,
-    /// Asks the sender to end.
     pub stop: CancellationToken,
 }
 
-/// What a step did.
+/// What a step of the sender did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Answers were written down or posts were sent.
-    Worked {
-        /// Answers that came.
-        answered: usize,
-        /// Posts that were sent.
-        sent: usize,
-    },
-    /// There was nothing to do but to wait.
+pub enum SenderStep {
+    /// It collected answers or sent posts.
+    Worked { answered: usize, sent: usize },
+    /// It only waited.
     Waited,
-    /// The state cannot be written now.
+    /// It could not write the state.
     StateTrouble,
-    /// It was asked to stop and has.
+    /// It stopped, because it was asked to.
     Stopped,
 }
 
-/// The sender.
 pub struct Sender {
     context: SenderContext,
     route: Url,
     lanes: Lanes,
     gate: Gate,
     timestamps: Timestamps,
-    flights: Flights,
-    /// How often the sending of a post has panicked.
+    in_flight: InFlight,
+    /// How often the sending of a post has panicked, by number in the outbox.
     panics: HashMap<i64, u32>,
-    landed: Vec<Landing>,
-    marks: Marks,
-    reporter: Reporter,
+    /// Attempts that have ended and are not processed yet.
+    ended: Vec<(Attempt, Judgement)>,
+    /// Results that are not written into the state yet.
+    results: Results,
+    reporter: TroubleReporter,
     backend: Option<Backend>,
+    /// When `backend` last changed.
     backend_since: Option<Instant>,
+    /// The outbox's counter of changes by the owner.
     generation: i64,
     data_version: i64,
+    /// Failures in a row to write the state.
     state_failures: u32,
-    /// The instant up to which due posts were looked for.
+    /// When due posts were last looked for.
     looked_at: Instant,
 }
 
 impl Sender {
-    /// Prepares the sender; its start second is `now`.
     pub fn new(context: SenderContext) -> Result<Self, StateError> {
         let now = context.clock.now();
         let (generation, version) = context.state.read(|connection| {
@@ -126,11 +120,11 @@ impl Sender {
             lanes: Lanes::new(LIMITS),
             gate: Gate::default(),
             timestamps: Timestamps::new(now.as_secs()),
-            flights: Flights::default(),
+            in_flight: InFlight::default(),
             panics: HashMap::new(),
-            landed: Vec::new(),
-            marks: Marks::default(),
-            reporter: Reporter::default(),
+            ended: Vec::new(),
+            results: Results::default(),
+            reporter: TroubleReporter::default(),
             backend,
             backend_since: None,
             generation,
@@ -143,118 +137,126 @@ impl Sender {
 
     /// Sends until it is asked to stop.
     pub async fn run(mut self) {
-        while self.step().await != Outcome::Stopped {}
+        while self.step().await != SenderStep::Stopped {}
     }
 
-    /// One round: take in, write down, send, wait.
-    pub async fn step(&mut self) -> Outcome {
+    /// Collects answers, writes their results, sends what is due and waits.
+    pub async fn step(&mut self) -> SenderStep {
         crash_point("send");
-        while let Some(landing) = self.flights.try_land() {
-            self.landed.push(landing);
+        while let Some(ended) = self.in_flight.try_next() {
+            self.ended.push(ended);
         }
-        let landed = std::mem::take(&mut self.landed);
-        let answered = landed.len();
-        for (flight, judgement) in landed {
-            self.settle(flight, judgement);
+        let ended = std::mem::take(&mut self.ended);
+        let answered = ended.len();
+        for (attempt, judgement) in ended {
+            self.apply(attempt, judgement);
         }
         self.note_availability();
-        match self.exchange().await {
-            Ok(sent) if answered + sent > 0 => return Outcome::Worked { answered, sent },
-            Ok(_) => {}
-            Err(error) => {
-                self.stand_aside(&error).await;
-                return self.unless_stopped(Outcome::StateTrouble).await;
+        let step = match self.write_and_send().await {
+            Ok(sent) if answered + sent > 0 => return SenderStep::Worked { answered, sent },
+            Ok(_) => {
+                self.wait().await;
+                SenderStep::Waited
             }
-        }
-        self.wait().await;
-        self.unless_stopped(Outcome::Waited).await
-    }
-
-    async fn unless_stopped(&mut self, outcome: Outcome) -> Outcome {
+            Err(error) => {
+                self.wait_for_state(&error).await;
+                SenderStep::StateTrouble
+            }
+        };
         if self.context.stop.is_cancelled() {
             self.drain().await;
-            return Outcome::Stopped;
+            return SenderStep::Stopped;
         }
-        outcome
+        step
     }
 
-    /// Writes the marks, reads pages and bodies, and sends what is due.
-    async fn exchange(&mut self) -> Result<usize, StateError> {
-        self.write_marks().await?;
+    /// Writes the results, reads what is missing in memory, and sends what is due.
+    async fn write_and_send(&mut self) -> Result<usize, StateError> {
+        self.write_results().await?;
         if self.context.stop.is_cancelled() {
             return Ok(0);
         }
-        while let Some(wanted) = self.lanes.wanted() {
-            let (clock, asked) = (self.context.clock.now(), wanted.clone());
+        while let Some(page) = self.lanes.next_page() {
+            let (now, wanted) = (self.context.clock.now(), page.clone());
             let instant = Instant::now().into_std();
             let posts = self
-                .at_state(move |state| page(state, &asked, clock, instant))
+                .with_state(move |state| read_page(state, &wanted, now, instant))
                 .await?;
-            self.lanes.add(&wanted, posts);
+            self.lanes.add(&page, posts);
         }
         let due = self.take_due();
         if due.is_empty() {
             return Ok(0);
         }
-        let seqs: Vec<i64> = due.iter().map(|taken| taken.seq).collect();
-        let loaded = self.at_state(move |state| load(state, &seqs)).await;
-        let Ok(loaded) = loaded else {
-            for taken in due {
-                let attempts = taken.attempts;
-                self.lanes.failed(&taken, attempts, None);
-            }
-            return loaded.map(|_| 0);
-        };
-        let mut loaded = loaded.into_iter().peekable();
-        let mut sent = 0;
-        for taken in due {
-            match loaded.next_if(|post| post.seq == taken.seq) {
-                Some(loaded) => {
-                    sent += 1;
-                    let epoch = self.gate.epoch();
-                    self.send(Flight::new(taken, loaded, epoch));
+        let seqs: Vec<i64> = due.iter().map(|post| post.seq).collect();
+        let rows = self.with_state(move |state| state.read(|c| outbox::load(c, &seqs)));
+        let rows = match rows.await {
+            Ok(rows) => rows,
+            Err(error) => {
+                for post in due {
+                    self.lanes.retry(QueuedPost {
+                        not_before: None,
+                        ..post
+                    });
                 }
-                // The owner dropped it since it was read.
-                None => self.lanes.settled(&taken),
+                return Err(error);
+            }
+        };
+        let mut rows = rows.into_iter().peekable();
+        let (mut sent, epoch) = (0, self.gate.epoch());
+        for post in due {
+            let row = rows.next_if(|row| row.seq == post.seq);
+            if let Some(attempt) = row.and_then(|row| Attempt::new(&post, row, epoch)) {
+                self.send(attempt);
+                sent += 1;
+            } else {
+                // The owner has dropped the post, or it has no valid id.
+                self.lanes.finished(&post);
             }
         }
         Ok(sent)
     }
 
-    fn take_due(&mut self) -> Vec<Taken> {
+    fn take_due(&mut self) -> Vec<QueuedPost> {
         self.looked_at = Instant::now();
         if !self.may_send() {
             return Vec::new();
         }
         let now = self.looked_at.into_std();
-        let allowance = self.gate.allowance(now, IN_FLIGHT);
+        let allowance = self.gate.allowance(now, MAX_IN_FLIGHT);
         let mut due = Vec::new();
         while self.lanes.in_flight() < allowance
-            && let Some(taken) = self.lanes.take(now)
+            && let Some(post) = self.lanes.take(now)
         {
-            due.push(taken);
+            due.push(post);
         }
         due
     }
 
+    /// Whether the last pull permits sending. Messages of this run name their line, so the backend must know
+    /// the lines first. Before the lines are loaded, the outbox has only posts of an earlier run, whose lines
+    /// the backend knows.
     fn may_send(&self) -> bool {
-        let auth = self.context.client.link().auth;
-        let lines = (self.context.lines)();
-        self.context.availability.borrow().lets_send(auth, lines)
+        let availability = self.context.availability.borrow();
+        match availability.state {
+            BackendState::Ready => availability.lines_sent || !(self.context.lines_loaded)(),
+            // A bearer relay does not pull: the first answer to a post shows the environment.
+            BackendState::Unknown => self.context.client.link().auth == Auth::Bearer,
+            BackendState::LeasedElsewhere | BackendState::WrongEnvironment(_) => false,
+        }
     }
 
-    fn send(&mut self, flight: Flight) {
+    fn send(&mut self, attempt: Attempt) {
         let client = Arc::clone(&self.context.client);
         let clock = Arc::clone(&self.context.clock);
         let route = self.route.clone();
+        let now = clock.now().as_secs();
         let request = Request {
-            id: flight.loaded.id.clone(),
-            timestamp: self
-                .timestamps
-                .next(flight.taken.seq, clock.now().as_secs()),
-            body: flight.loaded.body.clone(),
+            id: attempt.id.clone(),
+            timestamp: self.timestamps.next(attempt.post.seq, now),
+            body: attempt.body.clone(),
         };
-        self.flights.start(flight, async move {
+        self.in_flight.start(attempt, async move {
             crash_point("before_post");
             match client.post(&route, &request).await {
                 Ok(received) => {
@@ -266,15 +268,15 @@ impl Sender {
         });
     }
 
-    async fn write_marks(&mut self) -> Result<(), StateError> {
+    async fn write_results(&mut self) -> Result<(), StateError> {
         if self.state_failures > 0 {
-            // What stands in the state is of the time before; what else is wrong is soon told again.
-            self.marks.standstill = Some(self.reporter.forget());
+            // The stored trouble is from before the failures. Trouble that lasts is reported again.
+            self.results.trouble_status = Some(self.reporter.reset());
         }
-        if !self.marks.is_empty() {
-            let marks = self.marks.clone();
-            self.at_state(move |state| marks.write(state)).await?;
-            self.marks = Marks::default();
+        if !self.results.is_empty() {
+            let results = self.results.clone();
+            self.with_state(move |state| results.write(state)).await?;
+            self.results = Results::default();
         }
         if self.state_failures > 0 {
             self.state_failures = 0;
@@ -283,92 +285,84 @@ impl Sender {
         Ok(())
     }
 
-    async fn at_state<T: Send + 'static>(
+    async fn with_state<T: Send + 'static>(
         &self,
-        errand: impl FnOnce(&State) -> Result<T, StateError> + Send + 'static,
+        work: impl FnOnce(&State) -> Result<T, StateError> + Send + 'static,
     ) -> Result<T, StateError> {
         let state = Arc::clone(&self.context.state);
-        match tokio::task::spawn_blocking(move || errand(&state)).await {
-            Ok(result) => result,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        run_blocking(move || work(&state)).await
     }
 
-    /// Waits for an answer, a new post, a due one, the pull's word, or the next look.
+    /// Waits for an answer, a new or due post, the result of a pull, or the next check of the outbox.
     async fn wait(&mut self) {
-        let mut until = Instant::now() + LOOK;
+        let mut until = Instant::now() + CHECK_EVERY;
         let due = [self.lanes.next_due(), self.gate.opens_at()];
-        // What was due when they were looked for is held back by something else, whose end wakes too.
+        // A post that was already due when posts were looked for is held up by something else, which wakes
+        // the sender itself.
         for due in due.into_iter().flatten().map(Instant::from_std) {
             if due > self.looked_at {
                 until = until.min(due);
             }
         }
-        let landing = tokio::select! {
-            () = self.context.stop.cancelled() => None,
-            Some(landing) = self.flights.land() => Some(landing),
-            () = self.context.wake.notified() => { self.lanes.poke(); None }
-            Ok(()) = self.context.availability.changed() => None,
-            () = tokio::time::sleep_until(until) => { self.look().await; None }
-        };
-        self.landed.extend(landing);
+        tokio::select! {
+            () = self.context.stop.cancelled() => {}
+            Some(ended) = self.in_flight.next() => self.ended.push(ended),
+            () = self.context.wake.notified() => self.lanes.expect_more(),
+            Ok(()) = self.context.availability.changed() => {}
+            () = tokio::time::sleep_until(until) => self.check_outbox().await,
+        }
     }
 
-    /// Looks whether another process changed the outbox.
-    async fn look(&mut self) {
+    /// Reads the outbox again if another process has changed it.
+    async fn check_outbox(&mut self) {
         let known = self.data_version;
-        let looked = self.at_state(move |state| {
+        let checked = self.with_state(move |state| {
             let version = state.data_version()?;
-            let generation = if version == known {
-                None
-            } else {
-                Some(state.read(outbox::generation)?)
-            };
-            Ok((version, generation))
+            let is_changed = version != known;
+            let generation = is_changed.then(|| state.read(outbox::generation));
+            Ok((version, generation.transpose()?))
         });
-        let Ok((version, generation)) = looked.await else {
+        let Ok((version, generation)) = checked.await else {
             return;
         };
         self.data_version = version;
         let Some(generation) = generation else { return };
-        self.lanes.poke();
+        self.lanes.expect_more();
         if generation != self.generation {
             self.generation = generation;
             self.lanes.rewind();
         }
     }
 
-    async fn stand_aside(&mut self, error: &StateError) {
+    async fn wait_for_state(&mut self, error: &StateError) {
         self.state_failures += 1;
-        // For the log alone: by the time that it could be written down it would not be true any more.
+        // Only logged: the status can be written only once the trouble is over.
         let _ = self
             .reporter
-            .trouble(&Trouble::State, self.context.clock.now());
+            .failed(&Trouble::State, self.context.clock.now());
         if self.state_failures == 1 {
             tracing::error!(%error, "answers are kept in memory and nothing is sent until it can");
         }
         let wait = Backoff::BACKEND.delay(self.state_failures, None, &mut self.context.rng);
-        tokio::select! {
-            () = self.context.stop.cancelled() => {}
-            () = tokio::time::sleep(wait) => {}
-        }
+        let stop = &self.context.stop;
+        stop.run_until_cancelled(tokio::time::sleep(wait)).await;
     }
 
-    /// Waits a little for what is under way and writes it down. What stays open is sent again at the
-    /// next start, and the backend knows it.
+    /// Waits a little for posts in flight and writes their results. A post without an answer is sent again
+    /// at the next start; if the backend has stored it, it answers `duplicate`.
     async fn drain(&mut self) {
         let deadline = Instant::now() + DRAIN;
-        while let Ok(Some(landing)) = tokio::time::timeout_at(deadline, self.flights.land()).await {
-            self.landed.push(landing);
-            for (flight, judgement) in std::mem::take(&mut self.landed) {
-                // A replayed one is left to the next start, which signs it later anyway.
-                if judgement.verdict != Verdict::SignAgain {
-                    self.settle(flight, judgement);
-                }
+        while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.in_flight.next()).await {
+            self.ended.push(ended);
+        }
+        for (attempt, judgement) in std::mem::take(&mut self.ended) {
+            // The next start signs the post later anyway.
+            if judgement.verdict != Verdict::SignAgain {
+                self.apply(attempt, judgement);
             }
         }
-        self.flights.abort_all();
-        if let Err(error) = self.write_marks().await {
+        self.in_flight.abort_all();
+        if let Err(error) = self.write_results().await {
             tracing::warn!(%error, "the last answers could not be written down; they are asked for again");
         }
     }

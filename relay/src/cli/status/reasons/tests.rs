@@ -1,4 +1,4 @@
-//! Every way in which a relay is well or not, as time passes and as clocks are set.
+//! When a relay is well and when it is not, as time passes and as clocks are set.
 
 use super::*;
 
@@ -8,11 +8,11 @@ fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-/// A relay that has run for an hour and wrote its signs of life `silence` before now.
-fn running(silence: u64) -> Known {
-    Known {
+/// A relay that has run for an hour and wrote its liveness record `silence` seconds ago.
+fn running(silence: u64) -> RelayFacts {
+    RelayFacts {
         running: true,
-        vitals: Some(Vitals {
+        liveness: Some(Liveness {
             written_at: NOW.minus(secs(silence)).as_micros(),
             up_secs: 3600,
             scan_secs_ago: Some(4),
@@ -20,30 +20,30 @@ fn running(silence: u64) -> Known {
             pulls: true,
         }),
         free_disk_bytes: Some(1 << 30),
-        ..Known::default()
+        ..RelayFacts::default()
     }
 }
 
-/// The same with other signs of life.
-fn with(mut known: Known, change: impl FnOnce(&mut Vitals)) -> Known {
-    change(known.vitals.as_mut().expect("there are some"));
-    known
+/// The same facts with a changed liveness record.
+fn with(mut facts: RelayFacts, change: impl FnOnce(&mut Liveness)) -> RelayFacts {
+    change(facts.liveness.as_mut().expect("a record"));
+    facts
 }
 
-fn codes_at(known: &Known, now: UnixMicros) -> Vec<String> {
-    let reasons = known.reasons(now);
+fn codes_at(facts: &RelayFacts, now: UnixMicros) -> Vec<String> {
+    let reasons = facts.reasons(now);
     for reason in &reasons {
         assert!(!reason.text.is_empty());
     }
     reasons.into_iter().map(|reason| reason.code).collect()
 }
 
-fn codes(known: &Known) -> Vec<String> {
-    codes_at(known, NOW)
+fn codes(facts: &RelayFacts) -> Vec<String> {
+    codes_at(facts, NOW)
 }
 
-fn troubled(code: &str) -> Standstill {
-    Standstill {
+fn troubled(code: &str) -> TroubleStatus {
+    TroubleStatus {
         trouble: Some(code.to_owned()),
         text: Some("in words".to_owned()),
         since: None,
@@ -51,27 +51,27 @@ fn troubled(code: &str) -> Standstill {
 }
 
 #[test]
-fn a_relay_that_does_what_it_promises_is_well() {
+fn a_relay_that_reads_and_is_answered_in_time_is_well() {
     for silence in [0, 20, 60] {
         assert!(codes(&running(silence)).is_empty(), "{silence}");
     }
-    let bearer = with(running(0), |vitals| {
-        vitals.pulls = false;
-        vitals.pull_secs_ago = None;
+    let bearer = with(running(0), |liveness| {
+        liveness.pulls = false;
+        liveness.pull_secs_ago = None;
     });
-    assert!(codes(&bearer).is_empty(), "it has no pull to miss");
+    assert!(codes(&bearer).is_empty(), "a bearer relay does not pull");
 }
 
 #[test]
-fn one_that_fell_silent_is_not_whatever_troubled_it_before() {
+fn a_silent_relay_is_not_well_even_if_a_trouble_was_reported_before() {
     assert_eq!(codes(&running(150)), ["scan_overdue", "pull_overdue"]);
     assert_eq!(codes(&running(100)), ["scan_overdue", "pull_overdue"]);
-    let mut known = running(150);
-    known.reading_trouble = Some("chat_db_missing".to_owned());
-    known.pull = troubled("unreachable");
-    known.delivery = troubled("unreachable");
+    let mut facts = running(150);
+    facts.reading_trouble = Some("chat_db_missing".to_owned());
+    facts.pull = troubled("unreachable");
+    facts.delivery = troubled("unreachable");
     assert_eq!(
-        codes(&known),
+        codes(&facts),
         [
             "chat_db_missing",
             "unreachable",
@@ -79,56 +79,56 @@ fn one_that_fell_silent_is_not_whatever_troubled_it_before() {
             "pull_overdue"
         ]
     );
-    let text = |known: &Known| known.reasons(NOW).pop().expect("one").text;
-    assert!(text(&known).contains("cannot write its state (1024 MiB are free on its disk)"));
-    known.free_disk_bytes = Some(0);
-    assert_eq!(codes(&known)[0], "state_disk_full");
+    let text = |facts: &RelayFacts| facts.reasons(NOW).pop().expect("one").text;
+    assert!(text(&facts).contains("cannot write its state (1024 MiB are free on its disk)"));
+    facts.free_disk_bytes = Some(0);
+    assert_eq!(codes(&facts)[0], "state_disk_full");
 }
 
 #[test]
-fn one_of_two_parts_can_hang() {
-    let reader = with(running(0), |vitals| vitals.scan_secs_ago = Some(91));
+fn a_hanging_reader_or_pull_is_noticed() {
+    let reader = with(running(0), |liveness| liveness.scan_secs_ago = Some(91));
     assert_eq!(codes(&reader), ["scan_overdue"]);
-    let puller = with(running(0), |vitals| vitals.pull_secs_ago = Some(111));
+    let puller = with(running(0), |liveness| liveness.pull_secs_ago = Some(111));
     assert_eq!(codes(&puller), ["pull_overdue"]);
-    let slow = with(running(0), |vitals| {
-        vitals.scan_secs_ago = Some(90);
-        vitals.pull_secs_ago = Some(110);
+    let slow = with(running(0), |liveness| {
+        liveness.scan_secs_ago = Some(90);
+        liveness.pull_secs_ago = Some(110);
     });
-    assert!(codes(&slow).is_empty(), "as long as it may take");
+    assert!(codes(&slow).is_empty(), "exactly the longest time");
 }
 
 #[test]
-fn what_is_told_explains_what_is_missing() {
-    let mut known = with(running(0), |vitals| {
-        vitals.scan_secs_ago = Some(400);
-        vitals.pull_secs_ago = Some(400);
+fn a_reported_trouble_explains_what_is_overdue() {
+    let mut facts = with(running(0), |liveness| {
+        liveness.scan_secs_ago = Some(400);
+        liveness.pull_secs_ago = Some(400);
     });
-    known.reading_trouble = Some("chat_db_missing".to_owned());
-    known.pull = troubled("unreachable");
-    assert_eq!(codes(&known), ["chat_db_missing", "unreachable"]);
+    facts.reading_trouble = Some("chat_db_missing".to_owned());
+    facts.pull = troubled("unreachable");
+    assert_eq!(codes(&facts), ["chat_db_missing", "unreachable"]);
 }
 
 #[test]
-fn a_relay_has_a_minute_to_begin() {
+fn a_relay_has_a_minute_to_start() {
     let young = |up_secs| {
-        with(running(0), |vitals| {
-            vitals.up_secs = up_secs;
-            vitals.scan_secs_ago = None;
-            vitals.pull_secs_ago = None;
+        with(running(0), |liveness| {
+            liveness.up_secs = up_secs;
+            liveness.scan_secs_ago = None;
+            liveness.pull_secs_ago = None;
         })
     };
     assert!(codes(&young(0)).is_empty() && young(0).is_starting(NOW));
     assert!(codes(&young(59)).is_empty());
     assert!(!young(60).is_starting(NOW));
     assert_eq!(codes(&young(60)), ["scan_overdue", "pull_overdue"]);
-    // It was stopped right after its start: the minute passes all the same.
+    // The minute also passes for a relay that was stopped right after its start.
     let mut stopped = young(0);
-    stopped = with(stopped, |vitals| {
-        vitals.written_at = NOW.minus(secs(120)).as_micros();
+    stopped = with(stopped, |liveness| {
+        liveness.written_at = NOW.minus(secs(120)).as_micros();
     });
     assert_eq!(codes(&stopped), ["scan_overdue", "pull_overdue"]);
-    // A trouble needs no minute.
+    // A reported trouble counts within the minute.
     let mut troubled_one = young(5);
     troubled_one.pull = troubled("unreachable");
     assert_eq!(codes(&troubled_one), ["unreachable"]);
@@ -136,27 +136,27 @@ fn a_relay_has_a_minute_to_begin() {
 
 #[test]
 fn a_new_relay_waits_for_the_backend() {
-    let mut known = with(running(0), |vitals| {
-        vitals.scan_secs_ago = None;
-        vitals.pull_secs_ago = None;
+    let mut facts = with(running(0), |liveness| {
+        liveness.scan_secs_ago = None;
+        liveness.pull_secs_ago = None;
     });
-    known.waits_for_backend = true;
-    assert_eq!(codes(&known), ["backend_not_heard", "pull_overdue"]);
-    known.pull = troubled("unreachable");
-    assert_eq!(codes(&known), ["unreachable"]);
+    facts.waits_for_backend = true;
+    assert_eq!(codes(&facts), ["backend_not_heard", "pull_overdue"]);
+    facts.pull = troubled("unreachable");
+    assert_eq!(codes(&facts), ["unreachable"]);
 }
 
 #[test]
-fn a_clock_that_is_set_back_hides_no_silent_relay() {
+fn a_silent_relay_is_noticed_though_the_clock_was_set_back() {
     // Silent for 150 s, then the clock was set back by an hour.
-    let known = running(150);
+    let facts = running(150);
     let set_back = NOW.minus(Duration::from_hours(1));
-    assert_eq!(codes_at(&known, set_back), ["time_in_future"]);
+    assert_eq!(codes_at(&facts, set_back), ["time_in_future"]);
     assert!(
-        known.reasons(set_back)[0].may_pass,
+        facts.reasons(set_back)[0].may_pass,
         "the relay may be about to write"
     );
-    // Within what two readings differ by.
+    // A difference within the slack.
     assert!(codes_at(&running(0), NOW.minus(secs(4))).is_empty());
 }
 
@@ -164,25 +164,25 @@ fn a_clock_that_is_set_back_hides_no_silent_relay() {
 fn a_clock_that_is_set_ahead_looks_like_silence_until_the_relay_writes() {
     let reasons = running(10).reasons(NOW.plus(Duration::from_hours(1)));
     assert!(!reasons.is_empty() && reasons.iter().all(|reason| reason.may_pass));
-    // It writes within seconds; its ages do not follow the clock.
-    let known = with(running(0), |vitals| {
-        vitals.written_at = NOW.plus(Duration::from_hours(1)).as_micros();
+    // The relay writes a record within seconds, and its ages do not depend on the clock.
+    let facts = with(running(0), |liveness| {
+        liveness.written_at = NOW.plus(Duration::from_hours(1)).as_micros();
     });
-    assert!(codes_at(&known, NOW.plus(Duration::from_hours(1))).is_empty());
+    assert!(codes_at(&facts, NOW.plus(Duration::from_hours(1))).is_empty());
 }
 
 #[test]
-fn a_relay_that_does_not_run_is_not_running_and_nothing_else() {
-    let mut known = running(1_000_000);
-    known.running = false;
-    known.delivery = troubled("unreachable");
-    assert_eq!(codes(&known), ["not_running"]);
-    assert!(!known.is_starting(NOW));
+fn not_running_is_the_only_reason_of_a_stopped_relay() {
+    let mut facts = running(1_000_000);
+    facts.running = false;
+    facts.delivery = troubled("unreachable");
+    assert_eq!(codes(&facts), ["not_running"]);
+    assert!(!facts.is_starting(NOW));
 }
 
 #[test]
-fn an_older_relay_that_tells_nothing_is_not_taken_for_a_well_one() {
-    let mut known = running(0);
-    known.vitals = None;
-    assert_eq!(codes(&known), ["no_vitals"]);
+fn a_running_relay_without_a_record_is_not_well() {
+    let mut facts = running(0);
+    facts.liveness = None;
+    assert_eq!(codes(&facts), ["no_vitals"]);
 }

@@ -1,0 +1,99 @@
+//! The posts in flight. Each request runs in a task and a span of its own, so that a panic is a failure of
+//! that post alone.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use shared_protocol::{Purpose, WebhookId};
+use tokio::task::{Id, JoinError, JoinSet};
+use tracing::{Instrument, Span};
+
+use super::super::lanes::QueuedPost;
+use crate::backend::Trouble;
+use crate::backend::answer::{Judgement, Scope, Verdict};
+use crate::state::outbox::Sendable;
+
+/// A post that is sent.
+pub(super) struct Attempt {
+    pub(super) post: QueuedPost,
+    pub(super) id: WebhookId,
+    pub(super) body: Bytes,
+    /// Epoch of the gate in which the post is sent.
+    pub(super) epoch: u64,
+    /// How often the post was signed in a row.
+    pub(super) signed: u32,
+    /// Parent of all log lines about the post.
+    pub(super) span: Span,
+}
+
+impl Attempt {
+    /// `None` if the outbox row has no valid id.
+    pub(super) fn new(post: &QueuedPost, row: Sendable, epoch: u64) -> Option<Self> {
+        let (seq, event, revision) = (row.seq, row.event.as_str(), row.revision);
+        let Ok(id) = WebhookId::parse(&row.webhook_id, Purpose::Message) else {
+            tracing::error!(seq, "an outbox row has no usable id; it is left out");
+            return None;
+        };
+        Some(Self {
+            post: post.clone(),
+            id,
+            epoch,
+            signed: 1,
+            span: tracing::info_span!("post", seq, event, revision),
+            body: row.body.into(),
+        })
+    }
+}
+
+#[derive(Default)]
+pub(super) struct InFlight {
+    tasks: JoinSet<Judgement>,
+    attempts: HashMap<Id, Attempt>,
+}
+
+impl InFlight {
+    pub(super) fn start(
+        &mut self,
+        attempt: Attempt,
+        request: impl Future<Output = Judgement> + Send + 'static,
+    ) {
+        let task = self.tasks.spawn(request.instrument(attempt.span.clone()));
+        self.attempts.insert(task.id(), attempt);
+    }
+
+    /// An attempt that has ended, if there is one.
+    pub(super) fn try_next(&mut self) -> Option<(Attempt, Judgement)> {
+        let ended = self.tasks.try_join_next_with_id()?;
+        Some(self.ended(ended))
+    }
+
+    /// Waits for the next attempt that ends. `None` if no post is in flight. Cancelling loses no attempt.
+    pub(super) async fn next(&mut self) -> Option<(Attempt, Judgement)> {
+        let ended = self.tasks.join_next_with_id().await?;
+        Some(self.ended(ended))
+    }
+
+    pub(super) fn abort_all(&mut self) {
+        self.tasks.abort_all();
+    }
+
+    fn ended(&mut self, ended: Result<(Id, Judgement), JoinError>) -> (Attempt, Judgement) {
+        let (id, judgement) = ended.unwrap_or_else(|panicked| {
+            let verdict = Verdict::Retry {
+                scope: Scope::Lane,
+                after: None,
+                trouble: Trouble::Panicked,
+            };
+            let judgement = Judgement {
+                verdict,
+                backend: None,
+            };
+            (panicked.id(), judgement)
+        });
+        let attempt = self
+            .attempts
+            .remove(&id)
+            .expect("each task has its attempt");
+        (attempt, judgement)
+    }
+}

@@ -1,0 +1,192 @@
+//! Applies the answer of an attempt: to the results that are written into the state, to the post's lane, to
+//! the gate and to the reported trouble.
+
+use std::time::Duration;
+
+use crash_point::crash_point;
+use tokio::time::Instant;
+
+use super::super::lanes::QueuedPost;
+use super::Sender;
+use super::in_flight::Attempt;
+use crate::backend::Trouble;
+use crate::backend::answer::{Backend, Judgement, Scope, Verdict};
+use crate::backend::availability::BackendState;
+use crate::backend::backoff::Backoff;
+use crate::clock::UnixMicros;
+use crate::state::outbox::{Delivered, Failed, Refused};
+
+/// How often a backend that refuses this relay is asked again.
+const PROBE: Duration = Duration::from_mins(1);
+/// During a deploy two versions of the backend answer. After one change of version, another one counts only
+/// after this time.
+const VERSION_SETTLES: Duration = Duration::from_mins(1);
+/// How often a post is signed in a row before its lane waits.
+const MAX_SIGN_AGAIN: u32 = 5;
+/// How many panics over a post park it.
+const MAX_PANICS: u32 = 3;
+
+impl Sender {
+    pub(super) fn apply(&mut self, attempt: Attempt, judgement: Judgement) {
+        let now = self.context.clock.now();
+        let seq = attempt.post.seq;
+        let span = attempt.span.clone();
+        let _entered = span.enter();
+        let is_backends_own = judgement.backend.is_some();
+        if let Some(backend) = judgement.backend {
+            (self.context.on_contact)(now);
+            self.note_backend(backend);
+        }
+        match self.park_if_panicking(seq, judgement.verdict) {
+            Verdict::Delivered { message_id, note } => {
+                crash_point("answered");
+                if let Some(code) = note {
+                    tracing::warn!(
+                        code,
+                        "the backend has this message with other bytes; it counts as delivered"
+                    );
+                } else {
+                    let message_id = message_id.as_deref().unwrap_or("-");
+                    tracing::info!(message_id, "delivered");
+                }
+                self.gate.succeeded(attempt.epoch);
+                self.results.delivered.push(Delivered {
+                    seq,
+                    message_id,
+                    at: now,
+                    note,
+                });
+                self.finish(&attempt.post);
+                if self.results.trouble_status.is_none() || self.results.failed.is_empty() {
+                    let changed = self.reporter.succeeded(now);
+                    self.results.trouble_status = changed.or(self.results.trouble_status.take());
+                }
+            }
+            Verdict::Park(trouble) => {
+                tracing::error!(code = trouble.code(), "{trouble}");
+                self.gate.succeeded(attempt.epoch);
+                let backend = self.backend.as_ref();
+                self.results.refused.push(Refused {
+                    seq,
+                    code: trouble.code(),
+                    version: backend.map_or_else(String::new, |backend| backend.version.clone()),
+                });
+                self.finish(&attempt.post);
+            }
+            Verdict::SignAgain if attempt.signed < MAX_SIGN_AGAIN => {
+                let signed = attempt.signed + 1;
+                self.send(Attempt { signed, ..attempt });
+            }
+            Verdict::SignAgain => {
+                let wait = self.backoff(&attempt, Scope::Lane, None);
+                self.retry(attempt.post, wait, &Trouble::Replayed, now);
+            }
+            Verdict::Retry {
+                scope,
+                after,
+                trouble,
+            } => {
+                if is_backends_own && scope == Scope::Lane {
+                    self.gate.succeeded(attempt.epoch);
+                }
+                let wait = self.backoff(&attempt, scope, after);
+                self.retry(attempt.post, wait, &trouble, now);
+            }
+            Verdict::Pause(trouble) => {
+                if self.gate.failed(attempt.epoch).is_some() {
+                    self.gate.close(Instant::now().into_std(), PROBE);
+                }
+                self.retry(attempt.post, Duration::ZERO, &trouble, now);
+            }
+        }
+    }
+
+    /// Turns a panic into a refusal if the post has made the relay panic too often.
+    fn park_if_panicking(&mut self, seq: i64, verdict: Verdict) -> Verdict {
+        if let Verdict::Retry {
+            trouble: Trouble::Panicked,
+            ..
+        } = verdict
+        {
+            let panics = self.panics.entry(seq).or_default();
+            *panics += 1;
+            if *panics >= MAX_PANICS {
+                return Verdict::Park(Trouble::Panicked);
+            }
+        }
+        verdict
+    }
+
+    fn finish(&mut self, post: &QueuedPost) {
+        self.panics.remove(&post.seq);
+        self.timestamps.finished(post.seq);
+        self.lanes.finished(post);
+    }
+
+    /// How long a failed post waits. Closes the gate if the backend as a whole has failed.
+    fn backoff(&mut self, attempt: &Attempt, scope: Scope, after: Option<Duration>) -> Duration {
+        let rng = &mut self.context.rng;
+        let wait = Backoff::LANE.delay(attempt.post.attempts + 1, after, rng);
+        if scope == Scope::Backend
+            && let Some(failures) = self.gate.failed(attempt.epoch)
+            && (failures > 1 || after.is_some())
+        {
+            let pause = Backoff::BACKEND.delay(failures - 1, after, rng);
+            self.gate.close(Instant::now().into_std(), pause);
+            // The post did not cause the outage, so it waits no longer than the gate is closed.
+            return pause;
+        }
+        wait
+    }
+
+    fn retry(&mut self, post: QueuedPost, wait: Duration, trouble: &Trouble, now: UnixMicros) {
+        self.report(trouble, now);
+        self.results.failed.push(Failed {
+            seq: post.seq,
+            next_attempt_at: now.plus(wait),
+            code: trouble.code(),
+        });
+        self.lanes.retry(QueuedPost {
+            attempts: post.attempts.saturating_add(1),
+            not_before: Some(Instant::now().into_std() + wait),
+            ..post
+        });
+    }
+
+    fn report(&mut self, trouble: &Trouble, now: UnixMicros) {
+        if let Some(status) = self.reporter.failed(trouble, now) {
+            self.results.trouble_status = Some(status);
+        }
+    }
+
+    /// Remembers the backend that answered. If its version has changed, parked posts are tried again.
+    fn note_backend(&mut self, backend: Backend) {
+        if backend.version.is_empty() || self.backend.as_ref() == Some(&backend) {
+            return;
+        }
+        let has_just_changed = self
+            .backend_since
+            .is_some_and(|since| since.elapsed() < VERSION_SETTLES);
+        if !has_just_changed {
+            self.backend_since = Some(Instant::now());
+            self.results.backend = Some(backend.clone());
+            self.backend = Some(backend);
+        }
+    }
+
+    /// Reports trouble that the last pull has found, and remembers the backend that answered it.
+    pub(super) fn note_availability(&mut self) {
+        let found = self.context.availability.borrow_and_update().clone();
+        let now = self.context.clock.now();
+        match found.state {
+            BackendState::LeasedElsewhere => self.report(&Trouble::Elsewhere, now),
+            BackendState::WrongEnvironment(found) => {
+                self.report(&Trouble::WrongEnvironment { found }, now);
+            }
+            BackendState::Unknown | BackendState::Ready => {}
+        }
+        if let Some(backend) = found.backend {
+            self.note_backend(backend);
+        }
+    }
+}

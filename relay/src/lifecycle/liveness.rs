@@ -1,0 +1,172 @@
+//! A record that shows whether the relay is alive, written into the state for `status`, which is another
+//! process.
+//!
+//! Ages in it are measured by the monotonic clock, which cannot be set and which stops while the Mac
+//! sleeps. So a jump of the wall clock changes no age. Only the time of writing is wall-clock time, and the
+//! record is written again within seconds of a jump. A relay that is stopped, hangs, or cannot write its
+//! state leaves an old record, by which `status` detects it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crash_point::crash_point;
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::blocking::run_blocking;
+use crate::clock::{Clock, UnixMicros};
+use crate::config::{Auth, Link};
+use crate::pipeline::PipelineHealth;
+use crate::state::{State, StateError, meta};
+
+/// How often the relay checks whether the record must be written.
+pub const CHECK_EVERY: Duration = Duration::from_secs(2);
+/// How often the record is written while nothing changes.
+const WRITE_EVERY: Duration = Duration::from_secs(10);
+/// chat.db is read at least once a minute; the other 30 s are for a loaded machine.
+pub const SCAN_OVERDUE: Duration = Duration::from_secs(90);
+/// How long after the start the first reading and the first answer may take.
+pub const STARTING: Duration = Duration::from_mins(1);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Liveness {
+    /// When the record was written, in microseconds since 1970 by the wall clock.
+    pub written_at: i64,
+    /// How long the relay had run.
+    pub up_secs: u64,
+    /// Time since chat.db was last read without an error; `None` before the first time.
+    pub scan_secs_ago: Option<u64>,
+    /// Time since the backend last answered a pull; `None` before the first time.
+    pub pull_secs_ago: Option<u64>,
+    /// Whether this relay pulls. A relay that authenticates by bearer does not. A relay that pulls delivers
+    /// nothing before the first answer.
+    pub pulls: bool,
+}
+
+impl Liveness {
+    /// The last record. `None` if no relay, or only one of an older version, has run on this state.
+    pub fn load(connection: &Connection) -> rusqlite::Result<Option<Self>> {
+        let json = meta::get(connection, meta::VITALS)?;
+        Ok(json.and_then(|json| serde_json::from_str(&json).ok()))
+    }
+
+    fn save(&self, tx: &Connection) -> rusqlite::Result<()> {
+        let json = serde_json::to_string(self).expect("plain fields");
+        meta::set(tx, meta::VITALS, &json)
+    }
+}
+
+/// Writes the first record of a relay that starts, and removes the troubles that the last run has written:
+/// troubles that last are reported again. Fails if the state cannot be written.
+pub(super) fn begin(state: &State, link: &Link, now: UnixMicros) -> Result<Liveness, StateError> {
+    let liveness = Liveness {
+        written_at: now.as_micros(),
+        up_secs: 0,
+        scan_secs_ago: None,
+        pull_secs_ago: None,
+        pulls: link.auth == Auth::Hmac,
+    };
+    state.write(|tx| {
+        for key in [meta::DELIVERY, meta::PULL, meta::READING] {
+            meta::remove(tx, key)?;
+        }
+        liveness.save(tx)
+    })?;
+    Ok(liveness)
+}
+
+pub(super) struct LivenessWriter {
+    pub(super) state: Arc<State>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) health: Arc<PipelineHealth>,
+    /// When the backend last answered a pull.
+    pub(super) answered: watch::Receiver<Option<Instant>>,
+}
+
+impl LivenessWriter {
+    /// Keeps the record current for as long as the relay runs. `first` is what [`begin`] has written.
+    pub(super) async fn run(self, first: Liveness) {
+        let started = Instant::now();
+        let mut written = (first, "");
+        let mut scan: Option<(i64, Instant)> = None;
+        loop {
+            // The reading thread records wall-clock times. A new one was recorded just now.
+            if let Some(at) = self.health.last_good_scan()
+                && scan.is_none_or(|(known, _)| known != at)
+            {
+                scan = Some((at, Instant::now()));
+            }
+            let trouble = self.health.trouble().unwrap_or_default();
+            let pulled = *self.answered.borrow();
+            let ago = |at: Instant| at.elapsed().as_secs();
+            let liveness = Liveness {
+                written_at: self.clock.now().as_micros(),
+                up_secs: ago(started),
+                scan_secs_ago: scan.map(|(_, at)| ago(at)),
+                pull_secs_ago: pulled.map(ago),
+                ..written.0
+            };
+            let trouble_changed = trouble != written.1;
+            if trouble_changed || must_write(&liveness, &written.0) {
+                let (state, record) = (Arc::clone(&self.state), liveness.clone());
+                let result = run_blocking(move || {
+                    crash_point("vitals");
+                    state.write(|tx| {
+                        if trouble_changed {
+                            meta::set(tx, meta::READING, trouble)?;
+                        }
+                        record.save(tx)
+                    })
+                });
+                match result.await {
+                    Ok(()) => written = (liveness, trouble),
+                    Err(error) => tracing::debug!(%error, "the signs of life are not written"),
+                }
+            }
+            tokio::time::sleep(CHECK_EVERY).await;
+        }
+    }
+}
+
+/// Whether the record `now` must be written: the last one is old, the wall clock was set, or chat.db was
+/// read or a pull answered for the first time.
+fn must_write(now: &Liveness, written: &Liveness) -> bool {
+    let passed = now.written_at.saturating_sub(written.written_at);
+    // A negative time means that the clock was set back, and counts as a long one.
+    let is_due = Duration::from_micros(u64::try_from(passed).unwrap_or(u64::MAX)) >= WRITE_EVERY;
+    let is_first = |now: Option<u64>, written: Option<u64>| now.is_some() && written.is_none();
+    is_due
+        || is_first(now.scan_secs_ago, written.scan_secs_ago)
+        || is_first(now.pull_secs_ago, written.pull_secs_ago)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn liveness(written_at_secs: i64) -> Liveness {
+        Liveness {
+            written_at: UnixMicros::from_secs(written_at_secs).as_micros(),
+            up_secs: 100,
+            scan_secs_ago: Some(3),
+            pull_secs_ago: None,
+            pulls: true,
+        }
+    }
+
+    #[test]
+    fn the_record_is_written_every_ten_seconds_and_when_the_clock_was_set() {
+        let written = liveness(1000);
+        assert!(!must_write(&liveness(1000), &written));
+        assert!(!must_write(&liveness(1009), &written));
+        assert!(must_write(&liveness(1010), &written));
+        assert!(must_write(&liveness(999), &written), "set back");
+        assert!(must_write(&liveness(1_000_000), &written), "set ahead");
+        let answered = Liveness {
+            pull_secs_ago: Some(0),
+            ..liveness(1001)
+        };
+        assert!(must_write(&answered, &written), "the first answer");
+    }
+}
