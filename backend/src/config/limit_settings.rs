@@ -67,14 +67,18 @@ impl OtpLimits {
 /// The numbers that a limit may have. A backend in development sends no messages, so a limit that is too high
 /// costs nothing there.
 fn accepted(key: &str, most_in_production: u32, reader: &Reader) -> RangeInclusive<u32> {
-    match (key, reader.is_production()) {
+    let is_production = reader.is_production();
+    let least = match key {
+        "OTP_KNOWN_DEVICE_RESERVE" => 0,
         // Without the breaker, codes go on to numbers that never confirm one.
-        ("OTP_BREAKER_PERCENT", false) => 0..=most_in_production,
-        ("OTP_KNOWN_DEVICE_RESERVE", true) => 0..=most_in_production,
-        ("OTP_KNOWN_DEVICE_RESERVE", false) => 0..=u32::MAX,
-        (_, true) => 1..=most_in_production,
-        (_, false) => 1..=u32::MAX,
-    }
+        "OTP_BREAKER_PERCENT" if !is_production => 0,
+        _ => 1,
+    };
+    let most = match key {
+        _ if is_production || key == "OTP_BREAKER_PERCENT" => most_in_production,
+        _ => u32::MAX,
+    };
+    least..=most
 }
 
 #[cfg(test)]

@@ -62,8 +62,8 @@ impl PostgresHost {
 /// The last of the parameters with one of these names in the query of a URL. The driver takes the last one.
 pub(super) fn last_parameter(url: &Url, names: [&str; 2]) -> Option<String> {
     let pairs = url.query_pairs();
-    let named = pairs.filter(|(key, _)| names.contains(&&**key));
-    named.last().map(|(_, value)| value.into_owned())
+    let (_, value) = pairs.filter(|(key, _)| names.contains(&&**key)).last()?;
+    Some(value.into_owned())
 }
 
 #[cfg(test)]
