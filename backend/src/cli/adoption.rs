@@ -1,7 +1,7 @@
 //! `adoption flagged`: numbers of an adopted database that cannot sign in.
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::output::ListArgs;
 use super::{Failure, with_store};
@@ -29,7 +29,12 @@ delete the person who has it no more."
 pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
     let Command::Flagged(list) = args.command;
     let flagged = with_store(config, async |store, _| Ok(store.flagged_people().await?)).await?;
-    list.print(&flagged, as_json, as_line, "no number is flagged");
+    list.print(
+        &flagged,
+        |person| json!(person),
+        as_line,
+        "no number is flagged",
+    );
     Ok(())
 }
 
@@ -41,13 +46,4 @@ fn as_line(person: &FlaggedPerson) -> String {
         messages,
     } = person;
     format!("{id}  {flag:<9} {phone:<24} {messages} message(s)")
-}
-
-fn as_json(person: &FlaggedPerson) -> Value {
-    json!({
-        "user_id": person.id,
-        "phone": person.phone,
-        "flag": person.flag,
-        "messages": person.messages,
-    })
 }

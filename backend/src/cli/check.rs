@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::connect::{self, ConnectionCheck};
 use super::output::say;
-
-use crate::config::{Config, Problem, Variables};
+use crate::config::{Config, Variables};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -25,8 +24,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         Ok(config) => config,
         Err(problems) => {
             if args.json {
-                let list: Vec<_> = problems.0.iter().map(problem).collect();
-                say!("{}", json!({ "ok": false, "problems": list }));
+                say!("{}", json!({ "ok": false, "problems": problems.0 }));
             }
             return Err(problems.into());
         }
@@ -38,10 +36,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     };
     let failed = checks.iter().filter(|check| !check.is_usable()).count();
     if args.json {
-        let effective = config.effective().into_iter();
-        let effective: Value = effective.collect();
-        let warnings: Vec<_> = config.warnings.iter().map(problem).collect();
-        let mut shown = json!({ "ok": failed == 0, "effective": effective, "warnings": warnings });
+        let effective: Value = config.effective().into_iter().collect();
+        let mut shown =
+            json!({ "ok": failed == 0, "effective": effective, "warnings": config.warnings });
         if args.connect {
             shown["connect"] = checks.iter().map(ConnectionCheck::json).collect();
         }
@@ -62,8 +59,4 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         )));
     }
     Ok(())
-}
-
-fn problem(problem: &Problem) -> Value {
-    json!({ "key": problem.key, "message": problem.message })
 }

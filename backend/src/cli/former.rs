@@ -3,7 +3,7 @@
 //! Neither prints a number or the id of an account.
 
 use anyhow::{Context, anyhow};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::output::ListArgs;
 use super::{Failure, with_store};
@@ -31,7 +31,7 @@ pub(super) async fn list(args: &ListArgs, config: &Config) -> Result<(), Failure
     })
     .await?;
     let nothing = "nothing is left at a former identity provider";
-    args.print(&issuers, as_json, as_line, nothing);
+    args.print(&issuers, |issuer| json!(issuer), as_line, nothing);
     if waiting.unreadable > 0 {
         eprintln!("{}", unreadable(waiting.unreadable));
     }
@@ -155,14 +155,6 @@ fn kept(reason: &DeletionKept, left: &str) -> Failure {
         DeletionKept::KeyRefused => Failure::Configuration(failure),
         DeletionKept::Away | DeletionKept::Refused(_) => Failure::Other(failure),
     }
-}
-
-fn as_json(former: &FormerIssuer) -> Value {
-    json!({
-        "issuer": former.issuer,
-        "accounts": former.accounts,
-        "deletions_waiting": former.deletions_waiting,
-    })
 }
 
 fn as_line(former: &FormerIssuer) -> String {

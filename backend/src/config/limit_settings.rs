@@ -74,11 +74,11 @@ fn accepted(key: &str, most_in_production: u32, reader: &Reader) -> RangeInclusi
         "OTP_BREAKER_PERCENT" if !is_production => 0,
         _ => 1,
     };
-    let most = match key {
-        _ if is_production || key == "OTP_BREAKER_PERCENT" => most_in_production,
-        _ => u32::MAX,
-    };
-    least..=most
+    if is_production || key == "OTP_BREAKER_PERCENT" {
+        least..=most_in_production
+    } else {
+        least..=u32::MAX
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A fault of one setting.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, thiserror::Error)]
 #[error("{key}: {message}")]
 pub struct Problem {
     /// The environment variable.
