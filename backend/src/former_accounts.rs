@@ -34,7 +34,7 @@ pub struct WaitingDeletions {
 }
 
 /// What is left at a former provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct FormerIssuer {
     pub issuer: String,
     /// How many accounts people have there.

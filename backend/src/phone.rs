@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn what_people_type_is_one_number_or_none() {
         use InvalidPhone::{Form, Impossible, Region};
-        let world: Regions = "US, DE,GB".parse().expect("a list");
+        let world = Regions::parse("US, DE,GB").expect("a list");
         let typed = |text: &str| Phone::parse_typed(text, &world).map(Phone::into_string);
         for (text, number) in [
             ("+15551234567", "+15551234567"),

@@ -8,8 +8,8 @@ use shared_protocol::RelaySecrets;
 
 use crate::clock::Clock;
 use crate::config::{
-    Config, DevSecretError, Environment, KeyringSource, Retention, SecretSource,
-    read_or_create_relay_secret, read_or_create_session_secret,
+    Config, DevSecretError, Environment, Retention, read_or_create_relay_secret,
+    read_or_create_session_secret,
 };
 use crate::identity::{self, DeleteAccount, Identity, OpenIdentityError};
 use crate::jobs::Registry;
@@ -75,12 +75,7 @@ impl Services {
         Ok(Self {
             relays: RelayAuthenticator::new(secrets, config.relay.auth, store.clone()),
             otp,
-            sessions: Sessions::new(
-                store.clone(),
-                Arc::clone(&identity),
-                Arc::clone(&keyring),
-                config.session.lifetimes,
-            ),
+            sessions: Sessions::new(store.clone(), Arc::clone(&identity), Arc::clone(&keyring)),
             known_devices: KnownDevices::new(Arc::clone(&keyring)),
             environment: config.environment,
             store,
@@ -115,34 +110,30 @@ impl Services {
 
 /// The keys that sessions hang on. In development without `SESSION_SECRET` they are kept in a file.
 pub fn keyring(config: &Config, rng: &mut impl CryptoRng) -> Result<Arc<Keyring>, DevSecretError> {
-    match &config.session.keyring {
-        KeyringSource::Given(keyring) => Ok(Arc::clone(keyring)),
-        KeyringSource::Generated => {
-            let (keyring, path) = read_or_create_session_secret(&config.database, random(rng))?;
-            tracing::warn!(
-                path = %path.display(),
-                "SESSION_SECRET is not set; this machine's own is in the file"
-            );
-            Ok(keyring)
-        }
+    if let Some(keyring) = &config.keyring {
+        return Ok(Arc::clone(keyring));
     }
+    let (keyring, path) = read_or_create_session_secret(&config.database, random(rng))?;
+    tracing::warn!(
+        path = %path.display(),
+        "SESSION_SECRET is not set; this machine's own is in the file"
+    );
+    Ok(Arc::new(keyring))
 }
 
 fn relay_secrets(
     config: &Config,
     rng: &mut impl CryptoRng,
 ) -> Result<Arc<RelaySecrets>, DevSecretError> {
-    match &config.relay.secrets {
-        SecretSource::Given(secrets) => Ok(Arc::clone(secrets)),
-        SecretSource::Generated => {
-            let (secrets, path) = read_or_create_relay_secret(&config.database, random(rng))?;
-            tracing::warn!(
-                path = %path.display(),
-                "RELAY_WEBHOOK_SECRET is not set; the relay's secret for this machine is in the file"
-            );
-            Ok(Arc::new(secrets))
-        }
+    if let Some(secrets) = &config.relay.secrets {
+        return Ok(Arc::clone(secrets));
     }
+    let (secrets, path) = read_or_create_relay_secret(&config.database, random(rng))?;
+    tracing::warn!(
+        path = %path.display(),
+        "RELAY_WEBHOOK_SECRET is not set; the relay's secret for this machine is in the file"
+    );
+    Ok(Arc::new(secrets))
 }
 
 fn random(rng: &mut impl CryptoRng) -> [u8; 32] {

@@ -1,13 +1,12 @@
 //! `adoption flagged`: numbers of an adopted database that cannot sign in.
 
 use clap::Subcommand;
+use serde_json::json;
 
-use super::Failure;
-use crate::cli::output::say;
-use crate::clock::Clock;
+use super::output::ListArgs;
+use super::{Failure, with_store};
 use crate::config::Config;
-use crate::store::{FlaggedPerson, Store};
-use crate::telemetry::start_logging;
+use crate::store::FlaggedPerson;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -24,46 +23,27 @@ written as sign-in writes numbers (+ and 7 to 15 digits); `collides` would be an
 once it were. Nobody is merged: set `phone` of the one who has the number, and `phone_flag` to null, or \
 delete the person who has it no more."
     )]
-    Flagged {
-        /// Print a JSON array
-        #[arg(long)]
-        json: bool,
-    },
+    Flagged(ListArgs),
 }
 
-pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
-    let Command::Flagged { json } = args.command;
-    start_logging(&config.logging).map_err(|error| Failure::Configuration(error.into()))?;
-    let now = Clock::System.now();
-    let store = Store::open_beside(&config.database, config.environment, now).await?;
-    let flagged = store.flagged_people().await;
-    store.close().await;
-    let flagged = flagged.map_err(|error| Failure::Database(error.into()))?;
-    if json {
-        let list: Vec<_> = flagged.iter().map(as_json).collect();
-        say!("{}", serde_json::Value::Array(list));
-        return Ok(());
-    }
-    for person in &flagged {
-        let FlaggedPerson {
-            id,
-            phone,
-            flag,
-            messages,
-        } = person;
-        say!("{id}  {flag:<9} {phone:<24} {messages} message(s)");
-    }
-    if flagged.is_empty() {
-        eprintln!("no number is flagged");
-    }
+pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
+    let Command::Flagged(list) = args.command;
+    let flagged = with_store(config, async |store, _| Ok(store.flagged_people().await?)).await?;
+    list.print(
+        &flagged,
+        |person| json!(person),
+        as_line,
+        "no number is flagged",
+    );
     Ok(())
 }
 
-fn as_json(person: &FlaggedPerson) -> serde_json::Value {
-    serde_json::json!({
-        "user_id": person.id,
-        "phone": person.phone,
-        "flag": person.flag,
-        "messages": person.messages,
-    })
+fn as_line(person: &FlaggedPerson) -> String {
+    let FlaggedPerson {
+        id,
+        phone,
+        flag,
+        messages,
+    } = person;
+    format!("{id}  {flag:<9} {phone:<24} {messages} message(s)")
 }

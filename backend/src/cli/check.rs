@@ -1,11 +1,10 @@
-//! `check`: what is in effect, and everything that is wrong with it; with `--connect`, what answers.
+//! `check`: the settings in effect, and every problem; with `--connect`, whether the services answer.
 
-use anyhow::anyhow;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Failure;
-use super::connect::{self, Tried};
-use crate::cli::output::say;
+use super::connect::{self, ConnectionCheck};
+use super::output::say;
 use crate::config::{Config, Variables};
 
 #[derive(Debug, clap::Args)]
@@ -25,28 +24,23 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         Ok(config) => config,
         Err(problems) => {
             if args.json {
-                let list: Vec<_> = problems.as_slice().iter().map(problem).collect();
-                say!("{}", json!({ "ok": false, "problems": list }));
+                say!("{}", json!({ "ok": false, "problems": problems.0 }));
             }
             return Err(problems.into());
         }
     };
-    let tried = if args.connect {
-        connect::try_all(&config).await
+    let checks = if args.connect {
+        connect::check_all(&config).await
     } else {
         Vec::new()
     };
-    let failed = tried.iter().filter(|tried| !tried.is_usable()).count();
+    let failed = checks.iter().filter(|check| !check.is_usable()).count();
     if args.json {
-        let effective: Map<String, Value> = config
-            .effective()
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), Value::String(value)))
-            .collect();
-        let warnings: Vec<_> = config.warnings.iter().map(problem).collect();
-        let mut shown = json!({ "ok": failed == 0, "effective": effective, "warnings": warnings });
+        let effective: Value = config.effective().into_iter().collect();
+        let mut shown =
+            json!({ "ok": failed == 0, "effective": effective, "warnings": config.warnings });
         if args.connect {
-            shown["connect"] = tried.iter().map(Tried::json).collect();
+            shown["connect"] = checks.iter().map(ConnectionCheck::json).collect();
         }
         say!("{shown}");
     } else {
@@ -56,17 +50,13 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         for warning in &config.warnings {
             eprintln!("warning: {warning}");
         }
-        tried.iter().for_each(Tried::print);
+        checks.iter().for_each(ConnectionCheck::print);
     }
     if failed > 0 {
-        return Err(Failure::Other(anyhow!(
+        return Err(Failure::new(format_args!(
             "{failed} of {} could not be used",
-            tried.len()
+            checks.len()
         )));
     }
     Ok(())
-}
-
-fn problem(problem: &crate::config::Problem) -> Value {
-    json!({ "key": problem.key, "message": problem.message })
 }

@@ -1,31 +1,21 @@
-//! `check --connect`: whether everything that the configuration names answers and lets us in. Nothing is
-//! changed anywhere, and no message is sent.
-
-use std::fmt::Display;
+//! `check --connect`: whether the services that the configuration names answer and accept the credentials. It
+//! changes nothing and sends no message.
 
 use serde_json::{Value, json};
 
 use super::output::say;
-use crate::config::{
-    Config, DatabaseConfig, Environment, IdentityConfig, OtpProviderConfig, SupabaseConfig,
-    TwilioConfig,
-};
+use crate::config::{Config, IdentityConfig, OtpProviderConfig, SupabaseConfig, TwilioConfig};
 use crate::identity::{self, CodesBy};
 use crate::otp::probe_twilio;
 use crate::store::Store;
 
-/// What came of trying one of them.
-pub(super) struct Tried {
+/// Whether one service could be used, and what was found or went wrong.
+pub(super) struct ConnectionCheck {
     name: &'static str,
     outcome: Result<String, String>,
 }
 
-impl Tried {
-    fn of(name: &'static str, outcome: Result<String, impl Display>) -> Self {
-        let outcome = outcome.map_err(|error| error.to_string());
-        Self { name, outcome }
-    }
-
+impl ConnectionCheck {
     pub(super) fn is_usable(&self) -> bool {
         self.outcome.is_ok()
     }
@@ -43,64 +33,53 @@ impl Tried {
     }
 }
 
-/// Tries the database, and Supabase and Twilio where they are configured.
-pub(super) async fn try_all(config: &Config) -> Vec<Tried> {
-    let mut tried = vec![database(&config.database, config.environment).await];
+/// Checks the database, and Supabase and Twilio where they are configured.
+pub(super) async fn check_all(config: &Config) -> Vec<ConnectionCheck> {
+    let mut outcomes = vec![("database", database(config).await)];
     if let IdentityConfig::Supabase(project) = &config.identity {
-        tried.push(supabase(project, config).await);
+        outcomes.push(("supabase", supabase(project, config).await));
     }
     if let OtpProviderConfig::Twilio(service) = &config.otp.provider {
-        tried.push(twilio(service).await);
+        outcomes.push(("twilio", twilio(service).await));
     }
-    tried
+    let checks = outcomes.into_iter();
+    checks
+        .map(|(name, outcome)| ConnectionCheck { name, outcome })
+        .collect()
 }
 
-async fn database(config: &DatabaseConfig, environment: Environment) -> Tried {
-    let found = Store::probe(config, environment).await.map(|probe| {
-        let place = probe.place;
-        match probe.pending {
-            0 => format!("{place}, up to date"),
-            pending => format!("{place}, {pending} migration(s) to run: `archety-backend migrate`"),
-        }
-    });
-    // With its causes: the outermost alone says only what was tried.
-    Tried::of(
-        "database",
-        found.map_err(|error| format!("{:#}", anyhow::Error::from(error))),
-    )
+async fn database(config: &Config) -> Result<String, String> {
+    let found = Store::probe(&config.database, config.environment).await;
+    // The outermost error says only that the database was contacted, its causes say what failed.
+    let probe = found.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
+    let place = probe.place;
+    Ok(match probe.pending {
+        0 => format!("{place}, up to date"),
+        pending => format!("{place}, {pending} migration(s) to run: `archety-backend migrate`"),
+    })
 }
 
-async fn supabase(project: &SupabaseConfig, config: &Config) -> Tried {
+async fn supabase(project: &SupabaseConfig, config: &Config) -> Result<String, String> {
     let codes = CodesBy::of(&config.otp.provider);
-    let looked = identity::probe(project, codes).await;
-    let found = match looked {
-        Err(error) => Err(format!("{}: {error}", project.url)),
-        Ok(problems) if problems.is_empty() => {
-            Ok(format!("{}, both keys are accepted", project.url))
-        }
-        Ok(problems) => {
-            let listed: Vec<_> = problems
-                .iter()
-                .map(|problem| format!("{}: {problem}", problem.key()))
-                .collect();
-            let listed = listed.join("; ");
-            if problems
-                .iter()
-                .any(|problem| problem.is_fatal(config.environment))
-            {
-                Err(listed)
-            } else {
-                Ok(format!("{} (warning: {listed})", project.url))
-            }
-        }
-    };
-    Tried::of("supabase", found)
+    let problems = identity::probe(project, codes)
+        .await
+        .map_err(|error| format!("{}: {error}", project.url))?;
+    if problems.is_empty() {
+        return Ok(format!("{}, both keys are accepted", project.url));
+    }
+    let listed = problems.iter();
+    let listed: Vec<_> = listed
+        .map(|problem| format!("{}: {problem}", problem.key()))
+        .collect();
+    let listed = listed.join("; ");
+    if problems.iter().any(|it| it.is_fatal(config.environment)) {
+        return Err(listed);
+    }
+    Ok(format!("{} (warning: {listed})", project.url))
 }
 
-async fn twilio(service: &TwilioConfig) -> Tried {
+async fn twilio(service: &TwilioConfig) -> Result<String, String> {
     let found = probe_twilio(service).await;
-    Tried::of(
-        "twilio",
-        found.map(|()| format!("the Verify service {}", service.service_sid)),
-    )
+    found.map_err(|error| error.to_string())?;
+    Ok(format!("the Verify service {}", service.service_sid))
 }

@@ -1,27 +1,19 @@
-//! `identity former` and `identity finish-former`: what is left at providers of before `identity switch`.
+//! `identity former` and `identity finish-former`: accounts at providers from before `identity switch`.
 //!
 //! Neither prints a number or the id of an account.
 
 use anyhow::{Context, anyhow};
+use serde_json::json;
 
-use super::Failure;
-use super::output::say;
-use crate::clock::Clock;
-use crate::config::{Config, FormerSupabase, IssuerFrom, Variables};
+use super::output::ListArgs;
+use super::{Failure, with_store};
+use crate::config::{Config, FormerSupabase, Variables};
 use crate::former_accounts::{
     self, FinishedDeletions, FormerIssuer, WaitingDeletion, WaitingDeletions,
 };
 use crate::identity::{DeletionKept, FormerProject, describe};
-use crate::keyring::Keyring;
 use crate::services::keyring;
-use crate::store::{Store, StoreError};
-
-#[derive(Debug, clap::Args)]
-pub(super) struct ListArgs {
-    /// Print a JSON array
-    #[arg(long)]
-    json: bool,
-}
+use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct FinishArgs {
@@ -32,26 +24,14 @@ pub(super) struct FinishArgs {
 
 pub(super) async fn list(args: &ListArgs, config: &Config) -> Result<(), Failure> {
     let keyring = keyring(config, &mut rand::rng())?;
-    let store = open(config).await?;
-    let left = left(&store, &keyring).await;
-    store.close().await;
-    let (waiting, issuers) = left.map_err(failed)?;
-    if args.json {
-        let list: Vec<_> = issuers.iter().map(as_json).collect();
-        say!("{}", serde_json::Value::Array(list));
-    } else {
-        for issuer in &issuers {
-            say!(
-                "{}  {} account(s) of people, {} deletion(s) waiting",
-                describe(&issuer.issuer),
-                issuer.accounts,
-                issuer.deletions_waiting
-            );
-        }
-        if issuers.is_empty() {
-            eprintln!("nothing is left at a former identity provider");
-        }
-    }
+    let (waiting, issuers) = with_store(config, async |store, _| {
+        let waiting = former_accounts::waiting(store, &keyring).await?;
+        let issuers = former_accounts::issuers(store, &waiting).await?;
+        Ok((waiting, issuers))
+    })
+    .await?;
+    let nothing = "nothing is left at a former identity provider";
+    args.print(&issuers, |issuer| json!(issuer), as_line, nothing);
     if waiting.unreadable > 0 {
         eprintln!("{}", unreadable(waiting.unreadable));
     }
@@ -60,21 +40,17 @@ pub(super) async fn list(args: &ListArgs, config: &Config) -> Result<(), Failure
 
 pub(super) async fn finish(args: &FinishArgs, config: &Config) -> Result<(), Failure> {
     let keyring = keyring(config, &mut rand::rng())?;
-    let store = open(config).await?;
-    let done = async {
-        let waiting = former_accounts::waiting(&store, &keyring);
-        let waiting = waiting.await.map_err(failed)?;
+    with_store(config, async |store, _| {
+        let waiting = former_accounts::waiting(store, &keyring).await?;
         if args.yes {
-            forget_own(&store, &waiting).await?;
+            forget_own(store, &waiting).await?;
         }
         let elsewhere = waiting.deletions.iter();
-        let elsewhere: Vec<_> = elsewhere
-            .filter(|deletion| deletion.is_elsewhere())
-            .collect();
+        let elsewhere: Vec<_> = elsewhere.filter(|deletion| deletion.is_elsewhere()).collect();
         if !elsewhere.is_empty() {
-            finish_elsewhere(args, config, &store, &elsewhere).await?;
+            finish_elsewhere(args, config, store, &elsewhere).await?;
         } else if !args.yes && !waiting.deletions.is_empty() {
-            return Err(Failure::Other(anyhow!(
+            return Err(Failure::new(format_args!(
                 "this would take {} deletion(s) of accounts at this backend itself off the list; add --yes to \
                  do it",
                 waiting.deletions.len()
@@ -83,46 +59,28 @@ pub(super) async fn finish(args: &FinishArgs, config: &Config) -> Result<(), Fai
             eprintln!("no deletion waits at a former identity provider");
         }
         if waiting.unreadable > 0 {
-            return Err(Failure::Other(anyhow!(unreadable(waiting.unreadable))));
+            return Err(Failure::new(unreadable(waiting.unreadable)));
         }
         Ok(())
-    }
-    .await;
-    store.close().await;
-    done
+    })
+    .await
 }
 
 /// How many accounts people have at former providers other than this backend itself.
 pub(super) async fn accounts_left(store: &Store) -> Result<i64, Failure> {
-    let issuers = former_accounts::issuers(store, &WaitingDeletions::default()).await;
-    let issuers = issuers.map_err(failed)?;
+    let issuers = former_accounts::issuers(store, &WaitingDeletions::default()).await?;
     let elsewhere = issuers
         .iter()
         .filter(|former| !Store::is_own_issuer(&former.issuer));
     Ok(elsewhere.map(|former| former.accounts).sum())
 }
 
-async fn open(config: &Config) -> Result<Store, Failure> {
-    let now = Clock::System.now();
-    Ok(Store::open_beside(&config.database, config.environment, now).await?)
-}
-
-async fn left(
-    store: &Store,
-    keyring: &Keyring,
-) -> Result<(WaitingDeletions, Vec<FormerIssuer>), StoreError> {
-    let waiting = former_accounts::waiting(store, keyring).await?;
-    let issuers = former_accounts::issuers(store, &waiting).await?;
-    Ok((waiting, issuers))
-}
-
-/// This backend itself kept no account beside the row, so there is nothing left to delete.
+/// Takes accounts at this backend itself off the list. Such an account is only the person's row, which is deleted
+/// already.
 async fn forget_own(store: &Store, waiting: &WaitingDeletions) -> Result<(), Failure> {
     let own = waiting.deletions.iter();
     for deletion in own.filter(|deletion| !deletion.is_elsewhere()) {
-        former_accounts::remove(store, deletion)
-            .await
-            .map_err(failed)?;
+        former_accounts::remove(store, deletion).await?;
     }
     Ok(())
 }
@@ -147,25 +105,24 @@ async fn finish_elsewhere(
         )));
     }
     if !args.yes {
-        return Err(Failure::Other(anyhow!(
+        return Err(Failure::new(format_args!(
             "this would delete {} account(s) at {issuer} for good; add --yes to do it",
             theirs.len()
         )));
     }
     let project = FormerProject::new(&former.project);
     let project = project.context("the HTTP client cannot be set up")?;
-    if former.issuer_from == IssuerFrom::Variable {
+    if former.has_own_issuer {
         expect_known(store, &project, issuer).await?;
     }
-    let finished = former_accounts::finish(store, &project, theirs).await;
-    report(&finished.map_err(failed)?, issuer, others.len())
+    let finished = former_accounts::finish(store, &project, theirs).await?;
+    report(&finished, issuer, others.len())
 }
 
-/// A project that is told to be the issuer and is not knows none of the accounts, which would then count
-/// as deleted.
+/// Refuses a project that knows none of the issuer's accounts. It would be another project, and accounts that it
+/// does not know would count as deleted.
 async fn expect_known(store: &Store, project: &FormerProject, issuer: &str) -> Result<(), Failure> {
-    let known = former_accounts::is_known_to(store, project, issuer).await;
-    match known.map_err(failed)? {
+    match former_accounts::is_known_to(store, project, issuer).await? {
         None | Some(Ok(true)) => Ok(()),
         Some(Ok(false)) => Err(Failure::Configuration(anyhow!(
             "FORMER_SUPABASE_URL: the project has none of the accounts that people have at {issuer}, so it \
@@ -185,7 +142,7 @@ fn report(finished: &FinishedDeletions, issuer: &str, others: usize) -> Result<(
         return Err(kept(reason, &left));
     }
     if others > 0 {
-        return Err(Failure::Other(anyhow!(
+        return Err(Failure::new(format_args!(
             "{others} deletion(s) wait at other former providers: `archety-backend identity former`"
         )));
     }
@@ -200,12 +157,13 @@ fn kept(reason: &DeletionKept, left: &str) -> Failure {
     }
 }
 
-fn as_json(former: &FormerIssuer) -> serde_json::Value {
-    serde_json::json!({
-        "issuer": former.issuer,
-        "accounts": former.accounts,
-        "deletions_waiting": former.deletions_waiting,
-    })
+fn as_line(former: &FormerIssuer) -> String {
+    format!(
+        "{}  {} account(s) of people, {} deletion(s) waiting",
+        describe(&former.issuer),
+        former.accounts,
+        former.deletions_waiting
+    )
 }
 
 fn unreadable(count: usize) -> String {
@@ -213,8 +171,4 @@ fn unreadable(count: usize) -> String {
         "{count} deletion(s) were sealed with a key that is not in SESSION_SECRET; put it back, after the \
          others"
     )
-}
-
-fn failed(error: StoreError) -> Failure {
-    Failure::Database(error.into())
 }

@@ -1,20 +1,18 @@
-//! A handle as a command is given it: on standard input, so that it stands in no list of processes and in
+//! Reads a person's handle from standard input, so that it stands in no list of processes and in
 //! no history of a shell.
 
 use std::io::{IsTerminal, Read};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, bail};
 use shared_protocol::{Address, MAX_SENDER_CHARS};
 
-use super::Failure;
-
-/// More than any handle has, so that a file given by mistake is not read to its end.
+/// More bytes than any handle has. A large file that is given by mistake is not read to its end.
 const MAX_BYTES: u64 = 16 * 1_024;
 
 const EXAMPLES: &str = "a phone number such as +15551234567, an e-mail address, or a short code";
 
-/// The handle of `--phone`, or the one on standard input.
-pub(super) fn given(phone: Option<&str>) -> Result<Address, Failure> {
+/// The handle of `--phone`, or the handle on standard input.
+pub(super) fn given(phone: Option<&str>) -> anyhow::Result<Address> {
     if let Some(phone) = phone {
         return parse(phone);
     }
@@ -30,30 +28,19 @@ pub(super) fn given(phone: Option<&str>) -> Result<Address, Failure> {
     parse(&text)
 }
 
-/// One line that is a handle, in its one form.
-fn parse(text: &str) -> Result<Address, Failure> {
+/// Parses the only line of `text` that is not empty.
+fn parse(text: &str) -> anyhow::Result<Address> {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let Some(line) = lines.next() else {
-        return refuse(&format!(
-            "no handle is given: write {EXAMPLES}, on standard input"
-        ));
+        bail!("no handle is given: write {EXAMPLES}, on standard input");
     };
     if lines.next().is_some() {
-        return refuse("standard input has several lines: give one handle at a time");
+        bail!("standard input has several lines: give one handle at a time");
     }
     if line.chars().count() > MAX_SENDER_CHARS {
-        return refuse(&format!(
-            "this is no handle: none is longer than {MAX_SENDER_CHARS} characters"
-        ));
+        bail!("this is no handle: none is longer than {MAX_SENDER_CHARS} characters");
     }
-    Address::parse(line).map_or_else(
-        || refuse(&format!("this is no handle: write {EXAMPLES}")),
-        Ok,
-    )
-}
-
-fn refuse(why: &str) -> Result<Address, Failure> {
-    Err(Failure::Other(anyhow!("{why}")))
+    Address::parse(line).with_context(|| format!("this is no handle: write {EXAMPLES}"))
 }
 
 #[cfg(test)]
@@ -61,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_handle_is_read_in_its_one_form() {
+    fn a_handle_is_normalized() {
         for (text, form) in [
             ("E:Ann@Example.COM\n", "ann@example.com"),
             ("\r\n  mailto:ann@example.com \r\n\n", "ann@example.com"),
@@ -76,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_handle_is_told_apart_without_repeating_it() {
+    fn a_text_that_is_no_handle_is_refused_without_repeating_it() {
         let long = "9".repeat(MAX_SENDER_CHARS + 1);
         for (text, why) in [
             ("", "no handle is given"),
@@ -87,9 +74,12 @@ mod tests {
             (&long, "none is longer"),
             ("262966\n262967", "several lines"),
         ] {
-            let told = parse(text).expect_err("no handle").to_string();
-            assert!(told.contains(why), "{text:?}: {told}");
-            assert!(!told.contains("262966") && !told.contains(&long), "{told}");
+            let refusal = parse(text).expect_err("no handle").to_string();
+            assert!(refusal.contains(why), "{text:?}: {refusal}");
+            assert!(
+                !refusal.contains("262966") && !refusal.contains(&long),
+                "{refusal}"
+            );
         }
     }
 }

@@ -1,6 +1,4 @@
-//! Identities on the command line: opened for `serve`, and `identity switch|former|finish-former`.
-//!
-//! What the provider's settings let strangers do is looked at before anything listens.
+//! `identity switch|former|finish-former`, and for `serve` the check of the Supabase project's settings.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,19 +6,19 @@ use std::time::Duration;
 use anyhow::anyhow;
 use clap::Subcommand;
 
+use super::output::ListArgs;
 use super::{Failure, former};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, IdentityConfig};
 use crate::identity::{CodesBy, Identity, SettingsProblem, switch_identity};
 use crate::store::Store;
-use crate::telemetry::start_logging;
 
-/// Starting waits no longer for a provider that hangs.
+/// The longest time that a start waits for the provider.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pause between two looks at the provider's settings while they keep every sign-in out.
+/// Pause between two checks while the settings shut every sign-in out.
 const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(30);
-/// Pause otherwise. An operator may change the settings in the provider's dashboard at any time.
+/// Pause between two checks otherwise. An operator may change the settings in the provider's dashboard at any time.
 const CHECK_EVERY: Duration = Duration::from_hours(1);
 
 #[derive(Debug, clap::Args)]
@@ -49,7 +47,7 @@ former provider stay there: `identity former` counts them."
 people still have there, and the accounts of deleted people that wait to be deleted, for which `identity \
 finish-former` needs the old credentials."
     )]
-    Former(former::ListArgs),
+    Former(ListArgs),
     /// Delete the accounts at a former Supabase project that wait for its credentials
     #[command(
         after_long_help = "It reads the project's old settings from the environment (or from .env in \
@@ -64,23 +62,22 @@ command goes on with what is left. It runs beside serve, and exits with 1 as lon
     FinishFormer(former::FinishArgs),
 }
 
-pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
-    start_logging(&config.logging).map_err(|error| Failure::Configuration(error.into()))?;
+pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
     match args.command {
-        Command::Switch { yes: true } => switch(&config).await,
-        Command::Switch { yes: false } => Err(Failure::Other(anyhow!(
+        Command::Switch { yes: true } => switch(config).await,
+        Command::Switch { yes: false } => Err(Failure::new(format_args!(
             "this would sign everybody out and take identities from {}; add --yes to do it",
-            wanted(&config)
+            configured_issuer(config)
         ))),
-        Command::Former(args) => former::list(&args, &config).await,
-        Command::FinishFormer(args) => former::finish(&args, &config).await,
+        Command::Former(args) => former::list(&args, config).await,
+        Command::FinishFormer(args) => former::finish(&args, config).await,
     }
 }
 
-fn wanted(config: &Config) -> String {
+fn configured_issuer(config: &Config) -> &str {
     match &config.identity {
-        IdentityConfig::Local => "this backend itself (IDENTITY=local)".to_owned(),
-        IdentityConfig::Supabase(supabase) => supabase.issuer.clone(),
+        IdentityConfig::Local => "this backend itself (IDENTITY=local)",
+        IdentityConfig::Supabase(supabase) => &supabase.issuer,
     }
 }
 
@@ -97,7 +94,7 @@ async fn switch(config: &Config) -> Result<(), Failure> {
     let ended = switched.map_err(|error| Failure::Database(error.into()))?;
     eprintln!(
         "identities now come from {}; {ended} session(s) ended",
-        wanted(config)
+        configured_issuer(config)
     );
     if left? > 0 {
         eprintln!(
@@ -107,75 +104,77 @@ async fn switch(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Looks at the provider's settings before anything listens. A project whose settings let strangers in by a
-/// side door is refused in production.
-pub(super) async fn look_at_settings(
+/// Checks the settings of the Supabase project before the server listens. A project whose settings let strangers
+/// in by a side door is refused in production.
+pub(super) async fn check_provider_settings(
     config: &Config,
     identity: &Arc<Identity>,
 ) -> Result<SettingsWatch, Failure> {
-    let watch = SettingsWatch {
+    let mut watch = SettingsWatch {
         identity: Arc::clone(identity),
         codes: CodesBy::of(&config.otp.provider),
         environment: config.environment,
         is_usable: true,
     };
     match watch.check().await {
-        Checked::NotNeeded => tracing::warn!("Supabase not enabled"),
-        Checked::Answered(problems) => {
-            report(&problems, config)?;
+        SettingsCheck::NotNeeded => tracing::warn!("Supabase not enabled"),
+        SettingsCheck::Answered(problems) => {
+            refuse_fatal(&problems, config.environment)?;
+            for problem in &problems {
+                tracing::warn!(key = problem.key(), "{problem}");
+            }
             count(&problems);
             announce(&problems);
         }
-        Checked::Unreachable => {
+        SettingsCheck::Unreachable => {
             tracing::warn!(
                 "Supabase does not answer; nobody signs in until it does, and its settings are looked at then"
             );
-            return Ok(SettingsWatch {
-                is_usable: false,
-                ..watch
-            });
+            watch.is_usable = false;
         }
     }
     Ok(watch)
 }
 
-/// Looks at the provider's settings now and then, for as long as the process serves, and raises an alarm
+/// Checks the settings of the Supabase project again and again while the process serves, and raises an alarm
 /// when they open a side door. In production `identity` refuses every sign-in meanwhile.
 pub(super) struct SettingsWatch {
     identity: Arc<Identity>,
     codes: CodesBy,
     environment: Environment,
+    /// Whether the settings allowed sign-ins at the last check.
     is_usable: bool,
 }
 
-enum Checked {
+enum SettingsCheck {
+    /// This backend issues tokens itself.
     NotNeeded,
     Answered(Vec<SettingsProblem>),
     Unreachable,
 }
 
 impl SettingsWatch {
-    async fn check(&self) -> Checked {
+    async fn check(&self) -> SettingsCheck {
         let Identity::Supabase(supabase) = &*self.identity else {
-            return Checked::NotNeeded;
+            return SettingsCheck::NotNeeded;
         };
         let checked = tokio::time::timeout(CHECK_TIMEOUT, supabase.check_settings(self.codes));
         match checked.await {
-            Ok(Ok(problems)) => Checked::Answered(problems),
-            Ok(Err(_)) | Err(_) => Checked::Unreachable,
+            Ok(Ok(problems)) => SettingsCheck::Answered(problems),
+            Ok(Err(_)) | Err(_) => SettingsCheck::Unreachable,
         }
     }
 
     /// Never ends.
     pub(super) async fn run(mut self) {
         loop {
-            tokio::time::sleep(if self.is_usable {
+            let pause = if self.is_usable {
                 CHECK_EVERY
             } else {
                 CHECK_AGAIN_AFTER
-            })
-            .await;
-            let Checked::Answered(problems) = self.check().await else {
+            };
+            tokio::time::sleep(pause).await;
+            let SettingsCheck::Answered(problems) = self.check().await else {
                 continue;
             };
             count(&problems);
@@ -183,8 +182,7 @@ impl SettingsWatch {
                 tracing::error!(key = problem.key(), "{problem}");
             }
             let was_usable = self.is_usable;
-            let is_fatal = |problem: &SettingsProblem| problem.is_fatal(self.environment);
-            self.is_usable = !problems.iter().any(is_fatal);
+            self.is_usable = !problems.iter().any(|it| it.is_fatal(self.environment));
             if !self.is_usable {
                 tracing::error!(
                     "every sign-in is refused until that is mended; looking again soon"
@@ -209,60 +207,39 @@ fn announce(problems: &[SettingsProblem]) {
     }
 }
 
-fn report(problems: &[SettingsProblem], config: &Config) -> Result<(), Failure> {
-    let is_fatal = |problem: &&SettingsProblem| problem.is_fatal(config.environment);
-    let fatal: Vec<String> = problems
+fn refuse_fatal(problems: &[SettingsProblem], environment: Environment) -> Result<(), Failure> {
+    let fatal = problems
         .iter()
-        .filter(is_fatal)
+        .filter(|problem| problem.is_fatal(environment));
+    let fatal: Vec<String> = fatal
         .map(|problem| format!("\n  {}: {problem}", problem.key()))
         .collect();
-    if !fatal.is_empty() {
-        return Err(Failure::Configuration(anyhow!(
-            "the Supabase project has {} problem(s):{}",
-            fatal.len(),
-            fatal.concat()
-        )));
+    if fatal.is_empty() {
+        return Ok(());
     }
-    for problem in problems {
-        tracing::warn!(key = problem.key(), "{problem}");
-    }
-    Ok(())
+    Err(Failure::Configuration(anyhow!(
+        "the Supabase project has {} problem(s):{}",
+        fatal.len(),
+        fatal.concat()
+    )))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Variables;
 
     #[test]
     fn side_doors_are_a_reason_not_to_start_in_production() {
-        const SESSION: &str = "b0325f9c29ab874fbe5c236c8fd76dd49a696fac3c72af33311cdee85730c2f5";
-        const RELAY: &str = "f4167fe9a6fb21c927c0508028dacf62874a6613bbb66e53953763b9d7b31fae";
-        let config = |environment: &'static str| {
-            let variables = [
-                ("APP_ENV", environment),
-                ("IDENTITY", "local"),
-                ("SESSION_SECRET", SESSION),
-                ("RELAY_WEBHOOK_SECRET", RELAY),
-                ("TRUSTED_PROXIES", "none"),
-                ("PUBLIC_URL", "https://api.example.com"),
-                ("DATABASE_URL", "postgres://db.example.com/a"),
-                ("TWILIO_ACCOUNT_SID", "AC00"),
-                ("TWILIO_AUTH_TOKEN", "00"),
-                ("TWILIO_VERIFY_SERVICE_SID", "VA00"),
-            ];
-            Config::from_variables(&Variables::of(variables)).expect("valid")
-        };
         let problems = [
             SettingsProblem::PublicSignup,
             SettingsProblem::PhoneAutoconfirm,
         ];
-        assert!(report(&problems, &config("development")).is_ok());
-        assert!(report(&[], &config("production")).is_ok());
-        let refused = report(&problems, &config("production")).expect_err("two doors");
-        let told = refused.to_string();
-        assert!(told.contains("2 problem(s)"), "{told}");
-        assert!(told.contains("anybody may sign up"), "{told}");
-        assert!(report(&[SettingsProblem::SignupClosed], &config("production")).is_ok());
+        assert!(refuse_fatal(&problems, Environment::Development).is_ok());
+        assert!(refuse_fatal(&[], Environment::Production).is_ok());
+        let refused = refuse_fatal(&problems, Environment::Production).expect_err("two doors");
+        let message = refused.to_string();
+        assert!(message.contains("2 problem(s)"), "{message}");
+        assert!(message.contains("anybody may sign up"), "{message}");
+        assert!(refuse_fatal(&[SettingsProblem::SignupClosed], Environment::Production).is_ok());
     }
 }

@@ -2,16 +2,13 @@
 
 use clap::Subcommand;
 
-use super::Failure;
+use super::{Failure, with_store};
 use crate::audit::{self, Event, EventKind};
-use crate::clock::Clock;
 use crate::config::{Config, IdentityConfig};
 use crate::former_accounts;
 use crate::identity::rotate_signing_key;
 use crate::ids::random_bytes;
 use crate::services::keyring;
-use crate::store::{KeyError, Store};
-use crate::telemetry::start_logging;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -32,32 +29,27 @@ then `new,old`; run this; and deploy `new` alone once the sessions that hang on 
     Rotate,
 }
 
-pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
+pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
     let Command::Rotate = args.command;
-    start_logging(&config.logging).map_err(|error| Failure::Configuration(error.into()))?;
-    let now = Clock::System.now();
-    let store = Store::open_beside(&config.database, config.environment, now).await?;
-    let keyring = keyring(&config, &mut rand::rng())?;
-    let rotated = async {
-        // Reading it seals it anew.
+    let new_key = with_store(config, async |store, now| {
+        let keyring = keyring(config, &mut rand::rng())?;
+        // The pepper is sealed anew when it is read.
         store.pepper(&keyring, random_bytes(), now).await?;
-        former_accounts::reseal(&store, &keyring).await?;
-        match config.identity {
-            IdentityConfig::Local => rotate_signing_key(&store, &keyring, now).await.map(Some),
-            IdentityConfig::Supabase(_) => Ok(None),
-        }
-    }
-    .await;
-    if let Ok(made) = &rotated {
-        let outcome = made.as_ref().map_or("resealed", |_| "rotated");
-        audit::record(&store, Event::new(EventKind::KeysRotate, outcome), now).await;
-    }
-    store.close().await;
-    match rotated {
-        Ok(Some(id)) => eprintln!("access tokens are signed with {id} from three minutes on"),
-        Ok(None) => eprintln!("kept keys are sealed anew; Supabase signs access tokens"),
-        Err(KeyError::Store(error)) => return Err(Failure::Database(error.into())),
-        Err(error @ KeyError::Sealed(_)) => return Err(Failure::Configuration(error.into())),
+        former_accounts::reseal(store, &keyring).await?;
+        let (new_key, outcome) = match config.identity {
+            IdentityConfig::Local => {
+                let id = rotate_signing_key(store, &keyring, now).await?;
+                (Some(id), "rotated")
+            }
+            IdentityConfig::Supabase(_) => (None, "resealed"),
+        };
+        audit::record(store, Event::new(EventKind::KeysRotate, outcome), now).await;
+        Ok(new_key)
+    })
+    .await?;
+    match new_key {
+        Some(id) => eprintln!("access tokens are signed with {id} from three minutes on"),
+        None => eprintln!("kept keys are sealed anew; Supabase signs access tokens"),
     }
     Ok(())
 }

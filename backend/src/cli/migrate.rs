@@ -1,13 +1,13 @@
 //! `migrate`: the schema, once per deploy.
 
+use anyhow::Context;
+
+use super::Failure;
+use super::output::say;
+use super::plan_text::plan_text;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::{Adoption, SchemaVersion, Store};
-use crate::telemetry::start_logging;
-
-use super::Failure;
-use super::plan_table::PlanTable;
-use crate::cli::output::say;
 
 #[derive(Debug, clap::Args)]
 #[expect(
@@ -47,17 +47,15 @@ stands in the way. Tables that would be new are left out. Locks last until the e
     json: bool,
 }
 
-pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
-    start_logging(&config.logging).map_err(|error| Failure::Configuration(error.into()))?;
+pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
+    let (database, environment) = (&config.database, config.environment);
     if args.plan {
-        let plan = Store::plan(&config.database, config.environment).await?;
+        let plan = Store::plan(database, environment).await?;
         if args.json {
-            say!(
-                "{}",
-                serde_json::to_string(&plan).map_err(anyhow::Error::from)?
-            );
+            let json = serde_json::to_string(&plan).context("the plan is no JSON")?;
+            say!("{json}");
         } else {
-            print!("{}", PlanTable(&plan));
+            say!("{}", plan_text(&plan));
         }
         return Ok(());
     }
@@ -66,14 +64,8 @@ pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
         (true, false) => Adoption::Allowed,
         (true, true) => Adoption::AllowedSecuringViews,
     };
-    let version = Store::migrate(
-        &config.database,
-        config.environment,
-        adoption,
-        Clock::System.now(),
-    )
-    .await?;
-    let environment = config.environment.as_str();
+    let version = Store::migrate(database, environment, adoption, Clock::System.now()).await?;
+    let environment = environment.as_str();
     match version {
         SchemaVersion::Current => eprintln!("the database is up to date ({environment})"),
         SchemaVersion::Newer(versions) => eprintln!(

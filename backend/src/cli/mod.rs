@@ -1,7 +1,7 @@
-//! The command line: what there is, what it prints, how it ends.
+//! The command line: commands, their output, their exit codes.
 //!
 //! Data goes to standard output, notes to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage,
-//! 69 the database is not available or not for us, 78 the configuration is wrong.
+//! 69 the database is not available or belongs to another program or deployment, 78 the configuration is wrong.
 
 mod adoption;
 mod check;
@@ -13,7 +13,7 @@ mod keys;
 mod migrate;
 mod output;
 mod person;
-mod plan_table;
+mod plan_text;
 mod relay;
 mod routes;
 mod secret;
@@ -22,12 +22,15 @@ mod serve;
 use std::fmt;
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 
+use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, DevSecretError, Problems, Variables, VariablesError};
 use crate::identity::OpenIdentityError;
 use crate::services::BuildError;
-use crate::store::{KeyError, OpenError};
+use crate::store::{KeyError, OpenError, Store, StoreError};
+use crate::telemetry::start_logging;
 
 /// Receives messages from Mac relays, stores each once, and answers.
 #[derive(Debug, Parser)]
@@ -68,7 +71,7 @@ changed."
     /// Export or delete what is kept about a person or a handle
     Person(person::Args),
     /// List every route and who may call it
-    Routes(routes::Args),
+    Routes(output::ListArgs),
     /// Make the secrets that relays sign with
     Secret(secret::Args),
     /// Keys that the database keeps
@@ -80,16 +83,16 @@ changed."
 /// Runs one command to its end.
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
-        Command::Serve => serve::run(configuration()?).await,
-        Command::Migrate(args) => migrate::run(args, configuration()?).await,
-        Command::Adoption(args) => adoption::run(args, configuration()?).await,
+        Command::Serve => serve::run(logged_configuration()?).await,
+        Command::Migrate(args) => migrate::run(args, &logged_configuration()?).await,
+        Command::Adoption(args) => adoption::run(args, &logged_configuration()?).await,
         Command::Check(args) => check::run(args).await,
-        Command::Keys(args) => keys::run(args, configuration()?).await,
-        Command::Identity(args) => identity::run(args, configuration()?).await,
-        Command::Relay(args) => relay::run(args, configuration()?).await,
-        Command::Person(args) => person::run(args, configuration()?).await,
-        Command::Routes(args) => {
-            routes::run(&args);
+        Command::Keys(args) => keys::run(args, &logged_configuration()?).await,
+        Command::Identity(args) => identity::run(args, &logged_configuration()?).await,
+        Command::Relay(args) => relay::run(args, &configuration()?).await,
+        Command::Person(args) => person::run(args, &logged_configuration()?).await,
+        Command::Routes(list) => {
+            routes::run(&list);
             Ok(())
         }
         Command::Secret(args) => {
@@ -103,19 +106,43 @@ fn configuration() -> Result<Config, Failure> {
     Ok(Config::from_variables(&Variables::of_process()?)?)
 }
 
+/// The configuration of a command that logs.
+fn logged_configuration() -> Result<Config, Failure> {
+    let config = configuration()?;
+    start_logging(&config.log_filter, config.environment)
+        .map_err(|error| Failure::Configuration(error.into()))?;
+    Ok(config)
+}
+
+/// Opens the store, which may have a running server beside it, and closes it after `work`.
+async fn with_store<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&Store, Timestamp) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let now = Clock::System.now();
+    let store = Store::open_beside(&config.database, config.environment, now).await?;
+    let done = work(&store, now).await;
+    store.close().await;
+    done
+}
+
 /// Why a command failed, which decides its exit code.
 #[derive(Debug)]
 pub enum Failure {
     /// The configuration is wrong.
     Configuration(anyhow::Error),
-    /// The database is not available, or not ours.
+    /// The database is not available, or belongs to another program or deployment.
     Database(anyhow::Error),
     /// Anything else.
     Other(anyhow::Error),
 }
 
 impl Failure {
-    /// As sysexits.h has them, so that supervisors can tell what a restart will not mend.
+    fn new(message: impl fmt::Display) -> Self {
+        Self::Other(anyhow!("{message}"))
+    }
+
+    /// The codes of sysexits.h, which tell supervisors that a restart will not help.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Configuration(_) => 78,
@@ -146,6 +173,12 @@ impl From<VariablesError> for Failure {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
         Self::Database(error.into())
     }
 }

@@ -1,9 +1,11 @@
-//! What commands print.
+//! Printing on standard output.
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
 
-/// Prints a line. A reader that has seen enough (`… | head`) ends the command without a complaint.
+use serde_json::Value;
+
+/// Prints a line. A reader that closes the pipe early (`… | head`) ends the command without a complaint.
 pub(super) fn line(text: fmt::Arguments<'_>) {
     let written = writeln!(std::io::stdout().lock(), "{text}");
     if let Err(error) = written {
@@ -15,9 +17,38 @@ pub(super) fn line(text: fmt::Arguments<'_>) {
     }
 }
 
-/// As `println!`, for a reader that may leave.
+/// `println!` for a reader that may close the pipe early.
 macro_rules! say {
     ($($text:tt)*) => { $crate::cli::output::line(format_args!($($text)*)) };
 }
 
 pub(super) use say;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ListArgs {
+    /// Print a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+impl ListArgs {
+    /// Prints one JSON array, or one line for each row and a note if there is no row.
+    pub(super) fn print<T>(
+        &self,
+        rows: &[T],
+        as_json: impl Fn(&T) -> Value,
+        as_line: impl Fn(&T) -> String,
+        note_if_empty: &str,
+    ) {
+        if self.json {
+            say!("{}", rows.iter().map(as_json).collect::<Value>());
+            return;
+        }
+        for row in rows {
+            say!("{}", as_line(row));
+        }
+        if rows.is_empty() && !note_if_empty.is_empty() {
+            eprintln!("{note_if_empty}");
+        }
+    }
+}

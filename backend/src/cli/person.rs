@@ -1,25 +1,24 @@
-//! `person export|delete`: for people who never signed in, for those who had a number before the one who
-//! has it now, and for handles that are no phone number.
+//! `person export|delete`: exports and deletes the people of a handle. It also serves people who never signed in,
+//! earlier owners of a number, and handles that are no phone number.
 
 use std::io::Write;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::Subcommand;
 use shared_protocol::Address;
 
-use super::{Failure, handle};
-use crate::clock::{Clock, Timestamp};
+use super::{Failure, handle, with_store};
+use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::former_accounts;
 use crate::ids::random_bytes;
 use crate::people::{Export, HandleExport, delete_handle, delete_person};
 use crate::services::keyring;
+use crate::store::Store;
 use crate::store::people::{Reader, Traces};
-use crate::store::{Store, StoreError};
-use crate::telemetry::start_logging;
 
-/// How often progress is told, in pieces of the document.
-const TELL_EVERY: usize = 20;
+/// Pieces of the document between two lines of progress.
+const PROGRESS_EVERY: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -65,92 +64,80 @@ by serve, soon after; those at a provider of before `identity switch` wait for `
     },
 }
 
-pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
-    start_logging(&config.logging).map_err(|error| Failure::Configuration(error.into()))?;
+pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
     let (Command::Export { phone } | Command::Delete { phone, .. }) = &args.command;
     let address = handle::given(phone.as_deref())?;
-    let now = Clock::System.now();
-    let store = Store::open_beside(&config.database, config.environment, now).await?;
-    let done = match args.command {
-        Command::Export { .. } => export(&store, &address, now).await,
-        Command::Delete { yes: true, .. } => delete(&store, &config, &address, now).await,
-        Command::Delete { yes: false, .. } => refuse(&store, &address).await,
-    };
-    store.close().await;
-    done
+    with_store(config, async |store, now| {
+        let traces = store.traces(&address, None).await?;
+        match args.command {
+            Command::Delete { yes: true, .. } => delete(store, config, &address, traces, now).await,
+            _ if traces.is_empty() => Err(Failure::new(unknown(&address))),
+            Command::Export { .. } => export(store, &address, &traces, now).await,
+            Command::Delete { yes: false, .. } => Err(Failure::new(format_args!(
+                "this would delete for good: {}; add --yes to do it",
+                counts(&traces)
+            ))),
+        }
+    })
+    .await
 }
 
-async fn export(store: &Store, address: &Address, now: Timestamp) -> Result<(), Failure> {
-    let traces = store.traces(address, None).await.map_err(failed)?;
-    if traces.is_empty() {
-        return Err(Failure::Other(anyhow!(unknown(address))));
-    }
+async fn export(
+    store: &Store,
+    address: &Address,
+    traces: &Traces,
+    now: Timestamp,
+) -> Result<(), Failure> {
     let people = &traces.people;
     print("{\"people\":[")?;
     for (n, user_id) in (1..).zip(people) {
-        let export = Export::begin(store, Reader::Operator(*user_id), now).await;
-        let Some(mut export) = export.map_err(failed)? else {
+        let Some(mut export) = Export::begin(store, Reader::Operator(*user_id), now).await? else {
             continue;
         };
         if n > 1 {
             print(",")?;
         }
         let mut pieces = 0;
-        while let Some(piece) = export.next_piece().await.map_err(failed)? {
+        while let Some(piece) = export.next_piece().await? {
             print(&piece)?;
             pieces += 1;
-            if pieces % TELL_EVERY == 0 {
+            if pieces % PROGRESS_EVERY == 0 {
                 eprintln!("person {n} of {}: {pieces} pieces", people.len());
             }
         }
     }
     print("],\"handle\":")?;
-    let export = HandleExport::begin(store, address, &traces, now).await;
-    let mut export = export.map_err(failed)?;
-    while let Some(piece) = export.next_piece().await.map_err(failed)? {
+    let mut export = HandleExport::begin(store, address, traces, now).await?;
+    while let Some(piece) = export.next_piece().await? {
         print(&piece)?;
     }
     print("}\n")?;
-    eprintln!("exported: {}", found(&traces));
+    eprintln!("exported: {}", counts(traces));
     Ok(())
-}
-
-async fn refuse(store: &Store, address: &Address) -> Result<(), Failure> {
-    let traces = store.traces(address, None).await.map_err(failed)?;
-    if traces.is_empty() {
-        return Err(Failure::Other(anyhow!(unknown(address))));
-    }
-    Err(Failure::Other(anyhow!(
-        "this would delete for good: {}; add --yes to do it",
-        found(&traces)
-    )))
 }
 
 async fn delete(
     store: &Store,
     config: &Config,
     address: &Address,
+    traces: Traces,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let traces = store.traces(address, None).await.map_err(failed)?;
     let keyring = keyring(config, &mut rand::rng())?;
     let pepper = store.pepper(&keyring, random_bytes(), now).await?;
     let people = traces.people.clone();
-    let former = former_accounts::count_of(store, &people).await;
-    let former = former.map_err(failed)?;
+    let former = former_accounts::count_of(store, &people).await?;
     for (n, user_id) in (1..).zip(&people) {
         eprintln!("deleting person {n} of {}", people.len());
-        let deleted = delete_person(store, &pepper, &keyring, *user_id, now).await;
-        deleted.map_err(failed)?;
+        delete_person(store, &pepper, &keyring, *user_id, now).await?;
     }
     let left = if people.is_empty() {
         traces
     } else {
-        store.traces(address, None).await.map_err(failed)?
+        store.traces(address, None).await?
     };
-    // Also where nothing was found: codes that were sent to a number stand under its keyed hash alone.
-    let places = delete_handle(store, &pepper, &keyring, address, &left, now).await;
-    let places = places.map_err(failed)?;
+    // This runs even if nothing was found: codes that were sent to a number are stored under its keyed hash alone.
+    let places = delete_handle(store, &pepper, &keyring, address, &left, now).await?;
     if people.is_empty() && left.is_empty() {
         eprintln!("nothing is there: {}", unknown(address));
         return Ok(());
@@ -178,8 +165,8 @@ fn unknown(address: &Address) -> &'static str {
     }
 }
 
-/// What there is of a handle, in numbers.
-fn found(traces: &Traces) -> String {
+/// How much is kept about a handle.
+fn counts(traces: &Traces) -> String {
     format!(
         "{} person(s) with all that is theirs; beside them {} conversation(s), {} message(s), {} place(s) \
          among participants and mentions",
@@ -190,11 +177,7 @@ fn found(traces: &Traces) -> String {
     )
 }
 
-fn failed(error: StoreError) -> Failure {
-    Failure::Database(error.into())
-}
-
-/// What is printed to a pipe that has closed has no reader, so that ends the command.
+/// Prints a piece of the document. A closed pipe has no reader, so it ends the command.
 fn print(text: &str) -> Result<(), Failure> {
     let written = std::io::stdout().write_all(text.as_bytes());
     Ok(written.context("standard output is closed")?)

@@ -1,14 +1,14 @@
-//! `relay list`, `relay allow-bearer`: relays as the database knows them.
+//! `relay list`, `relay allow-bearer`: the relays that the database knows.
 
-use anyhow::anyhow;
 use clap::Subcommand;
+use serde_json::{Value, json};
 use shared_protocol::RelayName;
 
-use super::Failure;
-use crate::cli::output::say;
-use crate::clock::{Clock, Timestamp};
+use super::output::ListArgs;
+use super::{Failure, with_store};
+use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::store::{RelayRow, Store};
+use crate::store::RelayRow;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -24,11 +24,7 @@ enum Command {
 Proofs are noted once a minute. Rehearsals (`archety-replay`) are left out. With --json times are \
 Unix seconds."
     )]
-    List {
-        /// Print a JSON array
-        #[arg(long)]
-        json: bool,
-    },
+    List(ListArgs),
     /// Let a relay show its secret again, until it signs the next time
     #[command(
         after_long_help = "Once a named relay has signed a request, its bare secret is refused for \
@@ -42,46 +38,30 @@ back to an older version."
     },
 }
 
-pub(super) async fn run(args: Args, config: Config) -> Result<(), Failure> {
-    let now = Clock::System.now();
-    let store = Store::open_beside(&config.database, config.environment, now).await?;
-    let done = perform(args.command, &store, now).await;
-    store.close().await;
-    done
-}
-
-async fn perform(command: Command, store: &Store, now: Timestamp) -> Result<(), Failure> {
-    let failed = |error: crate::store::StoreError| Failure::Database(error.into());
-    match command {
-        Command::List { json } => {
-            let relays = store.relays().await.map_err(failed)?;
-            if json {
-                let list: Vec<_> = relays.iter().map(as_json).collect();
-                say!("{}", serde_json::Value::Array(list));
-            } else {
-                for relay in &relays {
-                    say!("{}", as_line(relay, now));
-                }
-            }
+pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
+    with_store(config, async |store, now| match args.command {
+        Command::List(list) => {
+            let relays = store.relays().await?;
+            list.print(&relays, as_json, |relay| as_line(relay, now), "");
             Ok(())
         }
         Command::AllowBearer { name } => {
-            if store.allow_bearer(&name).await.map_err(failed)? {
-                eprintln!("{name} may show its secret until it signs the next time");
-                Ok(())
-            } else {
-                Err(Failure::Other(anyhow!(
+            if !store.allow_bearer(&name).await? {
+                return Err(Failure::new(format_args!(
                     "no relay called {name} has signed; its secret is not refused"
-                )))
+                )));
             }
+            eprintln!("{name} may show its secret until it signs the next time");
+            Ok(())
         }
-    }
+    })
+    .await
 }
 
-fn as_json(relay: &RelayRow) -> serde_json::Value {
-    serde_json::json!({
+fn as_json(relay: &RelayRow) -> Value {
+    json!({
         "name": relay.name,
-        "proof": Proof::of(relay).map(Proof::as_str),
+        "proof": latest_proof(relay).map(<&str>::from),
         "last_signed_at": relay.last_signed_at.map(Timestamp::as_secs),
         "last_bearer_at": relay.last_bearer_at.map(Timestamp::as_secs),
         "last_seen_at": relay.last_seen_at.map(Timestamp::as_secs),
@@ -90,10 +70,10 @@ fn as_json(relay: &RelayRow) -> serde_json::Value {
 
 fn as_line(relay: &RelayRow, now: Timestamp) -> String {
     let at = |what: &str, time: Option<Timestamp>| match time {
-        Some(at) => format!("last {what} {}", told(at, now)),
+        Some(at) => format!("last {what} {}", with_age(at, now)),
         None => format!("never {what}"),
     };
-    let proof = Proof::of(relay);
+    let proof = latest_proof(relay);
     let proved = match proof {
         Some(Proof::Bearer) => at("posted", relay.last_bearer_at),
         _ => at("signed", relay.last_signed_at),
@@ -101,37 +81,29 @@ fn as_line(relay: &RelayRow, now: Timestamp) -> String {
     format!(
         "{:<32} {:<9} {proved}, {}",
         relay.name,
-        proof.map_or("-", Proof::as_str),
+        proof.map_or("-", Into::into),
         at("pulled", relay.last_seen_at),
     )
 }
 
-/// By what a relay proves itself: the later of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A relay's proof of identity.
+#[derive(Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 enum Proof {
     Signature,
     Bearer,
 }
 
-impl Proof {
-    fn of(relay: &RelayRow) -> Option<Self> {
-        match (relay.last_signed_at, relay.last_bearer_at) {
-            (None, None) => None,
-            (signed, shown) if signed >= shown => Some(Self::Signature),
-            _ => Some(Self::Bearer),
-        }
-    }
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Signature => "signature",
-            Self::Bearer => "bearer",
-        }
+fn latest_proof(relay: &RelayRow) -> Option<Proof> {
+    match (relay.last_signed_at, relay.last_bearer_at) {
+        (None, None) => None,
+        (signed, shown) if signed >= shown => Some(Proof::Signature),
+        _ => Some(Proof::Bearer),
     }
 }
 
-/// A time for people: the date, and how long ago that is.
-fn told(at: Timestamp, now: Timestamp) -> String {
+/// A date, and how long ago it is.
+fn with_age(at: Timestamp, now: Timestamp) -> String {
     let secs = now.as_secs().saturating_sub(at.as_secs()).max(0);
     let ago = match secs {
         0..60 => format!("{secs} s ago"),

@@ -1,31 +1,18 @@
-//! `routes`: what can be called, and by whom.
+//! `routes`: every route, and who may call it.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::cli::output::say;
-use crate::http::route_list;
+use super::output::ListArgs;
+use crate::http::{RouteEntry, route_list};
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// Print a JSON array
-    #[arg(long)]
-    json: bool,
-}
-
-pub(super) fn run(args: &Args) {
+pub(super) fn run(list: &ListArgs) {
     let routes = route_list();
-    if args.json {
-        let list: Vec<Value> = routes
-            .iter()
-            .map(|route| json!({ "method": route.method.as_str(), "path": route.path, "access": route.access.into_str() }))
-            .collect();
-        say!("{}", Value::Array(list));
-        return;
-    }
     let longest = routes.iter().map(|route| route.path.len()).max();
     let width = longest.unwrap_or_default();
-    for route in routes {
-        let (method, path) = (route.method.as_str(), route.path);
-        say!("{method:<6} {path:<width$}  {}", route.access.into_str());
-    }
+    let as_json = |route: &RouteEntry| json!({ "method": route.method.as_str(), "path": route.path, "access": route.access.into_str() });
+    let as_line = |route: &RouteEntry| {
+        let (method, path) = (route.method.as_str(), &route.path);
+        format!("{method:<6} {path:<width$}  {}", route.access.into_str())
+    };
+    list.print(&routes, as_json, as_line, "");
 }

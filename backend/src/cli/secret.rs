@@ -1,8 +1,9 @@
 //! `secret new`: a secret that any Standard Webhooks library takes.
 
-use crate::cli::output::say;
 use clap::Subcommand;
 use shared_protocol::{RelayName, SigningKey};
+
+use super::output::say;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

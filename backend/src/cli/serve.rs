@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
 use super::Failure;
-use super::identity::look_at_settings;
+use super::identity::check_provider_settings;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::former_accounts;
@@ -22,24 +22,23 @@ use crate::lifecycle::{Lifecycle, termination_signal};
 use crate::services::Services;
 use crate::store::Store;
 use crate::supervisor::Supervisor;
-use crate::telemetry::{process_metrics, start_logging};
+use crate::telemetry::process_metrics;
 
-/// More than the connections take to drain.
+/// How long tasks may take to end; connections drain sooner.
 const GRACE: Duration = Duration::from_secs(15);
-/// How often what this process knows is told to its metrics.
+/// How often metrics are updated that no request updates.
 const MEASURE_EVERY: Duration = Duration::from_mins(1);
 const SORT_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
-    start_logging(&config.logging).map_err(|error| Failure::Configuration(error.into()))?;
     for warning in &config.warnings {
         tracing::warn!(key = warning.key, "{}", warning.message);
     }
     let clock = Clock::System;
-    // First: beside a file that is not ours no secret is made either.
+    // The store is opened first, so that no secret is made beside a file that is not ours.
     let store = Store::open(&config.database, config.environment, clock.now()).await?;
     let services = Services::build(&config, store.clone(), clock, &mut rand::rng()).await?;
-    let settings = look_at_settings(&config, &services.identity).await?;
+    let settings = check_provider_settings(&config, &services.identity).await?;
     tracing::info!(
         issuer = services.identity.issuer(),
         "who issues access tokens"
@@ -89,7 +88,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     ended.map_err(|fault| Failure::Other(fault.into()))
 }
 
-/// With PORT=0 this line alone tells the port. A closed standard output is no failure.
+/// Prints the address, which with PORT=0 stands nowhere else. A closed standard output is no failure.
 fn announce(address: SocketAddr) {
     let line = format!("listening on http://{address}\n");
     if let Err(error) = std::io::stdout().write_all(line.as_bytes()) {
@@ -105,7 +104,7 @@ async fn drain_on_signal(lifecycle: Lifecycle) {
     lifecycle.start_draining();
 }
 
-/// Once, as soon as the database lets it.
+/// Sorts waiting deletions by provider once, and tries again until the database answers.
 async fn sort_account_deletions(
     store: Store,
     keyring: Arc<Keyring>,
@@ -121,7 +120,7 @@ async fn sort_account_deletions(
     std::future::pending::<()>().await;
 }
 
-/// What belongs to this process alone.
+/// Updates the metrics that no request updates.
 async fn measure(store: Store, metrics: PrometheusHandle) {
     let mut tick = tokio::time::interval(MEASURE_EVERY);
     loop {

@@ -1,74 +1,49 @@
-//! `DATABASE_CA`, and how a connection to a remote Postgres is kept private.
+//! `DATABASE_CA`, and how connections to a Postgres on another machine are protected.
 //!
-//! The driver's own default tries to encrypt, goes on in plain text if the server declines, and never asks
-//! who answers. To another machine that is not enough: a connection is encrypted to the server that the
-//! URL names, proven by a certificate, or there is none.
+//! The driver's own default tries to encrypt, goes on in plain text if the server declines, and does not check
+//! which server answers. That is not enough for another machine: in production the server must prove with a
+//! certificate that it is the one that the URL names, or the connection fails.
 
 use url::Url;
 
-use super::postgres_host::PostgresHost;
-use super::{Environment, Problems, Variables};
+use super::postgres_host::{PostgresHost, last_parameter};
+use super::{Environment, Reader, Variables};
 
 const CA: &str = "DATABASE_CA";
 const VERIFIED: &str = "verify-full";
 
-/// How a connection to Postgres is kept private.
+/// How connections to Postgres are protected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DatabaseTls {
-    /// Whether only the server that the URL names will do, whatever else the URL says.
+    /// Whether only the server that the URL names is accepted, whatever else the URL says.
     pub is_verified: bool,
-    /// Certificates of the authority, PEM; without them those that every browser trusts.
+    /// Certificates of the authority, PEM. Without them the public authorities count, as in browsers.
     pub authority: Option<Vec<u8>>,
 }
 
 impl DatabaseTls {
-    /// For the Postgres at `url`.
-    pub(super) fn read(
-        url: &str,
-        variables: &Variables,
-        environment: Environment,
-        found: &mut Problems,
-        warnings: &mut Problems,
-    ) -> Self {
-        let authority = variables.get(CA).and_then(|text| match read_pem(text) {
+    /// Reads the protection of connections to the Postgres at `url`.
+    pub(super) fn read(url: &str, reader: &mut Reader) -> Self {
+        let authority = reader.get(CA).and_then(|text| match read_pem(text) {
             Ok(pem) => Some(pem),
             Err(fault) => {
-                found.push(CA, fault);
+                reader.refuse(CA, fault);
                 None
             }
         });
-        let is_private = PostgresHost::of(url, variables).is_none_or(|host| host.is_private());
-        let mode = mode(url, variables);
+        let host = PostgresHost::of(url, reader.variables);
+        let is_private = host.is_none_or(|host| host.is_private());
+        let mode = ssl_mode(url, reader.variables);
         let is_verified = match mode.as_deref() {
-            Some(VERIFIED) => true,
-            Some(mode) => {
-                if !is_private {
-                    let (list, message) = match environment {
-                        Environment::Production => (&mut *found, "is refused for"),
-                        Environment::Development => (&mut *warnings, "is not safe for"),
-                    };
-                    let message = format!(
-                        "sslmode={mode} {message} a database on another machine, which could be read or \
-                         replaced on the way; leave it out, which means {VERIFIED}, and set {CA} if the \
-                         authority is the provider's own (Supabase: prod-ca-2021.crt from its dashboard)"
-                    );
-                    list.push("DATABASE_URL", message);
-                }
-                false
-            }
-            None => authority.is_some() || (!is_private && environment == Environment::Production),
+            Some(mode) => mode == VERIFIED,
+            None => authority.is_some() || (!is_private && reader.is_production()),
         };
-        if mode.is_none() && !is_verified && !is_private {
-            warnings.push(
-                "DATABASE_URL",
-                format!(
-                    "which server answers is not verified; add ?sslmode={VERIFIED}, or set {CA}"
-                ),
-            );
+        if !is_private && !is_verified {
+            report_unverified(mode.as_deref(), reader);
         }
         if authority.is_some() && !is_verified {
             let message = format!("counts for nothing with another sslmode than {VERIFIED}");
-            warnings.push(CA, message);
+            reader.warn(CA, message);
         }
         Self {
             is_verified,
@@ -77,21 +52,36 @@ impl DatabaseTls {
     }
 }
 
-/// What the URL or the environment asks for; the last one counts.
-fn mode(url: &str, variables: &Variables) -> Option<String> {
-    let url = Url::parse(url).ok()?;
-    let in_url = url
-        .query_pairs()
-        .filter(|(key, _)| matches!(&**key, "sslmode" | "ssl-mode"))
-        .last();
-    let mode = match in_url {
-        Some((_, mode)) => mode.into_owned(),
-        None => variables.get("PGSSLMODE")?.to_owned(),
+/// Reports that a server on another machine is not verified. Without an `sslmode` this happens in development
+/// only.
+fn report_unverified(mode: Option<&str>, reader: &mut Reader) {
+    let Some(mode) = mode else {
+        let message =
+            format!("which server answers is not verified; add ?sslmode={VERIFIED}, or set {CA}");
+        return reader.warn("DATABASE_URL", message);
     };
-    Some(mode.to_ascii_lowercase())
+    let fault = match reader.environment {
+        Environment::Production => "is refused for",
+        Environment::Development => "is not safe for",
+    };
+    let message = format!(
+        "sslmode={mode} {fault} a database on another machine, which could be read or \
+         replaced on the way; leave it out, which means {VERIFIED}, and set {CA} if the \
+         authority is the provider's own (Supabase: prod-ca-2021.crt from its dashboard)"
+    );
+    reader.refuse_in_production("DATABASE_URL", message);
 }
 
-/// PEM as it is, or the file that holds it. Where a variable cannot have several lines, `\n` ends one.
+/// The `sslmode` of the URL, of which the last one counts, or of the environment.
+fn ssl_mode(url: &str, variables: &Variables) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    let in_url = last_parameter(&url, ["sslmode", "ssl-mode"]);
+    let mode = in_url.or_else(|| variables.get("PGSSLMODE").map(str::to_owned));
+    mode.map(|mode| mode.to_ascii_lowercase())
+}
+
+/// Takes PEM itself, or the path of a file with PEM. A variable that cannot have several lines has `\n` in place of
+/// line ends.
 fn read_pem(text: &str) -> Result<Vec<u8>, String> {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
     const END: &str = "-----END CERTIFICATE-----";
@@ -119,24 +109,25 @@ fn read_pem(text: &str) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Problems;
 
     const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
-    struct Outcome {
+    struct TlsRead {
         is_verified: bool,
-        found: Vec<&'static str>,
+        refused: Vec<&'static str>,
         warned: Vec<&'static str>,
     }
 
-    fn read(url: &str, environment: Environment, variables: &[(&str, &str)]) -> Outcome {
-        let (mut found, mut warnings) = (Problems::default(), Problems::default());
+    fn read(url: &str, environment: Environment, variables: &[(&str, &str)]) -> TlsRead {
         let variables = Variables::of(variables.iter().copied());
-        let tls = DatabaseTls::read(url, &variables, environment, &mut found, &mut warnings);
-        let keys = |problems: Problems| problems.into_list().iter().map(|it| it.key).collect();
-        Outcome {
+        let mut reader = Reader::new(&variables, environment);
+        let tls = DatabaseTls::read(url, &mut reader);
+        let keys = |problems: Problems| problems.0.iter().map(|it| it.key).collect();
+        TlsRead {
             is_verified: tls.is_verified,
-            found: keys(found),
-            warned: keys(warnings),
+            refused: keys(reader.problems),
+            warned: keys(reader.warnings),
         }
     }
 
@@ -148,24 +139,24 @@ mod tests {
         assert!(production(&format!("{remote}?sslmode=verify-full")).is_verified);
         assert!(
             production(&format!("{remote}?sslmode=VERIFY-FULL"))
-                .found
+                .refused
                 .is_empty()
         );
         for mode in ["disable", "allow", "prefer", "require", "verify-ca"] {
             for key in ["sslmode", "ssl-mode"] {
                 let refused = production(&format!("{remote}?{key}={mode}"));
-                assert_eq!(refused.found, ["DATABASE_URL"], "{mode}");
+                assert_eq!(refused.refused, ["DATABASE_URL"], "{mode}");
             }
             let variables = [("PGSSLMODE", mode)];
             let refused = read(remote, Environment::Production, &variables);
-            assert_eq!(refused.found, ["DATABASE_URL"], "{mode}");
+            assert_eq!(refused.refused, ["DATABASE_URL"], "{mode}");
         }
         let last = format!("{remote}?sslmode=verify-full&sslmode=disable");
-        assert_eq!(production(&last).found, ["DATABASE_URL"]);
+        assert_eq!(production(&last).refused, ["DATABASE_URL"]);
     }
 
     #[test]
-    fn what_stays_on_the_machine_or_in_the_project_needs_none() {
+    fn a_database_on_the_machine_or_in_the_project_needs_no_certificate() {
         for url in [
             "postgres://u@localhost/a",
             "postgres:///a?host=/run/pg",
@@ -178,7 +169,7 @@ mod tests {
                     end.replacen('&', "?", 1)
                 };
                 let near = read(&format!("{url}{query}"), Environment::Production, &[]);
-                assert!(!near.is_verified && near.found.is_empty() && near.warned.is_empty());
+                assert!(!near.is_verified && near.refused.is_empty() && near.warned.is_empty());
             }
             let chosen = read(url, Environment::Production, &[(CA, PEM)]);
             let url = format!(
@@ -187,10 +178,7 @@ mod tests {
             );
             let idle = read(&url, Environment::Production, &[(CA, PEM)]);
             assert_eq!((idle.is_verified, idle.warned), (false, vec![CA]));
-            assert!(
-                chosen.is_verified,
-                "who names an authority wants to be sure"
-            );
+            assert!(chosen.is_verified, "an authority that is named is checked");
         }
     }
 
@@ -202,8 +190,8 @@ mod tests {
             (format!("{remote}?sslmode=require"), &["DATABASE_URL"]),
             (format!("{remote}?sslmode=verify-full"), &[]),
         ] {
-            let told = read(&url, Environment::Development, &[]);
-            assert_eq!((told.found, &told.warned[..]), (vec![], expected), "{url}");
+            let tls = read(&url, Environment::Development, &[]);
+            assert_eq!((tls.refused, &tls.warned[..]), (vec![], expected), "{url}");
         }
     }
 

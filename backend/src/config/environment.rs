@@ -1,20 +1,22 @@
 //! Development or production.
 
-/// What this deployment is for. The database remembers it, so that neither can be mixed up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The purpose of this deployment. The database remembers it, so that no process of the other kind uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Environment {
-    /// Everything has a default, weak secrets are warned about.
+    /// Every setting has a default; weak secrets cause warnings.
     Development,
-    /// Weak, missing or half-set values are refused.
+    /// Weak, missing or half-set values stop the start.
     Production,
 }
 
 impl Environment {
-    /// As it stands in `APP_ENV`, in the database and on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Development => "development",
-            Self::Production => "production",
-        }
+    /// The word in `APP_ENV`, in the database and on the wire.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    pub(super) fn is_production(self) -> bool {
+        self == Self::Production
     }
 }

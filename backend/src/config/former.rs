@@ -1,13 +1,13 @@
 //! `FORMER_SUPABASE_*`: a Supabase project that issued access tokens before, for the one command that
 //! deletes accounts there.
 //!
-//! They are no settings: `serve` does not read them, and no name of theirs can be taken for that of the
-//! project in use. The command's `--help` lists them.
+//! These variables are no settings: `serve` does not read them, and the project in use has names of its own.
+//! The command's `--help` lists them.
 
 use url::Url;
 
-use super::identity::{KeyKind, parse_url, project_reference};
-use super::{ApiKey, Environment, Problems, SupabaseConfig, Variables};
+use super::identity::{KeyKind, issuer_of, project_reference};
+use super::{ApiKey, Environment, Problems, SupabaseConfig, Variables, parse_base_url};
 
 const URL: &str = "FORMER_SUPABASE_URL";
 const SERVICE_KEY: &str = "FORMER_SUPABASE_SERVICE_KEY";
@@ -18,71 +18,55 @@ const ISSUER: &str = "FORMER_SUPABASE_ISSUER";
 pub struct FormerSupabase {
     /// The project. It is asked with its service key alone.
     pub project: SupabaseConfig,
-    /// Where the name of the issuer comes from.
-    pub issuer_from: IssuerFrom,
-}
-
-/// Where the name of an issuer comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IssuerFrom {
-    /// The project's URL, which answers for it.
-    Url,
-    /// A variable, which may name another project than the URL.
-    Variable,
+    /// Whether `FORMER_SUPABASE_ISSUER` differs from the issuer that the URL implies. The URL may then belong to
+    /// another project by mistake.
+    pub has_own_issuer: bool,
 }
 
 impl FormerSupabase {
-    /// Reads and checks the variables; on failure all that is wrong, not the first.
+    /// Reads and checks the variables; on failure all problems.
     pub fn read(variables: &Variables, environment: Environment) -> Result<Self, Problems> {
-        let mut found = Problems::default();
-        let url = match variables.get(URL) {
-            None => {
-                found.push(URL, "is not set; it is what SUPABASE_URL was");
-                None
-            }
-            Some(text) => {
-                let url = parse_url(text, environment);
-                if url.is_none() {
-                    found.push(
-                        URL,
-                        "must be a URL without a path, such as https://abc.supabase.co (http on this machine only)",
-                    );
-                }
-                url
-            }
-        };
+        let mut problems = Problems::default();
+        let url = variables
+            .get(URL)
+            .map(|text| parse_base_url(text, environment));
+        match url {
+            Some(Some(_)) => {}
+            Some(None) => problems.push(
+                URL,
+                "must be a URL without a path, such as https://abc.supabase.co (http on this machine only)",
+            ),
+            None => problems.push(URL, "is not set; it is what SUPABASE_URL was"),
+        }
+        let url = url.flatten();
         let key = variables.get(SERVICE_KEY);
         let reference = url.as_ref().and_then(project_reference);
         match key {
-            None => found.push(
+            None => problems.push(
                 SERVICE_KEY,
                 "is not set; it is what SUPABASE_SERVICE_KEY was, or a new service_role or secret key of that project",
             ),
             Some(key) => {
                 if let Some(fault) = KeyKind::Service.fault(key, reference) {
-                    found.push(SERVICE_KEY, fault.replace("SUPABASE_URL", URL));
+                    problems.push(SERVICE_KEY, fault.replace("SUPABASE_URL", URL));
                 }
             }
         }
-        let of_url =
-            (url.as_ref()).map(|url| format!("{}/auth/v1", url.as_str().trim_end_matches('/')));
+        let of_url = url.as_ref().map(issuer_of);
         let given = variables.get(ISSUER).map(|text| text.trim_end_matches('/'));
         if let (Some(of_url), Some(given)) = (reference, given.and_then(reference_of_issuer))
             && of_url != given
         {
             let message = format!("is of the project {given}, but {URL} names {of_url}");
-            found.push(ISSUER, message);
+            problems.push(ISSUER, message);
         }
-        let issuer_from = match (given, &of_url) {
-            (Some(given), Some(of_url)) if given != of_url => IssuerFrom::Variable,
-            _ => IssuerFrom::Url,
-        };
+        let has_own_issuer = given.is_some() && given != of_url.as_deref();
         let issuer = given.map(str::to_owned).or(of_url);
         let (Some(url), Some(key), Some(issuer)) = (url, key, issuer) else {
-            return Err(found);
+            return Err(problems);
         };
         let service_key = ApiKey::parse(key);
-        found.into_result(Self {
+        problems.into_result(Self {
             project: SupabaseConfig {
                 url,
                 issuer,
@@ -91,12 +75,12 @@ impl FormerSupabase {
                 password_keys: Vec::new(),
                 environment,
             },
-            issuer_from,
+            has_own_issuer,
         })
     }
 }
 
-/// The project that an issuer of Supabase's own names; none under another domain.
+/// The project that an issuer of Supabase's own names; `None` under another domain.
 fn reference_of_issuer(issuer: &str) -> Option<String> {
     let url = Url::parse(issuer).ok()?;
     project_reference(&url).map(str::to_owned)
@@ -115,25 +99,25 @@ mod tests {
     fn the_issuer_is_the_urls_unless_it_is_given() {
         let url = (URL, "https://abc.supabase.co/");
         let key = (SERVICE_KEY, "sb_secret_0");
-        for (more, issuer, from) in [
-            (None, "https://abc.supabase.co/auth/v1", IssuerFrom::Url),
+        for (more, issuer, is_own) in [
+            (None, "https://abc.supabase.co/auth/v1", false),
             (
                 Some("https://abc.supabase.co/auth/v1/"),
                 "https://abc.supabase.co/auth/v1",
-                IssuerFrom::Url,
+                false,
             ),
             (
                 Some("https://auth.example.com/auth/v1"),
                 "https://auth.example.com/auth/v1",
-                IssuerFrom::Variable,
+                true,
             ),
         ] {
             let mut pairs = vec![url, key];
             pairs.extend(more.map(|issuer| (ISSUER, issuer)));
             let former = read(&pairs, Environment::Production).expect("valid");
             assert_eq!(
-                (&*former.project.issuer, former.issuer_from),
-                (issuer, from)
+                (&*former.project.issuer, former.has_own_issuer),
+                (issuer, is_own)
             );
         }
     }
@@ -147,8 +131,8 @@ mod tests {
                 (key, value),
             ]
         };
-        for (pairs, environment, told) in [
-            // What the project in use is told is no answer.
+        for (pairs, environment, named) in [
+            // The settings of the project in use do not count.
             (
                 &[("SUPABASE_URL", "https://abc.supabase.co")][..],
                 Environment::Development,
@@ -177,10 +161,10 @@ mod tests {
         ] {
             let problems = read(pairs, environment).expect_err("a fault");
             assert!(
-                problems.contains(&format!("{} problem(s)", told.len())),
+                problems.contains(&format!("{} problem(s)", named.len())),
                 "{problems}"
             );
-            for key in told {
+            for key in named {
                 assert!(problems.contains(&format!("\n  {key}: ")), "{problems}");
             }
         }

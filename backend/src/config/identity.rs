@@ -1,24 +1,21 @@
-//! `IDENTITY` and what belongs to it: who issues people's access tokens.
+//! `IDENTITY` and `SUPABASE_*`: who issues people's access tokens.
 //!
-//! A half-set or vanished Supabase configuration must not turn into local identities: everybody would
+//! A half-set or vanished Supabase configuration must not turn into local identities: everyone would
 //! be another person from then on. So the choice is explicit in production, a single `SUPABASE_*`
-//! variable without the others is refused everywhere, and the store remembers whom it is bound to.
-
-use std::fmt;
+//! variable without the others is refused everywhere, and the store remembers the issuer that it is bound to.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{Environment, Problems, Variables, strength};
+use super::{Environment, Reader, parse_base_url, strength};
 
-/// Who issues access tokens.
+/// The issuer of access tokens.
 #[derive(Debug)]
 pub enum IdentityConfig {
     /// This backend, with keys that its database keeps.
     Local,
-    /// A Supabase project.
     Supabase(SupabaseConfig),
 }
 
@@ -33,14 +30,14 @@ pub struct SupabaseConfig {
     pub anon_key: ApiKey,
     /// Service-role or secret key.
     pub service_key: ApiKey,
-    /// What passwords derive from, newest first.
+    /// The keys that the passwords of accounts derive from, newest first.
     pub password_keys: Vec<SecretString>,
-    /// Where we run: production refuses every sign-in before the project's own settings are known.
+    /// In production every sign-in is refused until the project's own settings are known.
     pub environment: Environment,
 }
 
 /// A key of a Supabase project, of either kind.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum ApiKey {
     /// A JWT: goes into `apikey` and, as a bearer token, into `Authorization`.
     Legacy(SecretString),
@@ -57,7 +54,6 @@ impl ApiKey {
         }
     }
 
-    /// The key itself.
     pub fn expose(&self) -> &str {
         match self {
             Self::Legacy(key) | Self::Opaque(key) => key.expose_secret(),
@@ -65,150 +61,67 @@ impl ApiKey {
     }
 }
 
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Legacy(_) => "Legacy(…)",
-            Self::Opaque(_) => "Opaque(…)",
-        })
-    }
-}
-
 const MIN_PASSWORD_KEY_CHARS: usize = 32;
-const SUPABASE_KEYS: [&str; 5] = [
-    "SUPABASE_URL",
-    "SUPABASE_ISSUER",
-    "SUPABASE_ANON_KEY",
-    "SUPABASE_SERVICE_KEY",
-    "SUPABASE_PASSWORD_KEYS",
-];
+const URL: &str = "SUPABASE_URL";
+const ISSUER: &str = "SUPABASE_ISSUER";
+const ANON_KEY: &str = "SUPABASE_ANON_KEY";
+const SERVICE_KEY: &str = "SUPABASE_SERVICE_KEY";
+const PASSWORD_KEYS: &str = "SUPABASE_PASSWORD_KEYS";
 
 impl IdentityConfig {
-    pub(super) fn read(
-        variables: &Variables,
-        environment: Environment,
-        found: &mut Problems,
-        warnings: &mut Problems,
-    ) -> Self {
-        let any_set = SUPABASE_KEYS.iter().any(|key| variables.get(key).is_some());
-        let chosen = match (variables.get("IDENTITY"), environment) {
-            (Some("local"), _) => {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        let keys = [URL, ISSUER, ANON_KEY, SERVICE_KEY, PASSWORD_KEYS];
+        let any_set = keys.iter().any(|key| reader.is_set(key));
+        let is_supabase = match reader.required("IDENTITY") {
+            Some("supabase") => true,
+            Some("local") => {
                 if any_set {
-                    found.push(
+                    reader.refuse(
                         "IDENTITY",
                         "is local, but SUPABASE_* variables are set; unset them, or set it to supabase",
                     );
                 }
-                return Self::Local;
-            }
-            (Some("supabase"), _) => true,
-            (Some(_), _) => {
-                found.push("IDENTITY", "must be supabase or local");
                 false
             }
-            (None, Environment::Production) => {
-                found.push(
-                    "IDENTITY",
-                    "is not set; set it to supabase, or to local for tokens of this backend's own",
-                );
-                any_set
+            Some(_) => {
+                reader.refuse_invalid("IDENTITY");
+                false
             }
-            (None, Environment::Development) => any_set,
+            None => any_set,
         };
-        if chosen {
-            let read = SupabaseConfig::read(variables, environment, found, warnings);
-            read.map_or(Self::Local, Self::Supabase)
-        } else {
-            Self::Local
-        }
+        let project = is_supabase.then(|| SupabaseConfig::read(reader));
+        project.flatten().map_or(Self::Local, Self::Supabase)
     }
 }
 
 impl SupabaseConfig {
-    fn read(
-        variables: &Variables,
-        environment: Environment,
-        found: &mut Problems,
-        warnings: &mut Problems,
-    ) -> Option<Self> {
-        let mut required = |key: &'static str, hint: &str| {
-            let value = variables.get(key);
-            if value.is_none() {
-                found.push(key, format!("is not set; {hint}"));
-            }
-            value
-        };
-        let url = required(
-            "SUPABASE_URL",
-            "copy it from the project's settings, such as https://abc.supabase.co",
-        );
-        let anon_key = required(
-            "SUPABASE_ANON_KEY",
-            "copy the anon or publishable key from the project's API settings",
-        );
-        let service_key = required(
-            "SUPABASE_SERVICE_KEY",
-            "copy the service_role or secret key from the project's API settings",
-        );
-        let password_keys = required(
-            "SUPABASE_PASSWORD_KEYS",
-            "make one with `openssl rand -hex 32` and keep it: people's accounts hang on it",
-        );
-        let url = url.and_then(|text| {
-            let url = parse_url(text, environment);
-            if url.is_none() {
-                found.push(
-                    "SUPABASE_URL",
-                    "must be a URL without a path, such as https://abc.supabase.co (http on this machine only)",
-                );
-            }
-            url
-        });
-        // Accounts may still hang on an older one, which is used for nothing new.
-        let newest = variables.list("SUPABASE_PASSWORD_KEYS").take(1);
-        strength::check_keys(
-            "SUPABASE_PASSWORD_KEYS",
-            newest,
-            environment,
-            found,
-            warnings,
-        );
-        let password_keys = password_keys.and_then(|list| {
-            let keys: Vec<&str> = list.split(',').map(str::trim).collect();
-            let weak = keys.iter().position(|key| key.chars().count() < MIN_PASSWORD_KEY_CHARS);
-            if let Some(index) = weak {
-                let message = format!(
-                    "entry {} is shorter than {MIN_PASSWORD_KEY_CHARS} characters; make one with `openssl rand -hex 32`",
-                    index + 1
-                );
-                found.push("SUPABASE_PASSWORD_KEYS", message);
-            }
-            weak.is_none().then(|| keys.into_iter().map(SecretString::from).collect())
-        });
-        if let (Some(anon), Some(service)) = (anon_key, service_key)
-            && anon == service
-        {
-            found.push(
-                "SUPABASE_SERVICE_KEY",
+    fn read(reader: &mut Reader) -> Option<Self> {
+        let environment = reader.environment;
+        reader.required(URL);
+        let anon_key = reader.required(ANON_KEY);
+        let service_key = reader.required(SERVICE_KEY);
+        reader.required(PASSWORD_KEYS);
+        let url = reader.optional(URL, |text| parse_base_url(text, environment));
+        let password_keys = read_password_keys(reader);
+        if service_key.is_some() && anon_key == service_key {
+            reader.refuse(
+                SERVICE_KEY,
                 "is the same as SUPABASE_ANON_KEY; use the service_role or secret key",
             );
         }
         let reference = url.as_ref().and_then(project_reference);
         for (key, text, kind) in [
-            ("SUPABASE_ANON_KEY", anon_key, KeyKind::Anonymous),
-            ("SUPABASE_SERVICE_KEY", service_key, KeyKind::Service),
+            (ANON_KEY, anon_key, KeyKind::Anonymous),
+            (SERVICE_KEY, service_key, KeyKind::Service),
         ] {
             if let Some(fault) = text.and_then(|text| kind.fault(text, reference)) {
-                found.push(key, fault);
+                reader.refuse(key, fault);
             }
         }
         let url = url?;
-        let issuer = variables.get("SUPABASE_ISSUER").map_or_else(
-            || format!("{}/auth/v1", url.as_str().trim_end_matches('/')),
-            |issuer| issuer.trim_end_matches('/').to_owned(),
-        );
+        let issuer = reader.get(ISSUER).map(|text| text.trim_end_matches('/'));
         Some(Self {
-            issuer,
+            issuer: issuer.map_or_else(|| issuer_of(&url), str::to_owned),
             url,
             anon_key: ApiKey::parse(anon_key?),
             service_key: ApiKey::parse(service_key?),
@@ -218,7 +131,28 @@ impl SupabaseConfig {
     }
 }
 
-/// What a key of a project is for.
+fn read_password_keys(reader: &mut Reader) -> Option<Vec<SecretString>> {
+    // Accounts may still hang on an older key, which is used for nothing new.
+    let newest = reader.list(PASSWORD_KEYS).take(1);
+    strength::check_keys(PASSWORD_KEYS, newest, reader);
+    let is_short = |key: &str| key.chars().count() < MIN_PASSWORD_KEY_CHARS;
+    if let Some(index) = reader.list(PASSWORD_KEYS).position(is_short) {
+        let message = format!(
+            "entry {} is shorter than {MIN_PASSWORD_KEY_CHARS} characters; make one with `openssl rand -hex 32`",
+            index + 1
+        );
+        reader.refuse(PASSWORD_KEYS, message);
+        return None;
+    }
+    Some(reader.list(PASSWORD_KEYS).map(SecretString::from).collect())
+}
+
+/// The issuer that a project names in its tokens, unless it has another domain for them.
+pub(super) fn issuer_of(url: &Url) -> String {
+    format!("{}/auth/v1", url.as_str().trim_end_matches('/'))
+}
+
+/// The purpose of a project's key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyKind {
     Anonymous,
@@ -233,7 +167,7 @@ impl KeyKind {
         }
     }
 
-    /// Why `key` cannot be one of this kind and of the project `reference`, as far as it tells.
+    /// Why `key` cannot be a key of this kind and of the project `reference`, as far as the key tells.
     pub(super) fn fault(self, key: &str, reference: Option<&str>) -> Option<String> {
         let other_kind = match self {
             Self::Anonymous => {
@@ -265,7 +199,7 @@ struct KeyClaims {
     reference: Option<String>,
 }
 
-/// What a legacy key says of itself. It is not verified: the project does that.
+/// The claims of a legacy key. They are not verified here, because the project verifies them.
 fn claims_of(key: &str) -> Option<KeyClaims> {
     let mut parts = key.split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
@@ -273,20 +207,7 @@ fn claims_of(key: &str) -> Option<KeyClaims> {
     serde_json::from_slice(&payload).ok()
 }
 
-/// The project that a URL of Supabase's own names; none under another domain.
+/// The project that a URL of Supabase's own names; `None` under another domain.
 pub(super) fn project_reference(url: &Url) -> Option<&str> {
     url.host_str()?.strip_suffix(".supabase.co")
-}
-
-/// Keys and passwords travel to it: encrypted, or not further than this machine.
-pub(super) fn parse_url(text: &str, environment: Environment) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
-    let is_bare = url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none()
-        && url.username().is_empty()
-        && url.password().is_none();
-    let is_near = super::is_loopback(&url) && environment == Environment::Development;
-    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_near);
-    (is_bare && is_safe && url.has_host()).then_some(url)
 }

@@ -1,8 +1,8 @@
-//! Everything the backend is told from outside: the environment, and in development a `.env` file.
+//! The configuration: the environment, completed in development from a `.env` file.
 //!
-//! Only this module reads either. Values are validated once, at start; everything wrong is reported
-//! together, named by key, with what to do about it ([`Problems`]). What passes is strict: production
-//! refuses what development merely warns about, and nothing further in re-checks.
+//! Only this module reads either. `settings` lists every variable. Values are validated once, at start, and all
+//! problems are reported together, each with its variable and the remedy ([`Problems`]). Production
+//! refuses settings that development only warns about. The rest of the backend does not check a value again.
 
 mod database;
 mod database_tls;
@@ -10,124 +10,114 @@ mod dev_secret;
 mod environment;
 mod former;
 mod identity;
-mod near_miss;
+mod limit_settings;
 mod otp;
 mod otp_limits;
 mod postgres_host;
 mod problems;
 mod proxies;
+mod reader;
 mod relay;
 mod retention;
-
 mod server;
 mod session;
+mod settings;
 mod show;
 mod strength;
 mod variables;
 mod web;
 
-pub use database::{DatabaseConfig, DatabaseKind, MigrateOnStart};
+pub use database::{DatabaseConfig, DatabaseKind};
 pub use database_tls::DatabaseTls;
 pub use dev_secret::{DevSecretError, read_or_create_relay_secret, read_or_create_session_secret};
 pub use environment::Environment;
-pub use former::{FormerSupabase, IssuerFrom};
+pub use former::FormerSupabase;
 pub use identity::{ApiKey, IdentityConfig, SupabaseConfig};
 pub use otp::{Channel, OtpConfig, OtpProviderConfig, TestNumber, TwilioConfig};
 pub use otp_limits::OtpLimits;
 pub use problems::{Problem, Problems};
 pub use proxies::{ClientIpHeader, TrustedProxies};
-pub use relay::{RelayAuth, RelayConfig, SecretSource};
+pub use relay::{RelayAuth, RelayConfig};
 pub use retention::Retention;
-
-pub use server::{LogFormat, LoggingConfig, MetricsConfig, ServerConfig};
-pub use session::{KeyringSource, Lifetimes, SessionConfig};
-
+pub use server::ServerConfig;
 pub use variables::{Variables, VariablesError};
 pub use web::{Site, WebConfig, WebOrigin};
 
+use std::sync::Arc;
+
+use secrecy::SecretString;
 use url::{Host, Url};
 
-/// The whole configuration, valid as a whole.
+use crate::keyring::Keyring;
+use reader::Reader;
+
+/// The valid configuration of one process.
 #[derive(Debug)]
 pub struct Config {
-    /// Development or production.
     pub environment: Environment,
-    /// Where to listen.
     pub server: ServerConfig,
-    /// Where to keep the data.
     pub database: DatabaseConfig,
-    /// Whom to believe.
     pub relay: RelayConfig,
-    /// Whose word about a client's address counts.
     pub proxies: TrustedProxies,
-    /// Which of their headers names the client.
     pub client_ip_header: ClientIpHeader,
-    /// Who may read the metrics.
-    pub metrics: MetricsConfig,
-    /// Who issues access tokens.
+    /// Bearer token of `/metrics`. Without a token the route is open in
+    /// development on a loopback address and closed elsewhere.
+    pub metrics_token: Option<SecretString>,
     pub identity: IdentityConfig,
-    /// How people prove that a number is theirs.
     pub otp: OtpConfig,
-    /// What sessions hang on.
-    pub session: SessionConfig,
-    /// Which pages may call.
+    /// The keys of `SESSION_SECRET`. `None` only in development: `serve` makes a key and keeps it in a file.
+    pub keyring: Option<Arc<Keyring>>,
     pub web: WebConfig,
-    /// How long what is over is kept.
     pub retention: Retention,
-    /// What to log.
-    pub logging: LoggingConfig,
-    /// What works but should not stay so, named by key.
+    /// Directives of `tracing`.
+    pub log_filter: String,
+    /// Settings that work but should be changed.
     pub warnings: Vec<Problem>,
 }
 
 impl Config {
-    /// Reads and checks every key; on failure all that is wrong, not the first.
+    /// Reads and checks every setting; on failure all problems.
     pub fn from_variables(variables: &Variables) -> Result<Self, Problems> {
-        let mut found = Problems::default();
-        let server = ServerConfig::read(variables, &mut found);
-        let environment = Environment::read(variables, &server, &mut found);
-        server.check_public_url(variables, environment, &mut found);
-        let mut warnings = Problems::default();
-        near_miss::warn(variables, &mut warnings);
-        let database = DatabaseConfig::read(variables, environment, &mut found, &mut warnings);
-        let relay = RelayConfig::read(variables, environment, &mut found, &mut warnings);
-        let metrics = MetricsConfig::read(variables, environment, &mut found);
-        let proxies = TrustedProxies::read(variables, environment, &mut found);
-        let client_ip_header = ClientIpHeader::read(variables, &mut found);
-        let identity = IdentityConfig::read(variables, environment, &mut found, &mut warnings);
-        let otp = OtpConfig::read(
-            variables,
-            environment,
-            &server,
-            &identity,
-            &mut found,
-            &mut warnings,
-        );
-        let session = SessionConfig::read(variables, environment, &mut found, &mut warnings);
-        let web = WebConfig::read(variables, environment, &server, &mut found);
-        let retention = Retention::read(variables, &mut found);
-        let logging = LoggingConfig::read(variables, environment, &mut found);
-        strength::check_shared(variables, environment, &mut found, &mut warnings);
-        found.into_result(Self {
-            environment,
+        // Where the server listens decides the environment, so it is read first. It has no rule that
+        // depends on the environment.
+        let reader = &mut Reader::new(variables, Environment::Production);
+        let server = ServerConfig::read(reader);
+        reader.environment = server::read_environment(reader, &server);
+        server.check_public_url(reader);
+        reader.warn_of_misspelt_names();
+        let database = DatabaseConfig::read(reader);
+        let relay = RelayConfig::read(reader);
+        let metrics_token = server::read_metrics_token(reader);
+        let proxies = TrustedProxies::read(reader);
+        let client_ip_header = reader.value("CLIENT_IP_HEADER", reader::from_str);
+        let identity = IdentityConfig::read(reader);
+        let otp = OtpConfig::read(reader, &server, &identity);
+        let keyring = session::read_keyring(reader);
+        let web = WebConfig::read(reader, &server);
+        let retention = Retention::read(reader);
+        let log_filter = server::read_log_filter(reader);
+        strength::check_shared(reader);
+        let config = Self {
+            environment: reader.environment,
             server,
             database,
             relay,
             proxies,
             client_ip_header,
-            metrics,
+            metrics_token,
             identity,
             otp,
-            session,
+            keyring,
             web,
             retention,
-            logging,
-            warnings: warnings.into_list(),
-        })
+            log_filter,
+            warnings: std::mem::take(&mut reader.warnings.0),
+        };
+        std::mem::take(&mut reader.problems).into_result(config)
     }
 }
 
-/// Whether nothing that is sent there leaves this machine.
+/// Whether the URL names this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -135,6 +125,20 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
     }
+}
+
+/// An address that keys, passwords or cookies are sent to: https without a path, or in development http on this
+/// machine.
+fn parse_base_url(text: &str, environment: Environment) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let is_bare = url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    let is_near = environment == Environment::Development && is_loopback(&url);
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_near);
+    (is_bare && is_safe && url.has_host()).then_some(url)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! On which machine a Postgres is, as the driver will find it.
+//! The host of a Postgres server, found by the driver's own rules.
 
 use std::net::IpAddr;
 
@@ -6,30 +6,24 @@ use url::Url;
 
 use super::Variables;
 
-/// The server's host. Drivers take it from the query of the URL too, and from the environment where the
-/// URL has none; a path, or nothing at all, is a unix socket.
+/// The host of a Postgres server. The driver also takes it from the query of the URL, and from the environment if
+/// the URL has no host. A path or an empty host means a unix socket.
 #[derive(Debug)]
 pub(super) struct PostgresHost {
-    /// The variable that names it.
+    /// The variable that has the host.
     pub(super) named_by: &'static str,
     host: String,
 }
 
 impl PostgresHost {
-    /// The host of `url`; none if that is no URL of a Postgres.
+    /// `None` if `url` is not a URL of Postgres.
     pub(super) fn of(url: &str, variables: &Variables) -> Option<Self> {
         let url = Url::parse(url).ok()?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return None;
         }
-        let in_query = url
-            .query_pairs()
-            .filter(|(key, _)| matches!(&**key, "host" | "hostaddr"))
-            .last();
-        let host = match in_query {
-            Some((_, host)) => host.into_owned(),
-            None => url.host_str().unwrap_or_default().to_owned(),
-        };
+        let in_query = last_parameter(&url, ["host", "hostaddr"]);
+        let host = in_query.unwrap_or_else(|| url.host_str().unwrap_or_default().to_owned());
         let in_environment = ["PGHOSTADDR", "PGHOST"]
             .into_iter()
             .find_map(|key| Some((key, variables.get(key)?)));
@@ -58,11 +52,18 @@ impl PostgresHost {
                 .is_ok_and(|address| address.to_canonical().is_loopback())
     }
 
-    /// Whether what is sent there stays on this machine or in the encrypted network of one project.
+    /// Whether data for the server stays on this machine or in the encrypted network of one project on Railway.
     pub(super) fn is_private(&self) -> bool {
         let host = self.host.to_ascii_lowercase();
         self.is_on_this_machine() || host.ends_with(".railway.internal")
     }
+}
+
+/// The last of the parameters with one of these names in the query of a URL. The driver takes the last one.
+pub(super) fn last_parameter(url: &Url, names: [&str; 2]) -> Option<String> {
+    let pairs = url.query_pairs();
+    let (_, value) = pairs.filter(|(key, _)| names.contains(&&**key)).last()?;
+    Some(value.into_owned())
 }
 
 #[cfg(test)]
@@ -109,7 +110,7 @@ mod tests {
                 false,
             ),
             ("postgres:///a", &[("PGHOST", "/run/pg")], "PGHOST", true),
-            // The URL goes before the environment.
+            // The host of the URL counts before the environment.
             (
                 "postgres://localhost/a",
                 &[("PGHOST", "db.example.com")],
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_network_is_one_that_nobody_else_is_in() {
+    fn only_this_machine_and_railways_network_are_private() {
         for (url, is_private) in [
             ("postgres://u@postgres.railway.internal/a", true),
             ("postgres://u@Db.Railway.Internal:5432/a", true),

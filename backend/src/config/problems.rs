@@ -1,25 +1,20 @@
-//! What is wrong with the configuration: key, fault, fix. Values never appear, they may be secrets.
+//! Problems of the configuration. A message has the fault and the remedy, never the value, which may be a secret.
 
 use std::fmt;
 
-/// One key that cannot stay as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A fault of one setting.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, thiserror::Error)]
+#[error("{key}: {message}")]
 pub struct Problem {
     /// The environment variable.
     pub key: &'static str,
-    /// What is wrong, and what to do about it.
+    /// The fault, and what to do about it.
     pub message: String,
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.message)
-    }
-}
-
-/// Everything that is wrong, in the order in which the keys are documented.
+/// Every problem that was found, in the order in which settings are read.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
     pub(super) fn push(&mut self, key: &'static str, message: impl Into<String>) {
@@ -33,15 +28,6 @@ impl Problems {
         } else {
             Err(self)
         }
-    }
-
-    pub(super) fn into_list(self) -> Vec<Problem> {
-        self.0
-    }
-
-    /// The problems in order.
-    pub fn as_slice(&self) -> &[Problem] {
-        &self.0
     }
 }
 

@@ -1,53 +1,35 @@
-//! `TRUSTED_PROXIES`: the peers whose word about a client's address counts.
+//! `TRUSTED_PROXIES`: the peers that may name a client's address in a header.
 //!
 //! Behind a proxy every connection comes from the proxy, so that one stranger's failures would count
-//! as everybody's. The client's own address stands in a header, which any client can write; it is believed
-//! from these peers alone.
+//! as all clients' failures. The proxy writes the client's own address into a header. Any client can write such
+//! a header too, so it is read on connections of these peers alone.
 
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{Environment, Problems, Variables};
+use super::Reader;
 
-const KEY: &str = "TRUSTED_PROXIES";
 const NONE: &str = "none";
 
-/// Addresses and networks of our own proxies. None by default.
+/// Addresses and networks of our own proxies. Empty by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<Network>);
 
-/// Which header of a proxy names the client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The header in which a proxy names the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(ascii_case_insensitive)]
 pub enum ClientIpHeader {
-    /// `X-Real-IP`: one address.
-    #[default]
+    /// One address.
+    #[strum(serialize = "X-Real-IP")]
     RealIp,
-    /// `X-Forwarded-For`: a list that each proxy adds to at its right end.
+    /// A list that each proxy adds to at its right end.
+    #[strum(serialize = "X-Forwarded-For")]
     ForwardedFor,
 }
 
 impl ClientIpHeader {
-    const KEY: &str = "CLIENT_IP_HEADER";
-
-    /// The header's name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::RealIp => "X-Real-IP",
-            Self::ForwardedFor => "X-Forwarded-For",
-        }
-    }
-
-    pub(super) fn read(variables: &Variables, found: &mut Problems) -> Self {
-        let Some(text) = variables.get(Self::KEY) else {
-            return Self::default();
-        };
-        [Self::RealIp, Self::ForwardedFor]
-            .into_iter()
-            .find(|header| header.as_str().eq_ignore_ascii_case(text))
-            .unwrap_or_else(|| {
-                found.push(Self::KEY, "must be X-Real-IP or X-Forwarded-For");
-                Self::default()
-            })
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -58,28 +40,9 @@ struct Network {
 }
 
 impl TrustedProxies {
-    pub(super) fn read(
-        variables: &Variables,
-        environment: Environment,
-        found: &mut Problems,
-    ) -> Self {
-        let Some(text) = variables.get(KEY) else {
-            if environment == Environment::Production {
-                found.push(
-                    KEY,
-                    "is not set; list the addresses or networks of the proxies in front, or set it to none",
-                );
-            }
-            return Self::default();
-        };
-        Self::parse(text).unwrap_or_else(|| {
-            found.push(
-                KEY,
-                "must be none, or addresses and networks such as 10.0.0.7,100.64.0.0/10,fd00::/8; a \
-                 network wider than /8, or /7 of IPv6, would let strangers choose their address",
-            );
-            Self::default()
-        })
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        reader.required("TRUSTED_PROXIES");
+        reader.value("TRUSTED_PROXIES", Self::parse)
     }
 
     /// Reads `none` or a comma-separated list.
@@ -91,7 +54,7 @@ impl TrustedProxies {
         networks.collect::<Option<_>>().map(Self)
     }
 
-    /// Whether `peer` is one of them.
+    /// Whether `peer` is one of the proxies.
     pub fn contains(&self, peer: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(peer))
     }
@@ -117,9 +80,9 @@ impl Network {
             None => (text, None),
         };
         let address: IpAddr = address.parse().ok()?;
-        // Peers of IPv4 are told as such, also on a socket of IPv6.
-        let (address, prefix) = match (address.to_canonical(), address) {
-            (IpAddr::V4(v4), IpAddr::V6(_)) => {
+        // A peer of IPv4 has an address of IPv4, also on a socket of IPv6.
+        let (address, prefix) = match (address, address.to_canonical()) {
+            (IpAddr::V6(_), IpAddr::V4(v4)) => {
                 let of_v4 = |prefix: u32| prefix.checked_sub(96);
                 (
                     v4.into(),
@@ -128,7 +91,7 @@ impl Network {
             }
             _ => (address, prefix),
         };
-        // Wider ones hold strangers too: fc00::/7 is the widest network that is private.
+        // Wider networks hold strangers too: fc00::/7 is the widest private one.
         let (widest, width) = if address.is_ipv4() { (8, 32) } else { (7, 128) };
         let prefix = prefix.unwrap_or(width);
         (widest..=width)
@@ -174,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_refused() {
+    fn a_text_that_is_no_list_is_refused() {
         for bad in [
             "all",
             "10.0.0.0/33",

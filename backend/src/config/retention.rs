@@ -1,27 +1,30 @@
-//! How long what is over is kept before it is removed. What belongs to a person and is not over stays
-//! until they are deleted, unless a setting says how long messages, conversations and participants are kept.
+//! How long ended things are kept before they are removed: audit events, sessions, jobs.
+//!
+//! A person's messages, conversations and participants stay until the person is deleted, unless a setting says
+//! how long they are kept.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{Problems, Variables};
+use super::Reader;
 
 const DAY: Duration = Duration::from_hours(24);
-const MOST_DAYS: u32 = 3_650;
+const DAYS: RangeInclusive<u32> = 1..=3_650;
 
-/// How long what is over is kept.
+/// How long each kind of row is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// What happened at the door.
+    /// Audit events of sign-ins and commands.
     pub auth_events: Duration,
-    /// Sessions, once they have ended.
+    /// Sessions, since they ended.
     pub sessions: Duration,
-    /// Jobs, once they were given up.
+    /// Dead jobs, since their last attempt.
     pub dead_jobs: Duration,
-    /// Messages, since they were stored; for ever if none is set.
+    /// Messages, since they were stored; `None` keeps them for ever.
     pub messages: Option<Duration>,
-    /// Conversations without messages, since they began; for ever if none is set.
+    /// Conversations without messages, since they began; `None` keeps them for ever.
     pub conversations: Option<Duration>,
-    /// Participants of conversations without messages, since they were first seen; if none is set, as long
+    /// Participants of conversations without messages, since they were first seen; `None` keeps them as long
     /// as their conversation.
     pub participants: Option<Duration>,
 }
@@ -40,26 +43,21 @@ impl Default for Retention {
 }
 
 impl Retention {
-    pub(super) fn read(variables: &Variables, found: &mut Problems) -> Self {
-        let mut given = |key| match variables.get(key)?.parse::<u32>() {
-            Ok(days) if (1..=MOST_DAYS).contains(&days) => Some(DAY * days),
-            _ => {
-                found.push(key, format!("must be a number of days, 1 to {MOST_DAYS}"));
-                None
-            }
-        };
-        let messages = given("RETENTION_MESSAGES_DAYS");
-        let conversations = given("RETENTION_CONVERSATIONS_DAYS");
-        let participants = given("RETENTION_PARTICIPANTS_DAYS");
-        let mut days = |key, default| given(key).unwrap_or(default);
+    pub(super) fn read(reader: &mut Reader) -> Self {
         let default = Self::default();
+        let mut days = |key| {
+            reader.optional(key, |text| {
+                let days = text.parse().ok().filter(|days| DAYS.contains(days))?;
+                Some(DAY * days)
+            })
+        };
         Self {
-            auth_events: days("RETENTION_AUTH_EVENTS_DAYS", default.auth_events),
-            sessions: days("RETENTION_SESSIONS_DAYS", default.sessions),
-            dead_jobs: days("RETENTION_DEAD_JOBS_DAYS", default.dead_jobs),
-            messages,
-            conversations,
-            participants,
+            messages: days("RETENTION_MESSAGES_DAYS"),
+            conversations: days("RETENTION_CONVERSATIONS_DAYS"),
+            participants: days("RETENTION_PARTICIPANTS_DAYS"),
+            auth_events: days("RETENTION_AUTH_EVENTS_DAYS").unwrap_or(default.auth_events),
+            sessions: days("RETENTION_SESSIONS_DAYS").unwrap_or(default.sessions),
+            dead_jobs: days("RETENTION_DEAD_JOBS_DAYS").unwrap_or(default.dead_jobs),
         }
     }
 }
@@ -67,16 +65,16 @@ impl Retention {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Environment, Variables};
 
     #[test]
-    fn days_are_read_and_nonsense_is_named() {
+    fn days_are_read_and_other_texts_are_refused() {
         let read = |pairs: &[(&str, &str)]| {
-            let mut found = Problems::default();
-            let read = Retention::read(&Variables::of(pairs.iter().copied()), &mut found);
-            (
-                read,
-                found.as_slice().iter().map(|p| p.key).collect::<Vec<_>>(),
-            )
+            let variables = Variables::of(pairs.iter().copied());
+            let mut reader = Reader::new(&variables, Environment::Production);
+            let read = Retention::read(&mut reader);
+            let wrong: Vec<_> = reader.problems.0.iter().map(|it| it.key).collect();
+            (read, wrong)
         };
         assert_eq!(read(&[]), (Retention::default(), vec![]));
         let (read_one, wrong) = read(&[("RETENTION_SESSIONS_DAYS", "7")]);

@@ -1,126 +1,56 @@
-//! The effective configuration for `check`: every key, its value or a mask, in a fixed order.
-
-use std::time::Duration;
+//! How `check` shows the settings that are more than one value.
 
 use secrecy::ExposeSecret;
 use url::Url;
 
+use super::settings::or_not_set;
 use super::{
-    Config, DatabaseKind, Environment, IdentityConfig, KeyringSource, LogFormat, MigrateOnStart,
-    OtpProviderConfig, SecretSource, Site, SupabaseConfig,
+    Config, DatabaseKind, Environment, IdentityConfig, OtpProviderConfig, Site, SupabaseConfig,
+    TwilioConfig,
 };
 
+const GENERATED: &str = "(made by serve and kept beside the database)";
+
 impl Config {
-    /// Key and shown value of everything that is in effect. Secrets appear as how many there are.
-    pub fn effective(&self) -> Vec<(&'static str, String)> {
-        let relay_secret = match &self.relay.secrets {
-            SecretSource::Generated => "(made by serve and kept beside the database)".to_owned(),
-            SecretSource::Given(secrets) => secrets
-                .iter()
-                .map(|secret| format!("{}:***", secret.relay()))
-                .collect::<Vec<_>>()
-                .join(","),
-        };
-        let database = match &self.database.kind {
+    pub(super) fn shown_database(&self) -> String {
+        match &self.database.kind {
             DatabaseKind::Sqlite { path } => format!("sqlite://{}", path.display()),
             DatabaseKind::Postgres { url } => masked(url.expose_secret()),
-        };
-        let migrate = match self.database.migrate_on_start {
-            MigrateOnStart::Yes => "1",
-            MigrateOnStart::No => "0",
-        };
-        let format = match self.logging.format {
-            LogFormat::Text => "text",
-            LogFormat::Json => "json",
-        };
-        let public_url = self.server.public_url.as_ref();
-        let token = self.metrics.token.as_ref();
-        let mut shown = vec![
-            ("APP_ENV", self.environment.as_str().to_owned()),
-            ("HOST", self.server.address.ip().to_string()),
-            ("PORT", self.server.address.port().to_string()),
-            (
-                "PUBLIC_URL",
-                public_url.map_or_else(not_set, Url::to_string),
-            ),
-            ("DATABASE_URL", database),
-            ("DATABASE_CA", self.shown_authority()),
-            (
-                "DATABASE_CONNECTIONS",
-                self.database.connections.to_string(),
-            ),
-            ("SQLITE_SINGLE_REPLICA", self.shown_promise()),
-            ("MIGRATE_ON_START", migrate.to_owned()),
-            ("RELAY_WEBHOOK_SECRET", relay_secret),
-            ("RELAY_AUTH", self.relay.auth.as_str().to_owned()),
-            (
-                "METRICS_TOKEN",
-                token.map_or_else(not_set, |_| "***".to_owned()),
-            ),
-            ("TRUSTED_PROXIES", self.proxies.to_string()),
-            (
-                "CLIENT_IP_HEADER",
-                self.client_ip_header.as_str().to_owned(),
-            ),
-            ("IDENTITY", self.shown_identity()),
-            ("SUPABASE_URL", self.supabase(|it| it.url.to_string())),
-            ("SUPABASE_ISSUER", self.supabase(|it| it.issuer.clone())),
-            ("SUPABASE_ANON_KEY", self.supabase(|_| "***".to_owned())),
-            ("SUPABASE_SERVICE_KEY", self.supabase(|_| "***".to_owned())),
-            (
-                "SUPABASE_PASSWORD_KEYS",
-                self.supabase(|it| format!("*** ({} key(s))", it.password_keys.len())),
-            ),
-            ("OTP_PROVIDER", self.shown_otp()),
-            ("OTP_TEST_NUMBERS", self.shown_test_numbers()),
-            ("OTP_REGIONS", self.otp.regions.to_string()),
-            ("OTP_CHANNELS", self.shown_channels()),
-        ];
-        shown.extend(self.shown_twilio());
-        shown.extend(self.otp.limits.shown());
-        shown.extend([
-            ("SESSION_SECRET", self.shown_keyring()),
-            ("WEB_ORIGINS", self.shown_origins()),
-            (
-                "RETENTION_AUTH_EVENTS_DAYS",
-                days(self.retention.auth_events),
-            ),
-            ("RETENTION_SESSIONS_DAYS", days(self.retention.sessions)),
-            ("RETENTION_DEAD_JOBS_DAYS", days(self.retention.dead_jobs)),
-            (
-                "RETENTION_MESSAGES_DAYS",
-                days_or_kept(self.retention.messages),
-            ),
-            (
-                "RETENTION_CONVERSATIONS_DAYS",
-                days_or_kept(self.retention.conversations),
-            ),
-            (
-                "RETENTION_PARTICIPANTS_DAYS",
-                days_or_kept(self.retention.participants),
-            ),
-            ("LOG_LEVEL", format!("{} ({format})", self.logging.filter)),
-        ]);
-        shown
-    }
-}
-
-impl Config {
-    fn shown_identity(&self) -> String {
-        match &self.identity {
-            IdentityConfig::Local => "local".to_owned(),
-            IdentityConfig::Supabase(_) => "supabase".to_owned(),
         }
     }
 
-    fn supabase(&self, show: impl FnOnce(&SupabaseConfig) -> String) -> String {
-        match &self.identity {
-            IdentityConfig::Local => not_set(),
-            IdentityConfig::Supabase(supabase) => show(supabase),
+    pub(super) fn shown_authority(&self) -> String {
+        let tls = &self.database.tls;
+        match (&self.database.kind, &tls.authority) {
+            (DatabaseKind::Sqlite { .. }, _) => or_not_set(None::<&str>),
+            (_, Some(pem)) => format!("({} bytes of certificates)", pem.len()),
+            (_, None) if tls.is_verified => "(public authorities)".to_owned(),
+            (_, None) => "(the server's certificate is not verified)".to_owned(),
         }
     }
 
-    fn shown_otp(&self) -> String {
+    /// Only production asks for the promise of a single replica, and refuses SQLite without it.
+    pub(super) fn shown_single_replica(&self) -> String {
+        let is_sqlite = matches!(self.database.kind, DatabaseKind::Sqlite { .. });
+        or_not_set((is_sqlite && self.environment.is_production()).then_some("1"))
+    }
+
+    pub(super) fn shown_relay_secrets(&self) -> String {
+        match &self.relay.secrets {
+            None => GENERATED.to_owned(),
+            Some(secrets) => {
+                let masked = secrets.iter().map(|it| format!("{}:***", it.relay()));
+                masked.collect::<Vec<_>>().join(",")
+            }
+        }
+    }
+
+    pub(super) fn shown_password_keys(&self) -> String {
+        let count = self.supabase().map(|project| project.password_keys.len());
+        or_not_set(count.map(|count| format!("*** ({count} key(s))")))
+    }
+
+    pub(super) fn shown_otp_provider(&self) -> String {
         match &self.otp.provider {
             OtpProviderConfig::Console => "console (codes are printed)".to_owned(),
             OtpProviderConfig::Twilio(twilio) => format!("twilio {}", twilio.service_sid),
@@ -128,94 +58,73 @@ impl Config {
         }
     }
 
-    fn shown_twilio(&self) -> [(&'static str, String); 6] {
-        let twilio = match &self.otp.provider {
-            OtpProviderConfig::Twilio(twilio) => Some(twilio),
-            OtpProviderConfig::Console | OtpProviderConfig::Supabase => None,
-        };
-        let by = |is_key: bool| twilio.filter(|twilio| twilio.username.starts_with("SK") == is_key);
-        let name = |is_key| by(is_key).map_or_else(not_set, |twilio| twilio.username.clone());
-        let secret = |is_key| by(is_key).map_or_else(not_set, |_| "***".to_owned());
-        let service = twilio.map_or_else(not_set, |twilio| twilio.service_sid.clone());
-        let url = twilio.map_or_else(not_set, |twilio| twilio.base_url.to_string());
-        [
-            ("TWILIO_VERIFY_SERVICE_SID", service),
-            ("TWILIO_ACCOUNT_SID", name(false)),
-            ("TWILIO_AUTH_TOKEN", secret(false)),
-            ("TWILIO_API_KEY_SID", name(true)),
-            ("TWILIO_API_KEY_SECRET", secret(true)),
-            ("TWILIO_BASE_URL", url),
-        ]
-    }
-
-    fn shown_authority(&self) -> String {
-        let tls = &self.database.tls;
-        match (&self.database.kind, &tls.authority, tls.is_verified) {
-            (DatabaseKind::Sqlite { .. }, ..) => not_set(),
-            (_, Some(pem), _) => format!("({} bytes of certificates)", pem.len()),
-            (_, None, true) => "(public authorities)".to_owned(),
-            (_, None, false) => "(the server's certificate is not verified)".to_owned(),
-        }
-    }
-
-    /// Only production asks for the promise; it is kept where SQLite serves there.
-    fn shown_promise(&self) -> String {
-        match (self.environment, &self.database.kind) {
-            (Environment::Production, DatabaseKind::Sqlite { .. }) => "1".to_owned(),
-            _ => not_set(),
-        }
-    }
-
-    fn shown_channels(&self) -> String {
+    pub(super) fn shown_channels(&self) -> String {
         let channels: Vec<_> = self.otp.channels.iter().map(|c| c.as_str()).collect();
         channels.join(",")
     }
 
-    fn shown_test_numbers(&self) -> String {
-        let numbers = &self.otp.test_numbers;
-        if numbers.is_empty() {
-            return "(none)".to_owned();
+    pub(super) fn shown_test_numbers(&self) -> String {
+        let numbers = self.otp.test_numbers.iter();
+        let masked: Vec<_> = numbers
+            .map(|it| format!("{}=***", it.phone.as_str()))
+            .collect();
+        if masked.is_empty() {
+            "(none)".to_owned()
+        } else {
+            masked.join(",")
         }
-        let shown = numbers
-            .iter()
-            .map(|test| format!("{}=***", test.phone.as_str()));
-        shown.collect::<Vec<_>>().join(",")
     }
 
-    fn shown_keyring(&self) -> String {
-        match &self.session.keyring {
-            KeyringSource::Generated => "(made by serve and kept beside the database)".to_owned(),
-            KeyringSource::Given(keyring) => {
+    pub(super) fn shown_keyring(&self) -> String {
+        match &self.keyring {
+            None => GENERATED.to_owned(),
+            Some(keyring) => {
                 let ids: Vec<_> = keyring.ids().collect();
                 format!("*** (key ids {})", ids.join(", "))
             }
         }
     }
 
-    fn shown_origins(&self) -> String {
+    pub(super) fn shown_origins(&self) -> String {
         let origins = self.web.origins.iter().map(|listed| match listed.site {
             Site::Same => listed.origin.clone(),
             Site::Cross => format!("{};cross-site", listed.origin),
         });
-        let listed: Vec<_> = origins.collect();
-        if listed.is_empty() {
-            not_set()
-        } else {
-            listed.join(",")
+        let origins: Vec<_> = origins.collect();
+        or_not_set((!origins.is_empty()).then(|| origins.join(",")))
+    }
+
+    pub(super) fn supabase(&self) -> Option<&SupabaseConfig> {
+        match &self.identity {
+            IdentityConfig::Local => None,
+            IdentityConfig::Supabase(project) => Some(project),
         }
     }
-}
 
-fn days(span: Duration) -> String {
-    (span.as_secs() / (24 * 60 * 60)).to_string()
-}
+    pub(super) fn twilio(&self) -> Option<&TwilioConfig> {
+        match &self.otp.provider {
+            OtpProviderConfig::Twilio(twilio) => Some(twilio),
+            OtpProviderConfig::Console | OtpProviderConfig::Supabase => None,
+        }
+    }
 
-fn days_or_kept(span: Option<Duration>) -> String {
-    span.map_or_else(|| "(kept)".to_owned(), days)
-}
+    pub(super) fn twilio_account(&self) -> Option<&str> {
+        let name = self.twilio()?.username.as_str();
+        (!name.starts_with("SK")).then_some(name)
+    }
 
-fn not_set() -> String {
-    "(not set)".to_owned()
+    pub(super) fn twilio_api_key(&self) -> Option<&str> {
+        let name = self.twilio()?.username.as_str();
+        name.starts_with("SK").then_some(name)
+    }
+
+    pub(super) fn shown_log_level(&self) -> String {
+        let format = match self.environment {
+            Environment::Development => "text",
+            Environment::Production => "json",
+        };
+        format!("{} ({format})", self.log_filter)
+    }
 }
 
 /// A URL without its password and without its query, where drivers accept passwords too.

@@ -1,28 +1,19 @@
-//! Whether a secret can be guessed: long ones can be, too.
+//! Whether a secret can be guessed. A long secret can be guessed, too.
 //!
-//! What counts is how much of it does not follow from what stands before. Characters that repeat, go on
-//! in steps or copy an earlier part add nothing, and words that stand in every example are known to all.
+//! The estimate counts the characters that do not follow from earlier ones. Characters that repeat, continue in
+//! steps or copy an earlier part count nothing. A secret that contains a word of common examples is always
+//! refused.
 
-use super::{Environment, Problems, Variables};
+use super::Reader;
+use super::settings::SETTINGS;
 
-/// Bits that a key must hold. By this measure 24 random hexadecimal digits hold some 85, seldom under 70.
-const KEYS_BITS: f64 = 60.0;
-/// Bits that a token must hold if it gives no access to people's data.
-const TOKENS_BITS: f64 = 32.0;
-/// Every setting that is a secret.
-const SECRETS: [&str; 8] = [
-    "RELAY_WEBHOOK_SECRET",
-    "METRICS_TOKEN",
-    "SUPABASE_ANON_KEY",
-    "SUPABASE_SERVICE_KEY",
-    "SUPABASE_PASSWORD_KEYS",
-    "SESSION_SECRET",
-    "TWILIO_AUTH_TOKEN",
-    "TWILIO_API_KEY_SECRET",
-];
-/// Shorter ones are no secrets, and are named for that.
+/// The least estimated bits of a key. 24 random hexadecimal digits have about 85, seldom fewer than 70.
+const KEY_BITS: f64 = 60.0;
+/// The least estimated bits of a token that gives no access to people's data.
+const TOKEN_BITS: f64 = 32.0;
+/// Shorter texts are not compared: another check refuses them for their length.
 const LEAST_COMPARED: usize = 16;
-/// Words of examples and of habit, in lower case. Random text has one of them once in many millions.
+/// Words of examples and common passwords, in lower case. One of many million random texts contains one.
 const KNOWN_WORDS: [&str; 12] = [
     "secret",
     "password",
@@ -39,64 +30,47 @@ const KNOWN_WORDS: [&str; 12] = [
 ];
 const GUESSED: &str = "can be guessed: it is short, repeats itself, goes on in steps, or holds a word of \
                        examples; make one with `openssl rand -hex 32`";
-/// Steps between characters are looked for over so many of them.
+/// The greatest distance between two characters that are compared for steps.
 const MAX_PERIOD: usize = 4;
-/// A copy of so many characters is one.
+/// The shortest repeated part that counts as a copy.
 const LEAST_COPY: usize = 3;
 
-/// Names the entries of `key` that can be guessed: refused in production, warned about elsewhere.
+/// Names the entries of `key` that can be guessed: refused in production, warned about in development.
 pub(super) fn check_keys<'k>(
     key: &'static str,
     entries: impl Iterator<Item = &'k str>,
-    environment: Environment,
-    found: &mut Problems,
-    warnings: &mut Problems,
+    reader: &mut Reader,
 ) {
-    let list = match environment {
-        Environment::Production => found,
-        Environment::Development => warnings,
-    };
     for (number, entry) in (1..).zip(entries) {
-        if can_be_guessed(entry, KEYS_BITS) {
-            list.push(key, format!("entry {number} {GUESSED}"));
+        if can_be_guessed(entry, KEY_BITS) {
+            reader.refuse_in_production(key, format!("entry {number} {GUESSED}"));
         }
     }
 }
 
-/// The same for a token.
-pub(super) fn check_token(key: &'static str, token: &str, found: &mut Problems) {
-    if can_be_guessed(token, TOKENS_BITS) {
-        found.push(key, GUESSED);
+/// Refuses a token that can be guessed.
+pub(super) fn check_token(key: &'static str, token: &str, reader: &mut Reader) {
+    if can_be_guessed(token, TOKEN_BITS) {
+        reader.refuse(key, GUESSED);
     }
 }
 
-/// Names each secret that serves for a second purpose: who learns it by one of them has the other.
-pub(super) fn check_shared(
-    variables: &Variables,
-    environment: Environment,
-    found: &mut Problems,
-    warnings: &mut Problems,
-) {
-    let list = match environment {
-        Environment::Production => found,
-        Environment::Development => warnings,
-    };
+/// Names each secret that two settings share: a leak of one setting would give away the other.
+pub(super) fn check_shared(reader: &mut Reader) {
     let mut earlier: Vec<(&str, &str)> = Vec::new();
-    for key in SECRETS {
+    for setting in SETTINGS.iter().filter(|setting| setting.is_secret) {
         let before = earlier.len();
-        for entry in variables.list(key) {
+        for entry in reader.list(setting.key) {
             let secret = entry.rsplit(':').next().unwrap_or(entry);
             if secret.len() < LEAST_COMPARED {
                 continue;
             }
             let other = earlier[..before].iter().find(|(_, other)| *other == secret);
             if let Some((other, _)) = other {
-                list.push(
-                    key,
-                    format!("is also in {other}; each needs one of its own"),
-                );
+                let message = format!("is also in {other}; each needs one of its own");
+                reader.refuse_in_production(setting.key, message);
             }
-            earlier.push((key, secret));
+            earlier.push((setting.key, secret));
         }
     }
 }
@@ -106,7 +80,7 @@ fn can_be_guessed(secret: &str, least_bits: f64) -> bool {
     KNOWN_WORDS.iter().any(|word| lower.contains(word)) || bits(secret) < least_bits
 }
 
-/// How much a secret holds, estimated in bits.
+/// The estimated entropy of a secret.
 fn bits(secret: &str) -> f64 {
     let text: Vec<u32> = secret.chars().map(u32::from).collect();
     let mut distinct = text.clone();
@@ -127,7 +101,7 @@ fn bits(secret: &str) -> f64 {
     f64::from(surprising) * f64::from(choices.max(1)).log2()
 }
 
-/// Whether the character follows from those one or several periods before, as in `aaa`, `abc` or `001122`.
+/// Whether the character at `at` continues a sequence such as `aaa`, `abc` or `001122`.
 fn goes_on_in_steps(text: &[u32], at: usize) -> bool {
     (1..=MAX_PERIOD).any(|period| {
         at >= 2 * period && {
@@ -137,7 +111,7 @@ fn goes_on_in_steps(text: &[u32], at: usize) -> bool {
     })
 }
 
-/// The longest part from `at` on that stands earlier too.
+/// The length of the longest part from `at` on that also starts earlier.
 fn longest_copy(text: &[u32], at: usize) -> usize {
     (0..at)
         .map(|from| {
@@ -156,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_follows_from_itself_can_be_guessed() {
+    fn repetitive_secrets_can_be_guessed() {
         for weak in [
             "a".repeat(32),
             "ab".repeat(32),
@@ -176,12 +150,12 @@ mod tests {
             "ääääääääääääääääääääääääääääääääää".to_owned(),
             String::new(),
         ] {
-            assert!(can_be_guessed(&weak, KEYS_BITS), "{weak}: {}", bits(&weak));
+            assert!(can_be_guessed(&weak, KEY_BITS), "{weak}: {}", bits(&weak));
         }
     }
 
     #[test]
-    fn what_was_made_by_chance_is_taken() {
+    fn random_secrets_are_accepted() {
         for strong in [
             "9f3c61a07bd2e84815cfa06d37e2b94c",
             "51c8e0f7a92b46d3807fbe15c4a93d62e7018f5bca36d94e20b7f1c863a5d09e",
@@ -192,7 +166,7 @@ mod tests {
             "6f1d2c9e-83b7-4a50-9c1e-d27f08ab45c3",
         ] {
             assert!(
-                !can_be_guessed(strong, KEYS_BITS),
+                !can_be_guessed(strong, KEY_BITS),
                 "{strong}: {}",
                 bits(strong)
             );
@@ -201,20 +175,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn thirty_two_random_hexadecimal_digits_always_do(bytes in any::<[u8; 32]>()) {
+        fn thirty_two_random_bytes_in_hexadecimal_are_accepted(bytes in any::<[u8; 32]>()) {
             use std::fmt::Write;
             let mut text = String::new();
             for byte in bytes {
                 write!(text, "{byte:02x}").expect("written");
             }
-            // Chance makes no sixty-four digits that hold less; shrinking would.
+            // Shrinking makes repetitive digits, which chance does not.
             prop_assume!(bytes.iter().collect::<std::collections::BTreeSet<_>>().len() > 20);
-            prop_assert!(!can_be_guessed(&text, KEYS_BITS), "{}", bits(&text));
+            prop_assert!(!can_be_guessed(&text, KEY_BITS), "{}", bits(&text));
         }
 
         #[test]
-        fn any_text_is_judged(text in "\\PC{0,200}") {
-            let _ = can_be_guessed(&text, KEYS_BITS);
+        fn no_text_makes_the_estimate_panic(text in "\\PC{0,200}") {
+            let _ = can_be_guessed(&text, KEY_BITS);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the configuration takes, and every problem that it names.
+//! Accepted and refused configurations.
 
 mod secrets;
 
@@ -7,9 +7,9 @@ use super::*;
 const STRONG: &str = "8f5a9a6a7b80e67fc184bd0cb9069e420dae72ab2693c906ea078864ee7762d8";
 const RELAYS: &str = "b0325f9c29ab874fbe5c236c8fd76dd49a696fac3c72af33311cdee85730c2f5";
 const PASSWORDS: &str = "f4167fe9a6fb21c927c0508028dacf62874a6613bbb66e53953763b9d7b31fae";
-/// Remote databases and credentials need it said.
+/// Required with remote databases and credentials.
 const DEVELOPMENT: (&str, &str) = ("APP_ENV", "development");
-/// What production needs beside a database and a relay.
+/// The settings that production needs beside a database and a relay's secret.
 const SIGN_IN: [(&str, &str); 7] = [
     ("PUBLIC_URL", "https://api.example.com"),
     ("IDENTITY", "local"),
@@ -26,11 +26,7 @@ const SIGN_IN: [(&str, &str); 7] = [
 fn keys(pairs: &[(&str, &str)]) -> Vec<&'static str> {
     match Config::from_variables(&Variables::of(pairs.iter().copied())) {
         Ok(_) => Vec::new(),
-        Err(problems) => problems
-            .as_slice()
-            .iter()
-            .map(|problem| problem.key)
-            .collect(),
+        Err(problems) => problems.0.iter().map(|problem| problem.key).collect(),
     }
 }
 
@@ -39,12 +35,12 @@ fn a_laptop_needs_no_configuration() {
     let config = Config::from_variables(&Variables::default()).expect("defaults");
     assert_eq!(config.environment, Environment::Development);
     assert_eq!(config.server.address.to_string(), "127.0.0.1:8000");
-    assert!(matches!(config.relay.secrets, SecretSource::Generated));
+    assert!(config.relay.secrets.is_none());
     assert_eq!(config.relay.auth, RelayAuth::Both);
 }
 
 #[test]
-fn whoever_listens_to_the_world_is_in_production() {
+fn a_server_that_other_machines_can_reach_is_in_production() {
     assert_eq!(
         keys(&[("HOST", "::")]),
         [
@@ -57,7 +53,7 @@ fn whoever_listens_to_the_world_is_in_production() {
             "SESSION_SECRET"
         ]
     );
-    // What prints codes, or lets a known number in, must not be within anybody's reach.
+    // Other machines must not reach a server that prints codes or accepts test numbers.
     assert_eq!(
         keys(&[("HOST", "::"), ("APP_ENV", "development")]),
         ["OTP_PROVIDER"]
@@ -77,7 +73,7 @@ fn every_problem_is_reported_at_once() {
         ("RELAY_WEBHOOK_SECRET", "whsec_!"),
         ("METRICS_TOKEN", "short"),
         ("TRUSTED_PROXIES", "everybody"),
-        ("IDENTITY", "somebody"),
+        ("IDENTITY", "guest"),
         ("OTP_PROVIDER", "pigeon"),
         ("OTP_REGIONS", "+1"),
         ("OTP_PER_DAY", "many"),
@@ -110,7 +106,7 @@ fn every_problem_is_reported_at_once() {
 }
 
 #[test]
-fn connections_are_a_number_that_leaves_some_for_people() {
+fn connections_are_a_number_from_3_to_200() {
     let url = ("DATABASE_URL", "postgres://u:p@db.example.com/a");
     let read = |value| {
         let variables = Variables::of([DEVELOPMENT, url, ("DATABASE_CONNECTIONS", value)]);
@@ -123,11 +119,7 @@ fn connections_are_a_number_that_leaves_some_for_people() {
     }
     for value in ["0", "2", "201", "-1", "8.5", "eight", "8,0", "99999999999"] {
         let problems = read(value).expect_err("refused");
-        assert_eq!(
-            problems.as_slice()[0].key,
-            "DATABASE_CONNECTIONS",
-            "{value}"
-        );
+        assert_eq!(problems.0[0].key, "DATABASE_CONNECTIONS", "{value}");
     }
     let variables = Variables::of([("DATABASE_CONNECTIONS", "9")]);
     let config = Config::from_variables(&variables).expect("harmless");
@@ -135,7 +127,7 @@ fn connections_are_a_number_that_leaves_some_for_people() {
 }
 
 #[test]
-fn supabases_transaction_pooler_is_known_by_its_port() {
+fn supabases_transaction_pooler_is_refused_by_its_port() {
     for (url, expected) in [
         (
             "postgres://u.ref:p@aws-0-eu-west-1.pooler.supabase.com:6543/postgres",
@@ -151,14 +143,14 @@ fn supabases_transaction_pooler_is_known_by_its_port() {
             0,
         ),
         ("postgres://u:p@db.ref.supabase.co/postgres", 0),
-        // Others may have their database there.
+        // Databases of other providers may use that port.
         ("postgres://u:p@db.example.com:6543/a", 0),
         ("postgres://u:p@supabase.com.example.com:6543/a", 0),
     ] {
         let variables = Variables::of([("DATABASE_URL", url)]);
         let problems = match Config::from_variables(&variables) {
             Ok(_) => Vec::new(),
-            Err(problems) => problems.into_list(),
+            Err(problems) => problems.0,
         };
         let of_url: Vec<_> = problems
             .iter()
@@ -174,7 +166,7 @@ fn supabases_transaction_pooler_is_known_by_its_port() {
 }
 
 #[test]
-fn sqlite_in_production_needs_a_promise() {
+fn sqlite_in_production_needs_the_promise_of_a_single_replica() {
     let base = [
         ("APP_ENV", "production"),
         ("RELAY_WEBHOOK_SECRET", RELAYS),
@@ -197,7 +189,7 @@ const TWILIO: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn half_of_twilio_is_none() {
+fn half_a_pair_of_twilios_settings_is_refused() {
     let [service, account, token, key, secret] = TWILIO;
     for whole in [
         &[service, account, token][..],
@@ -228,7 +220,7 @@ fn half_of_twilio_is_none() {
 }
 
 #[test]
-fn what_is_set_for_twilio_is_not_ignored_in_silence() {
+fn ignored_settings_of_twilio_cause_a_warning() {
     let stand_in = ("TWILIO_BASE_URL", "http://127.0.0.1:8012");
     let provider = |pairs: &[(&'static str, &'static str)]| {
         let pairs = [pairs, &[DEVELOPMENT]].concat();
@@ -239,7 +231,7 @@ fn what_is_set_for_twilio_is_not_ignored_in_silence() {
     let (chosen, warnings) = provider(&[&TWILIO[..], &[stand_in]].concat());
     assert!(matches!(chosen, OtpProviderConfig::Twilio(_)));
     assert_eq!(warnings, [""; 0]);
-    // Where Twilio would be is not that it is wanted.
+    // The address of a stand-in does not choose Twilio.
     let (chosen, warnings) = provider(&[stand_in]);
     assert!(matches!(chosen, OtpProviderConfig::Console));
     assert_eq!(warnings, [""; 0]);

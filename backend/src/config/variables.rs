@@ -1,14 +1,14 @@
-//! Where values come from: the process environment over a `.env` file in the working directory.
+//! Environment variables: those of the process, completed by a `.env` file in the working directory.
 //!
-//! The file is for development. It is not looked at when the process environment says
-//! `APP_ENV=production`, so that a forgotten file cannot change a deployment; and where the process
-//! environment says to listen to the world, the file cannot make that development.
+//! The file is for development. It is not read when the process environment has
+//! `APP_ENV=production`, so that a forgotten file cannot change a deployment. Where the process
+//! environment has a `HOST` that other machines can reach, `APP_ENV` of the file does not count.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-/// Keys and values as given.
+/// Environment variables by name.
 #[derive(Clone, Default)]
 pub struct Variables(BTreeMap<String, String>);
 
@@ -17,7 +17,7 @@ impl Variables {
     pub fn of_process() -> Result<Self, VariablesError> {
         let mut given = BTreeMap::new();
         for (key, value) in std::env::vars_os() {
-            // Other programs' variables may be anything. What is not text counts as not given.
+            // Variables of other programs may have any value. A value that is not text counts as not set.
             if let (Ok(key), Ok(value)) = (key.into_string(), value.into_string()) {
                 given.insert(key, value);
             }
@@ -37,7 +37,6 @@ impl Variables {
         }
     }
 
-    /// Exactly these keys and values.
     pub fn of<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         let pairs = pairs.into_iter();
         Self(pairs.map(|(k, v)| (k.into(), v.into())).collect())
@@ -50,13 +49,6 @@ impl Variables {
         (!value.is_empty()).then_some(value)
     }
 
-    /// The entries of a comma-separated list, without surrounding space; none if `key` is not set.
-    pub(super) fn list(&self, key: &str) -> impl Iterator<Item = &str> {
-        let list = self.get(key).into_iter();
-        list.flat_map(|list| list.split(',')).map(str::trim)
-    }
-
-    /// The names of all that are given.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
@@ -96,18 +88,14 @@ fn unquoted(value: &str) -> &str {
 /// The `.env` file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum VariablesError {
-    /// It is there but cannot be read.
     #[error("{path} cannot be read")]
     Read {
-        /// The file.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
     },
-    /// One line is not `KEY=value`. Its text is not repeated, it may be a secret.
+    /// A line is not `KEY=value`. The message does not repeat the line, because it may be a secret.
     #[error("{path}, line {line}: expected KEY=value or a comment")]
     Line {
-        /// The file.
         path: PathBuf,
         /// Counted from 1.
         line: usize,
@@ -129,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_makes_no_development_of_what_the_world_can_reach() {
+    fn app_env_of_the_file_does_not_count_where_other_machines_can_connect() {
         let environment = |given: Variables| {
             let text = "APP_ENV=development\nPORT=2\n";
             let both = given.over_file(Path::new(".env"), text).unwrap();
@@ -144,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_named_by_number_alone() {
+    fn a_bad_line_is_named_by_its_number_without_its_text() {
         let error = Variables::default()
             .over_file(Path::new(".env"), "A=1\nhunter2\n")
             .err()

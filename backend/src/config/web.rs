@@ -1,13 +1,13 @@
-//! `PUBLIC_URL` and `WEB_ORIGINS`: from which pages browsers may call, and whether cookies reach us.
+//! `PUBLIC_URL` and `WEB_ORIGINS`: the pages from which browsers may call, and whether their cookies arrive.
 //!
-//! A cookie that is `SameSite=Lax` is only sent from pages of our own site: same scheme, same
+//! A browser sends a `SameSite=Lax` cookie only from pages of the backend's own site: same scheme, same
 //! registrable domain by the public suffix list. Two subdomains of a platform such as
-//! `*.up.railway.app` are two sites. An origin of another site has to be chosen as such
+//! `*.up.railway.app` are two sites. An origin of another site must be marked
 //! (`https://app.example.org;cross-site`), and gets `SameSite=None; Partitioned` cookies.
 
 use url::{Host, Url};
 
-use super::{Environment, Problems, ServerConfig, Variables};
+use super::{Environment, Reader, ServerConfig, is_loopback, parse_base_url};
 
 /// Which pages may call, and how cookies are named and sent.
 #[derive(Clone, Debug, Default)]
@@ -23,18 +23,16 @@ pub struct WebConfig {
 /// An origin that may call with cookies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebOrigin {
-    /// As browsers send it: `https://app.example.com`.
+    /// `https://app.example.com`, as browsers send it.
     pub origin: String,
-    /// Which cookies reach us from there.
     pub site: Site,
 }
 
-/// How an origin relates to ours.
+/// Whether an origin has the scheme and the registrable domain of `PUBLIC_URL`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Site {
-    /// The same scheme and registrable domain.
     Same,
-    /// Another one, chosen as such.
+    /// Another site, marked with `;cross-site`.
     Cross,
 }
 
@@ -42,40 +40,26 @@ const KEY: &str = "WEB_ORIGINS";
 const CROSS_SITE: &str = ";cross-site";
 
 impl WebConfig {
-    pub(super) fn read(
-        variables: &Variables,
-        environment: Environment,
-        server: &ServerConfig,
-        found: &mut Problems,
-    ) -> Self {
-        let allows_localhost =
-            environment == Environment::Development && server.address.ip().is_loopback();
+    pub(super) fn read(reader: &mut Reader, server: &ServerConfig) -> Self {
+        let allows_localhost = server.is_own_machine(reader.environment);
         let own = server.public_url.as_ref();
         let mut origins = Vec::new();
-        for entry in variables
-            .get(KEY)
-            .into_iter()
-            .flat_map(|list| list.split(','))
-        {
-            let entry = entry.trim();
-            let (text, chosen) = match entry.strip_suffix(CROSS_SITE) {
-                Some(text) => (text.trim(), Site::Cross),
-                None => (entry, Site::Same),
+        for entry in reader.list(KEY) {
+            let (text, is_marked) = match entry.strip_suffix(CROSS_SITE) {
+                Some(text) => (text.trim(), true),
+                None => (entry, false),
             };
-            let Some(url) = parse_origin(text, environment) else {
-                found.push(
-                    KEY,
-                    "must be origins such as https://app.example.com, separated by commas, without * (list each); https outside this machine",
-                );
+            let Some(url) = parse_origin(text, reader.environment) else {
+                reader.refuse_invalid(KEY);
                 continue;
             };
             let is_same = match own {
                 Some(own) => same_site(own, &url),
-                // The browser will tell whether it takes the page for a site of ours.
-                None => allows_localhost && super::is_loopback(&url),
+                // The browser decides whether `127.0.0.1` and `localhost` are one site.
+                None => allows_localhost && is_loopback(&url),
             };
-            if chosen == Site::Same && !is_same {
-                found.push(KEY, explain(own, &url));
+            if !is_marked && !is_same {
+                reader.refuse(KEY, explain(own, &url));
                 continue;
             }
             origins.push(WebOrigin {
@@ -102,18 +86,10 @@ fn explain(own: Option<&Url>, url: &Url) -> String {
     }
 }
 
+/// Origins are compared whole, so that a pattern would be taken and then match no page.
 fn parse_origin(text: &str, environment: Environment) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
-    let is_bare = url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none()
-        && url.username().is_empty()
-        && url.password().is_none();
-    let is_near = environment == Environment::Development && super::is_loopback(&url);
-    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_near);
-    // Origins are compared whole: a pattern would be taken and then match no page.
-    let is_pattern = url.host_str().is_some_and(|host| host.contains('*'));
-    (is_bare && is_safe && url.has_host() && !is_pattern).then_some(url)
+    let is_pattern = |url: &Url| url.host_str().is_some_and(|host| host.contains('*'));
+    parse_base_url(text, environment).filter(|url| !is_pattern(url))
 }
 
 /// Same scheme and same registrable domain.
@@ -149,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_platforms_subdomains_are_sites_of_their_own() {
+    fn two_subdomains_of_a_platform_are_two_sites() {
         let same = |one: &str, other: &str| {
             same_site(
                 &Url::parse(one).expect("a URL"),

@@ -133,7 +133,7 @@ fn reach(config: &Config) -> Reach {
 }
 
 fn metrics_access(config: &Config, reach: Reach, metrics: PrometheusHandle) -> MetricsAccess {
-    match &config.metrics.token {
+    match &config.metrics_token {
         Some(token) => MetricsAccess::Token(metrics, token.expose_secret().into()),
         None if reach == Reach::OwnMachine => MetricsAccess::Open(metrics),
         None => MetricsAccess::Closed,

@@ -25,7 +25,6 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::clock::Timestamp;
-use crate::config::Lifetimes;
 use crate::identity::{Grant, Identity, RefreshError, TokenError};
 use crate::keyring::Keyring;
 use crate::store::sessions::SessionRow;
@@ -117,7 +116,6 @@ pub struct Sessions {
     store: Store,
     identity: Arc<Identity>,
     keyring: Arc<Keyring>,
-    lifetimes: Lifetimes,
     live: Arc<LiveSessions>,
     upstream_refreshes: Arc<Flights>,
     upstream_failures: Arc<UpstreamFailures>,
@@ -125,17 +123,11 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    pub fn new(
-        store: Store,
-        identity: Arc<Identity>,
-        keyring: Arc<Keyring>,
-        lifetimes: Lifetimes,
-    ) -> Self {
+    pub fn new(store: Store, identity: Arc<Identity>, keyring: Arc<Keyring>) -> Self {
         Self {
             store,
             identity,
             keyring,
-            lifetimes,
             live: Arc::default(),
             upstream_refreshes: Arc::default(),
             upstream_failures: Arc::default(),
@@ -143,19 +135,10 @@ impl Sessions {
         }
     }
 
-    /// How long a session lives without being used, and at most.
-    fn spans(&self, remember: Remember) -> (Duration, Duration) {
-        let lifetimes = &self.lifetimes;
-        match remember {
-            Remember::Yes => (lifetimes.remembered_idle, lifetimes.remembered_absolute),
-            Remember::No => (lifetimes.idle, lifetimes.absolute),
-        }
-    }
-
     /// When a session that is used now ends unless it is used again.
-    fn idle_expiry(&self, session: &Session, now: Timestamp) -> Timestamp {
-        now.plus(self.spans(Remember::of(session.remember)).0)
-            .min(session.expires_at)
+    fn idle_expiry(session: &Session, now: Timestamp) -> Timestamp {
+        let (idle, _) = Remember::of(session.remember).lifetimes();
+        now.plus(idle).min(session.expires_at)
     }
 }
 

@@ -122,7 +122,7 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<Arc<Session>, SessionError> {
         if session.last_seen_at.plus(TOUCH_EVERY) <= now {
-            let idle_expires_at = self.idle_expiry(&session, now);
+            let idle_expires_at = Self::idle_expiry(&session, now);
             self.store
                 .touch_session(session.id, idle_expires_at, now)
                 .await?;

@@ -62,7 +62,7 @@ impl Sessions {
                 TokenState::Reused | TokenState::Unknown => return Err(SessionError::SignedOut),
             };
             let next = RefreshToken::mint(&self.keyring, session.id, newest + 1);
-            let idle_expires_at = self.idle_expiry(&session, now);
+            let idle_expires_at = Self::idle_expiry(&session, now);
             if self
                 .store
                 .rotate_token(session.id, &next.kept, idle_expires_at, now)

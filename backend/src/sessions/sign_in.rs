@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -21,6 +22,8 @@ use crate::phone::Phone;
 use crate::store::StoreError;
 use crate::store::sessions::{ConfirmedCode, EndedSession, NewSession};
 
+const DAY: Duration = Duration::from_hours(24);
+
 /// Whether the person asked to stay signed in for longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remember {
@@ -31,6 +34,16 @@ pub enum Remember {
 impl Remember {
     pub const fn of(asked: bool) -> Self {
         if asked { Self::Yes } else { Self::No }
+    }
+
+    /// How long a session lives without being used, and at most.
+    pub(super) fn lifetimes(self) -> (Duration, Duration) {
+        match self {
+            // The owner of a number that is silent for 180 days counts as a new person. A session ends well
+            // before that.
+            Self::Yes => (DAY * 30, DAY * 120),
+            Self::No => (DAY, DAY * 7),
+        }
     }
 }
 
@@ -99,7 +112,7 @@ impl Sessions {
             .await?;
         let minted = RefreshToken::mint(&self.keyring, session_id, 1);
         let remember = ask.remember == Remember::Yes;
-        let (idle, absolute) = self.spans(ask.remember);
+        let (idle, absolute) = ask.remember.lifetimes();
         let sealed = grant
             .upstream
             .as_ref()

@@ -78,9 +78,9 @@ statements! {
 }
 
 /// A person whose adopted number cannot be signed in with.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, sqlx::FromRow)]
 pub struct FlaggedPerson {
-    /// Our id.
+    #[serde(rename = "user_id")]
     pub id: Uuid,
     /// As the older deployment wrote it.
     pub phone: String,

@@ -19,7 +19,7 @@ use super::sqlite_file::{APPLICATION_ID, SqliteFile, inspect};
 use super::trust::{self, ACQUIRE_TIMEOUT};
 use super::{Adoption, OpenError, Pools, SchemaVersion, Store, doors, meta, safety};
 use crate::clock::Timestamp;
-use crate::config::{DatabaseConfig, DatabaseKind, Environment, MigrateOnStart};
+use crate::config::{DatabaseConfig, DatabaseKind, Environment};
 
 const SQLITE_READERS: u32 = 4;
 /// Of the connections to Postgres, those that intake and readiness have to themselves: requests of
@@ -54,7 +54,7 @@ impl Store {
     ) -> Result<Self, OpenError> {
         match &config.kind {
             DatabaseKind::Postgres { url } => {
-                if config.migrate_on_start == MigrateOnStart::Yes {
+                if config.migrate_on_start {
                     Self::migrate(config, environment, Adoption::Refused, now).await?;
                 }
                 let server = Server::reach(url, &config.tls, SERVING).await?;

@@ -1,4 +1,4 @@
-//! Structured logs on standard error, as text or as JSON.
+//! Structured logs on standard error: text in development, JSON in production.
 
 use std::io::IsTerminal;
 
@@ -7,7 +7,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, fmt};
 
-use crate::config::{LogFormat, LoggingConfig};
+use crate::config::Environment;
 
 /// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -19,15 +19,15 @@ pub enum LogError {
 }
 
 /// Starts logging for the whole process.
-pub fn start_logging(config: &LoggingConfig) -> Result<(), LogError> {
-    let filter: Targets = config.filter.parse().map_err(LogError::Filter)?;
+pub fn start_logging(filter: &str, environment: Environment) -> Result<(), LogError> {
+    let filter: Targets = filter.parse().map_err(LogError::Filter)?;
     let lines = fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = match config.format {
-        LogFormat::Text => lines.with_target(false).compact().boxed(),
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match environment {
+        Environment::Development => lines.with_target(false).compact().boxed(),
         // A request or a job has only one span, so the list of all spans would only repeat that span.
-        LogFormat::Json => lines
+        Environment::Production => lines
             .json()
             .flatten_event(true)
             .with_span_list(false)

@@ -1,4 +1,4 @@
-//! The binary: what it prints, how it ends.
+//! The binary: its output and exit codes.
 
 mod connect;
 mod development;
@@ -20,7 +20,7 @@ const STRONG: &str = "8f5a9a6a7b80e67fc184bd0cb9069e420dae72ab2693c906ea078864ee
 
 const RELAYS: &str = "b0325f9c29ab874fbe5c236c8fd76dd49a696fac3c72af33311cdee85730c2f5";
 
-/// The binary in an empty folder, with nothing in its environment but what is given.
+/// The binary in `folder`, with only `variables` in its environment.
 pub(crate) fn backend(folder: &Path, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_archety-backend"));
     command
@@ -180,7 +180,7 @@ fn check_shows_what_is_in_effect_without_secrets() {
     assert!(!json.to_string().contains("hunter2"), "{json}");
 }
 
-/// What production needs beside a database and a relay's secret.
+/// The settings that production needs beside a database and a relay's secret.
 const PRODUCTION: [(&str, &str); 8] = [
     ("PUBLIC_URL", "none"),
     ("APP_ENV", "production"),
@@ -225,7 +225,7 @@ fn every_route_is_listed_with_who_may_call_it() {
 
 /// `archety-backend routes | head -1`
 #[test]
-fn a_reader_that_has_seen_enough_ends_a_command_quietly() {
+fn a_closed_pipe_ends_a_command_quietly() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut command = backend(folder.path(), &[]);
     command
@@ -240,7 +240,7 @@ fn a_reader_that_has_seen_enough_ends_a_command_quietly() {
 }
 
 #[test]
-fn a_missing_folder_is_told_once_by_the_databases_name() {
+fn a_missing_folder_is_reported_once_with_the_databases_path() {
     let url = ("DATABASE_URL", "sqlite://missing/archety.db");
     let (output, _folder) = run(&["migrate"], &[url]);
     assert_eq!(output.status.code(), Some(69));
@@ -296,19 +296,19 @@ fn commands_read_and_write_beside_a_server_on_sqlite() {
         (&["migrate"], 69, "in use by another archety-backend"),
     ] {
         let output = run(arguments);
-        let told = stderr(&output);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
-        assert!(told.contains(expected), "{arguments:?}: {told}");
+        let notes = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {notes}");
+        assert!(notes.contains(expected), "{arguments:?}: {notes}");
     }
     assert_eq!(serving.terminate(), Some(0));
 }
 
-/// A path that is mistyped names another program's database: it stays as it is, and alone.
+/// A mistyped path may name a file of another program.
 #[test]
-fn nothing_is_left_beside_a_file_that_is_not_ours() {
+fn a_file_that_is_no_database_of_ours_stays_alone_and_unchanged() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let text = "not a database, but somebody's notes, of more than a hundred bytes so that they would \
-                pass for a header if nobody looked at what they say";
+    let text = "not a database, but the notes of a person, of more than a hundred bytes so that they are \
+                as long as the header of a database file is";
     std::fs::write(folder.path().join("archety.db"), text).expect("written");
     for arguments in [
         &["serve"][..],
@@ -324,11 +324,11 @@ fn nothing_is_left_beside_a_file_that_is_not_ours() {
             .args(arguments)
             .output();
         let output = output.expect("it runs");
-        let told = stderr(&output);
-        assert_eq!(output.status.code(), Some(69), "{arguments:?}: {told}");
+        let notes = stderr(&output);
+        assert_eq!(output.status.code(), Some(69), "{arguments:?}: {notes}");
         assert!(
-            told.contains("it is not a SQLite database"),
-            "{arguments:?}: {told}"
+            notes.contains("it is not a SQLite database"),
+            "{arguments:?}: {notes}"
         );
         let files: Vec<_> = std::fs::read_dir(folder.path())
             .expect("a folder")
@@ -340,7 +340,7 @@ fn nothing_is_left_beside_a_file_that_is_not_ours() {
 }
 
 #[test]
-fn serve_tells_where_it_listens_and_stops_on_sigterm() {
+fn serve_prints_its_address_and_stops_on_sigterm() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut serving = Serving::start(folder.path(), &[]);
     let mut idle = TcpStream::connect(&serving.address).expect("it listens");
@@ -349,7 +349,7 @@ fn serve_tells_where_it_listens_and_stops_on_sigterm() {
     let mut status = String::new();
     BufReader::new(&idle).read_line(&mut status).expect("text");
     assert_eq!(status.trim(), "HTTP/1.1 200 OK");
-    // A laptop needs no secret of its own: one was made, for its owner's eyes alone.
+    // A laptop needs no setting for the relay's secret: `serve` made one that only its owner can read.
     let file = folder.path().join(".archety-dev-secret");
     let secret = std::fs::read_to_string(&file).expect("made");
     assert!(RelaySecrets::parse(&secret).is_ok());

@@ -1,4 +1,4 @@
-//! `person export` and `person delete` by the binary, for somebody who only ever texted, and for handles that
+//! `person export` and `person delete` by the binary, for a person who only sent texts, and for handles that
 //! are no phone number.
 
 use std::io::Write;
@@ -18,7 +18,7 @@ fn person(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     person_given(folder, arguments, "")
 }
 
-/// With `given` on standard input.
+/// Runs `person` with `given` on standard input.
 fn person_given(folder: &Path, arguments: &[&str], given: &str) -> (Option<i32>, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_archety-backend"))
         .current_dir(folder)
@@ -43,19 +43,19 @@ fn person_given(folder: &Path, arguments: &[&str], given: &str) -> (Option<i32>,
     )
 }
 
-/// A message of Ada's, who never signed in.
-async fn text(folder: &Path) {
-    text_from(folder, &[ADA]).await;
+/// Stores a message of Ada, who never signed in.
+async fn store_text(folder: &Path) {
+    store_texts_from(folder, &[ADA]).await;
 }
 
-/// A message from each handle.
-async fn text_from(folder: &Path, handles: &[&str]) {
+/// Stores a message from each handle.
+async fn store_texts_from(folder: &Path, handles: &[&str]) {
     let config = DatabaseConfig::from(DatabaseKind::Sqlite {
         path: folder.join("archety.db"),
     });
     let store = Store::open(&config, Environment::Development, Clock::System.now())
         .await
-        .expect("nobody has it open");
+        .expect("no other process has it open");
     for handle in handles {
         let message = from(direct(handle), handle);
         let mut message = in_chat(message, &format!("iMessage;-;{handle}"));
@@ -67,13 +67,13 @@ async fn text_from(folder: &Path, handles: &[&str]) {
 }
 
 #[tokio::test]
-async fn who_only_texted_is_exported_and_deleted_by_number() {
+async fn a_person_who_only_sent_texts_is_exported_and_deleted_by_number() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
-    text(folder).await;
+    store_text(folder).await;
     let export = || {
-        let (code, document, told) = person(folder, &["export", "--phone", ADA]);
-        assert_eq!(code, Some(0), "{told}");
+        let (code, document, notes) = person(folder, &["export", "--phone", ADA]);
+        assert_eq!(code, Some(0), "{notes}");
         let document: Value = serde_json::from_str(&document).expect("JSON");
         let people = document["people"].as_array().expect("a list").clone();
         assert_eq!(people.len(), 1, "{document}");
@@ -85,29 +85,32 @@ async fn who_only_texted_is_exported_and_deleted_by_number() {
         "{exported}"
     );
 
-    let (code, _, told) = person(folder, &["delete", "--phone", ADA]);
-    assert_eq!(code, Some(1), "{told}");
+    let (code, _, notes) = person(folder, &["delete", "--phone", ADA]);
+    assert_eq!(code, Some(1), "{notes}");
     assert!(
-        told.contains("1 person(s)") && told.contains("--yes"),
-        "{told}"
+        notes.contains("1 person(s)") && notes.contains("--yes"),
+        "{notes}"
     );
     assert!(export().contains("hello"), "nothing was done");
 
-    let (code, _, told) = person(folder, &["delete", "--phone", ADA, "--yes"]);
-    assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("1 person(s) deleted"), "{told}");
-    assert!(!told.contains(ADA), "{told}");
+    let (code, _, notes) = person(folder, &["delete", "--phone", ADA, "--yes"]);
+    assert_eq!(code, Some(0), "{notes}");
+    assert!(notes.contains("1 person(s) deleted"), "{notes}");
+    assert!(!notes.contains(ADA), "{notes}");
 
-    let (code, document, told) = person(folder, &["export", "--phone", ADA]);
-    assert_eq!((code, document.as_str()), (Some(1), ""), "{told}");
-    assert!(told.contains("no person is known by this number"), "{told}");
-    let (code, _, told) = person(folder, &["delete", "--phone", ADA, "--yes"]);
-    assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("nothing is there"), "{told}");
+    let (code, document, notes) = person(folder, &["export", "--phone", ADA]);
+    assert_eq!((code, document.as_str()), (Some(1), ""), "{notes}");
+    assert!(
+        notes.contains("no person is known by this number"),
+        "{notes}"
+    );
+    let (code, _, notes) = person(folder, &["delete", "--phone", ADA, "--yes"]);
+    assert_eq!(code, Some(0), "{notes}");
+    assert!(notes.contains("nothing is there"), "{notes}");
 }
 
 #[tokio::test]
-async fn a_handle_on_standard_input_is_exported_and_deleted_however_it_is_written() {
+async fn a_handle_on_standard_input_is_exported_and_deleted_in_any_spelling() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
     let others = "other@example.com";
@@ -119,7 +122,7 @@ async fn a_handle_on_standard_input_is_exported_and_deleted_however_it_is_writte
         ADA,
         others,
     ];
-    text_from(folder, &handles).await;
+    store_texts_from(folder, &handles).await;
     for (given, stored, people) in [
         ("ann@example.com\n", "E:Ann@Example.com", 0),
         ("  mailto:ANN@example.com\r\n", "E:Ann@Example.com", 0),
@@ -128,8 +131,8 @@ async fn a_handle_on_standard_input_is_exported_and_deleted_however_it_is_writte
         ("56249(smsfp)\n", "56249(smsfp)", 0),
         ("P:+1 (555) 010-0001\n", ADA, 1),
     ] {
-        let (code, document, told) = person_given(folder, &["export"], given);
-        assert_eq!(code, Some(0), "{given:?}: {told}");
+        let (code, document, notes) = person_given(folder, &["export"], given);
+        assert_eq!(code, Some(0), "{given:?}: {notes}");
         let document: Value = serde_json::from_str(&document).expect("JSON");
         assert_eq!(document["people"].as_array().map(Vec::len), Some(people));
         let whole = document.to_string();
@@ -153,32 +156,32 @@ async fn a_handle_on_standard_input_is_exported_and_deleted_however_it_is_writte
     .into_iter()
     .enumerate()
     {
-        let (code, out, told) = person_given(folder, &["delete", "--yes"], given);
-        assert_eq!((code, out.as_str()), (Some(0), ""), "{told}");
+        let (code, out, notes) = person_given(folder, &["delete", "--yes"], given);
+        assert_eq!((code, out.as_str()), (Some(0), ""), "{notes}");
         let people = usize::from(n == 4);
         assert!(
-            told.contains(&format!("{people} person(s) deleted")),
-            "{told}"
+            notes.contains(&format!("{people} person(s) deleted")),
+            "{notes}"
         );
-        let (code, document, told) = person_given(folder, &["export"], given);
-        assert_eq!((code, document.as_str()), (Some(1), ""), "{told}");
+        let (code, document, notes) = person_given(folder, &["export"], given);
+        assert_eq!((code, document.as_str()), (Some(1), ""), "{notes}");
         let why = if people == 1 {
             "no person is known by this number"
         } else {
             "nothing is known of this handle"
         };
-        assert!(told.contains(why), "{told}");
-        let (code, _, told) = person_given(folder, &["delete", "--yes"], given);
-        assert_eq!(code, Some(0), "{told}");
-        assert!(told.contains("nothing is there"), "{told}");
+        assert!(notes.contains(why), "{notes}");
+        let (code, _, notes) = person_given(folder, &["delete", "--yes"], given);
+        assert_eq!(code, Some(0), "{notes}");
+        assert!(notes.contains("nothing is there"), "{notes}");
     }
-    let (code, document, told) = person_given(folder, &["export"], others);
-    assert_eq!(code, Some(0), "{told}");
+    let (code, document, notes) = person_given(folder, &["export"], others);
+    assert_eq!(code, Some(0), "{notes}");
     assert!(document.contains("hello"), "{document}");
 }
 
 #[test]
-fn what_is_no_handle_is_refused_before_the_database_is_opened() {
+fn a_text_that_is_no_handle_is_refused_before_the_database_is_opened() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (given, why) in [
         ("", "no handle is given"),
@@ -186,22 +189,22 @@ fn what_is_no_handle_is_refused_before_the_database_is_opened() {
         ("262966\n262967\n", "several lines"),
     ] {
         for arguments in [&["export"][..], &["delete", "--yes"]] {
-            let (code, out, told) = person_given(folder.path(), arguments, given);
-            assert_eq!((code, out.as_str()), (Some(1), ""), "{told}");
-            assert!(told.contains(why), "{given:?}: {told}");
+            let (code, out, notes) = person_given(folder.path(), arguments, given);
+            assert_eq!((code, out.as_str()), (Some(1), ""), "{notes}");
+            assert!(notes.contains(why), "{given:?}: {notes}");
         }
     }
     assert!(!folder.path().join("archety.db").exists());
     for command in ["export", "delete"] {
         let (code, help, _) = person(folder.path(), &[command, "--help"]);
         assert_eq!(code, Some(0));
-        for taught in [
+        for part in [
             "standard input",
             "e-mail address",
             "short code",
             "< handle.txt",
         ] {
-            assert!(help.contains(taught), "{command}: {taught}: {help}");
+            assert!(help.contains(part), "{command}: {part}: {help}");
         }
     }
 }

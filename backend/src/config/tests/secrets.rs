@@ -1,4 +1,4 @@
-//! Secrets: which are refused, which are the wrong ones, and that none is shown.
+//! Secrets: weak, swapped and shared ones are refused, and none is shown.
 
 use super::*;
 
@@ -59,7 +59,7 @@ fn a_key_that_can_be_guessed_stops_production() {
 }
 
 #[test]
-fn swapped_and_foreign_keys_of_a_project_are_named() {
+fn swapped_keys_and_keys_of_another_project_are_refused() {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let legacy = |role: &str, reference: &str| {
@@ -89,7 +89,7 @@ fn swapped_and_foreign_keys_of_a_project_are_named() {
     assert_eq!(with(here, "sb_secret_1", "sb_publishable_1"), both);
     assert_eq!(with(here, &foreign_anon, &foreign), both);
     assert_eq!(with(here, &anon, &foreign), ["SUPABASE_SERVICE_KEY"]);
-    // Under a domain of its own nothing tells the project.
+    // A URL with a domain of the project's own does not name the project.
     assert_eq!(
         with("https://auth.example.com", &foreign_anon, &foreign),
         [""; 0]
@@ -97,7 +97,7 @@ fn swapped_and_foreign_keys_of_a_project_are_named() {
 }
 
 #[test]
-fn one_secret_for_two_purposes_is_named() {
+fn one_secret_in_two_settings_is_refused() {
     let base = [
         ("APP_ENV", "production"),
         ("DATABASE_URL", "postgres://u:p@db.example.com/a"),
@@ -121,7 +121,7 @@ fn one_secret_for_two_purposes_is_named() {
 }
 
 #[test]
-fn a_name_that_is_none_is_not_taken_for_a_part_of_the_secret() {
+fn an_invalid_relay_name_does_not_count_as_part_of_the_secret() {
     for wrong in ["Mac Mini", "mini_2", "", "mini ", &"a".repeat(33)] {
         let list = format!("{RELAYS},{wrong}:{STRONG}");
         assert_eq!(
@@ -157,7 +157,10 @@ fn nothing_shown_is_a_secret() {
 fn every_setting_is_shown() {
     let config = Config::from_variables(&Variables::default()).expect("defaults");
     let mut shown: Vec<_> = config.effective().into_iter().map(|(key, _)| key).collect();
-    let mut settings: Vec<_> = near_miss::settings().collect();
+    let mut settings: Vec<_> = settings::SETTINGS
+        .iter()
+        .map(|setting| setting.key)
+        .collect();
     shown.sort_unstable();
     settings.sort_unstable();
     assert_eq!(shown, settings);

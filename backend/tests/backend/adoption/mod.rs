@@ -184,7 +184,7 @@ async fn a_backend_that_may_migrate_does() {
         return;
     };
     let config = archety_backend::config::DatabaseConfig {
-        migrate_on_start: archety_backend::config::MigrateOnStart::Yes,
+        migrate_on_start: true,
         ..database.config()
     };
     let store = Store::open(&config, Environment::Development, NOW)

@@ -1,4 +1,4 @@
-//! `check --connect`: what is configured is tried, and nothing is changed.
+//! `check --connect` asks the configured services, and changes nothing.
 
 use serde_json::Value;
 use supabase_stand_in as supabase;
@@ -7,8 +7,8 @@ use twilio_stand_in as twilio;
 use super::*;
 use crate::support::TestDatabase;
 
-/// The exit code, and what was found of each by name.
-fn tried(variables: &[(&str, &str)]) -> (Option<i32>, Vec<(String, bool, String)>) {
+/// Runs `check --connect`: the exit code, and each service's name, state and finding.
+fn check(variables: &[(&str, &str)]) -> (Option<i32>, Vec<(String, bool, String)>) {
     let variables = [variables, &[("APP_ENV", "development")]].concat();
     let (output, _folder) =
         tokio::task::block_in_place(|| run(&["check", "--connect", "--json"], &variables));
@@ -21,21 +21,21 @@ fn tried(variables: &[(&str, &str)]) -> (Option<i32>, Vec<(String, bool, String)
     (output.status.code(), found.collect())
 }
 
-fn outcome(tried: &[(String, bool, String)], name: &str) -> (bool, String) {
-    let found = tried
+fn outcome(checks: &[(String, bool, String)], name: &str) -> (bool, String) {
+    let found = checks
         .iter()
         .find(|one| one.0 == name)
-        .expect("it was tried");
+        .expect("a check of that name");
     (found.1, found.2.clone())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_is_found_up_to_date_empty_or_away() {
-    let (code, found) = tried(&[]);
+    let (code, found) = check(&[]);
     assert_eq!(code, Some(0));
     let (is_usable, what) = outcome(&found, "database");
     assert!(is_usable && what.contains("migration(s) to run"), "{what}");
-    let (code, found) = tried(&[("DATABASE_URL", "postgres://bob:hunter2@127.0.0.1:1/a")]);
+    let (code, found) = check(&[("DATABASE_URL", "postgres://bob:hunter2@127.0.0.1:1/a")]);
     assert_eq!(code, Some(1));
     let (is_usable, what) = outcome(&found, "database");
     assert!(
@@ -46,7 +46,7 @@ async fn a_database_is_found_up_to_date_empty_or_away() {
         return;
     };
     let url = database.url();
-    let (code, found) = tried(&[("DATABASE_URL", &url)]);
+    let (code, found) = check(&[("DATABASE_URL", &url)]);
     assert_eq!(
         (code, outcome(&found, "database").0),
         (Some(0), true),
@@ -58,7 +58,7 @@ async fn a_database_is_found_up_to_date_empty_or_away() {
             database.name()
         ))
         .await;
-    let (code, found) = tried(&[("DATABASE_URL", &url)]);
+    let (code, found) = check(&[("DATABASE_URL", &url)]);
     assert_eq!(code, Some(1));
     assert!(
         outcome(&found, "database").1.contains("read-only"),
@@ -67,11 +67,11 @@ async fn a_database_is_found_up_to_date_empty_or_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_looked_at_stays_empty() {
+async fn a_check_leaves_an_empty_database_empty() {
     let Some(database) = TestDatabase::empty().await else {
         return;
     };
-    let (code, found) = tried(&[("DATABASE_URL", &database.url())]);
+    let (code, found) = check(&[("DATABASE_URL", &database.url())]);
     assert_eq!(code, Some(0), "{found:?}");
     let mut connection = database.connect().await;
     let tables: i64 =
@@ -89,7 +89,7 @@ async fn twilio_is_asked_and_sends_nothing() {
     let settings = service.settings();
     let url = service.url();
     let with = |sid: &str, token: &str, url: &str| {
-        tried(&[
+        check(&[
             ("TWILIO_VERIFY_SERVICE_SID", sid),
             ("TWILIO_ACCOUNT_SID", &settings.account_sid),
             ("TWILIO_AUTH_TOKEN", token),
@@ -139,7 +139,7 @@ async fn supabase_is_asked_with_both_keys() {
     let project = supabase::StandIn::start(closed).await.expect("a port");
     let (anon, service) = (project.anon_key(), project.service_key());
     let with = |anon: &str, service: &str, url: &str| {
-        tried(&[
+        check(&[
             ("SUPABASE_URL", url),
             ("SUPABASE_ANON_KEY", anon),
             ("SUPABASE_SERVICE_KEY", service),

@@ -1,4 +1,4 @@
-//! A backend in development serves its own machine alone, also behind a proxy on that machine.
+//! A backend in development answers requests of its own machine alone, also behind a proxy on that machine.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -23,7 +23,7 @@ fn get(serving: &Serving, path: &str, header: &str) -> (String, String) {
 }
 
 #[test]
-fn what_a_proxy_brings_from_elsewhere_is_refused_with_the_reason() {
+fn a_request_that_a_proxy_forwards_from_another_machine_is_refused_with_the_reason() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let serving = Serving::start(folder.path(), &[]);
     for path in [

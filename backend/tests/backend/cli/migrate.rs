@@ -1,9 +1,9 @@
-//! `migrate`: what it needs, what it would do, and that looking changes nothing.
+//! `migrate` and `migrate --plan`: requirements, plans, and plans that change nothing.
 
 use super::*;
 
 #[tokio::test]
-async fn migrating_tells_what_it_needs() {
+async fn migrate_is_safe_to_repeat_and_refuses_another_environment() {
     let Some(database) = TestDatabase::empty().await else {
         return;
     };

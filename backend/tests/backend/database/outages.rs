@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use archety_backend::config::{MigrateOnStart, RelayAuth};
+use archety_backend::config::RelayAuth;
 use archety_backend::store::Pools;
 
 use super::*;
@@ -131,7 +131,7 @@ async fn a_start_on_a_read_only_database_waits_for_it() {
         return;
     };
     let config = DatabaseConfig {
-        migrate_on_start: MigrateOnStart::Yes,
+        migrate_on_start: true,
         ..store.config.clone()
     };
     // Another one was started before: the database has its keys.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archety_backend::clock::{Clock, Timestamp};
-use archety_backend::config::{Config, RelayAuth, SecretSource, Variables};
+use archety_backend::config::{Config, RelayAuth, Variables};
 use archety_backend::former_accounts;
 use archety_backend::http::{App, MetricsAccess, Reach, router};
 use archety_backend::identity::Identity;
@@ -81,7 +81,7 @@ impl TestApp {
         let settings = SETTINGS.iter().chain(settings).copied();
         let variables = Variables::of(settings);
         let mut config = Config::from_variables(&variables).expect("the tests' settings");
-        config.relay.secrets = SecretSource::Given(list);
+        config.relay.secrets = Some(list);
         config.relay.auth = mode;
         let mut rng = StdRng::from_seed([7; 32]);
         let services = Services::build(&config, store.clone(), clock.clone(), &mut rng)

@@ -1,0 +1,116 @@
+//! Reads settings by their row in the table, and collects problems and warnings.
+//!
+//! Each part of the configuration is read with the same [`Reader`], so that one start reports all problems.
+
+use super::settings::{Required, nearest, setting};
+use super::{Environment, Problems, Variables};
+
+pub(super) struct Reader<'v> {
+    pub(super) variables: &'v Variables,
+    pub(super) environment: Environment,
+    /// With a problem the backend does not start.
+    pub(super) problems: Problems,
+    /// With warnings the backend starts.
+    pub(super) warnings: Problems,
+}
+
+impl<'v> Reader<'v> {
+    pub(super) fn new(variables: &'v Variables, environment: Environment) -> Self {
+        Self {
+            variables,
+            environment,
+            problems: Problems::default(),
+            warnings: Problems::default(),
+        }
+    }
+
+    pub(super) fn is_production(&self) -> bool {
+        self.environment == Environment::Production
+    }
+
+    /// The given text of a setting.
+    pub(super) fn get(&self, key: &str) -> Option<&'v str> {
+        self.variables.get(setting(key).key)
+    }
+
+    /// The entries of a comma-separated setting, without surrounding space.
+    pub(super) fn list(&self, key: &str) -> impl Iterator<Item = &'v str> + use<'v> {
+        let list = self.get(key).into_iter();
+        list.flat_map(|list| list.split(',')).map(str::trim)
+    }
+
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// The given text of a setting. A missing one is a problem where the table requires the setting.
+    pub(super) fn required(&mut self, key: &'static str) -> Option<&'v str> {
+        let given = self.get(key);
+        match setting(key).required {
+            Required::WithSupabase(message) if given.is_none() => self.refuse(key, message),
+            Required::InProduction(message) if given.is_none() && self.is_production() => {
+                self.refuse(key, message);
+            }
+            _ => {}
+        }
+        given
+    }
+
+    /// The value of a setting that has a default in the table.
+    pub(super) fn value<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Option<T>) -> T {
+        let value = self.optional(key, &parse);
+        let value = value.or_else(|| parse(setting(key).default));
+        value.expect("a setting that is read as a value has a default in the table")
+    }
+
+    /// The value, or else the table's default. `None` if there is neither, or if the value cannot be read, which
+    /// is a problem.
+    pub(super) fn optional<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let default = Some(setting(key).default).filter(|default| !default.is_empty());
+        let value = parse(self.get(key).or(default)?);
+        if value.is_none() {
+            self.refuse_invalid(key);
+        }
+        value
+    }
+
+    pub(super) fn refuse_invalid(&mut self, key: &'static str) {
+        self.refuse(key, setting(key).invalid);
+    }
+
+    /// Warns of each variable whose name is nearly that of a setting. `OTP_PER_DY` would change nothing, and no
+    /// error would show that.
+    pub(super) fn warn_of_misspelt_names(&mut self) {
+        for name in self.variables.names() {
+            if let Some(meant) = nearest(name) {
+                let message = format!("{name} is set, which is no setting; is this one meant?");
+                self.warn(meant, message);
+            }
+        }
+    }
+
+    pub(super) fn refuse(&mut self, key: &'static str, message: impl Into<String>) {
+        self.problems.push(key, message);
+    }
+
+    pub(super) fn warn(&mut self, key: &'static str, message: impl Into<String>) {
+        self.warnings.push(key, message);
+    }
+
+    /// A problem in production, a warning in development.
+    pub(super) fn refuse_in_production(&mut self, key: &'static str, message: impl Into<String>) {
+        match self.environment {
+            Environment::Production => self.refuse(key, message),
+            Environment::Development => self.warn(key, message),
+        }
+    }
+}
+
+/// Parses a type's own text form.
+pub(super) fn from_str<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
+}
