@@ -171,7 +171,7 @@ async fn every_way_is_named_and_nothing_else_is() {
 }
 
 #[tokio::test]
-async fn views_are_made_to_read_as_whoever_asks_by_choice() {
+async fn views_become_security_invoker_if_asked() {
     let Some(database) = with(
         "create view texts as select id, text from messages; grant select on texts, messages to anon;
          create materialized view counts as select count(*) from messages; grant select on counts to anon",
