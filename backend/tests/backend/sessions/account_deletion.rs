@@ -27,7 +27,11 @@ async fn a_deleted_person_is_deleted_at_the_provider_once_it_answers() {
         assert!(person().is_some(), "{}", pair.kind());
         let deleted = ada.call(pair.here(), Method::DELETE, "/user", None).await;
         assert_eq!(deleted.status, 204, "{}", deleted.text());
-        assert_eq!(pair.asked(DELETE), 0, "the request does not wait for the provider");
+        assert_eq!(
+            pair.asked(DELETE),
+            0,
+            "the request does not wait for the provider"
+        );
         pair.provider().faults().always(DELETE, Fault::html(502));
         let outcomes = pair.do_jobs().await;
         assert!(outcomes.contains(&JobOutcome::Postponed), "{outcomes:?}");
