@@ -66,7 +66,7 @@ impl Transport {
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// It is not a credential of ours, or its session is over.
-    #[error("nobody is signed in by this")]
+    #[error("the credential belongs to no live session")]
     SignedOut,
     /// Whether it is good cannot be found out right now. The session lives on.
     #[error("the identity provider does not answer")]

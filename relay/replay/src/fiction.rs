@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_has_these() {
+    fn reserved_addresses_are_fictional() {
         for address in [
             "+15550100001",
             "+15555550101",
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_may_have_these() {
+    fn other_addresses_are_not_fictional() {
         for address in [
             "",
             "+19990000200",

@@ -162,7 +162,7 @@ fn refuse(link: &Link, people: Option<String>) -> anyhow::Result<()> {
     }
     if let Some(list) = people {
         reasons.push(format!(
-            "these addresses may be somebody's, since they are not in the fictional ranges \
+            "these addresses may be real, since they are not in the fictional ranges \
              (+1 555…, 555-01xx, 555xx, @example.com): {list}"
         ));
     }

@@ -1,4 +1,4 @@
-//! Every script of the stand-in is replayed, and says nothing in anybody's name.
+//! Every script of the stand-in can be replayed, and every address in it is fictional.
 
 use archety_relay::clock::UnixMicros;
 use archety_relay::config::{Auth, BackendUrl};
@@ -46,7 +46,7 @@ fn the_command_line_is_sound() {
 }
 
 #[test]
-fn every_pack_can_be_replayed_and_names_nobody() {
+fn every_pack_can_be_replayed_and_has_fictional_addresses_only() {
     for (name, script) in packs() {
         eprintln!("{name}");
         let played = play(&script, "a");

@@ -43,7 +43,7 @@ impl BackendStore {
     }
 }
 
-/// A process that goes down with whoever started it.
+/// A child process, killed when this value is dropped.
 #[derive(Debug)]
 pub struct Running(Child);
 

@@ -1,4 +1,4 @@
-//! Nobody else may write while an older deployment's database is adopted.
+//! An older deployment's database is adopted only while no other session writes to it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,7 +56,7 @@ async fn a_session_that_has_written_and_not_ended_is_named() {
     );
     migrate(&database, Adoption::Allowed)
         .await
-        .expect("adopted once nobody writes");
+        .expect("adopted once the writer is done");
 }
 
 #[tokio::test]
@@ -74,9 +74,9 @@ async fn a_transaction_left_open_on_a_table_counts() {
     reader.execute("rollback").await.expect("rolled back");
 }
 
-/// Between two short writes nothing is locked: whoever looks at locks alone finds nobody.
+/// Between two short writes nothing is locked, so looking at locks is not enough.
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_who_writes_now_and_then_is_caught_in_the_act() {
+async fn a_session_with_short_writes_is_found() {
     let Some(database) = older().await else {
         return;
     };
@@ -113,7 +113,7 @@ async fn somebody_who_writes_now_and_then_is_caught_in_the_act() {
 }
 
 #[tokio::test]
-async fn who_is_merely_connected_or_has_read_is_nobody() {
+async fn sessions_that_are_connected_or_have_read_do_not_count() {
     let Some(database) = older().await else {
         return;
     };

@@ -1,4 +1,4 @@
-//! Numbers that nobody can sign in with stay as they are, and are flagged.
+//! Adopted phone numbers that no sign-in can match are kept unchanged and flagged.
 
 use super::*;
 
@@ -132,8 +132,8 @@ async fn who_cannot_be_confused_is_not_flagged_again() {
         .await
         .expect("adopted");
     let mut connection = database.connect().await;
-    // Somebody signs in with the number that was adopted without its plus sign; somebody else's number
-    // was given away and their row keeps no number.
+    // One person signs in with the number that was adopted without its plus sign. Another person's number
+    // was reassigned, so that their row keeps no number.
     connection
         .execute(
             "insert into users (phone) values ('+15550100003');

@@ -45,7 +45,7 @@ async fn planning_changes_nothing_and_tells_what_is_there() {
         .expect("locked");
     let plan = Store::plan(&database.config(), Environment::Development)
         .await
-        .expect("it waits for nobody");
+        .expect("it waits for no lock");
     assert_eq!(plan.in_use_by, ["1 × unnamed"]);
     connection.execute("rollback").await.expect("rolled back");
 

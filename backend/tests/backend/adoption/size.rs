@@ -1,4 +1,4 @@
-//! A hundred thousand people more: no table is rewritten, and nobody who reads waits for long.
+//! A database with a hundred thousand people is adopted: no table is rewritten, and no reader waits long.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

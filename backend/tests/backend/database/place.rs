@@ -3,6 +3,7 @@
 use archety_backend::config::DatabaseKind;
 use archety_backend::store::MIGRATIONS_POSTGRES;
 use secrecy::ExposeSecret;
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::store::draft::direct;
@@ -26,62 +27,69 @@ fn with_query(config: &DatabaseConfig, query: &str) -> DatabaseConfig {
 
 #[tokio::test]
 async fn no_other_schema_gets_our_tables() {
+    let mut checks = JoinSet::new();
     for way in 0..7 {
-        let Some(database) = TestDatabase::empty().await else {
-            return;
-        };
-        let name = database.name();
-        let (login, config) = deployer(&database).await;
-        let mine = format!("create schema mine authorization {login};");
-        let (sql, config) = match way {
-            0 => (
-                format!("create schema {login} authorization {login}"),
-                config,
-            ),
-            1 => (mine, with_query(&config, "options=-c%20search_path%3Dmine")),
-            2 => (
-                mine,
-                with_query(&config, "options[search_path]=mine,public"),
-            ),
-            3 => (
-                format!("{mine} alter role {login} set search_path = mine, public"),
-                config,
-            ),
-            4 => (
-                format!("{mine} alter database {name} set search_path = mine"),
-                config,
-            ),
-            5 => (
-                format!("{mine} alter role {login} in database {name} set search_path = mine"),
-                config,
-            ),
-            // Ours by name, and first in the path.
-            _ => (
-                format!(
-                    "create schema app authorization {login}; create table app.users (id int);
-                     alter table app.users owner to {login};
-                     alter role {login} set search_path = app"
-                ),
-                config,
-            ),
-        };
-        database.run(&sql).await;
-        for _ in 0..2 {
-            migrate(&config)
-                .await
-                .unwrap_or_else(|error| panic!("{way}: {error}"));
-        }
-        let expected: &[&str] = if way == 6 { &["app.users"] } else { &[] };
-        assert_eq!(astray(&database).await, expected, "{way}");
-        let store = open(&config).await.expect("it serves");
-        store.store_message(direct("msg_1")).await.expect("stored");
-        let stored: i64 = sqlx::query_scalar("select count(*) from public.messages")
-            .fetch_one(&mut database.connect().await)
-            .await
-            .expect("a count");
-        assert_eq!(stored, 1, "{way}");
-        store.close().await;
+        checks.spawn(check_search_path(way));
     }
+    checks.join_all().await;
+}
+
+/// Migrates twice with a login whose search path leads to another schema, and stores a message.
+async fn check_search_path(way: u32) {
+    let Some(database) = TestDatabase::empty().await else {
+        return;
+    };
+    let name = database.name();
+    let (login, config) = deployer(&database).await;
+    let mine = format!("create schema mine authorization {login};");
+    let (sql, config) = match way {
+        0 => (
+            format!("create schema {login} authorization {login}"),
+            config,
+        ),
+        1 => (mine, with_query(&config, "options=-c%20search_path%3Dmine")),
+        2 => (
+            mine,
+            with_query(&config, "options[search_path]=mine,public"),
+        ),
+        3 => (
+            format!("{mine} alter role {login} set search_path = mine, public"),
+            config,
+        ),
+        4 => (
+            format!("{mine} alter database {name} set search_path = mine"),
+            config,
+        ),
+        5 => (
+            format!("{mine} alter role {login} in database {name} set search_path = mine"),
+            config,
+        ),
+        // Ours by name, and first in the path.
+        _ => (
+            format!(
+                "create schema app authorization {login}; create table app.users (id int);
+                 alter table app.users owner to {login};
+                 alter role {login} set search_path = app"
+            ),
+            config,
+        ),
+    };
+    database.run(&sql).await;
+    for _ in 0..2 {
+        migrate(&config)
+            .await
+            .unwrap_or_else(|error| panic!("{way}: {error}"));
+    }
+    let expected: &[&str] = if way == 6 { &["app.users"] } else { &[] };
+    assert_eq!(astray(&database).await, expected, "{way}");
+    let store = open(&config).await.expect("it serves");
+    store.store_message(direct("msg_1")).await.expect("stored");
+    let stored: i64 = sqlx::query_scalar("select count(*) from public.messages")
+        .fetch_one(&mut database.connect().await)
+        .await
+        .expect("a count");
+    assert_eq!(stored, 1, "{way}");
+    store.close().await;
 }
 
 /// What the fault of earlier versions made: everything in the schema that came first.

@@ -60,7 +60,7 @@ async fn a_pooler_in_transaction_mode_is_refused_by_name_and_nothing_is_set_on_i
     assert_eq!(
         settings(&pooler.url()).await,
         before,
-        "whoever comes next finds what was there"
+        "the next client's settings are as before"
     );
 }
 

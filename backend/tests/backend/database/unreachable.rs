@@ -17,8 +17,8 @@ fn printed(error: OpenError) -> String {
 }
 
 async fn told(url: &str) -> String {
-    let migrated = printed(migrate(&at(url)).await.expect_err("nobody is there"));
-    let served = printed(open(&at(url)).await.err().expect("nobody is there"));
+    let migrated = printed(migrate(&at(url)).await.expect_err("no server is there"));
+    let served = printed(open(&at(url)).await.err().expect("no server is there"));
     assert_eq!(migrated, served);
     assert!(
         !served.contains(PASSWORD) && !served.contains("timed out while"),

@@ -44,11 +44,11 @@ async fn a_direct_conversation_is_whole_and_a_group_is_ones_own_words() {
             on_line(from_person("ada on another", ADA, at(11)), "+15550100200"),
         )
         .await;
-        // Somebody else writes in Ada's chat: it stays hers, and what he wrote is hers to see.
+        // Ben writes in Ada's chat: the chat stays hers, and she sees what he wrote.
         let mut changed = from_person("ben in ada's chat", ADA, at(12));
         changed = from(changed, BEN);
         store(s, changed).await;
-        // Nobody's: an e-mail handle is never linked.
+        // No person's: an e-mail handle is never linked.
         let mut opaque = from_person("from an address", "ada@example.com", at(13));
         opaque.phone = None;
         store(s, opaque).await;
@@ -80,7 +80,7 @@ async fn a_direct_conversation_is_whole_and_a_group_is_ones_own_words() {
             };
             assert_eq!(row.mode, expected, "{}", row.text);
         }
-        // One conversation alone, and one that is somebody else's.
+        // One of her conversations, then another person's.
         let ids = async |text: &str| -> Uuid {
             let found: Vec<(Uuid,)> = select!(
                 s,
@@ -104,7 +104,7 @@ async fn a_direct_conversation_is_whole_and_a_group_is_ones_own_words() {
 }
 
 #[tokio::test]
-async fn a_claim_to_be_somebody_else_opens_nothing() {
+async fn a_false_user_id_shows_no_message() {
     for s in stores().await {
         let s = &s;
         store(s, from_person("ada 1", ADA, at(1))).await;

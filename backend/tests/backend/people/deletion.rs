@@ -1,4 +1,4 @@
-//! What deletion leaves: keyed hashes, and what is somebody else's.
+//! What deletion leaves: keyed hashes, and other people's rows.
 
 use std::collections::BTreeMap;
 
@@ -89,7 +89,7 @@ async fn nothing_is_left_but_keyed_hashes() {
             "the search finds"
         );
         assert!(delete(&s.store, ada).await);
-        // As the draft has it, Ben's messages list her as somebody in the chat; she is not in it now.
+        // Ben's messages were sent with Ada in their list of participants; she is gone from that list, too.
         let places = found(s, &[ADA, "ada-secret"], &[ada]).await;
         assert_eq!(places, Vec::<String>::new(), "{}", s.kind);
         for (table, left) in [

@@ -42,7 +42,7 @@ pub(super) async fn full(s: &TestStore) -> Uuid {
     .await;
     store(s, in_group("ben in group", "g", BEN, at(5))).await;
     store(s, from_person("ben 1", BEN, at(6))).await;
-    // What she said in somebody else's chat is hers as well.
+    // What she said in Ben's chat is hers as well.
     let in_bens = from(from_person("ada-secret-in-bens", BEN, at(7)), ADA);
     store(s, with_tombstone(in_bens, &pepper)).await;
     let json = || sqlx::types::Json(serde_json::json!({ "is": "ada-secret-json" }));

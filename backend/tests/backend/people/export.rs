@@ -55,9 +55,9 @@ async fn an_export_has_everything_of_one_person() {
             assert_eq!(document["traits"], serde_json::json!({}));
             assert!(!document.to_string().contains("ben in group"));
         }
-        let mut nobody = ada;
-        nobody.user_id = crate::store::draft::id();
-        let none = Export::begin(&s.store, themselves(&nobody), NOW).await;
+        let mut unknown = ada;
+        unknown.user_id = crate::store::draft::id();
+        let none = Export::begin(&s.store, themselves(&unknown), NOW).await;
         assert!(none.expect("read").is_none());
     }
 }

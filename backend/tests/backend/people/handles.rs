@@ -368,7 +368,7 @@ async fn an_export_has_everything_of_one_handle() {
         let nothing = export(s, "nothing@example.com").await;
         assert_eq!(nothing["messages"], serde_json::json!([]));
         assert!(traces(s, "nothing@example.com").await.is_empty());
-        let nobody: Vec<Uuid> = traces(s, MAIL).await.people;
-        assert!(nobody.is_empty(), "an address is no person's");
+        let people: Vec<Uuid> = traces(s, MAIL).await.people;
+        assert!(people.is_empty(), "an e-mail address has no person");
     }
 }

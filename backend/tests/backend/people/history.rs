@@ -211,7 +211,7 @@ async fn a_retry_and_an_edit_of_what_went_bring_nothing_back() {
 }
 
 #[tokio::test]
-async fn an_edit_of_a_deleted_persons_message_brings_nobody_back() {
+async fn an_edit_of_a_deleted_persons_message_creates_no_person() {
     for s in stores().await {
         let s = &s;
         store(s, buried(from_person("said", ADA, at(1)))).await;

@@ -78,14 +78,14 @@ async fn a_known_device_is_the_same_person_however_long_the_number_was_silent() 
             assert_eq!(resolved.user_id, ada.user_id, "day {n} on {}", s.kind);
             assert!(!resolved.is_new && resolved.archived.is_none());
         }
-        // Without the proof it is somebody new, as before.
+        // Without the proof a new person is made.
         let stranger = resolve(&s.store, ADA, day(700 + 180)).await;
         assert_eq!(stranger.archived, Some(ada.user_id));
     }
 }
 
 #[tokio::test]
-async fn whoever_texted_before_finds_it_and_a_tapped_number_stays_one_person() {
+async fn a_sign_in_finds_the_texts_of_its_number_unless_it_was_silent_for_180_days() {
     for s in stores().await {
         let s = &s;
         store(s, from_person("before", ADA, NOW)).await;
@@ -124,7 +124,7 @@ async fn a_recycled_number_finds_nothing() {
             .profile(&themselves(&new))
             .await
             .unwrap()
-            .expect("somebody");
+            .expect("a person");
         assert!(profile.relationship.is_none() && profile.user.name.is_none());
         assert_eq!(profile.user.phone, ADA);
         // The next message begins a conversation, in which nothing old is.
@@ -257,7 +257,7 @@ async fn a_sign_in_within_the_gap_makes_it_no_silence() {
 }
 
 #[tokio::test]
-async fn a_number_that_is_not_written_in_full_is_nobodys() {
+async fn a_number_not_in_e164_is_never_signed_in_with() {
     for s in stores().await {
         let s = &s;
         for (number, flag) in [("15550100001", "not_e164"), ("5550100001", "collides")] {
@@ -315,7 +315,7 @@ async fn twenty_sign_ins_at_once_are_one_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_at_the_moment_of_the_change_belongs_to_somebody() {
+async fn messages_during_a_reassignment_belong_to_the_new_person() {
     for s in stores().await {
         let replicas = [s.store.clone(), s.second().await];
         for round in 0..15_u32 {

@@ -114,18 +114,18 @@ async fn a_name_is_changed_and_taken_away() {
             let user = row.expect("a person").user;
             assert_eq!((user.name.as_deref(), user.updated_at), (name, Some(at(5))));
         }
-        let mut nobody = ada.clone();
-        nobody.user_id = id();
+        let mut unknown = ada.clone();
+        unknown.user_id = id();
         assert!(
             s.store
-                .rename(&nobody, Some("x"), NOW)
+                .rename(&unknown, Some("x"), NOW)
                 .await
                 .unwrap()
                 .is_none()
         );
         assert!(
             s.store
-                .profile(&themselves(&nobody))
+                .profile(&themselves(&unknown))
                 .await
                 .unwrap()
                 .is_none()

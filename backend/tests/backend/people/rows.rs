@@ -51,7 +51,7 @@ pub(super) fn phone(text: &str) -> Phone {
     Phone::parse(text).expect("a phone")
 }
 
-/// Signs somebody in, with a confirmed account.
+/// Signs the holder of `number` in, with a confirmed account.
 pub(super) async fn signed_in(store: &TestStore, number: &str, now: Timestamp) -> Actor {
     let resolved = resolve_for_sign_in(&store.store, &phone(number), Device::Unknown, now)
         .await
@@ -109,7 +109,7 @@ pub(super) async fn store(store: &TestStore, mut message: NewMessage) -> Stored 
     store.store.store_message(message).await.expect("stored")
 }
 
-/// The same, with what is left of it once its person is deleted, as whoever reads the wire makes it.
+/// `message` with the keyed hash that intake computes. It stays once the message's person is deleted.
 pub(super) fn with_tombstone(mut message: NewMessage, pepper: &Pepper) -> NewMessage {
     message.tombstone = pepper.message_tombstone(message.relay.as_str(), &message.identity);
     message

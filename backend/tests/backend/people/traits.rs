@@ -64,7 +64,7 @@ async fn traits_are_set_replaced_and_forgotten_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_gets_more_traits_than_the_bound_however_they_come() {
+async fn no_person_gets_more_traits_than_the_limit() {
     for s in stores().await {
         let ada = signed_in(&s, ADA, NOW).await;
         let mut tasks = JoinSet::new();
@@ -84,9 +84,9 @@ async fn nobody_gets_more_traits_than_the_bound_however_they_come() {
             .count();
         assert_eq!(passed, 3, "{}", s.kind);
         assert_eq!(shown(&s, &ada).await.len(), 90);
-        let mut nobody = ada.clone();
-        nobody.user_id = id();
-        let refused = set(&s.store, &nobody, &[("x", "1")]).await;
+        let mut unknown = ada.clone();
+        unknown.user_id = id();
+        let refused = set(&s.store, &unknown, &[("x", "1")]).await;
         assert!(matches!(refused, Err(TraitsError::Gone)), "{refused:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Whom `app.uid()` takes a session for: one confirmed, present person, or nobody.
+//! `app.uid()` is the id of a confirmed, present person, or null.
 
 use super::people::claims;
 use super::*;
@@ -20,7 +20,7 @@ async fn uid(connection: &mut PgConnection, claims: &str) -> Option<uuid::Uuid> 
 }
 
 #[tokio::test]
-async fn only_the_right_issuer_and_subject_are_somebody() {
+async fn only_a_confirmed_issuer_and_subject_have_a_uid() {
     let Some(mut people) = People::new().await else {
         return;
     };
@@ -66,7 +66,7 @@ async fn only_the_right_issuer_and_subject_are_somebody() {
 }
 
 #[tokio::test]
-async fn a_session_that_never_named_anybody_is_nobody() {
+async fn a_session_without_claims_has_no_uid() {
     let Some(mut people) = People::new().await else {
         return;
     };

@@ -53,7 +53,7 @@ const WRITES: [(&str, &str); 8] = [
 ];
 
 #[tokio::test]
-async fn own_rows_are_written_and_nobody_elses() {
+async fn a_person_writes_their_own_rows_and_no_others() {
     let Some(mut people) = People::new().await else {
         return;
     };
@@ -196,7 +196,7 @@ async fn role_and_claims_end_with_their_transaction_however_it_ends() {
 /// A request may be given up at any moment, and the driver counts a transaction only once the server has
 /// answered.
 #[tokio::test]
-async fn whoever_gives_up_while_it_begins_leaves_nothing_behind() {
+async fn a_transaction_abandoned_while_it_begins_leaves_nothing_on_the_connection() {
     let Some(mut people) = People::new().await else {
         return;
     };

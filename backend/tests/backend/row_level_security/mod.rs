@@ -1,8 +1,7 @@
 //! Who may see and change which row on Postgres, table by table.
 //!
-//! What is tried is generated from the catalogue, so that a table of a later migration is tried without
-//! anybody thinking of it. The lists of what is open stand here and nowhere else; whatever is not in
-//! them must be closed.
+//! The statements are generated from the catalogue, so that tables of later migrations are tested, too.
+//! The two lists below hold all that is open; everything else must be closed.
 
 mod catalogue;
 mod claims;
@@ -44,7 +43,7 @@ const WRITABLE: [(&str, &str); 8] = [
 enum Outcome {
     /// So many rows were read or changed.
     Rows(u64),
-    /// The role lacks the right, or the row would belong to somebody else.
+    /// The role lacks the right, or the row would belong to another person.
     Denied,
 }
 

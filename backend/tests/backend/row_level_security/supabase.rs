@@ -1,5 +1,5 @@
-//! A database as Supabase hands it out: its own schema `auth` that nobody else may write to, roles that
-//! are there already, rights on everything new for the Data API, and a login that is no superuser.
+//! A database as Supabase hands it out: a schema `auth` that only Supabase may write to, the roles of the
+//! Data API with default rights on every new table, and a login that is no superuser.
 
 use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
 use archety_backend::store::{Adoption, Pools, Store};
@@ -33,8 +33,8 @@ impl Supabase {
             .execute(sqlx::raw_sql(AssertSqlSafe(sql)))
             .await
             .expect("a database like Supabase's");
-        // From Postgres 16 on only whoever made a role may grant it; there the login makes ours, here
-        // another test may have been faster.
+        // From Postgres 16 on only the login that made a role may grant it. At Supabase that is this
+        // login; here another test may have made the role before.
         let shared = "do $$ begin
             if current_setting('server_version_num')::int >= 160000
               and exists (select 1 from pg_roles where rolname = 'archety_user') then
@@ -85,7 +85,7 @@ async fn everything_new_is_closed_although_supabase_opens_it() {
         supabase.migrate(Adoption::Refused).await;
     }
     assert_closed(&mut connection).await;
-    // And what a later migration makes, before anybody thinks of its rights.
+    // What a later migration makes is closed, too, even if it sets no rights.
     connection
         .execute("create table later (id integer); create sequence later_ids")
         .await

@@ -82,7 +82,7 @@ async fn the_backends_user_routes_meet_one_persons_rows_alone() {
 }
 
 #[tokio::test]
-async fn nobody_sees_nothing() {
+async fn authenticated_without_claims_sees_no_row() {
     try_everything("authenticated", None, readable, |_| 0).await;
 }
 

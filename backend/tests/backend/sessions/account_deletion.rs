@@ -1,4 +1,4 @@
-//! Whoever is gone here goes at the provider as well, however often it is away meanwhile.
+//! A person deleted here is also deleted at the identity provider, even if its calls fail at first.
 
 use std::time::Duration;
 
@@ -27,12 +27,16 @@ async fn a_deleted_person_is_deleted_at_the_provider_once_it_answers() {
         assert!(person().is_some(), "{}", pair.kind());
         let deleted = ada.call(pair.here(), Method::DELETE, "/user", None).await;
         assert_eq!(deleted.status, 204, "{}", deleted.text());
-        assert_eq!(pair.asked(DELETE), 0, "nobody waits for the provider");
+        assert_eq!(
+            pair.asked(DELETE),
+            0,
+            "the request does not wait for the provider"
+        );
         pair.provider().faults().always(DELETE, Fault::html(502));
         let outcomes = pair.do_jobs().await;
         assert!(outcomes.contains(&JobOutcome::Postponed), "{outcomes:?}");
         assert!(person().is_some(), "{}", pair.kind());
-        // The next time it is done, but nobody hears of it.
+        // The next call deletes the account, but its answer is lost.
         pair.provider().faults().clear();
         pair.provider().faults().next(DELETE, Fault::DropAfter);
         pair.advance(Duration::from_mins(1));
@@ -48,7 +52,7 @@ async fn a_deleted_person_is_deleted_at_the_provider_once_it_answers() {
 }
 
 #[tokio::test]
-async fn whoever_had_a_number_before_is_gone_from_the_provider_first() {
+async fn the_numbers_former_holder_is_deleted_at_the_provider_before_the_new_account_is_made() {
     for pair in supabase_pairs().await {
         let old = pair.here().signed_in(ADA).await;
         pair.advance(Store::SILENCE);

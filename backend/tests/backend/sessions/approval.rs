@@ -106,24 +106,24 @@ async fn an_approval_outlasts_a_provider_that_is_away_by_ten_minutes() {
 
 #[tokio::test]
 async fn a_code_is_checked_once() {
-    const SOMEBODY: &str = "+15550100044";
+    const NUMBER: &str = "+15550100044";
     for pair in supabase_pairs().await {
         let twilio = twilio_stand_in::StandIn::start(twilio_stand_in::Settings::default());
         let twilio = twilio.await.expect("a port");
-        // Set as its program prints them: whoever copies them has a backend that uses it.
+        // The settings that the stand-in's program prints are enough for a backend to use it.
         let printed = twilio.variables();
         let mut settings = vec![("OTP_PROVIDER", "twilio"), ("OTP_TEST_NUMBERS", "")];
         settings.extend(printed.iter().map(|(name, value)| (*name, value.as_str())));
         let app = pair.another(&settings).await;
-        let mut confirm = started(&app, SOMEBODY).await;
-        confirm["code"] = json!(twilio.code_for(SOMEBODY).expect("a code"));
+        let mut confirm = started(&app, NUMBER).await;
+        confirm["code"] = json!(twilio.code_for(NUMBER).expect("a code"));
         pair.provider().faults().times(3, GRANT, Fault::Drop);
         for _ in 0..3 {
             let refused = app.post_json("/auth/verify/confirm", &confirm).await;
             assert_eq!(refused.status, 503, "{}", refused.text());
         }
         let opened = app.post_json("/auth/verify/confirm", &confirm).await;
-        assert!(TestPhone::of(SOMEBODY, &opened).is_in(&app).await);
+        assert!(TestPhone::of(NUMBER, &opened).is_in(&app).await);
         assert_eq!(twilio.checks(), 1, "{}", pair.kind());
     }
 }
@@ -143,7 +143,7 @@ async fn twenty_first_sign_ins_of_one_number_are_one_person() {
             for answer in answers.await {
                 match answer.status.as_u16() {
                     200 => phones.push(TestPhone::of(ADA, &answer)),
-                    // The code that it had joined was used by somebody else at that moment.
+                    // Another request had just used the code of the same challenge.
                     422 => assert_eq!(answer.fault(), "code_expired", "{}", answer.text()),
                     _ => panic!("{} {}", answer.status, answer.text()),
                 }
@@ -166,7 +166,7 @@ async fn twenty_first_sign_ins_of_one_number_are_one_person() {
 #[tokio::test(flavor = "multi_thread")]
 async fn at_the_provider_they_are_one_person_too() {
     for pair in supabase_pairs().await {
-        // Twenty codes that were right while the provider was away: nobody is held up before it.
+        // Twenty correct codes are confirmed while the provider fails.
         let mut confirms = Vec::new();
         pair.provider()
             .faults()

@@ -112,7 +112,7 @@ async fn killed_between_answer_and_writing_it_down() {
             pair.provider().faults().next(REFRESH, held);
             let doomed = Doomed::refreshing(&pair, &phone).await;
             {
-                // Nobody can write meanwhile.
+                // The lock keeps every replica from writing.
                 let _locked = lock(&pair).await;
                 let answered = || pair.provider().requests().matching(REFRESH)[0].status;
                 until(|| answered() == Some(200)).await;
@@ -156,7 +156,7 @@ async fn lock(pair: &Pair) -> Locked {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_somebody_logs_out() {
+async fn a_replica_killed_during_a_refresh_does_not_undo_a_log_out() {
     for pair in supabase_pairs_with(&Settings::default()).await {
         let pair = Arc::new(pair);
         let phone = pair.here().signed_in(ADA).await;

@@ -69,7 +69,7 @@ async fn what_hangs_on_a_key_that_was_dropped_is_over() {
                     refused.text()
                 );
             }
-            // And whoever signs in again gets in.
+            // A new sign-in works.
             let dropped = pair.another(&[("SESSION_SECRET", NEW)]).await;
             let mut fresh = TestBrowser::new();
             let answer = fresh.sign_in(&dropped, ADA).await;

@@ -70,7 +70,7 @@ async fn a_browser_that_signs_in_again_leaves_nothing_behind() {
         let before = browser.clone();
         let old = before.session_id(pair.here()).await;
         assert!(before.is_in(pair.there()).await);
-        // As somebody else, even.
+        // The new sign-in is another person's.
         let confirmed = browser.sign_in(pair.here(), BOB).await;
         assert_eq!(confirmed.status, 200, "{}", confirmed.text());
         assert_ne!(browser.session_id(pair.here()).await, old);
@@ -86,7 +86,7 @@ async fn a_browser_that_signs_in_again_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_session_that_nobody_uses_ends_after_a_day_or_a_month() {
+async fn an_unused_session_ends_after_a_day_or_a_month() {
     let almost = Duration::from_mins(24 * 60 - 1);
     for pair in local_pairs().await {
         let plain = pair.here().browser_of(ADA).await;
@@ -113,7 +113,7 @@ async fn a_session_that_nobody_uses_ends_after_a_day_or_a_month() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_used_all_the_time_ends_after_a_week_or_four_months() {
+async fn a_session_in_constant_use_ends_after_a_week_or_four_months() {
     for pair in local_pairs().await {
         let plain = pair.here().browser_of(ADA).await;
         let mut phone = remembered_phone(&pair, ADA).await;

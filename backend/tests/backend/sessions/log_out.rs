@@ -1,4 +1,4 @@
-//! Somebody logs out, here and elsewhere, while others are at it.
+//! `POST /auth/logout`: which sessions it ends, on this replica and on others, and concurrent log-outs.
 
 use std::time::Duration;
 
@@ -102,8 +102,8 @@ async fn a_browser_logs_out_and_loses_its_cookie() {
 async fn without_a_session_there_is_nothing_to_end() {
     for pair in local_pairs().await {
         let app = pair.here();
-        let nobody = app.call(Method::POST, "/auth/logout", &[], None).await;
-        assert_eq!(nobody.status, 204, "{}", nobody.text());
+        let signed_out = app.call(Method::POST, "/auth/logout", &[], None).await;
+        assert_eq!(signed_out.status, 204, "{}", signed_out.text());
         let people = People::of(&pair).await;
         let mut browser = people.browser.clone();
         let stale = browser.clone();
@@ -271,7 +271,7 @@ async fn tokens_that_arrive_after_a_log_out_do_not_keep_a_session_alive() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_gets_in_after_a_log_out_was_answered_however_many_try() {
+async fn no_credential_works_after_a_log_out_was_answered_during_forty_requests() {
     for pair in local_pairs().await {
         for _ in 0..5 {
             let phone = pair.here().signed_in(ADA).await;

@@ -1,4 +1,4 @@
-//! Our refresh token: what is good when, and what becomes of a session whose token somebody copied.
+//! Our refresh token: when it works, and how a session ends whose token was copied.
 
 use std::time::Duration;
 

@@ -91,7 +91,7 @@ async fn short_lived_tokens_of_a_project_are_not_asked_for_by_each_who_waits() {
             assert_eq!(answer.status, 200, "{}", answer.text());
             assert_eq!(answer.json()["expires_in"], 300);
         }
-        // Whoever came after the answer was written down may have asked for itself.
+        // A request that began after the first answer was stored may have made a second call.
         assert!(pair.asked(REFRESH) <= 2, "{}", pair.asked(REFRESH));
     }
 }

@@ -190,7 +190,7 @@ impl Pair {
     }
 }
 
-/// Nobody here is after our money.
+/// Limits on codes, so high that no test of sessions reaches them.
 const LIMITS: [(&str, &str); 11] = [
     ("OTP_JOINS_PER_PHONE_HOUR", "1000"),
     ("OTP_JOINS_PER_IP_HOUR", "1000"),
@@ -219,7 +219,7 @@ async fn app(base: &Arc<TestStore>, settings: &BTreeMap<&'static str, String>) -
     .await
 }
 
-/// What `GET /auth/session` says to whoever asks.
+/// A client with a credential, as `GET /auth/session` describes it.
 pub(crate) trait Person {
     async fn who_am_i(&self, app: &TestApp) -> Answered;
 
@@ -232,7 +232,7 @@ pub(crate) trait Person {
     async fn session_id(&self, app: &TestApp) -> Uuid {
         let answer = self.who_am_i(app).await;
         let body = answer.json();
-        let id = body["session_id"].as_str().expect("somebody signed in");
+        let id = body["session_id"].as_str().expect("a session");
         id.parse().expect("an id")
     }
 }

@@ -97,7 +97,7 @@ async fn by_secret_another_token_of_the_session_is_asked_about_now_and_then() {
 }
 
 #[tokio::test]
-async fn by_secret_made_up_tokens_get_nobody_in_and_cost_little() {
+async fn forged_hs256_tokens_are_refused_with_few_calls_to_the_provider() {
     for pair in supabase_pairs().await {
         let phone = pair.here().signed_in(ADA).await;
         pair.here().signed_in(BOB).await;
@@ -115,7 +115,7 @@ async fn by_secret_made_up_tokens_get_nobody_in_and_cost_little() {
             calls = pair.asked(USER);
         }
         assert!((1..=3).contains(&calls), "{calls} in 90 s");
-        // Of a session that is not ours: nobody is asked.
+        // Tokens that name a session we do not have: the provider is not asked.
         let person = pair.provider().person_by_phone(ADA).expect("an account");
         for (sub, session) in [(person.id, Uuid::nil()), (Uuid::nil(), person.sessions[0])] {
             let now = pair.here().clock.now().as_secs();
@@ -126,7 +126,7 @@ async fn by_secret_made_up_tokens_get_nobody_in_and_cost_little() {
             let token = pair.provider().mint(&hs256(), &claims);
             assert!(!with_token(&phone, &token).is_in(pair.here()).await);
         }
-        // Somebody else's subject on one's own session.
+        // A token that names Ada's session and Bob's subject.
         let bob = pair.provider().person_by_phone(BOB).expect("an account");
         let now = pair.here().clock.now().as_secs();
         let claims = json!({
@@ -207,10 +207,11 @@ async fn by_key_pair_an_unknown_key_waits_for_the_list_of_keys() {
         assert!(phone.is_in(pair.there()).await, "{}", pair.kind());
         let id = phone.session_id(pair.there()).await;
         assert_eq!(pair.end_of(id).await, None);
-        // Known keys serve while the list is away; names that nobody knows don't hammer it.
+        // While the key list is unavailable, known keys still verify, and tokens with an unknown key id
+        // cause few requests for the list.
         pair.provider().requests().clear();
         pair.provider().faults().always(JWKS, Fault::Drop);
-        let header = json!({ "alg": "ES256", "typ": "JWT", "kid": "nobody's" });
+        let header = json!({ "alg": "ES256", "typ": "JWT", "kid": "unknown" });
         let strange = with_token(&phone, &signed(&pair, &header, ADA, "one"));
         for _ in 0..60 {
             pair.advance(Duration::from_secs(1));

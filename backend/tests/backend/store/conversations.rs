@@ -103,7 +103,7 @@ async fn a_later_sender_takes_over_nothing() {
         let later = store(&s, from(direct("b"), "+15550100002")).await;
         assert_eq!(later.sender_phone.as_deref(), Some("+15550100002"));
         assert_eq!((later.id, later.phone), (first.id, first.phone));
-        // Somebody opaque came first: the chat stays nobody's.
+        // A sender without a phone number wrote first: the chat has no owner.
         let guid = "iMessage;-;ada@example.com";
         let opaque = store(&s, in_chat(from(direct("c"), "ada@example.com"), guid)).await;
         assert_eq!(

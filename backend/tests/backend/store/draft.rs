@@ -46,7 +46,7 @@ pub(crate) fn direct(identity: &str) -> NewMessage {
     }
 }
 
-/// Stands for the keyed hash that whoever reads the wire makes.
+/// Stands for the keyed hash that intake computes.
 pub(crate) fn tombstone_of(identity: &str) -> [u8; 32] {
     let mut hash = [7_u8; 32];
     for (n, byte) in identity.bytes().enumerate() {

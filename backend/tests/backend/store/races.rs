@@ -131,7 +131,7 @@ async fn a_person_new_at_both_replicas_owns_both_chats() {
                 in_chat(message, &format!("iMessage;-;{round}-{n}"))
             };
             for (n, replica) in replicas.iter().enumerate() {
-                // What the Mac's owner types begins a conversation that is nobody's yet.
+                // What the Mac's owner types begins a conversation without a person.
                 let mut typed = message(n, "typed");
                 (typed.chat.owner, typed.phone) = (None, None);
                 replica.store_message(typed).await.unwrap();
@@ -154,7 +154,7 @@ async fn one_message_that_cannot_be_stored_takes_no_other_with_it() {
     let Some(store) = TestStore::postgres().await else {
         return;
     };
-    // Postgres has no room for it, and only whoever reads the wire replaces it.
+    // Postgres cannot store it, and only intake replaces it.
     let mut poison = direct("poison");
     poison.text = "\0".to_owned();
     let (before, refused, after) = tokio::join!(

@@ -81,7 +81,7 @@ const CHAT: &str = "create table message (ROWID integer primary key, guid text u
 
 #[tokio::test]
 async fn other_programs_databases_are_refused_and_untouched() {
-    // As Messages has it: open, and with a log that nobody has written back.
+    // Another program has the file open, with a WAL that has not been checkpointed.
     let (dir, path) = folder();
     let open = database(&path, SqliteJournalMode::Wal, CHAT).await;
     assert!(files(dir.path()).len() == 3);
@@ -282,7 +282,7 @@ async fn a_command_stands_beside_a_server_and_is_seen_by_it() {
     let mini = shared_protocol::RelayName::parse("mini").expect("a name");
     serving.mark_hmac_seen(&mini, NOW).await.expect("noted");
     let beside = Store::open_beside(&at(&path), development, NOW).await;
-    let beside = beside.expect("it waits for nobody");
+    let beside = beside.expect("it waits for no lock");
     let ada = shared_protocol::Address::parse("+15550100001").expect("a number");
     let traces = beside.traces(&ada, None).await.expect("read");
     assert_eq!(traces.people.len(), 1);

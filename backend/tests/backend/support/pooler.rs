@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 use super::TestDatabase;
 use super::postgres::config;
 
-/// When a client's session becomes somebody else's.
+/// When the pooler gives a client's server session to another client: after each transaction, or when the
+/// client disconnects.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PoolMode {
     Transaction,

@@ -91,7 +91,7 @@ impl TestDatabase {
         }
     }
 
-    /// Whether it lets in whoever says a name, as a test's own server does.
+    /// Whether the server accepts logins without a password, as a throw-away server does.
     pub(crate) fn trusts(&self) -> bool {
         self.server().is_throwaway
     }

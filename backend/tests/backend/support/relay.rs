@@ -15,7 +15,7 @@ use super::{Answered, TestApp};
 
 pub(crate) const PLAIN_SECRET: &str = "plain-secret-of-the-default-relay-0001";
 pub(crate) const MINI_SECRET: &str = "mini:secret-of-the-relay-called-mini-0002";
-pub(crate) const OTHER_SECRET: &str = "other-secret-that-nobody-has-given-out-3";
+pub(crate) const OTHER_SECRET: &str = "other-secret-that-was-never-given-out-3";
 
 /// What the test backends accept.
 pub(crate) fn secrets() -> String {

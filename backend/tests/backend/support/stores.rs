@@ -84,7 +84,7 @@ impl TestStore {
     }
 }
 
-/// A database that nobody has open. It is gone with this value.
+/// A database that no process has open. It is deleted when this value is dropped.
 pub(crate) struct ClosedStore {
     pub(crate) config: DatabaseConfig,
     _database: Option<TestDatabase>,

@@ -18,7 +18,7 @@ pub(crate) fn code_of(phone: &str) -> &str {
     }
 }
 
-/// An app that somebody is signed in with.
+/// An app with the tokens of a signed-in person.
 #[derive(Clone)]
 pub(crate) struct TestPhone {
     pub(crate) phone: String,

@@ -234,7 +234,7 @@ fn the_rate_is_kept() {
 }
 
 #[test]
-fn nothing_is_sent_elsewhere_or_in_anybodys_name_unless_meant() {
+fn nothing_is_sent_to_another_host_or_with_real_addresses_without_really() {
     let backend = Backend::start(|_| accepted());
     let home = Home::new();
     let real = SCRIPT.replace("+15550100001", "+19990000017");

@@ -56,7 +56,7 @@ enum What {
     Session,
     /// `GET /user/profile`, on Postgres under row-level security, 16 connections
     Profile,
-    /// What is added to Supabase's own calls when somebody signs in
+    /// What is added to Supabase's own calls by a sign-in
     SignIn,
     /// What strangers cost the backend who hold connections and send bodies
     Crowd,
@@ -118,7 +118,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A port that nobody listens on.
+/// A port that no program listens on.
 fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

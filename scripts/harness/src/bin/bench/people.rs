@@ -1,4 +1,4 @@
-//! People of the benchmarks, who sign in as an app does, with codes that nobody has to send.
+//! People who sign in as an app does. Their numbers are test numbers, so that no code is sent.
 
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ pub(crate) fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'
     pairs.map(|(name, value)| (*name, value.as_str())).collect()
 }
 
-/// Whoever signs people in.
+/// Signs people in over HTTP.
 pub(crate) struct Door {
     http: reqwest::Client,
     url: String,

@@ -15,7 +15,7 @@ use crate::people::{Door, borrowed, environment, person};
 use crate::{Bench, figure};
 
 const PEOPLE: u32 = 100;
-/// Numbers of nobody who signs in here, for the calls without us.
+/// From here on, the numbers of people who have an account at the stand-in and never sign in to the backend.
 const OTHERS: u32 = 1_000_000;
 /// One grant of the real server: 37 in a second on one core.
 const BCRYPT: Duration = Duration::from_millis(27);

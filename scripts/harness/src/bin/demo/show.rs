@@ -151,7 +151,7 @@ pub(crate) struct Summary {
     stored: usize,
     lost: usize,
     doubled: usize,
-    /// Stored though nobody sent it live: an older message, say.
+    /// How many stored messages were not sent in this run, such as older ones.
     unasked: usize,
     times: Spread,
 }
@@ -177,7 +177,7 @@ impl std::fmt::Display for Summary {
             "sent {sent}, stored {stored}, lost {lost}, doubled {doubled}, {times}"
         )?;
         if *unasked > 0 {
-            write!(f, "; {unasked} stored that nobody sent")?;
+            write!(f, "; {unasked} stored that were not sent")?;
         }
         Ok(())
     }
