@@ -12,7 +12,7 @@ use shared_protocol::Line;
 use crate::Address;
 
 /// So many addresses are learnt at most. An account has a handful.
-const MAX_LEARNT: usize = 64;
+const MAX_FOUND: usize = 64;
 
 /// What the owner says about own addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Declaration {
 pub struct Lines {
     declaration: Declaration,
     /// In the order in which they were learnt.
-    learnt: Vec<Address>,
+    found: Vec<Address>,
     /// The name of the one line that there is without a declaration, once it was chosen. Always an own address.
     name: Option<Address>,
 }
@@ -46,9 +46,9 @@ impl Lines {
 
     /// With what was learnt and chosen before.
     #[must_use]
-    pub fn remembering(mut self, learnt: Vec<Address>, name: Option<Address>) -> Self {
-        for address in learnt {
-            self.learn(address);
+    pub fn with_found(mut self, found: Vec<Address>, name: Option<Address>) -> Self {
+        for address in found {
+            self.add_found(address);
         }
         let name = name.filter(|name| !self.declaration.others.contains(name));
         self.name = name.or(self.name);
@@ -56,12 +56,12 @@ impl Lines {
     }
 
     /// Takes an address for an own one; tells whether that is news.
-    pub fn learn(&mut self, address: Address) -> bool {
-        let refused = self.declaration.others.contains(&address) || self.learnt.len() >= MAX_LEARNT;
-        if refused || self.learnt.contains(&address) {
+    pub fn add_found(&mut self, address: Address) -> bool {
+        let refused = self.declaration.others.contains(&address) || self.found.len() >= MAX_FOUND;
+        if refused || self.found.contains(&address) {
             return false;
         }
-        self.learnt.push(address);
+        self.found.push(address);
         true
     }
 
@@ -71,7 +71,7 @@ impl Lines {
         if self.name.is_some() || !self.declaration.lines.is_empty() {
             return false;
         }
-        let all = || self.declaration.own.iter().chain(&self.learnt);
+        let all = || self.declaration.own.iter().chain(&self.found);
         let name = all()
             .find(|address| address.is_phone())
             .or_else(|| all().find(|address| address.is_of_an_account()));
@@ -82,7 +82,7 @@ impl Lines {
     /// Whether an address, in its one form, is an own one.
     pub fn is_own(&self, address: &str) -> bool {
         let is_it = |own: &Address| own.as_str() == address;
-        self.is_declared(address) || self.learnt.iter().chain(&self.name).any(is_it)
+        self.is_declared(address) || self.found.iter().chain(&self.name).any(is_it)
     }
 
     /// Whether the owner declares it an own one.
@@ -102,8 +102,8 @@ impl Lines {
     }
 
     /// The addresses that were learnt, in order.
-    pub fn learnt(&self) -> &[Address] {
-        &self.learnt
+    pub fn found(&self) -> &[Address] {
+        &self.found
     }
 
     /// The name of the one line that there is without a declaration, once it was chosen.
@@ -140,7 +140,7 @@ impl Lines {
         if lines.is_empty() {
             lines.extend(self.name.clone().map(|name| vec![name]));
         }
-        for address in self.declaration.own.iter().chain(&self.learnt) {
+        for address in self.declaration.own.iter().chain(&self.found) {
             let is_listed = lines.iter().any(|line| line.contains(address));
             if let Some(first) = lines.first_mut().filter(|_| !is_listed) {
                 first.push(address.clone());
@@ -181,9 +181,9 @@ mod tests {
         assert!(!one.choose_name(), "there is nothing to choose from");
         assert_eq!(one.all(), []);
         for text in ["sam@example.com", "+15550109999", "+15550108888"] {
-            assert!(one.learn(address(text)));
+            assert!(one.add_found(address(text)));
         }
-        assert!(!one.learn(address("+15550109999")));
+        assert!(!one.add_found(address("+15550109999")));
         assert!(one.choose_name());
         assert_eq!(one.name(), Some(&address("+15550109999")));
         assert_eq!(
@@ -191,13 +191,13 @@ mod tests {
             [["+15550109999", "sam@example.com", "+15550108888"]]
         );
 
-        let mut by_mail = lines(&[], &[], &[]).remembering(vec![address("sam@example.com")], None);
+        let mut by_mail = lines(&[], &[], &[]).with_found(vec![address("sam@example.com")], None);
         by_mail.choose_name();
-        by_mail.learn(address("+15550109999"));
+        by_mail.add_found(address("+15550109999"));
         assert!(!by_mail.choose_name(), "a line keeps its name");
         assert_eq!(told(&by_mail), [["sam@example.com", "+15550109999"]]);
         let again = lines(&[], &["+15550107777"], &[])
-            .remembering(by_mail.learnt().to_vec(), by_mail.name().cloned());
+            .with_found(by_mail.found().to_vec(), by_mail.name().cloned());
         assert_eq!(again.line_of(None), by_mail.name());
         assert!(again.is_own("+15550107777") && again.is_own("+15550109999"));
     }
@@ -209,8 +209,8 @@ mod tests {
             &["+15550107777"],
             &[],
         );
-        two.learn(address("+15550106666"));
-        two.learn(address("pat@example.com"));
+        two.add_found(address("+15550106666"));
+        two.add_found(address("pat@example.com"));
         assert!(!two.choose_name());
         let name = |text: &str| two.line_of(Some(text)).map(Address::as_str);
         assert_eq!(name("pat@example.com"), Some("pat@example.com"));
@@ -240,8 +240,8 @@ mod tests {
     fn what_the_owner_calls_anothers_is_never_own() {
         let person = address("+15550100001");
         let mut lines = lines(&[], &[], &["+15550100001"])
-            .remembering(vec![person.clone()], Some(person.clone()));
-        assert!(!lines.learn(person));
+            .with_found(vec![person.clone()], Some(person.clone()));
+        assert!(!lines.add_found(person));
         assert!(!lines.is_own("+15550100001"));
         assert_eq!(lines.name(), None);
     }
@@ -250,8 +250,8 @@ mod tests {
     fn what_is_learnt_is_bounded() {
         let mut lines = Lines::default();
         for n in 0..1_000 {
-            lines.learn(address(&format!("+1555010{n:04}")));
+            lines.add_found(address(&format!("+1555010{n:04}")));
         }
-        assert_eq!(lines.learnt().len(), MAX_LEARNT);
+        assert_eq!(lines.found().len(), MAX_FOUND);
     }
 }

@@ -11,9 +11,9 @@ use super::output;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::lifecycle::ExitCode;
 use crate::mask::Masked;
-use crate::pipeline::{ReleaseAs, Released, give_up, release};
-use crate::state::filtered::{self, Filtered};
-use crate::state::quarantine::{self, Held};
+use crate::pipeline::{ReleaseAs, ReleaseOutcome, discard, release};
+use crate::state::filtered::{self, FilteredMessage};
+use crate::state::quarantine::{self, HeldMessage};
 use crate::state::{State, StateError};
 
 /// See what is held, forward it, or give it up.
@@ -104,8 +104,8 @@ struct Entry {
     body: Option<Vec<u8>>,
 }
 
-impl From<Held> for Entry {
-    fn from(held: Held) -> Self {
+impl From<HeldMessage> for Entry {
+    fn from(held: HeldMessage) -> Self {
         Self {
             id: held.id,
             kind: if held.body.is_empty() {
@@ -122,8 +122,8 @@ impl From<Held> for Entry {
     }
 }
 
-impl From<Filtered> for Entry {
-    fn from(held: Filtered) -> Self {
+impl From<FilteredMessage> for Entry {
+    fn from(held: FilteredMessage) -> Self {
         Self {
             id: held.id,
             kind: Kind::Filtered,
@@ -207,13 +207,13 @@ impl Command {
                 each(&state, which, |id| {
                     let released = state.write(|tx| release(tx, relay, id, release_as, now))?;
                     Ok(match released {
-                        Released::Done => Ok("is forwarded"),
-                        Released::ToldBefore => {
+                        ReleaseOutcome::Done => Ok("is forwarded"),
+                        ReleaseOutcome::PostedBefore => {
                             Ok("was told before, by another row; it is off the list")
                         }
-                        Released::NotHeld => Err("is not held"),
-                        Released::NotReadYet => Err(NOT_READ_YET),
-                        Released::Panicked => Err(PANICKED),
+                        ReleaseOutcome::NotHeld => Err("is not held"),
+                        ReleaseOutcome::NotReadYet => Err(NOT_READ_YET),
+                        ReleaseOutcome::Panicked => Err(PANICKED),
                     })
                 })
             }
@@ -221,7 +221,7 @@ impl Command {
                 bail!("a dropped message never reaches the backend; add --yes if that is meant")
             }
             Self::Drop { which, yes: true } => each(&state, which, |id| {
-                let given_up = state.write(|tx| give_up(tx, id))?;
+                let given_up = state.write(|tx| discard(tx, id))?;
                 Ok(if given_up {
                     Ok("is dropped")
                 } else {

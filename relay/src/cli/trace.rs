@@ -9,7 +9,7 @@ use crate::clock::UnixMicros;
 use crate::config::Config;
 use crate::lifecycle::ExitCode;
 use crate::state::outbox::{self, Entry};
-use crate::state::seen::{self, Seen};
+use crate::state::seen::{self, SeenMessage};
 use crate::state::{State, filtered, quarantine, waiting};
 
 /// Tell what became of one message: its row in chat.db, the decision about it, its posts.
@@ -160,7 +160,7 @@ fn row_facts(config: &Config, guid: &str) -> Result<Option<RowFacts>, String> {
     }))
 }
 
-fn decision(seen: &Seen) -> Decision {
+fn decision(seen: &SeenMessage) -> Decision {
     let time = |micros| UnixMicros::from_micros(micros).as_secs();
     Decision {
         outcome: seen.outcome.as_str(),

@@ -24,9 +24,9 @@ use crate::backend::client::Client;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::config::{Auth, Config, Link};
 use crate::delivery::sender::{Sender, SenderContext};
-use crate::pipeline::{FirstRun, Pipeline, PipelineContext, PipelineHealth, Postmark, Resume};
+use crate::pipeline::{FirstRun, Pipeline, PipelineContext, PipelineHealth, PostBuilder, Resume};
 use crate::pull::{PullContext, Puller};
-use crate::state::{State, contact, outbox};
+use crate::state::{State, connectivity, outbox};
 
 pub use exit::ExitCode;
 pub use supervisor::LoopEnded;
@@ -140,7 +140,7 @@ async fn live(context: RunContext<'_>, vitals: Vitals) -> anyhow::Result<()> {
     let pipeline = Pipeline::new(PipelineContext {
         chat_db: config.chat_db.clone(),
         options: config.options.clone(),
-        postmark: Postmark {
+        post_builder: PostBuilder {
             relay: config.relay_name.clone(),
             reply_via,
         },
@@ -202,7 +202,7 @@ async fn clean(state: Arc<State>, clock: Arc<dyn Clock>) {
             crash_point("clean");
             at.write(|tx| {
                 // By the time that the network has proven: a clock years ahead would clean it all.
-                let Some(proven) = contact::last(tx)? else {
+                let Some(proven) = connectivity::last(tx)? else {
                     return Ok(0);
                 };
                 let before = now

@@ -48,7 +48,7 @@ mod tests {
     use shared_protocol::Line;
 
     use super::*;
-    use crate::state::own_addresses::Learnt;
+    use crate::state::own_addresses::FoundAddresses;
 
     #[test]
     fn the_lines_are_those_that_the_reading_thread_knows() {
@@ -63,7 +63,7 @@ mod tests {
             addresses: vec!["+15550109999".to_owned(), "sage@example.com".to_owned()],
         }];
         state
-            .write(|tx| own_addresses::save(tx, &Learnt::default(), &lines))
+            .write(|tx| own_addresses::save(tx, &FoundAddresses::default(), &lines))
             .expect("written");
         assert_eq!(told(), lines);
     }

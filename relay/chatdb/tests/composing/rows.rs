@@ -340,7 +340,7 @@ fn any_lines() -> impl Strategy<Value = Lines> {
                 own,
                 others: Vec::new(),
             };
-            let mut lines = Lines::new(declaration).remembering(learnt, None);
+            let mut lines = Lines::new(declaration).with_found(learnt, None);
             if named {
                 lines.choose_name();
             }

@@ -16,7 +16,8 @@ use crate::lifecycle::ExitCode;
 use crate::lifecycle::vitals::{LOOK, Vitals};
 use crate::platform;
 use crate::state::{
-    State, StateError, contact, filtered, meta, outbox, own_addresses, quarantine, source, waiting,
+    State, StateError, connectivity, filtered, meta, outbox, own_addresses, quarantine, source,
+    waiting,
 };
 use reasons::{Known, Reason, Since};
 
@@ -159,7 +160,7 @@ fn look(state: &State) -> Result<Look, StateError> {
             version: env!("CARGO_PKG_VERSION"),
             state_dir: state.dir().display().to_string(),
             last_scan_at: since(known.scan(now)),
-            last_contact_at: contact::last(connection)?.map(secs),
+            last_contact_at: connectivity::last(connection)?.map(secs),
             last_pull_at: since(known.answer(now)),
             backend_version: meta::get(connection, meta::BACKEND_VERSION)?,
             backend_environment: meta::get(connection, meta::BACKEND_ENVIRONMENT)?,

@@ -11,7 +11,7 @@ mod passes;
 use messages_stand_in::Filter;
 
 use super::*;
-use crate::state::seen::Outcome;
+use crate::state::seen::RowOutcome;
 
 /// By what a row is held back, and what lifts that.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +92,7 @@ fn what_is_held_back_is_listed_with_its_reason_and_told_once_when_its_mark_is_li
         let row = held(&mut mac, mark, "hello");
         let guid = mac.messages.guid_of(row).unwrap();
         assert_eq!(mac.filtered(), [(guid, reason.to_owned())], "{mark:?}");
-        assert_eq!(mac.outcome(row), Some(Outcome::Spam));
+        assert_eq!(mac.outcome(row), Some(RowOutcome::Spam));
         mac.pass(hours(3));
         mac.look();
         assert!(mac.posted().is_empty(), "{mark:?}");
@@ -107,7 +107,7 @@ fn what_is_held_back_is_listed_with_its_reason_and_told_once_when_its_mark_is_li
             "three hours old, and new when it came"
         );
         assert!(mac.filtered().is_empty());
-        assert_eq!(mac.outcome(row), Some(Outcome::Forwarded));
+        assert_eq!(mac.outcome(row), Some(RowOutcome::Forwarded));
         // Marked again: what was told is told.
         mark.set(&mut mac, row);
         mac.look();
@@ -127,7 +127,7 @@ fn a_mark_set_back_to_null_or_zero_is_lifted() {
             .unwrap();
         mac.look();
         assert_eq!(mac.texts(), ["hello"], "{value:?}");
-        assert_eq!(mac.outcome(row), Some(Outcome::Forwarded));
+        assert_eq!(mac.outcome(row), Some(RowOutcome::Forwarded));
     }
 }
 
@@ -267,7 +267,7 @@ fn what_was_sent_before_the_relay_began_is_not_listed() {
     let row = mac.said(ADA, "old", sent);
     Mark::Chat(2).set(&mut mac, row);
     mac.look();
-    assert_eq!(mac.outcome(row), Some(Outcome::Recorded));
+    assert_eq!(mac.outcome(row), Some(RowOutcome::Recorded));
     Mark::Chat(2).lift(&mut mac, row);
     mac.look();
     assert!(mac.filtered().is_empty() && mac.posted().is_empty());

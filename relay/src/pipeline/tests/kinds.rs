@@ -4,7 +4,7 @@ use messages_stand_in::{ChatKind, Filter, Tapback, TapbackChange};
 use shared_protocol::{Mode, TapbackAction, TapbackKind};
 
 use super::*;
-use crate::state::seen::Outcome;
+use crate::state::seen::RowOutcome;
 
 const STYLES: [Style; 5] = [
     Style::Monterey,
@@ -152,7 +152,7 @@ fn a_note_to_self_is_skipped_and_a_message_to_somebody_is_not_taken_for_one() {
         .deliver(peer, &NewMessage::outgoing(now).text("on my way"))
         .unwrap();
     mac.look();
-    assert_eq!(mac.outcome(note), Some(Outcome::NoteToSelf));
+    assert_eq!(mac.outcome(note), Some(RowOutcome::NoteToSelf));
     assert_eq!(mac.texts(), ["on my way"]);
     let mut mac = Mac::new();
     mac.start(

@@ -4,7 +4,7 @@ use messages_stand_in::payload::URL_BALLOON;
 use messages_stand_in::{Body, Payload, RichLink};
 
 use super::*;
-use crate::state::seen::Outcome;
+use crate::state::seen::RowOutcome;
 
 mod senders;
 
@@ -59,7 +59,7 @@ fn a_links_preview_row_is_not_a_second_message_and_a_link_sent_again_is() {
     mac.pass(Duration::from_millis(900));
     let preview = mac.shows(|row| row.text(URL));
     mac.look();
-    assert_eq!(mac.outcome(preview), Some(Outcome::LinkPreview));
+    assert_eq!(mac.outcome(preview), Some(RowOutcome::LinkPreview));
     mac.pass(secs(2));
     mac.shows(|row| row.text(URL));
     mac.look();
@@ -328,7 +328,7 @@ fn a_text_that_is_written_after_its_link_row_is_waited_for_if_the_link_names_it(
     mac.look();
     mac.look();
     assert_eq!(mac.texts(), [format!("see {URL}")]);
-    assert_eq!(mac.outcome(link), Some(Outcome::LinkPreview));
+    assert_eq!(mac.outcome(link), Some(RowOutcome::LinkPreview));
 
     let mut mac = Mac::new();
     mac.shows(|row| row.text(URL).set("reply_to_guid", guid.to_owned()));

@@ -4,14 +4,14 @@
 //! what a test shows to survive has survived a restart.
 
 mod any_own_side;
-mod arrivals;
 mod bad_input;
 mod balloons;
-mod binding;
 mod changes;
 mod crashes;
 mod edit_notices;
 mod filtered;
+mod first_chat;
+mod freshness;
 mod groups;
 mod kinds;
 mod lines;
@@ -40,7 +40,7 @@ use shared_protocol::{Event, Message, MessageTime, NewestMessage, RelayName, Rep
 use tempfile::TempDir;
 
 use super::feed::Feed;
-use super::{FirstRun, PipelineContext, PipelineError, PipelineHealth, Postmark, Resume};
+use super::{FirstRun, PipelineContext, PipelineError, PipelineHealth, PostBuilder, Resume};
 use crate::clock::{Clock, ManualClock, UnixMicros};
 use crate::state::filtered as filtered_rows;
 use crate::state::{State, quarantine, seen, waiting};
@@ -99,7 +99,7 @@ impl Mac {
         self.context = Some(PipelineContext {
             chat_db: self.folder.path().join("chat.db"),
             options,
-            postmark: Postmark {
+            post_builder: PostBuilder {
                 relay: RelayName::default(),
                 reply_via: Some(ReplyVia::Commands),
             },
@@ -231,7 +231,7 @@ impl Mac {
             .collect()
     }
 
-    fn held(&self) -> Vec<quarantine::Held> {
+    fn held(&self) -> Vec<quarantine::HeldMessage> {
         self.state().read(quarantine::list).unwrap()
     }
 
@@ -246,7 +246,7 @@ impl Mac {
         rows.into_iter().map(|row| row.reason).collect()
     }
 
-    fn outcome(&self, rowid: i64) -> Option<seen::Outcome> {
+    fn outcome(&self, rowid: i64) -> Option<seen::RowOutcome> {
         let guid = self.messages.guid_of(rowid).unwrap();
         self.state()
             .read(|state| seen::find(state, &guid))

@@ -3,7 +3,7 @@
 use messages_stand_in::{Attachment, Body, Piece, TransferState};
 
 use super::*;
-use crate::state::seen::Outcome;
+use crate::state::seen::RowOutcome;
 
 #[test]
 fn a_row_without_a_chat_is_not_lost_and_never_taken_for_a_direct_message() {
@@ -79,7 +79,7 @@ fn an_orphan_is_recorded_after_a_month() {
     mac.in_touch();
     mac.sweep();
     assert!(mac.waiting().is_empty());
-    assert_eq!(mac.outcome(orphan), Some(Outcome::Orphaned));
+    assert_eq!(mac.outcome(orphan), Some(RowOutcome::Orphaned));
     assert!(mac.posted().is_empty());
 }
 
@@ -269,5 +269,5 @@ fn a_late_row_that_waits_for_its_chat_counts_once() {
         },
         6,
     );
-    assert_eq!(mac.outcome(row), Some(Outcome::Quarantined));
+    assert_eq!(mac.outcome(row), Some(RowOutcome::Quarantined));
 }

@@ -7,8 +7,8 @@ mod peers;
 use chatdb::{Address, Declaration, Lines};
 
 use super::*;
-use crate::state::own_addresses::{self, Learnt};
-use crate::state::seen::Outcome;
+use crate::state::own_addresses::{self, FoundAddresses};
+use crate::state::seen::RowOutcome;
 
 /// The Mac's own number: every row of the stand-in came in on it unless it says otherwise.
 const OWN: &str = "+15550009999";
@@ -33,7 +33,7 @@ fn declaring(addresses: &[&str]) -> Options {
 }
 
 fn learnt(mac: &Mac) -> Vec<String> {
-    let learnt = mac.state().read(own_addresses::learnt).unwrap();
+    let learnt = mac.state().read(own_addresses::found).unwrap();
     learnt.unwrap_or_default().addresses
 }
 
@@ -297,13 +297,13 @@ fn what_was_learnt_survives_the_rows_that_proved_it() {
     mac.alias_is_proven();
     mac.sql("update message set destination_caller_id = null, account = null");
     mac.sql("update chat set account_login = null");
-    let expected = Learnt {
+    let expected = FoundAddresses {
         addresses: vec![ALIAS.to_owned(), OWN.to_owned()],
         name: Some(OWN.to_owned()),
     };
     mac.look();
     assert_eq!(
-        mac.state().read(own_addresses::learnt).unwrap(),
+        mac.state().read(own_addresses::found).unwrap(),
         Some(expected)
     );
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();

@@ -3,7 +3,7 @@
 use messages_stand_in::{Attachment, MessageGuids};
 
 use super::*;
-use crate::state::seen::Outcome;
+use crate::state::seen::RowOutcome;
 
 /// A photo without a word from Ada; the same file name and size each time.
 fn photo(mac: &mut Mac, sent: Date) -> i64 {
@@ -33,7 +33,7 @@ fn a_day_later(mac: &mut Mac) {
     mac.in_touch();
 }
 
-fn outcomes(mac: &Mac, rows: &[i64]) -> Vec<Outcome> {
+fn outcomes(mac: &Mac, rows: &[i64]) -> Vec<RowOutcome> {
     let outcome = |row: &i64| mac.outcome(*row).expect("accounted for");
     rows.iter().map(outcome).collect()
 }
@@ -50,7 +50,7 @@ fn two_photos_of_one_microsecond_are_two_messages() {
         let second = photo(&mut mac, sent);
         mac.look();
         let told = outcomes(&mac, &[first, second]);
-        assert_eq!(told, [Outcome::Forwarded; 2], "{looks_between}");
+        assert_eq!(told, [RowOutcome::Forwarded; 2], "{looks_between}");
     }
 }
 
@@ -70,7 +70,7 @@ fn two_photos_of_one_microsecond_that_come_late_together_are_two_messages() {
         let second = photo(&mut mac, sent);
         mac.look();
         let told = outcomes(&mac, &[first, second]);
-        assert_eq!(told, [Outcome::Forwarded; 2], "{looks_between}");
+        assert_eq!(told, [RowOutcome::Forwarded; 2], "{looks_between}");
     }
 }
 
@@ -84,21 +84,21 @@ fn the_copy_of_a_photo_is_dropped_and_a_third_photo_of_that_instant_is_not() {
     let copies = [photo(&mut mac, sent), photo(&mut mac, sent)];
     let other = photo(&mut mac, sent);
     mac.look();
-    assert_eq!(outcomes(&mac, &originals), [Outcome::Forwarded; 2]);
-    assert_eq!(outcomes(&mac, &copies), [Outcome::Twin; 2]);
-    assert_eq!(mac.outcome(other), Some(Outcome::Backfilled));
+    assert_eq!(outcomes(&mac, &originals), [RowOutcome::Forwarded; 2]);
+    assert_eq!(outcomes(&mac, &copies), [RowOutcome::Twin; 2]);
+    assert_eq!(mac.outcome(other), Some(RowOutcome::Backfilled));
     // The next sync brings all of them again.
     a_day_later(&mut mac);
     let again = [0; 3].map(|_| photo(&mut mac, sent));
     mac.look();
-    assert_eq!(outcomes(&mac, &again), [Outcome::Twin; 3]);
+    assert_eq!(outcomes(&mac, &again), [RowOutcome::Twin; 3]);
 }
 
 #[test]
 fn two_equal_texts_of_one_second_that_come_late_together_are_two_messages() {
     for (away, told) in [
-        (hours(6), Outcome::Forwarded),
-        (hours(80), Outcome::Forwarded),
+        (hours(6), RowOutcome::Forwarded),
+        (hours(80), RowOutcome::Forwarded),
     ] {
         let mut mac = Mac::new();
         mac.in_touch();
@@ -145,7 +145,11 @@ fn a_sync_that_brings_an_unknown_text_twice_tells_it_twice_as_old() {
     let told = outcomes(&mac, &rows);
     assert_eq!(
         told,
-        [Outcome::Twin, Outcome::Backfilled, Outcome::Backfilled]
+        [
+            RowOutcome::Twin,
+            RowOutcome::Backfilled,
+            RowOutcome::Backfilled
+        ]
     );
 }
 
@@ -156,7 +160,7 @@ fn the_same_words_at_the_same_microsecond_are_one_message_also_in_one_batch() {
     let rows = [mac.said(ADA, "hi", sent), mac.said(ADA, "hi", sent)];
     mac.look();
     let told = outcomes(&mac, &rows);
-    assert_eq!(told, [Outcome::Forwarded, Outcome::Twin]);
+    assert_eq!(told, [RowOutcome::Forwarded, RowOutcome::Twin]);
 }
 
 #[test]
@@ -192,15 +196,15 @@ fn a_rebuild_that_is_looked_at_in_two_attempts_counts_from_the_first() {
     mac.said(ADA, "ok", sent);
     mac.messages.rebuild(10, MessageGuids::Renewed).unwrap();
     let source = mac.state().read(crate::state::source::load).unwrap();
-    let anchors = mac.state().read(crate::state::source::anchors).unwrap();
+    let source = source.unwrap();
     let began_at = mac.clock.now().as_micros();
     mac.look();
     assert_eq!(mac.texts(), ["before", "ok", "ok"]);
     // As if it had been killed after the first of both: nothing else of the new file is known.
     mac.state()
         .write(|tx| {
-            crate::state::source::save(tx, &source.unwrap())?;
-            crate::state::source::set_anchors(tx, &anchors)?;
+            crate::state::source::save(tx, &source)?;
+            crate::state::source::set_anchors(tx, &source.anchors)?;
             crate::state::meta::set(
                 tx,
                 crate::state::meta::REBUILD_BEGAN_AT,

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use strum::VariantArray;
+
 use super::super::*;
 use super::*;
 use crate::clock::UnixMicros;
-use crate::state::seen::Outcome;
+use crate::state::seen::RowOutcome;
 
 const NOW: UnixMicros = UnixMicros::from_secs(1_700_000_000);
 const STATEMENTS_OF_0_1: &str = include_str!("statements_of_0_1.sql");
@@ -94,7 +96,7 @@ fn what_the_previous_release_writes_is_read_and_the_other_way_round() {
     )
     .expect("written");
     let seen = state.read(|c| seen::find(c, "G")).expect("read");
-    assert_eq!(seen.expect("there").outcome, Outcome::Spam);
+    assert_eq!(seen.expect("there").outcome, RowOutcome::Spam);
 }
 
 /// What release 0.1 reads in `seen.outcome`; another word would end its reading of chat.db.
@@ -114,7 +116,7 @@ fn every_outcome_is_one_that_the_previous_release_knows() {
         "scheduled",
         "system",
     ];
-    for outcome in Outcome::ALL {
+    for outcome in RowOutcome::VARIANTS {
         assert!(KNOWN.contains(&outcome.as_str()), "{outcome:?}");
     }
 }

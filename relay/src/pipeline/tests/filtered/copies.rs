@@ -67,7 +67,7 @@ fn a_copy_of_what_was_told_is_not_listed() {
         .unwrap();
     let copy = mac.said(ADA, "hello", sent);
     mac.look();
-    assert_eq!(mac.outcome(copy), Some(Outcome::Twin));
+    assert_eq!(mac.outcome(copy), Some(RowOutcome::Twin));
     assert!(mac.filtered().is_empty());
 }
 
@@ -136,5 +136,5 @@ fn a_message_in_a_marked_chat_releases_nothing() {
     mac.look();
     assert_eq!(mac.texts(), ["hello"]);
     assert_eq!(mac.filtered().len(), 2);
-    assert_eq!(mac.outcome(row), Some(Outcome::Spam));
+    assert_eq!(mac.outcome(row), Some(RowOutcome::Spam));
 }

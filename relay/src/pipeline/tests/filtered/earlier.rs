@@ -100,7 +100,7 @@ fn killed_before_the_commit_it_is_still_held_and_told_once_later() {
         assert!(matches!(error, PipelineError::State(_)), "{error:?}");
         assert!(mac.posted().is_empty(), "{step}");
         assert_eq!(mac.filtered().len(), 1, "{step}");
-        assert_eq!(mac.outcome(row), Some(Outcome::Spam), "{step}");
+        assert_eq!(mac.outcome(row), Some(RowOutcome::Spam), "{step}");
         sql(&mac, "drop trigger killed");
     }
     mac.look();

@@ -1,13 +1,13 @@
 //! The owner's word on what is held back, before or after the mark is lifted.
 
 use super::*;
-use crate::pipeline::{ReleaseAs, Released, give_up, release};
+use crate::pipeline::{ReleaseAs, ReleaseOutcome, discard, release};
 
 pub(super) fn number(mac: &Mac) -> i64 {
     mac.state().read(filtered_rows::list).unwrap()[0].id
 }
 
-pub(super) fn release_as(mac: &Mac, id: i64, how: ReleaseAs) -> Released {
+pub(super) fn release_as(mac: &Mac, id: i64, how: ReleaseAs) -> ReleaseOutcome {
     let now = mac.clock.now();
     mac.state()
         .write(|tx| release(tx, &RelayName::default(), id, how, now))
@@ -15,7 +15,7 @@ pub(super) fn release_as(mac: &Mac, id: i64, how: ReleaseAs) -> Released {
 }
 
 /// `quarantine release --all-filtered`
-pub(super) fn release_all(mac: &Mac) -> Vec<Released> {
+pub(super) fn release_all(mac: &Mac) -> Vec<ReleaseOutcome> {
     let ids = mac
         .state()
         .read(|state| filtered_rows::ids_after(state, 0, u32::MAX))
@@ -37,8 +37,8 @@ fn what_the_owner_releases_is_told_once_though_its_mark_is_lifted_later() {
         let row = held(&mut mac, Mark::Chat(2), "hello");
         mac.pass(age);
         let id = number(&mac);
-        assert_eq!(release_as(&mac, id, how), Released::Done);
-        assert_eq!(release_as(&mac, id, how), Released::NotHeld);
+        assert_eq!(release_as(&mac, id, how), ReleaseOutcome::Done);
+        assert_eq!(release_as(&mac, id, how), ReleaseOutcome::NotHeld);
         Mark::Chat(2).lift(&mut mac, row);
         mac.look();
         let posted = mac.posted();
@@ -57,14 +57,14 @@ fn what_the_owner_drops_is_never_told() {
     let mut mac = Mac::new();
     let row = held(&mut mac, Mark::Chat(2), "hello");
     let id = number(&mac);
-    assert!(mac.state().write(|tx| give_up(tx, id)).unwrap());
-    assert!(!mac.state().write(|tx| give_up(tx, id)).unwrap());
+    assert!(mac.state().write(|tx| discard(tx, id)).unwrap());
+    assert!(!mac.state().write(|tx| discard(tx, id)).unwrap());
     Mark::Chat(2).lift(&mut mac, row);
     mac.look();
     mac.start(FirstRun::Now, Options::default());
     mac.look();
     assert!(mac.posted().is_empty() && mac.filtered().is_empty());
-    assert_eq!(mac.outcome(row), Some(Outcome::Dropped));
+    assert_eq!(mac.outcome(row), Some(RowOutcome::Dropped));
 }
 
 #[test]
@@ -79,9 +79,12 @@ fn the_owners_word_counts_after_seen_has_forgotten_the_row() {
         assert_eq!(mac.outcome(row), None);
         let id = number(&mac);
         if releases {
-            assert_eq!(release_as(&mac, id, ReleaseAs::ItsKind), Released::Done);
+            assert_eq!(
+                release_as(&mac, id, ReleaseAs::ItsKind),
+                ReleaseOutcome::Done
+            );
         } else {
-            assert!(mac.state().write(|tx| give_up(tx, id)).unwrap());
+            assert!(mac.state().write(|tx| discard(tx, id)).unwrap());
         }
         Mark::Chat(2).lift(&mut mac, row);
         mac.sweep();
@@ -100,10 +103,13 @@ fn a_row_that_was_not_read_yet_is_not_released() {
     let id = number(&mac);
     assert_eq!(
         release_as(&mac, id, ReleaseAs::ItsKind),
-        Released::NotReadYet
+        ReleaseOutcome::NotReadYet
     );
     mac.look();
-    assert_eq!(release_as(&mac, id, ReleaseAs::ItsKind), Released::Done);
+    assert_eq!(
+        release_as(&mac, id, ReleaseAs::ItsKind),
+        ReleaseOutcome::Done
+    );
     assert_eq!(mac.texts(), ["hello"]);
 }
 
@@ -130,12 +136,12 @@ fn of_copies_that_are_held_the_owners_release_tells_one() {
         let released = release_all(&mac);
         assert_eq!(
             released,
-            [Released::Done, Released::ToldBefore],
+            [ReleaseOutcome::Done, ReleaseOutcome::PostedBefore],
             "{whole_second}"
         );
         assert_eq!(mac.texts(), ["hello"]);
         assert!(mac.filtered().is_empty());
-        assert_eq!(mac.outcome(copy), Some(Outcome::Twin));
+        assert_eq!(mac.outcome(copy), Some(RowOutcome::Twin));
     }
 }
 
@@ -153,8 +159,11 @@ fn of_two_equal_messages_the_owner_may_drop_one_and_release_the_other() {
     mac.said(ADA, "ok", sent);
     mac.look();
     let first = number(&mac);
-    assert!(mac.state().write(|tx| give_up(tx, first)).unwrap());
+    assert!(mac.state().write(|tx| discard(tx, first)).unwrap());
     let second = number(&mac);
-    assert_eq!(release_as(&mac, second, ReleaseAs::ItsKind), Released::Done);
+    assert_eq!(
+        release_as(&mac, second, ReleaseAs::ItsKind),
+        ReleaseOutcome::Done
+    );
     assert_eq!(mac.texts(), ["ok"]);
 }

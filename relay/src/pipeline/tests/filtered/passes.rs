@@ -57,7 +57,7 @@ fn a_running_relay_notices_a_lifted_mark_and_a_deleted_row() {
     messages.set_chat_column(junk, "is_filtered", 2).unwrap();
     feed.step(&db, Wake::Changed).unwrap();
     run_until(&mac, &mut feed, &db, |mac| mac.filtered().len() == 20);
-    assert_eq!(mac.outcome(late), Some(Outcome::Spam));
+    assert_eq!(mac.outcome(late), Some(RowOutcome::Spam));
     messages.set_chat_column(junk, "is_filtered", 0).unwrap();
     feed.step(&db, Wake::Changed).unwrap();
     run_until(&mac, &mut feed, &db, |mac| mac.posted().len() == 20);
@@ -75,7 +75,7 @@ fn a_running_relay_asks_the_chat_of_a_row_that_was_held_back_late() {
     let db = ChatDb::open(&mac.folder.path().join("chat.db")).unwrap();
     let mut feed = Feed::bind(mac.context(), &db).unwrap();
     feed.step(&db, Wake::Changed).unwrap();
-    assert_eq!(mac.outcome(row), Some(Outcome::System));
+    assert_eq!(mac.outcome(row), Some(RowOutcome::System));
     messages.set_chat_column(chat, "is_filtered", 2).unwrap();
     messages.set_text(row, "words at last").unwrap();
     feed.step(&db, Wake::Changed).unwrap();
@@ -119,7 +119,7 @@ fn ten_thousand(mac: &Mac, chats: &[i64]) {
     mac.state()
         .write(|tx| {
             for (guid, rowid, chat_guid) in guids {
-                let held = filtered_rows::Filtered {
+                let held = filtered_rows::FilteredMessage {
                     id: 0,
                     guid,
                     rowid,
@@ -127,10 +127,10 @@ fn ten_thousand(mac: &Mac, chats: &[i64]) {
                     reason: "spam".to_owned(),
                     sent_at: now,
                     twin: chatdb::Digest::default(),
-                    came: filtered_rows::Came::New,
+                    was_old: false,
                     held_since: now,
                     body: Some(b"{}".to_vec()),
-                    told_by: None,
+                    preview_guid: None,
                 };
                 filtered_rows::hold(tx, &held)?;
             }

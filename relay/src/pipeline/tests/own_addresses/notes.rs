@@ -52,7 +52,7 @@ fn a_note_to_self_is_one_whatever_names_the_own_side() {
         let rows = note(&mut mac, case);
         mac.look();
         for row in rows {
-            assert_eq!(mac.outcome(row), Some(Outcome::NoteToSelf), "{case:?}");
+            assert_eq!(mac.outcome(row), Some(RowOutcome::NoteToSelf), "{case:?}");
         }
         assert_eq!(mac.texts(), ["to the number", "to the alias"], "{case:?}");
     }
@@ -127,7 +127,7 @@ fn a_copy_without_its_note_is_a_note_where_the_row_proves_it() {
         };
         assert_eq!(told, expected, "{case:?}");
         assert_eq!(
-            mac.outcome(copy) == Some(Outcome::NoteToSelf),
+            mac.outcome(copy) == Some(RowOutcome::NoteToSelf),
             skipped,
             "{case:?}"
         );

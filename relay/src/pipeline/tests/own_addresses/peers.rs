@@ -132,7 +132,7 @@ fn a_note_to_self_is_known_by_its_other_side() {
             for row in [first, second] {
                 assert_eq!(
                     mac.outcome(row),
-                    Some(Outcome::NoteToSelf),
+                    Some(RowOutcome::NoteToSelf),
                     "{named:?} {apart} {own_first}"
                 );
             }
@@ -184,7 +184,7 @@ fn an_own_address_that_is_known_needs_no_other_side() {
         mac.odd_received(chat, "bread", named),
     ] {
         mac.look();
-        assert_eq!(mac.outcome(row), Some(Outcome::NoteToSelf));
+        assert_eq!(mac.outcome(row), Some(RowOutcome::NoteToSelf));
     }
     // And one that the owner calls another's is a person's.
     let mut mac = Mac::new();

@@ -1,7 +1,7 @@
 //! Live, late, old, doubled: what is forwarded and what is not.
 
 use super::*;
-use crate::state::seen::Outcome;
+use crate::state::seen::RowOutcome;
 
 #[test]
 fn a_first_run_starts_now_and_replays_nothing() {
@@ -28,8 +28,8 @@ fn a_sync_after_the_first_start_forwards_nothing_old() {
     mac.look();
     assert_eq!(mac.texts(), ["and this one is new"]);
     assert!(mac.held().is_empty());
-    assert_eq!(mac.outcome(live), Some(Outcome::Forwarded));
-    assert_eq!(mac.outcome(1), Some(Outcome::Recorded));
+    assert_eq!(mac.outcome(live), Some(RowOutcome::Forwarded));
+    assert_eq!(mac.outcome(1), Some(RowOutcome::Recorded));
 }
 
 #[test]
@@ -106,8 +106,8 @@ fn copies_of_delivered_messages_are_dropped_and_strangers_are_backfill() {
     let twin = mac.said(ADA, "hello", first);
     let stranger = mac.said(ADA, "never seen", first);
     mac.look();
-    assert_eq!(mac.outcome(twin), Some(Outcome::Twin));
-    assert_eq!(mac.outcome(stranger), Some(Outcome::Backfilled));
+    assert_eq!(mac.outcome(twin), Some(RowOutcome::Twin));
+    assert_eq!(mac.outcome(stranger), Some(RowOutcome::Backfilled));
     assert_eq!(mac.texts(), ["hello", "something newer", "never seen"]);
     assert!(mac.posted()[2].is_backfill);
 }
@@ -132,7 +132,7 @@ fn one_late_message_behind_newer_ones_is_held_and_not_lost() {
     let late = mac.said(ADA, "two hours old", mac.ago(hours(2)));
     mac.look();
     assert_eq!(mac.texts(), ["newer"]);
-    assert_eq!(mac.outcome(late), Some(Outcome::Quarantined));
+    assert_eq!(mac.outcome(late), Some(RowOutcome::Quarantined));
     let held = mac.held();
     assert_eq!(held.len(), 1);
     assert_eq!(
@@ -222,5 +222,5 @@ fn a_clock_years_ahead_forgets_nothing() {
     mac.clock.set(honest.plus(hours(5 * 365 * 24)));
     mac.sweep();
     mac.clock.set(honest.plus(secs(60)));
-    assert_eq!(mac.outcome(row), Some(Outcome::Forwarded));
+    assert_eq!(mac.outcome(row), Some(RowOutcome::Forwarded));
 }
