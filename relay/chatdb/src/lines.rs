@@ -1,42 +1,43 @@
-//! The owner's own addresses, and the lines that they form.
+//! The owner's addresses, and the lines that they form.
 //!
-//! A line is a set of own addresses that count as one persona's. The owner declares lines where there
-//! are several. Without a declaration all own addresses are one line, named by the first phone number
-//! among them, else by the first e-mail address; the relay keeps that name for ever, because the
-//! backend's conversations are bound to it. What is declared is certain; what was learnt from chat.db
-//! is own as well, but never so certain that a person's message would be dropped for it (see
+//! A line is a set of own addresses that the backend treats as one persona. An owner with several lines
+//! declares them. Without a declaration all own addresses are one line, named by the first phone number
+//! among them, else by the first e-mail address. The relay keeps that name for ever, because the
+//! backend's conversations are bound to it. A declared address is certain. An address that was found in
+//! chat.db counts as the owner's too, but no person's message is dropped because of it (see
 //! [`crate::compose()`]).
 
 use shared_protocol::Line;
 
 use crate::Address;
 
-/// So many addresses are learnt at most. An account has a handful.
+/// So many addresses are kept that were found in chat.db. An account has a handful.
 const MAX_FOUND: usize = 64;
 
-/// What the owner says about own addresses.
+/// The owner's settings about own addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Declaration {
-    /// The lines, each with its name first; a line has at least one address.
+    /// The lines. Each has at least one address, and its name comes first.
     pub lines: Vec<Vec<Address>>,
-    /// Own addresses of no line.
+    /// Own addresses that belong to no line.
     pub own: Vec<Address>,
-    /// Addresses that are never taken for own ones, even if chat.db seems to prove it.
+    /// Addresses that are never taken for own ones, even if chat.db seems to prove that they are.
     pub others: Vec<Address>,
 }
 
-/// Own addresses, declared and learnt.
+/// Own addresses, declared by the owner or found in chat.db.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lines {
     declaration: Declaration,
-    /// In the order in which they were learnt.
+    /// In the order in which they were found.
     found: Vec<Address>,
-    /// The name of the one line that there is without a declaration, once it was chosen. Always an own address.
+    /// The name of the one line that there is without a declaration, once it was chosen. It is always
+    /// an own address.
     name: Option<Address>,
 }
 
 impl Lines {
-    /// What the owner declares, and nothing else.
+    /// The addresses that the owner declares.
     pub fn new(declaration: Declaration) -> Self {
         Self {
             declaration,
@@ -44,7 +45,7 @@ impl Lines {
         }
     }
 
-    /// With what was learnt and chosen before.
+    /// Adds the addresses that were found, and the name that was chosen, in an earlier run.
     #[must_use]
     pub fn with_found(mut self, found: Vec<Address>, name: Option<Address>) -> Self {
         for address in found {
@@ -55,7 +56,7 @@ impl Lines {
         self
     }
 
-    /// Takes an address for an own one; tells whether that is news.
+    /// Adds an own address that was found in chat.db; returns whether it is new.
     pub fn add_found(&mut self, address: Address) -> bool {
         let refused = self.declaration.others.contains(&address) || self.found.len() >= MAX_FOUND;
         if refused || self.found.contains(&address) {
@@ -65,8 +66,8 @@ impl Lines {
         true
     }
 
-    /// Chooses the name of the one line that there is without a declaration, unless it has one; tells
-    /// whether that is news.
+    /// Chooses the name of the one line that there is without a declaration; returns whether it had
+    /// none before.
     pub fn choose_name(&mut self) -> bool {
         if self.name.is_some() || !self.declaration.lines.is_empty() {
             return false;
@@ -79,13 +80,13 @@ impl Lines {
         self.name.is_some()
     }
 
-    /// Whether an address, in its one form, is an own one.
+    /// Whether an address, in its normal form, is an own one.
     pub fn is_own(&self, address: &str) -> bool {
         let is_it = |own: &Address| own.as_str() == address;
         self.is_declared(address) || self.found.iter().chain(&self.name).any(is_it)
     }
 
-    /// Whether the owner declares it an own one.
+    /// Whether the owner declares that an address is an own one.
     pub fn is_declared(&self, address: &str) -> bool {
         let declared = self.declaration.lines.iter().flatten();
         declared
@@ -93,15 +94,15 @@ impl Lines {
             .any(|own| own.as_str() == address)
     }
 
-    /// Whether the owner declares it another's.
-    pub(crate) fn is_anothers(&self, address: &str) -> bool {
+    /// Whether the owner declares that an address is not an own one.
+    pub(crate) fn is_declared_other(&self, address: &str) -> bool {
         self.declaration
             .others
             .iter()
             .any(|other| other.as_str() == address)
     }
 
-    /// The addresses that were learnt, in order.
+    /// The addresses that were found in chat.db, in order.
     pub fn found(&self) -> &[Address] {
         &self.found
     }
@@ -120,8 +121,8 @@ impl Lines {
         }
     }
 
-    /// The name of the line that an own address belongs to: the first declared one if it belongs to
-    /// none, or if the address is not known.
+    /// The name of the line to which an own address belongs. An address that belongs to no line, or is
+    /// not known, counts for the first declared line.
     pub(crate) fn line_of(&self, address: Option<&str>) -> Option<&Address> {
         let lines = &self.declaration.lines;
         address

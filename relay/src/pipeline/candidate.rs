@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chatdb::{Awaited, Digest, Known, Options, Reading, Relation, Row, compose, lane};
+use chatdb::{Awaited, Composed, Digest, Known, Options, Relation, Row, compose, lane};
 use rusqlite::Connection;
 use shared_protocol::Message;
 
@@ -110,7 +110,7 @@ pub(super) fn arrived_row(
 }
 
 /// Composes a row with what it has, as if it had waited long enough.
-pub(super) fn compose_now(row: &Row, context: &DecisionContext<'_>) -> Reading {
+pub(super) fn compose_now(row: &Row, context: &DecisionContext<'_>) -> Composed {
     compose(row, context.options, NO_MORE_WAITING, context.now)
 }
 

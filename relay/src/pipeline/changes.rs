@@ -3,7 +3,7 @@
 //! Each change is posted once, under a revision of its own, in the transaction that writes it down, and
 //! to the chat in which the message was first posted.
 
-use chatdb::{Awaited, Known, Reading, Row, SkipReason, compose_change};
+use chatdb::{Awaited, Composed, Known, Row, SkipReason, compose_change};
 use rusqlite::Connection;
 
 use super::candidate::{DecisionContext, compose_now};
@@ -42,7 +42,7 @@ pub(super) fn apply_change(
             after.known = change.known;
         }
         RowOutcome::Quarantined => {
-            if let Reading::Post(mut message) = compose_now(row, context) {
+            if let Composed::Post(mut message) = compose_now(row, context) {
                 first_chat::rename(&mut message, before.first_chat.as_ref());
                 after.known = Known::of(row, &message);
                 quarantine::set_body(state, &row.guid, &post_builder.body_of(&mut message))?;
@@ -62,20 +62,20 @@ pub(super) fn apply_change(
             let was_preview = before.outcome == RowOutcome::LinkPreview;
             let awaits_link = row.awaits == Some(Awaited::Link);
             match compose_now(row, context) {
-                Reading::Post(mut message) => {
+                Composed::Post(mut message) => {
                     after.known = Known::of(row, &message);
                     after.outcome = RowOutcome::Forwarded;
                     after.first_chat = Some(first_chat::of_message(&message));
                     enqueued += post_builder.enqueue(state, &mut message, now)?;
                 }
-                Reading::Skip(SkipReason::Spam) if !(was_preview && awaits_link) => {
+                Composed::Skip(SkipReason::Spam) if !(was_preview && awaits_link) => {
                     filtered::hold_back_late(state, row, &before, context)?;
                     return Ok(0);
                 }
-                Reading::Skip(_) | Reading::Wait(_) if was_preview => {
+                Composed::Skip(_) | Composed::Wait(_) if was_preview => {
                     after.known.text_was_empty = awaits_link;
                 }
-                Reading::Skip(_) | Reading::Wait(_) => {}
+                Composed::Skip(_) | Composed::Wait(_) => {}
             }
         }
         RowOutcome::Twin

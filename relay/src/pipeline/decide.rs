@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use chatdb::{Reading, Row, SkipReason, WaitReason, compose, lane};
+use chatdb::{Composed, Row, SkipReason, WaitReason, compose, lane};
 use crash_point::crash_point;
 use rusqlite::Connection;
 use shared_protocol::Message;
@@ -57,12 +57,12 @@ pub(super) fn decide(
         crash_point("row");
         let waited = Duration::from_micros(u64::try_from(now - candidate.since).unwrap_or(0));
         match compose(row, context.options, waited, now) {
-            Reading::Wait(WaitReason::NoChat)
+            Composed::Wait(WaitReason::NoChat)
                 if context.proven_now - candidate.since > ORPHAN_AFTER_MICROS =>
             {
                 record(state, row, now, RowOutcome::Orphaned)?;
             }
-            Reading::Wait(reason) => {
+            Composed::Wait(reason) => {
                 let hold = match reason {
                     WaitReason::NoChat => HOLD_UNJOINED_MICROS,
                     WaitReason::NoHandle
@@ -83,21 +83,21 @@ pub(super) fn decide(
                     });
                 }
             }
-            Reading::Skip(SkipReason::Spam) => {
+            Composed::Skip(SkipReason::Spam) => {
                 filtered::hold_back(state, arrivals, candidate, context, &mut result)?;
             }
-            Reading::Skip(reason) => record(state, row, now, reason.into())?,
-            Reading::Post(_) if let Some(outcome) = outcome_of_copy(state, candidate)? => {
+            Composed::Skip(reason) => record(state, row, now, reason.into())?,
+            Composed::Post(_) if let Some(outcome) = outcome_of_copy(state, candidate)? => {
                 record(state, row, now, outcome)?;
             }
-            Reading::Post(_) if is_posted_by_preview(state, row)? => {
+            Composed::Post(_) if is_posted_by_preview(state, row)? => {
                 record(state, row, now, RowOutcome::LinkPreview)?;
             }
-            Reading::Post(_) if is_blocked(row, &blockers) => {
+            Composed::Post(_) if is_blocked(row, &blockers) => {
                 wait(state, candidate, BEHIND)?;
                 result.waiting += 1;
             }
-            Reading::Post(message) => {
+            Composed::Post(message) => {
                 post(state, arrivals, candidate, *message, context, &mut result)?;
             }
         }

@@ -5,7 +5,7 @@
 //! before the commit finds the mark lifted again; one that is killed after it has only to post. The row
 //! was accounted for when it came, so from that time on it counts as an original or as a copy.
 
-use chatdb::{Chat, Digest, FilterReason, Reading, Row};
+use chatdb::{Chat, Composed, Digest, FilterReason, Row};
 use rusqlite::Connection;
 use shared_protocol::Message;
 
@@ -33,9 +33,9 @@ pub(super) fn hold_back(
         return Ok(());
     };
     let mut message = match compose_now(&row.unfiltered(), context) {
-        Reading::Post(message) => *message,
-        Reading::Skip(reason) => return record(state, row, now, reason.into()),
-        Reading::Wait(_) => {
+        Composed::Post(message) => *message,
+        Composed::Skip(reason) => return record(state, row, now, reason.into()),
+        Composed::Wait(_) => {
             result.filtered_chats.push(chat.guid.clone());
             filtered::hold(state, &incomplete(row, chat, now))?;
             return record(state, row, now, RowOutcome::Spam);
@@ -74,7 +74,7 @@ pub(super) fn hold_back_late(
     let Some(chat) = row.chat.as_deref() else {
         return Ok(());
     };
-    let Reading::Post(mut message) = compose_now(&row.unfiltered(), context) else {
+    let Composed::Post(mut message) = compose_now(&row.unfiltered(), context) else {
         return Ok(());
     };
     let seen = SeenMessage {
@@ -137,12 +137,12 @@ pub(super) fn refresh(
     };
     let before = seen::find(state, &held.guid)?;
     let mut message = match compose_now(&row.unfiltered(), context) {
-        Reading::Post(message) => *message,
-        Reading::Skip(reason) => {
+        Composed::Post(message) => *message,
+        Composed::Skip(reason) => {
             filtered::remove(state, &held.guid)?;
             return record(state, row, held.held_since, reason.into());
         }
-        Reading::Wait(_) => return Ok(()),
+        Composed::Wait(_) => return Ok(()),
     };
     first_chat::rename(&mut message, first_chat_of(&held, before).as_ref());
     if let Some(held_by) = held_by {
@@ -173,7 +173,7 @@ pub(super) fn release_lifted(
 ) -> rusqlite::Result<()> {
     let (row, now) = (&candidate.row, context.now);
     let reading = compose_now(&row.unfiltered(), context);
-    if matches!(reading, Reading::Wait(_)) {
+    if matches!(reading, Composed::Wait(_)) {
         return Ok(());
     }
     // An owner command may have released the message in between.
@@ -182,9 +182,9 @@ pub(super) fn release_lifted(
     };
     let came_at = held.held_since;
     let mut message = match reading {
-        Reading::Skip(reason) => return record(state, row, came_at, reason.into()),
-        Reading::Wait(_) => return Ok(()),
-        Reading::Post(message) => message,
+        Composed::Skip(reason) => return record(state, row, came_at, reason.into()),
+        Composed::Wait(_) => return Ok(()),
+        Composed::Post(message) => message,
     };
     if let Some(outcome) = outcome_of_copy(state, candidate)? {
         return record(state, row, came_at, outcome);
@@ -265,7 +265,7 @@ fn with_guid_of(body: Vec<u8>, row: &Row) -> Vec<u8> {
 /// Whether `row` is the message that is held back with this twin hash, under any guid.
 pub(super) fn has_twin(row: &Row, twin: Digest, context: &DecisionContext<'_>) -> bool {
     let reading = compose_now(&row.unfiltered(), context);
-    matches!(&reading, Reading::Post(message) if twin_of(row, message) == twin)
+    matches!(&reading, Composed::Post(message) if twin_of(row, message) == twin)
         || twin_of_row(row, context.now) == twin
 }
 

@@ -52,7 +52,7 @@ impl GroupNames {
         };
         if lane(name) != lane(&chat.guid) {
             row.chat = Some(Rc::new(Chat {
-                told_as: Some(name.to_owned()),
+                posted_as: Some(name.to_owned()),
                 ..chat.clone()
             }));
         }

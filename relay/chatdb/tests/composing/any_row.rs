@@ -1,9 +1,9 @@
-//! Whatever a row holds, what is composed of it is a message that the backend takes.
+//! The backend accepts the message of every row, with any content in any column.
 
 use std::time::Duration;
 
 use chatdb::{
-    Known, Lines, Reading, Relation, Row, WaitReason, compose, compose_change, lane, shorten,
+    Composed, Known, Lines, Relation, Row, WaitReason, compose, compose_change, lane, shorten,
 };
 use proptest::prelude::*;
 use shared_protocol::{Event, MAX_BODY_BYTES, Message};
@@ -70,14 +70,14 @@ proptest! {
         waited in prop_oneof![(0..6_000_u64).prop_map(Duration::from_millis), Just(LONG_ENOUGH), Just(Duration::MAX)],
         now in any_date(),
     ) {
-        if let Reading::Post(message) = compose(&row, &options, waited, now) {
+        if let Composed::Post(message) = compose(&row, &options, waited, now) {
             is_acceptable(&message, &row, now)?;
             keeps_sides_apart(&message, &options.lines)?;
         }
         // Nothing is waited for without end but a chat.
         let at_last = compose(&row, &options, LONG_ENOUGH, now);
-        prop_assert_eq!(at_last == Reading::Wait(WaitReason::NoChat), row.chat.is_none());
-        prop_assert!(row.chat.is_none() || !matches!(at_last, Reading::Wait(_)));
+        prop_assert_eq!(at_last == Composed::Wait(WaitReason::NoChat), row.chat.is_none());
+        prop_assert!(row.chat.is_none() || !matches!(at_last, Composed::Wait(_)));
     }
 
     #[test]
@@ -109,7 +109,7 @@ proptest! {
 
     #[test]
     fn what_was_posted_is_known(row in any_row(), options in any_options(), now in any_date()) {
-        if let Reading::Post(message) = compose(&row, &options, LONG_ENOUGH, now) {
+        if let Composed::Post(message) = compose(&row, &options, LONG_ENOUGH, now) {
             let known = Known::of(&row, &message);
             let change = compose_change(&row, &options, &known, now).unwrap();
             prop_assert!(change.messages.is_empty(), "{:?}", change.messages[0].event);

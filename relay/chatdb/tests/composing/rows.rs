@@ -1,6 +1,5 @@
-//! Rows wilder than any that the reader gives: every text of every length and of every character,
-//! every number, any attachment. Only guids are never empty, and addresses are in their one form: the
-//! reader sees to both.
+//! Random rows, with texts of any length and any character, any number, any attachment. Only guids are
+//! never empty, and addresses are in their normal form, as the reader guarantees.
 
 use std::rc::Rc;
 
@@ -176,7 +175,7 @@ fn any_chat() -> impl Strategy<Value = Chat> {
                 is_blocked,
                 participants,
                 joined: Vec::new(),
-                told_as: None,
+                posted_as: None,
             },
         )
 }
@@ -315,7 +314,7 @@ prop_compose! {
             summary, edited_at, part_count, is_spam, filter_action, schedule_type, schedule_state,
             is_system, has_attachments, chat: chat.map(Rc::new), attachments, relation, awaits,
             is_own_copy, is_to_itself,
-            digest: Digest::default(), is_beyond_reading: false,
+            digest: Digest::default(), is_unreadable: false,
         }
     }
 }

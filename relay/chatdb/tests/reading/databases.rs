@@ -1,5 +1,5 @@
-//! The databases that are read: one in the style of each macOS, and the schemas of real ones where
-//! their dumps lie beside the repository.
+//! The databases for these tests: one in the style of each macOS, and the schemas of real ones if their
+//! dumps are beside the repository.
 
 use std::io::Write;
 use std::path::Path;
@@ -20,7 +20,7 @@ impl Database {
         Self::laid_out(&style.to_string(), &schema::statements(style).join(";\n"))
     }
 
-    /// A database with these tables, whatever macOS they are of.
+    /// A database with these tables, of any macOS.
     pub(crate) fn laid_out(name: &str, statements: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("chat.db");

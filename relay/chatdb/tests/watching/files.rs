@@ -9,7 +9,7 @@ use messages_stand_in::{ChatDb as StandIn, Style, WalRotation};
 use super::{MOMENT, Mac, SOON, events_alone, poll_alone, sees};
 
 #[test]
-fn a_hundred_rotations_do_not_deafen_it() {
+fn a_hundred_rotations_do_not_make_it_miss_commits() {
     let mut mac = Mac::new();
     let (mut db, mut watcher) = mac.attached(events_alone());
     for rotation in 0..100 {

@@ -1,4 +1,5 @@
-//! When the watcher wakes: real files, real events, no pauses but the waits under test.
+//! When a wait of the watcher ends: with real files and real events, and without any pause but the
+//! waits under test.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 

@@ -118,7 +118,7 @@ fn a_nudge_ends_the_wait_and_ten_end_one() {
 }
 
 #[test]
-fn sleep_is_told_by_the_clock_and_sweeps_at_once() {
+fn sleep_is_noticed_by_the_clock_and_sweeps_at_once() {
     let mac = Mac::new();
     let (db, mut watcher) = mac.attached(poll_alone());
     assert_eq!(watcher.wait(&db, MOMENT * 5).unwrap(), Wake::Elapsed);

@@ -31,7 +31,7 @@ impl Feed<'_> {
         let _of_the_batch = tracing::info_span!("rows", rows, cursor).entered();
         let (mut unreadable, readable): (Vec<_>, Vec<_>) = candidates
             .into_iter()
-            .partition(|candidate| candidate.row.is_beyond_reading);
+            .partition(|candidate| candidate.row.is_unreadable);
         without_panicking(
             readable,
             &mut unreadable,

@@ -161,7 +161,7 @@ impl Feed<'_> {
         }
         // Rows that are set aside are read again when the relay starts, or when they change once more.
         let (mut set_aside, rows): (Vec<_>, Vec<_>) =
-            rows.into_iter().partition(|row| row.is_beyond_reading);
+            rows.into_iter().partition(|row| row.is_unreadable);
         without_panicking(
             rows,
             &mut set_aside,

@@ -298,7 +298,7 @@ impl Feed<'_> {
                 }
             });
         }
-        let is_it = |row: &Row| row.guid == listed.guid && !row.is_beyond_reading;
+        let is_it = |row: &Row| row.guid == listed.guid && !row.is_unreadable;
         let Some(mut row) = db.row(own.rowid)?.filter(is_it) else {
             return Ok(FilteredChange::None);
         };

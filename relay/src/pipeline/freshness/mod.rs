@@ -241,8 +241,8 @@ impl ArrivalHistory {
         }
     }
 
-    /// Notes that a row was posted as live. A date in the future counts as now: with one wrong clock
-    /// everything after it would otherwise look old.
+    /// Notes that a row was posted as live. A date in the future is taken for the present: with one
+    /// wrong clock everything after it would otherwise look old.
     pub(super) fn note_live(&mut self, sent_at: i64, arrived_at: i64) {
         let newest = sent_at.min(arrived_at);
         let known = self.newest_live.back().copied();

@@ -1,4 +1,4 @@
-//! What is live, late, old or doubled, verdict by verdict.
+//! The freshness of live, late, old and copied rows.
 
 use super::*;
 
@@ -44,11 +44,11 @@ fn six_hours_offline_are_late_live_messages() {
 #[test]
 fn rows_that_arrive_before_the_relay_has_reached_the_backend_again_are_live_too() {
     let mut arrivals = in_touch(T);
-    let verdicts = judge_all(
+    let freshness = judge_all(
         &mut arrivals,
         &[(T + HOUR, T + 72 * HOUR), (T + 60 * HOUR, T + 72 * HOUR)],
     );
-    assert_eq!(verdicts, [Freshness::Live, Freshness::Live]);
+    assert_eq!(freshness, [Freshness::Live, Freshness::Live]);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn one_late_row_behind_newer_ones_is_held() {
 
 #[test]
 fn a_copy_of_something_delivered_is_dropped_once_per_copy() {
-    let told = |dropped| CopyCounts {
+    let posts = |dropped| CopyCounts {
         originals: 1,
         originals_before: 1,
         dropped,
@@ -101,20 +101,20 @@ fn a_copy_of_something_delivered_is_dropped_once_per_copy() {
     let mut arrivals = in_touch(T);
     arrivals.count_late([(T - 30 * HOUR, T)]);
     let twin = ArrivedRow {
-        copies: told(0),
+        copies: posts(0),
         ..row(T - 30 * HOUR, T)
     };
     assert_eq!(arrivals.classify(&twin), Freshness::Twin);
     assert_eq!(
         arrivals.classify(&ArrivedRow {
-            copies: told(1),
+            copies: posts(1),
             ..twin
         }),
         Freshness::Backfill
     );
-    // Somebody who says "ok" twice within a second is not a copy of himself.
+    // A person may say "ok" twice within a second; the second row is no copy of the first.
     let fresh = ArrivedRow {
-        copies: told(0),
+        copies: posts(0),
         ..row(T - MINUTE, T)
     };
     assert_eq!(arrivals.classify(&fresh), Freshness::Live);
@@ -126,7 +126,7 @@ fn a_copy_of_something_delivered_is_dropped_once_per_copy() {
     assert_eq!(arrivals.classify(&precise), Freshness::Twin);
     assert_eq!(
         arrivals.classify(&ArrivedRow {
-            copies: told(1),
+            copies: posts(1),
             ..precise
         }),
         Freshness::Twin
@@ -218,6 +218,6 @@ fn a_gap_explains_only_what_was_sent_in_it_and_only_for_a_while() {
     let mut arrivals = in_touch(T);
     arrivals.contact(T + HOUR);
     arrivals.note_live(T + 30 * HOUR, T + 30 * HOUR);
-    let verdicts = judge_all(&mut arrivals, &[(T + 30 * MINUTE, T + 30 * HOUR)]);
-    assert_eq!(verdicts, [Freshness::Backfill]);
+    let freshness = judge_all(&mut arrivals, &[(T + 30 * MINUTE, T + 30 * HOUR)]);
+    assert_eq!(freshness, [Freshness::Backfill]);
 }

@@ -1,5 +1,5 @@
-//! Whatever rows name as their own side, people stay people, the owner stays the owner, and a line is never
-//! anybody else's.
+//! Rows with any combination of addresses in the columns for the own side. A person's message is always
+//! posted as that person's, the owner's as the owner's, and no line has the address of a person.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

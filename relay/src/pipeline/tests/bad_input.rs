@@ -37,7 +37,7 @@ fn random_bytes_as_a_body_fall_back_to_the_text_and_lose_nothing() {
 }
 
 #[test]
-fn null_or_a_wrong_type_in_any_column_stops_nobody() {
+fn null_or_a_wrong_type_in_any_column_does_not_stop_other_rows() {
     let mut mac = Mac::new();
     let columns = messages_stand_in::schema::columns(Style::Ventura, "message");
     let values = [

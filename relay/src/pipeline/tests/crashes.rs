@@ -1,4 +1,4 @@
-//! Killed between any two durable steps, the relay neither loses nor doubles.
+//! A relay that is killed between any two durable steps loses no message and posts none twice.
 
 use super::*;
 use crate::state::StateError;

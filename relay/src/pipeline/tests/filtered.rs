@@ -1,5 +1,5 @@
-//! Rows that Apple's filters hold back: listed without a limit of time, and told once their mark is
-//! lifted.
+//! Rows that Apple's filters hold back: listed without a limit of time, and posted once when their mark
+//! is lifted.
 
 mod changes;
 mod copies;
@@ -85,7 +85,7 @@ fn chat_of(mac: &mut Mac, filter: Filter, address: &str) -> (i64, i64) {
 }
 
 #[test]
-fn what_is_held_back_is_listed_with_its_reason_and_told_once_when_its_mark_is_lifted() {
+fn what_is_held_back_is_listed_with_its_reason_and_posted_once_when_its_mark_is_lifted() {
     for (mark, reason) in MARKS {
         let mut mac = Mac::before_first_run(Style::Macos27);
         mac.look();
@@ -108,7 +108,7 @@ fn what_is_held_back_is_listed_with_its_reason_and_told_once_when_its_mark_is_li
         );
         assert!(mac.filtered().is_empty());
         assert_eq!(mac.outcome(row), Some(RowOutcome::Forwarded));
-        // Marked again: what was told is told.
+        // The chat is marked again; what was posted stays posted.
         mark.set(&mut mac, row);
         mac.look();
         mark.lift(&mut mac, row);
@@ -216,7 +216,7 @@ fn messages_of_one_chat_that_are_lifted_together_go_out_in_the_order_in_which_th
 }
 
 #[test]
-fn with_the_owners_wish_for_everything_what_is_held_is_told() {
+fn with_the_owners_wish_for_everything_what_is_held_is_posted() {
     let mut mac = Mac::new();
     for mark in [Mark::Chat(2), Mark::Blocked, Mark::Spam] {
         let row = mac.says(ADA, "hello");
@@ -232,8 +232,8 @@ fn with_the_owners_wish_for_everything_what_is_held_is_told() {
     mac.start(FirstRun::Now, everything);
     mac.look();
     mac.look();
-    let told: Vec<_> = mac.posted().iter().map(|m| m.is_backfill).collect();
-    assert_eq!(told, [true, true, false]);
+    let posts: Vec<_> = mac.posted().iter().map(|m| m.is_backfill).collect();
+    assert_eq!(posts, [true, true, false]);
     assert!(mac.filtered().is_empty());
 }
 
@@ -245,7 +245,7 @@ fn an_own_row_is_never_held_back() {
     mac.messages
         .deliver(chat, &NewMessage::outgoing(now).text("mine"))
         .unwrap();
-    // An own send that first looks like somebody's.
+    // An own message that first looks like a received one.
     let flips = mac
         .messages
         .deliver(chat, &NewMessage::incoming(0, now).text("mine, too"))

@@ -1,4 +1,5 @@
-//! Live, late, old, doubled: what is forwarded and what is not.
+//! Which rows are posted as live or as old, and which are dropped or held: live, late, old and copied
+//! ones.
 
 use super::*;
 use crate::state::seen::RowOutcome;

@@ -1,7 +1,7 @@
-//! The pipeline on a chat.db that a stand-in writes, stepped by hand.
+//! The pipeline on a chat.db that a stand-in writes, one step at a time.
 //!
-//! Every [`Mac::look`] binds to the database anew, as a relay does that was killed and started again:
-//! what a test shows to survive has survived a restart.
+//! Every [`Mac::look`] opens the database anew, as a relay does that was killed and started again. So a
+//! value that survives a test has survived a restart.
 
 mod any_own_side;
 mod bad_input;
@@ -90,7 +90,7 @@ impl Mac {
         self.newest.send(None).unwrap();
     }
 
-    /// Starts a relay that has not heard from the backend yet.
+    /// Starts a relay to which the backend has not answered yet.
     fn start_unanswered(&mut self, first_run: FirstRun, options: Options) {
         self.context = None;
         let state = State::open(&self.folder.path().join("state"), self.clock.now()).unwrap();

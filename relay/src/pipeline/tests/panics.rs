@@ -1,4 +1,4 @@
-//! A row that makes the relay panic is quarantined, and the others go their way.
+//! A row over which the relay panics is quarantined, and the other rows are posted.
 
 use messages_stand_in::MessageGuids;
 
@@ -80,7 +80,7 @@ fn there_is_nothing_to_release_until_a_relay_without_the_bug_starts() {
 }
 
 #[test]
-fn it_can_be_given_up() {
+fn it_can_be_discarded() {
     let mut mac = Mac::new();
     let bad = mac.says(ADA, "the bad one");
     panic_at(bad, &["settle"]);
@@ -93,7 +93,7 @@ fn it_can_be_given_up() {
 }
 
 #[test]
-fn a_change_that_panics_is_passed_over_and_others_are_told() {
+fn a_change_that_panics_is_passed_over_and_others_are_posted() {
     let mut mac = Mac::new();
     let (bad, good) = (mac.says(ADA, "one"), mac.says(BOB, "two"));
     mac.look();

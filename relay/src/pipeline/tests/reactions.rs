@@ -294,7 +294,7 @@ fn a_reaction_whose_text_comes_late_is_a_tapback_and_no_edit() {
 }
 
 #[test]
-fn a_reaction_that_was_told_is_told_no_more() {
+fn a_reaction_that_was_posted_is_posted_no_more() {
     let mut mac = Mac::new();
     let message = mac.says(ADA, TEXT);
     let (chat, _) = mac.peer(ADA);
@@ -315,7 +315,7 @@ fn a_reaction_that_was_told_is_told_no_more() {
 }
 
 #[test]
-fn a_native_tapback_without_a_target_never_tells_the_text_that_it_quotes() {
+fn a_native_tapback_without_a_target_never_posts_the_text_that_it_quotes() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);
     let now = mac.now();

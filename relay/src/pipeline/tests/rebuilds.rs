@@ -1,4 +1,4 @@
-//! Another chat.db at the same path, and a relay without its memory.
+//! Another chat.db at the same path, and a relay whose state was lost.
 
 use messages_stand_in::MessageGuids;
 

@@ -1,4 +1,4 @@
-//! Copies that iCloud brings back, and real messages that look like copies of each other.
+//! Copies of messages that iCloud inserts again, and real messages that look like copies of each other.
 
 use messages_stand_in::{Attachment, MessageGuids};
 
@@ -49,8 +49,8 @@ fn two_photos_of_one_microsecond_are_two_messages() {
         }
         let second = photo(&mut mac, sent);
         mac.look();
-        let told = outcomes(&mac, &[first, second]);
-        assert_eq!(told, [RowOutcome::Forwarded; 2], "{looks_between}");
+        let posts = outcomes(&mac, &[first, second]);
+        assert_eq!(posts, [RowOutcome::Forwarded; 2], "{looks_between}");
     }
 }
 
@@ -69,8 +69,8 @@ fn two_photos_of_one_microsecond_that_come_late_together_are_two_messages() {
         }
         let second = photo(&mut mac, sent);
         mac.look();
-        let told = outcomes(&mac, &[first, second]);
-        assert_eq!(told, [RowOutcome::Forwarded; 2], "{looks_between}");
+        let posts = outcomes(&mac, &[first, second]);
+        assert_eq!(posts, [RowOutcome::Forwarded; 2], "{looks_between}");
     }
 }
 
@@ -96,7 +96,7 @@ fn the_copy_of_a_photo_is_dropped_and_a_third_photo_of_that_instant_is_not() {
 
 #[test]
 fn two_equal_texts_of_one_second_that_come_late_together_are_two_messages() {
-    for (away, told) in [
+    for (away, posts) in [
         (hours(6), RowOutcome::Forwarded),
         (hours(80), RowOutcome::Forwarded),
     ] {
@@ -108,7 +108,7 @@ fn two_equal_texts_of_one_second_that_come_late_together_are_two_messages() {
         mac.pass(away);
         let rows = [mac.said(ADA, "ok", sent), mac.said(ADA, "ok", sent)];
         mac.look();
-        assert_eq!(outcomes(&mac, &rows), [told; 2]);
+        assert_eq!(outcomes(&mac, &rows), [posts; 2]);
     }
 }
 
@@ -134,7 +134,7 @@ fn a_backlog_that_takes_several_transactions_loses_none_of_two_equal_texts() {
 }
 
 #[test]
-fn a_sync_that_brings_an_unknown_text_twice_tells_it_twice_as_old() {
+fn a_sync_that_brings_an_unknown_text_twice_posts_it_twice_as_old() {
     let mut mac = Mac::new();
     let sent = mac.now();
     mac.says(ADA, "known");
@@ -142,9 +142,9 @@ fn a_sync_that_brings_an_unknown_text_twice_tells_it_twice_as_old() {
     a_day_later(&mut mac);
     let rows = ["known", "ok", "ok"].map(|text| mac.said(ADA, text, sent));
     mac.look();
-    let told = outcomes(&mac, &rows);
+    let posts = outcomes(&mac, &rows);
     assert_eq!(
-        told,
+        posts,
         [
             RowOutcome::Twin,
             RowOutcome::Backfilled,
@@ -159,12 +159,12 @@ fn the_same_words_at_the_same_microsecond_are_one_message_also_in_one_batch() {
     let sent = precise(&mac);
     let rows = [mac.said(ADA, "hi", sent), mac.said(ADA, "hi", sent)];
     mac.look();
-    let told = outcomes(&mac, &rows);
-    assert_eq!(told, [RowOutcome::Forwarded, RowOutcome::Twin]);
+    let posts = outcomes(&mac, &rows);
+    assert_eq!(posts, [RowOutcome::Forwarded, RowOutcome::Twin]);
 }
 
 #[test]
-fn a_rebuild_under_other_guids_tells_no_photo_again_and_loses_none() {
+fn a_rebuild_under_other_guids_posts_no_photo_again_and_loses_none() {
     let mut mac = Mac::new();
     let sent = precise(&mac);
     photo(&mut mac, sent);

@@ -1,4 +1,4 @@
-//! The list of what filters hold back: its numbers, its limits, and states of earlier releases.
+//! The list of filtered messages: its numbers, its limits, and states of earlier releases.
 
 use super::*;
 use crate::clock::UnixMicros;
@@ -128,11 +128,11 @@ fn what_an_earlier_release_skipped_is_listed_at_every_start_and_once() {
     for _ in 0..2 {
         let state = State::open(dir.path(), NOW).expect("opened");
         let rows = state.read(list).expect("read");
-        let told: Vec<_> = rows
+        let posts: Vec<_> = rows
             .iter()
             .map(|row| (row.id, row.guid.as_str(), row.was_old))
             .collect();
-        assert_eq!(told, [(2, "A", false), (3, "B", true)]);
+        assert_eq!(posts, [(2, "A", false), (3, "B", true)]);
         assert!(
             rows.iter()
                 .all(|row| row.body.is_none() && row.chat_guid.is_none())
@@ -154,7 +154,7 @@ fn what_an_earlier_release_skipped_is_listed_at_every_start_and_once() {
 }
 
 #[test]
-fn nothing_is_listed_by_halves() -> Result<(), StateError> {
+fn a_failed_transaction_lists_nothing() -> Result<(), StateError> {
     let (_dir, state) = state();
     let failed = state.write(|tx| {
         hold(tx, &row("A"))?;

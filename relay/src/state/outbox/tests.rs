@@ -1,4 +1,4 @@
-//! Enqueueing, paging, marking, and the owner's commands.
+//! Statements of the pipeline, the sender and the owner on the outbox.
 
 use shared_protocol::{MessageIdentity, RelayName};
 

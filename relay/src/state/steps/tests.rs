@@ -1,4 +1,4 @@
-//! The previous release's states get the steps, and the previous release works on what comes out.
+//! States of the previous release get the steps, and the previous release can use them afterwards.
 
 use std::path::Path;
 

@@ -16,7 +16,7 @@ pub(super) fn over_sms(text: &str, earlier: &[&str]) -> Option<TextReaction> {
 }
 
 fn over(channel: Channel, text: &str, earlier: &[&str]) -> Option<TextReaction> {
-    let suspect = Suspect::of(text, channel)?;
+    let suspect = PossibleReaction::of(text, channel)?;
     let quoted = earlier
         .iter()
         .enumerate()
@@ -357,6 +357,6 @@ proptest! {
     #[test]
     fn no_text_without_a_quotation_is_swallowed_but_the_known_ones(text in "[^“”„«»‹›「」『』《》〈〉\"'’‘‚＂]{0,80}") {
         let found = over_sms(&text, &[&text]);
-        prop_assert!(found.is_none() || Suspect::of(&text, Channel::Texts).unwrap().media().is_some());
+        prop_assert!(found.is_none() || PossibleReaction::of(&text, Channel::Texts).unwrap().media().is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! States of a release that skipped such rows for good, and transactions that fail.
+//! States of a release that skipped filtered rows for good, and transactions that fail.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn skipped_before(mac: &Mac) {
 }
 
 #[test]
-fn rows_that_an_earlier_release_skipped_are_listed_read_and_told_when_lifted() {
+fn rows_that_an_earlier_release_skipped_are_listed_read_and_posted_when_lifted() {
     for lifted_meanwhile in [false, true] {
         let mut mac = Mac::new();
         let row = held(&mut mac, Mark::Chat(3), "hello");
@@ -86,7 +86,7 @@ fn many_of_them_are_read_in_slices() {
 }
 
 #[test]
-fn killed_before_the_commit_it_is_still_held_and_told_once_later() {
+fn killed_before_the_commit_it_is_still_held_and_posted_once_later() {
     let mut mac = Mac::new();
     let row = held(&mut mac, Mark::Chat(2), "hello");
     Mark::Chat(2).lift(&mut mac, row);
@@ -110,7 +110,7 @@ fn killed_before_the_commit_it_is_still_held_and_told_once_later() {
 }
 
 #[test]
-fn reading_the_same_rows_again_lists_nothing_twice_and_tells_nothing_twice() {
+fn reading_the_same_rows_again_lists_nothing_twice_and_posts_nothing_twice() {
     let mut mac = Mac::new();
     let rows: Vec<i64> = (0..3)
         .map(|n| held(&mut mac, Mark::Spam, &format!("{n}")))

@@ -1,4 +1,4 @@
-//! What is held back and is something else besides: a reaction, a note to self, a text with its link.
+//! Held rows that are also a reaction, a note to self, or a text with its link.
 
 use messages_stand_in::payload::URL_BALLOON;
 use shared_protocol::{TapbackAction, TapbackKind};
@@ -88,12 +88,12 @@ fn becomes_the_owners(owner_releases: bool) {
     }
     Mark::Spam.lift(&mut mac, row);
     mac.look();
-    let answered = mac.posted().into_iter().filter(|told| !told.from_owner);
+    let answered = mac.posted().into_iter().filter(|posts| !posts.from_owner);
     assert_eq!(answered.count(), 0, "own words are never answered");
     assert!(mac.filtered().is_empty());
 }
 
-/// The preview of a bare link came first; both are held. One release tells the link once.
+/// The preview of a bare link came first, and both are held. Releasing one posts the link once.
 #[test]
 fn a_link_and_its_text_that_are_held_are_released_once() {
     let url = "https://example.com/docs/setup";

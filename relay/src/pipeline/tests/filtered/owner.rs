@@ -1,4 +1,4 @@
-//! The owner's word on what is held back, before or after the mark is lifted.
+//! Messages that the owner releases or discards, before or after their mark is lifted.
 
 use super::*;
 use crate::pipeline::{ReleaseAs, ReleaseOutcome, discard, release};
@@ -25,7 +25,7 @@ pub(super) fn release_all(mac: &Mac) -> Vec<ReleaseOutcome> {
 }
 
 #[test]
-fn what_the_owner_releases_is_told_once_though_its_mark_is_lifted_later() {
+fn what_the_owner_releases_is_posted_once_though_its_mark_is_lifted_later() {
     let old = hours(13);
     for (how, age, is_old) in [
         (ReleaseAs::ItsKind, hours(1), false),
@@ -53,7 +53,7 @@ fn what_the_owner_releases_is_told_once_though_its_mark_is_lifted_later() {
 }
 
 #[test]
-fn what_the_owner_drops_is_never_told() {
+fn what_the_owner_drops_is_never_posted() {
     let mut mac = Mac::new();
     let row = held(&mut mac, Mark::Chat(2), "hello");
     let id = number(&mac);
@@ -68,7 +68,7 @@ fn what_the_owner_drops_is_never_told() {
 }
 
 #[test]
-fn the_owners_word_counts_after_seen_has_forgotten_the_row() {
+fn the_owner_can_decide_after_the_record_of_the_row_was_removed() {
     for releases in [true, false] {
         let mut mac = Mac::new();
         mac.in_touch();
@@ -115,7 +115,7 @@ fn a_row_that_was_not_read_yet_is_not_released() {
 
 /// `quarantine release --all-filtered`: copies of one message, and a link beside its text.
 #[test]
-fn of_copies_that_are_held_the_owners_release_tells_one() {
+fn of_copies_that_are_held_the_owners_release_posts_one() {
     for whole_second in [true, false] {
         let mut mac = Mac::new();
         mac.pass(Duration::from_micros(if whole_second {

@@ -1,4 +1,4 @@
-//! What a look at ten thousand held rows costs, and that a running relay looks.
+//! How many reads a pass over ten thousand held rows costs, and that a running relay makes such passes.
 
 use std::time::Instant;
 

@@ -1,5 +1,6 @@
-//! Own messages that come back from an alias that is not learnt yet: as a received row of the same chat,
-//! of a group that has the alias in it, or of a direct chat that is named by it. None is a person's.
+//! Own messages that are received from an alias that was not found yet: in the same chat, in a group
+//! that has the alias as a member, or in a direct chat with the alias. No such row is posted as a
+//! person's.
 
 use super::*;
 
@@ -27,9 +28,9 @@ impl Mac {
         self.write(chat, &mirror)
     }
 
-    /// What was told since the first message of [`mac`].
-    fn told_now(&self) -> Vec<(String, String)> {
-        told(self).split_off(1)
+    /// The posts since the first message of [`mac`].
+    fn posts_now(&self) -> Vec<(String, String)> {
+        posts(self).split_off(1)
     }
 }
 
@@ -53,13 +54,13 @@ fn a_mirror_that_is_read_before_its_own_row_waits_for_it() {
         mac.look();
         let mut expected = vec![from("owner", "on my way"); copies];
         expected.push(from(ADA, "hurry"));
-        assert_eq!(mac.told_now(), expected, "{apart:?}");
+        assert_eq!(mac.posts_now(), expected, "{apart:?}");
         assert_eq!(mac.waiting(), [""; 0]);
     }
 }
 
 #[test]
-fn a_row_of_an_unknown_writer_in_a_direct_chat_is_told_if_no_own_row_comes() {
+fn a_row_of_an_unknown_writer_in_a_direct_chat_is_posted_if_no_own_row_comes() {
     let mut mac = mac();
     let (direct, _) = mac.peer(ADA);
     mac.mirrored(direct, "hi from my other phone");
@@ -67,11 +68,11 @@ fn a_row_of_an_unknown_writer_in_a_direct_chat_is_told_if_no_own_row_comes() {
     mac.pass(Duration::from_millis(1_900));
     mac.sent(direct, "something else");
     mac.look();
-    assert_eq!(mac.told_now(), []);
+    assert_eq!(mac.posts_now(), []);
     mac.pass(Duration::from_millis(100));
     mac.look();
     assert_eq!(
-        mac.told_now(),
+        mac.posts_now(),
         [
             from(ALIAS, "hi from my other phone"),
             from("owner", "something else")
@@ -105,7 +106,11 @@ fn what_is_not_odd_does_not_wait() {
         let message = mac.received(chat, writer, "hi");
         mac.write(chat, &message);
         mac.look();
-        assert_eq!(mac.told_now().last(), Some(&from(writer, "hi")), "{writer}");
+        assert_eq!(
+            mac.posts_now().last(),
+            Some(&from(writer, "hi")),
+            "{writer}"
+        );
         mac.pass(secs(1));
     }
     // An own address that is known is nothing to wait for either.
@@ -113,7 +118,7 @@ fn what_is_not_odd_does_not_wait() {
     mac.mirrored(direct, "from the phone");
     mac.look();
     assert_eq!(
-        mac.told_now().last(),
+        mac.posts_now().last(),
         Some(&from("owner", "from the phone"))
     );
 }
@@ -139,7 +144,7 @@ fn a_mirror_in_a_group_with_the_alias_or_in_the_aliass_own_chat_is_known_by_its_
         }
         mac.look();
         assert_eq!(
-            mac.told_now(),
+            mac.posts_now(),
             [from("owner", "on my way")],
             "{style}, own first: {own_first}"
         );
@@ -147,7 +152,7 @@ fn a_mirror_in_a_group_with_the_alias_or_in_the_aliass_own_chat_is_known_by_its_
         mac.pass(secs(70));
         mac.mirrored(mirrored_in, "I am a person");
         mac.look();
-        assert_eq!(mac.told_now()[1], from(ALIAS, "I am a person"));
+        assert_eq!(mac.posts_now()[1], from(ALIAS, "I am a person"));
     }
 }
 
@@ -159,8 +164,8 @@ fn a_mirror_of_another_chat_that_is_read_in_the_same_look_is_the_owners() {
     mac.mirrored(named_by_it, "on my way");
     mac.sent(ada, "on my way");
     mac.look();
-    let told = mac.told_now();
-    assert!(told.iter().all(|(who, _)| who == "owner"), "{told:?}");
+    let posts = mac.posts_now();
+    assert!(posts.iter().all(|(who, _)| who == "owner"), "{posts:?}");
 }
 
 #[test]
@@ -192,7 +197,7 @@ fn a_person_who_says_the_same_is_a_person() {
         mac.pass(secs(5));
         mac.look();
         let adas = mac
-            .told_now()
+            .posts_now()
             .into_iter()
             .filter(|(who, _)| who == ADA)
             .count();
@@ -200,7 +205,7 @@ fn a_person_who_says_the_same_is_a_person() {
             adas,
             2,
             "{own} {apart:?} {text} {precise}: {:?}",
-            told(&mac)
+            posts(&mac)
         );
     }
 }
