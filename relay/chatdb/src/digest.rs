@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_on_either_side_of_a_border_does_not_mix() {
+    fn parts_are_hashed_with_their_lengths() {
         assert_ne!(twin_hash("a", "bc", 0, ""), twin_hash("ab", "c", 0, ""));
         assert_ne!(twin_hash("", "", 0, "a"), twin_hash("a", "", 0, ""));
         assert_ne!(

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_owner_calls_anothers_is_never_own() {
+    fn an_address_declared_anothers_is_never_own() {
         let person = address("+15550100001");
         let mut lines = lines(&[], &[], &["+15550100001"])
             .with_found(vec![person.clone()], Some(person.clone()));
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_learnt_is_bounded() {
+    fn found_addresses_are_bounded() {
         let mut lines = Lines::default();
         for n in 0..1_000 {
             lines.add_found(address(&format!("+1555010{n:04}")));

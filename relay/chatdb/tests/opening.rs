@@ -36,7 +36,7 @@ fn written(path: &Path, messages: u32) -> StandIn {
     db
 }
 
-/// The error, after checking that it names the file and, by this word, the way out.
+/// The error, after a check that its text names the file and contains this word of the remedy.
 fn refused(path: &Path, way_out: &str) -> OpenError {
     let started = Instant::now();
     let error = ChatDb::open(path).unwrap_err();
@@ -205,7 +205,7 @@ fn opening_it_again_keeps_the_locks_of_the_connection_that_is_open() {
     drop((reader, db));
 }
 
-/// The locks that this process holds on a file, as Linux lists them; nothing elsewhere.
+/// The locks that this process holds on a file, as Linux lists them; an empty list on other systems.
 fn locks_of(path: &Path) -> usize {
     use std::os::unix::fs::MetadataExt;
     let inode = format!(":{} ", fs::metadata(path).unwrap().ino());
@@ -281,7 +281,7 @@ fn as_another_user_if_root(name: &str, check: impl FnOnce()) {
     }
 }
 
-/// Past the test harness, which hides what a passing test prints.
+/// Prints past the test harness, which hides the output of a passing test.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "*** {line} ***");
 }

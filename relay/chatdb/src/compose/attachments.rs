@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_and_their_order_are_told_and_are_no_change() {
+    fn parts_and_their_order_are_posted_and_change_no_digest() {
         let row = row(&[("B", 0), ("A", 2)]);
         let parts: Vec<_> = of(&row).into_iter().map(|a| (a.guid, a.part)).collect();
         let expected = [("B".to_owned(), Some(0)), ("A".to_owned(), Some(2))];
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn words_about_a_file_are_a_change_whichever_they_are() {
+    fn a_description_and_a_transcript_change_the_digest() {
         let mut described = row(&[]);
         described.attachments[0].description = Some("a cat".to_owned());
         let mut said = row(&[]);

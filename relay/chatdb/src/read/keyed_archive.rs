@@ -141,7 +141,7 @@ mod tests {
         bytes
     }
 
-    /// A link's metadata inside an object, a dictionary beside it.
+    /// The metadata of a link inside an object, and a dictionary beside it.
     fn sample() -> Vec<u8> {
         archive(vec![
             text("$null"),

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_hangs_together_is_joined() {
+    fn connected_groups_are_joined() {
         let lookup = lookup(&[
             ("chat1", 1, "chat1"),
             ("chat1", 2, "chat2"),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_and_a_crowd_join_nothing() {
+    fn a_phone_number_and_too_many_groups_join_nothing() {
         let members = lookup(&[
             ("+15550100001", 1, "chat1"),
             ("tel:+15550100001", 2, "chat2"),

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use crate::read::ChatDb;
 
-    /// What a release that covered nine columns kept of a row.
+    /// The digest that a release with nine columns kept of a row.
     fn digest_of_before(body_bytes: i64, attachments: &str) -> Digest {
         let number = |number: i64| number.to_le_bytes().to_vec();
         let nothing = Vec::new;

@@ -240,7 +240,7 @@ impl ChatDb {
     }
 }
 
-/// What `read` returns; nothing if it panics. One row must not take the others with it.
+/// Runs `read`; `None` if it panics, so that one row does not stop the others.
 fn catch_panic<T>(read: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(read)).ok()
 }

@@ -217,7 +217,7 @@ mod tests {
                 let walks = plan.iter().any(|step| step.starts_with("SCAN"));
                 assert!(!walks, "{style}: {query}\n{plan:#?}");
             }
-            // What a limit ends must not sort all rows of a chat first.
+            // A query with a limit must not sort all rows of a chat first.
             let limited = [&relation.neighbours_before, &relation.texts_before];
             for query in limited.into_iter().chain(&relation.edits_before) {
                 let plan = plan_of(db.raw(), query);

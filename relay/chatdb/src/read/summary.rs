@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn edits_name_the_rows_that_tell_of_them() {
+    fn edits_name_their_notices() {
         let edition = |guid: Option<&str>| Edition {
             secs: 1.5,
             runs: vec![Piece::text("x".repeat(300))],
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_two_letters_in_a_string_take_nothing_back() {
+    fn the_letters_rp_in_a_string_unsend_nothing() {
         for value in [
             dictionary([
                 ("ams", text("rp")),
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_list_that_shares_or_contains_itself_ends() {
-        // Object 0 is an array that holds itself twice: built whole it would have no end.
+        // Object 0 is an array that contains itself twice: a reader that builds it would never end.
         let mut bytes = b"bplist00\xA2\x00\x00\x08".to_vec();
         bytes.extend([0, 0, 0, 0, 0, 0, 1, 1]);
         bytes.extend([1_u64, 0, 11].map(u64::to_be_bytes).concat());

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_and_digits_are_none_and_neighbours_are_one() {
+    fn letters_and_digits_are_no_emoji_and_adjacent_emoji_are_one_range() {
         assert_eq!(ranges("to 4 of #5 * ab"), []);
         assert_eq!(ranges("😂😂 and 😂").len(), 2);
         assert_eq!(ranges("\u{200d}\u{fe0f}"), []);

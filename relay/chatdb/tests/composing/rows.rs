@@ -13,7 +13,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use shared_protocol::{AttachmentState, TapbackAction, TapbackKind};
 
-/// The reader gives no date before 2001 or after 2200; up to there microseconds survive JSON.
+/// The reader gives no date before 2001 or after 2200. In that range microseconds survive JSON.
 pub(crate) const LATEST: i64 = 7_258_118_400_000_000;
 
 /// Texts of every kind: control characters, quotes, placeholders, four-byte characters, and lengths
@@ -41,7 +41,7 @@ fn any_text() -> BoxedStrategy<String> {
         .boxed()
 }
 
-/// Few enough that a row's own side, its peer and the own addresses are often the same.
+/// So few addresses that a row's own side, its peer and the own addresses are often the same.
 pub(crate) fn any_address() -> BoxedStrategy<String> {
     let known = prop::sample::select(vec![
         "+15550100001",
@@ -110,7 +110,7 @@ fn any_attachment() -> impl Strategy<Value = AttachmentRow> {
 fn any_attachments() -> BoxedStrategy<Vec<AttachmentRow>> {
     prop_oneof![
         6 => vec(any_attachment(), 0..4),
-        // One of them over and over, to go beyond what the wire takes.
+        // One text over and over, to exceed what the wire accepts.
         1 => (any_attachment(), 90..300_usize).prop_map(|(attachment, times)| vec![attachment; times]),
     ]
     .boxed()

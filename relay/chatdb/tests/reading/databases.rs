@@ -8,7 +8,7 @@ use messages_stand_in::{ChatDb, Style, schema};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-/// A database, what it is called, and the folder that it lives in.
+/// A database, its name, and the folder in which it is.
 pub(crate) struct Database {
     pub(crate) name: String,
     pub(crate) messages: ChatDb,
@@ -41,13 +41,13 @@ impl Database {
     }
 }
 
-/// Every style, and every dump that is there.
+/// Every style, and every dump that exists.
 pub(crate) fn all() -> Vec<Database> {
     let mut all: Vec<_> = Style::ALL.map(Database::new).into();
     for name in ["schema-monterey.sql", "schema-ventura.sql"] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures/chatdb");
         let Ok(dump) = std::fs::read_to_string(root.join(name)) else {
-            // Not by `eprintln`: the test harness hides what a passing test prints.
+            // Not with `eprintln`, since the test harness hides the output of a passing test.
             let line = format!("*** {name} is not here: reading the real schema is SKIPPED ***");
             let _ = writeln!(std::io::stderr(), "{line}");
             continue;

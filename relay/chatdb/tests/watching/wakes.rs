@@ -126,7 +126,7 @@ fn sleep_is_noticed_by_the_clock_and_sweeps_at_once() {
     slept(3_600);
     assert_eq!(watcher.wait(&db, SOON).unwrap(), Wake::Sweep);
     assert_eq!(watcher.wait(&db, MOMENT * 5).unwrap(), Wake::Elapsed);
-    // A clock set back is no sleep, and the next sleep counts from there.
+    // A clock that is set back does not count as sleep, and the next sleep is measured from there.
     slept(-7_200);
     assert_eq!(watcher.wait(&db, MOMENT * 5).unwrap(), Wake::Elapsed);
     slept(60);

@@ -15,7 +15,8 @@ fn row(sent_at: i64, arrived_at: i64) -> ArrivedRow {
     }
 }
 
-/// Contact up to `at`, without gaps, the newest live message an hour before.
+/// The network was proven up to `at` without offline periods, and the newest live message came an hour
+/// before.
 fn in_touch(at: i64) -> ArrivalHistory {
     ArrivalHistory::new(Some(at - HOUR), Some(at), Vec::new())
 }
@@ -53,7 +54,7 @@ fn rows_that_arrive_before_the_relay_has_reached_the_backend_again_are_live_too(
 
 #[test]
 fn a_stalled_messages_app_delivers_late_but_live() {
-    // The relay was in touch all the time; nothing newer came before these.
+    // The network was proven all the time, and no newer message came before these.
     let mut arrivals = ArrivalHistory::new(Some(T), Some(T + 3 * HOUR), Vec::new());
     let rows: Vec<_> = (1..20).map(|i| (T + i * MINUTE, T + 3 * HOUR)).collect();
     assert!(
@@ -72,7 +73,7 @@ fn a_sync_of_old_rows_is_backfill_and_never_live() {
             .iter()
             .all(|a| *a == Freshness::Backfill)
     );
-    // Younger ones in a batch as well.
+    // Younger rows of a batch are backfill as well.
     let mut arrivals = in_touch(T);
     let rows: Vec<_> = (0..5).map(|i| (T - 3 * HOUR + i * MINUTE, T)).collect();
     assert!(
@@ -118,7 +119,7 @@ fn a_copy_of_something_delivered_is_dropped_once_per_copy() {
         ..row(T - MINUTE, T)
     };
     assert_eq!(arrivals.classify(&fresh), Freshness::Live);
-    // The very same instant is.
+    // A row with the same microsecond is a copy.
     let precise = ArrivedRow {
         timestamp: TimestampProof::Unique,
         ..fresh

@@ -72,6 +72,6 @@ fn null_or_a_wrong_type_in_any_column_does_not_stop_other_rows() {
         .read(|s| s.query_row("select count(*) from seen", [], |row| row.get(0)))
         .unwrap();
     assert_eq!(seen, unaccounted, "every row is accounted for");
-    // `posted` has shown that the backend takes every one of them.
+    // `posted` has checked that the backend accepts every one of them.
     assert!(mac.posted().len() > columns.len());
 }

@@ -132,7 +132,7 @@ fn a_link_whose_payload_comes_later_is_a_late_text() {
         .set_column(row, "payload_data", RichLink::new(URL).payload())
         .unwrap();
     mac.look();
-    // A title that is found later still is no other text.
+    // A title that is found later does not change the text.
     mac.messages
         .set_column(row, "payload_data", titled().payload())
         .unwrap();
@@ -148,7 +148,7 @@ fn a_title_that_comes_later_is_posted_once() {
     let row = deliver(&mut mac, |message| message.link(&RichLink::new(URL)));
     mac.look();
     assert_eq!(mac.events(), [(Event::Message, 0)]);
-    // Another change, and no title yet.
+    // The row changes in another way, and still has no title.
     let again = RichLink {
         original_url: Some(format!("{URL}/")),
         ..RichLink::new(URL)

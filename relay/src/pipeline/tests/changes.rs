@@ -255,7 +255,7 @@ fn a_relay_killed_before_it_compared_posts_the_changes_of_its_downtime_later() {
     mac.pass(hours(70));
     mac.messages.edit(row, "hello", mac.now()).unwrap();
     mac.says(BOB, "new");
-    // New rows are read, and then it dies: no comparison was made.
+    // The relay reads new rows, and is killed before it compares old ones.
     let scanned = mac
         .state()
         .read(crate::state::source::load)

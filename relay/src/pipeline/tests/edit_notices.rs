@@ -92,7 +92,7 @@ fn the_history_of_the_edit_decides_and_no_words() {
                 .on(service);
             mac.messages.deliver(chat, &row).unwrap();
             mac.look();
-            // The same words again, that no edit names, are a message.
+            // The same words once more, in a row that no edit names, are a message.
             let row = NewMessage::incoming(ada, now).text(words).on(service);
             mac.messages.deliver(chat, &row).unwrap();
             mac.look();
@@ -194,11 +194,11 @@ fn what_cannot_be_a_notice_is_posted_at_once() {
     let expected = [
         // The sender has no message that could be edited.
         (ADA, "Edited to “at seven”"),
-        // A person speaks.
+        // The words are a person's.
         (ADA, "she said “at seven”"),
         (ADA, "“at seven”"),
         (ADA, "my word is “at seven” and nothing else"),
-        // Of another person.
+        // The edited message is another person's.
         (BOB, "Edited to “at seven”"),
     ];
     for (sender, text) in expected {

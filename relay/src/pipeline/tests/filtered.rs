@@ -13,7 +13,7 @@ use messages_stand_in::Filter;
 use super::*;
 use crate::state::seen::RowOutcome;
 
-/// By what a row is held back, and what lifts that.
+/// The mark that holds a row back.
 #[derive(Clone, Copy, Debug)]
 enum Mark {
     Chat(i64),
@@ -38,7 +38,7 @@ impl Mark {
         self.write(mac, row, true);
     }
 
-    /// 1 is an unknown sender, or what Messages has let through: both are relayed.
+    /// Sets 1, which is an unknown sender or a row that Messages let through: both are posted.
     fn lift(self, mac: &mut Mac, row: i64) {
         self.write(mac, row, false);
     }
@@ -157,7 +157,7 @@ fn twelve_hours_after_its_date_it_is_an_old_message() {
         let row = held(&mut mac, Mark::Chat(2), "hello");
         mac.pass(age);
         mac.in_touch();
-        // More than 90 days: what was seen is forgotten, and what is held is not.
+        // After more than 90 days the record of the row is removed, and the list entry stays.
         mac.sweep();
         Mark::Chat(2).lift(&mut mac, row);
         mac.look();
@@ -176,7 +176,7 @@ fn what_came_as_an_old_message_is_never_answered() {
     mac.says(BOB, "newer");
     mac.look();
     mac.pass_in_touch(secs(900));
-    // One late row behind newer ones: without the filter it would be held for the owner.
+    // One late row behind newer ones. Without the filter it would be held for the owner.
     let sent = mac.ago(hours(2));
     let row = mac.said(ADA, "hello", sent);
     Mark::Chat(2).set(&mut mac, row);

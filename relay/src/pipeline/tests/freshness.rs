@@ -72,7 +72,7 @@ fn six_hours_offline_with_thirty_messages_hold_none() {
             }
             clock.advance(hours(6));
             let (chat, handle) = peer(messages, ADA);
-            // As they come: not in the order in which they were sent.
+            // The rows appear in another order than they were sent.
             for n in [5, 3, 4, 1, 2] {
                 for m in 0..6 {
                     let sent = clock.now().minus(hours(n)).plus(secs(m * 60)).as_micros();
@@ -90,7 +90,7 @@ fn six_hours_offline_with_thirty_messages_hold_none() {
     assert!(mac.held().is_empty());
 }
 
-/// A sync that brings back, under new guids, what was delivered a day ago, and more.
+/// A sync that inserts again, under new guids, messages that were delivered a day ago, and others.
 #[test]
 fn copies_of_delivered_messages_are_dropped_and_strangers_are_backfill() {
     let mut mac = Mac::new();
@@ -177,7 +177,7 @@ fn a_message_from_the_future_makes_nothing_old_after_a_restart_either() {
     mac.said(BOB, "from 2027", future);
     mac.look();
     mac.pass_in_touch(hours(3));
-    // Messages stalled for two hours, and nothing else came.
+    // Messages hung for two hours, and no other message came.
     for n in (1..5).rev() {
         mac.said(ADA, &format!("{n}"), mac.ago(Duration::from_mins(30 * n)));
     }

@@ -30,7 +30,7 @@ impl Moved {
         Self::on(Style::Tahoe)
     }
 
-    /// The lookup comes to list both identifiers for one of the chats.
+    /// Adds both identifiers to the lookup, for one of the chats.
     fn join(&self, chat: i64) {
         for identifier in ["chat111", "chat222"] {
             self.lookup(identifier, "joined", chat);
@@ -137,7 +137,8 @@ fn a_change_within_one_open_database_is_noticed() {
                 messages.raw().execute(sql, [old]).unwrap();
             }
             if step == 3 {
-                // In place: neither a row more nor another highest one.
+                // The lookup changes in place: neither the number of rows nor the highest ROWID
+                // changes.
                 let sql = "update chat_lookup set chat = ?1 where identifier = 'chat222'";
                 messages.raw().execute(sql, [old]).unwrap();
             }
@@ -319,7 +320,7 @@ fn an_edit_and_the_order_follow_the_first_name() {
     group.mac.look();
     assert_eq!(group.guids(), [OLD; 3]);
 
-    // A row of the one chat that is not complete yet holds back the other.
+    // An incomplete row of one chat holds back the other chat.
     group.mac.pass(secs(70));
     let ada = group.mac.messages.handle(ADA, "SMS").unwrap();
     let message = NewMessage::incoming(ada, group.mac.now());

@@ -101,7 +101,7 @@ fn the_peer_is_never_the_line_nor_the_writer_of_an_own_row() {
             "update chat set last_addressed_handle = '{ADA}', account_login = null"
         ))
         .unwrap();
-        // A chat in which she has written before, so that this is no note to self.
+        // Ada has written in this chat before, so the row is no note to self.
         mac.ada_writes(Value::Null, Value::Null);
         assert_eq!(mac.line(), None, "nothing on this Mac tells an own address");
         let now = mac.now();
@@ -210,7 +210,7 @@ fn each_declared_line_gets_what_came_in_on_its_addresses() {
             "{destination:?} {account:?}"
         );
     }
-    // Learnt, and of no declared line: the first one's.
+    // The address was found and belongs to no declared line, so the message counts for the first line.
     assert_eq!(
         mac.reported_lines(),
         [

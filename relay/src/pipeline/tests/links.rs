@@ -12,7 +12,7 @@ mod senders;
 const URL: &str = "https://example.com/docs/setup";
 
 impl Mac {
-    /// A link row of Ada's, written just now.
+    /// A link row from Ada, written at the present time.
     fn shows(&mut self, change: impl Fn(NewMessage) -> NewMessage) -> i64 {
         let (chat, ada) = self.peer(ADA);
         let now = self.now();
@@ -177,7 +177,7 @@ fn the_same_link_sent_twice_is_two_messages_with_a_preview_each() {
     assert_eq!(mac.texts(), [URL, URL, URL]);
 }
 
-/// A link row that names its text and shows no link yet; `later` is what it turns out to show.
+/// A link row that names its text and shows no link yet; `later` is the link that it shows afterwards.
 fn named_without_a_link(text: &str, later: Option<&str>, wait: Duration) -> Mac {
     let mut mac = Mac::new();
     let sent = mac.says(ADA, text);

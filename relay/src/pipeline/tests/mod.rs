@@ -84,7 +84,7 @@ impl Mac {
         mac
     }
 
-    /// Starts a relay on the state that is there; the backend knows nothing of it.
+    /// Starts a relay on the present state; the backend has no message of this relay.
     fn start(&mut self, first_run: FirstRun, options: Options) {
         self.start_unanswered(first_run, options);
         self.newest.send(None).unwrap();
@@ -114,7 +114,7 @@ impl Mac {
         });
     }
 
-    /// Forgets the relay's state, as a lost disk does.
+    /// Removes the relay's state, as a lost disk does.
     fn lose_state(&mut self) {
         self.context = None;
         std::fs::remove_dir_all(self.folder.path().join("state")).unwrap();
@@ -134,7 +134,7 @@ impl Mac {
         self.try_look().unwrap();
     }
 
-    /// A minute has passed: the relay looks at everything.
+    /// The relay reads everything, as it does once a minute.
     fn sweep(&mut self) {
         let db = ChatDb::open(&self.context().chat_db).unwrap();
         let mut feed = Feed::bind(self.context(), &db).unwrap();
@@ -149,7 +149,7 @@ impl Mac {
         Ok(())
     }
 
-    /// One open database over several steps, with `between` in between.
+    /// Opens the database once and runs several steps, with `between` before each.
     fn watch(&mut self, mut between: impl FnMut(&mut StandIn, &ManualClock, usize), steps: usize) {
         let db = ChatDb::open(&self.folder.path().join("chat.db")).unwrap();
         let context = self.context.as_ref().expect("a relay was started");
@@ -177,7 +177,7 @@ impl Mac {
         peer(&mut self.messages, id)
     }
 
-    /// Time passes with the network proven all along.
+    /// Lets time pass with the network proven all along.
     fn pass_in_touch(&mut self, span: Duration) {
         let end = self.clock.now().plus(span);
         while self.clock.now() < end {
@@ -201,7 +201,7 @@ impl Mac {
             .unwrap()
     }
 
-    /// Everything ever put into the outbox, in order.
+    /// Every message ever put into the outbox, in order.
     fn posted(&self) -> Vec<Message> {
         let bodies = self
             .state()
@@ -235,7 +235,7 @@ impl Mac {
         self.state().read(quarantine::list).unwrap()
     }
 
-    /// What filters hold back, as (guid, reason).
+    /// The filtered messages, as (guid, reason).
     fn filtered(&self) -> Vec<(String, String)> {
         let rows = self.state().read(filtered_rows::list).unwrap();
         rows.into_iter().map(|row| (row.guid, row.reason)).collect()
@@ -254,7 +254,7 @@ impl Mac {
             .map(|seen| seen.outcome)
     }
 
-    /// The network was proven just now.
+    /// Proves the network at the present time.
     fn in_touch(&self) {
         self.context().health.contact(self.clock.now().as_micros());
     }

@@ -19,7 +19,8 @@ fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-/// Options of an owner who declares own addresses; one behind an exclamation mark is another's.
+/// Options of an owner who declares own addresses; an address behind an exclamation mark is declared
+/// another person's.
 fn declaring(addresses: &[&str]) -> Options {
     let (others, own): (Vec<&str>, Vec<&str>) =
         addresses.iter().partition(|text| text.starts_with('!'));
@@ -118,7 +119,7 @@ fn an_own_message_received_from_another_own_address_is_the_owners() {
             mac.write(chat, &NewMessage::outgoing(now).text("on my way"));
             let copy = mac.received(chat, "Sam@Example.com", "on my way");
             mac.write(chat, &copy);
-            // The same without the row that it repeats: written on another device.
+            // The same copy without its original, which was written on another device.
             mac.pass(secs(70));
             let alone = mac.received(chat, ALIAS, "from the phone");
             mac.write(chat, &alone);
@@ -145,7 +146,7 @@ fn an_own_send_that_comes_back_from_an_unknown_address_is_known_by_what_it_repea
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let now = mac.now();
     mac.write(group, &NewMessage::outgoing(now).text("on my way"));
-    // Another device rounds the instant differently, and the row is seen later.
+    // Another device rounds the date differently, and the row appears later.
     mac.look();
     mac.pass(Duration::from_millis(400));
     let copy = mac.received(group, ALIAS, "on my way");

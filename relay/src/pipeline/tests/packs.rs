@@ -67,7 +67,7 @@ fn play(script: &Script, style: Style, looks: Looks) -> Outcome {
             mac.look();
         }
     }
-    // Whatever was waited for has come or will not.
+    // Time for rows that wait for a missing part.
     mac.look();
     mac.pass(secs(5));
     mac.look();
@@ -130,7 +130,7 @@ fn a_relay_that_comes_late_posts_every_message_that_is_left() {
         }
         let stepwise = play(&script, Style::Tahoe, Looks::AfterEveryStep);
         let late = play(&script, Style::Tahoe, Looks::AtTheEnd);
-        // By content: a rebuilt file has other guids for the same messages.
+        // Compared by content, since a rebuilt file has other guids for the same messages.
         let content = |message: &Message| {
             (
                 message.sender.clone(),

@@ -31,7 +31,7 @@ fn it_is_quarantined_at_whatever_step_and_the_cursor_moves_on() {
         assert_eq!(held.len(), 1, "{step}");
         assert_eq!(held[0].reason, quarantine::PANICKED);
         assert_eq!(mac.outcome(bad), Some(seen::RowOutcome::Quarantined));
-        // The cursor is behind it: a relay that starts anew reads on.
+        // The cursor has passed the row: a relay that starts again reads on.
         mac.says(ADA, "later");
         mac.look();
         assert_eq!(mac.texts().len(), 4, "{step}");

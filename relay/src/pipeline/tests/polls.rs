@@ -37,7 +37,7 @@ impl Group {
         NewMessage::incoming(handle, self.mac.now())
     }
 
-    /// Ada asks; the guid of the poll.
+    /// Ada sends a poll; returns its guid.
     fn asks(&mut self, title: &str) -> String {
         let message = self.from(self.ada).poll(&poll(title, &["Pizza", "Sushi"]));
         self.deliver(&message)
@@ -144,7 +144,7 @@ fn the_caption_of_a_poll_refers_to_it_and_no_other_text_does() {
     let message = caption(&group, group.ada);
     let asked = group.deliver(&message);
     group.votes(&first, &["Pizza"]);
-    // The row before each of these is the poll, and yet they are no captions of it.
+    // The row before each of these rows is the poll, and they are no captions of it.
     let message = caption(&group, group.bob);
     group.deliver(&message);
     let message = NewMessage::outgoing(group.mac.now())
@@ -264,7 +264,7 @@ fn votes_in_a_poll_that_is_not_there_or_for_what_it_does_not_know() {
     group.deliver(&message);
     let on = Some(first.as_str());
     let expected = [
-        // The choices of a poll whose update is at hand are known from there.
+        // The choices of a poll are read from its update, if chat.db has that.
         other("voted in a poll: Pizza", Some("GONE")),
         other(
             "added a choice to a poll. Options: Pizza, Sushi",

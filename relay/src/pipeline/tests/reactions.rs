@@ -304,7 +304,7 @@ fn a_reaction_that_was_posted_is_posted_no_more() {
         .on("SMS");
     let own = mac.messages.deliver(chat, &own).unwrap();
     mac.look();
-    // The quoted text is gone, and the row changes.
+    // The quoted text was deleted, and the row changes.
     mac.messages.delete_message(message).unwrap();
     mac.messages.set_column(own, "date_edited", 1).unwrap();
     mac.look();

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::super::Pipeline;
 use super::*;
 
-/// Starts the thread; what it enqueues rings `woken`.
+/// Starts the thread, which sends on `woken` when it has enqueued a post.
 fn spawn(
     mac: &mut Mac,
 ) -> (

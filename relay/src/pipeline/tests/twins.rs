@@ -5,7 +5,7 @@ use messages_stand_in::{Attachment, MessageGuids};
 use super::*;
 use crate::state::seen::RowOutcome;
 
-/// A photo without a word from Ada; the same file name and size each time.
+/// A photo from Ada without words, with the same file name and size each time.
 fn photo(mac: &mut Mac, sent: Date) -> i64 {
     let (chat, ada) = mac.peer(ADA);
     let message = NewMessage::incoming(ada, sent).text("\u{fffc}");
@@ -17,13 +17,13 @@ fn photo(mac: &mut Mac, sent: Date) -> i64 {
     row
 }
 
-/// Not a whole second, as the dates of iMessage.
+/// A date with a fraction of a second, as iMessage has.
 fn precise(mac: &Mac) -> Date {
     mac.pass(Duration::from_micros(250_001));
     mac.now()
 }
 
-/// A day later, something newer has come, and the network was there all the time.
+/// A day passes with the network proven all along, and newer messages come.
 fn a_day_later(mac: &mut Mac) {
     mac.pass_in_touch(hours(26));
     mac.says(BOB, "newer");
@@ -87,7 +87,7 @@ fn the_copy_of_a_photo_is_dropped_and_a_third_photo_of_that_instant_is_not() {
     assert_eq!(outcomes(&mac, &originals), [RowOutcome::Forwarded; 2]);
     assert_eq!(outcomes(&mac, &copies), [RowOutcome::Twin; 2]);
     assert_eq!(mac.outcome(other), Some(RowOutcome::Backfilled));
-    // The next sync brings all of them again.
+    // The next sync inserts all of them again.
     a_day_later(&mut mac);
     let again = [0; 3].map(|_| photo(&mut mac, sent));
     mac.look();
@@ -170,7 +170,7 @@ fn a_rebuild_under_other_guids_posts_no_photo_again_and_loses_none() {
     photo(&mut mac, sent);
     photo(&mut mac, sent);
     mac.look();
-    // In the file, and not read before it was rebuilt.
+    // The row is in the file, and was not read before the rebuild.
     photo(&mut mac, sent);
     mac.pass(secs(1));
     mac.messages.rebuild(10, MessageGuids::Renewed).unwrap();
@@ -200,7 +200,8 @@ fn a_rebuild_that_is_looked_at_in_two_attempts_counts_from_the_first() {
     let began_at = mac.clock.now().as_micros();
     mac.look();
     assert_eq!(mac.texts(), ["before", "ok", "ok"]);
-    // As if it had been killed after the first of both: nothing else of the new file is known.
+    // The state is as after a kill behind the first of both rows: no other row of the new file was
+    // read.
     mac.state()
         .write(|tx| {
             crate::state::source::save(tx, &source)?;

@@ -155,7 +155,7 @@ fn transcripts_are_clipped_and_a_hundred_of_them_fit() {
         (message.text.as_str(), message.attachments.len()),
         ("all of them", 100)
     );
-    // Each says as much as fits.
+    // Each transcript is as long as the limit allows.
     assert!(
         message
             .attachments

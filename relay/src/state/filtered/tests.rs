@@ -139,7 +139,8 @@ fn what_an_earlier_release_skipped_is_listed_at_every_start_and_once() {
         );
         assert_eq!(state.read(|c| of_chat(c, None)).expect("read"), [2, 3]);
     }
-    // Dropped by the owner, and forgotten by `seen`: neither comes back.
+    // One message is dropped by the owner, and the record of the other is removed: neither is listed
+    // again.
     let state = State::open(dir.path(), NOW).expect("opened");
     state
         .write(|tx| {

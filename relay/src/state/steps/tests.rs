@@ -99,7 +99,7 @@ fn what_the_previous_release_writes_is_read_and_the_other_way_round() {
     assert_eq!(seen.expect("there").outcome, RowOutcome::Spam);
 }
 
-/// What release 0.1 reads in `seen.outcome`; another word would end its reading of chat.db.
+/// The words that release 0.1 knows in `seen.outcome`. It would stop reading chat.db at any other.
 #[test]
 fn every_outcome_is_one_that_the_previous_release_knows() {
     const KNOWN: [&str; 12] = [
@@ -182,7 +182,7 @@ fn later_steps_are_applied_once_on_top() {
             oldest: 2
         }
     );
-    // A release with fewer steps opens it as long as it is not too old for them.
+    // A release with fewer steps can open the state if it is not older than `oldest`.
     State::open(dir.path(), NOW).expect("opened");
 }
 

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wording_is_written_as_it_is_looked_for() {
+    fn every_wording_is_written_in_its_compared_form() {
         for Wording {
             before,
             behind,

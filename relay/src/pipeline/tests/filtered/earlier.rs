@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// As the release before leaves a row that it skipped.
+/// Leaves a skipped row as the previous release does.
 fn skipped_before(mac: &Mac) {
     mac.state()
         .write(|tx| {
@@ -42,7 +42,7 @@ fn rows_that_an_earlier_release_skipped_are_listed_read_and_posted_when_lifted()
         let posted = mac.posted();
         assert_eq!(posted.len(), 1, "{lifted_meanwhile}");
         assert!(posted[0].is_backfill);
-        // It is a message like others from here on.
+        // From here on the message is like any other.
         mac.messages.edit(row, "hello!", mac.now()).unwrap();
         mac.look();
         assert!(mac.filtered().is_empty());
@@ -115,7 +115,8 @@ fn reading_the_same_rows_again_lists_nothing_twice_and_posts_nothing_twice() {
     let rows: Vec<i64> = (0..3)
         .map(|n| held(&mut mac, Mark::Spam, &format!("{n}")))
         .collect();
-    // As if the cursor's commit had been lost with the power, and the list's had not.
+    // The state is as after a power cut that lost the commit of the cursor, but not the one of the
+    // list.
     let again = |mac: &Mac, sql: &str| mac.state().write(|tx| tx.execute_batch(sql)).unwrap();
     again(&mac, "update source set cursor = 0");
     mac.look();

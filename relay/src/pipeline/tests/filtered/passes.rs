@@ -47,7 +47,7 @@ fn a_running_relay_notices_a_lifted_mark_and_a_deleted_row() {
         .unwrap();
     feed.step(&db, Wake::Changed).unwrap();
     run_until(&mac, &mut feed, &db, |mac| mac.posted().len() == 10);
-    // A row of a chat that was marked all the time, and one that came with the relay running.
+    // A row of a chat that was marked all the time, and a row that came while the relay was running.
     messages.delete_message(1).unwrap();
     let (junk, handle) = (chats[0], messages.handle("55500000", "SMS").unwrap());
     let now = date(mac.clock.now().as_micros());
@@ -150,7 +150,7 @@ fn with_ten_thousand_held_rows_a_change_reads_their_chats_and_a_few_rows() {
         feed.look_once(&db).unwrap();
         assert_eq!(feed.filtered_looks(), (50 * pass, 64 * pass));
     }
-    // All of one chat, and no row of the others.
+    // All rows of one chat are read, and none of the others.
     mac.messages
         .raw()
         .execute(
@@ -163,7 +163,7 @@ fn with_ten_thousand_held_rows_a_change_reads_their_chats_and_a_few_rows() {
     assert_eq!(chats, 200);
     assert!((200..=200 + 64).contains(&(rows - 3 * 64)), "{rows}");
     assert_eq!(mac.posted().len(), 200);
-    // Whatever is gone is noticed in its turn.
+    // Deleted rows are noticed in their turn.
     mac.messages
         .raw()
         .execute("delete from message where guid = 'HELD-4321'", [])

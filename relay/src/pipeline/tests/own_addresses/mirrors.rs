@@ -4,10 +4,10 @@
 
 use super::*;
 
-/// An instant that no one else hits by chance.
+/// A microsecond that no other message has by chance.
 const PRECISE: Duration = Duration::from_micros(250_001);
 
-/// A Mac on which nothing names the alias.
+/// A Mac on which no row names the alias.
 fn mac() -> Mac {
     let mut mac = Mac::new();
     mac.says(BOB, "to the number");
@@ -38,7 +38,7 @@ impl Mac {
 fn a_mirror_that_is_read_before_its_own_row_waits_for_it() {
     for (apart, copies) in [
         (Duration::ZERO, 1),
-        // Another device rounded the instant: two rows, both the owner's.
+        // Another device rounded the date: there are two rows, and both are the owner's.
         (Duration::from_millis(300), 2),
     ] {
         let mut mac = mac();
@@ -48,7 +48,7 @@ fn a_mirror_that_is_read_before_its_own_row_waits_for_it() {
         assert_eq!(mac.waiting(), ["no_other_side"]);
         mac.pass(apart);
         mac.sent(direct, "on my way");
-        // What comes behind it keeps its place.
+        // Later rows of the chat stay behind this one.
         mac.pass(Duration::from_millis(200));
         mac.says(ADA, "hurry");
         mac.look();
@@ -98,9 +98,9 @@ fn what_is_not_odd_does_not_wait() {
     for (chat, writer) in [
         (direct, ADA),
         (group, ADA),
-        // A member whose join was forgotten.
+        // A member that is missing from the chat's participants.
         (group, "+15550100003"),
-        // A second address of the peer's, which the chat lists.
+        // A second address of the peer, which is among the chat's participants.
         (joined, "cy@example.com"),
     ] {
         let message = mac.received(chat, writer, "hi");
@@ -113,7 +113,7 @@ fn what_is_not_odd_does_not_wait() {
         );
         mac.pass(secs(1));
     }
-    // An own address that is known is nothing to wait for either.
+    // A row from a known own address does not wait either.
     mac.start(FirstRun::Now, declaring(&[ALIAS]));
     mac.mirrored(direct, "from the phone");
     mac.look();
@@ -148,7 +148,7 @@ fn a_mirror_in_a_group_with_the_alias_or_in_the_aliass_own_chat_is_known_by_its_
             [from("owner", "on my way")],
             "{style}, own first: {own_first}"
         );
-        // And what is in it later is the owner's, too.
+        // Later messages in the chat are the owner's, too.
         mac.pass(secs(70));
         mac.mirrored(mirrored_in, "I am a person");
         mac.look();
@@ -170,7 +170,7 @@ fn a_mirror_of_another_chat_that_is_read_in_the_same_look_is_the_owners() {
 
 #[test]
 fn a_person_who_says_the_same_is_a_person() {
-    // At another instant, at a whole second, in other words, or without words.
+    // The copy has another date, a date in whole seconds, other words, or no words.
     for (own, apart, text, precise) in [
         ("ok", Duration::from_micros(1), "ok", true),
         ("ok", Duration::from_millis(400), "ok", true),
@@ -192,7 +192,7 @@ fn a_person_who_says_the_same_is_a_person() {
             let said = mac.received(chat, ADA, text);
             mac.write(chat, &said);
         }
-        // Those without words wait for their attachments.
+        // Rows without words wait for their attachments.
         mac.look();
         mac.pass(secs(5));
         mac.look();

@@ -62,7 +62,7 @@ fn a_note_to_self_is_one_whatever_names_the_own_side() {
 #[test]
 fn a_note_to_self_is_recognised_on_a_mac_without_other_messages() {
     for case in NOTES {
-        // Where neither destination nor account names the number, nothing on this Mac does.
+        // If neither destination nor account has the number, no column on this Mac proves it.
         if case.0 == OWN && case.2.is_none_or(|destination| !destination.ends_with(OWN)) {
             continue;
         }
@@ -82,7 +82,8 @@ fn a_note_to_self_is_recognised_on_a_mac_without_other_messages() {
     }
 }
 
-/// Account and destination are the e-mail, and the chat is named by the own number, which no row proves.
+/// Account and destination are the e-mail address. The chat is named by the own number, which no row
+/// proves.
 #[test]
 fn a_note_to_an_own_number_that_no_row_names_is_not_posted_as_a_persons() {
     let mut mac = Mac::new();
@@ -96,7 +97,7 @@ fn a_note_to_an_own_number_that_no_row_names_is_not_posted_as_a_persons() {
     mac.look();
     let posted = posts(&mac);
     assert!(posted.iter().all(|(who, _)| who == "owner"), "{posted:?}");
-    // A person who says the same a moment later is a person.
+    // The same words a moment later come from a person.
     let mut mac = Mac::new();
     let (chat, _) = mac.peer(BOB);
     mac.pass(Duration::from_micros(250_001));

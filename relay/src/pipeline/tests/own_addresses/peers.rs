@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 
 use super::*;
 
-/// What may name the peer: destination, account, account of the chat.
+/// The columns that may have the peer's address: destination, account, account of the chat.
 const TWO_OR_MORE: [[bool; 3]; 4] = [
     [true, true, false],
     [true, false, true],
@@ -50,7 +50,7 @@ impl Mac {
         self.write_odd(chat, received, named)
     }
 
-    /// Looks at once, and again when nothing is waited for any more.
+    /// Reads at once, and again after every wait is over.
     fn look_twice(&mut self) {
         self.look();
         self.pass(secs(2));
@@ -92,7 +92,7 @@ fn what_the_owner_writes_to_a_peer_whom_the_columns_name_is_posted() {
             let before = mac.posted().len();
             mac.odd_own(chat, "nice to meet you", named);
             mac.look();
-            // Nothing is to come in if she has written from there.
+            // The row need not wait if the peer has written from that address.
             let at_once = usize::from(has_written);
             assert_eq!(
                 mac.posted().len() - before,
@@ -158,7 +158,7 @@ fn the_same_words_at_another_instant_are_no_other_side() {
             );
         }
     }
-    // In another chat it is none either.
+    // A row in another chat is not the other side.
     let mut mac = Mac::new();
     let named = [true, true, true];
     let chat = mac.odd_chat(named);
@@ -186,7 +186,7 @@ fn an_own_address_that_is_known_needs_no_other_side() {
         mac.look();
         assert_eq!(mac.outcome(row), Some(RowOutcome::NoteToSelf));
     }
-    // And one that the owner calls another's is a person's.
+    // An address that the owner declares another person's is a person's.
     let mut mac = Mac::new();
     mac.start(FirstRun::Now, declaring(&[&format!("!{ADA}")]));
     let chat = mac.odd_chat(named);
