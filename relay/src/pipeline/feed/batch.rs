@@ -24,10 +24,10 @@ impl Feed<'_> {
         db: &ChatDb,
         candidates: Vec<Candidate>,
         cause: ReadCause,
-        source: Option<Source>,
+        source: Option<&Source>,
     ) -> Result<BatchResult, PipelineError> {
         let rows = candidates.len();
-        let cursor = source.as_ref().map(|source| source.cursor);
+        let cursor = source.map(|source| source.cursor);
         let _of_the_batch = tracing::info_span!("rows", rows, cursor).entered();
         let (mut unreadable, readable): (Vec<_>, Vec<_>) = candidates
             .into_iter()
@@ -36,9 +36,7 @@ impl Feed<'_> {
             readable,
             &mut unreadable,
             |candidate| candidate.row.rowid,
-            |candidates, panicked| {
-                self.try_commit(db, candidates, panicked, cause, source.as_ref())
-            },
+            |candidates, panicked| self.try_commit(db, candidates, panicked, cause, source),
         )
     }
 

@@ -70,7 +70,7 @@ impl<'c> Feed<'c> {
             rowids = db.rowids_since(source.floor)?;
             tracing::info!(rows = rowids.len(), "first run: going back as asked");
         }
-        self.read_rowids(db, &rowids, ReadCause::FirstRun, source)
+        self.read_rowids(db, &rowids, ReadCause::FirstRun, &source)
     }
 
     /// Decides about the given rows in batches. `source` is written after the last batch. So a relay that
@@ -80,7 +80,7 @@ impl<'c> Feed<'c> {
         db: &ChatDb,
         rowids: &[i64],
         cause: ReadCause,
-        source: Source,
+        source: &Source,
     ) -> Result<(), PipelineError> {
         for batch in rowids.chunks(BATCH as usize) {
             let since = self.now();

@@ -238,10 +238,17 @@ impl Feed<'_> {
                         chats.push(held_by.chat_guid.clone());
                         filtered::refresh(tx, id, &row, Some(held_by), &context)?;
                     }
-                    FilteredChange::Lifted(id, lifted) => {
+                    FilteredChange::Lifted(id, candidate) => {
                         set_current_row(id, "release");
                         let arrivals = &mut arrivals;
-                        filtered::release_lifted(tx, arrivals, id, &lifted, &context, &mut result)?;
+                        filtered::release_lifted(
+                            tx,
+                            arrivals,
+                            id,
+                            &candidate,
+                            &context,
+                            &mut result,
+                        )?;
                     }
                 }
             }
@@ -314,12 +321,12 @@ impl Feed<'_> {
         let copy_of = self.examine_again(db, &mut row)?;
         // A row in "Recently Deleted" is in no chat, and counts as lifted only once the owner restores it.
         if !is_held && db.is_joined(row.rowid)? {
-            let lifted = Candidate {
+            let candidate = Candidate {
                 is_new: false,
                 copy_of,
                 ..Candidate::new(row, self.now())
             };
-            return Ok(FilteredChange::Lifted(listed.id, Box::new(lifted)));
+            return Ok(FilteredChange::Lifted(listed.id, Box::new(candidate)));
         }
         if is_held || !listed.has_body {
             return Ok(FilteredChange::Refreshed(listed.id, Box::new(row), held_by));

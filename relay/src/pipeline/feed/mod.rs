@@ -134,7 +134,7 @@ impl Feed<'_> {
                 return self.count_waiting(0);
             }
             self.release_in_chats_of(db, &candidates)?;
-            let result = self.commit(db, candidates, ReadCause::Appeared, Some(source))?;
+            let result = self.commit(db, candidates, ReadCause::Appeared, Some(&source))?;
             self.count_waiting(result.waiting)?;
             if !is_full || self.context.health.is_stopping() {
                 return Ok(());

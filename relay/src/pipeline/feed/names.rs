@@ -67,17 +67,17 @@ impl Feed<'_> {
         candidates: &[Candidate],
     ) -> Result<Vec<GroupName>, PipelineError> {
         let state = &self.context.state;
-        let mut named = Vec::new();
+        let mut all = Vec::new();
         let mut groups = Cow::Borrowed(&self.groups);
         for Candidate { row, .. } in candidates {
             set_current_row(row.rowid, "group");
             if groups.needs_name(row) {
                 let names = groups.find_name(db, state, row, self.began()?, self.now())?;
                 groups.to_mut().add(names.iter().cloned());
-                named.extend(names);
+                all.extend(names);
             }
         }
-        Ok(named)
+        Ok(all)
     }
 
     /// From when on messages of this relay may have been posted. After a lost state that may be any time.

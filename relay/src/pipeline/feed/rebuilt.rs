@@ -67,6 +67,6 @@ impl Feed<'_> {
             anchors: last.into_iter().collect(),
             ..self.source.clone()
         };
-        self.read_rowids(db, &rowids, ReadCause::Rebuilt { began_at }, source)
+        self.read_rowids(db, &rowids, ReadCause::Rebuilt { began_at }, &source)
     }
 }

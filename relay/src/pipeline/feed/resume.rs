@@ -66,7 +66,7 @@ impl Feed<'_> {
         };
         self.source.floor = from;
         self.source.cursor = sequence;
-        self.read_rowids(db, &rowids, ReadCause::Appeared, source)
+        self.read_rowids(db, &rowids, ReadCause::Appeared, &source)
     }
 
     /// The backend has no message of this relay, so the relay is new.
@@ -89,6 +89,6 @@ impl Feed<'_> {
             tracing::info!(rows = rowids.len(), "first run: going back as asked");
         }
         self.source.floor = source.floor;
-        self.read_rowids(db, &rowids, ReadCause::FirstRun, source)
+        self.read_rowids(db, &rowids, ReadCause::FirstRun, &source)
     }
 }
