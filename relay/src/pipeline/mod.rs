@@ -150,13 +150,10 @@ impl PipelineHealth {
 /// An error that keeps the pipeline from reading.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
-    /// chat.db cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// chat.db cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The state cannot be written or read.
     #[error(transparent)]
     State(#[from] StateError),
 }

@@ -31,7 +31,6 @@ pub const LAST_PULL_AT: &str = "last_pull_at";
 /// When a replaced chat.db was first read, in microseconds. Removed once its rows are accounted for.
 pub const REBUILD_BEGAN_AT: &str = "rebuild_began_at";
 
-/// The value called `key`.
 pub fn get(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
     let sql = "select value from meta where key = ?1";
     query::first(connection, sql, [key], |row| row.get(0))
@@ -50,7 +49,6 @@ pub fn json<T: DeserializeOwned>(
     Ok(get(connection, key)?.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-/// Sets the value called `key`.
 pub fn set(tx: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
     query::execute(
         tx,
@@ -70,7 +68,6 @@ pub fn set_json<T: Serialize + ?Sized>(
     set(tx, key, &json)
 }
 
-/// Removes the value called `key`.
 pub fn remove(tx: &Connection, key: &str) -> rusqlite::Result<()> {
     query::execute(tx, "delete from meta where key = ?1", [key])
 }

@@ -51,7 +51,6 @@ const APPLICATION_ID: i64 = 0x4172_6368;
 /// Longer than any commit of the relay or of an owner command, which share the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The relay's state.
 pub struct State {
     dir: PathBuf,
     writer: Mutex<Connection>,
