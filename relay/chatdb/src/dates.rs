@@ -1,12 +1,13 @@
-//! Dates of chat.db: counted from 2001, in nanoseconds since macOS 10.13 and in seconds before.
+//! Dates of chat.db: since 2001, in nanoseconds from macOS 10.13 on and in seconds before.
 //!
-//! One database can hold both units, since an upgrade does not rewrite old rows, so the unit is told
-//! per value. Everything stays in integers: as a double a date of today is off by 128 ns.
+//! An upgrade does not rewrite old rows, so one database can have both units, and the unit is found for
+//! each value. Everything stays in integers: as a double a date of today is off by 128 ns.
 
 /// 2001-01-01T00:00:00Z in Unix seconds.
 pub(crate) const APPLE_EPOCH_UNIX_SECS: i64 = 978_307_200;
 
-/// As nanoseconds this is 17 minutes after the epoch, as seconds the year 33658.
+/// Values below this are seconds. As nanoseconds it is 17 minutes after the epoch, as seconds the year
+/// 33658.
 const SECONDS_BELOW: i64 = 1_000_000_000_000;
 
 /// A date column as microseconds since 1970. 0 means absent, and so does a date before 2001 or after
@@ -25,21 +26,21 @@ pub(crate) fn from_apple_date(raw: i64) -> Option<i64> {
     (micros < LATEST).then_some(micros)
 }
 
-/// Microseconds since 1970 as Messages stores them today, in nanoseconds since 2001.
+/// Turns microseconds since 1970 into what Messages writes today, nanoseconds since 2001.
 pub(crate) fn to_apple_nanos(unix_micros: i64) -> i64 {
     unix_micros
         .saturating_sub(APPLE_EPOCH_UNIX_SECS * 1_000_000)
         .saturating_mul(1_000)
 }
 
-/// The same instant in both units, as lower bounds for the date index.
+/// A timestamp in both units, as lower bounds for the date index.
 pub(crate) fn index_bounds(unix_micros: i64) -> (i64, i64) {
     let nanos = to_apple_nanos(unix_micros).max(SECONDS_BELOW);
     let seconds = (unix_micros / 1_000_000 - APPLE_EPOCH_UNIX_SECS).max(1);
     (nanos, seconds.min(SECONDS_BELOW))
 }
 
-/// Values below this are seconds.
+/// The value below which a date is in seconds.
 pub(crate) const fn seconds_limit() -> i64 {
     SECONDS_BELOW
 }

@@ -1,7 +1,7 @@
-//! Short hashes by which a row is known again.
+//! Short hashes by which a changed row and a copied message are recognised.
 //!
-//! A [`Digest`] changes whenever an edit, an unsend, a late text or an attachment changes a row; a
-//! twin hash is equal for two rows that are copies of one message under different guids.
+//! A [`Digest`] changes whenever an edit, an unsend, a late text or an attachment changes a row. A twin
+//! hash is equal for two rows that are copies of one message under different guids.
 
 use sha2::{Digest as _, Sha256};
 
@@ -22,8 +22,8 @@ impl Digest {
     }
 }
 
-/// The hash that copies of one message share: conversation, sender, instant (microseconds) and text.
-/// iCloud inserts old messages again under new ROWIDs and new guids, with the original date.
+/// The hash that copies of one message share: over conversation, sender, timestamp in microseconds, and
+/// text. iCloud inserts old messages again under new ROWIDs and new guids, with the original date.
 pub fn twin_hash(conversation: &str, sender: &str, sent_at: i64, text: &str) -> Digest {
     Digest::of([
         b"twin".as_slice(),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_on_either_side_of_a_border_does_not_mix() {
+    fn parts_are_hashed_with_their_lengths() {
         assert_ne!(twin_hash("a", "bc", 0, ""), twin_hash("ab", "c", 0, ""));
         assert_ne!(twin_hash("", "", 0, "a"), twin_hash("a", "", 0, ""));
         assert_ne!(

@@ -1,4 +1,4 @@
-//! What can go wrong with chat.db, by what its owner can do about it.
+//! Errors of chat.db, by what the owner can do about each.
 
 use std::path::{Path, PathBuf};
 
@@ -7,22 +7,23 @@ use rusqlite::ErrorCode;
 /// chat.db cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Nothing at this path: Messages was never signed in on this account, or the path is wrong.
+    /// There is no file at this path: Messages was never signed in on this account, or the path is
+    /// wrong.
     #[error("{} does not exist; sign in to Messages on this account, or set chat_db to the right path", .0.display())]
     Missing(PathBuf),
-    /// macOS (or the file mode) refuses to let this program read it.
+    /// macOS or the file mode does not let this program read the file.
     #[error(
         "{} may not be read; grant Full Disk Access to this program in System Settings > Privacy & Security \
          (switch it off and on again if it is already listed)", .0.display()
     )]
     NoPermission(PathBuf),
-    /// A file without a byte. Some versions of macOS also show one so where Full Disk Access is missing.
+    /// An empty file. Without Full Disk Access some versions of macOS also show one.
     #[error(
         "{} is empty: Messages has written nothing into it; sign in to Messages on this account, or set chat_db to \
          the right path (where Messages shows conversations, grant Full Disk Access to this program)", .0.display()
     )]
     Empty(PathBuf),
-    /// It is there, but it is not a database, or only half of one.
+    /// The file is not a database, or only a part of one.
     #[error(
         "{} is not a whole SQLite database ({detail}); set chat_db to Messages' chat.db, and if that is a copy, \
          copy chat.db, chat.db-wal and chat.db-shm together", path.display()
@@ -30,10 +31,10 @@ pub enum OpenError {
     NotADatabase {
         /// The file.
         path: PathBuf,
-        /// What `SQLite` says.
+        /// The message of SQLite.
         detail: String,
     },
-    /// A database, but not Messages'.
+    /// A database of another program.
     #[error(
         "{} has no {table} table; set chat_db to Messages' chat.db, and if that is a copy, copy chat.db-wal with it",
         path.display()
@@ -41,24 +42,24 @@ pub enum OpenError {
     NotMessages {
         /// The file.
         path: PathBuf,
-        /// What is missing.
+        /// The table that the database lacks.
         table: &'static str,
     },
-    /// The file is fine, but the two that SQLite needs beside it can be neither read nor made.
+    /// The file is fine, but the two files that SQLite needs beside it can be neither read nor created.
     #[error(
         "{} cannot be read without chat.db-wal and chat.db-shm beside it; let this program write to their folder, \
          or copy all three into one that it may write", .0.display()
     )]
     Companions(PathBuf),
-    /// Another process holds it; trying again helps.
+    /// Another process has locked the database; trying again helps.
     #[error("{} is locked by another program; close what has it open, or wait", .0.display())]
     Busy(PathBuf),
-    /// Anything else.
+    /// Any other error.
     #[error("{} cannot be opened; look at its disk, and at the cause that follows", path.display())]
     Other {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of SQLite.
         #[source]
         source: rusqlite::Error,
     },
@@ -103,11 +104,11 @@ impl OpenError {
 /// A read of chat.db failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// Another process holds the database, or changes its schema: try again.
+    /// Another process has locked the database, or is changing its schema: try again.
     #[error("chat.db is busy")]
     Busy(#[source] rusqlite::Error),
-    /// The open file is of no use any more: damaged, truncated, or no longer readable. Opening it
-    /// again tells which.
+    /// The open file cannot be used any more: it is damaged, truncated, or no longer readable. Opening
+    /// it again gives the exact error.
     #[error("chat.db can no longer be read")]
     Lost(#[source] rusqlite::Error),
 }

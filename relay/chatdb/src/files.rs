@@ -1,9 +1,9 @@
-//! Which files an open chat.db stays bound to.
+//! The files to which an open chat.db stays bound.
 //!
-//! An open connection keeps the files it opened, whatever lies at their paths later: a restored
-//! chat.db, a `-wal` or `-shm` that another program removed. From then on it sees nothing new and reports no
-//! error. SQLite itself replaces none of the three while a connection is open, so a change of any of
-//! them means that the connection has to be opened again.
+//! An open connection keeps the files that it opened, even if other files come to their paths later: a
+//! restored chat.db, or a `-wal` or `-shm` that another program removed. From then on the connection
+//! sees nothing new and reports no error. SQLite itself replaces none of the three while a connection
+//! is open. So if any of them changes, the connection has to be opened again.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Device and inode of a file.
 pub(crate) type FileId = (u64, u64);
 
-/// chat.db and its two companions; `None` where there is none.
+/// chat.db and its two companion files; `None` for a file that does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Files {
     database: Option<FileId>,
@@ -21,8 +21,8 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// What lies at the paths now. Only their names are looked up: opening and closing chat.db would
-    /// drop this process's locks on it.
+    /// The files that are at the paths now. The paths are only looked up, since opening and closing
+    /// chat.db would drop this process's locks on it.
     pub(crate) fn at(chat_db: &Path) -> Self {
         Self {
             database: id(chat_db),
@@ -31,7 +31,7 @@ impl Files {
         }
     }
 
-    /// These files, and for those that did not exist yet what has come since.
+    /// These files, and for those that did not exist the later ones.
     pub(crate) fn or(self, later: Self) -> Self {
         Self {
             database: self.database,
@@ -40,9 +40,10 @@ impl Files {
         }
     }
 
-    /// Whether a connection bound to these is cut off when `now` lies at the paths. Companions that
-    /// it never had, because the database was not in WAL mode, it opens by itself.
-    pub(crate) fn cut_off_by(&self, now: &Self) -> bool {
+    /// Whether a connection that is bound to these files is cut off if `now` is at the paths. A
+    /// database that was not in WAL mode has no companion files; the connection opens them itself once
+    /// they exist.
+    pub(crate) fn is_cut_off_by(&self, now: &Self) -> bool {
         let changed = |bound: Option<FileId>, now| bound.is_some() && bound != now;
         self.database != now.database || changed(self.wal, now.wal) || changed(self.shm, now.shm)
     }

@@ -1,13 +1,14 @@
-//! Read-only, typed access to Messages' `chat.db`, and a watcher that never misses a commit.
+//! Read-only, typed access to Messages' `chat.db`, and a watcher that misses no commit.
 //!
-//! [`ChatDb`] reads rows, [`compose()`] turns a row into a message of the wire or says why not yet or
-//! not at all, [`compose_change`] does the same for a row that changed after it was read, and
-//! [`Watcher`] says when to look again. The schema is probed column by column and never derived from
-//! the macOS version: two Macs on one build can differ. A column that is absent, NULL or of another
-//! type than expected reads as its neutral value, because one odd row must not stop the others.
+//! [`ChatDb`] reads rows. [`compose()`] turns a row into a message of the wire, or returns why the row
+//! has to wait or is not posted. [`compose_change`] does the same for a row that changed after it was
+//! read. [`Watcher`] returns when there may be something new. The columns that exist are asked from the
+//! database and not derived from the macOS version, since two Macs on one build can differ. A column
+//! that is absent, NULL or of an unexpected type reads as its neutral value, so that one odd row does
+//! not stop the others.
 //!
-//! What was already read, what was delivered and what is too old to answer is not known here; the
-//! relay keeps that in its own state.
+//! This crate does not know which rows were read, what was posted and what is too old to be answered.
+//! The relay keeps that in its own state.
 
 mod compose;
 mod dates;
@@ -21,7 +22,8 @@ mod schema;
 mod watch;
 
 pub use compose::{
-    Change, Known, Options, Reading, SkipReason, WaitReason, compose, compose_change, lane, shorten,
+    Change, Composed, Known, Options, SkipReason, WaitReason, compose, compose_change, lane,
+    shorten,
 };
 pub use digest::{Digest, twin_hash};
 pub use error::{OpenError, ReadError};

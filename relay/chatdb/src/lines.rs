@@ -1,42 +1,43 @@
-//! The owner's own addresses, and the lines that they form.
+//! The owner's addresses, and the lines that they form.
 //!
-//! A line is a set of own addresses that count as one persona's. The owner declares lines where there
-//! are several. Without a declaration all own addresses are one line, named by the first phone number
-//! among them, else by the first e-mail address; the relay keeps that name for ever, because the
-//! backend's conversations are bound to it. What is declared is certain; what was learnt from chat.db
-//! is own as well, but never so certain that a person's message would be dropped for it (see
+//! A line is a set of own addresses that the backend treats as one persona. An owner with several lines
+//! declares them. Without a declaration all own addresses are one line, named by the first phone number
+//! among them, else by the first e-mail address. The relay keeps that name for ever, because the
+//! backend's conversations are bound to it. A declared address is certain. An address that was found in
+//! chat.db counts as the owner's too, but no person's message is dropped because of it (see
 //! [`crate::compose()`]).
 
 use shared_protocol::Line;
 
 use crate::Address;
 
-/// So many addresses are learnt at most. An account has a handful.
-const MAX_LEARNT: usize = 64;
+/// So many addresses are kept that were found in chat.db. An account has a handful.
+const MAX_FOUND: usize = 64;
 
-/// What the owner says about own addresses.
+/// The owner's settings about own addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Declaration {
-    /// The lines, each with its name first; a line has at least one address.
+    /// The lines. Each has at least one address, and its name comes first.
     pub lines: Vec<Vec<Address>>,
-    /// Own addresses of no line.
+    /// Own addresses that belong to no line.
     pub own: Vec<Address>,
-    /// Addresses that are never taken for own ones, even if chat.db seems to prove it.
+    /// Addresses that are never taken for own ones, even if chat.db seems to prove that they are.
     pub others: Vec<Address>,
 }
 
-/// Own addresses, declared and learnt.
+/// Own addresses, declared by the owner or found in chat.db.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lines {
     declaration: Declaration,
-    /// In the order in which they were learnt.
-    learnt: Vec<Address>,
-    /// The name of the one line that there is without a declaration, once it was chosen. Always an own address.
+    /// In the order in which they were found.
+    found: Vec<Address>,
+    /// The name of the one line that there is without a declaration, once it was chosen. It is always
+    /// an own address.
     name: Option<Address>,
 }
 
 impl Lines {
-    /// What the owner declares, and nothing else.
+    /// The addresses that the owner declares.
     pub fn new(declaration: Declaration) -> Self {
         Self {
             declaration,
@@ -44,34 +45,34 @@ impl Lines {
         }
     }
 
-    /// With what was learnt and chosen before.
+    /// Adds the addresses that were found, and the name that was chosen, in an earlier run.
     #[must_use]
-    pub fn remembering(mut self, learnt: Vec<Address>, name: Option<Address>) -> Self {
-        for address in learnt {
-            self.learn(address);
+    pub fn with_found(mut self, found: Vec<Address>, name: Option<Address>) -> Self {
+        for address in found {
+            self.add_found(address);
         }
         let name = name.filter(|name| !self.declaration.others.contains(name));
         self.name = name.or(self.name);
         self
     }
 
-    /// Takes an address for an own one; tells whether that is news.
-    pub fn learn(&mut self, address: Address) -> bool {
-        let refused = self.declaration.others.contains(&address) || self.learnt.len() >= MAX_LEARNT;
-        if refused || self.learnt.contains(&address) {
+    /// Adds an own address that was found in chat.db; returns whether it is new.
+    pub fn add_found(&mut self, address: Address) -> bool {
+        let refused = self.declaration.others.contains(&address) || self.found.len() >= MAX_FOUND;
+        if refused || self.found.contains(&address) {
             return false;
         }
-        self.learnt.push(address);
+        self.found.push(address);
         true
     }
 
-    /// Chooses the name of the one line that there is without a declaration, unless it has one; tells
-    /// whether that is news.
+    /// Chooses the name of the one line that there is without a declaration; returns whether it had
+    /// none before.
     pub fn choose_name(&mut self) -> bool {
         if self.name.is_some() || !self.declaration.lines.is_empty() {
             return false;
         }
-        let all = || self.declaration.own.iter().chain(&self.learnt);
+        let all = || self.declaration.own.iter().chain(&self.found);
         let name = all()
             .find(|address| address.is_phone())
             .or_else(|| all().find(|address| address.is_of_an_account()));
@@ -79,13 +80,13 @@ impl Lines {
         self.name.is_some()
     }
 
-    /// Whether an address, in its one form, is an own one.
+    /// Whether an address, in its normal form, is an own one.
     pub fn is_own(&self, address: &str) -> bool {
         let is_it = |own: &Address| own.as_str() == address;
-        self.is_declared(address) || self.learnt.iter().chain(&self.name).any(is_it)
+        self.is_declared(address) || self.found.iter().chain(&self.name).any(is_it)
     }
 
-    /// Whether the owner declares it an own one.
+    /// Whether the owner declares that an address is an own one.
     pub fn is_declared(&self, address: &str) -> bool {
         let declared = self.declaration.lines.iter().flatten();
         declared
@@ -93,17 +94,17 @@ impl Lines {
             .any(|own| own.as_str() == address)
     }
 
-    /// Whether the owner declares it another's.
-    pub(crate) fn is_anothers(&self, address: &str) -> bool {
+    /// Whether the owner declares that an address is not an own one.
+    pub(crate) fn is_declared_other(&self, address: &str) -> bool {
         self.declaration
             .others
             .iter()
             .any(|other| other.as_str() == address)
     }
 
-    /// The addresses that were learnt, in order.
-    pub fn learnt(&self) -> &[Address] {
-        &self.learnt
+    /// The addresses that were found in chat.db, in order.
+    pub fn found(&self) -> &[Address] {
+        &self.found
     }
 
     /// The name of the one line that there is without a declaration, once it was chosen.
@@ -120,8 +121,8 @@ impl Lines {
         }
     }
 
-    /// The name of the line that an own address belongs to: the first declared one if it belongs to
-    /// none, or if the address is not known.
+    /// The name of the line to which an own address belongs. An address that belongs to no line, or is
+    /// not known, counts for the first declared line.
     pub(crate) fn line_of(&self, address: Option<&str>) -> Option<&Address> {
         let lines = &self.declaration.lines;
         address
@@ -140,7 +141,7 @@ impl Lines {
         if lines.is_empty() {
             lines.extend(self.name.clone().map(|name| vec![name]));
         }
-        for address in self.declaration.own.iter().chain(&self.learnt) {
+        for address in self.declaration.own.iter().chain(&self.found) {
             let is_listed = lines.iter().any(|line| line.contains(address));
             if let Some(first) = lines.first_mut().filter(|_| !is_listed) {
                 first.push(address.clone());
@@ -181,9 +182,9 @@ mod tests {
         assert!(!one.choose_name(), "there is nothing to choose from");
         assert_eq!(one.all(), []);
         for text in ["sam@example.com", "+15550109999", "+15550108888"] {
-            assert!(one.learn(address(text)));
+            assert!(one.add_found(address(text)));
         }
-        assert!(!one.learn(address("+15550109999")));
+        assert!(!one.add_found(address("+15550109999")));
         assert!(one.choose_name());
         assert_eq!(one.name(), Some(&address("+15550109999")));
         assert_eq!(
@@ -191,13 +192,13 @@ mod tests {
             [["+15550109999", "sam@example.com", "+15550108888"]]
         );
 
-        let mut by_mail = lines(&[], &[], &[]).remembering(vec![address("sam@example.com")], None);
+        let mut by_mail = lines(&[], &[], &[]).with_found(vec![address("sam@example.com")], None);
         by_mail.choose_name();
-        by_mail.learn(address("+15550109999"));
+        by_mail.add_found(address("+15550109999"));
         assert!(!by_mail.choose_name(), "a line keeps its name");
         assert_eq!(told(&by_mail), [["sam@example.com", "+15550109999"]]);
         let again = lines(&[], &["+15550107777"], &[])
-            .remembering(by_mail.learnt().to_vec(), by_mail.name().cloned());
+            .with_found(by_mail.found().to_vec(), by_mail.name().cloned());
         assert_eq!(again.line_of(None), by_mail.name());
         assert!(again.is_own("+15550107777") && again.is_own("+15550109999"));
     }
@@ -209,8 +210,8 @@ mod tests {
             &["+15550107777"],
             &[],
         );
-        two.learn(address("+15550106666"));
-        two.learn(address("pat@example.com"));
+        two.add_found(address("+15550106666"));
+        two.add_found(address("pat@example.com"));
         assert!(!two.choose_name());
         let name = |text: &str| two.line_of(Some(text)).map(Address::as_str);
         assert_eq!(name("pat@example.com"), Some("pat@example.com"));
@@ -237,21 +238,21 @@ mod tests {
     }
 
     #[test]
-    fn what_the_owner_calls_anothers_is_never_own() {
+    fn an_address_declared_anothers_is_never_own() {
         let person = address("+15550100001");
         let mut lines = lines(&[], &[], &["+15550100001"])
-            .remembering(vec![person.clone()], Some(person.clone()));
-        assert!(!lines.learn(person));
+            .with_found(vec![person.clone()], Some(person.clone()));
+        assert!(!lines.add_found(person));
         assert!(!lines.is_own("+15550100001"));
         assert_eq!(lines.name(), None);
     }
 
     #[test]
-    fn what_is_learnt_is_bounded() {
+    fn found_addresses_are_bounded() {
         let mut lines = Lines::default();
         for n in 0..1_000 {
-            lines.learn(address(&format!("+1555010{n:04}")));
+            lines.add_found(address(&format!("+1555010{n:04}")));
         }
-        assert_eq!(lines.learnt().len(), MAX_LEARNT);
+        assert_eq!(lines.found().len(), MAX_FOUND);
     }
 }

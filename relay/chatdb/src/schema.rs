@@ -1,7 +1,7 @@
-//! Which columns this chat.db has.
+//! The columns that this chat.db has.
 //!
-//! Asked from the database each time it is opened. A column that is absent is replaced in the
-//! queries by a constant, so that one query text serves every version of macOS.
+//! They are asked from the database each time it is opened. In the queries a constant replaces an
+//! absent column, so that one query serves every version of macOS.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use rusqlite::Connection;
 /// The tables without which nothing can be read.
 const REQUIRED: [&str; 4] = ["message", "chat", "handle", "chat_message_join"];
 
-/// The probed columns of every table that is read.
+/// The columns of every table that is read.
 #[derive(Debug)]
 pub(crate) struct Schema {
     columns: HashMap<&'static str, HashSet<String>>,
@@ -36,7 +36,7 @@ impl Schema {
                 Ok(())
             })?;
             if !names.is_empty() {
-                // A rowid table answers to ROWID even if no column of that name was declared.
+                // Every rowid table has a ROWID, even if no column of that name was declared.
                 names.insert("rowid".to_owned());
                 columns.insert(table, names);
             }
@@ -44,7 +44,7 @@ impl Schema {
         Ok(Self { columns })
     }
 
-    /// The first required table that is not there.
+    /// The first required table that the database lacks.
     pub(crate) fn missing_table(&self) -> Option<&'static str> {
         REQUIRED.into_iter().find(|table| !self.has_table(table))
     }
@@ -53,7 +53,7 @@ impl Schema {
         self.columns.contains_key(table)
     }
 
-    /// `alias.column`, or `null` where the table lacks it.
+    /// `alias.column`, or `null` if the table lacks the column.
     pub(crate) fn column(&self, table: &str, alias: &str, column: &str) -> String {
         let present = self
             .columns
@@ -66,7 +66,7 @@ impl Schema {
         }
     }
 
-    /// A select list of the given columns, each under its name, whether or not the table has it.
+    /// A select list of the given columns, each under its name. A column that the table lacks is null.
     pub(crate) fn list(&self, table: &str, alias: &str, columns: &str) -> String {
         let columns = columns.split(", ");
         let list: Vec<_> = columns
@@ -76,8 +76,8 @@ impl Schema {
     }
 }
 
-/// Where a column stands in a list such as `ROWID, guid, date`. Found while compiling: a search by name, in each
-/// row for each of its columns, would be an eighth of all that a message costs.
+/// The position of a column in a list such as `ROWID, guid, date`. It is found while compiling: a
+/// search by name, for each column of each row, would take an eighth of the time that a message costs.
 pub(crate) const fn position(columns: &str, name: &str) -> usize {
     let (columns, name) = (columns.as_bytes(), name.as_bytes());
     let (mut column, mut start, mut end) = (0, 0, 0);
@@ -98,7 +98,7 @@ pub(crate) const fn position(columns: &str, name: &str) -> usize {
     panic!("the list has no such column")
 }
 
-/// How many columns a list has.
+/// The number of columns in a list.
 pub(crate) const fn count(columns: &str) -> usize {
     let (columns, mut count, mut i) = (columns.as_bytes(), 1, 0);
     while i < columns.len() {

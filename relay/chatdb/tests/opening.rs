@@ -1,4 +1,4 @@
-//! What cannot be opened, and what its owner is told: the variant, the path and the way out.
+//! Databases that cannot be opened, and the errors for their owner: variant, path and remedy.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 /// The unprivileged user of every Unix.
-const NOBODY: u32 = 65_534;
+const UNPRIVILEGED: u32 = 65_534;
 
 fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -36,7 +36,7 @@ fn written(path: &Path, messages: u32) -> StandIn {
     db
 }
 
-/// The error, after checking that it names the file and, by this word, the way out.
+/// The error, after a check that its text names the file and contains this word of the remedy.
 fn refused(path: &Path, way_out: &str) -> OpenError {
     let started = Instant::now();
     let error = ChatDb::open(path).unwrap_err();
@@ -160,7 +160,7 @@ fn a_database_of_something_else() {
 }
 
 #[test]
-fn a_database_that_somebody_locked() {
+fn a_database_that_another_process_locked() {
     let (_folder, path) = folder();
     let db = written(&path, 1);
     let wal_mode = "pragma locking_mode = exclusive; begin immediate;
@@ -194,8 +194,8 @@ fn a_pipe_does_not_hang() {
 
 #[test]
 fn opening_it_again_keeps_the_locks_of_the_connection_that_is_open() {
-    // A descriptor of chat.db that is closed outside of SQLite drops this process's locks on it, and
-    // whoever closes last then deletes the WAL.
+    // A descriptor of chat.db that is closed outside of SQLite drops this process's locks on it. The
+    // process that closes the database last then deletes the WAL.
     let (_folder, path) = folder();
     let db = written(&path, 1);
     let reader = ChatDb::open(&path).unwrap();
@@ -205,7 +205,7 @@ fn opening_it_again_keeps_the_locks_of_the_connection_that_is_open() {
     drop((reader, db));
 }
 
-/// The locks that this process holds on a file, as Linux lists them; nothing elsewhere.
+/// The locks that this process holds on a file, as Linux lists them; an empty list on other systems.
 fn locks_of(path: &Path) -> usize {
     use std::os::unix::fs::MetadataExt;
     let inode = format!(":{} ", fs::metadata(path).unwrap().ino());
@@ -221,7 +221,7 @@ fn locks_of(path: &Path) -> usize {
 #[test]
 fn a_file_that_may_not_be_read() {
     let name = "a_file_that_may_not_be_read";
-    as_somebody_else_if_root(name, || {
+    as_another_user_if_root(name, || {
         let (_folder, path) = folder();
         drop(written(&path, 1));
         fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
@@ -240,7 +240,7 @@ fn a_file_that_may_not_be_read() {
 #[test]
 fn a_file_whose_companions_can_neither_be_read_nor_made() {
     let name = "a_file_whose_companions_can_neither_be_read_nor_made";
-    as_somebody_else_if_root(name, || {
+    as_another_user_if_root(name, || {
         let (folder, path) = folder();
         drop(written(&path, 1));
         assert!(!path.with_file_name("chat.db-wal").exists());
@@ -252,8 +252,8 @@ fn a_file_whose_companions_can_neither_be_read_nor_made() {
     });
 }
 
-/// File modes mean nothing to root, so the test called `name` runs once more as somebody else.
-fn as_somebody_else_if_root(name: &str, check: impl FnOnce()) {
+/// File modes mean nothing to root, so the test called `name` runs once more as another user.
+fn as_another_user_if_root(name: &str, check: impl FnOnce()) {
     let (_folder, probe) = folder();
     fs::write(&probe, "").unwrap();
     fs::set_permissions(&probe, Permissions::from_mode(0o000)).unwrap();
@@ -263,8 +263,8 @@ fn as_somebody_else_if_root(name: &str, check: impl FnOnce()) {
     let program = std::env::current_exe().unwrap();
     let run = Command::new(program)
         .args(["--exact", name, "--nocapture"])
-        .uid(NOBODY)
-        .gid(NOBODY)
+        .uid(UNPRIVILEGED)
+        .gid(UNPRIVILEGED)
         .output();
     match run {
         Ok(output) => {
@@ -272,16 +272,16 @@ fn as_somebody_else_if_root(name: &str, check: impl FnOnce()) {
             let why = String::from_utf8_lossy(&output.stderr);
             assert!(
                 output.status.success() && told.contains("1 passed"),
-                "as somebody else: {told}{why}"
+                "as another user: {told}{why}"
             );
         }
         Err(error) => say(&format!(
-            "root cannot run {name} as somebody else ({error}): NOT CHECKED"
+            "root cannot run {name} as another user ({error}): NOT CHECKED"
         )),
     }
 }
 
-/// Past the test harness, which hides what a passing test prints.
+/// Prints past the test harness, which hides the output of a passing test.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "*** {line} ***");
 }

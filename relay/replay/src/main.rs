@@ -24,7 +24,7 @@ use archety_relay::config::{Config, Link};
 use archety_relay::delivery::timestamps::Timestamps;
 use archety_relay::lifecycle::ExitCode;
 use archety_relay::mask::Masked;
-use archety_relay::state::seen::Outcome;
+use archety_relay::state::seen::RowOutcome;
 use chatdb::{Lines, Options};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -262,19 +262,22 @@ fn tell_rest(played: &Played) {
 }
 
 /// Why a relay passes over a row.
-fn why(outcome: Outcome) -> &'static str {
+fn why(outcome: RowOutcome) -> &'static str {
     match outcome {
-        Outcome::Twin => "a copy of a message that is told once",
-        Outcome::Recorded => "sent more than 30 days before the script begins",
-        Outcome::Orphaned => "in no chat",
-        Outcome::Spam => "held back by Apple's filters or a block (relay_spam posts it)",
-        Outcome::NoteToSelf => "a note to self (relay_note_to_self posts it)",
-        Outcome::LinkPreview => "told by another row, as a link's preview or an edit's notice is",
-        Outcome::Scheduled => "to be sent later by Messages",
-        Outcome::System => "a row of the system without content",
-        Outcome::Forwarded | Outcome::Backfilled | Outcome::Quarantined | Outcome::Dropped => {
-            outcome.as_str()
+        RowOutcome::Twin => "a copy of a message that is told once",
+        RowOutcome::Recorded => "sent more than 30 days before the script begins",
+        RowOutcome::Orphaned => "in no chat",
+        RowOutcome::Spam => "held back by Apple's filters or a block (relay_spam posts it)",
+        RowOutcome::NoteToSelf => "a note to self (relay_note_to_self posts it)",
+        RowOutcome::LinkPreview => {
+            "told by another row, as a link's preview or an edit's notice is"
         }
+        RowOutcome::Scheduled => "to be sent later by Messages",
+        RowOutcome::System => "a row of the system without content",
+        RowOutcome::Forwarded
+        | RowOutcome::Backfilled
+        | RowOutcome::Quarantined
+        | RowOutcome::Dropped => outcome.as_str(),
     }
 }
 

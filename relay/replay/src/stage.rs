@@ -11,10 +11,10 @@ use std::time::Duration;
 use anyhow::Context;
 use archety_relay::clock::{Clock, ManualClock, UnixMicros};
 use archety_relay::pipeline::{
-    Feed, FirstRun, PipelineContext, PipelineError, PipelineHealth, Postmark, Resume,
+    Feed, FirstRun, PipelineContext, PipelineError, PipelineHealth, PostBuilder, Resume,
 };
 use archety_relay::state::outbox::{self, PostState};
-use archety_relay::state::seen::{self, Outcome};
+use archety_relay::state::seen::{self, RowOutcome};
 use archety_relay::state::{State, quarantine, waiting};
 use chatdb::{Options, Wake, WatchTimings};
 use messages_stand_in::script::{Step, TimedStep};
@@ -35,7 +35,7 @@ pub(crate) struct Played {
     /// Rows that never became complete.
     pub(crate) incomplete: u64,
     /// Rows that a relay passes over, by why.
-    pub(crate) skipped: Vec<(Outcome, u64)>,
+    pub(crate) skipped: Vec<(RowOutcome, u64)>,
 }
 
 /// Plays `script` so that it ends at `now`. Equal salts give equal guids.
@@ -57,7 +57,7 @@ pub(crate) fn play(
     let context = PipelineContext {
         chat_db: path,
         options,
-        postmark: Postmark {
+        post_builder: PostBuilder {
             relay: relay.clone(),
             // A reply as a command would be sent by the relay of this name.
             reply_via: Some(ReplyVia::Inline),
@@ -153,11 +153,11 @@ fn date(at: UnixMicros) -> Date {
     Date::from_unix_micros(at.as_micros())
 }
 
-fn skipped(state: &State) -> anyhow::Result<Vec<(Outcome, u64)>> {
+fn skipped(state: &State) -> anyhow::Result<Vec<(RowOutcome, u64)>> {
     let mut counts = state.read(seen::count_outcomes)?;
     // These were posted, or are counted as held.
     counts.retain(|(outcome, _)| {
-        use Outcome::{Backfilled, Forwarded, Quarantined};
+        use RowOutcome::{Backfilled, Forwarded, Quarantined};
         !matches!(outcome, Forwarded | Backfilled | Quarantined)
     });
     Ok(counts)

@@ -11,9 +11,9 @@ use super::output;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::lifecycle::ExitCode;
 use crate::mask::Masked;
-use crate::pipeline::{ReleaseAs, Released, give_up, release};
-use crate::state::filtered::{self, Filtered};
-use crate::state::quarantine::{self, Held};
+use crate::pipeline::{ReleaseAs, ReleaseOutcome, discard, release};
+use crate::state::filtered::{self, FilteredMessage};
+use crate::state::quarantine::{self, HeldMessage};
 use crate::state::{State, StateError};
 
 /// See what is held, forward it, or give it up.
@@ -94,7 +94,7 @@ pub(super) enum Kind {
 
 /// A held message as it is listed. Times are Unix seconds.
 #[derive(Serialize)]
-struct HeldMessage {
+struct ListedMessage {
     id: i64,
     kind: Kind,
     message_guid: String,
@@ -108,8 +108,8 @@ struct HeldMessage {
     body: Option<Vec<u8>>,
 }
 
-impl From<Held> for HeldMessage {
-    fn from(held: Held) -> Self {
+impl From<HeldMessage> for ListedMessage {
+    fn from(held: HeldMessage) -> Self {
         let body = Some(held.body).filter(|body| !body.is_empty());
         Self {
             id: held.id,
@@ -128,8 +128,8 @@ impl From<Held> for HeldMessage {
     }
 }
 
-impl From<Filtered> for HeldMessage {
-    fn from(held: Filtered) -> Self {
+impl From<FilteredMessage> for ListedMessage {
+    fn from(held: FilteredMessage) -> Self {
         Self {
             id: held.id,
             kind: Kind::Filtered,
@@ -195,13 +195,13 @@ impl Command {
                 each(&state, which, |id| {
                     let released = state.write(|tx| release(tx, relay, id, release_as, now))?;
                     Ok(match released {
-                        Released::Done => Ok("is forwarded"),
-                        Released::ToldBefore => {
+                        ReleaseOutcome::Done => Ok("is forwarded"),
+                        ReleaseOutcome::PostedBefore => {
                             Ok("was told before, by another row; it is off the list")
                         }
-                        Released::NotHeld => Err("is not held"),
-                        Released::NotReadYet => Err(NOT_READ_YET),
-                        Released::Panicked => Err(PANICKED),
+                        ReleaseOutcome::NotHeld => Err("is not held"),
+                        ReleaseOutcome::NotReadYet => Err(NOT_READ_YET),
+                        ReleaseOutcome::Panicked => Err(PANICKED),
                     })
                 })
             }
@@ -209,7 +209,7 @@ impl Command {
                 bail!("a dropped message never reaches the backend; add --yes if that is meant")
             }
             Self::Drop { which, yes: true } => each(&state, which, |id| {
-                let given_up = state.write(|tx| give_up(tx, id))?;
+                let given_up = state.write(|tx| discard(tx, id))?;
                 Ok(if given_up {
                     Ok("is dropped")
                 } else {
@@ -225,17 +225,17 @@ const PANICKED: &str = "cannot be read by this relay, which has a bug there; a n
 /// For a row that an earlier release skipped: it is listed at once, but only a running relay reads it.
 const NOT_READ_YET: &str = "was not read yet; the relay reads it while it runs: try again then";
 
-fn all_held(state: &State) -> Result<Vec<HeldMessage>, StateError> {
+fn all_held(state: &State) -> Result<Vec<ListedMessage>, StateError> {
     let (quarantined, filtered) = state
         .read(|connection| Ok((quarantine::list(connection)?, filtered::list(connection)?)))?;
-    let quarantined = quarantined.into_iter().map(HeldMessage::from);
-    let filtered = filtered.into_iter().map(HeldMessage::from);
-    let mut held: Vec<HeldMessage> = quarantined.chain(filtered).collect();
+    let quarantined = quarantined.into_iter().map(ListedMessage::from);
+    let filtered = filtered.into_iter().map(ListedMessage::from);
+    let mut held: Vec<ListedMessage> = quarantined.chain(filtered).collect();
     held.sort_by_key(|held| held.id);
     Ok(held)
 }
 
-fn print(held: &[HeldMessage]) -> std::io::Result<()> {
+fn print(held: &[ListedMessage]) -> std::io::Result<()> {
     if held.is_empty() {
         eprintln!("nothing is held");
         return Ok(());
@@ -245,7 +245,7 @@ fn print(held: &[HeldMessage]) -> std::io::Result<()> {
         Kind::Filtered => "filtered",
         Kind::Unread => "unread",
     };
-    let row = |held: &HeldMessage| {
+    let row = |held: &ListedMessage| {
         vec![
             held.id.to_string(),
             kind(held.kind).to_owned(),

@@ -9,7 +9,7 @@ use crate::clock::UnixMicros;
 use crate::config::Config;
 use crate::lifecycle::ExitCode;
 use crate::state::outbox::{self, Entry};
-use crate::state::seen::{self, Seen};
+use crate::state::seen::{self, SeenMessage};
 use crate::state::waiting::{self, Waiting};
 use crate::state::{State, StateError, filtered, quarantine};
 
@@ -27,7 +27,7 @@ pub(super) struct Args {
 #[derive(Default)]
 pub(super) struct StateFacts {
     /// The relay's decision about the row, once there is one.
-    pub(super) seen: Option<Seen>,
+    pub(super) seen: Option<SeenMessage>,
     /// Why the row waits, until it is complete.
     pub(super) waiting: Option<Waiting>,
     pub(super) held: Option<Hold>,

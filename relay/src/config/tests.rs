@@ -216,7 +216,7 @@ fn an_address_with_an_exclamation_mark_is_not_an_own_one() {
     let text = "own_addresses = [\"!+1 555 010 0001\", \"+15550100002\"]";
     let mut lines = own_side(text, &[]).expect("valid");
     let person = chatdb::Address::parse("+15550100001").expect("an address");
-    assert!(!lines.learn(person) && !lines.is_own("+15550100001"));
+    assert!(!lines.add_found(person) && !lines.is_own("+15550100001"));
     assert!(lines.is_declared("+15550100002"));
 }
 

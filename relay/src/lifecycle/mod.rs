@@ -24,9 +24,9 @@ use crate::blocking::run_blocking;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::config::{Auth, Config, Link};
 use crate::delivery::sender::{Sender, SenderContext};
-use crate::pipeline::{FirstRun, Pipeline, PipelineContext, PipelineHealth, Postmark, Resume};
+use crate::pipeline::{FirstRun, Pipeline, PipelineContext, PipelineHealth, PostBuilder, Resume};
 use crate::pull::{PullContext, Puller};
-use crate::state::{State, contact, outbox};
+use crate::state::{State, connectivity, outbox};
 use liveness::{Liveness, LivenessWriter};
 use supervisor::Supervisor;
 
@@ -125,7 +125,7 @@ async fn run_loops(
     let pipeline = Pipeline::new(PipelineContext {
         chat_db: config.chat_db.clone(),
         options: config.options.clone(),
-        postmark: Postmark {
+        post_builder: PostBuilder {
             relay: config.relay_name.clone(),
             reply_via,
         },
@@ -197,7 +197,7 @@ async fn clean(state: Arc<State>, clock: Arc<dyn Clock>) {
             state.write(|tx| {
                 // A clock that is years ahead must not delete every post, so the time is at most that of the
                 // last answer from the backend.
-                let Some(last_contact) = contact::last(tx)? else {
+                let Some(last_contact) = connectivity::last(tx)? else {
                     return Ok(0);
                 };
                 let now = now.min(UnixMicros::from_micros(last_contact));

@@ -1,173 +1,201 @@
-//! A row to decide about, and the steps that every way of deciding takes: judged by how it arrived, and
-//! written down as seen.
+//! A row to decide about, and the steps that several kinds of decision share.
 
-use chatdb::{Awaited, Digest, Known, Options, Relation, Row, lane};
+use std::time::Duration;
+
+use chatdb::{Awaited, Composed, Digest, Known, Options, Relation, Row, compose, lane};
 use rusqlite::Connection;
 use shared_protocol::Message;
 
-use super::arrival::{Arrival, Arrivals, Evidence, Occasion};
-use super::groups::Groups;
-use super::post::Postmark;
-use super::twins::{instant_of, recorded_twin, sent_at_of, twin_of};
-use crate::state::quarantine::{self, Held};
-use crate::state::seen::{self, Outcome, Seen};
-use crate::state::told_group::ToldGroup;
+use super::first_chat;
+use super::freshness::{ArrivalHistory, ArrivedRow, ReadCause};
+use super::groups::{self, GroupNames};
+use super::post_builder::PostBuilder;
+use super::twins::{sent_at_of, timestamp_proof, twin_of, twin_of_row};
+use crate::state::group_name::GroupName;
+use crate::state::quarantine::{self, HeldMessage};
+use crate::state::seen::{self, Originals, RowOutcome, SeenMessage};
 use crate::state::waiting;
+
+/// A row that has waited this long is composed with what it has.
+const NO_MORE_WAITING: Duration = Duration::from_hours(24);
 
 /// A row to decide about.
 pub(super) struct Candidate {
     pub(super) row: Row,
-    /// When it was first seen, microseconds since 1970.
+    /// When the row was first seen, microseconds since 1970.
     pub(super) since: i64,
-    pub(super) look: Look,
-    /// Guid of the own message that it repeats.
+    /// Whether the row just appeared; otherwise it was waiting or held back.
+    pub(super) is_new: bool,
+    /// Guid of the own message of which the row is a copy.
     pub(super) copy_of: Option<String>,
 }
 
-/// Whether a row was looked at before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
-    /// It just appeared.
-    First,
-    /// It has been waiting.
-    Again,
+impl Candidate {
+    /// A row that just appeared.
+    pub(super) fn new(row: Row, since: i64) -> Self {
+        Self {
+            row,
+            since,
+            is_new: true,
+            copy_of: None,
+        }
+    }
 }
 
-/// What deciding needs besides the rows.
-pub(super) struct Rules<'a> {
-    pub(super) postmark: &'a Postmark,
+/// The settings and the state of the relay by which rows are decided about.
+pub(super) struct DecisionContext<'a> {
+    pub(super) post_builder: &'a PostBuilder,
     pub(super) options: &'a Options,
-    /// The groups that were told.
-    pub(super) groups: &'a Groups,
+    pub(super) groups: &'a GroupNames,
+    /// Messages sent before this are recorded and never posted, microseconds since 1970.
     pub(super) floor: i64,
-    pub(super) occasion: Occasion,
+    pub(super) cause: ReadCause,
     pub(super) now: i64,
-    /// The present as far as the network has proven it: nothing is given up by a wrong clock.
+    /// The earlier of `now` and the last proof of the network: a wrong clock alone gives up no row.
     pub(super) proven_now: i64,
 }
 
-/// What came of it.
+/// What the decisions about a batch of rows have changed.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Settled {
+pub(super) struct BatchResult {
     /// Posts that are new in the outbox.
     pub(super) enqueued: u32,
-    /// Messages that are newly held.
+    /// Messages that are newly held for the owner.
     pub(super) held: u32,
-    /// Groups that were told for the first time.
-    pub(super) told_groups: Vec<ToldGroup>,
-    /// Chats, as chat.db names them, of rows that are newly held back by filters.
+    /// Groups of which a message was posted for the first time.
+    pub(super) named_groups: Vec<GroupName>,
+    /// `chat.guid` of the chats of messages that filters newly hold back.
     pub(super) filtered_chats: Vec<String>,
-    /// Rows that are still waiting and young enough to be looked at again at once.
+    /// Waiting rows that are young enough to be read again at once.
     pub(super) waiting: u32,
 }
 
-/// What becomes of a row that repeats an own message: dropped where that was told, a note where that was
-/// one. If it was not looked at yet, or was sent before this relay began, the copy stands for it.
+/// The outcome of a copy of an own message, if it is not to be posted: dropped if its original was
+/// posted, a note if that was a note. If the original was not read yet, or was sent before this relay's
+/// first run, the copy is posted in its place.
 pub(super) fn outcome_of_copy(
     state: &Connection,
     candidate: &Candidate,
-) -> rusqlite::Result<Option<Outcome>> {
+) -> rusqlite::Result<Option<RowOutcome>> {
     let Some(original) = &candidate.copy_of else {
         return Ok(None);
     };
     let original = seen::find(state, original)?.map(|seen| seen.outcome);
     Ok(match original {
-        Some(Outcome::Forwarded | Outcome::Backfilled) => Some(Outcome::Twin),
-        Some(Outcome::NoteToSelf) => Some(Outcome::NoteToSelf),
+        Some(RowOutcome::Forwarded | RowOutcome::Backfilled) => Some(RowOutcome::Twin),
+        Some(RowOutcome::NoteToSelf) => Some(RowOutcome::NoteToSelf),
         _ => None,
     })
 }
 
-/// A verdict, and what it was found by.
-pub(super) struct Judged {
-    pub(super) sent_at: i64,
-    pub(super) twin: Digest,
-    pub(super) arrival: Arrival,
-}
-
-/// Judges the message of a candidate.
-pub(super) fn judge(
+/// The facts about a row that first appeared at `arrived_at`.
+pub(super) fn arrived_row(
     state: &Connection,
-    arrivals: &Arrivals,
-    candidate: &Candidate,
+    arrivals: &ArrivalHistory,
+    row: &Row,
     message: &Message,
-    rules: &Rules<'_>,
-) -> rusqlite::Result<Judged> {
-    let (sent_at, twin) = (sent_at_of(message), twin_of(&candidate.row, message));
-    let batch = arrivals.batch_started_at(rules.occasion, candidate.since);
-    let twins = seen::count_twins(state, twin, batch)?;
-    let arrival = arrivals.judge(&Evidence {
-        sent_at,
-        arrived_at: candidate.since,
-        floor: rules.floor,
-        twins,
-        instant: instant_of(&candidate.row, message),
-        occasion: rules.occasion,
-    });
-    Ok(Judged {
-        sent_at,
-        twin,
-        arrival,
+    arrived_at: i64,
+    context: &DecisionContext<'_>,
+) -> rusqlite::Result<ArrivedRow> {
+    let batch_at = arrivals.batch_started_at(context.cause, arrived_at);
+    let twin = twin_of(row, message);
+    Ok(ArrivedRow {
+        sent_at: sent_at_of(message),
+        arrived_at,
+        floor: context.floor,
+        copies: seen::count_copies(state, twin, batch_at, Originals::Decided)?,
+        timestamp: timestamp_proof(row, message),
+        cause: context.cause,
     })
 }
 
-/// Whether a text of nothing but a link came into its chat after its preview, which was told in its
-/// place.
-pub(super) fn is_told_by_preview(state: &Connection, row: &Row) -> rusqlite::Result<bool> {
-    let Relation::TextOfLink(preview) = &row.relation else {
-        return Ok(false);
-    };
-    let told = seen::find(state, preview)?
-        .is_some_and(|preview| matches!(preview.outcome, Outcome::Forwarded | Outcome::Backfilled));
-    Ok(told)
+/// Composes a row with what it has, as if it had waited long enough.
+pub(super) fn compose_now(row: &Row, context: &DecisionContext<'_>) -> Composed {
+    compose(row, context.options, NO_MORE_WAITING, context.now)
 }
 
-/// A row that is not forwarded.
+/// Guid of the link preview that says the same as this row, which contains nothing but the link.
+pub(super) fn preview_of(row: &Row) -> Option<&str> {
+    match &row.relation {
+        Relation::TextOfLink(preview) => Some(preview),
+        _ => None,
+    }
+}
+
+/// Whether the preview of the link that a row contains was posted.
+pub(super) fn is_posted_by_preview(state: &Connection, row: &Row) -> rusqlite::Result<bool> {
+    preview_of(row).map_or(Ok(false), |preview| seen::is_posted(state, preview))
+}
+
+/// Puts the message of a row into the outbox. If it is the first of its group, the group's name is
+/// written down.
+pub(super) fn enqueue(
+    state: &Connection,
+    row: &Row,
+    message: &mut Message,
+    context: &DecisionContext<'_>,
+    result: &mut BatchResult,
+) -> rusqlite::Result<()> {
+    let now = context.now;
+    result.enqueued += context.post_builder.enqueue(state, message, now)?;
+    let group = groups::note_first_post(state, context.groups, row, message, now)?;
+    result.named_groups.extend(group);
+    Ok(())
+}
+
+/// Records the outcome of a row that is not posted.
 pub(super) fn record(
     state: &Connection,
     row: &Row,
     now: i64,
-    outcome: Outcome,
+    outcome: RowOutcome,
 ) -> rusqlite::Result<()> {
-    let (sent_at, twin) = (row.sent_at.unwrap_or(now), recorded_twin(row, now));
-    let known = Known {
-        // What was taken for a preview without showing a link may show another one later.
-        text_was_empty: row.awaits == Some(Awaited::Link),
-        awaits_title: false,
-        history_length: 0,
-        unsent_parts: 0,
-        unsend_revision: 0,
-        attachment_revision: 0,
-        attachments: row.digest,
-    };
-    seen::save(state, &seen_row(row, sent_at, twin, outcome, known, now))?;
+    seen::save(state, &unposted(row, now, outcome))?;
     waiting::remove(state, row.rowid)
 }
 
-pub(super) fn seen_row(
-    row: &Row,
-    sent_at: i64,
-    twin: Digest,
-    outcome: Outcome,
-    known: Known,
-    now: i64,
-) -> Seen {
-    Seen {
+fn unposted(row: &Row, now: i64, outcome: RowOutcome) -> SeenMessage {
+    SeenMessage {
         guid: row.guid.clone(),
         rowid: row.rowid,
-        sent_at,
-        twin,
+        sent_at: row.sent_at.unwrap_or(now),
+        twin: twin_of_row(row, now),
         digest: row.digest,
         outcome,
-        known,
+        known: Known {
+            // A row that was taken for a preview and shows no link yet may show one later.
+            text_was_empty: row.awaits == Some(Awaited::Link),
+            attachments: row.digest,
+            ..Known::default()
+        },
         seen_at: now,
-        bound_chat: None,
+        first_chat: None,
     }
 }
 
-/// Quarantines a row that this relay panics over. There is no message to hold. The digest is no row's, so
-/// that a relay that starts within a day looks at the row again, and puts the message in if it can.
-pub(super) fn set_aside(
+/// The record of a row and its message.
+pub(super) fn seen_message(
+    row: &Row,
+    message: &Message,
+    seen_at: i64,
+    outcome: RowOutcome,
+) -> SeenMessage {
+    SeenMessage {
+        guid: row.guid.clone(),
+        rowid: row.rowid,
+        sent_at: sent_at_of(message),
+        twin: twin_of(row, message),
+        digest: row.digest,
+        outcome,
+        known: Known::of(row, message),
+        seen_at,
+        first_chat: Some(first_chat::of_message(message)),
+    }
+}
+
+/// Quarantines a row over which this relay panics, without a message. The empty digest matches no row. So
+/// a relay that starts within a day reads the row again, and adds the message if it can.
+pub(super) fn quarantine_panicked(
     state: &Connection,
     candidate: &Candidate,
     now: i64,
@@ -178,7 +206,7 @@ pub(super) fn set_aside(
     }
     let sent_at = row.sent_at.unwrap_or(now);
     let lane = row.chat.as_ref().map(|chat| lane(&chat.guid).to_owned());
-    let held = Held {
+    let held = HeldMessage {
         id: 0,
         guid: row.guid.clone(),
         lane: lane.unwrap_or_default(),
@@ -188,16 +216,16 @@ pub(super) fn set_aside(
         held_at: now,
     };
     quarantine::hold(state, &held)?;
-    let seen = Seen {
+    let seen = SeenMessage {
         guid: row.guid.clone(),
         rowid: row.rowid,
         sent_at,
         twin: Digest::default(),
         digest: Digest::default(),
-        outcome: Outcome::Quarantined,
+        outcome: RowOutcome::Quarantined,
         known: Known::default(),
         seen_at: now,
-        bound_chat: None,
+        first_chat: None,
     };
     seen::save(state, &seen)?;
     waiting::remove(state, row.rowid)

@@ -1,142 +1,114 @@
-//! What becomes of rows that Apple's filters hold back.
+//! Decides about rows that Apple's filters hold back.
 //!
-//! Such a row is listed in the state with the message that it would be. Once its mark is lifted it is
-//! put into the outbox, in the transaction that takes it off the list: killed before, the relay finds
-//! it lifted again; killed after, only the post is left. It was accounted for when it came, so it counts
-//! as a copy, or as what others are copies of, from that time on.
+//! Such a row is listed in the state, with the message that it would be. Once its mark is lifted, the
+//! message is put into the outbox in the transaction that takes it off the list. A relay that is killed
+//! before the commit finds the mark lifted again; one that is killed after it has only to post. The row
+//! was accounted for when it came, so from that time on it counts as an original or as a copy.
 
-use std::time::Duration;
-
-use chatdb::{Chat, Digest, FilterReason, Known, Reading, Relation, Row, compose, lane};
+use chatdb::{Chat, Composed, Digest, FilterReason, Row};
 use rusqlite::Connection;
 use shared_protocol::Message;
 
-use super::arrival::{Arrival, Arrivals, Evidence, NEWEST_LIVE_AGE, Occasion};
 use super::candidate::{
-    Candidate, Rules, Settled, is_told_by_preview, judge, outcome_of_copy, record, seen_row,
+    BatchResult, Candidate, DecisionContext, arrived_row, compose_now, enqueue,
+    is_posted_by_preview, outcome_of_copy, preview_of, record, seen_message,
 };
-use super::twins::{instant_of, recorded_twin, sent_at_of, twin_of};
-use super::{binding, groups};
-use crate::state::filtered::{self, Came, Filtered};
-use crate::state::seen::{self, BoundChat, Outcome, Seen};
+use super::first_chat;
+use super::freshness::{ArrivalHistory, Freshness, NEWEST_LIVE_AGE};
+use super::twins::{twin_of, twin_of_row};
+use crate::state::filtered::{self, FilteredMessage};
+use crate::state::seen::{self, FirstChat, RowOutcome, SeenMessage};
 use crate::state::waiting;
 
-/// Patience that is over: what is held back is taken as it is.
-const NO_MORE_WAITING: Duration = Duration::from_hours(24);
-
-/// Holds back a row that just appeared.
+/// Lists a row that just appeared and is held back.
 pub(super) fn hold_back(
     state: &Connection,
-    arrivals: &Arrivals,
+    arrivals: &ArrivalHistory,
     candidate: &Candidate,
-    rules: &Rules<'_>,
-    settled: &mut Settled,
+    context: &DecisionContext<'_>,
+    result: &mut BatchResult,
 ) -> rusqlite::Result<()> {
-    let row = &candidate.row;
+    let (row, now) = (&candidate.row, context.now);
     let Some(chat) = row.chat.as_deref() else {
         return Ok(());
     };
-    let mut message = match compose(&row.unfiltered(), rules.options, NO_MORE_WAITING, rules.now) {
-        Reading::Post(message) => *message,
-        Reading::Skip(reason) => return record(state, row, rules.now, reason.into()),
-        Reading::Wait(_) => {
-            settled.filtered_chats.push(chat.guid.clone());
-            filtered::hold(state, &incomplete(row, chat, rules.now))?;
-            return record(state, row, rules.now, Outcome::Spam);
+    let mut message = match compose_now(&row.unfiltered(), context) {
+        Composed::Post(message) => *message,
+        Composed::Skip(reason) => return record(state, row, now, reason.into()),
+        Composed::Wait(_) => {
+            result.filtered_chats.push(chat.guid.clone());
+            filtered::hold(state, &incomplete(row, chat, now))?;
+            return record(state, row, now, RowOutcome::Spam);
         }
     };
-    let judged = judge(state, arrivals, candidate, &message, rules)?;
-    let (outcome, came) = match judged.arrival {
-        Arrival::Recorded => (Outcome::Recorded, None),
-        Arrival::Twin => (Outcome::Twin, None),
-        Arrival::Live => (Outcome::Spam, Some(Came::New)),
-        Arrival::Backfill | Arrival::Doubtful => (Outcome::Spam, Some(Came::Old)),
+    let arrived = arrived_row(state, arrivals, row, &message, candidate.since, context)?;
+    let freshness = arrivals.classify(&arrived);
+    let outcome = match freshness {
+        Freshness::Recorded => RowOutcome::Recorded,
+        Freshness::Twin => RowOutcome::Twin,
+        Freshness::Live | Freshness::Backfill | Freshness::Doubtful => RowOutcome::Spam,
     };
-    let bound_chat = Some(binding::chat_of(&message));
-    let known = Known::of(row, &message);
-    if let Some(came) = came {
-        let held = Filtered {
-            id: 0,
-            guid: row.guid.clone(),
-            rowid: row.rowid,
-            chat_guid: Some(chat.guid.clone()),
-            reason: reason_of(row, chat).to_owned(),
-            sent_at: judged.sent_at,
-            twin: judged.twin,
-            came,
-            held_since: rules.now,
-            body: Some(rules.postmark.body_of(&mut message)),
-            told_by: told_by(row),
+    let seen = seen_message(row, &message, now, outcome);
+    if outcome == RowOutcome::Spam {
+        let held = FilteredMessage {
+            sent_at: seen.sent_at,
+            twin: seen.twin,
+            was_old: freshness != Freshness::Live,
+            body: Some(context.post_builder.body_of(&mut message)),
+            ..incomplete(row, chat, now)
         };
         filtered::hold(state, &held)?;
-        settled.filtered_chats.push(chat.guid.clone());
+        result.filtered_chats.push(chat.guid.clone());
     }
-    let seen = Seen {
-        bound_chat,
-        ..seen_row(row, judged.sent_at, judged.twin, outcome, known, rules.now)
-    };
     seen::save(state, &seen)?;
     waiting::remove(state, row.rowid)
 }
 
-/// Lists a row that told nothing when it came, and that now has something to tell that its filter holds
-/// back.
+/// Lists a row that had no content when it came, and now has some that its filter holds back.
 pub(super) fn hold_back_late(
     state: &Connection,
     row: &Row,
-    before: &Seen,
-    rules: &Rules<'_>,
+    before: &SeenMessage,
+    context: &DecisionContext<'_>,
 ) -> rusqlite::Result<()> {
     let Some(chat) = row.chat.as_deref() else {
         return Ok(());
     };
-    let reading = compose(&row.unfiltered(), rules.options, NO_MORE_WAITING, rules.now);
-    let Reading::Post(mut message) = reading else {
+    let Composed::Post(mut message) = compose_now(&row.unfiltered(), context) else {
         return Ok(());
     };
-    let seen = Seen {
-        bound_chat: Some(binding::chat_of(&message)),
-        known: Known::of(row, &message),
-        twin: twin_of(row, &message),
-        digest: row.digest,
-        outcome: Outcome::Spam,
-        ..before.clone()
+    let seen = SeenMessage {
+        rowid: before.rowid,
+        sent_at: before.sent_at,
+        ..seen_message(row, &message, before.seen_at, RowOutcome::Spam)
     };
-    let held = Filtered {
+    let held = FilteredMessage {
         twin: seen.twin,
-        body: Some(rules.postmark.body_of(&mut message)),
-        ..incomplete(row, chat, rules.now)
+        body: Some(context.post_builder.body_of(&mut message)),
+        ..incomplete(row, chat, context.now)
     };
     filtered::hold(state, &held)?;
     seen::save(state, &seen)
 }
 
-/// A row of which nothing can be told yet.
-fn incomplete(row: &Row, chat: &Chat, now: i64) -> Filtered {
-    Filtered {
+/// A list entry for a row of which nothing can be composed yet.
+fn incomplete(row: &Row, chat: &Chat, now: i64) -> FilteredMessage {
+    FilteredMessage {
         id: 0,
         guid: row.guid.clone(),
         rowid: row.rowid,
         chat_guid: Some(chat.guid.clone()),
         reason: reason_of(row, chat).to_owned(),
         sent_at: row.sent_at.unwrap_or(now),
-        twin: recorded_twin(row, now),
-        came: Came::New,
+        twin: twin_of_row(row, now),
+        was_old: false,
         held_since: now,
         body: None,
-        told_by: told_by(row),
+        preview_guid: preview_of(row).map(str::to_owned),
     }
 }
 
-/// The preview that tells the same as this row.
-fn told_by(row: &Row) -> Option<String> {
-    match &row.relation {
-        Relation::TextOfLink(preview) => Some(preview.clone()),
-        _ => None,
-    }
-}
-
-/// By what a row is held back.
+/// The chat whose marks hold a row back, and the reason.
 pub(super) struct HeldBy {
     pub(super) chat_guid: String,
     reason: &'static str,
@@ -151,133 +123,101 @@ impl HeldBy {
     }
 }
 
-/// Writes down what a row that stays held back holds by now, and by what it is held if that was looked
-/// at.
+/// Writes down what a row that stays held back contains now, and by what it is held back if the caller
+/// has read that.
 pub(super) fn refresh(
     state: &Connection,
     id: i64,
     row: &Row,
     held_by: Option<HeldBy>,
-    rules: &Rules<'_>,
+    context: &DecisionContext<'_>,
 ) -> rusqlite::Result<()> {
     let Some(mut held) = filtered::find(state, id)? else {
         return Ok(());
     };
     let before = seen::find(state, &held.guid)?;
-    let mut message = match compose(&row.unfiltered(), rules.options, NO_MORE_WAITING, rules.now) {
-        Reading::Post(message) => *message,
-        Reading::Skip(reason) => {
+    let mut message = match compose_now(&row.unfiltered(), context) {
+        Composed::Post(message) => *message,
+        Composed::Skip(reason) => {
             filtered::remove(state, &held.guid)?;
             return record(state, row, held.held_since, reason.into());
         }
-        Reading::Wait(_) => return Ok(()),
+        Composed::Wait(_) => return Ok(()),
     };
-    binding::rename(&mut message, bound_chat(&held, before.as_ref()).as_ref());
+    first_chat::rename(&mut message, first_chat_of(&held, before).as_ref());
     if let Some(held_by) = held_by {
         held.chat_guid = Some(held_by.chat_guid);
         held_by.reason.clone_into(&mut held.reason);
     }
+    let seen = SeenMessage {
+        sent_at: held.sent_at,
+        ..seen_message(row, &message, held.held_since, RowOutcome::Spam)
+    };
     held.guid.clone_from(&row.guid);
     held.rowid = row.rowid;
-    held.twin = twin_of(row, &message);
-    let known = Known::of(row, &message);
-    let seen = Seen {
-        bound_chat: Some(binding::chat_of(&message)),
-        ..seen_row(
-            row,
-            held.sent_at,
-            held.twin,
-            Outcome::Spam,
-            known,
-            held.held_since,
-        )
-    };
-    held.body = Some(rules.postmark.body_of(&mut message));
-    held.told_by = told_by(row);
+    held.twin = seen.twin;
+    held.body = Some(context.post_builder.body_of(&mut message));
+    held.preview_guid = preview_of(row).map(str::to_owned);
     filtered::update(state, &held)?;
     seen::save(state, &seen)
 }
 
-/// Puts a row into the outbox whose mark was lifted.
+/// Puts the message of a row into the outbox whose mark was lifted.
 pub(super) fn release_lifted(
     state: &Connection,
-    arrivals: &mut Arrivals,
+    arrivals: &mut ArrivalHistory,
     id: i64,
     candidate: &Candidate,
-    rules: &Rules<'_>,
-    settled: &mut Settled,
+    context: &DecisionContext<'_>,
+    result: &mut BatchResult,
 ) -> rusqlite::Result<()> {
-    let row = &candidate.row;
-    let reading = compose(&row.unfiltered(), rules.options, NO_MORE_WAITING, rules.now);
-    if matches!(reading, Reading::Wait(_)) {
+    let (row, now) = (&candidate.row, context.now);
+    let reading = compose_now(&row.unfiltered(), context);
+    if matches!(reading, Composed::Wait(_)) {
         return Ok(());
     }
-    // The owner may have been faster.
+    // An owner command may have released the message in between.
     let Some(held) = filtered::take(state, id)? else {
         return Ok(());
     };
+    let came_at = held.held_since;
     let mut message = match reading {
-        Reading::Skip(reason) => return record(state, row, held.held_since, reason.into()),
-        Reading::Wait(_) => return Ok(()),
-        Reading::Post(message) => message,
+        Composed::Skip(reason) => return record(state, row, came_at, reason.into()),
+        Composed::Wait(_) => return Ok(()),
+        Composed::Post(message) => message,
     };
     if let Some(outcome) = outcome_of_copy(state, candidate)? {
-        return record(state, row, held.held_since, outcome);
+        return record(state, row, came_at, outcome);
     }
-    if is_told_by_preview(state, row)? {
-        return record(state, row, held.held_since, Outcome::LinkPreview);
+    if is_posted_by_preview(state, row)? {
+        return record(state, row, came_at, RowOutcome::LinkPreview);
     }
     let before = seen::find(state, &held.guid)?;
-    binding::rename(&mut message, bound_chat(&held, before.as_ref()).as_ref());
-    // It was not told until now: its group may have been told under another name meanwhile.
-    if let Some(told) = rules.groups.told_as(&message.chat_guid) {
-        told.clone_into(&mut message.chat_guid);
+    first_chat::rename(&mut message, first_chat_of(&held, before).as_ref());
+    // The message was not posted before; its group may have got another name in between.
+    if let Some(name) = context.groups.name_of(&message.chat_guid) {
+        name.clone_into(&mut message.chat_guid);
     }
-    let (sent_at, twin) = (sent_at_of(&message), twin_of(row, &message));
-    let arrived_at = held.held_since;
-    let began_at = arrivals.batch_started_at(Occasion::Ordinary, arrived_at);
-    let evidence = Evidence {
-        sent_at,
-        arrived_at,
-        floor: rules.floor,
-        twins: seen::count_twins(state, twin, began_at)?,
-        instant: instant_of(row, &message),
-        occasion: Occasion::Ordinary,
-    };
-    let outcome = if Arrivals::is_copy(&evidence) {
-        Outcome::Twin
-    } else if held.came == Came::Old || rules.now - sent_at > NEWEST_LIVE_AGE {
-        Outcome::Backfilled
+    let arrived = arrived_row(state, arrivals, row, &message, came_at, context)?;
+    let outcome = if arrived.is_copy() {
+        RowOutcome::Twin
+    } else if held.was_old || now - arrived.sent_at > NEWEST_LIVE_AGE {
+        RowOutcome::Backfilled
     } else {
-        Outcome::Forwarded
+        RowOutcome::Forwarded
     };
-    message.is_backfill = outcome == Outcome::Backfilled;
-    if outcome != Outcome::Twin {
-        let lane = lane(&message.chat_guid).to_owned();
-        settled.enqueued += rules
-            .postmark
-            .enqueue(state, &lane, &mut message, rules.now)?;
-        let group = groups::note_telling(state, rules.groups, row, &message, rules.now)?;
-        settled.told_groups.extend(group);
+    let seen = seen_message(row, &message, came_at, outcome);
+    message.is_backfill = outcome == RowOutcome::Backfilled;
+    if outcome.is_posted() {
+        enqueue(state, row, &mut message, context, result)?;
     }
-    if outcome == Outcome::Forwarded {
-        arrivals.accept(sent_at, rules.now);
+    if outcome == RowOutcome::Forwarded {
+        arrivals.note_live(seen.sent_at, now);
     }
-    let seen = Seen {
-        bound_chat: Some(binding::chat_of(&message)),
-        ..seen_row(
-            row,
-            sent_at,
-            twin,
-            outcome,
-            Known::of(row, &message),
-            held.held_since,
-        )
-    };
     seen::save(state, &seen)
 }
 
-/// Forgets a row that was deleted from chat.db: should it come back, it is read as a new one.
+/// Removes a row that was deleted from chat.db. If it appears again, it is read as a new one.
 pub(super) fn forget_deleted(state: &Connection, id: i64) -> rusqlite::Result<()> {
     match filtered::take(state, id)? {
         Some(held) => seen::forget(state, &held.guid),
@@ -285,8 +225,8 @@ pub(super) fn forget_deleted(state: &Connection, id: i64) -> rusqlite::Result<()
     }
 }
 
-/// Gives a row that is held back the guid that it has in a chat.db that was built anew; tells whether
-/// that is free.
+/// Gives a message that is held back the guid that its row has in a chat.db that was built anew. Returns
+/// false if the guid is taken by another message.
 pub(super) fn rename(state: &Connection, id: i64, row: &Row) -> rusqlite::Result<bool> {
     if seen::find(state, &row.guid)?.is_some() || filtered::contains(state, &row.guid)? {
         return Ok(false);
@@ -296,25 +236,25 @@ pub(super) fn rename(state: &Connection, id: i64, row: &Row) -> rusqlite::Result
     };
     if let Some(before) = seen::find(state, &held.guid)? {
         seen::forget(state, &held.guid)?;
-        let seen = Seen {
+        let seen = SeenMessage {
             guid: row.guid.clone(),
             rowid: row.rowid,
             ..before
         };
         seen::save(state, &seen)?;
     }
-    let held = Filtered {
+    let held = FilteredMessage {
         guid: row.guid.clone(),
         rowid: row.rowid,
-        body: held.body.map(|body| renamed(body, row)),
+        body: held.body.map(|body| with_guid_of(body, row)),
         ..held
     };
     filtered::update(state, &held)?;
     Ok(true)
 }
 
-/// The body under the row's guid.
-fn renamed(body: Vec<u8>, row: &Row) -> Vec<u8> {
+/// The body with the guid of `row`.
+fn with_guid_of(body: Vec<u8>, row: &Row) -> Vec<u8> {
     let Ok(mut message) = Message::from_json(&body) else {
         return body;
     };
@@ -322,11 +262,11 @@ fn renamed(body: Vec<u8>, row: &Row) -> Vec<u8> {
     serde_json::to_vec(&message).expect("a message has only string keys and finite numbers")
 }
 
-/// Whether `row`, under whatever guid, is the message that is held back with this twin hash.
-pub(super) fn is_same(row: &Row, twin: Digest, rules: &Rules<'_>) -> bool {
-    let reading = compose(&row.unfiltered(), rules.options, NO_MORE_WAITING, rules.now);
-    matches!(&reading, Reading::Post(message) if twin_of(row, message) == twin)
-        || recorded_twin(row, rules.now) == twin
+/// Whether `row` is the message that is held back with this twin hash, under any guid.
+pub(super) fn has_twin(row: &Row, twin: Digest, context: &DecisionContext<'_>) -> bool {
+    let reading = compose_now(&row.unfiltered(), context);
+    matches!(&reading, Composed::Post(message) if twin_of(row, message) == twin)
+        || twin_of_row(row, context.now) == twin
 }
 
 fn reason_of(row: &Row, chat: &Chat) -> &'static str {
@@ -335,10 +275,10 @@ fn reason_of(row: &Row, chat: &Chat) -> &'static str {
         .into()
 }
 
-/// The chat that the message was composed for at first.
-fn bound_chat(held: &Filtered, seen: Option<&Seen>) -> Option<BoundChat> {
-    seen.and_then(|seen| seen.bound_chat.clone()).or_else(|| {
+/// The chat for which the message was first composed.
+fn first_chat_of(held: &FilteredMessage, seen: Option<SeenMessage>) -> Option<FirstChat> {
+    seen.and_then(|seen| seen.first_chat).or_else(|| {
         let message = Message::from_json(held.body.as_deref()?).ok()?;
-        Some(binding::chat_of(&message))
+        Some(first_chat::of_message(&message))
     })
 }

@@ -1,11 +1,12 @@
-//! One group, one conversation, under whatever identifiers Messages keeps it.
+//! Keeps one group one conversation for the backend, although Messages may keep it in several chats.
 //!
-//! A group that moves to another service goes on in a new chat under another identifier; `chat_lookup`
-//! tells that both are one, at once or some time later. On the wire it keeps the guid under which it was
-//! told first. That is written down by guid and stays, whatever ROWIDs a rebuilt chat.db gives and
-//! whether or not its lookup still knows. Direct chats are never joined.
+//! A group that moves to another service goes on in a new chat under another identifier. The table
+//! `chat_lookup` shows that both chats are one group, at once or some time later. The backend gets the
+//! guid under which the group's first message was posted. That name is written down by guid and stays,
+//! even if chat.db is built anew with other ROWIDs and a lookup that no longer joins the two. Direct
+//! chats are never joined.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use chatdb::{Chat, ChatDb, ChatStyle, Row, lane};
@@ -13,202 +14,170 @@ use rusqlite::Connection;
 use shared_protocol::{Message, Mode};
 
 use super::PipelineError;
-use super::binding::{self, ToldIn};
-use crate::state::told_group::{self, ToldGroup};
+use super::first_chat::{self, KnownChat};
+use crate::state::group_name::{self, GroupName};
 use crate::state::{State, filtered};
 
-/// So many messages of a chat are looked at to find one that was told.
-const HELD_AT_FIRST: usize = 100;
+/// So many messages of a chat are read to find one that was posted.
+const FIRST_MESSAGES: usize = 100;
 
-/// The groups that were told, by the guid of their chat without its service.
+/// The names of the groups of which a message was posted, by the guid of their chat without its service.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Groups {
-    told: HashMap<String, ToldGroup>,
-}
+pub(super) struct GroupNames(HashMap<String, GroupName>);
 
-impl Groups {
-    /// What the state remembers.
+impl GroupNames {
     pub(super) fn load(state: &Connection) -> rusqlite::Result<Self> {
-        let groups = told_group::all(state)?.into_iter();
-        Ok(Self {
-            told: groups
-                .map(|group| (group.conversation.clone(), group))
-                .collect(),
-        })
+        let mut names = Self::default();
+        names.add(group_name::all(state)?);
+        Ok(names)
     }
 
-    /// Whether the group of `chat` was told before.
-    pub(super) fn knows(&self, chat: &Chat) -> bool {
-        self.told.contains_key(lane(&chat.guid))
-    }
-
-    /// The guid under which the group of a chat was told first, if it was.
-    pub(super) fn told_as(&self, chat_guid: &str) -> Option<&str> {
-        let group = self.told.get(lane(chat_guid))?;
+    /// The chat guid under which the backend knows the group of a chat, if it has a name.
+    pub(super) fn name_of(&self, chat_guid: &str) -> Option<&str> {
+        let group = self.0.get(lane(chat_guid))?;
         Some(&group.chat_guid)
     }
 
-    /// Adds what was written down.
-    pub(super) fn add(&mut self, groups: impl IntoIterator<Item = ToldGroup>) {
+    pub(super) fn add(&mut self, groups: impl IntoIterator<Item = GroupName>) {
         for group in groups {
-            self.told.insert(group.conversation.clone(), group);
+            self.0.insert(group.conversation.clone(), group);
         }
     }
 
-    /// Names the group of a row as it was told first.
-    pub(super) fn name(&self, row: &mut Row) {
+    /// Gives the group of a row its name, if it is not the chat's own guid.
+    pub(super) fn apply(&self, row: &mut Row) {
         let Some(chat) = group_of(row) else { return };
-        let conversation = lane(&chat.guid);
-        let Some(told) = self.told.get(conversation) else {
+        let Some(name) = self.name_of(&chat.guid) else {
             return;
         };
-        if lane(&told.chat_guid) != conversation {
+        if lane(name) != lane(&chat.guid) {
             row.chat = Some(Rc::new(Chat {
-                told_as: Some(told.chat_guid.clone()),
+                posted_as: Some(name.to_owned()),
                 ..chat.clone()
             }));
         }
     }
 
-    /// Whether there is something to decide about a row's group.
-    pub(super) fn is_undecided(&self, row: &Row) -> bool {
-        group_of(row).is_some_and(|chat| {
-            !chat.joined.is_empty() && {
-                let told_as = |guid: &str| self.told.get(lane(guid)).map(|told| &told.chat_guid);
-                let own = told_as(&chat.guid);
-                own.is_none() || chat.joined.iter().any(|guid| told_as(guid) != own)
-            }
-        })
+    /// Whether chat.db joins chats to the group of a row that don't have one name yet.
+    pub(super) fn needs_name(&self, row: &Row) -> bool {
+        let Some(chat) = group_of(row).filter(|chat| !chat.joined.is_empty()) else {
+            return false;
+        };
+        let own = self.name_of(&chat.guid);
+        own.is_none() || chat.joined.iter().any(|guid| self.name_of(guid) != own)
     }
 
-    /// What the chats of a row's group are told as from now on. Once one of them is told as another, that
-    /// stands; else the one that was told first is it. A chat that was told before names of groups were
-    /// written down counts from its first message after `began`, when this relay began.
-    pub(super) fn decide(
+    /// Finds one name for all chats of a row's group. If one of the chats has a name other than its own
+    /// guid, that name stays. Otherwise the chat of which a message was posted first gives the name. For a
+    /// chat without a name, that is its first message after `began`, when this relay began.
+    pub(super) fn find_name(
         &self,
         db: &ChatDb,
         state: &State,
         row: &Row,
         began: i64,
         now: i64,
-    ) -> Result<Vec<ToldGroup>, PipelineError> {
+    ) -> Result<Vec<GroupName>, PipelineError> {
         let Some(chat) = group_of(row) else {
             return Ok(Vec::new());
         };
         let mut guids: Vec<&str> = vec![&chat.guid];
         guids.extend(chat.joined.iter().map(String::as_str));
-        let told: Vec<_> = guids
+        let renamed = guids
             .iter()
-            .filter_map(|guid| self.told.get(lane(guid)))
-            .collect();
-        let decided = told
-            .iter()
+            .filter_map(|guid| self.0.get(lane(guid)))
             .filter(|group| lane(&group.chat_guid) != group.conversation)
-            .min_by_key(|group| group.told_since);
-        let (chat_guid, told_since) = match decided {
-            Some(group) => (group.chat_guid.clone(), group.told_since),
-            None => self.first_told(db, state, &guids, began, now)?,
+            .min_by_key(|group| group.since);
+        let (since, chat_guid) = match renamed {
+            Some(group) => (group.since, group.chat_guid.clone()),
+            None => self.first_posted(db, state, &guids, began, now)?,
         };
-        // Of several chats on different services under one identifier each has the same conversation.
-        let mut groups: Vec<ToldGroup> = Vec::new();
-        for guid in guids {
-            let conversation = lane(guid);
-            if groups
-                .iter()
-                .all(|group| group.conversation != conversation)
-            {
-                groups.push(ToldGroup {
-                    conversation: conversation.to_owned(),
-                    chat_guid: chat_guid.clone(),
-                    told_since,
-                });
-            }
-        }
-        Ok(groups)
+        // Chats of several services under one identifier have the same conversation.
+        let conversations: BTreeSet<&str> = guids.iter().map(|guid| lane(guid)).collect();
+        let named = conversations.into_iter().map(|conversation| GroupName {
+            conversation: conversation.to_owned(),
+            chat_guid: chat_guid.clone(),
+            since,
+        });
+        Ok(named.collect())
     }
 
-    fn first_told(
+    /// When a message of these chats was first posted, and under which guid; now, and under the guid of
+    /// the first chat, if none was.
+    fn first_posted(
         &self,
         db: &ChatDb,
         state: &State,
         guids: &[&str],
         began: i64,
         now: i64,
-    ) -> Result<(String, i64), PipelineError> {
-        let mut first: Option<(i64, String)> = None;
+    ) -> Result<(i64, String), PipelineError> {
+        let mut first = (now, guids[0].to_owned());
         for guid in guids {
-            let since = match self.told.get(lane(guid)) {
-                Some(group) => Some((group.told_since, group.chat_guid.clone())),
-                None => first_told_in(db, state, guid, began)?,
+            let posted = match self.0.get(lane(guid)) {
+                Some(group) => Some((group.since, group.chat_guid.clone())),
+                None => first_posted_in(db, state, guid, began)?,
             };
-            // A date of another device's clock says nothing about a time to come.
-            let since = since.filter(|(since, _)| *since < now);
-            if let Some(since) = since
-                && first.as_ref().is_none_or(|first| since.0 < first.0)
-            {
-                first = Some(since);
-            }
+            // A date after `now` comes from another device's wrong clock and is left out.
+            first = posted.filter(|posted| posted.0 < first.0).unwrap_or(first);
         }
-        Ok(first.map_or_else(|| (guids[0].to_owned(), now), |(since, guid)| (guid, since)))
+        Ok(first)
     }
 }
 
-/// When a chat was told first, and as which, by the messages in it; what filters hold back was not told.
-fn first_told_in(
+/// When a message of a chat was first posted, and under which guid. Messages that filters hold back were
+/// not posted.
+fn first_posted_in(
     db: &ChatDb,
     state: &State,
     guid: &str,
     began: i64,
 ) -> Result<Option<(i64, String)>, PipelineError> {
     let mut since = began;
-    for _ in 0..HELD_AT_FIRST {
+    for _ in 0..FIRST_MESSAGES {
         let Some((message, sent_at)) = db.first_message_in(guid, since)? else {
             break;
         };
         if !state.read(|state| filtered::contains(state, &message))? {
-            return Ok(Some((sent_at, told_as(state, &message, guid)?)));
+            return Ok(Some((sent_at, posted_in(state, &message, guid)?)));
         }
         since = sent_at + 1;
     }
     Ok(None)
 }
 
-/// The chat in which a message was told, as far as that is known; else `guid`. When a group moves, its
+/// The chat in which a message was posted, as far as that is known; else `guid`. When a group moves, its
 /// messages may be joined to its new chat.
-fn told_as(state: &State, message: &str, guid: &str) -> Result<String, PipelineError> {
+fn posted_in(state: &State, message: &str, guid: &str) -> Result<String, PipelineError> {
     Ok(
-        match state.read(|state| binding::told_in(state, message))? {
-            ToldIn::Chat(bound) => bound.chat_guid,
-            ToldIn::Lane(told) if told != lane(guid) => format!("any;{told}"),
-            ToldIn::Lane(_) | ToldIn::Unknown => guid.to_owned(),
+        match state.read(|state| first_chat::find(state, message))? {
+            KnownChat::Chat(first) => first.chat_guid,
+            KnownChat::Lane(first) if first != lane(guid) => format!("any;{first}"),
+            KnownChat::Lane(_) | KnownChat::Unknown => guid.to_owned(),
         },
     )
 }
 
-/// Writes down under what name the group of a row is told, if that is for the first time.
-pub(super) fn note_telling(
+/// Writes down the name of a row's group, if it has none yet.
+pub(super) fn note_first_post(
     state: &Connection,
-    groups: &Groups,
+    groups: &GroupNames,
     row: &Row,
     message: &Message,
     now: i64,
-) -> rusqlite::Result<Option<ToldGroup>> {
-    let chat = group_of(row).filter(|chat| message.mode == Mode::Group && !groups.knows(chat));
-    let Some(chat) = chat else { return Ok(None) };
-    let group = ToldGroup {
+) -> rusqlite::Result<Option<GroupName>> {
+    let is_unnamed = |chat: &&Chat| groups.name_of(&chat.guid).is_none();
+    let chat = group_of(row).filter(|_| message.mode == Mode::Group);
+    let Some(chat) = chat.filter(is_unnamed) else {
+        return Ok(None);
+    };
+    let group = GroupName {
         conversation: lane(&chat.guid).to_owned(),
         chat_guid: message.chat_guid.clone(),
-        told_since: now,
+        since: now,
     };
-    told_group::save(state, &group)?;
+    group_name::save(state, &group)?;
     Ok(Some(group))
-}
-
-/// Writes groups down.
-pub(super) fn save(tx: &Connection, groups: &[ToldGroup]) -> rusqlite::Result<()> {
-    groups
-        .iter()
-        .try_for_each(|group| told_group::save(tx, group))
 }
 
 fn group_of(row: &Row) -> Option<&Chat> {

@@ -1,31 +1,31 @@
-//! From chat.db to the outbox: the thread that reads.
+//! Reads chat.db and fills the outbox, on a thread of its own.
 //!
-//! It opens chat.db and waits where it cannot, reads what is new, decides about each row, and writes
-//! the decision and the cursor in one transaction. It knows the reader and the state, and nothing of
-//! the network: the sender is woken through a callback, and proofs of contact come in as instants.
-//! An error never ends the thread; it is reported once, by its code, and tried again.
+//! The thread opens chat.db, reads what is new, decides about each row, and writes the decision and the
+//! cursor in one transaction. It uses the reader and the state, and knows nothing of the network: it wakes
+//! the sender through a callback, and gets proofs of the network as timestamps. An error never ends the
+//! thread: it is logged once, by its code, and the work is tried again.
 
-mod arrival;
-mod binding;
 mod candidate;
 mod changes;
+mod decide;
 mod feed;
+mod file_identity;
 mod filtered;
+mod first_chat;
+mod freshness;
 mod groups;
-mod held;
-mod origin;
 mod own_addresses;
-mod post;
+mod post_builder;
+mod release;
 mod row_guard;
-mod settle;
 #[cfg(test)]
 mod tests;
 mod twins;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chatdb::{ChatDb, OpenError, Options, ReadError, Wake, WatchTimings, Watcher};
@@ -34,100 +34,88 @@ use shared_protocol::NewestMessage;
 use crate::clock::Clock;
 use crate::state::{State, StateError};
 
-pub use feed::Feed;
-
 pub use chatdb::Nudge;
-pub use held::{ReleaseAs, Released, give_up, release};
-pub use post::Postmark;
+pub use feed::Feed;
+pub use post_builder::PostBuilder;
+pub use release::{ReleaseAs, ReleaseOutcome, discard, release};
 
 /// Pause before a database that cannot be opened or read is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// How often chat.db is looked at while a young row is incomplete.
+/// How often chat.db is read while a young row is incomplete.
 const WAITING_LOOK: Duration = Duration::from_millis(50);
-/// How often it is asked whether the backend has said where this relay's messages end.
+/// How often the thread looks for the backend's answer, on which it waits before it reads anything.
 const RESUME_LOOK: Duration = Duration::from_millis(50);
-/// How often contact with the network is written down when nothing happens.
+/// How often a proof of the network is looked for when nothing happens.
 const IDLE_LOOK: Duration = Duration::from_secs(5);
 
-/// What the thread is given.
+/// The settings of the thread, and its connections to the others.
 pub struct PipelineContext {
-    /// Messages' database.
     pub chat_db: PathBuf,
-    /// What the owner wants relayed.
+    /// The messages that the owner wants posted.
     pub options: Options,
-    /// What this relay writes on every message.
-    pub postmark: Postmark,
-    /// How far back the first run goes.
+    pub post_builder: PostBuilder,
     pub first_run: FirstRun,
-    /// Whether the backend can say where this relay's messages end.
     pub resume: Resume,
-    /// The relay's own state.
     pub state: Arc<State>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// What the others see of this thread.
     pub health: Arc<PipelineHealth>,
-    /// Where the backend says that this relay's messages end, once it was asked.
+    /// Receives the newest message that the backend has of this relay, once the backend has answered.
     pub newest: Receiver<Option<NewestMessage>>,
-    /// Called when the outbox has something new.
+    /// Called when the outbox has new posts.
     pub wake_sender: Box<dyn Fn() + Send>,
-    /// Intervals.
     pub timings: WatchTimings,
 }
 
-/// How far back the first run goes.
+/// Which messages of before the first run are posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstRun {
-    /// From now on.
+    /// None of them.
     Now,
-    /// Messages of this last while are forwarded too, as old ones.
+    /// Messages of this span before the first run, as old ones.
     Since(Duration),
 }
 
-/// Whether an empty state may turn out to be a lost one.
+/// Whether the thread asks the backend before it takes an empty state for that of a new relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
-    /// The backend is asked for the newest message that it has.
+    /// The backend is asked for the newest message that it has of this relay.
     AskBackend,
-    /// It cannot be asked (the old protocol has no pull).
+    /// The backend cannot be asked: the old protocol has no pull.
     Never,
 }
 
-/// What other threads see of the pipeline and tell it.
+/// What the pipeline and other threads show each other.
 #[derive(Debug, Default)]
 pub struct PipelineHealth {
     stop: AtomicBool,
     last_contact: AtomicI64,
     last_good_scan: AtomicI64,
-    trouble: std::sync::Mutex<Option<&'static str>>,
+    trouble: Mutex<Option<&'static str>>,
     knows_lines: AtomicBool,
 }
 
 impl PipelineHealth {
-    /// The network was proven at `at`, microseconds since 1970.
+    /// Notes that the network was proven to work at `at`, microseconds since 1970.
     pub fn contact(&self, at: i64) {
         self.last_contact.store(at, Ordering::Relaxed);
     }
 
-    /// When chat.db was last read without an error, microseconds since 1970; none yet.
+    /// When chat.db was last read without an error, microseconds since 1970; `None` before the first time.
     pub fn last_good_scan(&self) -> Option<i64> {
         Some(self.last_good_scan.load(Ordering::Relaxed)).filter(|at| *at > 0)
     }
 
-    /// Code of what keeps the pipeline from reading, if anything.
+    /// Code of the error that keeps the pipeline from reading, if there is one.
     pub fn trouble(&self) -> Option<&'static str> {
-        *self
-            .trouble
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        *self.lock_trouble()
     }
 
-    /// Whether the state has the owner's lines as they are now: chat.db was opened in this run.
+    /// Whether the state has the owner's lines of this run, which it has once chat.db was opened.
     pub fn knows_lines(&self) -> bool {
         self.knows_lines.load(Ordering::Relaxed)
     }
 
-    /// Asks the thread to end; follow with a nudge.
+    /// Asks the thread to end. Wake the thread with a [`Nudge`] afterwards.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
@@ -136,7 +124,7 @@ impl PipelineHealth {
         self.last_good_scan.store(at, Ordering::Relaxed);
     }
 
-    /// The state has the owner's lines as they are in this run.
+    /// Notes that the state has the owner's lines of this run.
     pub fn lines_are_known(&self) {
         self.knows_lines.store(true, Ordering::Relaxed);
     }
@@ -149,25 +137,23 @@ impl PipelineHealth {
         Some(self.last_contact.swap(0, Ordering::Relaxed)).filter(|at| *at > 0)
     }
 
+    /// Replaces the code, and returns the earlier one.
     fn set_trouble(&self, code: Option<&'static str>) -> Option<&'static str> {
-        let mut trouble = self
-            .trouble
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        std::mem::replace(&mut trouble, code)
+        std::mem::replace(&mut self.lock_trouble(), code)
+    }
+
+    fn lock_trouble(&self) -> MutexGuard<'_, Option<&'static str>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What keeps the pipeline from going on.
+/// An error that keeps the pipeline from reading.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
-    /// chat.db cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// chat.db cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The relay's own state cannot be written or read.
     #[error(transparent)]
     State(#[from] StateError),
 }
@@ -190,7 +176,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Prepares the thread; nothing is opened yet.
+    /// Prepares the thread and opens nothing.
     pub fn new(context: PipelineContext) -> Self {
         let clock = Arc::clone(&context.clock);
         let watcher = Watcher::new(&context.chat_db, context.timings.clone(), move || {
@@ -199,7 +185,7 @@ impl Pipeline {
         Self { context, watcher }
     }
 
-    /// A handle that wakes the thread, to have it stop or look again.
+    /// A handle that wakes the thread, so that it stops or reads again.
     pub fn nudge(&self) -> Nudge {
         self.watcher.nudge()
     }
@@ -209,9 +195,14 @@ impl Pipeline {
         while !self.context.health.is_stopping() {
             let Err(error) = self.follow() else { continue };
             let code = error.code();
-            // Said once when it begins, not at every try: it may last for days.
+            // Logged when the error first occurs and not at every try: it may last for days.
             if self.context.health.set_trouble(Some(code)) != Some(code) {
-                tracing::error!(code, error = %Chain(&error), "cannot relay; trying again every second");
+                let error = anyhow::Error::new(error);
+                tracing::error!(
+                    code,
+                    error = %format_args!("{error:#}"),
+                    "cannot relay; trying again every second"
+                );
             }
             self.watcher.pause(RETRY);
         }
@@ -237,20 +228,5 @@ impl Pipeline {
                 return Ok(());
             }
         }
-    }
-}
-
-/// An error with its causes on one line.
-struct Chain<'e>(&'e dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }

@@ -1,76 +1,67 @@
-//! Which addresses are the owner's, learnt from the rows as they come in.
+//! Finds out which addresses are the owner's, from the rows as they appear.
 //!
-//! Two things prove an own address: an account names it, or a message came in to it. It is never the
-//! peer, a participant or the writer of the very row, and never taken from the chat's
-//! `last_addressed_handle`, which is the peer's on some Macs. An address from which a person has
-//! written is not learnt either, such as a former number of the owner's in an old row; a person's
-//! messages must not be taken for ours. What is learnt stays, and is written down in the transaction
-//! that settles the rows that proved it. The owner's word goes before all of it.
+//! Two things prove an own address: an account has it, or a message came in to it. The peer, the
+//! participants and the writer of a row are not proven by that row, and neither is the chat's
+//! `last_addressed_handle`, which is the peer's on some Macs. An address from which a person has written
+//! is not taken either: it may be a former number of the owner in an old row, and a person's messages
+//! must not be taken for the owner's. A found address stays, and is written down in the transaction that
+//! decides about the rows that proved it. What the owner declares goes before what was found.
 //!
 //! Most rows prove nothing new and cost three look-ups in memory. chat.db is asked once for each new
-//! address, and once for each row that came in: one look-up in the date index tells whether an own message
-//! has the same instant. Only rows whose writer is an own address or is not in the chat are compared with
-//! all own messages of the same moment.
+//! address, and once for each row that came in: one look-up in the date index shows whether an own message
+//! has the same timestamp. Only rows whose writer is an own address or is not in the chat are compared
+//! with all own messages of the same moment.
 
 use std::collections::HashSet;
 
 use chatdb::{Address, Awaited, Chat, ChatDb, ChatStyle, CopyOf, Lines, ReadError, Row};
 
-use super::row_guard::take_in_hand;
+use super::row_guard::set_current_row;
 use crate::mask::Masked;
-use crate::state::own_addresses::Learnt;
+use crate::state::own_addresses::FoundAddresses;
 
-/// Rows that are looked at when nothing was learnt yet, newest first.
-const LOOK_BACK: u32 = 300;
-/// So many refused addresses are remembered, to ask chat.db once about each.
+/// So many rows are read, newest first, if no own address was found yet.
+pub(super) const LOOK_BACK: u32 = 300;
+/// So many refused addresses are kept, to ask chat.db once about each.
 const MAX_REFUSED: usize = 1_000;
 
-/// What is known of own addresses, and what was found out about others.
+/// What chat.db has shown about addresses that are not own ones for certain.
 #[derive(Clone, Debug, Default)]
-pub(super) struct OwnAddresses {
-    /// A person has written from these.
+pub(super) struct OwnAddressFinder {
+    /// Addresses from which a person has written.
     refused: HashSet<String>,
-    /// Own addresses whose doubtful messages were reported.
+    /// Own addresses from which a person may have written, and which the log has named.
     reported: HashSet<String>,
 }
 
-impl OwnAddresses {
-    /// Learns from the newest rows of chat.db: at the first start, and at the first after an upgrade.
-    pub(super) fn look_back(&mut self, db: &ChatDb, lines: &mut Lines) -> Result<(), ReadError> {
-        let rows = db.addresses_of_newest(LOOK_BACK)?;
-        if let Some(after) = self.learn_from(db, rows.iter(), lines)? {
-            *lines = after;
-        }
-        Ok(())
-    }
-
-    /// Learns from rows that are about to be settled: what is known after them, if that is news.
-    pub(super) fn learn_from<'r>(
+impl OwnAddressFinder {
+    /// Adds to `lines` the own addresses that rows prove; returns `None` if there are no new ones.
+    pub(super) fn find_in<'r>(
         &mut self,
         db: &ChatDb,
         rows: impl Iterator<Item = &'r Row>,
         lines: &Lines,
     ) -> Result<Option<Lines>, ReadError> {
-        let mut after: Option<Lines> = None;
+        let mut after = lines.clone();
         let mut is_empty = true;
         for row in rows {
-            take_in_hand(row.rowid, "learn");
+            set_current_row(row.rowid, "learn");
             is_empty = false;
-            for address in self.proven_by(db, row, after.as_ref().unwrap_or(lines))? {
-                after.get_or_insert_with(|| lines.clone()).learn(address);
+            for address in self.proven_by(db, row, &after)? {
+                after.add_found(address);
             }
         }
         if lines.name().is_none() && !is_empty {
-            after.get_or_insert_with(|| lines.clone()).choose_name();
+            after.choose_name();
         }
-        let news = after.filter(|after| after != lines);
-        if let Some(lines) = &news {
-            tracing::info!(
-                addresses = lines.learnt().len(),
-                "own addresses were learnt; `archety-relay status` lists them"
-            );
+        if after == *lines {
+            return Ok(None);
         }
-        Ok(news)
+        tracing::info!(
+            addresses = after.found().len(),
+            "own addresses were learnt; `archety-relay status` lists them"
+        );
+        Ok(Some(after))
     }
 
     /// The own addresses that a row proves and that are not known yet.
@@ -119,8 +110,8 @@ impl OwnAddresses {
         );
     }
 
-    /// Asks chat.db about a row whose writer alone does not tell whose it is. Returns the guid of the
-    /// own message that it repeats beyond doubt: the two are one.
+    /// Finds out whether the owner wrote a row that does not say so itself. Returns the guid of the own
+    /// message of which the row is certainly a copy.
     pub(super) fn examine(
         &mut self,
         db: &ChatDb,
@@ -147,7 +138,7 @@ impl OwnAddresses {
         let is_beyond_doubt = |own: &Row| is_own || own.sent_at == row.sent_at;
         let mut own_send = None;
         if is_own || !is_party || went_to_itself {
-            // Of an unknown writer only the same chat counts: others say the same now and then.
+            // For an unknown writer only the same chat counts, since people may say the same.
             let place = if is_own {
                 CopyOf::AnyChat
             } else {
@@ -155,8 +146,8 @@ impl OwnAddresses {
             };
             own_send = db.own_send_like(row, place)?;
         }
-        // Whatever the chat and the writer: an alias that is not learnt yet may be either's name. A person
-        // who says the same says it at another instant.
+        // In any chat and from any writer, since chat and writer may be own addresses that were not found
+        // yet. A person who says the same says it at another microsecond.
         if !own_send.as_ref().is_some_and(is_beyond_doubt) {
             own_send = db.own_send_at(row)?.or(own_send);
         }
@@ -181,48 +172,49 @@ impl OwnAddresses {
         if row.peer_on_own_side(lines).is_some() {
             row.is_to_itself = db.has_other_side(row)?;
             await_other_side(row);
-        } else if !is_own && is_odd(row, &chat) {
+        } else if !is_own && is_from_other_writer(row, &chat) {
             await_other_side(row);
         }
         Ok(certain)
     }
 }
 
-/// Lets a row wait a moment for its other side, unless that is there.
+/// Makes a row wait for its other side, unless that is in chat.db. A note from one own address to another
+/// has two rows: one goes out, one comes in.
 fn await_other_side(row: &mut Row) {
     if !row.is_own_copy && !row.is_to_itself {
         row.awaits = row.awaits.or(Some(Awaited::OtherSide));
     }
 }
 
-/// Whether a row came into a direct chat from an address that is not the peer's. It may be the copy of an
-/// own message, from an own address that is not known yet, and the copy may be there first.
-fn is_odd(row: &Row, chat: &Chat) -> bool {
+/// Whether a row came into a direct chat from an address that is not the peer's. The row may be the copy
+/// of an own message, from an own address that was not found yet, and may appear before its original.
+fn is_from_other_writer(row: &Row, chat: &Chat) -> bool {
     let (writer, peer) = (row.handle.as_deref(), chat.identifier.as_deref());
     let is_others = writer.is_some_and(|writer| peer.is_some() && !chat.has_party(writer));
     is_others && chat.style == ChatStyle::Direct && row.item_type == 0
 }
 
-/// What a state keeps of `lines`.
-pub(super) fn memory_of(lines: &Lines) -> Learnt {
+/// The part of `lines` that the state keeps.
+pub(super) fn found_in(lines: &Lines) -> FoundAddresses {
     let text = |address: &Address| address.as_str().to_owned();
-    Learnt {
-        addresses: lines.learnt().iter().map(text).collect(),
+    FoundAddresses {
+        addresses: lines.found().iter().map(text).collect(),
         name: lines.name().map(text),
     }
 }
 
-/// `lines` with what a state kept of it.
-pub(super) fn with_memory(lines: Lines, learnt: &Learnt) -> Lines {
+/// `lines` with the part that the state kept.
+pub(super) fn with_found(lines: Lines, found: &FoundAddresses) -> Lines {
     let parse = |text: &String| Address::parse(text);
-    lines.remembering(
-        learnt.addresses.iter().filter_map(parse).collect(),
-        learnt.name.as_ref().and_then(parse),
+    lines.with_found(
+        found.addresses.iter().filter_map(parse).collect(),
+        found.name.as_ref().and_then(parse),
     )
 }
 
-/// The addresses that a row names as the own side: those of the accounts, and the one that a message came
-/// in to.
+/// The addresses of a row that may be own ones: those of the accounts, and the one to which a message
+/// came in.
 fn named<'r>(row: &'r Row, chat: &'r Chat) -> impl Iterator<Item = &'r str> {
     let came_in = !row.is_from_me && row.handle.is_some();
     let address = row.line.as_deref().filter(|_| came_in);

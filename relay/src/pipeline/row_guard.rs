@@ -1,31 +1,24 @@
-//! A panic over one row is that row's failure, not the thread's.
+//! Keeps a panic over one row from ending the thread.
 //!
-//! Each loop over rows says which one it takes in hand; a panic within [`attempt`] is then put down to
-//! that row. The caller sets the row aside and goes on with the others. A panic that no row is to blame
-//! for ends the thread, and the supervisor the relay.
+//! Each loop over rows names the row that it works on with [`set_current_row`]. If the work panics, that
+//! row is set aside, and the work is done again with the other rows. A panic outside such a row ends the
+//! thread, and the supervisor then ends the relay.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// The row over which something panicked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Culprit {
-    /// Its ROWID; of a row that filters hold back its number in the state.
-    pub(super) row: i64,
-    /// What was done with it.
-    pub(super) step: &'static str,
-}
-
 thread_local! {
-    static IN_HAND: Cell<Option<Culprit>> = const { Cell::new(None) };
+    /// The id of the row that the thread works on, and the name of the work.
+    static CURRENT: Cell<Option<(i64, &'static str)>> = const { Cell::new(None) };
     /// A row that panics, and at which steps.
     #[cfg(test)]
     static PANICS: Cell<(i64, &'static [&'static str])> = const { Cell::new((0, &[])) };
 }
 
-/// What follows is done for this row.
-pub(super) fn take_in_hand(row: i64, step: &'static str) {
-    IN_HAND.set(Some(Culprit { row, step }));
+/// Names the row that the following work is for: by its ROWID, or by its number in the list of filtered
+/// messages.
+pub(super) fn set_current_row(row: i64, step: &'static str) {
+    CURRENT.set(Some((row, step)));
     #[cfg(test)]
     {
         let (bad, steps) = PANICS.get();
@@ -33,9 +26,9 @@ pub(super) fn take_in_hand(row: i64, step: &'static str) {
     }
 }
 
-/// What follows is done for no row in particular.
-pub(super) fn let_go() {
-    IN_HAND.set(None);
+/// The following work is for no particular row.
+pub(super) fn clear_current_row() {
+    CURRENT.set(None);
 }
 
 /// Makes this thread panic whenever it comes to one of these steps with this row.
@@ -44,15 +37,26 @@ pub(super) fn panic_at(row: i64, steps: &'static [&'static str]) {
     PANICS.set((row, steps));
 }
 
-/// Does `work`, which leaves nothing half done in memory when it panics: the state rolls back by itself.
-pub(super) fn attempt<T>(work: impl FnOnce() -> T) -> Result<T, Culprit> {
-    IN_HAND.set(None);
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| match IN_HAND.take() {
-        Some(culprit) => {
-            let Culprit { row, step } = culprit;
-            tracing::error!(row, step, "a row makes this relay panic; it is set aside");
-            culprit
-        }
-        None => resume_unwind(panic),
-    })
+/// Does `work` with `rows`. If it panics over one of them, moves that row to `set_aside` and does `work`
+/// again. `work` gets both lists, and must leave nothing half done in memory when it panics; the state
+/// rolls back by itself. `id` is the number by which `work` names a row.
+pub(super) fn without_panicking<R, T>(
+    mut rows: Vec<R>,
+    set_aside: &mut Vec<R>,
+    id: impl Fn(&R) -> i64,
+    mut work: impl FnMut(&mut [R], &[R]) -> T,
+) -> T {
+    loop {
+        clear_current_row();
+        let panic = match catch_unwind(AssertUnwindSafe(|| work(&mut rows, set_aside))) {
+            Ok(value) => return value,
+            Err(panic) => panic,
+        };
+        let Some((row, step)) = CURRENT.take() else {
+            resume_unwind(panic);
+        };
+        tracing::error!(row, step, "a row makes this relay panic; it is set aside");
+        let at = rows.iter().position(|candidate| id(candidate) == row);
+        set_aside.push(rows.remove(at.expect("the current row is one of these")));
+    }
 }

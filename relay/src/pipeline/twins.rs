@@ -1,23 +1,25 @@
-//! By what copies of a message are known.
+//! Recognises copies of a message.
 //!
-//! iCloud inserts old messages again under new ROWIDs and new guids, with the original date. A copy has the
-//! conversation, sender, instant and content of its original; how much that proves depends on both.
+//! iCloud inserts old messages again under new ROWIDs and new guids, with the original date. A copy has
+//! the conversation, sender, timestamp and content of its original. How much that proves depends on the
+//! timestamp and the content.
 
 use chatdb::{Digest, Relation, Row, lane, twin_hash};
 use shared_protocol::{Event, Message};
 
-use super::arrival::Instant;
+use super::freshness::TimestampProof;
 
-/// What the instant of a message proves. A reaction to a message is as good as words.
-pub(super) fn instant_of(row: &Row, message: &Message) -> Instant {
+/// What the timestamp of a message proves about copies. A text that is a reaction to a message proves as
+/// much as other words.
+pub(super) fn timestamp_proof(row: &Row, message: &Message) -> TimestampProof {
     if matches!(row.relation, Relation::Reaction(_)) && is_to_the_microsecond(message) {
-        return Instant::Names;
+        return TimestampProof::Unique;
     }
-    instant_of_message(message)
+    timestamp_proof_of_message(message)
 }
 
-/// The same, as far as the message itself tells.
-pub(super) fn instant_of_message(message: &Message) -> Instant {
+/// As [`timestamp_proof`], for a message whose row is not at hand.
+pub(super) fn timestamp_proof_of_message(message: &Message) -> TimestampProof {
     let is_distinct = match message.event {
         Event::Message => !message.text.trim().is_empty(),
         Event::Tapback => {
@@ -27,9 +29,9 @@ pub(super) fn instant_of_message(message: &Message) -> Instant {
         _ => false,
     };
     if is_distinct && is_to_the_microsecond(message) {
-        Instant::Names
+        TimestampProof::Unique
     } else {
-        Instant::Shared
+        TimestampProof::Ambiguous
     }
 }
 
@@ -37,8 +39,9 @@ fn is_to_the_microsecond(message: &Message) -> bool {
     message.timestamp.as_micros() % 1_000_000 != 0
 }
 
-/// The hash that copies of a message share. Two reactions of one instant are no copies of each other. A
-/// reaction that came as a text is known by its text: of a copy it may be unknown to what it is one.
+/// The hash that copies of a message share. Two different reactions at the same instant have different
+/// hashes. A reaction that came as a text is hashed by its text, since the target of its copy may be
+/// unknown.
 pub(super) fn twin_of(row: &Row, message: &Message) -> Digest {
     let tapback = message.tapback.as_ref().map_or(String::new(), |tapback| {
         format!(
@@ -63,13 +66,10 @@ pub(super) fn sent_at_of(message: &Message) -> i64 {
 }
 
 /// The twin hash of a row that is not composed.
-pub(super) fn recorded_twin(row: &Row, now: i64) -> Digest {
-    let chat = row
-        .chat
-        .as_ref()
-        .map_or_else(String::new, |chat| chat.wire_guid());
+pub(super) fn twin_of_row(row: &Row, now: i64) -> Digest {
+    let chat = row.chat.as_ref().map(|chat| chat.wire_guid());
     twin_hash(
-        lane(&chat),
+        lane(chat.as_deref().unwrap_or_default()),
         row.handle.as_deref().unwrap_or_default(),
         row.sent_at.unwrap_or(now),
         &row.visible_text(),

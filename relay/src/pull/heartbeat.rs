@@ -47,7 +47,7 @@ mod tests {
     use shared_protocol::Line;
 
     use super::*;
-    use crate::state::own_addresses::Learnt;
+    use crate::state::own_addresses::FoundAddresses;
 
     #[test]
     fn the_heartbeat_has_the_lines_of_the_state() {
@@ -62,7 +62,7 @@ mod tests {
             addresses: vec!["+15550109999".to_owned(), "sage@example.com".to_owned()],
         }];
         state
-            .write(|tx| own_addresses::save(tx, &Learnt::default(), &lines))
+            .write(|tx| own_addresses::save(tx, &FoundAddresses::default(), &lines))
             .expect("written");
         assert_eq!(told(), lines);
     }

@@ -1,10 +1,10 @@
-//! What can go wrong with the relay's own state, sorted by what its caller can do about it.
+//! Errors of the relay's own state, by what the caller can do about each.
 //!
-//! A full disk or a busy file passes: nothing was written, the same work is tried again later. The
-//! others need the owner, so their texts name the file and the way out. No row's content ever stands
-//! in one.
+//! After a full disk or a busy file nothing was written, and the same work is tried again later. The
+//! other errors need the owner, so their texts name the file and the remedy. No error contains text of a
+//! row.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
@@ -17,30 +17,21 @@ pub enum StateError {
         "another archety-relay already runs on the state in {}; stop that one first, or give this \
          one its own folder with --state-dir", dir.display()
     )]
-    InUse {
-        /// The state's folder.
-        dir: PathBuf,
-    },
-    /// There is no state yet.
+    InUse { dir: PathBuf },
+    /// There is no state in the folder, or only one that the relay has not migrated yet.
     #[error(
         "there is no relay state in {}; start it once with `archety-relay run`, or name the right \
          folder with --state-dir", dir.display()
     )]
-    Missing {
-        /// The state's folder.
-        dir: PathBuf,
-    },
+    Missing { dir: PathBuf },
     /// The file was written by a newer relay.
     #[error(
         "the state in {} is of version {found}, and this relay knows versions up to {known}; \
          install the newer archety-relay again", path.display()
     )]
     Newer {
-        /// The state's file.
         path: PathBuf,
-        /// Its version.
         found: i64,
-        /// The newest version that this relay knows.
         known: i64,
     },
     /// The file is SQLite's, but not a relay's state.
@@ -48,27 +39,20 @@ pub enum StateError {
         "{} is another program's database, not a relay's state; name the right folder with \
          --state-dir", path.display()
     )]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
+    Foreign { path: PathBuf },
     /// The file is damaged.
     #[error(
         "the state in {} is damaged ({source}); move the file and its -wal aside and start again: \
          the relay then resumes after the newest message that the backend has", path.display()
     )]
     Corrupt {
-        /// The state's file.
         path: PathBuf,
-        /// What SQLite says.
         source: rusqlite::Error,
     },
-    /// The folder or file cannot be made or opened.
+    /// The folder or file cannot be created or opened.
     #[error("cannot use {}: {source}; it must belong to the user that runs the relay", path.display())]
     Inaccessible {
-        /// Folder or file.
         path: PathBuf,
-        /// What the system says.
         source: std::io::Error,
     },
     /// No space is left; nothing was written and nothing is lost.
@@ -119,18 +103,22 @@ impl From<rusqlite::Error> for StateError {
     }
 }
 
-/// Adds the file's name to an error met while opening it.
-pub(super) fn while_opening(path: &std::path::Path, error: rusqlite::Error) -> StateError {
+/// Turns the error of a folder or file operation into one that names its path.
+pub(super) fn inaccessible(path: &Path) -> impl FnOnce(std::io::Error) -> StateError {
+    let path = path.to_owned();
+    |source| StateError::Inaccessible { path, source }
+}
+
+/// Turns an error met while opening the file at `path` into one that names the path.
+pub(super) fn while_opening(path: &Path, error: rusqlite::Error) -> StateError {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StateError::Corrupt {
             path: path.to_owned(),
             source: error,
         },
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            StateError::Inaccessible {
-                path: path.to_owned(),
-                source: std::io::Error::new(std::io::ErrorKind::PermissionDenied, error),
-            }
+            let denied = std::io::ErrorKind::PermissionDenied;
+            inaccessible(path)(std::io::Error::new(denied, error))
         }
         _ => error.into(),
     }

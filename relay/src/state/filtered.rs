@@ -1,59 +1,50 @@
-//! Rows that Apple's filters hold back, or that come from a blocked chat.
+//! Messages that Apple's filters hold back, or that come from a blocked chat.
 //!
-//! Each stays listed until its mark is lifted, its row is deleted from chat.db, or the owner decides;
-//! no limit of time ends that, and the row of `seen` may be forgotten meanwhile. Their numbers and
-//! those of [`quarantine`] are one series, since the owner sees one list.
+//! A message stays listed until its mark is lifted, its row is deleted from chat.db, or the owner
+//! decides about it, however long that takes; its row of `seen` may be removed earlier. The numbers of
+//! these messages and those of [`quarantine`] are one series, since the owner sees one list.
 
 use chatdb::Digest;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
-use super::quarantine;
+use super::{quarantine, query};
 
-/// Reason of a row that an earlier release skipped, until it is looked at.
-const NOT_LOOKED_AT: &str = "filtered";
-/// A row that came so much later than it was sent came as an old one. Microseconds.
+/// Reason of a row that an earlier release skipped, until the relay reads the row.
+const NOT_READ_YET: &str = "filtered";
+/// A row that appeared so much later than it was sent counts as old. Microseconds.
 const FRESH: i64 = 15 * 60 * 1_000_000;
 
-/// A row that is held back. Times in microseconds since 1970.
+/// A message that is held back. Times in microseconds since 1970.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Filtered {
-    /// Number by which the owner names it.
+pub struct FilteredMessage {
+    /// Number by which the owner names the message.
     pub id: i64,
     /// `message.guid`
     pub guid: String,
-    /// `message.ROWID` when it was last looked at.
+    /// `message.ROWID` when the row was last read.
     pub rowid: i64,
-    /// `chat.guid` of the chat whose marks count; none until the row was looked at.
+    /// `chat.guid` of the chat whose marks count; `None` until the row was read.
     pub chat_guid: Option<String>,
-    /// Why it is held back, a [`chatdb::FilterReason`].
+    /// A [`chatdb::FilterReason`].
     pub reason: String,
-    /// When it was sent.
     pub sent_at: i64,
     /// Equal for copies of one message.
     pub twin: Digest,
-    /// How it came.
-    pub came: Came,
-    /// Since when it is held back.
+    /// Whether the message was an old one when its row appeared. If it is released, the backend stores
+    /// it and never answers it.
+    pub was_old: bool,
+    /// Since when the message is held back.
     pub held_since: i64,
-    /// The wire message as it would have been posted; none until the row was looked at.
+    /// The wire message as it would have been posted; `None` until the row was read.
     pub body: Option<Vec<u8>>,
-    /// `message.guid` of the link preview that tells the same, if there is one.
-    pub told_by: Option<String>,
+    /// `message.guid` of the link preview that says the same, if there is one.
+    pub preview_guid: Option<String>,
 }
 
-/// Whether a row was new when it came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Came {
-    /// It would have been answered.
-    New,
-    /// It was an old message then: released, it is stored and never answered.
-    Old,
-}
-
-impl std::fmt::Debug for Filtered {
+impl std::fmt::Debug for FilteredMessage {
     /// Without the body, which is a person's message.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Filtered")
+        f.debug_struct("FilteredMessage")
             .field("id", &self.id)
             .field("guid", &self.guid)
             .field("reason", &self.reason)
@@ -64,8 +55,8 @@ impl std::fmt::Debug for Filtered {
 const COLUMNS: &str = "id, message_guid, message_rowid, chat_guid, reason, sent_at, twin, came_old, \
                        held_since, body, told_by";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Filtered> {
-    Ok(Filtered {
+fn read(row: &Row<'_>) -> rusqlite::Result<FilteredMessage> {
+    Ok(FilteredMessage {
         id: row.get(0)?,
         guid: row.get(1)?,
         rowid: row.get(2)?,
@@ -73,47 +64,47 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Filtered> {
         reason: row.get(4)?,
         sent_at: row.get(5)?,
         twin: Digest(row.get(6)?),
-        came: if row.get(7)? { Came::Old } else { Came::New },
+        was_old: row.get(7)?,
         held_since: row.get(8)?,
         body: row.get(9)?,
-        told_by: row.get(10)?,
+        preview_guid: row.get(10)?,
     })
 }
 
-/// Lists a row; one that is listed already stays as it is. `row.id` is ignored.
-pub fn hold(connection: &Connection, row: &Filtered) -> rusqlite::Result<()> {
-    if contains(connection, &row.guid)? {
+/// Lists a message; one that is listed already stays as it is. `message.id` is ignored.
+pub fn hold(connection: &Connection, message: &FilteredMessage) -> rusqlite::Result<()> {
+    if contains(connection, &message.guid)? {
         return Ok(());
     }
     let id = quarantine::last_number(connection)? + 1;
     quarantine::set_last_number(connection, id)?;
-    connection
-        .prepare_cached(
-            "insert into filtered (id, message_guid, message_rowid, chat_guid, reason, sent_at, twin,
-                 came_old, held_since, body, told_by)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        )?
-        .execute(params![
+    query::execute(
+        connection,
+        "insert into filtered (id, message_guid, message_rowid, chat_guid, reason, sent_at, twin,
+             came_old, held_since, body, told_by)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
             id,
-            row.guid,
-            row.rowid,
-            row.chat_guid,
-            row.reason,
-            row.sent_at,
-            row.twin.0,
-            row.came == Came::Old,
-            row.held_since,
-            row.body,
-            row.told_by
-        ])?;
-    Ok(())
+            message.guid,
+            message.rowid,
+            message.chat_guid,
+            message.reason,
+            message.sent_at,
+            message.twin.0,
+            message.was_old,
+            message.held_since,
+            message.body,
+            message.preview_guid
+        ],
+    )
 }
 
-/// Lists what was skipped and is not listed: an earlier release listed nothing, and skips again while
-/// it is put back. Tells how many.
-pub fn list_skipped(connection: &Connection) -> rusqlite::Result<usize> {
+/// Lists messages that were skipped and are not listed. A release before this list existed skipped them,
+/// and does so again while the owner runs it in place of a newer one.
+pub fn list_skipped(connection: &Connection) -> rusqlite::Result<()> {
     let last = quarantine::last_number(connection)?;
-    let listed = connection.execute(
+    let listed = query::change(
+        connection,
         "insert into filtered (id, message_guid, message_rowid, chat_guid, reason, sent_at, twin,
              came_old, held_since, body)
          select ?1 + row_number() over (order by seen_at, message_rowid), guid, message_rowid, null, ?2,
@@ -122,159 +113,135 @@ pub fn list_skipped(connection: &Connection) -> rusqlite::Result<usize> {
          where outcome = 'spam'
              and sent_at >= coalesce((select floor from source where id = 1), sent_at)
              and guid not in (select message_guid from filtered)",
-        params![last, NOT_LOOKED_AT, FRESH],
+        params![last, NOT_READ_YET, FRESH],
     )?;
     if listed > 0 {
         let listed = i64::try_from(listed).unwrap_or(i64::MAX);
         quarantine::set_last_number(connection, last.saturating_add(listed))?;
     }
-    Ok(listed)
+    Ok(())
 }
 
-/// Everything that is held back, in the order of the numbers.
-pub fn list(connection: &Connection) -> rusqlite::Result<Vec<Filtered>> {
-    let mut statement =
-        connection.prepare_cached(&format!("select {COLUMNS} from filtered order by id"))?;
-    let rows = statement.query_map([], read)?;
-    rows.collect()
+/// Every listed message, in the order of the numbers.
+pub fn list(connection: &Connection) -> rusqlite::Result<Vec<FilteredMessage>> {
+    let sql = format!("select {COLUMNS} from filtered order by id");
+    query::all(connection, &sql, [], read)
 }
 
-/// The row of a number.
-pub fn find(connection: &Connection, id: i64) -> rusqlite::Result<Option<Filtered>> {
-    connection
-        .prepare_cached(&format!("select {COLUMNS} from filtered where id = ?1"))?
-        .query_row([id], read)
-        .optional()
+/// The message of a number.
+pub fn find(connection: &Connection, id: i64) -> rusqlite::Result<Option<FilteredMessage>> {
+    let sql = format!("select {COLUMNS} from filtered where id = ?1");
+    query::first(connection, &sql, [id], read)
 }
 
-/// What is needed to look at a row again.
+/// The part of a [`FilteredMessage`] that is needed to read its row again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Its number.
+pub struct FilteredRow {
     pub id: i64,
     /// `message.guid`
     pub guid: String,
-    /// `message.ROWID` when it was last looked at.
+    /// `message.ROWID` when the row was last read.
     pub rowid: i64,
     /// `chat.guid` of the chat whose marks count.
     pub chat_guid: Option<String>,
-    /// Whether it was ever looked at.
+    /// Whether the row was ever read.
     pub has_body: bool,
 }
 
-/// Where the row of a number lies.
-pub fn place(connection: &Connection, id: i64) -> rusqlite::Result<Option<Place>> {
-    connection
-        .prepare_cached(
-            "select id, message_guid, message_rowid, chat_guid, body is not null from filtered
-             where id = ?1",
-        )?
-        .query_row([id], |row| {
-            Ok(Place {
+/// The row of a number.
+pub fn row(connection: &Connection, id: i64) -> rusqlite::Result<Option<FilteredRow>> {
+    query::first(
+        connection,
+        "select id, message_guid, message_rowid, chat_guid, body is not null from filtered
+         where id = ?1",
+        [id],
+        |row| {
+            Ok(FilteredRow {
                 id: row.get(0)?,
                 guid: row.get(1)?,
                 rowid: row.get(2)?,
                 chat_guid: row.get(3)?,
                 has_body: row.get(4)?,
             })
-        })
-        .optional()
+        },
+    )
 }
 
 /// The number of a guid.
 pub fn id_of(connection: &Connection, guid: &str) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached("select id from filtered where message_guid = ?1")?
-        .query_row([guid], |row| row.get(0))
-        .optional()
+    let sql = "select id from filtered where message_guid = ?1";
+    query::first(connection, sql, [guid], |row| row.get(0))
 }
 
-/// Whether the row of a guid is held back.
+/// Whether the message of a guid is listed.
 pub fn contains(connection: &Connection, guid: &str) -> rusqlite::Result<bool> {
     Ok(id_of(connection, guid)?.is_some())
 }
 
-/// Takes a row off the list; none if it is not on it.
-pub fn take(connection: &Connection, id: i64) -> rusqlite::Result<Option<Filtered>> {
-    connection
-        .prepare_cached(&format!(
-            "delete from filtered where id = ?1 returning {COLUMNS}"
-        ))?
-        .query_row([id], read)
-        .optional()
+/// Takes a message off the list; `None` if it is not listed.
+pub fn take(connection: &Connection, id: i64) -> rusqlite::Result<Option<FilteredMessage>> {
+    let sql = format!("delete from filtered where id = ?1 returning {COLUMNS}");
+    query::first(connection, &sql, [id], read)
 }
 
-/// Takes the row of a guid off the list, if it is on it.
+/// Takes the message of a guid off the list, if it is listed.
 pub fn remove(connection: &Connection, guid: &str) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("delete from filtered where message_guid = ?1")?
-        .execute([guid])?;
-    Ok(())
+    let sql = "delete from filtered where message_guid = ?1";
+    query::execute(connection, sql, [guid])
 }
 
-/// Where the row lies by now.
+/// Writes the ROWID that the row of a guid has now.
 pub fn set_rowid(connection: &Connection, guid: &str, rowid: i64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "update filtered set message_rowid = ?2 where message_guid = ?1 and message_rowid <> ?2",
-        )?
-        .execute(params![guid, rowid])?;
-    Ok(())
+    query::execute(
+        connection,
+        "update filtered set message_rowid = ?2 where message_guid = ?1 and message_rowid <> ?2",
+        params![guid, rowid],
+    )
 }
 
-/// What the row holds by now, and why and by which chat it is held back. Its number and its beginning
-/// stay.
-pub fn update(connection: &Connection, row: &Filtered) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "update filtered set message_guid = ?2, message_rowid = ?3, chat_guid = ?4, reason = ?5,
-                 sent_at = ?6, twin = ?7, body = ?8, told_by = ?9
-             where id = ?1",
-        )?
-        .execute(params![
-            row.id,
-            row.guid,
-            row.rowid,
-            row.chat_guid,
-            row.reason,
-            row.sent_at,
-            row.twin.0,
-            row.body,
-            row.told_by
-        ])?;
-    Ok(())
+/// Writes what a listed message contains now, and by which chat and for which reason it is held back.
+/// `id`, `was_old` and `held_since` stay.
+pub fn update(connection: &Connection, message: &FilteredMessage) -> rusqlite::Result<()> {
+    query::execute(
+        connection,
+        "update filtered set message_guid = ?2, message_rowid = ?3, chat_guid = ?4, reason = ?5,
+             sent_at = ?6, twin = ?7, body = ?8, told_by = ?9
+         where id = ?1",
+        params![
+            message.id,
+            message.guid,
+            message.rowid,
+            message.chat_guid,
+            message.reason,
+            message.sent_at,
+            message.twin.0,
+            message.body,
+            message.preview_guid
+        ],
+    )
 }
 
-/// The chats by whose marks rows are held back.
+/// The chats whose marks hold messages back.
 pub fn chats(connection: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare_cached(
-        "select distinct chat_guid from filtered where chat_guid is not null order by chat_guid",
-    )?;
-    let chats = statement.query_map([], |row| row.get(0))?;
-    chats.collect()
+    let sql =
+        "select distinct chat_guid from filtered where chat_guid is not null order by chat_guid";
+    query::all(connection, sql, [], |row| row.get(0))
 }
 
-/// Numbers of the rows of one chat, or of those whose chat is not known yet.
+/// Numbers of the messages of one chat; with `None` of those whose chat is not known yet.
 pub fn of_chat(connection: &Connection, chat_guid: Option<&str>) -> rusqlite::Result<Vec<i64>> {
-    let mut statement =
-        connection.prepare_cached("select id from filtered where chat_guid is ?1 order by id")?;
-    let ids = statement.query_map([chat_guid], |row| row.get(0))?;
-    ids.collect()
+    let sql = "select id from filtered where chat_guid is ?1 order by id";
+    query::all(connection, sql, [chat_guid], |row| row.get(0))
 }
 
 /// Up to `limit` numbers above `after`, in order.
 pub fn ids_after(connection: &Connection, after: i64, limit: u32) -> rusqlite::Result<Vec<i64>> {
-    let mut statement =
-        connection.prepare_cached("select id from filtered where id > ?1 order by id limit ?2")?;
-    let ids = statement.query_map(params![after, limit], |row| row.get(0))?;
-    ids.collect()
+    let sql = "select id from filtered where id > ?1 order by id limit ?2";
+    query::all(connection, sql, params![after, limit], |row| row.get(0))
 }
 
-/// How many are held back.
 pub fn count(connection: &Connection) -> rusqlite::Result<u64> {
-    connection
-        .prepare_cached("select count(*) from filtered")?
-        .query_row([], |row| row.get(0))
+    query::count(connection, "select count(*) from filtered")
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! Single values of the state, by name.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::query;
 
 /// When the state was made, in microseconds.
 pub const CREATED_AT: &str = "created_at";
@@ -8,53 +12,69 @@ pub const CREATED_AT: &str = "created_at";
 pub const RESUME_TARGET: &str = "resume_target";
 /// Random id of this installation: the backend leases a relay's name to one of them.
 pub const INSTANCE_ID: &str = "instance_id";
-/// The file in which the state lay when the id was made.
+/// Id of the file that held the state when `INSTANCE_ID` was made.
 pub const INSTANCE_FILE: &str = "instance_file";
 /// Version of the backend that answered last.
 pub const BACKEND_VERSION: &str = "backend_version";
 /// Environment of the backend that answered last.
 pub const BACKEND_ENVIRONMENT: &str = "backend_environment";
-/// How delivery stands, as JSON, for `status`.
+/// Whether delivery works, as JSON, for `status`.
 pub const DELIVERY: &str = "delivery";
-/// How the pull stands, as JSON, for `status`.
+/// Whether pulling works, as JSON, for `status`.
 pub const PULL: &str = "pull";
-/// Code of what keeps chat.db from being read, or nothing, for `status`.
+/// Code of the error that keeps chat.db from being read, or empty, for `status`.
 pub const READING: &str = "reading";
-/// Signs of life of the running relay, as JSON, for `status`.
+/// When each loop of the running relay last worked, as JSON, for `status`.
 pub const VITALS: &str = "vitals";
 /// When the backend last answered a pull, in microseconds.
 pub const LAST_PULL_AT: &str = "last_pull_at";
-
-/// When the chat.db that replaced another was first looked at, in microseconds; as long as its rows are
-/// not all accounted for.
+/// When a replaced chat.db was first read, in microseconds. Removed once its rows are accounted for.
 pub const REBUILD_BEGAN_AT: &str = "rebuild_began_at";
 
-/// The value called `key`.
 pub fn get(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
-    let mut statement = connection.prepare_cached("select value from meta where key = ?1")?;
-    statement.query_row([key], |row| row.get(0)).optional()
+    let sql = "select value from meta where key = ?1";
+    query::first(connection, sql, [key], |row| row.get(0))
 }
 
-/// Sets the value called `key`.
+/// The value called `key`, if it is a whole number.
+pub fn number(connection: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
+    Ok(get(connection, key)?.and_then(|text| text.parse().ok()))
+}
+
+/// The value called `key`, if it is JSON of this type.
+pub fn json<T: DeserializeOwned>(
+    connection: &Connection,
+    key: &str,
+) -> rusqlite::Result<Option<T>> {
+    Ok(get(connection, key)?.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
 pub fn set(tx: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
-    let mut statement = tx.prepare_cached(
+    query::execute(
+        tx,
         "insert into meta (key, value) values (?1, ?2)
          on conflict (key) do update set value = excluded.value",
-    )?;
-    statement.execute([key, value])?;
-    Ok(())
+        [key, value],
+    )
 }
 
-/// Forgets the value called `key`.
+/// Sets the value called `key` to the JSON of `value`, whose maps have string keys.
+pub fn set_json<T: Serialize + ?Sized>(
+    tx: &Connection,
+    key: &str,
+    value: &T,
+) -> rusqlite::Result<()> {
+    let json = serde_json::to_string(value).expect("a value with string keys");
+    set(tx, key, &json)
+}
+
 pub fn remove(tx: &Connection, key: &str) -> rusqlite::Result<()> {
-    tx.prepare_cached("delete from meta where key = ?1")?
-        .execute([key])?;
-    Ok(())
+    query::execute(tx, "delete from meta where key = ?1", [key])
 }
 
-/// This installation's random id, made of `random` the first time and whenever the state lies in
-/// another file than when the id was made: a copied state is another installation, and the backend
-/// must be able to tell a cloned Mac from the original.
+/// This installation's random id. It is made from `random` the first time, and again when the state is
+/// in another file than before: a copied state belongs to another installation, and the backend must be
+/// able to tell a cloned Mac from the original.
 pub fn instance_id(tx: &Connection, file: &str, random: [u8; 16]) -> rusqlite::Result<String> {
     if let Some(id) = get(tx, INSTANCE_ID)?
         && get(tx, INSTANCE_FILE)?.as_deref() == Some(file)

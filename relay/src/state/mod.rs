@@ -1,25 +1,27 @@
-//! The relay's own SQLite file: cursor, waiting set, outbox, quarantine.
+//! The relay's own SQLite file: cursor, waiting rows, outbox, quarantine.
 //!
-//! One writing and one reading connection per process, so that the sender's reads never stand behind
-//! a long scan. Every write is one `begin immediate` transaction: it happened whole or not at all.
-//! `synchronous` is NORMAL, since whatever a power cut takes from the end of the WAL can be read from
-//! chat.db again. Owner commands open the same file beside a running relay ([`State::open_beside`]).
+//! A process has one writing and one reading connection, so that the sender's reads never wait for a
+//! long scan. Every write is one `begin immediate` transaction. `synchronous` is NORMAL: a power cut may
+//! remove the last transactions from the WAL, and the relay then reads their rows from chat.db again.
+//! Owner commands open the same file beside a running relay ([`State::open_beside`]).
 //!
-//! The tables' meaning lies in the modules of this folder; this one owns opening, versions and locks.
+//! Each other module of this folder owns the statements of one table. This module opens, migrates and
+//! locks the file.
 
-pub mod contact;
+pub mod connectivity;
 mod error;
 pub(crate) mod files;
 pub mod filtered;
+pub mod group_name;
 mod lock;
 pub mod meta;
 pub mod outbox;
 pub mod own_addresses;
 pub mod quarantine;
+mod query;
 pub mod seen;
 pub mod source;
 mod steps;
-pub mod told_group;
 pub mod waiting;
 
 use std::os::unix::fs::MetadataExt;
@@ -32,22 +34,23 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::clock::UnixMicros;
 pub use error::StateError;
+use error::inaccessible;
 use lock::InstanceLock;
 
 /// Name of the file within the state's folder.
 pub const STATE_FILE: &str = "state.db";
 
-/// Each entry takes `user_version` from `index` to `index + 1`; an older relay refuses what comes out.
-/// A change that only adds something is a step instead ([`steps`]). An applied one is never edited.
+/// Each entry takes `user_version` from its index to the next number, and an older relay refuses the
+/// result. A change that only adds something is a step instead ([`steps`]). An entry is never edited once
+/// it was released.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
-/// `PRAGMA application_id`: "Arch", so that no other program's database is taken for a state.
+/// `PRAGMA application_id`: "Arch", so that the database of another program is not taken for a state.
 const APPLICATION_ID: i64 = 0x4172_6368;
 
-/// Longer than any commit of ours; the owner's command and the relay share the file.
+/// Longer than any commit of the relay or of an owner command, which share the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The relay's state.
 pub struct State {
     dir: PathBuf,
     writer: Mutex<Connection>,
@@ -56,63 +59,53 @@ pub struct State {
 }
 
 impl State {
-    /// Opens the state in `dir` for the one relay that runs on it, making it if there is none.
+    /// Opens the state in `dir` for the one relay that may run on it. Creates the state if there is none.
     pub fn open(dir: &Path, now: UnixMicros) -> Result<Self, StateError> {
-        files::private_dir(dir).map_err(|source| StateError::Inaccessible {
-            path: dir.to_owned(),
-            source,
-        })?;
+        files::private_dir(dir).map_err(inaccessible(dir))?;
         let lock = InstanceLock::acquire(dir)?;
         let path = dir.join(STATE_FILE);
-        create_private(&path)?;
-        let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        files::open_private(&path).map_err(inaccessible(&path))?;
+        let mut writer = connect(&path)?;
         migrate(&mut writer, &path, now)?;
-        Self::with_connections(dir, &path, writer, Some(lock))
+        Self::with_connections(dir, writer, Some(lock))
     }
 
-    /// Opens an existing state for one of the owner's commands, beside the relay if it runs.
+    /// Opens an existing state for an owner command, beside the relay if it runs.
     pub fn open_beside(dir: &Path) -> Result<Self, StateError> {
         let path = dir.join(STATE_FILE);
-        match path.try_exists() {
-            Ok(true) => {}
-            Ok(false) => {
-                return Err(StateError::Missing {
-                    dir: dir.to_owned(),
-                });
-            }
-            // A folder of another user, whose files cannot even be seen.
-            Err(source) => return Err(StateError::Inaccessible { path, source }),
+        let missing = || StateError::Missing {
+            dir: dir.to_owned(),
+        };
+        // An error here means a folder of another user, whose files cannot even be seen.
+        if !path.try_exists().map_err(inaccessible(&path))? {
+            return Err(missing());
         }
-        let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let found = user_version(&writer, &path)?;
-        if found < base_version() {
+        let mut writer = connect(&path)?;
+        let versions = check_versions(&writer, &path)?;
+        if versions.user_version < base_version() {
             // The relay migrates, commands don't: they may be of another version than the relay.
-            return Err(StateError::Missing {
-                dir: dir.to_owned(),
-            });
+            return Err(missing());
         }
-        check_version(&writer, &path, found)?;
-        // A relay that was replaced on disk may still run as it was before. What it lacks is additive:
-        // it works on beside it, and the owner need not restart it to be answered.
-        if steps_missing(&writer, &path)? {
+        // The relay that runs may be of the release before this command. It can use a state with more
+        // steps, so the owner need not restart it to run the command.
+        if versions.with_steps < known_version() {
             let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            steps::apply(&tx, base_version())?;
-            filtered::list_skipped(&tx)?;
+            apply_steps(&tx)?;
             tx.commit()?;
         }
-        Self::with_connections(dir, &path, writer, None)
+        Self::with_connections(dir, writer, None)
     }
 
     fn with_connections(
         dir: &Path,
-        path: &Path,
         writer: Connection,
         lock: Option<InstanceLock>,
     ) -> Result<Self, StateError> {
-        let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let path = dir.join(STATE_FILE);
+        let reader = connect(&path)?;
         reader
             .pragma_update(None, "query_only", true)
-            .map_err(|e| error::while_opening(path, e))?;
+            .map_err(|e| error::while_opening(&path, e))?;
         Ok(Self {
             dir: dir.to_owned(),
             writer: Mutex::new(writer),
@@ -121,16 +114,13 @@ impl State {
         })
     }
 
-    /// Names the file that holds the state, not its path: a copy of it has another name.
+    /// Identifies the file that holds the state; a copy of the file has another id.
     pub fn file_id(&self) -> Result<String, StateError> {
         let path = self.dir.join(STATE_FILE);
-        match std::fs::metadata(&path) {
-            Ok(metadata) => Ok(metadata.ino().to_string()),
-            Err(source) => Err(StateError::Inaccessible { path, source }),
-        }
+        let metadata = std::fs::metadata(&path).map_err(inaccessible(&path))?;
+        Ok(metadata.ino().to_string())
     }
 
-    /// The folder that holds the state.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -141,7 +131,7 @@ impl State {
     }
 
     /// Runs `work` in one transaction that holds the write lock from its start, and commits it if
-    /// `work` succeeds. On any error nothing has happened.
+    /// `work` succeeds. After an error nothing was written.
     pub fn write<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
@@ -153,7 +143,7 @@ impl State {
         Ok(value)
     }
 
-    /// Runs `work` on one consistent view of the state; it waits for no writer.
+    /// Runs `work` on one consistent view of the state, without waiting for a writer.
     pub fn read<T>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -169,7 +159,8 @@ impl State {
         Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
-    /// Folds the WAL into the file: at a clean end, so that the file alone is the whole state.
+    /// Moves the WAL's content into the file, so that after a clean exit the file alone is the whole
+    /// state.
     pub fn checkpoint(&self) -> Result<(), StateError> {
         let connection = hold(&self.writer);
         connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
@@ -177,27 +168,15 @@ impl State {
     }
 }
 
-/// A panic in one transaction rolled it back; the connection behind the lock is sound.
+/// Locks a connection, also after a panic: the transaction that panicked was rolled back.
 fn hold(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn create_private(path: &Path) -> Result<(), StateError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    files::private_file(&mut options)
-        .open(path)
-        .map(|_| ())
-        .map_err(|source| StateError::Inaccessible {
-            path: path.to_owned(),
-            source,
-        })
-}
-
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StateError> {
+fn connect(path: &Path) -> Result<Connection, StateError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
-        let connection =
-            Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "normal")?;
@@ -223,59 +202,54 @@ fn known_version() -> i64 {
     base_version() + steps::count()
 }
 
-/// Refuses a state that this release may not open.
-fn check_version(connection: &Connection, path: &Path, found: i64) -> Result<(), StateError> {
-    if found > base_version() {
-        return Err(newer(path, found));
-    }
-    let applied = applied_steps(connection, path)?;
-    if applied.oldest > known_version() {
-        return Err(newer(path, applied.oldest));
-    }
-    Ok(())
+/// The versions of a state that this release may open.
+struct Versions {
+    /// 0 for an empty file.
+    user_version: i64,
+    /// The version that the steps which were applied have led to.
+    with_steps: i64,
 }
 
-fn steps_missing(connection: &Connection, path: &Path) -> Result<bool, StateError> {
-    Ok(applied_steps(connection, path)?.version < known_version())
-}
-
-fn applied_steps(connection: &Connection, path: &Path) -> Result<steps::Applied, StateError> {
-    steps::applied(connection, base_version()).map_err(|e| error::while_opening(path, e))
-}
-
-fn newer(path: &Path, found: i64) -> StateError {
-    StateError::Newer {
-        path: path.to_owned(),
-        found,
-        known: known_version(),
-    }
-}
-
-fn pragma(connection: &Connection, path: &Path, name: &str) -> Result<i64, StateError> {
-    connection
-        .pragma_query_value(None, name, |row| row.get(0))
-        .map_err(|e| error::while_opening(path, e))
-}
-
-/// The `user_version` of the state behind `connection`: 0 for an empty file.
-fn user_version(connection: &Connection, path: &Path) -> Result<i64, StateError> {
-    let found = pragma(connection, path, "user_version")?;
-    let owner = pragma(connection, path, "application_id")?;
+/// Reads the versions of the state behind `connection`. Refuses the database of another program, and a
+/// state that needs a newer release.
+fn check_versions(connection: &Connection, path: &Path) -> Result<Versions, StateError> {
+    let while_opening = |e| error::while_opening(path, e);
+    let pragma = |name| {
+        connection
+            .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+            .map_err(while_opening)
+    };
+    let user_version = pragma("user_version")?;
+    let owner = pragma("application_id")?;
     // Reads the first table page too, which finds a file that was cut off.
     let tables: i64 = connection
         .query_row("select count(*) from sqlite_schema", [], |row| row.get(0))
-        .map_err(|e| error::while_opening(path, e))?;
+        .map_err(while_opening)?;
     if owner != APPLICATION_ID && (owner != 0 || tables > 0) {
         return Err(StateError::Foreign {
             path: path.to_owned(),
         });
     }
-    Ok(found)
+    let newer = |found| StateError::Newer {
+        path: path.to_owned(),
+        found,
+        known: known_version(),
+    };
+    if user_version > base_version() {
+        return Err(newer(user_version));
+    }
+    let applied = steps::applied(connection, base_version()).map_err(while_opening)?;
+    if applied.oldest > known_version() {
+        return Err(newer(applied.oldest));
+    }
+    Ok(Versions {
+        user_version,
+        with_steps: applied.version,
+    })
 }
 
 fn migrate(connection: &mut Connection, path: &Path, now: UnixMicros) -> Result<(), StateError> {
-    let found = user_version(connection, path)?;
-    check_version(connection, path, found)?;
+    let found = check_versions(connection, path)?.user_version;
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let done = usize::try_from(found).unwrap_or(0);
     for sql in MIGRATIONS.iter().skip(done) {
@@ -288,11 +262,16 @@ fn migrate(connection: &mut Connection, path: &Path, now: UnixMicros) -> Result<
     if found == 0 {
         meta::set(&tx, meta::CREATED_AT, &now.as_micros().to_string())?;
     }
-    steps::apply(&tx, base_version())?;
-    // At every start: the release before, which lists nothing, may have run meanwhile.
-    filtered::list_skipped(&tx)?;
+    // At every start, since a release that lists no filtered messages may have run in between.
+    apply_steps(&tx)?;
     tx.commit()?;
     Ok(())
+}
+
+/// Applies the missing steps, and lists the messages that an earlier release skipped.
+fn apply_steps(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    steps::apply(tx, base_version())?;
+    filtered::list_skipped(tx)
 }
 
 #[cfg(test)]

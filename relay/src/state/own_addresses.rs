@@ -1,7 +1,7 @@
-//! What the relay has learnt of the owner's addresses, and the lines that it tells.
+//! The owner's addresses that the relay found in chat.db, and the lines that the heartbeat reports.
 //!
-//! Two values by name: what was learnt, which the pipeline alone writes, and the lines as they are at
-//! present, which the heartbeat and `status` show. An earlier release leaves both alone.
+//! Both are JSON values of `meta`. The pipeline alone writes them; the heartbeat and `status` show the
+//! lines. An earlier release reads and writes neither.
 
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -9,38 +9,29 @@ use shared_protocol::Line;
 
 use super::meta;
 
-/// Own addresses that chat.db proved, as JSON.
-const LEARNT: &str = "own_addresses";
-/// The present lines, as JSON.
+const FOUND: &str = "own_addresses";
 const LINES: &str = "lines";
 
-/// What was learnt, and chosen for good.
+/// Own addresses that chat.db proved, and the name of the owner's line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Learnt {
-    /// In the order in which they were learnt.
+pub struct FoundAddresses {
+    /// In the order in which they were found.
     pub addresses: Vec<String>,
-    /// Name of the one line that there is without a declaration.
+    /// Name of the one line that there is if the owner declares none; once chosen it stays.
     pub name: Option<String>,
 }
 
-/// What was learnt; none before the first look at chat.db.
-pub fn learnt(connection: &Connection) -> rusqlite::Result<Option<Learnt>> {
-    let json = meta::get(connection, LEARNT)?;
-    Ok(json.and_then(|json| serde_json::from_str(&json).ok()))
+/// The addresses that were found; `None` before chat.db was first read for them.
+pub fn found(connection: &Connection) -> rusqlite::Result<Option<FoundAddresses>> {
+    meta::json(connection, FOUND)
 }
 
-/// The lines as they were when chat.db was last opened, or since.
+/// The owner's lines, as of the last change since chat.db was opened.
 pub fn lines(connection: &Connection) -> rusqlite::Result<Vec<Line>> {
-    let json = meta::get(connection, LINES)?;
-    Ok(json
-        .and_then(|json| serde_json::from_str(&json).ok())
-        .unwrap_or_default())
+    Ok(meta::json(connection, LINES)?.unwrap_or_default())
 }
 
-/// Writes both down.
-pub fn save(tx: &Connection, learnt: &Learnt, lines: &[Line]) -> rusqlite::Result<()> {
-    let json = serde_json::to_string(learnt).expect("plain texts");
-    meta::set(tx, LEARNT, &json)?;
-    let json = serde_json::to_string(lines).expect("plain texts");
-    meta::set(tx, LINES, &json)
+pub fn save(tx: &Connection, found: &FoundAddresses, lines: &[Line]) -> rusqlite::Result<()> {
+    meta::set_json(tx, FOUND, found)?;
+    meta::set_json(tx, LINES, lines)
 }

@@ -1,34 +1,35 @@
-//! Messages that may be old ones brought back by iCloud, held until the owner decides, and rows that the
-//! relay panicked over.
+//! Messages that are held until the owner decides about them: those that iCloud may have inserted again
+//! long after they were sent, and rows over which the relay panicked.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
+
+use super::query;
 
 /// Why a row is held that the relay panicked over.
 pub const PANICKED: &str = "relay_panicked";
 
-/// A message that is held. Times in microseconds since 1970.
+/// A held message. Times in microseconds since 1970.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Held {
-    /// Number by which the owner names it.
+pub struct HeldMessage {
+    /// Number by which the owner names the message.
     pub id: i64,
     /// `message.guid`
     pub guid: String,
-    /// The lane that it would take.
+    /// The lane of the outbox that the message would take.
     pub lane: String,
-    /// When it was sent.
     pub sent_at: i64,
-    /// Why it is held.
+    /// Why the message is held.
     pub reason: String,
     /// The wire message as it would have been posted; empty if the relay panicked over the row.
     pub body: Vec<u8>,
-    /// Since when it is held.
+    /// Since when the message is held.
     pub held_at: i64,
 }
 
-impl std::fmt::Debug for Held {
+impl std::fmt::Debug for HeldMessage {
     /// Without the body, which is a person's message.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held")
+        f.debug_struct("HeldMessage")
             .field("id", &self.id)
             .field("guid", &self.guid)
             .finish_non_exhaustive()
@@ -37,8 +38,8 @@ impl std::fmt::Debug for Held {
 
 const COLUMNS: &str = "id, message_guid, lane, sent_at, reason, body, held_at";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Held> {
-    Ok(Held {
+fn read(row: &Row<'_>) -> rusqlite::Result<HeldMessage> {
+    Ok(HeldMessage {
         id: row.get(0)?,
         guid: row.get(1)?,
         lane: row.get(2)?,
@@ -50,83 +51,64 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Held> {
 }
 
 /// Holds a message; one that is held already stays as it is. `held.id` is ignored.
-pub fn hold(connection: &Connection, held: &Held) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "insert into quarantine (message_guid, lane, sent_at, reason, body, held_at)
-             values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (message_guid) do nothing",
-        )?
-        .execute(params![
+pub fn hold(connection: &Connection, held: &HeldMessage) -> rusqlite::Result<()> {
+    query::execute(
+        connection,
+        "insert into quarantine (message_guid, lane, sent_at, reason, body, held_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (message_guid) do nothing",
+        params![
             held.guid,
             held.lane,
             held.sent_at,
             held.reason,
             held.body,
             held.held_at
-        ])?;
-    Ok(())
+        ],
+    )
 }
 
-/// The text changed while it was held.
+/// Replaces the body of a held message: its row changed in chat.db.
 pub fn set_body(connection: &Connection, guid: &str, body: &[u8]) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("update quarantine set body = ?2 where message_guid = ?1")?
-        .execute(params![guid, body])?;
-    Ok(())
+    let sql = "update quarantine set body = ?2 where message_guid = ?1";
+    query::execute(connection, sql, params![guid, body])
 }
 
-/// Everything that is held, oldest first.
-pub fn list(connection: &Connection) -> rusqlite::Result<Vec<Held>> {
-    let mut statement =
-        connection.prepare_cached(&format!("select {COLUMNS} from quarantine order by id"))?;
-    let rows = statement.query_map([], read)?;
-    rows.collect()
+/// Every held message, oldest first.
+pub fn list(connection: &Connection) -> rusqlite::Result<Vec<HeldMessage>> {
+    let sql = format!("select {COLUMNS} from quarantine order by id");
+    query::all(connection, &sql, [], read)
 }
 
-/// Whether a row is held without its message.
+/// Whether the number is that of a row without a message: the relay panicked over the row.
 pub fn is_empty(connection: &Connection, id: i64) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("select 1 from quarantine where id = ?1 and length(body) = 0")?
-        .exists([id])
+    let sql = "select 1 from quarantine where id = ?1 and length(body) = 0";
+    connection.prepare_cached(sql)?.exists([id])
 }
 
-/// Takes a message out; none if it is not held.
-pub fn take(connection: &Connection, id: i64) -> rusqlite::Result<Option<Held>> {
-    connection
-        .prepare_cached(&format!(
-            "delete from quarantine where id = ?1 returning {COLUMNS}"
-        ))?
-        .query_row([id], read)
-        .optional()
+/// Takes a message out; `None` if it is not held.
+pub fn take(connection: &Connection, id: i64) -> rusqlite::Result<Option<HeldMessage>> {
+    let sql = format!("delete from quarantine where id = ?1 returning {COLUMNS}");
+    query::first(connection, &sql, [id], read)
 }
 
-/// The highest number ever given, to what is held here and to what filters hold back
-/// ([`filtered`](super::filtered)). SQLite keeps it for this table, and the previous release, which
-/// knows this table alone, goes on from it.
+/// The highest number ever given to a message here or in [`filtered`](super::filtered). SQLite keeps the
+/// number for the table `quarantine`. The previous release knows this table alone and counts on from
+/// the same number.
 pub(super) fn last_number(connection: &Connection) -> rusqlite::Result<i64> {
-    connection
-        .prepare_cached(
-            "select coalesce(max(seq), 0) from sqlite_sequence where name = 'quarantine'",
-        )?
-        .query_row([], |row| row.get(0))
+    let sql = "select seq from sqlite_sequence where name = 'quarantine'";
+    Ok(query::first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))
 }
 
-/// Numbers up to `number` are given.
+/// Marks numbers up to `number` as given.
 pub(super) fn set_last_number(connection: &Connection, number: i64) -> rusqlite::Result<()> {
-    let changed = connection
-        .prepare_cached("update sqlite_sequence set seq = ?1 where name = 'quarantine'")?
-        .execute([number])?;
-    if changed == 0 {
-        connection
-            .prepare_cached("insert into sqlite_sequence (name, seq) values ('quarantine', ?1)")?
-            .execute([number])?;
+    let sql = "update sqlite_sequence set seq = ?1 where name = 'quarantine'";
+    if query::change(connection, sql, [number])? == 0 {
+        let sql = "insert into sqlite_sequence (name, seq) values ('quarantine', ?1)";
+        query::execute(connection, sql, [number])?;
     }
     Ok(())
 }
 
-/// How many are held.
 pub fn count(connection: &Connection) -> rusqlite::Result<u64> {
-    connection
-        .prepare_cached("select count(*) from quarantine")?
-        .query_row([], |row| row.get(0))
+    query::count(connection, "select count(*) from quarantine")
 }

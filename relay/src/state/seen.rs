@@ -1,33 +1,41 @@
-//! One row for every message of chat.db that was accounted for: what became of it, and what was told
-//! of it, so that a later change is told once.
+//! One row for every message of chat.db that was accounted for: the decision about it, and what was
+//! posted of it, so that each later change is posted once.
 
 use chatdb::{Digest, Known};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 use shared_protocol::Mode;
+use strum::{EnumString, IntoStaticStr};
 
-/// What became of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// Put into the outbox as live.
+use super::query;
+
+/// The decision about a message, written in snake case.
+///
+/// The previous release reads the column too, and stops at a word that it does not know. So a new
+/// outcome is written as one of these words, with its difference in a column of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[cfg_attr(test, derive(strum::VariantArray))]
+#[strum(serialize_all = "snake_case")]
+pub enum RowOutcome {
+    /// In the outbox, as live.
     Forwarded,
-    /// Put into the outbox as an old message that iCloud brought back.
+    /// In the outbox, as an old message that iCloud inserted again.
     Backfilled,
-    /// A copy of one that was forwarded.
+    /// A copy of a message that was forwarded.
     Twin,
     /// Held for the owner.
     Quarantined,
     /// Dropped by the owner.
     Dropped,
-    /// Sent before this relay began.
+    /// Sent before this relay's first run.
     Recorded,
-    /// Never completed: no chat ever claimed it.
+    /// Never completed: the row was never joined to a chat.
     Orphaned,
     /// Held back by Apple's filters; listed in [`filtered`](super::filtered).
     Spam,
-    /// Not relayed, by the owner's options.
+    /// Not posted because of the owner's options.
     NoteToSelf,
-    /// Told by another row: the preview of a link, the row beside an edit.
+    /// Posted by way of another row: the preview of a link, the notice of an edit.
     LinkPreview,
     /// To be sent later by Messages.
     Scheduled,
@@ -35,45 +43,19 @@ pub enum Outcome {
     System,
 }
 
-impl Outcome {
-    /// The previous release reads the column too, and stops at a word that it does not know: a new
-    /// outcome is written under one of these words, and what is special about it into a column of its
-    /// own.
-    pub(super) const ALL: [Self; 12] = [
-        Self::Forwarded,
-        Self::Backfilled,
-        Self::Twin,
-        Self::Quarantined,
-        Self::Dropped,
-        Self::Recorded,
-        Self::Orphaned,
-        Self::Spam,
-        Self::NoteToSelf,
-        Self::LinkPreview,
-        Self::Scheduled,
-        Self::System,
-    ];
+impl RowOutcome {
+    /// The outcome in snake case.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 
-    /// The outcome as it is stored and shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Forwarded => "forwarded",
-            Self::Backfilled => "backfilled",
-            Self::Twin => "twin",
-            Self::Quarantined => "quarantined",
-            Self::Dropped => "dropped",
-            Self::Recorded => "recorded",
-            Self::Orphaned => "orphaned",
-            Self::Spam => "spam",
-            Self::NoteToSelf => "note_to_self",
-            Self::LinkPreview => "link_preview",
-            Self::Scheduled => "scheduled",
-            Self::System => "system",
-        }
+    /// Whether the message was put into the outbox.
+    pub fn is_posted(self) -> bool {
+        matches!(self, Self::Forwarded | Self::Backfilled)
     }
 }
 
-impl From<chatdb::SkipReason> for Outcome {
+impl From<chatdb::SkipReason> for RowOutcome {
     fn from(reason: chatdb::SkipReason) -> Self {
         match reason {
             chatdb::SkipReason::Spam => Self::Spam,
@@ -85,40 +67,35 @@ impl From<chatdb::SkipReason> for Outcome {
     }
 }
 
-impl ToSql for Outcome {
+impl ToSql for RowOutcome {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        self.as_str().to_sql()
+        Ok(self.as_str().into())
     }
 }
 
-impl FromSql for Outcome {
+impl FromSql for RowOutcome {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let text = value.as_str()?;
-        Self::ALL
-            .into_iter()
-            .find(|outcome| outcome.as_str() == text)
-            .ok_or(FromSqlError::InvalidType)
+        let parsed = value.as_str()?.parse();
+        parsed.map_err(|_| FromSqlError::InvalidType)
     }
 }
 
-/// The chat that a message was first told in, as the wire names it.
+/// The chat in which a message was first posted, as the wire names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BoundChat {
+pub struct FirstChat {
     /// [`shared_protocol::Message::chat_guid`]
     pub chat_guid: String,
-    /// Direct or group.
     pub mode: Mode,
 }
 
-impl BoundChat {
+impl FirstChat {
+    /// Reads the columns `chat_guid` and `chat_mode`, of which the first has the index `first`.
     fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Self>> {
-        let (chat_guid, mode): (Option<String>, Option<String>) =
-            (row.get(first)?, row.get(first + 1)?);
-        let mode = mode.and_then(|mode| {
-            [Mode::Direct, Mode::Group]
-                .into_iter()
-                .find(|known| known.as_str() == mode)
-        });
+        let chat_guid: Option<String> = row.get(first)?;
+        let mode: Option<String> = row.get(first + 1)?;
+        let mode = [Mode::Direct, Mode::Group]
+            .into_iter()
+            .find(|known| mode.as_deref() == Some(known.as_str()));
         Ok(chat_guid
             .zip(mode)
             .map(|(chat_guid, mode)| Self { chat_guid, mode }))
@@ -127,33 +104,32 @@ impl BoundChat {
 
 /// A message that was accounted for. Times in microseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct SeenMessage {
     /// `message.guid`
     pub guid: String,
-    /// `message.ROWID` in the file it was last seen in.
+    /// `message.ROWID` in the file that was last read.
     pub rowid: i64,
-    /// When it was sent.
     pub sent_at: i64,
     /// Equal for copies of one message.
     pub twin: Digest,
-    /// Equal while nothing changed.
+    /// Equal as long as the row is unchanged.
     pub digest: Digest,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// What was told of it.
+    pub outcome: RowOutcome,
+    /// What was posted of the message.
     pub known: Known,
-    /// When it was accounted for.
+    /// When the message was accounted for.
     pub seen_at: i64,
-    /// The chat that it was first told in; none if it was not told, or before this was written down.
-    pub bound_chat: Option<BoundChat>,
+    /// The chat in which the message was first posted. `None` if it was not posted, or by a release that
+    /// did not write this down.
+    pub first_chat: Option<FirstChat>,
 }
 
 const COLUMNS: &str = "guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty, \
      history_length, unsent_parts, unsend_revision, attachment_revision, attachment_digest, seen_at, \
      chat_guid, chat_mode, awaits_title";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Seen> {
-    Ok(Seen {
+fn read(row: &Row<'_>) -> rusqlite::Result<SeenMessage> {
+    Ok(SeenMessage {
         guid: row.get(0)?,
         rowid: row.get(1)?,
         sent_at: row.get(2)?,
@@ -170,29 +146,28 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Seen> {
             attachments: Digest(row.get(11)?),
         },
         seen_at: row.get(12)?,
-        bound_chat: BoundChat::read(row, 13)?,
+        first_chat: FirstChat::read(row, 13)?,
     })
 }
 
 /// Writes a row, over an earlier one of the same guid.
-pub fn save(connection: &Connection, seen: &Seen) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "insert into seen (guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty,
-                 history_length, unsent_parts, unsend_revision, attachment_revision, attachment_digest,
-                 seen_at, chat_guid, chat_mode, awaits_title)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
-             on conflict (guid) do update set message_rowid = excluded.message_rowid,
-                 sent_at = excluded.sent_at, twin = excluded.twin, digest = excluded.digest,
-                 outcome = excluded.outcome, text_was_empty = excluded.text_was_empty,
-                 history_length = excluded.history_length, unsent_parts = excluded.unsent_parts,
-                 unsend_revision = excluded.unsend_revision,
-                 attachment_revision = excluded.attachment_revision,
-                 attachment_digest = excluded.attachment_digest, seen_at = excluded.seen_at,
-                 chat_guid = excluded.chat_guid, chat_mode = excluded.chat_mode,
-                 awaits_title = excluded.awaits_title",
-        )?
-        .execute(params![
+pub fn save(connection: &Connection, seen: &SeenMessage) -> rusqlite::Result<()> {
+    query::execute(
+        connection,
+        "insert into seen (guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty,
+             history_length, unsent_parts, unsend_revision, attachment_revision, attachment_digest,
+             seen_at, chat_guid, chat_mode, awaits_title)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+         on conflict (guid) do update set message_rowid = excluded.message_rowid,
+             sent_at = excluded.sent_at, twin = excluded.twin, digest = excluded.digest,
+             outcome = excluded.outcome, text_was_empty = excluded.text_was_empty,
+             history_length = excluded.history_length, unsent_parts = excluded.unsent_parts,
+             unsend_revision = excluded.unsend_revision,
+             attachment_revision = excluded.attachment_revision,
+             attachment_digest = excluded.attachment_digest, seen_at = excluded.seen_at,
+             chat_guid = excluded.chat_guid, chat_mode = excluded.chat_mode,
+             awaits_title = excluded.awaits_title",
+        params![
             seen.guid,
             seen.rowid,
             seen.sent_at,
@@ -206,112 +181,102 @@ pub fn save(connection: &Connection, seen: &Seen) -> rusqlite::Result<()> {
             seen.known.attachment_revision,
             seen.known.attachments.0,
             seen.seen_at,
-            seen.bound_chat.as_ref().map(|chat| &chat.chat_guid),
-            seen.bound_chat.as_ref().map(|chat| chat.mode.as_str()),
+            seen.first_chat.as_ref().map(|chat| &chat.chat_guid),
+            seen.first_chat.as_ref().map(|chat| chat.mode.as_str()),
             seen.known.awaits_title.then_some(true)
-        ])?;
-    Ok(())
+        ],
+    )
 }
 
 /// The row of a guid.
-pub fn find(connection: &Connection, guid: &str) -> rusqlite::Result<Option<Seen>> {
-    connection
-        .prepare_cached(&format!("select {COLUMNS} from seen where guid = ?1"))?
-        .query_row([guid], read)
-        .optional()
+pub fn find(connection: &Connection, guid: &str) -> rusqlite::Result<Option<SeenMessage>> {
+    let sql = format!("select {COLUMNS} from seen where guid = ?1");
+    query::first(connection, &sql, [guid], read)
 }
 
-/// The chat that the message of a guid was first told in.
-pub fn bound_chat(connection: &Connection, guid: &str) -> rusqlite::Result<Option<BoundChat>> {
-    let bound = connection
-        .prepare_cached("select chat_guid, chat_mode from seen where guid = ?1")?
-        .query_row([guid], |row| BoundChat::read(row, 0))
-        .optional()?;
-    Ok(bound.flatten())
+/// Whether the message of a guid was put into the outbox.
+pub fn is_posted(connection: &Connection, guid: &str) -> rusqlite::Result<bool> {
+    Ok(find(connection, guid)?.is_some_and(|seen| seen.outcome.is_posted()))
 }
 
-/// Forgets a guid: should its row come back, it is read as a new one.
+/// The chat in which the message of a guid was first posted.
+pub fn first_chat(connection: &Connection, guid: &str) -> rusqlite::Result<Option<FirstChat>> {
+    let sql = "select chat_guid, chat_mode from seen where guid = ?1";
+    let chat = query::first(connection, sql, [guid], |row| FirstChat::read(row, 0))?;
+    Ok(chat.flatten())
+}
+
+/// Removes a guid. If its row appears again, it is read as a new one.
 pub fn forget(connection: &Connection, guid: &str) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("delete from seen where guid = ?1")?
-        .execute([guid])?;
-    Ok(())
+    query::execute(connection, "delete from seen where guid = ?1", [guid])
 }
 
-/// The ROWID of a guid that chat.db now keeps elsewhere.
+/// Writes the ROWID that the row of a guid has now.
 pub fn set_rowid(connection: &Connection, guid: &str, rowid: i64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "update seen set message_rowid = ?2 where guid = ?1 and message_rowid <> ?2",
-        )?
-        .execute(params![guid, rowid])?;
-    Ok(())
+    let sql = "update seen set message_rowid = ?2 where guid = ?1 and message_rowid <> ?2";
+    query::execute(connection, sql, params![guid, rowid])
 }
 
-/// What became of a message, by the owner's word.
-pub fn set_outcome(connection: &Connection, guid: &str, outcome: Outcome) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("update seen set outcome = ?2 where guid = ?1")?
-        .execute(params![guid, outcome])?;
-    Ok(())
+pub fn set_outcome(
+    connection: &Connection,
+    guid: &str,
+    outcome: RowOutcome,
+) -> rusqlite::Result<()> {
+    let sql = "update seen set outcome = ?2 where guid = ?1";
+    query::execute(connection, sql, params![guid, outcome])
 }
 
 /// How often a message and its copies were accounted for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Twins {
-    /// Told to the backend, or held or dropped by the owner's word.
-    pub told: u32,
-    /// Those of them that were accounted for before the row's batch began.
-    pub told_before: u32,
-    /// Copies that were dropped since the row's batch began.
+pub struct CopyCounts {
+    /// Posted, or held or dropped for the owner.
+    pub originals: u32,
+    /// Those `originals` that were accounted for before the batch of the row in question began.
+    pub originals_before: u32,
+    /// Copies that were dropped since that batch began.
     pub dropped: u32,
+}
+
+/// Which outcomes make a message an original that others can be copies of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Originals {
+    /// Those that were put into the outbox, held for the owner, or dropped by the owner.
+    Decided,
+    /// Those that were put into the outbox. The owner may release one copy after dropping another.
+    Posted,
 }
 
 /// Counts the messages with this twin hash, for a row whose batch began at `batch_at`, in microseconds
 /// since 1970.
-pub fn count_twins(
+pub fn count_copies(
     connection: &Connection,
     twin: Digest,
     batch_at: i64,
-) -> rusqlite::Result<Twins> {
-    const ACCOUNTED: &str = "'forwarded', 'backfilled', 'quarantined', 'dropped'";
-    count_twins_among(connection, twin, batch_at, ACCOUNTED)
-}
-
-/// The same, where only what was put into the outbox counts: the owner may release one copy and have
-/// dropped another.
-pub fn count_told_twins(
-    connection: &Connection,
-    twin: Digest,
-    batch_at: i64,
-) -> rusqlite::Result<Twins> {
-    count_twins_among(connection, twin, batch_at, "'forwarded', 'backfilled'")
-}
-
-fn count_twins_among(
-    connection: &Connection,
-    twin: Digest,
-    batch_at: i64,
-    outcomes: &'static str,
-) -> rusqlite::Result<Twins> {
+    originals: Originals,
+) -> rusqlite::Result<CopyCounts> {
+    let outcomes = match originals {
+        Originals::Decided => "'forwarded', 'backfilled', 'quarantined', 'dropped'",
+        Originals::Posted => "'forwarded', 'backfilled'",
+    };
+    let sql = format!(
+        "select count(*) filter (where outcome <> 'twin'),
+                count(*) filter (where outcome <> 'twin' and seen_at < ?2),
+                count(*) filter (where outcome = 'twin' and seen_at >= ?2)
+         from seen
+         where twin = ?1 and outcome in ({outcomes}, 'twin')"
+    );
     connection
-        .prepare_cached(&format!(
-            "select count(*) filter (where outcome <> 'twin'),
-                    count(*) filter (where outcome <> 'twin' and seen_at < ?2),
-                    count(*) filter (where outcome = 'twin' and seen_at >= ?2)
-             from seen
-             where twin = ?1 and outcome in ({outcomes}, 'twin')"
-        ))?
+        .prepare_cached(&sql)?
         .query_row(params![twin.0, batch_at], |row| {
-            Ok(Twins {
-                told: row.get(0)?,
-                told_before: row.get(1)?,
+            Ok(CopyCounts {
+                originals: row.get(0)?,
+                originals_before: row.get(1)?,
                 dropped: row.get(2)?,
             })
         })
 }
 
-/// `now`, or just after the last message that was accounted for if that was this very moment.
+/// `now`, or one microsecond after the last message that was accounted for within the second from `now`.
 pub fn after_everything(connection: &Connection, now: i64) -> rusqlite::Result<i64> {
     let last: Option<i64> = connection
         .prepare_cached("select max(seen_at) from seen where seen_at >= ?1 and seen_at < ?2")?
@@ -319,39 +284,32 @@ pub fn after_everything(connection: &Connection, now: i64) -> rusqlite::Result<i
     Ok(last.map_or(now, |last| last + 1))
 }
 
-/// The digest of a guid, to compare with a re-read one.
+/// The digest of the row of a guid when it was last read.
 pub fn digest_of(connection: &Connection, guid: &str) -> rusqlite::Result<Option<Digest>> {
-    connection
-        .prepare_cached("select digest from seen where guid = ?1")?
-        .query_row([guid], |row| row.get(0).map(Digest))
-        .optional()
+    let sql = "select digest from seen where guid = ?1";
+    query::first(connection, sql, [guid], |row| row.get(0).map(Digest))
 }
 
-/// Date of the newest forwarded message that is not dated after `now`; none before the first. One
-/// message from a clock years ahead must not make all others look old.
+/// Date of the newest live message that is not dated after `now`, if there is one. A message from a clock
+/// years ahead must not make all others look old.
 pub fn newest_forwarded(connection: &Connection, now: i64) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached(
-            "select sent_at from seen where outcome = 'forwarded' and sent_at <= ?1
-             order by sent_at desc limit 1",
-        )?
-        .query_row([now], |row| row.get(0))
-        .optional()
+    query::first(
+        connection,
+        "select sent_at from seen where outcome = 'forwarded' and sent_at <= ?1
+         order by sent_at desc limit 1",
+        [now],
+        |row| row.get(0),
+    )
 }
 
-/// How many messages came to each outcome.
-pub fn count_outcomes(connection: &Connection) -> rusqlite::Result<Vec<(Outcome, u64)>> {
-    let mut statement = connection
-        .prepare("select outcome, count(*) from seen group by outcome order by outcome")?;
-    let counts = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    counts.collect()
+/// The number of messages of each outcome.
+pub fn count_outcomes(connection: &Connection) -> rusqlite::Result<Vec<(RowOutcome, u64)>> {
+    let sql = "select outcome, count(*) from seen group by outcome order by outcome";
+    query::all(connection, sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// Removes up to `limit` rows that were accounted for before `before`; tells how many.
+/// Removes up to `limit` rows that were accounted for before `before`; returns how many.
 pub fn clean(connection: &Connection, before: i64, limit: u32) -> rusqlite::Result<usize> {
-    connection
-        .prepare_cached(
-            "delete from seen where guid in (select guid from seen where seen_at < ?1 limit ?2)",
-        )?
-        .execute(params![before, limit])
+    let sql = "delete from seen where guid in (select guid from seen where seen_at < ?1 limit ?2)";
+    query::change(connection, sql, params![before, limit])
 }

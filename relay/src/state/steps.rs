@@ -1,22 +1,22 @@
 //! Additive changes of the schema: new tables, columns and indexes.
 //!
-//! `user_version` stays, so the previous release still opens the state and works on it: its statements
-//! name their columns, and what they leave out is null. Each step raises the state's version by one
-//! and is counted in `schema_step`, beside the oldest version of a relay that may open the state from
-//! then on. All steps that are missing are applied in one transaction; a relay killed in between finds
-//! the state as it was.
+//! `user_version` stays, so the previous release can still open the state and use it: the statements of
+//! that release name their columns, and columns that it does not know stay null. Each step raises the
+//! state's version by one. The table `schema_step` has a row for each applied step, with the oldest
+//! version of a relay that may open the state from then on. All missing steps are applied in one
+//! transaction.
 //!
-//! A step is never edited once it was released. What an older relay reads must stay readable to it:
-//! no step may add a column without a default to what it inserts, and no code may write a value that
-//! it does not know into a column that it reads.
+//! A step is never edited once it was released. An older relay must be able to read and write what it
+//! knows. So no step may add a column without a default to a table that an older relay inserts into, and
+//! no code may write a value that an older relay does not know into a column that it reads.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 
 /// One additive change.
 pub(super) struct Step {
     sql: &'static str,
-    /// The oldest version of a relay that may open the state once this is applied. It is the version
-    /// of the first release unless older relays would do harm.
+    /// The oldest version of a relay that may open the state after this step. It is the version of the
+    /// first release, unless an older relay would damage such a state.
     oldest: i64,
 }
 
@@ -40,49 +40,38 @@ pub(super) const STEPS: &[Step] = &[
     },
 ];
 
-/// How many steps there are.
 pub(super) fn count() -> i64 {
     i64::try_from(STEPS.len()).expect("a handful of steps")
 }
 
-/// What the state tells of the steps that were applied to it.
+/// The steps that were applied to a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Applied {
-    /// The last one's version; `base`, the version without any step, if there is none.
+    /// The version of the last step; of a state without steps its `user_version`.
     pub(super) version: i64,
-    /// The oldest version of a relay that may open it.
+    /// The oldest version of a relay that may open the state.
     pub(super) oldest: i64,
 }
 
 /// Reads which steps were applied to a state whose `user_version` is `base`.
 pub(super) fn applied(connection: &Connection, base: i64) -> rusqlite::Result<Applied> {
-    let counted: Option<i64> = connection
-        .query_row(
-            "select 1 from sqlite_schema where type = 'table' and name = 'schema_step'",
-            [],
-            |row| row.get(0),
-        )
-        .optional()?;
     let none = Applied {
         version: base,
         oldest: base,
     };
-    if counted.is_none() {
+    if !connection.table_exists(None, "schema_step")? {
         return Ok(none);
     }
-    connection.query_row(
-        "select max(version), max(oldest) from schema_step",
-        [],
-        |row| {
-            Ok(Applied {
-                version: row.get::<_, Option<i64>>(0)?.unwrap_or(none.version),
-                oldest: row.get::<_, Option<i64>>(1)?.unwrap_or(none.oldest),
-            })
-        },
-    )
+    let sql = "select coalesce(max(version), ?1), coalesce(max(oldest), ?1) from schema_step";
+    connection.query_row(sql, [base], |row| {
+        Ok(Applied {
+            version: row.get(0)?,
+            oldest: row.get(1)?,
+        })
+    })
 }
 
-/// Applies what is missing; tells whether something was.
+/// Applies the missing steps; returns whether there were any.
 pub(super) fn apply(tx: &Transaction<'_>, base: i64) -> rusqlite::Result<bool> {
     apply_all(tx, base, STEPS)
 }

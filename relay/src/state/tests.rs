@@ -162,7 +162,7 @@ fn a_truncated_file_is_named() {
 }
 
 #[test]
-fn a_full_disk_is_told_apart_writes_nothing_and_passes() {
+fn a_full_disk_is_recognised_writes_nothing_and_passes() {
     let dir = folder();
     let state = State::open(dir.path(), NOW).expect("a new state");
     let limit = |pages: i64| {

@@ -1,9 +1,11 @@
-//! Rows of chat.db that are not complete yet, or that stand behind one of those. The cursor has
-//! passed them, so they are written down in the same transaction.
+//! Rows of chat.db that are incomplete, or that wait behind an incomplete row of their chat. The cursor
+//! has passed these rows, so they are written down in the transaction that moves it.
 
 use rusqlite::{Connection, params};
 
-/// Reason of a row that is complete and stands behind one that is not.
+use super::query;
+
+/// Reason of a row that is complete and waits behind one that is not.
 pub const BEHIND: &str = "behind";
 
 /// A row that waits. `since` in microseconds since 1970.
@@ -13,70 +15,59 @@ pub struct Waiting {
     pub rowid: i64,
     /// `message.guid`
     pub guid: String,
-    /// Why; a [`chatdb::WaitReason`], or [`BEHIND`].
+    /// A [`chatdb::WaitReason`], or [`BEHIND`].
     pub reason: String,
-    /// Since when.
     pub since: i64,
 }
 
-/// Puts a row into the set, or changes its reason; its beginning stays.
+/// Adds a row. A row that waits already gets the new reason and keeps its `since`.
 pub fn save(connection: &Connection, waiting: &Waiting) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "insert into waiting (message_rowid, guid, reason, since) values (?1, ?2, ?3, ?4)
-             on conflict (message_rowid) do update set reason = excluded.reason
-             where waiting.reason <> excluded.reason",
-        )?
-        .execute(params![
-            waiting.rowid,
-            waiting.guid,
-            waiting.reason,
-            waiting.since
-        ])?;
-    Ok(())
+    query::execute(
+        connection,
+        "insert into waiting (message_rowid, guid, reason, since) values (?1, ?2, ?3, ?4)
+         on conflict (message_rowid) do update set reason = excluded.reason
+         where waiting.reason <> excluded.reason",
+        params![waiting.rowid, waiting.guid, waiting.reason, waiting.since],
+    )
 }
 
-/// Lets rows that began to wait after `now` begin now: the clock was ahead and was set right, and what
-/// waits for a span would wait until the wrong time comes round.
-pub fn begin_no_later_than(connection: &Connection, now: i64) -> rusqlite::Result<usize> {
-    connection
-        .prepare_cached("update waiting set since = ?1 where since > ?1")?
-        .execute([now])
+/// Sets the `since` of rows to `now` where it is later. The clock was ahead when these rows were added
+/// and has been set right; otherwise they would wait until `now` reaches the wrong time.
+pub fn begin_no_later_than(connection: &Connection, now: i64) -> rusqlite::Result<()> {
+    query::execute(
+        connection,
+        "update waiting set since = ?1 where since > ?1",
+        [now],
+    )
 }
 
-/// Takes a row out of the set.
 pub fn remove(connection: &Connection, rowid: i64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("delete from waiting where message_rowid = ?1")?
-        .execute([rowid])?;
-    Ok(())
+    let sql = "delete from waiting where message_rowid = ?1";
+    query::execute(connection, sql, [rowid])
 }
 
-/// Empties the set: the ROWIDs of a replaced file mean nothing any more.
+/// Removes every row: chat.db was replaced, and ROWIDs of the earlier file mean nothing in the new one.
 pub fn clear(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute("delete from waiting", [])?;
-    Ok(())
+    query::execute(connection, "delete from waiting", [])
 }
 
-/// The rows that wait, in the order of insertion.
+/// Every waiting row, in the order of ROWIDs.
 pub fn list(connection: &Connection) -> rusqlite::Result<Vec<Waiting>> {
-    let mut statement = connection.prepare_cached(
+    query::all(
+        connection,
         "select message_rowid, guid, reason, since from waiting order by message_rowid",
-    )?;
-    let rows = statement.query_map([], |row| {
-        Ok(Waiting {
-            rowid: row.get(0)?,
-            guid: row.get(1)?,
-            reason: row.get(2)?,
-            since: row.get(3)?,
-        })
-    })?;
-    rows.collect()
+        [],
+        |row| {
+            Ok(Waiting {
+                rowid: row.get(0)?,
+                guid: row.get(1)?,
+                reason: row.get(2)?,
+                since: row.get(3)?,
+            })
+        },
+    )
 }
 
-/// How many rows wait.
 pub fn count(connection: &Connection) -> rusqlite::Result<u64> {
-    connection
-        .prepare_cached("select count(*) from waiting")?
-        .query_row([], |row| row.get(0))
+    query::count(connection, "select count(*) from waiting")
 }

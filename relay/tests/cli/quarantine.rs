@@ -2,9 +2,9 @@
 
 use archety_relay::clock::{Clock, SystemClock};
 use archety_relay::state::State;
-use archety_relay::state::filtered::{self, Came, Filtered};
+use archety_relay::state::filtered::{self, FilteredMessage};
 use archety_relay::state::outbox::{self, PostState};
-use archety_relay::state::quarantine::{self, Held};
+use archety_relay::state::quarantine::{self, HeldMessage};
 use shared_protocol::{Message, MessageTime, Mode};
 
 use super::*;
@@ -26,7 +26,7 @@ fn home() -> Home {
             vec!["+15550100001".into()],
         );
         message.message_guid = Some(guid.into());
-        let held = Held {
+        let held = HeldMessage {
             id: 0,
             guid: guid.into(),
             lane: "-;+15550100001".into(),
@@ -116,7 +116,7 @@ fn home_with_filtered() -> Home {
             vec!["55530".into()],
         );
         message.message_guid = Some(guid.into());
-        let held = Filtered {
+        let held = FilteredMessage {
             id: 0,
             guid: guid.into(),
             rowid: 7,
@@ -124,10 +124,10 @@ fn home_with_filtered() -> Home {
             reason: reason.into(),
             sent_at,
             twin: chatdb::Digest([n; 16]),
-            came: Came::New,
+            was_old: false,
             held_since: sent_at,
             body: Some(serde_json::to_vec(&message).expect("JSON")),
-            told_by: None,
+            preview_guid: None,
         };
         state.write(|tx| filtered::hold(tx, &held)).expect("held");
     }
@@ -271,7 +271,7 @@ fn commands_work_on_a_state_of_the_release_before() {
 fn a_row_that_made_the_relay_panic_is_listed_and_cannot_be_released() {
     let home = Home::new();
     let state = home.state();
-    let held = Held {
+    let held = HeldMessage {
         id: 0,
         guid: "A".into(),
         lane: String::new(),

@@ -1,4 +1,4 @@
-//! Who sent a message, to whom, and on which of the own addresses.
+//! The sender and the recipients of a message, and the own address that it used.
 
 use sha2::{Digest, Sha256};
 use shared_protocol::{MAX_GUID_CHARS, MAX_PARTICIPANTS, without_marks};
@@ -6,18 +6,18 @@ use shared_protocol::{MAX_GUID_CHARS, MAX_PARTICIPANTS, without_marks};
 use crate::read::{Chat, ChatStyle, Row};
 use crate::{Address, Lines};
 
-/// Stands in for a sender whom Messages never named.
+/// The sender of a row that names none.
 const UNKNOWN: &str = "unknown";
-/// Stands in for the owner where no row tells an own address.
+/// The owner, if no row shows an own address.
 const OWNER: &str = "me";
-/// Bound on the bytes of all participants together, so that no body outgrows what the backend takes.
+/// Bound on the bytes of all participants together, so that no body exceeds what the backend accepts.
 const MAX_PARTICIPANT_BYTES: usize = 128 * 1024;
 
-/// Who wrote a row, and on which side of it the owner stands.
+/// The two sides of a message.
 pub(super) struct Parties {
-    /// The owner wrote it, even if the row says that it came in.
+    /// The owner wrote the message, even if the row is marked as received.
     pub(super) from_owner: bool,
-    /// The owner is the only one in the chat.
+    /// The owner is the only person in the chat.
     pub(super) is_note_to_self: bool,
     pub(super) sender: String,
     pub(super) line: Option<String>,
@@ -48,21 +48,22 @@ impl Parties {
     }
 }
 
-/// The other side, as the row names it; in a direct chat else the peer.
+/// The other side, as the row names it, else the peer of a direct chat.
 fn writer(row: &Row, chat: &Chat) -> Option<Address> {
     let named = row.handle.as_deref().and_then(Address::parse);
     named.or_else(|| chat.peer().and_then(Address::parse))
 }
 
-/// An own address is a known one, or one that two of the three columns for the own side name. One column
-/// alone may name the peer on some Mac, and all that the peer writes would be ours.
+/// Whether an address is the owner's: it is a known own address, or two of the three columns for the
+/// own side name it. One column alone may name the peer on some Macs, and every message of the peer
+/// would then count as the owner's.
 fn is_own(row: &Row, chat: &Chat, lines: &Lines, address: &Address) -> bool {
     let address = address.as_str();
     lines.is_own(address)
-        || (own_sides_naming(row, chat, address) >= 2 && !lines.is_anothers(address))
+        || (own_sides_naming(row, chat, address) >= 2 && !lines.is_declared_other(address))
 }
 
-/// How many of the columns for the own side name an address.
+/// How many of the three columns for the own side name an address.
 fn own_sides_naming(row: &Row, chat: &Chat, address: &str) -> usize {
     [&row.line, &row.account, &chat.account_login]
         .into_iter()
@@ -71,34 +72,35 @@ fn own_sides_naming(row: &Row, chat: &Chat, address: &str) -> usize {
 }
 
 impl Row {
-    /// The peer of its direct chat, if the columns for the own side name that peer, which is not known as
-    /// an own address. Either this is a note to self, or this Mac writes a person's address there: only
-    /// the other side of the message tells.
+    /// The peer of the direct chat, if the columns for the own side name that peer and the peer is not
+    /// a known own address. Either this is a note to self, or this Mac writes a person's address into
+    /// those columns. Only the other side of the message shows which.
     pub fn peer_on_own_side(&self, lines: &Lines) -> Option<&str> {
         let chat = self.chat.as_deref()?;
         let peer = chat.peer()?;
         let is_between = self.is_from_me || self.handle.as_deref() == Some(peer);
-        // One column is enough where the owner wrote; a person's rows often have that one.
+        // For a row that the owner wrote one column is enough. A person's rows often have that one,
+        // too.
         let is_named = own_sides_naming(self, chat, peer) >= 2
             || (self.is_from_me && self.line.as_deref() == Some(peer));
         (self.item_type == 0
             && is_between
             && is_named
             && !lines.is_own(peer)
-            && !lines.is_anothers(peer))
+            && !lines.is_declared_other(peer))
         .then_some(peer)
     }
 }
 
-/// Whether the owner is the only one in the chat, certainly enough to skip the row.
+/// Whether it is certain that the owner is the only person in the chat, so that the row may be skipped.
 ///
-/// The peer must be a known own address, or the message must have both gone out and come in: columns
-/// alone may name a person on some Mac. What the owner typed is no person's message, so any own address
-/// will do as the peer. A row that came in needs more: an address that was learnt may have gone to a
-/// person since, whose messages would vanish. It is a note if the writer was declared, or the row itself
-/// says that it came from the own account or the address that it went to, or it repeats an own message,
-/// or writer and peer are two own addresses. Otherwise it is told as ours, which loses nothing and is
-/// never answered.
+/// The peer must be a known own address, or the message must have both gone out and come in: the
+/// columns alone may name a person on some Macs. For a message that the owner typed any own address
+/// will do as the peer. A row that came in needs more proof, since an address that was found in chat.db
+/// may belong to a person by now, whose messages would be lost. Such a row is a note if the owner
+/// declared its writer, or if the row itself shows that it came from the own account or from the
+/// address to which it went, or if it is a copy of an own message, or if writer and peer are two own
+/// addresses. Otherwise it is posted as the owner's message, which is not answered.
 fn is_note_to_self(row: &Row, chat: &Chat, lines: &Lines, writer: Option<&Address>) -> bool {
     let ours =
         |party: &str| Address::parse(party).is_some_and(|address| lines.is_own(address.as_str()));
@@ -120,9 +122,9 @@ fn is_note_to_self(row: &Row, chat: &Chat, lines: &Lines, writer: Option<&Addres
     })
 }
 
-/// The line of a row: that of its own address, which must be a known one. The column for it holds the own
-/// side in both directions; where it is empty the account tells. As long as no own address is known a
-/// row has no line: any other name would be another conversation.
+/// The line of a row: that of its own address, which must be a known one. The column for that address
+/// has the own side in both directions; if it is empty the account is used. As long as no own address
+/// is known a row has no line, since any other name would begin another conversation.
 fn line<'l>(row: &Row, chat: &Chat, lines: &'l Lines) -> Option<&'l Address> {
     if let Some(only) = lines.only_line() {
         return Some(only);
@@ -158,16 +160,16 @@ pub(super) fn participants(chat: &Chat) -> Vec<String> {
     others
 }
 
-/// The guid under which the wire names a chat: Messages' own, without marks that no one sees, or the one
-/// under which the group was told first.
+/// The chat guid on the wire: Messages' own guid without invisible marks, or the guid under which the
+/// group's first message was posted.
 pub(super) fn chat_guid(chat: &Chat) -> String {
-    let own = chat.told_as.as_ref().unwrap_or(&chat.guid);
+    let own = chat.posted_as.as_ref().unwrap_or(&chat.guid);
     let visible = without_marks(own);
     guid(if visible.is_empty() { own } else { &visible })
 }
 
-/// A guid as the wire takes it. Longer ones than any that Messages makes are named by their hash,
-/// which keeps them apart.
+/// A guid as the wire accepts it. A guid longer than any that Messages makes is replaced by its hash,
+/// which keeps different ones apart.
 pub(super) fn guid(guid: &str) -> String {
     if guid.chars().nth(MAX_GUID_CHARS).is_none() {
         return guid.to_owned();
@@ -179,7 +181,7 @@ pub(super) fn guid(guid: &str) -> String {
         })
 }
 
-/// An address in its normal form; `None` if nothing is left of it.
+/// An address in its normal form; `None` if it is empty then.
 pub(super) fn handle(address: &str) -> Option<String> {
     Address::parse(address).map(Address::into_string)
 }

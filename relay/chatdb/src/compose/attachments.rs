@@ -1,5 +1,5 @@
-//! The files that a person sent: joined ones and those that the text names but Messages has not joined
-//! yet, without the payload of balloons.
+//! The files that a person sent: attachments that Messages has joined, and those that the text names
+//! but Messages has not joined yet. The payload of balloons is left out.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::{address, text};
 use crate::digest::Digest;
 use crate::read::{AttachmentRow, BodyRun, Row};
 
-/// The attachments in the order of the parts that they are; those that no part names come last.
+/// The attachments in the order of their parts in the text. Those that no part names come last.
 pub(super) fn of(row: &Row) -> Vec<Attachment> {
     let mut attachments = all(row);
     attachments.sort_by_key(|attachment| attachment.part.map_or((1, 0), |part| (0, part)));
@@ -17,8 +17,8 @@ pub(super) fn of(row: &Row) -> Vec<Attachment> {
     attachments
 }
 
-/// Digest over what was told of them, in the order of chat.db. What was not told by earlier releases
-/// counts only where it is there, so that an upgrade tells nothing again.
+/// Digest over the posted fields of the attachments, in the order of chat.db. A field that earlier
+/// releases did not post counts only if it has a value, so that an upgrade posts nothing again.
 pub(super) fn digest(row: &Row) -> Digest {
     let lines: Vec<String> = all(row)
         .into_iter()
@@ -80,7 +80,7 @@ fn all(row: &Row) -> Vec<Attachment> {
             told(&unjoined, Some(run))
         });
     let mut all: Vec<Attachment> = joined.chain(unjoined).collect();
-    // A transcript that stands beside the placeholder belongs to the only file that there is.
+    // A transcript beside the placeholder belongs to the only file of the message.
     if let [only] = all.as_mut_slice()
         && only.transcript.is_none()
     {
@@ -125,14 +125,14 @@ mod tests {
         }
     }
 
-    /// What releases that told neither kept of the two files of [`row`].
+    /// The digest that releases before descriptions and transcripts kept for the two files of [`row`].
     fn digest_of_before() -> Digest {
         let line = |guid| format!("{guid}\nFinished\nNone\nSome(\"image/heic\")\nSome(7)");
         Digest::of([line("A"), line("B")].iter().map(String::as_bytes))
     }
 
     #[test]
-    fn parts_and_their_order_are_told_and_are_no_change() {
+    fn parts_and_their_order_are_posted_and_change_no_digest() {
         let row = row(&[("B", 0), ("A", 2)]);
         let parts: Vec<_> = of(&row).into_iter().map(|a| (a.guid, a.part)).collect();
         let expected = [("B".to_owned(), Some(0)), ("A".to_owned(), Some(2))];
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn words_about_a_file_are_a_change_whichever_they_are() {
+    fn a_description_and_a_transcript_change_the_digest() {
         let mut described = row(&[]);
         described.attachments[0].description = Some("a cat".to_owned());
         let mut said = row(&[]);

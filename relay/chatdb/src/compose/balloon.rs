@@ -1,12 +1,13 @@
-//! Balloons in words: links, polls and the votes in them, payments, games and what else apps send.
+//! Describes balloons in words: links, polls and votes, payments, games and other content that apps
+//! send.
 
 use std::collections::HashSet;
 
 use super::address;
 use crate::read::{AppCard, Payload, RichLink, Row, Vote};
 
-/// What the balloon is, in a few words. `None` for a link, which is a message like any text, and for a
-/// row without a balloon.
+/// The kind of the balloon in a few words. `None` for a link, which is a message like any text, and for
+/// a row without a balloon.
 pub(super) fn description(row: &Row) -> Option<&'static str> {
     let id = row.balloon.as_deref()?;
     if row.is_link_balloon() {
@@ -31,7 +32,7 @@ pub(super) fn description(row: &Row) -> Option<&'static str> {
 
 const APP: &str = "a message of an app";
 
-/// Whether the balloon says more than what it is.
+/// Whether the balloon shows more than its kind.
 pub(super) fn has_words(row: &Row) -> bool {
     match &row.payload {
         Some(Payload::Link(link)) => words_of(link).is_some(),
@@ -45,8 +46,8 @@ pub(super) fn has_words(row: &Row) -> bool {
     }
 }
 
-/// What the balloon shows, in words, and the text of its row, if there is one.
-pub(super) fn told(row: &Row, description: &str) -> String {
+/// The content of the balloon in words, and the text of its row, if there is one.
+pub(super) fn text_of(row: &Row, description: &str) -> String {
     let text = row.visible_text();
     let text = text.trim();
     match &row.payload {
@@ -67,7 +68,7 @@ pub(super) fn told(row: &Row, description: &str) -> String {
     }
 }
 
-/// The text with the link that the balloon shows, unless the text has it already.
+/// The text, followed by the link that the balloon shows unless the text contains it.
 pub(super) fn with_link(row: &Row, text: String) -> String {
     let Some(link) = row.link() else {
         return text;
@@ -79,7 +80,7 @@ pub(super) fn with_link(row: &Row, text: String) -> String {
     }
 }
 
-/// Whether the link is told by its address alone, and may get a title yet.
+/// Whether the link is posted as its address alone, and may get a title later.
 pub(super) fn awaits_title(row: &Row) -> bool {
     row.visible_text().trim().is_empty()
         && row
@@ -100,8 +101,9 @@ fn words_of(link: &RichLink) -> Option<String> {
     }
 }
 
-/// Whether a text holds an address of the web: then it is the one that the balloon shows, however either
-/// is written. A word with a dot in it is one if it goes on with a path, or names the site of the link.
+/// Whether a text contains a web address. That address is then the one that the balloon shows, even if
+/// the two are written differently. A word with a dot in it is an address if a path follows, or if it
+/// names the site of the link.
 fn names_link(text: &str, link: &RichLink) -> bool {
     let sites = [&link.url, &link.original_url].map(|url| url.as_deref().map(site));
     text.split_whitespace().any(|word| {
@@ -138,8 +140,8 @@ fn app(card: &AppCard, description: &str) -> String {
     }
 }
 
-/// What a card says beyond what it is. What is spoken often repeats the captions, and either may begin
-/// by saying what the card is: `Check In: Timer Started`.
+/// The texts of a card beyond its kind. The text for speech often repeats the captions, and each may
+/// begin with the kind of the card: `Check In: Timer Started`.
 fn lines<'c>(card: &'c AppCard, description: &str) -> Vec<&'c str> {
     let (_, noun) = description.split_once(' ').unwrap_or_default();
     let known = [Some(noun), card.name.as_deref()].into_iter().flatten();
@@ -158,12 +160,12 @@ fn lines<'c>(card: &'c AppCard, description: &str) -> Vec<&'c str> {
     lines
 }
 
-/// A text as it is compared: apps join words by spaces that do not break.
+/// A text in the form in which it is compared: apps use non-breaking spaces between words.
 fn plain(text: &str) -> String {
     text.replace('\u{a0}', " ").to_lowercase()
 }
 
-/// A poll, or the choices that a row adds to one.
+/// Describes a poll, or the choices that a row adds to one.
 fn poll(row: &Row) -> String {
     let Some(Payload::Poll(poll)) = &row.payload else {
         return String::new();
@@ -209,17 +211,18 @@ fn named(title: Option<&str>) -> String {
     }
 }
 
-/// Everything that one person has chosen in a poll.
+/// Describes all the choices of one person in a poll.
 fn vote(row: &Row, votes: &[Vote]) -> String {
     let poll = row.poll.as_ref();
     let named = named(poll.and_then(|poll| poll.title.as_deref()));
-    // A row tells the votes of its sender; where it tells all, the others' are no news.
+    // A row has the votes of its sender. If it has the votes of all, those of others are not new.
     let by_sender: Vec<&Vote> = votes
         .iter()
         .filter(|vote| is_of_sender(row, vote))
         .collect();
     let votes = match by_sender.as_slice() {
-        // What names no person is the sender's. An own row that names others alone takes the own vote back.
+        // A vote without a person is the sender's. An own row that names only others withdraws the own
+        // vote.
         [] if row.is_from_me => votes.iter().filter(|vote| voter(vote).is_none()).collect(),
         [] => votes.iter().collect(),
         _ => by_sender,
@@ -246,8 +249,8 @@ fn voter(vote: &Vote) -> Option<String> {
     vote.participant.as_deref().and_then(address::handle)
 }
 
-/// Whether the sender of `row` cast `vote`. An own row in a direct chat has the handle of the peer, so the
-/// own votes are those of the own side of the row, or of no party of the chat.
+/// Whether the sender of `row` cast `vote`. An own row in a direct chat has the handle of the peer. So
+/// the own votes are those of the own side of the row, or of an address that is no party of the chat.
 fn is_of_sender(row: &Row, vote: &Vote) -> bool {
     let Some(voter) = voter(vote) else {
         return false;

@@ -1,8 +1,9 @@
-//! What changed in a row that was read before.
+//! Composes the changes of a row that was read before.
 //!
-//! Messages edits, unsends and completes rows in place; their ROWIDs stay. The relay finds them by
-//! digest and asks here which messages tell the backend. Every message has a revision of its own, so
-//! that each is stored once however often the row is read.
+//! Messages edits, unsends and completes rows in place, under the same ROWID. The relay finds such rows
+//! by their digest. This module compares a row with what was posted of it, and composes the messages
+//! for the difference. Each has a revision of its own, so that the backend stores it once, however
+//! often the row is read.
 
 use shared_protocol::{Attachment, Event, Message};
 
@@ -12,30 +13,30 @@ use crate::Digest;
 use crate::read::Row;
 use crate::relation::Relation;
 
-/// The wire takes no higher one.
+/// The highest revision that the wire accepts.
 const MAX_REVISION: u32 = i32::MAX as u32;
 
-/// What was told of a row so far.
+/// What was posted of a row so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// It had no text, and its balloon showed nothing.
+    /// The row had no text, and its balloon showed nothing.
     pub text_was_empty: bool,
-    /// It was told as the bare address of a link whose title Messages had not found yet.
+    /// The row was posted as the bare address of a link whose title Messages had not found yet.
     pub awaits_title: bool,
-    /// Length of its edit history.
+    /// Length of the edit history.
     pub history_length: u32,
-    /// Parts that were taken back.
+    /// Number of parts that were unsent.
     pub unsent_parts: u32,
-    /// Last revision of an unsend.
+    /// Revision of the last unsend.
     pub unsend_revision: u32,
-    /// Last revision of an attachment update.
+    /// Revision of the last attachment update.
     pub attachment_revision: u32,
-    /// Digest over its attachments.
+    /// Digest over the attachments.
     pub attachments: Digest,
 }
 
 impl Known {
-    /// What posting `message` for `row` tells.
+    /// What is posted of `row` with `message`.
     pub fn of(row: &Row, message: &Message) -> Self {
         Self {
             text_was_empty: kind::is_bare(row),
@@ -49,17 +50,17 @@ impl Known {
     }
 }
 
-/// The messages that a change calls for, and what is known after them.
+/// The messages to post for a change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// To be posted in this order; empty when nothing changed that the backend needs to know.
+    /// To be posted in this order; empty if nothing changed that the backend needs to know.
     pub messages: Vec<Message>,
-    /// What is known once they are posted.
+    /// What was posted of the row, these messages included.
     pub known: Known,
 }
 
-/// Compares `row` with what is known of it. `None` while the row has no chat, as after a deletion;
-/// `now` in microseconds since 1970.
+/// Compares `row` with what was posted of it. `None` if the row is in no chat, as after a deletion.
+/// `now` is in microseconds since 1970.
 pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> Option<Change> {
     let chat = row.chat.as_deref()?;
     let current = build(row, chat, Parties::of(row, chat, &options.lines), now);
@@ -79,14 +80,15 @@ pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> 
         attachments: attachments.to_vec(),
         ..current.clone()
     };
-    // Another row tells what it says, now that it can be seen.
+    // The row is the notice of an edit. The edit itself is posted from the edited row.
     if matches!(row.relation, Relation::EditNotice(_)) {
         return Some(Change {
             messages,
             known: after,
         });
     }
-    // The text of a reaction or of a change of the group is a system's own wording, no person's words.
+    // The text of a reaction or of a change of the group is the system's wording and not a person's
+    // words.
     let has_words = !matches!(current.event, Event::Tapback | Event::GroupChange)
         && !matches!(row.relation, Relation::LinkPreview(_));
     let is_reaction =

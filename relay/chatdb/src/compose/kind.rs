@@ -1,4 +1,5 @@
-//! What a row is: a message, a tapback, a change of the group, or something else with a description.
+//! Decides what a row is: a message, a tapback, a change of the group, or something else with a
+//! description.
 
 use shared_protocol::{Event, Tapback, TapbackAction, TapbackKind};
 
@@ -47,8 +48,8 @@ pub(super) fn of(row: &Row) -> Kind {
     kind
 }
 
-/// The part of `part:start:length`; absent if it is not written like that. -1, which stands for the
-/// whole message, is also written as the unsigned number of the same bits.
+/// The part number of `part:start:length`; `None` in any other form. -1 stands for the whole message,
+/// and is also written as the unsigned number of the same bits.
 fn replied_part(originator: &str) -> Option<i64> {
     let mut numbers = originator.split(':');
     let (part, start, length) = (numbers.next()?, numbers.next()?, numbers.next()?);
@@ -62,15 +63,15 @@ fn replied_part(originator: &str) -> Option<i64> {
     part.ok().filter(|part| is_whole && *part >= -1)
 }
 
-/// Whether nothing of the message is left. `date_retracted` does not tell: macOS 26 leaves it at 0;
-/// nor does `part_count` alone, which may go on counting the parts that were there.
+/// Whether every part of the message was unsent. `date_retracted` does not show it, since macOS 26
+/// leaves that at 0. Neither does `part_count` alone, which may still count the parts that were there.
 pub(super) fn is_fully_unsent(row: &Row) -> bool {
     let summary = &row.summary;
     if summary.unsent_parts.is_empty() || !row.visible_text().is_empty() {
         return false;
     }
     let names_a_file = row.body.attachment_guids().next().is_some();
-    // Without a list of the parts that there were, a file that is joined may be one that is left.
+    // Without a list of the original parts, a joined file may be a part that is left.
     let holds_a_file = || {
         row.attachments
             .iter()
@@ -81,7 +82,7 @@ pub(super) fn is_fully_unsent(row: &Row) -> bool {
         || (!names_a_file && (summary.is_all_unsent() || (is_unlisted && !holds_a_file())))
 }
 
-/// Whether a row has told nothing of its own yet: neither words nor what its balloon shows.
+/// Whether a row has neither words nor content in its balloon.
 pub(super) fn is_bare(row: &Row) -> bool {
     row.visible_text().trim().is_empty() && !balloon::has_words(row)
 }
@@ -110,18 +111,19 @@ fn message(row: &Row) -> Kind {
     }
 }
 
-/// What a balloon shows, told of the first row of its poll, if it belongs to one.
+/// The content of a balloon. If the balloon belongs to a poll, the message refers to the first row of
+/// that poll.
 fn of_poll(row: &Row, description: &str) -> Kind {
     let target = row.associated_guid.as_deref().and_then(target);
     let target = target.filter(|_| row.is_vote() || row.adds_to_poll().is_some());
     let poll = row.poll.as_ref().map(|poll| poll.guid.as_str());
     Kind {
         reply_to: poll.or(target.map(|target| target.guid)).map(str::to_owned),
-        ..Kind::new(Event::Other, balloon::told(row, description))
+        ..Kind::new(Event::Other, balloon::text_of(row, description))
     }
 }
 
-/// The visible text, or the description where there is none.
+/// The visible text, or the description if there is none.
 fn described(row: &Row, description: &str) -> String {
     let text = row.visible_text();
     if text.trim().is_empty() {
@@ -145,8 +147,8 @@ fn with_subject(row: &Row) -> String {
     }
 }
 
-/// What is put on another message. Its text quotes that message, which a reader of texts would take for
-/// the sender's own words.
+/// A row that belongs to another message. Its text quotes that message, and would read like the
+/// sender's own words, so it is left out.
 fn associated(row: &Row, description: &str) -> Kind {
     let target = row.associated_guid.as_deref().and_then(target);
     Kind {
@@ -155,7 +157,7 @@ fn associated(row: &Row, description: &str) -> Kind {
     }
 }
 
-/// A reaction. Its text says `Loved "…"`, and is left out for the same reason.
+/// A reaction. Its text is `Loved "…"`, and is left out for the same reason.
 fn tapback(tapback: Tapback) -> Kind {
     Kind {
         tapback: Some(tapback),

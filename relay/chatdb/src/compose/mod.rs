@@ -1,8 +1,8 @@
-//! From a row to a message of the wire, or to the reason why not.
+//! Turns a row into a message of the wire, or into the reason why there is none.
 //!
-//! Pure: the row, the owner's options, how long it has been waited for and the clock go in. Whatever
-//! comes out obeys the backend's rules ([`Message::violations`] is empty), because nothing that
-//! chat.db can show may be refused for good.
+//! All functions are pure: they take the row, the owner's options, how long the row has waited, and the
+//! time. Every message obeys the backend's rules ([`Message::violations`] is empty), since the backend
+//! refuses any other for good.
 
 mod address;
 mod attachments;
@@ -26,60 +26,63 @@ use address::Parties;
 pub use change::{Change, Known, compose_change};
 pub use size::shorten;
 
-/// How long a row may stay without its handle, its text or its final direction.
+/// How long a row waits for its handle, its text or its final direction.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a group may stay without members: those of a new one are joined after its first message.
+/// How long a row waits for the members of its group: those of a new group are joined after its first
+/// message.
 const MEMBERS_PATIENCE: Duration = Duration::from_millis(500);
-/// How long a row may stay without the attachments that its text names.
+/// How long a row waits for the attachments that its text names.
 const ATTACHMENT_PATIENCE: Duration = Duration::from_secs(4);
-/// How long a row that Messages has not finished may stay without anything to tell. Afterwards it is
-/// told as what it is so far: what is added within 24 hours of its date still goes out as a change.
+/// How long a row waits for any content if Messages has not finished it. Then it is posted with what it
+/// has. Content that is added within 24 hours of its date is posted as a change.
 const UNFINISHED_PATIENCE: Duration = Duration::from_hours(12);
-/// Bound on the bytes of all mentions together, so that no body outgrows what the backend takes.
+/// Bound on the bytes of all mentions together, so that no body exceeds what the backend accepts.
 const MAX_MENTION_BYTES: usize = 32 * 1024;
 
-/// What the owner wants relayed.
+/// Which messages the owner wants posted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Relay what Messages files under spam, promotions and transactions, and blocked chats.
+    /// Post messages that Messages files under spam, promotions and transactions, and messages of
+    /// blocked chats.
     pub relay_spam: bool,
-    /// Relay notes that the owner sends to the own address.
+    /// Post notes that the owner sends to an own address.
     pub relay_note_to_self: bool,
-    /// The own addresses, as far as they are known.
+    /// The own addresses that are known.
     pub lines: Lines,
 }
 
-/// What is to become of a row.
+/// The result of composing a row.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Reading {
-    /// It is complete.
+pub enum Composed {
+    /// The row is complete.
     Post(Box<Message>),
-    /// A part of it is still to come; ask again.
+    /// A part of the row is still missing; compose it again later.
     Wait(WaitReason),
-    /// It is nothing to post.
+    /// The row is not to be posted.
     Skip(SkipReason),
 }
 
-/// What a row still lacks. Its name in snake case is stored and shown.
+/// The part that a row lacks. The name in snake case is stored and shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum WaitReason {
-    /// Its chat. A row without one is never posted: a group's message would be taken for a direct one.
+    /// The chat. A row without one is never posted, since a group's message would be taken for a direct
+    /// one.
     NoChat,
-    /// Its sender, the mark that it is an own message, or the members of its group.
+    /// The sender, the mark of an own message, or the members of the group.
     NoHandle,
-    /// Anything to tell: Messages has not finished it.
+    /// Any content: Messages has not finished the row.
     NotFinished,
-    /// Its text.
+    /// The text.
     NoText,
-    /// Attachments that its text names.
+    /// Attachments that the text names.
     NoAttachment,
-    /// The row that it refers to, or the link that it shows.
+    /// The row to which this one refers, or the link that its balloon shows.
     NoReference,
-    /// The edit that it seems to tell of.
+    /// The edit of which this row seems to be the notice.
     NoEdit,
-    /// The row that went out or came in, if it is one of the two sides of what the owner sent to an own
-    /// address.
+    /// The other of the two rows of a message that the owner sent to an own address: one went out, one
+    /// came in.
     NoOtherSide,
 }
 
@@ -90,9 +93,9 @@ pub enum SkipReason {
     Spam,
     /// The owner's note to self.
     NoteToSelf,
-    /// The preview row of a link whose text was posted.
+    /// The preview of a link whose text was posted.
     LinkPreview,
-    /// The row that tells older devices of an edit.
+    /// The row that shows an edit to older devices.
     EditNotice,
     /// An own message that Messages will send later.
     Scheduled,
@@ -100,48 +103,48 @@ pub enum SkipReason {
     System,
 }
 
-/// Composes the message of `row`, which has been waited for since `waited`; `now` in microseconds
-/// since 1970 stands in for a date that is missing.
-pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Reading {
+/// Composes the message of `row`, which has waited for `waited`. `now`, in microseconds since 1970,
+/// replaces a missing date.
+pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Composed {
     let Some(chat) = row.chat.as_deref() else {
-        return Reading::Wait(WaitReason::NoChat);
+        return Composed::Wait(WaitReason::NoChat);
     };
     let parties = Parties::of(row, chat, &options.lines);
     if let Some(reason) = skip_reason(row, chat, options, &parties) {
-        return Reading::Skip(reason);
+        return Composed::Skip(reason);
     }
-    // An owner's row waits for its other side only if notes to self are skipped.
+    // A row of the owner waits for its other side only if notes to self are skipped.
     let may_be_skipped = !(parties.from_owner && options.relay_note_to_self);
     if let Some(awaited) = row.awaits
         && (awaited != Awaited::OtherSide || may_be_skipped)
         && waited < PATIENCE
     {
-        return Reading::Wait(match awaited {
+        return Composed::Wait(match awaited {
             Awaited::Reference | Awaited::Link => WaitReason::NoReference,
             Awaited::Edit => WaitReason::NoEdit,
             Awaited::OtherSide => WaitReason::NoOtherSide,
         });
     }
     match row.relation {
-        Relation::LinkPreview(_) => return Reading::Skip(SkipReason::LinkPreview),
-        Relation::EditNotice(_) => return Reading::Skip(SkipReason::EditNotice),
+        Relation::LinkPreview(_) => return Composed::Skip(SkipReason::LinkPreview),
+        Relation::EditNotice(_) => return Composed::Skip(SkipReason::EditNotice),
         Relation::None | Relation::LinkOf(_) | Relation::TextOfLink(_) | Relation::Reaction(_) => {}
     }
-    // An own message shows up as incoming without a handle first and flips some 400 ms later; posted
-    // at once it would be answered.
+    // An own message first appears as received and without a handle, and is corrected some 400 ms
+    // later. If it were posted at once it would be answered.
     if !row.is_from_me && row.handle.is_none() && row.item_type == 0 && waited < PATIENCE {
-        return Reading::Wait(WaitReason::NoHandle);
+        return Composed::Wait(WaitReason::NoHandle);
     }
     if chat.style == ChatStyle::Group
         && chat.participants.is_empty()
         && row.item_type == 0
         && waited < MEMBERS_PATIENCE
     {
-        return Reading::Wait(WaitReason::NoHandle);
+        return Composed::Wait(WaitReason::NoHandle);
     }
     let message = build(row, chat, parties, now);
     if row.is_unfinished && waited < UNFINISHED_PATIENCE && has_nothing_yet(row, &message) {
-        return Reading::Wait(WaitReason::NotFinished);
+        return Composed::Wait(WaitReason::NotFinished);
     }
     if message.event == Event::Message {
         let waiting = message
@@ -150,19 +153,20 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Read
             .any(|a| !row.attachments.iter().any(|r| r.guid == a.guid));
         let expected = waiting || (row.has_attachments && row.attachments.is_empty());
         if expected && waited < ATTACHMENT_PATIENCE {
-            return Reading::Wait(WaitReason::NoAttachment);
+            return Composed::Wait(WaitReason::NoAttachment);
         }
         if message.text.is_empty() && message.attachments.is_empty() {
             if waited < PATIENCE {
-                return Reading::Wait(WaitReason::NoText);
+                return Composed::Wait(WaitReason::NoText);
             }
-            return Reading::Post(Box::new(without_content(row, message)));
+            return Composed::Post(Box::new(without_content(row, message)));
         }
     }
-    Reading::Post(Box::new(message))
+    Composed::Post(Box::new(message))
 }
 
-/// Whether a message, or what an app sends, has neither words nor files. What cannot be read is there.
+/// Whether a message, or the content of an app, has neither words nor files. Unreadable content counts
+/// as content.
 fn has_nothing_yet(row: &Row, message: &Message) -> bool {
     let may_be_filled = match message.event {
         Event::Message => message.text.trim().is_empty(),
@@ -174,14 +178,14 @@ fn has_nothing_yet(row: &Row, message: &Message) -> bool {
 }
 
 impl Row {
-    /// Its guid as a message names it on the wire.
+    /// The guid as the wire names it.
     pub fn wire_guid(&self) -> String {
         address::guid(&self.guid)
     }
 }
 
 impl Chat {
-    /// Its guid as a message names it on the wire.
+    /// The guid as the wire names it.
     pub fn wire_guid(&self) -> String {
         address::chat_guid(self)
     }
@@ -217,7 +221,7 @@ fn is_still_scheduled(row: &Row) -> bool {
     }
 }
 
-/// The message of a row, whether or not everything has arrived.
+/// Composes the message of a row with what the row has.
 fn build(row: &Row, chat: &Chat, parties: Parties, now: i64) -> Message {
     let kind = kind::of(row);
     let mode = match chat.style {
@@ -246,7 +250,7 @@ fn build(row: &Row, chat: &Chat, parties: Parties, now: i64) -> Message {
     message.tapback = kind.tapback;
     message.edit = edit_of(row);
     message.reply_to_part = kind.reply_to_part;
-    // What was taken back before it was read is not told any more.
+    // An unsent message is posted without the files that it had.
     if message.event != Event::Unsend {
         message.attachments = attachments::of(row);
     }
@@ -257,8 +261,8 @@ fn build(row: &Row, chat: &Chat, parties: Parties, now: i64) -> Message {
     message
 }
 
-/// A row whose content never came, or cannot be read: it is told as such, so that it is not lost, and
-/// a text that comes later goes out as an edit of revision 0.
+/// Posts a row whose content never came, or cannot be read, as such, so that it is not lost. A text
+/// that comes later is posted as an edit of revision 0.
 fn without_content(row: &Row, mut message: Message) -> Message {
     message.event = Event::Other;
     message.revision = 1;
@@ -284,7 +288,7 @@ fn edit_of(row: &Row) -> Option<Edit> {
     })
 }
 
-/// The name that its members gave a group.
+/// The name that the members gave the group.
 fn group_name(chat: &Chat) -> Option<String> {
     let name = chat.display_name.as_deref().map(str::trim);
     let name = name.filter(|name| !name.is_empty() && chat.style == ChatStyle::Group);

@@ -1,14 +1,14 @@
-//! What a message can do without where its body outgrows what the backend takes.
+//! Shortens a message whose body exceeds what the backend accepts.
 
 use shared_protocol::Message;
 
-/// Transcripts shorter than this are not cut any further but left out.
+/// A transcript shorter than this is left out instead of being cut.
 const SHORTEST_TRANSCRIPT_CHARS: usize = 100;
 
-/// Makes a message smaller by one step; `false` if nothing is left that it can do without.
+/// Makes a message smaller by one step; returns `false` if nothing can be left out any more.
 ///
-/// Its other fields are bounded one by one. Transcripts go first, the longest of them cut to half, then
-/// descriptions, then the last attachments. The text stays.
+/// The other fields are bounded one by one. The longest transcript is cut to half first, then
+/// descriptions are left out, then the last attachments. The text stays.
 pub fn shorten(message: &mut Message) -> bool {
     let transcripts = message
         .attachments

@@ -1,4 +1,4 @@
-//! Texts cut to what the wire accepts.
+//! Cuts texts to what the wire accepts.
 
 use shared_protocol::{MAX_NAME_CHARS, MAX_TEXT_CHARS, MAX_TRANSCRIPT_CHARS};
 
@@ -18,7 +18,7 @@ pub(super) fn name(text: &str) -> String {
     text.chars().take(MAX_NAME_CHARS).collect()
 }
 
-/// What is said in a voice message, as far as the wire takes it.
+/// The transcript of a voice message, cut to what the wire accepts.
 pub(super) fn transcript(mut text: String) -> String {
     if let Some((end, _)) = text.char_indices().nth(MAX_TRANSCRIPT_CHARS) {
         text.truncate(end);

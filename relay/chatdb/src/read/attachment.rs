@@ -13,23 +13,23 @@ const COLUMNS: &str = "ROWID, guid, mime_type, transfer_name, filename, total_by
 /// A file that hangs on a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AttachmentRow {
-    /// `attachment.guid`; its form varies, so it is only ever compared whole.
+    /// `attachment.guid`. Its form varies, so it is compared as a whole and not parsed.
     pub guid: String,
-    /// MIME type.
+    /// The MIME type.
     pub mime_type: Option<String>,
-    /// Name without folder.
+    /// File name without folder.
     pub name: Option<String>,
     /// Size in bytes, once known.
     pub size_bytes: Option<u64>,
     /// How far the transfer has come.
     pub state: AttachmentState,
-    /// Whether it is a sticker.
+    /// Whether the file is a sticker.
     pub is_sticker: bool,
-    /// Whether it is not a file that a person sent: preview images and other payload of balloons.
+    /// Whether it is not a file that a person sent, but a preview image or other payload of a balloon.
     pub is_hidden: bool,
-    /// What a Genmoji or a sticker shows, in words.
+    /// Description of a Genmoji or a sticker.
     pub description: Option<String>,
-    /// What is said in a voice message, once Messages has written it down here.
+    /// Transcript of a voice message, once Messages has written it to this table.
     pub transcript: Option<String>,
 }
 
@@ -41,8 +41,8 @@ pub(super) fn select_list(schema: &Schema) -> String {
     )
 }
 
-/// What of an attachment may change, as one text. Lengths of columns that are empty stand for nothing,
-/// so that a column that is covered anew leaves the digests of most rows as they were.
+/// A text of all columns that may change. An empty column adds nothing, so that a column which a new
+/// release adds leaves most digests as they were.
 pub(super) fn digest_expression(schema: &Schema) -> String {
     let column = |name| schema.column("attachment", "a", name);
     let length = |mark: char, name| {

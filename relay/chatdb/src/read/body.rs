@@ -1,4 +1,4 @@
-//! The text of a message and what is marked in it.
+//! The text of a message, with the attachments, mentions and transcripts marked in it.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use shared_protocol::MAX_ATTACHMENTS;
 
 use super::transcript;
 
-/// Marked runs after these are left out: no message has as many attachments and mentions.
+/// Marked runs after this many are left out: no message has as many attachments and mentions.
 const MAX_MARKED_RUNS: usize = 1_000;
 
 /// The decoded `attributedBody`.
@@ -16,28 +16,28 @@ pub enum Body {
     /// The column is NULL or empty.
     #[default]
     Absent,
-    /// It was decoded.
+    /// The decoded column.
     Text {
-        /// The text with its placeholders.
+        /// The text with the placeholders of attachments.
         text: String,
-        /// What is marked in it, in the order of the text.
+        /// The marked runs, in the order of the text.
         runs: Vec<BodyRun>,
     },
-    /// It cannot be decoded; the text column has to serve.
+    /// The column cannot be decoded; the column `text` is used instead.
     Unreadable,
 }
 
-/// A run of a body that names an attachment, mentions a person or holds a transcript. What an earlier
-/// run has marked already is left out.
+/// A run of a body that names an attachment, mentions a person or has a transcript. Marks that an
+/// earlier run has are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodyRun {
     /// Part number.
     pub part: Option<i64>,
     /// `attachment.guid` of the placeholder in this run.
     pub attachment_guid: Option<String>,
-    /// Address of the person mentioned here.
+    /// Address of the person who is mentioned.
     pub mention: Option<String>,
-    /// What is said in the voice message here, as far as the wire takes it.
+    /// Transcript of the voice message, cut to what the wire accepts.
     pub transcript: Option<String>,
 }
 
@@ -51,7 +51,7 @@ impl Body {
                 text: body.text.to_owned(),
                 runs: marked(&body.runs),
             },
-            // A text is not lost over an attribute that a later macOS writes in a new way.
+            // The text is kept even if a later macOS writes an attribute in a new way.
             Err(_) => decode_text(archive).map_or(Self::Unreadable, |text| Self::Text {
                 text: text.to_owned(),
                 runs: Vec::new(),
@@ -67,7 +67,7 @@ impl Body {
         }
     }
 
-    /// What is marked in the text.
+    /// The marked runs.
     pub fn runs(&self) -> &[BodyRun] {
         match self {
             Self::Text { runs, .. } => runs,
@@ -93,7 +93,8 @@ fn marked(runs: &[Run<'_>]) -> Vec<BodyRun> {
         }
         let attachment = attachments.first(run.attachment_guid);
         let mention = mentions.first(run.mention);
-        // Two voice messages may say the same, so the transcript of an attachment is not compared.
+        // Two voice messages may have the same transcript, so the transcript of an attachment always
+        // counts as new.
         let transcript = match run.attachment_guid {
             Some(_) => run.transcription.filter(|_| attachment.is_some()),
             None => transcripts.first(run.transcription),
@@ -112,8 +113,8 @@ fn marked(runs: &[Run<'_>]) -> Vec<BodyRun> {
     marked
 }
 
-/// Marks of one kind that were met before. Runs share their attributes, so one long text may be met a
-/// hundred thousand times: it is known by its place in the archive, and hashed once.
+/// Marks of one kind that were found so far. Runs share their attributes, so one long text may be found
+/// a hundred thousand times. It is recognised by its position in the archive, and hashed once.
 #[derive(Default)]
 struct Marks<'a> {
     places: HashSet<(*const u8, usize)>,
@@ -121,7 +122,7 @@ struct Marks<'a> {
 }
 
 impl<'a> Marks<'a> {
-    /// The mark, if it is met for the first time.
+    /// The mark, if it is found for the first time.
     fn first(&mut self, mark: Option<&'a str>) -> Option<&'a str> {
         let mark = mark.filter(|mark| !mark.is_empty())?;
         let is_new = self.places.insert((mark.as_ptr(), mark.len())) && self.texts.insert(mark);

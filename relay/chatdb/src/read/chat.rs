@@ -9,33 +9,34 @@ use crate::schema::Schema;
 const COLUMNS: &str = "ROWID, guid, style, chat_identifier, room_name, display_name, account_login, \
     last_addressed_handle, is_filtered, is_blackholed";
 
-/// Direct or group; in doubt a group, whose content must not be answered in private.
+/// Direct or group. In doubt a chat counts as a group, whose content must not be answered in private.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChatStyle {
-    /// One other person.
+    /// A chat with one other person.
     Direct,
-    /// Several others.
+    /// A chat with several others.
     #[default]
     Group,
 }
 
-/// A conversation as Messages keeps it, one row per service on older systems.
+/// A conversation as Messages keeps it. Older systems keep one row per service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chat {
     /// `chat.ROWID`
     pub rowid: i64,
     /// `chat.guid`
     pub guid: String,
-    /// Told by `chat.style`; by room name and guid where that is neither 43 nor 45.
+    /// From `chat.style`, or from room name and guid if that is neither 43 nor 45.
     pub style: ChatStyle,
-    /// The peer's address in a direct chat, in the form of [`Address`] like every one
-    /// here; in a group a name that Messages made up.
+    /// The peer's address in a direct chat, in the normal form of [`Address`] like every address here;
+    /// in a group a name that Messages made up.
     pub identifier: Option<String>,
-    /// The name that its members gave a group.
+    /// The name that the members gave the group.
     pub display_name: Option<String>,
     /// The own account.
     pub account_login: Option<String>,
-    /// Said to be the own address that was last used in it; on some Macs it is the peer's.
+    /// The own address that was last used in the chat, according to Apple. On some Macs it is the
+    /// peer's.
     pub last_addressed_handle: Option<String>,
     /// 0 known, 1 unknown sender, 2 spam, more: categories of iOS 26.
     pub filter: i64,
@@ -43,15 +44,16 @@ pub struct Chat {
     pub is_blocked: bool,
     /// Handles of the others.
     pub participants: Vec<String>,
-    /// Guids of other chats that are the same group, as Messages sees it: it began anew under another
+    /// Guids of other chats that Messages treats as the same group, which went on under another
     /// identifier.
     pub joined: Vec<String>,
-    /// The guid under which the group was told first, if that is another one. chat.db does not say so.
-    pub told_as: Option<String>,
+    /// The guid under which the group's first message was posted, if it is another one. It is not from
+    /// chat.db.
+    pub posted_as: Option<String>,
 }
 
 impl Chat {
-    /// A chat that chat.db no longer has, as far as it is remembered.
+    /// Makes a chat that chat.db no longer has.
     pub fn remembered(guid: String, style: ChatStyle, participants: Vec<String>) -> Self {
         let identifier = match style {
             ChatStyle::Direct => guid
@@ -69,12 +71,12 @@ impl Chat {
         }
     }
 
-    /// Whether it is known who is in it: the members of a new group are joined a moment later.
+    /// Whether the members are known: those of a new group are joined a moment later.
     pub fn parties_are_known(&self) -> bool {
         self.style == ChatStyle::Direct || !self.participants.is_empty()
     }
 
-    /// The address of the other one in a direct chat.
+    /// The address of the other person in a direct chat.
     pub(crate) fn peer(&self) -> Option<&str> {
         let is_direct = self.style == ChatStyle::Direct;
         self.identifier.as_deref().filter(|_| is_direct)
@@ -90,7 +92,7 @@ pub(super) fn select_list(schema: &Schema) -> String {
     schema.list("chat", "c", COLUMNS)
 }
 
-/// 0 for a group and 1 for a direct chat, as [`style`] tells them apart.
+/// An SQL expression that is 0 for a group and 1 for a direct chat, as in [`style`].
 pub(super) fn groups_first(schema: &Schema) -> String {
     let (style, room) = (
         schema.column("chat", "c", "style"),
@@ -129,9 +131,9 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Chat>> {
     }))
 }
 
-/// Style 43 and 45 are authoritative. Never the identifier: `chat.lover@example.com` is a person, and
-/// some groups are named by 32 hexadecimal digits. In doubt it is a group, whose content must not be
-/// answered in private.
+/// Styles 43 and 45 are authoritative. The identifier is not used: `chat.lover@example.com` is a
+/// person, and some groups are named by 32 hexadecimal digits. In doubt a chat counts as a group, whose
+/// content must not be answered in private.
 fn style(style: i64, guid: &str, has_room: bool) -> ChatStyle {
     match style {
         43 => ChatStyle::Group,

@@ -1,4 +1,4 @@
-//! The chats that a row is joined to, and the one that counts.
+//! The chats to which a row is joined, and the one that counts.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -9,18 +9,19 @@ use super::lookup::Lookup;
 use super::{Chat, ChatDb, ChatStyle, chat, value};
 use crate::ReadError;
 
-/// Chats that were read before, in one snapshot: thousands of messages share a few.
+/// The chats that were read so far in one snapshot, since thousands of messages share a few chats.
 #[derive(Default)]
 pub(super) struct Chats {
     by_rowid: HashMap<i64, Rc<Chat>>,
-    /// Which groups are one, once a group was read.
+    /// The lookup that joins groups, once a group was read.
     lookup: Option<Rc<Lookup>>,
 }
 
 impl ChatDb {
-    /// Every chat that claims the row at `rowid`, the one that counts first: a group before a direct
-    /// chat, lest a group's message be answered in private; among several the lowest, a choice that
-    /// never changes. Of a row in "Recently Deleted" the chats that it lay in: it did come in.
+    /// Every chat to which the row at `rowid` is joined, with the one that counts first. A group comes
+    /// before a direct chat, so that a group's message is not answered in private. Of several chats the
+    /// lowest ROWID comes first, so that the choice never changes. For a row in "Recently Deleted"
+    /// these are the chats in which it was.
     pub fn chats_of(&self, rowid: i64) -> Result<Vec<Rc<Chat>>, ReadError> {
         self.snapshot(|| self.first_chats_of(rowid, usize::MAX, &mut Chats::default()))
     }

@@ -1,7 +1,8 @@
-//! What Apple's filters and the owner's blocking hold back, and whether they still do.
+//! The marks by which Apple's filters and the owner's blocking hold messages back.
 //!
-//! The marks stand on the row and on its chat, and are lifted in place: no new row says so. Rows that
-//! were held back are asked for again and again, so the questions here read a few columns by ROWID.
+//! The marks are columns of a row and of its chat. They are removed in place, and no new row shows
+//! that. Rows that were held back are read again and again, so the queries here read a few columns by
+//! ROWID.
 
 use std::rc::Rc;
 
@@ -28,12 +29,12 @@ pub enum FilterReason {
     Promotion,
     /// A transaction, by the row (macOS 27).
     Transaction,
-    /// A category of iOS 26 or one that is not known here, by the row or by its chat.
+    /// A category of iOS 26, or one that this release does not know, by the row or by its chat.
     Category,
 }
 
 impl FilterReason {
-    /// Why `row` is held back in `chat`; `None` if it is not.
+    /// The reason why `row` is held back in `chat`; `None` if it is not.
     pub fn of(row: &Row, chat: &Chat) -> Option<Self> {
         let of_chat = chat_reason(chat.filter, chat.is_blocked);
         of_chat
@@ -44,7 +45,7 @@ impl FilterReason {
 }
 
 impl Row {
-    /// The row as it would be if nothing held it back.
+    /// The row without the marks that hold it back.
     #[must_use]
     pub fn unfiltered(&self) -> Self {
         let chat = self.chat.as_deref().map(|chat| {
@@ -87,14 +88,14 @@ fn chat_reason(filter: i64, is_blocked: bool) -> Option<FilterReason> {
     }
 }
 
-/// What chat.db says by now of a row that was held back.
+/// The present marks of a row that was held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FilterMarks {
     /// `message.ROWID`
     pub rowid: i64,
-    /// Why the row itself is held back, whatever its chat says; an own row never is.
+    /// The reason from the row's own marks; never for an own row.
     pub reason: Option<FilterReason>,
-    /// An own row: no filter holds it back.
+    /// Whether it is an own row, which no filter holds back.
     pub is_from_me: bool,
 }
 
@@ -103,11 +104,11 @@ pub struct FilterMarks {
 pub struct ChatMarks {
     /// `chat.ROWID`
     pub rowid: i64,
-    /// Why everything in it is held back.
+    /// The reason why every message in the chat is held back.
     pub reason: Option<FilterReason>,
 }
 
-/// The texts of the queries here.
+/// The SQL of the queries here.
 #[derive(Debug)]
 pub(super) struct FilterQueries {
     /// 1 ROWID of a message.
@@ -120,7 +121,7 @@ pub(super) struct FilterQueries {
     pub(super) chat_marks_of: String,
 }
 
-/// 1 and 2 nanoseconds, 3 and 4 seconds: from and before.
+/// Parameters: 1 and 2 nanoseconds, 3 and 4 seconds; from the first and before the second.
 pub(super) const ROWIDS_BETWEEN: &str = "select ROWID from message where date >= ?1 and date < ?2
      union all
      select ROWID from message where date >= ?3 and date < ?4";
@@ -147,7 +148,8 @@ fn read_chat_marks(row: &Columns<'_>) -> rusqlite::Result<ChatMarks> {
 }
 
 impl ChatDb {
-    /// The marks of the row with `guid`, which lay at `rowid` when it was last seen; `None` if it is gone.
+    /// The marks of the row with `guid`, which was at `rowid` when it was last read; `None` if it is
+    /// gone.
     pub fn filter_marks(&self, rowid: i64, guid: &str) -> Result<Option<FilterMarks>, ReadError> {
         let read = |row: &Columns<'_>| {
             let is_from_me = flag(row, "is_from_me")?;
@@ -174,7 +176,7 @@ impl ChatDb {
         Ok(self.first(&self.queries.filters.chat_marks_of, [guid], read_chat_marks)?)
     }
 
-    /// The marks of the chat at `rowid`; ROWIDs of chats are never given twice.
+    /// The marks of the chat at `rowid`. No ROWID of a chat is ever given twice.
     pub fn chat_marks_at(&self, rowid: i64) -> Result<Option<ChatMarks>, ReadError> {
         Ok(self.first(
             &self.queries.filters.chat_marks_at,

@@ -1,16 +1,17 @@
-//! Archives of `NSKeyedArchiver`: what polls, links and apps keep in `message.payload_data`.
+//! Archives of `NSKeyedArchiver`, in which polls, links and apps keep their content in
+//! `message.payload_data`.
 //!
-//! Such an archive is a binary property list of the objects `$objects`, which refer to one another by
-//! UID. Objects are looked up where they lie, as [`super::plist`] does it: nothing is built, cycles cost
-//! nothing, and what is damaged or of another shape is absent.
+//! Such an archive is a binary property list with an array `$objects`, whose objects refer to one
+//! another by UID. Objects are read where they are, by [`super::plist`]: nothing is built, and cycles
+//! do no harm. A damaged object, or one of another shape, counts as absent.
 
 use super::plist::{Object, Plist};
 
-/// UIDs that are followed from one value to the next before it counts as absent.
+/// So many UIDs are followed from one value to the next before the value counts as absent.
 const MAX_HOPS: usize = 4;
-/// Keys of an archived dictionary that are looked at.
+/// So many keys of an archived dictionary are read.
 const MAX_KEYS: usize = 256;
-/// Values that are looked through where the key is not known.
+/// So many values are searched if the key is not known.
 const MAX_VALUES: usize = 64;
 
 /// A value of an archive.
@@ -21,7 +22,7 @@ pub(super) struct Archived<'a> {
     object: Object<'a>,
 }
 
-/// What was archived; of another property list its outermost object.
+/// The archived object; of another property list its outermost object.
 pub(super) fn root<'a>(list: &'a Plist<'a>) -> Option<Archived<'a>> {
     let object = list.top();
     let Some((objects, top)) = object.get("$objects").zip(object.get("$top")) else {
@@ -36,7 +37,7 @@ pub(super) fn root<'a>(list: &'a Plist<'a>) -> Option<Archived<'a>> {
 }
 
 impl<'a> Archived<'a> {
-    /// The value behind `object`, which may be a UID.
+    /// The value of `object`, which may be a UID.
     fn resolve(self, mut object: Object<'a>) -> Option<Self> {
         for _ in 0..MAX_HOPS {
             let Some(uid) = object.uid() else {
@@ -65,7 +66,7 @@ impl<'a> Archived<'a> {
         self.resolve(values.element(index)?)
     }
 
-    /// The first of what a dictionary or an object holds.
+    /// The first values of a dictionary or an object.
     pub(super) fn values(self) -> impl Iterator<Item = Self> {
         let archived = self.object.get("NS.objects").and_then(Object::elements);
         let fields = match archived {
@@ -79,18 +80,18 @@ impl<'a> Archived<'a> {
             .filter_map(move |value| self.resolve(value))
     }
 
-    /// The object in the field `key` of this one.
+    /// The object in the field `key`.
     fn field(self, key: &str) -> Option<Object<'a>> {
         Some(self.resolve(self.object.get(key)?)?.object)
     }
 
-    /// The text of a string, in either of its classes.
+    /// The text of a string, as a plain string or an `NSString`.
     pub(super) fn text(self) -> Option<String> {
         let inner = || self.field("NS.string")?.string();
         self.object.string().or_else(inner)
     }
 
-    /// Whether it is the string `text`, in either of its classes.
+    /// Whether this is the string `text`, as a plain string or an `NSString`.
     fn is_text(self, text: &str) -> bool {
         let is_text = |object: Object<'_>| object.is_text(text);
         is_text(self.object) || self.field("NS.string").is_some_and(is_text)
@@ -101,7 +102,7 @@ impl<'a> Archived<'a> {
         self.text().or_else(|| self.get("NS.relative")?.text())
     }
 
-    /// The bytes of data, in either of its classes.
+    /// The bytes of data, as plain data or an `NSData`.
     pub(super) fn data(self) -> Option<&'a [u8]> {
         let inner = || self.field("NS.data")?.data();
         self.object.data().or_else(inner)
@@ -140,7 +141,7 @@ mod tests {
         bytes
     }
 
-    /// A link's metadata inside an object, a dictionary beside it.
+    /// The metadata of a link inside an object, and a dictionary beside it.
     fn sample() -> Vec<u8> {
         archive(vec![
             text("$null"),

@@ -1,29 +1,30 @@
-//! The poll that a row belongs to: one that it votes in, adds a choice to, or captions.
+//! Finds the poll to which a row belongs: as a vote, as a new choice, or as the caption.
 //!
-//! A poll is a row, and each choice added later another one with the whole list; a vote names its
-//! options by id alone, and the row that it refers to may be any of these. Everything is told of the
-//! first row: its guid is the poll's.
+//! A poll is a row, and each choice that is added later is another row with the whole list. A vote
+//! names its options by id only, and may refer to any of these rows. Every message about a poll refers
+//! to the first row, whose guid is the poll's.
 
 use super::{ChatDb, KnownPoll, Payload, Row, message};
 
-/// Rows that are followed from a vote to the first poll.
+/// So many rows are followed from a vote to the first poll.
 const MAX_HOPS: usize = 4;
-/// A caption follows its poll this closely, in microseconds.
+/// A caption follows its poll within this time, in microseconds.
 const CAPTION_WITHIN: i64 = 10_000_000;
 
 impl Row {
-    /// Guid of the poll to which this row adds a choice: a poll whose associated guid is another's.
+    /// Guid of the poll to which this row adds a choice. Such a row is a poll that is associated with
+    /// another row.
     pub(crate) fn adds_to_poll(&self) -> Option<&str> {
         let target = message::target(self.associated_guid.as_deref()?)?.guid;
         (self.is_poll_balloon() && !self.is_vote() && target != self.guid).then_some(target)
     }
 
-    /// Whether it votes in a poll.
+    /// Whether the row is a vote in a poll.
     pub(crate) fn is_vote(&self) -> bool {
         self.associated_type == message::VOTE
     }
 
-    /// Whether it is a text that another row may be the poll of.
+    /// Whether the row is a text that may be the caption of a poll.
     fn may_caption(&self) -> bool {
         self.item_type == 0
             && self.associated_type == 0
@@ -31,8 +32,8 @@ impl Row {
             && self.thread_originator_guid.is_none()
     }
 
-    /// Messages sends a poll and its caption as two rows. Any other row may name the poll too, as the
-    /// row before it in the chat.
+    /// Whether this row is the caption of `poll`. Messages sends a poll and its caption as two rows.
+    /// Any other row may name the poll too, as the row before it in the chat.
     fn captions(&self, poll: &Self) -> bool {
         let same_sender =
             self.is_from_me == poll.is_from_me && (self.is_from_me || self.handle == poll.handle);
@@ -59,7 +60,7 @@ impl ChatDb {
         let (true, Some(before)) = (row.may_caption(), row.reply_to_guid.as_deref()) else {
             return Ok(None);
         };
-        // The row before is a poll in one of many thousands.
+        // In one of many thousand rows the row before is a poll.
         if !self.exists(&self.queries.is_poll, [before])? {
             return Ok(None);
         }
@@ -92,7 +93,7 @@ impl ChatDb {
             ..KnownPoll::default()
         };
         for list in lists {
-            // What a row adds is what no earlier row had.
+            // A row adds the choices that no earlier row had.
             let is_earlier = (list.sent_at, list.rowid) < (row.sent_at, row.rowid);
             let counts = row.is_vote() || is_earlier || list.guid == poll.guid;
             if !counts || list.guid == row.guid {

@@ -1,9 +1,10 @@
 //! Groups that `chat_lookup` joins.
 //!
-//! When a group moves to another service, Messages begins a new chat under another identifier, and the
-//! lookup then lists several identifiers for one of the chats, or one identifier for several. Whatever
-//! hangs together that way is one group. Direct chats are left alone, and so is what hangs together too
-//! widely: in doubt two groups stay two, because what one of them says is not the other's to know.
+//! When a group moves to another service, Messages begins a new chat under another identifier. The
+//! table then lists several identifiers for one of the chats, or one identifier for several chats. All
+//! chats that are connected in this way are one group. Direct chats are not joined. Neither are groups
+//! with too many connections: in doubt two groups stay two, since the members of one must not see the
+//! messages of the other.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -11,29 +12,29 @@ use std::rc::Rc;
 use super::{ChatDb, value};
 use crate::{Address, ReadError};
 
-/// No group changes its identifier more often.
+/// Groups with more connections than this are not joined. No group changes its identifier as often.
 const MAX_JOINED: usize = 16;
 
-/// Numbers that change with the table.
+/// Numbers that change whenever the table changes.
 const VERSION: &str = "select count(*), coalesce(max(ROWID), 0), \
     total(cast(chat as integer) * (ROWID % 65521 + 1)) from chat_lookup";
-/// Identifier, chat, identifier of the chat.
+/// Columns: identifier, ROWID of the chat, identifier of the chat.
 const GROUPS: &str = "select l.identifier, c.ROWID, c.chat_identifier from chat_lookup l
     join chat c on c.ROWID = l.chat where c.style = 43";
 
-/// The table, as far as it speaks of groups, and by what it is known to be the same still.
+/// The part of the table that concerns groups, and the version by which a change is noticed.
 #[derive(Debug, Default)]
 pub(super) struct Lookup {
     version: (i64, i64, i64),
-    /// Chats that an identifier stands for.
+    /// The chats of each identifier.
     chats: HashMap<String, Vec<i64>>,
-    /// Identifiers that stand for a chat, its own among them.
+    /// The identifiers of each chat, its own among them.
     identifiers: HashMap<i64, Vec<String>>,
 }
 
 impl Lookup {
     fn add(&mut self, identifier: String, chat: i64) {
-        // A number or an empty text would join groups that share nothing else.
+        // A phone number or an empty text would join groups that have nothing else in common.
         let is_phone = Address::parse(&identifier).is_none_or(|address| address.is_phone());
         if is_phone {
             return;
@@ -45,7 +46,8 @@ impl Lookup {
         }
     }
 
-    /// Everything that hangs together with `identifier`, without it; nothing if that is too much.
+    /// All identifiers that are connected with `identifier`, without itself; none if there are too
+    /// many.
     fn joined_with(&self, identifier: &str) -> Vec<String> {
         let mut found: Vec<&str> = vec![identifier];
         let mut visited: HashSet<i64> = HashSet::new();
@@ -69,8 +71,8 @@ impl Lookup {
 }
 
 impl ChatDb {
-    /// The guid of the first message at or after `since` in the chat with `guid`, as far as it is still
-    /// there, and when it was sent; both in microseconds since 1970.
+    /// The guid and the date of the first message at or after `since` in the chat with `guid`. Dates in
+    /// microseconds since 1970.
     pub fn first_message_in(
         &self,
         guid: &str,
@@ -85,8 +87,8 @@ impl ChatDb {
         Ok(first.and_then(|(guid, date)| guid.zip(crate::dates::from_apple_date(date))))
     }
 
-    /// The guids of the groups that are one with the group of `identifier`, without its own. One of which
-    /// only the identifier is left is named by that.
+    /// The guids of the groups that are one with the group of `identifier`, without its own. A group of
+    /// which only the identifier is left gets a guid made of that.
     pub(super) fn groups_joined_with(
         &self,
         identifier: &str,
@@ -107,8 +109,8 @@ impl ChatDb {
         Ok(guids)
     }
 
-    /// The lookup as it is now, empty where there is none. It is read again only if it has changed: it changes
-    /// seldom, and each new message of a group asks.
+    /// The present lookup, empty if there is no such table. It is read again only if it has changed,
+    /// since it changes seldom and each new message of a group needs it.
     pub(super) fn lookup(&self) -> rusqlite::Result<Rc<Lookup>> {
         if !self.queries.has_lookup {
             return Ok(Rc::default());
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_hangs_together_is_joined() {
+    fn connected_groups_are_joined() {
         let lookup = lookup(&[
             ("chat1", 1, "chat1"),
             ("chat1", 2, "chat2"),
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_and_a_crowd_join_nothing() {
+    fn a_phone_number_and_too_many_groups_join_nothing() {
         let members = lookup(&[
             ("+15550100001", 1, "chat1"),
             ("tel:+15550100001", 2, "chat2"),

@@ -1,4 +1,4 @@
-//! The digest by which a row that changed is noticed.
+//! The digest by which a changed row is noticed.
 
 use rusqlite::Row as Columns;
 use rusqlite::types::ValueRef;
@@ -8,7 +8,7 @@ use crate::ReadError;
 use crate::digest::Digest;
 use crate::schema::Schema;
 
-/// A row's guid and digest: what the re-scan of recent rows compares.
+/// A row's guid and digest, which the comparison of recent rows uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// `message.ROWID`
@@ -40,8 +40,9 @@ impl ChatDb {
     }
 }
 
-/// The columns that a [`Digest`] covers. Lengths instead of contents: `octet_length` does not read
-/// the overflow pages of a long body, and 24 hours of rows are compared at every change.
+/// The select list of the columns that a [`Digest`] covers. It has lengths instead of contents:
+/// `octet_length` does not read the overflow pages of a long body, and 24 hours of rows are compared at
+/// every change.
 pub(super) fn digest_list(schema: &Schema) -> String {
     let column = |name| schema.column("message", "m", name);
     let attachments = if schema.has_table("attachment")
@@ -74,8 +75,8 @@ pub(super) fn digest_list(schema: &Schema) -> String {
 }
 
 const DIGEST_COLUMNS: usize = 10;
-/// Columns after these are covered since later. They count only if there is something in them: the
-/// digests of rows without it stay as they were, and an upgraded relay need not read those rows again.
+/// Columns after these were added by later releases. They count only if they have a value. So the
+/// digests of other rows stay as they were, and an upgraded relay need not read those rows again.
 const FIRST_DIGEST_COLUMNS: usize = 9;
 
 /// The digest of a row that was selected by [`digest_list`].
@@ -84,7 +85,7 @@ pub(super) fn digest(row: &Columns<'_>) -> rusqlite::Result<Digest> {
     let mut parts = Vec::with_capacity(DIGEST_COLUMNS);
     for index in 0..DIGEST_COLUMNS {
         let part = match row.get_ref(first + index)? {
-            // NULL and 0 both mean "nothing": a default that a later UPDATE writes is no change.
+            // NULL and 0 both mean "nothing": it is no change if an update writes a default value.
             ValueRef::Null | ValueRef::Integer(0) => Vec::new(),
             ValueRef::Integer(number) => number.to_le_bytes().to_vec(),
             ValueRef::Real(number) => number.to_le_bytes().to_vec(),
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
     use crate::read::ChatDb;
 
-    /// What a release that covered nine columns kept of a row.
+    /// The digest that a release with nine columns kept of a row.
     fn digest_of_before(body_bytes: i64, attachments: &str) -> Digest {
         let number = |number: i64| number.to_le_bytes().to_vec();
         let nothing = Vec::new;

@@ -24,30 +24,30 @@ const COLUMNS: &str = "\
     is_service_message, cache_has_attachments, subject, \
     thread_originator_part, reply_to_guid, is_finished";
 
-/// Where a column stands in a row, found while compiling.
+/// The position of a column in a row, found while compiling.
 macro_rules! at {
     ($name:literal) => {
         const { crate::schema::position(COLUMNS, $name) }
     };
 }
 
-/// Where the columns stand that are no columns of the table.
+/// The positions of the columns that don't belong to the table `message`.
 const HANDLE: usize = crate::schema::count(COLUMNS);
 const OTHER_HANDLE: usize = HANDLE + 1;
 const PAYLOAD: usize = HANDLE + 2;
 
-/// How the name of the app ends that draws polls.
+/// The end of the name of the app that draws polls.
 pub(super) const POLLS: &str = "com.apple.messages.Polls";
 /// `associated_message_type` of a vote in a poll.
 pub(super) const VOTE: i64 = 4000;
 
-/// What `associated_message_guid` refers to.
+/// The message to which `associated_message_guid` refers.
 pub(crate) struct Target<'a> {
     pub(crate) guid: &'a str,
     pub(crate) part: Option<i64>,
 }
 
-/// `p:<part>/<guid>`, `bp:<guid>` for a balloon, or a bare guid.
+/// Parses `p:<part>/<guid>`, `bp:<guid>` for a balloon, or a bare guid.
 pub(crate) fn target(associated: &str) -> Option<Target<'_>> {
     let (part, guid) = if let Some(rest) = associated.strip_prefix("p:") {
         let (part, guid) = rest.split_once('/')?;
@@ -58,7 +58,7 @@ pub(crate) fn target(associated: &str) -> Option<Target<'_>> {
     (!guid.is_empty()).then_some(Target { guid, part })
 }
 
-/// One row of `message` with everything that belongs to it.
+/// One row of `message`, with its handle, chat, attachments and relation.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "the columns are flags")]
 pub struct Row {
@@ -66,24 +66,24 @@ pub struct Row {
     pub rowid: i64,
     /// `message.guid`
     pub guid: String,
-    /// When it was sent by the sender's clock, microseconds since 1970.
+    /// When the message was sent by the sender's clock, microseconds since 1970.
     pub sent_at: Option<i64>,
-    /// The text column; NULL on most rows since macOS 13.
+    /// The text column, which is NULL in most rows since macOS 13.
     pub text: Option<String>,
     /// The decoded `attributedBody`.
     pub body: Body,
-    /// Subject line of the few who use one.
+    /// The subject line.
     pub subject: Option<String>,
-    /// The other side's address, in the form of [`Address`](crate::Address) like every one here; for an
-    /// own message in a direct chat the peer's.
+    /// The other side's address, in the normal form of [`Address`](crate::Address) like every address
+    /// here. For an own message in a direct chat it is the peer's.
     pub handle: Option<String>,
-    /// Who was added or removed.
+    /// The person who was added to the group or removed.
     pub other_handle: Option<String>,
-    /// Typed on one of the owner's devices.
+    /// Whether the message was sent from one of the owner's devices.
     pub is_from_me: bool,
     /// `iMessage`, `SMS`, `RCS`, …
     pub service: Option<String>,
-    /// The own address that it came in on or went out from.
+    /// The own address to which the message came in or from which it went out.
     pub line: Option<String>,
     /// The own account.
     pub account: Option<String>,
@@ -91,7 +91,7 @@ pub struct Row {
     pub item_type: i64,
     /// New name of the group.
     pub group_title: Option<String>,
-    /// What `item_type` 1 or 3 did.
+    /// Which change `item_type` 1 or 3 made.
     pub group_action_type: i64,
     /// Whether location sharing started (0) or ended (1).
     pub share_status: i64,
@@ -101,27 +101,27 @@ pub struct Row {
     pub associated_type: i64,
     /// Emoji of a tapback.
     pub associated_emoji: Option<String>,
-    /// Which app drew the balloon.
+    /// The name of the app that drew the balloon.
     pub balloon: Option<String>,
-    /// What the balloon shows, once Messages has written it down.
+    /// The content of the balloon, once Messages has written it.
     pub payload: Option<Payload>,
-    /// Effect.
+    /// The bubble or screen effect.
     pub effect: Option<String>,
-    /// The message that a person replied to. [`Self::reply_to_guid`] is not that.
+    /// The message to which a person replied. [`Self::reply_to_guid`] is another one.
     pub thread_originator_guid: Option<String>,
-    /// The part that a person replied to, `part:start:length`.
+    /// The part to which a person replied, `part:start:length`.
     pub thread_originator_part: Option<String>,
-    /// The row before this one in its chat; of a poll's caption, the poll.
+    /// The row before this one in its chat; for the caption of a poll, the poll.
     pub reply_to_guid: Option<String>,
     /// Edits and unsends.
     pub summary: Summary,
-    /// When it was last edited or taken back, microseconds since 1970.
+    /// When the message was last edited or unsent, microseconds since 1970.
     pub edited_at: Option<i64>,
-    /// Parts that are left.
+    /// The number of parts that are left.
     pub part_count: i64,
-    /// Messages has not written all of it yet.
+    /// Whether Messages has not written all of the row yet.
     pub is_unfinished: bool,
-    /// Messages calls it spam.
+    /// Whether Messages takes the message for spam.
     pub is_spam: bool,
     /// macOS 27: 2 junk, 3 promotion, 4 transaction.
     pub filter_action: i64,
@@ -129,30 +129,31 @@ pub struct Row {
     pub schedule_type: i64,
     /// 1 pending, 2 sent, 3 failed.
     pub schedule_state: i64,
-    /// A row of the system.
+    /// Whether it is a row of the system.
     pub is_system: bool,
     /// Whether Messages has joined attachments.
     pub has_attachments: bool,
     /// The chat, once joined.
     pub chat: Option<Rc<Chat>>,
-    /// Its attachments.
+    /// The attachments.
     pub attachments: Vec<AttachmentRow>,
-    /// The poll that it votes in, adds a choice to or captions.
+    /// The poll for which this row is a vote, a new choice or the caption.
     pub poll: Option<KnownPoll>,
-    /// It says the same as an own message of the same moment: that one, mirrored back from another own
-    /// address. [`ChatDb::own_send_like`](crate::ChatDb::own_send_like) tells.
+    /// Whether the row is a copy of an own message of the same moment, received from another own
+    /// address. [`ChatDb::own_send_like`](crate::ChatDb::own_send_like) finds out.
     pub is_own_copy: bool,
-    /// A note to self: its columns for the own side name the peer, and the same message went out and came
-    /// in. [`ChatDb::has_other_side`](crate::ChatDb::has_other_side) tells.
+    /// Whether the row is a note to self: the columns for the own side name the peer, and the same
+    /// message went out and came in. [`ChatDb::has_other_side`](crate::ChatDb::has_other_side) finds
+    /// out.
     pub is_to_itself: bool,
-    /// What it is to an earlier row of its chat.
+    /// The relation to an earlier row of the chat.
     pub relation: Relation,
-    /// What it may still turn out to be a part of.
+    /// The other row with which this one may turn out to belong together.
     pub awaits: Option<Awaited>,
-    /// Digest over the columns that change.
+    /// Digest over the columns that may change.
     pub digest: Digest,
-    /// Reading it panicked, which is a bug here: of its fields only ROWID, guid and date count.
-    pub is_beyond_reading: bool,
+    /// Whether reading the row panicked because of a bug. Then only ROWID, guid and date are valid.
+    pub is_unreadable: bool,
 }
 
 impl Row {
@@ -174,8 +175,8 @@ impl Row {
         }
     }
 
-    /// The text that a person would see: the decoded body, else the text column, without the
-    /// placeholders that stand for attachments and app balloons.
+    /// The text that a person would see: from the decoded body, else from the text column, without the
+    /// placeholders of attachments and app balloons.
     pub fn visible_text(&self) -> String {
         visible_text(self.body.text(), self.text.as_deref())
     }
@@ -204,7 +205,7 @@ pub(super) fn select_list(schema: &Schema) -> String {
     )
 }
 
-/// The payload of rows that have a balloon, or vote in a poll, if it is not too large.
+/// The payload column, for rows that have a balloon or vote in a poll, if the payload is not too large.
 pub(super) fn payload_column(schema: &Schema) -> String {
     let column = |name| schema.column("message", "m", name);
     let (payload, balloon) = (column("payload_data"), column("balloon_bundle_id"));
@@ -215,8 +216,8 @@ pub(super) fn payload_column(schema: &Schema) -> String {
     )
 }
 
-/// Reads one row; `None` if its guid is missing or not a text, which `UNIQUE NOT NULL` rules out in any
-/// file that Messages wrote.
+/// Reads one row; `None` if its guid is missing or not a text. Messages declares the column `UNIQUE NOT
+/// NULL`, so that happens only in damaged files.
 pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
     let Some(guid) = text(row, at!("guid"))? else {
         return Ok(None);
@@ -274,7 +275,7 @@ pub(super) fn read_little(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
         rowid: row.get("ROWID")?,
         guid,
         sent_at: from_apple_date(integer(row, "date")?),
-        is_beyond_reading: true,
+        is_unreadable: true,
         ..Row::default()
     }))
 }

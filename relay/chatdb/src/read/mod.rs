@@ -4,7 +4,6 @@ mod attachment;
 mod body;
 mod chat;
 mod conversation;
-mod evidence;
 mod filters;
 mod keyed_archive;
 mod known_poll;
@@ -12,6 +11,7 @@ mod lookup;
 mod mark;
 mod message;
 mod open;
+mod own_messages;
 mod payload;
 mod plist;
 mod queries;
@@ -38,19 +38,19 @@ use relation::EditNotices;
 pub use attachment::AttachmentRow;
 pub use body::{Body, BodyRun};
 pub use chat::{Chat, ChatStyle};
-pub use evidence::CopyOf;
 pub use filters::{ChatMarks, FilterMarks, FilterReason};
 pub use mark::Mark;
 pub use message::Row;
 pub(crate) use message::target;
+pub use own_messages::CopyOf;
 pub use payload::{AppCard, KnownPoll, Payload, Poll, PollOption, RichLink, Vote};
 pub use summary::Summary;
 
 /// Messages' database, open for reading.
 ///
-/// Opened `mode=ro` and never `immutable`, which would hide everything that is still in the WAL.
-/// Every method finishes its statements before it returns: a read transaction left open would keep
-/// Messages from truncating the WAL.
+/// It is opened with `mode=ro` and not with `immutable`, which would hide everything that is still in
+/// the WAL. Every method finishes its statements before it returns, since an open read transaction
+/// would keep Messages from truncating the WAL.
 #[derive(Debug)]
 pub struct ChatDb {
     connection: Connection,
@@ -64,7 +64,8 @@ pub struct ChatDb {
 impl ChatDb {
     /// Opens the database at `path` and probes its schema.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        // Before SQLite opens them: if one is replaced in between, the watcher notices.
+        // Read before SQLite opens the files, so that the watcher notices if one is replaced in
+        // between.
         let files = Files::at(path);
         let (connection, schema) = open::open(path)?;
         Ok(Self {
@@ -77,25 +78,26 @@ impl ChatDb {
         })
     }
 
-    /// The file that was opened.
+    /// The path of the open file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What this connection is bound to.
+    /// The files to which this connection is bound.
     pub(crate) fn files(&self) -> Files {
         self.files
     }
 
     /// A number that changes with every commit of another process.
     ///
-    /// Read it *before* reading rows: a commit in between then costs a second look, not a message.
+    /// Read it *before* reading rows. A commit in between then makes the caller read once more, and no
+    /// message is missed.
     pub fn data_version(&self) -> Result<i64, ReadError> {
         let mut statement = self.connection.prepare_cached("pragma data_version")?;
         Ok(statement.query_row([], |row| row.get(0))?)
     }
 
-    /// The highest ROWID ever given to a message; within one file it never falls.
+    /// The highest ROWID ever given to a message. It never falls within one file.
     pub fn sequence(&self) -> Result<i64, ReadError> {
         let highest = |query| self.first(query, [], |row| row.get::<_, Option<i64>>(0));
         let recorded = highest("select max(seq) from sqlite_sequence where name = 'message'")?;
@@ -129,7 +131,7 @@ impl ChatDb {
             .pop())
     }
 
-    /// Whether a chat has claimed the row at `rowid`: cheaper than reading the row.
+    /// Whether the row at `rowid` is joined to a chat. This is cheaper than reading the row.
     pub fn is_joined(&self, rowid: i64) -> Result<bool, ReadError> {
         Ok(self.exists(relation::queries::LIES_IN_ANY_CHAT, [rowid])?)
     }
@@ -143,8 +145,8 @@ impl ChatDb {
         Ok(rowids)
     }
 
-    /// Runs several reads against one state of the database. `begin` takes no lock before the first
-    /// read, and the transaction ends before this returns, whatever happened.
+    /// Runs several reads on one state of the database. `begin` takes no lock before the first read,
+    /// and the transaction ends before this returns, also after an error.
     fn snapshot<T>(&self, read: impl FnOnce() -> rusqlite::Result<T>) -> Result<T, ReadError> {
         let transaction = self.connection.unchecked_transaction()?;
         let result = read();
@@ -152,7 +154,7 @@ impl ChatDb {
         Ok(result?)
     }
 
-    /// What `read` makes of each row of a query.
+    /// Reads each row that a query returns with `read`.
     fn select<T>(
         &self,
         query: &str,
@@ -163,7 +165,7 @@ impl ChatDb {
         statement.query_map(params, read)?.collect()
     }
 
-    /// What `read` makes of the first row of a query.
+    /// Reads the first row that a query returns with `read`.
     fn first<T>(
         &self,
         query: &str,
@@ -178,7 +180,7 @@ impl ChatDb {
         self.select(query, params, |row| row.get(0))
     }
 
-    /// Whether a query finds anything.
+    /// Whether a query returns any row.
     fn exists(&self, query: &str, params: impl Params) -> rusqlite::Result<bool> {
         self.connection.prepare_cached(query)?.exists(params)
     }
@@ -188,7 +190,7 @@ impl ChatDb {
         let mut raw = statement.query(params)?;
         let mut rows = Vec::new();
         while let Some(columns) = raw.next()? {
-            let row = unless_it_panics(|| message::read(columns));
+            let row = catch_panic(|| message::read(columns));
             rows.extend(row.unwrap_or_else(|| message::read_little(columns))?);
         }
         drop(raw);
@@ -199,9 +201,9 @@ impl ChatDb {
         }
         let mut chats = Chats::default();
         for row in &mut rows {
-            match unless_it_panics(|| self.complete(row, &mut chats)) {
+            match catch_panic(|| self.complete(row, &mut chats)) {
                 Some(completed) => completed?,
-                None => row.is_beyond_reading = true,
+                None => row.is_unreadable = true,
             }
         }
         Ok(rows)
@@ -238,8 +240,8 @@ impl ChatDb {
     }
 }
 
-/// What `read` returns; nothing if it panics. One row must not take the others with it.
-fn unless_it_panics<T>(read: impl FnOnce() -> T) -> Option<T> {
+/// Runs `read`; `None` if it panics, so that one row does not stop the others.
+fn catch_panic<T>(read: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(read)).ok()
 }
 
@@ -283,7 +285,7 @@ mod tests {
             PANICS.set(Some((rows[1], step)));
             let read = db.rows_after(0, 10).expect("read");
             PANICS.set(None);
-            let beyond: Vec<bool> = read.iter().map(|row| row.is_beyond_reading).collect();
+            let beyond: Vec<bool> = read.iter().map(|row| row.is_unreadable).collect();
             assert_eq!(beyond, [false, true, false], "{step}");
             assert_eq!((read[1].rowid, &read[1].guid), (rows[1], &sound[1].guid));
             assert_eq!(read[1].sent_at, sound[1].sent_at);

@@ -1,8 +1,8 @@
-//! Opening, and telling why it failed.
+//! Opens the database, and finds out why opening failed.
 //!
-//! The file itself is opened here only after SQLite has failed with it: closing any descriptor of a
-//! file drops this process's POSIX locks on it, those of another connection included, and Messages
-//! would then delete a WAL that is still being read.
+//! Only after SQLite has failed to open the file does this module open the file itself. Closing any
+//! descriptor of a file drops this process's POSIX locks on it, also those of another connection, and
+//! Messages would then delete a WAL that is still being read.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -19,7 +19,7 @@ const SQLITE_HEADER: &[u8; 16] = b"SQLite format 3\0";
 /// A reader of a WAL database waits only for recovery and schema changes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A read-only connection and the schema that it found.
+/// Opens a read-only connection, and reads which columns exist.
 pub(super) fn open(path: &Path) -> Result<(Connection, Schema), OpenError> {
     let metadata = fs::metadata(path).map_err(|error| from_io(path, &error))?;
     if !metadata.is_file() {
@@ -50,7 +50,7 @@ fn connect(path: &Path) -> rusqlite::Result<(Connection, Schema, i64)> {
     Ok((connection, schema, pages))
 }
 
-/// What `SQLite`'s error means, by what the file system says about the file.
+/// Turns an error of SQLite into its cause, by what the file system shows of the file.
 fn diagnose(path: &Path, error: rusqlite::Error) -> OpenError {
     let diagnosis = OpenError::from_sqlite(path, error);
     if !matches!(
@@ -71,8 +71,8 @@ fn diagnose(path: &Path, error: rusqlite::Error) -> OpenError {
     }
 }
 
-/// A file that gives no header. Without Full Disk Access some versions of macOS show the true size and no
-/// byte of it.
+/// The error for a file without a readable header. Without Full Disk Access some versions of macOS show
+/// the true size and no byte of the content.
 fn empty(path: &Path, length: u64) -> OpenError {
     match length {
         0 => OpenError::Empty(path.to_owned()),

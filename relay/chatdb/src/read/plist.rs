@@ -1,16 +1,16 @@
-//! Binary property lists, as far as a message needs them: its summary, the payload of its balloon, the
-//! facts about an attachment.
+//! Reads the binary property lists of messages: the edit summary, the payload of a balloon, the facts
+//! about an attachment.
 //!
-//! Nothing is built: objects are looked up where they lie, one at a time. A reader that builds the
-//! whole list can be made to fill the memory by a few hundred bytes, since objects may be shared, and
-//! to exhaust the stack by nesting. Whatever is out of bounds is absent, and no input panics.
+//! Nothing is built: objects are read where they are, one at a time. A reader that builds the whole
+//! list can be made to fill the memory by a few hundred bytes, since objects may be shared, and to
+//! exhaust the stack by nesting. An object out of bounds counts as absent, and no input panics.
 
 const MAGIC: &[u8] = b"bplist00";
 const TRAILER_BYTES: usize = 32;
-/// Entries of a dictionary in which a key is looked for: look-ups in look-ups must stay cheap.
+/// So many entries of a dictionary are searched for a key, so that nested look-ups stay cheap.
 const MAX_ENTRIES: usize = 4_096;
 
-/// A list whose trailer makes sense.
+/// A property list with a valid trailer.
 pub(super) struct Plist<'a> {
     bytes: &'a [u8],
     offsets: &'a [u8],
@@ -51,7 +51,7 @@ impl<'a> Plist<'a> {
         }
     }
 
-    /// The first byte of an object and what follows it.
+    /// The first byte of an object, and the bytes after it.
     fn object(&self, object: u64) -> Option<(u8, &'a [u8])> {
         let at = usize::try_from(object)
             .ok()?
@@ -92,7 +92,7 @@ impl<'a> Object<'a> {
         let bytes = 1_usize << (marker & 0x0F);
         match (marker & 0xF0, bytes) {
             (0x10, 1 | 2 | 4) => number(rest.get(..bytes)?)?.try_into().ok(),
-            // Of these eight bytes the first bit is the sign.
+            // An integer of eight bytes is signed.
             (0x10, 8) => Some(number(rest.get(..8)?)?.cast_signed()),
             _ => None,
         }
@@ -160,8 +160,8 @@ impl<'a> Object<'a> {
         Some(keys.zip(self.references(values, count)?))
     }
 
-    /// The count of an object of this kind, and what follows it. 15 in the marker says that the
-    /// count follows as an integer.
+    /// The element count of an object of this kind, and the bytes after it. If the marker has the count
+    /// 15, the real count follows as an integer.
     fn counted(self, kind: u8) -> Option<(usize, &'a [u8])> {
         let (marker, rest) = self.list.object(self.number)?;
         if marker & 0xF0 != kind {

@@ -1,4 +1,5 @@
-//! The texts of the queries, built once per open database from its columns.
+//! The SQL of the queries, built once per open database from its columns. The comment of each query
+//! lists its parameters.
 
 use super::filters::FilterQueries;
 use super::message::{POLLS, VOTE};
@@ -14,17 +15,17 @@ pub(super) struct Queries {
     pub(super) row_at: String,
     /// 1 nanoseconds, 2 seconds, 3 where seconds end, 4 cursor.
     pub(super) mark: String,
-    /// The same, without 4.
+    /// As `mark`, without 4.
     pub(super) rowids_since: &'static str,
-    /// 1 guid: whether it is a poll's, asked of almost every row.
+    /// 1 guid. Whether the row is a poll; asked for almost every row.
     pub(super) is_poll: String,
     /// 1 guid.
     pub(super) poll: String,
-    /// 1 guid of the first poll; the newest lists first, each of which is whole.
+    /// 1 guid of the first poll. The newest list of choices comes first; each list is complete.
     pub(super) poll_updates: String,
-    /// 1 message; the chat that counts comes first.
+    /// 1 message. The chat that counts comes first.
     pub(super) chats: String,
-    /// 1 message; where "Recently Deleted" exists.
+    /// 1 message. `None` if the database has no "Recently Deleted".
     pub(super) chats_of_deleted: Option<String>,
     /// 1 guid of a chat.
     pub(super) chat_by_guid: String,
@@ -35,7 +36,7 @@ pub(super) struct Queries {
     pub(super) attachments: Option<String>,
     /// 1 guid.
     pub(super) attachment_by_guid: Option<String>,
-    /// Whether there is a table that joins groups.
+    /// Whether the database has the table that joins groups.
     pub(super) has_lookup: bool,
     /// 1 guid of a chat, 2 nanoseconds from which to look.
     pub(super) first_in_chat: String,
@@ -72,7 +73,7 @@ impl Queries {
                  order by {groups_first}, c.ROWID"
             )
         };
-        // Votes have the balloon, too, and may be many.
+        // Votes have the balloon as well, and may be many.
         let is_poll = format!(
             "substr({}, -{}) = '{POLLS}' and coalesce({}, 0) <> {VOTE}",
             schema.column("message", "m", "balloon_bundle_id"),
@@ -93,12 +94,12 @@ impl Queries {
                  order by m.ROWID desc limit 40"
             ),
             mark: format!("select m.ROWID as ROWID, m.guid as guid, {marks} from message m where m.ROWID = ?1"),
-            // Sorted by the caller: `order by` would have the planner walk the table too.
+            // The caller sorts: with `order by` the planner would read the whole table too.
             rowids_since: "select ROWID from message where date >= ?1
                  union all
                  select ROWID from message where date >= ?2 and date < ?3",
             chats: chats("chat_message_join"),
-            // A query of its own: this table has no index on message_id.
+            // A separate query, since this table has no index on message_id.
             chats_of_deleted: schema
                 .has_table("chat_recoverable_message_join")
                 .then(|| chats("chat_recoverable_message_join")),
@@ -129,7 +130,7 @@ impl Queries {
                 "select {}, h.id as handle {from} where m.ROWID > ?1 order by m.ROWID desc",
                 schema.list("message", "m", "ROWID, is_from_me, destination_caller_id, account")
             ),
-            // Walks the handles, of which there are far fewer than messages.
+            // Reads all handles, of which there are far fewer than messages.
             handles: "select ROWID from handle where id = ?1 collate nocase",
             written_by: "select m.ROWID from message m where m.handle_id = ?1 order by m.date desc limit ?2",
             same_moment: same_moment(schema),
@@ -138,7 +139,7 @@ impl Queries {
     }
 }
 
-/// Whether chats can be looked up by all of their identifiers, as since macOS 26.
+/// Whether chats can be found by all of their identifiers, which is possible since macOS 26.
 fn has_lookup(schema: &Schema) -> bool {
     [
         ("chat_lookup", "identifier"),
@@ -150,7 +151,7 @@ fn has_lookup(schema: &Schema) -> bool {
     .all(|(table, column)| schema.column(table, "t", column) != "null")
 }
 
-/// The date is what bounds it; an index over the other column would not.
+/// The index over dates bounds this query; an index over the other column would not.
 fn same_moment(schema: &Schema) -> String {
     let own = schema.column("message", "m", "is_from_me");
     format!(
@@ -216,7 +217,7 @@ mod tests {
                 let walks = plan.iter().any(|step| step.starts_with("SCAN"));
                 assert!(!walks, "{style}: {query}\n{plan:#?}");
             }
-            // What a limit ends must not sort all rows of a chat first.
+            // A query with a limit must not sort all rows of a chat first.
             let limited = [&relation.neighbours_before, &relation.texts_before];
             for query in limited.into_iter().chain(&relation.edits_before) {
                 let plan = plan_of(db.raw(), query);

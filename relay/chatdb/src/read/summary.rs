@@ -1,26 +1,26 @@
-//! `message.message_summary_info`: the history of edits and the parts taken back.
+//! Reads `message.message_summary_info`: the history of edits, and the parts that were unsent.
 
 use super::plist::{Object, Plist};
 
-/// More rows than a message has edits.
+/// So many notices are read; no message has as many edits.
 const MAX_NOTICES: usize = 200;
 
-/// What a message's summary says about edits and unsends.
+/// The edits and unsends of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Texts in the edit history over all parts, the originals included; 0 if never edited.
+    /// Number of texts in the edit history over all parts, the originals included; 0 if the message was
+    /// never edited.
     pub history_length: u32,
-    /// Parts that were taken back, ascending.
+    /// Parts that were unsent, ascending.
     pub unsent_parts: Vec<i64>,
-    /// Parts that the message had before anything of it was edited or taken back, ascending; empty if
-    /// that is not written down.
+    /// Parts that the message had before any of them was edited or unsent, ascending; empty if the
+    /// summary does not list them.
     pub original_parts: Vec<i64>,
 }
 
 impl Summary {
-    /// Reads the property list. Anything that is not one, or not of this shape, reads as "nothing
-    /// happened": the column holds other things too. A search for the bytes `rp` would find them in
-    /// strings.
+    /// Reads the property list. A value of another shape reads as "no edits", since the column has
+    /// other content too. A search for the bytes `rp` would find them in strings.
     pub(super) fn read(bytes: Option<&[u8]>) -> Self {
         let Some(list) = bytes.and_then(Plist::read) else {
             return Self::default();
@@ -37,7 +37,7 @@ impl Summary {
             .and_then(|parts| Some(parts.elements()?.filter_map(Object::integer).collect()));
         let original_parts = list.top().get("otr").and_then(|ranges| {
             let parts = ranges.keys()?.map(|part| part.string()?.parse().ok());
-            // A part that cannot be read may be one that is left.
+            // An unreadable part may be one that is left.
             parts.collect::<Option<Vec<i64>>>()
         });
         Self {
@@ -49,7 +49,7 @@ impl Summary {
         }
     }
 
-    /// Whether every part that the message had was taken back.
+    /// Whether every part that the message had was unsent.
     pub fn is_all_unsent(&self) -> bool {
         let gone = |part| self.unsent_parts.binary_search(part).is_ok();
         !self.original_parts.is_empty() && self.original_parts.iter().all(gone)
@@ -63,7 +63,7 @@ fn ascending(parts: Option<Vec<i64>>) -> Vec<i64> {
     parts
 }
 
-/// Guids of the rows that tell older devices of the edits of a message.
+/// Guids of the notices that show the edits of a message to older devices.
 pub(super) fn edit_notices(bytes: Option<&[u8]>) -> Vec<String> {
     let Some(list) = bytes.and_then(Plist::read) else {
         return Vec::new();
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn edits_name_the_rows_that_tell_of_them() {
+    fn edits_name_their_notices() {
         let edition = |guid: Option<&str>| Edition {
             secs: 1.5,
             runs: vec![Piece::text("x".repeat(300))],
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_two_letters_in_a_string_take_nothing_back() {
+    fn the_letters_rp_in_a_string_unsend_nothing() {
         for value in [
             dictionary([
                 ("ams", text("rp")),
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_list_that_shares_or_contains_itself_ends() {
-        // Object 0 is an array that holds itself twice: built whole it would have no end.
+        // Object 0 is an array that contains itself twice: a reader that builds it would never end.
         let mut bytes = b"bplist00\xA2\x00\x00\x08".to_vec();
         bytes.extend([0, 0, 0, 0, 0, 0, 1, 1]);
         bytes.extend([1_u64, 0, 11].map(u64::to_be_bytes).concat());

@@ -1,7 +1,7 @@
-//! What is said in a voice message, where `attachment.user_info` holds it.
+//! Reads the transcript of a voice message from `attachment.user_info`.
 //!
-//! A binary property list with the transcript under one key; on some systems the list is a keyed
-//! archive, or lies inside another list.
+//! It is a binary property list with the transcript under one key. On some systems the list is a keyed
+//! archive, or is inside another list.
 
 use shared_protocol::MAX_TRANSCRIPT_CHARS;
 
@@ -9,10 +9,10 @@ use super::keyed_archive::{self, Archived};
 use super::plist::Plist;
 use super::value;
 
-/// Facts about an attachment that are larger than this are not read.
+/// A larger `user_info` is not read.
 pub(super) const MAX_USER_INFO_BYTES: usize = 256 * 1024;
 const KEY: &str = "audio-transcription";
-/// Lists in lists that are looked into.
+/// So many levels of lists in lists are read.
 const MAX_DEPTH: usize = 2;
 
 /// The transcript in `attachment.user_info`.
@@ -21,7 +21,7 @@ pub(super) fn of_user_info(user_info: Option<&[u8]>) -> Option<String> {
     in_list(user_info, MAX_DEPTH)
 }
 
-/// A transcript as far as the wire takes it; absent if there is nothing in it.
+/// The transcript, cut to what the wire accepts; `None` if it is empty.
 pub(super) fn clipped(transcript: &str) -> Option<String> {
     value::clipped(transcript, MAX_TRANSCRIPT_CHARS)
 }
@@ -31,7 +31,7 @@ fn in_list(bytes: &[u8], depth: usize) -> Option<String> {
     in_value(keyed_archive::root(&list)?, depth)
 }
 
-/// The transcript in a dictionary, or in one that lies in it.
+/// The transcript in a dictionary, or in a dictionary inside it.
 fn in_value(value: Archived<'_>, depth: usize) -> Option<String> {
     if let Some(said) = value.get(KEY).and_then(|said| text(said, MAX_DEPTH)) {
         return Some(said);

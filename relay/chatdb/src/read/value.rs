@@ -1,6 +1,6 @@
-//! Columns as they are, whatever type `SQLite` gives them.
+//! Reads columns whatever type SQLite gives them.
 //!
-//! Any column can hold any type. A value of another type than the column's reads as absent.
+//! Any column can have a value of any type. A value of another type than the column's reads as absent.
 
 use std::borrow::Cow;
 
@@ -9,8 +9,8 @@ use rusqlite::{Row, RowIndex};
 
 use crate::Address;
 
-/// A text; a blob that is UTF-8 counts as one. Text that isn't is read with replacement characters:
-/// one odd byte must not cost the rest, still less a whole row by its guid.
+/// A text; a blob of UTF-8 counts as text. Invalid bytes are replaced, so that one odd byte does not
+/// lose the rest of the text, or a whole row with an odd guid.
 pub(super) fn text(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Option<String>> {
     let text = match row.get_ref(column)? {
         ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes)),
@@ -20,19 +20,19 @@ pub(super) fn text(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Opt
     Ok(text.filter(|text| !text.is_empty()).map(Cow::into_owned))
 }
 
-/// An address in its one form.
+/// An address in its normal form.
 pub(super) fn address(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Option<String>> {
     let address = text(row, column)?.and_then(|text| Address::parse(&text));
     Ok(address.map(Address::into_string))
 }
 
-/// The first `max` characters of a text without the white space around it; absent if nothing is left.
+/// The first `max` characters of a text without surrounding white space; `None` if it is empty.
 pub(super) fn clipped(text: &str, max: usize) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.chars().take(max).collect())
 }
 
-/// An integer; absent reads as 0, which is these columns' default.
+/// An integer; an absent one reads as 0, which is the default of these columns.
 pub(super) fn integer(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<i64> {
     Ok(match row.get_ref(column)? {
         ValueRef::Integer(number) => number,
@@ -45,12 +45,11 @@ pub(super) fn integer(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<
     })
 }
 
-/// A flag.
 pub(super) fn flag(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<bool> {
     Ok(integer(row, column)? != 0)
 }
 
-/// Bytes; a text gives its own.
+/// Bytes; a text reads as its bytes.
 pub(super) fn bytes<'r>(
     row: &'r Row<'_>,
     column: impl RowIndex,

@@ -1,4 +1,4 @@
-//! Emoji in a few words: where one stands, whole, with its skin tone, its joiners and its flags.
+//! Finds emoji in a few words, each whole, with its skin tone, joiners and flags.
 
 use std::ops::Range;
 
@@ -7,8 +7,8 @@ const TEXT_STYLE: char = '\u{fe0e}';
 const EMOJI_STYLE: char = '\u{fe0f}';
 const KEYCAP: char = '\u{20e3}';
 
-/// Where the emoji of `text` stand. Those that follow each other without a space count as one.
-pub(super) fn places(text: &str) -> Vec<Range<usize>> {
+/// The byte ranges of the emoji of `text`. Emoji that follow each other without a space are one range.
+pub(super) fn ranges(text: &str) -> Vec<Range<usize>> {
     let mut places: Vec<Range<usize>> = Vec::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -100,16 +100,16 @@ mod tests {
             for (before, after) in [("", ""), ("Reacted ", " to"), ("に", "で")] {
                 let text = format!("{before}{emoji}{after}");
                 let expected = before.len()..before.len() + emoji.len();
-                assert_eq!(places(&text), [expected], "{text}");
+                assert_eq!(ranges(&text), [expected], "{text}");
             }
         }
     }
 
     #[test]
-    fn letters_and_digits_are_none_and_neighbours_are_one() {
-        assert_eq!(places("to 4 of #5 * ab"), []);
-        assert_eq!(places("😂😂 and 😂").len(), 2);
-        assert_eq!(places("\u{200d}\u{fe0f}"), []);
-        assert_eq!(places("👍\u{200d}x").first(), Some(&(0..4)));
+    fn letters_and_digits_are_no_emoji_and_adjacent_emoji_are_one_range() {
+        assert_eq!(ranges("to 4 of #5 * ab"), []);
+        assert_eq!(ranges("😂😂 and 😂").len(), 2);
+        assert_eq!(ranges("\u{200d}\u{fe0f}"), []);
+        assert_eq!(ranges("👍\u{200d}x").first(), Some(&(0..4)));
     }
 }

@@ -1,19 +1,19 @@
-//! Which text a link row belongs to.
+//! Finds the text to which a link row belongs.
 //!
-//! Messages writes a link in a row of its own, seconds after the text that has it, or leaves the link out
-//! of the text. The row's own reference decides. Without one, the nearest earlier text of the sender that
-//! has the same whole address decides, and each text has one preview: the same link sent twice is two
-//! messages.
+//! Messages writes a link in a row of its own, seconds after the text that contains it, or leaves the
+//! link out of the text. The row may name its text. If it names none, the nearest earlier text of the
+//! sender with the same whole address counts. Each text has one preview, so that the same link sent
+//! twice is two messages.
 
 use super::url::WebAddress;
 use super::{Awaited, Relation};
 
 /// A preview comes at most this long after its text, microseconds.
 const PREVIEW_WITHIN: i64 = 10_000_000;
-/// A link that its text leaves out comes at most this long after it, microseconds.
+/// A link that its text leaves out comes at most this long after the text, microseconds.
 const LEFT_OUT_WITHIN: i64 = 6_000_000;
 
-/// A row near a link, as far as it bears on what the link belongs to.
+/// A row near a link, with only the fields that decide to which text the link belongs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Neighbour {
     pub(crate) rowid: i64,
@@ -34,17 +34,17 @@ pub(crate) struct Neighbour {
     pub(crate) has_attachments: bool,
 }
 
-/// Who sent a row.
+/// The sender of a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Sender {
-    /// The owner, from whichever address.
+    /// The owner, from any own address.
     #[default]
     Owner,
     /// Another person.
     Peer(Option<String>),
 }
 
-/// What a row is.
+/// The kind of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Form {
     /// An ordinary text.
@@ -59,22 +59,22 @@ pub(crate) enum Form {
 /// The row that a link names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Referent<'n> {
-    /// It is not there.
+    /// The row is not in chat.db.
     Missing,
-    /// It is in no chat yet.
+    /// The row is in no chat yet.
     Unjoined(&'n Neighbour),
-    /// It is in the same chat.
+    /// The row is in the same chat.
     Here(&'n Neighbour),
-    /// It is in another chat.
+    /// The row is in another chat.
     Elsewhere,
 }
 
 /// How a link names another row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reference<'r> {
-    /// By `associated_message_guid`, which ordinary rows lack.
+    /// By `associated_message_guid`, which ordinary rows don't have.
     Associated(&'r str),
-    /// By `reply_to_guid`, which names the previous message of the chat in ordinary rows too.
+    /// By `reply_to_guid`, which in ordinary rows names the previous message of the chat.
     ReplyTo(&'r str),
 }
 
@@ -86,7 +86,7 @@ impl<'r> Reference<'r> {
 }
 
 impl Neighbour {
-    /// The row that it names, if it names one.
+    /// The row that this row names, if it names one.
     pub(crate) fn reference(&self) -> Option<Reference<'_>> {
         let other = |guid: &&str| *guid != self.guid;
         let associated = self.associated.as_deref().filter(other);
@@ -111,7 +111,7 @@ impl Neighbour {
         addresses
     }
 
-    /// Whether a link row has words besides the link: then it is a message.
+    /// Whether a link row has words besides the link, which make it a message.
     fn has_words(&self) -> bool {
         !self.text.trim().is_empty() && WebAddress::parse(&self.text).is_none()
     }
@@ -121,7 +121,8 @@ impl Neighbour {
         (self.sent_at.unwrap_or(i64::MIN), self.rowid)
     }
 
-    /// Microseconds from `earlier` to this row. A row that was written before may be dated after.
+    /// Microseconds from `earlier` to this row; `None` if this row was written before. A row that was
+    /// written before may be dated after.
     fn after(&self, earlier: &Self) -> Option<i64> {
         let micros = self.sent_at?.saturating_sub(earlier.sent_at?);
         let is_before = earlier.rowid < self.rowid || micros >= 0;
@@ -133,7 +134,7 @@ impl Neighbour {
     }
 }
 
-/// What the link row `link` is to its text. `around` are the rows of its chat near it.
+/// The relation of the link row `link` to its text. `around` are the rows of its chat near it.
 pub(crate) fn relation(
     link: &Neighbour,
     referent: Option<Referent<'_>>,
@@ -146,7 +147,7 @@ pub(crate) fn relation(
     match (link.reference(), referent) {
         (Some(reference), Some(Referent::Here(text))) => {
             let relation = named(link, &own, reference, text, around);
-            // Its own link may come a moment later, and be another.
+            // The link of the row itself may come a moment later, and be another one.
             let is_open = own.is_empty() && matches!(relation, Relation::LinkPreview(_));
             (relation, is_open.then_some(Awaited::Link))
         }
@@ -161,7 +162,7 @@ pub(crate) fn relation(
         }
         (Some(_), Some(Referent::Elsewhere)) => (Relation::None, None),
         (Some(reference), _) => {
-            // A copy that iCloud brought back may name a row that it has under another guid.
+            // A copy that iCloud inserted again may name a row that now has another guid.
             let relation = match (unnamed(link, &own, around), reference) {
                 (preview @ Relation::LinkPreview(_), _) => preview,
                 (_, Reference::Associated(guid)) => Relation::LinkOf(guid.to_owned()),
@@ -173,8 +174,8 @@ pub(crate) fn relation(
     }
 }
 
-/// What a link with words is: a preview of the text that it repeats word for word, if any. Each text has
-/// one preview: said again, it is another message.
+/// The relation of a link row with words: it is a preview if a text before it has the same words. Each
+/// text has one preview; if the words are said once more, they are another message.
 fn repeated(link: &Neighbour, around: &[Neighbour]) -> Relation {
     let earlier = |form: Form| {
         around
@@ -196,7 +197,7 @@ fn repeated(link: &Neighbour, around: &[Neighbour]) -> Relation {
         })
 }
 
-/// What a link is to the row that it names.
+/// The relation of a link row to the row that it names.
 fn named(
     link: &Neighbour,
     own: &[WebAddress],
@@ -222,18 +223,18 @@ fn named(
     if !own.iter().any(|address| addresses.contains(address)) {
         return Relation::LinkOf(text.guid.clone());
     }
-    // The previous message of the chat has its preview already: this is the link once more.
-    let is_taken = || taken_before(link, own, around).contains(&text.rowid);
+    // The previous message of the chat has its preview already, so this link was sent once more.
+    let is_taken = || texts_shown_before(link, own, around).contains(&text.rowid);
     if matches!(reference, Reference::ReplyTo(_)) && is_taken() {
         return Relation::None;
     }
     Relation::LinkPreview(text.guid.clone())
 }
 
-/// What a link is that names no row.
+/// The relation of a link row that names no row.
 fn unnamed(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> Relation {
-    let taken = taken_before(link, own, around);
-    if let Some(text) = nearest_free(link, own, around, &taken) {
+    let taken = texts_shown_before(link, own, around);
+    if let Some(text) = nearest_without_preview(link, own, around, &taken) {
         return Relation::LinkPreview(text.guid.clone());
     }
     let previous = around
@@ -253,9 +254,9 @@ fn unnamed(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> Relati
     }
 }
 
-/// The texts whose link, one of `own`, was shown by a link row before `link`. A row of the same instant
-/// with the same link is a copy of `link`, which iCloud brought back.
-fn taken_before(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> Vec<i64> {
+/// ROWIDs of the texts whose link, one of `own`, was shown by a link row before `link`. A row with the
+/// same date and the same link is a copy of `link` that iCloud inserted again.
+fn texts_shown_before(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> Vec<i64> {
     let mut links: Vec<&Neighbour> = around
         .iter()
         .filter(|row| {
@@ -280,7 +281,7 @@ fn taken_before(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> V
                     && text.addresses().iter().any(|has| shared.contains(has));
                 has_it.then_some(text)
             }
-            None => nearest_free(earlier, &shared, around, &taken),
+            None => nearest_without_preview(earlier, &shared, around, &taken),
         };
         taken.extend(text.map(|text| text.rowid));
     }
@@ -288,7 +289,7 @@ fn taken_before(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> V
 }
 
 /// The nearest text of the sender before `link` that has one of its addresses and no preview yet.
-fn nearest_free<'n>(
+fn nearest_without_preview<'n>(
     link: &Neighbour,
     own: &[WebAddress],
     around: &'n [Neighbour],
@@ -303,12 +304,12 @@ fn nearest_free<'n>(
         .max_by_key(|row| row.order())
 }
 
-/// Whether `text` says nothing but an address.
+/// Whether `text` is nothing but an address.
 pub(crate) fn is_bare_address(text: &str) -> bool {
     WebAddress::parse(text).is_some()
 }
 
-/// The link row among `around` that is the preview of `text`, a text of nothing but an address.
+/// The link row among `around` that is the preview of `text`, a text with nothing but an address.
 pub(crate) fn preview_of<'n>(text: &Neighbour, around: &'n [Neighbour]) -> Option<&'n Neighbour> {
     around.iter().find(|link| {
         if link.form != Form::Link || link.sender != text.sender {

@@ -1,9 +1,9 @@
-//! What a row is to an earlier row of its chat, as far as that decides how it is told.
+//! The relation of a row to an earlier row of its chat, if it decides how the row is posted.
 //!
-//! Messages and the networks tell one act in several rows: a link beside the text that has it, a row
-//! `Edited to “…”` beside the edit, a text `Liked “…”` in place of a reaction. Everything here is pure:
-//! the row and the rows near it go in, [`crate::ChatDb`] finds them. A text is never lost over it: only
-//! what is told by another row, or as a reaction, is not told as a message.
+//! Messages and the networks write one act as several rows: a link beside the text that contains it, a
+//! row `Edited to “…”` beside the edit, a text `Liked “…”` in place of a reaction. All functions here
+//! are pure: they take the row and the rows near it, which [`crate::ChatDb`] finds. No text is lost: a
+//! row is left out only if another row says the same, or if it is posted as a reaction.
 
 mod emoji;
 pub(crate) mod link;
@@ -17,20 +17,20 @@ use quote::{Quotation, has_marks};
 pub use reaction::TextReaction;
 pub(crate) use wording::Media;
 
-/// What a row is to an earlier row of its chat.
+/// The relation of a row to an earlier row of its chat. Each variant has the guid of that row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Relation {
-    /// Nothing, as far as is known.
+    /// No relation is known.
     #[default]
     None,
-    /// The preview of a link that this text has: it tells nothing more.
+    /// The preview of a link that the text contains. It adds nothing to the text.
     LinkPreview(String),
-    /// The link that this text leaves out.
+    /// The link that the text leaves out.
     LinkOf(String),
-    /// A text of nothing but a link, of which this row is the preview. Usually the text is told and the
-    /// preview is not; if the preview was there first, the other way round.
+    /// A text with nothing but a link, of which the other row is the preview. Usually the text is
+    /// posted and the preview is not; if the preview came first, the other way round.
     TextOfLink(String),
-    /// What older devices see of the edit of this message.
+    /// The notice that shows an edit of the message to older devices.
     EditNotice(String),
     /// A reaction that came as a text.
     Reaction(TextReaction),
@@ -62,25 +62,26 @@ impl Relation {
     }
 }
 
-/// What a row may still turn out to be a part of.
+/// The row with which another one may turn out to belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaited {
-    /// The row that it refers to is not in its chat yet.
+    /// The row to which this one refers is not in its chat yet.
     Reference,
-    /// It shows no link of its own yet, so it is taken for the preview of the text that it refers to.
+    /// The row shows no link of its own yet, so it is taken for the preview of the text to which it
+    /// refers.
     Link,
-    /// It reads like the notice of an edit, and the edit may be written any moment.
+    /// The row reads like the notice of an edit, and the edit may be written at any moment.
     Edit,
-    /// It may be one side of what the owner sent to an own address: one row goes out and one comes in, in
-    /// either order.
+    /// The row may be one of the two rows of a message that the owner sent to an own address: one goes
+    /// out and one comes in, in either order.
     OtherSide,
 }
 
-/// Whether `text` reads like what older devices see of an edit, `Edited to “…”` in any language. That
-/// alone decides nothing but whether the edit is waited for.
+/// Whether `text` reads like the notice of an edit, `Edited to “…”` in any language. That decides only
+/// whether the row waits for the edit.
 pub(crate) fn may_be_edit_notice(text: &str) -> bool {
     has_marks(text)
         && Quotation::readings(text).iter().any(|quotation| {
-            !quotation.quoted.is_empty() && reaction::may_tell_of_an_edit(quotation)
+            !quotation.quoted.is_empty() && reaction::has_edit_notice_words(quotation)
         })
 }

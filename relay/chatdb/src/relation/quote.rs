@@ -1,13 +1,13 @@
-//! Texts that quote: where a quotation begins and ends, and whether two texts say the same.
+//! Splits texts that quote into words and quotation, and compares quotations with texts.
 
-/// Longer texts quote nothing that is looked for.
+/// Longer texts are not searched for quotations.
 const MAX_BYTES: usize = 48 * 1024;
-/// So many places at which a quotation may begin are looked at.
+/// At most so many places are tried at which a quotation may begin.
 const MAX_READINGS: usize = 12;
-/// The words before or after a quotation are at most so many bytes.
+/// The words before or after a quotation have at most so many bytes.
 const MAX_WORDS_BYTES: usize = 160;
 
-/// What opens a quotation and what closes it. Some languages close with what others open with.
+/// The opening and closing marks of quotations. Some languages close with a mark that opens in others.
 const PAIRS: [(char, char); 24] = [
     ('“', '”'),
     ('„', '“'),
@@ -35,21 +35,22 @@ const PAIRS: [(char, char); 24] = [
     ('＂', '＂'),
 ];
 
-/// A text taken apart: some words, a quotation, some words. Either of the words may be absent.
+/// A text split into words, a quotation, and words. Words on either side may be absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Quotation<'t> {
     pub(super) lead: &'t str,
     pub(super) quoted: &'t str,
     pub(super) tail: &'t str,
-    /// Whether its marks are such as a system sets, and not those that a keyboard has.
+    /// Whether the marks are typographic ones, as systems write them, and not those of a keyboard.
     pub(super) is_typographic: bool,
-    /// Whether the mark that closes it is the one that goes with the first: not in `“one” or “two”`.
+    /// Whether the closing mark belongs to the opening one. In `“one” or “two”` the last mark does not
+    /// belong to the first.
     pub(super) is_one: bool,
 }
 
 impl<'t> Quotation<'t> {
-    /// The ways in which `text` ends with a quotation after a few words, or begins with one before a
-    /// few words, or stands around one.
+    /// The ways to split `text` into a quotation with a few words before it, after it, or on both
+    /// sides.
     pub(super) fn readings(text: &'t str) -> Vec<Self> {
         let text = text.trim_matches(is_blank);
         let mut readings = Vec::new();
@@ -59,7 +60,7 @@ impl<'t> Quotation<'t> {
         let openings = openings(text);
         let closings = closings(text);
         for &(start, opening) in &openings {
-            // The farthest end first: what is quoted may quote.
+            // The last closing mark is tried first, since a quoted text may quote itself.
             for &(end, closing) in closings.iter().rev() {
                 let inner = start + opening.len_utf8();
                 if end < inner || !PAIRS.contains(&(opening, closing)) {
@@ -82,7 +83,8 @@ impl<'t> Quotation<'t> {
         readings
     }
 
-    /// What stands behind a mark that opens a quotation which a cut has left without its end.
+    /// The words before an opening mark, and the text after it, if the text was cut so that no closing
+    /// mark is left.
     pub(super) fn without_end(text: &'t str) -> Option<(&'t str, &'t str)> {
         let text = text.trim_matches(is_blank);
         let &(start, opening) = openings(text).first()?;
@@ -93,7 +95,7 @@ impl<'t> Quotation<'t> {
     }
 }
 
-/// Whether `text` may quote anything, told without taking it apart.
+/// Whether `text` has any opening mark. This is a quick test before the text is split.
 pub(super) fn has_marks(text: &str) -> bool {
     // Nearly every character of nearly every text is a letter or a space.
     text.contains(|c: char| !c.is_ascii_alphanumeric() && c != ' ' && opens(c))
@@ -111,7 +113,7 @@ fn openings(text: &str) -> Vec<(usize, char)> {
         if at > MAX_WORDS_BYTES || openings.len() == MAX_READINGS {
             break;
         }
-        // Marks that also close, or stand in words, open only where a word may begin.
+        // A mark that can also close, or that occurs within words, opens only where a word may begin.
         let stands_in_words = matches!(
             c,
             '"' | '\'' | '’' | '”' | '»' | '›' | '‘' | '＂' | '״' | '〟'
@@ -156,12 +158,13 @@ fn is_one(quoted: &str, opening: char, closing: char) -> bool {
         }
         before = Some(c);
     }
-    // Marks that look alike on both sides: the first one inside ends the quotation.
+    // If the opening and the closing mark are the same character, the first one inside ends the
+    // quotation.
     opening != closing || open == 1
 }
 
-/// A text in the form in which quotations are compared: white space is a single space, marks that no one
-/// sees are left out, and quotation marks, dashes and ellipses have one form, as networks change them.
+/// A text in the form in which quotations are compared. White space is a single space, invisible marks
+/// are left out, and quotation marks, dashes and ellipses have one form, since networks change them.
 pub(super) fn comparable(text: &str) -> String {
     let mut form = String::with_capacity(text.len());
     let mut space = false;
@@ -170,7 +173,7 @@ pub(super) fn comparable(text: &str) -> String {
             space = !form.is_empty();
             continue;
         }
-        // The joiner and the selectors within an emoji get lost on some networks.
+        // Some networks lose the joiner and the selectors within an emoji.
         if is_invisible(c)
             || matches!(
                 c,
@@ -197,16 +200,16 @@ pub(super) fn comparable(text: &str) -> String {
     form
 }
 
-/// How much of a text a quotation must hold to count as the beginning of it, in characters.
+/// How many characters of a text a quotation must have to count as its beginning.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CutAfter {
-    /// If it ends with an ellipsis.
+    /// If the quotation ends with an ellipsis.
     pub(super) with_ellipsis: usize,
-    /// If it just ends.
+    /// If the quotation ends without one.
     pub(super) without: usize,
 }
 
-/// Whether `quoted` quotes `text`, the whole of it or its beginning. Both are [`comparable`].
+/// Whether `quoted` is the whole of `text` or its beginning. Both are [`comparable`].
 pub(super) fn quotes(quoted: &str, text: &str, cut_after: CutAfter) -> bool {
     if quoted.is_empty() || text.is_empty() {
         return false;
@@ -221,8 +224,8 @@ pub(super) fn quotes(quoted: &str, text: &str, cut_after: CutAfter) -> bool {
     text.starts_with(beginning) && beginning.chars().nth(least.saturating_sub(1)).is_some()
 }
 
-/// Marks of direction, zero-width spaces, word joiners, soft hyphens, byte order marks. The joiner
-/// U+200D is not one of them: emoji are made with it.
+/// Direction marks, zero-width spaces, word joiners, soft hyphens and byte order marks. The joiner
+/// U+200D is not one of them, since emoji are made with it.
 pub(super) fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -231,7 +234,7 @@ pub(super) fn is_invisible(c: char) -> bool {
     )
 }
 
-/// White space, and marks that no one sees.
+/// White space and invisible marks.
 pub(super) fn is_blank(c: char) -> bool {
     c.is_whitespace() || is_invisible(c)
 }

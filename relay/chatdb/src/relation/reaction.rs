@@ -1,9 +1,10 @@
-//! Reactions that came as texts: over SMS and RCS a reaction is a text that quotes what it is about.
+//! Recognises reactions that came as texts: over SMS and RCS a reaction is a text that quotes the
+//! message.
 //!
-//! The quotation tells it: a few words, and then a text that was said in the chat not long ago, with
-//! nothing behind it. Words alone tell it only where they are a system's own ([`super::wording`]). A text
-//! that merely has a quotation in it, or answers one, stays a message: a reaction has no text, so what is
-//! taken for one is not told.
+//! Such a text has a few words and then, to its end, a text that was sent in the chat not long ago.
+//! Words without such a quotation are enough only if they are a system's own ([`super::wording`]). A
+//! text that merely contains a quotation, or answers one, stays a message. A reaction has no text, so
+//! the words of a text that is taken for one are not posted.
 
 use shared_protocol::{TapbackAction, TapbackKind};
 
@@ -14,43 +15,43 @@ use guess::{by_marks, guessed, marked};
 
 mod guess;
 
-/// A reaction whose wording is known quotes a text by so much of it.
+/// How much a reaction with a known wording must quote.
 const CUT_IF_KNOWN: CutAfter = CutAfter {
     with_ellipsis: 3,
     without: 12,
 };
-/// One whose wording is not known must quote more.
+/// A reaction with an unknown wording must quote more.
 const CUT_IF_GUESSED: CutAfter = CutAfter {
     with_ellipsis: 12,
     without: 20,
 };
-/// A quotation without its end must hold so many characters: it was cut because it is long.
+/// A quotation without a closing mark must have so many characters, since only long ones are cut.
 const LEAST_WITHOUT_END: usize = 40;
-/// The longest wording that tells of an edit.
+/// The longest wording of an edit notice, in words.
 const MAX_WORDS_OF_EDIT: usize = 8;
-/// The longest wording of a reaction to media.
+/// The longest wording of a reaction to media, in bytes.
 const MAX_MEDIA_BYTES: usize = 160;
 
 /// A reaction that came as a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextReaction {
-    /// Put on or taken off.
+    /// Whether the reaction was added or removed.
     pub action: TapbackAction,
-    /// Which one.
+    /// The kind of the reaction.
     pub kind: TapbackKind,
     /// The emoji of [`TapbackKind::Emoji`].
     pub emoji: Option<String>,
-    /// `message.guid` of what it is about, if that is known.
+    /// `message.guid` of the message to which the reaction belongs, if it is known.
     pub target: Option<String>,
 }
 
-/// How a text came.
+/// The channel over which a text came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
-    /// A channel without reactions of its own: SMS, or RCS with some of its devices.
+    /// A channel without reactions of its own: SMS, or RCS with some devices.
     Texts,
-    /// iMessage, where a reaction is a row of its own kind. A text that says the same is a person's, or
-    /// a device's that is too old: words and quotation must both be right.
+    /// iMessage, where a reaction is a row of its own kind. A text that reads like one comes from a
+    /// person, or from a device that is too old. So both words and quotation must match exactly.
     Reactions,
 }
 
@@ -68,69 +69,77 @@ impl Channel {
     }
 }
 
-/// A text that may be a reaction, and what it would be one to.
+/// A text that may be a reaction, with every way to read it as one.
 #[derive(Clone, Debug)]
-pub(crate) struct Suspect {
-    readings: Vec<Reading>,
+pub(crate) struct PossibleReaction {
+    interpretations: Vec<Interpretation>,
     media: Option<(TextReaction, Media)>,
 }
 
 /// One way to read a text as a reaction.
 #[derive(Clone, Debug)]
-struct Reading {
-    /// Without its target.
-    said: TextReaction,
-    /// What it quotes, [`comparable`].
+struct Interpretation {
+    /// The reaction, without its target.
+    reaction: TextReaction,
+    /// The quoted text, [`comparable`].
     quoted: String,
     cut_after: CutAfter,
-    /// Whether its words tell it without a text that it quotes.
+    /// Whether the words alone prove a reaction, even if the quoted text is not found.
     stands_alone: bool,
 }
 
-impl Suspect {
-    /// What `text` may be a reaction to; `None` for nearly every text.
+impl PossibleReaction {
+    /// The ways to read `text` as a reaction; `None` for nearly every text.
     pub(crate) fn of(text: &str, channel: Channel) -> Option<Self> {
         let quotations = if has_marks(text) {
             Quotation::readings(text)
         } else {
             Vec::new()
         };
-        let readings = readings(text, &quotations, channel);
+        let interpretations = interpretations(text, &quotations, channel);
         let media = match channel {
             Channel::Texts if text.len() <= MAX_MEDIA_BYTES => {
                 media(text).or_else(|| quoted_media(text, &quotations))
             }
             _ => None,
         };
-        (!readings.is_empty() || media.is_some()).then_some(Self { readings, media })
+        (!interpretations.is_empty() || media.is_some()).then_some(Self {
+            interpretations,
+            media,
+        })
     }
 
-    /// Which media it is about.
+    /// The kind of media to which the reaction refers.
     pub(crate) fn media(&self) -> Option<Media> {
         self.media.as_ref().map(|(_, media)| *media)
     }
 
-    /// The reaction, if it is one to the message `guid` that says `text`.
+    /// The reaction, if it quotes the message `guid` with the text `text`.
     pub(crate) fn to_text(&self, guid: &str, text: &str) -> Option<TextReaction> {
         let text = comparable(text);
-        let reading = self
-            .readings
+        let interpret = self
+            .interpretations
             .iter()
-            .find(|reading| quotes(&reading.quoted, &text, reading.cut_after))?;
-        Some(reading.said.clone().about(guid))
+            .find(|interpret| quotes(&interpret.quoted, &text, interpret.cut_after))?;
+        Some(interpret.reaction.clone().about(guid))
     }
 
     /// The reaction to media of the message `guid`.
     pub(crate) fn to_media(&self, guid: &str) -> Option<TextReaction> {
-        let (said, _) = self.media.as_ref()?;
-        Some(said.clone().about(guid))
+        let (reaction, _) = self.media.as_ref()?;
+        Some(reaction.clone().about(guid))
     }
 
-    /// The reaction, if its words alone prove one: what it is about was not found.
+    /// The reaction without a target, if its words alone prove one.
     pub(crate) fn without_target(&self) -> Option<TextReaction> {
-        let reading = self.readings.iter().find(|reading| reading.stands_alone);
-        let said = reading.map(|reading| &reading.said);
-        said.or(self.media.as_ref().map(|(said, _)| said)).cloned()
+        let interpret = self
+            .interpretations
+            .iter()
+            .find(|interpret| interpret.stands_alone);
+        let reaction = interpret.map(|interpret| &interpret.reaction);
+        reaction
+            .or(self.media.as_ref().map(|(reaction, _)| reaction))
+            .cloned()
     }
 }
 
@@ -152,33 +161,37 @@ impl TextReaction {
     }
 }
 
-fn readings(text: &str, quotations: &[Quotation<'_>], channel: Channel) -> Vec<Reading> {
+fn interpretations(
+    text: &str,
+    quotations: &[Quotation<'_>],
+    channel: Channel,
+) -> Vec<Interpretation> {
     let marked = marked(text);
-    let mut readings: Vec<Reading> = quotations
+    let mut interpretations: Vec<Interpretation> = quotations
         .iter()
-        .filter_map(|quotation| reading(quotation, channel, marked))
+        .filter_map(|quotation| interpret(quotation, channel, marked))
         .collect();
     if let Some((lead, quoted)) = Quotation::without_end(text)
-        && let Some(said) = known(&Words::of(lead), &Words::of(""))
+        && let Some(reaction) = known(&Words::of(lead), &Words::of(""))
     {
         let quoted = comparable(quoted);
         if quoted.chars().nth(LEAST_WITHOUT_END - 1).is_some() {
-            readings.push(Reading {
-                said,
+            interpretations.push(Interpretation {
+                reaction,
                 quoted,
                 cut_after: CUT_IF_KNOWN,
                 stands_alone: false,
             });
         }
     }
-    readings
+    interpretations
 }
 
-fn reading(
+fn interpret(
     quotation: &Quotation<'_>,
     channel: Channel,
     marked: Option<TapbackAction>,
-) -> Option<Reading> {
+) -> Option<Interpretation> {
     if quotation.quoted.is_empty() {
         return None;
     }
@@ -186,38 +199,40 @@ fn reading(
     let is_typographic = quotation.is_typographic;
     let over_texts = channel == Channel::Texts;
     let quoted = comparable(quotation.quoted);
-    let reading = |said, cut_after, stands_alone| Reading {
-        said,
+    let interpret = |reaction, cut_after, stands_alone| Interpretation {
+        reaction,
         quoted: quoted.clone(),
         cut_after,
         stands_alone,
     };
     let by_marks = || by_marks(&lead, &tail, quotation.quoted, marked?);
     let by_marks = over_texts.then(by_marks).flatten();
-    if let Some(said) = known(&lead, &tail) {
+    if let Some(reaction) = known(&lead, &tail) {
         let ends_it = quotation.tail.is_empty() && quotation.is_one;
-        let is_clear = is_typographic || is_unmistakable(&said, &lead);
+        let is_clear = is_typographic || is_unmistakable(&reaction, &lead);
         let by_system = ends_it && is_clear && lead.begin_like_a_system();
         let stands_alone = by_system || (by_marks.is_some() && quotation.is_one);
         return (over_texts || is_typographic)
-            .then(|| reading(said, CUT_IF_KNOWN, stands_alone && over_texts));
+            .then(|| interpret(reaction, CUT_IF_KNOWN, stands_alone && over_texts));
     }
-    if let Some(said) = by_marks {
-        return Some(reading(said, CUT_IF_KNOWN, quotation.is_one));
+    if let Some(reaction) = by_marks {
+        return Some(interpret(reaction, CUT_IF_KNOWN, quotation.is_one));
     }
-    let said = (over_texts && is_typographic)
+    let reaction = (over_texts && is_typographic)
         .then(|| guessed(&lead, &tail, &quoted))
         .flatten()?;
-    Some(reading(said, CUT_IF_GUESSED, false))
+    Some(interpret(reaction, CUT_IF_GUESSED, false))
 }
 
-/// Whether words are a system's also around the straight marks that a network of seven bits makes of the
-/// others. A person who writes `Liked "Dune"` tells of a film.
-fn is_unmistakable(said: &TextReaction, lead: &Words<'_>) -> bool {
-    said.emoji.is_some() || said.action == TapbackAction::Removed || lead.form() == "laughed at"
+/// Whether the words are a system's even around straight quotation marks, to which a 7-bit network
+/// turns all others. A person who writes `Liked "Dune"` means a film.
+fn is_unmistakable(reaction: &TextReaction, lead: &Words<'_>) -> bool {
+    reaction.emoji.is_some()
+        || reaction.action == TapbackAction::Removed
+        || lead.form() == "laughed at"
 }
 
-/// What a system's own words say.
+/// The reaction of a known wording.
 fn known(lead: &Words<'_>, tail: &Words<'_>) -> Option<TextReaction> {
     if lead.has_several_emoji() || tail.has_several_emoji() {
         return None;
@@ -229,7 +244,7 @@ fn known(lead: &Words<'_>, tail: &Words<'_>) -> Option<TextReaction> {
     Some(TextReaction::new(wording.action, wording.kind, emoji))
 }
 
-/// A reaction in a system's own words to what has no words: `Loved an image`.
+/// A reaction with a known wording to a message without words: `Loved an image`.
 fn media(text: &str) -> Option<(TextReaction, Media)> {
     let words = Words::of(text.trim_matches(is_blank));
     if words.has_several_emoji() || !words.begin_like_a_system() {
@@ -241,8 +256,8 @@ fn media(text: &str) -> Option<(TextReaction, Media)> {
         let rest = without_number(rest.strip_suffix(wording.behind)?.trim());
         Some((wording, Media::named(rest)?))
     })?;
-    let said = TextReaction::new(wording.action, wording.kind, words.emoji());
-    Some((said, media))
+    let reaction = TextReaction::new(wording.action, wording.kind, words.emoji());
+    Some((reaction, media))
 }
 
 /// `2 images` without the number.
@@ -253,28 +268,28 @@ fn without_number(words: &str) -> &str {
     }
 }
 
-/// A reaction that quotes nothing but the placeholder of a file, which is left out of the text.
+/// A reaction that quotes only the placeholder of a file, which is left out of the text.
 fn quoted_media(text: &str, quotations: &[Quotation<'_>]) -> Option<(TextReaction, Media)> {
     let empty = quotations
         .iter()
         .find(|quotation| quotation.quoted.is_empty() && quotation.is_typographic)?;
     let (lead, tail) = (Words::of(empty.lead), Words::of(empty.tail));
-    let said = known(&lead, &tail).or_else(|| by_marks(&lead, &tail, "", marked(text)?))?;
-    Some((said, Media::Any))
+    let reaction = known(&lead, &tail).or_else(|| by_marks(&lead, &tail, "", marked(text)?))?;
+    Some((reaction, Media::Any))
 }
 
-/// Whether the words around a quotation may be those of a row that tells of an edit.
-pub(super) fn may_tell_of_an_edit(quotation: &Quotation<'_>) -> bool {
+/// Whether the words around a quotation may be those of an edit notice.
+pub(super) fn has_edit_notice_words(quotation: &Quotation<'_>) -> bool {
     let (lead, tail) = (Words::of(quotation.lead), Words::of(quotation.tail));
-    let tells = lead.tell_of_an_edit() || tail.tell_of_an_edit();
+    let tells = lead.contain_edit_words() || tail.contain_edit_words();
     if tells && lead.count() + tail.count() <= MAX_WORDS_OF_EDIT {
         return lead.is_empty() || lead.begin_like_a_system();
     }
     let is_quoted = quotation.is_typographic && quotation.is_one;
     is_quoted
         && match (lead.is_empty(), tail.is_empty()) {
-            (false, true) => lead.begin_like_a_system() && lead.may_be_a_systems(),
-            (true, false) => tail.may_be_a_systems(),
+            (false, true) => lead.begin_like_a_system() && lead.may_be_of_a_system(),
+            (true, false) => tail.may_be_of_a_system(),
             _ => false,
         }
 }

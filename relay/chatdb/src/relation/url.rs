@@ -1,24 +1,24 @@
-//! Addresses of the web, in texts and out of links, in one form by which they are compared.
+//! Finds web addresses in texts and links, in a normal form by which they are compared.
 //!
 //! Two addresses are the same if their whole normal forms are equal. A part of an address is another
-//! address: `https://example.com` is not the link of a text that says `https://example.com/docs`.
+//! address: `https://example.com` is not the link of a text that contains `https://example.com/docs`.
 
 use url::Url;
 
 use super::emoji;
 use super::quote::is_blank;
 
-/// Longer ones are not taken for addresses.
+/// A longer text is not taken for an address.
 const MAX_BYTES: usize = 8 * 1024;
-/// So many addresses of one text are looked at.
+/// At most so many addresses of one text are read.
 const MAX_IN_TEXT: usize = 64;
 
-/// An address in its normal form. The scheme of the web is left out, http and https lead to one page.
+/// An address in its normal form. The scheme is left out, since http and https lead to the same page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WebAddress(String);
 
 impl WebAddress {
-    /// The address that `text` is as a whole.
+    /// The address, if `text` is nothing else.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim_matches(is_blank);
         if text.is_empty() || text.len() > MAX_BYTES || text.contains(is_blank) {
@@ -32,7 +32,7 @@ impl WebAddress {
         }
     }
 
-    /// The addresses that `text` holds, with or without their scheme.
+    /// The addresses in `text`, with or without a scheme.
     pub(super) fn all_in(text: &str) -> Vec<Self> {
         let mut found = Vec::new();
         for word in text.split(is_blank).filter(|word| word.contains('.')) {
@@ -65,7 +65,7 @@ impl WebAddress {
         }
         let path = escaped(url.path(), DELIMITERS_OF_PATHS);
         form.push_str(path.strip_suffix('/').unwrap_or(&path));
-        // A `?` or `#` with nothing behind it asks for nothing.
+        // An empty query or fragment means the same as none.
         for (mark, part) in [('?', url.query()), ('#', url.fragment())] {
             if let Some(part) = part.filter(|part| !part.is_empty()) {
                 form.push(mark);
@@ -76,9 +76,9 @@ impl WebAddress {
     }
 }
 
-/// Where addresses may stand in a word: at each scheme, else after what opens the word. Each is given
-/// without the punctuation behind it. A scheme within an address is a part of that address, so a second
-/// one begins another address only behind a mark that separates.
+/// The parts of a word that may be addresses: from each scheme on, else from behind the opening marks
+/// of the word. The punctuation at the end is cut off. A scheme within an address is a part of it, so a
+/// second address begins only after a separating mark.
 fn candidates(word: &str) -> Vec<&str> {
     let lower = word.to_ascii_lowercase();
     let mut starts: Vec<usize> = Vec::new();
@@ -96,12 +96,12 @@ fn candidates(word: &str) -> Vec<&str> {
     if kept.is_empty() {
         let bare = word.trim_start_matches(|c: char| !c.is_alphanumeric());
         let bare = match lower.find("www.") {
-            // Scripts that write no spaces leave none before an address either.
+            // Scripts without spaces between words have none before an address either.
             Some(at) if word[..at].ends_with(is_ideographic) => &word[at..],
             _ => bare,
         };
         let host_end = bare.find(['/', '?', '#']).unwrap_or(bare.len());
-        // What is named at a host is a mailbox.
+        // A name before a host is a mailbox.
         if bare[..host_end].contains('@') {
             return Vec::new();
         }
@@ -114,15 +114,16 @@ fn candidates(word: &str) -> Vec<&str> {
         .collect()
 }
 
-/// An address without the punctuation behind it; and cut where the text may go on without a space, at
-/// the first ideograph or emoji, before a genitive and before the marks of bold and struck text.
+/// An address without the punctuation at its end, and versions of it that end earlier. The text may go
+/// on without a space, so a version ends before the first ideograph or emoji, before a genitive, and
+/// before the marks of bold and struck text.
 fn endings(address: &str) -> Vec<&str> {
     let whole = without_closing(address);
     let before = |at: usize| without_closing(&address[..at]);
     let cut = address.find(is_ideographic).map(before);
     let emoji = (!address.is_ascii())
         .then(|| {
-            emoji::places(address)
+            emoji::ranges(address)
                 .first()
                 .map(|place| before(place.start))
         })
@@ -142,7 +143,7 @@ fn endings(address: &str) -> Vec<&str> {
     endings
 }
 
-/// Marks around bold, italic, struck or hidden text where a text has no styles.
+/// Characters that mark bold, italic, struck or hidden text in plain text.
 fn is_mark_of_style(c: char) -> bool {
     matches!(c, '*' | '_' | '~' | '`' | '|')
 }
@@ -208,12 +209,12 @@ fn separates(c: char) -> bool {
         || is_ideographic(c)
 }
 
-/// Han, Kana, Hangul and the punctuation that goes with them.
+/// Han, Kana, Hangul and their punctuation.
 fn is_ideographic(c: char) -> bool {
     matches!(c, '\u{3000}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{ff00}'..='\u{ff60}')
 }
 
-/// The scheme of an address that has one, in lower case as far as it is one of the web.
+/// The scheme of an address, if it has one.
 fn scheme(text: &str) -> Option<&str> {
     let (scheme, rest) = text.split_once(':')?;
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -251,14 +252,15 @@ fn has_domain(text: &str) -> bool {
     is_top && name.split('.').all(is_label)
 }
 
-/// What means the same in a path whether it is escaped or not. An escaped `/` or `?` is a part of a name.
+/// Characters that mean the same in a path whether or not they are escaped. An escaped `/` or `?` is a
+/// part of a name.
 const DELIMITERS_OF_PATHS: &[u8] = b"!$'()*,:;@&=+";
-/// What means the same in a query or fragment. Fields are divided by `&`, `=`, `;` and `+`.
+/// Characters that mean the same in a query or fragment whether or not they are escaped. Fields are
+/// separated by `&`, `=`, `;` and `+`.
 const DELIMITERS_OF_QUERIES: &[u8] = b"!'()*,:@/";
 
-/// A path, query or fragment whose escapes are the same for the same characters: `%7e` is `~`, `%28` is
-/// `(` where that is one of `delimiters`, and what may not stand in an address unescaped is escaped, in
-/// capitals.
+/// A path, query or fragment with its escapes in one form. `%7e` becomes `~`, and `%28` becomes `(` if
+/// that is one of `delimiters`. A character that must be escaped is escaped, in capitals.
 fn escaped(part: &str, delimiters: &[u8]) -> String {
     let bytes = part.as_bytes();
     let mut form = String::with_capacity(part.len());
@@ -294,7 +296,7 @@ fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// What may stand unescaped in a path, query or fragment and means something there.
+/// Characters that are allowed unescaped in a path, query or fragment and have a meaning there.
 fn is_delimiter(byte: u8) -> bool {
     b"!$&'()*+,;=:@/?".contains(&byte)
 }

@@ -1,4 +1,4 @@
-//! The few words before or behind a quotation, and whose they may be.
+//! The few words before or after a quotation, and whether a system or a person wrote them.
 
 use std::ops::Range;
 
@@ -6,29 +6,29 @@ use super::emoji;
 use super::quote::is_blank;
 use super::wording::{
     BEFORE_VERBS, BEHIND_VERBS, DENIALS, EDIT_STEMS, REMOVALS, SPEECH_STEMS, Stems, begins_speech,
-    contain, is_european, is_talk,
+    contain, is_european, is_personal,
 };
 
-/// Words of a system that are not known are few; those that take a reaction off name it besides.
+/// The most words of an unknown wording. A wording that removes a reaction also names the reaction.
 const MAX_WORDS: usize = 4;
 const MAX_WORDS_OF_REMOVAL: usize = 6;
 const MAX_CHARS: usize = 40;
 /// Letters of the western languages whose verbs are known.
 const COMMON_LETTERS: &str = "äöüßàáâãåæçèéêëìíîïñòóôõøùúûýÿœ";
-/// A word that leads from a verb to the quotation has at most so many characters.
+/// A word between a verb and the quotation has at most so many characters.
 const MAX_LEADING_OVER: usize = 3;
 
-/// Words before or behind a quotation.
+/// The words before or after a quotation.
 pub(super) struct Words<'t> {
     raw: &'t str,
     emoji: Vec<Range<usize>>,
-    /// In lower case, without quotation marks, with `{}` for the only emoji.
+    /// The words in lower case, without quotation marks, and with `{}` for the only emoji.
     form: String,
 }
 
 impl<'t> Words<'t> {
     pub(super) fn of(raw: &'t str) -> Self {
-        let emoji = emoji::places(raw);
+        let emoji = emoji::ranges(raw);
         let mut text = raw.to_owned();
         if let [only] = emoji.as_slice() {
             text.replace_range(only.clone(), " {} ");
@@ -56,7 +56,7 @@ impl<'t> Words<'t> {
         self.form.is_empty()
     }
 
-    /// The emoji among them, if there is one place with emoji.
+    /// The emoji among the words, if there is exactly one range of emoji.
     pub(super) fn emoji(&self) -> Option<&'t str> {
         match self.emoji.as_slice() {
             [only] => Some(&self.raw[only.clone()]),
@@ -69,69 +69,70 @@ impl<'t> Words<'t> {
     }
 
     /// Whether one of these words occurs.
-    pub(super) fn have(&self, stems: Stems) -> bool {
+    pub(super) fn contain_any(&self, stems: Stems) -> bool {
         stems.occur(&self.form)
     }
 
-    /// Whether one of these verbs is the first, but for small words that may stand before it. In front of
-    /// the quotation another first word is a person's of whom a person tells: `Oma liebt „…“`.
+    /// Whether one of these verbs comes first, apart from small words that may be before it. With
+    /// another first word before the quotation, a person writes about another one: `Oma liebt „…“`.
     pub(super) fn begin_with(&self, verbs: Stems) -> bool {
-        self.places_of_verb().any(|words| verbs.begin(words))
+        self.at_each_verb_position().any(|words| verbs.begin(words))
     }
 
-    /// Whether one of these verbs is the first, and nothing follows but what leads over to the quotation:
-    /// not in `Mag sein „…“`.
-    pub(super) fn are_just(&self, verbs: Stems) -> bool {
+    /// Whether one of these verbs comes first, with nothing after it but small words before the
+    /// quotation. `Mag sein „…“` is a counterexample.
+    pub(super) fn are_only(&self, verbs: Stems) -> bool {
         let lead_over = |words: &str| {
             words.split_whitespace().all(|word| {
                 let is_short = word.chars().nth(MAX_LEADING_OVER).is_none();
                 is_short || DENIALS.begin(word) || BEHIND_VERBS.begin(word)
             })
         };
-        self.places_of_verb()
+        self.at_each_verb_position()
             .any(|words| verbs.behind(words).any(lead_over))
     }
 
-    /// The words from each place on at which a verb may stand.
-    fn places_of_verb(&self) -> impl Iterator<Item = &str> {
+    /// The words from each place at which a verb may be.
+    fn at_each_verb_position(&self) -> impl Iterator<Item = &str> {
         std::iter::successors(Some(self.form.as_str()), |words| {
             let (word, behind) = words.split_once(' ')?;
             (word == "{}" || BEFORE_VERBS.begin(word)).then_some(behind)
         })
     }
 
-    /// Whether one of them denies.
-    pub(super) fn deny(&self) -> bool {
+    /// Whether a negation occurs.
+    pub(super) fn contain_negation(&self) -> bool {
         self.each().any(|word| DENIALS.begin(word))
     }
 
-    /// Whether they tell of an edit.
-    pub(super) fn tell_of_an_edit(&self) -> bool {
+    /// Whether a word of edit notices occurs.
+    pub(super) fn contain_edit_words(&self) -> bool {
         contain(&self.form, EDIT_STEMS)
     }
 
-    /// Whether one of them is a person's, in a language whose wordings are known well.
-    pub(super) fn are_talk(&self) -> bool {
-        self.each().any(is_talk)
+    /// Whether a word occurs that only persons write, in a language whose wordings are known well.
+    pub(super) fn contain_personal_words(&self) -> bool {
+        self.each().any(is_personal)
     }
 
-    /// Whether no word is longer.
-    pub(super) fn are_at_most(&self, chars: usize) -> bool {
+    /// Whether each word has at most so many characters.
+    pub(super) fn are_no_longer_than(&self, chars: usize) -> bool {
         self.each().all(|word| word.chars().nth(chars).is_none())
     }
 
-    /// Whether the emoji comes first.
+    /// Whether an emoji comes first.
     pub(super) fn begin_with_emoji(&self) -> bool {
         self.form.starts_with("{}")
     }
 
-    /// Whether they begin as systems do, with a capital where the script has any, or with an emoji.
+    /// Whether the words begin as those of systems do: with a capital if the script has capitals, or
+    /// with an emoji.
     pub(super) fn begin_like_a_system(&self) -> bool {
         let first_letter = self.raw.chars().find(|c| c.is_alphabetic());
         self.begin_with_emoji() || first_letter.is_none_or(|letter| !letter.is_lowercase())
     }
 
-    /// How many there are, without emoji.
+    /// The number of words, emoji excluded.
     pub(super) fn count(&self) -> usize {
         self.each().count()
     }
@@ -141,7 +142,7 @@ impl<'t> Words<'t> {
         words.filter(|word| !matches!(*word, "" | "{}"))
     }
 
-    /// Whether a letter among them is not one of English.
+    /// Whether a letter occurs that English does not have.
     pub(super) fn are_foreign(&self) -> bool {
         self.form
             .chars()
@@ -154,7 +155,7 @@ impl<'t> Words<'t> {
         letters.all(is_european)
     }
 
-    /// Whether a Latin letter among them is outside of the languages that most people write.
+    /// Whether a Latin letter occurs that the western languages don't have.
     pub(super) fn are_rare(&self) -> bool {
         let is_common = |c: char| {
             c.is_ascii() || COMMON_LETTERS.contains(c) || ('\u{370}'..'\u{1e00}').contains(&c)
@@ -166,24 +167,24 @@ impl<'t> Words<'t> {
             .all(is_common)
     }
 
-    /// Whether a letter is of a script that writes neither spaces nor capitals, so that nothing tells where
-    /// words end: Han, Kana, Hangul.
+    /// Whether a letter of Han, Kana or Hangul occurs. These scripts have neither spaces nor capitals,
+    /// so that the ends of words are unknown.
     pub(super) fn are_ideographic(&self) -> bool {
         self.form.contains(
             |c: char| matches!(c, '\u{1100}'..='\u{11ff}' | '\u{3000}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}'),
         )
     }
 
-    /// Whether a colon leads over to the quotation.
+    /// Whether the words end with a colon.
     pub(super) fn end_with_colon(&self) -> bool {
         self.raw.ends_with([':', '：'])
     }
 
-    /// Whether they may be a system's though they are not known: few, without a mark that ends a phrase,
-    /// and not those with which a person begins to speak about a quotation. In front of the quotation they
-    /// must also [begin like a system's](Self::begin_like_a_system).
-    pub(super) fn may_be_a_systems(&self) -> bool {
-        let most = if self.have(REMOVALS) {
+    /// Whether the words may be an unknown wording of a system: they are few, have no mark that ends a
+    /// phrase, and don't begin as a person begins to speak about a quotation. Words before the
+    /// quotation must also [begin like a system's](Self::begin_like_a_system).
+    pub(super) fn may_be_of_a_system(&self) -> bool {
+        let most = if self.contain_any(REMOVALS) {
             MAX_WORDS_OF_REMOVAL
         } else {
             MAX_WORDS

@@ -1,8 +1,8 @@
 //! File events of one file, by the `notify` crate: kqueue on macOS, inotify on Linux.
 //!
-//! Only `chat.db-wal` is ever watched. `FSEvents`, macOS's usual way, does not report writes to it; a
-//! watch on its directory would open every attachment; and the kqueue backend opens what it watches,
-//! and closing such a descriptor would drop this process's locks if the file were chat.db itself.
+//! Only `chat.db-wal` is watched. `FSEvents`, the usual way on macOS, does not report writes to it. A
+//! watch on its directory would open every attachment. And the kqueue backend opens what it watches: if
+//! that were chat.db itself, closing the descriptor would drop this process's locks on it.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(super) struct FileEvents {
 
 impl FileEvents {
     /// Calls `on_change` from another thread whenever the file at `path` is written, replaced or
-    /// deleted. `None` if the system gives no watch; the poll then serves alone.
+    /// deleted. `None` if the system gives no watch; the watcher then relies on its poll alone.
     pub(super) fn watch(path: &Path, on_change: impl Fn() + Send + 'static) -> Option<Self> {
         let handler = move |event: notify::Result<notify::Event>| match event {
             Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}

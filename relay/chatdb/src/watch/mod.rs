@@ -1,13 +1,13 @@
-//! Says when chat.db has something new.
+//! Waits until chat.db may have something new.
 //!
-//! The guarantee is a poll: `PRAGMA data_version` on the held connection, four times a second, which
-//! no rotation, dropped event or sleeping Mac can silence. File events on `chat.db-wal` only make it
-//! faster. An event comes *before* the commit is visible, so it starts a short burst of probes
-//! instead of one look. Now and then, and at once after the Mac slept, everything is swept whether
-//! something seemed to happen or not.
+//! A poll guarantees that no commit is missed: it reads `PRAGMA data_version` on the open connection
+//! four times a second, which works in spite of WAL rotation, lost events and sleep. File events on
+//! `chat.db-wal` only make it faster. An event comes *before* the commit is visible, so it starts a
+//! short burst of probes instead of one. Once a minute, and at once after the Mac slept, the wait ends
+//! with [`Wake::Sweep`], so that the caller reads everything.
 
-mod bell;
 mod events;
+mod signal_queue;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,34 +16,34 @@ use std::time::{Duration, Instant};
 
 use crate::files::{FileId, Files, companion};
 use crate::{ChatDb, ReadError};
-use bell::{Bell, Signal};
 use events::FileEvents;
+use signal_queue::{Signal, SignalQueue};
 
-/// What ended a wait.
+/// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
     /// Another process committed.
     Changed,
-    /// Time to look at everything: a minute has passed, or the Mac slept.
+    /// Everything is to be read: a minute has passed, or the Mac slept.
     Sweep,
-    /// Another file lies at the path of chat.db or of its WAL; the open one gets no news any more.
+    /// Another file is at the path of chat.db or of its WAL. The open file gets no new rows any more.
     Replaced,
     /// [`Nudge::nudge`] was called.
     Nudged,
-    /// The patience given to [`Watcher::wait`] is over.
+    /// The time given to [`Watcher::wait`] is over.
     Elapsed,
 }
 
 /// Intervals of the watcher.
 #[derive(Clone, Debug)]
 pub struct WatchTimings {
-    /// Between two looks at `data_version` without an event.
+    /// Between two reads of `data_version` without an event.
     pub poll: Duration,
     /// Between two sweeps.
     pub sweep: Duration,
     /// Pauses before the probes that follow an event.
     pub burst: Vec<Duration>,
-    /// A clock that ran this much further than the process did tells of sleep.
+    /// If the wall clock ran this much further than the process, the Mac slept.
     pub slept: Duration,
 }
 
@@ -60,17 +60,17 @@ impl Default for WatchTimings {
 
 /// Ends a [`Watcher`]'s wait from another thread.
 #[derive(Clone, Debug)]
-pub struct Nudge(Arc<Bell>);
+pub struct Nudge(Arc<SignalQueue>);
 
 impl Nudge {
-    /// Ends the current wait, or the next one. Several before that end one.
+    /// Ends the current wait, or the next one. Several calls before that wait end one wait.
     pub fn nudge(&self) {
-        self.0.ring(Signal::Nudge);
+        self.0.send(Signal::Nudge);
     }
 }
 
-/// A burst of probes under way. It goes on from one wait to the next: the commit that an event told of
-/// may become visible after another one has been read.
+/// A burst of probes that is under way. It continues in the next wait: the commit that an event
+/// announced may become visible after another one was read.
 #[derive(Clone, Copy, Debug)]
 struct Burst {
     step: usize,
@@ -86,7 +86,7 @@ impl Burst {
         })
     }
 
-    /// The probe that is due is made now; what follows it.
+    /// The rest of the burst, once the probe that is due was made.
     fn next(self, pauses: &[Duration]) -> Option<Self> {
         let now = Instant::now();
         if now < self.due {
@@ -100,17 +100,17 @@ impl Burst {
     }
 }
 
-/// Watches one chat.db for a thread of its own.
+/// Watches one chat.db. Each thread that waits has a watcher of its own.
 pub struct Watcher {
     chat_db: PathBuf,
     wal: PathBuf,
     timings: WatchTimings,
     signals: Receiver<Signal>,
-    bell: Arc<Bell>,
+    signal_queue: Arc<SignalQueue>,
     events: Option<FileEvents>,
-    /// The WAL file that `events` is bound to.
-    armed: Option<FileId>,
-    /// What the open database is bound to.
+    /// The WAL file that `events` watches.
+    watched_wal: Option<FileId>,
+    /// The files to which the open database is bound.
     opened: Files,
     version: Option<i64>,
     burst: Option<Burst>,
@@ -135,9 +135,9 @@ impl Watcher {
             wal: companion(chat_db, "-wal"),
             timings,
             signals,
-            bell: Arc::new(Bell::new(sender)),
+            signal_queue: Arc::new(SignalQueue::new(sender)),
             events: None,
-            armed: None,
+            watched_wal: None,
             opened: Files::default(),
             version: None,
             burst: None,
@@ -149,34 +149,34 @@ impl Watcher {
 
     /// A handle that ends a wait.
     pub fn nudge(&self) -> Nudge {
-        Nudge(Arc::clone(&self.bell))
+        Nudge(Arc::clone(&self.signal_queue))
     }
 
-    /// Binds the watcher to a database that was just opened. Call it before the first read: what is
-    /// committed after it ends the next wait.
+    /// Binds the watcher to a database that was just opened. Call this before the first read, so that a
+    /// commit after it ends the next wait.
     pub fn attach(&mut self, db: &ChatDb) -> Result<(), ReadError> {
         self.version = Some(db.data_version()?);
         let files = Files::at(&self.chat_db);
-        // The first read has made the companions if there were none when chat.db was opened.
+        // If chat.db had no companion files when it was opened, the first read has created them.
         self.opened = db.files().or(files);
-        self.arm(files.wal);
+        self.watch_wal(files.wal);
         Ok(())
     }
 
-    /// Whether file events arrive; without them the poll alone serves.
+    /// Whether file events arrive. Without them the watcher relies on its poll alone.
     pub fn has_events(&self) -> bool {
         self.events.is_some()
     }
 
-    /// Waits for something new, at most for `patience`. A failed read leaves the decision to the
-    /// caller, who opens the database again.
+    /// Waits for something new, at most for `patience`. After a failed read the caller has to open the
+    /// database again.
     pub fn wait(&mut self, db: &ChatDb, patience: Duration) -> Result<Wake, ReadError> {
         let deadline = Instant::now() + patience;
         loop {
-            // Before waiting, not only after a quiet one: a steady stream of events must not keep a
-            // replaced file or the sweep from being noticed.
+            // Before every wait: a steady stream of events must not keep a replaced file or the sweep
+            // from being noticed.
             if self.last_look.0.elapsed() >= self.timings.poll
-                && let Some(wake) = self.look_around()
+                && let Some(wake) = self.check_files()
             {
                 return Ok(wake);
             }
@@ -185,9 +185,9 @@ impl Watcher {
                 burst.due.saturating_duration_since(now)
             });
             let left = deadline.saturating_duration_since(now);
-            match self.heard(pause.min(left)) {
+            match self.next_signal(pause.min(left)) {
                 Ok(Signal::Nudge) => return Ok(Wake::Nudged),
-                // Every event begins the burst anew: this one may belong to the next commit.
+                // Every event starts the burst anew, since it may belong to the next commit.
                 Ok(Signal::File) => self.burst = Burst::begin(&self.timings.burst),
                 Err(RecvTimeoutError::Timeout) => {
                     self.burst = self.burst.and_then(|burst| burst.next(&self.timings.burst));
@@ -198,18 +198,18 @@ impl Watcher {
                         return Ok(Wake::Elapsed);
                     }
                 }
-                // `self.bell` keeps the channel open.
+                // `self.signal_queue` keeps the channel open.
                 Err(RecvTimeoutError::Disconnected) => return Ok(Wake::Elapsed),
             }
         }
     }
 
-    /// Waits while there is no database to look at; [`Wake::Nudged`] or [`Wake::Elapsed`].
+    /// Waits while no database is open; returns [`Wake::Nudged`] or [`Wake::Elapsed`].
     pub fn pause(&mut self, patience: Duration) -> Wake {
         let deadline = Instant::now() + patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.heard(left) {
+            match self.next_signal(left) {
                 Ok(Signal::Nudge) => return Wake::Nudged,
                 Ok(Signal::File) => {}
                 Err(_) => return Wake::Elapsed,
@@ -217,9 +217,9 @@ impl Watcher {
         }
     }
 
-    fn heard(&self, patience: Duration) -> Result<Signal, RecvTimeoutError> {
+    fn next_signal(&self, patience: Duration) -> Result<Signal, RecvTimeoutError> {
         let signal = self.signals.recv_timeout(patience)?;
-        self.bell.heard(signal);
+        self.signal_queue.received(signal);
         Ok(signal)
     }
 
@@ -230,11 +230,11 @@ impl Watcher {
         Ok(changed)
     }
 
-    /// What the poll checks beside the version: that the open file is still the one at the path, that
-    /// the events come from today's WAL, that nothing was slept through.
-    fn look_around(&mut self) -> Option<Wake> {
+    /// Checks what the version does not show: whether the open file is still the one at the path,
+    /// whether the events come from the present WAL, and whether the Mac slept.
+    fn check_files(&mut self) -> Option<Wake> {
         let files = Files::at(&self.chat_db);
-        if self.opened.cut_off_by(&files) {
+        if self.opened.is_cut_off_by(&files) {
             return Some(Wake::Replaced);
         }
         let look = (Instant::now(), (self.wall_clock)());
@@ -244,9 +244,9 @@ impl Watcher {
         self.last_look = look;
         let slept = passed > ran + self.timings.slept;
         let sweep = slept || look.0.duration_since(self.last_sweep) >= self.timings.sweep;
-        // A system that gives no watch is asked again at the sweep, not four times a second.
-        if files.wal != self.armed || (sweep && self.events.is_none()) {
-            self.arm(files.wal);
+        // If the system gave no watch, it is asked again at the sweep and not four times a second.
+        if files.wal != self.watched_wal || (sweep && self.events.is_none()) {
+            self.watch_wal(files.wal);
         }
         if sweep {
             self.last_sweep = look.0;
@@ -255,12 +255,12 @@ impl Watcher {
         None
     }
 
-    /// Binds the file events to the WAL that exists now, if any. A watch stays with its inode.
-    fn arm(&mut self, wal: Option<FileId>) {
+    /// Watches the WAL that exists now, if there is one. A watch stays with its inode.
+    fn watch_wal(&mut self, wal: Option<FileId>) {
         self.events = wal.and_then(|_| {
-            let bell = Arc::clone(&self.bell);
-            FileEvents::watch(&self.wal, move || bell.ring(Signal::File))
+            let signal_queue = Arc::clone(&self.signal_queue);
+            FileEvents::watch(&self.wal, move || signal_queue.send(Signal::File))
         });
-        self.armed = wal;
+        self.watched_wal = wal;
     }
 }

@@ -1,31 +1,31 @@
-//! Whatever a row holds, what is composed of it is a message that the backend takes.
+//! The backend accepts the message of every row, with any content in any column.
 
 use std::time::Duration;
 
 use chatdb::{
-    Known, Lines, Reading, Relation, Row, WaitReason, compose, compose_change, lane, shorten,
+    Composed, Known, Lines, Relation, Row, WaitReason, compose, compose_change, lane, shorten,
 };
 use proptest::prelude::*;
 use shared_protocol::{Event, MAX_BODY_BYTES, Message};
 
 use super::rows::{LATEST, any_date, any_known, any_options, any_row};
 
-/// Waited for longer than anything is.
+/// Longer than any wait.
 const LONG_ENOUGH: Duration = Duration::from_hours(24);
 
-/// The backend takes the message, and what it takes is what was composed.
+/// The backend accepts the message, and reads the fields that were composed.
 fn is_acceptable(message: &Message, row: &Row, now: i64) -> Result<(), TestCaseError> {
     prop_assert_eq!(message.violations(), vec![]);
     let mut message = message.clone();
     let body = serde_json::to_vec(&message).unwrap();
-    // What the outbox keeps of a body that is too long: as much of its attachments as fits, and always the text.
+    // A body that is too long is shortened: it keeps its text, and as many attachments as fit.
     let kept = fitting(&mut message);
     prop_assert!(kept.len() <= MAX_BODY_BYTES, "{} bytes", kept.len());
     prop_assert!(kept == body || body.len() > MAX_BODY_BYTES);
     let taken = Message::from_json(&kept);
     prop_assert!(taken.is_ok(), "{taken:?}");
     let in_range = |date: Option<i64>| date.is_none_or(|date| (0..LATEST).contains(&date));
-    // Without a date of its own a message has the present one.
+    // A message without a date gets the present time.
     if in_range(row.sent_at.or(Some(now))) && in_range(row.edited_at) {
         prop_assert!(taken.unwrap() == message, "something is lost on the wire");
     }
@@ -37,7 +37,8 @@ fn is_acceptable(message: &Message, row: &Row, now: i64) -> Result<(), TestCaseE
     Ok(())
 }
 
-/// Another's address is never the own side, and ours never comes as another's.
+/// An address of another person is never the own side, and an own address is never the sender of a
+/// received message.
 fn keeps_sides_apart(message: &Message, lines: &Lines) -> Result<(), TestCaseError> {
     if let Some(line) = &message.line {
         prop_assert!(lines.is_own(line), "{line} is another's");
@@ -70,14 +71,14 @@ proptest! {
         waited in prop_oneof![(0..6_000_u64).prop_map(Duration::from_millis), Just(LONG_ENOUGH), Just(Duration::MAX)],
         now in any_date(),
     ) {
-        if let Reading::Post(message) = compose(&row, &options, waited, now) {
+        if let Composed::Post(message) = compose(&row, &options, waited, now) {
             is_acceptable(&message, &row, now)?;
             keeps_sides_apart(&message, &options.lines)?;
         }
-        // Nothing is waited for without end but a chat.
+        // Only a missing chat is waited for without end.
         let at_last = compose(&row, &options, LONG_ENOUGH, now);
-        prop_assert_eq!(at_last == Reading::Wait(WaitReason::NoChat), row.chat.is_none());
-        prop_assert!(row.chat.is_none() || !matches!(at_last, Reading::Wait(_)));
+        prop_assert_eq!(at_last == Composed::Wait(WaitReason::NoChat), row.chat.is_none());
+        prop_assert!(row.chat.is_none() || !matches!(at_last, Composed::Wait(_)));
     }
 
     #[test]
@@ -101,7 +102,7 @@ proptest! {
                 other => prop_assert!(false, "{other:?} is no change"),
             }
         }
-        // Told once: what is known now calls for nothing more.
+        // The row is posted once: a second comparison finds no change.
         let again = compose_change(&row, &options, &change.known, now).unwrap();
         prop_assert_eq!(&again.messages, &vec![]);
         prop_assert_eq!(again.known, change.known);
@@ -109,7 +110,7 @@ proptest! {
 
     #[test]
     fn what_was_posted_is_known(row in any_row(), options in any_options(), now in any_date()) {
-        if let Reading::Post(message) = compose(&row, &options, LONG_ENOUGH, now) {
+        if let Composed::Post(message) = compose(&row, &options, LONG_ENOUGH, now) {
             let known = Known::of(&row, &message);
             let change = compose_change(&row, &options, &known, now).unwrap();
             prop_assert!(change.messages.is_empty(), "{:?}", change.messages[0].event);

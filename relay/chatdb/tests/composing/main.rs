@@ -1,4 +1,4 @@
-//! From rows to messages.
+//! Messages that rows become.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -8,7 +8,7 @@ mod rows;
 use std::rc::Rc;
 use std::time::Duration;
 
-use chatdb::{Chat, ChatStyle, Known, Options, Reading, Row, WaitReason, compose, compose_change};
+use chatdb::{Chat, ChatStyle, Composed, Known, Options, Row, WaitReason, compose, compose_change};
 
 fn group_row(participants: &[&str]) -> Row {
     let chat = Chat {
@@ -22,7 +22,7 @@ fn group_row(participants: &[&str]) -> Row {
         filter: 0,
         is_blocked: false,
         joined: Vec::new(),
-        told_as: None,
+        posted_as: None,
         participants: participants.iter().map(|&p| p.to_owned()).collect(),
     };
     Row {
@@ -34,7 +34,7 @@ fn group_row(participants: &[&str]) -> Row {
     }
 }
 
-fn composed(row: &Row, waited_millis: u64) -> Reading {
+fn composed(row: &Row, waited_millis: u64) -> Composed {
     compose(
         row,
         &Options::default(),
@@ -46,21 +46,21 @@ fn composed(row: &Row, waited_millis: u64) -> Reading {
 #[test]
 fn a_new_groups_members_are_waited_for_but_not_long() {
     let alone = group_row(&[]);
-    assert_eq!(composed(&alone, 0), Reading::Wait(WaitReason::NoHandle));
-    assert!(matches!(composed(&alone, 500), Reading::Post(_)));
+    assert_eq!(composed(&alone, 0), Composed::Wait(WaitReason::NoHandle));
+    assert!(matches!(composed(&alone, 500), Composed::Post(_)));
     assert!(matches!(
         composed(&group_row(&["+15550100001"]), 0),
-        Reading::Post(_)
+        Composed::Post(_)
     ));
     let left = Row {
         item_type: 3,
         ..alone
     };
-    assert!(matches!(composed(&left, 0), Reading::Post(_)));
+    assert!(matches!(composed(&left, 0), Composed::Post(_)));
 }
 
 #[test]
-fn what_messages_will_send_later_is_not_told_before() {
+fn what_messages_will_send_later_is_not_posted_before() {
     for (schedule_type, schedule_state, told) in [
         (0, 0, true),
         (0, 1, true),
@@ -78,7 +78,7 @@ fn what_messages_will_send_later_is_not_told_before() {
             schedule_state,
             ..group_row(&["+15550100001"])
         };
-        let posts = matches!(composed(&row, 0), Reading::Post(_));
+        let posts = matches!(composed(&row, 0), Composed::Post(_));
         assert_eq!(posts, told, "type {schedule_type}, state {schedule_state}");
     }
 }
@@ -91,7 +91,7 @@ fn the_wording_of_a_reaction_is_not_an_edit() {
         text: text.map(str::to_owned),
         ..group_row(&["+15550100001"])
     };
-    let Reading::Post(message) = composed(&row(None), 0) else {
+    let Composed::Post(message) = composed(&row(None), 0) else {
         panic!("a reaction without text is complete")
     };
     let known = Known::of(&row(None), &message);

@@ -1,6 +1,5 @@
-//! Rows wilder than any that the reader gives: every text of every length and of every character,
-//! every number, any attachment. Only guids are never empty, and addresses are in their one form: the
-//! reader sees to both.
+//! Random rows, with texts of any length and any character, any number, any attachment. Only guids are
+//! never empty, and addresses are in their normal form, as the reader guarantees.
 
 use std::rc::Rc;
 
@@ -14,7 +13,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use shared_protocol::{AttachmentState, TapbackAction, TapbackKind};
 
-/// The reader gives no date before 2001 or after 2200; up to there microseconds survive JSON.
+/// The reader gives no date before 2001 or after 2200. In that range microseconds survive JSON.
 pub(crate) const LATEST: i64 = 7_258_118_400_000_000;
 
 /// Texts of every kind: control characters, quotes, placeholders, four-byte characters, and lengths
@@ -42,7 +41,7 @@ fn any_text() -> BoxedStrategy<String> {
         .boxed()
 }
 
-/// Few enough that a row's own side, its peer and the own addresses are often the same.
+/// So few addresses that a row's own side, its peer and the own addresses are often the same.
 pub(crate) fn any_address() -> BoxedStrategy<String> {
     let known = prop::sample::select(vec![
         "+15550100001",
@@ -111,7 +110,7 @@ fn any_attachment() -> impl Strategy<Value = AttachmentRow> {
 fn any_attachments() -> BoxedStrategy<Vec<AttachmentRow>> {
     prop_oneof![
         6 => vec(any_attachment(), 0..4),
-        // One of them over and over, to go beyond what the wire takes.
+        // One text over and over, to exceed what the wire accepts.
         1 => (any_attachment(), 90..300_usize).prop_map(|(attachment, times)| vec![attachment; times]),
     ]
     .boxed()
@@ -176,7 +175,7 @@ fn any_chat() -> impl Strategy<Value = Chat> {
                 is_blocked,
                 participants,
                 joined: Vec::new(),
-                told_as: None,
+                posted_as: None,
             },
         )
 }
@@ -315,7 +314,7 @@ prop_compose! {
             summary, edited_at, part_count, is_spam, filter_action, schedule_type, schedule_state,
             is_system, has_attachments, chat: chat.map(Rc::new), attachments, relation, awaits,
             is_own_copy, is_to_itself,
-            digest: Digest::default(), is_beyond_reading: false,
+            digest: Digest::default(), is_unreadable: false,
         }
     }
 }
@@ -340,7 +339,7 @@ fn any_lines() -> impl Strategy<Value = Lines> {
                 own,
                 others: Vec::new(),
             };
-            let mut lines = Lines::new(declaration).remembering(learnt, None);
+            let mut lines = Lines::new(declaration).with_found(learnt, None);
             if named {
                 lines.choose_name();
             }

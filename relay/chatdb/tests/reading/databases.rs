@@ -1,5 +1,5 @@
-//! The databases that are read: one in the style of each macOS, and the schemas of real ones where
-//! their dumps lie beside the repository.
+//! The databases for these tests: one in the style of each macOS, and the schemas of real ones if their
+//! dumps are beside the repository.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,7 +8,7 @@ use messages_stand_in::{ChatDb, Style, schema};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-/// A database, what it is called, and the folder that it lives in.
+/// A database, its name, and the folder in which it is.
 pub(crate) struct Database {
     pub(crate) name: String,
     pub(crate) messages: ChatDb,
@@ -20,7 +20,7 @@ impl Database {
         Self::laid_out(&style.to_string(), &schema::statements(style).join(";\n"))
     }
 
-    /// A database with these tables, whatever macOS they are of.
+    /// A database with these tables, of any macOS.
     pub(crate) fn laid_out(name: &str, statements: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("chat.db");
@@ -41,13 +41,13 @@ impl Database {
     }
 }
 
-/// Every style, and every dump that is there.
+/// Every style, and every dump that exists.
 pub(crate) fn all() -> Vec<Database> {
     let mut all: Vec<_> = Style::ALL.map(Database::new).into();
     for name in ["schema-monterey.sql", "schema-ventura.sql"] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures/chatdb");
         let Ok(dump) = std::fs::read_to_string(root.join(name)) else {
-            // Not by `eprintln`: the test harness hides what a passing test prints.
+            // Not with `eprintln`, since the test harness hides the output of a passing test.
             let line = format!("*** {name} is not here: reading the real schema is SKIPPED ***");
             let _ = writeln!(std::io::stderr(), "{line}");
             continue;

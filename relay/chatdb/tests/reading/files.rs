@@ -40,7 +40,7 @@ fn every_schema_reads_alike() {
         let chat = row.chat.as_ref().unwrap();
         assert_eq!(chat.style, ChatStyle::Direct, "{name}");
         assert_eq!(chat.participants, [ADA], "{name}");
-        // What this macOS has no column for reads as nothing.
+        // A column that this macOS lacks reads as nothing.
         assert_eq!(
             (row.edited_at, &row.associated_emoji),
             (None, &None),
@@ -195,7 +195,7 @@ fn batches_go_on_where_the_last_one_ended() {
     let (chat, ada) = direct(messages, ADA);
     let rowids: Vec<i64> = (0..10)
         .map(|n| {
-            // Newest first by date: the order is that of the ROWIDs all the same.
+            // The newest date comes first here, and the order is by ROWID all the same.
             let sent = Date::from_unix_micros(NOW - n * HOUR);
             messages
                 .deliver(chat, &NewMessage::incoming(ada, sent).text("x"))

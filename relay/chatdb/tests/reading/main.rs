@@ -1,4 +1,4 @@
-//! What is read, from the chat.db of every macOS.
+//! Reading the chat.db of every macOS.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 

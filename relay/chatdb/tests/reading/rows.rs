@@ -1,4 +1,4 @@
-//! Rows with what belongs to them, odd values, and the digest by which a change is noticed.
+//! Rows with their chats and attachments, odd values, and the digest by which a change is noticed.
 
 use chatdb::{Body, ChatStyle};
 use messages_stand_in::{
@@ -199,7 +199,7 @@ fn damaged_text_costs_no_row_and_no_more_than_itself() {
 }
 
 #[test]
-fn an_archive_without_words_leaves_the_text_column_to_speak() {
+fn an_archive_without_words_falls_back_to_the_text_column() {
     let mut database = Database::new(Style::Ventura);
     let messages = &mut database.messages;
     let (chat, ada) = direct(messages, ADA);
@@ -218,7 +218,7 @@ fn an_archive_without_words_leaves_the_text_column_to_speak() {
 }
 
 #[test]
-fn a_digest_tells_changes_of_content_from_marks_of_delivery() {
+fn a_digest_changes_with_content_and_not_with_delivery() {
     let mut database = Database::new(Style::Tahoe);
     let messages = &mut database.messages;
     let (chat, ada) = direct(messages, ADA);

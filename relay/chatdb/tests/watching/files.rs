@@ -9,7 +9,7 @@ use messages_stand_in::{ChatDb as StandIn, Style, WalRotation};
 use super::{MOMENT, Mac, SOON, events_alone, poll_alone, sees};
 
 #[test]
-fn a_hundred_rotations_do_not_deafen_it() {
+fn a_hundred_rotations_do_not_make_it_miss_commits() {
     let mut mac = Mac::new();
     let (mut db, mut watcher) = mac.attached(events_alone());
     for rotation in 0..100 {
@@ -80,7 +80,8 @@ fn a_file_replaced_before_attaching_is_noticed() {
 
 #[test]
 fn a_missing_file_or_companion_cuts_the_connection_off() {
-    // What a connection has opened it keeps: others would go on with new files, unheard.
+    // A connection keeps the files that it has opened. Other programs would use the new files, and the
+    // watcher would see none of their commits.
     for gone in ["chat.db", "chat.db-wal", "chat.db-shm"] {
         let mac = Mac::new();
         let (db, mut watcher) = mac.attached(poll_alone());

@@ -1,4 +1,5 @@
-//! When the watcher wakes: real files, real events, no pauses but the waits under test.
+//! When a wait of the watcher ends: with real files and real events, and without any pause but the
+//! waits under test.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -14,9 +15,9 @@ use chatdb::{ChatDb, Wake, WatchTimings, Watcher};
 use messages_stand_in::{ChatDb as StandIn, Date, NewMessage, Style};
 use tempfile::TempDir;
 
-/// No wait of a test ends by this, unless the test is about that.
+/// No wait of a test is meant to reach this, unless the test is about it.
 const LONG: Duration = Duration::from_mins(1);
-/// What a wake may take on a busy machine; far below [`LONG`].
+/// The longest time for a wake on a busy machine, far below [`LONG`].
 const SOON: Duration = Duration::from_secs(10);
 const MOMENT: Duration = Duration::from_millis(20);
 
@@ -69,7 +70,7 @@ fn commit(messages: &mut StandIn) -> i64 {
     messages.insert_message(&message).unwrap()
 }
 
-/// Only file events can explain a wake before a minute is over.
+/// Timings with which only file events can end a wait within a minute.
 fn events_alone() -> WatchTimings {
     WatchTimings {
         poll: LONG,
@@ -78,7 +79,7 @@ fn events_alone() -> WatchTimings {
     }
 }
 
-/// Events start no probes, as if none came.
+/// Timings with which events start no probes.
 fn poll_alone() -> WatchTimings {
     WatchTimings {
         poll: MOMENT,
@@ -88,7 +89,7 @@ fn poll_alone() -> WatchTimings {
     }
 }
 
-/// Waits until the row can be read, by nothing but changes.
+/// Waits until the row can be read, and lets only changes end the waits.
 fn sees(watcher: &mut Watcher, db: &ChatDb, rowid: i64) {
     let started = Instant::now();
     loop {

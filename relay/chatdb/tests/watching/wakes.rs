@@ -118,7 +118,7 @@ fn a_nudge_ends_the_wait_and_ten_end_one() {
 }
 
 #[test]
-fn sleep_is_told_by_the_clock_and_sweeps_at_once() {
+fn sleep_is_noticed_by_the_clock_and_sweeps_at_once() {
     let mac = Mac::new();
     let (db, mut watcher) = mac.attached(poll_alone());
     assert_eq!(watcher.wait(&db, MOMENT * 5).unwrap(), Wake::Elapsed);
@@ -126,7 +126,7 @@ fn sleep_is_told_by_the_clock_and_sweeps_at_once() {
     slept(3_600);
     assert_eq!(watcher.wait(&db, SOON).unwrap(), Wake::Sweep);
     assert_eq!(watcher.wait(&db, MOMENT * 5).unwrap(), Wake::Elapsed);
-    // A clock set back is no sleep, and the next sleep counts from there.
+    // A clock that is set back does not count as sleep, and the next sleep is measured from there.
     slept(-7_200);
     assert_eq!(watcher.wait(&db, MOMENT * 5).unwrap(), Wake::Elapsed);
     slept(60);

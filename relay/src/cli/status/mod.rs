@@ -16,7 +16,8 @@ use crate::lifecycle::ExitCode;
 use crate::lifecycle::liveness::{CHECK_EVERY, Liveness};
 use crate::platform;
 use crate::state::{
-    State, StateError, contact, filtered, meta, outbox, own_addresses, quarantine, source, waiting,
+    State, StateError, connectivity, filtered, meta, outbox, own_addresses, quarantine, source,
+    waiting,
 };
 use reasons::{PastEvent, Reason, RelayFacts};
 
@@ -124,7 +125,7 @@ impl Report {
             let facts = RelayFacts {
                 running,
                 liveness: Liveness::load(connection)?,
-                waits_for_backend: source.is_some_and(|source| source.resume_pending),
+                waits_for_backend: source.as_ref().is_some_and(|source| source.resume_pending),
                 delivery: trouble_status(meta::DELIVERY)?,
                 pull: trouble_status(meta::PULL)?,
                 reading_trouble: meta::get(connection, meta::READING)?
@@ -143,7 +144,7 @@ impl Report {
                 version: env!("CARGO_PKG_VERSION"),
                 state_dir: state.dir().display().to_string(),
                 last_scan_at: at(facts.last_scan(now)),
-                last_contact_at: contact::last(connection)?.map(secs),
+                last_contact_at: connectivity::last(connection)?.map(secs),
                 last_pull_at: at(facts.last_answer(now)),
                 backend_version: meta::get(connection, meta::BACKEND_VERSION)?,
                 backend_environment: meta::get(connection, meta::BACKEND_ENVIRONMENT)?,

@@ -1,5 +1,5 @@
-//! A batch of rows: settled in one transaction with the cursor. A row that makes this relay panic is
-//! quarantined in it, and the others go their way.
+//! Decides about a batch of rows and moves the cursor, in one transaction. A row over which this relay
+//! panics is quarantined in that transaction, and the other rows are decided about without it.
 
 use std::borrow::Cow;
 
@@ -7,139 +7,118 @@ use chatdb::ChatDb;
 use crash_point::crash_point;
 
 use super::Feed;
-use super::learn::save_lines;
-use crate::pipeline::arrival::Occasion;
-use crate::pipeline::candidate::{Candidate, Rules, Settled, set_aside};
-use crate::pipeline::row_guard::{attempt, let_go, take_in_hand};
-use crate::pipeline::settle::settle;
-use crate::pipeline::{PipelineError, groups};
-use crate::state::meta;
-use crate::state::source::{self, Anchor, Source};
-
-/// What a batch ends with.
-struct End {
-    occasion: Occasion,
-    source: Option<Source>,
-    anchors: Option<Vec<Anchor>>,
-}
+use super::names::save_lines;
+use crate::pipeline::PipelineError;
+use crate::pipeline::candidate::{BatchResult, Candidate, DecisionContext, quarantine_panicked};
+use crate::pipeline::decide::decide;
+use crate::pipeline::freshness::ReadCause;
+use crate::pipeline::row_guard::{clear_current_row, set_current_row, without_panicking};
+use crate::state::source::{self, Source};
+use crate::state::{group_name, meta};
 
 impl Feed<'_> {
-    /// Settles rows and moves the cursor, in one transaction; memory follows only after the commit.
+    /// Decides about rows, and writes `source` if it is given. What is kept in memory changes after the
+    /// commit.
     pub(super) fn commit(
         &mut self,
         db: &ChatDb,
         candidates: Vec<Candidate>,
-        occasion: Occasion,
-        source: Option<Source>,
-        anchors: Option<Vec<Anchor>>,
-    ) -> Result<Settled, PipelineError> {
+        cause: ReadCause,
+        source: Option<&Source>,
+    ) -> Result<BatchResult, PipelineError> {
         let rows = candidates.len();
-        let cursor = source.as_ref().map(|source| source.cursor);
+        let cursor = source.map(|source| source.cursor);
         let _of_the_batch = tracing::info_span!("rows", rows, cursor).entered();
-        let end = End {
-            occasion,
-            source,
-            anchors,
-        };
-        let (mut broken, mut sound): (Vec<_>, Vec<_>) = candidates
+        let (mut unreadable, readable): (Vec<_>, Vec<_>) = candidates
             .into_iter()
-            .partition(|candidate| candidate.row.is_beyond_reading);
-        loop {
-            match attempt(|| self.try_commit(db, &mut sound, &broken, &end)) {
-                Ok(settled) => return settled,
-                Err(culprit) => {
-                    let is_it = |candidate: &Candidate| candidate.row.rowid == culprit.row;
-                    let at = sound.iter().position(is_it);
-                    broken.push(sound.remove(at.expect("a row of this batch is in hand")));
-                }
-            }
-        }
+            .partition(|candidate| candidate.row.is_unreadable);
+        without_panicking(
+            readable,
+            &mut unreadable,
+            |candidate| candidate.row.rowid,
+            |candidates, panicked| self.try_commit(db, candidates, panicked, cause, source),
+        )
     }
 
     fn try_commit(
         &mut self,
         db: &ChatDb,
         candidates: &mut [Candidate],
-        broken: &[Candidate],
-        end: &End,
-    ) -> Result<Settled, PipelineError> {
-        let End {
-            occasion,
-            source,
-            anchors,
-        } = end;
-        let learnt = self.learn_lines(db, candidates)?;
-        let options = learnt.as_ref().unwrap_or(&self.options);
-        let joined = self.join_groups(db, candidates)?;
+        panicked: &[Candidate],
+        cause: ReadCause,
+        source: Option<&Source>,
+    ) -> Result<BatchResult, PipelineError> {
+        let new_options = self.find_lines(db, candidates)?;
+        let options = new_options.as_ref().unwrap_or(&self.options);
+        let named = self.name_groups(db, candidates)?;
         let mut groups = Cow::Borrowed(&self.groups);
-        if !joined.is_empty() {
-            groups.to_mut().add(joined.clone());
+        if !named.is_empty() {
+            groups.to_mut().add(named.clone());
         }
         for candidate in &mut *candidates {
-            take_in_hand(candidate.row.rowid, "examine");
-            groups.name(&mut candidate.row);
+            set_current_row(candidate.row.rowid, "examine");
+            groups.apply(&mut candidate.row);
             candidate.copy_of =
                 self.own_addresses
                     .examine(db, &mut candidate.row, &options.lines)?;
         }
-        let rules = Rules {
+        let context = DecisionContext {
             options,
             groups: &groups,
-            ..self.rules(*occasion)
+            ..self.decision_context(cause)
         };
         let mut arrivals = self.arrivals.clone();
         if !candidates.is_empty() {
             crash_point("rows_read");
         }
-        let mut settled = self.context.state.write(|tx| {
-            groups::save(tx, &joined)?;
-            let settled = settle(tx, &mut arrivals, candidates, &rules)?;
-            let_go();
-            for candidate in broken {
-                set_aside(tx, candidate, rules.now)?;
+        let mut result = self.context.state.write(|tx| {
+            for group in &named {
+                group_name::save(tx, group)?;
             }
-            if let Some(learnt) = &learnt {
-                save_lines(tx, &learnt.lines)?;
+            let result = decide(tx, &mut arrivals, candidates, &context)?;
+            clear_current_row();
+            for candidate in panicked {
+                quarantine_panicked(tx, candidate, context.now)?;
+            }
+            if let Some(options) = &new_options {
+                save_lines(tx, &options.lines)?;
             }
             if let Some(source) = source {
                 source::save(tx, source)?;
-                if matches!(occasion, Occasion::Rebuilt { .. }) {
+                if source.anchors != self.source.anchors {
+                    source::set_anchors(tx, &source.anchors)?;
+                }
+                if matches!(cause, ReadCause::Rebuilt { .. }) {
                     meta::remove(tx, meta::REBUILD_BEGAN_AT)?;
                 }
             }
-            if let Some(anchors) = anchors {
-                source::set_anchors(tx, anchors)?;
-            }
-            Ok(settled)
+            Ok(result)
         })?;
         if !candidates.is_empty() {
-            // A backlog takes longer than a scan may: each batch of it counts as one.
-            self.context.health.scanned(rules.now);
+            // A backlog takes longer than a scan may, so each of its batches counts as a scan.
+            self.context.health.scanned(context.now);
         }
         self.arrivals = arrivals;
-        self.groups.add(joined);
-        self.groups.add(settled.told_groups.iter().cloned());
-        if let Some(learnt) = learnt {
-            self.options = learnt;
+        self.groups.add(named);
+        self.groups.add(result.named_groups.iter().cloned());
+        if let Some(options) = new_options {
+            self.options = options;
         }
         self.filtered
-            .add_chats(std::mem::take(&mut settled.filtered_chats));
+            .add_chats(std::mem::take(&mut result.filtered_chats));
         if let Some(source) = source {
             self.source = source.clone();
         }
-        if let Some(anchors) = anchors {
-            self.anchors.clone_from(anchors);
-        }
-        if settled.held > 0 {
+        if result.held > 0 {
             tracing::warn!(
-                held = settled.held,
+                held = result.held,
                 "messages that may be old ones are held; see `archety-relay quarantine list`"
             );
         }
-        if settled.enqueued > 0 {
+        if result.enqueued > 0 {
             crash_point("rows_committed");
             (self.context.wake_sender)();
         }
-        Ok(settled)
+        Ok(result)
     }
 }

@@ -1,79 +1,80 @@
-//! When recent rows are compared with what was settled of them, a slice at a time.
+//! Compares recent rows with what was read of them before, a slice at a time.
 //!
-//! Messages changes rows in place. Every change of the database asks for a comparison of the last 24
-//! hours; it begins a moment later, so that a row's join comes first, yields to news after each slice,
-//! and takes at most a small part of the thread's time, together with the look at what filters hold back
-//! that follows it.
+//! Messages changes rows in place. After every change of the database the rows of the last 24 hours are
+//! compared. The comparison starts a moment later, so that a new row's join is there first. After each
+//! slice new rows are read. Together with the pass over filtered messages that follows, a comparison takes
+//! at most a small part of the thread's time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use chatdb::{ChatDb, Digest, FilterReason, Row};
 
 use super::{Feed, HOUR};
-use crate::pipeline::arrival::Occasion;
-use crate::pipeline::row_guard::{attempt, let_go, take_in_hand};
-use crate::pipeline::{PipelineError, binding, changes};
-use crate::state::seen;
+use crate::pipeline::freshness::ReadCause;
+use crate::pipeline::row_guard::{clear_current_row, set_current_row, without_panicking};
+use crate::pipeline::{PipelineError, changes, first_chat};
+use crate::state::{seen, source};
 
 /// Rows this old are compared.
 const WINDOW: i64 = 24 * HOUR;
-/// Between a change and the comparison that it calls for.
+/// How long after a change of the database a comparison starts.
 const PAUSE: Duration = Duration::from_millis(20);
 /// A comparison may take at most one part in this many of the thread's time.
 const SHARE: u32 = 20;
 /// Rows per slice.
 const SLICE: usize = 256;
 
-/// The state of comparing.
+/// How far the comparison has come.
 pub(super) struct Compare {
-    asked: bool,
+    /// Whether the database has changed since the last comparison began.
+    is_requested: bool,
     not_before: Instant,
     /// Rows sent from here on are compared, microseconds since 1970.
     since: i64,
     is_under_way: bool,
-    /// Rows of the pass under way that are still to be compared; the newest are last and come first.
+    /// ROWIDs that are still to be compared; the newest are last and are compared first.
     left: Vec<i64>,
-    /// What the pass under way has cost.
+    /// How long the comparison that is under way has worked.
     spent: Duration,
-    /// When the pass under way began, microseconds since 1970.
+    /// When the comparison that is under way began, microseconds since 1970.
     began_at: i64,
-    /// Digests that were compared before: what did not change since is known to be settled.
-    settled: HashMap<i64, Digest>,
-    /// The first pass runs to its end at once: it covers what happened while the relay did not run.
-    passes: u64,
+    /// Digests of rows that need no work until they change again, by ROWID.
+    compared: HashMap<i64, Digest>,
+    /// The first comparison runs to its end at once: it finds what changed while the relay did not run.
+    is_first: bool,
 }
 
 impl Compare {
-    /// Begins with everything since the last good scan.
+    /// Begins with every row from a day before the last good scan on.
     pub(super) fn since_last_scan(last_good_scan_at: i64, now: i64) -> Self {
         Self {
-            asked: true,
+            is_requested: true,
             not_before: Instant::now(),
             since: last_good_scan_at.min(now) - WINDOW,
             is_under_way: false,
             left: Vec::new(),
             spent: Duration::ZERO,
             began_at: now,
-            settled: HashMap::new(),
-            passes: 0,
+            compared: HashMap::new(),
+            is_first: true,
         }
     }
 
-    /// Something changed.
-    pub(super) fn ask(&mut self) {
-        if !self.asked {
-            self.asked = true;
+    /// Asks for a comparison: the database has changed.
+    pub(super) fn request(&mut self) {
+        if !self.is_requested {
+            self.is_requested = true;
             self.not_before = self.not_before.max(Instant::now() + PAUSE);
         }
     }
 
-    /// How long until there is something to compare; `None` if nothing is asked for.
+    /// How long until the next slice is due; `None` if no comparison is requested.
     pub(super) fn due_in(&self, now: Instant) -> Option<Duration> {
         if self.is_under_way {
             return Some(Duration::ZERO);
         }
-        self.asked.then(|| {
+        self.is_requested.then(|| {
             self.not_before
                 .saturating_duration_since(now)
                 .max(Duration::from_millis(1))
@@ -82,57 +83,57 @@ impl Compare {
 }
 
 impl Feed<'_> {
-    /// Compares a slice of recent rows, or looks at a slice of what filters hold back, if it is time.
+    /// Compares a slice of recent rows, or reads a slice of the filtered messages, if it is time.
     pub(super) fn compare_recent(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         let started = Instant::now();
         if !self.compare.is_under_way {
-            if !self.compare.asked || started < self.compare.not_before {
+            if !self.compare.is_requested || started < self.compare.not_before {
                 return Ok(());
             }
-            self.begin_pass(db)?;
+            self.begin_comparison(db)?;
         }
-        let first_pass = self.compare.passes == 0;
         loop {
             if let Err(error) = self.next_slice(db) {
-                // Asked for again as a whole; what was settled is known to be.
+                // The comparison starts again, and passes over the rows that it has compared.
                 self.compare.left.clear();
                 self.compare.is_under_way = false;
-                self.compare.asked = true;
+                self.compare.is_requested = true;
                 return Err(error);
             }
             let is_done = self.compare.left.is_empty() && self.filtered.is_done();
             self.compare.is_under_way = !is_done;
-            if is_done || !first_pass || self.context.health.is_stopping() {
+            if is_done || !self.compare.is_first || self.context.health.is_stopping() {
                 break;
             }
         }
         self.compare.spent += started.elapsed();
         if !self.compare.is_under_way {
-            self.end_pass()?;
+            self.end_comparison()?;
         }
         Ok(())
     }
 
     fn next_slice(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         if self.compare.left.is_empty() {
-            return self.look_at_filtered(db);
+            return self.read_filtered(db);
         }
         let from = self.compare.left.len().saturating_sub(SLICE);
         let slice = self.compare.left.split_off(from);
         self.compare_slice(db, &slice)
     }
 
-    fn begin_pass(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
+    fn begin_comparison(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         let mut rowids = db.rowids_since(self.compare.since)?;
         rowids.retain(|rowid| *rowid <= self.source.cursor);
+        let began_at = self.now();
         let compare = &mut self.compare;
-        if compare.settled.len() > 2 * rowids.len() + 1_000 {
-            compare.settled.clear();
+        if compare.compared.len() > 2 * rowids.len() + 1_000 {
+            compare.compared.clear();
         }
         compare.left = rowids;
-        compare.asked = false;
+        compare.is_requested = false;
         compare.spent = Duration::ZERO;
-        compare.began_at = self.context.clock.now().as_micros();
+        compare.began_at = began_at;
         self.begin_filtered()?;
         self.compare.is_under_way = true;
         Ok(())
@@ -141,7 +142,7 @@ impl Feed<'_> {
     fn compare_slice(&mut self, db: &ChatDb, slice: &[i64]) -> Result<(), PipelineError> {
         // chat.db first, the state after: the sender shares the state and must not wait for chat.db.
         let mut marks = db.marks_of(slice)?;
-        marks.retain(|mark| self.compare.settled.get(&mark.rowid) != Some(&mark.digest));
+        marks.retain(|mark| self.compare.compared.get(&mark.rowid) != Some(&mark.digest));
         if marks.is_empty() {
             return Ok(());
         }
@@ -153,55 +154,47 @@ impl Feed<'_> {
         })?;
         let mut rows = Vec::new();
         for (mark, known) in marks.iter().zip(&known) {
-            // A row without a record was there before the relay began, or is still waiting.
+            // A row without a record is older than the relay, or is still waiting.
             if known.is_some_and(|digest| digest != mark.digest) {
                 rows.extend(db.row(mark.rowid)?);
             }
         }
-        // Looked at again when the relay starts anew, or when they change once more.
-        let beyond_reading = rows.extract_if(.., |row| row.is_beyond_reading);
-        let mut set_aside: BTreeSet<i64> = beyond_reading.map(|row| row.rowid).collect();
-        loop {
-            match attempt(|| self.settle_changes(db, &mut rows)) {
-                Ok(settled) => {
-                    settled?;
-                    break;
-                }
-                Err(culprit) => {
-                    rows.retain(|row| row.rowid != culprit.row);
-                    set_aside.insert(culprit.row);
-                }
-            }
-        }
+        // Rows that are set aside are read again when the relay starts, or when they change once more.
+        let (mut set_aside, rows): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| row.is_unreadable);
+        without_panicking(
+            rows,
+            &mut set_aside,
+            |row| row.rowid,
+            |rows, _| self.apply_changes(db, rows),
+        )?;
         for (mark, known) in marks.iter().zip(known) {
-            // One that waits gets its record later, perhaps with this very digest.
+            // A waiting row gets its record later, perhaps with this very digest.
             let is_done = known.is_some_and(|digest| digest == mark.digest);
-            if is_done || set_aside.contains(&mark.rowid) {
-                self.compare.settled.insert(mark.rowid, mark.digest);
+            if is_done || set_aside.iter().any(|row| row.rowid == mark.rowid) {
+                self.compare.compared.insert(mark.rowid, mark.digest);
             }
         }
         Ok(())
     }
 
-    fn settle_changes(&mut self, db: &ChatDb, rows: &mut [Row]) -> Result<(), PipelineError> {
+    fn apply_changes(&mut self, db: &ChatDb, rows: &mut [Row]) -> Result<(), PipelineError> {
         if rows.is_empty() {
             return Ok(());
         }
         for row in &mut *rows {
-            take_in_hand(row.rowid, "examine");
-            self.groups.name(row);
-            self.put_back(db, std::slice::from_mut(row))?;
-            self.own_addresses.examine(db, row, &self.options.lines)?;
+            set_current_row(row.rowid, "examine");
+            self.examine_again(db, row)?;
         }
-        let rules = self.rules(Occasion::Ordinary);
+        let context = self.decision_context(ReadCause::Appeared);
         let enqueued = self.context.state.write(|tx| {
             rows.iter().try_fold(0, |enqueued, row| {
-                take_in_hand(row.rowid, "change");
-                Ok(enqueued + changes::settle_change(tx, row, &rules)?)
+                set_current_row(row.rowid, "change");
+                Ok(enqueued + changes::apply_change(tx, row, &context)?)
             })
         })?;
-        let_go();
-        // Some of them may be newly held back.
+        clear_current_row();
+        // Some of the rows may be newly held back.
         let marked = rows.iter().filter_map(|row| {
             let chat = row.chat.as_deref()?;
             FilterReason::of(row, chat).map(|_| chat.guid.clone())
@@ -213,33 +206,33 @@ impl Feed<'_> {
         Ok(())
     }
 
-    /// Puts changed rows into the chats that their messages were told in.
-    pub(super) fn put_back(&self, db: &ChatDb, rows: &mut [Row]) -> Result<(), PipelineError> {
-        let told = self.context.state.read(|state| {
-            rows.iter()
-                .map(|row| binding::told_in(state, &row.guid))
-                .collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        for (row, told) in rows.iter_mut().zip(&told) {
-            binding::put_back(db, row, told)?;
-        }
-        Ok(())
+    /// Puts a row that was decided about before into the chat in which its message was first posted, and
+    /// finds out whether the owner wrote it. Returns the guid of the own message of which it is a copy.
+    pub(super) fn examine_again(
+        &mut self,
+        db: &ChatDb,
+        row: &mut Row,
+    ) -> Result<Option<String>, PipelineError> {
+        self.groups.apply(row);
+        let find = |state: &_| first_chat::find(state, &row.guid);
+        let known = self.context.state.read(find)?;
+        first_chat::restore(db, row, &known)?;
+        Ok(self.own_addresses.examine(db, row, &self.options.lines)?)
     }
 
-    /// Only a whole comparison is a good scan: what changed during downtime is told even if the relay
-    /// is killed between reading new rows and comparing old ones.
-    fn end_pass(&mut self) -> Result<(), PipelineError> {
-        let first_pass = self.compare.passes == 0;
-        self.source.last_good_scan_at = self.compare.began_at;
-        if first_pass {
-            let source = &self.source;
+    /// A scan counts as good only once everything was compared. So what changed during downtime is posted
+    /// even if the relay is killed between reading new rows and comparing old ones.
+    fn end_comparison(&mut self) -> Result<(), PipelineError> {
+        let compare = &mut self.compare;
+        let is_first = std::mem::replace(&mut compare.is_first, false);
+        compare.since = compare.began_at - WINDOW;
+        compare.not_before = Instant::now() + compare.spent * SHARE;
+        self.source.last_good_scan_at = compare.began_at;
+        if is_first {
             self.context
                 .state
-                .write(|tx| crate::state::source::save(tx, source))?;
+                .write(|tx| source::save(tx, &self.source))?;
         }
-        self.compare.passes += 1;
-        self.compare.since = self.compare.began_at - WINDOW;
-        self.compare.not_before = Instant::now() + self.compare.spent * SHARE;
         Ok(())
     }
 }

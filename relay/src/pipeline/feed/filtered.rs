@@ -1,9 +1,9 @@
-//! Looking again at the rows that filters hold back, a slice at a time, after each comparison of recent
-//! rows and within the share of time that both may take.
+//! Reads the rows again that filters hold back, a slice at a time, after each comparison of recent rows
+//! and within the share of time that both may take.
 //!
-//! The chats are asked first, each once: as long as a chat is marked, none of its rows need be read.
-//! Rows of chats without a mark are held by their own and are read one by one. A few of the others are
-//! looked at in turn, to notice what was deleted.
+//! First each chat is read once: as long as a chat is marked, none of its rows need be read. Rows of
+//! chats without a mark are held back by marks of their own and are read one by one. Each pass also reads
+//! a few of the other rows in turn, to notice which were deleted.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,37 +12,37 @@ use crash_point::crash_point;
 
 use super::Feed;
 use crate::pipeline::PipelineError;
-use crate::pipeline::arrival::Occasion;
-use crate::pipeline::candidate::{Candidate, Look, Settled};
+use crate::pipeline::candidate::{BatchResult, Candidate};
 use crate::pipeline::filtered::{self, HeldBy};
-use crate::pipeline::row_guard::{attempt, let_go, take_in_hand};
-use crate::state::filtered::{self as rows, Place};
+use crate::pipeline::freshness::ReadCause;
+use crate::pipeline::row_guard::{clear_current_row, set_current_row, without_panicking};
+use crate::state::filtered::{self as rows, FilteredMessage, FilteredRow};
 
 /// Chats per slice.
 const CHATS: usize = 512;
 /// Rows per slice.
 const ROWS: usize = 128;
-/// Rows of one chat that are looked at before news of that chat. More of them, which bear marks of their
-/// own, would hold the news up.
+/// So many rows of one chat are read before new messages of that chat are posted. More rows, which would
+/// have marks of their own, would delay the new messages.
 const AT_ONCE: usize = 512;
-/// Rows that each pass looks at in turn, whatever their chats say.
+/// So many rows each pass reads in turn, whether their chats are marked or not.
 const IN_TURN: u32 = 64;
 
-/// What is to be looked at, and how far a pass has come.
+/// How far the pass has come.
 #[derive(Debug, Default)]
-pub(super) struct FilteredLook {
-    /// The chats of the rows on the list; none before the first pass.
+pub(super) struct FilteredPass {
+    /// The chats of the listed rows; `None` before the first pass.
     chats: Option<Vec<MarkedChat>>,
     /// Where in `chats` the pass goes on.
     next_chat: usize,
-    /// Numbers of rows that the pass has yet to look at, in the order in which they came: those of one
-    /// chat that are lifted together go out in it.
+    /// Numbers of rows that are still to be read, in the order in which the rows came. Rows of one chat
+    /// that are lifted together are posted in that order.
     rows: BTreeSet<i64>,
-    /// Numbers of rows that made this relay panic: they stay on the list and are not looked at in this run.
+    /// Numbers of rows over which this relay panicked. They stay listed and are not read in this run.
     set_aside: BTreeSet<i64>,
-    /// The last row that was looked at in its turn.
+    /// The last row that was read in its turn.
     turn: i64,
-    /// Chats and rows that were looked at so far.
+    /// How many chats and rows were read so far.
     #[cfg(test)]
     pub(super) looks: (usize, usize),
 }
@@ -54,17 +54,17 @@ struct MarkedChat {
     rowid: Option<i64>,
 }
 
-/// What became of one row.
-enum Finding {
-    Unchanged,
+/// How a listed row has changed.
+enum FilteredChange {
+    None,
     Moved { guid: String, rowid: i64 },
     Deleted(i64),
     Refreshed(i64, Box<Row>, HeldBy),
     Lifted(i64, Box<Candidate>),
 }
 
-impl FilteredLook {
-    /// Rows of these chats are newly on the list.
+impl FilteredPass {
+    /// Adds chats of which rows are newly listed.
     pub(super) fn add_chats(&mut self, guids: Vec<String>) {
         let Some(chats) = &mut self.chats else { return };
         for guid in guids {
@@ -74,53 +74,47 @@ impl FilteredLook {
         }
     }
 
-    /// Nothing is left of the pass under way.
     pub(super) fn is_done(&self) -> bool {
         self.rows.is_empty() && self.next_chat >= self.chats.as_ref().map_or(0, Vec::len)
     }
 }
 
 impl Feed<'_> {
-    /// Begins to look at what is held back.
+    /// Starts a pass.
     pub(super) fn begin_filtered(&mut self) -> Result<(), PipelineError> {
         let wants_all = self.options.relay_spam;
-        let (known, turn) = (self.filtered.chats.is_some(), self.filtered.turn);
+        let (has_chats, turn) = (self.filtered.chats.is_some(), self.filtered.turn);
         let (chats, rows, in_turn) = self.context.state.read(|state| {
-            let chats = if known {
-                None
-            } else {
-                Some(rows::chats(state)?)
-            };
+            let chats = (!has_chats).then(|| rows::chats(state)).transpose()?;
             if wants_all {
                 return Ok((chats, rows::ids_after(state, 0, u32::MAX)?, Vec::new()));
             }
             let mut in_turn = rows::ids_after(state, turn, IN_TURN)?;
-            // Round and round: the first follow the last.
+            // After the last row the turn goes on with the first.
             let rest = IN_TURN.saturating_sub(u32::try_from(in_turn.len()).unwrap_or(u32::MAX));
             let first = rows::ids_after(state, 0, rest)?;
             in_turn.extend(first.into_iter().filter(|id| *id <= turn));
             Ok((chats, rows::of_chat(state, None)?, in_turn))
         })?;
-        let look = &mut self.filtered;
+        let pass = &mut self.filtered;
         if let Some(chats) = chats {
             let marked = |guid| MarkedChat { guid, rowid: None };
-            look.chats = Some(chats.into_iter().map(marked).collect());
+            pass.chats = Some(chats.into_iter().map(marked).collect());
         }
-        look.next_chat = if wants_all { usize::MAX } else { 0 };
-        look.turn = in_turn.last().copied().unwrap_or(0);
-        look.rows = rows.into_iter().chain(in_turn).collect();
+        pass.next_chat = if wants_all { usize::MAX } else { 0 };
+        pass.turn = in_turn.last().copied().unwrap_or(0);
+        pass.rows = rows.into_iter().chain(in_turn).collect();
         Ok(())
     }
 
-    /// Looks at what is held back in the chats of rows that no filter holds back: a mark was lifted
-    /// there, and what it held goes out before the news of its chat.
-    pub(super) fn release_before(
+    /// Reads the listed rows in the chats of new rows that no filter holds back. The marks of such a chat
+    /// were lifted, and its held messages are posted before the new ones.
+    pub(super) fn release_in_chats_of(
         &mut self,
         db: &ChatDb,
         candidates: &[Candidate],
     ) -> Result<(), PipelineError> {
-        let look = &self.filtered;
-        if look.chats.as_ref().is_some_and(Vec::is_empty) {
+        if self.filtered.chats.as_ref().is_some_and(Vec::is_empty) {
             return Ok(());
         }
         let unheld = candidates.iter().filter_map(|candidate| {
@@ -138,31 +132,31 @@ impl Feed<'_> {
             Ok(ids)
         })?;
         for slice in ids.chunks(ROWS) {
-            self.look_at_rows(db, slice)?;
+            self.read_filtered_rows(db, slice)?;
         }
         Ok(())
     }
 
-    /// Looks at the next slice of chats or rows.
-    pub(super) fn look_at_filtered(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
+    /// Reads the next slice of chats or rows.
+    pub(super) fn read_filtered(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         let chats = self.filtered.chats.as_ref().map_or(0, Vec::len);
         if self.filtered.next_chat < chats {
-            return self.look_at_chats(db);
+            return self.read_filtered_chats(db);
         }
         let rows = &mut self.filtered.rows;
         let ids: Vec<i64> = std::iter::from_fn(|| rows.pop_first()).take(ROWS).collect();
-        self.look_at_rows(db, &ids)
+        self.read_filtered_rows(db, &ids)
     }
 
-    /// Rows of chats whose mark was lifted, or that are gone, are to be looked at.
-    fn look_at_chats(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
-        let look = &mut self.filtered;
-        let chats = look.chats.get_or_insert_default();
-        let from = look.next_chat.min(chats.len());
+    /// Adds the rows of chats whose mark was lifted, or that are gone, to those that are to be read.
+    fn read_filtered_chats(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
+        let pass = &mut self.filtered;
+        let chats = pass.chats.get_or_insert_default();
+        let from = pass.next_chat.min(chats.len());
         let to = (from + CHATS).min(chats.len());
         #[cfg(test)]
         {
-            look.looks.0 += to - from;
+            pass.looks.0 += to - from;
         }
         let mut unmarked = Vec::new();
         for (index, chat) in (from..to).zip(&mut chats[from..to]) {
@@ -175,7 +169,7 @@ impl Feed<'_> {
                 unmarked.push(index);
             }
         }
-        look.next_chat = to;
+        pass.next_chat = to;
         if unmarked.is_empty() {
             return Ok(());
         }
@@ -188,79 +182,85 @@ impl Feed<'_> {
         for (index, ids) in unmarked.into_iter().zip(found).rev() {
             if ids.is_empty() {
                 chats.remove(index);
-                look.next_chat -= 1;
+                pass.next_chat -= 1;
             }
-            look.rows.extend(ids);
+            pass.rows.extend(ids);
         }
         Ok(())
     }
 
-    fn look_at_rows(&mut self, db: &ChatDb, ids: &[i64]) -> Result<(), PipelineError> {
-        let mut ids = ids.to_vec();
-        loop {
-            ids.retain(|id| !self.filtered.set_aside.contains(id));
-            match attempt(|| self.try_rows(db, &ids)) {
-                Ok(looked) => return looked,
-                Err(culprit) => {
-                    self.filtered.set_aside.insert(culprit.row);
-                }
-            }
-        }
+    fn read_filtered_rows(&mut self, db: &ChatDb, ids: &[i64]) -> Result<(), PipelineError> {
+        let is_readable = |id: &i64| !self.filtered.set_aside.contains(id);
+        let ids: Vec<i64> = ids.iter().copied().filter(is_readable).collect();
+        let mut set_aside = Vec::new();
+        let read = without_panicking(
+            ids,
+            &mut set_aside,
+            |id| *id,
+            |ids, _| self.try_filtered_rows(db, ids),
+        );
+        self.filtered.set_aside.extend(set_aside);
+        read
     }
 
-    fn try_rows(&mut self, db: &ChatDb, ids: &[i64]) -> Result<(), PipelineError> {
-        let places = self.context.state.read(|state| {
+    fn try_filtered_rows(&mut self, db: &ChatDb, ids: &[i64]) -> Result<(), PipelineError> {
+        let listed = self.context.state.read(|state| {
             ids.iter()
-                .map(|id| rows::place(state, *id))
+                .map(|id| rows::row(state, *id))
                 .collect::<rusqlite::Result<Vec<_>>>()
         })?;
         #[cfg(test)]
         {
-            self.filtered.looks.1 += places.len();
+            self.filtered.looks.1 += listed.len();
         }
         let mut marks = HashMap::new();
-        let mut findings = Vec::new();
-        for place in places.iter().flatten() {
-            take_in_hand(place.id, "look");
-            match self.find_out(db, place, &mut marks)? {
-                Finding::Unchanged => {}
-                finding => findings.push(finding),
-            }
+        let mut changes = Vec::new();
+        for row in listed.iter().flatten() {
+            set_current_row(row.id, "look");
+            changes.push(self.find_change(db, row, &mut marks)?);
         }
-        if findings.is_empty() {
+        changes.retain(|change| !matches!(change, FilteredChange::None));
+        if changes.is_empty() {
             return Ok(());
         }
-        let rules = self.rules(Occasion::Ordinary);
+        let context = self.decision_context(ReadCause::Appeared);
         let mut arrivals = self.arrivals.clone();
         let mut chats = Vec::new();
-        let settled = self.context.state.write(|tx| {
-            let mut settled = Settled::default();
-            for finding in findings {
-                match finding {
-                    Finding::Unchanged => {}
-                    Finding::Moved { guid, rowid } => rows::set_rowid(tx, &guid, rowid)?,
-                    Finding::Deleted(id) => filtered::forget_deleted(tx, id)?,
-                    Finding::Refreshed(id, row, held_by) => {
-                        take_in_hand(id, "refresh");
+        let result = self.context.state.write(|tx| {
+            let mut result = BatchResult::default();
+            for change in changes {
+                match change {
+                    FilteredChange::None => {}
+                    FilteredChange::Moved { guid, rowid } => rows::set_rowid(tx, &guid, rowid)?,
+                    FilteredChange::Deleted(id) => filtered::forget_deleted(tx, id)?,
+                    FilteredChange::Refreshed(id, row, held_by) => {
+                        set_current_row(id, "refresh");
                         chats.push(held_by.chat_guid.clone());
-                        filtered::refresh(tx, id, &row, Some(held_by), &rules)?;
+                        filtered::refresh(tx, id, &row, Some(held_by), &context)?;
                     }
-                    Finding::Lifted(id, lifted) => {
-                        take_in_hand(id, "release");
+                    FilteredChange::Lifted(id, candidate) => {
+                        set_current_row(id, "release");
                         let arrivals = &mut arrivals;
-                        filtered::release_lifted(tx, arrivals, id, &lifted, &rules, &mut settled)?;
+                        filtered::release_lifted(
+                            tx,
+                            arrivals,
+                            id,
+                            &candidate,
+                            &context,
+                            &mut result,
+                        )?;
                     }
                 }
             }
-            let_go();
-            Ok(settled)
+            clear_current_row();
+            Ok(result)
         })?;
         self.arrivals = arrivals;
-        self.groups.add(settled.told_groups);
+        self.groups.add(result.named_groups);
         self.filtered.add_chats(chats);
-        if settled.enqueued > 0 {
+        if result.enqueued > 0 {
             tracing::info!(
-                released = settled.enqueued,
+                released = result.enqueued,
                 "messages that filters had held back are relayed"
             );
             crash_point("rows_committed");
@@ -269,18 +269,18 @@ impl Feed<'_> {
         Ok(())
     }
 
-    /// What chat.db says of a row by now. `marks` remembers the chats of one slice.
-    fn find_out(
+    /// Compares a listed row with chat.db. `marks` keeps the chats that were read for the same slice.
+    fn find_change(
         &mut self,
         db: &ChatDb,
-        place: &Place,
+        listed: &FilteredRow,
         marks: &mut HashMap<String, Option<ChatMarks>>,
-    ) -> Result<Finding, PipelineError> {
-        let Some(own) = db.filter_marks(place.rowid, &place.guid)? else {
-            return Ok(Finding::Deleted(place.id));
+    ) -> Result<FilteredChange, PipelineError> {
+        let Some(own) = db.filter_marks(listed.rowid, &listed.guid)? else {
+            return Ok(FilteredChange::Deleted(listed.id));
         };
         let mut chat = None;
-        if let Some(guid) = &place.chat_guid {
+        if let Some(guid) = &listed.chat_guid {
             if !marks.contains_key(guid) {
                 marks.insert(guid.clone(), db.chat_marks(guid)?);
             }
@@ -288,102 +288,112 @@ impl Feed<'_> {
         }
         let passes = own.is_from_me || self.options.relay_spam;
         let is_held = !passes && chat.is_some_and(|chat| own.reason.or(chat.reason).is_some());
-        // The mark of a chat that it was taken out of holds it no longer.
+        // The mark of a chat does not count for a row that was moved to another chat.
         let is_elsewhere = match chat {
             Some(chat) if is_held && own.reason.is_none() => {
                 !db.is_joined_to(own.rowid, chat.rowid)? && db.is_joined(own.rowid)?
             }
             _ => false,
         };
-        if is_held && place.has_body && !is_elsewhere {
-            return Ok(if own.rowid == place.rowid {
-                Finding::Unchanged
+        if is_held && listed.has_body && !is_elsewhere {
+            return Ok(if own.rowid == listed.rowid {
+                FilteredChange::None
             } else {
-                Finding::Moved {
-                    guid: place.guid.clone(),
+                FilteredChange::Moved {
+                    guid: listed.guid.clone(),
                     rowid: own.rowid,
                 }
             });
         }
-        let is_it = |row: &Row| row.guid == place.guid && !row.is_beyond_reading;
+        let is_it = |row: &Row| row.guid == listed.guid && !row.is_unreadable;
         let Some(mut row) = db.row(own.rowid)?.filter(is_it) else {
-            return Ok(Finding::Unchanged);
+            return Ok(FilteredChange::None);
         };
         let joined = db.chats_of(row.rowid)?;
         let named = joined
             .iter()
-            .find(|chat| Some(&chat.guid) == place.chat_guid.as_ref());
+            .find(|chat| Some(&chat.guid) == listed.chat_guid.as_ref());
         let Some(chat) = named.or(joined.first()) else {
-            return Ok(Finding::Unchanged);
+            return Ok(FilteredChange::None);
         };
         let held_by = HeldBy::of(&row, chat);
         let is_held = !passes && FilterReason::of(&row, chat).is_some();
-        self.groups.name(&mut row);
-        self.put_back(db, std::slice::from_mut(&mut row))?;
-        let copy_of = self
-            .own_addresses
-            .examine(db, &mut row, &self.options.lines)?;
-        // In "Recently Deleted" it is lifted only once the owner takes it back out.
+        let copy_of = self.examine_again(db, &mut row)?;
+        // A row in "Recently Deleted" is in no chat, and counts as lifted only once the owner restores it.
         if !is_held && db.is_joined(row.rowid)? {
-            return Ok(Finding::Lifted(
-                place.id,
-                Box::new(Candidate {
-                    row,
-                    since: self.now(),
-                    look: Look::Again,
-                    copy_of,
-                }),
-            ));
+            let candidate = Candidate {
+                is_new: false,
+                copy_of,
+                ..Candidate::new(row, self.now())
+            };
+            return Ok(FilteredChange::Lifted(listed.id, Box::new(candidate)));
         }
-        if is_held || !place.has_body {
-            return Ok(Finding::Refreshed(place.id, Box::new(row), held_by));
+        if is_held || !listed.has_body {
+            return Ok(FilteredChange::Refreshed(listed.id, Box::new(row), held_by));
         }
-        Ok(Finding::Unchanged)
+        Ok(FilteredChange::None)
     }
 
-    /// Finds rows that are held back in a chat.db that was built anew: by their guids, else as the
-    /// message of the same instant and content under another guid.
+    /// Finds the rows of listed messages in a chat.db that was built anew: by their guids, else as the
+    /// message with the same timestamp and content under another guid.
     pub(super) fn find_filtered_again(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
-        self.filtered = FilteredLook::default();
+        self.filtered = FilteredPass::default();
         let state = &self.context.state;
-        let ids = state.read(|state| rows::ids_after(state, 0, u32::MAX))?;
-        let rules = self.rules(Occasion::Ordinary);
-        for slice in ids.chunks(ROWS) {
-            let held = state.read(|state| {
+        for slice in state
+            .read(|state| rows::ids_after(state, 0, u32::MAX))?
+            .chunks(ROWS)
+        {
+            let listed = state.read(|state| {
                 slice
                     .iter()
                     .map(|id| rows::find(state, *id))
                     .collect::<rusqlite::Result<Vec<_>>>()
             })?;
-            let mut copies = Vec::new();
-            for held in held.into_iter().flatten() {
-                // By its guid it is found whenever it is looked at.
-                if db.filter_marks(held.rowid, &held.guid)?.is_some() {
-                    continue;
-                }
-                for rowid in db.rowids_at(held.sent_at)? {
-                    let Some(mut row) = db.row(rowid)? else {
-                        continue;
-                    };
-                    self.groups.name(&mut row);
-                    if filtered::is_same(&row, held.twin, &rules) {
-                        copies.push((held.id, row));
-                    }
-                }
-            }
-            if copies.is_empty() {
+            let mut set_aside = Vec::new();
+            without_panicking(
+                listed.into_iter().flatten().collect(),
+                &mut set_aside,
+                |message| message.id,
+                |messages, _| self.find_again(db, messages),
+            )?;
+            let set_aside = set_aside.iter().map(|message| message.id);
+            self.filtered.set_aside.extend(set_aside);
+        }
+        Ok(())
+    }
+
+    fn find_again(&self, db: &ChatDb, messages: &[FilteredMessage]) -> Result<(), PipelineError> {
+        let context = self.decision_context(ReadCause::Appeared);
+        let mut copies = Vec::new();
+        for message in messages {
+            set_current_row(message.id, "find");
+            // A row that has its guid still is found whenever it is read.
+            if db.filter_marks(message.rowid, &message.guid)?.is_some() {
                 continue;
             }
-            state.write(|tx| {
-                let mut found = BTreeSet::new();
-                for (id, copy) in &copies {
-                    if !found.contains(id) && filtered::rename(tx, *id, copy)? {
-                        found.insert(*id);
-                    }
+            for rowid in db.rowids_at(message.sent_at)? {
+                let Some(mut row) = db.row(rowid)? else {
+                    continue;
+                };
+                self.groups.apply(&mut row);
+                if filtered::has_twin(&row, message.twin, &context) {
+                    copies.push((message.id, row));
                 }
-                Ok(())
-            })?;
+            }
         }
+        if copies.is_empty() {
+            return Ok(());
+        }
+        self.context.state.write(|tx| {
+            let mut found = BTreeSet::new();
+            for (id, copy) in &copies {
+                set_current_row(*id, "find");
+                if !found.contains(id) && filtered::rename(tx, *id, copy)? {
+                    found.insert(*id);
+                }
+            }
+            Ok(())
+        })?;
         Ok(())
     }
 }

@@ -1,15 +1,15 @@
-//! Reading one open chat.db: what is new since the cursor, in what order, and what is due when.
+//! Reads one open chat.db: new rows, changed rows, and rows that filters hold back.
 //!
-//! `begin` decides where to start, `rebuilt` what to do with another file at the same path, `resume`
-//! what a lost state missed, `batch` how rows and cursor change together, `compare` finds rows that changed in place, `filtered` those whose mark was
-//! lifted. Here they are put in order.
+//! This module decides what is read when. `begin` finds the place to start, `rebuilt` reads another file
+//! at the same path, `resume` reads what a lost state had missed, `batch` writes decisions and the cursor,
+//! `names` keeps own addresses and group names, `compare` finds rows that changed in place, and `filtered`
+//! finds rows whose mark was lifted.
 
 mod batch;
 mod begin;
 mod compare;
-mod contacts;
 mod filtered;
-mod learn;
+mod names;
 mod rebuilt;
 mod resume;
 
@@ -18,73 +18,69 @@ use std::time::{Duration, Instant};
 use chatdb::{ChatDb, Options, Wake};
 use crash_point::crash_point;
 
-use super::arrival::{Arrivals, Occasion};
-use super::candidate::{Candidate, Look, Rules};
-use super::groups::Groups;
-use super::origin::{Origin, with_anchor};
-use super::own_addresses::OwnAddresses;
+use super::candidate::{Candidate, DecisionContext};
+use super::file_identity::{FileIdentity, with_anchor};
+use super::freshness::{ArrivalHistory, ReadCause};
+use super::groups::GroupNames;
+use super::own_addresses::OwnAddressFinder;
 use super::{IDLE_LOOK, PipelineContext, PipelineError, RESUME_LOOK, WAITING_LOOK};
 use crate::state::source::{self, Anchor, Source};
 use crate::state::waiting::{self, BEHIND, Waiting};
-use crate::state::{contact, seen};
+use crate::state::{connectivity, seen};
 use compare::Compare;
-use filtered::FilteredLook;
+use filtered::FilteredPass;
 
 const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3600 * SECOND;
 
 /// Rows per transaction.
 const BATCH: u32 = 500;
-/// Rows that wait longer than this are asked for their chat when chat.db changes, and read by the
-/// sweep; younger ones are read every few milliseconds.
+/// Rows that wait longer than this are read again when chat.db has joined them to a chat, and by the
+/// sweep; younger ones every few milliseconds.
 const YOUNG: i64 = 10 * SECOND;
-/// Gaps and what was seen are remembered this long.
+/// How long offline periods and records of rows are kept.
 const RETENTION: i64 = 90 * 24 * HOUR;
-/// Rows removed per sweep.
+/// Records removed per sweep.
 const CLEAN_BATCH: u32 = 2_000;
+/// How often a proof of the network is written down.
+const NOTE_CONTACT_EVERY: i64 = 30 * SECOND;
 
-/// One open database, and how far it is read.
+/// One open chat.db, and how far it was read.
 pub struct Feed<'c> {
     context: &'c PipelineContext,
     source: Source,
-    anchors: Vec<Anchor>,
-    arrivals: Arrivals,
+    arrivals: ArrivalHistory,
+    /// The last proof of the network that was written down, microseconds since 1970.
     noted_contact: i64,
     compare: Compare,
-    filtered: FilteredLook,
-    waiting: Patients,
-    /// What the owner wants, and the own addresses as they are known by now.
+    filtered: FilteredPass,
+    /// How many waiting rows hold others back, or may be completed at any moment.
+    young_waiting: u32,
+    /// How many rows wait.
+    waiting: u64,
+    /// The owner's options, with the own addresses that were found so far.
     options: Options,
-    own_addresses: OwnAddresses,
-    groups: Groups,
+    own_addresses: OwnAddressFinder,
+    groups: GroupNames,
 }
 
-/// How many rows wait.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Patients {
-    /// Those that hold others back, or may be completed any moment.
-    young: u32,
-    all: u64,
-}
-
-/// Which waiting rows are looked at again.
+/// Which waiting rows are read again.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Again {
-    /// Young ones, and older ones that a chat has claimed.
-    Claimed,
-    /// Every one.
+enum WaitingRows {
+    /// Young ones, and older ones that have a chat now.
+    Due,
     All,
 }
 
 impl Feed<'_> {
-    /// Does what is due; tells how long to wait at most before the next step.
+    /// Reads what is due; returns how long to wait at most before the next step.
     pub fn step(&mut self, db: &ChatDb, wake: Wake) -> Result<Duration, PipelineError> {
         crash_point("read");
         self.note_contact()?;
         let mut wake = wake;
         if self.source.resume_pending {
-            // Nothing is read before the backend has said where this relay's messages end: what is
-            // posted meanwhile would become that end, and hide what came before it.
+            // Nothing is read before the backend has named the newest message that it has of this relay. A
+            // message posted before would become the newest, and hide those that were missed.
             let Ok(newest) = self.context.newest.try_recv() else {
                 return Ok(RESUME_LOOK);
             };
@@ -95,135 +91,134 @@ impl Feed<'_> {
             self.sweep(db)?;
         }
         match wake {
-            Wake::Sweep | Wake::Nudged => self.read_new(db, Again::All)?,
-            Wake::Changed => self.read_new(db, Again::Claimed)?,
-            Wake::Elapsed if self.waiting.young > 0 => self.read_new(db, Again::Claimed)?,
+            Wake::Sweep | Wake::Nudged => self.read_new(db, WaitingRows::All)?,
+            Wake::Changed => self.read_new(db, WaitingRows::Due)?,
+            Wake::Elapsed if self.young_waiting > 0 => self.read_new(db, WaitingRows::Due)?,
             Wake::Elapsed | Wake::Replaced => {}
         }
         if matches!(wake, Wake::Changed | Wake::Sweep) {
-            self.compare.ask();
+            self.compare.request();
         }
         self.compare_recent(db)?;
         self.context.health.scanned(self.now());
-        let waiting_in = if self.waiting.young > 0 {
+        let longest = if self.young_waiting > 0 {
             WAITING_LOOK
         } else {
             IDLE_LOOK
         };
-        Ok(self
-            .compare
-            .due_in(Instant::now())
-            .map_or(waiting_in, |due| due.min(waiting_in)))
+        let compare = self.compare.due_in(Instant::now());
+        Ok(compare.map_or(longest, |due| due.min(longest)))
     }
 
     /// Reads everything above the cursor, and waiting rows again, batch by batch.
-    fn read_new(&mut self, db: &ChatDb, again: Again) -> Result<(), PipelineError> {
+    fn read_new(&mut self, db: &ChatDb, waiting: WaitingRows) -> Result<(), PipelineError> {
         loop {
             let rows = db.rows_after(self.source.cursor, BATCH)?;
-            let full = rows.len() == BATCH as usize;
-            let newest = rows.last().map(|row| Anchor {
-                rowid: row.rowid,
-                guid: row.guid.clone(),
-            });
-            let mut candidates = self.waiting_again(db, again)?;
+            let is_full = rows.len() == BATCH as usize;
+            let mut source = self.source.clone();
+            if let Some(newest) = rows.last() {
+                source.cursor = newest.rowid;
+                source.sequence = source.sequence.max(newest.rowid);
+                // The row at the cursor is always an anchor. If the file was set back by a few rows and
+                // grew again, no other anchor shows it.
+                let newest = Anchor {
+                    rowid: newest.rowid,
+                    guid: newest.guid.clone(),
+                };
+                source.anchors = with_anchor(source.anchors, newest);
+            }
+            let mut candidates = self.read_waiting(db, waiting)?;
             let since = self.now();
-            candidates.extend(rows.into_iter().map(|row| Candidate {
-                row,
-                since,
-                look: Look::First,
-                copy_of: None,
-            }));
+            candidates.extend(rows.into_iter().map(|row| Candidate::new(row, since)));
             if candidates.is_empty() {
                 return self.count_waiting(0);
             }
-            let mut source = self.source.clone();
-            let mut anchors = None;
-            if let Some(newest) = newest {
-                source.cursor = newest.rowid;
-                source.sequence = source.sequence.max(newest.rowid);
-                // The row at the cursor is always an anchor: a file that was set back by a few rows
-                // and grew again differs there and nowhere else.
-                anchors = Some(with_anchor(self.anchors.clone(), newest));
-            }
-            self.release_before(db, &candidates)?;
-            let settled = self.commit(db, candidates, Occasion::Ordinary, Some(source), anchors)?;
-            self.count_waiting(settled.waiting)?;
-            if !full || self.context.health.is_stopping() {
+            self.release_in_chats_of(db, &candidates)?;
+            let result = self.commit(db, candidates, ReadCause::Appeared, Some(&source))?;
+            self.count_waiting(result.waiting)?;
+            if !is_full || self.context.health.is_stopping() {
                 return Ok(());
             }
             self.note_contact()?;
         }
     }
 
-    /// How many chats and held rows were looked at so far.
+    /// How many chats and filtered rows were read so far.
     #[cfg(test)]
     pub(super) fn filtered_looks(&self) -> (usize, usize) {
         self.filtered.looks
     }
 
-    /// Looks at what is held back as a pass does, whether or not it is time.
+    /// Runs a whole pass over the filtered rows now.
     #[cfg(test)]
     pub(super) fn look_once(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         self.begin_filtered()?;
         while !self.filtered.is_done() {
-            self.look_at_filtered(db)?;
+            self.read_filtered(db)?;
         }
         Ok(())
     }
 
-    fn rules(&self, occasion: Occasion) -> Rules<'_> {
-        // What a new file tells is never older than the look at it, however coarse the clock.
-        let now = match occasion {
-            Occasion::Rebuilt { began_at } => self.now().max(began_at),
-            Occasion::Ordinary | Occasion::FirstRun => self.now(),
+    fn decision_context(&self, cause: ReadCause) -> DecisionContext<'_> {
+        // A message of a replaced file must not be recorded before the first read of the file, even under
+        // a clock with coarse steps.
+        let now = match cause {
+            ReadCause::Rebuilt { began_at } => self.now().max(began_at),
+            ReadCause::Appeared | ReadCause::FirstRun => self.now(),
         };
-        Rules {
-            postmark: &self.context.postmark,
+        DecisionContext {
+            post_builder: &self.context.post_builder,
             options: &self.options,
             groups: &self.groups,
             floor: self.source.floor,
-            occasion,
+            cause,
             now,
             proven_now: self.proven_now(),
         }
     }
 
-    /// Waiting rows, read again.
-    fn waiting_again(&self, db: &ChatDb, again: Again) -> Result<Vec<Candidate>, PipelineError> {
-        if self.waiting == Patients::default() {
+    /// Reads waiting rows again.
+    fn read_waiting(
+        &self,
+        db: &ChatDb,
+        wanted: WaitingRows,
+    ) -> Result<Vec<Candidate>, PipelineError> {
+        if self.young_waiting == 0 && self.waiting == 0 {
             return Ok(Vec::new());
         }
         let now = self.now();
-        let mut entries = self.context.state.read(waiting::list)?;
-        if entries.iter().any(|entry| entry.since > now) {
-            self.context
-                .state
-                .write(|tx| waiting::begin_no_later_than(tx, now))?;
-            for entry in &mut entries {
-                entry.since = entry.since.min(now);
+        let state = &self.context.state;
+        let mut waiting = state.read(waiting::list)?;
+        if waiting.iter().any(|row| row.since > now) {
+            state.write(|tx| waiting::begin_no_later_than(tx, now))?;
+            for row in &mut waiting {
+                row.since = row.since.min(now);
             }
         }
         let mut candidates = Vec::new();
         let mut gone = Vec::new();
-        for entry in entries {
-            if again == Again::Claimed && !is_due(&entry, db, now)? {
+        for Waiting {
+            rowid,
+            guid,
+            reason,
+            since,
+        } in waiting
+        {
+            let is_young = now - since < YOUNG || reason == BEHIND;
+            if wanted == WaitingRows::Due && !is_young && !db.is_joined(rowid)? {
                 continue;
             }
-            match db.row(entry.rowid)? {
-                Some(row) if row.guid == entry.guid => {
-                    candidates.push(Candidate {
-                        row,
-                        since: entry.since,
-                        look: Look::Again,
-                        copy_of: None,
-                    });
-                }
-                // Deleted while it waited: a code that Messages filled in and took away, for one.
-                _ => gone.push(entry.rowid),
+            match db.row(rowid)? {
+                Some(row) if row.guid == guid => candidates.push(Candidate {
+                    is_new: false,
+                    ..Candidate::new(row, since)
+                }),
+                // Deleted while it waited, as a code that Messages has filled in is.
+                _ => gone.push(rowid),
             }
         }
         if !gone.is_empty() {
-            self.context.state.write(|tx| {
+            state.write(|tx| {
                 gone.iter()
                     .try_for_each(|rowid| waiting::remove(tx, *rowid))
             })?;
@@ -232,33 +227,55 @@ impl Feed<'_> {
     }
 
     fn count_waiting(&mut self, young: u32) -> Result<(), PipelineError> {
-        if young > 0 || self.waiting != Patients::default() {
-            self.waiting = Patients {
-                young,
-                all: self.context.state.read(waiting::count)?,
-            };
+        if young > 0 || self.young_waiting > 0 || self.waiting > 0 {
+            self.young_waiting = young;
+            self.waiting = self.context.state.read(waiting::count)?;
         }
         Ok(())
     }
 
-    /// Once a minute, and after sleep: is it still the same file, and what can be forgotten?
+    /// Once a minute, and after sleep: finds out whether the file is still the same, and removes old
+    /// records.
     fn sweep(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         let sequence = db.sequence()?;
-        if self.origin(db, sequence)? == Origin::Replaced {
+        if self.identify(db, sequence)? == FileIdentity::Replaced {
             return self.adopt_rebuilt(db, sequence);
         }
         self.source.sequence = sequence;
         let source = &self.source;
-        // By the time that the network has proven: a clock years ahead would forget everything.
+        // By proven time: under a clock years ahead everything would look old.
         let before = self.proven_now() - RETENTION;
         self.context.state.write(|tx| {
             source::save(tx, source)?;
             seen::clean(tx, before, CLEAN_BATCH)?;
-            contact::clean(tx, before)?;
-            Ok(())
+            connectivity::clean(tx, before)
         })?;
-        self.waiting.all = self.context.state.read(waiting::count)?;
+        self.waiting = self.context.state.read(waiting::count)?;
         Ok(())
+    }
+
+    /// Notes a proof of the network that came since the last step.
+    fn note_contact(&mut self) -> Result<(), PipelineError> {
+        let Some(at) = self.context.health.take_contact() else {
+            return Ok(());
+        };
+        let state = &self.context.state;
+        if let Some(period) = self.arrivals.contact(at) {
+            state.write(|tx| connectivity::add_offline_period(tx, period))?;
+        }
+        if at - self.noted_contact >= NOTE_CONTACT_EVERY || at < self.noted_contact {
+            state.write(|tx| connectivity::set_last(tx, at))?;
+            self.noted_contact = at;
+        }
+        Ok(())
+    }
+
+    /// The earlier of the present and the last proof of the network. The proof is an answer that is
+    /// refused under a clock more than five minutes off, so a wrong clock changes this by minutes at most.
+    fn proven_now(&self) -> i64 {
+        self.arrivals
+            .last_contact()
+            .map_or(i64::MIN / 2, |proven| proven.min(self.now()))
     }
 
     fn now(&self) -> i64 {
@@ -266,7 +283,8 @@ impl Feed<'_> {
     }
 }
 
-/// Whether a waiting row is worth reading: it is young, stands behind one that was, or has a chat now.
-fn is_due(entry: &Waiting, db: &ChatDb, now: i64) -> Result<bool, PipelineError> {
-    Ok(now - entry.since < YOUNG || entry.reason == BEHIND || db.is_joined(entry.rowid)?)
+/// The row at a ROWID as an anchor, if there is one.
+fn anchor_at(db: &ChatDb, rowid: i64) -> Result<Option<Anchor>, PipelineError> {
+    let guid = db.guid_at(rowid)?;
+    Ok(guid.map(|guid| Anchor { rowid, guid }))
 }

@@ -1,41 +1,43 @@
-//! Another database at the path of chat.db: a restore, a rebuild, a migration.
+//! Reads another database that lies at the path of chat.db, after a restore, a rebuild or a migration.
 
 use chatdb::ChatDb;
 
-use super::{Feed, HOUR, Patients, RETENTION, SECOND};
+use super::{Feed, HOUR, RETENTION, SECOND, anchor_at};
 use crate::pipeline::PipelineError;
-use crate::pipeline::arrival::Occasion;
-use crate::pipeline::origin::{Origin, origin};
-use crate::state::source::{Anchor, Source};
+use crate::pipeline::file_identity::{FileIdentity, identify};
+use crate::pipeline::freshness::ReadCause;
+use crate::state::source::Source;
 use crate::state::{meta, seen, waiting};
 
-/// Rows sent this long before the last delivery are looked at.
+/// Rows sent this long before the last delivery are read.
 const WINDOW: i64 = 48 * HOUR;
 
 impl Feed<'_> {
     /// Whether the open file is the one that the cursor counts.
-    pub(super) fn origin(&self, db: &ChatDb, sequence: i64) -> Result<Origin, PipelineError> {
-        let mut found = Vec::with_capacity(self.anchors.len());
-        for anchor in &self.anchors {
+    pub(super) fn identify(
+        &self,
+        db: &ChatDb,
+        sequence: i64,
+    ) -> Result<FileIdentity, PipelineError> {
+        let mut found = Vec::with_capacity(self.source.anchors.len());
+        for anchor in &self.source.anchors {
             found.push((anchor.clone(), db.guid_at(anchor.rowid)?));
         }
-        Ok(origin(self.source.sequence, sequence, &found))
+        Ok(identify(self.source.sequence, sequence, &found))
     }
 
-    /// Looks at the new file's recent rows one by one: guids that were accounted for are passed over,
-    /// copies under new guids are recognised, the rest is new.
+    /// Reads the new file's recent rows one by one. A guid that is accounted for is passed over, a copy
+    /// under a new guid is recognised, and the rest is new.
     pub(super) fn adopt_rebuilt(
         &mut self,
         db: &ChatDb,
         sequence: i64,
     ) -> Result<(), PipelineError> {
         let now = self.now();
-        let last_delivery = self
-            .context
-            .state
-            .read(|state| seen::newest_forwarded(state, now))?;
+        let newest_forwarded = |state: &_| seen::newest_forwarded(state, now);
+        let last_delivery = self.context.state.read(newest_forwarded)?;
         let from = last_delivery.unwrap_or(self.source.floor) - WINDOW;
-        // What was seen longer ago is forgotten, and would be taken for new.
+        // Records of older rows were removed, and such rows would be taken for new.
         let rowids = db.rowids_since(from.max(self.source.floor).max(now - RETENTION))?;
         tracing::warn!(
             rows = rowids.len(),
@@ -43,38 +45,28 @@ impl Feed<'_> {
         );
         let began_at = self.context.state.write(|tx| {
             waiting::clear(tx)?;
-            // Killed in between, the relay begins again with the rows, and not with the time: what the
-            // first attempt told came from this file.
-            let began_at = meta::get(tx, meta::REBUILD_BEGAN_AT)?
-                .and_then(|text| text.parse().ok())
-                .filter(|began_at: &i64| *began_at <= now + SECOND)
+            // A relay that is killed in between reads the rows again, but keeps this time: what the first
+            // attempt posted came from the new file.
+            let began_at = meta::number(tx, meta::REBUILD_BEGAN_AT)?
+                .filter(|began_at| *began_at <= now + SECOND)
                 .map_or_else(|| seen::after_everything(tx, now), Ok)?;
             meta::set(tx, meta::REBUILD_BEGAN_AT, &began_at.to_string())?;
             Ok(began_at)
         })?;
-        self.waiting = Patients::default();
+        (self.young_waiting, self.waiting) = (0, 0);
         self.find_filtered_again(db)?;
-        let last = match db.guid_at(sequence)? {
-            Some(guid) => Some(Anchor {
-                rowid: sequence,
-                guid,
-            }),
-            None => match rowids.last() {
-                Some(&rowid) => db.guid_at(rowid)?.map(|guid| Anchor { rowid, guid }),
-                None => None,
-            },
-        };
+        let mut last = anchor_at(db, sequence)?;
+        if last.is_none()
+            && let Some(rowid) = rowids.last()
+        {
+            last = anchor_at(db, *rowid)?;
+        }
         let source = Source {
             cursor: sequence,
             sequence,
+            anchors: last.into_iter().collect(),
             ..self.source.clone()
         };
-        self.settle_rowids(
-            db,
-            &rowids,
-            Occasion::Rebuilt { began_at },
-            source,
-            last.into_iter().collect(),
-        )
+        self.read_rowids(db, &rowids, ReadCause::Rebuilt { began_at }, &source)
     }
 }

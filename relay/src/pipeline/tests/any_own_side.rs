@@ -1,5 +1,5 @@
-//! Whatever rows name as their own side, people stay people, the owner stays the owner, and a line is never
-//! anybody else's.
+//! Rows with any combination of addresses in the columns for the own side. A person's message is always
+//! posted as that person's, the owner's as the owner's, and no line has the address of a person.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -9,9 +9,9 @@ use rusqlite::types::Value;
 use super::*;
 
 const CY: &str = "cy@example.com";
-/// Own addresses in the one form.
+/// Own addresses in their normal form.
 const OWN: [&str; 3] = ["+15550009999", "sage@example.com", "+15550008888"];
-/// The same as columns write them, and what names no address.
+/// Own addresses as columns write them, and texts that are no address.
 const OWN_SIDES: [&str; 12] = [
     "+15550009999",
     "tel:+15550009999",
@@ -26,16 +26,16 @@ const OWN_SIDES: [&str; 12] = [
     "30300",
     "null",
 ];
-/// Who is in each chat.
+/// The persons in each chat.
 const CHATS: [&[&str]; 4] = [&[ADA], &[BOB], &[ADA, BOB], &[ADA, BOB, CY]];
 
 #[derive(Clone, Debug)]
 struct AnyRow {
     chat: usize,
-    /// The owner, or the one of the chat with this number.
+    /// The owner, or the person with this number in the chat.
     writer: Option<usize>,
     destination: &'static str,
-    /// A received row may name one of its own chat as the address that it came in on.
+    /// The own address of a received row may be one of the persons in its chat.
     misnamed: Option<usize>,
     account: &'static str,
     last_addressed: &'static str,

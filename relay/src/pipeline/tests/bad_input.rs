@@ -37,7 +37,7 @@ fn random_bytes_as_a_body_fall_back_to_the_text_and_lose_nothing() {
 }
 
 #[test]
-fn null_or_a_wrong_type_in_any_column_stops_nobody() {
+fn null_or_a_wrong_type_in_any_column_does_not_stop_other_rows() {
     let mut mac = Mac::new();
     let columns = messages_stand_in::schema::columns(Style::Ventura, "message");
     let values = [
@@ -72,6 +72,6 @@ fn null_or_a_wrong_type_in_any_column_stops_nobody() {
         .read(|s| s.query_row("select count(*) from seen", [], |row| row.get(0)))
         .unwrap();
     assert_eq!(seen, unaccounted, "every row is accounted for");
-    // `posted` has shown that the backend takes every one of them.
+    // `posted` has checked that the backend accepts every one of them.
     assert!(mac.posted().len() > columns.len());
 }

@@ -1,4 +1,4 @@
-//! Links and the balloons of apps: what stands in their payload alone is told.
+//! Links and the balloons of apps: content that only the payload has is posted.
 
 use messages_stand_in::{AppBalloon, Payload, RichLink, UrlClass};
 
@@ -46,7 +46,7 @@ fn a_link_that_stands_in_the_payload_alone_is_a_message_with_address_and_title()
 }
 
 #[test]
-fn whatever_of_a_link_is_known_is_told_once() {
+fn whatever_of_a_link_is_known_is_posted_once() {
     let link = |url: Option<&str>, original_url: Option<&str>, title: Option<&str>| RichLink {
         url: url.map(str::to_owned),
         original_url: original_url.map(str::to_owned),
@@ -132,7 +132,7 @@ fn a_link_whose_payload_comes_later_is_a_late_text() {
         .set_column(row, "payload_data", RichLink::new(URL).payload())
         .unwrap();
     mac.look();
-    // A title that is found later still is no other text.
+    // A title that is found later does not change the text.
     mac.messages
         .set_column(row, "payload_data", titled().payload())
         .unwrap();
@@ -142,13 +142,13 @@ fn a_link_whose_payload_comes_later_is_a_late_text() {
 }
 
 #[test]
-fn a_title_that_comes_later_is_told_once() {
+fn a_title_that_comes_later_is_posted_once() {
     let other = RichLink::new(URL).titled("Another title");
     let mut mac = Mac::new();
     let row = deliver(&mut mac, |message| message.link(&RichLink::new(URL)));
     mac.look();
     assert_eq!(mac.events(), [(Event::Message, 0)]);
-    // Another change, and no title yet.
+    // The row changes in another way, and still has no title.
     let again = RichLink {
         original_url: Some(format!("{URL}/")),
         ..RichLink::new(URL)
@@ -164,13 +164,14 @@ fn a_title_that_comes_later_is_told_once() {
         mac.texts(),
         [URL.to_owned(), format!("{URL}\nHow to set it up")]
     );
-    // A title that was told at once, and one of a link that its text repeats, are no news.
+    // A title that was posted at once, and a title of a link that the text repeats, are not posted
+    // again.
     for text in [None, Some(URL)] {
         let mut mac = Mac::new();
-        let told = text.map_or(titled(), |_| RichLink::new(URL));
+        let posts = text.map_or(titled(), |_| RichLink::new(URL));
         let row = deliver(&mut mac, |message| match text {
-            Some(text) => message.text(text).link(&told),
-            None => message.link(&told),
+            Some(text) => message.text(text).link(&posts),
+            None => message.link(&posts),
         });
         mac.look();
         let set = mac

@@ -1,11 +1,11 @@
-//! Edits, unsends, late attachments: told once, under revisions of their own.
+//! Edits, unsends and late attachments: each is posted once, under a revision of its own.
 
 use messages_stand_in::{Attachment, PartCount, Piece};
 
 use super::*;
 
 #[test]
-fn every_edit_is_told_once_with_the_length_of_the_history() {
+fn every_edit_is_posted_once_with_the_length_of_the_history() {
     let mut mac = Mac::new();
     let row = mac.says(ADA, "helo");
     mac.look();
@@ -40,7 +40,7 @@ fn a_message_that_was_edited_before_it_was_read_is_one_message() {
 }
 
 #[test]
-fn an_unsend_is_found_by_the_parts_taken_back() {
+fn an_unsend_is_found_by_the_parts_unsent() {
     for style in [Style::Ventura, Style::Tahoe] {
         let mut mac = Mac::before_first_run(style);
         mac.look();
@@ -61,7 +61,7 @@ fn an_unsend_is_found_by_the_parts_taken_back() {
 }
 
 #[test]
-fn all_is_taken_back_whatever_the_row_still_counts() {
+fn all_is_unsent_whatever_the_row_still_counts() {
     for (pieces, files) in [
         (vec![Piece::text("oops")], vec![]),
         (
@@ -164,7 +164,7 @@ fn a_part_that_is_left_makes_it_a_part() {
 }
 
 #[test]
-fn a_message_that_was_taken_back_before_it_was_read_is_an_unsend() {
+fn a_message_that_was_unsent_before_it_was_read_is_an_unsend() {
     let mut mac = Mac::new();
     let row = mac.says(ADA, "oops");
     mac.messages.unsend(row, &[], mac.now()).unwrap();
@@ -211,7 +211,7 @@ fn an_attachment_joined_after_the_message_went_out_is_an_update() {
 }
 
 #[test]
-fn a_message_scheduled_for_later_is_told_when_messages_sends_it() {
+fn a_message_scheduled_for_later_is_posted_when_messages_sends_it() {
     let mut mac = Mac::before_first_run(Style::Sequoia);
     mac.look();
     let (chat, _) = mac.peer(ADA);
@@ -248,14 +248,14 @@ fn the_text_of_a_held_message_follows_its_edits() {
 }
 
 #[test]
-fn a_relay_killed_before_it_compared_tells_the_changes_of_its_downtime_later() {
+fn a_relay_killed_before_it_compared_posts_the_changes_of_its_downtime_later() {
     let mut mac = Mac::new();
     let row = mac.says(ADA, "helo");
     mac.look();
     mac.pass(hours(70));
     mac.messages.edit(row, "hello", mac.now()).unwrap();
     mac.says(BOB, "new");
-    // New rows are read, and then it dies: no comparison was made.
+    // The relay reads new rows, and is killed before it compares old ones.
     let scanned = mac
         .state()
         .read(crate::state::source::load)

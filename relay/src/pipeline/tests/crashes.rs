@@ -1,4 +1,4 @@
-//! Killed between any two durable steps, the relay neither loses nor doubles.
+//! A relay that is killed between any two durable steps loses no message and posts none twice.
 
 use super::*;
 use crate::state::StateError;
@@ -9,7 +9,7 @@ fn a_transaction_that_fails_leaves_cursor_and_outbox_together() {
     for n in 0..10 {
         mac.says(ADA, &format!("{n}"));
     }
-    // No room for another page: the commit fails as on a full disk.
+    // The database has no room for another page: the commit fails as on a full disk.
     let pages: i64 = mac
         .state()
         .read(|s| s.pragma_query_value(None, "page_count", |r| r.get(0)))
@@ -41,7 +41,8 @@ fn reading_the_same_rows_again_changes_nothing() {
     }
     mac.look();
     let before = mac.texts();
-    // As if the cursor's commit had been lost with the power, and the outbox's had not.
+    // The state is as after a power cut that lost the commit of the cursor, but not the one of the
+    // outbox.
     mac.state()
         .write(|tx| tx.execute("update source set cursor = 3", []))
         .unwrap();

@@ -1,4 +1,4 @@
-//! The row `Edited to “…”` that Messages writes for older devices beside the edit itself.
+//! The notice `Edited to “…”` that Messages writes for older devices beside an edit.
 
 use messages_stand_in::Edit;
 
@@ -9,7 +9,7 @@ fn guid(mac: &Mac, row: i64) -> String {
 }
 
 #[test]
-fn an_edit_is_told_once_whichever_row_comes_first() {
+fn an_edit_is_posted_once_whichever_row_comes_first() {
     for (notice_first, undated) in [(true, false), (true, true), (false, false), (false, true)] {
         for words in [
             "Edited to “at seven”",
@@ -92,15 +92,15 @@ fn the_history_of_the_edit_decides_and_no_words() {
                 .on(service);
             mac.messages.deliver(chat, &row).unwrap();
             mac.look();
-            // The same words again, that no edit names, are a message.
+            // The same words once more, in a row that no edit names, are a message.
             let row = NewMessage::incoming(ada, now).text(words).on(service);
             mac.messages.deliver(chat, &row).unwrap();
             mac.look();
             mac.pass(secs(5));
             mac.look();
-            let told = mac.posted();
-            let edits = told.iter().filter(|m| m.event == Event::Edit).count();
-            let after = told.iter().skip_while(|m| m.event != Event::Edit).count();
+            let posts = mac.posted();
+            let edits = posts.iter().filter(|m| m.event == Event::Edit).count();
+            let after = posts.iter().skip_while(|m| m.event != Event::Edit).count();
             assert_eq!((edits, after), (1, 2), "{service} {words}");
             assert!(mac.waiting().is_empty());
         }
@@ -108,7 +108,7 @@ fn the_history_of_the_edit_decides_and_no_words() {
 }
 
 #[test]
-fn rows_that_are_read_together_are_each_told_apart() {
+fn rows_that_are_read_together_are_each_recognised() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
     mac.look();
     let mut messages = Vec::new();
@@ -161,7 +161,7 @@ fn a_message_that_was_edited_before_it_was_read_is_one_message() {
     mac.messages.rewrite(message, &edit, now).unwrap();
     mac.look();
     assert_eq!(mac.texts(), ["at seven"]);
-    // Nothing that happens to it is told.
+    // Later changes of the notice are not posted.
     let later = mac.now();
     mac.messages.edit(notice, "something else", later).unwrap();
     mac.look();
@@ -189,16 +189,16 @@ fn a_row_that_no_edit_names_is_a_message_after_two_seconds() {
 }
 
 #[test]
-fn what_cannot_be_a_notice_is_told_at_once() {
+fn what_cannot_be_a_notice_is_posted_at_once() {
     let mut mac = Mac::new();
     let expected = [
         // The sender has no message that could be edited.
         (ADA, "Edited to “at seven”"),
-        // A person speaks.
+        // The words are a person's.
         (ADA, "she said “at seven”"),
         (ADA, "“at seven”"),
         (ADA, "my word is “at seven” and nothing else"),
-        // Of another person.
+        // The edited message is another person's.
         (BOB, "Edited to “at seven”"),
     ];
     for (sender, text) in expected {
@@ -210,7 +210,7 @@ fn what_cannot_be_a_notice_is_told_at_once() {
 }
 
 #[test]
-fn over_sms_it_is_the_only_word_of_the_edit() {
+fn over_sms_it_is_the_only_sign_of_the_edit() {
     for service in ["SMS", "RCS"] {
         let mut mac = Mac::new();
         let (chat, ada) = mac.peer(ADA);

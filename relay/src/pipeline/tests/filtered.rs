@@ -1,5 +1,5 @@
-//! Rows that Apple's filters hold back: listed without a limit of time, and told once their mark is
-//! lifted.
+//! Rows that Apple's filters hold back: listed without a limit of time, and posted once when their mark
+//! is lifted.
 
 mod changes;
 mod copies;
@@ -11,9 +11,9 @@ mod passes;
 use messages_stand_in::Filter;
 
 use super::*;
-use crate::state::seen::Outcome;
+use crate::state::seen::RowOutcome;
 
-/// By what a row is held back, and what lifts that.
+/// The mark that holds a row back.
 #[derive(Clone, Copy, Debug)]
 enum Mark {
     Chat(i64),
@@ -38,7 +38,7 @@ impl Mark {
         self.write(mac, row, true);
     }
 
-    /// 1 is an unknown sender, or what Messages has let through: both are relayed.
+    /// Sets 1, which is an unknown sender or a row that Messages let through: both are posted.
     fn lift(self, mac: &mut Mac, row: i64) {
         self.write(mac, row, false);
     }
@@ -85,14 +85,14 @@ fn chat_of(mac: &mut Mac, filter: Filter, address: &str) -> (i64, i64) {
 }
 
 #[test]
-fn what_is_held_back_is_listed_with_its_reason_and_told_once_when_its_mark_is_lifted() {
+fn what_is_held_back_is_listed_with_its_reason_and_posted_once_when_its_mark_is_lifted() {
     for (mark, reason) in MARKS {
         let mut mac = Mac::before_first_run(Style::Macos27);
         mac.look();
         let row = held(&mut mac, mark, "hello");
         let guid = mac.messages.guid_of(row).unwrap();
         assert_eq!(mac.filtered(), [(guid, reason.to_owned())], "{mark:?}");
-        assert_eq!(mac.outcome(row), Some(Outcome::Spam));
+        assert_eq!(mac.outcome(row), Some(RowOutcome::Spam));
         mac.pass(hours(3));
         mac.look();
         assert!(mac.posted().is_empty(), "{mark:?}");
@@ -107,8 +107,8 @@ fn what_is_held_back_is_listed_with_its_reason_and_told_once_when_its_mark_is_li
             "three hours old, and new when it came"
         );
         assert!(mac.filtered().is_empty());
-        assert_eq!(mac.outcome(row), Some(Outcome::Forwarded));
-        // Marked again: what was told is told.
+        assert_eq!(mac.outcome(row), Some(RowOutcome::Forwarded));
+        // The chat is marked again; what was posted stays posted.
         mark.set(&mut mac, row);
         mac.look();
         mark.lift(&mut mac, row);
@@ -127,7 +127,7 @@ fn a_mark_set_back_to_null_or_zero_is_lifted() {
             .unwrap();
         mac.look();
         assert_eq!(mac.texts(), ["hello"], "{value:?}");
-        assert_eq!(mac.outcome(row), Some(Outcome::Forwarded));
+        assert_eq!(mac.outcome(row), Some(RowOutcome::Forwarded));
     }
 }
 
@@ -157,7 +157,7 @@ fn twelve_hours_after_its_date_it_is_an_old_message() {
         let row = held(&mut mac, Mark::Chat(2), "hello");
         mac.pass(age);
         mac.in_touch();
-        // More than 90 days: what was seen is forgotten, and what is held is not.
+        // After more than 90 days the record of the row is removed, and the list entry stays.
         mac.sweep();
         Mark::Chat(2).lift(&mut mac, row);
         mac.look();
@@ -176,7 +176,7 @@ fn what_came_as_an_old_message_is_never_answered() {
     mac.says(BOB, "newer");
     mac.look();
     mac.pass_in_touch(secs(900));
-    // One late row behind newer ones: without the filter it would be held for the owner.
+    // One late row behind newer ones. Without the filter it would be held for the owner.
     let sent = mac.ago(hours(2));
     let row = mac.said(ADA, "hello", sent);
     Mark::Chat(2).set(&mut mac, row);
@@ -216,7 +216,7 @@ fn messages_of_one_chat_that_are_lifted_together_go_out_in_the_order_in_which_th
 }
 
 #[test]
-fn with_the_owners_wish_for_everything_what_is_held_is_told() {
+fn with_the_owners_wish_for_everything_what_is_held_is_posted() {
     let mut mac = Mac::new();
     for mark in [Mark::Chat(2), Mark::Blocked, Mark::Spam] {
         let row = mac.says(ADA, "hello");
@@ -232,8 +232,8 @@ fn with_the_owners_wish_for_everything_what_is_held_is_told() {
     mac.start(FirstRun::Now, everything);
     mac.look();
     mac.look();
-    let told: Vec<_> = mac.posted().iter().map(|m| m.is_backfill).collect();
-    assert_eq!(told, [true, true, false]);
+    let posts: Vec<_> = mac.posted().iter().map(|m| m.is_backfill).collect();
+    assert_eq!(posts, [true, true, false]);
     assert!(mac.filtered().is_empty());
 }
 
@@ -245,7 +245,7 @@ fn an_own_row_is_never_held_back() {
     mac.messages
         .deliver(chat, &NewMessage::outgoing(now).text("mine"))
         .unwrap();
-    // An own send that first looks like somebody's.
+    // An own message that first looks like a received one.
     let flips = mac
         .messages
         .deliver(chat, &NewMessage::incoming(0, now).text("mine, too"))
@@ -267,7 +267,7 @@ fn what_was_sent_before_the_relay_began_is_not_listed() {
     let row = mac.said(ADA, "old", sent);
     Mark::Chat(2).set(&mut mac, row);
     mac.look();
-    assert_eq!(mac.outcome(row), Some(Outcome::Recorded));
+    assert_eq!(mac.outcome(row), Some(RowOutcome::Recorded));
     Mark::Chat(2).lift(&mut mac, row);
     mac.look();
     assert!(mac.filtered().is_empty() && mac.posted().is_empty());

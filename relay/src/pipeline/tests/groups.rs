@@ -1,4 +1,4 @@
-//! Groups that move between services: one conversation, told under the name that it had first.
+//! A group that moves between services stays one conversation, under the name of its first post.
 
 use messages_stand_in::MessageGuids;
 
@@ -30,7 +30,7 @@ impl Moved {
         Self::on(Style::Tahoe)
     }
 
-    /// The lookup comes to list both identifiers for one of the chats.
+    /// Adds both identifiers to the lookup, for one of the chats.
     fn join(&self, chat: i64) {
         for identifier in ["chat111", "chat222"] {
             self.lookup(identifier, "joined", chat);
@@ -82,7 +82,7 @@ impl Moved {
 }
 
 #[test]
-fn a_group_that_moved_is_told_under_its_first_name_whichever_chat_the_lookup_names() {
+fn a_group_that_moved_is_posted_under_its_first_name_whichever_chat_the_lookup_names() {
     for names_the_old in [true, false] {
         let mut group = Moved::new();
         group.says(group.old, "by SMS");
@@ -104,7 +104,7 @@ fn one_identifier_for_two_chats_joins_them_as_well() {
 }
 
 #[test]
-fn a_join_that_is_told_late_counts_from_then_on() {
+fn a_join_that_is_written_late_counts_from_then_on() {
     let mut group = Moved::new();
     group.says(group.old, "one");
     group.says(group.new, "two");
@@ -137,7 +137,8 @@ fn a_change_within_one_open_database_is_noticed() {
                 messages.raw().execute(sql, [old]).unwrap();
             }
             if step == 3 {
-                // In place: neither a row more nor another highest one.
+                // The lookup changes in place: neither the number of rows nor the highest ROWID
+                // changes.
                 let sql = "update chat_lookup set chat = ?1 where identifier = 'chat222'";
                 messages.raw().execute(sql, [old]).unwrap();
             }
@@ -198,9 +199,9 @@ fn the_name_stays_when_only_the_new_chat_is_left() {
 }
 
 #[test]
-fn a_state_of_before_takes_what_it_must_have_told_first() {
-    // Told both, told the new one alone, told nothing yet.
-    for (before_the_relay, told, expected) in [
+fn a_state_of_before_takes_what_it_must_have_posted_first() {
+    // Both chats were posted, only the new one was, or neither was.
+    for (before_the_relay, posts, expected) in [
         (None, [true, true], OLD),
         (Some(()), [false, true], NEW),
         (Some(()), [false, false], NEW),
@@ -215,8 +216,8 @@ fn a_state_of_before_takes_what_it_must_have_told_first() {
         }
         for (chat, _) in [group.old, group.new]
             .into_iter()
-            .zip(told)
-            .filter(|(_, told)| *told)
+            .zip(posts)
+            .filter(|(_, posts)| *posts)
         {
             group.says(chat, "told by the release before");
         }
@@ -228,7 +229,7 @@ fn a_state_of_before_takes_what_it_must_have_told_first() {
         group.join(group.new);
         let before = group.guids().len();
         group.says(group.new, "news");
-        assert_eq!(group.guids()[before..], [expected], "{told:?}");
+        assert_eq!(group.guids()[before..], [expected], "{posts:?}");
     }
 }
 
@@ -294,7 +295,7 @@ fn without_a_lookup_groups_are_what_their_chats_are() {
 }
 
 #[test]
-fn a_damaged_lookup_joins_nothing_and_stops_nobody() {
+fn a_damaged_lookup_joins_no_groups_and_does_not_stop_other_rows() {
     let mut group = Moved::new();
     let raw = group.mac.messages.raw();
     raw.pragma_update(None, "foreign_keys", false).unwrap();
@@ -319,7 +320,7 @@ fn an_edit_and_the_order_follow_the_first_name() {
     group.mac.look();
     assert_eq!(group.guids(), [OLD; 3]);
 
-    // A row of the one chat that is not complete yet holds back the other.
+    // An incomplete row of one chat holds back the other chat.
     group.mac.pass(secs(70));
     let ada = group.mac.messages.handle(ADA, "SMS").unwrap();
     let message = NewMessage::incoming(ada, group.mac.now());

@@ -1,10 +1,10 @@
-//! What each kind of row becomes on the wire.
+//! The message that each kind of row becomes.
 
 use messages_stand_in::{ChatKind, Filter, Tapback, TapbackChange};
 use shared_protocol::{Mode, TapbackAction, TapbackKind};
 
 use super::*;
-use crate::state::seen::Outcome;
+use crate::state::seen::RowOutcome;
 
 const STYLES: [Style; 5] = [
     Style::Monterey,
@@ -33,7 +33,7 @@ fn a_text_is_read_in_every_style() {
 }
 
 #[test]
-fn groups_are_told_by_their_style_alone() {
+fn groups_are_recognised_by_their_style_alone() {
     let mut mac = Mac::new();
     let lover = mac
         .messages
@@ -139,7 +139,7 @@ fn hidden_categories_are_skipped_unless_the_owner_wants_them() {
 }
 
 #[test]
-fn a_note_to_self_is_skipped_and_a_message_to_somebody_is_not_taken_for_one() {
+fn a_note_to_self_is_skipped_and_a_message_to_a_person_is_posted() {
     let mut mac = Mac::new();
     let (own, _) = mac.peer("+15550009999");
     let (peer, _) = mac.peer(ADA);
@@ -152,7 +152,7 @@ fn a_note_to_self_is_skipped_and_a_message_to_somebody_is_not_taken_for_one() {
         .deliver(peer, &NewMessage::outgoing(now).text("on my way"))
         .unwrap();
     mac.look();
-    assert_eq!(mac.outcome(note), Some(Outcome::NoteToSelf));
+    assert_eq!(mac.outcome(note), Some(RowOutcome::NoteToSelf));
     assert_eq!(mac.texts(), ["on my way"]);
     let mut mac = Mac::new();
     mac.start(
@@ -201,7 +201,7 @@ fn changes_of_a_group_calls_and_balloons_are_described() {
         mac.messages.deliver(group, &message).unwrap();
     }
     mac.look();
-    let told: Vec<_> = mac
+    let posts: Vec<_> = mac
         .posted()
         .into_iter()
         .map(|m| (m.event, m.text))
@@ -216,7 +216,10 @@ fn changes_of_a_group_calls_and_balloons_are_described() {
         (Event::Other, "a poll"),
         (Event::Other, "voted in a poll"),
     ];
-    assert_eq!(told, expected.map(|(event, text)| (event, text.to_owned())));
+    assert_eq!(
+        posts,
+        expected.map(|(event, text)| (event, text.to_owned()))
+    );
 }
 
 #[test]

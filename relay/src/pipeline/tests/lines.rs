@@ -1,4 +1,4 @@
-//! Lines: which one a message came in on, however the row names its own side, and what they are called.
+//! The line of a message, for every way in which rows write own addresses, and the names of lines.
 
 use chatdb::{Address, Declaration, Lines};
 use rusqlite::types::Value;
@@ -50,7 +50,7 @@ impl Mac {
         self.posted().pop().and_then(|message| message.line)
     }
 
-    fn told_lines(&self) -> Vec<Vec<String>> {
+    fn reported_lines(&self) -> Vec<Vec<String>> {
         let lines = self.state().read(own_addresses::lines).unwrap();
         assert!(lines.iter().all(|line| line.addresses[0] == line.name));
         lines.into_iter().map(|line| line.addresses).collect()
@@ -83,7 +83,7 @@ fn however_a_row_names_the_own_side_it_is_one_line() {
         );
     }
     assert_eq!(mac.posted().len(), 13);
-    assert_eq!(mac.told_lines(), [[OWN, MAILBOX, OTHER]]);
+    assert_eq!(mac.reported_lines(), [[OWN, MAILBOX, OTHER]]);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn the_peer_is_never_the_line_nor_the_writer_of_an_own_row() {
             "update chat set last_addressed_handle = '{ADA}', account_login = null"
         ))
         .unwrap();
-        // A chat in which she has written before, so that this is no note to self.
+        // Ada has written in this chat before, so the row is no note to self.
         mac.ada_writes(Value::Null, Value::Null);
         assert_eq!(mac.line(), None, "nothing on this Mac tells an own address");
         let now = mac.now();
@@ -152,7 +152,7 @@ fn a_line_keeps_the_name_that_it_was_given_first() {
         Some(MAILBOX),
         "a later number renames nothing"
     );
-    assert_eq!(mac.told_lines(), [[MAILBOX, OWN]]);
+    assert_eq!(mac.reported_lines(), [[MAILBOX, OWN]]);
 
     mac.start(FirstRun::Now, declaring(&[&[OTHER], &[OWN, MAILBOX]]));
     mac.ada_writes(text(MAILBOX), Value::Null);
@@ -161,7 +161,7 @@ fn a_line_keeps_the_name_that_it_was_given_first() {
         Some(OWN),
         "a declared name goes first"
     );
-    assert_eq!(mac.told_lines(), [vec![OTHER], vec![OWN, MAILBOX]]);
+    assert_eq!(mac.reported_lines(), [vec![OTHER], vec![OWN, MAILBOX]]);
 
     mac.start(FirstRun::Now, Options::default());
     mac.ada_writes(text(OWN), Value::Null);
@@ -177,8 +177,8 @@ fn of_an_account_with_a_number_the_number_names_the_line() {
     let mut mac = Mac::new();
     mac.ada_writes(text(OWN), text("E:sage@example.com"));
     assert_eq!(mac.line().as_deref(), Some(OWN));
-    assert_eq!(mac.told_lines().len(), 1);
-    assert_eq!(mac.told_lines()[0][0], OWN);
+    assert_eq!(mac.reported_lines().len(), 1);
+    assert_eq!(mac.reported_lines()[0][0], OWN);
 }
 
 #[test]
@@ -210,9 +210,9 @@ fn each_declared_line_gets_what_came_in_on_its_addresses() {
             "{destination:?} {account:?}"
         );
     }
-    // Learnt, and of no declared line: the first one's.
+    // The address was found and belongs to no declared line, so the message counts for the first line.
     assert_eq!(
-        mac.told_lines(),
+        mac.reported_lines(),
         [
             vec![OWN, "home@example.com", "+15550007777"],
             vec![MAILBOX, OTHER]
@@ -250,7 +250,7 @@ fn where_a_chat_was_last_addressed_counts_only_if_it_is_an_own_address() {
 }
 
 #[test]
-fn marks_around_an_address_name_nobody_else() {
+fn invisible_marks_around_an_address_do_not_change_it() {
     let marked = "\u{202a}+1 555 010\u{2011}0001\u{202c}";
     let mut mac = Mac::new();
     mac.says(ADA, "plain");

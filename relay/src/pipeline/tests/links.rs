@@ -1,17 +1,18 @@
-//! Link rows: the preview of a text that has the link, the link that a text leaves out, or a message.
+//! Link rows: previews of a text that contains the link, links that a text leaves out, and messages of
+//! their own.
 
 use messages_stand_in::payload::URL_BALLOON;
 use messages_stand_in::{Body, Payload, RichLink};
 
 use super::*;
-use crate::state::seen::Outcome;
+use crate::state::seen::RowOutcome;
 
 mod senders;
 
 const URL: &str = "https://example.com/docs/setup";
 
 impl Mac {
-    /// A link row of Ada's, written just now.
+    /// A link row from Ada, written at the present time.
     fn shows(&mut self, change: impl Fn(NewMessage) -> NewMessage) -> i64 {
         let (chat, ada) = self.peer(ADA);
         let now = self.now();
@@ -24,8 +25,8 @@ impl Mac {
         self.messages.guid_of(row).unwrap()
     }
 
-    /// The texts that were told, each with the place of the one whose link it shows.
-    fn told(&self) -> Vec<(String, Option<usize>)> {
+    /// The posted texts, each with the index of the post whose link it shows.
+    fn posts(&self) -> Vec<(String, Option<usize>)> {
         let posted = self.posted();
         let place = |guid: &String| {
             posted
@@ -45,7 +46,7 @@ impl Mac {
     }
 }
 
-fn told<const N: usize>(expected: [(&str, Option<usize>); N]) -> Vec<(String, Option<usize>)> {
+fn posts<const N: usize>(expected: [(&str, Option<usize>); N]) -> Vec<(String, Option<usize>)> {
     expected
         .map(|(text, of)| (text.to_owned(), of))
         .into_iter()
@@ -59,7 +60,7 @@ fn a_links_preview_row_is_not_a_second_message_and_a_link_sent_again_is() {
     mac.pass(Duration::from_millis(900));
     let preview = mac.shows(|row| row.text(URL));
     mac.look();
-    assert_eq!(mac.outcome(preview), Some(Outcome::LinkPreview));
+    assert_eq!(mac.outcome(preview), Some(RowOutcome::LinkPreview));
     mac.pass(secs(2));
     mac.shows(|row| row.text(URL));
     mac.look();
@@ -85,7 +86,7 @@ fn a_link_that_is_a_part_of_an_earlier_one_is_a_message() {
 }
 
 #[test]
-fn a_link_in_another_spelling_is_told_once() {
+fn a_link_in_another_spelling_is_posted_once() {
     for spelling in [
         "http://example.com/docs/setup",
         "example.com/docs/setup",
@@ -110,7 +111,7 @@ fn a_link_in_another_spelling_is_told_once() {
 }
 
 #[test]
-fn a_text_that_leaves_its_link_out_and_the_link_are_told_and_joined() {
+fn a_text_that_leaves_its_link_out_and_the_link_are_posted_and_joined() {
     let link = RichLink::new(URL).titled("Setup");
     for reference in ["reply_to_guid", "associated_message_guid", "p:0/", "none"] {
         let mut mac = Mac::new();
@@ -127,11 +128,11 @@ fn a_text_that_leaves_its_link_out_and_the_link_are_told_and_joined() {
         });
         mac.look();
         mac.look();
-        let expected = told([
+        let expected = posts([
             ("this one is short", None),
             (&format!("{URL}\nSetup"), Some(0)),
         ]);
-        assert_eq!(mac.told(), expected, "{reference}");
+        assert_eq!(mac.posts(), expected, "{reference}");
         assert!(mac.posted().iter().all(|m| m.event == Event::Message));
     }
 }
@@ -176,7 +177,7 @@ fn the_same_link_sent_twice_is_two_messages_with_a_preview_each() {
     assert_eq!(mac.texts(), [URL, URL, URL]);
 }
 
-/// A link row that names its text and shows no link yet; `later` is what it turns out to show.
+/// A link row that names its text and shows no link yet; `later` is the link that it shows afterwards.
 fn named_without_a_link(text: &str, later: Option<&str>, wait: Duration) -> Mac {
     let mut mac = Mac::new();
     let sent = mac.says(ADA, text);
@@ -200,7 +201,7 @@ fn named_without_a_link(text: &str, later: Option<&str>, wait: Duration) -> Mac 
 }
 
 #[test]
-fn a_link_row_that_is_filled_in_later_is_neither_lost_nor_told_twice() {
+fn a_link_row_that_is_filled_in_later_is_neither_lost_nor_posted_twice() {
     let see = format!("see {URL}");
     for wait in [secs(1), secs(3)] {
         let preview = named_without_a_link(&see, Some(URL), wait);
@@ -208,8 +209,8 @@ fn a_link_row_that_is_filled_in_later_is_neither_lost_nor_told_twice() {
         let never = named_without_a_link(&see, None, wait);
         assert_eq!(never.texts(), [see.as_str()], "{wait:?}");
         let another = named_without_a_link(&see, Some("https://example.com"), wait);
-        let expected = told([(&see, None), ("https://example.com", Some(0))]);
-        assert_eq!(another.told(), expected, "{wait:?}");
+        let expected = posts([(&see, None), ("https://example.com", Some(0))]);
+        assert_eq!(another.posts(), expected, "{wait:?}");
         let left_out = named_without_a_link("this one", Some(URL), wait);
         assert_eq!(left_out.texts().last().map(String::as_str), Some(URL));
         assert!(
@@ -279,7 +280,7 @@ fn a_link_row_without_a_reference_that_is_filled_in_later() {
 }
 
 #[test]
-fn a_text_that_is_joined_after_its_link_row_is_told_once_all_the_same() {
+fn a_text_that_is_joined_after_its_link_row_is_posted_once_all_the_same() {
     for (text, wait, expected) in [
         (URL, secs(1), vec![URL]),
         (
@@ -287,7 +288,7 @@ fn a_text_that_is_joined_after_its_link_row_is_told_once_all_the_same() {
             secs(1),
             vec!["see https://example.com/docs/setup"],
         ),
-        // For two seconds the text was waited for; then the link row was told.
+        // The link row waited two seconds for its text and was then posted.
         (URL, secs(3), vec![URL]),
         (
             "see https://example.com/docs/setup",
@@ -328,7 +329,7 @@ fn a_text_that_is_written_after_its_link_row_is_waited_for_if_the_link_names_it(
     mac.look();
     mac.look();
     assert_eq!(mac.texts(), [format!("see {URL}")]);
-    assert_eq!(mac.outcome(link), Some(Outcome::LinkPreview));
+    assert_eq!(mac.outcome(link), Some(RowOutcome::LinkPreview));
 
     let mut mac = Mac::new();
     mac.shows(|row| row.text(URL).set("reply_to_guid", guid.to_owned()));
@@ -350,16 +351,16 @@ fn whatever_kind_of_association_a_link_row_has_its_link_is_not_lost() {
                 .associated(code, guid.clone())
         });
         mac.look();
-        let expected = told([
+        let expected = posts([
             (&format!("see {URL}"), None),
             ("https://example.com", Some(0)),
         ]);
-        assert_eq!(mac.told(), expected, "{code}");
+        assert_eq!(mac.posts(), expected, "{code}");
     }
 }
 
 #[test]
-fn copies_of_a_text_and_its_link_row_that_icloud_brings_back_are_not_told() {
+fn copies_of_a_text_and_its_link_row_that_icloud_brings_back_are_not_posted() {
     let mut mac = Mac::new();
     mac.pass(Duration::from_micros(123_457));
     let (chat, ada) = mac.peer(ADA);

@@ -1,5 +1,5 @@
-//! What a body marks in its text, and what a chat and an attachment say beside it: parts, mentions,
-//! descriptions, the part of a reply, the name of a group.
+//! Attributes of a text, a chat and an attachment that are posted: parts, mentions, descriptions, the
+//! part of a reply, the name of a group.
 
 use messages_stand_in::{Attachment, Attribute, Piece, TransferState};
 
@@ -24,7 +24,7 @@ fn files_come_in_the_order_of_their_parts_with_what_they_show() {
         sticker: 1,
         ..Attachment::genmoji("a cat that codes")
     };
-    // Joined in another order than they stand in.
+    // The attachments are joined in another order than the text has them.
     for (file, guid) in [
         (Attachment::photo("loose.jpg", 3), "LOOSE"),
         (Attachment::photo("b.jpg", 2), "PHOTO"),
@@ -39,7 +39,7 @@ fn files_come_in_the_order_of_their_parts_with_what_they_show() {
     mac.look();
     let message = mac.posted().remove(0);
     assert_eq!(message.text, "me today: bye");
-    let told: Vec<_> = message
+    let posts: Vec<_> = message
         .attachments
         .iter()
         .map(|a| {
@@ -57,7 +57,7 @@ fn files_come_in_the_order_of_their_parts_with_what_they_show() {
         ("LATE", Some(2), None, false),
         ("LOOSE", None, None, false),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(posts, expected);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_description_that_comes_late_is_an_update() {
 }
 
 #[test]
-fn mentions_are_told_once_each_in_the_order_of_the_text() {
+fn mentions_are_posted_once_each_in_the_order_of_the_text() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);
     let now = mac.now();
@@ -164,13 +164,13 @@ fn a_reply_names_its_part_if_that_is_written_as_it_should_be() {
             .set("thread_originator_part", originator.to_owned());
         mac.messages.deliver(chat, &message).unwrap();
         mac.look();
-        let told: Vec<_> = mac
+        let posts: Vec<_> = mac
             .posted()
             .into_iter()
             .map(|m| (m.reply_to_guid, m.reply_to_part))
             .collect();
         assert_eq!(
-            told,
+            posts,
             [(Some("AAAA".to_owned()), part), (None, None)],
             "{originator}"
         );

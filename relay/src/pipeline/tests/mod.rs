@@ -1,17 +1,17 @@
-//! The pipeline on a chat.db that a stand-in writes, stepped by hand.
+//! The pipeline on a chat.db that a stand-in writes, one step at a time.
 //!
-//! Every [`Mac::look`] binds to the database anew, as a relay does that was killed and started again:
-//! what a test shows to survive has survived a restart.
+//! Every [`Mac::look`] opens the database anew, as a relay does that was killed and started again. So a
+//! value that survives a test has survived a restart.
 
 mod any_own_side;
-mod arrivals;
 mod bad_input;
 mod balloons;
-mod binding;
 mod changes;
 mod crashes;
 mod edit_notices;
 mod filtered;
+mod first_chat;
+mod freshness;
 mod groups;
 mod kinds;
 mod lines;
@@ -40,7 +40,7 @@ use shared_protocol::{Event, Message, MessageTime, NewestMessage, RelayName, Rep
 use tempfile::TempDir;
 
 use super::feed::Feed;
-use super::{FirstRun, PipelineContext, PipelineError, PipelineHealth, Postmark, Resume};
+use super::{FirstRun, PipelineContext, PipelineError, PipelineHealth, PostBuilder, Resume};
 use crate::clock::{Clock, ManualClock, UnixMicros};
 use crate::state::filtered as filtered_rows;
 use crate::state::{State, quarantine, seen, waiting};
@@ -84,13 +84,13 @@ impl Mac {
         mac
     }
 
-    /// Starts a relay on the state that is there; the backend knows nothing of it.
+    /// Starts a relay on the present state; the backend has no message of this relay.
     fn start(&mut self, first_run: FirstRun, options: Options) {
         self.start_unanswered(first_run, options);
         self.newest.send(None).unwrap();
     }
 
-    /// Starts a relay that has not heard from the backend yet.
+    /// Starts a relay to which the backend has not answered yet.
     fn start_unanswered(&mut self, first_run: FirstRun, options: Options) {
         self.context = None;
         let state = State::open(&self.folder.path().join("state"), self.clock.now()).unwrap();
@@ -99,7 +99,7 @@ impl Mac {
         self.context = Some(PipelineContext {
             chat_db: self.folder.path().join("chat.db"),
             options,
-            postmark: Postmark {
+            post_builder: PostBuilder {
                 relay: RelayName::default(),
                 reply_via: Some(ReplyVia::Commands),
             },
@@ -114,7 +114,7 @@ impl Mac {
         });
     }
 
-    /// Forgets the relay's state, as a lost disk does.
+    /// Removes the relay's state, as a lost disk does.
     fn lose_state(&mut self) {
         self.context = None;
         std::fs::remove_dir_all(self.folder.path().join("state")).unwrap();
@@ -134,7 +134,7 @@ impl Mac {
         self.try_look().unwrap();
     }
 
-    /// A minute has passed: the relay looks at everything.
+    /// The relay reads everything, as it does once a minute.
     fn sweep(&mut self) {
         let db = ChatDb::open(&self.context().chat_db).unwrap();
         let mut feed = Feed::bind(self.context(), &db).unwrap();
@@ -149,7 +149,7 @@ impl Mac {
         Ok(())
     }
 
-    /// One open database over several steps, with `between` in between.
+    /// Opens the database once and runs several steps, with `between` before each.
     fn watch(&mut self, mut between: impl FnMut(&mut StandIn, &ManualClock, usize), steps: usize) {
         let db = ChatDb::open(&self.folder.path().join("chat.db")).unwrap();
         let context = self.context.as_ref().expect("a relay was started");
@@ -177,7 +177,7 @@ impl Mac {
         peer(&mut self.messages, id)
     }
 
-    /// Time passes with the network proven all along.
+    /// Lets time pass with the network proven all along.
     fn pass_in_touch(&mut self, span: Duration) {
         let end = self.clock.now().plus(span);
         while self.clock.now() < end {
@@ -201,7 +201,7 @@ impl Mac {
             .unwrap()
     }
 
-    /// Everything ever put into the outbox, in order.
+    /// Every message ever put into the outbox, in order.
     fn posted(&self) -> Vec<Message> {
         let bodies = self
             .state()
@@ -231,11 +231,11 @@ impl Mac {
             .collect()
     }
 
-    fn held(&self) -> Vec<quarantine::Held> {
+    fn held(&self) -> Vec<quarantine::HeldMessage> {
         self.state().read(quarantine::list).unwrap()
     }
 
-    /// What filters hold back, as (guid, reason).
+    /// The filtered messages, as (guid, reason).
     fn filtered(&self) -> Vec<(String, String)> {
         let rows = self.state().read(filtered_rows::list).unwrap();
         rows.into_iter().map(|row| (row.guid, row.reason)).collect()
@@ -246,7 +246,7 @@ impl Mac {
         rows.into_iter().map(|row| row.reason).collect()
     }
 
-    fn outcome(&self, rowid: i64) -> Option<seen::Outcome> {
+    fn outcome(&self, rowid: i64) -> Option<seen::RowOutcome> {
         let guid = self.messages.guid_of(rowid).unwrap();
         self.state()
             .read(|state| seen::find(state, &guid))
@@ -254,7 +254,7 @@ impl Mac {
             .map(|seen| seen.outcome)
     }
 
-    /// The network was proven just now.
+    /// Proves the network at the present time.
     fn in_touch(&self) {
         self.context().health.contact(self.clock.now().as_micros());
     }

@@ -1,9 +1,9 @@
-//! Rows that come in pieces, and the order per chat while they do.
+//! Rows whose parts appear one after the other, and the order of posts per chat while they do.
 
 use messages_stand_in::{Attachment, Body, Piece, TransferState};
 
 use super::*;
-use crate::state::seen::Outcome;
+use crate::state::seen::RowOutcome;
 
 #[test]
 fn a_row_without_a_chat_is_not_lost_and_never_taken_for_a_direct_message() {
@@ -40,12 +40,12 @@ fn an_unjoined_row_holds_back_the_chats_of_its_sender_for_two_seconds_only() {
         .insert_message(&NewMessage::incoming(ada, now).text("first"))
         .unwrap();
     mac.says(ADA, "second");
-    mac.says(BOB, "somebody else");
+    mac.says(BOB, "another person");
     mac.look();
-    assert_eq!(mac.texts(), ["somebody else"]);
+    assert_eq!(mac.texts(), ["another person"]);
     mac.messages.join(ada_chat, unjoined).unwrap();
     mac.look();
-    assert_eq!(mac.texts(), ["somebody else", "first", "second"]);
+    assert_eq!(mac.texts(), ["another person", "first", "second"]);
 
     let now = mac.now();
     mac.messages
@@ -79,7 +79,7 @@ fn an_orphan_is_recorded_after_a_month() {
     mac.in_touch();
     mac.sweep();
     assert!(mac.waiting().is_empty());
-    assert_eq!(mac.outcome(orphan), Some(Outcome::Orphaned));
+    assert_eq!(mac.outcome(orphan), Some(RowOutcome::Orphaned));
     assert!(mac.posted().is_empty());
 }
 
@@ -229,7 +229,7 @@ fn an_attachment_that_never_comes_does_not_hold_its_message() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_holds_nobody_for_years() {
+fn after_a_clock_is_set_back_no_row_waits_for_years() {
     let mut mac = Mac::new();
     let (_, ada) = mac.peer(ADA);
     mac.clock
@@ -269,5 +269,5 @@ fn a_late_row_that_waits_for_its_chat_counts_once() {
         },
         6,
     );
-    assert_eq!(mac.outcome(row), Some(Outcome::Quarantined));
+    assert_eq!(mac.outcome(row), Some(RowOutcome::Quarantined));
 }

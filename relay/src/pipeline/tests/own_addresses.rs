@@ -1,4 +1,5 @@
-//! Own addresses: how they become known, whose rows are ours for them, and that no person's are.
+//! Own addresses: how they are found, and which rows count as the owner's because of them. No person's
+//! row does.
 
 mod mirrors;
 mod notes;
@@ -7,10 +8,10 @@ mod peers;
 use chatdb::{Address, Declaration, Lines};
 
 use super::*;
-use crate::state::own_addresses::{self, Learnt};
-use crate::state::seen::Outcome;
+use crate::state::own_addresses::{self, FoundAddresses};
+use crate::state::seen::RowOutcome;
 
-/// The Mac's own number: every row of the stand-in came in on it unless it says otherwise.
+/// The Mac's own number, to which every row of the stand-in comes in unless a test sets another one.
 const OWN: &str = "+15550009999";
 const ALIAS: &str = "sam@example.com";
 
@@ -18,7 +19,8 @@ fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-/// Options of an owner who declares own addresses; one behind an exclamation mark is another's.
+/// Options of an owner who declares own addresses; an address behind an exclamation mark is declared
+/// another person's.
 fn declaring(addresses: &[&str]) -> Options {
     let (others, own): (Vec<&str>, Vec<&str>) =
         addresses.iter().partition(|text| text.starts_with('!'));
@@ -32,13 +34,13 @@ fn declaring(addresses: &[&str]) -> Options {
     }
 }
 
-fn learnt(mac: &Mac) -> Vec<String> {
-    let learnt = mac.state().read(own_addresses::learnt).unwrap();
-    learnt.unwrap_or_default().addresses
+fn found(mac: &Mac) -> Vec<String> {
+    let found = mac.state().read(own_addresses::found).unwrap();
+    found.unwrap_or_default().addresses
 }
 
-/// Texts of what was posted, with who is said to have written it.
-fn told(mac: &Mac) -> Vec<(String, String)> {
+/// The writer and the text of each post.
+fn posts(mac: &Mac) -> Vec<(String, String)> {
     let posted = mac.posted().into_iter();
     posted
         .map(|message| {
@@ -72,7 +74,7 @@ impl Mac {
         self.messages.raw().execute_batch(sql).unwrap();
     }
 
-    /// Somebody has written to the alias.
+    /// A message has come in to the alias.
     fn alias_is_proven(&mut self) {
         let (chat, _) = self.peer(BOB);
         let message = self
@@ -84,7 +86,7 @@ impl Mac {
 }
 
 #[test]
-fn an_own_send_that_comes_back_from_another_own_address_is_ours() {
+fn an_own_message_received_from_another_own_address_is_the_owners() {
     for known_by in ["declared", "account", "login", "a message to it"] {
         let mut mac = Mac::new();
         match known_by {
@@ -117,18 +119,18 @@ fn an_own_send_that_comes_back_from_another_own_address_is_ours() {
             mac.write(chat, &NewMessage::outgoing(now).text("on my way"));
             let copy = mac.received(chat, "Sam@Example.com", "on my way");
             mac.write(chat, &copy);
-            // The same without the row that it repeats: written on another device.
+            // The same copy without its original, which was written on another device.
             mac.pass(secs(70));
             let alone = mac.received(chat, ALIAS, "from the phone");
             mac.write(chat, &alone);
         }
         mac.look();
-        let told: Vec<_> = told(&mac).split_off(before);
+        let posts: Vec<_> = posts(&mac).split_off(before);
         let owner = [from("owner", "on my way"), from("owner", "from the phone")];
         assert_eq!(
-            told,
+            posts,
             [owner.clone(), owner].concat(),
-            "{known_by}: told once each"
+            "{known_by}: posted once each"
         );
         let senders = mac.posted().split_off(before);
         assert!(
@@ -144,7 +146,7 @@ fn an_own_send_that_comes_back_from_an_unknown_address_is_known_by_what_it_repea
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let now = mac.now();
     mac.write(group, &NewMessage::outgoing(now).text("on my way"));
-    // Another device rounds the instant differently, and the row is seen later.
+    // Another device rounds the date differently, and the row appears later.
     mac.look();
     mac.pass(Duration::from_millis(400));
     let copy = mac.received(group, ALIAS, "on my way");
@@ -154,7 +156,7 @@ fn an_own_send_that_comes_back_from_an_unknown_address_is_known_by_what_it_repea
     mac.write(group, &others);
     mac.look();
     assert_eq!(
-        told(&mac),
+        posts(&mac),
         [
             from("owner", "on my way"),
             from("owner", "on my way"),
@@ -162,13 +164,13 @@ fn an_own_send_that_comes_back_from_an_unknown_address_is_known_by_what_it_repea
         ]
     );
     assert!(
-        !learnt(&mac).contains(&ALIAS.to_owned()),
+        !found(&mac).contains(&ALIAS.to_owned()),
         "that proves nothing"
     );
 }
 
 #[test]
-fn repeating_the_owners_words_makes_nobody_the_owner() {
+fn a_person_who_repeats_the_owners_words_is_not_taken_for_the_owner() {
     let mut mac = Mac::new();
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let (direct, _) = mac.peer(ADA);
@@ -179,14 +181,14 @@ fn repeating_the_owners_words_makes_nobody_the_owner() {
         mac.write(chat, &same);
     }
     mac.look();
-    let ada = told(&mac)
+    let ada = posts(&mac)
         .into_iter()
-        .filter(|told| *told == from(ADA, "ok"));
-    assert_eq!(ada.count(), 2, "{:?}", told(&mac));
+        .filter(|posts| *posts == from(ADA, "ok"));
+    assert_eq!(ada.count(), 2, "{:?}", posts(&mac));
 }
 
 #[test]
-fn the_peer_a_participant_and_the_writer_are_never_learnt() {
+fn the_peer_a_participant_and_the_writer_are_never_found() {
     let mut mac = Mac::new();
     let (ada, _) = mac.peer(ADA);
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
@@ -212,12 +214,12 @@ fn the_peer_a_participant_and_the_writer_are_never_learnt() {
     mac.look();
     mac.pass(secs(1));
     mac.look();
-    assert_eq!(learnt(&mac), [""; 0]);
+    assert_eq!(found(&mac), [""; 0]);
     for person in [ADA, BOB, "+15550100003"] {
         mac.pass(secs(70));
         mac.says(person, "still me");
         mac.look();
-        assert_eq!(told(&mac).last(), Some(&from(person, "still me")));
+        assert_eq!(posts(&mac).last(), Some(&from(person, "still me")));
     }
     assert_eq!(mac.posted().len(), 9);
     let lines = mac.posted().into_iter().filter_map(|message| message.line);
@@ -225,7 +227,7 @@ fn the_peer_a_participant_and_the_writer_are_never_learnt() {
 }
 
 #[test]
-fn an_address_from_which_a_person_writes_is_not_learnt() {
+fn an_address_from_which_a_person_writes_is_not_found() {
     let mut mac = Mac::new();
     mac.says(ADA, "I am a person");
     mac.look();
@@ -237,8 +239,8 @@ fn an_address_from_which_a_person_writes_is_not_learnt() {
     mac.pass(secs(1));
     mac.says(ADA, "and stay one");
     mac.look();
-    assert_eq!(learnt(&mac), [OWN]);
-    assert_eq!(told(&mac).last(), Some(&from(ADA, "and stay one")));
+    assert_eq!(found(&mac), [OWN]);
+    assert_eq!(posts(&mac).last(), Some(&from(ADA, "and stay one")));
 }
 
 #[test]
@@ -258,13 +260,13 @@ fn nothing_of_a_person_is_lost_whose_number_was_once_the_owners() {
         mac.pass(secs(70));
         mac.says(ADA, "new phone, who is this?");
         mac.look();
-        assert_eq!(told(&mac)[1], from(expected, "new phone, who is this?"));
-        assert_eq!(learnt(&mac).contains(&ADA.to_owned()), expected == "owner");
+        assert_eq!(posts(&mac)[1], from(expected, "new phone, who is this?"));
+        assert_eq!(found(&mac).contains(&ADA.to_owned()), expected == "owner");
     }
 }
 
 #[test]
-fn a_first_start_and_an_upgrade_learn_from_what_is_there() {
+fn a_first_start_and_an_upgrade_find_own_addresses_in_what_is_there() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
     let (bob, _) = mac.peer(BOB);
     let before = mac
@@ -272,9 +274,9 @@ fn a_first_start_and_an_upgrade_learn_from_what_is_there() {
         .set("account", format!("E:{ALIAS}"));
     mac.write(bob, &before);
     mac.look();
-    assert_eq!(learnt(&mac), [OWN, ALIAS]);
+    assert_eq!(found(&mac), [OWN, ALIAS]);
     assert!(mac.posted().is_empty());
-    // A state of before addresses were learnt.
+    // A state from before own addresses were searched for.
     mac.state()
         .write(|tx| {
             tx.execute(
@@ -287,30 +289,30 @@ fn a_first_start_and_an_upgrade_learn_from_what_is_there() {
     let copy = mac.received(group, ALIAS, "from the phone");
     mac.write(group, &copy);
     mac.look();
-    assert_eq!(told(&mac), [from("owner", "from the phone")]);
-    assert_eq!(learnt(&mac), [OWN, ALIAS]);
+    assert_eq!(posts(&mac), [from("owner", "from the phone")]);
+    assert_eq!(found(&mac), [OWN, ALIAS]);
 }
 
 #[test]
-fn what_was_learnt_survives_the_rows_that_proved_it() {
+fn what_was_found_survives_the_rows_that_proved_it() {
     let mut mac = Mac::new();
     mac.alias_is_proven();
     mac.sql("update message set destination_caller_id = null, account = null");
     mac.sql("update chat set account_login = null");
-    let expected = Learnt {
+    let expected = FoundAddresses {
         addresses: vec![ALIAS.to_owned(), OWN.to_owned()],
         name: Some(OWN.to_owned()),
     };
     mac.look();
     assert_eq!(
-        mac.state().read(own_addresses::learnt).unwrap(),
+        mac.state().read(own_addresses::found).unwrap(),
         Some(expected)
     );
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let copy = mac.received(group, ALIAS, "from the phone");
     mac.write(group, &copy);
     mac.look();
-    assert_eq!(told(&mac)[1], from("owner", "from the phone"));
+    assert_eq!(posts(&mac)[1], from("owner", "from the phone"));
 }
 
 #[test]

@@ -1,8 +1,7 @@
-//! Every scripted behaviour of Messages, in every style that knows it, through the pipeline.
+//! Every scripted behaviour of Messages, in every style that has it, through the pipeline.
 //!
-//! Other tests say what becomes of a row; these say that whatever Messages does, each row is accounted
-//! for, whatever is posted is taken by the backend, and a relay that reads once and one that is
-//! restarted after every step post the same.
+//! Each row of these scripts is accounted for, the backend accepts each post, and a relay that reads
+//! once ends with the same posts as one that is started again after every step.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -39,7 +38,7 @@ enum Looks {
     AtTheEnd,
 }
 
-/// What came of playing a script.
+/// The result of playing a script.
 struct Outcome {
     posted: Vec<Message>,
     /// Messages that are in chat.db at the end.
@@ -52,7 +51,7 @@ fn play(script: &Script, style: Style, looks: Looks) -> Outcome {
     mac.look();
     mac.in_touch();
     let folder = mac.folder.path().join("chat.db");
-    // iMessage dates have fractions; a whole second would stand for an SMS.
+    // iMessage dates have fractions of a second; a date in whole seconds would be taken for an SMS.
     mac.pass(Duration::from_micros(1_123_457));
     let start = mac.clock.now();
     let mut player = Player::new(
@@ -68,7 +67,7 @@ fn play(script: &Script, style: Style, looks: Looks) -> Outcome {
             mac.look();
         }
     }
-    // Whatever was waited for has come or will not.
+    // Time for rows that wait for a missing part.
     mac.look();
     mac.pass(secs(5));
     mac.look();
@@ -131,7 +130,7 @@ fn a_relay_that_comes_late_posts_every_message_that_is_left() {
         }
         let stepwise = play(&script, Style::Tahoe, Looks::AfterEveryStep);
         let late = play(&script, Style::Tahoe, Looks::AtTheEnd);
-        // By content: a rebuilt file has other guids for the same messages.
+        // Compared by content, since a rebuilt file has other guids for the same messages.
         let content = |message: &Message| {
             (
                 message.sender.clone(),

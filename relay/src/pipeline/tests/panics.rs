@@ -1,10 +1,13 @@
-//! A row that makes the relay panic is quarantined, and the others go their way.
+//! A row over which the relay panics is quarantined, and the other rows are posted.
+
+use messages_stand_in::MessageGuids;
 
 use super::*;
 use crate::pipeline::row_guard::panic_at;
-use crate::pipeline::{ReleaseAs, Released, give_up, release};
+use crate::pipeline::{ReleaseAs, ReleaseOutcome, discard, release};
+use crate::state::own_addresses;
 
-fn release_it(mac: &Mac, id: i64) -> Released {
+fn release_it(mac: &Mac, id: i64) -> ReleaseOutcome {
     let now = mac.clock.now();
     let relay = RelayName::default();
     mac.state()
@@ -27,8 +30,8 @@ fn it_is_quarantined_at_whatever_step_and_the_cursor_moves_on() {
         let held = mac.held();
         assert_eq!(held.len(), 1, "{step}");
         assert_eq!(held[0].reason, quarantine::PANICKED);
-        assert_eq!(mac.outcome(bad), Some(seen::Outcome::Quarantined));
-        // The cursor is behind it: a relay that starts anew reads on.
+        assert_eq!(mac.outcome(bad), Some(seen::RowOutcome::Quarantined));
+        // The cursor has passed the row: a relay that starts again reads on.
         mac.says(ADA, "later");
         mac.look();
         assert_eq!(mac.texts().len(), 4, "{step}");
@@ -63,34 +66,34 @@ fn there_is_nothing_to_release_until_a_relay_without_the_bug_starts() {
     panic_at(bad, &["settle", "change"]);
     mac.look();
     let id = mac.held()[0].id;
-    assert_eq!(release_it(&mac, id), Released::Panicked);
+    assert_eq!(release_it(&mac, id), ReleaseOutcome::Panicked);
     mac.look();
     assert_eq!(
         release_it(&mac, id),
-        Released::Panicked,
+        ReleaseOutcome::Panicked,
         "it still has the bug"
     );
     panic_at(bad, &[]);
     mac.look();
-    assert_eq!(release_it(&mac, id), Released::Done);
+    assert_eq!(release_it(&mac, id), ReleaseOutcome::Done);
     assert_eq!(mac.texts(), ["the bad one"]);
 }
 
 #[test]
-fn it_can_be_given_up() {
+fn it_can_be_discarded() {
     let mut mac = Mac::new();
     let bad = mac.says(ADA, "the bad one");
     panic_at(bad, &["settle"]);
     mac.look();
     panic_at(bad, &[]);
     let id = mac.held()[0].id;
-    assert!(mac.state().write(|tx| give_up(tx, id)).unwrap());
+    assert!(mac.state().write(|tx| discard(tx, id)).unwrap());
     mac.look();
     assert!(mac.held().is_empty() && mac.texts().is_empty());
 }
 
 #[test]
-fn a_change_that_panics_is_passed_over_and_others_are_told() {
+fn a_change_that_panics_is_passed_over_and_others_are_posted() {
     let mut mac = Mac::new();
     let (bad, good) = (mac.says(ADA, "one"), mac.says(BOB, "two"));
     mac.look();
@@ -107,4 +110,43 @@ fn a_change_that_panics_is_passed_over_and_others_are_told() {
         ["one", "two", "edited", "edited"],
         "at the next start"
     );
+}
+
+#[test]
+fn own_addresses_are_found_in_the_other_rows_when_a_relay_first_starts() {
+    let mut mac = Mac::before_first_run(Style::Ventura);
+    mac.says(ADA, "one");
+    let bad = mac.says(BOB, "the bad one");
+    panic_at(bad, &["learn"]);
+    mac.look();
+    panic_at(bad, &[]);
+    let found = mac.state().read(own_addresses::found).unwrap();
+    assert_eq!(found.unwrap().addresses, ["+15550009999"]);
+}
+
+#[test]
+fn the_other_held_messages_are_found_in_a_chat_db_that_was_built_anew() {
+    let mut mac = Mac::new();
+    let (chat, _) = mac.peer(ADA);
+    mac.messages
+        .set_chat_column(chat, "is_filtered", 2)
+        .unwrap();
+    for text in ["the bad one", "the good one"] {
+        mac.says(ADA, text);
+        mac.look();
+        mac.pass(secs(60));
+    }
+    let held = mac.state().read(filtered_rows::list).unwrap();
+    mac.pass(hours(24 * 30));
+    mac.messages.rebuild(10, MessageGuids::Renewed).unwrap();
+    panic_at(held[0].id, &["find"]);
+    mac.look();
+    panic_at(held[0].id, &[]);
+    let guids =
+        |mac: &Mac| -> Vec<String> { mac.filtered().into_iter().map(|(guid, _)| guid).collect() };
+    assert!(!guids(&mac).contains(&held[1].guid), "it has its new guid");
+    assert!(guids(&mac).contains(&held[0].guid), "it stays listed");
+    mac.look();
+    assert_eq!(guids(&mac).len(), 2);
+    assert!(!guids(&mac).contains(&held[0].guid), "at the next start");
 }

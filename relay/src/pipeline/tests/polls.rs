@@ -37,7 +37,7 @@ impl Group {
         NewMessage::incoming(handle, self.mac.now())
     }
 
-    /// Ada asks; the guid of the poll.
+    /// Ada sends a poll; returns its guid.
     fn asks(&mut self, title: &str) -> String {
         let message = self.from(self.ada).poll(&poll(title, &["Pizza", "Sushi"]));
         self.deliver(&message)
@@ -48,15 +48,15 @@ impl Group {
         self.deliver(&message);
     }
 
-    /// Texts and targets of everything that was told.
-    fn told(&mut self) -> Vec<(Event, String, Option<String>)> {
+    /// Event, text and target of every post.
+    fn posts(&mut self) -> Vec<(Event, String, Option<String>)> {
         self.mac.look();
         let posted = self.mac.posted().into_iter();
         posted.map(|m| (m.event, m.text, m.reply_to_guid)).collect()
     }
 
     fn texts(&mut self) -> Vec<String> {
-        self.told().into_iter().map(|(_, text, _)| text).collect()
+        self.posts().into_iter().map(|(_, text, _)| text).collect()
     }
 }
 
@@ -77,7 +77,7 @@ fn other(text: &str, on: Option<&str>) -> (Event, String, Option<String>) {
 }
 
 #[test]
-fn a_poll_its_votes_and_its_added_choices_are_told_with_the_first_polls_guid() {
+fn a_poll_its_votes_and_its_added_choices_are_posted_with_the_first_polls_guid() {
     let mut group = Group::new();
     let first = group.asks(QUESTION);
     group.votes(&first, &["Sushi"]);
@@ -102,12 +102,12 @@ fn a_poll_its_votes_and_its_added_choices_are_told_with_the_first_polls_guid() {
         other("withdrew the vote in the poll “Where to eat?”", on),
         other("added choices to the poll “Where to eat?”: Ramen, Soup", on),
     ];
-    assert_eq!(group.told(), expected);
-    assert_eq!(group.told(), expected, "nothing is told twice");
+    assert_eq!(group.posts(), expected);
+    assert_eq!(group.posts(), expected, "nothing is posted twice");
 }
 
 #[test]
-fn choices_that_two_people_add_at_once_are_told_one_each() {
+fn choices_that_two_people_add_at_once_are_posted_one_each() {
     let mut group = Group::new();
     let first = group.asks("");
     for choice in ["Tacos", "Ramen"] {
@@ -144,7 +144,7 @@ fn the_caption_of_a_poll_refers_to_it_and_no_other_text_does() {
     let message = caption(&group, group.ada);
     let asked = group.deliver(&message);
     group.votes(&first, &["Pizza"]);
-    // The row before each of these is the poll, and yet they are no captions of it.
+    // The row before each of these rows is the poll, and they are no captions of it.
     let message = caption(&group, group.bob);
     group.deliver(&message);
     let message = NewMessage::outgoing(group.mac.now())
@@ -171,7 +171,7 @@ fn the_caption_of_a_poll_refers_to_it_and_no_other_text_does() {
         message("Lunch where?", None),
         message("and?", None),
     ];
-    assert_eq!(group.told(), expected);
+    assert_eq!(group.posts(), expected);
 }
 
 #[test]
@@ -190,9 +190,9 @@ fn a_text_right_after_an_own_vote_is_no_caption() {
             .set("reply_to_guid", before);
         group.deliver(&message);
     }
-    let told = group.told();
+    let posts = group.posts();
     assert_eq!(
-        told[3..]
+        posts[3..]
             .iter()
             .map(|(.., on)| on.clone())
             .collect::<Vec<_>>(),
@@ -241,7 +241,7 @@ fn without_its_payload_a_poll_is_a_poll_and_a_vote_a_vote() {
         other("voted in a poll", on),
         other("a poll", on),
     ];
-    assert_eq!(group.told()[1..], [each.clone(), each].concat());
+    assert_eq!(group.posts()[1..], [each.clone(), each].concat());
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn votes_in_a_poll_that_is_not_there_or_for_what_it_does_not_know() {
     group.deliver(&message);
     let on = Some(first.as_str());
     let expected = [
-        // The choices of a poll whose update is at hand are known from there.
+        // The choices of a poll are read from its update, if chat.db has that.
         other("voted in a poll: Pizza", Some("GONE")),
         other(
             "added a choice to a poll. Options: Pizza, Sushi",
@@ -276,10 +276,10 @@ fn votes_in_a_poll_that_is_not_there_or_for_what_it_does_not_know() {
             on,
         ),
         other("voted in the poll “Where to eat?”", on),
-        // Of votes of several people those of the sender are told.
+        // Of the votes of several persons only the sender's are posted.
         other("voted in the poll “Where to eat?”: Pizza", on),
     ];
-    assert_eq!(group.told(), expected);
+    assert_eq!(group.posts(), expected);
 }
 
 #[test]

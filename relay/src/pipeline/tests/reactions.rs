@@ -294,7 +294,7 @@ fn a_reaction_whose_text_comes_late_is_a_tapback_and_no_edit() {
 }
 
 #[test]
-fn a_reaction_that_was_told_is_told_no_more() {
+fn a_reaction_that_was_posted_is_posted_no_more() {
     let mut mac = Mac::new();
     let message = mac.says(ADA, TEXT);
     let (chat, _) = mac.peer(ADA);
@@ -304,7 +304,7 @@ fn a_reaction_that_was_told_is_told_no_more() {
         .on("SMS");
     let own = mac.messages.deliver(chat, &own).unwrap();
     mac.look();
-    // The quoted text is gone, and the row changes.
+    // The quoted text was deleted, and the row changes.
     mac.messages.delete_message(message).unwrap();
     mac.messages.set_column(own, "date_edited", 1).unwrap();
     mac.look();
@@ -315,7 +315,7 @@ fn a_reaction_that_was_told_is_told_no_more() {
 }
 
 #[test]
-fn a_native_tapback_without_a_target_never_tells_the_text_that_it_quotes() {
+fn a_native_tapback_without_a_target_never_posts_the_text_that_it_quotes() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);
     let now = mac.now();

@@ -1,4 +1,4 @@
-//! Another chat.db at the same path, and a relay without its memory.
+//! Another chat.db at the same path, and a relay whose state was lost.
 
 use messages_stand_in::MessageGuids;
 
@@ -128,7 +128,7 @@ fn a_file_set_back_by_a_few_rows_that_grew_again_is_noticed() {
         mac.pass(secs(1));
     }
     mac.look();
-    // A copy taken 30 rows ago is put back, and Messages writes 40 others.
+    // The owner restores a copy that lacks the last 30 rows, and Messages then writes 40 others.
     let since = mac.clock.now();
     for row in 121..=150 {
         mac.messages.delete_message(row).unwrap();

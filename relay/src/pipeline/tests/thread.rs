@@ -1,4 +1,4 @@
-//! The thread itself: no error ends it, and it goes on by itself when the fault is mended.
+//! The reading thread: no error ends it, and it reads again once the cause of an error is gone.
 
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::super::Pipeline;
 use super::*;
 
-/// Starts the thread; what it enqueues rings `woken`.
+/// Starts the thread, which sends on `woken` when it has enqueued a post.
 fn spawn(
     mac: &mut Mac,
 ) -> (
@@ -37,7 +37,7 @@ fn wait_for_trouble(health: &PipelineHealth, code: Option<&str>) {
 }
 
 #[test]
-fn a_missing_a_damaged_and_a_mended_chat_db_are_waited_for_and_told() {
+fn a_missing_a_damaged_and_a_mended_chat_db_are_waited_for_and_reported() {
     let mut mac = Mac::before_first_run(Style::Ventura);
     let chat_db = mac.folder.path().join("chat.db");
     let aside = mac.folder.path().join("aside.db");

@@ -1,11 +1,11 @@
-//! Copies that iCloud brings back, and real messages that look like copies of each other.
+//! Copies of messages that iCloud inserts again, and real messages that look like copies of each other.
 
 use messages_stand_in::{Attachment, MessageGuids};
 
 use super::*;
-use crate::state::seen::Outcome;
+use crate::state::seen::RowOutcome;
 
-/// A photo without a word from Ada; the same file name and size each time.
+/// A photo from Ada without words, with the same file name and size each time.
 fn photo(mac: &mut Mac, sent: Date) -> i64 {
     let (chat, ada) = mac.peer(ADA);
     let message = NewMessage::incoming(ada, sent).text("\u{fffc}");
@@ -17,13 +17,13 @@ fn photo(mac: &mut Mac, sent: Date) -> i64 {
     row
 }
 
-/// Not a whole second, as the dates of iMessage.
+/// A date with a fraction of a second, as iMessage has.
 fn precise(mac: &Mac) -> Date {
     mac.pass(Duration::from_micros(250_001));
     mac.now()
 }
 
-/// A day later, something newer has come, and the network was there all the time.
+/// A day passes with the network proven all along, and newer messages come.
 fn a_day_later(mac: &mut Mac) {
     mac.pass_in_touch(hours(26));
     mac.says(BOB, "newer");
@@ -33,7 +33,7 @@ fn a_day_later(mac: &mut Mac) {
     mac.in_touch();
 }
 
-fn outcomes(mac: &Mac, rows: &[i64]) -> Vec<Outcome> {
+fn outcomes(mac: &Mac, rows: &[i64]) -> Vec<RowOutcome> {
     let outcome = |row: &i64| mac.outcome(*row).expect("accounted for");
     rows.iter().map(outcome).collect()
 }
@@ -49,8 +49,8 @@ fn two_photos_of_one_microsecond_are_two_messages() {
         }
         let second = photo(&mut mac, sent);
         mac.look();
-        let told = outcomes(&mac, &[first, second]);
-        assert_eq!(told, [Outcome::Forwarded; 2], "{looks_between}");
+        let posts = outcomes(&mac, &[first, second]);
+        assert_eq!(posts, [RowOutcome::Forwarded; 2], "{looks_between}");
     }
 }
 
@@ -69,8 +69,8 @@ fn two_photos_of_one_microsecond_that_come_late_together_are_two_messages() {
         }
         let second = photo(&mut mac, sent);
         mac.look();
-        let told = outcomes(&mac, &[first, second]);
-        assert_eq!(told, [Outcome::Forwarded; 2], "{looks_between}");
+        let posts = outcomes(&mac, &[first, second]);
+        assert_eq!(posts, [RowOutcome::Forwarded; 2], "{looks_between}");
     }
 }
 
@@ -84,21 +84,21 @@ fn the_copy_of_a_photo_is_dropped_and_a_third_photo_of_that_instant_is_not() {
     let copies = [photo(&mut mac, sent), photo(&mut mac, sent)];
     let other = photo(&mut mac, sent);
     mac.look();
-    assert_eq!(outcomes(&mac, &originals), [Outcome::Forwarded; 2]);
-    assert_eq!(outcomes(&mac, &copies), [Outcome::Twin; 2]);
-    assert_eq!(mac.outcome(other), Some(Outcome::Backfilled));
-    // The next sync brings all of them again.
+    assert_eq!(outcomes(&mac, &originals), [RowOutcome::Forwarded; 2]);
+    assert_eq!(outcomes(&mac, &copies), [RowOutcome::Twin; 2]);
+    assert_eq!(mac.outcome(other), Some(RowOutcome::Backfilled));
+    // The next sync inserts all of them again.
     a_day_later(&mut mac);
     let again = [0; 3].map(|_| photo(&mut mac, sent));
     mac.look();
-    assert_eq!(outcomes(&mac, &again), [Outcome::Twin; 3]);
+    assert_eq!(outcomes(&mac, &again), [RowOutcome::Twin; 3]);
 }
 
 #[test]
 fn two_equal_texts_of_one_second_that_come_late_together_are_two_messages() {
-    for (away, told) in [
-        (hours(6), Outcome::Forwarded),
-        (hours(80), Outcome::Forwarded),
+    for (away, posts) in [
+        (hours(6), RowOutcome::Forwarded),
+        (hours(80), RowOutcome::Forwarded),
     ] {
         let mut mac = Mac::new();
         mac.in_touch();
@@ -108,7 +108,7 @@ fn two_equal_texts_of_one_second_that_come_late_together_are_two_messages() {
         mac.pass(away);
         let rows = [mac.said(ADA, "ok", sent), mac.said(ADA, "ok", sent)];
         mac.look();
-        assert_eq!(outcomes(&mac, &rows), [told; 2]);
+        assert_eq!(outcomes(&mac, &rows), [posts; 2]);
     }
 }
 
@@ -134,7 +134,7 @@ fn a_backlog_that_takes_several_transactions_loses_none_of_two_equal_texts() {
 }
 
 #[test]
-fn a_sync_that_brings_an_unknown_text_twice_tells_it_twice_as_old() {
+fn a_sync_that_brings_an_unknown_text_twice_posts_it_twice_as_old() {
     let mut mac = Mac::new();
     let sent = mac.now();
     mac.says(ADA, "known");
@@ -142,10 +142,14 @@ fn a_sync_that_brings_an_unknown_text_twice_tells_it_twice_as_old() {
     a_day_later(&mut mac);
     let rows = ["known", "ok", "ok"].map(|text| mac.said(ADA, text, sent));
     mac.look();
-    let told = outcomes(&mac, &rows);
+    let posts = outcomes(&mac, &rows);
     assert_eq!(
-        told,
-        [Outcome::Twin, Outcome::Backfilled, Outcome::Backfilled]
+        posts,
+        [
+            RowOutcome::Twin,
+            RowOutcome::Backfilled,
+            RowOutcome::Backfilled
+        ]
     );
 }
 
@@ -155,18 +159,18 @@ fn the_same_words_at_the_same_microsecond_are_one_message_also_in_one_batch() {
     let sent = precise(&mac);
     let rows = [mac.said(ADA, "hi", sent), mac.said(ADA, "hi", sent)];
     mac.look();
-    let told = outcomes(&mac, &rows);
-    assert_eq!(told, [Outcome::Forwarded, Outcome::Twin]);
+    let posts = outcomes(&mac, &rows);
+    assert_eq!(posts, [RowOutcome::Forwarded, RowOutcome::Twin]);
 }
 
 #[test]
-fn a_rebuild_under_other_guids_tells_no_photo_again_and_loses_none() {
+fn a_rebuild_under_other_guids_posts_no_photo_again_and_loses_none() {
     let mut mac = Mac::new();
     let sent = precise(&mac);
     photo(&mut mac, sent);
     photo(&mut mac, sent);
     mac.look();
-    // In the file, and not read before it was rebuilt.
+    // The row is in the file, and was not read before the rebuild.
     photo(&mut mac, sent);
     mac.pass(secs(1));
     mac.messages.rebuild(10, MessageGuids::Renewed).unwrap();
@@ -192,15 +196,16 @@ fn a_rebuild_that_is_looked_at_in_two_attempts_counts_from_the_first() {
     mac.said(ADA, "ok", sent);
     mac.messages.rebuild(10, MessageGuids::Renewed).unwrap();
     let source = mac.state().read(crate::state::source::load).unwrap();
-    let anchors = mac.state().read(crate::state::source::anchors).unwrap();
+    let source = source.unwrap();
     let began_at = mac.clock.now().as_micros();
     mac.look();
     assert_eq!(mac.texts(), ["before", "ok", "ok"]);
-    // As if it had been killed after the first of both: nothing else of the new file is known.
+    // The state is as after a kill behind the first of both rows: no other row of the new file was
+    // read.
     mac.state()
         .write(|tx| {
-            crate::state::source::save(tx, &source.unwrap())?;
-            crate::state::source::set_anchors(tx, &anchors)?;
+            crate::state::source::save(tx, &source)?;
+            crate::state::source::set_anchors(tx, &source.anchors)?;
             crate::state::meta::set(
                 tx,
                 crate::state::meta::REBUILD_BEGAN_AT,

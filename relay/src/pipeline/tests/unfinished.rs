@@ -1,4 +1,4 @@
-//! Rows that Messages has not finished: they wait for something to tell, and hold nothing back for long.
+//! Rows that Messages has not finished: they wait for content, and hold no other row back for long.
 
 use messages_stand_in::{Attachment, Piece};
 use rusqlite::types::Value;
@@ -47,7 +47,7 @@ fn it_holds_back_its_chat_no_longer_than_other_incomplete_rows() {
 }
 
 #[test]
-fn a_row_that_is_finished_without_content_is_told_as_such() {
+fn a_row_that_is_finished_without_content_is_posted_as_such() {
     let mut mac = Mac::new();
     let row = begun(&mut mac);
     mac.look();
@@ -60,7 +60,7 @@ fn a_row_that_is_finished_without_content_is_told_as_such() {
 }
 
 #[test]
-fn a_row_that_is_never_finished_is_told_after_half_a_day_and_completed_by_an_edit() {
+fn a_row_that_is_never_finished_is_posted_after_half_a_day_and_completed_by_an_edit() {
     let mut mac = Mac::new();
     let row = begun(&mut mac);
     mac.look();
@@ -78,7 +78,7 @@ fn a_row_that_is_never_finished_is_told_after_half_a_day_and_completed_by_an_edi
 }
 
 #[test]
-fn what_has_content_is_told_whether_or_not_it_is_finished() {
+fn what_has_content_is_posted_whether_or_not_it_is_finished() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);
     let now = mac.now();

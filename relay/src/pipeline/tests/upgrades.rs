@@ -1,4 +1,4 @@
-//! A release that reads more of a row than the one before it tells nothing again.
+//! A release that reads more of a row than the release before posts no row again.
 
 use messages_stand_in::{Attachment, Attribute, Piece, Poll, RichLink};
 
@@ -34,7 +34,7 @@ fn a_digest_that_changed_without_news_posts_nothing() {
     ] {
         rows.push(mac.messages.deliver(chat, &message).unwrap());
     }
-    // Joined in another order than they stand in.
+    // The attachments are joined in another order than the text has them.
     for guid in ["FIRST", "SECOND"] {
         let photo = Attachment::photo("a.jpg", 1).with_guid(guid);
         mac.messages.attach(rows[5], &photo, now).unwrap();
@@ -43,14 +43,14 @@ fn a_digest_that_changed_without_news_posts_nothing() {
     mac.look();
     mac.pass(secs(5));
     mac.look();
-    let told = mac.events();
-    assert_eq!(told.len(), 8);
+    let posts = mac.events();
+    assert_eq!(posts.len(), 8);
     mac.state()
         .write(|tx| tx.execute("update seen set digest = zeroblob(16)", []))
         .unwrap();
     mac.look();
-    assert_eq!(mac.events(), told);
-    // They are known again: a change is told.
+    assert_eq!(mac.events(), posts);
+    // The rows are recognised again: a change is posted.
     mac.messages.edit(rows[0], "hello!", now).unwrap();
     mac.look();
     assert_eq!(mac.events()[8..], [(Event::Edit, 3)]);

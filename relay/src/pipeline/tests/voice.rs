@@ -1,4 +1,4 @@
-//! Voice messages: what is said in them is told with them, or once Messages has written it down.
+//! Voice messages: the transcript is posted with the message, or later when Messages has written it.
 
 use messages_stand_in::{Attachment, Attribute, Body, Piece, attributed_body};
 use shared_protocol::{MAX_BODY_BYTES, MAX_TRANSCRIPT_CHARS};
@@ -30,18 +30,18 @@ fn placeholder(transcript: Option<&str>) -> Piece {
 }
 
 /// Event, revision and transcript of everything that was posted.
-fn told(mac: &Mac) -> Vec<(Event, u32, Option<String>)> {
+fn posts(mac: &Mac) -> Vec<(Event, u32, Option<String>)> {
     let posted = mac.posted();
-    let told = posted.into_iter().map(|mut message| {
+    let posts = posted.into_iter().map(|mut message| {
         assert_eq!(message.attachments.len(), 1);
         let transcript = message.attachments.remove(0).transcript;
         (message.event, message.revision, transcript)
     });
-    told.collect()
+    posts.collect()
 }
 
 #[test]
-fn a_transcript_is_told_with_the_message_from_either_place() {
+fn a_transcript_is_posted_with_the_message_from_either_place() {
     for (in_body, in_file, expected) in [
         (Some("Bring milk"), None, Some("Bring milk")),
         (None, Some("Bring milk"), Some("Bring milk")),
@@ -54,7 +54,7 @@ fn a_transcript_is_told_with_the_message_from_either_place() {
         sent(&mut mac, in_body, in_file);
         mac.look();
         let transcript = expected.map(str::to_owned);
-        assert_eq!(told(&mac), [(Event::Message, 0, transcript)]);
+        assert_eq!(posts(&mac), [(Event::Message, 0, transcript)]);
         assert_eq!(mac.texts(), [""]);
     }
 }
@@ -94,8 +94,8 @@ fn a_transcript_that_comes_late_is_one_update_wherever_it_is_written() {
             (Event::Message, 0, None),
             (Event::AttachmentUpdate, 1, Some("Bring milk".to_owned())),
         ];
-        assert_eq!(told(&mac), expected, "{order:?}");
-        // What Messages says anew is told anew.
+        assert_eq!(posts(&mac), expected, "{order:?}");
+        // A transcript that Messages replaces is posted again.
         mac.messages
             .transcribe_attachment(voice.1, "Bring milk, please")
             .unwrap();
@@ -108,7 +108,7 @@ fn a_transcript_that_comes_late_is_one_update_wherever_it_is_written() {
         mac.look();
         let last = Some("Bring milk, please".to_owned());
         assert_eq!(
-            told(&mac)[2..],
+            posts(&mac)[2..],
             [(Event::AttachmentUpdate, 2, last)],
             "{order:?}"
         );
@@ -116,7 +116,7 @@ fn a_transcript_that_comes_late_is_one_update_wherever_it_is_written() {
 }
 
 #[test]
-fn a_transcript_written_while_the_relay_was_down_is_told() {
+fn a_transcript_written_while_the_relay_was_down_is_posted() {
     let mut mac = Mac::new();
     let (_, file) = sent(&mut mac, None, None);
     mac.look();
@@ -126,7 +126,7 @@ fn a_transcript_written_while_the_relay_was_down_is_told() {
         .unwrap();
     mac.look();
     let update = (Event::AttachmentUpdate, 1, Some("Bring milk".to_owned()));
-    assert_eq!(told(&mac)[1..], [update]);
+    assert_eq!(posts(&mac)[1..], [update]);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn transcripts_are_clipped_and_a_hundred_of_them_fit() {
         (message.text.as_str(), message.attachments.len()),
         ("all of them", 100)
     );
-    // Each says as much as fits.
+    // Each transcript is as long as the limit allows.
     assert!(
         message
             .attachments
@@ -171,7 +171,7 @@ fn transcripts_are_clipped_and_a_hundred_of_them_fit() {
 }
 
 #[test]
-fn user_info_without_a_transcript_tells_nothing() {
+fn user_info_without_a_transcript_has_none() {
     let mut mac = Mac::new();
     let (_, file) = sent(&mut mac, None, None);
     mac.look();
@@ -187,5 +187,5 @@ fn user_info_without_a_transcript_tells_nothing() {
             .unwrap();
         mac.look();
     }
-    assert_eq!(told(&mac), [(Event::Message, 0, None)]);
+    assert_eq!(posts(&mac), [(Event::Message, 0, None)]);
 }

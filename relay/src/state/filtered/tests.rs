@@ -1,8 +1,8 @@
-//! The list of what filters hold back: its numbers, its limits, and states of earlier releases.
+//! The list of filtered messages: its numbers, its limits, and states of earlier releases.
 
 use super::*;
 use crate::clock::UnixMicros;
-use crate::state::seen::{self, Outcome, Seen};
+use crate::state::seen::{self, RowOutcome, SeenMessage};
 use crate::state::source::{self, Source};
 use crate::state::{State, StateError};
 
@@ -15,8 +15,8 @@ fn state() -> (tempfile::TempDir, State) {
     (dir, state)
 }
 
-fn row(guid: &str) -> Filtered {
-    Filtered {
+fn row(guid: &str) -> FilteredMessage {
+    FilteredMessage {
         id: 0,
         guid: guid.into(),
         rowid: 1,
@@ -24,15 +24,15 @@ fn row(guid: &str) -> Filtered {
         reason: "category".into(),
         sent_at: NOW.as_micros(),
         twin: Digest([1; 16]),
-        came: Came::New,
+        was_old: false,
         held_since: NOW.as_micros(),
         body: Some(b"{}".to_vec()),
-        told_by: None,
+        preview_guid: None,
     }
 }
 
-fn late(guid: &str) -> quarantine::Held {
-    quarantine::Held {
+fn late(guid: &str) -> quarantine::HeldMessage {
+    quarantine::HeldMessage {
         id: 0,
         guid: guid.into(),
         lane: "-;+15550100001".into(),
@@ -43,14 +43,14 @@ fn late(guid: &str) -> quarantine::Held {
     }
 }
 
-fn skipped(guid: &str, sent_at: i64, seen_at: i64) -> Seen {
-    Seen {
+fn skipped(guid: &str, sent_at: i64, seen_at: i64) -> SeenMessage {
+    SeenMessage {
         guid: guid.into(),
         rowid: 7,
         sent_at,
         twin: Digest([2; 16]),
         digest: Digest([3; 16]),
-        outcome: Outcome::Spam,
+        outcome: RowOutcome::Spam,
         known: chatdb::Known {
             text_was_empty: false,
             awaits_title: false,
@@ -61,7 +61,7 @@ fn skipped(guid: &str, sent_at: i64, seen_at: i64) -> Seen {
             attachments: Digest([3; 16]),
         },
         seen_at,
-        bound_chat: None,
+        first_chat: None,
     }
 }
 
@@ -106,16 +106,17 @@ fn what_an_earlier_release_skipped_is_listed_at_every_start_and_once() {
                     floor: now - DAY,
                     last_good_scan_at: now,
                     resume_pending: false,
+                    anchors: Vec::new(),
                 },
             )?;
             quarantine::hold(tx, &late("Q"))?;
             seen::save(tx, &skipped("B", now - DAY / 2, now + 1))?;
             seen::save(tx, &skipped("A", now - 60, now))?;
             seen::save(tx, &skipped("before the relay began", now - 2 * DAY, now))?;
-            let other = Outcome::NoteToSelf;
+            let other = RowOutcome::NoteToSelf;
             seen::save(
                 tx,
-                &Seen {
+                &SeenMessage {
                     outcome: other,
                     ..skipped("note", now, now)
                 },
@@ -127,23 +128,24 @@ fn what_an_earlier_release_skipped_is_listed_at_every_start_and_once() {
     for _ in 0..2 {
         let state = State::open(dir.path(), NOW).expect("opened");
         let rows = state.read(list).expect("read");
-        let told: Vec<_> = rows
+        let posts: Vec<_> = rows
             .iter()
-            .map(|row| (row.id, row.guid.as_str(), row.came))
+            .map(|row| (row.id, row.guid.as_str(), row.was_old))
             .collect();
-        assert_eq!(told, [(2, "A", Came::New), (3, "B", Came::Old)]);
+        assert_eq!(posts, [(2, "A", false), (3, "B", true)]);
         assert!(
             rows.iter()
                 .all(|row| row.body.is_none() && row.chat_guid.is_none())
         );
         assert_eq!(state.read(|c| of_chat(c, None)).expect("read"), [2, 3]);
     }
-    // Dropped by the owner, and forgotten by `seen`: neither comes back.
+    // One message is dropped by the owner, and the record of the other is removed: neither is listed
+    // again.
     let state = State::open(dir.path(), NOW).expect("opened");
     state
         .write(|tx| {
             take(tx, 2)?;
-            seen::set_outcome(tx, "A", Outcome::Dropped)?;
+            seen::set_outcome(tx, "A", RowOutcome::Dropped)?;
             seen::clean(tx, now + 10, 100)
         })
         .expect("written");
@@ -153,7 +155,7 @@ fn what_an_earlier_release_skipped_is_listed_at_every_start_and_once() {
 }
 
 #[test]
-fn nothing_is_listed_by_halves() -> Result<(), StateError> {
+fn a_failed_transaction_lists_nothing() -> Result<(), StateError> {
     let (_dir, state) = state();
     let failed = state.write(|tx| {
         hold(tx, &row("A"))?;

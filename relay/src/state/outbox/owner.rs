@@ -1,76 +1,64 @@
-//! The owner's side of the outbox: looking at it, trying a post again, dropping one.
+//! The owner's statements on the outbox: list posts, try one again, drop one.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
+use strum::{EnumString, IntoStaticStr};
 
-use super::sending::bump_generation;
+use super::super::query;
+use super::sending::change_pending;
 use crate::clock::UnixMicros;
 
-/// How far a post has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// The state of a post, in the table and in JSON written in snake case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, EnumString, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum PostState {
-    /// It waits for the sender or for its next attempt.
+    /// Waits for the sender or for its next attempt.
     Pending,
-    /// The backend refused it for good.
+    /// Refused by the backend for good.
     Parked,
-    /// The backend has it.
+    /// Stored by the backend.
     Delivered,
-    /// The owner gave it up.
+    /// Given up by the owner.
     Dropped,
 }
 
 impl PostState {
-    /// The state as it stands in the table.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Parked => "parked",
-            Self::Delivered => "delivered",
-            Self::Dropped => "dropped",
-        }
+    /// The state in snake case.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 impl FromSql for PostState {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        match value.as_str()? {
-            "pending" => Ok(Self::Pending),
-            "parked" => Ok(Self::Parked),
-            "delivered" => Ok(Self::Delivered),
-            "dropped" => Ok(Self::Dropped),
-            _ => Err(FromSqlError::InvalidType),
-        }
+        let parsed = value.as_str()?.parse();
+        parsed.map_err(|_| FromSqlError::InvalidType)
     }
 }
 
-/// One post as the owner sees it: no lane, no text, no address.
+/// A post without lane, text and address, for the owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its place in the outbox; names it in commands.
+    /// Place in the outbox, which names the post in commands.
     pub seq: i64,
-    /// How far it has come.
     pub state: PostState,
     /// `message.guid` of chat.db.
     pub message_guid: String,
-    /// What happened to the message.
     pub event: String,
-    /// Which revision of it.
     pub revision: u32,
-    /// The id under which it is signed.
     pub webhook_id: String,
     /// Attempts so far.
     pub attempts: u32,
-    /// Not before this instant.
     pub next_attempt_at: UnixMicros,
     /// Code of the last failure.
     pub last_error: Option<String>,
-    /// The backend's id of it.
+    /// The backend's id of the stored message.
     pub message_id: Option<String>,
-    /// When it was enqueued.
+    /// When the post was enqueued.
     pub created_at: UnixMicros,
-    /// When the backend had it, or the owner dropped it.
+    /// When the backend had stored the post, or the owner dropped it.
     pub delivered_at: Option<UnixMicros>,
 }
 
@@ -96,47 +84,39 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 
 /// The oldest `limit` posts in `state`.
 pub fn list(connection: &Connection, state: PostState, limit: u32) -> rusqlite::Result<Vec<Entry>> {
-    // The state stands in the text, so that SQLite can use the partial index of that state.
+    // The state is part of the SQL, so that SQLite can use the partial index of that state.
     let sql = format!(
         "select {COLUMNS} from outbox where state = '{}' order by seq limit ?1",
         state.as_str()
     );
-    let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map([limit], entry)?;
-    rows.collect()
+    query::all(connection, &sql, [limit], entry)
 }
 
-/// Everything that was ever posted about one message, oldest first.
+/// Every post about one message, oldest first.
 pub fn of_guid(connection: &Connection, message_guid: &str) -> rusqlite::Result<Vec<Entry>> {
     let sql = format!("select {COLUMNS} from outbox where message_guid = ?1 order by seq");
-    let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map([message_guid], entry)?;
-    rows.collect()
+    query::all(connection, &sql, [message_guid], entry)
 }
 
-/// Has a pending or parked post tried at once. False if `seq` is neither.
+/// Makes a pending or parked post due at once. Returns false if `seq` is no such post.
 pub fn retry(tx: &Connection, seq: i64) -> rusqlite::Result<bool> {
-    let changed = tx.execute(
+    let changed = change_pending(
+        tx,
         "update outbox set state = 'pending', next_attempt_at = 0, parked_version = null
          where seq = ?1 and state in ('pending', 'parked')",
         [seq],
     )?;
-    if changed > 0 {
-        bump_generation(tx)?;
-    }
     Ok(changed > 0)
 }
 
-/// Gives a pending or parked post up; it is never sent again. False if `seq` is neither.
+/// Drops a pending or parked post, which is then never sent. Returns false if `seq` is no such post.
 pub fn drop_post(tx: &Connection, seq: i64, now: UnixMicros) -> rusqlite::Result<bool> {
-    let changed = tx.execute(
+    let changed = change_pending(
+        tx,
         "update outbox set state = 'dropped', body = null, delivered_at = ?2
          where seq = ?1 and state in ('pending', 'parked')",
         params![seq, now],
     )?;
-    if changed > 0 {
-        bump_generation(tx)?;
-    }
     Ok(changed > 0)
 }
 
@@ -149,16 +129,12 @@ pub struct Depths {
     pub parked: u64,
 }
 
-/// Counts what waits. Both counts run over small partial indexes.
+/// Counts the posts that wait. Both counts read small partial indexes.
 pub fn depths(connection: &Connection) -> rusqlite::Result<Depths> {
-    let count = |sql: &str| -> rusqlite::Result<u64> {
-        let found: i64 = connection
-            .prepare_cached(sql)?
-            .query_row([], |row| row.get(0))?;
-        Ok(u64::try_from(found).unwrap_or(0))
-    };
+    let pending = "select count(*) from outbox where state = 'pending'";
+    let parked = "select count(*) from outbox where state = 'parked'";
     Ok(Depths {
-        pending: count("select count(*) from outbox where state = 'pending'")?,
-        parked: count("select count(*) from outbox where state = 'parked'")?,
+        pending: query::count(connection, pending)?,
+        parked: query::count(connection, parked)?,
     })
 }

@@ -1,63 +1,52 @@
-//! The sender's side of the outbox: paging what is pending, loading bodies, recording answers.
+//! The sender's statements on the outbox: read pages of pending posts, load bodies, record answers.
 //!
-//! Every mark names the state that it expects, so that a row which the owner dropped meanwhile stays
+//! Every update names the state that it expects, so that a post which the owner dropped in between stays
 //! dropped.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Params, Row, params};
 
-use super::super::meta;
+use super::super::{meta, query};
 use crate::clock::UnixMicros;
 
-/// Counts the times that rows behind the sender's position became pending again.
+/// Key of the number that grows whenever a post became pending again after the sender had read past it.
 const GENERATION: &str = "outbox_generation";
 
 /// A pending post without its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
-    /// Its place in the outbox.
     pub seq: i64,
-    /// Its conversation.
     pub lane: String,
     /// Failed attempts so far.
     pub attempts: u32,
-    /// Not to be sent before this instant.
     pub next_attempt_at: UnixMicros,
 }
 
-/// What is needed to send a post.
+/// A post with the bytes to sign and send.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sendable {
-    /// Its place in the outbox.
     pub seq: i64,
-    /// The id under which it is signed.
     pub webhook_id: String,
-    /// What happened to the message.
     pub event: String,
-    /// Which revision of it.
     pub revision: u32,
-    /// The exact bytes to sign and post.
     pub body: Vec<u8>,
 }
 
-/// An answer that settles a post.
+/// A post that the backend has stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivered {
-    /// Its place in the outbox.
     pub seq: i64,
     /// The backend's id of the stored message.
     pub message_id: Option<String>,
     /// When the answer came.
     pub at: UnixMicros,
-    /// `id_conflict` when the backend had it with other bytes.
+    /// `id_conflict` when the backend had stored it with other bytes.
     pub note: Option<&'static str>,
 }
 
-/// An attempt that is to be repeated.
+/// A post whose attempt failed and is to be repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
-    /// Its place in the outbox.
     pub seq: i64,
-    /// When to try again.
     pub next_attempt_at: UnixMicros,
     /// A code, never text of a message.
     pub code: &'static str,
@@ -66,7 +55,6 @@ pub struct Failed {
 /// A post that the backend refused for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Its place in the outbox.
     pub seq: i64,
     /// A code, never text of a message.
     pub code: &'static str,
@@ -89,12 +77,13 @@ pub fn pending_after(
     seq: i64,
     limit: usize,
 ) -> rusqlite::Result<Vec<Pending>> {
-    let mut statement = connection.prepare_cached(
+    query::all(
+        connection,
         "select seq, lane, attempts, next_attempt_at from outbox indexed by outbox_pending
          where state = 'pending' and seq > ?1 order by seq limit ?2",
-    )?;
-    let rows = statement.query_map(params![seq, count(limit)], pending_row)?;
-    rows.collect()
+        params![seq, limit],
+        pending_row,
+    )
 }
 
 /// Up to `limit` pending posts of one lane after `seq`, in order.
@@ -104,23 +93,22 @@ pub fn pending_of_lane(
     seq: i64,
     limit: usize,
 ) -> rusqlite::Result<Vec<Pending>> {
-    let mut statement = connection.prepare_cached(
+    query::all(
+        connection,
         "select seq, lane, attempts, next_attempt_at from outbox indexed by outbox_lane
          where state = 'pending' and lane = ?1 and seq > ?2 order by seq limit ?3",
-    )?;
-    let rows = statement.query_map(params![lane, seq, count(limit)], pending_row)?;
-    rows.collect()
+        params![lane, seq, limit],
+        pending_row,
+    )
 }
 
 /// The posts of `seqs` that are still pending.
 pub fn load(connection: &Connection, seqs: &[i64]) -> rusqlite::Result<Vec<Sendable>> {
-    let mut statement = connection.prepare_cached(
-        "select seq, webhook_id, event, revision, body from outbox
-         where seq = ?1 and state = 'pending' and body is not null",
-    )?;
+    let sql = "select seq, webhook_id, event, revision, body from outbox
+               where seq = ?1 and state = 'pending' and body is not null";
     let mut found = Vec::with_capacity(seqs.len());
     for seq in seqs {
-        let rows = statement.query_map([seq], |row| {
+        found.extend(query::first(connection, sql, [seq], |row| {
             Ok(Sendable {
                 seq: row.get(0)?,
                 webhook_id: row.get(1)?,
@@ -128,77 +116,69 @@ pub fn load(connection: &Connection, seqs: &[i64]) -> rusqlite::Result<Vec<Senda
                 revision: row.get(3)?,
                 body: row.get(4)?,
             })
-        })?;
-        for row in rows {
-            found.push(row?);
-        }
+        })?);
     }
     Ok(found)
 }
 
-/// Records that the backend has these; their bodies are let go.
+/// Records that the backend has stored these posts, and removes their bodies.
 pub fn mark_delivered(tx: &Connection, posts: &[Delivered]) -> rusqlite::Result<()> {
-    let mut statement = tx.prepare_cached(
-        "update outbox
-         set state = 'delivered', body = null, attempts = attempts + 1, message_id = ?2,
-             delivered_at = ?3, last_error = ?4
-         where seq = ?1 and state <> 'delivered'",
-    )?;
-    for post in posts {
-        statement.execute(params![post.seq, post.message_id, post.at, post.note])?;
-    }
-    Ok(())
+    let sql = "update outbox
+               set state = 'delivered', body = null, attempts = attempts + 1, message_id = ?2,
+                   delivered_at = ?3, last_error = ?4
+               where seq = ?1 and state <> 'delivered'";
+    posts.iter().try_for_each(|post| {
+        let values = params![post.seq, post.message_id, post.at, post.note];
+        query::execute(tx, sql, values)
+    })
 }
 
-/// Records attempts that failed and when to repeat them.
+/// Records failed attempts and when to repeat them.
 pub fn mark_failed(tx: &Connection, posts: &[Failed]) -> rusqlite::Result<()> {
-    let mut statement = tx.prepare_cached(
-        "update outbox set attempts = attempts + 1, next_attempt_at = ?2, last_error = ?3
-         where seq = ?1 and state = 'pending'",
-    )?;
-    for post in posts {
-        statement.execute(params![post.seq, post.next_attempt_at, post.code])?;
-    }
-    Ok(())
+    let sql = "update outbox set attempts = attempts + 1, next_attempt_at = ?2, last_error = ?3
+               where seq = ?1 and state = 'pending'";
+    posts.iter().try_for_each(|post| {
+        let values = params![post.seq, post.next_attempt_at, post.code];
+        query::execute(tx, sql, values)
+    })
 }
 
-/// Sets posts aside that the backend refused for good. Others of their chats go on.
+/// Parks posts that the backend refused for good. Later posts of their chats are sent all the same.
 pub fn park(tx: &Connection, posts: &[Refused]) -> rusqlite::Result<()> {
-    let mut statement = tx.prepare_cached(
-        "update outbox
-         set state = 'parked', attempts = attempts + 1, last_error = ?2, parked_version = ?3
-         where seq = ?1 and state = 'pending'",
-    )?;
-    for post in posts {
-        statement.execute(params![post.seq, post.code, post.version])?;
-    }
-    Ok(())
+    let sql = "update outbox
+               set state = 'parked', attempts = attempts + 1, last_error = ?2, parked_version = ?3
+               where seq = ?1 and state = 'pending'";
+    posts.iter().try_for_each(|post| {
+        let values = params![post.seq, post.code, post.version];
+        query::execute(tx, sql, values)
+    })
 }
 
-/// Makes posts pending again that another version of the backend than `version` refused.
+/// Makes posts pending again that a backend of another version than `version` refused; returns how many.
 pub fn revive_parked(tx: &Connection, version: &str) -> rusqlite::Result<usize> {
-    let revived = tx.execute(
+    change_pending(
+        tx,
         "update outbox set state = 'pending', next_attempt_at = 0, parked_version = null
          where state = 'parked' and parked_version is not ?1",
         [version],
-    )?;
-    if revived > 0 {
-        bump_generation(tx)?;
-    }
-    Ok(revived)
+    )
 }
 
-/// Changes whenever a row behind the sender's position became pending again.
+/// A number that grows whenever a post became pending again after the sender had read past it.
 pub fn generation(connection: &Connection) -> rusqlite::Result<i64> {
-    let text = meta::get(connection, GENERATION)?;
-    Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+    Ok(meta::number(connection, GENERATION)?.unwrap_or(0))
 }
 
-pub(super) fn bump_generation(tx: &Connection) -> rusqlite::Result<()> {
-    let next = generation(tx)?.wrapping_add(1);
-    meta::set(tx, GENERATION, &next.to_string())
-}
-
-fn count(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
+/// Runs an update that changes which posts are pending. If it changed any, the generation grows.
+pub(super) fn change_pending(
+    tx: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> rusqlite::Result<usize> {
+    let changed = query::change(tx, sql, params)?;
+    if changed > 0 {
+        let next = generation(tx)?.wrapping_add(1);
+        meta::set(tx, GENERATION, &next.to_string())?;
+    }
+    Ok(changed)
 }

@@ -1,11 +1,13 @@
-//! The previous release's states get the steps, and the previous release works on what comes out.
+//! States of the previous release get the steps, and the previous release can use them afterwards.
 
 use std::path::Path;
+
+use strum::VariantArray;
 
 use super::super::*;
 use super::*;
 use crate::clock::UnixMicros;
-use crate::state::seen::Outcome;
+use crate::state::seen::RowOutcome;
 
 const NOW: UnixMicros = UnixMicros::from_secs(1_700_000_000);
 const STATEMENTS_OF_0_1: &str = include_str!("statements_of_0_1.sql");
@@ -94,10 +96,10 @@ fn what_the_previous_release_writes_is_read_and_the_other_way_round() {
     )
     .expect("written");
     let seen = state.read(|c| seen::find(c, "G")).expect("read");
-    assert_eq!(seen.expect("there").outcome, Outcome::Spam);
+    assert_eq!(seen.expect("there").outcome, RowOutcome::Spam);
 }
 
-/// What release 0.1 reads in `seen.outcome`; another word would end its reading of chat.db.
+/// The words that release 0.1 knows in `seen.outcome`. It would stop reading chat.db at any other.
 #[test]
 fn every_outcome_is_one_that_the_previous_release_knows() {
     const KNOWN: [&str; 12] = [
@@ -114,7 +116,7 @@ fn every_outcome_is_one_that_the_previous_release_knows() {
         "scheduled",
         "system",
     ];
-    for outcome in Outcome::ALL {
+    for outcome in RowOutcome::VARIANTS {
         assert!(KNOWN.contains(&outcome.as_str()), "{outcome:?}");
     }
 }
@@ -180,7 +182,7 @@ fn later_steps_are_applied_once_on_top() {
             oldest: 2
         }
     );
-    // A release with fewer steps opens it as long as it is not too old for them.
+    // A release with fewer steps can open the state if it is not older than `oldest`.
     State::open(dir.path(), NOW).expect("opened");
 }
 

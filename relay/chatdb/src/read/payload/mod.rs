@@ -1,8 +1,9 @@
-//! `message.payload_data`: what a balloon shows that its text does not say.
+//! Reads `message.payload_data`: the content of a balloon that its text does not have.
 //!
-//! A keyed archive whose shape depends on the app that drew the balloon: the metadata of a link, a poll
-//! or the votes in one ([`poll`]), the captions of any other app. Only what a reader of texts
-//! needs is taken. What is damaged, of another shape or too large is absent, and no input panics.
+//! It is a keyed archive whose shape depends on the app that drew the balloon: the metadata of a link,
+//! a poll or the votes in one ([`poll`]), the captions of any other app. Only what can be said in words
+//! is read. A value that is damaged, of another shape or too large counts as absent, and no input
+//! panics.
 
 mod poll;
 #[cfg(test)]
@@ -51,7 +52,7 @@ pub struct AppCard {
     pub name: Option<String>,
     /// What `VoiceOver` would say.
     pub spoken: Option<String>,
-    /// What stands on the card, from its top to its bottom.
+    /// The texts of the card, from top to bottom.
     pub captions: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
-//! Polls: their title and options, and the votes in them.
+//! Reads polls, with title and options, and the votes in them.
 //!
-//! The payload's `URL` is `data:,` with a base64 of JSON, then a query. The JSON is
-//! `{version, item}`; the item of a poll has `title` and `orderedPollOptions`, that of a vote `votes`.
+//! The payload's `URL` is `data:,`, then the base64 of JSON, then a query. The JSON is `{version,
+//! item}`. The item of a poll has `title` and `orderedPollOptions`, that of a vote has `votes`.
 
 use base64::Engine;
 use base64::engine::general_purpose::GeneralPurpose;
@@ -10,45 +10,45 @@ use serde_json::Value;
 
 use super::{Archived, Payload, clipped};
 
-/// JSON larger than this is not read: a poll has a dozen options.
+/// Larger JSON is not read: a poll has a dozen options.
 const MAX_JSON_BYTES: usize = 256 * 1024;
-/// Options and votes after these are left out.
+/// Options and votes after this many are left out.
 pub(super) const MAX_OPTIONS: usize = 100;
 
-/// A poll, with all of its options so far.
+/// A poll, with all options so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Poll {
-    /// What is asked; many polls ask in a text of their own.
+    /// The question. Many polls have it in a text of their own instead.
     pub title: Option<String>,
-    /// What can be chosen, in the order shown.
+    /// The options, in the order in which they are shown.
     pub options: Vec<PollOption>,
 }
 
-/// What can be chosen in a poll.
+/// An option of a poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PollOption {
-    /// The name that votes call it by.
+    /// The id by which votes name the option.
     pub id: String,
-    /// Its words.
+    /// The words of the option.
     pub text: String,
 }
 
-/// A poll as it stands in chat.db.
+/// A poll, put together from its rows in chat.db.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownPoll {
     /// `message.guid` of the first row of the poll.
     pub guid: String,
-    /// What is asked.
+    /// The question.
     pub title: Option<String>,
-    /// What can be chosen, in the order in which it was added; before a row that adds a choice, what
-    /// could be chosen without it.
+    /// The options in the order in which they were added. For a row that adds one, these are the
+    /// options before that.
     pub options: Vec<PollOption>,
 }
 
-/// One choice of one person.
+/// The choice of one option by one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vote {
-    /// [`PollOption::id`] of what was chosen.
+    /// [`PollOption::id`] of the chosen option.
     pub option: String,
     /// Address of the person who chose it.
     pub participant: Option<String>,
@@ -67,7 +67,7 @@ pub(super) fn read(root: Archived<'_>) -> Option<Payload> {
     }
     let votes = item.get("votes")?;
     let read = entries(votes, vote);
-    // An empty list withdraws the vote; one of which nothing can be read does not.
+    // An empty list withdraws the vote. A list without a readable entry does not.
     let withdrawn = votes.as_array().is_some_and(Vec::is_empty);
     (withdrawn || !read.is_empty()).then_some(Payload::Votes(read))
 }
@@ -86,7 +86,7 @@ fn json(url: &str) -> Option<Vec<u8>> {
     let mut signs = Vec::with_capacity(data.len());
     let mut rest = data.as_bytes();
     while let [sign, after @ ..] = rest {
-        // A URL may write signs in its own way: by their numbers, or with the alphabet for URLs.
+        // A URL may have percent escapes, or use the base64 alphabet for URLs.
         let (sign, after) = match (sign, after) {
             (b'%', [high, low, after @ ..]) => (hex(*high)? << 4 | hex(*low)?, after),
             (b'-', _) => (b'+', after),

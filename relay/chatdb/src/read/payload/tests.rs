@@ -31,7 +31,7 @@ fn archive(objects: Vec<Value>) -> Vec<u8> {
     bytes
 }
 
-/// An archived dictionary of texts at object 1, with what it refers to behind it.
+/// An archived dictionary of texts at object 1, followed by the objects to which it refers.
 fn archived_dictionary(entries: &[(&str, Value)]) -> Vec<u8> {
     let uid = |number: usize| Value::Uid(Uid::new(number as u64));
     let n = entries.len();
@@ -118,7 +118,7 @@ fn a_link_is_read_in_each_of_its_shapes() {
 }
 
 #[test]
-fn an_app_speaks_by_its_text_and_its_captions() {
+fn an_app_card_is_read_from_its_text_and_captions() {
     let bytes = archived_dictionary(&[
         ("ldtext", text("$20 requested")),
         ("an", text("Apple\u{a0}Pay")),
@@ -225,7 +225,7 @@ fn damaged_payloads_are_absent() {
 }
 
 #[test]
-fn what_is_too_long_is_cut_or_absent() {
+fn too_long_values_are_cut_or_absent() {
     let long = "x".repeat(5_000);
     let bytes = archived_dictionary(&[("ldtext", text(&long))]);
     let Some(Payload::App(card)) = Payload::read(Some(&bytes), Balloon::App) else {
@@ -250,7 +250,7 @@ fn what_is_too_long_is_cut_or_absent() {
 
 #[test]
 fn keys_that_share_one_long_text_are_compared_in_no_time() {
-    // 4,000 keys of 200,000 characters each: built, they would be 800 MB for each look-up.
+    // 4,000 keys of 200,000 characters each. If they were built, each look-up would take 800 MB.
     let mut objects = vec![dictionary([
         (
             "NS.keys",

@@ -1,7 +1,8 @@
-//! Which rows were sent for older devices beside the edit of a message.
+//! Finds the rows that Messages sends to older devices beside an edit.
 //!
-//! A row tells of an edit only if that edit's history names its guid. The histories of a chat are read once
-//! and kept until the database changes, so a plain text costs one look at the length of a column.
+//! A row is the notice of an edit only if the edit's history names the guid of the row. The histories
+//! of a chat are read once and kept until the database changes, so that for a plain text only the
+//! length of a column is read.
 
 use std::collections::HashMap;
 
@@ -11,31 +12,31 @@ use super::{Chat, ChatDb, ROWIDS_AROUND};
 use crate::read::summary;
 use crate::read::value::{bytes, text};
 
-/// The message lies among so many rows of the chat before the one that tells of its edit.
+/// The edited message is among so many rows of the chat before its notice.
 const ROWS_BEFORE: u32 = 40;
-/// Rows so much further on are looked at together.
+/// Rows up to this ROWID distance ahead are read together.
 const ROWIDS_AHEAD: i64 = 2 * ROWIDS_AROUND;
 
-/// What the edits of each chat name, in one state of the database.
+/// The notices that the edits of each chat name, in one state of the database.
 #[derive(Debug, Default)]
 pub(in crate::read) struct EditNotices {
     version: Option<i64>,
     chats: HashMap<i64, Looked>,
 }
 
-/// What was looked at of a chat.
+/// The part of a chat that was read.
 #[derive(Debug)]
 struct Looked {
-    /// The first row before which enough rows were looked at.
+    /// The first row before which enough rows were read.
     from: i64,
-    /// The last ROWID that was looked at.
+    /// The last ROWID that was read.
     to: i64,
-    /// The edited message of each row that an edit names, by guid.
+    /// The edited message of each notice, by the guid of the notice.
     edited: HashMap<String, String>,
 }
 
 impl EditNotices {
-    /// Forgets what was read before, unless the database is still the same.
+    /// Removes what was read before, unless the database is unchanged.
     pub(in crate::read) fn of_version(&mut self, version: i64) {
         if self.version != Some(version) {
             self.version = Some(version);
@@ -76,7 +77,7 @@ impl ChatDb {
         let Some(looked) = notices.chats.get_mut(&chat.rowid) else {
             return Ok(None);
         };
-        // The message may have been written after the row that tells of its edit.
+        // The edited message may have a higher ROWID than its notice.
         if looked.to < rowid.saturating_add(ROWIDS_AROUND) {
             let to = rowid.saturating_add(ROWIDS_AHEAD);
             let mut statement = self.connection.prepare_cached(between)?;

@@ -1,7 +1,8 @@
-//! Finds the rows that tell what a row is to an earlier one ([`crate::relation`]).
+//! Finds the rows that decide about the relation of a row to an earlier one ([`crate::relation`]).
 //!
-//! Only rows that need it are looked up: links, texts of nothing but a link, and texts that quote. Plain
-//! texts are asked for among what edits name, which is read once for many. Every look-up is bounded, by a number of rows of the chat or by ROWIDs around the row.
+//! Only some rows need such a search: links, texts with nothing but a link, and texts that quote.
+//! Whether a plain text is the notice of an edit is found in the edit histories, which are read once
+//! for many rows. Every search is bounded by a number of rows of the chat, or by ROWIDs around the row.
 
 mod edits;
 mod neighbour;
@@ -13,37 +14,39 @@ use super::value::{integer, text};
 use super::{AttachmentRow, Chat, ChatDb, Row, attachment};
 use crate::dates::from_apple_date;
 use crate::relation::link::{self, Form, Neighbour, Referent};
-use crate::relation::reaction::{Channel, Suspect};
+use crate::relation::reaction::{Channel, PossibleReaction};
 use crate::relation::{Awaited, Media, Relation, TextReaction, may_be_edit_notice};
 
 pub(super) use edits::EditNotices;
 pub(super) use queries::RelationQueries;
 
-/// Rows with a ROWID this much lower or higher may be those beside a row.
+/// Rows whose ROWID differs by at most this much may belong to a row.
 const ROWIDS_AROUND: i64 = 400;
-/// Rows dated this much before or after a link are looked at, microseconds.
+/// Rows dated this much before or after a link are read, microseconds.
 const MICROS_AROUND: i64 = 25_000_000;
-/// So many of them at most, the nearest ones.
+/// Of these rows only the nearest are used, at most this many.
 const ROWS_AROUND: usize = 60;
-/// A reaction is to one of so many last rows of the chat. The first page is enough for nearly all.
+/// A reaction refers to one of the last rows of the chat. They are read in pages of these sizes; the
+/// first page is enough for nearly all reactions.
 const PAGES: [u32; 2] = [40, 460];
-/// A row that tells of an edit comes at most so many rows of the chat after the message.
+/// The notice of an edit comes at most so many rows of the chat after the message.
 const ROWS_BEFORE_NOTICE: u32 = 300;
-/// So many chats that were the same group are looked at.
+/// At most so many chats of the same group are read.
 const MAX_JOINED: usize = 4;
-/// Messages can be edited for 15 minutes; clocks differ.
+/// Messages can be edited for 15 minutes, and clocks differ.
 const EDITABLE_MICROS: i64 = 20 * 60 * 1_000_000;
 
-/// Where a row lies, as seen from a chat.
-enum Place {
+/// Whether another row is in the same chat.
+enum RowLocation {
     Here,
     Elsewhere,
-    /// In no chat yet.
+    /// The row is in no chat yet.
     Nowhere,
 }
 
 impl ChatDb {
-    /// Finds out what `row` is to an earlier row of its chat, and what it may still turn out to be.
+    /// Finds the relation of `row` to an earlier row of its chat, and what the row may still turn out
+    /// to be.
     pub(super) fn relate(&self, row: &mut Row) -> rusqlite::Result<()> {
         let Some(chat) = row.chat.clone() else {
             return Ok(());
@@ -70,7 +73,7 @@ impl ChatDb {
             return Ok(());
         }
         let channel = Channel::of(row.service.as_deref());
-        if let Some(suspect) = Suspect::of(&text, channel)
+        if let Some(suspect) = PossibleReaction::of(&text, channel)
             && let Some(reaction) = self.reaction(&suspect, row, &chat)?
         {
             row.relation = Relation::Reaction(reaction);
@@ -78,7 +81,7 @@ impl ChatDb {
             && may_be_edit_notice(&text)
             && self.follows_an_editable_text(row, &chat)?
         {
-            // Where there are no edits, the row that tells of one is the only word of it.
+            // A database without edits has only the notice.
             row.awaits = Some(Awaited::Edit);
         }
         Ok(())
@@ -98,10 +101,10 @@ impl ChatDb {
             None => None,
         };
         let referent = match &named {
-            Some(Some(text)) => Some(match self.place_of(text.rowid, chat)? {
-                Place::Here => Referent::Here(text),
-                Place::Elsewhere => Referent::Elsewhere,
-                Place::Nowhere => Referent::Unjoined(text),
+            Some(Some(text)) => Some(match self.location_of(text.rowid, chat)? {
+                RowLocation::Here => Referent::Here(text),
+                RowLocation::Elsewhere => Referent::Elsewhere,
+                RowLocation::Nowhere => Referent::Unjoined(text),
             }),
             Some(None) => Some(Referent::Missing),
             None => None,
@@ -109,7 +112,7 @@ impl ChatDb {
         Ok(link::relation(&link, referent, &around))
     }
 
-    /// A text of nothing but a link may have been joined to its chat after its preview was.
+    /// A text with nothing but a link may have been joined to its chat after its preview.
     fn relation_of_bare_address(&self, row: &Row, chat: &Chat) -> rusqlite::Result<Relation> {
         let limit = row.rowid.saturating_add(ROWIDS_AROUND);
         if !self.exists(queries::HAS_ROWS_AFTER, [chat.rowid, row.rowid, limit])? {
@@ -129,7 +132,7 @@ impl ChatDb {
         Ok(row.flatten())
     }
 
-    /// The rows of the chat that were written and sent about when `middle` was.
+    /// The rows of the chat that were written and sent at about the time of `middle`.
     fn around(&self, middle: &Neighbour, chat: &Chat) -> rusqlite::Result<Vec<Neighbour>> {
         let query = &self.queries.relation.neighbours_between;
         let mut statement = self.connection.prepare_cached(query)?;
@@ -152,29 +155,29 @@ impl ChatDb {
         Ok(around)
     }
 
-    /// Where a row lies, as seen from `chat`. A row in "Recently Deleted" lies in its chat.
-    fn place_of(&self, message: i64, chat: &Chat) -> rusqlite::Result<Place> {
+    /// Whether a row is in `chat`. A row in "Recently Deleted" counts as in its chat.
+    fn location_of(&self, message: i64, chat: &Chat) -> rusqlite::Result<RowLocation> {
         let is_here = |query: &str| self.exists(query, [chat.rowid, message]);
         let deleted = self.queries.relation.lay_in_chat;
         if is_here(queries::LIES_IN_CHAT)? || deleted.map_or(Ok(false), is_here)? {
-            return Ok(Place::Here);
+            return Ok(RowLocation::Here);
         }
         Ok(if self.exists(queries::LIES_IN_ANY_CHAT, [message])? {
-            Place::Elsewhere
+            RowLocation::Elsewhere
         } else {
-            Place::Nowhere
+            RowLocation::Nowhere
         })
     }
 
-    /// Whether the sender of a row has a text in the chat that may be edited, so that the edit which the row
-    /// tells of may still be written.
+    /// Whether the sender of a row has a text in the chat that can still be edited. Then the edit of
+    /// which the row may be the notice may still be written.
     fn follows_an_editable_text(&self, row: &Row, chat: &Chat) -> rusqlite::Result<bool> {
         let Some(own) = self.neighbour(&row.guid)? else {
             return Ok(false);
         };
         let query = &self.queries.relation.texts_before;
         let mut statement = self.connection.prepare_cached(query)?;
-        // The message may have been written after the row that tells of its edit.
+        // The edited message may have a higher ROWID than its notice.
         let before = row.rowid.saturating_add(ROWIDS_AROUND);
         let mut rows = statement.query(params![chat.rowid, before, ROWS_BEFORE_NOTICE])?;
         while let Some(columns) = rows.next()? {
@@ -198,7 +201,7 @@ impl ChatDb {
 
     fn reaction(
         &self,
-        suspect: &Suspect,
+        suspect: &PossibleReaction,
         row: &Row,
         chat: &Chat,
     ) -> rusqlite::Result<Option<TextReaction>> {
@@ -209,7 +212,7 @@ impl ChatDb {
             for (chat, before) in chats.iter().zip(&mut before) {
                 *before = self.rows_before(*chat, *before, page, &mut rows)?;
             }
-            // The newest of all chats first.
+            // The newest rows of all chats come first.
             rows.sort_by_key(|row| std::cmp::Reverse(row.rowid));
             for earlier in rows {
                 let reaction =
@@ -232,7 +235,8 @@ impl ChatDb {
         Ok(suspect.without_target())
     }
 
-    /// The chat, and the others of its conversation: one per service, and those that its group had before.
+    /// The chat, and the other chats of its conversation: one per service, and earlier chats of its
+    /// group.
     fn chats_of_conversation(&self, chat: &Chat) -> rusqlite::Result<Vec<i64>> {
         let mut chats = vec![chat.rowid];
         if let Some(query) = &self.queries.relation.chats_of_conversation {
@@ -274,7 +278,7 @@ impl ChatDb {
     }
 }
 
-/// What a reaction to a row may quote: its text, or the link that it shows.
+/// The texts that a reaction to a row may quote: its text, or the link that it shows.
 fn texts_of(row: &Neighbour) -> impl Iterator<Item = &str> {
     let (text, links) = match row.form {
         Form::Text => (Some(row.text.as_str()), &[][..]),
@@ -284,7 +288,7 @@ fn texts_of(row: &Neighbour) -> impl Iterator<Item = &str> {
     text.into_iter().chain(links.iter().map(String::as_str))
 }
 
-/// Whether a file is what a reaction names.
+/// Whether a file is of the kind that a reaction names.
 fn is_of(file: &AttachmentRow, media: Media) -> bool {
     if file.is_hidden {
         return false;

@@ -1,4 +1,4 @@
-//! Rows near a row, reduced to what bears on how they belong together.
+//! Reads the rows near a row, with only the columns that decide about their relation.
 
 use rusqlite::Row as Columns;
 
@@ -13,14 +13,14 @@ const COLUMNS: &str = "ROWID, guid, date, is_from_me, item_type, associated_mess
     associated_message_guid, reply_to_guid, balloon_bundle_id, text, attributedBody, \
     cache_has_attachments";
 
-/// Where a column of the list stands in a row, found while compiling.
+/// The position of a column in a row, found while compiling.
 macro_rules! at {
     ($name:literal) => {
         const { crate::schema::position(COLUMNS, $name) }
     };
 }
 
-/// Behind the table's columns, and the handle.
+/// The position after the table's columns and the handle.
 const PAYLOAD: usize = crate::schema::count(COLUMNS) + 1;
 
 pub(super) fn select_list(schema: &Schema) -> String {
@@ -34,13 +34,13 @@ pub(super) fn select_list(schema: &Schema) -> String {
     )
 }
 
-/// When the row was sent, told without reading the rest of it.
+/// When the row was sent. The rest of the row is not read.
 pub(super) fn sent_at(columns: &Columns<'_>) -> rusqlite::Result<Option<i64>> {
     Ok(from_apple_date(integer(columns, at!("date"))?))
 }
 
-/// The sender, by the one form of the address: rows of one person may name handles that are written in
-/// other ways.
+/// The sender, by the normal form of the address, since rows of one person may have handles that are
+/// written differently.
 pub(super) fn sender(columns: &Columns<'_>) -> rusqlite::Result<Sender> {
     if flag(columns, "is_from_me")? {
         return Ok(Sender::Owner);
@@ -61,7 +61,7 @@ pub(super) fn read(columns: &Columns<'_>) -> rusqlite::Result<Option<Neighbour>>
     };
     let seen = visible_text(body_text, text(columns, at!("text"))?.as_deref());
     let balloon = text(columns, at!("balloon_bundle_id"))?;
-    // From 1000 on it is something put on another message.
+    // A type from 1000 on means that the row belongs to another message.
     let is_message = integer(columns, at!("item_type"))? == 0
         && integer(columns, at!("associated_message_type"))? < 1000;
     let form = match balloon.as_deref() {

@@ -1,4 +1,4 @@
-//! The texts of the queries for rows near a row.
+//! The SQL of the queries for rows near a row. The comment of each query lists its parameters.
 
 use super::neighbour;
 use crate::schema::Schema;
@@ -15,8 +15,8 @@ pub(in crate::read) const CHAT: &str = "select ROWID from chat where guid = ?1";
 pub(in crate::read) const LIES_IN_ANY_CHAT: &str =
     "select 1 from chat_message_join where message_id = ?1";
 
-/// A summary with an edit in it that names a row is longer: the guid has 36 bytes, the property list
-/// around it 60.
+/// The least length of a summary with an edit that names a notice: the guid has 36 bytes, the property
+/// list around it 60.
 const LEAST_BYTES_OF_EDIT: u32 = 90;
 
 #[derive(Debug)]
@@ -25,15 +25,15 @@ pub(in crate::read) struct RelationQueries {
     pub(in crate::read) neighbour: String,
     /// 1 chat, 2 and 3 the first and the last ROWID.
     pub(in crate::read) neighbours_between: String,
-    /// 1 chat, 2 ROWID, 3 limit; the last ones first.
+    /// 1 chat, 2 ROWID, 3 limit. The last rows come first.
     pub(in crate::read) neighbours_before: String,
-    /// 1 chat, 2 ROWID, 3 limit; the last ones first.
+    /// 1 chat, 2 ROWID, 3 limit. The last rows come first.
     pub(in crate::read) texts_before: String,
-    /// Edited messages among the last rows before one: 1 chat, 2 ROWID, 3 number of rows.
+    /// Edited messages among the last rows before one. 1 chat, 2 ROWID, 3 number of rows.
     pub(in crate::read) edits_before: Option<String>,
-    /// Edited messages: 1 chat, 2 and 3 ROWIDs, the first excluded.
+    /// Edited messages. 1 chat, 2 and 3 ROWIDs, the first excluded.
     pub(in crate::read) edits_between: Option<String>,
-    /// 1 chat, 2 message; where "Recently Deleted" exists.
+    /// 1 chat, 2 message. `None` if the database has no "Recently Deleted".
     pub(in crate::read) lay_in_chat: Option<&'static str>,
     /// 1 chat.
     pub(in crate::read) chats_of_conversation: Option<String>,
@@ -44,8 +44,8 @@ impl RelationQueries {
         let columns = neighbour::select_list(schema);
         let column = |name| schema.column("message", "m", name);
         let handle = "left join handle h on h.ROWID = m.handle_id";
-        // `cross join` keeps the order: the chat's rows are walked from the end, and no further than
-        // the limit.
+        // `cross join` keeps the order: the rows of the chat are read from the last one, and no further
+        // than the limit.
         let before = |columns: &str| {
             format!(
                 "select {columns} from chat_message_join j
@@ -61,7 +61,7 @@ impl RelationQueries {
         );
         let (guid, summary) = (column("guid"), column("message_summary_info"));
         let has_edits = summary != "null";
-        // The length stands in the head of a row; the rest is read of the edited ones alone.
+        // The length is in the head of a row; the rest is read of edited rows only.
         let edit = [&guid, &summary].map(|column| {
             format!("case when octet_length({summary}) >= {LEAST_BYTES_OF_EDIT} then {column} end")
         });

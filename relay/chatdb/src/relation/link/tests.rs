@@ -2,7 +2,7 @@ use super::*;
 
 const ADDRESS: &str = "https://example.com/a";
 
-/// A row of the peer's, `millis` after the beginning; its ROWID is its place in the order.
+/// A row from the peer, sent `millis` after the beginning. Its ROWID is its index.
 fn row(rowid: i64, millis: i64, form: Form, text: &str) -> Neighbour {
     Neighbour {
         rowid,
@@ -46,7 +46,7 @@ impl Neighbour {
     }
 }
 
-/// What the last row of the chat is, all rows being in it.
+/// The relation of the last row of the chat. All rows are in that chat.
 fn last(rows: &[Neighbour]) -> Relation {
     awaiting(rows).0
 }
@@ -125,10 +125,10 @@ fn a_link_sent_again_is_a_message() {
     assert_eq!(last(&both), preview(1));
     both.push(link(5, 3_000, ADDRESS));
     assert_eq!(last(&both), Relation::None);
-    // The previous message of the chat is the text, and its preview is there already.
+    // The previous message of the chat is the text, which has its preview already.
     let again = link(3, 2_000, ADDRESS).replying_to(1);
     assert_eq!(last(&[sent(), shown(), again]), Relation::None);
-    // Two rows of one instant are copies.
+    // Two rows with the same date are copies.
     assert_eq!(last(&[sent(), shown(), link(9, 900, ADDRESS)]), preview(1));
 }
 
@@ -162,7 +162,7 @@ fn a_reference_decides() {
     assert_eq!(of("nothing", ""), link_of(1));
     let open = awaiting(&[text(1, 0, ADDRESS), link(2, 900, "").replying_to(1)]);
     assert_eq!(open, (preview(1), Some(Awaited::Link)));
-    // The nearer text has the link, and another one is named.
+    // The nearer text has the link, and the row names another text.
     let farther = [
         text(1, 0, ADDRESS),
         text(2, 500, ADDRESS),
@@ -187,7 +187,7 @@ fn a_reference_to_anything_else_says_that_it_is_no_preview() {
         link(3, 900, ADDRESS).associated_with(1),
     ];
     assert_eq!(last(&old), preview(1), "an associated row may be older");
-    // The row itself is no other row.
+    // A row that names itself names no other row.
     assert_eq!(
         last(&[sent(), link(2, 900, ADDRESS).associated_with(2)]),
         preview(1)
@@ -228,7 +228,7 @@ fn without_a_reference_time_and_sender_decide() {
         link(2, 900, ADDRESS).by_owner(),
     ];
     assert_eq!(last(&own), preview(1));
-    // Others may write in between, but not the sender.
+    // Other persons may write in between, but not the sender.
     let interrupted =
         |between: Neighbour| last(&[text(1, 0, "this"), between, link(3, 900, ADDRESS)]);
     assert_eq!(interrupted(text(2, 500, "hm").by_owner()), link_of(1));

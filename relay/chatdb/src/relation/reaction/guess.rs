@@ -1,5 +1,5 @@
-//! What words say that are not known, around a text that was said in the chat. A person quotes too, so
-//! everything that is not told by a verb of a reaction, or by an emoji alone, stays a message.
+//! Reads unknown words around a text that was sent in the chat as a reaction. A person quotes too, so a
+//! text stays a message unless it has a verb of a reaction, or an emoji alone.
 
 use shared_protocol::{TapbackAction, TapbackKind};
 
@@ -7,31 +7,32 @@ use super::TextReaction;
 use crate::relation::emoji;
 use crate::relation::wording::{
     NAMES, PARTICLES, REACTION_NAMES, REACTIONS, REACTIONS_BEHIND, REMOVALS, REMOVALS_BEHIND,
-    Stems, VERBS, VERBS_BEHIND, is_talk,
+    Stems, VERBS, VERBS_BEHIND, is_personal,
 };
 use crate::relation::words::Words;
 
-/// In a language that is not known, a quotation must hold so many characters: a shorter one is what a
+/// In an unknown language a quotation must have so many characters. A shorter one is something that a
 /// person repeats.
 const LEAST_IF_UNKNOWN: usize = 12;
-/// So many words may stand in front of the quotation if the verb stands behind it.
+/// So many words may be before the quotation if the verb is after it.
 const MAX_BEFORE: usize = 2;
-/// A word that leads from an emoji to the quotation is at most so long, in characters.
+/// A word between an emoji and the quotation has at most so many characters.
 const MAX_PARTICLE: usize = 4;
 
-/// Between words that a system marks so, at most so many stand beside the emoji.
+/// At most so many words may be beside an emoji with a system's marks.
 const MAX_BESIDE_MARKED: usize = 2;
-/// Systems put an emoji between two of these marks if they add it.
+/// Systems put an emoji between two of these marks if it is added.
 const ADDED: char = '\u{200b}';
-/// And between two of these if they take it off.
+/// Systems put an emoji between two of these marks if it is removed.
 const REMOVED: char = '\u{200c}';
 
-/// What the first emoji of `text` says by the marks around it, which no keyboard has.
+/// Whether the first emoji of `text` was added or removed, by the marks around it, which no keyboard
+/// has.
 pub(super) fn marked(text: &str) -> Option<TapbackAction> {
     if !text.contains([ADDED, REMOVED]) {
         return None;
     }
-    let place = emoji::places(text).into_iter().next()?;
+    let place = emoji::ranges(text).into_iter().next()?;
     let before = text[..place.start].chars().next_back()?;
     let behind = text[place.end..].chars().next()?;
     match (before, behind) {
@@ -41,7 +42,7 @@ pub(super) fn marked(text: &str) -> Option<TapbackAction> {
     }
 }
 
-/// A reaction in any language, told by the [marks](marked) around its emoji.
+/// The reaction in any language, by the [marks](marked) around its emoji.
 pub(super) fn by_marks(
     lead: &Words<'_>,
     tail: &Words<'_>,
@@ -50,7 +51,7 @@ pub(super) fn by_marks(
 ) -> Option<TextReaction> {
     let emoji = match (lead.emoji(), tail.emoji()) {
         (Some(emoji), None) => emoji,
-        (None, Some(emoji)) if emoji::places(quoted).is_empty() => emoji,
+        (None, Some(emoji)) if emoji::ranges(quoted).is_empty() => emoji,
         _ => return None,
     };
     let is_short = lead.count() + tail.count() <= MAX_BESIDE_MARKED;
@@ -58,10 +59,10 @@ pub(super) fn by_marks(
     (is_short && is_one).then(|| TextReaction::new(action, TapbackKind::Emoji, Some(emoji)))
 }
 
-/// What the words around `quoted` say, if they may be a system's.
+/// The reaction that the words around `quoted` mean, if they may be a system's.
 pub(super) fn guessed(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Option<TextReaction> {
     let is_odd = |words: &Words<'_>| {
-        words.has_several_emoji() || words.tell_of_an_edit() || !words.may_be_a_systems()
+        words.has_several_emoji() || words.contain_edit_words() || !words.may_be_of_a_system()
     };
     let is_bare = lead.is_empty() && tail.is_empty();
     if is_bare || is_odd(lead) || is_odd(tail) || lead.end_with_colon() {
@@ -83,7 +84,7 @@ fn by_verb(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Option<TextReact
         if lead.begin_with(REMOVALS) {
             return said(TapbackAction::Removed, named(lead)?);
         }
-        if let Some(kind) = of(VERBS, |verbs| lead.are_just(verbs)) {
+        if let Some(kind) = of(VERBS, |verbs| lead.are_only(verbs)) {
             return said(TapbackAction::Added, denied(lead, kind));
         }
         let is_long = quoted.chars().nth(LEAST_IF_UNKNOWN - 1).is_some();
@@ -96,29 +97,31 @@ fn by_verb(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Option<TextReact
     if !may_lead {
         return None;
     }
-    if tail.have(REMOVALS_BEHIND) {
+    if tail.contain_any(REMOVALS_BEHIND) {
         return said(TapbackAction::Removed, named(tail)?);
     }
-    let kind = of(VERBS_BEHIND, |verbs| tail.have(verbs))?;
+    let kind = of(VERBS_BEHIND, |verbs| tail.contain_any(verbs))?;
     said(TapbackAction::Added, denied(tail, kind))
 }
 
-/// Whether words may be those of a language that is not known. In the languages of Europe whose verbs are
-/// known, and everywhere in Europe where a word stands alone, it is rather a name or a greeting; Han, Kana
-/// and Hangul do not tell where words end.
+/// Whether the words may be of an unknown language. In European languages whose verbs are known, and
+/// for a single word in any European language, they are more likely a name or a greeting. In Han, Kana
+/// and Hangul the ends of words are unknown.
 fn may_be_unknown(lead: &Words<'_>) -> bool {
-    let is_foreign = lead.are_foreign() && !lead.are_ideographic() && !lead.are_talk();
+    let is_foreign =
+        lead.are_foreign() && !lead.are_ideographic() && !lead.contain_personal_words();
     let is_known = of(VERBS, |verbs| lead.begin_with(verbs)).is_some();
     is_foreign && !is_known && (!lead.are_european() || (lead.count() > 1 && lead.are_rare()))
 }
 
 fn by_emoji(lead: &Words<'_>, tail: &Words<'_>, emoji: &str) -> Option<TextReaction> {
-    let is_removal = lead.begin_with(REMOVALS) || tail.have(REMOVALS_BEHIND);
+    let is_removal = lead.begin_with(REMOVALS) || tail.contain_any(REMOVALS_BEHIND);
     let verb_leads = lead.begin_with(REACTIONS) && tail.count() <= 1;
-    let verb_follows =
-        tail.have(REACTIONS_BEHIND) && lead.count() <= MAX_BEFORE && !lead.are_talk();
-    // All that systems write of it in English is known: `Removed my 😂 from “…”` is a person's.
-    let is_english = lead.begin_with(ENGLISH_REMOVAL) && !lead.have(REACTION_NAMES);
+    let verb_follows = tail.contain_any(REACTIONS_BEHIND)
+        && lead.count() <= MAX_BEFORE
+        && !lead.contain_personal_words();
+    // All English wordings are known, so `Removed my 😂 from “…”` is a person's.
+    let is_english = lead.begin_with(ENGLISH_REMOVAL) && !lead.contain_any(REACTION_NAMES);
     let is_removal_of_it = is_removal && !is_english && (tail.is_empty() || lead.is_empty());
     let is_told =
         verb_leads || verb_follows || is_removal_of_it || (tail.is_empty() && is_emoji_alone(lead));
@@ -132,33 +135,39 @@ fn by_emoji(lead: &Words<'_>, tail: &Words<'_>, emoji: &str) -> Option<TextReact
 
 const ENGLISH_REMOVAL: Stems = Stems::of("removed");
 
-/// Whether nothing stands beside an emoji but what leads over to the quotation: `👍 “…”`, `👍 ke “…”`, or
-/// `Nẹ 👍 si “…”` in a language that is not known.
+/// Whether an emoji has nothing beside it but a small word before the quotation: `👍 “…”`, `👍 ke “…”`,
+/// or `Nẹ 👍 si “…”` in an unknown language.
 fn is_emoji_alone(lead: &Words<'_>) -> bool {
     let mut words = lead.each();
     let (first, second) = (words.next(), words.next());
-    let is_short = words.next().is_none() && lead.are_at_most(MAX_PARTICLE);
+    let is_short = words.next().is_none() && lead.are_no_longer_than(MAX_PARTICLE);
     match (first, second) {
         (None, _) => true,
         (Some(particle), None) if lead.begin_with_emoji() => {
-            is_short && (PARTICLES.begin(particle) || (lead.are_foreign() && !lead.are_talk()))
+            is_short
+                && (PARTICLES.begin(particle)
+                    || (lead.are_foreign() && !lead.contain_personal_words()))
         }
         (Some(verb), _) => {
-            is_short && !verb.is_ascii() && !lead.are_ideographic() && !is_talk(verb)
+            is_short && !verb.is_ascii() && !lead.are_ideographic() && !is_personal(verb)
         }
     }
 }
 
-/// What a removal says that it takes off.
+/// The kind of the reaction that a removal names.
 fn named(words: &Words<'_>) -> Option<TapbackKind> {
-    of(NAMES, |names| words.have(names))
-        .or_else(|| of(VERBS, |verbs| words.have(verbs)))
-        .or_else(|| words.have(REACTION_NAMES).then_some(TapbackKind::Like))
+    of(NAMES, |names| words.contain_any(names))
+        .or_else(|| of(VERBS, |verbs| words.contain_any(verbs)))
+        .or_else(|| {
+            words
+                .contain_any(REACTION_NAMES)
+                .then_some(TapbackKind::Like)
+        })
 }
 
 fn denied(words: &Words<'_>, kind: TapbackKind) -> TapbackKind {
     let is_liking = matches!(kind, TapbackKind::Like | TapbackKind::Love);
-    if is_liking && words.deny() {
+    if is_liking && words.contain_negation() {
         TapbackKind::Dislike
     } else {
         kind

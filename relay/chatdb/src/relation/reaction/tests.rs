@@ -10,13 +10,14 @@ mod media;
 
 pub(super) const TEXT: &str = "See you tonight at eight";
 
-/// What `text` is over SMS in a chat whose earlier messages say `earlier`, numbered from 0.
+/// The reaction that `text` is over SMS in a chat whose earlier messages are `earlier`, numbered from
+/// 0.
 pub(super) fn over_sms(text: &str, earlier: &[&str]) -> Option<TextReaction> {
     over(Channel::Texts, text, earlier)
 }
 
 fn over(channel: Channel, text: &str, earlier: &[&str]) -> Option<TextReaction> {
-    let suspect = Suspect::of(text, channel)?;
+    let suspect = PossibleReaction::of(text, channel)?;
     let quoted = earlier
         .iter()
         .enumerate()
@@ -157,7 +158,7 @@ fn other_languages_and_other_quotation_marks() {
 }
 
 #[test]
-fn what_a_person_writes_stays_a_message() {
+fn a_persons_words_stay_a_message() {
     for text in [
         "My sister said “See you tonight at eight” and then never came",
         "“See you tonight at eight”",
@@ -290,7 +291,7 @@ fn a_text_may_be_cut_but_not_to_nothing() {
         Some("0")
     );
     assert_eq!(target("…", "Loved"), None);
-    // Cut by a network that allows so many characters and no more.
+    // A network with a limit of characters has cut the text.
     let open = format!("Loved “{}", &long[..50]);
     assert_eq!(
         over_sms(&open, &[long]).unwrap().target.as_deref(),
@@ -357,6 +358,6 @@ proptest! {
     #[test]
     fn no_text_without_a_quotation_is_swallowed_but_the_known_ones(text in "[^“”„«»‹›「」『』《》〈〉\"'’‘‚＂]{0,80}") {
         let found = over_sms(&text, &[&text]);
-        prop_assert!(found.is_none() || Suspect::of(&text, Channel::Texts).unwrap().media().is_some());
+        prop_assert!(found.is_none() || PossibleReaction::of(&text, Channel::Texts).unwrap().media().is_some());
     }
 }

@@ -62,7 +62,7 @@ fn one_address_has_many_spellings() {
 }
 
 #[test]
-fn what_differs_in_anything_else_is_another() {
+fn any_other_difference_makes_another_address() {
     for (a, b) in [
         ("https://example.com/docs/setup", "https://example.com"),
         ("https://example.com/docs", "https://example.com/doc"),

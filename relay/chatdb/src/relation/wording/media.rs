@@ -1,6 +1,7 @@
-//! What a reaction says instead of a quotation where there are no words to quote, by language.
+//! Names of media, by language. A reaction to a message without words has such a name instead of a
+//! quotation.
 
-/// What was shown where there are no words to quote.
+/// The kind of a message without words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Media {
     Image,
@@ -9,14 +10,13 @@ pub(crate) enum Media {
     Sticker,
     /// A link that is shown in a row of its own.
     Link,
-    /// What is no file, and which row it was is not looked for.
+    /// Something that is not a file. The row to which the reaction belongs is not searched.
     Balloon,
     /// Any file.
     Any,
 }
 
-/// What a reaction says instead of a quotation, with `|` between wordings. The plurals stand behind a
-/// number: `Loved 2 images`.
+/// The names, separated by `|`. Plurals are written without their number: `Loved 2 images`.
 const WORDINGS: &[(Media, &str)] = &[
     (
         Media::Image,
@@ -59,7 +59,7 @@ const WORDINGS: &[(Media, &str)] = &[
 ];
 
 impl Media {
-    /// What `words` name.
+    /// The kind of media that `words` name.
     pub(in crate::relation) fn named(words: &str) -> Option<Self> {
         let names = |wordings: &str| wordings.split('|').any(|wording| wording == words);
         let (media, _) = WORDINGS.iter().find(|(_, wordings)| names(wordings))?;

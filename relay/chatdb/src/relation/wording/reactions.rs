@@ -1,4 +1,4 @@
-//! The table of the words in which systems tell of a reaction: `reactions.txt`.
+//! The wordings of reactions that systems write: `reactions.txt`.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use shared_protocol::TapbackKind::{
 
 const TABLE: &str = include_str!("reactions.txt");
 
-/// What stands before the quoted text and behind it, and what that says.
+/// The words before and after the quoted text, and the reaction that they mean.
 pub(in crate::relation) struct Wording {
     pub(in crate::relation) before: &'static str,
     pub(in crate::relation) behind: &'static str,
@@ -17,7 +17,7 @@ pub(in crate::relation) struct Wording {
     pub(in crate::relation) action: TapbackAction,
 }
 
-/// Every wording that is known.
+/// Every known wording.
 pub(in crate::relation) static WORDINGS: LazyLock<Vec<Wording>> = LazyLock::new(|| {
     let lines = TABLE.lines().filter(|line| is_entry(line));
     lines.filter_map(entry).flatten().collect()
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wording_is_written_as_it_is_looked_for() {
+    fn every_wording_is_written_in_its_compared_form() {
         for Wording {
             before,
             behind,
@@ -85,7 +85,7 @@ mod tests {
             for words in [before, behind] {
                 assert_eq!(*words, words.to_lowercase());
                 assert!(!words.contains(['…', '|', '“', '”', '’', '"']), "{words}");
-                // An emoji stands apart, also where a language writes no spaces.
+                // An emoji is a word of its own even in a language without spaces.
                 let apart = words.replace("{}", " {} ");
                 assert!(
                     words.split_whitespace().eq(apart.split_whitespace()),

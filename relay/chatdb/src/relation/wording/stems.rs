@@ -1,10 +1,10 @@
-//! Words by which words are judged that are not known as a system's, by language. `|` stands between
-//! them, and `*` behind the beginning of words. All other words count as they are: `dudó` is not
-//! in `Dude`, nor `adora` in `Adorable`.
+//! Words, by language, by which an unknown wording is judged to be a system's or a person's. They are
+//! separated by `|`, and `*` ends the beginning of a word. Without `*` only the whole word matches:
+//! `dudó` does not match `Dude`, nor `adora` `Adorable`.
 
 use shared_protocol::TapbackKind::{self, Dislike, Emphasize, Laugh, Like, Love, Question};
 
-/// Words, each as it is or by its beginning.
+/// Words, each whole or by its beginning.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::relation) struct Stems(&'static str);
 
@@ -13,12 +13,12 @@ impl Stems {
         Self(stems)
     }
 
-    /// Whether `text` begins with one of them.
+    /// Whether `text` begins with one of the words.
     pub(in crate::relation) fn begin(self, text: &str) -> bool {
         self.behind(text).next().is_some()
     }
 
-    /// What stands in `text` behind each of them with which it begins, from the next word on.
+    /// For each of the words with which `text` begins, the rest of `text` from the next word on.
     pub(in crate::relation) fn behind(self, text: &str) -> impl Iterator<Item = &str> {
         self.each()
             .filter(|(stem, is_whole)| matches_at(text, 0, stem, *is_whole))
@@ -29,7 +29,7 @@ impl Stems {
             })
     }
 
-    /// Whether one of them occurs in `text`. A script that writes no spaces has no beginnings of words.
+    /// Whether one of the words occurs in `text`. In a script without spaces a word may begin anywhere.
     pub(in crate::relation) fn occur(self, text: &str) -> bool {
         self.each().any(|(stem, is_whole)| {
             let mut places = text.match_indices(stem);
@@ -61,12 +61,13 @@ fn is_in_word(c: char) -> bool {
     c.is_alphanumeric() || c == '\''
 }
 
-/// Letters of Latin, Greek and Cyrillic, in which words have spaces around them and nothing joined to them.
+/// Letters of Latin, Greek and Cyrillic. Words in these scripts have spaces around them, and nothing is
+/// joined to them.
 pub(in crate::relation) fn is_european(c: char) -> bool {
     c < '\u{530}' || matches!(c, '\u{1e00}'..='\u{1fff}')
 }
 
-/// Whether one of `parts` occurs in `words`, before and behind which a space counts.
+/// Whether one of `parts` occurs in `words`. A space counts before and after `words`.
 pub(in crate::relation) fn contain(words: &str, parts: &str) -> bool {
     let words = format!(" {words} ");
     parts.split('|').any(|part| words.contains(part))
@@ -78,12 +79,15 @@ pub(in crate::relation) fn begins_speech(word: &str) -> bool {
 }
 
 /// Whether `word` is one of a person's who speaks of a text, in languages whose wordings are known well.
-pub(in crate::relation) fn is_talk(word: &str) -> bool {
-    begins_speech(word) || TALK.split_ascii_whitespace().any(|known| known == word)
+pub(in crate::relation) fn is_personal(word: &str) -> bool {
+    begins_speech(word)
+        || PERSONAL_WORDS
+            .split_ascii_whitespace()
+            .any(|known| known == word)
 }
 
-/// Verbs with which a reaction begins in front of the quoted text, in other languages than English, whose
-/// wordings are known: `Loved your idea “…”` is a person's.
+/// Verbs with which a reaction begins before the quoted text, in other languages than English. The
+/// English wordings are all known, and `Loved your idea “…”` is a person's.
 pub(in crate::relation) const VERBS: &[(TapbackKind, Stems)] = &[
     (
         Dislike,
@@ -160,8 +164,7 @@ pub(in crate::relation) const VERBS: &[(TapbackKind, Stems)] = &[
     ),
 ];
 
-/// Verbs with which a reaction is told behind the quoted text. Other words behind it are a person's
-/// answer to it.
+/// Verbs of a reaction after the quoted text. Other words after it are a person's answer.
 pub(in crate::relation) const VERBS_BEHIND: &[(TapbackKind, Stems)] = &[
     (Dislike, Stems("beğenmed*|싫어함|싫어했|よくないねし|नापसंद")),
     (
@@ -191,7 +194,7 @@ pub(in crate::relation) const VERBS_BEHIND: &[(TapbackKind, Stems)] = &[
     ),
 ];
 
-/// What is taken off, as a system names it.
+/// The names by which systems call a removed reaction.
 pub(in crate::relation) const NAMES: &[(TapbackKind, Stems)] = &[
     (
         Dislike,
@@ -234,7 +237,7 @@ pub(in crate::relation) const NAMES: &[(TapbackKind, Stems)] = &[
     ),
 ];
 
-/// Verbs that say that a reaction was taken off.
+/// Verbs that say that a reaction was removed.
 pub(in crate::relation) const REMOVALS: Stems = Stems(
     "removed|entfernt|entfernte|supprimé|a supprimé|retiré|enlevé|eliminó|eliminado|quitó|quitado|\
      borró|ha suprimit|suprimit|rimosso|tolto|eliminato|removeu|removido|retirou|verwijderd|verwijderde|\
@@ -245,13 +248,13 @@ pub(in crate::relation) const REMOVALS: Stems = Stems(
      أزال*|نำ|ลบ|हटा",
 );
 
-/// Those that stand behind the quoted text.
+/// Verbs after the quoted text that say that a reaction was removed.
 pub(in crate::relation) const REMOVALS_BEHIND: Stems = Stems(
     "kaldırdı|geri aldı|削除しました|取り消しました|外しました|제거함|삭제함|취소함|제거했|삭제했|취소했|हटाया|हटा दिया|\
      verwijderd|entfernt",
 );
 
-/// Verbs of a reaction with an emoji, in front of the quoted text.
+/// Verbs of a reaction with an emoji, before the quoted text.
 pub(in crate::relation) const REACTIONS: Stems = Stems(
     "reage*|reagi*|reago*|reagu*|reagá*|reagav*|reagál*|réagi*|reacci*|reacț*|reacţ*|reat*|\
      reakt*|reaģ*|zareag*|odreag*|odgovori*|gereageerd|bereaksi|memberi reaksi|bertindak balas|\
@@ -259,55 +262,55 @@ pub(in crate::relation) const REACTIONS: Stems = Stems(
      thể hiện cảm xúc|bày tỏ cảm xúc|đã bày tỏ|הגיב*|تفاعل*|แสดงความรู้สึก*|ตอบสนอง*",
 );
 
-/// Those that stand behind it.
+/// Verbs of a reaction with an emoji, after the quoted text.
 pub(in crate::relation) const REACTIONS_BEHIND: Stems = Stems(
     "reagiert|gereageerd|reagált|reagoi|tepki|ifade|リアクション|回应|回應|反应|反應|表情|반응|प्रतिक्रिया|रिएक्ट",
 );
 
-/// The word for what is taken off where it has no other name.
+/// The word for a removed reaction that has no other name.
 pub(in crate::relation) const REACTION_NAMES: Stems = Stems(
     "reaction|reacción|reacció|réaction|reazione|reação|reaktion|reaktionen|reactie|reaksjon*|\
      reaktio*|reakcj*|reakci*|reakce|reacție|reacția|реакц*|реакці*|αντίδραση|リアクション|반응|回应|回應|反应|反應|reaksi|\
      תגובה|تفاعل|प्रतिक्रिया",
 );
 
-/// Words that deny.
+/// Negations.
 pub(in crate::relation) const DENIALS: Stems = Stems(
     "no|non|não|pas|nicht|niet|ikke|ikkje|inte|ekki|ei|nie|ne|ni|nu|nem|не|δεν|không|tidak|tak|hindi|\
      לא|لم|لا|不|没|沒|ไม่",
 );
 
-/// Small words that may stand before the verb: they say that something is past, or to whom it happened.
+/// Small words that may be before the verb. They say that something is past, or to whom it happened.
 pub(in crate::relation) const BEFORE_VERBS: Stems = Stems(
     "ha|han|hat|hatte|a|à|ont|s'est|se|si|sa|je|heeft|har|hefur|le|les|lui|gli|li|i|va|se ha|mu|joj|ei|\
      i-a|l-a|του|της|đã|telah|hindi|لم|לא|не|n'a|n'|no|non|não|ne|nie|nu|nem|ni|không|tidak|ei",
 );
 
-/// Longer words than most that lead from a verb to the quoted text, or name it as a message.
+/// Longer words between a verb and the quoted text, or after the verb as a name for the message.
 pub(in crate::relation) const BEHIND_VERBS: Stems = Stems(
     "sobre|para|over|über|från|viest*|pesan*|mesej*|zpráv*|správ*|wiadomoś*|poruk*|sporoč*|mesajul|üzenet*|\
      сообщение|повідомлення|tin nhắn|το μήνυμα",
 );
 
-/// Short words between an emoji and what it was put on.
+/// Short words between an emoji and the quoted text.
 pub(in crate::relation) const PARTICLES: Stems = Stems(
     "a|al|an|ao|auf|bij|con|de|di|em|en|fra|ke|ki|ko|la|med|met|mit|na|ng|om|op|pe|pre|pro|sa|si|su|\
      sur|til|till|u|uz|v|voor|w|z|za",
 );
 
-/// Parts of words in which the row beside an edit tells of it.
+/// Parts of words that occur in edit notices.
 pub(in crate::relation) const EDIT_STEMS: &str = "\
     edit|modif|remplac|reemplaz|substitu|sostitu|ersetzt|vervangen|gewijzigd|ändrad|ændret|endret|zmieni|zmen|změn|\
     замен|değiştir|変更|更改|변경|bearbeit|geändert|bewerkt|redig|rediger|muokat|edyt|измен|редакт|відред|düzenle|編集|\
     编辑|編輯|편집|upraven|szerkeszt|επεξεργ|chỉnh sửa|sunting|diedit|แก้ไข|संपादित|عدّل|تعديل|ערך";
 
-/// Parts of words in which a person tells what another one said, in languages that write it behind or without
-/// spaces.
+/// Parts of words with which a person reports what another one said, in languages that write such words
+/// after the quotation or without spaces.
 pub(in crate::relation) const SPEECH_STEMS: &str =
     "って|言|と思|话说|说了|說了|什么|什麼|好的|是不是|말했|라고|dedi|diye|yazdı| said | says ";
 
-/// Words with which a person begins to speak about a quotation, or tells whose words it has. A lead that
-/// begins with one of them is no system's.
+/// Words with which a person begins to speak about a quotation, or names its author. Words that begin
+/// with one of them are not a system's.
 const SPEECH: &str = "\
     i i'm i'd i've im you he she we they it it's who what what's whats why when where how which did \
     does is are were re and but so or if because lol lmao yes yeah yep nope ok okay about like not \
@@ -323,9 +326,9 @@ const SPEECH: &str = "\
     você ele ela quem mas sim meu seu я ты он она мы вы они что почему как кто и но да нет это про \
     mir mich jeg jag мне меня мой моя мені mne minä ek ég";
 
-/// Words of persons in languages whose own wordings are known well: a lead that has one of them and no
-/// verb of a reaction is no system's in a language that is not known.
-const TALK: &str = "\
+/// Words that persons write, in languages whose wordings are known well. Words that have one of these
+/// and no verb of a reaction are not a system's.
+const PERSONAL_WORDS: &str = "\
     für über von vom zum zur bei mit auf an am im ein eine einen danke bitte später früher übrigens \
     bezüglich tschüss ähm äh hä häh ach genau größe grüße überraschung möchte würde könnte könnt müsst muss \
     à de du des le la les un une sur avec dans merci désolé génial présent voilà à-propos ton ta ma \

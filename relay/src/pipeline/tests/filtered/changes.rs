@@ -1,4 +1,4 @@
-//! Held rows that change, move to another chat, are deleted, or lie in a chat.db that was built anew.
+//! Held rows that change, move to another chat, are deleted, or are in a chat.db that was built anew.
 
 use messages_stand_in::{Attachment, MessageGuids};
 use shared_protocol::Mode;
@@ -6,7 +6,7 @@ use shared_protocol::Mode;
 use super::*;
 
 #[test]
-fn what_is_told_is_the_newest_content() {
+fn what_is_posted_is_the_newest_content() {
     let mut mac = Mac::new();
     let row = held(&mut mac, Mark::Chat(2), "helo");
     mac.messages.edit(row, "hello", mac.now()).unwrap();
@@ -82,7 +82,7 @@ fn a_chat_that_is_deleted_takes_its_rows_with_it() {
 }
 
 #[test]
-fn what_lies_in_recently_deleted_is_told_once_it_is_taken_back_out() {
+fn a_row_in_recently_deleted_is_posted_once_the_owner_restores_it() {
     let mut mac = Mac::new();
     let row = held(&mut mac, Mark::Chat(2), "hello");
     let (chat, _) = mac.peer(ADA);
@@ -108,7 +108,7 @@ fn what_lies_in_recently_deleted_is_told_once_it_is_taken_back_out() {
 }
 
 #[test]
-fn a_groups_row_is_told_in_the_group_though_its_direct_chat_claims_it_meanwhile() {
+fn a_groups_row_is_posted_in_the_group_though_its_direct_chat_claims_it_meanwhile() {
     let mut mac = Mac::new();
     let (direct, ada) = mac.peer(ADA);
     let trip = Chat {
@@ -138,7 +138,7 @@ fn a_groups_row_is_told_in_the_group_though_its_direct_chat_claims_it_meanwhile(
 
 #[test]
 fn a_row_whose_chat_was_merged_into_another_follows_that_ones_mark_and_keeps_its_conversation() {
-    for (filter, told) in [(Filter::SPAM, 0), (Filter::KNOWN, 1)] {
+    for (filter, posts) in [(Filter::SPAM, 0), (Filter::KNOWN, 1)] {
         let mut mac = Mac::new();
         let row = held(&mut mac, Mark::Chat(2), "hello");
         let (old, _) = mac.peer(ADA);
@@ -155,7 +155,7 @@ fn a_row_whose_chat_was_merged_into_another_follows_that_ones_mark_and_keeps_its
             .unwrap();
         mac.look();
         mac.look();
-        assert_eq!(mac.posted().len(), told);
+        assert_eq!(mac.posted().len(), posts);
         mac.messages
             .set_chat_column(merged, "is_filtered", 0)
             .unwrap();
@@ -251,7 +251,7 @@ fn a_mark_that_a_rebuild_brings_without_is_lifted() {
 }
 
 #[test]
-fn a_group_that_moved_meanwhile_tells_what_was_held_under_the_name_that_it_has_by_now() {
+fn a_group_that_moved_meanwhile_posts_what_was_held_under_the_name_that_it_has_by_now() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
     mac.look();
     let group = |service: &str, guid: &str| Chat::group([ADA, BOB]).on(service).with_guid(guid);
@@ -276,20 +276,20 @@ fn a_group_that_moved_meanwhile_tells_what_was_held_under_the_name_that_it_has_b
     mac.look();
     mac.messages.set_chat_column(old, "is_filtered", 0).unwrap();
     mac.look();
-    let told: Vec<_> = mac
+    let posts: Vec<_> = mac
         .posted()
         .into_iter()
         .map(|message| (message.text, message.chat_guid))
         .collect();
     let expected = ["told first", "joined", "held"];
     assert_eq!(
-        told,
+        posts,
         expected.map(|text| (text.to_owned(), "RCS;+;chat222".to_owned()))
     );
 }
 
 #[test]
-fn a_link_and_its_preview_that_are_held_are_told_once() {
+fn a_link_and_its_preview_that_are_held_are_posted_once() {
     for text_first in [true, false] {
         let mut mac = Mac::new();
         let (chat, handle) = chat_of(&mut mac, Filter::SPAM, "+15550100009");

@@ -1,4 +1,4 @@
-//! Copies that iCloud brings of what is held back, or of what was told before a mark came.
+//! Copies that iCloud inserts of held messages, or of messages that were posted before a mark was set.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn precise(mac: &Mac) -> Date {
 }
 
 #[test]
-fn a_copy_of_what_is_held_is_told_once_whatever_the_date_proves() {
+fn a_copy_of_what_is_held_is_posted_once_whatever_the_date_proves() {
     for whole_second in [true, false] {
         let mut mac = Mac::new();
         let sent = if whole_second {
@@ -36,7 +36,7 @@ fn a_copy_of_what_is_held_is_told_once_whatever_the_date_proves() {
 }
 
 #[test]
-fn two_equal_messages_of_one_second_that_are_held_are_both_told() {
+fn two_equal_messages_of_one_second_that_are_held_are_both_posted() {
     let mut mac = Mac::new();
     let (chat, _) = mac.peer(ADA);
     mac.messages
@@ -55,7 +55,7 @@ fn two_equal_messages_of_one_second_that_are_held_are_both_told() {
 }
 
 #[test]
-fn a_copy_of_what_was_told_is_not_listed() {
+fn a_copy_of_what_was_posted_is_not_listed() {
     let mut mac = Mac::new();
     let sent = precise(&mac);
     mac.said(ADA, "hello", sent);
@@ -67,12 +67,12 @@ fn a_copy_of_what_was_told_is_not_listed() {
         .unwrap();
     let copy = mac.said(ADA, "hello", sent);
     mac.look();
-    assert_eq!(mac.outcome(copy), Some(Outcome::Twin));
+    assert_eq!(mac.outcome(copy), Some(RowOutcome::Twin));
     assert!(mac.filtered().is_empty());
 }
 
 #[test]
-fn a_copy_that_comes_with_the_lifted_mark_is_told_instead_or_not_at_all() {
+fn a_copy_that_comes_with_the_lifted_mark_is_posted_instead_or_not_at_all() {
     let mut mac = Mac::new();
     let (chat, _) = mac.peer(ADA);
     mac.messages
@@ -136,5 +136,5 @@ fn a_message_in_a_marked_chat_releases_nothing() {
     mac.look();
     assert_eq!(mac.texts(), ["hello"]);
     assert_eq!(mac.filtered().len(), 2);
-    assert_eq!(mac.outcome(row), Some(Outcome::Spam));
+    assert_eq!(mac.outcome(row), Some(RowOutcome::Spam));
 }

@@ -1,8 +1,8 @@
-//! States of a release that skipped such rows for good, and transactions that fail.
+//! States of a release that skipped filtered rows for good, and transactions that fail.
 
 use super::*;
 
-/// As the release before leaves a row that it skipped.
+/// Leaves a skipped row as the previous release does.
 fn skipped_before(mac: &Mac) {
     mac.state()
         .write(|tx| {
@@ -18,7 +18,7 @@ fn skipped_before(mac: &Mac) {
 }
 
 #[test]
-fn rows_that_an_earlier_release_skipped_are_listed_read_and_told_when_lifted() {
+fn rows_that_an_earlier_release_skipped_are_listed_read_and_posted_when_lifted() {
     for lifted_meanwhile in [false, true] {
         let mut mac = Mac::new();
         let row = held(&mut mac, Mark::Chat(3), "hello");
@@ -42,7 +42,7 @@ fn rows_that_an_earlier_release_skipped_are_listed_read_and_told_when_lifted() {
         let posted = mac.posted();
         assert_eq!(posted.len(), 1, "{lifted_meanwhile}");
         assert!(posted[0].is_backfill);
-        // It is a message like others from here on.
+        // From here on the message is like any other.
         mac.messages.edit(row, "hello!", mac.now()).unwrap();
         mac.look();
         assert!(mac.filtered().is_empty());
@@ -86,7 +86,7 @@ fn many_of_them_are_read_in_slices() {
 }
 
 #[test]
-fn killed_before_the_commit_it_is_still_held_and_told_once_later() {
+fn killed_before_the_commit_it_is_still_held_and_posted_once_later() {
     let mut mac = Mac::new();
     let row = held(&mut mac, Mark::Chat(2), "hello");
     Mark::Chat(2).lift(&mut mac, row);
@@ -100,7 +100,7 @@ fn killed_before_the_commit_it_is_still_held_and_told_once_later() {
         assert!(matches!(error, PipelineError::State(_)), "{error:?}");
         assert!(mac.posted().is_empty(), "{step}");
         assert_eq!(mac.filtered().len(), 1, "{step}");
-        assert_eq!(mac.outcome(row), Some(Outcome::Spam), "{step}");
+        assert_eq!(mac.outcome(row), Some(RowOutcome::Spam), "{step}");
         sql(&mac, "drop trigger killed");
     }
     mac.look();
@@ -110,12 +110,13 @@ fn killed_before_the_commit_it_is_still_held_and_told_once_later() {
 }
 
 #[test]
-fn reading_the_same_rows_again_lists_nothing_twice_and_tells_nothing_twice() {
+fn reading_the_same_rows_again_lists_nothing_twice_and_posts_nothing_twice() {
     let mut mac = Mac::new();
     let rows: Vec<i64> = (0..3)
         .map(|n| held(&mut mac, Mark::Spam, &format!("{n}")))
         .collect();
-    // As if the cursor's commit had been lost with the power, and the list's had not.
+    // The state is as after a power cut that lost the commit of the cursor, but not the one of the
+    // list.
     let again = |mac: &Mac, sql: &str| mac.state().write(|tx| tx.execute_batch(sql)).unwrap();
     again(&mac, "update source set cursor = 0");
     mac.look();

@@ -1,11 +1,11 @@
-//! What is held back and is something else besides: a reaction, a note to self, a text with its link.
+//! Held rows that are also a reaction, a note to self, or a text with its link.
 
 use messages_stand_in::payload::URL_BALLOON;
 use shared_protocol::{TapbackAction, TapbackKind};
 
 use super::owner::{release_all, release_as};
 use super::*;
-use crate::pipeline::{ReleaseAs, Released};
+use crate::pipeline::{ReleaseAs, ReleaseOutcome};
 
 const QUOTED: &str = "See you tonight at eight";
 
@@ -27,7 +27,10 @@ fn a_reaction_over_sms_that_was_held_is_a_reaction_once_it_is_lifted() {
         mac.look();
         if owner_releases {
             let id = owner::number(&mac);
-            assert_eq!(release_as(&mac, id, ReleaseAs::ItsKind), Released::Done);
+            assert_eq!(
+                release_as(&mac, id, ReleaseAs::ItsKind),
+                ReleaseOutcome::Done
+            );
         }
         mac.messages
             .set_chat_column(chat, "is_filtered", 0)
@@ -78,16 +81,19 @@ fn becomes_the_owners(owner_releases: bool) {
     if owner_releases {
         mac.look();
         let id = owner::number(&mac);
-        assert_eq!(release_as(&mac, id, ReleaseAs::ItsKind), Released::Done);
+        assert_eq!(
+            release_as(&mac, id, ReleaseAs::ItsKind),
+            ReleaseOutcome::Done
+        );
     }
     Mark::Spam.lift(&mut mac, row);
     mac.look();
-    let answered = mac.posted().into_iter().filter(|told| !told.from_owner);
+    let answered = mac.posted().into_iter().filter(|posts| !posts.from_owner);
     assert_eq!(answered.count(), 0, "own words are never answered");
     assert!(mac.filtered().is_empty());
 }
 
-/// The preview of a bare link came first; both are held. One release tells the link once.
+/// The preview of a bare link came first, and both are held. Releasing one posts the link once.
 #[test]
 fn a_link_and_its_text_that_are_held_are_released_once() {
     let url = "https://example.com/docs/setup";
@@ -108,6 +114,9 @@ fn a_link_and_its_text_that_are_held_are_released_once() {
     mac.messages.join(chat, text).unwrap();
     mac.look();
     let released = release_all(&mac);
-    assert_eq!(released, [Released::Done, Released::ToldBefore]);
+    assert_eq!(
+        released,
+        [ReleaseOutcome::Done, ReleaseOutcome::PostedBefore]
+    );
     assert_eq!(mac.texts().len(), 1);
 }

@@ -1,13 +1,13 @@
-//! The owner's word on what is held back, before or after the mark is lifted.
+//! Messages that the owner releases or discards, before or after their mark is lifted.
 
 use super::*;
-use crate::pipeline::{ReleaseAs, Released, give_up, release};
+use crate::pipeline::{ReleaseAs, ReleaseOutcome, discard, release};
 
 pub(super) fn number(mac: &Mac) -> i64 {
     mac.state().read(filtered_rows::list).unwrap()[0].id
 }
 
-pub(super) fn release_as(mac: &Mac, id: i64, how: ReleaseAs) -> Released {
+pub(super) fn release_as(mac: &Mac, id: i64, how: ReleaseAs) -> ReleaseOutcome {
     let now = mac.clock.now();
     mac.state()
         .write(|tx| release(tx, &RelayName::default(), id, how, now))
@@ -15,7 +15,7 @@ pub(super) fn release_as(mac: &Mac, id: i64, how: ReleaseAs) -> Released {
 }
 
 /// `quarantine release --all-filtered`
-pub(super) fn release_all(mac: &Mac) -> Vec<Released> {
+pub(super) fn release_all(mac: &Mac) -> Vec<ReleaseOutcome> {
     let ids = mac
         .state()
         .read(|state| filtered_rows::ids_after(state, 0, u32::MAX))
@@ -25,7 +25,7 @@ pub(super) fn release_all(mac: &Mac) -> Vec<Released> {
 }
 
 #[test]
-fn what_the_owner_releases_is_told_once_though_its_mark_is_lifted_later() {
+fn what_the_owner_releases_is_posted_once_though_its_mark_is_lifted_later() {
     let old = hours(13);
     for (how, age, is_old) in [
         (ReleaseAs::ItsKind, hours(1), false),
@@ -37,8 +37,8 @@ fn what_the_owner_releases_is_told_once_though_its_mark_is_lifted_later() {
         let row = held(&mut mac, Mark::Chat(2), "hello");
         mac.pass(age);
         let id = number(&mac);
-        assert_eq!(release_as(&mac, id, how), Released::Done);
-        assert_eq!(release_as(&mac, id, how), Released::NotHeld);
+        assert_eq!(release_as(&mac, id, how), ReleaseOutcome::Done);
+        assert_eq!(release_as(&mac, id, how), ReleaseOutcome::NotHeld);
         Mark::Chat(2).lift(&mut mac, row);
         mac.look();
         let posted = mac.posted();
@@ -53,22 +53,22 @@ fn what_the_owner_releases_is_told_once_though_its_mark_is_lifted_later() {
 }
 
 #[test]
-fn what_the_owner_drops_is_never_told() {
+fn what_the_owner_drops_is_never_posted() {
     let mut mac = Mac::new();
     let row = held(&mut mac, Mark::Chat(2), "hello");
     let id = number(&mac);
-    assert!(mac.state().write(|tx| give_up(tx, id)).unwrap());
-    assert!(!mac.state().write(|tx| give_up(tx, id)).unwrap());
+    assert!(mac.state().write(|tx| discard(tx, id)).unwrap());
+    assert!(!mac.state().write(|tx| discard(tx, id)).unwrap());
     Mark::Chat(2).lift(&mut mac, row);
     mac.look();
     mac.start(FirstRun::Now, Options::default());
     mac.look();
     assert!(mac.posted().is_empty() && mac.filtered().is_empty());
-    assert_eq!(mac.outcome(row), Some(Outcome::Dropped));
+    assert_eq!(mac.outcome(row), Some(RowOutcome::Dropped));
 }
 
 #[test]
-fn the_owners_word_counts_after_seen_has_forgotten_the_row() {
+fn the_owner_can_decide_after_the_record_of_the_row_was_removed() {
     for releases in [true, false] {
         let mut mac = Mac::new();
         mac.in_touch();
@@ -79,9 +79,12 @@ fn the_owners_word_counts_after_seen_has_forgotten_the_row() {
         assert_eq!(mac.outcome(row), None);
         let id = number(&mac);
         if releases {
-            assert_eq!(release_as(&mac, id, ReleaseAs::ItsKind), Released::Done);
+            assert_eq!(
+                release_as(&mac, id, ReleaseAs::ItsKind),
+                ReleaseOutcome::Done
+            );
         } else {
-            assert!(mac.state().write(|tx| give_up(tx, id)).unwrap());
+            assert!(mac.state().write(|tx| discard(tx, id)).unwrap());
         }
         Mark::Chat(2).lift(&mut mac, row);
         mac.sweep();
@@ -100,16 +103,19 @@ fn a_row_that_was_not_read_yet_is_not_released() {
     let id = number(&mac);
     assert_eq!(
         release_as(&mac, id, ReleaseAs::ItsKind),
-        Released::NotReadYet
+        ReleaseOutcome::NotReadYet
     );
     mac.look();
-    assert_eq!(release_as(&mac, id, ReleaseAs::ItsKind), Released::Done);
+    assert_eq!(
+        release_as(&mac, id, ReleaseAs::ItsKind),
+        ReleaseOutcome::Done
+    );
     assert_eq!(mac.texts(), ["hello"]);
 }
 
 /// `quarantine release --all-filtered`: copies of one message, and a link beside its text.
 #[test]
-fn of_copies_that_are_held_the_owners_release_tells_one() {
+fn of_copies_that_are_held_the_owners_release_posts_one() {
     for whole_second in [true, false] {
         let mut mac = Mac::new();
         mac.pass(Duration::from_micros(if whole_second {
@@ -130,12 +136,12 @@ fn of_copies_that_are_held_the_owners_release_tells_one() {
         let released = release_all(&mac);
         assert_eq!(
             released,
-            [Released::Done, Released::ToldBefore],
+            [ReleaseOutcome::Done, ReleaseOutcome::PostedBefore],
             "{whole_second}"
         );
         assert_eq!(mac.texts(), ["hello"]);
         assert!(mac.filtered().is_empty());
-        assert_eq!(mac.outcome(copy), Some(Outcome::Twin));
+        assert_eq!(mac.outcome(copy), Some(RowOutcome::Twin));
     }
 }
 
@@ -153,8 +159,11 @@ fn of_two_equal_messages_the_owner_may_drop_one_and_release_the_other() {
     mac.said(ADA, "ok", sent);
     mac.look();
     let first = number(&mac);
-    assert!(mac.state().write(|tx| give_up(tx, first)).unwrap());
+    assert!(mac.state().write(|tx| discard(tx, first)).unwrap());
     let second = number(&mac);
-    assert_eq!(release_as(&mac, second, ReleaseAs::ItsKind), Released::Done);
+    assert_eq!(
+        release_as(&mac, second, ReleaseAs::ItsKind),
+        ReleaseOutcome::Done
+    );
     assert_eq!(mac.texts(), ["ok"]);
 }

@@ -1,4 +1,4 @@
-//! What a look at ten thousand held rows costs, and that a running relay looks.
+//! How many reads a pass over ten thousand held rows costs, and that a running relay makes such passes.
 
 use std::time::Instant;
 
@@ -47,7 +47,7 @@ fn a_running_relay_notices_a_lifted_mark_and_a_deleted_row() {
         .unwrap();
     feed.step(&db, Wake::Changed).unwrap();
     run_until(&mac, &mut feed, &db, |mac| mac.posted().len() == 10);
-    // A row of a chat that was marked all the time, and one that came with the relay running.
+    // A row of a chat that was marked all the time, and a row that came while the relay was running.
     messages.delete_message(1).unwrap();
     let (junk, handle) = (chats[0], messages.handle("55500000", "SMS").unwrap());
     let now = date(mac.clock.now().as_micros());
@@ -57,7 +57,7 @@ fn a_running_relay_notices_a_lifted_mark_and_a_deleted_row() {
     messages.set_chat_column(junk, "is_filtered", 2).unwrap();
     feed.step(&db, Wake::Changed).unwrap();
     run_until(&mac, &mut feed, &db, |mac| mac.filtered().len() == 20);
-    assert_eq!(mac.outcome(late), Some(Outcome::Spam));
+    assert_eq!(mac.outcome(late), Some(RowOutcome::Spam));
     messages.set_chat_column(junk, "is_filtered", 0).unwrap();
     feed.step(&db, Wake::Changed).unwrap();
     run_until(&mac, &mut feed, &db, |mac| mac.posted().len() == 20);
@@ -75,7 +75,7 @@ fn a_running_relay_asks_the_chat_of_a_row_that_was_held_back_late() {
     let db = ChatDb::open(&mac.folder.path().join("chat.db")).unwrap();
     let mut feed = Feed::bind(mac.context(), &db).unwrap();
     feed.step(&db, Wake::Changed).unwrap();
-    assert_eq!(mac.outcome(row), Some(Outcome::System));
+    assert_eq!(mac.outcome(row), Some(RowOutcome::System));
     messages.set_chat_column(chat, "is_filtered", 2).unwrap();
     messages.set_text(row, "words at last").unwrap();
     feed.step(&db, Wake::Changed).unwrap();
@@ -119,7 +119,7 @@ fn ten_thousand(mac: &Mac, chats: &[i64]) {
     mac.state()
         .write(|tx| {
             for (guid, rowid, chat_guid) in guids {
-                let held = filtered_rows::Filtered {
+                let held = filtered_rows::FilteredMessage {
                     id: 0,
                     guid,
                     rowid,
@@ -127,10 +127,10 @@ fn ten_thousand(mac: &Mac, chats: &[i64]) {
                     reason: "spam".to_owned(),
                     sent_at: now,
                     twin: chatdb::Digest::default(),
-                    came: filtered_rows::Came::New,
+                    was_old: false,
                     held_since: now,
                     body: Some(b"{}".to_vec()),
-                    told_by: None,
+                    preview_guid: None,
                 };
                 filtered_rows::hold(tx, &held)?;
             }
@@ -150,7 +150,7 @@ fn with_ten_thousand_held_rows_a_change_reads_their_chats_and_a_few_rows() {
         feed.look_once(&db).unwrap();
         assert_eq!(feed.filtered_looks(), (50 * pass, 64 * pass));
     }
-    // All of one chat, and no row of the others.
+    // All rows of one chat are read, and none of the others.
     mac.messages
         .raw()
         .execute(
@@ -163,7 +163,7 @@ fn with_ten_thousand_held_rows_a_change_reads_their_chats_and_a_few_rows() {
     assert_eq!(chats, 200);
     assert!((200..=200 + 64).contains(&(rows - 3 * 64)), "{rows}");
     assert_eq!(mac.posted().len(), 200);
-    // Whatever is gone is noticed in its turn.
+    // Deleted rows are noticed in their turn.
     mac.messages
         .raw()
         .execute("delete from message where guid = 'HELD-4321'", [])

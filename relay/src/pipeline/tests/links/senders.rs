@@ -1,4 +1,4 @@
-//! A link and its text are of one sender.
+//! A link belongs only to a text of the same sender.
 
 use super::*;
 

@@ -1,12 +1,13 @@
-//! Own messages that come back from an alias that is not learnt yet: as a received row of the same chat,
-//! of a group that has the alias in it, or of a direct chat that is named by it. None is a person's.
+//! Own messages that are received from an alias that was not found yet: in the same chat, in a group
+//! that has the alias as a member, or in a direct chat with the alias. No such row is posted as a
+//! person's.
 
 use super::*;
 
-/// An instant that no one else hits by chance.
+/// A microsecond that no other message has by chance.
 const PRECISE: Duration = Duration::from_micros(250_001);
 
-/// A Mac on which nothing names the alias.
+/// A Mac on which no row names the alias.
 fn mac() -> Mac {
     let mut mac = Mac::new();
     mac.says(BOB, "to the number");
@@ -27,9 +28,9 @@ impl Mac {
         self.write(chat, &mirror)
     }
 
-    /// What was told since the first message of [`mac`].
-    fn told_now(&self) -> Vec<(String, String)> {
-        told(self).split_off(1)
+    /// The posts since the first message of [`mac`].
+    fn posts_now(&self) -> Vec<(String, String)> {
+        posts(self).split_off(1)
     }
 }
 
@@ -37,7 +38,7 @@ impl Mac {
 fn a_mirror_that_is_read_before_its_own_row_waits_for_it() {
     for (apart, copies) in [
         (Duration::ZERO, 1),
-        // Another device rounded the instant: two rows, both the owner's.
+        // Another device rounded the date: there are two rows, and both are the owner's.
         (Duration::from_millis(300), 2),
     ] {
         let mut mac = mac();
@@ -47,19 +48,19 @@ fn a_mirror_that_is_read_before_its_own_row_waits_for_it() {
         assert_eq!(mac.waiting(), ["no_other_side"]);
         mac.pass(apart);
         mac.sent(direct, "on my way");
-        // What comes behind it keeps its place.
+        // Later rows of the chat stay behind this one.
         mac.pass(Duration::from_millis(200));
         mac.says(ADA, "hurry");
         mac.look();
         let mut expected = vec![from("owner", "on my way"); copies];
         expected.push(from(ADA, "hurry"));
-        assert_eq!(mac.told_now(), expected, "{apart:?}");
+        assert_eq!(mac.posts_now(), expected, "{apart:?}");
         assert_eq!(mac.waiting(), [""; 0]);
     }
 }
 
 #[test]
-fn a_row_of_an_unknown_writer_in_a_direct_chat_is_told_if_no_own_row_comes() {
+fn a_row_of_an_unknown_writer_in_a_direct_chat_is_posted_if_no_own_row_comes() {
     let mut mac = mac();
     let (direct, _) = mac.peer(ADA);
     mac.mirrored(direct, "hi from my other phone");
@@ -67,11 +68,11 @@ fn a_row_of_an_unknown_writer_in_a_direct_chat_is_told_if_no_own_row_comes() {
     mac.pass(Duration::from_millis(1_900));
     mac.sent(direct, "something else");
     mac.look();
-    assert_eq!(mac.told_now(), []);
+    assert_eq!(mac.posts_now(), []);
     mac.pass(Duration::from_millis(100));
     mac.look();
     assert_eq!(
-        mac.told_now(),
+        mac.posts_now(),
         [
             from(ALIAS, "hi from my other phone"),
             from("owner", "something else")
@@ -97,23 +98,27 @@ fn what_is_not_odd_does_not_wait() {
     for (chat, writer) in [
         (direct, ADA),
         (group, ADA),
-        // A member whose join was forgotten.
+        // A member that is missing from the chat's participants.
         (group, "+15550100003"),
-        // A second address of the peer's, which the chat lists.
+        // A second address of the peer, which is among the chat's participants.
         (joined, "cy@example.com"),
     ] {
         let message = mac.received(chat, writer, "hi");
         mac.write(chat, &message);
         mac.look();
-        assert_eq!(mac.told_now().last(), Some(&from(writer, "hi")), "{writer}");
+        assert_eq!(
+            mac.posts_now().last(),
+            Some(&from(writer, "hi")),
+            "{writer}"
+        );
         mac.pass(secs(1));
     }
-    // An own address that is known is nothing to wait for either.
+    // A row from a known own address does not wait either.
     mac.start(FirstRun::Now, declaring(&[ALIAS]));
     mac.mirrored(direct, "from the phone");
     mac.look();
     assert_eq!(
-        mac.told_now().last(),
+        mac.posts_now().last(),
         Some(&from("owner", "from the phone"))
     );
 }
@@ -139,15 +144,15 @@ fn a_mirror_in_a_group_with_the_alias_or_in_the_aliass_own_chat_is_known_by_its_
         }
         mac.look();
         assert_eq!(
-            mac.told_now(),
+            mac.posts_now(),
             [from("owner", "on my way")],
             "{style}, own first: {own_first}"
         );
-        // And what is in it later is the owner's, too.
+        // Later messages in the chat are the owner's, too.
         mac.pass(secs(70));
         mac.mirrored(mirrored_in, "I am a person");
         mac.look();
-        assert_eq!(mac.told_now()[1], from(ALIAS, "I am a person"));
+        assert_eq!(mac.posts_now()[1], from(ALIAS, "I am a person"));
     }
 }
 
@@ -159,13 +164,13 @@ fn a_mirror_of_another_chat_that_is_read_in_the_same_look_is_the_owners() {
     mac.mirrored(named_by_it, "on my way");
     mac.sent(ada, "on my way");
     mac.look();
-    let told = mac.told_now();
-    assert!(told.iter().all(|(who, _)| who == "owner"), "{told:?}");
+    let posts = mac.posts_now();
+    assert!(posts.iter().all(|(who, _)| who == "owner"), "{posts:?}");
 }
 
 #[test]
 fn a_person_who_says_the_same_is_a_person() {
-    // At another instant, at a whole second, in other words, or without words.
+    // The copy has another date, a date in whole seconds, other words, or no words.
     for (own, apart, text, precise) in [
         ("ok", Duration::from_micros(1), "ok", true),
         ("ok", Duration::from_millis(400), "ok", true),
@@ -187,12 +192,12 @@ fn a_person_who_says_the_same_is_a_person() {
             let said = mac.received(chat, ADA, text);
             mac.write(chat, &said);
         }
-        // Those without words wait for their attachments.
+        // Rows without words wait for their attachments.
         mac.look();
         mac.pass(secs(5));
         mac.look();
         let adas = mac
-            .told_now()
+            .posts_now()
             .into_iter()
             .filter(|(who, _)| who == ADA)
             .count();
@@ -200,7 +205,7 @@ fn a_person_who_says_the_same_is_a_person() {
             adas,
             2,
             "{own} {apart:?} {text} {precise}: {:?}",
-            told(&mac)
+            posts(&mac)
         );
     }
 }

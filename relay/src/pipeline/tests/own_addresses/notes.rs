@@ -1,8 +1,9 @@
-//! Notes to self: whatever names the own side, they are the owner's and never answered.
+//! Notes to self, with any address in the columns for the own side: they are the owner's and are never
+//! posted as a person's.
 
 use super::*;
 
-/// Chats with nobody but the owner in them: the peer's name, and the account and the destination of the
+/// Chats with only the owner in them: the peer's name, and the account and the destination of the
 /// rows.
 const NOTES: [(&str, Option<&str>, Option<&str>); 8] = [
     (OWN, Some("E:sam@example.com"), Some(OWN)),
@@ -52,37 +53,39 @@ fn a_note_to_self_is_one_whatever_names_the_own_side() {
         let rows = note(&mut mac, case);
         mac.look();
         for row in rows {
-            assert_eq!(mac.outcome(row), Some(Outcome::NoteToSelf), "{case:?}");
+            assert_eq!(mac.outcome(row), Some(RowOutcome::NoteToSelf), "{case:?}");
         }
         assert_eq!(mac.texts(), ["to the number", "to the alias"], "{case:?}");
     }
 }
 
 #[test]
-fn a_note_to_self_is_one_on_a_mac_where_nobody_has_written_yet() {
+fn a_note_to_self_is_recognised_on_a_mac_without_other_messages() {
     for case in NOTES {
-        // Where neither destination nor account names the number, nothing on this Mac does.
+        // If neither destination nor account has the number, no column on this Mac proves it.
         if case.0 == OWN && case.2.is_none_or(|destination| !destination.ends_with(OWN)) {
             continue;
         }
         let mut mac = Mac::new();
         note(&mut mac, case);
         mac.look();
-        // With an e-mail account alone and no destination there is one witness: told as the owner's.
+        // With only an e-mail account and no destination one column names the address, so the row is
+        // posted as the owner's.
         let answered = mac
             .posted()
             .into_iter()
             .filter(|message| !message.from_owner);
-        assert_eq!(answered.count(), 0, "{case:?}: {:?}", told(&mac));
+        assert_eq!(answered.count(), 0, "{case:?}: {:?}", posts(&mac));
         if case.2.is_some() {
             assert_eq!(mac.posted(), [], "{case:?}");
         }
     }
 }
 
-/// Account and destination are the e-mail, and the chat is named by the own number, which no row proves.
+/// Account and destination are the e-mail address. The chat is named by the own number, which no row
+/// proves.
 #[test]
-fn a_note_to_an_own_number_that_no_row_names_is_not_told_as_a_persons() {
+fn a_note_to_an_own_number_that_no_row_names_is_not_posted_as_a_persons() {
     let mut mac = Mac::new();
     mac.sql("update chat set last_addressed_handle = null");
     mac.pass(Duration::from_micros(250_001));
@@ -92,9 +95,9 @@ fn a_note_to_an_own_number_that_no_row_names_is_not_told_as_a_persons() {
     );
     mac.look();
     mac.look();
-    let posted = told(&mac);
+    let posted = posts(&mac);
     assert!(posted.iter().all(|(who, _)| who == "owner"), "{posted:?}");
-    // A person who says the same a moment later is a person.
+    // The same words a moment later come from a person.
     let mut mac = Mac::new();
     let (chat, _) = mac.peer(BOB);
     mac.pass(Duration::from_micros(250_001));
@@ -103,7 +106,7 @@ fn a_note_to_an_own_number_that_no_row_names_is_not_told_as_a_persons() {
     mac.pass(Duration::from_millis(400));
     mac.says(BOB, "ok");
     mac.look();
-    assert_eq!(told(&mac), [from("owner", "ok"), from(BOB, "ok")]);
+    assert_eq!(posts(&mac), [from("owner", "ok"), from(BOB, "ok")]);
 }
 
 #[test]
@@ -118,16 +121,16 @@ fn a_copy_without_its_note_is_a_note_where_the_row_proves_it() {
         let [sent, copy] = note(&mut mac, case);
         mac.messages.delete_message(sent).unwrap();
         mac.look();
-        // Else an address that was learnt may be a person's by now: told, and not answered.
-        let told = told(&mac).split_off(2);
+        // Otherwise the found address may be a person's by now: the row is posted, and not answered.
+        let posts = posts(&mac).split_off(2);
         let expected = if skipped {
             Vec::new()
         } else {
             vec![from("owner", "milk")]
         };
-        assert_eq!(told, expected, "{case:?}");
+        assert_eq!(posts, expected, "{case:?}");
         assert_eq!(
-            mac.outcome(copy) == Some(Outcome::NoteToSelf),
+            mac.outcome(copy) == Some(RowOutcome::NoteToSelf),
             skipped,
             "{case:?}"
         );
@@ -135,7 +138,7 @@ fn a_copy_without_its_note_is_a_note_where_the_row_proves_it() {
 }
 
 #[test]
-fn notes_are_told_as_the_owners_where_the_owner_wants_them() {
+fn notes_are_posted_as_the_owners_where_the_owner_wants_them() {
     for case in NOTES {
         let mut mac = Mac::new();
         let options = Options {
@@ -145,7 +148,7 @@ fn notes_are_told_as_the_owners_where_the_owner_wants_them() {
         mac.start(FirstRun::Now, options);
         note(&mut mac, case);
         mac.look();
-        assert_eq!(told(&mac), [from("owner", "milk")], "{case:?}");
+        assert_eq!(posts(&mac), [from("owner", "milk")], "{case:?}");
         assert_eq!(mac.posted()[0].line.as_deref(), Some(OWN), "{case:?}");
         assert_eq!(mac.posted()[0].sender, OWN, "{case:?}");
     }
@@ -165,5 +168,5 @@ fn a_group_of_own_addresses_alone_is_a_note_to_self() {
         mac.write(chat, &copy);
     }
     mac.look();
-    assert_eq!(told(&mac), [from("owner", "milk"), from("owner", "bread")]);
+    assert_eq!(posts(&mac), [from("owner", "milk"), from("owner", "bread")]);
 }

@@ -1,11 +1,11 @@
-//! Macs that write the peer's address into the columns for the own side. Nothing that such a peer or the
-//! owner writes is lost, and a note to self, which looks the same, is known by its other side.
+//! Macs that write the peer's address into the columns for the own side. No message of such a peer or
+//! of the owner is lost. A note to self, which looks the same, is recognised by its other row.
 
 use rusqlite::types::Value;
 
 use super::*;
 
-/// What may name the peer: destination, account, account of the chat.
+/// The columns that may have the peer's address: destination, account, account of the chat.
 const TWO_OR_MORE: [[bool; 3]; 4] = [
     [true, true, false],
     [true, false, true],
@@ -14,7 +14,7 @@ const TWO_OR_MORE: [[bool; 3]; 4] = [
 ];
 
 impl Mac {
-    /// A direct chat with a peer whom some of its columns name as the own side.
+    /// A direct chat with a peer that some of the columns for the own side name.
     fn odd_chat(&mut self, [_, _, login]: [bool; 3]) -> i64 {
         let chat = self.messages.chat(&Chat::direct(ADA)).unwrap();
         let login = if login {
@@ -50,7 +50,7 @@ impl Mac {
         self.write_odd(chat, received, named)
     }
 
-    /// Looks at once, and again when nothing is waited for any more.
+    /// Reads at once, and again after every wait is over.
     fn look_twice(&mut self) {
         self.look();
         self.pass(secs(2));
@@ -59,7 +59,7 @@ impl Mac {
 }
 
 #[test]
-fn what_a_peer_writes_whom_the_columns_name_is_told_as_the_owners() {
+fn what_a_peer_writes_whom_the_columns_name_is_posted_as_the_owners() {
     for named in TWO_OR_MORE {
         let mut mac = Mac::new();
         let chat = mac.odd_chat(named);
@@ -69,16 +69,16 @@ fn what_a_peer_writes_whom_the_columns_name_is_told_as_the_owners() {
             mac.pass(secs(70));
         }
         assert_eq!(
-            told(&mac),
+            posts(&mac),
             [from("owner", "hi"), from("owner", "are you there?")],
             "{named:?}"
         );
-        assert!(!learnt(&mac).contains(&ADA.to_owned()));
+        assert!(!found(&mac).contains(&ADA.to_owned()));
     }
 }
 
 #[test]
-fn what_the_owner_writes_to_a_peer_whom_the_columns_name_is_told() {
+fn what_the_owner_writes_to_a_peer_whom_the_columns_name_is_posted() {
     for named in TWO_OR_MORE.into_iter().chain([[true, false, false]]) {
         for has_written in [false, true] {
             let mut mac = Mac::new();
@@ -92,7 +92,7 @@ fn what_the_owner_writes_to_a_peer_whom_the_columns_name_is_told() {
             let before = mac.posted().len();
             mac.odd_own(chat, "nice to meet you", named);
             mac.look();
-            // Nothing is to come in if she has written from there.
+            // The row need not wait if the peer has written from that address.
             let at_once = usize::from(has_written);
             assert_eq!(
                 mac.posted().len() - before,
@@ -102,7 +102,7 @@ fn what_the_owner_writes_to_a_peer_whom_the_columns_name_is_told() {
             mac.pass(secs(2));
             mac.look();
             assert_eq!(
-                told(&mac).split_off(before),
+                posts(&mac).split_off(before),
                 [from("owner", "nice to meet you")],
                 "{named:?} {has_written}"
             );
@@ -132,7 +132,7 @@ fn a_note_to_self_is_known_by_its_other_side() {
             for row in [first, second] {
                 assert_eq!(
                     mac.outcome(row),
-                    Some(Outcome::NoteToSelf),
+                    Some(RowOutcome::NoteToSelf),
                     "{named:?} {apart} {own_first}"
                 );
             }
@@ -152,13 +152,13 @@ fn the_same_words_at_another_instant_are_no_other_side() {
             mac.odd_received(chat, answer, named);
             mac.look_twice();
             assert_eq!(
-                told(&mac),
+                posts(&mac),
                 [from("owner", "ok"), from("owner", answer)],
                 "{named:?} {apart}"
             );
         }
     }
-    // In another chat it is none either.
+    // A row in another chat is not the other side.
     let mut mac = Mac::new();
     let named = [true, true, true];
     let chat = mac.odd_chat(named);
@@ -168,9 +168,9 @@ fn the_same_words_at_another_instant_are_no_other_side() {
     let said = mac.received(bob, BOB, "ok");
     mac.write(bob, &said.set("destination_caller_id", Value::Null));
     mac.look_twice();
-    let mut told = told(&mac);
-    told.sort();
-    assert_eq!(told, [from(BOB, "ok"), from("owner", "ok")]);
+    let mut posts = posts(&mac);
+    posts.sort();
+    assert_eq!(posts, [from(BOB, "ok"), from("owner", "ok")]);
 }
 
 #[test]
@@ -184,14 +184,14 @@ fn an_own_address_that_is_known_needs_no_other_side() {
         mac.odd_received(chat, "bread", named),
     ] {
         mac.look();
-        assert_eq!(mac.outcome(row), Some(Outcome::NoteToSelf));
+        assert_eq!(mac.outcome(row), Some(RowOutcome::NoteToSelf));
     }
-    // And one that the owner calls another's is a person's.
+    // An address that the owner declares another person's is a person's.
     let mut mac = Mac::new();
     mac.start(FirstRun::Now, declaring(&[&format!("!{ADA}")]));
     let chat = mac.odd_chat(named);
     mac.odd_own(chat, "hi ada", named);
     mac.odd_received(chat, "hi", named);
     mac.look();
-    assert_eq!(told(&mac), [from("owner", "hi ada"), from(ADA, "hi")]);
+    assert_eq!(posts(&mac), [from("owner", "hi ada"), from(ADA, "hi")]);
 }

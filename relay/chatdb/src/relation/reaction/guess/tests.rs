@@ -3,7 +3,7 @@ use shared_protocol::TapbackKind::{Dislike, Emoji, Laugh, Like, Love, Question};
 
 use crate::relation::reaction::tests::{TEXT, over_sms, said};
 
-/// Words of persons in front of a quotation. Most have a part of a verb in them.
+/// Words that persons write before a quotation. Most contain a part of a verb.
 const LEADS: &[&str] = &[
     "Dude",
     "Quit saying",
@@ -85,7 +85,7 @@ const LEADS: &[&str] = &[
 ];
 
 #[test]
-fn parts_of_words_tell_nothing() {
+fn parts_of_words_prove_nothing() {
     let long = "See you tonight at eight, or a little later";
     for lead in LEADS {
         for (quoted, marks) in [(TEXT, ["“", "”"]), ("ok", ["„", "“"]), (long, ["«", "»"])]
@@ -111,7 +111,7 @@ fn parts_of_words_tell_nothing() {
 }
 
 #[test]
-fn beside_an_emoji_stands_a_particle_or_nothing() {
+fn beside_an_emoji_is_a_particle_or_nothing() {
     for lead in [
         "😂 remember",
         "🙄 classic",
@@ -142,7 +142,7 @@ fn beside_an_emoji_stands_a_particle_or_nothing() {
 }
 
 #[test]
-fn an_emoji_may_stand_behind_the_quotation() {
+fn an_emoji_may_be_after_the_quotation() {
     for text in [
         "Hat auf „{}“ mit 👍🏽 reagiert",
         "Reagierte auf „{}“ mit 👍🏽",
@@ -182,7 +182,7 @@ fn an_emoji_may_stand_behind_the_quotation() {
 }
 
 #[test]
-fn what_is_taken_off_or_denied_is_told_so() {
+fn removed_and_denied_reactions_are_removals() {
     for (text, expected) in [
         (
             "Removed 👍 reaction from “{}”",
@@ -300,7 +300,7 @@ fn straight_marks_of_seven_bits_need_words_that_no_person_writes() {
 }
 
 #[test]
-fn the_marks_around_an_emoji_tell_it_in_every_language() {
+fn the_marks_around_an_emoji_prove_a_reaction_in_every_language() {
     for (mark, action) in [('\u{200b}', Added), ('\u{200c}', Removed)] {
         for around in [
             "{} ke “gone”",

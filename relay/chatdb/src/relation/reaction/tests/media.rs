@@ -1,6 +1,6 @@
 use shared_protocol::TapbackKind::{Emoji, Emphasize, Laugh, Like, Love};
 
-use crate::relation::reaction::{Channel, Media, Suspect};
+use crate::relation::reaction::{Channel, Media, PossibleReaction};
 
 #[test]
 fn media_have_no_words_to_quote() {
@@ -36,7 +36,7 @@ fn media_have_no_words_to_quote() {
         ("Loved “”", Love, Media::Any),
         ("👍 to “\u{200a}\u{200a}”", Emoji, Media::Any),
     ] {
-        let suspect = Suspect::of(text, Channel::Texts).unwrap();
+        let suspect = PossibleReaction::of(text, Channel::Texts).unwrap();
         assert_eq!(suspect.media(), Some(media), "{text}");
         let found = suspect.to_media("P").unwrap();
         assert_eq!(
@@ -45,7 +45,7 @@ fn media_have_no_words_to_quote() {
             "{text}"
         );
         assert_eq!(suspect.without_target().unwrap().target, None, "{text}");
-        let native = Suspect::of(text, Channel::Reactions);
+        let native = PossibleReaction::of(text, Channel::Reactions);
         assert!(
             native.is_none_or(|native| native.media().is_none()),
             "{text}"

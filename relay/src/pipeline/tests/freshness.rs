@@ -1,7 +1,8 @@
-//! Live, late, old, doubled: what is forwarded and what is not.
+//! Which rows are posted as live or as old, and which are dropped or held: live, late, old and copied
+//! ones.
 
 use super::*;
-use crate::state::seen::Outcome;
+use crate::state::seen::RowOutcome;
 
 #[test]
 fn a_first_run_starts_now_and_replays_nothing() {
@@ -28,8 +29,8 @@ fn a_sync_after_the_first_start_forwards_nothing_old() {
     mac.look();
     assert_eq!(mac.texts(), ["and this one is new"]);
     assert!(mac.held().is_empty());
-    assert_eq!(mac.outcome(live), Some(Outcome::Forwarded));
-    assert_eq!(mac.outcome(1), Some(Outcome::Recorded));
+    assert_eq!(mac.outcome(live), Some(RowOutcome::Forwarded));
+    assert_eq!(mac.outcome(1), Some(RowOutcome::Recorded));
 }
 
 #[test]
@@ -71,7 +72,7 @@ fn six_hours_offline_with_thirty_messages_hold_none() {
             }
             clock.advance(hours(6));
             let (chat, handle) = peer(messages, ADA);
-            // As they come: not in the order in which they were sent.
+            // The rows appear in another order than they were sent.
             for n in [5, 3, 4, 1, 2] {
                 for m in 0..6 {
                     let sent = clock.now().minus(hours(n)).plus(secs(m * 60)).as_micros();
@@ -89,7 +90,7 @@ fn six_hours_offline_with_thirty_messages_hold_none() {
     assert!(mac.held().is_empty());
 }
 
-/// A sync that brings back, under new guids, what was delivered a day ago, and more.
+/// A sync that inserts again, under new guids, messages that were delivered a day ago, and others.
 #[test]
 fn copies_of_delivered_messages_are_dropped_and_strangers_are_backfill() {
     let mut mac = Mac::new();
@@ -106,8 +107,8 @@ fn copies_of_delivered_messages_are_dropped_and_strangers_are_backfill() {
     let twin = mac.said(ADA, "hello", first);
     let stranger = mac.said(ADA, "never seen", first);
     mac.look();
-    assert_eq!(mac.outcome(twin), Some(Outcome::Twin));
-    assert_eq!(mac.outcome(stranger), Some(Outcome::Backfilled));
+    assert_eq!(mac.outcome(twin), Some(RowOutcome::Twin));
+    assert_eq!(mac.outcome(stranger), Some(RowOutcome::Backfilled));
     assert_eq!(mac.texts(), ["hello", "something newer", "never seen"]);
     assert!(mac.posted()[2].is_backfill);
 }
@@ -132,7 +133,7 @@ fn one_late_message_behind_newer_ones_is_held_and_not_lost() {
     let late = mac.said(ADA, "two hours old", mac.ago(hours(2)));
     mac.look();
     assert_eq!(mac.texts(), ["newer"]);
-    assert_eq!(mac.outcome(late), Some(Outcome::Quarantined));
+    assert_eq!(mac.outcome(late), Some(RowOutcome::Quarantined));
     let held = mac.held();
     assert_eq!(held.len(), 1);
     assert_eq!(
@@ -176,7 +177,7 @@ fn a_message_from_the_future_makes_nothing_old_after_a_restart_either() {
     mac.said(BOB, "from 2027", future);
     mac.look();
     mac.pass_in_touch(hours(3));
-    // Messages stalled for two hours, and nothing else came.
+    // Messages hung for two hours, and no other message came.
     for n in (1..5).rev() {
         mac.said(ADA, &format!("{n}"), mac.ago(Duration::from_mins(30 * n)));
     }
@@ -222,5 +223,5 @@ fn a_clock_years_ahead_forgets_nothing() {
     mac.clock.set(honest.plus(hours(5 * 365 * 24)));
     mac.sweep();
     mac.clock.set(honest.plus(secs(60)));
-    assert_eq!(mac.outcome(row), Some(Outcome::Forwarded));
+    assert_eq!(mac.outcome(row), Some(RowOutcome::Forwarded));
 }

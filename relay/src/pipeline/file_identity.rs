@@ -1,57 +1,52 @@
-//! Whether chat.db is still the file that the cursor counts.
+//! Whether the open chat.db is the file that the cursor counts.
 //!
 //! A restore, a rebuild or a migration puts another database at the same path, with ROWIDs that begin
-//! again; a cursor carried over would then stay silent for years. The file is known by the guids of a
-//! few rows and by the highest ROWID ever given, which no deletion lowers. Device and inode don't
-//! serve: they change with every copy and can stay the same across a rebuild.
+//! again. With the old cursor the relay would read nothing for years. The file is recognised by the guids
+//! of a few rows, the anchors, and by the highest ROWID ever given, which no deletion lowers. Device and
+//! inode would not do: they change with every copy and can stay the same across a rebuild.
 
 use crate::state::source::Anchor;
 
-/// Rows by which a file is known.
+/// How many anchors are kept.
 const ANCHORS: usize = 12;
 
-/// Verdict on the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// The cursor is good.
+pub(super) enum FileIdentity {
+    /// The file that the cursor counts.
     Same,
     /// Another database.
     Replaced,
 }
 
-/// Compares the file with its anchors. `found` holds for each anchor the guid that the file has at its
-/// ROWID now, if any.
-pub(super) fn origin(
+/// Compares the file with its anchors. `anchors` has for each anchor the guid that the file has at that
+/// ROWID now, if any. The sequences are the highest ROWIDs ever given.
+pub(super) fn identify(
     recorded_sequence: i64,
     sequence: i64,
     anchors: &[(Anchor, Option<String>)],
-) -> Origin {
-    if sequence < recorded_sequence {
-        return Origin::Replaced;
-    }
-    // A row that is gone proves nothing, its owner may have deleted it; one with another guid does.
-    if anchors
-        .iter()
-        .any(|(anchor, found)| found.as_ref().is_some_and(|guid| *guid != anchor.guid))
-    {
-        return Origin::Replaced;
-    }
-    let known = anchors.iter().any(|(_, found)| found.is_some());
-    // With every anchor gone doubt remains; a replaced file is handled without loss or doubles, a
-    // wrong cursor is not.
-    if known || anchors.is_empty() {
-        Origin::Same
+) -> FileIdentity {
+    // A row that is gone proves nothing, since its owner may have deleted it. A row with another guid
+    // proves another file.
+    let differs = |(anchor, found): &(Anchor, Option<String>)| {
+        found.as_ref().is_some_and(|guid| *guid != anchor.guid)
+    };
+    // If every anchor is gone, the file counts as replaced: that costs no message and posts none twice,
+    // while a wrong cursor would do both.
+    let is_unknown = !anchors.is_empty() && anchors.iter().all(|(_, found)| found.is_none());
+    if sequence < recorded_sequence || anchors.iter().any(differs) || is_unknown {
+        FileIdentity::Replaced
     } else {
-        Origin::Replaced
+        FileIdentity::Same
     }
 }
 
-/// Adds a row to the anchors, newest first, keeping a few close ones and a few far ones.
+/// Adds a row to the anchors, newest first. Of too many anchors those are kept that are spread from the
+/// newest to the oldest row.
 pub(super) fn with_anchor(mut anchors: Vec<Anchor>, newest: Anchor) -> Vec<Anchor> {
     anchors.retain(|anchor| anchor.rowid < newest.rowid);
     anchors.insert(0, newest);
     while anchors.len() > ANCHORS {
-        // The pair that lies closest together, measured against its age, says the same thing twice.
+        // Removes the anchor whose neighbours are closest together for their age.
         let top = anchors[0].rowid;
         let crowded = (1..anchors.len() - 1)
             .min_by_key(|&i| {
@@ -83,16 +78,22 @@ mod tests {
     #[test]
     fn deletions_do_not_make_a_file_another() {
         let anchors = [found(9, "I", None), found(5, "E", Some("E"))];
-        assert_eq!(origin(9, 9, &anchors), Origin::Same);
-        assert_eq!(origin(0, 0, &[]), Origin::Same);
+        assert_eq!(identify(9, 9, &anchors), FileIdentity::Same);
+        assert_eq!(identify(0, 0, &[]), FileIdentity::Same);
     }
 
     #[test]
     fn another_guid_a_lower_sequence_or_no_trace_at_all_do() {
         let other = [found(9, "I", Some("I")), found(5, "E", Some("X"))];
-        assert_eq!(origin(9, 20, &other), Origin::Replaced);
-        assert_eq!(origin(9, 8, &[found(5, "E", Some("E"))]), Origin::Replaced);
-        assert_eq!(origin(9, 20, &[found(9, "I", None)]), Origin::Replaced);
+        assert_eq!(identify(9, 20, &other), FileIdentity::Replaced);
+        assert_eq!(
+            identify(9, 8, &[found(5, "E", Some("E"))]),
+            FileIdentity::Replaced
+        );
+        assert_eq!(
+            identify(9, 20, &[found(9, "I", None)]),
+            FileIdentity::Replaced
+        );
     }
 
     #[test]

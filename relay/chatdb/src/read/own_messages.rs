@@ -1,9 +1,9 @@
-//! What chat.db proves about own addresses, beyond a row itself.
+//! Searches chat.db for own messages that a row repeats, and for messages that a person wrote from an
+//! address.
 //!
-//! An own message can come back as a received row, from another address of the same account. It says the
-//! same and carries the same instant. And an address that others have written to may be a person's by
-//! now: a former number of the owner's, for one. Both are asked for a few rows only, never for every
-//! one.
+//! An own message may appear again as a received row, from another address of the same account, with
+//! the same text and timestamp. And an address that received messages may be a person's by now, such as
+//! a former number of the owner. These searches run for a few rows only.
 
 use rusqlite::params;
 
@@ -12,20 +12,20 @@ use super::{ChatDb, ChatStyle, Row, message, value};
 use crate::ReadError;
 use crate::dates::to_apple_nanos;
 
-/// A copy carries the instant of the original, which two devices may round differently.
+/// A copy has the timestamp of its original, which two devices may round differently.
 const SAME_MOMENT_MICROS: i64 = 2_000_000;
-/// Rows of an address that are looked at, newest first.
+/// So many rows of an address are read, newest first.
 const LOOK_BACK: u32 = 100;
-/// The two rows of a note to self are written this close to each other.
+/// The two rows of a note to self are dated this close to each other.
 const NEARLY_MICROS: i64 = 100_000;
 const NANOS_OF_A_MICRO: i64 = 1_000;
 
-/// Where the message that is repeated must stand.
+/// In which chats an own message is searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CopyOf {
-    /// In the chat of the row.
+    /// In the chat of the row that may be its copy.
     SameChat,
-    /// In any chat: a note from one own address to another appears in the chat of each.
+    /// In any chat, since a note from one own address to another appears in the chat of each.
     AnyChat,
 }
 
@@ -37,7 +37,7 @@ enum Side {
 }
 
 impl ChatDb {
-    /// The last `limit` rows with their addresses and their chats alone, newest first.
+    /// The newest `limit` rows, with only their addresses and chats, newest first.
     pub fn addresses_of_newest(&self, limit: u32) -> Result<Vec<Row>, ReadError> {
         let after = self.sequence()?.saturating_sub(limit.into());
         self.snapshot(|| {
@@ -59,24 +59,25 @@ impl ChatDb {
         })
     }
 
-    /// The own message of the same moment that says the same as `row`, if there is one; without its chat
-    /// and its attachments.
+    /// The own message of the same moment with the same text as `row`, if there is one; without its
+    /// chat and attachments.
     pub fn own_send_like(&self, row: &Row, place: CopyOf) -> Result<Option<Row>, ReadError> {
         let Some(sent_at) = row.sent_at else {
             return Ok(None);
         };
         let (from, until) = (sent_at - SAME_MOMENT_MICROS, sent_at + SAME_MOMENT_MICROS);
         let own_send = self.find_between(from, until, Side::Sent, |own| {
-            // Without words only the very instant tells one photo from another.
+            // Without words, only an equal timestamp shows that two photos are the same.
             let same = says_the_same(own, row) && (has_words(own) || own.sent_at == row.sent_at);
             Ok(same && (place == CopyOf::AnyChat || self.shares_chat(own.rowid, row.rowid)?))
         })?;
         Ok(own_send)
     }
 
-    /// The own message of the very same microsecond that says the same as `row`, in any chat; without
-    /// words, which anyone's photo lacks, in the direct chat of `row` alone. A date in whole seconds, as of
-    /// an SMS, proves nothing. One look-up in the date index, which finds nothing for almost every row.
+    /// The own message with the same text and the same microsecond as `row`, in any chat. A row without
+    /// words, such as a photo, is compared only in its own direct chat. A date in whole seconds, as of
+    /// an SMS, proves nothing. This is one look-up in the date index, which finds nothing for almost
+    /// every row.
     pub fn own_send_at(&self, row: &Row) -> Result<Option<Row>, ReadError> {
         let Some(sent_at) = row.sent_at.filter(|at| at % 1_000_000 != 0) else {
             return Ok(None);
@@ -91,8 +92,8 @@ impl ChatDb {
         Ok(own_send)
     }
 
-    /// Whether what went out came in to the same chat, or what came in went out of it, in the same words at
-    /// nearly the same instant: as a note to self does, and no two people do.
+    /// Whether the same chat has the opposite row, received or sent, with the same text at nearly the
+    /// same time. A note to self has both rows; two persons do not write the same within that time.
     pub fn has_other_side(&self, row: &Row) -> Result<bool, ReadError> {
         let Some(sent_at) = row.sent_at else {
             return Ok(false);
@@ -113,19 +114,19 @@ impl ChatDb {
         Ok(other.is_some())
     }
 
-    /// Whether a message came in from `address`, as from one of the others in its chat, that neither went
-    /// to that very address nor repeats an own one: then a person writes from it.
+    /// Whether a person writes from `address`: a message came in from it that neither went to the same
+    /// address nor is a copy of an own message, and `address` is a party of that chat.
     pub fn has_written(&self, address: &str) -> Result<bool, ReadError> {
         for handle in self.rowids(self.queries.handles, [address])? {
             for rowid in self.rowids(self.queries.written_by, params![handle, LOOK_BACK])? {
                 let Some(row) = self.bare_row(rowid)? else {
                     continue;
                 };
-                let is_letter = !row.is_from_me
+                let is_received_message = !row.is_from_me
                     && row.item_type == 0
                     && row.handle.as_deref() == Some(address)
                     && row.line.as_deref() != Some(address);
-                if !is_letter || self.own_send_like(&row, CopyOf::AnyChat)?.is_some() {
+                if !is_received_message || self.own_send_like(&row, CopyOf::AnyChat)?.is_some() {
                     continue;
                 }
                 let chat = self.chat_of(rowid, &mut Chats::default())?;
@@ -137,7 +138,8 @@ impl ChatDb {
         Ok(false)
     }
 
-    /// The first row of one side, sent between two microseconds (both included), for which `is_it` holds.
+    /// The first sent or received row, dated between two microseconds (both included), for which
+    /// `is_it` holds.
     fn find_between(
         &self,
         from: i64,
@@ -182,8 +184,8 @@ fn says_the_same(one: &Row, other: &Row) -> bool {
     one.associated_type == other.associated_type && one.visible_text() == other.visible_text()
 }
 
-/// Whether two instants are one that was written twice. A person does not answer in the same words that
-/// soon. One side may be cut or rounded to a whole second.
+/// Whether two dates may be one that was written twice, once cut or rounded to a whole second. A person
+/// does not answer with the same words that soon.
 fn is_nearly(one: i64, other: i64) -> bool {
     let apart = (one - other).abs();
     let is_whole = |at: i64| at % 1_000_000 == 0;

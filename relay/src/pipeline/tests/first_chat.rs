@@ -1,4 +1,4 @@
-//! A message stays in the conversation that it was first told in.
+//! Changes of a message are posted to the chat in which the message was first posted.
 
 use messages_stand_in::{Attachment, MessageGuids, TransferState};
 use shared_protocol::Mode;
@@ -36,8 +36,8 @@ fn chats(mac: &mut Mac, lower: Lower) -> Chats {
     Chats { group, direct, ada }
 }
 
-/// Where each post went, and what it told.
-fn told(mac: &Mac) -> Vec<(Event, Mode, String)> {
+/// The kind, the mode and the chat of each post.
+fn posts(mac: &Mac) -> Vec<(Event, Mode, String)> {
     mac.posted()
         .into_iter()
         .map(|message| (message.event, message.mode, message.chat_guid))
@@ -70,7 +70,7 @@ fn the_edit_of_a_groups_message_stays_in_the_group_whatever_its_row_is_joined_to
         mac.look();
         let group = |event| (event, Mode::Group, TRIP.to_owned());
         assert_eq!(
-            told(&mac),
+            posts(&mac),
             [Event::Message, Event::Edit, Event::Unsend].map(group),
             "{lower:?}"
         );
@@ -121,7 +121,7 @@ fn at_first_sight_the_group_wins_in_whatever_order_the_joins_came() {
             }
             mac.look();
             assert_eq!(
-                told(&mac),
+                posts(&mac),
                 [(Event::Message, Mode::Group, TRIP.to_owned())],
                 "{lower:?}, {group_first}"
             );
@@ -143,7 +143,10 @@ fn a_row_that_still_waits_goes_to_the_group_that_claims_it_meanwhile() {
     mac.messages.join(chats.group, row).unwrap();
     mac.messages.set_text(row, "to all").unwrap();
     mac.look();
-    assert_eq!(told(&mac), [(Event::Message, Mode::Group, TRIP.to_owned())]);
+    assert_eq!(
+        posts(&mac),
+        [(Event::Message, Mode::Group, TRIP.to_owned())]
+    );
 }
 
 #[test]
@@ -175,7 +178,7 @@ fn late_texts_and_attachments_stay_too() {
     let picture = Attachment::photo("a.jpg", 10).in_state(TransferState::TRANSFERRING);
     mac.messages.attach(photo, &picture, mac.now()).unwrap();
     mac.look();
-    let later: Vec<_> = told(&mac).split_off(2);
+    let later: Vec<_> = posts(&mac).split_off(2);
     let group = |event| (event, Mode::Group, TRIP.to_owned());
     assert_eq!(later, [Event::Edit, Event::AttachmentUpdate].map(group));
 }
@@ -251,7 +254,7 @@ fn a_chat_that_a_rebuild_or_an_update_named_anew_is_named_as_at_first() {
 }
 
 #[test]
-fn a_message_told_before_chats_were_written_down_keeps_its_lane() {
+fn a_message_posted_before_chats_were_written_down_keeps_its_lane() {
     let mut mac = Mac::new();
     let chats = chats(&mut mac, Lower::Direct);
     let row = mac.says(ADA, "helo");

@@ -1,25 +1,26 @@
-//! From a message to the bytes that the outbox keeps.
+//! Turns a message into the bytes that the outbox keeps.
 
+use chatdb::lane;
 use rusqlite::Connection;
 use shared_protocol::{MAX_BODY_BYTES, Message, MessageIdentity, RelayName, ReplyVia};
 
 use crate::clock::UnixMicros;
-use crate::state::outbox::{self, Enqueued, NewPost};
+use crate::state::outbox::{self, NewPost};
 
-/// What this relay writes on every message.
+/// Writes this relay's fields into every message, and puts the message into the outbox.
 #[derive(Clone, Debug)]
-pub struct Postmark {
-    /// Its name, part of every message's identity.
+pub struct PostBuilder {
+    /// The relay's name, part of every message's identity.
     pub relay: RelayName,
-    /// How it wants replies; `None` is the old protocol's inline reply.
+    /// How the relay wants replies; `None` is the old protocol's inline reply.
     pub reply_via: Option<ReplyVia>,
 }
 
-impl Postmark {
-    /// The body of a message as it is signed and posted, for ever the same bytes.
+impl PostBuilder {
+    /// The body of a message. These bytes are signed and posted, and never change afterwards.
     ///
-    /// The fields are bounded one by one; only a message with a hundred attachments of long transcripts
-    /// and the longest names could still outgrow what the backend takes, and is shortened.
+    /// Each field is bounded. Only a message with a hundred attachments of long transcripts and the
+    /// longest names can exceed what the backend accepts, and is shortened.
     pub(super) fn body_of(&self, message: &mut Message) -> Vec<u8> {
         message.reply_via = self.reply_via;
         message.relay_id =
@@ -33,11 +34,10 @@ impl Postmark {
         }
     }
 
-    /// Puts a message into the outbox; tells 1 if it was not there yet.
+    /// Puts a message into the outbox; returns 1 if it is new there, else 0.
     pub(super) fn enqueue(
         &self,
         state: &Connection,
-        lane: &str,
         message: &mut Message,
         now: i64,
     ) -> rusqlite::Result<u32> {
@@ -51,7 +51,7 @@ impl Postmark {
             revision,
         };
         let post = NewPost {
-            lane,
+            lane: lane(&message.chat_guid),
             webhook_id: &identity.webhook_id(),
             message_guid,
             event,
@@ -59,7 +59,6 @@ impl Postmark {
             body: &body,
             now: UnixMicros::from_micros(now),
         };
-        let enqueued = outbox::enqueue(state, &post)?;
-        Ok(u32::from(matches!(enqueued, Enqueued::New { .. })))
+        Ok(u32::from(outbox::enqueue(state, &post)?.is_some()))
     }
 }

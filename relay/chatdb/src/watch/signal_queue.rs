@@ -1,0 +1,52 @@
+//! Signals that end the watcher's wait from another thread.
+//!
+//! A signal that is queued already is not queued again: a busy WAL makes thousands of events while the
+//! reader works, and one of them is enough to make it look.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// The WAL was written, replaced or deleted.
+    File,
+    /// [`Nudge::nudge`](super::Nudge::nudge) was called.
+    Nudge,
+}
+
+#[derive(Debug)]
+pub(super) struct SignalQueue {
+    sender: Sender<Signal>,
+    file_is_queued: AtomicBool,
+    nudge_is_queued: AtomicBool,
+}
+
+impl SignalQueue {
+    pub(super) fn new(sender: Sender<Signal>) -> Self {
+        Self {
+            sender,
+            file_is_queued: AtomicBool::new(false),
+            nudge_is_queued: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn send(&self, signal: Signal) {
+        if !self.is_queued(signal).swap(true, Ordering::AcqRel) {
+            // Sending fails only once the watcher is dropped, and then no wait is left to end.
+            let _ = self.sender.send(signal);
+        }
+    }
+
+    /// Notes that a signal was received. Call this before acting on the signal, so that another one that
+    /// comes during the work is queued.
+    pub(super) fn received(&self, signal: Signal) {
+        self.is_queued(signal).store(false, Ordering::Release);
+    }
+
+    fn is_queued(&self, signal: Signal) -> &AtomicBool {
+        match signal {
+            Signal::File => &self.file_is_queued,
+            Signal::Nudge => &self.nudge_is_queued,
+        }
+    }
+}
