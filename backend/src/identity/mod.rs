@@ -37,7 +37,7 @@ use crate::config::IdentityConfig;
 use crate::ids::random_id;
 use crate::keyring::Keyring;
 pub use crate::provider_http::Timeouts;
-use crate::store::{Binding, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 pub enum Identity {
     /// This backend.
@@ -56,7 +56,8 @@ impl Identity {
         now: Timestamp,
     ) -> Result<Self, OpenIdentityError> {
         let issuer = issuer_of(config, store, now).await?;
-        if let Binding::Other(stored) = store.bind_issuer(&issuer, now).await? {
+        let stored = store.bind_issuer(&issuer, now).await?;
+        if stored != issuer {
             return Err(OpenIdentityError::OtherIssuer {
                 stored: describe(&stored),
                 wanted: describe(&issuer),

@@ -78,7 +78,7 @@ impl Jobs {
         let beside = async {
             tokio::join!(
                 jobs.begin_recurring_at_last(&clock),
-                jobs.store.hear_of_jobs()
+                jobs.store.listen_for_jobs()
             )
         };
         let beside = async {
@@ -100,7 +100,7 @@ impl Jobs {
 
     async fn work(self: &Arc<Self>, queue: Queue, clock: &Clock, lifecycle: &Lifecycle) {
         let leases = self.registry.leases(queue);
-        let mut written = self.store.job_bell();
+        let mut written = self.store.job_signal();
         let mut running = JoinSet::new();
         while !lifecycle.is_draining() {
             let free = queue.workers() - running.len();

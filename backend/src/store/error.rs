@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sqlx::migrate::MigrateError;
 
+use super::connection_health;
 use super::finding::{Finding, listed};
-use super::trust;
 
 /// A statement did not do its work. Cloned where one failure is many requests' own.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -44,14 +44,14 @@ impl StoreError {
 
     /// Whether the connection was gone, rather than the statement refused.
     pub(super) fn is_lost(&self) -> bool {
-        matches!(self, Self::Unavailable(error) if trust::is_lost(error))
+        matches!(self, Self::Unavailable(error) if connection_health::is_lost(error))
     }
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        trust::learn(&error);
-        if trust::is_read_only(&error) {
+        connection_health::note_error(&error);
+        if connection_health::is_read_only(&error) {
             Self::ReadOnly
         } else if is_unavailable(&error) {
             Self::Unavailable(Arc::new(error))

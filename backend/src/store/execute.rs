@@ -1,15 +1,14 @@
-//! Running a statement, on whichever database is open: `execute(STATEMENT, (a, b))`, `one`, `optional`,
-//! `all`.
+//! Runs a statement on the database that is open, Postgres or SQLite.
 //!
-//! Parameters are a tuple, in the order of their numbers. Rows are read into a struct or a tuple, single
-//! values by `value`, `optional_value` and `values`.
+//! The parameters of a statement are a tuple: the first is `$1`. `execute` counts the changed rows. `one`,
+//! `optional` and `all` read rows into a struct or a tuple. `value`, `optional_value` and `values` read the only
+//! column of those rows.
 
 use sqlx::error::BoxDynError;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{
-    Arguments, Decode, Encode, FromRow, PgConnection, Postgres, Sqlite, SqliteConnection, Type,
-};
+use sqlx::{Arguments, Encode, FromRow, Postgres, Sqlite, Type};
 
 use super::StoreError;
 use super::statement::Statement;
@@ -25,7 +24,7 @@ impl<'q, T> Param<'q> for T where
 {
 }
 
-/// The parameters of a statement: a tuple of them.
+/// The parameters of a statement: a tuple of [`Param`].
 pub(in crate::store) trait Params<'q>: Send + Sync {
     fn for_postgres(&self) -> Result<PgArguments, BoxDynError>;
     fn for_sqlite(&self) -> Result<SqliteArguments, BoxDynError>;
@@ -41,7 +40,7 @@ impl Params<'_> for () {
     }
 }
 
-/// Gives tuples of each length their parameters.
+/// Implements [`Params`] for tuples of each length.
 macro_rules! tuples {
     ($first:ident $($rest:ident)*) => {
         impl<'q, $first: Param<'q>, $($rest: Param<'q>),*> Params<'q> for ($first, $($rest,)*) {
@@ -70,7 +69,7 @@ macro_rules! tuples {
 
 tuples!(A B C D E F G H I J K L M N O P Q R);
 
-/// A row that both databases give.
+/// A type that rows of both databases can be read into.
 pub(in crate::store) trait Row:
     for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
 {
@@ -79,30 +78,9 @@ pub(in crate::store) trait Row:
 impl<T> Row for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
 {}
 
-/// A single value that both databases give.
-pub(in crate::store) trait Value:
-    for<'r> Decode<'r, Postgres>
-    + Type<Postgres>
-    + for<'r> Decode<'r, Sqlite>
-    + Type<Sqlite>
-    + Send
-    + Unpin
-{
-}
-
-impl<T> Value for T where
-    T: for<'r> Decode<'r, Postgres>
-        + Type<Postgres>
-        + for<'r> Decode<'r, Sqlite>
-        + Type<Sqlite>
-        + Send
-        + Unpin
-{
-}
-
-/// Something that runs statements: a transaction, or the pools, where each statement is its own.
+/// Something that runs statements: a transaction, or a pool, which runs each statement in a transaction of its own.
 pub(in crate::store) trait Execute: Send {
-    /// Runs a statement and tells how many rows it changed.
+    /// Runs a statement. Returns how many rows it changed.
     fn execute<'q>(
         &mut self,
         statement: Statement,
@@ -125,7 +103,7 @@ pub(in crate::store) trait Execute: Send {
         async move { Ok(self.all(statement, params).await?.into_iter().next()) }
     }
 
-    /// The one row that there always is.
+    /// The only row of a statement that always returns one.
     fn one<'q, R: Row>(
         &mut self,
         statement: Statement,
@@ -138,11 +116,14 @@ pub(in crate::store) trait Execute: Send {
     }
 
     /// The only column of every row.
-    fn values<'q, T: Value>(
+    fn values<'q, T: Send>(
         &mut self,
         statement: Statement,
         params: impl Params<'q>,
-    ) -> impl Future<Output = Result<Vec<T>, StoreError>> + Send {
+    ) -> impl Future<Output = Result<Vec<T>, StoreError>> + Send
+    where
+        (T,): Row,
+    {
         async move {
             let rows: Vec<(T,)> = self.all(statement, params).await?;
             Ok(rows.into_iter().map(|(value,)| value).collect())
@@ -150,23 +131,29 @@ pub(in crate::store) trait Execute: Send {
     }
 
     /// The only column of the first row, if there is one.
-    fn optional_value<'q, T: Value>(
+    fn optional_value<'q, T: Send>(
         &mut self,
         statement: Statement,
         params: impl Params<'q>,
-    ) -> impl Future<Output = Result<Option<T>, StoreError>> + Send {
+    ) -> impl Future<Output = Result<Option<T>, StoreError>> + Send
+    where
+        (T,): Row,
+    {
         async move {
             let row: Option<(T,)> = self.optional(statement, params).await?;
             Ok(row.map(|(value,)| value))
         }
     }
 
-    /// The only column of the one row that there always is.
-    fn value<'q, T: Value>(
+    /// The only column of the only row of a statement that always returns one.
+    fn value<'q, T: Send>(
         &mut self,
         statement: Statement,
         params: impl Params<'q>,
-    ) -> impl Future<Output = Result<T, StoreError>> + Send {
+    ) -> impl Future<Output = Result<T, StoreError>> + Send
+    where
+        (T,): Row,
+    {
         async move {
             let (value,): (T,) = self.one(statement, params).await?;
             Ok(value)
@@ -174,42 +161,48 @@ pub(in crate::store) trait Execute: Send {
     }
 }
 
-pub(in crate::store) async fn execute_on_postgres<'q>(
-    connection: &mut PgConnection,
-    statement: Statement,
-    params: &impl Params<'q>,
-) -> Result<u64, sqlx::Error> {
-    let arguments = params.for_postgres().map_err(sqlx::Error::Encode)?;
-    let query = sqlx::query_with(statement.postgres, arguments);
-    Ok(query.execute(connection).await?.rows_affected())
+/// A connection from a pool of either database.
+pub(in crate::store) enum PooledConnection {
+    Postgres(PoolConnection<Postgres>),
+    Sqlite(PoolConnection<Sqlite>),
 }
 
-pub(in crate::store) async fn execute_on_sqlite<'q>(
-    connection: &mut SqliteConnection,
-    statement: Statement,
-    params: &impl Params<'q>,
-) -> Result<u64, sqlx::Error> {
-    let arguments = params.for_sqlite().map_err(sqlx::Error::Encode)?;
-    let query = sqlx::query_with(statement.sqlite, arguments);
-    Ok(query.execute(connection).await?.rows_affected())
-}
+impl PooledConnection {
+    pub(in crate::store) async fn execute<'q>(
+        &mut self,
+        statement: Statement,
+        params: &impl Params<'q>,
+    ) -> Result<u64, sqlx::Error> {
+        Ok(match self {
+            Self::Postgres(connection) => {
+                let arguments = params.for_postgres().map_err(sqlx::Error::Encode)?;
+                let query = sqlx::query_with(statement.postgres, arguments);
+                query.execute(&mut **connection).await?.rows_affected()
+            }
+            Self::Sqlite(connection) => {
+                let arguments = params.for_sqlite().map_err(sqlx::Error::Encode)?;
+                let query = sqlx::query_with(statement.sqlite, arguments);
+                query.execute(&mut **connection).await?.rows_affected()
+            }
+        })
+    }
 
-pub(in crate::store) async fn all_on_postgres<'q, R: Row>(
-    connection: &mut PgConnection,
-    statement: Statement,
-    params: &impl Params<'q>,
-) -> Result<Vec<R>, sqlx::Error> {
-    let arguments = params.for_postgres().map_err(sqlx::Error::Encode)?;
-    let query = sqlx::query_as_with(statement.postgres, arguments);
-    query.fetch_all(connection).await
-}
-
-pub(in crate::store) async fn all_on_sqlite<'q, R: Row>(
-    connection: &mut SqliteConnection,
-    statement: Statement,
-    params: &impl Params<'q>,
-) -> Result<Vec<R>, sqlx::Error> {
-    let arguments = params.for_sqlite().map_err(sqlx::Error::Encode)?;
-    let query = sqlx::query_as_with(statement.sqlite, arguments);
-    query.fetch_all(connection).await
+    pub(in crate::store) async fn all<'q, R: Row>(
+        &mut self,
+        statement: Statement,
+        params: &impl Params<'q>,
+    ) -> Result<Vec<R>, sqlx::Error> {
+        match self {
+            Self::Postgres(connection) => {
+                let arguments = params.for_postgres().map_err(sqlx::Error::Encode)?;
+                let query = sqlx::query_as_with(statement.postgres, arguments);
+                query.fetch_all(&mut **connection).await
+            }
+            Self::Sqlite(connection) => {
+                let arguments = params.for_sqlite().map_err(sqlx::Error::Encode)?;
+                let query = sqlx::query_as_with(statement.sqlite, arguments);
+                query.fetch_all(&mut **connection).await
+            }
+        }
+    }
 }

@@ -15,9 +15,9 @@ use std::time::Duration;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::contacts::Contacts;
 use super::execute::Execute;
 use super::people::handle::{DELETE_MESSAGES_BY_ID, json_list};
+use super::silence::Contacts;
 use super::statement::statements;
 use super::tombstones::{Identity, bury_messages};
 use super::{Pepper, Store, StoreError};

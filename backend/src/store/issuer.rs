@@ -1,34 +1,27 @@
-//! Whose identities the database is bound to.
+//! The issuer of identities that the database is bound to.
 //!
-//! The first start writes its issuer down, and every later start is compared with it: were a Supabase
-//! configuration to vanish, each person would become another one. While the database has no people, a
-//! later start may say otherwise: a typo at the first one binds nothing. Beside it stands this backend's
-//! own name as an issuer, made once, so that switching away and back finds the same people.
+//! The first start stores its issuer, and every later start is compared with it: if the Supabase
+//! configuration vanished unnoticed, each person would get a second identity. While the database has no
+//! people, a later start may bind it to another issuer, so a typo at the first start does no harm. The
+//! database also stores this backend's own name as an issuer. That name is made once, so that a switch to
+//! Supabase and back finds the same people.
 
 use uuid::Uuid;
 
 use super::execute::Execute;
+use super::meta::{CLAIM_META, READ_META, WRITE_META};
 use super::statement::{Statement, statements};
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
 const BOUND: &str = "issuer";
 const OWN: &str = "local_issuer";
-/// A registered form for a name that means nothing but itself. It is no address: an address changes,
-/// and then every person's tokens would be another person's.
+/// The form of a name that is only unique. An address would not do: it changes, and tokens of the old
+/// issuer would then be those of a stranger.
 const OWN_PREFIX: &str = "urn:uuid:";
 
 statements! {
-    /// First come, first served; a later call changes nothing.
-    CLAIM_META {
-        both: "insert into app_meta (key, value, updated_at) values ($1, $2, $3)
-               on conflict (key) do nothing",
-    }
-    READ_META {
-        both: "select value from app_meta where key = $1",
-    }
-    /// First come, first served, once an account, a session, or what is still to be done at the provider
-    /// hangs on it.
+    /// Another issuer replaces the stored one only while no account, session or job depends on it.
     CLAIM_ISSUER {
         both: "insert into app_meta (key, value, updated_at) values ($1, $2, $3)
                on conflict (key) do update set value = excluded.value, updated_at = excluded.updated_at
@@ -37,11 +30,7 @@ statements! {
                  and not exists (select 1 from sessions)
                  and not exists (select 1 from jobs)",
     }
-    WRITE_META {
-        both: "insert into app_meta (key, value, updated_at) values ($1, $2, $3)
-               on conflict (key) do update set value = excluded.value, updated_at = excluded.updated_at",
-    }
-    /// The provider's tokens are of no use any more, and nothing is left that could return them.
+    /// Deletes the provider's tokens too: the new issuer accepts none of them.
     END_ALL_SESSIONS {
         both: "update sessions set ended_at = $1, end_reason = 'identity_switched',
                  upstream_tokens = null, access_hash = null, previous_access_hash = null,
@@ -50,17 +39,8 @@ statements! {
     }
 }
 
-/// Whether the database agrees with the configuration about who issues identities.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Binding {
-    /// It does, from now on if not before.
-    Agreed,
-    /// It belongs to this issuer.
-    Other(String),
-}
-
 impl Store {
-    /// This backend's own name as an issuer, made of `fresh` if it has none.
+    /// This backend's own name as an issuer. It is made of `fresh` if the database has none.
     pub async fn own_issuer(&self, fresh: Uuid, now: Timestamp) -> Result<String, StoreError> {
         let name = format!("{OWN_PREFIX}{fresh}");
         self.claim_meta(CLAIM_META, OWN, &name, now).await
@@ -71,14 +51,10 @@ impl Store {
         issuer.starts_with(OWN_PREFIX)
     }
 
-    /// Binds the database to `issuer`, if it is bound to none or has no people yet.
-    pub async fn bind_issuer(&self, issuer: &str, now: Timestamp) -> Result<Binding, StoreError> {
-        let bound = self.claim_meta(CLAIM_ISSUER, BOUND, issuer, now).await?;
-        Ok(if bound == issuer {
-            Binding::Agreed
-        } else {
-            Binding::Other(bound)
-        })
+    /// Binds the database to `issuer` if it is bound to none or has no people yet. Returns the issuer that
+    /// it is bound to.
+    pub async fn bind_issuer(&self, issuer: &str, now: Timestamp) -> Result<String, StoreError> {
+        self.claim_meta(CLAIM_ISSUER, BOUND, issuer, now).await
     }
 
     /// The issuer that the database is bound to, if there is one.
@@ -86,8 +62,8 @@ impl Store {
         self.read_meta(BOUND).await
     }
 
-    /// Binds the database to `issuer` whatever it was bound to, and ends every session. Tells how many
-    /// there were.
+    /// Binds the database to `issuer` whatever it was bound to, and ends every session. Returns how many
+    /// ended.
     pub async fn switch_issuer(&self, issuer: &str, now: Timestamp) -> Result<u64, StoreError> {
         let mut tx = self.pools.begin_write().await?;
         let ended = tx.execute(END_ALL_SESSIONS, (now,)).await?;
@@ -96,7 +72,7 @@ impl Store {
         Ok(ended)
     }
 
-    /// The value under `key`, which is `fresh` if `claim` allows it.
+    /// Stores `fresh` under `key` by the statement `claim`, and returns the value that is then stored.
     async fn claim_meta(
         &self,
         claim: Statement,
@@ -104,7 +80,7 @@ impl Store {
         fresh: &str,
         now: Timestamp,
     ) -> Result<String, StoreError> {
-        // Read first, so that a database that is read-only at this time can be started on.
+        // Read first, so that the backend can start on a read-only database.
         if let Some(value) = self.read_meta(key).await?
             && (value == fresh || key == OWN)
         {

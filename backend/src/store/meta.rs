@@ -1,4 +1,4 @@
-//! What the database knows about itself: the environment it belongs to.
+//! Facts about the database itself, by key: the environment that it belongs to, and its issuers.
 
 use super::execute::Execute;
 use super::statement::statements;
@@ -6,59 +6,60 @@ use super::{OpenError, Pools};
 use crate::clock::Timestamp;
 use crate::config::Environment;
 
+pub(super) const ENVIRONMENT: &str = "environment";
+
 statements! {
-    /// First come, first served; a later call changes nothing.
-    CLAIM_ENVIRONMENT {
-        both: "insert into app_meta (key, value, updated_at) values ('environment', $1, $2)
+    /// The first value stays; a later call changes nothing.
+    CLAIM_META {
+        both: "insert into app_meta (key, value, updated_at) values ($1, $2, $3)
                on conflict (key) do nothing",
     }
-    READ_ENVIRONMENT {
-        both: "select value from app_meta where key = 'environment'",
+    READ_META {
+        both: "select value from app_meta where key = $1",
+    }
+    WRITE_META {
+        both: "insert into app_meta (key, value, updated_at) values ($1, $2, $3)
+               on conflict (key) do update set value = excluded.value, updated_at = excluded.updated_at",
     }
 }
 
-/// Writes `environment` into a database that belongs to none, and refuses one that belongs to another.
+/// Writes `environment` into a database that has no environment yet. Refuses one that has another.
 pub(super) async fn claim_environment(
     pools: &Pools,
     environment: Environment,
     now: Timestamp,
 ) -> Result<(), OpenError> {
-    // A database that is read-only at this time can be started on: it says that it is not ready.
-    if check_environment(pools, environment).await? == Claim::Ours {
-        return Ok(());
+    // Only what is missing is written, so that the backend can start on a read-only database and answer
+    // that it is not ready.
+    if check_environment(pools, environment).await?.is_none() {
+        let params = (ENVIRONMENT, environment.as_str(), now);
+        pools.writes().execute(CLAIM_META, params).await?;
+        check_environment(pools, environment).await?;
     }
-    let params = (environment.as_str(), now);
-    pools.writes().execute(CLAIM_ENVIRONMENT, params).await?;
-    check_environment(pools, environment).await.map(drop)
+    Ok(())
 }
 
-/// Whose a database is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Claim {
-    None,
-    Ours,
-}
-
-/// Refuses a database that belongs to another environment.
+/// The stored environment. Refuses a database that belongs to another than `environment`.
 pub(super) async fn check_environment(
     pools: &Pools,
     environment: Environment,
-) -> Result<Claim, OpenError> {
-    let stored = pools.writes().optional_value(READ_ENVIRONMENT, ()).await?;
+) -> Result<Option<String>, OpenError> {
+    let mut writes = pools.writes();
+    let stored = writes.optional_value(READ_META, (ENVIRONMENT,)).await?;
     compare_environment(stored, environment)
 }
 
-/// Refuses what another environment has stored.
+/// Returns `stored`, unless it is another environment.
 pub(super) fn compare_environment(
     stored: Option<String>,
     environment: Environment,
-) -> Result<Claim, OpenError> {
+) -> Result<Option<String>, OpenError> {
+    let wanted = environment.as_str();
     match stored {
-        None => Ok(Claim::None),
-        Some(stored) if stored != environment.as_str() => Err(OpenError::OtherEnvironment {
+        Some(stored) if stored != wanted => Err(OpenError::OtherEnvironment {
             stored,
-            wanted: environment.as_str().to_owned(),
+            wanted: wanted.to_owned(),
         }),
-        Some(_) => Ok(Claim::Ours),
+        stored => Ok(stored),
     }
 }

@@ -10,7 +10,7 @@ use sqlx::{Executor, PgConnection, PgPool, SqlSafeStr, SqliteConnection};
 use super::adoption::{self, Adoption, is_lock_timeout};
 use super::error::refuse;
 use super::migration_files::{MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE};
-use super::{OpenError, Pools, needs, safety, trust};
+use super::{OpenError, Pools, connection_health, needs, safety};
 
 const APPLIED_VERSIONS: &str = "select version from _sqlx_migrations where success";
 const IS_MIGRATED_POSTGRES: &str = "select to_regclass('_sqlx_migrations') is not null";
@@ -85,7 +85,7 @@ pub(super) async fn migrate(pools: &Pools, adoption: Adoption) -> Result<SchemaV
 }
 
 async fn migrate_postgres(pool: &PgPool, adoption: Adoption) -> Result<SchemaVersion, OpenError> {
-    let mut connection = trust::acquire(pool).await?;
+    let mut connection = connection_health::acquire(pool).await?;
     refuse(
         safety::check_place(&mut connection).await?,
         OpenError::NotReady,
@@ -132,7 +132,7 @@ async fn run<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<(), 
 pub(super) async fn check_migrated(pools: &Pools) -> Result<(), OpenError> {
     match pools {
         Pools::Postgres(pool) => {
-            let mut connection = trust::acquire(pool).await?;
+            let mut connection = connection_health::acquire(pool).await?;
             refuse(
                 safety::check_place(&mut connection).await?,
                 OpenError::NotSafe,

@@ -10,17 +10,17 @@ mod adoption;
 mod audit;
 mod breaker;
 pub mod cleaning;
-mod contacts;
+mod connection_health;
 mod doors;
 mod error;
 mod execute;
 mod file_lock;
 mod finding;
-mod former;
+mod former_issuers;
 mod history;
 pub mod intake;
 mod issuer;
-mod job_bell;
+mod job_signal;
 pub mod jobs;
 mod keys;
 mod limits;
@@ -42,12 +42,12 @@ mod relays;
 mod safety;
 pub mod sessions;
 mod signing_keys;
+mod silence;
 mod sqlite_file;
 pub mod statement;
 mod timestamp;
 mod tombstones;
 mod transaction;
-mod trust;
 
 use std::sync::Arc;
 
@@ -59,7 +59,6 @@ pub use doors::Door;
 pub use error::{OpenError, StoreError};
 pub use finding::Finding;
 pub use intake::{Chat, NewMessage, Stored};
-pub use issuer::Binding;
 pub use keys::{KeyError, Pepper};
 pub use limits::{Limit, Taken, Window};
 pub use lines::{LineAddress, LinesTold};
@@ -75,7 +74,7 @@ pub use transaction::{Actor, Tx};
 
 use file_lock::FileLock;
 use intake::Intake;
-use job_bell::JobBell;
+use job_signal::JobSignal;
 use postgres::Server;
 
 /// The open store. Cheap to clone; all clones share one pool and one intake queue.
@@ -85,7 +84,7 @@ pub struct Store {
     /// For what must not wait behind requests of people: relays, and readiness.
     reserved: Pools,
     intake: Intake,
-    job_bell: JobBell,
+    job_signal: JobSignal,
     /// The Postgres, which tells when a job is written.
     listens_at: Option<Arc<Server>>,
     /// Held for as long as the SQLite file is open.
@@ -137,7 +136,7 @@ pub fn statements() -> impl Iterator<Item = statement::Statement> {
         adoption::ALL,
         breaker::ALL,
         cleaning::ALL,
-        former::ALL,
+        former_issuers::ALL,
         history::ALL,
         issuer::ALL,
         audit::ALL,

@@ -9,14 +9,14 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Executor, PgPool};
 
+use super::connection_health::{self, ACQUIRE_TIMEOUT};
 use super::error::refuse;
 use super::file_lock::FileLock;
 use super::intake::Intake;
-use super::job_bell::JobBell;
+use super::job_signal::JobSignal;
 use super::migrate::{check_migrated, migrate};
 use super::postgres::{MIGRATING, SERVING, Server};
 use super::sqlite_file::{APPLICATION_ID, SqliteFile, inspect};
-use super::trust::{self, ACQUIRE_TIMEOUT};
 use super::{Adoption, OpenError, Pools, SchemaVersion, Store, doors, meta, safety};
 use crate::clock::Timestamp;
 use crate::config::{DatabaseConfig, DatabaseKind, Environment};
@@ -121,9 +121,9 @@ impl Store {
     fn on(connections: Connections, lock: Option<FileLock>) -> Self {
         Self {
             intake: Intake::start(&connections.reserved),
-            job_bell: match &connections.pools {
-                Pools::Postgres(_) => JobBell::default(),
-                Pools::Sqlite { job_bell, .. } => job_bell.clone(),
+            job_signal: match &connections.pools {
+                Pools::Postgres(_) => JobSignal::default(),
+                Pools::Sqlite { job_signal, .. } => job_signal.clone(),
             },
             listens_at: connections.listens_at,
             pools: connections.pools,
@@ -154,7 +154,7 @@ async fn check_safety(pools: &Pools) -> Result<(), OpenError> {
     let Pools::Postgres(pool) = pools else {
         return Ok(());
     };
-    let mut connection = trust::acquire(pool).await?;
+    let mut connection = connection_health::acquire(pool).await?;
     refuse(safety::check(&mut connection).await?, OpenError::NotSafe)?;
     for door in doors::of(&mut connection).await? {
         let finding = door.finding();
@@ -266,6 +266,6 @@ async fn connect_sqlite(path: &Path) -> Result<Pools, OpenError> {
     Ok(Pools::Sqlite {
         writer,
         readers,
-        job_bell: JobBell::default(),
+        job_signal: JobSignal::default(),
     })
 }

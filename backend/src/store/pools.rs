@@ -1,30 +1,27 @@
 //! Connections: one pool on Postgres; on SQLite one writer and a few readers.
 //!
-//! SQLite has one writer at a time whatever one does. A pool of exactly one connection queues writers
-//! here, in order and without busy errors, instead of inside the database, where they would spin.
+//! SQLite allows one writer at a time. A pool of exactly one connection queues writers in order and without
+//! busy errors. Writers that wait inside SQLite would poll its lock instead.
 
 use sqlx::{PgPool, SqlitePool};
 
-use super::execute::{
-    Execute, Params, Row, all_on_postgres, all_on_sqlite, execute_on_postgres, execute_on_sqlite,
-};
-use super::job_bell::JobBell;
+use super::execute::{Execute, Params, PooledConnection, Row};
+use super::job_signal::JobSignal;
 use super::statement::Statement;
-use super::{StoreError, trust};
+use super::{StoreError, connection_health};
 
 /// The connections of an open store.
 #[derive(Clone)]
 pub enum Pools {
-    /// Any connection may do anything.
+    /// Each connection reads and writes.
     Postgres(PgPool),
-    /// Reads never wait for the writer.
     Sqlite {
         /// Exactly one connection.
         writer: SqlitePool,
-        /// Opened read-only.
+        /// Opened read-only; they never wait for the writer.
         readers: SqlitePool,
-        /// Rung by the transactions of the writer.
-        job_bell: JobBell,
+        /// Notified by commits of the writer that have written a job.
+        job_signal: JobSignal,
     },
 }
 
@@ -33,10 +30,11 @@ impl Pools {
         match self {
             Self::Postgres(pool) => {
                 if is_read_only(pool).await? {
-                    // As this session was made; the next one may know better.
-                    trust::distrust_read_only();
-                    tokio::time::sleep(trust::READ_ONLY_FOR).await;
-                    trust::distrust_read_only();
+                    // The session may have been opened while the database was read-only. A new session
+                    // shows whether the database still is.
+                    connection_health::discard_read_only();
+                    tokio::time::sleep(connection_health::READ_ONLY_FOR).await;
+                    connection_health::discard_read_only();
                     if is_read_only(pool).await? {
                         return Err(StoreError::ReadOnly);
                     }
@@ -74,22 +72,42 @@ async fn is_read_only(pool: &PgPool) -> Result<bool, StoreError> {
 }
 
 async fn ask_read_only(pool: &PgPool) -> Result<bool, StoreError> {
-    let mut connection = trust::acquire(pool).await?;
+    let mut connection = connection_health::acquire(pool).await?;
     let sql = "select current_setting('transaction_read_only')::boolean";
     Ok(sqlx::query_scalar(sql).fetch_one(&mut *connection).await?)
 }
 
 impl Pools {
-    /// For single statements that only read. On Postgres they are read once more if their connection
-    /// turns out to be gone; on SQLite they do not wait for the writer.
+    /// Runs single statements that only read. On Postgres a statement is sent once more if its connection
+    /// turns out to be lost. On SQLite it does not wait for the writer.
     pub(super) fn reads(&self) -> Reads<'_> {
         Reads(self)
     }
 
-    /// For single statements that change something.
+    /// Runs single statements that change rows.
     pub(super) fn writes(&self) -> Writes<'_> {
         Writes(self)
     }
+
+    pub(super) async fn connection(&self, access: Access) -> Result<PooledConnection, sqlx::Error> {
+        Ok(match (self, access) {
+            (Self::Postgres(pool), _) => {
+                PooledConnection::Postgres(connection_health::acquire(pool).await?)
+            }
+            (Self::Sqlite { readers, .. }, Access::Reads) => {
+                PooledConnection::Sqlite(readers.acquire().await?)
+            }
+            (Self::Sqlite { writer, .. }, Access::Writes) => {
+                PooledConnection::Sqlite(writer.acquire().await?)
+            }
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Reads,
+    Writes,
 }
 
 /// See [`Pools::reads`].
@@ -99,12 +117,12 @@ pub(super) struct Reads<'a>(&'a Pools);
 pub(super) struct Writes<'a>(&'a Pools);
 
 impl Execute for Reads<'_> {
+    /// Refused: a statement that changes rows belongs to [`Pools::writes`].
     async fn execute<'q>(
         &mut self,
         _statement: Statement,
         _params: impl Params<'q>,
     ) -> Result<u64, StoreError> {
-        // What changes something goes to `writes`.
         Err(StoreError::ReadOnly)
     }
 
@@ -113,20 +131,12 @@ impl Execute for Reads<'_> {
         statement: Statement,
         params: impl Params<'q>,
     ) -> Result<Vec<R>, StoreError> {
-        match self.0 {
-            Pools::Postgres(pool) => {
-                let params = &params;
-                again_if_lost(|| async move {
-                    let mut connection = trust::acquire(pool).await?;
-                    Ok(all_on_postgres(&mut connection, statement, params).await?)
-                })
-                .await
-            }
-            Pools::Sqlite { readers, .. } => {
-                let mut connection = readers.acquire().await?;
-                Ok(all_on_sqlite(&mut connection, statement, &params).await?)
-            }
-        }
+        let (pools, params) = (self.0, &params);
+        again_if_lost(|| async move {
+            let mut connection = pools.connection(Access::Reads).await?;
+            Ok(connection.all(statement, params).await?)
+        })
+        .await
     }
 }
 
@@ -136,16 +146,8 @@ impl Execute for Writes<'_> {
         statement: Statement,
         params: impl Params<'q>,
     ) -> Result<u64, StoreError> {
-        Ok(match self.0 {
-            Pools::Postgres(pool) => {
-                let mut connection = trust::acquire(pool).await?;
-                execute_on_postgres(&mut connection, statement, &params).await?
-            }
-            Pools::Sqlite { writer, .. } => {
-                let mut connection = writer.acquire().await?;
-                execute_on_sqlite(&mut connection, statement, &params).await?
-            }
-        })
+        let mut connection = self.0.connection(Access::Writes).await?;
+        Ok(connection.execute(statement, &params).await?)
     }
 
     async fn all<'q, R: Row>(
@@ -153,20 +155,12 @@ impl Execute for Writes<'_> {
         statement: Statement,
         params: impl Params<'q>,
     ) -> Result<Vec<R>, StoreError> {
-        Ok(match self.0 {
-            Pools::Postgres(pool) => {
-                let mut connection = trust::acquire(pool).await?;
-                all_on_postgres(&mut connection, statement, &params).await?
-            }
-            Pools::Sqlite { writer, .. } => {
-                let mut connection = writer.acquire().await?;
-                all_on_sqlite(&mut connection, statement, &params).await?
-            }
-        })
+        let mut connection = self.0.connection(Access::Writes).await?;
+        Ok(connection.all(statement, &params).await?)
     }
 }
 
-/// Reads once more where the connection turned out to be gone.
+/// Calls `read`, and once more if its connection turned out to be lost.
 pub(super) async fn again_if_lost<T, F>(read: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,

@@ -13,7 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, Row};
 
 use super::OpenError;
-use super::trust::{self, ACQUIRE_TIMEOUT};
+use super::connection_health::{self, ACQUIRE_TIMEOUT};
 use crate::config::DatabaseTls;
 
 /// Settings of every session, by name. Values have no quotes.
@@ -133,7 +133,9 @@ impl Server {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .max_lifetime(Duration::from_mins(30))
             .test_before_acquire(false)
-            .before_acquire(|connection, known| Box::pin(trust::is_good(connection, known)))
+            .before_acquire(|connection, known| {
+                Box::pin(connection_health::is_usable(connection, known))
+            })
             .after_connect(move |connection, _| {
                 let set_first = set_first.clone();
                 Box::pin(async move {

@@ -6,7 +6,7 @@ use super::error::refuse;
 use super::finding::Finding;
 use super::migrate::check_migrated;
 use super::postgres::{SERVING, Server};
-use super::{OpenError, Pools, Store, safety, trust};
+use super::{OpenError, Pools, Store, connection_health, safety};
 use crate::config::{DatabaseConfig, DatabaseKind, Environment};
 
 /// A database that could be served.
@@ -41,7 +41,7 @@ impl Store {
                     // Also with what a newer version has added.
                     check_migrated(&Pools::Postgres(pool.clone())).await?;
                 }
-                let mut connection = trust::acquire(&pool).await?;
+                let mut connection = connection_health::acquire(&pool).await?;
                 refuse(writes(&mut connection).await?, OpenError::NotReady)?;
                 if pending == 0 {
                     refuse(safety::check(&mut connection).await?, OpenError::NotSafe)?;

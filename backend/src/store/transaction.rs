@@ -1,78 +1,71 @@
-//! Several statements as one: all of them, or none.
+//! Transactions: all statements of one take effect, or none does.
 //!
-//! A transaction is committed by [`Tx::commit`]; one that is dropped is rolled back. On SQLite it takes
-//! the write lock at once (`begin immediate`): one that read first and wrote later could find that
-//! another process had written in between.
+//! [`Tx::commit`] commits a transaction; dropping a transaction rolls it back. On SQLite a transaction that
+//! writes takes the write lock at once (`begin immediate`): if it read first and wrote later, another process
+//! could have written in between.
 //!
-//! The driver counts a transaction once the server has answered its `begin`. A request that is given up
-//! before that would bring its connection back to the pool inside a transaction that is not counted, and
-//! what the next request did there would never be committed, or be done as the person before. Such a
-//! connection is closed. So is one to SQLite on which a statement failed: a full disk makes SQLite roll
-//! back by itself, and the driver would count a transaction as open for ever.
+//! The driver counts a transaction as open once the server has answered its `begin`. A request that is
+//! cancelled before that answer would return its connection to the pool inside a transaction that is not
+//! counted. What the next request did there would never be committed, or would be done as the person of the
+//! cancelled request. Such a connection is closed. A SQLite connection on which a statement failed is closed
+//! too: a full disk makes SQLite roll back by itself, and the driver would count the transaction as open for
+//! ever.
 
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgTransactionManager;
 use sqlx::sqlite::SqliteTransactionManager;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, SqlSafeStr, Sqlite};
+use sqlx::{AssertSqlSafe, PgConnection, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::execute::{
-    Execute, Params, Row, all_on_postgres, all_on_sqlite, execute_on_postgres, execute_on_sqlite,
-};
-use super::job_bell::JobBell;
+use super::execute::{Execute, Params, PooledConnection, Row};
+use super::job_signal::JobSignal;
+use super::pools::Access;
 use super::statement::{Statement, statements};
-use super::{Pools, StoreError, trust};
+use super::{Pools, StoreError, connection_health};
 
 statements! {
-    /// For the rest of the transaction: the guarded role, and whom it acts for.
+    /// Sets the role and the person's claims until the transaction ends.
     BECOME_USER {
         postgres: "select set_config('role', 'archety_user', true),
                    set_config('request.jwt.claims', $1, true)",
     }
 }
 
-/// A signed-in person, as the database knows them: what row-level security goes by.
+/// A signed-in person, by the ids that row-level security compares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// Our id.
     pub user_id: Uuid,
-    /// The issuer of the person's tokens.
+    /// Issuer of the person's tokens.
     pub issuer: String,
-    /// The person's id there.
+    /// The person's id at the issuer.
     pub subject: Uuid,
 }
 
 impl Actor {
-    /// What `app.uid()` reads.
+    /// The claims that `app.uid()` reads.
     fn claims(&self) -> String {
         serde_json::json!({ "iss": self.issuer, "sub": self.subject }).to_string()
     }
 }
 
-/// How long a transaction that is given up may wait for the answer to its last statement.
+/// How long the rollback of a dropped transaction may wait for the answer to its last statement.
 const ROLLBACK_WITHIN: Duration = Duration::from_secs(5);
 
 /// An open transaction.
 pub struct Tx {
-    /// There until the transaction is dropped.
+    /// `None` only while the transaction is dropped.
     connection: Option<PooledConnection>,
     state: State,
-    /// Rung by the commit, if there is one and a job was written.
-    job_bell: Option<JobBell>,
+    /// Notified by the commit if a job was written. `None` on Postgres, whose statement notifies.
+    job_signal: Option<JobSignal>,
     has_job: bool,
 }
 
-enum PooledConnection {
-    Postgres(PoolConnection<Postgres>),
-    Sqlite(PoolConnection<Sqlite>),
-}
-
-/// How far a transaction is, as far as answers tell.
+/// How far a transaction is, by the answers that came.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     /// `begin` is not answered.
@@ -85,23 +78,16 @@ enum State {
     Over,
 }
 
-/// What a transaction may do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Access {
-    Reads,
-    Writes,
-}
-
 impl Pools {
     /// A transaction of the backend itself.
     pub async fn begin_write(&self) -> Result<Tx, StoreError> {
         self.begin(Access::Writes, None).await
     }
 
-    /// A transaction on behalf of a signed-in person. On Postgres row-level security lets them see and
-    /// change their own rows alone; role and claims end with the transaction, so the next user of the
-    /// connection inherits neither. On SQLite the queries alone keep people apart, so they name the
-    /// owner on both.
+    /// A transaction on behalf of a signed-in person. On Postgres row-level security restricts it to the
+    /// person's own rows. Role and claims end with the transaction, so the next transaction of the
+    /// connection inherits neither. SQLite has no such guard, so the queries name the owner on both
+    /// databases.
     pub async fn begin_as(&self, actor: &Actor) -> Result<Tx, StoreError> {
         self.begin(Access::Writes, Some(actor)).await
     }
@@ -118,44 +104,28 @@ impl Pools {
             (Self::Sqlite { .. }, Access::Writes) => "begin immediate",
             (Self::Postgres(_), Access::Writes) | (Self::Sqlite { .. }, Access::Reads) => "begin",
         };
-        Ok(match self {
-            Self::Postgres(pool) => {
+        let (sql, job_signal) = match self {
+            Self::Postgres(_) => {
                 let sql = actor.map_or(sql.to_owned(), |actor| {
                     // One round trip. Several statements at once take no parameters, hence the literal.
                     let claims = literal(&actor.claims());
                     format!("{sql}; {}", BECOME_USER.postgres.replacen("$1", &claims, 1))
                 });
-                enter_postgres(pool, sql).await?
+                (sql, None)
             }
-            Self::Sqlite {
-                writer,
-                readers,
-                job_bell,
-            } => {
-                let pool = if access == Access::Reads {
-                    readers
-                } else {
-                    writer
-                };
-                let connection = PooledConnection::Sqlite(pool.acquire().await?);
-                let mut tx = Tx::enter(connection, sql.to_owned()).await?;
-                tx.job_bell = Some(job_bell.clone());
-                tx
+            Self::Sqlite { job_signal, .. } => (sql.to_owned(), Some(job_signal.clone())),
+        };
+        let connection = self.connection(access).await?;
+        let mut tx = match Tx::enter(connection, sql.clone()).await {
+            // The connection was lost before any statement ran on it, so another one takes its place.
+            Err(error) if connection_health::is_lost(&error) => {
+                connection_health::note_error(&error);
+                Tx::enter(self.connection(access).await?, sql).await?
             }
-        })
-    }
-}
-
-/// Where the connection was gone before anything was done on it, another one takes its place.
-async fn enter_postgres(pool: &PgPool, sql: String) -> Result<Tx, sqlx::Error> {
-    let connection = PooledConnection::Postgres(trust::acquire(pool).await?);
-    match Tx::enter(connection, sql.clone()).await {
-        Err(error) if trust::is_lost(&error) => {
-            trust::learn(&error);
-            let connection = PooledConnection::Postgres(trust::acquire(pool).await?);
-            Tx::enter(connection, sql).await
-        }
-        entered => entered,
+            entered => entered?,
+        };
+        tx.job_signal = job_signal;
+        Ok(tx)
     }
 }
 
@@ -197,7 +167,7 @@ impl Tx {
         let mut tx = Self {
             connection: Some(connection),
             state: State::Entering,
-            job_bell: None,
+            job_signal: None,
             has_job: false,
         };
         tx.connection().begin(sql).await?;
@@ -207,7 +177,7 @@ impl Tx {
 
     /// The connection to Postgres, for tests that run statements of their own.
     pub fn postgres(&mut self) -> Option<&mut PgConnection> {
-        // Whether they were answered is not seen here.
+        // The statements of a test bypass this type, so it cannot see whether they were answered.
         self.state = State::Busy;
         match self.connection() {
             PooledConnection::Postgres(connection) => Some(connection),
@@ -215,18 +185,17 @@ impl Tx {
         }
     }
 
-    /// Makes durable what was done in it.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         self.state = State::Busy;
         self.connection().commit().await?;
         self.state = State::Over;
-        if let Some(bell) = self.job_bell.take_if(|_| self.has_job) {
-            bell.ring();
+        if let Some(signal) = self.job_signal.take_if(|_| self.has_job) {
+            signal.notify();
         }
         Ok(())
     }
 
-    /// Has the commit tell workers that a job was written. On Postgres the statement does.
+    /// Makes the commit wake workers, since a job was written. On Postgres the statement does that.
     pub(super) fn wake_workers(&mut self) {
         self.has_job = true;
     }
@@ -244,7 +213,7 @@ impl Drop for Tx {
         match (self.state, connection) {
             (State::Over, _) => {}
             (State::Idle, mut connection) => connection.start_rollback(),
-            // The rollback has to wait for the answer to what is under way.
+            // The rollback has to wait for the answer to the statement that is running.
             (State::Busy, PooledConnection::Postgres(mut connection))
                 if Handle::try_current().is_ok() =>
             {
@@ -268,10 +237,7 @@ impl Execute for Tx {
         params: impl Params<'q>,
     ) -> Result<u64, StoreError> {
         self.state = State::Busy;
-        let changed = match self.connection() {
-            PooledConnection::Postgres(on) => execute_on_postgres(on, statement, &params).await?,
-            PooledConnection::Sqlite(on) => execute_on_sqlite(on, statement, &params).await?,
-        };
+        let changed = self.connection().execute(statement, &params).await?;
         self.state = State::Idle;
         Ok(changed)
     }
@@ -282,16 +248,13 @@ impl Execute for Tx {
         params: impl Params<'q>,
     ) -> Result<Vec<R>, StoreError> {
         self.state = State::Busy;
-        let rows = match self.connection() {
-            PooledConnection::Postgres(on) => all_on_postgres(on, statement, &params).await?,
-            PooledConnection::Sqlite(on) => all_on_sqlite(on, statement, &params).await?,
-        };
+        let rows = self.connection().all(statement, &params).await?;
         self.state = State::Idle;
         Ok(rows)
     }
 }
 
-/// A text as SQL writes it, whatever the server's settings say about backslashes.
+/// `text` as a literal of SQL, which reads the same with every setting about backslashes.
 fn literal(text: &str) -> String {
     let text = text.replace('\\', "\\\\").replace('\'', "''");
     format!("E'{text}'")
@@ -321,7 +284,7 @@ mod tests {
         let pools = Pools::Sqlite {
             writer,
             readers,
-            job_bell: crate::store::job_bell::JobBell::default(),
+            job_signal: crate::store::job_signal::JobSignal::default(),
         };
         pools.writes().execute(CREATE, ()).await.expect("a table");
         for (n, is_failing) in [(1_i64, false), (2, true), (3, false)] {

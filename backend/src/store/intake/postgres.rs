@@ -16,9 +16,9 @@ use uuid::Uuid;
 
 use super::batch::Batches;
 use super::{NewMessage, QueuedMessage, Stored, fail, measure};
+use crate::store::connection_health;
 use crate::store::receipts::Receipt;
 use crate::store::statement::statements;
-use crate::store::trust;
 
 statements! {
     STORE_MESSAGES { postgres: include_str!("store_messages.sql") }
@@ -68,13 +68,13 @@ async fn write(pool: &PgPool, mut open: Vec<QueuedMessage>) {
             }
             Err(error) if lost_a_race(&error) => last = Some(error),
             // Committed all the same, the second try finds the receipt: the relay hears `replayed`.
-            Err(error) if !is_second && trust::is_lost(&error) => {
-                trust::learn(&error);
+            Err(error) if !is_second && connection_health::is_lost(&error) => {
+                connection_health::note_error(&error);
                 (is_second, last) = (true, Some(error));
             }
-            Err(error) if !is_second && trust::is_read_only(&error) => {
-                tokio::time::sleep(trust::READ_ONLY_FOR).await;
-                trust::learn(&error);
+            Err(error) if !is_second && connection_health::is_read_only(&error) => {
+                tokio::time::sleep(connection_health::READ_ONLY_FOR).await;
+                connection_health::note_error(&error);
                 (is_second, last) = (true, Some(error));
             }
             Err(error) if open.len() > 1 && refuses_content(&error) => {
@@ -133,7 +133,7 @@ impl StoredRow {
 }
 
 async fn execute(pool: &PgPool, batch: &[QueuedMessage]) -> Result<Vec<StoredRow>, sqlx::Error> {
-    let mut connection = trust::acquire(pool).await?;
+    let mut connection = connection_health::acquire(pool).await?;
     let statement = bind_batch(sqlx::query_as(STORE_MESSAGES.postgres), batch);
     let statement = statement.fetch_all(&mut *connection);
     if let Ok(rows) = tokio::time::timeout(ANSWER_WITHIN, statement).await {

@@ -1,0 +1,68 @@
+//! Wakes the workers when a job was written, once its transaction is committed by any process.
+//!
+//! On Postgres the statement that writes a job sends a notification, and one connection outside of the pools
+//! listens for it. On SQLite the committed transaction notifies within the process. A notification may get
+//! lost: with a connection, or where a command writes to SQLite beside the server. Workers therefore also look
+//! for jobs at intervals.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+use tokio::sync::watch;
+
+use super::postgres::Server;
+use super::{OpenError, Store};
+
+/// The channel that the statement which writes a job notifies.
+const CHANNEL: &str = "archety_jobs";
+const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// A connection that was silent for so long is replaced: its other end may have vanished.
+const MAX_SILENCE: Duration = Duration::from_mins(5);
+
+/// Changes whenever a job may have been written.
+#[derive(Clone, Debug, Default)]
+pub struct JobSignal(Arc<watch::Sender<()>>);
+
+impl JobSignal {
+    pub(super) fn notify(&self) {
+        self.0.send_replace(());
+    }
+}
+
+impl Store {
+    /// A receiver that changes whenever a job may have been written.
+    pub fn job_signal(&self) -> watch::Receiver<()> {
+        self.job_signal.0.subscribe()
+    }
+
+    /// Listens, without end, for jobs that other processes write. On SQLite there is nothing to listen to.
+    pub async fn listen_for_jobs(&self) {
+        let Some(server) = &self.listens_at else {
+            return std::future::pending().await;
+        };
+        loop {
+            if let Err(error) = listen(server, &self.job_signal).await {
+                tracing::warn!(error = %error, "nothing tells of new jobs; they are found a little later");
+            }
+            tokio::time::sleep(LISTEN_AGAIN_AFTER).await;
+        }
+    }
+}
+
+/// Listens until the connection is lost or was silent for [`MAX_SILENCE`].
+async fn listen(server: &Server, signal: &JobSignal) -> Result<(), OpenError> {
+    let pool = server.pool(1).await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.eager_reconnect(false);
+    listener.listen(CHANNEL).await?;
+    // Jobs may have been written while no connection listened.
+    signal.notify();
+    while let Ok(received) = tokio::time::timeout(MAX_SILENCE, listener.try_recv()).await {
+        if received?.is_none() {
+            return Ok(());
+        }
+        signal.notify();
+    }
+    Ok(())
+}
