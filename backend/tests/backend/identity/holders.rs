@@ -1,9 +1,8 @@
-//! Sign-ins whose account at the project was changed or deleted, or whose number belongs to an account that
-//! this backend did not create.
+//! Sign-ins to changed or deleted accounts, and with a number of an account made past this backend.
 
 use archety_backend::identity::SignInError;
 use serde_json::json;
-use supabase_stand_in::{Seed, Settings};
+use supabase_stand_in::{Fault, Seed, Settings};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -361,7 +360,6 @@ async fn the_account_with_the_number_is_found_on_any_page_of_the_list() {
 
 #[tokio::test]
 async fn the_search_ends_at_a_repeated_page_and_at_the_end_of_the_list() {
-    use supabase_stand_in::Fault;
     let project = project(Settings::default()).await;
     let ada = project.new_user(1).await;
     let id = seed(&project, &ada, |seed| seed);
@@ -387,17 +385,16 @@ async fn the_search_ends_at_a_repeated_page_and_at_the_end_of_the_list() {
 
 #[tokio::test]
 async fn a_client_that_disconnects_during_a_repair_does_not_block_the_next_sign_in() {
-    use std::time::Duration;
-    use supabase_stand_in::Fault;
     for project in projects(Settings::default()).await {
         let ada = project.new_user(1).await;
         project.signed_in(&ada).await;
         project
             .stand_in
             .set_password(ada.user_id, "Users-Own-Passw0rd!");
-        let held = Fault::Hang(Duration::from_secs(30));
+        let second = std::time::Duration::from_secs(1);
+        let held = Fault::Hang(30 * second);
         project.stand_in.faults().next("PUT ", held);
-        let gone = tokio::time::timeout(Duration::from_secs(1), project.sign_in(&ada)).await;
+        let gone = tokio::time::timeout(second, project.sign_in(&ada)).await;
         assert!(gone.is_err(), "{}", project.kind);
         project.sign_in(&ada).await.expect("signed in");
     }
