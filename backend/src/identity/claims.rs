@@ -1,7 +1,7 @@
-//! What an access token claims, and which claims count.
+//! The claims of an access token, and their checks.
 //!
-//! Who, in which session, until when: nothing else is looked at. Phone, e-mail and metadata are claims
-//! of people about themselves. Signatures are checked elsewhere.
+//! Only the person, the session and the times of a token are used. Phone, e-mail and metadata are ignored,
+//! because people can set them for themselves. Signatures are checked elsewhere.
 
 use std::time::Duration;
 
@@ -11,14 +11,13 @@ use uuid::Uuid;
 use super::failure::InvalidToken;
 use crate::clock::Timestamp;
 
-/// How far clocks may differ.
+/// The allowed difference between clocks.
 pub const LEEWAY: Duration = Duration::from_secs(30);
-/// Audience of people's tokens, and their role: of all that a Supabase project signs, only these are a
-/// person's.
+/// Audience and role of a person's token. A Supabase project also signs API keys, which have another role.
 pub(super) const AUTHENTICATED: &str = "authenticated";
 const MAX_SESSION_CHARS: usize = 64;
 
-/// What counts of an access token.
+/// The claims of a checked access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
     /// The person's id at the issuer.
@@ -28,24 +27,24 @@ pub struct Claims {
     pub expires_at: Timestamp,
 }
 
-/// A session, by its issuer's name for it.
+/// The issuer's name of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SessionRef {
     Own(Uuid),
     Upstream(String),
 }
 
-/// Claims, and whether they are proved.
+/// Claims, and whether a signature proves them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verified {
-    /// By a public key of the issuer.
+    /// A public key of the issuer has verified the signature.
     Proven(Claims),
-    /// Not by anything that can be checked here (HS256). The token is to be compared with what was issued,
-    /// or the provider asked.
+    /// The signature cannot be checked here, because its key is a secret of the provider (HS256). The caller
+    /// compares the token with the issued one, or asks the provider.
     Claimed(Claims),
 }
 
-/// Claims as they stand in a token. A claim that comes twice is refused.
+/// The claims of a token as parsed. A repeated claim is refused.
 #[derive(Deserialize)]
 pub(super) struct RawClaims {
     iss: Option<String>,
@@ -64,7 +63,7 @@ impl RawClaims {
         serde_json::from_slice(payload).map_err(|_| InvalidToken::Claims)
     }
 
-    /// The claims, if they are a person's of `issuer`. Times are not looked at.
+    /// Checks that the token is for a person and from `issuer`. Ignores times.
     pub(super) fn check(
         &self,
         issuer: &str,
@@ -73,7 +72,7 @@ impl RawClaims {
         if self.iss.as_deref() != Some(issuer) {
             return Err(InvalidToken::Issuer);
         }
-        // One string, as both issuers write it; a list may name others besides us.
+        // Both issuers write one string. A list is refused, because it may name other services, too.
         if self.aud.as_ref().and_then(|aud| aud.as_str()) != Some(AUTHENTICATED) {
             return Err(InvalidToken::Audience);
         }
@@ -94,7 +93,7 @@ impl RawClaims {
         }
     }
 
-    /// The same, for a token that has to hold at `now`.
+    /// Does the same checks, and that the token is valid at `now`.
     pub(super) fn check_at(
         &self,
         issuer: &str,

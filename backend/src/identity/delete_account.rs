@@ -9,8 +9,8 @@ use crate::jobs::{Job, JobError, Next};
 use crate::store::Store;
 use crate::store::jobs::DELETE_FORMER_ACCOUNT;
 
-/// Deletes an account. One at a provider that the database was bound to before is set aside: it waits for
-/// that provider's credentials.
+/// Deletes an account. The deletion of an account at a former provider is set aside until the operator gives
+/// the credentials of that provider.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DeleteAccount {
     pub(crate) issuer: String,
@@ -31,7 +31,7 @@ impl Job for DeleteAccount {
             );
             return Err(JobError::Aside(DELETE_FORMER_ACCOUNT));
         }
-        // This backend itself keeps no account beside the row, which is gone.
+        // A local account is a row of the database, and is deleted already.
         Ok(Next::Finished)
     }
 }

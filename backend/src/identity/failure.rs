@@ -1,7 +1,7 @@
-//! What can go wrong with identities, by what the caller can do about it.
+//! Errors of identities, by what the caller can do about them.
 //!
-//! A session ends only for the reasons in [`Ended`]. Any other answer of a provider, or no answer, keeps it:
-//! a provider that is down for an hour must not sign people out.
+//! A session ends only for the reasons in [`Ended`]. After any other answer of a provider, or no answer, the
+//! session goes on: a provider that is down for an hour must not sign people out.
 
 use std::time::Duration;
 
@@ -14,10 +14,11 @@ pub enum SignInError {
     Unavailable { retry_after: Duration },
     #[error("the identity provider has banned this person")]
     Refused,
-    /// The provider has an account with this number that may be another person's. The owner was told.
+    /// The provider has an account with this number that may belong to another person. An alert was
+    /// logged.
     #[error("the identity provider has a foreign account with this number")]
     NotAdoptable,
-    /// With the settings of the provider no person can sign in. The owner was told what to mend.
+    /// With the settings of the provider no person can sign in. The operator was told in the log what to change.
     #[error("the identity provider is not set up for this")]
     Misconfigured,
     #[error(transparent)]
@@ -35,11 +36,11 @@ pub enum RefreshError {
     Store(#[from] StoreError),
 }
 
-/// Why a provider ended a session: also a label, and the stored reason of the session's end.
+/// Why a provider ended a session: a label of metrics, and the stored reason for the end of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Ended {
-    /// The refresh token was used before, and not only just now.
+    /// The refresh token was used before, longer ago than the provider's grace period.
     AlreadyUsed,
     /// The provider does not know the refresh token.
     NotFound,
@@ -49,52 +50,52 @@ pub enum Ended {
     UserBanned,
 }
 
-/// The provider has not done what was asked. Asking again is safe.
+/// The provider has not confirmed a request. The request can be repeated safely.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     #[error("the identity provider does not answer")]
     Unavailable,
-    /// The provider refuses our keys. The owner was told.
+    /// The provider refuses the backend's API keys. The operator was told in the log.
     #[error("the identity provider is not set up for this")]
     Misconfigured,
 }
 
-/// Why an access token proves nothing.
+/// Why an access token is not accepted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     #[error("not a valid access token: {0}")]
     Invalid(InvalidToken),
-    /// Whether it is valid cannot be found out now. Its holder stays signed in.
+    /// The token cannot be checked now. The session goes on.
     #[error("the identity provider does not answer")]
     Unavailable { retry_after: Duration },
 }
 
-/// What is wrong with an access token: a closed list, for metrics.
+/// Why an access token is invalid: a label of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum InvalidToken {
     /// Empty, or not three parts of base64url and JSON.
     Malformed,
-    /// Longer than any that is issued.
+    /// Longer than [`MAX_TOKEN_BYTES`](super::MAX_TOKEN_BYTES).
     TooLong,
-    /// Its key is for another algorithm, or it has no signature.
+    /// The key is for another algorithm, or the token has no signature.
     Algorithm,
     UnknownKey,
     Signature,
     Expired,
     NotYet,
-    /// It is of another issuer.
+    /// The token is from another issuer.
     Issuer,
     Audience,
-    /// It is not a person's.
+    /// The role is not that of a person.
     Role,
-    /// Its holder never proved a number.
+    /// The token is for an anonymous user, who has not proved a number.
     Anonymous,
     /// A claim is missing or malformed.
     Claims,
-    /// The provider says that its session or its person is gone.
+    /// The session has ended at the provider, or the person is deleted or banned there.
     Ended,
-    /// The provider does not accept it.
+    /// The provider does not accept the token.
     Refused,
 }
 
@@ -104,7 +105,7 @@ impl From<InvalidToken> for TokenError {
     }
 }
 
-/// Why identities cannot be had with this configuration on this database.
+/// Why the configured issuer cannot be opened on this database.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenIdentityError {
     #[error(

@@ -1,7 +1,7 @@
-//! What signing in needs to know of a person, and what it yields.
+//! The input and the result of a sign-in.
 //!
-//! A provider's own tokens never leave the backend; they are kept sealed, beside the session that they
-//! belong to. So their `Debug` shows nothing, and [`UpstreamTokens::to_sealed_json`] is the only way out.
+//! A provider's own tokens never leave the backend. They are stored encrypted with their session, their `Debug`
+//! shows nothing, and only [`UpstreamTokens::to_json`] serializes them.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub struct Person<'a> {
     pub phone: &'a Phone,
 }
 
-/// An access token and what belongs to it.
+/// An access token, and the provider's session that it belongs to.
 pub struct Grant {
     pub access_token: SecretString,
     pub expires_at: Timestamp,
@@ -40,7 +40,7 @@ impl fmt::Debug for Grant {
 }
 
 pub struct Upstream {
-    /// The provider's name for it, as access tokens carry it.
+    /// The provider's name of the session: the claim `session_id` of access tokens.
     pub session_id: String,
     pub tokens: UpstreamTokens,
 }
@@ -50,7 +50,7 @@ pub struct Upstream {
 pub struct UpstreamTokens {
     /// Proves the person to the provider, until it expires.
     pub access: SecretString,
-    /// Gets the next pair. Works once, and again for a moment.
+    /// Gets the next pair of tokens. Works once, and again within the provider's grace period.
     pub refresh: SecretString,
 }
 
@@ -60,32 +60,32 @@ impl fmt::Debug for UpstreamTokens {
     }
 }
 
-/// What was unsealed is not a pair of tokens.
+/// The stored JSON is not a pair of tokens.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a pair of tokens")]
 pub struct InvalidTokens;
 
 #[derive(Serialize, Deserialize)]
-struct SealedTokens<'a> {
+struct TokensJson<'a> {
     access: &'a str,
     refresh: &'a str,
 }
 
 impl UpstreamTokens {
-    pub fn to_sealed_json(&self) -> Zeroizing<Vec<u8>> {
-        let kept = SealedTokens {
+    pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
+        let tokens = TokensJson {
             access: self.access.expose_secret(),
             refresh: self.refresh.expose_secret(),
         };
-        Zeroizing::new(serde_json::to_vec(&kept).expect("two strings are JSON"))
+        Zeroizing::new(serde_json::to_vec(&tokens).expect("two strings are JSON"))
     }
 
     pub fn from_json(json: &[u8]) -> Result<Self, InvalidTokens> {
-        // Borrowed: tokens hold no character that JSON escapes.
-        let kept: SealedTokens<'_> = serde_json::from_slice(json).map_err(|_| InvalidTokens)?;
+        // Borrowed, because tokens contain no character that JSON escapes.
+        let tokens: TokensJson<'_> = serde_json::from_slice(json).map_err(|_| InvalidTokens)?;
         Ok(Self {
-            access: kept.access.into(),
-            refresh: kept.refresh.into(),
+            access: tokens.access.into(),
+            refresh: tokens.refresh.into(),
         })
     }
 }
@@ -95,12 +95,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sealed_reads_back_and_shows_nothing() {
+    fn tokens_can_be_read_from_their_json_and_debug_shows_nothing() {
         let tokens = UpstreamTokens {
             access: "eyJhbGciOi.eyJzdWIi.c2ln-_".into(),
             refresh: "w77rj0000000".into(),
         };
-        let read = UpstreamTokens::from_json(&tokens.to_sealed_json()).expect("its own");
+        let read = UpstreamTokens::from_json(&tokens.to_json()).expect("valid JSON");
         assert_eq!(read.access.expose_secret(), tokens.access.expose_secret());
         assert_eq!(read.refresh.expose_secret(), tokens.refresh.expose_secret());
         assert_eq!(format!("{tokens:?}"), "UpstreamTokens(…)");

@@ -1,8 +1,9 @@
-//! Who issues people's access tokens: this backend, or a Supabase project.
+//! The issuer of access tokens: this backend, or a Supabase project.
 //!
-//! [`Identity`] is the interface to both. It signs a person in, gets the next tokens, ends sessions and
-//! verifies tokens. How a number was proved, whether a session of ours still lives, leases, retries and what
-//! is stored about a session are the caller's. The database remembers its issuer and is opened for no other.
+//! [`Identity`] is the interface to both. It signs a person in, refreshes tokens, ends sessions and verifies
+//! tokens. The caller proves the number, checks whether the backend's own session has ended, holds leases,
+//! retries, and stores sessions. The database stores its issuer, and a backend with another issuer does not
+//! start on it.
 
 mod claims;
 mod delete_account;
@@ -47,7 +48,8 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// The configured issuer, if the database is its own. Asks no provider.
+    /// Opens the configured issuer. Fails if the database is bound to another one. Sends no request to a
+    /// provider.
     pub async fn open(
         config: &IdentityConfig,
         timeouts: Timeouts,
@@ -75,7 +77,7 @@ impl Identity {
         })
     }
 
-    /// The `iss` of its tokens.
+    /// The claim `iss` of the issuer's tokens.
     pub fn issuer(&self) -> &str {
         match self {
             Self::Local(local) => local.issuer(),
@@ -83,8 +85,8 @@ impl Identity {
         }
     }
 
-    /// Tokens for a person who has proved their number, for the session `session_id` of ours. `client`
-    /// is the address of their device.
+    /// Issues tokens to a person who has proved their number. `session_id` is the backend's own session, and
+    /// `client` the address of the person's device.
     pub async fn sign_in(
         &self,
         person: &Person<'_>,
@@ -98,8 +100,8 @@ impl Identity {
         }
     }
 
-    /// The next tokens of a session; one call to the provider. A session whose provider tokens are
-    /// lost cannot go on.
+    /// Issues the next tokens of a session, with one request to the provider. Without the provider's `current`
+    /// tokens, its session counts as ended.
     pub async fn refresh(
         &self,
         session_id: Uuid,
@@ -114,7 +116,7 @@ impl Identity {
         }
     }
 
-    /// Ends a session at the provider. Safe to repeat: what is gone counts as ended.
+    /// Ends a session at the provider. Safe to repeat: an unknown session counts as ended.
     pub async fn log_out(&self, tokens: &UpstreamTokens) -> Result<(), UpstreamError> {
         match self {
             Self::Local(_) => Ok(()),
@@ -130,7 +132,7 @@ impl Identity {
         }
     }
 
-    /// The claims of a token of the issuer. The caller looks up whether its session still lives.
+    /// Verifies a token and returns its claims. The caller checks that the session has not ended.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, TokenError> {
         let verified = match self {
             Self::Local(local) => local.verify(token, now).await,
@@ -140,11 +142,11 @@ impl Identity {
         verified
     }
 
-    /// Asks the provider about a token that no public key proves. The caller limits how often; in all
-    /// it is limited here.
+    /// Asks the provider about a token that cannot be verified with a public key. The caller limits the
+    /// requests of each client; the limit on all requests is here.
     pub async fn ask_user(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
         let claims = match self {
-            // Every token of ours can be proved.
+            // The backend's own tokens can all be verified with a public key.
             Self::Local(_) => Err(InvalidToken::Algorithm.into()),
             Self::Supabase(supabase) => supabase.ask_user(token, now).await,
         };
@@ -152,7 +154,7 @@ impl Identity {
         claims
     }
 
-    /// The public keys of our own tokens; an empty list where a provider publishes its own.
+    /// The public keys of the backend's own tokens. The list is empty with Supabase, which publishes its own.
     pub async fn jwks(&self, now: Timestamp) -> JwksDocument {
         match self {
             Self::Local(local) => local.jwks(now).await,
@@ -164,8 +166,8 @@ impl Identity {
     }
 }
 
-/// Binds the database to the configured issuer, in place of the one before, and ends every session. Tells
-/// how many there were.
+/// Binds the database to the configured issuer instead of the former one, and ends every session. Returns the
+/// number of ended sessions.
 pub async fn switch_identity(
     config: &IdentityConfig,
     store: &Store,
@@ -186,7 +188,7 @@ async fn issuer_of(
     }
 }
 
-/// An issuer in words.
+/// Describes an issuer for messages to the operator.
 pub(crate) fn describe(issuer: &str) -> String {
     if Store::is_own_issuer(issuer) {
         format!("this backend itself (IDENTITY=local, {issuer})")

@@ -1,7 +1,6 @@
-//! The outside of an access token: three parts, an algorithm, a key's name, a signature.
+//! The envelope of an access token: three parts, with an algorithm, a key id and a signature.
 //!
-//! Its length is bounded before anything else is done with it. The algorithm is the key's, never the
-//! token's: a token may only agree with it.
+//! The length is checked first. The key decides the algorithm; a token that names another one is refused.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,10 +10,10 @@ use serde::de::IgnoredAny;
 
 use super::failure::InvalidToken;
 
-/// Longest token that is looked at.
+/// Longer tokens are refused unread.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// A token taken apart. Nothing about it is proved.
+/// The parts of a token whose signature is not checked yet.
 pub(super) struct TokenParts<'a> {
     pub(super) algorithm: Algorithm,
     pub(super) key_id: Option<String>,
@@ -44,7 +43,7 @@ impl<'a> TokenParts<'a> {
         };
         let header: TokenHeader =
             serde_json::from_slice(&decoded(header)?).map_err(|_| InvalidToken::Malformed)?;
-        // It has an extension that must be understood, and we understand no extension.
+        // `crit` names extensions that a verifier must support, and this one supports none.
         if header.crit.is_some() {
             return Err(InvalidToken::Malformed);
         }
@@ -58,13 +57,13 @@ impl<'a> TokenParts<'a> {
         })
     }
 
-    /// Whether the holder of a shared secret signed it, which cannot be checked here.
+    /// Whether the token is signed with a shared secret, which cannot be checked here.
     pub(super) fn is_by_secret(&self) -> bool {
         self.algorithm.family() == AlgorithmFamily::Hmac
     }
 }
 
-/// A public key and the one algorithm that it is for.
+/// A public key and its one algorithm.
 #[derive(Clone)]
 pub(super) struct VerifyingKey {
     algorithm: Algorithm,
@@ -72,7 +71,7 @@ pub(super) struct VerifyingKey {
 }
 
 impl VerifyingKey {
-    /// Whether public keys of `key`'s kind are used with `algorithm`.
+    /// `None` if `algorithm` does not use public keys, or not of this kind.
     pub(super) fn new(algorithm: Algorithm, key: DecodingKey) -> Option<Self> {
         let is_public = algorithm.family() != AlgorithmFamily::Hmac;
         (is_public && key.family() == algorithm.family()).then_some(Self { algorithm, key })

@@ -1,8 +1,8 @@
-//! Tokens whose signature was found good before, so that a client that calls often costs one look-up.
+//! A cache of verified tokens, so that the signature of a token is checked once and not with every request.
 //!
-//! Bounded: two halves, of which the older is forgotten when the younger is full. Entries are found by
-//! the digest of the whole token, so a token that differs in one bit is another. A token that was verified
-//! with keys that have changed since is verified anew. The caller checks the time, on every use.
+//! The cache has two halves; when the younger is full, the older is dropped. The key of an entry is the digest
+//! of the whole token. After a change of the signing keys, tokens are verified again. The caller checks the
+//! expiry on every use.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use super::claims::Claims;
 use crate::keyring::digest;
 
-/// Each half. With 150 bytes an entry, both stay below 3 MB.
+/// Entries of a half. With 150 bytes an entry, both halves stay below 3 MB.
 const HALF: usize = 8_192;
 
 #[derive(Default)]
@@ -20,7 +20,7 @@ pub(super) struct VerifiedTokens {
 
 #[derive(Default)]
 struct Halves {
-    /// The keys that everything here was verified with.
+    /// The generation of the keys that verified all entries.
     generation: u64,
     young: HashMap<[u8; 32], Claims>,
     old: HashMap<[u8; 32], Claims>,
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn other_keys_empty_it_and_it_never_grows_beyond_two_halves() {
+    fn new_keys_empty_the_cache_which_never_grows_beyond_two_halves() {
         let tokens = VerifiedTokens::default();
         tokens.put("a", 1, claims());
         assert_eq!(tokens.get("a", 1), Some(claims()));
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(tokens.get("a", 2), None);
         for n in 0..3 * HALF {
             tokens.put(&n.to_string(), 2, claims());
-            tokens.get("b", 2).expect("what is used stays");
+            tokens.get("b", 2).expect("a used entry stays");
         }
         let halves = tokens.lock();
         assert!(halves.young.len() + halves.old.len() <= 2 * HALF);

@@ -202,7 +202,7 @@ impl Sessions {
         upstream: &Upstream,
         grant: &Grant,
     ) -> NewUpstream {
-        let plain = upstream.tokens.to_sealed_json();
+        let plain = upstream.tokens.to_json();
         NewUpstream {
             session_id: upstream.session_id.clone(),
             access_hash: digest(grant.access_token.expose_secret().as_bytes()),

@@ -1,7 +1,7 @@
-//! This backend as the issuer: ES256 access tokens, signed with keys that the database keeps.
+//! This backend as the issuer: ES256 access tokens, signed with keys that the database stores.
 //!
-//! The issuer's name belongs to the database, not to an address: addresses change, and people must
-//! stay who they are. A person's subject is our own id for them.
+//! The issuer's name belongs to the database and not to a network address: addresses change, but issuer and
+//! subject of a person must not. A person's subject is their id in the database.
 
 mod signing_keys;
 
@@ -34,12 +34,12 @@ pub struct LocalIdentity {
     verified: VerifiedTokens,
 }
 
-/// The public keys that our tokens are verified with.
+/// The public keys that verify this backend's tokens.
 #[derive(Clone, Debug)]
 pub struct JwksDocument {
     /// A JSON Web Key Set.
     pub json: String,
-    /// How long it may be cached: shorter than a new key waits before it signs.
+    /// How long the document may be cached: shorter than the time between publication and first use of a key.
     pub max_age: Duration,
 }
 
@@ -81,7 +81,7 @@ impl LocalIdentity {
         session_id: Uuid,
         now: Timestamp,
     ) -> Result<Grant, SignInError> {
-        // Row-level security finds people by issuer and subject.
+        // Row-level security finds people by issuer and subject, so the account must exist.
         self.store
             .create_confirmed_account(person.user_id, &self.issuer, person.user_id, now)
             .await?;
@@ -130,7 +130,7 @@ impl LocalIdentity {
         let parts = TokenParts::read(token)?;
         let key_id = parts.key_id.as_deref().ok_or(InvalidToken::UnknownKey)?;
         if keys.verifying(key_id, now).is_none() {
-            keys = self.keys.look_again(now).await?;
+            keys = self.keys.refreshed(now).await?;
         }
         let key = keys
             .verifying(key_id, now)

@@ -1,8 +1,8 @@
-//! The keys of this backend's own access tokens, in memory and in the database.
+//! The signing keys of this backend's own access tokens, in memory and in the database.
 //!
-//! A new key is published first and signs later, when every replica has it: so no replica ever meets a
-//! token by a key that it does not know. One that is retired verifies for as long as what it signed
-//! may live, and is then removed.
+//! A new key is published first and signs later, when every replica has loaded it: so no replica gets a token
+//! signed with a key that it does not have. A retired key verifies until the last token that it signed has
+//! expired, and is then removed.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -24,18 +24,19 @@ use crate::keyring::{CannotOpen, Keyring};
 use crate::store::{KeyError, SealedSigningKey, Store, StoreError};
 
 const RELOAD_EVERY: Duration = Duration::from_mins(1);
-/// How often an unknown name may make us look again, and how soon after a failure.
+/// Least time between two reloads because of an unknown key, and between a failed reload and the next.
 const RELOAD_FLOOR: Duration = Duration::from_secs(5);
-/// How long verifiers elsewhere may keep the published keys.
+/// How long other services may cache the published keys.
 pub(super) const MAX_AGE_OF_JWKS: Duration = Duration::from_mins(1);
-/// How long a new key is published before it signs: longer than both of the above together.
+/// Time between publication and first signature of a new key: longer than a replica's reload interval and
+/// the cache time together.
 const STANDBY: Duration = Duration::from_mins(3);
 
 pub(super) struct SigningKeys {
     store: Store,
     keyring: Arc<Keyring>,
     loaded: RwLock<Loaded>,
-    /// One reload at a time.
+    /// Held during a reload, so that only one runs at a time.
     reloading: tokio::sync::Mutex<()>,
 }
 
@@ -43,14 +44,15 @@ pub(super) struct SigningKeys {
 struct Loaded {
     keys: Arc<KeySet>,
     at: Timestamp,
-    /// When they were last looked for, and whether in vain.
+    /// Time of the last reload, successful or not.
     tried_at: Timestamp,
+    /// Whether the last reload failed.
     has_failed: bool,
 }
 
 /// At least one key.
 pub(super) struct KeySet {
-    /// Counts changes.
+    /// Number of changes of the keys.
     pub(super) generation: u64,
     /// Oldest first.
     keys: Vec<Arc<LocalKey>>,
@@ -73,7 +75,7 @@ impl SigningKeys {
         now: Timestamp,
     ) -> Result<Self, KeyError> {
         match store.remove_expired_signing_keys(now).await {
-            // It is started on all the same; what has expired verifies nothing.
+            // The backend starts on a read-only database, too: an expired key verifies no token.
             Ok(_) | Err(StoreError::ReadOnly) => {}
             Err(error) => return Err(error.into()),
         }
@@ -88,7 +90,7 @@ impl SigningKeys {
             keys.push(Arc::new(open_key(&store, &keyring, row).await?));
         }
         if keys.is_empty() {
-            // Keys are deleted while we start.
+            // The keys were deleted during the start.
             return Err(StoreError::Closed.into());
         }
         let keys = Arc::new(KeySet {
@@ -119,12 +121,12 @@ impl SigningKeys {
         if !loaded.is_due(now) {
             return loaded.keys;
         }
-        // What is known goes on being good.
+        // After a failed reload the loaded keys are used.
         self.reload(now).await.unwrap_or(loaded.keys)
     }
 
-    /// The keys after a look at the database, unless it was looked at just now.
-    pub(super) async fn look_again(&self, now: Timestamp) -> Result<Arc<KeySet>, TokenError> {
+    /// Reloads the keys, at most once in [`RELOAD_FLOOR`], and returns them.
+    pub(super) async fn refreshed(&self, now: Timestamp) -> Result<Arc<KeySet>, TokenError> {
         let _turn = self.reloading.lock().await;
         let loaded = self.read();
         let reloaded = if !loaded.was_tried(now) {
@@ -174,7 +176,7 @@ impl SigningKeys {
             match (open_key(&self.store, &self.keyring, row).await, old) {
                 (Ok(key), _) => keys.push(Arc::new(key)),
                 (Err(KeyError::Store(error)), _) => return Err(error),
-                // During a deploy a newer process has sealed it under a key that this one lacks.
+                // During a deploy a newer process has encrypted the key with a secret that this process lacks.
                 (Err(KeyError::Sealed(_)), Some(old)) => keys.push(Arc::new(LocalKey {
                     retired_at: row.retired_at,
                     expires_at: row.expires_at,
@@ -213,14 +215,14 @@ impl Loaded {
         now >= self.at.plus(RELOAD_EVERY) && !self.was_tried(now)
     }
 
-    /// Whether the database was looked at just now, in vain or not.
+    /// Whether a reload ran within the last [`RELOAD_FLOOR`].
     fn was_tried(&self, now: Timestamp) -> bool {
         now < self.tried_at.plus(RELOAD_FLOOR)
     }
 }
 
 impl KeySet {
-    /// The key that signs now: of those that are not retired, the one that is retired next.
+    /// The key that signs now: of the keys that are not retired, the first one to retire.
     pub(super) fn signing(&self, now: Timestamp) -> &LocalKey {
         let active = self.keys.iter().filter(|key| key.retires_after(now));
         let next = active.min_by_key(|key| (key.retired_at.is_none(), key.retired_at));
@@ -233,7 +235,7 @@ impl KeySet {
         key.is_alive(now).then_some(&key.verifying)
     }
 
-    /// As a JSON Web Key Set.
+    /// The public keys as a JSON Web Key Set.
     pub(super) fn public(&self, now: Timestamp) -> String {
         let alive = self.keys.iter().filter(|key| key.is_alive(now));
         let keys: Vec<&Jwk> = alive.map(|key| &key.public).collect();
@@ -270,7 +272,7 @@ fn fresh_key(keyring: &Keyring) -> (String, Vec<u8>) {
     (id, sealed)
 }
 
-/// Opens a key, proves that it signs, and puts it under the newest key of the keyring.
+/// Decrypts a key, proves that it signs, and encrypts it with the newest secret of the keyring.
 async fn open_key(
     store: &Store,
     keyring: &Keyring,
@@ -300,15 +302,15 @@ async fn open_key(
     })
 }
 
-/// Makes a new key. It signs from a few minutes on; the others verify for as long as their tokens may
-/// live. Puts every key under the newest key of the keyring. Returns the new key's name.
+/// Makes a new key, which signs after [`STANDBY`], and retires the others, which verify until their last tokens
+/// have expired. Encrypts every key with the newest secret of the keyring. Returns the id of the new key.
 pub async fn rotate(store: &Store, keyring: &Keyring, now: Timestamp) -> Result<String, KeyError> {
     store.own_issuer(random_id(), now).await?;
     for row in store.signing_keys().await? {
         open_key(store, keyring, &row).await?;
     }
     let retire_at = now.plus(STANDBY);
-    // A replica may not know for a minute that its key is retired.
+    // A replica may sign with a retired key until its next reload.
     let expire_at = retire_at
         .plus(RELOAD_EVERY)
         .plus(ACCESS_TOKEN_TTL)

@@ -1,8 +1,8 @@
-//! An account as Supabase shows it, and whether it may become one of ours.
+//! An account at Supabase, and whether the backend may take it over.
 //!
-//! A number that we have verified does not make the account behind it ours: a stranger with the project's
-//! public key may have signed up with it, or an owner of another app may have linked it. Only an account
-//! that no other person can have a way into is taken over.
+//! A verified number does not prove that the person owns the account with this number: a stranger with the
+//! project's public key may have signed up with the number, or another app may have linked it. Only an account
+//! without another way to sign in is taken over.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::phone::Phone;
 
-/// What counts of a user object. Its metadata is written by the person, so it is not even read.
+/// The used fields of a user object. Metadata is not read, because people can write it themselves.
 #[derive(Debug, Deserialize)]
 pub(super) struct UserRecord {
     pub(super) id: Uuid,
@@ -39,13 +39,14 @@ struct LinkedIdentity {
     provider: String,
 }
 
-/// What may be done with an account that holds our number and is not known as ours.
+/// What happens to an account with the person's number that this backend did not create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Adoption {
+    /// Take it over, with a new password.
     Adopt,
-    /// Its number was never proved and it never signed in: delete it and make our own.
+    /// Its number was never proved and it never signed in: delete it and create another.
     Replace,
-    /// Leave it alone, refuse the sign-in, tell the owner.
+    /// Leave it alone, refuse the sign-in, and log an alert.
     Refuse,
 }
 
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_nobody_else_has_a_way_into_is_taken_over() {
+    fn only_an_account_without_another_way_to_sign_in_is_taken_over() {
         use Adoption::{Adopt, Refuse, Replace};
         assert_eq!(adoption(|_| ()), Adopt);
         assert_eq!(

@@ -1,9 +1,8 @@
-//! A call that Supabase Auth did not answer as wished, in whichever of its shapes it answers, and what that
-//! means to a sign-in and to a session.
+//! Error answers of Supabase Auth, in all their forms, and what they mean for a sign-in and for a session.
 //!
-//! The code decides, never the words and rarely the status: both change. We ask for no API version,
-//! because only the old shape tells which unique key a creation ran into; the new one is read all the
-//! same. An answer without a code is not Supabase Auth's.
+//! The error code decides; message and status change between versions. Requests name no API version, because
+//! only the old form of an error tells which unique key a creation violated. The new form is read, too. An
+//! answer without a code is not from Supabase Auth.
 
 use std::time::Duration;
 
@@ -23,9 +22,9 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
 pub(super) enum Conflict {
     /// An account has the number.
     Phone,
-    /// An account has the id: perhaps this very one, a moment ago.
+    /// An account has the id; a simultaneous sign-in may have created it.
     Id,
-    /// The creation failed inside Supabase Auth, as it does when two are made at the same moment.
+    /// The creation failed inside Supabase Auth, for instance because of a simultaneous creation.
     Unclear,
 }
 
@@ -39,7 +38,7 @@ pub(super) struct CallError {
 }
 
 impl CallError {
-    /// There is no answer that Supabase Auth can be held to. The call may have taken effect.
+    /// No answer came, or one that is not from Supabase Auth. The request may have taken effect.
     pub(super) const LOST: Self = Self {
         code: None,
         conflict: None,
@@ -47,7 +46,7 @@ impl CallError {
         retry_after: DEFAULT_RETRY_AFTER,
     };
 
-    /// What Supabase Auth answered; `None` if the answer is not its own.
+    /// Reads an error answer; `None` if it is not from Supabase Auth.
     pub(super) fn read(
         status: StatusCode,
         headers: &HeaderMap,
@@ -57,7 +56,7 @@ impl CallError {
         let header = headers
             .get(CODE_HEADER)
             .and_then(|value| value.to_str().ok());
-        // `code` is the code in the new shape and in what Postgres says, and the status in the old one.
+        // `code` is the code in the new form and in errors of Postgres, and the status in the old form.
         let code = text("code")
             .or(text("error_code"))
             .or(header)
@@ -96,7 +95,7 @@ impl CallError {
         self.code.as_deref()
     }
 
-    /// Whether our API keys are not accepted.
+    /// Whether Supabase Auth refused the API key.
     pub(super) fn is_about_keys(&self) -> bool {
         matches!(
             self.code(),
@@ -104,8 +103,8 @@ impl CallError {
         )
     }
 
-    /// What the owner has to mend, if that is what it is.
-    fn to_mend(&self) -> Option<&'static str> {
+    /// What the operator has to change, if the settings of the project caused the error.
+    fn fix(&self) -> Option<&'static str> {
         Some(match self.code()? {
             "phone_provider_disabled" => {
                 "the phone provider is off; turn it on under Authentication > Providers > Phone"
@@ -129,9 +128,9 @@ impl CallError {
         })
     }
 
-    /// Tells the owner what to mend. `false` if there is nothing.
-    pub(super) fn tell_owner(&self) -> bool {
-        let fix = self.to_mend();
+    /// Logs what the operator has to change. Returns `false` if the settings did not cause the error.
+    pub(super) fn log_fix(&self) -> bool {
+        let fix = self.fix();
         if let Some(fix) = fix {
             metrics::counter!("identity_alerts_total", "kind" => "misconfigured").increment(1);
             tracing::error!(code = self.code, "nobody can sign in with Supabase: {fix}");
@@ -140,12 +139,12 @@ impl CallError {
     }
 }
 
-/// For codes that the flow has no branch for.
+/// For codes without a branch of their own in the caller.
 impl From<CallError> for SignInError {
     fn from(error: CallError) -> Self {
         if error.code() == Some("user_banned") {
             Self::Refused
-        } else if error.tell_owner() {
+        } else if error.log_fix() {
             Self::Misconfigured
         } else {
             Self::Unavailable {
@@ -155,10 +154,10 @@ impl From<CallError> for SignInError {
     }
 }
 
-/// For codes that the flow has no branch for.
+/// For codes without a branch of their own in the caller.
 impl From<CallError> for UpstreamError {
     fn from(error: CallError) -> Self {
-        if error.tell_owner() {
+        if error.log_fix() {
             Self::Misconfigured
         } else {
             Self::Unavailable
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_tells_its_code() {
+    fn the_code_is_read_from_every_form_of_an_error() {
         let phone = Some(Conflict::Phone);
         let duplicate = |key: &str| json!({"code": "23505", "message": format!("duplicate key value violates unique constraint \"{key}\"")});
         for (status, header, body, code, conflict) in [
@@ -255,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_code_is_not_supabase_auths() {
+    fn an_answer_without_a_code_is_not_from_supabase_auth() {
         for (status, body) in [
             (
                 502,
@@ -273,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_is_bounded() {
+    fn retry_after_is_bounded() {
         let read = |wait: Option<&str>| {
             let body = json!({"error_code": "over_request_rate_limit"});
             let mut headers = HeaderMap::new();

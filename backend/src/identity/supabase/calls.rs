@@ -1,7 +1,7 @@
-//! The calls of Supabase Auth that are used here, one function each.
+//! The used calls of the Supabase Auth API, one function each.
 //!
-//! Each is one request, but for admin calls that fail with `bad_jwt`: the hosted gateway has been seen
-//! to spoil good keys now and then, so those are asked once more.
+//! Each function sends one request. An admin call that fails with `bad_jwt` is repeated once, because the hosted
+//! gateway sometimes refuses a good key.
 
 use std::net::IpAddr;
 
@@ -18,7 +18,7 @@ use super::client::{Call, Caller, Client};
 use crate::identity::grant::UpstreamTokens;
 use crate::phone::Phone;
 
-/// What a grant is answered with.
+/// The answer to a grant.
 #[derive(Deserialize)]
 pub(super) struct TokenAnswer {
     access_token: String,
@@ -32,7 +32,7 @@ struct GrantedUser {
 }
 
 impl TokenAnswer {
-    /// Who was granted them.
+    /// The user whom the tokens are for.
     pub(super) fn user_id(&self) -> Uuid {
         self.user.id
     }
@@ -50,7 +50,7 @@ struct UserPage {
     users: Vec<UserRecord>,
 }
 
-/// What a project tells about itself.
+/// The public settings of a project.
 #[derive(Deserialize)]
 pub(super) struct SettingsAnswer {
     pub(super) external: External,
@@ -67,7 +67,7 @@ pub(super) struct External {
 }
 
 impl Client {
-    /// Asked with the service key, so that no captcha is asked for.
+    /// A password grant. With the service key no captcha is required.
     pub(super) async fn grant(
         &self,
         phone: &Phone,
@@ -85,7 +85,7 @@ impl Client {
             .await
     }
 
-    /// Ends the session of this token alone.
+    /// Ends the session of this token, and no other.
     pub(super) async fn log_out(&self, access: &SecretString) -> Result<(), CallError> {
         let call = Call {
             caller: Caller::Person(access.expose_secret()),
@@ -94,7 +94,7 @@ impl Client {
         self.call::<IgnoredAny>(call).await.map(|_| ())
     }
 
-    /// Who holds this token, if the provider accepts it.
+    /// The user of this token, if the provider accepts the token.
     pub(super) async fn user(&self, access: &str) -> Result<UserRecord, CallError> {
         self.call(Call {
             caller: Caller::Person(access),
@@ -165,7 +165,7 @@ impl Client {
         unless_gone(self.admin(call).await)
     }
 
-    /// Setting a password ends all sessions of its person, even if it is the same one.
+    /// Sets the password, even to the same one, and thereby ends all sessions of the account.
     pub(super) async fn set_password(
         &self,
         id: Uuid,
@@ -187,7 +187,7 @@ impl Client {
         .await
     }
 
-    /// Deletes an account for good. One that is not there counts as deleted.
+    /// Deletes an account for good. An unknown account counts as deleted.
     pub(super) async fn delete_user(&self, id: Uuid) -> Result<(), CallError> {
         let call = Call::new("delete_user", Method::DELETE, format!("admin/users/{id}"));
         unless_gone::<IgnoredAny>(self.admin(call).await).map(|_| ())

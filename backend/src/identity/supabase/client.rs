@@ -1,9 +1,9 @@
-//! The wire to a Supabase project: one request out, one bounded answer in.
+//! The HTTP client of a Supabase project.
 //!
-//! No module behind it sees a status or a header. An answer is either what was asked for, or a refusal that
-//! Supabase Auth itself has put a code on, or it is lost: the connection broke, time ran out, a gateway
-//! sent HTML, a body was not JSON, a redirect pointed elsewhere. What is lost may have taken effect.
-//! The connections are pooled and built once; redirects are not followed; errors never carry URLs.
+//! Callers see neither status nor headers. A call returns the parsed answer, an error with a code of Supabase
+//! Auth, or [`CallError::LOST`]: the connection broke, the time ran out, a gateway sent HTML, the body was not
+//! JSON, or the answer was a redirect. A lost request may have taken effect. Redirects are not followed, and
+//! errors never contain URLs.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -18,27 +18,28 @@ use super::call_error::CallError;
 use crate::config::{ApiKey, SupabaseConfig};
 use crate::provider_http::{self, Timeouts, is_json, read_bounded};
 
-/// Longest answer that is read: a page of two hundred users with fat metadata.
+/// Longest accepted answer: a page of two hundred users with large metadata.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 const APIKEY: HeaderName = HeaderName::from_static("apikey");
-/// The address whose rate limit counts. The provider believes it only with a secret key, and only if told to.
+/// The client address for the provider's rate limits. The provider uses it only with a secret key, and only if
+/// the project is configured so.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("sb-forwarded-for");
 
-/// How long a project may take. The server itself gives up after ten seconds.
+/// Timeouts of a request. Supabase Auth itself gives up after ten seconds.
 pub const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
     total: Duration::from_secs(12),
 };
 
-/// On whose behalf a call is made. Never kept from one call to the next.
+/// The credentials of a request.
 #[derive(Clone, Copy)]
 pub(super) enum Caller<'a> {
-    /// The backend, by its service key.
+    /// The service key.
     Service,
-    /// By the key that everyone may know.
+    /// The public key of the project.
     Anon,
-    /// A person, by their access token.
+    /// A person's access token.
     Person(&'a str),
 }
 
@@ -48,16 +49,16 @@ pub(super) struct Call<'a> {
     /// For metrics and logs.
     pub(super) operation: &'static str,
     pub(super) method: Method,
-    /// Below `/auth/v1/`, with its query.
+    /// Path below `/auth/v1/`, with the query.
     pub(super) path: String,
     pub(super) caller: Caller<'a>,
     pub(super) body: Option<Value>,
-    /// The address of the device that it is made for.
+    /// The address of the person's device.
     pub(super) client: Option<IpAddr>,
 }
 
 impl Call<'_> {
-    /// A call of the backend's own, without a body.
+    /// A call with the service key and without a body.
     pub(super) fn new(operation: &'static str, method: Method, path: impl Into<String>) -> Self {
         Self {
             operation,
@@ -70,7 +71,7 @@ impl Call<'_> {
     }
 }
 
-/// Speaks to one project.
+/// The HTTP client of one project.
 pub(super) struct Client {
     http: reqwest::Client,
     base: Url,
@@ -89,7 +90,7 @@ impl Client {
         })
     }
 
-    /// Asks, and reads the answer as `T`; an empty one as JSON's null.
+    /// Sends the request and parses the answer as `T`. An empty answer counts as JSON `null`.
     pub(super) async fn call<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, CallError> {
         let operation = call.operation;
         let begun = Instant::now();
@@ -182,7 +183,7 @@ impl Client {
         let bearer = match (caller, key) {
             (Caller::Person(token), _) => Some(token),
             (_, ApiKey::Legacy(_)) => Some(key.expose()),
-            // It is no JWT: the gateway trades it for one, unless there is a bearer already.
+            // An opaque key is no JWT, so it is not sent as a bearer token: the gateway adds a JWT if there is none.
             (_, ApiKey::Opaque(_)) => None,
         };
         if let Some(token) = bearer {
@@ -196,7 +197,7 @@ impl Client {
     }
 }
 
-/// What no header could carry is sent as nothing, and refused.
+/// A header with a secret. A secret with characters that no header allows becomes empty, and is refused.
 fn secret(text: &str) -> HeaderValue {
     let value = HeaderValue::from_str(text);
     let mut value = value.unwrap_or_else(|_| HeaderValue::from_static(""));

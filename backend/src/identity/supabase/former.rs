@@ -1,4 +1,4 @@
-//! A project that issued access tokens before: it deletes accounts, and nothing else is asked of it.
+//! A Supabase project that was the issuer before: accounts are deleted there.
 
 use uuid::Uuid;
 
@@ -13,10 +13,10 @@ pub struct FormerProject(Client);
 pub enum DeletionKept {
     #[error("the project does not accept FORMER_SUPABASE_SERVICE_KEY")]
     KeyRefused,
-    /// There is no answer that the project can be held to. The account may be gone.
+    /// No answer came, or one that is not from Supabase Auth. The account may be deleted.
     #[error("the project does not answer")]
     Away,
-    /// The project has refused, with this code.
+    /// The project refused the deletion with this error code.
     #[error("the project refuses: {0}")]
     Refused(String),
 }
@@ -26,7 +26,7 @@ impl FormerProject {
         Client::new(config, TIMEOUTS).map(Self)
     }
 
-    /// Deletes the account for good. One that is not there counts as deleted.
+    /// Deletes the account for good. An unknown account counts as deleted.
     pub async fn delete_account(&self, subject: Uuid) -> Result<(), DeletionKept> {
         Ok(self.0.delete_user(subject).await?)
     }

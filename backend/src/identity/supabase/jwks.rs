@@ -1,7 +1,7 @@
-//! A project's public keys, kept for ten minutes.
+//! A project's public keys, cached for ten minutes.
 //!
-//! A key that is not known makes us look again, at most twice a minute, so that made-up names don't
-//! turn into requests. When the keys cannot be had, those known serve for an hour.
+//! A token with an unknown key causes a fetch, at most twice a minute, so that forged key ids do not cause a
+//! request each. If the keys cannot be fetched, the last ones are used for an hour.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,11 +18,11 @@ use crate::identity::token::VerifyingKey;
 
 const FRESH_FOR: Duration = Duration::from_mins(10);
 const STALE_FOR: Duration = Duration::from_hours(1);
-/// Between two fetches for unknown names.
+/// Least time between two fetches because of unknown keys.
 const FLOOR: Duration = Duration::from_secs(30);
-/// Between two fetches of which the first failed.
+/// Least time between a failed fetch and the next.
 const RETRY_FLOOR: Duration = Duration::from_secs(5);
-/// Short, since requests wait for it.
+/// Short, because requests wait for the fetch.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 /// More keys than any project has.
 const MAX_KEYS: usize = 32;
@@ -40,13 +40,13 @@ struct JwksState {
     failed_at: Option<Timestamp>,
 }
 
-/// Keys that were published together.
+/// The keys of one published document.
 #[derive(Default)]
 pub(super) struct PublicKeys {
-    /// Counts changes.
+    /// Number of changes of the document.
     pub(super) generation: u64,
     by_id: HashMap<String, VerifyingKey>,
-    /// What they were read from.
+    /// The published document.
     document: Value,
 }
 
@@ -57,14 +57,15 @@ impl PublicKeys {
 }
 
 impl Jwks {
-    /// The keys, if nothing need be fetched.
+    /// The keys, if they are so new that no fetch is due.
     pub(super) fn fresh(&self, now: Timestamp) -> Option<Arc<PublicKeys>> {
         let state = self.read();
         let is_fresh = state.is_within(FRESH_FOR, now);
         state.fetched.filter(|_| is_fresh).map(|(_, keys)| keys)
     }
 
-    /// The keys, if they can be had or are not too old. While another request fetches newer ones, old ones do.
+    /// The keys, fetched if a fetch is due. If the fetch fails, or another request is fetching, the last keys are
+    /// returned, unless they are older than an hour.
     pub(super) async fn known(&self, client: &Client, now: Timestamp) -> Option<Arc<PublicKeys>> {
         let state = self.read();
         if state.is_within(FRESH_FOR, now) || state.has_failed_within(RETRY_FLOOR, now) {
@@ -79,8 +80,8 @@ impl Jwks {
         self.read().usable(now)
     }
 
-    /// The keys after a fetch, unless they have just been fetched.
-    pub(super) async fn look_again(
+    /// Fetches the keys, at most once in [`FLOOR`], and returns them.
+    pub(super) async fn refreshed(
         &self,
         client: &Client,
         now: Timestamp,
@@ -103,7 +104,8 @@ impl Jwks {
         }
     }
 
-    /// One at a time; a request that waited uses what the first has brought.
+    /// Fetches the keys. Requests fetch one at a time; a request that waited uses the keys that the first one
+    /// fetched.
     async fn fetch(
         &self,
         client: &Client,
@@ -166,7 +168,7 @@ impl JwksState {
     }
 }
 
-/// The keys that can be used here; others are passed over.
+/// The usable keys of the document.
 fn read_keys(document: &Value) -> HashMap<String, VerifyingKey> {
     let keys = document["keys"].as_array().map_or(&[][..], Vec::as_slice);
     let mut by_id = HashMap::new();
@@ -181,7 +183,7 @@ fn read_keys(document: &Value) -> HashMap<String, VerifyingKey> {
 }
 
 fn read_key(key: &Value) -> Option<(String, VerifyingKey)> {
-    // Read from a copy without what need not be known.
+    // `key_ops` is not needed, and an unknown value of it would make the key unreadable.
     let mut key = key.clone();
     key.as_object_mut()?.remove("key_ops");
     let jwk: Jwk = serde_json::from_value(key).ok()?;
@@ -218,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn only_public_keys_for_signatures_are_taken() {
+    fn only_public_keys_for_signatures_are_used() {
         let recorded = json!({
             "alg": "ES256", "crv": "P-256", "ext": true, "key_ops": ["verify"], "kid": "a", "kty": "EC",
             "use": "sig", "x": "tHITYPlGsHuV50GN8I98rs1mtNKAu530JmgK7-TX17w",

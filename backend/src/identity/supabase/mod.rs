@@ -1,8 +1,7 @@
-//! A Supabase project as the issuer: it has real sessions for people whose number we have verified.
+//! A Supabase project as the issuer: people whose number the backend has verified get sessions there.
 //!
-//! `sign_in` is the usual way in, `repair` what happens when an account is not as we left it; `calls`
-//! and `client` speak to the project. Nothing here decides how long a session of ours lives, or calls
-//! the provider twice for what one call can tell.
+//! `sign_in` is the usual sign-in. `repair` is the sign-in to an account that was changed or deleted, or that this
+//! backend did not create. `calls` and `client` send the requests to the project.
 
 mod account;
 mod call_error;
@@ -43,8 +42,8 @@ use client::Client;
 use jwks::{Jwks, PublicKeys};
 use settings::Gate;
 
-/// How many tokens the provider is asked about at once, and in a second: questions about the tokens of
-/// strangers must not use up what signing in needs.
+/// Limits on simultaneous requests about tokens, and on those in a second: requests about forged tokens must not
+/// use up the provider's rate limit, which sign-ins need.
 const QUESTIONS_AT_ONCE: usize = 16;
 const QUESTIONS_A_SECOND: u32 = 50;
 const TOO_MANY_QUESTIONS: TokenError = TokenError::Unavailable {
@@ -100,7 +99,7 @@ impl SupabaseIdentity {
             return Ok(Verified::Proven(claims));
         }
         if parts.is_by_secret() {
-            // One that names a public key takes it for the secret.
+            // An HS256 token with the id of a public key is forged: its secret would be the public key.
             if let (Some(keys), Some(id)) = (&known, &parts.key_id)
                 && keys.get(id).is_some()
             {
@@ -111,7 +110,7 @@ impl SupabaseIdentity {
         let id = parts.key_id.as_deref().ok_or(InvalidToken::UnknownKey)?;
         let keys = match known {
             Some(keys) if keys.get(id).is_some() => keys,
-            _ => self.jwks.look_again(&self.client, now).await?,
+            _ => self.jwks.refreshed(&self.client, now).await?,
         };
         let key = keys.get(id).ok_or(InvalidToken::UnknownKey)?;
         key.verify(&parts)?;
@@ -124,7 +123,7 @@ impl SupabaseIdentity {
         self.verified.get(token, keys?.generation)
     }
 
-    /// What the token claims, if the provider accepts it now: its signature, its session, its person.
+    /// The claims of a token if the provider accepts it, with signature, session and person.
     pub(super) async fn ask_user(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
         let parts = TokenParts::read(token)?;
         let claims = self.check(&parts.payload, now)?;
@@ -166,8 +165,8 @@ impl SupabaseIdentity {
         RawClaims::read(payload)?.check_at(&self.issuer, upstream_session, now)
     }
 
-    /// Tokens that came straight from the provider, if they are `subject`'s and of use. If not, the owner is
-    /// told.
+    /// Checks tokens that the provider has just issued: they must be for `subject` and usable here. Otherwise an
+    /// alert is logged.
     fn granted(&self, answer: TokenAnswer, subject: Uuid) -> Result<Grant, SignInError> {
         let user_id = answer.user_id();
         let tokens = answer.into_tokens();
@@ -192,14 +191,14 @@ impl SupabaseIdentity {
         })
     }
 
-    /// The claims of a token that need not be proved.
+    /// The claims of a token that came from the provider itself, so that its signature need not be checked.
     fn claims_of(&self, token: &SecretString) -> Result<Claims, InvalidToken> {
         let parts = TokenParts::read(token.expose_secret())?;
         RawClaims::read(&parts.payload)?.check(&self.issuer, upstream_session)
     }
 }
 
-/// Supabase has issued an access token that we would not accept ourselves. Tells the owner.
+/// Logs that Supabase has issued an access token that this backend would not accept.
 fn unusable_token(reason: InvalidToken) -> SignInError {
     if reason == InvalidToken::Issuer {
         count_alert("issuer");

@@ -1,7 +1,7 @@
 //! Codes that Supabase Auth sends and checks itself (`OTP_PROVIDER=supabase`).
 //!
-//! A right code opens a session there, which proves the number and serves nothing else: the caller logs it
-//! out, and then signs the person in as with any other provider of codes.
+//! A right code opens a session at the project, which proves the number. The caller logs it out, and then signs
+//! the person in as with any other provider of codes.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,21 +11,21 @@ use crate::config::Channel;
 use crate::identity::grant::UpstreamTokens;
 use crate::phone::Phone;
 
-/// How long a person waits between two codes, where the provider does not tell.
+/// Wait between two codes, if the provider does not state it.
 const RESEND_AFTER: Duration = Duration::from_mins(1);
 
-/// Why no code was sent. Its name in snake case is a label of metrics.
+/// Why no code was sent. A variant's name in snake case is a label of metrics.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum StartOtpError {
-    /// One was sent just now, or too many were.
+    /// A code was sent a moment ago, or too many codes were sent.
     #[error("too many codes")]
     TooSoon { retry_after: Duration },
     #[error("not a number for the identity provider")]
     InvalidPhone,
     #[error("the code cannot be delivered")]
     Undeliverable,
-    /// The project sends no codes. The owner was told.
+    /// The project sends no codes. The operator was told in the log.
     #[error("the identity provider is not set up for this")]
     Misconfigured,
     /// A code may have been sent.
@@ -33,17 +33,17 @@ pub enum StartOtpError {
     Unavailable,
 }
 
-/// Why a code did not prove the number. Its name in snake case is a label of metrics.
+/// Why a code did not prove the number. A variant's name in snake case is a label of metrics.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum VerifyOtpError {
-    /// Wrong, expired or used: the provider does not tell which.
+    /// Wrong, expired or used: the provider answers the same for all three.
     #[error("not the code")]
     Wrong,
     /// The provider has banned the person.
     #[error("the identity provider has banned this person")]
     Banned,
-    /// The project checks no codes. The owner was told.
+    /// The project checks no codes. The operator was told in the log.
     #[error("the identity provider is not set up for this")]
     Misconfigured,
     /// The code may be used up.
@@ -52,8 +52,8 @@ pub enum VerifyOtpError {
 }
 
 impl SupabaseIdentity {
-    /// Sends a code, by SMS or `WhatsApp`. Never repeated by itself: it may have been sent although no answer
-    /// came.
+    /// Sends a code, by SMS or `WhatsApp`. The request is never repeated, because the code may have been sent
+    /// although no answer came.
     pub async fn start_otp(
         &self,
         phone: &Phone,
@@ -70,12 +70,12 @@ impl SupabaseIdentity {
             },
             Some("validation_failed") => StartOtpError::InvalidPhone,
             Some("sms_send_failed") => StartOtpError::Undeliverable,
-            _ if error.tell_owner() => StartOtpError::Misconfigured,
+            _ if error.log_fix() => StartOtpError::Misconfigured,
             _ => StartOtpError::Unavailable,
         })
     }
 
-    /// Checks a code. The session that it opens is to be logged out.
+    /// Checks a code. Returns the tokens of the session that the code opened; the caller logs it out.
     pub async fn verify_otp(
         &self,
         phone: &Phone,
@@ -87,7 +87,7 @@ impl SupabaseIdentity {
             Err(error) => Err(match error.code() {
                 Some("otp_expired" | "validation_failed") => VerifyOtpError::Wrong,
                 Some("user_banned") => VerifyOtpError::Banned,
-                _ if error.tell_owner() => VerifyOtpError::Misconfigured,
+                _ if error.log_fix() => VerifyOtpError::Misconfigured,
                 _ => VerifyOtpError::Unavailable,
             }),
         }

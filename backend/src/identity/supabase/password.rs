@@ -1,7 +1,7 @@
-//! The password that an account has at Supabase: derived, so that it need not be stored.
+//! The password of an account at Supabase. It is derived, so it need not be stored.
 //!
-//! It hangs on a key of `SUPABASE_PASSWORD_KEYS` and on the account's id, so it is the same on every
-//! replica and for every sign-in; setting one anew would end all sessions of its person.
+//! The password depends on a key of `SUPABASE_PASSWORD_KEYS` and on the account's id, so it is the same on every
+//! replica and for every sign-in. A new password would end all sessions of the account.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::keyring::keyed_hash;
 
-/// A character of every kind that a project may ask for.
+/// A character of each kind that the password rules of a project may require.
 const SUFFIX: &str = "aA1!";
 
 pub(super) fn derive(key: &SecretString, subject: Uuid) -> SecretString {
@@ -28,7 +28,7 @@ mod tests {
         let key = SecretString::from("0123456789abcdef0123456789abcdef");
         let other = SecretString::from("fedcba9876543210fedcba9876543210");
         let ada = derive(&key, Uuid::from_u128(1));
-        // Were this to change, everybody's password would.
+        // A change here would change the password of every account.
         assert_eq!(
             ada.expose_secret(),
             "xFsN2YZ22hxf0fKDdhe-SPJtzvTvQNTv4kEifDsdXrwaA1!"

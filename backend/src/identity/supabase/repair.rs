@@ -1,10 +1,9 @@
-//! An account that is not as we left it: its password was changed, it was deleted, or another account
-//! holds the person's number.
+//! The repair of an account: its password was changed, it was deleted, or another account has the person's
+//! number.
 //!
-//! Repairing sets a password, which ends every session of the account; so one replica alone repairs,
-//! under a lease that others wait for, and it begins by looking whether that is still necessary. It may
-//! be stopped anywhere: the subject is decided in our own store first, and the next sign-in comes to
-//! the same account again.
+//! A repair sets a password, which ends every session of the account. So one replica repairs at a time, under a
+//! lease, and checks first whether another replica has done the repair. A repair may be interrupted at any point:
+//! the subject is stored first, so the next sign-in continues with the same account.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -22,12 +21,14 @@ use crate::identity::grant::Grant;
 use crate::ids::random_id;
 use crate::store::{Account, Moved};
 
-/// How long a repair may take, and when another replica may take over.
+/// How long a repair may take.
 const REPAIR_TIMEOUT: Duration = Duration::from_secs(45);
+/// When another replica may take over.
 const LEASE: Duration = Duration::from_mins(1);
-/// How long a sign-in waits for another's repair, and how often it looks.
-const PATIENCE: Duration = Duration::from_secs(5);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a sign-in waits for the lease.
+const LEASE_WAIT: Duration = Duration::from_secs(5);
+/// How often a waiting sign-in tries to take the lease.
+const LEASE_RETRY_EVERY: Duration = Duration::from_millis(100);
 
 /// Users a page, and pages at most: 50,000 users, newest first.
 const PER_PAGE: usize = 200;
@@ -57,10 +58,10 @@ impl SignInAttempt<'_> {
                     until: Some(until),
                 });
             }
-            if begun.elapsed() >= PATIENCE {
+            if begun.elapsed() >= LEASE_WAIT {
                 return Err(CallError::LOST.into());
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(LEASE_RETRY_EVERY).await;
         }
     }
 
@@ -69,9 +70,9 @@ impl SignInAttempt<'_> {
         let user_id = self.person.user_id;
         let SupabaseIdentity { store, issuer, .. } = self.supabase;
         let account = store.read_account(user_id, issuer).await?;
-        // It is gone if the whole person was deleted meanwhile.
+        // The account does not exist if the person was deleted meanwhile.
         let account = account.ok_or(SignInError::from(CallError::LOST))?;
-        // The replica that had the lease before may have mended it.
+        // The replica that had the lease before may have repaired the account.
         let password = self.password(account.subject);
         if let Some(grant) = self.try_grant(account.subject, &password).await? {
             return self.finish(&account, grant).await;
@@ -81,10 +82,10 @@ impl SignInAttempt<'_> {
                 self.reset_password(account, "repaired").await
             }
             Some(found) if found.has(phone) => self.take_over(account, &found).await,
-            // The id is another person's, or the account holds another number by now.
+            // The id belongs to another person, or the account has another number now.
             Some(_) => {
                 let account = self.move_to(account, random_id()).await?;
-                self.note("repaired").await;
+                self.audit_repair("repaired").await;
                 match self.create(account.subject).await? {
                     None => self.grant_once(&account).await,
                     Some(Conflict::Phone) => self.take_over_holder(account).await,
@@ -96,7 +97,7 @@ impl SignInAttempt<'_> {
         }
     }
 
-    /// Finds the account that holds the number, and takes it over if it may be.
+    /// Finds the account with the number, and takes it over if that is safe.
     async fn take_over_holder(&self, account: Account) -> Result<Grant, SignInError> {
         let Some(holder) = self.find_holder().await? else {
             super::count_alert("holder_not_found");
@@ -105,7 +106,7 @@ impl SignInAttempt<'_> {
             );
             return Err(CallError::LOST.into());
         };
-        // Pages leave out factors; and time has passed.
+        // Pages of the list leave out factors, and the account may have changed since.
         let Some(found) = self.supabase.client.get_user(holder).await? else {
             return Err(CallError::LOST.into());
         };
@@ -158,7 +159,7 @@ impl SignInAttempt<'_> {
         }
     }
 
-    /// Makes `subject` the person's, before the provider hears of it.
+    /// Stores `subject` as the person's, before any request to the provider.
     async fn move_to(&self, account: Account, subject: Uuid) -> Result<Account, SignInError> {
         if account.subject == subject {
             return Ok(account);
@@ -180,8 +181,8 @@ impl SignInAttempt<'_> {
         }
     }
 
-    /// The account that holds the number. Pages are asked for until one brings no new account: the server may
-    /// give less than a page, or the same one for ever.
+    /// The account with the number. Pages are fetched until one has no new account: the server may return shorter
+    /// pages, or the same page again and again.
     async fn find_holder(&self) -> Result<Option<Uuid>, SignInError> {
         let mut seen = HashSet::new();
         for page in 1..=MAX_PAGES {
@@ -199,20 +200,20 @@ impl SignInAttempt<'_> {
         Ok(None)
     }
 
-    /// What is done to an account that is not ours from the start. Written down before it is done: it
-    /// may take effect although no answer comes.
+    /// Counts, logs and audits a repair. Called before the request, which may take effect although no answer
+    /// comes.
     async fn record(&self, what: &'static str, account: Uuid) {
         metrics::counter!("identity_repairs_total", "kind" => what).increment(1);
         tracing::warn!(%account, what, "an account at Supabase is repaired; its sessions end");
-        self.note(what).await;
+        self.audit_repair(what).await;
     }
 }
 
-/// The right to repair an account. It is given back as well if the request is dropped in the middle.
+/// The right to repair an account. It is released, too, if the sign-in is dropped in the middle.
 struct RepairLease<'a> {
     supabase: &'a SupabaseIdentity,
     user_id: Uuid,
-    /// `None` once it is given back.
+    /// `None` after the release.
     until: Option<Timestamp>,
 }
 

@@ -27,7 +27,7 @@ impl SupabaseIdentity {
         if let Some(ended) = ended(&error) {
             return Err(RefreshError::Ended(ended));
         }
-        error.tell_owner();
+        error.log_fix();
         Err(RefreshError::Unavailable {
             retry_after: error.retry_after,
         })

@@ -1,8 +1,8 @@
-//! What the project's own settings mean for us, asked at start and until they are known.
+//! The check of the project's settings, at start and until the project has answered.
 //!
-//! A setting that opens a side door is a reason not to start. A project that does not answer is no reason,
-//! for it would take the whole product down with it. But in production every sign-in is refused until its settings
-//! were seen and open no side door: that it did not answer proves nothing.
+//! With an unsafe setting the backend does not start. A project that does not answer does not keep the backend
+//! from starting, because messages can be relayed without it. But in production every sign-in is refused until the
+//! settings are known to be safe.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,10 +12,11 @@ use super::client::{Client, TIMEOUTS};
 use crate::config::{Environment, OtpProviderConfig, SupabaseConfig};
 use crate::identity::failure::SignInError;
 
-/// When to try again while the gate is shut; the settings are looked at about as often.
+/// Seconds to the next try of a refused sign-in: about the time between two checks of the settings.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// While it is shut every sign-in is refused. At first it is shut in production, and open in development.
+/// Refuses every sign-in while it is shut. Before the first check it is shut in production and open in
+/// development.
 pub(super) struct Gate {
     environment: Environment,
     is_shut: AtomicBool,
@@ -33,7 +34,7 @@ impl Gate {
     fn set(&self, problems: &[SettingsProblem]) {
         let is_fatal = |problem: &SettingsProblem| problem.is_fatal(self.environment);
         let is_shut = problems.iter().any(is_fatal);
-        // Nothing else is published with it.
+        // Relaxed: no other data depends on the flag.
         self.is_shut.store(is_shut, Ordering::Relaxed);
     }
 
@@ -48,7 +49,7 @@ impl Gate {
     }
 }
 
-/// Something to mend in the project or in its keys.
+/// A wrong setting of the project, or a refused API key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsProblem {
     #[error(
@@ -76,7 +77,7 @@ pub enum SettingsProblem {
 }
 
 impl SettingsProblem {
-    /// The variable or setting that it is about.
+    /// The variable, or the place in Supabase's dashboard, where the problem is solved.
     pub const fn key(self) -> &'static str {
         match self {
             Self::PhoneProviderOff | Self::PhoneAutoconfirm => {
@@ -88,7 +89,7 @@ impl SettingsProblem {
         }
     }
 
-    /// Whether people can sign in nevertheless.
+    /// Whether people can sign in despite the problem.
     pub fn is_usable(self) -> bool {
         !matches!(
             self,
@@ -96,7 +97,7 @@ impl SettingsProblem {
         )
     }
 
-    /// Whether the backend may not start with it.
+    /// Whether the problem keeps the backend from starting.
     pub fn is_fatal(self, environment: Environment) -> bool {
         environment == Environment::Production && self != Self::SignupClosed
     }
@@ -115,7 +116,7 @@ pub enum ProbeError {
     Unreachable(#[from] Unreachable),
 }
 
-/// What is wrong with a project, as far as it tells, without serving.
+/// Finds the problems of a project, for commands that do not serve.
 pub async fn probe(
     config: &SupabaseConfig,
     codes: CodesBy,
@@ -125,8 +126,7 @@ pub async fn probe(
 }
 
 impl SupabaseIdentity {
-    /// What is wrong with the project, as far as it tells. If that is fatal every sign-in is refused from now
-    /// on.
+    /// Finds the problems of the project. If one is fatal, every sign-in is refused until the next check.
     pub async fn check_settings(
         &self,
         codes: CodesBy,
@@ -171,10 +171,10 @@ async fn find_problems(
     Ok(problems)
 }
 
-/// Who sends the codes that people prove their number with.
+/// The provider of one-time codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodesBy {
-    /// The project itself, which needs public sign-up for it.
+    /// The project, which then needs public sign-up.
     Supabase,
     Others,
 }

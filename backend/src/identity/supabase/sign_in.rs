@@ -1,10 +1,9 @@
-//! The usual way to a session at Supabase: a password grant, and before the first one an account.
+//! The usual sign-in at Supabase: a password grant, and before the first grant the creation of an account.
 //!
-//! The subject is written down before the provider is asked, and the password derives from it: so
-//! simultaneous first sign-ins try to create the same account with the same password, one of them
-//! does, and all get their session. A later sign-in is one call. Old password keys are tried before
-//! anything is changed, for a new password ends every session of its person. Each call is made once;
-//! what comes next happens at the person's next try, for which the code stays good.
+//! The subject is stored before any request to the provider, and the password is derived from it. So simultaneous
+//! first sign-ins try to create the same account with the same password; one creates it, and all get a session. A
+//! later sign-in takes one call. Old password keys are tried before a reset, because a new password ends every
+//! session of the account. A failed call is not repeated: the person tries again, with the same code.
 
 use std::net::IpAddr;
 
@@ -67,7 +66,7 @@ impl SignInAttempt<'_> {
         }
     }
 
-    /// The person's account, decided before the provider hears of it.
+    /// Reads or stores the person's subject, before any request to the provider.
     async fn account(&self) -> Result<Account, SignInError> {
         let SupabaseIdentity { store, issuer, .. } = self.supabase;
         let SignInAttempt { person, now, .. } = *self;
@@ -76,22 +75,22 @@ impl SignInAttempt<'_> {
             let account = store.account(person.user_id, issuer, proposed, now).await?;
             match account {
                 Some(account) => return Ok(account),
-                // Another person has adopted an account of this id. A random id is free.
+                // Another person has adopted an account with this id, so a random id is used.
                 None if proposed == person.user_id => proposed = random_id(),
                 None => return Err(CallError::LOST.into()),
             }
         }
     }
 
-    /// The password that accounts get now.
+    /// The account's password, derived from the newest key.
     pub(super) fn password(&self, subject: Uuid) -> SecretString {
         let newest = self.supabase.password_keys.first();
         password::derive(newest.expect("the configuration asks for one"), subject)
     }
 
     /// One password grant; `None` if there is no account with this number and this password. If only the
-    /// number is unconfirmed, it is confirmed and one more grant made: the password was right, and the person
-    /// has just proved the number.
+    /// number is unconfirmed, the number is confirmed and the grant repeated: the password was right, and the
+    /// person has just proved the number.
     pub(super) async fn try_grant(
         &self,
         subject: Uuid,
@@ -113,7 +112,7 @@ impl SignInAttempt<'_> {
             Ok(answer) => {
                 let granted = self.supabase.granted(answer, subject);
                 if let Err(SignInError::NotAdoptable) = granted {
-                    self.note("refused").await;
+                    self.audit_repair("refused").await;
                 }
                 granted.map(Some)
             }
@@ -122,7 +121,7 @@ impl SignInAttempt<'_> {
         }
     }
 
-    /// Creates the account. `None` if that was done.
+    /// Creates the account. `None` if it was created.
     pub(super) async fn create(&self, subject: Uuid) -> Result<Option<Conflict>, SignInError> {
         let phone = self.person.phone;
         let password = self.password(subject);
@@ -149,7 +148,7 @@ impl SignInAttempt<'_> {
         Ok(grant)
     }
 
-    /// Tells the owner that a number is held by an account that is not touched.
+    /// Logs and audits that an account with the number is left alone.
     pub(super) async fn not_adoptable(&self, why: &'static str, account: Uuid) -> SignInError {
         super::count_alert("not_adoptable");
         tracing::error!(
@@ -158,12 +157,12 @@ impl SignInAttempt<'_> {
             "a person cannot sign in: a Supabase account that may be somebody else's holds the number; \
              look at it under Authentication > Users, and delete it or take the number away from it"
         );
-        self.note("refused").await;
+        self.audit_repair("refused").await;
         SignInError::NotAdoptable
     }
 
-    /// Writes down what was done, or not done, to the person's account.
-    pub(super) async fn note(&self, outcome: &'static str) {
+    /// Audits a repair of the person's account, or its refusal.
+    pub(super) async fn audit_repair(&self, outcome: &'static str) {
         let event = Event::new(EventKind::AccountRepair, outcome).of(self.person.user_id);
         audit::record(&self.supabase.store, event, self.now).await;
     }

@@ -1,10 +1,11 @@
-//! Who a person is at an issuer, on both stores.
+//! The account of a person at an identity issuer: its subject, its confirmation and its repair, on both
+//! stores.
 
 use archety_backend::store::{Account, Moved};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::support::somebody;
+use super::support::new_user;
 use crate::support::{NOW, stores};
 
 const ISSUER: &str = "https://abc.supabase.co/auth/v1";
@@ -12,7 +13,7 @@ const ISSUER: &str = "https://abc.supabase.co/auth/v1";
 #[tokio::test]
 async fn simultaneous_first_sign_ins_agree_on_one_subject() {
     for base in stores().await {
-        let ada = somebody(&base.store, 1, NOW).await;
+        let ada = new_user(&base.store, 1, NOW).await;
         let second = base.second().await;
         let mut tasks = JoinSet::new();
         for n in 0..20_u128 {
@@ -24,7 +25,9 @@ async fn simultaneous_first_sign_ins_agree_on_one_subject() {
             let proposed = Uuid::from_u128(n + 1);
             tasks.spawn(async move {
                 let account = store.account(ada.user_id, ISSUER, proposed, NOW).await;
-                account.expect("the store answers").expect("nobody has it")
+                account
+                    .expect("the store answers")
+                    .expect("the subject is free")
             });
         }
         let accounts = tasks.join_all().await;
@@ -35,10 +38,10 @@ async fn simultaneous_first_sign_ins_agree_on_one_subject() {
 }
 
 #[tokio::test]
-async fn a_subject_is_one_persons_and_changes_by_compare_and_swap() {
+async fn a_subject_belongs_to_one_person_and_changes_by_compare_and_swap() {
     for base in stores().await {
         let store = &base.store;
-        let (ada, bob) = (somebody(store, 1, NOW).await, somebody(store, 2, NOW).await);
+        let (ada, bob) = (new_user(store, 1, NOW).await, new_user(store, 2, NOW).await);
         let ids = [1, 2, 3].map(Uuid::from_u128);
         let account = store.account(ada.user_id, ISSUER, ids[0], NOW).await;
         assert!(account.expect("answers").expect("hers").is_new);
@@ -46,12 +49,12 @@ async fn a_subject_is_one_persons_and_changes_by_compare_and_swap() {
         assert_eq!(taken.expect("answers"), None, "{}", base.kind);
         let account = store.account(bob.user_id, ISSUER, ids[1], NOW).await;
         assert!(account.expect("answers").is_some());
-        // At another issuer the same id is somebody else.
+        // Another issuer may give the same id to another person.
         let elsewhere = store.account(bob.user_id, "elsewhere", ids[0], NOW).await;
         assert!(elsewhere.expect("answers").is_some());
 
         let confirm = |subject| store.confirm_account(ada.user_id, ISSUER, subject, NOW);
-        confirm(ids[2]).await.expect("nothing to confirm");
+        confirm(ids[2]).await.expect("another subject is ignored");
         let read = || async {
             let read = store.read_account(ada.user_id, ISSUER).await;
             read.expect("answers").expect("hers")
@@ -75,10 +78,10 @@ async fn a_subject_is_one_persons_and_changes_by_compare_and_swap() {
 }
 
 #[tokio::test]
-async fn one_repairs_and_a_dead_one_is_not_waited_for() {
+async fn one_replica_repairs_an_account_and_takes_over_from_a_dead_replica_after_a_minute() {
     for base in stores().await {
         let store = &base.store;
-        let ada = somebody(store, 1, NOW).await;
+        let ada = new_user(store, 1, NOW).await;
         let created = store.account(ada.user_id, ISSUER, ada.user_id, NOW).await;
         created.expect("answers");
         let minute = std::time::Duration::from_mins(1);
@@ -91,7 +94,7 @@ async fn one_repairs_and_a_dead_one_is_not_waited_for() {
         );
         let later = NOW.plus(minute);
         assert!(take(later, later.plus(minute)).await.expect("answers"));
-        // The dead one comes back, and gives back what is not its own any more.
+        // The first replica releases its repair, which has expired; the second replica keeps its own.
         let release = |until| store.release_repair(ada.user_id, ISSUER, until);
         release(NOW.plus(minute)).await.expect("answers");
         assert!(!take(later, later.plus(minute)).await.expect("answers"));

@@ -1,4 +1,4 @@
-//! A database has its people from one issuer, until its owner says otherwise.
+//! A database is bound to one identity issuer until the operator runs `identity switch`.
 
 use archety_backend::config::IdentityConfig;
 use archety_backend::identity::{Identity, OpenIdentityError, switch_identity};
@@ -7,7 +7,7 @@ use supabase_stand_in::{Settings, StandIn};
 use uuid::Uuid;
 
 use super::support::{
-    KeyKind, PASSWORD_KEY, PATIENT, SESSION_KEY, Somebody, config, keyring, somebody,
+    KeyKind, PASSWORD_KEY, PATIENT, SESSION_KEY, TestUser, config, keyring, new_user,
 };
 use crate::support::{NOW, stores};
 
@@ -23,9 +23,12 @@ async fn count(store: &Store, sql: &'static str) -> i64 {
     .expect("a number")
 }
 
-async fn account(store: &Store, somebody: &Somebody, issuer: &str) {
-    let account = store.account(somebody.user_id, issuer, somebody.user_id, NOW);
-    account.await.expect("the store answers").expect("nobody's");
+async fn account(store: &Store, user: &TestUser, issuer: &str) {
+    let account = store.account(user.user_id, issuer, user.user_id, NOW);
+    account
+        .await
+        .expect("the store answers")
+        .expect("the subject is free");
 }
 
 async fn open_session(store: &Store, id: u128, user_id: Uuid) {
@@ -56,7 +59,8 @@ async fn open_session(store: &Store, id: u128, user_id: Uuid) {
 }
 
 #[tokio::test]
-async fn a_vanished_configuration_does_not_turn_people_into_others() {
+async fn a_database_with_accounts_at_supabase_is_refused_once_the_configuration_of_supabase_is_gone()
+ {
     let project = StandIn::start(Settings::default()).await.expect("a port");
     let supabase = IdentityConfig::Supabase(config(&project, KeyKind::Legacy, &[PASSWORD_KEY]));
     for base in stores().await {
@@ -65,21 +69,28 @@ async fn a_vanished_configuration_does_not_turn_people_into_others() {
         open(&supabase, &base.second().await)
             .await
             .expect("the same");
-        let ada = somebody(&base.store, 1, NOW).await;
+        let ada = new_user(&base.store, 1, NOW).await;
         account(&base.store, &ada, identity.issuer()).await;
         let Err(refused) = open(&IdentityConfig::Local, &base.store).await else {
             panic!("{}: another issuer", base.kind);
         };
-        let told = refused.to_string();
-        assert!(told.contains("archety-backend identity switch"), "{told}");
-        assert!(told.contains(&project.issuer()), "{told}");
-        assert!(told.contains("IDENTITY=local"), "{told}");
+        let message = refused.to_string();
+        assert!(
+            message.contains("archety-backend identity switch"),
+            "{message}"
+        );
+        assert!(message.contains(&project.issuer()), "{message}");
+        assert!(message.contains("IDENTITY=local"), "{message}");
     }
-    assert_eq!(project.requests().all().len(), 0, "nobody was asked");
+    assert_eq!(
+        project.requests().all().len(),
+        0,
+        "the project gets no request"
+    );
 }
 
 #[tokio::test]
-async fn a_typo_at_the_first_start_binds_nothing() {
+async fn the_issuer_may_change_until_the_first_session_or_account() {
     let project = StandIn::start(Settings::default()).await.expect("a port");
     let right = IdentityConfig::Supabase(config(&project, KeyKind::Legacy, &[PASSWORD_KEY]));
     let mut typo = config(&project, KeyKind::Legacy, &[PASSWORD_KEY]);
@@ -88,10 +99,14 @@ async fn a_typo_at_the_first_start_binds_nothing() {
     for base in stores().await {
         let store = &base.store;
         open(&typo, store).await.expect("the first");
-        open(&IdentityConfig::Local, store).await.expect("nobody");
-        // Somebody who only texted has no identity to lose.
-        let ada = somebody(store, 1, NOW).await;
-        open(&right, store).await.expect("nobody has signed in");
+        open(&IdentityConfig::Local, store)
+            .await
+            .expect("no session and no account binds the database");
+        // A person who has only sent messages has no account, so the issuer may still change.
+        let ada = new_user(store, 1, NOW).await;
+        open(&right, store)
+            .await
+            .expect("no session and no account binds the database");
         open_session(store, 1, ada.user_id).await;
         assert!(
             open(&typo, store).await.is_err(),
@@ -103,7 +118,7 @@ async fn a_typo_at_the_first_start_binds_nothing() {
     for base in stores().await {
         let store = &base.store;
         open(&right, store).await.expect("the first");
-        let ada = somebody(store, 1, NOW).await;
+        let ada = new_user(store, 1, NOW).await;
         account(store, &ada, &project.issuer()).await;
         assert!(
             open(&typo, store).await.is_err(),
@@ -115,7 +130,7 @@ async fn a_typo_at_the_first_start_binds_nothing() {
 }
 
 #[tokio::test]
-async fn switching_ends_every_session_and_back_again_finds_the_same_issuer() {
+async fn switching_the_issuer_ends_every_session_and_switching_back_restores_the_local_issuer() {
     const ALIVE: &str = "select count(*) from sessions where ended_at is null";
     const KEPT: &str = "select count(*) from sessions where upstream_tokens is not null or access_hash is not null";
     let project = StandIn::start(Settings::default()).await.expect("a port");
@@ -126,7 +141,7 @@ async fn switching_ends_every_session_and_back_again_finds_the_same_issuer() {
             .await
             .expect("the first");
         let own = own.issuer().to_owned();
-        let ada = somebody(store, 1, NOW).await;
+        let ada = new_user(store, 1, NOW).await;
         open_session(store, 1, ada.user_id).await;
         open_session(store, 2, ada.user_id).await;
         let ended = switch_identity(&supabase, store, NOW).await;
@@ -145,7 +160,7 @@ async fn switching_ends_every_session_and_back_again_finds_the_same_issuer() {
 }
 
 #[tokio::test]
-async fn databases_have_issuers_of_their_own() {
+async fn each_database_has_a_local_issuer_of_its_own() {
     let mut issuers = std::collections::HashSet::new();
     for base in stores().await {
         let identity = open(&IdentityConfig::Local, &base.store)

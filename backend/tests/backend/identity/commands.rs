@@ -1,4 +1,5 @@
-//! The commands around identities, and what serve says about them, by the binary itself.
+//! The commands `identity switch` and `keys rotate` of the binary, and what `serve` logs about the identity
+//! provider.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -9,7 +10,7 @@ use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
 use archety_backend::store::{Pools, Store};
 use supabase_stand_in::{Fault, Settings, StandIn};
 
-use super::support::{PASSWORD_KEY, somebody};
+use super::support::{PASSWORD_KEY, new_user};
 
 fn backend(folder: &Path, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_archety-backend"));
@@ -26,8 +27,8 @@ fn run(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> (Option
         .args(arguments)
         .output()
         .expect("it runs");
-    let told = String::from_utf8(output.stderr).expect("text");
-    (output.status.code(), told)
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    (output.status.code(), stderr)
 }
 
 /// What serve logs until it listens.
@@ -59,28 +60,31 @@ async fn open(folder: &Path) -> Store {
     });
     let now = Clock::System.now();
     let store = Store::open(&config, Environment::Development, now).await;
-    store.expect("nobody has it open")
+    store.expect("no process has the database open")
 }
 
-/// What the operator's commands have written down.
+/// Kind and outcome of each audit event in the folder's database, the oldest first.
 async fn events(folder: &Path) -> Vec<(String, String)> {
     const SQL: &str = "select kind, outcome from auth_events order by occurred_at";
     let store = open(folder).await;
     let Pools::Sqlite { readers, .. } = store.pools() else {
-        panic!("a file");
+        panic!("the store is SQLite");
     };
     let events = sqlx::query_as(SQL).fetch_all(readers).await.expect("rows");
     store.close().await;
     events
 }
 
-/// Somebody who has an account in the folder's database.
-async fn sign_somebody_in(folder: &Path) {
+/// Creates a user with an account in the folder's database.
+async fn create_account(folder: &Path) {
     let store = open(folder).await;
     let now = Clock::System.now();
-    let ada = somebody(&store, 1, now).await;
-    let account = store.account(ada.user_id, "whoever it was", ada.user_id, now);
-    account.await.expect("the store answers").expect("nobody's");
+    let ada = new_user(&store, 1, now).await;
+    let account = store.account(ada.user_id, "an issuer", ada.user_id, now);
+    account
+        .await
+        .expect("the store answers")
+        .expect("the subject is free");
     store.close().await;
 }
 
@@ -96,7 +100,7 @@ fn supabase(project: &StandIn) -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_changes_hands_only_by_command() {
+async fn a_database_changes_its_issuer_only_by_the_switch_command() {
     let project = StandIn::start(Settings::default()).await.expect("a port");
     let given = supabase(&project);
     let variables: Vec<(&str, &str)> = given.iter().map(|(k, v)| (*k, v.as_str())).collect();
@@ -108,25 +112,28 @@ async fn a_database_changes_hands_only_by_command() {
         logged.contains("WARN") && logged.contains("Supabase not enabled"),
         "{logged}"
     );
-    sign_somebody_in(folder).await;
-    let (code, told) = run(folder, &variables, &["serve"]);
-    assert_eq!(code, Some(78), "{told}");
-    assert!(told.contains("archety-backend identity switch"), "{told}");
+    create_account(folder).await;
+    let (code, stderr) = run(folder, &variables, &["serve"]);
+    assert_eq!(code, Some(78), "{stderr}");
+    assert!(
+        stderr.contains("archety-backend identity switch"),
+        "{stderr}"
+    );
 
-    let (code, told) = run(folder, &variables, &["identity", "switch"]);
-    assert_eq!(code, Some(1), "{told}");
-    assert!(told.contains("--yes"), "{told}");
-    let (code, told) = run(folder, &variables, &["identity", "switch", "--yes"]);
+    let (code, stderr) = run(folder, &variables, &["identity", "switch"]);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("--yes"), "{stderr}");
+    let (code, stderr) = run(folder, &variables, &["identity", "switch", "--yes"]);
     assert_eq!(
-        (code, told.contains(&project.issuer())),
+        (code, stderr.contains(&project.issuer())),
         (Some(0), true),
-        "{told}"
+        "{stderr}"
     );
     let switched = ("identity_switch".to_owned(), "switched".to_owned());
     assert_eq!(
         events(folder).await,
         [switched],
-        "once, by the one with --yes"
+        "only the command with --yes switches"
     );
 
     let logged = start(folder, &variables);
@@ -134,18 +141,18 @@ async fn a_database_changes_hands_only_by_command() {
         logged.contains("INFO") && logged.contains("Supabase client initialized"),
         "{logged}"
     );
-    assert!(logged.contains("anybody may sign up"), "{logged}");
+    assert!(logged.contains("disable new sign-ups"), "{logged}");
     for secret in [project.service_key(), project.anon_key(), PASSWORD_KEY] {
         assert!(!logged.contains(secret));
     }
-    // A configuration that vanished is not a wish to be somebody else.
-    let (code, told) = run(folder, &[], &["serve"]);
-    assert_eq!(code, Some(78), "{told}");
-    assert!(told.contains(&project.issuer()), "{told}");
+    // Without the configuration of Supabase, `serve` refuses the database instead of using local identities.
+    let (code, stderr) = run(folder, &[], &["serve"]);
+    assert_eq!(code, Some(78), "{stderr}");
+    assert!(stderr.contains(&project.issuer()), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_project_that_is_away_takes_nothing_down() {
+async fn serve_starts_while_the_project_does_not_answer() {
     let project = StandIn::start(Settings::default()).await.expect("a port");
     project.faults().always("/settings", Fault::html(502));
     let given = supabase(&project);
@@ -158,7 +165,7 @@ async fn a_project_that_is_away_takes_nothing_down() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_project_that_lets_nobody_in_is_not_called_initialized() {
+async fn a_project_whose_phone_provider_is_off_is_not_logged_as_initialized() {
     let off = Settings {
         phone_provider: false,
         ..Settings::default()
@@ -173,30 +180,30 @@ async fn a_project_that_lets_nobody_in_is_not_called_initialized() {
 }
 
 #[tokio::test]
-async fn keys_rotate_and_are_sealed_anew() {
+async fn signing_keys_rotate_and_are_encrypted_with_the_newest_session_secret() {
     const OLD: &str = "0123456789abcdef0123456789abcdef";
     const NEW: &str = "fedcba9876543210fedcba9876543210";
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
     for _ in 0..2 {
-        let (code, told) = run(folder, &[("SESSION_SECRET", OLD)], &["keys", "rotate"]);
-        assert_eq!(code, Some(0), "{told}");
+        let (code, stderr) = run(folder, &[("SESSION_SECRET", OLD)], &["keys", "rotate"]);
+        assert_eq!(code, Some(0), "{stderr}");
     }
     let rotated = ("keys_rotate".to_owned(), "rotated".to_owned());
     assert_eq!(events(folder).await, [rotated.clone(), rotated]);
     let both = format!("{NEW},{OLD}");
-    let (code, told) = run(folder, &[("SESSION_SECRET", NEW)], &["keys", "rotate"]);
+    let (code, stderr) = run(folder, &[("SESSION_SECRET", NEW)], &["keys", "rotate"]);
     assert_eq!(
-        (code, told.contains("SESSION_SECRET")),
+        (code, stderr.contains("SESSION_SECRET")),
         (Some(78), true),
-        "{told}"
+        "{stderr}"
     );
-    let (code, told) = run(folder, &[("SESSION_SECRET", &both)], &["keys", "rotate"]);
-    assert_eq!(code, Some(0), "{told}");
-    let (code, told) = run(folder, &[("SESSION_SECRET", NEW)], &["keys", "rotate"]);
+    let (code, stderr) = run(folder, &[("SESSION_SECRET", &both)], &["keys", "rotate"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let (code, stderr) = run(folder, &[("SESSION_SECRET", NEW)], &["keys", "rotate"]);
     assert_eq!(
         code,
         Some(0),
-        "the old secret is not needed any more: {told}"
+        "the old secret is not needed any more: {stderr}"
     );
 }

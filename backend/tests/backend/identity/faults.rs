@@ -1,5 +1,5 @@
-//! What a provider does when it is not well, at each step of a sign-in: nothing is lost, nothing is
-//! doubled, nothing is asked again in the same breath, and the next try gets in.
+//! Faults of the Supabase project at each step of a sign-in: no account is lost or made twice, the failed
+//! sign-in does not retry, and the next sign-in succeeds.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use supabase_stand_in::{Fault, Seed, Settings, faults};
 
 use super::support::{project, upstream_session};
 
-fn unwell() -> Vec<(&'static str, Fault)> {
+/// Every way in which a request to the project can fail, with a name for the failure message.
+fn all_faults() -> Vec<(&'static str, Fault)> {
     let long = Duration::from_secs(30);
     vec![
         ("cut before", Fault::Drop),
@@ -34,14 +35,14 @@ fn unwell() -> Vec<(&'static str, Fault)> {
 }
 
 #[tokio::test]
-async fn a_fault_anywhere_is_over_with_the_next_try() {
+async fn the_sign_in_after_a_fault_succeeds() {
     let project = project(Settings::default()).await;
     let impatient = project.waiting(Duration::from_millis(400)).await;
     let mut n = 0;
     for step in ["POST /auth/v1/admin/users", "/token?grant_type=password"] {
-        for (name, fault) in unwell() {
+        for (name, fault) in all_faults() {
             n += 1;
-            let ada = project.somebody(n).await;
+            let ada = project.new_user(n).await;
             project.stand_in.requests().clear();
             project.stand_in.faults().next(step, fault);
             let refused = impatient.sign_in(&ada).await;
@@ -73,7 +74,7 @@ async fn a_fault_anywhere_is_over_with_the_next_try() {
 }
 
 #[tokio::test]
-async fn a_repair_that_is_interrupted_anywhere_ends_the_same() {
+async fn a_repair_that_a_fault_interrupts_is_completed_by_the_next_sign_in() {
     let project = project(Settings::default()).await;
     let impatient = project.waiting(Duration::from_millis(400)).await;
     let mut n = 0;
@@ -82,9 +83,9 @@ async fn a_repair_that_is_interrupted_anywhere_ends_the_same() {
         "GET /auth/v1/admin/users?",
         "PUT /auth/v1/admin/users/",
     ] {
-        for (name, fault) in unwell() {
+        for (name, fault) in all_faults() {
             n += 1;
-            let ada = project.somebody(n).await;
+            let ada = project.new_user(n).await;
             let id = project.stand_in.seed(Seed::phone(ada.phone.as_str()));
             project.stand_in.faults().next(step, fault);
             let refused = impatient.sign_in(&ada).await;
@@ -105,11 +106,11 @@ async fn a_repair_that_is_interrupted_anywhere_ends_the_same() {
 }
 
 #[tokio::test]
-async fn a_replacement_that_is_interrupted_ends_the_same() {
+async fn a_replacement_that_a_fault_interrupts_is_completed_by_the_next_sign_in() {
     let project = project(Settings::default()).await;
     let impatient = project.waiting(Duration::from_millis(400)).await;
-    for (n, (name, fault)) in (1..).zip(unwell()) {
-        let ada = project.somebody(n).await;
+    for (n, (name, fault)) in (1..).zip(all_faults()) {
+        let ada = project.new_user(n).await;
         project
             .stand_in
             .seed(Seed::phone(ada.phone.as_str()).unconfirmed());
@@ -117,7 +118,8 @@ async fn a_replacement_that_is_interrupted_ends_the_same() {
             .stand_in
             .faults()
             .next("DELETE /auth/v1/admin/users/", fault);
-        // Any JSON will do as the answer to a deletion, and any deletion that is done is done.
+        // The sign-in may succeed despite the fault: any JSON answer counts as a deletion, and a deletion whose
+        // answer is lost has happened.
         if impatient.sign_in(&ada).await.is_err() {
             project
                 .sign_in(&ada)
@@ -130,16 +132,16 @@ async fn a_replacement_that_is_interrupted_ends_the_same() {
 }
 
 #[tokio::test]
-async fn a_good_key_that_the_gateway_spoils_is_tried_once_more() {
+async fn a_key_that_the_gateway_refuses_by_mistake_is_tried_once_more() {
     let project = project(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     project
         .stand_in
         .faults()
         .next("/admin/users", faults::unrecognized_kid());
     project.sign_in(&ada).await.expect("signed in");
     assert_eq!(project.stand_in.requests().count("/admin/users"), 2);
-    let bob = project.somebody(2).await;
+    let bob = project.new_user(2).await;
     project.stand_in.requests().clear();
     project
         .stand_in
@@ -153,19 +155,19 @@ async fn a_good_key_that_the_gateway_spoils_is_tried_once_more() {
     assert_eq!(
         project.stand_in.requests().count("/admin/users"),
         2,
-        "and not again"
+        "one retry, no more"
     );
 }
 
 #[tokio::test]
-async fn nothing_personal_is_in_an_error() {
+async fn an_error_contains_neither_the_number_nor_the_address_of_the_project() {
     let project = project(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     project.stand_in.faults().always("/token", Fault::Drop);
     let refused = project.sign_in(&ada).await.expect_err("cut");
-    let told = format!("{refused} {refused:?}");
+    let message = format!("{refused} {refused:?}");
     assert!(
-        !told.contains("127.0.0.1") && !told.contains(ada.phone.digits()),
-        "{told}"
+        !message.contains("127.0.0.1") && !message.contains(ada.phone.digits()),
+        "{message}"
     );
 }

@@ -1,13 +1,13 @@
-//! Accounts that are not as we left them, and those that others made with our person's number.
+//! Sign-ins to changed or deleted accounts, and with a number of an account made past this backend.
 
 use archety_backend::identity::SignInError;
 use serde_json::json;
-use supabase_stand_in::{Seed, Settings};
+use supabase_stand_in::{Fault, Seed, Settings};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::support::{
-    DEVICE, OTHER_PASSWORD_KEY, Project, Somebody, project, projects, upstream_session,
+    DEVICE, OTHER_PASSWORD_KEY, Project, TestUser, project, projects, upstream_session,
 };
 
 const GRANT: &str = "POST /token?grant_type=password";
@@ -22,17 +22,17 @@ fn put(id: Uuid) -> String {
     format!("PUT /admin/users/{id}")
 }
 
-/// Puts an account there that nobody here knows.
-fn seed(project: &Project, ada: &Somebody, change: impl FnOnce(Seed) -> Seed) -> Uuid {
+/// Creates an account with the user's number at the project, past the backend, and returns its id.
+fn seed(project: &Project, ada: &TestUser, change: impl FnOnce(Seed) -> Seed) -> Uuid {
     project
         .stand_in
         .seed(change(Seed::phone(ada.phone.as_str())))
 }
 
 #[tokio::test]
-async fn a_password_that_its_person_changed_is_reset() {
+async fn a_password_that_the_user_changed_is_reset() {
     for project in projects(Settings::default()).await {
-        let ada = project.somebody(1).await;
+        let ada = project.new_user(1).await;
         let first = project.signed_in(&ada).await;
         project
             .stand_in
@@ -60,9 +60,9 @@ async fn a_password_that_its_person_changed_is_reset() {
 }
 
 #[tokio::test]
-async fn a_password_key_that_is_gone_costs_one_reset() {
+async fn after_the_loss_of_a_password_key_the_password_is_reset_once() {
     let project = project(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     project.signed_in(&ada).await;
     let other = project.with_keys(&[OTHER_PASSWORD_KEY]).await;
     other.signed_in(&ada).await;
@@ -71,9 +71,9 @@ async fn a_password_key_that_is_gone_costs_one_reset() {
 }
 
 #[tokio::test]
-async fn one_alone_resets_however_many_come() {
+async fn of_eight_simultaneous_sign_ins_one_resets_the_password() {
     for project in projects(Settings::default()).await {
-        let ada = project.somebody(1).await;
+        let ada = project.new_user(1).await;
         project.signed_in(&ada).await;
         project
             .stand_in
@@ -104,15 +104,15 @@ async fn one_alone_resets_however_many_come() {
         assert_eq!(
             project.stand_in.session_count(ada.user_id),
             8,
-            "nobody lost theirs"
+            "no sign-in lost its session"
         );
     }
 }
 
 #[tokio::test]
-async fn an_account_that_was_deleted_is_made_again() {
+async fn a_deleted_account_is_created_again() {
     for project in projects(Settings::default()).await {
-        let ada = project.somebody(1).await;
+        let ada = project.new_user(1).await;
         project.signed_in(&ada).await;
         project.stand_in.delete(ada.user_id);
         let grant = project.sign_in(&ada).await.expect("signed in");
@@ -122,9 +122,9 @@ async fn an_account_that_was_deleted_is_made_again() {
 }
 
 #[tokio::test]
-async fn an_account_with_the_number_alone_is_adopted() {
+async fn an_account_whose_only_identity_is_the_number_is_adopted() {
     for project in projects(Settings::default()).await {
-        let ada = project.somebody(1).await;
+        let ada = project.new_user(1).await;
         let metadata = |seed: Seed| seed.user_metadata("phone", json!("15550100299"));
         let id = seed(&project, &ada, metadata);
         let grant = project.sign_in(&ada).await.expect("signed in");
@@ -152,9 +152,9 @@ async fn an_account_with_the_number_alone_is_adopted() {
 }
 
 #[tokio::test]
-async fn whoever_knew_the_password_of_an_adopted_account_is_out() {
+async fn the_old_password_of_an_adopted_account_stops_working() {
     let project = project(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     let id = seed(&project, &ada, |seed| seed.password("Attackers-Passw0rd!"));
     let attacker = reqwest::Client::new();
     let attack = async || {
@@ -175,9 +175,9 @@ async fn whoever_knew_the_password_of_an_adopted_account_is_out() {
 }
 
 #[tokio::test]
-async fn a_sign_up_that_nobody_completed_is_replaced() {
+async fn an_unconfirmed_account_is_replaced() {
     for project in projects(Settings::default()).await {
-        let ada = project.somebody(1).await;
+        let ada = project.new_user(1).await;
         let squatter = seed(&project, &ada, |seed| {
             seed.unconfirmed()
                 .password("Attackers-Passw0rd!")
@@ -187,12 +187,15 @@ async fn a_sign_up_that_nobody_completed_is_replaced() {
         assert_eq!(grant.subject, ada.user_id, "{}", project.kind);
         assert!(project.stand_in.person(squatter).is_none());
         let person = project.stand_in.person(ada.user_id).expect("there");
-        assert!(person.user_metadata.is_empty(), "nothing of it is left");
+        assert!(
+            person.user_metadata.is_empty(),
+            "the metadata of the old account is gone"
+        );
     }
 }
 
 #[tokio::test]
-async fn an_account_that_others_have_a_way_into_is_left_alone() {
+async fn an_account_with_a_second_way_to_sign_in_is_left_alone() {
     let changes: [fn(Seed) -> Seed; 5] = [
         |seed| seed.and_email("mallory@example.com"),
         |seed| seed.identity("google"),
@@ -202,7 +205,7 @@ async fn an_account_that_others_have_a_way_into_is_left_alone() {
     ];
     for (n, change) in (1..).zip(changes) {
         let project = project(Settings::default()).await;
-        let ada = project.somebody(n).await;
+        let ada = project.new_user(n).await;
         let id = seed(&project, &ada, |seed| {
             change(seed).password("Their-Passw0rd!")
         });
@@ -220,7 +223,7 @@ async fn an_account_that_others_have_a_way_into_is_left_alone() {
         let person = project.stand_in.person(id).expect("still there");
         assert_eq!(person.password, "Their-Passw0rd!");
         assert_eq!(project.account(&ada).await.subject, ada.user_id);
-        // And so the next time, without anybody in between having been let in.
+        // The next sign-in is refused, too.
         let refused = project.sign_in(&ada).await;
         assert!(
             matches!(refused, Err(SignInError::NotAdoptable)),
@@ -230,9 +233,9 @@ async fn an_account_that_others_have_a_way_into_is_left_alone() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_taken_makes_way_for_a_random_one() {
+async fn a_user_whose_id_is_taken_at_the_project_gets_a_random_id_there() {
     for project in projects(Settings::default()).await {
-        let ada = project.somebody(1).await;
+        let ada = project.new_user(1).await;
         let other = Seed::phone("+15550100299").id(ada.user_id);
         project.stand_in.seed(other.password("Theirs-Passw0rd!"));
         let grant = project.sign_in(&ada).await.expect("signed in");
@@ -251,9 +254,9 @@ async fn an_id_that_is_taken_makes_way_for_a_random_one() {
 }
 
 #[tokio::test]
-async fn a_taken_id_and_a_taken_number_are_told_apart() {
+async fn a_taken_id_and_a_taken_number_are_distinguished() {
     let project = project(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     project
         .stand_in
         .seed(Seed::phone("+15550100299").id(ada.user_id));
@@ -266,7 +269,7 @@ async fn a_taken_id_and_a_taken_number_are_told_apart() {
 #[tokio::test]
 async fn an_account_whose_number_moved_on_is_not_its_persons_any_more() {
     let project = project(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     project.signed_in(&ada).await;
     let moved = reqwest::Client::new()
         .put(format!(
@@ -285,7 +288,7 @@ async fn an_account_whose_number_moved_on_is_not_its_persons_any_more() {
 }
 
 #[tokio::test]
-async fn what_is_done_to_accounts_is_written_down() {
+async fn each_repair_of_an_account_is_audited() {
     type Change = fn(Seed) -> Seed;
     let cases: [(Change, &str); 3] = [
         (|seed| seed, "adopted"),
@@ -293,20 +296,20 @@ async fn what_is_done_to_accounts_is_written_down() {
         (Seed::factor, "refused"),
     ];
     for project in projects(Settings::default()).await {
-        let outcomes = async |somebody: &Somebody| {
-            let events = project.store.events_of(somebody.user_id, 10).await;
+        let outcomes = async |user: &TestUser| {
+            let events = project.store.events_of(user.user_id, 10).await;
             let events = events.expect("the store answers");
             assert!(events.iter().all(|event| event.kind == "account_repair"));
             let outcomes: Vec<_> = events.into_iter().map(|event| event.outcome).collect();
             outcomes
         };
         for (n, (change, outcome)) in (1..).zip(cases) {
-            let somebody = project.somebody(n).await;
-            seed(&project, &somebody, change);
-            assert_eq!(project.sign_in(&somebody).await.is_ok(), n < 3);
-            assert_eq!(outcomes(&somebody).await, [outcome], "{}", project.kind);
+            let user = project.new_user(n).await;
+            seed(&project, &user, change);
+            assert_eq!(project.sign_in(&user).await.is_ok(), n < 3);
+            assert_eq!(outcomes(&user).await, [outcome], "{}", project.kind);
         }
-        let dora = project.somebody(4).await;
+        let dora = project.new_user(4).await;
         project.signed_in(&dora).await;
         assert_eq!(outcomes(&dora).await, [""; 0], "nothing to repair");
         let own = "Users-Own-Passw0rd!";
@@ -319,8 +322,8 @@ async fn what_is_done_to_accounts_is_written_down() {
 #[tokio::test]
 async fn two_people_never_share_an_account() {
     let project = project(Settings::default()).await;
-    let (ada, bob) = (project.somebody(1).await, project.somebody(2).await);
-    // Bob's account got Ada's number behind our back.
+    let (ada, bob) = (project.new_user(1).await, project.new_user(2).await);
+    // Bob's account gets Ada's number, past the backend.
     project.signed_in(&bob).await;
     let moved = reqwest::Client::new()
         .put(format!(
@@ -341,9 +344,9 @@ async fn two_people_never_share_an_account() {
 }
 
 #[tokio::test]
-async fn the_holder_is_found_on_whatever_page() {
+async fn the_account_with_the_number_is_found_on_any_page_of_the_list() {
     let project = project(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     let id = seed(&project, &ada, |seed| seed);
     for n in 0..450 {
         project
@@ -356,10 +359,9 @@ async fn the_holder_is_found_on_whatever_page() {
 }
 
 #[tokio::test]
-async fn a_list_that_repeats_itself_or_ends_without_the_holder_is_left() {
-    use supabase_stand_in::Fault;
+async fn the_search_ends_at_a_repeated_page_and_at_the_end_of_the_list() {
     let project = project(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     let id = seed(&project, &ada, |seed| seed);
     let others =
         json!({"aud": "authenticated", "users": [{"id": Uuid::from_u128(9), "phone": "1"}]});
@@ -382,18 +384,17 @@ async fn a_list_that_repeats_itself_or_ends_without_the_holder_is_left() {
 }
 
 #[tokio::test]
-async fn who_goes_away_in_the_middle_holds_up_nobody() {
-    use std::time::Duration;
-    use supabase_stand_in::Fault;
+async fn a_client_that_disconnects_during_a_repair_does_not_block_the_next_sign_in() {
     for project in projects(Settings::default()).await {
-        let ada = project.somebody(1).await;
+        let ada = project.new_user(1).await;
         project.signed_in(&ada).await;
         project
             .stand_in
             .set_password(ada.user_id, "Users-Own-Passw0rd!");
-        let held = Fault::Hang(Duration::from_secs(30));
+        let second = std::time::Duration::from_secs(1);
+        let held = Fault::Hang(30 * second);
         project.stand_in.faults().next("PUT ", held);
-        let gone = tokio::time::timeout(Duration::from_secs(1), project.sign_in(&ada)).await;
+        let gone = tokio::time::timeout(second, project.sign_in(&ada)).await;
         assert!(gone.is_err(), "{}", project.kind);
         project.sign_in(&ada).await.expect("signed in");
     }

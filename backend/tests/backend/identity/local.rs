@@ -1,4 +1,5 @@
-//! Our own access tokens: keys that replicas share, rotate and seal anew.
+//! Access tokens that the backend signs itself: their claims, and signing keys that replicas share, rotate
+//! and encrypt again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +18,11 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::support::{DEVICE, OTHER_PASSWORD_KEY, PATIENT, SESSION_KEY, keyring, somebody, token};
+use super::support::{DEVICE, OTHER_PASSWORD_KEY, PATIENT, SESSION_KEY, keyring, new_user, token};
 use crate::support::{NOW, TestStore, stores};
 
 const SESSION: Uuid = Uuid::from_u128(7);
-/// Longer than a new key waits.
+/// Longer than the time between publication of a new key and its first signature.
 const STANDBY: Duration = Duration::from_mins(3);
 
 async fn open_with(store: &Store, ring: Arc<Keyring>, now: Timestamp) -> Arc<Identity> {
@@ -53,10 +54,10 @@ async fn kids(identity: &Identity, now: Timestamp) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_token_says_who_in_which_session_until_when() {
+async fn a_token_names_the_person_the_session_and_its_expiry() {
     for base in stores().await {
         let identity = open(&base.store).await;
-        let ada = somebody(&base.store, 1, NOW).await;
+        let ada = new_user(&base.store, 1, NOW).await;
         let signed_in = identity.sign_in(&ada.person(), SESSION, DEVICE, NOW).await;
         let grant = signed_in.expect("signed in");
         assert!(grant.upstream.is_none());
@@ -83,7 +84,7 @@ async fn a_token_says_who_in_which_session_until_when() {
             let verified = identity.verify(token(&grant), NOW).await;
             assert_eq!(verified, Ok(Verified::Proven(claims.clone())));
         }
-        // Row-level security knows the person by issuer and subject.
+        // Row-level security finds the person by issuer and subject, so the account has to be confirmed.
         let account = base
             .store
             .read_account(ada.user_id, identity.issuer())
@@ -94,7 +95,7 @@ async fn a_token_says_who_in_which_session_until_when() {
         assert!(identity.verify(token(&grant), nearly).await.is_ok());
         let expired = identity.verify(token(&grant), end).await;
         assert_eq!(expired, Err(TokenError::Invalid(InvalidToken::Expired)));
-        // Expired is expired for a replica that sees it for the first time, too.
+        // A replica that sees the token for the first time refuses it, too.
         let fresh = open(&base.second().await).await;
         let expired = fresh.verify(token(&grant), end).await;
         assert_eq!(expired, Err(TokenError::Invalid(InvalidToken::Expired)));
@@ -148,7 +149,7 @@ async fn replicas_that_start_at_once_agree_on_one_key() {
 }
 
 #[tokio::test]
-async fn a_rotation_refuses_no_token_anywhere() {
+async fn during_a_rotation_every_replica_accepts_every_token() {
     for base in stores().await {
         let (one, two) = (open(&base.store).await, open(&base.second().await).await);
         let subject = Uuid::from_u128(1);
@@ -158,12 +159,12 @@ async fn a_rotation_refuses_no_token_anywhere() {
         let new_kid = rotate_signing_key(&base.store, &ring, NOW)
             .await
             .expect("rotated");
-        // Published to whoever looks, signing nothing yet, even where it is known.
+        // The new key is published at once. No replica signs with it yet, not even one that has loaded it.
         let started = open(&base.store).await;
         assert_eq!(kids(&started, NOW).await.len(), 2);
         let early = issue(&started, subject, NOW.plus(Duration::from_secs(170))).await;
         assert_eq!(part(token(&early), 0)["kid"], old_kid, "{}", base.kind);
-        // From then on it signs, on every replica, and each verifies the other's.
+        // After the standby time every replica signs with the new key, and accepts the tokens of the others.
         let then = NOW.plus(STANDBY);
         let grants = [
             issue(&one, subject, then).await,
@@ -179,7 +180,7 @@ async fn a_rotation_refuses_no_token_anywhere() {
         let last = issue(&two, subject, then.minus(Duration::from_secs(1))).await;
         assert!(two.verify(token(&last), last.expires_at).await.is_ok());
         assert!(one.verify(token(&last), last.expires_at).await.is_ok());
-        // And is gone some minutes later.
+        // Two minutes later the old key is removed.
         let after = then.plus(ACCESS_TOKEN_TTL).plus(Duration::from_mins(2));
         assert_eq!(kids(&one, after).await, std::slice::from_ref(&new_kid));
         let restarted = open_with(&base.second().await, ring, after).await;
@@ -189,7 +190,7 @@ async fn a_rotation_refuses_no_token_anywhere() {
 }
 
 #[tokio::test]
-async fn two_rotations_at_once_leave_one_key_that_signs_after_the_other() {
+async fn two_simultaneous_rotations_leave_one_signing_key() {
     for base in stores().await {
         let identity = open(&base.store).await;
         let mut tasks = JoinSet::new();
@@ -212,10 +213,10 @@ async fn two_rotations_at_once_leave_one_key_that_signs_after_the_other() {
 }
 
 #[tokio::test]
-async fn a_key_that_another_replica_signs_with_is_looked_up_once_it_is_met() {
+async fn an_unknown_key_of_another_replica_is_loaded_from_the_store() {
     for base in stores().await {
         let one = open(&base.store).await;
-        // An owner who restores a key, or clocks that differ: the other side signs at once.
+        // With clocks that differ, or a restored database, the other replica signs with the new key at once.
         rotate_signing_key(&base.store, &keyring(SESSION_KEY), NOW.minus(STANDBY))
             .await
             .expect("rotated");
@@ -230,7 +231,7 @@ async fn a_key_that_another_replica_signs_with_is_looked_up_once_it_is_met() {
 }
 
 #[tokio::test]
-async fn keys_follow_the_newest_session_secret_and_old_replicas_go_on() {
+async fn keys_are_encrypted_with_the_newest_session_secret_and_old_replicas_keep_working() {
     for base in stores().await {
         let old = open(&base.store).await;
         let subject = Uuid::from_u128(1);
@@ -238,14 +239,14 @@ async fn keys_follow_the_newest_session_secret_and_old_replicas_go_on() {
         let both = format!("{OTHER_PASSWORD_KEY},{SESSION_KEY}");
         let new = open_with(&base.second().await, keyring(&both), NOW).await;
         assert!(new.verify(token(&grant), NOW).await.is_ok());
-        // Sealed anew: the old secret is not needed any more.
+        // The replica with both secrets has encrypted the key again, so the old secret is not needed any more.
         let only = open_with(&base.second().await, keyring(OTHER_PASSWORD_KEY), NOW).await;
         assert!(
             only.verify(token(&grant), NOW).await.is_ok(),
             "{}",
             base.kind
         );
-        // A replica of before the deploy cannot open it, and need not.
+        // A replica with the old secret cannot decrypt the new key; it goes on with the key that it has.
         let later = NOW.plus(Duration::from_mins(2));
         rotate_signing_key(&base.store, &keyring(OTHER_PASSWORD_KEY), later)
             .await
@@ -253,7 +254,7 @@ async fn keys_follow_the_newest_session_secret_and_old_replicas_go_on() {
         let later = later.plus(Duration::from_mins(2));
         let grant = issue(&old, subject, later).await;
         assert!(only.verify(token(&grant), later).await.is_ok());
-        // Without any key that opens it nobody starts.
+        // A backend that can decrypt no signing key does not start.
         let opened = Identity::open(
             &IdentityConfig::Local,
             PATIENT,
@@ -269,7 +270,7 @@ async fn keys_follow_the_newest_session_secret_and_old_replicas_go_on() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_stops_no_verification() {
+async fn tokens_are_verified_while_the_store_is_unavailable() {
     let Some(base) = TestStore::postgres().await else {
         return;
     };
@@ -278,7 +279,7 @@ async fn a_store_that_is_away_stops_no_verification() {
     base.database.as_ref().expect("postgres").vanish().await;
     let later = NOW.plus(Duration::from_mins(10));
     assert!(identity.verify(token(&grant), later).await.is_ok());
-    // A key that nobody knows may be a new one.
+    // An unknown key may be a new one, so the answer is "unavailable" and not "invalid".
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256","kid":"new"}"#);
     let (_, rest) = token(&grant).split_once('.').expect("three parts");
     let later = later.plus(Duration::from_mins(1));

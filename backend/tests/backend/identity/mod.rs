@@ -1,4 +1,4 @@
-//! Who issues access tokens: our own keys, and a Supabase project as the stand-in plays it.
+//! The issuers of access tokens: the backend's own keys, and a Supabase project, played by the stand-in.
 
 mod accounts;
 mod binding;

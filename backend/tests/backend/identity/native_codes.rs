@@ -1,4 +1,4 @@
-//! Codes that the project sends and checks itself.
+//! Codes that the Supabase project sends and checks itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,9 +23,9 @@ async fn with_code(settings: Settings) -> (Project, Phone) {
 }
 
 #[tokio::test]
-async fn a_code_proves_a_number_and_its_session_is_put_away() {
+async fn a_right_code_proves_the_number_and_its_session_is_ended() {
     let (project, phone) = with_code(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     assert_eq!(ada.phone, phone);
     let supabase = project.supabase();
     let start = async || supabase.start_otp(&phone, Channel::Sms, Some(DEVICE)).await;
@@ -41,8 +41,8 @@ async fn a_code_proves_a_number_and_its_session_is_put_away() {
         .verify_otp(&phone, CODE, Some(DEVICE))
         .await
         .expect("right");
-    project.identity.log_out(&tokens).await.expect("put away");
-    // The account that the code made is adopted: nobody else has a way into it.
+    project.identity.log_out(&tokens).await.expect("ended");
+    // The code created an account, and the number is its only way to sign in, so the sign-in adopts the account.
     let made = project
         .stand_in
         .person_by_phone(phone.as_str())
@@ -54,14 +54,14 @@ async fn a_code_proves_a_number_and_its_session_is_put_away() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_told_apart() {
+async fn each_refusal_to_send_a_code_has_its_own_error() {
     use StartOtpError::{InvalidPhone, Misconfigured, TooSoon, Unavailable, Undeliverable};
     let (project, phone) = with_code(Settings::default()).await;
     let supabase = project.supabase();
     let start = async |fault| {
         project.stand_in.faults().next("/otp", fault);
         let started = supabase.start_otp(&phone, Channel::WhatsApp, None).await;
-        started.expect_err("spoilt")
+        started.expect_err("refused")
     };
     let code = |code: &str| Fault::json(422, &serde_json::json!({"code": 422, "error_code": code}));
     assert!(matches!(
@@ -90,7 +90,7 @@ async fn what_cannot_be_sent_is_told_apart() {
 }
 
 #[tokio::test]
-async fn what_is_unclear_proves_nothing() {
+async fn an_unclear_answer_to_a_code_proves_nothing() {
     let (project, phone) = with_code(Settings::default()).await;
     let supabase = project.supabase();
     for fault in [
@@ -101,8 +101,11 @@ async fn what_is_unclear_proves_nothing() {
         Fault::empty(200),
     ] {
         project.stand_in.faults().next("/verify", fault);
-        let told = supabase.verify_otp(&phone, CODE, None).await;
-        assert!(matches!(told, Err(VerifyOtpError::Unavailable)), "{told:?}");
+        let result = supabase.verify_otp(&phone, CODE, None).await;
+        assert!(
+            matches!(result, Err(VerifyOtpError::Unavailable)),
+            "{result:?}"
+        );
     }
     supabase
         .start_otp(&phone, Channel::Sms, None)
@@ -114,6 +117,6 @@ async fn what_is_unclear_proves_nothing() {
         .expect("made")
         .id;
     project.stand_in.ban(banned, Duration::from_hours(1));
-    let told = supabase.verify_otp(&phone, CODE, None).await;
-    assert!(matches!(told, Err(VerifyOtpError::Banned)), "{told:?}");
+    let result = supabase.verify_otp(&phone, CODE, None).await;
+    assert!(matches!(result, Err(VerifyOtpError::Banned)), "{result:?}");
 }

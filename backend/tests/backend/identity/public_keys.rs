@@ -1,4 +1,4 @@
-//! A project's public keys: fetched rarely, kept for long enough, given up in time.
+//! A project's public keys: how often the backend fetches them, and how long it uses them.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::tokens::{HOUR, claims, es256, forged, header};
 const JWKS: &str = "jwks.json";
 
 #[tokio::test]
-async fn unknown_keys_are_fetched_for_twice_a_minute_at_most() {
+async fn tokens_with_unknown_keys_cause_at_most_three_fetches_a_minute() {
     let project = project(es256()).await;
     let unknown = |n: usize| {
         let header = json!({"alg": "ES256", "kid": format!("k{n}")});
@@ -32,7 +32,7 @@ async fn unknown_keys_are_fetched_for_twice_a_minute_at_most() {
 }
 
 #[tokio::test]
-async fn many_first_tokens_at_once_fetch_the_keys_once() {
+async fn twenty_simultaneous_first_tokens_fetch_the_keys_once() {
     let project = project(es256()).await;
     let sound = project.stand_in.mint(&header(&project), &claims(&project));
     let mut tasks = tokio::task::JoinSet::new();
@@ -45,7 +45,7 @@ async fn many_first_tokens_at_once_fetch_the_keys_once() {
 }
 
 #[tokio::test]
-async fn keys_that_cannot_be_fetched_serve_for_an_hour() {
+async fn while_the_keys_cannot_be_fetched_the_last_ones_are_used_for_an_hour() {
     let project = project(es256()).await;
     let mut lasting = claims(&project);
     lasting["exp"] = json!(project.now().plus(HOUR * 5).as_secs());
@@ -64,18 +64,18 @@ async fn keys_that_cannot_be_fetched_serve_for_an_hour() {
         assert!(verify(start.plus(HOUR / 2)).await.is_ok());
     }
     let unknown = forged(&json!({"alg": "ES256", "kid": "new"}), &lasting, &[0; 64]);
-    let told = project
+    let result = project
         .identity
         .verify(&unknown, start.plus(HOUR / 2))
         .await;
     assert!(
-        matches!(told, Err(TokenError::Unavailable { .. })),
-        "{told:?}"
+        matches!(result, Err(TokenError::Unavailable { .. })),
+        "{result:?}"
     );
-    let told = verify(start.plus(HOUR)).await;
+    let result = verify(start.plus(HOUR)).await;
     assert!(
-        matches!(told, Err(TokenError::Unavailable { .. })),
-        "{told:?}"
+        matches!(result, Err(TokenError::Unavailable { .. })),
+        "{result:?}"
     );
     project.stand_in.faults().clear();
     assert!(
@@ -86,26 +86,26 @@ async fn keys_that_cannot_be_fetched_serve_for_an_hour() {
 }
 
 #[tokio::test]
-async fn a_provider_that_never_answered_is_no_verdict() {
+async fn without_an_answer_from_the_provider_a_token_is_neither_valid_nor_invalid() {
     let project = project(es256()).await;
     project.stand_in.faults().always(JWKS, Fault::empty(500));
     let sound = project.stand_in.mint(&header(&project), &claims(&project));
     for _ in 0..10 {
-        let told = project.identity.verify(&sound, project.now()).await;
+        let result = project.identity.verify(&sound, project.now()).await;
         assert!(
-            matches!(told, Err(TokenError::Unavailable { .. })),
-            "{told:?}"
+            matches!(result, Err(TokenError::Unavailable { .. })),
+            "{result:?}"
         );
     }
     assert_eq!(
         project.stand_in.requests().count(JWKS),
         1,
-        "and is left in peace"
+        "a failed fetch is not repeated at once"
     );
 }
 
 #[tokio::test]
-async fn a_key_that_is_revoked_proves_nothing_ten_minutes_later() {
+async fn a_revoked_key_is_refused_after_ten_minutes() {
     let project = project(es256()).await;
     let mut lasting = claims(&project);
     lasting["exp"] = json!(project.now().plus(HOUR * 5).as_secs());
@@ -123,7 +123,7 @@ async fn a_key_that_is_revoked_proves_nothing_ten_minutes_later() {
 }
 
 #[tokio::test]
-async fn a_provider_that_hangs_holds_up_one_request_at_most() {
+async fn while_the_provider_hangs_only_the_request_that_fetches_waits() {
     let project = project(es256()).await;
     let sound = project.stand_in.mint(&header(&project), &claims(&project));
     assert!(project.identity.verify(&sound, project.now()).await.is_ok());
@@ -145,6 +145,6 @@ async fn a_provider_that_hangs_holds_up_one_request_at_most() {
     assert!(!first.is_finished());
     assert!(
         first.await.expect("no panic").is_ok(),
-        "with the keys that are known"
+        "verified with the last keys"
     );
 }

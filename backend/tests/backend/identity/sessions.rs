@@ -1,4 +1,4 @@
-//! Sessions at the project after they began: the next tokens, the end, and the end of the account.
+//! Sessions at the project after sign-in: refresh, logout, and deletion of the account.
 
 use std::time::Duration;
 
@@ -29,7 +29,8 @@ fn tokens(grant: &Grant) -> UpstreamTokens {
     grant.upstream.as_ref().expect("a session").tokens.clone()
 }
 
-fn both() -> [Settings; 2] {
+/// The settings of a project with each kind of refresh token.
+fn both_refresh_token_versions() -> [Settings; 2] {
     [RefreshTokens::V1, RefreshTokens::V2].map(|refresh_tokens| Settings {
         refresh_tokens,
         ..Settings::default()
@@ -37,10 +38,10 @@ fn both() -> [Settings; 2] {
 }
 
 #[tokio::test]
-async fn the_next_tokens_are_one_call_away_and_a_lost_answer_is_asked_for_again() {
-    for settings in both() {
+async fn a_refresh_takes_one_call_and_can_be_repeated_after_a_lost_answer() {
+    for settings in both_refresh_token_versions() {
         let project = project(settings).await;
-        let ada = project.somebody(1).await;
+        let ada = project.new_user(1).await;
         let first = project.signed_in(&ada).await;
         let second = refresh(&project, ada.user_id, &tokens(&first)).await;
         let second = second.expect("refreshed");
@@ -55,9 +56,9 @@ async fn the_next_tokens_are_one_call_away_and_a_lost_answer_is_asked_for_again(
         );
         project.stand_in.clock().advance(Duration::from_mins(2));
         let third = refresh(&project, ada.user_id, &tokens(&second)).await;
-        let third = third.expect("the lost answer");
-        let forth = refresh(&project, ada.user_id, &tokens(&third)).await;
-        forth.expect("refreshed");
+        let third = third.expect("refreshed again");
+        let fourth = refresh(&project, ada.user_id, &tokens(&third)).await;
+        fourth.expect("refreshed");
     }
 }
 
@@ -91,14 +92,14 @@ async fn only_five_answers_end_a_session() {
         ),
     ];
     let project = project(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     let grant = project.signed_in(&ada).await;
     for fault in kept {
         project.stand_in.faults().next(REFRESH, fault.clone());
-        let told = refresh(&project, ada.user_id, &tokens(&grant)).await;
+        let result = refresh(&project, ada.user_id, &tokens(&grant)).await;
         assert!(
-            matches!(told, Err(RefreshError::Unavailable { .. })),
-            "{fault:?}: {told:?}"
+            matches!(result, Err(RefreshError::Unavailable { .. })),
+            "{fault:?}: {result:?}"
         );
     }
     let impatient = project.waiting(Duration::from_millis(200)).await;
@@ -106,14 +107,14 @@ async fn only_five_answers_end_a_session() {
         .stand_in
         .faults()
         .next(REFRESH, Fault::Hang(Duration::from_secs(30)));
-    let told = refresh(&impatient, ada.user_id, &tokens(&grant)).await;
+    let result = refresh(&impatient, ada.user_id, &tokens(&grant)).await;
     assert!(
-        matches!(told, Err(RefreshError::Unavailable { .. })),
-        "{told:?}"
+        matches!(result, Err(RefreshError::Unavailable { .. })),
+        "{result:?}"
     );
     refresh(&project, ada.user_id, &tokens(&grant))
         .await
-        .expect("it is still there");
+        .expect("the session has not ended");
     for (code, ended) in [
         ("refresh_token_already_used", Ended::AlreadyUsed),
         ("refresh_token_not_found", Ended::NotFound),
@@ -129,39 +130,39 @@ async fn only_five_answers_end_a_session() {
                 .stand_in
                 .faults()
                 .next(REFRESH, Fault::json(400, &body));
-            let told = refresh(&project, ada.user_id, &tokens(&grant)).await;
+            let result = refresh(&project, ada.user_id, &tokens(&grant)).await;
             assert!(
-                matches!(told, Err(RefreshError::Ended(why)) if why == ended),
-                "{told:?}"
+                matches!(result, Err(RefreshError::Ended(why)) if why == ended),
+                "{result:?}"
             );
         }
     }
 }
 
 #[tokio::test]
-async fn what_the_project_ends_is_ended() {
+async fn a_refresh_reports_why_the_project_ended_the_session() {
     let project = project(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     let grant = project.signed_in(&ada).await;
     project.stand_in.expire_session(upstream_session(&grant));
-    let told = refresh(&project, ada.user_id, &tokens(&grant)).await;
+    let result = refresh(&project, ada.user_id, &tokens(&grant)).await;
     assert!(
-        matches!(told, Err(RefreshError::Ended(Ended::SessionExpired))),
-        "{told:?}"
+        matches!(result, Err(RefreshError::Ended(Ended::SessionExpired))),
+        "{result:?}"
     );
     let grant = project.signed_in(&ada).await;
     project.stand_in.ban(ada.user_id, Duration::from_hours(1));
-    let told = refresh(&project, ada.user_id, &tokens(&grant)).await;
+    let result = refresh(&project, ada.user_id, &tokens(&grant)).await;
     assert!(
-        matches!(told, Err(RefreshError::Ended(Ended::UserBanned))),
-        "{told:?}"
+        matches!(result, Err(RefreshError::Ended(Ended::UserBanned))),
+        "{result:?}"
     );
     project.stand_in.unban(ada.user_id);
     project.stand_in.end_sessions(ada.user_id);
-    let told = refresh(&project, ada.user_id, &tokens(&grant)).await;
+    let result = refresh(&project, ada.user_id, &tokens(&grant)).await;
     assert!(
-        matches!(told, Err(RefreshError::Ended(Ended::NotFound))),
-        "{told:?}"
+        matches!(result, Err(RefreshError::Ended(Ended::NotFound))),
+        "{result:?}"
     );
     let session = Uuid::from_u128(1);
     let now = project.now();
@@ -173,9 +174,9 @@ async fn what_the_project_ends_is_ended() {
 }
 
 #[tokio::test]
-async fn logging_out_ends_its_session_alone_and_is_safe_to_repeat() {
+async fn a_logout_ends_its_own_session_alone_and_can_be_repeated() {
     let project = project(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     let alive = || project.stand_in.session_count(ada.user_id);
     let grants = [
         project.signed_in(&ada).await,
@@ -193,21 +194,22 @@ async fn logging_out_ends_its_session_alone_and_is_safe_to_repeat() {
     project.stand_in.faults().next("/logout", Fault::DropAfter);
     let lost = out(&grant).await;
     assert!(matches!(lost, Err(UpstreamError::Unavailable)), "{lost:?}");
-    out(&grant).await.expect("done already");
+    out(&grant).await.expect("the session had ended");
     let grant = project.signed_in(&ada).await;
     project.stand_in.delete(ada.user_id);
-    out(&grant).await.expect("nothing is left");
+    out(&grant).await.expect("the account is gone");
 }
 
 #[tokio::test]
 async fn an_expired_access_token_is_refreshed_to_log_out() {
-    for settings in both() {
+    for settings in both_refresh_token_versions() {
         let project = project(settings).await;
-        let ada = project.somebody(1).await;
+        let ada = project.new_user(1).await;
         let grant = project.signed_in(&ada).await;
         project.stand_in.clock().advance(Duration::from_hours(2));
         let out = async || project.identity.log_out(&tokens(&grant)).await;
-        // The refreshed tokens are lost with the process; the old ones will do again.
+        // The first logout fails after its refresh, and the refreshed tokens are lost. The old tokens can be
+        // refreshed again.
         project
             .stand_in
             .faults()
@@ -227,10 +229,10 @@ fn bad_jwt() -> supabase_stand_in::Answer {
 }
 
 #[tokio::test]
-async fn deleting_is_for_good_and_safe_to_repeat() {
+async fn a_deletion_removes_the_account_and_can_be_repeated() {
     let base = TestStore::sqlite().await;
     let project = Project::on(base, Settings::default(), KeyKind::New, PATIENT).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     project.signed_in(&ada).await;
     project.stand_in.faults().next("DELETE", Fault::DropAfter);
     let lost = project.identity.delete_account(ada.user_id).await;
@@ -255,11 +257,11 @@ async fn deleting_is_for_good_and_safe_to_repeat() {
 }
 
 #[tokio::test]
-async fn sealed_tokens_read_back() {
+async fn serialized_tokens_can_be_read_and_refreshed() {
     let project = project(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     let grant = project.signed_in(&ada).await;
-    let read = UpstreamTokens::from_json(&tokens(&grant).to_sealed_json()).expect("its own");
+    let read = UpstreamTokens::from_json(&tokens(&grant).to_json()).expect("valid JSON");
     let refreshed = refresh(&project, ada.user_id, &read)
         .await
         .expect("refreshed");

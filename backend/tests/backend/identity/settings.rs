@@ -1,4 +1,4 @@
-//! What a project's settings mean, and what serve does about them.
+//! The check of a project's settings, and sign-ins in production before the check has passed.
 
 use archety_backend::config::Environment;
 use archety_backend::identity::{CodesBy, SettingsProblem, SignInError, Unreachable};
@@ -21,7 +21,7 @@ fn closed() -> Settings {
 }
 
 #[tokio::test]
-async fn side_doors_are_named() {
+async fn each_unsafe_setting_is_reported() {
     use SettingsProblem::{PhoneAutoconfirm, PhoneProviderOff, PublicSignup, SignupClosed};
     assert_eq!(check(closed(), CodesBy::Others).await, []);
     assert_eq!(
@@ -47,7 +47,7 @@ async fn side_doors_are_named() {
 }
 
 #[tokio::test]
-async fn keys_that_are_refused_are_told_from_a_project_that_is_away() {
+async fn a_refused_key_is_distinguished_from_a_project_that_does_not_answer() {
     use SettingsProblem::{AnonKeyRefused, ServiceKeyRefused};
     let project = project(closed()).await;
     let check = async || project.supabase().check_settings(CodesBy::Others).await;
@@ -61,7 +61,7 @@ async fn keys_that_are_refused_are_told_from_a_project_that_is_away() {
         .faults()
         .next("/admin/users", faults::bad_api_key());
     assert_eq!(check().await, Ok(vec![ServiceKeyRefused]));
-    // Once is the gateway's fault, twice is the key's.
+    // The gateway refuses a good key now and then, so only a second refusal in a row is the key's fault.
     project
         .stand_in
         .faults()
@@ -87,16 +87,16 @@ async fn keys_that_are_refused_are_told_from_a_project_that_is_away() {
 }
 
 #[tokio::test]
-async fn production_signs_nobody_in_before_the_settings_are_known_to_be_safe() {
+async fn production_refuses_sign_ins_until_the_settings_are_known_to_be_safe() {
     let development = project(closed()).await;
     let production = development.in_production().await;
-    let ada = development.somebody(1).await;
+    let ada = development.new_user(1).await;
     let check = async || {
         let checked = production.supabase().check_settings(CodesBy::Others).await;
         development.calls();
         checked
     };
-    let assert_shut = async |why: &str| {
+    let assert_refused = async |why: &str| {
         let refused = production.sign_in(&ada).await;
         assert!(
             matches!(refused, Err(SignInError::Unavailable { .. })),
@@ -105,29 +105,32 @@ async fn production_signs_nobody_in_before_the_settings_are_known_to_be_safe() {
         assert_eq!(production.calls(), [""; 0], "{why}");
     };
     let settings = |phone_autoconfirm, disable_signup| {
-        let said = json!({
+        let body = json!({
             "external": { "phone": true },
             "phone_autoconfirm": phone_autoconfirm,
             "disable_signup": disable_signup,
         });
-        let next = Fault::json(200, &said);
+        let next = Fault::json(200, &body);
         development.stand_in.faults().next("/settings", next);
     };
-    assert_shut("nobody has looked").await;
+    assert_refused("the settings were never checked").await;
     development
         .stand_in
         .faults()
         .next("/settings", Fault::html(502));
     assert_eq!(check().await, Err(Unreachable));
-    assert_shut("it did not answer").await;
+    assert_refused("the project did not answer").await;
     settings(true, true);
     assert_eq!(check().await, Ok(vec![SettingsProblem::PhoneAutoconfirm]));
-    assert_shut("anybody owns any number").await;
+    assert_refused("phone numbers are confirmed automatically").await;
     settings(false, false);
     assert_eq!(check().await, Ok(vec![SettingsProblem::PublicSignup]));
-    assert_shut("anybody may sign up").await;
+    assert_refused("public sign-up is on").await;
     let grant = development.sign_in(&ada).await;
     grant.expect("development is open whatever the settings are");
     assert_eq!(check().await, Ok(vec![]));
-    production.sign_in(&ada).await.expect("mended");
+    production
+        .sign_in(&ada)
+        .await
+        .expect("the settings are safe");
 }

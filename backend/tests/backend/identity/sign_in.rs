@@ -1,4 +1,4 @@
-//! Signing in with Supabase: how many calls it takes, and what each answer leads to.
+//! Sign-ins with Supabase: the calls to the project, and the result of each of its answers.
 
 use archety_backend::identity::SignInError;
 use secrecy::ExposeSecret;
@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::support::{
-    DEVICE, KeyKind, OTHER_PASSWORD_KEY, PASSWORD_KEY, PATIENT, Project, Somebody, project,
+    DEVICE, KeyKind, OTHER_PASSWORD_KEY, PASSWORD_KEY, PATIENT, Project, TestUser, project,
     projects, upstream_session,
 };
 use crate::support::TestStore;
@@ -16,9 +16,9 @@ const GRANT: &str = "POST /token?grant_type=password";
 const CREATE: &str = "POST /admin/users";
 
 #[tokio::test]
-async fn the_first_time_takes_two_calls_and_later_ones_one() {
+async fn the_first_sign_in_takes_two_calls_and_each_later_one_takes_one() {
     for project in projects(Settings::default()).await {
-        let ada = project.somebody(1).await;
+        let ada = project.new_user(1).await;
         let first = project.sign_in(&ada).await.expect("signed in");
         assert_eq!(project.calls(), [CREATE, GRANT], "{}", project.kind);
         assert_eq!(first.subject, ada.user_id);
@@ -35,9 +35,9 @@ async fn the_first_time_takes_two_calls_and_later_ones_one() {
 }
 
 #[tokio::test]
-async fn twenty_first_sign_ins_at_once_are_one_account_and_twenty_sessions() {
+async fn twenty_simultaneous_first_sign_ins_make_one_account_and_twenty_sessions() {
     for project in projects(Settings::default()).await {
-        let ada = project.somebody(1).await;
+        let ada = project.new_user(1).await;
         let replica = project.replica().await;
         let mut tasks = JoinSet::new();
         for n in 0..20_u128 {
@@ -65,11 +65,11 @@ async fn twenty_first_sign_ins_at_once_are_one_account_and_twenty_sessions() {
 }
 
 #[tokio::test]
-async fn both_kinds_of_keys_travel_as_they_must() {
+async fn each_kind_of_api_key_is_sent_in_its_own_headers() {
     for kind in [KeyKind::Legacy, KeyKind::New] {
         let base = TestStore::sqlite().await;
         let project = Project::on(base, Settings::default(), kind, PATIENT).await;
-        let ada = project.somebody(1).await;
+        let ada = project.new_user(1).await;
         let grant = project.sign_in(&ada).await.expect("signed in");
         let upstream = grant.upstream.expect("a session");
         let out = project.identity.log_out(&upstream.tokens).await;
@@ -102,16 +102,16 @@ async fn both_kinds_of_keys_travel_as_they_must() {
 }
 
 #[tokio::test]
-async fn new_password_keys_end_no_session() {
+async fn a_new_password_key_ends_no_session() {
     for project in projects(Settings::default()).await {
-        let ada = project.somebody(1).await;
+        let ada = project.new_user(1).await;
         project.signed_in(&ada).await;
         let rotated = project.with_keys(&[OTHER_PASSWORD_KEY, PASSWORD_KEY]).await;
         rotated.sign_in(&ada).await.expect("signed in");
         assert_eq!(project.calls(), [GRANT, GRANT], "{}", project.kind);
         assert_eq!(project.stand_in.session_count(ada.user_id), 2);
-        // Who is new gets a password of the new key at once.
-        let bob = project.somebody(2).await;
+        // A new user gets a password derived from the new key.
+        let bob = project.new_user(2).await;
         rotated.signed_in(&bob).await;
         let alone = project.with_keys(&[OTHER_PASSWORD_KEY]).await;
         alone.sign_in(&bob).await.expect("signed in");
@@ -120,9 +120,9 @@ async fn new_password_keys_end_no_session() {
 }
 
 #[tokio::test]
-async fn a_number_that_is_not_confirmed_is_confirmed_not_reset() {
+async fn an_unconfirmed_number_is_confirmed_without_a_password_reset() {
     for project in projects(Settings::default()).await {
-        let ada = project.somebody(1).await;
+        let ada = project.new_user(1).await;
         project.signed_in(&ada).await;
         project.stand_in.unconfirm_phone(ada.user_id);
         project.sign_in(&ada).await.expect("signed in");
@@ -136,15 +136,15 @@ async fn a_number_that_is_not_confirmed_is_confirmed_not_reset() {
         assert_eq!(
             project.stand_in.session_count(ada.user_id),
             2,
-            "nobody is signed out"
+            "no session ends"
         );
     }
 }
 
 #[tokio::test]
-async fn who_is_banned_is_told_so() {
+async fn a_banned_user_is_refused() {
     let project = project(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     project.signed_in(&ada).await;
     project
         .stand_in
@@ -155,13 +155,13 @@ async fn who_is_banned_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_project_that_lets_nobody_in_is_the_owners_to_mend() {
+async fn a_project_whose_phone_provider_is_off_is_misconfigured() {
     let off = Settings {
         phone_provider: false,
         ..Settings::default()
     };
     let project = project(off).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     let refused = project.sign_in(&ada).await;
     assert!(
         matches!(refused, Err(SignInError::Misconfigured)),
@@ -182,7 +182,7 @@ async fn a_project_that_lets_nobody_in_is_the_owners_to_mend() {
 const GRANT_PATH: &str = "/token?grant_type=password";
 
 #[tokio::test]
-async fn keys_of_another_project_let_nobody_in() {
+async fn a_service_key_of_another_project_is_misconfigured() {
     let (ours, theirs) = (
         project(Settings::default()).await,
         StandIn::start(Settings::default()).await.expect("a port"),
@@ -194,7 +194,7 @@ async fn keys_of_another_project_let_nobody_in() {
     let now = ours.now();
     let identity =
         archety_backend::identity::Identity::open(&config, PATIENT, &ours.store, ring, now).await;
-    let ada = ours.somebody(1).await;
+    let ada = ours.new_user(1).await;
     let session = Uuid::from_u128(1);
     let identity = identity.expect("the issuer is the same");
     let refused = identity.sign_in(&ada.person(), session, DEVICE, now).await;
@@ -205,7 +205,7 @@ async fn keys_of_another_project_let_nobody_in() {
 }
 
 #[tokio::test]
-async fn another_name_of_the_issuer_is_found_out_at_the_first_sign_in() {
+async fn a_wrong_issuer_is_detected_at_the_first_sign_in() {
     let project = project(Settings::default()).await;
     let mut config = super::support::config(&project.stand_in, KeyKind::Legacy, &[PASSWORD_KEY]);
     config.issuer = "https://auth.example.com/auth/v1".to_owned();
@@ -216,7 +216,7 @@ async fn another_name_of_the_issuer_is_found_out_at_the_first_sign_in() {
     let identity =
         archety_backend::identity::Identity::open(&config, PATIENT, &base.store, ring, now).await;
     let identity = identity.expect("a database of its own");
-    let ada: Somebody = super::support::somebody(&base.store, 1, now).await;
+    let ada: TestUser = super::support::new_user(&base.store, 1, now).await;
     let refused = identity
         .sign_in(&ada.person(), Uuid::from_u128(1), DEVICE, now)
         .await;
@@ -227,12 +227,12 @@ async fn another_name_of_the_issuer_is_found_out_at_the_first_sign_in() {
 }
 
 #[tokio::test]
-async fn tokens_for_somebody_else_sign_nobody_in() {
+async fn tokens_of_another_user_are_refused() {
     let project = project(Settings::default()).await;
-    let (ada, bob) = (project.somebody(1).await, project.somebody(2).await);
+    let (ada, bob) = (project.new_user(1).await, project.new_user(2).await);
     project.signed_in(&ada).await;
     project.signed_in(&bob).await;
-    // Bob's answer, to Ada's question.
+    // The project answers Ada's request with Bob's tokens.
     let password = project
         .stand_in
         .person(bob.user_id)
@@ -257,10 +257,10 @@ async fn tokens_for_somebody_else_sign_nobody_in() {
 }
 
 #[tokio::test]
-async fn what_the_provider_is_asked_is_counted_and_names_nobody() {
+async fn calls_to_the_provider_are_counted_without_personal_data() {
     let metrics = archety_backend::telemetry::process_metrics();
     let project = project(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     project.stand_in.faults().next(GRANT_PATH, Fault::Drop);
     project.sign_in(&ada).await.expect_err("cut");
     project.sign_in(&ada).await.expect("signed in");
@@ -280,14 +280,14 @@ async fn what_the_provider_is_asked_is_counted_and_names_nobody() {
 }
 
 #[tokio::test]
-async fn a_project_without_legacy_keys_works_as_well() {
+async fn a_project_with_new_keys_only_signs_in_logs_out_and_deletes() {
     let settings = Settings {
         signing: supabase_stand_in::Signing::Es256Only,
         ..Settings::default()
     };
     let base = TestStore::sqlite().await;
     let project = Project::on(base, settings, KeyKind::New, PATIENT).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     let grant = project.sign_in(&ada).await.expect("signed in");
     assert_eq!(project.calls(), [CREATE, GRANT]);
     let token = super::support::token(&grant);

@@ -1,4 +1,4 @@
-//! A Supabase project, a database bound to it, and people who have proved their number.
+//! A stand-in of a Supabase project, a database bound to it, and users with a proven number.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -20,6 +20,7 @@ pub(crate) const PASSWORD_KEY: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const OTHER_PASSWORD_KEY: &str = "fedcba9876543210fedcba9876543210";
 pub(crate) const SESSION_KEY: &str = "00112233445566778899aabbccddeeff";
 pub(crate) const DEVICE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+/// Timeouts that no answer of a stand-in exceeds.
 pub(crate) const PATIENT: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
     total: Duration::from_secs(10),
@@ -69,14 +70,14 @@ pub(crate) struct Project {
     pub(crate) kind: &'static str,
 }
 
-/// A person with a number, known to the database.
+/// A row of `users`, with its number.
 #[derive(Clone)]
-pub(crate) struct Somebody {
+pub(crate) struct TestUser {
     pub(crate) user_id: Uuid,
     pub(crate) phone: Phone,
 }
 
-impl Somebody {
+impl TestUser {
     pub(crate) fn person(&self) -> Person<'_> {
         Person {
             user_id: self.user_id,
@@ -85,7 +86,7 @@ impl Somebody {
     }
 }
 
-/// One on each store.
+/// A project with a replica on each kind of store.
 pub(crate) async fn projects(settings: Settings) -> Vec<Project> {
     let mut projects = Vec::new();
     for base in stores().await {
@@ -94,7 +95,7 @@ pub(crate) async fn projects(settings: Settings) -> Vec<Project> {
     projects
 }
 
-/// Where the store makes no difference.
+/// A project with a replica on SQLite, for tests that do not depend on the store.
 pub(crate) async fn project(settings: Settings) -> Project {
     Project::on(
         TestStore::sqlite().await,
@@ -138,7 +139,7 @@ impl Project {
             .await
     }
 
-    /// The same replica, which waits no longer than this for an answer.
+    /// The same replica, which waits for an answer for `total` at most.
     pub(crate) async fn waiting(&self, total: Duration) -> Self {
         let timeouts = Timeouts {
             connect: total,
@@ -182,36 +183,36 @@ impl Project {
         }
     }
 
-    /// The person whose number ends in `n`.
-    pub(crate) async fn somebody(&self, n: u8) -> Somebody {
-        somebody(&self.store, n, self.now()).await
+    /// Inserts a user whose number ends in `n`.
+    pub(crate) async fn new_user(&self, n: u8) -> TestUser {
+        new_user(&self.store, n, self.now()).await
     }
 
-    pub(crate) async fn sign_in(&self, somebody: &Somebody) -> Result<Grant, SignInError> {
+    pub(crate) async fn sign_in(&self, user: &TestUser) -> Result<Grant, SignInError> {
         let session = Uuid::from_u128(0x5e55);
         self.identity
-            .sign_in(&somebody.person(), session, DEVICE, self.now())
+            .sign_in(&user.person(), session, DEVICE, self.now())
             .await
     }
 
-    /// Signs in, and forgets how.
-    pub(crate) async fn signed_in(&self, somebody: &Somebody) -> Grant {
-        let grant = self.sign_in(somebody).await.expect("signed in");
+    /// Signs in, then forgets the requests that the project got.
+    pub(crate) async fn signed_in(&self, user: &TestUser) -> Grant {
+        let grant = self.sign_in(user).await.expect("signed in");
         self.stand_in.requests().clear();
         grant
     }
 
-    pub(crate) async fn account(&self, somebody: &Somebody) -> Account {
+    pub(crate) async fn account(&self, user: &TestUser) -> Account {
         let issuer = self.identity.issuer();
-        let account = self.store.read_account(somebody.user_id, issuer).await;
+        let account = self.store.read_account(user.user_id, issuer).await;
         account.expect("the store answers").expect("an account")
     }
 
-    /// What the project was asked since the last time, without the prefix.
+    /// Method and path, without `/auth/v1`, of each request that the project got since the last call.
     pub(crate) fn calls(&self) -> Vec<String> {
-        let asked = self.stand_in.requests().all();
+        let requests = self.stand_in.requests().all();
         self.stand_in.requests().clear();
-        let lines = asked.iter().map(supabase_stand_in::Seen::line);
+        let lines = requests.iter().map(supabase_stand_in::Seen::line);
         lines.map(|line| line.replace("/auth/v1", "")).collect()
     }
 }
@@ -233,7 +234,8 @@ fn now_of(stand_in: &StandIn) -> Timestamp {
     Timestamp::from_micros(i64::try_from(micros).expect("a time of today"))
 }
 
-pub(crate) async fn somebody(store: &Store, n: u8, now: Timestamp) -> Somebody {
+/// Inserts a user whose number ends in `n`.
+pub(crate) async fn new_user(store: &Store, n: u8, now: Timestamp) -> TestUser {
     const SQL: &str = "insert into users (id, phone, created_at) values ($1, $2, $3)";
     let phone = format!("+155501002{n:02}");
     let user_id = Uuid::from_u128(0x7000_0000_0000_0000_8000_0000_0000_0000 + u128::from(n));
@@ -247,14 +249,14 @@ pub(crate) async fn somebody(store: &Store, n: u8, now: Timestamp) -> Somebody {
             query.execute(writer).await.map(drop)
         }
     }
-    .expect("a new person");
-    Somebody {
+    .expect("a new user");
+    TestUser {
         user_id,
         phone: Phone::parse(&phone).expect("a phone"),
     }
 }
 
-/// The token that requests carry.
+/// The access token.
 pub(crate) fn token(grant: &Grant) -> &str {
     grant.access_token.expose_secret()
 }

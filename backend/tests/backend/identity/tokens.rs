@@ -1,4 +1,4 @@
-//! Access tokens that prove nothing, and those that do.
+//! Access tokens of a Supabase project: which are accepted, and why the others are refused.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -35,7 +35,8 @@ pub(super) fn header(project: &Project) -> Value {
     json!({"alg": "ES256", "typ": "JWT", "kid": project.stand_in.kid()})
 }
 
-async fn fault(project: &Project, token: &str) -> InvalidToken {
+/// Why the token is refused.
+async fn refusal(project: &Project, token: &str) -> InvalidToken {
     match project.identity.verify(token, project.now()).await {
         Err(TokenError::Invalid(reason)) => reason,
         other => panic!("{other:?}"),
@@ -48,9 +49,9 @@ pub(super) fn forged(header: &Value, claims: &Value, signature: &[u8]) -> String
 }
 
 #[tokio::test]
-async fn a_public_key_proves_who_it_is() {
+async fn a_token_is_verified_with_the_projects_public_key() {
     let project = project(es256()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     let grant = project.signed_in(&ada).await;
     let proven = Verified::Proven(Claims {
         subject: ada.user_id,
@@ -65,7 +66,7 @@ async fn a_public_key_proves_who_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_persons_own_token_is_named() {
+async fn each_wrong_claim_has_its_own_error() {
     use InvalidToken::{Anonymous, Audience, Expired, Issuer, NotYet, Role};
     let project = project(es256()).await;
     let good = claims(&project);
@@ -110,21 +111,21 @@ async fn what_is_not_a_persons_own_token_is_named() {
         (json!([]), InvalidToken::Claims),
     ] {
         let token = minted(&header(&project), &claims);
-        assert_eq!(fault(&project, &token).await, reason, "{claims}");
-        // The same without a signature that can be checked here.
+        assert_eq!(refusal(&project, &token).await, reason, "{claims}");
+        // A token signed with the shared secret, which cannot be checked here, gives the same error.
         let token = minted(&json!({"alg": "HS256", "typ": "JWT"}), &claims);
-        assert_eq!(fault(&project, &token).await, reason, "HS256, {claims}");
+        assert_eq!(refusal(&project, &token).await, reason, "HS256, {claims}");
     }
 }
 
 #[tokio::test]
-async fn what_is_no_token_of_the_projects_is_named() {
+async fn each_kind_of_malformed_or_forged_token_has_its_own_error() {
     use InvalidToken::{Algorithm, Issuer, Malformed, Signature, TooLong, UnknownKey};
     let project = project(es256()).await;
     let good = claims(&project);
     let sound = project.stand_in.mint(&header(&project), &good);
     let kid = project.stand_in.kid();
-    let none = |alg: &str| forged(&json!({"alg": alg, "kid": kid}), &good, b"");
+    let unsigned = |alg: &str| forged(&json!({"alg": alg, "kid": kid}), &good, b"");
     let public = {
         let set: Value = reqwest::get(format!("{}/.well-known/jwks.json", project.stand_in.url()))
             .await
@@ -134,14 +135,14 @@ async fn what_is_no_token_of_the_projects_is_named() {
             .expect("JSON");
         set["keys"][0].to_string()
     };
-    let confused = {
+    let signed_with_public_key = {
         let key = jsonwebtoken::EncodingKey::from_secret(public.as_bytes());
         let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
         header.kid = Some(kid.to_owned());
         jsonwebtoken::encode(&header, &good, &key).expect("signed")
     };
-    let mut bent = sound.clone();
-    bent.replace_range(
+    let mut altered_signature = sound.clone();
+    altered_signature.replace_range(
         sound.len() - 20..sound.len() - 19,
         if sound.as_bytes()[sound.len() - 20] == b'A' {
             "B"
@@ -149,7 +150,7 @@ async fn what_is_no_token_of_the_projects_is_named() {
             "A"
         },
     );
-    let doubled = {
+    let repeated_role = {
         let payload = format!("{{\"role\":\"service_role\",{}", &good.to_string()[1..]);
         let parts: Vec<&str> = sound.split('.').collect();
         format!(
@@ -169,13 +170,13 @@ async fn what_is_no_token_of_the_projects_is_named() {
         ("x".repeat(MAX_TOKEN_BYTES), Malformed),
         ("x".repeat(MAX_TOKEN_BYTES + 1), TooLong),
         ("é".repeat(MAX_TOKEN_BYTES), TooLong),
-        (none("none"), Algorithm),
-        (none("None"), Algorithm),
-        (none("ES512"), Algorithm),
-        (none("RS256"), Algorithm),
-        (confused, Algorithm),
-        (bent, Signature),
-        (doubled, Signature),
+        (unsigned("none"), Algorithm),
+        (unsigned("None"), Algorithm),
+        (unsigned("ES512"), Algorithm),
+        (unsigned("RS256"), Algorithm),
+        (signed_with_public_key, Algorithm),
+        (altered_signature, Signature),
+        (repeated_role, Signature),
         (forged(&header(&project), &good, b""), Signature),
         (forged(&header(&project), &good, &[0; 64]), Signature),
         (
@@ -198,25 +199,25 @@ async fn what_is_no_token_of_the_projects_is_named() {
         (project.stand_in.anon_key().to_owned(), Issuer),
         (project.stand_in.secret_key().to_owned(), Malformed),
     ] {
-        assert_eq!(fault(&project, &token).await, reason, "{token:.80}");
+        assert_eq!(refusal(&project, &token).await, reason, "{token:.80}");
     }
 }
 
 #[tokio::test]
-async fn another_projects_token_is_nobodys() {
+async fn a_token_of_another_project_is_refused() {
     let (project, other) = (project(es256()).await, project(es256()).await);
     let foreign = other.stand_in.mint(&header(&other), &claims(&project));
-    assert_eq!(fault(&project, &foreign).await, InvalidToken::UnknownKey);
+    assert_eq!(refusal(&project, &foreign).await, InvalidToken::UnknownKey);
     let mut named = header(&other);
     named["kid"] = json!(project.stand_in.kid());
     let foreign = other.stand_in.mint(&named, &claims(&project));
-    assert_eq!(fault(&project, &foreign).await, InvalidToken::Signature);
+    assert_eq!(refusal(&project, &foreign).await, InvalidToken::Signature);
 }
 
 #[tokio::test]
-async fn tokens_by_the_shared_secret_are_asked_about() {
+async fn a_token_signed_with_the_shared_secret_is_checked_by_the_project() {
     let project = project(Settings::default()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     let grant = project.signed_in(&ada).await;
     let claimed = match project.identity.verify(token(&grant), project.now()).await {
         Ok(Verified::Claimed(claims)) => claims,
@@ -225,7 +226,7 @@ async fn tokens_by_the_shared_secret_are_asked_about() {
     assert_eq!(claimed.subject, ada.user_id);
     let ask = async |token: &str| project.identity.ask_user(token, project.now()).await;
     assert_eq!(ask(token(&grant)).await.as_ref(), Ok(&claimed));
-    // Forged under a secret of the forger's own.
+    // A forged token, signed with another secret.
     let key = jsonwebtoken::EncodingKey::from_secret(b"not the secret");
     let forged = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims(&project), &key);
     let forged = forged.expect("signed");
@@ -248,10 +249,10 @@ async fn tokens_by_the_shared_secret_are_asked_about() {
         supabase_stand_in::faults::rate_limited(),
     ] {
         project.stand_in.faults().next("/user", fault);
-        let told = ask(token(&grant)).await;
+        let result = ask(token(&grant)).await;
         assert!(
-            matches!(told, Err(TokenError::Unavailable { .. })),
-            "{told:?}"
+            matches!(result, Err(TokenError::Unavailable { .. })),
+            "{result:?}"
         );
     }
     project.stand_in.end_sessions(ada.user_id);
@@ -267,11 +268,11 @@ async fn tokens_by_the_shared_secret_are_asked_about() {
 }
 
 #[tokio::test]
-async fn strangers_cannot_make_us_ask_without_end() {
+async fn requests_to_check_forged_tokens_are_limited() {
     let project = project(Settings::default()).await;
     let key = jsonwebtoken::EncodingKey::from_secret(b"not the secret");
     let now = project.now();
-    let mut told = HashSet::new();
+    let mut unavailable = HashSet::new();
     for n in 0..60_u128 {
         let mut claims = claims(&project);
         claims["session_id"] = json!(Uuid::from_u128(n));
@@ -280,17 +281,18 @@ async fn strangers_cannot_make_us_ask_without_end() {
             .identity
             .ask_user(&forged.expect("signed"), now)
             .await;
-        told.insert(matches!(answered, Err(TokenError::Unavailable { .. })));
+        unavailable.insert(matches!(answered, Err(TokenError::Unavailable { .. })));
     }
-    assert_eq!(told.len(), 2, "some are asked about, some are not");
+    assert_eq!(unavailable.len(), 2, "the limit lets some pass");
     assert_eq!(project.stand_in.requests().count("/user"), 50);
 }
 
 #[tokio::test]
-async fn tokens_of_before_a_change_of_keys_stay_good() {
-    // As recorded: the project signs ES256 by now and still accepts what the shared secret signed.
+async fn tokens_signed_before_a_change_of_keys_stay_valid() {
+    // As in the recorded answers, the project signs with ES256 now and still accepts tokens that were signed
+    // with the shared secret.
     let project = project(es256()).await;
-    let ada = project.somebody(1).await;
+    let ada = project.new_user(1).await;
     let grant = project.signed_in(&ada).await;
     let mut claims = claims(&project);
     claims["sub"] = json!(ada.user_id);

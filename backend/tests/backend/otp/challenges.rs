@@ -1,4 +1,4 @@
-//! Who may confirm what, how often, and until when.
+//! Challenges: which client may confirm a challenge, how often, and for how long.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::support::{ADA, ADAS_CODE, WRONG, app, browser, doors};
 use crate::support::NOW;
 
 #[tokio::test]
-async fn a_code_is_asked_for_and_given_back() {
+async fn a_started_challenge_is_approved_with_its_code() {
     for door in doors(OtpLimits::default()).await {
         let client = browser(ADA, 1);
         let started = client.start(&door.otp).await.expect("started");
@@ -28,7 +28,7 @@ async fn a_code_is_asked_for_and_given_back() {
 }
 
 #[tokio::test]
-async fn a_joined_code_does_not_tell_when_it_was_sent() {
+async fn a_start_that_joins_a_code_does_not_reveal_when_the_code_was_sent() {
     for door in doors(OtpLimits::default()).await {
         let first = app(ADA).start(&door.otp).await.unwrap();
         let soon = app(ADA).at(NOW.plus(Duration::from_secs(29)));
@@ -37,9 +37,12 @@ async fn a_joined_code_does_not_tell_when_it_was_sent() {
         let later = app(ADA).at(NOW.plus(Duration::from_mins(4)));
         let second = later.start(&door.otp).await.unwrap();
         assert_ne!(first.challenge_id, second.challenge_id);
-        // A stranger learns as little from it as from the first.
-        for told in [&joined, &second] {
-            assert_eq!((told.expires_in_secs, told.resend_after_secs), (600, 30));
+        // The answers are those of a code that was sent now.
+        for started in [&joined, &second] {
+            assert_eq!(
+                (started.expires_in_secs, started.resend_after_secs),
+                (600, 30)
+            );
         }
         assert_eq!(door.count("select count(*) from otp_codes").await, 1);
         let other = later.clone().by(Channel::Call);
@@ -51,7 +54,7 @@ async fn a_joined_code_does_not_tell_when_it_was_sent() {
 }
 
 #[tokio::test]
-async fn a_challenge_is_its_starters_alone() {
+async fn only_the_client_that_started_a_challenge_can_confirm_it() {
     for door in doors(OtpLimits::default()).await {
         let otp = &door.otp;
         let session = Uuid::from_u128(7);
@@ -64,7 +67,7 @@ async fn a_challenge_is_its_starters_alone() {
             (browser(ADA, 2), None),
             (app(ADA), by_browser),
             (app(ADA), step_up),
-            // Neither a browser's nor a session's challenge is found without its id.
+            // An app without an id finds only challenges of apps.
             (app(ADA), None),
             (app(ADA).signed_in(Uuid::from_u128(8)), step_up),
             (browser("+15550100001", 1), by_browser),
@@ -75,14 +78,14 @@ async fn a_challenge_is_its_starters_alone() {
         }
         let up = by_session.confirm(otp, None, ADAS_CODE).await.unwrap();
         assert_eq!(up.step_up, Some(session));
-        // The code was spent on the session's.
+        // The session's challenge has used up the code.
         let spent = one.confirm(otp, by_browser, ADAS_CODE).await;
         assert!(matches!(spent, Err(ConfirmError::Expired)), "{spent:?}");
     }
 }
 
 #[tokio::test]
-async fn an_app_that_forgot_its_challenge_gets_the_newest_one_that_can_be_confirmed() {
+async fn a_confirmation_without_an_id_uses_the_newest_challenge_with_attempts_left() {
     for door in doors(OtpLimits::default()).await {
         let otp = &door.otp;
         let own = app(ADA).start(otp).await.unwrap();
@@ -96,14 +99,14 @@ async fn an_app_that_forgot_its_challenge_gets_the_newest_one_that_can_be_confir
                 matches!(wrong.await, Err(ConfirmError::Wrong { attempts_left }) if attempts_left == left)
             );
         }
-        // The stranger's is used up; the one before it is not.
+        // The newest challenge, the stranger's, has no attempts left.
         let approved = app(ADA).at(later).confirm(otp, None, ADAS_CODE).await;
         assert_eq!(approved.unwrap().challenge_id, own.challenge_id);
     }
 }
 
 #[tokio::test]
-async fn the_sixth_guess_is_not_looked_at() {
+async fn after_five_wrong_codes_even_the_right_code_is_refused() {
     for door in doors(OtpLimits::default()).await {
         let client = app(ADA);
         let id = Some(client.start(&door.otp).await.unwrap().challenge_id);
@@ -120,14 +123,14 @@ async fn the_sixth_guess_is_not_looked_at() {
             panic!("{right:?}");
         };
         assert_eq!(retry_after, 540);
-        // Another challenge for the same code has its own.
+        // Another challenge for the same code has five attempts of its own.
         let again = Some(minute.start(&door.otp).await.unwrap().challenge_id);
         minute.confirm(&door.otp, again, ADAS_CODE).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_code_dies_after_ten_minutes() {
+async fn a_code_expires_after_ten_minutes() {
     for door in doors(OtpLimits::default()).await {
         let client = app(ADA);
         let id = Some(client.start(&door.otp).await.unwrap().challenge_id);
@@ -140,7 +143,7 @@ async fn a_code_dies_after_ten_minutes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_guesses_at_once_are_five() {
+async fn of_fifty_simultaneous_guesses_five_are_checked() {
     for door in doors(OtpLimits::default()).await {
         let replicas = [door.otp.clone(), door.second(OtpLimits::default()).await];
         let client = app(ADA);
@@ -164,7 +167,7 @@ async fn fifty_guesses_at_once_are_five() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_approval_outlives_a_failing_provider_for_one_session() {
+async fn an_approval_can_be_confirmed_again_until_one_session_uses_it() {
     for door in doors(OtpLimits::default()).await {
         let otp = &door.otp;
         let client = browser(ADA, 1);
@@ -202,7 +205,7 @@ async fn an_approval_outlives_a_failing_provider_for_one_session() {
 }
 
 #[tokio::test]
-async fn an_approval_is_forgotten_after_ten_minutes() {
+async fn an_approval_expires_after_ten_minutes() {
     for door in doors(OtpLimits::default()).await {
         let client = app(ADA);
         let id = client.start(&door.otp).await.unwrap().challenge_id;
@@ -219,7 +222,7 @@ async fn an_approval_is_forgotten_after_ten_minutes() {
         assert!(!consumed);
         let late = later.confirm(&door.otp, Some(id), ADAS_CODE).await;
         assert!(matches!(late, Err(ConfirmError::Expired)), "{late:?}");
-        // Nor does it stand in the way of the next code.
+        // The next challenge is approved.
         let id = Some(later.start(&door.otp).await.unwrap().challenge_id);
         later.confirm(&door.otp, id, ADAS_CODE).await.unwrap();
     }

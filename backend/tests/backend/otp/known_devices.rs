@@ -1,5 +1,4 @@
-//! What strangers cannot do to somebody whose device is known: keep codes from being sent, or from
-//! being tried.
+//! Strangers cannot use up the codes and the attempts that are reserved for known devices.
 
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::support::NOW;
 const BO: &str = "+15550100001";
 
 #[tokio::test]
-async fn strangers_cannot_use_up_a_persons_attempts() {
+async fn strangers_cannot_use_up_the_attempts_of_a_known_device() {
     for door in doors(OtpLimits::default()).await {
         let otp = &door.otp;
         let guess = async |n: u8| {
@@ -30,14 +29,14 @@ async fn strangers_cannot_use_up_a_persons_attempts() {
                 "{guessed:?}"
             );
         }
-        // The next is told so before a message is sent.
+        // The next stranger is refused before a message is sent.
         let blocked = browser(ADA, 30).from([198, 51, 100, 30]).start(otp).await;
         let Err(StartError::Limited { retry_after }) = blocked else {
             panic!("{blocked:?}");
         };
-        // Counted by the hour, from 800 s before.
+        // Attempts are counted by the hour, and this hour began 800 s ago.
         assert_eq!(retry_after, 25 * 3_600 - 800);
-        // Who is not known has to wait with them; who is, has five of their own.
+        // An unknown device of the number's owner has to wait, too. A known device has five attempts more.
         let own = browser(ADA, 100).known();
         let id = Some(own.start(otp).await.unwrap().challenge_id);
         let unknown = browser(ADA, 100).confirm(otp, id, ADAS_CODE).await;
@@ -49,15 +48,15 @@ async fn strangers_cannot_use_up_a_persons_attempts() {
             );
         }
         own.confirm(otp, id, ADAS_CODE).await.unwrap();
-        // A right code was taken back.
+        // The attempt with the right code is not counted.
         let again = Some(own.start(otp).await.unwrap().challenge_id);
         own.confirm(otp, again, ADAS_CODE).await.unwrap();
     }
 }
 
-/// Apps that tell no challenge, as strangers do who know the number alone.
+/// A confirmation without the challenge's id: strangers can send it, who know the number alone.
 #[tokio::test]
-async fn who_tells_no_challenge_leaves_tries_to_who_began_the_code() {
+async fn confirmations_without_an_id_leave_two_attempts_to_the_client_that_started_the_code() {
     for door in twilio_doors(OtpLimits::default()).await {
         let otp = door.otp();
         let own = app(BO).from([203, 0, 113, 9]);
@@ -88,13 +87,13 @@ async fn who_tells_no_challenge_leaves_tries_to_who_began_the_code() {
 }
 
 #[tokio::test]
-async fn a_known_device_without_a_challenge_gets_the_one_that_began_the_code() {
+async fn a_known_device_without_an_id_confirms_the_challenge_that_started_the_code() {
     for door in twilio_doors(OtpLimits::default()).await {
         let otp = door.otp();
         let own = app(BO).from([203, 0, 113, 9]).known();
         own.start(otp).await.unwrap();
         let sent = door.code(BO);
-        // A stranger joins, and uses up what those who join may try.
+        // A stranger joins the code, and uses up the attempts of the clients that joined.
         let stranger = app(BO)
             .from([198, 51, 100, 1])
             .at(NOW.plus(Duration::from_secs(1)));
@@ -108,7 +107,7 @@ async fn a_known_device_without_a_challenge_gets_the_one_that_began_the_code() {
 }
 
 #[tokio::test]
-async fn ten_wrong_codes_are_the_most_in_any_24_hours() {
+async fn one_network_may_give_ten_wrong_codes_in_any_24_hours() {
     for door in doors(OtpLimits::default()).await {
         let otp = &door.otp;
         let guess = async |hours: u64, n: u8| {
@@ -120,7 +119,7 @@ async fn ten_wrong_codes_are_the_most_in_any_24_hours() {
             Ok::<bool, StartError>(matches!(judged, Err(ConfirmError::Wrong { .. })))
         };
         let is_judged = |guess: &Result<bool, StartError>| matches!(guess, Ok(true));
-        // Five before midnight, five after: the day's end forgives nothing.
+        // Five before midnight and five after it: the limit does not start again at midnight.
         for n in 0..10 {
             let hours = if n < 5 { 0 } else { 11 };
             assert!(is_judged(&guess(hours, n).await), "{n}");
@@ -135,7 +134,7 @@ async fn ten_wrong_codes_are_the_most_in_any_24_hours() {
 }
 
 #[tokio::test]
-async fn an_address_may_guess_so_often() {
+async fn an_address_may_give_three_wrong_codes_an_hour() {
     let limits = OtpLimits {
         wrong_per_ip_hour: 3,
         ..WIDE
@@ -155,14 +154,14 @@ async fn an_address_may_guess_so_often() {
             ),
             "{limited:?}"
         );
-        // The attempt that was refused was not counted against the challenge.
+        // The refused attempt did not count against the challenge.
         let other = client.clone().from([203, 0, 113, 1]);
         other.confirm(&door.otp, id, ADAS_CODE).await.unwrap();
     }
 }
 
-/// Every limit on sending, one at a time.
-fn tight() -> [OtpLimits; 6] {
+/// For each limit on sending: limits that refuse a stranger's second code because of that limit alone.
+fn limits_for_one_code() -> [OtpLimits; 6] {
     [
         OtpLimits {
             per_phone_hour: 1,
@@ -194,8 +193,8 @@ fn tight() -> [OtpLimits; 6] {
 }
 
 #[tokio::test]
-async fn strangers_cannot_use_up_what_is_sent_to_a_known_device() {
-    for limits in tight() {
+async fn strangers_cannot_use_up_the_codes_of_a_known_device() {
+    for limits in limits_for_one_code() {
         for door in twilio_doors(limits).await {
             let otp = door.otp();
             app(BO).start(otp).await.unwrap();
@@ -214,7 +213,7 @@ async fn strangers_cannot_use_up_what_is_sent_to_a_known_device() {
 }
 
 #[tokio::test]
-async fn the_days_cap_holds_for_known_devices_too() {
+async fn the_daily_limit_on_all_codes_applies_to_known_devices() {
     let limits = OtpLimits {
         per_day: 3,
         known_device_reserve: 1,

@@ -1,4 +1,4 @@
-//! Codes: asked for, sent, joined, tried, approved, and never paid for twice.
+//! One-time codes: challenges, limits, and the providers that send codes.
 
 mod breaker;
 mod challenges;

@@ -1,4 +1,4 @@
-//! What the provider refuses, or may have sent: what is paid, what still counts, and against whom.
+//! Codes that the provider refuses to send, or may have sent: against which limits they count.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::NOW;
 const BO: &str = "+15550100001";
 
 #[tokio::test]
-async fn what_was_not_sent_is_not_paid() {
+async fn refused_codes_do_not_count_against_the_limits_on_sent_codes() {
     let limits = OtpLimits {
         per_prefix_hour: 1,
         per_country_day: 1,
@@ -34,7 +34,7 @@ async fn what_was_not_sent_is_not_paid() {
     }
 }
 
-/// What Twilio says of a number, and not of itself.
+/// Errors of Twilio about a single number.
 const ABOUT_THE_NUMBER: [TwilioError; 4] = [
     TwilioError::Landline,
     TwilioError::FraudGuard,
@@ -43,7 +43,7 @@ const ABOUT_THE_NUMBER: [TwilioError; 4] = [
 ];
 
 #[tokio::test]
-async fn who_tries_landline_after_landline_is_stopped() {
+async fn after_fifteen_refused_numbers_an_address_is_refused() {
     for door in twilio_doors(OtpLimits::default()).await {
         let replicas = [door.otp().clone(), door.second().await];
         for n in 0..40 {
@@ -53,7 +53,7 @@ async fn who_tries_landline_after_landline_is_stopped() {
             assert!(refused.is_err(), "{n} {refused:?}");
         }
         assert_eq!(door.twilio.requests().count("/Verifications"), 15);
-        // Nobody has paid, and others are not held up.
+        // Limits on sent codes, which other clients share, have counted nothing.
         let sent = "select cast(coalesce(sum(count), 0) as bigint) from rate_counters \
                     where scope in ('send_day', 'send_country_day', 'send_prefix_hour', 'sent_prefix')";
         assert_eq!(door.door.count(sent).await, 0);
@@ -61,7 +61,7 @@ async fn who_tries_landline_after_landline_is_stopped() {
 }
 
 #[tokio::test]
-async fn a_number_that_gets_nothing_is_not_asked_for_without_end() {
+async fn the_provider_is_asked_three_times_an_hour_for_a_number_that_it_refuses() {
     for door in twilio_doors(OtpLimits::default()).await {
         for n in 0..10_u8 {
             door.twilio
@@ -74,7 +74,7 @@ async fn a_number_that_gets_nothing_is_not_asked_for_without_end() {
 }
 
 #[tokio::test]
-async fn while_the_provider_is_away_only_the_asking_is_bounded() {
+async fn an_outage_of_the_provider_counts_only_against_the_limit_on_requests() {
     let limits = OtpLimits {
         joins_per_ip_hour: 20,
         ..OtpLimits::default()
@@ -90,7 +90,7 @@ async fn while_the_provider_is_away_only_the_asking_is_bounded() {
             };
             assert!(is_expected, "{n} {away:?}");
         }
-        // It is back: neither the number nor the address has used anything up.
+        // The provider is back. The number and the address have used up no codes.
         app(BO).start(door.otp()).await.unwrap();
         let other = app("+15550100002");
         assert_eq!(limited(&other, &door).await, 2_800);
@@ -104,7 +104,7 @@ async fn while_the_provider_is_away_only_the_asking_is_bounded() {
 }
 
 #[tokio::test]
-async fn what_may_have_been_sent_is_counted() {
+async fn a_code_that_may_have_been_sent_counts_against_the_limits() {
     let limits = OtpLimits {
         per_phone_hour: 2,
         ..WIDE
@@ -121,6 +121,6 @@ async fn what_may_have_been_sent_is_counted() {
         }
         limited(&client, &door).await;
         let asked = door.twilio.requests().count("/Verifications");
-        assert_eq!(asked, 2, "nothing is asked for twice");
+        assert_eq!(asked, 2, "no request is repeated");
     }
 }

@@ -1,4 +1,4 @@
-//! A code that does not come is sent once more, and then once more: the same code, within the same limits.
+//! The same code can be sent twice more, within the same limits.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::support::NOW;
 
 const BO: &str = "+15550100001";
 
-/// Starts at so many seconds; tells whether a message was sent.
-async fn sent(door: &TwilioDoor, client: &Client, secs: u64) -> bool {
+/// Starts at `secs` after the start of the test; returns whether a message was sent.
+async fn start_at(door: &TwilioDoor, client: &Client, secs: u64) -> bool {
     let client = client.clone().at(NOW.plus(Duration::from_secs(secs)));
     let started = client.start(door.otp()).await;
     started.expect("started").sent
@@ -34,7 +34,7 @@ async fn a_code_is_sent_again_after_half_a_minute_and_twice_at_most() {
             (120, false),
             (599, false),
         ] {
-            assert_eq!(sent(&door, &client, secs).await, expected, "{secs} s");
+            assert_eq!(start_at(&door, &client, secs).await, expected, "{secs} s");
         }
         assert_eq!(door.twilio.sends(BO), 3, "{}", door.door.base.kind);
         assert_eq!(door.door.count("select count(*) from otp_codes").await, 1);
@@ -46,16 +46,16 @@ async fn a_code_is_sent_again_after_half_a_minute_and_twice_at_most() {
 }
 
 #[tokio::test]
-async fn each_message_counts_against_the_limits_and_what_they_refuse_is_joined() {
+async fn each_message_counts_against_the_limits_and_a_refused_resend_joins_the_code() {
     let limits = OtpLimits {
         per_phone_hour: 2,
         ..WIDE
     };
     for door in twilio_doors(limits).await {
         let client = app(BO);
-        assert!(sent(&door, &client, 0).await);
-        assert!(sent(&door, &client, 30).await);
-        assert!(!sent(&door, &client, 60).await, "two an hour");
+        assert!(start_at(&door, &client, 0).await);
+        assert!(start_at(&door, &client, 30).await);
+        assert!(!start_at(&door, &client, 60).await, "two an hour");
         assert_eq!(door.twilio.sends(BO), 2);
         client
             .confirm(door.otp(), None, &door.code(BO))
@@ -65,7 +65,7 @@ async fn each_message_counts_against_the_limits_and_what_they_refuse_is_joined()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_twenty_who_ask_at_once_one_sends_again() {
+async fn of_twenty_simultaneous_starts_one_sends_the_code_again() {
     for door in twilio_doors(WIDE).await {
         app(BO).start(door.otp()).await.unwrap();
         let replicas = [door.otp().clone(), door.second().await];
@@ -82,7 +82,7 @@ async fn of_twenty_who_ask_at_once_one_sends_again() {
 }
 
 #[tokio::test]
-async fn a_number_that_may_not_be_tried_any_more_is_told_so_at_start() {
+async fn a_number_without_attempts_left_is_refused_at_start() {
     for door in doors(OtpLimits::default()).await {
         for n in 0..2 {
             let client = browser(ADA, n);
@@ -102,7 +102,7 @@ async fn a_number_that_may_not_be_tried_any_more_is_told_so_at_start() {
     }
 }
 
-/// Twilio checks a code five times. Two of them are kept for the client that it was sent for.
+/// Twilio checks a code five times. Two of these checks are reserved for the client that started the code.
 #[tokio::test]
 async fn a_stranger_who_joins_cannot_use_up_the_providers_checks() {
     for door in twilio_doors(WIDE).await {

@@ -1,4 +1,4 @@
-//! How many messages go out: one for many starts, and no more than may be paid for.
+//! The number of messages: one for simultaneous starts, and no more than each limit allows.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::NOW;
 
 const BO: &str = "+15550100001";
 
-/// Limits that nothing reaches.
+/// Limits that no test reaches.
 pub(super) const WIDE: OtpLimits = OtpLimits {
     per_phone_hour: 1_000,
     per_phone_day: 1_000,
@@ -34,7 +34,7 @@ pub(super) const WIDE: OtpLimits = OtpLimits {
     breaker_percent: 0,
 };
 
-/// The client's number is told off until then.
+/// Seconds until the client may start again; panics unless a limit refuses it.
 pub(super) async fn limited(client: &Client, door: &TwilioDoor) -> u32 {
     match client.start(door.otp()).await {
         Err(StartError::Limited { retry_after }) => retry_after,
@@ -43,7 +43,7 @@ pub(super) async fn limited(client: &Client, door: &TwilioDoor) -> u32 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_starts_at_once_send_one_message() {
+async fn twenty_simultaneous_starts_send_one_message() {
     for door in twilio_doors(OtpLimits::default()).await {
         let replicas = [door.otp().clone(), door.second().await];
         for round in 0..5 {
@@ -72,16 +72,16 @@ async fn twenty_starts_at_once_send_one_message() {
 }
 
 #[tokio::test]
-async fn a_number_gets_so_many_codes_an_hour_and_a_day() {
+async fn a_number_gets_three_codes_an_hour_and_six_a_day() {
     for door in twilio_doors(OtpLimits::default()).await {
         let at = |minutes| app(BO).at(NOW.plus(Duration::from_mins(minutes)));
         let send = async |minutes| {
             at(minutes).start(door.otp()).await.unwrap();
-            // A live code costs nothing.
+            // Joining a code that has not expired counts against no limit.
             at(minutes).start(door.otp()).await.unwrap();
             door.twilio.clock().advance(Duration::from_mins(11));
         };
-        // The clock stands 800 s after a full hour, 51,200 s after midnight.
+        // The hour began 800 s ago, the day 51,200 s ago.
         for minutes in [0, 11, 22] {
             send(minutes).await;
         }
@@ -90,7 +90,7 @@ async fn a_number_gets_so_many_codes_an_hour_and_a_day() {
         for minutes in [47, 58, 69] {
             send(minutes).await;
         }
-        // Both are full now, and it is the day that lasts longer.
+        // Both limits are used up now, and the day ends later than the hour.
         let midnight = 86_400 - 51_200;
         assert_eq!(limited(&at(80), &door).await, midnight - 80 * 60);
         assert_eq!(limited(&at(110), &door).await, midnight - 110 * 60);
@@ -102,7 +102,7 @@ async fn a_number_gets_so_many_codes_an_hour_and_a_day() {
 }
 
 #[tokio::test]
-async fn an_address_asks_for_so_many_codes_an_hour() {
+async fn an_address_gets_three_codes_an_hour() {
     let limits = OtpLimits {
         per_ip_hour: 3,
         ..WIDE
@@ -123,7 +123,7 @@ async fn an_address_asks_for_so_many_codes_an_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_pumps_one_block_of_numbers_is_stopped_and_nobody_else_is() {
+async fn pumping_one_block_of_numbers_stops_that_block_alone() {
     for door in twilio_doors(OtpLimits::default()).await {
         let replicas = [door.otp().clone(), door.second().await];
         let mut starts = JoinSet::new();
@@ -136,21 +136,21 @@ async fn who_pumps_one_block_of_numbers_is_stopped_and_nobody_else_is() {
         let starts = starts.join_all().await;
         let sent = starts.iter().filter(|started| started.is_ok()).count();
         assert_eq!((sent, door.twilio.total_sends()), (30, 30));
-        let refused = |start: &Result<_, _>| match start {
+        let is_expected = |start: &Result<_, _>| match start {
             Ok(_) => true,
             Err(StartError::Limited { retry_after }) => *retry_after == 2_800,
             Err(_) => false,
         };
-        assert!(starts.iter().all(refused), "{starts:?}");
-        let healthy = browser(BO, 1);
-        let id = Some(healthy.start(door.otp()).await.unwrap().challenge_id);
-        let confirmed = healthy.confirm(door.otp(), id, &door.code(BO)).await;
+        assert!(starts.iter().all(is_expected), "{starts:?}");
+        let other_block = browser(BO, 1);
+        let id = Some(other_block.start(door.otp()).await.unwrap().challenge_id);
+        let confirmed = other_block.confirm(door.otp(), id, &door.code(BO)).await;
         confirmed.unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_paid_in_a_day_is_capped_to_the_message() {
+async fn sixty_simultaneous_starts_send_exactly_as_many_messages_as_the_daily_limit() {
     for (limits, expected) in [
         (
             OtpLimits {
@@ -185,18 +185,18 @@ async fn what_is_paid_in_a_day_is_capped_to_the_message() {
 }
 
 #[tokio::test]
-async fn a_start_that_died_on_the_way_is_forgotten_after_a_minute() {
+async fn the_start_of_a_process_that_died_expires_after_a_minute() {
     for door in twilio_doors(OtpLimits::default()).await {
         let store = &door.door.base.store;
         let client = app(BO);
         client.start(door.otp()).await.unwrap();
-        let (sent, ask) = wish_like_the_last(&door).await;
+        let (sent, ask) = ask_for_the_same_number(&door).await;
         store.spend_code(sent, NOW).await.unwrap();
-        // What a process does before it asks the provider. Then it dies.
+        // A process reserves a code, and dies before it asks the provider.
         let guard = SendGuard::default();
         let begun = store.begin_challenge(&ask, &guard, NOW);
         assert_eq!(begun.await.unwrap(), Begun::Send);
-        // Whoever asks meanwhile joins what may be on its way, but has nothing to confirm.
+        // A start within the minute joins the reserved code, which cannot be confirmed.
         let meanwhile = client.clone().at(NOW.plus(Duration::from_secs(59)));
         let joined = meanwhile.start(door.otp()).await.unwrap();
         assert!(!joined.sent);
@@ -207,7 +207,7 @@ async fn a_start_that_died_on_the_way_is_forgotten_after_a_minute() {
         let anew = client.at(NOW.plus(Duration::from_mins(1)));
         let id = Some(anew.start(door.otp()).await.unwrap().challenge_id);
         assert_eq!(door.twilio.sends(BO), 2);
-        // The dead one's note comes too late to change anything.
+        // A late note of the first process, that its code was sent, is ignored.
         let sent = SentCode::default();
         let late = store.note_code_sent(ask.code_id, &sent, anew.now);
         assert!(!late.await.unwrap());
@@ -215,15 +215,15 @@ async fn a_start_that_died_on_the_way_is_forgotten_after_a_minute() {
     }
 }
 
-/// The code that was sent, and an app's wish for another one to the same number.
-async fn wish_like_the_last(door: &TwilioDoor) -> (Uuid, ChallengeAsk) {
+/// The id of the code that was sent, and an app's request for another code to the same number.
+async fn ask_for_the_same_number(door: &TwilioDoor) -> (Uuid, ChallengeAsk) {
     let sql = "select id, phone_hash from otp_codes";
     let row: Result<(Uuid, Vec<u8>), _> = match door.door.base.store.pools() {
         Pools::Postgres(pool) => sqlx::query_as(sql).fetch_one(pool).await,
         Pools::Sqlite { writer, .. } => sqlx::query_as(sql).fetch_one(writer).await,
     };
     let (sent, hash) = row.expect("one code");
-    let wish = ChallengeAsk {
+    let ask = ChallengeAsk {
         id: Uuid::from_u128(1),
         code_id: Uuid::from_u128(2),
         phone_hash: hash.try_into().expect("32 bytes"),
@@ -237,11 +237,11 @@ async fn wish_like_the_last(door: &TwilioDoor) -> (Uuid, ChallengeAsk) {
             session: None,
         },
     };
-    (sent, wish)
+    (sent, ask)
 }
 
 #[tokio::test]
-async fn challenges_are_not_minted_without_bound() {
+async fn a_number_gets_four_joined_challenges_an_hour() {
     let limits = OtpLimits {
         joins_per_phone_hour: 4,
         ..OtpLimits::default()
@@ -254,12 +254,12 @@ async fn challenges_are_not_minted_without_bound() {
         assert_eq!(limited(&app(BO), &door).await, 2_800);
         app(BO).known().start(door.otp()).await.unwrap();
         let made = door.door.count("select count(*) from otp_challenges").await;
-        assert_eq!(made, 6, "what was refused left nothing behind");
+        assert_eq!(made, 6, "the refused start made no challenge");
     }
 }
 
 #[tokio::test]
-async fn a_number_that_is_known_is_answered_as_one_that_is_not() {
+async fn the_answers_for_the_number_of_a_user_equal_those_for_an_unknown_number() {
     for door in twilio_doors(OtpLimits::default()).await {
         let insert = "insert into users (id, phone, created_at) values ($1, $2, $3)";
         match door.door.base.store.pools() {

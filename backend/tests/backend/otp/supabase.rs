@@ -20,7 +20,7 @@ const BOS_CODE: &str = "424242";
 struct SupabaseDoor {
     supabase: StandIn,
     otp: Otp,
-    /// What it stands on.
+    /// Keeps the database until the test ends.
     _base: TestStore,
 }
 
@@ -55,7 +55,7 @@ async fn supabase_doors(limits: OtpLimits) -> Vec<SupabaseDoor> {
 }
 
 #[tokio::test]
-async fn its_code_proves_the_number_and_opens_nothing_else() {
+async fn a_code_of_supabase_proves_the_number_and_leaves_no_session_there() {
     for door in supabase_doors(OtpLimits::default()).await {
         let client = app(BO);
         let id = Some(client.start(&door.otp).await.unwrap().challenge_id);
@@ -68,7 +68,7 @@ async fn its_code_proves_the_number_and_opens_nothing_else() {
         assert!(!approved.is_test);
         let person = door.supabase.person_by_phone(BO).unwrap();
         assert_eq!(door.supabase.session_count(person.id), 0);
-        // The approval is ours: it is not asked for again.
+        // The backend keeps the approval, so Supabase is not asked again.
         let asked = door.supabase.requests().count("/verify");
         assert_eq!(
             client.confirm(&door.otp, id, BOS_CODE).await.unwrap(),
@@ -79,7 +79,7 @@ async fn its_code_proves_the_number_and_opens_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_next_code_is_sent_after_a_minute_and_replaces_the_last() {
+async fn the_next_code_is_sent_after_a_minute_and_replaces_the_first() {
     for door in supabase_doors(OtpLimits::default()).await {
         let client = app(BO);
         let first = client.start(&door.otp).await.unwrap();
@@ -87,7 +87,7 @@ async fn the_next_code_is_sent_after_a_minute_and_replaces_the_last() {
         let soon = client.clone().at(NOW.plus(Duration::from_secs(59)));
         assert!(!soon.start(&door.otp).await.unwrap().sent);
         assert_eq!(door.supabase.requests().count("/otp"), 1);
-        // How long a code lives is the project's to say.
+        // The project sets the lifetime of a code, by default one minute.
         let later = client.at(NOW.plus(Duration::from_secs(61)));
         door.supabase.clock().advance(Duration::from_secs(61));
         let second = later.start(&door.otp).await.unwrap();
@@ -102,7 +102,7 @@ async fn the_next_code_is_sent_after_a_minute_and_replaces_the_last() {
 }
 
 #[tokio::test]
-async fn what_it_does_not_send_is_not_counted() {
+async fn codes_that_supabase_refuses_to_send_do_not_count() {
     let limits = OtpLimits { per_day: 1, ..WIDE };
     for door in supabase_doors(limits).await {
         let call = app(BO).by(Channel::Call).start(&door.otp).await;
@@ -125,7 +125,7 @@ async fn what_it_does_not_send_is_not_counted() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_is_no_approval() {
+async fn a_lost_answer_approves_no_challenge() {
     for door in supabase_doors(WIDE).await {
         let client = app(BO);
         door.supabase.faults().next("/otp", Fault::DropAfter);
@@ -152,7 +152,7 @@ async fn an_answer_that_is_lost_is_no_approval() {
 }
 
 #[tokio::test]
-async fn it_is_no_choice_for_a_backend_with_identities_of_its_own() {
+async fn a_backend_with_local_identities_cannot_send_codes_by_supabase() {
     for store in stores().await {
         let identity = identity_on(&store.store, &IdentityConfig::Local).await;
         let config = config(OtpProviderConfig::Supabase, WIDE);

@@ -1,4 +1,4 @@
-//! People who ask for codes, at one or two replicas over one store.
+//! Clients that ask for codes, and replicas over one store that send them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,20 +22,20 @@ use uuid::Uuid;
 
 use crate::support::{NOW, TestStore, stores};
 
-/// The seed's number, and its code.
+/// The test number of the configuration, and its code.
 pub(crate) const ADA: &str = "+15551234567";
 pub(crate) const ADAS_CODE: &str = "123456";
 pub(crate) const WRONG: &str = "654321";
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// A store, and what sends codes over it.
+/// A replica on a store of its own.
 pub(crate) struct Door {
     pub(crate) otp: Otp,
     pub(crate) base: TestStore,
 }
 
-/// What is asked, with defaults.
+/// A client, and the parameters of its starts and confirmations.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) phone: Phone,
@@ -55,7 +55,7 @@ pub(crate) fn code(text: &str) -> Code {
     Code::parse(text).expect("a code")
 }
 
-/// An app somewhere.
+/// An app on an unknown device.
 pub(crate) fn app(number: &str) -> Client {
     Client {
         phone: phone(number),
@@ -68,7 +68,7 @@ pub(crate) fn app(number: &str) -> Client {
     }
 }
 
-/// A browser, by the first byte of its pre-session's digest.
+/// A browser; every byte of its pre-session's digest is `name`.
 pub(crate) fn browser(number: &str, name: u8) -> Client {
     app(number).in_browser(name)
 }
@@ -135,7 +135,7 @@ impl Client {
     }
 }
 
-/// The seed's number has a code, and others whose codes are fixed, so that nobody reads a terminal.
+/// Settings with one test number, whose code is fixed, so that a test does not have to read the code.
 pub(crate) fn config(provider: OtpProviderConfig, limits: OtpLimits) -> OtpConfig {
     OtpConfig {
         provider,
@@ -160,7 +160,7 @@ pub(crate) async fn pepper(store: &Store) -> Pepper {
         .expect("a pepper")
 }
 
-/// One on each store, whose codes go to the terminal.
+/// A replica on each kind of store, whose codes go to the terminal.
 pub(crate) async fn doors(limits: OtpLimits) -> Vec<Door> {
     let mut doors = Vec::new();
     for base in stores().await {
@@ -177,7 +177,7 @@ pub(crate) async fn otp_on(store: &Store, config: &OtpConfig) -> Otp {
 pub(crate) async fn otp_with(store: &Store, config: &OtpConfig, identity: &IdentityConfig) -> Otp {
     let timeouts = Timeouts {
         connect: Duration::from_secs(1),
-        // Long enough for a stand-in on a busy machine, short enough for a test that waits for it.
+        // Long enough for a stand-in on a busy machine, short enough for tests that wait for the timeout.
         total: Duration::from_secs(1),
     };
     let identity = identity_on(store, identity).await;
@@ -210,14 +210,14 @@ impl Door {
     }
 }
 
-/// A store, and Twilio behind it.
+/// A replica that sends codes by a stand-in of Twilio.
 pub(crate) struct TwilioDoor {
     pub(crate) twilio: StandIn,
     pub(crate) door: Door,
     limits: OtpLimits,
 }
 
-/// One on each store, with a Twilio of its own. Numbers of its tests get messages.
+/// A replica on each kind of store, each with its own stand-in of Twilio and without test numbers.
 pub(crate) async fn twilio_doors(limits: OtpLimits) -> Vec<TwilioDoor> {
     let mut doors = Vec::new();
     for base in stores().await {
@@ -258,7 +258,7 @@ impl TwilioDoor {
         otp_on(&store, &twilio_config(&self.twilio, self.limits)).await
     }
 
-    /// What the number's owner reads.
+    /// The code in the newest message to `number`.
     pub(crate) fn code(&self, number: &str) -> String {
         self.twilio.code_for(number).expect("a code was sent")
     }

@@ -1,4 +1,4 @@
-//! Twilio's answers, and what goes wrong on the way to them.
+//! Answers of Twilio, and faults of the connection to it.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::support::NOW;
 
 const BO: &str = "+15550100001";
 
-/// A challenge whose code has been sent.
+/// Starts a challenge, whose code is sent, and returns its id.
 async fn started(door: &TwilioDoor) -> Option<Uuid> {
     let started = app(BO).start(door.otp()).await.expect("sent");
     Some(started.challenge_id)
 }
 
 #[tokio::test]
-async fn a_code_goes_out_and_comes_back() {
+async fn a_code_that_twilio_sent_is_approved() {
     for door in twilio_doors(OtpLimits::default()).await {
         let client = browser(BO, 1);
         let started = client.start(door.otp()).await.unwrap();
@@ -37,7 +37,7 @@ async fn a_code_goes_out_and_comes_back() {
         let code = door.code(BO);
         let approved = client.confirm(door.otp(), id, &code).await.unwrap();
         assert!(!approved.is_test);
-        // Twilio has forgotten it by now; the approval is ours.
+        // Twilio has deleted the verification; the backend keeps the approval.
         assert_eq!(
             client.confirm(door.otp(), id, &code).await.unwrap(),
             approved
@@ -53,7 +53,7 @@ async fn a_code_goes_out_and_comes_back() {
 }
 
 #[tokio::test]
-async fn every_refusal_to_send_has_its_meaning() {
+async fn each_error_of_twilio_at_start_has_its_answer() {
     for door in twilio_doors(WIDE).await {
         for error in TwilioError::ALL {
             door.twilio.refuse_start(error);
@@ -80,19 +80,15 @@ async fn every_refusal_to_send_has_its_meaning() {
             };
             assert!(is_expected, "{error:?}: {refused:?}");
         }
-        // None of it stands in the way of the next one.
+        // After all of these errors the next code is sent.
         started(&door).await;
         let asked = door.twilio.requests().count("/Verifications");
-        assert_eq!(
-            asked,
-            TwilioError::ALL.len() + 1,
-            "nothing is asked for twice"
-        );
+        assert_eq!(asked, TwilioError::ALL.len() + 1, "no request is repeated");
     }
 }
 
 #[tokio::test]
-async fn every_refusal_to_check_has_its_meaning() {
+async fn each_error_of_twilio_at_confirmation_has_its_answer() {
     for door in twilio_doors(WIDE).await {
         for error in TwilioError::ALL {
             let id = started(&door).await;
@@ -104,7 +100,7 @@ async fn every_refusal_to_check_has_its_meaning() {
                     matches!(refused, ConfirmError::TooManyAttempts { retry_after: 600 })
                 }
                 TwilioError::NotFound => matches!(refused, ConfirmError::Expired),
-                // As for a code of another length.
+                // Twilio answers so for a code of another length.
                 TwilioError::InvalidParameter => matches!(refused, ConfirmError::Wrong { .. }),
                 _ => matches!(refused, ConfirmError::Unavailable { .. }),
             };
@@ -114,7 +110,7 @@ async fn every_refusal_to_check_has_its_meaning() {
 }
 
 #[tokio::test]
-async fn a_check_that_judged_nothing_costs_no_attempt() {
+async fn a_check_that_twilio_refuses_to_do_uses_up_no_attempt() {
     for door in twilio_doors(WIDE).await {
         let id = started(&door).await;
         for _ in 0..7 {
@@ -131,7 +127,7 @@ async fn a_check_that_judged_nothing_costs_no_attempt() {
 }
 
 #[tokio::test]
-async fn only_approved_is_a_yes() {
+async fn only_the_status_approved_approves_a_challenge() {
     for door in twilio_doors(WIDE).await {
         for status in [
             Status::Pending,
@@ -158,7 +154,7 @@ async fn only_approved_is_a_yes() {
 }
 
 #[tokio::test]
-async fn another_number_is_never_taken_for_ours() {
+async fn an_answer_about_another_number_is_refused() {
     for door in twilio_doors(WIDE).await {
         let other = json!({
             "sid": "VE00000000000000000000000000000000",
@@ -193,8 +189,8 @@ async fn another_number_is_never_taken_for_ours() {
     }
 }
 
-/// Answers that nobody can make anything of.
-fn nonsense() -> Vec<Fault> {
+/// Answers from which it is unclear what Twilio did.
+fn unclear_answers() -> Vec<Fault> {
     let typed =
         |kind: &str, body: &str| Fault::Answer(Answer::text(StatusCode::OK, kind, body.to_owned()));
     vec![
@@ -220,9 +216,9 @@ fn nonsense() -> Vec<Fault> {
 }
 
 #[tokio::test]
-async fn what_is_not_understood_is_neither_sent_nor_approved() {
+async fn an_unclear_answer_neither_sends_nor_approves() {
     for door in twilio_doors(WIDE).await {
-        for fault in nonsense() {
+        for fault in unclear_answers() {
             door.twilio.spoil_start(fault.clone());
             let unclear = app(BO).start(door.otp()).await;
             assert!(
@@ -230,8 +226,8 @@ async fn what_is_not_understood_is_neither_sent_nor_approved() {
                 "{fault:?} {unclear:?}"
             );
         }
-        for (n, fault) in nonsense().into_iter().enumerate() {
-            // A number each: an unclear check counts as a guess.
+        for (n, fault) in unclear_answers().into_iter().enumerate() {
+            // Each fault has its own number, because an unclear check uses up an attempt.
             let client = app(&format!("+1555010{:04}", 100 + n));
             let id = Some(client.start(door.otp()).await.unwrap().challenge_id);
             door.twilio.spoil_check(fault.clone());
@@ -252,7 +248,7 @@ async fn what_is_not_understood_is_neither_sent_nor_approved() {
 }
 
 #[tokio::test]
-async fn nobody_is_followed_elsewhere() {
+async fn a_redirect_of_twilio_is_not_followed() {
     for door in twilio_doors(WIDE).await {
         let elsewhere = twilio_stand_in::StandIn::start(door.twilio.settings().clone())
             .await
@@ -267,7 +263,7 @@ async fn nobody_is_followed_elsewhere() {
 }
 
 #[tokio::test]
-async fn an_approval_whose_answer_is_lost_is_lost() {
+async fn after_a_lost_approval_a_new_code_is_needed() {
     for door in twilio_doors(WIDE).await {
         let id = started(&door).await;
         let code = door.code(BO);
@@ -288,7 +284,7 @@ async fn an_approval_whose_answer_is_lost_is_lost() {
 }
 
 #[tokio::test]
-async fn a_twilio_that_is_slow_is_not_waited_for() {
+async fn a_slow_answer_of_twilio_is_given_up() {
     for door in twilio_doors(WIDE).await {
         let slow = Fault::HangAfter(Duration::from_mins(10));
         door.twilio.spoil_start(slow.clone());
@@ -305,7 +301,7 @@ async fn a_twilio_that_is_slow_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_twilio_that_is_down_costs_nothing() {
+async fn while_twilio_is_down_starts_and_confirmations_count_against_no_limit() {
     let limits = OtpLimits {
         per_phone_hour: 1,
         ..WIDE
@@ -313,7 +309,8 @@ async fn a_twilio_that_is_down_costs_nothing() {
     for mut door in twilio_doors(limits).await {
         let id = started(&door).await;
         let code = door.code(BO);
-        // Without a connection from before: on one that breaks nobody knows what has arrived.
+        // The second replica has no open connection. On an open connection that breaks it is unclear whether
+        // the request arrived.
         let otp = door.second().await;
         let url = door.twilio.url();
         door.twilio = twilio_stand_in::StandIn::start(door.twilio.settings().clone())
@@ -341,7 +338,7 @@ async fn a_twilio_that_is_down_costs_nothing() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_tell_the_caller_nothing() {
+async fn wrong_credentials_of_the_backend_are_not_revealed_to_the_client() {
     for door in twilio_doors(WIDE).await {
         let id = started(&door).await;
         door.twilio.refuse_check(TwilioError::Authenticate);

@@ -1,4 +1,4 @@
-//! Limits as such, and what is removed once it decides nothing.
+//! The counters of limits, and the removal of expired counters and challenges.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ async fn limits_are_taken_together_or_not_at_all() {
         let full = store.take(&both, NOW).await.unwrap();
         let until = NOW.plus(Duration::from_secs(2_800));
         assert_eq!(full, Taken::Full { scope: "b", until });
-        // The day was not touched by that.
+        // The refused attempt did not count against the day.
         let day = [day];
         assert_eq!(store.take(&day, NOW).await.unwrap(), Taken::Yes { left: 0 });
         let midnight = NOW.plus(Duration::from_secs(86_400 - 51_200));
@@ -44,7 +44,7 @@ async fn limits_are_taken_together_or_not_at_all() {
             scope: "a",
             until: midnight,
         };
-        assert_eq!(full, expected, "the one that opens last");
+        assert_eq!(full, expected, "the limit that lasts longest");
         store.put_back(&both, NOW).await.unwrap();
         assert_eq!(
             store.take(&both, NOW).await.unwrap(),
@@ -61,7 +61,7 @@ async fn limits_are_taken_together_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn putting_back_more_than_was_taken_gives_nothing_away() {
+async fn putting_back_more_than_was_taken_raises_no_limit() {
     for store in stores().await {
         let one = [limit("a", Window::HOUR, 1)];
         for _ in 0..3 {
@@ -80,13 +80,13 @@ async fn putting_back_more_than_was_taken_gives_nothing_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_counts_at_once_counts_right_and_waits_for_nobody_in_a_circle() {
+async fn simultaneous_counts_are_exact_and_do_not_deadlock() {
     for store in stores().await {
         let replicas = [store.store.clone(), store.second().await];
         let mut tasks = JoinSet::new();
         for n in 0..200_usize {
             let replica = replicas[n % 2].clone();
-            // Given in either order, and crossing each other's keys.
+            // In either order, and with keys that overlap.
             let mut limits = vec![
                 limit("a", Window::DAY, 50),
                 limit("b", Window::LastDay, 60),
@@ -108,7 +108,7 @@ async fn who_counts_at_once_counts_right_and_waits_for_nobody_in_a_circle() {
 }
 
 #[tokio::test]
-async fn what_is_over_is_removed_and_nothing_else_is() {
+async fn only_expired_challenges_and_counters_are_removed() {
     for door in doors(OtpLimits::default()).await {
         let client = app(ADA);
         let id = Some(client.start(&door.otp).await.unwrap().challenge_id);
@@ -117,7 +117,7 @@ async fn what_is_over_is_removed_and_nothing_else_is() {
         let late = client.clone().at(NOW.plus(Duration::from_secs(599)));
         late.confirm(&door.otp, id, ADAS_CODE).await.unwrap();
         let store = &door.base.store;
-        // The approval outlives the code, and the counters outlive both.
+        // The approval expires later than the code, and the counters later than the approval.
         let clean = async |minutes| {
             let now = NOW.plus(Duration::from_mins(minutes));
             store.clean_codes(now).await.unwrap()
