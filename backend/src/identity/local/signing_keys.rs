@@ -302,7 +302,7 @@ async fn open_key(
     })
 }
 
-/// Makes a new key, which signs after [`STANDBY`], and retires the others, which verify until their last tokens
+/// Makes a new key, which signs three minutes later, and retires the others, which verify until their last tokens
 /// have expired. Encrypts every key with the newest secret of the keyring. Returns the id of the new key.
 pub async fn rotate(store: &Store, keyring: &Keyring, now: Timestamp) -> Result<String, KeyError> {
     store.own_issuer(random_id(), now).await?;

@@ -101,11 +101,8 @@ async fn of_eight_simultaneous_sign_ins_one_resets_the_password() {
             "{}",
             project.kind
         );
-        assert_eq!(
-            project.stand_in.session_count(ada.user_id),
-            8,
-            "no sign-in lost its session"
-        );
+        let sessions = project.stand_in.session_count(ada.user_id);
+        assert_eq!(sessions, 8, "no sign-in lost its session");
     }
 }
 
@@ -392,8 +389,8 @@ async fn a_client_that_disconnects_during_a_repair_does_not_block_the_next_sign_
             .stand_in
             .set_password(ada.user_id, "Users-Own-Passw0rd!");
         let second = std::time::Duration::from_secs(1);
-        let held = Fault::Hang(30 * second);
-        project.stand_in.faults().next("PUT ", held);
+        let faults = project.stand_in.faults();
+        faults.next("PUT ", Fault::Hang(30 * second));
         let gone = tokio::time::timeout(second, project.sign_in(&ada)).await;
         assert!(gone.is_err(), "{}", project.kind);
         project.sign_in(&ada).await.expect("signed in");
