@@ -266,7 +266,7 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
     }))
 }
 
-/// The little that cannot fail of a row that is [beyond reading](Row::is_beyond_reading).
+/// The columns that can be read of an [unreadable](Row::is_unreadable) row.
 pub(super) fn read_little(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
     let Some(guid) = text(row, "guid")? else {
         return Ok(None);
