@@ -32,7 +32,7 @@ pub(super) fn plan_text(plan: &Plan) -> String {
             .collect();
         lines.push(format!(
             "The older deployment's data would be adopted: {}.\n\
-             That needs --adopt, and nobody else may write meanwhile.",
+             That needs --adopt, and no other program may write meanwhile.",
             tables.join(", ")
         ));
         if !plan.in_use_by.is_empty() {

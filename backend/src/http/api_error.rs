@@ -23,7 +23,7 @@ pub(super) enum ApiError {
     #[error("this route needs its bearer token")]
     TokenRequired,
     /// The request has no token, or one that is not valid.
-    #[error("nobody is signed in here; sign in, or refresh the session")]
+    #[error("this request shows no live session; sign in, or refresh the session")]
     SignedOut,
     /// One address sent too many proofs that do not hold.
     #[error("too many requests that failed to prove themselves")]
