@@ -282,7 +282,7 @@ async fn repeated_answer(
         return Ok(None);
     };
     let (id, counter) = (before.session_id, before.token_counter);
-    let begun = app.services.sessions.begun_just_now(id, counter, now);
+    let begun = app.services.sessions.session_of_repeat(id, counter, now);
     let Some((session, token)) = begun.await? else {
         return Ok(None);
     };
