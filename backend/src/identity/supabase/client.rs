@@ -43,10 +43,10 @@ pub(super) enum Caller<'a> {
     Person(&'a str),
 }
 
-/// One request.
+/// A request to the provider.
 #[derive(Clone)]
 pub(super) struct Call<'a> {
-    /// For metrics and logs.
+    /// The name of the call in metrics and logs.
     pub(super) operation: &'static str,
     pub(super) method: Method,
     /// Path below `/auth/v1/`, with the query.
@@ -113,6 +113,7 @@ impl Client {
         answered
     }
 
+    /// Sends the request and returns the JSON of the answer.
     async fn exchange(&self, call: Call<'_>) -> Result<Value, CallError> {
         let operation = call.operation;
         let url = self.base.join(&call.path);
