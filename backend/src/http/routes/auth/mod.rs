@@ -67,7 +67,7 @@ impl SignInAttempt {
     ) -> Result<Self, ApiError> {
         let now = app.services.clock.now();
         let failures = &app.clients.sign_in_failures;
-        if let Some(retry_after) = failures.waits(context.client, now) {
+        if let Some(retry_after) = failures.wait_secs(context.client, now) {
             return Err(ApiError::TooManyCodes { retry_after });
         }
         let session = session_of(credentials, headers, app).await?;
