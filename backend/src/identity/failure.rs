@@ -74,9 +74,9 @@ pub enum TokenError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum InvalidToken {
-    /// Empty, or not three parts of base64url and JSON.
+    /// The token is not three parts of base64url and JSON.
     Malformed,
-    /// Longer than [`MAX_TOKEN_BYTES`](super::MAX_TOKEN_BYTES).
+    /// The token is longer than [`MAX_TOKEN_BYTES`](super::MAX_TOKEN_BYTES).
     TooLong,
     /// The key is for another algorithm, or the token has no signature.
     Algorithm,

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::failure::InvalidToken;
 
-/// Longer tokens are refused unread.
+/// A longer token is refused before it is parsed.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// The parts of a token whose signature is not checked yet.

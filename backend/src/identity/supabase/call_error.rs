@@ -1,7 +1,7 @@
-//! Error answers of Supabase Auth, in all their forms, and what they mean for a sign-in and for a session.
+//! The error answers of Supabase Auth in all their forms, and their meaning for a sign-in and for a session.
 //!
 //! The error code decides; message and status change between versions. Requests name no API version, because
-//! only the old form of an error tells which unique key a creation violated. The new form is read, too. An
+//! only the old form of an error names the unique key that a creation violated. The new form is read, too. An
 //! answer without a code is not from Supabase Auth.
 
 use std::time::Duration;

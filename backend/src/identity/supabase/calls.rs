@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::account::UserRecord;
 use super::call_error::CallError;
-use super::client::{Call, Caller, Client};
+use super::client::{Call, CallCredentials, Client};
 use crate::identity::grant::UpstreamTokens;
 use crate::phone::Phone;
 
@@ -88,7 +88,7 @@ impl Client {
     /// Ends the session of this token, and no other.
     pub(super) async fn log_out(&self, access: &SecretString) -> Result<(), CallError> {
         let call = Call {
-            caller: Caller::Person(access.expose_secret()),
+            credentials: CallCredentials::Person(access.expose_secret()),
             ..Call::new("logout", Method::POST, "logout?scope=local")
         };
         self.call::<IgnoredAny>(call).await.map(|_| ())
@@ -97,7 +97,7 @@ impl Client {
     /// The user of this access token. An error if the provider does not accept the token.
     pub(super) async fn user(&self, access: &str) -> Result<UserRecord, CallError> {
         self.call(Call {
-            caller: Caller::Person(access),
+            credentials: CallCredentials::Person(access),
             ..Call::new("user", Method::GET, "user")
         })
         .await
@@ -105,7 +105,7 @@ impl Client {
 
     pub(super) async fn jwks(&self) -> Result<Value, CallError> {
         self.call(Call {
-            caller: Caller::Anon,
+            credentials: CallCredentials::Anon,
             ..Call::new("jwks", Method::GET, ".well-known/jwks.json")
         })
         .await
@@ -113,7 +113,7 @@ impl Client {
 
     pub(super) async fn settings(&self) -> Result<SettingsAnswer, CallError> {
         self.call(Call {
-            caller: Caller::Anon,
+            credentials: CallCredentials::Anon,
             ..Call::new("settings", Method::GET, "settings")
         })
         .await

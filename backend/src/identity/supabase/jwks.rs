@@ -29,7 +29,7 @@ const MAX_KEYS: usize = 32;
 
 /// The keys, and when they were fetched.
 #[derive(Default)]
-pub(super) struct Jwks {
+pub(super) struct JwksCache {
     state: RwLock<JwksState>,
     fetching: tokio::sync::Mutex<()>,
 }
@@ -56,7 +56,7 @@ impl PublicKeys {
     }
 }
 
-impl Jwks {
+impl JwksCache {
     /// The keys, if they are so new that no fetch is due.
     pub(super) fn fresh(&self, now: Timestamp) -> Option<Arc<PublicKeys>> {
         let state = self.read();

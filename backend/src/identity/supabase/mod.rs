@@ -39,7 +39,7 @@ use crate::provider_http::Timeouts;
 use crate::store::Store;
 use calls::TokenAnswer;
 use client::Client;
-use jwks::{Jwks, PublicKeys};
+use jwks::{JwksCache, PublicKeys};
 use settings::Gate;
 
 /// Limits on the calls that ask the provider about a token, at once and in one second. Without them, forged tokens
@@ -56,7 +56,7 @@ pub struct SupabaseIdentity {
     client: Client,
     /// Newest first; at least one.
     password_keys: Vec<SecretString>,
-    jwks: Jwks,
+    jwks: JwksCache,
     verified: VerifiedTokens,
     user_call_permits: Semaphore,
     /// The current second, and the number of calls in it.
@@ -75,7 +75,7 @@ impl SupabaseIdentity {
             store,
             client: Client::new(config, timeouts).map_err(OpenIdentityError::Client)?,
             password_keys: config.password_keys.clone(),
-            jwks: Jwks::default(),
+            jwks: JwksCache::default(),
             verified: VerifiedTokens::default(),
             user_call_permits: Semaphore::new(MAX_CONCURRENT_USER_CALLS),
             user_calls: Mutex::default(),

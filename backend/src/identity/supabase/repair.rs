@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::SupabaseIdentity;
-use super::account::{Adoption, UserRecord};
+use super::account::{AdoptionDecision, UserRecord};
 use super::call_error::{CallError, Conflict};
 use super::sign_in::SignInAttempt;
 use crate::clock::Timestamp;
@@ -120,12 +120,12 @@ impl SignInAttempt<'_> {
 
     /// Adopts, replaces or refuses the found account.
     async fn take_over(&self, account: Account, found: &UserRecord) -> Result<Grant, SignInError> {
-        match found.adoption(self.person.phone) {
-            Adoption::Adopt => {
+        match found.decide_adoption(self.person.phone) {
+            AdoptionDecision::Adopt => {
                 let account = self.move_to(account, found.id).await?;
                 self.reset_password(account, "adopted").await
             }
-            Adoption::Replace => {
+            AdoptionDecision::Replace => {
                 self.record("replaced", found.id).await;
                 self.supabase.client.delete_user(found.id).await?;
                 match self.create(account.subject).await? {
@@ -133,7 +133,9 @@ impl SignInAttempt<'_> {
                     Some(_) => Err(CallError::LOST.into()),
                 }
             }
-            Adoption::Refuse => Err(self.not_adoptable("it has another way in", found.id).await),
+            AdoptionDecision::Refuse => {
+                Err(self.not_adoptable("it has another way in", found.id).await)
+            }
         }
     }
 

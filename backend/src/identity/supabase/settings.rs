@@ -59,7 +59,7 @@ pub enum SettingsProblem {
     )]
     PhoneProviderOff,
     #[error(
-        "phone numbers are confirmed automatically, so that people can sign up with numbers they do not own; turn that off"
+        "phone numbers are confirmed automatically, so an account can have any number; turn that off"
     )]
     PhoneAutoconfirm,
     #[error(
