@@ -13,7 +13,8 @@ use crate::store::StoreError;
 
 /// Why a request failed. The text of a variant is the `detail` of the answer. The code decides the status.
 ///
-/// As a response it has no body yet: the middleware around every route knows the request and writes the body.
+/// The conversion to a response writes no body. The middleware around every route writes it, because it knows the
+/// request.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum ApiError {
     // Operators of the older deployment search for these words.
@@ -94,7 +95,7 @@ pub(super) enum ApiError {
     UriTooLong,
     #[error("the headers are too large")]
     HeadersTooLarge,
-    /// Bodies of unknown senders fill the memory that is kept for them.
+    /// Bodies of unverified senders have used up their memory budget.
     #[error("too many bodies are on their way; try again")]
     Overloaded,
     #[error(

@@ -17,6 +17,7 @@ use crate::lifecycle::Lifecycle;
 use crate::store::StoreError;
 use crate::store::jobs::{ClaimedJob, PutBack};
 
+/// How the run of a job ended.
 #[derive(Clone, Copy)]
 enum RunEnd {
     Completed(Result<Next, JobError>),
@@ -69,7 +70,7 @@ impl Jobs {
         loop {
             tokio::select! {
                 biased;
-                ended = task.ended() => return RunEnd::Completed(ended),
+                ended = task.join() => return RunEnd::Completed(ended),
                 () = &mut must_stop => {
                     return task.stop().await.map_or(RunEnd::Stopped, RunEnd::Completed);
                 }
@@ -82,7 +83,7 @@ impl Jobs {
         }
     }
 
-    /// Waits until a job of this kind has to stop.
+    /// Waits until the process goes down and a job of this kind has to stop.
     async fn must_stop(&self, kind: &JobKind, lifecycle: &Lifecycle) {
         lifecycle.draining().await;
         if kind.on_drain == OnDrain::Finish {
@@ -100,7 +101,7 @@ impl Jobs {
         })
     }
 
-    /// Stores what happens to the job after its run ended this way.
+    /// Finishes the job, puts it back into its queue, or makes it a dead letter, as the end of its run demands.
     async fn store_outcome(
         &self,
         job: &ClaimedJob,
@@ -118,7 +119,7 @@ impl Jobs {
             };
             store.put_job_back(job, back)
         };
-        let give_up = |why: &str| {
+        let dead_letter = |why: &str| {
             tracing::error!(why, "a job is given up");
             put_back(now, attempts, Some(now))
         };
@@ -140,12 +141,12 @@ impl Jobs {
                     }
                     Retry::GiveUp => (
                         JobOutcome::DeadLetter,
-                        give_up("it failed too often").await?,
+                        dead_letter("it failed too often").await?,
                     ),
                 }
             }
             RunEnd::Completed(Err(JobError::Never(why))) => {
-                (JobOutcome::DeadLetter, give_up(why).await?)
+                (JobOutcome::DeadLetter, dead_letter(why).await?)
             }
             RunEnd::Completed(Err(JobError::Aside(kind))) => {
                 (JobOutcome::SetAside, store.set_job_aside(job, kind).await?)
@@ -175,7 +176,7 @@ impl JobTask {
     }
 
     /// Waits for the end of the job. A panic counts as a failed attempt.
-    async fn ended(&mut self) -> Result<Next, JobError> {
+    async fn join(&mut self) -> Result<Next, JobError> {
         (&mut self.0).await.unwrap_or_else(|error| {
             if error.is_panic() {
                 tracing::error!("a job panicked");

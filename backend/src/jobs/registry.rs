@@ -18,13 +18,14 @@ pub(super) type JobFuture = Pin<Box<dyn Future<Output = Result<Next, JobError>> 
 /// Parses a payload and begins an attempt.
 type Begin = dyn Fn(&Keyring, &[u8], Timestamp) -> Result<JobFuture, JobError> + Send + Sync;
 
+/// The kinds of jobs, by name.
 pub struct Registry {
     keyring: Arc<Keyring>,
     kinds: BTreeMap<&'static str, JobKind>,
     recurring: Vec<Recurring>,
 }
 
-/// A kind of job, without its type.
+/// A registered kind of job. The type of its jobs is erased.
 pub(super) struct JobKind {
     pub(super) name: &'static str,
     pub(super) lease: Duration,
@@ -39,7 +40,7 @@ struct Recurring {
     kind: &'static str,
     queue: Queue,
     payload: Vec<u8>,
-    /// The time from the first start of a replica to the first run.
+    /// The time between the first storing of the job and its first run.
     first_delay: Duration,
 }
 
@@ -99,6 +100,7 @@ impl Registry {
         self.with::<J>(context)
     }
 
+    /// The kinds of one queue, each with the duration of its lease.
     pub(super) fn leases(&self, queue: Queue) -> Leases {
         let kinds = self.kinds.values().filter(|kind| kind.queue == queue);
         kinds.map(|kind| (kind.name, kind.lease)).collect()
@@ -123,6 +125,7 @@ impl Registry {
         })
     }
 
+    /// Begins an attempt at a job of this kind.
     pub(super) fn begin(
         &self,
         kind: &JobKind,

@@ -23,7 +23,7 @@ pub(super) struct SessionCache(Mutex<Entries>);
 
 #[derive(Default)]
 struct Entries {
-    /// By the digest of the credential, with the time of the look-up.
+    /// The sessions by the digest of their credential, each with the time of its look-up.
     sessions: HashMap<[u8; 32], (Timestamp, Arc<Session>)>,
     /// The number of evictions. The result of a look-up that began before an eviction is not stored.
     epoch: u64,

@@ -71,6 +71,7 @@ impl Sessions {
             let is_first_use = stored
                 .first()
                 .is_some_and(|row| row.first_used_at.is_none());
+            // From the first use on, the token before this one is valid for a short time only.
             if is_first_use && counter > 1 {
                 self.store.note_first_use(session.id, counter, now).await?;
             }
@@ -112,6 +113,7 @@ impl Sessions {
             .ok_or(SessionError::SignedOut)
     }
 
+    /// The live session that an access token names.
     async fn session_of_claims(
         &self,
         claims: &Claims,

@@ -135,7 +135,7 @@ impl Sessions {
         }
     }
 
-    /// When a session ends that is used at `now` and not used again.
+    /// The time at which a session ends if its last use is at `now`.
     fn idle_expiry(session: &Session, now: Timestamp) -> Timestamp {
         let (idle, _) = Remember::of(session.remember).lifetimes();
         now.plus(idle).min(session.expires_at)

@@ -19,9 +19,10 @@ use crate::store::sessions::{Ending, TokenRow};
 
 /// A try fails if another request rotates the token at the same time.
 const MAX_TRIES: usize = 4;
-/// How long an access token that an app gets is valid at least.
+/// The shortest time for which an access token is valid when an app gets it.
 const MIN_APP_TIME_LEFT: Duration = Duration::from_mins(30);
 
+/// A session after its refresh, and its tokens.
 pub struct RefreshedSession {
     pub session: Arc<Session>,
     /// The newest refresh token of the session.
@@ -53,10 +54,11 @@ impl Sessions {
             let newest = match self.check_token(&shown, &stored, &session, now).await? {
                 TokenState::Newest { counter } => counter,
                 TokenState::Superseded { newest } => {
+                    // The client may not have received the newest token, so it gets that token again.
                     let key_id = stored.first().map_or("", |row| row.key_id.as_str());
                     match RefreshToken::mint_with(&self.keyring, key_id, session.id, newest) {
                         Some(again) => return self.answer(session, again, access, now).await,
-                        // The newest token cannot be made again, because its key was removed.
+                        // Its key was removed, so the newest token is replaced by a next one.
                         None => newest,
                     }
                 }
@@ -96,6 +98,7 @@ impl Sessions {
         }
     }
 
+    /// The result of a refresh. An error if the session has ended meanwhile, so that no token is handed out.
     async fn answer(
         &self,
         session: Session,
@@ -103,7 +106,6 @@ impl Sessions {
         access: Option<AccessToken>,
         now: Timestamp,
     ) -> Result<RefreshedSession, SessionError> {
-        // No token is handed out if the session has ended meanwhile.
         let session = self.store.session(session.id, now).await?;
         let session = Arc::new(session.ok_or(SessionError::SignedOut)?);
         Ok(RefreshedSession {
@@ -113,6 +115,7 @@ impl Sessions {
         })
     }
 
+    /// Ends the session of a reused token.
     async fn end_reused(&self, session: &Session, now: Timestamp) -> Result<(), StoreError> {
         self.end(session.user_id, session.id, Ending::This, now)
             .await?;

@@ -24,7 +24,7 @@ use crate::store::sessions::{ConfirmedCode, EndedSession, NewSession};
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// Whether the person asked to stay signed in for longer.
+/// Whether the person asked for a session that lasts longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remember {
     No,
@@ -50,6 +50,7 @@ impl Remember {
 /// The sign-in of a person who has just proved a number.
 pub struct SignIn {
     pub phone: Phone,
+    /// The confirmed code. Its approval is good for one sign-in.
     pub code: ConfirmedCode,
     pub transport: Transport,
     pub remember: Remember,
@@ -61,6 +62,7 @@ pub struct SignIn {
     pub device: Option<String>,
     /// The earlier session of the same browser, which ends.
     pub replaces: Option<Uuid>,
+    /// The address of the person's device.
     pub client: IpAddr,
 }
 
@@ -98,6 +100,7 @@ impl SignInError {
 }
 
 impl Sessions {
+    /// Signs a person in and begins a session.
     pub async fn sign_in(
         &self,
         request: SignIn,
@@ -186,12 +189,12 @@ impl Sessions {
         code: &ConfirmedCode,
         now: Timestamp,
     ) -> Result<(), SignInError> {
-        let marked = self
+        let is_stepped_up = self
             .store
             .step_up_session(session.user_id, session.id, code, now)
             .await?;
         self.cache.evict_session(session.id);
-        if marked {
+        if is_stepped_up {
             Ok(())
         } else {
             Err(SignInError::CodeUsed)
@@ -200,7 +203,7 @@ impl Sessions {
 
     /// The session that a confirmation has just begun or stepped up, for a browser that sent the confirmation
     /// twice. The refresh token is returned if it is still the session's first.
-    pub async fn session_of_repeat(
+    pub async fn just_confirmed_session(
         &self,
         session_id: Uuid,
         token_counter: i64,
@@ -228,8 +231,8 @@ impl Sessions {
     }
 }
 
-/// The session that has just been stored. It is not read from the store, because a failure would lose the session
-/// after the approval was used.
+/// The session that has just been stored. It is not read from the store: if that failed, the person would have no
+/// session, and could not use the approval again.
 fn new_session(new: &NewSession, phone: &Phone, subject: Uuid, now: Timestamp) -> Session {
     let upstream = new.upstream.as_ref();
     Session {

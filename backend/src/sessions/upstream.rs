@@ -25,9 +25,9 @@ use crate::store::sessions::NewUpstream;
 
 /// How often a waiting request checks whether another replica has stored new tokens.
 const POLL_INTERVAL: Duration = Duration::from_millis(40);
-/// With the interval ten seconds, which is as long as the provider may take.
+/// The number of checks. Together they last ten seconds, which is as long as the provider may take.
 const MAX_POLLS: usize = 250;
-/// How long requests of browsers do not ask the provider after a failure. They are answered without its tokens.
+/// How long a browser's requests do not ask the provider after a failure. Their answers do not need its tokens.
 const BROWSER_PAUSE: Duration = Duration::from_secs(15);
 /// The number of remembered failures. Beyond it all are forgotten.
 const MAX_FAILURES: usize = 10_000;
@@ -248,10 +248,10 @@ impl Sessions {
 
 /// The last failure of the provider, by session.
 #[derive(Default)]
-pub(super) struct UpstreamFailures(Mutex<HashMap<Uuid, Failure>>);
+pub(super) struct UpstreamFailures(Mutex<HashMap<Uuid, UpstreamFailure>>);
 
 #[derive(Clone, Copy)]
-struct Failure {
+struct UpstreamFailure {
     at: Timestamp,
     retry_at: Timestamp,
 }
@@ -286,14 +286,14 @@ impl UpstreamFailures {
         if failures.len() >= MAX_FAILURES {
             failures.clear();
         }
-        let failure = Failure {
+        let failure = UpstreamFailure {
             at: now,
             retry_at: now.plus(retry_after),
         };
         failures.insert(session_id, failure);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Failure>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, UpstreamFailure>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

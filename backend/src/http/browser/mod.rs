@@ -1,10 +1,11 @@
 //! Checks for browsers, which send cookies by themselves, even for a page of another site.
 //!
-//! `origins` decides which pages may send requests, `cookies` names and writes our cookies, `csrf` proves that a page
-//! was able to read an answer of ours before it changes data, `cors` lets allowed pages read answers. A request is a browser's if it has an `Origin` (also `null`), a `Sec-Fetch-Site`, or one of
-//! our cookies; any other request is an app's. Other headers of the `Sec-Fetch-*` family prove nothing:
-//! Node's own `fetch` sends `sec-fetch-mode`. If a request has an `Authorization` header, its cookies are
-//! ignored and its origin is not checked: a page can send that header only if it was given a token.
+//! `origins` decides which pages may send requests, `cookies` names and writes our cookies, `csrf` proves that a
+//! page was able to read an answer of ours before it changes data, `cors` lets allowed pages read answers. A
+//! request is a browser's if it has an `Origin` (also `null`), a `Sec-Fetch-Site`, or one of our cookies; any other
+//! request is an app's. Other headers of the `Sec-Fetch-*` family prove nothing: Node's own `fetch` sends
+//! `sec-fetch-mode`. If a request has an `Authorization` header, its cookies are ignored and its origin is not
+//! checked: a page can send that header only if it was given a token.
 
 pub(super) mod cookies;
 pub(super) mod cors;

@@ -27,14 +27,14 @@ const MAX_STREAMS: u32 = 32;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves connections.
-pub(super) struct Connections {
+pub(super) struct ConnectionServer {
     builder: auto::Builder<TokioExecutor>,
     router: Router,
     lifecycle: Lifecycle,
     limits: Limits,
 }
 
-impl Connections {
+impl ConnectionServer {
     pub(super) fn new(router: Router, lifecycle: Lifecycle, limits: Limits) -> Self {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder

@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use super::context::Peer;
 use crate::config::TrustedProxies;
 use crate::lifecycle::Lifecycle;
-use connection::Connections;
+use connection::ConnectionServer;
 use open::{OpenConnections, Slot};
 
 /// How often a failure to accept connections is logged.
@@ -85,7 +85,7 @@ pub async fn serve(
 ) {
     let tasks = TaskTracker::new();
     let open = OpenConnections::new(limits, proxies);
-    let connections = Arc::new(Connections::new(router, lifecycle.clone(), limits));
+    let connections = Arc::new(ConnectionServer::new(router, lifecycle.clone(), limits));
     let mut acceptor = Acceptor {
         listener,
         failure_logged_at: None,

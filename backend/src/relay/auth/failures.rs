@@ -1,6 +1,6 @@
 //! A limit on failed proofs from one address.
 //!
-//! Failures are kept in the process, not in the store: a failed signature has changed nothing, a 24-byte secret
+//! Failures are counted in the process, not in the store: a failed signature has changed nothing, a 24-byte secret
 //! cannot be guessed at any rate, and a write per failure would let an attacker load the database. The limit
 //! protects this process's log. It is checked only after a proof has failed: a valid proof is never counted and
 //! never refused, even from an address over its limit, so an attacker behind the same proxy cannot shut out a relay.

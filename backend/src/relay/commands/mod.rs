@@ -70,7 +70,7 @@ impl Pull {
         Duration::from_secs(u64::from(self.request.wait_seconds))
     }
 
-    /// The relay name under which the lease, the commands and the newest message are kept.
+    /// The relay name under which the lease, the commands and the newest message are stored.
     pub fn relay(&self, caller: &Caller) -> RelayName {
         if self.request.rehearsal {
             caller.relay().rehearsal()
