@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::identity::{DeleteAccount, DeletionKept, FormerProject};
+use crate::identity::{DeleteAccount, FormerProject, FormerProjectError};
 use crate::jobs::{Job, open, resealed};
 use crate::keyring::Keyring;
 use crate::store::jobs::DELETE_FORMER_ACCOUNT;
@@ -49,7 +49,7 @@ pub struct FinishedDeletions {
     pub deleted: usize,
     pub kept: usize,
     /// Why the last of them was kept.
-    pub reason: Option<DeletionKept>,
+    pub reason: Option<FormerProjectError>,
 }
 
 impl WaitingDeletion {
@@ -128,7 +128,7 @@ pub async fn is_known_to(
     store: &Store,
     project: &FormerProject,
     issuer: &str,
-) -> Result<Option<Result<bool, DeletionKept>>, StoreError> {
+) -> Result<Option<Result<bool, FormerProjectError>>, StoreError> {
     const ASKED_FOR: i64 = 5;
     let subjects = store.confirmed_subjects(issuer, ASKED_FOR).await?;
     if subjects.is_empty() {
@@ -161,12 +161,12 @@ pub async fn finish<'a>(
                 unanswered = 0;
             }
             Err(reason) => {
-                unanswered = if reason == DeletionKept::Away {
+                unanswered = if reason == FormerProjectError::Away {
                     unanswered + 1
                 } else {
                     0
                 };
-                let is_over = unanswered == AWAY_AFTER || reason == DeletionKept::KeyRefused;
+                let is_over = unanswered == AWAY_AFTER || reason == FormerProjectError::KeyRefused;
                 finished.kept += 1;
                 finished.reason = Some(reason);
                 if is_over {

@@ -11,7 +11,7 @@ use crate::config::{Config, FormerSupabase, Variables};
 use crate::former_accounts::{
     self, FinishedDeletions, FormerIssuer, WaitingDeletion, WaitingDeletions,
 };
-use crate::identity::{DeletionKept, FormerProject, describe};
+use crate::identity::{FormerProject, FormerProjectError, describe};
 use crate::services::keyring;
 use crate::store::Store;
 
@@ -149,11 +149,11 @@ fn report(finished: &FinishedDeletions, issuer: &str, others: usize) -> Result<(
     Ok(())
 }
 
-fn kept(reason: &DeletionKept, left: &str) -> Failure {
+fn kept(reason: &FormerProjectError, left: &str) -> Failure {
     let failure = anyhow!("{reason}; {left}");
     match reason {
-        DeletionKept::KeyRefused => Failure::Configuration(failure),
-        DeletionKept::Away | DeletionKept::Refused(_) => Failure::Other(failure),
+        FormerProjectError::KeyRefused => Failure::Configuration(failure),
+        FormerProjectError::Away | FormerProjectError::Refused(_) => Failure::Other(failure),
     }
 }
 

@@ -239,7 +239,7 @@ mod tests {
         let refused = refuse_fatal(&problems, Environment::Production).expect_err("two doors");
         let message = refused.to_string();
         assert!(message.contains("2 problem(s)"), "{message}");
-        assert!(message.contains("anybody may sign up"), "{message}");
+        assert!(message.contains("people can sign up"), "{message}");
         assert!(refuse_fatal(&[SettingsProblem::SignupClosed], Environment::Production).is_ok());
     }
 }

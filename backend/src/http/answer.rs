@@ -1,6 +1,6 @@
-//! What a handler answers: JSON or nothing, perhaps with cookies.
+//! The answers of handlers: JSON or no content, with or without cookies.
 //!
-//! A failure is an `ApiError`. The middleware turns it into a body with the functions of this file.
+//! A failed handler returns an `ApiError`. The middleware writes its body with the functions of this file.
 
 use std::marker::PhantomData;
 
@@ -20,14 +20,14 @@ use super::{App, VERSION};
 use crate::ids::random_id;
 use crate::relay::auth::Caller;
 
-/// The header with the id of the request, which the log has too.
+/// The header with the id of the request. The log lines of the request have the same id.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// 200 with a `T` as JSON, which no cache keeps.
+/// An answer 200 with a `T` as JSON, which caches do not store.
 ///
 /// The value is serialised at once, so it may borrow from rows. `PhantomData<fn(T)>` is contravariant in `T`, so a
 /// handler may declare `Json<View<'static>>` and return the JSON of a `View` that borrows.
@@ -62,7 +62,7 @@ impl<T> IntoResponse for Json<T> {
     }
 }
 
-/// 204, without a body.
+/// An answer 204, without a body.
 pub(super) struct NoContent;
 
 impl IntoResponse for NoContent {

@@ -13,13 +13,14 @@ use crate::store::StoreError;
 
 /// Why a request failed. The text of a variant is the `detail` of the answer. The code decides the status.
 ///
-/// As a response it has no body yet: the middleware around every route knows the request and writes the body.
+/// The conversion to a response writes no body. The middleware around every route writes it, because it knows the
+/// request.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum ApiError {
     // Operators of the older deployment search for these words.
     #[error("Invalid signature")]
     Unauthorized(SignatureReason),
-    /// Another route than a relay's needs a fixed token.
+    /// The route needs a fixed token, and the request does not have it.
     #[error("this route needs its bearer token")]
     TokenRequired,
     /// The request has no token, or one that is not valid.
@@ -67,10 +68,10 @@ pub(super) enum ApiError {
     UnsupportedMediaType(&'static str),
     #[error("there is nothing at this path")]
     NotFound,
-    /// The backend of the predecessor served this.
+    /// The backend of the predecessor served this route, and this backend does not.
     #[error("{0}")]
     NotServed(&'static str),
-    /// A session that has ended, or a session of another person.
+    /// The session is unknown, has ended, or belongs to another person.
     #[error("there is no such session of yours")]
     SessionNotFound,
     #[error("this path does not take this method")]
@@ -94,7 +95,7 @@ pub(super) enum ApiError {
     UriTooLong,
     #[error("the headers are too large")]
     HeadersTooLarge,
-    /// Bodies of unknown senders fill the memory that is kept for them.
+    /// Bodies of unverified senders have used up their memory budget.
     #[error("too many bodies are on their way; try again")]
     Overloaded,
     #[error(
@@ -104,7 +105,7 @@ pub(super) enum ApiError {
     DevelopmentOnly,
 }
 
-/// Why a page may not call.
+/// Why requests from a page are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum OriginFault {
     #[error("requests from this page are not accepted; its origin is not one of WEB_ORIGINS")]
@@ -118,7 +119,7 @@ pub(super) enum OriginFault {
     OtherSite,
 }
 
-/// Why a request of a browser that changes something is refused.
+/// Why a request of a browser that changes data is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum CsrfFault {
     #[error(
@@ -149,7 +150,7 @@ pub(super) const fn status_of(code: ProblemCode) -> StatusCode {
         Code::RelayElsewhere | Code::IdConflict | Code::AnswerPending => StatusCode::CONFLICT,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        // Clients take a 401 for the end of the session that they have.
+        // Not 401, which clients take for the end of their session.
         Code::InvalidFields
         | Code::InvalidPhone
         | Code::PhoneNotServed
@@ -161,16 +162,16 @@ pub(super) const fn status_of(code: ProblemCode) -> StatusCode {
         | Code::ShuttingDown
         | Code::ProviderUnavailable
         | Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-        // `Unknown` is read, never written.
+        // This backend never answers `Unknown`.
         Code::Internal | Code::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
-/// Short, because relays wait longer after each failure by themselves.
+/// The time is short, because a relay itself waits longer after each failure.
 const STORE_RETRY_AFTER_SECS: u32 = 2;
 
 impl ApiError {
-    /// One field breaks a rule.
+    /// The error for one field that breaks a rule.
     pub(super) fn invalid(field: &str, rule: impl Display) -> Self {
         Self::InvalidFields(vec![Violation {
             field: field.to_owned(),
@@ -239,7 +240,7 @@ impl ApiError {
         }
     }
 
-    /// The body of the answer. `server_time` in Unix seconds.
+    /// The body of the answer. `server_time` is in Unix seconds.
     pub(super) fn problem(&self, request_id: &str, server_time: i64) -> Problem {
         let status = self.status();
         let mut problem = Problem {
@@ -272,7 +273,7 @@ impl ApiError {
         problem
     }
 
-    /// Logs what only the operator may know. Mistakes of the caller are not logged.
+    /// Logs the cause, which the answer does not contain. Mistakes of the caller are not logged.
     pub(super) fn log(&self) {
         match self {
             Self::StoreUnavailable(error) => {

@@ -24,9 +24,9 @@ struct BudgetLimits {
     total: usize,
     /// The part of the total that is reserved for verified networks.
     reserved: usize,
-    /// For one network that is not verified.
+    /// The budget of one network that is not verified.
     network: usize,
-    /// For the first bytes of any network, which may use half of the reserved part.
+    /// The size of a network's first bytes, which may use half of the reserved part.
     first: usize,
     verified_network: usize,
 }

@@ -24,7 +24,8 @@ impl<F: Future> Future for CatchPanic<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let inner = self.0.as_mut();
-        // The handler's values are dropped after its panic. The store works in tasks of its own.
+        // This is unwind safe: the handler's values are dropped after its panic, and the store runs its work in
+        // separate tasks.
         match catch_unwind(AssertUnwindSafe(|| inner.poll(context))) {
             Ok(poll) => poll.map(Ok),
             Err(_) => Poll::Ready(Err(Panicked)),

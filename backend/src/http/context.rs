@@ -1,4 +1,4 @@
-//! Facts about a request that are not in its content: its id, the client, the verified relay.
+//! What the backend knows about a request besides its content: its id, the client, the verified relay.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};

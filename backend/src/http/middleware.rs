@@ -1,4 +1,5 @@
-//! Around every route: the request's id and span, the count, the time it took, and a net under panics.
+//! The middleware around every route. It gives each request an id and a span, counts and logs the answer, and turns a
+//! panic of a handler into an error answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,8 @@ use super::{App, Reach};
 use crate::ids::RequestId;
 use crate::request;
 
-/// Answers are data: nothing may run them, frame them, guess their type, or take them along unasked.
+/// Headers of every answer. A browser must not run an answer, show it in a frame, guess its type, or give it to a page
+/// of another site.
 static SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (
@@ -56,11 +58,11 @@ pub(super) async fn answer_request(
         relay: Arc::default(),
     };
     request.extensions_mut().insert(context.clone());
-    // The pattern of the route, never the raw path: strangers choose paths, and each would become a
-    // time series of its own.
+    // The label is the pattern of the route, not the path: clients choose paths, and each path would become a time
+    // series.
     let matched = request.extensions().get::<MatchedPath>();
     let route: Arc<str> = matched.map_or("unmatched", MatchedPath::as_str).into();
-    // At the level of errors, so that a line of any level stands in it.
+    // The span has the level of errors, so that log lines of every level are inside it.
     let span = tracing::error_span!(
         parent: None,
         "request",
@@ -112,8 +114,7 @@ fn count(status: StatusCode, took: Duration, route: Arc<str>) {
         .record(took.as_secs_f64());
 }
 
-/// One line a request. Failures are told at the level that is on by default, successes only to those who ask
-/// for them.
+/// Logs one line for each request. Failures have levels that are logged by default, and successes do not.
 fn log(status: StatusCode, took: Duration, method: &Method, client_request_id: Option<&RequestId>) {
     macro_rules! line {
         ($level:ident) => {
@@ -135,7 +136,7 @@ fn log(status: StatusCode, took: Duration, method: &Method, client_request_id: O
     }
 }
 
-/// Why a request is refused before any route sees it.
+/// The error of a request that is refused before its route handles it.
 fn refusal(request: &Request, app: &App) -> Option<ApiError> {
     if let Some(fault) = request.extensions().get::<HostFault>() {
         return Some(ApiError::BadRequest(fault.as_str()));
@@ -143,13 +144,13 @@ fn refusal(request: &Request, app: &App) -> Option<ApiError> {
     if app.clients.reach == Reach::OwnMachine && names_a_client_elsewhere(request.headers()) {
         return Some(ApiError::DevelopmentOnly);
     }
-    // The layer for pages of other origins answers every preflight, also for what does not exist.
+    // The CORS layer would answer a preflight request of an unknown path, too.
     let is_unknown = request.extensions().get::<MatchedPath>().is_none();
     (is_unknown && request.method() == Method::OPTIONS).then_some(ApiError::NotFound)
 }
 
-/// Writes the problem that a handler or an extractor ended with, and signs what a relay is answered.
-/// Headers that were set on the way, such as those of CORS, stay.
+/// Writes the body of an error answer, and signs the answer to a verified relay. Headers that other layers have set,
+/// such as those of CORS, are kept.
 async fn complete(mut response: Response, context: &Context, app: &App) -> Response {
     let relay = context.relay.get().map(|relay| &**relay);
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {

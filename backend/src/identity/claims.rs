@@ -23,14 +23,16 @@ pub struct Claims {
     /// The person's id at the issuer.
     pub subject: Uuid,
     pub session: SessionRef,
-    /// Without leeway.
+    /// The expiry in the token. [`LEEWAY`] is not added.
     pub expires_at: Timestamp,
 }
 
-/// The issuer's name of a session.
+/// The session that a token names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SessionRef {
+    /// The id of the backend's own session.
     Own(Uuid),
+    /// The provider's id of its session.
     Upstream(String),
 }
 
@@ -63,7 +65,7 @@ impl RawClaims {
         serde_json::from_slice(payload).map_err(|_| InvalidToken::Claims)
     }
 
-    /// Checks that the token is for a person and from `issuer`. Ignores times.
+    /// Checks that the token is for a person and from `issuer`. Does not check the expiry.
     pub(super) fn check(
         &self,
         issuer: &str,
@@ -93,7 +95,7 @@ impl RawClaims {
         }
     }
 
-    /// Does the same checks, and that the token is valid at `now`.
+    /// Checks the same as [`Self::check`], and that the token is valid at `now`.
     pub(super) fn check_at(
         &self,
         issuer: &str,

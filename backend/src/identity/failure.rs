@@ -18,7 +18,7 @@ pub enum SignInError {
     /// logged.
     #[error("the identity provider has a foreign account with this number")]
     NotAdoptable,
-    /// With the settings of the provider no person can sign in. The operator was told in the log what to change.
+    /// With the settings of the provider no person can sign in. The log says what the operator has to change.
     #[error("the identity provider is not set up for this")]
     Misconfigured,
     #[error(transparent)]
@@ -55,7 +55,7 @@ pub enum Ended {
 pub enum UpstreamError {
     #[error("the identity provider does not answer")]
     Unavailable,
-    /// The provider refuses the backend's API keys. The operator was told in the log.
+    /// The provider refuses the backend's API keys, which the log says.
     #[error("the identity provider is not set up for this")]
     Misconfigured,
 }
@@ -74,9 +74,9 @@ pub enum TokenError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum InvalidToken {
-    /// Empty, or not three parts of base64url and JSON.
+    /// The token is not three parts of base64url and JSON.
     Malformed,
-    /// Longer than [`MAX_TOKEN_BYTES`](super::MAX_TOKEN_BYTES).
+    /// The token is longer than [`MAX_TOKEN_BYTES`](super::MAX_TOKEN_BYTES).
     TooLong,
     /// The key is for another algorithm, or the token has no signature.
     Algorithm,
@@ -111,7 +111,7 @@ pub enum OpenIdentityError {
     #[error(
         "the people in this database have their identities from {stored}, but the configuration says {wanted}; \
          put IDENTITY and the SUPABASE_* variables back as they were, or run `archety-backend identity switch`, \
-         which signs everybody out"
+         which ends every session"
     )]
     OtherIssuer {
         /// The issuer that the database is bound to.

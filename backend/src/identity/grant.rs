@@ -39,8 +39,9 @@ impl fmt::Debug for Grant {
     }
 }
 
+/// A session at the provider, and its tokens.
 pub struct Upstream {
-    /// The provider's name of the session: the claim `session_id` of access tokens.
+    /// The provider's id of the session: the claim `session_id` of its access tokens.
     pub session_id: String,
     pub tokens: UpstreamTokens,
 }
@@ -50,7 +51,7 @@ pub struct Upstream {
 pub struct UpstreamTokens {
     /// Proves the person to the provider, until it expires.
     pub access: SecretString,
-    /// Gets the next pair of tokens. Works once, and again within the provider's grace period.
+    /// Is exchanged for the next pair of tokens. The provider accepts it once, and again within its grace period.
     pub refresh: SecretString,
 }
 

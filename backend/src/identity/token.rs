@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::failure::InvalidToken;
 
-/// Longer tokens are refused unread.
+/// A longer token is refused before it is parsed.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// The parts of a token whose signature is not checked yet.
@@ -57,8 +57,8 @@ impl<'a> TokenParts<'a> {
         })
     }
 
-    /// Whether the token is signed with a shared secret, which cannot be checked here.
-    pub(super) fn is_by_secret(&self) -> bool {
+    /// Whether the token is signed with a shared secret. Such a signature cannot be checked here.
+    pub(super) fn uses_shared_secret(&self) -> bool {
         self.algorithm.family() == AlgorithmFamily::Hmac
     }
 }
@@ -71,7 +71,7 @@ pub(super) struct VerifyingKey {
 }
 
 impl VerifyingKey {
-    /// `None` if `algorithm` does not use public keys, or not of this kind.
+    /// `None` if `algorithm` does not use public keys, or uses another kind of key.
     pub(super) fn new(algorithm: Algorithm, key: DecodingKey) -> Option<Self> {
         let is_public = algorithm.family() != AlgorithmFamily::Hmac;
         (is_public && key.family() == algorithm.family()).then_some(Self { algorithm, key })

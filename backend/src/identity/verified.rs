@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use super::claims::Claims;
 use crate::keyring::digest;
 
-/// Entries of a half. With 150 bytes an entry, both halves stay below 3 MB.
+/// The capacity of a half. With 150 bytes for each entry, both halves stay below 3 MB.
 const HALF: usize = 8_192;
 
 #[derive(Default)]
@@ -37,7 +37,7 @@ impl VerifiedTokens {
             return Some(claims.clone());
         }
         let claims = halves.old.remove(&key)?;
-        halves.keep(key, claims.clone());
+        halves.insert(key, claims.clone());
         Some(claims)
     }
 
@@ -49,7 +49,7 @@ impl VerifiedTokens {
                 ..Halves::default()
             };
         }
-        halves.keep(digest(token.as_bytes()), claims);
+        halves.insert(digest(token.as_bytes()), claims);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Halves> {
@@ -58,7 +58,7 @@ impl VerifiedTokens {
 }
 
 impl Halves {
-    fn keep(&mut self, key: [u8; 32], claims: Claims) {
+    fn insert(&mut self, key: [u8; 32], claims: Claims) {
         if self.young.len() >= HALF {
             self.old = std::mem::take(&mut self.young);
         }

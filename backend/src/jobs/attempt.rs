@@ -1,7 +1,7 @@
-//! One attempt at a job that this process holds: it runs, is renewed meanwhile, and its outcome is stored.
+//! One attempt at a job: runs the job, renews its lease meanwhile, and stores the outcome.
 //!
-//! The job runs as a task of its own, so that a panic in it is its own failure. It is stopped when the
-//! lease is lost, since another process may have begun it, and when the time to go down is over.
+//! The job runs in its own task, so that a panic fails only this job. The task is stopped when the lease is lost,
+//! because another process may have begun the job, and when the process has to go down.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -10,22 +10,23 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use super::registry::{JobKind, Running};
+use super::registry::{JobFuture, JobKind};
 use super::{JobError, JobOutcome, Jobs, Next, OnDrain, Retry};
 use crate::clock::{Clock, Timestamp};
 use crate::lifecycle::Lifecycle;
 use crate::store::StoreError;
 use crate::store::jobs::{ClaimedJob, PutBack};
 
+/// How the run of a job ended.
 #[derive(Clone, Copy)]
 enum RunEnd {
-    ByItself(Result<Next, JobError>),
+    Completed(Result<Next, JobError>),
     Stopped,
     LeaseLost,
 }
 
 impl Jobs {
-    /// Attempts a job and writes down what became of it.
+    /// Runs a job and stores the outcome.
     pub(super) async fn attempt(
         &self,
         job: ClaimedJob,
@@ -33,15 +34,15 @@ impl Jobs {
         lifecycle: &Lifecycle,
     ) -> Result<JobOutcome, StoreError> {
         let Some(kind) = self.registry.kind(&job.kind) else {
-            // Only registered kinds are claimed.
+            // Not reached: only registered kinds are claimed.
             return Ok(JobOutcome::Lost);
         };
         let (id, attempt) = (job.id, job.attempts);
         let span = tracing::info_span!(parent: None, "job", kind = kind.name, %id, attempt);
         let work = async {
             let mut job = job;
-            let ran = self.run_held(&mut job, kind, clock, lifecycle).await;
-            let outcome = self.write_down(&job, kind, ran, clock.now()).await?;
+            let ran = self.run_with_lease(&mut job, kind, clock, lifecycle).await;
+            let outcome = self.store_outcome(&job, kind, ran, clock.now()).await?;
             let labels = [("kind", kind.name), ("outcome", outcome.into())];
             metrics::counter!("jobs_total", &labels).increment(1);
             Ok(outcome)
@@ -49,28 +50,29 @@ impl Jobs {
         work.instrument(span).await
     }
 
-    async fn run_held(
+    /// Runs the job and renews its lease, until the job ends or has to stop.
+    async fn run_with_lease(
         &self,
         job: &mut ClaimedJob,
         kind: &JobKind,
         clock: &Clock,
         lifecycle: &Lifecycle,
     ) -> RunEnd {
-        let running = match self.registry.begin(kind, &job.payload, clock.now()) {
-            Ok(running) => running,
-            Err(error) => return RunEnd::ByItself(Err(error)),
+        let future = match self.registry.begin(kind, &job.payload, clock.now()) {
+            Ok(future) => future,
+            Err(error) => return RunEnd::Completed(Err(error)),
         };
-        let mut task = RunningJob::start(running);
+        let mut task = JobTask::start(future);
         let every = kind.lease / 3;
         let mut renewal = interval_at(Instant::now() + every, every);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut time_is_up = pin!(self.time_is_up(kind, lifecycle));
+        let mut must_stop = pin!(self.must_stop(kind, lifecycle));
         loop {
             tokio::select! {
                 biased;
-                ended = task.ended() => return RunEnd::ByItself(ended),
-                () = &mut time_is_up => {
-                    return task.stop().await.map_or(RunEnd::Stopped, RunEnd::ByItself);
+                ended = task.join() => return RunEnd::Completed(ended),
+                () = &mut must_stop => {
+                    return task.stop().await.map_or(RunEnd::Stopped, RunEnd::Completed);
                 }
                 _ = renewal.tick() => {
                     if !self.renew(job, kind.lease, clock).await {
@@ -81,16 +83,16 @@ impl Jobs {
         }
     }
 
-    /// Waits until a job of this kind has to stop.
-    async fn time_is_up(&self, kind: &JobKind, lifecycle: &Lifecycle) {
+    /// Waits until the process goes down and a job of this kind has to stop.
+    async fn must_stop(&self, kind: &JobKind, lifecycle: &Lifecycle) {
         lifecycle.draining().await;
         if kind.on_drain == OnDrain::Finish {
             tokio::time::sleep(self.pace.drain_within).await;
         }
     }
 
-    /// `false` if the job is not this process's any more. If the database does not tell, it is until the
-    /// lease is over.
+    /// Renews the lease. `false` if this process no longer holds the job. If the database does not answer, the
+    /// process holds the job until the lease expires.
     async fn renew(&self, job: &mut ClaimedJob, lease: Duration, clock: &Clock) -> bool {
         let renewed = self.store.renew_job(job, clock.now().plus(lease)).await;
         renewed.unwrap_or_else(|error| {
@@ -99,7 +101,8 @@ impl Jobs {
         })
     }
 
-    async fn write_down(
+    /// Finishes the job, puts it back into its queue, or makes it a dead letter, as the end of its run demands.
+    async fn store_outcome(
         &self,
         job: &ClaimedJob,
         kind: &JobKind,
@@ -116,18 +119,18 @@ impl Jobs {
             };
             store.put_job_back(job, back)
         };
-        let give_up = |why: &str| {
+        let dead_letter = |why: &str| {
             tracing::error!(why, "a job is given up");
             put_back(now, attempts, Some(now))
         };
         let (outcome, is_held) = match end {
-            RunEnd::ByItself(Ok(Next::Finished)) => {
+            RunEnd::Completed(Ok(Next::Finished)) => {
                 (JobOutcome::Done, store.finish_job(job).await?)
             }
-            RunEnd::ByItself(Ok(Next::Again(after))) => {
+            RunEnd::Completed(Ok(Next::Again(after))) => {
                 (JobOutcome::Done, put_back(now.plus(after), 0, None).await?)
             }
-            RunEnd::ByItself(Err(JobError::Later(own_pause))) => {
+            RunEnd::Completed(Err(JobError::Later(own_pause))) => {
                 match (kind.retry)(u32::try_from(attempts).unwrap_or(0)) {
                     Retry::After(pause) => {
                         let run_at = now.plus(own_pause.unwrap_or(pause));
@@ -138,14 +141,14 @@ impl Jobs {
                     }
                     Retry::GiveUp => (
                         JobOutcome::DeadLetter,
-                        give_up("it failed too often").await?,
+                        dead_letter("it failed too often").await?,
                     ),
                 }
             }
-            RunEnd::ByItself(Err(JobError::Never(why))) => {
-                (JobOutcome::DeadLetter, give_up(why).await?)
+            RunEnd::Completed(Err(JobError::Never(why))) => {
+                (JobOutcome::DeadLetter, dead_letter(why).await?)
             }
-            RunEnd::ByItself(Err(JobError::Aside(kind))) => {
+            RunEnd::Completed(Err(JobError::Aside(kind))) => {
                 (JobOutcome::SetAside, store.set_job_aside(job, kind).await?)
             }
             RunEnd::Stopped => {
@@ -162,17 +165,18 @@ impl Jobs {
     }
 }
 
-/// A job that runs, and stops if this is dropped.
-struct RunningJob(AbortOnDropHandle<Result<Next, JobError>>);
+/// The task of a running job. Dropping it stops the job.
+struct JobTask(AbortOnDropHandle<Result<Next, JobError>>);
 
-impl RunningJob {
-    fn start(running: Running) -> Self {
+impl JobTask {
+    fn start(future: JobFuture) -> Self {
         Self(AbortOnDropHandle::new(tokio::spawn(
-            running.in_current_span(),
+            future.in_current_span(),
         )))
     }
 
-    async fn ended(&mut self) -> Result<Next, JobError> {
+    /// Waits for the end of the job. A panic counts as a failed attempt.
+    async fn join(&mut self) -> Result<Next, JobError> {
         (&mut self.0).await.unwrap_or_else(|error| {
             if error.is_panic() {
                 tracing::error!("a job panicked");
@@ -181,7 +185,7 @@ impl RunningJob {
         })
     }
 
-    /// Stops it at its next pause; if it ends first, tells how.
+    /// Stops the job at its next `await`. Returns its result if the job ends before that.
     async fn stop(mut self) -> Option<Result<Next, JobError>> {
         self.0.abort();
         match (&mut self.0).await {

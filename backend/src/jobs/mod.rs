@@ -1,10 +1,11 @@
-//! Durable work: written in the transaction that makes it necessary, done at least once.
+//! Durable jobs: each is stored in the transaction that makes it necessary, and runs at least once.
 //!
-//! A kind of job is a type that implements [`Job`], beside the code that it belongs to, and one line in
-//! the [`Registry`]. It bears being done twice, since a process may die before it can write down that it is
-//! done. [`Jobs`] works the queue off: what it does not know it leaves to a version that does, what fails it
-//! tries again by the kind's rule, then gives up and counts, and leaves to be looked at. This module knows
-//! the store and the keys that payloads are sealed with, and not what a job is about.
+//! A kind of job is a type that implements [`Job`], in the module that it belongs to, and one line in the
+//! [`Registry`]. A job has to be safe to repeat, because a process may die after the work and before it can store
+//! that the job is done. [`Jobs`] runs the due jobs. A job of an unknown kind waits for a version that knows the
+//! kind. A failed job is retried by the rule of its kind; after the last attempt it becomes a dead letter, which an
+//! operator can look at. This module knows the store and the keys that seal payloads. It does not know what the jobs
+//! do.
 
 mod attempt;
 mod payload;
@@ -26,45 +27,46 @@ pub(crate) use payload::{open, resealed};
 pub use registry::Registry;
 pub use worker::{Jobs, Pace};
 
-/// With the pauses below, about ten days.
+/// With the pauses below, fifty attempts take about ten days.
 const MAX_ATTEMPTS: u32 = 50;
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_hours(6);
 
-/// A kind of durable work, and the context that it is done with.
+/// A kind of job. The fields of the type are the payload.
 pub trait Job: Serialize + DeserializeOwned + Send + Sized + 'static {
+    /// The services that the job uses.
     type Context: Send + Sync + 'static;
 
-    /// Its name in the database and in metrics. Never changed once it is released.
+    /// The name of the kind in the database and in metrics. It must not change after a release.
     const KIND: &'static str;
-    /// Which workers do it. Never changed once it is released: rows stand in the queue that they were
-    /// written for.
+    /// The queue whose workers run the job. It must not change after a release, because stored jobs stay in their
+    /// queue.
     const QUEUE: Queue = Queue::General;
-    /// Whether the payload is sealed, for it may tell of a person.
+    /// Whether the payload is sealed, because it may contain personal data.
     const SEALED: bool = true;
-    /// How long it is held without a renewal, which its process does while it runs.
+    /// The duration of the lease. The process renews it while the job runs.
     const LEASE: Duration = Duration::from_mins(2);
-    /// What becomes of it when the process goes down.
+    /// What happens to a running job when the process goes down.
     const ON_DRAIN: OnDrain = OnDrain::Finish;
 
-    /// Jobs of one lane are done one at a time, in the order in which they were written. One that is tried
-    /// again later holds the others back until then. A transaction that writes to several lanes does so in
-    /// their order, or may be rolled back as a deadlock.
+    /// The lane of the job. Jobs of one lane run one at a time, in the order in which they were stored; a job that
+    /// waits for its retry holds back the later ones. A transaction that stores jobs in several lanes has to store
+    /// them in the order of the lanes' names, or a deadlock may roll it back.
     fn lane(&self) -> Option<String> {
         None
     }
 
-    /// Of the jobs with one key one waits at a time. Once that is begun, another may be written.
+    /// While a job with this key waits, no other one is stored. After it has begun, another one may be.
     fn dedupe_key(&self) -> Option<String> {
         None
     }
 
-    /// The higher goes first.
+    /// A due job with a higher priority runs first.
     fn priority(&self) -> i32 {
         0
     }
 
-    /// What comes after its attempt of this number has failed.
+    /// What happens after the failed attempt of this number, counted from 1.
     fn retry(attempt: u32) -> Retry {
         if attempt >= MAX_ATTEMPTS {
             return Retry::GiveUp;
@@ -80,7 +82,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sized + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Next, JobError>> + Send;
 
-    /// As it is written down; due at once.
+    /// The row of the job, due at `now`.
     fn to_row(&self, keyring: &Keyring, now: Timestamp) -> NewJob {
         NewJob {
             queue: Self::QUEUE.as_str(),
@@ -92,12 +94,12 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sized + 'static {
     }
 }
 
-/// Jobs of one queue share workers.
+/// A queue of jobs with its own workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
-    /// What requests and commands leave to be done.
+    /// Jobs that requests and commands store.
     General,
-    /// What comes back by itself.
+    /// Recurring jobs.
     Upkeep,
 }
 
@@ -111,7 +113,7 @@ impl Queue {
         }
     }
 
-    /// How many are done at once by a process.
+    /// How many jobs of the queue one process runs at once.
     const fn workers(self) -> usize {
         match self {
             Self::General => 4,
@@ -120,22 +122,22 @@ impl Queue {
     }
 }
 
-/// What comes after an attempt that succeeded.
+/// What happens after a successful attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     Finished,
-    /// It is to be done again after this. Not for jobs of a lane, which it would hold back.
+    /// The job runs again after this time. A job with a lane must not return it, because the lane would wait.
     Again(Duration),
 }
 
-/// What comes after an attempt that failed.
+/// Why an attempt failed, and what happens then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobError {
-    /// It may later: after this, or after the pause of the kind's rule, which limits the attempts.
+    /// The job is retried after this time, or after the pause of [`Job::retry`], which limits the attempts.
     Later(Option<Duration>),
-    /// It never will, and why.
+    /// The job cannot succeed, for this reason. It becomes a dead letter.
     Never(&'static str),
-    /// An operator has to do it: it becomes a job of this kind, which no worker knows.
+    /// An operator has to finish the work. The job gets this kind, which no worker runs.
     Aside(&'static str),
 }
 
@@ -146,37 +148,37 @@ impl From<StoreError> for JobError {
     }
 }
 
-/// A kind's rule about a failed attempt.
+/// What [`Job::retry`] decides about a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     After(Duration),
-    /// It is given up, and stays to be looked at.
+    /// The job becomes a dead letter.
     GiveUp,
 }
 
-/// What becomes of a running job when the process goes down.
+/// What happens to a running job when the process goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnDrain {
-    /// It may finish within the time that is left; after that it is handed back.
+    /// The job runs on until the drain timeout, and is then handed back to the queue.
     Finish,
-    /// It is stopped and handed back at once.
+    /// The job is stopped at once and handed back to the queue.
     HandBack,
 }
 
-/// What became of an attempt; a label in logs and metrics.
+/// The outcome of an attempt. Its name in snake case is a label of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum JobOutcome {
     Done,
-    /// It failed and will be tried again.
+    /// The attempt failed, and the job is retried.
     Postponed,
-    /// It was given up.
+    /// The job cannot succeed, or has failed too often.
     #[strum(serialize = "buried")]
     DeadLetter,
-    /// It waits for an operator.
+    /// The job waits for an operator.
     SetAside,
-    /// It was stopped to be done by another process; the attempt does not count.
+    /// The job was stopped so that another process runs it. The attempt does not count.
     HandedBack,
-    /// It became another process's meanwhile.
+    /// The lease expired during the attempt, and another process may have taken the job.
     Lost,
 }

@@ -1,4 +1,4 @@
-//! The content of a job as it is stored: JSON, sealed as a rule.
+//! The stored payload of a job: its fields as JSON, which most kinds seal.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::{Job, JobError};
 use crate::keyring::Keyring;
 
-/// What binds sealed payloads to their use.
+/// The additional authenticated data of sealed payloads.
 const AAD: &str = "job";
 
 pub(super) fn write<J: Job>(job: &J, keyring: &Keyring) -> Vec<u8> {
@@ -18,26 +18,27 @@ pub(super) fn write<J: Job>(job: &J, keyring: &Keyring) -> Vec<u8> {
     }
 }
 
-/// The payload of a kind that is not sealed.
+/// The payload of a job whose kind is not sealed.
 pub(super) fn to_json(job: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(job).expect("plain data with string keys")
 }
 
-/// The job that a payload tells of.
+/// Parses a payload.
 pub(super) fn read<J: Job>(keyring: &Keyring, payload: &[u8]) -> Result<J, JobError> {
     if !J::SEALED {
         return parse(payload);
     }
     let Ok(plain) = keyring.open(AAD, payload) else {
-        // Not in SESSION_SECRET any more, or not yet: while a new key is rolled out, a replica that does not
-        // have it must not give up what the others have written down.
+        // The key was removed from SESSION_SECRET, or this replica does not have it yet. During the rollout of a new
+        // key the job has to wait for a replica that has it.
         tracing::warn!("a job was sealed with a key that is not in SESSION_SECRET");
         return Err(JobError::Later(None));
     };
     parse(&plain)
 }
 
-/// Fields of another form may be those of a newer version, which will do it once the deploy is through.
+/// Parses JSON. Unexpected fields may come from a newer version, so the job is retried and waits for the deploy of
+/// that version.
 fn parse<T: DeserializeOwned>(plain: &[u8]) -> Result<T, JobError> {
     serde_json::from_slice(plain).map_err(|error| {
         if error.is_data() {
@@ -49,13 +50,13 @@ fn parse<T: DeserializeOwned>(plain: &[u8]) -> Result<T, JobError> {
     })
 }
 
-/// What a sealed payload says; `None` if it cannot be read.
+/// Opens and parses a sealed payload. `None` if that fails.
 pub(crate) fn open<J: Job>(keyring: &Keyring, payload: &[u8]) -> Option<J> {
     let plain = keyring.open(AAD, payload).ok()?;
     serde_json::from_slice(&plain).ok()
 }
 
-/// The payload sealed with the newest key; `None` if it is already, or cannot be opened.
+/// The payload, sealed with the newest key. `None` if it is already sealed with that key, or cannot be opened.
 pub(crate) fn resealed(keyring: &Keyring, payload: &[u8]) -> Option<Vec<u8>> {
     if keyring.is_newest(payload) {
         return None;

@@ -1,4 +1,4 @@
-//! The kinds of jobs that this version does, each with what it works with.
+//! The kinds of jobs that this version runs, each with its context.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -12,18 +12,20 @@ use crate::clock::Timestamp;
 use crate::keyring::{Keyring, digest};
 use crate::store::jobs::{Leases, NewJob};
 
-pub(super) type Running = Pin<Box<dyn Future<Output = Result<Next, JobError>> + Send>>;
+/// An attempt that has begun.
+pub(super) type JobFuture = Pin<Box<dyn Future<Output = Result<Next, JobError>> + Send>>;
 
-/// Reads a payload and begins an attempt.
-type Begin = dyn Fn(&Keyring, &[u8], Timestamp) -> Result<Running, JobError> + Send + Sync;
+/// Parses a payload and begins an attempt.
+type Begin = dyn Fn(&Keyring, &[u8], Timestamp) -> Result<JobFuture, JobError> + Send + Sync;
 
+/// The kinds of jobs, by name.
 pub struct Registry {
     keyring: Arc<Keyring>,
     kinds: BTreeMap<&'static str, JobKind>,
     recurring: Vec<Recurring>,
 }
 
-/// A kind of job, as the engine knows it.
+/// A registered kind of job. The type of its jobs is erased.
 pub(super) struct JobKind {
     pub(super) name: &'static str,
     pub(super) lease: Duration,
@@ -33,13 +35,13 @@ pub(super) struct JobKind {
     begin: Box<Begin>,
 }
 
-/// A job that is there once and comes back by itself.
+/// A recurring job, of which there is one for all replicas.
 struct Recurring {
     kind: &'static str,
     queue: Queue,
     payload: Vec<u8>,
-    /// How long after it was written down first.
-    first: Duration,
+    /// The time between the first storing of the job and its first run.
+    first_delay: Duration,
 }
 
 impl Registry {
@@ -51,14 +53,14 @@ impl Registry {
         }
     }
 
-    /// One more kind, done with `context`.
+    /// Adds a kind, whose jobs run with `context`.
     #[must_use]
     pub fn with<J: Job>(mut self, context: Arc<J::Context>) -> Self {
         let begin = move |keyring: &Keyring, payload: &[u8], now: Timestamp| {
             let job: J = payload::read(keyring, payload)?;
             let context = Arc::clone(&context);
-            let running: Running = Box::pin(async move { job.run(&context, now).await });
-            Ok(running)
+            let future: JobFuture = Box::pin(async move { job.run(&context, now).await });
+            Ok(future)
         };
         let kind = JobKind {
             name: J::KIND,
@@ -77,30 +79,28 @@ impl Registry {
         self
     }
 
-    /// One more kind, of which there is one job for all replicas, first done so long after it was written
-    /// down first. When it is done next it says itself. Its payload is not sealed, so that it outlives
-    /// every key.
+    /// Adds a recurring kind, of which there is one job for all replicas. The job runs for the first time
+    /// `first_delay` after it was stored, and returns [`Next::Again`] to run again. Its payload is not sealed, because
+    /// the job lasts longer than any key.
     #[must_use]
     pub fn recurring<J: Job + Default>(
         mut self,
         context: Arc<J::Context>,
-        first: Duration,
+        first_delay: Duration,
     ) -> Self {
         const {
-            assert!(
-                !J::SEALED,
-                "a job that comes back for ever outlives every key"
-            );
+            assert!(!J::SEALED, "a recurring job lasts longer than any key");
         };
         self.recurring.push(Recurring {
             kind: J::KIND,
             queue: J::QUEUE,
             payload: payload::to_json(&J::default()),
-            first,
+            first_delay,
         });
         self.with::<J>(context)
     }
 
+    /// The kinds of one queue, each with the duration of its lease.
     pub(super) fn leases(&self, queue: Queue) -> Leases {
         let kinds = self.kinds.values().filter(|kind| kind.queue == queue);
         kinds.map(|kind| (kind.name, kind.lease)).collect()
@@ -110,14 +110,14 @@ impl Registry {
         self.kinds.get(name)
     }
 
-    /// The jobs that come back by themselves, as they are written down first.
+    /// The rows of the recurring jobs, due after their first delay.
     pub(super) fn recurring_rows(&self, now: Timestamp) -> impl Iterator<Item = NewJob> {
         self.recurring.iter().map(move |job| {
-            // The same on every replica.
+            // The id is the same on every replica, so that the job is stored once.
             let name = digest(format!("recurring job {}", job.kind).as_bytes());
             let id = Builder::from_custom_bytes(*name.first_chunk().expect("32 bytes"));
             let id = id.into_uuid();
-            let run_at = now.plus(job.first);
+            let run_at = now.plus(job.first_delay);
             NewJob {
                 queue: job.queue.as_str(),
                 ..NewJob::new(id, job.kind, job.payload.clone(), run_at)
@@ -125,12 +125,13 @@ impl Registry {
         })
     }
 
+    /// Begins an attempt at a job of this kind.
     pub(super) fn begin(
         &self,
         kind: &JobKind,
         payload: &[u8],
         now: Timestamp,
-    ) -> Result<Running, JobError> {
+    ) -> Result<JobFuture, JobError> {
         (kind.begin)(&self.keyring, payload, now)
     }
 }

@@ -1,8 +1,8 @@
-//! The workers of each queue: claim what is due, attempt it, look again.
+//! The workers of each queue, which claim due jobs and run them.
 //!
-//! A transaction that writes a job wakes them. That may get lost, so they look every few seconds anyway,
-//! and whenever a job has ended. When the process goes down they claim nothing more, and wait for what
-//! runs.
+//! A transaction that stores a job wakes the workers. The wake-up may be lost, so the workers also look for due jobs
+//! every two seconds, and whenever a job has ended. When the process goes down, the workers claim no more jobs and
+//! wait for the running ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use crate::clock::{Clock, Timestamp};
 use crate::lifecycle::Lifecycle;
 use crate::store::{Store, StoreError};
 
-/// A panic of a job ends the job's own task. One beside it is a fault of this process.
+/// A panic in a job ends only the job's own task, so a panic here is a bug of the worker.
 const NO_PANIC: &str = "an attempt does not panic";
 
-/// How long workers wait.
+/// The waiting times of workers.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// How soon a job is found if its wake-up was lost.
+    /// The time between two looks for due jobs, if no wake-up comes.
     pub look_every: Duration,
-    /// How long running jobs have when the process goes down.
+    /// How long a running job may go on after the process began to go down.
     pub drain_within: Duration,
 }
 
@@ -35,6 +35,7 @@ impl Default for Pace {
     }
 }
 
+/// The workers of one process.
 pub struct Jobs {
     pub(super) store: Store,
     pub(super) registry: Registry,
@@ -50,21 +51,21 @@ impl Jobs {
         }
     }
 
-    /// Attempts one job that is due at `now`, if there is one.
+    /// Runs one job that is due at `now`, if there is one.
     pub async fn step(&self, now: Timestamp) -> Result<Option<JobOutcome>, StoreError> {
         for queue in Queue::ALL {
             let leases = self.registry.leases(queue);
             let claimed = self.store.claim_jobs(queue.as_str(), &leases, 1, now);
             if let Some(job) = claimed.await?.pop() {
-                let stands_still = Clock::manual(now);
-                let outcome = self.attempt(job, &stands_still, &Lifecycle::new()).await?;
+                let clock = Clock::manual(now);
+                let outcome = self.attempt(job, &clock, &Lifecycle::new()).await?;
                 return Ok(Some(outcome));
             }
         }
         Ok(None)
     }
 
-    /// Writes down the jobs that come back by themselves, where they are not yet.
+    /// Stores the recurring jobs that are not stored yet.
     pub async fn begin_recurring(&self, now: Timestamp) -> Result<(), StoreError> {
         for job in self.registry.recurring_rows(now) {
             self.store.enqueue_once(&job, now).await?;
@@ -72,45 +73,47 @@ impl Jobs {
         Ok(())
     }
 
-    /// Works until the process goes down and what runs has ended.
+    /// Runs the workers until the process goes down and the running jobs have ended.
     pub async fn run(self, clock: Clock, lifecycle: Lifecycle) {
         let jobs = Arc::new(self);
-        let beside = async {
+        let background = async {
             tokio::join!(
-                jobs.begin_recurring_at_last(&clock),
+                jobs.retry_begin_recurring(&clock),
                 jobs.store.listen_for_jobs()
             )
         };
-        let beside = async {
+        let until_drain = async {
             tokio::select! {
-                _ = beside => {}
+                _ = background => {}
                 () = lifecycle.draining() => {}
             }
         };
         let [general, upkeep] = Queue::ALL.map(|queue| jobs.work(queue, &clock, &lifecycle));
-        tokio::join!(beside, general, upkeep);
+        tokio::join!(until_drain, general, upkeep);
     }
 
-    async fn begin_recurring_at_last(&self, clock: &Clock) {
+    /// Stores the recurring jobs. Tries again until the store takes them.
+    async fn retry_begin_recurring(&self, clock: &Clock) {
         while let Err(error) = self.begin_recurring(clock.now()).await {
             tracing::warn!(error = %error, "recurring jobs were not written down; trying again");
             tokio::time::sleep(self.pace.look_every).await;
         }
     }
 
+    /// Claims and runs the jobs of one queue until the process goes down.
     async fn work(self: &Arc<Self>, queue: Queue, clock: &Clock, lifecycle: &Lifecycle) {
         let leases = self.registry.leases(queue);
-        let mut written = self.store.job_signal();
+        let mut wake_up = self.store.job_signal();
         let mut running = JoinSet::new();
         while !lifecycle.is_draining() {
             let free = queue.workers() - running.len();
             if free > 0 {
-                // What is written from here on is told anew.
-                written.borrow_and_update();
+                // A job that is stored from here on causes another wake-up.
+                wake_up.borrow_and_update();
                 let claimed = self
                     .store
                     .claim_jobs(queue.as_str(), &leases, free, clock.now());
-                for job in claimed.await.unwrap_or_else(|error| nothing(&error)) {
+                for job in claimed.await.unwrap_or_else(|error| no_jobs(&error)) {
                     let (jobs, clock, lifecycle) =
                         (Arc::clone(self), clock.clone(), lifecycle.clone());
                     running.spawn(async move {
@@ -129,7 +132,7 @@ impl Jobs {
                         next = running.try_join_next();
                     }
                 }
-                _ = written.changed(), if has_room => {}
+                _ = wake_up.changed(), if has_room => {}
                 () = tokio::time::sleep(self.pace.look_every) => {}
                 () = lifecycle.draining() => {}
             }
@@ -140,7 +143,8 @@ impl Jobs {
     }
 }
 
-fn nothing<T>(error: &StoreError) -> Vec<T> {
+/// Logs that no job could be claimed.
+fn no_jobs<T>(error: &StoreError) -> Vec<T> {
     tracing::warn!(error = %error, "no job could be claimed; trying again later");
     Vec::new()
 }

@@ -1,11 +1,11 @@
-//! What a person recognises a session by: `Safari on iPhone`, from a User-Agent.
+//! Labels of devices, such as `Safari on iPhone`, by which people recognise their sessions.
 //!
-//! Coarse on purpose: enough to tell a phone from a laptop, not enough to tell two people apart.
+//! A label is coarse on purpose: it distinguishes a phone from a laptop, but does not identify a person.
 
-/// Longer ones are cut before they are looked at.
+/// A longer `User-Agent` is cut.
 const MAX_BYTES: usize = 512;
 
-/// The more special names come first: every browser claims to be another one.
+/// Part of the `User-Agent`, and name. The order matters, because Edge also contains `Chrome/`, and Chrome `Safari/`.
 const BROWSERS: [(&str, &str); 7] = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -25,7 +25,7 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("Linux", "Linux"),
 ];
 
-/// A label for the device, if its User-Agent tells anything.
+/// The label for a `User-Agent`; `None` if it names no known browser or system.
 pub fn label(user_agent: Option<&[u8]>) -> Option<String> {
     let bytes = user_agent?;
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_BYTES)]);
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_are_told_apart_and_nothing_more() {
+    fn a_label_names_only_browser_and_system() {
         let of = |text: &str| label(Some(text.as_bytes()));
         let iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 \
                       (KHTML, like Gecko) Version/19.0 Mobile/15E148 Safari/604.1";

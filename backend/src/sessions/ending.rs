@@ -1,4 +1,4 @@
-//! Sessions end: by their owner, from here or from another device.
+//! The end of sessions: the person ends them, on this device or another, or they expire.
 
 use uuid::Uuid;
 
@@ -10,10 +10,10 @@ use crate::store::jobs::NewJob;
 use crate::store::sessions::{EndedSession, Ending, SessionSummary};
 
 /// How many expired sessions one transaction ends.
-const EXPIRED_SLICE: i64 = 500;
+const EXPIRED_BATCH: i64 = 500;
 
 impl Sessions {
-    /// Ends sessions of the person in `session`. Tells how many.
+    /// Ends this session, the person's other sessions, or all of them. Returns how many ended.
     pub async fn log_out(
         &self,
         session: &Session,
@@ -31,7 +31,7 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Ends one session of the person in `session`, by id. `false` if they have no session of that id.
+    /// Ends one session of the person. `false` if the person has no session with this id.
     pub async fn end_one(
         &self,
         session: &Session,
@@ -55,24 +55,25 @@ impl Sessions {
         self.store.sessions_of(session.user_id, now).await
     }
 
-    /// Ends sessions whose time is over, here and at the provider. Tells how many there were.
+    /// Ends the expired sessions, here and at the provider. Returns how many ended.
     pub async fn end_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
         let mut ended = 0;
         loop {
             let log_out = |expired: &EndedSession| self.log_out_ended(expired, now);
             let found = self
                 .store
-                .end_expired_sessions(log_out, EXPIRED_SLICE, now)
+                .end_expired_sessions(log_out, EXPIRED_BATCH, now)
                 .await?;
             ended += found;
-            if i64::try_from(found).unwrap_or(i64::MAX) < EXPIRED_SLICE {
+            if i64::try_from(found).unwrap_or(i64::MAX) < EXPIRED_BATCH {
                 return Ok(ended);
             }
         }
     }
 
-    pub fn forget_person(&self, user_id: Uuid) {
-        self.live.forget_person(user_id);
+    /// Removes the person's sessions from the cache.
+    pub fn evict_person(&self, user_id: Uuid) {
+        self.cache.evict_person(user_id);
     }
 
     pub(super) async fn end(
@@ -88,12 +89,12 @@ impl Sessions {
             .end_sessions(user_id, session_id, which, log_out, now)
             .await?;
         for id in &ended {
-            self.live.forget(*id);
+            self.cache.evict_session(*id);
         }
         Ok(ended.len())
     }
 
-    /// What is left to do at the identity provider, if it has a session of its own.
+    /// The job that logs an ended session out at the identity provider. `None` if the provider has no session.
     pub(super) fn log_out_ended(&self, ended: &EndedSession, now: Timestamp) -> Option<NewJob> {
         let sealed = ended.upstream_tokens.as_deref()?;
         Some(self.log_out_job(ended.id, sealed, now))

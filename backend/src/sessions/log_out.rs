@@ -1,4 +1,4 @@
-//! Ends at the identity provider what has ended here.
+//! The job that ends a session at the identity provider after it has ended here.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,12 +15,12 @@ use crate::store::jobs::NewJob;
 pub(crate) struct LogOut {
     issuer: String,
     session_id: Uuid,
-    /// Sealed once more, for their session.
+    /// The session's sealed provider tokens, in base64.
     tokens: String,
 }
 
 impl Sessions {
-    /// What is left to do at the identity provider about a session with these tokens, as they are kept.
+    /// The job for a session with these sealed provider tokens.
     pub(super) fn log_out_job(
         &self,
         session_id: Uuid,
@@ -42,7 +42,6 @@ impl Job for LogOut {
 
     async fn run(self, sessions: &Sessions, _: Timestamp) -> Result<Next, JobError> {
         if self.issuer != sessions.identity.issuer() {
-            // Tokens of one provider mean nothing to another.
             return Err(JobError::Never("it belongs to another identity provider"));
         }
         let sealed = STANDARD
@@ -59,7 +58,7 @@ impl Job for LogOut {
     }
 }
 
-/// A newer version may read them, or a replica that has a new key already.
+/// The job is retried, because a newer version or a replica with a newer key may be able to read the tokens.
 fn unreadable(error: &dyn std::fmt::Display) -> JobError {
     tracing::warn!(error = %error, "the tokens of a session that is to be logged out cannot be read");
     JobError::Later(None)

@@ -1,23 +1,23 @@
-//! Sessions: who is signed in, by which credential, until when.
+//! Sessions: which person is signed in, with which credential, and until when.
 //!
-//! A browser shows a cookie, an app an access token; both belong to a row of our own table, and the
-//! row decides: one that has ended shuts out every token of it, on every replica, within a second. Our
-//! refresh token keeps a session going; the identity provider's tokens stay here, sealed. The parts:
-//! `sign_in` begins sessions, `reading` finds the one behind a credential, `refreshing` rotates,
-//! `upstream` keeps the provider's tokens fresh, `ending` ends them.
+//! A browser sends a cookie, an app an access token. Each belongs to a row of the table of sessions. When the row
+//! has ended, every credential of the session is refused on every replica within a second. A session is prolonged
+//! with the backend's own refresh token. The identity provider's tokens never leave the backend and are stored
+//! sealed. `sign_in` begins a session, `lookup` finds the session of a credential, `refreshing` rotates the
+//! refresh token, `upstream` refreshes the provider's tokens, and `ending` ends sessions.
 
+mod cache;
 mod device;
 mod ending;
-mod family;
-mod live;
 mod log_out;
-mod reading;
+mod lookup;
 mod refresh_token;
 mod refreshing;
+mod session_locks;
 mod sign_in;
-mod single_flight;
+mod token_checks;
+mod token_state;
 mod upstream;
-mod user_checks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,15 +31,15 @@ use crate::store::sessions::SessionRow;
 use crate::store::{Actor, Store, StoreError};
 
 pub use device::label as device_label;
-pub use family::GRACE;
 pub use refresh_token::RefreshToken;
-pub use refreshing::Refreshed;
-pub use sign_in::{Opened, Remember, SignIn, SignInError};
+pub use refreshing::RefreshedSession;
+pub use sign_in::{OpenedSession, Remember, SignIn, SignInError};
+pub use token_state::GRACE;
 
-use live::LiveSessions;
-use single_flight::Flights;
+use cache::SessionCache;
+use session_locks::SessionLocks;
+use token_checks::TokenChecks;
 use upstream::UpstreamFailures;
-use user_checks::UserChecks;
 
 pub(crate) use log_out::LogOut;
 
@@ -53,7 +53,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// As it is stored.
+    /// The stored form.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Cookie => "cookie",
@@ -65,10 +65,10 @@ impl Transport {
 /// Why a credential opens no session.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// It is not a credential of ours, or its session is over.
+    /// The credential is not valid, or its session has ended.
     #[error("the credential belongs to no live session")]
     SignedOut,
-    /// Whether it is good cannot be found out right now. The session lives on.
+    /// The credential cannot be checked now. The session goes on.
     #[error("the identity provider does not answer")]
     Unavailable {
         /// Seconds.
@@ -105,21 +105,21 @@ impl From<RefreshError> for SessionError {
     }
 }
 
-/// Whole seconds for a `Retry-After`, at least one.
+/// The value of a `Retry-After` header: whole seconds, at least one.
 fn retry_secs(after: Duration) -> u32 {
     u32::try_from(after.as_secs()).unwrap_or(u32::MAX).max(1)
 }
 
-/// Everything that sessions need. Clones share what they know.
+/// The operations on sessions. Clones share their caches and locks.
 #[derive(Clone)]
 pub struct Sessions {
     store: Store,
     identity: Arc<Identity>,
     keyring: Arc<Keyring>,
-    live: Arc<LiveSessions>,
-    upstream_refreshes: Arc<Flights>,
+    cache: Arc<SessionCache>,
+    upstream_locks: Arc<SessionLocks>,
     upstream_failures: Arc<UpstreamFailures>,
-    user_checks: Arc<UserChecks>,
+    token_checks: Arc<TokenChecks>,
 }
 
 impl Sessions {
@@ -128,14 +128,14 @@ impl Sessions {
             store,
             identity,
             keyring,
-            live: Arc::default(),
-            upstream_refreshes: Arc::default(),
+            cache: Arc::default(),
+            upstream_locks: Arc::default(),
             upstream_failures: Arc::default(),
-            user_checks: Arc::default(),
+            token_checks: Arc::default(),
         }
     }
 
-    /// When a session that is used now ends unless it is used again.
+    /// The time at which a session ends if its last use is at `now`.
     fn idle_expiry(session: &Session, now: Timestamp) -> Timestamp {
         let (idle, _) = Remember::of(session.remember).lifetimes();
         now.plus(idle).min(session.expires_at)
@@ -145,7 +145,7 @@ impl Sessions {
 impl SessionRow {
     pub const STEP_UP_TTL: Duration = Duration::from_mins(10);
 
-    /// The person, as row-level security knows them.
+    /// The person, for row-level security.
     pub fn actor(&self) -> Actor {
         Actor {
             user_id: self.user_id,
@@ -154,12 +154,13 @@ impl SessionRow {
         }
     }
 
-    /// When the last confirmed code stops to count, if it still counts.
+    /// When the step-up ends; `None` if no code was confirmed within the last ten minutes.
     pub fn stepped_up_until(&self, now: Timestamp) -> Option<Timestamp> {
         let until = self.step_up_at?.plus(Self::STEP_UP_TTL);
         (now < until).then_some(until)
     }
 
+    /// When the session ends if it is not used again.
     pub fn ends_at(&self) -> Timestamp {
         self.idle_expires_at.min(self.expires_at)
     }
@@ -179,7 +180,7 @@ impl From<Grant> for AccessToken {
     }
 }
 
-/// Binds sealed provider tokens to their session, so that no other session's can stand in for them.
+/// The additional authenticated data of sealed provider tokens, which binds them to their session.
 fn upstream_aad(session_id: uuid::Uuid) -> String {
     format!("upstream-tokens:{session_id}")
 }

@@ -1,8 +1,8 @@
-//! Our refresh token: opaque to its holder, derived for us.
+//! The backend's refresh token, which is also the value of a browser's session cookie.
 //!
-//! A token names its session and its place in the family, and is a MAC of both: so the successor can
-//! be made again when the answer that carried it was lost, and an old one can be told from a forged one.
-//! The database keeps digests alone. The same token is the value of a browser's session cookie.
+//! A token consists of the session's id, a counter, and a MAC of both. So the backend can make the same token again
+//! if the answer with it was lost, and can distinguish an old token from a forged one. The database stores only
+//! digests of tokens.
 
 use std::fmt;
 
@@ -18,11 +18,11 @@ use crate::store::sessions::NextToken;
 const PREFIX: &str = "rt_";
 const LEN: usize = 16 + 8 + 32;
 
-/// A token that was shown. It may be anything that has the form of one.
+/// A well-formed token that a client presents. It may be forged.
 pub struct RefreshToken {
-    /// The session that it claims to be of.
+    /// The session that the token names.
     pub session_id: Uuid,
-    /// Its place in the family, from 1.
+    /// The number of the token in its session, from 1.
     pub counter: i64,
     mac: [u8; 32],
     hash: [u8; 32],
@@ -34,16 +34,17 @@ impl fmt::Debug for RefreshToken {
     }
 }
 
-/// A token to be handed out.
-pub struct Minted {
+/// A new token.
+pub struct MintedToken {
+    /// The token for the client.
     pub text: SecretString,
-    /// What the database keeps.
-    pub kept: NextToken,
+    /// The row for the database.
+    pub stored: NextToken,
 }
 
 impl RefreshToken {
     pub fn parse(text: &str) -> Option<Self> {
-        // Longer ones are not even decoded.
+        // A longer text is refused before it is decoded.
         let encoded = text
             .strip_prefix(PREFIX)
             .filter(|text| text.len() <= 2 * LEN)?;
@@ -59,20 +60,20 @@ impl RefreshToken {
         })
     }
 
-    /// The token of this place in this family, under the newest key.
-    pub fn mint(keyring: &Keyring, session_id: Uuid, counter: i64) -> Minted {
+    /// The token of this session with this counter, made with the newest key.
+    pub fn mint(keyring: &Keyring, session_id: Uuid, counter: i64) -> MintedToken {
         let key_id = keyring.newest();
-        let minted = Self::mint_under(keyring, key_id, session_id, counter);
+        let minted = Self::mint_with(keyring, key_id, session_id, counter);
         minted.expect("the newest key is listed")
     }
 
-    /// The same under the named key; `None` once that key is gone.
-    pub fn mint_under(
+    /// The token made with the key of this id; `None` if the key was removed.
+    pub fn mint_with(
         keyring: &Keyring,
         key_id: &str,
         session_id: Uuid,
         counter: i64,
-    ) -> Option<Minted> {
+    ) -> Option<MintedToken> {
         let counter_bytes = counter.to_be_bytes();
         let parts: [&[u8]; 2] = [session_id.as_bytes(), &counter_bytes];
         let mac = keyring.mac_under(key_id, KeyUse::SessionToken, &parts)?;
@@ -83,9 +84,9 @@ impl RefreshToken {
         let text = SecretString::from(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(&bytes)));
         let hash = digest(text.expose_secret().as_bytes());
         let key_id = key_id.to_owned();
-        Some(Minted {
+        Some(MintedToken {
             text,
-            kept: NextToken {
+            stored: NextToken {
                 counter,
                 hash,
                 key_id,
@@ -93,20 +94,20 @@ impl RefreshToken {
         })
     }
 
-    /// Whether it is the token that is kept as `hash`.
-    pub fn is(&self, hash: &[u8]) -> bool {
+    /// Whether `hash` is the stored digest of this token.
+    pub fn has_hash(&self, hash: &[u8]) -> bool {
         self.hash[..].ct_eq(hash).into()
     }
 
-    /// Whether we made it, under any key that is still listed. A stranger who guesses a session's id must
-    /// not be able to end it by a made-up old token.
+    /// Whether the MAC is valid under a listed key. Without this check a stranger who guesses a session's id could
+    /// end the session with a forged old token.
     pub fn is_genuine(&self, keyring: &Keyring) -> bool {
         let counter = self.counter.to_be_bytes();
         let parts: [&[u8]; 2] = [self.session_id.as_bytes(), &counter];
         keyring.verifies(KeyUse::SessionToken, &parts, &self.mac)
     }
 
-    /// The key of caches.
+    /// The key of the token in the cache.
     pub fn digest(&self) -> [u8; 32] {
         self.hash
     }
@@ -121,20 +122,20 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_made_again_the_same() {
+    fn the_same_session_and_counter_give_the_same_token() {
         let session = Uuid::from_u128(7);
         let first = RefreshToken::mint(&ring(), session, 1);
         let again = RefreshToken::mint(&ring(), session, 1);
         assert_eq!(first.text.expose_secret(), again.text.expose_secret());
         let read = RefreshToken::parse(first.text.expose_secret()).expect("a token");
         assert_eq!((read.session_id, read.counter), (session, 1));
-        assert!(read.is(&first.kept.hash) && read.is_genuine(&ring()));
+        assert!(read.has_hash(&first.stored.hash) && read.is_genuine(&ring()));
         let next = RefreshToken::mint(&ring(), session, 2);
-        assert!(!read.is(&next.kept.hash));
+        assert!(!read.has_hash(&next.stored.hash));
     }
 
     #[test]
-    fn what_is_damaged_is_no_token_of_ours() {
+    fn a_damaged_token_is_refused() {
         let text = RefreshToken::mint(&ring(), Uuid::from_u128(7), 1).text;
         let text = text.expose_secret();
         for n in 0..text.len() {

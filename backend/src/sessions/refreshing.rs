@@ -1,61 +1,64 @@
-//! Our refresh token goes on: the next one, or the same next one again if its answer was lost.
+//! The rotation of the backend's refresh token. If the answer with a new token was lost, the client gets the same
+//! new token again.
 //!
-//! Nothing is rotated before the access token that goes with it is at hand. A provider that is away
-//! therefore costs an app a retry, not its session.
+//! An app also gets an access token, and its refresh token is rotated only after the backend has the access token. So
+//! when the provider does not answer, the app keeps its session and tries again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::family::{TokenState, judge};
-use super::refresh_token::Minted;
+use super::refresh_token::MintedToken;
+use super::token_state::{TokenState, token_state};
 use super::{AccessToken, RefreshToken, Session, SessionError, Sessions, Transport};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::sessions::{Ending, TokenRow};
 
-/// Each further try means that another request has won the same race.
+/// A try fails if another request rotates the token at the same time.
 const MAX_TRIES: usize = 4;
-/// An access token that an app gets lasts at least this long.
-const HANDED_OUT_FOR: Duration = Duration::from_mins(30);
+/// The shortest time for which an access token is valid when an app gets it.
+const MIN_APP_TIME_LEFT: Duration = Duration::from_mins(30);
 
-pub struct Refreshed {
+/// A session after its refresh, and its tokens.
+pub struct RefreshedSession {
     pub session: Arc<Session>,
-    /// The newest.
+    /// The newest refresh token of the session.
     pub refresh_token: SecretString,
-    /// For an app.
+    /// `None` for a browser.
     pub access: Option<AccessToken>,
 }
 
 impl Sessions {
-    /// Takes a refresh token, from a cookie or from an app, and gives the next.
+    /// Exchanges a refresh token, of a browser's cookie or of an app, for the next one.
     pub async fn refresh(
         &self,
         text: &str,
         transport: Transport,
         now: Timestamp,
-    ) -> Result<Refreshed, SessionError> {
+    ) -> Result<RefreshedSession, SessionError> {
         let shown = RefreshToken::parse(text).ok_or(SessionError::SignedOut)?;
-        let session = self.of_refresh_token(&shown, transport, now).await?;
-        let mut kept = self.store.tokens_of(session.id).await?;
-        self.token_state(&shown, &kept, &session, now).await?;
+        let session = self.session_of_token(&shown, transport, now).await?;
+        let mut stored = self.store.tokens_of(session.id).await?;
+        self.check_token(&shown, &stored, &session, now).await?;
         let access = match transport {
             Transport::Bearer => Some(
-                self.fresh_access(&session, now.plus(HANDED_OUT_FOR), now)
+                self.fresh_access(&session, now.plus(MIN_APP_TIME_LEFT), now)
                     .await?,
             ),
             Transport::Cookie => None,
         };
         for _ in 0..MAX_TRIES {
-            let newest = match self.token_state(&shown, &kept, &session, now).await? {
-                TokenState::Newest(newest) => newest,
+            let newest = match self.check_token(&shown, &stored, &session, now).await? {
+                TokenState::Newest { counter } => counter,
                 TokenState::Superseded { newest } => {
-                    let key_id = kept.first().map_or("", |row| row.key_id.as_str());
-                    match RefreshToken::mint_under(&self.keyring, key_id, session.id, newest) {
-                        Some(again) => return self.refreshed(session, again, access, now).await,
-                        // Its key is gone, so it cannot be made again. The next one is made.
+                    // The client may not have received the newest token, so it gets that token again.
+                    let key_id = stored.first().map_or("", |row| row.key_id.as_str());
+                    match RefreshToken::mint_with(&self.keyring, key_id, session.id, newest) {
+                        Some(again) => return self.answer(session, again, access, now).await,
+                        // Its key was removed, so the newest token is replaced by a next one.
                         None => newest,
                     }
                 }
@@ -65,54 +68,54 @@ impl Sessions {
             let idle_expires_at = Self::idle_expiry(&session, now);
             if self
                 .store
-                .rotate_token(session.id, &next.kept, idle_expires_at, now)
+                .rotate_token(session.id, &next.stored, idle_expires_at, now)
                 .await?
             {
-                // Counted alone: an app may do this as often as it likes.
+                // Not written to the audit log, because an app may refresh any number of times.
                 audit::count_only(EventKind::Refresh, "rotated");
-                return self.refreshed(session, next, access, now).await;
+                return self.answer(session, next, access, now).await;
             }
-            kept = self.store.tokens_of(session.id).await?;
+            stored = self.store.tokens_of(session.id).await?;
         }
         Err(SessionError::Unavailable { retry_after: 1 })
     }
 
-    /// What a token is worth that is still good for its session. One that was gone on from is a copy: it ends
-    /// the session.
-    pub(super) async fn token_state(
+    /// The state of a valid token; an error for any other. A reused token ends the session.
+    pub(super) async fn check_token(
         &self,
         shown: &RefreshToken,
-        kept: &[TokenRow],
+        stored: &[TokenRow],
         session: &Session,
         now: Timestamp,
     ) -> Result<TokenState, SessionError> {
-        match judge(shown, kept, &self.keyring, now) {
+        match token_state(shown, stored, &self.keyring, now) {
             TokenState::Reused => {
                 self.end_reused(session, now).await?;
                 Err(SessionError::SignedOut)
             }
             TokenState::Unknown => Err(SessionError::SignedOut),
-            good => Ok(good),
+            valid => Ok(valid),
         }
     }
 
-    async fn refreshed(
+    /// The result of a refresh. An error if the session has ended meanwhile, so that no token is handed out.
+    async fn answer(
         &self,
         session: Session,
-        minted: Minted,
+        minted: MintedToken,
         access: Option<AccessToken>,
         now: Timestamp,
-    ) -> Result<Refreshed, SessionError> {
-        // It may have ended since; then nothing is handed out.
+    ) -> Result<RefreshedSession, SessionError> {
         let session = self.store.session(session.id, now).await?;
         let session = Arc::new(session.ok_or(SessionError::SignedOut)?);
-        Ok(Refreshed {
+        Ok(RefreshedSession {
             session,
             refresh_token: minted.text,
             access,
         })
     }
 
+    /// Ends the session of a reused token.
     async fn end_reused(&self, session: &Session, now: Timestamp) -> Result<(), StoreError> {
         self.end(session.user_id, session.id, Ending::This, now)
             .await?;

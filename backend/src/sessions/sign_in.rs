@@ -1,8 +1,8 @@
-//! A code was right: the person is found, the identity provider signs them in, a session begins.
+//! The sign-in after a confirmed code: finds the person, signs them in at the identity provider, begins a session.
 //!
-//! The approval is used up in the transaction that writes the session, so a provider that fails, or a
-//! process that dies, leaves it good for another try; and two tries at once open one session. The
-//! other's session at the provider is logged out again by a job.
+//! The approval of the code is used up in the transaction that stores the session. So if the provider fails or the
+//! process dies, the person can try again with the same approval. Of two simultaneous tries one opens a session; a
+//! job ends the provider's session of the other.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::store::sessions::{ConfirmedCode, EndedSession, NewSession};
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// Whether the person asked to stay signed in for longer.
+/// Whether the person asked for a session that lasts longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remember {
     No,
@@ -36,36 +36,38 @@ impl Remember {
         if asked { Self::Yes } else { Self::No }
     }
 
-    /// How long a session lives without being used, and at most.
+    /// How long a session lasts without being used, and how long it lasts at most.
     pub(super) fn lifetimes(self) -> (Duration, Duration) {
         match self {
-            // The owner of a number that is silent for 180 days counts as a new person. A session ends well
-            // before that.
+            // Shorter than 180 days: after that time without a message or sign-in, the number counts as
+            // assigned to another person.
             Self::Yes => (DAY * 30, DAY * 120),
             Self::No => (DAY, DAY * 7),
         }
     }
 }
 
-/// A person who has just proved a number.
+/// The sign-in of a person who has just proved a number.
 pub struct SignIn {
     pub phone: Phone,
+    /// The confirmed code. Its approval is good for one sign-in.
     pub code: ConfirmedCode,
     pub transport: Transport,
     pub remember: Remember,
-    /// The name that they told.
+    /// The person's name, if they gave one.
     pub name: Option<String>,
-    /// Whether the number was confirmed on their device before.
+    /// Whether the number was confirmed on the person's device before.
     pub known_device: Device,
-    /// A label of their device.
+    /// A label of the person's device.
     pub device: Option<String>,
-    /// The session of the same browser that this one takes the place of.
+    /// The earlier session of the same browser, which ends.
     pub replaces: Option<Uuid>,
+    /// The address of the person's device.
     pub client: IpAddr,
 }
 
-/// A session that has just begun, and its first tokens.
-pub struct Opened {
+/// A new session, and its first tokens.
+pub struct OpenedSession {
     pub session: Arc<Session>,
     pub refresh_token: SecretString,
     pub access: AccessToken,
@@ -74,45 +76,51 @@ pub struct Opened {
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum SignInError {
-    /// The approval was used up by another request, or is too old.
+    /// The approval was used by another request, or is too old.
     #[error("the code was used already")]
     CodeUsed,
     #[error("the account is refused")]
     AccountRefused,
-    /// The approval stays good.
+    /// The approval stays valid.
     #[error("the identity provider does not answer")]
     Unavailable {
         /// Seconds.
         retry_after: u32,
     },
-    /// The approval stays good, unless the session was written.
+    /// The approval stays valid, unless the session was stored.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl SignInError {
-    /// Label of metrics and of the audit.
+    /// The outcome in metrics and in the audit log.
     pub fn outcome(&self) -> &'static str {
         self.into()
     }
 }
 
 impl Sessions {
-    pub async fn sign_in(&self, ask: SignIn, now: Timestamp) -> Result<Opened, SignInError> {
-        let person = resolve_for_sign_in(&self.store, &ask.phone, ask.known_device, now).await?;
-        self.delete_retired_accounts(&ask.phone).await?;
+    /// Signs a person in and begins a session.
+    pub async fn sign_in(
+        &self,
+        request: SignIn,
+        now: Timestamp,
+    ) -> Result<OpenedSession, SignInError> {
+        let person =
+            resolve_for_sign_in(&self.store, &request.phone, request.known_device, now).await?;
+        self.delete_retired_accounts(&request.phone).await?;
         let session_id = random_id();
         let person = Person {
             user_id: person.user_id,
-            phone: &ask.phone,
+            phone: &request.phone,
         };
         let grant = self
             .identity
-            .sign_in(&person, session_id, ask.client, now)
+            .sign_in(&person, session_id, request.client, now)
             .await?;
         let minted = RefreshToken::mint(&self.keyring, session_id, 1);
-        let remember = ask.remember == Remember::Yes;
-        let (idle, absolute) = ask.remember.lifetimes();
+        let remember = request.remember == Remember::Yes;
+        let (idle, absolute) = request.remember.lifetimes();
         let sealed = grant
             .upstream
             .as_ref()
@@ -120,17 +128,17 @@ impl Sessions {
         let new = NewSession {
             id: session_id,
             user_id: person.user_id,
-            transport: ask.transport.as_str(),
+            transport: request.transport.as_str(),
             issuer: self.identity.issuer().to_owned(),
             remember,
             idle_expires_at: now.plus(idle),
             expires_at: now.plus(absolute),
-            is_test: ask.code.is_test,
-            device: ask.device,
-            token: minted.kept,
+            is_test: request.code.is_test,
+            device: request.device,
+            token: minted.stored,
             upstream: sealed,
-            name: ask.name,
-            replaces: ask.replaces,
+            name: request.name,
+            replaces: request.replaces,
         };
         let event = Event::new(EventKind::SignIn, "opened")
             .of(person.user_id)
@@ -139,12 +147,12 @@ impl Sessions {
         let log_out = |replaced: &EndedSession| self.log_out_ended(replaced, now);
         let opened = self
             .store
-            .open_session(&new, &ask.code, &event, log_out, now)
+            .open_session(&new, &request.code, &event, log_out, now)
             .await;
         match opened {
             Ok(true) => {}
             Ok(false) => {
-                // Another request was faster: what the provider has begun for this one is ended again.
+                // Another request has used the approval. This request's session at the provider is ended.
                 if let Some(upstream) = &new.upstream {
                     let job = self.log_out_job(session_id, &upstream.sealed_tokens, now);
                     self.store.enqueue(&job, now).await?;
@@ -152,7 +160,7 @@ impl Sessions {
                 return Err(SignInError::CodeUsed);
             }
             Err(error) => {
-                // Where nothing can be written down, this is all that can be done.
+                // The store cannot take a job now, so the session at the provider is ended at once.
                 if let Some(upstream) = &grant.upstream
                     && self.identity.log_out(&upstream.tokens).await.is_err()
                 {
@@ -162,40 +170,40 @@ impl Sessions {
             }
         }
         audit::count(&event);
-        if let Some(replaced) = ask.replaces {
-            self.live.forget(replaced);
+        if let Some(replaced) = request.replaces {
+            self.cache.evict_session(replaced);
         }
-        // Others of this person learn of it with their next request.
-        self.live.forget_person(person.user_id);
-        Ok(Opened {
-            session: Arc::new(begun(&new, &ask.phone, grant.subject, now)),
+        // The person's other sessions are read again, because their `newer_sign_in_at` has changed.
+        self.cache.evict_person(person.user_id);
+        Ok(OpenedSession {
+            session: Arc::new(new_session(&new, &request.phone, grant.subject, now)),
             refresh_token: minted.text,
             access: grant.into(),
         })
     }
 
-    /// Uses up an approval to mark the session in which the code was confirmed.
+    /// Uses an approval to step up the session in which the code was confirmed.
     pub async fn step_up(
         &self,
         session: &Session,
         code: &ConfirmedCode,
         now: Timestamp,
     ) -> Result<(), SignInError> {
-        let marked = self
+        let is_stepped_up = self
             .store
             .step_up_session(session.user_id, session.id, code, now)
             .await?;
-        self.live.forget(session.id);
-        if marked {
+        self.cache.evict_session(session.id);
+        if is_stepped_up {
             Ok(())
         } else {
             Err(SignInError::CodeUsed)
         }
     }
 
-    /// A session that a confirmation has begun or stepped up a moment ago, for a browser that has sent it
-    /// twice; with its refresh token, if that is still the first.
-    pub async fn begun_just_now(
+    /// The session that a confirmation has just begun or stepped up, for a browser that sent the confirmation
+    /// twice. The refresh token is returned if it is still the session's first.
+    pub async fn just_confirmed_session(
         &self,
         session_id: Uuid,
         token_counter: i64,
@@ -208,7 +216,8 @@ impl Sessions {
         Ok(session.map(|session| (session, first)))
     }
 
-    /// The person who had the number before is gone from the provider before another one gets in by it.
+    /// Deletes the provider's accounts of people who had this number before, so that the person who signs in now
+    /// does not get the account of another.
     async fn delete_retired_accounts(&self, phone: &Phone) -> Result<(), SignInError> {
         let issuer = self.identity.issuer();
         for subject in self.store.retired_accounts(phone.as_str(), issuer).await? {
@@ -222,8 +231,9 @@ impl Sessions {
     }
 }
 
-/// A session as it has just been written. To read it again could fail, and the code would be used up.
-fn begun(new: &NewSession, phone: &Phone, subject: Uuid, now: Timestamp) -> Session {
+/// The session that has just been stored. It is not read from the store: if that failed, the person would have no
+/// session, and could not use the approval again.
+fn new_session(new: &NewSession, phone: &Phone, subject: Uuid, now: Timestamp) -> Session {
     let upstream = new.upstream.as_ref();
     Session {
         id: new.id,

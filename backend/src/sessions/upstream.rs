@@ -1,11 +1,11 @@
-//! The identity provider's tokens: refreshed by one at a time, kept before they are used.
+//! The refresh of the identity provider's tokens. New tokens are stored before they are used.
 //!
-//! The provider rotates its refresh tokens and takes a second use of one for theft. So of all requests
-//! that find the access token about to expire, in this process and in others, one asks; the others wait
-//! for what it writes down. A replica that asked and died leaves its lease to expire; the next one asks
-//! with the old token, which the provider allows for lost answers. A client that hangs up meanwhile
-//! changes nothing: what was asked for is written down. When the provider does not answer, the requests
-//! that waited don't ask again one after the other.
+//! The provider rotates its refresh tokens and ends the session if one is used twice. So of all requests of a session
+//! that need new tokens, one asks the provider, under a lock in this process and a lease in the database; the other
+//! requests wait and use the tokens that it stores. If a replica dies while it asks, its lease expires, and the next
+//! replica asks with the old refresh token, which the provider accepts for a short time. If the client hangs up, the
+//! refresh runs to its end and the new tokens are stored. If the provider does not answer, the waiting requests fail
+//! without asking again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
-use super::reading::FRESH_FOR;
+use super::lookup::MIN_TIME_LEFT;
 use super::{AccessToken, Session, SessionError, Sessions, upstream_aad};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
@@ -23,42 +23,44 @@ use crate::keyring::{CannotOpen, digest};
 use crate::lifecycle::run_to_end;
 use crate::store::sessions::NewUpstream;
 
-/// How often a waiting request looks whether another replica is done.
-const LOOK_EVERY: Duration = Duration::from_millis(40);
-/// And how often it looks in all: as long as the provider may take.
-const MAX_LOOKS: usize = 250;
-/// How long a browser's requests do without the provider after a failure: their answers do not depend on it.
-const BROWSERS_PAUSE: Duration = Duration::from_secs(15);
-/// When there are more, failures are forgotten.
+/// How often a waiting request checks whether another replica has stored new tokens.
+const POLL_INTERVAL: Duration = Duration::from_millis(40);
+/// The number of checks. Together they last ten seconds, which is as long as the provider may take.
+const MAX_POLLS: usize = 250;
+/// How long a browser's requests do not ask the provider after a failure. Their answers do not need its tokens.
+const BROWSER_PAUSE: Duration = Duration::from_secs(15);
+/// The number of remembered failures. Beyond it all are forgotten.
 const MAX_FAILURES: usize = 10_000;
 
-/// When to come back to a replica that lacks a key: it may have been replaced by then.
+/// When a client may try again after it reached a replica that lacks a key. A deploy may have replaced the replica
+/// by then.
 const KEY_RETRY_SECS: u32 = 30;
 
-/// What a request asks for.
+/// The access tokens that a request accepts.
 #[derive(Clone, Copy)]
-struct Wanted {
-    /// An access token that is good beyond this,
-    until: Timestamp,
-    /// or at least one that was issued after the request began. A project whose tokens never last that
-    /// long would be asked once by each of those who wait.
+struct Requirement {
+    /// A token that expires later is accepted.
+    valid_until: Timestamp,
+    /// The expiry of the token when the request began. A token that expires later is accepted, too, even if it is
+    /// not valid for long enough: in a project with short-lived tokens, every waiting request would otherwise ask
+    /// the provider again.
     newer_than: Option<Timestamp>,
 }
 
-impl Wanted {
-    fn is(self, expires_at: Timestamp, now: Timestamp) -> bool {
-        expires_at > self.until
-            || (Some(expires_at) > self.newer_than && expires_at > now.plus(FRESH_FOR))
+impl Requirement {
+    fn is_met(self, expires_at: Timestamp, now: Timestamp) -> bool {
+        expires_at > self.valid_until
+            || (Some(expires_at) > self.newer_than && expires_at > now.plus(MIN_TIME_LEFT))
     }
 }
 
 impl Sessions {
-    /// An access token of this session that is good beyond `until`, or as long as the provider makes
-    /// them.
+    /// An access token of this session that is valid until `valid_until`, or for as long as the provider's tokens
+    /// last.
     pub(super) async fn fresh_access(
         &self,
         session: &Session,
-        until: Timestamp,
+        valid_until: Timestamp,
         now: Timestamp,
     ) -> Result<AccessToken, SessionError> {
         let newer_than = session.access_expires_at;
@@ -69,21 +71,25 @@ impl Sessions {
                 .await?;
             return Ok(grant.into());
         }
-        let wanted = Wanted { until, newer_than };
+        let required = Requirement {
+            valid_until,
+            newer_than,
+        };
         let (this, session) = (self.clone(), session.clone());
-        let work = async move { this.refresh_in_turn(&session, wanted, now).await };
+        let work = async move { this.refresh_locked(&session, required, now).await };
         let done = run_to_end(work).await;
         done.unwrap_or(Err(SessionError::Unavailable { retry_after: 1 }))
     }
 
-    async fn refresh_in_turn(
+    /// Refreshes the tokens under the session's lock, or waits for another replica to do so.
+    async fn refresh_locked(
         &self,
         session: &Session,
-        wanted: Wanted,
+        required: Requirement,
         now: Timestamp,
     ) -> Result<AccessToken, SessionError> {
-        let _turn = self.upstream_refreshes.turn(session.id).await;
-        for _ in 0..MAX_LOOKS {
+        let _guard = self.upstream_locks.lock(session.id).await;
+        for _ in 0..MAX_POLLS {
             let row = self.store.upstream(session.id).await?;
             let row = row.ok_or(SessionError::SignedOut)?;
             let (Some(sealed), Some(expires_at)) = (row.upstream_tokens, row.access_expires_at)
@@ -91,7 +97,7 @@ impl Sessions {
                 return Err(SessionError::SignedOut);
             };
             let tokens = self.open_upstream(session.id, &sealed, now).await?;
-            if wanted.is(expires_at, now) {
+            if required.is_met(expires_at, now) {
                 return Ok(AccessToken {
                     token: tokens.access,
                     expires_at,
@@ -100,20 +106,20 @@ impl Sessions {
             self.upstream_failures.check(session.id, now)?;
             let version = row.upstream_version;
             if !self.store.lease_upstream(session.id, version, now).await? {
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
                 continue;
             }
-            if let Some(access) = self.ask_upstream(session, version, &tokens, now).await? {
+            if let Some(access) = self.request_refresh(session, version, &tokens, now).await? {
                 return Ok(access);
             }
         }
         let retry_after = Duration::from_secs(2);
-        self.upstream_failures.note(session.id, retry_after, now);
+        self.upstream_failures.record(session.id, retry_after, now);
         Err(SessionError::unavailable(retry_after))
     }
 
-    /// Asks the provider for the next tokens. `None` if another replica was faster after all.
-    async fn ask_upstream(
+    /// Asks the provider for the next tokens. `None` if another replica has stored newer ones meanwhile.
+    async fn request_refresh(
         &self,
         session: &Session,
         version: i64,
@@ -121,19 +127,19 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<Option<AccessToken>, SessionError> {
         let begun = Instant::now();
-        let asked = self
+        let refreshed = self
             .identity
             .refresh(session.id, session.subject, Some(tokens), now)
             .await;
-        match asked {
-            Ok(grant) => self.keep_upstream(session, version, grant, now).await,
+        match refreshed {
+            Ok(grant) => self.store_grant(session, version, grant, now).await,
             Err(RefreshError::Ended(reason)) => {
-                self.ended_upstream(session, version, reason, now).await
+                self.end_upstream(session, version, reason, now).await
             }
             Err(error) => {
                 if let RefreshError::Unavailable { retry_after } = error {
                     let now = now.plus(begun.elapsed());
-                    self.upstream_failures.note(session.id, retry_after, now);
+                    self.upstream_failures.record(session.id, retry_after, now);
                 }
                 self.store.release_upstream(session.id, version).await?;
                 Err(error.into())
@@ -141,8 +147,8 @@ impl Sessions {
         }
     }
 
-    /// Writes the next tokens down. `None` if others came in between.
-    async fn keep_upstream(
+    /// Stores the next tokens. `None` if another replica has stored newer ones meanwhile.
+    async fn store_grant(
         &self,
         session: &Session,
         version: i64,
@@ -161,7 +167,8 @@ impl Sessions {
             return Ok(Some(grant.into()));
         }
         if self.store.upstream(session.id).await?.is_none() {
-            // Its end was written down with the old tokens; these are newer.
+            // The session ended during the refresh. The job that logs it out has the old tokens, so another job
+            // gets the new ones.
             let job = self.log_out_job(session.id, &next.sealed_tokens, now);
             self.store.enqueue(&job, now).await?;
             return Err(SessionError::SignedOut);
@@ -169,9 +176,9 @@ impl Sessions {
         Ok(None)
     }
 
-    /// The provider has ended the session. `None` if that is about tokens that another replica has replaced
-    /// meanwhile.
-    async fn ended_upstream(
+    /// Ends the session, because the provider has ended its own. `None` if another replica has stored newer tokens
+    /// meanwhile, so that the provider's answer is not about the current ones.
+    async fn end_upstream(
         &self,
         session: &Session,
         version: i64,
@@ -187,7 +194,7 @@ impl Sessions {
             return Ok(None);
         }
         metrics::counter!("sessions_ended_upstream_total", "reason" => reason).increment(1);
-        self.live.forget(session.id);
+        self.cache.evict_session(session.id);
         let event = Event::new(EventKind::Refresh, reason)
             .of(session.user_id)
             .in_session(session.id);
@@ -195,7 +202,7 @@ impl Sessions {
         Err(SessionError::SignedOut)
     }
 
-    /// The provider's tokens as they are kept.
+    /// Seals the provider's tokens for the store.
     pub(super) fn seal_upstream(
         &self,
         session_id: Uuid,
@@ -219,7 +226,7 @@ impl Sessions {
     ) -> Result<UpstreamTokens, SessionError> {
         let opened = match self.keyring.open(&upstream_aad(session_id), sealed) {
             Ok(plain) => UpstreamTokens::from_json(&plain).ok(),
-            // A replica that does not know a new key yet must not end what another one has sealed.
+            // Another replica has sealed the tokens with a newer key, so the session must not end.
             Err(CannotOpen::UnknownKey) => {
                 return Err(SessionError::Unavailable {
                     retry_after: KEY_RETRY_SECS,
@@ -232,35 +239,38 @@ impl Sessions {
         }
         tracing::error!(%session_id, "the session's tokens are damaged; it is ended");
         self.store.end_session(session_id, "damaged", now).await?;
-        self.live.forget(session_id);
+        self.cache.evict_session(session_id);
         let event = Event::new(EventKind::Refresh, "damaged").in_session(session_id);
         audit::record(&self.store, event, now).await;
         Err(SessionError::SignedOut)
     }
 }
 
-/// When the provider did not answer lately, by session.
+/// The last failure of the provider, by session.
 #[derive(Default)]
-pub(super) struct UpstreamFailures(Mutex<HashMap<Uuid, Failure>>);
+pub(super) struct UpstreamFailures(Mutex<HashMap<Uuid, UpstreamFailure>>);
 
 #[derive(Clone, Copy)]
-struct Failure {
+struct UpstreamFailure {
     at: Timestamp,
     retry_at: Timestamp,
 }
 
 impl UpstreamFailures {
-    /// Whether the provider has not answered about this session a moment ago.
+    /// Whether the provider failed for this session within the last [`BROWSER_PAUSE`].
     pub(super) fn is_recent(&self, session_id: Uuid, now: Timestamp) -> bool {
         let failures = self.lock();
         let failure = failures.get(&session_id);
-        failure.is_some_and(|failure| now < failure.at.plus(BROWSERS_PAUSE))
+        failure.is_some_and(|failure| now < failure.at.plus(BROWSER_PAUSE))
     }
 
-    /// Refuses until the time that the provider has told.
+    /// An error until the retry time of the last failure.
     fn check(&self, session_id: Uuid, now: Timestamp) -> Result<(), SessionError> {
         let failures = self.lock();
-        let Some(failure) = failures.get(&session_id).filter(|one| now < one.retry_at) else {
+        let Some(failure) = failures
+            .get(&session_id)
+            .filter(|failure| now < failure.retry_at)
+        else {
             return Ok(());
         };
         let micros = failure.retry_at.as_micros() - now.as_micros();
@@ -268,22 +278,22 @@ impl UpstreamFailures {
         Err(SessionError::unavailable(left))
     }
 
-    fn note(&self, session_id: Uuid, retry_after: Duration, now: Timestamp) {
+    fn record(&self, session_id: Uuid, retry_after: Duration, now: Timestamp) {
         let mut failures = self.lock();
         if failures.len() >= MAX_FAILURES {
-            failures.retain(|_, failure| now < failure.at.plus(BROWSERS_PAUSE));
+            failures.retain(|_, failure| now < failure.at.plus(BROWSER_PAUSE));
         }
         if failures.len() >= MAX_FAILURES {
             failures.clear();
         }
-        let failure = Failure {
+        let failure = UpstreamFailure {
             at: now,
             retry_at: now.plus(retry_after),
         };
         failures.insert(session_id, failure);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Failure>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, UpstreamFailure>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Our cookies: their names, how they are written, which of them a browser sent.
+//! Our cookies: their names, the headers that set them, and the cookies that a browser sent.
 //!
 //! The prefix `__Host-` keeps other hosts of the domain from setting our cookies. Browsers refuse the prefix on
 //! a developer's plain `http://localhost`, so the cookies have other names there. A cookie that came twice
@@ -23,11 +23,11 @@ pub(in crate::http) enum CookieKind {
     Device,
 }
 
-/// How cookies are named and written.
+/// The names and attributes of cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CookieRules {
     Https,
-    /// For a developer's `http://localhost`.
+    /// The cookies for a developer's `http://localhost`.
     PlainLocalhost,
 }
 

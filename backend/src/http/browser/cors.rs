@@ -1,4 +1,4 @@
-//! CORS: pages that may call may also read the answers, with cookies.
+//! The CORS layer: allowed pages may read answers, and may send their requests with cookies.
 
 use std::sync::Arc;
 use std::time::Duration;

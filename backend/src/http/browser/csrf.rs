@@ -23,7 +23,7 @@ impl CsrfBinding {
         Self(digest(&[b"session".as_slice(), id.as_bytes()].concat()))
     }
 
-    /// For a browser without a session.
+    /// The binding of a browser without a session.
     pub(in crate::http) fn of_pre_session(value: &str) -> Self {
         Self(digest(
             &[b"pre-session".as_slice(), value.as_bytes()].concat(),

@@ -1,11 +1,11 @@
 //! Checks for browsers, which send cookies by themselves, even for a page of another site.
 //!
-//! `origins` decides which pages may call at all, `cookies` names and writes our cookies, `csrf` proves
-//! that a page could read an answer of ours before it changes anything, `cors` lets allowed pages read
-//! answers. A request is a browser's if it has an `Origin` (also `null`), a `Sec-Fetch-Site`, or one of
-//! our cookies; any other request is an app's. Other headers of the `Sec-Fetch-*` family prove nothing:
-//! Node's own `fetch` sends `sec-fetch-mode`. If a request has an `Authorization` header, its cookies are
-//! ignored and its origin is not checked: a page can send that header only if it was given a token.
+//! `origins` decides which pages may send requests, `cookies` names and writes our cookies, `csrf` proves that a
+//! page was able to read an answer of ours before it changes data, `cors` lets allowed pages read answers. A
+//! request is a browser's if it has an `Origin` (also `null`), a `Sec-Fetch-Site`, or one of our cookies; any other
+//! request is an app's. Other headers of the `Sec-Fetch-*` family prove nothing: Node's own `fetch` sends
+//! `sec-fetch-mode`. If a request has an `Authorization` header, its cookies are ignored and its origin is not
+//! checked: a page can send that header only if it was given a token.
 
 pub(super) mod cookies;
 pub(super) mod cors;
@@ -28,15 +28,15 @@ use super::route::Argument;
 use crate::config::Site;
 use cookies::{CookieKind, ReceivedCookies};
 
-/// Which credentials of a request count.
+/// The kind of credentials that a request is checked by.
 pub(super) enum Credentials {
-    /// Those of an app: a token in a header or in the body.
+    /// The credentials of an app: a token in a header or in the body.
     App,
-    /// Those of a browser: its cookies.
+    /// The credentials of a browser: its cookies.
     Browser(Browser),
 }
 
-/// A browser that shows a page which may call.
+/// A browser that shows a page of an allowed origin.
 pub(super) struct Browser {
     /// Whether the page belongs to our site or to another one.
     pub(super) site: Site,
@@ -44,7 +44,7 @@ pub(super) struct Browser {
 }
 
 impl Credentials {
-    /// The credentials of a request with these headers; an error if it comes from a page that may not call.
+    /// The credentials of a request with these headers; an error if the request comes from a page that is not allowed.
     pub(super) fn of(method: &Method, headers: &HeaderMap, app: &App) -> Result<Self, ApiError> {
         if headers.contains_key(AUTHORIZATION) {
             return Ok(Self::App);

@@ -1,4 +1,4 @@
-//! Which pages may call: our own, and those of `WEB_ORIGINS`.
+//! The pages that may send requests: our own pages, and those of `WEB_ORIGINS`.
 
 use http::header::{ORIGIN, REFERER};
 use http::{HeaderMap, HeaderValue, Method};
@@ -7,7 +7,7 @@ use url::{Host, Url};
 use crate::config::{Site, WebConfig};
 use crate::http::api_error::OriginFault;
 
-/// How the site of the calling page relates to ours; an error if the page may not call.
+/// Whether the calling page belongs to our site or to another one. An error if the page may not send requests.
 pub(super) fn check(
     method: &Method,
     headers: &HeaderMap,

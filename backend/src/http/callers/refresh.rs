@@ -23,9 +23,9 @@ use crate::sessions::RefreshToken;
 
 /// A refresh token that is not verified yet, and how the client sent it.
 pub(in crate::http) enum RefreshCredentials {
-    /// From a browser, as its session's cookie. The session's CSRF token was valid.
+    /// A browser sent the token as its session's cookie, with the session's valid CSRF token.
     Cookie(Browser, String),
-    /// From an app, in the body.
+    /// An app sent the token in the body.
     Body(SecretString),
 }
 

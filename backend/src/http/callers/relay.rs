@@ -24,7 +24,7 @@ use crate::http::context::Context;
 use crate::http::route::{Access, Argument, RELAY_SIGNATURE, Schemas, sends};
 use crate::relay::auth::{AuthError, Caller, Claim, RelayRoute};
 
-/// A client that is cut off while it sends may never see the answer, so the whole photo is read and dropped.
+/// The largest photo that is read and dropped. A client may not see the answer if the connection closes while it sends.
 const MAX_PHOTO_BYTES: usize = 32 * 1024 * 1024;
 
 /// A verified relay, and the JSON body of its request.

@@ -1,11 +1,11 @@
-//! Who may call a route, in words and as security schemes of `OpenAPI`.
+//! The callers that a route accepts, in words and as security schemes of `OpenAPI`.
 
 use http::Method;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 
-/// Who may call a route, and the words for that in the public list.
+/// The callers that a route accepts. The serialized words appear in the public list of routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(const_into_str)]
 pub enum Access {
@@ -25,8 +25,8 @@ pub enum Access {
 }
 
 impl Access {
-    /// The callers of a handler whose arguments accept these. Two different kinds of callers are a mistake in
-    /// the handler, which does not compile then.
+    /// The callers of a handler whose arguments accept these callers. A handler with two different kinds of callers
+    /// does not compile.
     pub(in crate::http) const fn of_all(accepted: &[Self]) -> Self {
         let mut found = Self::Public;
         let mut i = 0;

@@ -1,7 +1,7 @@
 //! A route: one method of one path, with its handler and its description.
 //!
-//! The types of the handler describe who may call, what is sent and what is answered. Only the problems that the
-//! handler itself returns are listed beside it, in the `route!` macro.
+//! The types of the handler describe the accepted callers, the request and the answer. Only the problems that the
+//! handler itself returns are listed, in the `route!` macro next to the handler.
 
 mod access;
 mod signature;

@@ -1,5 +1,5 @@
-//! Reads the description of a route from the types of its handler: the arguments say who may call, what is sent and
-//! which problems that may cause; the return type says what is answered.
+//! Derives the description of a route from the types of its handler. The arguments give the accepted callers, the
+//! request, and the problems that reading the request may cause. The return type gives the answer.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl Answers for Infallible {
     fn describe(_: &mut Operation, _: &mut Schemas) {}
 }
 
-/// Described by `responses` in the `#[utoipa::path]` of the handler.
+/// The answers of such a handler are described by `responses` in its `#[utoipa::path]`.
 impl Answers for axum::response::Response {
     fn describe(_: &mut Operation, _: &mut Schemas) {}
 }
@@ -62,7 +62,7 @@ impl<T: Answers> Answers for Result<T, ApiError> {
     }
 }
 
-/// What the types of a handler say about its route.
+/// The description of a route that follows from the types of its handler.
 pub(in crate::http) struct Signature {
     pub(super) access: Access,
     pub(super) problems: Vec<ProblemCode>,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::http::route::{Route, route};
 use crate::http::{docs, openapi};
 
-/// Short, because a new release changes the description.
+/// The time in caches is short, because a new release changes the description.
 const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| openapi::document(super::all()));

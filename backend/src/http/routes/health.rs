@@ -12,7 +12,7 @@ use crate::http::route::{Route, route};
 use crate::http::{App, VERSION};
 use crate::store::StoreError;
 
-/// Shorter than the time-out of any probe.
+/// The timeout is shorter than that of a usual health probe.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) fn routes() -> Vec<Route> {

@@ -1,4 +1,4 @@
-//! What a connection is doing, which decides how long it may stay open.
+//! The activity of a connection, which decides how long the connection may stay open.
 
 use std::pin::Pin;
 use std::sync::Arc;

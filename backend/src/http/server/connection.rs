@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its end.
+//! Serves one connection until it ends.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -23,18 +23,18 @@ use crate::lifecycle::Lifecycle;
 
 /// How many requests one HTTP/2 connection may have at once. A relay sends at most sixteen at once.
 const MAX_STREAMS: u32 = 32;
-/// How long a connection may take to end by itself before it is closed.
+/// How long a connection may take to end after a graceful shutdown before it is closed.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves connections.
-pub(super) struct Connections {
+pub(super) struct ConnectionServer {
     builder: auto::Builder<TokioExecutor>,
     router: Router,
     lifecycle: Lifecycle,
     limits: Limits,
 }
 
-impl Connections {
+impl ConnectionServer {
     pub(super) fn new(router: Router, lifecycle: Lifecycle, limits: Limits) -> Self {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
@@ -76,7 +76,7 @@ impl Connections {
             }
         };
         if let Err(error) = ended {
-            // Clients break off connections all the time.
+            // Logged at the level of debugging, because clients often break off connections.
             tracing::debug!(error = %error, "connection ended early");
         }
     }

@@ -1,4 +1,4 @@
-//! How many connections the process may hold. Each connection needs a file descriptor.
+//! The number of connections that the process can have. Each connection needs a file descriptor.
 //!
 //! Many systems start a process with a soft limit of 1,024 descriptors and a far higher hard one.
 

@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use super::context::Peer;
 use crate::config::TrustedProxies;
 use crate::lifecycle::Lifecycle;
-use connection::Connections;
+use connection::ConnectionServer;
 use open::{OpenConnections, Slot};
 
 /// How often a failure to accept connections is logged.
@@ -31,19 +31,19 @@ const ACCEPT_FAILURE_LOGGED_EVERY: Duration = Duration::from_mins(1);
 /// Limits of the server for its clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// For the arrival of the first request on a connection, with its headers.
+    /// The time for the headers of the first request on a connection.
     pub first_request_timeout: Duration,
-    /// For the headers of a later request, and for the next request on an idle connection.
+    /// The time for the headers of a later request, and the longest idle time of a connection.
     pub header_timeout: Duration,
-    /// For a request or an answer of which no byte arrives or is sent.
+    /// The longest time in which no byte of a request arrives and no byte of its answer is sent.
     pub stall_timeout: Duration,
-    /// For bytes that the client does not read.
+    /// The longest time in which a client reads no byte of an answer.
     pub write_timeout: Duration,
-    /// Connections that are open at once. Further connections wait in the kernel's queue.
+    /// The number of open connections. Further connections wait in the kernel's queue.
     pub max_connections: usize,
-    /// Connections of one address, or of one /64 of IPv6; a /48 may have four times as many.
+    /// The number of connections of one address, or of one /64 of IPv6; a /48 may have four times as many.
     pub max_connections_per_network: usize,
-    /// For requests in flight after the process began to go down.
+    /// The time for requests in flight after the process began to go down.
     pub drain_timeout: Duration,
 }
 
@@ -64,7 +64,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The defaults, with as many connections as this process may have file descriptors for.
+    /// The defaults, with at most as many connections as the process can have file descriptors.
     pub fn of_process() -> Self {
         let defaults = Self::default();
         Self {
@@ -85,7 +85,7 @@ pub async fn serve(
 ) {
     let tasks = TaskTracker::new();
     let open = OpenConnections::new(limits, proxies);
-    let connections = Arc::new(Connections::new(router, lifecycle.clone(), limits));
+    let connections = Arc::new(ConnectionServer::new(router, lifecycle.clone(), limits));
     let mut acceptor = Acceptor {
         listener,
         failure_logged_at: None,

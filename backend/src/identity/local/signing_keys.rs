@@ -24,12 +24,12 @@ use crate::keyring::{CannotOpen, Keyring};
 use crate::store::{KeyError, SealedSigningKey, Store, StoreError};
 
 const RELOAD_EVERY: Duration = Duration::from_mins(1);
-/// Least time between two reloads because of an unknown key, and between a failed reload and the next.
-const RELOAD_FLOOR: Duration = Duration::from_secs(5);
+/// The shortest time between two reloads because of an unknown key, and between a failed reload and the next.
+const MIN_RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 /// How long other services may cache the published keys.
 pub(super) const MAX_AGE_OF_JWKS: Duration = Duration::from_mins(1);
-/// Time between publication and first signature of a new key: longer than a replica's reload interval and
-/// the cache time together.
+/// The time between the publication of a new key and its first signature: longer than the reload interval of a
+/// replica and the cache time of other services together.
 const STANDBY: Duration = Duration::from_mins(3);
 
 pub(super) struct SigningKeys {
@@ -40,19 +40,20 @@ pub(super) struct SigningKeys {
     reloading: tokio::sync::Mutex<()>,
 }
 
+/// The keys in memory, and when they were loaded.
 #[derive(Clone)]
 struct Loaded {
     keys: Arc<KeySet>,
     at: Timestamp,
-    /// Time of the last reload, successful or not.
+    /// The time of the last reload, successful or not.
     tried_at: Timestamp,
     /// Whether the last reload failed.
     has_failed: bool,
 }
 
-/// At least one key.
+/// The loaded keys, at least one.
 pub(super) struct KeySet {
-    /// Number of changes of the keys.
+    /// The number of changes of the keys so far.
     pub(super) generation: u64,
     /// Oldest first.
     keys: Vec<Arc<LocalKey>>,
@@ -81,7 +82,7 @@ impl SigningKeys {
         }
         let mut rows = store.signing_keys().await?;
         if rows.iter().all(|row| row.retired_at.is_some()) {
-            let (id, sealed) = fresh_key(&keyring);
+            let (id, sealed) = new_key(&keyring);
             store.ensure_signing_key(&id, &sealed, now).await?;
             rows = store.signing_keys().await?;
         }
@@ -103,7 +104,7 @@ impl SigningKeys {
             loaded: RwLock::new(Loaded {
                 keys,
                 at: now,
-                tried_at: now.minus(RELOAD_FLOOR),
+                tried_at: now.minus(MIN_RELOAD_INTERVAL),
                 has_failed: false,
             }),
             reloading: tokio::sync::Mutex::default(),
@@ -116,7 +117,7 @@ impl SigningKeys {
         if !loaded.is_due(now) {
             return loaded.keys;
         }
-        let _turn = self.reloading.lock().await;
+        let _guard = self.reloading.lock().await;
         let loaded = self.read();
         if !loaded.is_due(now) {
             return loaded.keys;
@@ -125,9 +126,9 @@ impl SigningKeys {
         self.reload(now).await.unwrap_or(loaded.keys)
     }
 
-    /// Reloads the keys, at most once in [`RELOAD_FLOOR`], and returns them.
+    /// Reloads the keys, at most once in [`MIN_RELOAD_INTERVAL`], and returns them.
     pub(super) async fn refreshed(&self, now: Timestamp) -> Result<Arc<KeySet>, TokenError> {
-        let _turn = self.reloading.lock().await;
+        let _guard = self.reloading.lock().await;
         let loaded = self.read();
         let reloaded = if !loaded.was_tried(now) {
             self.reload(now).await
@@ -137,7 +138,7 @@ impl SigningKeys {
             Some(loaded.keys)
         };
         reloaded.ok_or(TokenError::Unavailable {
-            retry_after: RELOAD_FLOOR,
+            retry_after: MIN_RELOAD_INTERVAL,
         })
     }
 
@@ -215,9 +216,9 @@ impl Loaded {
         now >= self.at.plus(RELOAD_EVERY) && !self.was_tried(now)
     }
 
-    /// Whether a reload ran within the last [`RELOAD_FLOOR`].
+    /// Whether a reload ran within the last [`MIN_RELOAD_INTERVAL`].
     fn was_tried(&self, now: Timestamp) -> bool {
-        now < self.tried_at.plus(RELOAD_FLOOR)
+        now < self.tried_at.plus(MIN_RELOAD_INTERVAL)
     }
 }
 
@@ -260,11 +261,12 @@ impl VerifyingKey {
     }
 }
 
+/// The additional authenticated data of a sealed key.
 fn aad(id: &str) -> String {
     format!("access_token_signing/{id}")
 }
 
-fn fresh_key(keyring: &Keyring) -> (String, Vec<u8>) {
+fn new_key(keyring: &Keyring) -> (String, Vec<u8>) {
     let pair = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
         .expect("the system gives random bytes");
     let id = random_id().to_string();
@@ -315,7 +317,7 @@ pub async fn rotate(store: &Store, keyring: &Keyring, now: Timestamp) -> Result<
         .plus(RELOAD_EVERY)
         .plus(ACCESS_TOKEN_TTL)
         .plus(LEEWAY);
-    let (id, sealed) = fresh_key(keyring);
+    let (id, sealed) = new_key(keyring);
     store
         .rotate_signing_key(&id, &sealed, now, retire_at, expire_at)
         .await?;

@@ -41,7 +41,7 @@ struct LinkedIdentity {
 
 /// What happens to an account with the person's number that this backend did not create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Adoption {
+pub(super) enum AdoptionDecision {
     /// Take it over, with a new password.
     Adopt,
     /// Its number was never proved and it never signed in: delete it and create another.
@@ -55,7 +55,7 @@ impl UserRecord {
         self.phone.as_deref() == Some(phone.digits())
     }
 
-    pub(super) fn adoption(&self, phone: &Phone) -> Adoption {
+    pub(super) fn decide_adoption(&self, phone: &Phone) -> AdoptionDecision {
         let empty = |text: &Option<String>| text.as_deref().unwrap_or_default().is_empty();
         let identities = self.identities.as_deref().unwrap_or_default();
         let is_person = matches!(self.role.as_deref(), None | Some("" | "authenticated"))
@@ -67,11 +67,11 @@ impl UserRecord {
                 .all(|identity| identity.provider == "phone")
             && self.factors.as_deref().unwrap_or_default().is_empty();
         if !(self.has(phone) && is_person && is_phone_only) {
-            Adoption::Refuse
+            AdoptionDecision::Refuse
         } else if empty(&self.phone_confirmed_at) && empty(&self.last_sign_in_at) {
-            Adoption::Replace
+            AdoptionDecision::Replace
         } else {
-            Adoption::Adopt
+            AdoptionDecision::Adopt
         }
     }
 }
@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    fn adoption(change: impl FnOnce(&mut Value)) -> Adoption {
+    fn decision(change: impl FnOnce(&mut Value)) -> AdoptionDecision {
         let mut user = json!({
             "id": "00000000-0000-4000-8000-000000000001", "aud": "authenticated", "role": "authenticated",
             "email": "", "phone": "15550100118", "phone_confirmed_at": "2026-01-01T00:00:00Z",
@@ -91,20 +91,20 @@ mod tests {
         });
         change(&mut user);
         let user: UserRecord = serde_json::from_value(user).expect("a user object");
-        user.adoption(&Phone::parse("+15550100118").expect("a phone"))
+        user.decide_adoption(&Phone::parse("+15550100118").expect("a phone"))
     }
 
     #[test]
     fn only_an_account_without_another_way_to_sign_in_is_taken_over() {
-        use Adoption::{Adopt, Refuse, Replace};
-        assert_eq!(adoption(|_| ()), Adopt);
+        use AdoptionDecision::{Adopt, Refuse, Replace};
+        assert_eq!(decision(|_| ()), Adopt);
         assert_eq!(
-            adoption(|user| user["last_sign_in_at"] = json!("2026-01-02T00:00:00Z")),
+            decision(|user| user["last_sign_in_at"] = json!("2026-01-02T00:00:00Z")),
             Adopt
         );
-        assert_eq!(adoption(|user| user["identities"] = Value::Null), Adopt);
+        assert_eq!(decision(|user| user["identities"] = Value::Null), Adopt);
         let unconfirmed = |user: &mut Value| user["phone_confirmed_at"] = Value::Null;
-        assert_eq!(adoption(unconfirmed), Replace);
+        assert_eq!(decision(unconfirmed), Replace);
         for (key, value) in [
             ("phone", json!("15550100119")),
             ("phone", json!("+15550100118")),
@@ -119,12 +119,12 @@ mod tests {
             ("is_anonymous", json!(true)),
             ("is_sso_user", json!(true)),
         ] {
-            assert_eq!(adoption(|user| user[key] = value.clone()), Refuse, "{key}");
+            assert_eq!(decision(|user| user[key] = value.clone()), Refuse, "{key}");
             let both = |user: &mut Value| {
                 unconfirmed(user);
                 user[key] = value.clone();
             };
-            assert_eq!(adoption(both), Refuse, "{key}, unconfirmed");
+            assert_eq!(decision(both), Refuse, "{key}, unconfirmed");
         }
     }
 }

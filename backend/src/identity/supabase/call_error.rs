@@ -1,7 +1,7 @@
-//! Error answers of Supabase Auth, in all their forms, and what they mean for a sign-in and for a session.
+//! The error answers of Supabase Auth in all their forms, and their meaning for a sign-in and for a session.
 //!
 //! The error code decides; message and status change between versions. Requests name no API version, because
-//! only the old form of an error tells which unique key a creation violated. The new form is read, too. An
+//! only the old form of an error names the unique key that a creation violated. The new form is read, too. An
 //! answer without a code is not from Supabase Auth.
 
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(super) enum Conflict {
 pub(super) struct CallError {
     code: Option<String>,
     pub(super) conflict: Option<Conflict>,
-    /// Label of metrics.
+    /// The outcome in metrics.
     pub(super) outcome: &'static str,
     pub(super) retry_after: Duration,
 }
@@ -133,13 +133,13 @@ impl CallError {
         let fix = self.fix();
         if let Some(fix) = fix {
             metrics::counter!("identity_alerts_total", "kind" => "misconfigured").increment(1);
-            tracing::error!(code = self.code, "nobody can sign in with Supabase: {fix}");
+            tracing::error!(code = self.code, "sign-in with Supabase fails: {fix}");
         }
         fix.is_some()
     }
 }
 
-/// For codes without a branch of their own in the caller.
+/// The conversion of codes that the caller does not handle itself.
 impl From<CallError> for SignInError {
     fn from(error: CallError) -> Self {
         if error.code() == Some("user_banned") {
@@ -154,7 +154,7 @@ impl From<CallError> for SignInError {
     }
 }
 
-/// For codes without a branch of their own in the caller.
+/// The conversion of codes that the caller does not handle itself.
 impl From<CallError> for UpstreamError {
     fn from(error: CallError) -> Self {
         if error.log_fix() {

@@ -1,4 +1,4 @@
-//! The used calls of the Supabase Auth API, one function each.
+//! The calls of the Supabase Auth API that the backend uses, one function each.
 //!
 //! Each function sends one request. An admin call that fails with `bad_jwt` is repeated once, because the hosted
 //! gateway sometimes refuses a good key.
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::account::UserRecord;
 use super::call_error::CallError;
-use super::client::{Call, Caller, Client};
+use super::client::{Call, CallCredentials, Client};
 use crate::identity::grant::UpstreamTokens;
 use crate::phone::Phone;
 
@@ -32,7 +32,7 @@ struct GrantedUser {
 }
 
 impl TokenAnswer {
-    /// The user whom the tokens are for.
+    /// The id of the user that the tokens belong to.
     pub(super) fn user_id(&self) -> Uuid {
         self.user.id
     }
@@ -88,16 +88,16 @@ impl Client {
     /// Ends the session of this token, and no other.
     pub(super) async fn log_out(&self, access: &SecretString) -> Result<(), CallError> {
         let call = Call {
-            caller: Caller::Person(access.expose_secret()),
+            credentials: CallCredentials::Person(access.expose_secret()),
             ..Call::new("logout", Method::POST, "logout?scope=local")
         };
         self.call::<IgnoredAny>(call).await.map(|_| ())
     }
 
-    /// The user of this token, if the provider accepts the token.
+    /// The user of this access token. An error if the provider does not accept the token.
     pub(super) async fn user(&self, access: &str) -> Result<UserRecord, CallError> {
         self.call(Call {
-            caller: Caller::Person(access),
+            credentials: CallCredentials::Person(access),
             ..Call::new("user", Method::GET, "user")
         })
         .await
@@ -105,7 +105,7 @@ impl Client {
 
     pub(super) async fn jwks(&self) -> Result<Value, CallError> {
         self.call(Call {
-            caller: Caller::Anon,
+            credentials: CallCredentials::Anon,
             ..Call::new("jwks", Method::GET, ".well-known/jwks.json")
         })
         .await
@@ -113,7 +113,7 @@ impl Client {
 
     pub(super) async fn settings(&self) -> Result<SettingsAnswer, CallError> {
         self.call(Call {
-            caller: Caller::Anon,
+            credentials: CallCredentials::Anon,
             ..Call::new("settings", Method::GET, "settings")
         })
         .await
@@ -193,7 +193,7 @@ impl Client {
         unless_gone::<IgnoredAny>(self.admin(call).await).map(|_| ())
     }
 
-    /// A page of all users, newest first; pages count from 1. It may be shorter than asked for.
+    /// A page of all users, newest first. Pages count from 1, and may be shorter than `per_page`.
     pub(super) async fn list_users(
         &self,
         page: usize,
@@ -206,7 +206,7 @@ impl Client {
         Ok(page.users)
     }
 
-    /// A call for the person at `client`.
+    /// A POST with the service key, for the person at the address `client`.
     async fn post<T: DeserializeOwned>(
         &self,
         operation: &'static str,
@@ -230,6 +230,7 @@ impl Client {
     }
 }
 
+/// `None` if the provider does not know the user.
 fn unless_gone<T>(answered: Result<T, CallError>) -> Result<Option<T>, CallError> {
     match answered {
         Err(error) if error.code() == Some("user_not_found") => Ok(None),

@@ -34,7 +34,7 @@ pub const TIMEOUTS: Timeouts = Timeouts {
 
 /// The credentials of a request.
 #[derive(Clone, Copy)]
-pub(super) enum Caller<'a> {
+pub(super) enum CallCredentials<'a> {
     /// The service key.
     Service,
     /// The public key of the project.
@@ -43,15 +43,15 @@ pub(super) enum Caller<'a> {
     Person(&'a str),
 }
 
-/// One request.
+/// A request to the provider.
 #[derive(Clone)]
 pub(super) struct Call<'a> {
-    /// For metrics and logs.
+    /// The name of the call in metrics and logs.
     pub(super) operation: &'static str,
     pub(super) method: Method,
     /// Path below `/auth/v1/`, with the query.
     pub(super) path: String,
-    pub(super) caller: Caller<'a>,
+    pub(super) credentials: CallCredentials<'a>,
     pub(super) body: Option<Value>,
     /// The address of the person's device.
     pub(super) client: Option<IpAddr>,
@@ -64,7 +64,7 @@ impl Call<'_> {
             operation,
             method,
             path: path.into(),
-            caller: Caller::Service,
+            credentials: CallCredentials::Service,
             body: None,
             client: None,
         }
@@ -113,6 +113,7 @@ impl Client {
         answered
     }
 
+    /// Sends the request and returns the JSON of the answer.
     async fn exchange(&self, call: Call<'_>) -> Result<Value, CallError> {
         let operation = call.operation;
         let url = self.base.join(&call.path);
@@ -120,7 +121,7 @@ impl Client {
         let mut request = self
             .http
             .request(call.method, url)
-            .headers(self.headers(call.caller, call.client));
+            .headers(self.headers(call.credentials, call.client));
         if let Some(body) = call.body {
             request = request.json(&body);
         }
@@ -173,15 +174,15 @@ impl Client {
         Err(error)
     }
 
-    fn headers(&self, caller: Caller<'_>, client: Option<IpAddr>) -> HeaderMap {
+    fn headers(&self, credentials: CallCredentials<'_>, client: Option<IpAddr>) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(3);
-        let key = match caller {
-            Caller::Service => &self.service,
-            Caller::Anon | Caller::Person(_) => &self.anon,
+        let key = match credentials {
+            CallCredentials::Service => &self.service,
+            CallCredentials::Anon | CallCredentials::Person(_) => &self.anon,
         };
         headers.insert(APIKEY, secret(key.expose()));
-        let bearer = match (caller, key) {
-            (Caller::Person(token), _) => Some(token),
+        let bearer = match (credentials, key) {
+            (CallCredentials::Person(token), _) => Some(token),
             (_, ApiKey::Legacy(_)) => Some(key.expose()),
             // An opaque key is no JWT, so it is not sent as a bearer token: the gateway adds a JWT if there is none.
             (_, ApiKey::Opaque(_)) => None,

@@ -1,4 +1,4 @@
-//! A Supabase project that was the issuer before: accounts are deleted there.
+//! A Supabase project that was the issuer before. The operator deletes the accounts that people left there.
 
 use uuid::Uuid;
 
@@ -9,8 +9,9 @@ use crate::config::SupabaseConfig;
 /// A Supabase project that the database was bound to before.
 pub struct FormerProject(Client);
 
+/// Why a request to a former project failed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DeletionKept {
+pub enum FormerProjectError {
     #[error("the project does not accept FORMER_SUPABASE_SERVICE_KEY")]
     KeyRefused,
     /// No answer came, or one that is not from Supabase Auth. The account may be deleted.
@@ -27,16 +28,16 @@ impl FormerProject {
     }
 
     /// Deletes the account for good. An unknown account counts as deleted.
-    pub async fn delete_account(&self, subject: Uuid) -> Result<(), DeletionKept> {
+    pub async fn delete_account(&self, subject: Uuid) -> Result<(), FormerProjectError> {
         Ok(self.0.delete_user(subject).await?)
     }
 
-    pub async fn has_account(&self, subject: Uuid) -> Result<bool, DeletionKept> {
+    pub async fn has_account(&self, subject: Uuid) -> Result<bool, FormerProjectError> {
         Ok(self.0.get_user(subject).await?.is_some())
     }
 }
 
-impl From<CallError> for DeletionKept {
+impl From<CallError> for FormerProjectError {
     fn from(error: CallError) -> Self {
         match error.code() {
             Some(_) if error.is_about_keys() => Self::KeyRefused,

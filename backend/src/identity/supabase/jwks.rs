@@ -18,18 +18,18 @@ use crate::identity::token::VerifyingKey;
 
 const FRESH_FOR: Duration = Duration::from_mins(10);
 const STALE_FOR: Duration = Duration::from_hours(1);
-/// Least time between two fetches because of unknown keys.
-const FLOOR: Duration = Duration::from_secs(30);
-/// Least time between a failed fetch and the next.
-const RETRY_FLOOR: Duration = Duration::from_secs(5);
-/// Short, because requests wait for the fetch.
+/// The shortest time between two fetches because of unknown keys.
+const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(30);
+/// The shortest time between a failed fetch and the next.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+/// The timeout is short, because requests wait for the fetch.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
-/// More keys than any project has.
+/// The number of keys that are read. No project has so many.
 const MAX_KEYS: usize = 32;
 
 /// The keys, and when they were fetched.
 #[derive(Default)]
-pub(super) struct Jwks {
+pub(super) struct JwksCache {
     state: RwLock<JwksState>,
     fetching: tokio::sync::Mutex<()>,
 }
@@ -43,7 +43,7 @@ struct JwksState {
 /// The keys of one published document.
 #[derive(Default)]
 pub(super) struct PublicKeys {
-    /// Number of changes of the document.
+    /// The number of changes of the document so far.
     pub(super) generation: u64,
     by_id: HashMap<String, VerifyingKey>,
     /// The published document.
@@ -56,7 +56,7 @@ impl PublicKeys {
     }
 }
 
-impl Jwks {
+impl JwksCache {
     /// The keys, if they are so new that no fetch is due.
     pub(super) fn fresh(&self, now: Timestamp) -> Option<Arc<PublicKeys>> {
         let state = self.read();
@@ -68,34 +68,34 @@ impl Jwks {
     /// returned, unless they are older than an hour.
     pub(super) async fn known(&self, client: &Client, now: Timestamp) -> Option<Arc<PublicKeys>> {
         let state = self.read();
-        if state.is_within(FRESH_FOR, now) || state.has_failed_within(RETRY_FLOOR, now) {
+        if state.is_within(FRESH_FOR, now) || state.has_failed_within(RETRY_INTERVAL, now) {
             return state.usable(now);
         }
-        let turn = match self.fetching.try_lock() {
-            Ok(turn) => turn,
+        let guard = match self.fetching.try_lock() {
+            Ok(guard) => guard,
             Err(_) if state.is_within(STALE_FOR, now) => return state.usable(now),
             Err(_) => self.fetching.lock().await,
         };
-        self.fetch(client, now, &state, &turn).await;
+        self.fetch(client, now, &state, &guard).await;
         self.read().usable(now)
     }
 
-    /// Fetches the keys, at most once in [`FLOOR`], and returns them.
+    /// Fetches the keys, at most once in [`MIN_FETCH_INTERVAL`], and returns them.
     pub(super) async fn refreshed(
         &self,
         client: &Client,
         now: Timestamp,
     ) -> Result<Arc<PublicKeys>, TokenError> {
         let unavailable = TokenError::Unavailable {
-            retry_after: RETRY_FLOOR,
+            retry_after: RETRY_INTERVAL,
         };
         let state = self.read();
-        if state.has_failed_within(RETRY_FLOOR, now) {
+        if state.has_failed_within(RETRY_INTERVAL, now) {
             return Err(unavailable);
         }
-        if !state.is_within(FLOOR, now) {
-            let turn = self.fetching.lock().await;
-            self.fetch(client, now, &state, &turn).await;
+        if !state.is_within(MIN_FETCH_INTERVAL, now) {
+            let guard = self.fetching.lock().await;
+            self.fetch(client, now, &state, &guard).await;
         }
         let state = self.read();
         match state.fetched {
@@ -111,7 +111,7 @@ impl Jwks {
         client: &Client,
         now: Timestamp,
         before: &JwksState,
-        _turn: &tokio::sync::MutexGuard<'_, ()>,
+        _guard: &tokio::sync::MutexGuard<'_, ()>,
     ) {
         let state = self.read();
         if state.times() != before.times() {

@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use client::TIMEOUTS;
-pub use former::{DeletionKept, FormerProject};
+pub use former::{FormerProject, FormerProjectError};
 pub use otp::{StartOtpError, VerifyOtpError};
 pub use settings::{CodesBy, ProbeError, SettingsProblem, Unreachable, probe};
 
@@ -39,14 +39,14 @@ use crate::provider_http::Timeouts;
 use crate::store::Store;
 use calls::TokenAnswer;
 use client::Client;
-use jwks::{Jwks, PublicKeys};
+use jwks::{JwksCache, PublicKeys};
 use settings::Gate;
 
-/// Limits on simultaneous requests about tokens, and on those in a second: requests about forged tokens must not
-/// use up the provider's rate limit, which sign-ins need.
-const QUESTIONS_AT_ONCE: usize = 16;
-const QUESTIONS_A_SECOND: u32 = 50;
-const TOO_MANY_QUESTIONS: TokenError = TokenError::Unavailable {
+/// Limits on the calls that ask the provider about a token, at once and in one second. Without them, forged tokens
+/// could use up the provider's rate limit, which sign-ins need.
+const MAX_CONCURRENT_USER_CALLS: usize = 16;
+const MAX_USER_CALLS_PER_SECOND: u32 = 50;
+const TOO_MANY_USER_CALLS: TokenError = TokenError::Unavailable {
     retry_after: Duration::from_secs(1),
 };
 
@@ -56,11 +56,11 @@ pub struct SupabaseIdentity {
     client: Client,
     /// Newest first; at least one.
     password_keys: Vec<SecretString>,
-    jwks: Jwks,
+    jwks: JwksCache,
     verified: VerifiedTokens,
-    questions: Semaphore,
-    /// The current second, and how many questions were asked in it.
-    asked: Mutex<(i64, u32)>,
+    user_call_permits: Semaphore,
+    /// The current second, and the number of calls in it.
+    user_calls: Mutex<(i64, u32)>,
     gate: Gate,
 }
 
@@ -75,10 +75,10 @@ impl SupabaseIdentity {
             store,
             client: Client::new(config, timeouts).map_err(OpenIdentityError::Client)?,
             password_keys: config.password_keys.clone(),
-            jwks: Jwks::default(),
+            jwks: JwksCache::default(),
             verified: VerifiedTokens::default(),
-            questions: Semaphore::new(QUESTIONS_AT_ONCE),
-            asked: Mutex::default(),
+            user_call_permits: Semaphore::new(MAX_CONCURRENT_USER_CALLS),
+            user_calls: Mutex::default(),
             gate: Gate::new(config.environment),
         })
     }
@@ -98,7 +98,7 @@ impl SupabaseIdentity {
             claims.check_time(now)?;
             return Ok(Verified::Proven(claims));
         }
-        if parts.is_by_secret() {
+        if parts.uses_shared_secret() {
             // An HS256 token with the id of a public key is forged: its secret would be the public key.
             if let (Some(keys), Some(id)) = (&known, &parts.key_id)
                 && keys.get(id).is_some()
@@ -119,20 +119,22 @@ impl SupabaseIdentity {
         Ok(Verified::Proven(claims))
     }
 
+    /// The claims of a token that these keys have verified before.
     fn verified_before(&self, token: &str, keys: Option<&Arc<PublicKeys>>) -> Option<Claims> {
         self.verified.get(token, keys?.generation)
     }
 
-    /// The claims of a token if the provider accepts it, with signature, session and person.
+    /// Asks the provider whether a token is valid, and returns its claims. The provider checks the signature, the
+    /// session and the person.
     pub(super) async fn ask_user(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
         let parts = TokenParts::read(token)?;
         let claims = self.check(&parts.payload, now)?;
         let _permit = self
-            .questions
+            .user_call_permits
             .try_acquire()
-            .map_err(|_| TOO_MANY_QUESTIONS)?;
-        if !self.may_ask(now) {
-            return Err(TOO_MANY_QUESTIONS);
+            .map_err(|_| TOO_MANY_USER_CALLS)?;
+        if !self.may_call(now) {
+            return Err(TOO_MANY_USER_CALLS);
         }
         let error = match self.client.user(token).await {
             Ok(user) if user.id == claims.subject => return Ok(claims),
@@ -152,13 +154,17 @@ impl SupabaseIdentity {
         }
     }
 
-    fn may_ask(&self, now: Timestamp) -> bool {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked.0 != now.as_secs() {
-            *asked = (now.as_secs(), 0);
+    /// Counts a call. `false` if the limit of this second is reached.
+    fn may_call(&self, now: Timestamp) -> bool {
+        let mut calls = self
+            .user_calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if calls.0 != now.as_secs() {
+            *calls = (now.as_secs(), 0);
         }
-        asked.1 += 1;
-        asked.1 <= QUESTIONS_A_SECOND
+        calls.1 += 1;
+        calls.1 <= MAX_USER_CALLS_PER_SECOND
     }
 
     fn check(&self, payload: &[u8], now: Timestamp) -> Result<Claims, InvalidToken> {

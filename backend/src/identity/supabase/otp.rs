@@ -11,7 +11,7 @@ use crate::config::Channel;
 use crate::identity::grant::UpstreamTokens;
 use crate::phone::Phone;
 
-/// Wait between two codes, if the provider does not state it.
+/// The wait between two codes, if the provider does not state it.
 const RESEND_AFTER: Duration = Duration::from_mins(1);
 
 /// Why no code was sent. A variant's name in snake case is a label of metrics.
@@ -25,7 +25,7 @@ pub enum StartOtpError {
     InvalidPhone,
     #[error("the code cannot be delivered")]
     Undeliverable,
-    /// The project sends no codes. The operator was told in the log.
+    /// With its settings the project sends no codes. The log says what the operator has to change.
     #[error("the identity provider is not set up for this")]
     Misconfigured,
     /// A code may have been sent.
@@ -37,13 +37,13 @@ pub enum StartOtpError {
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum VerifyOtpError {
-    /// Wrong, expired or used: the provider answers the same for all three.
+    /// The code is wrong, expired or used. The provider gives the same answer for all three.
     #[error("not the code")]
     Wrong,
     /// The provider has banned the person.
     #[error("the identity provider has banned this person")]
     Banned,
-    /// The project checks no codes. The operator was told in the log.
+    /// With its settings the project checks no codes. The log says what the operator has to change.
     #[error("the identity provider is not set up for this")]
     Misconfigured,
     /// The code may be used up.

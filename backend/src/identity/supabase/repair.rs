@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::SupabaseIdentity;
-use super::account::{Adoption, UserRecord};
+use super::account::{AdoptionDecision, UserRecord};
 use super::call_error::{CallError, Conflict};
 use super::sign_in::SignInAttempt;
 use crate::clock::Timestamp;
@@ -21,20 +21,21 @@ use crate::identity::grant::Grant;
 use crate::ids::random_id;
 use crate::store::{Account, Moved};
 
-/// How long a repair may take.
+/// The longest duration of a repair.
 const REPAIR_TIMEOUT: Duration = Duration::from_secs(45);
-/// When another replica may take over.
+/// The duration of a lease. Another replica may take the lease afterwards.
 const LEASE: Duration = Duration::from_mins(1);
 /// How long a sign-in waits for the lease.
 const LEASE_WAIT: Duration = Duration::from_secs(5);
 /// How often a waiting sign-in tries to take the lease.
 const LEASE_RETRY_EVERY: Duration = Duration::from_millis(100);
 
-/// Users a page, and pages at most: 50,000 users, newest first.
+/// The search for an account looks at the newest 50,000 users.
 const PER_PAGE: usize = 200;
 const MAX_PAGES: usize = 250;
 
 impl SignInAttempt<'_> {
+    /// Repairs the account and signs the person in. `conflict` is why the account could not be created.
     pub(super) async fn repair(&self, conflict: Option<Conflict>) -> Result<Grant, SignInError> {
         let lease = self.take_lease().await?;
         let repaired = tokio::time::timeout(REPAIR_TIMEOUT, self.repair_alone(conflict));
@@ -65,6 +66,7 @@ impl SignInAttempt<'_> {
         }
     }
 
+    /// The repair. The caller holds the lease.
     async fn repair_alone(&self, conflict: Option<Conflict>) -> Result<Grant, SignInError> {
         let phone = self.person.phone;
         let user_id = self.person.user_id;
@@ -97,7 +99,7 @@ impl SignInAttempt<'_> {
         }
     }
 
-    /// Finds the account with the number, and takes it over if that is safe.
+    /// Finds the account that has the number, and takes it over if that is safe.
     async fn take_over_holder(&self, account: Account) -> Result<Grant, SignInError> {
         let Some(holder) = self.find_holder().await? else {
             super::count_alert("holder_not_found");
@@ -116,13 +118,14 @@ impl SignInAttempt<'_> {
         self.take_over(account, &found).await
     }
 
+    /// Adopts, replaces or refuses the found account.
     async fn take_over(&self, account: Account, found: &UserRecord) -> Result<Grant, SignInError> {
-        match found.adoption(self.person.phone) {
-            Adoption::Adopt => {
+        match found.decide_adoption(self.person.phone) {
+            AdoptionDecision::Adopt => {
                 let account = self.move_to(account, found.id).await?;
                 self.reset_password(account, "adopted").await
             }
-            Adoption::Replace => {
+            AdoptionDecision::Replace => {
                 self.record("replaced", found.id).await;
                 self.supabase.client.delete_user(found.id).await?;
                 match self.create(account.subject).await? {
@@ -130,7 +133,9 @@ impl SignInAttempt<'_> {
                     Some(_) => Err(CallError::LOST.into()),
                 }
             }
-            Adoption::Refuse => Err(self.not_adoptable("it has another way in", found.id).await),
+            AdoptionDecision::Refuse => {
+                Err(self.not_adoptable("it has another way in", found.id).await)
+            }
         }
     }
 
@@ -200,8 +205,8 @@ impl SignInAttempt<'_> {
         Ok(None)
     }
 
-    /// Counts, logs and audits a repair. Called before the request, which may take effect although no answer
-    /// comes.
+    /// Counts, logs and audits a repair. The caller does this before the request, which may take effect even if no
+    /// answer comes.
     async fn record(&self, what: &'static str, account: Uuid) {
         metrics::counter!("identity_repairs_total", "kind" => what).increment(1);
         tracing::warn!(%account, what, "an account at Supabase is repaired; its sessions end");
@@ -209,7 +214,7 @@ impl SignInAttempt<'_> {
     }
 }
 
-/// The right to repair an account. It is released, too, if the sign-in is dropped in the middle.
+/// The lease under which one replica repairs an account. It is also released if the sign-in is dropped.
 struct RepairLease<'a> {
     supabase: &'a SupabaseIdentity,
     user_id: Uuid,

@@ -1,7 +1,7 @@
-//! Sessions at the provider after they began: the next tokens, and the end.
+//! Refresh and end of a session at the provider, and deletion of an account.
 //!
-//! One call each. The caller sees to it that two replicas don't refresh one session at once; a refresh
-//! whose answer was lost may be repeated with the same token.
+//! The caller makes sure that only one replica refreshes a session at a time. If the answer to a refresh was lost, the
+//! caller may repeat it with the same token.
 
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use crate::identity::failure::{Ended, RefreshError, UpstreamError};
 use crate::identity::grant::{Grant, UpstreamTokens};
 
 impl SupabaseIdentity {
-    /// The next tokens of a session.
+    /// Exchanges the refresh token for the next tokens of the session.
     pub(in crate::identity) async fn refresh(
         &self,
         subject: Uuid,
@@ -24,7 +24,7 @@ impl SupabaseIdentity {
             },
             Err(error) => error,
         };
-        if let Some(ended) = ended(&error) {
+        if let Some(ended) = end_reason(&error) {
             return Err(RefreshError::Ended(ended));
         }
         error.log_fix();
@@ -33,25 +33,25 @@ impl SupabaseIdentity {
         })
     }
 
-    /// Ends the session at the provider. One that is gone already counts as ended.
+    /// Ends the session at the provider. An unknown session counts as ended.
     pub(in crate::identity) async fn log_out(
         &self,
         tokens: &UpstreamTokens,
     ) -> Result<(), UpstreamError> {
         match self.client.log_out(&tokens.access).await {
             Err(error) if error.code() == Some("bad_jwt") => {}
-            answered => return finished(answered),
+            answered => return ended_or_unknown(answered),
         }
-        // The access token has expired. The refresh token gets another that can log out.
+        // The access token has expired, so a refresh gets another one for the log-out.
         let tokens = match self.client.refresh(&tokens.refresh).await {
             Ok(answer) => answer.into_tokens(),
-            Err(error) if ended(&error).is_some() => return Ok(()),
+            Err(error) if end_reason(&error).is_some() => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        finished(self.client.log_out(&tokens.access).await)
+        ended_or_unknown(self.client.log_out(&tokens.access).await)
     }
 
-    /// Deletes the account at the provider. One that is gone already counts as deleted.
+    /// Deletes the account at the provider. An unknown account counts as deleted.
     pub(in crate::identity) async fn delete_account(
         &self,
         subject: Uuid,
@@ -60,7 +60,8 @@ impl SupabaseIdentity {
     }
 }
 
-fn finished(answered: Result<(), CallError>) -> Result<(), UpstreamError> {
+/// Success if the session or the user is unknown to the provider.
+fn ended_or_unknown(answered: Result<(), CallError>) -> Result<(), UpstreamError> {
     match answered {
         Err(error) if matches!(error.code(), Some("session_not_found" | "user_not_found")) => {
             Ok(())
@@ -69,8 +70,8 @@ fn finished(answered: Result<(), CallError>) -> Result<(), UpstreamError> {
     }
 }
 
-/// The only answers that end a session.
-fn ended(error: &CallError) -> Option<Ended> {
+/// Why the provider has ended the session. `None` for every other error: the session goes on.
+fn end_reason(error: &CallError) -> Option<Ended> {
     Some(match error.code()? {
         "refresh_token_already_used" => Ended::AlreadyUsed,
         "refresh_token_not_found" => Ended::NotFound,

@@ -12,11 +12,11 @@ use super::client::{Client, TIMEOUTS};
 use crate::config::{Environment, OtpProviderConfig, SupabaseConfig};
 use crate::identity::failure::SignInError;
 
-/// Seconds to the next try of a refused sign-in: about the time between two checks of the settings.
+/// When a refused sign-in may be tried again: about the time between two checks of the settings.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// Refuses every sign-in while it is shut. Before the first check it is shut in production and open in
-/// development.
+/// Refuses every sign-in while it is shut, which is decided by the last check of the settings. Before the first check
+/// it is shut in production and open in development.
 pub(super) struct Gate {
     environment: Environment,
     is_shut: AtomicBool,
@@ -31,6 +31,7 @@ impl Gate {
         }
     }
 
+    /// Shuts the gate if one of the problems is fatal.
     fn set(&self, problems: &[SettingsProblem]) {
         let is_fatal = |problem: &SettingsProblem| problem.is_fatal(self.environment);
         let is_shut = problems.iter().any(is_fatal);
@@ -38,6 +39,7 @@ impl Gate {
         self.is_shut.store(is_shut, Ordering::Relaxed);
     }
 
+    /// An error while the gate is shut.
     pub(super) fn pass(&self) -> Result<(), SignInError> {
         if self.is_shut.load(Ordering::Relaxed) {
             Err(SignInError::Unavailable {
@@ -53,13 +55,15 @@ impl Gate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsProblem {
     #[error(
-        "the phone provider is off, so nobody can sign in; turn it on (placeholders will do as its credentials)"
+        "the phone provider is off, so that sign-in fails; turn it on (placeholders will do as its credentials)"
     )]
     PhoneProviderOff,
-    #[error("phone numbers are confirmed automatically, so anybody owns any number; turn that off")]
+    #[error(
+        "phone numbers are confirmed automatically, so an account can have any number; turn that off"
+    )]
     PhoneAutoconfirm,
     #[error(
-        "anybody may sign up past this backend; disable new sign-ups (the backend can still create accounts)"
+        "people can sign up without this backend; disable new sign-ups (the backend can still create accounts)"
     )]
     PublicSignup,
     #[error(
@@ -116,7 +120,7 @@ pub enum ProbeError {
     Unreachable(#[from] Unreachable),
 }
 
-/// Finds the problems of a project, for commands that do not serve.
+/// Finds the problems of a project, for commands that do not start the server.
 pub async fn probe(
     config: &SupabaseConfig,
     codes: CodesBy,

@@ -19,6 +19,7 @@ use crate::identity::grant::{Grant, Person};
 use crate::ids::random_id;
 use crate::store::Account;
 
+/// One sign-in of a person.
 #[derive(Clone, Copy)]
 pub(super) struct SignInAttempt<'a> {
     pub(super) supabase: &'a SupabaseIdentity,
@@ -121,7 +122,7 @@ impl SignInAttempt<'_> {
         }
     }
 
-    /// Creates the account. `None` if it was created.
+    /// Creates the account. Returns the conflict if it could not be created.
     pub(super) async fn create(&self, subject: Uuid) -> Result<Option<Conflict>, SignInError> {
         let phone = self.person.phone;
         let password = self.password(subject);
@@ -133,6 +134,7 @@ impl SignInAttempt<'_> {
         }
     }
 
+    /// Stores that the account is confirmed, and returns the grant.
     pub(super) async fn finish(
         &self,
         account: &Account,
@@ -148,13 +150,13 @@ impl SignInAttempt<'_> {
         Ok(grant)
     }
 
-    /// Logs and audits that an account with the number is left alone.
+    /// Logs and audits that the backend does not take over an account with the number.
     pub(super) async fn not_adoptable(&self, why: &'static str, account: Uuid) -> SignInError {
         super::count_alert("not_adoptable");
         tracing::error!(
             %account,
             why,
-            "a person cannot sign in: a Supabase account that may be somebody else's holds the number; \
+            "a person cannot sign in: a Supabase account that may belong to another person holds the number; \
              look at it under Authentication > Users, and delete it or take the number away from it"
         );
         self.audit_repair("refused").await;

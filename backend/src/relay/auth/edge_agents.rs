@@ -1,7 +1,7 @@
-//! Tells apart the predecessor's relays, which share one secret without a name.
+//! Distinguishes the predecessor's relays, which share one secret without a name.
 //!
-//! There is one such relay for each persona. Each sends its name in a header. The relay that was seen first is
-//! `default`, so that its adopted conversations go on.
+//! There is one such relay for each persona, and each sends its name in a header. The relay that was seen first
+//! gets the name `default`, because the adopted conversations have that name.
 
 use std::sync::OnceLock;
 
@@ -14,7 +14,7 @@ use crate::store::{Store, StoreError};
 
 const HEADER: &str = "x-edge-agent-id";
 
-/// Caches which relay was seen first.
+/// Caches the name of the relay that was seen first.
 #[derive(Default)]
 pub(super) struct EdgeAgents {
     first: OnceLock<String>,

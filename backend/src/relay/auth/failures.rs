@@ -1,6 +1,6 @@
-//! How often one address may fail to prove itself.
+//! A limit on failed proofs from one address.
 //!
-//! Failures are kept in the process, not in the store: a failed signature has changed nothing, a 24-byte secret
+//! Failures are counted in the process, not in the store: a failed signature has changed nothing, a 24-byte secret
 //! cannot be guessed at any rate, and a write per failure would let an attacker load the database. The limit
 //! protects this process's log. It is checked only after a proof has failed: a valid proof is never counted and
 //! never refused, even from an address over its limit, so an attacker behind the same proxy cannot shut out a relay.
@@ -23,13 +23,13 @@ const MAX_ADDRESSES: usize = 4_096;
 /// Counts failures by address.
 #[derive(Debug, Default)]
 pub struct FailureLimiter {
-    /// When the failures of an address no longer count.
+    /// The time after which the failures of an address no longer count.
     clear_at: Mutex<HashMap<IpAddr, Timestamp>>,
 }
 
 impl FailureLimiter {
     /// The seconds that an address over its limit has to wait. Counts nothing.
-    pub fn waits(&self, address: IpAddr, now: Timestamp) -> Option<u32> {
+    pub fn wait_secs(&self, address: IpAddr, now: Timestamp) -> Option<u32> {
         let clear_at = *self.lock().get(&client_network(address))?;
         secs_over_limit(clear_at.plus(STEP), now)
     }
@@ -87,18 +87,18 @@ mod tests {
     }
 
     #[test]
-    fn looking_counts_nothing_and_an_unknown_address_does_not_wait() {
+    fn wait_secs_counts_nothing_and_is_none_for_an_unknown_address() {
         let limiter = FailureLimiter::default();
         let now = Timestamp::from_secs(1_700_000_000);
         let address = IpAddr::from([192, 0, 2, 1]);
-        assert_eq!(limiter.waits(address, now), None);
+        assert_eq!(limiter.wait_secs(address, now), None);
         for _ in 0..BURST {
             limiter.count(address, now);
         }
-        assert_eq!(limiter.waits(address, now), Some(3));
-        assert_eq!(limiter.waits(address, now), Some(3));
-        assert_eq!(limiter.waits(address, now.plus(STEP)), None);
-        assert_eq!(limiter.waits(IpAddr::from([192, 0, 2, 2]), now), None);
+        assert_eq!(limiter.wait_secs(address, now), Some(3));
+        assert_eq!(limiter.wait_secs(address, now), Some(3));
+        assert_eq!(limiter.wait_secs(address, now.plus(STEP)), None);
+        assert_eq!(limiter.wait_secs(IpAddr::from([192, 0, 2, 2]), now), None);
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! Whether a request comes from a relay, from which relay, and by which proof.
+//! The authentication of relays: which relay sent a request, and how the relay proved itself.
 //!
 //! The relay's identity comes from the secret alone. If a request has any `webhook-*` header, only the signature
 //! counts and a bearer secret is ignored, so that a broken signature cannot be replaced by the weaker proof.
 //! The body is not parsed here: the signature is over its raw bytes. A request that fails by its headers is
 //! refused without keeping a byte of its body.
 //!
-//! The store remembers which signed requests were seen, in the commit of what the request does. The
-//! [`Caller`] that sent a request signs the answer to it.
+//! A signed request is accepted once: the transaction with the effect of the request also stores a receipt. The
+//! answer to a signed request is signed with the secret of its [`Caller`].
 
 mod caller;
 mod edge_agents;
@@ -60,21 +60,21 @@ pub enum RelayRoute {
     Pull,
 }
 
-/// What the headers of a request say about its sender, before the body has arrived.
+/// The result of checking the headers of a request, before its body has arrived.
 #[derive(Debug)]
 pub enum Claim {
-    /// A well-formed signature with a fresh timestamp. Only the body shows whether it holds.
+    /// A well-formed signature with a fresh timestamp. It can be verified only with the body.
     Signed(SignatureClaim),
     /// A valid bearer secret.
     Proven(Caller),
 }
 
-/// Why no relay is known as the sender of a request.
+/// Why a request is not accepted from a relay.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
     #[error("refused: {0}")]
     Refused(SignatureReason),
-    /// The store could not say whether the proof holds.
+    /// The proof cannot be checked, because the store does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -93,7 +93,7 @@ impl RelayAuthenticator {
         }
     }
 
-    /// What the headers of a request at this route claim.
+    /// Checks the headers of a request to this route.
     pub async fn claim(
         &self,
         route: RelayRoute,
@@ -122,7 +122,7 @@ impl RelayAuthenticator {
         Ok(Claim::Proven(caller))
     }
 
-    /// The sender of a request with this claim and this body.
+    /// Verifies the claim with the body, and returns the sender of the request.
     pub fn prove(&self, claim: Claim, body: &[u8]) -> Result<Caller, AuthError> {
         match claim {
             Claim::Signed(claim) => claim
@@ -165,6 +165,7 @@ impl RelayAuthenticator {
         self.signers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Checks the headers of a signature.
     fn signature(
         &self,
         route: RelayRoute,
@@ -188,6 +189,7 @@ impl RelayAuthenticator {
             .map_err(|refusal| AuthError::Refused(refusal.into()))
     }
 
+    /// The relay whose bearer secret the request shows.
     async fn bearer(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller, AuthError> {
         let refused = |reason| Err(AuthError::Refused(reason));
         if !headers.contains_key(AUTHORIZATION) {
@@ -205,7 +207,7 @@ impl RelayAuthenticator {
         {
             return refused(SignatureReason::BearerRefused);
         }
-        // The operator allowed this bearer again, so the relay's next signature has to be noted anew.
+        // The operator has allowed this bearer secret again, so the relay's next signature has to be noted again.
         self.signers().remove(secret.relay());
         metrics::counter!("relay_bearer_requests_total", "relay" => secret.relay().to_string())
             .increment(1);
@@ -231,7 +233,7 @@ fn claims_signature(headers: &HeaderMap) -> bool {
         .any(|name| name.as_str().starts_with("webhook-"))
 }
 
-/// The value of a header that came exactly once.
+/// The value of a header that the request has exactly once.
 fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -240,7 +242,7 @@ fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
     }
 }
 
-/// The token after `Bearer`, in upper or lower case (RFC 9110 § 11.1).
+/// The token after the word `Bearer`, which may be in upper or lower case (RFC 9110 § 11.1).
 fn bearer_token(header: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = header.split_at_checked("bearer ".len())?;
     scheme

@@ -1,4 +1,4 @@
-//! Checks the lines of a heartbeat and flattens them: each own address with the name of its line.
+//! Checks the lines of a heartbeat and turns them into a list: each address of the relay with the name of its line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::once;
@@ -8,8 +8,8 @@ use shared_protocol::{Address, Line, MAX_LINE_ADDRESSES, MAX_LINES, MAX_SENDER_C
 use super::{is_plain, violation};
 use crate::store::LineAddress;
 
-/// The own addresses. Adds broken rules to `found`. A line's name is one of its addresses, even if the list of
-/// addresses does not contain it.
+/// The relay's addresses. Adds broken rules to `found`. The name of a line counts as one of its addresses, even if
+/// its list of addresses does not contain the name.
 pub(super) fn own_addresses(lines: &[Line], found: &mut Vec<Violation>) -> BTreeSet<LineAddress> {
     let count: usize = lines.iter().map(|line| line.addresses.len() + 1).sum();
     if lines.len() > MAX_LINES || count > MAX_LINE_ADDRESSES {

@@ -1,7 +1,7 @@
 //! A relay's heartbeat: checks a pull, stores the relay's status, and binds the relay to one installation.
 //!
-//! A pull changes the lease and the status, so a signed pull is accepted once, as a message is.
-//! The pull of a rehearsal has a lease of its own, and its status is not stored.
+//! A pull changes the lease and the status, so a signed pull is accepted only once, like a message. The pull of a
+//! rehearsal has its own lease, and its status is not stored.
 
 mod lines;
 
@@ -65,12 +65,12 @@ impl Pull {
         }
     }
 
-    /// How long to wait for a command.
+    /// How long the pull waits for a command.
     pub fn wait(&self) -> Duration {
         Duration::from_secs(u64::from(self.request.wait_seconds))
     }
 
-    /// The relay name under which the lease, the commands and the newest message are kept.
+    /// The relay name under which the lease, the commands and the newest message are stored.
     pub fn relay(&self, caller: &Caller) -> RelayName {
         if self.request.rehearsal {
             caller.relay().rehearsal()

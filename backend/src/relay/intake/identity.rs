@@ -1,4 +1,4 @@
-//! What makes a retry the same message.
+//! The identity of a message, by which a retry is recognised.
 //!
 //! A message with a guid is identified by guid, event and revision: the same row of chat.db is the same message,
 //! however it is sent. A signed message without a guid is identified by its webhook-id. A bearer request has

@@ -1,10 +1,10 @@
-//! From a verified request's body to a stored message.
+//! The intake: parses the body of a verified request, and stores its message.
 //!
 //! The body is parsed only here, after its sender is known. `identity` decides which requests carry the same
 //! message; `new_message` and `line` decide to which conversation and person a message belongs.
 //!
-//! A rehearsal has a relay name of its own. Its messages share no identity, no conversation and no newest message
-//! with those of the relay whose secret signed them.
+//! A rehearsal has its own relay name. Its messages are separate from those of the relay whose secret signed them:
+//! in identities, conversations and the newest message.
 
 mod identity;
 mod line;
@@ -34,7 +34,7 @@ pub enum IntakeError {
 /// A message that was read, and the result of storing it.
 #[derive(Debug)]
 pub struct Received {
-    /// The relay under which it is kept.
+    /// The name of the relay that the message is stored under.
     pub relay: RelayName,
     pub event: Event,
     pub stored: Stored,

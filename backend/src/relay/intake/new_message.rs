@@ -1,4 +1,4 @@
-//! A message as the store takes it, with its conversation and the person who wrote it.
+//! Converts a message to the row that the store writes, with its conversation and the person who wrote it.
 
 use sha2::{Digest, Sha256};
 use shared_protocol::{Address, Message, Mode, RelayName, conversation_guid};
@@ -29,7 +29,7 @@ pub(super) fn new_message(
     );
     let line = line::of(&message).map_or_else(String::new, Address::into_string);
     let persona_id = message.persona_id.filter(|id| !id.is_empty());
-    // A rehearsal is no conversation with a person, so it changes no relationship.
+    // Without a persona, a rehearsal changes no relationship between a persona and a person.
     let persona_id =
         (!message.rehearsal).then(|| persona_id.unwrap_or_else(|| DEFAULT_PERSONA.to_owned()));
     // A message that the Mac's owner typed must not make the Mac's own number a person, nor the owner of another
@@ -75,8 +75,8 @@ pub(super) fn new_message(
     }
 }
 
-/// A guid that fits into the index of conversations. On Postgres a row of the index holds 2,704 bytes, including
-/// line and relay. Messages writes no guid as long; a longer guid is replaced by its hash.
+/// The guid for the index of conversations. On Postgres a row of the index holds 2,704 bytes, including line and
+/// relay. Messages does not write such long guids; a longer guid is replaced by its hash.
 fn index_key(guid: &str) -> String {
     const MAX_BYTES: usize = 1_200;
     if guid.len() <= MAX_BYTES {

@@ -15,9 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    AppSession, BrowserSession, SignInAttempt, count_failure, record_event, session_cookie,
-};
+use super::{AppSession, BrowserSession, CodeRequest, count_failure, record_event, session_cookie};
 use crate::audit::{Event, EventKind, record};
 use crate::clock::Timestamp;
 use crate::http::App;
@@ -72,7 +70,7 @@ struct Body {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 enum Confirmed<'a> {
-    SteppedUp(SteppedUp),
+    SteppedUp(StepUpAnswer),
     Browser(BrowserSession),
     App(AppSession<'a>),
 }
@@ -81,7 +79,8 @@ type Answer = (SetCookies, Json<Confirmed<'static>>);
 
 /// What the page or the app of a session gets that goes on.
 #[derive(Serialize, ToSchema)]
-struct SteppedUp {
+#[schema(as = SteppedUp)]
+struct StepUpAnswer {
     user_id: String,
     expires_at: Timestamp,
     step_up_until: Timestamp,
@@ -105,16 +104,16 @@ async fn confirm(
     headers: HeaderMap,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Answer, ApiError> {
-    let attempt = SignInAttempt::check(&app, &context, &credentials, &headers, &body.phone).await?;
+    let request = CodeRequest::check(&app, &context, &credentials, &headers, &body.phone).await?;
     let code = Code::parse(&body.code).map_err(|fault| ApiError::invalid("code", fault))?;
     let name = body.name.as_deref().map(parse_name).transpose()?.flatten();
-    let (session, phone, device) = (attempt.session, attempt.phone, attempt.device);
+    let (session, phone, device) = (request.session, request.phone, request.device);
     let now = app.services.clock.now();
     let confirm = Confirm {
         phone: phone.clone(),
         code,
         challenge_id: body.challenge_id,
-        binding: attempt.binding,
+        binding: request.binding,
         client: context.client,
         device,
         session: session.as_ref().map(|session| session.id),
@@ -221,7 +220,7 @@ fn step_up_answer(
 ) -> Answer {
     let phone = Phone::parse(&session.phone);
     let device = phone.map(|phone| app.services.known_devices.remember(&phone, now));
-    let mut answer = SteppedUp {
+    let mut answer = StepUpAnswer {
         user_id: session.user_id.to_string(),
         expires_at: session.ends_at(),
         step_up_until,
@@ -282,7 +281,10 @@ async fn repeated_answer(
         return Ok(None);
     };
     let (id, counter) = (before.session_id, before.token_counter);
-    let begun = app.services.sessions.begun_just_now(id, counter, now);
+    let begun = app
+        .services
+        .sessions
+        .just_confirmed_session(id, counter, now);
     let Some((session, token)) = begun.await? else {
         return Ok(None);
     };

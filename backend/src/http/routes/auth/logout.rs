@@ -54,7 +54,8 @@ enum Scope {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Ended {
+#[schema(as = Ended)]
+struct LogoutAnswer {
     /// How many sessions ended.
     ended: usize,
 }
@@ -108,7 +109,7 @@ impl Argument for LogoutRequest {
     path = "/auth/logout",
     tag = "auth",
     responses(
-        (status = 200, description = "OK", body = Ended),
+        (status = 200, description = "OK", body = LogoutAnswer),
         (status = 204, description = "Done")
     )
 )]
@@ -138,5 +139,5 @@ async fn logout(
         Scope::Others => AppendHeaders(Vec::new()),
         Scope::Local | Scope::Global => credentials.without_session(&app),
     };
-    Ok((cookies, Json::of(&Ended { ended }).into_response()))
+    Ok((cookies, Json::of(&LogoutAnswer { ended }).into_response()))
 }

@@ -47,7 +47,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// The checked client of a request that asks for a code or confirms one.
-struct SignInAttempt {
+struct CodeRequest {
     /// The session that the client already has.
     session: Option<Arc<Session>>,
     binding: otp::ChallengeBinding,
@@ -55,7 +55,7 @@ struct SignInAttempt {
     device: otp::Device,
 }
 
-impl SignInAttempt {
+impl CodeRequest {
     /// Checks the client and the number. A browser has to send the CSRF token of its session or pre-session.
     /// Otherwise a page of another site could sign a person in to another account, or send codes at our cost.
     async fn check(
@@ -67,7 +67,7 @@ impl SignInAttempt {
     ) -> Result<Self, ApiError> {
         let now = app.services.clock.now();
         let failures = &app.clients.sign_in_failures;
-        if let Some(retry_after) = failures.waits(context.client, now) {
+        if let Some(retry_after) = failures.wait_secs(context.client, now) {
             return Err(ApiError::TooManyCodes { retry_after });
         }
         let session = session_of(credentials, headers, app).await?;
@@ -112,7 +112,7 @@ fn count_failure(app: &App, context: &Context, kind: EventKind, outcome: &'stati
     app.clients.sign_in_failures.count(context.client, now);
 }
 
-/// What a browser's CSRF token is bound to: its live session, or else its pre-session.
+/// The binding of a browser's CSRF token: its live session, or else its pre-session.
 fn csrf_binding(session: Option<&Session>, browser: &Browser) -> Option<CsrfBinding> {
     match session {
         Some(session) => Some(CsrfBinding::of_session(session.id)),

@@ -22,7 +22,8 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Sessions {
+#[schema(as = Sessions)]
+struct SessionList {
     sessions: Vec<Item>,
 }
 
@@ -43,7 +44,7 @@ struct Item {
 async fn list_sessions(
     State(app): State<Arc<App>>,
     signed_in: SignedIn,
-) -> Result<Json<Sessions>, ApiError> {
+) -> Result<Json<SessionList>, ApiError> {
     let own = &signed_in.session;
     let found = app
         .services
@@ -62,7 +63,7 @@ async fn list_sessions(
             expires_at: session.expires_at,
         })
         .collect();
-    Ok(Json::of(&Sessions { sessions }))
+    Ok(Json::of(&SessionList { sessions }))
 }
 
 /// Ends a session of the person's.

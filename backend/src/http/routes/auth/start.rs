@@ -7,7 +7,7 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{SignInAttempt, count_failure, record_event};
+use super::{CodeRequest, count_failure, record_event};
 use crate::audit::EventKind;
 use crate::http::App;
 use crate::http::answer::Json;
@@ -55,7 +55,8 @@ enum Purpose {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Started {
+#[schema(as = Started)]
+struct StartAnswer {
     /// Names the code, for `confirm`.
     challenge_id: String,
     /// Seconds for which the code is good.
@@ -75,13 +76,13 @@ async fn start(
     credentials: Credentials,
     headers: HeaderMap,
     JsonBody(body): JsonBody<Body>,
-) -> Result<Json<Started>, ApiError> {
-    let SignInAttempt {
+) -> Result<Json<StartAnswer>, ApiError> {
+    let CodeRequest {
         session,
         binding,
         phone,
         device,
-    } = SignInAttempt::check(&app, &context, &credentials, &headers, &body.phone).await?;
+    } = CodeRequest::check(&app, &context, &credentials, &headers, &body.phone).await?;
     let channel = channel(&app, body.channel.as_deref())?;
     let step_up = match body.purpose {
         Purpose::SignIn => None,
@@ -112,7 +113,7 @@ async fn start(
         Err(error) => count_failure(&app, &context, kind, error.outcome()),
     }
     let started = started?;
-    let answer = Started {
+    let answer = StartAnswer {
         challenge_id: started.challenge_id.to_string(),
         expires_in: started.expires_in_secs,
         resend_after: started.resend_after_secs,

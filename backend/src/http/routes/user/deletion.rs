@@ -51,7 +51,7 @@ async fn delete(app: Arc<App>, user_id: Uuid, now: Timestamp) -> Result<(), ApiE
         &app.services.keyring,
     );
     let hidden = people::hide_person(store, pepper, keyring, user_id, now).await?;
-    app.services.sessions.forget_person(user_id);
+    app.services.sessions.evict_person(user_id);
     let Some(hidden) = hidden else {
         return Ok(());
     };

@@ -1,36 +1,37 @@
-//! The session behind a credential.
+//! The session of a credential: an app's access token or a browser's cookie.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
-use super::family::TokenState;
+use super::token_state::TokenState;
 use super::{RefreshToken, Session, SessionError, Sessions, Transport};
 use crate::clock::Timestamp;
 use crate::identity::{Claims, SessionRef, Verified};
 use crate::keyring::digest;
 
-/// How often the last use of a session is written down.
+/// How often the time of a session's last use is stored.
 const TOUCH_EVERY: Duration = Duration::from_mins(5);
-/// The provider's access token is replaced this long before it expires.
-pub(super) const FRESH_FOR: Duration = Duration::from_mins(1);
+/// The provider's access token is refreshed when less time is left before its expiry.
+pub(super) const MIN_TIME_LEFT: Duration = Duration::from_mins(1);
 
 impl Sessions {
+    /// The live session of an app's access token.
     pub async fn by_access_token(
         &self,
         token: &str,
         now: Timestamp,
     ) -> Result<Arc<Session>, SessionError> {
         let shown = digest(token.as_bytes());
-        if let Some(session) = self.live.get(&shown, Transport::Bearer, now) {
+        if let Some(session) = self.cache.get(&shown, Transport::Bearer, now) {
             return Ok(session);
         }
-        let began = self.live.epoch();
+        let epoch = self.cache.epoch();
         let verified = self.identity.verify(token, now).await?;
         let (Verified::Proven(claims) | Verified::Claimed(claims)) = &verified;
         let mut session = self
-            .session_of(claims, now)
+            .session_of_claims(claims, now)
             .await?
             .ok_or(SessionError::SignedOut)?;
         let belongs = session.subject == claims.subject
@@ -40,60 +41,67 @@ impl Sessions {
             return Err(SessionError::SignedOut);
         }
         if matches!(verified, Verified::Claimed(_)) && !was_issued(&session, &shown) {
-            self.user_checks
+            self.token_checks
                 .check(&self.identity, &session, token, now)
                 .await?;
-            session = self.alive_still(&session, now).await?;
+            session = self.reload(&session, now).await?;
         }
-        let session = self.touched(session, now).await?;
-        self.live.put(shown, &session, began, now);
+        let session = self.touch(session, now).await?;
+        self.cache.put(shown, &session, epoch, now);
         Ok(session)
     }
 
+    /// The live session of a browser's cookie. Also refreshes the provider's tokens if they are about to expire.
     pub async fn by_cookie(
         &self,
         value: &str,
         now: Timestamp,
     ) -> Result<Arc<Session>, SessionError> {
         let token = RefreshToken::parse(value).ok_or(SessionError::SignedOut)?;
-        if let Some(session) = self.live.get(&token.digest(), Transport::Cookie, now) {
+        if let Some(session) = self.cache.get(&token.digest(), Transport::Cookie, now) {
             return Ok(session);
         }
-        let began = self.live.epoch();
+        let epoch = self.cache.epoch();
         let mut session = self
-            .of_refresh_token(&token, Transport::Cookie, now)
+            .session_of_token(&token, Transport::Cookie, now)
             .await?;
-        let kept = self.store.tokens_of(session.id).await?;
-        let state = self.token_state(&token, &kept, &session, now).await?;
-        if let TokenState::Newest(counter) = state {
-            let is_first_use = kept.first().is_some_and(|row| row.first_used_at.is_none());
+        let stored = self.store.tokens_of(session.id).await?;
+        let state = self.check_token(&token, &stored, &session, now).await?;
+        if let TokenState::Newest { counter } = state {
+            let is_first_use = stored
+                .first()
+                .is_some_and(|row| row.first_used_at.is_none());
+            // From the first use on, the token before this one is valid for a short time only.
             if is_first_use && counter > 1 {
                 self.store.note_first_use(session.id, counter, now).await?;
             }
         }
         let expires = session.access_expires_at;
-        let is_due = expires.is_some_and(|at| at <= now.plus(FRESH_FOR));
+        let is_due = expires.is_some_and(|at| at <= now.plus(MIN_TIME_LEFT));
         if is_due && !self.upstream_failures.is_recent(session.id, now) {
-            match self.fresh_access(&session, now.plus(FRESH_FOR), now).await {
-                // The session stays what it was, whether or not the provider answers.
+            match self
+                .fresh_access(&session, now.plus(MIN_TIME_LEFT), now)
+                .await
+            {
+                // A request of a browser does not need the provider's tokens.
                 Ok(_) | Err(SessionError::Unavailable { .. }) => {}
                 Err(error) => return Err(error),
             }
-            session = self.alive_still(&session, now).await?;
+            session = self.reload(&session, now).await?;
         }
-        let session = self.touched(session, now).await?;
-        self.live.put(token.digest(), &session, began, now);
+        let session = self.touch(session, now).await?;
+        self.cache.put(token.digest(), &session, epoch, now);
         Ok(session)
     }
 
-    /// The live session that a refresh token names, not yet judged.
-    pub(super) async fn of_refresh_token(
+    /// The live session that a refresh token names. The caller checks the token's state.
+    pub(super) async fn session_of_token(
         &self,
         token: &RefreshToken,
         transport: Transport,
         now: Timestamp,
     ) -> Result<Session, SessionError> {
-        // A made-up token costs us a MAC, not a query.
+        // The MAC is checked first, so that a forged token causes no query.
         if !token.is_genuine(&self.keyring) {
             return Err(SessionError::SignedOut);
         }
@@ -105,7 +113,8 @@ impl Sessions {
             .ok_or(SessionError::SignedOut)
     }
 
-    async fn session_of(
+    /// The live session that an access token names.
+    async fn session_of_claims(
         &self,
         claims: &Claims,
         now: Timestamp,
@@ -116,7 +125,8 @@ impl Sessions {
         })
     }
 
-    async fn touched(
+    /// Stores that the session is used, if the last stored use is five minutes ago.
+    async fn touch(
         &self,
         mut session: Session,
         now: Timestamp,
@@ -132,12 +142,9 @@ impl Sessions {
         Ok(Arc::new(session))
     }
 
-    /// The provider may have taken seconds, in which the session may have ended elsewhere.
-    async fn alive_still(
-        &self,
-        session: &Session,
-        now: Timestamp,
-    ) -> Result<Session, SessionError> {
+    /// Reads the session again after a request to the provider. The request may have taken seconds, and the
+    /// session may have ended meanwhile.
+    async fn reload(&self, session: &Session, now: Timestamp) -> Result<Session, SessionError> {
         let session = self.store.session(session.id, now).await?;
         session.ok_or(SessionError::SignedOut)
     }
@@ -148,5 +155,5 @@ fn was_issued(session: &Session, shown: &[u8; 32]) -> bool {
     [&session.access_hash, &session.previous_access_hash]
         .into_iter()
         .flatten()
-        .any(|kept| bool::from(kept[..].ct_eq(&shown[..])))
+        .any(|stored| bool::from(stored[..].ct_eq(&shown[..])))
 }
