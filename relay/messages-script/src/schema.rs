@@ -3,6 +3,9 @@
 //! Columns are written `name`, or `name:kind` where the kind is one that the stand-in's schema knows a
 //! declaration for; a bare name is an integer that defaults to 0, as most columns are.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use crate::Style;
 
 /// A table and how its columns grew.
@@ -55,7 +58,14 @@ pub fn columns(style: Style, table: &str) -> Vec<&'static str> {
 
 /// Whether any version of macOS has this column.
 pub fn is_known(table: &str, column: &str) -> bool {
-    columns(Style::Macos27, table).contains(&column)
+    static NEWEST: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
+        let columns = |table: &'static Table| {
+            let columns = table.columns(Style::Macos27);
+            columns.map(|(column, _)| (table.name, column))
+        };
+        TABLES.iter().flat_map(columns).collect()
+    });
+    NEWEST.contains(&(table, column))
 }
 
 use Style::{Macos27, Monterey, Sequoia, Tahoe, Ventura};
