@@ -39,7 +39,7 @@ pub(super) struct FilteredPass {
     /// that are lifted together are posted in that order.
     rows: BTreeSet<i64>,
     /// Numbers of rows over which this relay panicked. They stay listed and are not read in this run.
-    set_aside: BTreeSet<i64>,
+    pub(super) set_aside: BTreeSet<i64>,
     /// The last row that was read in its turn.
     turn: i64,
     /// How many chats and rows were read so far.
