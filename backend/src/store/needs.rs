@@ -64,16 +64,16 @@ const FACTS: &str = "select format('%I', current_user) as login,
        has_schema_privilege('public', 'usage with grant option')
          or coalesce((select has_schema_privilege(g.oid, 'public', 'usage')
              from pg_roles g where g.rolname = $2), has_schema_privilege('public', 'public', 'usage'))
-         as guarded_may_look,
+         as guarded_role_may_use_public,
        (select format('%I', pg_get_userbyid(n.nspowner)) from pg_namespace n
          where n.nspname = 'app' and not pg_has_role(current_user, n.nspowner, 'usage')) as owner_of_app,
        array(select w from unnest($1::text[]) w
          where not exists (select 1 from pg_roles k where k.rolname = w)) as missing_roles,
        coalesce((select pg_has_role(current_user, g.oid, case
            when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end)
-         from pg_roles g where g.rolname = $2), false) as may_become_guarded,
+         from pg_roles g where g.rolname = $2), false) as may_set_guarded_role,
        coalesce((select pg_has_role(current_user, g.oid, 'member with admin option')
-         from pg_roles g where g.rolname = $2), false) as may_grant_guarded
+         from pg_roles g where g.rolname = $2), false) as may_grant_guarded_role
      from pg_roles r where r.rolname = current_user";
 const EXISTING_TABLES: &str = "select c.relname::text as name, c.relkind = 'r' as is_table,
        pg_has_role(current_user, c.relowner, 'usage') as is_ours,
@@ -123,25 +123,31 @@ const DEPENDENT_OBJECTS: &str = "select distinct c.relname || '.' || a.attname,
 struct Facts {
     login: String,
     database: String,
+    /// As `server_version_num`: 130000 is version 13.
     version: i32,
     is_read_only: bool,
     is_superuser: bool,
     may_create_roles: bool,
     may_create_schemas: bool,
     may_create_tables: bool,
-    guarded_may_look: bool,
+    guarded_role_may_use_public: bool,
+    /// The owner of the schema `app`, if the login does not have the owner's rights.
     owner_of_app: Option<String>,
+    /// Those of [`ROLES`] that do not exist.
     missing_roles: Vec<String>,
-    may_become_guarded: bool,
-    may_grant_guarded: bool,
+    may_set_guarded_role: bool,
+    may_grant_guarded_role: bool,
 }
 
+/// A table or view in `public` that has the name of one of our tables.
 #[derive(sqlx::FromRow)]
 struct Relation {
     name: String,
     is_table: bool,
+    /// Whether the login has the rights of the owner.
     is_ours: bool,
     owner: String,
+    /// Whether the table is a partition, has partitions, or is part of an inheritance.
     inherits: bool,
 }
 
@@ -200,13 +206,13 @@ fn of_roles(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     let may_create_roles = facts.is_superuser || facts.may_create_roles;
     let missing = &facts.missing_roles;
-    let lacks_guarded = missing.iter().any(|role| role == GUARDED_ROLE);
+    let lacks_guarded_role = missing.iter().any(|role| role == GUARDED_ROLE);
     let grant = format!("grant {GUARDED_ROLE} to {login};");
     if !missing.is_empty() && !may_create_roles {
         let create = missing
             .iter()
             .map(|role| format!("create role {role} nologin;"));
-        let grant = lacks_guarded.then(|| grant.clone());
+        let grant = lacks_guarded_role.then(|| grant.clone());
         found.push(Finding::new(
             format!(
                 "roles are missing that {login} may not create: {}",
@@ -217,15 +223,15 @@ fn of_roles(facts: &Facts) -> Vec<Finding> {
     }
     // Before version 16 a role that may create roles may also grant them.
     let may_grant = facts.is_superuser
-        || facts.may_grant_guarded
+        || facts.may_grant_guarded_role
         || (facts.may_create_roles && facts.version < 160_000);
-    if !lacks_guarded && !facts.may_become_guarded && !may_grant {
+    if !lacks_guarded_role && !facts.may_set_guarded_role && !may_grant {
         found.push(Finding::new(
             format!("{login} cannot act as {GUARDED_ROLE}, the role that people's requests run as"),
             [grant],
         ));
     }
-    if !facts.guarded_may_look {
+    if !facts.guarded_role_may_use_public {
         found.push(Finding::new(
             format!(
                 "{login} may not let {GUARDED_ROLE} use the schema public, and nothing else does"

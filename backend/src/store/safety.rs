@@ -21,8 +21,9 @@ pub(super) const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 // Not registered: they read the catalogue, and some run before any table of ours exists.
 const SESSION_SCHEMA: &str = "select current_schema()::text is not distinct from 'public',
      to_regnamespace('public') is not null, format('%I', current_user)";
-const TABLES: &str = "select t.name, c.oid is not null as is_there,
-       coalesce(c.relrowsecurity, false) as is_closed, coalesce(row_security_active(c.oid), false) as binds_us,
+const TABLES: &str = "select t.name, c.oid is not null as is_created,
+       coalesce(c.relrowsecurity, false) as has_row_security,
+       coalesce(row_security_active(c.oid), false) as hides_rows,
        coalesce(c.relforcerowsecurity, false) as is_forced, quote_ident(pg_get_userbyid(c.relowner)) as owner
      from unnest($1::text[]) t (name) left join pg_class c
        on c.relnamespace = to_regnamespace('public') and c.relname = t.name
@@ -179,9 +180,11 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>,
 )]
 struct TableRow {
     name: String,
-    is_there: bool,
-    is_closed: bool,
-    binds_us: bool,
+    is_created: bool,
+    has_row_security: bool,
+    /// Whether row-level security applies to the login.
+    hides_rows: bool,
+    /// Whether row-level security applies to the owner of the table.
     is_forced: bool,
     owner: Option<String>,
 }
@@ -203,7 +206,7 @@ fn listed(rows: &[&TableRow]) -> String {
 /// Tables that do not exist, and tables without row-level security.
 fn missing_or_open(tables: &[TableRow]) -> Vec<Finding> {
     let mut found = Vec::new();
-    let missing: Vec<&TableRow> = tables.iter().filter(|row| !row.is_there).collect();
+    let missing: Vec<&TableRow> = tables.iter().filter(|row| !row.is_created).collect();
     if !missing.is_empty() {
         found.push(Finding::without_fix(format!(
             "tables are missing, though their migrations were applied: {}",
@@ -212,7 +215,7 @@ fn missing_or_open(tables: &[TableRow]) -> Vec<Finding> {
     }
     let open: Vec<&TableRow> = tables
         .iter()
-        .filter(|row| row.is_there && !row.is_closed)
+        .filter(|row| row.is_created && !row.has_row_security)
         .collect();
     if !open.is_empty() {
         let enable =
@@ -227,7 +230,7 @@ fn missing_or_open(tables: &[TableRow]) -> Vec<Finding> {
 
 /// Tables whose rows row-level security hides from the backend's own login.
 fn hidden_from_login(tables: &[TableRow], login: &str) -> Option<Finding> {
-    let hidden: Vec<&TableRow> = tables.iter().filter(|row| row.binds_us).collect();
+    let hidden: Vec<&TableRow> = tables.iter().filter(|row| row.hides_rows).collect();
     let exempt_login = |row: &&TableRow| {
         let owner = row.owner.as_deref().unwrap_or_default();
         if row.is_forced {
@@ -298,7 +301,9 @@ async fn guarded_role(
                 format!("grant select on public.users to {GUARDED_ROLE};"),
             ],
         )),
-        reading => drop(reading?),
+        reading => {
+            reading?;
+        }
     }
     Ok(found)
 }

@@ -77,8 +77,10 @@ pub(in crate::store) async fn create_tombstones(
     pepper: &Pepper,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let hashes = deleted.iter().filter_map(|row| row.tombstone(pepper));
-    let hashes = serde_json::Value::from_iter(hashes).to_string();
+    let hashes: serde_json::Value = (deleted.iter())
+        .filter_map(|row| row.tombstone(pepper))
+        .collect();
+    let hashes = hashes.to_string();
     let params = (hashes, now, now.plus(Store::MESSAGE_TOMBSTONE_TTL));
     tx.execute(CREATE_MESSAGE_TOMBSTONES, params).await?;
     Ok(())

@@ -25,7 +25,7 @@ const SHARE: u32 = 20;
 /// Rows per slice.
 const SLICE: usize = 256;
 
-/// How far the comparison has come.
+/// The state of the comparison.
 pub(super) struct Compare {
     /// Whether the database has changed since the last comparison began.
     is_requested: bool,

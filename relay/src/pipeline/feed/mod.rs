@@ -1,6 +1,6 @@
 //! Reads one open chat.db: new rows, changed rows, and rows that filters hold back.
 //!
-//! This module decides what is read when. `begin` finds the place to start, `rebuilt` reads another file
+//! This module decides what is read when. `begin` finds the first row to read, `rebuilt` reads another file
 //! at the same path, `resume` reads what a lost state had missed, `batch` writes decisions and the cursor,
 //! `names` keeps own addresses and group names, `compare` finds rows that changed in place, and `filtered`
 //! finds rows whose mark was lifted.
@@ -45,7 +45,7 @@ const CLEAN_BATCH: u32 = 2_000;
 /// How often a proof of the network is written down.
 const NOTE_CONTACT_EVERY: i64 = 30 * SECOND;
 
-/// One open chat.db, and how far it was read.
+/// One open chat.db, and the position up to which it was read.
 pub struct Feed<'c> {
     context: &'c PipelineContext,
     position: ReadPosition,
@@ -73,7 +73,7 @@ enum WaitingRows {
 }
 
 impl Feed<'_> {
-    /// Reads what is due; returns how long to wait at most before the next step.
+    /// Reads what is due. Returns the maximum time to wait before the next step.
     pub fn step(&mut self, db: &ChatDb, wake: Wake) -> Result<Duration, PipelineError> {
         crash_point("read");
         self.note_contact()?;

@@ -1,4 +1,4 @@
-//! Where a relay with an empty state begins, once the backend has answered.
+//! Chooses the message from which a relay with an empty state reads on, once the backend has answered.
 //!
 //! An empty state may be a lost one. Nothing is read until the backend has said whether it has messages of
 //! this relay. If it has, every message after the newest of them is new. The answer also proves the clock,
@@ -20,7 +20,7 @@ use crate::state::read_position::ReadPosition;
 const TARGET: &str = meta::RESUME_TARGET;
 /// Rows sent this long before the backend's newest message are read if they appeared after it.
 const WINDOW: i64 = 48 * HOUR;
-/// Clocks of senders differ by this much.
+/// The maximum difference between the clocks of senders.
 const SLACK: i64 = 300 * SECOND;
 
 impl Feed<'_> {
