@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rstest::rstest;
 use serde_json::json;
 use shared_protocol::{MESSAGE_ROUTE, Purpose};
 
 use crate::cli::Serving;
-use crate::support::{Answered, apps};
+use crate::support::{Answered, Engine, Postgres, Sqlite, TestApp};
 use crate::told::{SECRET, exchange, signed};
 
 /// A field of a line, as text logs write it: `name="value"`.
@@ -101,25 +102,25 @@ fn log_lines_of_simultaneous_requests_have_their_own_request_id() {
     assert_eq!(field(span, "relay"), Some("mini"), "{log}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn audit_events_of_a_sign_in_have_the_request_id() {
-    for app in apps().await {
-        let start = app
-            .post_json("/auth/verify/start", &json!({ "phone": "+15551234567" }))
-            .await;
-        let code = json!({ "phone": "+15551234567", "code": "123456" });
-        let confirm = app.post_json("/auth/verify/confirm", &code).await;
-        assert_eq!(confirm.status, 200, "{}", app.kind);
-        let mut kept = crate::audit::request_ids(&app).await;
-        kept.sort();
-        let id = |answer: &Answered| answer.header("x-request-id").map(str::to_owned);
-        // A separate task opens the session, with the same request id.
-        let mut expected = vec![
-            ("code_confirm".to_owned(), id(&confirm)),
-            ("code_start".to_owned(), id(&start)),
-            ("sign_in".to_owned(), id(&confirm)),
-        ];
-        expected.sort();
-        assert_eq!(kept, expected, "{}", app.kind);
-    }
+async fn audit_events_of_a_sign_in_have_the_request_id(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let start = app
+        .post_json("/auth/verify/start", &json!({ "phone": "+15551234567" }))
+        .await;
+    let code = json!({ "phone": "+15551234567", "code": "123456" });
+    let confirm = app.post_json("/auth/verify/confirm", &code).await;
+    assert_eq!(confirm.status, 200, "{}", app.kind);
+    let mut kept = crate::audit::request_ids(&app).await;
+    kept.sort();
+    let id = |answer: &Answered| answer.header("x-request-id").map(str::to_owned);
+    // A separate task opens the session, with the same request id.
+    let mut expected = vec![
+        ("code_confirm".to_owned(), id(&confirm)),
+        ("code_start".to_owned(), id(&start)),
+        ("sign_in".to_owned(), id(&confirm)),
+    ];
+    expected.sort();
+    assert_eq!(kept, expected, "{}", app.kind);
 }

@@ -38,9 +38,7 @@ async fn refused(database: &TestDatabase) -> String {
 
 #[tokio::test]
 async fn a_session_that_has_written_and_not_ended_is_named() {
-    let Some(database) = older().await else {
-        return;
-    };
+    let database = older().await;
     let mut writer = uvicorn(&database).await;
     writer
         .execute("begin; lock table messages in row exclusive mode")
@@ -61,9 +59,7 @@ async fn a_session_that_has_written_and_not_ended_is_named() {
 
 #[tokio::test]
 async fn a_transaction_left_open_on_a_table_counts() {
-    let Some(database) = older().await else {
-        return;
-    };
+    let database = older().await;
     let mut reader = uvicorn(&database).await;
     reader
         .execute("begin; select count(*) from users")
@@ -77,9 +73,7 @@ async fn a_transaction_left_open_on_a_table_counts() {
 /// Between two short writes nothing is locked, so looking at locks is not enough.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_with_short_writes_is_found() {
-    let Some(database) = older().await else {
-        return;
-    };
+    let database = older().await;
     let stop = Arc::new(AtomicBool::new(false));
     let writing = tokio::spawn({
         let mut writer = uvicorn(&database).await;
@@ -114,9 +108,7 @@ async fn a_session_with_short_writes_is_found() {
 
 #[tokio::test]
 async fn sessions_that_are_connected_or_have_read_do_not_count() {
-    let Some(database) = older().await else {
-        return;
-    };
+    let database = older().await;
     let mut idle = uvicorn(&database).await;
     idle.execute("select count(*) from users")
         .await
@@ -129,9 +121,7 @@ async fn sessions_that_are_connected_or_have_read_do_not_count() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_that_adopt_at_once_take_turns() {
-    let Some(database) = older().await else {
-        return;
-    };
+    let database = older().await;
     let (one, two) = tokio::join!(
         migrate(&database, Adoption::Allowed),
         migrate(&database, Adoption::Allowed)

@@ -21,20 +21,20 @@ use crate::support::{NOW, TestApp, TestDatabase, TestStore, fixture, message, se
 /// The older schema with a few rows, in case the shared fixture is not there.
 const BUILT_IN: &str = include_str!("older.sql");
 
-async fn older() -> Option<TestDatabase> {
-    let database = TestDatabase::empty().await?;
+async fn older() -> TestDatabase {
+    let database = TestDatabase::empty().await;
     let sql = fixture("legacy/postgres.sql").unwrap_or_else(|| BUILT_IN.to_owned());
     let mut connection = database.connect().await;
     connection
         .execute(sqlx::raw_sql(AssertSqlSafe(sql)))
         .await
         .expect("the fixture loads");
-    Some(database)
+    database
 }
 
 /// Rows that a database may hold after years, on top of the built-in ones.
-async fn odd() -> Option<TestDatabase> {
-    let database = TestDatabase::empty().await?;
+async fn odd() -> TestDatabase {
+    let database = TestDatabase::empty().await;
     let mut connection = database.connect().await;
     for sql in [BUILT_IN, include_str!("odd_rows.sql")] {
         connection
@@ -42,7 +42,7 @@ async fn odd() -> Option<TestDatabase> {
             .await
             .expect("they load");
     }
-    Some(database)
+    database
 }
 
 async fn migrate(database: &TestDatabase, adoption: Adoption) -> Result<(), OpenError> {
@@ -70,9 +70,7 @@ async fn contents(connection: &mut PgConnection, json: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn data_is_adopted_only_when_asked_and_twice_is_harmless() {
-    let Some(database) = older().await else {
-        return;
-    };
+    let database = older().await;
     let mut connection = database.connect().await;
     let before = contents(&mut connection, "metadata").await;
     assert!(before.len() >= 9);
@@ -112,9 +110,7 @@ async fn data_is_adopted_only_when_asked_and_twice_is_harmless() {
 
 #[tokio::test]
 async fn adopted_rows_belong_where_they_should() {
-    let Some(database) = older().await else {
-        return;
-    };
+    let database = older().await;
     migrate(&database, Adoption::Allowed)
         .await
         .expect("adopted");
@@ -154,7 +150,7 @@ async fn adopted_rows_belong_where_they_should() {
 
 #[tokio::test]
 async fn odd_rows_are_adopted_too() {
-    let Some(database) = odd().await else { return };
+    let database = odd().await;
     let mut connection = database.connect().await;
     let before = contents(&mut connection, "metadata").await;
     migrate(&database, Adoption::Allowed)
@@ -180,9 +176,7 @@ async fn odd_rows_are_adopted_too() {
 
 #[tokio::test]
 async fn a_backend_that_may_migrate_does() {
-    let Some(database) = TestDatabase::empty().await else {
-        return;
-    };
+    let database = TestDatabase::empty().await;
     let config = archety_backend::config::DatabaseConfig {
         migrate_on_start: true,
         ..database.config()
@@ -195,9 +189,7 @@ async fn a_backend_that_may_migrate_does() {
 
 #[tokio::test]
 async fn a_late_retry_of_an_adopted_message_is_a_duplicate() {
-    let Some(database) = older().await else {
-        return;
-    };
+    let database = older().await;
     migrate(&database, Adoption::Allowed)
         .await
         .expect("adopted");
@@ -228,9 +220,7 @@ async fn a_late_retry_of_an_adopted_message_is_a_duplicate() {
 
 #[tokio::test]
 async fn serving_an_unmigrated_database_names_the_command() {
-    let Some(database) = TestDatabase::empty().await else {
-        return;
-    };
+    let database = TestDatabase::empty().await;
     let refused = Store::open(&database.config(), Environment::Development, NOW)
         .await
         .err();

@@ -42,9 +42,7 @@ async fn a_database_is_found_up_to_date_empty_or_away() {
         !is_usable && what.contains("127.0.0.1:1") && !what.contains("hunter2"),
         "{what}"
     );
-    let Some(database) = TestDatabase::migrated().await else {
-        return;
-    };
+    let database = TestDatabase::migrated().await;
     let url = database.url();
     let (code, found) = check(&[("DATABASE_URL", &url)]);
     assert_eq!(
@@ -68,9 +66,7 @@ async fn a_database_is_found_up_to_date_empty_or_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_leaves_an_empty_database_empty() {
-    let Some(database) = TestDatabase::empty().await else {
-        return;
-    };
+    let database = TestDatabase::empty().await;
     let (code, found) = check(&[("DATABASE_URL", &database.url())]);
     assert_eq!(code, Some(0), "{found:?}");
     let mut connection = database.connect().await;

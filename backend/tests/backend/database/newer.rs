@@ -3,7 +3,8 @@
 use archety_backend::store::Pools;
 
 use super::*;
-use crate::support::{TestStore, stores};
+use crate::support::{Engine, Postgres, Sqlite, TestStore};
+use rstest::rstest;
 
 /// Notes a migration that this version does not know, and does `sql`.
 async fn newer(store: &TestStore, sql: &str) {
@@ -23,54 +24,56 @@ async fn newer(store: &TestStore, sql: &str) {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_older_version_serves_on_what_was_only_expanded() {
-    for store in stores().await {
-        newer(&store, "alter table users add column later text").await;
-        let closed = store.close().await;
-        let version = migrate(&closed.config)
-            .await
-            .expect("nothing to do is no failure");
-        assert_eq!(version, SchemaVersion::Newer(vec![9999]));
-        let plan = Store::plan(&closed.config, Environment::Development).await;
-        let plan = plan.expect("a plan");
-        assert_eq!((plan.newer, plan.migrations.len()), (vec![9999], 0));
-        open(&closed.config).await.expect("it serves").close().await;
-    }
+async fn an_older_version_serves_on_what_was_only_expanded(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let store = TestStore::new(engine).await;
+    newer(&store, "alter table users add column later text").await;
+    let closed = store.close().await;
+    let version = migrate(&closed.config)
+        .await
+        .expect("nothing to do is no failure");
+    assert_eq!(version, SchemaVersion::Newer(vec![9999]));
+    let plan = Store::plan(&closed.config, Environment::Development).await;
+    let plan = plan.expect("a plan");
+    assert_eq!((plan.newer, plan.migrations.len()), (vec![9999], 0));
+    open(&closed.config).await.expect("it serves").close().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_older_version_says_why_it_cannot_serve() {
-    for store in stores().await {
-        newer(
-            &store,
-            "alter table tombstones rename column expires_at to why",
-        )
-        .await;
-        let closed = store.close().await;
-        for refused in [
-            migrate(&closed.config).await.map(drop),
-            open(&closed.config).await.map(drop),
-        ] {
-            let refused = refused.expect_err("a column is gone");
-            assert!(matches!(refused, OpenError::TooNew(_)), "{refused}");
-            let told = refused.to_string();
-            assert!(
-                told.contains("newer version") && told.contains("expires_at"),
-                "{told}"
-            );
-        }
-    }
-}
-
-#[tokio::test]
-async fn two_versions_that_parted_are_not_mixed() {
-    for store in stores().await {
-        newer(&store, "delete from _sqlx_migrations where version = 2").await;
-        let closed = store.close().await;
-        let refused = migrate(&closed.config).await.expect_err("one is missing");
+async fn an_older_version_says_why_it_cannot_serve(#[values(Sqlite, Postgres)] engine: Engine) {
+    let store = TestStore::new(engine).await;
+    newer(
+        &store,
+        "alter table tombstones rename column expires_at to why",
+    )
+    .await;
+    let closed = store.close().await;
+    for refused in [
+        migrate(&closed.config).await.map(drop),
+        open(&closed.config).await.map(drop),
+    ] {
+        let refused = refused.expect_err("a column is gone");
         assert!(matches!(refused, OpenError::TooNew(_)), "{refused}");
         let told = refused.to_string();
-        assert!(told.contains("9999") && told.contains("0002"), "{told}");
+        assert!(
+            told.contains("newer version") && told.contains("expires_at"),
+            "{told}"
+        );
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn two_versions_that_parted_are_not_mixed(#[values(Sqlite, Postgres)] engine: Engine) {
+    let store = TestStore::new(engine).await;
+    newer(&store, "delete from _sqlx_migrations where version = 2").await;
+    let closed = store.close().await;
+    let refused = migrate(&closed.config).await.expect_err("one is missing");
+    assert!(matches!(refused, OpenError::TooNew(_)), "{refused}");
+    let told = refused.to_string();
+    assert!(told.contains("9999") && told.contains("0002"), "{told}");
 }

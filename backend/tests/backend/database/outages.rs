@@ -36,9 +36,7 @@ async fn read(store: &Store) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_and_messages_succeed_across_a_restart_of_the_server() {
-    let Some(store) = TestStore::postgres().await else {
-        return;
-    };
+    let store = TestStore::postgres().await;
     let database = store.database.as_ref().expect("Postgres");
     let store = &store.store;
     for round in 0..5 {
@@ -65,9 +63,7 @@ async fn reads_and_messages_succeed_across_a_restart_of_the_server() {
 /// Nothing was done on a connection whose `begin` fails, so a transaction begins on another one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_begins_on_another_connection() {
-    let Some(store) = TestStore::postgres().await else {
-        return;
-    };
+    let store = TestStore::postgres().await;
     let database = store.database.as_ref().expect("Postgres");
     let store = &store.store;
     for round in 0..5 {
@@ -84,9 +80,7 @@ async fn a_transaction_begins_on_another_connection() {
 
 #[tokio::test]
 async fn a_read_only_database_is_not_ready_and_writers_come_back_with_it() {
-    let Some(store) = TestStore::postgres().await else {
-        return;
-    };
+    let store = TestStore::postgres().await;
     let app = TestApp::on(store, RelayAuth::Both, &secrets()).await;
     let database = app.base.database.as_ref().expect("Postgres");
     let name = database.name();
@@ -127,9 +121,7 @@ async fn a_read_only_database_is_not_ready_and_writers_come_back_with_it() {
 /// A replica is started while the database is read-only, and becomes ready with it.
 #[tokio::test]
 async fn a_start_on_a_read_only_database_waits_for_it() {
-    let Some(store) = TestStore::postgres().await else {
-        return;
-    };
+    let store = TestStore::postgres().await;
     let config = DatabaseConfig {
         migrate_on_start: true,
         ..store.config.clone()
@@ -159,9 +151,7 @@ async fn a_start_on_a_read_only_database_waits_for_it() {
 
 #[tokio::test]
 async fn slow_requests_keep_no_message_out() {
-    let Some(store) = TestStore::postgres().await else {
-        return;
-    };
+    let store = TestStore::postgres().await;
     let app = TestApp::on(store, RelayAuth::Both, &secrets()).await;
     let Pools::Postgres(pool) = app.store.pools() else {
         panic!("a server");

@@ -36,9 +36,7 @@ async fn no_other_schema_gets_our_tables() {
 
 /// Migrates twice with a login whose search path leads to another schema, and stores a message.
 async fn check_search_path(way: u32) {
-    let Some(database) = TestDatabase::empty().await else {
-        return;
-    };
+    let database = TestDatabase::empty().await;
     let name = database.name();
     let (login, config) = deployer(&database).await;
     let mine = format!("create schema mine authorization {login};");
@@ -109,9 +107,7 @@ async fn in_own_schema(login: &str, config: &DatabaseConfig) {
 
 #[tokio::test]
 async fn a_set_of_tables_in_another_schema_is_named_and_can_be_moved() {
-    let Some(database) = TestDatabase::empty().await else {
-        return;
-    };
+    let database = TestDatabase::empty().await;
     let (login, config) = deployer(&database).await;
     in_own_schema(&login, &config).await;
     assert!(
@@ -155,9 +151,7 @@ async fn a_set_of_tables_in_another_schema_is_named_and_can_be_moved() {
 
 #[tokio::test]
 async fn a_second_set_beside_ours_is_named_until_it_is_closed_or_gone() {
-    let Some(database) = TestDatabase::empty().await else {
-        return;
-    };
+    let database = TestDatabase::empty().await;
     let (login, config) = deployer(&database).await;
     in_own_schema(&login, &config).await;
     // Of which one part only was moved away.
@@ -198,9 +192,7 @@ async fn a_second_set_beside_ours_is_named_until_it_is_closed_or_gone() {
 
 #[tokio::test]
 async fn a_public_that_is_closed_to_the_login_is_said_with_the_grant() {
-    let Some(database) = TestDatabase::empty().await else {
-        return;
-    };
+    let database = TestDatabase::empty().await;
     let (login, config) = database.login("createrole").await;
     let name = database.name();
     database

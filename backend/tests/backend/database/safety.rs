@@ -5,9 +5,7 @@ use super::*;
 
 #[tokio::test]
 async fn what_opens_a_table_stops_the_start_and_its_fix_mends_it() {
-    let Some(database) = TestDatabase::empty().await else {
-        return;
-    };
+    let database = TestDatabase::empty().await;
     let (login, config) = deployer(&database).await;
     migrate(&config).await.expect("migrated");
     open(&config).await.expect("it serves").close().await;
@@ -61,9 +59,7 @@ async fn what_opens_a_table_stops_the_start_and_its_fix_mends_it() {
 
 #[tokio::test]
 async fn a_login_that_owns_nothing_would_find_nothing_and_is_told() {
-    let Some(database) = TestDatabase::migrated().await else {
-        return;
-    };
+    let database = TestDatabase::migrated().await;
     let (login, config) = database.login("").await;
     database
         .run(&format!(
@@ -79,9 +75,7 @@ async fn a_login_that_owns_nothing_would_find_nothing_and_is_told() {
 
 #[tokio::test]
 async fn a_table_that_is_gone_is_named() {
-    let Some(database) = TestDatabase::migrated().await else {
-        return;
-    };
+    let database = TestDatabase::migrated().await;
     database.run("drop table body_windows").await;
     let found = findings(open(&database.config()).await);
     assert!(told(&found).contains("public.body_windows"), "{found:?}");
@@ -90,9 +84,7 @@ async fn a_table_that_is_gone_is_named() {
 /// Roles belong to a server, so these faults need one of their own.
 #[tokio::test]
 async fn roles_that_pass_row_level_security_are_named() {
-    let Some(database) = TestDatabase::on_fresh_server().await else {
-        return;
-    };
+    let database = TestDatabase::on_fresh_server().await;
     migrate(&database.config()).await.expect("migrated");
     for (fault, role) in [
         ("alter role authenticated bypassrls", "authenticated"),

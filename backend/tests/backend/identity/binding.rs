@@ -3,13 +3,14 @@
 use archety_backend::config::IdentityConfig;
 use archety_backend::identity::{Identity, OpenIdentityError, switch_identity};
 use archety_backend::store::{Pools, Store};
+use rstest::rstest;
 use supabase_stand_in::{Settings, StandIn};
 use uuid::Uuid;
 
 use super::support::{
     KeyKind, PASSWORD_KEY, PATIENT, SESSION_KEY, TestUser, config, keyring, new_user,
 };
-use crate::support::{NOW, stores};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 async fn open(config: &IdentityConfig, store: &Store) -> Result<Identity, OpenIdentityError> {
     Identity::open(config, PATIENT, store, keyring(SESSION_KEY), NOW).await
@@ -58,30 +59,31 @@ async fn open_session(store: &Store, id: u128, user_id: Uuid) {
     .expect("a session");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_database_with_accounts_at_supabase_is_refused_once_the_configuration_of_supabase_is_gone()
- {
+async fn a_database_with_accounts_at_supabase_is_refused_once_the_configuration_of_supabase_is_gone(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let project = StandIn::start(Settings::default()).await.expect("a port");
     let supabase = IdentityConfig::Supabase(config(&project, KeyKind::Legacy, &[PASSWORD_KEY]));
-    for base in stores().await {
-        let identity = open(&supabase, &base.store).await.expect("the first");
-        assert_eq!(identity.issuer(), project.issuer());
-        open(&supabase, &base.second().await)
-            .await
-            .expect("the same");
-        let ada = new_user(&base.store, 1, NOW).await;
-        account(&base.store, &ada, identity.issuer()).await;
-        let Err(refused) = open(&IdentityConfig::Local, &base.store).await else {
-            panic!("{}: another issuer", base.kind);
-        };
-        let message = refused.to_string();
-        assert!(
-            message.contains("archety-backend identity switch"),
-            "{message}"
-        );
-        assert!(message.contains(&project.issuer()), "{message}");
-        assert!(message.contains("IDENTITY=local"), "{message}");
-    }
+    let base = TestStore::new(engine).await;
+    let identity = open(&supabase, &base.store).await.expect("the first");
+    assert_eq!(identity.issuer(), project.issuer());
+    open(&supabase, &base.second().await)
+        .await
+        .expect("the same");
+    let ada = new_user(&base.store, 1, NOW).await;
+    account(&base.store, &ada, identity.issuer()).await;
+    let Err(refused) = open(&IdentityConfig::Local, &base.store).await else {
+        panic!("{}: another issuer", base.kind);
+    };
+    let message = refused.to_string();
+    assert!(
+        message.contains("archety-backend identity switch"),
+        "{message}"
+    );
+    assert!(message.contains(&project.issuer()), "{message}");
+    assert!(message.contains("IDENTITY=local"), "{message}");
     assert_eq!(
         project.requests().all().len(),
         0,
@@ -89,87 +91,90 @@ async fn a_database_with_accounts_at_supabase_is_refused_once_the_configuration_
     );
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_issuer_may_change_until_the_first_session_or_account() {
+async fn the_issuer_may_change_until_the_first_session_or_account(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let project = StandIn::start(Settings::default()).await.expect("a port");
     let right = IdentityConfig::Supabase(config(&project, KeyKind::Legacy, &[PASSWORD_KEY]));
     let mut typo = config(&project, KeyKind::Legacy, &[PASSWORD_KEY]);
     typo.issuer.push_str("/typo");
     let typo = IdentityConfig::Supabase(typo);
-    for base in stores().await {
-        let store = &base.store;
-        open(&typo, store).await.expect("the first");
-        open(&IdentityConfig::Local, store)
-            .await
-            .expect("no session and no account binds the database");
-        // A person who has only sent messages has no account, so the issuer may still change.
-        let ada = new_user(store, 1, NOW).await;
-        open(&right, store)
-            .await
-            .expect("no session and no account binds the database");
-        open_session(store, 1, ada.user_id).await;
-        assert!(
-            open(&typo, store).await.is_err(),
-            "{}: a session",
-            base.kind
-        );
-        open(&right, store).await.expect("bound to it");
-    }
-    for base in stores().await {
-        let store = &base.store;
-        open(&right, store).await.expect("the first");
-        let ada = new_user(store, 1, NOW).await;
-        account(store, &ada, &project.issuer()).await;
-        assert!(
-            open(&typo, store).await.is_err(),
-            "{}: an account",
-            base.kind
-        );
-        open(&right, store).await.expect("bound to it");
-    }
+    let base = TestStore::new(engine).await;
+    let store = &base.store;
+    open(&typo, store).await.expect("the first");
+    open(&IdentityConfig::Local, store)
+        .await
+        .expect("no session and no account binds the database");
+    // A person who has only sent messages has no account, so the issuer may still change.
+    let ada = new_user(store, 1, NOW).await;
+    open(&right, store)
+        .await
+        .expect("no session and no account binds the database");
+    open_session(store, 1, ada.user_id).await;
+    assert!(
+        open(&typo, store).await.is_err(),
+        "{}: a session",
+        base.kind
+    );
+    open(&right, store).await.expect("bound to it");
+    let base = TestStore::new(engine).await;
+    let store = &base.store;
+    open(&right, store).await.expect("the first");
+    let ada = new_user(store, 1, NOW).await;
+    account(store, &ada, &project.issuer()).await;
+    assert!(
+        open(&typo, store).await.is_err(),
+        "{}: an account",
+        base.kind
+    );
+    open(&right, store).await.expect("bound to it");
 }
 
+#[rstest]
 #[tokio::test]
-async fn switching_the_issuer_ends_every_session_and_switching_back_restores_the_local_issuer() {
+async fn switching_the_issuer_ends_every_session_and_switching_back_restores_the_local_issuer(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     const ALIVE: &str = "select count(*) from sessions where ended_at is null";
     const KEPT: &str = "select count(*) from sessions where upstream_tokens is not null or access_hash is not null";
     let project = StandIn::start(Settings::default()).await.expect("a port");
     let supabase = IdentityConfig::Supabase(config(&project, KeyKind::Legacy, &[PASSWORD_KEY]));
-    for base in stores().await {
-        let store = &base.store;
-        let own = open(&IdentityConfig::Local, store)
-            .await
-            .expect("the first");
-        let own = own.issuer().to_owned();
-        let ada = new_user(store, 1, NOW).await;
-        open_session(store, 1, ada.user_id).await;
-        open_session(store, 2, ada.user_id).await;
-        let ended = switch_identity(&supabase, store, NOW).await;
-        assert_eq!(ended.expect("switched"), 2, "{}", base.kind);
-        assert_eq!(
-            (count(store, ALIVE).await, count(store, KEPT).await),
-            (0, 0)
-        );
-        assert!(open(&IdentityConfig::Local, store).await.is_err());
-        open(&supabase, store).await.expect("bound to it now");
-        let again = switch_identity(&IdentityConfig::Local, store, NOW).await;
-        assert_eq!(again.expect("switched"), 0);
-        let back = open(&IdentityConfig::Local, store).await.expect("bound");
-        assert_eq!(back.issuer(), own, "{}", base.kind);
-    }
+    let base = TestStore::new(engine).await;
+    let store = &base.store;
+    let own = open(&IdentityConfig::Local, store)
+        .await
+        .expect("the first");
+    let own = own.issuer().to_owned();
+    let ada = new_user(store, 1, NOW).await;
+    open_session(store, 1, ada.user_id).await;
+    open_session(store, 2, ada.user_id).await;
+    let ended = switch_identity(&supabase, store, NOW).await;
+    assert_eq!(ended.expect("switched"), 2, "{}", base.kind);
+    assert_eq!(
+        (count(store, ALIVE).await, count(store, KEPT).await),
+        (0, 0)
+    );
+    assert!(open(&IdentityConfig::Local, store).await.is_err());
+    open(&supabase, store).await.expect("bound to it now");
+    let again = switch_identity(&IdentityConfig::Local, store, NOW).await;
+    assert_eq!(again.expect("switched"), 0);
+    let back = open(&IdentityConfig::Local, store).await.expect("bound");
+    assert_eq!(back.issuer(), own, "{}", base.kind);
 }
 
+#[rstest]
 #[tokio::test]
-async fn each_database_has_a_local_issuer_of_its_own() {
+async fn each_database_has_a_local_issuer_of_its_own(#[values(Sqlite, Postgres)] engine: Engine) {
     let mut issuers = std::collections::HashSet::new();
-    for base in stores().await {
-        let identity = open(&IdentityConfig::Local, &base.store)
-            .await
-            .expect("new");
-        assert!(
-            issuers.insert(identity.issuer().to_owned()),
-            "{}",
-            base.kind
-        );
-    }
+    let base = TestStore::new(engine).await;
+    let identity = open(&IdentityConfig::Local, &base.store)
+        .await
+        .expect("new");
+    assert!(
+        issuers.insert(identity.issuer().to_owned()),
+        "{}",
+        base.kind
+    );
 }

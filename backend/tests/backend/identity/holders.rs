@@ -1,14 +1,14 @@
 //! Sign-ins to changed or deleted accounts, and with a number of an account made past this backend.
 
+use crate::support::{Engine, Postgres, Sqlite};
 use archety_backend::identity::SignInError;
+use rstest::rstest;
 use serde_json::json;
 use supabase_stand_in::{Fault, Seed, Settings};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::support::{
-    DEVICE, OTHER_PASSWORD_KEY, Project, TestUser, project, projects, upstream_session,
-};
+use super::support::{DEVICE, OTHER_PASSWORD_KEY, Project, TestUser, project, upstream_session};
 
 const GRANT: &str = "POST /token?grant_type=password";
 const CREATE: &str = "POST /admin/users";
@@ -29,34 +29,34 @@ fn seed(project: &Project, ada: &TestUser, change: impl FnOnce(Seed) -> Seed) ->
         .seed(change(Seed::phone(ada.phone.as_str())))
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_password_that_the_user_changed_is_reset() {
-    for project in projects(Settings::default()).await {
-        let ada = project.new_user(1).await;
-        let first = project.signed_in(&ada).await;
-        project
-            .stand_in
-            .set_password(ada.user_id, "Users-Own-Passw0rd!");
-        let second = project.sign_in(&ada).await.expect("signed in");
-        let calls = [
-            GRANT,
-            CREATE,
-            GRANT,
-            GRANT,
-            &get(ada.user_id),
-            &put(ada.user_id),
-            GRANT,
-        ];
-        assert_eq!(project.calls(), calls, "{}", project.kind);
-        let sessions = project
-            .stand_in
-            .person(ada.user_id)
-            .expect("there")
-            .sessions;
-        assert_eq!(sessions, [upstream_session(&second)], "{first:?} is over");
-        project.sign_in(&ada).await.expect("signed in");
-        assert_eq!(project.calls(), [GRANT]);
-    }
+async fn a_password_that_the_user_changed_is_reset(#[values(Sqlite, Postgres)] engine: Engine) {
+    let project = Project::new(engine, Settings::default()).await;
+    let ada = project.new_user(1).await;
+    let first = project.signed_in(&ada).await;
+    project
+        .stand_in
+        .set_password(ada.user_id, "Users-Own-Passw0rd!");
+    let second = project.sign_in(&ada).await.expect("signed in");
+    let calls = [
+        GRANT,
+        CREATE,
+        GRANT,
+        GRANT,
+        &get(ada.user_id),
+        &put(ada.user_id),
+        GRANT,
+    ];
+    assert_eq!(project.calls(), calls, "{}", project.kind);
+    let sessions = project
+        .stand_in
+        .person(ada.user_id)
+        .expect("there")
+        .sessions;
+    assert_eq!(sessions, [upstream_session(&second)], "{first:?} is over");
+    project.sign_in(&ada).await.expect("signed in");
+    assert_eq!(project.calls(), [GRANT]);
 }
 
 #[tokio::test]
@@ -70,82 +70,86 @@ async fn after_the_loss_of_a_password_key_the_password_is_reset_once() {
     assert_eq!(project.calls(), [GRANT]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn of_eight_simultaneous_sign_ins_one_resets_the_password() {
-    for project in projects(Settings::default()).await {
-        let ada = project.new_user(1).await;
-        project.signed_in(&ada).await;
-        project
-            .stand_in
-            .set_password(ada.user_id, "Users-Own-Passw0rd!");
-        let replica = project.replica().await;
-        let mut tasks = JoinSet::new();
-        for n in 0..8_u128 {
-            let identity = if n % 2 == 0 {
-                &project.identity
-            } else {
-                &replica.identity
-            };
-            let (identity, ada, now) = (identity.clone(), ada.clone(), project.now());
-            tasks.spawn(async move {
-                let session = Uuid::from_u128(n + 1);
-                identity.sign_in(&ada.person(), session, DEVICE, now).await
-            });
-        }
-        for signed_in in tasks.join_all().await {
-            signed_in.expect("signed in");
-        }
-        assert_eq!(
-            project.stand_in.requests().count("PUT /"),
-            1,
-            "{}",
-            project.kind
-        );
-        let sessions = project.stand_in.session_count(ada.user_id);
-        assert_eq!(sessions, 8, "no sign-in lost its session");
+async fn of_eight_simultaneous_sign_ins_one_resets_the_password(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let project = Project::new(engine, Settings::default()).await;
+    let ada = project.new_user(1).await;
+    project.signed_in(&ada).await;
+    project
+        .stand_in
+        .set_password(ada.user_id, "Users-Own-Passw0rd!");
+    let replica = project.replica().await;
+    let mut tasks = JoinSet::new();
+    for n in 0..8_u128 {
+        let identity = if n % 2 == 0 {
+            &project.identity
+        } else {
+            &replica.identity
+        };
+        let (identity, ada, now) = (identity.clone(), ada.clone(), project.now());
+        tasks.spawn(async move {
+            let session = Uuid::from_u128(n + 1);
+            identity.sign_in(&ada.person(), session, DEVICE, now).await
+        });
     }
+    for signed_in in tasks.join_all().await {
+        signed_in.expect("signed in");
+    }
+    assert_eq!(
+        project.stand_in.requests().count("PUT /"),
+        1,
+        "{}",
+        project.kind
+    );
+    let sessions = project.stand_in.session_count(ada.user_id);
+    assert_eq!(sessions, 8, "no sign-in lost its session");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_deleted_account_is_created_again() {
-    for project in projects(Settings::default()).await {
-        let ada = project.new_user(1).await;
-        project.signed_in(&ada).await;
-        project.stand_in.delete(ada.user_id);
-        let grant = project.sign_in(&ada).await.expect("signed in");
-        assert_eq!(project.calls(), [GRANT, CREATE, GRANT], "{}", project.kind);
-        assert_eq!(grant.subject, ada.user_id);
-    }
+async fn a_deleted_account_is_created_again(#[values(Sqlite, Postgres)] engine: Engine) {
+    let project = Project::new(engine, Settings::default()).await;
+    let ada = project.new_user(1).await;
+    project.signed_in(&ada).await;
+    project.stand_in.delete(ada.user_id);
+    let grant = project.sign_in(&ada).await.expect("signed in");
+    assert_eq!(project.calls(), [GRANT, CREATE, GRANT], "{}", project.kind);
+    assert_eq!(grant.subject, ada.user_id);
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_account_whose_only_identity_is_the_number_is_adopted() {
-    for project in projects(Settings::default()).await {
-        let ada = project.new_user(1).await;
-        let metadata = |seed: Seed| seed.user_metadata("phone", json!("15550100299"));
-        let id = seed(&project, &ada, metadata);
-        let grant = project.sign_in(&ada).await.expect("signed in");
-        let calls = [
-            CREATE,
-            GRANT,
-            GRANT,
-            &get(ada.user_id),
-            LIST,
-            &get(id),
-            &put(id),
-            GRANT,
-        ];
-        assert_eq!(project.calls(), calls, "{}", project.kind);
-        assert_eq!(grant.subject, id);
-        let account = project.account(&ada).await;
-        assert_eq!((account.subject, account.is_confirmed), (id, true));
-        project.sign_in(&ada).await.expect("signed in");
-        assert_eq!(project.calls(), [GRANT]);
-        assert_eq!(
-            project.stand_in.people_by_phone(ada.phone.as_str()).len(),
-            1
-        );
-    }
+async fn an_account_whose_only_identity_is_the_number_is_adopted(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let project = Project::new(engine, Settings::default()).await;
+    let ada = project.new_user(1).await;
+    let metadata = |seed: Seed| seed.user_metadata("phone", json!("15550100299"));
+    let id = seed(&project, &ada, metadata);
+    let grant = project.sign_in(&ada).await.expect("signed in");
+    let calls = [
+        CREATE,
+        GRANT,
+        GRANT,
+        &get(ada.user_id),
+        LIST,
+        &get(id),
+        &put(id),
+        GRANT,
+    ];
+    assert_eq!(project.calls(), calls, "{}", project.kind);
+    assert_eq!(grant.subject, id);
+    let account = project.account(&ada).await;
+    assert_eq!((account.subject, account.is_confirmed), (id, true));
+    project.sign_in(&ada).await.expect("signed in");
+    assert_eq!(project.calls(), [GRANT]);
+    assert_eq!(
+        project.stand_in.people_by_phone(ada.phone.as_str()).len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -171,24 +175,24 @@ async fn the_old_password_of_an_adopted_account_stops_working() {
     assert_eq!(sessions, [upstream_session(&grant)]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_unconfirmed_account_is_replaced() {
-    for project in projects(Settings::default()).await {
-        let ada = project.new_user(1).await;
-        let squatter = seed(&project, &ada, |seed| {
-            seed.unconfirmed()
-                .password("Attackers-Passw0rd!")
-                .user_metadata("name", json!("Mallory"))
-        });
-        let grant = project.sign_in(&ada).await.expect("signed in");
-        assert_eq!(grant.subject, ada.user_id, "{}", project.kind);
-        assert!(project.stand_in.person(squatter).is_none());
-        let person = project.stand_in.person(ada.user_id).expect("there");
-        assert!(
-            person.user_metadata.is_empty(),
-            "the metadata of the old account is gone"
-        );
-    }
+async fn an_unconfirmed_account_is_replaced(#[values(Sqlite, Postgres)] engine: Engine) {
+    let project = Project::new(engine, Settings::default()).await;
+    let ada = project.new_user(1).await;
+    let squatter = seed(&project, &ada, |seed| {
+        seed.unconfirmed()
+            .password("Attackers-Passw0rd!")
+            .user_metadata("name", json!("Mallory"))
+    });
+    let grant = project.sign_in(&ada).await.expect("signed in");
+    assert_eq!(grant.subject, ada.user_id, "{}", project.kind);
+    assert!(project.stand_in.person(squatter).is_none());
+    let person = project.stand_in.person(ada.user_id).expect("there");
+    assert!(
+        person.user_metadata.is_empty(),
+        "the metadata of the old account is gone"
+    );
 }
 
 #[tokio::test]
@@ -229,25 +233,27 @@ async fn an_account_with_a_second_way_to_sign_in_is_left_alone() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_user_whose_id_is_taken_at_the_project_gets_a_random_id_there() {
-    for project in projects(Settings::default()).await {
-        let ada = project.new_user(1).await;
-        let other = Seed::phone("+15550100299").id(ada.user_id);
-        project.stand_in.seed(other.password("Theirs-Passw0rd!"));
-        let grant = project.sign_in(&ada).await.expect("signed in");
-        assert_ne!(grant.subject, ada.user_id);
-        assert_eq!(project.account(&ada).await.subject, grant.subject);
-        let calls = [CREATE, GRANT, GRANT, &get(ada.user_id), CREATE, GRANT];
-        assert_eq!(project.calls(), calls, "{}", project.kind);
-        let other = project.stand_in.person(ada.user_id).expect("still there");
-        assert_eq!(
-            (other.phone.as_str(), other.password.as_str()),
-            ("15550100299", "Theirs-Passw0rd!")
-        );
-        project.sign_in(&ada).await.expect("signed in");
-        assert_eq!(project.calls(), [GRANT]);
-    }
+async fn a_user_whose_id_is_taken_at_the_project_gets_a_random_id_there(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let project = Project::new(engine, Settings::default()).await;
+    let ada = project.new_user(1).await;
+    let other = Seed::phone("+15550100299").id(ada.user_id);
+    project.stand_in.seed(other.password("Theirs-Passw0rd!"));
+    let grant = project.sign_in(&ada).await.expect("signed in");
+    assert_ne!(grant.subject, ada.user_id);
+    assert_eq!(project.account(&ada).await.subject, grant.subject);
+    let calls = [CREATE, GRANT, GRANT, &get(ada.user_id), CREATE, GRANT];
+    assert_eq!(project.calls(), calls, "{}", project.kind);
+    let other = project.stand_in.person(ada.user_id).expect("still there");
+    assert_eq!(
+        (other.phone.as_str(), other.password.as_str()),
+        ("15550100299", "Theirs-Passw0rd!")
+    );
+    project.sign_in(&ada).await.expect("signed in");
+    assert_eq!(project.calls(), [GRANT]);
 }
 
 #[tokio::test]
@@ -284,36 +290,36 @@ async fn an_account_whose_number_moved_on_is_not_its_persons_any_more() {
     assert_eq!(old.phone, "15550100298", "left alone");
 }
 
+#[rstest]
 #[tokio::test]
-async fn each_repair_of_an_account_is_audited() {
+async fn each_repair_of_an_account_is_audited(#[values(Sqlite, Postgres)] engine: Engine) {
     type Change = fn(Seed) -> Seed;
     let cases: [(Change, &str); 3] = [
         (|seed| seed, "adopted"),
         (Seed::unconfirmed, "replaced"),
         (Seed::factor, "refused"),
     ];
-    for project in projects(Settings::default()).await {
-        let outcomes = async |user: &TestUser| {
-            let events = project.store.events_of(user.user_id, 10).await;
-            let events = events.expect("the store answers");
-            assert!(events.iter().all(|event| event.kind == "account_repair"));
-            let outcomes: Vec<_> = events.into_iter().map(|event| event.outcome).collect();
-            outcomes
-        };
-        for (n, (change, outcome)) in (1..).zip(cases) {
-            let user = project.new_user(n).await;
-            seed(&project, &user, change);
-            assert_eq!(project.sign_in(&user).await.is_ok(), n < 3);
-            assert_eq!(outcomes(&user).await, [outcome], "{}", project.kind);
-        }
-        let dora = project.new_user(4).await;
-        project.signed_in(&dora).await;
-        assert_eq!(outcomes(&dora).await, [""; 0], "nothing to repair");
-        let own = "Users-Own-Passw0rd!";
-        project.stand_in.set_password(dora.user_id, own);
-        project.signed_in(&dora).await;
-        assert_eq!(outcomes(&dora).await, ["repaired"], "{}", project.kind);
+    let project = Project::new(engine, Settings::default()).await;
+    let outcomes = async |user: &TestUser| {
+        let events = project.store.events_of(user.user_id, 10).await;
+        let events = events.expect("the store answers");
+        assert!(events.iter().all(|event| event.kind == "account_repair"));
+        let outcomes: Vec<_> = events.into_iter().map(|event| event.outcome).collect();
+        outcomes
+    };
+    for (n, (change, outcome)) in (1..).zip(cases) {
+        let user = project.new_user(n).await;
+        seed(&project, &user, change);
+        assert_eq!(project.sign_in(&user).await.is_ok(), n < 3);
+        assert_eq!(outcomes(&user).await, [outcome], "{}", project.kind);
     }
+    let dora = project.new_user(4).await;
+    project.signed_in(&dora).await;
+    assert_eq!(outcomes(&dora).await, [""; 0], "nothing to repair");
+    let own = "Users-Own-Passw0rd!";
+    project.stand_in.set_password(dora.user_id, own);
+    project.signed_in(&dora).await;
+    assert_eq!(outcomes(&dora).await, ["repaired"], "{}", project.kind);
 }
 
 #[tokio::test]
@@ -380,19 +386,21 @@ async fn the_search_ends_at_a_repeated_page_and_at_the_end_of_the_list() {
     assert_eq!(grant.subject, id);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_client_that_disconnects_during_a_repair_does_not_block_the_next_sign_in() {
-    for project in projects(Settings::default()).await {
-        let ada = project.new_user(1).await;
-        project.signed_in(&ada).await;
-        project
-            .stand_in
-            .set_password(ada.user_id, "Users-Own-Passw0rd!");
-        let second = std::time::Duration::from_secs(1);
-        let faults = project.stand_in.faults();
-        faults.next("PUT ", Fault::Hang(30 * second));
-        let gone = tokio::time::timeout(second, project.sign_in(&ada)).await;
-        assert!(gone.is_err(), "{}", project.kind);
-        project.sign_in(&ada).await.expect("signed in");
-    }
+async fn a_client_that_disconnects_during_a_repair_does_not_block_the_next_sign_in(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let project = Project::new(engine, Settings::default()).await;
+    let ada = project.new_user(1).await;
+    project.signed_in(&ada).await;
+    project
+        .stand_in
+        .set_password(ada.user_id, "Users-Own-Passw0rd!");
+    let second = std::time::Duration::from_secs(1);
+    let faults = project.stand_in.faults();
+    faults.next("PUT ", Fault::Hang(30 * second));
+    let gone = tokio::time::timeout(second, project.sign_in(&ada)).await;
+    assert!(gone.is_err(), "{}", project.kind);
+    project.sign_in(&ada).await.expect("signed in");
 }

@@ -12,14 +12,15 @@ use archety_backend::identity::{
 };
 use archety_backend::keyring::Keyring;
 use archety_backend::store::Store;
-use base64::Engine;
+use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::support::{DEVICE, OTHER_PASSWORD_KEY, PATIENT, SESSION_KEY, keyring, new_user, token};
-use crate::support::{NOW, TestStore, stores};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 const SESSION: Uuid = Uuid::from_u128(7);
 /// Longer than the time between publication of a new key and its first signature.
@@ -53,53 +54,55 @@ async fn kids(identity: &Identity, now: Timestamp) -> Vec<String> {
         .collect()
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_token_names_the_person_the_session_and_its_expiry() {
-    for base in stores().await {
-        let identity = open(&base.store).await;
-        let ada = new_user(&base.store, 1, NOW).await;
-        let signed_in = identity.sign_in(&ada.person(), SESSION, DEVICE, NOW).await;
-        let grant = signed_in.expect("signed in");
-        assert!(grant.upstream.is_none());
-        assert_eq!(grant.subject, ada.user_id);
-        assert_eq!(grant.expires_at, NOW.plus(ACCESS_TOKEN_TTL));
-        let kid = part(token(&grant), 0)["kid"].clone();
-        assert_eq!(
-            part(token(&grant), 0),
-            json!({"alg": "ES256", "typ": "JWT", "kid": kid})
-        );
-        let (iat, exp) = (NOW.as_secs(), NOW.as_secs() + 3_600);
-        assert_eq!(
-            part(token(&grant), 1),
-            json!({"iss": identity.issuer(), "sub": ada.user_id, "aud": "authenticated",
-                "role": "authenticated", "session_id": SESSION, "iat": iat, "exp": exp, "aal": "aal1",
-                "is_anonymous": false})
-        );
-        let claims = Claims {
-            subject: ada.user_id,
-            session: SessionRef::Own(SESSION),
-            expires_at: grant.expires_at,
-        };
-        for _ in 0..2 {
-            let verified = identity.verify(token(&grant), NOW).await;
-            assert_eq!(verified, Ok(Verified::Proven(claims.clone())));
-        }
-        // Row-level security finds the person by issuer and subject, so the account has to be confirmed.
-        let account = base
-            .store
-            .read_account(ada.user_id, identity.issuer())
-            .await;
-        assert!(account.expect("answers").expect("an account").is_confirmed);
-        let end = grant.expires_at.plus(LEEWAY);
-        let nearly = end.minus(Duration::from_micros(1));
-        assert!(identity.verify(token(&grant), nearly).await.is_ok());
-        let expired = identity.verify(token(&grant), end).await;
-        assert_eq!(expired, Err(TokenError::Invalid(InvalidToken::Expired)));
-        // A replica that sees the token for the first time refuses it, too.
-        let fresh = open(&base.second().await).await;
-        let expired = fresh.verify(token(&grant), end).await;
-        assert_eq!(expired, Err(TokenError::Invalid(InvalidToken::Expired)));
+async fn a_token_names_the_person_the_session_and_its_expiry(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let base = TestStore::new(engine).await;
+    let identity = open(&base.store).await;
+    let ada = new_user(&base.store, 1, NOW).await;
+    let signed_in = identity.sign_in(&ada.person(), SESSION, DEVICE, NOW).await;
+    let grant = signed_in.expect("signed in");
+    assert!(grant.upstream.is_none());
+    assert_eq!(grant.subject, ada.user_id);
+    assert_eq!(grant.expires_at, NOW.plus(ACCESS_TOKEN_TTL));
+    let kid = part(token(&grant), 0)["kid"].clone();
+    assert_eq!(
+        part(token(&grant), 0),
+        json!({"alg": "ES256", "typ": "JWT", "kid": kid})
+    );
+    let (iat, exp) = (NOW.as_secs(), NOW.as_secs() + 3_600);
+    assert_eq!(
+        part(token(&grant), 1),
+        json!({"iss": identity.issuer(), "sub": ada.user_id, "aud": "authenticated",
+            "role": "authenticated", "session_id": SESSION, "iat": iat, "exp": exp, "aal": "aal1",
+            "is_anonymous": false})
+    );
+    let claims = Claims {
+        subject: ada.user_id,
+        session: SessionRef::Own(SESSION),
+        expires_at: grant.expires_at,
+    };
+    for _ in 0..2 {
+        let verified = identity.verify(token(&grant), NOW).await;
+        assert_eq!(verified, Ok(Verified::Proven(claims.clone())));
     }
+    // Row-level security finds the person by issuer and subject, so the account has to be confirmed.
+    let account = base
+        .store
+        .read_account(ada.user_id, identity.issuer())
+        .await;
+    assert!(account.expect("answers").expect("an account").is_confirmed);
+    let end = grant.expires_at.plus(LEEWAY);
+    let nearly = end.minus(Duration::from_micros(1));
+    assert!(identity.verify(token(&grant), nearly).await.is_ok());
+    let expired = identity.verify(token(&grant), end).await;
+    assert_eq!(expired, Err(TokenError::Invalid(InvalidToken::Expired)));
+    // A replica that sees the token for the first time refuses it, too.
+    let fresh = open(&base.second().await).await;
+    let expired = fresh.verify(token(&grant), end).await;
+    assert_eq!(expired, Err(TokenError::Invalid(InvalidToken::Expired)));
 }
 
 #[tokio::test]
@@ -127,153 +130,159 @@ async fn the_published_keys_verify_what_is_signed() {
     assert_eq!(holds, Ok(true));
 }
 
+#[rstest]
 #[tokio::test]
-async fn replicas_that_start_at_once_agree_on_one_key() {
-    for base in stores().await {
-        let mut tasks = JoinSet::new();
-        for n in 0..8 {
-            let store = if n % 2 == 0 {
-                base.store.clone()
-            } else {
-                base.second().await
-            };
-            tasks.spawn(async move { open(&store).await });
-        }
-        let replicas = tasks.join_all().await;
-        let first = kids(&replicas[0], NOW).await;
-        assert_eq!(first.len(), 1);
-        for replica in &replicas {
-            assert_eq!(kids(replica, NOW).await, first, "{}", base.kind);
-        }
-    }
-}
-
-#[tokio::test]
-async fn during_a_rotation_every_replica_accepts_every_token() {
-    for base in stores().await {
-        let (one, two) = (open(&base.store).await, open(&base.second().await).await);
-        let subject = Uuid::from_u128(1);
-        let old = issue(&one, subject, NOW).await;
-        let old_kid = part(token(&old), 0)["kid"].clone();
-        let ring = keyring(SESSION_KEY);
-        let new_kid = rotate_signing_key(&base.store, &ring, NOW)
-            .await
-            .expect("rotated");
-        // The new key is published at once. No replica signs with it yet, not even one that has loaded it.
-        let started = open(&base.store).await;
-        assert_eq!(kids(&started, NOW).await.len(), 2);
-        let early = issue(&started, subject, NOW.plus(Duration::from_secs(170))).await;
-        assert_eq!(part(token(&early), 0)["kid"], old_kid, "{}", base.kind);
-        // After the standby time every replica signs with the new key, and accepts the tokens of the others.
-        let then = NOW.plus(STANDBY);
-        let grants = [
-            issue(&one, subject, then).await,
-            issue(&two, subject, then).await,
-        ];
-        for grant in &grants {
-            assert_eq!(part(token(grant), 0)["kid"], json!(new_kid));
-            for replica in [&one, &two, &started] {
-                assert!(replica.verify(token(grant), then).await.is_ok());
-            }
-        }
-        // The old key verifies for as long as the last token that it signed.
-        let last = issue(&two, subject, then.minus(Duration::from_secs(1))).await;
-        assert!(two.verify(token(&last), last.expires_at).await.is_ok());
-        assert!(one.verify(token(&last), last.expires_at).await.is_ok());
-        // Two minutes later the old key is removed.
-        let after = then.plus(ACCESS_TOKEN_TTL).plus(Duration::from_mins(2));
-        assert_eq!(kids(&one, after).await, std::slice::from_ref(&new_kid));
-        let restarted = open_with(&base.second().await, ring, after).await;
-        assert_eq!(kids(&restarted, after).await, [new_kid]);
-        assert_eq!(base.store.signing_keys().await.expect("answers").len(), 1);
-    }
-}
-
-#[tokio::test]
-async fn two_simultaneous_rotations_leave_one_signing_key() {
-    for base in stores().await {
-        let identity = open(&base.store).await;
-        let mut tasks = JoinSet::new();
-        for _ in 0..2 {
-            let store = base.second().await;
-            tasks.spawn(async move {
-                let rotated = rotate_signing_key(&store, &keyring(SESSION_KEY), NOW).await;
-                rotated.expect("rotated")
-            });
-        }
-        tasks.join_all().await;
-        let keys = base.store.signing_keys().await.expect("answers");
-        assert_eq!(keys.len(), 3);
-        let unretired = keys.iter().filter(|key| key.retired_at.is_none());
-        assert_eq!(unretired.count(), 1, "{}", base.kind);
-        let later = NOW.plus(Duration::from_mins(5));
-        let grant = issue(&identity, Uuid::from_u128(1), later).await;
-        assert!(identity.verify(token(&grant), later).await.is_ok());
-    }
-}
-
-#[tokio::test]
-async fn an_unknown_key_of_another_replica_is_loaded_from_the_store() {
-    for base in stores().await {
-        let one = open(&base.store).await;
-        // With clocks that differ, or a restored database, the other replica signs with the new key at once.
-        rotate_signing_key(&base.store, &keyring(SESSION_KEY), NOW.minus(STANDBY))
-            .await
-            .expect("rotated");
-        let two = open(&base.second().await).await;
-        let grant = issue(&two, Uuid::from_u128(1), NOW).await;
-        assert!(
-            one.verify(token(&grant), NOW).await.is_ok(),
-            "{}",
-            base.kind
-        );
-    }
-}
-
-#[tokio::test]
-async fn keys_are_encrypted_with_the_newest_session_secret_and_old_replicas_keep_working() {
-    for base in stores().await {
-        let old = open(&base.store).await;
-        let subject = Uuid::from_u128(1);
-        let grant = issue(&old, subject, NOW).await;
-        let both = format!("{OTHER_PASSWORD_KEY},{SESSION_KEY}");
-        let new = open_with(&base.second().await, keyring(&both), NOW).await;
-        assert!(new.verify(token(&grant), NOW).await.is_ok());
-        // The replica with both secrets has encrypted the key again, so the old secret is not needed any more.
-        let only = open_with(&base.second().await, keyring(OTHER_PASSWORD_KEY), NOW).await;
-        assert!(
-            only.verify(token(&grant), NOW).await.is_ok(),
-            "{}",
-            base.kind
-        );
-        // A replica with the old secret cannot decrypt the new key; it goes on with the key that it has.
-        let later = NOW.plus(Duration::from_mins(2));
-        rotate_signing_key(&base.store, &keyring(OTHER_PASSWORD_KEY), later)
-            .await
-            .expect("rotated");
-        let later = later.plus(Duration::from_mins(2));
-        let grant = issue(&old, subject, later).await;
-        assert!(only.verify(token(&grant), later).await.is_ok());
-        // A backend that can decrypt no signing key does not start.
-        let opened = Identity::open(
-            &IdentityConfig::Local,
-            PATIENT,
-            &base.store,
-            keyring(SESSION_KEY),
-            later,
-        );
-        let Err(refused) = opened.await else {
-            panic!("{}: it cannot be opened", base.kind);
+async fn replicas_that_start_at_once_agree_on_one_key(#[values(Sqlite, Postgres)] engine: Engine) {
+    let base = TestStore::new(engine).await;
+    let mut tasks = JoinSet::new();
+    for n in 0..8 {
+        let store = if n % 2 == 0 {
+            base.store.clone()
+        } else {
+            base.second().await
         };
-        assert!(refused.to_string().contains("SESSION_SECRET"), "{refused}");
+        tasks.spawn(async move { open(&store).await });
     }
+    let replicas = tasks.join_all().await;
+    let first = kids(&replicas[0], NOW).await;
+    assert_eq!(first.len(), 1);
+    for replica in &replicas {
+        assert_eq!(kids(replica, NOW).await, first, "{}", base.kind);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn during_a_rotation_every_replica_accepts_every_token(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let base = TestStore::new(engine).await;
+    let (one, two) = (open(&base.store).await, open(&base.second().await).await);
+    let subject = Uuid::from_u128(1);
+    let old = issue(&one, subject, NOW).await;
+    let old_kid = part(token(&old), 0)["kid"].clone();
+    let ring = keyring(SESSION_KEY);
+    let new_kid = rotate_signing_key(&base.store, &ring, NOW)
+        .await
+        .expect("rotated");
+    // The new key is published at once. No replica signs with it yet, not even one that has loaded it.
+    let started = open(&base.store).await;
+    assert_eq!(kids(&started, NOW).await.len(), 2);
+    let early = issue(&started, subject, NOW.plus(Duration::from_secs(170))).await;
+    assert_eq!(part(token(&early), 0)["kid"], old_kid, "{}", base.kind);
+    // After the standby time every replica signs with the new key, and accepts the tokens of the others.
+    let then = NOW.plus(STANDBY);
+    let grants = [
+        issue(&one, subject, then).await,
+        issue(&two, subject, then).await,
+    ];
+    for grant in &grants {
+        assert_eq!(part(token(grant), 0)["kid"], json!(new_kid));
+        for replica in [&one, &two, &started] {
+            assert!(replica.verify(token(grant), then).await.is_ok());
+        }
+    }
+    // The old key verifies for as long as the last token that it signed.
+    let last = issue(&two, subject, then.minus(Duration::from_secs(1))).await;
+    assert!(two.verify(token(&last), last.expires_at).await.is_ok());
+    assert!(one.verify(token(&last), last.expires_at).await.is_ok());
+    // Two minutes later the old key is removed.
+    let after = then.plus(ACCESS_TOKEN_TTL).plus(Duration::from_mins(2));
+    assert_eq!(kids(&one, after).await, std::slice::from_ref(&new_kid));
+    let restarted = open_with(&base.second().await, ring, after).await;
+    assert_eq!(kids(&restarted, after).await, [new_kid]);
+    assert_eq!(base.store.signing_keys().await.expect("answers").len(), 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn two_simultaneous_rotations_leave_one_signing_key(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let base = TestStore::new(engine).await;
+    let identity = open(&base.store).await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..2 {
+        let store = base.second().await;
+        tasks.spawn(async move {
+            let rotated = rotate_signing_key(&store, &keyring(SESSION_KEY), NOW).await;
+            rotated.expect("rotated")
+        });
+    }
+    tasks.join_all().await;
+    let keys = base.store.signing_keys().await.expect("answers");
+    assert_eq!(keys.len(), 3);
+    let unretired = keys.iter().filter(|key| key.retired_at.is_none());
+    assert_eq!(unretired.count(), 1, "{}", base.kind);
+    let later = NOW.plus(Duration::from_mins(5));
+    let grant = issue(&identity, Uuid::from_u128(1), later).await;
+    assert!(identity.verify(token(&grant), later).await.is_ok());
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_unknown_key_of_another_replica_is_loaded_from_the_store(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let base = TestStore::new(engine).await;
+    let one = open(&base.store).await;
+    // With clocks that differ, or a restored database, the other replica signs with the new key at once.
+    rotate_signing_key(&base.store, &keyring(SESSION_KEY), NOW.minus(STANDBY))
+        .await
+        .expect("rotated");
+    let two = open(&base.second().await).await;
+    let grant = issue(&two, Uuid::from_u128(1), NOW).await;
+    assert!(
+        one.verify(token(&grant), NOW).await.is_ok(),
+        "{}",
+        base.kind
+    );
+}
+
+#[rstest]
+#[tokio::test]
+async fn keys_are_encrypted_with_the_newest_session_secret_and_old_replicas_keep_working(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let base = TestStore::new(engine).await;
+    let old = open(&base.store).await;
+    let subject = Uuid::from_u128(1);
+    let grant = issue(&old, subject, NOW).await;
+    let both = format!("{OTHER_PASSWORD_KEY},{SESSION_KEY}");
+    let new = open_with(&base.second().await, keyring(&both), NOW).await;
+    assert!(new.verify(token(&grant), NOW).await.is_ok());
+    // The replica with both secrets has encrypted the key again, so the old secret is not needed any more.
+    let only = open_with(&base.second().await, keyring(OTHER_PASSWORD_KEY), NOW).await;
+    assert!(
+        only.verify(token(&grant), NOW).await.is_ok(),
+        "{}",
+        base.kind
+    );
+    // A replica with the old secret cannot decrypt the new key; it goes on with the key that it has.
+    let later = NOW.plus(Duration::from_mins(2));
+    rotate_signing_key(&base.store, &keyring(OTHER_PASSWORD_KEY), later)
+        .await
+        .expect("rotated");
+    let later = later.plus(Duration::from_mins(2));
+    let grant = issue(&old, subject, later).await;
+    assert!(only.verify(token(&grant), later).await.is_ok());
+    // A backend that can decrypt no signing key does not start.
+    let opened = Identity::open(
+        &IdentityConfig::Local,
+        PATIENT,
+        &base.store,
+        keyring(SESSION_KEY),
+        later,
+    );
+    let Err(refused) = opened.await else {
+        panic!("{}: it cannot be opened", base.kind);
+    };
+    assert!(refused.to_string().contains("SESSION_SECRET"), "{refused}");
 }
 
 #[tokio::test]
 async fn tokens_are_verified_while_the_store_is_unavailable() {
-    let Some(base) = TestStore::postgres().await else {
-        return;
-    };
+    let base = TestStore::postgres().await;
     let identity = open(&base.store).await;
     let grant = issue(&identity, Uuid::from_u128(1), NOW).await;
     base.database.as_ref().expect("postgres").vanish().await;

@@ -1,6 +1,7 @@
 //! Sign-ins with Supabase: the calls to the project, and the result of each of its answers.
 
 use archety_backend::identity::SignInError;
+use rstest::rstest;
 use secrecy::ExposeSecret;
 use supabase_stand_in::{Fault, Settings, StandIn, faults};
 use tokio::task::JoinSet;
@@ -8,60 +9,64 @@ use uuid::Uuid;
 
 use super::support::{
     DEVICE, KeyKind, OTHER_PASSWORD_KEY, PASSWORD_KEY, PATIENT, Project, TestUser, project,
-    projects, upstream_session,
+    upstream_session,
 };
-use crate::support::TestStore;
+use crate::support::{Engine, Postgres, Sqlite, TestStore};
 
 const GRANT: &str = "POST /token?grant_type=password";
 const CREATE: &str = "POST /admin/users";
 
+#[rstest]
 #[tokio::test]
-async fn the_first_sign_in_takes_two_calls_and_each_later_one_takes_one() {
-    for project in projects(Settings::default()).await {
-        let ada = project.new_user(1).await;
-        let first = project.sign_in(&ada).await.expect("signed in");
-        assert_eq!(project.calls(), [CREATE, GRANT], "{}", project.kind);
-        assert_eq!(first.subject, ada.user_id);
-        assert!(project.account(&ada).await.is_confirmed);
-        let second = project.sign_in(&ada).await.expect("signed in");
-        assert_eq!(project.calls(), [GRANT], "{}", project.kind);
-        assert_ne!(upstream_session(&first), upstream_session(&second));
-        let person = project.stand_in.person(ada.user_id).expect("there");
-        assert_eq!(person.phone, ada.phone.digits());
-        assert!(person.phone_confirmed && person.email.is_empty());
-        assert_eq!(person.app_metadata["source"], "archety");
-        assert_eq!(person.sessions.len(), 2);
-    }
+async fn the_first_sign_in_takes_two_calls_and_each_later_one_takes_one(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let project = Project::new(engine, Settings::default()).await;
+    let ada = project.new_user(1).await;
+    let first = project.sign_in(&ada).await.expect("signed in");
+    assert_eq!(project.calls(), [CREATE, GRANT], "{}", project.kind);
+    assert_eq!(first.subject, ada.user_id);
+    assert!(project.account(&ada).await.is_confirmed);
+    let second = project.sign_in(&ada).await.expect("signed in");
+    assert_eq!(project.calls(), [GRANT], "{}", project.kind);
+    assert_ne!(upstream_session(&first), upstream_session(&second));
+    let person = project.stand_in.person(ada.user_id).expect("there");
+    assert_eq!(person.phone, ada.phone.digits());
+    assert!(person.phone_confirmed && person.email.is_empty());
+    assert_eq!(person.app_metadata["source"], "archety");
+    assert_eq!(person.sessions.len(), 2);
 }
 
+#[rstest]
 #[tokio::test]
-async fn twenty_simultaneous_first_sign_ins_make_one_account_and_twenty_sessions() {
-    for project in projects(Settings::default()).await {
-        let ada = project.new_user(1).await;
-        let replica = project.replica().await;
-        let mut tasks = JoinSet::new();
-        for n in 0..20_u128 {
-            let identity = if n % 2 == 0 {
-                &project.identity
-            } else {
-                &replica.identity
-            };
-            let (identity, ada, now) = (identity.clone(), ada.clone(), project.now());
-            tasks.spawn(async move {
-                let session = Uuid::from_u128(n + 1);
-                identity.sign_in(&ada.person(), session, DEVICE, now).await
-            });
-        }
-        for signed_in in tasks.join_all().await {
-            assert_eq!(signed_in.expect("signed in").subject, ada.user_id);
-        }
-        let people = project.stand_in.people_by_phone(ada.phone.as_str());
-        assert_eq!(people.len(), 1);
-        assert_eq!(people[0].sessions.len(), 20, "{}", project.kind);
-        let calls = project.calls();
-        assert!(calls.len() <= 60, "{} calls", calls.len());
-        assert!(calls.iter().all(|call| call == GRANT || call == CREATE));
+async fn twenty_simultaneous_first_sign_ins_make_one_account_and_twenty_sessions(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let project = Project::new(engine, Settings::default()).await;
+    let ada = project.new_user(1).await;
+    let replica = project.replica().await;
+    let mut tasks = JoinSet::new();
+    for n in 0..20_u128 {
+        let identity = if n % 2 == 0 {
+            &project.identity
+        } else {
+            &replica.identity
+        };
+        let (identity, ada, now) = (identity.clone(), ada.clone(), project.now());
+        tasks.spawn(async move {
+            let session = Uuid::from_u128(n + 1);
+            identity.sign_in(&ada.person(), session, DEVICE, now).await
+        });
     }
+    for signed_in in tasks.join_all().await {
+        assert_eq!(signed_in.expect("signed in").subject, ada.user_id);
+    }
+    let people = project.stand_in.people_by_phone(ada.phone.as_str());
+    assert_eq!(people.len(), 1);
+    assert_eq!(people[0].sessions.len(), 20, "{}", project.kind);
+    let calls = project.calls();
+    assert!(calls.len() <= 60, "{} calls", calls.len());
+    assert!(calls.iter().all(|call| call == GRANT || call == CREATE));
 }
 
 #[tokio::test]
@@ -101,44 +106,46 @@ async fn each_kind_of_api_key_is_sent_in_its_own_headers() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_new_password_key_ends_no_session() {
-    for project in projects(Settings::default()).await {
-        let ada = project.new_user(1).await;
-        project.signed_in(&ada).await;
-        let rotated = project.with_keys(&[OTHER_PASSWORD_KEY, PASSWORD_KEY]).await;
-        rotated.sign_in(&ada).await.expect("signed in");
-        assert_eq!(project.calls(), [GRANT, GRANT], "{}", project.kind);
-        assert_eq!(project.stand_in.session_count(ada.user_id), 2);
-        // A new user gets a password derived from the new key.
-        let bob = project.new_user(2).await;
-        rotated.signed_in(&bob).await;
-        let alone = project.with_keys(&[OTHER_PASSWORD_KEY]).await;
-        alone.sign_in(&bob).await.expect("signed in");
-        assert_eq!(project.calls(), [GRANT]);
-    }
+async fn a_new_password_key_ends_no_session(#[values(Sqlite, Postgres)] engine: Engine) {
+    let project = Project::new(engine, Settings::default()).await;
+    let ada = project.new_user(1).await;
+    project.signed_in(&ada).await;
+    let rotated = project.with_keys(&[OTHER_PASSWORD_KEY, PASSWORD_KEY]).await;
+    rotated.sign_in(&ada).await.expect("signed in");
+    assert_eq!(project.calls(), [GRANT, GRANT], "{}", project.kind);
+    assert_eq!(project.stand_in.session_count(ada.user_id), 2);
+    // A new user gets a password derived from the new key.
+    let bob = project.new_user(2).await;
+    rotated.signed_in(&bob).await;
+    let alone = project.with_keys(&[OTHER_PASSWORD_KEY]).await;
+    alone.sign_in(&bob).await.expect("signed in");
+    assert_eq!(project.calls(), [GRANT]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_unconfirmed_number_is_confirmed_without_a_password_reset() {
-    for project in projects(Settings::default()).await {
-        let ada = project.new_user(1).await;
-        project.signed_in(&ada).await;
-        project.stand_in.unconfirm_phone(ada.user_id);
-        project.sign_in(&ada).await.expect("signed in");
-        let confirm = format!("PUT /admin/users/{}", ada.user_id);
-        assert_eq!(
-            project.calls(),
-            [GRANT, &confirm, GRANT],
-            "{}",
-            project.kind
-        );
-        assert_eq!(
-            project.stand_in.session_count(ada.user_id),
-            2,
-            "no session ends"
-        );
-    }
+async fn an_unconfirmed_number_is_confirmed_without_a_password_reset(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let project = Project::new(engine, Settings::default()).await;
+    let ada = project.new_user(1).await;
+    project.signed_in(&ada).await;
+    project.stand_in.unconfirm_phone(ada.user_id);
+    project.sign_in(&ada).await.expect("signed in");
+    let confirm = format!("PUT /admin/users/{}", ada.user_id);
+    assert_eq!(
+        project.calls(),
+        [GRANT, &confirm, GRANT],
+        "{}",
+        project.kind
+    );
+    assert_eq!(
+        project.stand_in.session_count(ada.user_id),
+        2,
+        "no session ends"
+    );
 }
 
 #[tokio::test]

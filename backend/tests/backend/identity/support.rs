@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use supabase_stand_in::{Settings, StandIn};
 use uuid::Uuid;
 
-use crate::support::{TestStore, stores};
+use crate::support::{Engine, TestStore};
 
 pub(crate) const PASSWORD_KEY: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const OTHER_PASSWORD_KEY: &str = "fedcba9876543210fedcba9876543210";
@@ -86,15 +86,6 @@ impl TestUser {
     }
 }
 
-/// A project with a replica on each kind of store.
-pub(crate) async fn projects(settings: Settings) -> Vec<Project> {
-    let mut projects = Vec::new();
-    for base in stores().await {
-        projects.push(Project::on(base, settings.clone(), KeyKind::Legacy, PATIENT).await);
-    }
-    projects
-}
-
 /// A project with a replica on SQLite, for tests that do not depend on the store.
 pub(crate) async fn project(settings: Settings) -> Project {
     Project::on(
@@ -107,6 +98,16 @@ pub(crate) async fn project(settings: Settings) -> Project {
 }
 
 impl Project {
+    pub(crate) async fn new(engine: Engine, settings: Settings) -> Self {
+        Self::on(
+            TestStore::new(engine).await,
+            settings,
+            KeyKind::Legacy,
+            PATIENT,
+        )
+        .await
+    }
+
     pub(crate) async fn on(
         base: TestStore,
         settings: Settings,

@@ -7,12 +7,13 @@ use archety_backend::clock::Clock;
 use archety_backend::jobs::{Job, Pace};
 use archety_backend::lifecycle::Lifecycle;
 use archety_backend::store::Store;
+use rstest::rstest;
 use tokio::task::JoinHandle;
 
 use super::support::{
     Act, Chore, Interruptible, SELDOM, World, enqueue, jobs, number, start, until,
 };
-use crate::support::{TestStore, stores};
+use crate::support::{Engine, Postgres, Sqlite, TestStore};
 
 const HANDED_BACK: &str =
     "select count(*) from jobs where locked_until is null and attempts = 0 and dead_at is null";
@@ -34,59 +35,63 @@ async fn busy(
     (world, lifecycle, workers)
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_runs_may_finish_and_nothing_new_is_claimed() {
-    for TestStore { store, kind, .. } in &stores().await {
-        let (world, lifecycle, workers) = busy(store, &Chore::new(1, Act::Wait), SELDOM).await;
-        lifecycle.start_draining();
-        enqueue(store, &Chore::new(2, Act::Finish), Clock::System.now()).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        assert!(!workers.is_finished(), "{kind}");
-        world.gate.0.add_permits(1);
-        workers.await.expect("no panic");
-        assert_eq!(*world.done.lock().expect("sound"), [1], "{kind}");
-        assert_eq!(
-            number(store, "select count(*) from jobs").await,
-            1,
-            "{kind}"
-        );
-        assert_eq!(
-            number(store, HANDED_BACK).await,
-            1,
-            "not touched, on {kind}"
-        );
-    }
+async fn what_runs_may_finish_and_nothing_new_is_claimed(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let TestStore { store, kind, .. } = &TestStore::new(engine).await;
+    let (world, lifecycle, workers) = busy(store, &Chore::new(1, Act::Wait), SELDOM).await;
+    lifecycle.start_draining();
+    enqueue(store, &Chore::new(2, Act::Finish), Clock::System.now()).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!workers.is_finished(), "{kind}");
+    world.gate.0.add_permits(1);
+    workers.await.expect("no panic");
+    assert_eq!(*world.done.lock().expect("sound"), [1], "{kind}");
+    assert_eq!(
+        number(store, "select count(*) from jobs").await,
+        1,
+        "{kind}"
+    );
+    assert_eq!(
+        number(store, HANDED_BACK).await,
+        1,
+        "not touched, on {kind}"
+    );
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_takes_too_long_is_handed_back_as_if_it_had_not_begun() {
-    for TestStore { store, kind, .. } in &stores().await {
-        let pace = Pace {
-            drain_within: Duration::from_millis(50),
-            ..SELDOM
-        };
-        let (world, lifecycle, workers) = busy(store, &Chore::new(1, Act::Wait), pace).await;
-        lifecycle.start_draining();
-        workers.await.expect("no panic");
-        assert_eq!(*world.stopped.lock().expect("sound"), [1], "{kind}");
-        assert_eq!(number(store, HANDED_BACK).await, 1, "{kind}");
-        // Another process has it at once.
-        world.gate.0.add_permits(1);
-        let next = jobs(store, &world, SELDOM).step(Clock::System.now()).await;
-        assert!(next.expect("a store").is_some(), "{kind}");
-        assert_eq!(*world.done.lock().expect("sound"), [1], "{kind}");
-    }
+async fn what_takes_too_long_is_handed_back_as_if_it_had_not_begun(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let TestStore { store, kind, .. } = &TestStore::new(engine).await;
+    let pace = Pace {
+        drain_within: Duration::from_millis(50),
+        ..SELDOM
+    };
+    let (world, lifecycle, workers) = busy(store, &Chore::new(1, Act::Wait), pace).await;
+    lifecycle.start_draining();
+    workers.await.expect("no panic");
+    assert_eq!(*world.stopped.lock().expect("sound"), [1], "{kind}");
+    assert_eq!(number(store, HANDED_BACK).await, 1, "{kind}");
+    // Another process has it at once.
+    world.gate.0.add_permits(1);
+    let next = jobs(store, &world, SELDOM).step(Clock::System.now()).await;
+    assert!(next.expect("a store").is_some(), "{kind}");
+    assert_eq!(*world.done.lock().expect("sound"), [1], "{kind}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_need_not_finish_is_handed_back_at_once() {
-    for TestStore { store, kind, .. } in &stores().await {
-        let job = Interruptible(Chore::new(1, Act::Wait));
-        let (world, lifecycle, workers) = busy(store, &job, SELDOM).await;
-        lifecycle.start_draining();
-        let ended = tokio::time::timeout(SELDOM.drain_within / 2, workers).await;
-        ended.expect("at once").expect("no panic");
-        assert_eq!(*world.stopped.lock().expect("sound"), [1], "{kind}");
-        assert_eq!(number(store, HANDED_BACK).await, 1, "{kind}");
-    }
+async fn what_need_not_finish_is_handed_back_at_once(#[values(Sqlite, Postgres)] engine: Engine) {
+    let TestStore { store, kind, .. } = &TestStore::new(engine).await;
+    let job = Interruptible(Chore::new(1, Act::Wait));
+    let (world, lifecycle, workers) = busy(store, &job, SELDOM).await;
+    lifecycle.start_draining();
+    let ended = tokio::time::timeout(SELDOM.drain_within / 2, workers).await;
+    ended.expect("at once").expect("no panic");
+    assert_eq!(*world.stopped.lock().expect("sound"), [1], "{kind}");
+    assert_eq!(number(store, HANDED_BACK).await, 1, "{kind}");
 }

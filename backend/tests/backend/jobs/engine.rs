@@ -9,226 +9,235 @@ use archety_backend::jobs::{JobOutcome, Pace};
 use archety_backend::lifecycle::Lifecycle;
 use archety_backend::store::jobs::NewJob;
 use archety_backend::telemetry::process_metrics;
+use rstest::rstest;
 use tracing_subscriber::fmt::MakeWriter;
 use uuid::Uuid;
 
 use super::support::{Act, Chore, World, enqueue, jobs, number, run, start, until};
-use crate::support::{NOW, TestStore, stores};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 fn at(secs: u64) -> Timestamp {
     NOW.plus(Duration::from_secs(secs))
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_fails_is_tried_by_its_rule_and_then_given_up() {
-    for TestStore { store, kind, .. } in &stores().await {
-        let jobs = jobs(store, &Arc::default(), Pace::default());
-        enqueue(store, &Chore::new(1, Act::Fail), NOW).await;
-        for (secs, outcome) in [
-            (0, Some(JobOutcome::Postponed)),
-            (9, None),
-            (10, Some(JobOutcome::Postponed)),
-            (20, Some(JobOutcome::DeadLetter)),
-            (9_000, None),
-        ] {
-            let stepped = jobs.step(at(secs)).await.expect("a store");
-            assert_eq!(stepped, outcome, "after {secs} s on {kind}");
-        }
-        enqueue(store, &Chore::new(2, Act::FailFor(3)), NOW).await;
-        enqueue(
-            store,
-            &Chore::new(3, Act::Refuse),
-            NOW.plus(Duration::from_micros(1)),
-        )
-        .await;
-        enqueue(
-            store,
-            &Chore::new(4, Act::SetAside),
-            NOW.plus(Duration::from_micros(2)),
-        )
-        .await;
-        for (secs, outcome) in [
-            (1, Some(JobOutcome::Postponed)),
-            (1, Some(JobOutcome::DeadLetter)),
-            (1, Some(JobOutcome::SetAside)),
-            (3, None),
-            (4, Some(JobOutcome::Postponed)),
-        ] {
-            let stepped = jobs.step(at(secs)).await.expect("a store");
-            assert_eq!(stepped, outcome, "after {secs} s on {kind}");
-        }
-        let aside = "select count(*) from jobs where kind = 'for_the_operator' and dead_at is null";
-        assert_eq!(number(store, aside).await, 1, "{kind}");
+async fn what_fails_is_tried_by_its_rule_and_then_given_up(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let TestStore { store, kind, .. } = &TestStore::new(engine).await;
+    let jobs = jobs(store, &Arc::default(), Pace::default());
+    enqueue(store, &Chore::new(1, Act::Fail), NOW).await;
+    for (secs, outcome) in [
+        (0, Some(JobOutcome::Postponed)),
+        (9, None),
+        (10, Some(JobOutcome::Postponed)),
+        (20, Some(JobOutcome::DeadLetter)),
+        (9_000, None),
+    ] {
+        let stepped = jobs.step(at(secs)).await.expect("a store");
+        assert_eq!(stepped, outcome, "after {secs} s on {kind}");
     }
+    enqueue(store, &Chore::new(2, Act::FailFor(3)), NOW).await;
+    enqueue(
+        store,
+        &Chore::new(3, Act::Refuse),
+        NOW.plus(Duration::from_micros(1)),
+    )
+    .await;
+    enqueue(
+        store,
+        &Chore::new(4, Act::SetAside),
+        NOW.plus(Duration::from_micros(2)),
+    )
+    .await;
+    for (secs, outcome) in [
+        (1, Some(JobOutcome::Postponed)),
+        (1, Some(JobOutcome::DeadLetter)),
+        (1, Some(JobOutcome::SetAside)),
+        (3, None),
+        (4, Some(JobOutcome::Postponed)),
+    ] {
+        let stepped = jobs.step(at(secs)).await.expect("a store");
+        assert_eq!(stepped, outcome, "after {secs} s on {kind}");
+    }
+    let aside = "select count(*) from jobs where kind = 'for_the_operator' and dead_at is null";
+    assert_eq!(number(store, aside).await, 1, "{kind}");
 }
 
 /// A panic is the job's failure: tried again by its rule, then a dead letter. The worker goes on.
+#[rstest]
 #[tokio::test]
-async fn a_panic_of_a_job_is_its_own() {
+async fn a_panic_of_a_job_is_its_own(#[values(Sqlite, Postgres)] engine: Engine) {
     let metrics = process_metrics();
-    for TestStore { store, kind, .. } in &stores().await {
-        let world = Arc::<World>::default();
-        let soon = Pace {
-            look_every: Duration::from_millis(10),
-            ..Pace::default()
-        };
-        let jobs = || jobs(store, &world, soon);
-        let lifecycle = Lifecycle::new();
-        let now = Clock::System.now();
-        enqueue(store, &Chore::new(1, Act::Panic), now).await;
-        let workers = start(jobs(), &lifecycle);
-        let count = || world.begun.lock().expect("sound").len();
-        until("the panic", || count() == 1).await;
-        enqueue(store, &Chore::new(2, Act::Finish), now).await;
-        let is_done = || world.done.lock().expect("sound").contains(&2);
-        until("the other", is_done).await;
-        lifecycle.start_draining();
-        workers.await.expect("the worker lives");
-        assert_eq!(
-            number(store, "select sum(attempts) from jobs").await,
-            1,
-            "{kind}"
-        );
-        let later = |secs| now.plus(Duration::from_secs(secs));
-        let second = jobs().step(later(60)).await.expect("a store");
-        assert_eq!(second, Some(JobOutcome::Postponed), "{kind}");
-        let third = jobs().step(later(120)).await.expect("a store");
-        assert_eq!(third, Some(JobOutcome::DeadLetter), "{kind}");
-        let dead = "select count(*) from jobs where dead_at is not null";
-        assert_eq!(number(store, dead).await, 1, "{kind}");
-        let told = metrics.render();
-        assert!(
-            told.contains(r#"jobs_total{kind="chore",outcome="buried"}"#),
-            "{told}"
-        );
-    }
+    let TestStore { store, kind, .. } = &TestStore::new(engine).await;
+    let world = Arc::<World>::default();
+    let soon = Pace {
+        look_every: Duration::from_millis(10),
+        ..Pace::default()
+    };
+    let jobs = || jobs(store, &world, soon);
+    let lifecycle = Lifecycle::new();
+    let now = Clock::System.now();
+    enqueue(store, &Chore::new(1, Act::Panic), now).await;
+    let workers = start(jobs(), &lifecycle);
+    let count = || world.begun.lock().expect("sound").len();
+    until("the panic", || count() == 1).await;
+    enqueue(store, &Chore::new(2, Act::Finish), now).await;
+    let is_done = || world.done.lock().expect("sound").contains(&2);
+    until("the other", is_done).await;
+    lifecycle.start_draining();
+    workers.await.expect("the worker lives");
+    assert_eq!(
+        number(store, "select sum(attempts) from jobs").await,
+        1,
+        "{kind}"
+    );
+    let later = |secs| now.plus(Duration::from_secs(secs));
+    let second = jobs().step(later(60)).await.expect("a store");
+    assert_eq!(second, Some(JobOutcome::Postponed), "{kind}");
+    let third = jobs().step(later(120)).await.expect("a store");
+    assert_eq!(third, Some(JobOutcome::DeadLetter), "{kind}");
+    let dead = "select count(*) from jobs where dead_at is not null";
+    assert_eq!(number(store, dead).await, 1, "{kind}");
+    let told = metrics.render();
+    assert!(
+        told.contains(r#"jobs_total{kind="chore",outcome="buried"}"#),
+        "{told}"
+    );
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_lease_is_renewed_while_the_job_runs() {
-    for TestStore { store, kind, .. } in &stores().await {
-        let world = Arc::<World>::default();
-        let lifecycle = Lifecycle::new();
-        enqueue(store, &Chore::new(1, Act::Wait), Clock::System.now()).await;
-        let workers = start(jobs(store, &world, Pace::default()), &lifecycle);
-        until("the beginning", || {
-            !world.begun.lock().expect("sound").is_empty()
-        })
-        .await;
-        let held_until = match kind {
-            &"postgres" => "select (extract(epoch from locked_until) * 1000000)::bigint from jobs",
-            _ => "select locked_until from jobs",
-        };
-        let first = number(store, held_until).await;
-        for _ in 0..2 {
-            let begun = number(store, held_until).await;
-            while number(store, held_until).await == begun {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+async fn a_lease_is_renewed_while_the_job_runs(#[values(Sqlite, Postgres)] engine: Engine) {
+    let TestStore { store, kind, .. } = &TestStore::new(engine).await;
+    let world = Arc::<World>::default();
+    let lifecycle = Lifecycle::new();
+    enqueue(store, &Chore::new(1, Act::Wait), Clock::System.now()).await;
+    let workers = start(jobs(store, &world, Pace::default()), &lifecycle);
+    until("the beginning", || {
+        !world.begun.lock().expect("sound").is_empty()
+    })
+    .await;
+    let held_until = match kind {
+        &"postgres" => "select (extract(epoch from locked_until) * 1000000)::bigint from jobs",
+        _ => "select locked_until from jobs",
+    };
+    let first = number(store, held_until).await;
+    for _ in 0..2 {
+        let begun = number(store, held_until).await;
+        while number(store, held_until).await == begun {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert!(number(store, held_until).await > first, "{kind}");
-        world.gate.0.add_permits(1);
-        lifecycle.start_draining();
-        workers.await.expect("no panic");
-        assert_eq!(*world.done.lock().expect("sound"), [1], "{kind}");
-        assert_eq!(
-            number(store, "select count(*) from jobs").await,
-            0,
-            "{kind}"
-        );
     }
+    assert!(number(store, held_until).await > first, "{kind}");
+    world.gate.0.add_permits(1);
+    lifecycle.start_draining();
+    workers.await.expect("no panic");
+    assert_eq!(*world.done.lock().expect("sound"), [1], "{kind}");
+    assert_eq!(
+        number(store, "select count(*) from jobs").await,
+        0,
+        "{kind}"
+    );
 }
 
 /// A process that slept through its lease must not go on beside the one that has the job now.
+#[rstest]
 #[tokio::test]
-async fn a_lost_lease_stops_the_job_and_changes_nothing() {
-    for TestStore { store, kind, .. } in &stores().await {
-        let world = Arc::<World>::default();
-        enqueue(store, &Chore::new(1, Act::Wait), NOW).await;
-        let slow = jobs(store, &world, Pace::default());
-        let slow = tokio::spawn(async move { slow.step(NOW).await.expect("a store") });
-        until("the beginning", || {
-            !world.begun.lock().expect("sound").is_empty()
-        })
-        .await;
-        let other = jobs(store, &world, Pace::default());
-        let other = tokio::spawn(async move { other.step(at(1)).await.expect("a store") });
-        assert_eq!(
-            slow.await.expect("no panic"),
-            Some(JobOutcome::Lost),
-            "{kind}"
-        );
-        until("the stop", || *world.stopped.lock().expect("sound") == [1]).await;
-        assert_eq!(
-            number(store, "select sum(attempts) from jobs").await,
-            2,
-            "{kind}"
-        );
-        world.gate.0.add_permits(1);
-        assert_eq!(
-            other.await.expect("no panic"),
-            Some(JobOutcome::Done),
-            "{kind}"
-        );
-        assert_eq!(*world.done.lock().expect("sound"), [1], "once, on {kind}");
-    }
+async fn a_lost_lease_stops_the_job_and_changes_nothing(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let TestStore { store, kind, .. } = &TestStore::new(engine).await;
+    let world = Arc::<World>::default();
+    enqueue(store, &Chore::new(1, Act::Wait), NOW).await;
+    let slow = jobs(store, &world, Pace::default());
+    let slow = tokio::spawn(async move { slow.step(NOW).await.expect("a store") });
+    until("the beginning", || {
+        !world.begun.lock().expect("sound").is_empty()
+    })
+    .await;
+    let other = jobs(store, &world, Pace::default());
+    let other = tokio::spawn(async move { other.step(at(1)).await.expect("a store") });
+    assert_eq!(
+        slow.await.expect("no panic"),
+        Some(JobOutcome::Lost),
+        "{kind}"
+    );
+    until("the stop", || *world.stopped.lock().expect("sound") == [1]).await;
+    assert_eq!(
+        number(store, "select sum(attempts) from jobs").await,
+        2,
+        "{kind}"
+    );
+    world.gate.0.add_permits(1);
+    assert_eq!(
+        other.await.expect("no panic"),
+        Some(JobOutcome::Done),
+        "{kind}"
+    );
+    assert_eq!(*world.done.lock().expect("sound"), [1], "once, on {kind}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_was_done_after_the_lease_was_lost_is_not_taken_for_the_others_work() {
-    for TestStore { store, kind, .. } in &stores().await {
-        let world = Arc::<World>::default();
-        enqueue(store, &Chore::new(1, Act::Wait), NOW).await;
-        let slow = jobs(store, &world, Pace::default());
-        let slow = tokio::spawn(async move { slow.step(NOW).await.expect("a store") });
-        until("the beginning", || {
-            !world.begun.lock().expect("sound").is_empty()
-        })
-        .await;
-        let other = match kind {
-            &"postgres" => "update jobs set locked_until = locked_until + interval '1 minute'",
-            _ => "update jobs set locked_until = locked_until + 60000000",
-        };
-        run(store, other).await;
-        world.gate.0.add_permits(1);
-        assert_eq!(
-            slow.await.expect("no panic"),
-            Some(JobOutcome::Lost),
-            "{kind}"
-        );
-        assert_eq!(
-            number(store, "select count(*) from jobs").await,
-            1,
-            "{kind}"
-        );
-    }
+async fn what_was_done_after_the_lease_was_lost_is_not_taken_for_the_others_work(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let TestStore { store, kind, .. } = &TestStore::new(engine).await;
+    let world = Arc::<World>::default();
+    enqueue(store, &Chore::new(1, Act::Wait), NOW).await;
+    let slow = jobs(store, &world, Pace::default());
+    let slow = tokio::spawn(async move { slow.step(NOW).await.expect("a store") });
+    until("the beginning", || {
+        !world.begun.lock().expect("sound").is_empty()
+    })
+    .await;
+    let other = match kind {
+        &"postgres" => "update jobs set locked_until = locked_until + interval '1 minute'",
+        _ => "update jobs set locked_until = locked_until + 60000000",
+    };
+    run(store, other).await;
+    world.gate.0.add_permits(1);
+    assert_eq!(
+        slow.await.expect("no panic"),
+        Some(JobOutcome::Lost),
+        "{kind}"
+    );
+    assert_eq!(
+        number(store, "select count(*) from jobs").await,
+        1,
+        "{kind}"
+    );
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_payload_that_is_not_sealed_is_read_and_a_damaged_one_given_up() {
-    for TestStore { store, kind, .. } in &stores().await {
-        let world = Arc::<World>::default();
-        let jobs = jobs(store, &world, Pace::default());
-        let contents = [
-            (r#"{"n":7,"act":"Finish","lane":null}"#, JobOutcome::Done),
-            ("", JobOutcome::DeadLetter),
-            (
-                r#"{"n":7,"act":"Dance","lane":null}"#,
-                JobOutcome::Postponed,
-            ),
-        ];
-        for (n, (payload, outcome)) in (1..).zip(contents) {
-            let payload = payload.as_bytes().to_vec();
-            let row = NewJob::new(Uuid::from_u128(n), "interruptible", payload, NOW);
-            store.enqueue(&row, NOW).await.expect("a store");
-            assert_eq!(
-                jobs.step(NOW).await.expect("a store"),
-                Some(outcome),
-                "{n} on {kind}"
-            );
-        }
-        assert_eq!(*world.done.lock().expect("sound"), [7], "{kind}");
+async fn a_payload_that_is_not_sealed_is_read_and_a_damaged_one_given_up(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let TestStore { store, kind, .. } = &TestStore::new(engine).await;
+    let world = Arc::<World>::default();
+    let jobs = jobs(store, &world, Pace::default());
+    let contents = [
+        (r#"{"n":7,"act":"Finish","lane":null}"#, JobOutcome::Done),
+        ("", JobOutcome::DeadLetter),
+        (
+            r#"{"n":7,"act":"Dance","lane":null}"#,
+            JobOutcome::Postponed,
+        ),
+    ];
+    for (n, (payload, outcome)) in (1..).zip(contents) {
+        let payload = payload.as_bytes().to_vec();
+        let row = NewJob::new(Uuid::from_u128(n), "interruptible", payload, NOW);
+        store.enqueue(&row, NOW).await.expect("a store");
+        assert_eq!(
+            jobs.step(NOW).await.expect("a store"),
+            Some(outcome),
+            "{n} on {kind}"
+        );
     }
+    assert_eq!(*world.done.lock().expect("sound"), [7], "{kind}");
 }
 
 #[derive(Clone, Default)]

@@ -6,12 +6,13 @@ use std::time::Duration;
 use archety_backend::clock::Timestamp;
 use archety_backend::store::Store;
 use archety_backend::store::jobs::{NewJob, PutBack};
+use rstest::rstest;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::support::number;
 use crate::support::jobs::{LEASE, claim, claim_all, give_up, postpone};
-use crate::support::{NOW, TestStore, stores};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 const KINDS: [&str; 2] = ["reply", "other"];
 
@@ -49,273 +50,281 @@ async fn claimed(store: &Store, now: Timestamp) -> Vec<u128> {
     numbers
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_claim_takes_what_is_due_the_urgent_first_and_no_more_than_asked_for() {
-    for TestStore { store, kind, .. } in &stores().await {
-        let mut urgent = job(3, "reply").at(at(2));
-        urgent.priority = 1;
-        let later = job(4, "reply").at(at(10));
-        let mut elsewhere = job(5, "reply");
-        elsewhere.queue = "upkeep";
-        enqueue(
-            store,
-            [
-                job(1, "reply").at(at(1)),
-                job(2, "other"),
-                urgent,
-                later,
-                elsewhere,
-            ],
-        )
-        .await;
-        let one = claim(store, &KINDS, at(2)).await.expect("a job");
-        assert_eq!((one.id.as_u128(), one.attempts), (3, 1), "{kind}");
-        assert_eq!((one.run_at, one.locked_until), (at(2), at(2).plus(LEASE)));
-        assert_eq!(one.payload, b"3");
-        let next = claim(store, &KINDS, at(2)).await.expect("a job");
-        assert_eq!(
-            next.id.as_u128(),
-            2,
-            "the one that has waited longest, on {kind}"
-        );
-        let unknown = claim(store, &["other"], at(2)).await;
-        assert!(unknown.is_none(), "another kind is not claimed on {kind}");
-        assert_eq!(claimed(store, at(2)).await, [1], "{kind}");
-        assert_eq!(claimed(store, at(9)).await, [], "{kind}");
-        assert_eq!(claimed(store, at(10)).await, [4], "{kind}");
-    }
+async fn a_claim_takes_what_is_due_the_urgent_first_and_no_more_than_asked_for(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let TestStore { store, kind, .. } = &TestStore::new(engine).await;
+    let mut urgent = job(3, "reply").at(at(2));
+    urgent.priority = 1;
+    let later = job(4, "reply").at(at(10));
+    let mut elsewhere = job(5, "reply");
+    elsewhere.queue = "upkeep";
+    enqueue(
+        store,
+        [
+            job(1, "reply").at(at(1)),
+            job(2, "other"),
+            urgent,
+            later,
+            elsewhere,
+        ],
+    )
+    .await;
+    let one = claim(store, &KINDS, at(2)).await.expect("a job");
+    assert_eq!((one.id.as_u128(), one.attempts), (3, 1), "{kind}");
+    assert_eq!((one.run_at, one.locked_until), (at(2), at(2).plus(LEASE)));
+    assert_eq!(one.payload, b"3");
+    let next = claim(store, &KINDS, at(2)).await.expect("a job");
+    assert_eq!(
+        next.id.as_u128(),
+        2,
+        "the one that has waited longest, on {kind}"
+    );
+    let unknown = claim(store, &["other"], at(2)).await;
+    assert!(unknown.is_none(), "another kind is not claimed on {kind}");
+    assert_eq!(claimed(store, at(2)).await, [1], "{kind}");
+    assert_eq!(claimed(store, at(9)).await, [], "{kind}");
+    assert_eq!(claimed(store, at(10)).await, [4], "{kind}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn each_kind_is_held_for_its_own_time() {
-    for TestStore { store, kind, .. } in &stores().await {
-        enqueue(store, [job(1, "reply"), job(2, "other")]).await;
-        let leases = [("reply", Duration::from_secs(15)), ("other", LEASE)].into();
-        let claimed = store.claim_jobs("general", &leases, 10, NOW).await;
-        let mut held: Vec<_> = (claimed.expect("a store").into_iter())
-            .map(|job| (job.kind, job.locked_until))
-            .collect();
-        held.sort_unstable_by(|a, b| b.0.cmp(&a.0));
-        let expected = [("reply", at(15)), ("other", NOW.plus(LEASE))];
-        assert_eq!(
-            held,
-            expected.map(|(kind, until)| (kind.to_owned(), until)),
-            "{kind}"
-        );
-    }
+async fn each_kind_is_held_for_its_own_time(#[values(Sqlite, Postgres)] engine: Engine) {
+    let TestStore { store, kind, .. } = &TestStore::new(engine).await;
+    enqueue(store, [job(1, "reply"), job(2, "other")]).await;
+    let leases = [("reply", Duration::from_secs(15)), ("other", LEASE)].into();
+    let claimed = store.claim_jobs("general", &leases, 10, NOW).await;
+    let mut held: Vec<_> = (claimed.expect("a store").into_iter())
+        .map(|job| (job.kind, job.locked_until))
+        .collect();
+    held.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+    let expected = [("reply", at(15)), ("other", NOW.plus(LEASE))];
+    assert_eq!(
+        held,
+        expected.map(|(kind, until)| (kind.to_owned(), until)),
+        "{kind}"
+    );
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_is_renewed_stays_and_what_is_given_back_goes_on() {
-    for TestStore { store, kind, .. } in &stores().await {
-        enqueue(store, [job(1, "reply")]).await;
-        let mut held = claim(store, &KINDS, NOW).await.expect("a job");
-        assert!(store.renew_job(&mut held, at(600)).await.expect("a store"));
-        assert_eq!(claimed(store, at(599)).await, [], "{kind}");
-        let back = PutBack {
-            run_at: held.run_at,
-            attempts: held.attempts - 1,
-            dead_at: None,
-        };
-        assert!(store.put_job_back(&held, back).await.expect("a store"));
-        let again = claim(store, &KINDS, at(1)).await.expect("a job");
-        assert_eq!((again.attempts, again.run_at), (1, NOW), "{kind}");
-        assert!(postpone(store, &again, at(30)).await);
-        let second = claim(store, &KINDS, at(30)).await.expect("a job");
-        assert_eq!(second.attempts, 2, "{kind}");
-        // Killed: the lease passes, and it is another process's.
-        let third = claim(store, &KINDS, at(30).plus(LEASE))
+async fn what_is_renewed_stays_and_what_is_given_back_goes_on(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let TestStore { store, kind, .. } = &TestStore::new(engine).await;
+    enqueue(store, [job(1, "reply")]).await;
+    let mut held = claim(store, &KINDS, NOW).await.expect("a job");
+    assert!(store.renew_job(&mut held, at(600)).await.expect("a store"));
+    assert_eq!(claimed(store, at(599)).await, [], "{kind}");
+    let back = PutBack {
+        run_at: held.run_at,
+        attempts: held.attempts - 1,
+        dead_at: None,
+    };
+    assert!(store.put_job_back(&held, back).await.expect("a store"));
+    let again = claim(store, &KINDS, at(1)).await.expect("a job");
+    assert_eq!((again.attempts, again.run_at), (1, NOW), "{kind}");
+    assert!(postpone(store, &again, at(30)).await);
+    let second = claim(store, &KINDS, at(30)).await.expect("a job");
+    assert_eq!(second.attempts, 2, "{kind}");
+    // Killed: the lease passes, and it is another process's.
+    let third = claim(store, &KINDS, at(30).plus(LEASE))
+        .await
+        .expect("a job");
+    assert_eq!(third.attempts, 3, "{kind}");
+    let mut late = second.clone();
+    assert!(
+        !store
+            .renew_job(&mut late, at(9_000))
             .await
-            .expect("a job");
-        assert_eq!(third.attempts, 3, "{kind}");
-        let mut late = second.clone();
-        assert!(
-            !store
-                .renew_job(&mut late, at(9_000))
-                .await
-                .expect("a store")
-        );
-        assert!(!store.finish_job(&second).await.expect("a store"));
-        assert!(!postpone(store, &second, NOW).await);
-        assert!(store.finish_job(&third).await.expect("a store"));
-        assert!(!store.finish_job(&third).await.expect("a store"), "twice");
-        assert_eq!(store.waiting_jobs().await.expect("a store"), 0, "{kind}");
-    }
+            .expect("a store")
+    );
+    assert!(!store.finish_job(&second).await.expect("a store"));
+    assert!(!postpone(store, &second, NOW).await);
+    assert!(store.finish_job(&third).await.expect("a store"));
+    assert!(!store.finish_job(&third).await.expect("a store"), "twice");
+    assert_eq!(store.waiting_jobs().await.expect("a store"), 0, "{kind}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_lane_does_one_at_a_time_in_the_order_of_writing() {
-    for TestStore { store, kind, .. } in &stores().await {
-        // Written at the same moment, the ids the other way round; and the clock of a replica goes back.
-        enqueue(
-            store,
-            [
-                in_lane(9, "a"),
-                in_lane(5, "a"),
-                in_lane(7, "b"),
-                job(8, "reply"),
-            ],
-        )
-        .await;
-        let behind = NOW.minus(Duration::from_secs(3));
-        let third = in_lane(1, "a").at(behind);
-        store.enqueue(&third, behind).await.expect("a store");
-        assert_eq!(claimed(store, NOW).await, [7, 8, 9], "{kind}");
-        assert_eq!(claimed(store, at(1)).await, [], "{kind}");
-        // One that waits to be tried again holds the lane, as does one whose worker has died.
-        let first = claim(store, &KINDS, at(120)).await.expect("a job");
-        let others = claim_all(store, &KINDS, 100, at(120)).await;
-        let first = [vec![first], others].concat().into_iter();
-        let first = first
-            .into_iter()
-            .find(|job| job.id.as_u128() == 9)
-            .expect("the first");
-        assert!(postpone(store, &first, at(300)).await);
-        assert_eq!(claimed(store, at(200)).await, [], "{kind}");
-        let first = claim_all(store, &KINDS, 100, at(300)).await;
-        let first = first
-            .iter()
-            .find(|job| job.id.as_u128() == 9)
-            .expect("the first");
-        // One that is given up holds back nothing.
-        assert!(give_up(store, first, at(300)).await);
-        let second = claim(store, &["reply"], at(301)).await.expect("a job");
-        assert_eq!(second.id.as_u128(), 5, "{kind}");
-        assert_eq!(claimed(store, at(302)).await, [], "{kind}");
-        assert!(store.finish_job(&second).await.expect("a store"));
-        assert_eq!(claimed(store, at(302)).await, [1], "{kind}");
-    }
+async fn a_lane_does_one_at_a_time_in_the_order_of_writing(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let TestStore { store, kind, .. } = &TestStore::new(engine).await;
+    // Written at the same moment, the ids the other way round; and the clock of a replica goes back.
+    enqueue(
+        store,
+        [
+            in_lane(9, "a"),
+            in_lane(5, "a"),
+            in_lane(7, "b"),
+            job(8, "reply"),
+        ],
+    )
+    .await;
+    let behind = NOW.minus(Duration::from_secs(3));
+    let third = in_lane(1, "a").at(behind);
+    store.enqueue(&third, behind).await.expect("a store");
+    assert_eq!(claimed(store, NOW).await, [7, 8, 9], "{kind}");
+    assert_eq!(claimed(store, at(1)).await, [], "{kind}");
+    // One that waits to be tried again holds the lane, as does one whose worker has died.
+    let first = claim(store, &KINDS, at(120)).await.expect("a job");
+    let others = claim_all(store, &KINDS, 100, at(120)).await;
+    let first = [vec![first], others].concat().into_iter();
+    let first = first
+        .into_iter()
+        .find(|job| job.id.as_u128() == 9)
+        .expect("the first");
+    assert!(postpone(store, &first, at(300)).await);
+    assert_eq!(claimed(store, at(200)).await, [], "{kind}");
+    let first = claim_all(store, &KINDS, 100, at(300)).await;
+    let first = first
+        .iter()
+        .find(|job| job.id.as_u128() == 9)
+        .expect("the first");
+    // One that is given up holds back nothing.
+    assert!(give_up(store, first, at(300)).await);
+    let second = claim(store, &["reply"], at(301)).await.expect("a job");
+    assert_eq!(second.id.as_u128(), 5, "{kind}");
+    assert_eq!(claimed(store, at(302)).await, [], "{kind}");
+    assert!(store.finish_job(&second).await.expect("a store"));
+    assert_eq!(claimed(store, at(302)).await, [1], "{kind}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn under_one_key_one_waits_and_another_once_it_is_under_way() {
-    for TestStore { store, kind, .. } in &stores().await {
-        let mut other = job(4, "other");
-        other.dedupe_key = Some("a".to_owned());
-        enqueue(store, [keyed(1, "a"), keyed(2, "a"), keyed(3, "b"), other]).await;
-        let first = claim_all(store, &KINDS, 100, NOW).await;
-        let numbers: Vec<u128> = first.iter().map(|job| job.id.as_u128()).collect();
-        assert!(first.iter().all(|job| job.id.to_string() != "2"));
-        assert_eq!(numbers.len(), 3, "{numbers:?} on {kind}");
-        assert!(!numbers.contains(&2), "{numbers:?} on {kind}");
-        // What came while the first was being done is done after it, also if that is tried again.
-        enqueue(store, [keyed(5, "a"), keyed(6, "a")]).await;
-        let one = first
-            .iter()
-            .find(|job| job.id.as_u128() == 1)
-            .expect("the first");
-        assert!(postpone(store, one, at(1)).await);
-        assert_eq!(claimed(store, at(1)).await, [1, 5], "{kind}");
-    }
+async fn under_one_key_one_waits_and_another_once_it_is_under_way(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let TestStore { store, kind, .. } = &TestStore::new(engine).await;
+    let mut other = job(4, "other");
+    other.dedupe_key = Some("a".to_owned());
+    enqueue(store, [keyed(1, "a"), keyed(2, "a"), keyed(3, "b"), other]).await;
+    let first = claim_all(store, &KINDS, 100, NOW).await;
+    let numbers: Vec<u128> = first.iter().map(|job| job.id.as_u128()).collect();
+    assert!(first.iter().all(|job| job.id.to_string() != "2"));
+    assert_eq!(numbers.len(), 3, "{numbers:?} on {kind}");
+    assert!(!numbers.contains(&2), "{numbers:?} on {kind}");
+    // What came while the first was being done is done after it, also if that is tried again.
+    enqueue(store, [keyed(5, "a"), keyed(6, "a")]).await;
+    let one = first
+        .iter()
+        .find(|job| job.id.as_u128() == 1)
+        .expect("the first");
+    assert!(postpone(store, one, at(1)).await);
+    assert_eq!(claimed(store, at(1)).await, [1, 5], "{kind}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_waits_is_pushed_out_or_stays() {
-    for TestStore { store, kind, .. } in &stores().await {
-        enqueue(store, [keyed(1, "a").at(at(5)), keyed(2, "b").at(at(5))]).await;
-        enqueue(
-            store,
-            [
-                keyed(3, "a").at(at(8)).pushing_out(),
-                keyed(4, "b").at(at(8)),
-            ],
-        )
-        .await;
-        let stayed = claim_all(store, &KINDS, 100, at(7)).await;
-        let [stayed] = &stayed[..] else {
-            panic!("{stayed:?} on {kind}");
-        };
-        assert_eq!(
-            (stayed.id.as_u128(), &stayed.payload[..]),
-            (2, &b"2"[..]),
-            "{kind}"
-        );
-        let pushed = claim(store, &KINDS, at(8)).await.expect("a job");
-        assert_eq!(
-            (pushed.id.as_u128(), &pushed.payload[..]),
-            (1, &b"3"[..]),
-            "{kind}"
-        );
-        // Under way, it is out of reach.
-        enqueue(store, [keyed(5, "a").at(at(9)).pushing_out()]).await;
-        assert_eq!(claimed(store, at(9)).await, [5], "{kind}");
-        let number = store.waiting_jobs().await.expect("a store");
-        assert_eq!(number, 3, "{kind}");
-    }
+async fn what_waits_is_pushed_out_or_stays(#[values(Sqlite, Postgres)] engine: Engine) {
+    let TestStore { store, kind, .. } = &TestStore::new(engine).await;
+    enqueue(store, [keyed(1, "a").at(at(5)), keyed(2, "b").at(at(5))]).await;
+    enqueue(
+        store,
+        [
+            keyed(3, "a").at(at(8)).pushing_out(),
+            keyed(4, "b").at(at(8)),
+        ],
+    )
+    .await;
+    let stayed = claim_all(store, &KINDS, 100, at(7)).await;
+    let [stayed] = &stayed[..] else {
+        panic!("{stayed:?} on {kind}");
+    };
+    assert_eq!(
+        (stayed.id.as_u128(), &stayed.payload[..]),
+        (2, &b"2"[..]),
+        "{kind}"
+    );
+    let pushed = claim(store, &KINDS, at(8)).await.expect("a job");
+    assert_eq!(
+        (pushed.id.as_u128(), &pushed.payload[..]),
+        (1, &b"3"[..]),
+        "{kind}"
+    );
+    // Under way, it is out of reach.
+    enqueue(store, [keyed(5, "a").at(at(9)).pushing_out()]).await;
+    assert_eq!(claimed(store, at(9)).await, [5], "{kind}");
+    let number = store.waiting_jobs().await.expect("a store");
+    assert_eq!(number, 3, "{kind}");
 }
 
 /// Both replicas write to each lane while both claim: no job goes to two of them, none is lost, and no lane
 /// has two under way.
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn replicas_that_write_and_claim_at_once_keep_lanes_in_order() {
+async fn replicas_that_write_and_claim_at_once_keep_lanes_in_order(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     const LANES: u8 = 4;
     const EACH: u8 = 15;
     const ALL: usize = LANES as usize * 2 * EACH as usize;
-    for base in stores().await {
-        let replicas = [base.store.clone(), base.second().await];
-        let mut tasks = JoinSet::new();
-        for (lane, writer) in (0..LANES).flat_map(|lane| [(lane, 0_u8), (lane, 1)]) {
-            let store = replicas[usize::from(writer)].clone();
-            tasks.spawn(async move {
-                for n in 0..EACH {
-                    // The smaller id comes later.
-                    let id = u128::from_be_bytes(
-                        [lane, writer, EACH - n, 1]
-                            .repeat(4)
-                            .try_into()
-                            .expect("16"),
-                    );
-                    let mut job = in_lane(id, &lane.to_string());
-                    job.payload = vec![lane, writer, n];
-                    store.enqueue(&job, NOW).await.expect("a store");
+    let base = TestStore::new(engine).await;
+    let replicas = [base.store.clone(), base.second().await];
+    let mut tasks = JoinSet::new();
+    for (lane, writer) in (0..LANES).flat_map(|lane| [(lane, 0_u8), (lane, 1)]) {
+        let store = replicas[usize::from(writer)].clone();
+        tasks.spawn(async move {
+            for n in 0..EACH {
+                // The smaller id comes later.
+                let id = u128::from_be_bytes(
+                    [lane, writer, EACH - n, 1]
+                        .repeat(4)
+                        .try_into()
+                        .expect("16"),
+                );
+                let mut job = in_lane(id, &lane.to_string());
+                job.payload = vec![lane, writer, n];
+                store.enqueue(&job, NOW).await.expect("a store");
+            }
+        });
+    }
+    let done = Arc::<Mutex<Vec<Vec<u8>>>>::default();
+    let running = Arc::<Mutex<Vec<u16>>>::default();
+    for n in 0..4 {
+        let (store, done, running) = (replicas[n % 2].clone(), done.clone(), running.clone());
+        tasks.spawn(async move {
+            while done.lock().expect("sound").len() < ALL {
+                for job in claim_all(&store, &KINDS, 2, NOW).await {
+                    let lane = u16::from(job.payload[0]);
+                    let others = {
+                        let mut running = running.lock().expect("sound");
+                        running.push(lane);
+                        running.iter().filter(|other| **other == lane).count()
+                    };
+                    assert_eq!(others, 1, "of one lane at once");
+                    done.lock().expect("sound").push(job.payload.clone());
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    running
+                        .lock()
+                        .expect("sound")
+                        .retain(|other| *other != lane);
+                    assert!(store.finish_job(&job).await.expect("a store"));
                 }
-            });
-        }
-        let done = Arc::<Mutex<Vec<Vec<u8>>>>::default();
-        let running = Arc::<Mutex<Vec<u16>>>::default();
-        for n in 0..4 {
-            let (store, done, running) = (replicas[n % 2].clone(), done.clone(), running.clone());
-            tasks.spawn(async move {
-                while done.lock().expect("sound").len() < ALL {
-                    for job in claim_all(&store, &KINDS, 2, NOW).await {
-                        let lane = u16::from(job.payload[0]);
-                        let others = {
-                            let mut running = running.lock().expect("sound");
-                            running.push(lane);
-                            running.iter().filter(|other| **other == lane).count()
-                        };
-                        assert_eq!(others, 1, "of one lane at once");
-                        done.lock().expect("sound").push(job.payload.clone());
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                        running
-                            .lock()
-                            .expect("sound")
-                            .retain(|other| *other != lane);
-                        assert!(store.finish_job(&job).await.expect("a store"));
-                    }
-                }
-            });
-        }
-        while let Some(ended) = tasks.join_next().await {
-            ended.expect("no panic");
-        }
-        let done = done.lock().expect("sound");
-        assert_eq!(done.len(), ALL, "{}", base.kind);
-        for (lane, writer) in (0..LANES).flat_map(|lane| [(lane, 0_u8), (lane, 1)]) {
-            let written = done.iter().filter(|it| it[..2] == [lane, writer]);
-            let order: Vec<u8> = written.map(|it| it[2]).collect();
-            assert!(order.is_sorted(), "{order:?} on {}", base.kind);
-            assert_eq!(order.len(), usize::from(EACH), "{}", base.kind);
-        }
+            }
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.expect("no panic");
+    }
+    let done = done.lock().expect("sound");
+    assert_eq!(done.len(), ALL, "{}", base.kind);
+    for (lane, writer) in (0..LANES).flat_map(|lane| [(lane, 0_u8), (lane, 1)]) {
+        let written = done.iter().filter(|it| it[..2] == [lane, writer]);
+        let order: Vec<u8> = written.map(|it| it[2]).collect();
+        assert!(order.is_sorted(), "{order:?} on {}", base.kind);
+        assert_eq!(order.len(), usize::from(EACH), "{}", base.kind);
     }
 }
 
 /// Else one that is written earlier could be seen later, and be begun beside one that came after it.
 #[tokio::test]
 async fn what_is_written_to_a_lane_waits_for_what_is_not_committed_yet() {
-    let Some(base) = TestStore::postgres().await else {
-        return;
-    };
+    let base = TestStore::postgres().await;
     let store = base.store.clone();
     let mut earlier = store.pools().begin_write().await.expect("a store");
     let held = sqlx::query("select pg_advisory_xact_lock(hashtextextended('a', 0))")

@@ -7,7 +7,8 @@ use archety_backend::jobs::JobOutcome;
 
 use super::support::{number, run};
 use crate::support::jobs::claim_all;
-use crate::support::{NOW, TestApp, apps};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestApp};
+use rstest::rstest;
 
 fn at(secs: u64) -> Timestamp {
     NOW.plus(Duration::from_secs(secs))
@@ -17,93 +18,97 @@ async fn step(app: &TestApp, secs: u64) -> Option<JobOutcome> {
     app.jobs.step(at(secs)).await.expect("a store")
 }
 
+#[rstest]
 #[tokio::test]
-async fn upkeep_is_there_once_and_comes_back_every_minute() {
+async fn upkeep_is_there_once_and_comes_back_every_minute(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     const DONE: Option<JobOutcome> = Some(JobOutcome::Done);
-    for app in apps().await {
-        let jobs = &app.jobs;
-        for secs in [0, 0, 1] {
-            jobs.begin_recurring(at(secs)).await.expect("a store");
-        }
-        assert_eq!(number(&app.store, "select count(*) from jobs").await, 2);
+    let app = TestApp::new(engine).await;
+    let jobs = &app.jobs;
+    for secs in [0, 0, 1] {
+        jobs.begin_recurring(at(secs)).await.expect("a store");
+    }
+    assert_eq!(number(&app.store, "select count(*) from jobs").await, 2);
+    assert_eq!(
+        app.store.waiting_jobs().await.expect("a store"),
+        0,
+        "{}",
+        app.kind
+    );
+    // An earlier version beside this one takes jobs by kind, and knows none of these.
+    let kinds = [
+        "log_out",
+        "delete_account",
+        "delete_person",
+        "delete_handle",
+    ];
+    assert!(claim_all(&app.store, &kinds, 10, at(0)).await.is_empty());
+    for (secs, outcome) in [(0, DONE), (0, None), (59, None), (60, DONE), (60, None)] {
         assert_eq!(
-            app.store.waiting_jobs().await.expect("a store"),
-            0,
-            "{}",
+            step(&app, secs).await,
+            outcome,
+            "after {secs} s on {}",
             app.kind
         );
-        // An earlier version beside this one takes jobs by kind, and knows none of these.
-        let kinds = [
-            "log_out",
-            "delete_account",
-            "delete_person",
-            "delete_handle",
-        ];
-        assert!(claim_all(&app.store, &kinds, 10, at(0)).await.is_empty());
-        for (secs, outcome) in [(0, DONE), (0, None), (59, None), (60, DONE), (60, None)] {
-            assert_eq!(
-                step(&app, secs).await,
-                outcome,
-                "after {secs} s on {}",
-                app.kind
-            );
-        }
-        // A start in between changes nothing.
-        jobs.begin_recurring(at(100)).await.expect("a store");
-        assert_eq!(step(&app, 100).await, None, "{}", app.kind);
-        // History for the first time after an hour.
-        for (secs, outcome) in [(3_599, DONE), (3_599, None), (3_600, DONE), (3_600, None)] {
-            assert_eq!(
-                step(&app, secs).await,
-                outcome,
-                "after {secs} s on {}",
-                app.kind
-            );
-        }
-        let next = "select count(*) from jobs where attempts = 0 and locked_until is null";
-        assert_eq!(number(&app.store, next).await, 2, "{}", app.kind);
     }
+    // A start in between changes nothing.
+    jobs.begin_recurring(at(100)).await.expect("a store");
+    assert_eq!(step(&app, 100).await, None, "{}", app.kind);
+    // History for the first time after an hour.
+    for (secs, outcome) in [(3_599, DONE), (3_599, None), (3_600, DONE), (3_600, None)] {
+        assert_eq!(
+            step(&app, secs).await,
+            outcome,
+            "after {secs} s on {}",
+            app.kind
+        );
+    }
+    let next = "select count(*) from jobs where attempts = 0 and locked_until is null";
+    assert_eq!(number(&app.store, next).await, 2, "{}", app.kind);
 }
 
+#[rstest]
 #[tokio::test]
-async fn upkeep_that_fails_is_tried_every_minute_and_never_given_up() {
-    for app in apps().await {
-        app.jobs.begin_recurring(NOW).await.expect("a store");
-        run(&app.store, "alter table tombstones rename to elsewhere").await;
-        for n in 0..60 {
-            let outcome = step(&app, n * 60).await;
-            assert_eq!(outcome, Some(JobOutcome::Postponed), "{n} on {}", app.kind);
-        }
-        run(&app.store, "alter table elsewhere rename to tombstones").await;
-        assert_eq!(
-            step(&app, 3_600).await,
-            Some(JobOutcome::Done),
-            "{}",
-            app.kind
-        );
+async fn upkeep_that_fails_is_tried_every_minute_and_never_given_up(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    app.jobs.begin_recurring(NOW).await.expect("a store");
+    run(&app.store, "alter table tombstones rename to elsewhere").await;
+    for n in 0..60 {
+        let outcome = step(&app, n * 60).await;
+        assert_eq!(outcome, Some(JobOutcome::Postponed), "{n} on {}", app.kind);
     }
+    run(&app.store, "alter table elsewhere rename to tombstones").await;
+    assert_eq!(
+        step(&app, 3_600).await,
+        Some(JobOutcome::Done),
+        "{}",
+        app.kind
+    );
 }
 
 /// Killed while it cleans: another replica goes on once the lease is over.
+#[rstest]
 #[tokio::test]
-async fn upkeep_survives_the_process_that_did_it() {
-    for app in apps().await {
-        app.jobs.begin_recurring(NOW).await.expect("a store");
-        let leases = [("upkeep", Duration::from_mins(2))].into();
-        let claimed = app.store.claim_jobs("upkeep", &leases, 1, NOW).await;
-        assert_eq!(claimed.expect("a store").len(), 1, "{}", app.kind);
-        assert_eq!(step(&app, 119).await, None, "{}", app.kind);
-        assert_eq!(
-            step(&app, 120).await,
-            Some(JobOutcome::Done),
-            "{}",
-            app.kind
-        );
-        assert_eq!(
-            step(&app, 180).await,
-            Some(JobOutcome::Done),
-            "{}",
-            app.kind
-        );
-    }
+async fn upkeep_survives_the_process_that_did_it(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    app.jobs.begin_recurring(NOW).await.expect("a store");
+    let leases = [("upkeep", Duration::from_mins(2))].into();
+    let claimed = app.store.claim_jobs("upkeep", &leases, 1, NOW).await;
+    assert_eq!(claimed.expect("a store").len(), 1, "{}", app.kind);
+    assert_eq!(step(&app, 119).await, None, "{}", app.kind);
+    assert_eq!(
+        step(&app, 120).await,
+        Some(JobOutcome::Done),
+        "{}",
+        app.kind
+    );
+    assert_eq!(
+        step(&app, 180).await,
+        Some(JobOutcome::Done),
+        "{}",
+        app.kind
+    );
 }

@@ -11,7 +11,8 @@ use archety_backend::store::Store;
 use super::support::{
     Act, Chore, Pools, SELDOM, World, enqueue, jobs, keyring, number, start, until,
 };
-use crate::support::stores;
+use crate::support::{Engine, Postgres, Sqlite, TestStore};
+use rstest::rstest;
 
 /// Waits until the store hears what other processes write.
 async fn hears(store: &Store) {
@@ -24,102 +25,99 @@ async fn hears(store: &Store) {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_commit_of_any_process_wakes_workers() {
-    for base in stores().await {
-        let (here, there) = (base.store.clone(), base.second().await);
-        let world = Arc::<World>::default();
-        let lifecycle = Lifecycle::new();
-        let workers = start(jobs(&there, &world, SELDOM), &lifecycle);
-        hears(&here).await;
-        for n in 1..=3 {
-            enqueue(&here, &Chore::new(n, Act::Finish), Clock::System.now()).await;
-            let is_done = || world.done.lock().expect("sound").contains(&n);
-            until("the job", is_done).await;
-        }
-        lifecycle.start_draining();
-        workers.await.expect("no panic");
+async fn a_commit_of_any_process_wakes_workers(#[values(Sqlite, Postgres)] engine: Engine) {
+    let base = TestStore::new(engine).await;
+    let (here, there) = (base.store.clone(), base.second().await);
+    let world = Arc::<World>::default();
+    let lifecycle = Lifecycle::new();
+    let workers = start(jobs(&there, &world, SELDOM), &lifecycle);
+    hears(&here).await;
+    for n in 1..=3 {
+        enqueue(&here, &Chore::new(n, Act::Finish), Clock::System.now()).await;
+        let is_done = || world.done.lock().expect("sound").contains(&n);
+        until("the job", is_done).await;
     }
+    lifecycle.start_draining();
+    workers.await.expect("no panic");
 }
 
 /// More than there are workers, and of one lane: the end of each is a reason to look.
+#[rstest]
 #[tokio::test]
-async fn the_end_of_a_job_is_a_reason_to_look_again() {
-    for base in stores().await {
-        let world = Arc::<World>::default();
-        let lifecycle = Lifecycle::new();
-        for n in 0..20 {
-            let mut chore = Chore::new(n, Act::Finish);
-            chore.lane = (n % 2 == 0).then(|| "a".to_owned());
-            enqueue(&base.store, &chore, Clock::System.now()).await;
-        }
-        let workers = start(jobs(&base.store, &world, SELDOM), &lifecycle);
-        until("all", || world.done.lock().expect("sound").len() == 20).await;
-        lifecycle.start_draining();
-        workers.await.expect("no panic");
-        let done = world.done.lock().expect("sound");
-        let lane: Vec<_> = done.iter().filter(|n| *n % 2 == 0).collect();
-        assert!(lane.is_sorted(), "{done:?} on {}", base.kind);
+async fn the_end_of_a_job_is_a_reason_to_look_again(#[values(Sqlite, Postgres)] engine: Engine) {
+    let base = TestStore::new(engine).await;
+    let world = Arc::<World>::default();
+    let lifecycle = Lifecycle::new();
+    for n in 0..20 {
+        let mut chore = Chore::new(n, Act::Finish);
+        chore.lane = (n % 2 == 0).then(|| "a".to_owned());
+        enqueue(&base.store, &chore, Clock::System.now()).await;
     }
+    let workers = start(jobs(&base.store, &world, SELDOM), &lifecycle);
+    until("all", || world.done.lock().expect("sound").len() == 20).await;
+    lifecycle.start_draining();
+    workers.await.expect("no panic");
+    let done = world.done.lock().expect("sound");
+    let lane: Vec<_> = done.iter().filter(|n| *n % 2 == 0).collect();
+    assert!(lane.is_sorted(), "{done:?} on {}", base.kind);
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_nothing_told_of_is_found_by_looking() {
-    for base in stores().await {
-        let world = Arc::<World>::default();
-        let lifecycle = Lifecycle::new();
-        let now = Clock::System.now();
-        let soon = Pace {
-            look_every: Duration::from_millis(50),
-            ..SELDOM
-        };
-        let workers = start(jobs(&base.store, &world, soon), &lifecycle);
-        // This statement neither notifies nor rings.
-        let row = Chore::new(1, Act::Finish).to_row(&keyring(), now);
-        base.store.enqueue_once(&row, now).await.expect("a store");
-        until("the job", || *world.done.lock().expect("sound") == [1]).await;
-        // And what is due later, when it is.
-        let row = Chore::new(2, Act::Finish).to_row(&keyring(), now);
-        let later = row.at(Clock::System.now().plus(Duration::from_millis(100)));
-        base.store.enqueue(&later, now).await.expect("a store");
-        until("the job", || *world.done.lock().expect("sound") == [1, 2]).await;
-        lifecycle.start_draining();
-        workers.await.expect("no panic");
-    }
+async fn what_nothing_told_of_is_found_by_looking(#[values(Sqlite, Postgres)] engine: Engine) {
+    let base = TestStore::new(engine).await;
+    let world = Arc::<World>::default();
+    let lifecycle = Lifecycle::new();
+    let now = Clock::System.now();
+    let soon = Pace {
+        look_every: Duration::from_millis(50),
+        ..SELDOM
+    };
+    let workers = start(jobs(&base.store, &world, soon), &lifecycle);
+    // This statement neither notifies nor rings.
+    let row = Chore::new(1, Act::Finish).to_row(&keyring(), now);
+    base.store.enqueue_once(&row, now).await.expect("a store");
+    until("the job", || *world.done.lock().expect("sound") == [1]).await;
+    // And what is due later, when it is.
+    let row = Chore::new(2, Act::Finish).to_row(&keyring(), now);
+    let later = row.at(Clock::System.now().plus(Duration::from_millis(100)));
+    base.store.enqueue(&later, now).await.expect("a store");
+    until("the job", || *world.done.lock().expect("sound") == [1, 2]).await;
+    lifecycle.start_draining();
+    workers.await.expect("no panic");
 }
 
 #[tokio::test]
 async fn a_lost_connection_is_replaced_and_what_was_written_meanwhile_found() {
-    for base in stores().await {
-        let Some(database) = &base.database else {
-            continue;
-        };
-        let there = base.second().await;
-        let world = Arc::<World>::default();
-        let lifecycle = Lifecycle::new();
-        let workers = start(jobs(&there, &world, SELDOM), &lifecycle);
-        hears(&base.store).await;
-        database.cut_connections().await;
-        // The connection that listens next is a reason to look.
-        enqueue(
-            &base.store,
-            &Chore::new(1, Act::Finish),
-            Clock::System.now(),
-        )
-        .await;
-        until("the first", || *world.done.lock().expect("sound") == [1]).await;
-        hears(&base.store).await;
-        enqueue(
-            &base.store,
-            &Chore::new(2, Act::Finish),
-            Clock::System.now(),
-        )
-        .await;
-        until("the second", || {
-            *world.done.lock().expect("sound") == [1, 2]
-        })
-        .await;
-        lifecycle.start_draining();
-        workers.await.expect("no panic");
-    }
+    let base = TestStore::postgres().await;
+    let database = base.database.as_ref().expect("a Postgres database");
+    let there = base.second().await;
+    let world = Arc::<World>::default();
+    let lifecycle = Lifecycle::new();
+    let workers = start(jobs(&there, &world, SELDOM), &lifecycle);
+    hears(&base.store).await;
+    database.cut_connections().await;
+    // The connection that listens next is a reason to look.
+    enqueue(
+        &base.store,
+        &Chore::new(1, Act::Finish),
+        Clock::System.now(),
+    )
+    .await;
+    until("the first", || *world.done.lock().expect("sound") == [1]).await;
+    hears(&base.store).await;
+    enqueue(
+        &base.store,
+        &Chore::new(2, Act::Finish),
+        Clock::System.now(),
+    )
+    .await;
+    until("the second", || {
+        *world.done.lock().expect("sound") == [1, 2]
+    })
+    .await;
+    lifecycle.start_draining();
+    workers.await.expect("no panic");
 }

@@ -7,8 +7,9 @@ use archety_backend::config::OtpLimits;
 use archety_backend::otp::StartError;
 
 use super::sends::WIDE;
-use super::support::{Client, TwilioDoor, app, twilio_doors};
-use crate::support::NOW;
+use super::support::{Client, TwilioReplica, app};
+use crate::support::{Engine, NOW, Postgres, Sqlite};
+use rstest::rstest;
 
 const LIMITS: OtpLimits = OtpLimits {
     breaker_prefix_codes: 5,
@@ -30,135 +31,166 @@ fn number(prefix: &str, n: u32, minutes: u64) -> Client {
     client.at(NOW.plus(Duration::from_mins(minutes)))
 }
 
-async fn send(door: &TwilioDoor, client: &Client) {
-    client.start(door.otp()).await.expect("sent");
+async fn send(replica: &TwilioReplica, client: &Client) {
+    client.start(&replica.otp).await.expect("sent");
 }
 
-async fn sign_in(door: &TwilioDoor, client: &Client) {
-    let started = client.start(door.otp()).await.expect("sent");
-    let code = door.code(client.phone.as_str());
+async fn sign_in(replica: &TwilioReplica, client: &Client) {
+    let started = client.start(&replica.otp).await.expect("sent");
+    let code = replica.code(client.phone.as_str());
     let id = Some(started.challenge_id);
-    let approved = client.confirm(door.otp(), id, &code).await;
+    let approved = client.confirm(&replica.otp, id, &code).await;
     approved.expect("the right code");
 }
 
 /// Seconds until codes are sent to the number again; `None` if a code was sent now.
-async fn cut_off_secs(door: &TwilioDoor, client: &Client) -> Option<u32> {
-    match client.start(door.otp()).await {
+async fn cut_off_secs(replica: &TwilioReplica, client: &Client) -> Option<u32> {
+    match client.start(&replica.otp).await {
         Ok(_) => None,
         Err(StartError::Limited { retry_after }) => Some(retry_after),
         other => panic!("{other:?}"),
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_block_that_confirms_few_codes_is_cut_off_for_an_hour() {
-    for door in twilio_doors(LIMITS).await {
-        sign_in(&door, &number("+1555111", 0, 0)).await;
-        for n in 1..10 {
-            send(&door, &number("+1555111", n, 0)).await;
-        }
-        // The codes are six minutes old, and may still be confirmed.
-        assert_eq!(cut_off_secs(&door, &number("+1555111", 10, 6)).await, None);
-        let cut = cut_off_secs(&door, &number("+1555111", 11, 15)).await;
-        assert_eq!(cut, Some(3_600));
-        let cut = cut_off_secs(&door, &number("+1555111", 11, 20)).await;
-        assert_eq!(cut, Some(3_300), "the same hour, and not a new one");
-        sign_in(&door, &number("+1555112", 0, 20)).await;
-        // A known device still gets codes.
-        sign_in(&door, &number("+1555111", 12, 20).known()).await;
-        // After the hour the codes of the last two hours are judged again.
-        let cut = cut_off_secs(&door, &number("+1555111", 13, 76)).await;
-        assert_eq!(cut, Some(3_600), "nothing has changed");
-        assert_eq!(
-            cut_off_secs(&door, &number("+1555111", 13, 137)).await,
-            None
-        );
+async fn a_block_that_confirms_few_codes_is_cut_off_for_an_hour(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = TwilioReplica::new(engine, LIMITS).await;
+    sign_in(&replica, &number("+1555111", 0, 0)).await;
+    for n in 1..10 {
+        send(&replica, &number("+1555111", n, 0)).await;
     }
+    // The codes are six minutes old, and may still be confirmed.
+    assert_eq!(
+        cut_off_secs(&replica, &number("+1555111", 10, 6)).await,
+        None
+    );
+    let cut = cut_off_secs(&replica, &number("+1555111", 11, 15)).await;
+    assert_eq!(cut, Some(3_600));
+    let cut = cut_off_secs(&replica, &number("+1555111", 11, 20)).await;
+    assert_eq!(cut, Some(3_300), "the same hour, and not a new one");
+    sign_in(&replica, &number("+1555112", 0, 20)).await;
+    // A known device still gets codes.
+    sign_in(&replica, &number("+1555111", 12, 20).known()).await;
+    // After the hour the codes of the last two hours are judged again.
+    let cut = cut_off_secs(&replica, &number("+1555111", 13, 76)).await;
+    assert_eq!(cut, Some(3_600), "nothing has changed");
+    assert_eq!(
+        cut_off_secs(&replica, &number("+1555111", 13, 137)).await,
+        None
+    );
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_block_that_confirms_enough_codes_is_not_cut_off() {
-    for door in twilio_doors(LIMITS).await {
-        for n in 0..2 {
-            sign_in(&door, &number("+1555111", n, 0)).await;
-        }
-        for n in 2..10 {
-            send(&door, &number("+1555111", n, 0)).await;
-        }
-        assert_eq!(cut_off_secs(&door, &number("+1555111", 20, 15)).await, None);
-        // One code fewer than the breaker judges.
-        for n in 0..4 {
-            send(&door, &number("+1555112", n, 0)).await;
-        }
-        assert_eq!(cut_off_secs(&door, &number("+1555112", 20, 15)).await, None);
+async fn a_block_that_confirms_enough_codes_is_not_cut_off(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = TwilioReplica::new(engine, LIMITS).await;
+    for n in 0..2 {
+        sign_in(&replica, &number("+1555111", n, 0)).await;
     }
+    for n in 2..10 {
+        send(&replica, &number("+1555111", n, 0)).await;
+    }
+    assert_eq!(
+        cut_off_secs(&replica, &number("+1555111", 20, 15)).await,
+        None
+    );
+    // One code fewer than the breaker judges.
+    for n in 0..4 {
+        send(&replica, &number("+1555112", n, 0)).await;
+    }
+    assert_eq!(
+        cut_off_secs(&replica, &number("+1555112", 20, 15)).await,
+        None
+    );
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_country_is_judged_by_the_codes_of_all_its_blocks() {
-    for door in twilio_doors(LIMITS).await {
-        for n in 0..20 {
-            send(&door, &number(&format!("+1555{n:03}"), 1, 0)).await;
-        }
-        let cut = cut_off_secs(&door, &number("+1555900", 1, 15)).await;
-        assert_eq!(cut, Some(3_600));
-        let abroad = number("+44740012", 3456, 15);
-        assert_eq!(cut_off_secs(&door, &abroad).await, None);
+async fn a_country_is_judged_by_the_codes_of_all_its_blocks(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = TwilioReplica::new(engine, LIMITS).await;
+    for n in 0..20 {
+        send(&replica, &number(&format!("+1555{n:03}"), 1, 0)).await;
     }
+    let cut = cut_off_secs(&replica, &number("+1555900", 1, 15)).await;
+    assert_eq!(cut, Some(3_600));
+    let abroad = number("+44740012", 3456, 15);
+    assert_eq!(cut_off_secs(&replica, &abroad).await, None);
 }
 
 /// Sends three times as many codes to each of `blocks` as the breaker judges; no code is confirmed.
-async fn pump(door: &TwilioDoor, blocks: std::ops::Range<u32>) {
+async fn pump(replica: &TwilioReplica, blocks: std::ops::Range<u32>) {
     for block in blocks {
         for n in 0..15 {
-            send(door, &number(&format!("+1555{block:03}"), n, 0)).await;
+            send(replica, &number(&format!("+1555{block:03}"), n, 0)).await;
         }
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn three_pumped_blocks_do_not_cut_off_their_country_and_four_do() {
-    for door in twilio_doors(LIMITS).await {
-        pump(&door, 0..3).await;
-        for block in 0..3 {
-            let pumped = number(&format!("+1555{block:03}"), 40, 15);
-            assert_eq!(cut_off_secs(&door, &pumped).await, Some(3_600));
-        }
-        assert_eq!(cut_off_secs(&door, &number("+1555900", 1, 15)).await, None);
-        pump(&door, 3..4).await;
-        let cut = cut_off_secs(&door, &number("+1555901", 1, 15)).await;
-        assert_eq!(cut, Some(3_600));
+async fn three_pumped_blocks_do_not_cut_off_their_country_and_four_do(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = TwilioReplica::new(engine, LIMITS).await;
+    pump(&replica, 0..3).await;
+    for block in 0..3 {
+        let pumped = number(&format!("+1555{block:03}"), 40, 15);
+        assert_eq!(cut_off_secs(&replica, &pumped).await, Some(3_600));
     }
+    assert_eq!(
+        cut_off_secs(&replica, &number("+1555900", 1, 15)).await,
+        None
+    );
+    pump(&replica, 3..4).await;
+    let cut = cut_off_secs(&replica, &number("+1555901", 1, 15)).await;
+    assert_eq!(cut, Some(3_600));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_block_counts_by_the_share_of_its_codes_that_are_confirmed() {
-    for door in twilio_doors(LIMITS).await {
-        // These ten codes, of which nine are confirmed, count as 5 with 4.5 confirmed. With the 15 that count
-        // for three pumped blocks, 22 percent of the country's codes are confirmed.
-        for n in 0..9 {
-            sign_in(&door, &number("+1555800", n, 0)).await;
-        }
-        send(&door, &number("+1555800", 9, 0)).await;
-        pump(&door, 0..3).await;
-        assert_eq!(cut_off_secs(&door, &number("+1555900", 1, 15)).await, None);
-        // With a fourth pumped block, 18 percent are confirmed.
-        pump(&door, 3..4).await;
-        let cut = cut_off_secs(&door, &number("+1555901", 1, 15)).await;
-        assert_eq!(cut, Some(3_600));
+async fn a_block_counts_by_the_share_of_its_codes_that_are_confirmed(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = TwilioReplica::new(engine, LIMITS).await;
+    // These ten codes, of which nine are confirmed, count as 5 with 4.5 confirmed. With the 15 that count
+    // for three pumped blocks, 22 percent of the country's codes are confirmed.
+    for n in 0..9 {
+        sign_in(&replica, &number("+1555800", n, 0)).await;
     }
+    send(&replica, &number("+1555800", 9, 0)).await;
+    pump(&replica, 0..3).await;
+    assert_eq!(
+        cut_off_secs(&replica, &number("+1555900", 1, 15)).await,
+        None
+    );
+    // With a fourth pumped block, 18 percent are confirmed.
+    pump(&replica, 3..4).await;
+    let cut = cut_off_secs(&replica, &number("+1555901", 1, 15)).await;
+    assert_eq!(cut, Some(3_600));
 }
 
+#[rstest]
 #[tokio::test]
-async fn codes_that_the_provider_refuses_do_not_count_for_the_breaker() {
-    for door in twilio_doors(LIMITS).await {
-        for n in 0..6 {
-            door.twilio
-                .refuse_start(twilio_stand_in::TwilioError::Blocked);
-            let refused = number("+1555111", n, 0).start(door.otp()).await;
-            assert!(matches!(refused, Err(StartError::CannotSend)));
-        }
-        assert_eq!(cut_off_secs(&door, &number("+1555111", 20, 15)).await, None);
+async fn codes_that_the_provider_refuses_do_not_count_for_the_breaker(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = TwilioReplica::new(engine, LIMITS).await;
+    for n in 0..6 {
+        replica
+            .twilio
+            .refuse_start(twilio_stand_in::TwilioError::Blocked);
+        let refused = number("+1555111", n, 0).start(&replica.otp).await;
+        assert!(matches!(refused, Err(StartError::CannotSend)));
     }
+    assert_eq!(
+        cut_off_secs(&replica, &number("+1555111", 20, 15)).await,
+        None
+    );
 }

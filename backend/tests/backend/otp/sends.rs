@@ -6,11 +6,12 @@ use archety_backend::config::OtpLimits;
 use archety_backend::otp::{Channel, ConfirmError, StartError};
 use archety_backend::store::Pools;
 use archety_backend::store::otp::{Begun, BoundTo, CODE_TTL, ChallengeAsk, SendGuard, SentCode};
+use rstest::rstest;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::support::{Client, TwilioDoor, app, browser, twilio_doors};
-use crate::support::NOW;
+use super::support::{Client, TwilioReplica, app, browser};
+use crate::support::{Engine, NOW, Postgres, Sqlite};
 
 const BO: &str = "+15550100001";
 
@@ -35,122 +36,131 @@ pub(super) const WIDE: OtpLimits = OtpLimits {
 };
 
 /// Seconds until the client may start again; panics unless a limit refuses it.
-pub(super) async fn limited(client: &Client, door: &TwilioDoor) -> u32 {
-    match client.start(door.otp()).await {
+pub(super) async fn limited(client: &Client, replica: &TwilioReplica) -> u32 {
+    match client.start(&replica.otp).await {
         Err(StartError::Limited { retry_after }) => retry_after,
-        other => panic!("{other:?} on {}", door.door.base.kind),
+        other => panic!("{other:?} on {}", replica.base.kind),
     }
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_simultaneous_starts_send_one_message() {
-    for door in twilio_doors(OtpLimits::default()).await {
-        let replicas = [door.otp().clone(), door.second().await];
-        for round in 0..5 {
-            let number = format!("+1555010{round:04}");
-            let mut starts = JoinSet::new();
-            for n in 0..20 {
-                let client = browser(&number, n).from([192, 0, 2, n]);
-                let otp = replicas[usize::from(n) % 2].clone();
-                starts.spawn(async move {
-                    let started = client.start(&otp).await.unwrap();
-                    (client, started)
-                });
-            }
-            let starts = starts.join_all().await;
-            assert_eq!(door.twilio.sends(&number), 1, "{}", door.door.base.kind);
-            let (client, started) = &starts[19];
-            let id = Some(started.challenge_id);
-            client
-                .confirm(door.otp(), id, &door.code(&number))
-                .await
-                .unwrap();
+async fn twenty_simultaneous_starts_send_one_message(#[values(Sqlite, Postgres)] engine: Engine) {
+    let replica = TwilioReplica::new(engine, OtpLimits::default()).await;
+    let replicas = [replica.otp.clone(), replica.second().await];
+    for round in 0..5 {
+        let number = format!("+1555010{round:04}");
+        let mut starts = JoinSet::new();
+        for n in 0..20 {
+            let client = browser(&number, n).from([192, 0, 2, n]);
+            let otp = replicas[usize::from(n) % 2].clone();
+            starts.spawn(async move {
+                let started = client.start(&otp).await.unwrap();
+                (client, started)
+            });
         }
-        let codes = door.door.count("select count(*) from otp_codes").await;
-        assert_eq!(codes, 5);
+        let starts = starts.join_all().await;
+        assert_eq!(replica.twilio.sends(&number), 1, "{}", replica.base.kind);
+        let (client, started) = &starts[19];
+        let id = Some(started.challenge_id);
+        client
+            .confirm(&replica.otp, id, &replica.code(&number))
+            .await
+            .unwrap();
     }
+    let codes = replica.base.number("select count(*) from otp_codes").await;
+    assert_eq!(codes, 5);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_number_gets_three_codes_an_hour_and_six_a_day() {
-    for door in twilio_doors(OtpLimits::default()).await {
-        let at = |minutes| app(BO).at(NOW.plus(Duration::from_mins(minutes)));
-        let send = async |minutes| {
-            at(minutes).start(door.otp()).await.unwrap();
-            // Joining a code that has not expired counts against no limit.
-            at(minutes).start(door.otp()).await.unwrap();
-            door.twilio.clock().advance(Duration::from_mins(11));
-        };
-        // The hour began 800 s ago, the day 51,200 s ago.
-        for minutes in [0, 11, 22] {
-            send(minutes).await;
-        }
-        assert_eq!(limited(&at(33), &door).await, 2_800 - 33 * 60);
-        assert_eq!(limited(&at(33).by(Channel::Call), &door).await, 820);
-        for minutes in [47, 58, 69] {
-            send(minutes).await;
-        }
-        // Both limits are used up now, and the day ends later than the hour.
-        let midnight = 86_400 - 51_200;
-        assert_eq!(limited(&at(80), &door).await, midnight - 80 * 60);
-        assert_eq!(limited(&at(110), &door).await, midnight - 110 * 60);
-        assert_eq!(door.twilio.sends(BO), 6);
-        let tomorrow = u64::from(midnight.div_ceil(60));
-        send(tomorrow).await;
-        assert_eq!(door.twilio.sends(BO), 7);
+async fn a_number_gets_three_codes_an_hour_and_six_a_day(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = TwilioReplica::new(engine, OtpLimits::default()).await;
+    let at = |minutes| app(BO).at(NOW.plus(Duration::from_mins(minutes)));
+    let send = async |minutes| {
+        at(minutes).start(&replica.otp).await.unwrap();
+        // Joining a code that has not expired counts against no limit.
+        at(minutes).start(&replica.otp).await.unwrap();
+        replica.twilio.clock().advance(Duration::from_mins(11));
+    };
+    // The hour began 800 s ago, the day 51,200 s ago.
+    for minutes in [0, 11, 22] {
+        send(minutes).await;
     }
+    assert_eq!(limited(&at(33), &replica).await, 2_800 - 33 * 60);
+    assert_eq!(limited(&at(33).by(Channel::Call), &replica).await, 820);
+    for minutes in [47, 58, 69] {
+        send(minutes).await;
+    }
+    // Both limits are used up now, and the day ends later than the hour.
+    let midnight = 86_400 - 51_200;
+    assert_eq!(limited(&at(80), &replica).await, midnight - 80 * 60);
+    assert_eq!(limited(&at(110), &replica).await, midnight - 110 * 60);
+    assert_eq!(replica.twilio.sends(BO), 6);
+    let tomorrow = u64::from(midnight.div_ceil(60));
+    send(tomorrow).await;
+    assert_eq!(replica.twilio.sends(BO), 7);
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_address_gets_three_codes_an_hour() {
+async fn an_address_gets_three_codes_an_hour(#[values(Sqlite, Postgres)] engine: Engine) {
     let limits = OtpLimits {
         per_ip_hour: 3,
         ..WIDE
     };
-    for door in twilio_doors(limits).await {
-        let of = |n: u32, address: &str| {
-            let mut client = app(&format!("+1555{n:03}0001"));
-            client.address = address.parse().unwrap();
-            client
-        };
-        for n in 0..3 {
-            let address = format!("2001:db8::{n}");
-            of(n, &address).start(door.otp()).await.unwrap();
-        }
-        assert_eq!(limited(&of(3, "2001:db8::ffff"), &door).await, 2_800);
-        of(3, "2001:db8:0:1::").start(door.otp()).await.unwrap();
+    let replica = TwilioReplica::new(engine, limits).await;
+    let of = |n: u32, address: &str| {
+        let mut client = app(&format!("+1555{n:03}0001"));
+        client.address = address.parse().unwrap();
+        client
+    };
+    for n in 0..3 {
+        let address = format!("2001:db8::{n}");
+        of(n, &address).start(&replica.otp).await.unwrap();
     }
+    assert_eq!(limited(&of(3, "2001:db8::ffff"), &replica).await, 2_800);
+    of(3, "2001:db8:0:1::").start(&replica.otp).await.unwrap();
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn pumping_one_block_of_numbers_stops_that_block_alone() {
-    for door in twilio_doors(OtpLimits::default()).await {
-        let replicas = [door.otp().clone(), door.second().await];
-        let mut starts = JoinSet::new();
-        for n in 0..500_u16 {
-            let client = app(&format!("+1555777{n:04}"));
-            let client = client.from([198, 51, 100, u8::try_from(n % 100).unwrap()]);
-            let otp = replicas[usize::from(n) % 2].clone();
-            starts.spawn(async move { client.start(&otp).await });
-        }
-        let starts = starts.join_all().await;
-        let sent = starts.iter().filter(|started| started.is_ok()).count();
-        assert_eq!((sent, door.twilio.total_sends()), (30, 30));
-        let is_expected = |start: &Result<_, _>| match start {
-            Ok(_) => true,
-            Err(StartError::Limited { retry_after }) => *retry_after == 2_800,
-            Err(_) => false,
-        };
-        assert!(starts.iter().all(is_expected), "{starts:?}");
-        let other_block = browser(BO, 1);
-        let id = Some(other_block.start(door.otp()).await.unwrap().challenge_id);
-        let confirmed = other_block.confirm(door.otp(), id, &door.code(BO)).await;
-        confirmed.unwrap();
+async fn pumping_one_block_of_numbers_stops_that_block_alone(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = TwilioReplica::new(engine, OtpLimits::default()).await;
+    let replicas = [replica.otp.clone(), replica.second().await];
+    let mut starts = JoinSet::new();
+    for n in 0..500_u16 {
+        let client = app(&format!("+1555777{n:04}"));
+        let client = client.from([198, 51, 100, u8::try_from(n % 100).unwrap()]);
+        let otp = replicas[usize::from(n) % 2].clone();
+        starts.spawn(async move { client.start(&otp).await });
     }
+    let starts = starts.join_all().await;
+    let sent = starts.iter().filter(|started| started.is_ok()).count();
+    assert_eq!((sent, replica.twilio.total_sends()), (30, 30));
+    let is_expected = |start: &Result<_, _>| match start {
+        Ok(_) => true,
+        Err(StartError::Limited { retry_after }) => *retry_after == 2_800,
+        Err(_) => false,
+    };
+    assert!(starts.iter().all(is_expected), "{starts:?}");
+    let other_block = browser(BO, 1);
+    let id = Some(other_block.start(&replica.otp).await.unwrap().challenge_id);
+    let confirmed = other_block
+        .confirm(&replica.otp, id, &replica.code(BO))
+        .await;
+    confirmed.unwrap();
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn sixty_simultaneous_starts_send_exactly_as_many_messages_as_the_daily_limit() {
+async fn sixty_simultaneous_starts_send_exactly_as_many_messages_as_the_daily_limit(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     for (limits, expected) in [
         (
             OtpLimits {
@@ -168,57 +178,60 @@ async fn sixty_simultaneous_starts_send_exactly_as_many_messages_as_the_daily_li
             11,
         ),
     ] {
-        for door in twilio_doors(limits).await {
-            let replicas = [door.otp().clone(), door.second().await];
-            let mut starts = JoinSet::new();
-            for n in 0..60_usize {
-                let address = [203, 0, 113, u8::try_from(n).expect("small")];
-                let client = app(&format!("+1555{n:03}0002")).from(address);
-                let otp = replicas[n % 2].clone();
-                starts.spawn(async move { client.start(&otp).await });
-            }
-            let starts = starts.join_all().await;
-            let sent = starts.iter().filter(|started| started.is_ok()).count();
-            assert_eq!((sent, door.twilio.total_sends()), (expected, expected));
+        let replica = TwilioReplica::new(engine, limits).await;
+        let replicas = [replica.otp.clone(), replica.second().await];
+        let mut starts = JoinSet::new();
+        for n in 0..60_usize {
+            let address = [203, 0, 113, u8::try_from(n).expect("small")];
+            let client = app(&format!("+1555{n:03}0002")).from(address);
+            let otp = replicas[n % 2].clone();
+            starts.spawn(async move { client.start(&otp).await });
         }
+        let starts = starts.join_all().await;
+        let sent = starts.iter().filter(|started| started.is_ok()).count();
+        assert_eq!((sent, replica.twilio.total_sends()), (expected, expected));
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_start_of_a_process_that_died_expires_after_a_minute() {
-    for door in twilio_doors(OtpLimits::default()).await {
-        let store = &door.door.base.store;
-        let client = app(BO);
-        client.start(door.otp()).await.unwrap();
-        let (sent, ask) = ask_for_the_same_number(&door).await;
-        store.spend_code(sent, NOW).await.unwrap();
-        // A process reserves a code, and dies before it asks the provider.
-        let guard = SendGuard::default();
-        let begun = store.begin_challenge(&ask, &guard, NOW);
-        assert_eq!(begun.await.unwrap(), Begun::Send);
-        // A start within the minute joins the reserved code, which cannot be confirmed.
-        let meanwhile = client.clone().at(NOW.plus(Duration::from_secs(59)));
-        let joined = meanwhile.start(door.otp()).await.unwrap();
-        assert!(!joined.sent);
-        let id = Some(joined.challenge_id);
-        let nothing = meanwhile.confirm(door.otp(), id, "123456").await;
-        assert!(matches!(nothing, Err(ConfirmError::Expired)), "{nothing:?}");
-        assert_eq!(door.twilio.sends(BO), 1);
-        let anew = client.at(NOW.plus(Duration::from_mins(1)));
-        let id = Some(anew.start(door.otp()).await.unwrap().challenge_id);
-        assert_eq!(door.twilio.sends(BO), 2);
-        // A late note of the first process, that its code was sent, is ignored.
-        let sent = SentCode::default();
-        let late = store.note_code_sent(ask.code_id, &sent, anew.now);
-        assert!(!late.await.unwrap());
-        anew.confirm(door.otp(), id, &door.code(BO)).await.unwrap();
-    }
+async fn the_start_of_a_process_that_died_expires_after_a_minute(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = TwilioReplica::new(engine, OtpLimits::default()).await;
+    let store = &replica.base.store;
+    let client = app(BO);
+    client.start(&replica.otp).await.unwrap();
+    let (sent, ask) = ask_for_the_same_number(&replica).await;
+    store.spend_code(sent, NOW).await.unwrap();
+    // A process reserves a code, and dies before it asks the provider.
+    let guard = SendGuard::default();
+    let begun = store.begin_challenge(&ask, &guard, NOW);
+    assert_eq!(begun.await.unwrap(), Begun::Send);
+    // A start within the minute joins the reserved code, which cannot be confirmed.
+    let meanwhile = client.clone().at(NOW.plus(Duration::from_secs(59)));
+    let joined = meanwhile.start(&replica.otp).await.unwrap();
+    assert!(!joined.sent);
+    let id = Some(joined.challenge_id);
+    let nothing = meanwhile.confirm(&replica.otp, id, "123456").await;
+    assert!(matches!(nothing, Err(ConfirmError::Expired)), "{nothing:?}");
+    assert_eq!(replica.twilio.sends(BO), 1);
+    let anew = client.at(NOW.plus(Duration::from_mins(1)));
+    let id = Some(anew.start(&replica.otp).await.unwrap().challenge_id);
+    assert_eq!(replica.twilio.sends(BO), 2);
+    // A late note of the first process, that its code was sent, is ignored.
+    let sent = SentCode::default();
+    let late = store.note_code_sent(ask.code_id, &sent, anew.now);
+    assert!(!late.await.unwrap());
+    anew.confirm(&replica.otp, id, &replica.code(BO))
+        .await
+        .unwrap();
 }
 
 /// The id of the code that was sent, and an app's request for another code to the same number.
-async fn ask_for_the_same_number(door: &TwilioDoor) -> (Uuid, ChallengeAsk) {
+async fn ask_for_the_same_number(replica: &TwilioReplica) -> (Uuid, ChallengeAsk) {
     let sql = "select id, phone_hash from otp_codes";
-    let row: Result<(Uuid, Vec<u8>), _> = match door.door.base.store.pools() {
+    let row: Result<(Uuid, Vec<u8>), _> = match replica.base.store.pools() {
         Pools::Postgres(pool) => sqlx::query_as(sql).fetch_one(pool).await,
         Pools::Sqlite { writer, .. } => sqlx::query_as(sql).fetch_one(writer).await,
     };
@@ -240,56 +253,63 @@ async fn ask_for_the_same_number(door: &TwilioDoor) -> (Uuid, ChallengeAsk) {
     (sent, ask)
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_number_gets_four_joined_challenges_an_hour() {
+async fn a_number_gets_four_joined_challenges_an_hour(#[values(Sqlite, Postgres)] engine: Engine) {
     let limits = OtpLimits {
         joins_per_phone_hour: 4,
         ..OtpLimits::default()
     };
-    for door in twilio_doors(limits).await {
-        for n in 0..5 {
-            let client = app(BO).from([192, 0, 2, n]);
-            client.start(door.otp()).await.unwrap();
-        }
-        assert_eq!(limited(&app(BO), &door).await, 2_800);
-        app(BO).known().start(door.otp()).await.unwrap();
-        let made = door.door.count("select count(*) from otp_challenges").await;
-        assert_eq!(made, 6, "the refused start made no challenge");
+    let replica = TwilioReplica::new(engine, limits).await;
+    for n in 0..5 {
+        let client = app(BO).from([192, 0, 2, n]);
+        client.start(&replica.otp).await.unwrap();
     }
+    assert_eq!(limited(&app(BO), &replica).await, 2_800);
+    app(BO).known().start(&replica.otp).await.unwrap();
+    let made = replica
+        .base
+        .number("select count(*) from otp_challenges")
+        .await;
+    assert_eq!(made, 6, "the refused start made no challenge");
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_answers_for_the_number_of_a_user_equal_those_for_an_unknown_number() {
-    for door in twilio_doors(OtpLimits::default()).await {
-        let insert = "insert into users (id, phone, created_at) values ($1, $2, $3)";
-        match door.door.base.store.pools() {
-            Pools::Postgres(pool) => sqlx::query(insert)
-                .bind(Uuid::from_u128(5))
-                .bind(BO)
-                .bind(NOW)
-                .execute(pool)
-                .await
-                .map(drop),
-            Pools::Sqlite { writer, .. } => sqlx::query(insert)
-                .bind(Uuid::from_u128(5))
-                .bind(BO)
-                .bind(NOW)
-                .execute(writer)
-                .await
-                .map(drop),
-        }
-        .unwrap();
-        let mut answers = Vec::new();
-        for number in [BO, "+15550100002"] {
-            let mut started = browser(number, 1).start(door.otp()).await.unwrap();
-            let id = std::mem::take(&mut started.challenge_id);
-            let wrong = door.twilio.wrong_code_for(number);
-            let wrong = browser(number, 1)
-                .confirm(door.otp(), Some(id), &wrong)
-                .await;
-            let none = browser(number, 2).confirm(door.otp(), None, "123456").await;
-            answers.push(format!("{started:?} {wrong:?} {none:?}"));
-        }
-        assert_eq!(answers[0], answers[1]);
+async fn the_answers_for_the_number_of_a_user_equal_those_for_an_unknown_number(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = TwilioReplica::new(engine, OtpLimits::default()).await;
+    let insert = "insert into users (id, phone, created_at) values ($1, $2, $3)";
+    match replica.base.store.pools() {
+        Pools::Postgres(pool) => sqlx::query(insert)
+            .bind(Uuid::from_u128(5))
+            .bind(BO)
+            .bind(NOW)
+            .execute(pool)
+            .await
+            .map(drop),
+        Pools::Sqlite { writer, .. } => sqlx::query(insert)
+            .bind(Uuid::from_u128(5))
+            .bind(BO)
+            .bind(NOW)
+            .execute(writer)
+            .await
+            .map(drop),
     }
+    .unwrap();
+    let mut answers = Vec::new();
+    for number in [BO, "+15550100002"] {
+        let mut started = browser(number, 1).start(&replica.otp).await.unwrap();
+        let id = std::mem::take(&mut started.challenge_id);
+        let wrong = replica.twilio.wrong_code_for(number);
+        let wrong = browser(number, 1)
+            .confirm(&replica.otp, Some(id), &wrong)
+            .await;
+        let none = browser(number, 2)
+            .confirm(&replica.otp, None, "123456")
+            .await;
+        answers.push(format!("{started:?} {wrong:?} {none:?}"));
+    }
+    assert_eq!(answers[0], answers[1]);
 }

@@ -16,11 +16,11 @@ use archety_backend::otp::{
 };
 use archety_backend::phone::Phone;
 use archety_backend::phone_region::Regions;
-use archety_backend::store::{Pepper, Pools, Store};
+use archety_backend::store::{Pepper, Store};
 use twilio_stand_in::{Settings, StandIn};
 use uuid::Uuid;
 
-use crate::support::{NOW, TestStore, stores};
+use crate::support::{Engine, NOW, TestStore};
 
 /// The test number of the configuration, and its code.
 pub(crate) const ADA: &str = "+15551234567";
@@ -30,7 +30,7 @@ pub(crate) const WRONG: &str = "654321";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// A replica on a store of its own.
-pub(crate) struct Door {
+pub(crate) struct OtpReplica {
     pub(crate) otp: Otp,
     pub(crate) base: TestStore,
 }
@@ -160,16 +160,6 @@ pub(crate) async fn pepper(store: &Store) -> Pepper {
         .expect("a pepper")
 }
 
-/// A replica on each kind of store, whose codes go to the terminal.
-pub(crate) async fn doors(limits: OtpLimits) -> Vec<Door> {
-    let mut doors = Vec::new();
-    for base in stores().await {
-        let otp = otp_on(&base.store, &config(OtpProviderConfig::Console, limits)).await;
-        doors.push(Door { otp, base });
-    }
-    doors
-}
-
 pub(crate) async fn otp_on(store: &Store, config: &OtpConfig) -> Otp {
     otp_with(store, config, &IdentityConfig::Local).await
 }
@@ -194,43 +184,27 @@ pub(crate) async fn identity_on(store: &Store, config: &IdentityConfig) -> Arc<I
     Arc::new(identity.await.expect("an identity"))
 }
 
-impl Door {
+impl OtpReplica {
+    /// A replica whose codes go to the terminal.
+    pub(crate) async fn new(engine: Engine, limits: OtpLimits) -> Self {
+        let base = TestStore::new(engine).await;
+        let otp = otp_on(&base.store, &config(OtpProviderConfig::Console, limits)).await;
+        Self { otp, base }
+    }
+
     /// A second replica with the same configuration.
     pub(crate) async fn second(&self, limits: OtpLimits) -> Otp {
         let store = self.base.second().await;
         otp_on(&store, &config(OtpProviderConfig::Console, limits)).await
     }
-
-    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
-        match self.base.store.pools() {
-            Pools::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
-            Pools::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(writer).await,
-        }
-        .expect("a count")
-    }
 }
 
 /// A replica that sends codes by a stand-in of Twilio.
-pub(crate) struct TwilioDoor {
+pub(crate) struct TwilioReplica {
     pub(crate) twilio: StandIn,
-    pub(crate) door: Door,
+    pub(crate) otp: Otp,
+    pub(crate) base: TestStore,
     limits: OtpLimits,
-}
-
-/// A replica on each kind of store, each with its own stand-in of Twilio and without test numbers.
-pub(crate) async fn twilio_doors(limits: OtpLimits) -> Vec<TwilioDoor> {
-    let mut doors = Vec::new();
-    for base in stores().await {
-        let twilio = StandIn::start(Settings::default()).await.expect("a port");
-        let otp = otp_on(&base.store, &twilio_config(&twilio, limits)).await;
-        let door = Door { otp, base };
-        doors.push(TwilioDoor {
-            twilio,
-            door,
-            limits,
-        });
-    }
-    doors
 }
 
 fn twilio_config(twilio: &StandIn, limits: OtpLimits) -> OtpConfig {
@@ -247,14 +221,23 @@ fn twilio_config(twilio: &StandIn, limits: OtpLimits) -> OtpConfig {
     }
 }
 
-impl TwilioDoor {
-    pub(crate) fn otp(&self) -> &Otp {
-        &self.door.otp
+impl TwilioReplica {
+    /// A replica with a stand-in of Twilio of its own and without test numbers.
+    pub(crate) async fn new(engine: Engine, limits: OtpLimits) -> Self {
+        let base = TestStore::new(engine).await;
+        let twilio = StandIn::start(Settings::default()).await.expect("a port");
+        let otp = otp_on(&base.store, &twilio_config(&twilio, limits)).await;
+        Self {
+            twilio,
+            otp,
+            base,
+            limits,
+        }
     }
 
     /// A second replica with the same configuration.
     pub(crate) async fn second(&self) -> Otp {
-        let store = self.door.base.second().await;
+        let store = self.base.second().await;
         otp_on(&store, &twilio_config(&self.twilio, self.limits)).await
     }
 

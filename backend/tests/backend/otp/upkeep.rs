@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use archety_backend::config::OtpLimits;
 use archety_backend::store::{Limit, LimitResult, Window};
+use rstest::rstest;
 use tokio::task::JoinSet;
 
-use super::support::{ADA, ADAS_CODE, app, doors};
-use crate::support::{NOW, stores};
+use super::support::{ADA, ADAS_CODE, OtpReplica, app};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 fn limit(scope: &'static str, window: Window, most: u32) -> Limit {
     Limit {
@@ -18,120 +19,135 @@ fn limit(scope: &'static str, window: Window, most: u32) -> Limit {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn limits_are_taken_together_or_not_at_all() {
-    for store in stores().await {
-        let store = &store.store;
-        let (hour, day) = (limit("b", Window::HOUR, 2), limit("a", Window::DAY, 3));
-        let both = [hour.clone(), day.clone()];
-        assert_eq!(
-            store.take(&both, NOW).await.unwrap(),
-            LimitResult::Counted { left: 1 }
-        );
-        assert_eq!(
-            store.take(&both, NOW).await.unwrap(),
-            LimitResult::Counted { left: 0 }
-        );
-        let full = store.take(&both, NOW).await.unwrap();
-        let until = NOW.plus(Duration::from_secs(2_800));
-        assert_eq!(full, LimitResult::Exceeded { scope: "b", until });
-        // The refused attempt did not count against the day.
-        let day = [day];
-        assert_eq!(
-            store.take(&day, NOW).await.unwrap(),
-            LimitResult::Counted { left: 0 }
-        );
-        let midnight = NOW.plus(Duration::from_secs(86_400 - 51_200));
-        let full = store.take(&both, NOW).await.unwrap();
-        let expected = LimitResult::Exceeded {
-            scope: "a",
-            until: midnight,
-        };
-        assert_eq!(full, expected, "the limit that lasts longest");
-        store.put_back(&both, NOW).await.unwrap();
-        assert_eq!(
-            store.take(&both, NOW).await.unwrap(),
-            LimitResult::Counted { left: 0 }
-        );
-        assert_eq!(
-            store.take(&day, midnight).await.unwrap(),
-            LimitResult::Counted { left: 2 }
-        );
-        let none = [limit("c", Window::HOUR, 0)];
-        let full = store.take(&none, NOW).await.unwrap();
-        assert_eq!(full, LimitResult::Exceeded { scope: "c", until });
-    }
+async fn limits_are_taken_together_or_not_at_all(#[values(Sqlite, Postgres)] engine: Engine) {
+    let store = TestStore::new(engine).await;
+    let store = &store.store;
+    let (hour, day) = (limit("b", Window::HOUR, 2), limit("a", Window::DAY, 3));
+    let both = [hour.clone(), day.clone()];
+    assert_eq!(
+        store.take(&both, NOW).await.unwrap(),
+        LimitResult::Counted { left: 1 }
+    );
+    assert_eq!(
+        store.take(&both, NOW).await.unwrap(),
+        LimitResult::Counted { left: 0 }
+    );
+    let full = store.take(&both, NOW).await.unwrap();
+    let until = NOW.plus(Duration::from_secs(2_800));
+    assert_eq!(full, LimitResult::Exceeded { scope: "b", until });
+    // The refused attempt did not count against the day.
+    let day = [day];
+    assert_eq!(
+        store.take(&day, NOW).await.unwrap(),
+        LimitResult::Counted { left: 0 }
+    );
+    let midnight = NOW.plus(Duration::from_secs(86_400 - 51_200));
+    let full = store.take(&both, NOW).await.unwrap();
+    let expected = LimitResult::Exceeded {
+        scope: "a",
+        until: midnight,
+    };
+    assert_eq!(full, expected, "the limit that lasts longest");
+    store.put_back(&both, NOW).await.unwrap();
+    assert_eq!(
+        store.take(&both, NOW).await.unwrap(),
+        LimitResult::Counted { left: 0 }
+    );
+    assert_eq!(
+        store.take(&day, midnight).await.unwrap(),
+        LimitResult::Counted { left: 2 }
+    );
+    let none = [limit("c", Window::HOUR, 0)];
+    let full = store.take(&none, NOW).await.unwrap();
+    assert_eq!(full, LimitResult::Exceeded { scope: "c", until });
 }
 
+#[rstest]
 #[tokio::test]
-async fn putting_back_more_than_was_taken_raises_no_limit() {
-    for store in stores().await {
-        let one = [limit("a", Window::HOUR, 1)];
-        for _ in 0..3 {
-            store.store.put_back(&one, NOW).await.unwrap();
-        }
-        let taken = store.store.take(&one, NOW).await.unwrap();
-        assert_eq!(taken, LimitResult::Counted { left: 0 });
-        for _ in 0..3 {
-            store.store.put_back(&one, NOW).await.unwrap();
-        }
-        let taken = store.store.take(&one, NOW).await.unwrap();
-        assert_eq!(taken, LimitResult::Counted { left: 0 });
-        let taken = store.store.take(&one, NOW).await.unwrap();
-        assert!(matches!(taken, LimitResult::Exceeded { .. }));
+async fn putting_back_more_than_was_taken_raises_no_limit(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let store = TestStore::new(engine).await;
+    let one = [limit("a", Window::HOUR, 1)];
+    for _ in 0..3 {
+        store.store.put_back(&one, NOW).await.unwrap();
     }
+    let taken = store.store.take(&one, NOW).await.unwrap();
+    assert_eq!(taken, LimitResult::Counted { left: 0 });
+    for _ in 0..3 {
+        store.store.put_back(&one, NOW).await.unwrap();
+    }
+    let taken = store.store.take(&one, NOW).await.unwrap();
+    assert_eq!(taken, LimitResult::Counted { left: 0 });
+    let taken = store.store.take(&one, NOW).await.unwrap();
+    assert!(matches!(taken, LimitResult::Exceeded { .. }));
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn simultaneous_counts_are_exact_and_do_not_deadlock() {
-    for store in stores().await {
-        let replicas = [store.store.clone(), store.second().await];
-        let mut tasks = JoinSet::new();
-        for n in 0..200_usize {
-            let replica = replicas[n % 2].clone();
-            // In either order, and with keys that overlap.
-            let mut limits = vec![
-                limit("a", Window::DAY, 50),
-                limit("b", Window::LastDay, 60),
-                limit("c", Window::HOUR, 100),
-            ];
-            limits[0].key = [u8::try_from(n % 3).unwrap(); 32];
-            limits[2].key = [u8::try_from(n % 7).unwrap(); 32];
-            if n % 2 == 0 {
-                limits.reverse();
-            }
-            tasks.spawn(async move { replica.take(&limits, NOW).await.unwrap() });
+async fn simultaneous_counts_are_exact_and_do_not_deadlock(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let store = TestStore::new(engine).await;
+    let replicas = [store.store.clone(), store.second().await];
+    let mut tasks = JoinSet::new();
+    for n in 0..200_usize {
+        let replica = replicas[n % 2].clone();
+        // In either order, and with keys that overlap.
+        let mut limits = vec![
+            limit("a", Window::DAY, 50),
+            limit("b", Window::LastDay, 60),
+            limit("c", Window::HOUR, 100),
+        ];
+        limits[0].key = [u8::try_from(n % 3).unwrap(); 32];
+        limits[2].key = [u8::try_from(n % 7).unwrap(); 32];
+        if n % 2 == 0 {
+            limits.reverse();
         }
-        let taken = tasks.join_all().await;
-        let yes = taken
-            .iter()
-            .filter(|taken| matches!(taken, LimitResult::Counted { .. }));
-        assert_eq!(yes.count(), 60, "{}", store.kind);
+        tasks.spawn(async move { replica.take(&limits, NOW).await.unwrap() });
     }
+    let taken = tasks.join_all().await;
+    let yes = taken
+        .iter()
+        .filter(|taken| matches!(taken, LimitResult::Counted { .. }));
+    assert_eq!(yes.count(), 60, "{}", store.kind);
 }
 
+#[rstest]
 #[tokio::test]
-async fn only_expired_challenges_and_counters_are_removed() {
-    for door in doors(OtpLimits::default()).await {
-        let client = app(ADA);
-        let id = Some(client.start(&door.otp).await.unwrap().challenge_id);
-        let wrong = client.confirm(&door.otp, id, "000000").await;
-        wrong.unwrap_err();
-        let late = client.clone().at(NOW.plus(Duration::from_secs(599)));
-        late.confirm(&door.otp, id, ADAS_CODE).await.unwrap();
-        let store = &door.base.store;
-        // The approval expires later than the code, and the counters later than the approval.
-        let clean = async |minutes| {
-            let now = NOW.plus(Duration::from_mins(minutes));
-            store.clean_codes(now).await.unwrap()
-        };
-        assert_eq!(clean(19).await, 0);
-        let again = client.at(NOW.plus(Duration::from_mins(19)));
-        again.confirm(&door.otp, id, ADAS_CODE).await.unwrap();
-        assert_eq!(clean(71).await, 1);
-        assert_eq!(door.count("select count(*) from otp_challenges").await, 0);
-        let counters = door.count("select count(*) from rate_counters").await;
-        assert_eq!(counters, 4);
-        assert_eq!(clean(60 * 48).await, 4);
-    }
+async fn only_expired_challenges_and_counters_are_removed(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = OtpReplica::new(engine, OtpLimits::default()).await;
+    let client = app(ADA);
+    let id = Some(client.start(&replica.otp).await.unwrap().challenge_id);
+    let wrong = client.confirm(&replica.otp, id, "000000").await;
+    wrong.unwrap_err();
+    let late = client.clone().at(NOW.plus(Duration::from_secs(599)));
+    late.confirm(&replica.otp, id, ADAS_CODE).await.unwrap();
+    let store = &replica.base.store;
+    // The approval expires later than the code, and the counters later than the approval.
+    let clean = async |minutes| {
+        let now = NOW.plus(Duration::from_mins(minutes));
+        store.clean_codes(now).await.unwrap()
+    };
+    assert_eq!(clean(19).await, 0);
+    let again = client.at(NOW.plus(Duration::from_mins(19)));
+    again.confirm(&replica.otp, id, ADAS_CODE).await.unwrap();
+    assert_eq!(clean(71).await, 1);
+    assert_eq!(
+        replica
+            .base
+            .number("select count(*) from otp_challenges")
+            .await,
+        0
+    );
+    let counters = replica
+        .base
+        .number("select count(*) from rate_counters")
+        .await;
+    assert_eq!(counters, 4);
+    assert_eq!(clean(60 * 48).await, 4);
 }

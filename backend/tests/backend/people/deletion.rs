@@ -6,6 +6,7 @@ use archety_backend::keyring::Keyring;
 use archety_backend::people::delete_person;
 use archety_backend::store::people::Reader;
 use archety_backend::store::{Pools, Store, Stored};
+use rstest::rstest;
 use sqlx::AssertSqlSafe;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -15,7 +16,7 @@ use super::rows::{
     ADA, BEN, execute, from_person, in_group, phone, select, signed_in, store, texts, typed,
     with_tombstone,
 };
-use crate::support::{NOW, TestStore, stores};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 fn keyring() -> Keyring {
     Keyring::parse("the session secret of the tests 0001").expect("long enough")
@@ -75,156 +76,157 @@ async fn found(s: &TestStore, traces: &[&str], ids: &[Uuid]) -> Vec<String> {
     places
 }
 
+#[rstest]
 #[tokio::test]
-async fn nothing_is_left_but_keyed_hashes() {
-    for s in stores().await {
-        let s = &s;
-        let ada = full(s).await;
+async fn nothing_is_left_but_keyed_hashes(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    let ada = full(s).await;
+    s.store
+        .record_stop(&pepper(), &phone(ADA), NOW)
+        .await
+        .unwrap();
+    assert!(
+        found(s, &[ADA, "ada-secret"], &[ada]).await.len() > 12,
+        "the search finds"
+    );
+    assert!(delete(&s.store, ada).await);
+    // Ben's messages were sent with Ada in their list of participants; she is gone from that list, too.
+    let places = found(s, &[ADA, "ada-secret"], &[ada]).await;
+    assert_eq!(places, Vec::<String>::new(), "{}", s.kind);
+    for (table, left) in [
+        ("otp_codes", 0),
+        ("otp_challenges", 0),
+        ("sessions", 0),
+        ("session_tokens", 0),
+        ("accounts", 0),
+        ("relationships", 1),
+        // What she and the Mac's owner said, of which the wire has an identity, and the reply.
+        ("tombstones", 6),
+        ("jobs", 1),
+        ("auth_events", 1),
+        ("users", 1),
+    ] {
+        let sql = format!("select count(*) from {table}");
+        let count: Vec<(i64,)> = select!(s, AssertSqlSafe(sql));
+        assert_eq!(count, [(left,)], "{table} on {}", s.kind);
+    }
+    let bens: Vec<(Uuid,)> = select!(s, "select id from users");
+    assert_eq!(
+        texts(s, &Reader::Operator(bens[0].0)).await,
+        ["ben 1", "ben in group"]
+    );
+    assert!(
         s.store
-            .record_stop(&pepper(), &phone(ADA), NOW)
+            .wants_no_messages(&pepper(), &phone(ADA))
             .await
-            .unwrap();
-        assert!(
-            found(s, &[ADA, "ada-secret"], &[ada]).await.len() > 12,
-            "the search finds"
-        );
-        assert!(delete(&s.store, ada).await);
-        // Ben's messages were sent with Ada in their list of participants; she is gone from that list, too.
-        let places = found(s, &[ADA, "ada-secret"], &[ada]).await;
-        assert_eq!(places, Vec::<String>::new(), "{}", s.kind);
-        for (table, left) in [
-            ("otp_codes", 0),
-            ("otp_challenges", 0),
-            ("sessions", 0),
-            ("session_tokens", 0),
-            ("accounts", 0),
-            ("relationships", 1),
-            // What she and the Mac's owner said, of which the wire has an identity, and the reply.
-            ("tombstones", 6),
-            ("jobs", 1),
-            ("auth_events", 1),
-            ("users", 1),
-        ] {
-            let sql = format!("select count(*) from {table}");
-            let count: Vec<(i64,)> = select!(s, AssertSqlSafe(sql));
-            assert_eq!(count, [(left,)], "{table} on {}", s.kind);
-        }
-        let bens: Vec<(Uuid,)> = select!(s, "select id from users");
-        assert_eq!(
-            texts(s, &Reader::Operator(bens[0].0)).await,
-            ["ben 1", "ben in group"]
-        );
-        assert!(
-            s.store
-                .wants_no_messages(&pepper(), &phone(ADA))
-                .await
-                .unwrap()
-        );
-        assert!(
-            !s.store
-                .wants_no_messages(&pepper(), &phone(BEN))
-                .await
-                .unwrap()
-        );
-        s.store.lift_stop(&pepper(), &phone(ADA)).await.unwrap();
-        assert!(
-            !s.store
-                .wants_no_messages(&pepper(), &phone(ADA))
-                .await
-                .unwrap()
-        );
-        assert!(!delete(&s.store, ada).await);
-    }
+            .unwrap()
+    );
+    assert!(
+        !s.store
+            .wants_no_messages(&pepper(), &phone(BEN))
+            .await
+            .unwrap()
+    );
+    s.store.lift_stop(&pepper(), &phone(ADA)).await.unwrap();
+    assert!(
+        !s.store
+            .wants_no_messages(&pepper(), &phone(ADA))
+            .await
+            .unwrap()
+    );
+    assert!(!delete(&s.store, ada).await);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_late_retry_brings_nothing_back_and_a_new_message_begins_anew() {
-    for s in stores().await {
-        let s = &s;
-        let ada = full(s).await;
-        delete(&s.store, ada).await;
-        for late in [
-            from_person("ada-secret-1", ADA, at(200)),
-            in_group("ada-secret-group", "g", ADA, at(200)),
-            typed("ada-secret-typed", ADA, at(200)),
-        ] {
-            let late = store(s, with_tombstone(late, &pepper())).await;
-            assert!(
-                matches!(late, Stored::Duplicate(_)),
-                "{late:?} on {}",
-                s.kind
-            );
-        }
-        assert_eq!(
-            found(s, &[ADA, "ada-secret"], &[ada]).await,
-            Vec::<String>::new()
+async fn a_late_retry_brings_nothing_back_and_a_new_message_begins_anew(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = &TestStore::new(engine).await;
+    let ada = full(s).await;
+    delete(&s.store, ada).await;
+    for late in [
+        from_person("ada-secret-1", ADA, at(200)),
+        in_group("ada-secret-group", "g", ADA, at(200)),
+        typed("ada-secret-typed", ADA, at(200)),
+    ] {
+        let late = store(s, with_tombstone(late, &pepper())).await;
+        assert!(
+            matches!(late, Stored::Duplicate(_)),
+            "{late:?} on {}",
+            s.kind
         );
-        // At another relay it is another message; and what she says next begins a new history.
-        let next = store(
-            s,
-            with_tombstone(from_person("next", ADA, at(201)), &pepper()),
-        )
-        .await;
-        assert!(matches!(next, Stored::Accepted(_)));
-        let again = signed_in(s, ADA, at(300)).await;
-        assert_ne!(again.user_id, ada);
-        assert_eq!(texts(s, &Reader::Operator(again.user_id)).await, ["next"]);
     }
+    assert_eq!(
+        found(s, &[ADA, "ada-secret"], &[ada]).await,
+        Vec::<String>::new()
+    );
+    // At another relay it is another message; and what she says next begins a new history.
+    let next = store(
+        s,
+        with_tombstone(from_person("next", ADA, at(201)), &pepper()),
+    )
+    .await;
+    assert!(matches!(next, Stored::Accepted(_)));
+    let again = signed_in(s, ADA, at(300)).await;
+    assert_ne!(again.user_id, ada);
+    assert_eq!(texts(s, &Reader::Operator(again.user_id)).await, ["next"]);
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_come_during_the_deletion_go_with_it_or_come_after_it() {
-    for s in stores().await {
-        let replicas = [s.store.clone(), s.second().await];
-        for round in 0..15_u32 {
-            let number = format!("+1555010{:04}", 3000 + round);
-            let person = signed_in(&s, &number, NOW).await.user_id;
-            for n in 0..5 {
-                let old = from_person(&format!("old {round} {n}"), &number, at(1));
-                store(&s, with_tombstone(old, &pepper())).await;
-            }
-            let mut tasks = JoinSet::new();
-            for replica in &replicas {
-                let replica = replica.clone();
-                tasks.spawn(async move {
-                    delete(&replica, person).await;
-                });
-            }
-            for n in 0..10 {
-                // Retries of what is there, and new ones.
-                let what = if n < 5 { "old" } else { "new" };
-                let message = from_person(&format!("{what} {round} {n}"), &number, at(2));
-                let (message, replica) =
-                    (with_tombstone(message, &pepper()), replicas[n % 2].clone());
-                tasks.spawn(async move {
-                    let stored = replica.store_message(message).await.expect("stored");
-                    let is_retry = n < 5;
-                    assert_eq!(
-                        matches!(stored, Stored::Duplicate(_)),
-                        is_retry,
-                        "{stored:?}"
-                    );
-                });
-            }
-            while let Some(done) = tasks.join_next().await {
-                done.expect("no panic");
-            }
-            let left: Vec<(String, Uuid)> = select!(
-                s,
-                "select m.identity, m.user_id from messages m join conversations c on c.id = m.conversation_id \
-                 where m.identity like $1",
-                format!("% {round} %")
-            );
-            for (identity, user_id) in &left {
-                assert!(identity.starts_with("new"), "{identity} on {}", s.kind);
-                assert_ne!(*user_id, person, "{}", s.kind);
-            }
-            let orphans: Vec<(i64,)> = select!(
-                s,
-                "select count(*) from messages where user_id is null and from_owner = false"
-            );
-            assert_eq!(orphans, [(0,)], "round {round} on {}", s.kind);
+async fn messages_that_come_during_the_deletion_go_with_it_or_come_after_it(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = TestStore::new(engine).await;
+    let replicas = [s.store.clone(), s.second().await];
+    for round in 0..15_u32 {
+        let number = format!("+1555010{:04}", 3000 + round);
+        let person = signed_in(&s, &number, NOW).await.user_id;
+        for n in 0..5 {
+            let old = from_person(&format!("old {round} {n}"), &number, at(1));
+            store(&s, with_tombstone(old, &pepper())).await;
         }
+        let mut tasks = JoinSet::new();
+        for replica in &replicas {
+            let replica = replica.clone();
+            tasks.spawn(async move {
+                delete(&replica, person).await;
+            });
+        }
+        for n in 0..10 {
+            // Retries of what is there, and new ones.
+            let what = if n < 5 { "old" } else { "new" };
+            let message = from_person(&format!("{what} {round} {n}"), &number, at(2));
+            let (message, replica) = (with_tombstone(message, &pepper()), replicas[n % 2].clone());
+            tasks.spawn(async move {
+                let stored = replica.store_message(message).await.expect("stored");
+                let is_retry = n < 5;
+                assert_eq!(
+                    matches!(stored, Stored::Duplicate(_)),
+                    is_retry,
+                    "{stored:?}"
+                );
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.expect("no panic");
+        }
+        let left: Vec<(String, Uuid)> = select!(
+            s,
+            "select m.identity, m.user_id from messages m join conversations c on c.id = m.conversation_id \
+             where m.identity like $1",
+            format!("% {round} %")
+        );
+        for (identity, user_id) in &left {
+            assert!(identity.starts_with("new"), "{identity} on {}", s.kind);
+            assert_ne!(*user_id, person, "{}", s.kind);
+        }
+        let orphans: Vec<(i64,)> = select!(
+            s,
+            "select count(*) from messages where user_id is null and from_owner = false"
+        );
+        assert_eq!(orphans, [(0,)], "round {round} on {}", s.kind);
     }
 }
 
@@ -256,139 +258,139 @@ async fn permit(s: &TestStore, table: &str) {
     execute!(s, AssertSqlSafe(sql));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_later_step_that_fails_is_done_again_from_where_it_stopped() {
+async fn a_later_step_that_fails_is_done_again_from_where_it_stopped(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     for (table, event) in [
         ("messages", "delete"),
         ("tombstones", "insert"),
         ("conversations", "delete"),
         ("users", "delete"),
     ] {
-        for s in stores().await {
-            let s = &s;
-            let ada = full(s).await;
-            refuse(s, table, event).await;
-            let failed = delete_person(&s.store, &pepper(), &keyring(), ada, at(100)).await;
-            assert!(failed.is_err(), "{table} on {}", s.kind);
-            permit(s, table).await;
-            // The number is free, and what it says now is another person's.
-            let new = with_tombstone(from_person("new words", ADA, at(150)), &pepper());
-            store(s, new).await;
-            let again = signed_in(s, ADA, at(160)).await.user_id;
-            assert_ne!(again, ada, "{table} on {}", s.kind);
-            assert!(delete(&s.store, ada).await);
-            let places = found(s, &["ada-secret"], &[ada]).await;
-            assert_eq!(places, Vec::<String>::new(), "{table} on {}", s.kind);
-            assert_eq!(texts(s, &Reader::Operator(again)).await, ["new words"]);
-        }
-    }
-}
-
-#[tokio::test]
-async fn what_the_macs_owner_began_goes_too() {
-    for s in stores().await {
-        let s = &s;
-        for (text, number, secs) in [("ada-secret-begun", ADA, 1), ("to ben", BEN, 2)] {
-            store(s, with_tombstone(typed(text, number, at(secs)), &pepper())).await;
-        }
-        let ada = signed_in(s, ADA, at(3)).await.user_id;
-        assert!(!found(s, &["ada-secret-begun"], &[]).await.is_empty());
-        delete(&s.store, ada).await;
-        let places = found(s, &[ADA, "ada-secret"], &[ada]).await;
-        assert_eq!(places, Vec::<String>::new(), "{}", s.kind);
-        let late = with_tombstone(typed("ada-secret-begun", ADA, at(200)), &pepper());
-        assert!(matches!(store(s, late).await, Stored::Duplicate(_)));
-        let left: Vec<(i64,)> = select!(s, "select count(*) from messages");
-        assert_eq!(left, [(1,)], "Ben's stays on {}", s.kind);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn intake_goes_on_between_the_slices() {
-    for s in stores().await {
-        let s = &s;
-        store(s, from_person("seed", ADA, at(1))).await;
-        let ada = signed_in(s, ADA, at(2)).await.user_id;
-        match s.store.pools() {
-            Pools::Postgres(pool) => sqlx::query(
-                "insert into messages (id, conversation_id, user_id, role, text, created_at, identity) \
-                 select gen_random_uuid(), conversation_id, user_id, 'user', 'x', created_at, 'n' || n \
-                 from messages, generate_series(1, 20000) as n",
-            )
-            .execute(pool)
-            .await
-            .map(drop),
-            Pools::Sqlite { writer, .. } => sqlx::query(
-                "with recursive n (n) as (select 1 union all select n + 1 from n where n < 20000) \
-                 insert into messages (id, conversation_id, user_id, role, text, created_at, identity) \
-                 select randomblob(16), conversation_id, user_id, 'user', 'x', created_at, 'n' || n \
-                 from messages, n",
-            )
-            .execute(writer)
-            .await
-            .map(drop),
-        }
-        .expect("filled");
-        let work = {
-            let store = s.store.clone();
-            tokio::spawn(async move { delete(&store, ada).await })
-        };
-        // Messages are taken while some of hers are still there.
-        let mut taken_meanwhile = 0;
-        let mut n = 0;
-        while !work.is_finished() {
-            n += 1;
-            store(s, from_person(&format!("ben {n}"), BEN, at(300))).await;
-            let hers: Vec<(i64,)> =
-                select!(s, "select count(*) from messages where identity like 'n%'");
-            taken_meanwhile += i32::from((1..20_000).contains(&hers[0].0));
-        }
-        assert!(work.await.expect("no panic"));
-        assert!(taken_meanwhile > 0, "{}", s.kind);
-        let left: Vec<(i64, i64)> = select!(
-            s,
-            "select (select count(*) from messages where identity not like 'ben %'), \
-               (select count(*) from tombstones)"
-        );
-        assert_eq!(left, [(0, 20_001)], "{}", s.kind);
-    }
-}
-
-#[tokio::test]
-async fn a_first_step_that_fails_leaves_everything_as_it_was() {
-    for s in stores().await {
-        let s = &s;
+        let s = &TestStore::new(engine).await;
         let ada = full(s).await;
-        let before = found(s, &[ADA, "ada-secret"], &[ada]).await;
-        // Each table in turn refuses to give up its rows.
-        for (table, event) in [
-            ("users", "update"),
-            ("conversations", "update"),
-            ("participants", "delete"),
-            ("otp_codes", "delete"),
-            ("jobs", "insert"),
-            ("sessions", "delete"),
-        ] {
-            refuse(s, table, event).await;
-            let failed = delete_person(&s.store, &pepper(), &keyring(), ada, at(100)).await;
-            assert!(failed.is_err(), "{table} on {}", s.kind);
-            permit(s, table).await;
-            assert_eq!(
-                found(s, &[ADA, "ada-secret"], &[ada]).await,
-                before,
-                "{table} on {}",
-                s.kind
-            );
-            let left: Vec<(i64,)> = select!(
-                s,
-                "select (select count(*) from tombstones) + (select count(*) from jobs)"
-            );
-            assert_eq!(left, [(0,)], "{table} on {}", s.kind);
-        }
+        refuse(s, table, event).await;
+        let failed = delete_person(&s.store, &pepper(), &keyring(), ada, at(100)).await;
+        assert!(failed.is_err(), "{table} on {}", s.kind);
+        permit(s, table).await;
+        // The number is free, and what it says now is another person's.
+        let new = with_tombstone(from_person("new words", ADA, at(150)), &pepper());
+        store(s, new).await;
+        let again = signed_in(s, ADA, at(160)).await.user_id;
+        assert_ne!(again, ada, "{table} on {}", s.kind);
         assert!(delete(&s.store, ada).await);
+        let places = found(s, &["ada-secret"], &[ada]).await;
+        assert_eq!(places, Vec::<String>::new(), "{table} on {}", s.kind);
+        assert_eq!(texts(s, &Reader::Operator(again)).await, ["new words"]);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_the_macs_owner_began_goes_too(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    for (text, number, secs) in [("ada-secret-begun", ADA, 1), ("to ben", BEN, 2)] {
+        store(s, with_tombstone(typed(text, number, at(secs)), &pepper())).await;
+    }
+    let ada = signed_in(s, ADA, at(3)).await.user_id;
+    assert!(!found(s, &["ada-secret-begun"], &[]).await.is_empty());
+    delete(&s.store, ada).await;
+    let places = found(s, &[ADA, "ada-secret"], &[ada]).await;
+    assert_eq!(places, Vec::<String>::new(), "{}", s.kind);
+    let late = with_tombstone(typed("ada-secret-begun", ADA, at(200)), &pepper());
+    assert!(matches!(store(s, late).await, Stored::Duplicate(_)));
+    let left: Vec<(i64,)> = select!(s, "select count(*) from messages");
+    assert_eq!(left, [(1,)], "Ben's stays on {}", s.kind);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn intake_goes_on_between_the_slices(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    store(s, from_person("seed", ADA, at(1))).await;
+    let ada = signed_in(s, ADA, at(2)).await.user_id;
+    match s.store.pools() {
+        Pools::Postgres(pool) => sqlx::query(
+            "insert into messages (id, conversation_id, user_id, role, text, created_at, identity) \
+             select gen_random_uuid(), conversation_id, user_id, 'user', 'x', created_at, 'n' || n \
+             from messages, generate_series(1, 20000) as n",
+        )
+        .execute(pool)
+        .await
+        .map(drop),
+        Pools::Sqlite { writer, .. } => sqlx::query(
+            "with recursive n (n) as (select 1 union all select n + 1 from n where n < 20000) \
+             insert into messages (id, conversation_id, user_id, role, text, created_at, identity) \
+             select randomblob(16), conversation_id, user_id, 'user', 'x', created_at, 'n' || n \
+             from messages, n",
+        )
+        .execute(writer)
+        .await
+        .map(drop),
+    }
+    .expect("filled");
+    let work = {
+        let store = s.store.clone();
+        tokio::spawn(async move { delete(&store, ada).await })
+    };
+    // Messages are taken while some of hers are still there.
+    let mut taken_meanwhile = 0;
+    let mut n = 0;
+    while !work.is_finished() {
+        n += 1;
+        store(s, from_person(&format!("ben {n}"), BEN, at(300))).await;
+        let hers: Vec<(i64,)> =
+            select!(s, "select count(*) from messages where identity like 'n%'");
+        taken_meanwhile += i32::from((1..20_000).contains(&hers[0].0));
+    }
+    assert!(work.await.expect("no panic"));
+    assert!(taken_meanwhile > 0, "{}", s.kind);
+    let left: Vec<(i64, i64)> = select!(
+        s,
+        "select (select count(*) from messages where identity not like 'ben %'), \
+           (select count(*) from tombstones)"
+    );
+    assert_eq!(left, [(0, 20_001)], "{}", s.kind);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_first_step_that_fails_leaves_everything_as_it_was(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = &TestStore::new(engine).await;
+    let ada = full(s).await;
+    let before = found(s, &[ADA, "ada-secret"], &[ada]).await;
+    // Each table in turn refuses to give up its rows.
+    for (table, event) in [
+        ("users", "update"),
+        ("conversations", "update"),
+        ("participants", "delete"),
+        ("otp_codes", "delete"),
+        ("jobs", "insert"),
+        ("sessions", "delete"),
+    ] {
+        refuse(s, table, event).await;
+        let failed = delete_person(&s.store, &pepper(), &keyring(), ada, at(100)).await;
+        assert!(failed.is_err(), "{table} on {}", s.kind);
+        permit(s, table).await;
         assert_eq!(
             found(s, &[ADA, "ada-secret"], &[ada]).await,
-            Vec::<String>::new()
+            before,
+            "{table} on {}",
+            s.kind
         );
+        let left: Vec<(i64,)> = select!(
+            s,
+            "select (select count(*) from tombstones) + (select count(*) from jobs)"
+        );
+        assert_eq!(left, [(0,)], "{table} on {}", s.kind);
     }
+    assert!(delete(&s.store, ada).await);
+    assert_eq!(
+        found(s, &[ADA, "ada-secret"], &[ada]).await,
+        Vec::<String>::new()
+    );
 }

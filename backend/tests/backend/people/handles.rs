@@ -7,6 +7,7 @@ use archety_backend::keyring::Keyring;
 use archety_backend::people::{HandleExport, delete_handle};
 use archety_backend::store::people::Traces;
 use archety_backend::store::{NewMessage, Stored};
+use rstest::rstest;
 use serde_json::Value;
 use shared_protocol::{Address, RelayName};
 use sqlx::AssertSqlSafe;
@@ -17,7 +18,7 @@ use super::everything::{at, pepper};
 use super::rows::{
     BEN, execute, from_person, in_group, select, signed_in, store, typed, with_tombstone,
 };
-use crate::support::{NOW, TestApp, TestStore, secrets, stores};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestApp, TestStore, secrets};
 
 /// As older relays wrote it down.
 const MAIL: &str = "E:Ann@Example.com";
@@ -115,8 +116,11 @@ fn total(found: &[(&str, i64)]) -> i64 {
     found.iter().map(|(_, count)| count).sum()
 }
 
+#[rstest]
 #[tokio::test]
-async fn all_of_a_handle_goes_in_whatever_way_it_is_written() {
+async fn all_of_a_handle_goes_in_whatever_way_it_is_written(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     for (written, asked, other) in [
         ("ann@example.com", MAIL, "xann@example.com"),
         (MAIL, " mailto:ann@EXAMPLE.com ", "ann@example.com.au"),
@@ -126,191 +130,193 @@ async fn all_of_a_handle_goes_in_whatever_way_it_is_written() {
         // A number that an older relay wrote in another way is no person's.
         ("tel:+1 555 010 0077", "+15550100077", "+15550100078"),
     ] {
-        for s in stores().await {
-            let s = &s;
-            fill(s, written, other).await;
-            assert!(total(&found(s, written).await) > 8, "the search finds");
-            let before = found(s, other).await;
-            // Once among the group's participants, and one mention.
-            assert_eq!(forget(s, asked).await, 2, "{asked} on {}", s.kind);
-            let left = identities(s).await;
-            let expected = [
-                "ben 1",
-                "ben in group",
-                "other 1",
-                "other begun",
-                "other group",
-                "other in bens",
-                "other typed",
-            ];
-            assert_eq!(left, expected, "{asked} on {}", s.kind);
-            if !written.contains(other) {
-                assert_eq!(
-                    found(s, other).await,
-                    before,
-                    "{other} beside {written} on {}",
-                    s.kind
-                );
-            }
-            if !other.contains(written) {
-                assert_eq!(
-                    total(&found(s, written).await),
-                    0,
-                    "{written} on {}",
-                    s.kind
-                );
-            }
-            let rows: Vec<(i64, i64)> = select!(
+        let s = &TestStore::new(engine).await;
+        fill(s, written, other).await;
+        assert!(total(&found(s, written).await) > 8, "the search finds");
+        let before = found(s, other).await;
+        // Once among the group's participants, and one mention.
+        assert_eq!(forget(s, asked).await, 2, "{asked} on {}", s.kind);
+        let left = identities(s).await;
+        let expected = [
+            "ben 1",
+            "ben in group",
+            "other 1",
+            "other begun",
+            "other group",
+            "other in bens",
+            "other typed",
+        ];
+        assert_eq!(left, expected, "{asked} on {}", s.kind);
+        if !written.contains(other) {
+            assert_eq!(
+                found(s, other).await,
+                before,
+                "{other} beside {written} on {}",
+                s.kind
+            );
+        }
+        if !other.contains(written) {
+            assert_eq!(
+                total(&found(s, written).await),
+                0,
+                "{written} on {}",
+                s.kind
+            );
+        }
+        let rows: Vec<(i64, i64)> = select!(
+            s,
+            "select (select count(*) from tombstones), (select count(*) from jobs)"
+        );
+        assert_eq!(rows, [(5, 0)], "{}", s.kind);
+        assert!(traces(s, asked).await.is_empty());
+        assert_eq!(forget(s, asked).await, 0, "twice is harmless");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_late_retry_brings_nothing_back_and_a_new_message_begins_anew(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = &TestStore::new(engine).await;
+    fill(s, MAIL, "other@example.com").await;
+    let own = traces(s, MAIL).await.conversations;
+    forget(s, "ann@example.com").await;
+    for late in [
+        from_person("ann-secret 1", MAIL, at(200)),
+        from_person("ann-secret 1", "ann@example.com", at(200)),
+        in_group("ann-secret group", "g", MAIL, at(200)),
+        typed("ann-secret typed", MAIL, at(200)),
+    ] {
+        let late = store(s, buried(late)).await;
+        assert!(
+            matches!(late, Stored::Duplicate(_)),
+            "{late:?} on {}",
+            s.kind
+        );
+    }
+    assert!(traces(s, MAIL).await.is_empty(), "{}", s.kind);
+    let next = store(s, buried(from_person("next", MAIL, at(201)))).await;
+    assert!(matches!(next, Stored::Accepted(_)), "{next:?}");
+    let again = traces(s, MAIL).await;
+    assert_eq!((again.conversations.len(), again.messages.len()), (1, 1));
+    assert!(own.iter().all(|row| row.id != again.conversations[0].id));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_persons_conversations_stay_theirs(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    // The address wrote in Ben's chat; and Ben was the first to write in a chat that bears the address.
+    fill(s, MAIL, "other@example.com").await;
+    let mut bears = from_person("ben by mail", BEN, at(8));
+    bears.chat.guid = "-;ann@example.com".to_owned();
+    store(s, bears).await;
+    signed_in(s, BEN, at(9)).await;
+    forget(s, MAIL).await;
+    let left = identities(s).await;
+    for kept in ["ben 1", "ben by mail", "ben in group"] {
+        assert!(
+            left.contains(&kept.to_owned()),
+            "{kept}: {left:?} on {}",
+            s.kind
+        );
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_a_dead_process_left_is_found_again_and_what_is_new_stays(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let base = TestStore::new(engine).await;
+    let app = TestApp::on(base, RelayAuth::Both, &secrets()).await;
+    let s = &app.base;
+    fill(s, MAIL, "other@example.com").await;
+    let (make, drop) = match s.kind {
+        "postgres" => {
+            execute!(
                 s,
-                "select (select count(*) from tombstones), (select count(*) from jobs)"
+                "create or replace function broken() returns trigger language plpgsql as \
+                 $$ begin raise exception 'broken'; end $$"
             );
-            assert_eq!(rows, [(5, 0)], "{}", s.kind);
-            assert!(traces(s, asked).await.is_empty());
-            assert_eq!(forget(s, asked).await, 0, "twice is harmless");
+            (
+                "create trigger broken before delete on messages for each row execute function broken()",
+                "drop trigger broken on messages",
+            )
         }
+        _ => (
+            "create trigger broken before delete on messages begin select raise(abort, 'broken'); end",
+            "drop trigger broken",
+        ),
+    };
+    execute!(s, make);
+    let found = traces(s, MAIL).await;
+    let address = address(MAIL);
+    let died = delete_handle(&s.store, &pepper(), &keyring(), &address, &found, at(100)).await;
+    assert!(died.is_err(), "{}", s.kind);
+    execute!(s, drop);
+    let jobs: Vec<(String,)> = select!(s, "select kind from jobs");
+    assert_eq!(jobs, [("delete_handle".to_owned(),)], "{}", s.kind);
+    for new in [
+        from_person("new 1", MAIL, at(150)),
+        in_group("new group", "g", MAIL, at(150)),
+    ] {
+        let stored = store(s, buried(new)).await;
+        assert!(
+            matches!(stored, Stored::Accepted(_)),
+            "{stored:?} on {}",
+            s.kind
+        );
     }
+    // For ten minutes the rest is the command's own.
+    let waits = app.jobs.step(at(200)).await.expect("a store");
+    assert_eq!(waits, None, "{}", s.kind);
+    let done = app.jobs.step(at(701)).await.expect("a store");
+    assert_eq!(done, Some(JobOutcome::Done), "{}", s.kind);
+    let left = identities(s).await;
+    assert!(!left.iter().any(|it| it.contains("ann-secret")), "{left:?}");
+    assert!(left.contains(&"new 1".to_owned()) && left.contains(&"new group".to_owned()));
+    let jobs: Vec<(i64,)> = select!(s, "select count(*) from jobs");
+    assert_eq!(jobs, [(0,)], "{}", s.kind);
 }
 
-#[tokio::test]
-async fn a_late_retry_brings_nothing_back_and_a_new_message_begins_anew() {
-    for s in stores().await {
-        let s = &s;
-        fill(s, MAIL, "other@example.com").await;
-        let own = traces(s, MAIL).await.conversations;
-        forget(s, "ann@example.com").await;
-        for late in [
-            from_person("ann-secret 1", MAIL, at(200)),
-            from_person("ann-secret 1", "ann@example.com", at(200)),
-            in_group("ann-secret group", "g", MAIL, at(200)),
-            typed("ann-secret typed", MAIL, at(200)),
-        ] {
-            let late = store(s, buried(late)).await;
-            assert!(
-                matches!(late, Stored::Duplicate(_)),
-                "{late:?} on {}",
-                s.kind
-            );
-        }
-        assert!(traces(s, MAIL).await.is_empty(), "{}", s.kind);
-        let next = store(s, buried(from_person("next", MAIL, at(201)))).await;
-        assert!(matches!(next, Stored::Accepted(_)), "{next:?}");
-        let again = traces(s, MAIL).await;
-        assert_eq!((again.conversations.len(), again.messages.len()), (1, 1));
-        assert!(own.iter().all(|row| row.id != again.conversations[0].id));
-    }
-}
-
-#[tokio::test]
-async fn a_persons_conversations_stay_theirs() {
-    for s in stores().await {
-        let s = &s;
-        // The address wrote in Ben's chat; and Ben was the first to write in a chat that bears the address.
-        fill(s, MAIL, "other@example.com").await;
-        let mut bears = from_person("ben by mail", BEN, at(8));
-        bears.chat.guid = "-;ann@example.com".to_owned();
-        store(s, bears).await;
-        signed_in(s, BEN, at(9)).await;
-        forget(s, MAIL).await;
-        let left = identities(s).await;
-        for kept in ["ben 1", "ben by mail", "ben in group"] {
-            assert!(
-                left.contains(&kept.to_owned()),
-                "{kept}: {left:?} on {}",
-                s.kind
-            );
-        }
-    }
-}
-
-#[tokio::test]
-async fn what_a_dead_process_left_is_found_again_and_what_is_new_stays() {
-    for base in stores().await {
-        let app = TestApp::on(base, RelayAuth::Both, &secrets()).await;
-        let s = &app.base;
-        fill(s, MAIL, "other@example.com").await;
-        let (make, drop) = match s.kind {
-            "postgres" => {
-                execute!(
-                    s,
-                    "create or replace function broken() returns trigger language plpgsql as \
-                     $$ begin raise exception 'broken'; end $$"
-                );
-                (
-                    "create trigger broken before delete on messages for each row execute function broken()",
-                    "drop trigger broken on messages",
-                )
-            }
-            _ => (
-                "create trigger broken before delete on messages begin select raise(abort, 'broken'); end",
-                "drop trigger broken",
-            ),
-        };
-        execute!(s, make);
-        let found = traces(s, MAIL).await;
-        let address = address(MAIL);
-        let died = delete_handle(&s.store, &pepper(), &keyring(), &address, &found, at(100)).await;
-        assert!(died.is_err(), "{}", s.kind);
-        execute!(s, drop);
-        let jobs: Vec<(String,)> = select!(s, "select kind from jobs");
-        assert_eq!(jobs, [("delete_handle".to_owned(),)], "{}", s.kind);
-        for new in [
-            from_person("new 1", MAIL, at(150)),
-            in_group("new group", "g", MAIL, at(150)),
-        ] {
-            let stored = store(s, buried(new)).await;
-            assert!(
-                matches!(stored, Stored::Accepted(_)),
-                "{stored:?} on {}",
-                s.kind
-            );
-        }
-        // For ten minutes the rest is the command's own.
-        let waits = app.jobs.step(at(200)).await.expect("a store");
-        assert_eq!(waits, None, "{}", s.kind);
-        let done = app.jobs.step(at(701)).await.expect("a store");
-        assert_eq!(done, Some(JobOutcome::Done), "{}", s.kind);
-        let left = identities(s).await;
-        assert!(!left.iter().any(|it| it.contains("ann-secret")), "{left:?}");
-        assert!(left.contains(&"new 1".to_owned()) && left.contains(&"new group".to_owned()));
-        let jobs: Vec<(i64,)> = select!(s, "select count(*) from jobs");
-        assert_eq!(jobs, [(0,)], "{}", s.kind);
-    }
-}
-
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_come_during_the_deletion_go_with_it_or_come_after_it() {
-    for s in stores().await {
-        let replica = s.second().await;
-        for round in 0..15_u32 {
-            let mail = format!("round{round}@example.com");
-            for n in 0..5 {
-                let old = from_person(&format!("old {round} {n}"), &mail, at(1));
-                store(&s, buried(old)).await;
-            }
-            let mut tasks = JoinSet::new();
-            for n in 0..10 {
-                let what = if n < 5 { "old" } else { "new" };
-                let message = buried(from_person(&format!("{what} {round} {n}"), &mail, at(2)));
-                let replica = replica.clone();
-                tasks.spawn(async move {
-                    let stored = replica.store_message(message).await.expect("stored");
-                    assert_eq!(matches!(stored, Stored::Duplicate(_)), n < 5, "{stored:?}");
-                });
-            }
-            forget(&s, &mail).await;
-            while let Some(done) = tasks.join_next().await {
-                done.expect("no panic");
-            }
-            let left: Vec<(String, String)> = select!(
-                s,
-                "select m.identity, c.guid from messages m join conversations c on c.id = m.conversation_id \
-                 where m.identity like $1",
-                format!("% {round} %")
-            );
-            for (identity, guid) in left {
-                assert!(identity.starts_with("new"), "{identity} on {}", s.kind);
-                assert!(!guid.starts_with("archived:"), "{guid} on {}", s.kind);
-            }
+async fn messages_that_come_during_the_deletion_go_with_it_or_come_after_it(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = TestStore::new(engine).await;
+    let replica = s.second().await;
+    for round in 0..15_u32 {
+        let mail = format!("round{round}@example.com");
+        for n in 0..5 {
+            let old = from_person(&format!("old {round} {n}"), &mail, at(1));
+            store(&s, buried(old)).await;
+        }
+        let mut tasks = JoinSet::new();
+        for n in 0..10 {
+            let what = if n < 5 { "old" } else { "new" };
+            let message = buried(from_person(&format!("{what} {round} {n}"), &mail, at(2)));
+            let replica = replica.clone();
+            tasks.spawn(async move {
+                let stored = replica.store_message(message).await.expect("stored");
+                assert_eq!(matches!(stored, Stored::Duplicate(_)), n < 5, "{stored:?}");
+            });
+        }
+        forget(&s, &mail).await;
+        while let Some(done) = tasks.join_next().await {
+            done.expect("no panic");
+        }
+        let left: Vec<(String, String)> = select!(
+            s,
+            "select m.identity, c.guid from messages m join conversations c on c.id = m.conversation_id \
+             where m.identity like $1",
+            format!("% {round} %")
+        );
+        for (identity, guid) in left {
+            assert!(identity.starts_with("new"), "{identity} on {}", s.kind);
+            assert!(!guid.starts_with("archived:"), "{guid} on {}", s.kind);
         }
     }
 }
@@ -326,49 +332,48 @@ async fn export(s: &TestStore, text: &str) -> Value {
     serde_json::from_str(&document).expect("one document")
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_export_has_everything_of_one_handle() {
-    for s in stores().await {
-        let s = &s;
-        fill(s, MAIL, "other@example.com").await;
-        for n in 0..600 {
-            store(
-                s,
-                from_person(&format!("many {n}"), "ann@example.com", at(10 + n)),
-            )
-            .await;
-        }
-        let document = export(s, "mailto:ANN@example.com").await;
-        assert_eq!(document["address"], "ann@example.com");
-        assert_eq!(
-            document["written_as"],
-            serde_json::json!([MAIL, "ann@example.com"])
-        );
-        let messages = document["messages"].as_array().expect("a list");
-        let texts: Vec<_> = messages
-            .iter()
-            .map(|it| it["text"].as_str().expect("a text"))
-            .collect();
-        assert_eq!(texts.len(), 605, "{}", s.kind);
-        assert_eq!(texts[0], "many 599", "the newest first");
-        let rest = [
-            "ann-secret begun",
-            "ann-secret in bens",
-            "ann-secret group",
-            "ann-secret typed",
-            "ann-secret 1",
-        ];
-        assert_eq!(texts[600..], rest, "{}", s.kind);
-        assert_eq!(document["conversations"].as_array().map(Vec::len), Some(3));
-        assert_eq!(document["mentioned_in"].as_array().map(Vec::len), Some(1));
-        let member = document["participates_in"].as_array().expect("a list");
-        assert_eq!(member.len(), 4, "{member:?}");
-        assert!(!document.to_string().contains("ben in group"));
-        assert!(!document.to_string().contains("other"));
-        let nothing = export(s, "nothing@example.com").await;
-        assert_eq!(nothing["messages"], serde_json::json!([]));
-        assert!(traces(s, "nothing@example.com").await.is_empty());
-        let people: Vec<Uuid> = traces(s, MAIL).await.people;
-        assert!(people.is_empty(), "an e-mail address has no person");
+async fn an_export_has_everything_of_one_handle(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    fill(s, MAIL, "other@example.com").await;
+    for n in 0..600 {
+        store(
+            s,
+            from_person(&format!("many {n}"), "ann@example.com", at(10 + n)),
+        )
+        .await;
     }
+    let document = export(s, "mailto:ANN@example.com").await;
+    assert_eq!(document["address"], "ann@example.com");
+    assert_eq!(
+        document["written_as"],
+        serde_json::json!([MAIL, "ann@example.com"])
+    );
+    let messages = document["messages"].as_array().expect("a list");
+    let texts: Vec<_> = messages
+        .iter()
+        .map(|it| it["text"].as_str().expect("a text"))
+        .collect();
+    assert_eq!(texts.len(), 605, "{}", s.kind);
+    assert_eq!(texts[0], "many 599", "the newest first");
+    let rest = [
+        "ann-secret begun",
+        "ann-secret in bens",
+        "ann-secret group",
+        "ann-secret typed",
+        "ann-secret 1",
+    ];
+    assert_eq!(texts[600..], rest, "{}", s.kind);
+    assert_eq!(document["conversations"].as_array().map(Vec::len), Some(3));
+    assert_eq!(document["mentioned_in"].as_array().map(Vec::len), Some(1));
+    let member = document["participates_in"].as_array().expect("a list");
+    assert_eq!(member.len(), 4, "{member:?}");
+    assert!(!document.to_string().contains("ben in group"));
+    assert!(!document.to_string().contains("other"));
+    let nothing = export(s, "nothing@example.com").await;
+    assert_eq!(nothing["messages"], serde_json::json!([]));
+    assert!(traces(s, "nothing@example.com").await.is_empty());
+    let people: Vec<Uuid> = traces(s, MAIL).await.people;
+    assert!(people.is_empty(), "an e-mail address has no person");
 }

@@ -8,6 +8,7 @@ use archety_backend::config::Retention;
 use archety_backend::otp::Device;
 use archety_backend::people::resolve_for_sign_in;
 use archety_backend::store::{NewMessage, Stored};
+use rstest::rstest;
 use shared_protocol::{Event, RelayName};
 
 use super::everything::{at, pepper};
@@ -16,7 +17,7 @@ use super::rows::{
     with_tombstone,
 };
 use crate::store::draft::received;
-use crate::support::{NOW, TestStore, stores};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -78,86 +79,85 @@ async fn a_bit_of_all(s: &TestStore) {
     store(s, buried(in_group("group new", "g", BEN, day(40)))).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn without_a_setting_all_is_kept() {
-    for s in stores().await {
-        let s = &s;
-        a_bit_of_all(s).await;
-        let before = (identities(s).await, counts(s).await);
-        assert_eq!(clean(s, &Retention::default(), day(9_000)).await, 0);
-        assert_eq!(clean(s, &keep_all(60), day(40)).await, 0, "nothing is due");
-        assert_eq!((identities(s).await, counts(s).await), before, "{}", s.kind);
-    }
+async fn without_a_setting_all_is_kept(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    a_bit_of_all(s).await;
+    let before = (identities(s).await, counts(s).await);
+    assert_eq!(clean(s, &Retention::default(), day(9_000)).await, 0);
+    assert_eq!(clean(s, &keep_all(60), day(40)).await, 0, "nothing is due");
+    assert_eq!((identities(s).await, counts(s).await), before, "{}", s.kind);
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_is_older_goes_and_what_is_in_use_stays() {
-    for s in stores().await {
-        let s = &s;
-        a_bit_of_all(s).await;
-        assert_eq!(clean(s, &keep_messages(30), day(40)).await, 5, "{}", s.kind);
-        assert_eq!(identities(s).await, ["ben new", "group new"]);
-        assert_eq!(
-            counts(s).await,
-            (4, 5, 4),
-            "chats have no setting, {}",
-            s.kind
-        );
-        let buried: Vec<(i64,)> = select!(s, "select count(*) from tombstones");
-        assert_eq!(buried, [(5,)], "{}", s.kind);
-        // Ada's and Ann's chats are empty; the group and Ben's are not, however old they are.
-        assert_eq!(clean(s, &keep_all(30), day(45)).await, 4, "{}", s.kind);
-        assert_eq!(counts(s).await, (2, 3, 2), "{}", s.kind);
-        assert_eq!(
-            clean(s, &keep_all(30), day(45)).await,
-            0,
-            "twice is harmless"
-        );
-        // Their people stay.
-        let people: Vec<(i64,)> = select!(s, "select count(*) from users");
-        assert_eq!(people, [(2,)], "{}", s.kind);
-    }
+async fn what_is_older_goes_and_what_is_in_use_stays(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    a_bit_of_all(s).await;
+    assert_eq!(clean(s, &keep_messages(30), day(40)).await, 5, "{}", s.kind);
+    assert_eq!(identities(s).await, ["ben new", "group new"]);
+    assert_eq!(
+        counts(s).await,
+        (4, 5, 4),
+        "chats have no setting, {}",
+        s.kind
+    );
+    let buried: Vec<(i64,)> = select!(s, "select count(*) from tombstones");
+    assert_eq!(buried, [(5,)], "{}", s.kind);
+    // Ada's and Ann's chats are empty; the group and Ben's are not, however old they are.
+    assert_eq!(clean(s, &keep_all(30), day(45)).await, 4, "{}", s.kind);
+    assert_eq!(counts(s).await, (2, 3, 2), "{}", s.kind);
+    assert_eq!(
+        clean(s, &keep_all(30), day(45)).await,
+        0,
+        "twice is harmless"
+    );
+    // Their people stay.
+    let people: Vec<(i64,)> = select!(s, "select count(*) from users");
+    assert_eq!(people, [(2,)], "{}", s.kind);
 }
 
+#[rstest]
 #[tokio::test]
-async fn participants_with_a_longer_setting_hold_their_conversation() {
-    for s in stores().await {
-        let s = &s;
-        a_bit_of_all(s).await;
-        let longer = Retention {
-            participants: Some(DAY * 50),
-            ..keep_all(30)
-        };
-        assert_eq!(clean(s, &longer, day(40)).await, 5, "messages alone");
-        assert_eq!(counts(s).await, (4, 5, 4), "{}", s.kind);
-        assert_eq!(clean(s, &longer, day(51)).await, 4, "{}", s.kind);
-        assert_eq!(counts(s).await, (2, 3, 2), "{}", s.kind);
-    }
+async fn participants_with_a_longer_setting_hold_their_conversation(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = &TestStore::new(engine).await;
+    a_bit_of_all(s).await;
+    let longer = Retention {
+        participants: Some(DAY * 50),
+        ..keep_all(30)
+    };
+    assert_eq!(clean(s, &longer, day(40)).await, 5, "messages alone");
+    assert_eq!(counts(s).await, (4, 5, 4), "{}", s.kind);
+    assert_eq!(clean(s, &longer, day(51)).await, 4, "{}", s.kind);
+    assert_eq!(counts(s).await, (2, 3, 2), "{}", s.kind);
 }
 
+#[rstest]
 #[tokio::test]
-async fn participants_come_back_when_the_chat_lives_again() {
-    for s in stores().await {
-        let s = &s;
-        store(s, buried(in_group("one", "g", ADA, day(0)))).await;
-        store(s, buried(from_person("newest", BEN, day(1)))).await;
-        let keep = Retention {
-            participants: Some(DAY * 10),
-            ..keep_messages(10)
-        };
-        clean(s, &keep, day(20)).await;
-        let named = "select p.handle from participants p join conversations c on c.id = p.conversation_id \
-                     where c.mode = 'group' order by p.handle";
-        let none: Vec<(String,)> = select!(s, named);
-        assert!(none.is_empty(), "{none:?} on {}", s.kind);
-        let again = store(s, buried(in_group("two", "g", ADA, day(21)))).await;
-        assert!(matches!(again, Stored::Accepted(_)), "{again:?}");
-        let back: Vec<(String,)> = select!(s, named);
-        assert_eq!(back, [(ADA.to_owned(),), (BEN.to_owned(),)], "{}", s.kind);
-        let chats: Vec<(i64,)> =
-            select!(s, "select count(*) from conversations where mode = 'group'");
-        assert_eq!(chats, [(1,)], "the same conversation, {}", s.kind);
-    }
+async fn participants_come_back_when_the_chat_lives_again(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = &TestStore::new(engine).await;
+    store(s, buried(in_group("one", "g", ADA, day(0)))).await;
+    store(s, buried(from_person("newest", BEN, day(1)))).await;
+    let keep = Retention {
+        participants: Some(DAY * 10),
+        ..keep_messages(10)
+    };
+    clean(s, &keep, day(20)).await;
+    let named = "select p.handle from participants p join conversations c on c.id = p.conversation_id \
+                 where c.mode = 'group' order by p.handle";
+    let none: Vec<(String,)> = select!(s, named);
+    assert!(none.is_empty(), "{none:?} on {}", s.kind);
+    let again = store(s, buried(in_group("two", "g", ADA, day(21)))).await;
+    assert!(matches!(again, Stored::Accepted(_)), "{again:?}");
+    let back: Vec<(String,)> = select!(s, named);
+    assert_eq!(back, [(ADA.to_owned(),), (BEN.to_owned(),)], "{}", s.kind);
+    let chats: Vec<(i64,)> = select!(s, "select count(*) from conversations where mode = 'group'");
+    assert_eq!(chats, [(1,)], "the same conversation, {}", s.kind);
 }
 
 fn edit(of: &str, at: Timestamp) -> NewMessage {
@@ -170,106 +170,108 @@ fn edit(of: &str, at: Timestamp) -> NewMessage {
     buried(edit)
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_retry_and_an_edit_of_what_went_bring_nothing_back() {
-    for s in stores().await {
-        let s = &s;
-        a_bit_of_all(s).await;
-        clean(s, &keep_all(30), day(45)).await;
-        let before = (identities(s).await, counts(s).await);
-        for late in [
-            from_person("ada old", ADA, day(46)),
-            typed("typed old", ADA, day(46)),
-            from_person("mail old", "ann@example.com", day(46)),
-            in_group("group old", "g", ADA, day(46)),
-            edit("ada old", day(46)),
-        ] {
-            let stored = store(s, buried(late)).await;
-            assert!(
-                matches!(stored, Stored::Duplicate(_)),
-                "{stored:?} on {}",
-                s.kind
-            );
-        }
-        assert_eq!((identities(s).await, counts(s).await), before, "{}", s.kind);
-        // What is new begins anew, the edit of a message that was never told included.
-        for new in [
-            from_person("ada new", ADA, day(46)),
-            edit("unknown", day(46)),
-        ] {
-            let stored = store(s, buried(new)).await;
-            assert!(
-                matches!(stored, Stored::Accepted(_)),
-                "{stored:?} on {}",
-                s.kind
-            );
-        }
-        assert_eq!(counts(s).await.0, before.1.0 + 1, "{}", s.kind);
-        let edited = store(s, edit("ada new", day(47))).await;
-        assert!(matches!(edited, Stored::Accepted(_)), "{edited:?}");
-    }
-}
-
-#[tokio::test]
-async fn an_edit_of_a_deleted_persons_message_creates_no_person() {
-    for s in stores().await {
-        let s = &s;
-        store(s, buried(from_person("said", ADA, at(1)))).await;
-        let ada = signed_in(s, ADA, at(2)).await.user_id;
-        let keyring =
-            archety_backend::keyring::Keyring::parse("the session secret of the tests 0001");
-        let keyring = keyring.expect("long enough");
-        archety_backend::people::delete_person(&s.store, &pepper(), &keyring, ada, at(3))
-            .await
-            .expect("deleted");
-        let stored = store(s, edit("said", at(4))).await;
+async fn a_retry_and_an_edit_of_what_went_bring_nothing_back(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = &TestStore::new(engine).await;
+    a_bit_of_all(s).await;
+    clean(s, &keep_all(30), day(45)).await;
+    let before = (identities(s).await, counts(s).await);
+    for late in [
+        from_person("ada old", ADA, day(46)),
+        typed("typed old", ADA, day(46)),
+        from_person("mail old", "ann@example.com", day(46)),
+        in_group("group old", "g", ADA, day(46)),
+        edit("ada old", day(46)),
+    ] {
+        let stored = store(s, buried(late)).await;
         assert!(
             matches!(stored, Stored::Duplicate(_)),
             "{stored:?} on {}",
             s.kind
         );
-        let people: Vec<(i64,)> = select!(s, "select count(*) from users");
-        assert_eq!(people, [(0,)], "{}", s.kind);
     }
+    assert_eq!((identities(s).await, counts(s).await), before, "{}", s.kind);
+    // What is new begins anew, the edit of a message that was never told included.
+    for new in [
+        from_person("ada new", ADA, day(46)),
+        edit("unknown", day(46)),
+    ] {
+        let stored = store(s, buried(new)).await;
+        assert!(
+            matches!(stored, Stored::Accepted(_)),
+            "{stored:?} on {}",
+            s.kind
+        );
+    }
+    assert_eq!(counts(s).await.0, before.1.0 + 1, "{}", s.kind);
+    let edited = store(s, edit("ada new", day(47))).await;
+    assert!(matches!(edited, Stored::Accepted(_)), "{edited:?}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_relay_that_lost_its_state_still_finds_where_it_was() {
-    for s in stores().await {
-        let s = &s;
-        let mini = RelayName::parse("mini").expect("valid");
-        for relay in ["default", "mini"] {
-            execute!(
-                s,
-                "insert into relays (name, created_at) values ($1, $2)",
-                relay,
-                NOW
-            );
-        }
-        for n in 0..3 {
-            let mut quiet = from_person(&format!("mini {n}"), ADA, day(n));
-            quiet.relay = mini.clone();
-            store(s, buried(quiet)).await;
-            store(
-                s,
-                buried(from_person(&format!("busy {n}"), BEN, day(n * 50))),
-            )
-            .await;
-        }
-        let newest = || async { s.store.newest_message(&mini).await.expect("read") };
-        let before = newest().await;
-        assert!(before.is_some());
-        for _ in 0..2 {
-            clean(s, &keep_all(10), day(100)).await;
-            assert_eq!(identities(s).await, ["busy 2", "mini 2"], "{}", s.kind);
-            assert_eq!(newest().await, before, "{}", s.kind);
-        }
-        let mut next = from_person("mini 3", ADA, day(101));
-        next.relay = mini.clone();
-        store(s, buried(next)).await;
-        clean(s, &keep_all(10), day(102)).await;
-        assert_eq!(identities(s).await, ["busy 2", "mini 3"], "{}", s.kind);
+async fn an_edit_of_a_deleted_persons_message_creates_no_person(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = &TestStore::new(engine).await;
+    store(s, buried(from_person("said", ADA, at(1)))).await;
+    let ada = signed_in(s, ADA, at(2)).await.user_id;
+    let keyring = archety_backend::keyring::Keyring::parse("the session secret of the tests 0001");
+    let keyring = keyring.expect("long enough");
+    archety_backend::people::delete_person(&s.store, &pepper(), &keyring, ada, at(3))
+        .await
+        .expect("deleted");
+    let stored = store(s, edit("said", at(4))).await;
+    assert!(
+        matches!(stored, Stored::Duplicate(_)),
+        "{stored:?} on {}",
+        s.kind
+    );
+    let people: Vec<(i64,)> = select!(s, "select count(*) from users");
+    assert_eq!(people, [(0,)], "{}", s.kind);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_relay_that_lost_its_state_still_finds_where_it_was(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = &TestStore::new(engine).await;
+    let mini = RelayName::parse("mini").expect("valid");
+    for relay in ["default", "mini"] {
+        execute!(
+            s,
+            "insert into relays (name, created_at) values ($1, $2)",
+            relay,
+            NOW
+        );
     }
+    for n in 0..3 {
+        let mut quiet = from_person(&format!("mini {n}"), ADA, day(n));
+        quiet.relay = mini.clone();
+        store(s, buried(quiet)).await;
+        store(
+            s,
+            buried(from_person(&format!("busy {n}"), BEN, day(n * 50))),
+        )
+        .await;
+    }
+    let newest = || async { s.store.newest_message(&mini).await.expect("read") };
+    let before = newest().await;
+    assert!(before.is_some());
+    for _ in 0..2 {
+        clean(s, &keep_all(10), day(100)).await;
+        assert_eq!(identities(s).await, ["busy 2", "mini 2"], "{}", s.kind);
+        assert_eq!(newest().await, before, "{}", s.kind);
+    }
+    let mut next = from_person("mini 3", ADA, day(101));
+    next.relay = mini.clone();
+    store(s, buried(next)).await;
+    clean(s, &keep_all(10), day(102)).await;
+    assert_eq!(identities(s).await, ["busy 2", "mini 3"], "{}", s.kind);
 }
 
 async fn is_another_person(s: &TestStore, texted: &[u32], cleaned: &[u32], signs_in: u32) -> bool {
@@ -285,8 +287,11 @@ async fn is_another_person(s: &TestStore, texted: &[u32], cleaned: &[u32], signs
     before[0].0 != resolved.expect("resolved").user_id
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_number_whose_old_messages_went_is_not_taken_for_a_silent_one() {
+async fn a_number_whose_old_messages_went_is_not_taken_for_a_silent_one(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let monthly: Vec<u32> = (0..24).map(|month| month * 30).collect();
     for (texted, cleaned, signs_in, is_another) in [
         (&monthly[..], &[][..], 700, false),
@@ -300,13 +305,12 @@ async fn a_number_whose_old_messages_went_is_not_taken_for_a_silent_one() {
         (&[0, 10, 190, 195], &[15, 196], 200, true),
         (&[0, 10, 189, 195], &[15, 196], 200, false),
     ] {
-        for s in stores().await {
-            let found = is_another_person(&s, texted, cleaned, signs_in).await;
-            assert_eq!(
-                found, is_another,
-                "{texted:?} {cleaned:?} {signs_in} on {}",
-                s.kind
-            );
-        }
+        let s = TestStore::new(engine).await;
+        let found = is_another_person(&s, texted, cleaned, signs_in).await;
+        assert_eq!(
+            found, is_another,
+            "{texted:?} {cleaned:?} {signs_in} on {}",
+            s.kind
+        );
     }
 }

@@ -5,95 +5,95 @@ use archety_backend::store::{Pools, Stored};
 use super::everything::pepper;
 use super::history::{buried, clean, day, keep_all, keep_messages};
 use super::rows::{ADA, BEN, from_person, select, store};
-use crate::support::stores;
+use crate::support::{Engine, Postgres, Sqlite, TestStore};
+use rstest::rstest;
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn intake_goes_on_between_the_slices() {
-    for s in stores().await {
-        let s = &s;
-        store(s, from_person("seed", ADA, day(0))).await;
-        match s.store.pools() {
-            Pools::Postgres(pool) => sqlx::query(
-                "insert into messages (id, conversation_id, user_id, role, text, created_at, identity) \
-                 select gen_random_uuid(), conversation_id, case when n % 2 = 0 then user_id end, 'user', \
-                   'x', created_at, 'n' || n \
-                 from messages, generate_series(1, 20000) as n",
-            )
-            .execute(pool)
-            .await
-            .map(drop),
-            Pools::Sqlite { writer, .. } => sqlx::query(
-                "with recursive n (n) as (select 1 union all select n + 1 from n where n < 20000) \
-                 insert into messages (id, conversation_id, user_id, role, text, created_at, identity) \
-                 select randomblob(16), conversation_id, case when n % 2 = 0 then user_id end, 'user', \
-                   'x', created_at, 'n' || n \
-                 from messages, n",
-            )
-            .execute(writer)
-            .await
-            .map(drop),
-        }
-        .expect("filled");
-        let work = {
-            let store = s.store.clone();
-            tokio::spawn(
-                async move { store.clean_history(&keep_all(30), &pepper(), day(40)).await },
-            )
-        };
-        let (mut n, mut taken_meanwhile) = (0, 0);
-        while !work.is_finished() {
-            n += 1;
-            store(s, from_person(&format!("ben {n}"), BEN, day(40))).await;
-            let left: Vec<(i64,)> = select!(s, "select count(*) from messages where text = 'x'");
-            taken_meanwhile += i32::from((1..20_000).contains(&left[0].0));
-        }
-        let removed = work.await.expect("no panic").expect("cleaned");
-        assert_eq!(
-            removed, 20_003,
-            "with a chat and its participant, {}",
-            s.kind
-        );
-        assert!(taken_meanwhile > 0, "{}", s.kind);
-        let left: Vec<(i64,)> = select!(
-            s,
-            "select count(*) from messages where identity not like 'ben %'"
-        );
-        assert_eq!(left, [(0,)], "{}", s.kind);
+async fn intake_goes_on_between_the_slices(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    store(s, from_person("seed", ADA, day(0))).await;
+    match s.store.pools() {
+        Pools::Postgres(pool) => sqlx::query(
+            "insert into messages (id, conversation_id, user_id, role, text, created_at, identity) \
+             select gen_random_uuid(), conversation_id, case when n % 2 = 0 then user_id end, 'user', \
+               'x', created_at, 'n' || n \
+             from messages, generate_series(1, 20000) as n",
+        )
+        .execute(pool)
+        .await
+        .map(drop),
+        Pools::Sqlite { writer, .. } => sqlx::query(
+            "with recursive n (n) as (select 1 union all select n + 1 from n where n < 20000) \
+             insert into messages (id, conversation_id, user_id, role, text, created_at, identity) \
+             select randomblob(16), conversation_id, case when n % 2 = 0 then user_id end, 'user', \
+               'x', created_at, 'n' || n \
+             from messages, n",
+        )
+        .execute(writer)
+        .await
+        .map(drop),
     }
+    .expect("filled");
+    let work = {
+        let store = s.store.clone();
+        tokio::spawn(async move { store.clean_history(&keep_all(30), &pepper(), day(40)).await })
+    };
+    let (mut n, mut taken_meanwhile) = (0, 0);
+    while !work.is_finished() {
+        n += 1;
+        store(s, from_person(&format!("ben {n}"), BEN, day(40))).await;
+        let left: Vec<(i64,)> = select!(s, "select count(*) from messages where text = 'x'");
+        taken_meanwhile += i32::from((1..20_000).contains(&left[0].0));
+    }
+    let removed = work.await.expect("no panic").expect("cleaned");
+    assert_eq!(
+        removed, 20_003,
+        "with a chat and its participant, {}",
+        s.kind
+    );
+    assert!(taken_meanwhile > 0, "{}", s.kind);
+    let left: Vec<(i64,)> = select!(
+        s,
+        "select count(*) from messages where identity not like 'ben %'"
+    );
+    assert_eq!(left, [(0,)], "{}", s.kind);
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_comes_while_its_conversation_goes_is_stored() {
-    for s in stores().await {
-        let replica = s.second().await;
-        for round in 0..20_u32 {
-            let number = format!("+1555010{:04}", 4_000 + round);
-            store(
-                &s,
-                buried(from_person(&format!("old {round}"), &number, day(0))),
+async fn a_message_that_comes_while_its_conversation_goes_is_stored(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = TestStore::new(engine).await;
+    let replica = s.second().await;
+    for round in 0..20_u32 {
+        let number = format!("+1555010{:04}", 4_000 + round);
+        store(
+            &s,
+            buried(from_person(&format!("old {round}"), &number, day(0))),
+        )
+        .await;
+        clean(&s, &keep_messages(30), day(40)).await;
+        let cleaning = {
+            let store = s.store.clone();
+            tokio::spawn(
+                async move { store.clean_history(&keep_all(30), &pepper(), day(41)).await },
             )
-            .await;
-            clean(&s, &keep_messages(30), day(40)).await;
-            let cleaning = {
-                let store = s.store.clone();
-                tokio::spawn(
-                    async move { store.clean_history(&keep_all(30), &pepper(), day(41)).await },
-                )
-            };
-            let new = buried(from_person(&format!("new {round}"), &number, day(41)));
-            let stored = replica.store_message(new).await.expect("stored");
-            assert!(
-                matches!(stored, Stored::Accepted(_)),
-                "{stored:?} on {}",
-                s.kind
-            );
-            cleaning.await.expect("no panic").expect("cleaned");
-            let there: Vec<(i64,)> = select!(
-                &s,
-                "select count(*) from messages where identity = $1",
-                format!("new {round}")
-            );
-            assert_eq!(there, [(1,)], "round {round} on {}", s.kind);
-        }
+        };
+        let new = buried(from_person(&format!("new {round}"), &number, day(41)));
+        let stored = replica.store_message(new).await.expect("stored");
+        assert!(
+            matches!(stored, Stored::Accepted(_)),
+            "{stored:?} on {}",
+            s.kind
+        );
+        cleaning.await.expect("no panic").expect("cleaned");
+        let there: Vec<(i64,)> = select!(
+            &s,
+            "select count(*) from messages where identity = $1",
+            format!("new {round}")
+        );
+        assert_eq!(there, [(1,)], "round {round} on {}", s.kind);
     }
 }

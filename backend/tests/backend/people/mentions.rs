@@ -3,13 +3,14 @@
 use archety_backend::keyring::Keyring;
 use archety_backend::people::delete_person;
 use archety_backend::store::NewMessage;
+use rstest::rstest;
 use serde_json::Value;
 use sqlx::types::Json;
 
 use super::everything::pepper;
 use super::handles::forget;
 use super::rows::{ADA, BEN, execute, in_group, select, signed_in, store};
-use crate::support::{NOW, TestStore, stores};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 const CLEO: &str = "cleo@example.com";
 
@@ -39,49 +40,49 @@ async fn mentions(s: &TestStore) -> (Vec<Value>, Vec<(String, String)>) {
     (kept.collect(), found)
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_deleted_persons_number_goes_from_what_others_wrote() {
-    for s in stores().await {
-        let s = &s;
-        let ada = signed_in(s, ADA, NOW).await.user_id;
-        store(s, mentioning("1", BEN, &[CLEO, ADA, BEN, ADA])).await;
-        store(s, mentioning("2", BEN, &[ADA])).await;
-        store(s, mentioning("3", BEN, &[CLEO])).await;
-        store(s, mentioning("4 of her own", ADA, &[BEN, ADA])).await;
-        let keyring = Keyring::parse("the session secret of the tests 0001").expect("long enough");
-        delete_person(&s.store, &pepper(), &keyring, ada, NOW)
-            .await
-            .expect("deleted");
-        let (kept, found) = mentions(s).await;
-        let expected = [vec![CLEO, BEN], vec![], vec![CLEO]].map(|list| serde_json::json!(list));
-        assert_eq!(kept, expected, "{}", s.kind);
-        let row = |identity: &str, address: &str| (identity.to_owned(), address.to_owned());
-        assert_eq!(
-            found,
-            [row("1", BEN), row("1", CLEO), row("3", CLEO)],
-            "{}",
-            s.kind
-        );
-        execute!(s, "delete from conversations");
-        assert_eq!(mentions(s).await, (vec![], vec![]), "{}", s.kind);
-    }
+async fn a_deleted_persons_number_goes_from_what_others_wrote(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = &TestStore::new(engine).await;
+    let ada = signed_in(s, ADA, NOW).await.user_id;
+    store(s, mentioning("1", BEN, &[CLEO, ADA, BEN, ADA])).await;
+    store(s, mentioning("2", BEN, &[ADA])).await;
+    store(s, mentioning("3", BEN, &[CLEO])).await;
+    store(s, mentioning("4 of her own", ADA, &[BEN, ADA])).await;
+    let keyring = Keyring::parse("the session secret of the tests 0001").expect("long enough");
+    delete_person(&s.store, &pepper(), &keyring, ada, NOW)
+        .await
+        .expect("deleted");
+    let (kept, found) = mentions(s).await;
+    let expected = [vec![CLEO, BEN], vec![], vec![CLEO]].map(|list| serde_json::json!(list));
+    assert_eq!(kept, expected, "{}", s.kind);
+    let row = |identity: &str, address: &str| (identity.to_owned(), address.to_owned());
+    assert_eq!(
+        found,
+        [row("1", BEN), row("1", CLEO), row("3", CLEO)],
+        "{}",
+        s.kind
+    );
+    execute!(s, "delete from conversations");
+    assert_eq!(mentions(s).await, (vec![], vec![]), "{}", s.kind);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_handle_without_a_person_is_forgotten_too() {
-    for s in stores().await {
-        let s = &s;
-        store(s, mentioning("1", BEN, &["tel:+15550100077", CLEO])).await;
-        store(s, mentioning("2", BEN, &["+15550100077"])).await;
-        let forget = |text: &'static str| async move { forget(s, text).await };
-        assert_eq!(forget("+15550100077").await, 2, "{}", s.kind);
-        let (kept, _) = mentions(s).await;
-        let expected = [serde_json::json!([CLEO]), serde_json::json!([])];
-        assert_eq!(kept, expected, "{}", s.kind);
-        assert_eq!(forget("+15550100077").await, 0);
-        assert_eq!(forget("E:Cleo@Example.com").await, 1, "{}", s.kind);
-        let (kept, found) = mentions(s).await;
-        assert_eq!(kept, [serde_json::json!([]), serde_json::json!([])]);
-        assert!(found.is_empty(), "{found:?}");
-    }
+async fn a_handle_without_a_person_is_forgotten_too(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    store(s, mentioning("1", BEN, &["tel:+15550100077", CLEO])).await;
+    store(s, mentioning("2", BEN, &["+15550100077"])).await;
+    let forget = |text: &'static str| async move { forget(s, text).await };
+    assert_eq!(forget("+15550100077").await, 2, "{}", s.kind);
+    let (kept, _) = mentions(s).await;
+    let expected = [serde_json::json!([CLEO]), serde_json::json!([])];
+    assert_eq!(kept, expected, "{}", s.kind);
+    assert_eq!(forget("+15550100077").await, 0);
+    assert_eq!(forget("E:Cleo@Example.com").await, 1, "{}", s.kind);
+    let (kept, found) = mentions(s).await;
+    assert_eq!(kept, [serde_json::json!([]), serde_json::json!([])]);
+    assert!(found.is_empty(), "{found:?}");
 }

@@ -8,6 +8,7 @@ use archety_backend::otp::Device;
 use archety_backend::people::resolve_for_sign_in;
 use archety_backend::store::people::{NumberOwner, Reader};
 use archety_backend::store::{Actor, Store, Stored};
+use rstest::rstest;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -16,7 +17,7 @@ use super::rows::{
     texts, themselves, typed,
 };
 use crate::store::draft::id;
-use crate::support::{NOW, TestStore, stores};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -61,303 +62,305 @@ async fn settled(s: &TestStore) -> Actor {
 
 /// A person who uses the web app alone never texts. Their browser or app proves that this number was
 /// confirmed on it before.
+#[rstest]
 #[tokio::test]
-async fn a_known_device_is_the_same_person_however_long_the_number_was_silent() {
-    for s in stores().await {
-        let ada = settled(&s).await;
-        let known = |at| {
-            let (store, number) = (s.store.clone(), phone(ADA));
-            async move {
-                resolve_for_sign_in(&store, &number, Device::Known, at)
-                    .await
-                    .expect("resolved")
-            }
-        };
-        for n in [180, 365, 700] {
-            let resolved = known(day(n)).await;
-            assert_eq!(resolved.user_id, ada.user_id, "day {n} on {}", s.kind);
-            assert!(!resolved.is_new && resolved.archived.is_none());
+async fn a_known_device_is_the_same_person_however_long_the_number_was_silent(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = TestStore::new(engine).await;
+    let ada = settled(&s).await;
+    let known = |at| {
+        let (store, number) = (s.store.clone(), phone(ADA));
+        async move {
+            resolve_for_sign_in(&store, &number, Device::Known, at)
+                .await
+                .expect("resolved")
         }
-        // Without the proof a new person is made.
-        let stranger = resolve(&s.store, ADA, day(700 + 180)).await;
-        assert_eq!(stranger.archived, Some(ada.user_id));
+    };
+    for n in [180, 365, 700] {
+        let resolved = known(day(n)).await;
+        assert_eq!(resolved.user_id, ada.user_id, "day {n} on {}", s.kind);
+        assert!(!resolved.is_new && resolved.archived.is_none());
     }
+    // Without the proof a new person is made.
+    let stranger = resolve(&s.store, ADA, day(700 + 180)).await;
+    assert_eq!(stranger.archived, Some(ada.user_id));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_sign_in_finds_the_texts_of_its_number_unless_it_was_silent_for_180_days() {
-    for s in stores().await {
-        let s = &s;
-        store(s, from_person("before", ADA, NOW)).await;
-        let first = resolve(&s.store, ADA, day(179)).await;
-        assert!(!first.is_new && first.archived.is_none());
-        // 180 days after the last message, but not after the sign-in.
-        let again = resolve(&s.store, ADA, day(358)).await;
-        assert_eq!(again.user_id, first.user_id, "{}", s.kind);
-        assert_eq!(texts(s, &Reader::Operator(again.user_id)).await, ["before"]);
-        // Messages count as much as sign-ins do.
-        store(s, from_person("between", ADA, day(500))).await;
-        let third = resolve(&s.store, ADA, day(679)).await;
-        assert_eq!(third.user_id, first.user_id, "{}", s.kind);
-        let other = resolve(&s.store, BEN, NOW).await;
-        assert!(other.is_new && other.user_id != first.user_id);
-    }
+async fn a_sign_in_finds_the_texts_of_its_number_unless_it_was_silent_for_180_days(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = &TestStore::new(engine).await;
+    store(s, from_person("before", ADA, NOW)).await;
+    let first = resolve(&s.store, ADA, day(179)).await;
+    assert!(!first.is_new && first.archived.is_none());
+    // 180 days after the last message, but not after the sign-in.
+    let again = resolve(&s.store, ADA, day(358)).await;
+    assert_eq!(again.user_id, first.user_id, "{}", s.kind);
+    assert_eq!(texts(s, &Reader::Operator(again.user_id)).await, ["before"]);
+    // Messages count as much as sign-ins do.
+    store(s, from_person("between", ADA, day(500))).await;
+    let third = resolve(&s.store, ADA, day(679)).await;
+    assert_eq!(third.user_id, first.user_id, "{}", s.kind);
+    let other = resolve(&s.store, BEN, NOW).await;
+    assert!(other.is_new && other.user_id != first.user_id);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_recycled_number_finds_nothing() {
-    for s in stores().await {
-        let s = &s;
-        let old = settled(s).await;
-        let new = resolve(&s.store, ADA, day(180)).await;
-        assert_eq!(
-            (new.archived, new.is_new),
-            (Some(old.user_id), true),
-            "{}",
-            s.kind
+async fn a_recycled_number_finds_nothing(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    let old = settled(s).await;
+    let new = resolve(&s.store, ADA, day(180)).await;
+    assert_eq!(
+        (new.archived, new.is_new),
+        (Some(old.user_id), true),
+        "{}",
+        s.kind
+    );
+    let new = signed_in(s, ADA, day(180)).await;
+    assert!(texts(s, &themselves(&new)).await.is_empty());
+    assert!(s.store.traits(&themselves(&new)).await.unwrap().is_empty());
+    let profile = s
+        .store
+        .profile(&themselves(&new))
+        .await
+        .unwrap()
+        .expect("a person");
+    assert!(profile.relationship.is_none() && profile.user.name.is_none());
+    assert_eq!(profile.user.phone, ADA);
+    // The next message begins a conversation, in which nothing old is.
+    store(s, from_person("new", ADA, day(181))).await;
+    store(s, in_group("new in group", "g", ADA, day(182))).await;
+    assert_eq!(texts(s, &themselves(&new)).await, ["new in group", "new"]);
+    // The old person keeps everything but the number, and cannot come in any more.
+    let mut kept = texts(s, &Reader::Operator(old.user_id)).await;
+    kept.sort();
+    assert_eq!(kept, ["old", "old in group", "old reply"]);
+    let open: Vec<(i64,)> = select!(s, "select count(*) from sessions where ended_at is null");
+    assert_eq!(open, [(0,)]);
+    if s.kind == "postgres" {
+        assert!(
+            texts(s, &themselves(&old)).await.is_empty(),
+            "row-level security"
         );
-        let new = signed_in(s, ADA, day(180)).await;
-        assert!(texts(s, &themselves(&new)).await.is_empty());
-        assert!(s.store.traits(&themselves(&new)).await.unwrap().is_empty());
-        let profile = s
-            .store
-            .profile(&themselves(&new))
+    }
+    let retired = s.store.retired_accounts(ADA, ISSUER).await.unwrap();
+    assert_eq!(retired, [old.subject]);
+    s.store.forget_account(ISSUER, old.subject).await.unwrap();
+    assert!(
+        s.store
+            .retired_accounts(ADA, ISSUER)
             .await
             .unwrap()
-            .expect("a person");
-        assert!(profile.relationship.is_none() && profile.user.name.is_none());
-        assert_eq!(profile.user.phone, ADA);
-        // The next message begins a conversation, in which nothing old is.
-        store(s, from_person("new", ADA, day(181))).await;
-        store(s, in_group("new in group", "g", ADA, day(182))).await;
-        assert_eq!(texts(s, &themselves(&new)).await, ["new in group", "new"]);
-        // The old person keeps everything but the number, and cannot come in any more.
-        let mut kept = texts(s, &Reader::Operator(old.user_id)).await;
-        kept.sort();
-        assert_eq!(kept, ["old", "old in group", "old reply"]);
-        let open: Vec<(i64,)> = select!(s, "select count(*) from sessions where ended_at is null");
-        assert_eq!(open, [(0,)]);
-        if s.kind == "postgres" {
-            assert!(
-                texts(s, &themselves(&old)).await.is_empty(),
-                "row-level security"
-            );
-        }
-        let retired = s.store.retired_accounts(ADA, ISSUER).await.unwrap();
-        assert_eq!(retired, [old.subject]);
-        s.store.forget_account(ISSUER, old.subject).await.unwrap();
-        assert!(
-            s.store
-                .retired_accounts(ADA, ISSUER)
-                .await
-                .unwrap()
-                .is_empty()
-        );
-        // And once more.
-        let third = resolve(&s.store, ADA, day(400)).await;
-        assert_eq!(third.archived, Some(new.user_id));
-        assert!(texts(s, &Reader::Operator(third.user_id)).await.is_empty());
-        let owners: Vec<(Uuid, Option<Timestamp>)> = select!(
-            s,
-            "select id, archived_at from users where phone = $1 or archived_phone = $1
-             order by created_at, id",
-            ADA
-        );
-        assert_eq!(owners.len(), 3);
-        assert_eq!(owners[2], (third.user_id, None));
-    }
+            .is_empty()
+    );
+    // And once more.
+    let third = resolve(&s.store, ADA, day(400)).await;
+    assert_eq!(third.archived, Some(new.user_id));
+    assert!(texts(s, &Reader::Operator(third.user_id)).await.is_empty());
+    let owners: Vec<(Uuid, Option<Timestamp>)> = select!(
+        s,
+        "select id, archived_at from users where phone = $1 or archived_phone = $1
+         order by created_at, id",
+        ADA
+    );
+    assert_eq!(owners.len(), 3);
+    assert_eq!(owners[2], (third.user_id, None));
 }
 
+#[rstest]
 #[tokio::test]
-async fn who_texts_before_signing_in_keeps_what_was_said_since_the_silence() {
-    for s in stores().await {
-        let s = &s;
-        let old = settled(s).await;
-        store(s, typed("typed in between", ADA, day(20))).await;
-        store(s, from_person("new 1", ADA, day(200))).await;
-        let moment_later = day(200).plus(Duration::from_secs(1));
-        reply(s, "new reply", "new 1", moment_later).await;
-        let mut brought_back = from_person("brought back", ADA, day(201));
-        brought_back.is_backfill = true;
-        brought_back.sent_at = NOW;
-        store(s, brought_back).await;
-        let mut elsewhere = from_person("new at mini", ADA, day(202));
-        elsewhere.relay = shared_protocol::RelayName::parse("mini").expect("valid");
-        store(s, elsewhere).await;
-        store(s, in_group("new in group", "g", ADA, day(203))).await;
+async fn who_texts_before_signing_in_keeps_what_was_said_since_the_silence(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = &TestStore::new(engine).await;
+    let old = settled(s).await;
+    store(s, typed("typed in between", ADA, day(20))).await;
+    store(s, from_person("new 1", ADA, day(200))).await;
+    let moment_later = day(200).plus(Duration::from_secs(1));
+    reply(s, "new reply", "new 1", moment_later).await;
+    let mut brought_back = from_person("brought back", ADA, day(201));
+    brought_back.is_backfill = true;
+    brought_back.sent_at = NOW;
+    store(s, brought_back).await;
+    let mut elsewhere = from_person("new at mini", ADA, day(202));
+    elsewhere.relay = shared_protocol::RelayName::parse("mini").expect("valid");
+    store(s, elsewhere).await;
+    store(s, in_group("new in group", "g", ADA, day(203))).await;
+    execute!(
+        s,
+        "insert into user_traits (id, user_id, name, value, source, created_at, updated_at) \
+         values ($1, $2, 'new', $3, 'sage', $4, $4)",
+        id(),
+        old.user_id,
+        sqlx::types::Json(2),
+        day(203)
+    );
+    let new = signed_in(s, ADA, day(210)).await;
+    assert_ne!(new.user_id, old.user_id, "{}", s.kind);
+    let news = ["new in group", "new at mini", "new reply", "new 1"];
+    assert_eq!(texts(s, &themselves(&new)).await, news, "{}", s.kind);
+    let mut olds = texts(s, &Reader::Operator(old.user_id)).await;
+    olds.sort();
+    let all = [
+        "brought back",
+        "old",
+        "old in group",
+        "old reply",
+        "typed in between",
+    ];
+    assert_eq!(olds, all, "{}", s.kind);
+    let traits = s.store.traits(&themselves(&new)).await.unwrap();
+    assert_eq!(
+        traits.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(),
+        ["new"]
+    );
+    // Figures follow: three messages are the new person's.
+    let figures: Vec<(i64, Option<Timestamp>)> = select!(
+        s,
+        "select message_count, last_interaction_at from relationships where user_id = $1",
+        new.user_id
+    );
+    assert_eq!(figures, [(3, Some(day(203)))], "{}", s.kind);
+    // What comes now goes on in the same conversations.
+    let next = store(s, from_person("next", ADA, day(211))).await;
+    assert!(matches!(next, Stored::Accepted(_)));
+    let homes: Vec<(i64,)> = select!(
+        s,
+        "select count(distinct conversation_id) from messages \
+         where text in ('next', 'new 1', 'new reply')"
+    );
+    assert_eq!(homes, [(1,)]);
+    let handles: Vec<(String,)> = select!(
+        s,
+        "select p.handle from participants p join messages m on m.conversation_id = p.conversation_id \
+         where m.text = 'next'"
+    );
+    assert_eq!(handles, [(ADA.to_owned(),)]);
+    // Signing in again decides nothing anew.
+    assert_eq!(resolve(&s.store, ADA, day(212)).await.user_id, new.user_id);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_sign_in_within_the_gap_makes_it_no_silence(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    store(s, from_person("early", ADA, NOW)).await;
+    let ada = resolve(&s.store, ADA, day(100)).await;
+    store(s, from_person("late", ADA, day(250))).await;
+    let again = resolve(&s.store, ADA, day(260)).await;
+    assert_eq!(again.user_id, ada.user_id, "{}", s.kind);
+    assert_eq!(
+        texts(s, &Reader::Operator(ada.user_id)).await,
+        ["late", "early"]
+    );
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_number_not_in_e164_is_never_signed_in_with(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    for (number, flag) in [("15550100001", "not_e164"), ("5550100001", "collides")] {
         execute!(
             s,
-            "insert into user_traits (id, user_id, name, value, source, created_at, updated_at) \
-             values ($1, $2, 'new', $3, 'sage', $4, $4)",
+            "insert into users (id, phone, phone_flag, created_at) values ($1, $2, $3, $4)",
             id(),
-            old.user_id,
-            sqlx::types::Json(2),
-            day(203)
+            number,
+            flag,
+            NOW
         );
-        let new = signed_in(s, ADA, day(210)).await;
-        assert_ne!(new.user_id, old.user_id, "{}", s.kind);
-        let news = ["new in group", "new at mini", "new reply", "new 1"];
-        assert_eq!(texts(s, &themselves(&new)).await, news, "{}", s.kind);
-        let mut olds = texts(s, &Reader::Operator(old.user_id)).await;
-        olds.sort();
-        let all = [
-            "brought back",
-            "old",
-            "old in group",
-            "old reply",
-            "typed in between",
-        ];
-        assert_eq!(olds, all, "{}", s.kind);
-        let traits = s.store.traits(&themselves(&new)).await.unwrap();
+    }
+    let ada = resolve(&s.store, ADA, NOW).await;
+    assert!(ada.is_new, "{}", s.kind);
+    let people: Vec<(i64,)> = select!(s, "select count(*) from users");
+    assert_eq!(people, [(3,)]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_sign_ins_at_once_are_one_person(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = TestStore::new(engine).await;
+    let replicas = [s.store.clone(), s.second().await];
+    // New, known, silent, and silent until the new owner texted.
+    for round in 0..4_u32 {
+        let number = format!("+1555010100{round}");
+        let now = day(300);
+        if round > 0 {
+            let heard = if round == 1 { day(299) } else { NOW };
+            store(&s, from_person(&format!("first {round}"), &number, heard)).await;
+        }
+        if round == 3 {
+            store(&s, from_person("since", &number, day(290))).await;
+        }
+        let mut tasks = JoinSet::new();
+        for n in 0..20 {
+            let (replica, number) = (replicas[n % 2].clone(), number.clone());
+            tasks.spawn(async move { resolve(&replica, &number, now).await });
+        }
+        let all = tasks.join_all().await;
+        let ids: HashSet<_> = all.iter().map(|resolved| resolved.user_id).collect();
+        assert_eq!(ids.len(), 1, "round {round} on {}", s.kind);
+        let archived = all
+            .iter()
+            .filter(|resolved| resolved.archived.is_some())
+            .count();
         assert_eq!(
-            traits.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(),
-            ["new"]
+            archived,
+            usize::from(round >= 2),
+            "round {round} on {}",
+            s.kind
         );
-        // Figures follow: three messages are the new person's.
-        let figures: Vec<(i64, Option<Timestamp>)> = select!(
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_during_a_reassignment_belong_to_the_new_person(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = TestStore::new(engine).await;
+    let replicas = [s.store.clone(), s.second().await];
+    for round in 0..15_u32 {
+        let number = format!("+1555010{:04}", 2000 + round);
+        store(&s, from_person(&format!("old {round}"), &number, NOW)).await;
+        let sign_in = {
+            let (replica, number) = (replicas[0].clone(), number.clone());
+            tokio::spawn(async move { resolve(&replica, &number, day(300)).await })
+        };
+        let mut writing = JoinSet::new();
+        for n in 0..5 {
+            let message = from_person(&format!("new {round} {n}"), &number, day(300));
+            let replica = replicas[1].clone();
+            writing.spawn(async move { replica.store_message(message).await });
+        }
+        for stored in writing.join_all().await {
+            assert!(matches!(stored, Ok(Stored::Accepted(_))), "{stored:?}");
+        }
+        let new = sign_in.await.expect("no panic");
+        assert!(new.archived.is_some(), "round {round} on {}", s.kind);
+        // Whichever came first, all of it is the new person's, and nothing old is.
+        let theirs: Vec<(String,)> = select!(
             s,
-            "select message_count, last_interaction_at from relationships where user_id = $1",
+            "select identity from messages m join conversations c on c.id = m.conversation_id \
+             where m.user_id = $1 and c.user_id = $1 order by identity",
             new.user_id
         );
-        assert_eq!(figures, [(3, Some(day(203)))], "{}", s.kind);
-        // What comes now goes on in the same conversations.
-        let next = store(s, from_person("next", ADA, day(211))).await;
-        assert!(matches!(next, Stored::Accepted(_)));
-        let homes: Vec<(i64,)> = select!(
-            s,
-            "select count(distinct conversation_id) from messages \
-             where text in ('next', 'new 1', 'new reply')"
-        );
-        assert_eq!(homes, [(1,)]);
-        let handles: Vec<(String,)> = select!(
-            s,
-            "select p.handle from participants p join messages m on m.conversation_id = p.conversation_id \
-             where m.text = 'next'"
-        );
-        assert_eq!(handles, [(ADA.to_owned(),)]);
-        // Signing in again decides nothing anew.
-        assert_eq!(resolve(&s.store, ADA, day(212)).await.user_id, new.user_id);
+        let expected: Vec<_> = (0..5).map(|n| (format!("new {round} {n}"),)).collect();
+        assert_eq!(theirs, expected, "round {round} on {}", s.kind);
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_sign_in_within_the_gap_makes_it_no_silence() {
-    for s in stores().await {
-        let s = &s;
-        store(s, from_person("early", ADA, NOW)).await;
-        let ada = resolve(&s.store, ADA, day(100)).await;
-        store(s, from_person("late", ADA, day(250))).await;
-        let again = resolve(&s.store, ADA, day(260)).await;
-        assert_eq!(again.user_id, ada.user_id, "{}", s.kind);
-        assert_eq!(
-            texts(s, &Reader::Operator(ada.user_id)).await,
-            ["late", "early"]
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_number_not_in_e164_is_never_signed_in_with() {
-    for s in stores().await {
-        let s = &s;
-        for (number, flag) in [("15550100001", "not_e164"), ("5550100001", "collides")] {
-            execute!(
-                s,
-                "insert into users (id, phone, phone_flag, created_at) values ($1, $2, $3, $4)",
-                id(),
-                number,
-                flag,
-                NOW
-            );
-        }
-        let ada = resolve(&s.store, ADA, NOW).await;
-        assert!(ada.is_new, "{}", s.kind);
-        let people: Vec<(i64,)> = select!(s, "select count(*) from users");
-        assert_eq!(people, [(3,)]);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn twenty_sign_ins_at_once_are_one_person() {
-    for s in stores().await {
-        let replicas = [s.store.clone(), s.second().await];
-        // New, known, silent, and silent until the new owner texted.
-        for round in 0..4_u32 {
-            let number = format!("+1555010100{round}");
-            let now = day(300);
-            if round > 0 {
-                let heard = if round == 1 { day(299) } else { NOW };
-                store(&s, from_person(&format!("first {round}"), &number, heard)).await;
-            }
-            if round == 3 {
-                store(&s, from_person("since", &number, day(290))).await;
-            }
-            let mut tasks = JoinSet::new();
-            for n in 0..20 {
-                let (replica, number) = (replicas[n % 2].clone(), number.clone());
-                tasks.spawn(async move { resolve(&replica, &number, now).await });
-            }
-            let all = tasks.join_all().await;
-            let ids: HashSet<_> = all.iter().map(|resolved| resolved.user_id).collect();
-            assert_eq!(ids.len(), 1, "round {round} on {}", s.kind);
-            let archived = all
-                .iter()
-                .filter(|resolved| resolved.archived.is_some())
-                .count();
-            assert_eq!(
-                archived,
-                usize::from(round >= 2),
-                "round {round} on {}",
-                s.kind
-            );
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn messages_during_a_reassignment_belong_to_the_new_person() {
-    for s in stores().await {
-        let replicas = [s.store.clone(), s.second().await];
-        for round in 0..15_u32 {
-            let number = format!("+1555010{:04}", 2000 + round);
-            store(&s, from_person(&format!("old {round}"), &number, NOW)).await;
-            let sign_in = {
-                let (replica, number) = (replicas[0].clone(), number.clone());
-                tokio::spawn(async move { resolve(&replica, &number, day(300)).await })
-            };
-            let mut writing = JoinSet::new();
-            for n in 0..5 {
-                let message = from_person(&format!("new {round} {n}"), &number, day(300));
-                let replica = replicas[1].clone();
-                writing.spawn(async move { replica.store_message(message).await });
-            }
-            for stored in writing.join_all().await {
-                assert!(matches!(stored, Ok(Stored::Accepted(_))), "{stored:?}");
-            }
-            let new = sign_in.await.expect("no panic");
-            assert!(new.archived.is_some(), "round {round} on {}", s.kind);
-            // Whichever came first, all of it is the new person's, and nothing old is.
-            let theirs: Vec<(String,)> = select!(
-                s,
-                "select identity from messages m join conversations c on c.id = m.conversation_id \
-                 where m.user_id = $1 and c.user_id = $1 order by identity",
-                new.user_id
-            );
-            let expected: Vec<_> = (0..5).map(|n| (format!("new {round} {n}"),)).collect();
-            assert_eq!(theirs, expected, "round {round} on {}", s.kind);
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_rehearsal_does_not_keep_a_number() {
-    for s in stores().await {
-        let s = &s;
-        let first = signed_in(s, ADA, NOW).await;
-        let mut rehearsed = from_person("rehearsed", ADA, day(179));
-        (rehearsed.relay, rehearsed.persona_id) = (rehearsed.relay.rehearsal(), None);
-        store(s, rehearsed).await;
-        let after = resolve(&s.store, ADA, day(180)).await;
-        assert_eq!(after.archived, Some(first.user_id), "{}", s.kind);
-    }
+async fn a_rehearsal_does_not_keep_a_number(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    let first = signed_in(s, ADA, NOW).await;
+    let mut rehearsed = from_person("rehearsed", ADA, day(179));
+    (rehearsed.relay, rehearsed.persona_id) = (rehearsed.relay.rehearsal(), None);
+    store(s, rehearsed).await;
+    let after = resolve(&s.store, ADA, day(180)).await;
+    assert_eq!(after.archived, Some(first.user_id), "{}", s.kind);
 }

@@ -10,7 +10,8 @@ use archety_backend::store::Pools;
 use super::cleaned_tables::{CLEANED, KEPT};
 use super::rows::{ADA, execute, select, signed_in};
 use crate::store::draft::id;
-use crate::support::{NOW, TestStore, stores};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
+use rstest::rstest;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -29,19 +30,19 @@ async fn tables(s: &TestStore) -> BTreeSet<String> {
     names.into_iter().map(|row| row.0).collect()
 }
 
+#[rstest]
 #[tokio::test]
-async fn every_table_is_cleaned_or_kept_for_a_reason() {
-    for s in stores().await {
-        let listed: Vec<String> = CLEANED
-            .iter()
-            .chain(KEPT.iter().map(|(table, _)| table))
-            .map(|table| (*table).to_owned())
-            .collect();
-        let unique: BTreeSet<_> = listed.iter().cloned().collect();
-        assert_eq!(unique.len(), listed.len(), "on both lists");
-        assert_eq!(tables(&s).await, unique, "{}", s.kind);
-        assert!(KEPT.iter().all(|(_, reason)| reason.len() > 10));
-    }
+async fn every_table_is_cleaned_or_kept_for_a_reason(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = TestStore::new(engine).await;
+    let listed: Vec<String> = CLEANED
+        .iter()
+        .chain(KEPT.iter().map(|(table, _)| table))
+        .map(|table| (*table).to_owned())
+        .collect();
+    let unique: BTreeSet<_> = listed.iter().cloned().collect();
+    assert_eq!(unique.len(), listed.len(), "on both lists");
+    assert_eq!(tables(&s).await, unique, "{}", s.kind);
+    assert!(KEPT.iter().all(|(_, reason)| reason.len() > 10));
 }
 
 /// One row in each cleaned table that is over at `over`.
@@ -118,73 +119,72 @@ async fn add_one_of_each(s: &TestStore, user_id: uuid::Uuid, over: Timestamp) {
     );
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_is_over_goes_and_what_is_not_stays() {
-    for s in stores().await {
-        let s = &s;
-        let ada = signed_in(s, ADA, NOW).await;
-        let now = NOW.plus(DAY * 400);
-        add_one_of_each(s, ada.user_id, now.minus(Duration::from_micros(1))).await;
-        add_one_of_each(s, ada.user_id, now).await;
-        execute!(
-            s,
-            "insert into tombstones (hash, kind, created_at) values ($1, 'stop', $2)",
-            &[1_u8][..],
-            NOW
-        );
-        let removed = s.store.clean(&Retention::default(), now).await.unwrap();
-        assert_eq!(removed, 8, "{}", s.kind);
-        for (table, left) in [
-            ("webhook_receipts", 1),
-            ("body_windows", 1),
-            ("auth_events", 1),
-            ("sessions", 2),
-            ("session_tokens", 2),
-            ("jobs", 1),
-            ("tombstones", 2),
-            ("sealed_keys", 1),
-            ("users", 1),
-            ("accounts", 1),
-        ] {
-            let sql = format!("select count(*) from {table}");
-            let count: Vec<(i64,)> = select!(s, sqlx::AssertSqlSafe(sql));
-            assert_eq!(count, [(left,)], "{table} on {}", s.kind);
-        }
-        let short = Retention {
-            auth_events: DAY,
-            ..Retention::default()
-        };
-        assert_eq!(s.store.clean(&short, now).await.unwrap(), 1, "as it is set");
+async fn what_is_over_goes_and_what_is_not_stays(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    let ada = signed_in(s, ADA, NOW).await;
+    let now = NOW.plus(DAY * 400);
+    add_one_of_each(s, ada.user_id, now.minus(Duration::from_micros(1))).await;
+    add_one_of_each(s, ada.user_id, now).await;
+    execute!(
+        s,
+        "insert into tombstones (hash, kind, created_at) values ($1, 'stop', $2)",
+        &[1_u8][..],
+        NOW
+    );
+    let removed = s.store.clean(&Retention::default(), now).await.unwrap();
+    assert_eq!(removed, 8, "{}", s.kind);
+    for (table, left) in [
+        ("webhook_receipts", 1),
+        ("body_windows", 1),
+        ("auth_events", 1),
+        ("sessions", 2),
+        ("session_tokens", 2),
+        ("jobs", 1),
+        ("tombstones", 2),
+        ("sealed_keys", 1),
+        ("users", 1),
+        ("accounts", 1),
+    ] {
+        let sql = format!("select count(*) from {table}");
+        let count: Vec<(i64,)> = select!(s, sqlx::AssertSqlSafe(sql));
+        assert_eq!(count, [(left,)], "{table} on {}", s.kind);
     }
+    let short = Retention {
+        auth_events: DAY,
+        ..Retention::default()
+    };
+    assert_eq!(s.store.clean(&short, now).await.unwrap(), 1, "as it is set");
 }
 
+#[rstest]
 #[tokio::test]
-async fn more_than_one_slice_goes_at_once() {
-    for s in stores().await {
-        match s.store.pools() {
-            Pools::Postgres(pool) => sqlx::query(
-                "insert into auth_events (id, occurred_at, kind, outcome) \
-                     select gen_random_uuid(), $1, 'k', 'o' from generate_series(1, 12000)",
-            )
-            .bind(NOW)
-            .execute(pool)
-            .await
-            .map(drop),
-            Pools::Sqlite { writer, .. } => sqlx::query(
-                "with recursive n (n) as (select 1 union all select n + 1 from n where n < 12000) \
-                     insert into auth_events (id, occurred_at, kind, outcome) \
-                     select randomblob(16), $1, 'k', 'o' from n",
-            )
-            .bind(NOW)
-            .execute(writer)
-            .await
-            .map(drop),
-        }
-        .expect("filled");
-        let now = NOW.plus(DAY * 181);
-        assert_eq!(
-            s.store.clean(&Retention::default(), now).await.unwrap(),
-            12_000
-        );
+async fn more_than_one_slice_goes_at_once(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = TestStore::new(engine).await;
+    match s.store.pools() {
+        Pools::Postgres(pool) => sqlx::query(
+            "insert into auth_events (id, occurred_at, kind, outcome) \
+                 select gen_random_uuid(), $1, 'k', 'o' from generate_series(1, 12000)",
+        )
+        .bind(NOW)
+        .execute(pool)
+        .await
+        .map(drop),
+        Pools::Sqlite { writer, .. } => sqlx::query(
+            "with recursive n (n) as (select 1 union all select n + 1 from n where n < 12000) \
+                 insert into auth_events (id, occurred_at, kind, outcome) \
+                 select randomblob(16), $1, 'k', 'o' from n",
+        )
+        .bind(NOW)
+        .execute(writer)
+        .await
+        .map(drop),
     }
+    .expect("filled");
+    let now = NOW.plus(DAY * 181);
+    assert_eq!(
+        s.store.clean(&Retention::default(), now).await.unwrap(),
+        12_000
+    );
 }

@@ -3,12 +3,13 @@
 use archety_backend::people::MAX_TRAITS;
 use archety_backend::store::people::TraitsError;
 use archety_backend::store::{Actor, Store};
+use rstest::rstest;
 use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 
 use super::rows::{ADA, BEN, signed_in, themselves};
 use crate::store::draft::id;
-use crate::support::{NOW, TestStore, stores};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 async fn set(store: &Store, actor: &Actor, given: &[(&str, &str)]) -> Result<usize, TraitsError> {
     let values: Vec<Box<RawValue>> = given
@@ -33,60 +34,59 @@ async fn shown(s: &TestStore, actor: &Actor) -> Vec<String> {
         .collect()
 }
 
+#[rstest]
 #[tokio::test]
-async fn traits_are_set_replaced_and_forgotten_by_name() {
-    for s in stores().await {
-        let s = &s;
-        let ada = signed_in(s, ADA, NOW).await;
-        let ben = signed_in(s, BEN, NOW).await;
-        set(&s.store, &ada, &[("likes", "[\"tea\"]"), ("null", "null")])
-            .await
-            .unwrap();
-        set(&s.store, &ada, &[("likes", "1")]).await.unwrap();
-        set(&s.store, &ben, &[("likes", "\"coffee\"")])
-            .await
-            .unwrap();
-        assert_eq!(
-            shown(s, &ada).await,
-            ["likes=1 by user", "null=null by user"]
-        );
-        assert_eq!(s.store.delete_traits(&ada, Some("likes")).await.unwrap(), 1);
-        assert_eq!(s.store.delete_traits(&ada, Some("likes")).await.unwrap(), 0);
-        assert_eq!(shown(s, &ada).await, ["null=null by user"]);
-        assert_eq!(s.store.delete_traits(&ada, None).await.unwrap(), 1);
-        assert_eq!(
-            shown(s, &ben).await,
-            ["likes=\"coffee\" by user"],
-            "{}",
-            s.kind
-        );
-    }
+async fn traits_are_set_replaced_and_forgotten_by_name(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    let ada = signed_in(s, ADA, NOW).await;
+    let ben = signed_in(s, BEN, NOW).await;
+    set(&s.store, &ada, &[("likes", "[\"tea\"]"), ("null", "null")])
+        .await
+        .unwrap();
+    set(&s.store, &ada, &[("likes", "1")]).await.unwrap();
+    set(&s.store, &ben, &[("likes", "\"coffee\"")])
+        .await
+        .unwrap();
+    assert_eq!(
+        shown(s, &ada).await,
+        ["likes=1 by user", "null=null by user"]
+    );
+    assert_eq!(s.store.delete_traits(&ada, Some("likes")).await.unwrap(), 1);
+    assert_eq!(s.store.delete_traits(&ada, Some("likes")).await.unwrap(), 0);
+    assert_eq!(shown(s, &ada).await, ["null=null by user"]);
+    assert_eq!(s.store.delete_traits(&ada, None).await.unwrap(), 1);
+    assert_eq!(
+        shown(s, &ben).await,
+        ["likes=\"coffee\" by user"],
+        "{}",
+        s.kind
+    );
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn no_person_gets_more_traits_than_the_limit() {
-    for s in stores().await {
-        let ada = signed_in(&s, ADA, NOW).await;
-        let mut tasks = JoinSet::new();
-        for n in 0..8 {
-            let (store, ada) = (s.second().await, ada.clone());
-            tasks.spawn(async move {
-                let names: Vec<String> = (0..30).map(|m| format!("t{n}.{m}")).collect();
-                let given: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
-                set(&store, &ada, &given).await.is_ok()
-            });
-        }
-        let passed = tasks
-            .join_all()
-            .await
-            .into_iter()
-            .filter(|passed| *passed)
-            .count();
-        assert_eq!(passed, 3, "{}", s.kind);
-        assert_eq!(shown(&s, &ada).await.len(), 90);
-        let mut unknown = ada.clone();
-        unknown.user_id = id();
-        let refused = set(&s.store, &unknown, &[("x", "1")]).await;
-        assert!(matches!(refused, Err(TraitsError::Gone)), "{refused:?}");
+async fn no_person_gets_more_traits_than_the_limit(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = TestStore::new(engine).await;
+    let ada = signed_in(&s, ADA, NOW).await;
+    let mut tasks = JoinSet::new();
+    for n in 0..8 {
+        let (store, ada) = (s.second().await, ada.clone());
+        tasks.spawn(async move {
+            let names: Vec<String> = (0..30).map(|m| format!("t{n}.{m}")).collect();
+            let given: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
+            set(&store, &ada, &given).await.is_ok()
+        });
     }
+    let passed = tasks
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|passed| *passed)
+        .count();
+    assert_eq!(passed, 3, "{}", s.kind);
+    assert_eq!(shown(&s, &ada).await.len(), 90);
+    let mut unknown = ada.clone();
+    unknown.user_id = id();
+    let refused = set(&s.store, &unknown, &[("x", "1")]).await;
+    assert!(matches!(refused, Err(TraitsError::Gone)), "{refused:?}");
 }

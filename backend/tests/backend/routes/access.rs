@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use archety_backend::http::{Access, RouteEntry, route_list};
 use http::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answered, PLAIN_SECRET, TestApp, TestBrowser, TestPhone, apps, message};
+use crate::support::{
+    Answered, Engine, PLAIN_SECRET, Postgres, Sqlite, TestApp, TestBrowser, TestPhone, message,
+};
 
 /// A phone whose session has ended.
 async fn signed_out(app: &TestApp, phone: &str) -> TestPhone {
@@ -52,22 +55,22 @@ fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }
 
+#[rstest]
 #[tokio::test]
-async fn every_route_accepts_only_its_callers() {
-    for app in apps().await {
-        for route in route_list() {
-            // A new session for each route, because some routes end the session.
-            let ada = app.signed_in("+15550100001").await;
-            let path = route.path.replace("{id}", &session_id(&app, &ada).await);
-            let what = format!("{} {} on {}", route.method, route.path, app.kind);
-            match route.access {
-                Access::Public => public_route(&app, &route, &path, &ada, &what).await,
-                Access::Relay => relay_route(&app, &route, &ada, &what).await,
-                Access::MetricsToken => metrics_route(&app, &route, &ada, &what).await,
-                Access::RefreshToken => refresh_route(&app, &route, &ada, &what).await,
-                Access::User | Access::SteppedUpUser => {
-                    person_route(&app, &route, &path, &ada, &what).await;
-                }
+async fn every_route_accepts_only_its_callers(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    for route in route_list() {
+        // A new session for each route, because some routes end the session.
+        let ada = app.signed_in("+15550100001").await;
+        let path = route.path.replace("{id}", &session_id(&app, &ada).await);
+        let what = format!("{} {} on {}", route.method, route.path, app.kind);
+        match route.access {
+            Access::Public => public_route(&app, &route, &path, &ada, &what).await,
+            Access::Relay => relay_route(&app, &route, &ada, &what).await,
+            Access::MetricsToken => metrics_route(&app, &route, &ada, &what).await,
+            Access::RefreshToken => refresh_route(&app, &route, &ada, &what).await,
+            Access::User | Access::SteppedUpUser => {
+                person_route(&app, &route, &path, &ada, &what).await;
             }
         }
     }
@@ -212,25 +215,25 @@ async fn cookie_without_csrf_token(
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn user_routes_answer_401_without_a_session() {
-    for app in apps().await {
-        for (method, path) in [
-            (Method::GET, "/user/profile"),
-            (Method::PATCH, "/user/profile"),
-            (Method::GET, "/user/traits"),
-            (Method::PUT, "/user/traits"),
-            (Method::DELETE, "/user/traits"),
-            (Method::GET, "/user/onboarding"),
-            (Method::GET, "/user/messages"),
-            (Method::GET, "/user/export"),
-            (Method::DELETE, "/user"),
-        ] {
-            let refused = app.call(method.clone(), path, &[], None).await;
-            assert_eq!(refused.status, 401, "{method} {path}");
-            let headers = [("authorization", "Bearer not.a.token")];
-            let refused = app.call(method.clone(), path, &headers, None).await;
-            assert_eq!(refused.status, 401, "{method} {path}");
-        }
+async fn user_routes_answer_401_without_a_session(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    for (method, path) in [
+        (Method::GET, "/user/profile"),
+        (Method::PATCH, "/user/profile"),
+        (Method::GET, "/user/traits"),
+        (Method::PUT, "/user/traits"),
+        (Method::DELETE, "/user/traits"),
+        (Method::GET, "/user/onboarding"),
+        (Method::GET, "/user/messages"),
+        (Method::GET, "/user/export"),
+        (Method::DELETE, "/user"),
+    ] {
+        let refused = app.call(method.clone(), path, &[], None).await;
+        assert_eq!(refused.status, 401, "{method} {path}");
+        let headers = [("authorization", "Bearer not.a.token")];
+        let refused = app.call(method.clone(), path, &headers, None).await;
+        assert_eq!(refused.status, 401, "{method} {path}");
     }
 }

@@ -3,10 +3,13 @@
 use archety_backend::config::RelayAuth;
 use archety_backend::store::Pools;
 use http::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 use shared_protocol::{LEGACY_MESSAGE_ROUTE, MESSAGE_ROUTE};
 
-use crate::support::{MINI_SECRET, PLAIN_SECRET, TestApp, apps, message, secrets, sqlite_app};
+use crate::support::{
+    Engine, MINI_SECRET, PLAIN_SECRET, Postgres, Sqlite, TestApp, message, secrets, sqlite_app,
+};
 
 /// The body of a request as `RailwayClient` of archety-edge builds it.
 fn body(text: &str, phone: &str) -> Value {
@@ -71,125 +74,133 @@ fn row(relay: &str, line: &str, text: &str) -> (String, String, String, bool, St
 const LUNA: &str = "+15550100100";
 const NYX: &str = "+15550100200";
 
+#[rstest]
 #[tokio::test]
-async fn personas_with_one_secret_are_several_relays_and_the_first_is_default() {
-    for app in apps().await {
-        let luna = edge(&app, "luna1", &body("a", LUNA)).await;
-        let nyx = edge(&app, "edge_15550100200", &body("a", NYX)).await;
-        assert_ne!(
-            luna["message_id"], nyx["message_id"],
-            "the same words are two"
-        );
-        assert_eq!(
-            edge(&app, "luna1", &body("a", LUNA)).await["status"],
-            "duplicate"
-        );
-        // A second replica uses the stored name of the first relay.
-        let store = app.store.clone();
-        let replica = TestApp::replica(app.base.clone(), store, RelayAuth::Both, &secrets()).await;
-        edge(&replica, "edge_15550100200", &body("b", NYX)).await;
-        edge(&replica, "luna1", &body("b", LUNA)).await;
-        // Two agents on one line are told apart by the agent.
-        edge(&replica, "echo", &body("c", LUNA)).await;
-        // Requests without an agent are told apart by the line.
-        edge(&replica, "", &body("d", LUNA)).await;
-        edge(&replica, "", &body("d", NYX)).await;
-        assert_eq!(
-            stored(&app).await,
-            [
-                row("default", LUNA, "a"),
-                row("edge/edge_15550100200", NYX, "a"),
-                row("default", LUNA, "b"),
-                row("edge/edge_15550100200", NYX, "b"),
-                row("edge/echo", LUNA, "c"),
-                row("default", LUNA, "d"),
-                row("default", NYX, "d"),
-            ],
-            "{}",
-            app.kind
-        );
-    }
+async fn personas_with_one_secret_are_several_relays_and_the_first_is_default(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let luna = edge(&app, "luna1", &body("a", LUNA)).await;
+    let nyx = edge(&app, "edge_15550100200", &body("a", NYX)).await;
+    assert_ne!(
+        luna["message_id"], nyx["message_id"],
+        "the same words are two"
+    );
+    assert_eq!(
+        edge(&app, "luna1", &body("a", LUNA)).await["status"],
+        "duplicate"
+    );
+    // A second replica uses the stored name of the first relay.
+    let store = app.store.clone();
+    let replica = TestApp::replica(app.base.clone(), store, RelayAuth::Both, &secrets()).await;
+    edge(&replica, "edge_15550100200", &body("b", NYX)).await;
+    edge(&replica, "luna1", &body("b", LUNA)).await;
+    // Two agents on one line are told apart by the agent.
+    edge(&replica, "echo", &body("c", LUNA)).await;
+    // Requests without an agent are told apart by the line.
+    edge(&replica, "", &body("d", LUNA)).await;
+    edge(&replica, "", &body("d", NYX)).await;
+    assert_eq!(
+        stored(&app).await,
+        [
+            row("default", LUNA, "a"),
+            row("edge/edge_15550100200", NYX, "a"),
+            row("default", LUNA, "b"),
+            row("edge/edge_15550100200", NYX, "b"),
+            row("edge/echo", LUNA, "c"),
+            row("default", LUNA, "d"),
+            row("default", NYX, "d"),
+        ],
+        "{}",
+        app.kind
+    );
 }
 
+#[rstest]
 #[tokio::test]
-async fn two_first_requests_at_once_agree_on_the_first_relay() {
-    for app in apps().await {
-        let store = app.store.clone();
-        let other = TestApp::replica(app.base.clone(), store, RelayAuth::Both, &secrets()).await;
-        let (one, two) = (body("a", LUNA), body("b", NYX));
-        tokio::join!(edge(&app, "one", &one), edge(&other, "two", &two));
-        let relays: Vec<String> = stored(&app).await.into_iter().map(|row| row.0).collect();
-        let agreed = [["default", "edge/two"], ["edge/one", "default"]];
-        assert!(agreed.iter().any(|agreed| relays == *agreed), "{relays:?}");
-    }
+async fn two_first_requests_at_once_agree_on_the_first_relay(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let store = app.store.clone();
+    let other = TestApp::replica(app.base.clone(), store, RelayAuth::Both, &secrets()).await;
+    let (one, two) = (body("a", LUNA), body("b", NYX));
+    tokio::join!(edge(&app, "one", &one), edge(&other, "two", &two));
+    let relays: Vec<String> = stored(&app).await.into_iter().map(|row| row.0).collect();
+    let agreed = [["default", "edge/two"], ["edge/one", "default"]];
+    assert!(agreed.iter().any(|agreed| relays == *agreed), "{relays:?}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_header_counts_only_at_the_edge_route_with_an_unnamed_secret() {
-    for app in apps().await {
-        edge(&app, "first", &body("a", LUNA)).await;
-        let mini = MINI_SECRET.trim_start_matches("mini:");
-        post(&app, MESSAGE_ROUTE, PLAIN_SECRET, "other", &body("b", LUNA)).await;
-        post(&app, LEGACY_MESSAGE_ROUTE, mini, "other", &body("c", LUNA)).await;
-        for (i, odd) in ["a b", "../mini", "rehearsal", &"x".repeat(65)]
-            .into_iter()
-            .enumerate()
-        {
-            edge(&app, odd, &body(&format!("d{i}"), LUNA)).await;
-        }
-        let relays: Vec<String> = stored(&app).await.into_iter().map(|row| row.0).collect();
-        let mut expected = vec!["default"; 7];
-        expected[2] = "mini";
-        assert_eq!(relays, expected, "{}", app.kind);
+async fn the_header_counts_only_at_the_edge_route_with_an_unnamed_secret(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    edge(&app, "first", &body("a", LUNA)).await;
+    let mini = MINI_SECRET.trim_start_matches("mini:");
+    post(&app, MESSAGE_ROUTE, PLAIN_SECRET, "other", &body("b", LUNA)).await;
+    post(&app, LEGACY_MESSAGE_ROUTE, mini, "other", &body("c", LUNA)).await;
+    for (i, odd) in ["a b", "../mini", "rehearsal", &"x".repeat(65)]
+        .into_iter()
+        .enumerate()
+    {
+        edge(&app, odd, &body(&format!("d{i}"), LUNA)).await;
     }
+    let relays: Vec<String> = stored(&app).await.into_iter().map(|row| row.0).collect();
+    let mut expected = vec!["default"; 7];
+    expected[2] = "mini";
+    assert_eq!(relays, expected, "{}", app.kind);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_message_that_would_not_be_retried_is_never_refused() {
-    for app in apps().await {
-        let long = "x".repeat(50_001);
-        edge(&app, "luna1", &body(&long, LUNA)).await;
-        edge(&app, "luna1", &body("", LUNA)).await;
-        let mut photo = body("", NYX);
-        photo["attachments"] = json!([{
-            "guid": "at_0_A", "mime_type": "image/heic", "size_bytes": null, "is_photo": true,
-            "skipped": true, "skip_reason": "upload_failed",
-        }]);
-        edge(&app, "luna1", &photo).await;
-        let rows = stored(&app).await;
-        let seen: Vec<_> = rows
-            .iter()
-            .map(|(_, line, event, clipped, text)| {
-                (line.as_str(), event.as_str(), *clipped, text.len())
-            })
-            .collect();
-        assert_eq!(
-            seen,
-            [
-                (LUNA, "other", false, 0),
-                (NYX, "message", false, 0),
-                (LUNA, "message", true, 50_000)
-            ]
-        );
-    }
+async fn a_message_that_would_not_be_retried_is_never_refused(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let long = "x".repeat(50_001);
+    edge(&app, "luna1", &body(&long, LUNA)).await;
+    edge(&app, "luna1", &body("", LUNA)).await;
+    let mut photo = body("", NYX);
+    photo["attachments"] = json!([{
+        "guid": "at_0_A", "mime_type": "image/heic", "size_bytes": null, "is_photo": true,
+        "skipped": true, "skip_reason": "upload_failed",
+    }]);
+    edge(&app, "luna1", &photo).await;
+    let rows = stored(&app).await;
+    let seen: Vec<_> = rows
+        .iter()
+        .map(|(_, line, event, clipped, text)| {
+            (line.as_str(), event.as_str(), *clipped, text.len())
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (LUNA, "other", false, 0),
+            (NYX, "message", false, 0),
+            (LUNA, "message", true, 50_000)
+        ]
+    );
 }
 
+#[rstest]
 #[tokio::test]
-async fn both_message_routes_store_the_same_messages() {
-    for app in apps().await {
-        let mut body = message("hey");
-        body["persona_id"] = json!("sage");
-        body["filtered"] = json!(true);
-        let answer = app.relay().post_bearer(LEGACY_MESSAGE_ROUTE, &body).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        assert_eq!(answer.json()["should_respond"], false);
-        let other_route = app.relay().post_bearer(MESSAGE_ROUTE, &body).await;
-        assert_eq!(
-            other_route.json()["status"],
-            "duplicate",
-            "both routes are one"
-        );
-    }
+async fn both_message_routes_store_the_same_messages(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let mut body = message("hey");
+    body["persona_id"] = json!("sage");
+    body["filtered"] = json!(true);
+    let answer = app.relay().post_bearer(LEGACY_MESSAGE_ROUTE, &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["should_respond"], false);
+    let other_route = app.relay().post_bearer(MESSAGE_ROUTE, &body).await;
+    assert_eq!(
+        other_route.json()["status"],
+        "duplicate",
+        "both routes are one"
+    );
 }
 
 #[tokio::test]

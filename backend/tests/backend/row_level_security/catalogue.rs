@@ -80,9 +80,7 @@ async fn grants(connection: &mut PgConnection, roles: &[&str]) -> BTreeSet<Strin
 
 #[tokio::test]
 async fn rights_are_as_listed() {
-    let Some(mut people) = People::new().await else {
-        return;
-    };
+    let mut people = People::new().await;
     assert_closed(&mut people.connection).await;
     // The standard's own view of it agrees.
     let listed: Vec<(String, String)> = sqlx::query_as(
@@ -102,9 +100,7 @@ type Function = (String, String, Option<Vec<String>>, bool, Vec<String>);
 
 #[tokio::test]
 async fn functions_are_pinned_and_out_of_reach() {
-    let Some(mut people) = People::new().await else {
-        return;
-    };
+    let mut people = People::new().await;
     let functions: Vec<Function> = sqlx::query_as(
         "select n.nspname::text, p.proname::text, p.proconfig, p.prosecdef, array(
            select coalesce(r.rolname, 'public')::text from aclexplode(
@@ -142,9 +138,7 @@ async fn functions_are_pinned_and_out_of_reach() {
 
 #[tokio::test]
 async fn every_policys_owner_column_leads_an_index() {
-    let Some(mut people) = People::new().await else {
-        return;
-    };
+    let mut people = People::new().await;
     for table in READABLE {
         let column = if table == "users" { "id" } else { "user_id" };
         let indexed: bool = sqlx::query_scalar(

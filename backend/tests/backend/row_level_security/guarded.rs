@@ -54,9 +54,7 @@ const WRITES: [(&str, &str); 8] = [
 
 #[tokio::test]
 async fn a_person_writes_their_own_rows_and_no_others() {
-    let Some(mut people) = People::new().await else {
-        return;
-    };
+    let mut people = People::new().await;
     let connection = &mut people.connection;
     for (table, sql) in WRITES {
         let on = |person: Person| sql.replace("{whose}", &format!("'{}'", person.id));
@@ -82,9 +80,7 @@ async fn a_person_writes_their_own_rows_and_no_others() {
 
 #[tokio::test]
 async fn no_row_is_given_away() {
-    let Some(mut people) = People::new().await else {
-        return;
-    };
+    let mut people = People::new().await;
     for table in ["user_traits", "trait_profiles", "onboarding_sessions"] {
         let sql = format!("update {table} set user_id = '{}'", BEN.id);
         let given = attempt(
@@ -100,9 +96,7 @@ async fn no_row_is_given_away() {
 
 #[tokio::test]
 async fn of_themselves_people_change_what_their_profile_shows_alone() {
-    let Some(mut people) = People::new().await else {
-        return;
-    };
+    let mut people = People::new().await;
     let connection = &mut people.connection;
     let columns: Vec<String> = sqlx::query_scalar(
         "select column_name::text from information_schema.columns
@@ -155,9 +149,7 @@ async fn is_ada(transaction: &mut Tx) {
 
 #[tokio::test]
 async fn role_and_claims_end_with_their_transaction_however_it_ends() {
-    let Some(people) = People::new().await else {
-        return;
-    };
+    let people = People::new().await;
     let pool = pool(&people).await;
     for end in ["commit", "given up", "drop", "error", "panic"] {
         let pool_of_task = pool.clone();
@@ -197,9 +189,7 @@ async fn role_and_claims_end_with_their_transaction_however_it_ends() {
 /// answered.
 #[tokio::test]
 async fn a_transaction_abandoned_while_it_begins_leaves_nothing_on_the_connection() {
-    let Some(mut people) = People::new().await else {
-        return;
-    };
+    let mut people = People::new().await;
     let pool = pool(&people).await;
     for polls in 1..=6 {
         let pools = Pools::Postgres(pool.clone());
@@ -233,9 +223,7 @@ async fn a_transaction_abandoned_while_it_begins_leaves_nothing_on_the_connectio
 
 #[tokio::test]
 async fn a_begin_that_fails_half_way_spoils_no_connection() {
-    let Some(people) = People::new().await else {
-        return;
-    };
+    let people = People::new().await;
     // Who may not become the guarded role.
     let pool = PgPoolOptions::new()
         .max_connections(1)
@@ -259,9 +247,7 @@ async fn a_begin_that_fails_half_way_spoils_no_connection() {
 
 #[tokio::test]
 async fn a_reading_transaction_writes_nothing() {
-    let Some(people) = People::new().await else {
-        return;
-    };
+    let people = People::new().await;
     let pool = pool(&people).await;
     let pools = Pools::Postgres(pool.clone());
     let mut transaction = pools.begin_read(Some(&ADA.actor())).await.expect("begun");
@@ -281,9 +267,7 @@ async fn a_reading_transaction_writes_nothing() {
 /// No reason to try again, and none to tell people that the database is away.
 #[tokio::test]
 async fn what_row_level_security_refuses_is_the_statements_fault() {
-    let Some(people) = People::new().await else {
-        return;
-    };
+    let people = People::new().await;
     let pool = pool(&people).await;
     let pools = Pools::Postgres(pool.clone());
     let mut transaction = pools.begin_as(&ADA.actor()).await.expect("begun");

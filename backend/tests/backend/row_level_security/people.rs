@@ -101,14 +101,14 @@ pub(super) struct People {
 }
 
 impl People {
-    pub(super) async fn new() -> Option<Self> {
-        let database = TestDatabase::migrated().await?;
+    pub(super) async fn new() -> Self {
+        let database = TestDatabase::migrated().await;
         let mut connection = database.connect().await;
         fill(&mut connection).await;
-        Some(Self {
+        Self {
             database,
             connection,
-        })
+        }
     }
 }
 

@@ -19,8 +19,8 @@ struct Supabase {
 }
 
 impl Supabase {
-    async fn new() -> Option<Self> {
-        let database = TestDatabase::empty().await?;
+    async fn new() -> Self {
+        let database = TestDatabase::empty().await;
         let mut admin = database.connect().await;
         let name: String = sqlx::query_scalar("select current_database()::text")
             .fetch_one(&mut admin)
@@ -48,10 +48,10 @@ impl Supabase {
         let mut url = Url::parse(&database.url()).expect("a URL");
         url.set_username(LOGIN).expect("a host");
         url.set_password(Some("local")).expect("a host");
-        Some(Self {
+        Self {
             _database: database,
             url: url.into(),
-        })
+        }
     }
 
     fn config(&self) -> DatabaseConfig {
@@ -73,9 +73,7 @@ impl Supabase {
 
 #[tokio::test]
 async fn everything_new_is_closed_although_supabase_opens_it() {
-    let Some(supabase) = Supabase::new().await else {
-        return;
-    };
+    let supabase = Supabase::new().await;
     let mut connection = supabase.connect().await;
     let refused = connection
         .execute("create table auth.ours (id integer)")
@@ -111,9 +109,7 @@ async fn everything_new_is_closed_although_supabase_opens_it() {
 
 #[tokio::test]
 async fn the_backend_works_there_as_its_login() {
-    let Some(supabase) = Supabase::new().await else {
-        return;
-    };
+    let supabase = Supabase::new().await;
     supabase.migrate(Adoption::Refused).await;
     let store = Store::open(&supabase.config(), Environment::Development, NOW)
         .await
@@ -157,9 +153,7 @@ async fn the_backend_works_there_as_its_login() {
 
 #[tokio::test]
 async fn an_older_deployment_there_is_adopted_and_closed() {
-    let Some(supabase) = Supabase::new().await else {
-        return;
-    };
+    let supabase = Supabase::new().await;
     let mut connection = supabase.connect().await;
     let older = crate::support::fixture("legacy/postgres.sql")
         .unwrap_or_else(|| include_str!("../adoption/older.sql").to_owned());

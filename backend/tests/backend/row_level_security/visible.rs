@@ -28,13 +28,10 @@ async fn try_everything(
     allowed: impl Fn(&str, &str) -> bool,
     rows: impl Fn(&str) -> u64,
 ) {
-    let Some(People {
+    let People {
         mut connection,
         database,
-    }) = People::new().await
-    else {
-        return;
-    };
+    } = People::new().await;
     let connection = &mut connection;
     for table in tables(connection).await {
         let column = column(connection, &table).await;
@@ -98,9 +95,7 @@ async fn anon_is_let_in_nowhere() {
 
 #[tokio::test]
 async fn the_owner_meets_everything() {
-    let Some(mut people) = People::new().await else {
-        return;
-    };
+    let mut people = People::new().await;
     for table in tables(&mut people.connection).await {
         let sql = format!("select from {table}");
         let done = people
@@ -115,9 +110,7 @@ async fn the_owner_meets_everything() {
 /// Every row that is visible is the person's own, not only as many as they have.
 #[tokio::test]
 async fn the_rows_are_the_right_ones() {
-    let Some(mut people) = People::new().await else {
-        return;
-    };
+    let mut people = People::new().await;
     for role in ["authenticated", "archety_user"] {
         for (person, texts) in [
             (

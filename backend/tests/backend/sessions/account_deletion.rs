@@ -5,12 +5,13 @@ use std::time::Duration;
 use archety_backend::jobs::JobOutcome;
 use archety_backend::store::Store;
 use http::Method;
+use rstest::rstest;
 use serde_json::json;
 use supabase_stand_in::Fault;
 use uuid::Uuid;
 
-use super::support::{ADA, supabase_pairs};
-use crate::support::{TestPhone, code_of};
+use super::support::{ADA, Pair};
+use crate::support::{Engine, Postgres, Sqlite, TestPhone, code_of};
 
 const DELETE: &str = "DELETE /auth/v1/admin/users";
 const CREATE: &str = "POST /auth/v1/admin/users";
@@ -19,73 +20,77 @@ fn id_of(phone: &TestPhone) -> Uuid {
     phone.user_id.parse().expect("an id")
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_deleted_person_is_deleted_at_the_provider_once_it_answers() {
-    for pair in supabase_pairs().await {
-        let ada = pair.here().signed_in(ADA).await;
-        let person = || pair.provider().person(id_of(&ada));
-        assert!(person().is_some(), "{}", pair.kind());
-        let deleted = ada.call(pair.here(), Method::DELETE, "/user", None).await;
-        assert_eq!(deleted.status, 204, "{}", deleted.text());
-        assert_eq!(
-            pair.asked(DELETE),
-            0,
-            "the request does not wait for the provider"
-        );
-        pair.provider().faults().always(DELETE, Fault::html(502));
-        let outcomes = pair.do_jobs().await;
-        assert!(outcomes.contains(&JobOutcome::Postponed), "{outcomes:?}");
-        assert!(person().is_some(), "{}", pair.kind());
-        // The next call deletes the account, but its answer is lost.
-        pair.provider().faults().clear();
-        pair.provider().faults().next(DELETE, Fault::DropAfter);
-        pair.advance(Duration::from_mins(1));
-        assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
-        pair.advance(Duration::from_mins(1));
-        assert_eq!(pair.do_jobs().await, [JobOutcome::Done], "{}", pair.kind());
-        assert!(person().is_none(), "{}", pair.kind());
-        assert_eq!(pair.number("select count(*) from jobs").await, 0);
-        let again = pair.there().signed_in(ADA).await;
-        assert_ne!(again.user_id, ada.user_id, "{}", pair.kind());
-        assert!(pair.provider().person(id_of(&again)).is_some());
-    }
+async fn a_deleted_person_is_deleted_at_the_provider_once_it_answers(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let pair = Pair::supabase(engine).await;
+    let ada = pair.here().signed_in(ADA).await;
+    let person = || pair.provider().person(id_of(&ada));
+    assert!(person().is_some(), "{}", pair.kind());
+    let deleted = ada.call(pair.here(), Method::DELETE, "/user", None).await;
+    assert_eq!(deleted.status, 204, "{}", deleted.text());
+    assert_eq!(
+        pair.asked(DELETE),
+        0,
+        "the request does not wait for the provider"
+    );
+    pair.provider().faults().always(DELETE, Fault::html(502));
+    let outcomes = pair.do_jobs().await;
+    assert!(outcomes.contains(&JobOutcome::Postponed), "{outcomes:?}");
+    assert!(person().is_some(), "{}", pair.kind());
+    // The next call deletes the account, but its answer is lost.
+    pair.provider().faults().clear();
+    pair.provider().faults().next(DELETE, Fault::DropAfter);
+    pair.advance(Duration::from_mins(1));
+    assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
+    pair.advance(Duration::from_mins(1));
+    assert_eq!(pair.do_jobs().await, [JobOutcome::Done], "{}", pair.kind());
+    assert!(person().is_none(), "{}", pair.kind());
+    assert_eq!(pair.base.number("select count(*) from jobs").await, 0);
+    let again = pair.there().signed_in(ADA).await;
+    assert_ne!(again.user_id, ada.user_id, "{}", pair.kind());
+    assert!(pair.provider().person(id_of(&again)).is_some());
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_numbers_former_holder_is_deleted_at_the_provider_before_the_new_account_is_made() {
-    for pair in supabase_pairs().await {
-        let old = pair.here().signed_in(ADA).await;
-        pair.advance(Store::SILENCE);
-        pair.provider().requests().clear();
-        pair.provider().faults().next(DELETE, Fault::html(502));
-        let app = pair.there();
-        let started = app
-            .post_json("/auth/verify/start", &json!({ "phone": ADA }))
-            .await;
-        assert_eq!(started.status, 200, "{}", started.text());
-        let body = json!({ "phone": ADA, "code": code_of(ADA) });
-        let refused = app.post_json("/auth/verify/confirm", &body).await;
-        assert_eq!(refused.status, 503, "{}", refused.text());
-        assert_eq!((pair.asked(DELETE), pair.asked(CREATE)), (1, 0));
-        assert!(pair.provider().person(id_of(&old)).is_some());
-        // The code stays good.
-        let confirmed = app.post_json("/auth/verify/confirm", &body).await;
-        let new = TestPhone::of(ADA, &confirmed);
-        assert_ne!(new.user_id, old.user_id, "{}", pair.kind());
-        assert!(pair.provider().person(id_of(&old)).is_none());
-        let holders = pair.provider().people_by_phone(ADA);
-        let holders: Vec<_> = holders.iter().map(|person| person.id).collect();
-        assert_eq!(holders, [id_of(&new)], "{}", pair.kind());
-        let asked = pair.provider().requests().all();
-        let at = |pattern| {
-            asked
-                .iter()
-                .rposition(|seen| seen.line().starts_with(pattern))
-        };
-        assert!(at(DELETE).is_some() && at(DELETE) < at(CREATE));
-        // Once is enough.
-        pair.provider().requests().clear();
-        app.signed_in(ADA).await;
-        assert_eq!(pair.asked(DELETE), 0, "{}", pair.kind());
-    }
+async fn the_numbers_former_holder_is_deleted_at_the_provider_before_the_new_account_is_made(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let pair = Pair::supabase(engine).await;
+    let old = pair.here().signed_in(ADA).await;
+    pair.advance(Store::SILENCE);
+    pair.provider().requests().clear();
+    pair.provider().faults().next(DELETE, Fault::html(502));
+    let app = pair.there();
+    let started = app
+        .post_json("/auth/verify/start", &json!({ "phone": ADA }))
+        .await;
+    assert_eq!(started.status, 200, "{}", started.text());
+    let body = json!({ "phone": ADA, "code": code_of(ADA) });
+    let refused = app.post_json("/auth/verify/confirm", &body).await;
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert_eq!((pair.asked(DELETE), pair.asked(CREATE)), (1, 0));
+    assert!(pair.provider().person(id_of(&old)).is_some());
+    // The code stays good.
+    let confirmed = app.post_json("/auth/verify/confirm", &body).await;
+    let new = TestPhone::of(ADA, &confirmed);
+    assert_ne!(new.user_id, old.user_id, "{}", pair.kind());
+    assert!(pair.provider().person(id_of(&old)).is_none());
+    let holders = pair.provider().people_by_phone(ADA);
+    let holders: Vec<_> = holders.iter().map(|person| person.id).collect();
+    assert_eq!(holders, [id_of(&new)], "{}", pair.kind());
+    let asked = pair.provider().requests().all();
+    let at = |pattern| {
+        asked
+            .iter()
+            .rposition(|seen| seen.line().starts_with(pattern))
+    };
+    assert!(at(DELETE).is_some() && at(DELETE) < at(CREATE));
+    // Once is enough.
+    pair.provider().requests().clear();
+    app.signed_in(ADA).await;
+    assert_eq!(pair.asked(DELETE), 0, "{}", pair.kind());
 }

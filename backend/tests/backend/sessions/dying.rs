@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use archety_backend::store::Pools;
 use http::Method;
+use rstest::rstest;
 use supabase_stand_in::{Fault, RefreshTokens, Settings};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::support::{
-    ADA, EXPIRED, LOG_OUT, NEARLY_EXPIRED, Pair, Person, REFRESH, renewed, supabase_pairs_with,
-    until,
+    ADA, EXPIRED, LOG_OUT, NEARLY_EXPIRED, Pair, Person, REFRESH, renewed, until,
 };
-use crate::support::TestPhone;
+use crate::support::{Engine, Postgres, Sqlite, TestPhone};
 
 /// A replica in a runtime of its own that is asked to refresh and then killed: no task of it is polled
 /// again, so that none can tidy up after itself.
@@ -73,54 +73,54 @@ async fn goes_on(pair: &Pair, phone: &TestPhone) {
     assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_between_lease_and_answer() {
+async fn killed_between_lease_and_answer(#[values(Sqlite, Postgres)] engine: Engine) {
     for settings in both() {
         for fault in [
             Fault::Hang(Duration::from_secs(30)),
             Fault::HangAfter(Duration::from_secs(30)),
         ] {
-            for pair in supabase_pairs_with(&settings).await {
-                let pair = Arc::new(pair);
-                let phone = pair.here().signed_in(ADA).await;
-                pair.advance(EXPIRED);
-                pair.provider().faults().next(REFRESH, fault.clone());
-                Doomed::refreshing(&pair, &phone).await.dies();
-                // Its lease is in the way until it is over, and no longer.
-                let id = id_of_only_session(&pair).await;
-                let lease = |span| {
-                    let now = pair.here().clock.now().plus(span);
-                    pair.base.store.lease_upstream(id, 1, now)
-                };
-                let early = lease(Duration::from_millis(19_999)).await;
-                assert!(!early.expect("a store"), "{}", pair.kind());
-                pair.advance(Duration::from_secs(20));
-                goes_on(&pair, &phone).await;
-            }
+            let pair = Pair::supabase_with(engine, &settings).await;
+            let pair = Arc::new(pair);
+            let phone = pair.here().signed_in(ADA).await;
+            pair.advance(EXPIRED);
+            pair.provider().faults().next(REFRESH, fault.clone());
+            Doomed::refreshing(&pair, &phone).await.dies();
+            // Its lease is in the way until it is over, and no longer.
+            let id = id_of_only_session(&pair).await;
+            let lease = |span| {
+                let now = pair.here().clock.now().plus(span);
+                pair.base.store.lease_upstream(id, 1, now)
+            };
+            let early = lease(Duration::from_millis(19_999)).await;
+            assert!(!early.expect("a store"), "{}", pair.kind());
+            pair.advance(Duration::from_secs(20));
+            goes_on(&pair, &phone).await;
         }
     }
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_between_answer_and_writing_it_down() {
+async fn killed_between_answer_and_writing_it_down(#[values(Sqlite, Postgres)] engine: Engine) {
     for settings in both() {
-        for pair in supabase_pairs_with(&settings).await {
-            let pair = Arc::new(pair);
-            let phone = pair.here().signed_in(ADA).await;
-            pair.advance(EXPIRED);
-            let held = Fault::HangAfter(Duration::from_millis(300));
-            pair.provider().faults().next(REFRESH, held);
-            let doomed = Doomed::refreshing(&pair, &phone).await;
-            {
-                // The lock keeps every replica from writing.
-                let _locked = lock(&pair).await;
-                let answered = || pair.provider().requests().matching(REFRESH)[0].status;
-                until(|| answered() == Some(200)).await;
-                doomed.dies();
-            }
-            pair.advance(Duration::from_mins(5));
-            goes_on(&pair, &phone).await;
+        let pair = Pair::supabase_with(engine, &settings).await;
+        let pair = Arc::new(pair);
+        let phone = pair.here().signed_in(ADA).await;
+        pair.advance(EXPIRED);
+        let held = Fault::HangAfter(Duration::from_millis(300));
+        pair.provider().faults().next(REFRESH, held);
+        let doomed = Doomed::refreshing(&pair, &phone).await;
+        {
+            // The lock keeps every replica from writing.
+            let _locked = lock(&pair).await;
+            let answered = || pair.provider().requests().matching(REFRESH)[0].status;
+            until(|| answered() == Some(200)).await;
+            doomed.dies();
         }
+        pair.advance(Duration::from_mins(5));
+        goes_on(&pair, &phone).await;
     }
 }
 
@@ -155,24 +155,26 @@ async fn lock(pair: &Pair) -> Locked {
     }
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_killed_during_a_refresh_does_not_undo_a_log_out() {
-    for pair in supabase_pairs_with(&Settings::default()).await {
-        let pair = Arc::new(pair);
-        let phone = pair.here().signed_in(ADA).await;
-        pair.advance(NEARLY_EXPIRED);
-        let held = Fault::HangAfter(Duration::from_secs(30));
-        pair.provider().faults().next(REFRESH, held);
-        let doomed = Doomed::refreshing(&pair, &phone).await;
-        let left = phone
-            .call(pair.here(), Method::POST, "/auth/logout", None)
-            .await;
-        assert_eq!(left.status, 200, "{}", left.text());
-        doomed.dies();
-        // The tokens that were written down are the old ones; the access token has expired by now.
-        pair.advance(EXPIRED);
-        pair.do_jobs().await;
-        assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
-        assert_eq!(pair.asked(LOG_OUT), 2, "{}", pair.kind());
-    }
+async fn a_replica_killed_during_a_refresh_does_not_undo_a_log_out(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let pair = Pair::supabase_with(engine, &Settings::default()).await;
+    let pair = Arc::new(pair);
+    let phone = pair.here().signed_in(ADA).await;
+    pair.advance(NEARLY_EXPIRED);
+    let held = Fault::HangAfter(Duration::from_secs(30));
+    pair.provider().faults().next(REFRESH, held);
+    let doomed = Doomed::refreshing(&pair, &phone).await;
+    let left = phone
+        .call(pair.here(), Method::POST, "/auth/logout", None)
+        .await;
+    assert_eq!(left.status, 200, "{}", left.text());
+    doomed.dies();
+    // The tokens that were written down are the old ones; the access token has expired by now.
+    pair.advance(EXPIRED);
+    pair.do_jobs().await;
+    assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
+    assert_eq!(pair.asked(LOG_OUT), 2, "{}", pair.kind());
 }

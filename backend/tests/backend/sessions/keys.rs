@@ -4,103 +4,105 @@ use std::time::Duration;
 
 use archety_backend::jobs::JobOutcome;
 use http::Method;
+use rstest::rstest;
 use serde_json::json;
 
 use super::support::{
-    ADA, BOB, EXPIRED, LOG_OUT, NEARLY_EXPIRED, Person, cookie_of, local_pairs, renewed,
-    supabase_pairs,
+    ADA, BOB, EXPIRED, Issuer, LOG_OUT, NEARLY_EXPIRED, Pair, Person, cookie_of, renewed,
 };
-use crate::support::TestBrowser;
+use crate::support::{Engine, Postgres, Sqlite, TestBrowser};
 
 const OLD: &str = "the session secret of the tests 0001";
 const NEW: &str = "the session secret of the tests 0002";
 
+#[rstest]
 #[tokio::test]
-async fn with_the_old_key_behind_the_new_one_everybody_stays() {
-    for pairs in [local_pairs().await, supabase_pairs().await] {
-        for pair in pairs {
-            let browser = pair.here().browser_of(ADA).await;
-            let phone = pair.here().signed_in(BOB).await;
-            let both = format!("{NEW},{OLD}");
-            let rotated = pair.another(&[("SESSION_SECRET", &both)]).await;
-            assert!(browser.is_in(&rotated).await);
-            let renewed_phone = renewed(&phone, &phone.refresh(&rotated).await);
-            let again = renewed(&phone, &phone.refresh(&rotated).await);
-            assert_eq!(renewed_phone.refresh_token, again.refresh_token);
-            let mut page = browser.clone();
-            let answer = page.post(&rotated, "/auth/refresh", &json!({})).await;
-            assert_eq!(answer.status, 200, "{}", answer.text());
-            pair.advance(NEARLY_EXPIRED);
-            rotated.clock.advance(NEARLY_EXPIRED);
-            assert!(page.is_in(&rotated).await, "{}", pair.kind());
-            let again = renewed(&again, &again.refresh(&rotated).await);
-            // What was refreshed since hangs on the new key alone.
-            let only_new = pair.another(&[("SESSION_SECRET", NEW)]).await;
-            let last = renewed(&again, &again.refresh(&only_new).await);
-            assert!(last.is_in(&only_new).await);
-            assert!(page.is_in(&only_new).await);
-        }
-    }
+async fn with_the_old_key_behind_the_new_one_everybody_stays(
+    #[values(Sqlite, Postgres)] engine: Engine,
+    #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
+) {
+    let pair = Pair::of(engine, issuer).await;
+    let browser = pair.here().browser_of(ADA).await;
+    let phone = pair.here().signed_in(BOB).await;
+    let both = format!("{NEW},{OLD}");
+    let rotated = pair.another(&[("SESSION_SECRET", &both)]).await;
+    assert!(browser.is_in(&rotated).await);
+    let renewed_phone = renewed(&phone, &phone.refresh(&rotated).await);
+    let again = renewed(&phone, &phone.refresh(&rotated).await);
+    assert_eq!(renewed_phone.refresh_token, again.refresh_token);
+    let mut page = browser.clone();
+    let answer = page.post(&rotated, "/auth/refresh", &json!({})).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    pair.advance(NEARLY_EXPIRED);
+    rotated.clock.advance(NEARLY_EXPIRED);
+    assert!(page.is_in(&rotated).await, "{}", pair.kind());
+    let again = renewed(&again, &again.refresh(&rotated).await);
+    // What was refreshed since hangs on the new key alone.
+    let only_new = pair.another(&[("SESSION_SECRET", NEW)]).await;
+    let last = renewed(&again, &again.refresh(&only_new).await);
+    assert!(last.is_in(&only_new).await);
+    assert!(page.is_in(&only_new).await);
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_hangs_on_a_key_that_was_dropped_is_over() {
-    for pairs in [local_pairs().await, supabase_pairs().await] {
-        for pair in pairs {
-            let browser = pair.here().browser_of(ADA).await;
-            let phone = pair.here().signed_in(BOB).await;
-            let idle = pair.here().browser_of(BOB).await;
-            // The backend's own keys go over to the new one when both are there.
-            let both = format!("{NEW},{OLD}");
-            pair.another(&[("SESSION_SECRET", &both)]).await;
-            for span in [Duration::ZERO, NEARLY_EXPIRED, EXPIRED] {
-                pair.advance(span);
-                let dropped = pair.another(&[("SESSION_SECRET", NEW)]).await;
-                assert!(!browser.is_in(&dropped).await, "{}", pair.kind());
-                let list = idle.peek(&dropped, Method::GET, "/auth/sessions", None);
-                assert_eq!(list.await.status, 401);
-                let refused = phone.refresh(&dropped).await;
-                assert_eq!(refused.status, 401, "{}", refused.text());
-                let mut page = browser.clone();
-                let refused = page.post(&dropped, "/auth/refresh", &json!({})).await;
-                assert!(
-                    matches!(refused.status.as_u16(), 401 | 403),
-                    "{}",
-                    refused.text()
-                );
-            }
-            // A new sign-in works.
-            let dropped = pair.another(&[("SESSION_SECRET", NEW)]).await;
-            let mut fresh = TestBrowser::new();
-            let answer = fresh.sign_in(&dropped, ADA).await;
-            assert_eq!(answer.status, 200, "{}", answer.text());
-            assert!(fresh.is_in(&dropped).await);
-            assert_ne!(cookie_of(&fresh), cookie_of(&browser));
-        }
+async fn what_hangs_on_a_key_that_was_dropped_is_over(
+    #[values(Sqlite, Postgres)] engine: Engine,
+    #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
+) {
+    let pair = Pair::of(engine, issuer).await;
+    let browser = pair.here().browser_of(ADA).await;
+    let phone = pair.here().signed_in(BOB).await;
+    let idle = pair.here().browser_of(BOB).await;
+    // The backend's own keys go over to the new one when both are there.
+    let both = format!("{NEW},{OLD}");
+    pair.another(&[("SESSION_SECRET", &both)]).await;
+    for span in [Duration::ZERO, NEARLY_EXPIRED, EXPIRED] {
+        pair.advance(span);
+        let dropped = pair.another(&[("SESSION_SECRET", NEW)]).await;
+        assert!(!browser.is_in(&dropped).await, "{}", pair.kind());
+        let list = idle.peek(&dropped, Method::GET, "/auth/sessions", None);
+        assert_eq!(list.await.status, 401);
+        let refused = phone.refresh(&dropped).await;
+        assert_eq!(refused.status, 401, "{}", refused.text());
+        let mut page = browser.clone();
+        let refused = page.post(&dropped, "/auth/refresh", &json!({})).await;
+        assert!(
+            matches!(refused.status.as_u16(), 401 | 403),
+            "{}",
+            refused.text()
+        );
     }
+    // A new sign-in works.
+    let dropped = pair.another(&[("SESSION_SECRET", NEW)]).await;
+    let mut fresh = TestBrowser::new();
+    let answer = fresh.sign_in(&dropped, ADA).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(fresh.is_in(&dropped).await);
+    assert_ne!(cookie_of(&fresh), cookie_of(&browser));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_job_waits_for_its_key() {
-    for pair in supabase_pairs().await {
-        let both = format!("{NEW},{OLD}");
-        let rotated = pair.another(&[("SESSION_SECRET", &both)]).await;
-        let before = pair.here().signed_in(ADA).await;
-        let since = rotated.signed_in(ADA).await;
-        for phone in [before, since] {
-            let left = phone
-                .call(&rotated, Method::POST, "/auth/logout", None)
-                .await;
-            assert_eq!(left.status, 200, "{}", left.text());
-        }
-        // A replica that has not heard of the new key, as during a deploy.
-        assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed; 2]);
-        assert_eq!(pair.asked(LOG_OUT), 0);
-        let later = rotated.clock.now().plus(Duration::from_mins(1));
-        for _ in 0..2 {
-            let outcome = rotated.jobs.step(later).await.expect("a step");
-            assert_eq!(outcome, Some(JobOutcome::Done));
-        }
-        assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
+async fn a_job_waits_for_its_key(#[values(Sqlite, Postgres)] engine: Engine) {
+    let pair = Pair::supabase(engine).await;
+    let both = format!("{NEW},{OLD}");
+    let rotated = pair.another(&[("SESSION_SECRET", &both)]).await;
+    let before = pair.here().signed_in(ADA).await;
+    let since = rotated.signed_in(ADA).await;
+    for phone in [before, since] {
+        let left = phone
+            .call(&rotated, Method::POST, "/auth/logout", None)
+            .await;
+        assert_eq!(left.status, 200, "{}", left.text());
     }
+    // A replica that has not heard of the new key, as during a deploy.
+    assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed; 2]);
+    assert_eq!(pair.asked(LOG_OUT), 0);
+    let later = rotated.clock.now().plus(Duration::from_mins(1));
+    for _ in 0..2 {
+        let outcome = rotated.jobs.step(later).await.expect("a step");
+        assert_eq!(outcome, Some(JobOutcome::Done));
+    }
+    assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use http::Method;
+use rstest::rstest;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::support::{ADA, BOB, Pair, Person, cookie_of, local_pairs, renewed, supabase_pairs};
-use crate::support::{TestBrowser, TestPhone, code_of};
+use super::support::{ADA, BOB, Issuer, Pair, Person, cookie_of, renewed};
+use crate::support::{Engine, Postgres, Sqlite, TestBrowser, TestPhone, code_of};
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -40,168 +41,175 @@ async fn remembered_browser(pair: &Pair, phone: &str) -> TestBrowser {
     browser
 }
 
+#[rstest]
 #[tokio::test]
-async fn every_sign_in_is_a_session_of_its_own() {
-    for pairs in [local_pairs().await, supabase_pairs().await] {
-        for pair in pairs {
-            let mut ids: Vec<Uuid> = Vec::new();
-            for _ in 0..3 {
-                let phone = pair.here().signed_in(ADA).await;
-                ids.push(phone.session_id(pair.there()).await);
-                let browser = pair.here().browser_of(ADA).await;
-                ids.push(browser.session_id(pair.there()).await);
-            }
-            ids.sort();
-            ids.dedup();
-            assert_eq!(ids.len(), 6);
-            let phone = pair.here().signed_in(ADA).await;
-            let list = phone.get(pair.there(), "/auth/sessions").await.json();
-            assert_eq!(list["sessions"].as_array().map(Vec::len), Some(7));
-            let current = list["sessions"].as_array().expect("a list").iter();
-            assert_eq!(current.filter(|one| one["current"] == true).count(), 1);
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_browser_that_signs_in_again_leaves_nothing_behind() {
-    for pair in supabase_pairs().await {
-        let mut browser = pair.here().browser_of(ADA).await;
-        let before = browser.clone();
-        let old = before.session_id(pair.here()).await;
-        assert!(before.is_in(pair.there()).await);
-        // The new sign-in is another person's.
-        let confirmed = browser.sign_in(pair.here(), BOB).await;
-        assert_eq!(confirmed.status, 200, "{}", confirmed.text());
-        assert_ne!(browser.session_id(pair.here()).await, old);
-        assert_ne!(cookie_of(&browser), cookie_of(&before));
-        assert!(!before.is_in(pair.here()).await, "here at once");
-        pair.advance(Duration::from_millis(900));
-        assert!(!before.is_in(pair.there()).await, "there within a second");
-        assert_eq!(pair.end_of(old).await.as_deref(), Some("replaced"));
-        pair.do_jobs().await;
-        assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
-        assert_eq!(pair.sessions_at_provider(BOB), 1, "{}", pair.kind());
-    }
-}
-
-#[tokio::test]
-async fn an_unused_session_ends_after_a_day_or_a_month() {
-    let almost = Duration::from_mins(24 * 60 - 1);
-    for pair in local_pairs().await {
-        let plain = pair.here().browser_of(ADA).await;
+async fn every_sign_in_is_a_session_of_its_own(
+    #[values(Sqlite, Postgres)] engine: Engine,
+    #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
+) {
+    let pair = Pair::of(engine, issuer).await;
+    let mut ids: Vec<Uuid> = Vec::new();
+    for _ in 0..3 {
         let phone = pair.here().signed_in(ADA).await;
-        let remembered = remembered_browser(&pair, ADA).await;
-        let remembered_phone = remembered_phone(&pair, ADA).await;
-        pair.advance(almost);
-        assert!(plain.is_in(pair.here()).await);
-        pair.advance(almost);
-        assert!(plain.is_in(pair.there()).await, "its use counted");
-        assert_eq!(phone.refresh(pair.here()).await.status, 401);
-        pair.advance(DAY);
-        assert!(!plain.is_in(pair.there()).await, "{}", pair.kind());
-        pair.advance(DAY * 26);
-        assert!(remembered.is_in(pair.here()).await);
-        let phone = renewed(
-            &remembered_phone,
-            &remembered_phone.refresh(pair.here()).await,
-        );
-        pair.advance(DAY * 30);
-        assert!(!remembered.is_in(pair.here()).await, "{}", pair.kind());
-        assert_eq!(phone.refresh(pair.here()).await.status, 401);
-    }
-}
-
-#[tokio::test]
-async fn a_session_in_constant_use_ends_after_a_week_or_four_months() {
-    for pair in local_pairs().await {
-        let plain = pair.here().browser_of(ADA).await;
-        let mut phone = remembered_phone(&pair, ADA).await;
-        for _ in 0..(7 * 2) - 1 {
-            pair.advance(HOUR * 12);
-            assert!(plain.is_in(pair.here()).await);
-        }
-        pair.advance(HOUR * 12);
-        assert!(!plain.is_in(pair.here()).await, "{}", pair.kind());
-        pair.advance(DAY * 3);
-        for _ in 0..10 {
-            phone = renewed(&phone, &phone.refresh(pair.here()).await);
-            assert!(phone.is_in(pair.there()).await);
-            pair.advance(DAY * 10);
-        }
-        let last = phone.refresh(pair.there()).await;
-        let last = renewed(&phone, &last);
-        pair.advance(DAY * 10);
-        assert_eq!(last.refresh(pair.there()).await.status, 401);
-        assert!(!last.is_in(pair.here()).await, "{}", pair.kind());
-    }
-}
-
-#[tokio::test]
-async fn use_is_written_down_now_and_then_and_takes_nothing_back() {
-    const IDLE: &str = "select count(distinct idle_expires_at) from sessions";
-    for pair in local_pairs().await {
+        ids.push(phone.session_id(pair.there()).await);
         let browser = pair.here().browser_of(ADA).await;
-        let id = browser.session_id(pair.here()).await;
-        let session = async || {
-            let now = pair.here().clock.now();
-            let found = pair.base.store.session(id, now).await.expect("a store");
-            found.expect("a session")
-        };
-        let first = session().await;
-        for _ in 0..4 {
-            pair.advance(Duration::from_mins(1));
-            assert!(browser.is_in(pair.here()).await);
-        }
-        assert_eq!(session().await.idle_expires_at, first.idle_expires_at);
+        ids.push(browser.session_id(pair.there()).await);
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 6);
+    let phone = pair.here().signed_in(ADA).await;
+    let list = phone.get(pair.there(), "/auth/sessions").await.json();
+    assert_eq!(list["sessions"].as_array().map(Vec::len), Some(7));
+    let current = list["sessions"].as_array().expect("a list").iter();
+    assert_eq!(current.filter(|one| one["current"] == true).count(), 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_browser_that_signs_in_again_leaves_nothing_behind(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let pair = Pair::supabase(engine).await;
+    let mut browser = pair.here().browser_of(ADA).await;
+    let before = browser.clone();
+    let old = before.session_id(pair.here()).await;
+    assert!(before.is_in(pair.there()).await);
+    // The new sign-in is another person's.
+    let confirmed = browser.sign_in(pair.here(), BOB).await;
+    assert_eq!(confirmed.status, 200, "{}", confirmed.text());
+    assert_ne!(browser.session_id(pair.here()).await, old);
+    assert_ne!(cookie_of(&browser), cookie_of(&before));
+    assert!(!before.is_in(pair.here()).await, "here at once");
+    pair.advance(Duration::from_millis(900));
+    assert!(!before.is_in(pair.there()).await, "there within a second");
+    assert_eq!(pair.end_of(old).await.as_deref(), Some("replaced"));
+    pair.do_jobs().await;
+    assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
+    assert_eq!(pair.sessions_at_provider(BOB), 1, "{}", pair.kind());
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_unused_session_ends_after_a_day_or_a_month(#[values(Sqlite, Postgres)] engine: Engine) {
+    let almost = Duration::from_mins(24 * 60 - 1);
+    let pair = Pair::local(engine).await;
+    let plain = pair.here().browser_of(ADA).await;
+    let phone = pair.here().signed_in(ADA).await;
+    let remembered = remembered_browser(&pair, ADA).await;
+    let remembered_phone = remembered_phone(&pair, ADA).await;
+    pair.advance(almost);
+    assert!(plain.is_in(pair.here()).await);
+    pair.advance(almost);
+    assert!(plain.is_in(pair.there()).await, "its use counted");
+    assert_eq!(phone.refresh(pair.here()).await.status, 401);
+    pair.advance(DAY);
+    assert!(!plain.is_in(pair.there()).await, "{}", pair.kind());
+    pair.advance(DAY * 26);
+    assert!(remembered.is_in(pair.here()).await);
+    let phone = renewed(
+        &remembered_phone,
+        &remembered_phone.refresh(pair.here()).await,
+    );
+    pair.advance(DAY * 30);
+    assert!(!remembered.is_in(pair.here()).await, "{}", pair.kind());
+    assert_eq!(phone.refresh(pair.here()).await.status, 401);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_session_in_constant_use_ends_after_a_week_or_four_months(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let pair = Pair::local(engine).await;
+    let plain = pair.here().browser_of(ADA).await;
+    let mut phone = remembered_phone(&pair, ADA).await;
+    for _ in 0..(7 * 2) - 1 {
+        pair.advance(HOUR * 12);
+        assert!(plain.is_in(pair.here()).await);
+    }
+    pair.advance(HOUR * 12);
+    assert!(!plain.is_in(pair.here()).await, "{}", pair.kind());
+    pair.advance(DAY * 3);
+    for _ in 0..10 {
+        phone = renewed(&phone, &phone.refresh(pair.here()).await);
+        assert!(phone.is_in(pair.there()).await);
+        pair.advance(DAY * 10);
+    }
+    let last = phone.refresh(pair.there()).await;
+    let last = renewed(&phone, &last);
+    pair.advance(DAY * 10);
+    assert_eq!(last.refresh(pair.there()).await.status, 401);
+    assert!(!last.is_in(pair.here()).await, "{}", pair.kind());
+}
+
+#[rstest]
+#[tokio::test]
+async fn use_is_written_down_now_and_then_and_takes_nothing_back(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    const IDLE: &str = "select count(distinct idle_expires_at) from sessions";
+    let pair = Pair::local(engine).await;
+    let browser = pair.here().browser_of(ADA).await;
+    let id = browser.session_id(pair.here()).await;
+    let session = async || {
+        let now = pair.here().clock.now();
+        let found = pair.base.store.session(id, now).await.expect("a store");
+        found.expect("a session")
+    };
+    let first = session().await;
+    for _ in 0..4 {
         pair.advance(Duration::from_mins(1));
         assert!(browser.is_in(pair.here()).await);
-        let later = session().await;
-        assert_eq!(
-            later.idle_expires_at,
-            first.idle_expires_at.plus(Duration::from_mins(5))
-        );
-        // A request that was held up for a while, and one of a replica whose clock is slow.
-        let store = &pair.base.store;
-        let before = first.last_seen_at.plus(Duration::from_secs(1));
-        store
-            .touch_session(id, before.plus(DAY), before)
-            .await
-            .expect("a store");
-        assert_eq!(session().await.idle_expires_at, later.idle_expires_at);
-        let next = archety_backend::store::sessions::NextToken {
-            counter: 2,
-            hash: [2; 32],
-            key_id: "0123".to_owned(),
-        };
-        let rotated = store.rotate_token(id, &next, before.plus(DAY), before);
-        assert!(rotated.await.expect("a store"));
-        let kept = session().await;
-        assert_eq!(kept.idle_expires_at, later.idle_expires_at);
-        assert_eq!(kept.last_seen_at, later.last_seen_at);
-        assert_eq!(pair.number(IDLE).await, 1);
     }
+    assert_eq!(session().await.idle_expires_at, first.idle_expires_at);
+    pair.advance(Duration::from_mins(1));
+    assert!(browser.is_in(pair.here()).await);
+    let later = session().await;
+    assert_eq!(
+        later.idle_expires_at,
+        first.idle_expires_at.plus(Duration::from_mins(5))
+    );
+    // A request that was held up for a while, and one of a replica whose clock is slow.
+    let store = &pair.base.store;
+    let before = first.last_seen_at.plus(Duration::from_secs(1));
+    store
+        .touch_session(id, before.plus(DAY), before)
+        .await
+        .expect("a store");
+    assert_eq!(session().await.idle_expires_at, later.idle_expires_at);
+    let next = archety_backend::store::sessions::NextToken {
+        counter: 2,
+        hash: [2; 32],
+        key_id: "0123".to_owned(),
+    };
+    let rotated = store.rotate_token(id, &next, before.plus(DAY), before);
+    assert!(rotated.await.expect("a store"));
+    let kept = session().await;
+    assert_eq!(kept.idle_expires_at, later.idle_expires_at);
+    assert_eq!(kept.last_seen_at, later.last_seen_at);
+    assert_eq!(pair.base.number(IDLE).await, 1);
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_end_is_the_same_on_every_route() {
-    for pair in local_pairs().await {
-        let browser = pair.here().browser_of(ADA).await;
-        let phone = pair.here().signed_in(ADA).await;
-        pair.advance(DAY * 8);
-        for (method, path) in [
-            (Method::GET, "/auth/sessions"),
-            (Method::POST, "/auth/logout"),
-            (Method::POST, "/auth/refresh"),
-        ] {
-            let answer = browser.peek(pair.here(), method.clone(), path, None).await;
-            // There is nothing left to log out of.
-            let expected = if path == "/auth/logout" { 204 } else { 401 };
-            assert_eq!(answer.status, expected, "{path}: {}", answer.text());
-            if path != "/auth/refresh" {
-                let answer = phone.call(pair.here(), method, path, None).await;
-                assert_eq!(answer.status, 401, "{path}: {}", answer.text());
-            }
+async fn an_end_is_the_same_on_every_route(#[values(Sqlite, Postgres)] engine: Engine) {
+    let pair = Pair::local(engine).await;
+    let browser = pair.here().browser_of(ADA).await;
+    let phone = pair.here().signed_in(ADA).await;
+    pair.advance(DAY * 8);
+    for (method, path) in [
+        (Method::GET, "/auth/sessions"),
+        (Method::POST, "/auth/logout"),
+        (Method::POST, "/auth/refresh"),
+    ] {
+        let answer = browser.peek(pair.here(), method.clone(), path, None).await;
+        // There is nothing left to log out of.
+        let expected = if path == "/auth/logout" { 204 } else { 401 };
+        assert_eq!(answer.status, expected, "{path}: {}", answer.text());
+        if path != "/auth/refresh" {
+            let answer = phone.call(pair.here(), method, path, None).await;
+            assert_eq!(answer.status, 401, "{path}: {}", answer.text());
         }
     }
 }

@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
+use crate::support::{Engine, Postgres, Sqlite};
 use http::StatusCode;
+use rstest::rstest;
 use serde_json::json;
 use supabase_stand_in::{Answer, Fault, RefreshTokens, Settings, faults};
 
-use super::support::{
-    ADA, EXPIRED, NEARLY_EXPIRED, Pair, Person, REFRESH, renewed, supabase_pairs,
-    supabase_pairs_with, until,
-};
+use super::support::{ADA, EXPIRED, NEARLY_EXPIRED, Pair, Person, REFRESH, renewed, until};
 
 fn refusal(code: &str) -> Fault {
     let body = json!({ "code": 400, "error_code": code, "msg": "no" });
     Fault::json(400, &body)
 }
 
+#[rstest]
 #[tokio::test]
-async fn five_answers_end_a_session_and_tell_why() {
+async fn five_answers_end_a_session_and_tell_why(#[values(Sqlite, Postgres)] engine: Engine) {
     let endings = [
         ("refresh_token_already_used", "already_used"),
         ("refresh_token_not_found", "not_found"),
@@ -25,35 +25,35 @@ async fn five_answers_end_a_session_and_tell_why() {
         ("session_expired", "session_expired"),
         ("user_banned", "user_banned"),
     ];
-    for pair in supabase_pairs().await {
-        for (code, reason) in endings {
-            let browser = pair.here().browser_of(ADA).await;
-            let phone = pair.here().signed_in(ADA).await;
-            let ids = [
-                browser.session_id(pair.here()).await,
-                phone.session_id(pair.here()).await,
-            ];
-            pair.advance(NEARLY_EXPIRED);
-            pair.provider().faults().times(2, REFRESH, refusal(code));
-            assert!(!browser.is_in(pair.here()).await, "{code}");
-            assert_eq!(phone.refresh(pair.here()).await.status, 401, "{code}");
-            for id in ids {
-                assert_eq!(pair.end_of(id).await.as_deref(), Some(reason));
-            }
-            assert!(!browser.is_in(pair.there()).await);
-            assert!(!phone.is_in(pair.there()).await);
-            let user = phone.user_id.parse().expect("an id");
-            let events = pair.base.store.events_of(user, 2).await.expect("events");
-            for event in events {
-                assert_eq!(event.kind, "refresh");
-                assert_eq!(event.outcome, reason);
-            }
+    let pair = Pair::supabase(engine).await;
+    for (code, reason) in endings {
+        let browser = pair.here().browser_of(ADA).await;
+        let phone = pair.here().signed_in(ADA).await;
+        let ids = [
+            browser.session_id(pair.here()).await,
+            phone.session_id(pair.here()).await,
+        ];
+        pair.advance(NEARLY_EXPIRED);
+        pair.provider().faults().times(2, REFRESH, refusal(code));
+        assert!(!browser.is_in(pair.here()).await, "{code}");
+        assert_eq!(phone.refresh(pair.here()).await.status, 401, "{code}");
+        for id in ids {
+            assert_eq!(pair.end_of(id).await.as_deref(), Some(reason));
+        }
+        assert!(!browser.is_in(pair.there()).await);
+        assert!(!phone.is_in(pair.there()).await);
+        let user = phone.user_id.parse().expect("an id");
+        let events = pair.base.store.events_of(user, 2).await.expect("events");
+        for event in events {
+            assert_eq!(event.kind, "refresh");
+            assert_eq!(event.outcome, reason);
         }
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_the_project_itself_has_ended_ends_here() {
+async fn what_the_project_itself_has_ended_ends_here(#[values(Sqlite, Postgres)] engine: Engine) {
     for settings in [
         Settings::default(),
         Settings {
@@ -61,26 +61,26 @@ async fn what_the_project_itself_has_ended_ends_here() {
             ..Settings::default()
         },
     ] {
-        for pair in supabase_pairs_with(&settings).await {
-            let phone = pair.here().signed_in(ADA).await;
-            let id = phone.session_id(pair.here()).await;
-            let person = pair.provider().person_by_phone(ADA).expect("an account");
-            pair.provider().end_sessions(person.id);
-            pair.advance(NEARLY_EXPIRED);
-            assert_eq!(phone.refresh(pair.here()).await.status, 401);
-            assert_eq!(pair.end_of(id).await.as_deref(), Some("not_found"));
-            let phone = pair.here().signed_in(ADA).await;
-            let id = phone.session_id(pair.here()).await;
-            pair.provider().ban(person.id, Duration::from_hours(2));
-            pair.advance(NEARLY_EXPIRED);
-            assert_eq!(phone.refresh(pair.there()).await.status, 401);
-            assert_eq!(pair.end_of(id).await.as_deref(), Some("user_banned"));
-        }
+        let pair = Pair::supabase_with(engine, &settings).await;
+        let phone = pair.here().signed_in(ADA).await;
+        let id = phone.session_id(pair.here()).await;
+        let person = pair.provider().person_by_phone(ADA).expect("an account");
+        pair.provider().end_sessions(person.id);
+        pair.advance(NEARLY_EXPIRED);
+        assert_eq!(phone.refresh(pair.here()).await.status, 401);
+        assert_eq!(pair.end_of(id).await.as_deref(), Some("not_found"));
+        let phone = pair.here().signed_in(ADA).await;
+        let id = phone.session_id(pair.here()).await;
+        pair.provider().ban(person.id, Duration::from_hours(2));
+        pair.advance(NEARLY_EXPIRED);
+        assert_eq!(phone.refresh(pair.there()).await.status, 401);
+        assert_eq!(pair.end_of(id).await.as_deref(), Some("user_banned"));
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn nothing_else_ends_one_however_long_it_lasts() {
+async fn nothing_else_ends_one_however_long_it_lasts(#[values(Sqlite, Postgres)] engine: Engine) {
     let html = |status| Fault::html(status);
     let nothing_known = |status: u16| {
         let status = StatusCode::from_u16(status).expect("a status");
@@ -106,22 +106,21 @@ async fn nothing_else_ends_one_however_long_it_lasts() {
         ("cut off", Fault::Drop),
         ("answer cut off", Fault::DropAfter),
     ];
-    for pair in supabase_pairs().await {
-        for (what, trouble) in &troubles {
-            let browser = pair.here().browser_of(ADA).await;
-            let phone = pair.here().signed_in(ADA).await;
-            pair.advance(NEARLY_EXPIRED);
-            pair.provider().faults().always(REFRESH, trouble.clone());
-            for _ in 0..3 {
-                stays(&pair, &browser, &phone, what).await;
-                pair.advance(Duration::from_mins(40));
-            }
-            pair.provider().faults().clear();
-            let renewed = renewed(&phone, &phone.refresh(pair.there()).await);
-            assert!(renewed.is_in(pair.here()).await, "{what}");
-            assert!(browser.is_in(pair.there()).await, "{what}");
-            pair.advance(EXPIRED);
+    let pair = Pair::supabase(engine).await;
+    for (what, trouble) in &troubles {
+        let browser = pair.here().browser_of(ADA).await;
+        let phone = pair.here().signed_in(ADA).await;
+        pair.advance(NEARLY_EXPIRED);
+        pair.provider().faults().always(REFRESH, trouble.clone());
+        for _ in 0..3 {
+            stays(&pair, &browser, &phone, what).await;
+            pair.advance(Duration::from_mins(40));
         }
+        pair.provider().faults().clear();
+        let renewed = renewed(&phone, &phone.refresh(pair.there()).await);
+        assert!(renewed.is_in(pair.here()).await, "{what}");
+        assert!(browser.is_in(pair.there()).await, "{what}");
+        pair.advance(EXPIRED);
     }
 }
 
@@ -142,59 +141,63 @@ async fn stays(
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_refusal_of_tokens_that_another_replica_has_replaced_ends_nothing() {
-    for pair in supabase_pairs().await {
-        let phone = pair.here().signed_in(ADA).await;
-        let id = phone.session_id(pair.here()).await;
-        pair.advance(EXPIRED);
-        // This replica asks with the first tokens, and hears late that they are used. The other takes
-        // over when the lease is over.
-        let store = &pair.base.store;
-        let now = pair.here().clock.now();
-        assert!(store.lease_upstream(id, 1, now).await.expect("a lease"));
-        pair.advance(Duration::from_secs(21));
-        let renewed = renewed(&phone, &phone.refresh(pair.there()).await);
-        let now = pair.here().clock.now();
-        let ended = store.end_if_unchanged(id, 1, "already_used", now).await;
-        assert!(!ended.expect("a store"), "{}", pair.kind());
-        assert_eq!(pair.end_of(id).await, None);
-        assert!(renewed.is_in(pair.here()).await);
-        let refreshed = renewed.refresh(pair.here()).await;
-        assert_eq!(refreshed.status, 200, "{}", refreshed.text());
-    }
+async fn a_refusal_of_tokens_that_another_replica_has_replaced_ends_nothing(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let pair = Pair::supabase(engine).await;
+    let phone = pair.here().signed_in(ADA).await;
+    let id = phone.session_id(pair.here()).await;
+    pair.advance(EXPIRED);
+    // This replica asks with the first tokens, and hears late that they are used. The other takes
+    // over when the lease is over.
+    let store = &pair.base.store;
+    let now = pair.here().clock.now();
+    assert!(store.lease_upstream(id, 1, now).await.expect("a lease"));
+    pair.advance(Duration::from_secs(21));
+    let renewed = renewed(&phone, &phone.refresh(pair.there()).await);
+    let now = pair.here().clock.now();
+    let ended = store.end_if_unchanged(id, 1, "already_used", now).await;
+    assert!(!ended.expect("a store"), "{}", pair.kind());
+    assert_eq!(pair.end_of(id).await, None);
+    assert!(renewed.is_in(pair.here()).await);
+    let refreshed = renewed.refresh(pair.here()).await;
+    assert_eq!(refreshed.status, 200, "{}", refreshed.text());
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_late_refusal_finds_the_next_tokens_and_goes_on_with_them() {
+async fn a_late_refusal_finds_the_next_tokens_and_goes_on_with_them(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let settings = Settings {
         rotation: false,
         ..Settings::default()
     };
-    for pair in supabase_pairs_with(&settings).await {
-        let phone = pair.here().signed_in(ADA).await;
-        let id = phone.session_id(pair.here()).await;
-        pair.advance(EXPIRED);
-        let held = Fault::Hang(Duration::from_millis(1_500));
-        pair.provider().faults().next(REFRESH, held);
-        let late = {
-            let (phone, app) = (phone.clone(), pair.here().clone());
-            tokio::spawn(async move { phone.refresh(&app).await })
-        };
-        until(|| pair.asked(REFRESH) == 1).await;
-        // Its lease runs out; the other replica goes on, twice, so that the first token is an old one.
-        pair.advance(Duration::from_secs(21));
-        let mut ahead = renewed(&phone, &phone.refresh(pair.there()).await);
-        pair.advance(EXPIRED);
-        ahead = renewed(&ahead, &ahead.refresh(pair.there()).await);
-        let late = late.await.expect("no panic");
-        let refused = pair.provider().requests().matching(REFRESH)[0].status;
-        assert_eq!(refused, Some(400), "{}", pair.kind());
-        assert_eq!(pair.end_of(id).await, None, "{}", pair.kind());
-        // It goes on to what is there by then; its own token is an old one, too, but not used up.
-        assert_ne!(late.status, 500, "{}", late.text());
-        assert!(ahead.is_in(pair.here()).await);
-        pair.advance(EXPIRED);
-        assert_eq!(ahead.refresh(pair.here()).await.status, 200);
-    }
+    let pair = Pair::supabase_with(engine, &settings).await;
+    let phone = pair.here().signed_in(ADA).await;
+    let id = phone.session_id(pair.here()).await;
+    pair.advance(EXPIRED);
+    let held = Fault::Hang(Duration::from_millis(1_500));
+    pair.provider().faults().next(REFRESH, held);
+    let late = {
+        let (phone, app) = (phone.clone(), pair.here().clone());
+        tokio::spawn(async move { phone.refresh(&app).await })
+    };
+    until(|| pair.asked(REFRESH) == 1).await;
+    // Its lease runs out; the other replica goes on, twice, so that the first token is an old one.
+    pair.advance(Duration::from_secs(21));
+    let mut ahead = renewed(&phone, &phone.refresh(pair.there()).await);
+    pair.advance(EXPIRED);
+    ahead = renewed(&ahead, &ahead.refresh(pair.there()).await);
+    let late = late.await.expect("no panic");
+    let refused = pair.provider().requests().matching(REFRESH)[0].status;
+    assert_eq!(refused, Some(400), "{}", pair.kind());
+    assert_eq!(pair.end_of(id).await, None, "{}", pair.kind());
+    // It goes on to what is there by then; its own token is an old one, too, but not used up.
+    assert_ne!(late.status, 500, "{}", late.text());
+    assert!(ahead.is_in(pair.here()).await);
+    pair.advance(EXPIRED);
+    assert_eq!(ahead.refresh(pair.here()).await.status, 200);
 }

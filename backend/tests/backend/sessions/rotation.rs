@@ -6,14 +6,13 @@ use archety_backend::keyring::Keyring;
 use archety_backend::sessions::{GRACE, RefreshToken};
 use http::Method;
 use http::header::{AUTHORIZATION, COOKIE};
+use rstest::rstest;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::support::{
-    ADA, BOB, Pair, Person, at_once, cookie_of, local_pairs, renewed, supabase_pairs,
-};
-use crate::support::{TestBrowser, TestPhone};
+use super::support::{ADA, BOB, Issuer, Pair, Person, at_once, cookie_of, renewed};
+use crate::support::{Engine, Postgres, Sqlite, TestBrowser, TestPhone};
 
 const MOMENT: Duration = Duration::from_micros(1);
 
@@ -24,223 +23,236 @@ async fn refreshed(pair: &Pair, browser: &TestBrowser) -> TestBrowser {
     next
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_lost_answer_is_given_again() {
-    for pair in local_pairs().await {
-        let phone = pair.here().signed_in(ADA).await;
-        let first = renewed(&phone, &phone.refresh(pair.here()).await);
-        pair.advance(Duration::from_hours(20));
-        let again = renewed(&phone, &phone.refresh(pair.there()).await);
-        assert_eq!(first.refresh_token, again.refresh_token);
-        assert_ne!(first.refresh_token, phone.refresh_token);
-        let browser = pair.here().browser_of(BOB).await;
-        let first = refreshed(&pair, &browser).await;
-        pair.advance(Duration::from_hours(20));
-        let again = refreshed(&pair, &browser).await;
-        assert_eq!(cookie_of(&first), cookie_of(&again));
-        assert_ne!(cookie_of(&first), cookie_of(&browser));
-    }
+async fn a_lost_answer_is_given_again(#[values(Sqlite, Postgres)] engine: Engine) {
+    let pair = Pair::local(engine).await;
+    let phone = pair.here().signed_in(ADA).await;
+    let first = renewed(&phone, &phone.refresh(pair.here()).await);
+    pair.advance(Duration::from_hours(20));
+    let again = renewed(&phone, &phone.refresh(pair.there()).await);
+    assert_eq!(first.refresh_token, again.refresh_token);
+    assert_ne!(first.refresh_token, phone.refresh_token);
+    let browser = pair.here().browser_of(BOB).await;
+    let first = refreshed(&pair, &browser).await;
+    pair.advance(Duration::from_hours(20));
+    let again = refreshed(&pair, &browser).await;
+    assert_eq!(cookie_of(&first), cookie_of(&again));
+    assert_ne!(cookie_of(&first), cookie_of(&browser));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_predecessor_works_until_thirty_seconds_after_its_successors_first_use() {
-    for pair in local_pairs().await {
-        let old = pair.here().browser_of(ADA).await;
-        let new = refreshed(&pair, &old).await;
-        pair.advance(Duration::from_hours(10));
-        assert!(old.is_in(pair.here()).await, "the successor is unused");
-        assert!(new.is_in(pair.there()).await);
-        pair.advance(GRACE);
-        assert!(old.is_in(pair.here()).await);
-        assert_eq!(cookie_of(&refreshed(&pair, &old).await), cookie_of(&new));
-        pair.advance(Duration::from_secs(1));
-        assert!(!old.is_in(pair.here()).await, "{}", pair.kind());
-        assert!(!new.is_in(pair.here()).await, "one of the two is a thief");
+async fn a_predecessor_works_until_thirty_seconds_after_its_successors_first_use(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let pair = Pair::local(engine).await;
+    let old = pair.here().browser_of(ADA).await;
+    let new = refreshed(&pair, &old).await;
+    pair.advance(Duration::from_hours(10));
+    assert!(old.is_in(pair.here()).await, "the successor is unused");
+    assert!(new.is_in(pair.there()).await);
+    pair.advance(GRACE);
+    assert!(old.is_in(pair.here()).await);
+    assert_eq!(cookie_of(&refreshed(&pair, &old).await), cookie_of(&new));
+    pair.advance(Duration::from_secs(1));
+    assert!(!old.is_in(pair.here()).await, "{}", pair.kind());
+    assert!(!new.is_in(pair.here()).await, "one of the two is a thief");
 
-        let old = pair.here().signed_in(BOB).await;
-        let new = renewed(&old, &old.refresh(pair.here()).await);
-        pair.advance(Duration::from_hours(10));
-        let newer = renewed(&new, &new.refresh(pair.there()).await);
-        pair.advance(GRACE);
-        let again = renewed(&old, &old.refresh(pair.here()).await);
-        assert_eq!(again.refresh_token, newer.refresh_token);
-        pair.advance(MOMENT);
-        let late = old.refresh(pair.here()).await;
-        assert_eq!(late.status, 401, "{}", late.text());
-        assert_eq!(newer.refresh(pair.there()).await.status, 401);
-    }
+    let old = pair.here().signed_in(BOB).await;
+    let new = renewed(&old, &old.refresh(pair.here()).await);
+    pair.advance(Duration::from_hours(10));
+    let newer = renewed(&new, &new.refresh(pair.there()).await);
+    pair.advance(GRACE);
+    let again = renewed(&old, &old.refresh(pair.here()).await);
+    assert_eq!(again.refresh_token, newer.refresh_token);
+    pair.advance(MOMENT);
+    let late = old.refresh(pair.here()).await;
+    assert_eq!(late.status, 401, "{}", late.text());
+    assert_eq!(newer.refresh(pair.there()).await.status, 401);
 }
 
+#[rstest]
 #[tokio::test]
-async fn one_that_still_works_is_not_forgotten_however_fast_others_follow() {
-    for pair in local_pairs().await {
-        let first = pair.here().browser_of(ADA).await;
-        let mut newest = first.clone();
-        for _ in 0..6 {
-            newest = refreshed(&pair, &newest).await;
-            pair.advance(Duration::from_secs(4));
-        }
-        assert!(first.is_in(pair.there()).await, "{}", pair.kind());
-        assert!(newest.is_in(pair.there()).await, "{}", pair.kind());
-        // They don't pile up: after a minute they are as good as forgotten.
-        for _ in 0..3 {
-            pair.advance(Duration::from_hours(1));
-            newest = refreshed(&pair, &newest).await;
-        }
-        let kept = pair.number("select count(*) from session_tokens").await;
-        assert_eq!(kept, 3, "{}", pair.kind());
-        assert!(!first.is_in(pair.there()).await);
-        assert!(!newest.is_in(pair.here()).await, "its family is over");
+async fn one_that_still_works_is_not_forgotten_however_fast_others_follow(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let pair = Pair::local(engine).await;
+    let first = pair.here().browser_of(ADA).await;
+    let mut newest = first.clone();
+    for _ in 0..6 {
+        newest = refreshed(&pair, &newest).await;
+        pair.advance(Duration::from_secs(4));
     }
+    assert!(first.is_in(pair.there()).await, "{}", pair.kind());
+    assert!(newest.is_in(pair.there()).await, "{}", pair.kind());
+    // They don't pile up: after a minute they are as good as forgotten.
+    for _ in 0..3 {
+        pair.advance(Duration::from_hours(1));
+        newest = refreshed(&pair, &newest).await;
+    }
+    let kept = pair
+        .base
+        .number("select count(*) from session_tokens")
+        .await;
+    assert_eq!(kept, 3, "{}", pair.kind());
+    assert!(!first.is_in(pair.there()).await);
+    assert!(!newest.is_in(pair.here()).await, "its family is over");
 }
 
+#[rstest]
 #[tokio::test]
-async fn reuse_ends_the_family_everywhere_and_at_the_provider() {
-    for pair in supabase_pairs().await {
-        let bystander = pair.here().signed_in(ADA).await;
-        let thief = pair.here().signed_in(ADA).await;
-        let id = thief.session_id(pair.here()).await;
-        let owner = renewed(&thief, &thief.refresh(pair.here()).await);
-        let owner = renewed(&owner, &owner.refresh(pair.here()).await);
-        pair.advance(GRACE + MOMENT);
-        assert!(owner.is_in(pair.there()).await);
-        assert_eq!(pair.sessions_at_provider(ADA), 2);
-        assert_eq!(thief.refresh(pair.here()).await.status, 401);
-        assert!(!owner.is_in(pair.here()).await, "here at once");
-        pair.advance(Duration::from_millis(900));
-        assert!(!owner.is_in(pair.there()).await, "there within a second");
-        assert_eq!(owner.refresh(pair.there()).await.status, 401);
-        assert!(bystander.is_in(pair.there()).await);
-        assert!(pair.end_of(id).await.is_some());
-        pair.do_jobs().await;
-        assert_eq!(pair.sessions_at_provider(ADA), 1, "{}", pair.kind());
-        let user = owner.user_id.parse().expect("an id");
-        let events = pair.base.store.events_of(user, 1).await.expect("events");
-        assert_eq!(events[0].outcome, "reused");
-    }
+async fn reuse_ends_the_family_everywhere_and_at_the_provider(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let pair = Pair::supabase(engine).await;
+    let bystander = pair.here().signed_in(ADA).await;
+    let thief = pair.here().signed_in(ADA).await;
+    let id = thief.session_id(pair.here()).await;
+    let owner = renewed(&thief, &thief.refresh(pair.here()).await);
+    let owner = renewed(&owner, &owner.refresh(pair.here()).await);
+    pair.advance(GRACE + MOMENT);
+    assert!(owner.is_in(pair.there()).await);
+    assert_eq!(pair.sessions_at_provider(ADA), 2);
+    assert_eq!(thief.refresh(pair.here()).await.status, 401);
+    assert!(!owner.is_in(pair.here()).await, "here at once");
+    pair.advance(Duration::from_millis(900));
+    assert!(!owner.is_in(pair.there()).await, "there within a second");
+    assert_eq!(owner.refresh(pair.there()).await.status, 401);
+    assert!(bystander.is_in(pair.there()).await);
+    assert!(pair.end_of(id).await.is_some());
+    pair.do_jobs().await;
+    assert_eq!(pair.sessions_at_provider(ADA), 1, "{}", pair.kind());
+    let user = owner.user_id.parse().expect("an id");
+    let events = pair.base.store.events_of(user, 1).await.expect("events");
+    assert_eq!(events[0].outcome, "reused");
 }
 
+#[rstest]
 #[tokio::test]
-async fn made_up_tokens_end_nothing() {
-    for pair in local_pairs().await {
-        let phone = pair.here().signed_in(ADA).await;
-        let browser = pair.here().browser_of(ADA).await;
-        let ours = renewed(&phone, &phone.refresh(pair.here()).await);
-        let page = refreshed(&pair, &refreshed(&pair, &browser).await).await;
-        pair.advance(Duration::from_mins(2));
-        let foreign = Keyring::parse("a key that the attacker has made").expect("a key");
-        let ids = [
-            ours.session_id(pair.here()).await,
-            page.session_id(pair.here()).await,
-            Uuid::nil(),
-        ];
-        for id in ids {
-            for counter in [1, 2, 3, 4, i64::MAX] {
-                let made_up = RefreshToken::mint(&foreign, id, counter).text;
-                let made_up = made_up.expose_secret();
-                let body = json!({ "refresh_token": made_up });
-                let refused = pair.here().post_json("/auth/refresh", &body).await;
-                assert_eq!(refused.status, 401, "{}", refused.text());
-                let mut forged = page.clone();
-                for value in forged.cookies.values_mut() {
-                    if value.starts_with("rt_") {
-                        made_up.clone_into(value);
-                    }
-                }
-                assert!(!forged.is_in(pair.here()).await);
-            }
-        }
-        for bad in ["", "rt_", "rt_AAAA", &"rt_A".repeat(1_000), "eyJ.eyJ.AA"] {
-            let body = json!({ "refresh_token": bad });
+async fn made_up_tokens_end_nothing(#[values(Sqlite, Postgres)] engine: Engine) {
+    let pair = Pair::local(engine).await;
+    let phone = pair.here().signed_in(ADA).await;
+    let browser = pair.here().browser_of(ADA).await;
+    let ours = renewed(&phone, &phone.refresh(pair.here()).await);
+    let page = refreshed(&pair, &refreshed(&pair, &browser).await).await;
+    pair.advance(Duration::from_mins(2));
+    let foreign = Keyring::parse("a key that the attacker has made").expect("a key");
+    let ids = [
+        ours.session_id(pair.here()).await,
+        page.session_id(pair.here()).await,
+        Uuid::nil(),
+    ];
+    for id in ids {
+        for counter in [1, 2, 3, 4, i64::MAX] {
+            let made_up = RefreshToken::mint(&foreign, id, counter).text;
+            let made_up = made_up.expose_secret();
+            let body = json!({ "refresh_token": made_up });
             let refused = pair.here().post_json("/auth/refresh", &body).await;
-            assert_eq!(refused.status, 401, "{bad}: {}", refused.text());
+            assert_eq!(refused.status, 401, "{}", refused.text());
+            let mut forged = page.clone();
+            for value in forged.cookies.values_mut() {
+                if value.starts_with("rt_") {
+                    made_up.clone_into(value);
+                }
+            }
+            assert!(!forged.is_in(pair.here()).await);
         }
-        assert!(page.is_in(pair.there()).await);
-        assert_eq!(ours.refresh(pair.there()).await.status, 200);
     }
+    for bad in ["", "rt_", "rt_AAAA", &"rt_A".repeat(1_000), "eyJ.eyJ.AA"] {
+        let body = json!({ "refresh_token": bad });
+        let refused = pair.here().post_json("/auth/refresh", &body).await;
+        assert_eq!(refused.status, 401, "{bad}: {}", refused.text());
+    }
+    assert!(page.is_in(pair.there()).await);
+    assert_eq!(ours.refresh(pair.there()).await.status, 200);
 }
 
 /// Each kind of credential works in its own place and nowhere else.
+#[rstest]
 #[tokio::test]
-async fn a_browsers_token_is_no_apps_and_the_other_way_round() {
-    for pairs in [local_pairs().await, supabase_pairs().await] {
-        for pair in pairs {
-            let phone = pair.here().signed_in(ADA).await;
-            let browser = pair.here().browser_of(BOB).await;
-            assert!(browser.is_in(pair.here()).await);
-            assert!(phone.is_in(pair.here()).await);
-            let cookie = cookie_of(&browser);
-            let body = json!({ "refresh_token": cookie });
-            let refused = pair.here().post_json("/auth/refresh", &body).await;
-            assert_eq!(refused.status, 401, "{}", refused.text());
-            for token in [cookie, &phone.refresh_token] {
-                let bearer = format!("Bearer {token}");
-                // Though it was seen alive a moment ago.
-                assert!(browser.is_in(pair.here()).await);
-                let headers = [(AUTHORIZATION.as_str(), bearer.as_str())];
-                for path in ["/auth/sessions", "/auth/session"] {
-                    let answer = pair.here().call(Method::GET, path, &headers, None).await;
-                    let signed_in = answer.status == 200 && answer.text().contains("true");
-                    assert!(!signed_in, "{path}: {}", answer.text());
-                }
-            }
-            let (name, _) = browser
-                .cookies
-                .iter()
-                .find(|(_, value)| value.as_str() == cookie)
-                .expect("a session cookie");
-            for token in [&phone.refresh_token, &phone.access_token] {
-                let mut forged = browser.clone();
-                forged.cookies.insert(name.clone(), token.clone());
-                assert!(!forged.is_in(pair.here()).await);
-                assert!(phone.is_in(pair.here()).await);
-                let headers = [(COOKIE.as_str(), format!("{name}={token}"))];
-                let headers = headers.each_ref().map(|(k, v)| (*k, v.as_str()));
-                let list = pair
-                    .here()
-                    .call(Method::GET, "/auth/sessions", &headers, None);
-                assert_eq!(list.await.status, 401);
-            }
-            assert!(browser.is_in(pair.here()).await && phone.is_in(pair.here()).await);
+async fn a_browsers_token_is_no_apps_and_the_other_way_round(
+    #[values(Sqlite, Postgres)] engine: Engine,
+    #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
+) {
+    let pair = Pair::of(engine, issuer).await;
+    let phone = pair.here().signed_in(ADA).await;
+    let browser = pair.here().browser_of(BOB).await;
+    assert!(browser.is_in(pair.here()).await);
+    assert!(phone.is_in(pair.here()).await);
+    let cookie = cookie_of(&browser);
+    let body = json!({ "refresh_token": cookie });
+    let refused = pair.here().post_json("/auth/refresh", &body).await;
+    assert_eq!(refused.status, 401, "{}", refused.text());
+    for token in [cookie, &phone.refresh_token] {
+        let bearer = format!("Bearer {token}");
+        // Though it was seen alive a moment ago.
+        assert!(browser.is_in(pair.here()).await);
+        let headers = [(AUTHORIZATION.as_str(), bearer.as_str())];
+        for path in ["/auth/sessions", "/auth/session"] {
+            let answer = pair.here().call(Method::GET, path, &headers, None).await;
+            let signed_in = answer.status == 200 && answer.text().contains("true");
+            assert!(!signed_in, "{path}: {}", answer.text());
         }
     }
-}
-
-#[tokio::test]
-async fn what_a_browser_is_answered_holds_no_token() {
-    for pair in supabase_pairs().await {
-        let mut browser = TestBrowser::new();
-        let mut said = browser.sign_in(pair.here(), ADA).await.text().to_owned();
-        for (method, path) in [
-            (Method::GET, "/auth/session"),
-            (Method::GET, "/auth/sessions"),
-            (Method::GET, "/auth/csrf-token"),
-            (Method::POST, "/auth/refresh"),
-            (Method::POST, "/auth/logout"),
-        ] {
-            let answer = browser.call(pair.here(), method, path, None).await;
-            assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-            said.push_str(answer.text());
-        }
-        assert!(!said.contains("eyJ") && !said.contains("rt_"), "{said}");
+    let (name, _) = browser
+        .cookies
+        .iter()
+        .find(|(_, value)| value.as_str() == cookie)
+        .expect("a session cookie");
+    for token in [&phone.refresh_token, &phone.access_token] {
+        let mut forged = browser.clone();
+        forged.cookies.insert(name.clone(), token.clone());
+        assert!(!forged.is_in(pair.here()).await);
+        assert!(phone.is_in(pair.here()).await);
+        let headers = [(COOKIE.as_str(), format!("{name}={token}"))];
+        let headers = headers.each_ref().map(|(k, v)| (*k, v.as_str()));
+        let list = pair
+            .here()
+            .call(Method::GET, "/auth/sessions", &headers, None);
+        assert_eq!(list.await.status, 401);
     }
+    assert!(browser.is_in(pair.here()).await && phone.is_in(pair.here()).await);
 }
 
+#[rstest]
+#[tokio::test]
+async fn what_a_browser_is_answered_holds_no_token(#[values(Sqlite, Postgres)] engine: Engine) {
+    let pair = Pair::supabase(engine).await;
+    let mut browser = TestBrowser::new();
+    let mut said = browser.sign_in(pair.here(), ADA).await.text().to_owned();
+    for (method, path) in [
+        (Method::GET, "/auth/session"),
+        (Method::GET, "/auth/sessions"),
+        (Method::GET, "/auth/csrf-token"),
+        (Method::POST, "/auth/refresh"),
+        (Method::POST, "/auth/logout"),
+    ] {
+        let answer = browser.call(pair.here(), method, path, None).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        said.push_str(answer.text());
+    }
+    assert!(!said.contains("eyJ") && !said.contains("rt_"), "{said}");
+}
+
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn many_who_rotate_at_once_get_one_successor() {
-    for pair in local_pairs().await {
-        let phone: TestPhone = pair.here().signed_in(ADA).await;
-        let answers = at_once(30, |n| {
-            let (phone, app) = (phone.clone(), pair.replicas[n % 2].clone());
-            async move { phone.refresh(&app).await }
-        });
-        let answers = answers.await;
-        let next = renewed(&phone, &answers[0]);
-        for answer in &answers {
-            let got = renewed(&phone, answer);
-            assert_eq!(got.refresh_token, next.refresh_token, "{}", pair.kind());
-        }
-        let counter = pair.number("select max(token_counter) from sessions").await;
-        assert_eq!(counter, 2, "{}", pair.kind());
+async fn many_who_rotate_at_once_get_one_successor(#[values(Sqlite, Postgres)] engine: Engine) {
+    let pair = Pair::local(engine).await;
+    let phone: TestPhone = pair.here().signed_in(ADA).await;
+    let answers = at_once(30, |n| {
+        let (phone, app) = (phone.clone(), pair.replicas[n % 2].clone());
+        async move { phone.refresh(&app).await }
+    });
+    let answers = answers.await;
+    let next = renewed(&phone, &answers[0]);
+    for answer in &answers {
+        let got = renewed(&phone, answer);
+        assert_eq!(got.refresh_token, next.refresh_token, "{}", pair.kind());
     }
+    let counter = pair
+        .base
+        .number("select max(token_counter) from sessions")
+        .await;
+    assert_eq!(counter, 2, "{}", pair.kind());
 }

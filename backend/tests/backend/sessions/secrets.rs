@@ -4,14 +4,14 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::{Engine, Postgres, Sqlite};
 use archety_backend::store::Pools;
 use http::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
-use super::support::{
-    ADA, BOB, EXPIRED, Pair, REFRESH, cookie_of, local_pairs, renewed, supabase_pairs,
-};
+use super::support::{ADA, BOB, EXPIRED, Issuer, Pair, REFRESH, cookie_of, renewed};
 
 /// Everything in the database, as text; bytes as hexadecimal digits.
 async fn dump(pair: &Pair) -> String {
@@ -80,8 +80,12 @@ impl Log {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn no_token_is_kept_in_clear_or_written_to_the_log() {
+async fn no_token_is_kept_in_clear_or_written_to_the_log(
+    #[values(Sqlite, Postgres)] engine: Engine,
+    #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
+) {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -93,64 +97,61 @@ async fn no_token_is_kept_in_clear_or_written_to_the_log() {
     // test's thread, which has none, and stays silent here as well. With two, all are asked.
     let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _logging = tracing::subscriber::set_default(subscriber);
-    for pairs in [local_pairs().await, supabase_pairs().await] {
-        for pair in pairs {
-            let phone = pair.here().signed_in(ADA).await;
-            let browser = pair.here().browser_of(BOB).await;
-            let mut dumps = dump(&pair).await;
-            pair.advance(EXPIRED);
-            let next = renewed(&phone, &phone.refresh(pair.here()).await);
-            let mut page = browser.clone();
-            let answer = page.post(pair.here(), "/auth/refresh", &json!({})).await;
-            assert_eq!(answer.status, 200, "{}", answer.text());
-            page.get(pair.here(), "/auth/session").await;
-            dumps.push_str(&dump(&pair).await);
-            // So that a theft and a log-out leave their traces, too.
-            pair.advance(Duration::from_mins(1));
-            let last = renewed(&next, &next.refresh(pair.here()).await);
-            pair.advance(Duration::from_mins(1));
-            page.get(pair.here(), "/auth/session").await;
-            browser
-                .peek(pair.here(), Method::GET, "/auth/session", None)
-                .await;
-            last.call(pair.here(), Method::POST, "/auth/logout", None)
-                .await;
-            dumps.push_str(&dump(&pair).await);
-            pair.do_jobs().await;
+    let pair = Pair::of(engine, issuer).await;
+    let phone = pair.here().signed_in(ADA).await;
+    let browser = pair.here().browser_of(BOB).await;
+    let mut dumps = dump(&pair).await;
+    pair.advance(EXPIRED);
+    let next = renewed(&phone, &phone.refresh(pair.here()).await);
+    let mut page = browser.clone();
+    let answer = page.post(pair.here(), "/auth/refresh", &json!({})).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    page.get(pair.here(), "/auth/session").await;
+    dumps.push_str(&dump(&pair).await);
+    // So that a theft and a log-out leave their traces, too.
+    pair.advance(Duration::from_mins(1));
+    let last = renewed(&next, &next.refresh(pair.here()).await);
+    pair.advance(Duration::from_mins(1));
+    page.get(pair.here(), "/auth/session").await;
+    browser
+        .peek(pair.here(), Method::GET, "/auth/session", None)
+        .await;
+    last.call(pair.here(), Method::POST, "/auth/logout", None)
+        .await;
+    dumps.push_str(&dump(&pair).await);
+    pair.do_jobs().await;
 
-            let mut tokens = vec![cookie_of(&browser).to_owned()];
-            for phone in [&phone, &next, &last] {
-                tokens.push(phone.refresh_token.clone());
-                tokens.push(phone.access_token.clone());
+    let mut tokens = vec![cookie_of(&browser).to_owned()];
+    for phone in [&phone, &next, &last] {
+        tokens.push(phone.refresh_token.clone());
+        tokens.push(phone.access_token.clone());
+    }
+    if pair.has_provider() {
+        pair.advance(EXPIRED);
+        for seen in pair.provider().requests().all() {
+            let bearer = seen.headers.get("authorization");
+            let bearer = bearer.and_then(|value| value.to_str().ok());
+            if let Some(token) = bearer.and_then(|text| text.strip_prefix("Bearer ")) {
+                tokens.push(token.to_owned());
             }
-            if pair.has_provider() {
-                pair.advance(EXPIRED);
-                for seen in pair.provider().requests().all() {
-                    let bearer = seen.headers.get("authorization");
-                    let bearer = bearer.and_then(|value| value.to_str().ok());
-                    if let Some(token) = bearer.and_then(|text| text.strip_prefix("Bearer ")) {
-                        tokens.push(token.to_owned());
-                    }
-                    if let Ok(body) = serde_json::from_str::<Value>(&seen.body) {
-                        let secrets = ["refresh_token", "password"];
-                        let secrets = secrets.iter().filter_map(|key| body[key].as_str());
-                        tokens.extend(secrets.map(str::to_owned));
-                    }
-                }
-                assert!(pair.asked(REFRESH) >= 2, "{}", pair.kind());
-                assert!(tokens.len() > 12, "{}", tokens.len());
-            }
-            assert!(is_in(&dumps, ADA), "it is looked for in the right place");
-            let (dumps, log) = (dumps.as_str(), log.text());
-            assert!(log.contains("used again after its successor"), "{log}");
-            for token in &tokens {
-                let n = token.len();
-                assert!(!is_in(dumps, token), "{n} chars on {}", pair.kind());
-                assert!(!log.contains(token), "{n} chars in the log");
-            }
-            for personal in [ADA, BOB, &ADA[2..], &BOB[2..]] {
-                assert!(!log.contains(personal), "a number is in the log");
+            if let Ok(body) = serde_json::from_str::<Value>(&seen.body) {
+                let secrets = ["refresh_token", "password"];
+                let secrets = secrets.iter().filter_map(|key| body[key].as_str());
+                tokens.extend(secrets.map(str::to_owned));
             }
         }
+        assert!(pair.asked(REFRESH) >= 2, "{}", pair.kind());
+        assert!(tokens.len() > 12, "{}", tokens.len());
+    }
+    assert!(is_in(&dumps, ADA), "it is looked for in the right place");
+    let (dumps, log) = (dumps.as_str(), log.text());
+    assert!(log.contains("used again after its successor"), "{log}");
+    for token in &tokens {
+        let n = token.len();
+        assert!(!is_in(dumps, token), "{n} chars on {}", pair.kind());
+        assert!(!log.contains(token), "{n} chars in the log");
+    }
+    for personal in [ADA, BOB, &ADA[2..], &BOB[2..]] {
+        assert!(!log.contains(personal), "a number is in the log");
     }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use crate::support::{Engine, Postgres, Sqlite};
 use http::Method;
+use rstest::rstest;
 use supabase_stand_in::{Fault, RefreshTokens, Settings, faults};
 
 use super::support::{
-    ADA, EXPIRED, NEARLY_EXPIRED, Person, REFRESH, at_once, renewed, supabase_pairs,
-    supabase_pairs_with, until,
+    ADA, EXPIRED, NEARLY_EXPIRED, Pair, Person, REFRESH, at_once, renewed, until,
 };
 
 const MANY: usize = 50;
@@ -19,168 +20,178 @@ fn v2() -> Settings {
     }
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_requests_of_a_browser_ask_the_provider_once() {
+async fn fifty_requests_of_a_browser_ask_the_provider_once(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     for settings in [Settings::default(), v2()] {
-        for pair in supabase_pairs_with(&settings).await {
-            let browser = pair.here().browser_of(ADA).await;
-            for later in [NEARLY_EXPIRED, EXPIRED] {
-                pair.advance(later);
-                pair.provider().requests().clear();
-                let answers = at_once(MANY, |n| {
-                    let (browser, app) = (browser.clone(), pair.replicas[n % 2].clone());
-                    async move { browser.who_am_i(&app).await }
-                });
-                for answer in answers.await {
-                    assert_eq!(answer.status, 200, "{}", answer.text());
-                    assert_eq!(answer.json()["authenticated"], true, "{}", pair.kind());
-                }
-                assert_eq!(pair.asked(REFRESH), 1, "{}", pair.kind());
+        let pair = Pair::supabase_with(engine, &settings).await;
+        let browser = pair.here().browser_of(ADA).await;
+        for later in [NEARLY_EXPIRED, EXPIRED] {
+            pair.advance(later);
+            pair.provider().requests().clear();
+            let answers = at_once(MANY, |n| {
+                let (browser, app) = (browser.clone(), pair.replicas[n % 2].clone());
+                async move { browser.who_am_i(&app).await }
+            });
+            for answer in answers.await {
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                assert_eq!(answer.json()["authenticated"], true, "{}", pair.kind());
             }
-            assert_eq!(pair.sessions_at_provider(ADA), 1);
+            assert_eq!(pair.asked(REFRESH), 1, "{}", pair.kind());
+        }
+        assert_eq!(pair.sessions_at_provider(ADA), 1);
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_refreshes_of_an_app_get_the_same_tokens_of_one_call(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    for settings in [Settings::default(), v2()] {
+        let pair = Pair::supabase_with(engine, &settings).await;
+        let mut phone = pair.here().signed_in(ADA).await;
+        for later in [NEARLY_EXPIRED, EXPIRED] {
+            pair.advance(later);
+            pair.provider().requests().clear();
+            let answers = at_once(MANY, |n| {
+                let (phone, app) = (phone.clone(), pair.replicas[n % 2].clone());
+                async move { phone.refresh(&app).await }
+            });
+            let answers = answers.await;
+            let next = renewed(&phone, &answers[0]);
+            for answer in &answers {
+                let got = renewed(&phone, answer);
+                assert_eq!(got.refresh_token, next.refresh_token, "{}", pair.kind());
+                assert_eq!(got.access_token, next.access_token, "{}", pair.kind());
+            }
+            assert_ne!(next.refresh_token, phone.refresh_token);
+            assert_eq!(pair.asked(REFRESH), 1, "{}", pair.kind());
+            assert!(next.is_in(pair.there()).await);
+            phone = next;
         }
     }
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_refreshes_of_an_app_get_the_same_tokens_of_one_call() {
-    for settings in [Settings::default(), v2()] {
-        for pair in supabase_pairs_with(&settings).await {
-            let mut phone = pair.here().signed_in(ADA).await;
-            for later in [NEARLY_EXPIRED, EXPIRED] {
-                pair.advance(later);
-                pair.provider().requests().clear();
-                let answers = at_once(MANY, |n| {
-                    let (phone, app) = (phone.clone(), pair.replicas[n % 2].clone());
-                    async move { phone.refresh(&app).await }
-                });
-                let answers = answers.await;
-                let next = renewed(&phone, &answers[0]);
-                for answer in &answers {
-                    let got = renewed(&phone, answer);
-                    assert_eq!(got.refresh_token, next.refresh_token, "{}", pair.kind());
-                    assert_eq!(got.access_token, next.access_token, "{}", pair.kind());
-                }
-                assert_ne!(next.refresh_token, phone.refresh_token);
-                assert_eq!(pair.asked(REFRESH), 1, "{}", pair.kind());
-                assert!(next.is_in(pair.there()).await);
-                phone = next;
-            }
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn short_lived_tokens_of_a_project_are_not_asked_for_by_each_who_waits() {
+async fn short_lived_tokens_of_a_project_are_not_asked_for_by_each_who_waits(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     // Shorter than what an app should get: none is ever good enough.
     let settings = Settings {
         access_token_ttl: Duration::from_mins(5),
         ..Settings::default()
     };
-    for pair in supabase_pairs_with(&settings).await {
-        let phone = pair.here().signed_in(ADA).await;
-        pair.advance(Duration::from_mins(4));
-        pair.provider()
-            .faults()
-            .next(REFRESH, Fault::HangAfter(Duration::from_millis(200)));
-        let answers = at_once(20, |n| {
-            let (phone, app) = (phone.clone(), pair.replicas[n % 2].clone());
-            async move { phone.refresh(&app).await }
-        });
-        for answer in answers.await {
-            assert_eq!(answer.status, 200, "{}", answer.text());
-            assert_eq!(answer.json()["expires_in"], 300);
-        }
-        // A request that began after the first answer was stored may have made a second call.
-        assert!(pair.asked(REFRESH) <= 2, "{}", pair.asked(REFRESH));
+    let pair = Pair::supabase_with(engine, &settings).await;
+    let phone = pair.here().signed_in(ADA).await;
+    pair.advance(Duration::from_mins(4));
+    pair.provider()
+        .faults()
+        .next(REFRESH, Fault::HangAfter(Duration::from_millis(200)));
+    let answers = at_once(20, |n| {
+        let (phone, app) = (phone.clone(), pair.replicas[n % 2].clone());
+        async move { phone.refresh(&app).await }
+    });
+    for answer in answers.await {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.json()["expires_in"], 300);
     }
+    // A request that began after the first answer was stored may have made a second call.
+    assert!(pair.asked(REFRESH) <= 2, "{}", pair.asked(REFRESH));
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn those_who_waited_for_a_provider_that_is_away_do_not_ask_one_after_the_other() {
-    for pair in supabase_pairs().await {
-        let browser = pair.here().browser_of(ADA).await;
-        let phone = pair.here().signed_in(ADA).await;
-        pair.advance(NEARLY_EXPIRED);
-        pair.provider()
-            .faults()
-            .always(REFRESH, faults::rate_limited());
-        let answers = at_once(MANY, |_| {
-            let (browser, app) = (browser.clone(), pair.here().clone());
-            async move { browser.who_am_i(&app).await }
-        });
-        for answer in answers.await {
-            assert_eq!(answer.json()["authenticated"], true);
-        }
-        assert_eq!(pair.asked(REFRESH), 1, "{}", pair.kind());
-        pair.advance(Duration::from_secs(1));
-        assert!(browser.is_in(pair.here()).await);
-        assert_eq!(pair.asked(REFRESH), 1, "a moment later, too");
-        let answers = at_once(MANY, |_| {
-            let (phone, app) = (phone.clone(), pair.here().clone());
-            async move { phone.refresh(&app).await }
-        });
-        for answer in answers.await {
-            assert_eq!(answer.status, 503, "{}", answer.text());
-            assert!(answer.header("retry-after").is_some());
-        }
-        assert_eq!(pair.asked(REFRESH), 2, "{}", pair.kind());
-        pair.provider().faults().clear();
-        pair.advance(Duration::from_secs(15));
-        assert!(browser.is_in(pair.here()).await);
-        assert_eq!(phone.refresh(pair.here()).await.status, 200);
-        assert_eq!(pair.asked(REFRESH), 4, "{}", pair.kind());
+async fn those_who_waited_for_a_provider_that_is_away_do_not_ask_one_after_the_other(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let pair = Pair::supabase(engine).await;
+    let browser = pair.here().browser_of(ADA).await;
+    let phone = pair.here().signed_in(ADA).await;
+    pair.advance(NEARLY_EXPIRED);
+    pair.provider()
+        .faults()
+        .always(REFRESH, faults::rate_limited());
+    let answers = at_once(MANY, |_| {
+        let (browser, app) = (browser.clone(), pair.here().clone());
+        async move { browser.who_am_i(&app).await }
+    });
+    for answer in answers.await {
+        assert_eq!(answer.json()["authenticated"], true);
     }
+    assert_eq!(pair.asked(REFRESH), 1, "{}", pair.kind());
+    pair.advance(Duration::from_secs(1));
+    assert!(browser.is_in(pair.here()).await);
+    assert_eq!(pair.asked(REFRESH), 1, "a moment later, too");
+    let answers = at_once(MANY, |_| {
+        let (phone, app) = (phone.clone(), pair.here().clone());
+        async move { phone.refresh(&app).await }
+    });
+    for answer in answers.await {
+        assert_eq!(answer.status, 503, "{}", answer.text());
+        assert!(answer.header("retry-after").is_some());
+    }
+    assert_eq!(pair.asked(REFRESH), 2, "{}", pair.kind());
+    pair.provider().faults().clear();
+    pair.advance(Duration::from_secs(15));
+    assert!(browser.is_in(pair.here()).await);
+    assert_eq!(phone.refresh(pair.here()).await.status, 200);
+    assert_eq!(pair.asked(REFRESH), 4, "{}", pair.kind());
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_hangs_up_leaves_no_lease_behind() {
-    for pair in supabase_pairs().await {
-        let browser = pair.here().browser_of(ADA).await;
-        pair.advance(NEARLY_EXPIRED);
-        pair.provider()
-            .faults()
-            .next(REFRESH, Fault::HangAfter(Duration::from_millis(50)));
-        let hung_up = {
-            let (browser, app) = (browser.clone(), pair.here().clone());
-            tokio::spawn(async move { browser.who_am_i(&app).await })
-        };
-        until(|| pair.asked(REFRESH) == 1).await;
-        hung_up.abort();
-        assert!(hung_up.await.is_err());
-        // It waits for what the first has asked for, and does not ask.
-        assert!(browser.is_in(pair.there()).await);
-        assert!(browser.is_in(pair.here()).await);
-        assert_eq!(pair.asked(REFRESH), 1, "{}", pair.kind());
-    }
+async fn a_client_that_hangs_up_leaves_no_lease_behind(#[values(Sqlite, Postgres)] engine: Engine) {
+    let pair = Pair::supabase(engine).await;
+    let browser = pair.here().browser_of(ADA).await;
+    pair.advance(NEARLY_EXPIRED);
+    pair.provider()
+        .faults()
+        .next(REFRESH, Fault::HangAfter(Duration::from_millis(50)));
+    let hung_up = {
+        let (browser, app) = (browser.clone(), pair.here().clone());
+        tokio::spawn(async move { browser.who_am_i(&app).await })
+    };
+    until(|| pair.asked(REFRESH) == 1).await;
+    hung_up.abort();
+    assert!(hung_up.await.is_err());
+    // It waits for what the first has asked for, and does not ask.
+    assert!(browser.is_in(pair.there()).await);
+    assert!(browser.is_in(pair.here()).await);
+    assert_eq!(pair.asked(REFRESH), 1, "{}", pair.kind());
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_whose_answer_was_lost_is_repeated_with_the_old_token() {
+async fn a_refresh_whose_answer_was_lost_is_repeated_with_the_old_token(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     for settings in [Settings::default(), v2()] {
-        for pair in supabase_pairs_with(&settings).await {
-            let browser = pair.here().browser_of(ADA).await;
-            let phone = pair.here().signed_in(ADA).await;
-            pair.advance(EXPIRED);
-            pair.provider().faults().times(4, REFRESH, Fault::DropAfter);
-            assert!(browser.is_in(pair.here()).await);
-            assert_eq!(phone.refresh(pair.here()).await.status, 503);
-            // Longer than the provider's own window for a second use.
-            pair.advance(Duration::from_mins(20));
-            assert!(browser.is_in(pair.there()).await);
-            assert_eq!(phone.refresh(pair.there()).await.status, 503);
-            pair.advance(Duration::from_mins(20));
-            let refreshed = phone.refresh(pair.here()).await;
-            let phone = renewed(&phone, &refreshed);
-            assert!(phone.is_in(pair.there()).await);
-            assert!(browser.is_in(pair.there()).await);
-            assert_eq!(pair.asked(REFRESH), 6, "{}", pair.kind());
-            let signed_out = browser
-                .peek(pair.here(), Method::POST, "/auth/logout", None)
-                .await;
-            assert_eq!(signed_out.status, 200, "{}", signed_out.text());
-            pair.do_jobs().await;
-            assert_eq!(pair.sessions_at_provider(ADA), 1, "{}", pair.kind());
-        }
+        let pair = Pair::supabase_with(engine, &settings).await;
+        let browser = pair.here().browser_of(ADA).await;
+        let phone = pair.here().signed_in(ADA).await;
+        pair.advance(EXPIRED);
+        pair.provider().faults().times(4, REFRESH, Fault::DropAfter);
+        assert!(browser.is_in(pair.here()).await);
+        assert_eq!(phone.refresh(pair.here()).await.status, 503);
+        // Longer than the provider's own window for a second use.
+        pair.advance(Duration::from_mins(20));
+        assert!(browser.is_in(pair.there()).await);
+        assert_eq!(phone.refresh(pair.there()).await.status, 503);
+        pair.advance(Duration::from_mins(20));
+        let refreshed = phone.refresh(pair.here()).await;
+        let phone = renewed(&phone, &refreshed);
+        assert!(phone.is_in(pair.there()).await);
+        assert!(browser.is_in(pair.there()).await);
+        assert_eq!(pair.asked(REFRESH), 6, "{}", pair.kind());
+        let signed_out = browser
+            .peek(pair.here(), Method::POST, "/auth/logout", None)
+            .await;
+        assert_eq!(signed_out.status, 200, "{}", signed_out.text());
+        pair.do_jobs().await;
+        assert_eq!(pair.sessions_at_provider(ADA), 1, "{}", pair.kind());
     }
 }

@@ -11,7 +11,7 @@ use archety_backend::store::Pools;
 use supabase_stand_in::{Settings, StandIn};
 use uuid::Uuid;
 
-use crate::support::{Answered, NOW, TestApp, TestBrowser, TestPhone, TestStore, secrets, stores};
+use crate::support::{Answered, Engine, NOW, TestApp, TestBrowser, TestPhone, TestStore, secrets};
 
 /// People with numbers of their own.
 pub(crate) const ADA: &str = "+15551234567";
@@ -33,24 +33,35 @@ pub(crate) struct Pair {
     settings: BTreeMap<&'static str, String>,
 }
 
-/// On each store, with tokens of the backend's own.
-pub(crate) async fn local_pairs() -> Vec<Pair> {
-    let mut pairs = Vec::new();
-    for base in stores().await {
-        pairs.push(Pair::on(base, None, BTreeMap::new()).await);
+/// The issuer of the replicas' tokens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Issuer {
+    /// The backend.
+    Local,
+    /// A Supabase project.
+    Supabase,
+}
+
+impl Pair {
+    pub(crate) async fn of(engine: Engine, issuer: Issuer) -> Self {
+        match issuer {
+            Issuer::Local => Self::local(engine).await,
+            Issuer::Supabase => Self::supabase(engine).await,
+        }
     }
-    pairs
-}
 
-/// On each store, with a Supabase project.
-pub(crate) async fn supabase_pairs() -> Vec<Pair> {
-    supabase_pairs_with(&Settings::default()).await
-}
+    /// Replicas that issue their tokens themselves.
+    pub(crate) async fn local(engine: Engine) -> Self {
+        Self::on(TestStore::new(engine).await, None, BTreeMap::new()).await
+    }
 
-/// The same, of a project that is set up like this.
-pub(crate) async fn supabase_pairs_with(settings: &Settings) -> Vec<Pair> {
-    let mut pairs = Vec::new();
-    for base in stores().await {
+    /// Replicas that share a Supabase project.
+    pub(crate) async fn supabase(engine: Engine) -> Self {
+        Self::supabase_with(engine, &Settings::default()).await
+    }
+
+    /// Replicas that share a Supabase project with these settings.
+    pub(crate) async fn supabase_with(engine: Engine, settings: &Settings) -> Self {
         let provider = StandIn::start(settings.clone()).await.expect("a port");
         provider.clock().stop();
         let settings = BTreeMap::from([
@@ -63,12 +74,9 @@ pub(crate) async fn supabase_pairs_with(settings: &Settings) -> Vec<Pair> {
                 "the password key of the tests 00001".to_owned(),
             ),
         ]);
-        pairs.push(Pair::on(base, Some(provider), settings).await);
+        Self::on(TestStore::new(engine).await, Some(provider), settings).await
     }
-    pairs
-}
 
-impl Pair {
     async fn on(
         base: TestStore,
         provider: Option<StandIn>,
@@ -178,15 +186,6 @@ impl Pair {
             }
         }
         .expect("a session")
-    }
-
-    /// The only number that a query gives.
-    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
-        match self.base.store.pools() {
-            Pools::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
-            Pools::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(writer).await,
-        }
-        .expect("a number")
     }
 }
 

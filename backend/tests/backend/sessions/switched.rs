@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use supabase_stand_in::StandIn;
 use uuid::Uuid;
 
-use super::support::{ADA, BOB, Pair, supabase_pairs};
-use crate::support::TestApp;
+use super::support::{ADA, BOB, Pair};
 use crate::support::jobs::{claim, give_up};
+use crate::support::{Engine, TestApp};
 
 pub(crate) const SECRET: &str = "the session secret of the tests 0001";
 const LOCAL: [(&str, &str); 5] = [
@@ -54,9 +54,9 @@ impl Said {
     }
 }
 
-pub(crate) async fn switched() -> Vec<Switched> {
-    let mut all = Vec::new();
-    for pair in supabase_pairs().await {
+impl Switched {
+    pub(crate) async fn new(engine: Engine) -> Self {
+        let pair = Pair::supabase(engine).await;
         let id = |text: String| text.parse().expect("an id");
         let ada = id(pair.here().signed_in(ADA).await.user_id);
         let bob = id(pair.here().signed_in(BOB).await.user_id);
@@ -64,17 +64,14 @@ pub(crate) async fn switched() -> Vec<Switched> {
         let switched = switch_identity(&IdentityConfig::Local, &pair.base.store, now).await;
         assert_eq!(switched.expect("a store"), 2);
         let local = pair.another(&LOCAL).await;
-        all.push(Switched {
+        Self {
             pair,
             local,
             ada,
             bob,
-        });
+        }
     }
-    all
-}
 
-impl Switched {
     pub(crate) fn kind(&self) -> &'static str {
         self.pair.kind()
     }

@@ -2,159 +2,163 @@
 
 use std::time::Duration;
 
+use crate::support::{Engine, Postgres, Sqlite};
 use archety_backend::jobs::JobOutcome;
 use archety_backend::keyring::Keyring;
 use archety_backend::store::jobs::NewJob;
 use http::Method;
+use rstest::rstest;
 use serde_json::json;
 use supabase_stand_in::Fault;
 use uuid::Uuid;
 
 use crate::support::jobs::{LEASE, claim, give_up};
 
-use super::support::{ADA, LOG_OUT, Pair, at_once, supabase_pairs};
+use super::support::{ADA, LOG_OUT, Pair, at_once};
 
 /// So many sessions that have ended here and not yet at the provider.
-async fn with_jobs(count: usize) -> Vec<Pair> {
-    let pairs = supabase_pairs().await;
-    for pair in &pairs {
-        let mut last = pair.here().signed_in(ADA).await;
-        for _ in 1..count {
-            last = pair.here().signed_in(ADA).await;
-        }
-        let body = json!({ "scope": "global" });
-        let answer = last
-            .call(pair.here(), Method::POST, "/auth/logout", Some(&body))
-            .await;
-        assert_eq!(answer.json()["ended"], count, "{}", answer.text());
+async fn with_jobs(engine: Engine, count: usize) -> Pair {
+    let pair = Pair::supabase(engine).await;
+    let mut last = pair.here().signed_in(ADA).await;
+    for _ in 1..count {
+        last = pair.here().signed_in(ADA).await;
     }
-    pairs
+    let body = json!({ "scope": "global" });
+    let answer = last
+        .call(pair.here(), Method::POST, "/auth/logout", Some(&body))
+        .await;
+    assert_eq!(answer.json()["ended"], count, "{}", answer.text());
+    pair
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn workers_of_two_replicas_never_do_the_same_job() {
-    for pair in with_jobs(12).await {
-        pair.provider()
-            .faults()
-            .times(12, LOG_OUT, Fault::HangAfter(Duration::from_millis(20)));
-        let workers = at_once(8, |n| {
-            let app = pair.replicas[n % 2].clone();
-            async move {
-                let mut done = 0;
-                while app.jobs.step(app.clock.now()).await.expect("a step")
-                    == Some(JobOutcome::Done)
-                {
-                    done += 1;
-                }
-                done
+async fn workers_of_two_replicas_never_do_the_same_job(#[values(Sqlite, Postgres)] engine: Engine) {
+    let pair = with_jobs(engine, 12).await;
+    pair.provider()
+        .faults()
+        .times(12, LOG_OUT, Fault::HangAfter(Duration::from_millis(20)));
+    let workers = at_once(8, |n| {
+        let app = pair.replicas[n % 2].clone();
+        async move {
+            let mut done = 0;
+            while app.jobs.step(app.clock.now()).await.expect("a step") == Some(JobOutcome::Done) {
+                done += 1;
             }
-        });
-        assert_eq!(workers.await.iter().sum::<usize>(), 12, "{}", pair.kind());
-        assert_eq!(pair.asked(LOG_OUT), 12, "{}", pair.kind());
-        assert_eq!(pair.sessions_at_provider(ADA), 0);
-        assert_eq!(pair.number("select count(*) from jobs").await, 0);
-    }
-}
-
-#[tokio::test]
-async fn a_worker_that_died_holds_a_job_for_two_minutes() {
-    for pair in with_jobs(1).await {
-        let store = &pair.base.store;
-        let now = pair.here().clock.now();
-        let dead = claim(store, &["log_out"], now).await.expect("a job");
-        pair.advance(LEASE.saturating_sub(Duration::from_micros(1)));
-        assert_eq!(pair.do_jobs().await, []);
-        pair.advance(Duration::from_micros(1));
-        let now = pair.here().clock.now();
-        let taken = claim(store, &["log_out"], now).await.expect("a job");
-        assert_eq!((taken.id, taken.attempts), (dead.id, 2));
-        // The first was only slow: what it says does not count any more.
-        assert!(!store.finish_job(&dead).await.expect("a store"));
-        assert!(!give_up(store, &dead, now).await);
-        let mut slow = dead.clone();
-        let renewed = store.renew_job(&mut slow, now.plus(LEASE)).await;
-        assert!(!renewed.expect("a store"));
-        assert_eq!(pair.do_jobs().await, [], "the second has it");
-        assert_eq!(store.waiting_jobs().await.expect("a store"), 1);
-        assert!(store.finish_job(&taken).await.expect("a store"));
-        assert_eq!(pair.number("select count(*) from jobs").await, 0);
-    }
-}
-
-#[tokio::test]
-async fn a_job_that_never_works_is_given_up_and_stays_to_be_looked_at() {
-    for pair in with_jobs(1).await {
-        pair.provider().faults().always(LOG_OUT, Fault::html(502));
-        for _ in 1..50 {
-            assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
-            pair.advance(Duration::from_hours(6));
+            done
         }
-        assert_eq!(
-            pair.do_jobs().await,
-            [JobOutcome::DeadLetter],
-            "{}",
-            pair.kind()
-        );
-        pair.provider().faults().clear();
-        pair.advance(Duration::from_hours(24));
-        assert_eq!(pair.do_jobs().await, []);
-        assert_eq!(pair.base.store.waiting_jobs().await.expect("a store"), 0);
-        let dead = "select count(*) from jobs where dead_at is not null and attempts = 50";
-        assert_eq!(pair.number(dead).await, 1, "{}", pair.kind());
+    });
+    assert_eq!(workers.await.iter().sum::<usize>(), 12, "{}", pair.kind());
+    assert_eq!(pair.asked(LOG_OUT), 12, "{}", pair.kind());
+    assert_eq!(pair.sessions_at_provider(ADA), 0);
+    assert_eq!(pair.base.number("select count(*) from jobs").await, 0);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_worker_that_died_holds_a_job_for_two_minutes(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let pair = with_jobs(engine, 1).await;
+    let store = &pair.base.store;
+    let now = pair.here().clock.now();
+    let dead = claim(store, &["log_out"], now).await.expect("a job");
+    pair.advance(LEASE.saturating_sub(Duration::from_micros(1)));
+    assert_eq!(pair.do_jobs().await, []);
+    pair.advance(Duration::from_micros(1));
+    let now = pair.here().clock.now();
+    let taken = claim(store, &["log_out"], now).await.expect("a job");
+    assert_eq!((taken.id, taken.attempts), (dead.id, 2));
+    // The first was only slow: what it says does not count any more.
+    assert!(!store.finish_job(&dead).await.expect("a store"));
+    assert!(!give_up(store, &dead, now).await);
+    let mut slow = dead.clone();
+    let renewed = store.renew_job(&mut slow, now.plus(LEASE)).await;
+    assert!(!renewed.expect("a store"));
+    assert_eq!(pair.do_jobs().await, [], "the second has it");
+    assert_eq!(store.waiting_jobs().await.expect("a store"), 1);
+    assert!(store.finish_job(&taken).await.expect("a store"));
+    assert_eq!(pair.base.number("select count(*) from jobs").await, 0);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_job_that_never_works_is_given_up_and_stays_to_be_looked_at(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let pair = with_jobs(engine, 1).await;
+    pair.provider().faults().always(LOG_OUT, Fault::html(502));
+    for _ in 1..50 {
+        assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
+        pair.advance(Duration::from_hours(6));
     }
+    assert_eq!(
+        pair.do_jobs().await,
+        [JobOutcome::DeadLetter],
+        "{}",
+        pair.kind()
+    );
+    pair.provider().faults().clear();
+    pair.advance(Duration::from_hours(24));
+    assert_eq!(pair.do_jobs().await, []);
+    assert_eq!(pair.base.store.waiting_jobs().await.expect("a store"), 0);
+    let dead = "select count(*) from jobs where dead_at is not null and attempts = 50";
+    assert_eq!(pair.base.number(dead).await, 1, "{}", pair.kind());
 }
 
 /// A rolling deploy: a later version has written down a kind of work that this one does not know.
+#[rstest]
 #[tokio::test]
-async fn a_job_of_a_later_version_is_left_to_it() {
-    for pair in with_jobs(1).await {
-        let now = pair.here().clock.now();
-        let payload = b"sealed by a later version".to_vec();
-        let later = NewJob::new(Uuid::from_u128(1), "dance", payload, now);
-        let store = &pair.base.store;
-        store.enqueue(&later, now).await.expect("a store");
-        assert_eq!(pair.do_jobs().await, [JobOutcome::Done], "{}", pair.kind());
-        pair.advance(Duration::from_hours(24 * 30));
-        assert_eq!(pair.do_jobs().await, []);
-        let untouched = "select count(*) from jobs where dead_at is null and attempts = 0 \
-                         and locked_until is null";
-        assert_eq!(pair.number(untouched).await, 1, "{}", pair.kind());
-        let now = pair.here().clock.now();
-        let taken = claim(store, &["log_out", "dance"], now).await;
-        assert_eq!(taken.expect("a job").id, later.id);
-    }
+async fn a_job_of_a_later_version_is_left_to_it(#[values(Sqlite, Postgres)] engine: Engine) {
+    let pair = with_jobs(engine, 1).await;
+    let now = pair.here().clock.now();
+    let payload = b"sealed by a later version".to_vec();
+    let later = NewJob::new(Uuid::from_u128(1), "dance", payload, now);
+    let store = &pair.base.store;
+    store.enqueue(&later, now).await.expect("a store");
+    assert_eq!(pair.do_jobs().await, [JobOutcome::Done], "{}", pair.kind());
+    pair.advance(Duration::from_hours(24 * 30));
+    assert_eq!(pair.do_jobs().await, []);
+    let untouched = "select count(*) from jobs where dead_at is null and attempts = 0 \
+                     and locked_until is null";
+    assert_eq!(pair.base.number(untouched).await, 1, "{}", pair.kind());
+    let now = pair.here().clock.now();
+    let taken = claim(store, &["log_out", "dance"], now).await;
+    assert_eq!(taken.expect("a job").id, later.id);
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_no_version_can_do_is_given_up_at_once_and_what_a_newer_may_is_kept() {
-    for pair in supabase_pairs().await {
-        let keyring = Keyring::parse("the session secret of the tests 0001").expect("a key");
-        let now = pair.here().clock.now();
-        let contents: [&[u8]; 2] = [b"{}", b"not JSON"];
-        for (n, plain) in (1..).zip(contents) {
-            let payload = keyring.seal("job", plain);
-            let job = NewJob::new(Uuid::from_u128(n), "log_out", payload, now);
-            let written = pair.base.store.enqueue(&job, now).await;
-            written.expect("a store");
-        }
-        assert_eq!(
-            pair.do_jobs().await,
-            [JobOutcome::Postponed, JobOutcome::DeadLetter]
-        );
-        assert_eq!(pair.provider().requests().count("logout"), 0);
-        let dead = "select count(*) from jobs where dead_at is not null";
-        assert_eq!(pair.number(dead).await, 1, "{}", pair.kind());
+async fn what_no_version_can_do_is_given_up_at_once_and_what_a_newer_may_is_kept(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let pair = Pair::supabase(engine).await;
+    let keyring = Keyring::parse("the session secret of the tests 0001").expect("a key");
+    let now = pair.here().clock.now();
+    let contents: [&[u8]; 2] = [b"{}", b"not JSON"];
+    for (n, plain) in (1..).zip(contents) {
+        let payload = keyring.seal("job", plain);
+        let job = NewJob::new(Uuid::from_u128(n), "log_out", payload, now);
+        let written = pair.base.store.enqueue(&job, now).await;
+        written.expect("a store");
     }
+    assert_eq!(
+        pair.do_jobs().await,
+        [JobOutcome::Postponed, JobOutcome::DeadLetter]
+    );
+    assert_eq!(pair.provider().requests().count("logout"), 0);
+    let dead = "select count(*) from jobs where dead_at is not null";
+    assert_eq!(pair.base.number(dead).await, 1, "{}", pair.kind());
 }
 
+#[rstest]
 #[tokio::test]
-async fn one_that_waits_does_not_hold_up_the_others() {
-    for pair in with_jobs(4).await {
-        pair.provider().faults().next(LOG_OUT, Fault::Drop);
-        let outcomes = pair.do_jobs().await;
-        assert_eq!(outcomes.len(), 4, "{}", pair.kind());
-        assert_eq!(outcomes[0], JobOutcome::Postponed);
-        assert_eq!(outcomes[1..], [JobOutcome::Done; 3]);
-        assert_eq!(pair.sessions_at_provider(ADA), 1);
-    }
+async fn one_that_waits_does_not_hold_up_the_others(#[values(Sqlite, Postgres)] engine: Engine) {
+    let pair = with_jobs(engine, 4).await;
+    pair.provider().faults().next(LOG_OUT, Fault::Drop);
+    let outcomes = pair.do_jobs().await;
+    assert_eq!(outcomes.len(), 4, "{}", pair.kind());
+    assert_eq!(outcomes[0], JobOutcome::Postponed);
+    assert_eq!(outcomes[1..], [JobOutcome::Done; 3]);
+    assert_eq!(pair.sessions_at_provider(ADA), 1);
 }

@@ -6,202 +6,207 @@ use archety_backend::config::{Environment, Retention};
 use archety_backend::store::{
     Adoption, Lease, OpenError, Receipt, ReplayCheck, Store, StoreError, Stored,
 };
+use rstest::rstest;
 use shared_protocol::{RelayName, RelayStatus};
 
 use super::draft::{direct, received, signed};
-use crate::support::{NOW, stores};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 fn mini() -> RelayName {
     RelayName::parse("mini").expect("valid")
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_message_is_accepted_once() {
-    for store in stores().await {
-        let message = direct("msg_1");
-        let id = message.id;
-        let store = &store.store;
-        assert_eq!(
-            store.store_message(message).await.unwrap(),
-            Stored::Accepted(id)
-        );
-        assert_eq!(
-            store.store_message(direct("msg_1")).await.unwrap(),
-            Stored::Duplicate(id)
-        );
-        let mut other_body = direct("msg_1");
-        other_body.body_hash = [9; 32];
-        assert_eq!(
-            store.store_message(other_body).await.unwrap(),
-            Stored::Conflict(id)
-        );
-        let mut other_relay = direct("msg_1");
-        other_relay.relay = mini();
-        let id = other_relay.id;
-        assert_eq!(
-            store.store_message(other_relay).await.unwrap(),
-            Stored::Accepted(id)
-        );
-        assert_eq!(store.intake_depth(), 0);
-    }
+async fn a_message_is_accepted_once(#[values(Sqlite, Postgres)] engine: Engine) {
+    let store = TestStore::new(engine).await;
+    let message = direct("msg_1");
+    let id = message.id;
+    let store = &store.store;
+    assert_eq!(
+        store.store_message(message).await.unwrap(),
+        Stored::Accepted(id)
+    );
+    assert_eq!(
+        store.store_message(direct("msg_1")).await.unwrap(),
+        Stored::Duplicate(id)
+    );
+    let mut other_body = direct("msg_1");
+    other_body.body_hash = [9; 32];
+    assert_eq!(
+        store.store_message(other_body).await.unwrap(),
+        Stored::Conflict(id)
+    );
+    let mut other_relay = direct("msg_1");
+    other_relay.relay = mini();
+    let id = other_relay.id;
+    assert_eq!(
+        store.store_message(other_relay).await.unwrap(),
+        Stored::Accepted(id)
+    );
+    assert_eq!(store.intake_depth(), 0);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_replay_stores_nothing() {
-    for store in stores().await {
-        let store = &store.store;
-        let first = store
-            .store_message(signed(direct("msg_1"), "msg_1", 7))
-            .await
-            .unwrap();
-        assert!(matches!(first, Stored::Accepted(_)));
-        let replay = signed(direct("msg_2"), "msg_1", 7);
-        assert_eq!(store.store_message(replay).await.unwrap(), Stored::Replayed);
-        let later = signed(direct("msg_2"), "msg_1", 8);
-        assert!(matches!(
-            store.store_message(later).await.unwrap(),
-            Stored::Accepted(_)
-        ));
-    }
+async fn a_replay_stores_nothing(#[values(Sqlite, Postgres)] engine: Engine) {
+    let store = TestStore::new(engine).await;
+    let store = &store.store;
+    let first = store
+        .store_message(signed(direct("msg_1"), "msg_1", 7))
+        .await
+        .unwrap();
+    assert!(matches!(first, Stored::Accepted(_)));
+    let replay = signed(direct("msg_2"), "msg_1", 7);
+    assert_eq!(store.store_message(replay).await.unwrap(), Stored::Replayed);
+    let later = signed(direct("msg_2"), "msg_1", 8);
+    assert!(matches!(
+        store.store_message(later).await.unwrap(),
+        Stored::Accepted(_)
+    ));
 }
 
+#[rstest]
 #[tokio::test]
-async fn receipts_and_windows_are_taken_once_and_cleaned() {
-    for store in stores().await {
-        let store = &store.store;
-        let receipt = Receipt {
-            relay: mini(),
-            webhook_id: "pull_1".to_owned(),
-            signed_at: 5,
-        };
-        assert_eq!(
-            store.take_receipt(&receipt, NOW).await.unwrap(),
-            ReplayCheck::New
-        );
-        assert_eq!(
-            store.take_receipt(&receipt, NOW).await.unwrap(),
-            ReplayCheck::Replay
-        );
-        let other = Receipt {
-            relay: RelayName::default(),
-            ..receipt.clone()
-        };
-        assert_eq!(
-            store.take_receipt(&other, NOW).await.unwrap(),
-            ReplayCheck::New
-        );
-        let window = async |now| {
-            let before = archety_backend::clock::Timestamp::minus(now, Duration::from_mins(10));
-            store
-                .open_body_window(&mini(), b"hash", now, before)
-                .await
-                .unwrap()
-        };
-        assert_eq!(window(NOW).await, NOW);
-        assert_eq!(window(NOW.plus(Duration::from_mins(9))).await, NOW);
-        let anew = NOW.plus(Duration::from_mins(10));
-        assert_eq!(window(anew).await, anew);
-        assert_eq!(
-            store
-                .clean(&Retention::default(), NOW.plus(Duration::from_mins(11)))
-                .await
-                .unwrap(),
-            0
-        );
-        let late = anew.plus(Duration::from_mins(12));
-        assert_eq!(store.clean(&Retention::default(), late).await.unwrap(), 3);
-        assert_eq!(
-            store.take_receipt(&receipt, late).await.unwrap(),
-            ReplayCheck::New
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_lease_has_one_holder() {
-    for store in stores().await {
-        let store = &store.store;
-        let renew = async |instance: &str, now| {
-            let status = RelayStatus::default();
-            store
-                .renew_lease(&mini(), instance, &status, now)
-                .await
-                .unwrap()
-        };
-        assert_eq!(renew("one", NOW).await, Lease::Held);
-        assert_eq!(renew("two", NOW).await, Lease::Elsewhere);
-        let renewed = NOW.plus(Duration::from_mins(1));
-        assert_eq!(renew("one", renewed).await, Lease::Held);
-        assert_eq!(renew("two", NOW.plus(Lease::TTL)).await, Lease::Elsewhere);
-        assert_eq!(renew("two", renewed.plus(Lease::TTL)).await, Lease::Held);
-    }
-}
-
-#[tokio::test]
-async fn having_signed_is_never_forgotten() {
-    for mut store in stores().await {
-        assert!(!store.store.hmac_seen(&mini()).await.unwrap());
-        store.store.mark_hmac_seen(&mini(), NOW).await.unwrap();
+async fn receipts_and_windows_are_taken_once_and_cleaned(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let store = TestStore::new(engine).await;
+    let store = &store.store;
+    let receipt = Receipt {
+        relay: mini(),
+        webhook_id: "pull_1".to_owned(),
+        signed_at: 5,
+    };
+    assert_eq!(
+        store.take_receipt(&receipt, NOW).await.unwrap(),
+        ReplayCheck::New
+    );
+    assert_eq!(
+        store.take_receipt(&receipt, NOW).await.unwrap(),
+        ReplayCheck::Replay
+    );
+    let other = Receipt {
+        relay: RelayName::default(),
+        ..receipt.clone()
+    };
+    assert_eq!(
+        store.take_receipt(&other, NOW).await.unwrap(),
+        ReplayCheck::New
+    );
+    let window = async |now| {
+        let before = archety_backend::clock::Timestamp::minus(now, Duration::from_mins(10));
         store
-            .store
-            .mark_hmac_seen(&mini(), NOW.plus(Duration::from_secs(9)))
+            .open_body_window(&mini(), b"hash", now, before)
             .await
-            .unwrap();
-        assert!(store.store.hmac_seen(&mini()).await.unwrap());
-        assert!(!store.store.hmac_seen(&RelayName::default()).await.unwrap());
-        store.store = store.second().await;
-        assert!(store.store.hmac_seen(&mini()).await.unwrap());
-    }
+            .unwrap()
+    };
+    assert_eq!(window(NOW).await, NOW);
+    assert_eq!(window(NOW.plus(Duration::from_mins(9))).await, NOW);
+    let anew = NOW.plus(Duration::from_mins(10));
+    assert_eq!(window(anew).await, anew);
+    assert_eq!(
+        store
+            .clean(&Retention::default(), NOW.plus(Duration::from_mins(11)))
+            .await
+            .unwrap(),
+        0
+    );
+    let late = anew.plus(Duration::from_mins(12));
+    assert_eq!(store.clean(&Retention::default(), late).await.unwrap(), 3);
+    assert_eq!(
+        store.take_receipt(&receipt, late).await.unwrap(),
+        ReplayCheck::New
+    );
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_newest_message_is_the_last_one_stored_per_relay() {
-    for store in stores().await {
-        let store = &store.store;
-        let newest = async || {
-            let newest = store.newest_message(&RelayName::default()).await.unwrap();
-            newest.map(|row| (row.message_guid, row.sent_at))
-        };
-        assert_eq!(newest().await, None);
-        let second = |n: u64| NOW.plus(Duration::from_micros(n * 1_000_001));
-        let years_ahead = NOW.plus(Duration::from_hours(5 * 365 * 24));
-        for (identity, at, sent, backfill, expected) in [
-            ("a", second(20), second(9), false, ("guid-a", second(9))),
-            ("b", second(21), second(5), false, ("guid-b", second(5))),
-            ("c", second(22), second(22), true, ("guid-b", second(5))),
-            // A clock that runs ahead holds up nothing beyond its own message.
-            ("d", second(23), years_ahead, false, ("guid-d", second(23))),
-            ("e", second(24), second(24), false, ("guid-e", second(24))),
-        ] {
-            let mut message = received(direct(identity), at);
-            (message.sent_at, message.is_backfill) = (sent, backfill);
-            store.store_message(message).await.unwrap();
-            let (guid, sent) = expected;
-            assert_eq!(newest().await, Some((guid.to_owned(), sent)));
-        }
-        assert_eq!(store.newest_message(&mini()).await.unwrap(), None);
-    }
+async fn a_lease_has_one_holder(#[values(Sqlite, Postgres)] engine: Engine) {
+    let store = TestStore::new(engine).await;
+    let store = &store.store;
+    let renew = async |instance: &str, now| {
+        let status = RelayStatus::default();
+        store
+            .renew_lease(&mini(), instance, &status, now)
+            .await
+            .unwrap()
+    };
+    assert_eq!(renew("one", NOW).await, Lease::Held);
+    assert_eq!(renew("two", NOW).await, Lease::Elsewhere);
+    let renewed = NOW.plus(Duration::from_mins(1));
+    assert_eq!(renew("one", renewed).await, Lease::Held);
+    assert_eq!(renew("two", NOW.plus(Lease::TTL)).await, Lease::Elsewhere);
+    assert_eq!(renew("two", renewed.plus(Lease::TTL)).await, Lease::Held);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_database_belongs_to_one_environment() {
-    for store in stores().await {
-        let closed = store.close().await;
-        let production = Environment::Production;
-        let served = Store::open(&closed.config, production, NOW).await.err();
-        let migrated = Store::migrate(&closed.config, production, Adoption::Refused, NOW).await;
-        for refused in [served, migrated.err()] {
-            let refused = refused.expect("it belongs to development");
-            assert!(
-                matches!(refused, OpenError::OtherEnvironment { .. }),
-                "{refused:?}"
-            );
-            let told = refused.to_string();
-            assert!(
-                told.contains("`development`") && told.contains("`production`"),
-                "{told}"
-            );
-        }
+async fn having_signed_is_never_forgotten(#[values(Sqlite, Postgres)] engine: Engine) {
+    let mut store = TestStore::new(engine).await;
+    assert!(!store.store.hmac_seen(&mini()).await.unwrap());
+    store.store.mark_hmac_seen(&mini(), NOW).await.unwrap();
+    store
+        .store
+        .mark_hmac_seen(&mini(), NOW.plus(Duration::from_secs(9)))
+        .await
+        .unwrap();
+    assert!(store.store.hmac_seen(&mini()).await.unwrap());
+    assert!(!store.store.hmac_seen(&RelayName::default()).await.unwrap());
+    store.store = store.second().await;
+    assert!(store.store.hmac_seen(&mini()).await.unwrap());
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_newest_message_is_the_last_one_stored_per_relay(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let store = TestStore::new(engine).await;
+    let store = &store.store;
+    let newest = async || {
+        let newest = store.newest_message(&RelayName::default()).await.unwrap();
+        newest.map(|row| (row.message_guid, row.sent_at))
+    };
+    assert_eq!(newest().await, None);
+    let second = |n: u64| NOW.plus(Duration::from_micros(n * 1_000_001));
+    let years_ahead = NOW.plus(Duration::from_hours(5 * 365 * 24));
+    for (identity, at, sent, backfill, expected) in [
+        ("a", second(20), second(9), false, ("guid-a", second(9))),
+        ("b", second(21), second(5), false, ("guid-b", second(5))),
+        ("c", second(22), second(22), true, ("guid-b", second(5))),
+        // A clock that runs ahead holds up nothing beyond its own message.
+        ("d", second(23), years_ahead, false, ("guid-d", second(23))),
+        ("e", second(24), second(24), false, ("guid-e", second(24))),
+    ] {
+        let mut message = received(direct(identity), at);
+        (message.sent_at, message.is_backfill) = (sent, backfill);
+        store.store_message(message).await.unwrap();
+        let (guid, sent) = expected;
+        assert_eq!(newest().await, Some((guid.to_owned(), sent)));
+    }
+    assert_eq!(store.newest_message(&mini()).await.unwrap(), None);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_database_belongs_to_one_environment(#[values(Sqlite, Postgres)] engine: Engine) {
+    let store = TestStore::new(engine).await;
+    let closed = store.close().await;
+    let production = Environment::Production;
+    let served = Store::open(&closed.config, production, NOW).await.err();
+    let migrated = Store::migrate(&closed.config, production, Adoption::Refused, NOW).await;
+    for refused in [served, migrated.err()] {
+        let refused = refused.expect("it belongs to development");
+        assert!(
+            matches!(refused, OpenError::OtherEnvironment { .. }),
+            "{refused:?}"
+        );
+        let told = refused.to_string();
+        assert!(
+            told.contains("`development`") && told.contains("`production`"),
+            "{told}"
+        );
     }
 }
 
@@ -217,37 +222,39 @@ async fn sqlite_serves_one_process() {
     );
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_closed_store_writes_what_waits_and_takes_nothing_new() {
-    for store in stores().await {
-        let waiting: Vec<_> = (0..50)
-            .map(|n| {
-                let store = store.store.clone();
-                tokio::spawn(async move { store.store_message(direct(&format!("msg_{n}"))).await })
-            })
-            .collect();
-        tokio::task::yield_now().await;
-        let closed = store.close().await;
-        let mut stored = 0;
-        for result in waiting {
-            // Either it was in time, and then it is stored; or it was told to come back.
-            match result.await.expect("no panic") {
-                Ok(Stored::Accepted(_)) => stored += 1,
-                Err(StoreError::Closed) => {}
-                other => panic!("{other:?}"),
-            }
+async fn a_closed_store_writes_what_waits_and_takes_nothing_new(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let store = TestStore::new(engine).await;
+    let waiting: Vec<_> = (0..50)
+        .map(|n| {
+            let store = store.store.clone();
+            tokio::spawn(async move { store.store_message(direct(&format!("msg_{n}"))).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    let closed = store.close().await;
+    let mut stored = 0;
+    for result in waiting {
+        // Either it was in time, and then it is stored; or it was told to come back.
+        match result.await.expect("no panic") {
+            Ok(Stored::Accepted(_)) => stored += 1,
+            Err(StoreError::Closed) => {}
+            other => panic!("{other:?}"),
         }
-        let again = closed.open().await;
-        let mut found = 0;
-        for n in 0..50 {
-            let outcome = again.store_message(direct(&format!("msg_{n}"))).await;
-            if matches!(outcome.unwrap(), Stored::Duplicate(_)) {
-                found += 1;
-            }
-        }
-        assert_eq!(
-            found, stored,
-            "what was answered is there, and nothing else"
-        );
     }
+    let again = closed.open().await;
+    let mut found = 0;
+    for n in 0..50 {
+        let outcome = again.store_message(direct(&format!("msg_{n}"))).await;
+        if matches!(outcome.unwrap(), Stored::Duplicate(_)) {
+            found += 1;
+        }
+    }
+    assert_eq!(
+        found, stored,
+        "what was answered is there, and nothing else"
+    );
 }

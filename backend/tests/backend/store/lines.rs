@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use archety_backend::clock::Timestamp;
 use archety_backend::store::{LineAddress, LinesUpdate, NewMessage, Pools, Store, Stored};
+use rstest::rstest;
 use shared_protocol::RelayName;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tokio::task::JoinSet;
 
 use super::draft::{direct, in_chat, on_line, received, signed};
-use crate::support::{NOW, TestStore, stores};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 const ONE: &str = "+15550100100";
 const TWO: &str = "two@example.com";
@@ -58,183 +59,185 @@ async fn texts(s: &TestStore, sql: &str) -> Vec<String> {
     .expect("texts")
 }
 
+#[rstest]
 #[tokio::test]
-async fn lines_are_written_only_when_they_are_others() {
-    for s in stores().await {
-        let told = line(ONE, &[ONE, TWO]);
-        assert_eq!(tell(&s.store, &told).await, new(0));
-        assert_eq!(tell(&s.store, &told).await, LinesUpdate::Unchanged);
-        assert_eq!(tell(&s.second().await, &told).await, LinesUpdate::Unchanged);
-        let mini = RelayName::parse("mini").expect("a name");
-        let of_mini = s.store.set_lines(&mini, &told).await;
-        assert_eq!(of_mini.expect("told"), new(0), "each relay has its own");
-        assert_eq!(tell(&s.store, &line(TWO, &[ONE, TWO])).await, new(0));
-        assert_eq!(tell(&s.store, &line(TWO, &[TWO])).await, new(0));
-        let left = "select relay || ' ' || address || ' ' || line from relay_lines order by 1";
-        assert_eq!(
-            texts(&s, left).await,
-            [
-                format!("default {TWO} {TWO}"),
-                format!("mini {ONE} {ONE}"),
-                format!("mini {TWO} {ONE}")
-            ],
-            "{}",
-            s.kind
-        );
-    }
+async fn lines_are_written_only_when_they_are_others(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = TestStore::new(engine).await;
+    let told = line(ONE, &[ONE, TWO]);
+    assert_eq!(tell(&s.store, &told).await, new(0));
+    assert_eq!(tell(&s.store, &told).await, LinesUpdate::Unchanged);
+    assert_eq!(tell(&s.second().await, &told).await, LinesUpdate::Unchanged);
+    let mini = RelayName::parse("mini").expect("a name");
+    let of_mini = s.store.set_lines(&mini, &told).await;
+    assert_eq!(of_mini.expect("told"), new(0), "each relay has its own");
+    assert_eq!(tell(&s.store, &line(TWO, &[ONE, TWO])).await, new(0));
+    assert_eq!(tell(&s.store, &line(TWO, &[TWO])).await, new(0));
+    let left = "select relay || ' ' || address || ' ' || line from relay_lines order by 1";
+    assert_eq!(
+        texts(&s, left).await,
+        [
+            format!("default {TWO} {TWO}"),
+            format!("mini {ONE} {ONE}"),
+            format!("mini {TWO} {ONE}")
+        ],
+        "{}",
+        s.kind
+    );
 }
 
+#[rstest]
 #[tokio::test]
-async fn every_address_of_a_line_is_the_line() {
-    for s in stores().await {
-        tell(&s.store, &line(ONE, &[ONE, TWO])).await;
-        store(&s, on_line(direct("a"), TWO)).await;
-        store(&s, on_line(direct("b"), ONE)).await;
-        store(&s, direct("c")).await;
-        store(&s, on_line(direct("d"), THREE)).await;
-        // Without a line first, then by an address.
-        let other = |identity: &str| in_chat(direct(identity), "iMessage;-;+15550100002");
-        store(&s, other("e")).await;
-        store(&s, on_line(other("f"), TWO)).await;
-        let mini = RelayName::parse("mini").expect("a name");
-        let mut of_mini = on_line(direct("g"), TWO);
-        of_mini.relay = mini;
-        store(&s, of_mini).await;
-        let expected = [
-            format!("a in {ONE}"),
-            format!("b in {ONE}"),
-            format!("c in {ONE}"),
-            format!("d in {THREE}"),
-            format!("e in {ONE}"),
-            format!("f in {ONE}"),
-            format!("g in {TWO}"),
-        ];
-        assert_eq!(homes(&s).await, expected, "{}", s.kind);
-    }
+async fn every_address_of_a_line_is_the_line(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = TestStore::new(engine).await;
+    tell(&s.store, &line(ONE, &[ONE, TWO])).await;
+    store(&s, on_line(direct("a"), TWO)).await;
+    store(&s, on_line(direct("b"), ONE)).await;
+    store(&s, direct("c")).await;
+    store(&s, on_line(direct("d"), THREE)).await;
+    // Without a line first, then by an address.
+    let other = |identity: &str| in_chat(direct(identity), "iMessage;-;+15550100002");
+    store(&s, other("e")).await;
+    store(&s, on_line(other("f"), TWO)).await;
+    let mini = RelayName::parse("mini").expect("a name");
+    let mut of_mini = on_line(direct("g"), TWO);
+    of_mini.relay = mini;
+    store(&s, of_mini).await;
+    let expected = [
+        format!("a in {ONE}"),
+        format!("b in {ONE}"),
+        format!("c in {ONE}"),
+        format!("d in {THREE}"),
+        format!("e in {ONE}"),
+        format!("f in {ONE}"),
+        format!("g in {TWO}"),
+    ];
+    assert_eq!(homes(&s).await, expected, "{}", s.kind);
 }
 
+#[rstest]
 #[tokio::test]
-async fn conversations_stored_before_come_under_the_name() {
-    for s in stores().await {
-        let chat = |identity: &str, peer: u32| {
-            in_chat(direct(identity), &format!("iMessage;-;+1555010{peer:04}"))
-        };
-        // One address; two, of which one is the name; two, of which neither is; none.
-        store(&s, on_line(chat("a1", 1), TWO)).await;
-        store(&s, on_line(chat("b1", 2), ONE)).await;
-        store(&s, received(on_line(chat("b2", 2), TWO), at(5))).await;
-        store(&s, received(on_line(chat("c1", 3), TWO), at(1))).await;
-        store(&s, received(on_line(chat("c2", 3), THREE), at(2))).await;
-        store(&s, received(on_line(chat("c3", 3), TWO), at(3))).await;
-        store(&s, chat("d1", 4)).await;
-        assert_eq!(tell(&s.store, &line(ONE, &[ONE, TWO, THREE])).await, new(2));
-        for (n, old) in [(1, TWO), (2, TWO), (3, THREE), (4, TWO)] {
-            store(&s, on_line(chat(&format!("new{n}"), n), old)).await;
-            store(&s, chat(&format!("without{n}"), n)).await;
-        }
-        let expected = [
-            format!("a1 in {ONE}"),
-            format!("b1 in {ONE}"),
-            // Closed: it keeps what it has, and nothing new comes.
-            format!("b2 in {TWO}"),
-            format!("c1 in {ONE}"),
-            format!("c2 in {THREE}"),
-            format!("c3 in {ONE}"),
-            format!("d1 in {ONE}"),
-            format!("new1 in {ONE}"),
-            format!("new2 in {ONE}"),
-            format!("new3 in {ONE}"),
-            format!("new4 in {ONE}"),
-            format!("without1 in {ONE}"),
-            format!("without2 in {ONE}"),
-            format!("without3 in {ONE}"),
-            format!("without4 in {ONE}"),
-        ];
-        assert_eq!(homes(&s).await, expected, "{}", s.kind);
-        let conversations = texts(&s, "select cast(count(*) as text) from conversations").await;
-        assert_eq!(conversations, ["6"], "nothing new was begun on {}", s.kind);
+async fn conversations_stored_before_come_under_the_name(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = TestStore::new(engine).await;
+    let chat = |identity: &str, peer: u32| {
+        in_chat(direct(identity), &format!("iMessage;-;+1555010{peer:04}"))
+    };
+    // One address; two, of which one is the name; two, of which neither is; none.
+    store(&s, on_line(chat("a1", 1), TWO)).await;
+    store(&s, on_line(chat("b1", 2), ONE)).await;
+    store(&s, received(on_line(chat("b2", 2), TWO), at(5))).await;
+    store(&s, received(on_line(chat("c1", 3), TWO), at(1))).await;
+    store(&s, received(on_line(chat("c2", 3), THREE), at(2))).await;
+    store(&s, received(on_line(chat("c3", 3), TWO), at(3))).await;
+    store(&s, chat("d1", 4)).await;
+    assert_eq!(tell(&s.store, &line(ONE, &[ONE, TWO, THREE])).await, new(2));
+    for (n, old) in [(1, TWO), (2, TWO), (3, THREE), (4, TWO)] {
+        store(&s, on_line(chat(&format!("new{n}"), n), old)).await;
+        store(&s, chat(&format!("without{n}"), n)).await;
     }
+    let expected = [
+        format!("a1 in {ONE}"),
+        format!("b1 in {ONE}"),
+        // Closed: it keeps what it has, and nothing new comes.
+        format!("b2 in {TWO}"),
+        format!("c1 in {ONE}"),
+        format!("c2 in {THREE}"),
+        format!("c3 in {ONE}"),
+        format!("d1 in {ONE}"),
+        format!("new1 in {ONE}"),
+        format!("new2 in {ONE}"),
+        format!("new3 in {ONE}"),
+        format!("new4 in {ONE}"),
+        format!("without1 in {ONE}"),
+        format!("without2 in {ONE}"),
+        format!("without3 in {ONE}"),
+        format!("without4 in {ONE}"),
+    ];
+    assert_eq!(homes(&s).await, expected, "{}", s.kind);
+    let conversations = texts(&s, "select cast(count(*) as text) from conversations").await;
+    assert_eq!(conversations, ["6"], "nothing new was begun on {}", s.kind);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_line_can_get_another_name_and_be_parted() {
-    for s in stores().await {
-        tell(&s.store, &line(ONE, &[ONE, TWO])).await;
-        store(&s, on_line(direct("a"), TWO)).await;
-        assert_eq!(tell(&s.store, &line(TWO, &[ONE, TWO])).await, new(1));
-        store(&s, on_line(direct("b"), ONE)).await;
-        assert_eq!(
-            homes(&s).await,
-            [format!("a in {TWO}"), format!("b in {TWO}")]
-        );
-        let mut parted = line(ONE, &[ONE]);
-        parted.extend(line(TWO, &[TWO]));
-        assert_eq!(tell(&s.store, &parted).await, new(0));
-        store(&s, on_line(direct("c"), ONE)).await;
-        store(&s, on_line(direct("d"), TWO)).await;
-        let homes = homes(&s).await;
-        assert_eq!(
-            homes[2..],
-            [format!("c in {ONE}"), format!("d in {TWO}")],
-            "{}",
-            s.kind
-        );
-    }
+async fn a_line_can_get_another_name_and_be_parted(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = TestStore::new(engine).await;
+    tell(&s.store, &line(ONE, &[ONE, TWO])).await;
+    store(&s, on_line(direct("a"), TWO)).await;
+    assert_eq!(tell(&s.store, &line(TWO, &[ONE, TWO])).await, new(1));
+    store(&s, on_line(direct("b"), ONE)).await;
+    assert_eq!(
+        homes(&s).await,
+        [format!("a in {TWO}"), format!("b in {TWO}")]
+    );
+    let mut parted = line(ONE, &[ONE]);
+    parted.extend(line(TWO, &[TWO]));
+    assert_eq!(tell(&s.store, &parted).await, new(0));
+    store(&s, on_line(direct("c"), ONE)).await;
+    store(&s, on_line(direct("d"), TWO)).await;
+    let homes = homes(&s).await;
+    assert_eq!(
+        homes[2..],
+        [format!("c in {ONE}"), format!("d in {TWO}")],
+        "{}",
+        s.kind
+    );
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chat_has_one_conversation_however_telling_and_storing_meet() {
-    for s in stores().await {
-        let replicas = [s.store.clone(), s.second().await];
-        for round in 0..12_u64 {
-            let relay = RelayName::parse(&format!("r{round}")).expect("a name");
-            let message = {
-                let relay = relay.clone();
-                move |n: u64, address: &str| {
-                    let identity = format!("{round:02} {n:02} {address}");
-                    let chat = format!("iMessage;-;+1555010{:04}", n % 8);
-                    let mut message = on_line(in_chat(direct(&identity), &chat), address);
-                    message.relay = relay.clone();
-                    message
+async fn a_chat_has_one_conversation_however_telling_and_storing_meet(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = TestStore::new(engine).await;
+    let replicas = [s.store.clone(), s.second().await];
+    for round in 0..12_u64 {
+        let relay = RelayName::parse(&format!("r{round}")).expect("a name");
+        let message = {
+            let relay = relay.clone();
+            move |n: u64, address: &str| {
+                let identity = format!("{round:02} {n:02} {address}");
+                let chat = format!("iMessage;-;+1555010{:04}", n % 8);
+                let mut message = on_line(in_chat(direct(&identity), &chat), address);
+                message.relay = relay.clone();
+                message
+            }
+        };
+        let mut tasks = JoinSet::new();
+        for n in 0..32 {
+            let (replica, message) = (replicas[0].clone(), message(n, TWO));
+            tasks.spawn(async move {
+                // Spread over the time that telling takes.
+                for _ in 0..n * 3 {
+                    tokio::task::yield_now().await;
                 }
-            };
-            let mut tasks = JoinSet::new();
-            for n in 0..32 {
-                let (replica, message) = (replicas[0].clone(), message(n, TWO));
-                tasks.spawn(async move {
-                    // Spread over the time that telling takes.
-                    for _ in 0..n * 3 {
-                        tokio::task::yield_now().await;
-                    }
-                    replica.store_message(message).await.expect("stored");
-                });
-            }
-            let lines = line(ONE, &[ONE, TWO]);
-            let told = replicas[1].set_lines(&relay, &lines).await;
-            told.expect("told");
-            for n in 0..8 {
-                // The name itself is seen once it was told.
-                let stored = replicas[1].store_message(message(n, ONE)).await;
-                assert!(matches!(stored, Ok(Stored::Accepted(_))), "{stored:?}");
-            }
-            while let Some(done) = tasks.join_next().await {
-                done.expect("no panic");
-            }
-            let sql = format!(
-                "select distinct line || ' ' || cast(count(*) as text) from conversations \
-                 where relay = 'r{round}' group by line"
-            );
-            assert_eq!(texts(&s, &sql).await, [format!("{ONE} 8")], "{}", s.kind);
+                replica.store_message(message).await.expect("stored");
+            });
         }
+        let lines = line(ONE, &[ONE, TWO]);
+        let told = replicas[1].set_lines(&relay, &lines).await;
+        told.expect("told");
+        for n in 0..8 {
+            // The name itself is seen once it was told.
+            let stored = replicas[1].store_message(message(n, ONE)).await;
+            assert!(matches!(stored, Ok(Stored::Accepted(_))), "{stored:?}");
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.expect("no panic");
+        }
+        let sql = format!(
+            "select distinct line || ' ' || cast(count(*) as text) from conversations \
+             where relay = 'r{round}' group by line"
+        );
+        assert_eq!(texts(&s, &sql).await, [format!("{ONE} 8")], "{}", s.kind);
     }
 }
 
 /// What intake reads was committed after it began to wait.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_new_lines_is_stored_by_them() {
-    let Some(s) = TestStore::postgres().await else {
-        return;
-    };
+    let s = TestStore::postgres().await;
     // So that the statement is prepared, and its plan is kept.
     for n in 0..8 {
         store(&s, on_line(direct(&format!("warm {n}")), THREE)).await;

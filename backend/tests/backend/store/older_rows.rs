@@ -1,10 +1,11 @@
 //! Conversations stored under older rules of their identity come under the present ones.
 
 use archety_backend::store::{MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE, NewMessage, Pools, Stored};
+use rstest::rstest;
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::draft::{direct, in_chat, on_line, received};
-use crate::support::{NOW, TestStore, stores};
+use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 /// Runs the migration that brings them there, as on a database of the release before.
 async fn bring_up_to_date(s: &TestStore) {
@@ -55,98 +56,98 @@ fn older(identity: &str, guid: &str, line: &str) -> NewMessage {
     message
 }
 
+#[rstest]
 #[tokio::test]
-async fn every_service_and_every_form_of_a_line_is_one_conversation() {
+async fn every_service_and_every_form_of_a_line_is_one_conversation(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     const OWN: &str = "+15550100100";
-    for s in stores().await {
-        let s = &s;
-        for (identity, guid, line) in [
-            ("a1", "iMessageLite;-;+15550100001", ""),
-            ("b1", "SatelliteSMS;-;+15550100002", OWN),
-            ("b2", "iMessage;-;+15550100002", OWN),
-            ("c1", "SMS;-;+15550100003", "tel:+15550100100"),
-            ("d1", "SMS;-;+15550100004", "E:Me@Example.com"),
-            ("e1", "SMS;-;+15550100005", "\u{202a}P:+15550100100\u{202c}"),
-            ("f1", "SMS;-;+15550100006", "p:+15550100100"),
-            ("f2", "SMS;-;+15550100006", OWN),
-            // Named after the other person: by its chat, its first sender, its participants.
-            ("g1", "SMS;-;+15550100007", "+15550100007"),
-            ("h1", "SMS;-;Ann@Example.com", "ann@example.com"),
-            ("i1", "test-123", "+15550100001"),
-            ("j1", "SMS;+;chat1", "+15550100001"),
-            ("k1", "SMS;-;+15550100008", "+15550100008"),
-            ("k2", "SMS;-;+15550100008", OWN),
-            ("l1", "Satellite;SMS", OWN),
-            ("m1", "SMS;+;chat2", OWN),
-        ] {
-            store(s, older(identity, guid, line)).await;
-        }
-        let expected = [
-            "a1: -;+15550100001 on ",
-            // Two histories, of which the one with the service goes on under its name no more.
-            "b1: SatelliteSMS;-;+15550100002 on +15550100100",
-            "b2: -;+15550100002 on +15550100100",
-            "c1: -;+15550100003 on +15550100100",
-            "d1: -;+15550100004 on me@example.com",
-            "e1: -;+15550100005 on +15550100100",
-            "f1: -;+15550100006 on p:+15550100100",
-            "f2: -;+15550100006 on +15550100100",
-            "g1: -;+15550100007 on ",
-            "h1: -;Ann@Example.com on ",
-            "i1: test-123 on ",
-            "j1: +;chat1 on ",
-            "k1: -;+15550100008 on ",
-            "k2: -;+15550100008 on +15550100100",
-            "l1: Satellite;SMS on +15550100100",
-            "m1: +;chat2 on +15550100100",
-        ];
-        for _ in 0..2 {
-            bring_up_to_date(s).await;
-            assert_eq!(homes(s).await, expected, "{}", s.kind);
-        }
-        // What comes now finds them.
-        let next = |identity: &str, guid: &str| on_line(in_chat(direct(identity), guid), OWN);
-        store(s, next("a2", "any;-;+15550100001")).await;
-        store(s, next("b3", "SatelliteSMS;-;+15550100002")).await;
-        store(s, next("g2", "iMessage;-;+15550100007")).await;
-        store(s, next("k3", "iMessage;-;+15550100008")).await;
-        let homes = homes(s).await;
-        for found in [
-            "a1: -;+15550100001 on +15550100100",
-            "a2: -;+15550100001 on +15550100100",
-            "b3: -;+15550100002 on +15550100100",
-            "g1: -;+15550100007 on +15550100100",
-            "g2: -;+15550100007 on +15550100100",
-            "k3: -;+15550100008 on +15550100100",
-        ] {
-            assert!(
-                homes.iter().any(|home| home == found),
-                "{found} in {homes:?}"
-            );
-        }
+    let s = &TestStore::new(engine).await;
+    for (identity, guid, line) in [
+        ("a1", "iMessageLite;-;+15550100001", ""),
+        ("b1", "SatelliteSMS;-;+15550100002", OWN),
+        ("b2", "iMessage;-;+15550100002", OWN),
+        ("c1", "SMS;-;+15550100003", "tel:+15550100100"),
+        ("d1", "SMS;-;+15550100004", "E:Me@Example.com"),
+        ("e1", "SMS;-;+15550100005", "\u{202a}P:+15550100100\u{202c}"),
+        ("f1", "SMS;-;+15550100006", "p:+15550100100"),
+        ("f2", "SMS;-;+15550100006", OWN),
+        // Named after the other person: by its chat, its first sender, its participants.
+        ("g1", "SMS;-;+15550100007", "+15550100007"),
+        ("h1", "SMS;-;Ann@Example.com", "ann@example.com"),
+        ("i1", "test-123", "+15550100001"),
+        ("j1", "SMS;+;chat1", "+15550100001"),
+        ("k1", "SMS;-;+15550100008", "+15550100008"),
+        ("k2", "SMS;-;+15550100008", OWN),
+        ("l1", "Satellite;SMS", OWN),
+        ("m1", "SMS;+;chat2", OWN),
+    ] {
+        store(s, older(identity, guid, line)).await;
+    }
+    let expected = [
+        "a1: -;+15550100001 on ",
+        // Two histories, of which the one with the service goes on under its name no more.
+        "b1: SatelliteSMS;-;+15550100002 on +15550100100",
+        "b2: -;+15550100002 on +15550100100",
+        "c1: -;+15550100003 on +15550100100",
+        "d1: -;+15550100004 on me@example.com",
+        "e1: -;+15550100005 on +15550100100",
+        "f1: -;+15550100006 on p:+15550100100",
+        "f2: -;+15550100006 on +15550100100",
+        "g1: -;+15550100007 on ",
+        "h1: -;Ann@Example.com on ",
+        "i1: test-123 on ",
+        "j1: +;chat1 on ",
+        "k1: -;+15550100008 on ",
+        "k2: -;+15550100008 on +15550100100",
+        "l1: Satellite;SMS on +15550100100",
+        "m1: +;chat2 on +15550100100",
+    ];
+    for _ in 0..2 {
+        bring_up_to_date(s).await;
+        assert_eq!(homes(s).await, expected, "{}", s.kind);
+    }
+    // What comes now finds them.
+    let next = |identity: &str, guid: &str| on_line(in_chat(direct(identity), guid), OWN);
+    store(s, next("a2", "any;-;+15550100001")).await;
+    store(s, next("b3", "SatelliteSMS;-;+15550100002")).await;
+    store(s, next("g2", "iMessage;-;+15550100007")).await;
+    store(s, next("k3", "iMessage;-;+15550100008")).await;
+    let homes = homes(s).await;
+    for found in [
+        "a1: -;+15550100001 on +15550100100",
+        "a2: -;+15550100001 on +15550100100",
+        "b3: -;+15550100002 on +15550100100",
+        "g1: -;+15550100007 on +15550100100",
+        "g2: -;+15550100007 on +15550100100",
+        "k3: -;+15550100008 on +15550100100",
+    ] {
+        assert!(
+            homes.iter().any(|home| home == found),
+            "{found} in {homes:?}"
+        );
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn of_several_forms_the_one_used_last_goes_on() {
-    for s in stores().await {
-        let s = &s;
-        let later = NOW.plus(std::time::Duration::from_mins(1));
-        store(s, older("a", "SMS;-;+15550100001", "e:me@example.com")).await;
-        store(
-            s,
-            received(older("b", "SMS;-;+15550100001", "E:Me@Example.com"), later),
-        )
-        .await;
-        bring_up_to_date(s).await;
-        assert_eq!(
-            homes(s).await,
-            [
-                "a: -;+15550100001 on e:me@example.com",
-                "b: -;+15550100001 on me@example.com"
-            ],
-            "{}",
-            s.kind
-        );
-    }
+async fn of_several_forms_the_one_used_last_goes_on(#[values(Sqlite, Postgres)] engine: Engine) {
+    let s = &TestStore::new(engine).await;
+    let later = NOW.plus(std::time::Duration::from_mins(1));
+    store(s, older("a", "SMS;-;+15550100001", "e:me@example.com")).await;
+    store(
+        s,
+        received(older("b", "SMS;-;+15550100001", "E:Me@Example.com"), later),
+    )
+    .await;
+    bring_up_to_date(s).await;
+    assert_eq!(
+        homes(s).await,
+        [
+            "a: -;+15550100001 on e:me@example.com",
+            "b: -;+15550100001 on me@example.com"
+        ],
+        "{}",
+        s.kind
+    );
 }

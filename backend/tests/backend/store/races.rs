@@ -6,7 +6,8 @@ use std::time::Duration;
 use archety_backend::store::{Pools, StoreError, Stored};
 
 use super::draft::{direct, from, in_chat, on_line, signed};
-use crate::support::{TestStore, stores};
+use crate::support::{Engine, Postgres, Sqlite, TestStore};
+use rstest::rstest;
 
 async fn count(store: &TestStore, sql: &'static str) -> i64 {
     match store.store.pools() {
@@ -16,144 +17,144 @@ async fn count(store: &TestStore, sql: &'static str) -> i64 {
     .expect("a count")
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_messages_at_both_replicas_are_stored_once() {
-    for store in stores().await {
-        let replicas = [store.store.clone(), store.second().await];
-        let tasks: Vec<_> = (0..400)
-            .map(|n| {
-                let replica = replicas[n % 2].clone();
-                let n = n / 2;
-                tokio::spawn(async move {
-                    let phone = format!("+1555010{:04}", n % 7);
-                    let chat = format!("iMessage;-;+1555010{:04}", n % 11);
-                    let message = in_chat(from(direct(&format!("msg_{n}")), &phone), &chat);
-                    replica.store_message(message).await
-                })
+async fn the_same_messages_at_both_replicas_are_stored_once(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let store = TestStore::new(engine).await;
+    let replicas = [store.store.clone(), store.second().await];
+    let tasks: Vec<_> = (0..400)
+        .map(|n| {
+            let replica = replicas[n % 2].clone();
+            let n = n / 2;
+            tokio::spawn(async move {
+                let phone = format!("+1555010{:04}", n % 7);
+                let chat = format!("iMessage;-;+1555010{:04}", n % 11);
+                let message = in_chat(from(direct(&format!("msg_{n}")), &phone), &chat);
+                replica.store_message(message).await
             })
-            .collect();
-        let mut accepted = HashSet::new();
-        for task in tasks {
-            match task.await.expect("no panic").expect("stored") {
-                Stored::Accepted(id) => assert!(accepted.insert(id)),
-                Stored::Duplicate(_) => {}
-                other => panic!("{other:?}"),
-            }
+        })
+        .collect();
+    let mut accepted = HashSet::new();
+    for task in tasks {
+        match task.await.expect("no panic").expect("stored") {
+            Stored::Accepted(id) => assert!(accepted.insert(id)),
+            Stored::Duplicate(_) => {}
+            other => panic!("{other:?}"),
         }
-        assert_eq!(accepted.len(), 200, "{}", store.kind);
-        assert_eq!(count(&store, "select count(*) from messages").await, 200);
-        assert_eq!(
-            count(&store, "select count(*) from conversations").await,
-            11
-        );
-        assert_eq!(count(&store, "select count(*) from users").await, 7);
     }
+    assert_eq!(accepted.len(), 200, "{}", store.kind);
+    assert_eq!(count(&store, "select count(*) from messages").await, 200);
+    assert_eq!(
+        count(&store, "select count(*) from conversations").await,
+        11
+    );
+    assert_eq!(count(&store, "select count(*) from users").await, 7);
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn one_signed_request_passes_at_one_replica_only() {
-    for store in stores().await {
-        let replicas = [store.store.clone(), store.second().await];
-        for round in 0..20 {
-            let [one, two] = [0, 1].map(|n| {
-                let id = format!("msg_{round}");
-                replicas[n].store_message(signed(direct(&id), &id, 1))
-            });
-            let (one, two) = tokio::join!(one, two);
-            let outcomes = [one.unwrap(), two.unwrap()];
-            let passed = outcomes
-                .iter()
-                .filter(|o| matches!(o, Stored::Accepted(_)))
-                .count();
-            let refused = outcomes
-                .iter()
-                .filter(|o| matches!(o, Stored::Replayed))
-                .count();
-            assert_eq!((passed, refused), (1, 1), "{outcomes:?} on {}", store.kind);
-        }
+async fn one_signed_request_passes_at_one_replica_only(#[values(Sqlite, Postgres)] engine: Engine) {
+    let store = TestStore::new(engine).await;
+    let replicas = [store.store.clone(), store.second().await];
+    for round in 0..20 {
+        let [one, two] = [0, 1].map(|n| {
+            let id = format!("msg_{round}");
+            replicas[n].store_message(signed(direct(&id), &id, 1))
+        });
+        let (one, two) = tokio::join!(one, two);
+        let outcomes = [one.unwrap(), two.unwrap()];
+        let passed = outcomes
+            .iter()
+            .filter(|o| matches!(o, Stored::Accepted(_)))
+            .count();
+        let refused = outcomes
+            .iter()
+            .filter(|o| matches!(o, Stored::Replayed))
+            .count();
+        assert_eq!((passed, refused), (1, 1), "{outcomes:?} on {}", store.kind);
     }
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chat_without_a_line_is_claimed_by_one() {
-    for store in stores().await {
-        let replicas = [store.store.clone(), store.second().await];
-        for round in 0..10 {
-            let chat = format!("iMessage;-;+1555010{round:04}");
-            let message = |name: &str| in_chat(direct(&format!("{round}-{name}")), &chat);
-            replicas[0].store_message(message("first")).await.unwrap();
-            let (one, two) = tokio::join!(
-                replicas[0].store_message(on_line(message("one"), "+15550100100")),
-                replicas[1].store_message(on_line(message("two"), "+15550100200")),
-            );
-            assert!(matches!(one.unwrap(), Stored::Accepted(_)));
-            assert!(matches!(two.unwrap(), Stored::Accepted(_)));
-        }
-        // One took the chat over, the other began its own: never three, never one for both.
-        assert_eq!(
-            count(&store, "select count(*) from conversations").await,
-            20
+async fn a_chat_without_a_line_is_claimed_by_one(#[values(Sqlite, Postgres)] engine: Engine) {
+    let store = TestStore::new(engine).await;
+    let replicas = [store.store.clone(), store.second().await];
+    for round in 0..10 {
+        let chat = format!("iMessage;-;+1555010{round:04}");
+        let message = |name: &str| in_chat(direct(&format!("{round}-{name}")), &chat);
+        replicas[0].store_message(message("first")).await.unwrap();
+        let (one, two) = tokio::join!(
+            replicas[0].store_message(on_line(message("one"), "+15550100100")),
+            replicas[1].store_message(on_line(message("two"), "+15550100200")),
         );
-        let mixed = "select count(*) from conversations where line = ''";
-        assert_eq!(count(&store, mixed).await, 0);
+        assert!(matches!(one.unwrap(), Stored::Accepted(_)));
+        assert!(matches!(two.unwrap(), Stored::Accepted(_)));
     }
+    // One took the chat over, the other began its own: never three, never one for both.
+    assert_eq!(
+        count(&store, "select count(*) from conversations").await,
+        20
+    );
+    let mixed = "select count(*) from conversations where line = ''";
+    assert_eq!(count(&store, mixed).await, 0);
 }
 
+#[rstest]
 #[tokio::test]
-async fn two_lines_of_a_new_chat_are_two_conversations() {
-    for store in stores().await {
-        let (one, two, again) = tokio::join!(
-            store
-                .store
-                .store_message(on_line(direct("a"), "+15550100100")),
-            store
-                .store
-                .store_message(on_line(direct("b"), "+15550100200")),
-            store
-                .store
-                .store_message(on_line(direct("c"), "+15550100100")),
-        );
-        for stored in [one, two, again] {
-            assert!(matches!(stored.unwrap(), Stored::Accepted(_)));
-        }
-        assert_eq!(count(&store, "select count(*) from conversations").await, 2);
+async fn two_lines_of_a_new_chat_are_two_conversations(#[values(Sqlite, Postgres)] engine: Engine) {
+    let store = TestStore::new(engine).await;
+    let (one, two, again) = tokio::join!(
+        store
+            .store
+            .store_message(on_line(direct("a"), "+15550100100")),
+        store
+            .store
+            .store_message(on_line(direct("b"), "+15550100200")),
+        store
+            .store
+            .store_message(on_line(direct("c"), "+15550100100")),
+    );
+    for stored in [one, two, again] {
+        assert!(matches!(stored.unwrap(), Stored::Accepted(_)));
     }
+    assert_eq!(count(&store, "select count(*) from conversations").await, 2);
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_new_at_both_replicas_owns_both_chats() {
-    for store in stores().await {
-        let replicas = [store.store.clone(), store.second().await];
-        for round in 0..40 {
-            let phone = format!("+1555010{round:04}");
-            let message = |n: usize, what: &str| {
-                let message = from(direct(&format!("{round}-{n}-{what}")), &phone);
-                in_chat(message, &format!("iMessage;-;{round}-{n}"))
-            };
-            for (n, replica) in replicas.iter().enumerate() {
-                // What the Mac's owner types begins a conversation without a person.
-                let mut typed = message(n, "typed");
-                (typed.chat.owner, typed.phone) = (None, None);
-                replica.store_message(typed).await.unwrap();
-            }
-            let (one, two) = tokio::join!(
-                replicas[0].store_message(message(0, "answer")),
-                replicas[1].store_message(message(1, "answer")),
-            );
-            assert!(matches!(one.unwrap(), Stored::Accepted(_)));
-            assert!(matches!(two.unwrap(), Stored::Accepted(_)));
+async fn a_person_new_at_both_replicas_owns_both_chats(#[values(Sqlite, Postgres)] engine: Engine) {
+    let store = TestStore::new(engine).await;
+    let replicas = [store.store.clone(), store.second().await];
+    for round in 0..40 {
+        let phone = format!("+1555010{round:04}");
+        let message = |n: usize, what: &str| {
+            let message = from(direct(&format!("{round}-{n}-{what}")), &phone);
+            in_chat(message, &format!("iMessage;-;{round}-{n}"))
+        };
+        for (n, replica) in replicas.iter().enumerate() {
+            // What the Mac's owner types begins a conversation without a person.
+            let mut typed = message(n, "typed");
+            (typed.chat.owner, typed.phone) = (None, None);
+            replica.store_message(typed).await.unwrap();
         }
-        let owned = "select count(*) from conversations c join users u on u.id = c.user_id \
-                     where u.phone = c.owner_handle";
-        assert_eq!(count(&store, owned).await, 80, "{}", store.kind);
+        let (one, two) = tokio::join!(
+            replicas[0].store_message(message(0, "answer")),
+            replicas[1].store_message(message(1, "answer")),
+        );
+        assert!(matches!(one.unwrap(), Stored::Accepted(_)));
+        assert!(matches!(two.unwrap(), Stored::Accepted(_)));
     }
+    let owned = "select count(*) from conversations c join users u on u.id = c.user_id \
+                 where u.phone = c.owner_handle";
+    assert_eq!(count(&store, owned).await, 80, "{}", store.kind);
 }
 
 #[tokio::test]
 async fn one_message_that_cannot_be_stored_takes_no_other_with_it() {
-    let Some(store) = TestStore::postgres().await else {
-        return;
-    };
+    let store = TestStore::postgres().await;
     // Postgres cannot store it, and only intake replaces it.
     let mut poison = direct("poison");
     poison.text = "\0".to_owned();
@@ -172,9 +173,7 @@ async fn one_message_that_cannot_be_stored_takes_no_other_with_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_restarts_loses_nothing_that_was_answered() {
-    let Some(store) = TestStore::postgres().await else {
-        return;
-    };
+    let store = TestStore::postgres().await;
     let database = store.database.as_ref().expect("Postgres");
     let mut answered = 0;
     for n in 0..60 {

@@ -3,34 +3,35 @@
 use std::collections::HashSet;
 
 use archety_backend::store::{Pools, statements};
+use rstest::rstest;
 use sqlx::{Executor, SqlSafeStr};
 
-use crate::support::stores;
+use crate::support::{Engine, Postgres, Sqlite, TestStore};
 
+#[rstest]
 #[tokio::test]
-async fn every_statement_prepares() {
-    for store in stores().await {
-        let mut prepared = 0;
-        for statement in statements() {
-            let failed = match store.store.pools() {
-                Pools::Postgres(pool) if !statement.postgres.is_empty() => {
-                    pool.prepare(statement.postgres.into_sql_str()).await.err()
-                }
-                Pools::Sqlite { writer, .. } if !statement.sqlite.is_empty() => {
-                    writer.prepare(statement.sqlite.into_sql_str()).await.err()
-                }
-                _ => continue,
-            };
-            prepared += 1;
-            assert!(
-                failed.is_none(),
-                "{} on {}: {failed:?}",
-                statement.name,
-                store.kind
-            );
-        }
-        assert!(prepared >= 10, "{} registered on {}", prepared, store.kind);
+async fn every_statement_prepares(#[values(Sqlite, Postgres)] engine: Engine) {
+    let store = TestStore::new(engine).await;
+    let mut prepared = 0;
+    for statement in statements() {
+        let failed = match store.store.pools() {
+            Pools::Postgres(pool) if !statement.postgres.is_empty() => {
+                pool.prepare(statement.postgres.into_sql_str()).await.err()
+            }
+            Pools::Sqlite { writer, .. } if !statement.sqlite.is_empty() => {
+                writer.prepare(statement.sqlite.into_sql_str()).await.err()
+            }
+            _ => continue,
+        };
+        prepared += 1;
+        assert!(
+            failed.is_none(),
+            "{} on {}: {failed:?}",
+            statement.name,
+            store.kind
+        );
     }
+    assert!(prepared >= 10, "{} registered on {}", prepared, store.kind);
 }
 
 #[test]

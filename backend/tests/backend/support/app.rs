@@ -23,7 +23,7 @@ use rand::rngs::StdRng;
 use shared_protocol::RelaySecrets;
 use tower::ServiceExt;
 
-use super::{Answered, NOW, TestRelay, TestStore, secrets, stores};
+use super::{Answered, Engine, NOW, TestRelay, TestStore, secrets};
 
 /// What every test's backend is told. The numbers are fictional; each has a code of its own.
 const SETTINGS: [(&str, &str); 4] = [
@@ -52,6 +52,18 @@ pub(crate) struct TestApp {
 }
 
 impl TestApp {
+    /// A replica that takes signatures and bearer secrets.
+    pub(crate) async fn new(engine: Engine) -> Self {
+        Self::with(engine, &[]).await
+    }
+
+    /// The same with `settings`, which win over those of every test.
+    pub(crate) async fn with(engine: Engine, settings: &[(&str, &str)]) -> Self {
+        let base = TestStore::new(engine).await;
+        let store = base.store.clone();
+        Self::configured(Arc::new(base), store, RelayAuth::Both, &secrets(), settings).await
+    }
+
     pub(crate) async fn on(base: TestStore, mode: RelayAuth, list: &str) -> Self {
         let store = base.store.clone();
         Self::replica(Arc::new(base), store, mode, list).await
@@ -145,22 +157,6 @@ impl TestApp {
     pub(crate) fn mini(&self) -> TestRelay<'_> {
         TestRelay::new(self, super::MINI_SECRET)
     }
-}
-
-/// One on each store, that takes signatures and bearer secrets.
-pub(crate) async fn apps() -> Vec<TestApp> {
-    apps_with(&[]).await
-}
-
-/// The same, with these settings over those of every test.
-pub(crate) async fn apps_with(settings: &[(&str, &str)]) -> Vec<TestApp> {
-    let mut apps = Vec::new();
-    for base in stores().await {
-        let store = base.store.clone();
-        let (base, list) = (Arc::new(base), secrets());
-        apps.push(TestApp::configured(base, store, RelayAuth::Both, &list, settings).await);
-    }
-    apps
 }
 
 /// Where the store makes no difference.

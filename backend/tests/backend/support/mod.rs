@@ -14,12 +14,13 @@ use std::path::PathBuf;
 
 use archety_backend::clock::Timestamp;
 
-pub(crate) use app::{TestApp, apps, apps_with, sqlite_app};
+pub(crate) use app::{TestApp, sqlite_app};
 pub(crate) use pooler::{PoolMode, Pooler};
 pub(crate) use postgres::TestDatabase;
 pub(crate) use relay::{MINI_SECRET, OTHER_SECRET, PLAIN_SECRET, TestRelay, message, secrets};
 pub(crate) use response::Answered;
-pub(crate) use stores::{TestStore, stores};
+pub(crate) use stores::Engine::{self, Postgres, Sqlite};
+pub(crate) use stores::TestStore;
 pub(crate) use visitor::{TestBrowser, TestPhone, code_of};
 
 /// Where the tests' clocks start.

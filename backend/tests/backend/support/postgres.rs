@@ -24,7 +24,7 @@ struct Server {
     is_throwaway: bool,
 }
 
-static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+static SERVER: OnceLock<Server> = OnceLock::new();
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
 static NAMES: AtomicU32 = AtomicU32::new(0);
 
@@ -37,9 +37,9 @@ pub(crate) struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// Migrated. `None` without a Postgres, which only a developer's machine may lack.
-    pub(crate) async fn migrated() -> Option<Self> {
-        let server = server()?;
+    /// A migrated database.
+    pub(crate) async fn migrated() -> Self {
+        let server = server();
         let template = TEMPLATE
             .get_or_init(|| async {
                 let template = Self::create(server, None).await;
@@ -56,26 +56,21 @@ impl TestDatabase {
                 name
             })
             .await;
-        Some(Self::create(server, Some(template)).await)
+        Self::create(server, Some(template)).await
     }
 
-    /// Without any table.
-    pub(crate) async fn empty() -> Option<Self> {
-        Some(Self::create(server()?, None).await)
+    /// A database without tables.
+    pub(crate) async fn empty() -> Self {
+        Self::create(server(), None).await
     }
 
-    /// Empty, on a server of its own, where roles are what the test makes of them.
-    pub(crate) async fn on_fresh_server() -> Option<Self> {
-        let fresh = throwaway();
-        let missing = "NO POSTGRES PROGRAMS: what needs a server of its own is not being tested";
-        if fresh.is_none() {
-            assert!(variable("CI").is_none(), "{missing}");
-            eprintln!("\n*** {missing} ***\n");
-        }
-        let fresh = fresh?;
+    /// An empty database on a server of its own, which has no roles of other tests.
+    pub(crate) async fn on_fresh_server() -> Self {
+        let fresh =
+            throwaway().expect("the programs of Postgres: `scripts/prerequisites postgres`");
         let mut database = Self::create(&fresh, None).await;
         database.own = Some(fresh);
-        Some(database)
+        database
     }
 
     async fn create(server: &Server, template: Option<&str>) -> Self {
@@ -97,9 +92,7 @@ impl TestDatabase {
     }
 
     fn server(&self) -> &Server {
-        self.own
-            .as_ref()
-            .unwrap_or_else(|| server().expect("it made this database"))
+        self.own.as_ref().unwrap_or_else(|| server())
     }
 
     /// As SQL writes it.
@@ -162,7 +155,7 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let Some(Some(server)) = SERVER.get() else {
+        let Some(server) = SERVER.get() else {
             return;
         };
         if server.is_throwaway || self.own.is_some() {
@@ -206,19 +199,14 @@ async fn admin(server: &Server, sql: String) {
         .expect("an administrative statement");
 }
 
-fn server() -> Option<&'static Server> {
-    SERVER
-        .get_or_init(|| {
-            let found = given().or_else(throwaway);
-            if found.is_none() {
-                let missing = "NO POSTGRES: install it, or set TEST_POSTGRES_URL; \
-                               only SQLite is being tested";
-                assert!(variable("CI").is_none(), "{missing}");
-                eprintln!("\n*** {missing} ***\n");
-            }
-            found
-        })
-        .as_ref()
+/// The server of all tests. A test that needs it fails where there is none.
+fn server() -> &'static Server {
+    SERVER.get_or_init(|| {
+        given().or_else(throwaway).expect(
+            "this test needs Postgres: `scripts/prerequisites postgres` installs it, \
+             TEST_POSTGRES_URL names another; `cargo test -- --skip Postgres` tests SQLite",
+        )
+    })
 }
 
 fn given() -> Option<Server> {

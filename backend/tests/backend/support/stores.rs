@@ -3,12 +3,19 @@
 use std::sync::Arc;
 
 use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
-use archety_backend::store::Store;
+use archety_backend::store::{Pools, Store};
 use tempfile::TempDir;
 
 use super::{NOW, TestDatabase};
 
-/// A store and what it stands on.
+/// The database a test runs on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// A migrated store in a database of its own.
 pub(crate) struct TestStore {
     pub(crate) store: Store,
     pub(crate) kind: &'static str,
@@ -18,6 +25,13 @@ pub(crate) struct TestStore {
 }
 
 impl TestStore {
+    pub(crate) async fn new(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => Self::sqlite().await,
+            Engine::Postgres => Self::postgres().await,
+        }
+    }
+
     pub(crate) async fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = DatabaseConfig::from(DatabaseKind::Sqlite {
@@ -32,8 +46,8 @@ impl TestStore {
         }
     }
 
-    pub(crate) async fn postgres() -> Option<Self> {
-        Some(Self::on(TestDatabase::migrated().await?).await)
+    pub(crate) async fn postgres() -> Self {
+        Self::on(TestDatabase::migrated().await).await
     }
 
     /// On a migrated Postgres database.
@@ -46,6 +60,15 @@ impl TestStore {
             database: Some(database),
             folder: None,
         }
+    }
+
+    /// The single number that a query returns.
+    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
+        match self.store.pools() {
+            Pools::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
+            Pools::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(writer).await,
+        }
+        .expect("a number")
     }
 
     /// Closes it, so that another process could open it.
@@ -96,13 +119,6 @@ impl ClosedStore {
     pub(crate) async fn open(&self) -> Store {
         open(&self.config).await
     }
-}
-
-/// One of each kind.
-pub(crate) async fn stores() -> Vec<TestStore> {
-    let mut stores = vec![TestStore::sqlite().await];
-    stores.extend(TestStore::postgres().await);
-    stores
 }
 
 async fn open(config: &DatabaseConfig) -> Store {

@@ -2,10 +2,11 @@
 
 use archety_backend::config::RelayAuth;
 use http::Method;
+use rstest::rstest;
 use serde_json::json;
 
 use super::start;
-use crate::support::{apps, sqlite_app};
+use crate::support::{Engine, Postgres, Sqlite, TestApp, sqlite_app};
 
 #[tokio::test]
 async fn an_invalid_body_is_refused_with_its_field() {
@@ -64,48 +65,48 @@ async fn an_invalid_body_is_refused_with_its_field() {
     assert_eq!(answer.fault(), "unsupported_media_type");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_malformed_token_answers_401() {
-    for app in apps().await {
-        let huge = "a".repeat(100_000);
-        let none_alg = "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.";
-        for token in ["", "a.b.c", none_alg, &huge, "rt_AAAA", "null", "undefined"] {
-            let bearer = format!("Bearer {token}");
-            let headers = [("authorization", bearer.as_str())];
-            let answer = app
-                .call(Method::GET, "/auth/sessions", &headers, None)
-                .await;
-            assert_eq!(answer.status, 401);
-            assert_eq!(answer.fault(), "unauthorized");
-            assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
-            let answer = app.call(Method::GET, "/auth/session", &headers, None).await;
-            assert_eq!(answer.json(), json!({ "authenticated": false }));
-        }
-        let phone = app.signed_in("+15550100001").await;
-        let bearer = format!("Bearer {}", phone.access_token);
-        let twice = [("authorization", bearer.as_str()); 2];
-        let answer = app.call(Method::GET, "/auth/sessions", &twice, None).await;
-        assert_eq!(answer.status, 401, "two tokens are none");
+async fn a_malformed_token_answers_401(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let huge = "a".repeat(100_000);
+    let none_alg = "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.";
+    for token in ["", "a.b.c", none_alg, &huge, "rt_AAAA", "null", "undefined"] {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str())];
+        let answer = app
+            .call(Method::GET, "/auth/sessions", &headers, None)
+            .await;
+        assert_eq!(answer.status, 401);
+        assert_eq!(answer.fault(), "unauthorized");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+        let answer = app.call(Method::GET, "/auth/session", &headers, None).await;
+        assert_eq!(answer.json(), json!({ "authenticated": false }));
     }
+    let phone = app.signed_in("+15550100001").await;
+    let bearer = format!("Bearer {}", phone.access_token);
+    let twice = [("authorization", bearer.as_str()); 2];
+    let answer = app.call(Method::GET, "/auth/sessions", &twice, None).await;
+    assert_eq!(answer.status, 401, "two tokens are none");
 }
 
+#[rstest]
 #[tokio::test]
-async fn after_the_store_is_closed_sign_in_answers_503() {
-    for app in apps().await {
-        let phone = app.signed_in("+15550100001").await;
-        app.clock.advance(std::time::Duration::from_secs(2));
-        app.store.close().await;
-        let started = start(&app, "+15550100002").await;
-        assert_eq!(started.0, 503, "{started:?}");
-        let body = json!({ "phone": "+15550100001", "code": "100001" });
-        for answer in [
-            app.post_json("/auth/verify/confirm", &body).await,
-            phone.refresh(&app).await,
-            phone.get(&app, "/auth/sessions").await,
-        ] {
-            assert_eq!(answer.status, 503, "{}", answer.text());
-            assert!(answer.header("retry-after").is_some());
-            assert!(!answer.text().contains("sqlx"), "{}", answer.text());
-        }
+async fn after_the_store_is_closed_sign_in_answers_503(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let phone = app.signed_in("+15550100001").await;
+    app.clock.advance(std::time::Duration::from_secs(2));
+    app.store.close().await;
+    let started = start(&app, "+15550100002").await;
+    assert_eq!(started.0, 503, "{started:?}");
+    let body = json!({ "phone": "+15550100001", "code": "100001" });
+    for answer in [
+        app.post_json("/auth/verify/confirm", &body).await,
+        phone.refresh(&app).await,
+        phone.get(&app, "/auth/sessions").await,
+    ] {
+        assert_eq!(answer.status, 503, "{}", answer.text());
+        assert!(answer.header("retry-after").is_some());
+        assert!(!answer.text().contains("sqlx"), "{}", answer.text());
     }
 }

@@ -4,90 +4,93 @@ use std::time::Duration;
 
 use http::Method;
 use http::header::{AUTHORIZATION, SET_COOKIE};
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::start;
-use crate::support::{Answered, TestApp, TestBrowser, TestPhone, apps};
+use crate::support::{Answered, Engine, Postgres, Sqlite, TestApp, TestBrowser, TestPhone};
 
 const ADA: &str = "+15550100001";
 const CONFIRM: &str = "/auth/verify/confirm";
 
+#[rstest]
 #[tokio::test]
-async fn an_app_signs_in_with_a_number_and_its_code() {
-    for app in apps().await {
-        let start = json!({ "phone": "+15551234567" });
-        let started = app.post_json("/auth/verify/start", &start).await;
-        assert_eq!(started.status, 200, "{}", started.text());
-        let told = started.json();
-        assert_eq!(told["code_length"], 6);
-        assert!(told["challenge_id"].is_string() && told["expires_in"].as_u64() > Some(60));
-        let confirm = json!({ "phone": "+15551234567", "code": "123456", "name": "Test User" });
-        let confirmed = app.post_json("/auth/verify/confirm", &confirm).await;
-        assert_eq!(confirmed.status, 200, "{}", confirmed.text());
-        let body = confirmed.json();
-        assert_eq!(body["token_type"], "bearer");
-        assert_eq!(body["expires_in"], 3600);
-        assert!(confirmed.header("set-cookie").is_none());
-        assert_eq!(confirmed.header("cache-control"), Some("no-store"));
-        let bearer = format!("Bearer {}", body["access_token"].as_str().expect("a token"));
-        let session = app
-            .call(
-                Method::GET,
-                "/auth/session",
-                &[("authorization", &bearer)],
-                None,
-            )
-            .await
-            .json();
-        assert_eq!(session["authenticated"], true);
-        assert_eq!(session["user_id"], body["user_id"]);
-        assert_eq!(session["phone"], "+15551234567");
-    }
+async fn an_app_signs_in_with_a_number_and_its_code(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let start = json!({ "phone": "+15551234567" });
+    let started = app.post_json("/auth/verify/start", &start).await;
+    assert_eq!(started.status, 200, "{}", started.text());
+    let told = started.json();
+    assert_eq!(told["code_length"], 6);
+    assert!(told["challenge_id"].is_string() && told["expires_in"].as_u64() > Some(60));
+    let confirm = json!({ "phone": "+15551234567", "code": "123456", "name": "Test User" });
+    let confirmed = app.post_json("/auth/verify/confirm", &confirm).await;
+    assert_eq!(confirmed.status, 200, "{}", confirmed.text());
+    let body = confirmed.json();
+    assert_eq!(body["token_type"], "bearer");
+    assert_eq!(body["expires_in"], 3600);
+    assert!(confirmed.header("set-cookie").is_none());
+    assert_eq!(confirmed.header("cache-control"), Some("no-store"));
+    let bearer = format!("Bearer {}", body["access_token"].as_str().expect("a token"));
+    let session = app
+        .call(
+            Method::GET,
+            "/auth/session",
+            &[("authorization", &bearer)],
+            None,
+        )
+        .await
+        .json();
+    assert_eq!(session["authenticated"], true);
+    assert_eq!(session["user_id"], body["user_id"]);
+    assert_eq!(session["phone"], "+15551234567");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_browser_signs_in_and_gets_no_token_in_the_body() {
-    for app in apps().await {
-        let mut browser = TestBrowser::new();
-        let confirmed = browser.sign_in(&app, "+15550100001").await;
-        assert_eq!(confirmed.status, 200, "{}", confirmed.text());
-        let body = confirmed.json();
-        assert!(
-            body["access_token"].is_null() && body["refresh_token"].is_null(),
-            "{body}"
-        );
-        assert!(body["csrf_token"].is_string());
-        let session = browser.get(&app, "/auth/session").await.json();
-        assert_eq!(session["authenticated"], true, "{session}");
-        assert_eq!(session["user_id"], body["user_id"]);
-    }
+async fn a_browser_signs_in_and_gets_no_token_in_the_body(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let mut browser = TestBrowser::new();
+    let confirmed = browser.sign_in(&app, "+15550100001").await;
+    assert_eq!(confirmed.status, 200, "{}", confirmed.text());
+    let body = confirmed.json();
+    assert!(
+        body["access_token"].is_null() && body["refresh_token"].is_null(),
+        "{body}"
+    );
+    assert!(body["csrf_token"].is_string());
+    let session = browser.get(&app, "/auth/session").await.json();
+    assert_eq!(session["authenticated"], true, "{session}");
+    assert_eq!(session["user_id"], body["user_id"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_code_may_have_spaces_and_only_ascii_digits() {
-    for app in apps().await {
-        let begun = start(&app, "+15551234567").await;
-        assert_eq!(begun.0, 200);
-        for (code, status, fault) in [
-            ("１２３４５６", 422, "invalid_fields"),
-            ("12345a", 422, "invalid_fields"),
-            ("", 422, "invalid_fields"),
-            ("12345678901", 422, "invalid_fields"),
-            ("654321", 422, "wrong_code"),
-        ] {
-            let body = json!({ "phone": "+15551234567", "code": code });
-            let answer = app.post_json("/auth/verify/confirm", &body).await;
-            assert_eq!(answer.status, status, "{code}: {}", answer.text());
-            assert_eq!(answer.fault(), fault, "{code}");
-            if fault == "wrong_code" {
-                // Without a challenge id, three codes may be tried.
-                assert_eq!(answer.json()["attempts_left"], 2);
-            }
-        }
-        let body = json!({ "phone": "+15551234567", "code": " 123 456 " });
+async fn a_code_may_have_spaces_and_only_ascii_digits(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let begun = start(&app, "+15551234567").await;
+    assert_eq!(begun.0, 200);
+    for (code, status, fault) in [
+        ("１２３４５６", 422, "invalid_fields"),
+        ("12345a", 422, "invalid_fields"),
+        ("", 422, "invalid_fields"),
+        ("12345678901", 422, "invalid_fields"),
+        ("654321", 422, "wrong_code"),
+    ] {
+        let body = json!({ "phone": "+15551234567", "code": code });
         let answer = app.post_json("/auth/verify/confirm", &body).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.status, status, "{code}: {}", answer.text());
+        assert_eq!(answer.fault(), fault, "{code}");
+        if fault == "wrong_code" {
+            // Without a challenge id, three codes may be tried.
+            assert_eq!(answer.json()["attempts_left"], 2);
+        }
     }
+    let body = json!({ "phone": "+15551234567", "code": " 123 456 " });
+    let answer = app.post_json("/auth/verify/confirm", &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
 async fn step_up_until(app: &TestApp, phone: &TestPhone) -> Option<String> {
@@ -95,48 +98,50 @@ async fn step_up_until(app: &TestApp, phone: &TestPhone) -> Option<String> {
     session["step_up_until"].as_str().map(str::to_owned)
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_step_up_lasts_ten_minutes_and_can_be_renewed() {
-    for app in apps().await {
-        let ada = app.signed_in("+15550100001").await;
-        assert!(
-            step_up_until(&app, &ada).await.is_some(),
-            "the code that opened it"
-        );
-        app.clock.advance(Duration::from_mins(11));
-        assert_eq!(step_up_until(&app, &ada).await, None);
-        let ask = json!({ "phone": "+15550100001", "purpose": "step_up" });
-        let started = ada
-            .call(&app, Method::POST, "/auth/verify/start", Some(&ask))
-            .await;
-        assert_eq!(started.status, 200, "{}", started.text());
-        let confirm = json!({
-            "phone": "+15550100001",
-            "code": "100001",
-            "challenge_id": started.json()["challenge_id"],
-        });
-        // Neither another person's session nor a sign-in can use this code.
-        let eve = app.signed_in("+15550100002").await;
-        let answer = eve
-            .call(&app, Method::POST, "/auth/verify/confirm", Some(&confirm))
-            .await;
-        assert_eq!(answer.fault(), "code_expired", "{}", answer.text());
-        let answer = app.post_json("/auth/verify/confirm", &confirm).await;
-        assert_eq!(answer.fault(), "code_expired", "{}", answer.text());
-        let confirmed = ada
-            .call(&app, Method::POST, "/auth/verify/confirm", Some(&confirm))
-            .await;
-        assert_eq!(confirmed.status, 200, "{}", confirmed.text());
-        assert!(
-            confirmed.json()["access_token"].is_null(),
-            "it is the same session"
-        );
-        assert!(step_up_until(&app, &ada).await.is_some());
-        let again = ada
-            .call(&app, Method::POST, "/auth/verify/confirm", Some(&confirm))
-            .await;
-        assert_eq!(again.fault(), "code_expired", "once");
-    }
+async fn a_step_up_lasts_ten_minutes_and_can_be_renewed(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let ada = app.signed_in("+15550100001").await;
+    assert!(
+        step_up_until(&app, &ada).await.is_some(),
+        "the code that opened it"
+    );
+    app.clock.advance(Duration::from_mins(11));
+    assert_eq!(step_up_until(&app, &ada).await, None);
+    let ask = json!({ "phone": "+15550100001", "purpose": "step_up" });
+    let started = ada
+        .call(&app, Method::POST, "/auth/verify/start", Some(&ask))
+        .await;
+    assert_eq!(started.status, 200, "{}", started.text());
+    let confirm = json!({
+        "phone": "+15550100001",
+        "code": "100001",
+        "challenge_id": started.json()["challenge_id"],
+    });
+    // Neither another person's session nor a sign-in can use this code.
+    let eve = app.signed_in("+15550100002").await;
+    let answer = eve
+        .call(&app, Method::POST, "/auth/verify/confirm", Some(&confirm))
+        .await;
+    assert_eq!(answer.fault(), "code_expired", "{}", answer.text());
+    let answer = app.post_json("/auth/verify/confirm", &confirm).await;
+    assert_eq!(answer.fault(), "code_expired", "{}", answer.text());
+    let confirmed = ada
+        .call(&app, Method::POST, "/auth/verify/confirm", Some(&confirm))
+        .await;
+    assert_eq!(confirmed.status, 200, "{}", confirmed.text());
+    assert!(
+        confirmed.json()["access_token"].is_null(),
+        "it is the same session"
+    );
+    assert!(step_up_until(&app, &ada).await.is_some());
+    let again = ada
+        .call(&app, Method::POST, "/auth/verify/confirm", Some(&confirm))
+        .await;
+    assert_eq!(again.fault(), "code_expired", "once");
 }
 
 async fn started(app: &TestApp, headers: &[(&str, &str)]) -> Value {
@@ -166,50 +171,52 @@ async fn ten_wrong_codes(app: &TestApp) {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_app_with_a_device_token_signs_in_after_strangers_used_up_the_tries() {
-    for app in apps().await {
-        let first = started(&app, &[]).await;
-        let first = app.post_json(CONFIRM, &confirm(&first, "100001")).await;
-        let ada = TestPhone::of(ADA, &first);
-        let token = first.json()["device_token"]
-            .as_str()
-            .expect("a token")
-            .to_owned();
-        let refreshed = ada.refresh(&app).await;
-        assert!(
-            refreshed.json()["device_token"].is_null(),
-            "only when a session begins"
-        );
-        let challenge = started(&app, &[]).await;
-        ten_wrong_codes(&app).await;
-        let ask = json!({ "phone": ADA });
-        let locked = app.post_json("/auth/verify/start", &ask).await;
-        assert_eq!(locked.status, 429, "{}", locked.text());
-        let right = confirm(&challenge, "100001");
-        let bearer = format!(
-            "Bearer {}",
-            refreshed.json()["access_token"].as_str().expect("one")
-        );
-        for (headers, status) in [
-            (&[][..], 429),
-            (&[("x-device-token", "AAAA")][..], 429),
-            (&[("x-device-token", &token[1..])], 429),
-            (&[(AUTHORIZATION.as_str(), bearer.as_str())], 200),
-        ] {
-            let answer = app.call(Method::POST, CONFIRM, headers, Some(&right)).await;
-            assert_eq!(answer.status, status, "{}", answer.text());
-        }
-        let known = [("x-device-token", token.as_str())];
-        let challenge = started(&app, &known).await;
-        let right = confirm(&challenge, "100001");
-        let answer = app.call(Method::POST, CONFIRM, &known, Some(&right)).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        // The device token alone signs no person in, and it does not count for another number.
-        let other = json!({ "phone": "+15550100002", "code": "100001" });
-        let answer = app.call(Method::POST, CONFIRM, &known, Some(&other)).await;
-        assert_eq!(answer.fault(), "code_expired");
+async fn an_app_with_a_device_token_signs_in_after_strangers_used_up_the_tries(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let first = started(&app, &[]).await;
+    let first = app.post_json(CONFIRM, &confirm(&first, "100001")).await;
+    let ada = TestPhone::of(ADA, &first);
+    let token = first.json()["device_token"]
+        .as_str()
+        .expect("a token")
+        .to_owned();
+    let refreshed = ada.refresh(&app).await;
+    assert!(
+        refreshed.json()["device_token"].is_null(),
+        "only when a session begins"
+    );
+    let challenge = started(&app, &[]).await;
+    ten_wrong_codes(&app).await;
+    let ask = json!({ "phone": ADA });
+    let locked = app.post_json("/auth/verify/start", &ask).await;
+    assert_eq!(locked.status, 429, "{}", locked.text());
+    let right = confirm(&challenge, "100001");
+    let bearer = format!(
+        "Bearer {}",
+        refreshed.json()["access_token"].as_str().expect("one")
+    );
+    for (headers, status) in [
+        (&[][..], 429),
+        (&[("x-device-token", "AAAA")][..], 429),
+        (&[("x-device-token", &token[1..])], 429),
+        (&[(AUTHORIZATION.as_str(), bearer.as_str())], 200),
+    ] {
+        let answer = app.call(Method::POST, CONFIRM, headers, Some(&right)).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
     }
+    let known = [("x-device-token", token.as_str())];
+    let challenge = started(&app, &known).await;
+    let right = confirm(&challenge, "100001");
+    let answer = app.call(Method::POST, CONFIRM, &known, Some(&right)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    // The device token alone signs no person in, and it does not count for another number.
+    let other = json!({ "phone": "+15550100002", "code": "100001" });
+    let answer = app.call(Method::POST, CONFIRM, &known, Some(&other)).await;
+    assert_eq!(answer.fault(), "code_expired");
 }
 
 async fn sessions_of(app: &TestApp, phone: &TestPhone) -> usize {
@@ -217,22 +224,24 @@ async fn sessions_of(app: &TestApp, phone: &TestPhone) -> usize {
     listed["sessions"].as_array().expect("a list").len()
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_code_that_is_confirmed_in_a_session_keeps_that_session() {
-    for app in apps().await {
-        let ada = app.signed_in(ADA).await;
-        let bearer = format!("Bearer {}", ada.access_token);
-        let headers = [(AUTHORIZATION.as_str(), bearer.as_str())];
-        // The code was asked for without the purpose `step_up`.
-        let challenge = started(&app, &headers).await;
-        let body = confirm(&challenge, "100001");
-        let answer = app.call(Method::POST, CONFIRM, &headers, Some(&body)).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        assert!(answer.json()["access_token"].is_null());
-        assert!(answer.json()["step_up_until"].is_string());
-        assert!(answer.json()["device_token"].is_string());
-        assert_eq!(sessions_of(&app, &ada).await, 1);
-    }
+async fn a_code_that_is_confirmed_in_a_session_keeps_that_session(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let ada = app.signed_in(ADA).await;
+    let bearer = format!("Bearer {}", ada.access_token);
+    let headers = [(AUTHORIZATION.as_str(), bearer.as_str())];
+    // The code was asked for without the purpose `step_up`.
+    let challenge = started(&app, &headers).await;
+    let body = confirm(&challenge, "100001");
+    let answer = app.call(Method::POST, CONFIRM, &headers, Some(&body)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.json()["access_token"].is_null());
+    assert!(answer.json()["step_up_until"].is_string());
+    assert!(answer.json()["device_token"].is_string());
+    assert_eq!(sessions_of(&app, &ada).await, 1);
 }
 
 /// A browser that has asked for a code, and the id of the challenge.
@@ -253,25 +262,25 @@ async fn browser_with_long_session(app: &TestApp) -> TestBrowser {
     browser
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_step_up_keeps_a_browsers_long_session() {
-    for app in apps().await {
-        let mut browser = browser_with_long_session(&app).await;
-        let before = browser.get(&app, "/auth/session").await.json();
-        let cookie = browser.cookies["archety_dev"].clone();
-        for purpose in ["sign_in", "step_up"] {
-            app.clock.advance(Duration::from_mins(20));
-            let ask = json!({ "phone": ADA, "purpose": purpose });
-            let started = browser.post(&app, "/auth/verify/start", &ask).await.json();
-            let body = confirm(&started["challenge_id"], "100001");
-            let answer = browser.post(&app, CONFIRM, &body).await;
-            assert_eq!(answer.status, 200, "{}", answer.text());
-            assert!(answer.json()["csrf_token"].is_string());
-            assert_eq!(browser.cookies["archety_dev"], cookie, "{purpose}");
-            let after = browser.get(&app, "/auth/session").await.json();
-            assert!(after["step_up_until"].as_str() > before["step_up_until"].as_str());
-            assert!(after["expires_at"].as_str() >= before["expires_at"].as_str());
-        }
+async fn a_step_up_keeps_a_browsers_long_session(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let mut browser = browser_with_long_session(&app).await;
+    let before = browser.get(&app, "/auth/session").await.json();
+    let cookie = browser.cookies["archety_dev"].clone();
+    for purpose in ["sign_in", "step_up"] {
+        app.clock.advance(Duration::from_mins(20));
+        let ask = json!({ "phone": ADA, "purpose": purpose });
+        let started = browser.post(&app, "/auth/verify/start", &ask).await.json();
+        let body = confirm(&started["challenge_id"], "100001");
+        let answer = browser.post(&app, CONFIRM, &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert!(answer.json()["csrf_token"].is_string());
+        assert_eq!(browser.cookies["archety_dev"], cookie, "{purpose}");
+        let after = browser.get(&app, "/auth/session").await.json();
+        assert!(after["step_up_until"].as_str() > before["step_up_until"].as_str());
+        assert!(after["expires_at"].as_str() >= before["expires_at"].as_str());
     }
 }
 
@@ -287,49 +296,53 @@ fn session_cookie(answer: &Answered) -> String {
     value.to_owned()
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_double_click_on_confirm_gets_one_answer_twice() {
-    for app in apps().await {
-        let (browser, challenge) = browser_with_code(&app).await;
-        let body = confirm(&challenge, "100001");
-        let before = browser.clone();
-        let click = async || before.peek(&app, Method::POST, CONFIRM, Some(&body)).await;
-        let (first, second) = tokio::join!(click(), click());
-        for answer in [&first, &second] {
-            assert_eq!(answer.status, 200, "{}", answer.text());
-        }
-        assert_eq!(session_cookie(&first), session_cookie(&second));
-        assert_eq!(first.json()["user_id"], second.json()["user_id"]);
-        app.clock.advance(Duration::from_secs(9));
-        assert_eq!(session_cookie(&click().await), session_cookie(&first));
-        // Another code, another browser or an app gets no session.
-        let wrong = confirm(&challenge, "000000");
-        let answer = before.peek(&app, Method::POST, CONFIRM, Some(&wrong)).await;
-        assert_eq!(answer.fault(), "code_expired");
-        let mut other = TestBrowser::new();
-        other.get(&app, "/auth/csrf-token").await;
-        assert_eq!(
-            other.post(&app, CONFIRM, &body).await.fault(),
-            "code_expired"
-        );
-        assert_eq!(app.post_json(CONFIRM, &body).await.fault(), "code_expired");
-        app.clock.advance(Duration::from_secs(2));
-        assert_eq!(click().await.fault(), "code_expired", "ten seconds");
+async fn a_double_click_on_confirm_gets_one_answer_twice(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let (browser, challenge) = browser_with_code(&app).await;
+    let body = confirm(&challenge, "100001");
+    let before = browser.clone();
+    let click = async || before.peek(&app, Method::POST, CONFIRM, Some(&body)).await;
+    let (first, second) = tokio::join!(click(), click());
+    for answer in [&first, &second] {
+        assert_eq!(answer.status, 200, "{}", answer.text());
     }
+    assert_eq!(session_cookie(&first), session_cookie(&second));
+    assert_eq!(first.json()["user_id"], second.json()["user_id"]);
+    app.clock.advance(Duration::from_secs(9));
+    assert_eq!(session_cookie(&click().await), session_cookie(&first));
+    // Another code, another browser or an app gets no session.
+    let wrong = confirm(&challenge, "000000");
+    let answer = before.peek(&app, Method::POST, CONFIRM, Some(&wrong)).await;
+    assert_eq!(answer.fault(), "code_expired");
+    let mut other = TestBrowser::new();
+    other.get(&app, "/auth/csrf-token").await;
+    assert_eq!(
+        other.post(&app, CONFIRM, &body).await.fault(),
+        "code_expired"
+    );
+    assert_eq!(app.post_json(CONFIRM, &body).await.fault(), "code_expired");
+    app.clock.advance(Duration::from_secs(2));
+    assert_eq!(click().await.fault(), "code_expired", "ten seconds");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_repeated_confirmation_does_not_restore_an_ended_session() {
-    for app in apps().await {
-        let (mut browser, challenge) = browser_with_code(&app).await;
-        let body = confirm(&challenge, "100001");
-        let before = browser.clone();
-        assert_eq!(browser.post(&app, CONFIRM, &body).await.status, 200);
-        let out = browser
-            .post(&app, "/auth/logout", &json!({ "scope": "local" }))
-            .await;
-        assert!(out.status.is_success(), "{}", out.text());
-        let again = before.peek(&app, Method::POST, CONFIRM, Some(&body)).await;
-        assert_eq!(again.fault(), "code_expired", "{}", again.text());
-    }
+async fn a_repeated_confirmation_does_not_restore_an_ended_session(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let (mut browser, challenge) = browser_with_code(&app).await;
+    let body = confirm(&challenge, "100001");
+    let before = browser.clone();
+    assert_eq!(browser.post(&app, CONFIRM, &body).await.status, 200);
+    let out = browser
+        .post(&app, "/auth/logout", &json!({ "scope": "local" }))
+        .await;
+    assert!(out.status.is_success(), "{}", out.text());
+    let again = before.peek(&app, Method::POST, CONFIRM, Some(&body)).await;
+    assert_eq!(again.fault(), "code_expired", "{}", again.text());
 }

@@ -2,10 +2,11 @@
 
 use archety_backend::config::RelayAuth;
 use http::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::start;
-use crate::support::{apps, sqlite_app};
+use crate::support::{Engine, Postgres, Sqlite, TestApp, sqlite_app};
 
 #[tokio::test]
 async fn a_malformed_number_answers_invalid_phone() {
@@ -34,64 +35,66 @@ async fn a_malformed_number_answers_invalid_phone() {
 }
 
 /// Attackers have codes sent to such numbers, because the codes cost the sender money.
+#[rstest]
 #[tokio::test]
-async fn a_number_of_another_region_or_kind_answers_phone_not_served() {
-    for app in apps().await {
-        for phone in [
-            "+4915112345678",
-            "+12684641234",
-            "+18768101234",
-            "+19002345678",
-            "+18002345678",
-        ] {
-            let (status, code) = start(&app, phone).await;
-            assert_eq!(
-                (status, code.as_str()),
-                (422, "phone_not_served"),
-                "{phone}"
-            );
-        }
-        let body = json!({ "phone": "+15551234567", "channel": "call" });
-        let answer = app.post_json("/auth/verify/start", &body).await;
+async fn a_number_of_another_region_or_kind_answers_phone_not_served(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    for phone in [
+        "+4915112345678",
+        "+12684641234",
+        "+18768101234",
+        "+19002345678",
+        "+18002345678",
+    ] {
+        let (status, code) = start(&app, phone).await;
         assert_eq!(
-            answer.status, 422,
-            "only messages unless more is configured"
+            (status, code.as_str()),
+            (422, "phone_not_served"),
+            "{phone}"
         );
-        assert_eq!(answer.json()["violations"][0]["field"], "channel");
     }
+    let body = json!({ "phone": "+15551234567", "channel": "call" });
+    let answer = app.post_json("/auth/verify/start", &body).await;
+    assert_eq!(
+        answer.status, 422,
+        "only messages unless more is configured"
+    );
+    assert_eq!(answer.json()["violations"][0]["field"], "channel");
 }
 
+#[rstest]
 #[tokio::test]
-async fn known_and_unknown_numbers_get_the_same_answer() {
-    for app in apps().await {
-        app.signed_in("+15550100001").await;
-        // Later, so that limits of the earlier code do not count for the first number.
-        app.clock.advance(std::time::Duration::from_hours(2));
-        let mut shapes = Vec::new();
-        for phone in ["+15550100001", "+15550100002"] {
-            let answer = app
-                .post_json("/auth/verify/start", &json!({ "phone": phone }))
-                .await;
-            assert_eq!(answer.status, 200, "{}", answer.text());
-            let mut body = answer.json();
-            body["challenge_id"] = Value::Null;
-            let names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
-            shapes.push((body, names));
-        }
-        assert_eq!(shapes[0], shapes[1]);
-    }
-}
-
-#[tokio::test]
-async fn a_step_up_needs_a_session_and_its_own_number() {
-    for app in apps().await {
-        let ask = json!({ "phone": "+15550100001", "purpose": "step_up" });
-        let answer = app.post_json("/auth/verify/start", &ask).await;
-        assert_eq!(answer.status, 401);
-        let eve = app.signed_in("+15550100002").await;
-        let answer = eve
-            .call(&app, Method::POST, "/auth/verify/start", Some(&ask))
+async fn known_and_unknown_numbers_get_the_same_answer(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    app.signed_in("+15550100001").await;
+    // Later, so that limits of the earlier code do not count for the first number.
+    app.clock.advance(std::time::Duration::from_hours(2));
+    let mut shapes = Vec::new();
+    for phone in ["+15550100001", "+15550100002"] {
+        let answer = app
+            .post_json("/auth/verify/start", &json!({ "phone": phone }))
             .await;
-        assert_eq!(answer.status, 422, "{}", answer.text());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let mut body = answer.json();
+        body["challenge_id"] = Value::Null;
+        let names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
+        shapes.push((body, names));
     }
+    assert_eq!(shapes[0], shapes[1]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_step_up_needs_a_session_and_its_own_number(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let ask = json!({ "phone": "+15550100001", "purpose": "step_up" });
+    let answer = app.post_json("/auth/verify/start", &ask).await;
+    assert_eq!(answer.status, 401);
+    let eve = app.signed_in("+15550100002").await;
+    let answer = eve
+        .call(&app, Method::POST, "/auth/verify/start", Some(&ask))
+        .await;
+    assert_eq!(answer.status, 422, "{}", answer.text());
 }

@@ -5,10 +5,11 @@ use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Request};
 use proptest::prelude::*;
+use rstest::rstest;
 use serde_json::json;
 use shared_protocol::{MAX_BODY_BYTES, MESSAGE_ROUTE};
 
-use crate::support::{PLAIN_SECRET, TestApp, apps, message, sqlite_app};
+use crate::support::{Engine, PLAIN_SECRET, Postgres, Sqlite, TestApp, message, sqlite_app};
 
 async fn fault(app: &TestApp, id: &str, body: impl Into<Vec<u8>>) -> (u16, String) {
     let relay = app.relay();
@@ -147,19 +148,19 @@ async fn a_body_that_never_ends_times_out() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_refused_message_is_not_stored() {
-    for app in apps().await {
-        app.relay().post("msg_1", &json!({ "text": "x" })).await;
-        app.relay()
-            .post_bearer(MESSAGE_ROUTE, &json!({ "text": "x" }))
-            .await;
-        let newest = app
-            .store
-            .newest_message(&shared_protocol::RelayName::default())
-            .await;
-        assert_eq!(newest.expect("readable"), None);
-    }
+async fn a_refused_message_is_not_stored(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    app.relay().post("msg_1", &json!({ "text": "x" })).await;
+    app.relay()
+        .post_bearer(MESSAGE_ROUTE, &json!({ "text": "x" }))
+        .await;
+    let newest = app
+        .store
+        .newest_message(&shared_protocol::RelayName::default())
+        .await;
+    assert_eq!(newest.expect("readable"), None);
 }
 
 proptest! {

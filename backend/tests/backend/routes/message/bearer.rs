@@ -4,36 +4,40 @@ use archety_backend::config::RelayAuth;
 use axum::body::Body;
 use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use rstest::rstest;
 use shared_protocol::MESSAGE_ROUTE;
 
 use crate::support::{
-    PLAIN_SECRET, TestApp, TestRelay, TestStore, apps, message, secrets, sqlite_app,
+    Engine, PLAIN_SECRET, Postgres, Sqlite, TestApp, TestRelay, TestStore, message, secrets,
+    sqlite_app,
 };
 
+#[rstest]
 #[tokio::test]
-async fn after_a_named_relay_has_signed_its_bearer_is_refused() {
-    for app in apps().await {
-        let body = message("hello");
-        assert_eq!(
-            app.mini().post_bearer(MESSAGE_ROUTE, &body).await.status,
-            200
-        );
-        assert_eq!(app.mini().post("msg_1", &body).await.status, 200);
-        let refused = app.mini().post_bearer(MESSAGE_ROUTE, &body).await;
-        assert_eq!(
-            (refused.status.as_u16(), refused.fault().as_str()),
-            (401, "bearer_refused")
-        );
-        // Several relays may share the unnamed secret, and some of them may not be able to sign yet.
-        assert_eq!(app.relay().post("msg_2", &body).await.status, 200);
-        assert_eq!(
-            app.relay()
-                .post_bearer(MESSAGE_ROUTE, &message("x"))
-                .await
-                .status,
-            200
-        );
-    }
+async fn after_a_named_relay_has_signed_its_bearer_is_refused(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let body = message("hello");
+    assert_eq!(
+        app.mini().post_bearer(MESSAGE_ROUTE, &body).await.status,
+        200
+    );
+    assert_eq!(app.mini().post("msg_1", &body).await.status, 200);
+    let refused = app.mini().post_bearer(MESSAGE_ROUTE, &body).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.fault().as_str()),
+        (401, "bearer_refused")
+    );
+    // Several relays may share the unnamed secret, and some of them may not be able to sign yet.
+    assert_eq!(app.relay().post("msg_2", &body).await.status, 200);
+    assert_eq!(
+        app.relay()
+            .post_bearer(MESSAGE_ROUTE, &message("x"))
+            .await
+            .status,
+        200
+    );
 }
 
 #[tokio::test]
@@ -118,26 +122,28 @@ async fn bearer_requests_are_counted_and_their_answers_are_not_signed() {
     assert!(app.metrics().await.contains(counted));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_bearer_that_the_operator_allows_works_until_the_next_signature() {
-    for app in apps().await {
-        let mini = app.mini();
-        let signed = mini.post("msg_first", &message("signed")).await;
-        assert_eq!(signed.status, 200, "{}", signed.text());
-        let shown = mini.post_bearer(MESSAGE_ROUTE, &message("shown")).await;
-        assert_eq!(shown.fault(), "bearer_refused");
-        let name = shared_protocol::RelayName::parse("mini").expect("a name");
-        assert!(app.store.allow_bearer(&name).await.expect("a store"));
-        let shown = mini.post_bearer(MESSAGE_ROUTE, &message("shown")).await;
-        assert_eq!(shown.status, 200, "{}", shown.text());
-        mini.post("msg_second", &message("signed again")).await;
-        let shown = mini.post_bearer(MESSAGE_ROUTE, &message("too late")).await;
-        assert_eq!(shown.fault(), "bearer_refused");
-        let relays = app.store.relays().await.expect("a store");
-        assert!(
-            relays
-                .iter()
-                .any(|relay| relay.name == "mini" && relay.has_signed)
-        );
-    }
+async fn a_bearer_that_the_operator_allows_works_until_the_next_signature(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let mini = app.mini();
+    let signed = mini.post("msg_first", &message("signed")).await;
+    assert_eq!(signed.status, 200, "{}", signed.text());
+    let shown = mini.post_bearer(MESSAGE_ROUTE, &message("shown")).await;
+    assert_eq!(shown.fault(), "bearer_refused");
+    let name = shared_protocol::RelayName::parse("mini").expect("a name");
+    assert!(app.store.allow_bearer(&name).await.expect("a store"));
+    let shown = mini.post_bearer(MESSAGE_ROUTE, &message("shown")).await;
+    assert_eq!(shown.status, 200, "{}", shown.text());
+    mini.post("msg_second", &message("signed again")).await;
+    let shown = mini.post_bearer(MESSAGE_ROUTE, &message("too late")).await;
+    assert_eq!(shown.fault(), "bearer_refused");
+    let relays = app.store.relays().await.expect("a store");
+    assert!(
+        relays
+            .iter()
+            .any(|relay| relay.name == "mini" && relay.has_signed)
+    );
 }

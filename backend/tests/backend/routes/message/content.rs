@@ -1,10 +1,11 @@
 //! The fields of a message beside its text: stored, shown, exported, and refused if they are invalid.
 
 use archety_backend::config::RelayAuth;
+use rstest::rstest;
 use serde_json::{Value, json};
 use shared_protocol::MESSAGE_ROUTE;
 
-use crate::support::{TestApp, apps, message, sqlite_app};
+use crate::support::{Engine, Postgres, Sqlite, TestApp, message, sqlite_app};
 
 const ADA: &str = "+15550100001";
 
@@ -42,84 +43,86 @@ async fn shown(app: &TestApp) -> Vec<Value> {
     messages
 }
 
+#[rstest]
 #[tokio::test]
-async fn every_field_of_a_message_is_shown_and_exported() {
-    for app in apps().await {
-        let bodies = [
-            with(json!({
-                "text": "", "message_guid": "VOICE",
-                "attachments": [{
-                    "guid": "at_0", "mime_type": "audio/x-caf", "name": "Audio Message.caf",
-                    "size_bytes": 4_000, "part": 0, "state": "finished",
-                    "transcript": "I am \u{fffc} on my way, zoë",
-                }],
-            })),
-            with(json!({
-                "message_guid": "VOICE", "event": "attachment_update", "revision": 1, "text": "",
-                "attachments": [{ "guid": "at_0", "state": "finished", "transcript": "late words" }],
-            })),
-            with(json!({
-                "message_guid": "GENMOJI", "text": "look \u{fffc}",
-                "attachments": [{
-                    "guid": "at_1", "part": 1, "is_sticker": true, "state": "finished",
-                    "description": "a dragon on roller skates",
-                }],
-            })),
-            with(json!({
-                "message_guid": "LINK", "text": "https://example.com/docs", "link_of_guid": "TEXT",
-            })),
-            with(json!({
-                "message_guid": "REPLY", "reply_to_guid": "GENMOJI", "reply_to_part": -1,
-                "text": "which one?",
-            })),
-            with(json!({
-                "message_guid": "SMS-REACTION", "event": "tapback", "revision": 1, "service": "SMS",
-                "text": "", "tapback": { "action": "added", "kind": "like" },
-            })),
-            with(json!({
-                "message_guid": "MENTION", "chat_guid": "iMessage;+;chat1", "mode": "group",
-                "participants": [ADA, "+15550100002"], "text": "Ben, are you there?",
-                "mentions": ["+15550100002", "ben@example.com"], "group_name": "Sunday 🏃 run",
-            })),
-        ];
-        for (n, body) in bodies.iter().enumerate() {
-            app.clock.advance(std::time::Duration::from_secs(1));
-            assert_eq!(post(&app, &format!("msg_{n}"), body).await, "accepted");
-        }
-        insta::assert_json_snapshot!("messages_shown", shown(&app).await);
+async fn every_field_of_a_message_is_shown_and_exported(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let bodies = [
+        with(json!({
+            "text": "", "message_guid": "VOICE",
+            "attachments": [{
+                "guid": "at_0", "mime_type": "audio/x-caf", "name": "Audio Message.caf",
+                "size_bytes": 4_000, "part": 0, "state": "finished",
+                "transcript": "I am \u{fffc} on my way, zoë",
+            }],
+        })),
+        with(json!({
+            "message_guid": "VOICE", "event": "attachment_update", "revision": 1, "text": "",
+            "attachments": [{ "guid": "at_0", "state": "finished", "transcript": "late words" }],
+        })),
+        with(json!({
+            "message_guid": "GENMOJI", "text": "look \u{fffc}",
+            "attachments": [{
+                "guid": "at_1", "part": 1, "is_sticker": true, "state": "finished",
+                "description": "a dragon on roller skates",
+            }],
+        })),
+        with(json!({
+            "message_guid": "LINK", "text": "https://example.com/docs", "link_of_guid": "TEXT",
+        })),
+        with(json!({
+            "message_guid": "REPLY", "reply_to_guid": "GENMOJI", "reply_to_part": -1,
+            "text": "which one?",
+        })),
+        with(json!({
+            "message_guid": "SMS-REACTION", "event": "tapback", "revision": 1, "service": "SMS",
+            "text": "", "tapback": { "action": "added", "kind": "like" },
+        })),
+        with(json!({
+            "message_guid": "MENTION", "chat_guid": "iMessage;+;chat1", "mode": "group",
+            "participants": [ADA, "+15550100002"], "text": "Ben, are you there?",
+            "mentions": ["+15550100002", "ben@example.com"], "group_name": "Sunday 🏃 run",
+        })),
+    ];
+    for (n, body) in bodies.iter().enumerate() {
+        app.clock.advance(std::time::Duration::from_secs(1));
+        assert_eq!(post(&app, &format!("msg_{n}"), body).await, "accepted");
     }
+    insta::assert_json_snapshot!("messages_shown", shown(&app).await);
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_longest_texts_with_u0000_are_accepted() {
-    for app in apps().await {
-        let long = |n: usize| format!("{}\0", "ж".repeat(n - 1));
-        // Four bytes each and no two alike, so that nothing of it can be compressed.
-        let apart = |n: u32| -> String {
-            (0..n)
-                .filter_map(|c| char::from_u32(0x2_0000 + c * 7))
-                .collect()
-        };
-        let body = with(json!({
-            "chat_guid": apart(512), "line": apart(320), "effect": apart(255), "service": apart(255),
-            "message_guid": "LONG", "link_of_guid": long(512), "group_name": long(255),
-            "mentions": vec![apart(320); 200], "reply_to_part": i64::MIN,
-            "attachments": [{
-                "guid": "at_0", "part": i64::MAX, "description": long(255), "transcript": long(10_000),
-            }],
-        }));
-        let relay = app.relay();
-        for status in ["accepted", "duplicate"] {
-            let answer = relay.post("msg_1", &body).await;
-            assert_eq!(answer.json()["status"], status, "{}", answer.text());
-        }
-        let meta_data = shown(&app).await[0]["meta_data"].clone();
-        let transcript = meta_data["attachments"][0]["transcript"].as_str();
-        let expected = format!("{}\u{fffd}", "ж".repeat(9_999));
-        assert_eq!(transcript, Some(expected.as_str()), "{}", app.kind);
-        assert_eq!(meta_data["mentions"].as_array().map(Vec::len), Some(200));
-        assert_eq!(meta_data["reply_to_part"], i64::MIN);
+async fn the_longest_texts_with_u0000_are_accepted(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let long = |n: usize| format!("{}\0", "ж".repeat(n - 1));
+    // Four bytes each and no two alike, so that nothing of it can be compressed.
+    let apart = |n: u32| -> String {
+        (0..n)
+            .filter_map(|c| char::from_u32(0x2_0000 + c * 7))
+            .collect()
+    };
+    let body = with(json!({
+        "chat_guid": apart(512), "line": apart(320), "effect": apart(255), "service": apart(255),
+        "message_guid": "LONG", "link_of_guid": long(512), "group_name": long(255),
+        "mentions": vec![apart(320); 200], "reply_to_part": i64::MIN,
+        "attachments": [{
+            "guid": "at_0", "part": i64::MAX, "description": long(255), "transcript": long(10_000),
+        }],
+    }));
+    let relay = app.relay();
+    for status in ["accepted", "duplicate"] {
+        let answer = relay.post("msg_1", &body).await;
+        assert_eq!(answer.json()["status"], status, "{}", answer.text());
     }
+    let meta_data = shown(&app).await[0]["meta_data"].clone();
+    let transcript = meta_data["attachments"][0]["transcript"].as_str();
+    let expected = format!("{}\u{fffd}", "ж".repeat(9_999));
+    assert_eq!(transcript, Some(expected.as_str()), "{}", app.kind);
+    assert_eq!(meta_data["mentions"].as_array().map(Vec::len), Some(200));
+    assert_eq!(meta_data["reply_to_part"], i64::MIN);
 }
 
 #[tokio::test]
@@ -205,23 +208,23 @@ async fn an_invalid_value_is_refused_with_its_field() {
     );
 }
 
+#[rstest]
 #[tokio::test]
-async fn messages_of_other_releases_are_accepted() {
-    for app in apps().await {
-        // An older one sends none of the fields, another language's library sends null for each.
-        assert_eq!(post(&app, "msg_old", &message("old")).await, "accepted");
-        let nulls = with(json!({
-            "text": "nulls", "reply_to_part": null, "link_of_guid": null, "mentions": null,
-            "group_name": null, "rehearsal": null,
-            "attachments": [{ "guid": "a", "part": null, "description": null, "transcript": null }],
-        }));
-        assert_eq!(post(&app, "msg_nulls", &nulls).await, "accepted");
-        let newer = with(json!({
-            "text": "newer", "mood": "fine", "mentions_of_the_future": [{ "deep": [1, [2]] }],
-            "attachments": [{ "guid": "a", "waveform": [1, 2, 3] }],
-        }));
-        assert_eq!(post(&app, "msg_newer", &newer).await, "accepted");
-        let shown = app.relay().post_bearer(MESSAGE_ROUTE, &newer).await;
-        assert_eq!(shown.status, 200, "{}", shown.text());
-    }
+async fn messages_of_other_releases_are_accepted(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    // An older one sends none of the fields, another language's library sends null for each.
+    assert_eq!(post(&app, "msg_old", &message("old")).await, "accepted");
+    let nulls = with(json!({
+        "text": "nulls", "reply_to_part": null, "link_of_guid": null, "mentions": null,
+        "group_name": null, "rehearsal": null,
+        "attachments": [{ "guid": "a", "part": null, "description": null, "transcript": null }],
+    }));
+    assert_eq!(post(&app, "msg_nulls", &nulls).await, "accepted");
+    let newer = with(json!({
+        "text": "newer", "mood": "fine", "mentions_of_the_future": [{ "deep": [1, [2]] }],
+        "attachments": [{ "guid": "a", "waveform": [1, 2, 3] }],
+    }));
+    assert_eq!(post(&app, "msg_newer", &newer).await, "accepted");
+    let shown = app.relay().post_bearer(MESSAGE_ROUTE, &newer).await;
+    assert_eq!(shown.status, 200, "{}", shown.text());
 }

@@ -1,9 +1,10 @@
 //! Messages and pulls of a rehearsal are kept apart from those of the relay with the same secret.
 
+use rstest::rstest;
 use serde_json::{Value, json};
 use shared_protocol::{MESSAGE_ROUTE, PULL_ROUTE, RelayName};
 
-use crate::support::{TestApp, apps, message};
+use crate::support::{Engine, Postgres, Sqlite, TestApp, message};
 
 const ADA: &str = "+15550100001";
 
@@ -38,169 +39,177 @@ async fn newest(app: &TestApp, id: &str, pull: &Value) -> Value {
     answer.json()["newest_message"]["message_guid"].clone()
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_same_message_is_stored_once_as_rehearsal_and_once_as_real() {
-    for app in apps().await {
-        let mini = app.mini();
-        for (id, body, status) in [
-            ("msg_1", rehearsed("a", "A"), "accepted"),
-            ("msg_1", rehearsed("a", "A"), "duplicate"),
-            ("msg_2", real("b", "A"), "accepted"),
-            ("msg_2", real("b", "A"), "duplicate"),
-        ] {
-            let answer = mini.post(id, &body).await;
-            assert_eq!(answer.json()["status"], status, "{}", answer.text());
-            assert!(mini.trusts(id, &answer));
-        }
-        let conflict = mini.post("msg_1", &rehearsed("other words", "A")).await;
-        assert_eq!(conflict.fault(), "id_conflict");
-        let row = |relay: &str, text: &str| (relay.to_owned(), String::new(), text.to_owned());
-        assert_eq!(
-            stored(&app).await,
-            [row("mini/rehearsal", "a"), row("mini", "b")],
-            "{}",
-            app.kind
-        );
+async fn the_same_message_is_stored_once_as_rehearsal_and_once_as_real(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let mini = app.mini();
+    for (id, body, status) in [
+        ("msg_1", rehearsed("a", "A"), "accepted"),
+        ("msg_1", rehearsed("a", "A"), "duplicate"),
+        ("msg_2", real("b", "A"), "accepted"),
+        ("msg_2", real("b", "A"), "duplicate"),
+    ] {
+        let answer = mini.post(id, &body).await;
+        assert_eq!(answer.json()["status"], status, "{}", answer.text());
+        assert!(mini.trusts(id, &answer));
+    }
+    let conflict = mini.post("msg_1", &rehearsed("other words", "A")).await;
+    assert_eq!(conflict.fault(), "id_conflict");
+    let row = |relay: &str, text: &str| (relay.to_owned(), String::new(), text.to_owned());
+    assert_eq!(
+        stored(&app).await,
+        [row("mini/rehearsal", "a"), row("mini", "b")],
+        "{}",
+        app.kind
+    );
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_rehearsal_is_never_the_relays_newest_message(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let pull = json!({ "instance_id": "mac" });
+    let rehearsing = json!({ "instance_id": "laptop", "rehearsal": true });
+    app.mini().post("msg_1", &rehearsed("a", "A")).await;
+    assert_eq!(
+        newest(&app, "pull_1", &pull).await,
+        Value::Null,
+        "{}",
+        app.kind
+    );
+    assert_eq!(newest(&app, "pull_2", &rehearsing).await, "A");
+    app.mini().post("msg_2", &real("b", "B")).await;
+    app.clock.advance(std::time::Duration::from_secs(1));
+    app.mini().post("msg_3", &rehearsed("c", "C")).await;
+    assert_eq!(newest(&app, "pull_3", &pull).await, "B", "{}", app.kind);
+    assert_eq!(newest(&app, "pull_4", &rehearsing).await, "C");
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_pull_of_a_rehearsal_has_its_own_lease_and_changes_nothing_of_the_relay(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let lines = json!([{ "name": "+15550100100", "addresses": ["me@example.com"] }]);
+    let rehearsing = json!({
+        "instance_id": "laptop", "rehearsal": true, "status": { "lines": lines },
+    });
+    assert_eq!(app.mini().pull("pull_1", &rehearsing).await.status, 200);
+    let real_pull = json!({ "instance_id": "mac" });
+    let held = app.mini().pull("pull_2", &real_pull).await;
+    assert_eq!(held.status, 200, "{}", held.text());
+    assert_eq!(app.mini().pull("pull_3", &rehearsing).await.status, 200);
+    let other = json!({ "instance_id": "other laptop", "rehearsal": true });
+    assert_eq!(
+        app.mini().pull("pull_4", &other).await.fault(),
+        "relay_elsewhere"
+    );
+    // The pull of the rehearsal has stored no lines.
+    for (id, mut body) in [("msg_1", rehearsed("a", "A")), ("msg_2", real("b", "B"))] {
+        body["line"] = json!("me@example.com");
+        app.mini().post(id, &body).await;
+    }
+    let row = |relay: &str, text: &str| {
+        (
+            relay.to_owned(),
+            "me@example.com".to_owned(),
+            text.to_owned(),
+        )
+    };
+    assert_eq!(
+        stored(&app).await,
+        [row("mini/rehearsal", "a"), row("mini", "b")],
+        "{}",
+        app.kind
+    );
+    let names: Vec<String> = app
+        .store
+        .relays()
+        .await
+        .expect("relays")
+        .into_iter()
+        .map(|relay| relay.name)
+        .collect();
+    assert_eq!(names, ["mini"], "a rehearsal is no relay");
+    assert!(!app.metrics().await.contains("relay=\"mini/rehearsal\""));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_replay_is_refused_for_rehearsals_too(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let now = app.clock.now().as_secs();
+    let mini = app.mini();
+    for (route, id, body) in [
+        (MESSAGE_ROUTE, "msg_1", rehearsed("a", "A")),
+        (
+            PULL_ROUTE,
+            "pull_1",
+            json!({ "instance_id": "laptop", "rehearsal": true }),
+        ),
+    ] {
+        let request = || mini.signed(route, id, now, body.to_string().into_bytes());
+        assert_eq!(app.send(request()).await.status, 200);
+        let again = app.send(request()).await;
+        assert_eq!(again.fault(), "replayed", "{}", app.kind);
+        assert!(mini.trusts(id, &again));
+        // The same id and timestamp are refused for the relay itself, too.
+        let mut other = body.clone();
+        other["rehearsal"] = json!(false);
+        let other = mini.signed(route, id, now, other.to_string().into_bytes());
+        assert_eq!(app.send(other).await.fault(), "replayed", "{}", app.kind);
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_rehearsal_is_never_the_relays_newest_message() {
-    for app in apps().await {
-        let pull = json!({ "instance_id": "mac" });
-        let rehearsing = json!({ "instance_id": "laptop", "rehearsal": true });
-        app.mini().post("msg_1", &rehearsed("a", "A")).await;
-        assert_eq!(
-            newest(&app, "pull_1", &pull).await,
-            Value::Null,
-            "{}",
-            app.kind
-        );
-        assert_eq!(newest(&app, "pull_2", &rehearsing).await, "A");
-        app.mini().post("msg_2", &real("b", "B")).await;
-        app.clock.advance(std::time::Duration::from_secs(1));
-        app.mini().post("msg_3", &rehearsed("c", "C")).await;
-        assert_eq!(newest(&app, "pull_3", &pull).await, "B", "{}", app.kind);
-        assert_eq!(newest(&app, "pull_4", &rehearsing).await, "C");
+async fn a_rehearsal_has_the_relay_id_of_the_relay(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let mut body = rehearsed("a", "A");
+    body["relay_id"] = json!("mini");
+    assert_eq!(app.mini().post("msg_1", &body).await.status, 200);
+    for wrong in ["mini/rehearsal", "other"] {
+        body["relay_id"] = json!(wrong);
+        body["message_guid"] = json!(wrong);
+        let refused = app.mini().post("msg_2", &body).await;
+        assert_eq!(refused.fault(), "relay_mismatch", "{wrong}");
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_pull_of_a_rehearsal_has_its_own_lease_and_changes_nothing_of_the_relay() {
-    for app in apps().await {
-        let lines = json!([{ "name": "+15550100100", "addresses": ["me@example.com"] }]);
-        let rehearsing = json!({
-            "instance_id": "laptop", "rehearsal": true, "status": { "lines": lines },
-        });
-        assert_eq!(app.mini().pull("pull_1", &rehearsing).await.status, 200);
-        let real_pull = json!({ "instance_id": "mac" });
-        let held = app.mini().pull("pull_2", &real_pull).await;
-        assert_eq!(held.status, 200, "{}", held.text());
-        assert_eq!(app.mini().pull("pull_3", &rehearsing).await.status, 200);
-        let other = json!({ "instance_id": "other laptop", "rehearsal": true });
-        assert_eq!(
-            app.mini().pull("pull_4", &other).await.fault(),
-            "relay_elsewhere"
-        );
-        // The pull of the rehearsal has stored no lines.
-        for (id, mut body) in [("msg_1", rehearsed("a", "A")), ("msg_2", real("b", "B"))] {
-            body["line"] = json!("me@example.com");
-            app.mini().post(id, &body).await;
-        }
-        let row = |relay: &str, text: &str| {
-            (
-                relay.to_owned(),
-                "me@example.com".to_owned(),
-                text.to_owned(),
-            )
-        };
-        assert_eq!(
-            stored(&app).await,
-            [row("mini/rehearsal", "a"), row("mini", "b")],
-            "{}",
-            app.kind
-        );
-        let names: Vec<String> = app
-            .store
-            .relays()
-            .await
-            .expect("relays")
-            .into_iter()
-            .map(|relay| relay.name)
-            .collect();
-        assert_eq!(names, ["mini"], "a rehearsal is no relay");
-        assert!(!app.metrics().await.contains("relay=\"mini/rehearsal\""));
+async fn a_developer_sees_rehearsed_messages_and_they_change_no_relationship(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let without_guid = |text: &str| {
+        let mut body = message(text);
+        body["rehearsal"] = json!(true);
+        body
+    };
+    // With a bearer secret, as for a backend without signatures.
+    for (text, status) in [("a", "accepted"), ("a", "duplicate"), ("b", "accepted")] {
+        let answer = app
+            .relay()
+            .post_bearer(MESSAGE_ROUTE, &without_guid(text))
+            .await;
+        assert_eq!(answer.json()["status"], status, "{}", answer.text());
     }
-}
-
-#[tokio::test]
-async fn a_replay_is_refused_for_rehearsals_too() {
-    for app in apps().await {
-        let now = app.clock.now().as_secs();
-        let mini = app.mini();
-        for (route, id, body) in [
-            (MESSAGE_ROUTE, "msg_1", rehearsed("a", "A")),
-            (
-                PULL_ROUTE,
-                "pull_1",
-                json!({ "instance_id": "laptop", "rehearsal": true }),
-            ),
-        ] {
-            let request = || mini.signed(route, id, now, body.to_string().into_bytes());
-            assert_eq!(app.send(request()).await.status, 200);
-            let again = app.send(request()).await;
-            assert_eq!(again.fault(), "replayed", "{}", app.kind);
-            assert!(mini.trusts(id, &again));
-            // The same id and timestamp are refused for the relay itself, too.
-            let mut other = body.clone();
-            other["rehearsal"] = json!(false);
-            let other = mini.signed(route, id, now, other.to_string().into_bytes());
-            assert_eq!(app.send(other).await.fault(), "replayed", "{}", app.kind);
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_rehearsal_has_the_relay_id_of_the_relay() {
-    for app in apps().await {
-        let mut body = rehearsed("a", "A");
-        body["relay_id"] = json!("mini");
-        assert_eq!(app.mini().post("msg_1", &body).await.status, 200);
-        for wrong in ["mini/rehearsal", "other"] {
-            body["relay_id"] = json!(wrong);
-            body["message_guid"] = json!(wrong);
-            let refused = app.mini().post("msg_2", &body).await;
-            assert_eq!(refused.fault(), "relay_mismatch", "{wrong}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_developer_sees_rehearsed_messages_and_they_change_no_relationship() {
-    for app in apps().await {
-        let without_guid = |text: &str| {
-            let mut body = message(text);
-            body["rehearsal"] = json!(true);
-            body
-        };
-        // With a bearer secret, as for a backend without signatures.
-        for (text, status) in [("a", "accepted"), ("a", "duplicate"), ("b", "accepted")] {
-            let answer = app
-                .relay()
-                .post_bearer(MESSAGE_ROUTE, &without_guid(text))
-                .await;
-            assert_eq!(answer.json()["status"], status, "{}", answer.text());
-        }
-        let ada = app.signed_in(ADA).await;
-        let page = ada.get(&app, "/user/messages").await.json();
-        let messages = page["messages"].as_array().expect("a list");
-        assert_eq!(messages.len(), 2, "{}", app.kind);
-        assert_eq!(messages[0]["meta_data"]["rehearsal"], true);
-        let profile = ada.get(&app, "/user/profile").await.json();
-        assert_eq!(profile["relationship"], Value::Null, "{}", app.kind);
-        let newest = app.store.newest_message(&RelayName::default()).await;
-        assert_eq!(newest.expect("readable"), None);
-        let conversations: Vec<_> = stored(&app).await.into_iter().map(|row| row.0).collect();
-        assert_eq!(conversations, ["default/rehearsal"; 2]);
-    }
+    let ada = app.signed_in(ADA).await;
+    let page = ada.get(&app, "/user/messages").await.json();
+    let messages = page["messages"].as_array().expect("a list");
+    assert_eq!(messages.len(), 2, "{}", app.kind);
+    assert_eq!(messages[0]["meta_data"]["rehearsal"], true);
+    let profile = ada.get(&app, "/user/profile").await.json();
+    assert_eq!(profile["relationship"], Value::Null, "{}", app.kind);
+    let newest = app.store.newest_message(&RelayName::default()).await;
+    assert_eq!(newest.expect("readable"), None);
+    let conversations: Vec<_> = stored(&app).await.into_iter().map(|row| row.0).collect();
+    assert_eq!(conversations, ["default/rehearsal"; 2]);
 }

@@ -7,52 +7,55 @@ use archety_backend::config::{RelayAuth, Retention};
 use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Request};
+use rstest::rstest;
 use serde_json::json;
 use shared_protocol::{HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, MESSAGE_ROUTE, PULL_ROUTE};
 
 use crate::support::{
-    MINI_SECRET, OTHER_SECRET, PLAIN_SECRET, TestApp, TestRelay, TestStore, apps, message,
-    sqlite_app, stores,
+    Engine, MINI_SECRET, OTHER_SECRET, PLAIN_SECRET, Postgres, Sqlite, TestApp, TestRelay,
+    TestStore, message, sqlite_app,
 };
 
 fn body() -> Vec<u8> {
     message("hello").to_string().into_bytes()
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_replay_is_refused_on_every_replica_and_answered_signed() {
-    for store in stores().await {
-        let second = store.second().await;
-        let first = TestApp::on(store, RelayAuth::Both, PLAIN_SECRET).await;
-        let second = TestApp::replica(
-            Arc::clone(&first.base),
-            second,
-            RelayAuth::Both,
-            PLAIN_SECRET,
-        )
-        .await;
-        let now = first.clock.now().as_secs();
-        let request = |app: &TestApp| app.relay().signed(MESSAGE_ROUTE, "msg_1", now, body());
-        assert_eq!(first.send(request(&first)).await.status, 200);
-        for app in [&first, &second] {
-            let replayed = app.send(request(app)).await;
-            assert_eq!(
-                (replayed.status.as_u16(), replayed.fault().as_str()),
-                (401, "replayed")
-            );
-            assert_eq!(replayed.json()["detail"], "Invalid signature");
-            assert!(app.relay().trusts("msg_1", &replayed));
-        }
-        let counted = "relay_auth_failures_total{reason=\"replayed\"}";
-        assert!(first.metrics().await.contains(counted));
-        let signed_again = second
-            .relay()
-            .signed(MESSAGE_ROUTE, "msg_1", now + 1, body());
+async fn a_replay_is_refused_on_every_replica_and_answered_signed(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let store = TestStore::new(engine).await;
+    let second = store.second().await;
+    let first = TestApp::on(store, RelayAuth::Both, PLAIN_SECRET).await;
+    let second = TestApp::replica(
+        Arc::clone(&first.base),
+        second,
+        RelayAuth::Both,
+        PLAIN_SECRET,
+    )
+    .await;
+    let now = first.clock.now().as_secs();
+    let request = |app: &TestApp| app.relay().signed(MESSAGE_ROUTE, "msg_1", now, body());
+    assert_eq!(first.send(request(&first)).await.status, 200);
+    for app in [&first, &second] {
+        let replayed = app.send(request(app)).await;
         assert_eq!(
-            second.send(signed_again).await.json()["status"],
-            "duplicate"
+            (replayed.status.as_u16(), replayed.fault().as_str()),
+            (401, "replayed")
         );
+        assert_eq!(replayed.json()["detail"], "Invalid signature");
+        assert!(app.relay().trusts("msg_1", &replayed));
     }
+    let counted = "relay_auth_failures_total{reason=\"replayed\"}";
+    assert!(first.metrics().await.contains(counted));
+    let signed_again = second
+        .relay()
+        .signed(MESSAGE_ROUTE, "msg_1", now + 1, body());
+    assert_eq!(
+        second.send(signed_again).await.json()["status"],
+        "duplicate"
+    );
 }
 
 #[tokio::test]
@@ -75,33 +78,35 @@ async fn a_replay_is_refused_after_a_restart() {
     assert_eq!(app.send(request).await.fault(), "replayed");
 }
 
+#[rstest]
 #[tokio::test]
-async fn receipts_are_kept_as_long_as_a_replay_could_pass() {
-    for app in apps().await {
-        let now = app.clock.now();
-        let ahead = now.as_secs() + 300;
-        let request = || app.relay().signed(MESSAGE_ROUTE, "msg_1", ahead, body());
-        assert_eq!(app.send(request()).await.status, 200);
-        app.clock.advance(Duration::from_mins(10));
+async fn receipts_are_kept_as_long_as_a_replay_could_pass(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let now = app.clock.now();
+    let ahead = now.as_secs() + 300;
+    let request = || app.relay().signed(MESSAGE_ROUTE, "msg_1", ahead, body());
+    assert_eq!(app.send(request()).await.status, 200);
+    app.clock.advance(Duration::from_mins(10));
+    app.store
+        .clean(&Retention::default(), app.clock.now())
+        .await
+        .expect("cleaned");
+    assert_eq!(
+        app.send(request()).await.fault(),
+        "replayed",
+        "still acceptable by its time"
+    );
+    app.clock.advance(Duration::from_mins(2));
+    assert_eq!(
         app.store
             .clean(&Retention::default(), app.clock.now())
             .await
-            .expect("cleaned");
-        assert_eq!(
-            app.send(request()).await.fault(),
-            "replayed",
-            "still acceptable by its time"
-        );
-        app.clock.advance(Duration::from_mins(2));
-        assert_eq!(
-            app.store
-                .clean(&Retention::default(), app.clock.now())
-                .await
-                .expect("cleaned"),
-            1
-        );
-        assert_eq!(app.send(request()).await.fault(), "stale_timestamp");
-    }
+            .expect("cleaned"),
+        1
+    );
+    assert_eq!(app.send(request()).await.fault(), "stale_timestamp");
 }
 
 #[tokio::test]
@@ -222,44 +227,46 @@ async fn with_any_webhook_header_a_bearer_does_not_count() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn no_message_is_refused_while_secrets_are_rotated() {
-    for store in stores().await {
-        let second = store.second().await;
-        let old_and_new = format!("{PLAIN_SECRET},{OTHER_SECRET}");
-        let first = TestApp::on(store, RelayAuth::Both, &old_and_new).await;
-        let mut body = message("hello");
-        body["message_guid"] = json!("ROTATED");
-        for (n, secret) in [(1, PLAIN_SECRET), (2, OTHER_SECRET)] {
-            let relay = TestRelay::new(&first, secret);
-            let id = format!("msg_{n}");
-            let answer = relay.post(&id, &body).await;
-            assert_eq!(answer.status, 200);
-            assert!(
-                relay.trusts(&id, &answer),
-                "signed with the key that verified it"
-            );
-        }
-        let rotated = TestApp::replica(
-            Arc::clone(&first.base),
-            second,
-            RelayAuth::Both,
-            OTHER_SECRET,
-        )
-        .await;
-        let stale = TestRelay::new(&rotated, PLAIN_SECRET)
-            .post("msg_3", &body)
-            .await;
-        assert_eq!(stale.fault(), "mismatch");
-        let fresh = TestRelay::new(&rotated, OTHER_SECRET)
-            .post("msg_4", &body)
-            .await;
-        assert_eq!(
-            fresh.json()["status"],
-            "duplicate",
-            "still the relay `default`"
+async fn no_message_is_refused_while_secrets_are_rotated(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let store = TestStore::new(engine).await;
+    let second = store.second().await;
+    let old_and_new = format!("{PLAIN_SECRET},{OTHER_SECRET}");
+    let first = TestApp::on(store, RelayAuth::Both, &old_and_new).await;
+    let mut body = message("hello");
+    body["message_guid"] = json!("ROTATED");
+    for (n, secret) in [(1, PLAIN_SECRET), (2, OTHER_SECRET)] {
+        let relay = TestRelay::new(&first, secret);
+        let id = format!("msg_{n}");
+        let answer = relay.post(&id, &body).await;
+        assert_eq!(answer.status, 200);
+        assert!(
+            relay.trusts(&id, &answer),
+            "signed with the key that verified it"
         );
     }
+    let rotated = TestApp::replica(
+        Arc::clone(&first.base),
+        second,
+        RelayAuth::Both,
+        OTHER_SECRET,
+    )
+    .await;
+    let stale = TestRelay::new(&rotated, PLAIN_SECRET)
+        .post("msg_3", &body)
+        .await;
+    assert_eq!(stale.fault(), "mismatch");
+    let fresh = TestRelay::new(&rotated, OTHER_SECRET)
+        .post("msg_4", &body)
+        .await;
+    assert_eq!(
+        fresh.json()["status"],
+        "duplicate",
+        "still the relay `default`"
+    );
 }
 
 #[tokio::test]

@@ -1,15 +1,14 @@
 //! Messages while the database is away or the store is closed.
 
 use archety_backend::config::RelayAuth;
+use rstest::rstest;
 use shared_protocol::MESSAGE_ROUTE;
 
-use crate::support::{TestApp, TestStore, apps, message, secrets};
+use crate::support::{Engine, Postgres, Sqlite, TestApp, TestStore, message, secrets};
 
 #[tokio::test]
 async fn without_the_database_requests_answer_503_with_retry_after() {
-    let Some(store) = TestStore::postgres().await else {
-        return;
-    };
+    let store = TestStore::postgres().await;
     let app = TestApp::on(store, RelayAuth::Both, &secrets()).await;
     assert_eq!(
         app.relay().post("msg_1", &message("before")).await.status,
@@ -46,20 +45,20 @@ async fn without_the_database_requests_answer_503_with_retry_after() {
     );
 }
 
+#[rstest]
 #[tokio::test]
-async fn after_the_store_is_closed_requests_answer_503() {
-    for app in apps().await {
-        app.store.close().await;
-        let answer = app.relay().post("msg_1", &message("late")).await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.fault().as_str()),
-            (503, "shutting_down")
-        );
-        let ready = app.get("/readyz").await;
-        assert_eq!(
-            (ready.status.as_u16(), ready.fault().as_str()),
-            (503, "shutting_down"),
-            "a process without a store gets no traffic"
-        );
-    }
+async fn after_the_store_is_closed_requests_answer_503(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    app.store.close().await;
+    let answer = app.relay().post("msg_1", &message("late")).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.fault().as_str()),
+        (503, "shutting_down")
+    );
+    let ready = app.get("/readyz").await;
+    assert_eq!(
+        (ready.status.as_u16(), ready.fault().as_str()),
+        (503, "shutting_down"),
+        "a process without a store gets no traffic"
+    );
 }

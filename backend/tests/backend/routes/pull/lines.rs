@@ -1,9 +1,10 @@
 //! The lines in a heartbeat, and the conversations on them.
 
 use archety_backend::config::RelayAuth;
+use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, apps, message, sqlite_app};
+use crate::support::{Engine, Postgres, Sqlite, TestApp, message, sqlite_app};
 
 const ONE: &str = "+15550100100";
 
@@ -47,111 +48,115 @@ fn one(line: &str, texts: &str) -> Vec<(String, String)> {
     vec![(line.to_owned(), texts.to_owned())]
 }
 
+#[rstest]
 #[tokio::test]
-async fn every_own_address_in_every_form_is_one_conversation() {
-    for app in apps().await {
-        // An older relay sends the line as chat.db has it.
-        post_all(
-            &app,
-            &[
-                on_line("a", "E:Me@Example.com"),
-                on_line("b", "me@example.com"),
-            ],
-        )
+async fn every_own_address_in_every_form_is_one_conversation(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    // An older relay sends the line as chat.db has it.
+    post_all(
+        &app,
+        &[
+            on_line("a", "E:Me@Example.com"),
+            on_line("b", "me@example.com"),
+        ],
+    )
+    .await;
+    let lines = json!([{
+        "name": ONE,
+        "addresses": [ONE, "me@example.com", "+15550100200"],
+    }]);
+    let answer = app.mini().pull("pull_1", &pull(&lines)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(conversations(&app).await, one(ONE, "a b"), "{}", app.kind);
+    let bodies = [
+        on_line("c", ONE),
+        on_line("d", "tel:+15550100200"),
+        on_line("e", "P:+15550100200"),
+        on_line("f", "\u{202a}me@EXAMPLE.com\u{202c}"),
+        message("g"),
+        on_line("h", "+15550100001"),
+    ];
+    post_all(&app, &bodies).await;
+    assert_eq!(
+        conversations(&app).await,
+        one(ONE, "a b c d e f g h"),
+        "{}",
+        app.kind
+    );
+    // A heartbeat without lines leaves the lines as they were.
+    let older = json!({ "instance_id": "one", "status": { "version": "0.1.0" } });
+    assert_eq!(app.mini().pull("pull_2", &older).await.status, 200);
+    post_all(&app, &[on_line("i", "+15550100200")]).await;
+    assert_eq!(conversations(&app).await.len(), 1, "{}", app.kind);
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_address_of_the_other_person_is_no_line(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let bodies = [
+        on_line("a", "+15550100001"),
+        on_line("b", ONE),
+        on_line("c", "tel:+15550100001"),
+        message("d"),
+        on_line("e", ONE),
+    ];
+    post_all(&app, &bodies).await;
+    assert_eq!(
+        conversations(&app).await,
+        one(ONE, "a b c d e"),
+        "{}",
+        app.kind
+    );
+}
+
+#[rstest]
+#[tokio::test]
+async fn two_lines_of_one_relay_are_two_conversations(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let lines = json!([
+        { "name": ONE, "addresses": [ONE, "me@example.com"] },
+        { "name": "work@example.com", "addresses": ["work@example.com", "+15550100200"] },
+    ]);
+    assert_eq!(app.mini().pull("pull_1", &pull(&lines)).await.status, 200);
+    let bodies = [
+        on_line("a", "me@example.com"),
+        on_line("b", "+15550100200"),
+        on_line("c", ONE),
+        on_line("d", "work@example.com"),
+    ];
+    post_all(&app, &bodies).await;
+    let expected = [
+        (ONE.to_owned(), "a c".to_owned()),
+        ("work@example.com".to_owned(), "b d".to_owned()),
+    ];
+    assert_eq!(conversations(&app).await, expected, "{}", app.kind);
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_installation_without_the_lease_changes_no_lines(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let told = |instance: &str, name: &str| {
+        let mut pull = pull(&json!([{ "name": name, "addresses": [name, "me@example.com"] }]));
+        pull["instance_id"] = json!(instance);
+        pull
+    };
+    assert_eq!(
+        app.mini().pull("pull_1", &told("one", ONE)).await.status,
+        200
+    );
+    let cloned = app
+        .mini()
+        .pull("pull_2", &told("two", "+15550100200"))
         .await;
-        let lines = json!([{
-            "name": ONE,
-            "addresses": [ONE, "me@example.com", "+15550100200"],
-        }]);
-        let answer = app.mini().pull("pull_1", &pull(&lines)).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        assert_eq!(conversations(&app).await, one(ONE, "a b"), "{}", app.kind);
-        let bodies = [
-            on_line("c", ONE),
-            on_line("d", "tel:+15550100200"),
-            on_line("e", "P:+15550100200"),
-            on_line("f", "\u{202a}me@EXAMPLE.com\u{202c}"),
-            message("g"),
-            on_line("h", "+15550100001"),
-        ];
-        post_all(&app, &bodies).await;
-        assert_eq!(
-            conversations(&app).await,
-            one(ONE, "a b c d e f g h"),
-            "{}",
-            app.kind
-        );
-        // A heartbeat without lines leaves the lines as they were.
-        let older = json!({ "instance_id": "one", "status": { "version": "0.1.0" } });
-        assert_eq!(app.mini().pull("pull_2", &older).await.status, 200);
-        post_all(&app, &[on_line("i", "+15550100200")]).await;
-        assert_eq!(conversations(&app).await.len(), 1, "{}", app.kind);
-    }
-}
-
-#[tokio::test]
-async fn an_address_of_the_other_person_is_no_line() {
-    for app in apps().await {
-        let bodies = [
-            on_line("a", "+15550100001"),
-            on_line("b", ONE),
-            on_line("c", "tel:+15550100001"),
-            message("d"),
-            on_line("e", ONE),
-        ];
-        post_all(&app, &bodies).await;
-        assert_eq!(
-            conversations(&app).await,
-            one(ONE, "a b c d e"),
-            "{}",
-            app.kind
-        );
-    }
-}
-
-#[tokio::test]
-async fn two_lines_of_one_relay_are_two_conversations() {
-    for app in apps().await {
-        let lines = json!([
-            { "name": ONE, "addresses": [ONE, "me@example.com"] },
-            { "name": "work@example.com", "addresses": ["work@example.com", "+15550100200"] },
-        ]);
-        assert_eq!(app.mini().pull("pull_1", &pull(&lines)).await.status, 200);
-        let bodies = [
-            on_line("a", "me@example.com"),
-            on_line("b", "+15550100200"),
-            on_line("c", ONE),
-            on_line("d", "work@example.com"),
-        ];
-        post_all(&app, &bodies).await;
-        let expected = [
-            (ONE.to_owned(), "a c".to_owned()),
-            ("work@example.com".to_owned(), "b d".to_owned()),
-        ];
-        assert_eq!(conversations(&app).await, expected, "{}", app.kind);
-    }
-}
-
-#[tokio::test]
-async fn an_installation_without_the_lease_changes_no_lines() {
-    for app in apps().await {
-        let told = |instance: &str, name: &str| {
-            let mut pull = pull(&json!([{ "name": name, "addresses": [name, "me@example.com"] }]));
-            pull["instance_id"] = json!(instance);
-            pull
-        };
-        assert_eq!(
-            app.mini().pull("pull_1", &told("one", ONE)).await.status,
-            200
-        );
-        let cloned = app
-            .mini()
-            .pull("pull_2", &told("two", "+15550100200"))
-            .await;
-        assert_eq!(cloned.status, 409);
-        post_all(&app, &[on_line("a", "me@example.com")]).await;
-        assert_eq!(conversations(&app).await, one(ONE, "a"), "{}", app.kind);
-    }
+    assert_eq!(cloned.status, 409);
+    post_all(&app, &[on_line("a", "me@example.com")]).await;
+    assert_eq!(conversations(&app).await, one(ONE, "a"), "{}", app.kind);
 }
 
 #[tokio::test]

@@ -5,79 +5,83 @@ mod lines;
 use std::time::Duration;
 
 use archety_backend::config::RelayAuth;
+use rstest::rstest;
 use serde_json::json;
 use shared_protocol::PULL_ROUTE;
 
-use crate::support::{apps, message, sqlite_app};
+use crate::support::{Engine, Postgres, Sqlite, TestApp, message, sqlite_app};
 
+#[rstest]
 #[tokio::test]
-async fn a_pull_answers_the_time_and_the_newest_message() {
-    for app in apps().await {
-        let relay = app.mini();
-        let pull =
-            json!({ "instance_id": "one", "status": { "version": "0.1.0", "outbox_depth": 3 } });
-        let answer = relay.pull("pull_1", &pull).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        assert!(relay.trusts("pull_1", &answer));
-        insta::assert_json_snapshot!("pull_empty", answer.json(), { ".version" => "[version]" });
-        let mut newer = message("newer");
-        newer["message_guid"] = json!("NEWER");
-        let mut older = message("older");
-        older["message_guid"] = json!("OLDER");
-        older["timestamp"] = json!(1_700_000_000.25);
-        let mut backfill = message("backfill");
-        backfill["message_guid"] = json!("BACKFILL");
-        backfill["timestamp"] = json!(1_789_999_999);
-        backfill["is_backfill"] = json!(true);
-        for (n, body) in [&newer, &older, &backfill].into_iter().enumerate() {
-            assert_eq!(relay.post(&format!("msg_{n}"), body).await.status, 200);
-        }
-        let answer = relay.pull("pull_2", &pull).await.json();
-        assert_eq!(answer["newest_message"]["message_guid"], "NEWER");
-        assert_eq!(answer["newest_message"]["timestamp"], 1_789_999_990);
-        let other = app.relay().pull("pull_3", &pull).await.json();
-        assert_eq!(other.get("newest_message"), None, "each relay has its own");
+async fn a_pull_answers_the_time_and_the_newest_message(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let relay = app.mini();
+    let pull = json!({ "instance_id": "one", "status": { "version": "0.1.0", "outbox_depth": 3 } });
+    let answer = relay.pull("pull_1", &pull).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(relay.trusts("pull_1", &answer));
+    insta::assert_json_snapshot!("pull_empty", answer.json(), { ".version" => "[version]" });
+    let mut newer = message("newer");
+    newer["message_guid"] = json!("NEWER");
+    let mut older = message("older");
+    older["message_guid"] = json!("OLDER");
+    older["timestamp"] = json!(1_700_000_000.25);
+    let mut backfill = message("backfill");
+    backfill["message_guid"] = json!("BACKFILL");
+    backfill["timestamp"] = json!(1_789_999_999);
+    backfill["is_backfill"] = json!(true);
+    for (n, body) in [&newer, &older, &backfill].into_iter().enumerate() {
+        assert_eq!(relay.post(&format!("msg_{n}"), body).await.status, 200);
     }
+    let answer = relay.pull("pull_2", &pull).await.json();
+    assert_eq!(answer["newest_message"]["message_guid"], "NEWER");
+    assert_eq!(answer["newest_message"]["timestamp"], 1_789_999_990);
+    let other = app.relay().pull("pull_3", &pull).await.json();
+    assert_eq!(other.get("newest_message"), None, "each relay has its own");
 }
 
+#[rstest]
 #[tokio::test]
-async fn one_installation_has_a_relay_name_until_its_lease_expires() {
-    for app in apps().await {
-        let (one, two) = (
-            json!({ "instance_id": "one" }),
-            json!({ "instance_id": "two" }),
-        );
-        assert_eq!(app.mini().pull("pull_1", &one).await.status, 200);
-        let elsewhere = app.mini().pull("pull_2", &two).await;
-        assert_eq!(
-            (elsewhere.status.as_u16(), elsewhere.fault().as_str()),
-            (409, "relay_elsewhere")
-        );
-        assert!(app.mini().trusts("pull_2", &elsewhere));
-        assert_eq!(
-            app.relay().pull("pull_3", &two).await.status,
-            200,
-            "another name"
-        );
-        app.clock.advance(Duration::from_secs(89));
-        assert_eq!(app.mini().pull("pull_4", &two).await.status, 409);
-        app.clock.advance(Duration::from_secs(1));
-        assert_eq!(app.mini().pull("pull_5", &two).await.status, 200, "expired");
-        assert_eq!(app.mini().pull("pull_6", &one).await.status, 409);
-    }
+async fn one_installation_has_a_relay_name_until_its_lease_expires(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let (one, two) = (
+        json!({ "instance_id": "one" }),
+        json!({ "instance_id": "two" }),
+    );
+    assert_eq!(app.mini().pull("pull_1", &one).await.status, 200);
+    let elsewhere = app.mini().pull("pull_2", &two).await;
+    assert_eq!(
+        (elsewhere.status.as_u16(), elsewhere.fault().as_str()),
+        (409, "relay_elsewhere")
+    );
+    assert!(app.mini().trusts("pull_2", &elsewhere));
+    assert_eq!(
+        app.relay().pull("pull_3", &two).await.status,
+        200,
+        "another name"
+    );
+    app.clock.advance(Duration::from_secs(89));
+    assert_eq!(app.mini().pull("pull_4", &two).await.status, 409);
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(app.mini().pull("pull_5", &two).await.status, 200, "expired");
+    assert_eq!(app.mini().pull("pull_6", &one).await.status, 409);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_signed_pull_is_accepted_once() {
-    for app in apps().await {
-        let now = app.clock.now().as_secs();
-        let body = json!({ "instance_id": "one" }).to_string().into_bytes();
-        let request = || app.mini().signed(PULL_ROUTE, "pull_1", now, body.clone());
-        assert_eq!(app.send(request()).await.status, 200);
-        let again = app.send(request()).await;
-        assert_eq!(again.fault(), "replayed");
-        assert!(app.mini().trusts("pull_1", &again));
-    }
+async fn a_signed_pull_is_accepted_once(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let now = app.clock.now().as_secs();
+    let body = json!({ "instance_id": "one" }).to_string().into_bytes();
+    let request = || app.mini().signed(PULL_ROUTE, "pull_1", now, body.clone());
+    assert_eq!(app.send(request()).await.status, 200);
+    let again = app.send(request()).await;
+    assert_eq!(again.fault(), "replayed");
+    assert!(app.mini().trusts("pull_1", &again));
 }
 
 #[tokio::test]

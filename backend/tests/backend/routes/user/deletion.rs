@@ -4,49 +4,54 @@ use archety_backend::jobs::JobOutcome;
 use archety_backend::store::Pools;
 use http::Method;
 use http::header::SET_COOKIE;
+use rstest::rstest;
 use sqlx::Executor;
 
-use crate::support::{TestApp, apps, message};
+use crate::support::{Engine, Postgres, Sqlite, TestApp, message};
 
 const ADA: &str = "+15550100001";
 
+#[rstest]
 #[tokio::test]
-async fn a_deleted_person_is_signed_out_everywhere_at_once() {
-    for app in apps().await {
-        let relay = app.relay();
-        relay.post("msg_1", &message("said")).await;
-        let ada = app.signed_in(ADA).await;
-        let elsewhere = app.signed_in(ADA).await;
-        assert_eq!(elsewhere.get(&app, "/user/profile").await.status, 200);
-        let deleted = ada.call(&app, Method::DELETE, "/user", None).await;
-        assert_eq!(deleted.status, 204, "{}", deleted.text());
-        for phone in [&ada, &elsewhere] {
-            assert_eq!(phone.get(&app, "/user/profile").await.status, 401);
-            assert_eq!(phone.get(&app, "/user/messages").await.status, 401);
-            assert_eq!(phone.refresh(&app).await.status, 401);
-        }
-        // The relay got no answer for its message, and sends it again.
-        let retry = relay.post("msg_1", &message("said")).await;
-        assert_eq!(retry.json()["status"], "duplicate", "{}", retry.text());
-        let again = app.signed_in(ADA).await;
-        assert_ne!(again.user_id, ada.user_id);
-        let left = again.get(&app, "/user/messages").await.json();
-        assert_eq!(left["messages"], serde_json::json!([]), "{}", app.kind);
+async fn a_deleted_person_is_signed_out_everywhere_at_once(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let relay = app.relay();
+    relay.post("msg_1", &message("said")).await;
+    let ada = app.signed_in(ADA).await;
+    let elsewhere = app.signed_in(ADA).await;
+    assert_eq!(elsewhere.get(&app, "/user/profile").await.status, 200);
+    let deleted = ada.call(&app, Method::DELETE, "/user", None).await;
+    assert_eq!(deleted.status, 204, "{}", deleted.text());
+    for phone in [&ada, &elsewhere] {
+        assert_eq!(phone.get(&app, "/user/profile").await.status, 401);
+        assert_eq!(phone.get(&app, "/user/messages").await.status, 401);
+        assert_eq!(phone.refresh(&app).await.status, 401);
     }
+    // The relay got no answer for its message, and sends it again.
+    let retry = relay.post("msg_1", &message("said")).await;
+    assert_eq!(retry.json()["status"], "duplicate", "{}", retry.text());
+    let again = app.signed_in(ADA).await;
+    assert_ne!(again.user_id, ada.user_id);
+    let left = again.get(&app, "/user/messages").await.json();
+    assert_eq!(left["messages"], serde_json::json!([]), "{}", app.kind);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_browser_needs_its_csrf_token_and_loses_its_cookies() {
-    for app in apps().await {
-        let mut browser = app.browser_of(ADA).await;
-        let mut forged = browser.clone();
-        forged.csrf_token = None;
-        let refused = forged.call(&app, Method::DELETE, "/user", None).await;
-        assert_eq!(refused.fault(), "csrf_failed");
-        let deleted = browser.call(&app, Method::DELETE, "/user", None).await;
-        assert_eq!(deleted.status, 204, "{}", deleted.text());
-        assert!(deleted.headers.get_all(SET_COOKIE).iter().count() >= 2);
-    }
+async fn a_browser_needs_its_csrf_token_and_loses_its_cookies(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let mut browser = app.browser_of(ADA).await;
+    let mut forged = browser.clone();
+    forged.csrf_token = None;
+    let refused = forged.call(&app, Method::DELETE, "/user", None).await;
+    assert_eq!(refused.fault(), "csrf_failed");
+    let deleted = browser.call(&app, Method::DELETE, "/user", None).await;
+    assert_eq!(deleted.status, 204, "{}", deleted.text());
+    assert!(deleted.headers.get_all(SET_COOKIE).iter().count() >= 2);
 }
 
 async fn run(app: &TestApp, sql: &'static str) {
@@ -66,78 +71,80 @@ async fn people(app: &TestApp) -> i64 {
     .expect("a count")
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_deletion_that_was_cut_off_hides_the_person_and_is_finished_by_its_job() {
-    for app in apps().await {
-        let relay = app.relay();
-        relay.post("msg_1", &message("said")).await;
-        let ada = app.signed_in(ADA).await;
-        // The same state as after a crash before the first slice.
-        let make = if app.kind == "postgres" {
-            run(
-                &app,
-                "create function broken() returns trigger language plpgsql as \
-                 $$ begin raise exception 'broken'; end $$",
-            )
-            .await;
-            "create trigger broken before delete on messages for each row execute function broken()"
-        } else {
-            "create trigger broken before delete on messages begin select raise(abort, 'broken'); end"
-        };
-        run(&app, make).await;
-        let failed = ada.call(&app, Method::DELETE, "/user", None).await;
-        assert!(failed.status.is_server_error(), "{}", failed.text());
-        for path in ["/user/profile", "/user/messages"] {
-            assert_eq!(ada.get(&app, path).await.status, 401, "{path}");
-        }
-        assert_eq!(ada.refresh(&app).await.status, 401);
-        // The number signs in as a new person, who sees no data of the deleted one.
-        let again = app.signed_in(ADA).await;
-        assert_ne!(again.user_id, ada.user_id);
-        let seen = again.get(&app, "/user/messages").await.json();
-        assert_eq!(seen["messages"], serde_json::json!([]), "{}", app.kind);
-        let now = app.clock.now();
-        assert_eq!(
-            app.jobs.step(now).await.expect("a store"),
-            Some(JobOutcome::Postponed)
-        );
-        assert_eq!(people(&app).await, 2, "{}", app.kind);
-        let mend = match app.kind {
-            "postgres" => "drop trigger broken on messages",
-            _ => "drop trigger broken",
-        };
-        run(&app, mend).await;
-        let later = now.plus(std::time::Duration::from_secs(10));
-        assert_eq!(
-            app.jobs.step(later).await.expect("a store"),
-            Some(JobOutcome::Done)
-        );
-        assert_eq!(people(&app).await, 1, "{}", app.kind);
-        let retry = relay.post("msg_1", &message("said")).await;
-        assert_eq!(retry.json()["status"], "duplicate", "{}", retry.text());
-        assert_eq!(again.get(&app, "/user/profile").await.status, 200);
+async fn a_deletion_that_was_cut_off_hides_the_person_and_is_finished_by_its_job(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let relay = app.relay();
+    relay.post("msg_1", &message("said")).await;
+    let ada = app.signed_in(ADA).await;
+    // The same state as after a crash before the first slice.
+    let make = if app.kind == "postgres" {
+        run(
+            &app,
+            "create function broken() returns trigger language plpgsql as \
+             $$ begin raise exception 'broken'; end $$",
+        )
+        .await;
+        "create trigger broken before delete on messages for each row execute function broken()"
+    } else {
+        "create trigger broken before delete on messages begin select raise(abort, 'broken'); end"
+    };
+    run(&app, make).await;
+    let failed = ada.call(&app, Method::DELETE, "/user", None).await;
+    assert!(failed.status.is_server_error(), "{}", failed.text());
+    for path in ["/user/profile", "/user/messages"] {
+        assert_eq!(ada.get(&app, path).await.status, 401, "{path}");
     }
+    assert_eq!(ada.refresh(&app).await.status, 401);
+    // The number signs in as a new person, who sees no data of the deleted one.
+    let again = app.signed_in(ADA).await;
+    assert_ne!(again.user_id, ada.user_id);
+    let seen = again.get(&app, "/user/messages").await.json();
+    assert_eq!(seen["messages"], serde_json::json!([]), "{}", app.kind);
+    let now = app.clock.now();
+    assert_eq!(
+        app.jobs.step(now).await.expect("a store"),
+        Some(JobOutcome::Postponed)
+    );
+    assert_eq!(people(&app).await, 2, "{}", app.kind);
+    let mend = match app.kind {
+        "postgres" => "drop trigger broken on messages",
+        _ => "drop trigger broken",
+    };
+    run(&app, mend).await;
+    let later = now.plus(std::time::Duration::from_secs(10));
+    assert_eq!(
+        app.jobs.step(later).await.expect("a store"),
+        Some(JobOutcome::Done)
+    );
+    assert_eq!(people(&app).await, 1, "{}", app.kind);
+    let retry = relay.post("msg_1", &message("said")).await;
+    assert_eq!(retry.json()["status"], "duplicate", "{}", retry.text());
+    assert_eq!(again.get(&app, "/user/profile").await.status, 200);
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deletion_goes_on_after_the_client_hangs_up() {
-    for app in apps().await {
-        app.relay().post("msg_1", &message("said")).await;
-        let ada = app.signed_in(ADA).await;
-        let mut call = Box::pin(ada.call(&app, Method::DELETE, "/user", None));
-        // The request is polled until the person is hidden, and then dropped.
-        let gone = async {
-            while ada.get(&app, "/user/profile").await.status != 401 {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::select! {
-            _ = &mut call => {}
-            () = gone => {}
-        }
-        drop(call);
-        while people(&app).await > 0 {
+async fn a_deletion_goes_on_after_the_client_hangs_up(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    app.relay().post("msg_1", &message("said")).await;
+    let ada = app.signed_in(ADA).await;
+    let mut call = Box::pin(ada.call(&app, Method::DELETE, "/user", None));
+    // The request is polled until the person is hidden, and then dropped.
+    let gone = async {
+        while ada.get(&app, "/user/profile").await.status != 401 {
             tokio::task::yield_now().await;
         }
+    };
+    tokio::select! {
+        _ = &mut call => {}
+        () = gone => {}
+    }
+    drop(call);
+    while people(&app).await > 0 {
+        tokio::task::yield_now().await;
     }
 }
