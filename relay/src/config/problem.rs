@@ -27,7 +27,7 @@ impl fmt::Display for ValueSource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
     pub key: String,
-    /// ValueSource of the value; `None` if the key is not set.
+    /// The source of the value; `None` if the key is not set.
     pub source: Option<ValueSource>,
     /// What is wrong and how to fix it. Never the value of a secret.
     pub text: String,
